@@ -1,0 +1,44 @@
+# Every target sets up what it needs by itself; the second time that costs nothing.
+PYTHON ?= python3
+BIN := .venv/bin
+USERS ?= 500
+
+.PHONY: help setup demo test check format lock bench clean
+
+help:            ## Show this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+setup: .venv/.installed   ## Install the locked dependencies into .venv
+
+.venv/.installed: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo 'Python 3.11 or newer is needed: make PYTHON=python3.12 setup' >&2; exit 2; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: setup      ## Bulk import on the sandbox: dry run, for real, once more (USERS=500)
+	$(BIN)/python -m deployments.demo --users $(USERS)
+
+test: check      ## Format, lint, types, import rules, and the whole test suite
+	@scripts/install-postgresql
+	$(BIN)/pytest
+
+check: setup     ## Format, lint, types and import rules only
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: setup    ## Rewrite the code in the project's format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: setup      ## Resolve requirements.lock anew from pyproject.toml
+	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade --quiet --output-file requirements.lock
+
+bench: setup     ## Measure what docs/performance.md states
+	$(BIN)/python -m bench
+
+clean:           ## Remove what make made
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

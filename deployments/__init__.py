@@ -1,0 +1,1 @@
+"""What is started on a machine: demo, bootstrap, webhook."""

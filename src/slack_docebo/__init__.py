@@ -1,0 +1,1 @@
+"""Keeps Docebo Learn accounts in line with Slack profiles."""

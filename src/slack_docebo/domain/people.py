@@ -1,0 +1,64 @@
+"""The people on both sides: Slack users, Docebo accounts, and the mapping between them."""
+
+from collections.abc import Mapping as MappingType
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+NO_FIELDS: MappingType[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class SourceUser:
+    """One entry of Slack's user list, reduced to what the rules look at.
+
+    Everything that Slack left out, blanked or nulled is `""`, `0` or `False`.
+    """
+
+    slack_id: str
+    team: str  # "" where Slack names no workspace, as for some Enterprise users
+    handle: str = ""  # Slack's legacy `name`
+    email: str = ""
+    first_name: str = ""
+    last_name: str = ""
+    real_name: str = ""
+    display_name: str = ""
+    title: str = ""
+    time_zone: str = ""  # IANA name
+    locale: str = ""  # like "en-US"; only when asked for with include_locale
+    updated: int = 0  # unix seconds
+    deactivated: bool = False
+    bot: bool = False  # app bots, workflow bots, connector bots and Slackbot
+    guest: bool = False
+    single_channel: bool = False  # of a guest
+    invited: bool = False  # has not signed in yet
+    external: bool = False  # a stranger or a Slack Connect user
+    forgotten: bool = False  # erased on request; the names are placeholders
+    custom: MappingType[str, str] = field(default=NO_FIELDS)  # custom profile field id -> value
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One Docebo user as the listing shows it."""
+
+    docebo_id: int
+    username: str
+    email: str = ""
+    first_name: str = ""
+    last_name: str = ""
+    active: bool = True
+    administrator: bool = False  # any level above "user": superadmin and power user
+    language: str = ""
+    time_zone: str = ""
+    fields: MappingType[int, str] = field(default_factory=dict)  # additional field id -> value
+
+
+@dataclass(frozen=True, slots=True)
+class Mapping:
+    """Which Docebo account a Slack user is; a row of the table `slack_user`."""
+
+    slack_id: str
+    slack_team: str
+    slack_name: str
+    docebo_id: int
+    fingerprint: str = ""  # of the attributes last known to be in line
+    echo: str = ""  # of the target's own form of attributes it alters on writing

@@ -1,0 +1,91 @@
+"""Errors, grouped by what one does about them.
+
+SyncError
+├── ConfigurationError      correct the settings; nothing was started
+├── RemoteError
+│   ├── TransientError      try again later
+│   │   └── RateLimited     and when
+│   ├── OutcomeUnknown      sent, no answer: read again, plan again
+│   ├── Rejected            this one request cannot succeed
+│   ├── AccessDenied        the credentials do not allow it
+│   └── ContractViolation   the answer is not as documented
+├── IncompleteRead          not everybody was read: nothing may be concluded
+├── WorkspaceMismatch       not the workspace this Docebo is linked to
+├── ChangeLimitExceeded     the plan is larger than the limits allow
+├── AlreadyRunning          another run holds this Docebo
+├── PlanNotApplicable       the saved plan cannot be applied
+└── StorageError            the database did not do its part
+
+Messages never hold a secret, a name or an e-mail address: ids are enough to find the person.
+"""
+
+
+class SyncError(Exception):
+    """Base of everything this project raises on purpose; the message says what to do."""
+
+
+class ConfigurationError(SyncError):
+    """A setting is missing or wrong."""
+
+
+class RemoteError(SyncError):
+    """Slack or Docebo did not do what was asked."""
+
+    def __init__(self, operation: str, detail: str = "", *, status: int | None = None) -> None:
+        self.operation = operation
+        self.status = status
+        said = ": ".join(part for part in (operation, f"HTTP {status}" if status else "", detail) if part)
+        super().__init__(said)
+
+
+class TransientError(RemoteError):
+    """The call did not happen or may safely be repeated; a later try can succeed."""
+
+
+class RateLimited(TransientError):
+    """Too many calls; *retry_after* is the number of seconds the server asked to wait, if it said so."""
+
+    def __init__(self, operation: str, *, retry_after: float | None = None) -> None:
+        self.retry_after = retry_after
+        wait = "" if retry_after is None else f", asked to wait {retry_after:g} s"
+        super().__init__(operation, f"too many calls{wait}", status=429)
+
+
+class OutcomeUnknown(RemoteError):
+    """The call was sent and its answer lost: it may or may not have been carried out."""
+
+
+class Rejected(RemoteError):
+    """The remote side refuses this one request for good."""
+
+
+class AccessDenied(RemoteError):
+    """The credentials are not valid or not allowed to do this."""
+
+
+class ContractViolation(RemoteError):
+    """The answer is not as documented, so nothing may be concluded from it."""
+
+
+class IncompleteRead(SyncError):
+    """A listing could not be proven complete."""
+
+
+class WorkspaceMismatch(SyncError):
+    """The Slack workspace of the token is not the one this Docebo is linked to."""
+
+
+class ChangeLimitExceeded(SyncError):
+    """The plan would change more than the limits allow; nothing was written."""
+
+
+class AlreadyRunning(SyncError):
+    """Another run is at work on the same Docebo."""
+
+
+class PlanNotApplicable(SyncError):
+    """The saved plan does not exist, was applied already or was made for something else."""
+
+
+class StorageError(SyncError):
+    """The database is missing, not writable, full, or of another version."""

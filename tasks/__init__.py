@@ -1,0 +1,1 @@
+"""The recipes, one Prefect task per file."""
