@@ -4,7 +4,7 @@ from collections.abc import Mapping as MappingType
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-NO_FIELDS: MappingType[str, str] = MappingProxyType({})
+NO_FIELDS: MappingType[str, str] = MappingProxyType({})  # one empty mapping for the many without custom fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class SourceUser:
     invited: bool = False  # has not signed in yet
     external: bool = False  # a stranger or a Slack Connect user
     forgotten: bool = False  # erased on request; the names are placeholders
-    custom: MappingType[str, str] = field(default=NO_FIELDS)  # custom profile field id -> value
+    custom: MappingType[str, str] = field(default_factory=lambda: NO_FIELDS)  # custom profile field id -> value
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,19 @@
-"""Operations: the one thing to be done about each person."""
+"""Planning: the one operation that is to be done about each person, and why."""
 
 from collections.abc import Mapping as MappingType
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from fnmatch import fnmatchcase
+
+from slack_docebo.domain.attributes import DEFAULT_RULES, AttributeRule, differences, fingerprint, wanted
+from slack_docebo.domain.matching import Accounts, Match, MatchBy, match
+from slack_docebo.domain.names import folded
+from slack_docebo.domain.people import Account, Mapping, SourceUser
+from slack_docebo.domain.scope import Scope
 
 Value = str | bool
+DEACTIVATED = "deactivated"  # stands in a mapping's fingerprint while the account is inactive because of us
 
 
 class Kind(StrEnum):
@@ -47,3 +56,180 @@ class Operation:
     maps: bool = False  # the mapping row is written together with the outcome
     fingerprint: str = ""
     echo: str = ""
+
+
+class Leavers(StrEnum):
+    """What happens to the account and the mapping of a person who has left Slack."""
+
+    KEEP = "keep"
+    UNMAP = "unmap"
+    DEACTIVATE = "deactivate"
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Everything the rules have to know about the wishes of the administrator."""
+
+    provision: bool = False
+    map: bool = False
+    scope: Scope = field(default_factory=Scope)
+    match_by: MatchBy = MatchBy.BOTH
+    rules: Sequence[AttributeRule] = DEFAULT_RULES
+    leavers: Leavers = Leavers.KEEP
+    out_of_scope_leaves: bool = False
+    protected: Sequence[str] = ()  # shell-style patterns on username, e-mail or Docebo id
+
+
+class Planner:
+    """Plans person by person and remembers which account it has given to whom, so that none is given twice."""
+
+    def __init__(self, policy: Policy, accounts: Accounts) -> None:
+        self.policy = policy
+        self.people = 0  # looked after: in scope, or leavers with a mapping
+        self._accounts = accounts
+        self._given: dict[int, str] = {}
+
+    def match(self, user: SourceUser, mapping: Mapping | None) -> Match:
+        """Return which account *user* is, looking only at people in scope."""
+        return match(user, self._accounts, mapping, self.policy.match_by)
+
+    def plan(self, user: SourceUser, mapping: Mapping | None, found: Match, holder: str = "") -> Operation:
+        """Return the one operation that brings target and mapping in line with *user*.
+
+        *holder* is the Slack id that the account *found* is mapped to, if any.
+        """
+        if against := self.policy.scope.reason_against(user):
+            return self._plan_absent(user, mapping, against)
+        self.people += 1
+        if not (self.policy.provision or self.policy.map):
+            return _operation(user, Kind.LEAVE, "provisioning and mapping are off")
+        if found.problem:
+            return _operation(user, Kind.LEAVE, found.problem)
+        if found.account is None:
+            return self._plan_newcomer(user)
+        account = found.account
+        owner = self._given.setdefault(account.docebo_id, holder or user.slack_id)
+        if owner != user.slack_id:
+            return _operation(user, Kind.LEAVE, f"account {account.docebo_id} belongs to {owner}", account)
+        return self._plan_known(user, mapping, account, found.by)
+
+    def trusts(self, user: SourceUser, mapping: Mapping | None) -> bool:
+        """Tell whether *user* is in line already if the target still holds what was last written to it."""
+        return (
+            mapping is not None
+            and not self.policy.scope.reason_against(user)
+            and mapping.slack_name == user.handle
+            and mapping.fingerprint == self._fingerprint(user)
+        )
+
+    def plan_gone(self, mapping: Mapping) -> Operation:
+        """Return what happens to a mapping whose Slack user is not in the workspace's list any more."""
+        user = SourceUser(mapping.slack_id, mapping.slack_team, handle=mapping.slack_name)
+        return self._plan_leaver(user, mapping, "no longer in Slack")
+
+    def _plan_newcomer(self, user: SourceUser) -> Operation:
+        if not self.policy.provision:
+            return _operation(user, Kind.LEAVE, "no account, and provisioning is off")
+        if namesake := self._accounts.with_username(user.email):
+            return _operation(user, Kind.LEAVE, f"the username is taken by account {namesake.docebo_id}", namesake)
+        attributes = {"username": user.email, **wanted(user, self.policy.rules, creating=True)}
+        return _operation(
+            user, Kind.CREATE, "new", changes=attributes, maps=self.policy.map, fingerprint=self._fingerprint(user)
+        )
+
+    def _plan_known(self, user: SourceUser, mapping: Mapping | None, account: Account, by: str) -> Operation:
+        prior = mapping if mapping and mapping.docebo_id == account.docebo_id else None
+        if not self.policy.provision:
+            return self._plan_mapping(user, prior, account, by, "in line, and provisioning is off")
+        if shield := self._shield(account):
+            return self._plan_mapping(user, prior, account, by, shield)
+        print_, echo = self._fingerprint(user), ""
+        changes, before = self._changes(user, account, returned=prior is not None and prior.fingerprint == DEACTIVATED)
+        if changes and prior and prior.fingerprint == print_:  # written before, and yet read back otherwise
+            echo = fingerprint({name: str(value) for name, value in before.items()})
+            if echo == prior.echo:
+                kept = f"Docebo keeps its own form of {', '.join(changes)}"
+                return self._plan_mapping(user, prior, account, by, kept, print_)
+        if changes:
+            differs = f"differs: {', '.join(changes)}"
+            return _operation(user, Kind.UPDATE, differs, account, changes, before, self.policy.map, print_, echo)
+        return self._plan_mapping(user, prior, account, by, "in line", print_)
+
+    def _plan_mapping(
+        self, user: SourceUser, prior: Mapping | None, account: Account, by: str, otherwise: str, fingerprint: str = ""
+    ) -> Operation:
+        as_it_was = prior is not None and (prior.slack_name, prior.fingerprint) == (user.handle, fingerprint)
+        if as_it_was or not self.policy.map:
+            return _operation(user, Kind.LEAVE, otherwise, account)
+        return _operation(user, Kind.MAP, f"found by {by}", account, maps=True, fingerprint=fingerprint)
+
+    def _changes(
+        self, user: SourceUser, account: Account, *, returned: bool
+    ) -> tuple[dict[str, Value], dict[str, Value]]:
+        differing, current = differences(wanted(user, self.policy.rules, creating=False), account)
+        changes: dict[str, Value] = {**differing}
+        before: dict[str, Value] = {**current}
+        if returned and not account.active:  # only what we deactivated is activated again
+            changes["active"], before["active"] = True, False
+        return changes, before
+
+    def _plan_absent(self, user: SourceUser, mapping: Mapping | None, against: str) -> Operation:
+        left = user.deactivated or user.forgotten or self.policy.out_of_scope_leaves
+        if mapping is None or not left:
+            return _operation(user, Kind.LEAVE, against)
+        return self._plan_leaver(user, mapping, against)
+
+    def _plan_leaver(self, user: SourceUser, mapping: Mapping, why: str) -> Operation:
+        self.people += 1
+        account = self._accounts.get(mapping.docebo_id)
+        if self.policy.leavers is Leavers.KEEP or (self.policy.leavers is Leavers.UNMAP and not self.policy.map):
+            return _operation(user, Kind.LEAVE, why, account)
+        if self.policy.leavers is Leavers.UNMAP or account is None:
+            return _operation(user, Kind.UNMAP, why, docebo_id=mapping.docebo_id)
+        if not self.policy.provision:
+            return _operation(user, Kind.LEAVE, f"{why}; provisioning is off", account)
+        if shield := self._shield(account):
+            return _operation(user, Kind.LEAVE, f"{why}; {shield}", account)
+        if not account.active:
+            return _operation(user, Kind.LEAVE, f"{why}; inactive already", account)
+        return _operation(user, Kind.DEACTIVATE, why, account, {"active": False}, {"active": True}, True, DEACTIVATED)
+
+    def _shield(self, account: Account) -> str:
+        """Return why *account* is never touched, or ""."""
+        if account.administrator:
+            return "administrator account, never touched"
+        keys = (folded(account.username), folded(account.email), str(account.docebo_id))
+        if any(fnmatchcase(key, folded(pattern)) for pattern in self.policy.protected for key in keys):
+            return "protected account, never touched"
+        return ""
+
+    def _fingerprint(self, user: SourceUser) -> str:
+        return fingerprint(wanted(user, self.policy.rules, creating=False))
+
+
+def _operation(
+    user: SourceUser,
+    kind: Kind,
+    reason: str,
+    account: Account | None = None,
+    changes: MappingType[str, Value] | None = None,
+    before: MappingType[str, Value] | None = None,
+    maps: bool = False,
+    fingerprint: str = "",
+    echo: str = "",
+    *,
+    docebo_id: int | None = None,
+) -> Operation:
+    return Operation(
+        user.slack_id,
+        user.team,
+        user.handle,
+        kind,
+        reason,
+        account.docebo_id if account else docebo_id,
+        changes or {},
+        before or {},
+        maps,
+        fingerprint,
+        echo,
+    )

@@ -1,0 +1,149 @@
+"""Attribute mapping: which Slack value goes to which Docebo attribute, and when."""
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from slack_docebo.domain.names import clean, folded, split_name
+from slack_docebo.domain.people import Account, SourceUser
+
+CASELESS = frozenset({"email", "username", "language", "time_zone"})  # a difference in case is none
+TARGETS = ("first_name", "last_name", "email", "language", "time_zone")
+_FIELD = re.compile(r"field_([1-9][0-9]*)")
+_CUSTOM = re.compile(r"custom:([A-Za-z0-9]+)")
+
+
+def _first_name(user: SourceUser) -> str:
+    return _names(user)[0]
+
+
+def _last_name(user: SourceUser) -> str:
+    return _names(user)[1]
+
+
+def _names(user: SourceUser) -> tuple[str, str]:
+    """Take the names as given; Slack leaves `last_name` empty for a one-word name, so one of them is enough."""
+    if user.first_name or user.last_name:
+        return user.first_name, user.last_name
+    return split_name(user.real_name or user.display_name)
+
+
+def _language(user: SourceUser) -> str:
+    """Reduce Slack's locale ("en-US") to the browser code that Docebo documents ("en"); Brazilian has its own."""
+    locale = user.locale.lower()
+    return locale if locale == "pt-br" else locale.partition("-")[0]
+
+
+SOURCES: dict[str, Callable[[SourceUser], str]] = {
+    "first_name": _first_name,
+    "last_name": _last_name,
+    "real_name": lambda user: user.real_name,
+    "display_name": lambda user: user.display_name,
+    "handle": lambda user: user.handle,
+    "email": lambda user: user.email,
+    "title": lambda user: user.title,
+    "time_zone": lambda user: user.time_zone,
+    "language": _language,
+    "slack_id": lambda user: user.slack_id,
+    "slack_team": lambda user: user.team,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class AttributeRule:
+    """One line of the attribute mapping."""
+
+    target: str  # an attribute of the account: one of TARGETS or field_<id>
+    source: str  # one of SOURCES or custom:<profile field id>
+    on_create_only: bool = False
+    clear: bool = False  # an empty source value empties the target; otherwise it leaves the target alone
+
+    def __str__(self) -> str:
+        source = "" if self.source == self.target else f" = {self.source}"
+        return f"{self.target}{source}{' on-create-only' * self.on_create_only}{' clear' * self.clear}"
+
+    @property
+    def field_id(self) -> int | None:
+        """The id of the additional field that is written, if it is one."""
+        found = _FIELD.fullmatch(self.target)
+        return int(found[1]) if found else None
+
+    def value(self, user: SourceUser) -> str:
+        """Return the source value in the form in which the target keeps it."""
+        if custom := _CUSTOM.fullmatch(self.source):
+            return clean(user.custom.get(custom[1], ""))
+        return clean(SOURCES[self.source](user))
+
+
+DEFAULT_RULES = tuple(AttributeRule(name, name) for name in ("first_name", "last_name", "email"))
+
+
+def parse_rules(text: str) -> tuple[AttributeRule, ...]:
+    """Read rules like `first_name, time_zone = time_zone on-create-only, field_12 = title clear`.
+
+    A rule that names only a target takes the source of the same name. Raises ValueError that says what is allowed.
+    """
+    rules = tuple(_parse_rule(part.strip()) for part in text.split(",") if part.strip())
+    targets = [rule.target for rule in rules]
+    if doubled := {target for target in targets if targets.count(target) > 1}:
+        raise ValueError(f"{min(doubled)} is the target of two rules")
+    return rules
+
+
+def _parse_rule(text: str) -> AttributeRule:
+    words = text.replace("=", " = ").split()
+    target, rest = words[0], words[1:]
+    source, options = (rest[1], rest[2:]) if len(rest) > 1 and rest[0] == "=" else (target, rest)
+    if target not in TARGETS and not _FIELD.fullmatch(target):
+        raise ValueError(f"unknown target {target!r}: allowed are {', '.join(TARGETS)} and field_<id>")
+    if source not in SOURCES and not _CUSTOM.fullmatch(source):
+        raise ValueError(f"unknown source {source!r}: allowed are {', '.join(SOURCES)} and custom:<profile field id>")
+    if unknown := set(options) - {"on-create-only", "clear"}:
+        raise ValueError(f"unknown option {min(unknown)!r}: allowed are on-create-only and clear")
+    return AttributeRule(target, source, "on-create-only" in options, "clear" in options)
+
+
+def wanted(user: SourceUser, rules: Iterable[AttributeRule], *, creating: bool) -> dict[str, str]:
+    """Return the attributes that the account of *user* should have, as far as Slack has something to say."""
+    attributes = {}
+    for rule in rules:
+        if rule.on_create_only and not creating:
+            continue
+        value = rule.value(user)
+        if value or (rule.clear and not creating):
+            attributes[rule.target] = value
+    return attributes
+
+
+def differences(wanted: Mapping[str, str], account: Account) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the attributes of *account* that must change, and the values they have now."""
+    changes, before = {}, {}
+    for name, value in wanted.items():
+        current = current_value(account, name)
+        if not same(name, value, current):
+            changes[name], before[name] = value, current
+    return changes, before
+
+
+def current_value(account: Account, name: str) -> str:
+    """Return the value that *account* has for the attribute *name*."""
+    if found := _FIELD.fullmatch(name):
+        return account.fields.get(int(found[1]), "")
+    return str(getattr(account, name))
+
+
+def same(name: str, one: str, other: str) -> bool:
+    """Tell whether two values of the attribute *name* are the same to Docebo."""
+    return folded(one) == folded(other) if name in CASELESS else clean(one) == clean(other)
+
+
+def fingerprint(attributes: Mapping[str, str]) -> str:
+    """Return a short digest of *attributes*: equal attributes have equal fingerprints, in every process and release."""
+    text = json.dumps(
+        {name: folded(value) if name in CASELESS else value for name, value in attributes.items()},
+        sort_keys=True,
+        separators=(",", ":"),
+    )
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()

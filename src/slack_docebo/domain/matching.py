@@ -1,0 +1,93 @@
+"""Matching: which Docebo account belongs to a Slack user."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from slack_docebo.domain.names import folded
+from slack_docebo.domain.people import Account, Mapping, SourceUser
+
+
+class MatchBy(StrEnum):
+    """What a Slack user's e-mail address is compared with when there is no mapping yet."""
+
+    EMAIL = "email"
+    USERNAME = "username"
+    BOTH = "email-and-username"
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """The account found and what it was found by; without an account, *problem* says whether one may be created."""
+
+    account: Account | None = None
+    by: str = ""
+    problem: str = ""  # not empty: nobody can tell which account it is, so nothing may be written
+
+
+class Accounts:
+    """The target's accounts, found by id, e-mail or username without regard to case.
+
+    E-mail addresses are not unique in Docebo and usernames are, so an address leads to a list.
+    """
+
+    def __init__(self, accounts: Iterable[Account] = ()) -> None:
+        self._by_id: dict[int, Account] = {}
+        self._by_email: dict[str, int | tuple[int, ...]] = {}  # a bare id for the usual single hit saves memory
+        self._by_username: dict[str, int] = {}
+        self.add(accounts)
+
+    def add(self, accounts: Iterable[Account]) -> None:
+        for account in accounts:
+            if account.docebo_id in self._by_id:
+                continue
+            self._by_id[account.docebo_id] = account
+            username = _shared(folded(account.username), account.username)
+            self._by_username[username] = account.docebo_id
+            if account.email:
+                email = _shared(folded(account.email), username)
+                known = self._by_email.get(email)
+                self._by_email[email] = account.docebo_id if known is None else (*_ids(known), account.docebo_id)
+
+    def __len__(self) -> int:
+        return len(self._by_id)
+
+    def __iter__(self) -> Iterator[Account]:
+        return iter(self._by_id.values())
+
+    def get(self, docebo_id: int) -> Account | None:
+        return self._by_id.get(docebo_id)
+
+    def with_email(self, email: str) -> list[Account]:
+        return [self._by_id[i] for i in _ids(self._by_email.get(folded(email), ()))]
+
+    def with_username(self, username: str) -> Account | None:
+        found = self._by_username.get(folded(username))
+        return None if found is None else self._by_id[found]
+
+
+def match(user: SourceUser, accounts: Accounts, mapping: Mapping | None, by: MatchBy) -> Match:
+    """Return the account of *user*: the mapped one, else the only one that bears the e-mail address."""
+    if mapping and (account := accounts.get(mapping.docebo_id)):
+        return Match(account, "mapping")
+    hits: dict[int, tuple[Account, str]] = {}
+    if by is not MatchBy.USERNAME:
+        hits |= {account.docebo_id: (account, "e-mail") for account in accounts.with_email(user.email)}
+    if by is not MatchBy.EMAIL and (account := accounts.with_username(user.email)):
+        hits.setdefault(account.docebo_id, (account, "username"))
+    match list(hits.values()):
+        case []:
+            return Match()
+        case [(account, found_by)]:
+            return Match(account, found_by)
+        case _:
+            return Match(problem=f"several accounts match: {', '.join(map(str, sorted(hits)))}")
+
+
+def _ids(found: int | tuple[int, ...]) -> tuple[int, ...]:
+    return (found,) if isinstance(found, int) else found
+
+
+def _shared(key: str, original: str) -> str:
+    """Return the original object where it equals the key, so that a hundred thousand keys are not held twice."""
+    return original if key == original else key

@@ -1,0 +1,45 @@
+"""Names and other text in the form in which both sides can be compared."""
+
+import re
+import unicodedata
+
+_MARKUP = re.compile(r"<[^<>]*>")
+_PARTICLES = frozenset(("af", "al", "bin", "da", "das", "de", "del", "della", "den", "der", "di", "do", "dos", "du"))
+_PARTICLES |= {"el", "la", "le", "los", "ten", "ter", "van", "vom", "von", "zu", "zum", "zur"}
+
+
+def clean(text: str) -> str:
+    """Return *text* as Docebo keeps it, so that what was written compares equal to what is read back.
+
+    Docebo sanitises names on writing; what is known is that angle-bracketed content is dropped. Control
+    characters and runs of white space are folded and the composition of accents is fixed for the same reason.
+    """
+    while text != (text := _MARKUP.sub("", text)):
+        pass  # "<<b>i>" leaves "<i>" behind
+    text = unicodedata.normalize("NFC", text)
+    text = "".join(" " if unicodedata.category(c) in {"Cc", "Zl", "Zp"} else c for c in text)
+    return " ".join(text.split())
+
+
+def split_name(real_name: str) -> tuple[str, str]:
+    """Return first and last name of someone who has only a full name.
+
+    The last word is the last name, together with the particles before it ("van Beethoven"); "Lovelace, Ada" is
+    turned round; a single word is a first name.
+    """
+    if real_name.count(",") == 1:
+        last, first = (part.strip() for part in real_name.split(","))
+        if last and first:
+            return first, last
+    words = real_name.split()
+    if len(words) < 2:
+        return " ".join(words), ""
+    start = len(words) - 1
+    while start > 1 and words[start - 1] in _PARTICLES:
+        start -= 1
+    return " ".join(words[:start]), " ".join(words[start:])
+
+
+def folded(text: str) -> str:
+    """Return *text* as a key for comparison without regard to case, as Docebo compares usernames."""
+    return text.strip().casefold()

@@ -1,0 +1,211 @@
+"""Behaviour settings: the rows *Integration | Key | Value* of the table that the retired product called by this name.
+
+In Prefect the table is the Variable `integration_settings`, a JSON list of objects with those three keys.
+"""
+
+import csv
+import io
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from slack_docebo.domain.attributes import DEFAULT_RULES, AttributeRule, parse_rules
+from slack_docebo.domain.guards import Limit, parse_limit
+from slack_docebo.domain.matching import MatchBy
+from slack_docebo.domain.planning import Kind, Leavers, Policy
+from slack_docebo.domain.scope import Guests, Scope
+from slack_docebo.errors import ConfigurationError
+
+VARIABLE = "integration_settings"
+INTEGRATION = "SLACK"
+
+
+def _is_true(value: object) -> bool:
+    return str(value).strip().lower() == "true"
+
+
+def _true_or_false(value: object) -> bool:
+    text = str(value).strip().lower()
+    if text not in {"true", "false"}:
+        raise ValueError("write true or false")
+    return text == "true"
+
+
+def _lower(value: object) -> str:
+    return str(value).strip().lower()
+
+
+def _words(value: object) -> tuple[str, ...]:
+    return tuple(word.strip() for word in str(value).split(",") if word.strip())
+
+
+def _mail_address(value: object) -> str:
+    text = str(value).strip()
+    if text and "@" not in text:
+        raise ValueError("write an e-mail address, or leave the value empty")
+    return text
+
+
+def _percent(value: object) -> int:
+    digits = str(value).strip().removesuffix("%").strip()
+    if not digits.isdecimal() or int(digits) > 100:
+        raise ValueError("write a percentage from 0 to 100")
+    return int(digits)
+
+
+Flag = Annotated[bool, BeforeValidator(_true_or_false)]
+OnlyTrue = Annotated[bool, BeforeValidator(_is_true)]  # "anything else: off", as in the retired product
+Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
+LimitText = Annotated[Limit, BeforeValidator(lambda value: parse_limit(str(value)))]
+
+
+class IntegrationSettings(BaseModel):
+    """The table, read; the first three rows must be there, the others have the default shown."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=str.upper, hide_input_in_errors=True)
+
+    notification_mail_id: Annotated[str, BeforeValidator(_mail_address)] = Field(
+        description="Where error notifications go."
+    )
+    provision_slack_user_data: OnlyTrue = Field(
+        description="true: create missing Docebo users and update existing ones. Anything else: no provisioning."
+    )
+    map_slack_user_data: OnlyTrue = Field(description="true: write the mapping. Anything else: no mapping.")
+
+    scope_guests: Annotated[Guests, BeforeValidator(_lower)] = Field(
+        Guests.NONE, description="Which guests are in scope: none, multi-channel or all."
+    )
+    scope_invited: Flag = Field(False, description="true: people who have not signed in to Slack yet are in scope.")
+    scope_email_domains: Words = Field((), description="Only these e-mail domains, comma-separated. Empty: every one.")
+    scope_include: Words = Field((), description="Only these people: patterns on e-mail or Slack id. Empty: everybody.")
+    scope_exclude: Words = Field((), description="Not these people: patterns on e-mail or Slack id.")
+    match_by: Annotated[MatchBy, BeforeValidator(_lower)] = Field(
+        MatchBy.BOTH, description="How an unmapped account is found: email, username or email-and-username."
+    )
+    attributes: Annotated[tuple[AttributeRule, ...], BeforeValidator(lambda value: parse_rules(str(value)))] = Field(
+        DEFAULT_RULES,
+        description="The attribute mapping: target = source, with on-create-only or clear behind it.",
+    )
+    destination_branch: Annotated[int | None, BeforeValidator(lambda value: str(value).strip() or None)] = Field(
+        None, ge=0, description="Id of the Docebo branch for new users. Empty: none."
+    )
+    leavers: Annotated[Leavers, BeforeValidator(_lower)] = Field(
+        Leavers.KEEP, description="What happens when a person has left Slack: keep, unmap or deactivate."
+    )
+    leavers_out_of_scope: Flag = Field(False, description="true: who drops out of scope counts as having left.")
+    protected_accounts: Words = Field(
+        ("service.connect",),
+        description="Accounts that are never touched: patterns on username, e-mail or Docebo id.",
+    )
+    limit_creations: LimitText = Field(Limit(), description="Most creations in one run.")
+    limit_updates: LimitText = Field(Limit(), description="Most updates in one run.")
+    limit_deactivations: LimitText = Field(Limit(50, 5), description="Most deactivations in one run.")
+    limit_unmappings: LimitText = Field(Limit(50, 5), description="Most mappings removed in one run.")
+    limit_minimum_sample: Annotated[int, BeforeValidator(lambda value: str(value).strip())] = Field(
+        20, ge=0, description="Percentages count only from this many people on."
+    )
+    limit_rejections: Annotated[int, BeforeValidator(_percent)] = Field(
+        20, description="A run stops when more than this percentage of its rows is refused by Docebo."
+    )
+    source_may_shrink: Annotated[int, BeforeValidator(_percent)] = Field(
+        10, description="By how many percent Slack's list may be shorter than at the last complete read."
+    )
+
+    def policy(self, team: str) -> Policy:
+        """Return the rules' view of these settings for the workspace *team*."""
+        return Policy(
+            provision=self.provision_slack_user_data,
+            map=self.map_slack_user_data,
+            scope=Scope(
+                team=team,
+                guests=self.scope_guests,
+                invited=self.scope_invited,
+                email_domains=self.scope_email_domains,
+                include=self.scope_include,
+                exclude=self.scope_exclude,
+            ),
+            match_by=self.match_by,
+            rules=self.attributes,
+            leavers=self.leavers,
+            out_of_scope_leaves=self.leavers_out_of_scope,
+            protected=self.protected_accounts,
+        )
+
+    @property
+    def limits(self) -> dict[Kind, Limit]:
+        return {
+            Kind.CREATE: self.limit_creations,
+            Kind.UPDATE: self.limit_updates,
+            Kind.DEACTIVATE: self.limit_deactivations,
+            Kind.UNMAP: self.limit_unmappings,
+        }
+
+
+def read_rows(rows: object) -> IntegrationSettings:
+    """Read the table; raise ConfigurationError that names each wrong or missing row and what is allowed there.
+
+    Rows of other integrations are passed over: the retired product kept them in the same table.
+    """
+    if not isinstance(rows, list):
+        raise ConfigurationError(f"{VARIABLE}: should be a JSON list of rows with integration, key and value")
+    problems: list[str] = []
+    values: dict[str, Any] = {}
+    for number, row in enumerate(rows, start=1):
+        cells = {str(name).lower(): cell for name, cell in row.items()} if isinstance(row, Mapping) else {}
+        if not {"integration", "key", "value"} <= cells.keys():
+            problems.append(f"row {number} should have integration, key and value")
+        elif str(cells["integration"]).strip().upper() == INTEGRATION:
+            key = str(cells["key"]).strip().upper()
+            if key in values:
+                problems.append(f"row {INTEGRATION} | {key} is there twice")
+            values[key] = "" if cells["value"] is None else cells["value"]
+    try:
+        settings = IntegrationSettings.model_validate(values)
+    except ValidationError as error:
+        problems += [_sentence(str(fault["loc"][0]), fault["type"], fault["msg"]) for fault in error.errors()]
+    if problems:
+        raise ConfigurationError(f"{VARIABLE}: {'; '.join(problems)}")
+    return settings
+
+
+def _sentence(key: str, kind: str, message: str) -> str:
+    row = f"row {INTEGRATION} | {key}"
+    match kind:
+        case "missing":
+            return f"{row} is missing: {IntegrationSettings.model_fields[key.lower()].description}"
+        case "extra_forbidden":
+            return f"{row} is unknown: allowed keys are {', '.join(map(str.upper, IntegrationSettings.model_fields))}"
+        case _:
+            return f"{row}: {message.removeprefix('Value error, ')}"
+
+
+def rows_from_csv(text: str) -> list[dict[str, str]]:
+    """Read the table as the retired product exports it: a CSV file with the columns Integration, Key and Value."""
+    rows = list(csv.DictReader(io.StringIO(text.lstrip("\ufeff"))))
+    if not rows or not {"integration", "key", "value"} <= {str(name).strip().lower() for name in rows[0]}:
+        raise ConfigurationError("the CSV file should have the columns Integration, Key and Value, and a row")
+    return [{str(name).strip().lower(): cell or "" for name, cell in row.items()} for row in rows]
+
+
+def table(values: Mapping[str, str]) -> list[dict[str, str]]:
+    """Return *values*, keyed by setting, as rows of the table."""
+    return [{"integration": INTEGRATION, "key": key, "value": value} for key, value in values.items()]
+
+
+def documented_rows() -> Iterable[tuple[str, str, str]]:
+    """Yield key, default (as it would be written in the table) and description of every row."""
+    for name, field in IntegrationSettings.model_fields.items():
+        yield name.upper(), "" if field.is_required() else _as_written(field.default), field.description or ""
+
+
+def _as_written(value: object) -> str:
+    match value:
+        case None:
+            return ""
+        case bool():
+            return str(value).lower()
+        case tuple():
+            return ", ".join(map(str, value))
+        case _:
+            return str(value)

@@ -1,0 +1,92 @@
+"""Connection settings: everything that comes from the environment."""
+
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Self
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from slack_docebo.errors import ConfigurationError
+
+
+def _secure(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("should be an address like https://acme.docebosaas.com")
+    if parts.scheme == "http" and not _is_loopback(parts.hostname):
+        raise ValueError("should begin with https:// (http is for this machine only)")
+    return url
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+Url = Annotated[str, AfterValidator(_secure)]
+
+
+class Settings(BaseSettings):
+    """What differs between installations; secrets print as asterisks and stay out of error messages."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True
+    )
+
+    slack_bot_token: SecretStr = Field(description="Bot token of the Slack app (xoxb-...).")
+    slack_api_url: Url = Field("https://slack.com/api/", description="Base address of Slack's Web API.")
+    slack_team_id: str = Field(
+        "",
+        description="The workspace that is linked to this Docebo. Empty: the one of the first validated run is kept."
+        " Needed with a token for a whole Enterprise organisation.",
+    )
+    slack_page_size: int = Field(200, ge=1, le=1000, description="Users per page; Slack recommends 200, takes 1000.")
+    slack_calls_per_minute: int = Field(20, ge=1, description="Pace of the paged listing: 20 is Slack's tier 2.")
+
+    docebo_url: Url = Field(description="Address of the platform, like https://acme.docebosaas.com.")
+    docebo_client_id: str = Field(description="Client id of the OAuth2 app in Docebo's API credentials.")
+    docebo_client_secret: SecretStr = Field(description="Its client secret.")
+    docebo_username: str = Field("", description="A local superadmin, for the password and JWT-bearer grants.")
+    docebo_password: SecretStr | None = Field(None, description="With the username: the password grant is used.")
+    docebo_private_key_file: Path | None = Field(
+        None, description="PEM file; with the username: the JWT-bearer grant is used."
+    )
+    docebo_calls_per_hour: int = Field(1000, ge=10, description="API calls this installation may spend per hour.")
+    docebo_timeout_seconds: float = Field(60, gt=0, description="How long one answer may take.")
+
+    database_url: SecretStr = Field(
+        SecretStr("sqlite:///var/slack-docebo.db"), description="SQLite for one machine, postgresql://... at scale."
+    )
+    report_dir: Path = Field(Path("var/reports"), description="Where the full lists of each run are written.")
+
+    @model_validator(mode="after")
+    def _grants_are_complete(self) -> Self:
+        if (self.docebo_password or self.docebo_private_key_file) and not self.docebo_username:
+            raise ValueError("DOCEBO_USERNAME is missing: the password and JWT-bearer grants need it")
+        if self.docebo_password and self.docebo_private_key_file:
+            raise ValueError("DOCEBO_PASSWORD and DOCEBO_PRIVATE_KEY_FILE are both set: keep the one of your grant")
+        return self
+
+
+def load_settings() -> Settings:
+    """Read the environment and `.env`; raise ConfigurationError that names each variable that is missing or wrong."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        problems = [_sentence(str(fault["loc"][0] if fault["loc"] else ""), fault) for fault in error.errors()]
+        raise ConfigurationError(f"environment: {'; '.join(problems)} (see .env.example)") from None
+
+
+def _sentence(name: str, fault: object) -> str:
+    match fault:
+        case {"type": "missing"}:
+            return f"{name.upper()} is not set"
+        case {"msg": str(message)}:
+            message = message.removeprefix("Value error, ")
+            return f"{name.upper()} {message[0].lower()}{message[1:]}" if name else message
+        case _:
+            return f"{name.upper()} is wrong"
