@@ -12,6 +12,7 @@ SyncError
 ├── IncompleteRead          not everybody was read: nothing may be concluded
 ├── WorkspaceMismatch       not the workspace this Docebo is linked to
 ├── ChangeLimitExceeded     the plan is larger than the limits allow
+├── TooManyRejected         Docebo refuses row after row: the run was stopped
 ├── AlreadyRunning          another run holds this Docebo
 ├── PlanNotApplicable       the saved plan cannot be applied
 └── StorageError            the database did not do its part
@@ -77,6 +78,10 @@ class WorkspaceMismatch(SyncError):
 
 class ChangeLimitExceeded(SyncError):
     """The plan would change more than the limits allow; nothing was written."""
+
+
+class TooManyRejected(SyncError):
+    """Docebo refused a larger share of the rows than the settings allow; the rest was not sent."""
 
 
 class AlreadyRunning(SyncError):

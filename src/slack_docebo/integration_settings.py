@@ -159,7 +159,7 @@ def read_rows(rows: object) -> IntegrationSettings:
             key = str(cells["key"]).strip().upper()
             if key in values:
                 problems.append(f"row {INTEGRATION} | {key} is there twice")
-            values[key] = "" if cells["value"] is None else cells["value"]
+            values.setdefault(key, "" if cells["value"] is None else cells["value"])
     try:
         settings = IntegrationSettings.model_validate(values)
     except ValidationError as error:

@@ -2,9 +2,8 @@
 
 from collections.abc import Mapping as MappingType
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
-NO_FIELDS: MappingType[str, str] = MappingProxyType({})  # one empty mapping for the many without custom fields
+NO_FIELDS: MappingType[str, str] = {}  # shared by the many people without custom fields
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,25 +102,31 @@ class Planner:
             return self._plan_absent(user, mapping, against)
         self.people += 1
         if not (self.policy.provision or self.policy.map):
-            return _operation(user, Kind.LEAVE, "provisioning and mapping are off")
+            return self._operation(user, Kind.LEAVE, "provisioning and mapping are off")
         if found.problem:
-            return _operation(user, Kind.LEAVE, found.problem)
+            return self._operation(user, Kind.LEAVE, found.problem)
         if found.account is None:
             return self._plan_newcomer(user)
         account = found.account
         owner = self._given.setdefault(account.docebo_id, holder or user.slack_id)
         if owner != user.slack_id:
-            return _operation(user, Kind.LEAVE, f"account {account.docebo_id} belongs to {owner}", account)
+            return self._operation(user, Kind.LEAVE, f"account {account.docebo_id} belongs to {owner}", account)
         return self._plan_known(user, mapping, account, found.by)
 
-    def trusts(self, user: SourceUser, mapping: Mapping | None) -> bool:
-        """Tell whether *user* is in line already if the target still holds what was last written to it."""
-        return (
-            mapping is not None
-            and not self.policy.scope.reason_against(user)
-            and mapping.slack_name == user.handle
-            and mapping.fingerprint == self._fingerprint(user)
-        )
+    def plan_trusting(self, user: SourceUser, mapping: Mapping | None) -> Operation | None:
+        """Return what can be planned without a look at the target, or None where it has to be read.
+
+        Trusted is that the target still holds what was last written to it.
+        """
+        if against := self.policy.scope.reason_against(user):
+            needs_account = mapping is not None and self.policy.leavers is Leavers.DEACTIVATE
+            return None if needs_account else self._plan_absent(user, mapping, against)
+        if not (mapping and self.policy.provision and self.policy.map):
+            return None
+        if (mapping.slack_name, mapping.fingerprint) != (user.handle, self._fingerprint(user)):
+            return None
+        self.people += 1
+        return self._operation(user, Kind.LEAVE, "in line with what was last written", docebo_id=mapping.docebo_id)
 
     def plan_gone(self, mapping: Mapping) -> Operation:
         """Return what happens to a mapping whose Slack user is not in the workspace's list any more."""
@@ -129,11 +135,11 @@ class Planner:
 
     def _plan_newcomer(self, user: SourceUser) -> Operation:
         if not self.policy.provision:
-            return _operation(user, Kind.LEAVE, "no account, and provisioning is off")
+            return self._operation(user, Kind.LEAVE, "no account, and provisioning is off")
         if namesake := self._accounts.with_username(user.email):
-            return _operation(user, Kind.LEAVE, f"the username is taken by account {namesake.docebo_id}", namesake)
+            return self._operation(user, Kind.LEAVE, f"the username is taken by account {namesake.docebo_id}", namesake)
         attributes = {"username": user.email, **wanted(user, self.policy.rules, creating=True)}
-        return _operation(
+        return self._operation(
             user, Kind.CREATE, "new", changes=attributes, maps=self.policy.map, fingerprint=self._fingerprint(user)
         )
 
@@ -152,7 +158,17 @@ class Planner:
                 return self._plan_mapping(user, prior, account, by, kept, print_)
         if changes:
             differs = f"differs: {', '.join(changes)}"
-            return _operation(user, Kind.UPDATE, differs, account, changes, before, self.policy.map, print_, echo)
+            return self._operation(
+                user,
+                Kind.UPDATE,
+                differs,
+                account,
+                changes=changes,
+                before=before,
+                maps=self.policy.map,
+                fingerprint=print_,
+                echo=echo,
+            )
         return self._plan_mapping(user, prior, account, by, "in line", print_)
 
     def _plan_mapping(
@@ -160,8 +176,8 @@ class Planner:
     ) -> Operation:
         as_it_was = prior is not None and (prior.slack_name, prior.fingerprint) == (user.handle, fingerprint)
         if as_it_was or not self.policy.map:
-            return _operation(user, Kind.LEAVE, otherwise, account)
-        return _operation(user, Kind.MAP, f"found by {by}", account, maps=True, fingerprint=fingerprint)
+            return self._operation(user, Kind.LEAVE, otherwise, account)
+        return self._operation(user, Kind.MAP, f"found by {by}", account, maps=True, fingerprint=fingerprint)
 
     def _changes(
         self, user: SourceUser, account: Account, *, returned: bool
@@ -176,23 +192,34 @@ class Planner:
     def _plan_absent(self, user: SourceUser, mapping: Mapping | None, against: str) -> Operation:
         left = user.deactivated or user.forgotten or self.policy.out_of_scope_leaves
         if mapping is None or not left:
-            return _operation(user, Kind.LEAVE, against)
+            return self._operation(user, Kind.LEAVE, against)
         return self._plan_leaver(user, mapping, against)
 
     def _plan_leaver(self, user: SourceUser, mapping: Mapping, why: str) -> Operation:
         self.people += 1
         account = self._accounts.get(mapping.docebo_id)
+        if mapping.fingerprint == DEACTIVATED:
+            return self._operation(user, Kind.LEAVE, f"{why}; deactivated before", account)
         if self.policy.leavers is Leavers.KEEP or (self.policy.leavers is Leavers.UNMAP and not self.policy.map):
-            return _operation(user, Kind.LEAVE, why, account)
+            return self._operation(user, Kind.LEAVE, why, account)
         if self.policy.leavers is Leavers.UNMAP or account is None:
-            return _operation(user, Kind.UNMAP, why, docebo_id=mapping.docebo_id)
+            return self._operation(user, Kind.UNMAP, why, docebo_id=mapping.docebo_id)
         if not self.policy.provision:
-            return _operation(user, Kind.LEAVE, f"{why}; provisioning is off", account)
+            return self._operation(user, Kind.LEAVE, f"{why}; provisioning is off", account)
         if shield := self._shield(account):
-            return _operation(user, Kind.LEAVE, f"{why}; {shield}", account)
+            return self._operation(user, Kind.LEAVE, f"{why}; {shield}", account)
         if not account.active:
-            return _operation(user, Kind.LEAVE, f"{why}; inactive already", account)
-        return _operation(user, Kind.DEACTIVATE, why, account, {"active": False}, {"active": True}, True, DEACTIVATED)
+            return self._operation(user, Kind.LEAVE, f"{why}; inactive already", account)
+        return self._operation(
+            user,
+            Kind.DEACTIVATE,
+            why,
+            account,
+            changes={"active": False},
+            before={"active": True},
+            maps=self.policy.map,
+            fingerprint=DEACTIVATED,
+        )
 
     def _shield(self, account: Account) -> str:
         """Return why *account* is never touched, or ""."""
@@ -206,30 +233,30 @@ class Planner:
     def _fingerprint(self, user: SourceUser) -> str:
         return fingerprint(wanted(user, self.policy.rules, creating=False))
 
-
-def _operation(
-    user: SourceUser,
-    kind: Kind,
-    reason: str,
-    account: Account | None = None,
-    changes: MappingType[str, Value] | None = None,
-    before: MappingType[str, Value] | None = None,
-    maps: bool = False,
-    fingerprint: str = "",
-    echo: str = "",
-    *,
-    docebo_id: int | None = None,
-) -> Operation:
-    return Operation(
-        user.slack_id,
-        user.team,
-        user.handle,
-        kind,
-        reason,
-        account.docebo_id if account else docebo_id,
-        changes or {},
-        before or {},
-        maps,
-        fingerprint,
-        echo,
-    )
+    def _operation(
+        self,
+        user: SourceUser,
+        kind: Kind,
+        reason: str,
+        account: Account | None = None,
+        *,
+        docebo_id: int | None = None,
+        changes: MappingType[str, Value] | None = None,
+        before: MappingType[str, Value] | None = None,
+        maps: bool = False,
+        fingerprint: str = "",
+        echo: str = "",
+    ) -> Operation:
+        return Operation(
+            slack_id=user.slack_id,
+            slack_team=self.policy.scope.team or user.team,  # some Enterprise users come without a workspace
+            slack_name=user.handle,
+            kind=kind,
+            reason=reason,
+            docebo_id=account.docebo_id if account else docebo_id,
+            changes=changes or {},
+            before=before or {},
+            maps=maps,
+            fingerprint=fingerprint,
+            echo=echo,
+        )

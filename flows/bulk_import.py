@@ -1,0 +1,57 @@
+"""Flow *Bulk User Import - Slack to Docebo*; on a schedule it is the reconciliation."""
+
+from typing import Annotated
+
+from prefect import flow
+from pydantic import Field
+
+from slack_docebo.engine.report import Summary
+from slack_docebo.engine.snapshot import SourceSnapshot
+from tasks.map_user_details import map_user_details
+from tasks.plan_changes import plan_changes
+from tasks.process_user_details import process_user_details
+from tasks.recheck_plan import recheck_plan
+from tasks.report_outcome import report_outcome
+from tasks.retrieve_accounts import retrieve_accounts, retrieve_changed_accounts
+from tasks.retrieve_all_user_details import retrieve_all_user_details
+from tasks.run import concluded, open_run, side_by_side
+from tasks.validate_connection import validate_connection
+
+
+@flow(name="bulk-import")
+@concluded
+async def bulk_import(
+    dry_run: bool = True,
+    plan_id: Annotated[str, Field(title="Saved plan", pattern="^[0-9a-z]*$", max_length=8)] = "",
+    verify_target: bool = True,
+) -> Summary:
+    """Bring Docebo's users and the mapping in line with Slack, everybody at once.
+
+    Args:
+        dry_run: Plan and report, write nothing. The plan is saved and can be applied later by its id.
+        plan_id: Take exactly this saved plan instead of making a new one: report it again or, with dry run off, apply
+            it. What has changed in Docebo since is skipped.
+        verify_target: Compare with Docebo's users of today. Off: trust that they are as last written, and read only
+            Slack; much faster when little has changed.
+    """
+    async with open_run("bulk-import") as runtime:
+        workspace = await validate_connection(runtime)
+        if plan_id and not dry_run:
+            await recheck_plan(runtime, workspace, plan_id, await retrieve_accounts(runtime))
+        elif not plan_id:
+            with SourceSnapshot() as people:
+                reading = retrieve_all_user_details(runtime, workspace, people)
+                if verify_target:
+                    accounts, _ = await side_by_side(retrieve_accounts(runtime), reading)
+                else:
+                    await reading
+                    accounts = await retrieve_changed_accounts(runtime, workspace, people)
+                plan_id = await plan_changes(runtime, workspace, people, accounts, trusting=not verify_target)
+                del accounts  # the largest thing a run holds; writing does not need it
+        try:
+            if not dry_run:
+                await process_user_details(runtime, plan_id)
+                await map_user_details(runtime, plan_id)
+        finally:
+            summary = await report_outcome(runtime, plan_id)
+        return summary

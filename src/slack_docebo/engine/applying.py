@@ -1,0 +1,176 @@
+"""Applying a plan: batch by batch, each answer recorded before the next call."""
+
+from collections.abc import Awaitable, Callable, Sequence
+
+from slack_docebo.clients.docebo import Row, RowResult
+from slack_docebo.domain.attributes import current_value, same
+from slack_docebo.domain.matching import Accounts
+from slack_docebo.domain.people import Account, Mapping
+from slack_docebo.domain.planning import Kind, Operation, Outcome, Value
+from slack_docebo.errors import ChangeLimitExceeded, OutcomeUnknown, TooManyRejected
+from slack_docebo.runtime import Runtime
+from slack_docebo.storage.mappings import MappingRepository
+from slack_docebo.storage.plans import PlanRepository, PlanState, Result
+
+Numbered = tuple[int, Operation]  # an operation with its place in the plan
+Progress = Callable[[int], Awaitable[None]]
+BATCH = 100  # the most rows Docebo is known to take in one call
+UNANSWERED = 3  # calls in a row whose answer was lost, after which a run gives up
+
+
+def begin(runtime: Runtime, plan_id: str) -> None:
+    """Take the plan into work; raise ChangeLimitExceeded, and leave it refused, if it is over a limit.
+
+    A plan that was refused or cut off before has been looked at since: it is let through.
+    """
+    with runtime.store.transaction() as connection:
+        plans = PlanRepository(connection)
+        plan = plans.read(plan_id)
+        over = plan.facts.get("over_limit") if plan.flow_run == runtime.run_id else None
+        plans.set_state(plan_id, PlanState.REFUSED if over else PlanState.APPLYING)
+    if isinstance(over, list) and over:
+        raise ChangeLimitExceeded(
+            f"nothing was written: {'; '.join(over)}. Look at plan {plan_id}; if it is right, apply exactly that plan"
+        )
+
+
+async def apply_accounts(runtime: Runtime, plan_id: str, progress: Progress) -> None:
+    """Carry out what the plan does to accounts; *progress* is told how many rows each call settled.
+
+    Only what is still planned is done, so that a run that was cut off is finished by applying the plan again.
+    Raises TooManyRejected when Docebo refuses more rows than the settings allow.
+    """
+    breaker = _Breaker(runtime.behaviour.limit_rejections)
+    unanswered = 0
+    for kind in (Kind.CREATE, Kind.UPDATE, Kind.DEACTIVATE):
+        while batch := _pending(runtime, plan_id, kind):
+            try:
+                results = await _send(runtime, kind, batch)
+                unanswered = 0
+            except OutcomeUnknown:
+                unanswered += 1
+                if unanswered >= UNANSWERED:
+                    raise
+                results = await _read_again(runtime, batch)
+            record(runtime, plan_id, batch, results)
+            await progress(len(results))
+            breaker.count(results)
+
+
+def apply_mappings(runtime: Runtime, plan_id: str) -> int:
+    """Carry out what the plan does to mappings alone and return how many there were."""
+    done = 0
+    for kind in (Kind.MAP, Kind.UNMAP):
+        while batch := _pending(runtime, plan_id, kind):
+            record(runtime, plan_id, batch, [Result(seq, Outcome.APPLIED, op.docebo_id) for seq, op in batch])
+            done += len(batch)
+    return done
+
+
+def record(runtime: Runtime, plan_id: str, batch: Sequence[Numbered], results: Sequence[Result]) -> None:
+    """Write outcomes and the mapping rows that go with them, in one transaction."""
+    operations = dict(batch)
+    applied = [(operations[result.seq], result) for result in results if result.outcome is Outcome.APPLIED]
+    with runtime.store.transaction() as connection:
+        PlanRepository(connection).record(plan_id, results, now=runtime.now(), flow_run=runtime.run_id)
+        mappings = MappingRepository(connection)
+        for team in {operation.slack_team for operation, _ in applied}:
+            of_team = [(op, result) for op, result in applied if op.slack_team == team]
+            if gone := [op.slack_id for op, _ in of_team if op.kind is Kind.UNMAP]:
+                mappings.delete(team, gone)
+            mappings.save(
+                [
+                    Mapping(op.slack_id, team, op.slack_name, result.docebo_id, op.fingerprint, op.echo)
+                    for op, result in of_team
+                    if op.maps and result.docebo_id is not None
+                ],
+                now=runtime.now(),
+            )
+
+
+def _pending(runtime: Runtime, plan_id: str, kind: Kind) -> list[Numbered]:
+    with runtime.store.reading() as connection:
+        return PlanRepository(connection).pending(plan_id, kind, BATCH)
+
+
+async def _send(runtime: Runtime, kind: Kind, batch: Sequence[Numbered]) -> list[Result]:
+    async with runtime.gate.call():
+        if kind is Kind.DEACTIVATE:
+            ids = [operation.docebo_id for _, operation in batch if operation.docebo_id is not None]
+            changed = await runtime.docebo.change_status(ids, active=False)
+            return [
+                Result(seq, Outcome.APPLIED, op.docebo_id)
+                if op.docebo_id in changed
+                else Result(seq, Outcome.FAILED, op.docebo_id, "Docebo did not change the status")
+                for seq, op in batch
+            ]
+        answers = await runtime.docebo.upsert_users(
+            [Row(operation.docebo_id, operation.changes) for _, operation in batch],
+            create=kind is Kind.CREATE,
+            branch=runtime.behaviour.destination_branch if kind is Kind.CREATE else None,
+        )
+    return [_result(numbered, answer) for numbered, answer in zip(batch, answers, strict=True)]
+
+
+def _result(numbered: Numbered, answer: RowResult) -> Result:
+    seq, operation = numbered
+    if answer.error:
+        return Result(seq, Outcome.FAILED, operation.docebo_id, answer.error)
+    return Result(seq, Outcome.APPLIED, answer.docebo_id or operation.docebo_id)
+
+
+async def _read_again(runtime: Runtime, batch: Sequence[Numbered]) -> list[Result]:
+    """Read the target after a call whose answer was lost, and return what it shows to have been carried out.
+
+    The rest stays planned and is sent again. The gate lets nobody in before Docebo had time to finish that call.
+    """
+    accounts = Accounts()
+    async with runtime.gate.call():
+        async for page in runtime.docebo.list_users():
+            accounts.add(page)
+    return [
+        Result(seq, Outcome.APPLIED, account.docebo_id)
+        for seq, operation in batch
+        if (account := account_of(accounts, operation)) and is_carried_out(operation, account)
+    ]
+
+
+def account_of(accounts: Accounts, operation: Operation) -> Account | None:
+    """Return the account that *operation* is about, as far as *accounts* holds it."""
+    if operation.docebo_id is not None:
+        return accounts.get(operation.docebo_id)
+    return accounts.with_username(str(operation.changes.get("username", "")))
+
+
+def is_carried_out(operation: Operation, account: Account) -> bool:
+    """Tell whether *account* shows what *operation* was to do.
+
+    Of a creation the username is enough: it was free before, and what Docebo may have made of the names is for the
+    next run to see.
+    """
+    return operation.kind is Kind.CREATE or all(
+        holds(account, name, value) for name, value in operation.changes.items()
+    )
+
+
+def holds(account: Account, name: str, value: Value) -> bool:
+    """Tell whether *account* has *value* for the attribute *name*."""
+    return account.active == value if isinstance(value, bool) else same(name, value, current_value(account, name))
+
+
+class _Breaker:
+    """Stops a run in which Docebo refuses row after row."""
+
+    def __init__(self, percent: int) -> None:
+        self._percent = percent
+        self._rows = 0
+        self._failed = 0
+
+    def count(self, results: Sequence[Result]) -> None:
+        self._rows += len(results)
+        self._failed += sum(result.outcome is Outcome.FAILED for result in results)
+        if self._rows >= BATCH and self._failed * 100 > self._percent * self._rows:
+            raise TooManyRejected(
+                f"Docebo refused {self._failed} of {self._rows} rows, more than LIMIT_REJECTIONS allows:"
+                " see the report for the reasons; what was done is recorded, and applying the plan again goes on"
+            )

@@ -1,0 +1,100 @@
+"""Making a plan: the rules applied to everybody who was read, kept in the store before anything is written."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from slack_docebo.domain.guards import exceeded
+from slack_docebo.domain.matching import Accounts
+from slack_docebo.domain.people import SourceUser
+from slack_docebo.domain.planning import Kind, Planner
+from slack_docebo.engine.connection import Workspace
+from slack_docebo.runtime import Runtime
+from slack_docebo.storage.mappings import MappingRepository
+from slack_docebo.storage.plans import Plan, PlanKind, PlanRepository, PlanState, new_plan_id
+
+
+async def make_plan(
+    runtime: Runtime,
+    workspace: Workspace,
+    people: Iterable[list[SourceUser]],
+    accounts: Accounts,
+    *,
+    kind: PlanKind,
+    trusting: bool = False,
+    proven: bool = True,
+) -> str:
+    """Plan for everybody in *people*, page by page, hold the whole against the limits, and return the plan's id.
+
+    *trusting* takes the target to be as it was last written, for people whose attributes have not changed since.
+    *proven* says that *people* is the whole source: only then is anybody taken to have left who is not in it, and
+    only when the target was read, too.
+    """
+    plan_id = new_plan_id()
+    planner = Planner(runtime.behaviour.policy(workspace.team), accounts)
+    with runtime.store.transaction() as connection:
+        PlanRepository(connection).create(
+            Plan(
+                id=plan_id,
+                kind=kind,
+                created_at=runtime.now(),
+                flow_run=runtime.run_id,
+                docebo=runtime.settings.docebo_url,
+                slack_team=workspace.team,
+                slack_team_name=workspace.name,
+                state=PlanState.PLANNING,
+                settings=runtime.behaviour.model_dump(mode="json", exclude={"notification_mail_id"}),
+            )
+        )
+    planned = 0
+    for page in people:
+        planned += await asyncio.to_thread(_plan_page, runtime, workspace, planner, plan_id, planned, page, trusting)
+    if proven and not trusting:
+        planned += await asyncio.to_thread(_plan_gone, runtime, workspace, planner, plan_id, planned)
+    with runtime.store.transaction() as connection:
+        plans = PlanRepository(connection)
+        sizes = Counter[Kind]()
+        for operation, _, _, count in plans.tally(plan_id):
+            sizes[operation] += count
+        over = exceeded(
+            sizes, planner.people, runtime.behaviour.limits, minimum_sample=runtime.behaviour.limit_minimum_sample
+        )
+        plans.set_state(plan_id, PlanState.PLANNED, facts={"looked_after": planner.people, "over_limit": over})
+    return plan_id
+
+
+def _plan_page(
+    runtime: Runtime,
+    workspace: Workspace,
+    planner: Planner,
+    plan_id: str,
+    first: int,
+    users: Sequence[SourceUser],
+    trusting: bool,
+) -> int:
+    """Plan and store one page. Mappings are looked up by the page, for a whole table of them is large."""
+    with runtime.store.transaction() as connection:
+        repository = MappingRepository(connection)
+        mappings = repository.of(workspace.team, [user.slack_id for user in users])
+        pairs = [(user, mappings.get(user.slack_id)) for user in users]
+        matches = {user.slack_id: planner.match(user, mapping) for user, mapping in pairs}
+        found = [match.account.docebo_id for match in matches.values() if match.account]
+        holders = repository.holders(workspace.team, found)
+        operations = []
+        for user, mapping in pairs:
+            operation = planner.plan_trusting(user, mapping) if trusting else None
+            if operation is None:
+                match = matches[user.slack_id]
+                holder = holders.get(match.account.docebo_id, "") if match.account else ""
+                operation = planner.plan(user, mapping, match, holder)
+            operations.append(operation)
+        PlanRepository(connection).add(plan_id, first, operations)
+    return len(operations)
+
+
+def _plan_gone(runtime: Runtime, workspace: Workspace, planner: Planner, plan_id: str, first: int) -> int:
+    """Plan for the mappings whose Slack user was not in the list."""
+    with runtime.store.transaction() as connection:
+        gone = list(MappingRepository(connection).absent_from(plan_id, workspace.team))
+        PlanRepository(connection).add(plan_id, first, [planner.plan_gone(mapping) for mapping in gone])
+    return len(gone)

@@ -1,0 +1,97 @@
+"""Reading both sides: Slack's users with proof, Docebo's accounts in full or only a few of them."""
+
+from collections.abc import Awaitable, Callable, Iterable
+
+from slack_docebo.clients.slack import StaleCursor
+from slack_docebo.domain.matching import Accounts
+from slack_docebo.domain.people import Mapping, SourceUser
+from slack_docebo.domain.planning import Planner
+from slack_docebo.engine.connection import Workspace
+from slack_docebo.engine.snapshot import SourceSnapshot
+from slack_docebo.errors import IncompleteRead
+from slack_docebo.runtime import Runtime
+from slack_docebo.storage.mappings import MappingRepository
+from slack_docebo.storage.reads import ProvenRead, ReadRepository
+
+ReadPage = Callable[[SourceSnapshot, str], Awaitable[str]]
+RESTARTS = 2
+FEW = 5  # people who are looked up one by one on any platform
+DOCEBO_PAGE = 200
+CALLS_PER_LOOK_UP = 2  # one to three
+
+
+async def read_page(runtime: Runtime, workspace: Workspace, people: SourceSnapshot, cursor: str) -> str:
+    """Read one page of Slack's list into *people* and return the cursor of the next one, "" at the end."""
+    page = await runtime.slack.list_users(cursor, team_id=workspace.team)
+    people.add(page)
+    return page.next_cursor
+
+
+async def read_source(runtime: Runtime, workspace: Workspace, people: SourceSnapshot, read: ReadPage) -> None:
+    """Follow the cursor chain to its end with *read* and prove that everybody was read.
+
+    Raises IncompleteRead otherwise: then nothing may be concluded from who is missing.
+    """
+    for _ in range(RESTARTS + 1):
+        people.restart()
+        try:
+            cursor = await read(people, "")
+            while cursor:
+                cursor = await read(people, cursor)
+        except StaleCursor:
+            continue
+        break
+    else:
+        raise IncompleteRead(f"Slack's cursor went stale {RESTARTS + 1} times; run again later")
+    source = f"slack:{workspace.team}"
+    with runtime.store.transaction() as connection:
+        reads = ReadRepository(connection)
+        last = reads.last(source)
+        people.prove(last_count=last.people if last else None, may_shrink_percent=runtime.behaviour.source_may_shrink)
+        reads.record(ProvenRead(source, people.people, people.pages, runtime.now(), runtime.run_id))
+
+
+async def read_target(runtime: Runtime) -> Accounts:
+    """Return every account of the platform."""
+    accounts, pages = Accounts(), 0
+    async for page in runtime.docebo.list_users():
+        accounts.add(page)
+        pages += 1
+    with runtime.store.transaction() as connection:
+        proven = ProvenRead(_target(runtime), len(accounts), pages, runtime.now(), runtime.run_id)
+        ReadRepository(connection).record(proven)
+    return accounts
+
+
+async def read_changed(runtime: Runtime, workspace: Workspace, people: Iterable[list[SourceUser]]) -> Accounts:
+    """Return the accounts of those whose attributes are not what was last written; none if there are none.
+
+    Few are looked up one by one; where that would take more calls than the listing, everybody is listed.
+    """
+    planner = Planner(runtime.behaviour.policy(workspace.team), Accounts())
+    changed: list[tuple[SourceUser, Mapping | None]] = []
+    with runtime.store.reading() as connection:
+        last = ReadRepository(connection).last(_target(runtime))
+        mappings = MappingRepository(connection)
+        for page in people:
+            known = mappings.of(workspace.team, [user.slack_id for user in page])
+            pairs = ((user, known.get(user.slack_id)) for user in page)
+            changed += [pair for pair in pairs if planner.plan_trusting(*pair) is None]
+    affordable = max(FEW, (last.people if last else 0) // (DOCEBO_PAGE * CALLS_PER_LOOK_UP))
+    return await (look_up(runtime, changed) if len(changed) <= affordable else read_target(runtime))
+
+
+async def look_up(runtime: Runtime, people: Iterable[tuple[SourceUser, Mapping | None]]) -> Accounts:
+    """Return the accounts that a few *people* can be matched with, at one to three calls each."""
+    accounts = Accounts()
+    for user, mapping in people:
+        accounts.add(await runtime.docebo.find_users(user.email) if user.email else [])
+        if mapping and accounts.get(mapping.docebo_id) is None:
+            viewed = await runtime.docebo.user(mapping.docebo_id)
+            if viewed:  # the view lacks attributes that the listing has
+                accounts.add(await runtime.docebo.find_users(viewed.username))
+    return accounts
+
+
+def _target(runtime: Runtime) -> str:
+    return f"docebo:{runtime.settings.docebo_url}"

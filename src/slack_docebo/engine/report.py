@@ -1,0 +1,194 @@
+"""Reports: what a plan would do or has done, as a summary, as a table and as files."""
+
+import csv
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from slack_docebo.domain.planning import Kind, Outcome
+from slack_docebo.errors import StorageError
+from slack_docebo.runtime import Runtime
+from slack_docebo.storage.plans import Entry, Plan, PlanRepository, PlanState
+from slack_docebo.storage.store import Store
+
+TABLE_ROWS = 500  # what a page of Prefect's UI can be asked to show
+COLUMNS = ("slack_id", "slack_name", "docebo_id", "operation", "outcome", "reason", "changes", "before", "error")
+DONE = {
+    Kind.CREATE: "created",
+    Kind.UPDATE: "updated",
+    Kind.DEACTIVATE: "deactivated",
+    Kind.MAP: "mapped",
+    Kind.UNMAP: "unmapped",
+    Kind.LEAVE: "left alone",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A plan in numbers."""
+
+    plan: Plan
+    tally: list[tuple[Kind, str, Outcome, int]]
+
+    def count(self, *kinds: Kind, outcome: Outcome | None = None) -> int:
+        """Return how many people have one of *kinds* (any, if none is named) and *outcome* (any, if None)."""
+        return sum(
+            people
+            for kind, _, became, people in self.tally
+            if (not kinds or kind in kinds) and outcome in {None, became}
+        )
+
+    @property
+    def line(self) -> str:
+        """One line without a name in it, for states, logs and notifications."""
+        parts = [f"{self.count(kind)} {self._verb(kind)}" for kind in DONE if self.count(kind)]
+        parts += [
+            f"{self.count(outcome=outcome)} {outcome}"
+            for outcome in (Outcome.FAILED, Outcome.SKIPPED)
+            if self.count(outcome=outcome)
+        ]
+        return f"plan {self.plan.id} ({self.plan.state}): {', '.join(parts) or 'nobody'}"
+
+    def _verb(self, kind: Kind) -> str:
+        pending = self.count(kind, outcome=Outcome.PLANNED)
+        return f"to {kind}" if kind is not Kind.LEAVE and pending == self.count(kind) else DONE[kind]
+
+    def markdown(self) -> str:
+        """Return the summary as a page: counts, reasons, calls used."""
+        lines = [
+            f"# {self.plan.kind} {self.plan.id}: {self.plan.state}",
+            "",
+            f"Slack workspace {self.plan.slack_team} to {self.plan.docebo}",
+            "",
+            "| operation | people | applied | failed | skipped | still planned |",
+            "|---|--:|--:|--:|--:|--:|",
+        ]
+        for kind in DONE:
+            if people := self.count(kind):
+                cells = (
+                    self.count(kind, outcome=outcome)
+                    for outcome in (Outcome.APPLIED, Outcome.FAILED, Outcome.SKIPPED, Outcome.PLANNED)
+                )
+                lines.append(f"| {kind} | {people} | {' | '.join(map(str, cells))} |")
+        lines += ["", "| operation | why | people |", "|---|---|--:|"]
+        lines += [f"| {kind} | {why} | {people} |" for kind, why, people in self._reasons()]
+        calls = self.plan.facts.get("calls")
+        if isinstance(calls, dict):
+            lines += [
+                "",
+                f"API calls: {sum(calls.values())} ({', '.join(f'{n} x {name}' for name, n in calls.items())})",
+            ]
+        over = self.plan.facts.get("over_limit")
+        if isinstance(over, list) and over:
+            lines += ["", f"**Over the limit:** {'; '.join(over)}"]
+        if seconds := self.plan.facts.get("seconds"):
+            lines.append(f"Took {seconds} s.")
+        return "\n".join(lines)
+
+    def _reasons(self) -> list[tuple[Kind, str, int]]:
+        """Sum up the reasons over the outcomes, with account and Slack ids left out of the text, most people first."""
+        sums: dict[tuple[Kind, str], int] = {}
+        for kind, reason, _, people in self.tally:
+            key = kind, " ".join(word for word in reason.split() if not any(c.isdigit() for c in word))
+            sums[key] = sums.get(key, 0) + people
+        return [(kind, why, people) for (kind, why), people in sorted(sums.items(), key=lambda item: -item[1])]
+
+
+def summary(store: Store, plan_id: str) -> Summary:
+    """Return the plan in numbers."""
+    with store.reading() as connection:
+        plans = PlanRepository(connection)
+        return Summary(plans.read(plan_id), plans.tally(plan_id))
+
+
+def finish(runtime: Runtime, plan_id: str) -> Summary:
+    """Note how the run with this plan ended and what it used, and return it in numbers."""
+    now = runtime.now()
+    with runtime.store.transaction() as connection:
+        plans = PlanRepository(connection)
+        plan = plans.read(plan_id)
+        state = plan.state
+        if state is PlanState.APPLYING:
+            outcomes = {outcome for _, _, outcome, _ in plans.tally(plan_id)}
+            whole = outcomes <= {Outcome.APPLIED, Outcome.LEFT}
+            state = PlanState.APPLIED if whole else PlanState.PARTLY_APPLIED
+        facts = {**plan.facts, "calls": runtime.calls, "seconds": round((now - runtime.begun).total_seconds(), 1)}
+        plans.set_state(plan_id, state, facts=facts, finished_at=now)
+    return summary(runtime.store, plan_id)
+
+
+def table(store: Store, plan_id: str) -> list[dict[str, str | int | None]]:
+    """Return the first rows of what was or would be done, and to whom, by ids alone: Prefect shows it to everybody."""
+    rows: list[dict[str, str | int | None]] = []
+    with store.reading() as connection:
+        for entry in PlanRepository(connection).rows(plan_id):
+            if entry.operation.kind is Kind.LEAVE:
+                continue
+            rows.append(
+                {
+                    "Slack user": entry.operation.slack_id,
+                    "Docebo user": entry.operation.docebo_id,
+                    "operation": entry.operation.kind,
+                    "attributes": ", ".join(entry.operation.changes),
+                    "outcome": entry.outcome,
+                    "why": entry.error or entry.operation.reason,
+                }
+            )
+            if len(rows) == TABLE_ROWS:
+                break
+    return rows
+
+
+def write_files(store: Store, plan_id: str, folder: Path) -> tuple[Path, Path]:
+    """Write everybody's operation and outcome as CSV and as JSON, readable by their owner only; return the paths."""
+    table_file, list_file = folder / f"{plan_id}.csv", folder / f"{plan_id}.json"
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with (
+            store.reading() as connection,
+            table_file.open("w", encoding="utf-8", newline="", opener=_private) as csv_out,
+            list_file.open("w", encoding="utf-8", opener=_private) as json_out,
+        ):
+            writer = csv.writer(csv_out)
+            writer.writerow(COLUMNS)
+            opening = "["
+            for entry in PlanRepository(connection).rows(plan_id):
+                record = _record(entry)
+                json_out.write(f"{opening}\n{json.dumps(record, ensure_ascii=False)}")
+                writer.writerow([_cell(record[column]) for column in COLUMNS])
+                opening = ","
+            json_out.write("\n]\n" if opening == "," else "[]\n")
+    except OSError as error:
+        raise StorageError(f"the report cannot be written to {folder}: {error.strerror}; set REPORT_DIR") from None
+    return table_file, list_file
+
+
+def _record(entry: Entry) -> dict[str, object]:
+    operation = entry.operation
+    return {
+        "slack_id": operation.slack_id,
+        "slack_name": operation.slack_name,
+        "docebo_id": operation.docebo_id,
+        "operation": operation.kind,
+        "outcome": entry.outcome,
+        "reason": operation.reason,
+        "changes": dict(operation.changes),
+        "before": dict(operation.before),
+        "error": entry.error,
+    }
+
+
+def _cell(value: object) -> object:
+    """Return *value* as a cell that no spreadsheet takes for a formula.
+
+    https://owasp.org/www-community/attacks/CSV_Injection: a quote in front of what begins like one.
+    """
+    text = "; ".join(f"{name}={item}" for name, item in value.items()) if isinstance(value, dict) else value
+    if isinstance(text, str) and (text.lstrip()[:1] in {"=", "+", "-", "@"} or text[:1] in {"\t", "\r"}):
+        return f"'{text}"
+    return text
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)

@@ -1,0 +1,82 @@
+"""The source as it was read: every page of Slack's user list, and the proof that none is missing."""
+
+import pickle
+import tempfile
+from collections.abc import Iterator
+from typing import Self
+
+from slack_docebo.clients.slack import UserPage
+from slack_docebo.domain.people import SourceUser
+from slack_docebo.errors import IncompleteRead
+
+MAX_PAGES = 20_000  # a chain this long is a loop: a million users are 1,000 to 10,000 pages
+
+
+class SourceSnapshot:
+    """Slack's users, page by page, in an anonymous temporary file.
+
+    They are needed after the whole list has been read and proven, and a hundred thousand of them would be most of
+    the memory a run uses.
+    """
+
+    def __init__(self) -> None:
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115  (closed by __exit__)
+        self.restart()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def restart(self) -> None:
+        """Forget everything read so far; a listing whose cursor went stale begins again."""
+        self._file.seek(0)
+        self._file.truncate()
+        self._offsets: list[int] = []
+        self._cursors: set[str] = set()
+        self._ended = False
+        self.people = 0
+        self.with_email = 0
+
+    def add(self, page: UserPage) -> None:
+        """Take the next page; raise IncompleteRead where the chain shows that it will not end properly."""
+        self._file.seek(0, 2)
+        self._offsets.append(self._file.tell())
+        pickle.dump(page.users, self._file, protocol=pickle.HIGHEST_PROTOCOL)
+        self.people += len(page.users)
+        self.with_email += sum(1 for user in page.users if user.email)
+        if not page.next_cursor:
+            self._ended = True
+        elif page.next_cursor in self._cursors:
+            raise IncompleteRead("Slack's user list came back to a page it had sent before; run again later")
+        elif len(self._offsets) >= MAX_PAGES:
+            raise IncompleteRead(f"Slack's user list did not end within {MAX_PAGES} pages")
+        self._cursors.add(page.next_cursor)
+
+    def prove(self, *, last_count: int | None, may_shrink_percent: int) -> None:
+        """Raise IncompleteRead unless everybody was read, as far as that can be known.
+
+        *last_count* is the number of people in the last proven read, if there was one.
+        """
+        if not self._ended:
+            raise IncompleteRead("Slack's user list was not read to its end")
+        if self.people == 0:
+            raise IncompleteRead("Slack's user list is empty, which no workspace's is")
+        if self.with_email == 0:
+            raise IncompleteRead("nobody in Slack's user list has an e-mail address: check the scope users:read.email")
+        if last_count is not None and self.people * 100 < last_count * (100 - may_shrink_percent):
+            raise IncompleteRead(
+                f"Slack listed {self.people} users, the last complete read had {last_count}: more than"
+                f" {may_shrink_percent}% are missing. If that is right, raise SOURCE_MAY_SHRINK for one run"
+            )
+
+    @property
+    def pages(self) -> int:
+        return len(self._offsets)
+
+    def __iter__(self) -> Iterator[list[SourceUser]]:
+        """Yield the users page by page, in the order read."""
+        for offset in self._offsets:
+            self._file.seek(offset)
+            yield pickle.load(self._file)  # noqa: S301  (written above, into a file without a name)

@@ -1,0 +1,90 @@
+"""The open resources of one run: both clients, the store, the gate in front of Docebo's batch calls."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+from slack_docebo.clients.docebo import DoceboClient, open_docebo
+from slack_docebo.clients.docebo_auth import ClientCredentials, Grant, JwtBearer, Password
+from slack_docebo.clients.slack import SlackClient, open_slack
+from slack_docebo.errors import ConfigurationError
+from slack_docebo.integration_settings import IntegrationSettings
+from slack_docebo.settings import Settings
+from slack_docebo.storage.budget import CallBudget
+from slack_docebo.storage.gate import BatchGate
+from slack_docebo.storage.store import Store
+
+
+class Runtime:
+    """What a run works with.
+
+    A plain class on purpose: Prefect looks into dataclasses and pydantic models among a task's arguments.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        behaviour: IntegrationSettings,
+        store: Store,
+        slack: SlackClient,
+        docebo: DoceboClient,
+        *,
+        run_id: str,
+    ) -> None:
+        self.settings = settings
+        self.behaviour = behaviour
+        self.store = store
+        self.slack = slack
+        self.docebo = docebo
+        self.run_id = run_id  # the Prefect flow run's id; it stands in the journal
+        self.begun = self.now()
+        self.gate = BatchGate(store, settings.docebo_url, grace_seconds=settings.docebo_timeout_seconds)
+        self.budget = CallBudget(store, settings.docebo_url, settings.docebo_calls_per_hour)
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    @property
+    def calls(self) -> dict[str, int]:
+        """API calls made so far, by operation."""
+        return {**self.slack.calls, **self.docebo.calls}
+
+
+@asynccontextmanager
+async def open_runtime(settings: Settings, behaviour: IntegrationSettings, *, run_id: str) -> AsyncIterator[Runtime]:
+    """Open what a run works with, and close it at the end."""
+    store = Store.open(settings.database_url.get_secret_value())
+    try:
+        budget = CallBudget(store, settings.docebo_url, settings.docebo_calls_per_hour)
+        rules = behaviour.attributes
+        async with (
+            open_slack(
+                settings.slack_bot_token,
+                base_url=settings.slack_api_url,
+                page_size=settings.slack_page_size,
+                calls_per_minute=settings.slack_calls_per_minute,
+                with_locale=any(rule.source == "language" for rule in rules),
+            ) as slack,
+            open_docebo(
+                settings.docebo_url,
+                _grant(settings),
+                timeout=settings.docebo_timeout_seconds,
+                before_call=budget.spend,
+                wanted_fields=frozenset(rule.field_id for rule in rules if rule.field_id),
+            ) as docebo,
+        ):
+            yield Runtime(settings, behaviour, store, slack, docebo, run_id=run_id)
+    finally:
+        store.close()
+
+
+def _grant(settings: Settings) -> Grant:
+    client = settings.docebo_client_id, settings.docebo_client_secret
+    if settings.docebo_password:
+        return Password(*client, settings.docebo_username, settings.docebo_password)
+    if path := settings.docebo_private_key_file:
+        try:
+            return JwtBearer(*client, settings.docebo_username, path.read_text())
+        except OSError as error:
+            raise ConfigurationError(f"DOCEBO_PRIVATE_KEY_FILE cannot be read: {error.strerror}") from None
+    return ClientCredentials(*client)

@@ -1,0 +1,21 @@
+"""The plan: what is to be done about everybody, before anything is done."""
+
+from prefect import get_run_logger, task
+from prefect.cache_policies import NO_CACHE
+
+from slack_docebo.domain.matching import Accounts
+from slack_docebo.engine.connection import Workspace
+from slack_docebo.engine.planning import make_plan
+from slack_docebo.engine.snapshot import SourceSnapshot
+from slack_docebo.runtime import Runtime
+from slack_docebo.storage.plans import PlanKind
+
+
+@task(name="Plan changes", task_run_name="Plan changes", cache_policy=NO_CACHE)
+async def plan_changes(
+    runtime: Runtime, workspace: Workspace, people: SourceSnapshot, accounts: Accounts, *, trusting: bool
+) -> str:
+    """Compare both sides and return the id of the stored plan; nothing is written to Docebo."""
+    plan_id = await make_plan(runtime, workspace, people, accounts, kind=PlanKind.BULK_IMPORT, trusting=trusting)
+    get_run_logger().info("Plan %s covers %d people", plan_id, people.people)
+    return plan_id

@@ -1,0 +1,18 @@
+"""When a recipe is tried again, and how long later."""
+
+from typing import Any
+
+from prefect import Task
+from prefect.client.schemas import TaskRun
+from prefect.states import State
+
+from slack_docebo.errors import StorageError, TransientError
+
+RETRIES = 2
+RETRY_DELAYS = [30, 120]  # seconds: the clients have tried for seconds before
+
+
+async def is_transient(task: Task[Any, Any], task_run: TaskRun, state: State[Any]) -> bool:  # noqa: ARG001
+    """Tell whether a later try of the same task can succeed."""
+    error = await state.aresult(raise_on_failure=False)
+    return isinstance(error, TransientError | StorageError)

@@ -1,0 +1,28 @@
+"""Recipe *Process user details*."""
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from slack_docebo.domain.planning import Kind, Outcome
+from slack_docebo.engine.applying import apply_accounts, begin
+from slack_docebo.engine.report import summary
+from slack_docebo.runtime import Runtime
+from tasks.policies import RETRIES, RETRY_DELAYS, is_transient
+from tasks.progress import Progress
+
+
+@task(
+    name="Process user details",
+    task_run_name="Create and update Docebo users, plan {plan_id}",
+    cache_policy=NO_CACHE,
+    retries=RETRIES,
+    retry_delay_seconds=RETRY_DELAYS,
+    retry_condition_fn=is_transient,
+)
+async def process_user_details(runtime: Runtime, plan_id: str) -> None:
+    """Upsert the accounts as planned, in batches and within the limits; a retry goes on where the last try was cut off."""
+    begin(runtime, plan_id)
+    planned = summary(runtime.store, plan_id)
+    total = planned.count(Kind.CREATE, Kind.UPDATE, Kind.DEACTIVATE, outcome=Outcome.PLANNED)
+    progress = await Progress.begin(runtime, f"progress-{plan_id}", total)
+    await apply_accounts(runtime, plan_id, progress.advance)

@@ -1,0 +1,41 @@
+"""The target's side of a comparison: Docebo's accounts."""
+
+from prefect import get_run_logger, task
+from prefect.cache_policies import NO_CACHE
+
+from slack_docebo.domain.matching import Accounts
+from slack_docebo.engine.connection import Workspace
+from slack_docebo.engine.reading import read_changed, read_target
+from slack_docebo.engine.snapshot import SourceSnapshot
+from slack_docebo.runtime import Runtime
+from tasks.policies import RETRIES, RETRY_DELAYS, is_transient
+
+
+@task(
+    name="Retrieve accounts",
+    task_run_name="Docebo users, all pages",
+    cache_policy=NO_CACHE,
+    retries=RETRIES,
+    retry_delay_seconds=RETRY_DELAYS,
+    retry_condition_fn=is_transient,
+)
+async def retrieve_accounts(runtime: Runtime) -> Accounts:
+    """Return every account of the platform."""
+    accounts = await read_target(runtime)
+    get_run_logger().info("Docebo: %d users", len(accounts))
+    return accounts
+
+
+@task(
+    name="Retrieve changed accounts",
+    task_run_name="Docebo users, only those changed in Slack",
+    cache_policy=NO_CACHE,
+    retries=RETRIES,
+    retry_delay_seconds=RETRY_DELAYS,
+    retry_condition_fn=is_transient,
+)
+async def retrieve_changed_accounts(runtime: Runtime, workspace: Workspace, people: SourceSnapshot) -> Accounts:
+    """Return the accounts of those whose Slack profile is not what was last written; the others are trusted."""
+    accounts = await read_changed(runtime, workspace, people)
+    get_run_logger().info("Docebo: %d users looked at, the others are trusted", len(accounts))
+    return accounts

@@ -1,0 +1,31 @@
+"""Recipe *Retrieve User details*."""
+
+from prefect import runtime as prefect_runtime
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from slack_docebo.engine.connection import Workspace
+from slack_docebo.engine.reading import read_page
+from slack_docebo.engine.snapshot import SourceSnapshot
+from slack_docebo.runtime import Runtime
+from tasks.policies import RETRIES, RETRY_DELAYS, is_transient
+
+
+def _page_number() -> str:
+    return f"Slack users, page {prefect_runtime.task_run.parameters['people'].pages + 1}"
+
+
+@task(
+    name="Retrieve user details",
+    task_run_name=_page_number,
+    cache_policy=NO_CACHE,
+    retries=RETRIES,
+    retry_delay_seconds=RETRY_DELAYS,
+    retry_condition_fn=is_transient,
+)
+async def retrieve_user_details(runtime: Runtime, workspace: Workspace, people: SourceSnapshot, cursor: str) -> str:
+    """Read one page of `users.list` into *people* and return the cursor of the next, "" at the end.
+
+    The users are not returned: Prefect would keep every page until the run ends.
+    """
+    return await read_page(runtime, workspace, people, cursor)

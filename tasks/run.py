@@ -1,0 +1,94 @@
+"""A run: the settings of this moment, and the resources opened with them."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
+
+from prefect import runtime as prefect_runtime
+from prefect.client.schemas.objects import StateType
+from prefect.states import Completed, Failed, State
+from prefect.variables import Variable
+from slack_docebo.storage.gate import RunLock
+
+from slack_docebo.engine.report import Summary
+from slack_docebo.errors import AlreadyRunning, ChangeLimitExceeded, ConfigurationError, SyncError
+from slack_docebo.integration_settings import VARIABLE, IntegrationSettings, read_rows
+from slack_docebo.runtime import Runtime, open_runtime
+from slack_docebo.settings import load_settings
+
+P = ParamSpec("P")
+S = TypeVar("S")
+T = TypeVar("T")
+OWN_STATES: dict[type[SyncError], str] = {ChangeLimitExceeded: "Refused", AlreadyRunning: "AlreadyRunning"}
+
+
+@asynccontextmanager
+async def open_run(name: str) -> AsyncIterator[Runtime]:
+    """Open a runtime with the environment and the Variable as they are now; a change takes effect with the next run.
+
+    Raises AlreadyRunning if a run of the same *name* is at work on the same Docebo, on this machine or another.
+    """
+    _one_line_errors()
+    settings = load_settings()
+    behaviour = await integration_settings()
+    async with (
+        open_runtime(settings, behaviour, run_id=prefect_runtime.flow_run.id or "") as runtime,
+        RunLock(runtime.store, settings.docebo_url, name),
+    ):
+        yield runtime
+
+
+async def integration_settings() -> IntegrationSettings:
+    """Read the table of settings from Prefect; raise ConfigurationError if it is not there or wrong."""
+    rows = await Variable.aget(VARIABLE)
+    if rows is None:
+        raise ConfigurationError(
+            f"Prefect has no Variable {VARIABLE}: make it with `python -m deployments.bootstrap`, then edit it in the UI"
+        )
+    return read_rows(rows)
+
+
+def concluded(run: Callable[P, Awaitable[Summary]]) -> Callable[P, Awaitable[State[Any]]]:
+    """Make a flow's end a state with one line that says what happened, and no traceback for what we know about."""
+
+    @wraps(run)
+    async def conclude(*args: P.args, **kwargs: P.kwargs) -> State[Any]:
+        try:
+            return Completed(message=(await run(*args, **kwargs)).line)
+        except SyncError as error:
+            if name := OWN_STATES.get(type(error)):
+                return State(type=StateType.FAILED, name=name, message=str(error))
+            return Failed(message=str(error))
+
+    return conclude
+
+
+async def side_by_side(one: Coroutine[Any, Any, S], other: Coroutine[Any, Any, T]) -> tuple[S, T]:
+    """Await both at the same time; when one fails, the other is cancelled and that failure raised."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            first, second = group.create_task(one), group.create_task(other)
+    except ExceptionGroup as failures:
+        raise failures.exceptions[0] from None
+    return first.result(), second.result()
+
+
+def _one_line_errors() -> None:
+    """Keep the tracebacks of our own errors out of the run's log, unless debugging is on."""
+    for name in ("prefect.task_runs", "prefect.flow_runs"):
+        logger = logging.getLogger(name)
+        if _without_traceback not in logger.filters:
+            logger.addFilter(_without_traceback)
+
+
+def _without_traceback(record: logging.LogRecord) -> bool:
+    if (
+        record.exc_info
+        and isinstance(record.exc_info[1], SyncError)
+        and not logging.getLogger(record.name).isEnabledFor(logging.DEBUG)
+    ):
+        record.exc_info = None
+    return True

@@ -1,0 +1,110 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from slack_docebo.domain.attributes import (
+    DEFAULT_RULES,
+    AttributeRule,
+    differences,
+    fingerprint,
+    parse_rules,
+    wanted,
+)
+from slack_docebo.domain.people import Account, SourceUser
+
+ADA = SourceUser("U1", "T1", email="ada@example.com", first_name="Ada", last_name="Lovelace", title="Analyst")
+HERS = Account(7, "ada@example.com", "ada@example.com", "Ada", "Lovelace", fields={12: "Analyst"})
+
+
+def test_by_default_names_and_address_are_mapped():
+    assert wanted(ADA, DEFAULT_RULES, creating=True) == {
+        "first_name": "Ada",
+        "last_name": "Lovelace",
+        "email": "ada@example.com",
+    }
+
+
+def test_the_rules_can_be_written_as_they_are_read():
+    text = "first_name, time_zone on-create-only, field_12 = title clear, field_3 = custom:Xf06ABC"
+
+    rules = parse_rules(text)
+
+    assert ", ".join(map(str, rules)) == text
+    assert rules[2] == AttributeRule("field_12", "title", clear=True)
+    assert rules[2].field_id == 12
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("level = title", "unknown target 'level': allowed are first_name"),
+        ("first_name = salary", "unknown source 'salary': allowed are first_name"),
+        ("first_name always", "unknown option 'always': allowed are on-create-only and clear"),
+        ("email, email = title", "email is the target of two rules"),
+        ("field_0 = title", "unknown target 'field_0'"),
+    ],
+)
+def test_a_wrong_rule_is_named_with_what_is_allowed(text, told):
+    with pytest.raises(ValueError, match=told):
+        parse_rules(text)
+
+
+def test_an_on_create_only_attribute_is_left_alone_later():
+    rules = parse_rules("first_name on-create-only, last_name")
+
+    assert wanted(ADA, rules, creating=False) == {"last_name": "Lovelace"}
+
+
+def test_an_empty_source_value_leaves_the_target_alone_unless_it_may_clear_it():
+    nameless = SourceUser("U1", "T1", email="ada@example.com")
+
+    assert differences(wanted(nameless, parse_rules("field_12 = title"), creating=False), HERS) == ({}, {})
+    assert differences(wanted(nameless, parse_rules("field_12 = title clear"), creating=False), HERS) == (
+        {"field_12": ""},
+        {"field_12": "Analyst"},
+    )
+
+
+def test_only_what_differs_is_a_change():
+    renamed = SourceUser("U1", "T1", email="ADA@example.com", first_name="Ada", last_name="King")
+
+    assert differences(wanted(renamed, DEFAULT_RULES, creating=False), HERS) == (
+        {"last_name": "King"},
+        {"last_name": "Lovelace"},
+    )
+
+
+def test_markup_in_a_name_is_no_difference_once_docebo_has_dropped_it():
+    user = SourceUser("U1", "T1", email="ada@example.com", first_name="Ada <3>", last_name="Lovelace")
+
+    assert differences(wanted(user, DEFAULT_RULES, creating=False), HERS) == ({}, {})
+
+
+def test_a_one_word_name_leaves_the_last_name_empty():
+    user = SourceUser("U1", "T1", first_name="Madonna", real_name="Madonna Ciccone")
+
+    assert wanted(user, parse_rules("first_name, last_name"), creating=True) == {"first_name": "Madonna"}
+
+
+def test_without_name_keys_the_full_name_is_split():
+    user = SourceUser("U1", "T1", real_name="Ada Lovelace")
+
+    assert wanted(user, parse_rules("first_name, last_name"), creating=True) == {
+        "first_name": "Ada",
+        "last_name": "Lovelace",
+    }
+
+
+@pytest.mark.parametrize(("locale", "language"), [("en-US", "en"), ("pt-BR", "pt-br"), ("de", "de"), ("", "")])
+def test_the_language_is_docebos_browser_code(locale, language):
+    assert wanted(SourceUser("U1", "T1", locale=locale), parse_rules("language"), creating=True).get(
+        "language", ""
+    ) == (language)
+
+
+attributes = st.dictionaries(st.sampled_from(["first_name", "last_name", "field_3"]), st.text(max_size=5))
+
+
+@given(attributes, attributes)
+def test_fingerprints_are_equal_exactly_when_the_attributes_are(one, other):
+    assert (fingerprint(one) == fingerprint(other)) == (one == other)

@@ -1,0 +1,47 @@
+import pytest
+
+from slack_docebo.domain.matching import Accounts, MatchBy, match
+from slack_docebo.domain.people import Account, Mapping, SourceUser
+
+ADA = SourceUser("U1", "T1", email="Ada@Example.com")
+BY_EMAIL = Account(1, "alovelace", "ada@example.COM")
+BY_USERNAME = Account(2, "ADA@example.com", "private@example.org")
+TWIN = Account(3, "ada2", "ada@example.com")
+OTHER = Account(4, "bob", "bob@example.com")
+MAPPED = Mapping("U1", "T1", "ada", 4)
+
+
+@pytest.mark.parametrize(
+    ("accounts", "mapping", "by", "docebo_id", "found_by", "problem"),
+    [
+        pytest.param([OTHER], None, MatchBy.BOTH, None, "", "", id="nobody"),
+        pytest.param([BY_EMAIL, OTHER], None, MatchBy.BOTH, 1, "e-mail", "", id="the address, whatever its case"),
+        pytest.param([BY_USERNAME], None, MatchBy.BOTH, 2, "username", "", id="the username, whatever its case"),
+        pytest.param(
+            [BY_USERNAME], None, MatchBy.EMAIL, None, "", "", id="not the username if only the address counts"
+        ),
+        pytest.param(
+            [BY_EMAIL], None, MatchBy.USERNAME, None, "", "", id="not the address if only the username counts"
+        ),
+        pytest.param(
+            [BY_EMAIL, TWIN], None, MatchBy.BOTH, None, "", "several accounts match: 1, 3", id="twice the address"
+        ),
+        pytest.param(
+            [BY_EMAIL, BY_USERNAME], None, MatchBy.BOTH, None, "", "several accounts match: 1, 2", id="one of each"
+        ),
+        pytest.param([BY_EMAIL, OTHER], MAPPED, MatchBy.BOTH, 4, "mapping", "", id="the mapping wins"),
+        pytest.param([BY_EMAIL], MAPPED, MatchBy.BOTH, 1, "e-mail", "", id="a mapping to nowhere does not"),
+    ],
+)
+def test_match(accounts, mapping, by, docebo_id, found_by, problem):
+    found = match(ADA, Accounts(accounts), mapping, by)
+
+    assert (found.account and found.account.docebo_id, found.by, found.problem) == (docebo_id, found_by, problem)
+
+
+def test_an_account_read_twice_is_one_account():
+    accounts = Accounts([BY_EMAIL])
+    accounts.add([BY_EMAIL])
+
+    assert len(accounts) == 1
+    assert accounts.with_email("ada@example.com") == [BY_EMAIL]

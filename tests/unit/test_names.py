@@ -1,0 +1,55 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from slack_docebo.domain.names import clean, folded, split_name
+
+
+@pytest.mark.parametrize(
+    ("real_name", "expected"),
+    [
+        pytest.param("Ada Lovelace", ("Ada", "Lovelace"), id="two words"),
+        pytest.param("Mary Ann Evans", ("Mary Ann", "Evans"), id="the last word is the last name"),
+        pytest.param("Ludwig van Beethoven", ("Ludwig", "van Beethoven"), id="a particle belongs to the last name"),
+        pytest.param("Maria de la Cruz", ("Maria", "de la Cruz"), id="so do several"),
+        pytest.param("Van Morrison", ("Van", "Morrison"), id="but the first word is a first name"),
+        pytest.param("Lovelace, Ada", ("Ada", "Lovelace"), id="a comma turns it round"),
+        pytest.param("Madonna", ("Madonna", ""), id="one word is a first name"),
+        pytest.param("李小龍", ("李小龍", ""), id="Han without a space is one word"),
+        pytest.param("प्रिया शर्मा", ("प्रिया", "शर्मा"), id="Devanagari keeps its vowel signs"),
+        pytest.param("  ", ("", ""), id="nothing"),
+    ],
+)
+def test_a_full_name_is_split_sensibly(real_name, expected):
+    assert split_name(real_name) == expected
+
+
+@given(st.text())
+def test_splitting_loses_no_word(real_name):
+    first, last = split_name(real_name)
+
+    assert sorted(f"{first} {last}".replace(",", " ").split()) == sorted(real_name.replace(",", " ").split())
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param("Ada <b>L.</b>", "Ada L.", id="markup is dropped as Docebo drops it"),
+        pytest.param("A<<b>i>da", "Ada", id="nested markup, too"),
+        pytest.param("2 < 3", "2 < 3", id="a lone bracket stays"),
+        pytest.param(" Ada\t\n Lovelace ", "Ada Lovelace", id="white space is folded"),
+        pytest.param("Jose\u0301", "José", id="accents are composed"),
+        pytest.param("Zoë 🚀", "Zoë 🚀", id="emoji stay"),
+    ],
+)
+def test_text_is_brought_to_the_form_in_which_docebo_keeps_it(text, expected):
+    assert clean(text) == expected
+
+
+@given(st.text())
+def test_cleaning_twice_changes_nothing_more(text):
+    assert clean(clean(text)) == clean(text)
+
+
+def test_case_does_not_tell_keys_apart():
+    assert folded(" ADA@Example.com") == folded("ada@example.COM ")

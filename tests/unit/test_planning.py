@@ -1,0 +1,302 @@
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from slack_docebo.domain.attributes import fingerprint, parse_rules, wanted
+from slack_docebo.domain.matching import Accounts, MatchBy
+from slack_docebo.domain.people import Account, Mapping, SourceUser
+from slack_docebo.domain.planning import DEACTIVATED, Kind, Leavers, Operation, Planner, Policy
+
+ON = Policy(provision=True, map=True)
+ADA = SourceUser("U1", "T1", handle="ada", email="ada@example.com", first_name="Ada", last_name="Lovelace")
+HERS = Account(7, "ada@example.com", "ada@example.com", "Ada", "Lovelace")
+PRINT = fingerprint(wanted(ADA, ON.rules, creating=False))
+MAPPED = Mapping("U1", "T1", "ada", 7, PRINT)
+GONE = replace(ADA, deactivated=True)
+
+
+def plan(user, account=None, mapping=None, policy=ON, holder="") -> Operation:
+    planner = Planner(policy, Accounts([account] if account else []))
+    return planner.plan(user, mapping, planner.match(user, mapping), holder)
+
+
+@pytest.mark.parametrize(
+    ("user", "account", "mapping", "policy", "kind", "reason"),
+    [
+        pytest.param(ADA, None, None, ON, Kind.CREATE, "new", id="a newcomer is created"),
+        pytest.param(ADA, HERS, None, ON, Kind.MAP, "found by e-mail", id="a known person is mapped"),
+        pytest.param(ADA, HERS, MAPPED, ON, Kind.LEAVE, "in line", id="who is in line is left alone"),
+        pytest.param(
+            ADA,
+            replace(HERS, last_name="King"),
+            MAPPED,
+            ON,
+            Kind.UPDATE,
+            "differs: last_name",
+            id="what was changed in Docebo by hand is set right",
+        ),
+        pytest.param(
+            replace(ADA, handle="countess"), HERS, MAPPED, ON, Kind.MAP, "found by mapping", id="a new handle is noted"
+        ),
+        pytest.param(
+            ADA,
+            replace(HERS, administrator=True, last_name="King"),
+            replace(MAPPED, fingerprint=""),
+            ON,
+            Kind.LEAVE,
+            "administrator account, never touched",
+            id="an administrator is never touched",
+        ),
+        pytest.param(
+            ADA,
+            replace(HERS, last_name="King"),
+            replace(MAPPED, fingerprint=""),
+            replace(ON, protected=("ada@*",)),
+            Kind.LEAVE,
+            "protected account, never touched",
+            id="nor is a protected account",
+        ),
+        pytest.param(
+            ADA,
+            replace(HERS, administrator=True, last_name="King"),
+            None,
+            ON,
+            Kind.MAP,
+            "found by e-mail",
+            id="an administrator is mapped, for that changes nothing in Docebo",
+        ),
+        pytest.param(
+            ADA,
+            None,
+            None,
+            replace(ON, provision=False),
+            Kind.LEAVE,
+            "no account, and provisioning is off",
+            id="map only",
+        ),
+        pytest.param(
+            ADA,
+            replace(HERS, last_name="King"),
+            None,
+            replace(ON, provision=False),
+            Kind.MAP,
+            "found by e-mail",
+            id="map only: the account stays as it is",
+        ),
+        pytest.param(ADA, HERS, None, replace(ON, map=False), Kind.LEAVE, "in line", id="provision only: no mapping"),
+        pytest.param(
+            ADA, None, None, Policy(), Kind.LEAVE, "provisioning and mapping are off", id="both off: nothing is done"
+        ),
+        pytest.param(GONE, HERS, MAPPED, ON, Kind.LEAVE, "deactivated in Slack", id="leavers are kept by default"),
+        pytest.param(
+            GONE,
+            HERS,
+            MAPPED,
+            replace(ON, leavers=Leavers.UNMAP),
+            Kind.UNMAP,
+            "deactivated in Slack",
+            id="leavers are unmapped on wish",
+        ),
+        pytest.param(
+            GONE,
+            HERS,
+            MAPPED,
+            replace(ON, leavers=Leavers.DEACTIVATE),
+            Kind.DEACTIVATE,
+            "deactivated in Slack",
+            id="leavers are deactivated on wish",
+        ),
+        pytest.param(
+            GONE,
+            replace(HERS, administrator=True),
+            MAPPED,
+            replace(ON, leavers=Leavers.DEACTIVATE),
+            Kind.LEAVE,
+            "deactivated in Slack; administrator account, never touched",
+            id="but not administrators",
+        ),
+        pytest.param(
+            replace(ADA, guest=True),
+            HERS,
+            MAPPED,
+            replace(ON, leavers=Leavers.DEACTIVATE),
+            Kind.LEAVE,
+            "multi-channel guest",
+            id="who drops out of scope has not left",
+        ),
+        pytest.param(
+            replace(ADA, guest=True),
+            HERS,
+            MAPPED,
+            replace(ON, leavers=Leavers.DEACTIVATE, out_of_scope_leaves=True),
+            Kind.DEACTIVATE,
+            "multi-channel guest",
+            id="unless the setting says so",
+        ),
+    ],
+)
+def test_plan(user, account, mapping, policy, kind, reason):
+    operation = plan(user, account, mapping, policy)
+
+    assert (operation.kind, operation.reason) == (kind, reason)
+
+
+def test_a_creation_carries_every_attribute_and_the_address_as_username():
+    assert plan(ADA).changes == {
+        "username": "ada@example.com",
+        "email": "ada@example.com",
+        "first_name": "Ada",
+        "last_name": "Lovelace",
+    }
+
+
+def test_an_update_carries_only_what_differs_and_what_it_replaces():
+    operation = plan(ADA, replace(HERS, last_name="King"), MAPPED)
+
+    assert (operation.docebo_id, operation.changes, operation.before) == (
+        7,
+        {"last_name": "Lovelace"},
+        {"last_name": "King"},
+    )
+
+
+def test_an_account_held_by_somebody_else_is_reported_and_not_written():
+    operation = plan(ADA, HERS, holder="U9")
+
+    assert (operation.kind, operation.reason) == (Kind.LEAVE, "account 7 belongs to U9")
+
+
+def test_one_account_is_never_given_to_two_people():
+    by_username = Account(7, "bob@example.com", "ada@example.com", "Ada", "Lovelace")
+    bob = SourceUser("U2", "T1", handle="bob", email="bob@example.com", first_name="Bob")
+    planner = Planner(ON, Accounts([by_username]))
+
+    kinds = [planner.plan(user, None, planner.match(user, None)).kind for user in (ADA, bob)]
+
+    assert kinds == [Kind.MAP, Kind.LEAVE]
+
+
+def test_a_username_taken_by_an_account_with_another_address_is_reported():
+    policy = replace(ON, match_by=MatchBy.EMAIL)
+
+    operation = plan(ADA, Account(8, "ADA@example.com", "else@example.com"), policy=policy)
+
+    assert (operation.kind, operation.reason) == (Kind.LEAVE, "the username is taken by account 8")
+
+
+def test_a_value_that_docebo_turns_into_its_own_form_is_written_twice_and_then_left():
+    stubborn = replace(HERS, first_name="ADA")
+
+    again = plan(ADA, stubborn, MAPPED)
+    after = replace(MAPPED, fingerprint=again.fingerprint, echo=again.echo)
+
+    assert again.kind is Kind.UPDATE
+    assert plan(ADA, stubborn, after).reason == "Docebo keeps its own form of first_name"
+
+
+def test_who_comes_back_is_activated_again_if_we_deactivated_the_account():
+    operation = plan(ADA, replace(HERS, active=False), replace(MAPPED, fingerprint=DEACTIVATED))
+
+    assert (operation.kind, operation.changes) == (Kind.UPDATE, {"active": True})
+
+
+def test_an_account_that_an_administrator_suspended_stays_suspended():
+    assert plan(ADA, replace(HERS, active=False), MAPPED).kind is Kind.LEAVE
+
+
+def test_a_mapping_whose_slack_user_is_gone_is_a_leaver():
+    planner = Planner(replace(ON, leavers=Leavers.DEACTIVATE), Accounts([HERS]))
+
+    assert planner.plan_gone(MAPPED).kind is Kind.DEACTIVATE
+
+
+def test_trusting_looks_at_nobody_who_is_as_last_written():
+    planner = Planner(ON, Accounts())
+
+    assert planner.plan_trusting(ADA, MAPPED).kind is Kind.LEAVE
+    assert planner.plan_trusting(replace(ADA, last_name="King"), MAPPED) is None
+    assert planner.plan_trusting(ADA, None) is None
+
+
+names = st.text(alphabet="abcDEé<>& 李", max_size=6)
+users = st.builds(
+    SourceUser,
+    st.sampled_from(["U1", "U2", "U3"]),
+    st.just("T1"),
+    handle=names,
+    email=st.sampled_from(["", "a@x.org", "A@X.org", "b@x.org", "c@x.org"]),
+    first_name=names,
+    last_name=names,
+    title=names,
+    deactivated=st.booleans(),
+    guest=st.booleans(),
+)
+accounts_ = st.lists(
+    st.builds(
+        Account,
+        st.integers(1, 5),
+        st.sampled_from(["a@x.org", "b@x.org", "bob", "C@x.org"]),
+        st.sampled_from(["", "a@x.org", "b@x.org"]),
+        names,
+        names,
+        st.booleans(),
+        st.booleans(),
+    ),
+    max_size=4,
+    unique_by=(lambda account: account.docebo_id, lambda account: account.username.casefold()),
+)
+policies = st.builds(
+    Policy,
+    provision=st.booleans(),
+    map=st.booleans(),
+    leavers=st.sampled_from(Leavers),
+    out_of_scope_leaves=st.booleans(),
+    rules=st.sampled_from([ON.rules, parse_rules("first_name, field_3 = title clear, last_name on-create-only")]),
+)
+
+
+def applied(operation: Operation, accounts: list[Account], mapping: Mapping | None):
+    """What a Docebo and a store that do as they are told look like afterwards."""
+    values = {name: value for name, value in operation.changes.items() if not name.startswith("field_")}
+    fields = {int(name[6:]): value for name, value in operation.changes.items() if name.startswith("field_")}
+    docebo_id = operation.docebo_id
+    if operation.kind is Kind.CREATE:
+        docebo_id = 99
+        accounts = [*accounts, Account(docebo_id=99, fields=fields, **values)]
+    elif operation.kind in {Kind.UPDATE, Kind.DEACTIVATE}:
+        accounts = [
+            replace(account, **values, fields={**account.fields, **fields})
+            if account.docebo_id == docebo_id
+            else account
+            for account in accounts
+        ]
+    if operation.kind is Kind.UNMAP:
+        mapping = None
+    elif operation.maps:
+        mapping = Mapping(
+            operation.slack_id, "T1", operation.slack_name, docebo_id, operation.fingerprint, operation.echo
+        )
+    return accounts, mapping
+
+
+@given(users, accounts_, policies)
+def test_whatever_is_applied_leaves_nothing_to_do(user, accounts, policy):
+    mapping = None
+    for expect_rest in (False, True):
+        planner = Planner(policy, Accounts(accounts))
+        operation = planner.plan(user, mapping, planner.match(user, mapping))
+        if expect_rest:
+            assert operation.kind is Kind.LEAVE
+        accounts, mapping = applied(operation, accounts, mapping)
+
+
+@given(users, accounts_, policies)
+def test_administrators_are_never_changed(user, accounts, policy):
+    administrators = [replace(account, administrator=True) for account in accounts]
+    for mapping in (None, *(Mapping(user.slack_id, "T1", "", account.docebo_id) for account in accounts)):
+        planner = Planner(policy, Accounts(administrators))
+        operation = planner.plan(user, mapping, planner.match(user, mapping))
+
+        assert operation.kind in {Kind.CREATE, Kind.MAP, Kind.UNMAP, Kind.LEAVE}

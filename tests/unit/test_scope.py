@@ -1,0 +1,50 @@
+from dataclasses import replace
+
+import pytest
+
+from slack_docebo.domain.people import SourceUser
+from slack_docebo.domain.scope import Guests, Scope
+
+ADA = SourceUser("U1", "T1", email="Ada@Example.com")
+
+
+@pytest.mark.parametrize(
+    ("user", "scope", "reason"),
+    [
+        pytest.param(ADA, Scope(), "", id="an active member with an address is in scope"),
+        pytest.param(replace(ADA, bot=True), Scope(), "bot", id="bots are not people"),
+        pytest.param(replace(ADA, slack_id="USLACKBOT", bot=True), Scope(), "Slackbot", id="nor is Slackbot"),
+        pytest.param(replace(ADA, external=True), Scope(), "external", id="strangers belong to others"),
+        pytest.param(ADA, Scope(team="T2"), "external", id="so do members of another workspace"),
+        pytest.param(replace(ADA, team=""), Scope(team="T1"), "", id="an Enterprise user without workspace is ours"),
+        pytest.param(replace(ADA, deactivated=True), Scope(), "deactivated in Slack", id="who was deactivated is out"),
+        pytest.param(replace(ADA, forgotten=True), Scope(), "erased in Slack", id="who was erased is out"),
+        pytest.param(replace(ADA, guest=True), Scope(), "multi-channel guest", id="guests are out by default"),
+        pytest.param(
+            replace(ADA, guest=True, single_channel=True),
+            Scope(guests=Guests.MULTI_CHANNEL),
+            "single-channel guest",
+            id="single-channel guests stay out when only the others are wanted",
+        ),
+        pytest.param(
+            replace(ADA, guest=True), Scope(guests=Guests.MULTI_CHANNEL), "", id="multi-channel guests on wish"
+        ),
+        pytest.param(
+            replace(ADA, guest=True, single_channel=True), Scope(guests=Guests.ALL), "", id="all guests on wish"
+        ),
+        pytest.param(replace(ADA, invited=True), Scope(), "invited, not yet joined", id="the invited wait"),
+        pytest.param(replace(ADA, invited=True), Scope(invited=True), "", id="the invited on wish"),
+        pytest.param(replace(ADA, email=""), Scope(), "no e-mail", id="without an address there is no account"),
+        pytest.param(ADA, Scope(email_domains=("example.com",)), "", id="the domain matches without regard to case"),
+        pytest.param(ADA, Scope(email_domains=("example.org",)), "e-mail domain", id="another domain is out"),
+        pytest.param(
+            ADA, Scope(email_domains=("ample.com",)), "e-mail domain", id="part of a domain is another domain"
+        ),
+        pytest.param(ADA, Scope(exclude=("ada@*",)), "excluded", id="excluded by address"),
+        pytest.param(ADA, Scope(exclude=("u1",)), "excluded", id="excluded by Slack id"),
+        pytest.param(ADA, Scope(include=("bob@*",)), "not included", id="not among the included"),
+        pytest.param(ADA, Scope(include=("ada@*",), exclude=("*@example.com",)), "excluded", id="exclude wins"),
+    ],
+)
+def test_scope(user, scope, reason):
+    assert scope.reason_against(user) == reason

@@ -1,0 +1,80 @@
+import pytest
+
+from slack_docebo.errors import ConfigurationError
+from slack_docebo.settings import load_settings
+
+COMPLETE = {
+    "SLACK_BOT_TOKEN": "xoxb-planted-secret",
+    "DOCEBO_URL": "https://acme.docebosaas.com",
+    "DOCEBO_CLIENT_ID": "sync",
+    "DOCEBO_CLIENT_SECRET": "planted-secret",
+}
+
+
+@pytest.fixture
+def environment(monkeypatch, tmp_path):
+    """Set exactly these variables, in a folder without an .env file."""
+    monkeypatch.chdir(tmp_path)
+
+    def set_(**values: str) -> None:
+        for name in ("SLACK_TEAM_ID", "DOCEBO_USERNAME", "DATABASE_URL", "REPORT_DIR", *COMPLETE):
+            monkeypatch.delenv(name, raising=False)
+        for name, value in values.items():
+            monkeypatch.setenv(name, value)
+
+    return set_
+
+
+def test_four_variables_suffice(environment):
+    environment(**COMPLETE)
+
+    assert load_settings().docebo_url == "https://acme.docebosaas.com"
+
+
+def test_an_env_file_is_read(environment, tmp_path):
+    environment()
+    (tmp_path / ".env").write_text("".join(f"{name}={value}\n" for name, value in COMPLETE.items()))
+
+    assert load_settings().docebo_client_id == "sync"
+
+
+def test_every_missing_variable_is_named_in_one_line(environment):
+    environment(SLACK_BOT_TOKEN="", DOCEBO_URL="https://acme.docebosaas.com")
+
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings()
+
+    assert str(caught.value) == (
+        "environment: SLACK_BOT_TOKEN is not set; DOCEBO_CLIENT_ID is not set; DOCEBO_CLIENT_SECRET is not set"
+        " (see .env.example)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("DOCEBO_URL", "http://acme.docebosaas.com", "DOCEBO_URL should begin with https://"),
+        ("DOCEBO_URL", "acme", "DOCEBO_URL should be an address like https://"),
+        ("SLACK_PAGE_SIZE", "5000", "SLACK_PAGE_SIZE input should be less than or equal to 1000"),
+        ("DOCEBO_PASSWORD", "planted-secret", "DOCEBO_USERNAME is missing"),
+    ],
+)
+def test_a_wrong_value_is_told_without_being_shown(environment, name, value, told):
+    environment(**{**COMPLETE, name: value})
+
+    with pytest.raises(ConfigurationError, match=told) as caught:
+        load_settings()
+
+    assert "planted-secret" not in str(caught.value)
+
+
+def test_http_is_for_this_machine(environment):
+    environment(**{**COMPLETE, "DOCEBO_URL": "http://127.0.0.1:8123"})
+
+    assert load_settings().docebo_url == "http://127.0.0.1:8123"
+
+
+def test_secrets_do_not_show(environment):
+    environment(**COMPLETE)
+
+    assert "planted" not in repr(load_settings())
