@@ -4,6 +4,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
+from pydantic import SecretStr
+
 from slack_docebo.clients.docebo import DoceboClient, open_docebo
 from slack_docebo.clients.docebo_auth import ClientCredentials, Grant, JwtBearer, Password
 from slack_docebo.clients.slack import SlackClient, open_slack
@@ -84,7 +86,7 @@ def _grant(settings: Settings) -> Grant:
         return Password(*client, settings.docebo_username, settings.docebo_password)
     if path := settings.docebo_private_key_file:
         try:
-            return JwtBearer(*client, settings.docebo_username, path.read_text())
+            return JwtBearer(*client, settings.docebo_username, SecretStr(path.read_text()))
         except OSError as error:
             raise ConfigurationError(f"DOCEBO_PRIVATE_KEY_FILE cannot be read: {error.strerror}") from None
     return ClientCredentials(*client)

@@ -5,6 +5,7 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 from slack_docebo.domain.planning import Kind, Outcome
 from slack_docebo.errors import StorageError
@@ -147,8 +148,8 @@ def write_files(store: Store, plan_id: str, folder: Path) -> tuple[Path, Path]:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         with (
             store.reading() as connection,
-            table_file.open("w", encoding="utf-8", newline="", opener=_private) as csv_out,
-            list_file.open("w", encoding="utf-8", opener=_private) as json_out,
+            _open_private(table_file) as csv_out,
+            _open_private(list_file) as json_out,
         ):
             writer = csv.writer(csv_out)
             writer.writerow(COLUMNS)
@@ -190,5 +191,6 @@ def _cell(value: object) -> object:
     return text
 
 
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
+def _open_private(path: Path) -> TextIO:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    return os.fdopen(descriptor, "w", encoding="utf-8", newline="")
