@@ -11,13 +11,13 @@ from prefect import runtime as prefect_runtime
 from prefect.client.schemas.objects import StateType
 from prefect.states import Completed, Failed, State
 from prefect.variables import Variable
-from slack_docebo.storage.gate import RunLock
 
 from slack_docebo.engine.report import Summary
 from slack_docebo.errors import AlreadyRunning, ChangeLimitExceeded, ConfigurationError, SyncError
 from slack_docebo.integration_settings import VARIABLE, IntegrationSettings, read_rows
 from slack_docebo.runtime import Runtime, open_runtime
 from slack_docebo.settings import load_settings
+from slack_docebo.storage.gate import RunLock
 
 P = ParamSpec("P")
 S = TypeVar("S")
@@ -34,11 +34,9 @@ async def open_run(name: str) -> AsyncIterator[Runtime]:
     _one_line_errors()
     settings = load_settings()
     behaviour = await integration_settings()
-    async with (
-        open_runtime(settings, behaviour, run_id=prefect_runtime.flow_run.id or "") as runtime,
-        RunLock(runtime.store, settings.docebo_url, name),
-    ):
-        yield runtime
+    async with open_runtime(settings, behaviour, run_id=prefect_runtime.flow_run.id or "") as runtime:
+        with RunLock(runtime.store, settings.docebo_url, name):
+            yield runtime
 
 
 async def integration_settings() -> IntegrationSettings:

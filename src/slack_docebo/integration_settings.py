@@ -133,6 +133,12 @@ class IntegrationSettings(BaseModel):
         )
 
     @property
+    def written(self) -> dict[str, str]:
+        """The values by key as the table holds them, without the mail address: what a plan remembers of its settings."""
+        names = set(type(self).model_fields) - {"notification_mail_id"}
+        return {name.upper(): _as_written(getattr(self, name)) for name in sorted(names)}
+
+    @property
     def limits(self) -> dict[Kind, Limit]:
         return {
             Kind.CREATE: self.limit_creations,
@@ -186,6 +192,11 @@ def rows_from_csv(text: str) -> list[dict[str, str]]:
     if not rows or not {"integration", "key", "value"} <= {str(name).strip().lower() for name in rows[0]}:
         raise ConfigurationError("the CSV file should have the columns Integration, Key and Value, and a row")
     return [{str(name).strip().lower(): cell or "" for name, cell in row.items()} for row in rows]
+
+
+def read_written(values: Mapping[str, str]) -> IntegrationSettings:
+    """Return the settings that *values*, once `written`, were made from; nobody is notified."""
+    return read_rows(table({"NOTIFICATION_MAIL_ID": "", **values}))
 
 
 def table(values: Mapping[str, str]) -> list[dict[str, str]]:

@@ -3,7 +3,7 @@ import pytest
 from slack_docebo.domain.guards import Limit
 from slack_docebo.domain.planning import Kind, Leavers
 from slack_docebo.errors import ConfigurationError
-from slack_docebo.integration_settings import documented_rows, read_rows, rows_from_csv, table
+from slack_docebo.integration_settings import documented_rows, read_rows, read_written, rows_from_csv, table
 
 REQUIRED = {
     "NOTIFICATION_MAIL_ID": "it@example.com",
@@ -99,3 +99,10 @@ def test_the_rows_reach_the_rules():
     assert settings.policy("T1").leavers is Leavers.DEACTIVATE
     assert settings.policy("T1").scope.exclude == ("*@x.org", "U7")
     assert settings.limits[Kind.DEACTIVATE] == Limit(5, 1)
+
+
+def test_a_plan_can_remember_the_settings_it_was_made_with():
+    rows = {**REQUIRED, "ATTRIBUTES": "first_name, field_3 = title clear", "LIMIT_UPDATES": "5, 1%", "LEAVERS": "unmap"}
+    settings = read_rows(table({**rows, "NOTIFICATION_MAIL_ID": ""}))
+
+    assert read_written(settings.written) == settings

@@ -43,7 +43,7 @@ async def make_plan(
                 slack_team=workspace.team,
                 slack_team_name=workspace.name,
                 state=PlanState.PLANNING,
-                settings=runtime.behaviour.model_dump(mode="json", exclude={"notification_mail_id"}),
+                settings=runtime.behaviour.written,
             )
         )
     planned = 0

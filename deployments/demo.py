@@ -1,0 +1,78 @@
+"""`python -m deployments.demo`: the bulk import on the sandbox: as a dry run, for real, and once more."""
+
+import argparse
+import asyncio
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from deployments.local import QUIET_PREFECT, connection_settings, prefect_server, sandbox
+
+SWITCHED_ON = {
+    "NOTIFICATION_MAIL_ID": "",
+    "PROVISION_SLACK_USER_DATA": "true",
+    "MAP_SLACK_USER_DATA": "true",
+}
+ACTS = (
+    ("1. Dry run: what would be done. Nothing is written.", {"dry_run": True}),
+    ("2. For real.", {"dry_run": False}),
+    ("3. Once more: nothing is left to do.", {"dry_run": False}),
+)
+REPORTS = Path("var/demo")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the demo; everything it starts is stopped and everything but its reports removed."""
+    parser = argparse.ArgumentParser(prog="python -m deployments.demo", description=__doc__)
+    parser.add_argument("--users", type=int, default=500, help="users of the Slack workspace (500)")
+    users = parser.parse_args(arguments).users
+    with tempfile.TemporaryDirectory(prefix="slack-docebo-demo-") as name:
+        folder = Path(name)
+        print("Starting a Slack workspace, a Docebo platform and a Prefect server on this machine ...", flush=True)
+        with sandbox("--users", str(users), "--no-rate-limits", folder=folder) as facts, prefect_server(folder) as api:
+            print(f"Slack has {users} users, Docebo {sum(facts['docebo_users'].values())}.")
+            os.environ |= {
+                **QUIET_PREFECT,
+                **connection_settings(facts, folder),
+                "PREFECT_HOME": str(folder / "prefect"),
+                "PREFECT_API_URL": api,
+                "PREFECT_LOGGING_LEVEL": "WARNING",
+                "SLACK_PAGE_SIZE": "1000",
+                "REPORT_DIR": str(REPORTS.absolute()),
+                "DOCEBO_CALLS_PER_HOUR": "1000000",  # the sandbox sets no limit
+            }
+            shutil.rmtree(REPORTS, ignore_errors=True)
+            completed = asyncio.run(_acts())
+    print(f"\nEverybody, with operation, reason and outcome: {REPORTS}/*.csv and *.json")
+    print("What the sandbox can do: sandbox/README.md. How it hangs together: docs/.")
+    return 0 if completed else 1
+
+
+async def _acts() -> bool:
+    # Prefect reads its settings from the environment when it is imported, so it is imported with them in place.
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
+
+    from deployments.bootstrap import ensure_settings
+    from flows.bulk_import import bulk_import
+    from slack_docebo.integration_settings import table
+
+    await ensure_settings(table(SWITCHED_ON))
+    for title, parameters in ACTS:
+        print(f"\n{title}\n", flush=True)
+        state = await bulk_import(**parameters, return_state=True)
+        if not state.is_completed():
+            print(state.message, file=sys.stderr)
+            return False
+        async with get_client() as client:
+            of_run = ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[state.state_details.flow_run_id]))
+            artifacts = await client.read_artifacts(artifact_filter=of_run)
+        print(next(artifact.data for artifact in artifacts if artifact.type == "markdown"), flush=True)
+    return True
+
+
+if __name__ == "__main__":
+    sys.exit(main())

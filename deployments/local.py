@@ -1,0 +1,117 @@
+"""An installation on this machine for a while: sandbox and Prefect server as processes, for demo, tests and benchmarks."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+START_SECONDS = 90.0  # a new database takes Prefect's server ten to twenty seconds on two cores
+STOP_SECONDS = 20.0
+
+QUIET_PREFECT = {
+    "DO_NOT_TRACK": "1",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
+    "PREFECT_CLI_PROMPT": "false",
+}
+
+
+@contextmanager
+def process(
+    arguments: Sequence[str], *, log: Path, env: Mapping[str, str] | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a command beside us, its output in *log*; at the end it is interrupted, and killed if it does not stop."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as output:
+        child = subprocess.Popen(
+            arguments,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **(env or {})},
+            start_new_session=True,  # Ctrl-C reaches us alone, and we stop the children in order
+        )
+        try:
+            yield child
+        finally:
+            stop(child)
+
+
+def stop(child: subprocess.Popen[bytes]) -> None:
+    """Interrupt *child* and its own children; kill them if that is not heard."""
+    if child.poll() is None:
+        os.killpg(child.pid, signal.SIGINT)
+    try:
+        child.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        os.killpg(child.pid, signal.SIGKILL)
+        child.wait()
+
+
+@contextmanager
+def sandbox(*options: str, folder: Path) -> Iterator[dict[str, Any]]:
+    """Run the sandbox with *options* and yield what it says about itself: addresses, credentials, contents."""
+    log = folder / "sandbox.log"
+    with process([sys.executable, "-m", "sandbox", "--json", *options], log=log) as child:
+        deadline = time.monotonic() + START_SECONDS
+        while not (lines := [line for line in log.read_text().splitlines() if line.startswith("{")]):
+            _still_starting(child, deadline, log)
+        yield json.loads(lines[-1])
+
+
+@contextmanager
+def prefect_server(folder: Path) -> Iterator[str]:
+    """Run a Prefect server with its own, new database in *folder* and yield the address of its API."""
+    port = free_port()
+    home = {"PREFECT_HOME": str(folder / "prefect"), **QUIET_PREFECT}
+    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+    log = folder / "prefect-server.log"
+    with process(command, log=log, env=home) as child:
+        api = f"http://127.0.0.1:{port}/api"
+        deadline = time.monotonic() + START_SECONDS
+        while not _is_healthy(api):
+            _still_starting(child, deadline, log)
+        yield api
+
+
+def connection_settings(facts: Mapping[str, Any], folder: Path) -> dict[str, str]:
+    """Return the environment that connects slack-docebo with a sandbox and keeps its data in *folder*."""
+    return {
+        "SLACK_BOT_TOKEN": facts["slack_token"],
+        "SLACK_API_URL": facts["slack_url"],
+        "DOCEBO_URL": facts["docebo_url"],
+        "DOCEBO_CLIENT_ID": facts["docebo_client_id"],
+        "DOCEBO_CLIENT_SECRET": facts["docebo_client_secret"],
+        "DATABASE_URL": f"sqlite:///{folder}/slack-docebo.db",
+        "REPORT_DIR": str(folder / "reports"),
+    }
+
+
+def free_port() -> int:
+    """Return a port of 127.0.0.1 that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _is_healthy(api: str) -> bool:
+    try:
+        return httpx.get(f"{api}/health", timeout=2).is_success
+    except httpx.TransportError:
+        return False
+
+
+def _still_starting(child: subprocess.Popen[bytes], deadline: float, log: Path) -> None:
+    if child.poll() is not None or time.monotonic() > deadline:
+        raise RuntimeError(f"{child.args} did not start:\n{log.read_text()[-2000:]}")
+    time.sleep(0.1)

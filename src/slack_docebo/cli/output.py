@@ -1,0 +1,29 @@
+"""What commands print: a table or lines for people, JSON for programs."""
+
+import json as json_
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+from rich.console import Console
+from rich.table import Table
+
+Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON instead of text.")]
+
+
+def show_rows(rows: Sequence[Mapping[str, Any]], *, json: bool, empty: str) -> None:
+    """Print *rows* as a table with the keys of the first as its head, or *empty* where there are none."""
+    if json:
+        show_json(list(rows))
+    elif not rows:
+        Console().print(empty)
+    else:
+        table = Table(*rows[0])
+        for row in rows:
+            table.add_row(*("" if cell is None else str(cell) for cell in row.values()))
+        Console().print(table)
+
+
+def show_json(value: Any) -> None:
+    """Print *value* as JSON."""
+    print(json_.dumps(value, ensure_ascii=False, indent=2, default=str))  # noqa: T201

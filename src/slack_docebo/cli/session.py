@@ -1,0 +1,56 @@
+"""What a command works with: the store alone, or everything a run has."""
+
+import os
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+import httpx
+
+from slack_docebo.errors import ConfigurationError
+from slack_docebo.integration_settings import VARIABLE, IntegrationSettings, read_rows, read_written
+from slack_docebo.runtime import Runtime, open_runtime
+from slack_docebo.settings import load_settings
+from slack_docebo.storage.plans import PlanRepository
+from slack_docebo.storage.store import Store
+
+PREFECT_SECONDS = 2.0
+
+
+@contextmanager
+def open_store() -> Iterator[Store]:
+    """Open the store of the environment's settings."""
+    with Store.open(load_settings().database_url.get_secret_value()) as store:
+        yield store
+
+
+@asynccontextmanager
+async def open_session() -> AsyncIterator[Runtime]:
+    """Open everything a run has, with the table of settings from Prefect or, while that is down, of the last run."""
+    settings = load_settings()
+    behaviour = await _behaviour_from_prefect()
+    if behaviour is None:
+        with open_store() as store, store.reading() as connection:
+            plans = PlanRepository(connection).recent(1)
+        if not plans:
+            raise ConfigurationError(
+                f"Prefect is out of reach, and no run has left its {VARIABLE}: set PREFECT_API_URL or start the server"
+            )
+        behaviour = read_written({key: str(value) for key, value in plans[0].settings.items()})
+    async with open_runtime(settings, behaviour, run_id="command-line") as runtime:
+        yield runtime
+
+
+async def _behaviour_from_prefect() -> IntegrationSettings | None:
+    """Read the Variable over Prefect's HTTP API; the library does not import Prefect."""
+    api = os.environ.get("PREFECT_API_URL", "http://127.0.0.1:4200/api")
+    try:
+        async with httpx.AsyncClient(timeout=PREFECT_SECONDS, auth=_prefect_auth()) as http:
+            answer = await http.get(f"{api.rstrip('/')}/variables/name/{VARIABLE}")
+    except httpx.HTTPError:
+        return None
+    return read_rows(answer.json()["value"]) if answer.status_code == httpx.codes.OK else None
+
+
+def _prefect_auth() -> tuple[str, str] | None:
+    user, found, password = os.environ.get("PREFECT_API_AUTH_STRING", "").partition(":")
+    return (user, password) if found else None
