@@ -33,10 +33,15 @@ class RemoteError(SyncError):
     """Slack or Docebo did not do what was asked."""
 
     def __init__(self, operation: str, detail: str = "", *, status: int | None = None) -> None:
+        super().__init__(operation, detail)
         self.operation = operation
+        self.detail = detail
         self.status = status
-        said = ": ".join(part for part in (operation, f"HTTP {status}" if status else "", detail) if part)
-        super().__init__(said)
+
+    def __str__(self) -> str:
+        return ": ".join(
+            part for part in (self.operation, f"HTTP {self.status}" * bool(self.status), self.detail) if part
+        )
 
 
 class TransientError(RemoteError):
@@ -47,9 +52,10 @@ class RateLimited(TransientError):
     """Too many calls; *retry_after* is the number of seconds the server asked to wait, if it said so."""
 
     def __init__(self, operation: str, *, retry_after: float | None = None) -> None:
-        self.retry_after = retry_after
         wait = "" if retry_after is None else f", asked to wait {retry_after:g} s"
         super().__init__(operation, f"too many calls{wait}", status=429)
+        self.args = (operation,)  # what an unpickled copy is made with: Prefect sends errors between processes
+        self.retry_after = retry_after
 
 
 class OutcomeUnknown(RemoteError):

@@ -1,0 +1,397 @@
+"""The Docebo endpoints this project needs, typed."""
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+import httpx
+
+from slack_docebo.clients.docebo_auth import OPERATION as TOKEN_OPERATION
+from slack_docebo.clients.docebo_auth import ClientCredentials, Grant, JwtBearer, Password, Token
+from slack_docebo.clients.docebo_wire import (
+    Branch,
+    Row,
+    RowResult,
+    Service,
+    Session,
+    UserField,
+    account_of_view,
+    account_reader,
+    batch_item,
+    branch_of,
+    correlate,
+    personal,
+    read_flag,
+    read_id,
+    read_text,
+    scrubbed,
+    session_of,
+    user_field_of,
+)
+from slack_docebo.clients.retries import NotJson, Wait, retrying, seconds_asked, wait_as_asked
+from slack_docebo.domain.people import Account
+from slack_docebo.errors import (
+    AccessDenied,
+    ContractViolation,
+    IncompleteRead,
+    OutcomeUnknown,
+    RateLimited,
+    Rejected,
+    RemoteError,
+    TransientError,
+)
+
+__all__ = [
+    "MAX_ROWS",
+    "Branch",
+    "ClientCredentials",
+    "DoceboClient",
+    "Grant",
+    "JwtBearer",
+    "Password",
+    "Row",
+    "RowResult",
+    "Service",
+    "Session",
+    "UserField",
+    "open_docebo",
+]
+
+PAGE_SIZE = 200  # the most Docebo gives
+MAX_ROWS = 100  # the most a batch call is known to take
+NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+PROVISIONED_BY = "slack-docebo"
+
+T = TypeVar("T")
+
+
+async def _unlimited() -> None:
+    pass
+
+
+class DoceboClient:
+    """Reads and writes accounts; `calls` counts the requests made, by operation.
+
+    Every method raises AccessDenied when the credentials do not allow the call, TransientError when it did not happen
+    in *attempts* attempts, and Rejected when Docebo refuses it for good. A reading one raises ContractViolation when
+    the answer is not as documented, a writing one OutcomeUnknown when there is no answer that can be relied on.
+    """
+
+    def __init__(
+        self,
+        http: httpx.AsyncClient,
+        grant: Grant,
+        *,
+        attempts: int = 5,
+        wait: Wait = wait_as_asked,
+        before_call: Callable[[], Awaitable[None]] = _unlimited,
+        wanted_fields: frozenset[int] = frozenset(),
+    ) -> None:
+        self._http = http  # carries base URL and timeouts; its opener closes it
+        self._token = Token(grant, http.base_url.netloc.decode("ascii"), self._post_form)
+        self._retrying = retrying(attempts, wait)
+        self._before_call = before_call
+        self._wanted_fields = wanted_fields
+        self._writing = asyncio.Lock()  # Docebo forbids concurrent batches
+        self.calls: Counter[str] = Counter()
+
+    async def session(self) -> Session:
+        """Return the user the credentials stand for."""
+        return session_of(await self._get("session", "/manage/v1/user/session"))
+
+    async def list_users(self) -> AsyncIterator[list[Account]]:
+        """Yield all accounts, page by page, none twice.
+
+        Raises IncompleteRead, at the latest at the end, if they were not all there: hold back whatever follows from
+        an account's absence until the iteration has ended.
+        """
+        params: dict[str, str | int] = {"sort_attr": "username", "sort_dir": "asc", "get_total_count": 1}
+        read = account_reader(self._wanted_fields)
+        seen: set[int] = set()
+        expected: int | None = None
+        async for data, more in self._pages("list users", "/manage/v1/user", params):
+            if not isinstance(data, dict):
+                raise ContractViolation("list users", "the answer is not a page")
+            if expected is None:
+                # The first count: accounts made while reading need not be among those read, but all others do.
+                expected = read_id(data.get("total_count"))
+            fresh: list[Account] = []
+            for account in map(read, _items("list users", data)):
+                if account.docebo_id not in seen:
+                    seen.add(account.docebo_id)
+                    fresh.append(account)
+            if more and not fresh:
+                raise IncompleteRead(
+                    f"Docebo repeats itself: after {len(seen)} accounts a page showed none that is new."
+                )
+            yield fresh
+        if expected is not None and len(seen) < expected:
+            raise IncompleteRead(f"Docebo listed {len(seen)} accounts of {expected}.")
+
+    async def find_users(self, text: str) -> list[Account]:
+        """Return the accounts whose user name or e-mail address is *text*, in capitals or not."""
+        wanted = text.strip().casefold()
+        if not wanted:
+            return []
+        found: dict[int, Account] = {}
+        read = account_reader(self._wanted_fields)
+        params = {"search_text": text.strip(), "match_type": "full"}
+        async for data, more in self._pages("find users", "/manage/v1/user", params):
+            items = _items("find users", data)
+            # Docebo's search also finds names and parts of them.
+            for account in map(read, items):
+                if wanted in (account.username.casefold(), account.email.casefold()):
+                    found[account.docebo_id] = account
+            if more and not items:
+                raise IncompleteRead("Docebo announced more search results and sent none.")
+        return list(found.values())
+
+    async def user(self, docebo_id: int) -> Account | None:
+        """Return one account, or None if there is none of that id."""
+        try:
+            data = await self._get("user", f"/manage/v1/user/{docebo_id}")
+        except Rejected as error:
+            if error.status in (400, 404):  # some Docebo endpoints say 400 for what is not there
+                return None
+            raise
+        return account_of_view(data, self._wanted_fields)
+
+    async def upsert_users(self, rows: Sequence[Row], *, create: bool, branch: int | None = None) -> list[RowResult]:
+        """Create accounts, or change existing ones, and return the result of each row in their order.
+
+        A row that creates never changes an account that is already there: it fails instead. New accounts get no
+        password and no mail. *branch* is where they are put; None leaves that to Docebo.
+        """
+        if any((row.docebo_id is None) is not create for row in rows):
+            raise ValueError("rows that create have no docebo_id, rows that update have one")
+        if len(rows) > MAX_ROWS:
+            raise ValueError(f"{len(rows)} rows in one call, at most {MAX_ROWS} are allowed")
+        if not rows:
+            return []
+        operation = "create users" if create else "update users"
+        options: dict[str, Any] = {
+            "update_user_info": not create,
+            "branch_option": "do_nothing" if branch is None else "existing",
+            "force_create_branches": False,
+            "change_user_password": False,
+            "ignore_password_change_for_existing_users": True,
+            "send_notification_email": False,
+            "powerUser_option": "no_association",
+            "provisioned_by": PROVISIONED_BY,
+        }
+        if branch is not None:
+            options["destination_branch"] = branch
+        body = {"items": [batch_item(row) for row in rows], "options": options}
+        data = await self._write(operation, "POST", "/manage/v1/user/batch", body, private=personal(rows))
+        return correlate(rows, data, operation=operation)
+
+    async def change_status(self, docebo_ids: Iterable[int], *, active: bool) -> set[int]:
+        """Activate or deactivate accounts and return the ids of those that were changed."""
+        ids = sorted(set(docebo_ids))
+        if len(ids) > MAX_ROWS:
+            raise ValueError(f"{len(ids)} accounts in one call, at most {MAX_ROWS} are allowed")
+        if not ids:
+            return set()
+        body = {"user_ids": ids, "status": int(active)}
+        data = await self._write("change status", "PUT", "/manage/v1/user/change_status", body)
+        updated = data.get("updated_ids") if isinstance(data, dict) else None
+        if not isinstance(updated, list):
+            raise OutcomeUnknown("change status", "the answer does not tell who was changed")
+        return {docebo_id for value in updated if (docebo_id := read_id(value)) is not None} & set(ids)
+
+    async def user_fields(self) -> list[UserField]:
+        """Return the additional fields of user accounts."""
+        pages = self._pages("user fields", "/manage/v1/user_fields", {"as_array": 1})
+        return await _distinct("user fields", pages, user_field_of, lambda field: field.id)
+
+    async def create_user_field(self, title: str) -> int:
+        """Create a text field that users do not see, and return its id."""
+        body = {
+            "type": "textfield",
+            "translations": {"english": title},
+            "mandatory": 0,
+            "invisible_to_user": 1,
+        }
+        data = await self._write("create user field", "POST", "/manage/v1/user_fields", body)
+        field_id = read_id(data.get("user_field_id")) if isinstance(data, dict) else None
+        if field_id is None:
+            raise OutcomeUnknown("create user field", "the answer holds no id")
+        return field_id
+
+    async def branches(self) -> list[Branch]:
+        """Return the nodes of the organisation chart."""
+        pages = self._pages("branches", "/manage/v1/orgchart", {"flattened": "true"})
+        return await _distinct("branches", pages, branch_of, lambda branch: branch.id)
+
+    async def services(self) -> list[Service]:
+        """Return the parts of this tenant's API and where each is described."""
+        items = _items("services", await self._get("services", "/manage/v1/site/microservices"))
+        return [
+            Service(read_text(item.get("app")), read_text(item.get("url"))) for item in items if isinstance(item, dict)
+        ]
+
+    async def _pages(
+        self, operation: str, path: str, params: Mapping[str, str | int]
+    ) -> AsyncIterator[tuple[object, bool]]:
+        """Yield the `data` of each page of a listing, and whether more are announced."""
+        page = 0
+        more = True
+        while more:
+            page += 1  # Docebo counts pages from 1
+            data = await self._get(operation, path, {**params, "page": page, "page_size": PAGE_SIZE})
+            more = isinstance(data, dict) and read_flag(data.get("has_more_data"), missing=bool(data.get("items")))
+            yield data, more
+
+    async def _get(self, operation: str, path: str, params: Mapping[str, str | int] | None = None) -> Any:
+        private = [str(params["search_text"])] if params and "search_text" in params else []
+        try:
+            return await self._retrying.copy()(self._send, operation, "GET", path, params=params, private=private)
+        except NotJson as error:
+            raise ContractViolation(operation, "the answer is not JSON; check the base URL and the proxy") from error
+
+    async def _write(
+        self, operation: str, method: str, path: str, body: Mapping[str, Any], *, private: Iterable[str] = ()
+    ) -> Any:
+        async with self._writing:
+            try:
+                return await self._retrying.copy()(self._send, operation, method, path, json=body, private=private)
+            except NotJson as error:
+                raise ContractViolation(operation, "no token: the answer is not JSON") from error
+
+    async def _send(
+        self,
+        operation: str,
+        method: str,
+        path: str,
+        *,
+        private: Iterable[str],
+        params: Mapping[str, str | int] | None = None,
+        json: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Make one attempt and return the `data` of the answer, or raise what the answer means."""
+        unanswered: type[RemoteError] = TransientError if method == "GET" else OutcomeUnknown
+        for last in (False, True):
+            token = await self._token.get()
+            await self._before_call()
+            self.calls[operation] += 1
+            headers = {"Authorization": f"Bearer {token}"}
+            try:
+                response = await self._http.request(method, path, params=params, json=json, headers=headers)
+            except NEVER_SENT as error:
+                raise TransientError(operation, type(error).__name__) from error
+            except httpx.RequestError as error:
+                raise unanswered(operation, type(error).__name__) from error
+            if response.status_code != 401:
+                break
+            self._token.refused(token)
+            if last:
+                raise AccessDenied(operation, "a new token was refused as well", status=401)
+        _refuse_failure(operation, response, unanswered, private)
+        return _data(operation, response, NotJson if method == "GET" else OutcomeUnknown)
+
+    async def _post_form(self, path: str, fields: dict[str, str]) -> httpx.Response:
+        await self._before_call()
+        self.calls[TOKEN_OPERATION] += 1
+        return await self._http.post(path, data=fields)
+
+
+@asynccontextmanager
+async def open_docebo(
+    base_url: str,
+    grant: Grant,
+    *,
+    timeout: float = 60,  # noqa: ASYNC109  (of each request, not of the whole)
+    attempts: int = 5,
+    wait: Wait = wait_as_asked,
+    before_call: Callable[[], Awaitable[None]] = _unlimited,
+    wanted_fields: frozenset[int] = frozenset(),
+) -> AsyncIterator[DoceboClient]:
+    """Open a client that keeps its connection and its token, and close it at the end.
+
+    *before_call* is awaited before every request, repeated and token requests included. *wanted_fields* are the
+    additional fields that accounts are read with.
+    """
+    logging.getLogger("httpx").addFilter(_without_query)
+    # Redirects are not followed: they could carry the token, or a batch, to another host.
+    async with httpx.AsyncClient(
+        base_url=base_url, timeout=timeout, follow_redirects=False, headers={"Accept": "application/json"}
+    ) as http:
+        yield DoceboClient(
+            http, grant, attempts=attempts, wait=wait, before_call=before_call, wanted_fields=wanted_fields
+        )
+
+
+def _without_query(record: logging.LogRecord) -> bool:
+    """Cut the query off the addresses httpx logs: it holds whom one searched for."""
+    if isinstance(record.args, tuple):
+        record.args = tuple(
+            argument.copy_with(query=None) if isinstance(argument, httpx.URL) else argument for argument in record.args
+        )
+    return True
+
+
+def _refuse_failure(
+    operation: str, response: httpx.Response, unanswered: type[RemoteError], private: Iterable[str]
+) -> None:
+    """Raise what a status other than success means."""
+    status = response.status_code
+    if status < 300:
+        return
+    if status < 400:
+        raise ContractViolation(operation, "redirected; check the base URL", status=status)
+    if status == 429:
+        raise RateLimited(operation, retry_after=seconds_asked(response.headers.get("Retry-After")))
+    if status == 503:  # Docebo's word for overload, meant to be retried
+        raise TransientError(operation, status=status)
+    if status >= 500:
+        raise unanswered(operation, status=status)
+    try:
+        body = response.json()
+    except ValueError:
+        body = None
+    said = scrubbed(body, private) if isinstance(body, dict) else ""
+    code = read_id(body.get("code")) if isinstance(body, dict) else None
+    detail = f"{said} (code {code})" if code else said
+    raise (AccessDenied if status == 403 else Rejected)(operation, detail, status=status)
+
+
+def _data(operation: str, response: httpx.Response, unreadable: type[RemoteError]) -> Any:
+    """Return what is in the envelope; raise *unreadable* if it is not JSON."""
+    if "json" not in response.headers.get("Content-Type", "json"):
+        raise unreadable(operation, "the answer is not JSON")
+    try:
+        body = response.json()
+    except ValueError as error:
+        raise unreadable(operation, "the answer is not JSON") from error
+    if not isinstance(body, dict) or "data" not in body:
+        wrong = ContractViolation if issubclass(unreadable, TransientError) else OutcomeUnknown
+        raise wrong(operation, "the answer holds no data")
+    return body["data"]
+
+
+def _items(operation: str, data: object) -> list[object]:
+    """Return the entries of a listing, which is an array or an object with `items`."""
+    items = data.get("items") if isinstance(data, dict) else data
+    if not isinstance(items, list):
+        raise ContractViolation(operation, "the answer holds no list of items")
+    return items
+
+
+async def _distinct(
+    operation: str,
+    pages: AsyncIterator[tuple[object, bool]],
+    read: Callable[[object], T],
+    identity: Callable[[T], int],
+) -> list[T]:
+    """Return the entries of all pages, each once."""
+    found: dict[int, T] = {}
+    async for data, more in pages:
+        before = len(found)
+        for entry in map(read, _items(operation, data)):
+            found[identity(entry)] = entry
+        if more and len(found) == before:
+            raise IncompleteRead(f"Docebo repeats itself: a page of {operation} showed nothing new.")
+    return list(found.values())

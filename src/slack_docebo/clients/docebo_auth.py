@@ -1,0 +1,178 @@
+"""Docebo's OAuth2: the grants, and the token that all calls share."""
+
+import asyncio
+import re
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import httpx
+import jwt
+from pydantic import SecretStr
+
+from slack_docebo.clients.retries import NotJson, seconds_asked
+from slack_docebo.errors import AccessDenied, ConfigurationError, ContractViolation, RateLimited, TransientError
+
+OPERATION = "token"
+ASSERTION_LIFETIME = 30 * 60  # seconds
+DEFAULT_LIFETIME = 3600.0  # of a token whose answer does not tell
+
+ADVICE = {
+    "invalid_client": "check the client id and secret",
+    "invalid_grant": "check the user name and password, or the user name and private key",
+    "unauthorized_client": "switch this grant type on for the OAuth2 app",
+    "unsupported_grant_type": "switch this grant type on for the OAuth2 app",
+    "invalid_scope": "the OAuth2 app does not allow the scope `api`",
+    "invalid_request": "check that all credentials of this grant type are set",
+}
+
+Post = Callable[[str, dict[str, str]], Awaitable[httpx.Response]]
+
+
+@dataclass(frozen=True, slots=True)
+class ClientCredentials:
+    """The app acts for itself."""
+
+    client_id: str
+    client_secret: SecretStr
+
+    def form(self, audience: str) -> dict[str, str]:  # noqa: ARG002  (the three grants are called alike)
+        """Return the fields of a token request."""
+        return {
+            "grant_type": "client_credentials",
+            "client_id": self.client_id,
+            "client_secret": self.client_secret.get_secret_value(),
+            "scope": "api",
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Password:
+    """The app acts for a user whose password it knows."""
+
+    client_id: str
+    client_secret: SecretStr
+    username: str
+    password: SecretStr
+
+    def form(self, audience: str) -> dict[str, str]:  # noqa: ARG002
+        """Return the fields of a token request."""
+        return {
+            "grant_type": "password",
+            "client_id": self.client_id,
+            "client_secret": self.client_secret.get_secret_value(),
+            "username": self.username,
+            "password": self.password.get_secret_value(),
+            "scope": "api",
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class JwtBearer:
+    """The app acts for a user, proven by a private key (RSA, PEM) whose public half Docebo holds."""
+
+    client_id: str
+    client_secret: SecretStr  # "" where the app has none: then it is not sent
+    username: str
+    private_key: SecretStr
+
+    def form(self, audience: str) -> dict[str, str]:
+        """Return the fields of a token request with a freshly signed assertion; *audience* is Docebo's host."""
+        now = int(time.time())
+        claims = {
+            "iss": self.client_id,
+            "sub": self.username,
+            "aud": audience,
+            "iat": now,
+            "exp": now + ASSERTION_LIFETIME,
+        }
+        try:
+            assertion = jwt.encode(claims, self.private_key.get_secret_value(), algorithm="RS256")
+        except (jwt.PyJWTError, ValueError, TypeError):
+            # Not chained: what is wrong with a key is not told in public.
+            raise ConfigurationError("The private key of the JWT grant is not an unencrypted RSA key in PEM.") from None
+        fields = {
+            "grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer",
+            "client_id": self.client_id,
+            "assertion": assertion,
+            "scope": "api",
+        }
+        if secret := self.client_secret.get_secret_value():
+            fields["client_secret"] = secret
+        return fields
+
+
+Grant = ClientCredentials | Password | JwtBearer
+
+
+class Token:
+    """The access token, fetched when first needed and renewed before it expires.
+
+    Not an httpx.Auth: in there a token request that fails looks like the failure of the call it was made for, and
+    "surely not sent" would become "outcome unknown".
+    """
+
+    def __init__(self, grant: Grant, audience: str, post: Post, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._grant = grant
+        self._audience = audience
+        self._post = post
+        self._clock = clock
+        self._value = ""
+        self._good_until = 0.0
+        self._fetching = asyncio.Lock()
+
+    async def get(self) -> str:
+        """Return a token that is good for now; concurrent callers share one request."""
+        async with self._fetching:
+            if not self._value or self._clock() >= self._good_until:
+                await self._fetch()
+            return self._value
+
+    def refused(self, value: str) -> None:
+        """Note that Docebo no longer accepts *value*; a newer token is kept."""
+        if value == self._value:
+            self._value = ""
+
+    async def _fetch(self) -> None:
+        asked_at = self._clock()
+        try:
+            response = await self._post("/oauth2/token", self._grant.form(self._audience))
+        except httpx.RequestError as error:
+            raise TransientError(OPERATION, type(error).__name__) from error
+        body = _granted(response)
+        value = body.get("access_token")
+        if not isinstance(value, str) or not value:
+            raise ContractViolation(OPERATION, "the answer holds no access_token")
+        lifetime = _seconds(body.get("expires_in"))
+        self._value = value
+        self._good_until = asked_at + lifetime - min(60.0, lifetime / 10)
+
+
+def _granted(response: httpx.Response) -> dict[str, object]:
+    """Return the body of a successful answer; raise what any other means."""
+    status = response.status_code
+    if status == 429:
+        raise RateLimited(OPERATION, retry_after=seconds_asked(response.headers.get("Retry-After")))
+    if status >= 500:
+        raise TransientError(OPERATION, status=status)
+    try:
+        body = response.json()
+    except ValueError:
+        body = None
+    if status >= 300:
+        said = body.get("error") if isinstance(body, dict) else None
+        code = said if isinstance(said, str) and re.fullmatch(r"\w{1,60}", said) else ""
+        advice = ADVICE.get(code, "check the base URL and the credentials of the OAuth2 app")
+        raise AccessDenied(OPERATION, f"{code}: {advice}" if code else advice, status=status)
+    if not isinstance(body, dict):
+        raise NotJson(OPERATION)
+    return body
+
+
+def _seconds(expires_in: object) -> float:
+    """Read a lifetime sent as a number or as text."""
+    try:
+        seconds = float(str(expires_in))
+    except ValueError:
+        return DEFAULT_LIFETIME
+    return seconds if 0 < seconds < float("inf") else DEFAULT_LIFETIME

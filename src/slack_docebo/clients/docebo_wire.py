@@ -1,0 +1,340 @@
+"""How Docebo writes things: its listings read tolerantly, our rows in its words, its row answers tied to our rows.
+
+Ids and numbers come as text or as numbers, and one thing has several names; see each function.
+"""
+
+import html
+import re
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from slack_docebo.domain.people import Account
+from slack_docebo.domain.planning import Value
+from slack_docebo.errors import ContractViolation, OutcomeUnknown
+
+BATCH_NAMES = {
+    "username": "username",
+    "email": "email",
+    "first_name": "firstname",
+    "last_name": "lastname",
+    "language": "language",
+    "time_zone": "timezone",
+    "active": "active",
+}
+NOT_PERSONAL = frozenset({"language", "time_zone"})
+NO_VALUES: Mapping[int, str] = {}  # shared by all accounts without wanted fields
+PLAIN_USER = frozenset({"6", "user"})
+MESSAGE_LIMIT = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of a batch: the account, None for a new one, and its attributes under our names."""
+
+    docebo_id: int | None
+    attributes: Mapping[str, Value]
+
+
+@dataclass(frozen=True, slots=True)
+class RowResult:
+    """What became of a row; *error* is "" on success.
+
+    *docebo_id* is None for a row that failed to create an account, and for one that created it while Docebo kept the
+    id to itself: the next listing will tell.
+    """
+
+    docebo_id: int | None
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Whose credentials these are."""
+
+    docebo_id: int
+    username: str
+    level: str
+    administrator: bool
+
+
+@dataclass(frozen=True, slots=True)
+class UserField:
+    """An additional field of user accounts; *options* are the labels of a dropdown by their ids."""
+
+    id: int
+    title: str
+    type: str
+    options: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """A node of the organisation chart."""
+
+    id: int
+    code: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A part of Docebo's API and the address of its description."""
+
+    app: str
+    url: str
+
+
+# Reading
+
+
+def read_id(value: object) -> int | None:
+    """Read an id sent as a number or as text; None for anything else."""
+    if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < 19:
+        return int(value)
+    return value if type(value) is int and value >= 0 else None
+
+
+def read_text(value: object) -> str:
+    """Read a value that should be text; numbers are written out, anything else is ""."""
+    if isinstance(value, str):
+        return value
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else ""
+
+
+def read_flag(value: object, *, missing: bool) -> bool:
+    """Read a yes or no sent as a boolean, as a number or as text."""
+    if value is None or value == "":
+        return missing
+    return str(value).strip().lower() not in ("0", "false", "no")
+
+
+def is_administrator(level: object) -> bool:
+    """Tell whether *level* is above a plain user; an unknown or missing one counts as above, to be safe."""
+    return read_text(level).rpartition("/")[2].lower() not in PLAIN_USER
+
+
+def account_reader(wanted_fields: frozenset[int]) -> Callable[[object], Account]:
+    """Return a function that reads one entry of the user listing, with the additional fields *wanted_fields*.
+
+    It raises ContractViolation for an entry without an id.
+    """
+    keys = [(field_id, f"field_{field_id}") for field_id in sorted(wanted_fields)]
+
+    def read(item: object) -> Account:
+        # Runs for every account of a listing: plain look-ups, and one copy of strings that many people share.
+        if not isinstance(item, dict) or (docebo_id := read_id(item.get("user_id"))) is None:
+            raise ContractViolation("list users", "not every user is an object with a numeric user_id")
+        get = item.get
+        username = read_text(get("username")).removeprefix("/")
+        email = read_text(get("email")).strip()
+        return Account(
+            docebo_id,
+            username,
+            username if email == username else email,
+            read_text(get("first_name")),
+            read_text(get("last_name")),
+            read_flag(get("status"), missing=True),
+            is_administrator(get("level")),
+            # The code where there is one: `language` is a name like "English" on some tenants.
+            sys.intern(read_text(get("lang_code")) or read_text(get("language"))),
+            sys.intern(read_text(get("timezone"))),
+            {field_id: sys.intern(read_text(item[key])) for field_id, key in keys if key in item} or NO_VALUES
+            if keys
+            else NO_VALUES,
+        )
+
+    return read
+
+
+def account_of_view(data: object, wanted_fields: frozenset[int]) -> Account | None:
+    """Read the view of one user, whose names differ from those of the listing; None where it shows nobody."""
+    user = data.get("user_data") if isinstance(data, dict) else None
+    if not isinstance(data, dict) or not isinstance(user, dict) or not user:
+        return None
+    shown = data.get("additional_fields")
+    fields = {
+        f"field_{item.get('id')}": item.get("value")
+        for item in (shown if isinstance(shown, list) else ())
+        if isinstance(item, dict)
+    }
+    return account_reader(wanted_fields)({**user, "status": user.get("valid", user.get("status")), **fields})
+
+
+def session_of(data: object) -> Session:
+    """Read the description of the current user."""
+    if not isinstance(data, dict) or (docebo_id := read_id(data.get("id", data.get("user_id")))) is None:
+        raise ContractViolation("session", "the answer names no user")
+    level = data.get("user_level", data.get("level"))
+    username = read_text(data.get("username")).removeprefix("/")
+    return Session(docebo_id, username, read_text(level), is_administrator(level))
+
+
+def user_field_of(item: object) -> UserField:
+    """Read one additional field."""
+    if not isinstance(item, dict) or (field_id := read_id(item.get("id", item.get("id_field")))) is None:
+        raise ContractViolation("user fields", "not every field is an object with a numeric id")
+    options = item.get("options")
+    labels = {
+        read_text(option.get("id")): read_text(option.get("label"))
+        for option in (options if isinstance(options, list) else ())
+        if isinstance(option, dict)
+    }
+    return UserField(field_id, read_text(item.get("title")), read_text(item.get("type")), labels)
+
+
+def branch_of(item: object) -> Branch:
+    """Read one node of the organisation chart."""
+    if not isinstance(item, dict) or (branch_id := read_id(item.get("id"))) is None:
+        raise ContractViolation("branches", "not every branch is an object with a numeric id")
+    return Branch(branch_id, read_text(item.get("code")), read_text(item.get("title")))
+
+
+# Writing
+
+
+def batch_item(row: Row) -> dict[str, Value | int]:
+    """Write *row* in the words of the batch endpoint; raise ValueError for what it cannot say."""
+    item: dict[str, Value | int] = {}
+    for name, value in row.attributes.items():
+        if name in BATCH_NAMES:
+            item[BATCH_NAMES[name]] = value
+        elif re.fullmatch(r"field_\d+", name):
+            item[name] = value
+        else:
+            raise ValueError(f"Docebo accounts have no attribute {name!r}")
+    if row.docebo_id is not None:
+        # A row that names both an id and a user name is refused; the new name has a key of its own.
+        if "username" in item:
+            item["new_username"] = item.pop("username")
+        item["user_id"] = row.docebo_id
+    elif not item.get("username"):
+        raise ValueError("a new account needs a username")
+    return item
+
+
+# Errors
+
+
+def scrubbed(message: object, private: Iterable[str]) -> str:
+    """Return what Docebo said, in one short line, with every e-mail address and every text in *private* as "…".
+
+    Docebo sends messages as text, as a list of texts or of objects with a `message`, or as PHP's word "Array".
+    """
+    text = " ".join(html.unescape(_said(message)).split())
+    if text == "Array":
+        return ""
+    for word in sorted({" ".join(word.split()) for word in private if word.strip()}, key=len, reverse=True):
+        text = re.sub(rf"(?<!\w){re.escape(word)}(?!\w)", "…", text, flags=re.IGNORECASE)
+    text = re.sub(r"[^\s\"'<>(),;:]+@[^\s\"'<>(),;:]+", "…", text)
+    return text if len(text) <= MESSAGE_LIMIT else text[: MESSAGE_LIMIT - 1] + "…"
+
+
+def personal(rows: Iterable[Row]) -> set[str]:
+    """Return the texts in *rows* that must not be shown."""
+    return {
+        value
+        for row in rows
+        for name, value in row.attributes.items()
+        if isinstance(value, str) and name not in NOT_PERSONAL
+    }
+
+
+def _said(message: object) -> str:
+    if isinstance(message, dict):
+        message = message.get("message")
+    if isinstance(message, list):
+        return "; ".join(filter(None, map(_said, message)))
+    return read_text(message).strip()
+
+
+# Correlation
+
+
+def correlate(rows: Sequence[Row], data: object, *, operation: str = "batch") -> list[RowResult]:
+    """Return the result of each row, in the order of *rows*.
+
+    Whose an answer is follows from the id or user name it shows. Where that is missing or shared it follows from its
+    `row_index` (counted from 0 or from 1) or else its position, and then these must agree with whatever the answers
+    do show. Raises OutcomeUnknown, for the call as a whole, if any row is left without an undisputed answer.
+    """
+    if not isinstance(data, list) or len(data) != len(rows):
+        raise OutcomeUnknown(operation, "not one answer for each row")
+    answers: list[dict[str, Any]] = [answer for answer in data if isinstance(answer, dict)]
+    if len(answers) != len(data) or not all(_is_verdict(answer.get("success")) for answer in answers):
+        raise OutcomeUnknown(operation, "a row's answer does not tell success from failure")
+    candidates = _candidates(rows, answers)
+    owners = [next(iter(found)) if len(found) == 1 else None for found in candidates]
+    if None in owners or len(set(owners)) != len(rows):
+        owners = list(_positions(answers))
+        if any(owner not in found for owner, found in zip(owners, candidates, strict=True)):
+            raise OutcomeUnknown(operation, "the answers cannot be told apart")
+    results: dict[int | None, RowResult] = {
+        owner: _result(rows[owner], answer) for owner, answer in zip(owners, answers, strict=True) if owner is not None
+    }
+    if len(results) != len(rows):
+        raise OutcomeUnknown(operation, "two answers for one row")
+    return [results[position] for position in range(len(rows))]
+
+
+def _candidates(rows: Sequence[Row], answers: Iterable[Mapping[str, Any]]) -> list[set[int]]:
+    """Return, for each answer, the rows it can be about, judging by the id and the user name it shows."""
+    ids: dict[int, set[int]] = {}
+    names: dict[str, set[int]] = {}
+    creating: set[int] = set()
+    for position, row in enumerate(rows):
+        if row.docebo_id is not None:
+            ids.setdefault(row.docebo_id, set()).add(position)
+            continue
+        creating.add(position)
+        # Tenants that use the e-mail address as user name answer with the former.
+        for attribute in ("username", "email"):
+            if value := row.attributes.get(attribute):
+                names.setdefault(_folded(value), set()).add(position)
+    updating = set(range(len(rows))) - creating
+    candidates = []
+    for answer in answers:
+        shown = _output(answer)
+        found = creating | updating
+        if docebo_id := read_id(shown.get("user_id")):
+            found = ids.get(docebo_id, creating)  # the id of a new account is news
+        if username := read_text(shown.get("username")):
+            # That of an existing account says nothing: an update need not mention it, or changes it.
+            found = found & (names.get(_folded(username), set()) | updating)
+        candidates.append(found)
+    return candidates
+
+
+def _positions(answers: Sequence[Mapping[str, Any]]) -> list[int]:
+    """Return the position of each answer's row by `row_index`, or the order of the answers if none is sent."""
+    count = len(answers)
+    indices = [read_id(answer.get("row_index")) for answer in answers]
+    for base in (0, 1):
+        if sorted(index for index in indices if index is not None) == list(range(base, base + count)):
+            return [index - base for index in indices if index is not None]
+    if all(index is None for index in indices):
+        return list(range(count))
+    return [-1] * count
+
+
+def _result(row: Row, answer: Mapping[str, Any]) -> RowResult:
+    shown = _output(answer)
+    if read_flag(answer["success"], missing=False):
+        return RowResult(row.docebo_id if row.docebo_id is not None else read_id(shown.get("user_id")) or None)
+    private = personal([row]) | {read_text(shown.get("username")).removeprefix("/")}
+    reason = scrubbed(answer.get("message"), private) or scrubbed(shown.get("error"), private)
+    return RowResult(row.docebo_id, reason or "refused without a reason")
+
+
+def _output(answer: Mapping[str, Any]) -> dict[str, Any]:
+    output = answer.get("output")
+    return output if isinstance(output, dict) else {}
+
+
+def _is_verdict(success: object) -> bool:
+    return isinstance(success, bool) or success in (0, 1, "0", "1", "true", "false")
+
+
+def _folded(value: Value) -> str:
+    return str(value).strip().removeprefix("/").casefold()

@@ -1,0 +1,55 @@
+"""When a remote call is made again: the one retry policy of both clients."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt, wait_random_exponential
+
+from slack_docebo.errors import RateLimited, TransientError
+
+Wait = Callable[[RetryCallState], float]
+
+PATIENCE = 120.0  # seconds a call may wait on the server's request; whoever asks for more is left to the next run
+_BACK_OFF = wait_random_exponential(multiplier=0.5, max=30)
+
+
+class NotJson(TransientError):
+    """The answer is not JSON: a proxy's error page, or not the API at all.
+
+    It never leaves the clients: once the attempts are used up it becomes a ContractViolation.
+    """
+
+
+def wait_as_asked(state: RetryCallState) -> float:
+    """Return the seconds to wait before the next attempt: what the server asked for, or else a growing, random delay."""
+    error = state.outcome.exception() if state.outcome else None
+    asked = error.retry_after if isinstance(error, RateLimited) else None
+    return _BACK_OFF(state) if asked is None else asked
+
+
+def retrying(attempts: int, wait: Wait, *, never: tuple[type[TransientError], ...] = ()) -> AsyncRetrying:
+    """Return a policy that repeats transient errors other than *never*, up to *attempts* attempts in all."""
+
+    def worth_it(error: BaseException) -> bool:
+        if isinstance(error, RateLimited) and (error.retry_after or 0) > PATIENCE:
+            return False
+        return isinstance(error, TransientError) and not isinstance(error, never)
+
+    return AsyncRetrying(retry=retry_if_exception(worth_it), stop=stop_after_attempt(attempts), wait=wait, reraise=True)
+
+
+def seconds_asked(retry_after: str | None) -> float | None:
+    """Read a Retry-After header, which holds seconds or a date; None if it is missing or unreadable."""
+    if not retry_after:
+        return None
+    text = retry_after.strip()
+    if text.isascii() and text.isdecimal():
+        return float(text)
+    try:
+        moment = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return max(0.0, (moment - datetime.now(UTC)).total_seconds())

@@ -1,0 +1,346 @@
+"""The Slack Web API methods this project reads, typed."""
+
+import logging
+import re
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import aiohttp
+from aiolimiter import AsyncLimiter
+from pydantic import SecretStr
+from slack_sdk.errors import SlackApiError
+from slack_sdk.web.async_client import AsyncWebClient
+
+from slack_docebo.clients.retries import NotJson, Wait, retrying, seconds_asked, wait_as_asked
+from slack_docebo.domain.people import NO_FIELDS, SourceUser
+from slack_docebo.errors import (
+    AccessDenied,
+    ContractViolation,
+    RateLimited,
+    Rejected,
+    RemoteError,
+    TransientError,
+)
+
+BASE_URL = "https://slack.com/api/"
+
+# Calls a minute by the tier of each method; users.list (tier 2) is paced by the caller.
+PACES = {"users.info": 100, "team.info": 50, "team.profile.get": 50, "auth.test": 600}
+
+ADVICE = {
+    "invalid_auth": "the token is not valid, or this network address is not allowed; check the token",
+    "not_authed": "no token was sent; set one",
+    "account_inactive": "the token's user or workspace was deactivated; install the app again",
+    "token_revoked": "the token was revoked; install the app again",
+    "token_expired": "the token has expired; issue a new one, or turn token rotation off for this app",
+    "missing_scope": "the app lacks a scope; add it and install the app again",
+    "not_allowed_token_type": "this kind of token may not do that; use the app's bot token (xoxb-)",
+    "access_denied": "the app was not granted access; ask a Slack administrator to approve it",
+    "team_access_not_granted": "the app is not approved for this workspace; ask an organisation administrator",
+    "two_factor_setup_required": "the token's user must set up two-factor authentication first",
+    "enterprise_is_restricted": "the organisation does not allow this method",
+    "ekm_access_denied": "an administrator has suspended access to the organisation's keys",
+    "accesslimited": "this network address is not on the workspace's allow list",
+}
+PASSING = frozenset({
+    "ratelimited", "internal_error", "fatal_error", "service_unavailable", "request_timeout",
+    "team_added_to_org", "org_login_required",
+})  # fmt: skip
+ABSENT = frozenset({"user_not_found", "user_not_visible"})
+NOTHING: Mapping[str, Any] = {}
+
+# slack_sdk writes whole replies, that is people, to its log, and even composes those lines for a logger that was never
+# given a level; this one has a level, so that neither the names nor the work (more than the parsing takes) arise.
+_sdk_log = logging.getLogger("slack_docebo.slack_sdk")
+_sdk_log.setLevel(logging.INFO)
+
+
+class StaleCursor(TransientError):
+    """Slack does not know the cursor any more: start the listing again from its first page."""
+
+
+class _NoSuchUser(Rejected):
+    """Slack has no such user, or does not show it to this app."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Whose token this is, and what it may do."""
+
+    team_id: str  # of an organisation-wide installation: the enterprise id
+    team_name: str
+    url: str
+    user_id: str
+    bot_id: str
+    enterprise_id: str
+    is_enterprise_install: bool
+    scopes: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class UserPage:
+    """One page of the user list; *next_cursor* is "" on the last."""
+
+    users: list[SourceUser]
+    next_cursor: str
+
+
+class SlackClient:
+    """Reads people and workspaces; `calls` counts the requests made, by method.
+
+    Every method raises AccessDenied when the token does not allow the call, TransientError when Slack could not be
+    reached in *attempts* attempts, and ContractViolation when the answer is not as documented.
+    """
+
+    def __init__(
+        self,
+        web: AsyncWebClient,
+        *,
+        page_size: int = 200,
+        calls_per_minute: float = 20,
+        with_locale: bool = False,
+        attempts: int = 5,
+        wait: Wait = wait_as_asked,
+    ) -> None:
+        self._web = web
+        self._page_size = page_size
+        self._with_locale = with_locale or None  # None is not sent
+        self._paces = {method: AsyncLimiter(max(pace, calls_per_minute)) for method, pace in PACES.items()}
+        self._paces["users.list"] = AsyncLimiter(calls_per_minute)
+        self._retrying = retrying(attempts, wait, never=(StaleCursor,))
+        self.calls: Counter[str] = Counter()
+
+    async def identify(self) -> Identity:
+        """Return the workspace and the scopes of the token."""
+        body, headers = await self._call("auth.test", verb="POST")
+        identity = Identity(
+            team_id=_text(body.get("team_id")),
+            team_name=_text(body.get("team")),
+            url=_text(body.get("url")),
+            user_id=_text(body.get("user_id")),
+            bot_id=_text(body.get("bot_id")),
+            enterprise_id=_text(body.get("enterprise_id")),
+            is_enterprise_install=body.get("is_enterprise_install") is True,
+            scopes=frozenset(filter(None, map(str.strip, headers.get("X-OAuth-Scopes", "").split(",")))),
+        )
+        if not identity.team_id:
+            raise ContractViolation("auth.test", "the answer names no workspace")
+        return identity
+
+    async def team_name(self, team_id: str) -> str:
+        """Return the name of a workspace."""
+        body, _ = await self._call("team.info", team=team_id)
+        team = body.get("team")
+        if not isinstance(team, dict):
+            raise ContractViolation("team.info", "the answer holds no team")
+        return _text(team.get("name"))
+
+    async def list_users(self, cursor: str = "", *, team_id: str = "") -> UserPage:
+        """Return the page of the user list at *cursor*; raise StaleCursor if Slack does not know it any more.
+
+        A short or empty page is not the end of the list: only an empty `next_cursor` is.
+        """
+        body, _ = await self._call(
+            "users.list",
+            limit=self._page_size,
+            cursor=cursor or None,
+            team_id=team_id or None,
+            include_locale=self._with_locale,
+        )
+        members = body.get("members")
+        if not isinstance(members, list) or not all(map(_has_id, members)):
+            # Leaving out what cannot be read would make people look absent.
+            raise ContractViolation("users.list", "not every member is an object with an id")
+        metadata = body.get("response_metadata")
+        following = metadata.get("next_cursor") if isinstance(metadata, dict) else None
+        return UserPage([source_user(member) for member in members], _text(following))
+
+    async def user(self, slack_id: str) -> SourceUser | None:
+        """Return one user, or None if Slack does not know or does not show it."""
+        try:
+            body, _ = await self._call("users.info", user=slack_id, include_locale=self._with_locale)
+        except _NoSuchUser:
+            return None
+        if not _has_id(body.get("user")):
+            raise ContractViolation("users.info", "the answer holds no user with an id")
+        return source_user(body["user"])
+
+    async def profile_fields(self) -> dict[str, str]:
+        """Return the labels of the workspace's custom profile fields by their ids."""
+        body, _ = await self._call("team.profile.get")
+        profile = body.get("profile")
+        if not isinstance(profile, dict):
+            raise ContractViolation("team.profile.get", "the answer holds no profile")
+        return {field["id"]: _text(field.get("label")) for field in profile.get("fields") or () if _has_id(field)}
+
+    async def _call(self, method: str, *, verb: str = "GET", **params: Any) -> tuple[dict[str, Any], Mapping[str, str]]:
+        try:
+            return await self._retrying.copy()(self._send, method, verb, params)
+        except NotJson as error:
+            raise ContractViolation(method, "the answer is not JSON; check the base URL and the proxy") from error
+
+    async def _send(
+        self, method: str, verb: str, params: Mapping[str, Any]
+    ) -> tuple[dict[str, Any], Mapping[str, str]]:
+        await self._paces[method].acquire()
+        self.calls[method] += 1
+        try:
+            response = await self._web.api_call(method, http_verb=verb, params=dict(params))
+        except SlackApiError as error:
+            # Not chained: slack_sdk's message quotes the reply.
+            raise _translated(method, error) from None
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise TransientError(method, type(error).__name__) from error
+        except (AttributeError, UnicodeDecodeError):
+            # How slack_sdk reports a text or an array in place of an object.
+            raise NotJson(method) from None
+        if not isinstance(response.data, dict):
+            raise NotJson(method)
+        return response.data, response.headers
+
+
+@asynccontextmanager
+async def open_slack(
+    token: SecretStr | str,
+    *,
+    base_url: str = BASE_URL,
+    page_size: int = 200,
+    calls_per_minute: float = 20,
+    timeout: float = 30,  # noqa: ASYNC109  (of each request, not of the whole)
+    with_locale: bool = False,
+    attempts: int = 5,
+    wait: Wait = wait_as_asked,
+) -> AsyncIterator[SlackClient]:
+    """Open a client that keeps its connection, and close it at the end.
+
+    *calls_per_minute* paces `users.list`; the other methods are paced by their own, higher tiers.
+    """
+    secret = token.get_secret_value() if isinstance(token, SecretStr) else token
+    async with aiohttp.ClientSession(
+        # slack_sdk does not apply its own timeout to a session it was given.
+        timeout=aiohttp.ClientTimeout(total=timeout),
+        cookie_jar=aiohttp.DummyCookieJar(),
+    ) as session:
+        web = AsyncWebClient(secret, base_url=base_url, session=session, logger=_sdk_log, retry_handlers=[])
+        web.proxy = _proxy(base_url)  # replaces slack_sdk's own choice, which ignores NO_PROXY
+        yield SlackClient(
+            web,
+            page_size=page_size,
+            calls_per_minute=calls_per_minute,
+            with_locale=with_locale,
+            attempts=attempts,
+            wait=wait,
+        )
+
+
+def source_user(member: Mapping[str, Any]) -> SourceUser:
+    """Reduce a Slack user object, from a reply or an event, to what the rules look at.
+
+    Any key may be missing and any value null, blank or of another type: deactivated users lack most keys.
+    """
+    # Runs once per person and page: plain look-ups, and one copy of strings that many people share.
+    get = member.get
+    profile = get("profile")
+    of_profile = profile.get if isinstance(profile, dict) else NOTHING.get
+    slack_id = own_id = _text(get("id"))
+    enterprise = get("enterprise_user")
+    if isinstance(enterprise, dict):
+        # The id that is the same in all workspaces of the organisation, which Slack says to use where it is given:
+        # `id` can still be an older, local one, and one person under two ids would be provisioned twice.
+        slack_id = _text(enterprise.get("id")) or own_id
+    real_name = _text(of_profile("real_name")) or _text(get("real_name"))
+    display_name = _text(of_profile("display_name"))
+    updated = get("updated")
+    single_channel = bool(get("is_ultra_restricted"))
+    return SourceUser(
+        slack_id=slack_id,
+        team=sys.intern(_text(get("team_id")) or _text(of_profile("team"))),
+        handle=_text(get("name")),
+        email=_text(of_profile("email")).strip(),
+        # Not the `_normalized` twins: they lose characters of some scripts.
+        first_name=_text(of_profile("first_name")),
+        last_name=_text(of_profile("last_name")),
+        real_name=real_name,
+        display_name=real_name if display_name == real_name else display_name,
+        title=sys.intern(_text(of_profile("title"))),
+        time_zone=sys.intern(_text(get("tz"))),
+        locale=sys.intern(_text(get("locale"))),
+        updated=updated if type(updated) is int else 0,
+        deactivated=bool(get("deleted")),
+        # `is_app_user` says nothing here: it marks people who use the calling app.
+        bot=bool(
+            get("is_bot")
+            or get("is_workflow_bot")
+            or get("is_connector_bot")
+            or own_id == "USLACKBOT"
+            or of_profile("bot_id")
+            or of_profile("api_app_id")
+        ),
+        guest=bool(get("is_restricted")) or single_channel,
+        single_channel=single_channel,
+        invited=bool(get("is_invited_user")),
+        external=bool(get("is_stranger")),
+        forgotten=bool(get("is_forgotten")),
+        custom=_custom(of_profile("fields")),
+    )
+
+
+def _custom(fields: object) -> Mapping[str, str]:
+    """Return the values of custom profile fields, which Slack sends as an object, {}, [], null or not at all."""
+    if not fields or not isinstance(fields, dict):
+        return NO_FIELDS
+    return {sys.intern(key): _text(item.get("value")) for key, item in fields.items() if isinstance(item, dict)}
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _has_id(member: object) -> bool:
+    return isinstance(member, dict) and isinstance(member.get("id"), str) and bool(member["id"])
+
+
+def _translated(method: str, error: SlackApiError) -> RemoteError:
+    """Return what a refusal means to the caller."""
+    response = error.response
+    # slack_sdk hands over its own response, or aiohttp's where the body could not be read as JSON.
+    status = getattr(response, "status_code", None) or getattr(response, "status", None) or 0
+    data = getattr(response, "data", None)
+    body = data if isinstance(data, dict) else {}
+    said = _text(body.get("error"))
+    code = said if re.fullmatch(r"[A-Za-z0-9_.:-]{1,80}", said) else ""
+    if status == 429 or code == "ratelimited":
+        headers: Mapping[str, str] = getattr(response, "headers", {})
+        return RateLimited(method, retry_after=seconds_asked(headers.get("Retry-After")))
+    if status >= 500 or code in PASSING:
+        return TransientError(method, code, status=status if status >= 500 else None)
+    if code in ADVICE:
+        advice = ADVICE[code]
+        if needed := _text(body.get("needed")):
+            advice = f"{advice} (needed: {needed})"
+        return AccessDenied(method, f"{code}: {advice}")
+    if code == "invalid_cursor":
+        return StaleCursor(method, code)
+    if code in ABSENT:
+        return _NoSuchUser(method, code)
+    if code:
+        return Rejected(method, code)
+    if status in (401, 403):
+        return AccessDenied(method, "refused before Slack's API answered; check the token and the proxy", status=status)
+    if status == 200 and body:
+        return ContractViolation(method, "neither ok nor an error")
+    return NotJson(method, status=status) if status == 200 else Rejected(method, status=status)
+
+
+def _proxy(base_url: str) -> str | None:
+    address = urlsplit(base_url)
+    proxies = getproxies()
+    if address.hostname is None or proxy_bypass(address.netloc):
+        return None
+    return proxies.get(address.scheme) or proxies.get("all") or None

@@ -1,0 +1,915 @@
+"""The Docebo client against answers in the shapes Docebo is known to give."""
+
+import asyncio
+import json
+import logging
+import traceback
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
+from urllib.parse import parse_qs
+
+import httpx
+import jwt
+import pytest
+import respx
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from pydantic import SecretStr
+from tenacity import RetryCallState
+
+from sandbox.docebo.platform import API_PASSWORD, API_USER_ID, API_USERNAME
+from sandbox.docebo.tokens import CLIENT_ID, CLIENT_SECRET
+from sandbox.server import Sandbox
+from slack_docebo.clients.docebo import DoceboClient, Row, RowResult, open_docebo
+from slack_docebo.clients.docebo_auth import ClientCredentials, Grant, JwtBearer, Password, Token
+from slack_docebo.clients.docebo_wire import Branch, Service, Session, UserField, is_administrator
+from slack_docebo.clients.retries import wait_as_asked
+from slack_docebo.domain.people import Account
+from slack_docebo.errors import (
+    AccessDenied,
+    ConfigurationError,
+    ContractViolation,
+    IncompleteRead,
+    OutcomeUnknown,
+    RateLimited,
+    Rejected,
+    RemoteError,
+    SyncError,
+    TransientError,
+)
+
+BASE = "https://acme.docebosaas.com"
+USERS = "/manage/v1/user"
+BATCH = "/manage/v1/user/batch"
+APP = ClientCredentials("sync-app", SecretStr("s3cr3t"))
+GRANTED = {"access_token": "tok-1", "expires_in": 3600, "token_type": "Bearer", "scope": "api"}
+ADA = Row(None, {"username": "ada", "email": "ada@x.org", "first_name": "Ada"})
+
+
+@pytest.fixture
+def docebo() -> Iterator[respx.MockRouter]:
+    with respx.mock(base_url=BASE, assert_all_called=False) as router:
+        router.post("/oauth2/token", name="token").respond(json=GRANTED)
+        yield router
+
+
+@asynccontextmanager
+async def opened(grant: Grant = APP, **options: Any) -> AsyncIterator[DoceboClient]:
+    async with open_docebo(BASE, grant, **{"wait": lambda _: 0, **options}) as client:
+        yield client
+
+
+def ok(data: object) -> httpx.Response:
+    return httpx.Response(200, json={"data": data, "version": "1.0.0", "_links": []})
+
+
+def yii(status: int, message: object = "No", code: int = 0) -> httpx.Response:
+    return httpx.Response(status, json={"name": "Error", "message": message, "code": code, "status": status})
+
+
+def page(*ids: int, more: object = False, **extra: Any) -> httpx.Response:
+    items = [{"user_id": str(id_), "username": f"u{id_}", "level": "user", "status": "1"} for id_ in ids]
+    return ok({"items": items, "has_more_data": more, **extra})
+
+
+def answered(*rows: tuple[bool, object, str]) -> httpx.Response:
+    return ok(
+        [
+            {
+                "row_index": n,
+                "success": success,
+                "message": "" if success else "No",
+                "output": {"user_id": i, "username": u},
+            }
+            for n, (success, i, u) in enumerate(rows)
+        ]
+    )
+
+
+def sent(route: respx.Route, index: int = -1) -> Any:
+    return json.loads(route.calls[index].request.content)
+
+
+HTML = httpx.Response(200, html="<h1>Log in</h1>")
+
+
+# Reading accounts
+
+
+async def test_an_account_is_read_from_the_listing(docebo):
+    item = {
+        "user_id": "10231", "username": "/mira", "first_name": "Mira", "last_name": "Okafor", "email": "m@x.org",
+        "level": "user", "status": "1", "language": "English", "lang_code": "en", "timezone": "Europe/Rome",
+        "field_12": "U0AAA", "field_13": None, "field_14": "not wanted",
+    }  # fmt: skip
+    docebo.get(USERS).mock(return_value=ok({"items": [item], "has_more_data": False}))
+    async with opened(wanted_fields=frozenset({12, 13, 15})) as client:
+        pages = [accounts async for accounts in client.list_users()]
+
+    assert pages == [
+        [
+            Account(
+                10231, "mira", "m@x.org", "Mira", "Okafor", language="en", time_zone="Europe/Rome",
+                fields={12: "U0AAA", 13: ""},
+            )
+        ]
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("status", "active"), [("1", True), (1, True), ("0", False), (0, False), (False, False), (None, True)]
+)
+async def test_a_suspended_account_is_inactive_however_it_is_written(docebo, status, active):
+    docebo.get(USERS).mock(return_value=ok({"items": [{"user_id": 1, "status": status}], "has_more_data": False}))
+    async with opened() as client:
+        assert [[account.active for account in accounts] async for accounts in client.list_users()] == [[active]]
+
+
+@pytest.mark.parametrize("level", ["user", "6", 6, "User", "/framework/level/user"])
+def test_a_plain_user_is_no_administrator(level):
+    assert not is_administrator(level)
+
+
+@pytest.mark.parametrize("level", ["godadmin", "superadmin", "3", 4, "power_user", "something new", "", None, {}])
+def test_whoever_may_be_an_administrator_is_one(level):
+    assert is_administrator(level)
+
+
+async def test_all_pages_are_read_from_the_first_to_the_last(docebo):
+    route = docebo.get(USERS).mock(
+        side_effect=[page(1, 2, more=True, total_count="3"), page(3, more="0", total_count="3")]
+    )
+    async with opened() as client:
+        assert [[a.docebo_id for a in accounts] async for accounts in client.list_users()] == [[1, 2], [3]]
+    asked = [dict(call.request.url.params) for call in route.calls]
+    assert [params.pop("page") for params in asked] == ["1", "2"]
+    assert asked[0] == {"page_size": "200", "sort_attr": "username", "sort_dir": "asc", "get_total_count": "1"}
+
+
+async def test_a_listing_that_never_says_whether_there_is_more_ends_with_an_empty_page(docebo):
+    docebo.get(USERS).mock(side_effect=[page(1, more=None), page(2, more=None), page(more=None)])
+    async with opened() as client:
+        assert [[a.docebo_id for a in accounts] async for accounts in client.list_users()] == [[1], [2], []]
+
+
+async def test_an_account_that_moves_to_the_next_page_is_listed_once(docebo):
+    docebo.get(USERS).mock(side_effect=[page(1, 2, more=True, total_count=3), page(2, 3, total_count=4)])
+    async with opened() as client:
+        assert [[a.docebo_id for a in accounts] async for accounts in client.list_users()] == [[1, 2], [3]]
+
+
+@pytest.mark.parametrize(
+    "pages",
+    [
+        pytest.param([page(1, 2, total_count=3)], id="fewer than counted"),
+        pytest.param([page(1, 2, more=True, total_count=3), page(2, total_count=2)], id="one slipped through"),
+        pytest.param([page(1, 2, more=True), page(1, 2, more=True)], id="a page repeats"),
+        pytest.param([page(1, 2, more=True), page(more=True)], id="an empty page announces more"),
+    ],
+)
+async def test_a_short_listing_is_noticed(docebo, pages):
+    docebo.get(USERS).mock(side_effect=pages)
+    async with opened() as client:
+        with pytest.raises(IncompleteRead):
+            [accounts async for accounts in client.list_users()]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(ok([]), id="not a page"),
+        pytest.param(ok({"has_more_data": False}), id="no items"),
+        pytest.param(ok({"items": [{"username": "a"}]}), id="an account without an id"),
+        pytest.param(ok({"items": ["a"]}), id="an account that is none"),
+        pytest.param(httpx.Response(200, json=[]), id="no envelope"),
+        pytest.param(HTML, id="never JSON"),
+        pytest.param(httpx.Response(200, content=b"{", headers={"Content-Type": "application/json"}), id="half of it"),
+        pytest.param(httpx.Response(302, headers={"Location": "https://elsewhere.example/"}), id="redirected"),
+    ],
+)
+async def test_a_listing_that_is_not_as_documented_is_not_read(docebo, answer):
+    docebo.get(USERS).mock(return_value=answer)
+    async with opened() as client:
+        with pytest.raises(ContractViolation):
+            [accounts async for accounts in client.list_users()]
+
+
+async def test_a_search_keeps_only_what_was_searched_for(docebo):
+    items = [
+        {"user_id": 1, "username": "ADA", "email": ""},
+        {"user_id": 2, "username": "adam", "email": "x@x.org"},
+        {"user_id": 3, "username": "u3", "email": "Ada"},
+        {"user_id": 4, "username": "u4", "first_name": "ada"},
+    ]
+    route = docebo.get(USERS).mock(return_value=ok({"items": items, "has_more_data": False}))
+    async with opened() as client:
+        assert [account.docebo_id for account in await client.find_users(" ada ")] == [1, 3]
+        assert await client.find_users(" ") == []
+    assert route.calls[0].request.url.params["match_type"] == "full"
+
+
+async def test_an_address_with_a_plus_is_searched_for_as_it_is(docebo):
+    route = docebo.get(USERS).mock(return_value=page())
+    async with opened() as client:
+        await client.find_users("ada+lms@x.org")
+    assert route.calls[0].request.url.params["search_text"] == "ada+lms@x.org"
+    assert b"%2B" in route.calls[0].request.url.query
+
+
+async def test_one_account_is_read_from_its_view(docebo):
+    data = {
+        "user_data": {"user_id": "7", "username": "ada", "valid": "0", "level": "6", "timezone": "UTC"},
+        "additional_fields": [{"id": 12, "value": "U0AAA"}, {"id": 13, "value": "x"}],
+    }
+    docebo.get(f"{USERS}/7").mock(return_value=ok(data))
+    async with opened(wanted_fields=frozenset({12})) as client:
+        assert await client.user(7) == Account(7, "ada", active=False, time_zone="UTC", fields={12: "U0AAA"})
+
+
+@pytest.mark.parametrize("answer", [yii(404), yii(400), ok(None), ok({}), ok({"user_data": []})])
+async def test_an_unknown_account_is_none(docebo, answer):
+    docebo.get(f"{USERS}/7").mock(return_value=answer)
+    async with opened() as client:
+        assert await client.user(7) is None
+
+
+async def test_the_session_tells_who_one_is(docebo):
+    data = {"id": "5", "username": "api.bot", "user_level": "godadmin", "email": "b@x.org"}
+    docebo.get(f"{USERS}/session").mock(return_value=ok(data))
+    async with opened() as client:
+        assert await client.session() == Session(5, "api.bot", "godadmin", administrator=True)
+
+
+# Other reading
+
+
+@pytest.mark.parametrize("key", ["id", "id_field"])
+@pytest.mark.parametrize("array", [True, False])
+async def test_additional_fields_are_listed_in_either_form(docebo, key, array):
+    items = [
+        {key: "12", "title": "Slack ID", "type": "textfield"},
+        {key: 13, "title": "Office", "type": "dropdown", "options": [{"id": 1, "label": "Rome"}]},
+    ]
+    docebo.get("/manage/v1/user_fields").mock(
+        return_value=ok(items if array else {"items": items, "has_more_data": False})
+    )
+    async with opened() as client:
+        assert await client.user_fields() == [
+            UserField(12, "Slack ID", "textfield", {}),
+            UserField(13, "Office", "dropdown", {"1": "Rome"}),
+        ]
+
+
+async def test_branches_are_listed(docebo):
+    first = ok({"items": [{"id": 0, "code": None, "title": "Acme"}], "has_more_data": True})
+    second = ok({"items": [{"id": "42", "code": "SLACK", "title": "From Slack"}], "has_more_data": False})
+    docebo.get("/manage/v1/orgchart").mock(side_effect=[first, second])
+    async with opened() as client:
+        assert await client.branches() == [Branch(0, "", "Acme"), Branch(42, "SLACK", "From Slack")]
+
+
+async def test_services_are_listed(docebo):
+    docebo.get("/manage/v1/site/microservices").mock(return_value=ok([{"app": "manage", "url": "https://x/m.json"}]))
+    async with opened() as client:
+        assert await client.services() == [Service("manage", "https://x/m.json")]
+
+
+# Writing
+
+
+async def test_accounts_are_created_silently_and_never_changed_instead(docebo):
+    route = docebo.post(BATCH).mock(return_value=answered((True, "11", "ada"), (False, None, "bob")))
+    rows = [
+        Row(None, {"username": "ada", "first_name": "Ada", "last_name": "L", "time_zone": "UTC", "language": "en"}),
+        Row(None, {"username": "bob", "active": True, "field_12": "U0"}),
+    ]
+    async with opened() as client:
+        assert await client.upsert_users(rows, create=True) == [RowResult(11), RowResult(None, "No")]
+    assert sent(route) == {
+        "items": [
+            {"username": "ada", "firstname": "Ada", "lastname": "L", "timezone": "UTC", "language": "en"},
+            {"username": "bob", "active": True, "field_12": "U0"},
+        ],
+        "options": {
+            "update_user_info": False,
+            "branch_option": "do_nothing",
+            "force_create_branches": False,
+            "change_user_password": False,
+            "ignore_password_change_for_existing_users": True,
+            "send_notification_email": False,
+            "powerUser_option": "no_association",
+            "provisioned_by": "slack-docebo",
+        },
+    }
+
+
+async def test_new_accounts_are_put_into_a_branch(docebo):
+    route = docebo.post(BATCH).mock(return_value=answered((True, 11, "ada")))
+    async with opened() as client:
+        await client.upsert_users([ADA], create=True, branch=42)
+    assert sent(route)["options"]["branch_option"] == "existing"
+    assert sent(route)["options"]["destination_branch"] == 42
+
+
+async def test_accounts_are_changed_by_their_ids(docebo):
+    route = docebo.post(BATCH).mock(return_value=answered((True, 7, "old")))
+    async with opened() as client:
+        rows = [Row(7, {"username": "new", "active": False})]
+        assert await client.upsert_users(rows, create=False) == [RowResult(7)]
+    assert sent(route)["items"] == [{"user_id": 7, "new_username": "new", "active": False}]
+    assert sent(route)["options"]["update_user_info"] is True
+
+
+async def test_no_rows_are_no_call(docebo):
+    async with opened() as client:
+        assert await client.upsert_users([], create=True) == []
+        assert await client.change_status([], active=False) == set()
+        assert not client.calls
+
+
+@pytest.mark.parametrize(
+    ("rows", "create"),
+    [
+        pytest.param([ADA] * 101, True, id="too many rows"),
+        pytest.param([ADA], False, id="no id to change"),
+        pytest.param([Row(7, {"email": "a@x.org"})], True, id="an id that is there already"),
+        pytest.param([Row(None, {"email": "a@x.org"})], True, id="no user name"),
+        pytest.param([Row(None, {"username": "a", "password": "p"})], True, id="an unknown attribute"),
+        pytest.param([Row(None, {"username": "a", "field_x": "p"})], True, id="a field that is no number"),
+    ],
+)
+async def test_what_cannot_be_meant_is_not_sent(docebo, rows, create):
+    async with opened() as client:
+        with pytest.raises(ValueError, match=r"row|username|attribute"):
+            await client.upsert_users(rows, create=create)
+        assert not client.calls
+
+
+async def test_batches_are_never_sent_at_the_same_time(docebo):
+    under_way = most = 0
+
+    async def slow(request: httpx.Request) -> httpx.Response:
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+        await asyncio.sleep(0.01)
+        under_way -= 1
+        return answered((True, 11, "ada"))
+
+    docebo.post(BATCH).mock(side_effect=slow)
+    async with opened() as client:
+        await asyncio.gather(*(client.upsert_users([ADA], create=True) for _ in range(3)))
+    assert most == 1
+
+
+async def test_deactivation_tells_whom_it_reached(docebo):
+    route = docebo.put(f"{USERS}/change_status").mock(
+        return_value=ok({"success": True, "updated_ids": ["7"], "not_updated_ids": ["9"]})
+    )
+    async with opened() as client:
+        assert await client.change_status([9, 7, 7], active=False) == {7}
+    assert sent(route) == {"user_ids": [7, 9], "status": 0}
+
+
+async def test_a_text_field_is_created(docebo):
+    route = docebo.post("/manage/v1/user_fields").mock(return_value=ok({"user_field_id": "12"}))
+    async with opened() as client:
+        assert await client.create_user_field("Slack ID") == 12
+    assert sent(route)["translations"] == {"english": "Slack ID"}
+
+
+# Failures
+
+Call = Callable[[DoceboClient], Any]
+
+
+async def read(client: DoceboClient) -> object:
+    return await client.session()
+
+
+async def write(client: DoceboClient) -> object:
+    return await client.upsert_users([ADA], create=True)
+
+
+def both(docebo: respx.MockRouter) -> tuple[respx.Route, respx.Route]:
+    return docebo.get(f"{USERS}/session"), docebo.post(BATCH)
+
+
+@pytest.mark.parametrize("trouble", [yii(503), yii(429), httpx.ConnectError("x"), httpx.ConnectTimeout("x")])
+async def test_what_did_not_happen_is_tried_again(docebo, trouble):
+    reading, writing = both(docebo)
+    reading.mock(side_effect=[trouble, trouble, ok({"id": 5})])
+    writing.mock(side_effect=[trouble, trouble, answered((True, 11, "ada"))])
+    async with opened() as client:
+        assert (await client.session()).docebo_id == 5
+        assert await client.upsert_users([ADA], create=True) == [RowResult(11)]
+        assert client.calls == {"token": 1, "session": 3, "create users": 3}
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [yii(500), yii(502), yii(504), HTML, httpx.ReadTimeout("x"), httpx.ReadError("x"), httpx.RemoteProtocolError("x")],
+)
+async def test_reading_is_repeated_and_writing_is_not_when_the_outcome_is_unknown(docebo, trouble):
+    reading, writing = both(docebo)
+    reading.mock(side_effect=[trouble, ok({"id": 5})])
+    writing.mock(side_effect=[trouble, answered((True, 11, "ada"))])
+    async with opened() as client:
+        assert (await client.session()).docebo_id == 5
+        with pytest.raises(OutcomeUnknown):
+            await write(client)
+        assert client.calls["create users"] == 1
+
+
+@pytest.mark.parametrize("answer", [ok(None), ok([]), ok({}), httpx.Response(200, json=[]), answered((True, 1, "eve"))])
+async def test_an_answer_that_does_not_fit_leaves_a_batch_unknown(docebo, answer):
+    docebo.post(BATCH).mock(return_value=answer)
+    async with opened() as client:
+        with pytest.raises(OutcomeUnknown):
+            await write(client)
+
+
+@pytest.mark.parametrize("answer", [ok(None), ok({"success": True})])
+async def test_an_answer_that_does_not_fit_leaves_other_writing_unknown(docebo, answer):
+    docebo.put(f"{USERS}/change_status").mock(return_value=answer)
+    docebo.post("/manage/v1/user_fields").mock(return_value=answer)
+    async with opened() as client:
+        with pytest.raises(OutcomeUnknown):
+            await client.change_status([7], active=True)
+        with pytest.raises(OutcomeUnknown):
+            await client.create_user_field("Slack ID")
+
+
+async def test_trouble_that_lasts_is_reported_after_the_last_attempt(docebo):
+    docebo.get(f"{USERS}/session").mock(return_value=yii(503))
+    async with opened(attempts=3) as client:
+        with pytest.raises(TransientError) as raised:
+            await client.session()
+        assert client.calls["session"] == 3
+    assert raised.value.status == 503
+
+
+@pytest.mark.parametrize(("header", "expected"), [("7", 7), ("0", 0)])
+async def test_docebo_is_given_the_time_it_asks_for(docebo, header, expected):
+    waits: list[float] = []
+
+    def wait(state: RetryCallState) -> float:
+        waits.append(wait_as_asked(state))
+        return 0
+
+    limited = httpx.Response(429, headers={"Retry-After": header})
+    docebo.get(f"{USERS}/session").mock(side_effect=[limited, ok({"id": 5})])
+    async with opened(wait=wait) as client:
+        await client.session()
+    assert waits == [expected]
+
+
+async def test_without_a_wish_the_delay_grows_at_random(docebo):
+    waits: list[float] = []
+
+    def wait(state: RetryCallState) -> float:
+        waits.append(wait_as_asked(state))
+        return 0
+
+    docebo.get(f"{USERS}/session").mock(return_value=httpx.Response(429, text="slow down"))
+    async with opened(wait=wait) as client:
+        with pytest.raises(RateLimited) as raised:
+            await client.session()
+    assert raised.value.retry_after is None
+    assert all(0 <= seconds <= 0.5 * 2**n for n, seconds in enumerate(waits))
+
+
+@pytest.mark.parametrize("call", [read, write])
+async def test_a_refusal_is_final_and_gives_the_reason(docebo, call):
+    for route in both(docebo):
+        route.mock(return_value=yii(400, ["Required option not set: branch_option"], code=1006))
+    async with opened() as client:
+        with pytest.raises(Rejected, match=r"HTTP 400: Required option not set: branch_option \(code 1006\)"):
+            await call(client)
+        assert client.calls.total() == 2
+
+
+async def test_a_reason_is_shown_without_personal_data(docebo):
+    docebo.post(BATCH).mock(return_value=yii(422, "Ada (ada@x.org, ADA) and eve@y.org are wrong"))
+    async with opened() as client:
+        with pytest.raises(Rejected, match=r"… \(…, …\) and … are wrong"):
+            await write(client)
+
+
+@pytest.mark.parametrize("answer", [httpx.Response(404, text="<h1>?</h1>"), httpx.Response(418), yii(400, None)])
+async def test_a_refusal_without_a_reason_is_one_all_the_same(docebo, answer):
+    docebo.get(f"{USERS}/session").mock(return_value=answer)
+    async with opened() as client:
+        with pytest.raises(Rejected):
+            await client.session()
+
+
+async def test_credentials_that_may_not_are_denied(docebo):
+    docebo.get(f"{USERS}/session").mock(return_value=yii(403))
+    async with opened() as client:
+        with pytest.raises(AccessDenied):
+            await client.session()
+
+
+# The token
+
+
+def form(route: respx.Route) -> dict[str, str]:
+    return {key: values[0] for key, values in parse_qs(route.calls[-1].request.content.decode()).items()}
+
+
+async def test_one_token_serves_all_calls_even_concurrent_ones(docebo):
+    route = docebo.get(f"{USERS}/session").mock(return_value=ok({"id": 5}))
+    async with opened() as client:
+        await asyncio.gather(*(client.session() for _ in range(5)))
+        assert client.calls == {"token": 1, "session": 5}
+    assert {call.request.headers["Authorization"] for call in route.calls} == {"Bearer tok-1"}
+    assert form(docebo["token"]) == {
+        "grant_type": "client_credentials",
+        "client_id": "sync-app",
+        "client_secret": "s3cr3t",
+        "scope": "api",
+    }
+
+
+async def test_a_user_signs_in_with_a_password(docebo):
+    docebo.get(f"{USERS}/session").mock(return_value=ok({"id": 5}))
+    async with opened(Password("app", SecretStr("s"), "api.bot", SecretStr("pw"))) as client:
+        await client.session()
+    assert form(docebo["token"]) == {
+        "grant_type": "password",
+        "client_id": "app",
+        "client_secret": "s",
+        "username": "api.bot",
+        "password": "pw",
+        "scope": "api",
+    }
+
+
+async def test_a_user_signs_in_with_a_key(docebo):
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    pem = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    ).decode()
+    docebo.get(f"{USERS}/session").mock(return_value=ok({"id": 5}))
+    async with opened(JwtBearer("app", SecretStr("s"), "api.bot", SecretStr(pem))) as client:
+        await client.session()
+    sent_form = form(docebo["token"])
+    claims = jwt.decode(
+        sent_form.pop("assertion"), key.public_key(), algorithms=["RS256"], audience="acme.docebosaas.com"
+    )
+    assert (claims["iss"], claims["sub"], claims["exp"] - claims["iat"]) == ("app", "api.bot", 1800)
+    assert sent_form == {
+        "grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer",
+        "client_id": "app",
+        "client_secret": "s",
+        "scope": "api",
+    }
+
+
+async def test_a_key_that_is_none_is_a_wrong_setting(docebo):
+    async with opened(JwtBearer("app", SecretStr(""), "api.bot", SecretStr("not a key"))) as client:
+        with pytest.raises(ConfigurationError):
+            await client.session()
+
+
+@pytest.mark.parametrize("expires_in", [30, "30"])
+async def test_a_token_is_renewed_before_it_expires(expires_in):
+    now = 1000.0
+    names = iter(["first", "second"])
+
+    async def post(path: str, fields: dict[str, str]) -> httpx.Response:
+        return httpx.Response(200, json={**GRANTED, "access_token": next(names), "expires_in": expires_in})
+
+    token = Token(APP, "acme.docebosaas.com", post, clock=lambda: now)
+    assert await token.get() == "first"
+    now += 26
+    assert await token.get() == "first"
+    now += 2
+    assert await token.get() == "second"
+
+
+@pytest.mark.parametrize("call", [read, write])
+async def test_a_token_that_is_no_longer_accepted_is_renewed_once(docebo, call):
+    reading, writing = both(docebo)
+    docebo.post("/oauth2/token").mock(
+        side_effect=[httpx.Response(200, json={**GRANTED, "access_token": name}) for name in ("old", "new")]
+    )
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.headers["Authorization"] != "Bearer new":
+            return yii(401)
+        return answered((True, 11, "ada")) if request.method == "POST" else ok({"id": 5})
+
+    reading.mock(side_effect=answer)
+    writing.mock(side_effect=answer)
+    async with opened() as client:
+        await call(client)
+        assert client.calls["token"] == 2
+
+
+async def test_a_token_that_is_never_accepted_is_denied(docebo):
+    docebo.get(f"{USERS}/session").mock(return_value=yii(401))
+    async with opened() as client:
+        with pytest.raises(AccessDenied):
+            await client.session()
+        assert client.calls == {"token": 2, "session": 2}
+
+
+@pytest.mark.parametrize(
+    ("error", "hint"),
+    [
+        ("invalid_client", "client id and secret"),
+        ("invalid_grant", "user name"),
+        ("unauthorized_client", "grant type"),
+        ("something_new", "credentials"),
+    ],
+)
+async def test_refused_credentials_are_told_apart(docebo, error, hint):
+    docebo.post("/oauth2/token").respond(400, json={"error": error, "error_description": "s3cr3t is wrong"})
+    async with opened() as client:
+        with pytest.raises(AccessDenied, match=f"{error}.*{hint}") as raised:
+            await write(client)
+        assert client.calls == {"token": 1}
+    assert "s3cr3t" not in str(raised.value)
+
+
+@pytest.mark.parametrize("trouble", [yii(500), yii(503), yii(429), httpx.ReadTimeout("x"), HTML])
+async def test_a_token_that_could_not_be_fetched_is_fetched_again_as_nothing_was_written(docebo, trouble):
+    docebo.post("/oauth2/token").mock(side_effect=[trouble, httpx.Response(200, json=GRANTED)])
+    docebo.post(BATCH).mock(return_value=answered((True, 11, "ada")))
+    async with opened() as client:
+        assert await write(client) == [RowResult(11)]
+        assert client.calls == {"token": 2, "create users": 1}
+
+
+@pytest.mark.parametrize("answer", [httpx.Response(200, json={}), HTML])
+@pytest.mark.parametrize("call", [read, write])
+async def test_a_token_answer_without_a_token_is_not_as_documented(docebo, answer, call):
+    docebo.post("/oauth2/token").mock(return_value=answer)
+    async with opened() as client:
+        with pytest.raises(ContractViolation):
+            await call(client)
+
+
+# Around the calls
+
+
+async def test_every_request_is_announced_before_it_is_made(docebo):
+    announced: list[int] = []
+    docebo.get(f"{USERS}/session").mock(side_effect=[yii(503), yii(401), ok({"id": 5})])
+
+    async def before_call() -> None:
+        announced.append(len(docebo.calls))
+
+    async with opened(before_call=before_call) as client:
+        await client.session()
+        assert client.calls == {"token": 2, "session": 3}
+    assert announced == [0, 1, 2, 3, 4]
+
+
+async def test_an_exhausted_budget_stops_a_call_before_it_is_made(docebo):
+    async def before_call() -> None:
+        raise SyncError("no calls left")
+
+    async with opened(before_call=before_call) as client:
+        with pytest.raises(SyncError):
+            await client.session()
+    assert len(docebo.calls) == 0
+
+
+@pytest.mark.parametrize("trouble", [yii(400, "ada@x.org"), yii(500), yii(401), httpx.ReadTimeout("x"), HTML])
+async def test_neither_secrets_nor_people_are_shown(docebo, trouble, caplog):
+    caplog.set_level(logging.INFO)
+    docebo.get(USERS).mock(side_effect=[page(), *[trouble] * 5])
+    grant = Password("app", SecretStr("s3cr3t"), "api.bot", SecretStr("pa55word"))
+    address = "ada@x.org"
+    seen = [repr(grant)]
+    async with opened(grant) as client:
+        await client.find_users(address)
+        try:
+            await client.find_users(address)
+        except RemoteError as error:
+            seen += traceback.format_exception(error)
+        seen += [repr(client), caplog.text]
+    shown = "".join(seen)
+
+    assert "Traceback" in shown
+    assert "GET https://acme.docebosaas.com/manage/v1/user" in shown
+    for hidden in ("tok-1", "s3cr3t", "pa55word", "ada@x.org", "ada%40x.org"):
+        assert hidden not in shown
+
+
+# Against the sandbox
+
+SANDBOX_APP = ClientCredentials(CLIENT_ID, SecretStr(CLIENT_SECRET))
+LIST = "GET /manage/v1/user"
+POST_BATCH = "POST /manage/v1/user/batch"
+
+
+@pytest.fixture(scope="module")
+def running_sandbox() -> Iterator[Sandbox]:
+    with Sandbox(users=500, docebo_users=230, rate_limits=False) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def sandbox(running_sandbox: Sandbox) -> Sandbox:
+    running_sandbox.reset()
+    running_sandbox.tokens.reset()
+    return running_sandbox
+
+
+@asynccontextmanager
+async def client_of(sandbox: Sandbox, grant: Grant = SANDBOX_APP, **options: Any) -> AsyncIterator[DoceboClient]:
+    async with open_docebo(sandbox.docebo_url, grant, **{"wait": lambda _: 0, **options}) as client:
+        yield client
+
+
+def switch(sandbox: Sandbox, **switches: Any) -> None:
+    sandbox.docebo.switches = replace(sandbox.docebo.switches, **switches)
+
+
+async def listed(client: DoceboClient) -> list[Account]:
+    return [account async for accounts in client.list_users() for account in accounts]
+
+
+@pytest.mark.parametrize("string_ids", [True, False])
+async def test_every_account_of_the_platform_is_listed(sandbox, string_ids):
+    switch(sandbox, string_ids=string_ids)
+    async with client_of(sandbox) as client:
+        accounts = await listed(client)
+
+    assert {account.docebo_id: account.username for account in accounts} == {
+        account.user_id: account.username for account in sandbox.docebo.accounts
+    }
+    assert {account.docebo_id for account in accounts if not account.active} == {
+        account.user_id for account in sandbox.docebo.accounts if not account.active
+    }
+    assert {account.docebo_id for account in accounts if account.administrator} == {
+        account.user_id for account in sandbox.docebo.accounts if account.level != "user"
+    }
+
+
+async def test_the_view_of_an_account_agrees_with_the_listing(sandbox):
+    async with client_of(sandbox) as client:
+        account = next(account for account in await listed(client) if not account.administrator)
+        viewed = await client.user(account.docebo_id)
+
+    assert viewed is not None
+    assert replace(viewed, language="") == replace(account, language="")
+
+
+@pytest.mark.parametrize("not_found_as_400", [True, False])
+async def test_an_account_that_is_not_there_is_none(sandbox, not_found_as_400):
+    switch(sandbox, not_found_as_400=not_found_as_400)
+    async with client_of(sandbox) as client:
+        assert await client.user(999_999) is None
+
+
+@pytest.mark.parametrize(
+    "grant", [SANDBOX_APP, Password(CLIENT_ID, SecretStr(CLIENT_SECRET), API_USERNAME, SecretStr(API_PASSWORD))]
+)
+@pytest.mark.parametrize("expires_in_string", [True, False])
+async def test_the_sandbox_lets_its_administrator_in(sandbox, grant, expires_in_string):
+    switch(sandbox, expires_in_string=expires_in_string, token_type="bearer")
+    async with client_of(sandbox, grant) as client:
+        session = await client.session()
+
+    assert (session.docebo_id, session.administrator) == (API_USER_ID, True)
+
+
+async def test_the_sandbox_accepts_a_signed_assertion(sandbox):
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    pem = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    ).decode()
+    sandbox.tokens.jwt_public_key = (
+        key.public_key()
+        .public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+        .decode()
+    )
+    async with client_of(sandbox, JwtBearer(CLIENT_ID, SecretStr(""), API_USERNAME, SecretStr(pem))) as client:
+        assert (await client.session()).docebo_id == API_USER_ID
+
+
+async def test_a_grant_that_is_switched_off_is_denied(sandbox):
+    switch(sandbox, grants="password")
+    async with client_of(sandbox) as client:
+        with pytest.raises(AccessDenied, match="unauthorized_client"):
+            await client.session()
+
+
+@pytest.mark.parametrize("row_index_base", [0, 1])
+async def test_accounts_are_created_and_changed_row_by_row(sandbox, row_index_base):
+    switch(sandbox, row_index_base=row_index_base, strict_options=True)
+    rows = [
+        Row(
+            None, {"username": "ada@new.example", "email": "ada@new.example", "first_name": "Ada", "field_12": "U0ADA"}
+        ),
+        Row(None, {"username": API_USERNAME, "email": "x@new.example", "first_name": "Not me"}),
+    ]
+    async with client_of(sandbox, wanted_fields=frozenset({12})) as client:
+        created, refused = await client.upsert_users(rows, create=True, branch=42)
+        [ada] = await client.find_users("ADA@new.example")
+        changes = {"last_name": "Lovelace", "username": "ada", "active": False}
+        changed = await client.upsert_users([Row(ada.docebo_id, changes)], create=False)
+        [renamed] = await client.find_users("ada")
+
+    assert created == RowResult(ada.docebo_id)
+    assert ada.fields == {12: "U0ADA"}
+    assert refused.docebo_id is None
+    assert refused.error
+    assert sandbox.docebo.accounts[API_USER_ID].firstname == "Api"
+    assert changed == [RowResult(ada.docebo_id)]
+    assert (renamed.first_name, renamed.last_name, renamed.active) == ("Ada", "Lovelace", False)
+    assert list(sandbox.docebo.accounts[ada.docebo_id].branches) == [42]
+    assert sandbox.docebo.notified == 0
+
+
+async def test_a_platform_that_uses_addresses_as_user_names_creates_accounts_too(sandbox):
+    switch(sandbox, email_as_username=True)
+    async with client_of(sandbox) as client:
+        [created] = await client.upsert_users([Row(None, {"username": "ada", "email": "ada@new.example"})], create=True)
+    assert [account.user_id for account in sandbox.docebo.accounts.by_email("ada@new.example")] == [created.docebo_id]
+
+
+async def test_a_search_is_not_fooled_by_fuzzy_results(sandbox):
+    switch(sandbox, fuzzy_full=True)
+    async with client_of(sandbox) as client:
+        assert [account.docebo_id for account in await client.find_users(API_USERNAME)] == [API_USER_ID]
+
+
+async def test_deactivation_reaches_those_who_are_there(sandbox):
+    victim = next(account.user_id for account in sandbox.docebo.accounts if account.level == "user" and account.active)
+    async with client_of(sandbox) as client:
+        assert await client.change_status([victim, 999_999], active=False) == {victim}
+    assert not sandbox.docebo.accounts[victim].active
+
+
+@pytest.mark.parametrize("field_id_key", ["id", "id_field", "both"])
+async def test_fields_branches_and_services_are_found(sandbox, field_id_key):
+    switch(sandbox, field_id_key=field_id_key)
+    async with client_of(sandbox) as client:
+        new = await client.create_user_field("Cost centre")
+        fields = {field.id: field for field in await client.user_fields()}
+        assert {branch.id for branch in await client.branches()} == set(sandbox.docebo.branches)
+        assert "manage" in {service.app for service in await client.services()}
+    assert fields[12].title == "Slack ID"
+    assert fields[new].title == "Cost centre"
+    assert fields[15].options == {"1": "Sales", "2": "Engineering"}
+
+
+@pytest.mark.parametrize("kind", ["rate_limited", "error_500", "html_503", "html_200", "dropped", "token_expired"])
+async def test_every_account_is_listed_in_spite_of_a_fault_on_the_way(sandbox, kind):
+    sandbox.docebo_gate.faults.add(LIST, kind, skip=1)
+    async with client_of(sandbox) as client:
+        assert len(await listed(client)) == len(sandbox.docebo.accounts)
+
+
+@pytest.mark.parametrize("kind", ["shrinking", "empty_page"])
+async def test_a_listing_cut_short_is_noticed(sandbox, kind):
+    sandbox.docebo_gate.faults.add(LIST, kind)
+    async with client_of(sandbox) as client:
+        with pytest.raises(IncompleteRead):
+            await listed(client)
+
+
+@pytest.mark.parametrize("limit_body", ["json", "text", "empty"])
+@pytest.mark.parametrize("kind", ["rate_limited", "html_503", "token_expired"])
+async def test_a_batch_that_was_not_carried_out_is_sent_again(sandbox, kind, limit_body):
+    switch(sandbox, limit_body=limit_body)
+    sandbox.docebo_gate.faults.add(POST_BATCH, kind)
+    async with client_of(sandbox) as client:
+        [result] = await client.upsert_users([Row(None, {"username": "ada.new"})], create=True)
+    assert result.docebo_id is not None
+    assert sandbox.docebo.accounts.by_username("ada.new").user_id == result.docebo_id
+
+
+@pytest.mark.parametrize("kind", ["carried_out_then_dropped", "dropped", "html_200", "error_500"])
+async def test_a_batch_whose_answer_is_lost_is_not_sent_again(sandbox, kind):
+    sandbox.docebo_gate.faults.add(POST_BATCH, kind)
+    async with client_of(sandbox) as client:
+        with pytest.raises(OutcomeUnknown):
+            await client.upsert_users([Row(None, {"username": "ada.new"})], create=True)
+    assert sandbox.docebo_gate.counters.calls[POST_BATCH] == 1
+    assert (sandbox.docebo.accounts.by_username("ada.new") is not None) == (kind == "carried_out_then_dropped")
+
+
+async def test_batches_sent_together_arrive_one_after_the_other(sandbox):
+    sandbox.docebo_gate.latency = 0.02
+    async with client_of(sandbox) as client:
+        await asyncio.gather(
+            *(client.upsert_users([Row(None, {"username": f"new.{n}"})], create=True) for n in range(3))
+        )
+    assert not sandbox.docebo_gate.counters.violations
+
+
+async def test_an_ordinary_user_may_not(sandbox):
+    switch(sandbox, superadmin=False)
+    async with client_of(sandbox) as client:
+        assert not (await client.session()).administrator
+        with pytest.raises(AccessDenied):
+            await client.upsert_users([Row(None, {"username": "ada.new"})], create=True)

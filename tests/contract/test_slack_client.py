@@ -1,0 +1,435 @@
+"""The Slack client against replies in the shapes Slack is known to give, served over real HTTP by aiohttp."""
+
+import logging
+import traceback
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from aiohttp import web
+from pydantic import SecretStr
+from tenacity import RetryCallState
+
+from sandbox.server import Sandbox
+from sandbox.slack.workspace import BOT_TOKEN
+from slack_docebo.clients.retries import wait_as_asked
+from slack_docebo.clients.slack import SlackClient, StaleCursor, open_slack
+from slack_docebo.errors import AccessDenied, ContractViolation, RateLimited, Rejected, TransientError
+
+TOKEN = "xoxb-top-secret"
+
+
+@dataclass
+class Slack:
+    """Gives the scripted replies one after the other, the last one for ever."""
+
+    url: str = ""
+    replies: list[Any] = field(default_factory=list)
+    asked: list[dict[str, str]] = field(default_factory=list)
+    tokens: set[str] = field(default_factory=set)
+    sockets: set[object] = field(default_factory=set)
+    waits: list[float] = field(default_factory=list)
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        self.asked.append(dict(request.query))
+        self.tokens.add(request.headers["Authorization"])
+        self.sockets.add(request.transport and request.transport.get_extra_info("peername"))
+        reply = self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
+        if reply == "drop the connection":
+            assert request.transport is not None
+            request.transport.close()
+            return web.Response()
+        if isinstance(reply, dict):
+            return web.json_response(reply)
+        status, body, headers = reply
+        return web.Response(status=status, body=body, headers=headers)
+
+    def wait(self, state: RetryCallState) -> float:
+        """Note how long would have been waited, and do not."""
+        self.waits.append(wait_as_asked(state))
+        return 0
+
+    @asynccontextmanager
+    async def client(self, *replies: Any, **options: Any) -> AsyncIterator[SlackClient]:
+        self.replies[:] = replies
+        async with open_slack(SecretStr(TOKEN), base_url=self.url, wait=self.wait, **options) as client:
+            yield client
+
+
+@pytest.fixture
+async def slack(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Slack]:
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    slack = Slack()
+    app = web.Application()
+    app.router.add_route("*", "/api/{method}", slack.answer)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    slack.url = f"http://127.0.0.1:{runner.addresses[0][1]}/api/"
+    yield slack
+    await runner.cleanup()
+
+
+def page(*ids: str, cursor: Any = "") -> dict[str, Any]:
+    return {"ok": True, "members": [{"id": id_} for id_ in ids], "response_metadata": {"next_cursor": cursor}}
+
+
+def refusal(code: str, **more: Any) -> dict[str, Any]:
+    return {"ok": False, "error": code, **more}
+
+
+HTML = {"Content-Type": "text/html"}
+TOO_MANY = (429, b'{"ok":false,"error":"ratelimited"}', {"Content-Type": "application/json", "Retry-After": "17"})
+
+
+async def read_all(client: SlackClient) -> list[str]:
+    ids, cursor = [], ""
+    while True:
+        users = await client.list_users(cursor)
+        ids += [user.slack_id for user in users.users]
+        if not (cursor := users.next_cursor):
+            return ids
+
+
+async def test_the_token_tells_its_workspace_and_scopes(slack):
+    body = b'{"ok":true,"url":"https://acme.slack.com/","team":"Acme","team_id":"T0ACME","user_id":"U0B","bot_id":"B0"}'
+    headers = {"Content-Type": "application/json", "X-OAuth-Scopes": "users:read, users:read.email,team:read"}
+    async with slack.client((200, body, headers)) as client:
+        identity = await client.identify()
+
+    assert (identity.team_id, identity.team_name, identity.bot_id) == ("T0ACME", "Acme", "B0")
+    assert identity.url == "https://acme.slack.com/"
+    assert (identity.enterprise_id, identity.is_enterprise_install) == ("", False)
+    assert identity.scopes == {"users:read", "users:read.email", "team:read"}
+    assert slack.tokens == {f"Bearer {TOKEN}"}
+
+
+async def test_a_token_of_no_workspace_is_not_as_documented(slack):
+    async with slack.client({"ok": True}) as client:
+        with pytest.raises(ContractViolation):
+            await client.identify()
+
+
+async def test_the_workspace_has_a_name(slack):
+    async with slack.client({"ok": True, "team": {"id": "T0", "name": "Acme"}}) as client:
+        assert await client.team_name("T0") == "Acme"
+    assert slack.asked == [{"team": "T0"}]
+
+
+@pytest.mark.parametrize("ending", ["", None])
+async def test_pages_are_followed_to_the_end_on_one_connection(slack, ending):
+    async with slack.client(page("U1", "U2", cursor="a="), page(cursor="b="), page("U3", cursor=ending)) as client:
+        assert await read_all(client) == ["U1", "U2", "U3"]
+        assert client.calls == {"users.list": 3}
+    assert slack.asked == [{"limit": "200"}, {"limit": "200", "cursor": "a="}, {"limit": "200", "cursor": "b="}]
+    assert len(slack.sockets) == 1
+
+
+async def test_a_page_without_paging_data_is_the_last(slack):
+    async with slack.client({"ok": True, "members": []}) as client:
+        assert (await client.list_users()).next_cursor == ""
+
+
+async def test_the_workspace_and_the_locale_are_asked_for_where_wanted(slack):
+    async with slack.client(page(), page_size=50, with_locale=True) as client:
+        await client.list_users(team_id="T0")
+    assert slack.asked == [{"limit": "50", "team_id": "T0", "include_locale": "1"}]
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        pytest.param((500, b"<h1>Oops</h1>", HTML), id="HTTP 500 with a page"),
+        pytest.param((503, b"", {}), id="HTTP 503 with nothing"),
+        pytest.param((200, b"<h1>Hello</h1>", HTML), id="a page in place of JSON"),
+        pytest.param((200, b"hello", {"Content-Type": "text/plain"}), id="text in place of JSON"),
+        pytest.param((200, b'{"ok": tr', {"Content-Type": "application/json"}), id="half a reply"),
+        pytest.param((200, b'"\xff"', {"Content-Type": "application/json"}), id="bytes that are no text"),
+        pytest.param((200, b"[1]", {"Content-Type": "application/json"}), id="an array"),
+        pytest.param("drop the connection", id="dropped connection"),
+        *(
+            pytest.param(refusal(code), id=code)
+            for code in (
+                "internal_error",
+                "fatal_error",
+                "service_unavailable",
+                "request_timeout",
+                "team_added_to_org",
+                "org_login_required",
+                "ratelimited",
+            )
+        ),
+    ],
+)
+async def test_a_page_that_failed_is_read_again(slack, trouble):
+    async with slack.client(page("U1", cursor="a"), trouble, trouble, page("U2")) as client:
+        assert await read_all(client) == ["U1", "U2"]
+    # Counted here: aiohttp on its own repeats a GET once whose kept connection turns out to be closed.
+    assert len(slack.asked) == 4
+
+
+async def test_slack_is_given_the_time_it_asks_for(slack):
+    async with slack.client(TOO_MANY, TOO_MANY, page("U1")) as client:
+        assert await read_all(client) == ["U1"]
+    assert slack.waits == [17, 17]
+
+
+async def test_whoever_asks_for_very_long_is_left_to_the_next_run(slack):
+    async with slack.client((429, b"", {"Retry-After": "3600"})) as client:
+        with pytest.raises(RateLimited) as raised:
+            await client.list_users()
+    assert raised.value.retry_after == 3600
+    assert len(slack.asked) == 1
+
+
+async def test_trouble_that_lasts_is_reported_after_the_last_attempt(slack):
+    async with slack.client((502, b"", {}), attempts=3) as client:
+        with pytest.raises(TransientError) as raised:
+            await client.list_users()
+    assert raised.value.status == 502
+    assert len(slack.asked) == 3
+
+
+@pytest.mark.parametrize("body", [b"<h1>Log in</h1>", b"[]", b'"ok"'])
+async def test_what_is_never_json_is_not_slack(slack, body):
+    kind = HTML if body.startswith(b"<") else {"Content-Type": "application/json"}
+    async with slack.client((200, body, kind), attempts=2) as client:
+        with pytest.raises(ContractViolation):
+            await client.list_users()
+
+
+async def test_an_unreachable_slack_is_a_transient_error():
+    async with open_slack(TOKEN, base_url="http://127.0.0.1:9/api", attempts=2, wait=lambda _: 0) as client:
+        with pytest.raises(TransientError):
+            await client.list_users()
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "invalid_auth",
+        "not_authed",
+        "account_inactive",
+        "token_revoked",
+        "token_expired",
+        "missing_scope",
+        "not_allowed_token_type",
+        "access_denied",
+        "team_access_not_granted",
+        "two_factor_setup_required",
+        "enterprise_is_restricted",
+        "ekm_access_denied",
+        "accesslimited",
+    ],
+)
+async def test_a_token_that_may_not_is_denied_at_once(slack, code):
+    async with slack.client(refusal(code)) as client:
+        with pytest.raises(AccessDenied, match=code):
+            await client.list_users()
+    assert len(slack.asked) == 1
+
+
+async def test_the_scope_that_is_missing_is_named(slack):
+    async with slack.client(refusal("missing_scope", needed="users:read.email", provided="users:read")) as client:
+        with pytest.raises(AccessDenied, match=r"users:read\.email"):
+            await client.list_users()
+
+
+async def test_a_cursor_that_is_no_longer_known_is_told_apart(slack):
+    async with slack.client(page("U1", cursor="old"), refusal("invalid_cursor")) as client:
+        with pytest.raises(StaleCursor):
+            await read_all(client)
+    assert len(slack.asked) == 2
+
+
+@pytest.mark.parametrize("code", ["limit_required", "team_not_found", "no_permission", "something_new"])
+async def test_other_refusals_are_final(slack, code):
+    async with slack.client(refusal(code)) as client:
+        with pytest.raises(Rejected, match=code):
+            await client.list_users()
+    assert len(slack.asked) == 1
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param({"ok": True}, id="no members"),
+        pytest.param({"ok": True, "members": None}, id="null members"),
+        pytest.param({"ok": True, "members": [{"id": "U1"}, {"name": "x"}]}, id="a member without an id"),
+        pytest.param({"ok": True, "members": [None]}, id="a member that is none"),
+        pytest.param({"ok": False}, id="neither ok nor an error"),
+    ],
+)
+async def test_a_list_that_cannot_be_read_completely_is_not_read_at_all(slack, body):
+    async with slack.client(body) as client:
+        with pytest.raises(ContractViolation):
+            await client.list_users()
+
+
+async def test_one_user_is_read(slack):
+    reply = {"ok": True, "user": {"id": "U1", "profile": {"email": "a@x.org"}, "locale": "it-IT"}}
+    async with slack.client(reply, with_locale=True) as client:
+        user = await client.user("U1")
+
+    assert user is not None
+    assert (user.slack_id, user.email, user.locale) == ("U1", "a@x.org", "it-IT")
+    assert slack.asked == [{"user": "U1", "include_locale": "1"}]
+
+
+@pytest.mark.parametrize("code", ["user_not_found", "user_not_visible"])
+async def test_an_unknown_user_is_none(slack, code):
+    async with slack.client(refusal(code)) as client:
+        assert await client.user("U1") is None
+
+
+async def test_a_user_reply_without_a_user_is_not_as_documented(slack):
+    async with slack.client({"ok": True}) as client:
+        with pytest.raises(ContractViolation):
+            await client.user("U1")
+
+
+@pytest.mark.parametrize(
+    ("profile", "expected"),
+    [
+        ({"fields": [{"id": "Xf1", "label": "Cost centre"}, {"id": "Xf2"}, {}]}, {"Xf1": "Cost centre", "Xf2": ""}),
+        ({"fields": []}, {}),
+        ({"fields": None}, {}),
+    ],
+)
+async def test_custom_fields_have_labels(slack, profile, expected):
+    async with slack.client({"ok": True, "profile": profile}) as client:
+        assert await client.profile_fields() == expected
+
+
+async def test_a_proxy_is_used_unless_the_host_is_exempt(slack, monkeypatch):
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    async with slack.client(page("U1"), attempts=1) as client:
+        with pytest.raises(TransientError):
+            await client.list_users()
+
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    async with slack.client(page("U1"), attempts=1) as client:
+        assert await read_all(client) == ["U1"]
+
+
+async def test_each_method_is_paced_on_its_own(slack):
+    async with slack.client(page("U1"), calls_per_minute=1200) as client:
+        for _ in range(3):
+            await client.list_users()
+        limiter = client._paces["users.list"]
+        assert not limiter.has_capacity(1199)
+        assert client._paces["users.info"].has_capacity(1200)
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        refusal("invalid_auth"),
+        (500, b"xoxb-top-secret mira@example.org", HTML),
+        (200, b"{xoxb-top-secret mira@example.org", {"Content-Type": "application/json"}),
+    ],
+)
+async def test_neither_the_token_nor_people_are_shown(slack, trouble, caplog):
+    caplog.set_level(logging.DEBUG)
+    seen: list[str] = []
+    people = {"ok": True, "members": [{"id": "U1", "profile": {"email": "mira@example.org"}}]}
+    async with slack.client(people, trouble, attempts=1) as client:
+        await client.list_users()
+        try:
+            await client.list_users()
+        except Exception as error:
+            seen += traceback.format_exception(error)
+        seen += [repr(client), caplog.text]
+    shown = "".join(seen)
+
+    assert "Traceback" in shown
+    assert TOKEN not in shown
+    assert "mira@example.org" not in shown
+
+
+# Against the sandbox
+
+
+@pytest.fixture(scope="module")
+def running_sandbox() -> Iterator[Sandbox]:
+    with Sandbox(users=450, docebo_users=0, rate_limits=False) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def sandbox(running_sandbox: Sandbox) -> Sandbox:
+    running_sandbox.reset()
+    return running_sandbox
+
+
+@asynccontextmanager
+async def client_of(sandbox: Sandbox, **options: Any) -> AsyncIterator[SlackClient]:
+    settings: dict[str, Any] = {"calls_per_minute": 10_000, "wait": lambda _: 0, **options}
+    async with open_slack(BOT_TOKEN, base_url=sandbox.slack_url, **settings) as client:
+        yield client
+
+
+async def test_everybody_in_the_workspace_is_read(sandbox):
+    async with client_of(sandbox) as client:
+        assert sorted(await read_all(client)) == sorted(user["id"] for user in sandbox.slack)
+
+
+async def test_the_sandbox_tells_its_workspace_and_scopes(sandbox):
+    async with client_of(sandbox) as client:
+        identity = await client.identify()
+        assert await client.team_name(identity.team_id) == identity.team_name == sandbox.slack.team.name
+        assert set((await client.profile_fields()).values()) == {"Department", "Start date"}
+    assert identity.scopes == sandbox.slack.scopes
+
+
+async def test_a_change_is_seen_when_the_user_is_read_again(sandbox):
+    ada = sandbox.slack.add("Ada", "Lovelace", "ada@example.com")
+    sandbox.slack.change(ada["id"], {"profile": {"last_name": "King"}})
+    async with client_of(sandbox) as client:
+        user = await client.user(ada["id"])
+        assert await client.user("U0NOBODY") is None
+
+    assert user is not None
+    assert (user.first_name, user.last_name, user.email) == ("Ada", "King", "ada@example.com")
+
+
+async def test_a_leaver_is_deactivated(sandbox):
+    ada = sandbox.slack.add("Ada", "Lovelace", "ada@example.com")
+    sandbox.slack.deactivate(ada["id"])
+    async with client_of(sandbox) as client:
+        user = await client.user(ada["id"])
+
+    assert user is not None
+    assert user.deactivated
+
+
+@pytest.mark.parametrize("kind", ["rate_limited", "error_500", "html_503", "html_200", "dropped"])
+async def test_everybody_is_read_in_spite_of_a_fault_on_the_way(sandbox, kind):
+    sandbox.slack_gate.faults.add("users.list", kind, skip=1, times=2)
+    async with client_of(sandbox) as client:
+        assert len(await read_all(client)) == len(sandbox.slack)
+
+
+async def test_a_slow_answer_is_asked_for_again(sandbox):
+    sandbox.slack_gate.faults.add("users.list", "slow", seconds=1)
+    async with client_of(sandbox, timeout=0.3) as client:
+        assert len(await read_all(client)) == len(sandbox.slack)
+
+
+async def test_a_revoked_token_is_denied(sandbox):
+    sandbox.slack.token_errors[BOT_TOKEN] = "token_revoked"
+    async with client_of(sandbox) as client:
+        with pytest.raises(AccessDenied, match="token_revoked"):
+            await client.identify()
+
+
+async def test_without_the_scope_there_are_no_addresses_and_no_error(sandbox):
+    sandbox.slack.scopes = sandbox.slack.scopes - {"users:read.email"}
+    async with client_of(sandbox) as client:
+        assert not any(user.email for user in (await client.list_users()).users)
