@@ -1,0 +1,1 @@
+"""A local Slack workspace and a local Docebo platform over real HTTP."""

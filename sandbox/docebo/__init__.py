@@ -1,0 +1,1 @@
+"""The local Docebo platform."""

@@ -1,0 +1,138 @@
+"""`GET /manage/v1/user`: search, order and pages."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from sandbox.docebo.accounts import SORT_KEYS, Account
+from sandbox.docebo.attributes import LANGUAGES
+from sandbox.docebo.platform import Platform
+
+LARGEST_PAGE = 200
+
+
+class BadQueryError(Exception):
+    """A query that is not answered."""
+
+
+def user_page(
+    query: Mapping[str, Any], platform: Platform, *, share: float = 1.0, empty: bool = False
+) -> dict[str, Any]:
+    """Return one page. *share* < 1 ends the listing early, *empty* leaves out the page's items: both are faults."""
+    size = _number(query, "page_size", LARGEST_PAGE) or LARGEST_PAGE
+    if size > LARGEST_PAGE and platform.switches.page_size_over_limit == "reject":
+        raise BadQueryError(f"page_size must be no greater than {LARGEST_PAGE}")
+    size = min(size, LARGEST_PAGE)
+    # Docebo counts pages from 1; a page 0 seems to be the first as well.
+    page = max(1, _number(query, "page", 1))
+    ids = _matching(query, platform)
+    start = (page - 1) * size
+    total = len(ids)
+    end = min(start + size, start + int(max(0, total - start) * share))
+    items = [] if empty else [_item(platform.accounts[user_id], platform) for user_id in ids[start:end]]
+    data: dict[str, Any] = {
+        "items": items,
+        "count": len(items),
+        "has_more_data": empty or (share == 1.0 and start + size < total),
+        "cursor": f"c-{page}",
+        "current_page": page,
+        "current_page_size": size,
+    }
+    if str(query.get("get_total_count", "0")).lower() in ("1", "true"):
+        data |= {"total_count": total, "total_page_count": math.ceil(total / size)}
+    return data
+
+
+def _matching(query: Mapping[str, Any], platform: Platform) -> list[int]:
+    attribute = str(query.get("sort_attr") or "first_name")
+    if attribute not in SORT_KEYS:
+        raise BadQueryError(f"sort_attr must be one of {', '.join(SORT_KEYS)}")
+    descending = str(query.get("sort_dir") or "desc").lower() != "asc"
+    if str(query.get("pending", "0")) == "1":
+        return []
+    found = _found(query, platform)
+    if found is None:
+        ids = platform.accounts.order(attribute, descending=descending)
+    else:
+        ids = platform.accounts.sort(found, attribute, descending=descending)
+    excluded = {str(value) for value in query.get("exclude[]", ())}
+    if excluded:
+        ids = [user_id for user_id in ids if str(user_id) not in excluded]
+    if str(query.get("exclude_power_users_and_super_admins", "0")).lower() in ("1", "true"):
+        ids = [user_id for user_id in ids if platform.accounts[user_id].level == "user"]
+    return ids
+
+
+def _found(query: Mapping[str, Any], platform: Platform) -> Iterable[Account] | None:
+    """Return the accounts searched for, or None when the query searches for nothing."""
+    text = str(query.get("search_text") or "").casefold()
+    branch = query.get("branch_id")
+    if not text and branch in (None, ""):
+        return None
+    accounts: Iterable[Account] = platform.accounts
+    if text:
+        accounts = _exactly(text, platform) if query.get("match_type") == "full" else _containing(text, accounts)
+    if branch not in (None, ""):
+        accounts = [account for account in accounts if str(branch) in map(str, account.branches)]
+    return accounts
+
+
+def _exactly(text: str, platform: Platform) -> list[Account]:
+    accounts = {account.user_id: account for account in platform.accounts.by_email(text)}
+    if by_username := platform.accounts.by_username(text):
+        accounts[by_username.user_id] = by_username
+    if platform.switches.fuzzy_full:
+        # "Full" is not quite: somebody else slips in.
+        other = next((account for account in platform.accounts if account.user_id not in accounts), None)
+        if other:
+            accounts[other.user_id] = other
+    return list(accounts.values())
+
+
+def _containing(text: str, accounts: Iterable[Account]) -> list[Account]:
+    return [
+        account
+        for account in accounts
+        if text in account.username.casefold()
+        or text in account.email.casefold()
+        or text in account.firstname.casefold()
+        or text in account.lastname.casefold()
+    ]
+
+
+def _item(account: Account, platform: Platform) -> dict[str, Any]:
+    text = platform.switches.string_ids
+    user_id = account.user_id
+    item = {
+        "user_id": str(user_id) if text else user_id,
+        "username": account.username,
+        "first_name": account.firstname,
+        "last_name": account.lastname,
+        "fullname": f"{account.firstname} {account.lastname}".strip(),
+        "email": account.email,
+        "uuid": f"{user_id:08x}-0000-4000-8000-{user_id:012x}",
+        "level": account.level,
+        "status": str(int(account.active)) if text else int(account.active),
+        "expired": False,
+        "language": LANGUAGES.get(account.language, account.language).capitalize(),
+        "lang_code": account.language,
+        "timezone": account.timezone,
+        "creation_date": account.created,
+        "last_access_date": account.last_access,
+        "last_update": account.updated,
+        "expiration_date": account.expiration,
+        "email_validation_status": str(int(account.email_validated)) if text else int(account.email_validated),
+        "is_manager": account.is_manager,
+    }
+    for field_id in platform.fields:
+        item[f"field_{field_id}"] = account.fields.get(field_id)
+    return item
+
+
+def _number(query: Mapping[str, Any], name: str, default: int) -> int:
+    try:
+        return max(0, int(query.get(name) or default))
+    except (TypeError, ValueError):
+        raise BadQueryError(f"{name} must be an integer") from None

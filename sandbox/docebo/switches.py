@@ -1,0 +1,80 @@
+"""Switches for what is not publicly known of Docebo: a client must get along with every setting."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import Any, get_type_hints
+
+ALL_GRANTS = "client_credentials,password,refresh_token,jwt-bearer"
+
+
+@dataclass(frozen=True)
+class Switches:
+    """One field per open question, with the likelier answer as its default.
+
+    A text switch takes only the values its comment names. Zero turns a number off.
+    """
+
+    string_ids: bool = True  # ids and flags as strings
+    row_index_base: int = 0  # of batch answers: 0 or 1
+    validation_style: str = "soft"  # soft: 200 with success false | hard: 400
+    email_as_username: bool = False  # the platform's "use email as username"
+    message_as_string: bool = False  # error bodies carry one text, not a list
+    not_found_as_400: bool = False
+    limit_body: str = "json"  # of a 429: json | text | empty
+    retry_after: int = 0  # seconds sent with a 429
+    unavailable_body: str = "html"  # of a 503: html | json | empty
+    hourly_limit: int = 0  # calls per client address; the documented number is 1000
+    max_batch_rows: int = 100
+    strict_options: bool = False  # batch: every documented option is required, not only branch_option
+    concurrent_batch: str = "serialise"  # two batches at once: serialise | 409 | 429 (each counts as a violation)
+    batch_language: str = "any"  # the form batch rows take: any | code | name
+    sanitise_names: bool = True  # what stands in angle brackets is cut from names
+    fuzzy_full: bool = False  # match_type=full returns a row too many
+    page_size_over_limit: str = "clamp"  # above 200: clamp | reject
+    grants: str = ALL_GRANTS  # the app's enabled grant types
+    superadmin: bool = True  # the app's own token is a superadmin's
+    token_lifetime: int = 3600  # seconds promised
+    real_token_lifetime: int = 0  # seconds kept, when shorter than promised
+    expires_in_string: bool = False
+    token_type: str = "Bearer"  # noqa: S105 - Bearer | bearer
+    rotate_refresh_token: bool = True  # refreshing returns a new refresh token
+    field_id_key: str = "id"  # of user_fields: id | id_field | both
+    slack_service_listed: bool = False  # microservices list an app called slack
+
+
+CHOICES = {
+    "validation_style": ("soft", "hard"),
+    "limit_body": ("json", "text", "empty"),
+    "unavailable_body": ("html", "json", "empty"),
+    "concurrent_batch": ("serialise", "409", "429"),
+    "batch_language": ("any", "code", "name"),
+    "page_size_over_limit": ("clamp", "reject"),
+    "token_type": ("Bearer", "bearer"),
+    "field_id_key": ("id", "id_field", "both"),
+}
+_TYPES = get_type_hints(Switches)
+_WORDS = {"true": True, "on": True, "1": True, "false": False, "off": False, "0": False}
+
+
+def switched(switches: Switches, settings: dict[str, Any]) -> Switches:
+    """Return *switches* with *settings*, given as values or as text; raise ValueError for what does not fit."""
+    values: dict[str, Any] = {}
+    for given_name, value in settings.items():
+        name = given_name.lower().replace("-", "_")
+        if name not in _TYPES:
+            raise ValueError(f"unknown switch {given_name!r}; there are {', '.join(f.name for f in fields(Switches))}")
+        values[name] = _read(name, value)
+    return replace(switches, **values)
+
+
+def _read(name: str, value: Any) -> bool | int | str:
+    if _TYPES[name] is bool:
+        if str(value).lower() not in _WORDS:
+            raise ValueError(f"{name} is on or off, not {value!r}")
+        return _WORDS[str(value).lower()]
+    if _TYPES[name] is int:
+        return int(value)
+    if name in CHOICES and str(value) not in CHOICES[name]:
+        raise ValueError(f"{name} is one of {', '.join(CHOICES[name])}, not {value!r}")
+    return str(value)

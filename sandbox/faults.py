@@ -1,0 +1,54 @@
+"""Faults ordered in advance: which call goes wrong, how, and how often."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+ANY_METHOD = "*"
+
+
+@dataclass
+class Fault:
+    """One order: let *skip* calls of *method* through, then spoil *times* of them."""
+
+    method: str
+    kind: str
+    times: int = 1
+    skip: int = 0
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+class Faults:
+    """The orders of one server, oldest first."""
+
+    def __init__(self, kinds: Iterable[str]) -> None:
+        self._kinds = frozenset(kinds)
+        self._orders: list[Fault] = []
+
+    def add(self, method: str, kind: str, *, times: int = 1, skip: int = 0, **options: Any) -> None:
+        """Order a fault; raise ValueError for a kind this server does not know."""
+        if kind not in self._kinds:
+            raise ValueError(f"unknown fault {kind!r}; this server knows {', '.join(sorted(self._kinds))}")
+        self._orders.append(Fault(method, kind, times, skip, options))
+
+    def take(self, method: str) -> Fault | None:
+        """Return the fault due for this call of *method*, using it up."""
+        for fault in self._orders:
+            if fault.method not in (method, ANY_METHOD):
+                continue
+            if fault.skip > 0:
+                fault.skip -= 1
+                continue
+            fault.times -= 1
+            if fault.times == 0:
+                self._orders.remove(fault)
+            return fault
+        return None
+
+    def clear(self) -> None:
+        self._orders.clear()
+
+    def pending(self) -> list[dict[str, Any]]:
+        return [asdict(fault) for fault in self._orders]

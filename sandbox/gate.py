@@ -1,0 +1,70 @@
+"""The gate every API call of a server passes: counted, delayed, and spoiled when a fault is due."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
+
+from sandbox.connections import Dropped
+from sandbox.counters import Counters
+from sandbox.faults import Fault, Faults
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+MAINTENANCE_PAGE = "<html><head><title>Service Unavailable</title></head><body><h1>503</h1></body></html>"
+LOGIN_PAGE = "<html><head><title>Sign in</title></head><body>Please sign in to continue.</body></html>"
+
+COMMON_KINDS = frozenset(
+    {"rate_limited", "error_500", "html_503", "html_200", "dropped", "slow", "carried_out_then_dropped"}
+)
+
+
+class Gate:
+    """Counters, faults and latency of one server."""
+
+    def __init__(self, *, latency: float, kinds: Iterable[str]) -> None:
+        self.latency = latency
+        self.counters = Counters()
+        self.faults = Faults(COMMON_KINDS | frozenset(kinds))
+
+    async def admit(
+        self, method: str, request: Request, carry_out: Endpoint, spoil: Callable[[Request, Fault], Response | None]
+    ) -> Response:
+        """Answer one call of *method*.
+
+        *spoil* renders the faults whose answer differs from vendor to vendor; what it leaves alone is
+        carried out, with the fault in `request.state.fault` for the endpoint to act on.
+        """
+        self.counters.calls[method] += 1
+        fault = self.faults.take(method)
+        request.state.fault = fault
+        delay = self.latency + (float(fault.options.get("seconds", 5)) if fault and fault.kind == "slow" else 0)
+        if delay:
+            await asyncio.sleep(delay)
+        if fault is None:
+            return await carry_out(request)
+        if fault.kind == "rate_limited":
+            self.refused(method)
+        match fault.kind:
+            case "dropped":
+                return Dropped()
+            case "carried_out_then_dropped":
+                await carry_out(request)
+                return Dropped()
+            case "error_500":
+                return PlainTextResponse("Internal Server Error", status_code=500)
+            case "html_503":
+                return HTMLResponse(MAINTENANCE_PAGE, status_code=503)
+            case "html_200":
+                return HTMLResponse(LOGIN_PAGE)
+        return spoil(request, fault) or await carry_out(request)
+
+    def refused(self, method: str) -> None:
+        self.counters.refused[method] += 1
+
+    def reset(self) -> None:
+        self.counters.reset()
+        self.faults.clear()

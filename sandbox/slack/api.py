@@ -1,0 +1,247 @@
+"""Slack's Web API, as far as a client that reads users calls it."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import itertools
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from sandbox.answers import JsonAnswer
+from sandbox.bodies import read_body
+from sandbox.faults import Fault
+from sandbox.gate import Gate
+from sandbox.limits import WindowLimit
+from sandbox.slack.kinds import User
+from sandbox.slack.workspace import BOT_USER_ID, PROFILE_FIELDS, Workspace
+
+Arguments = dict[str, Any]
+Reply = dict[str, Any]
+
+FAULT_KINDS = frozenset({"ok_false", "token_expired", "repeated_cursor", "empty_page", "shrinking"})
+LARGEST_PAGE = 1000
+# Above so many users a listing without a limit is refused; Slack does not say where that is.
+TOO_MANY_FOR_ONE_REPLY = 1000
+
+
+class SlackError(Exception):
+    """A reply with `ok: false`."""
+
+    def __init__(self, error: str, **details: str) -> None:
+        super().__init__(error)
+        self.reply: Reply = {"ok": False, "error": error, **details}
+
+
+@dataclass(frozen=True)
+class Method:
+    """One Web API method: who may call it, how often a minute, and what it does."""
+
+    carry_out: Callable[[SlackApi, Arguments, Fault | None], Reply]
+    scope: str | None
+    calls_a_minute: int
+
+
+class SlackApi:
+    """The Web API over one workspace."""
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        gate: Gate,
+        *,
+        rate_limits: bool,
+        time_scale: float,
+        org_token: bool,
+    ) -> None:
+        self.workspace = workspace
+        self.gate = gate
+        self._limit = WindowLimit(60 * time_scale) if rate_limits else None
+        self._org_token = org_token
+
+    def routes(self) -> list[Route]:
+        return [Route("/api/{method}", self._answer, methods=["GET", "POST"])]
+
+    def reset(self) -> None:
+        """Open all rate windows anew."""
+        if self._limit:
+            self._limit.reset()
+
+    async def _answer(self, request: Request) -> Response:
+        return await self.gate.admit(request.path_params["method"], request, self._carry_out, self._spoil)
+
+    def _spoil(self, _request: Request, fault: Fault) -> Response | None:
+        match fault.kind:
+            case "rate_limited":
+                return _rate_limited(int(fault.options.get("retry_after", 1)))
+            case "ok_false":
+                details = {key: value for key, value in fault.options.items() if key in ("needed", "provided")}
+                error = fault.options.get("error", "internal_error")
+                return JsonAnswer(SlackError(error, **details).reply, fault.options.get("status", 200))
+            case "token_expired":
+                return JsonAnswer(SlackError("token_expired").reply)
+        return None
+
+    async def _carry_out(self, request: Request) -> Response:
+        name = request.path_params["method"]
+        method = METHODS.get(name)
+        if method is None:
+            return JsonAnswer(SlackError("unknown_method").reply)
+        if self._limit and (seconds := self._limit.refuse(name, method.calls_a_minute)):
+            self.gate.refused(name)
+            return _rate_limited(seconds)
+        arguments = {**request.query_params, **await read_body(request)}
+        try:
+            self._authorise(request, method)
+            reply = {"ok": True, **method.carry_out(self, arguments, request.state.fault)}
+        except SlackError as error:
+            reply = error.reply
+        headers = {"X-OAuth-Scopes": ",".join(sorted(self.workspace.scopes))}
+        if method.scope:
+            headers["X-Accepted-OAuth-Scopes"] = method.scope
+        return JsonAnswer(reply, headers=headers)
+
+    def _authorise(self, request: Request, method: Method) -> None:
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise SlackError("not_authed")
+        if token not in self.workspace.token_errors:
+            raise SlackError("invalid_auth")
+        if error := self.workspace.token_errors[token]:
+            raise SlackError(error)
+        granted = self.workspace.scopes
+        if method.scope and method.scope not in granted:
+            raise SlackError("missing_scope", needed=method.scope, provided=",".join(sorted(granted)))
+
+    def auth_test(self, _arguments: Arguments, _fault: Fault | None) -> Reply:
+        team = self.workspace.team
+        reply: Reply = {
+            "url": f"https://{team.domain}.slack.com/",
+            "team": team.name,
+            "team_id": team.id,
+            "user": "docebo_sync",
+            "user_id": BOT_USER_ID,
+            "bot_id": "B0SANDBOXBOT",
+            "is_enterprise_install": self._org_token,
+        }
+        if self._org_token:
+            # An org token's "team" is the organisation: slackapi/java-slack-sdk, SCIMClientImpl.java.
+            reply |= {"team": team.enterprise_name, "team_id": team.enterprise_id, "enterprise_id": team.enterprise_id}
+        return reply
+
+    def team_info(self, arguments: Arguments, _fault: Fault | None) -> Reply:
+        team = self.workspace.team
+        if arguments.get("team", team.id) != team.id:
+            raise SlackError("team_not_found")
+        return {
+            "team": {
+                "id": team.id,
+                "name": team.name,
+                "domain": team.domain,
+                "email_domain": team.email_domain,
+                "url": f"https://{team.domain}.slack.com/",
+                "icon": {"image_34": "https://avatars.example/team_34.png", "image_default": True},
+            }
+        }
+
+    def team_profile_get(self, _arguments: Arguments, _fault: Fault | None) -> Reply:
+        options = {"is_scim": False, "is_protected": False}
+        definitions = [{**field, "hint": "", "is_hidden": False, "options": options} for field in PROFILE_FIELDS]
+        return {"profile": {"fields": definitions, "sections": []}}
+
+    def users_info(self, arguments: Arguments, _fault: Fault | None) -> Reply:
+        return {"user": self._shown(self._find(arguments), arguments)}
+
+    def users_profile_get(self, arguments: Arguments, _fault: Fault | None) -> Reply:
+        profile = self._shown(self._find(arguments), arguments)["profile"]
+        shown_here = {"bot_id", "api_app_id", "team", "guest_invited_by", "guest_expiration_ts"}
+        fields = profile.get("fields") or {}
+        if _is_true(arguments.get("include_labels")):
+            labels = {field["id"]: field["label"] for field in PROFILE_FIELDS}
+            fields = {key: {**value, "label": labels.get(key, "")} for key, value in fields.items()}
+        return {"profile": {**{k: v for k, v in profile.items() if k not in shown_here}, "fields": fields}}
+
+    def users_list(self, arguments: Arguments, fault: Fault | None) -> Reply:
+        if self._org_token and not arguments.get("team_id"):
+            raise SlackError("missing_argument")
+        if self._org_token and arguments["team_id"] != self.workspace.team.id:
+            raise SlackError("team_access_not_granted")
+        total = len(self.workspace)
+        limit = _page_size(arguments.get("limit"))
+        if limit is None and total > TOO_MANY_FOR_ONE_REPLY:
+            raise SlackError("limit_required")
+        cursor = str(arguments.get("cursor") or "")
+        start = self._position(cursor) if cursor else 0
+        end = min(total, start + (limit or total))
+        kind = fault.kind if fault else None
+        if fault and kind == "shrinking":
+            total = end = min(end, start + int((total - start) * float(fault.options.get("share", 0.5))))
+        if kind == "empty_page":
+            end = start
+        members = [self._shown(self.workspace.at(index), arguments) for index in range(start, end)]
+        self.gate.counters.rows["users.list"] += len(members)
+        reply: Reply = {"members": members, "cache_ts": int(time.time()), "response_metadata": {"next_cursor": ""}}
+        if kind == "repeated_cursor":
+            reply["response_metadata"]["next_cursor"] = cursor or self._cursor(start)
+        elif end < total:
+            reply["offset"] = self.workspace.population.id_of(end)
+            reply["response_metadata"]["next_cursor"] = self._cursor(end)
+        return reply
+
+    def _cursor(self, index: int) -> str:
+        # The form seen in recordings of slack-ruby-client: base64 of the next user's id.
+        return base64.b64encode(f"user:{self.workspace.population.id_of(index)}".encode()).decode()
+
+    def _position(self, cursor: str) -> int:
+        try:
+            prefix, _, user_id = base64.b64decode(cursor, validate=True).decode("ascii").partition(":")
+        except (binascii.Error, UnicodeDecodeError):
+            raise SlackError("invalid_cursor") from None
+        index = self.workspace.index_of(user_id) if prefix == "user" else None
+        if index is None:
+            raise SlackError("invalid_cursor")
+        return index
+
+    def _find(self, arguments: Arguments) -> User:
+        try:
+            return self.workspace.get(str(arguments.get("user", "")))
+        except KeyError:
+            raise SlackError("user_not_found") from None
+
+    def _shown(self, user: User, arguments: Arguments) -> User:
+        if "users:read.email" not in self.workspace.scopes:
+            user["profile"].pop("email", None)
+        if not _is_true(arguments.get("include_locale")):
+            user.pop("locale", None)
+        return user
+
+
+METHODS = {
+    # Slack counts auth.test by its own measure, "hundreds a minute"; its SDK assumes 600.
+    "auth.test": Method(SlackApi.auth_test, None, 600),
+    "team.info": Method(SlackApi.team_info, "team:read", 50),
+    "team.profile.get": Method(SlackApi.team_profile_get, "users.profile:read", 50),
+    "users.info": Method(SlackApi.users_info, "users:read", 100),
+    "users.list": Method(SlackApi.users_list, "users:read", 20),
+    "users.profile.get": Method(SlackApi.users_profile_get, "users.profile:read", 100),
+}
+
+
+def _rate_limited(seconds: int) -> Response:
+    return JsonAnswer(SlackError("ratelimited").reply, 429, headers={"Retry-After": str(seconds)})
+
+
+def _is_true(argument: Any) -> bool:
+    return str(argument).lower() in ("1", "true")
+
+
+def _page_size(argument: Any) -> int | None:
+    """Return the page size asked for; sizes out of range are adjusted without a word."""
+    digits = "".join(itertools.takewhile(str.isdigit, str(argument or "")))
+    return min(int(digits), LARGEST_PAGE) or None if digits else None

@@ -1,0 +1,169 @@
+"""The workspace: the generated population with the changes made to it since."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from sandbox.slack.kinds import User, deactivate
+from sandbox.slack.population import Population, Team
+
+DEFAULT_SCOPES = frozenset({"users:read", "users:read.email", "team:read", "users.profile:read"})
+BOT_TOKEN = "xoxb-sandbox-bot-token"  # noqa: S105 - opens nothing but the sandbox
+BOT_USER_ID = "U0SANDBOXBOT"
+
+STATUS_KEYS = frozenset({"status_text", "status_emoji", "status_expiration", "status_text_canonical"})
+PROFILE_FIELDS = (
+    {"id": "Xf0DEPARTMT", "label": "Department", "type": "text", "ordering": 0},
+    {"id": "Xf0STARTDAT", "label": "Start date", "type": "date", "ordering": 1},
+)
+
+Announce = Callable[[tuple[str, ...], User], None]
+
+
+class Workspace:
+    """Users by position, the granted scopes, and the condition of each token.
+
+    Only changed and added users are remembered; everybody else is generated when asked for.
+    Changes may come from another thread than the server's as long as no call is under way.
+    """
+
+    def __init__(self, population: Population, scopes: frozenset[str] = DEFAULT_SCOPES) -> None:
+        self.population = population
+        self.announce: Announce = lambda _types, _user: None
+        self._initial_scopes = scopes
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget every change."""
+        self.scopes = self._initial_scopes
+        self.token_errors: dict[str, str | None] = {BOT_TOKEN: None}
+        self._changed: dict[int, User] = {}
+        self._before_deactivation: dict[int, User] = {}
+        self._size = self.population.size
+
+    @property
+    def team(self) -> Team:
+        return self.population.team
+
+    def __len__(self) -> int:
+        return self._size
+
+    def __iter__(self) -> Iterator[User]:
+        return map(self.at, range(self._size))
+
+    def at(self, index: int) -> User:
+        """Return the user at *index*; the caller owns the result."""
+        changed = self._changed.get(index)
+        return copy.deepcopy(changed) if changed is not None else self.population.user(index)
+
+    def index_of(self, user_id: str) -> int | None:
+        index = self.population.index_of(user_id)
+        return index if index is not None and index < self._size else None
+
+    def get(self, user_id: str) -> User:
+        """Return the user; raise KeyError for an id of nobody here."""
+        return self.at(self._position(user_id))
+
+    def by_email(self, email: str) -> User:
+        """Return the user with this address; raise KeyError when there is none. Looks at everybody."""
+        folded = email.casefold()
+        for user in self:
+            if user["profile"].get("email", "").casefold() == folded:
+                return user
+        raise KeyError(email)
+
+    def add(
+        self, first_name: str, last_name: str = "", email: str | None = None, changes: Mapping[str, Any] | None = None
+    ) -> User:
+        """Let somebody join and announce it; whoever is only invited (`is_invited_user`) is not announced."""
+        index = self._size
+        user = self.population.user(index, kind="member")
+        _merge(user, {"profile": {"first_name": first_name, "last_name": last_name, "display_name": ""}})
+        user["name"] = f"{first_name}.{last_name}".casefold().strip(".")
+        if email is None:
+            del user["profile"]["email"]
+        else:
+            user["profile"]["email"] = email
+        _merge(user, changes or {})
+        self._size += 1
+        self._store(index, user)
+        if not user.get("is_invited_user"):
+            self.announce(("team_join",), self.at(index))
+        return self.at(index)
+
+    def change(self, user_id: str, changes: Mapping[str, Any], remove: tuple[str, ...] = ()) -> User:
+        """Merge *changes* into the user, drop the keys in *remove* (`tz`, `profile.email`), announce the change.
+
+        First and last name carry over to the real name and the other way round, as in Slack. A change of
+        nothing but custom fields is announced by no event, as in Slack.
+        """
+        index = self._position(user_id)
+        user = self.at(index)
+        _merge(user, changes)
+        for path in remove:
+            parent, _, key = path.rpartition(".")
+            (user[parent] if parent else user).pop(key, None)
+        self._store(index, user)
+        touched = set(changes.get("profile", {})) if set(changes) <= {"profile"} and not remove else {"user"}
+        if touched <= STATUS_KEYS:
+            self.announce(("user_change", "user_status_changed"), self.at(index))
+        elif touched != {"fields"}:
+            self.announce(("user_change", "user_profile_changed"), self.at(index))
+        return self.at(index)
+
+    def set_status(self, user_id: str, text: str, emoji: str = ":spiral_calendar_pad:") -> User:
+        status = {"status_text": text, "status_emoji": emoji, "status_text_canonical": ""}
+        return self.change(user_id, {"profile": status})
+
+    def deactivate(self, user_id: str) -> User:
+        index = self._position(user_id)
+        user = self.at(index)
+        self._before_deactivation[index] = copy.deepcopy(user)
+        deactivate(user)
+        return self._replace(index, user)
+
+    def reactivate(self, user_id: str) -> User:
+        index = self._position(user_id)
+        user = self._before_deactivation.pop(index, None) or self.population.user(index, kind="member")
+        user["deleted"] = False
+        user["updated"] = self.at(index)["updated"]
+        return self._replace(index, user)
+
+    def _replace(self, index: int, user: User) -> User:
+        self._store(index, user)
+        self.announce(("user_change", "user_profile_changed"), self.at(index))
+        return self.at(index)
+
+    def _store(self, index: int, user: User) -> None:
+        before = self._changed.get(index) or self.population.user(index)
+        user["updated"] = max(int(time.time()), before["updated"] + 1)
+        self._changed[index] = user
+
+    def _position(self, user_id: str) -> int:
+        index = self.index_of(user_id)
+        if index is None:
+            raise KeyError(user_id)
+        return index
+
+
+def _merge(user: User, changes: Mapping[str, Any]) -> None:
+    """Merge *changes* into *user*, keeping the several forms of a name in step."""
+    profile_changes = dict(changes.get("profile", {}))
+    profile = user["profile"]
+    profile.update(profile_changes)
+    user.update({key: value for key, value in changes.items() if key != "profile"})
+    if "real_name" in changes and "first_name" not in profile_changes:
+        profile_changes["real_name"] = changes["real_name"]
+    if "first_name" in profile_changes or "last_name" in profile_changes:
+        names = (profile.get("first_name"), profile.get("last_name"))
+        real_name = profile_changes.get("real_name") or " ".join(name for name in names if name)
+    elif "real_name" in profile_changes:
+        real_name = profile_changes["real_name"]
+        # One word clears the last name.
+        profile["first_name"], _, profile["last_name"] = real_name.partition(" ")
+    else:
+        return
+    user["real_name"] = profile["real_name"] = profile["real_name_normalized"] = real_name

@@ -1,0 +1,71 @@
+"""The budget of calls that one Docebo allows per hour, shared by all processes."""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from sqlalchemy import Connection, select, update
+
+from slack_docebo.storage.gate import Sleep
+from slack_docebo.storage.locks import to_completion
+from slack_docebo.storage.schema import call_budget
+from slack_docebo.storage.statements import insertion
+from slack_docebo.storage.store import Store
+
+HOUR = 3600.0
+
+
+class CallBudget:
+    """Spends calls no faster than *per_hour* on average, and at most *burst* of them at once.
+
+    This is the generic cell rate algorithm. All it remembers is one number, the *arrival*: when the next call would
+    be due if all calls made so far had been spread evenly.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        docebo: str,
+        per_hour: int,
+        burst: int | None = None,
+        *,
+        clock: Callable[[], float] = time.time,
+        sleep: Sleep = asyncio.sleep,
+    ) -> None:
+        self._store = store
+        self._docebo = docebo
+        self._interval = HOUR / per_hour
+        self._window = self._interval * (per_hour if burst is None else burst)
+        self._clock = clock
+        self._sleep = sleep
+
+    async def spend(self) -> None:
+        """Return as soon as one more call is allowed, having booked it."""
+        while (wait := await to_completion(self._book)) > 0:
+            await self._sleep(wait)
+
+    def left(self) -> int:
+        """Return how many calls are allowed right now."""
+        with self._store.reading() as connection:
+            arrival = connection.scalar(select(call_budget.c.arrival).where(call_budget.c.docebo == self._docebo))
+        ahead = max(0.0, (arrival or 0.0) - self._clock())
+        return max(0, int((self._window - ahead) / self._interval + 1e-6))  # the last part: 2.9999999 calls are three
+
+    def _book(self) -> float:
+        """Book one call and return 0, or book nothing and return how many seconds to wait."""
+        with self._store.transaction() as connection:
+            now = self._clock()
+            arrival = max(self._arrival(connection), now) + self._interval
+            wait = arrival - self._window - now
+            if wait > 1e-6:
+                return wait
+            mine = call_budget.c.docebo == self._docebo
+            connection.execute(update(call_budget).where(mine).values(arrival=arrival))
+            return 0.0
+
+    def _arrival(self, connection: Connection) -> float:
+        """Return the arrival on record, and keep the row for this transaction."""
+        first = insertion(connection, call_budget).values(docebo=self._docebo, arrival=0.0)
+        connection.execute(first.on_conflict_do_nothing())
+        query = select(call_budget.c.arrival).where(call_budget.c.docebo == self._docebo).with_for_update()
+        return float(connection.scalars(query).one())

@@ -1,0 +1,126 @@
+"""Who may act on a Docebo: one batch call at a time, one run at a time, in whatever process or machine."""
+
+import asyncio
+import os
+import secrets
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from types import TracebackType
+from typing import Self
+
+from sqlalchemy import select, update
+
+from slack_docebo.errors import AlreadyRunning, OutcomeUnknown, SyncError
+from slack_docebo.storage.locks import held, to_completion
+from slack_docebo.storage.schema import batch_gate
+from slack_docebo.storage.statements import insertion
+from slack_docebo.storage.store import Store
+
+Sleep = Callable[[float], Awaitable[None]]
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class BatchGate:
+    """Lets one batch call at a time through to *docebo*.
+
+    A call whose end nobody saw (its process died, or it ended in OutcomeUnknown) may still be carried out by Docebo:
+    the next one waits until *grace_seconds* have passed since it began or, if known, since its answer was given up.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        docebo: str,
+        *,
+        grace_seconds: float,
+        poll_seconds: float = 0.1,
+        clock: Callable[[], datetime] = _utc_now,
+        sleep: Sleep = asyncio.sleep,
+    ) -> None:
+        self._store = store
+        self._docebo = docebo
+        self._grace = timedelta(seconds=grace_seconds)
+        self._poll_seconds = poll_seconds
+        self._clock = clock
+        self._sleep = sleep
+
+    @asynccontextmanager
+    async def call(self) -> AsyncIterator[None]:
+        """Wait for the turn, and keep everybody else out for the block, which makes exactly one call."""
+        holder = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+        async with held(self._store.lock(f"batch {self._docebo}"), poll_seconds=self._poll_seconds):
+            await self._sit_out_the_unknown()
+            await to_completion(self._enter, holder)
+            try:
+                yield
+            except OutcomeUnknown:
+                await to_completion(self._enter, holder)  # the grace period begins now, not before the client's retries
+                raise
+            except SyncError:
+                await to_completion(self._leave, holder)
+                raise
+            # Anything else, a cancellation above all, says nothing about the fate of the call.
+            await to_completion(self._leave, holder)
+
+    async def _sit_out_the_unknown(self) -> None:
+        busy_since = await to_completion(self._busy_since)
+        if busy_since is not None:
+            # At most the grace period: the clock of another machine may be ahead of ours.
+            remaining = min(busy_since + self._grace - self._clock(), self._grace)
+            if remaining > timedelta():
+                await self._sleep(remaining.total_seconds())
+
+    def _busy_since(self) -> datetime | None:
+        with self._store.reading() as connection:
+            return connection.scalar(select(batch_gate.c.busy_since).where(batch_gate.c.docebo == self._docebo))
+
+    def _enter(self, holder: str) -> None:
+        with self._store.transaction() as connection:
+            entered = {"holder": holder, "busy_since": self._clock()}
+            connection.execute(
+                insertion(connection, batch_gate)
+                .values(docebo=self._docebo, **entered)
+                .on_conflict_do_update(index_elements=[batch_gate.c.docebo], set_=entered)
+            )
+
+    def _leave(self, holder: str) -> None:
+        with self._store.transaction() as connection:
+            # Only our own entry: whoever lost the lock with its session must not clear the next holder's.
+            connection.execute(
+                update(batch_gate)
+                .where(batch_gate.c.docebo == self._docebo, batch_gate.c.holder == holder)
+                .values(busy_since=None)
+            )
+
+
+class RunLock:
+    """Lets one run called *name* at a time work on *docebo*; whoever comes second is sent away, not kept waiting."""
+
+    def __init__(self, store: Store, docebo: str, name: str) -> None:
+        self._lock = store.lock(f"run {name} {docebo}")
+        self._name = name
+        self._docebo = docebo
+
+    def acquire(self) -> None:
+        """Take the lock or raise AlreadyRunning; it is freed by release, or when this process ends."""
+        if self._lock.try_acquire():
+            return
+        self._lock.release()
+        raise AlreadyRunning(f"Another {self._name} is at work on {self._docebo}: wait for its end, then run again")
+
+    def release(self) -> None:
+        self._lock.release()
+
+    def __enter__(self) -> Self:
+        self.acquire()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.release()

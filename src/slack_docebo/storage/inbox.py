@@ -1,0 +1,293 @@
+"""The inbox: Slack's events, committed before they are acknowledged, and the wake-up for the run that serves them.
+
+The wake-up is one row. `put` sets it in the transaction that stores the event; a run clears it *before* it claims.
+So an event that a claim did not see has left a wake-up behind that nobody has cleared since.
+"""
+
+import enum
+from collections.abc import Iterable, Sequence
+from collections.abc import Mapping as MappingType
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, or_, select, update
+
+from slack_docebo.storage.schema import inbox_event, wake_up
+from slack_docebo.storage.statements import among, chunks, insertion
+
+LEASE = timedelta(minutes=15)  # how long a claim counts when nobody can tell whether its run still lives
+AT_ONCE = datetime(1970, 1, 1, tzinfo=UTC)  # not "now": the clock of the machine that claims may be behind
+WAKE_UP = "realtime-sync"
+
+event_columns = inbox_event.c
+
+
+class EventState(enum.StrEnum):
+    """How far an event has come."""
+
+    WAITING = "waiting"
+    CLAIMED = "claimed"
+    APPLIED = "applied"  # the target shows it, or there was nothing to do
+    SUPERSEDED = "superseded"  # something newer about the same person was applied
+    PARKED = "parked"  # tried often enough: it stays until somebody replays it
+
+
+FINISHED = (EventState.APPLIED, EventState.SUPERSEDED)
+OPEN = (EventState.WAITING, EventState.CLAIMED)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What is kept of an event: whom it is about, and the profile reduced to the fields of `SourceUser`."""
+
+    event_id: str
+    slack_team: str
+    slack_id: str
+    updated: int  # Slack's stamp of the profile, unix seconds; 0 where it sent none
+    kind: str
+    received_at: datetime
+    profile: MappingType[str, Any] | None = None  # None: the person has to be read from Slack
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An event and what has become of it so far."""
+
+    event: Event
+    state: EventState
+    attempts: int = 0  # that failed
+    error: str = ""
+    due_at: datetime | None = None
+    done_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class InboxStatus:
+    """How much there is to do."""
+
+    waiting: int  # claimed ones included: not done yet
+    oldest_received_at: datetime | None  # of those
+    parked: int
+    counts: MappingType[EventState, int] = field(default_factory=dict)
+
+
+class InboxRepository:
+    """The tables `inbox_event` and `wake_up`; the caller owns the transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def put(self, events: Sequence[Event]) -> int:
+        """Store the events that are not there yet, and wake a run up; return how many were new."""
+        new = 0
+        for some in chunks(events):
+            statement = insertion(self._connection, inbox_event).values([_columns(event) for event in some])
+            stored = statement.on_conflict_do_nothing().returning(event_columns.event_id)
+            new += len(self._connection.execute(stored).all())
+        if new:
+            self.wake_up(min(event.received_at for event in events))
+        return new
+
+    def status(self) -> InboxStatus:
+        """Count the events that are not done, and tell how old the oldest of them is."""
+        query = select(event_columns.state, func.count(), func.min(event_columns.received_at)).group_by(
+            event_columns.state
+        )
+        rows = {EventState(state): (count, oldest) for state, count, oldest in self._connection.execute(query)}
+        oldest = [rows[state][1] for state in OPEN if state in rows]
+        return InboxStatus(
+            waiting=sum(rows[state][0] for state in OPEN if state in rows),
+            oldest_received_at=min(oldest, default=None),
+            parked=rows[EventState.PARKED][0] if EventState.PARKED in rows else 0,
+            counts={state: count for state, (count, _) in rows.items()},
+        )
+
+    def claim(self, run: str, limit: int, now: datetime, *, lease: timedelta = LEASE) -> list[Entry]:
+        """Take the oldest events that are due, at most *limit*, for *run*; a claim that has lapsed is taken over."""
+        due = (
+            select(event_columns.event_id)
+            .where(_is_open(), event_columns.due_at <= now)
+            .order_by(event_columns.received_at, event_columns.event_id)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        )
+        ids = list(self._connection.scalars(due))
+        entries: list[Entry] = []
+        for some in chunks(ids):
+            mine = among(self._connection, event_columns.event_id, some)
+            self._connection.execute(
+                update(inbox_event)
+                .where(mine)
+                .values(state=EventState.CLAIMED.value, claimed_by=run, due_at=now + lease)
+            )
+            entries += map(_entry, self._connection.execute(select(inbox_event).where(mine)))
+        return sorted(entries, key=lambda entry: (entry.event.received_at, entry.event.event_id))
+
+    def release(self, *, run: str | None = None, due_at: datetime = AT_ONCE) -> int:
+        """Give up the claims of *run*, or of every run: then the caller knows that none of them is alive."""
+        claimed = event_columns.state == EventState.CLAIMED.value
+        whose = claimed if run is None else and_(claimed, event_columns.claimed_by == run)
+        released = update(inbox_event).where(whose).values(state=EventState.WAITING.value, claimed_by="", due_at=due_at)
+        return self._connection.execute(released).rowcount
+
+    def finish(self, event_ids: Iterable[str], outcome: EventState, now: datetime) -> int:
+        """Note that the events are applied or superseded; return how many were open until now."""
+        return self._change(event_ids, _is_open(), state=outcome.value, claimed_by="", error="", done_at=now)
+
+    def retry_later(self, event_ids: Iterable[str], error: str, at: datetime) -> int:
+        """Count a failed attempt and let the events wait until *at*."""
+        again = {"state": EventState.WAITING.value, "claimed_by": "", "error": error, "due_at": at}
+        return self._change(event_ids, _is_open(), attempts=event_columns.attempts + 1, **again)
+
+    def park(self, event_ids: Iterable[str], error: str, now: datetime) -> int:
+        """Count a failed attempt and set the events aside until somebody replays them."""
+        aside = {"state": EventState.PARKED.value, "claimed_by": "", "error": error, "done_at": now}
+        return self._change(event_ids, _is_open(), attempts=event_columns.attempts + 1, **aside)
+
+    def parked(self, limit: int = 100) -> list[Entry]:
+        """Return the parked events, the oldest first."""
+        return self.list_(limit, EventState.PARKED)
+
+    def list_(self, limit: int, *states: EventState) -> list[Entry]:
+        """Return events in one of *states*, or in any, the oldest first."""
+        query = select(inbox_event).order_by(event_columns.received_at, event_columns.event_id).limit(limit)
+        if states:
+            query = query.where(event_columns.state.in_([state.value for state in states]))
+        return [_entry(row) for row in self._connection.execute(query)]
+
+    def get(self, event_id: str) -> Entry | None:
+        row = self._connection.execute(select(inbox_event).where(event_columns.event_id == event_id)).one_or_none()
+        return None if row is None else _entry(row)
+
+    def replay(self, event_ids: Iterable[str] | None, now: datetime) -> int:
+        """Let parked events, with None all of them, be tried anew, and wake a run up; return how many there were."""
+        parked = event_columns.state == EventState.PARKED.value
+        anew = {"state": EventState.WAITING.value, "attempts": 0, "due_at": AT_ONCE, "done_at": None}
+        if event_ids is None:
+            count = self._connection.execute(update(inbox_event).where(parked).values(**anew)).rowcount
+        else:
+            count = self._change(event_ids, parked, **anew)
+        if count:
+            self.wake_up(now)
+        return count
+
+    def purge(self, before: datetime) -> int:
+        """Delete the events that were applied or superseded earlier than *before*; no other is ever deleted for age."""
+        done = event_columns.state.in_([state.value for state in FINISHED])
+        return self._connection.execute(delete(inbox_event).where(done, event_columns.done_at < before)).rowcount
+
+    def forget(self, slack_id: str) -> int:
+        """Delete everything about one person."""
+        return self._connection.execute(delete(inbox_event).where(event_columns.slack_id == slack_id)).rowcount
+
+    def next_due(self) -> datetime | None:
+        """Return when the next event is to be looked at, claims that would lapse included; None: nothing is open."""
+        due_at: datetime | None = self._connection.scalar(select(func.min(event_columns.due_at)).where(_is_open()))
+        return due_at
+
+    def due(self, now: datetime, limit: int) -> int:
+        """Count, up to *limit*, the events that a claim would find now."""
+        some = select(event_columns.event_id).where(_is_open(), event_columns.due_at <= now).limit(limit).subquery()
+        return self._connection.scalar(select(func.count()).select_from(some)) or 0
+
+    def wake_up(self, now: datetime) -> None:
+        """Want a run; one that is wanted already stays wanted since then."""
+        row = insertion(self._connection, wake_up).values(name=WAKE_UP, wanted_at=now)
+        self._connection.execute(
+            row.on_conflict_do_update(
+                index_elements=[wake_up.c.name], set_={"wanted_at": func.coalesce(wake_up.c.wanted_at, now)}
+            )
+        )
+
+    def wake_up_wanted(self) -> bool:
+        """Tell whether an event has come since a run last cleared the wake-up."""
+        query = select(wake_up.c.name).where(wake_up.c.name == WAKE_UP, wake_up.c.wanted_at.is_not(None))
+        return self._connection.scalar(query) is not None
+
+    def clear_wake_up(self) -> None:
+        """Note that a run is going to look; it commits this before it claims."""
+        self._set_wake_up(wanted_at=None, asked_at=None)
+
+    def may_ask(self, now: datetime, *, patience: timedelta) -> bool:
+        """Tell the caller, and nobody else for the time of *patience*, to ask Prefect for a run.
+
+        Nobody is told to while no run is wanted, or while one is at work that will look by itself.
+        """
+        asked = wake_up.c.asked_at
+        turn = (
+            update(wake_up)
+            .where(
+                wake_up.c.name == WAKE_UP,
+                wake_up.c.wanted_at.is_not(None),
+                or_(asked.is_(None), asked <= now - patience),
+                or_(wake_up.c.quiet_until.is_(None), wake_up.c.quiet_until <= now),
+            )
+            .values(asked_at=now)
+        )
+        return self._connection.execute(turn).rowcount == 1
+
+    def not_asked(self) -> None:
+        """Take the turn back: the run could not be asked for, so anybody may ask at once."""
+        self._set_wake_up(asked_at=None)
+
+    def quiet(self, until: datetime | None) -> None:
+        """Let nobody ask for a run before *until*, for one is at work, or has just failed; None: that is over."""
+        row = insertion(self._connection, wake_up).values(name=WAKE_UP, quiet_until=until)
+        self._connection.execute(
+            row.on_conflict_do_update(index_elements=[wake_up.c.name], set_={"quiet_until": until})
+        )
+
+    def _set_wake_up(self, **values: object) -> None:
+        self._connection.execute(update(wake_up).where(wake_up.c.name == WAKE_UP).values(**values))
+
+    def _change(self, event_ids: Iterable[str], condition: ColumnElement[bool], **values: object) -> int:
+        return sum(
+            self._connection.execute(
+                update(inbox_event)
+                .where(condition, among(self._connection, event_columns.event_id, ids))
+                .values(**values)
+            ).rowcount
+            for ids in chunks(set(event_ids))
+        )
+
+
+def _is_open() -> ColumnElement[bool]:
+    return event_columns.state.in_([state.value for state in OPEN])
+
+
+def _columns(event: Event) -> dict[str, object]:
+    return {
+        "event_id": event.event_id,
+        "slack_team": event.slack_team,
+        "slack_id": event.slack_id,
+        "updated": event.updated,
+        "kind": event.kind,
+        "received_at": event.received_at,
+        "profile": None if event.profile is None else dict(event.profile),
+        "state": EventState.WAITING.value,
+        "due_at": AT_ONCE,
+        "claimed_by": "",
+        "attempts": 0,
+        "error": "",
+        "done_at": None,
+    }
+
+
+def _entry(row: Row[Any]) -> Entry:
+    return Entry(
+        event=Event(
+            event_id=row.event_id,
+            slack_team=row.slack_team,
+            slack_id=row.slack_id,
+            updated=row.updated,
+            kind=row.kind,
+            received_at=row.received_at,
+            profile=row.profile,
+        ),
+        state=EventState(row.state),
+        attempts=row.attempts,
+        error=row.error,
+        due_at=row.due_at,
+        done_at=row.done_at,
+    )

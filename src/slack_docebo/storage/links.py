@@ -1,0 +1,60 @@
+"""The link between a Docebo and the Slack workspace it belongs to."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, and_, delete, select
+
+from slack_docebo.storage.schema import workspace_link
+from slack_docebo.storage.statements import insertion
+
+
+@dataclass(frozen=True, slots=True)
+class WorkspaceLink:
+    """The one workspace whose people may be written to *docebo*."""
+
+    docebo: str  # base URL
+    slack_team: str
+    slack_team_name: str
+    pinned_at: datetime
+
+
+class LinkRepository:
+    """The table `workspace_link`; the caller owns the transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def get(self, docebo: str) -> WorkspaceLink | None:
+        row = self._connection.execute(_of(docebo)).one_or_none()
+        return None if row is None else _link(row)
+
+    def pin(self, docebo: str, team: str, name: str, *, now: datetime) -> WorkspaceLink:
+        """Link *docebo* to the workspace unless it is linked already; return the link in force.
+
+        A link to another workspace stays as it is, so the caller compares; a workspace that was renamed is renamed.
+        """
+        pinned = {"slack_team": team, "slack_team_name": name, "pinned_at": now}
+        self._connection.execute(
+            insertion(self._connection, workspace_link)
+            .values(docebo=docebo, **pinned)
+            .on_conflict_do_update(
+                index_elements=[workspace_link.c.docebo],
+                set_={"slack_team_name": name},
+                where=and_(workspace_link.c.slack_team == team, workspace_link.c.slack_team_name != name),
+            )
+        )
+        return _link(self._connection.execute(_of(docebo)).one())
+
+    def unpin(self, docebo: str) -> bool:
+        """Forget the link, so that another workspace can be pinned; tell whether there was one."""
+        return self._connection.execute(delete(workspace_link).where(workspace_link.c.docebo == docebo)).rowcount > 0
+
+
+def _of(docebo: str) -> Select[Any]:
+    return select(workspace_link).where(workspace_link.c.docebo == docebo)
+
+
+def _link(row: Row[Any]) -> WorkspaceLink:
+    return WorkspaceLink(row.docebo, row.slack_team, row.slack_team_name, row.pinned_at)

@@ -1,0 +1,108 @@
+"""Locks between processes: a locked file beside an SQLite database, a session advisory lock in PostgreSQL.
+
+Both are freed by the operating system or the server when their holder dies. PostgreSQL must be reached directly or
+through a pooler in session mode: pooling per transaction would tear the lock from its session.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from hashlib import blake2b
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from filelock import FileLock, Timeout
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import SQLAlchemyError
+
+from slack_docebo.storage.faults import translated, translated_files
+
+T = TypeVar("T")
+
+
+class Lock(Protocol):
+    """An exclusive lock; every object is a holder of its own, even within one process."""
+
+    def try_acquire(self) -> bool: ...
+
+    def release(self) -> None: ...
+
+
+class LockedFile:
+    """A lock for all processes that see the same file."""
+
+    def __init__(self, path: Path, *, database: str) -> None:
+        self._database = database
+        # thread_local=False: acquired and released in whichever thread is free. A file system without locks is an
+        # error, because lock files that are merely created would outlive a killed holder.
+        self._lock = FileLock(path, thread_local=False, fallback_to_soft=False)
+
+    def try_acquire(self) -> bool:
+        with translated_files(self._database):
+            try:
+                self._lock.acquire(blocking=False)
+            except Timeout:
+                return False
+        return True
+
+    def release(self) -> None:
+        with translated_files(self._database):
+            self._lock.release()
+
+
+class AdvisoryLock:
+    """A lock for all clients of the same PostgreSQL database, on a connection of its own."""
+
+    def __init__(self, engine: Engine, name: str, *, database: str) -> None:
+        self._database = database
+        self._engine = engine
+        self._key = advisory_key(name)
+        self._connection: Connection | None = None
+
+    def try_acquire(self) -> bool:
+        with translated(self._database):
+            if self._connection is None:
+                self._connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+                self._connection.detach()  # closing it ends the session and, with it, the lock
+            return bool(self._connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": self._key}))
+
+    def release(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is None:
+            return
+        with suppress(SQLAlchemyError):  # a lost session has lost the lock, too
+            # The server notices a closed connection a moment later; the next holder should not have to wait for that.
+            connection.execute(text("SELECT pg_advisory_unlock_all()"))
+        with suppress(SQLAlchemyError):
+            connection.close()
+
+
+def digest(name: str) -> str:
+    """Return *name* as something that fits into the name of a file."""
+    return blake2b(name.encode(), digest_size=8).hexdigest()
+
+
+def advisory_key(name: str) -> int:
+    """Return the number under which PostgreSQL knows the lock *name*."""
+    return int.from_bytes(blake2b(f"slack-docebo {name}".encode(), digest_size=8).digest(), signed=True)
+
+
+async def to_completion(function: Callable[..., T], *arguments: object) -> T:
+    """Run *function* in a thread; a cancellation waits for its end, so that what it did is known."""
+    work = asyncio.ensure_future(asyncio.to_thread(function, *arguments))
+    try:
+        return await asyncio.shield(work)
+    except asyncio.CancelledError:
+        await asyncio.wait([work])
+        raise
+
+
+@asynccontextmanager
+async def held(lock: Lock, *, poll_seconds: float) -> AsyncIterator[None]:
+    """Wait for *lock* without holding up the event loop, and keep it for the block."""
+    try:
+        while not await to_completion(lock.try_acquire):  # noqa: ASYNC110  nothing in this process tells when it is free
+            await asyncio.sleep(poll_seconds)
+        yield
+    finally:
+        await to_completion(lock.release)

@@ -1,0 +1,321 @@
+"""Plans and their operations, which are also the journal of every run."""
+
+import secrets
+from collections.abc import Iterator, Sequence
+from collections.abc import Mapping as MappingType
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, update
+
+from slack_docebo.domain.people import Mapping
+from slack_docebo.domain.planning import Kind, Operation, Outcome
+from slack_docebo.errors import PlanNotApplicable, StorageError
+from slack_docebo.storage.schema import operation as operations
+from slack_docebo.storage.schema import plan as plans
+from slack_docebo.storage.statements import CHUNK, among, chunks, insert_rows
+
+CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"  # no i, l, o, u: nothing to misread when typing an id
+ID_LENGTH = 8
+
+Facts = MappingType[str, object]
+
+
+class PlanKind(StrEnum):
+    """What a plan was made for."""
+
+    BULK_IMPORT = "bulk-import"
+    REALTIME_SYNC = "realtime-sync"
+    RESET_MAPPINGS = "reset-mappings"
+    UNDO = "undo"
+
+
+class PlanState(StrEnum):
+    """How far a plan has come."""
+
+    PLANNING = "planning"  # not whole yet: a run that died while planning leaves it so, and it is never applied
+    PLANNED = "planned"
+    APPLYING = "applying"
+    APPLIED = "applied"
+    PARTLY_APPLIED = "partly-applied"
+    REFUSED = "refused"  # larger than the limits allow
+    ABANDONED = "abandoned"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The header of a plan: what it was made for, when, with which settings, and how it ended."""
+
+    id: str
+    kind: PlanKind
+    created_at: datetime
+    docebo: str  # base URL
+    slack_team: str
+    slack_team_name: str = ""
+    flow_run: str = ""
+    state: PlanState = PlanState.PLANNED
+    settings: Facts = field(default_factory=dict)  # those that shape behaviour; never a secret
+    facts: Facts = field(default_factory=dict)  # counts, calls, duration
+    finished_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of the operation *seq* of a plan."""
+
+    seq: int
+    outcome: Outcome
+    docebo_id: int | None = None  # of an account just created; None keeps the one on record
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of the journal: an operation and what became of it."""
+
+    plan_id: str
+    seq: int
+    operation: Operation
+    outcome: Outcome
+    error: str = ""
+    done_at: datetime | None = None
+    flow_run: str = ""
+
+
+def new_plan_id() -> str:
+    """Return an id that is short enough to be typed."""
+    return "".join(secrets.choice(CROCKFORD) for _ in range(ID_LENGTH))
+
+
+class PlanRepository:
+    """The tables `plan` and `operation`; the caller owns the transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def create(self, plan: Plan) -> None:
+        self._connection.execute(
+            insert(plans).values(
+                id=plan.id,
+                kind=plan.kind.value,
+                created_at=plan.created_at,
+                finished_at=plan.finished_at,
+                flow_run=plan.flow_run,
+                docebo=plan.docebo,
+                slack_team=plan.slack_team,
+                slack_team_name=plan.slack_team_name,
+                state=plan.state.value,
+                settings=dict(plan.settings),
+                facts=dict(plan.facts),
+            )
+        )
+
+    def add(self, plan_id: str, first_seq: int, operations_: Sequence[Operation]) -> None:
+        """Append operations, numbered from *first_seq*; where there is nothing to do, that is the outcome at once."""
+        rows = (_columns(plan_id, seq, operation) for seq, operation in enumerate(operations_, first_seq))
+        insert_rows(self._connection, operations, rows)
+
+    def get(self, plan_id: str) -> Plan | None:
+        row = self._connection.execute(select(plans).where(plans.c.id == plan_id)).one_or_none()
+        return None if row is None else _plan(row)
+
+    def read(self, plan_id: str) -> Plan:
+        """Return the plan; raise PlanNotApplicable if there is none of that id."""
+        if plan := self.get(plan_id):
+            return plan
+        raise PlanNotApplicable(f"there is no plan {plan_id}: look for its id in the summary of the run that made it")
+
+    def recent(self, limit: int, kind: PlanKind | None = None) -> list[Plan]:
+        """Return the newest plans, the newest first."""
+        query = select(plans).order_by(plans.c.created_at.desc(), plans.c.id).limit(limit)
+        if kind is not None:
+            query = query.where(plans.c.kind == kind.value)
+        return [_plan(row) for row in self._connection.execute(query)]
+
+    def set_state(
+        self, plan_id: str, state: PlanState, *, facts: Facts | None = None, finished_at: datetime | None = None
+    ) -> None:
+        """Change the state and, where given, replace the facts and the end."""
+        statement = update(plans).where(plans.c.id == plan_id).values(state=state.value)
+        if facts is not None:
+            statement = statement.values(facts=dict(facts))
+        if finished_at is not None:
+            statement = statement.values(finished_at=finished_at)
+        if self._connection.execute(statement).rowcount == 0:
+            raise StorageError(f"Plan {plan_id} is no longer in the database: make a new plan")
+
+    def pending(self, plan_id: str, kind: Kind, limit: int, *, after: int = -1) -> list[tuple[int, Operation]]:
+        """Return the first operations of a kind, numbered above *after*, that still have to be carried out."""
+        query = (
+            select(operations)
+            .where(
+                operations.c.plan_id == plan_id,
+                operations.c.outcome == Outcome.PLANNED.value,
+                operations.c.kind == kind.value,
+                operations.c.seq > after,
+            )
+            .order_by(operations.c.seq)
+            .limit(limit)
+        )
+        return [(row.seq, _operation(row)) for row in self._connection.execute(query)]
+
+    def record(self, plan_id: str, results: Sequence[Result], *, now: datetime, flow_run: str) -> None:
+        """Write down what became of operations; recording the same again is harmless."""
+        statement = (
+            update(operations)
+            .where(operations.c.plan_id == plan_id, operations.c.seq == bindparam("of"))
+            .values(
+                outcome=bindparam("became"),
+                docebo_id=func.coalesce(
+                    bindparam("account", type_=operations.c.docebo_id.type), operations.c.docebo_id
+                ),
+                error=bindparam("said"),
+                done_at=now,
+                flow_run=flow_run,
+            )
+        )
+        for some in chunks(results):
+            self._connection.execute(
+                statement,
+                [
+                    {
+                        "of": result.seq,
+                        "became": result.outcome.value,
+                        "account": result.docebo_id,
+                        "said": result.error,
+                    }
+                    for result in some
+                ],
+            )
+
+    def tally(self, plan_id: str) -> list[tuple[Kind, str, Outcome, int]]:
+        """Count the operations of a plan by kind, reason and outcome."""
+        columns = (operations.c.kind, operations.c.reason, operations.c.outcome)
+        query = select(*columns, func.count()).where(operations.c.plan_id == plan_id).group_by(*columns)
+        return sorted(
+            (Kind(kind), reason, Outcome(outcome), count)
+            for kind, reason, outcome, count in self._connection.execute(query)
+        )
+
+    def rows(self, plan_id: str) -> Iterator[Entry]:
+        """Yield everything about a plan's operations in their order, without holding it all in memory."""
+        query = select(operations).where(operations.c.plan_id == plan_id).order_by(operations.c.seq)
+        with self._connection.execute(query, execution_options={"yield_per": CHUNK}) as rows:
+            for row in rows:
+                yield _entry(row)
+
+    def applied(self, *, plan_id: str = "", flow_run: str = "") -> Iterator[Entry]:
+        """Yield what a plan, or else a run, has done, in the order in which it was done."""
+        of = operations.c.plan_id == plan_id if plan_id else operations.c.flow_run == flow_run
+        query = (
+            select(operations)
+            .join(plans, plans.c.id == operations.c.plan_id)
+            .where(of, operations.c.outcome == Outcome.APPLIED.value)
+            .order_by(plans.c.created_at, operations.c.done_at, operations.c.plan_id, operations.c.seq)
+        )
+        with self._connection.execute(query, execution_options={"yield_per": CHUNK}) as rows:
+            for row in rows:
+                yield _entry(row)
+
+    def history(self, slack_id: str, limit: int) -> list[tuple[Plan, Entry]]:
+        """Return what was planned for one person and what became of it, the newest first."""
+        query = (
+            select(operations)
+            .join(plans, plans.c.id == operations.c.plan_id)
+            .where(operations.c.slack_id == slack_id)
+            .order_by(plans.c.created_at.desc(), plans.c.id, operations.c.seq.desc())
+            .limit(limit)
+        )
+        entries = [_entry(row) for row in self._connection.execute(query)]
+        headers = {
+            row.id: _plan(row)
+            for ids in chunks({entry.plan_id for entry in entries})
+            for row in self._connection.execute(select(plans).where(among(self._connection, plans.c.id, ids)))
+        }
+        return [(headers[entry.plan_id], entry) for entry in entries]
+
+    def purge(self, before: datetime) -> int:
+        """Delete the plans made earlier than *before*, with their operations; return how many plans there were."""
+        return self._connection.execute(delete(plans).where(plans.c.created_at < before)).rowcount
+
+
+def _columns(plan_id: str, seq: int, operation: Operation) -> dict[str, object]:
+    return {
+        "plan_id": plan_id,
+        "seq": seq,
+        "slack_id": operation.slack_id,
+        "slack_team": operation.slack_team,
+        "slack_name": operation.slack_name,
+        "kind": operation.kind.value,
+        "reason": operation.reason,
+        "docebo_id": operation.docebo_id,
+        "changes": dict(operation.changes),
+        "before": dict(operation.before),
+        "maps": operation.maps,
+        "fingerprint": operation.fingerprint,
+        "echo": operation.echo,
+        "prior": _remembered(operation.prior),
+        "outcome": (Outcome.LEFT if operation.kind is Kind.LEAVE else Outcome.PLANNED).value,
+        "error": "",
+        "done_at": None,
+        "flow_run": "",
+    }
+
+
+def _operation(row: Row[Any]) -> Operation:
+    return Operation(
+        slack_id=row.slack_id,
+        slack_team=row.slack_team,
+        slack_name=row.slack_name,
+        kind=Kind(row.kind),
+        reason=row.reason,
+        docebo_id=row.docebo_id,
+        changes=row.changes,
+        before=row.before,
+        maps=row.maps,
+        fingerprint=row.fingerprint,
+        echo=row.echo,
+        prior=None if row.prior is None else Mapping(slack_id=row.slack_id, slack_team=row.slack_team, **row.prior),
+    )
+
+
+def _remembered(mapping: Mapping | None) -> dict[str, object] | None:
+    """Return *mapping* without the ids of its owner, who is the operation's."""
+    if mapping is None:
+        return None
+    return {
+        "slack_name": mapping.slack_name,
+        "docebo_id": mapping.docebo_id,
+        "fingerprint": mapping.fingerprint,
+        "echo": mapping.echo,
+    }
+
+
+def _entry(row: Row[Any]) -> Entry:
+    return Entry(
+        plan_id=row.plan_id,
+        seq=row.seq,
+        operation=_operation(row),
+        outcome=Outcome(row.outcome),
+        error=row.error,
+        done_at=row.done_at,
+        flow_run=row.flow_run,
+    )
+
+
+def _plan(row: Row[Any]) -> Plan:
+    return Plan(
+        id=row.id,
+        kind=PlanKind(row.kind),
+        created_at=row.created_at,
+        docebo=row.docebo,
+        slack_team=row.slack_team,
+        slack_team_name=row.slack_team_name,
+        flow_run=row.flow_run,
+        state=PlanState(row.state),
+        settings=row.settings,
+        facts=row.facts,
+        finished_at=row.finished_at,
+    )

@@ -1,0 +1,188 @@
+"""The tables, and the two column types they need."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Dialect,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+
+
+class Instant(TypeDecorator[datetime]):
+    """A point in time: aware and in UTC on both sides, whatever the database makes of it."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a time without time zone cannot be stored")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class FreeText(TypeDecorator[str]):
+    """Text that people typed: what UTF-8 or PostgreSQL cannot hold (lone surrogates, NUL) becomes a question mark."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, _dialect: Dialect) -> str | None:
+        return None if value is None else value.encode("utf-8", "replace").decode("utf-8").replace("\0", "?")
+
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(referred_table_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+
+def _text(name: str, **options: Any) -> Column[str]:
+    return Column(name, Text, nullable=False, **options)
+
+
+slack_user = Table(
+    "slack_user",
+    metadata,
+    _text("slack_team", primary_key=True),
+    _text("slack_id", primary_key=True),
+    Column("slack_name", FreeText, nullable=False),
+    Column("user_id", BigInteger, nullable=False),  # the Docebo id
+    _text("fingerprint"),
+    _text("echo"),
+    Column("slack_updated", BigInteger, nullable=False, server_default="0"),  # newest Slack `updated` applied
+    Column("mapped_at", Instant, nullable=False),
+    Column("changed_at", Instant, nullable=False),
+    UniqueConstraint("slack_team", "user_id"),
+)
+
+plan = Table(
+    "plan",
+    metadata,
+    _text("id", primary_key=True),
+    _text("kind"),
+    Column("created_at", Instant, nullable=False),
+    Column("finished_at", Instant),
+    _text("flow_run"),
+    _text("docebo"),
+    _text("slack_team"),
+    Column("slack_team_name", FreeText, nullable=False),
+    _text("state"),
+    Column("settings", JSON, nullable=False),
+    Column("facts", JSON, nullable=False),
+    Index(None, "created_at"),
+)
+
+operation = Table(
+    "operation",
+    metadata,
+    Column("plan_id", ForeignKey(plan.c.id, ondelete="CASCADE"), primary_key=True),
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    _text("slack_id"),
+    _text("slack_team"),
+    Column("slack_name", FreeText, nullable=False),
+    _text("kind"),
+    _text("reason"),
+    Column("docebo_id", BigInteger),
+    Column("changes", JSON, nullable=False),
+    Column("before", JSON, nullable=False),
+    Column("maps", Boolean, nullable=False),
+    _text("fingerprint"),
+    _text("echo"),
+    _text("outcome"),
+    Column("error", FreeText, nullable=False),
+    Column("done_at", Instant),
+    _text("flow_run"),
+    Column("prior", JSON(none_as_null=True)),  # the mapping that the operation replaces or removes
+    Index(None, "slack_id", "plan_id"),
+    Index(None, "plan_id", "outcome", "kind", "seq"),
+)
+
+proven_read = Table(
+    "proven_read",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _text("source"),
+    Column("people", Integer, nullable=False),
+    Column("pages", Integer, nullable=False),
+    Column("proven_at", Instant, nullable=False),
+    _text("flow_run"),
+    Index(None, "source", "id"),
+)
+
+workspace_link = Table(
+    "workspace_link",
+    metadata,
+    _text("docebo", primary_key=True),
+    _text("slack_team"),
+    Column("slack_team_name", FreeText, nullable=False),
+    Column("pinned_at", Instant, nullable=False),
+)
+
+batch_gate = Table(
+    "batch_gate",
+    metadata,
+    _text("docebo", primary_key=True),
+    _text("holder"),
+    Column("busy_since", Instant),
+)
+
+call_budget = Table(
+    "call_budget",
+    metadata,
+    _text("docebo", primary_key=True),
+    Column("arrival", Double, nullable=False),  # unix seconds: the theoretical arrival time of a GCRA
+)
+
+inbox_event = Table(
+    "inbox_event",
+    metadata,
+    _text("event_id", primary_key=True),
+    _text("slack_team"),
+    _text("slack_id"),
+    Column("updated", BigInteger, nullable=False),  # Slack's own stamp of the profile, unix seconds
+    _text("kind"),
+    Column("received_at", Instant, nullable=False),
+    Column("profile", JSON(none_as_null=True)),  # the fields the rules look at, never the event as it came
+    _text("state"),
+    Column("due_at", Instant, nullable=False),  # waiting: not before; claimed: the claim lapses
+    _text("claimed_by"),
+    Column("attempts", Integer, nullable=False),
+    Column("error", FreeText, nullable=False),
+    Column("done_at", Instant),
+    Index(None, "state", "due_at"),
+    Index(None, "slack_id", "updated"),
+)
+
+wake_up = Table(
+    "wake_up",
+    metadata,
+    _text("name", primary_key=True),
+    Column("wanted_at", Instant),  # when an event came that no run has looked for yet
+    Column("asked_at", Instant),  # when a run was last asked for because of it
+    Column("quiet_until", Instant),  # a run is at work and will look by itself, or one has just failed
+)

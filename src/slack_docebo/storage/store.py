@@ -1,0 +1,134 @@
+"""The store: one database, opened, migrated, and handed out by the transaction."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError
+
+from slack_docebo.errors import ConfigurationError
+from slack_docebo.storage.faults import translated, translated_files
+from slack_docebo.storage.locks import AdvisoryLock, Lock, LockedFile, digest
+from slack_docebo.storage.upgrade import is_current, upgrade
+
+BUSY_TIMEOUT_MS = 30_000
+POSTGRESQL = frozenset({"postgres", "postgresql", "postgresql+psycopg"})
+SQLITE = frozenset({"sqlite", "sqlite+pysqlite"})
+SNAPSHOT: dict[str, Any] = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+SECRETS = ("password", "sslpassword", "passfile")  # libpq takes these as parameters, too
+
+
+class Store:
+    """An open database at the newest revision; may be shared by threads."""
+
+    def __init__(self, engine: Engine, *, url: str, path: Path | None) -> None:
+        self._engine = engine
+        self._readers = engine.execution_options(**(SNAPSHOT if path is None else {"sqlite_begin": "BEGIN"}))
+        self._path = path
+        self.url = url  # without password: for messages
+
+    @classmethod
+    def open(cls, url: str) -> Self:
+        """Open the database at *url*; a missing one is created, an older one migrated, a newer one refused."""
+        parsed = _parsed(url)
+        shown = parsed.difference_update_query(SECRETS).render_as_string(hide_password=True)
+        path = Path(parsed.database or "").absolute() if parsed.drivername in SQLITE else None
+        with translated_files(shown):
+            if path is not None and not path.exists():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.touch(mode=0o600)  # names and e-mail addresses
+        store = cls(_engine(parsed, path), url=shown, path=path)
+        try:
+            store._migrate()
+        except BaseException:
+            store.close()
+            raise
+        return store
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """Lend a connection for changes; they are committed together at the end, or not at all."""
+        with translated(self.url), self._engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Lend a connection that sees one moment of the database, cannot change it, and holds nobody up."""
+        with translated(self.url), self._readers.begin() as connection:
+            yield connection
+
+    def lock(self, name: str) -> Lock:
+        """Return a new, free holder of the lock *name*, which all users of this database share."""
+        if self._path is None:
+            return AdvisoryLock(self._engine, name, database=self.url)
+        return LockedFile(self._path.with_name(f"{self._path.name}.{digest(name)}.lock"), database=self.url)
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _migrate(self) -> None:
+        with translated(self.url), translated_files(self.url):
+            if is_current(self._readers):
+                return
+            lock_file = None if self._path is None else self._path.with_name(f"{self._path.name}.migrate.lock")
+            upgrade(self._engine, name=self.url, lock_file=lock_file)
+
+
+def _parsed(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise ConfigurationError("DATABASE_URL is not a URL; it looks like sqlite:///folder/file.db") from None
+    if parsed.drivername in POSTGRESQL:
+        return parsed.set(drivername="postgresql+psycopg")
+    if parsed.drivername not in SQLITE:
+        raise ConfigurationError(f"DATABASE_URL must begin with sqlite: or postgresql:, not {parsed.drivername}:")
+    if not parsed.database or parsed.database == ":memory:" or parsed.database.startswith("file:"):
+        raise ConfigurationError("DATABASE_URL must name a file, like sqlite:///folder/file.db")
+    return parsed
+
+
+def _engine(url: URL, path: Path | None) -> Engine:
+    if path is None:
+        # A holder of a lock is silent for long: keepalives tell both ends early when the other is gone.
+        ours = {"connect_timeout": 10, "application_name": "slack-docebo"}
+        ours |= {"keepalives": 1, "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
+        return create_engine(
+            url,
+            connect_args={name: value for name, value in ours.items() if name not in url.query},
+            hide_parameters=True,
+            pool_pre_ping=True,
+        )
+    engine = create_engine(
+        url.set(database=str(path)), connect_args={"timeout": BUSY_TIMEOUT_MS / 1000}, hide_parameters=True
+    )
+    event.listen(engine, "connect", _prepare)
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _prepare(connection: sqlite3.Connection, _record: object) -> None:
+    connection.isolation_level = None  # the driver's own, late BEGIN would let a reader see two moments
+    connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")
+
+
+def _begin(connection: Connection) -> None:
+    # IMMEDIATE: a transaction that reads first and writes later could not wait for another writer.
+    begin = connection.get_execution_options().get("sqlite_begin", "BEGIN IMMEDIATE")
+    if begin:
+        connection.exec_driver_sql(f"PRAGMA query_only = {int(begin == 'BEGIN')}")
+        connection.exec_driver_sql(begin)

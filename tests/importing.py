@@ -1,0 +1,88 @@
+"""A bulk import without Prefect, for tests and benchmarks of what lies below it."""
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from slack_docebo.engine.applying import apply_accounts, apply_mappings, begin
+from slack_docebo.engine.connection import validate
+from slack_docebo.engine.planning import make_plan
+from slack_docebo.engine.reading import read_changed, read_page, read_source, read_target
+from slack_docebo.engine.report import Summary, finish
+from slack_docebo.engine.snapshot import SourceSnapshot
+from slack_docebo.integration_settings import read_rows, table
+from slack_docebo.runtime import Runtime, open_runtime
+from slack_docebo.settings import Settings
+from slack_docebo.storage.mappings import MappingRepository
+from slack_docebo.storage.plans import PlanKind
+from slack_docebo.storage.store import Store
+
+ON = {"NOTIFICATION_MAIL_ID": "", "PROVISION_SLACK_USER_DATA": "true", "MAP_SLACK_USER_DATA": "true"}
+
+
+def settings_for(facts: Mapping[str, Any], database_url: str, **changes: Any) -> Settings:
+    """Return settings that lead to the sandbox with these *facts*."""
+    values = {
+        "slack_bot_token": facts["slack_token"],
+        "slack_api_url": facts["slack_url"],
+        "slack_page_size": 1000,
+        "slack_calls_per_minute": 1_000_000,
+        "docebo_url": facts["docebo_url"],
+        "docebo_client_id": facts["docebo_client_id"],
+        "docebo_client_secret": facts["docebo_client_secret"],
+        "docebo_calls_per_hour": 10_000_000,
+        "docebo_timeout_seconds": 1,
+        "database_url": database_url,
+        "report_dir": Path(database_url.removeprefix("sqlite:///")).parent / "reports",
+    }
+    return Settings(_env_file=None, **(values | changes))
+
+
+async def run_import(
+    settings: Settings, *, dry_run: bool = False, verify_target: bool = True, rows: Mapping[str, str] = ON
+) -> Summary:
+    """Do what the flow `bulk_import` does, in the same order."""
+    behaviour = read_rows(table({**ON, **rows}))
+    async with open_runtime(settings, behaviour, run_id=f"test-{os.getpid()}-{os.urandom(4).hex()}") as runtime:
+        plan_id = await plan_import(runtime, verify_target=verify_target)
+        if not dry_run:
+            await carry_out(runtime, plan_id)
+        return finish(runtime, plan_id)
+
+
+async def plan_import(runtime: Runtime, *, verify_target: bool = True) -> str:
+    """Read both sides and return the id of the plan."""
+    workspace = await validate(runtime)
+    with SourceSnapshot() as people:
+        await read_source(runtime, workspace, people, partial(read_page, runtime, workspace))
+        accounts = await (read_target(runtime) if verify_target else read_changed(runtime, workspace, people))
+        return await make_plan(
+            runtime, workspace, people, accounts, kind=PlanKind.BULK_IMPORT, trusting=not verify_target
+        )
+
+
+async def carry_out(runtime: Runtime, plan_id: str) -> None:
+    """Apply the plan."""
+
+    async def unseen(_rows: int) -> None:
+        pass
+
+    begin(runtime, plan_id)
+    await apply_accounts(runtime, plan_id, unseen)
+    apply_mappings(runtime, plan_id)
+
+
+def mapped(database_url: str, team: str) -> dict[str, int]:
+    """Return the mapping: Docebo id by Slack id."""
+    with Store.open(database_url) as store, store.reading() as connection:
+        return {mapping.slack_id: mapping.docebo_id for mapping in MappingRepository(connection).all(team)}
+
+
+if __name__ == "__main__":  # `python -m tests.importing FACTS DATABASE_URL`: an import that can be killed
+    facts_, database_url_ = json.loads(sys.argv[1]), sys.argv[2]
+    print(asyncio.run(run_import(settings_for(facts_, database_url_))).line)

@@ -1,0 +1,88 @@
+import asyncio
+
+import pytest
+
+from slack_docebo.storage.budget import CallBudget
+from slack_docebo.storage.store import Store
+
+DOCEBO = "https://lms.example.com"
+
+
+class Clock:
+    """A clock that only sleeping moves on."""
+
+    def __init__(self) -> None:
+        self.now = 1_800_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+class Waited(Exception):
+    """Raised instead of sleeping."""
+
+
+async def refuse(seconds: float) -> None:
+    raise Waited
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def budget(store: Store, clock: Clock, per_hour: int = 12, burst: int | None = None) -> CallBudget:
+    return CallBudget(store, DOCEBO, per_hour, burst, clock=clock, sleep=clock.sleep)
+
+
+async def spend(calls: CallBudget, number: int) -> None:
+    for _ in range(number):
+        await calls.spend()
+
+
+async def test_the_budget_is_spent_at_once_and_then_evenly(store, clock):
+    calls = budget(store, clock)
+    began = clock.now
+    await spend(calls, 12)
+    assert clock.now == began
+
+    await spend(calls, 3)
+    assert clock.now - began == pytest.approx(900)
+
+
+async def test_a_smaller_burst_spreads_the_calls(store, clock):
+    calls = budget(store, clock, per_hour=3600, burst=5)
+    began = clock.now
+    await spend(calls, 15)
+
+    assert clock.now - began == pytest.approx(10)
+
+
+async def test_what_is_left_shrinks_with_calls_and_grows_with_time(store, clock):
+    calls = budget(store, clock)
+    assert calls.left() == 12
+    await spend(calls, 12)
+    assert calls.left() == 0
+    clock.now += 450
+    assert calls.left() == 1
+    clock.now += 7200
+    assert calls.left() == 12
+
+
+async def test_every_docebo_has_its_own_budget(store, clock):
+    await spend(budget(store, clock), 3)
+
+    assert CallBudget(store, "https://other.example.com", 12, clock=clock).left() == 12
+
+
+async def test_processes_share_one_budget(store, database_url, clock):
+    """Each store has its own connections, as a process has."""
+    with Store.open(database_url) as other:
+        shared = [CallBudget(each, DOCEBO, 10, clock=clock, sleep=refuse) for each in (store, other)]
+        outcomes = await asyncio.gather(*(calls.spend() for calls in shared for _ in range(8)), return_exceptions=True)
+
+    assert [type(outcome) for outcome in outcomes if outcome is not None] == [Waited] * 6
+    assert shared[0].left() == 0

@@ -1,0 +1,219 @@
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import select
+
+from slack_docebo.domain.people import Mapping
+from slack_docebo.domain.planning import Kind, Operation
+from slack_docebo.errors import StorageError
+from slack_docebo.storage.mappings import MappingRepository
+from slack_docebo.storage.plans import Plan, PlanKind, PlanRepository
+from slack_docebo.storage.schema import slack_user
+from slack_docebo.storage.store import Store
+
+NOW = datetime(2026, 3, 4, tzinfo=UTC)
+LATER = NOW + timedelta(hours=1)
+ADA = Mapping("U1", "T1", "ada", 7, fingerprint="f1", echo="e1")
+BOB = Mapping("U2", "T1", "bob", 8)
+CYD = Mapping("U3", "T1", "cyd", 9)
+
+
+def save(store: Store, *mappings: Mapping, now: datetime = NOW) -> None:
+    with store.transaction() as connection:
+        MappingRepository(connection).save(mappings, now=now)
+
+
+def saved(store: Store, team: str = "T1") -> list[Mapping]:
+    with store.reading() as connection:
+        return list(MappingRepository(connection).all(team))
+
+
+def times(store: Store, slack_id: str) -> tuple[datetime, datetime]:
+    with store.reading() as connection:
+        row = connection.execute(select(slack_user).where(slack_user.c.slack_id == slack_id)).one()
+        return row.mapped_at, row.changed_at
+
+
+def test_what_is_saved_comes_back_in_the_order_of_slack_ids(store):
+    save(store, BOB, ADA)
+
+    assert saved(store) == [ADA, BOB]
+
+
+def test_saving_again_changes_what_differs(store):
+    save(store, ADA, BOB)
+    save(store, replace(ADA, slack_name="countess", fingerprint="f2"), now=LATER)
+
+    assert saved(store) == [replace(ADA, slack_name="countess", fingerprint="f2"), BOB]
+    assert times(store, "U1") == (NOW, LATER)
+
+
+def test_saving_an_equal_mapping_changes_nothing(store):
+    save(store, ADA)
+    save(store, ADA, now=LATER)
+
+    assert times(store, "U1") == (NOW, NOW)
+
+
+def test_another_account_is_a_new_mapping(store):
+    save(store, ADA)
+    save(store, replace(ADA, docebo_id=70), now=LATER)
+
+    assert times(store, "U1") == (LATER, LATER)
+
+
+def test_the_last_of_several_mappings_of_one_user_counts(store):
+    save(store, ADA, replace(ADA, docebo_id=70))
+
+    assert saved(store) == [replace(ADA, docebo_id=70)]
+
+
+def test_accounts_move_between_people_in_any_order(store):
+    save(store, ADA, BOB, CYD)
+    in_a_circle = [replace(ADA, docebo_id=8), replace(BOB, docebo_id=9), replace(CYD, docebo_id=7)]
+    save(store, *in_a_circle)
+
+    assert saved(store) == in_a_circle
+
+
+def test_an_account_that_somebody_else_holds_is_not_taken_away(store):
+    save(store, ADA)
+
+    with pytest.raises(StorageError, match=r"share a Docebo account \(7\): unmap one of them"):
+        save(store, BOB, replace(CYD, docebo_id=7))
+    assert saved(store) == [ADA]
+
+
+def test_two_people_cannot_be_given_one_account(store):
+    with pytest.raises(StorageError, match=r"share a Docebo account \(7\)"):
+        save(store, ADA, replace(BOB, docebo_id=7))
+    assert saved(store) == []
+
+
+def test_two_people_who_are_given_one_account_at_the_same_moment_are_refused(store):
+    """The check before the write sees neither; the unique constraint does."""
+    save(store, ADA)
+
+    with pytest.raises(StorageError, match=r"(?i)unique"), store.transaction() as connection:
+        MappingRepository(connection)._upsert([replace(BOB, docebo_id=7)], NOW)
+    assert saved(store) == [ADA]
+
+
+def test_workspaces_do_not_see_each_other(store):
+    elsewhere = replace(ADA, slack_team="T2")
+    save(store, ADA, elsewhere)
+
+    with store.transaction() as connection:
+        repository = MappingRepository(connection)
+        assert repository.delete("T2", None) == 1
+        assert repository.count("T1") == 1
+        assert repository.count("T2") == 0
+        assert repository.of("T2", ["U1"]) == {}
+        assert repository.holders("T2", [7]) == {}
+
+
+def test_people_and_accounts_are_looked_up_by_the_thousand(store):
+    crowd = [Mapping(f"U{number:05}", "T1", "", number) for number in range(1, 2501)]
+    save(store, *crowd)
+
+    with store.reading() as connection:
+        repository = MappingRepository(connection)
+        assert repository.of("T1", [f"U{number:05}" for number in range(5000)]) == {m.slack_id: m for m in crowd}
+        assert repository.holders("T1", range(5000)) == {m.docebo_id: m.slack_id for m in crowd}
+        assert list(repository.all("T1")) == crowd
+        assert repository.count("T1") == 2500
+
+
+def test_deleting_tells_how_many_there_were(store):
+    save(store, ADA, BOB, CYD)
+
+    with store.transaction() as connection:
+        assert MappingRepository(connection).delete("T1", ["U1", "U1", "U9"]) == 1
+        assert MappingRepository(connection).delete("T1", []) == 0
+        assert MappingRepository(connection).delete("T1", None) == 2
+    assert saved(store) == []
+
+
+def test_those_a_plan_does_not_speak_of_are_found(store):
+    save(store, ADA, BOB, replace(CYD, slack_team="T2"))
+    with store.transaction() as connection:
+        plans = PlanRepository(connection)
+        for plan_id, slack_id in (("this", "U1"), ("other", "U2")):
+            plans.create(Plan(plan_id, PlanKind.BULK_IMPORT, NOW, "https://lms.example.com", "T1"))
+            plans.add(plan_id, 0, [Operation(slack_id, "T1", "", Kind.LEAVE, "in line")])
+
+    with store.reading() as connection:
+        assert list(MappingRepository(connection).absent_from("this", "T1")) == [BOB]
+
+
+def test_the_newest_update_applied_is_remembered(store):
+    save(store, ADA, BOB)
+    with store.transaction() as connection:
+        repository = MappingRepository(connection)
+        repository.advance("T1", {"U1": 1700000200, "U9": 1})
+        repository.advance("T1", {"U1": 1700000100})
+        repository.advance("T1", {})
+    save(store, replace(ADA, slack_name="countess"))
+
+    with store.reading() as connection:
+        assert MappingRepository(connection).applied("T1", ["U1", "U2", "U9"]) == {"U1": 1700000200, "U2": 0}
+
+
+@pytest.mark.parametrize("name", ["Åsa 👩‍💻", "nul \0 byte", "half a pair \ud83d", "'; DROP TABLE slack_user; --"])
+def test_any_name_can_be_stored_and_stored_again(store, name):
+    save(store, replace(ADA, slack_name=name))
+    save(store, replace(ADA, slack_name=name), now=LATER)
+
+    assert saved(store)[0].slack_name == name.replace("\0", "?").replace("\ud83d", "?")
+    assert times(store, "U1") == (NOW, NOW)
+
+
+slack_ids = st.sampled_from(["U1", "U2", "U3", "U4"])
+rows = st.builds(
+    Mapping,
+    slack_id=slack_ids,
+    slack_team=st.just("T1"),
+    slack_name=st.sampled_from(["", "a", "b"]),
+    docebo_id=st.integers(1, 5),
+    fingerprint=st.sampled_from(["", "f"]),
+)
+steps = st.one_of(
+    st.tuples(st.just("save"), st.lists(rows, max_size=4)),
+    st.tuples(st.just("delete"), st.lists(slack_ids, max_size=3)),
+    st.tuples(st.just("reset and restore"), st.none()),
+    st.tuples(st.just("reset"), st.none()),
+)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(script=st.lists(steps, max_size=8))
+def test_the_table_equals_a_dictionary_whatever_is_saved_and_deleted(store, script):
+    model: dict[str, Mapping] = {}
+    with store.transaction() as connection:
+        MappingRepository(connection).delete("T1", None)
+    for step, argument in script:
+        if step == "save":
+            wanted = model | {mapping.slack_id: mapping for mapping in argument}
+            if len({mapping.docebo_id for mapping in wanted.values()}) < len(wanted):
+                with pytest.raises(StorageError):
+                    save(store, *argument)
+            else:
+                save(store, *argument)
+                save(store, *argument, now=LATER)
+                model = wanted
+        else:
+            with store.transaction() as connection:
+                repository = MappingRepository(connection)
+                before = list(repository.all("T1"))
+                expected = len(model) if argument is None else len(model.keys() & set(argument))
+                assert repository.delete("T1", argument) == expected
+                if step == "reset and restore":
+                    repository.save(before, now=NOW)
+                else:
+                    model = {id_: m for id_, m in model.items() if argument is not None and id_ not in argument}
+        assert {mapping.slack_id: mapping for mapping in saved(store)} == model
+        with store.reading() as connection:
+            assert LATER not in connection.scalars(select(slack_user.c.changed_at)).all()

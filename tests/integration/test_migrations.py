@@ -1,0 +1,85 @@
+from typing import Any
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Engine, Inspector, create_engine, inspect
+
+from slack_docebo.storage.migrations import HEAD
+from slack_docebo.storage.schema import metadata
+from slack_docebo.storage.store import Store
+from slack_docebo.storage.upgrade import SCRIPTS
+
+
+@pytest.fixture
+def config() -> Config:
+    made = Config()
+    made.set_main_option("script_location", str(SCRIPTS))
+    made.set_main_option("path_separator", "os")
+    return made
+
+
+def engine_of(url: str) -> Engine:
+    return create_engine(url.replace("postgresql:", "postgresql+psycopg:"))
+
+
+def described(inspector: Inspector) -> dict[str, Any]:
+    """Everything a database tells about its tables, except Alembic's own."""
+    return {
+        table: {
+            "columns": [
+                {name: str(value) for name, value in column.items()} for column in inspector.get_columns(table)
+            ],
+            "primary key": inspector.get_pk_constraint(table),
+            "foreign keys": inspector.get_foreign_keys(table),
+            "indexes": sorted(inspector.get_indexes(table), key=lambda index: str(index["name"])),
+            "unique": inspector.get_unique_constraints(table),
+        }
+        for table in inspector.get_table_names()
+        if table != "alembic_version"
+    }
+
+
+def test_the_head_on_record_is_the_newest_revision(config):
+    assert ScriptDirectory.from_config(config).get_heads() == [HEAD]
+
+
+def test_alembic_finds_no_difference_between_migrations_and_schema(database_url):
+    engine = engine_of(database_url)
+    with engine.connect() as connection:
+        context = MigrationContext.configure(
+            connection, opts={"compare_type": True, "compare_server_default": True, "target_metadata": metadata}
+        )
+        differences = compare_metadata(context, metadata)
+    engine.dispose()
+
+    assert differences == []
+
+
+def test_migrations_make_the_very_tables_of_the_schema(empty_url, config):
+    Store.open(empty_url).close()
+    engine = engine_of(empty_url)
+    migrated = described(inspect(engine))
+    metadata.drop_all(engine)
+    metadata.create_all(engine)
+    made = described(inspect(engine))
+    engine.dispose()
+
+    assert migrated == made
+
+
+def test_downgrading_leaves_nothing_and_upgrading_again_works(empty_url, config):
+    Store.open(empty_url).close()
+    engine = engine_of(empty_url)
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, "base")
+    left = set(inspect(engine).get_table_names())
+    engine.dispose()
+
+    assert left == {"alembic_version"}
+    with Store.open(empty_url) as store, store.reading() as connection:
+        assert set(inspect(connection).get_table_names()) == {*metadata.tables, "alembic_version"}

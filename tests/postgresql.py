@@ -1,0 +1,132 @@
+"""A PostgreSQL server for the tests: real, empty, private to one test session."""
+
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+
+import psycopg
+
+USER = "postgres"
+FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_wal_size=4GB", "shared_buffers=64MB")
+EMPTY_TABLES = """
+DO $$ DECLARE name text; BEGIN
+    PERFORM pg_terminate_backend(pid) FROM pg_stat_activity
+        WHERE datname = current_database() AND pid <> pg_backend_pid();
+    FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version' LOOP
+        EXECUTE 'DELETE FROM ' || quote_ident(name);  -- of few rows faster than TRUNCATE
+    END LOOP;
+END $$
+"""
+PATIENCE = 30  # seconds to start and to stop
+
+
+class PostgresServer:
+    """A running server that hands out databases."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._numbers = count(1)
+
+    def url(self, database: str) -> str:
+        return f"postgresql://{USER}@127.0.0.1:{self._port}/{database}"
+
+    def create_database(self) -> str:
+        """Create a database and return its name."""
+        name = f"test_{next(self._numbers)}"
+        self._run(f"CREATE DATABASE {name}")
+        return name
+
+    def drop_database(self, name: str) -> None:
+        self._run(f"DROP DATABASE {name} WITH (FORCE)")
+
+    def empty_tables(self, name: str) -> None:
+        """Put out whoever is still connected, and empty all tables but Alembic's: much faster than a new database."""
+        self._run(EMPTY_TABLES, name)
+
+    def answers(self) -> bool:
+        try:
+            self._run("SELECT 1")
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    def _run(self, statement: str, database: str = "postgres") -> None:
+        with psycopg.connect(self.url(database), autocommit=True) as connection:
+            connection.execute(statement.encode())
+
+
+@contextmanager
+def running_server() -> Iterator[PostgresServer]:
+    """Start a server in a temporary folder, and stop and remove it at the end."""
+    programs = _programs()
+    user = _unprivileged_user()
+    # Not pytest's own folder: that one is closed to the user the server runs as.
+    with tempfile.TemporaryDirectory(prefix="slack-docebo-postgresql-") as temporary:
+        folder = Path(temporary)
+        if user is not None:
+            shutil.chown(folder, user)
+        data = folder / "data"
+        subprocess.run(
+            [programs / "initdb", "-D", data, "-U", USER, "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"],
+            check=True,
+            stdout=subprocess.DEVNULL,
+            user=user,
+            cwd=folder,
+        )
+        port = _free_port()
+        settings = ["listen_addresses=127.0.0.1", f"unix_socket_directories={folder}", *FAST]
+        with (folder / "log").open("wb") as log:
+            process = subprocess.Popen(
+                [programs / "postgres", "-D", data, "-p", str(port), *(f"-c{setting}" for setting in settings)],
+                stdout=log,
+                stderr=log,
+                user=user,
+                cwd=folder,
+            )
+        try:
+            server = PostgresServer(port)
+            _wait_for(server, process, folder / "log")
+            yield server
+        finally:
+            process.send_signal(signal.SIGINT)  # "fast shutdown": does not wait for clients
+            process.wait(PATIENCE)
+
+
+def _programs() -> Path:
+    on_path = shutil.which("initdb")
+    found = [Path(on_path)] if on_path else sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    if not found:
+        raise RuntimeError("PostgreSQL is not installed: run scripts/install-postgresql")
+    return found[-1].resolve().parent
+
+
+def _unprivileged_user() -> str | None:
+    """Return the user to run the server as: it refuses to run as root."""
+    if os.geteuid() != 0:
+        return None
+    names = {entry.pw_name for entry in pwd.getpwall()}
+    return "postgres" if "postgres" in names else "nobody"
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _wait_for(server: PostgresServer, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not server.answers():
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise RuntimeError(f"PostgreSQL did not start: {log.read_text()}")
+        time.sleep(0.05)
