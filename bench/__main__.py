@@ -1,0 +1,10 @@
+"""`python -m bench [NAME ...]`: run all benchmarks, or those named."""
+
+import sys
+from importlib import import_module
+
+NAMES = ("bulk_import",)
+
+if __name__ == "__main__":
+    for name in sys.argv[1:] or NAMES:
+        import_module(f"bench.{name}").main()
