@@ -25,7 +25,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--slack-port", type=int, default=0, help="port of Slack (a free one)")
     parser.add_argument("--docebo-port", type=int, default=0, help="port of Docebo (a free one)")
-    parser.add_argument("--latency-ms", type=float, default=0, help="time every API call takes on top (0)")
+    parser.add_argument("--latency-ms", type=float, default=0, help="time every API call takes at least (0)")
     parser.add_argument("--no-rate-limits", action="store_true", help="let Slack admit any number of calls")
     parser.add_argument(
         "--time-scale", type=float, default=1, help="length of a limit's window and of event retries: 0.1 is a tenth"

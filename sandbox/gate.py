@@ -36,16 +36,24 @@ class Gate:
         """Answer one call of *method*.
 
         *spoil* renders the faults whose answer differs from vendor to vendor; what it leaves alone is
-        carried out, with the fault in `request.state.fault` for the endpoint to act on.
+        carried out, with the fault in `request.state.fault` for the endpoint to act on. An answer takes the
+        latency as a whole: what carrying out takes is part of it.
         """
+        answer_due = asyncio.get_running_loop().time() + self.latency
+        response = await self._answer(method, request, carry_out, spoil)
+        await asyncio.sleep(max(0, answer_due - asyncio.get_running_loop().time()))
+        return response
+
+    async def _answer(
+        self, method: str, request: Request, carry_out: Endpoint, spoil: Callable[[Request, Fault], Response | None]
+    ) -> Response:
         self.counters.calls[method] += 1
         fault = self.faults.take(method)
         request.state.fault = fault
-        delay = self.latency + (float(fault.options.get("seconds", 5)) if fault and fault.kind == "slow" else 0)
-        if delay:
-            await asyncio.sleep(delay)
         if fault is None:
             return await carry_out(request)
+        if fault.kind == "slow":
+            await asyncio.sleep(float(fault.options.get("seconds", 5)))
         if fault.kind == "rate_limited":
             self.refused(method)
         match fault.kind:

@@ -158,6 +158,15 @@ class SlackApi:
     def users_info(self, arguments: Arguments, _fault: Fault | None) -> Reply:
         return {"user": self._shown(self._find(arguments), arguments)}
 
+    def users_lookup_by_email(self, arguments: Arguments, _fault: Fault | None) -> Reply:
+        try:
+            user = self.workspace.by_email(str(arguments.get("email", "")))
+        except KeyError:
+            raise SlackError("users_not_found") from None
+        if user["deleted"]:
+            raise SlackError("users_not_found")
+        return {"user": self._shown(user, {})}
+
     def users_profile_get(self, arguments: Arguments, _fault: Fault | None) -> Reply:
         profile = self._shown(self._find(arguments), arguments)["profile"]
         shown_here = {"bot_id", "api_app_id", "team", "guest_invited_by", "guest_expiration_ts"}
@@ -228,6 +237,7 @@ METHODS = {
     "team.info": Method(SlackApi.team_info, "team:read", 50),
     "team.profile.get": Method(SlackApi.team_profile_get, "users.profile:read", 50),
     "users.info": Method(SlackApi.users_info, "users:read", 100),
+    "users.lookupByEmail": Method(SlackApi.users_lookup_by_email, "users:read.email", 50),
     "users.list": Method(SlackApi.users_list, "users:read", 20),
     "users.profile.get": Method(SlackApi.users_profile_get, "users.profile:read", 100),
 }

@@ -75,6 +75,11 @@ class Workspace:
                 return user
         raise KeyError(email)
 
+    def of_kind(self, kind: str) -> list[User]:
+        """Return the users generated as this kind. Looks at everybody."""
+        population = self.population
+        return [self.at(index) for index in range(population.size) if population.kind(index) == kind]
+
     def add(
         self, first_name: str, last_name: str = "", email: str | None = None, changes: Mapping[str, Any] | None = None
     ) -> User:
@@ -121,7 +126,8 @@ class Workspace:
     def deactivate(self, user_id: str) -> User:
         index = self._position(user_id)
         user = self.at(index)
-        self._before_deactivation[index] = copy.deepcopy(user)
+        if not user["deleted"]:
+            self._before_deactivation[index] = copy.deepcopy(user)
         deactivate(user)
         return self._replace(index, user)
 

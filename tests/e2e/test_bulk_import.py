@@ -1,0 +1,165 @@
+"""The flow on a real Prefect server: what its user sees."""
+
+import csv
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from deployments.local import connection_settings
+from sandbox.server import Sandbox
+from tests.importing import ON
+
+USERS = 120
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox(users=USERS, rate_limits=False) as running:
+        yield running
+
+
+@pytest.fixture
+def installation(sandbox, prefect_api, tmp_path, monkeypatch) -> Iterator[Path]:
+    """An installation on the sandbox with everything switched on; its folder."""
+    sandbox.reset()
+    monkeypatch.chdir(tmp_path)
+    for name, value in connection_settings(sandbox.facts(), tmp_path).items():
+        monkeypatch.setenv(name, value)
+    set_rows(prefect_api, ON)
+    return tmp_path
+
+
+def set_rows(api: str, rows: dict[str, str]) -> None:
+    table = [{"integration": "SLACK", "key": key, "value": value} for key, value in rows.items()]
+    set_variable(api, table)
+
+
+def set_variable(api: str, value: object) -> None:
+    httpx.delete(f"{api}/variables/name/integration_settings")
+    if value is not None:
+        answer = httpx.post(f"{api}/variables/", json={"name": "integration_settings", "value": value})
+        answer.raise_for_status()
+
+
+async def run(**parameters):
+    from flows.bulk_import import bulk_import
+
+    return await bulk_import(**parameters, return_state=True)
+
+
+def artifacts(api: str, state) -> dict[str, dict]:
+    """The artifacts of the run by type."""
+    of_run = {"artifacts": {"flow_run_id": {"any_": [str(state.state_details.flow_run_id)]}}}
+    return {artifact["type"]: artifact for artifact in httpx.post(f"{api}/artifacts/filter", json=of_run).json()}
+
+
+async def test_a_dry_run_shows_everything_and_writes_nothing(installation, sandbox, prefect_api):
+    state = await run()
+
+    assert state.is_completed()
+    assert "POST /manage/v1/user/batch" not in sandbox.docebo_gate.counters.calls
+    shown = artifacts(prefect_api, state)
+    assert "| create | " in shown["markdown"]["data"]
+    assert "API calls: 5" in shown["markdown"]["data"]
+    table = json.loads(shown["table"]["data"])
+    assert {row["operation"] for row in table} == {"create", "update", "map"}
+    assert {row["outcome"] for row in table} == {"planned"}
+    assert "@" not in json.dumps(shown["table"])
+
+
+async def test_the_saved_plan_is_what_is_applied_and_a_second_run_writes_nothing(installation, sandbox, prefect_api):
+    planned = await run()
+    plan_id = planned.message.split()[1]
+
+    applied = await run(dry_run=False, plan_id=plan_id)
+    again = await run(dry_run=False)
+
+    assert f"plan {plan_id} (applied)" in applied.message
+    assert "progress" in artifacts(prefect_api, applied)
+    assert sandbox.docebo_gate.counters.rows["created"] == applied_count(applied.message, "created")
+    assert again.message.endswith(f"(applied): {USERS} left alone")
+    assert sandbox.docebo_gate.counters.calls["POST /manage/v1/user/batch"] == 2  # creations and updates, one each
+
+
+def applied_count(message: str, what: str) -> int:
+    return next(int(part.split()[-2]) for part in message.split(",") if part.endswith(what))
+
+
+async def test_the_full_list_is_on_disk_for_its_owner_and_holds_everybody(installation):
+    await run()
+
+    [csv_file], [json_file] = installation.glob("reports/*.csv"), installation.glob("reports/*.json")
+    with csv_file.open(encoding="utf-8", newline="") as lines:
+        rows = list(csv.DictReader(lines))
+    entries = json.loads(json_file.read_text())
+    assert len(rows) == len(entries) == USERS
+    assert [row["slack_id"] for row in rows] == [entry["slack_id"] for entry in entries]
+    assert csv_file.stat().st_mode & 0o077 == 0
+    assert json_file.stat().st_mode & 0o077 == 0
+    assert not any(cell.startswith(("=", "+", "-", "@")) for row in rows for cell in row.values())
+
+
+@pytest.mark.parametrize(
+    ("provision", "maps", "created", "mapped"),
+    [("true", "false", True, False), ("false", "true", False, True), ("false", "false", False, False)],
+)
+async def test_provisioning_and_mapping_work_each_alone_and_not_at_all(
+    installation, sandbox, prefect_api, provision, maps, created, mapped
+):
+    set_rows(prefect_api, {**ON, "PROVISION_SLACK_USER_DATA": provision, "MAP_SLACK_USER_DATA": maps})
+
+    state = await run(dry_run=False)
+
+    assert state.is_completed()
+    assert (sandbox.docebo_gate.counters.rows["created"] > 0) == created
+    assert ("mapped" in state.message) == mapped
+
+
+@pytest.mark.parametrize(
+    ("variables", "rows", "told"),
+    [
+        pytest.param({"SLACK_BOT_TOKEN": "xoxb-wrong"}, ON, "invalid_auth", id="wrong Slack token"),
+        pytest.param({"SLACK_API_URL": "http://127.0.0.1:9/api/"}, ON, "auth.test", id="wrong Slack address"),
+        pytest.param({"DOCEBO_CLIENT_SECRET": "wrong"}, ON, "invalid_client", id="wrong client secret"),
+        pytest.param({"DOCEBO_URL": "http://example.com"}, ON, "DOCEBO_URL should begin with https", id="no https"),
+        pytest.param(
+            {"SLACK_TEAM_ID": "T0OTHER"}, ON, "workspace T0SANDBOX, but this Docebo is linked", id="workspace"
+        ),
+        pytest.param({"DATABASE_URL": "sqlite:////proc/no/store.db"}, ON, "/proc/no/store.db", id="database"),
+        pytest.param({"SLACK_BOT_TOKEN": ""}, ON, "SLACK_BOT_TOKEN is not set", id="no Slack token"),
+        pytest.param({}, {**ON, "SCOPE_GUESTS": "x"}, "row SLACK | SCOPE_GUESTS", id="wrong row"),
+        pytest.param({}, {}, "row SLACK | NOTIFICATION_MAIL_ID is missing", id="missing rows"),
+        pytest.param({}, None, "python -m deployments.bootstrap", id="no Variable"),
+    ],
+)
+async def test_bad_input_is_one_line_that_says_what_to_do(
+    installation, prefect_api, monkeypatch, caplog, variables, rows, told
+):
+    monkeypatch.setattr("tasks.validate_connection.validate_connection.retries", 0)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    if rows is None:
+        set_variable(prefect_api, None)
+    else:
+        set_rows(prefect_api, rows)
+
+    state = await run()
+
+    assert state.is_failed()
+    assert told in state.message
+    assert "\n" not in state.message
+    assert "Traceback" not in caplog.text
+
+
+async def test_a_missing_mail_scope_is_found_by_name_before_the_first_page(installation, sandbox):
+    sandbox.slack.scopes = frozenset({"users:read"})
+
+    state = await run()
+    sandbox.slack.scopes = frozenset({"users:read", "users:read.email", "team:read"})
+
+    assert state.is_failed()
+    assert "users:read.email" in state.message
+    assert "users.list" not in sandbox.slack_gate.counters.calls
