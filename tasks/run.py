@@ -12,8 +12,11 @@ from prefect.client.schemas.objects import StateType
 from prefect.states import Completed, Failed, State
 from prefect.variables import Variable
 
+from slack_docebo.domain.planning import Outcome
+from slack_docebo.engine.incidents import Trouble
+from slack_docebo.engine.realtime import Served
 from slack_docebo.engine.report import Summary
-from slack_docebo.errors import AlreadyRunning, ChangeLimitExceeded, ConfigurationError, SyncError
+from slack_docebo.errors import AlreadyRunning, ChangeLimitExceeded, ConfigurationError, NotConfirmed, SyncError
 from slack_docebo.integration_settings import VARIABLE, IntegrationSettings, read_rows
 from slack_docebo.runtime import Runtime, open_runtime
 from slack_docebo.settings import load_settings
@@ -22,7 +25,11 @@ from slack_docebo.storage.gate import RunLock
 P = ParamSpec("P")
 S = TypeVar("S")
 T = TypeVar("T")
-OWN_STATES: dict[type[SyncError], str] = {ChangeLimitExceeded: "Refused", AlreadyRunning: "AlreadyRunning"}
+OWN_STATES: dict[type[SyncError], str] = {
+    ChangeLimitExceeded: Trouble.REFUSED,
+    NotConfirmed: Trouble.REFUSED,
+    AlreadyRunning: "AlreadyRunning",
+}
 
 
 @asynccontextmanager
@@ -31,12 +38,19 @@ async def open_run(name: str) -> AsyncIterator[Runtime]:
 
     Raises AlreadyRunning if a run of the same *name* is at work on the same Docebo, on this machine or another.
     """
+    async with open_resources() as runtime:
+        with RunLock(runtime.store, runtime.settings.docebo_url, name):
+            yield runtime
+
+
+@asynccontextmanager
+async def open_resources() -> AsyncIterator[Runtime]:
+    """Open a runtime like `open_run`, whoever else is at work."""
     _one_line_errors()
     settings = load_settings()
     behaviour = await integration_settings()
     async with open_runtime(settings, behaviour, run_id=prefect_runtime.flow_run.id or "") as runtime:
-        with RunLock(runtime.store, settings.docebo_url, name):
-            yield runtime
+        yield runtime
 
 
 async def integration_settings() -> IntegrationSettings:
@@ -49,19 +63,27 @@ async def integration_settings() -> IntegrationSettings:
     return read_rows(rows)
 
 
-def concluded(run: Callable[P, Awaitable[Summary]]) -> Callable[P, Awaitable[State[Any]]]:
+def concluded(run: Callable[P, Awaitable[Summary | Served]]) -> Callable[P, Awaitable[State[Any]]]:
     """Make a flow's end a state with one line that says what happened, and no traceback for what we know about."""
 
     @wraps(run)
     async def conclude(*args: P.args, **kwargs: P.kwargs) -> State[Any]:
         try:
-            return Completed(message=(await run(*args, **kwargs)).line)
+            summary = await run(*args, **kwargs)
+            return Completed(name=_trouble(summary), message=summary.line)
         except SyncError as error:
             if name := OWN_STATES.get(type(error)):
                 return State(type=StateType.FAILED, name=name, message=str(error))
             return Failed(message=str(error))
 
     return conclude
+
+
+def _trouble(summary: Summary | Served) -> str | None:
+    """Return the name of the state a run ends in that did its work, but not for everybody."""
+    if isinstance(summary, Served):
+        return Trouble.PARKED if summary.parked else None
+    return Trouble.PARTLY_FAILED if summary.count(outcome=Outcome.FAILED) else None
 
 
 async def side_by_side(one: Coroutine[Any, Any, S], other: Coroutine[Any, Any, T]) -> tuple[S, T]:

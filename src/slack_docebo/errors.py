@@ -13,9 +13,11 @@ SyncError
 ├── WorkspaceMismatch       not the workspace this Docebo is linked to
 ├── ChangeLimitExceeded     the plan is larger than the limits allow
 ├── TooManyRejected         Docebo refuses row after row: the run was stopped
+├── NotConfirmed            a reset that nobody asked for in so many words
 ├── AlreadyRunning          another run holds this Docebo
 ├── PlanNotApplicable       the saved plan cannot be applied
-└── StorageError            the database did not do its part
+├── StorageError            the database did not do its part
+└── UnverifiedRequest       it does not prove that it comes from Slack
 
 Messages never hold a secret, a name or an e-mail address: ids are enough to find the person.
 """
@@ -90,6 +92,10 @@ class TooManyRejected(SyncError):
     """Docebo refused a larger share of the rows than the settings allow; the rest was not sent."""
 
 
+class NotConfirmed(SyncError):
+    """The reset was not confirmed, or not started by a person; nothing was deleted."""
+
+
 class AlreadyRunning(SyncError):
     """Another run is at work on the same Docebo."""
 
@@ -100,3 +106,7 @@ class PlanNotApplicable(SyncError):
 
 class StorageError(SyncError):
     """The database is missing, not writable, full, or of another version."""
+
+
+class UnverifiedRequest(SyncError):
+    """The request does not prove that it comes from Slack; it is answered with 401 and otherwise ignored."""

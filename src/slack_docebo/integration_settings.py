@@ -6,7 +6,7 @@ In Prefect the table is the Variable `integration_settings`, a JSON list of obje
 import csv
 import io
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
@@ -19,6 +19,7 @@ from slack_docebo.errors import ConfigurationError
 
 VARIABLE = "integration_settings"
 INTEGRATION = "SLACK"
+MIRROR_EXAMPLE = "Slack ID, Slack Name, Slack Team"
 
 
 def _is_true(value: object) -> bool:
@@ -52,6 +53,22 @@ def _percent(value: object) -> int:
     if not digits.isdecimal() or int(digits) > 100:
         raise ValueError("write a percentage from 0 to 100")
     return int(digits)
+
+
+def _three_titles(value: object) -> tuple[str, ...]:
+    titles = _words(value)
+    if titles and (len(titles), len({title.casefold() for title in titles})) != (3, 3):
+        raise ValueError(
+            f"write the titles of three additional fields, like {MIRROR_EXAMPLE}, or leave the value empty"
+        )
+    return titles
+
+
+def _seconds(value: object) -> tuple[int, ...]:
+    words = _words(value)
+    if not all(word.isdecimal() for word in words):
+        raise ValueError("write seconds, comma-separated, like 30, 120, 600")
+    return tuple(map(int, words))
 
 
 Flag = Annotated[bool, BeforeValidator(_true_or_false)]
@@ -90,6 +107,11 @@ class IntegrationSettings(BaseModel):
     destination_branch: Annotated[int | None, BeforeValidator(lambda value: str(value).strip() or None)] = Field(
         None, ge=0, description="Id of the Docebo branch for new users. Empty: none."
     )
+    mirror_fields: Annotated[tuple[str, ...], BeforeValidator(_three_titles)] = Field(
+        (),
+        description="Titles of the Docebo user fields that show Slack id, name and workspace of a mapped user, like"
+        f" {MIRROR_EXAMPLE}. Empty: none.",
+    )
     leavers: Annotated[Leavers, BeforeValidator(_lower)] = Field(
         Leavers.KEEP, description="What happens when a person has left Slack: keep, unmap or deactivate."
     )
@@ -112,6 +134,14 @@ class IntegrationSettings(BaseModel):
         10, description="By how many percent Slack's list may be shorter than at the last complete read."
     )
 
+    realtime_retry_delays: Annotated[tuple[int, ...], BeforeValidator(_seconds)] = Field(
+        (30, 120, 600, 3600),
+        description="After how many seconds a Slack event that failed is tried again; after the last it is parked.",
+    )
+    inbox_keep_days: Annotated[int, BeforeValidator(lambda value: str(value).strip())] = Field(
+        30, ge=1, description="How many days Slack's events are kept after they were applied."
+    )
+
     def policy(self, team: str) -> Policy:
         """Return the rules' view of these settings for the workspace *team*."""
         return Policy(
@@ -131,6 +161,16 @@ class IntegrationSettings(BaseModel):
             out_of_scope_leaves=self.leavers_out_of_scope,
             protected=self.protected_accounts,
         )
+
+    def mirroring(self, rules: tuple[AttributeRule, ...]) -> Self:
+        """Return these settings with *rules*, which fill the mirrored fields, in the attribute mapping."""
+        added = tuple(rule for rule in rules if rule not in self.attributes)
+        taken = {rule.target for rule in self.attributes}
+        if doubled := [rule.target for rule in added if rule.target in taken]:
+            raise ConfigurationError(
+                f"{VARIABLE}: {doubled[0]} is one of MIRROR_FIELDS and the target of another rule in ATTRIBUTES"
+            )
+        return self.model_copy(update={"attributes": (*self.attributes, *added)})
 
     @property
     def written(self) -> dict[str, str]:
@@ -192,6 +232,18 @@ def rows_from_csv(text: str) -> list[dict[str, str]]:
     if not rows or not {"integration", "key", "value"} <= {str(name).strip().lower() for name in rows[0]}:
         raise ConfigurationError("the CSV file should have the columns Integration, Key and Value, and a row")
     return [{str(name).strip().lower(): cell or "" for name, cell in row.items()} for row in rows]
+
+
+def notification_mail_id(rows: object) -> str:
+    """Return where notifications go, "" for nowhere; the other rows may be wrong, for that is told by a notification."""
+    for row in rows if isinstance(rows, list) else ():
+        match {str(name).lower(): cell for name, cell in row.items()} if isinstance(row, dict) else {}:
+            case {"integration": str(integration), "key": str(key), "value": str(value)} if (
+                integration.strip().upper(),
+                key.strip().upper(),
+            ) == (INTEGRATION, "NOTIFICATION_MAIL_ID"):
+                return value.strip()
+    return ""
 
 
 def read_written(values: Mapping[str, str]) -> IntegrationSettings:

@@ -9,6 +9,7 @@ from pydantic import SecretStr
 from slack_docebo.clients.docebo import DoceboClient, open_docebo
 from slack_docebo.clients.docebo_auth import ClientCredentials, Grant, JwtBearer, Password
 from slack_docebo.clients.slack import SlackClient, open_slack
+from slack_docebo.domain.mirror import Mirror
 from slack_docebo.errors import ConfigurationError
 from slack_docebo.integration_settings import IntegrationSettings
 from slack_docebo.settings import Settings
@@ -39,9 +40,17 @@ class Runtime:
         self.slack = slack
         self.docebo = docebo
         self.run_id = run_id  # the Prefect flow run's id; it stands in the journal
+        self.mirror: Mirror | None = None  # known once the connection was validated
         self.begun = self.now()
         self.gate = BatchGate(store, settings.docebo_url, grace_seconds=settings.docebo_timeout_seconds)
         self.budget = CallBudget(store, settings.docebo_url, settings.docebo_calls_per_hour)
+
+    def mirror_into(self, mirror: Mirror) -> None:
+        """Read accounts with the fields of *mirror* and, as long as mappings are written, keep these in line, too."""
+        self.mirror = mirror
+        self.docebo.want_fields(mirror.field_ids)
+        if self.behaviour.map_slack_user_data:
+            self.behaviour = self.behaviour.mirroring(mirror.rules)
 
     def now(self) -> datetime:
         return datetime.now(UTC)
@@ -69,7 +78,7 @@ async def open_runtime(settings: Settings, behaviour: IntegrationSettings, *, ru
             ) as slack,
             open_docebo(
                 settings.docebo_url,
-                _grant(settings),
+                grant(settings),
                 timeout=settings.docebo_timeout_seconds,
                 before_call=budget.spend,
                 wanted_fields=frozenset(rule.field_id for rule in rules if rule.field_id),
@@ -80,7 +89,8 @@ async def open_runtime(settings: Settings, behaviour: IntegrationSettings, *, ru
         store.close()
 
 
-def _grant(settings: Settings) -> Grant:
+def grant(settings: Settings) -> Grant:
+    """Return the grant that the settings are for."""
     client = settings.docebo_client_id, settings.docebo_client_secret
     if settings.docebo_password:
         return Password(*client, settings.docebo_username, settings.docebo_password)

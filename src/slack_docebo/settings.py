@@ -2,7 +2,7 @@
 
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Self, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
@@ -28,14 +28,30 @@ def _is_loopback(host: str) -> bool:
 
 
 Url = Annotated[str, AfterValidator(_secure)]
+S = TypeVar("S", bound=BaseSettings)
 
 
-class Settings(BaseSettings):
-    """What differs between installations; secrets print as asterisks and stay out of error messages."""
+class NotificationSettings(BaseSettings):
+    """Who is told when something goes wrong; readable on its own, for it must work while other settings are wrong."""
 
     model_config = SettingsConfigDict(
         env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True
     )
+
+    smtp_host: str = Field("", description="Mail server for notifications to NOTIFICATION_MAIL_ID. Empty: no mail.")
+    smtp_port: int = Field(587, ge=1, le=65535, description="Its port. 465: encrypted from the first byte.")
+    smtp_username: str = Field("", description="Empty: the server is used without signing in.")
+    smtp_password: SecretStr | None = Field(None, description="The password of that user.")
+    smtp_from: str = Field("", description="Sender of the mails. Empty: slack-docebo@ and the mail server's name.")
+    smtp_starttls: bool = Field(True, description="false: unencrypted, for a mail server on this machine only.")
+    notification_urls: SecretStr | None = Field(
+        None,
+        description="Further places to notify, as Apprise URLs with spaces between them: https://github.com/caronc/apprise.",
+    )
+
+
+class Settings(NotificationSettings):
+    """What differs between installations; secrets print as asterisks and stay out of error messages."""
 
     slack_bot_token: SecretStr = Field(description="Bot token of the Slack app (xoxb-...).")
     slack_api_url: Url = Field("https://slack.com/api/", description="Base address of Slack's Web API.")
@@ -46,6 +62,27 @@ class Settings(BaseSettings):
     )
     slack_page_size: int = Field(200, ge=1, le=1000, description="Users per page; Slack recommends 200, takes 1000.")
     slack_calls_per_minute: int = Field(20, ge=1, description="Pace of the paged listing: 20 is Slack's tier 2.")
+
+    slack_signing_secret: SecretStr | None = Field(
+        None, description="Signing secret of the Slack app; the webhook needs it to tell Slack's requests from others."
+    )
+    slack_signing_secret_previous: SecretStr | None = Field(
+        None, description="The one before, accepted as well while the secret is being rotated."
+    )
+    slack_app_id: str = Field("", description="Id of the Slack app (A...). Set: events of other apps are dropped.")
+    slack_app_token: SecretStr | None = Field(
+        None, description="App-level token (xapp-...) with connections:write, for Socket Mode."
+    )
+    webhook_host: str = Field("127.0.0.1", description="Address the webhook listens on.")
+    webhook_public_url: Url | None = Field(
+        None, description="Where Slack sends events to, like https://hooks.acme.com/slack/events; `doctor` tries it."
+    )
+    webhook_port: int = Field(8400, ge=1, le=65535, description="Port the webhook listens on.")
+
+    prefect_api_url: str = Field("http://127.0.0.1:4200/api", description="Where the webhook asks for runs.")
+    prefect_api_auth_string: SecretStr | None = Field(
+        None, description="user:password, if Prefect's API asks for them."
+    )
 
     docebo_url: Url = Field(description="Address of the platform, like https://acme.docebosaas.com.")
     docebo_client_id: str = Field(description="Client id of the OAuth2 app in Docebo's API credentials.")
@@ -74,8 +111,17 @@ class Settings(BaseSettings):
 
 def load_settings() -> Settings:
     """Read the environment and `.env`; raise ConfigurationError that names each variable that is missing or wrong."""
+    return _read(Settings)
+
+
+def load_notification_settings() -> NotificationSettings:
+    """Read only what notifications need; raise ConfigurationError if a variable is wrong."""
+    return _read(NotificationSettings)
+
+
+def _read(kind: type[S]) -> S:
     try:
-        return Settings()
+        return kind()
     except ValidationError as error:
         problems = [_sentence(str(fault["loc"][0] if fault["loc"] else ""), fault) for fault in error.errors()]
         raise ConfigurationError(f"environment: {'; '.join(problems)} (see .env.example)") from None

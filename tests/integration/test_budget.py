@@ -86,3 +86,15 @@ async def test_processes_share_one_budget(store, database_url, clock):
 
     assert [type(outcome) for outcome in outcomes if outcome is not None] == [Waited] * 6
     assert shared[0].left() == 0
+
+
+async def test_a_clock_set_back_costs_no_more_than_the_usual_wait(store, clock):
+    spending = budget(store, clock, per_hour=12, burst=2)
+    await spending.spend()
+    await spending.spend()
+    clock.now -= 86_400
+    back = clock.now
+
+    await spending.spend()
+
+    assert clock.now - back == pytest.approx(300)

@@ -3,16 +3,22 @@
 import sys
 from importlib.metadata import version
 
-from cyclopts import App
+from cyclopts import App, CycloptsError
 from rich.console import Console
 
-from slack_docebo.cli import plans
+from slack_docebo.cli import events, manifest, mappings, plans
+from slack_docebo.cli.doctor import doctor
+from slack_docebo.cli.explain import explain
+from slack_docebo.cli.forget import forget
+from slack_docebo.cli.orphans import orphans
+from slack_docebo.cli.undo import undo
 from slack_docebo.errors import (
     AlreadyRunning,
     ChangeLimitExceeded,
     ConfigurationError,
     PlanNotApplicable,
     SyncError,
+    TooManyRejected,
 )
 
 EXIT_CODES: dict[type[SyncError], int] = {
@@ -20,8 +26,10 @@ EXIT_CODES: dict[type[SyncError], int] = {
     PlanNotApplicable: 2,
     ChangeLimitExceeded: 3,
     AlreadyRunning: 4,
+    TooManyRejected: 5,
 }
 FAILED = 1
+WRONG_USAGE = 2
 
 app = App(
     name="slack-docebo",
@@ -29,14 +37,24 @@ app = App(
     " usage, 3 refused by a limit, 4 another run is at work, 5 done in part.",
     version=version("slack-docebo"),
 )
+app.command(doctor)
+app.command(manifest.app)
 app.command(plans.app)
+app.command(mappings.app)
+app.command(events.app)
+app.command(explain)
+app.command(undo)
+app.command(orphans)
+app.command(forget)
 app.register_install_completion_command()
 
 
 def main() -> None:
     """Run one command; a known error is one line on standard error and the exit code for its kind."""
     try:
-        sys.exit(app())
+        sys.exit(app(exit_on_error=False))
+    except CycloptsError:  # printed already
+        sys.exit(WRONG_USAGE)
     except SyncError as error:
         Console(stderr=True).print(f"slack-docebo: {error}", style="red", highlight=False, markup=False, soft_wrap=True)
         sys.exit(next((code for kind, code in EXIT_CODES.items() if isinstance(error, kind)), FAILED))

@@ -24,6 +24,11 @@ def show_rows(rows: Sequence[Mapping[str, Any]], *, json: bool, empty: str) -> N
         Console().print(table)
 
 
+def note(text: str) -> None:
+    """Print a remark for people, out of the way of what programs read."""
+    Console(stderr=True).print(text, highlight=False, markup=False, soft_wrap=True)
+
+
 def show_json(value: Any) -> None:
     """Print *value* as JSON."""
     print(json_.dumps(value, ensure_ascii=False, indent=2, default=str))  # noqa: T201

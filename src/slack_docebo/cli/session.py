@@ -1,11 +1,13 @@
 """What a command works with: the store alone, or everything a run has."""
 
 import os
+import secrets
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
 import httpx
 
+from slack_docebo.cli.output import note
 from slack_docebo.errors import ConfigurationError
 from slack_docebo.integration_settings import VARIABLE, IntegrationSettings, read_rows, read_written
 from slack_docebo.runtime import Runtime, open_runtime
@@ -25,7 +27,10 @@ def open_store() -> Iterator[Store]:
 
 @asynccontextmanager
 async def open_session() -> AsyncIterator[Runtime]:
-    """Open everything a run has, with the table of settings from Prefect or, while that is down, of the last run."""
+    """Open everything a run has, with the table of settings from Prefect or, while that is down, of the last run.
+
+    A Prefect that answers and has no table is not down: then the settings are missing, and that is an error.
+    """
     settings = load_settings()
     behaviour = await _behaviour_from_prefect()
     if behaviour is None:
@@ -36,7 +41,8 @@ async def open_session() -> AsyncIterator[Runtime]:
                 f"Prefect is out of reach, and no run has left its {VARIABLE}: set PREFECT_API_URL or start the server"
             )
         behaviour = read_written({key: str(value) for key, value in plans[0].settings.items()})
-    async with open_runtime(settings, behaviour, run_id="command-line") as runtime:
+        note(f"Prefect is out of reach: going by the {VARIABLE} of the last run, plan {plans[0].id}")
+    async with open_runtime(settings, behaviour, run_id=f"command-line-{secrets.token_hex(4)}") as runtime:
         yield runtime
 
 
@@ -48,6 +54,10 @@ async def _behaviour_from_prefect() -> IntegrationSettings | None:
             answer = await http.get(f"{api.rstrip('/')}/variables/name/{VARIABLE}")
     except httpx.HTTPError:
         return None
+    if answer.status_code == httpx.codes.NOT_FOUND:
+        raise ConfigurationError(f"Prefect has no Variable {VARIABLE}: make it with `python -m deployments.bootstrap`")
+    if answer.status_code in {httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN}:
+        raise ConfigurationError("Prefect refuses the login: check PREFECT_API_AUTH_STRING")
     return read_rows(answer.json()["value"]) if answer.status_code == httpx.codes.OK else None
 
 

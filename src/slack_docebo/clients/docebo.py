@@ -98,6 +98,10 @@ class DoceboClient:
         self._writing = asyncio.Lock()  # Docebo forbids concurrent batches
         self.calls: Counter[str] = Counter()
 
+    def want_fields(self, field_ids: Iterable[int]) -> None:
+        """Read accounts with these additional fields, too."""
+        self._wanted_fields |= frozenset(field_ids)
+
     async def session(self) -> Session:
         """Return the user the credentials stand for."""
         return session_of(await self._get("session", "/manage/v1/user/session"))

@@ -31,7 +31,7 @@ from slack_docebo.errors import (
 BASE_URL = "https://slack.com/api/"
 
 # Calls a minute by the tier of each method; users.list (tier 2) is paced by the caller.
-PACES = {"users.info": 100, "team.info": 50, "team.profile.get": 50, "auth.test": 600}
+PACES = {"users.info": 100, "users.lookupByEmail": 50, "team.info": 50, "team.profile.get": 50, "auth.test": 600}
 
 ADVICE = {
     "invalid_auth": "the token is not valid, or this network address is not allowed; check the token",
@@ -52,7 +52,7 @@ PASSING = frozenset({
     "ratelimited", "internal_error", "fatal_error", "service_unavailable", "request_timeout",
     "team_added_to_org", "org_login_required",
 })  # fmt: skip
-ABSENT = frozenset({"user_not_found", "user_not_visible"})
+ABSENT = frozenset({"user_not_found", "users_not_found", "user_not_visible"})
 NOTHING: Mapping[str, Any] = {}
 
 # slack_sdk writes whole replies, that is people, to its log, and even composes those lines for a logger that was never
@@ -163,13 +163,14 @@ class SlackClient:
 
     async def user(self, slack_id: str) -> SourceUser | None:
         """Return one user, or None if Slack does not know or does not show it."""
-        try:
-            body, _ = await self._call("users.info", user=slack_id, include_locale=self._with_locale)
-        except _NoSuchUser:
-            return None
-        if not _has_id(body.get("user")):
-            raise ContractViolation("users.info", "the answer holds no user with an id")
-        return source_user(body["user"])
+        return await self._one("users.info", user=slack_id, include_locale=self._with_locale)
+
+    async def find_user(self, email: str) -> SourceUser | None:
+        """Return the user with this address, or None; Slack hides the deactivated ones from this search.
+
+        The locale is missing: this method does not give it.
+        """
+        return await self._one("users.lookupByEmail", email=email)
 
     async def profile_fields(self) -> dict[str, str]:
         """Return the labels of the workspace's custom profile fields by their ids."""
@@ -178,6 +179,15 @@ class SlackClient:
         if not isinstance(profile, dict):
             raise ContractViolation("team.profile.get", "the answer holds no profile")
         return {field["id"]: _text(field.get("label")) for field in profile.get("fields") or () if _has_id(field)}
+
+    async def _one(self, method: str, **params: Any) -> SourceUser | None:
+        try:
+            body, _ = await self._call(method, **params)
+        except _NoSuchUser:
+            return None
+        if not _has_id(body.get("user")):
+            raise ContractViolation(method, "the answer holds no user with an id")
+        return source_user(body["user"])
 
     async def _call(self, method: str, *, verb: str = "GET", **params: Any) -> tuple[dict[str, Any], Mapping[str, str]]:
         try:
@@ -228,7 +238,7 @@ async def open_slack(
         cookie_jar=aiohttp.DummyCookieJar(),
     ) as session:
         web = AsyncWebClient(secret, base_url=base_url, session=session, logger=_sdk_log, retry_handlers=[])
-        web.proxy = _proxy(base_url)  # replaces slack_sdk's own choice, which ignores NO_PROXY
+        web.proxy = proxy_for(base_url)  # replaces slack_sdk's own choice, which ignores NO_PROXY
         yield SlackClient(
             web,
             page_size=page_size,
@@ -338,7 +348,8 @@ def _translated(method: str, error: SlackApiError) -> RemoteError:
     return NotJson(method, status=status) if status == 200 else Rejected(method, status=status)
 
 
-def _proxy(base_url: str) -> str | None:
+def proxy_for(base_url: str) -> str | None:
+    """Return the proxy that the environment names for *base_url*, NO_PROXY respected."""
     address = urlsplit(base_url)
     proxies = getproxies()
     if address.hostname is None or proxy_bypass(address.netloc):

@@ -56,6 +56,7 @@ class Operation:
     maps: bool = False  # the mapping row is written together with the outcome
     fingerprint: str = ""
     echo: str = ""
+    prior: Mapping | None = None  # the mapping that is replaced or removed: what undoing brings back
 
 
 class Leavers(StrEnum):
@@ -86,8 +87,10 @@ class Planner:
     def __init__(self, policy: Policy, accounts: Accounts) -> None:
         self.policy = policy
         self.people = 0  # looked after: in scope, or leavers with a mapping
+        self.no_echo: list[str] = []  # Slack ids whose account was seen in line, whatever it once read back
         self._accounts = accounts
         self._given: dict[int, str] = {}
+        self._newcomers: dict[str, str] = {}  # Slack id by address: usernames are unique, and Slack may list one twice
 
     def match(self, user: SourceUser, mapping: Mapping | None) -> Match:
         """Return which account *user* is, looking only at people in scope."""
@@ -106,7 +109,7 @@ class Planner:
         if found.problem:
             return self._operation(user, Kind.LEAVE, found.problem)
         if found.account is None:
-            return self._plan_newcomer(user)
+            return self._plan_newcomer(user, mapping)
         account = found.account
         owner = self._given.setdefault(account.docebo_id, holder or user.slack_id)
         if owner != user.slack_id:
@@ -119,8 +122,12 @@ class Planner:
         Trusted is that the target still holds what was last written to it.
         """
         if against := self.policy.scope.reason_against(user):
-            needs_account = mapping is not None and self.policy.leavers is Leavers.DEACTIVATE
+            leaves = mapping is not None and mapping.fingerprint != DEACTIVATED and self._has_left(user)
+            needs_account = leaves and self.policy.leavers is Leavers.DEACTIVATE
             return None if needs_account else self._plan_absent(user, mapping, against)
+        if not (self.policy.provision or self.policy.map):
+            self.people += 1
+            return self._operation(user, Kind.LEAVE, "provisioning and mapping are off")
         if not (mapping and self.policy.provision and self.policy.map):
             return None
         if (mapping.slack_name, mapping.fingerprint) != (user.handle, self._fingerprint(user)):
@@ -133,29 +140,41 @@ class Planner:
         user = SourceUser(mapping.slack_id, mapping.slack_team, handle=mapping.slack_name)
         return self._plan_leaver(user, mapping, "no longer in Slack")
 
-    def _plan_newcomer(self, user: SourceUser) -> Operation:
+    def _plan_newcomer(self, user: SourceUser, mapping: Mapping | None) -> Operation:
         if not self.policy.provision:
             return self._operation(user, Kind.LEAVE, "no account, and provisioning is off")
         if namesake := self._accounts.with_username(user.email):
             return self._operation(user, Kind.LEAVE, f"the username is taken by account {namesake.docebo_id}", namesake)
-        attributes = {"username": user.email, **wanted(user, self.policy.rules, creating=True)}
+        address = folded(user.email)
+        if first := self._newcomers.get(address):
+            return self._operation(user, Kind.LEAVE, f"an account with this address is created for {first}")
+        self._newcomers[address] = user.slack_id
         return self._operation(
-            user, Kind.CREATE, "new", changes=attributes, maps=self.policy.map, fingerprint=self._fingerprint(user)
+            user,
+            Kind.CREATE,
+            "new" if mapping is None else f"account {mapping.docebo_id} is gone",
+            changes={"username": user.email, **wanted(user, self.policy.rules, creating=True)},
+            maps=self.policy.map,
+            fingerprint=self._fingerprint(user),
+            prior=mapping,
         )
 
     def _plan_known(self, user: SourceUser, mapping: Mapping | None, account: Account, by: str) -> Operation:
         prior = mapping if mapping and mapping.docebo_id == account.docebo_id else None
         if not self.policy.provision:
-            return self._plan_mapping(user, prior, account, by, "in line, and provisioning is off")
-        if shield := self._shield(account):
-            return self._plan_mapping(user, prior, account, by, shield)
+            # Nothing vouches for the attributes, but that we deactivated the account stays known.
+            known = DEACTIVATED if prior and prior.fingerprint == DEACTIVATED else ""
+            return self._plan_mapping(user, mapping, account, by, "in line, and provisioning is off", known)
+        if shield := shielded(account, self.policy.protected):
+            return self._plan_mapping(user, mapping, account, by, shield)
         print_, echo = self._fingerprint(user), ""
-        changes, before = self._changes(user, account, returned=prior is not None and prior.fingerprint == DEACTIVATED)
+        returned = prior is not None and prior.fingerprint == DEACTIVATED
+        changes, before = self._changes(user, account, returned=returned)
         if changes and prior and prior.fingerprint == print_:  # written before, and yet read back otherwise
             echo = fingerprint({name: str(value) for name, value in before.items()})
             if echo == prior.echo:
                 kept = f"Docebo keeps its own form of {', '.join(changes)}"
-                return self._plan_mapping(user, prior, account, by, kept, print_)
+                return self._plan_mapping(user, mapping, account, by, kept, print_, echo)
         if changes:
             differs = f"differs: {', '.join(changes)}"
             return self._operation(
@@ -165,19 +184,32 @@ class Planner:
                 account,
                 changes=changes,
                 before=before,
-                maps=self.policy.map,
+                maps=self.policy.map or returned,  # else the row would go on to say that we deactivated the account
                 fingerprint=print_,
                 echo=echo,
+                prior=mapping,
             )
-        return self._plan_mapping(user, prior, account, by, "in line", print_)
+        if prior and prior.echo:
+            self.no_echo.append(user.slack_id)
+        return self._plan_mapping(user, mapping, account, by, "in line", print_)
 
     def _plan_mapping(
-        self, user: SourceUser, prior: Mapping | None, account: Account, by: str, otherwise: str, fingerprint: str = ""
+        self,
+        user: SourceUser,
+        mapping: Mapping | None,
+        account: Account,
+        by: str,
+        otherwise: str,
+        fingerprint: str = "",
+        echo: str = "",
     ) -> Operation:
-        as_it_was = prior is not None and (prior.slack_name, prior.fingerprint) == (user.handle, fingerprint)
+        row = (account.docebo_id, user.handle, fingerprint)
+        as_it_was = mapping is not None and (mapping.docebo_id, mapping.slack_name, mapping.fingerprint) == row
         if as_it_was or not self.policy.map:
             return self._operation(user, Kind.LEAVE, otherwise, account)
-        return self._operation(user, Kind.MAP, f"found by {by}", account, maps=True, fingerprint=fingerprint)
+        return self._operation(
+            user, Kind.MAP, f"found by {by}", account, maps=True, fingerprint=fingerprint, echo=echo, prior=mapping
+        )
 
     def _changes(
         self, user: SourceUser, account: Account, *, returned: bool
@@ -190,23 +222,27 @@ class Planner:
         return changes, before
 
     def _plan_absent(self, user: SourceUser, mapping: Mapping | None, against: str) -> Operation:
-        left = user.deactivated or user.forgotten or self.policy.out_of_scope_leaves
-        if mapping is None or not left:
+        if mapping is None or not self._has_left(user):
             return self._operation(user, Kind.LEAVE, against)
         return self._plan_leaver(user, mapping, against)
+
+    def _has_left(self, user: SourceUser) -> bool:
+        return user.deactivated or user.forgotten or self.policy.out_of_scope_leaves
 
     def _plan_leaver(self, user: SourceUser, mapping: Mapping, why: str) -> Operation:
         self.people += 1
         account = self._accounts.get(mapping.docebo_id)
         if mapping.fingerprint == DEACTIVATED:
             return self._operation(user, Kind.LEAVE, f"{why}; deactivated before", account)
-        if self.policy.leavers is Leavers.KEEP or (self.policy.leavers is Leavers.UNMAP and not self.policy.map):
+        if self.policy.leavers is Leavers.KEEP:
             return self._operation(user, Kind.LEAVE, why, account)
         if self.policy.leavers is Leavers.UNMAP or account is None:
-            return self._operation(user, Kind.UNMAP, why, docebo_id=mapping.docebo_id)
+            if not self.policy.map:
+                return self._operation(user, Kind.LEAVE, f"{why}; mapping is off", account)
+            return self._operation(user, Kind.UNMAP, why, docebo_id=mapping.docebo_id, prior=mapping)
         if not self.policy.provision:
             return self._operation(user, Kind.LEAVE, f"{why}; provisioning is off", account)
-        if shield := self._shield(account):
+        if shield := shielded(account, self.policy.protected):
             return self._operation(user, Kind.LEAVE, f"{why}; {shield}", account)
         if not account.active:
             return self._operation(user, Kind.LEAVE, f"{why}; inactive already", account)
@@ -217,18 +253,10 @@ class Planner:
             account,
             changes={"active": False},
             before={"active": True},
-            maps=self.policy.map,
+            maps=True,  # the row is there, and has to say who deactivated the account
             fingerprint=DEACTIVATED,
+            prior=mapping,
         )
-
-    def _shield(self, account: Account) -> str:
-        """Return why *account* is never touched, or ""."""
-        if account.administrator:
-            return "administrator account, never touched"
-        keys = (folded(account.username), folded(account.email), str(account.docebo_id))
-        if any(fnmatchcase(key, folded(pattern)) for pattern in self.policy.protected for key in keys):
-            return "protected account, never touched"
-        return ""
 
     def _fingerprint(self, user: SourceUser) -> str:
         return fingerprint(wanted(user, self.policy.rules, creating=False))
@@ -246,6 +274,7 @@ class Planner:
         maps: bool = False,
         fingerprint: str = "",
         echo: str = "",
+        prior: Mapping | None = None,
     ) -> Operation:
         return Operation(
             slack_id=user.slack_id,
@@ -259,4 +288,15 @@ class Planner:
             maps=maps,
             fingerprint=fingerprint,
             echo=echo,
+            prior=prior,
         )
+
+
+def shielded(account: Account, protected: Sequence[str]) -> str:
+    """Return why *account* is never touched, or ""; *protected* are patterns on username, e-mail or Docebo id."""
+    if account.administrator:
+        return "administrator account, never touched"
+    keys = (folded(account.username), folded(account.email), str(account.docebo_id))
+    if any(fnmatchcase(key, folded(pattern)) for pattern in protected for key in keys):
+        return "protected account, never touched"
+    return ""

@@ -7,7 +7,7 @@ from slack_docebo.domain.attributes import current_value, same
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.people import Account, Mapping
 from slack_docebo.domain.planning import Kind, Operation, Outcome, Value
-from slack_docebo.errors import ChangeLimitExceeded, OutcomeUnknown, TooManyRejected
+from slack_docebo.errors import ChangeLimitExceeded, OutcomeUnknown, PlanNotApplicable, TooManyRejected
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.mappings import MappingRepository
 from slack_docebo.storage.plans import PlanRepository, PlanState, Result
@@ -16,21 +16,25 @@ Numbered = tuple[int, Operation]  # an operation with its place in the plan
 Progress = Callable[[int], Awaitable[None]]
 BATCH = 100  # the most rows Docebo is known to take in one call
 UNANSWERED = 3  # calls in a row whose answer was lost, after which a run gives up
+APPLICABLE = frozenset({PlanState.PLANNED, PlanState.REFUSED, PlanState.APPLYING, PlanState.PARTLY_APPLIED})
 
 
 def begin(runtime: Runtime, plan_id: str) -> None:
     """Take the plan into work; raise ChangeLimitExceeded, and leave it refused, if it is over a limit.
 
-    A plan that was refused or cut off before has been looked at since: it is let through.
+    Only the run that made the plan is refused: who takes up exactly this plan later has looked at it.
     """
     with runtime.store.transaction() as connection:
         plans = PlanRepository(connection)
         plan = plans.read(plan_id)
+        if plan.state not in APPLICABLE:
+            raise PlanNotApplicable(f"plan {plan_id} is {plan.state}: make a new one with a dry run")
         over = plan.facts.get("over_limit") if plan.flow_run == runtime.run_id else None
         plans.set_state(plan_id, PlanState.REFUSED if over else PlanState.APPLYING)
     if isinstance(over, list) and over:
         raise ChangeLimitExceeded(
-            f"nothing was written: {'; '.join(over)}. Look at plan {plan_id}; if it is right, apply exactly that plan"
+            f"nothing was written: {'; '.join(over)}. Look at plan {plan_id}; if it is right, let exactly that plan"
+            f" through: run the flow with plan_id={plan_id} and dry_run off, or `slack-docebo plan apply {plan_id}`"
         )
 
 

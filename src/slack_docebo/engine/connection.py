@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from slack_docebo.clients.docebo import Session
 from slack_docebo.clients.slack import Identity
+from slack_docebo.engine.mirror import find_mirror
 from slack_docebo.errors import AccessDenied, ConfigurationError, WorkspaceMismatch
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.links import LinkRepository
@@ -23,10 +24,10 @@ class Workspace:
     name: str
 
 
-async def validate(runtime: Runtime) -> Workspace:
+async def validate(runtime: Runtime, *, pin: bool = True) -> Workspace:
     """Return the workspace if everything a run needs is in place; raise an error that says what is not.
 
-    The first workspace that passes is kept as the one linked to this Docebo, unless one is configured.
+    The first workspace that passes is kept as the one linked to this Docebo, unless one is configured or *pin* is off.
     """
     identity, session = await asyncio.gather(runtime.slack.identify(), runtime.docebo.session())
     _check_scopes(runtime, identity)
@@ -42,7 +43,7 @@ async def validate(runtime: Runtime) -> Workspace:
                 f"the token belongs to workspace {workspace.team}, but this Docebo is linked to {expected}:"
                 " use a token of that workspace, or set SLACK_TEAM_ID if the link shall change"
             )
-        if linked is None or linked.slack_team != workspace.team:
+        if pin and (linked is None or linked.slack_team != workspace.team):
             links.pin(runtime.settings.docebo_url, workspace.team, workspace.name, now=runtime.now())
     return workspace
 
@@ -76,11 +77,15 @@ async def _workspace(runtime: Runtime, identity: Identity) -> Workspace:
 
 async def _check_fields(runtime: Runtime) -> None:
     wanted = {rule.field_id: rule for rule in runtime.behaviour.attributes if rule.field_id}
-    if not wanted:
+    mirrored = runtime.behaviour.mirror_fields
+    if not (wanted or mirrored):
         return
-    known = {field.id for field in await runtime.docebo.user_fields()}
+    fields = await runtime.docebo.user_fields()
+    known = {field.id for field in fields}
     if unknown := sorted(str(rule) for field_id, rule in wanted.items() if field_id not in known):
         raise ConfigurationError(
             f"integration_settings: row SLACK | ATTRIBUTES: Docebo has no such additional field: {', '.join(unknown)};"
             f" there are {', '.join(map(str, sorted(known))) or 'none'}"
         )
+    if mirrored:
+        runtime.mirror_into(find_mirror(fields, mirrored))

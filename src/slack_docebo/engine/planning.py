@@ -4,10 +4,12 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from sqlalchemy import Connection
+
 from slack_docebo.domain.guards import exceeded
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.people import SourceUser
-from slack_docebo.domain.planning import Kind, Planner
+from slack_docebo.domain.planning import Kind, Operation, Planner
 from slack_docebo.engine.connection import Workspace
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.mappings import MappingRepository
@@ -30,8 +32,20 @@ async def make_plan(
     *proven* says that *people* is the whole source: only then is anybody taken to have left who is not in it, and
     only when the target was read, too.
     """
-    plan_id = new_plan_id()
+    plan_id = open_plan(runtime, workspace, kind)
     planner = Planner(runtime.behaviour.policy(workspace.team), accounts)
+    planned = 0
+    for page in people:
+        planned += await asyncio.to_thread(_plan_page, runtime, workspace, planner, plan_id, planned, page, trusting)
+    if proven and not trusting:
+        planned += await asyncio.to_thread(_plan_gone, runtime, workspace, planner, plan_id, planned)
+    close_plan(runtime, plan_id, looked_after=planner.people)
+    return plan_id
+
+
+def open_plan(runtime: Runtime, workspace: Workspace, kind: PlanKind) -> str:
+    """Store the header of a plan that is not whole yet, and return its id."""
+    plan_id = new_plan_id()
     with runtime.store.transaction() as connection:
         PlanRepository(connection).create(
             Plan(
@@ -46,21 +60,41 @@ async def make_plan(
                 settings=runtime.behaviour.written,
             )
         )
-    planned = 0
-    for page in people:
-        planned += await asyncio.to_thread(_plan_page, runtime, workspace, planner, plan_id, planned, page, trusting)
-    if proven and not trusting:
-        planned += await asyncio.to_thread(_plan_gone, runtime, workspace, planner, plan_id, planned)
+    return plan_id
+
+
+def close_plan(runtime: Runtime, plan_id: str, *, looked_after: int, **facts: object) -> None:
+    """Note that the plan is whole, and which limits it exceeds; percentages are of the people *looked_after*."""
     with runtime.store.transaction() as connection:
         plans = PlanRepository(connection)
         sizes = Counter[Kind]()
         for operation, _, _, count in plans.tally(plan_id):
             sizes[operation] += count
         over = exceeded(
-            sizes, planner.people, runtime.behaviour.limits, minimum_sample=runtime.behaviour.limit_minimum_sample
+            sizes, looked_after, runtime.behaviour.limits, minimum_sample=runtime.behaviour.limit_minimum_sample
         )
-        plans.set_state(plan_id, PlanState.PLANNED, facts={"looked_after": planner.people, "over_limit": over})
-    return plan_id
+        plans.set_state(plan_id, PlanState.PLANNED, facts={"looked_after": looked_after, "over_limit": over, **facts})
+
+
+def plan_people(
+    connection: Connection, team: str, planner: Planner, users: Sequence[SourceUser], *, trusting: bool = False
+) -> list[Operation]:
+    """Return the operation for each of *users*. Mappings are looked up for them alone: a whole table is large."""
+    repository = MappingRepository(connection)
+    mappings = repository.of(team, [user.slack_id for user in users])
+    pairs = [(user, mappings.get(user.slack_id)) for user in users]
+    matches = {user.slack_id: planner.match(user, mapping) for user, mapping in pairs}
+    found = [match.account.docebo_id for match in matches.values() if match.account]
+    holders = repository.holders(team, found)
+    operations = []
+    for user, mapping in pairs:
+        operation = planner.plan_trusting(user, mapping) if trusting else None
+        if operation is None:
+            match = matches[user.slack_id]
+            holder = holders.get(match.account.docebo_id, "") if match.account else ""
+            operation = planner.plan(user, mapping, match, holder)
+        operations.append(operation)
+    return operations
 
 
 def _plan_page(
@@ -72,23 +106,13 @@ def _plan_page(
     users: Sequence[SourceUser],
     trusting: bool,
 ) -> int:
-    """Plan and store one page. Mappings are looked up by the page, for a whole table of them is large."""
+    """Plan and store one page."""
     with runtime.store.transaction() as connection:
-        repository = MappingRepository(connection)
-        mappings = repository.of(workspace.team, [user.slack_id for user in users])
-        pairs = [(user, mappings.get(user.slack_id)) for user in users]
-        matches = {user.slack_id: planner.match(user, mapping) for user, mapping in pairs}
-        found = [match.account.docebo_id for match in matches.values() if match.account]
-        holders = repository.holders(workspace.team, found)
-        operations = []
-        for user, mapping in pairs:
-            operation = planner.plan_trusting(user, mapping) if trusting else None
-            if operation is None:
-                match = matches[user.slack_id]
-                holder = holders.get(match.account.docebo_id, "") if match.account else ""
-                operation = planner.plan(user, mapping, match, holder)
-            operations.append(operation)
+        operations = plan_people(connection, workspace.team, planner, users, trusting=trusting)
         PlanRepository(connection).add(plan_id, first, operations)
+        # An observation like the proven read, kept even by a dry run.
+        MappingRepository(connection).forget_echoes(workspace.team, planner.no_echo)
+    planner.no_echo.clear()
     return len(operations)
 
 

@@ -71,14 +71,19 @@ async def read_changed(runtime: Runtime, workspace: Workspace, people: Iterable[
     planner = Planner(runtime.behaviour.policy(workspace.team), Accounts())
     changed: list[tuple[SourceUser, Mapping | None]] = []
     with runtime.store.reading() as connection:
-        last = ReadRepository(connection).last(_target(runtime))
         mappings = MappingRepository(connection)
         for page in people:
             known = mappings.of(workspace.team, [user.slack_id for user in page])
             pairs = ((user, known.get(user.slack_id)) for user in page)
             changed += [pair for pair in pairs if planner.plan_trusting(*pair) is None]
-    affordable = max(FEW, (last.people if last else 0) // (DOCEBO_PAGE * CALLS_PER_LOOK_UP))
-    return await (look_up(runtime, changed) if len(changed) <= affordable else read_target(runtime))
+    return await (look_up(runtime, changed) if are_few(runtime, len(changed)) else read_target(runtime))
+
+
+def are_few(runtime: Runtime, people: int) -> bool:
+    """Tell whether looking up so many *people* one by one takes no more calls than listing every account."""
+    with runtime.store.reading() as connection:
+        last = ReadRepository(connection).last(_target(runtime))
+    return people <= max(FEW, (last.people if last else 0) // (DOCEBO_PAGE * CALLS_PER_LOOK_UP))
 
 
 async def look_up(runtime: Runtime, people: Iterable[tuple[SourceUser, Mapping | None]]) -> Accounts:

@@ -1,63 +1,118 @@
 """Rechecking a saved plan: what has changed since it was made is skipped, never overwritten."""
 
-from slack_docebo.domain.matching import Accounts
-from slack_docebo.domain.planning import Kind, Operation, Outcome
-from slack_docebo.engine.applying import account_of, holds, record
+from dataclasses import dataclass
+
+from slack_docebo.domain.matching import Accounts, MatchBy
+from slack_docebo.domain.people import Mapping
+from slack_docebo.domain.planning import Kind, Operation, Outcome, Policy, shielded
+from slack_docebo.engine.applying import APPLICABLE, account_of, holds, record
 from slack_docebo.engine.connection import Workspace
 from slack_docebo.errors import PlanNotApplicable
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.mappings import MappingRepository
-from slack_docebo.storage.plans import PlanRepository, PlanState, Result
+from slack_docebo.storage.plans import Plan, PlanKind, PlanRepository, PlanState, Result
 
 CHUNK = 500
-APPLICABLE = frozenset({PlanState.PLANNED, PlanState.REFUSED, PlanState.APPLYING, PlanState.PARTLY_APPLIED})
+TO_ACCOUNTS = (Kind.CREATE, Kind.UPDATE, Kind.DEACTIVATE)
+CUT_OFF = frozenset({PlanState.APPLYING, PlanState.PARTLY_APPLIED})
+SAVED = frozenset({PlanKind.BULK_IMPORT, PlanKind.REALTIME_SYNC, PlanKind.UNDO})
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What an operation meets today."""
+
+    accounts: Accounts
+    policy: Policy
+    mapping: Mapping | None = None  # of the operation's Slack user
+    holder: str = ""  # Slack id to whom the operation's account is mapped
 
 
 def recheck(runtime: Runtime, workspace: Workspace, plan_id: str, accounts: Accounts) -> int:
     """Mark each operation of the plan that the target of today rules out as skipped; return how many there were.
 
-    Raises PlanNotApplicable if the plan does not exist, was applied before, or is for another workspace or Docebo.
+    In a plan that was cut off, what was carried out without being recorded is recorded now. Raises PlanNotApplicable
+    if the plan does not exist, was applied before, is for another workspace or Docebo, or is at odds with the settings.
     """
     with runtime.store.reading() as connection:
-        plan = PlanRepository(connection).read(plan_id)
-    if plan.state not in APPLICABLE:
-        raise PlanNotApplicable(f"plan {plan_id} is {plan.state}: make a new one with a dry run")
-    if (plan.docebo, plan.slack_team) != (runtime.settings.docebo_url, workspace.team):
-        raise PlanNotApplicable(f"plan {plan_id} was made for workspace {plan.slack_team} and {plan.docebo}")
+        plans = PlanRepository(connection)
+        plan = plans.read(plan_id)
+        pending = {kind for kind in Kind if plans.pending(plan_id, kind, 1)}
+    _check_applicable(runtime, workspace, plan, pending)
+    policy = runtime.behaviour.policy(workspace.team)
     skipped = 0
-    for kind in (Kind.CREATE, Kind.UPDATE, Kind.DEACTIVATE, Kind.MAP):
+    for kind in pending:
         after = -1
         while True:
             with runtime.store.reading() as connection:
-                pending = PlanRepository(connection).pending(plan_id, kind, CHUNK, after=after)
-                teams = {operation.slack_team for _, operation in pending}
-                ids = [operation.docebo_id for _, operation in pending if operation.docebo_id is not None]
+                some = PlanRepository(connection).pending(plan_id, kind, CHUNK, after=after)
                 mappings = MappingRepository(connection)
-                holders = {team: mappings.holders(team, ids) for team in teams}
-            if not pending:
+                rows = mappings.of(workspace.team, [operation.slack_id for _, operation in some])
+                ids = [operation.docebo_id for _, operation in some if operation.docebo_id is not None]
+                holders = mappings.holders(workspace.team, ids)
+            if not some:
                 break
-            after = pending[-1][0]
-            results = [
-                Result(seq, Outcome.SKIPPED, error=reason)
-                for seq, operation in pending
-                if (reason := reason_to_skip(operation, accounts, holders[operation.slack_team]))
-            ]
-            record(runtime, plan_id, pending, results)
-            skipped += len(results)
+            after = some[-1][0]
+            results = []
+            for seq, operation in some:
+                holder = holders.get(operation.docebo_id, "") if operation.docebo_id is not None else ""
+                now = Situation(accounts, policy, rows.get(operation.slack_id), holder)
+                if plan.state in CUT_OFF and (docebo_id := _carried_out(operation, accounts)):
+                    results.append(Result(seq, Outcome.APPLIED, docebo_id))
+                elif reason := reason_to_skip(operation, now):
+                    results.append(Result(seq, Outcome.SKIPPED, error=reason))
+            record(runtime, plan_id, some, results)
+            skipped += sum(result.outcome is Outcome.SKIPPED for result in results)
     return skipped
 
 
-def reason_to_skip(operation: Operation, accounts: Accounts, holders: dict[int, str]) -> str:
+def reason_to_skip(operation: Operation, now: Situation) -> str:
     """Return why *operation* must not be carried out any more, or ""."""
-    account = account_of(accounts, operation)
+    if (operation.maps or operation.kind is Kind.UNMAP) and _row(now.mapping) != _row(operation.prior):
+        return "the mapping has changed since"
+    if operation.kind is Kind.UNMAP:
+        return ""
+    account = account_of(now.accounts, operation)
     if operation.kind is Kind.CREATE:
-        return f"account {account.docebo_id} exists by now" if account else ""
+        email = str(operation.changes.get("email", ""))
+        namesakes = now.accounts.with_email(email) if email and now.policy.match_by is not MatchBy.USERNAME else []
+        found = account or next(iter(namesakes), None)
+        return f"account {found.docebo_id} exists by now" if found else ""
     if account is None:
         return "the account is gone"
-    if operation.kind in {Kind.UPDATE, Kind.DEACTIVATE} and account.administrator:
-        return "administrator account, never touched"
-    if operation.maps and holders.get(account.docebo_id, operation.slack_id) != operation.slack_id:
-        return f"the account belongs to {holders[account.docebo_id]} by now"
+    if operation.kind in TO_ACCOUNTS and (shield := shielded(account, now.policy.protected)):
+        return shield
+    if operation.maps and now.holder not in {"", operation.slack_id}:
+        return f"the account belongs to {now.holder} by now"
     if changed := [name for name, value in operation.before.items() if not holds(account, name, value)]:
         return f"changed in Docebo since: {', '.join(changed)}"
     return ""
+
+
+def _check_applicable(runtime: Runtime, workspace: Workspace, plan: Plan, pending: set[Kind]) -> None:
+    if plan.state not in APPLICABLE:
+        raise PlanNotApplicable(f"plan {plan.id} is {plan.state}: make a new one with a dry run")
+    if plan.kind not in SAVED:
+        raise PlanNotApplicable(f"plan {plan.id} is a {plan.kind}: run the flow of that name")
+    if plan.kind is PlanKind.REALTIME_SYNC and plan.state is PlanState.APPLYING:
+        raise PlanNotApplicable(f"plan {plan.id} may be at work in realtime-sync: run a bulk import instead")
+    if (plan.docebo, plan.slack_team) != (runtime.settings.docebo_url, workspace.team):
+        raise PlanNotApplicable(f"plan {plan.id} was made for workspace {plan.slack_team} and {plan.docebo}")
+    if plan.kind is PlanKind.UNDO:
+        return  # after a mishap everything is switched off first, and undone then
+    if pending.intersection(TO_ACCOUNTS) and not runtime.behaviour.provision_slack_user_data:
+        raise PlanNotApplicable(f"plan {plan.id} changes accounts, but PROVISION_SLACK_USER_DATA is off by now")
+    if pending & {Kind.MAP, Kind.UNMAP} and not runtime.behaviour.map_slack_user_data:
+        raise PlanNotApplicable(f"plan {plan.id} changes mappings, but MAP_SLACK_USER_DATA is off by now")
+
+
+def _carried_out(operation: Operation, accounts: Accounts) -> int | None:
+    """Return the account that shows everything *operation* was to write, if it does."""
+    account = account_of(accounts, operation) if operation.kind in TO_ACCOUNTS else None
+    if account is None or not all(holds(account, name, value) for name, value in operation.changes.items()):
+        return None
+    return account.docebo_id
+
+
+def _row(mapping: Mapping | None) -> tuple[int, str] | None:
+    return None if mapping is None else (mapping.docebo_id, mapping.fingerprint)

@@ -55,13 +55,17 @@ class CallBudget:
         """Book one call and return 0, or book nothing and return how many seconds to wait."""
         with self._store.transaction() as connection:
             now = self._clock()
-            arrival = max(self._arrival(connection), now) + self._interval
-            wait = arrival - self._window - now
-            if wait > 1e-6:
-                return wait
-            mine = call_budget.c.docebo == self._docebo
-            connection.execute(update(call_budget).where(mine).values(arrival=arrival))
-            return 0.0
+            latest = now + self._window
+            # Later than that is only what was booked before the clock was set back: it would wait for the old time.
+            arrival = max(min(self._arrival(connection), latest), now)
+            wait = arrival + self._interval - latest
+            allowed = wait <= 1e-6
+            connection.execute(
+                update(call_budget)
+                .where(call_budget.c.docebo == self._docebo)
+                .values(arrival=arrival + self._interval if allowed else arrival)
+            )
+            return 0.0 if allowed else wait
 
     def _arrival(self, connection: Connection) -> float:
         """Return the arrival on record, and keep the row for this transaction."""

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, or_, select, update
 
 from slack_docebo.storage.schema import inbox_event, wake_up
-from slack_docebo.storage.statements import among, chunks, insertion
+from slack_docebo.storage.statements import among, chunks, insertion, is_postgresql
 
 LEASE = timedelta(minutes=15)  # how long a claim counts when nobody can tell whether its run still lives
 AT_ONCE = datetime(1970, 1, 1, tzinfo=UTC)  # not "now": the clock of the machine that claims may be behind
@@ -80,11 +80,15 @@ class InboxRepository:
 
     def put(self, events: Sequence[Event]) -> int:
         """Store the events that are not there yet, and wake a run up; return how many were new."""
-        new = 0
-        for some in chunks(events):
-            statement = insertion(self._connection, inbox_event).values([_columns(event) for event in some])
-            stored = statement.on_conflict_do_nothing().returning(event_columns.event_id)
-            new += len(self._connection.execute(stored).all())
+        if not events:
+            return 0
+        # One statement for many rows: it is compiled once for all calls, not for each number of rows anew.
+        statement = insertion(self._connection, inbox_event).on_conflict_do_nothing()
+        rows = [_columns(event) for event in events]
+        if is_postgresql(self._connection):  # which does not count the rows of several statements
+            new = len(self._connection.execute(statement.returning(event_columns.event_id), rows).all())
+        else:
+            new = self._connection.execute(statement, rows).rowcount
         if new:
             self.wake_up(min(event.received_at for event in events))
         return new
@@ -181,15 +185,36 @@ class InboxRepository:
         """Delete everything about one person."""
         return self._connection.execute(delete(inbox_event).where(event_columns.slack_id == slack_id)).rowcount
 
-    def next_due(self) -> datetime | None:
-        """Return when the next event is to be looked at, claims that would lapse included; None: nothing is open."""
-        due_at: datetime | None = self._connection.scalar(select(func.min(event_columns.due_at)).where(_is_open()))
-        return due_at
+    def last_applied(self, slack_ids: Iterable[str]) -> dict[str, MappingType[str, Any]]:
+        """Return the profile of the newest event that was applied, for those of *slack_ids* who have one."""
+        newest = func.row_number().over(
+            partition_by=event_columns.slack_id,
+            order_by=(event_columns.updated.desc(), event_columns.received_at.desc()),
+        )
+        profiles: dict[str, MappingType[str, Any]] = {}
+        for ids in chunks(set(slack_ids)):
+            applied = (
+                select(event_columns.slack_id, event_columns.profile, newest.label("rank"))
+                .where(
+                    among(self._connection, event_columns.slack_id, ids),
+                    event_columns.state == EventState.APPLIED.value,
+                    event_columns.profile.is_not(None),
+                )
+                .subquery()
+            )
+            for row in self._connection.execute(select(applied).where(applied.c.rank == 1)):
+                profiles[row.slack_id] = row.profile
+        return profiles
 
     def due(self, now: datetime, limit: int) -> int:
         """Count, up to *limit*, the events that a claim would find now."""
         some = select(event_columns.event_id).where(_is_open(), event_columns.due_at <= now).limit(limit).subquery()
         return self._connection.scalar(select(func.count()).select_from(some)) or 0
+
+    def claimed(self) -> int:
+        """Count the events that a run has in work, or had when it died."""
+        claimed = event_columns.state == EventState.CLAIMED.value
+        return self._connection.scalar(select(func.count()).select_from(inbox_event).where(claimed)) or 0
 
     def wake_up(self, now: datetime) -> None:
         """Want a run; one that is wanted already stays wanted since then."""

@@ -1,7 +1,7 @@
 """The mapping: which Slack user is which Docebo account."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from collections.abc import Mapping as MappingType
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, bindparam, case, delete, exists, func, or_, select, update
 
 from slack_docebo.domain.people import Mapping
+from slack_docebo.domain.planning import Kind, Outcome
 from slack_docebo.errors import StorageError
 from slack_docebo.storage.schema import operation, slack_user
 from slack_docebo.storage.statements import CHUNK, among, chunks, insertion
@@ -38,10 +39,13 @@ class MappingRepository:
         """Yield every mapping of the workspace in the order of Slack ids, without holding them all in memory."""
         return self._stream(select(slack_user).where(slack_user.c.slack_team == team))
 
-    def records(self, team: str) -> Iterator[MappingRecord]:
-        """Yield, like `all`, the rows to their last column."""
-        for row in self._rows(select(slack_user).where(slack_user.c.slack_team == team)):
-            yield MappingRecord(_mapping(row), row.slack_updated, row.mapped_at, row.changed_at)
+    def records(self, team: str, slack_ids: Collection[str] = ()) -> Iterator[MappingRecord]:
+        """Yield, like `all`, the rows to their last column; only those of *slack_ids*, if any are named."""
+        in_team = select(slack_user).where(slack_user.c.slack_team == team)
+        for ids in chunks(sorted(slack_ids)) if slack_ids else [[]]:
+            query = in_team.where(among(self._connection, slack_user.c.slack_id, ids)) if ids else in_team
+            for row in self._rows(query):
+                yield MappingRecord(_mapping(row), row.slack_updated, row.mapped_at, row.changed_at)
 
     def of(self, team: str, slack_ids: Iterable[str]) -> dict[str, Mapping]:
         """Return the mappings of those of *slack_ids* who have one."""
@@ -102,6 +106,21 @@ class MappingRepository:
                 .where(slack_user.c.slack_team == team, among(self._connection, slack_user.c.slack_id, ids))
                 .values(echo="")
             )
+
+    def delete_planned(self, plan_id: str, team: str, seqs: range) -> int:
+        """Delete the mappings that the still planned unmappings numbered *seqs* speak of; return how many there were."""
+        planned = select(operation.c.slack_id).where(
+            operation.c.plan_id == plan_id,
+            operation.c.seq.between(seqs.start, seqs.stop - 1),
+            operation.c.kind == Kind.UNMAP.value,
+            operation.c.outcome == Outcome.PLANNED.value,
+        )
+        in_team = delete(slack_user).where(slack_user.c.slack_team == team)
+        return self._connection.execute(in_team.where(slack_user.c.slack_id.in_(planned))).rowcount
+
+    def forget(self, slack_id: str) -> int:
+        """Delete everything about one person, in whatever workspace; return how many rows there were."""
+        return self._connection.execute(delete(slack_user).where(slack_user.c.slack_id == slack_id)).rowcount
 
     def count(self, team: str) -> int:
         query = select(func.count()).select_from(slack_user).where(slack_user.c.slack_team == team)

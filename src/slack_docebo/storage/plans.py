@@ -161,6 +161,19 @@ class PlanRepository:
         )
         return [(row.seq, _operation(row)) for row in self._connection.execute(query)]
 
+    def record_range(self, plan_id: str, kind: Kind, seqs: range, *, now: datetime, flow_run: str) -> None:
+        """Write down that the still planned operations of a kind, numbered *seqs*, were carried out."""
+        self._connection.execute(
+            update(operations)
+            .where(
+                operations.c.plan_id == plan_id,
+                operations.c.seq.between(seqs.start, seqs.stop - 1),
+                operations.c.kind == kind.value,
+                operations.c.outcome == Outcome.PLANNED.value,
+            )
+            .values(outcome=Outcome.APPLIED.value, done_at=now, flow_run=flow_run)
+        )
+
     def record(self, plan_id: str, results: Sequence[Result], *, now: datetime, flow_run: str) -> None:
         """Write down what became of operations; recording the same again is harmless."""
         statement = (
@@ -235,6 +248,18 @@ class PlanRepository:
             for row in self._connection.execute(select(plans).where(among(self._connection, plans.c.id, ids)))
         }
         return [(headers[entry.plan_id], entry) for entry in entries]
+
+    def forget(self, slack_id: str) -> int:
+        """Take out of every operation what tells about the person; what was still planned is skipped.
+
+        Ids, kinds and outcomes stay. Returns how many operations there were.
+        """
+        of_person = operations.c.slack_id == slack_id
+        empty = dict.fromkeys(("slack_name", "fingerprint", "echo", "error"), "")
+        blank: dict[str, object] = {**empty, "changes": {}, "before": {}, "prior": None}
+        planned = update(operations).where(of_person, operations.c.outcome == Outcome.PLANNED.value)
+        self._connection.execute(planned.values(outcome=Outcome.SKIPPED.value))
+        return self._connection.execute(update(operations).where(of_person).values(**blank)).rowcount
 
     def purge(self, before: datetime) -> int:
         """Delete the plans made earlier than *before*, with their operations; return how many plans there were."""

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
 
@@ -145,7 +144,7 @@ class MappingStaging:
         upsert = statement.on_conflict_do_update(
             index_elements=[slack_user.c[name] for name in KEY], set_=set_(new), where=differs
         )
-        return self._connection.execute(upsert).rowcount
+        return self._connection.execute(upsert, execution_options={"preserve_rowcount": True}).rowcount
 
     def _stream(self, query: Select[Any]) -> Iterator[Row[Any]]:
         ordered = query.order_by(staged.c.source)

@@ -8,9 +8,10 @@ from types import TracebackType
 from typing import Any, Self
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, DisconnectionError
+from sqlalchemy.pool import ConnectionPoolEntry
 
-from slack_docebo.errors import ConfigurationError
+from slack_docebo.errors import ConfigurationError, StorageError
 from slack_docebo.storage.faults import translated, translated_files
 from slack_docebo.storage.locks import AdvisoryLock, Lock, LockedFile, digest
 from slack_docebo.storage.upgrade import is_current, upgrade
@@ -116,14 +117,39 @@ def _engine(url: URL, path: Path | None) -> Engine:
     )
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "begin", _begin)
+    _guard(engine, path)
     return engine
 
 
-def _prepare(connection: sqlite3.Connection, _record: object) -> None:
+def _prepare(connection: sqlite3.Connection, record: ConnectionPoolEntry) -> None:
     connection.isolation_level = None  # the driver's own, late BEGIN would let a reader see two moments
     connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
+    record.info["file"] = _identity(connection.execute("PRAGMA database_list").fetchone()[2])
+
+
+def _identity(path: str | Path) -> tuple[int, int] | None:
+    try:
+        found = Path(path).stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _guard(engine: Engine, path: Path) -> None:
+    """Let no connection outlive its file, and none make a new, empty one."""
+
+    @event.listens_for(engine, "do_connect")
+    def still_there(*_: object) -> None:
+        if not path.exists():
+            raise StorageError(f"{path} was removed while it was in use: restore the file")
+
+    @event.listens_for(engine, "checkout")
+    def still_the_same(_connection: object, record: ConnectionPoolEntry, _proxy: object) -> None:
+        # SQLite goes on writing to a file that was removed, and whatever it commits there is gone.
+        if record.info["file"] != _identity(path):
+            raise DisconnectionError
 
 
 def _begin(connection: Connection) -> None:

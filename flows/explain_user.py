@@ -1,0 +1,25 @@
+"""Flow *Explain user*: one person, looked at from both sides; nothing is written."""
+
+from typing import Annotated
+
+from prefect import flow
+from pydantic import Field
+
+from tasks.explain_person import explain_person
+from tasks.run import open_run
+
+
+@flow(name="explain-user")
+async def explain_user(
+    who: Annotated[str, Field(title="Slack id or docebo:ID", pattern="^([UW][A-Z0-9]+|docebo:[1-9][0-9]*)$")],
+) -> None:
+    """Say how one person stands: in Slack, in scope, matched to whom, what differs, what an import would do, history.
+
+    The result is an artifact of this run, with ids and attribute names and without values.
+
+    Args:
+        who: The person's Slack id, like U024BE7LH, or docebo: and the id of the Docebo user. No e-mail address: it
+            would stay in Prefect for everybody to see; `slack-docebo explain` takes one.
+    """
+    async with open_run(f"explain-user {who}") as runtime:
+        await explain_person(runtime, who)

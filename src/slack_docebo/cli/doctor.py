@@ -1,0 +1,35 @@
+"""`slack-docebo doctor`: is everything in place, and what is to be done where it is not."""
+
+import asyncio
+import sys
+from dataclasses import asdict
+
+from rich.console import Console
+from rich.text import Text
+
+from slack_docebo.cli.output import Json, show_json
+from slack_docebo.engine.doctor import Finding, Level, examine
+
+STYLES = {Level.OK: "green", Level.WARN: "yellow", Level.FAIL: "bold red"}
+
+
+def doctor(*, json: Json = False) -> None:
+    """Examine settings, database, Prefect, Slack, Docebo, request URL and notifications; exit code 1 if one fails.
+
+    Nothing is changed, apart from bringing the database to its newest revision, and nothing is sent.
+    """
+    findings = asyncio.run(_examine(show=not json))
+    if json:
+        show_json([asdict(finding) for finding in findings])
+    sys.exit(any(finding.level is Level.FAIL for finding in findings))
+
+
+async def _examine(*, show: bool) -> list[Finding]:
+    console = Console(soft_wrap=True)
+    findings = []
+    async for finding in examine():
+        findings.append(finding)
+        if show:
+            line = Text(f"{finding.level:<5}", style=STYLES[finding.level])
+            console.print(line.append(f"{finding.check}: {finding.message}", style="default"), highlight=False)
+    return findings

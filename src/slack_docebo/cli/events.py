@@ -1,0 +1,64 @@
+"""`slack-docebo events`: Slack's events in the inbox, and the parked ones tried anew."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from cyclopts import App, Parameter
+from rich.console import Console
+
+from slack_docebo.cli.output import Json, show_json, show_rows
+from slack_docebo.cli.session import open_store
+from slack_docebo.errors import ConfigurationError
+from slack_docebo.storage.inbox import Entry, EventState, InboxRepository
+
+app = App(name="events", help="List, show and replay Slack's events.")
+
+Limit = Annotated[int, Parameter(help="How many at the most.")]
+Parked = Annotated[bool, Parameter(negative="", help="Only those that were tried often enough.")]
+All = Annotated[bool, Parameter(name="--all", negative="", help="Every parked event.")]
+
+
+@app.command(name="list")
+def list_(*, parked: Parked = False, limit: Limit = 100, json: Json = False) -> None:
+    """List the events that wait, and those that are parked, the oldest first."""
+    states = [EventState.PARKED] if parked else [EventState.PARKED, EventState.WAITING, EventState.CLAIMED]
+    with open_store() as store, store.reading() as connection:
+        entries = InboxRepository(connection).list_(limit, *states)
+    show_rows([_row(entry) for entry in entries], json=json, empty="No event is waiting or parked.")
+
+
+@app.command
+def show(event_id: str, *, json: Json = False) -> None:
+    """Show one event and what is kept of the person's profile."""
+    with open_store() as store, store.reading() as connection:
+        entry = InboxRepository(connection).get(event_id)
+    if entry is None:
+        raise ConfigurationError(f"there is no event {event_id}; applied ones are purged after INBOX_KEEP_DAYS")
+    row = {**_row(entry), "team": entry.event.slack_team, "updated": entry.event.updated}
+    profile = {name: value for name, value in (entry.event.profile or {}).items() if value}
+    if json:
+        show_json({**row, "profile": profile})
+    else:
+        show_rows([{"what": name, "value": value} for name, value in {**row, **profile}.items()], json=False, empty="")
+
+
+@app.command
+def replay(*event_ids: str, all_: All = False) -> None:
+    """Let parked events be tried anew: those named, or all. The next run takes them; the webhook asks for one."""
+    if bool(event_ids) == all_:
+        raise ConfigurationError("name the events to replay, or give --all")
+    with open_store() as store, store.transaction() as connection:
+        count = InboxRepository(connection).replay(None if all_ else event_ids, datetime.now(UTC))
+    Console().print(f"{count} events will be tried anew.")
+
+
+def _row(entry: Entry) -> dict[str, str | int]:
+    return {
+        "event": entry.event.event_id,
+        "state": entry.state,
+        "Slack user": entry.event.slack_id,
+        "kind": entry.event.kind,
+        "received": f"{entry.event.received_at:%Y-%m-%d %H:%M:%S} UTC",
+        "attempts": entry.attempts,
+        "error": entry.error,
+    }

@@ -1,0 +1,76 @@
+"""`slack-docebo explain`: one person, on both sides and in the journal."""
+
+import asyncio
+from dataclasses import asdict
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+from rich.console import Console
+
+from slack_docebo.cli.output import Json, show_json, show_rows
+from slack_docebo.cli.session import open_session
+from slack_docebo.engine.explaining import Explanation
+from slack_docebo.engine.explaining import explain as explain_person
+
+Who = Annotated[str, Parameter(help="E-mail address, Slack id (U...) or docebo:ID.")]
+
+
+def explain(who: Who, /, *, json: Json = False) -> None:
+    """Explain one person: both sides compared, what an import would do and why, and what was done before.
+
+    Nothing is written. The attributes' values are shown here, on the terminal, and nowhere else.
+    """
+    found = asyncio.run(_explain(who))
+    if json:
+        show_json(_as_json(found))
+        return
+    for question, answer in found.lines:
+        Console().print(f"{question + ':':<15} {answer}", highlight=False, markup=False, soft_wrap=True)
+    attributes = [
+        {
+            "attribute": compared.name,
+            "Slack": compared.source,
+            "Docebo": compared.target,
+            "": "same" if compared.same else "differs",
+            "note": compared.note,
+        }
+        for compared in found.attributes
+    ]
+    show_rows(attributes, json=False, empty="Nothing to compare.")
+    show_rows(_history(found), json=False, empty="No run has dealt with this person before.")
+
+
+async def _explain(who: str) -> Explanation:
+    async with open_session() as runtime:
+        return await explain_person(runtime, who)
+
+
+def _history(found: Explanation) -> list[dict[str, Any]]:
+    return [
+        {
+            "when": f"{entry.done_at or plan.created_at:%Y-%m-%d %H:%M} UTC",
+            "plan": plan.id,
+            "kind": plan.kind,
+            "operation": entry.operation.kind,
+            "attributes": ", ".join(entry.operation.changes),
+            "outcome": entry.outcome,
+            "why": entry.error or entry.operation.reason,
+        }
+        for plan, entry in found.history
+    ]
+
+
+def _as_json(found: Explanation) -> dict[str, Any]:
+    return {
+        "slack_id": found.slack_id,
+        "slack_user": asdict(found.user) if found.user else None,
+        "out_of_scope": found.out_of_scope,
+        "mapping": asdict(found.mapping) if found.mapping else None,
+        "account": asdict(found.account) if found.account else None,
+        "matched_by": found.match.by,
+        "problem": found.match.problem,
+        "attributes": [asdict(compared) for compared in found.attributes],
+        "operation": asdict(found.operation) if found.operation else None,
+        "history": _history(found),
+        "notes": found.notes,
+    }

@@ -1,0 +1,140 @@
+"""`slack-docebo mappings`: the table that says which Slack user is which Docebo account."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+from slack_docebo.cli.output import Json, show_json, show_rows
+from slack_docebo.cli.session import open_session
+from slack_docebo.engine.connection import validate
+from slack_docebo.engine.mapping_file import BadRow, MappingFile, write_mappings
+from slack_docebo.engine.mirror import prepare_mirror
+from slack_docebo.engine.reading import read_target
+from slack_docebo.engine.restoring import Taken, import_file, linked_workspace, restore_file
+from slack_docebo.engine.restoring import rebuild as rebuild_from
+from slack_docebo.errors import ConfigurationError
+from slack_docebo.settings import load_settings
+from slack_docebo.storage.gate import RunLock
+from slack_docebo.storage.mappings import MappingRepository
+from slack_docebo.storage.store import Store
+
+app = App(name="mappings", help="List, export, import, restore and rebuild the mappings.")
+
+DryRun = Annotated[bool, Parameter(negative="", help="Check everything and say what would change; write nothing.")]
+Limit = Annotated[int, Parameter(help="How many at the most.")]
+LOCK = "bulk-import"
+
+
+@app.command(name="list")
+def list_(*, limit: Limit = 50, json: Json = False) -> None:
+    """List mappings in the order of Slack ids."""
+    settings = load_settings()
+    with Store.open(settings.database_url.get_secret_value()) as store:
+        team, _ = linked_workspace(store, settings)
+        with store.reading() as connection:
+            repository = MappingRepository(connection)
+            rows = [
+                {"slack_id": mapping.slack_id, "slack_name": mapping.slack_name, "user_id": mapping.docebo_id}
+                for mapping in islice(repository.all(team), limit)
+            ]
+            total = repository.count(team)
+    show_rows(rows, json=json, empty="There is no mapping.")
+    if not json and total > len(rows):
+        print(f"{total} in all; --limit shows more, `mappings export` writes all of them to a file")  # noqa: T201
+
+
+@app.command
+def export(file: Path) -> None:
+    """Write all mappings to a new CSV file that only you can read."""
+    settings = load_settings()
+    with Store.open(settings.database_url.get_secret_value()) as store:
+        team, _ = linked_workspace(store, settings)
+        with store.reading() as connection:
+            count = write_mappings(file, MappingRepository(connection).records(team))
+    print(f"{count} mappings written to {file}")  # noqa: T201
+
+
+@app.command(name="import")
+def import_(file: Path, *, dry_run: DryRun = False) -> None:
+    """Take mappings over from a CSV file with the columns slack_id, slack_name, slack_team and user_id.
+
+    All rows are taken over or, where one cannot be used, none. Who is not in the file is left alone.
+    """
+    settings = load_settings()
+    with Store.open(settings.database_url.get_secret_value()) as store, RunLock(store, settings.docebo_url, LOCK):
+        team, name = linked_workspace(store, settings)
+        rows = MappingFile(file, team=team, team_name=name)
+        taken = import_file(store, rows, now=datetime.now(UTC), dry_run=dry_run)
+    _conclude(taken, file, dry_run=dry_run)
+
+
+@app.command
+def restore(backup: Path, *, dry_run: DryRun = False) -> None:
+    """Bring the mappings of a backup, or of an export, back exactly as they were.
+
+    All rows are brought back or, where one cannot be used, none. Who is not in the file is left alone.
+    """
+    settings = load_settings()
+    with Store.open(settings.database_url.get_secret_value()) as store, RunLock(store, settings.docebo_url, LOCK):
+        team, _ = linked_workspace(store, settings)
+        taken = restore_file(store, MappingFile(backup, team=team), dry_run=dry_run)
+    _conclude(taken, backup, dry_run=dry_run)
+
+
+@app.command
+def rebuild(*, dry_run: DryRun = False, json: Json = False) -> None:
+    """Bring the mappings back from the fields in Docebo that mirror them; needs the setting MIRROR_FIELDS."""
+    taken = asyncio.run(_rebuild(dry_run=dry_run))
+    if json:
+        left_out = [{"user_id": row.line, "reason": row.reason} for row in taken.refused]
+        show_json({"written": taken.changed, "dry_run": dry_run, "left_out": left_out})
+        return
+    _show_refused(taken.refused, "user_id")
+    print(_changed(taken, dry_run=dry_run))  # noqa: T201
+
+
+@app.command(name="prepare-mirror")
+def prepare(*, json: Json = False) -> None:
+    """Make the Docebo user fields named in the setting MIRROR_FIELDS, as far as they are missing."""
+    rows = [
+        {"field": title, "id": field_id, "state": "made" if made else "there already"}
+        for title, field_id, made in asyncio.run(_prepare_mirror())
+    ]
+    show_rows(rows, json=json, empty="")
+
+
+async def _rebuild(*, dry_run: bool) -> Taken:
+    async with open_session() as runtime:
+        with RunLock(runtime.store, runtime.settings.docebo_url, LOCK):
+            workspace = await validate(runtime)
+            if runtime.mirror is None:
+                raise ConfigurationError("MIRROR_FIELDS is empty: without a mirror there is nothing to rebuild from")
+            accounts = await read_target(runtime)
+            now = runtime.now()
+            return rebuild_from(runtime.store, accounts, runtime.mirror, workspace.team, now=now, dry_run=dry_run)
+
+
+async def _prepare_mirror() -> list[tuple[str, int, bool]]:
+    async with open_session() as runtime:
+        return await prepare_mirror(runtime)
+
+
+def _conclude(taken: Taken, file: Path, *, dry_run: bool) -> None:
+    if taken.refused:
+        _show_refused(taken.refused, "line")
+        raise ConfigurationError(f"{file}: nothing was written, for {len(taken.refused)} rows cannot be used")
+    print(_changed(taken, dry_run=dry_run))  # noqa: T201
+
+
+def _show_refused(refused: Sequence[BadRow], number: str) -> None:
+    if refused:
+        show_rows([{number: row.line, "cannot be used": row.reason} for row in refused], json=False, empty="")
+
+
+def _changed(taken: Taken, *, dry_run: bool) -> str:
+    return f"{taken.changed} mappings {'would be ' if dry_run else ''}written"

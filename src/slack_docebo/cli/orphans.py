@@ -1,0 +1,42 @@
+"""`slack-docebo orphans`: what does not fit together between Slack, Docebo and the mappings."""
+
+import asyncio
+from collections import Counter
+from functools import partial
+
+from slack_docebo.cli.output import Json, show_rows
+from slack_docebo.cli.session import open_session
+from slack_docebo.engine.connection import validate
+from slack_docebo.engine.orphans import Orphan, find_orphans
+from slack_docebo.engine.reading import read_page, read_source, read_target
+from slack_docebo.engine.snapshot import SourceSnapshot
+
+
+def orphans(*, json: Json = False) -> None:
+    """List accounts without Slack user, mappings without account or Slack user, and people with several accounts.
+
+    Reads both sides in full and writes nothing to them.
+    """
+    found = asyncio.run(_find())
+    rows = [
+        {
+            "finding": orphan.kind,
+            "slack_id": orphan.slack_id,
+            "user_id": list(orphan.docebo_ids) if json else ", ".join(map(str, orphan.docebo_ids)),
+            "why": orphan.why,
+        }
+        for orphan in found
+    ]
+    show_rows(rows, json=json, empty="Everything fits together.")
+    if rows and not json:
+        for kind, count in Counter(orphan.kind for orphan in found).items():
+            print(f"{count} x {kind}")  # noqa: T201
+
+
+async def _find() -> list[Orphan]:
+    async with open_session() as runtime:
+        workspace = await validate(runtime)
+        with SourceSnapshot() as people:
+            await read_source(runtime, workspace, people, partial(read_page, runtime, workspace))
+            accounts = await read_target(runtime)
+            return sorted(find_orphans(runtime.store, workspace.team, people, accounts), key=lambda found: found.kind)

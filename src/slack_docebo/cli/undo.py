@@ -1,0 +1,36 @@
+"""`slack-docebo undo`: the inverse of a run or a plan, as a plan that is looked at and then applied."""
+
+import asyncio
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from slack_docebo.cli.applying import apply_plan, conclude
+from slack_docebo.cli.output import Json, note
+from slack_docebo.cli.plans import show
+from slack_docebo.cli.session import open_session
+from slack_docebo.engine.undoing import plan_undo
+
+Of = Annotated[str, Parameter(name="run", help="Id of the plan or of the flow run that is undone.")]
+DeactivateCreated = Annotated[bool, Parameter(negative="", help="Deactivate the accounts that were created.")]
+Apply = Annotated[bool, Parameter(negative="", help="Apply the plan at once instead of only showing it.")]
+
+
+def undo(
+    of: Of, /, *, deactivate_created: DeactivateCreated = False, apply: Apply = False, json: Json = False
+) -> int:
+    """Plan the inverse of what a run did: attributes, status and mappings as they were before; show it.
+
+    The plan is saved: apply it with `plan apply`, or at once with --apply. What has changed since is skipped.
+    """
+    return asyncio.run(_undo(of, deactivate_created=deactivate_created, apply=apply, json=json))
+
+
+async def _undo(of: str, *, deactivate_created: bool, apply: bool, json: bool) -> int:
+    async with open_session() as runtime:
+        plan_id = plan_undo(runtime, of, deactivate_created=deactivate_created)
+        if apply:
+            return conclude(runtime, await apply_plan(runtime, plan_id), json=json)
+    show(plan_id, json=json)
+    note(f"Nothing was written. Apply it with: slack-docebo plan apply {plan_id}")
+    return 0

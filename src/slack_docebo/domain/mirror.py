@@ -1,0 +1,36 @@
+"""The mirror: the mapping written into additional fields of the Docebo user, where administrators and reports see it."""
+
+from collections.abc import Mapping as MappingType
+from dataclasses import dataclass
+
+from slack_docebo.domain.attributes import AttributeRule
+from slack_docebo.domain.people import Account
+
+
+@dataclass(frozen=True, slots=True)
+class Mirror:
+    """The ids of the three additional fields."""
+
+    slack_id: int
+    slack_name: int
+    slack_team: int
+
+    @property
+    def field_ids(self) -> tuple[int, int, int]:
+        return (self.slack_id, self.slack_name, self.slack_team)
+
+    @property
+    def rules(self) -> tuple[AttributeRule, ...]:
+        """The attribute mapping that fills the fields, in the same row as the other attributes."""
+        sources = ("slack_id", "handle", "slack_team")
+        return tuple(AttributeRule(f"field_{i}", source) for i, source in zip(self.field_ids, sources, strict=True))
+
+    def values(self, account: Account) -> tuple[str, str, str]:
+        """Return Slack id, name and workspace as *account* shows them; "" for an empty field."""
+        slack_id, slack_name, slack_team = (account.fields.get(field_id, "").strip() for field_id in self.field_ids)
+        return slack_id, slack_name, slack_team
+
+    def filled(self, account: Account) -> MappingType[str, str]:
+        """Return the attributes of *account* that hold something of the mirror."""
+        values = ((f"field_{field_id}", account.fields.get(field_id, "")) for field_id in self.field_ids)
+        return {name: value for name, value in values if value}

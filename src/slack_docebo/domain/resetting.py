@@ -1,0 +1,43 @@
+"""Resetting: what takes a mapping back, the row as well as its copy in Docebo. Accounts stay."""
+
+from collections.abc import Collection
+
+from slack_docebo.domain.mirror import Mirror
+from slack_docebo.domain.people import Account, Mapping
+from slack_docebo.domain.planning import Kind, Operation
+
+REASON = "reset"
+
+
+def unmapping(mapping: Mapping) -> Operation:
+    """Return the operation that deletes the row."""
+    return Operation(
+        mapping.slack_id,
+        mapping.slack_team,
+        mapping.slack_name,
+        Kind.UNMAP,
+        REASON,
+        docebo_id=mapping.docebo_id,
+        prior=mapping,
+    )
+
+
+def unmirroring(account: Account, mirror: Mirror, team: str, slack_ids: Collection[str] = ()) -> Operation | None:
+    """Return the operation that empties the mirrored fields of *account*, or None where there is nothing to empty.
+
+    With *slack_ids*, only the fields that name one of these people.
+    """
+    slack_id, slack_name, _ = mirror.values(account)
+    filled = mirror.filled(account)
+    if not filled or (slack_ids and slack_id not in slack_ids):
+        return None
+    return Operation(
+        slack_id,
+        team,
+        slack_name,
+        Kind.UPDATE,
+        f"{REASON}: mirrored fields emptied",
+        docebo_id=account.docebo_id,
+        changes=dict.fromkeys(filled, ""),
+        before=dict(filled),
+    )

@@ -1,0 +1,300 @@
+"""The examination of an installation: every setting and everything behind it, one finding each, whatever fails."""
+
+import asyncio
+import hashlib
+import hmac
+import json
+import secrets
+import smtplib
+import ssl
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import httpx
+
+from slack_docebo.clients.docebo import DoceboClient, open_docebo
+from slack_docebo.clients.notifier import IMPLICIT_TLS_PORT, notifier
+from slack_docebo.clients.slack import open_slack
+from slack_docebo.engine.connection import NEEDED_SCOPES, PROFILE_SCOPE
+from slack_docebo.errors import SyncError
+from slack_docebo.integration_settings import VARIABLE, IntegrationSettings, read_rows
+from slack_docebo.runtime import grant
+from slack_docebo.settings import Settings, load_settings
+from slack_docebo.storage.budget import CallBudget
+from slack_docebo.storage.links import LinkRepository
+from slack_docebo.storage.store import Store
+
+SECONDS = 10.0
+FEW_CALLS = 50  # what a reconciliation of a small platform takes
+EVENTS = "realtime-sync/slack-events"
+TAG = "slack-docebo"  # of all deployments
+
+
+class Level(StrEnum):
+    """How a check came out."""
+
+    OK = "ok"
+    WARN = "warn"
+    FAIL = "fail"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a check found; *message* says what to do unless all is well."""
+
+    check: str
+    level: Level
+    message: str
+
+
+def ok(check: str, message: str) -> Finding:
+    """Return a finding that something is well."""
+    return Finding(check, Level.OK, message)
+
+
+def warn(check: str, message: str) -> Finding:
+    """Return a finding that something is not wrong, but worth knowing."""
+    return Finding(check, Level.WARN, message)
+
+
+def fail(check: str, message: str) -> Finding:
+    """Return a finding that something is in the way of a run."""
+    return Finding(check, Level.FAIL, message)
+
+
+async def examine() -> AsyncIterator[Finding]:
+    """Yield a finding for each thing an installation needs; one that fails does not keep the others from being made."""
+    try:
+        settings = load_settings()
+    except SyncError as error:
+        yield fail("settings", str(error))
+        return
+    yield ok("settings", "every variable that is needed is set, and none is wrong")
+    patient = _Patient(settings)
+    for check, look in (
+        ("database", patient.database),
+        ("Prefect", patient.prefect),
+        ("deployments", patient.deployments),
+        ("integration_settings", patient.table),
+        ("Slack", patient.slack),
+        ("Slack workspace", patient.workspace),
+        ("Docebo", patient.docebo),
+        ("Docebo call budget", patient.budget),
+        ("Docebo services", patient.services),
+        ("request URL", patient.request_url),
+        ("notifications", patient.notifications),
+    ):
+        try:
+            yield await look(check)
+        except SyncError as error:
+            yield fail(check, str(error))
+        except Exception as error:  # a check that breaks is a finding as well
+            yield fail(check, f"{type(error).__name__}: this check could not be made")
+
+
+class _Patient:
+    """The installation under examination."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._behaviour: IntegrationSettings | None = None
+        self._team = ""
+
+    async def database(self, check: str) -> Finding:
+        def open_and_look() -> str:
+            with Store.open(self._settings.database_url.get_secret_value()) as store, store.reading():
+                return store.url
+
+        return ok(check, f"{await asyncio.to_thread(open_and_look)} can be opened and is at the newest revision")
+
+    async def prefect(self, check: str) -> Finding:
+        answer = await self._ask_prefect("POST", f"work_pools/{TAG}/workers/filter", json={})
+        if answer.status_code == httpx.codes.NOT_FOUND:
+            return fail(check, "answers, but has no work pool slack-docebo: run `python -m deployments.bootstrap`")
+        online = sum(1 for worker in answer.raise_for_status().json() if worker.get("status") == "ONLINE")
+        if not online:
+            return fail(check, "answers, but no worker is at work: start `prefect worker start --pool slack-docebo`")
+        return ok(check, f"answers at {self._settings.prefect_api_url}; {online} worker(s) at work")
+
+    async def deployments(self, check: str) -> Finding:
+        query = {"deployments": {"tags": {"all_": [TAG]}}}
+        found = (await self._ask_prefect("POST", "deployments/filter", json=query)).raise_for_status().json()
+        names = sorted(str(one.get("name")) for one in found)
+        paused = sorted(str(one.get("name")) for one in found if one.get("paused"))
+        if not names:
+            return fail(check, "there are none: run `prefect --no-prompt deploy --all` in the project's folder")
+        if (await self._ask_prefect("GET", f"deployments/name/{EVENTS}")).status_code == httpx.codes.NOT_FOUND:
+            return fail(check, f"{EVENTS} is missing: run `prefect --no-prompt deploy --all`")
+        if paused:
+            return warn(check, f"paused: {', '.join(paused)}; resume them in Prefect's UI when that is not meant")
+        return ok(check, f"{len(names)} are there: {', '.join(names)}")
+
+    async def table(self, check: str) -> Finding:
+        answer = await self._ask_prefect("GET", f"variables/name/{VARIABLE}")
+        if answer.status_code == httpx.codes.NOT_FOUND:
+            return fail(check, "Prefect has no such Variable: run `python -m deployments.bootstrap`")
+        self._behaviour = read_rows(answer.raise_for_status().json()["value"])
+        off = [
+            name
+            for name, on in (
+                ("PROVISION_SLACK_USER_DATA", self._behaviour.provision_slack_user_data),
+                ("MAP_SLACK_USER_DATA", self._behaviour.map_slack_user_data),
+            )
+            if not on
+        ]
+        if off:
+            return warn(check, f"switched off: {' and '.join(off)}; set to true in the Variable {VARIABLE}")
+        return ok(check, "every row is right; provisioning and mapping are on")
+
+    async def slack(self, check: str) -> Finding:
+        async with open_slack(
+            self._settings.slack_bot_token, base_url=self._settings.slack_api_url, attempts=1
+        ) as client:
+            identity = await client.identify()
+        self._team = identity.team_id
+        wanted = [*NEEDED_SCOPES]
+        if self._behaviour and any(rule.source.startswith("custom:") for rule in self._behaviour.attributes):
+            wanted.append(PROFILE_SCOPE)
+        if identity.scopes and (missing := [scope for scope in wanted if scope not in identity.scopes]):
+            return fail(check, f"the token lacks {', '.join(missing)}: add it to the app and install it again")
+        return ok(check, f"the token is valid for workspace {identity.team_id}, with the scopes that are needed")
+
+    async def workspace(self, check: str) -> Finding:
+        if not self._team:
+            return warn(check, "not looked at, because the token was refused")
+        with Store.open(self._settings.database_url.get_secret_value()) as store, store.reading() as connection:
+            linked = LinkRepository(connection).get(self._settings.docebo_url)
+        expected = self._settings.slack_team_id or (linked.slack_team if linked else "")
+        if self._team.startswith("E") and not self._settings.slack_team_id:
+            return fail(check, "the token is for an organisation with several workspaces: set SLACK_TEAM_ID")
+        if not expected:
+            return ok(check, f"{self._team} will be linked to this Docebo by the first run")
+        if expected != self._team and not self._team.startswith("E"):
+            return fail(
+                check,
+                f"the token belongs to {self._team}, but this Docebo is linked to {expected}: use a token of that"
+                " workspace, or set SLACK_TEAM_ID if the link shall change",
+            )
+        return ok(check, f"{expected} is the one linked to this Docebo")
+
+    async def docebo(self, check: str) -> Finding:
+        async with AsyncExitStack() as stack:
+            session = await (await self._docebo(stack)).session()
+        if not session.administrator:
+            return fail(
+                check,
+                f"the grant works, but account {session.docebo_id} is no superadmin ({session.level or 'unknown level'}):"
+                " user administration needs a superadmin's grant",
+            )
+        return ok(check, f"the grant works, and account {session.docebo_id} is a superadmin")
+
+    async def budget(self, check: str) -> Finding:
+        with Store.open(self._settings.database_url.get_secret_value()) as store:
+            left = CallBudget(store, self._settings.docebo_url, self._settings.docebo_calls_per_hour).left()
+        message = f"{left} of {self._settings.docebo_calls_per_hour} calls are left in this hour"
+        if left < FEW_CALLS:
+            return warn(check, f"{message}: runs wait until there are more")
+        return ok(check, message)
+
+    async def services(self, check: str) -> Finding:
+        async with AsyncExitStack() as stack:
+            services = await (await self._docebo(stack)).services()
+        slack = [service for service in services if "slack" in f"{service.app} {service.url}".lower()]
+        if slack:
+            return warn(
+                check,
+                f"this platform lists a Slack service ({', '.join(service.app for service in slack)}): switch Docebo's"
+                " own link with Slack off, or two systems write the same accounts",
+            )
+        return ok(check, f"{len(services)} are listed, none for Slack")
+
+    async def request_url(self, check: str) -> Finding:
+        url, secret = self._settings.webhook_public_url, self._settings.slack_signing_secret
+        if secret is None:
+            return warn(check, "SLACK_SIGNING_SECRET is not set: no events, only imports by hand and at night")
+        if not url:
+            return warn(check, "WEBHOOK_PUBLIC_URL is not set, so whether Slack can reach the webhook was not tried")
+        challenge = secrets.token_hex(16)
+        body = json.dumps({"type": "url_verification", "challenge": challenge, "token": ""}).encode()
+        stamp = str(int(time.time()))
+        signature = hmac.new(secret.get_secret_value().encode(), f"v0:{stamp}:".encode() + body, hashlib.sha256)
+        headers = {
+            "Content-Type": "application/json",
+            "X-Slack-Request-Timestamp": stamp,
+            "X-Slack-Signature": f"v0={signature.hexdigest()}",
+        }
+        try:
+            async with httpx.AsyncClient(timeout=SECONDS) as http:
+                answer = await http.post(url, content=body, headers=headers)
+        except httpx.HTTPError as error:
+            return fail(check, f"{url} does not answer ({type(error).__name__}): start the webhook, look at the proxy")
+        if answer.status_code == httpx.codes.UNAUTHORIZED:
+            return fail(check, "the webhook refuses our signature: it runs with another SLACK_SIGNING_SECRET")
+        if not answer.is_success or challenge not in answer.text:
+            return fail(check, f"{url} answers HTTP {answer.status_code}, but not as the webhook: check the path")
+        return ok(check, f"a signed request to {url} came through and was answered")
+
+    async def notifications(self, check: str) -> Finding:
+        to = self._behaviour.notification_mail_id if self._behaviour else ""
+        if not notifier(self._settings, to):
+            return warn(check, "nobody is told of trouble: set NOTIFICATION_MAIL_ID in the table, or NOTIFICATION_URLS")
+        if not to:
+            return ok(check, "the addresses of NOTIFICATION_URLS are understood")
+        try:
+            await asyncio.to_thread(_greet_mail_server, self._settings)
+        except (OSError, smtplib.SMTPException) as error:
+            code = f" {error.smtp_code}" if isinstance(error, smtplib.SMTPResponseException) else ""
+            return fail(check, f"the mail server does not take us ({type(error).__name__}{code}): check SMTP_*")
+        return ok(check, f"the mail server {self._settings.smtp_host} takes us; no mail was sent")
+
+    async def _docebo(self, stack: AsyncExitStack) -> DoceboClient:
+        settings = self._settings
+        before: Callable[[], Awaitable[None]] | None = None
+        try:
+            store = stack.enter_context(Store.open(settings.database_url.get_secret_value()))
+            before = CallBudget(store, settings.docebo_url, settings.docebo_calls_per_hour).spend
+        except SyncError:
+            pass  # told by another check; the grant can be looked at all the same
+        options: dict[str, Any] = {"before_call": before} if before else {}
+        return await stack.enter_async_context(
+            open_docebo(settings.docebo_url, grant(settings), timeout=SECONDS, attempts=1, **options)
+        )
+
+    async def _ask_prefect(self, verb: str, path: str, **request: Any) -> httpx.Response:
+        auth = self._settings.prefect_api_auth_string
+        user, _, password = auth.get_secret_value().partition(":") if auth else ("", "", "")
+        url = f"{self._settings.prefect_api_url.rstrip('/')}/{path}"
+        try:
+            async with httpx.AsyncClient(timeout=SECONDS, auth=(user, password) if auth else None) as http:
+                answer = await http.request(verb, url, **request)
+        except httpx.HTTPError as error:
+            raise SyncError(
+                f"Prefect does not answer at {self._settings.prefect_api_url} ({type(error).__name__}): start it, or"
+                " set PREFECT_API_URL"
+            ) from None
+        if answer.status_code in {httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN}:
+            raise SyncError("Prefect refuses the login: check PREFECT_API_AUTH_STRING")
+        return answer
+
+
+def _greet_mail_server(settings: Settings) -> None:
+    """Connect, encrypt and sign in as for a mail, and leave."""
+    context = ssl.create_default_context()
+    if settings.smtp_port == IMPLICIT_TLS_PORT:
+        server: smtplib.SMTP = smtplib.SMTP_SSL(
+            settings.smtp_host, settings.smtp_port, timeout=SECONDS, context=context
+        )
+    else:
+        server = smtplib.SMTP(settings.smtp_host, settings.smtp_port, timeout=SECONDS)
+    with server:
+        if settings.smtp_starttls and settings.smtp_port != IMPLICIT_TLS_PORT:
+            server.starttls(context=context)
+        if settings.smtp_username:
+            password = settings.smtp_password
+            server.login(settings.smtp_username, password.get_secret_value() if password else "")
+        else:
+            server.noop()

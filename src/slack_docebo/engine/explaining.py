@@ -1,0 +1,178 @@
+"""One person explained: what both sides show, what the rules make of it, and what happened before. Nothing is written."""
+
+import re
+from dataclasses import dataclass, field
+
+from slack_docebo.domain.attributes import current_value, same
+from slack_docebo.domain.matching import Accounts, Match
+from slack_docebo.domain.people import Account, Mapping, SourceUser
+from slack_docebo.domain.planning import Operation, Planner, Policy
+from slack_docebo.engine.connection import validate
+from slack_docebo.engine.planning import plan_people
+from slack_docebo.engine.reading import look_up
+from slack_docebo.errors import ConfigurationError
+from slack_docebo.runtime import Runtime
+from slack_docebo.storage.mappings import MappingRepository
+from slack_docebo.storage.plans import Entry, Plan, PlanRepository
+
+HISTORY = 10
+SLACK_ID = re.compile(r"[UW][A-Z0-9]{2,}")
+DOCEBO_ID = re.compile(r"docebo:([1-9][0-9]{0,17})", re.IGNORECASE)
+HIDDEN = "Slack's search by e-mail hides deactivated people: if this one has left, ask by Slack id"
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """One attribute on both sides; *source* is what Slack has, in the form in which Docebo keeps it."""
+
+    name: str
+    source: str
+    target: str
+    same: bool
+    note: str = ""
+
+
+@dataclass(slots=True)
+class Explanation:
+    """Everything there is to know about one person; values are personal, `lines` holds none."""
+
+    slack_id: str = ""
+    user: SourceUser | None = None
+    out_of_scope: str = ""  # why; "" when in scope
+    mapping: Mapping | None = None
+    match: Match = field(default_factory=Match)
+    account: Account | None = None
+    attributes: list[Compared] = field(default_factory=list)
+    operation: Operation | None = None
+    history: list[tuple[Plan, Entry]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def lines(self) -> list[tuple[str, str]]:
+        """Questions and answers by id and attribute name, without anybody's data."""
+        return [
+            ("In Slack", self._in_slack()),
+            ("In scope", self._in_scope()),
+            ("Mapped", f"to account {self.mapping.docebo_id}" if self.mapping else "no"),
+            ("Account", self._account()),
+            ("Would be done", self._operation()),
+            *(("Note", note) for note in self.notes),
+        ]
+
+    def _in_slack(self) -> str:
+        if self.user is None:
+            return f"no user {self.slack_id}" if self.slack_id else "not found"
+        return f"{self.user.slack_id}{', deactivated' * self.user.deactivated}"
+
+    def _in_scope(self) -> str:
+        if self.user is None:
+            return "nobody to look at"
+        return f"no: {self.out_of_scope}" if self.out_of_scope else "yes"
+
+    def _account(self) -> str:
+        if self.match.problem:
+            return self.match.problem
+        if self.account is None:
+            return "none found"
+        how = f", found by {self.match.by}" if self.match.by else ""
+        return f"{self.account.docebo_id}{', inactive' * (not self.account.active)}{how}"
+
+    def _operation(self) -> str:
+        if self.operation is None:
+            return "nothing"
+        what = f" {', '.join(self.operation.changes)}" if self.operation.changes else ""
+        return f"{self.operation.kind}{what} ({self.operation.reason})"
+
+
+async def explain(runtime: Runtime, who: str) -> Explanation:
+    """Explain the person with this e-mail address, Slack id or `docebo:ID`, at a few calls.
+
+    Raises ConfigurationError for anything else, and what `validate` raises.
+    """
+    who = who.strip()
+    by_docebo, by_email = DOCEBO_ID.fullmatch(who), "@" in who
+    if not (by_docebo or by_email or SLACK_ID.fullmatch(who)):
+        raise ConfigurationError("name the person by e-mail address, Slack id (U...) or docebo:ID")
+    workspace = await validate(runtime, pin=False)
+    policy = runtime.behaviour.policy(workspace.team)
+    found = Explanation(slack_id="" if by_docebo or by_email else who)
+    near = Accounts()
+    if by_docebo:
+        await _start_at_account(runtime, workspace.team, int(by_docebo[1]), found, near)
+    elif by_email:
+        await _start_at_address(runtime, workspace.team, who, found, near)
+    if found.slack_id and found.user is None:
+        found.user = await runtime.slack.user(found.slack_id)
+    if found.user:
+        found.slack_id = found.user.slack_id  # where Slack knows the person under two ids, the one that counts
+    with runtime.store.reading() as connection:
+        found.mapping = MappingRepository(connection).of(workspace.team, [found.slack_id]).get(found.slack_id)
+        found.history = PlanRepository(connection).history(found.slack_id, HISTORY) if found.slack_id else []
+    near.add(await look_up(runtime, [(found.user or SourceUser(found.slack_id, workspace.team), found.mapping)]))
+    _judge(runtime, workspace.team, policy, found, near)
+    return found
+
+
+async def _start_at_account(runtime: Runtime, team: str, docebo_id: int, found: Explanation, near: Accounts) -> None:
+    """Look for the person from the account: by the mapping, else by the account's e-mail address."""
+    viewed = await runtime.docebo.user(docebo_id)
+    if viewed is None:
+        found.notes.append(f"Docebo has no account {docebo_id}")
+    with runtime.store.reading() as connection:
+        found.slack_id = MappingRepository(connection).holders(team, [docebo_id]).get(docebo_id, "")
+    if viewed:
+        near.add(await runtime.docebo.find_users(viewed.username))  # the view lacks attributes that the search has
+        if not found.slack_id and viewed.email:
+            await _search_slack(runtime, viewed.email, found)
+    found.account = near.get(docebo_id) or viewed
+
+
+async def _start_at_address(runtime: Runtime, team: str, address: str, found: Explanation, near: Accounts) -> None:
+    """Look for the person from the address: by the mapping of the account that bears it, else in Slack.
+
+    The mapping comes first because it knows the deactivated ones, too.
+    """
+    near.add(await runtime.docebo.find_users(address))
+    with runtime.store.reading() as connection:
+        holders = MappingRepository(connection).holders(team, [account.docebo_id for account in near])
+    if len(holders) == 1:
+        found.slack_id = next(iter(holders.values()))
+        return
+    await _search_slack(runtime, address, found)
+
+
+async def _search_slack(runtime: Runtime, address: str, found: Explanation) -> None:
+    user = await runtime.slack.find_user(address)
+    if user is None:
+        found.notes.append(HIDDEN)
+        return
+    found.slack_id = user.slack_id
+
+
+def _judge(runtime: Runtime, team: str, policy: Policy, found: Explanation, near: Accounts) -> None:
+    """Ask the rules that a run asks; what they would do stays in the explanation."""
+    planner = Planner(policy, near)
+    if found.user:
+        found.out_of_scope = policy.scope.reason_against(found.user)
+        found.match = planner.match(found.user, found.mapping)
+        with runtime.store.reading() as connection:
+            found.operation = plan_people(connection, team, planner, [found.user])[0]
+    elif found.mapping:
+        found.match = Match(near.get(found.mapping.docebo_id), "mapping")
+        found.operation = planner.plan_gone(found.mapping)
+        found.notes.append("a run treats a mapped person whom Slack's list lacks as a leaver; reads are proven first")
+    if found.match.account:
+        found.account = found.match.account
+    if found.user and found.account:
+        found.attributes = _compared(found.user, found.account, policy)
+
+
+def _compared(user: SourceUser, account: Account, policy: Policy) -> list[Compared]:
+    rows = []
+    for rule in policy.rules:
+        source, target = rule.value(user), current_value(account, rule.target)
+        note = "written on creation only" if rule.on_create_only else ""
+        if not source and not rule.clear:
+            note = "empty in Slack: left as it is"
+        rows.append(Compared(rule.target, source, target, same(rule.target, source, target), note))
+    return rows

@@ -1,0 +1,38 @@
+"""A whole import without Prefect: what the command line does while Prefect is down."""
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+from slack_docebo.engine.applying import apply_accounts, apply_mappings, begin
+from slack_docebo.engine.connection import Workspace, validate
+from slack_docebo.engine.planning import make_plan
+from slack_docebo.engine.reading import read_page, read_source, read_target
+from slack_docebo.engine.rechecking import recheck
+from slack_docebo.engine.report import Summary, finish
+from slack_docebo.engine.snapshot import SourceSnapshot
+from slack_docebo.runtime import Runtime
+from slack_docebo.storage.plans import PlanKind
+
+BULK_IMPORT = "bulk-import"  # the name of the lock, which is that of the flow
+
+
+async def plan_import(runtime: Runtime) -> str:
+    """Read both sides, plan, and return the plan's id; nothing is written to Docebo."""
+    workspace = await validate(runtime)
+    with SourceSnapshot() as people:
+        await read_source(runtime, workspace, people, partial(read_page, runtime, workspace))
+        accounts = await read_target(runtime)
+        return await make_plan(runtime, workspace, people, accounts, kind=PlanKind.BULK_IMPORT)
+
+
+async def apply_saved(runtime: Runtime, plan_id: str, progress: Callable[[int], Awaitable[None]]) -> Summary:
+    """Apply exactly the saved plan, without what has changed since, and return what became of it."""
+    workspace: Workspace = await validate(runtime)
+    recheck(runtime, workspace, plan_id, await read_target(runtime))
+    begin(runtime, plan_id)
+    try:
+        await apply_accounts(runtime, plan_id, progress)
+        apply_mappings(runtime, plan_id)
+    finally:
+        summary = finish(runtime, plan_id)
+    return summary

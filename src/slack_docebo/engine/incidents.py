@@ -1,0 +1,64 @@
+"""Incidents: what people are told when something needs them, once per incident and without a name in it."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+MANUAL = "docs/operations.md"
+
+
+class Trouble(StrEnum):
+    """What kinds of incidents there are; the values are the names of the states a run ends in."""
+
+    FAILED = "Failed"
+    REFUSED = "Refused"
+    CRASHED = "Crashed"
+    CANCELLED = "Cancelled"
+    PARTLY_FAILED = "PartlyFailed"
+    PARKED = "Parked"
+
+
+HAPPENED = {
+    Trouble.FAILED: "failed",
+    Trouble.REFUSED: "was refused before its first write",
+    Trouble.CRASHED: "crashed",
+    Trouble.CANCELLED: "was cancelled",
+    Trouble.PARTLY_FAILED: "could not do everybody",
+    Trouble.PARKED: "parked events",
+}
+ADVICE = {
+    Trouble.FAILED: "Correct what the message says, then start it again: what was done already is not done twice."
+    f" Every message is explained in {MANUAL}.",
+    Trouble.REFUSED: "If a limit stopped it, look at the plan in the run's artifacts. If it is right, run"
+    " bulk-import/manual with the plan's id as Saved plan and Dry run off. If not, correct the settings.",
+    Trouble.CRASHED: "Start it again: what was done already is not done twice. If it crashes again, look at the"
+    " worker's log: most often the machine is short of memory or was restarted.",
+    Trouble.CANCELLED: "Nothing, if that was meant. What was written stays; the next run does the rest.",
+    Trouble.PARTLY_FAILED: "Look at the run's artifacts for the reason of each. The next run tries them again.",
+    Trouble.PARKED: f"Look at them and at their errors, then replay them: {MANUAL} says how. Nothing is lost, and the"
+    " next reconciliation brings the same people in line.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """One message's worth of trouble; *subject* is the flow's name."""
+
+    trouble: Trouble
+    subject: str
+    message: str
+    extent: str = ""  # how many people, in words
+    link: str = ""
+
+    @property
+    def title(self) -> str:
+        return f"slack-docebo: {self.subject} {HAPPENED[self.trouble]}"
+
+    @property
+    def body(self) -> str:
+        parts = {
+            "What happened": self.message,
+            "To how many": self.extent,
+            "What to do": ADVICE[self.trouble],
+            "The run": self.link,
+        }
+        return "\n\n".join(f"{name}: {text}" for name, text in parts.items() if text)

@@ -1,0 +1,184 @@
+"""Mappings as a CSV file: a backup to be restored, a table to be looked at, or one that people bring along.
+
+Text that a spreadsheet would take for a formula is written with a quote in front and read without it:
+https://owasp.org/www-community/attacks/CSV_Injection.
+"""
+
+import csv
+import os
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TextIO
+
+from slack_docebo.domain.people import Mapping
+from slack_docebo.errors import ConfigurationError, StorageError
+from slack_docebo.storage.mappings import MappingRecord, columns_of
+
+NEEDED = ("slack_id", "slack_name", "slack_team", "user_id")
+REMEMBERED = ("fingerprint", "echo", "slack_updated", "mapped_at", "changed_at")
+HIGHEST_ID = 2**63 - 1
+_FORMULA = re.compile(r"'*(?:\s*[=+\-@＝＋－＠]|[\t\r\n])")
+SLACK_ID = re.compile(r"[A-Z0-9]+")
+
+
+@dataclass(frozen=True, slots=True)
+class BadRow:
+    """Why the row that begins at *line* of a file, or comes from the account of that id, cannot be used."""
+
+    line: int
+    reason: str
+
+
+def armoured(text: str) -> str:
+    """Return *text* as a cell that no spreadsheet takes for a formula."""
+    return f"'{text}" if _FORMULA.match(text) else text
+
+
+def bared(cell: str) -> str:
+    """Return the text that `armoured` made *cell* from; what never was armoured stays as it is."""
+    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
+
+
+def write_mappings(path: Path, records: Iterable[MappingRecord]) -> int:
+    """Write *records* to a new file that only its owner can read, and return how many there were.
+
+    The file is there in full or not at all. Raises StorageError if it exists or cannot be written.
+    """
+    count = 0
+    with _new_file(path) as out:
+        writer = csv.writer(out)
+        writer.writerow((*NEEDED, *REMEMBERED))
+        for record in records:
+            columns = columns_of(record)
+            writer.writerow(_cell(columns[name]) for name in (*NEEDED, *REMEMBERED))
+            count += 1
+    return count
+
+
+class MappingFile:
+    """The rows of a CSV file, read one by one; what cannot be used is found in `bad` when they have been read."""
+
+    def __init__(self, path: Path, *, team: str, team_name: str = "") -> None:
+        self._path = path
+        self._team = team
+        self._teams = {"", team, team_name}  # some exports name the workspace, others leave it out
+        self.bad: list[BadRow] = []
+
+    def mappings(self, *, now: datetime) -> Iterator[tuple[int, MappingRecord]]:
+        """Yield line and mapping, with nothing remembered about it; only the columns of NEEDED count."""
+        for line, cells in self._rows(NEEDED):
+            if self._passes(line, self._fault(cells)):
+                mapping = Mapping(cells["slack_id"].strip(), self._team, cells["slack_name"], int(cells["user_id"]))
+                yield line, MappingRecord(mapping, 0, now, now)
+
+    def records(self) -> Iterator[tuple[int, MappingRecord]]:
+        """Yield line and row to the last column, as a backup has them."""
+        for line, cells in self._rows((*NEEDED, *REMEMBERED)):
+            if self._passes(line, self._fault(cells) or _fault_of_memory(cells)):
+                yield line, self._record(cells)
+
+    def _rows(self, names: tuple[str, ...]) -> Iterator[tuple[int, dict[str, str]]]:
+        """Yield the line on which a row begins, and its cells by column; the header may be written in any case."""
+        with _opened(self._path) as file:
+            first = file.readline()
+            delimiter = max(",;\t", key=first.count)
+            header = [
+                name.strip().lower().replace(" ", "_") for name in next(csv.reader([first], delimiter=delimiter), [])
+            ]
+            if missing := [name for name in names if name not in header]:
+                raise ConfigurationError(f"{self._path.name}: the first line lacks the columns {', '.join(missing)}")
+            reader = csv.reader(file, delimiter=delimiter, strict=True)
+            line = 2
+            while True:
+                try:
+                    row = next(reader)
+                except StopIteration:
+                    return
+                except csv.Error as error:
+                    raise ConfigurationError(f"{self._path.name}, line {line}: not CSV ({error})") from None
+                if len(row) == len(header):
+                    yield line, {name: bared(cell) for name, cell in zip(header, row, strict=True)}
+                else:
+                    self._passes(line, f"{len(row)} cells, the first line has {len(header)}" if row else "")
+                line = reader.line_num + 2
+
+    def _record(self, cells: dict[str, str]) -> MappingRecord:
+        return MappingRecord(
+            Mapping(
+                cells["slack_id"].strip(),
+                self._team,
+                cells["slack_name"],
+                int(cells["user_id"]),
+                fingerprint=cells["fingerprint"],
+                echo=cells["echo"],
+            ),
+            int(cells["slack_updated"]),
+            datetime.fromisoformat(cells["mapped_at"]),
+            datetime.fromisoformat(cells["changed_at"]),
+        )
+
+    def _fault(self, cells: dict[str, str]) -> str:
+        if not SLACK_ID.fullmatch(cells["slack_id"].strip()):
+            return "slack_id is not a Slack user id like U012AB3CD"
+        if not _is_number(cells["user_id"], lowest=1):
+            return "user_id is not the number of a Docebo user"
+        if cells["slack_team"].strip() not in self._teams:
+            return f"slack_team is not the linked workspace, {self._team}"
+        return ""
+
+    def _passes(self, line: int, fault: str) -> bool:
+        if fault:
+            self.bad.append(BadRow(line, fault))
+        return not fault
+
+
+def _fault_of_memory(cells: dict[str, str]) -> str:
+    try:
+        aware = all(datetime.fromisoformat(cells[name]).tzinfo for name in ("mapped_at", "changed_at"))
+    except ValueError:
+        aware = False
+    usable = aware and _is_number(cells["slack_updated"], lowest=0)
+    return "" if usable else "slack_updated, mapped_at or changed_at is not as it was written"
+
+
+def _is_number(text: str, *, lowest: int) -> bool:
+    digits = text.strip()
+    return digits.isascii() and digits.isdecimal() and lowest <= int(digits[:20]) <= HIGHEST_ID
+
+
+def _cell(value: object) -> str:
+    return value.isoformat() if isinstance(value, datetime) else armoured(str(value))
+
+
+@contextmanager
+def _new_file(path: Path) -> Iterator[TextIO]:
+    partial = path.with_name(f"{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if path.exists():
+            raise StorageError(f"{path} is there already: name another file")
+        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as out:
+            yield out
+            out.flush()
+            os.fsync(out.fileno())
+        partial.replace(path)
+    except OSError as error:
+        raise StorageError(f"{path} cannot be written: {error.strerror}") from None
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[TextIO]:
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            yield file
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ConfigurationError(f"{path} is not UTF-8: save it as CSV with that encoding") from None

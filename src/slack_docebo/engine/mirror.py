@@ -1,0 +1,48 @@
+"""The mirror's fields on the Docebo at hand: found by their titles, made on request, read back into the mapping."""
+
+from collections.abc import Sequence
+
+from slack_docebo.clients.docebo import UserField
+from slack_docebo.domain.mirror import Mirror
+from slack_docebo.domain.names import folded
+from slack_docebo.errors import ConfigurationError
+from slack_docebo.integration_settings import MIRROR_EXAMPLE
+from slack_docebo.runtime import Runtime
+
+ROW = "integration_settings: row SLACK | MIRROR_FIELDS"
+TEXT = "textfield"
+
+
+def find_mirror(fields: Sequence[UserField], titles: Sequence[str]) -> Mirror:
+    """Return the fields with these *titles*; raise ConfigurationError unless each is there once and takes text."""
+    if missing := [title for title in titles if not _with_title(fields, title)]:
+        raise ConfigurationError(
+            f"{ROW}: Docebo has no additional field {', '.join(missing)}:"
+            " make it with `slack-docebo mappings prepare-mirror`"
+        )
+    return Mirror(*(_the_one(fields, title) for title in titles))
+
+
+async def prepare_mirror(runtime: Runtime) -> list[tuple[str, int, bool]]:
+    """Make the fields that are missing; return title and id of all three, and whether it was made now."""
+    titles = runtime.behaviour.mirror_fields
+    if not titles:
+        raise ConfigurationError(f"{ROW} is empty: write the titles of three fields there, like {MIRROR_EXAMPLE}")
+    fields = await runtime.docebo.user_fields()
+    present = {title: _the_one(fields, title) for title in titles if _with_title(fields, title)}
+    made = {title: await runtime.docebo.create_user_field(title) for title in titles if title not in present}
+    return [(title, (present | made)[title], title in made) for title in titles]
+
+
+def _the_one(fields: Sequence[UserField], title: str) -> int:
+    found = _with_title(fields, title)
+    if len(found) > 1:
+        ids = ", ".join(str(field.id) for field in found)
+        raise ConfigurationError(f"{ROW}: several additional fields are called {title} ({ids}): rename all but one")
+    if found[0].type != TEXT:
+        raise ConfigurationError(f"{ROW}: the additional field {title} is a {found[0].type}, it should be a {TEXT}")
+    return found[0].id
+
+
+def _with_title(fields: Sequence[UserField], title: str) -> list[UserField]:
+    return [field for field in fields if folded(field.title) == folded(title)]

@@ -1,0 +1,41 @@
+"""Named people: synchronised because somebody asked for exactly them."""
+
+from collections.abc import Sequence
+
+from slack_docebo.domain.people import SourceUser
+from slack_docebo.engine.connection import Workspace
+from slack_docebo.engine.planning import make_plan
+from slack_docebo.engine.reading import look_up
+from slack_docebo.errors import Rejected
+from slack_docebo.runtime import Runtime
+from slack_docebo.storage.mappings import MappingRepository
+from slack_docebo.storage.plans import PlanKind
+
+
+async def read_named(runtime: Runtime, slack_ids: Sequence[str], emails: Sequence[str]) -> list[SourceUser]:
+    """Return the users of these ids and e-mail addresses, each once; raise Rejected where Slack knows one not."""
+    wanted = list(slack_ids)
+    for place, email in enumerate(emails, 1):
+        found = await runtime.slack.find_user(email)
+        if found is None:
+            raise Rejected(
+                "users.lookupByEmail",
+                f"Slack knows nobody by address {place} of {len(emails)}: correct it, or give the Slack id, for Slack"
+                " does not find people who were deactivated by their address",
+            )
+        wanted.append(found.slack_id)
+    people = []
+    for slack_id in dict.fromkeys(wanted):
+        user = await runtime.slack.user(slack_id)
+        if user is None:
+            raise Rejected("users.info", f"Slack knows no {slack_id}, or does not show it: correct slack_ids")
+        people.append(user)
+    return people
+
+
+async def plan_named(runtime: Runtime, workspace: Workspace, people: Sequence[SourceUser]) -> str:
+    """Compare *people* with their accounts and return the id of the stored plan; nobody else is in it."""
+    with runtime.store.reading() as connection:
+        mappings = MappingRepository(connection).of(workspace.team, [user.slack_id for user in people])
+    accounts = await look_up(runtime, [(user, mappings.get(user.slack_id)) for user in people])
+    return await make_plan(runtime, workspace, [list(people)], accounts, kind=PlanKind.REALTIME_SYNC, proven=False)

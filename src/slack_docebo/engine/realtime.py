@@ -1,0 +1,345 @@
+"""One round of real time: what waits in the inbox is brought into Docebo, and noted as done.
+
+Outcomes are recorded before the events are finished. Whatever dies in between leaves the events open; they are looked
+at again, and then there is nothing to do.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Mapping as MappingType
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any
+
+from slack_docebo.domain.attributes import AttributeRule
+from slack_docebo.domain.matching import Accounts
+from slack_docebo.domain.people import Mapping, SourceUser
+from slack_docebo.domain.planning import Kind, Outcome, Planner
+from slack_docebo.engine.applying import BATCH, apply_accounts, apply_mappings, begin
+from slack_docebo.engine.connection import Workspace
+from slack_docebo.engine.merging import Case, is_complete, merge, restored
+from slack_docebo.engine.planning import close_plan, open_plan, plan_people
+from slack_docebo.engine.reading import are_few, look_up, read_target
+from slack_docebo.engine.report import DONE, finish
+from slack_docebo.errors import (
+    AccessDenied,
+    ChangeLimitExceeded,
+    OutcomeUnknown,
+    Rejected,
+    RemoteError,
+    TooManyRejected,
+    TransientError,
+)
+from slack_docebo.runtime import Runtime
+from slack_docebo.storage.inbox import Entry, EventState, InboxRepository
+from slack_docebo.storage.locks import to_completion
+from slack_docebo.storage.mappings import MappingRepository
+from slack_docebo.storage.plans import PlanKind, PlanRepository
+from slack_docebo.storage.reads import ReadRepository
+
+CLAIMED_AT_ONCE = 10_000
+PLANS_SHOWN = 50
+OUTAGE = 3  # people in a row who cannot be read: then it is not because of them
+SMALLER = 5  # by how much a batch shrinks with each failed attempt, so that one person cannot keep failing others
+
+
+@dataclass(slots=True)
+class Served:
+    """What became of the events so far."""
+
+    events: int = 0
+    superseded: int = 0
+    in_line: int = 0  # nothing that is mapped has changed
+    retried: int = 0
+    parked: int = 0
+    rounds: int = 0
+    elsewhere: bool = False  # another run is at work, and sees to it
+    operations: Counter[Kind] = field(default_factory=Counter)  # people, by what was applied
+    plans: list[str] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)  # by stage
+
+    @property
+    def line(self) -> str:
+        """One line without a name in it, for states, logs and notifications."""
+        if self.elsewhere:
+            return "another run is at work and will see to the waiting events"
+        if not self.events:
+            return "no event was waiting"
+        parts = [f"{people} {DONE[kind]}" for kind, people in sorted(self.operations.items())]
+        rest = {"in line": self.in_line, "superseded": self.superseded, "to be retried": self.retried}
+        rest["parked"] = self.parked
+        parts += [f"{number} {what}" for what, number in rest.items() if number]
+        return f"{self.events} events: {', '.join(parts)}"
+
+    def markdown(self) -> str:
+        """Return the summary as a page: counts, stages, plans."""
+        lines = [f"# {self.line}", "", f"{self.rounds} rounds.", "", "| stage | seconds |", "|---|--:|"]
+        lines += [f"| {stage} | {seconds:.2f} |" for stage, seconds in self.seconds.items()]
+        if self.plans:
+            lines += ["", f"Plans, the last {PLANS_SHOWN} at the most: {', '.join(self.plans[-PLANS_SHOWN:])}"]
+        return "\n".join(lines)
+
+    @contextmanager
+    def timed(self, stage: str) -> Iterator[None]:
+        """Count the time of the block under *stage*."""
+        begun = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - begun
+
+
+async def serve_round(runtime: Runtime, workspace: Workspace, served: Served) -> int:
+    """Claim what waits and see to it, counting in *served*; return how many events there were.
+
+    A failing person is tried again later, or parked. An error says that nobody can be served at the moment: what was
+    claimed and is not done waits as before.
+    """
+    with served.timed("claim"):
+        entries = await to_completion(_claim, runtime)
+    if not entries:
+        return 0
+    served.rounds += 1
+    served.events += len(entries)
+    try:
+        await _Round(runtime, workspace, served).work(*merge(entries))
+    except BaseException:
+        await to_completion(release_claims, runtime)
+        raise
+    return len(entries)
+
+
+def release_claims(runtime: Runtime) -> None:
+    """Give up what this run has claimed and not done."""
+    with runtime.store.transaction() as connection:
+        InboxRepository(connection).release(run=runtime.run_id)
+
+
+def _claim(runtime: Runtime) -> list[Entry]:
+    with runtime.store.transaction() as connection:
+        return InboxRepository(connection).claim(runtime.run_id, CLAIMED_AT_ONCE, runtime.now())
+
+
+class _Round:
+    """The people of one round on their way through the stages."""
+
+    def __init__(self, runtime: Runtime, workspace: Workspace, served: Served) -> None:
+        self._runtime = runtime
+        self._team = workspace.team
+        self._workspace = workspace
+        self._served = served
+        self._planner = Planner(runtime.behaviour.policy(workspace.team), Accounts())
+        self._mappings: dict[str, Mapping] = {}
+        self._seen: dict[str, MappingType[str, Any]] = {}
+
+    async def work(self, cases: list[Case], superseded: list[str]) -> None:
+        with self._served.timed("look at"):
+            todo, to_read = await to_completion(self._sort_out, cases, superseded)
+        with self._served.timed("read Slack"):
+            todo += await self._read_again(to_read)
+        for group in _groups(todo):
+            with self._served.timed("read Docebo"):
+                readable, accounts = await self._read_accounts(group)
+            if readable:
+                await self._bring_in_line(readable, accounts)
+
+    def _sort_out(self, cases: list[Case], superseded: list[str]) -> tuple[list[Case], list[Case]]:
+        """Finish what needs no call at all; return what is to be compared with Docebo, and what to be read first."""
+        ids = [case.slack_id for case in cases]
+        with self._runtime.store.reading() as connection:
+            repository = MappingRepository(connection)
+            applied = repository.applied(self._team, ids)
+            self._mappings = repository.of(self._team, ids)
+            last_read = ReadRepository(connection).last(f"slack:{self._team}")
+            self._seen = InboxRepository(connection).last_applied(filter(self._nothing_vouches_for, ids))
+        in_line: list[Case] = []
+        todo: list[Case] = []
+        to_read: list[Case] = []
+        for case in cases:
+            done = applied.get(case.slack_id, 0)
+            if 0 < case.updated < done:
+                superseded += case.event_ids
+            elif case.doubtful or case.user is None or not is_complete(case.user, self._rules):
+                to_read.append(case)
+            elif self._is_in_line(case):
+                in_line.append(case)
+            elif case.updated == done or (last_read and case.newest.event.received_at <= last_read.proven_at):
+                # As old as what was applied, or older than an import: which of the two is newer only Slack knows.
+                to_read.append(case)
+            else:
+                todo.append(case)
+        self._finish(in_line, superseded)
+        return todo, to_read
+
+    async def _read_again(self, cases: list[Case]) -> list[Case]:
+        """Return those of *cases* for whom there is something to do, with the profile Slack has now."""
+        in_line: list[Case] = []
+        todo: list[Case] = []
+        unreadable = 0
+        for case in cases:
+            try:
+                user = await self._runtime.slack.user(case.slack_id)
+                if user is None:
+                    raise Rejected("users.info", f"Slack does not show {case.slack_id} any more")
+            except AccessDenied:
+                raise
+            except RemoteError as error:
+                unreadable = unreadable + 1 if isinstance(error, TransientError) else 0
+                if unreadable == OUTAGE:
+                    raise
+                await to_completion(self._fail, [case], str(error))
+                continue
+            unreadable = 0
+            case.user, case.updated = user, max(case.updated, user.updated)
+            if case.slack_id != user.slack_id:  # the event bore an older, local id
+                case.slack_id = user.slack_id
+                with self._runtime.store.reading() as connection:
+                    self._mappings |= MappingRepository(connection).of(self._team, [user.slack_id])
+            (in_line if self._is_in_line(case) else todo).append(case)
+        await to_completion(self._finish, in_line, [])
+        return todo
+
+    async def _read_accounts(self, cases: list[Case]) -> tuple[list[Case], Accounts]:
+        """Return those of *cases* whose account could be looked for, and the accounts there are."""
+        unclear = [case for case in cases if self._planner.plan_trusting(*self._pair(case)) is None]
+        if not are_few(self._runtime, len(unclear)):
+            return cases, await read_target(self._runtime)
+        accounts, failed, unreadable = Accounts(), set[str](), 0
+        for case in unclear:
+            try:
+                accounts.add(await look_up(self._runtime, [self._pair(case)]))
+                unreadable = 0
+            except AccessDenied:
+                raise
+            except RemoteError as error:
+                unreadable = unreadable + 1 if isinstance(error, TransientError) else 0
+                if unreadable == OUTAGE:
+                    raise
+                failed.add(case.slack_id)
+                await to_completion(self._fail, [case], str(error))
+        return [case for case in cases if case.slack_id not in failed], accounts
+
+    async def _bring_in_line(self, cases: list[Case], accounts: Accounts) -> None:
+        with self._served.timed("plan"):
+            plan_id = await to_completion(self._plan, cases, accounts)
+        if plan_id is None:
+            await to_completion(self._finish, cases, [])
+            return
+        error = "the run ended before this was done"
+        try:
+            with self._served.timed("write"):
+                begin(self._runtime, plan_id)
+                await apply_accounts(self._runtime, plan_id, _no_progress)
+                apply_mappings(self._runtime, plan_id)
+        except ChangeLimitExceeded as refusal:
+            await to_completion(self._park, cases, str(refusal))
+            return
+        except AccessDenied:
+            raise
+        except (Rejected, TransientError, OutcomeUnknown, TooManyRejected) as fault:
+            error = str(fault)
+        finally:
+            with self._served.timed("record"):
+                finish(self._runtime, plan_id)
+        with self._served.timed("record"):
+            await to_completion(self._settle, plan_id, cases, error)
+
+    def _plan(self, cases: list[Case], accounts: Accounts) -> str | None:
+        """Store a plan and return its id; None, and nothing stored, where there is nothing to do."""
+        planner = Planner(self._planner.policy, accounts)
+        users = [user for user, _ in map(self._pair, cases)]
+        with self._runtime.store.reading() as connection:
+            operations = plan_people(connection, self._team, planner, users)
+            mapped = MappingRepository(connection).count(self._team)
+        if all(operation.kind is Kind.LEAVE for operation in operations):
+            return None
+        plan_id = open_plan(self._runtime, self._workspace, PlanKind.REALTIME_SYNC)
+        with self._runtime.store.transaction() as connection:
+            PlanRepository(connection).add(plan_id, 0, operations)
+        # Of everybody who is looked after, not of the few who happen to be in this round.
+        close_plan(self._runtime, plan_id, looked_after=max(mapped, planner.people))
+        self._served.plans.append(plan_id)
+        return plan_id
+
+    def _settle(self, plan_id: str, cases: list[Case], error: str) -> None:
+        """Finish what the plan brought in line; what it did not is tried again later."""
+        with self._runtime.store.reading() as connection:
+            entries = {entry.operation.slack_id: entry for entry in PlanRepository(connection).rows(plan_id)}
+        done = []
+        for case in cases:
+            entry = entries[case.slack_id]
+            if entry.outcome in {Outcome.APPLIED, Outcome.LEFT}:
+                done.append(case)
+                if entry.outcome is Outcome.APPLIED:
+                    self._served.operations[entry.operation.kind] += 1
+            else:
+                self._fail([case], entry.error or error)
+        self._finish(done, [])
+
+    def _finish(self, cases: Sequence[Case], superseded: Iterable[str]) -> None:
+        now = self._runtime.now()
+        with self._runtime.store.transaction() as connection:
+            inbox = InboxRepository(connection)
+            inbox.finish(_ids(cases), EventState.APPLIED, now)
+            self._served.superseded += inbox.finish(superseded, EventState.SUPERSEDED, now)
+            MappingRepository(connection).advance(self._team, {case.slack_id: case.updated for case in cases})
+
+    def _fail(self, cases: Sequence[Case], error: str) -> None:
+        """Let *cases* be tried again after the delay of their attempt, or park those who had them all."""
+        delays = self._runtime.behaviour.realtime_retry_delays
+        with self._runtime.store.transaction() as connection:
+            inbox = InboxRepository(connection)
+            for case in cases:
+                if case.attempts < len(delays):
+                    at = self._runtime.now() + timedelta(seconds=delays[case.attempts])
+                    self._served.retried += inbox.retry_later(case.event_ids, error, at)
+                else:
+                    self._served.parked += inbox.park(case.event_ids, error, self._runtime.now())
+
+    def _park(self, cases: Sequence[Case], error: str) -> None:
+        with self._runtime.store.transaction() as connection:
+            self._served.parked += InboxRepository(connection).park(_ids(cases), error, self._runtime.now())
+
+    def _is_in_line(self, case: Case) -> bool:
+        planned = self._planner.plan_trusting(*self._pair(case))
+        in_line = self._is_unchanged(case) if planned is None else planned.kind is Kind.LEAVE
+        self._served.in_line += len(case.event_ids) * in_line
+        return in_line
+
+    def _nothing_vouches_for(self, slack_id: str) -> bool:
+        """Tell whether there is no record of attributes: of people who cannot be matched, and of administrators."""
+        mapping = self._mappings.get(slack_id)
+        return self._planner.policy.map and (mapping is None or not mapping.fingerprint)
+
+    def _is_unchanged(self, case: Case) -> bool:
+        """Tell whether somebody nothing vouches for looks as at the last event, which left nothing to do."""
+        seen = self._seen.get(case.slack_id)
+        return seen is not None and replace(restored(seen), updated=0) == replace(self._pair(case)[0], updated=0)
+
+    def _pair(self, case: Case) -> tuple[SourceUser, Mapping | None]:
+        assert case.user is not None  # noqa: S101  (read from Slack where the event did not hold it)
+        return case.user, self._mappings.get(case.slack_id)
+
+    @property
+    def _rules(self) -> Sequence[AttributeRule]:
+        return self._planner.policy.rules
+
+
+def _groups(cases: Iterable[Case]) -> Iterator[list[Case]]:
+    """Yield *cases* in plans: those who are new to us together, those who have failed in ever smaller ones."""
+    by_attempts: dict[int, list[Case]] = {}
+    for case in cases:
+        by_attempts.setdefault(case.attempts, []).append(case)
+    for attempts, group in sorted(by_attempts.items()):
+        size = max(1, BATCH // SMALLER**attempts) if attempts else len(group)
+        yield from (group[start : start + size] for start in range(0, len(group), size))
+
+
+def _ids(cases: Iterable[Case]) -> list[str]:
+    return [event_id for case in cases for event_id in case.event_ids]
+
+
+async def _no_progress(_rows: int) -> None:
+    """A round is too short for a progress bar."""

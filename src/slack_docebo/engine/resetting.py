@@ -1,0 +1,112 @@
+"""Resetting the mappings: planned, backed up, then deleted chunk by chunk. Accounts stay."""
+
+from collections.abc import Collection, Iterable, Iterator
+from pathlib import Path
+
+from slack_docebo.domain.matching import Accounts
+from slack_docebo.domain.planning import Kind, Operation, shielded
+from slack_docebo.domain.resetting import unmapping, unmirroring
+from slack_docebo.engine.connection import Workspace
+from slack_docebo.engine.mapping_file import write_mappings
+from slack_docebo.errors import ConfigurationError, NotConfirmed
+from slack_docebo.runtime import Runtime
+from slack_docebo.storage.mappings import MappingRecord, MappingRepository
+from slack_docebo.storage.plans import Plan, PlanKind, PlanRepository, PlanState, new_plan_id
+from slack_docebo.storage.statements import chunks
+
+CHUNK = 5000  # mappings in one transaction
+NAMED_AT_MOST = 5  # in a message
+
+
+def check_confirmation(workspace: Workspace, confirm: str) -> None:
+    """Raise NotConfirmed unless *confirm* is the name of the workspace, letter by letter."""
+    if confirm != workspace.name or not confirm:
+        raise NotConfirmed(
+            f"nothing was deleted: to reset the mappings of workspace {workspace.team}, give its name as confirm,"
+            f" exactly like this: {workspace.name}"
+        )
+
+
+def plan_reset(runtime: Runtime, workspace: Workspace, accounts: Accounts, slack_ids: Collection[str]) -> str:
+    """Plan the deletion of all mappings of the workspace, or those of *slack_ids*, and return the plan's id.
+
+    *accounts* are those whose mirrored fields are to be emptied. The plan is abandoned from the start: only a reset
+    that was confirmed and backed up takes it into work. Raises ConfigurationError where one of *slack_ids* has no
+    mapping.
+    """
+    _check_named(runtime, workspace, slack_ids)
+    plan_id = new_plan_id()
+    plan = Plan(
+        id=plan_id,
+        kind=PlanKind.RESET_MAPPINGS,
+        created_at=runtime.now(),
+        flow_run=runtime.run_id,
+        docebo=runtime.settings.docebo_url,
+        slack_team=workspace.team,
+        slack_team_name=workspace.name,
+        state=PlanState.ABANDONED,
+        settings=runtime.behaviour.written,
+    )
+    with runtime.store.transaction() as connection:
+        PlanRepository(connection).create(plan)
+    planned = 0
+    with runtime.store.reading() as connection:
+        rows = MappingRepository(connection).records(workspace.team, slack_ids)
+        for some in chunks(_operations(runtime, workspace, accounts, slack_ids, rows)):
+            with runtime.store.transaction() as writing:
+                PlanRepository(writing).add(plan_id, planned, some)
+            planned += len(some)
+    return plan_id
+
+
+def back_up(runtime: Runtime, workspace: Workspace, plan_id: str, slack_ids: Collection[str]) -> tuple[Path, int]:
+    """Write the mappings that the plan deletes to a new file; return its path and how many they are.
+
+    From then on the plan may be carried out.
+    """
+    path = runtime.settings.report_dir / f"mappings-{plan_id}.csv"
+    with runtime.store.reading() as connection:
+        count = write_mappings(path, MappingRepository(connection).records(workspace.team, slack_ids))
+    with runtime.store.transaction() as connection:
+        PlanRepository(connection).set_state(plan_id, PlanState.PLANNED)
+    return path, count
+
+
+def delete_planned(runtime: Runtime, workspace: Workspace, plan_id: str) -> int:
+    """Delete the mappings that the plan names and return how many there were; chunk by chunk, outcome and all."""
+    with runtime.store.reading() as connection:
+        total = sum(count for _, _, _, count in PlanRepository(connection).tally(plan_id))
+    deleted = 0
+    for first in range(0, total, CHUNK):
+        seqs = range(first, first + CHUNK)
+        with runtime.store.transaction() as connection:
+            deleted += MappingRepository(connection).delete_planned(plan_id, workspace.team, seqs)
+            plans = PlanRepository(connection)
+            plans.record_range(plan_id, Kind.UNMAP, seqs, now=runtime.now(), flow_run=runtime.run_id)
+    return deleted
+
+
+def _check_named(runtime: Runtime, workspace: Workspace, slack_ids: Collection[str]) -> None:
+    with runtime.store.reading() as connection:
+        known = MappingRepository(connection).of(workspace.team, slack_ids)
+    if unknown := sorted(set(slack_ids) - known.keys()):
+        some = ", ".join(unknown[:NAMED_AT_MOST])
+        raise ConfigurationError(f"nothing was deleted: {len(unknown)} of the Slack users have no mapping ({some})")
+
+
+def _operations(
+    runtime: Runtime,
+    workspace: Workspace,
+    accounts: Accounts,
+    slack_ids: Collection[str],
+    rows: Iterable[MappingRecord],
+) -> Iterator[Operation]:
+    """Yield what empties the mirror and then what deletes the rows: cut off in between, a reset can be repeated."""
+    mirror, protected = runtime.mirror, runtime.behaviour.protected_accounts
+    if mirror:
+        for account in accounts:
+            operation = unmirroring(account, mirror, workspace.team, slack_ids)
+            if operation and not shielded(account, protected):
+                yield operation
+    for row in rows:
+        yield unmapping(row.mapping)

@@ -1,0 +1,101 @@
+"""Bringing mappings back: from a backup, from a table that people bring along, or from the mirror in Docebo."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from slack_docebo.domain.matching import Accounts
+from slack_docebo.domain.mirror import Mirror
+from slack_docebo.domain.people import Mapping
+from slack_docebo.engine.mapping_file import SLACK_ID, BadRow, MappingFile
+from slack_docebo.errors import ConfigurationError
+from slack_docebo.settings import Settings
+from slack_docebo.storage.links import LinkRepository
+from slack_docebo.storage.mappings import MappingRecord
+from slack_docebo.storage.staging import MappingStaging
+from slack_docebo.storage.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """How many rows of the table changed, or would; *refused* are those left out, by line or by account."""
+
+    changed: int
+    refused: list[BadRow]
+
+
+def linked_workspace(store: Store, settings: Settings) -> tuple[str, str]:
+    """Return id and name of the workspace linked to this Docebo; raise ConfigurationError if none is known yet."""
+    with store.reading() as connection:
+        link = LinkRepository(connection).get(settings.docebo_url)
+    team = settings.slack_team_id or (link.slack_team if link else "")
+    if not team:
+        raise ConfigurationError(
+            "no workspace is linked to this Docebo yet: run bulk-import once, as a dry run, or set SLACK_TEAM_ID"
+        )
+    return team, link.slack_team_name if link and link.slack_team == team else ""
+
+
+def import_file(store: Store, file: MappingFile, *, now: datetime, dry_run: bool) -> Taken:
+    """Take names and accounts over from *file*, all of them or, where one row cannot be used, none."""
+    return _take(store, file.mappings(now=now), file.bad, MappingStaging.merge, dry_run=dry_run)
+
+
+def restore_file(store: Store, file: MappingFile, *, dry_run: bool) -> Taken:
+    """Bring the rows of the backup *file* back as they were, all of them or, where one cannot be used, none."""
+    return _take(store, file.records(), file.bad, MappingStaging.restore, dry_run=dry_run)
+
+
+def rebuild(store: Store, accounts: Accounts, mirror: Mirror, team: str, *, now: datetime, dry_run: bool) -> Taken:
+    """Take over what the mirrored fields of *accounts* say; those that contradict each other are left out.
+
+    What the mirror does not show stays as it is.
+    """
+    refused: list[BadRow] = []
+    rows = _mirrored(accounts, mirror, team, now, refused)
+    with store.transaction() as connection, MappingStaging(connection) as staging:
+        staging.add(rows)
+        while conflicts := list(staging.conflicts()):  # leaving one out can bring another to light
+            refused += [BadRow(conflict.source, conflict.reason) for conflict in conflicts]
+            staging.leave_out(conflict.source for conflict in conflicts)
+        with connection.begin_nested() as trial:
+            changed = staging.merge()
+            if dry_run:
+                trial.rollback()
+    return Taken(changed, refused)
+
+
+def _take(
+    store: Store,
+    rows: Iterable[tuple[int, MappingRecord]],
+    bad: list[BadRow],
+    take_over: Callable[[MappingStaging], int],
+    *,
+    dry_run: bool,
+) -> Taken:
+    with store.transaction() as connection, MappingStaging(connection) as staging:
+        staging.add(rows)
+        refused = [*bad, *(BadRow(conflict.source, conflict.reason) for conflict in staging.conflicts())]
+        if refused:
+            return Taken(0, sorted(refused, key=lambda row: row.line))
+        with connection.begin_nested() as trial:
+            changed = take_over(staging)
+            if dry_run:
+                trial.rollback()
+    return Taken(changed, [])
+
+
+def _mirrored(
+    accounts: Accounts, mirror: Mirror, team: str, now: datetime, refused: list[BadRow]
+) -> Iterator[tuple[int, MappingRecord]]:
+    for account in accounts:
+        slack_id, slack_name, slack_team = mirror.values(account)
+        if not slack_id:
+            continue
+        if not SLACK_ID.fullmatch(slack_id):
+            refused.append(BadRow(account.docebo_id, "the mirrored Slack id is none"))
+        elif slack_team not in {"", team}:
+            refused.append(BadRow(account.docebo_id, f"the mirror names workspace {slack_team}"))
+        else:
+            mapping = Mapping(slack_id, team, slack_name, account.docebo_id)
+            yield account.docebo_id, MappingRecord(mapping, 0, now, now)

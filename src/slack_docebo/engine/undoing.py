@@ -1,0 +1,172 @@
+"""Undoing: the inverse of what a run or a plan did, as a plan of its own."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from slack_docebo.domain.people import Mapping
+from slack_docebo.domain.planning import DEACTIVATED, Kind, Operation, Value
+from slack_docebo.engine.connection import Workspace
+from slack_docebo.engine.planning import close_plan, open_plan
+from slack_docebo.errors import PlanNotApplicable
+from slack_docebo.runtime import Runtime
+from slack_docebo.storage.plans import Entry, Plan, PlanKind, PlanRepository
+
+CHUNK = 500
+NOT_UNDONE = {PlanKind.RESET_MAPPINGS: "bring the rows back with `slack-docebo mappings restore`"}
+
+
+@dataclass(slots=True)
+class _Past:
+    """What was done to one account and its mapping, first to last."""
+
+    last: Operation
+    created: bool = False
+    before: dict[str, Value] = field(default_factory=dict)  # as it was before the first operation
+    after: dict[str, Value] = field(default_factory=dict)  # as the last one left it
+    moved: bool = False  # the mapping was written
+    prior: Mapping | None = None
+    written: Mapping | None = None
+
+
+def plan_undo(runtime: Runtime, of: str, *, deactivate_created: bool = False) -> str:
+    """Plan the inverse of what the plan, or else the flow run, *of* has done; return the plan's id.
+
+    Attributes get their previous values, deactivated accounts are activated again, mappings come back. Accounts that
+    were created stay, with their mapping, unless *deactivate_created*. Raises PlanNotApplicable where there is nothing
+    to undo.
+    """
+    plans, pasts = _read(runtime, of)
+    first = plans[0]
+    plan_id = open_plan(runtime, Workspace(first.slack_team, first.slack_team_name), PlanKind.UNDO)
+    operations = [operation for past in pasts for operation in _inverse(past, deactivate_created=deactivate_created)]
+    with runtime.store.transaction() as connection:
+        PlanRepository(connection).add(plan_id, 0, operations)
+    looked_after = [plan.facts.get("looked_after") for plan in plans]
+    close_plan(
+        runtime,
+        plan_id,
+        looked_after=max((people for people in looked_after if isinstance(people, int)), default=0),
+        undoes=of,
+    )
+    return plan_id
+
+
+def _read(runtime: Runtime, of: str) -> tuple[list[Plan], list[_Past]]:
+    """Return the plans concerned, the oldest first, and what they did to each account."""
+    with runtime.store.reading() as connection:
+        repository = PlanRepository(connection)
+        plan = repository.get(of)
+        entries = repository.applied(plan_id=of) if plan else repository.applied(flow_run=of)
+        pasts, plan_ids = _pasts(entries)
+        plans = [repository.read(plan_id) for plan_id in plan_ids]
+    if not plans:
+        raise PlanNotApplicable(
+            f"nothing was done under {of}: give the id of a plan, as `slack-docebo plan list` shows it, or of a flow run"
+        )
+    for plan in plans:
+        if advice := NOT_UNDONE.get(plan.kind):
+            raise PlanNotApplicable(f"{plan.kind} is not undone from the journal: {advice}")
+        if (plan.docebo, plan.slack_team) != (runtime.settings.docebo_url, plans[0].slack_team):
+            raise PlanNotApplicable(f"{of} was for workspace {plan.slack_team} and {plan.docebo}")
+    return plans, pasts
+
+
+def _pasts(entries: Iterable[Entry]) -> tuple[list[_Past], list[str]]:
+    pasts: dict[tuple[str, int | None], _Past] = {}
+    plan_ids: dict[str, None] = {}
+    for entry in entries:
+        plan_ids.setdefault(entry.plan_id)
+        operation = entry.operation
+        past = pasts.setdefault((operation.slack_id, operation.docebo_id), _Past(operation))
+        past.last = operation
+        past.created |= operation.kind is Kind.CREATE
+        for name, value in operation.changes.items():
+            past.before.setdefault(name, operation.before.get(name, ""))
+            past.after[name] = value
+        if operation.maps or operation.kind is Kind.UNMAP:
+            if not past.moved:
+                past.moved, past.prior = True, operation.prior
+            past.written = _written(operation)
+    return list(pasts.values()), list(plan_ids)
+
+
+def _written(operation: Operation) -> Mapping | None:
+    """Return the mapping row as *operation* left it."""
+    if operation.kind is Kind.UNMAP or operation.docebo_id is None:
+        return None
+    return Mapping(
+        operation.slack_id,
+        operation.slack_team,
+        operation.slack_name,
+        operation.docebo_id,
+        operation.fingerprint,
+        operation.echo,
+    )
+
+
+def _inverse(past: _Past, *, deactivate_created: bool) -> Iterator[Operation]:
+    """Yield what brings the account and the mapping back; the mapping has an operation of its own."""
+    if past.created:
+        yield _inverse_of_creation(past, deactivate=deactivate_created)
+        return
+    changed = {name: value for name, value in past.before.items() if value != past.after[name]}
+    if changed.get("active") is False:  # an operation of its own, for deactivations have a limit of their own
+        del changed["active"]
+        yield _operation(past, Kind.DEACTIVATE, "was inactive before", {"active": False}, {"active": True})
+    if changed:
+        yield _operation(
+            past, Kind.UPDATE, f"restores {', '.join(changed)}", changed, {name: past.after[name] for name in changed}
+        )
+    if past.moved and past.prior != past.written:
+        yield _inverse_of_mapping(past)
+
+
+def _inverse_of_creation(past: _Past, *, deactivate: bool) -> Operation:
+    if not deactivate:
+        return _operation(past, Kind.LEAVE, "created; accounts stay unless their deactivation is asked for", {}, {})
+    # The mapping stays and says who deactivated the account: if the person is wanted after all, it is activated again.
+    return Operation(
+        past.last.slack_id,
+        past.last.slack_team,
+        past.last.slack_name,
+        Kind.DEACTIVATE,
+        "was created",
+        past.last.docebo_id,
+        changes={"active": False},
+        before={"active": True},
+        maps=past.written is not None,
+        fingerprint=DEACTIVATED,
+        prior=past.written,
+    )
+
+
+def _inverse_of_mapping(past: _Past) -> Operation:
+    if past.prior is None:
+        return Operation(
+            past.last.slack_id,
+            past.last.slack_team,
+            past.last.slack_name,
+            Kind.UNMAP,
+            "was not mapped before",
+            past.last.docebo_id,
+            prior=past.written,
+        )
+    return Operation(
+        past.prior.slack_id,
+        past.prior.slack_team,
+        past.prior.slack_name,
+        Kind.MAP,
+        "was mapped before",
+        past.prior.docebo_id,
+        maps=True,
+        fingerprint=past.prior.fingerprint,
+        echo=past.prior.echo,
+        prior=past.written,
+    )
+
+
+def _operation(past: _Past, kind: Kind, reason: str, changes: dict[str, Value], before: dict[str, Value]) -> Operation:
+    last = past.last
+    return Operation(
+        last.slack_id, last.slack_team, last.slack_name, kind, reason, last.docebo_id, changes=changes, before=before
+    )

@@ -1,0 +1,1 @@
+"""The receiving half of the real-time sync: verify, store, answer; knows nothing of Prefect but its HTTP API."""

@@ -1,0 +1,127 @@
+"""The ASGI application: Slack's events in, health and metrics out."""
+
+import asyncio
+import logging
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from slack_docebo.errors import ConfigurationError, StorageError, UnverifiedRequest
+from slack_docebo.settings import Settings
+from slack_docebo.webhook.intake import read_payload
+from slack_docebo.webhook.metrics import age
+from slack_docebo.webhook.reception import Reception
+from slack_docebo.webhook.verification import RequestVerifier
+
+LARGEST_BODY = 1024 * 1024
+LONGEST_LENGTH = 12  # digits of a Content-Length
+BODY_SECONDS = 10.0
+
+logger = logging.getLogger(__name__)
+
+
+class RefusedBody(Exception):
+    """The body is too large, too slow or broken off; *status* says which."""
+
+    def __init__(self, status: int) -> None:
+        self.status = status
+
+
+def webhook_app(settings: Settings, reception: Reception) -> Starlette:
+    """Return the application that takes events over HTTP; raise ConfigurationError without a signing secret."""
+    if not settings.slack_signing_secret:
+        raise ConfigurationError("environment: SLACK_SIGNING_SECRET is not set (Slack: Basic Information of the app)")
+    previous = settings.slack_signing_secret_previous
+    verifier = RequestVerifier([settings.slack_signing_secret, *([previous] if previous else [])])
+
+    async def events(request: Request) -> Response:
+        began = time.perf_counter()
+        response = await _answer(request, verifier, reception)
+        reception.metrics.answers.labels(response.status_code).inc()
+        if response.status_code in {200, 503}:
+            reception.metrics.seconds.observe(time.perf_counter() - began)
+        return response
+
+    return Starlette(routes=[Route("/slack/events", events, methods=["POST"]), *_observation(reception)])
+
+
+def observation_app(reception: Reception) -> Starlette:
+    """Return the application for events that come another way: health and metrics only."""
+    return Starlette(routes=_observation(reception))
+
+
+async def _answer(request: Request, verifier: RequestVerifier, reception: Reception) -> Response:
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        return _refusal(415, "Slack sends its events as application/json")
+    timestamp = request.headers.get("x-slack-request-timestamp")
+    signature = request.headers.get("x-slack-signature")
+    try:
+        verifier.check_headers(timestamp, signature)
+        body = await _body(request)
+        verifier.check(body, timestamp, signature)
+        return PlainTextResponse(await reception.receive(read_payload(body)))
+    except UnverifiedRequest as error:
+        logger.debug("refused: %s", error)
+        return _refusal(401, "not signed by Slack")
+    except RefusedBody as refused:
+        return _refusal(refused.status, "the body cannot be taken")
+    except StorageError:
+        return PlainTextResponse("not stored, send it again", 503)
+
+
+def _refusal(status: int, reason: str) -> Response:
+    # Closed, for the rest of the body may still be on its way.
+    return PlainTextResponse(reason, status, headers={"Connection": "close"})
+
+
+async def _body(request: Request) -> bytes:
+    """Return the raw body; raise RefusedBody as soon as it is too large."""
+    declared = request.headers.get("content-length", "")
+    if declared.isdecimal() and (len(declared) > LONGEST_LENGTH or int(declared) > LARGEST_BODY):
+        raise RefusedBody(413)
+    body = bytearray()
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > LARGEST_BODY:
+                    raise RefusedBody(413)
+    except TimeoutError:
+        raise RefusedBody(408) from None
+    except ClientDisconnect:
+        raise RefusedBody(400) from None
+    return bytes(body)
+
+
+def _observation(reception: Reception) -> list[Route]:
+    async def healthz(_request: Request) -> Response:
+        return PlainTextResponse("ok")
+
+    async def readyz(_request: Request) -> Response:
+        prefect = "up" if await reception.prefect_is_up() else "down: events are stored, runs are asked for later"
+        facts: dict[str, Any] = {"store": "up", "prefect": prefect}
+        try:
+            status = await reception.status()
+        except StorageError as error:
+            # Only this turns traffic away: while Prefect is down, the inbox is what keeps the events.
+            return JSONResponse({**facts, "store": f"down: {error}"}, 503)
+        waiting = {
+            "waiting": status.waiting,
+            "oldest_seconds": round(age(status, datetime.now(UTC)), 1),
+            "parked": status.parked,
+        }
+        return JSONResponse(facts | waiting)
+
+    async def metrics(_request: Request) -> Response:
+        try:
+            reception.metrics.observe(await reception.status(), now=datetime.now(UTC))
+        except StorageError:
+            reception.metrics.store_faults.inc()
+        return Response(reception.metrics.page(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    return [Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", metrics)]

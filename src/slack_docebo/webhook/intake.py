@@ -1,0 +1,180 @@
+"""What a payload of Slack's asks for: a pure rule over untrusted JSON that answers everything and raises nothing."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any
+
+from slack_docebo.clients.slack import source_user
+from slack_docebo.domain.people import SourceUser
+from slack_docebo.storage.inbox import Event
+
+ABOUT_PEOPLE = frozenset({"team_join", "user_profile_changed", "user_change"})
+ALARMING = {
+    "app_uninstalled": "the Slack app was uninstalled: install it again",
+    "tokens_revoked": "tokens of the Slack app were revoked: install it again and set the new SLACK_BOT_TOKEN",
+}
+RATE_LIMITED = "app_rate_limited"
+PROFILE = tuple(field.name for field in fields(SourceUser))
+LONGEST_ID = 255
+LARGEST_INTEGER = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """Which deliveries are meant for this installation; "" accepts any."""
+
+    app_id: str = ""
+    team: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """Slack verifies the request URL and wants *text* back."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reconcile:
+    """Events were left out, so only a reconciliation shows what has changed."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """Somebody has to act, or nothing will come any more."""
+
+    kind: str
+    advice: str
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """Acknowledged and counted, not stored."""
+
+    reason: str
+    kind: str = "other"
+
+
+Decision = Event | Challenge | Reconcile | Alert | Drop
+
+
+def read_payload(body: bytes) -> object:
+    """Return the JSON of *body*; None if it is none, or nested too deeply to be read."""
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+
+
+def decide(payload: object, audience: Audience, *, now: datetime) -> Decision:
+    """Return what to do about one verified *payload*; every key may be missing and every value of another type."""
+    if not isinstance(payload, dict):
+        return Drop("malformed")
+    kind = _text(payload.get("type"))
+    if kind == "url_verification":
+        challenge = payload.get("challenge")
+        return Challenge(challenge) if isinstance(challenge, str) else Drop("malformed")
+    event = payload.get("event") if kind == "event_callback" else payload  # app_rate_limited comes flat, or wrapped
+    if not isinstance(event, dict):
+        return Drop("malformed")
+    kind = _text(event.get("type")) if kind == "event_callback" else kind
+    if reason := _reason_against(payload, event, audience):
+        return Drop(reason, _known(kind))
+    if kind == RATE_LIMITED:
+        return Reconcile(RATE_LIMITED)
+    if kind in ALARMING:
+        return Alert(kind, ALARMING[kind])
+    if kind in ABOUT_PEOPLE and payload is not event:
+        return _event(kind, payload, event, audience, now)
+    return Drop("unknown_type", _known(kind))
+
+
+def _reason_against(payload: dict[str, Any], event: dict[str, Any], audience: Audience) -> str:
+    app_id = _text(payload.get("api_app_id"))
+    if audience.app_id and app_id != audience.app_id:
+        return "foreign_app"
+    # Across an organisation the workspace stands in one of several places, or in none.
+    teams = set(filter(None, _teams(payload, event)))
+    if audience.team and teams and audience.team not in teams:
+        return "foreign_team"
+    return ""
+
+
+def _teams(payload: dict[str, Any], event: dict[str, Any]) -> Iterator[str]:
+    """Yield every workspace that the envelope or, for organisations, the person is said to belong to."""
+    yield _team(payload.get("team_id"))
+    yield _team(payload.get("context_team_id"))
+    authorizations = payload.get("authorizations")
+    for authorization in authorizations if isinstance(authorizations, list) else ():
+        if isinstance(authorization, dict):
+            yield _team(authorization.get("team_id"))
+    user = event.get("user")
+    enterprise = user.get("enterprise_user") if isinstance(user, dict) else None
+    teams = enterprise.get("teams") if isinstance(enterprise, dict) else None
+    for team in teams if isinstance(teams, list) else ():
+        yield _team(team)
+
+
+def _team(value: object) -> str:
+    """Return the id of a workspace; that of an organisation (E...) names none."""
+    text = _text(value)
+    return "" if text.startswith("E") else text
+
+
+def _event(
+    kind: str, payload: dict[str, Any], event: dict[str, Any], audience: Audience, now: datetime
+) -> Event | Drop:
+    event_id = _id(payload.get("event_id"))
+    subject = event.get("user")
+    if isinstance(subject, dict):
+        user = source_user(subject)
+        slack_id, updated = _id(user.slack_id), user.updated
+        profile = {name: _storable(getattr(user, name)) for name in PROFILE}
+        team = user.team
+    else:
+        slack_id, updated, profile, team = _id(subject), 0, None, ""
+    if not event_id or not slack_id:
+        return Drop("malformed", kind)
+    return Event(
+        event_id=event_id,
+        slack_team=_id(team) or _id(_team(payload.get("team_id"))) or audience.team,
+        slack_id=slack_id,
+        updated=updated if 0 <= updated <= LARGEST_INTEGER else 0,
+        kind=kind,
+        received_at=now,
+        profile=profile,
+    )
+
+
+def _storable(value: Any) -> Any:
+    """Return *value* without what no database holds: lone surrogates, NUL, integers beyond 64 bits."""
+    match value:
+        case str():
+            if value.isascii() and "\0" not in value:
+                return value
+            return value.encode("utf-8", "replace").decode("utf-8").replace("\0", "?")
+        case dict():
+            return {_storable(key): _storable(item) for key, item in value.items()}
+        case int() if abs(value) > LARGEST_INTEGER:
+            return 0
+        case _:
+            return value
+
+
+def _id(value: object) -> str:
+    """Return an id that can be a key: printable ASCII of sensible length; otherwise ""."""
+    text = _text(value)
+    return text if len(text) <= LONGEST_ID and text.isascii() and text.isprintable() else ""
+
+
+def _known(kind: str) -> str:
+    """Return *kind* if it is one of ours, for what is counted by kind must stay a short list."""
+    return kind if kind in ABOUT_PEOPLE or kind in ALARMING or kind == RATE_LIMITED else "other"
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""

@@ -1,0 +1,101 @@
+"""The reception of verified payloads, whichever way they came: over HTTP or through Socket Mode."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from slack_docebo.clients.prefect import PrefectApi, open_prefect
+from slack_docebo.errors import StorageError
+from slack_docebo.settings import Settings
+from slack_docebo.storage.inbox import Event, InboxRepository, InboxStatus
+from slack_docebo.storage.links import LinkRepository
+from slack_docebo.storage.store import Store
+from slack_docebo.webhook.intake import Alert, Audience, Challenge, Drop, Reconcile, decide
+from slack_docebo.webhook.metrics import Metrics
+from slack_docebo.webhook.waker import Waker
+from slack_docebo.webhook.writer import InboxWriter
+
+LINK_SECONDS = 30.0  # how long a changed link between Docebo and workspace may go unnoticed
+
+logger = logging.getLogger(__name__)
+
+
+class Reception:
+    """Carries out what the intake decides; what it has returned from may be acknowledged."""
+
+    def __init__(self, settings: Settings, store: Store, prefect: PrefectApi) -> None:
+        self.metrics = Metrics()
+        self._settings = settings
+        self._store = store
+        self._prefect = prefect
+        self._audience = Audience(settings.slack_app_id, settings.slack_team_id)
+        self._waker = Waker(store, prefect, self.metrics)
+        self._writer = InboxWriter(store, self.metrics, committed=self._waker.nudge)
+
+    async def receive(self, payload: object) -> str:
+        """Deal with *payload* and return the text to answer; raise StorageError if it could not be kept."""
+        match decide(payload, self._audience, now=datetime.now(UTC)):
+            case Event() as event:
+                await self._writer.put(event)
+                self.metrics.stored.labels(event.kind).inc()
+            case Challenge(text):
+                return text
+            case Reconcile(reason):
+                logger.warning("Slack left out events (%s): asking for a reconciliation", reason)
+                self._waker.want_reconciliation()
+            case Alert(kind, advice):
+                logger.error("%s: %s", kind, advice)
+                self.metrics.alerts.labels(kind).inc()
+                # Its check of the connection fails, and that failure reaches the operators the usual way.
+                self._waker.want_reconciliation()
+            case Drop(reason, kind):
+                self.metrics.dropped.labels(reason, kind).inc()
+        return ""
+
+    async def status(self) -> InboxStatus:
+        """Return how full the inbox is."""
+        return await asyncio.to_thread(self._read_status)
+
+    async def prefect_is_up(self) -> bool:
+        return await self._prefect.is_healthy()
+
+    @asynccontextmanager
+    async def at_work(self) -> AsyncIterator[None]:
+        """Be at work in between; at the end what is waiting is written first."""
+        tasks = [asyncio.create_task(self._waker.work()), asyncio.create_task(self._follow_link())]
+        try:
+            yield
+        finally:
+            await self._writer.close()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _follow_link(self) -> None:
+        """Keep to the workspace that the first validated run links to this Docebo, if the settings name none."""
+        while not self._settings.slack_team_id:
+            with contextlib.suppress(StorageError):
+                self._audience = replace(self._audience, team=await asyncio.to_thread(self._linked_team))
+            await asyncio.sleep(LINK_SECONDS)
+
+    def _linked_team(self) -> str:
+        with self._store.reading() as connection:
+            link = LinkRepository(connection).get(self._settings.docebo_url)
+        return link.slack_team if link else ""
+
+    def _read_status(self) -> InboxStatus:
+        with self._store.reading() as connection:
+            return InboxRepository(connection).status()
+
+
+@asynccontextmanager
+async def open_reception(settings: Settings, store: Store) -> AsyncIterator[Reception]:
+    """Open a reception that is at work."""
+    async with open_prefect(settings.prefect_api_url, settings.prefect_api_auth_string) as prefect:
+        reception = Reception(settings, store, prefect)
+        async with reception.at_work():
+            yield reception

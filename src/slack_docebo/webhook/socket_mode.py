@@ -1,0 +1,76 @@
+"""Socket Mode: Slack's events through a connection that we open, for companies that cannot open a port."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import aiohttp
+from pydantic import SecretStr
+from slack_sdk.errors import SlackApiError
+from slack_sdk.socket_mode.aiohttp import SocketModeClient
+from slack_sdk.socket_mode.async_client import AsyncBaseSocketModeClient
+from slack_sdk.socket_mode.request import SocketModeRequest
+from slack_sdk.socket_mode.response import SocketModeResponse
+from slack_sdk.web.async_client import AsyncWebClient
+
+from slack_docebo.clients.slack import proxy_for
+from slack_docebo.errors import AccessDenied, StorageError, TransientError
+from slack_docebo.webhook.reception import Reception
+
+PING_SECONDS = 5.0
+METHOD = "apps.connections.open"
+
+# slack_sdk writes whole events to its log when that is set to debug; this one has a level of its own.
+_sdk_log = logging.getLogger("slack_docebo.slack_sdk.socket_mode")
+_sdk_log.setLevel(logging.INFO)
+
+
+@asynccontextmanager
+async def listening(
+    token: SecretStr, reception: Reception, *, base_url: str, ping_seconds: float = PING_SECONDS
+) -> AsyncIterator[SocketModeClient]:
+    """Hold a connection to Slack in between; an event is acknowledged when the reception has kept it.
+
+    Raise AccessDenied if the token is refused at the start, TransientError if Slack is out of reach.
+    """
+    secret = token.get_secret_value()
+    web = AsyncWebClient(base_url=base_url, logger=_sdk_log)
+    web.proxy = proxy_for(base_url)
+    client = SocketModeClient(secret, logger=_sdk_log, web_client=web, ping_interval=ping_seconds)
+    client.proxy = web.proxy  # replaces slack_sdk's own choice, which ignores NO_PROXY
+
+    async def take(connection: AsyncBaseSocketModeClient, request: SocketModeRequest) -> None:
+        try:
+            await reception.receive(request.payload if request.type == "events_api" else None)
+        except StorageError:
+            return  # not acknowledged: Slack sends it again
+        await connection.send_socket_mode_response(SocketModeResponse(request.envelope_id))
+
+    client.socket_mode_request_listeners.append(take)
+    renewal = asyncio.create_task(_forget_used_address(client))
+    try:
+        await _connect(client)
+        yield client
+    finally:
+        renewal.cancel()
+        await asyncio.gather(renewal, return_exceptions=True)
+        await client.close()  # type: ignore[no-untyped-call]
+
+
+async def _connect(client: SocketModeClient) -> None:
+    try:
+        await client.connect_to_new_endpoint(force=True)
+    except SlackApiError as error:
+        code = error.response.get("error", "")
+        raise AccessDenied(METHOD, f"{code}: check SLACK_APP_TOKEN and its scope connections:write") from None
+    except (aiohttp.ClientError, TimeoutError) as error:
+        raise TransientError(METHOD, type(error).__name__) from error
+
+
+async def _forget_used_address(client: SocketModeClient) -> None:
+    """Let a client that has lost its connection ask for a new address: each admits once, and it would try the old."""
+    while True:
+        await asyncio.sleep(client.ping_interval)
+        if not await client.is_connected():
+            client.wss_uri = None

@@ -1,0 +1,116 @@
+"""Asking Prefect for runs, beside the requests: a request is answered whether or not Prefect is up."""
+
+import asyncio
+import logging
+import time
+from datetime import UTC, datetime, timedelta
+
+from slack_docebo.clients.prefect import PrefectApi
+from slack_docebo.errors import OutcomeUnknown, RemoteError, SyncError
+from slack_docebo.storage.inbox import InboxRepository
+from slack_docebo.storage.store import Store
+from slack_docebo.webhook.metrics import Metrics
+
+REALTIME_SYNC = "realtime-sync/slack-events"
+RECONCILIATION = "bulk-import/reconcile"
+LOOK_SECONDS = 1.0  # a run that ends leaves a wake-up nobody announces
+PATIENCE = timedelta(seconds=30)  # for the run that was asked for to begin
+BETWEEN_RECONCILIATIONS_SECONDS = 600.0
+
+logger = logging.getLogger(__name__)
+
+
+class Waker:
+    """Sees to it that a run comes for every wake-up, and that one run comes for many."""
+
+    def __init__(self, store: Store, prefect: PrefectApi, metrics: Metrics) -> None:
+        self._store = store
+        self._prefect = prefect
+        self._metrics = metrics
+        self._nudged = asyncio.Event()
+        self._reconciliation_wanted = False
+        self._reconciliation_after = 0.0
+        self._complaint = ""
+
+    def nudge(self) -> None:
+        """Say that an event was stored."""
+        self._nudged.set()
+
+    def want_reconciliation(self) -> None:
+        """Say that events were left out. It is remembered by this process only: the schedule brings the next."""
+        self._reconciliation_wanted = True
+        self._nudged.set()
+
+    async def work(self) -> None:
+        """Ask for runs until cancelled."""
+        while True:
+            try:
+                await self._ask_for_realtime_sync()
+                await self._ask_for_reconciliation()
+                self._say("")
+            except SyncError as error:
+                self._say(str(error))
+            await self._pause()
+
+    async def _pause(self) -> None:
+        try:
+            await asyncio.wait_for(self._nudged.wait(), LOOK_SECONDS)
+        except TimeoutError:
+            pass
+        else:
+            # One look for all that is stored in this moment, and for those that Prefect does not answer.
+            await asyncio.sleep(LOOK_SECONDS if self._complaint else LOOK_SECONDS / 20)
+        self._nudged.clear()
+
+    async def _ask_for_realtime_sync(self) -> None:
+        if not await asyncio.to_thread(self._take_turn):
+            return
+        try:
+            if await self._prefect.is_about_to_run(REALTIME_SYNC):
+                return  # it will clear the wake-up when it begins; if it never does, the next turn finds it gone
+            await self._ask(REALTIME_SYNC)
+        except OutcomeUnknown:
+            raise  # the turn is kept: were the run created, it would be one too many to ask again at once
+        except RemoteError:
+            await asyncio.to_thread(self._give_turn_back)
+            raise
+
+    async def _ask_for_reconciliation(self) -> None:
+        if not self._reconciliation_wanted or time.monotonic() < self._reconciliation_after:
+            return
+        # One that has begun may have passed the people whose events were left out: wait for its end.
+        if await self._prefect.is_running(RECONCILIATION):
+            return
+        if not await self._prefect.is_about_to_run(RECONCILIATION):
+            await self._ask(RECONCILIATION)
+        self._reconciliation_wanted = False
+        self._reconciliation_after = time.monotonic() + BETWEEN_RECONCILIATIONS_SECONDS
+
+    async def _ask(self, deployment: str) -> None:
+        try:
+            run_id = await self._prefect.ask_for_run(deployment)
+        except RemoteError:
+            self._metrics.runs.labels(deployment, "failed").inc()
+            raise
+        self._metrics.runs.labels(deployment, "created").inc()
+        logger.info("asked for run %s of %s", run_id, deployment)
+
+    def _take_turn(self) -> bool:
+        with self._store.reading() as connection:
+            if not InboxRepository(connection).wake_up_wanted():
+                return False
+        with self._store.transaction() as connection:
+            return InboxRepository(connection).may_ask(datetime.now(UTC), patience=PATIENCE)
+
+    def _give_turn_back(self) -> None:
+        with self._store.transaction() as connection:
+            InboxRepository(connection).not_asked()
+
+    def _say(self, complaint: str) -> None:
+        """Log what is wrong when it begins, and when it is over."""
+        if complaint != self._complaint:
+            if complaint:
+                logger.error("no run could be asked for, events are kept: %s", complaint)
+            else:
+                logger.info("runs can be asked for again")
+            self._complaint = complaint

@@ -1,0 +1,39 @@
+"""One person explained, as an artifact without anybody's data."""
+
+from prefect import get_run_logger, task
+from prefect.artifacts import acreate_table_artifact
+from prefect.cache_policies import NO_CACHE
+
+from slack_docebo.engine.explaining import explain
+from slack_docebo.runtime import Runtime
+from tasks.policies import RETRIES, RETRY_DELAYS, is_transient
+
+
+@task(
+    name="Explain person",
+    task_run_name="Explain {who}",
+    cache_policy=NO_CACHE,
+    retries=RETRIES,
+    retry_delay_seconds=RETRY_DELAYS,
+    retry_condition_fn=is_transient,
+)
+async def explain_person(runtime: Runtime, who: str) -> None:
+    """Publish what is known about one person by ids and attribute names: everybody who sees Prefect sees it."""
+    found = await explain(runtime, who)
+    rows = [{"question": question, "answer": answer} for question, answer in found.lines]
+    rows += [
+        {"question": f"Attribute {compared.name}", "answer": "same" if compared.same else "differs"}
+        for compared in found.attributes
+    ]
+    rows += [
+        {
+            "question": f"{entry.done_at or plan.created_at:%Y-%m-%d %H:%M} UTC, {plan.kind} {plan.id}",
+            "answer": f"{entry.operation.kind}, {entry.outcome}: {entry.error or entry.operation.reason}",
+        }
+        for plan, entry in found.history
+    ]
+    await acreate_table_artifact(
+        rows, key=f"explained-{who.lower().replace(':', '-')}", description=f"What is known about {who}, without values"
+    )
+    for question, answer in found.lines:
+        get_run_logger().info("%s: %s", question, answer)

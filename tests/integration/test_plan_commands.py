@@ -1,0 +1,166 @@
+"""Plans, undo and explain as an administrator meets them: from the command line, while Prefect is down."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sandbox.server import Sandbox
+from slack_docebo.errors import TooManyRejected
+from tests.importing import run_import, settings_for
+from tests.integration.commands import environment, run
+
+CREATED = "create"
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Sandbox]:
+    with Sandbox(users=60, rate_limits=False) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def sandbox(running: Sandbox) -> Sandbox:
+    running.reset()
+    return running
+
+
+@pytest.fixture
+def env(sandbox: Sandbox, sqlite_url: str, tmp_path: Path) -> dict[str, str]:
+    return environment(sandbox.facts(), sqlite_url, tmp_path)
+
+
+@pytest.fixture
+def settings(sandbox: Sandbox, sqlite_url: str):
+    return settings_for(sandbox.facts(), sqlite_url)
+
+
+def target(sandbox: Sandbox) -> dict:
+    return {a.user_id: (a.username, a.email, a.firstname, a.lastname, a.active) for a in sandbox.docebo.accounts}
+
+
+async def test_a_run_over_a_limit_is_refused_and_exactly_its_plan_can_be_let_through(sandbox, settings, env):
+    await run_import(settings, rows={"LIMIT_CREATIONS": "0"}, dry_run=True)
+    first = json.loads(run(env, "plan", "make", "--json").stdout)
+    before = target(sandbox)
+
+    applied = run(env, "plan", "apply", first["plan"], "--yes", "--json")
+
+    assert "create" in first["over_limit"][0]
+    assert (applied.returncode, json.loads(applied.stdout)["state"]) == (0, "applied")
+    assert len(target(sandbox)) > len(before)
+    assert run(env, "plan", "apply", first["plan"], "--yes").returncode == 2  # not twice
+
+
+async def test_an_undo_over_a_limit_exits_3_and_writes_nothing(sandbox, settings, env):
+    done = await run_import(settings)
+    before = target(sandbox)
+
+    refused = run(env, "undo", done.plan.id, "--deactivate-created", "--apply")
+
+    assert (refused.returncode, "nothing was written" in refused.stderr) == (3, True)
+    assert target(sandbox) == before
+
+
+async def test_undo_restores_attributes_and_status_and_deactivates_what_was_created_when_asked(sandbox, settings, env):
+    before = target(sandbox)
+    done = await run_import(settings)
+
+    shown = run(env, "undo", done.plan.id, "--deactivate-created")
+    plan_id = shown.stderr.split()[-1]
+    undone = run(env, "plan", "apply", plan_id, "--yes")
+    after = target(sandbox)
+
+    assert (shown.returncode, undone.returncode) == (0, 0), undone.stderr
+    assert {i: account for i, account in after.items() if i in before} == before
+    assert not any(account[-1] for i, account in after.items() if i not in before)
+
+
+async def test_undo_leaves_created_accounts_and_skips_what_was_changed_since(sandbox, settings, env):
+    await run_import(settings)
+    account = next(a for a in sandbox.docebo.accounts if a.provisioned_by)
+    slack_id = sandbox.slack.by_email(account.email)["id"]
+    sandbox.slack.change(slack_id, {"profile": {"last_name": "Newname", "first_name": "New"}})
+    done = await run_import(settings)
+    sandbox.docebo.edit(account.user_id, {"lastname": "Byhand"})
+    before = target(sandbox)
+
+    undone = run(env, "undo", done.plan.id, "--apply")
+
+    assert undone.returncode == 5, undone.stderr
+    assert target(sandbox) == before
+    assert run(env, "undo", "nosuchrun").returncode == 2
+
+
+async def test_rows_that_docebo_refuses_are_a_partial_failure_and_not_a_success(sandbox, settings, env):
+    planned = await run_import(settings, dry_run=True)
+    refused = [user["profile"]["email"] for user in sandbox.slack if user["profile"].get("email")][:20]
+    sandbox.docebo_gate.faults.add("POST /manage/v1/user/batch", "rows_refused", usernames=refused, message="No.")
+
+    assert run(env, "plan", "apply", planned.plan.id, "--yes").returncode == 5
+    failed = json.loads(run(env, "plan", "show", planned.plan.id, "--outcome", "failed", "--json").stdout)
+    assert {row["operation"] for row in failed["operations"]} == {CREATED}
+
+
+async def test_a_run_whose_rows_are_refused_one_after_the_other_is_stopped(sqlite_url):
+    with Sandbox(users=400, docebo_users=0, rate_limits=False) as sandbox:
+        everybody = [user["profile"].get("email", "") for user in sandbox.slack]
+        sandbox.docebo_gate.faults.add(
+            "POST /manage/v1/user/batch", "rows_refused", times=-1, usernames=everybody, message="No."
+        )
+        with pytest.raises(TooManyRejected, match="100 of 100"):
+            await run_import(settings_for(sandbox.facts(), sqlite_url))
+
+        assert sandbox.docebo_gate.counters.calls["POST /manage/v1/user/batch"] == 1
+
+
+async def test_two_plans_are_compared_person_by_person(sandbox, settings, env):
+    one = (await run_import(settings, dry_run=True)).plan.id
+    same = run(env, "plan", "diff", one, one)
+    user = sandbox.slack.add("Grace", "Hopper", "grace@example.com")
+    other = (await run_import(settings, dry_run=True)).plan.id
+
+    rows = json.loads(run(env, "plan", "diff", one, other, "--json").stdout)
+
+    assert "the same about everybody" in same.stdout
+    assert [(row["Slack user"], row[one], row[other]) for row in rows] == [(user["id"], "not in the plan", CREATED)]
+
+
+@pytest.mark.parametrize("ask", ["by e-mail", "by Slack id", "by account"])
+async def test_explain_says_the_same_however_the_person_is_named(sandbox, settings, env, ask):
+    await run_import(settings)
+    account = next(a for a in sandbox.docebo.accounts if a.provisioned_by)
+    slack_id = sandbox.slack.by_email(account.email)["id"]
+    sandbox.slack.change(slack_id, {"profile": {"last_name": "Newname"}})
+    before, counters = target(sandbox), sandbox.docebo_gate.counters
+    counters.reset()
+    who = {"by e-mail": account.email, "by Slack id": slack_id, "by account": f"docebo:{account.user_id}"}[ask]
+
+    found = json.loads(run(env, "explain", who, "--json").stdout)
+
+    assert (found["slack_id"], found["account"]["docebo_id"], found["matched_by"]) == (
+        slack_id,
+        account.user_id,
+        "mapping",
+    )
+    assert (found["operation"]["kind"], found["operation"]["changes"]) == ("update", {"last_name": "Newname"})
+    assert [row["operation"] for row in found["history"]] == [CREATED]
+    assert target(sandbox) == before
+    assert counters.calls.total() <= 5
+
+
+async def test_explain_finds_a_deactivated_person_by_the_address_of_the_account(sandbox, settings, env):
+    await run_import(settings)
+    account = next(a for a in sandbox.docebo.accounts if a.provisioned_by)
+    sandbox.slack.deactivate(sandbox.slack.by_email(account.email)["id"])
+
+    shown = run(env, "explain", account.email).stdout
+
+    assert "deactivated in Slack" in shown
+
+
+def test_wrong_usage_and_missing_settings_exit_2(env):
+    assert run(env, "explain", "nonsense").returncode == 2
+    assert run(env, "nonsense").returncode == 2
+    assert run({**env, "DOCEBO_URL": ""}, "plan", "make").returncode == 2

@@ -1,0 +1,315 @@
+"""The rows of the table in docs/safety.md: a fault, and the accounts that it must not change."""
+
+import re
+import shutil
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from sandbox.server import Sandbox
+from sandbox.slack.population import Team
+from slack_docebo.domain.planning import Kind
+from slack_docebo.engine.importing import apply_saved
+from slack_docebo.engine.report import Summary
+from slack_docebo.errors import (
+    AccessDenied,
+    ChangeLimitExceeded,
+    ConfigurationError,
+    IncompleteRead,
+    PlanNotApplicable,
+    WorkspaceMismatch,
+)
+from slack_docebo.integration_settings import read_rows, table
+from slack_docebo.runtime import open_runtime
+from slack_docebo.settings import Settings
+from slack_docebo.storage.plans import PlanState
+from slack_docebo.storage.store import Store
+from tests.importing import ON, run_import, settings_for
+from tests.integration.commands import environment, run, start
+
+BATCH = "POST /manage/v1/user/batch"
+LEAVERS = {"LEAVERS": "deactivate"}  # the most dangerous setting there is
+SECONDS = 30
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Sandbox]:
+    with Sandbox(users=60, rate_limits=False) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+async def sandbox(running: Sandbox, settings: Settings) -> Sandbox:
+    """A sandbox in line with Slack."""
+    await settled(settings)
+    running.docebo_gate.reset()
+    running.slack_gate.reset()
+    return running
+
+
+@pytest.fixture
+def settings(running: Sandbox, sqlite_url: str) -> Settings:
+    running.reset()
+    return settings_for(running.facts(), sqlite_url)
+
+
+async def settled(settings: Settings) -> None:
+    await run_import(settings, rows=LEAVERS)
+    await assert_clean(settings, runs=1)
+
+
+async def assert_clean(settings: Settings, *, runs: int = 2) -> None:
+    """Assert that the last of so many runs finds nothing to do."""
+    for _ in range(runs - 1):
+        await run_import(settings, rows=LEAVERS)
+    last = await run_import(settings, dry_run=True, rows=LEAVERS)
+
+    assert to_do(last) == []
+
+
+def to_do(summary: Summary) -> list:
+    return [row for row in summary.tally if row[0] is not Kind.LEAVE]
+
+
+def target(sandbox: Sandbox) -> dict:
+    return {a.user_id: (a.username, a.email, a.firstname, a.lastname, a.active, a.level) for a in sandbox.docebo.accounts}
+
+
+def somebody(sandbox: Sandbox) -> tuple[str, int]:
+    """Return the Slack id and the account of somebody who was created."""
+    account = next(a for a in sandbox.docebo.accounts if a.provisioned_by)
+    return sandbox.slack.by_email(account.email)["id"], account.user_id
+
+
+async def apply_by_id(settings: Settings, plan_id: str, rows: dict[str, str] = LEAVERS) -> Summary:
+    async def unseen(_rows: int) -> None:
+        pass
+
+    behaviour = read_rows(table({**ON, **rows}))
+    async with open_runtime(settings, behaviour, run_id=f"later-{plan_id}") as runtime:
+        return await apply_saved(runtime, plan_id, unseen)
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come to that"
+        time.sleep(0.005)
+
+
+@pytest.mark.parametrize(
+    "share", [pytest.param(0.5, id="short read"), pytest.param(0.0, id="empty list")]
+)
+async def test_a_short_or_empty_list_changes_nobody(sandbox, settings, share):
+    before = target(sandbox)
+    sandbox.slack_gate.faults.add("users.list", "shrinking", share=share)
+
+    with pytest.raises(IncompleteRead):
+        await run_import(settings, rows=LEAVERS)
+
+    assert target(sandbox) == before
+    await assert_clean(settings)
+
+
+async def test_a_missing_scope_changes_nobody(sandbox, settings):
+    before = target(sandbox)
+    sandbox.slack.scopes = frozenset({"users:read"})
+
+    with pytest.raises(AccessDenied, match="users:read.email"):
+        await run_import(settings, rows=LEAVERS)
+
+    assert target(sandbox) == before
+    sandbox.slack.scopes |= {"users:read.email"}
+    await assert_clean(settings)
+
+
+async def test_a_token_of_another_workspace_changes_nobody(sandbox, settings, sqlite_url):
+    before = target(sandbox)
+    with Sandbox(users=60, seed=8, rate_limits=False, team=Team(id="T0OTHER")) as other:
+        strange = settings_for({**sandbox.facts(), "slack_url": other.slack_url}, sqlite_url)
+        with pytest.raises(WorkspaceMismatch):
+            await run_import(strange, rows=LEAVERS)
+
+    assert target(sandbox) == before
+    await assert_clean(settings)
+
+
+async def test_when_half_of_the_people_are_deactivated_the_run_is_refused(sandbox, settings):
+    before = target(sandbox)
+    people = [user["id"] for user in sandbox.slack if not user["deleted"] and not user["is_bot"]]
+    for slack_id in people[::2]:
+        sandbox.slack.deactivate(slack_id)
+
+    with pytest.raises(ChangeLimitExceeded, match="deactivate"):
+        await run_import(settings, rows=LEAVERS)
+    assert target(sandbox) == before
+
+    for slack_id in people[::2]:
+        sandbox.slack.reactivate(slack_id)
+    await assert_clean(settings)
+
+
+async def test_half_of_the_list_missing_for_real_is_refused_by_its_size_even_when_the_read_is_let_through(
+    sandbox, settings
+):
+    before = target(sandbox)
+    sandbox.slack_gate.faults.add("users.list", "shrinking", share=0.5)
+
+    with pytest.raises(ChangeLimitExceeded):
+        await run_import(settings, rows={**LEAVERS, "SOURCE_MAY_SHRINK": "100"})
+
+    assert target(sandbox) == before
+    await assert_clean(settings)
+
+
+async def test_a_settings_row_deleted_while_a_run_is_at_work_stops_the_next_one(sandbox, settings, tmp_path):
+    rows = {**ON, **LEAVERS}
+    del rows["PROVISION_SLACK_USER_DATA"]
+    sandbox.slack.add("Grace", "Hopper", "grace@example.com")
+    planned = await run_import(settings, dry_run=True, rows=LEAVERS)
+    before = target(sandbox)
+
+    with pytest.raises(ConfigurationError, match="PROVISION_SLACK_USER_DATA is missing"):
+        read_rows(table(rows))
+    with pytest.raises(PlanNotApplicable, match="PROVISION_SLACK_USER_DATA is off"):
+        await apply_by_id(settings, planned.plan.id, {"PROVISION_SLACK_USER_DATA": "no"})
+    url = settings.database_url.get_secret_value()
+    # The address answers, and knows no Variable.
+    env = environment(sandbox.facts(), url, tmp_path, PREFECT_API_URL=f"{sandbox.docebo_url}/api")
+    refused = run(env, "plan", "apply", planned.plan.id, "--yes")
+
+    assert (refused.returncode, "no Variable integration_settings" in refused.stderr) == (2, True)
+    assert target(sandbox) == before
+    await assert_clean(settings)
+
+
+async def test_what_was_edited_by_hand_is_set_right_each_time_and_never_by_an_older_plan(sandbox, settings):
+    slack_id, docebo_id = somebody(sandbox)
+    before = target(sandbox)
+    sandbox.slack.change(slack_id, {"profile": {"last_name": "Newname"}})
+    planned = await run_import(settings, dry_run=True, rows=LEAVERS)
+    sandbox.docebo.edit(docebo_id, {"lastname": "Byhand"})
+    by_hand = target(sandbox)
+
+    skipped = await apply_by_id(settings, planned.plan.id)
+    assert target(sandbox) == by_hand
+    assert skipped.plan.state is PlanState.PARTLY_APPLIED
+
+    for _ in range(3):  # the same edit again is not taken for Docebo's own form of the name
+        sandbox.docebo.edit(docebo_id, {"lastname": "Byhand"})
+        await run_import(settings, rows=LEAVERS)
+        assert sandbox.docebo.accounts[docebo_id].lastname == "Newname"
+        await assert_clean(settings, runs=1)
+    assert {i for i, account in target(sandbox).items() if account != before[i]} == {docebo_id}
+
+
+async def test_a_name_that_docebo_turns_into_its_own_form_is_not_written_for_ever(sandbox, settings, monkeypatch):
+    monkeypatch.setattr("sandbox.docebo.attributes._IN_ANGLE_BRACKETS", re.compile("!"))
+    slack_id, docebo_id = somebody(sandbox)
+    sandbox.slack.change(slack_id, {"profile": {"last_name": "Wow!"}})
+    before = target(sandbox)
+
+    await assert_clean(settings, runs=3)
+
+    assert sandbox.docebo.accounts[docebo_id].lastname == "Wow"
+    assert {i for i, account in target(sandbox).items() if account != before[i]} == {docebo_id}
+
+
+async def test_a_database_restored_from_yesterday_changes_nobody(sandbox, settings, sqlite_url, tmp_path):
+    yesterday = shutil.copy(sqlite_url.removeprefix("sqlite:///"), tmp_path / "yesterday.db")
+    slack_id, _ = somebody(sandbox)
+    sandbox.slack.change(slack_id, {"profile": {"last_name": "Newname"}})
+    sandbox.slack.add("Grace", "Hopper", "grace@example.com")
+    await run_import(settings, rows=LEAVERS)
+    before = target(sandbox)
+    for leftover in Path(sqlite_url.removeprefix("sqlite:///")).parent.glob("store.db-*"):
+        leftover.unlink()
+    shutil.copy(yesterday, sqlite_url.removeprefix("sqlite:///"))
+
+    await run_import(settings, rows=LEAVERS)
+
+    assert target(sandbox) == before
+    await assert_clean(settings, runs=1)
+
+
+@pytest.mark.parametrize("days", [1, -1], ids=["set back", "set forward"])
+async def test_a_clock_that_was_changed_holds_nobody_up_and_changes_nobody(sandbox, settings, sqlite_url, days):
+    before = target(sandbox)
+    with closing(sqlite3.connect(sqlite_url.removeprefix("sqlite:///"))) as database, database:
+        database.execute("UPDATE call_budget SET arrival = arrival + ? * 86400", [days])
+        database.execute("UPDATE batch_gate SET busy_since = datetime('now', ? || ' days')", [days])
+        database.execute("UPDATE plan SET created_at = datetime(created_at, ? || ' days')", [days])
+        database.execute("UPDATE proven_read SET proven_at = datetime(proven_at, ? || ' days')", [days])
+    slack_id, docebo_id = somebody(sandbox)
+    sandbox.slack.change(slack_id, {"profile": {"last_name": "Newname"}})
+
+    began = time.monotonic()
+    await run_import(settings, rows=LEAVERS)
+
+    assert time.monotonic() - began < 10
+    assert {i for i, account in target(sandbox).items() if account != before[i]} == {docebo_id}
+    await assert_clean(settings, runs=1)
+
+
+@pytest.mark.parametrize("database", ["sqlite_url", "postgres_url"])
+async def test_a_second_run_is_refused_and_the_lock_of_a_killed_one_is_taken_over(running, request, database, tmp_path):
+    running.reset()
+    url = request.getfixturevalue(database)
+    settings = settings_for(running.facts(), url, report_dir=tmp_path)
+    planned = await run_import(settings, dry_run=True, rows=LEAVERS)
+    env = environment(running.facts(), url, tmp_path)
+    running.slack_gate.reset()
+    running.slack_gate.faults.add("users.list", "slow", seconds=60)
+    before = target(running)
+
+    with start(env, "plan", "make") as first:
+        try:
+            until(lambda: running.slack_gate.counters.calls["users.list"] == 1)
+            second = run(env, "plan", "apply", planned.plan.id, "--yes")
+        finally:
+            first.kill()
+    assert (second.returncode, "Another bulk-import is at work" in second.stderr) == (4, True)
+    assert target(running) == before
+
+    third = run(env, "plan", "apply", planned.plan.id, "--yes")
+    assert third.returncode == 0, third.stderr
+    await assert_clean(settings)
+
+
+@pytest.mark.parametrize("resumed", [True, False], ids=["applied again by its id", "followed by a new import"])
+async def test_after_kill_9_between_write_and_journal_nobody_is_written_twice(
+    running, settings, sqlite_url, tmp_path, resumed
+):
+    planned = await run_import(settings, dry_run=True, rows=LEAVERS)
+    env = environment(running.facts(), sqlite_url, tmp_path)
+    running.docebo_gate.reset()
+    running.docebo_gate.faults.add(BATCH, "slow", seconds=0.5)
+    gate = running.docebo_gate.counters
+
+    with start(env, "plan", "apply", planned.plan.id, "--yes") as process:
+        try:
+            until(lambda: gate.calls[BATCH] == 1)
+            with closing(sqlite3.connect(sqlite_url.removeprefix("sqlite:///"), isolation_level=None)) as blocking:
+                blocking.execute("BEGIN IMMEDIATE")  # the write is under way, and its outcome cannot be recorded
+                until(lambda: gate.rows["created"] > 0)
+                process.kill()
+                process.wait()
+        finally:
+            process.kill()
+    created = gate.rows["created"]
+    with Store.open(sqlite_url) as store, store.reading() as connection:
+        recorded = connection.exec_driver_sql("SELECT count(*) FROM operation WHERE outcome = 'applied'").scalar_one()
+    assert recorded == 0
+
+    if resumed:
+        assert (await apply_by_id(settings, planned.plan.id)).plan.state is PlanState.APPLIED
+    else:
+        await run_import(settings, rows=LEAVERS)
+
+    assert gate.rows["created"] == created
+    assert gate.rows["failed"] == 0
+    await assert_clean(settings, runs=1)

@@ -1,0 +1,346 @@
+"""Random worlds: source, target, mapping and policy. Whatever they are, the promises hold."""
+
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from slack_docebo.clients.docebo import Row, RowResult
+from slack_docebo.domain.attributes import fingerprint, wanted
+from slack_docebo.domain.matching import Accounts
+from slack_docebo.domain.names import folded
+from slack_docebo.domain.people import Account, Mapping, SourceUser
+from slack_docebo.domain.planning import DEACTIVATED, Kind, Outcome, shielded
+from slack_docebo.engine.applying import apply_accounts, apply_mappings, begin
+from slack_docebo.engine.connection import Workspace
+from slack_docebo.engine.planning import make_plan
+from slack_docebo.engine.rechecking import recheck
+from slack_docebo.engine.report import Summary, finish
+from slack_docebo.engine.undoing import plan_undo
+from slack_docebo.errors import ChangeLimitExceeded, PlanNotApplicable
+from slack_docebo.integration_settings import read_rows, table
+from slack_docebo.runtime import Runtime
+from slack_docebo.settings import Settings
+from slack_docebo.storage.mappings import MappingRepository
+from slack_docebo.storage.plans import PlanKind, PlanRepository, PlanState
+from slack_docebo.storage.store import Store
+
+TEAM = "T1"
+WORKSPACE = Workspace(TEAM, "Acme")
+NEVER = ("belongs to", "is created for")  # reasons of those who wait for an account that changes hands
+
+
+class Target:
+    """A Docebo that does as it is told."""
+
+    def __init__(self, accounts: Sequence[Account]) -> None:
+        self.accounts = {account.docebo_id: account for account in accounts}
+        self.calls: dict[str, int] = {}
+
+    async def upsert_users(self, rows: Sequence[Row], *, create: bool, branch: int | None = None) -> list[RowResult]:
+        return [self._create(row) if create else self._update(row) for row in rows]
+
+    async def change_status(self, docebo_ids: Sequence[int], *, active: bool) -> set[int]:
+        for docebo_id in docebo_ids:
+            self.accounts[docebo_id] = replace(self.accounts[docebo_id], active=active)
+        return set(docebo_ids)
+
+    def read(self) -> Accounts:
+        return Accounts(self.accounts.values())
+
+    def _create(self, row: Row) -> RowResult:
+        if Accounts(self.accounts.values()).with_username(str(row.attributes["username"])):
+            return RowResult(None, "the username is taken")
+        docebo_id = 1000 + len(self.accounts)
+        self.accounts[docebo_id] = _changed(Account(docebo_id, ""), row.attributes)
+        return RowResult(docebo_id)
+
+    def _update(self, row: Row) -> RowResult:
+        assert row.docebo_id is not None
+        self.accounts[row.docebo_id] = _changed(self.accounts[row.docebo_id], row.attributes)
+        return RowResult(row.docebo_id)
+
+
+def _changed(account: Account, attributes: Any) -> Account:
+    plain = {name: value for name, value in attributes.items() if not name.startswith("field_")}
+    fields = {int(name[6:]): value for name, value in attributes.items() if name.startswith("field_")}
+    return replace(account, **plain, fields={**account.fields, **fields})
+
+
+@dataclass
+class World:
+    source: list[SourceUser]
+    target: list[Account]
+    mapping: list[tuple[str, int, str]]  # Slack id, Docebo id, fingerprint: "", "right" or DEACTIVATED
+    rows: dict[str, str]
+
+
+@st.composite
+def worlds(draw: st.DrawFn) -> World:
+    """Draw a small world in which people meet: few addresses, few names, every kind of person and account."""
+    addresses = [f"{letter}@x.org" for letter in "abcdefg"]
+    own = draw(st.permutations(addresses))
+    names = st.sampled_from(["", "Ada", "ada", "Lovelace", "李", "<b>x"])
+    source = [
+        draw(
+            st.builds(
+                SourceUser,
+                st.just(f"U{number}"),
+                st.sampled_from([TEAM, TEAM, TEAM, "T2"]),
+                handle=st.sampled_from(["ada", "bob"]),
+                email=st.sampled_from([own[number], own[number].upper(), own[number], ""]),
+                first_name=names,
+                last_name=names,
+                title=names,
+                deactivated=st.sampled_from([False, False, True]),
+                guest=st.sampled_from([False, False, True]),
+                bot=st.sampled_from([False, False, False, True]),
+            )
+        )
+        for number in range(draw(st.integers(1, 6)))
+    ]
+    usernames = draw(st.lists(st.sampled_from([*addresses, "bob", "eve"]), max_size=6, unique=True))
+    target = [
+        Account(
+            docebo_id,
+            username,
+            draw(st.sampled_from([username if "@" in username else "", *addresses])),
+            draw(names),
+            draw(names),
+            draw(st.booleans()),
+            draw(st.sampled_from([False, False, False, True])),
+            fields={3: draw(names)},
+        )
+        for docebo_id, username in enumerate(usernames, 1)
+    ]
+    slack_ids = draw(st.permutations([f"U{number}" for number in range(8)]))  # also of people who are gone
+    docebo_ids = draw(st.permutations([*range(1, len(target) + 1), 98, 99]))  # and accounts that are
+    prints = st.sampled_from(["", "right", DEACTIVATED])
+    mapped = list(zip(slack_ids, docebo_ids, strict=False))[: draw(st.integers(0, 5))]
+    rows = {
+        "NOTIFICATION_MAIL_ID": "",
+        "PROVISION_SLACK_USER_DATA": draw(st.sampled_from(["true", "true", "true", "false"])),
+        "MAP_SLACK_USER_DATA": draw(st.sampled_from(["true", "true", "true", "false"])),
+        "LEAVERS": draw(st.sampled_from(["keep", "unmap", "deactivate"])),
+        "LEAVERS_OUT_OF_SCOPE": draw(st.sampled_from(["true", "false"])),
+        "SCOPE_GUESTS": draw(st.sampled_from(["none", "all"])),
+        "SCOPE_EXCLUDE": draw(st.sampled_from(["", "b@*, U3"])),
+        "MATCH_BY": draw(st.sampled_from(["email", "username", "email-and-username"])),
+        "PROTECTED_ACCOUNTS": draw(st.sampled_from(["", "a@*", "2, bob"])),
+        "ATTRIBUTES": draw(
+            st.sampled_from(["first_name, last_name, email", "first_name, field_3 = title clear, last_name"])
+        ),
+        **{
+            f"LIMIT_{kind}": draw(st.sampled_from(["none", "none", "none", "0", "1", "50%"]))
+            for kind in ("CREATIONS", "UPDATES", "DEACTIVATIONS", "UNMAPPINGS")
+        },
+        "LIMIT_MINIMUM_SAMPLE": draw(st.sampled_from(["0", "20"])),
+    }
+    return World(source, target, [(*pair, draw(prints)) for pair in mapped], rows)
+
+
+class Run:
+    """A world with a store of its own."""
+
+    def __init__(self, world: World, folder: Path) -> None:
+        self.world = world
+        self.target = Target(world.target)
+        self.store = Store.open(f"sqlite:///{folder}/store.db")
+        self.settings = Settings(
+            _env_file=None,
+            slack_bot_token="xoxb",
+            docebo_url="https://lms.example.com",
+            docebo_client_id="id",
+            docebo_client_secret="secret",
+        )
+        self.behaviour = read_rows(table(world.rows))
+        self.policy = self.behaviour.policy(TEAM)
+        self.runs = 0
+        people = {user.slack_id: user for user in world.source}
+        prints = {
+            slack_id: fingerprint(wanted(user, self.policy.rules, creating=False)) for slack_id, user in people.items()
+        }
+        with self.store.transaction() as connection:
+            MappingRepository(connection).save(
+                [
+                    Mapping(slack_id, TEAM, "ada", docebo_id, prints.get(slack_id, "") if print_ == "right" else print_)
+                    for slack_id, docebo_id, print_ in world.mapping
+                ],
+                now=self.runtime().now(),
+            )
+
+    def runtime(self, behaviour: Any = None) -> Runtime:
+        self.runs += 1
+        made = Runtime(
+            self.settings,
+            behaviour or self.behaviour,
+            self.store,
+            None,  # type: ignore[arg-type]  (the source was read)
+            self.target,  # type: ignore[arg-type]
+            run_id=f"run-{self.runs}",
+        )
+        made.slack = Target([])  # type: ignore[assignment]
+        return made
+
+    def sides(self) -> tuple[dict[int, Account], dict[str, tuple[int, str]]]:
+        """Return the accounts, and the mapping: Docebo id and fingerprint by Slack id."""
+        with self.store.reading() as connection:
+            rows = {m.slack_id: (m.docebo_id, m.fingerprint) for m in MappingRepository(connection).all(TEAM)}
+        return dict(self.target.accounts), rows
+
+    async def plan(self, runtime: Runtime) -> str:
+        pages = [self.world.source[:3], self.world.source[3:]]
+        return await make_plan(runtime, WORKSPACE, pages, self.target.read(), kind=PlanKind.BULK_IMPORT)
+
+    async def apply(self, runtime: Runtime, plan_id: str) -> Summary:
+        begin(runtime, plan_id)
+        await apply_accounts(runtime, plan_id, _unseen)
+        apply_mappings(runtime, plan_id)
+        return finish(runtime, plan_id)
+
+    async def apply_saved(self, plan_id: str) -> Summary:
+        runtime = self.runtime()
+        recheck(runtime, WORKSPACE, plan_id, self.target.read())
+        return await self.apply(runtime, plan_id)
+
+    def reasons_to_skip(self, plan_id: str) -> set[str]:
+        with self.store.reading() as connection:
+            return {e.error for e in PlanRepository(connection).rows(plan_id) if e.outcome is Outcome.SKIPPED}
+
+    async def settle(self) -> tuple[Summary, Summary]:
+        """Plan, apply, even if that has to be let through, and plan again; return both plans."""
+        runtime = self.runtime()
+        plan_id = await self.plan(runtime)
+        applied = await self.apply(self.runtime(), plan_id)
+        runtime = self.runtime()
+        return applied, finish(runtime, await self.plan(runtime))
+
+    def untouchable(self) -> set[int]:
+        """Return the accounts no run may change: administrators', protected ones, those of people not looked after."""
+        found = {
+            account.docebo_id for account in self.world.target if shielded(account, self.behaviour.protected_accounts)
+        }
+        for user in self.world.source:
+            left = user.deactivated or user.forgotten or self.policy.out_of_scope_leaves
+            if self.policy.scope.reason_against(user) and not left:
+                found |= {docebo_id for slack_id, docebo_id, _ in self.world.mapping if slack_id == user.slack_id}
+        return found
+
+
+async def _unseen(_rows: int) -> None:
+    pass
+
+
+def pending(summary: Summary) -> int:
+    return sum(people for kind, _, _, people in summary.tally if kind is not Kind.LEAVE)
+
+
+def waits(summary: Summary) -> bool:
+    return any(words in reason for kind, reason, _, _ in summary.tally for words in NEVER if kind is Kind.LEAVE)
+
+
+@st.composite
+def runs(draw: st.DrawFn) -> Run:
+    return Run(draw(worlds()), _folder())
+
+
+_folders: list[tempfile.TemporaryDirectory[str]] = []
+
+
+def _folder() -> Path:
+    """Return a folder with a migrated, empty database."""
+    folder = tempfile.TemporaryDirectory()
+    _folders.append(folder)
+    migrated = Path(_folders[0].name) / "migrated.db"
+    if not migrated.exists():
+        Store.open(f"sqlite:///{migrated}").close()
+    shutil.copy(migrated, Path(folder.name) / "store.db")
+    return Path(folder.name)
+
+
+def teardown_module() -> None:
+    for folder in _folders:
+        folder.cleanup()
+
+
+checked = settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
+
+
+@checked
+@given(runs())
+async def test_what_was_applied_leaves_nothing_to_do(run):
+    applied, after = await run.settle()
+    rounds = 1
+    while waits(applied) and pending(after) and rounds < len(run.world.source) + 1:  # an account has changed hands
+        applied, after = await run.settle()
+        rounds += 1
+
+    assert pending(after) == 0, after.tally
+    run.store.close()
+
+
+@checked
+@given(runs())
+async def test_undoing_brings_back_both_sides(run):
+    accounts, mapping = run.sides()
+    runtime = run.runtime()
+    plan_id = await run.plan(runtime)
+    await run.apply(run.runtime(), plan_id)
+    try:
+        undo = plan_undo(run.runtime(), plan_id, deactivate_created=True)
+    except PlanNotApplicable:
+        assert run.sides() == (accounts, mapping)  # nothing was done
+    else:
+        await run.apply_saved(undo)
+        after, mapped = run.sides()
+        created = after.keys() - accounts.keys()
+
+        shields = run.behaviour.protected_accounts  # may name the address of somebody who was created
+        assert run.reasons_to_skip(undo) <= {"the account is gone", "protected account, never touched"}
+        assert {i: account for i, account in after.items() if i not in created} == accounts
+        assert all(shielded(after[i], shields) for i in created if after[i].active)
+        assert {s: row for s, row in mapped.items() if row[0] in accounts} == {
+            s: row for s, row in mapping.items() if row[0] in accounts
+        }
+    run.store.close()
+
+
+@checked
+@given(runs())
+async def test_limits_are_never_exceeded(run):
+    before = run.sides()
+    runtime = run.runtime()
+    plan_id = await run.plan(runtime)
+    try:
+        done = await run.apply(runtime, plan_id)
+    except ChangeLimitExceeded:
+        assert run.sides() == before
+        assert finish(runtime, plan_id).plan.state is PlanState.REFUSED
+    else:
+        people = done.plan.facts["looked_after"]
+        sample = run.behaviour.limit_minimum_sample
+        for kind, limit in run.behaviour.limits.items():
+            assert limit.count is None or done.count(kind) <= limit.count
+            assert limit.percent is None or people < sample or done.count(kind) * 100 <= limit.percent * people
+    run.store.close()
+
+
+@checked
+@given(runs())
+async def test_out_of_scope_and_protected_accounts_never_change(run):
+    accounts, _ = run.sides()
+    untouchable = run.untouchable()
+
+    await run.settle()
+    after, _ = run.sides()
+
+    assert {i: after[i] for i in untouchable if i in after} == {i: accounts[i] for i in untouchable if i in accounts}
+    assert accounts.keys() <= after.keys()
+    run.store.close()
