@@ -1,0 +1,126 @@
+"""The webhook and a real Prefect server: events bring runs, one run for many, also after Prefect was away."""
+
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from slack_docebo.storage.inbox import InboxRepository
+from slack_docebo.storage.store import Store
+from slack_docebo.webhook import waker
+from tests.e2e.prefect_http import deployment
+from tests.webhook import NOTICE, Webhook, envelope, running_webhook
+
+PATIENCE_SECONDS = 30.0
+
+
+class Runs:
+    """The runs of one deployment, cancelled at the end so that no worker of another test takes them."""
+
+    def __init__(self, http: httpx.Client, name: str) -> None:
+        self._http = http
+        self._id = deployment(http, name)["id"]
+        self._before = {run["id"] for run in self._all()}
+
+    def new(self) -> list[dict[str, Any]]:
+        return [run for run in self._all() if run["id"] not in self._before]
+
+    def set_state(self, type_: str) -> None:
+        for run in self.new():
+            body = {"state": {"type": type_}, "force": True}
+            self._http.post(f"flow_runs/{run['id']}/set_state", json=body).raise_for_status()
+
+    def _all(self) -> list[dict[str, Any]]:
+        query = {
+            "deployments": {"id": {"any_": [self._id]}},
+            "flow_runs": {"expected_start_time": {"before_": datetime.now(UTC).isoformat()}},
+        }
+        found: list[dict[str, Any]] = self._http.post("flow_runs/filter", json=query).raise_for_status().json()
+        return found
+
+
+def eventually(holds: Callable[[], Any]) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def runs(deployed) -> Iterator[Runs]:
+    found = Runs(deployed, waker.REALTIME_SYNC)
+    yield found
+    found.set_state("CANCELLED")
+
+
+@pytest.fixture
+def store(sqlite_url) -> Iterator[Store]:
+    with Store.open(sqlite_url) as opened:
+        yield opened
+
+
+@pytest.fixture
+def webhook(store, prefect_api, monkeypatch) -> Iterator[Webhook]:
+    monkeypatch.setattr(waker, "PATIENCE", timedelta(seconds=1))
+    with running_webhook(store, prefect_api_url=prefect_api) as running:
+        yield running
+
+
+def test_many_events_bring_one_run(webhook, runs):
+    for number in range(20):
+        assert webhook.post(envelope(number)).status_code == 200
+    eventually(runs.new)
+
+    # Longer than a run is waited for: the one that nobody has started yet is not joined by another.
+    with webhook.store.transaction() as connection:
+        InboxRepository(connection).not_asked()
+    webhook.post(envelope(21))
+    eventually(lambda: not _may_be_asked(webhook.store))
+    assert len(runs.new()) == 1
+
+
+def test_an_event_after_the_end_of_a_run_brings_another(webhook, runs):
+    webhook.post(envelope(1))
+    eventually(runs.new)
+    with webhook.store.transaction() as connection:
+        InboxRepository(connection).clear_wake_up()
+    runs.set_state("COMPLETED")
+
+    webhook.post(envelope(2))
+    eventually(lambda: len(runs.new()) == 2)
+
+
+def test_while_a_run_is_at_work_no_other_is_asked_for(webhook, runs):
+    now = datetime.now(UTC)
+    with webhook.store.transaction() as connection:
+        InboxRepository(connection).quiet(now + timedelta(seconds=60))
+    webhook.post(envelope(1))
+    assert webhook.get("readyz").json()["prefect"] == "up"
+    assert runs.new() == []
+
+    with webhook.store.transaction() as connection:
+        InboxRepository(connection).quiet(None)
+    eventually(runs.new)
+
+
+def test_events_that_slack_left_out_bring_a_reconciliation(webhook, deployed):
+    reconciliations = Runs(deployed, waker.RECONCILIATION)
+    try:
+        for _ in range(3):
+            assert webhook.post(NOTICE).status_code == 200
+        eventually(reconciliations.new)
+        assert len(reconciliations.new()) == 1
+    finally:
+        reconciliations.set_state("CANCELLED")
+
+
+def _may_be_asked(store: Store) -> bool:
+    with store.transaction() as connection:
+        repository = InboxRepository(connection)
+        asked = repository.may_ask(datetime.now(UTC), patience=timedelta(hours=1))
+        if asked:
+            repository.not_asked()
+    return asked

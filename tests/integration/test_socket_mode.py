@@ -1,0 +1,163 @@
+"""Socket Mode against a small Slack of its own: real HTTP, a real WebSocket."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from aiohttp import WSMsgType, web
+from pydantic import SecretStr
+
+from slack_docebo.clients.prefect import open_prefect
+from slack_docebo.errors import AccessDenied, TransientError
+from slack_docebo.storage.store import Store
+from slack_docebo.webhook.reception import Reception, open_reception
+from slack_docebo.webhook.socket_mode import listening
+from tests.webhook import NOBODY, entries, envelope, settings
+
+TOKEN = SecretStr("xapp-planted-secret")
+PATIENCE = 10
+
+
+class Slack:
+    """Hands out addresses, each good for one connection, and sends envelopes."""
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.error = ""
+        self.tickets: set[str] = set()
+        self.issued = 0
+        self.refused = 0
+        self.sockets: asyncio.Queue[web.WebSocketResponse] = asyncio.Queue()
+        self.acknowledged: asyncio.Queue[str] = asyncio.Queue()
+        self.refuse_next = 0
+
+    async def open(self, request: web.Request) -> web.Response:
+        assert request.headers["Authorization"] == f"Bearer {TOKEN.get_secret_value()}"
+        if self.error:
+            return web.json_response({"ok": False, "error": self.error})
+        self.issued += 1
+        ticket = f"ticket-{self.issued}"
+        self.tickets.add(ticket)
+        return web.json_response({"ok": True, "url": f"{self.url.replace('http', 'ws', 1)}/link?ticket={ticket}"})
+
+    async def link(self, request: web.Request) -> web.StreamResponse:
+        ticket = request.query["ticket"]
+        if ticket not in self.tickets or self.refuse_next:
+            self.tickets.discard(ticket)
+            self.refuse_next = max(0, self.refuse_next - 1)
+            self.refused += 1
+            return web.Response(status=403)
+        self.tickets.discard(ticket)
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        await socket.send_json({"type": "hello", "num_connections": 1})
+        await self.sockets.put(socket)
+        async for message in socket:
+            if message.type == WSMsgType.TEXT:
+                await self.acknowledged.put(json.loads(message.data)["envelope_id"])
+        return socket
+
+
+@asynccontextmanager
+async def slack_server() -> AsyncIterator[Slack]:
+    slack = Slack()
+    app = web.Application()
+    app.router.add_post("/api/apps.connections.open", slack.open)
+    app.router.add_get("/link", slack.link)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    slack.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    try:
+        yield slack
+    finally:
+        await runner.cleanup()
+
+
+@asynccontextmanager
+async def connected(slack: Slack, store: Store) -> AsyncIterator[web.WebSocketResponse]:
+    """Listen with the real client, and yield Slack's end of the connection."""
+    async with (
+        open_reception(settings(), store) as reception,
+        listening(TOKEN, reception, base_url=f"{slack.url}/api/", ping_seconds=0.2),
+    ):
+        yield await asyncio.wait_for(slack.sockets.get(), PATIENCE)
+
+
+def wrapped(number: int, payload: Any = None, type_: str = "events_api") -> dict[str, Any]:
+    return {
+        "type": type_,
+        "envelope_id": f"envelope-{number}",
+        "payload": envelope(number) if payload is None else payload,
+        "accepts_response_payload": False,
+    }
+
+
+async def test_an_event_is_committed_before_it_is_acknowledged(store):
+    async with slack_server() as slack, connected(slack, store) as socket:
+        await socket.send_json(wrapped(1))
+
+        assert await asyncio.wait_for(slack.acknowledged.get(), PATIENCE) == "envelope-1"
+        assert [entry.event.event_id for entry in entries(store)] == ["Ev1"]
+
+
+async def test_everything_else_is_acknowledged_too(store):
+    async with slack_server() as slack, connected(slack, store) as socket:
+        await socket.send_json(wrapped(1, {"command": "/x"}, "slash_commands"))
+        await socket.send_json(wrapped(2, envelope(2, "message")))
+
+        acknowledged = {await asyncio.wait_for(slack.acknowledged.get(), PATIENCE) for _ in range(2)}
+        assert acknowledged == {"envelope-1", "envelope-2"}
+        assert entries(store) == []
+
+
+async def test_what_could_not_be_stored_is_not_acknowledged(sqlite_url, tmp_path):
+    with Store.open(sqlite_url) as store:
+        async with slack_server() as slack, connected(slack, store) as socket:
+            (tmp_path / "store.db").rename(tmp_path / "away")
+            await socket.send_json(wrapped(1))
+            await socket.send_json(wrapped(2, envelope(2, "message")))  # needs no store
+
+            assert await asyncio.wait_for(slack.acknowledged.get(), PATIENCE) == "envelope-2"
+            (tmp_path / "away").rename(tmp_path / "store.db")
+            await socket.send_json({**wrapped(1), "retry_attempt": 1, "retry_reason": "timeout"})
+
+            assert await asyncio.wait_for(slack.acknowledged.get(), PATIENCE) == "envelope-1"
+            assert len(entries(store)) == 1
+
+
+@pytest.mark.parametrize("farewell", ["disconnect", "drop"])
+async def test_a_lost_connection_is_replaced(sqlite_url, farewell):
+    with Store.open(sqlite_url) as store:
+        async with slack_server() as slack, connected(slack, store) as socket:
+            if farewell == "disconnect":
+                await socket.send_json({"type": "disconnect", "reason": "refresh_requested"})
+            else:
+                slack.refuse_next = 2  # the first addresses are worth nothing: another has to be asked for
+                await socket.close()
+            another = await asyncio.wait_for(slack.sockets.get(), PATIENCE)
+            await another.send_json(wrapped(2))
+
+            assert await asyncio.wait_for(slack.acknowledged.get(), PATIENCE) == "envelope-2"
+            assert len(entries(store)) == 1
+
+
+async def test_a_wrong_token_is_told(sqlite_url):
+    with Store.open(sqlite_url) as store:
+        async with slack_server() as slack, open_prefect(NOBODY, None) as prefect:
+            slack.error = "invalid_auth"
+            with pytest.raises(AccessDenied, match="SLACK_APP_TOKEN"):
+                async with listening(TOKEN, Reception(settings(), store, prefect), base_url=f"{slack.url}/api/"):
+                    pass
+
+
+async def test_slack_out_of_reach_is_told(sqlite_url):
+    with Store.open(sqlite_url) as store:
+        async with open_prefect(NOBODY, None) as prefect:
+            with pytest.raises(TransientError):
+                async with listening(TOKEN, Reception(settings(), store, prefect), base_url="http://127.0.0.1:9/api/"):
+                    pass

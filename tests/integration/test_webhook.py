@@ -1,0 +1,365 @@
+"""The webhook as Slack meets it: a real server, a real store, the sandbox's deliveries."""
+
+import asyncio
+import http.client
+import json
+import re
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from deployments.local import free_port, process
+from sandbox.server import Sandbox
+from slack_docebo.errors import ConfigurationError
+from slack_docebo.storage.inbox import EventState, InboxRepository
+from slack_docebo.storage.links import LinkRepository
+from slack_docebo.storage.store import Store
+from slack_docebo.webhook.app import LARGEST_BODY, webhook_app
+from tests.postgresql import PostgresServer
+from tests.webhook import TEAM, Webhook, entries, envelope, running_webhook, settings, signed
+
+QUICK = hypothesis_settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+@pytest.fixture
+def webhook(store: Store) -> Iterator[Webhook]:
+    with running_webhook(store) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def besieged(tmp_path_factory) -> Iterator[Webhook]:
+    """One webhook for many hostile requests."""
+    with (
+        Store.open(f"sqlite:///{tmp_path_factory.mktemp('besieged') / 'store.db'}") as store,
+        running_webhook(store) as it,
+    ):
+        yield it
+
+
+def counted(webhook: Webhook, name: str, **labels: str) -> float:
+    wanted = {f'{key}="{value}"' for key, value in labels.items()}
+    for line in webhook.get("metrics").text.splitlines():
+        if line.startswith(f"slack_docebo_{name}") and wanted <= set(re.findall(r'\w+="[^"]*"', line)):
+            return float(line.rpartition(" ")[2])
+    return 0
+
+
+def test_an_acknowledged_event_is_committed(webhook):
+    answer = webhook.post(envelope())
+
+    assert (answer.status_code, answer.text) == (200, "")
+    [entry] = webhook.entries()
+    assert (entry.event.event_id, entry.event.slack_id, entry.state) == ("Ev1", "U000000001", EventState.WAITING)
+    assert entry.event.profile["email"] == "p1@example.com"
+
+
+def test_an_event_wakes_a_run_up_in_the_same_transaction(webhook):
+    webhook.post(envelope())
+
+    with webhook.store.reading() as connection:
+        assert InboxRepository(connection).wake_up_wanted()
+
+
+def test_a_repeated_event_is_acknowledged_and_stored_once(webhook):
+    retry = {"X-Slack-Retry-Num": "1", "X-Slack-Retry-Reason": "http_timeout"}
+
+    assert [webhook.post(envelope()).status_code, webhook.post(envelope(), **retry).status_code] == [200, 200]
+    assert len(webhook.entries()) == 1
+
+
+def test_a_retry_whose_first_try_never_arrived_is_stored(webhook):
+    assert webhook.post(envelope(), **{"X-Slack-Retry-Num": "3"}).status_code == 200
+    assert len(webhook.entries()) == 1
+
+
+async def test_what_comes_at_once_is_stored_completely(webhook):
+    bodies = [json.dumps(envelope(number % 60)).encode() for number in range(120)]
+    async with httpx.AsyncClient(timeout=20) as client:
+        answers = await asyncio.gather(
+            *(client.post(f"{webhook.url}/slack/events", content=body, headers=signed(body)) for body in bodies)
+        )
+
+    assert {answer.status_code for answer in answers} == {200}
+    assert {entry.event.event_id for entry in webhook.entries()} == {f"Ev{number}" for number in range(60)}
+    shared = counted(webhook, "webhook_events_per_commit_count")
+    assert shared < counted(webhook, "webhook_events_per_commit_sum") == 120
+
+
+def test_the_sandboxs_slack_is_served(webhook):
+    with Sandbox(users=50, request_url=f"{webhook.url}/slack/events") as sandbox:
+        joined = sandbox.slack.add("Ada", "Lovelace", "ada@example.com")
+        sandbox.slack.change(joined["id"], {"profile": {"last_name": "King"}})
+        sandbox.slack.deactivate(joined["id"])
+        assert sandbox.events.settle()
+        report = sandbox.events.report()
+
+    assert report["delivered"] == report["total"] == len(webhook.entries())
+    assert {entry.event.kind for entry in webhook.entries()} == {"team_join", "user_change", "user_profile_changed"}
+    assert any(entry.event.profile["deactivated"] for entry in webhook.entries())
+
+
+def test_slack_can_verify_the_request_url(webhook):
+    body = json.dumps({"type": "url_verification", "challenge": "3eZbrw1aB", "token": "t"}).encode()
+
+    assert webhook.post(body).text == "3eZbrw1aB"
+    unsigned = httpx.post(f"{webhook.url}/slack/events", content=body, headers={"Content-Type": "application/json"})
+    assert unsigned.status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("payload", "reason"),
+    [
+        pytest.param(envelope(kind="message"), "unknown_type", id="unknown type"),
+        pytest.param(envelope(api_app_id="A0OTHER"), "foreign_app", id="another app"),
+        pytest.param(b"[1, 2", "malformed", id="no JSON"),
+        pytest.param(b"[" * 100_000, "malformed", id="too deep"),
+    ],
+)
+def test_what_is_not_for_us_is_acknowledged_and_counted(besieged, payload, reason):
+    before = counted(besieged, "webhook_events_dropped_total", reason=reason)
+
+    assert besieged.post(payload).status_code == 200
+    assert counted(besieged, "webhook_events_dropped_total", reason=reason) == before + 1
+    assert besieged.entries() == []
+
+
+@pytest.mark.parametrize("pinned", [False, True], ids=["by the settings", "by the first validated run"])
+def test_another_workspaces_event_is_acknowledged_and_dropped(store, pinned):
+    if pinned:
+        with store.transaction() as connection:
+            LinkRepository(connection).pin("https://acme.docebosaas.com", TEAM, "Acme", now=datetime.now(UTC))
+    with running_webhook(store, slack_team_id="" if pinned else TEAM) as webhook:
+        while pinned and webhook.post(envelope(7, team_id="T0OTHER")) and len(webhook.entries()):
+            with store.transaction() as connection:  # came before the link was read
+                InboxRepository(connection).forget("U000000007")
+        assert webhook.post(envelope(1, team_id="T0OTHER")).status_code == 200
+        assert webhook.post(envelope(2)).status_code == 200
+
+        assert [entry.event.event_id for entry in webhook.entries()] == ["Ev2"]
+
+
+def test_the_end_of_the_app_alerts(webhook):
+    assert webhook.post(envelope(event={"type": "app_uninstalled"})).status_code == 200
+    assert counted(webhook, "webhook_alerts_total", kind="app_uninstalled") == 1
+
+
+def test_during_rotation_both_secrets_are_accepted(sqlite_url):
+    body = json.dumps(envelope()).encode()
+
+    with (
+        Store.open(sqlite_url) as store,
+        running_webhook(store, slack_signing_secret="new", slack_signing_secret_previous="old") as webhook,
+    ):
+        statuses = [
+            httpx.post(f"{webhook.url}/slack/events", content=body, headers=signed(body, secret=secret)).status_code
+            for secret in ("new", "old", "older")
+        ]
+
+    assert statuses == [200, 200, 401]
+
+
+def test_without_a_signing_secret_nothing_is_served():
+    with pytest.raises(ConfigurationError, match="SLACK_SIGNING_SECRET"):
+        webhook_app(settings(slack_signing_secret=None), None)
+
+
+@pytest.mark.parametrize("verb", ["GET", "PUT", "DELETE", "PATCH", "OPTIONS", "HEAD"])
+def test_another_method_is_refused(besieged, verb):
+    assert httpx.request(verb, f"{besieged.url}/slack/events").status_code == 405
+
+
+@pytest.mark.parametrize("type_", ["text/plain", "application/x-www-form-urlencoded", "", "application/jsonp"])
+def test_another_content_type_is_refused(besieged, type_):
+    assert besieged.post(envelope(), **{"Content-Type": type_}).status_code == 415
+
+
+def test_a_content_type_with_parameters_is_json_too(webhook):
+    assert webhook.post(envelope(), **{"Content-Type": "Application/JSON; charset=utf-8"}).status_code == 200
+
+
+def test_a_body_of_the_largest_size_is_taken(besieged):
+    assert besieged.post(b" " * (LARGEST_BODY - 2) + b"{}").status_code == 200
+
+
+def test_a_larger_body_is_refused_before_it_is_read(besieged):
+    connection = http.client.HTTPConnection(besieged.url.removeprefix("http://"), timeout=5)
+    connection.putrequest("POST", "/slack/events")
+    for name, value in {**signed(b""), "Content-Length": str(LARGEST_BODY + 1)}.items():
+        connection.putheader(name, value)
+    connection.endheaders()
+
+    assert connection.getresponse().status == 413
+    connection.close()
+
+
+def test_a_larger_body_that_hides_its_length_is_refused(besieged):
+    def endless() -> Iterator[bytes]:
+        for _ in range(LARGEST_BODY // 1024 + 64):
+            yield b" " * 1024
+
+    try:
+        answer = httpx.post(f"{besieged.url}/slack/events", content=endless(), headers=signed(b""), timeout=10)
+    except httpx.WriteError:
+        return  # closed while we were still sending
+    assert answer.status_code == 413
+
+
+def test_a_connection_that_breaks_off_harms_nobody(besieged):
+    with socket.create_connection(tuple(besieged.url.removeprefix("http://").split(":")), timeout=5) as raw:
+        head = "".join(f"{name}: {value}\r\n" for name, value in {**signed(b"{}"), "Content-Length": "99"}.items())
+        raw.sendall(f"POST /slack/events HTTP/1.1\r\nHost: x\r\n{head}\r\n{{".encode())
+
+    assert besieged.get("healthz").status_code == 200
+
+
+header_text = st.text(st.characters(min_codepoint=33, max_codepoint=255, exclude_characters="\x7f"), max_size=90)
+
+
+@QUICK
+@given(
+    body=st.binary(max_size=300) | st.builds(lambda: json.dumps(envelope()).encode()),
+    timestamp=header_text | st.integers().map(str) | st.builds(lambda: str(int(time.time()))),
+    signature=header_text | header_text.map(lambda text: f"v0={text}") | st.just("v0=" + "0" * 64),
+    type_=st.just("application/json") | header_text,
+)
+def test_hostile_requests_are_no_fault_of_ours_and_leave_nothing(besieged, body, timestamp, signature, type_):
+    headers = {"X-Slack-Request-Timestamp": timestamp, "X-Slack-Signature": signature, "Content-Type": type_}
+    encoded = {name: value.encode("latin-1") for name, value in headers.items()}
+    answer = besieged.http.post("/slack/events", content=body, headers=encoded)
+
+    assert answer.status_code in {400, 401, 415}
+    assert besieged.entries() == []
+
+
+@contextmanager
+def away(url: str, request: pytest.FixtureRequest) -> Iterator[None]:
+    """Take the database at *url* away; afterwards it is there again, on SQLite with what it held."""
+    if url.startswith("sqlite"):
+        path = Path(url.removeprefix("sqlite:///"))
+        hidden = path.rename(path.with_suffix(".away"))
+        yield
+        hidden.rename(path)
+    else:
+        server: PostgresServer = request.getfixturevalue("postgres_server")
+        server.drop_database(url.rpartition("/")[2])
+        yield
+        server._run(f"CREATE DATABASE {url.rpartition('/')[2]}")
+        Store.open(url).close()
+
+
+def test_while_the_database_is_gone_slack_is_told_to_come_again(empty_url, request):
+    """Whatever is acknowledged must be there afterwards: a file that was removed goes on taking writes."""
+    with Store.open(empty_url) as store, running_webhook(store) as webhook:
+        assert webhook.post(envelope(1)).status_code == 200
+        with away(empty_url, request):
+            assert webhook.post(envelope(2)).status_code == 503
+            ready = webhook.get("readyz")
+            assert (ready.status_code, ready.json()["store"][:4]) == (503, "down")
+            assert webhook.get("metrics").status_code == webhook.get("healthz").status_code == 200
+
+        assert webhook.post(envelope(2)).status_code == 200
+        assert "Ev2" in {entry.event.event_id for entry in webhook.entries()}
+
+
+def test_a_locked_database_is_no_reason_to_keep_slack_waiting(sqlite_url):
+    with Store.open(sqlite_url) as store, running_webhook(store) as webhook:
+        holder = sqlite3.connect(sqlite_url.removeprefix("sqlite:///"), isolation_level=None)
+        holder.execute("BEGIN IMMEDIATE")
+        began = time.monotonic()
+        try:
+            assert webhook.post(envelope()).status_code == 503
+            assert time.monotonic() - began < 3
+        finally:
+            holder.rollback()
+            holder.close()
+
+        assert webhook.post(envelope()).status_code == 200
+        assert len(webhook.entries()) == 1
+
+
+def test_readiness_tells_what_waits(webhook):
+    webhook.post(envelope())
+
+    answer = webhook.get("readyz")
+    facts = answer.json()
+    assert answer.status_code == 200
+    assert (facts["store"], facts["waiting"], facts["parked"]) == ("up", 1, 0)
+    assert facts["oldest_seconds"] >= 0
+    assert facts["prefect"].startswith("down")
+
+
+def test_the_counters_can_be_scraped(webhook):
+    webhook.post(envelope())
+    webhook.post(envelope(), **{"X-Slack-Signature": "v0=nonsense"})
+
+    assert counted(webhook, "webhook_answers_total", status="200") == 1
+    assert counted(webhook, "webhook_answers_total", status="401") == 1
+    assert counted(webhook, "webhook_events_stored_total", kind="user_profile_changed") == 1
+    assert counted(webhook, "inbox_waiting") == 1
+
+
+def test_the_process_answers_what_is_under_way_and_ends(sqlite_url, tmp_path):
+    port = free_port()
+    body = json.dumps(envelope()).encode()
+    environment = {
+        name.upper(): value
+        for name, value in {
+            "slack_bot_token": "xoxb-planted",
+            "slack_signing_secret": "planted",
+            "docebo_url": "https://acme.docebosaas.com",
+            "docebo_client_id": "sync",
+            "docebo_client_secret": "planted",
+            "database_url": sqlite_url,
+            "webhook_port": str(port),
+            "prefect_api_url": "http://127.0.0.1:9/api",
+        }.items()
+    }
+    log = tmp_path / "log"
+    with process([sys.executable, "-m", "deployments.webhook"], log=log, env=environment) as child:
+        url = f"http://127.0.0.1:{port}"
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            try:
+                httpx.get(f"{url}/healthz")
+                break
+            except httpx.TransportError:
+                time.sleep(0.05)
+        assert (
+            httpx.post(f"{url}/slack/events", content=body, headers=signed(body, secret="planted")).status_code == 200
+        )
+        child.send_signal(signal.SIGTERM)
+
+        assert child.wait(10) == 0
+    assert "planted" not in log.read_text()
+    with Store.open(sqlite_url) as store:
+        assert len(entries(store)) == 1
+
+
+def test_the_process_says_what_is_missing(tmp_path):
+    result = subprocess.run(
+        [sys.executable, "-m", "deployments.webhook"],
+        env={"PATH": "", "PYTHONPATH": str(Path.cwd())},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert result.returncode == 2
+    assert "SLACK_BOT_TOKEN" in result.stderr
