@@ -1,0 +1,56 @@
+"""Flow *Slack Real-Time Sync*."""
+
+from typing import Annotated
+
+from prefect import flow
+
+from slack_docebo.engine.realtime import Served
+from slack_docebo.engine.report import Summary
+from slack_docebo.engine.serving import Turn
+from tasks.forms import titled
+from tasks.hooks import ON_TROUBLE
+from tasks.map_user_details import map_user_details
+from tasks.plan_named_users import plan_named_users
+from tasks.process_events import process_events
+from tasks.process_user_details import process_user_details
+from tasks.report_outcome import report_outcome
+from tasks.retrieve_named_users import retrieve_named_users
+from tasks.run import concluded, open_resources
+from tasks.run_names import realtime_sync_run
+from tasks.validate_connection import validate_connection
+
+
+@flow(name="realtime-sync", flow_run_name=realtime_sync_run, **ON_TROUBLE)
+@concluded
+async def realtime_sync(
+    slack_ids: Annotated[list[str], titled("Slack ids")] = [],  # noqa: B006  (Prefect shows it, nobody changes it)
+    emails: Annotated[list[str], titled("E-mail addresses")] = [],  # noqa: B006
+    linger_seconds: Annotated[int, titled("Linger, seconds", ge=-1)] = 60,
+    dry_run: Annotated[bool, titled("Dry run")] = False,
+) -> Served | Summary:
+    """Bring the users of Slack's waiting events into Docebo, or exactly the users named here.
+
+    Args:
+        slack_ids: Synchronise just these users, as Slack has them now, instead of the waiting events.
+        emails: The same, by the address they have in Slack. Parameters are kept by Prefect, so prefer ids.
+        linger_seconds: How long the run waits for further events before it ends, so that not every event pays for the
+            start of a process. 0: it ends at once. -1: it waits for ever, and hands over to a new run every hour.
+        dry_run: For named users only: plan and report, write nothing.
+    """
+    async with open_resources() as runtime:
+        if slack_ids or emails:
+            workspace = await validate_connection(runtime)
+            people = await retrieve_named_users(runtime, slack_ids, emails)
+            plan_id = await plan_named_users(runtime, workspace, people)
+            try:
+                if not dry_run:
+                    await process_user_details(runtime, plan_id)
+                    await map_user_details(runtime, plan_id)
+            finally:
+                summary = await report_outcome(runtime, plan_id)
+            return summary
+        with Turn(runtime) as turn:
+            if not turn.take():
+                return Served(elsewhere=True)
+            workspace = await validate_connection(runtime)
+            return await process_events(runtime, workspace, turn, linger_seconds=linger_seconds)

@@ -1,0 +1,24 @@
+"""Flow *sweep*: picks up what any accident has left in the inbox."""
+
+from prefect import flow
+
+from slack_docebo.engine.realtime import Served
+from slack_docebo.engine.serving import Turn
+from tasks.hooks import ON_TROUBLE
+from tasks.process_events import process_events
+from tasks.run import concluded, open_resources
+from tasks.tidy_inbox import tidy_inbox
+from tasks.validate_connection import validate_connection
+
+
+@flow(name="sweep", flow_run_name="sweep", **ON_TROUBLE)
+@concluded
+async def sweep() -> Served:
+    """Process events that wait while no run is at work, free what dead runs have claimed, and purge what is done."""
+    async with open_resources() as runtime:
+        upkeep = await tidy_inbox(runtime)
+        with Turn(runtime) as turn:
+            if not upkeep.due or not turn.take():
+                return Served(elsewhere=bool(upkeep.due))
+            workspace = await validate_connection(runtime)
+            return await process_events(runtime, workspace, turn, linger_seconds=0)

@@ -1,0 +1,35 @@
+"""Recipe *Slack Real-Time Sync*: the work of one run, however many events come while it lingers."""
+
+from prefect import get_run_logger, task
+from prefect.artifacts import acreate_markdown_artifact, acreate_table_artifact
+from prefect.cache_policies import NO_CACHE
+
+from slack_docebo.engine.connection import Workspace
+from slack_docebo.engine.realtime import Served
+from slack_docebo.engine.serving import Turn, serve
+from slack_docebo.engine.upkeep import parked_rows
+from slack_docebo.runtime import Runtime
+
+
+@task(name="Process events", task_run_name="Process and map the users of the waiting events", cache_policy=NO_CACHE)
+async def process_events(runtime: Runtime, workspace: Workspace, turn: Turn, *, linger_seconds: int) -> Served:
+    """Serve the inbox until nothing has come for a while; one task run, for each costs Prefect's server more than we.
+
+    No retry by Prefect: the events keep their own count of attempts.
+    """
+    served = Served()
+    try:
+        await serve(runtime, workspace, turn, served, linger_seconds=linger_seconds)
+    finally:
+        if served.events:
+            await _publish(runtime, served)
+    return served
+
+
+async def _publish(runtime: Runtime, served: Served) -> None:
+    await acreate_markdown_artifact(served.markdown(), key="summary-realtime-sync", description=served.line)
+    if parked := parked_rows(runtime.store):
+        await acreate_table_artifact(
+            parked, key="parked-events", description="Events that were tried often enough; replay them when it is time"
+        )
+    get_run_logger().info(served.line)

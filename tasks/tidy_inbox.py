@@ -1,0 +1,29 @@
+"""The inbox tidied, and what is parked shown."""
+
+from prefect import get_run_logger, task
+from prefect.artifacts import acreate_table_artifact
+from prefect.cache_policies import NO_CACHE
+
+from slack_docebo.engine.upkeep import Upkeep, parked_rows, tidy
+from slack_docebo.runtime import Runtime
+
+
+@task(name="Tidy inbox", task_run_name="Tidy the inbox", cache_policy=NO_CACHE)
+async def tidy_inbox(runtime: Runtime) -> Upkeep:
+    """Delete what was applied long ago; tell what waits and what is parked."""
+    upkeep = tidy(runtime)
+    status = upkeep.status
+    get_run_logger().info(
+        "%d events wait, %d of them due; %d are parked; %d were purged",
+        status.waiting,
+        upkeep.due,
+        status.parked,
+        upkeep.purged,
+    )
+    if status.parked:
+        await acreate_table_artifact(
+            parked_rows(runtime.store),
+            key="parked-events",
+            description="Events that were tried often enough; replay them when it is time",
+        )
+    return upkeep

@@ -1,0 +1,146 @@
+"""Real time on a real Prefect server: the flow by event, by name, and the sweep."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+
+import httpx
+import pytest
+
+from deployments.local import connection_settings
+from sandbox.server import Sandbox
+from slack_docebo.clients.slack import source_user
+from slack_docebo.storage.gate import RunLock
+from slack_docebo.storage.inbox import Event, EventState, InboxRepository
+from slack_docebo.storage.store import Store
+from tests.integration.realtime_world import ON
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox(users=50, rate_limits=False) as running:
+        yield running
+
+
+@pytest.fixture
+def store(sandbox, prefect_api, tmp_path, monkeypatch) -> Iterator[Store]:
+    """The store of an installation on the sandbox, with everything switched on."""
+    sandbox.reset()
+    monkeypatch.chdir(tmp_path)
+    environment = connection_settings(sandbox.facts(), tmp_path)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    httpx.delete(f"{prefect_api}/variables/name/integration_settings")
+    rows = [{"integration": "SLACK", "key": key, "value": value} for key, value in ON.items()]
+    httpx.post(f"{prefect_api}/variables/", json={"name": "integration_settings", "value": rows}).raise_for_status()
+    with Store.open(environment["DATABASE_URL"]) as opened:
+        yield opened
+
+
+def joined(sandbox: Sandbox, store: Store, address: str) -> Event:
+    """The stored event of somebody who has just joined."""
+    user = source_user(sandbox.slack.add("Ada", "Lovelace", address))
+    now = datetime.now(UTC)
+    event = Event(f"Ev{user.slack_id}", user.team, user.slack_id, user.updated, "team_join", now, asdict(user))
+    with store.transaction() as connection:
+        InboxRepository(connection).put([event])
+    return event
+
+
+def state_of(store: Store, event: Event) -> EventState:
+    with store.reading() as connection:
+        return InboxRepository(connection).get(event.event_id).state
+
+
+async def sync(**parameters):
+    from flows.realtime_sync import realtime_sync
+
+    return await realtime_sync(**parameters, return_state=True)
+
+
+def artifacts(api: str, state) -> dict[str, dict]:
+    of_run = {"artifacts": {"flow_run_id": {"any_": [str(state.state_details.flow_run_id)]}}}
+    return {artifact["key"]: artifact for artifact in httpx.post(f"{api}/artifacts/filter", json=of_run).json()}
+
+
+async def test_a_waiting_event_is_brought_into_docebo_and_shown(sandbox, store, prefect_api):
+    event = joined(sandbox, store, "ada@example.com")
+
+    state = await sync(linger_seconds=0)
+
+    assert state.is_completed()
+    assert state.message == "1 events: 1 created"
+    assert len(sandbox.docebo.accounts.by_email("ada@example.com")) == 1
+    assert state_of(store, event) is EventState.APPLIED
+    assert "| write |" in artifacts(prefect_api, state)["summary-realtime-sync"]["data"]
+
+
+async def test_a_run_without_events_says_so(store):
+    assert (await sync(linger_seconds=0)).message == "no event was waiting"
+
+
+async def test_a_second_run_ends_at_once(sandbox, store):
+    event = joined(sandbox, store, "ada@example.com")
+    with RunLock(store, sandbox.docebo_url, "realtime-sync"):
+        state = await sync()
+
+    assert state.is_completed()
+    assert "another run is at work" in state.message
+    assert state_of(store, event) is EventState.WAITING
+
+
+async def test_named_users_can_be_tried_and_then_synchronised(sandbox, store, prefect_api):
+    ada = sandbox.slack.add("Ada", "Lovelace", "ada@example.com")
+    grace = sandbox.slack.add("Grace", "Hopper", "grace@example.com")
+
+    tried = await sync(slack_ids=[ada["id"]], emails=["grace@example.com"], dry_run=True)
+
+    assert "2 to create" in tried.message
+    assert not sandbox.docebo.accounts.by_email("ada@example.com")
+
+    done = await sync(slack_ids=[ada["id"], grace["id"]])
+
+    assert "2 created" in done.message
+    assert len(sandbox.docebo.accounts.by_email("grace@example.com")) == 1
+
+
+async def test_a_name_slack_does_not_know_stops_the_run_without_quoting_it(store):
+    state = await sync(emails=["nobody@example.com"])
+
+    assert state.is_failed()
+    assert "nobody@example.com" not in state.message
+
+
+async def test_a_parked_event_shows_and_names_the_state(sandbox, store, prefect_api):
+    event = joined(sandbox, store, "ada@example.com")
+    sandbox.docebo_gate.faults.add(
+        "POST /manage/v1/user/batch", "rows_refused", times=-1, usernames=["ada@example.com"], message="no room"
+    )
+
+    state = await sync(linger_seconds=1)
+
+    assert (state.name, state.is_completed()) == ("Parked", True)
+    rows = json.loads(artifacts(prefect_api, state)["parked-events"]["data"])
+    assert [row["event"] for row in rows] == [event.event_id]
+
+
+async def test_the_sweep_serves_what_a_dead_run_left_and_purges_what_is_old(sandbox, store):
+    from flows.sweep import sweep
+
+    event = joined(sandbox, store, "ada@example.com")
+    old = datetime.now(UTC) - timedelta(days=31)
+    done = Event("EvOld", "T1", "U1", 1, "user_change", old)
+    with store.transaction() as connection:
+        inbox = InboxRepository(connection)
+        inbox.put([done])
+        inbox.finish([done.event_id], EventState.APPLIED, old)
+        inbox.clear_wake_up()
+        inbox.claim("dead", 10, datetime.now(UTC))
+
+    state = await sweep(return_state=True)
+
+    assert state.is_completed()
+    assert state_of(store, event) is EventState.APPLIED
+    with store.reading() as connection:
+        assert InboxRepository(connection).get("EvOld") is None

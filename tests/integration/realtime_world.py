@@ -1,0 +1,131 @@
+"""A sandbox and a runtime on it, with the events that Slack would have sent put straight into the inbox."""
+
+import itertools
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from deployments.local import connection_settings
+from sandbox.server import Sandbox
+from slack_docebo.clients.slack import source_user
+from slack_docebo.engine.connection import Workspace, validate
+from slack_docebo.engine.realtime import Served, serve_round
+from slack_docebo.integration_settings import read_rows, table
+from slack_docebo.runtime import Runtime, open_runtime
+from slack_docebo.settings import Settings
+from slack_docebo.storage.inbox import Entry, Event, EventState, InboxRepository
+from slack_docebo.storage.mappings import MappingRepository
+from slack_docebo.storage.plans import Plan, PlanKind, PlanRepository
+
+ON = {"NOTIFICATION_MAIL_ID": "", "PROVISION_SLACK_USER_DATA": "true", "MAP_SLACK_USER_DATA": "true"}
+ON |= {"LEAVERS": "deactivate", "REALTIME_RETRY_DELAYS": "0, 0"}
+
+numbers = itertools.count(1)
+
+
+def environment(sandbox: Sandbox, database_url: str, folder: Path) -> dict[str, str]:
+    """What the processes of an installation on *sandbox* find in their environment."""
+    return connection_settings(sandbox.facts(), folder) | {
+        "DATABASE_URL": database_url,
+        "DOCEBO_CALLS_PER_HOUR": "100000000",
+        "SLACK_CALLS_PER_MINUTE": "100000",
+    }
+
+
+class World:
+    """Everything a test of real time looks at."""
+
+    def __init__(self, sandbox: Sandbox, runtime: Runtime, workspace: Workspace) -> None:
+        self.sandbox = sandbox
+        self.runtime = runtime
+        self.workspace = workspace
+
+    def event(self, slack_id: str, *, kind: str = "user_change", bare: bool = False, **changes: Any) -> Event:
+        """The event that tells of *slack_id* as Slack has it now."""
+        user = source_user(self.sandbox.slack.get(slack_id))
+        event = Event(
+            event_id=f"Ev{next(numbers)}",
+            slack_team=user.team,
+            slack_id=slack_id,
+            updated=user.updated,
+            kind=kind,
+            received_at=datetime.now(UTC),
+            profile=None if bare else asdict(user),
+        )
+        return replaced(event, **changes)
+
+    def put(self, *events: Event) -> None:
+        with self.runtime.store.transaction() as connection:
+            InboxRepository(connection).put(events)
+
+    async def serve(self) -> Served:
+        """Serve rounds until nothing is due."""
+        served = Served()
+        while await serve_round(self.runtime, self.workspace, served):
+            pass
+        return served
+
+    async def settle(self, people: Iterable[str] | None = None) -> None:
+        """Bring everybody in line, then forget the calls that took."""
+        self.put(*(self.event(slack_id) for slack_id in people or self.slack_ids))
+        await self.serve()
+        self.sandbox.docebo_gate.counters.reset()
+        self.sandbox.slack_gate.counters.reset()
+
+    @property
+    def slack_ids(self) -> list[str]:
+        return [user["id"] for user in self.sandbox.slack]
+
+    def entry(self, event: Event) -> Entry:
+        with self.runtime.store.reading() as connection:
+            found = InboxRepository(connection).get(event.event_id)
+        assert found is not None
+        return found
+
+    def state(self, event: Event) -> EventState:
+        return self.entry(event).state
+
+    def docebo_id(self, slack_id: str) -> int | None:
+        with self.runtime.store.reading() as connection:
+            mapping = MappingRepository(connection).of(self.workspace.team, [slack_id]).get(slack_id)
+        return mapping.docebo_id if mapping else None
+
+    def account(self, slack_id: str) -> Any:
+        docebo_id = self.docebo_id(slack_id)
+        assert docebo_id is not None
+        return self.sandbox.docebo.accounts[docebo_id]
+
+    def plans(self) -> list[Plan]:
+        with self.runtime.store.reading() as connection:
+            return PlanRepository(connection).recent(100, PlanKind.REALTIME_SYNC)
+
+    @property
+    def docebo_calls(self) -> int:
+        return sum(self.sandbox.docebo_gate.counters.calls.values())
+
+    @property
+    def slack_calls(self) -> int:
+        return sum(self.sandbox.slack_gate.counters.calls.values())
+
+
+def replaced(event: Event, **changes: Any) -> Event:
+    """*event* with other fields; those of the profile are changed by `profile={...}`."""
+    values = {name: getattr(event, name) for name in Event.__slots__}
+    if isinstance(changes.get("profile"), dict):
+        changes["profile"] = {**(event.profile or {}), **changes["profile"]}
+    return Event(**{**values, **changes})
+
+
+@asynccontextmanager
+async def world(sandbox: Sandbox, database_url: str, folder: Path, **rows: str) -> AsyncIterator[World]:
+    """Open a runtime on *sandbox* with these rows of the settings table, its connection validated."""
+    settings = Settings(
+        _env_file=None,
+        **{name.lower(): value for name, value in environment(sandbox, database_url, folder).items()},
+    )
+    behaviour = read_rows(table({**ON, **rows}))
+    async with open_runtime(settings, behaviour, run_id="test-run") as runtime:
+        yield World(sandbox, runtime, await validate(runtime))

@@ -1,0 +1,223 @@
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from slack_docebo.storage.inbox import LEASE, Event, EventState, InboxRepository
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+LATER = NOW + timedelta(minutes=1)
+
+
+@pytest.fixture
+def inbox(store):
+    with store.transaction() as connection:
+        yield InboxRepository(connection)
+
+
+def event(number: int = 1, **changes) -> Event:
+    made = Event(f"Ev{number}", "T1", f"U{number}", 100 + number, "user_change", NOW, {"email": "ada@example.com"})
+    return replace(made, **changes)
+
+
+def ids(entries) -> list[str]:
+    return [entry.event.event_id for entry in entries]
+
+
+def test_what_is_put_is_claimed_as_it_was(inbox):
+    inbox.put([event()])
+
+    assert inbox.claim("run", 10, NOW)[0].event == event()
+
+
+def test_an_event_id_is_stored_once(inbox):
+    assert inbox.put([event(), event(2)]) == 2
+    assert inbox.put([event(), event(3)]) == 1
+    assert inbox.status().waiting == 3
+
+
+def test_an_event_id_that_comes_twice_at_once_is_stored_once(inbox):
+    assert inbox.put([event(), event()]) == 1
+
+
+def test_nothing_is_put_without_events(inbox):
+    assert inbox.put([]) == 0
+    assert not inbox.wake_up_wanted()
+
+
+def test_an_event_of_a_machine_whose_clock_is_ahead_can_be_claimed_at_once(inbox):
+    inbox.put([event(received_at=NOW + timedelta(hours=1))])
+
+    assert ids(inbox.claim("run", 10, NOW)) == ["Ev1"]
+
+
+def test_the_oldest_are_claimed_first(inbox):
+    inbox.put([event(1, received_at=LATER), event(2), event(3)])
+
+    assert ids(inbox.claim("run", 2, LATER)) == ["Ev2", "Ev3"]
+
+
+def test_what_is_claimed_is_not_claimed_again_before_the_lease_has_ended(inbox):
+    inbox.put([event()])
+    inbox.claim("dead", 10, NOW)
+
+    assert inbox.claim("run", 10, NOW + LEASE - timedelta(seconds=1)) == []
+    assert ids(inbox.claim("run", 10, NOW + LEASE)) == ["Ev1"]
+
+
+@pytest.mark.parametrize(("run", "freed"), [(None, 2), ("one", 1)])
+def test_claims_can_be_given_up(inbox, run, freed):
+    inbox.put([event(1), event(2)])
+    inbox.claim("one", 1, NOW)
+    inbox.claim("other", 1, NOW)
+
+    assert inbox.release(run=run) == freed
+    assert inbox.claimed() == 2 - freed
+    assert len(inbox.claim("next", 10, NOW)) == freed
+
+
+@pytest.mark.parametrize("outcome", [EventState.APPLIED, EventState.SUPERSEDED])
+def test_what_is_finished_is_not_claimed_again(inbox, outcome):
+    inbox.put([event()])
+    inbox.claim("run", 10, NOW)
+
+    assert inbox.finish(["Ev1"], outcome, NOW) == 1
+    assert inbox.finish(["Ev1"], outcome, NOW) == 0
+    assert inbox.claim("run", 10, NOW + LEASE) == []
+    assert inbox.get("Ev1").state is outcome
+
+
+def test_what_failed_waits_until_its_time_with_its_error(inbox):
+    inbox.put([event()])
+    inbox.claim("run", 10, NOW)
+    inbox.retry_later(["Ev1"], "Docebo refused it", LATER)
+
+    assert inbox.claim("run", 10, NOW) == []
+    (again,) = inbox.claim("run", 10, LATER)
+    assert (again.attempts, again.error) == (1, "Docebo refused it")
+
+
+def test_what_is_parked_stays_until_it_is_replayed(inbox):
+    inbox.put([event(1), event(2)])
+    inbox.park(["Ev1", "Ev2"], "no", NOW)
+    inbox.clear_wake_up()
+
+    assert inbox.claim("run", 10, NOW + LEASE) == []
+    assert inbox.status().parked == 2
+    assert ids(inbox.parked()) == ["Ev1", "Ev2"]
+    assert inbox.replay(["Ev2"], NOW) == 1
+    assert inbox.wake_up_wanted()
+    (again,) = inbox.claim("run", 10, NOW)
+    assert (again.event.event_id, again.attempts) == ("Ev2", 0)
+    assert inbox.replay(None, NOW) == 1
+
+
+def test_what_another_run_has_finished_is_not_parked_by_a_late_one(inbox):
+    inbox.put([event()])
+    inbox.finish(["Ev1"], EventState.APPLIED, NOW)
+
+    assert inbox.park(["Ev1"], "late", NOW) == inbox.retry_later(["Ev1"], "late", NOW) == 0
+
+
+def test_the_status_tells_how_long_the_oldest_has_been_waiting(inbox):
+    assert inbox.status().oldest_received_at is None
+    inbox.put([event(1, received_at=LATER), event(2), event(3)])
+    inbox.finish(["Ev2"], EventState.APPLIED, NOW)
+    inbox.claim("run", 1, NOW)
+
+    status = inbox.status()
+
+    assert (status.waiting, status.oldest_received_at) == (2, NOW)
+
+
+def test_only_what_was_done_long_ago_is_purged(inbox):
+    inbox.put([event(number) for number in range(5)])
+    inbox.finish(["Ev0"], EventState.APPLIED, NOW)
+    inbox.finish(["Ev1"], EventState.SUPERSEDED, NOW)
+    inbox.finish(["Ev2"], EventState.APPLIED, LATER)
+    inbox.park(["Ev3"], "no", NOW)
+
+    assert inbox.purge(LATER) == 2
+    assert ids(inbox.list_(10)) == ["Ev2", "Ev3", "Ev4"]
+
+
+def test_one_person_is_forgotten_and_nobody_else(inbox):
+    inbox.put([event(1), event(2, slack_id="U1"), event(3)])
+
+    assert inbox.forget("U1") == 2
+    assert ids(inbox.list_(10)) == ["Ev3"]
+
+
+def test_the_newest_applied_profile_of_a_person_is_known(inbox):
+    inbox.put([event(number, slack_id="U1", profile={"handle": str(number)}) for number in range(4)])
+    inbox.finish(["Ev0", "Ev1", "Ev2"], EventState.APPLIED, NOW)
+
+    assert inbox.last_applied(["U1", "U2"]) == {"U1": {"handle": "2"}}
+
+
+def test_an_event_without_profile_is_one_without_profile(inbox):
+    inbox.put([event(profile=None)])
+    inbox.finish(["Ev1"], EventState.APPLIED, NOW)
+
+    assert inbox.get("Ev1").event.profile is None
+    assert inbox.last_applied(["U1"]) == {}
+
+
+def test_an_unknown_event_is_none(inbox):
+    assert inbox.get("Ev9") is None
+
+
+PATIENCE = timedelta(seconds=30)
+
+
+def test_a_wake_up_is_asked_for_once_in_a_while(inbox):
+    assert not inbox.may_ask(NOW, patience=PATIENCE)
+    inbox.put([event()])
+
+    assert inbox.may_ask(NOW, patience=PATIENCE)
+    assert not inbox.may_ask(NOW + PATIENCE - timedelta(seconds=1), patience=PATIENCE)
+    assert inbox.may_ask(NOW + PATIENCE, patience=PATIENCE)
+
+
+def test_who_could_not_ask_gives_the_turn_back(inbox):
+    inbox.put([event()])
+    inbox.may_ask(NOW, patience=PATIENCE)
+    inbox.not_asked()
+
+    assert inbox.may_ask(NOW, patience=PATIENCE)
+
+
+def test_nobody_asks_while_a_run_says_it_is_at_work(inbox):
+    inbox.put([event()])
+    inbox.quiet(LATER)
+
+    assert not inbox.may_ask(NOW, patience=PATIENCE)
+    assert inbox.may_ask(LATER, patience=PATIENCE)
+
+
+def test_nobody_asks_once_a_run_has_looked(inbox):
+    inbox.put([event()])
+    inbox.clear_wake_up()
+
+    assert not inbox.may_ask(NOW, patience=PATIENCE)
+    inbox.put([event(2)])
+    assert inbox.may_ask(NOW, patience=PATIENCE)
+
+
+def test_an_event_that_was_known_wakes_nobody_up(inbox):
+    inbox.put([event()])
+    inbox.clear_wake_up()
+    inbox.put([event()])
+
+    assert not inbox.wake_up_wanted()
+
+
+def test_two_runs_never_claim_the_same_event(store):
+    with store.transaction() as connection:
+        InboxRepository(connection).put([event(number) for number in range(20)])
+    claimed = []
+    for run in ("one", "other"):
+        with store.transaction() as connection:
+            claimed += ids(InboxRepository(connection).claim(run, 15, NOW))
+
+    assert len(claimed) == len(set(claimed)) == 20

@@ -1,0 +1,316 @@
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from sandbox.server import Sandbox
+from slack_docebo.domain.planning import Kind
+from slack_docebo.errors import AccessDenied
+from slack_docebo.storage.inbox import EventState, InboxRepository
+from slack_docebo.storage.plans import PlanState
+from tests.integration.realtime_world import World, replaced, world
+
+USERS = 50
+
+
+@pytest.fixture(scope="module")
+def shared_sandbox() -> Iterator[Sandbox]:
+    with Sandbox(users=USERS, rate_limits=False) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+async def here(shared_sandbox: Sandbox, sqlite_url: str, tmp_path: Path) -> AsyncIterator[World]:
+    shared_sandbox.reset()
+    async with world(shared_sandbox, sqlite_url, tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+async def settled(here: World) -> World:
+    await here.settle()
+    return here
+
+
+def member(here: World) -> str:
+    """Somebody with a mapping whose account is an ordinary one."""
+    return next(
+        slack_id for slack_id in here.slack_ids if here.docebo_id(slack_id) and here.account(slack_id).level == "user"
+    )
+
+
+async def test_a_person_who_joins_gets_an_account_and_a_mapping(settled):
+    ada = settled.sandbox.slack.add("Ada", "Lovelace", "ada@example.com")
+    event = settled.event(ada["id"], kind="team_join")
+    settled.put(event)
+
+    served = await settled.serve()
+
+    assert settled.account(ada["id"]).username == "ada@example.com"
+    assert settled.state(event) is EventState.APPLIED
+    assert served.operations == {Kind.CREATE: 1}
+    assert settled.docebo_calls == 2  # one look, one write
+
+
+async def test_a_new_name_arrives(settled):
+    slack_id = member(settled)
+    settled.sandbox.slack.change(slack_id, {"profile": {"last_name": "King"}})
+    settled.put(settled.event(slack_id))
+
+    await settled.serve()
+
+    assert settled.account(slack_id).lastname == "King"
+    assert settled.docebo_calls == 2
+    assert settled.slack_calls == 0
+
+
+async def test_a_leaver_is_deactivated(settled):
+    slack_id = member(settled)
+    settled.sandbox.slack.deactivate(slack_id)
+    settled.put(settled.event(slack_id))
+
+    await settled.serve()
+
+    assert not settled.account(slack_id).active
+
+
+async def test_a_leaver_is_left_alone_where_that_is_the_policy(shared_sandbox, sqlite_url, tmp_path):
+    shared_sandbox.reset()
+    async with world(shared_sandbox, sqlite_url, tmp_path, LEAVERS="keep") as here:
+        await here.settle()
+        slack_id = member(here)
+        here.sandbox.slack.deactivate(slack_id)
+        here.put(here.event(slack_id))
+
+        await here.serve()
+
+        assert here.account(slack_id).active
+        assert here.docebo_calls == 0
+
+
+async def test_a_person_who_comes_back_is_activated_again(settled):
+    slack_id = member(settled)
+    settled.sandbox.slack.deactivate(slack_id)
+    settled.put(settled.event(slack_id))
+    await settled.serve()
+    settled.sandbox.slack.reactivate(slack_id)
+    settled.put(settled.event(slack_id))
+
+    await settled.serve()
+
+    assert settled.account(slack_id).active
+
+
+async def test_noise_costs_no_call_and_leaves_no_plan(settled):
+    before = len(settled.plans())
+    for slack_id in settled.slack_ids:
+        settled.sandbox.slack.set_status(slack_id, "in a meeting")
+        settled.put(settled.event(slack_id))
+
+    served = await settled.serve()
+
+    assert settled.sandbox.docebo_gate.counters.calls == {}
+    assert len(settled.plans()) == before
+    assert served.in_line == USERS
+
+
+async def test_twin_events_are_one_change(settled):
+    slack_id = member(settled)
+    settled.sandbox.slack.change(slack_id, {"profile": {"last_name": "King"}})
+    twins = [settled.event(slack_id, kind=kind) for kind in ("user_change", "user_profile_changed")]
+    settled.put(*twins)
+
+    await settled.serve()
+
+    assert settled.docebo_calls == 2
+    assert [settled.state(twin) for twin in twins] == [EventState.APPLIED] * 2
+
+
+async def test_an_event_stored_twice_is_there_once(settled):
+    event = settled.event(member(settled))
+    settled.put(event)
+    settled.put(event)
+
+    assert (await settled.serve()).events == 1
+
+
+async def test_only_the_newest_of_several_changes_is_written(settled):
+    slack_id = member(settled)
+    first = settled.event(slack_id, profile={"last_name": "One"})
+    first = replaced(first, updated=first.updated + 10)
+    second = replaced(settled.event(slack_id, profile={"last_name": "Two"}), updated=first.updated + 10)
+    settled.put(second, first)  # out of order
+
+    await settled.serve()
+
+    assert settled.account(slack_id).lastname == "Two"
+    assert settled.state(first) is EventState.SUPERSEDED
+    assert settled.docebo_calls == 2
+
+
+async def test_what_is_older_than_what_was_applied_is_superseded(settled):
+    slack_id = member(settled)
+    late = settled.event(slack_id, profile={"last_name": "Old"})
+    late = replaced(late, updated=late.updated + 5)
+    newer = replaced(settled.event(slack_id, profile={"last_name": "New"}), updated=late.updated + 5)
+    settled.put(newer)
+    await settled.serve()
+    settled.put(late)
+
+    await settled.serve()
+
+    assert settled.account(slack_id).lastname == "New"
+    assert settled.state(late) is EventState.SUPERSEDED
+
+
+async def test_slack_is_asked_which_of_two_profiles_of_the_same_second_is_the_newer(settled):
+    slack_id = member(settled)
+    settled.sandbox.slack.change(slack_id, {"profile": {"last_name": "Last"}})
+    last = settled.event(slack_id)
+    settled.put(last, replaced(last, event_id="EvTwin", profile={"last_name": "First"}))
+
+    await settled.serve()
+
+    assert settled.account(slack_id).lastname == "Last"
+    assert settled.slack_calls == 1
+
+
+@pytest.mark.parametrize("missing", ["profile", "email"])
+async def test_what_an_event_leaves_out_is_read_from_slack(settled, missing):
+    ada = settled.sandbox.slack.add("Ada", "Lovelace", "ada@example.com")
+    event = settled.event(ada["id"], bare=missing == "profile")
+    settled.put(replaced(event, profile={"email": ""}) if missing == "email" else event)
+
+    await settled.serve()
+
+    assert settled.account(ada["id"]).username == "ada@example.com"
+
+
+async def test_an_event_older_than_an_import_is_checked_with_slack(settled):
+    from datetime import timedelta
+
+    from slack_docebo.storage.reads import ProvenRead, ReadRepository
+
+    slack_id = member(settled)
+    stale = settled.event(slack_id, profile={"last_name": "Stale"})
+    stale = replaced(stale, updated=stale.updated + 1)
+    settled.put(stale)
+    with settled.runtime.store.transaction() as connection:
+        at = stale.received_at + timedelta(seconds=1)
+        ReadRepository(connection).record(ProvenRead(f"slack:{settled.workspace.team}", USERS, 1, at))
+
+    await settled.serve()
+
+    assert settled.account(slack_id).lastname != "Stale"
+
+
+async def test_a_refused_row_is_tried_again_then_parked_then_replayed(settled):
+    ada = settled.sandbox.slack.add("Ada", "Lovelace", "ada@example.com")
+    settled.sandbox.docebo_gate.faults.add(
+        "POST /manage/v1/user/batch", "rows_refused", times=-1, usernames=["ada@example.com"], message="no room"
+    )
+    event = settled.event(ada["id"])
+    settled.put(event)
+
+    served = await settled.serve()
+
+    assert settled.state(event) is EventState.PARKED
+    assert (served.retried, served.parked) == (2, 1)
+    assert "no room" in settled.entry(event).error
+    settled.sandbox.docebo_gate.faults.clear()
+    with settled.runtime.store.transaction() as connection:
+        assert InboxRepository(connection).replay([event.event_id], settled.runtime.now()) == 1
+
+    await settled.serve()
+
+    assert settled.state(event) is EventState.APPLIED
+    assert settled.account(ada["id"]).lastname == "Lovelace"
+
+
+async def test_a_failing_person_does_not_hold_up_the_others(settled):
+    ada = settled.sandbox.slack.add("Ada", "Lovelace", "ada@example.com")
+    ghost = replaced(settled.event(ada["id"], bare=True), slack_id="U0GHOST")
+    joined = settled.event(ada["id"])
+    settled.put(ghost, joined)
+
+    await settled.serve()
+
+    assert settled.state(ghost) is EventState.PARKED
+    assert settled.state(joined) is EventState.APPLIED
+
+
+async def test_where_nobody_may_be_read_the_round_ends_and_the_events_wait_without_an_attempt(settled):
+    slack_id = member(settled)
+    event = settled.event(slack_id, bare=True)
+    settled.put(event)
+    settled.sandbox.slack_gate.faults.add("users.info", "ok_false", error="token_revoked", times=1)
+
+    with pytest.raises(AccessDenied):
+        await settled.serve()
+
+    assert (settled.state(event), settled.entry(event).attempts) == (EventState.WAITING, 0)
+    await settled.serve()
+    assert settled.state(event) is EventState.APPLIED
+
+
+async def test_more_leavers_than_the_limit_are_parked_with_their_plan(shared_sandbox, sqlite_url, tmp_path):
+    shared_sandbox.reset()
+    async with world(shared_sandbox, sqlite_url, tmp_path, LIMIT_DEACTIVATIONS="1") as here:
+        await here.settle()
+        leavers = [
+            slack_id
+            for slack_id in here.slack_ids
+            if here.docebo_id(slack_id) and here.account(slack_id).level == "user"
+        ][:2]
+        for slack_id in leavers:
+            here.sandbox.slack.deactivate(slack_id)
+        events = [here.event(slack_id) for slack_id in leavers]
+        here.put(*events)
+
+        await here.serve()
+
+        assert all(here.account(slack_id).active for slack_id in leavers)
+        assert [here.state(event) for event in events] == [EventState.PARKED] * 2
+        plan = here.plans()[0]
+        assert plan.state is PlanState.REFUSED
+        assert plan.id in here.entry(events[0]).error
+
+
+async def test_a_burst_takes_few_calls(here):
+    events = [here.event(slack_id) for slack_id in here.slack_ids for _ in range(3)]
+    here.put(*events)
+
+    await here.serve()
+
+    counters = here.sandbox.docebo_gate.counters
+    assert counters.calls["POST /manage/v1/user/batch"] <= 2
+    assert not counters.violations
+    assert all(here.state(event) in {EventState.APPLIED, EventState.SUPERSEDED} for event in events)
+
+
+async def test_what_is_recorded_but_not_finished_is_found_done(settled, monkeypatch):
+    """The run dies between the outcome and the end of the event."""
+    slack_id = member(settled)
+    settled.sandbox.slack.change(slack_id, {"profile": {"last_name": "King"}})
+    event = settled.event(slack_id)
+    settled.put(event)
+    with monkeypatch.context() as patch:
+        patch.setattr(InboxRepository, "finish", _dies)
+        with pytest.raises(Killed):
+            await settled.serve()
+    calls = settled.docebo_calls
+
+    await settled.serve()
+
+    assert settled.state(event) is EventState.APPLIED
+    assert settled.docebo_calls == calls
+
+
+class Killed(BaseException):
+    """Stands for the end of the process: nobody catches it."""
+
+
+def _dies(*arguments: object) -> int:
+    if arguments[1]:
+        raise Killed
+    return 0

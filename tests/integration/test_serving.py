@@ -1,0 +1,137 @@
+"""One run of real time from its first look at the inbox to the end of its turn."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from sandbox.server import Sandbox
+from slack_docebo.engine import serving
+from slack_docebo.engine.realtime import Served
+from slack_docebo.engine.serving import FOR_EVER, Turn, serve
+from slack_docebo.errors import AccessDenied
+from slack_docebo.storage.inbox import EventState, InboxRepository
+from tests.integration.realtime_world import World, world
+
+
+@pytest.fixture(scope="module")
+def shared_sandbox() -> Iterator[Sandbox]:
+    with Sandbox(users=50, rate_limits=False) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+async def here(shared_sandbox: Sandbox, sqlite_url: str, tmp_path: Path) -> AsyncIterator[World]:
+    shared_sandbox.reset()
+    async with world(shared_sandbox, sqlite_url, tmp_path) as made:
+        yield made
+
+
+def joined(here: World, name: str = "ada"):
+    user = here.sandbox.slack.add("Ada", "Lovelace", f"{name}@example.com")
+    event = here.event(user["id"], kind="team_join")
+    here.put(event)
+    return event
+
+
+async def one_run(here: World, linger_seconds: int = 0) -> Served:
+    served = Served()
+    with Turn(here.runtime) as turn:
+        assert turn.take()
+        await serve(here.runtime, here.workspace, turn, served, linger_seconds=linger_seconds)
+    return served
+
+
+def wanted(here: World) -> bool:
+    with here.runtime.store.reading() as connection:
+        return InboxRepository(connection).wake_up_wanted()
+
+
+async def test_a_run_serves_what_waits_and_ends(here):
+    event = joined(here)
+
+    assert (await one_run(here)).events == 1
+    assert here.state(event) is EventState.APPLIED
+    assert not wanted(here)
+
+
+async def test_a_lingering_run_serves_what_comes_meanwhile(here):
+    run = asyncio.create_task(one_run(here, 2))
+    await asyncio.sleep(0.3)  # it lingers by now
+    event = joined(here)
+
+    served = await run
+
+    assert here.state(event) is EventState.APPLIED
+    assert served.rounds == 1
+
+
+async def test_an_event_that_comes_when_the_run_has_looked_for_the_last_time_is_served_by_it(here, monkeypatch):
+    late = []
+
+    def hand_back(turn: Turn, *, failed: bool = False) -> None:
+        original(turn, failed=failed)
+        if not late:
+            late.append(joined(here))
+
+    original = Turn.hand_back
+    monkeypatch.setattr(Turn, "hand_back", hand_back)
+
+    await one_run(here)
+
+    assert here.state(late[0]) is EventState.APPLIED
+
+
+async def test_only_one_run_has_the_turn(here):
+    with Turn(here.runtime) as one, Turn(here.runtime) as other:
+        assert one.take()
+        assert not other.take()
+        one.hand_back()
+        assert other.take()
+
+
+async def test_who_takes_the_turn_frees_what_dead_runs_have_claimed(here):
+    event = joined(here)
+    with here.runtime.store.transaction() as connection:
+        InboxRepository(connection).claim("dead", 10, here.runtime.now())
+
+    await one_run(here)
+
+    assert here.state(event) is EventState.APPLIED
+
+
+async def test_an_old_run_leaves_a_wake_up_for_the_next(here, monkeypatch):
+    monkeypatch.setattr(serving, "LONGEST_SECONDS", 0.0)
+
+    await one_run(here, FOR_EVER)
+
+    assert wanted(here)
+
+
+async def test_after_a_failure_nobody_is_asked_for_a_while(here):
+    user = here.sandbox.slack.add("Ada", "Lovelace", "ada@example.com")
+    here.put(here.event(user["id"], bare=True))
+    here.sandbox.slack_gate.faults.add("users.info", "ok_false", error="token_revoked")
+    with pytest.raises(AccessDenied):
+        await one_run(here)
+    here.put(replace(here.event(user["id"]), event_id="EvNext"))
+
+    with here.runtime.store.transaction() as connection:
+        inbox, now = InboxRepository(connection), here.runtime.now()
+        assert not inbox.may_ask(now, patience=serving.QUIET)
+        assert inbox.may_ask(now + serving.QUIET_AFTER_FAILURE, patience=serving.QUIET)
+
+
+async def test_a_flood_shares_the_calls(here, monkeypatch):
+    monkeypatch.setattr(serving, "FLOOD", 10)
+    people = here.slack_ids[:40]
+    here.put(*(here.event(slack_id) for slack_id in people[:20]))
+    run = asyncio.create_task(one_run(here))
+    await asyncio.sleep(0.5)  # it waits for the flood to pass
+    here.put(*(here.event(slack_id) for slack_id in people[20:]))
+
+    served = await run
+
+    assert (served.rounds, served.events) == (1, 40)

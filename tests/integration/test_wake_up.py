@@ -1,0 +1,200 @@
+"""Arrival, claim, end of run, crash and wake-up in every order: no event without a run, no storm of runs."""
+
+import shutil
+import tempfile
+from datetime import UTC, datetime, timedelta
+from itertools import count as counting
+from pathlib import Path
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+
+from slack_docebo.engine.serving import QUIET, Turn
+from slack_docebo.storage.inbox import Event, EventState, InboxRepository
+from slack_docebo.storage.store import Store
+
+PATIENCE = timedelta(seconds=30)
+START = datetime(2026, 3, 1, tzinfo=UTC)
+SWEEP = timedelta(minutes=5)
+
+
+class _Runtime:
+    """As much of a runtime as a turn needs: the store, an address, and a clock that the test moves."""
+
+    class settings:  # noqa: N801
+        docebo_url = "https://lms.example.com"
+
+    def __init__(self, machine: "Wakefulness", run_id: str) -> None:
+        self.store = machine.store
+        self.run_id = run_id
+        self._machine = machine
+
+    def now(self) -> datetime:
+        return self._machine.clock
+
+
+class Run:
+    """One run, step by step: every step is a transaction after which anything may happen."""
+
+    def __init__(self, machine: "Wakefulness", number: int) -> None:
+        self.runtime = _Runtime(machine, f"run-{number}")
+        self.turn = Turn(self.runtime)
+        self.stage = "started"
+
+    def step(self) -> bool:
+        """Do the next thing a run does; False: it has ended."""
+        with self.runtime.store.transaction() as connection:
+            inbox = InboxRepository(connection)
+            match self.stage:
+                case "clearing":
+                    inbox.clear_wake_up()
+                    self.stage = "claiming"
+                    return True
+                case "claiming":
+                    self.claimed = inbox.claim(self.runtime.run_id, 3, self.runtime.now())
+                    self.stage = "finishing" if self.claimed else "quiet"
+                    return True
+                case "finishing":
+                    ids = [entry.event.event_id for entry in self.claimed]
+                    inbox.finish(ids, EventState.APPLIED, self.runtime.now())
+                    self.stage = "claiming"
+                    return True
+                case "quiet":  # nothing has come for the time it lingers
+                    if inbox.wake_up_wanted():
+                        self.stage = "clearing"
+                    else:
+                        self.stage = "handing back"
+                    return True
+        match self.stage:
+            case "started":
+                if not self.turn.take():
+                    return False
+                self.stage = "clearing"
+            case "handing back":
+                self.turn.hand_back()
+                self.stage = "looking once more"
+            case "looking once more":
+                with self.runtime.store.reading() as connection:
+                    if not InboxRepository(connection).wake_up_wanted():
+                        return False
+                self.stage = "started"
+        return True
+
+
+class Wakefulness(RuleBasedStateMachine):
+    """Slack, webhook and worker as one sequence of steps, in the order hypothesis thinks of."""
+
+    template: Path
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = Path(tempfile.mkdtemp(prefix="slack-docebo-wake-up-"))
+        self.store = Store.open(f"sqlite:///{shutil.copy(self.template, self.folder / 'store.db')}")
+        self.clock = START
+        self.alive: list[Run] = []
+        self.put: list[str] = []
+        self.numbers = counting(1)
+        self.asked_at: datetime | None = None  # for the wake-up that is on
+        self.cleared_and_killed = False
+
+    def teardown(self) -> None:
+        """Nothing comes any more: the runs end, and the sweep comes by once. Then everything must be done."""
+        self._finish_runs()
+        self.clock += SWEEP
+        self._start()
+        self._finish_runs()
+        assert self.states() <= {EventState.APPLIED}, "an event was left without a run"
+        self.store.close()
+        shutil.rmtree(self.folder)
+
+    def states(self) -> set[EventState]:
+        with self.store.reading() as connection:
+            return set(InboxRepository(connection).status().counts)
+
+    @rule(count=st.integers(1, 4))
+    def slack_sends(self, count: int) -> None:
+        ids = [f"Ev{len(self.put) + number}" for number in range(count)]
+        with self.store.transaction() as connection:
+            InboxRepository(connection).put(
+                [Event(name, "T1", f"U{name}", 1, "user_change", self.clock, {}) for name in ids]
+            )
+        self.put += ids
+
+    @rule()
+    def webhook_looks(self) -> None:
+        with self.store.transaction() as connection:
+            wanted = InboxRepository(connection).may_ask(self.clock, patience=PATIENCE)
+        if wanted:
+            assert not any(run.turn._held for run in self.alive), "asked for a run while one was at work"
+            assert self.asked_at is None or self.clock - self.asked_at >= PATIENCE, "asked too often"
+            self.asked_at = self.clock
+            self._start()
+
+    @precondition(lambda self: self.alive)
+    @rule(data=st.data(), steps=st.integers(1, 6))
+    def run_works(self, data: st.DataObject, steps: int) -> None:
+        run = data.draw(st.sampled_from(self.alive))
+        for _ in range(steps):
+            if run.stage == "clearing":
+                self.asked_at = None
+            if not run.step():
+                self.alive.remove(run)
+                break
+
+    @precondition(lambda self: self.alive)
+    @rule(data=st.data())
+    def run_is_killed(self, data: st.DataObject) -> None:
+        run = data.draw(st.sampled_from(self.alive))
+        self.alive.remove(run)
+        self.cleared_and_killed |= run.stage == "claiming"
+        run.turn._lock.release()  # what the operating system does; nothing else is tidied up
+
+    @rule(seconds=st.sampled_from([1, 10, 40, 1000]))
+    def time_passes(self, seconds: int) -> None:
+        self.clock += timedelta(seconds=seconds)
+        for run in self.alive:
+            if run.turn._held:  # it says so every few seconds
+                with self.store.transaction() as connection:
+                    InboxRepository(connection).quiet(self.clock + QUIET)
+
+    @invariant()
+    def nothing_is_lost(self) -> None:
+        with self.store.reading() as connection:
+            stored = {entry.event.event_id for entry in InboxRepository(connection).list_(10_000)}
+        assert stored == set(self.put)
+
+    @invariant()
+    def one_run_at_a_time_has_the_turn(self) -> None:
+        assert sum(run.turn._held for run in self.alive) <= 1
+
+    @invariant()
+    def an_event_that_waits_has_a_run_or_a_wake_up(self) -> None:
+        """Unless a run was killed between clearing the wake-up and claiming: the sweep is for that."""
+        with self.store.reading() as connection:
+            inbox = InboxRepository(connection)
+            waiting, wanted = inbox.list_(1, EventState.WAITING), inbox.wake_up_wanted()
+        about_to_look = any(run.stage in {"claiming", "finishing"} for run in self.alive)
+        assert not waiting or wanted or about_to_look or self.cleared_and_killed
+
+    def _start(self) -> None:
+        self.alive.append(Run(self, next(self.numbers)))
+
+    def _finish_runs(self) -> None:
+        while self.alive:
+            run = self.alive[0]
+            while run.step():
+                pass
+            self.alive.remove(run)
+
+
+def test_every_event_finds_a_run_and_no_storm_arises(migrated_sqlite):
+    class Machine(Wakefulness):
+        template = migrated_sqlite
+
+    run_state_machine_as_test(
+        Machine,
+        settings=settings(
+            max_examples=60, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
+        ),
+    )
