@@ -1,0 +1,36 @@
+"""Flow *Reset Slack user mappings*."""
+
+from typing import Annotated
+
+from prefect import flow
+
+from slack_docebo.engine.report import Summary
+from tasks.attended import require_a_person
+from tasks.delete_mappings import delete_mappings
+from tasks.forms import titled
+from tasks.hooks import ON_TROUBLE
+from tasks.report_outcome import report_outcome
+from tasks.run import concluded, open_run
+from tasks.run_names import reset_mappings_run
+from tasks.validate_connection import validate_connection
+
+
+@flow(name="reset-mappings", flow_run_name=reset_mappings_run, **ON_TROUBLE)
+@concluded
+async def reset_mappings(
+    slack_ids: Annotated[list[str], titled("Slack users")] = [],  # noqa: B006  (Prefect's form wants a list)
+    dry_run: Annotated[bool, titled("Dry run")] = True,
+    confirm: Annotated[str, titled("Name of the workspace")] = "",
+) -> Summary:
+    """Delete the mappings between Slack users and Docebo users. Docebo accounts stay, and a backup is written first.
+
+    Args:
+        slack_ids: Ids of the Slack users whose mappings are deleted, like U012AB3CD. Empty: those of everybody.
+        dry_run: Plan and report, delete nothing.
+        confirm: To delete for real, type the name of the Slack workspace here.
+    """
+    await require_a_person()
+    async with open_run("bulk-import") as runtime:
+        workspace = await validate_connection(runtime)
+        plan_id = await delete_mappings(runtime, workspace, slack_ids, dry_run=dry_run, confirm=confirm)
+        return await report_outcome(runtime, plan_id)

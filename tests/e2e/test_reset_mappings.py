@@ -1,0 +1,151 @@
+"""The flow `reset_mappings` on a real Prefect server: it surprises nobody."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+
+from deployments.bootstrap import ensure_settings
+from deployments.local import connection_settings
+from sandbox.server import Sandbox
+from slack_docebo.integration_settings import table
+from tests.importing import ON, mapped, run_import, settings_for
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox(users=60, rate_limits=False) as running:
+        yield running
+
+
+@pytest.fixture
+async def installation(sandbox, prefect_api, tmp_path, monkeypatch) -> Path:
+    """The folder of an installation whose import has been made."""
+    sandbox.reset()
+    monkeypatch.chdir(tmp_path)
+    for name, value in connection_settings(sandbox.facts(), tmp_path).items():
+        monkeypatch.setenv(name, value)
+    await ensure_settings(table(ON))
+    await run_import(settings_for(sandbox.facts(), database_url(tmp_path)))
+    return tmp_path
+
+
+def database_url(folder: Path) -> str:
+    return f"sqlite:///{folder}/slack-docebo.db"
+
+
+def mappings(folder: Path, sandbox: Sandbox) -> dict[str, int]:
+    return mapped(database_url(folder), sandbox.slack.team.id)
+
+
+async def reset(**parameters):
+    from flows.reset_mappings import reset_mappings
+
+    return await reset_mappings(**parameters, return_state=True)
+
+
+def artifact(api: str, state, prefix: str) -> dict:
+    of_run = {"artifacts": {"flow_run_id": {"any_": [str(state.state_details.flow_run_id)]}}}
+    found = httpx.post(f"{api}/artifacts/filter", json=of_run).raise_for_status().json()
+    return next(artifact for artifact in found if artifact["key"].startswith(prefix))
+
+
+def cli(*arguments: str) -> subprocess.CompletedProcess[str]:
+    script = "from slack_docebo.cli import main; main()"
+    return subprocess.run([sys.executable, "-c", script, *arguments], capture_output=True, text=True)
+
+
+async def test_a_run_without_parameters_deletes_nothing_and_says_what_it_would(installation, sandbox, prefect_api):
+    before = mappings(installation, sandbox)
+    state = await reset()
+
+    assert state.is_completed()
+    assert f"{len(before)} to unmap" in state.message
+    assert mappings(installation, sandbox) == before
+    assert not list((installation / "reports").glob("mappings-*"))
+    assert f"| unmap | {len(before)} | 0 | 0 | 0 | {len(before)} |" in artifact(prefect_api, state, "summary")["data"]
+
+
+@pytest.mark.parametrize("typed", ["", "delete", "lower"])
+async def test_without_the_name_of_the_workspace_it_is_refused(installation, sandbox, typed):
+    before = mappings(installation, sandbox)
+    state = await reset(dry_run=False, confirm=sandbox.slack.team.name.lower() if typed == "lower" else typed)
+
+    assert (state.name, state.is_failed()) == ("Refused", True)
+    assert "nothing was deleted" in state.message
+    assert mappings(installation, sandbox) == before
+
+
+async def test_what_was_reset_is_restored_from_the_backup_to_the_last_row(installation, sandbox, prefect_api):
+    before, accounts = mappings(installation, sandbox), len(sandbox.docebo.accounts)
+    state = await reset(dry_run=False, confirm=sandbox.slack.team.name)
+
+    assert (state.name, mappings(installation, sandbox)) == ("Completed", {})
+    assert f"{len(before)} unmapped" in state.message
+    assert len(sandbox.docebo.accounts) == accounts
+    (backup,) = (installation / "reports").glob("mappings-*.csv")
+    shown = artifact(prefect_api, state, "backup")["data"]
+    assert str(backup) in shown
+    assert f"{len(before)} mappings" in shown
+    assert not any(slack_id in shown for slack_id in before)
+    assert (backup.stat().st_mode & 0o777) == 0o600
+
+    said = cli("mappings", "restore", str(backup))
+    assert (said.returncode, said.stdout) == (0, f"{len(before)} mappings written\n")
+    assert mappings(installation, sandbox) == before
+    again = await run_import(settings_for(sandbox.facts(), database_url(installation)))
+    assert again.count() == again.count("leave")
+
+
+async def test_only_those_named_are_reset(installation, sandbox):
+    before = mappings(installation, sandbox)
+    chosen = sorted(before)[:2]
+    state = await reset(slack_ids=chosen, dry_run=False, confirm=sandbox.slack.team.name)
+
+    assert "2 unmapped" in state.message
+    assert mappings(installation, sandbox) == {i: n for i, n in before.items() if i not in chosen}
+
+
+async def test_a_name_that_is_not_mapped_stops_it(installation, sandbox):
+    before = mappings(installation, sandbox)
+    state = await reset(slack_ids=[min(before), "UNOBODY"], dry_run=False, confirm=sandbox.slack.team.name)
+
+    assert "1 of the Slack users have no mapping (UNOBODY)" in state.message
+    assert mappings(installation, sandbox) == before
+
+
+async def test_a_start_by_schedule_is_refused(installation, sandbox, prefect_api):
+    """A deployment with a schedule that means to reset for real every day."""
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.actions import DeploymentScheduleCreate
+    from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterId
+    from prefect.client.schemas.schedules import IntervalSchedule
+    from prefect.flow_engine import run_flow_async
+
+    from flows.reset_mappings import reset_mappings
+
+    before = mappings(installation, sandbox)
+    parameters = {"dry_run": False, "confirm": sandbox.slack.team.name}
+    async with get_client() as client:
+        deployment_id = await client.create_deployment(
+            flow_id=await client.create_flow(reset_mappings),
+            name="by-accident",
+            parameters=parameters,
+            schedules=[DeploymentScheduleCreate(schedule=IntervalSchedule(interval=timedelta(days=1)), active=True)],
+        )
+        # As the server's own scheduler does, every now and then.
+        await client.request(
+            "POST", "/deployments/{id}/schedule", path_params={"id": deployment_id}, json={"max_runs": 1}
+        )
+        of_deployment = DeploymentFilter(id=DeploymentFilterId(any_=[deployment_id]))
+        flow_run = (await client.read_flow_runs(deployment_filter=of_deployment))[0]
+        state = await run_flow_async(reset_mappings, flow_run=flow_run, parameters=parameters, return_type="state")
+        await client.delete_deployment(deployment_id)
+
+    assert (state.name, state.is_failed()) == ("Refused", True)
+    assert "never by a schedule" in state.message
+    assert mappings(installation, sandbox) == before

@@ -1,0 +1,242 @@
+import csv
+import stat
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from slack_docebo.domain.people import Mapping
+from slack_docebo.engine.mapping_file import MappingFile, armoured, bared, write_mappings
+from slack_docebo.engine.restoring import Taken, import_file, restore_file
+from slack_docebo.errors import ConfigurationError, StorageError
+from slack_docebo.storage.mappings import MappingRecord, MappingRepository
+from slack_docebo.storage.store import Store
+
+NOW = datetime(2026, 3, 4, 12, 30, 15, 123456, tzinfo=UTC)
+LATER = NOW + timedelta(hours=1)
+ADA = Mapping("U1", "T1", "ada", 7, fingerprint="f1", echo="e1")
+BOB = Mapping("U2", "T1", "bob", 8)
+CYD = Mapping("U3", "T1", "cyd", 9)
+HEADER = "slack_id,slack_name,slack_team,user_id"
+
+
+def save(store: Store, *mappings: Mapping) -> None:
+    with store.transaction() as connection:
+        repository = MappingRepository(connection)
+        repository.save(mappings, now=NOW)
+        repository.advance("T1", {mapping.slack_id: 1_700_000_000 + mapping.docebo_id for mapping in mappings})
+
+
+def delete_all(store: Store) -> None:
+    with store.transaction() as connection:
+        MappingRepository(connection).delete("T1", None)
+
+
+def records(store: Store) -> list[MappingRecord]:
+    with store.reading() as connection:
+        return list(MappingRepository(connection).records("T1"))
+
+
+def mappings(store: Store) -> list[Mapping]:
+    return [record.mapping for record in records(store)]
+
+
+def export(store: Store, path: Path) -> int:
+    with store.reading() as connection:
+        return write_mappings(path, MappingRepository(connection).records("T1"))
+
+
+def restored(store: Store, path: Path, *, dry_run: bool = False) -> Taken:
+    return restore_file(store, MappingFile(path, team="T1"), dry_run=dry_run)
+
+
+def imported(store: Store, path: Path, *lines: str, dry_run: bool = False) -> Taken:
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return import_file(store, MappingFile(path, team="T1", team_name="Acme"), now=LATER, dry_run=dry_run)
+
+
+def refused(taken: Taken) -> dict[int, str]:
+    return {row.line: row.reason for row in taken.refused}
+
+
+texts = st.one_of(
+    st.sampled_from(["=1+1", "'=1", "''=1", "'t Hooft", "@ada", " -2", "\t+3", "\r\n=x", 'ada, "the"\ncountess', "🦊"]),
+    st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")),
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=25)
+@given(names=st.lists(texts, max_size=12))
+def test_export_delete_restore_brings_every_row_back_to_the_last_column(store, tmp_path_factory, names):
+    path = tmp_path_factory.mktemp("export") / "mappings.csv"
+    delete_all(store)
+    save(store, *(Mapping(f"U{n}", "T1", name, n + 1, f"f{n}", name) for n, name in enumerate(names)))
+    before = records(store)
+    export(store, path)
+    delete_all(store)
+
+    assert (restored(store, path).changed, records(store)) == (len(names), before)
+
+
+@given(text=texts)
+def test_no_cell_is_a_formula_and_every_text_is_read_back(text):
+    cell = armoured(text)
+
+    assert cell.lstrip()[:1] not in {"=", "+", "-", "@"}
+    assert cell[:1] not in {"\t", "\r", "\n"}
+    assert bared(cell) == text
+
+
+@given(text=texts)
+def test_a_text_that_nobody_armoured_keeps_its_apostrophe_unless_it_hides_a_formula(text):
+    foreign = f"'{text}"
+
+    assert bared(foreign) in {foreign, text}
+    assert bared("'t Hooft") == "'t Hooft"
+
+
+def test_restoring_twice_changes_nothing_the_second_time(store, tmp_path):
+    save(store, ADA, BOB)
+    export(store, tmp_path / "b.csv")
+
+    assert restored(store, tmp_path / "b.csv") == Taken(0, [])
+
+
+def test_restoring_takes_accounts_that_moved_since_back(store, tmp_path):
+    save(store, ADA, BOB)
+    before = records(store)
+    export(store, tmp_path / "b.csv")
+    save(store, Mapping("U1", "T1", "ada", 8), Mapping("U2", "T1", "bob", 7), CYD)
+
+    restored(store, tmp_path / "b.csv")
+
+    assert records(store)[:2] == before
+    assert mappings(store)[2] == CYD
+
+
+def test_an_account_that_somebody_else_holds_is_not_taken_away_and_nothing_is_written(store, tmp_path):
+    save(store, ADA, BOB)
+    export(store, tmp_path / "b.csv")
+    delete_all(store)
+    save(store, Mapping("U3", "T1", "cyd", 8))
+    taken = restored(store, tmp_path / "b.csv")
+
+    assert refused(taken) == {3: "the account is held by U3: unmap that one first"}
+    assert mappings(store) == [Mapping("U3", "T1", "cyd", 8)]
+
+
+def test_a_dry_run_says_what_would_change_and_changes_nothing(store, tmp_path):
+    save(store, ADA, BOB)
+    export(store, tmp_path / "b.csv")
+    delete_all(store)
+
+    assert restored(store, tmp_path / "b.csv", dry_run=True) == Taken(2, [])
+    assert mappings(store) == []
+
+
+def test_a_backup_is_for_its_owner_only_and_never_written_over_another(store, tmp_path):
+    path = tmp_path / "new" / "b.csv"
+    save(store, ADA)
+    export(store, path)
+
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert [file.name for file in path.parent.iterdir()] == ["b.csv"]
+    with pytest.raises(StorageError, match="is there already"):
+        export(store, path)
+
+
+def test_a_truncated_backup_is_refused_by_line(store, tmp_path):
+    save(store, ADA, BOB)
+    path = tmp_path / "b.csv"
+    export(store, path)
+    path.write_text(path.read_text()[:-20])
+
+    assert list(refused(restored(store, path))) == [3]
+
+
+def test_a_table_from_elsewhere_is_imported(store, tmp_path):
+    save(store, ADA)
+    taken = imported(
+        store,
+        tmp_path / "t.csv",
+        "User_ID;Slack_Name;SLACK_ID;Slack Team;note",
+        "7;countess;U1;T1;x",
+        "8;bob;U2;;x",
+        "9;cyd;U3;Acme;x",
+    )
+
+    assert taken == Taken(3, [])
+    assert mappings(store) == [Mapping("U1", "T1", "countess", 7, "f1", "e1"), BOB, CYD]
+
+
+def test_an_imported_account_that_differs_forgets_what_was_written_to_the_old_one(store, tmp_path):
+    save(store, ADA)
+    imported(store, tmp_path / "t.csv", HEADER, "U1,ada,T1,70")
+
+    assert records(store) == [MappingRecord(Mapping("U1", "T1", "ada", 70), 0, LATER, LATER)]
+
+
+def test_importing_the_same_again_changes_nothing(store, tmp_path):
+    save(store, ADA)
+    before = records(store)
+
+    assert imported(store, tmp_path / "t.csv", HEADER, "U1,ada,T1,7").changed == 0
+    assert records(store) == before
+
+
+def test_every_row_that_cannot_be_used_is_named_by_its_line_and_nothing_is_written(store, tmp_path):
+    save(store, ADA)
+    taken = imported(
+        store,
+        tmp_path / "t.csv",
+        HEADER,
+        "U2,fine,T1,8",
+        "u3,bad id,T1,9",
+        'U4,"two\nlines",T1,ten',
+        "U5,other team,T9,11",
+        "U6,short,T1",
+        "",
+        "U2,again,T1,12",
+        "U7,shared,T1,8",
+        "U8,held,T1,7",
+    )
+
+    assert refused(taken) == {
+        2: "this account is given to more than one Slack user",
+        3: "slack_id is not a Slack user id like U012AB3CD",
+        4: "user_id is not the number of a Docebo user",
+        6: "slack_team is not the linked workspace, T1",
+        7: "3 cells, the first line has 4",
+        9: "this Slack user is named more than once",
+        10: "this account is given to more than one Slack user",
+        11: "the account is held by U1: unmap that one first",
+    }
+    assert mappings(store) == [ADA]
+
+
+def test_a_file_without_the_columns_is_refused(store, tmp_path):
+    with pytest.raises(ConfigurationError, match="the first line lacks the columns slack_team, user_id"):
+        imported(store, tmp_path / "t.csv", "slack_id,slack_name", "U1,ada")
+
+
+def test_a_file_that_is_not_text_is_refused(store, tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_bytes(HEADER.encode() + b"\nU1,\xff,T1,7\n")
+    with pytest.raises(ConfigurationError, match="is not UTF-8"):
+        import_file(store, MappingFile(path, team="T1"), now=NOW, dry_run=False)
+
+
+def test_a_missing_file_is_named(store, tmp_path):
+    with pytest.raises(ConfigurationError, match="cannot be read: No such file"):
+        restored(store, tmp_path / "none.csv")
+
+
+def test_an_export_holds_no_formula_and_opens_in_any_program(store, tmp_path):
+    save(store, Mapping("U1", "T1", "=HYPERLINK(1)", 7))
+    export(store, tmp_path / "b.csv")
+    with (tmp_path / "b.csv").open(newline="", encoding="utf-8") as file:
+        (row,) = csv.DictReader(file)
+
+    assert (row["slack_name"], row["user_id"]) == ("'=HYPERLINK(1)", "7")

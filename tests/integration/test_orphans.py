@@ -1,0 +1,112 @@
+"""What does not fit together, found over real HTTP on both sides."""
+
+from collections.abc import Iterator
+from functools import partial
+
+import pytest
+
+from sandbox.server import Sandbox
+from slack_docebo.engine.connection import validate
+from slack_docebo.engine.orphans import Orphan, OrphanKind, find_orphans
+from slack_docebo.engine.reading import read_page, read_source, read_target
+from slack_docebo.engine.snapshot import SourceSnapshot
+from slack_docebo.errors import IncompleteRead
+from slack_docebo.integration_settings import read_rows, table
+from slack_docebo.runtime import open_runtime
+from tests.importing import ON, mapped, run_import, settings_for
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox(users=120, rate_limits=False) as running:
+        yield running
+
+
+@pytest.fixture
+def fresh(sandbox) -> Sandbox:
+    sandbox.reset()
+    return sandbox
+
+
+@pytest.fixture
+def settings(fresh, sqlite_url):
+    return settings_for(fresh.facts(), sqlite_url)
+
+
+async def orphans(settings) -> dict[tuple[OrphanKind, str, tuple[int, ...]], str]:
+    async with open_runtime(settings, read_rows(table(ON)), run_id="test") as runtime:
+        workspace = await validate(runtime)
+        with SourceSnapshot() as people:
+            await read_source(runtime, workspace, people, partial(read_page, runtime, workspace))
+            accounts = await read_target(runtime)
+            found: list[Orphan] = list(find_orphans(runtime.store, workspace.team, people, accounts))
+    return {(orphan.kind, orphan.slack_id, orphan.docebo_ids): orphan.why for orphan in found}
+
+
+@pytest.fixture
+async def before(fresh, settings):
+    """What the sandbox has from the start, after an import."""
+    await run_import(settings)
+    return await orphans(settings)
+
+
+def new(before, after):
+    return {key: why for key, why in after.items() if key not in before}
+
+
+def a_mapped_member(sandbox, settings) -> tuple[str, int]:
+    mapping = mapped(settings.database_url.get_secret_value(), sandbox.slack.team.id)
+    return next(
+        (i, n)
+        for i, n in sorted(mapping.items())
+        if sandbox.docebo.accounts[n].level == "user" and sandbox.slack.get(i)
+    )
+
+
+async def test_a_customer_is_an_account_without_slack_user(fresh, before):
+    customer = fresh.docebo.accounts.by_email("customer0@customers.example")[0].user_id
+
+    assert before[OrphanKind.ACCOUNT, "", (customer,)] == "nobody in Slack bears its e-mail address"
+
+
+async def test_administrators_and_inactive_accounts_are_marked(before):
+    assert any("(administrator)" in why for (kind, _, _), why in before.items() if kind is OrphanKind.ACCOUNT)
+
+
+async def test_two_accounts_with_the_same_address_are_several_for_one_person(before):
+    several = [ids for kind, _, ids in before if kind is OrphanKind.SEVERAL_ACCOUNTS]
+
+    assert several
+    assert all(len(ids) > 1 for ids in several)
+
+
+async def test_a_deleted_account_leaves_a_mapping_behind(fresh, settings, before):
+    slack_id, docebo_id = a_mapped_member(fresh, settings)
+    fresh.docebo.delete(docebo_id)
+
+    assert new(before, await orphans(settings)) == {
+        (OrphanKind.MAPPING_WITHOUT_ACCOUNT, slack_id, (docebo_id,)): "the account is gone from Docebo"
+    }
+
+
+async def test_a_person_who_left_slack_leaves_account_and_mapping_behind(fresh, settings, before):
+    slack_id, docebo_id = a_mapped_member(fresh, settings)
+    fresh.slack.deactivate(slack_id)
+
+    assert new(before, await orphans(settings)) == {
+        (OrphanKind.MAPPING_WITHOUT_USER, slack_id, (docebo_id,)): "deactivated in Slack",
+        (OrphanKind.ACCOUNT, slack_id, (docebo_id,)): "the person has left Slack",
+    }
+
+
+async def test_nothing_is_concluded_from_a_short_read(fresh, settings, before):
+    fresh.slack_gate.faults.add("users.list", "shrinking", share=0.5)
+    with pytest.raises(IncompleteRead):
+        await orphans(settings)
+
+
+async def test_a_mapped_account_is_nobodys_orphan(fresh, settings, before):
+    mapping = mapped(settings.database_url.get_secret_value(), fresh.slack.team.id)
+    lonely = {n for kind, _, ids in before if kind is OrphanKind.ACCOUNT for n in ids}
+
+    assert not lonely & set(mapping.values())
