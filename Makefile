@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 USERS ?= 500
 
-.PHONY: help setup demo test check format lock bench clean
+.PHONY: help setup demo test check format lock bench clean up
 
 help:            ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -19,6 +19,9 @@ setup: .venv/.installed   ## Install the locked dependencies into .venv
 
 demo: setup      ## Bulk import on the sandbox: dry run, for real, once more (USERS=500)
 	$(BIN)/python -m deployments.demo --users $(USERS)
+
+up: setup        ## Prefect server, worker and webhook on this machine (SANDBOX=1: with Slack and Docebo to play with)
+	@$(BIN)/python -m deployments.up $(if $(SANDBOX),--sandbox --users $(USERS)) $(UP)
 
 test: check      ## Format, lint, types, import rules, and the whole test suite
 	@scripts/install-postgresql

@@ -5,11 +5,27 @@ import asyncio
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+import httpx
+from prefect.blocks.system import Secret
+from prefect.client.orchestration import PrefectClient, get_client
+from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
+from prefect.events.actions import ChangeFlowRunState
+from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
+from prefect.exceptions import ObjectNotFound, PrefectException
+from prefect.states import StateType
 from prefect.variables import Variable
+from prefect.workers.process import ProcessWorker
+from pydantic import SecretStr
 
 from slack_docebo.errors import SyncError
 from slack_docebo.integration_settings import VARIABLE, documented_rows, read_rows, rows_from_csv, table
+from slack_docebo.settings import Settings
+
+WORK_POOL = "slack-docebo"
+PROCESSES = 5  # flow runs at a time on all workers together; each is a process of 150 to 250 MB
+SILENCE_SECONDS = 600  # a run shows signs of life every 180 seconds: less than thrice that gives false alarms
 
 
 def starting_rows() -> list[dict[str, str]]:
@@ -27,6 +43,106 @@ async def ensure_settings(rows: list[dict[str, str]] | None = None) -> bool:
     return True
 
 
+async def ensure_work_pool(client: PrefectClient) -> bool:
+    """Make the work pool, or bring its template in line with the Secret blocks there are; tell whether it was written.
+
+    A pool that is there keeps its limit: an operator may have changed it.
+    """
+    template = ProcessWorker.get_default_base_job_template()
+    template["variables"]["properties"]["env"]["default"] = await _secrets_in_blocks()
+    try:
+        present = await client.read_work_pool(WORK_POOL)
+    except ObjectNotFound:
+        pool = WorkPoolCreate(
+            name=WORK_POOL, type=ProcessWorker.type, base_job_template=template, concurrency_limit=PROCESSES
+        )
+        await client.create_work_pool(pool)
+        return True
+    if present.base_job_template == template:
+        return False
+    await client.update_work_pool(WORK_POOL, WorkPoolUpdate(base_job_template=template))
+    return True
+
+
+async def ensure_automations(client: PrefectClient) -> bool:
+    """Make the automations that are missing or differ; tell whether one was written."""
+    written = False
+    for wanted in automations():
+        present = await client.read_automations_by_name(wanted.name)
+        if present and present[0].model_dump(include=_OURS) == wanted.model_dump(include=_OURS):
+            continue
+        written = True
+        if present:
+            # An operator may have switched it off; that stays.
+            wanted.enabled = present[0].enabled
+            await client.update_automation(present[0].id, wanted)
+        else:
+            await client.create_automation(wanted)
+    return written
+
+
+_OURS = {"description", "trigger", "actions"}
+
+
+def automations() -> list[AutomationCore]:
+    """Return what Prefect's server does by itself: nobody else can, when a run's process and worker are gone."""
+    signs_of_life = "prefect.flow-run.heartbeat"
+    ends = {f"prefect.flow-run.{end}" for end in ("Completed", "Failed", "Cancelled", "Crashed", "Refused")}
+    return [
+        AutomationCore(
+            name="slack-docebo: a run without signs of life has crashed",
+            description="Its process or machine is gone. What it had begun is done by the next run; nothing is lost.",
+            trigger=EventTrigger(
+                posture=Posture.Proactive,
+                after={signs_of_life},
+                expect={signs_of_life, *ends},
+                match={"prefect.resource.id": "prefect.flow-run.*"},
+                for_each={"prefect.resource.id"},
+                threshold=1,
+                within=SILENCE_SECONDS,
+            ),
+            actions=[
+                ChangeFlowRunState(
+                    state=StateType.CRASHED,
+                    message=f"No sign of life for {SILENCE_SECONDS // 60} minutes: its process or machine is gone",
+                )
+            ],
+        )
+    ]
+
+
+async def bootstrap(rows: list[dict[str, str]] | None = None) -> dict[str, bool]:
+    """Make everything that is missing; return what there is now, and whether it was written."""
+    async with get_client() as client:
+        return {
+            f"Work pool {WORK_POOL}": await ensure_work_pool(client),
+            f"Variable {VARIABLE}": await ensure_settings(rows),
+            "Automations": await ensure_automations(client),
+        }
+
+
+def block_name(variable: str) -> str:
+    """Return the name of the Secret block that can hold the environment *variable*."""
+    return variable.lower().replace("_", "-")
+
+
+async def _secrets_in_blocks() -> dict[str, str]:
+    """Return a reference, resolved by the worker when a run starts, for each secret that is kept in a Secret block."""
+    names = [name.upper() for name, field in Settings.model_fields.items() if _is_secret(field.annotation)]
+    found = {}
+    for name in names:
+        try:
+            await Secret.aload(block_name(name))
+        except ValueError:
+            continue
+        found[name] = f"{{{{ prefect.blocks.secret.{block_name(name)} }}}}"
+    return found
+
+
+def _is_secret(annotation: Any) -> bool:
+    return annotation is SecretStr or SecretStr in getattr(annotation, "__args__", ())
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; a wrong file or table is one line and exit code 2."""
     parser = argparse.ArgumentParser(prog="python -m deployments.bootstrap", description=__doc__)
@@ -39,11 +155,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         rows = rows_from_csv(options.settings.read_text(encoding="utf-8")) if options.settings else None
-        written = asyncio.run(ensure_settings(rows))
-    except (SyncError, OSError, UnicodeDecodeError) as error:
+        made = asyncio.run(bootstrap(rows))
+    except (SyncError, OSError, UnicodeDecodeError, PrefectException, httpx.HTTPError) as error:
         print(f"bootstrap: {error}", file=sys.stderr)
         return 2
-    print(f"Variable {VARIABLE}: {'written' if written else 'there already, left as it is'}")
+    for name, written in made.items():
+        print(f"{name}: {'written' if written else 'there already, left as it is'}")
     return 0
 
 

@@ -23,11 +23,12 @@ QUIET_PREFECT = {
     "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
     "PREFECT_CLI_PROMPT": "false",
 }
+VENV_FIRST = {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"}  # for `python -m`
 
 
 @contextmanager
 def process(
-    arguments: Sequence[str], *, log: Path, env: Mapping[str, str] | None = None
+    arguments: Sequence[str], *, log: Path, env: Mapping[str, str] | None = None, cwd: Path | None = None
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run a command beside us, its output in *log*; at the end it is interrupted, and killed if it does not stop."""
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -38,6 +39,7 @@ def process(
             stdout=output,
             stderr=subprocess.STDOUT,
             env={**os.environ, **(env or {})},
+            cwd=cwd,
             start_new_session=True,  # Ctrl-C reaches us alone, and we stop the children in order
         )
         try:
@@ -69,9 +71,9 @@ def sandbox(*options: str, folder: Path) -> Iterator[dict[str, Any]]:
 
 
 @contextmanager
-def prefect_server(folder: Path) -> Iterator[str]:
-    """Run a Prefect server with its own, new database in *folder* and yield the address of its API."""
-    port = free_port()
+def prefect_server(folder: Path, port: int | None = None) -> Iterator[str]:
+    """Run a Prefect server with its own database in *folder* and yield the address of its API."""
+    port = port or free_port()
     home = {"PREFECT_HOME": str(folder / "prefect"), **QUIET_PREFECT}
     command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
     log = folder / "prefect-server.log"
@@ -81,6 +83,15 @@ def prefect_server(folder: Path) -> Iterator[str]:
         while not _is_healthy(api):
             _still_starting(child, deadline, log)
         yield api
+
+
+@contextmanager
+def worker(folder: Path, *, env: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a worker of our work pool, at home in *folder*; *env* is what its flow runs connect with."""
+    command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", "slack-docebo", "--type", "process"]
+    settings = {**QUIET_PREFECT, **VENV_FIRST, "PREFECT_WORKER_QUERY_SECONDS": "1", **env}
+    with process(command, log=folder / "worker.log", env=settings, cwd=folder) as child:
+        yield child
 
 
 def connection_settings(facts: Mapping[str, Any], folder: Path) -> dict[str, str]:

@@ -3,10 +3,11 @@
 from typing import Annotated
 
 from prefect import flow
-from pydantic import Field
 
 from slack_docebo.engine.report import Summary
 from slack_docebo.engine.snapshot import SourceSnapshot
+from tasks.forms import titled
+from tasks.hooks import ON_TROUBLE
 from tasks.map_user_details import map_user_details
 from tasks.plan_changes import plan_changes
 from tasks.process_user_details import process_user_details
@@ -15,15 +16,16 @@ from tasks.report_outcome import report_outcome
 from tasks.retrieve_accounts import retrieve_accounts, retrieve_changed_accounts
 from tasks.retrieve_all_user_details import retrieve_all_user_details
 from tasks.run import concluded, open_run, side_by_side
+from tasks.run_names import bulk_import_run
 from tasks.validate_connection import validate_connection
 
 
-@flow(name="bulk-import")
+@flow(name="bulk-import", flow_run_name=bulk_import_run, **ON_TROUBLE)
 @concluded
 async def bulk_import(
-    dry_run: bool = True,
-    plan_id: Annotated[str, Field(title="Saved plan", pattern="^[0-9a-z]*$", max_length=8)] = "",
-    verify_target: bool = True,
+    dry_run: Annotated[bool, titled("Dry run")] = True,
+    plan_id: Annotated[str, titled("Saved plan", pattern="^[0-9a-z]*$", max_length=8)] = "",
+    verify_target: Annotated[bool, titled("Compare with Docebo's users of today")] = True,
 ) -> Summary:
     """Bring Docebo's users and the mapping in line with Slack, everybody at once.
 
@@ -31,8 +33,8 @@ async def bulk_import(
         dry_run: Plan and report, write nothing. The plan is saved and can be applied later by its id.
         plan_id: Take exactly this saved plan instead of making a new one: report it again or, with dry run off, apply
             it. What has changed in Docebo since is skipped.
-        verify_target: Compare with Docebo's users of today. Off: trust that they are as last written, and read only
-            Slack; much faster when little has changed.
+        verify_target: Off: trust that they are as last written, and read only Slack; much faster when little has
+            changed.
     """
     async with open_run("bulk-import") as runtime:
         workspace = await validate_connection(runtime)

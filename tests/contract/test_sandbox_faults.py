@@ -22,26 +22,33 @@ def running() -> Iterator[Sandbox]:
         yield sandbox
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def sandbox(running: Sandbox) -> Sandbox:
+    """The running sandbox, as it was at its start."""
     running.reset()
     return running
 
 
-@pytest.fixture
-def slack(sandbox: Sandbox) -> Iterator[httpx.Client]:
+@pytest.fixture(scope="module")
+def slack(running: Sandbox) -> Iterator[httpx.Client]:
     headers = {"Authorization": f"Bearer {BOT_TOKEN}"}
-    with httpx.Client(base_url=sandbox.slack_url, headers=headers, trust_env=False) as client:
+    with httpx.Client(base_url=running.slack_url, headers=headers, trust_env=False) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def docebo_client(running: Sandbox) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=running.docebo_url, trust_env=False) as client:
         yield client
 
 
 @pytest.fixture
-def docebo(sandbox: Sandbox) -> Iterator[httpx.Client]:
+def docebo(sandbox: Sandbox, docebo_client: httpx.Client) -> httpx.Client:
+    """A client with a token, which a reset takes away."""
     grant = {"grant_type": "client_credentials", "client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}
-    with httpx.Client(base_url=sandbox.docebo_url, trust_env=False) as client:
-        token = client.post("/oauth2/token", json=grant).json()["access_token"]
-        client.headers["Authorization"] = f"Bearer {token}"
-        yield client
+    token = docebo_client.post("/oauth2/token", json=grant).json()["access_token"]
+    docebo_client.headers["Authorization"] = f"Bearer {token}"
+    return docebo_client
 
 
 def test_a_fault_lets_calls_through_first_and_then_spoils_as_many_as_ordered() -> None:

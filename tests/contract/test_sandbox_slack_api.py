@@ -20,16 +20,17 @@ def running() -> Iterator[Sandbox]:
         yield sandbox
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def sandbox(running: Sandbox) -> Sandbox:
+    """The running sandbox, as it was at its start."""
     running.reset()
     return running
 
 
-@pytest.fixture
-def slack(sandbox: Sandbox) -> Iterator[httpx.Client]:
+@pytest.fixture(scope="module")
+def slack(running: Sandbox) -> Iterator[httpx.Client]:
     headers = {"Authorization": f"Bearer {BOT_TOKEN}"}
-    with httpx.Client(base_url=sandbox.slack_url, headers=headers, trust_env=False) as client:
+    with httpx.Client(base_url=running.slack_url, headers=headers, trust_env=False) as client:
         yield client
 
 
@@ -225,6 +226,15 @@ def test_a_deactivated_person_loses_a_dozen_keys_and_gets_them_back(sandbox: San
     back = sandbox.slack.reactivate(ada["id"])
     assert {**back, "updated": 0} == {**ada, "updated": 0}
     assert back["updated"] > gone["updated"] > ada["updated"]
+
+
+def test_who_was_gone_from_the_start_can_come_back(sandbox: Sandbox) -> None:
+    gone = sandbox.slack.of_kind("deactivated")[0]
+    sandbox.slack.deactivate(gone["id"])
+    back = sandbox.slack.reactivate(gone["id"])
+
+    assert not back["deleted"]
+    assert back["real_name"] == gone["profile"]["real_name"]
 
 
 def test_an_org_token_names_the_organisation_and_wants_a_team() -> None:

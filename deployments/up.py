@@ -1,0 +1,121 @@
+"""`python -m deployments.up`: Prefect server, worker and webhook on this machine, and the sandbox if asked for.
+
+Data stay below var/. Ctrl-C stops everything.
+"""
+
+import argparse
+import os
+import secrets
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from honcho.manager import Manager
+
+from deployments.local import QUIET_PREFECT, VENV_FIRST, connection_settings, prefect_server
+from sandbox.docebo.tokens import CLIENT_ID, CLIENT_SECRET
+from sandbox.slack.workspace import BOT_TOKEN
+
+ROOT = Path(__file__).parents[1]
+INTERRUPTED = {130, 143}  # Ctrl-C is how this is meant to end
+SANDBOX_PORTS = {"slack": 4310, "docebo": 4320}
+
+
+@dataclass
+class Installation:
+    """Commands by the name of their process, and the environment they share."""
+
+    commands: dict[str, str] = field(default_factory=dict)
+    environment: dict[str, str] = field(default_factory=dict)
+
+
+def installation(*, data: Path, prefect_port: int, webhook_port: int) -> Installation:
+    """Return worker and webhook, connected as the environment and `.env` say."""
+    python = sys.executable
+    return Installation(
+        commands={
+            "worker": f"{python} -m prefect worker start --pool slack-docebo",
+            "webhook": f"{python} -m deployments.webhook",
+        },
+        environment={
+            **QUIET_PREFECT,
+            **VENV_FIRST,
+            "PREFECT_HOME": str(data / "prefect"),
+            "PREFECT_API_URL": f"http://127.0.0.1:{prefect_port}/api",
+            "PREFECT_WORKER_QUERY_SECONDS": "2",
+            "PREFECT_LOGGING_EXTRA_LOGGERS": "slack_docebo",
+            "WEBHOOK_PORT": str(webhook_port),
+            "PYTHONUNBUFFERED": "1",
+        },
+    )
+
+
+def with_sandbox(plain: Installation, *, data: Path, users: int) -> Installation:
+    """Return the same beside a Slack workspace of *users* users and a Docebo platform, both recipes switched on."""
+    secret = secrets.token_hex(16)
+    slack, docebo = (f"http://127.0.0.1:{SANDBOX_PORTS[name]}" for name in ("slack", "docebo"))
+    facts = {
+        "slack_token": BOT_TOKEN,
+        "slack_url": f"{slack}/api/",
+        "docebo_url": docebo,
+        "docebo_client_id": CLIENT_ID,
+        "docebo_client_secret": CLIENT_SECRET,
+    }
+    webhook = f"http://127.0.0.1:{plain.environment['WEBHOOK_PORT']}/slack/events"
+    options = {
+        "users": users,
+        "slack-port": SANDBOX_PORTS["slack"],
+        "docebo-port": SANDBOX_PORTS["docebo"],
+        "request-url": webhook,
+        "signing-secret": secret,
+    }
+    command = " ".join([sys.executable, "-m sandbox --no-rate-limits", *(f"--{k} {v}" for k, v in options.items())])
+    return Installation(
+        commands={**plain.commands, "sandbox": command},
+        environment={**plain.environment, **connection_settings(facts, data), "SLACK_SIGNING_SECRET": secret},
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Start everything, and stop the rest when one process ends."""
+    parser = argparse.ArgumentParser(prog="python -m deployments.up", description=__doc__)
+    parser.add_argument("--sandbox", action="store_true", help="with a Slack workspace and a Docebo of its own")
+    parser.add_argument("--users", type=int, default=500, help="users of the sandbox's workspace (500)")
+    parser.add_argument("--prefect-port", type=int, default=4200, help="port of Prefect's UI and API (4200)")
+    parser.add_argument("--webhook-port", type=int, default=8400, help="port of the webhook (8400)")
+    parser.add_argument("--data", type=Path, help="where data are kept (var, or var/sandbox)")
+    options = parser.parse_args(arguments)
+    data = (options.data or ROOT / "var" / ("sandbox" if options.sandbox else "")).absolute()
+    data.mkdir(parents=True, exist_ok=True)
+    what = installation(data=data, prefect_port=options.prefect_port, webhook_port=options.webhook_port)
+    if options.sandbox:
+        what = with_sandbox(what, data=data, users=options.users)
+    print("Starting; the first time takes a minute ...", flush=True)
+    os.environ |= what.environment
+    os.chdir(ROOT)
+    try:
+        # Around all others: a worker that can reach the server when it is stopped ends its runs properly.
+        with prefect_server(data, options.prefect_port):
+            return _get_ready(options.sandbox) or _supervise(what.commands)
+    except KeyboardInterrupt:
+        return 0
+
+
+def _get_ready(switched_on: bool) -> int:
+    command = [sys.executable, "-m", "deployments.ready", *(["--switched-on"] if switched_on else [])]
+    return subprocess.run(command, check=False).returncode
+
+
+def _supervise(commands: Mapping[str, str]) -> int:
+    """Run *commands* until we are interrupted or one of them ends, and return the exit code."""
+    manager = Manager()
+    for name, command in commands.items():
+        manager.add_process(name, command, env=dict(os.environ))
+    manager.loop()
+    return 0 if manager.returncode in INTERRUPTED else int(manager.returncode or 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

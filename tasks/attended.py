@@ -1,0 +1,22 @@
+"""Who started a run: a person, or a schedule or automation."""
+
+from prefect import runtime as prefect_runtime
+from prefect.client.orchestration import get_client
+
+from slack_docebo.errors import NotConfirmed
+
+BY_ITSELF = frozenset({"SCHEDULE", "AUTOMATION"})
+
+
+async def require_a_person() -> None:
+    """Raise NotConfirmed if this flow run was started by a schedule or an automation."""
+    run_id = prefect_runtime.flow_run.id
+    if run_id is None:
+        return
+    async with get_client() as client:
+        run = await client.read_flow_run(run_id)
+    if run.auto_scheduled or (run.created_by and run.created_by.type in BY_ITSELF):
+        raise NotConfirmed(
+            "nothing was deleted: this flow is started by a person, never by a schedule or an automation;"
+            " remove that from the deployment"
+        )

@@ -1,0 +1,26 @@
+"""What runs are called, so that the list of runs says what each is about."""
+
+from prefect import runtime
+
+
+def bulk_import_run() -> str:
+    """Return what a bulk import does: which deployment it came from, which plan, and whether it writes."""
+    parameters = runtime.flow_run.parameters
+    what = f"plan {plan}" if (plan := parameters.get("plan_id")) else "everybody"
+    return f"{runtime.deployment.name or 'bulk import'}: {what}{', dry run' * bool(parameters.get('dry_run', True))}"
+
+
+def reset_mappings_run() -> str:
+    """Return how many people's mappings are reset, and whether for real."""
+    parameters = runtime.flow_run.parameters
+    whose = f"{len(people)} users" if (people := parameters.get("slack_ids")) else "everybody"
+    return f"reset mappings: {whose}{', dry run' * bool(parameters.get('dry_run', True))}"
+
+
+def realtime_sync_run() -> str:
+    """Return whom a run of real time is about: named people, or whoever the events are about."""
+    parameters = runtime.flow_run.parameters
+    named = len(parameters.get("slack_ids") or []) + len(parameters.get("emails") or [])
+    if not named:
+        return "waiting events"
+    return f"{named} named user{'s' * (named > 1)}{', dry run' * bool(parameters.get('dry_run'))}"

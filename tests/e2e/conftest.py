@@ -1,0 +1,119 @@
+"""An installation for every test that needs one: Prefect server, sandbox, mail server, worker."""
+
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from deployments.local import QUIET_PREFECT, connection_settings, prefect_server, worker
+from sandbox.server import Sandbox
+from tests.smtp import MailServer, mail_server
+
+ROOT = Path(__file__).parents[2]
+BUSY_SECONDS = 60.0
+
+
+class PatientTransport(httpx.HTTPTransport):
+    """Asks again while Prefect answers 503: with SQLite it does so for as long as its own services write."""
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        deadline = time.monotonic() + BUSY_SECONDS
+        while True:
+            response = super().handle_request(request)
+            if response.status_code != httpx.codes.SERVICE_UNAVAILABLE or time.monotonic() > deadline:
+                return response
+            response.close()
+            time.sleep(0.5)
+
+
+def run_command(*command: str, cwd: Path) -> str:
+    """Run a module with its arguments, and return what it prints."""
+    done = subprocess.run(
+        [sys.executable, "-m", *command], cwd=cwd, capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="session")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The project's files, and nothing that was made by using it, in another folder."""
+    folder = tmp_path_factory.mktemp("elsewhere") / "clone"
+    listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    names = subprocess.run(listed, cwd=ROOT, capture_output=True, check=True).stdout.decode().split("\0")
+    for name in filter(None, names):
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, folder / name)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def deployed(prefect_api: str, clone: Path) -> Iterator[httpx.Client]:
+    """Prefect's API after bootstrap and deploy from the clone."""
+    run_command("deployments.bootstrap", cwd=clone)
+    run_command("prefect", "--no-prompt", "deploy", "--all", cwd=clone)
+    with httpx.Client(base_url=prefect_api, timeout=30, transport=PatientTransport()) as http:
+        yield http
+
+
+@pytest.fixture(scope="session")
+def company() -> Iterator[Sandbox]:
+    with Sandbox(users=60, rate_limits=False) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture(scope="session")
+def mails() -> Iterator[tuple[MailServer, int]]:
+    with mail_server() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def environment(
+    company: Sandbox, mails: tuple[MailServer, int], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, str]:
+    """What a worker connects with."""
+    return {
+        **connection_settings(company.facts(), tmp_path_factory.mktemp("data")),
+        "SMTP_HOST": "127.0.0.1",
+        "SMTP_PORT": str(mails[1]),
+        "SMTP_STARTTLS": "false",
+        "SMTP_FROM": "sync@example.com",
+    }
+
+
+@pytest.fixture(scope="session")
+def at_work(
+    deployed: httpx.Client, environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A worker that was started in a folder of its own."""
+    with worker(tmp_path_factory.mktemp("worker"), env=environment) as process:
+        yield process
+
+
+@pytest.fixture(scope="session")
+def run_module() -> Callable[..., str]:
+    return run_command
+
+
+@pytest.fixture(scope="session")
+def prefect_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The API address of a server with an empty database; this process and the ones it starts talk to it."""
+    folder = tmp_path_factory.mktemp("prefect")
+    with prefect_server(folder) as api, pytest.MonkeyPatch.context() as patch:
+        settings = {**QUIET_PREFECT, "PREFECT_API_URL": api, "PREFECT_HOME": str(folder / "prefect")}
+        for name, value in settings.items():
+            patch.setenv(name, value)
+
+        # Prefect read the environment when it was imported, maybe long ago by another test.
+        from prefect.context import refresh_global_settings_context
+
+        refresh_global_settings_context()
+        yield api
+    refresh_global_settings_context()

@@ -1,0 +1,63 @@
+"""What a person does in Prefect's UI, over the API the UI uses."""
+
+import time
+from typing import Any
+
+import httpx
+
+FINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
+PATIENCE = 60.0
+
+
+def deployment(http: httpx.Client, name: str) -> dict[str, Any]:
+    """Return the deployment called *name*, like "flow-name/deployment-name"."""
+    return http.get(f"deployments/name/{name}").raise_for_status().json()
+
+
+def submit_form(http: httpx.Client, name: str, **parameters: Any) -> httpx.Response:
+    """Ask for a run of the deployment *name* and return the answer."""
+    path = f"deployments/{deployment(http, name)['id']}/create_flow_run"
+    return http.post(path, json={"parameters": parameters})
+
+
+def start(http: httpx.Client, name: str, **parameters: Any) -> str:
+    """Start a run of the deployment *name* and return the run's id."""
+    return submit_form(http, name, **parameters).raise_for_status().json()["id"]
+
+
+def state(http: httpx.Client, run_id: str, *types: str) -> dict[str, Any]:
+    """Wait until the run is in a state of one of *types*, and return the run."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        flow_run: dict[str, Any] = http.get(f"flow_runs/{run_id}").raise_for_status().json()
+        if flow_run["state_type"] in types:
+            return flow_run
+        if flow_run["state_type"] in FINAL or time.monotonic() > deadline:
+            raise AssertionError(f"the run is {flow_run['state']}")
+        time.sleep(0.2)
+
+
+def finished(http: httpx.Client, run_id: str) -> dict[str, Any]:
+    """Wait for the end of the run, and return it."""
+    return state(http, run_id, *FINAL)
+
+
+def set_rows(http: httpx.Client, **values: str) -> None:
+    """Replace the table of settings by *values* and, where they say nothing, both recipes on and no notifications."""
+    rows = {"NOTIFICATION_MAIL_ID": "", "PROVISION_SLACK_USER_DATA": "true", "MAP_SLACK_USER_DATA": "true", **values}
+    table = [{"integration": "SLACK", "key": key, "value": value} for key, value in rows.items()]
+    http.patch("variables/name/integration_settings", json={"value": table}).raise_for_status()
+
+
+def logged(http: httpx.Client, run_id: str, words: str) -> str:
+    """Wait until *words* stand in the run's log as its page shows it, and return the log."""
+    query = {"logs": {"flow_run_id": {"any_": [run_id]}}, "sort": "TIMESTAMP_ASC"}
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        lines = http.post("logs/filter", json=query).raise_for_status().json()
+        log = "\n".join(line["message"] for line in lines)
+        if words in log:
+            return log
+        if time.monotonic() > deadline:
+            raise AssertionError(f"{words!r} is not in the log:\n{log}")
+        time.sleep(0.2)

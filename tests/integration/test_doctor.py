@@ -1,0 +1,180 @@
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from deployments.local import connection_settings, free_port, process
+from sandbox.server import Sandbox
+from slack_docebo.engine.doctor import Level, examine
+from slack_docebo.settings import Settings
+
+SIGNING_SECRET = "planted-signing-secret"
+
+
+@pytest.fixture(scope="module")
+def company() -> Iterator[Sandbox]:
+    with Sandbox(users=50, rate_limits=False) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def environment(company, sqlite_url, monkeypatch, tmp_path):
+    """A working installation on the sandbox, apart from Prefect, which is down."""
+    company.reset()
+    monkeypatch.chdir(tmp_path)  # no .env there
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    settings = {
+        **connection_settings(company.facts(), tmp_path),
+        "DATABASE_URL": sqlite_url,
+        "PREFECT_API_URL": f"http://127.0.0.1:{free_port()}/api",
+    }
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    return monkeypatch
+
+
+def switch(company: Sandbox, switches: dict[str, bool]) -> None:
+    httpx.put(f"{company.docebo_control_url}switches", json=switches).raise_for_status()
+
+
+async def findings() -> dict[str, tuple[Level, str]]:
+    return {finding.check: (finding.level, finding.message) async for finding in examine()}
+
+
+async def test_slack_docebo_and_the_database_are_found_well_while_prefect_is_down(environment):
+    found = await findings()
+
+    for check in ("settings", "database", "Slack", "Slack workspace", "Docebo", "Docebo call budget"):
+        assert found[check][0] is Level.OK, found[check]
+    for check in ("Prefect", "deployments", "integration_settings"):
+        assert found[check][0] is Level.FAIL
+        assert "start it, or set PREFECT_API_URL" in found[check][1]
+
+
+async def test_a_missing_variable_is_named(environment):
+    environment.delenv("SLACK_BOT_TOKEN")
+
+    assert await findings() == {
+        "settings": (Level.FAIL, "environment: SLACK_BOT_TOKEN is not set (see .env.example)"),
+    }
+
+
+async def test_a_wrong_token_is_told_and_the_rest_is_looked_at(environment):
+    environment.setenv("SLACK_BOT_TOKEN", "xoxb-planted")
+
+    found = await findings()
+
+    assert found["Slack"][0] is Level.FAIL
+    assert "token" in found["Slack"][1]
+    assert "planted" not in str(found)
+    assert found["Docebo"][0] is Level.OK
+
+
+async def test_a_missing_scope_is_named(environment, company):
+    company.slack.scopes = frozenset({"users:read"})
+
+    assert (await findings())["Slack"] == (
+        Level.FAIL,
+        "the token lacks users:read.email: add it to the app and install it again",
+    )
+
+
+async def test_an_account_that_is_no_superadmin_is_told(environment, company):
+    switch(company, {"superadmin": False})
+
+    level, message = (await findings())["Docebo"]
+
+    assert level is Level.FAIL
+    assert "no superadmin" in message
+
+
+async def test_wrong_credentials_at_docebo_are_told(environment):
+    environment.setenv("DOCEBO_CLIENT_SECRET", "planted-wrong")
+
+    level, message = (await findings())["Docebo"]
+
+    assert level is Level.FAIL
+    assert "planted" not in message
+
+
+async def test_another_workspace_is_told(environment):
+    environment.setenv("SLACK_TEAM_ID", "T0ANOTHER")
+
+    level, message = (await findings())["Slack workspace"]
+
+    assert level is Level.FAIL
+    assert "linked to T0ANOTHER" in message
+
+
+async def test_a_slack_service_of_the_platform_itself_is_told(environment, company):
+    switch(company, {"slack_service_listed": True})
+
+    level, message = (await findings())["Docebo services"]
+
+    assert level is Level.WARN
+    assert "slack" in message
+
+
+async def test_a_database_that_cannot_be_reached_is_told_and_the_rest_is_looked_at(environment):
+    environment.setenv("DATABASE_URL", f"postgresql://sync:planted@127.0.0.1:{free_port()}/sync")
+
+    found = await findings()
+
+    assert found["database"][0] is Level.FAIL
+    assert found["Slack"][0] is Level.OK
+    assert found["Docebo"][0] is Level.OK
+    assert "planted" not in str(found)
+
+
+async def test_a_spent_budget_is_told(environment):
+    environment.setenv("DOCEBO_CALLS_PER_HOUR", "10")
+
+    assert (await findings())["Docebo call budget"][0] is Level.WARN
+
+
+async def test_the_request_url_is_tried_with_a_signed_request(environment, tmp_path):
+    port = free_port()
+    environment.setenv("SLACK_SIGNING_SECRET", SIGNING_SECRET)
+    environment.setenv("WEBHOOK_PORT", str(port))
+    environment.setenv("WEBHOOK_PUBLIC_URL", f"http://127.0.0.1:{port}/slack/events")
+    assert (await findings())["request URL"][0] is Level.FAIL
+
+    root = str(os.path.dirname(os.path.dirname(os.path.dirname(__file__))))  # noqa: PTH120
+    webhook = [sys.executable, "-m", "deployments.webhook"]
+    with process(webhook, log=tmp_path / "webhook.log", env={"PYTHONPATH": root}) as child:
+        while not (tmp_path / "webhook.log").read_text().count("Uvicorn running"):
+            assert child.poll() is None, (tmp_path / "webhook.log").read_text()
+        assert (await findings())["request URL"][0] is Level.OK
+
+        environment.setenv("SLACK_SIGNING_SECRET", "another")
+        level, message = (await findings())["request URL"]
+
+    assert level is Level.FAIL
+    assert "another SLACK_SIGNING_SECRET" in message
+
+
+async def test_nobody_to_notify_is_told_and_places_are_checked(environment):
+    assert (await findings())["notifications"][0] is Level.WARN
+
+    environment.setenv("NOTIFICATION_URLS", "nonsense://planted")
+    level, message = (await findings())["notifications"]
+
+    assert level is Level.FAIL
+    assert "planted" not in message
+
+
+def test_the_command_says_it_in_lines_and_in_json_and_fails_when_something_does(environment):
+    command = [sys.executable, "-c", "from slack_docebo.cli import main; main()", "doctor"]
+
+    lines = subprocess.run(command, capture_output=True, text=True, check=False)
+    structured = subprocess.run([*command, "--json"], capture_output=True, text=True, check=False)
+
+    assert (lines.returncode, structured.returncode) == (1, 1)
+    assert "ok   Slack: the token is valid" in lines.stdout
+    assert "fail Prefect: Prefect does not answer" in lines.stdout
+    assert {"check": "settings", "level": "ok"}.items() <= json.loads(structured.stdout)[0].items()

@@ -1,0 +1,156 @@
+import datetime
+import ssl
+from ipaddress import ip_address
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from slack_docebo.clients.notifier import notifier
+from slack_docebo.engine.incidents import ADVICE, HAPPENED, Incident, Trouble
+from slack_docebo.errors import ConfigurationError, TransientError
+from slack_docebo.integration_settings import notification_mail_id, table
+from slack_docebo.settings import NotificationSettings
+from tests.smtp import PASSWORD, USER, mail_server, text
+
+INCIDENT = Incident(
+    Trouble.REFUSED,
+    "bulk-import",
+    "nothing was written: 70 deactivations, at most 50 are allowed",
+    "plan 9fy3 (refused): 70 to deactivate",
+    "http://127.0.0.1:4200/runs/flow-run/1",
+)
+
+
+def settings(port: int, **more: object) -> NotificationSettings:
+    values = {"smtp_host": "127.0.0.1", "smtp_port": port, "smtp_from": "sync@example.com", "smtp_starttls": False}
+    return NotificationSettings(_env_file=None, **{**values, **more})
+
+
+@pytest.fixture
+def encrypted(tmp_path, monkeypatch):
+    """A TLS context for 127.0.0.1 whose certificate this machine trusts."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.datetime.now(datetime.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    pem = tmp_path / "mail.pem"
+    pem.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        + certificate.public_bytes(serialization.Encoding.PEM)
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem)
+    monkeypatch.setenv("SSL_CERT_FILE", str(pem))
+    return context
+
+
+async def test_an_incident_arrives_as_one_mail_that_says_what_to_do():
+    with mail_server() as (server, port):
+        await notifier(settings(port), "lms@example.com").send(INCIDENT.title, INCIDENT.body)
+
+    mail = server.next_mail()
+    assert mail["Subject"] == "slack-docebo: bulk-import was refused before its first write"
+    assert (mail["To"], mail["From"]) == ("lms@example.com", "sync@example.com")
+    assert text(mail).splitlines()[0] == f"What happened: {INCIDENT.message}"
+    assert "To how many: plan 9fy3" in text(mail)
+    assert f"What to do: {ADVICE[Trouble.REFUSED]}" in text(mail)
+    assert "The run: http://127.0.0.1:4200/runs/flow-run/1" in text(mail)
+    assert server.is_empty()
+
+
+async def test_a_server_that_wants_encryption_and_a_password_is_given_both(encrypted):
+    with mail_server(tls=encrypted, sign_in=True) as (server, port):
+        signed_in = settings(port, smtp_starttls=True, smtp_username=USER, smtp_password=PASSWORD)
+        await notifier(signed_in, "lms@example.com").send("title", "body")
+
+    assert server.next_mail()["Subject"] == "title"
+
+
+async def test_a_password_is_not_sent_to_a_server_with_a_wrong_certificate(encrypted, monkeypatch):
+    monkeypatch.delenv("SSL_CERT_FILE")
+    with mail_server(tls=encrypted, sign_in=True) as (server, port):
+        signed_in = settings(port, smtp_starttls=True, smtp_username=USER, smtp_password=PASSWORD)
+        with pytest.raises(TransientError):
+            await notifier(signed_in, "lms@example.com").send("title", "body")
+
+    assert server.is_empty()
+
+
+@pytest.mark.parametrize("refusal", ["550 no such user", "451 try again later"])
+async def test_a_mail_that_is_not_taken_is_told_without_the_address(refusal, caplog):
+    with mail_server() as (server, port):
+        server.refusing = refusal
+        with pytest.raises(TransientError, match="not taken by: E-Mail") as caught:
+            await notifier(settings(port), "lms@example.com").send("title", "body")
+
+    assert "lms@" not in str(caught.value) + caplog.text
+
+
+async def test_a_mail_server_that_is_down_is_told():
+    with mail_server() as (_, port):
+        pass
+    with pytest.raises(TransientError):
+        await notifier(settings(port), "lms@example.com").send("title", "body")
+
+
+async def test_further_places_are_told_as_well():
+    with mail_server() as (server, port):
+        urls = f"mailto://127.0.0.1:{port}?from=a@example.com&to=b@example.com mailto://127.0.0.1:{port}?from=a@example.com&to=c@example.com"
+        await notifier(settings(port, notification_urls=urls), "lms@example.com").send("title", "body")
+
+        to = {server.next_mail()["To"] for _ in range(3)}
+
+    assert to == {"lms@example.com", "b@example.com", "c@example.com"}
+
+
+async def test_with_nobody_to_tell_nothing_is_sent():
+    nobody = notifier(NotificationSettings(_env_file=None), "")
+
+    assert not nobody
+    await nobody.send("title", "body")
+
+
+def test_an_address_without_a_mail_server_is_a_wrong_setting():
+    with pytest.raises(ConfigurationError, match="SMTP_HOST is not set"):
+        notifier(NotificationSettings(_env_file=None), "lms@example.com")
+
+
+def test_a_wrong_address_of_a_place_is_told_without_being_shown():
+    with pytest.raises(ConfigurationError, match="address 2 of NOTIFICATION_URLS") as caught:
+        notifier(settings(25, notification_urls="json://localhost nonsense://planted-token"), "")
+
+    assert "planted" not in str(caught.value)
+
+
+@pytest.mark.parametrize("trouble", list(Trouble))
+def test_every_kind_of_incident_has_words_and_advice(trouble):
+    incident = Incident(trouble, "bulk-import", "message")
+
+    assert HAPPENED[trouble] in incident.title
+    assert ADVICE[trouble] in incident.body
+
+
+@pytest.mark.parametrize(
+    ("rows", "mail_id"),
+    [
+        (table({"NOTIFICATION_MAIL_ID": " lms@example.com "}), "lms@example.com"),
+        ([{"Integration": "slack", "Key": "notification_mail_id", "Value": "lms@example.com"}], "lms@example.com"),
+        (["nonsense", {"integration": 3}, *table({"NOTIFICATION_MAIL_ID": "lms@example.com", "LEAVERS": "?"})], "lms@example.com"),
+        (table({"LEAVERS": "keep"}), ""),
+        (None, ""),
+    ],
+)  # fmt: skip
+def test_the_address_is_found_in_a_table_that_is_wrong_otherwise(rows, mail_id):
+    assert notification_mail_id(rows) == mail_id

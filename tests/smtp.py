@@ -1,0 +1,71 @@
+"""A mail server for the tests: real SMTP, mails kept in memory."""
+
+import email
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from email.message import Message
+from queue import Empty, Queue
+from typing import Any
+
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import AuthResult, LoginPassword
+
+from deployments.local import free_port
+
+USER, PASSWORD = "sync", "planted-smtp-password"
+PATIENCE = 20.0
+
+
+class MailServer:
+    """Takes every mail, unless told to refuse them."""
+
+    def __init__(self) -> None:
+        self.refusing = ""
+        self._mails: Queue[Message] = Queue()
+
+    async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:  # noqa: N802  (aiosmtpd's name)
+        if self.refusing:
+            return self.refusing
+        self._mails.put(email.message_from_bytes(envelope.content))
+        return "250 taken"
+
+    def next_mail(self) -> Message:
+        """Wait for a mail and return it."""
+        return self._mails.get(timeout=PATIENCE)
+
+    def is_empty(self) -> bool:
+        try:
+            self._mails.get_nowait()
+        except Empty:
+            return True
+        return False
+
+
+def text(mail: Message) -> str:
+    """Return what stands in the mail."""
+    parts = [part for part in mail.walk() if part.get_content_type() == "text/plain"]
+    payload = parts[0].get_payload(decode=True)
+    assert isinstance(payload, bytes)
+    return payload.decode()
+
+
+@contextmanager
+def mail_server(*, tls: ssl.SSLContext | None = None, sign_in: bool = False) -> Iterator[tuple[MailServer, int]]:
+    """Run a mail server on a port of this machine; with *tls* it takes nothing before STARTTLS."""
+    server = MailServer()
+
+    def authenticate(_server: Any, _session: Any, _envelope: Any, _mechanism: str, data: Any) -> AuthResult:
+        right = isinstance(data, LoginPassword) and (data.login, data.password) == (USER.encode(), PASSWORD.encode())
+        return AuthResult(success=right, handled=False)
+
+    options: dict[str, Any] = {"authenticator": authenticate, "auth_required": True} if sign_in else {}
+    if tls:
+        options |= {"tls_context": tls, "require_starttls": True}
+    port = free_port()
+    controller = Controller(server, hostname="127.0.0.1", port=port, **options)
+    controller.start()
+    try:
+        yield server, port
+    finally:
+        controller.stop()

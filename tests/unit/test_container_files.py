@@ -1,0 +1,98 @@
+"""Container files are not run here: no engine. That they fit the code is checked all the same."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from prefect.settings import Settings as PrefectSettings
+from prefect.settings.legacy import _get_settings_fields
+
+from slack_docebo.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "deployments"
+COMPOSE = yaml.safe_load((FOLDER / "compose.yaml").read_text())
+SERVICES = COMPOSE["services"]
+CONTAINERFILE = (FOLDER / "Containerfile").read_text()
+MANIFESTS = sorted((FOLDER / "helm").glob("*.yaml"))
+OURS = {name.upper() for name in Settings.model_fields}
+PREFECTS = set(_get_settings_fields(PrefectSettings)) | {
+    "PREFECT_REDIS_MESSAGING_HOST",
+    "PREFECT_REDIS_MESSAGING_PORT",
+    "PREFECT_SERVER_WORKER_CHANNEL_CLEANUP_QUEUE_STORAGE",
+}
+
+
+def variables() -> set[tuple[str, str]]:
+    found = {(name, key) for name, one in SERVICES.items() for key in one.get("environment", {})}
+    for path in MANIFESTS:
+        found |= {(path.name, name) for name in re.findall(r"\{name: ([A-Z_]+), value", path.read_text())}
+    return {(where, name) for where, name in found if not name.startswith("POSTGRES_")}
+
+
+@pytest.mark.parametrize(("where", "name"), sorted(variables()))
+def test_every_variable_is_one_that_is_read(where, name):
+    assert name in OURS | PREFECTS
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_service_waits_only_for_services_there_are_and_that_can_be_waited_for(name):
+    for other, condition in SERVICES[name].get("depends_on", {}).items():
+        if condition["condition"] == "service_healthy":
+            assert "healthcheck" in SERVICES[other]
+        else:
+            assert SERVICES[other]["restart"] != "unless-stopped"
+
+
+def test_volumes_that_are_used_are_declared():
+    used = {volume.split(":")[0] for one in SERVICES.values() for volume in one.get("volumes", [])}
+
+    assert {volume for volume in used if not volume.startswith(".")} == set(COMPOSE["volumes"])
+    assert all((FOLDER / volume).exists() for volume in used if volume.startswith("."))
+
+
+def test_nothing_is_published_but_on_this_machine():
+    ports = [port for one in SERVICES.values() for port in one.get("ports", [])]
+
+    assert ports
+    assert all(port.startswith("127.0.0.1:") for port in ports)
+
+
+def test_ports_agree():
+    server, webhook = SERVICES["server"], SERVICES["webhook"]
+
+    assert server["command"][-2] == "4200"
+    assert SERVICES["worker"]["environment"]["PREFECT_API_URL"] == "http://server:4200/api"
+    assert webhook["ports"] == [f"127.0.0.1:8400:{webhook['environment']['WEBHOOK_PORT']}"]
+
+
+def test_both_databases_are_postgresql_and_the_broker_is_redis():
+    server = SERVICES["server"]["environment"]
+
+    assert server["PREFECT_API_DATABASE_CONNECTION_URL"].startswith("postgresql+asyncpg://")
+    assert SERVICES["worker"]["environment"]["DATABASE_URL"].startswith("postgresql://")
+    assert server["PREFECT_MESSAGING_BROKER"] == "prefect_redis.messaging"
+    assert SERVICES["services"]["environment"] == server
+
+
+def test_what_the_image_copies_is_there_and_what_the_flows_need_is_copied():
+    copied = {name.rstrip("/") for line in re.findall(r"^COPY (.+) \S+$", CONTAINERFILE, re.M) for name in line.split()}
+
+    assert {name for name in copied if not (ROOT / name).exists()} == set()
+    assert {"src", "flows", "tasks", "deployments", "prefect.yaml"} <= copied
+
+
+@pytest.mark.parametrize("path", MANIFESTS, ids=lambda path: path.name)
+def test_a_manifest_is_yaml_and_uses_our_image(path):
+    documents = list(yaml.safe_load_all(path.read_text()))
+
+    assert documents
+    assert "registry.example.com/slack-docebo" in path.read_text()
+
+
+def test_secrets_are_in_no_file():
+    everything = "".join(path.read_text() for path in [FOLDER / "compose.yaml", *MANIFESTS])
+
+    for name in ("SLACK_BOT_TOKEN", "SLACK_SIGNING_SECRET", "DOCEBO_CLIENT_SECRET", "DOCEBO_PASSWORD"):
+        assert name not in everything
