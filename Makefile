@@ -17,7 +17,7 @@ setup: .venv/.installed   ## Install the locked dependencies into .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-demo: setup      ## Bulk import on the sandbox: dry run, for real, once more (USERS=500)
+demo: setup      ## On the sandbox: bulk import as dry run, for real, once more; then real time (USERS=500)
 	$(BIN)/python -m deployments.demo --users $(USERS)
 
 up: setup        ## Prefect server, worker and webhook on this machine (SANDBOX=1: with Slack and Docebo to play with)

@@ -3,7 +3,7 @@
 import sys
 from importlib import import_module
 
-NAMES = ("bulk_import",)
+NAMES = ("bulk_import", "reset", "realtime")
 
 if __name__ == "__main__":
     for name in sys.argv[1:] or NAMES:

@@ -19,11 +19,13 @@ from prefect.variables import Variable
 from prefect.workers.process import ProcessWorker
 from pydantic import SecretStr
 
+from slack_docebo.engine.incidents import Trouble
 from slack_docebo.errors import SyncError
 from slack_docebo.integration_settings import VARIABLE, documented_rows, read_rows, rows_from_csv, table
 from slack_docebo.settings import Settings
 
 WORK_POOL = "slack-docebo"
+TAG = "slack-docebo"  # of all our deployments and their runs
 PROCESSES = 5  # flow runs at a time on all workers together; each is a process of 150 to 250 MB
 SILENCE_SECONDS = 600  # a run shows signs of life every 180 seconds: less than thrice that gives false alarms
 
@@ -84,10 +86,12 @@ async def ensure_automations(client: PrefectClient) -> bool:
 _OURS = {"description", "trigger", "actions"}
 
 
-def automations() -> list[AutomationCore]:
+def automations(silence_seconds: int = SILENCE_SECONDS) -> list[AutomationCore]:
     """Return what Prefect's server does by itself: nobody else can, when a run's process and worker are gone."""
     signs_of_life = "prefect.flow-run.heartbeat"
-    ends = {f"prefect.flow-run.{end}" for end in ("Completed", "Failed", "Cancelled", "Crashed", "Refused")}
+    # Events bear the names of states, ours among them. Not all of them, by a wildcard: the event of a run's beginning
+    # can come after its first sign of life, and would pass for the next one.
+    ends = {f"prefect.flow-run.{end}" for end in (*Trouble, "Completed", "TimedOut", "AlreadyRunning", "Cancelling")}
     return [
         AutomationCore(
             name="slack-docebo: a run without signs of life has crashed",
@@ -97,14 +101,18 @@ def automations() -> list[AutomationCore]:
                 after={signs_of_life},
                 expect={signs_of_life, *ends},
                 match={"prefect.resource.id": "prefect.flow-run.*"},
+                match_related={
+                    "prefect.resource.role": "tag",
+                    "prefect.resource.id": f"prefect.tag.{TAG}",
+                },
                 for_each={"prefect.resource.id"},
                 threshold=1,
-                within=SILENCE_SECONDS,
+                within=silence_seconds,
             ),
             actions=[
                 ChangeFlowRunState(
                     state=StateType.CRASHED,
-                    message=f"No sign of life for {SILENCE_SECONDS // 60} minutes: its process or machine is gone",
+                    message=f"No sign of life for {silence_seconds / 60:g} minutes: its process or machine is gone",
                 )
             ],
         )

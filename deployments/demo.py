@@ -1,4 +1,4 @@
-"""`python -m deployments.demo`: the bulk import on the sandbox: as a dry run, for real, and once more."""
+"""`python -m deployments.demo`: on the sandbox, the bulk import as a dry run, for real and once more; then real time."""
 
 import argparse
 import asyncio
@@ -9,12 +9,14 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from deployments.demo_events import show_events
 from deployments.local import QUIET_PREFECT, connection_settings, prefect_server, sandbox
 
 SWITCHED_ON = {
     "NOTIFICATION_MAIL_ID": "",
     "PROVISION_SLACK_USER_DATA": "true",
     "MAP_SLACK_USER_DATA": "true",
+    "LEAVERS": "deactivate",
 }
 ACTS = (
     ("1. Dry run: what would be done. Nothing is written.", {"dry_run": True}),
@@ -46,6 +48,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             }
             shutil.rmtree(REPORTS, ignore_errors=True)
             completed = asyncio.run(_acts())
+            if completed:
+                print("\n4. Real time: people change in Slack, and it arrives in Docebo.\n", flush=True)
+                show_events(facts, folder)
     print(f"\nEverybody, with operation, reason and outcome: {REPORTS}/*.csv and *.json")
     print("What the sandbox can do: sandbox/README.md. How it hangs together: docs/.")
     return 0 if completed else 1
@@ -56,11 +61,11 @@ async def _acts() -> bool:
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
 
-    from deployments.bootstrap import ensure_settings
+    from deployments.bootstrap import bootstrap
     from flows.bulk_import import bulk_import
     from slack_docebo.integration_settings import table
 
-    await ensure_settings(table(SWITCHED_ON))
+    await bootstrap(table(SWITCHED_ON))
     for title, parameters in ACTS:
         print(f"\n{title}\n", flush=True)
         state = await bulk_import(**parameters, return_state=True)

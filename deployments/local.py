@@ -23,6 +23,7 @@ QUIET_PREFECT = {
     "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
     "PREFECT_CLI_PROMPT": "false",
 }
+LIBRARY_LOGS = {"PREFECT_LOGGING_EXTRA_LOGGERS": "slack_docebo"}  # shown on the run's page
 VENV_FIRST = {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"}  # for `python -m`
 
 
@@ -89,7 +90,7 @@ def prefect_server(folder: Path, port: int | None = None) -> Iterator[str]:
 def worker(folder: Path, *, env: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
     """Run a worker of our work pool, at home in *folder*; *env* is what its flow runs connect with."""
     command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", "slack-docebo", "--type", "process"]
-    settings = {**QUIET_PREFECT, **VENV_FIRST, "PREFECT_WORKER_QUERY_SECONDS": "1", **env}
+    settings = {**QUIET_PREFECT, **VENV_FIRST, "PREFECT_WORKER_QUERY_SECONDS": "1", **LIBRARY_LOGS, **env}
     with process(command, log=folder / "worker.log", env=settings, cwd=folder) as child:
         yield child
 

@@ -14,11 +14,12 @@ from pathlib import Path
 
 from honcho.manager import Manager
 
-from deployments.local import QUIET_PREFECT, VENV_FIRST, connection_settings, prefect_server
+from deployments.local import LIBRARY_LOGS, QUIET_PREFECT, VENV_FIRST, connection_settings, prefect_server
 from sandbox.docebo.tokens import CLIENT_ID, CLIENT_SECRET
 from sandbox.slack.workspace import BOT_TOKEN
 
 ROOT = Path(__file__).parents[1]
+JSON_RUN_LOGS = {"PREFECT_LOGGING_HANDLERS_CONSOLE_FORMATTER": "json"}
 INTERRUPTED = {130, 143}  # Ctrl-C is how this is meant to end
 SANDBOX_PORTS = {"slack": 4310, "docebo": 4320}
 
@@ -45,7 +46,8 @@ def installation(*, data: Path, prefect_port: int, webhook_port: int) -> Install
             "PREFECT_HOME": str(data / "prefect"),
             "PREFECT_API_URL": f"http://127.0.0.1:{prefect_port}/api",
             "PREFECT_WORKER_QUERY_SECONDS": "2",
-            "PREFECT_LOGGING_EXTRA_LOGGERS": "slack_docebo",
+            **LIBRARY_LOGS,
+            **(JSON_RUN_LOGS if os.environ.get("LOG_FORMAT") == "json" else {}),
             "WEBHOOK_PORT": str(webhook_port),
             "PYTHONUNBUFFERED": "1",
         },

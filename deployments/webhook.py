@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import logging
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Iterator
@@ -11,6 +10,7 @@ from contextlib import contextmanager
 import uvicorn
 from starlette.types import ASGIApp
 
+from deployments.logs import configure_logs
 from slack_docebo.errors import ConfigurationError, SyncError
 from slack_docebo.settings import Settings, load_settings
 from slack_docebo.storage.store import Store
@@ -60,10 +60,10 @@ async def serve_webhook(settings: Settings) -> None:
 def run(name: str, description: str | None, serve: Callable[[Settings], Awaitable[None]]) -> int:
     """Read the settings and serve until stopped; a known error is one line and its exit code."""
     argparse.ArgumentParser(prog=f"python -m {name}", description=description).parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)
     try:
-        asyncio.run(serve(load_settings()))
+        settings = load_settings()
+        configure_logs(settings.log_format)
+        asyncio.run(serve(settings))
     except SyncError as error:
         print(f"{name}: {error}", file=sys.stderr)
         return 2 if isinstance(error, ConfigurationError) else 1

@@ -3,15 +3,16 @@
 from typing import Annotated
 
 from prefect import flow
-from pydantic import Field
 
 from tasks.explain_person import explain_person
+from tasks.forms import titled
+from tasks.hooks import ON_TROUBLE
 from tasks.run import open_run
 
 
-@flow(name="explain-user")
+@flow(name="explain-user", flow_run_name="explain {who}", **ON_TROUBLE)
 async def explain_user(
-    who: Annotated[str, Field(title="Slack id or docebo:ID", pattern="^([UW][A-Z0-9]+|docebo:[1-9][0-9]*)$")],
+    who: Annotated[str, titled("Slack id or docebo:ID", pattern="^([UW][A-Z0-9]+|docebo:[1-9][0-9]*)$")],
 ) -> None:
     """Say how one person stands: in Slack, in scope, matched to whom, what differs, what an import would do, history.
 

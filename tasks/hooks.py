@@ -52,7 +52,7 @@ async def notify_operators(flow: Flow[Any, Any], flow_run: FlowRun, state: State
         extent = await _extent(flow_run.id)
         link = url_for("flow-run", flow_run.id) or ""
         await notify(Incident(trouble, flow.name, message, extent, link), log)
-    except Exception as error:  # (the run's own end must not be hidden by ours)
+    except Exception as error:  # the run's own end must not be hidden by ours
         log.warning("No notification was sent: %s", _safe(error))
 
 
@@ -70,7 +70,7 @@ async def notify(incident: Incident, log: logging.Logger | logging.LoggerAdapter
             log.info("No notification: neither NOTIFICATION_MAIL_ID nor NOTIFICATION_URLS is set")
             return
         await to.send(incident.title, incident.body)
-    except Exception as error:  # (a failing notification breaks nothing)
+    except Exception as error:  # a failing notification breaks nothing
         log.warning("The notification was not delivered: %s", _safe(error))
     else:
         log.info("The operators were notified")

@@ -22,6 +22,9 @@ from slack_docebo.runtime import Runtime, open_runtime
 from slack_docebo.settings import load_settings
 from slack_docebo.storage.gate import RunLock
 
+# Prefect shows the lines of PREFECT_LOGGING_EXTRA_LOGGERS on the run's page, without a level its warnings alone.
+logging.getLogger("slack_docebo").setLevel(logging.INFO)
+
 P = ParamSpec("P")
 S = TypeVar("S")
 T = TypeVar("T")

@@ -2,7 +2,7 @@
 
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Self, TypeVar
+from typing import Annotated, Literal, Self, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
@@ -98,6 +98,7 @@ class Settings(NotificationSettings):
     database_url: SecretStr = Field(
         SecretStr("sqlite:///var/slack-docebo.db"), description="SQLite for one machine, postgresql://... at scale."
     )
+    log_format: Literal["text", "json"] = Field("text", description="json: one object a line, for a log collector.")
     report_dir: Path = Field(Path("var/reports"), description="Where the full lists of each run are written.")
 
     @model_validator(mode="after")

@@ -1,9 +1,11 @@
 """prefect.yaml and bootstrap as their users meet them: a fresh clone, a real server, a real worker."""
 
+import time
+
 import pytest
 
 from deployments.local import worker
-from tests.e2e.prefect_http import deployment, finished, set_rows, start, submit_form
+from tests.e2e.prefect_http import PATIENCE, deployment, finished, set_rows, start, submit_form
 
 
 def test_deploying_stores_the_folder_deployed_from_and_nothing_secret(deployed, clone):
@@ -88,3 +90,16 @@ def test_a_secret_can_be_kept_in_a_secret_block(deployed, clone, run_module, env
 
     assert ended["state_type"] == "COMPLETED", ended["state"]
     assert secret not in stored
+
+
+@pytest.mark.parametrize("name", ["bulk-import/reconcile", "sweep/sweep"])
+def test_a_schedule_makes_runs(deployed, name):
+    """With SQLAlchemy 2.1 Prefect's scheduler failed on each of them, and only its own log said so."""
+    query = {
+        "deployments": {"id": {"any_": [deployment(deployed, name)["id"]]}},
+        "flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}},
+    }
+    deadline = time.monotonic() + PATIENCE
+    while not deployed.post("flow_runs/filter", json=query).raise_for_status().json():
+        assert time.monotonic() < deadline
+        time.sleep(0.5)

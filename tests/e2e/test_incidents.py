@@ -2,10 +2,13 @@
 
 import os
 import signal
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
+from deployments.local import process
 from tests.e2e.prefect_http import finished, logged, set_rows, start, state
 from tests.smtp import text
 
@@ -59,8 +62,8 @@ def test_a_run_whose_process_is_killed_is_told(deployed, at_work, mailbox, compa
     run_id = start(deployed, "bulk-import/manual", dry_run=True)
     state(deployed, run_id, "RUNNING")
 
-    (process,) = Path(f"/proc/{at_work.pid}/task/{at_work.pid}/children").read_text().split()
-    os.kill(int(process), signal.SIGKILL)
+    (child,) = Path(f"/proc/{at_work.pid}/task/{at_work.pid}/children").read_text().split()
+    os.kill(int(child), signal.SIGKILL)
 
     assert finished(deployed, run_id)["state_type"] == "CRASHED"
     mail = mailbox.next_mail()
@@ -90,3 +93,47 @@ def test_a_run_that_could_not_do_everybody_says_so(deployed, at_work, mailbox, c
 
     assert ended["state"]["name"] == "PartlyFailed", ended["state"]
     assert mailbox.next_mail()["Subject"] == "slack-docebo: bulk-import could not do everybody"
+
+
+def test_what_the_library_waits_for_is_told_on_the_page_of_the_run(deployed, at_work, mailbox, company):
+    set_rows(deployed)
+    company.slack_gate.faults.add("users.list", "rate_limited", times=1, retry_after=1)
+
+    ended = finished(deployed, start(deployed, "bulk-import/manual", dry_run=True))
+
+    assert ended["state_type"] == "COMPLETED"
+    assert "attempt 2 follows in 1.0 s" in logged(deployed, ended["id"], "users.list: HTTP 429")
+
+
+UNWATCHED = """
+import asyncio
+from prefect import tags
+from flows.bulk_import import bulk_import
+with tags("slack-docebo"):
+    asyncio.run(bulk_import())
+"""
+
+
+def test_a_run_is_shown_as_crashed_when_its_process_is_gone_and_no_worker_saw_it(
+    deployed, environment, clone, mailbox, company, tmp_path
+):
+    """In ten minutes; here within seconds, by a copy of the same automation."""
+    from deployments.bootstrap import automations  # Prefect is imported with its settings in place
+
+    set_rows(deployed)
+    (automation,) = automations(silence_seconds=10)
+    automation.name = "in a hurry"
+    made = deployed.post("automations/", json=automation.model_dump(mode="json")).raise_for_status().json()
+    company.slack_gate.faults.add("users.list", "slow", times=-1, seconds=60)
+    running = {"flow_runs": {"state": {"type": {"any_": ["RUNNING"]}}, "tags": {"all_": ["slack-docebo"]}}}
+    try:
+        with process([sys.executable, "-c", UNWATCHED], log=tmp_path / "run.log", env=environment, cwd=clone) as child:
+            while not (runs := deployed.post("flow_runs/filter", json=running).raise_for_status().json()):
+                assert child.poll() is None, (tmp_path / "run.log").read_text()
+                time.sleep(0.2)
+            logged(deployed, runs[0]["id"], "Validate connection")
+            child.kill()
+
+            assert finished(deployed, runs[0]["id"])["state_type"] == "CRASHED"
+    finally:
+        deployed.delete(f"automations/{made['id']}").raise_for_status()

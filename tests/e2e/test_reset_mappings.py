@@ -3,7 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -137,10 +137,9 @@ async def test_a_start_by_schedule_is_refused(installation, sandbox, prefect_api
             parameters=parameters,
             schedules=[DeploymentScheduleCreate(schedule=IntervalSchedule(interval=timedelta(days=1)), active=True)],
         )
-        # As the server's own scheduler does, every now and then.
-        await client.request(
-            "POST", "/deployments/{id}/schedule", path_params={"id": deployment_id}, json={"max_runs": 1}
-        )
+        # As the server's own scheduler does every now and then, for a run that is due already.
+        due = {"start_time": (datetime.now(UTC) - timedelta(days=1)).isoformat(), "max_runs": 1}
+        await client.request("POST", "/deployments/{id}/schedule", path_params={"id": deployment_id}, json=due)
         of_deployment = DeploymentFilter(id=DeploymentFilterId(any_=[deployment_id]))
         flow_run = (await client.read_flow_runs(deployment_filter=of_deployment))[0]
         state = await run_flow_async(reset_mappings, flow_run=flow_run, parameters=parameters, return_type="state")

@@ -1,13 +1,16 @@
 """The webhook and a real Prefect server: events bring runs, one run for many, also after Prefect was away."""
 
+import asyncio
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
+from deployments.local import free_port
 from slack_docebo.storage.inbox import InboxRepository
 from slack_docebo.storage.store import Store
 from slack_docebo.webhook import waker
@@ -106,6 +109,26 @@ def test_while_a_run_is_at_work_no_other_is_asked_for(webhook, runs):
     eventually(runs.new)
 
 
+async def test_what_came_while_prefect_was_away_brings_a_run_when_it_is_back(store, runs, prefect_api):
+    target = urlsplit(prefect_api)
+    port = free_port()
+
+    async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        their_reader, their_writer = await asyncio.open_connection(target.hostname, target.port)
+        await asyncio.gather(_copy(reader, their_writer), _copy(their_reader, writer))
+
+    with running_webhook(store, prefect_api_url=f"http://127.0.0.1:{port}/api") as webhook:
+        answer = await asyncio.to_thread(webhook.post, envelope(1))
+        assert answer.status_code == 200
+        ready = await asyncio.to_thread(webhook.get, "readyz")
+        assert (ready.status_code, ready.json()["prefect"][:4]) == (200, "down")
+        assert await asyncio.to_thread(runs.new) == []
+
+        async with await asyncio.start_server(pass_on, "127.0.0.1", port):
+            await asyncio.to_thread(eventually, runs.new)
+            assert len(await asyncio.to_thread(runs.new)) == 1
+
+
 def test_events_that_slack_left_out_bring_a_reconciliation(webhook, deployed):
     reconciliations = Runs(deployed, waker.RECONCILIATION)
     try:
@@ -115,6 +138,12 @@ def test_events_that_slack_left_out_bring_a_reconciliation(webhook, deployed):
         assert len(reconciliations.new()) == 1
     finally:
         reconciliations.set_state("CANCELLED")
+
+
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while piece := await reader.read(65536):
+        writer.write(piece)
+    writer.close()
 
 
 def _may_be_asked(store: Store) -> bool:

@@ -32,7 +32,13 @@ def environment(facts: Mapping[str, Any], database_url: str, folder: Path, **cha
 def run(env: Mapping[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run one command to its end."""
     return subprocess.run(
-        [*PROGRAM, *arguments], env=env, capture_output=True, text=True, timeout=60, check=False, stdin=subprocess.DEVNULL
+        [*PROGRAM, *arguments],
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        stdin=subprocess.DEVNULL,
     )
 
 

@@ -141,6 +141,18 @@ def test_only_what_was_done_long_ago_is_purged(inbox):
     assert ids(inbox.list_(10)) == ["Ev2", "Ev3", "Ev4"]
 
 
+def test_what_was_applied_lately_can_be_looked_at_again(inbox):
+    inbox.put([event(1), event(2), event(3)])
+    inbox.finish(["Ev1"], EventState.APPLIED, NOW)
+    inbox.finish(["Ev2"], EventState.APPLIED, LATER)
+    inbox.finish(["Ev3"], EventState.SUPERSEDED, LATER)
+    inbox.clear_wake_up()
+
+    assert inbox.look_again(since=LATER, now=LATER) == 1
+    assert inbox.wake_up_wanted()
+    assert ids(inbox.claim("run", 10, LATER)) == ["Ev2"]
+
+
 def test_one_person_is_forgotten_and_nobody_else(inbox):
     inbox.put([event(1), event(2, slack_id="U1"), event(3)])
 

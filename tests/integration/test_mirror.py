@@ -9,11 +9,12 @@ from sandbox.docebo.attributes import Field
 from sandbox.server import Sandbox
 from slack_docebo.engine.applying import apply_accounts, begin
 from slack_docebo.engine.connection import validate
+from slack_docebo.engine.mapping_file import MappingFile
 from slack_docebo.engine.mirror import prepare_mirror
 from slack_docebo.engine.reading import read_target
 from slack_docebo.engine.report import finish, write_files
 from slack_docebo.engine.resetting import back_up, delete_planned, plan_reset
-from slack_docebo.engine.restoring import rebuild
+from slack_docebo.engine.restoring import rebuild, restore_file
 from slack_docebo.errors import ConfigurationError
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime
@@ -161,6 +162,21 @@ async def test_a_reset_empties_the_mirror_and_keeps_the_accounts(fresh, settings
     assert mapped(settings.database_url.get_secret_value(), fresh.slack.team.id) == {}
     assert fresh.docebo_gate.counters.calls[BATCH] == -(-filled // 100)
     assert not fresh.docebo_gate.counters.violations
+
+
+async def test_after_a_restore_the_next_import_fills_the_mirror_again(fresh, settings):
+    await run_import(settings, rows=MIRROR)
+    before, table_before = mirrored(fresh), mapped(settings.database_url.get_secret_value(), fresh.slack.team.id)
+    summary = await reset(settings)
+    backup = MappingFile(settings.report_dir / f"mappings-{summary.plan.id}.csv", team=fresh.slack.team.id)
+    with Store.open(settings.database_url.get_secret_value()) as store:
+        restore_file(store, backup, dry_run=False)
+    await run_import(settings, rows=MIRROR)
+
+    assert mirrored(fresh) == before
+    assert mapped(settings.database_url.get_secret_value(), fresh.slack.team.id) == table_before
+    last = await run_import(settings, rows=MIRROR)
+    assert last.count() == last.count("leave")
 
 
 async def test_a_reset_of_one_person_leaves_the_others_mirrored(fresh, settings):

@@ -1,13 +1,19 @@
 from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from sandbox.server import Sandbox
 from slack_docebo.domain.planning import Kind
+from slack_docebo.engine.applying import apply_accounts, begin
+from slack_docebo.engine.planning import make_plan
+from slack_docebo.engine.reading import read_target
+from slack_docebo.engine.report import finish
 from slack_docebo.errors import AccessDenied
 from slack_docebo.storage.inbox import EventState, InboxRepository
-from slack_docebo.storage.plans import PlanState
+from slack_docebo.storage.plans import PlanKind, PlanState
+from slack_docebo.storage.reads import ProvenRead, ReadRepository
 from tests.integration.realtime_world import World, replaced, world
 
 USERS = 50
@@ -187,10 +193,6 @@ async def test_what_an_event_leaves_out_is_read_from_slack(settled, missing):
 
 
 async def test_an_event_older_than_an_import_is_checked_with_slack(settled):
-    from datetime import timedelta
-
-    from slack_docebo.storage.reads import ProvenRead, ReadRepository
-
     slack_id = member(settled)
     stale = settled.event(slack_id, profile={"last_name": "Stale"})
     stale = replaced(stale, updated=stale.updated + 1)
@@ -202,6 +204,32 @@ async def test_an_event_older_than_an_import_is_checked_with_slack(settled):
     await settled.serve()
 
     assert settled.account(slack_id).lastname != "Stale"
+
+
+async def test_an_import_that_writes_what_it_read_before_the_event_is_put_right(settled):
+    runtime = settled.runtime
+    slack_id = member(settled)
+    settled.sandbox.slack.change(slack_id, {"profile": {"last_name": "Earlier"}})
+    earlier = await runtime.slack.user(slack_id)
+    accounts = await read_target(runtime)
+    plan_id = await make_plan(
+        runtime, settled.workspace, [[earlier]], accounts, kind=PlanKind.BULK_IMPORT, proven=False
+    )
+    settled.sandbox.slack.change(slack_id, {"profile": {"last_name": "Later"}})
+    settled.put(settled.event(slack_id))
+    await settled.serve()
+    begin(runtime, plan_id)
+    await apply_accounts(runtime, plan_id, _no_progress)
+    assert settled.account(slack_id).lastname == "Earlier"
+    finish(runtime, plan_id)
+
+    await settled.serve()
+
+    assert settled.account(slack_id).lastname == "Later"
+
+
+async def _no_progress(_rows: int) -> None:
+    pass
 
 
 async def test_a_refused_row_is_tried_again_then_parked_then_replayed(settled):

@@ -76,7 +76,9 @@ def to_do(summary: Summary) -> list:
 
 
 def target(sandbox: Sandbox) -> dict:
-    return {a.user_id: (a.username, a.email, a.firstname, a.lastname, a.active, a.level) for a in sandbox.docebo.accounts}
+    return {
+        a.user_id: (a.username, a.email, a.firstname, a.lastname, a.active, a.level) for a in sandbox.docebo.accounts
+    }
 
 
 def somebody(sandbox: Sandbox) -> tuple[str, int]:
@@ -101,9 +103,7 @@ def until(condition: Callable[[], bool]) -> None:
         time.sleep(0.005)
 
 
-@pytest.mark.parametrize(
-    "share", [pytest.param(0.5, id="short read"), pytest.param(0.0, id="empty list")]
-)
+@pytest.mark.parametrize("share", [pytest.param(0.5, id="short read"), pytest.param(0.0, id="empty list")])
 async def test_a_short_or_empty_list_changes_nobody(sandbox, settings, share):
     before = target(sandbox)
     sandbox.slack_gate.faults.add("users.list", "shrinking", share=share)
@@ -119,7 +119,7 @@ async def test_a_missing_scope_changes_nobody(sandbox, settings):
     before = target(sandbox)
     sandbox.slack.scopes = frozenset({"users:read"})
 
-    with pytest.raises(AccessDenied, match="users:read.email"):
+    with pytest.raises(AccessDenied, match=r"users:read\.email"):
         await run_import(settings, rows=LEAVERS)
 
     assert target(sandbox) == before

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from slack_docebo.clients.docebo import Row, RowResult
 from slack_docebo.domain.attributes import fingerprint, wanted
 from slack_docebo.domain.matching import Accounts
-from slack_docebo.domain.names import folded
 from slack_docebo.domain.people import Account, Mapping, SourceUser
 from slack_docebo.domain.planning import DEACTIVATED, Kind, Outcome, shielded
 from slack_docebo.engine.applying import apply_accounts, apply_mappings, begin

@@ -1,7 +1,8 @@
 """`slack-docebo mappings`: the table that says which Slack user is which Docebo account."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -12,6 +13,7 @@ from cyclopts import App, Parameter
 from slack_docebo.cli.output import Json, show_json, show_rows
 from slack_docebo.cli.session import open_session
 from slack_docebo.engine.connection import validate
+from slack_docebo.engine.importing import BULK_IMPORT
 from slack_docebo.engine.mapping_file import BadRow, MappingFile, write_mappings
 from slack_docebo.engine.mirror import prepare_mirror
 from slack_docebo.engine.reading import read_target
@@ -27,7 +29,6 @@ app = App(name="mappings", help="List, export, import, restore and rebuild the m
 
 DryRun = Annotated[bool, Parameter(negative="", help="Check everything and say what would change; write nothing.")]
 Limit = Annotated[int, Parameter(help="How many at the most.")]
-LOCK = "bulk-import"
 
 
 @app.command(name="list")
@@ -65,9 +66,7 @@ def import_(file: Path, *, dry_run: DryRun = False) -> None:
 
     All rows are taken over or, where one cannot be used, none. Who is not in the file is left alone.
     """
-    settings = load_settings()
-    with Store.open(settings.database_url.get_secret_value()) as store, RunLock(store, settings.docebo_url, LOCK):
-        team, name = linked_workspace(store, settings)
+    with _alone() as (store, team, name):
         rows = MappingFile(file, team=team, team_name=name)
         taken = import_file(store, rows, now=datetime.now(UTC), dry_run=dry_run)
     _conclude(taken, file, dry_run=dry_run)
@@ -79,9 +78,7 @@ def restore(backup: Path, *, dry_run: DryRun = False) -> None:
 
     All rows are brought back or, where one cannot be used, none. Who is not in the file is left alone.
     """
-    settings = load_settings()
-    with Store.open(settings.database_url.get_secret_value()) as store, RunLock(store, settings.docebo_url, LOCK):
-        team, _ = linked_workspace(store, settings)
+    with _alone() as (store, team, _):
         taken = restore_file(store, MappingFile(backup, team=team), dry_run=dry_run)
     _conclude(taken, backup, dry_run=dry_run)
 
@@ -108,9 +105,18 @@ def prepare(*, json: Json = False) -> None:
     show_rows(rows, json=json, empty="")
 
 
+@contextmanager
+def _alone() -> Iterator[tuple[Store, str, str]]:
+    """Open the store while no import or reset is at work; with it come id and name of the linked workspace."""
+    settings = load_settings()
+    url = settings.database_url.get_secret_value()
+    with Store.open(url) as store, RunLock(store, settings.docebo_url, BULK_IMPORT):
+        yield store, *linked_workspace(store, settings)
+
+
 async def _rebuild(*, dry_run: bool) -> Taken:
     async with open_session() as runtime:
-        with RunLock(runtime.store, runtime.settings.docebo_url, LOCK):
+        with RunLock(runtime.store, runtime.settings.docebo_url, BULK_IMPORT):
             workspace = await validate(runtime)
             if runtime.mirror is None:
                 raise ConfigurationError("MIRROR_FIELDS is empty: without a mirror there is nothing to rebuild from")

@@ -134,4 +134,6 @@ def _row(entry: Entry, *, values: bool) -> dict[str, Any]:
 
 
 def _changes(changes: Iterable[tuple[str, object]], before: Any) -> str:
-    return "; ".join(f"{name}: {before[name]!r} -> {to!r}" if name in before else f"{name}: {to!r}" for name, to in changes)
+    return "; ".join(
+        f"{name}: {before[name]!r} -> {to!r}" if name in before else f"{name}: {to!r}" for name, to in changes
+    )

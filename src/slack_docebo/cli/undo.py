@@ -16,9 +16,7 @@ DeactivateCreated = Annotated[bool, Parameter(negative="", help="Deactivate the 
 Apply = Annotated[bool, Parameter(negative="", help="Apply the plan at once instead of only showing it.")]
 
 
-def undo(
-    of: Of, /, *, deactivate_created: DeactivateCreated = False, apply: Apply = False, json: Json = False
-) -> int:
+def undo(of: Of, /, *, deactivate_created: DeactivateCreated = False, apply: Apply = False, json: Json = False) -> int:
     """Plan the inverse of what a run did: attributes, status and mappings as they were before; show it.
 
     The plan is saved: apply it with `plan apply`, or at once with --apply. What has changed since is skipped.

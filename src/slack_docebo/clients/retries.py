@@ -1,5 +1,6 @@
 """When a remote call is made again: the one retry policy of both clients."""
 
+import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -11,6 +12,7 @@ from slack_docebo.errors import RateLimited, TransientError
 Wait = Callable[[RetryCallState], float]
 
 PATIENCE = 120.0  # seconds a call may wait on the server's request; whoever asks for more is left to the next run
+_log = logging.getLogger(__name__)
 _BACK_OFF = wait_random_exponential(multiplier=0.5, max=30)
 
 
@@ -36,7 +38,19 @@ def retrying(attempts: int, wait: Wait, *, never: tuple[type[TransientError], ..
             return False
         return isinstance(error, TransientError) and not isinstance(error, never)
 
-    return AsyncRetrying(retry=retry_if_exception(worth_it), stop=stop_after_attempt(attempts), wait=wait, reraise=True)
+    return AsyncRetrying(
+        retry=retry_if_exception(worth_it),
+        stop=stop_after_attempt(attempts),
+        wait=wait,
+        before_sleep=_tell,
+        reraise=True,
+    )
+
+
+def _tell(state: RetryCallState) -> None:
+    """Log why nothing seems to happen for a while."""
+    error = state.outcome.exception() if state.outcome else None
+    _log.info("%s; attempt %d follows in %.1f s", error, state.attempt_number + 1, state.upcoming_sleep)
 
 
 def seconds_asked(retry_after: str | None) -> float | None:

@@ -1,25 +1,12 @@
-"""Resetting: what takes a mapping back, the row as well as its copy in Docebo. Accounts stay."""
+"""Resetting: what takes the copy of a mapping in Docebo back. Accounts stay."""
 
 from collections.abc import Collection
 
 from slack_docebo.domain.mirror import Mirror
-from slack_docebo.domain.people import Account, Mapping
+from slack_docebo.domain.people import Account
 from slack_docebo.domain.planning import Kind, Operation
 
 REASON = "reset"
-
-
-def unmapping(mapping: Mapping) -> Operation:
-    """Return the operation that deletes the row."""
-    return Operation(
-        mapping.slack_id,
-        mapping.slack_team,
-        mapping.slack_name,
-        Kind.UNMAP,
-        REASON,
-        docebo_id=mapping.docebo_id,
-        prior=mapping,
-    )
 
 
 def unmirroring(account: Account, mirror: Mirror, team: str, slack_ids: Collection[str] = ()) -> Operation | None:

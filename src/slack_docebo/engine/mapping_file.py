@@ -16,7 +16,7 @@ from typing import TextIO
 
 from slack_docebo.domain.people import Mapping
 from slack_docebo.errors import ConfigurationError, StorageError
-from slack_docebo.storage.mappings import MappingRecord, columns_of
+from slack_docebo.storage.mappings import MappingRecord
 
 NEEDED = ("slack_id", "slack_name", "slack_team", "user_id")
 REMEMBERED = ("fingerprint", "echo", "slack_updated", "mapped_at", "changed_at")
@@ -53,8 +53,20 @@ def write_mappings(path: Path, records: Iterable[MappingRecord]) -> int:
         writer = csv.writer(out)
         writer.writerow((*NEEDED, *REMEMBERED))
         for record in records:
-            columns = columns_of(record)
-            writer.writerow(_cell(columns[name]) for name in (*NEEDED, *REMEMBERED))
+            mapping = record.mapping
+            writer.writerow(
+                (
+                    mapping.slack_id,
+                    armoured(mapping.slack_name),
+                    mapping.slack_team,
+                    mapping.docebo_id,
+                    armoured(mapping.fingerprint),
+                    armoured(mapping.echo),
+                    record.slack_updated,
+                    record.mapped_at.isoformat(),
+                    record.changed_at.isoformat(),
+                )
+            )
             count += 1
     return count
 
@@ -148,10 +160,6 @@ def _fault_of_memory(cells: dict[str, str]) -> str:
 def _is_number(text: str, *, lowest: int) -> bool:
     digits = text.strip()
     return digits.isascii() and digits.isdecimal() and lowest <= int(digits[:20]) <= HIGHEST_ID
-
-
-def _cell(value: object) -> str:
-    return value.isoformat() if isinstance(value, datetime) else armoured(str(value))
 
 
 @contextmanager

@@ -10,7 +10,8 @@ from typing import TextIO
 from slack_docebo.domain.planning import Kind, Outcome
 from slack_docebo.errors import StorageError
 from slack_docebo.runtime import Runtime
-from slack_docebo.storage.plans import Entry, Plan, PlanRepository, PlanState
+from slack_docebo.storage.inbox import InboxRepository
+from slack_docebo.storage.plans import Entry, Plan, PlanKind, PlanRepository, PlanState
 from slack_docebo.storage.store import Store
 
 TABLE_ROWS = 500  # what a page of Prefect's UI can be asked to show
@@ -116,6 +117,9 @@ def finish(runtime: Runtime, plan_id: str) -> Summary:
             state = PlanState.APPLIED if whole else PlanState.PARTLY_APPLIED
         facts = {**plan.facts, "calls": runtime.calls, "seconds": round((now - runtime.begun).total_seconds(), 1)}
         plans.set_state(plan_id, state, facts=facts, finished_at=now)
+        if plan.kind is PlanKind.BULK_IMPORT:
+            # It may have read Slack before, and written after, an event that was applied meanwhile.
+            InboxRepository(connection).look_again(since=runtime.begun, now=now)
     return summary(runtime.store, plan_id)
 
 

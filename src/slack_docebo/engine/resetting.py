@@ -1,16 +1,16 @@
 """Resetting the mappings: planned, backed up, then deleted chunk by chunk. Accounts stay."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.planning import Kind, Operation, shielded
-from slack_docebo.domain.resetting import unmapping, unmirroring
+from slack_docebo.domain.resetting import REASON, unmirroring
 from slack_docebo.engine.connection import Workspace
 from slack_docebo.engine.mapping_file import write_mappings
 from slack_docebo.errors import ConfigurationError, NotConfirmed
 from slack_docebo.runtime import Runtime
-from slack_docebo.storage.mappings import MappingRecord, MappingRepository
+from slack_docebo.storage.mappings import MappingRepository
 from slack_docebo.storage.plans import Plan, PlanKind, PlanRepository, PlanState, new_plan_id
 from slack_docebo.storage.statements import chunks
 
@@ -47,15 +47,14 @@ def plan_reset(runtime: Runtime, workspace: Workspace, accounts: Accounts, slack
         state=PlanState.ABANDONED,
         settings=runtime.behaviour.written,
     )
+    emptied = 0  # before the rows go: cut off in between, a reset can be repeated
     with runtime.store.transaction() as connection:
-        PlanRepository(connection).create(plan)
-    planned = 0
-    with runtime.store.reading() as connection:
-        rows = MappingRepository(connection).records(workspace.team, slack_ids)
-        for some in chunks(_operations(runtime, workspace, accounts, slack_ids, rows)):
-            with runtime.store.transaction() as writing:
-                PlanRepository(writing).add(plan_id, planned, some)
-            planned += len(some)
+        plans = PlanRepository(connection)
+        plans.create(plan)
+        for some in chunks(_unmirroring(runtime, workspace, accounts, slack_ids)):
+            plans.add(plan_id, emptied, some)
+            emptied += len(some)
+        plans.add_unmappings(plan_id, emptied, workspace.team, slack_ids, REASON)
     return plan_id
 
 
@@ -94,19 +93,11 @@ def _check_named(runtime: Runtime, workspace: Workspace, slack_ids: Collection[s
         raise ConfigurationError(f"nothing was deleted: {len(unknown)} of the Slack users have no mapping ({some})")
 
 
-def _operations(
-    runtime: Runtime,
-    workspace: Workspace,
-    accounts: Accounts,
-    slack_ids: Collection[str],
-    rows: Iterable[MappingRecord],
+def _unmirroring(
+    runtime: Runtime, workspace: Workspace, accounts: Accounts, slack_ids: Collection[str]
 ) -> Iterator[Operation]:
-    """Yield what empties the mirror and then what deletes the rows: cut off in between, a reset can be repeated."""
-    mirror, protected = runtime.mirror, runtime.behaviour.protected_accounts
-    if mirror:
+    if mirror := runtime.mirror:
         for account in accounts:
             operation = unmirroring(account, mirror, workspace.team, slack_ids)
-            if operation and not shielded(account, protected):
+            if operation and not shielded(account, runtime.behaviour.protected_accounts):
                 yield operation
-    for row in rows:
-        yield unmapping(row.mapping)

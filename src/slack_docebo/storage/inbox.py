@@ -176,6 +176,15 @@ class InboxRepository:
             self.wake_up(now)
         return count
 
+    def look_again(self, *, since: datetime, now: datetime) -> int:
+        """Let events that were applied *since* be looked at once more: most will be found in line."""
+        lately = and_(event_columns.state == EventState.APPLIED.value, event_columns.done_at >= since)
+        anew = {"state": EventState.WAITING.value, "due_at": AT_ONCE, "done_at": None}
+        count = self._connection.execute(update(inbox_event).where(lately).values(**anew)).rowcount
+        if count:
+            self.wake_up(now)
+        return count
+
     def purge(self, before: datetime) -> int:
         """Delete the events that were applied or superseded earlier than *before*; no other is ever deleted for age."""
         done = event_columns.state.in_([state.value for state in FINISHED])

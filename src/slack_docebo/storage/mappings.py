@@ -16,6 +16,7 @@ from slack_docebo.storage.schema import operation, slack_user
 from slack_docebo.storage.statements import CHUNK, among, chunks, insertion
 
 CONTENT = ("slack_name", "user_id", "fingerprint", "echo")
+READ = [slack_user.c[name] for name in ("slack_id", "slack_team", *CONTENT)]  # what a Mapping says
 NAMED_AT_MOST = 5  # in a message
 
 
@@ -37,7 +38,7 @@ class MappingRepository:
 
     def all(self, team: str) -> Iterator[Mapping]:
         """Yield every mapping of the workspace in the order of Slack ids, without holding them all in memory."""
-        return self._stream(select(slack_user).where(slack_user.c.slack_team == team))
+        return self._stream(select(*READ).where(slack_user.c.slack_team == team))
 
     def records(self, team: str, slack_ids: Collection[str] = ()) -> Iterator[MappingRecord]:
         """Yield, like `all`, the rows to their last column; only those of *slack_ids*, if any are named."""
@@ -74,7 +75,7 @@ class MappingRepository:
     def absent_from(self, plan_id: str, team: str) -> Iterator[Mapping]:
         """Yield, like `all`, the mappings of those whom the plan does not speak of."""
         planned = exists().where(operation.c.plan_id == plan_id, operation.c.slack_id == slack_user.c.slack_id)
-        return self._stream(select(slack_user).where(slack_user.c.slack_team == team, ~planned))
+        return self._stream(select(*READ).where(slack_user.c.slack_team == team, ~planned))
 
     def save(self, mappings: Sequence[Mapping], *, now: datetime) -> None:
         """Insert or update; saving an equal mapping again changes nothing.

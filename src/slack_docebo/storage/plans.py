@@ -1,20 +1,21 @@
 """Plans and their operations, which are also the journal of every run."""
 
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from collections.abc import Mapping as MappingType
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, delete, func, insert, literal, select, update
 
 from slack_docebo.domain.people import Mapping
 from slack_docebo.domain.planning import Kind, Operation, Outcome
 from slack_docebo.errors import PlanNotApplicable, StorageError
 from slack_docebo.storage.schema import operation as operations
 from slack_docebo.storage.schema import plan as plans
+from slack_docebo.storage.schema import slack_user
 from slack_docebo.storage.statements import CHUNK, among, chunks, insert_rows
 
 CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"  # no i, l, o, u: nothing to misread when typing an id
@@ -116,6 +117,34 @@ class PlanRepository:
         """Append operations, numbered from *first_seq*; where there is nothing to do, that is the outcome at once."""
         rows = (_columns(plan_id, seq, operation) for seq, operation in enumerate(operations_, first_seq))
         insert_rows(self._connection, operations, rows)
+
+    def add_unmappings(self, plan_id: str, first_seq: int, team: str, slack_ids: Collection[str], reason: str) -> None:
+        """Append, numbered from *first_seq*, the unmapping of *slack_ids*, or of everybody of the workspace.
+
+        The database does it by itself: read and written one by one, a hundred thousand rows take many seconds.
+        """
+        columns: dict[str, ColumnElement[Any]] = {
+            "plan_id": literal(plan_id),
+            "seq": func.row_number().over(order_by=slack_user.c.slack_id) + (first_seq - 1),
+            "slack_id": slack_user.c.slack_id,
+            "slack_team": slack_user.c.slack_team,
+            "slack_name": slack_user.c.slack_name,
+            "kind": literal(Kind.UNMAP.value),
+            "reason": literal(reason),
+            "docebo_id": slack_user.c.user_id,
+            "changes": literal({}, operations.c.changes.type),
+            "before": literal({}, operations.c.before.type),
+            "maps": literal(False),
+            "fingerprint": literal(""),
+            "echo": literal(""),
+            "outcome": literal(Outcome.PLANNED.value),
+            "error": literal(""),
+            "flow_run": literal(""),
+        }
+        rows = select(*columns.values()).where(slack_user.c.slack_team == team)
+        if slack_ids:
+            rows = rows.where(among(self._connection, slack_user.c.slack_id, sorted(slack_ids)))
+        self._connection.execute(insert(operations).from_select(list(columns), rows))
 
     def get(self, plan_id: str) -> Plan | None:
         row = self._connection.execute(select(plans).where(plans.c.id == plan_id)).one_or_none()

@@ -1,0 +1,96 @@
+"""Resetting without Prefect: what holds however the run ends."""
+
+from contextlib import asynccontextmanager
+
+import pytest
+
+from bench.reset import measure
+from slack_docebo.domain.matching import Accounts
+from slack_docebo.domain.people import Mapping
+from slack_docebo.engine.applying import begin
+from slack_docebo.engine.connection import Workspace
+from slack_docebo.engine.report import finish
+from slack_docebo.engine.resetting import back_up, check_confirmation, delete_planned, plan_reset
+from slack_docebo.errors import ConfigurationError, NotConfirmed, PlanNotApplicable
+from slack_docebo.integration_settings import read_rows, table
+from slack_docebo.runtime import open_runtime
+from slack_docebo.storage.mappings import MappingRepository
+from slack_docebo.storage.plans import PlanState
+from tests.importing import ON, settings_for
+
+ACME = Workspace("T1", "Acme")
+NOWHERE = {"slack_url": "http://127.0.0.1:9/api/", "docebo_url": "http://127.0.0.1:9"}
+UNUSED = dict.fromkeys(("slack_token", "docebo_client_id", "docebo_client_secret"), "unused")
+
+
+@asynccontextmanager
+async def installation(url, tmp_path, people=3):
+    settings = settings_for({**NOWHERE, **UNUSED}, url, report_dir=tmp_path / "reports")
+    async with open_runtime(settings, read_rows(table(ON)), run_id="test") as runtime:
+        with runtime.store.transaction() as connection:
+            rows = [Mapping(f"U{n}", "T1", f"name {n}", n + 1) for n in range(people)]
+            MappingRepository(connection).save(rows, now=runtime.now())
+        yield runtime
+
+
+def count(runtime) -> int:
+    with runtime.store.reading() as connection:
+        return MappingRepository(connection).count("T1")
+
+
+async def test_a_plan_is_not_applied_before_its_backup_is_there(database_url, tmp_path):
+    async with installation(database_url, tmp_path) as runtime:
+        plan_id = plan_reset(runtime, ACME, Accounts(), ())
+        with pytest.raises(PlanNotApplicable, match="is abandoned"):
+            begin(runtime, plan_id)
+
+        back_up(runtime, ACME, plan_id, ())
+        begin(runtime, plan_id)
+
+        assert (delete_planned(runtime, ACME, plan_id), count(runtime)) == (3, 0)
+
+
+async def test_who_was_mapped_since_the_plan_stays(database_url, tmp_path):
+    async with installation(database_url, tmp_path) as runtime:
+        plan_id = plan_reset(runtime, ACME, Accounts(), ())
+        with runtime.store.transaction() as connection:
+            MappingRepository(connection).save([Mapping("U9", "T1", "late", 99)], now=runtime.now())
+        back_up(runtime, ACME, plan_id, ())
+        begin(runtime, plan_id)
+
+        assert (delete_planned(runtime, ACME, plan_id), count(runtime)) == (3, 1)
+
+
+async def test_the_journal_tells_what_was_deleted(database_url, tmp_path):
+    async with installation(database_url, tmp_path) as runtime:
+        plan_id = plan_reset(runtime, ACME, Accounts(), ["U1"])
+        back_up(runtime, ACME, plan_id, ["U1"])
+        begin(runtime, plan_id)
+        delete_planned(runtime, ACME, plan_id)
+        again = delete_planned(runtime, ACME, plan_id)
+        summary = finish(runtime, plan_id)
+
+        assert (again, count(runtime)) == (0, 2)
+        assert (summary.plan.state, summary.count("unmap", outcome="applied")) == (PlanState.APPLIED, 1)
+
+
+async def test_an_unknown_name_stops_it_before_anything_is_planned(database_url, tmp_path):
+    async with installation(database_url, tmp_path) as runtime:
+        with pytest.raises(ConfigurationError, match=r"1 of the Slack users have no mapping \(U7\)"):
+            plan_reset(runtime, ACME, Accounts(), ["U1", "U7"])
+
+
+@pytest.mark.parametrize("typed", ["", "acme", "Acme ", "T1"])
+def test_only_the_exact_name_confirms(typed):
+    check_confirmation(ACME, "Acme")
+    with pytest.raises(NotConfirmed, match="exactly like this: Acme"):
+        check_confirmation(ACME, typed)
+
+
+def test_a_workspace_without_a_name_cannot_be_confirmed_by_typing_nothing():
+    with pytest.raises(NotConfirmed):
+        check_confirmation(Workspace("T1", ""), "")
+
+
+async def test_the_benchmark_resets_and_restores_every_row():
+    assert (await measure(1500))["reset"] > 0
