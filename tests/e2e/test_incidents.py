@@ -131,7 +131,7 @@ def test_a_run_is_shown_as_crashed_when_its_process_is_gone_and_no_worker_saw_it
             while not (runs := deployed.post("flow_runs/filter", json=running).raise_for_status().json()):
                 assert child.poll() is None, (tmp_path / "run.log").read_text()
                 time.sleep(0.2)
-            logged(deployed, runs[0]["id"], "Validate connection")
+            logged(deployed, runs[0]["id"], "Docebo:")
             child.kill()
 
             assert finished(deployed, runs[0]["id"])["state_type"] == "CRASHED"
