@@ -4,16 +4,18 @@ from typing import Annotated
 
 from prefect import flow
 
+from slack_docebo.engine.explaining import Explanation
 from tasks.explain_person import explain_person
 from tasks.forms import titled
 from tasks.hooks import ON_TROUBLE
-from tasks.run import open_run
+from tasks.run import concluded, open_run
 
 
 @flow(name="explain-user", flow_run_name="explain {who}", **ON_TROUBLE)
+@concluded
 async def explain_user(
     who: Annotated[str, titled("Slack id or docebo:ID", pattern="^([UW][A-Z0-9]+|docebo:[1-9][0-9]*)$")],
-) -> None:
+) -> Explanation:
     """Say how one person stands: in Slack, in scope, matched to whom, what differs, what an import would do, history.
 
     The result is an artifact of this run, with ids and attribute names and without values.
@@ -23,4 +25,4 @@ async def explain_user(
             would stay in Prefect for everybody to see; `slack-docebo explain` takes one.
     """
     async with open_run(f"explain-user {who}") as runtime:
-        await explain_person(runtime, who)
+        return await explain_person(runtime, who)

@@ -4,7 +4,7 @@ from prefect import get_run_logger, task
 from prefect.artifacts import acreate_table_artifact
 from prefect.cache_policies import NO_CACHE
 
-from slack_docebo.engine.explaining import explain
+from slack_docebo.engine.explaining import Explanation, explain
 from slack_docebo.runtime import Runtime
 from tasks.policies import RETRIES, RETRY_DELAYS, is_transient
 
@@ -17,8 +17,8 @@ from tasks.policies import RETRIES, RETRY_DELAYS, is_transient
     retry_delay_seconds=RETRY_DELAYS,
     retry_condition_fn=is_transient,
 )
-async def explain_person(runtime: Runtime, who: str) -> None:
-    """Publish what is known about one person by ids and attribute names: everybody who sees Prefect sees it."""
+async def explain_person(runtime: Runtime, who: str) -> Explanation:
+    """Publish what is known about one person by ids and attribute names, for everybody who sees Prefect sees it; return it."""
     found = await explain(runtime, who)
     rows = [{"question": question, "answer": answer} for question, answer in found.lines]
     rows += [
@@ -37,3 +37,4 @@ async def explain_person(runtime: Runtime, who: str) -> None:
     )
     for question, answer in found.lines:
         get_run_logger().info("%s: %s", question, answer)
+    return found

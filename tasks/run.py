@@ -13,6 +13,7 @@ from prefect.states import Completed, Failed, State
 from prefect.variables import Variable
 
 from slack_docebo.domain.planning import Outcome
+from slack_docebo.engine.explaining import Explanation
 from slack_docebo.engine.incidents import Trouble
 from slack_docebo.engine.realtime import Served
 from slack_docebo.engine.report import Summary
@@ -66,14 +67,14 @@ async def integration_settings() -> IntegrationSettings:
     return read_rows(rows)
 
 
-def concluded(run: Callable[P, Awaitable[Summary | Served]]) -> Callable[P, Awaitable[State[Any]]]:
+def concluded(run: Callable[P, Awaitable[Summary | Served | Explanation]]) -> Callable[P, Awaitable[State[Any]]]:
     """Make a flow's end a state with one line that says what happened, and no traceback for what we know about."""
 
     @wraps(run)
     async def conclude(*args: P.args, **kwargs: P.kwargs) -> State[Any]:
         try:
-            summary = await run(*args, **kwargs)
-            return Completed(name=_trouble(summary), message=summary.line)
+            result = await run(*args, **kwargs)
+            return Completed(name=_trouble(result), message=result.line)
         except SyncError as error:
             if name := OWN_STATES.get(type(error)):
                 return State(type=StateType.FAILED, name=name, message=str(error))
@@ -82,11 +83,13 @@ def concluded(run: Callable[P, Awaitable[Summary | Served]]) -> Callable[P, Awai
     return conclude
 
 
-def _trouble(summary: Summary | Served) -> str | None:
+def _trouble(result: Summary | Served | Explanation) -> str | None:
     """Return the name of the state a run ends in that did its work, but not for everybody."""
-    if isinstance(summary, Served):
-        return Trouble.PARKED if summary.parked else None
-    return Trouble.PARTLY_FAILED if summary.count(outcome=Outcome.FAILED) else None
+    if isinstance(result, Served):
+        return Trouble.PARKED if result.parked else None
+    if isinstance(result, Summary):
+        return Trouble.PARTLY_FAILED if result.count(outcome=Outcome.FAILED) else None
+    return None
 
 
 async def side_by_side(one: Coroutine[Any, Any, S], other: Coroutine[Any, Any, T]) -> tuple[S, T]:

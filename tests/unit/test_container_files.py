@@ -77,7 +77,11 @@ def test_both_databases_are_postgresql_and_the_broker_is_redis():
 
 
 def test_what_the_image_copies_is_there_and_what_the_flows_need_is_copied():
-    copied = {name.rstrip("/") for line in re.findall(r"^COPY (.+) \S+$", CONTAINERFILE, re.MULTILINE) for name in line.split()}
+    copied = {
+        name.rstrip("/")
+        for line in re.findall(r"^COPY (.+) \S+$", CONTAINERFILE, re.MULTILINE)
+        for name in line.split()
+    }
 
     assert {name for name in copied if not (ROOT / name).exists()} == set()
     assert {"src", "flows", "tasks", "deployments", "prefect.yaml"} <= copied

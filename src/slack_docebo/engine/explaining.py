@@ -48,6 +48,11 @@ class Explanation:
     notes: list[str] = field(default_factory=list)
 
     @property
+    def line(self) -> str:
+        """One line without a name in it, for states and logs: what an import would do."""
+        return f"{self.slack_id or 'nobody in Slack'}: {self._operation()}"
+
+    @property
     def lines(self) -> list[tuple[str, str]]:
         """Questions and answers by id and attribute name, without anybody's data."""
         return [
