@@ -25,7 +25,7 @@ up: setup        ## Prefect server, worker and webhook on this machine (SANDBOX=
 
 test: check      ## Format, lint, types, import rules, and the whole test suite
 	@scripts/install-postgresql
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses 2 --dist loadgroup
 
 check: setup     ## Format, lint, types and import rules only
 	$(BIN)/ruff format --check .

@@ -23,6 +23,16 @@ QUIET_PREFECT = {
     "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
     "PREFECT_CLI_PROMPT": "false",
 }
+# By default Prefect's server writes one event and one task run at a time: four times the CPU, and SQLite's only writer
+# is taken for seconds at a stretch, in which the server answers 503.
+BATCHED_SERVER = {
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "100",
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_READ_BATCH_SIZE": "100",
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
+    "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_BATCH_SIZE": "200",
+    "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_READ_BATCH_SIZE": "100",
+    "PREFECT_SERVER_SERVICES_TRIGGERS_READ_BATCH_SIZE": "100",
+}
 LIBRARY_LOGS = {"PREFECT_LOGGING_EXTRA_LOGGERS": "slack_docebo"}  # shown on the run's page
 VENV_FIRST = {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"}  # for `python -m`
 
@@ -75,7 +85,7 @@ def sandbox(*options: str, folder: Path) -> Iterator[dict[str, Any]]:
 def prefect_server(folder: Path, port: int | None = None) -> Iterator[str]:
     """Run a Prefect server with its own database in *folder* and yield the address of its API."""
     port = port or free_port()
-    home = {"PREFECT_HOME": str(folder / "prefect"), **QUIET_PREFECT}
+    home = {"PREFECT_HOME": str(folder / "prefect"), **QUIET_PREFECT, **BATCHED_SERVER}
     command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
     log = folder / "prefect-server.log"
     with process(command, log=log, env=home) as child:

@@ -10,6 +10,13 @@ from slack_docebo.storage.store import Store
 from tests.postgresql import PostgresServer, running_server
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep each file on one of the processes that share the work, and all that need the one Prefect server together."""
+    for item in items:
+        folder, file = item.path.parent.name, item.path.stem
+        item.add_marker(pytest.mark.xdist_group("e2e" if folder == "e2e" else file))
+
+
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[PostgresServer]:
     with running_server() as server:

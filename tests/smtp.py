@@ -62,6 +62,8 @@ def mail_server(*, tls: ssl.SSLContext | None = None, sign_in: bool = False) -> 
     options: dict[str, Any] = {"authenticator": authenticate, "auth_required": True} if sign_in else {}
     if tls:
         options |= {"tls_context": tls, "require_starttls": True}
+    elif sign_in:  # offered, but not required: that would be warned of
+        options |= {"auth_required": False, "auth_require_tls": False}
     port = free_port()
     controller = Controller(server, hostname="127.0.0.1", port=port, **options)
     controller.start()

@@ -112,8 +112,18 @@ def prefect_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             patch.setenv(name, value)
 
         # Prefect read the environment when it was imported, maybe long ago by another test.
+        # Imported here and not in a test's coroutine, whose stack is too deep for Python 3.11's parser.
         from prefect.context import refresh_global_settings_context
+
+        import flows.bulk_import  # noqa: F401
 
         refresh_global_settings_context()
         yield api
+
+        # Else they go on sending to a server that is gone, and the process ends a minute later.
+        from prefect.events.worker import EventsWorker
+        from prefect.logging.handlers import APILogWorker
+
+        APILogWorker.drain_all(timeout=10, at_exit=True)
+        EventsWorker.drain_all(timeout=10, at_exit=True)
     refresh_global_settings_context()

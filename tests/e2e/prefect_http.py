@@ -1,9 +1,12 @@
 """What a person does in Prefect's UI, over the API the UI uses."""
 
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import httpx
+
+from slack_docebo.integration_settings import VARIABLE, table
 
 FINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 PATIENCE = 60.0
@@ -45,8 +48,17 @@ def finished(http: httpx.Client, run_id: str) -> dict[str, Any]:
 def set_rows(http: httpx.Client, **values: str) -> None:
     """Replace the table of settings by *values* and, where they say nothing, both recipes on and no notifications."""
     rows = {"NOTIFICATION_MAIL_ID": "", "PROVISION_SLACK_USER_DATA": "true", "MAP_SLACK_USER_DATA": "true", **values}
-    table = [{"integration": "SLACK", "key": key, "value": value} for key, value in rows.items()]
-    http.patch("variables/name/integration_settings", json={"value": table}).raise_for_status()
+    http.patch(f"variables/name/{VARIABLE}", json={"value": table(rows)}).raise_for_status()
+
+
+async def set_table(values: Mapping[str, str] | None) -> None:
+    """Make *values* the whole table of settings, or take the table away."""
+    from prefect.variables import Variable  # after the fixture has said which server
+
+    if values is None:
+        await Variable.aunset(VARIABLE)
+    else:
+        await Variable.aset(VARIABLE, table(values), overwrite=True)
 
 
 def logged(http: httpx.Client, run_id: str, words: str) -> str:

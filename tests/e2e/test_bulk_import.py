@@ -10,6 +10,7 @@ import pytest
 
 from deployments.local import connection_settings
 from sandbox.server import Sandbox
+from tests.e2e.prefect_http import set_table
 from tests.importing import ON
 
 USERS = 120
@@ -22,26 +23,14 @@ def sandbox() -> Iterator[Sandbox]:
 
 
 @pytest.fixture
-def installation(sandbox, prefect_api, tmp_path, monkeypatch) -> Iterator[Path]:
-    """An installation on the sandbox with everything switched on; its folder."""
+async def installation(sandbox, prefect_api, tmp_path, monkeypatch) -> Path:
+    """The folder of an installation on the sandbox with everything switched on."""
     sandbox.reset()
     monkeypatch.chdir(tmp_path)
     for name, value in connection_settings(sandbox.facts(), tmp_path).items():
         monkeypatch.setenv(name, value)
-    set_rows(prefect_api, ON)
+    await set_table(ON)
     return tmp_path
-
-
-def set_rows(api: str, rows: dict[str, str]) -> None:
-    table = [{"integration": "SLACK", "key": key, "value": value} for key, value in rows.items()]
-    set_variable(api, table)
-
-
-def set_variable(api: str, value: object) -> None:
-    httpx.delete(f"{api}/variables/name/integration_settings")
-    if value is not None:
-        answer = httpx.post(f"{api}/variables/", json={"name": "integration_settings", "value": value})
-        answer.raise_for_status()
 
 
 async def run(**parameters):
@@ -107,9 +96,9 @@ async def test_the_full_list_is_on_disk_for_its_owner_and_holds_everybody(instal
     [("true", "false", True, False), ("false", "true", False, True), ("false", "false", False, False)],
 )
 async def test_provisioning_and_mapping_work_each_alone_and_not_at_all(
-    installation, sandbox, prefect_api, provision, maps, created, mapped
+    installation, sandbox, provision, maps, created, mapped
 ):
-    set_rows(prefect_api, {**ON, "PROVISION_SLACK_USER_DATA": provision, "MAP_SLACK_USER_DATA": maps})
+    await set_table({**ON, "PROVISION_SLACK_USER_DATA": provision, "MAP_SLACK_USER_DATA": maps})
 
     state = await run(dry_run=False)
 
@@ -135,16 +124,11 @@ async def test_provisioning_and_mapping_work_each_alone_and_not_at_all(
         pytest.param({}, None, "python -m deployments.bootstrap", id="no Variable"),
     ],
 )
-async def test_bad_input_is_one_line_that_says_what_to_do(
-    installation, prefect_api, monkeypatch, caplog, variables, rows, told
-):
+async def test_bad_input_is_one_line_that_says_what_to_do(installation, monkeypatch, caplog, variables, rows, told):
     monkeypatch.setattr("tasks.validate_connection.validate_connection.retries", 0)
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    if rows is None:
-        set_variable(prefect_api, None)
-    else:
-        set_rows(prefect_api, rows)
+    await set_table(rows)
 
     state = await run()
 

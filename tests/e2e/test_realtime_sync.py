@@ -1,7 +1,7 @@
 """Real time on a real Prefect server: the flow by event, by name, and the sweep."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 
@@ -14,6 +14,7 @@ from slack_docebo.clients.slack import source_user
 from slack_docebo.storage.gate import RunLock
 from slack_docebo.storage.inbox import Event, EventState, InboxRepository
 from slack_docebo.storage.store import Store
+from tests.e2e.prefect_http import set_table
 from tests.integration.realtime_world import ON
 
 
@@ -24,16 +25,14 @@ def sandbox() -> Iterator[Sandbox]:
 
 
 @pytest.fixture
-def store(sandbox, prefect_api, tmp_path, monkeypatch) -> Iterator[Store]:
+async def store(sandbox, prefect_api, tmp_path, monkeypatch) -> AsyncIterator[Store]:
     """The store of an installation on the sandbox, with everything switched on."""
     sandbox.reset()
     monkeypatch.chdir(tmp_path)
     environment = connection_settings(sandbox.facts(), tmp_path)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    httpx.delete(f"{prefect_api}/variables/name/integration_settings")
-    rows = [{"integration": "SLACK", "key": key, "value": value} for key, value in ON.items()]
-    httpx.post(f"{prefect_api}/variables/", json={"name": "integration_settings", "value": rows}).raise_for_status()
+    await set_table(ON)
     with Store.open(environment["DATABASE_URL"]) as opened:
         yield opened
 

@@ -1,26 +1,23 @@
 """Refusal, letting through and explaining, as runs in Prefect."""
 
 import importlib
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from types import SimpleNamespace
 
-import httpx
 import pytest
 
 from deployments.local import connection_settings
 from sandbox.server import Sandbox
-from slack_docebo.integration_settings import VARIABLE, table
+from tests.e2e.prefect_http import set_table
 from tests.importing import ON
 
 
 @pytest.fixture
-def sandbox(prefect_api, tmp_path, monkeypatch) -> Iterator[Sandbox]:
+async def sandbox(prefect_api, tmp_path, monkeypatch) -> AsyncIterator[Sandbox]:
     with Sandbox(users=60, rate_limits=False) as running:
         for name, value in connection_settings(running.facts(), tmp_path).items():
             monkeypatch.setenv(name, value)
-        httpx.delete(f"{prefect_api}/variables/name/{VARIABLE}")
-        rows = {"name": VARIABLE, "value": table({**ON, "LIMIT_CREATIONS": "1"})}
-        httpx.post(f"{prefect_api}/variables/", json=rows).raise_for_status()
+        await set_table({**ON, "LIMIT_CREATIONS": "1"})
         yield running
 
 

@@ -1,0 +1,102 @@
+"""Prefect's UI in a headless Chromium: for the browser tests, and for the pictures in the documentation."""
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from playwright.async_api import Page, async_playwright
+
+CHROMIUM = "/usr/bin/chromium"  # Debian's; scripts/install-chromium
+OPTIONS = [
+    "--no-sandbox",  # Chromium refuses to start as root with it, and the only pages it sees are ours
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+PATIENCE = 90_000  # milliseconds; on a busy machine a run takes half a minute
+WINDOW = {"width": 1280, "height": 800}
+
+
+@dataclass
+class PrefectUI:
+    """What a person does there, click by click."""
+
+    page: Page
+    address: str
+
+    async def open_form(self, deployment: str) -> None:
+        """Go to the run form of *deployment*, like "flow-name/deployment-name"."""
+        flow, name = deployment.split("/")
+        await self.page.get_by_role("link", name="Deployments", exact=True).first.click()
+        rows = self.page.get_by_role("row").filter(has=self.page.get_by_role("link", name=flow, exact=True))
+        await rows.get_by_role("cell").get_by_role("link", name=name, exact=True).first.click()
+        await self.page.get_by_role("button", name="Run", exact=True).click()
+        await self.page.get_by_role("menuitem", name="Custom run").click()
+        await self.page.get_by_role("heading", name="Parameters").wait_for()
+
+    async def submit(self) -> None:
+        """Press the form's button."""
+        await self.page.get_by_role("button", name="Submit").click()
+
+    async def run(self) -> None:
+        """Submit the form, follow the message to the run, and wait for its end."""
+        name = await self.page.get_by_label("Run Name").input_value()
+        await self.submit()
+        message = self.page.get_by_role("listitem").filter(has_text=f"{name} scheduled to start")
+        await message.get_by_role("link", name="View run").click()
+        await self.page.get_by_text("Completed", exact=True).first.wait_for()
+
+    async def open_artifact(self, kind: str) -> None:
+        """On a run's page, go to its artifact of this *kind*: MARKDOWN or TABLE."""
+        await self.page.get_by_role("tab", name="Artifacts").click()
+        await self.page.get_by_role("link", name=re.compile(f"^{kind}")).click()
+        await self.page.get_by_role("link", name=re.compile("^[0-9a-f]{8}$")).click()
+        await self.page.get_by_role("tabpanel", name="Artifact").get_by_role("table").first.wait_for()
+
+    async def edit_settings(self) -> None:
+        """Open the table of settings, a row's keys on lines of their own.
+
+        In the older of Prefect's two interfaces: the newer one makes its window as tall as the table, and no scrolling
+        brings up the button that saves.
+        """
+        await self.page.goto(f"{self.address}/variables")
+        row = self.page.get_by_role("row").filter(has_text="integration_settings")
+        await row.get_by_role("button").last.click()
+        await self.page.get_by_role("button", name="Edit", exact=True).click()
+        await self.page.get_by_role("dialog").get_by_role("button", name="Format").click()
+
+    async def change_setting(self, key: str, value: str) -> None:
+        """In the table opened by `edit_settings`, give the row *key* another value, and save."""
+        window = self.page.get_by_role("dialog")
+        table = window.locator("textarea")
+        row = re.compile(rf'("key":\s*"{key}",\s*"value":\s*)"[^"]*"')
+        await table.fill(row.sub(rf'\1"{value}"', await table.input_value()))
+        await window.get_by_role("button", name="Save").click()
+        await window.wait_for(state="hidden")
+
+    async def go_home(self) -> None:
+        """Go to where the address without a path leads."""
+        await self.page.goto(f"{self.address}/")
+
+
+@asynccontextmanager
+async def prefect_ui(address: str) -> AsyncIterator[PrefectUI]:
+    """Open the UI that is served at *address* in a browser of its own; the browser reaches no other host."""
+    host = urlsplit(address).netloc
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=OPTIONS)
+        try:
+            page = await browser.new_page(viewport=WINDOW, locale="en-GB", timezone_id="UTC")
+            page.set_default_timeout(PATIENCE)
+            # The UI asks Amplitude for a configuration, even with analytics off.
+            await page.route(lambda url: urlsplit(url).netloc != host, lambda route: route.abort())
+            ui = PrefectUI(page, address)
+            await ui.go_home()
+            yield ui
+        finally:
+            await browser.close()

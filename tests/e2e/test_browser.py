@@ -1,0 +1,111 @@
+"""Prefect's UI as an administrator uses it: forms, a run and its report, settings; in a real browser."""
+
+import pytest
+from playwright.async_api import expect
+
+from deployments.prefect_ui import PATIENCE, prefect_ui
+from slack_docebo.integration_settings import documented_rows
+from tests.e2e.prefect_http import deployment, finished, set_rows
+
+DEPLOYMENTS = [
+    "bulk-import/manual",
+    "bulk-import/reconcile",
+    "explain-user/manual",
+    "realtime-sync/slack-events",
+    "reset-mappings/manual",
+    "sweep/sweep",
+]
+WRONG = [
+    ("bulk-import/manual", "Saved plan", "../../x", "'../../x' does not match"),
+    ("bulk-import/reconcile", "Saved plan", "123456789", "'123456789' is too long"),
+    ("explain-user/manual", "Slack id or docebo:ID", "ada@example.com", "'ada@example.com' does not match"),
+    ("realtime-sync/slack-events", "Slack ids", "ada@example.com", "'ada@example.com' does not match"),
+    ("reset-mappings/manual", "Slack users", "everybody", "'everybody' does not match"),
+]
+
+
+@pytest.fixture(scope="module")
+async def ui(deployed, prefect_api):
+    expect.set_options(timeout=PATIENCE)
+    async with prefect_ui(prefect_api.removesuffix("/api")) as opened:
+        yield opened
+
+
+def test_these_are_all_deployments(deployed):
+    stored = deployed.post("deployments/filter", json={}).raise_for_status().json()
+
+    assert len(stored) == len(DEPLOYMENTS)
+
+
+@pytest.mark.parametrize("name", DEPLOYMENTS)
+async def test_the_form_shows_what_each_parameter_is_called_and_does(deployed, ui, name):
+    parameters = deployment(deployed, name)["parameter_openapi_schema"]["properties"].values()
+
+    await ui.open_form(name)
+
+    for parameter in parameters:
+        await expect(ui.page.get_by_text(parameter["title"]).first).to_be_visible()
+        help_text = " ".join(parameter["description"].split())
+        await expect(ui.page.get_by_role("paragraph").filter(has_text=help_text)).to_be_visible()
+
+
+@pytest.mark.parametrize(("name", "field", "value", "refusal"), WRONG)
+async def test_the_form_refuses_a_wrong_value_and_starts_nothing(deployed, ui, name, field, value, refusal):
+    await ui.open_form(name)
+    run_name = await ui.page.get_by_label("Run Name").input_value()
+
+    await ui.fill(field, value)
+    await ui.submit()
+
+    await expect(ui.page.get_by_role("main").get_by_text(refusal).first).to_be_visible()
+    assert runs_named(deployed, run_name) == []
+
+
+async def test_the_form_refuses_a_number_out_of_bounds(deployed, ui):
+    await ui.open_form("realtime-sync/slack-events")
+    run_name = await ui.page.get_by_label("Run Name").input_value()
+
+    await ui.fill("Linger, seconds", "-5")
+    await ui.submit()
+
+    field = ui.page.get_by_label("Linger, seconds")
+    await expect(field).to_have_js_property("validationMessage", "Value must be greater than or equal to -1.")
+    assert runs_named(deployed, run_name) == []
+
+
+async def test_a_dry_run_is_started_by_clicking_and_its_report_is_there_to_read(deployed, at_work, company, ui):
+    set_rows(deployed)
+    created = company.docebo_gate.counters.rows["created"]
+
+    await ui.open_form("bulk-import/manual")
+    await ui.run()
+
+    await expect(ui.page.get_by_text("manual: everybody, dry run").first).to_be_visible()
+    run_page = ui.page.url
+    await ui.open_artifact("MARKDOWN")
+    report = ui.page.get_by_role("tabpanel", name="Artifact")
+    await expect(report.get_by_role("heading", name="planned")).to_be_visible()
+    await expect(report.get_by_role("columnheader", name="still planned")).to_be_visible()
+    await ui.page.goto(run_page)
+    await ui.open_artifact("TABLE")
+    await expect(report.get_by_role("columnheader", name="Slack user")).to_be_visible()
+    await expect(report.get_by_role("cell", name="new").first).to_be_visible()
+    assert company.docebo_gate.counters.rows["created"] == created
+
+
+async def test_a_setting_changed_in_the_variables_page_takes_effect_in_the_next_run(deployed, at_work, ui):
+    set_rows(deployed, **{key: default for key, default, _ in documented_rows() if default})
+
+    await ui.edit_settings()
+    await ui.change_setting("SCOPE_EXCLUDE", "*")
+    await ui.go_home()
+    await ui.open_form("bulk-import/manual")
+    await ui.run()
+
+    ended = finished(deployed, ui.page.url.split("/flow-run/")[1].split("?")[0])
+    assert ended["state"]["message"].endswith("60 left alone"), ended["state"]
+
+
+def runs_named(http, name):
+    query = {"flow_runs": {"name": {"any_": [name]}}}
+    return http.post("flow_runs/filter", json=query).raise_for_status().json()

@@ -1,0 +1,325 @@
+"""Recognisable secrets and people, planted wherever they come in; nowhere do they come out but where docs/privacy.md says."""
+
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from queue import Empty
+from typing import Any
+
+import httpx
+import pytest
+
+from deployments.local import LIBRARY_LOGS, connection_settings, free_port, process
+from sandbox.server import Sandbox
+from slack_docebo.integration_settings import VARIABLE, table
+from slack_docebo.storage.inbox import InboxRepository
+from slack_docebo.storage.mappings import MappingRepository
+from slack_docebo.storage.store import Store
+from tests.integration.commands import run
+from tests.smtp import PASSWORD, USER, MailServer, mail_server
+from tests.webhook import envelope, signed
+
+ROOT = Path(__file__).parents[2]
+PATIENCE = 60.0
+
+DATABASE_PASSWORD = "planted-database-password"
+SIGNING_SECRET = "planted-signing-secret"
+SECRETS = [
+    DATABASE_PASSWORD,
+    SIGNING_SECRET,
+    PASSWORD,
+    "planted-signing-secret-of-before",
+    "planted-client-secret-that-is-wrong",
+    "planted-apprise-token",
+    "xoxb-planted-token-that-is-wrong",
+    "xapp-planted-app-token",
+]
+PEOPLE = [
+    "Zephyrine",  # whose rows Docebo refuses, quoting her
+    "Quackenbush",
+    "Featherstone",  # her name from the first event on
+    "Thistlewick",  # whose rows it takes
+    "Bramblethorpe",
+    "Marchbanks",
+    "planted.example",  # the domain of all their addresses
+    "555-0142",  # their phone number
+    "Grand Vizier",  # their title
+    "Oleander",  # who is only in requests that are turned away
+]
+ON = {
+    "NOTIFICATION_MAIL_ID": "lms@example.com",
+    "PROVISION_SLACK_USER_DATA": "true",
+    "MAP_SLACK_USER_DATA": "true",
+    "REALTIME_RETRY_DELAYS": "0",
+}
+LOUD = {
+    "PREFECT_LOGGING_LEVEL": "DEBUG",
+    "PREFECT_LOGGING_ROOT_LEVEL": "DEBUG",
+    "PREFECT_LOGGING_EXTRA_LOGGERS": "slack_docebo,httpx,httpcore,sqlalchemy,apprise",
+}
+RUNS = """
+import asyncio, importlib, json, os, sys
+names = ("bulk_import", "explain_user", "realtime_sync", "reset_mappings")
+flows = {name: getattr(importlib.import_module(f"flows.{name}"), name) for name in names}
+async def main():
+    usual = dict(os.environ)
+    for name, parameters, environment in json.loads(sys.argv[1]):
+        os.environ.update(environment)
+        state = await flows[name](**parameters, return_state=True)
+        print("ENDED", json.dumps([name, state.name, str(state.state_details.flow_run_id), state.message]), flush=True)
+        os.environ.update(usual)
+asyncio.run(main())
+"""
+
+
+@dataclass
+class Installation:
+    """Slack, Docebo, a database with a password, a mail server, and what processes connect with."""
+
+    sandbox: Sandbox
+    environment: dict[str, str]
+    folder: Path
+    mails: MailServer
+    refused: dict[str, Any] = field(default_factory=dict)
+    taken: dict[str, Any] = field(default_factory=dict)
+
+
+@pytest.fixture
+def installation(prefect_api: str, postgres_url: str, tmp_path: Path) -> Iterator[Installation]:
+    httpx.delete(f"{prefect_api}/variables/name/{VARIABLE}")
+    rows = {"name": VARIABLE, "value": table(ON)}
+    httpx.post(f"{prefect_api}/variables/", json=rows).raise_for_status()
+    with Sandbox(users=30, rate_limits=False) as sandbox, mail_server(sign_in=True) as (mails, smtp_port):
+        port = free_port()
+        sandbox.events.configure(f"http://127.0.0.1:{port}/slack/events", SIGNING_SECRET)
+        environment = {
+            **connection_settings(sandbox.facts(), tmp_path),
+            **LIBRARY_LOGS,
+            "PYTHONPATH": str(ROOT),
+            "DATABASE_URL": with_password(postgres_url),
+            "SLACK_TEAM_ID": sandbox.slack.team.id,
+            "SLACK_SIGNING_SECRET": SIGNING_SECRET,
+            "SLACK_SIGNING_SECRET_PREVIOUS": "planted-signing-secret-of-before",
+            "SLACK_APP_TOKEN": "xapp-planted-app-token",
+            "WEBHOOK_PORT": str(port),
+            "SMTP_HOST": "127.0.0.1",
+            "SMTP_PORT": str(smtp_port),
+            "SMTP_USERNAME": USER,
+            "SMTP_PASSWORD": PASSWORD,
+            "SMTP_STARTTLS": "false",
+            "SMTP_FROM": "sync@example.com",
+            "NOTIFICATION_URLS": "json://someone:planted-apprise-token@127.0.0.1:9/",  # nobody listens there
+        }
+        yield Installation(sandbox, environment, tmp_path, mails)
+
+
+def with_password(url: str) -> str:
+    return url.replace("@", f":{DATABASE_PASSWORD}@", 1)
+
+
+def test_what_was_planted_is_found_nowhere(installation: Installation, prefect_api: str):
+    found: dict[str, str] = {}
+    found |= events_come(installation)
+    ended, found["the runs' output"] = runs(installation)
+    wait_until_told(ended)
+    found |= {f"Prefect's database, {name}": rows for name, rows in prefect_tables().items()}
+    found |= {f"Prefect's file {file}": text for file, text in prefect_files().items()}
+    found["mails"] = "\n".join(mail.as_string() for mail in taken(installation.mails))
+    found["doctor"] = told(installation, "doctor", "--json")
+    found["the list of events"] = told(installation, "events", "list")
+    found["the list of plans"] = told(installation, "plan", "list")
+
+    assert_it_all_happened(installation, ended, found)
+    facts = installation.sandbox.facts()
+    secrets = [*SECRETS, facts["slack_token"], facts["docebo_client_secret"], "access-1"]
+    leaks = [
+        (where, word, around(text, word))
+        for where, text in found.items()
+        for word in [*secrets, *PEOPLE]
+        if word.casefold() in text.casefold()
+    ]
+    assert leaks == []
+
+
+def events_come(here: Installation) -> dict[str, str]:
+    """Let people join and change while only the webhook is there, and strangers knock; return what it showed."""
+    log = here.folder / "webhook.log"
+    command = [sys.executable, "-m", "deployments.webhook"]
+    down = {"PREFECT_API_URL": "http://127.0.0.1:9/api", "LOG_FORMAT": "json"}
+    with process(command, log=log, env={**here.environment, **down}, cwd=here.folder) as child:
+        webhook = httpx.Client(base_url=f"http://127.0.0.1:{here.environment['WEBHOOK_PORT']}", timeout=20)
+        until(lambda: child.poll() is None and answers(webhook), log)
+        here.refused = join(here.sandbox, "Zephyrine", "Quackenbush")
+        here.taken = join(here.sandbox, "Thistlewick", "Bramblethorpe")
+        here.sandbox.slack.change(here.refused["id"], {"profile": {"last_name": "Featherstone"}})
+        assert here.sandbox.events.settle(PATIENCE)
+        answered = knock(webhook)
+        shown = {path: webhook.get(path).text for path in ("/metrics", "/readyz", "/healthz")}
+        webhook.close()
+    return {"the webhook's log": log.read_text(), "the webhook's answers": answered, **shown}
+
+
+def join(sandbox: Sandbox, first: str, last: str) -> dict[str, Any]:
+    words = {"phone": "+1 555-0142", "title": "Grand Vizier"}
+    return sandbox.slack.add(first, last, f"{first}.{last}@planted.example".lower(), {"profile": words})
+
+
+def knock(webhook: httpx.Client) -> str:
+    """Send what is turned away or not understood, with a person in it, and return the answers."""
+    user = {
+        "id": "U0OLEANDER"[:9],
+        "updated": "Oleander",
+        "profile": {"email": "oleander@planted.example", "real_name": 7},
+    }
+    bodies = [
+        json.dumps(envelope(1, event={"type": "user_change", "user": user})).encode(),
+        json.dumps(envelope(2, event={"type": "Oleander", "user": user})).encode(),
+        json.dumps(envelope(3, event={"type": "user_change", "user": "Oleander"})).encode(),
+        b'{"type": "event_callback", "event": {"user": "Oleander"',
+    ]
+    answers = [
+        webhook.post("/slack/events", content=body, headers=signed(body, secret=secret))
+        for body in bodies
+        for secret in (SIGNING_SECRET, "a wrong one")
+    ]
+    return "\n".join(f"{answer.status_code} {answer.headers} {answer.text}" for answer in answers)
+
+
+def answers(webhook: httpx.Client) -> bool:
+    try:
+        return webhook.get("/healthz").is_success
+    except httpx.TransportError:
+        return False
+
+
+def runs(here: Installation) -> tuple[list[list[str]], str]:
+    """Run everything, well and badly, at the highest volume; return how each run ended, and the output."""
+    address = here.refused["profile"]["email"]
+    here.sandbox.docebo_gate.faults.add(
+        "POST /manage/v1/user/batch",
+        "rows_refused",
+        times=-1,
+        usernames=[address],
+        message=f"{address}: Zephyrine Featherstone (ZEPHYRINE) has no room, {address.upper()}",
+    )
+    everybody = {"dry_run": False}
+    named = {"slack_ids": [here.refused["id"], here.taken["id"]]}
+    gone = with_password("postgresql://postgres@127.0.0.1:9/gone")
+    steps: list[tuple[str, dict[str, Any], dict[str, str]]] = [
+        ("bulk_import", {}, {}),
+        ("realtime_sync", {"linger_seconds": 1}, {}),
+        ("bulk_import", everybody, {}),
+        ("realtime_sync", named, {}),
+        ("explain_user", {"who": here.refused["id"]}, {}),
+        ("explain_user", {"who": here.taken["id"]}, {}),
+        ("bulk_import", everybody, {"DOCEBO_CLIENT_SECRET": "planted-client-secret-that-is-wrong"}),
+        ("bulk_import", everybody, {"SLACK_BOT_TOKEN": "xoxb-planted-token-that-is-wrong"}),
+        ("bulk_import", everybody, {"DATABASE_URL": gone}),
+        ("reset_mappings", {**everybody, "confirm": "planted.example"[:7]}, {}),
+        ("reset_mappings", {**everybody, "confirm": here.sandbox.slack.team.name}, {}),
+    ]
+    done = subprocess.run(
+        [sys.executable, "-c", RUNS, json.dumps(steps)],
+        env={**os.environ, **here.environment, **LOUD},
+        cwd=here.folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    ended = [json.loads(line.split(" ", 1)[1]) for line in done.stdout.splitlines() if line.startswith("ENDED ")]
+    return ended, done.stdout + done.stderr
+
+
+def wait_until_told(ended: list[list[str]]) -> None:
+    """Wait until Prefect's server has written down the ends of all runs: it does so seconds later."""
+    last = {f"prefect.flow-run.{run_id}" for _, _, run_id, _ in ended}
+    ends = "SELECT resource_id FROM events WHERE event IN ({})".format(
+        ", ".join(f"'prefect.flow-run.{state}'" for _, state, _, _ in ended)
+    )
+    until(lambda: last <= {row[0] for row in rows_of(ends)})
+
+
+def prefect_home() -> Path:
+    return Path(os.environ["PREFECT_HOME"])
+
+
+def rows_of(query: str) -> list[tuple[Any, ...]]:
+    with closing(sqlite3.connect(f"file:{prefect_home() / 'prefect.db'}?mode=ro", uri=True)) as connection:
+        return connection.execute(query).fetchall()
+
+
+def prefect_tables() -> dict[str, str]:
+    names = [name for (name,) in rows_of("SELECT name FROM sqlite_master WHERE type = 'table'")]
+    return {name: "\n".join(map(str, rows_of(f'SELECT * FROM "{name}"'))) for name in names}
+
+
+def prefect_files() -> dict[str, str]:
+    """What Prefect keeps beside its database, the server's log included."""
+    files = [prefect_home().parent / "prefect-server.log", *prefect_home().rglob("*")]
+    return {file.name: file.read_bytes().decode(errors="replace") for file in files if file.is_file()}
+
+
+def taken(mails: MailServer) -> Iterator[Any]:
+    while True:
+        try:
+            yield mails._mails.get_nowait()
+        except Empty:
+            return
+
+
+def told(here: Installation, *arguments: str) -> str:
+    said = run({**os.environ, **here.environment}, *arguments)
+    return said.stdout + said.stderr
+
+
+def until(holds: Callable[[], Any], log: Path | None = None) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not holds():
+        assert time.monotonic() < deadline, log.read_text() if log else ""
+        time.sleep(0.1)
+
+
+def around(text: str, word: str) -> str:
+    at = text.casefold().index(word.casefold())
+    return text[max(0, at - 200) : at + 200]
+
+
+def assert_it_all_happened(here: Installation, ended: list[list[str]], found: dict[str, str]) -> None:
+    """Whoever looks in the wrong places finds nothing either."""
+    assert [(name, state) for name, state, _, _ in ended] == [
+        ("bulk_import", "Completed"),
+        ("realtime_sync", "Parked"),
+        ("bulk_import", "PartlyFailed"),
+        ("realtime_sync", "PartlyFailed"),
+        ("explain_user", "Completed"),
+        ("explain_user", "Completed"),
+        ("bulk_import", "Failed"),
+        ("bulk_import", "Failed"),
+        ("bulk_import", "Failed"),
+        ("reset_mappings", "Refused"),
+        ("reset_mappings", "Completed"),
+    ], ended
+    ids = [here.refused["id"], here.taken["id"]]
+    assert all(slack_id in found["Prefect's database, artifact"] for slack_id in ids)
+    assert "has no room" in found["Prefect's database, artifact"]
+    assert "HTTP Request: POST" in found["Prefect's database, log"]
+    assert "DEBUG" in found["the runs' output"]
+    assert "events are kept" in found["the webhook's log"]
+    assert 'slack_docebo_webhook_answers_total{status="401"} 4.0' in found["/metrics"]
+    assert found["mails"].count("Subject: slack-docebo:") == 7
+    assert ids[0] in found["the list of events"]
+    reports = "".join(file.read_text() for file in (here.folder / "reports").iterdir())
+    assert {word for word in PEOPLE[:5] if word not in reports} == {"Quackenbush"}  # she was renamed before any run
+    assert "555-0142" not in reports
+    with Store.open(here.environment["DATABASE_URL"]) as store, store.reading() as connection:
+        assert "Zephyrine" in str(InboxRepository(connection).list_(100))
+        assert MappingRepository(connection).of(here.sandbox.slack.team.id, ids) == {}

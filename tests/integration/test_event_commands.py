@@ -1,0 +1,149 @@
+"""The inbox as an administrator meets it: from the command line, while Prefect is down."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from slack_docebo.domain.people import Mapping, SourceUser
+from slack_docebo.storage.inbox import AT_ONCE, Event, EventState, InboxRepository
+from slack_docebo.storage.mappings import MappingRepository
+from slack_docebo.storage.store import Store
+from tests.integration.commands import environment, run
+
+NOBODY = {
+    "slack_token": "xoxb-nobody",
+    "slack_url": "http://127.0.0.1:9/api/",
+    "docebo_url": "http://127.0.0.1:9",
+    "docebo_client_id": "nobody",
+    "docebo_client_secret": "nobody",
+}
+BEGAN = datetime(2026, 3, 4, 12, 30, tzinfo=UTC)
+ADA = SourceUser(slack_id="U0ADA", team="T1", first_name="Ada", email="ada@example.com")
+
+
+@pytest.fixture
+def store(sqlite_url: str) -> Iterator[Store]:
+    with Store.open(sqlite_url) as opened:
+        yield opened
+
+
+@pytest.fixture
+def env(sqlite_url: str, tmp_path: Path) -> dict[str, str]:
+    """Neither Slack nor Docebo nor Prefect is there: these commands need the store alone."""
+    return environment(NOBODY, sqlite_url, tmp_path)
+
+
+@pytest.fixture
+def inbox(store: Store) -> Store:
+    """An event in each state that can be met, of which EvParked1 is Ada's."""
+    names = ("EvWaiting", "EvApplied", "EvParked1", "EvParked2")
+    events = {
+        name: Event(name, "T1", f"U{n}", 1_700_000_000, "user_change", BEGAN + timedelta(minutes=n))
+        for n, name in enumerate(names)
+    }
+    events["EvParked1"] = Event(
+        "EvParked1", "T1", ADA.slack_id, 1_700_000_002, "team_join", BEGAN + timedelta(minutes=2), asdict(ADA)
+    )
+    with store.transaction() as connection:
+        repository = InboxRepository(connection)
+        repository.put(list(events.values()))
+        repository.finish(["EvApplied"], EventState.APPLIED, BEGAN)
+        repository.park(["EvParked1", "EvParked2"], "no room", BEGAN)
+        repository.clear_wake_up()
+    return store
+
+
+def states(store: Store) -> dict[str, EventState]:
+    with store.reading() as connection:
+        return {entry.event.event_id: entry.state for entry in InboxRepository(connection).list_(100)}
+
+
+def test_what_waits_and_what_is_parked_is_listed_the_oldest_first(env, inbox):
+    rows = json.loads(run(env, "events", "list", "--json").stdout)
+    parked = json.loads(run(env, "events", "list", "--parked", "--limit", "1", "--json").stdout)
+
+    assert [row["event"] for row in rows] == ["EvWaiting", "EvParked1", "EvParked2"]
+    assert parked == [
+        {
+            "event": "EvParked1",
+            "state": "parked",
+            "Slack user": "U0ADA",
+            "kind": "team_join",
+            "received": "2026-03-04 12:32:00 UTC",
+            "attempts": 1,
+            "error": "no room",
+        }
+    ]
+
+
+def test_the_list_is_by_id_and_an_event_shows_what_is_kept_of_its_person(env, inbox):
+    listed, shown = run(env, "events", "list"), run(env, "events", "show", "EvParked1")
+
+    assert (listed.returncode, shown.returncode) == (0, 0)
+    assert "U0ADA" in listed.stdout
+    assert "ada@example.com" not in listed.stdout
+    assert "ada@example.com" in shown.stdout
+
+
+def test_an_empty_inbox_says_so(env, store):
+    assert run(env, "events", "list").stdout == "No event is waiting or parked.\n"
+
+
+def test_an_event_that_is_not_there_is_one_line(env, store):
+    shown = run(env, "events", "show", "EvNone")
+
+    assert (shown.returncode, shown.stdout) == (2, "")
+    assert shown.stderr.startswith("slack-docebo: there is no event EvNone")
+    assert shown.stderr.count("\n") == 1
+
+
+def test_a_parked_event_is_tried_anew_when_it_is_named_and_a_run_is_wanted(env, inbox):
+    replayed = run(env, "events", "replay", "EvParked1", "EvApplied")
+
+    assert replayed.stdout == "1 events will be tried anew.\n"
+    assert states(inbox) == {
+        "EvWaiting": EventState.WAITING,
+        "EvApplied": EventState.APPLIED,
+        "EvParked1": EventState.WAITING,
+        "EvParked2": EventState.PARKED,
+    }
+    with inbox.reading() as connection:
+        repository = InboxRepository(connection)
+        entry = repository.get("EvParked1")
+        assert entry is not None
+        assert (entry.attempts, entry.due_at) == (0, AT_ONCE)
+        assert repository.wake_up_wanted()
+
+
+def test_all_parked_events_are_tried_anew_when_that_is_asked_for(env, inbox):
+    assert run(env, "events", "replay", "--all").stdout == "2 events will be tried anew.\n"
+    assert EventState.PARKED not in states(inbox).values()
+
+
+@pytest.mark.parametrize("arguments", [(), ("EvParked1", "--all")], ids=["nothing", "both"])
+def test_a_replay_of_nothing_in_particular_changes_nothing(env, inbox, arguments):
+    replayed = run(env, "events", "replay", *arguments)
+
+    assert (replayed.returncode, "name the events to replay" in replayed.stderr) == (2, True)
+    assert states(inbox)["EvParked1"] is EventState.PARKED
+
+
+def test_who_is_forgotten_is_gone_from_inbox_mapping_and_reports(env, inbox, tmp_path):
+    with inbox.transaction() as connection:
+        MappingRepository(connection).save([Mapping(ADA.slack_id, "T1", "ada", 7)], now=BEGAN)
+    report = tmp_path / "reports" / "plan.json"
+    report.parent.mkdir()
+    report.write_text(json.dumps([{"slack_id": ADA.slack_id}, {"slack_id": "U1"}]))
+
+    forgotten = run(env, "forget", ADA.slack_id)
+
+    assert forgotten.returncode == 0, forgotten.stderr
+    assert "1 mappings, 1 events, 0 operations of the journal, 1 report files." in forgotten.stdout
+    assert "EvParked1" not in states(inbox)
+    with inbox.reading() as connection:
+        assert MappingRepository(connection).of("T1", [ADA.slack_id]) == {}
+    assert json.loads(report.read_text()) == [{"slack_id": "U1"}]

@@ -1,0 +1,222 @@
+"""What the documentation tells people to type, click and set is there, and means what it meant when it was written."""
+
+import importlib
+import importlib.util
+import re
+import shlex
+import subprocess
+from argparse import ArgumentParser
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+import yaml
+from cyclopts import CycloptsError, MissingArgumentError
+from prefect.settings import Settings as PrefectSettings
+from prefect.settings.legacy import _get_settings_fields
+
+from slack_docebo.cli import app
+from slack_docebo.integration_settings import documented_rows
+from slack_docebo.settings import Settings
+from slack_docebo.webhook import app as webhook
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), ROOT / "sandbox" / "README.md"])
+
+BLOCK = re.compile(r"^( *)```(\w*)\n(.*?)^\1```", re.MULTILINE | re.DOTALL)
+SPAN = re.compile(r"`([^`\n]+)`")
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+OURS = ("slack-docebo ", "python -m ", ".venv/bin/python -m ", "make ")
+FOREIGN = {"cp", "curl", "export", "podman", "prefect"}
+SETTING = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)*_?")
+SETTINGS_TABLES = {"Key", "Variable"}
+SETTINGS = {
+    "PREFECT_LOGGING_HANDLERS_CONSOLE_FORMATTER",  # of Prefect's logging.yml, any entry of which has a variable
+    *(name.upper() for name in Settings.model_fields),
+    *(key for key, _, _ in documented_rows()),
+    *_get_settings_fields(PrefectSettings),
+}
+
+
+def named(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+def prose(page: Path) -> str:
+    """The page without its blocks."""
+    return BLOCK.sub("", page.read_text(encoding="utf-8"))
+
+
+def spans(page: Path) -> list[str]:
+    return SPAN.findall(prose(page))
+
+
+def typed() -> Iterator[tuple[str, str]]:
+    """Every command of a console block, with its page."""
+    for page in PAGES:
+        for _, language, block in BLOCK.findall(page.read_text(encoding="utf-8")):
+            lines = block.splitlines() if language == "console" else []
+            yield from ((named(page), line.strip()[2:]) for line in lines if line.strip().startswith("$ "))
+
+
+def mentioned() -> Iterator[tuple[str, str]]:
+    """Every command that a sentence mentions, maybe without its arguments."""
+    for page in PAGES:
+        yield from ((named(page), span) for span in spans(page) if span.startswith(OURS))
+
+
+def check_cli(words: list[str], *, whole: bool) -> None:
+    """Let the command line take *words* apart without doing anything."""
+    try:
+        app.parse_args(words, exit_on_error=False, print_error=False)
+    except MissingArgumentError:
+        if whole:
+            raise
+
+
+class ParsedError(Exception):
+    """The arguments are understood: it could begin."""
+
+
+def check_module(name: str, arguments: list[str]) -> None:
+    """The module can be run, and takes *arguments*."""
+    spec = importlib.util.find_spec(name)
+    if spec and spec.submodule_search_locations:
+        name = f"{name}.__main__"
+        spec = importlib.util.find_spec(name)
+    assert spec, f"there is no module {name} to run"
+    if arguments:
+        parse = ArgumentParser.parse_args
+
+        def only_parse(parser: ArgumentParser, given: list[str]) -> None:
+            parse(parser, given)
+            raise ParsedError
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(ArgumentParser, "parse_args", only_parse)
+            main = importlib.import_module(name).main
+            with pytest.raises((ParsedError, SystemExit)) as ended:
+                main(arguments)
+        assert ended.type is ParsedError or ended.value.code == 0, f"{name} does not take {arguments}"
+
+
+def check_make(words: list[str]) -> None:
+    """Make knows the targets and uses the variables, and what it would run takes its arguments."""
+    variables = {word.split("=")[0] for word in words if "=" in word}
+    makefile = (ROOT / "Makefile").read_text()
+    assert {name for name in variables if f"$({name})" not in makefile} == set()
+    dry = subprocess.run(["make", "--dry-run", *words], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert dry.returncode == 0, dry.stderr
+    for line in dry.stdout.splitlines():
+        if line.startswith(".venv/bin/python -m deployments."):
+            check(line, whole=True)
+
+
+def check_foreign(program: str, arguments: list[str]) -> None:
+    """Files of ours and addresses of ours are there; the rest is not ours to check."""
+    if program == "curl":
+        paths = [urlsplit(word).path for word in arguments]
+        assert [path for path in paths if f'"{path}"' not in Path(webhook.__file__).read_text()] == []
+    else:
+        files = [word for word in arguments if "/" in word or word == ".env.example"]
+        assert [file for file in files if not (ROOT / file).exists()] == []
+
+
+def check(command: str, *, whole: bool) -> None:
+    program, *words = shlex.split(command, comments=True)
+    if program == "slack-docebo":
+        check_cli(words, whole=whole)
+    elif program in {"python", ".venv/bin/python"}:
+        assert words[0] == "-m"
+        check_module(words[1], words[2:])
+    elif program == "make":
+        check_make(words)
+    else:
+        assert program in FOREIGN
+        check_foreign(program, words)
+
+
+@pytest.mark.parametrize(("page", "command"), sorted(set(typed())))
+def test_what_is_to_be_typed_is_understood(page, command):
+    check(command, whole=True)
+
+
+@pytest.mark.parametrize(("page", "command"), sorted(set(mentioned())))
+def test_what_is_mentioned_exists(page, command):
+    check(command, whole=False)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "slack-docebo frobnicate",
+        "slack-docebo plan list --frobnicate",
+        "slack-docebo explain",
+        "make frobnicate",
+        "make up FROBNICATE=1",
+        'make up UP="--frobnicate"',
+        "python -m deployments.frobnicate",
+        "python -m sandbox --frobnicate",
+        "cp frobnicate/frobnicate .",
+        "curl http://127.0.0.1:8400/frobnicate",
+        "frobnicate",
+    ],
+)
+def test_what_does_not_exist_is_noticed(command):
+    with pytest.raises((AssertionError, CycloptsError)):
+        check(command, whole=True)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_links_lead_somewhere(page):
+    broken = []
+    for link in LINK.findall(prose(page)):
+        target, _, anchor = link.partition("#")
+        if urlsplit(link).scheme:
+            continue
+        file = (page.parent / target).resolve() if target else page
+        if not file.exists() or (anchor and anchor not in anchors(file)):
+            broken.append(link)
+
+    assert broken == []
+
+
+def anchors(page: Path) -> set[str]:
+    """The names of the page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", prose(page), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.parent.name != "decisions"], ids=named)
+def test_settings_that_are_named_exist(page):
+    words = {word.partition("=")[0].rstrip("*") for span in spans(page) for word in span.split()}
+    names = {word for word in words if "_" in word and SETTING.fullmatch(word)} | in_tables(page)
+
+    assert {
+        name for name in names if not any(name == known or is_beginning(name, known) for known in SETTINGS)
+    } == set()
+
+
+def is_beginning(name: str, known: str) -> bool:
+    return name.endswith("_") and known.startswith(name)
+
+
+def in_tables(page: Path) -> set[str]:
+    """The settings in the first column of tables of settings."""
+    found, wanted = set(), False
+    for line in prose(page).splitlines():
+        cells = [cell.strip() for cell in line.strip().strip("|").split("|")] if line.lstrip().startswith("|") else []
+        wanted = bool(cells) and (wanted or cells[0] in SETTINGS_TABLES)
+        if wanted:
+            found.update(SPAN.findall(cells[0]))
+    return found
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_deployments_that_are_named_exist(page):
+    deployments = yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]
+    known = {f"{each['entrypoint'].partition(':')[2].replace('_', '-')}/{each['name']}" for each in deployments}
+    flows = tuple(name.partition("/")[0] + "/" for name in known)
+
+    assert {span for span in spans(page) if span.startswith(flows)} - known == set()
