@@ -25,6 +25,7 @@ up: setup        ## Prefect server, worker and webhook on this machine (SANDBOX=
 
 test: check      ## Format, lint, types, import rules, and the whole test suite
 	@scripts/install-postgresql
+	@scripts/install-chromium
 	$(BIN)/pytest --numprocesses 2 --dist loadgroup
 
 check: setup     ## Format, lint, types and import rules only

@@ -3,7 +3,7 @@
 import sys
 from importlib import import_module
 
-NAMES = ("bulk_import", "reset", "realtime")
+NAMES = ("bulk_import", "faults", "reset", "webhook", "realtime")
 
 if __name__ == "__main__":
     for name in sys.argv[1:] or NAMES:

@@ -424,7 +424,7 @@ def _told(measured: Measured) -> str:
     return f"{said} {bad} bad" if bad else said
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] = ()) -> int:
     """Measure and print; 0 if all bars hold."""
     parser = argparse.ArgumentParser(prog="python -m bench.webhook", description=__doc__)
     parser.add_argument("--seconds", type=float, default=10, help="length of each load (10)")

@@ -39,6 +39,16 @@ class PrefectUI:
         await self.page.get_by_role("menuitem", name="Custom run").click()
         await self.page.get_by_role("heading", name="Parameters").wait_for()
 
+    async def fill(self, field: str, value: str) -> None:
+        """Write *value* into the form's *field*."""
+        await self.page.get_by_label(field).fill(value)
+
+    async def add_item(self, value: str) -> None:
+        """Add *value* to the form's first list."""
+        items = self.page.get_by_role("group").filter(has=self.page.get_by_role("button", name="Add item")).first
+        await items.get_by_role("button", name="Add item").click()
+        await items.get_by_role("textbox").fill(value)
+
     async def submit(self) -> None:
         """Press the form's button."""
         await self.page.get_by_role("button", name="Submit").click()

@@ -7,7 +7,7 @@ from prefect import flow
 from slack_docebo.engine.realtime import Served
 from slack_docebo.engine.report import Summary
 from slack_docebo.engine.serving import Turn
-from tasks.forms import titled
+from tasks.forms import SlackId, titled
 from tasks.hooks import ON_TROUBLE
 from tasks.map_user_details import map_user_details
 from tasks.plan_named_users import plan_named_users
@@ -23,7 +23,7 @@ from tasks.validate_connection import validate_connection
 @flow(name="realtime-sync", flow_run_name=realtime_sync_run, **ON_TROUBLE)
 @concluded
 async def realtime_sync(
-    slack_ids: Annotated[list[str], titled("Slack ids")] = [],  # noqa: B006  (Prefect shows it, nobody changes it)
+    slack_ids: Annotated[list[SlackId], titled("Slack ids")] = [],  # noqa: B006  (Prefect shows it, nobody changes it)
     emails: Annotated[list[str], titled("E-mail addresses")] = [],  # noqa: B006
     linger_seconds: Annotated[int, titled("Linger, seconds", ge=-1)] = 60,
     dry_run: Annotated[bool, titled("Dry run")] = False,

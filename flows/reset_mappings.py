@@ -7,7 +7,7 @@ from prefect import flow
 from slack_docebo.engine.report import Summary
 from tasks.attended import require_a_person
 from tasks.delete_mappings import delete_mappings
-from tasks.forms import titled
+from tasks.forms import SlackId, titled
 from tasks.hooks import ON_TROUBLE
 from tasks.report_outcome import report_outcome
 from tasks.run import concluded, open_run
@@ -18,7 +18,7 @@ from tasks.validate_connection import validate_connection
 @flow(name="reset-mappings", flow_run_name=reset_mappings_run, **ON_TROUBLE)
 @concluded
 async def reset_mappings(
-    slack_ids: Annotated[list[str], titled("Slack users")] = [],  # noqa: B006  (Prefect's form wants a list)
+    slack_ids: Annotated[list[SlackId], titled("Slack users")] = [],  # noqa: B006  (Prefect's form wants a list)
     dry_run: Annotated[bool, titled("Dry run")] = True,
     confirm: Annotated[str, titled("Name of the workspace")] = "",
 ) -> Summary:

@@ -1,41 +1,18 @@
 """What goes wrong on the way, at a random point of an import, is put right by the next run."""
 
 import asyncio
-import json
 import random
-import subprocess
-import sys
 from collections.abc import Iterator
 
 import pytest
 
 from sandbox.server import Sandbox
-from slack_docebo.errors import IncompleteRead, SyncError
+from slack_docebo.errors import IncompleteRead
 from slack_docebo.storage.plans import PlanState
-from tests.importing import mapped, run_import, settings_for
+from tests.faults import FAULTS, disturbed_import, import_killed_at_call, sides
+from tests.importing import run_import, settings_for
 
 USERS, PAGE = 260, 40
-SLACK = [
-    ("users.list", kind)
-    for kind in (
-        "rate_limited",
-        "error_500",
-        "html_503",
-        "html_200",
-        "ok_false",
-        "dropped",
-        "slow",
-        "carried_out_then_dropped",
-        "token_expired",
-        "repeated_cursor",
-        "empty_page",
-        "shrinking",
-    )
-]
-COMMON = ("rate_limited", "error_500", "html_503", "html_200", "dropped", "slow", "token_expired")
-DOCEBO = [("GET /manage/v1/user", kind) for kind in (*COMMON, "empty_page", "shrinking")]
-WRITES = [("POST /manage/v1/user/batch", kind) for kind in (*COMMON, "carried_out_then_dropped")]
-OPTIONS = {"rate_limited": {"retry_after": 0}, "slow": {"seconds": 1.3}, "ok_false": {"error": "internal_error"}}
 
 
 @pytest.fixture(scope="module")
@@ -54,33 +31,14 @@ async def undisturbed(sandbox, tmp_path_factory) -> tuple:
     return sides(sandbox, url)
 
 
-def sides(sandbox: Sandbox, url: str) -> tuple:
-    """Who has which account with which attributes, and who is mapped to which account, without the chance of ids."""
-    accounts = sandbox.docebo.accounts
-    return (
-        sorted((a.username, a.email, a.firstname, a.lastname, a.active, a.level) for a in accounts),
-        {slack_id: accounts[docebo_id].username for slack_id, docebo_id in mapped(url, "T0SANDBOX").items()},
-    )
-
-
-@pytest.mark.parametrize(("method", "kind"), [*SLACK, *DOCEBO, *WRITES])
+@pytest.mark.parametrize(("method", "kind"), FAULTS)
 async def test_after_a_fault_one_more_run_makes_everything_right(sandbox, undisturbed, sqlite_url, method, kind):
     sandbox.reset()
     settings = settings_for(sandbox.facts(), sqlite_url, slack_page_size=PAGE)
-    if kind == "shrinking":
-        await run_import(settings, dry_run=True)  # the proven read that a short one is measured against
     skip = random.Random(f"{method} {kind}").randrange({"users.list": 6, "GET /manage/v1/user": 1}.get(method, 3))
-    gate = sandbox.slack_gate if method == "users.list" else sandbox.docebo_gate
-    gate.faults.add(method, kind, skip=skip, **OPTIONS.get(kind, {}))
 
-    try:
-        summary = await run_import(settings)
-    except SyncError:
-        pass
-    else:
-        assert (summary.plan.state is not PlanState.APPLIED) or sides(sandbox, sqlite_url) == undisturbed
-    gate.faults.clear()
-    sandbox.slack.token_errors.update(dict.fromkeys(sandbox.slack.token_errors))
+    if await disturbed_import(sandbox, settings, method, kind, skip):
+        assert sides(sandbox, sqlite_url) == undisturbed
     await run_import(settings)
 
     assert sides(sandbox, sqlite_url) == undisturbed
@@ -113,15 +71,3 @@ async def test_after_kill_9_one_more_run_makes_everything_right(sandbox, undistu
 
     assert sides(sandbox, sqlite_url) == undisturbed
     assert sandbox.docebo_gate.counters.violations == []
-
-
-def import_killed_at_call(calls: int, sandbox: Sandbox, url: str) -> None:
-    """Run an import as a process and kill it as soon as it has made so many calls."""
-    command = [sys.executable, "-m", "tests.importing", json.dumps(sandbox.facts()), url]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as run:
-        while (
-            run.poll() is None
-            and sandbox.slack_gate.counters.calls.total() + sandbox.docebo_gate.counters.calls.total() < calls
-        ):
-            pass
-        run.kill()

@@ -71,6 +71,7 @@ def test_a_person_named_by_id_only_is_stored_without_a_profile():
         pytest.param(envelope(event_id="E" * 256), Drop("malformed", "user_profile_changed"), id="endless event id"),
         pytest.param(envelope(user=None), Drop("malformed", "user_profile_changed"), id="nobody"),
         pytest.param(envelope(user={}), Drop("malformed", "user_profile_changed"), id="a user without id"),
+        pytest.param(envelope(user="Ada"), Drop("malformed", "user_profile_changed"), id="a name for an id"),
         pytest.param(envelope(event=[]), Drop("malformed"), id="an event that is no object"),
         pytest.param([], Drop("malformed"), id="no object"),
         pytest.param(None, Drop("malformed"), id="no JSON"),

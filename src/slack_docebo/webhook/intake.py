@@ -132,11 +132,11 @@ def _event(
     subject = event.get("user")
     if isinstance(subject, dict):
         user = source_user(subject)
-        slack_id, updated = _id(user.slack_id), user.updated
+        slack_id, updated = _user_id(user.slack_id), user.updated
         profile = {name: _storable(getattr(user, name)) for name in PROFILE}
         team = user.team
     else:
-        slack_id, updated, profile, team = _id(subject), 0, None, ""
+        slack_id, updated, profile, team = _user_id(subject), 0, None, ""
     if not event_id or not slack_id:
         return Drop("malformed", kind)
     return Event(
@@ -169,6 +169,12 @@ def _id(value: object) -> str:
     """Return an id that can be a key: printable ASCII of sensible length; otherwise ""."""
     text = _text(value)
     return text if len(text) <= LONGEST_ID and text.isascii() and text.isprintable() else ""
+
+
+def _user_id(value: object) -> str:
+    """Return the id of a user; "" for what may be a name or an address, because ids are shown everywhere."""
+    text = _id(value)
+    return text if text.isalnum() and text.isupper() else ""
 
 
 def _known(kind: str) -> str:
