@@ -10,6 +10,7 @@ from slack_docebo.storage.store import Store
 from tests.postgresql import PostgresServer, running_server
 
 
+@pytest.hookimpl(tryfirst=True)  # before the groups are read
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep each file on one of the processes that share the work, and all that need the one Prefect server together."""
     for item in items:

@@ -40,6 +40,7 @@ SECRETS = [
     "planted-apprise-token",
     "xoxb-planted-token-that-is-wrong",
     "xapp-planted-app-token",
+    "planted-prefect-password",
 ]
 PEOPLE = [
     "Zephyrine",  # whose rows Docebo refuses, quoting her
@@ -109,6 +110,9 @@ def installation(prefect_api: str, postgres_url: str, tmp_path: Path) -> Iterato
             "SLACK_SIGNING_SECRET_PREVIOUS": "planted-signing-secret-of-before",
             "SLACK_APP_TOKEN": "xapp-planted-app-token",
             "WEBHOOK_PORT": str(port),
+            "DOCEBO_USERNAME": sandbox.facts()["docebo_username"],
+            "DOCEBO_PASSWORD": sandbox.facts()["docebo_password"],
+            "PREFECT_API_AUTH_STRING": "someone:planted-prefect-password",
             "SMTP_HOST": "127.0.0.1",
             "SMTP_PORT": str(smtp_port),
             "SMTP_USERNAME": USER,
@@ -138,7 +142,8 @@ def test_what_was_planted_is_found_nowhere(installation: Installation, prefect_a
 
     assert_it_all_happened(installation, ended, found)
     facts = installation.sandbox.facts()
-    secrets = [*SECRETS, facts["slack_token"], facts["docebo_client_secret"], "access-1"]
+    planted = ("slack_token", "docebo_client_secret", "docebo_password")
+    secrets = [*SECRETS, *(facts[name] for name in planted), "access-1", "refresh-1"]
     leaks = [
         f"{word} in {where}: {around(text, word)}"
         for where, text in found.items()
