@@ -62,7 +62,7 @@ async def test_a_refused_run_has_its_own_state_and_its_plan_is_let_through_by_id
 async def test_an_error_while_explaining_is_one_line_that_says_what_to_do(sandbox, flows, monkeypatch, caplog):
     monkeypatch.setenv("DOCEBO_CLIENT_SECRET", "wrong")
 
-    state = await flows.explain_user(who="U1", return_state=True)
+    state = await flows.explain_user(who="U024BE7LH", return_state=True)
 
     assert (state.name, "invalid_client" in state.message) == ("Failed", True)
     assert "\n" not in state.message

@@ -32,7 +32,8 @@ FOREIGN = {"cp", "curl", "export", "podman", "prefect"}
 SETTING = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)*_?")
 SETTINGS_TABLES = {"Key", "Variable"}
 SETTINGS = {
-    "PREFECT_LOGGING_HANDLERS_CONSOLE_FORMATTER",  # of Prefect's logging.yml, any entry of which has a variable
+    "PREFECT_LOGGING_HANDLERS_CONSOLE_FORMATTER",  # two of Prefect's logging.yml, each entry of which has a variable
+    "PREFECT_LOGGING_ROOT_LEVEL",
     *(name.upper() for name in Settings.model_fields),
     *(key for key, _, _ in documented_rows()),
     *_get_settings_fields(PrefectSettings),
