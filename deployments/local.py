@@ -85,11 +85,12 @@ def sandbox(*options: str, folder: Path) -> Iterator[dict[str, Any]]:
 def prefect_server(folder: Path, port: int | None = None) -> Iterator[str]:
     """Run a Prefect server with its own database in *folder* and yield the address of its API."""
     port = port or free_port()
-    home = {"PREFECT_HOME": str(folder / "prefect"), **QUIET_PREFECT, **BATCHED_SERVER}
+    api = f"http://127.0.0.1:{port}/api"
+    # Its UI would else look for the API on port 4200.
+    home = {"PREFECT_HOME": str(folder / "prefect"), "PREFECT_UI_API_URL": api, **QUIET_PREFECT, **BATCHED_SERVER}
     command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
     log = folder / "prefect-server.log"
     with process(command, log=log, env=home) as child:
-        api = f"http://127.0.0.1:{port}/api"
         deadline = time.monotonic() + START_SECONDS
         while not _is_healthy(api):
             _still_starting(child, deadline, log)

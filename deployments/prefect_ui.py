@@ -85,7 +85,10 @@ class PrefectUI:
         window = self.page.get_by_role("dialog")
         table = window.locator("textarea")
         row = re.compile(rf'("key":\s*"{key}",\s*"value":\s*)"[^"]*"')
-        await table.fill(row.sub(rf'\1"{value}"', await table.input_value()))
+        changed, times = row.subn(rf'\1"{value}"', await table.input_value())
+        if times != 1:
+            raise ValueError(f"the table has {times} rows {key}")
+        await table.fill(changed)
         await window.get_by_role("button", name="Save").click()
         await window.wait_for(state="hidden")
 

@@ -108,7 +108,8 @@ async def test_a_dry_run_is_started_by_clicking_and_its_report_is_there_to_read(
 
 
 async def test_a_setting_changed_in_the_variables_page_takes_effect_in_the_next_run(deployed, at_work, ui):
-    set_rows(deployed, **{key: default for key, default, _ in documented_rows() if default})
+    whole_table = {key: default for key, default, _ in documented_rows()}
+    set_rows(deployed, **{**whole_table, "PROVISION_SLACK_USER_DATA": "true", "MAP_SLACK_USER_DATA": "true"})
 
     await ui.edit_settings()
     await ui.change_setting("SCOPE_EXCLUDE", "*")

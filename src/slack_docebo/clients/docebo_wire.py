@@ -292,11 +292,12 @@ def _candidates(rows: Sequence[Row], answers: Iterable[Mapping[str, Any]]) -> li
         for attribute in ("username", "email"):
             if value := row.attributes.get(attribute):
                 names.setdefault(_folded(value), set()).add(position)
-    updating = set(range(len(rows))) - creating
+    anyone = set(range(len(rows)))
+    updating = anyone - creating
     candidates = []
     for answer in answers:
         shown = _output(answer)
-        found = creating | updating
+        found = anyone
         if docebo_id := read_id(shown.get("user_id")):
             found = ids.get(docebo_id, creating)  # the id of a new account is news
         if username := read_text(shown.get("username")):

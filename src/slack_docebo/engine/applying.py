@@ -1,5 +1,6 @@
 """Applying a plan: batch by batch, each answer recorded before the next call."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 from slack_docebo.clients.docebo import Row, RowResult
@@ -9,6 +10,7 @@ from slack_docebo.domain.people import Account, Mapping
 from slack_docebo.domain.planning import Kind, Operation, Outcome, Value
 from slack_docebo.errors import ChangeLimitExceeded, OutcomeUnknown, PlanNotApplicable, TooManyRejected
 from slack_docebo.runtime import Runtime
+from slack_docebo.storage.locks import to_completion
 from slack_docebo.storage.mappings import MappingRepository
 from slack_docebo.storage.plans import PlanRepository, PlanState, Result
 
@@ -47,18 +49,24 @@ async def apply_accounts(runtime: Runtime, plan_id: str, progress: Progress) -> 
     breaker = _Breaker(runtime.behaviour.limit_rejections)
     unanswered = 0
     for kind in (Kind.CREATE, Kind.UPDATE, Kind.DEACTIVATE):
-        while batch := _pending(runtime, plan_id, kind):
+        batch = _pending(runtime, plan_id, kind)
+        while batch:
             try:
-                results = await _send(runtime, kind, batch)
+                # The next batch is fetched while Docebo is at work on this one.
+                results, following = await asyncio.gather(
+                    _send(runtime, kind, batch),
+                    to_completion(_pending, runtime, plan_id, kind, batch[-1][0]),
+                )
                 unanswered = 0
             except OutcomeUnknown:
                 unanswered += 1
                 if unanswered >= UNANSWERED:
                     raise
-                results = await _read_again(runtime, batch)
+                results, following = await _read_again(runtime, batch), []
             record(runtime, plan_id, batch, results)
             await progress(len(results))
             breaker.count(results)
+            batch = following or _pending(runtime, plan_id, kind)
 
 
 def apply_mappings(runtime: Runtime, plan_id: str) -> int:
@@ -92,9 +100,9 @@ def record(runtime: Runtime, plan_id: str, batch: Sequence[Numbered], results: S
             )
 
 
-def _pending(runtime: Runtime, plan_id: str, kind: Kind) -> list[Numbered]:
+def _pending(runtime: Runtime, plan_id: str, kind: Kind, after: int = -1) -> list[Numbered]:
     with runtime.store.reading() as connection:
-        return PlanRepository(connection).pending(plan_id, kind, BATCH)
+        return PlanRepository(connection).pending(plan_id, kind, BATCH, after=after)
 
 
 async def _send(runtime: Runtime, kind: Kind, batch: Sequence[Numbered]) -> list[Result]:

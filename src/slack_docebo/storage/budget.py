@@ -53,7 +53,7 @@ class CallBudget:
 
     def _book(self) -> float:
         """Book one call and return 0, or book nothing and return how many seconds to wait."""
-        with self._store.transaction() as connection:
+        with self._store.transaction(durable=False) as connection:
             now = self._clock()
             latest = now + self._window
             # Later than that is only what was booked before the clock was set back: it would wait for the old time.

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Self
 
-from sqlalchemy import select, update
+from sqlalchemy import Connection, select, update
 
 from slack_docebo.errors import AlreadyRunning, OutcomeUnknown, SyncError
 from slack_docebo.storage.locks import held, to_completion
@@ -54,8 +54,9 @@ class BatchGate:
         """Wait for the turn, and keep everybody else out for the block, which makes exactly one call."""
         holder = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
         async with held(self._store.lock(f"batch {self._docebo}"), poll_seconds=self._poll_seconds):
-            await self._sit_out_the_unknown()
-            await to_completion(self._enter, holder)
+            if wait := await to_completion(self._enter_unless_unknown, holder):
+                await self._sleep(wait)
+                await to_completion(self._enter, holder)
             try:
                 yield
             except OutcomeUnknown:
@@ -67,29 +68,32 @@ class BatchGate:
             # Anything else, a cancellation above all, says nothing about the fate of the call.
             await to_completion(self._leave, holder)
 
-    async def _sit_out_the_unknown(self) -> None:
-        busy_since = await to_completion(self._busy_since)
-        if busy_since is not None:
-            # At most the grace period: the clock of another machine may be ahead of ours.
-            remaining = min(busy_since + self._grace - self._clock(), self._grace)
-            if remaining > timedelta():
-                await self._sleep(remaining.total_seconds())
-
-    def _busy_since(self) -> datetime | None:
-        with self._store.reading() as connection:
-            return connection.scalar(select(batch_gate.c.busy_since).where(batch_gate.c.docebo == self._docebo))
+    def _enter_unless_unknown(self, holder: str) -> float:
+        """Enter, unless the fate of the last call is unknown: then return for how many seconds to sit that out."""
+        with self._store.transaction(durable=False) as connection:
+            busy_since = connection.scalar(select(batch_gate.c.busy_since).where(batch_gate.c.docebo == self._docebo))
+            if busy_since is not None:
+                # At most the grace period: the clock of another machine may be ahead of ours.
+                remaining = min(busy_since + self._grace - self._clock(), self._grace)
+                if remaining > timedelta():
+                    return float(remaining.total_seconds())
+            self._write_entry(connection, holder)
+            return 0.0
 
     def _enter(self, holder: str) -> None:
-        with self._store.transaction() as connection:
-            entered = {"holder": holder, "busy_since": self._clock()}
-            connection.execute(
-                insertion(connection, batch_gate)
-                .values(docebo=self._docebo, **entered)
-                .on_conflict_do_update(index_elements=[batch_gate.c.docebo], set_=entered)
-            )
+        with self._store.transaction(durable=False) as connection:
+            self._write_entry(connection, holder)
+
+    def _write_entry(self, connection: Connection, holder: str) -> None:
+        entered = {"holder": holder, "busy_since": self._clock()}
+        connection.execute(
+            insertion(connection, batch_gate)
+            .values(docebo=self._docebo, **entered)
+            .on_conflict_do_update(index_elements=[batch_gate.c.docebo], set_=entered)
+        )
 
     def _leave(self, holder: str) -> None:
-        with self._store.transaction() as connection:
+        with self._store.transaction(durable=False) as connection:
             # Only our own entry: whoever lost the lock with its session must not clear the next holder's.
             connection.execute(
                 update(batch_gate)

@@ -5,15 +5,17 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from collections.abc import Mapping as MappingType
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, bindparam, case, delete, exists, func, or_, select, update
+from sqlalchemy import Connection, Insert, Row, Select, bindparam, case, delete, exists, func, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from slack_docebo.domain.people import Mapping
 from slack_docebo.domain.planning import Kind, Outcome
 from slack_docebo.errors import StorageError
 from slack_docebo.storage.schema import operation, slack_user
-from slack_docebo.storage.statements import CHUNK, among, chunks, insertion
+from slack_docebo.storage.statements import CHUNK, among, chunks, is_postgresql
 
 CONTENT = ("slack_name", "user_id", "fingerprint", "echo")
 READ = [slack_user.c[name] for name in ("slack_id", "slack_team", *CONTENT)]  # what a Mapping says
@@ -181,17 +183,7 @@ class MappingRepository:
             )
 
     def _upsert(self, mappings: Iterable[Mapping], now: datetime) -> None:
-        statement = insertion(self._connection, slack_user)
-        new, old = statement.excluded, slack_user.c
-        statement = statement.on_conflict_do_update(
-            index_elements=[old.slack_team, old.slack_id],
-            set_={
-                **{name: new[name] for name in CONTENT},
-                "mapped_at": case((old.user_id != new.user_id, new.mapped_at), else_=old.mapped_at),
-                "changed_at": new.changed_at,
-            },
-            where=or_(*(old[name] != new[name] for name in CONTENT)),
-        )
+        statement = _upsertion(is_postgresql(self._connection))
         rows = [
             {
                 "slack_team": mapping.slack_team,
@@ -207,6 +199,21 @@ class MappingRepository:
         ]
         for some in chunks(rows):
             self._connection.execute(statement, some)
+
+
+@cache  # it costs more to build than to carry out
+def _upsertion(postgres: bool) -> Insert:
+    statement = (postgresql if postgres else sqlite).insert(slack_user)
+    new, old = statement.excluded, slack_user.c
+    return statement.on_conflict_do_update(
+        index_elements=[old.slack_team, old.slack_id],
+        set_={
+            **{name: new[name] for name in CONTENT},
+            "mapped_at": case((old.user_id != new.user_id, new.mapped_at), else_=old.mapped_at),
+            "changed_at": new.changed_at,
+        },
+        where=or_(*(old[name] != new[name] for name in CONTENT)),
+    )
 
 
 def columns_of(record: MappingRecord) -> dict[str, object]:

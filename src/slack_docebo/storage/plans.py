@@ -21,6 +21,19 @@ from slack_docebo.storage.statements import CHUNK, among, chunks, insert_rows
 CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"  # no i, l, o, u: nothing to misread when typing an id
 ID_LENGTH = 8
 
+# Made once: a statement costs more to build than to carry out.
+RECORD = (
+    update(operations)
+    .where(operations.c.plan_id == bindparam("plan"), operations.c.seq == bindparam("of"))
+    .values(
+        outcome=bindparam("became"),
+        docebo_id=func.coalesce(bindparam("account", type_=operations.c.docebo_id.type), operations.c.docebo_id),
+        error=bindparam("said"),
+        done_at=bindparam("at"),
+        flow_run=bindparam("by"),
+    )
+)
+
 Facts = MappingType[str, object]
 
 
@@ -205,28 +218,18 @@ class PlanRepository:
 
     def record(self, plan_id: str, results: Sequence[Result], *, now: datetime, flow_run: str) -> None:
         """Write down what became of operations; recording the same again is harmless."""
-        statement = (
-            update(operations)
-            .where(operations.c.plan_id == plan_id, operations.c.seq == bindparam("of"))
-            .values(
-                outcome=bindparam("became"),
-                docebo_id=func.coalesce(
-                    bindparam("account", type_=operations.c.docebo_id.type), operations.c.docebo_id
-                ),
-                error=bindparam("said"),
-                done_at=now,
-                flow_run=flow_run,
-            )
-        )
         for some in chunks(results):
             self._connection.execute(
-                statement,
+                RECORD,
                 [
                     {
+                        "plan": plan_id,
                         "of": result.seq,
                         "became": result.outcome.value,
                         "account": result.docebo_id,
                         "said": result.error,
+                        "at": now,
+                        "by": flow_run,
                     }
                     for result in some
                 ],

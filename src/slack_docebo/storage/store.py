@@ -29,6 +29,7 @@ class Store:
     def __init__(self, engine: Engine, *, url: str, path: Path | None) -> None:
         self._engine = engine
         self._readers = engine.execution_options(**(SNAPSHOT if path is None else {"sqlite_begin": "BEGIN"}))
+        self._hasty = engine.execution_options(sqlite_synchronous="NORMAL")
         self._path = path
         self.url = url  # without password: for messages
 
@@ -51,9 +52,15 @@ class Store:
         return store
 
     @contextmanager
-    def transaction(self) -> Iterator[Connection]:
-        """Lend a connection for changes; they are committed together at the end, or not at all."""
-        with translated(self.url), self._engine.begin() as connection:
+    def transaction(self, *, durable: bool = True) -> Iterator[Connection]:
+        """Lend a connection for changes; they are committed together at the end, or not at all.
+
+        What is not *durable* survives the end of any process, but perhaps not a power failure: it costs no wait for
+        the disk.
+        """
+        with translated(self.url), (self._engine if durable else self._hasty).begin() as connection:
+            if not durable and self._path is None:
+                connection.exec_driver_sql("SET LOCAL synchronous_commit TO OFF")
             yield connection
 
     @contextmanager
@@ -124,7 +131,6 @@ def _engine(url: URL, path: Path | None) -> Engine:
 def _prepare(connection: sqlite3.Connection, record: ConnectionPoolEntry) -> None:
     connection.isolation_level = None  # the driver's own, late BEGIN would let a reader see two moments
     connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
-    connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
     record.info["file"] = _identity(connection.execute("PRAGMA database_list").fetchone()[2])
 
@@ -157,4 +163,6 @@ def _begin(connection: Connection) -> None:
     begin = connection.get_execution_options().get("sqlite_begin", "BEGIN IMMEDIATE")
     if begin:
         connection.exec_driver_sql(f"PRAGMA query_only = {int(begin == 'BEGIN')}")
+        synchronous = connection.get_execution_options().get("sqlite_synchronous", "FULL")
+        connection.exec_driver_sql(f"PRAGMA synchronous = {synchronous}")
         connection.exec_driver_sql(begin)
