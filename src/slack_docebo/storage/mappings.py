@@ -203,7 +203,7 @@ class MappingRepository:
 
 @cache  # it costs more to build than to carry out
 def _upsertion(postgres: bool) -> Insert:
-    statement = (postgresql if postgres else sqlite).insert(slack_user)
+    statement = postgresql.insert(slack_user) if postgres else sqlite.insert(slack_user)
     new, old = statement.excluded, slack_user.c
     return statement.on_conflict_do_update(
         index_elements=[old.slack_team, old.slack_id],
