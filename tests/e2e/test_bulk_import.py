@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import httpx
@@ -23,14 +23,15 @@ def sandbox() -> Iterator[Sandbox]:
 
 
 @pytest.fixture
-async def installation(sandbox, prefect_api, tmp_path, monkeypatch) -> Path:
+async def installation(sandbox, prefect_api, tmp_path, monkeypatch) -> AsyncIterator[Path]:
     """The folder of an installation on the sandbox with everything switched on."""
     sandbox.reset()
     monkeypatch.chdir(tmp_path)
     for name, value in connection_settings(sandbox.facts(), tmp_path).items():
         monkeypatch.setenv(name, value)
     await set_table(ON)
-    return tmp_path
+    yield tmp_path
+    await set_table(ON)
 
 
 async def run(**parameters):
