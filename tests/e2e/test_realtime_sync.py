@@ -134,7 +134,6 @@ async def test_the_sweep_serves_what_a_dead_run_left_and_purges_what_is_old(sand
         inbox = InboxRepository(connection)
         inbox.put([done])
         inbox.finish([done.event_id], EventState.APPLIED, old)
-        inbox.clear_wake_up()
         inbox.claim("dead", 10, datetime.now(UTC))
 
     state = await sweep(return_state=True)

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from deployments.local import free_port
-from slack_docebo.storage.inbox import InboxRepository
+from slack_docebo.storage.inbox import EventState, InboxRepository
 from slack_docebo.storage.store import Store
 from slack_docebo.webhook import waker
 from tests.e2e.prefect_http import deployment
@@ -89,7 +89,9 @@ def test_an_event_after_the_end_of_a_run_brings_another(webhook, runs):
     webhook.post(envelope(1))
     eventually(runs.new)
     with webhook.store.transaction() as connection:
-        InboxRepository(connection).clear_wake_up()
+        inbox = InboxRepository(connection)
+        inbox.finish([entry.event.event_id for entry in inbox.list_(10)], EventState.APPLIED, datetime.now(UTC))
+        inbox.claim("run", 10, datetime.now(UTC))  # finds nothing
     runs.set_state("COMPLETED")
 
     webhook.post(envelope(2))

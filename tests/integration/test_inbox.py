@@ -100,7 +100,6 @@ def test_what_failed_waits_until_its_time_with_its_error(inbox):
 def test_what_is_parked_stays_until_it_is_replayed(inbox):
     inbox.put([event(1), event(2)])
     inbox.park(["Ev1", "Ev2"], "no", NOW)
-    inbox.clear_wake_up()
 
     assert inbox.claim("run", 10, NOW + LEASE) == []
     assert inbox.status().parked == 2
@@ -146,7 +145,7 @@ def test_what_was_applied_lately_can_be_looked_at_again(inbox):
     inbox.finish(["Ev1"], EventState.APPLIED, NOW)
     inbox.finish(["Ev2"], EventState.APPLIED, LATER)
     inbox.finish(["Ev3"], EventState.SUPERSEDED, LATER)
-    inbox.clear_wake_up()
+    assert inbox.claim("run", 10, LATER) == []
 
     assert inbox.look_again(since=LATER, now=LATER) == 1
     assert inbox.wake_up_wanted()
@@ -207,9 +206,11 @@ def test_nobody_asks_while_a_run_says_it_is_at_work(inbox):
     assert inbox.may_ask(LATER, patience=PATIENCE)
 
 
-def test_nobody_asks_once_a_run_has_looked(inbox):
+def test_nobody_asks_once_a_run_has_found_nothing_left(inbox):
     inbox.put([event()])
-    inbox.clear_wake_up()
+    inbox.claim("run", 10, NOW)
+    assert inbox.may_ask(NOW, patience=timedelta(0))
+    assert inbox.claim("run", 10, NOW) == []
 
     assert not inbox.may_ask(NOW, patience=PATIENCE)
     inbox.put([event(2)])
@@ -218,7 +219,8 @@ def test_nobody_asks_once_a_run_has_looked(inbox):
 
 def test_an_event_that_was_known_wakes_nobody_up(inbox):
     inbox.put([event()])
-    inbox.clear_wake_up()
+    inbox.finish(["Ev1"], EventState.APPLIED, NOW)
+    inbox.claim("run", 10, NOW)
     inbox.put([event()])
 
     assert not inbox.wake_up_wanted()

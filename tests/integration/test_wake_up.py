@@ -11,12 +11,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from slack_docebo.engine.serving import QUIET, Turn
-from slack_docebo.storage.inbox import Event, EventState, InboxRepository
+from slack_docebo.storage.inbox import OPEN, Event, EventState, InboxRepository
 from slack_docebo.storage.store import Store
 
 PATIENCE = timedelta(seconds=30)
 START = datetime(2026, 3, 1, tzinfo=UTC)
-SWEEP = timedelta(minutes=5)
 
 
 class _Runtime:
@@ -47,10 +46,6 @@ class Run:
         with self.runtime.store.transaction() as connection:
             inbox = InboxRepository(connection)
             match self.stage:
-                case "clearing":
-                    inbox.clear_wake_up()
-                    self.stage = "claiming"
-                    return True
                 case "claiming":
                     self.claimed = inbox.claim(self.runtime.run_id, 3, self.runtime.now())
                     self.stage = "finishing" if self.claimed else "quiet"
@@ -61,16 +56,13 @@ class Run:
                     self.stage = "claiming"
                     return True
                 case "quiet":  # nothing has come for the time it lingers
-                    if inbox.wake_up_wanted():
-                        self.stage = "clearing"
-                    else:
-                        self.stage = "handing back"
+                    self.stage = "claiming" if inbox.wake_up_wanted() else "handing back"
                     return True
         match self.stage:
             case "started":
                 if not self.turn.take():
                     return False
-                self.stage = "clearing"
+                self.stage = "claiming"
             case "handing back":
                 self.turn.hand_back()
                 self.stage = "looking once more"
@@ -96,13 +88,12 @@ class Wakefulness(RuleBasedStateMachine):
         self.put: list[str] = []
         self.numbers = counting(1)
         self.asked_at: datetime | None = None  # for the wake-up that is on
-        self.cleared_and_killed = False
 
     def teardown(self) -> None:
-        """Nothing comes any more: the runs end, and the sweep comes by once. Then everything must be done."""
+        """Nothing comes any more: the runs end, and the webhook looks once more. Then everything must be done."""
         self._finish_runs()
-        self.clock += SWEEP
-        self._start()
+        self.clock += PATIENCE
+        self.webhook_looks()
         self._finish_runs()
         assert self.states() <= {EventState.APPLIED}, "an event was left without a run"
         self.store.close()
@@ -136,9 +127,10 @@ class Wakefulness(RuleBasedStateMachine):
     def run_works(self, data: st.DataObject, steps: int) -> None:
         run = data.draw(st.sampled_from(self.alive))
         for _ in range(steps):
-            if run.stage == "clearing":
+            alive = run.step()
+            if run.stage == "quiet":  # it has found nothing
                 self.asked_at = None
-            if not run.step():
+            if not alive:
                 self.alive.remove(run)
                 break
 
@@ -147,7 +139,6 @@ class Wakefulness(RuleBasedStateMachine):
     def run_is_killed(self, data: st.DataObject) -> None:
         run = data.draw(st.sampled_from(self.alive))
         self.alive.remove(run)
-        self.cleared_and_killed |= run.stage == "claiming"
         run.turn._lock.release()  # what the operating system does; nothing else is tidied up
 
     @rule(seconds=st.sampled_from([1, 10, 40, 1000]))
@@ -169,13 +160,10 @@ class Wakefulness(RuleBasedStateMachine):
         assert sum(run.turn._held for run in self.alive) <= 1
 
     @invariant()
-    def an_event_that_waits_has_a_run_or_a_wake_up(self) -> None:
-        """Unless a run was killed between clearing the wake-up and claiming: the sweep is for that."""
+    def a_run_is_wanted_until_every_event_is_done(self) -> None:
         with self.store.reading() as connection:
             inbox = InboxRepository(connection)
-            waiting, wanted = inbox.list_(1, EventState.WAITING), inbox.wake_up_wanted()
-        about_to_look = any(run.stage in {"claiming", "finishing"} for run in self.alive)
-        assert not waiting or wanted or about_to_look or self.cleared_and_killed
+            assert inbox.wake_up_wanted() or not inbox.list_(1, *OPEN)
 
     def _start(self) -> None:
         self.alive.append(Run(self, next(self.numbers)))

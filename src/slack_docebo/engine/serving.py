@@ -97,7 +97,6 @@ async def _serve_until_quiet(
     while True:
         if look:
             await _let_the_flood_pass(runtime)
-            await to_completion(_clear_wake_up, runtime)
             while await serve_round(runtime, workspace, served):
                 last = time.monotonic()
         now = time.monotonic()
@@ -142,11 +141,6 @@ async def _saying_so(runtime: Runtime) -> AsyncIterator[None]:
         saying.cancel()
         with suppress(asyncio.CancelledError):
             await saying
-
-
-def _clear_wake_up(runtime: Runtime) -> None:
-    with runtime.store.transaction() as connection:
-        InboxRepository(connection).clear_wake_up()
 
 
 def _is_wanted(runtime: Runtime) -> bool:

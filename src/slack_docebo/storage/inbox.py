@@ -1,7 +1,7 @@
 """The inbox: Slack's events, committed before they are acknowledged, and the wake-up for the run that serves them.
 
-The wake-up is one row. `put` sets it in the transaction that stores the event; a run clears it *before* it claims.
-So an event that a claim did not see has left a wake-up behind that nobody has cleared since.
+The wake-up is one row. `put` sets it in the transaction that stores the event, and only a claim that finds nothing
+clears it. So as long as an event that is due is not done, a run is wanted, whoever dies in between.
 """
 
 import enum
@@ -108,7 +108,11 @@ class InboxRepository:
         )
 
     def claim(self, run: str, limit: int, now: datetime, *, lease: timedelta = LEASE) -> list[Entry]:
-        """Take the oldest events that are due, at most *limit*, for *run*; a claim that has lapsed is taken over."""
+        """Take the oldest events that are due, at most *limit*, for *run*; a claim that has lapsed is taken over.
+
+        When there are none, no run is wanted any more.
+        """
+        self._hold_wake_up()
         due = (
             select(event_columns.event_id)
             .where(_is_open(), event_columns.due_at <= now)
@@ -117,6 +121,8 @@ class InboxRepository:
             .with_for_update(skip_locked=True)
         )
         ids = list(self._connection.scalars(due))
+        if not ids:
+            self._set_wake_up(wanted_at=None, asked_at=None)
         entries: list[Entry] = []
         for some in chunks(ids):
             mine = among(self._connection, event_columns.event_id, some)
@@ -235,13 +241,9 @@ class InboxRepository:
         )
 
     def wake_up_wanted(self) -> bool:
-        """Tell whether an event has come since a run last cleared the wake-up."""
+        """Tell whether an event has come since a run last found nothing to claim."""
         query = select(wake_up.c.name).where(wake_up.c.name == WAKE_UP, wake_up.c.wanted_at.is_not(None))
         return self._connection.scalar(query) is not None
-
-    def clear_wake_up(self) -> None:
-        """Note that a run is going to look; it commits this before it claims."""
-        self._set_wake_up(wanted_at=None, asked_at=None)
 
     def may_ask(self, now: datetime, *, patience: timedelta) -> bool:
         """Tell the caller, and nobody else for the time of *patience*, to ask Prefect for a run.
@@ -271,6 +273,10 @@ class InboxRepository:
         self._connection.execute(
             row.on_conflict_do_update(index_elements=[wake_up.c.name], set_={"quiet_until": until})
         )
+
+    def _hold_wake_up(self) -> None:
+        """Let every `put` that has set the wake-up commit, and others wait: what is cleared is what was seen."""
+        self._connection.execute(select(wake_up.c.name).where(wake_up.c.name == WAKE_UP).with_for_update())
 
     def _set_wake_up(self, **values: object) -> None:
         self._connection.execute(update(wake_up).where(wake_up.c.name == WAKE_UP).values(**values))

@@ -67,7 +67,7 @@ class Waker:
             return
         try:
             if await self._prefect.is_about_to_run(REALTIME_SYNC):
-                return  # it will clear the wake-up when it begins; if it never does, the next turn finds it gone
+                return  # it will see to what waits; if it never begins, the next turn finds it gone
             await self._ask(REALTIME_SYNC)
         except OutcomeUnknown:
             raise  # the turn is kept: were the run created, it would be one too many to ask again at once
