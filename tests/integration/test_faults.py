@@ -9,7 +9,7 @@ import pytest
 from sandbox.server import Sandbox
 from slack_docebo.errors import IncompleteRead
 from slack_docebo.storage.plans import PlanState
-from tests.faults import FAULTS, disturbed_import, import_killed_at_call, sides
+from tests.faults import FAULTS, disturbed_import, import_killed_at_call, import_with_room_for, sides
 from tests.importing import run_import, settings_for
 
 USERS, PAGE = 260, 40
@@ -68,6 +68,18 @@ async def test_after_kill_9_one_more_run_makes_everything_right(sandbox, undistu
     await asyncio.to_thread(import_killed_at_call, calls, sandbox, sqlite_url)
     sandbox.slack_gate.latency = sandbox.docebo_gate.latency = 0
     await run_import(settings)
+
+    assert sides(sandbox, sqlite_url) == undisturbed
+    assert sandbox.docebo_gate.counters.violations == []
+
+
+@pytest.mark.parametrize("kilobytes", [100, 250, 300, 400, 500])  # while reading ... while recording
+async def test_after_the_disk_was_full_one_more_run_makes_everything_right(sandbox, undisturbed, sqlite_url, kilobytes):
+    sandbox.reset()
+
+    said = await asyncio.to_thread(import_with_room_for, kilobytes, sandbox, sqlite_url)
+    assert "check the disk and its free space" in said
+    await run_import(settings_for(sandbox.facts(), sqlite_url))
 
     assert sides(sandbox, sqlite_url) == undisturbed
     assert sandbox.docebo_gate.counters.violations == []

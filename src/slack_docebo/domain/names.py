@@ -17,7 +17,8 @@ def clean(text: str) -> str:
     while text != (text := _MARKUP.sub("", text)):
         pass  # "<<b>i>" leaves "<i>" behind
     text = unicodedata.normalize("NFC", text)
-    text = "".join(" " if unicodedata.category(c) in {"Cc", "Zl", "Zp"} else c for c in text)
+    if not text.isprintable():  # nearly all text is, and looking at each character takes its time
+        text = "".join(" " if unicodedata.category(c) in {"Cc", "Zl", "Zp"} else c for c in text)
     return " ".join(text.split())
 
 

@@ -17,6 +17,7 @@ from slack_docebo.storage.plans import PlanRepository, PlanState, Result
 Numbered = tuple[int, Operation]  # an operation with its place in the plan
 Progress = Callable[[int], Awaitable[None]]
 BATCH = 100  # the most rows Docebo is known to take in one call
+UNDER_WAY_SECONDS = 0.02  # in which a call is sent off: a busy thread beside it would hold that up
 UNANSWERED = 3  # calls in a row whose answer was lost, after which a run gives up
 APPLICABLE = frozenset({PlanState.PLANNED, PlanState.REFUSED, PlanState.APPLYING, PlanState.PARTLY_APPLIED})
 
@@ -52,10 +53,8 @@ async def apply_accounts(runtime: Runtime, plan_id: str, progress: Progress) -> 
         batch = _pending(runtime, plan_id, kind)
         while batch:
             try:
-                # The next batch is fetched while Docebo is at work on this one.
                 results, following = await asyncio.gather(
-                    _send(runtime, kind, batch),
-                    to_completion(_pending, runtime, plan_id, kind, batch[-1][0]),
+                    _send(runtime, kind, batch), _pending_meanwhile(runtime, plan_id, kind, batch[-1][0])
                 )
                 unanswered = 0
             except OutcomeUnknown:
@@ -103,6 +102,12 @@ def record(runtime: Runtime, plan_id: str, batch: Sequence[Numbered], results: S
 def _pending(runtime: Runtime, plan_id: str, kind: Kind, after: int = -1) -> list[Numbered]:
     with runtime.store.reading() as connection:
         return PlanRepository(connection).pending(plan_id, kind, BATCH, after=after)
+
+
+async def _pending_meanwhile(runtime: Runtime, plan_id: str, kind: Kind, after: int) -> list[Numbered]:
+    """Fetch the next batch while Docebo is at work on this one."""
+    await asyncio.sleep(UNDER_WAY_SECONDS)
+    return await to_completion(_pending, runtime, plan_id, kind, after)
 
 
 async def _send(runtime: Runtime, kind: Kind, batch: Sequence[Numbered]) -> list[Result]:

@@ -69,7 +69,10 @@ class CallBudget:
 
     def _arrival(self, connection: Connection) -> float:
         """Return the arrival on record, and keep the row for this transaction."""
-        first = insertion(connection, call_budget).values(docebo=self._docebo, arrival=0.0)
-        connection.execute(first.on_conflict_do_nothing())
         query = select(call_budget.c.arrival).where(call_budget.c.docebo == self._docebo).with_for_update()
-        return float(connection.scalars(query).one())
+        arrival: float | None = connection.scalar(query)
+        if arrival is None:
+            first = insertion(connection, call_budget).values(docebo=self._docebo, arrival=0.0)
+            connection.execute(first.on_conflict_do_nothing())
+            arrival = connection.scalars(query).one()
+        return arrival
