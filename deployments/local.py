@@ -33,6 +33,9 @@ BATCHED_SERVER = {
     "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_READ_BATCH_SIZE": "100",
     "PREFECT_SERVER_SERVICES_TRIGGERS_READ_BATCH_SIZE": "100",
 }
+# Prefect keeps in memory until when a run may hold its deployment's limit. Restarted, it would forget that, and a run
+# that had died while it was started would hold the limit for good.
+KEPT_LEASES = {"PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem"}
 LIBRARY_LOGS = {"PREFECT_LOGGING_EXTRA_LOGGERS": "slack_docebo"}  # shown on the run's page
 VENV_FIRST = {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"}  # for `python -m`
 
@@ -86,15 +89,21 @@ def prefect_server(folder: Path, port: int | None = None) -> Iterator[str]:
     """Run a Prefect server with its own database in *folder* and yield the address of its API."""
     port = port or free_port()
     api = f"http://127.0.0.1:{port}/api"
-    # Its UI would else look for the API on port 4200.
-    home = {"PREFECT_HOME": str(folder / "prefect"), "PREFECT_UI_API_URL": api, **QUIET_PREFECT, **BATCHED_SERVER}
-    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+    command, settings = prefect_server_command(folder, port)
     log = folder / "prefect-server.log"
-    with process(command, log=log, env=home) as child:
+    with process(command, log=log, env=settings) as child:
         deadline = time.monotonic() + START_SECONDS
-        while not _is_healthy(api):
+        while not is_healthy(api):
             _still_starting(child, deadline, log)
         yield api
+
+
+def prefect_server_command(folder: Path, port: int) -> tuple[list[str], dict[str, str]]:
+    """Return how to start a Prefect server with its own database in *folder*, and the settings it needs."""
+    # Its UI would else look for the API on port 4200.
+    home = {"PREFECT_HOME": str(folder / "prefect"), "PREFECT_UI_API_URL": f"http://127.0.0.1:{port}/api"}
+    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+    return command, {**home, **QUIET_PREFECT, **BATCHED_SERVER, **KEPT_LEASES}
 
 
 @contextmanager
@@ -127,7 +136,8 @@ def free_port() -> int:
         return port
 
 
-def _is_healthy(api: str) -> bool:
+def is_healthy(api: str) -> bool:
+    """Tell whether a Prefect server answers at *api*."""
     try:
         return httpx.get(f"{api}/health", timeout=2).is_success
     except httpx.TransportError:

@@ -21,7 +21,6 @@ from sandbox.slack.workspace import BOT_TOKEN
 ROOT = Path(__file__).parents[1]
 JSON_RUN_LOGS = {"PREFECT_LOGGING_HANDLERS_CONSOLE_FORMATTER": "json"}
 INTERRUPTED = {130, 143}  # Ctrl-C is how this is meant to end
-SANDBOX_PORTS = {"slack": 4310, "docebo": 4320}
 
 
 @dataclass
@@ -54,22 +53,21 @@ def installation(*, data: Path, prefect_port: int, webhook_port: int) -> Install
     )
 
 
-def with_sandbox(plain: Installation, *, data: Path, users: int) -> Installation:
+def with_sandbox(plain: Installation, *, data: Path, users: int, slack_port: int, docebo_port: int) -> Installation:
     """Return the same beside a Slack workspace of *users* users and a Docebo platform, both recipes switched on."""
     secret = secrets.token_hex(16)
-    slack, docebo = (f"http://127.0.0.1:{SANDBOX_PORTS[name]}" for name in ("slack", "docebo"))
     facts = {
         "slack_token": BOT_TOKEN,
-        "slack_url": f"{slack}/api/",
-        "docebo_url": docebo,
+        "slack_url": f"http://127.0.0.1:{slack_port}/api/",
+        "docebo_url": f"http://127.0.0.1:{docebo_port}",
         "docebo_client_id": CLIENT_ID,
         "docebo_client_secret": CLIENT_SECRET,
     }
     webhook = f"http://127.0.0.1:{plain.environment['WEBHOOK_PORT']}/slack/events"
     options = {
         "users": users,
-        "slack-port": SANDBOX_PORTS["slack"],
-        "docebo-port": SANDBOX_PORTS["docebo"],
+        "slack-port": slack_port,
+        "docebo-port": docebo_port,
         "request-url": webhook,
         "signing-secret": secret,
     }
@@ -87,13 +85,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--users", type=int, default=500, help="users of the sandbox's workspace (500)")
     parser.add_argument("--prefect-port", type=int, default=4200, help="port of Prefect's UI and API (4200)")
     parser.add_argument("--webhook-port", type=int, default=8400, help="port of the webhook (8400)")
+    parser.add_argument("--slack-port", type=int, default=4310, help="port of the sandbox's Slack (4310)")
+    parser.add_argument("--docebo-port", type=int, default=4320, help="port of the sandbox's Docebo (4320)")
     parser.add_argument("--data", type=Path, help="where data are kept (var, or var/sandbox)")
     options = parser.parse_args(arguments)
     data = (options.data or ROOT / "var" / ("sandbox" if options.sandbox else "")).absolute()
     data.mkdir(parents=True, exist_ok=True)
     what = installation(data=data, prefect_port=options.prefect_port, webhook_port=options.webhook_port)
     if options.sandbox:
-        what = with_sandbox(what, data=data, users=options.users)
+        ports = {"slack_port": options.slack_port, "docebo_port": options.docebo_port}
+        what = with_sandbox(what, data=data, users=options.users, **ports)
     print("Starting; the first time takes a minute ...", flush=True)
     os.environ |= what.environment
     os.chdir(ROOT)

@@ -13,6 +13,7 @@ from prefect.states import Completed, Failed, State
 from prefect.variables import Variable
 
 from slack_docebo.domain.planning import Outcome
+from slack_docebo.engine.doctor import Diagnosis
 from slack_docebo.engine.explaining import Explanation
 from slack_docebo.engine.incidents import Trouble
 from slack_docebo.engine.realtime import Served
@@ -29,6 +30,7 @@ logging.getLogger("slack_docebo").setLevel(logging.INFO)
 P = ParamSpec("P")
 S = TypeVar("S")
 T = TypeVar("T")
+Result = Summary | Served | Explanation | Diagnosis
 OWN_STATES: dict[type[SyncError], str] = {
     ChangeLimitExceeded: Trouble.REFUSED,
     NotConfirmed: Trouble.REFUSED,
@@ -67,7 +69,7 @@ async def integration_settings() -> IntegrationSettings:
     return read_rows(rows)
 
 
-def concluded(run: Callable[P, Awaitable[Summary | Served | Explanation]]) -> Callable[P, Awaitable[State[Any]]]:
+def concluded(run: Callable[P, Awaitable[Result]]) -> Callable[P, Awaitable[State[Any]]]:
     """Make a flow's end a state with one line that says what happened, and no traceback for what we know about."""
 
     @wraps(run)
@@ -83,7 +85,7 @@ def concluded(run: Callable[P, Awaitable[Summary | Served | Explanation]]) -> Ca
     return conclude
 
 
-def _trouble(result: Summary | Served | Explanation) -> str | None:
+def _trouble(result: Result) -> str | None:
     """Return the name of the state a run ends in that did its work, but not for everybody."""
     if isinstance(result, Served):
         return Trouble.PARKED if result.parked else None

@@ -3,7 +3,6 @@
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,23 +11,10 @@ import pytest
 
 from deployments.local import QUIET_PREFECT, connection_settings, prefect_server, worker
 from sandbox.server import Sandbox
+from tests.e2e.prefect_http import PatientTransport
 from tests.smtp import MailServer, mail_server
 
 ROOT = Path(__file__).parents[2]
-BUSY_SECONDS = 60.0
-
-
-class PatientTransport(httpx.HTTPTransport):
-    """Asks again while Prefect answers 503: with SQLite it does so for as long as its own services write."""
-
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        deadline = time.monotonic() + BUSY_SECONDS
-        while True:
-            response = super().handle_request(request)
-            if response.status_code != httpx.codes.SERVICE_UNAVAILABLE or time.monotonic() > deadline:
-                return response
-            response.close()
-            time.sleep(0.5)
 
 
 def run_command(*command: str, cwd: Path) -> str:

@@ -10,6 +10,20 @@ from slack_docebo.integration_settings import VARIABLE, table
 
 FINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 PATIENCE = 60.0
+BUSY_SECONDS = 60.0
+
+
+class PatientTransport(httpx.HTTPTransport):
+    """Asks again while Prefect answers 503: with SQLite it does so for as long as its own services write."""
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        deadline = time.monotonic() + BUSY_SECONDS
+        while True:
+            response = super().handle_request(request)
+            if response.status_code != httpx.codes.SERVICE_UNAVAILABLE or time.monotonic() > deadline:
+                return response
+            response.close()
+            time.sleep(0.5)
 
 
 def deployment(http: httpx.Client, name: str) -> dict[str, Any]:
@@ -75,4 +89,12 @@ def logged(http: httpx.Client, run_id: str, words: str) -> str:
             return log
         if time.monotonic() > deadline:
             raise AssertionError(f"{words!r} is not in the log:\n{log}")
+        time.sleep(0.2)
+
+
+def wait_for_worker(http: httpx.Client) -> None:
+    """Wait until Prefect sees a worker at work."""
+    deadline = time.monotonic() + PATIENCE
+    while not http.post("work_pools/slack-docebo/workers/filter", json={}).raise_for_status().json():
+        assert time.monotonic() < deadline, "no worker has come"
         time.sleep(0.2)

@@ -10,6 +10,7 @@ from tests.e2e.prefect_http import deployment, finished, set_rows
 DEPLOYMENTS = [
     "bulk-import/manual",
     "bulk-import/reconcile",
+    "doctor/manual",
     "explain-user/manual",
     "realtime-sync/slack-events",
     "reset-mappings/manual",

@@ -68,7 +68,7 @@ LOUD = {
 }
 RUNS = """
 import asyncio, importlib, json, os, sys
-names = ("bulk_import", "explain_user", "realtime_sync", "reset_mappings")
+names = ("bulk_import", "doctor", "explain_user", "realtime_sync", "reset_mappings")
 flows = {name: getattr(importlib.import_module(f"flows.{name}"), name) for name in names}
 async def main():
     usual = dict(os.environ)
@@ -228,6 +228,7 @@ def runs(here: Installation) -> tuple[list[list[str]], str]:
         ("bulk_import", everybody, {"DOCEBO_CLIENT_SECRET": "planted-client-secret-that-is-wrong"}),
         ("bulk_import", everybody, {"SLACK_BOT_TOKEN": "xoxb-planted-token-that-is-wrong"}),
         ("bulk_import", everybody, {"DATABASE_URL": gone}),
+        ("doctor", {}, {"SLACK_BOT_TOKEN": "xoxb-planted-token-that-is-wrong"}),
         ("reset_mappings", {**everybody, "confirm": "another workspace"}, {}),
         ("reset_mappings", {**everybody, "confirm": here.sandbox.slack.team.name}, {}),
     ]
@@ -312,6 +313,7 @@ def assert_it_all_happened(here: Installation, ended: list[list[str]], found: di
         ("bulk_import", "Failed"),
         ("bulk_import", "Failed"),
         ("bulk_import", "Failed"),
+        ("doctor", "Failed"),
         ("reset_mappings", "Refused"),
         ("reset_mappings", "Completed"),
     ], ended
@@ -322,7 +324,7 @@ def assert_it_all_happened(here: Installation, ended: list[list[str]], found: di
     assert "DEBUG" in found["the runs' output"]
     assert "events are kept" in found["the webhook's log"]
     assert 'slack_docebo_webhook_answers_total{status="401"} 4.0' in found["/metrics"]
-    assert found["mails"].count("Subject: slack-docebo:") == 7
+    assert found["mails"].count("Subject: slack-docebo:") == 8
     assert ids[0] in found["the list of events"]
     reports = "".join(file.read_text() for file in (here.folder / "reports").iterdir())
     assert {word for word in PEOPLE[:5] if word not in reports} == {"Quackenbush"}  # she was renamed before any run

@@ -20,16 +20,14 @@ from slack_docebo.cli import app
 from slack_docebo.integration_settings import documented_rows
 from slack_docebo.settings import Settings
 from slack_docebo.webhook import app as webhook
+from tests.documented import BLOCK, PAGES, ROOT, named, typed
 
-ROOT = Path(__file__).parents[2]
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), ROOT / "sandbox" / "README.md"])
-
-BLOCK = re.compile(r"^( *)```(\w*)\n(.*?)^\1```", re.MULTILINE | re.DOTALL)
 SPAN = re.compile(r"`([^`\n]+)`")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 OURS = ("slack-docebo ", "python -m ", ".venv/bin/python -m ", "make ")
-FOREIGN = {"cp", "curl", "export", "podman", "prefect"}
+FOREIGN = {"cd", "cp", "curl", "export", "git", "podman", "prefect"}
 SETTING = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)*_?")
+TEST = re.compile(r"^(?:async )?def (test_\w+)", re.MULTILINE)
 SETTINGS_TABLES = {"Key", "Variable"}
 SETTINGS = {
     "PREFECT_LOGGING_HANDLERS_CONSOLE_FORMATTER",  # two of Prefect's logging.yml, each entry of which has a variable
@@ -40,10 +38,6 @@ SETTINGS = {
 }
 
 
-def named(page: Path) -> str:
-    return str(page.relative_to(ROOT))
-
-
 def prose(page: Path) -> str:
     """The page without its blocks."""
     return BLOCK.sub("", page.read_text(encoding="utf-8"))
@@ -51,14 +45,6 @@ def prose(page: Path) -> str:
 
 def spans(page: Path) -> list[str]:
     return SPAN.findall(prose(page))
-
-
-def typed() -> Iterator[tuple[str, str]]:
-    """Every command of a console block, with its page."""
-    for page in PAGES:
-        for _, language, block in BLOCK.findall(page.read_text(encoding="utf-8")):
-            lines = block.splitlines() if language == "console" else []
-            yield from ((named(page), line.strip()[2:]) for line in lines if line.strip().startswith("$ "))
 
 
 def mentioned() -> Iterator[tuple[str, str]]:
@@ -212,6 +198,19 @@ def in_tables(page: Path) -> set[str]:
         if wanted:
             found.update(SPAN.findall(cells[0]))
     return found
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_tests_that_are_named_exist(page):
+    there = {name for file in ROOT.glob("tests/**/test_*.py") for name in TEST.findall(file.read_text("utf-8"))}
+
+    assert {span for span in spans(page) if re.fullmatch(r"test_\w+", span)} - there == set()
+
+
+def test_every_row_about_what_goes_wrong_names_its_test():
+    rows = [line for line in prose(ROOT / "docs" / "safety.md").splitlines() if line.startswith("| ")]
+
+    assert [row for row in rows if "`test_" not in row and not row.endswith("| Test |")] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=named)

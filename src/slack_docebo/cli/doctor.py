@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from slack_docebo.cli.output import Json, show_json
-from slack_docebo.engine.doctor import Finding, Level, examine
+from slack_docebo.engine.doctor import Diagnosis, Finding, Level, examine
 
 STYLES = {Level.OK: "green", Level.WARN: "yellow", Level.FAIL: "bold red"}
 
@@ -21,7 +21,7 @@ def doctor(*, json: Json = False) -> None:
     findings = asyncio.run(_examine(show=not json))
     if json:
         show_json([asdict(finding) for finding in findings])
-    sys.exit(any(finding.level is Level.FAIL for finding in findings))
+    sys.exit(bool(Diagnosis(findings).failed))
 
 
 async def _examine(*, show: bool) -> list[Finding]:

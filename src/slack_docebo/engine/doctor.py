@@ -8,7 +8,7 @@ import secrets
 import smtplib
 import ssl
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from enum import StrEnum
@@ -49,6 +49,32 @@ class Finding:
     check: str
     level: Level
     message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """Everything that was found."""
+
+    findings: Sequence[Finding]
+
+    @property
+    def failed(self) -> list[str]:
+        """The checks that found something in the way of a run."""
+        return [finding.check for finding in self.findings if finding.level is Level.FAIL]
+
+    @property
+    def line(self) -> str:
+        """One line for states."""
+        if self.failed:
+            checks = f"{len(self.failed)} of {len(self.findings)} checks"
+            return f"{checks} failed: {', '.join(self.failed)}; the run's table says what to do"
+        warnings = sum(finding.level is Level.WARN for finding in self.findings)
+        return f"nothing is in the way of a run; {warnings} of {len(self.findings)} checks found what is worth knowing"
+
+    def markdown(self) -> str:
+        """A row for each check."""
+        cells = ([found.check, found.level, found.message.replace("|", r"\|")] for found in self.findings)
+        return "\n".join(["| check | | |", "|---|---|---|", *(f"| {' | '.join(row)} |" for row in cells)])
 
 
 def ok(check: str, message: str) -> Finding:
@@ -123,15 +149,14 @@ class _Patient:
     async def deployments(self, check: str) -> Finding:
         query = {"deployments": {"tags": {"all_": [TAG]}}}
         found = (await self._ask_prefect("POST", "deployments/filter", json=query)).raise_for_status().json()
-        names = sorted(str(one.get("name")) for one in found)
         paused = sorted(str(one.get("name")) for one in found if one.get("paused"))
-        if not names:
+        if not found:
             return fail(check, "there are none: run `prefect --no-prompt deploy --all` in the project's folder")
         if (await self._ask_prefect("GET", f"deployments/name/{EVENTS}")).status_code == httpx.codes.NOT_FOUND:
             return fail(check, f"{EVENTS} is missing: run `prefect --no-prompt deploy --all`")
         if paused:
             return warn(check, f"paused: {', '.join(paused)}; resume them in Prefect's UI when that is not meant")
-        return ok(check, f"{len(names)} are there: {', '.join(names)}")
+        return ok(check, f"{len(found)} are there")
 
     async def table(self, check: str) -> Finding:
         answer = await self._ask_prefect("GET", f"variables/name/{VARIABLE}")

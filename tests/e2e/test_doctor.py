@@ -1,0 +1,40 @@
+"""The examination of the installation, started in Prefect."""
+
+import pytest
+
+from tests.e2e.prefect_http import finished, set_rows, start
+
+
+@pytest.fixture
+def examined(deployed, at_work):
+    """A run of the deployment, and the table it leaves."""
+
+    def examine():
+        set_rows(deployed)
+        run = finished(deployed, start(deployed, "doctor/manual"))
+        query = {"artifacts": {"flow_run_id": {"any_": [run["id"]]}}}
+        [artifact] = deployed.post("artifacts/filter", json=query).raise_for_status().json()
+        return run, artifact["data"]
+
+    return examine
+
+
+def test_what_was_found_is_a_table_of_the_run(examined):
+    run, found = examined()
+
+    assert run["state_type"] == "COMPLETED", run["state"]
+    assert "| fail |" not in found
+    assert "worker(s) at work |" in found
+    assert "is a superadmin |" in found
+
+
+def test_a_check_that_fails_makes_the_run_fail_in_one_line_and_the_table_says_what_to_do(examined, company):
+    scopes, company.slack.scopes = company.slack.scopes, frozenset({"users:read"})
+    try:
+        run, found = examined()
+    finally:
+        company.slack.scopes = scopes
+
+    assert (run["state_type"], run["state_name"]) == ("FAILED", "Failed")
+    assert run["state"]["message"] == "1 of 12 checks failed: Slack; the run's table says what to do"
+    assert "| Slack | fail | the token lacks users:read.email: add it to the app and install it again |" in found

@@ -1,0 +1,92 @@
+"""`make up SANDBOX=1` as its user meets it: everything comes up, works together, and is gone after Ctrl-C."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import pytest
+
+from deployments.local import START_SECONDS, free_port
+from tests.e2e.prefect_http import PATIENCE, PatientTransport, finished, start
+
+ROOT = Path(__file__).parents[2]
+STOP_SECONDS = 30.0
+
+
+@pytest.fixture
+def ports() -> dict[str, int]:
+    return {name: free_port() for name in ("prefect", "webhook", "slack", "docebo")}
+
+
+@pytest.fixture
+def up(ports, tmp_path):
+    """What `make up SANDBOX=1` runs, with nothing of this process's own settings, until it says that it is ready."""
+    options = [word for name, port in ports.items() for word in (f"--{name}-port", str(port))]
+    command = [sys.executable, "-m", "deployments.up", "--sandbox", "--users", "60", "--data", str(tmp_path), *options]
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+    log = tmp_path / "up.log"
+    with log.open("wb") as output:
+        # A session of its own, so that it can be interrupted like what runs in a terminal.
+        process = subprocess.Popen(command, cwd=ROOT, env=clean, stdout=output, stderr=output, start_new_session=True)
+    try:
+        eventually(lambda: "Ready." in log.read_text() or process.poll() is not None, START_SECONDS)
+        assert process.poll() is None, log.read_text()
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+        for pid in still_there(tmp_path):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
+def eventually(holds: Callable[[], bool], patience: float = PATIENCE) -> None:
+    deadline = time.monotonic() + patience
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def answers(url: str) -> bool:
+    try:
+        return httpx.get(url).is_success
+    except httpx.TransportError:
+        return False
+
+
+def still_there(data: Path) -> list[int]:
+    """The processes that were told to keep their data in this folder, which are all that were started."""
+    mark, found = str(data).encode(), []
+    for environment in Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):  # not ours, or gone
+            if mark in environment.read_bytes():
+                found.append(int(environment.parent.name))
+    return found
+
+
+def test_all_parts_come_up_work_together_and_end_with_ctrl_c(up, ports, tmp_path):
+    prefect, webhook, slack = (f"http://127.0.0.1:{ports[name]}" for name in ("prefect", "webhook", "slack"))
+    with httpx.Client(base_url=f"{prefect}/api", timeout=30, transport=PatientTransport()) as api:
+        eventually(lambda: answers(f"{webhook}/readyz") and answers(f"{slack}/_sim/events"))
+        webhook_sees = httpx.get(f"{webhook}/readyz").json()
+        verified = httpx.post(f"{slack}/_sim/events/url-verification").json()
+        run = finished(api, start(api, "bulk-import/manual"))
+        workers = api.post("work_pools/slack-docebo/workers/filter", json={}).raise_for_status().json()
+
+    assert (webhook_sees["store"], webhook_sees["prefect"]) == ("up", "up")
+    assert verified == {"status": 200, "verified": True}
+    assert run["state_type"] == "COMPLETED", run["state"]
+    assert "to create" in run["state"]["message"]
+    assert [worker["status"] for worker in workers] == ["ONLINE"]
+    assert still_there(tmp_path)
+
+    os.killpg(up.pid, signal.SIGINT)
+
+    assert up.wait(STOP_SECONDS) == 0, (tmp_path / "up.log").read_text()
+    assert still_there(tmp_path) == []
