@@ -13,7 +13,7 @@ SyncError
 ├── WorkspaceMismatch       not the workspace this Docebo is linked to
 ├── ChangeLimitExceeded     the plan is larger than the limits allow
 ├── TooManyRejected         Docebo refuses row after row: the run was stopped
-├── NotConfirmed            a reset that nobody asked for in so many words
+├── NotConfirmed            a reset, or a plan, that nobody said yes to in so many words
 ├── AlreadyRunning          another run holds this Docebo
 ├── PlanNotApplicable       the saved plan cannot be applied
 ├── StorageError            the database did not do its part
@@ -93,7 +93,7 @@ class TooManyRejected(SyncError):
 
 
 class NotConfirmed(SyncError):
-    """The reset was not confirmed, or not started by a person; nothing was deleted."""
+    """Nobody confirmed what was about to be done, or nobody was there to; nothing was written."""
 
 
 class AlreadyRunning(SyncError):

@@ -54,6 +54,7 @@ async def test_a_dry_run_shows_everything_and_writes_nothing(installation, sandb
     shown = artifacts(prefect_api, state)
     assert "| create | " in shown["markdown"]["data"]
     assert "API calls: 5" in shown["markdown"]["data"]
+    assert "| account without Slack user | " in shown["markdown"]["data"]
     table = json.loads(shown["table"]["data"])
     assert {row["operation"] for row in table} == {"create", "update", "map"}
     assert {row["outcome"] for row in table} == {"planned"}
@@ -81,7 +82,9 @@ def applied_count(message: str, what: str) -> int:
 async def test_the_full_list_is_on_disk_for_its_owner_and_holds_everybody(installation):
     await run()
 
-    [csv_file], [json_file] = installation.glob("reports/*.csv"), installation.glob("reports/*.json")
+    [json_file] = installation.glob("reports/*.json")
+    csv_file, orphans_file = json_file.with_suffix(".csv"), json_file.with_name(f"{json_file.stem}-orphans.csv")
+    assert {*installation.glob("reports/*")} == {json_file, csv_file, orphans_file}
     with csv_file.open(encoding="utf-8", newline="") as lines:
         rows = list(csv.DictReader(lines))
     entries = json.loads(json_file.read_text())
@@ -89,6 +92,7 @@ async def test_the_full_list_is_on_disk_for_its_owner_and_holds_everybody(instal
     assert [row["slack_id"] for row in rows] == [entry["slack_id"] for entry in entries]
     assert csv_file.stat().st_mode & 0o077 == 0
     assert json_file.stat().st_mode & 0o077 == 0
+    assert orphans_file.stat().st_mode & 0o077 == 0
     assert not any(cell.startswith(("=", "+", "-", "@")) for row in rows for cell in row.values())
 
 

@@ -1,15 +1,29 @@
-"""Refusal, letting through and explaining, as runs in Prefect."""
+"""Refusal, letting through, overlap and explaining, as runs in Prefect."""
 
+import asyncio
 import importlib
-from collections.abc import AsyncIterator
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from deployments.local import connection_settings
 from sandbox.server import Sandbox
+from slack_docebo.storage.store import Store
 from tests.e2e.prefect_http import set_table
 from tests.importing import ON
+
+ROOT = Path(__file__).parents[2]
+IMPORT = "import asyncio; from flows.bulk_import import bulk_import; asyncio.run(bulk_import(dry_run=False))"
+SECONDS = 60
+LEAVERS = {**ON, "LEAVERS": "deactivate"}
 
 
 @pytest.fixture
@@ -26,6 +40,25 @@ def flows(prefect_api) -> SimpleNamespace:
     """The flows, imported with Prefect's settings in place and from outside the event loop."""
     names = ("bulk_import", "explain_user")
     return SimpleNamespace(**{name: getattr(importlib.import_module(f"flows.{name}"), name) for name in names})
+
+
+def wait_until_slack_is_read(sandbox: Sandbox) -> None:
+    deadline = time.monotonic() + SECONDS
+    while not sandbox.slack_gate.counters.calls["users.list"]:
+        assert time.monotonic() < deadline, "the import did not come to read Slack's list"
+        time.sleep(0.05)
+
+
+@contextmanager
+def import_at_work(sandbox: Sandbox) -> Iterator[None]:
+    """Keep a real import, in a process of its own, waiting for Slack's list, and kill it at the end."""
+    sandbox.slack_gate.faults.add("users.list", "slow", seconds=10 * SECONDS)
+    with subprocess.Popen([sys.executable, "-c", IMPORT], cwd=ROOT) as process:
+        try:
+            wait_until_slack_is_read(sandbox)
+            yield
+        finally:
+            process.kill()
 
 
 async def artifacts_of(state):
@@ -57,6 +90,63 @@ async def test_a_refused_run_has_its_own_state_and_its_plan_is_let_through_by_id
     assert str(account.user_id) in str(artifact.data)
     assert account.email not in str(artifact.data)
     assert account.firstname not in str(artifact.data)
+
+
+async def test_a_second_run_ends_as_already_running_and_the_place_of_a_dead_one_is_taken(
+    sandbox, flows, postgres_url, monkeypatch
+):
+    monkeypatch.setenv("DATABASE_URL", postgres_url)
+    await set_table(ON)
+    before = len(sandbox.docebo.accounts)
+
+    with import_at_work(sandbox):
+        second = await flows.bulk_import(dry_run=False, return_state=True)
+
+    assert (second.name, second.type.value) == ("AlreadyRunning", "FAILED")
+    assert second.message == (
+        f"Another bulk-import is at work on {sandbox.docebo_url}: wait for its end, then run again"
+    )
+    assert len(sandbox.docebo.accounts) == before
+
+    async with asyncio.timeout(SECONDS):  # PostgreSQL notices a moment later that nobody is there any more
+        while (third := await flows.bulk_import(dry_run=False, return_state=True)).name == "AlreadyRunning":
+            pass
+    assert third.is_completed(), third.message
+    assert len(sandbox.docebo.accounts) > before
+
+
+@pytest.mark.parametrize(
+    ("left", "missing"),
+    [
+        pytest.param(
+            {"NOTIFICATION_MAIL_ID": "", "MAP_SLACK_USER_DATA": "true"}, "PROVISION_SLACK_USER_DATA", id="row"
+        ),
+        pytest.param(None, "no Variable integration_settings", id="table"),
+    ],
+)
+async def test_settings_deleted_while_a_run_is_at_work_stop_the_next_one(sandbox, flows, left, missing):
+    await set_table(LEAVERS)
+    before = len(sandbox.docebo.accounts)
+    with Store.open(os.environ["DATABASE_URL"]) as store:
+        batches = store.lock(f"batch {sandbox.docebo_url}")
+        assert batches.try_acquire()  # the run waits before its first write
+        at_work = asyncio.create_task(flows.bulk_import(dry_run=False, return_state=True))
+        await asyncio.to_thread(wait_until_slack_is_read, sandbox)
+        await set_table(left)
+        batches.release()
+    first = await at_work
+    created = len(sandbox.docebo.accounts)
+    following = await flows.bulk_import(dry_run=False, return_state=True)
+
+    assert first.is_completed(), first.message
+    assert created > before
+    assert (following.name, missing in following.message) == ("Failed", True), following.message
+    assert len(sandbox.docebo.accounts) == created
+
+    await set_table(LEAVERS)
+    for _ in range(2):
+        last = await flows.bulk_import(dry_run=False, return_state=True)
+    assert re.fullmatch(r"plan \w+ \(applied\): \d+ left alone", last.message), last.message
 
 
 async def test_an_error_while_explaining_is_one_line_that_says_what_to_do(sandbox, flows, monkeypatch, caplog):

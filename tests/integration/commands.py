@@ -29,17 +29,22 @@ def environment(facts: Mapping[str, Any], database_url: str, folder: Path, **cha
     }
 
 
-def run(env: Mapping[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+def run(env: Mapping[str, str], *arguments: str, stdin: int = subprocess.DEVNULL) -> subprocess.CompletedProcess[str]:
     """Run one command to its end."""
     return subprocess.run(
-        [*PROGRAM, *arguments],
-        env=env,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-        stdin=subprocess.DEVNULL,
+        [*PROGRAM, *arguments], env=env, capture_output=True, text=True, timeout=60, check=False, stdin=stdin
     )
+
+
+def run_at_terminal(env: Mapping[str, str], *arguments: str, typed: str) -> subprocess.CompletedProcess[str]:
+    """Run one command to its end at a terminal, into which *typed* was typed ahead."""
+    keyboard, terminal = os.openpty()
+    try:
+        os.write(keyboard, typed.encode())
+        return run(env, *arguments, stdin=terminal)
+    finally:
+        os.close(keyboard)
+        os.close(terminal)
 
 
 def start(env: Mapping[str, str], *arguments: str) -> subprocess.Popen[bytes]:

@@ -1,5 +1,7 @@
 """What does not fit together, found over real HTTP on both sides."""
 
+import csv
+from collections import Counter
 from collections.abc import Iterator
 from functools import partial
 
@@ -9,6 +11,7 @@ from sandbox.server import Sandbox
 from slack_docebo.engine.connection import validate
 from slack_docebo.engine.orphans import Orphan, OrphanKind, find_orphans
 from slack_docebo.engine.reading import read_page, read_source, read_target
+from slack_docebo.engine.report import orphan_file
 from slack_docebo.engine.snapshot import SourceSnapshot
 from slack_docebo.errors import IncompleteRead
 from slack_docebo.integration_settings import read_rows, table
@@ -110,3 +113,36 @@ async def test_a_mapped_account_is_nobodys_orphan(fresh, settings, before):
     lonely = {n for kind, _, ids in before if kind is OrphanKind.ACCOUNT for n in ids}
 
     assert not lonely & set(mapping.values())
+
+
+async def test_an_import_reports_the_same_at_no_extra_call(fresh, settings, before):
+    slack_id, docebo_id = a_mapped_member(fresh, settings)
+    fresh.docebo.delete(docebo_id)
+    fresh.slack.deactivate(slack_id)
+    fresh.docebo_gate.reset()
+    expected = await orphans(settings)
+    looking = fresh.docebo_gate.counters.calls.copy()
+    fresh.docebo_gate.reset()
+
+    summary = await run_import(settings, dry_run=True)
+
+    assert fresh.docebo_gate.counters.calls == looking
+    counts = Counter(kind for kind, _, _ in expected)
+    assert counts[OrphanKind.MAPPING_WITHOUT_ACCOUNT] == counts[OrphanKind.MAPPING_WITHOUT_USER] == 1
+    assert all(f"| {kind} | {counts[kind]} |" in summary.markdown() for kind in OrphanKind)
+    file = orphan_file(settings.report_dir, summary.plan.id)
+    assert file.name in summary.markdown()
+    assert file.stat().st_mode & 0o777 == 0o600
+    with file.open(newline="") as lines:
+        listed = {
+            (OrphanKind(row["finding"]), row["slack_id"], tuple(map(int, row["user_id"].split()))): row["why"]
+            for row in csv.DictReader(lines)
+        }
+    assert listed == expected
+
+
+async def test_an_import_that_read_docebo_only_in_part_says_nothing_about_orphans(fresh, settings, before):
+    summary = await run_import(settings, dry_run=True, verify_target=False)
+
+    assert "orphans" not in summary.markdown()
+    assert not orphan_file(settings.report_dir, summary.plan.id).exists()

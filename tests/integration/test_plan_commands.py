@@ -9,7 +9,7 @@ import pytest
 from sandbox.server import Sandbox
 from slack_docebo.errors import TooManyRejected
 from tests.importing import run_import, settings_for
-from tests.integration.commands import environment, run
+from tests.integration.commands import environment, run, run_at_terminal
 
 CREATED = "create"
 
@@ -60,6 +60,38 @@ async def test_an_undo_over_a_limit_exits_3_and_writes_nothing(sandbox, settings
     refused = run(env, "undo", done.plan.id, "--deactivate-created", "--apply")
 
     assert (refused.returncode, "nothing was written" in refused.stderr) == (3, True)
+    assert target(sandbox) == before
+
+
+async def test_a_plan_is_applied_once_somebody_at_the_terminal_has_seen_it_and_said_yes(sandbox, settings, env):
+    planned = await run_import(settings, dry_run=True)
+    before = target(sandbox)
+
+    applied = run_at_terminal(env, "plan", "apply", planned.plan.id, typed="Y\n")
+
+    assert (applied.returncode, planned.line in applied.stderr) == (0, True), applied.stderr
+    assert len(target(sandbox)) > len(before)
+
+
+@pytest.mark.parametrize("typed", ["\n", "n\n", "yesterday\n", "\x04"], ids=["Enter", "n", "another word", "Ctrl-D"])
+async def test_any_other_answer_at_the_terminal_changes_nothing_and_exits_3(sandbox, settings, env, typed):
+    planned = await run_import(settings, dry_run=True)
+    before = target(sandbox)
+
+    refused = run_at_terminal(env, "plan", "apply", planned.plan.id, typed=typed)
+
+    assert (refused.returncode, "was not confirmed" in refused.stderr) == (3, True), refused.stderr
+    assert target(sandbox) == before
+    assert json.loads(run(env, "plan", "show", planned.plan.id, "--json").stdout)["state"] == "planned"
+
+
+async def test_where_nobody_can_be_asked_a_plan_wants_yes_in_so_many_words(sandbox, settings, env):
+    planned = await run_import(settings, dry_run=True)
+    before = target(sandbox)
+
+    refused = run(env, "plan", "apply", planned.plan.id)
+
+    assert (refused.returncode, "add --yes" in refused.stderr) == (2, True)
     assert target(sandbox) == before
 
 

@@ -1,4 +1,3 @@
-import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -196,10 +195,9 @@ def test_old_plans_are_purged_with_their_operations(planned):
         assert [plan.id for plan in PlanRepository(connection).recent(9)] == ["second01"]
 
 
-def test_operations_are_stored_by_the_ten_thousand_within_seconds(store):
-    began = time.monotonic()
+def test_more_operations_than_fit_into_one_statement_are_all_stored_in_their_order(store):
     with store.transaction() as connection:
         PlanRepository(connection).create(PLAN)
-        PlanRepository(connection).add(PLAN.id, 0, [CREATE] * 20_000)
+        PlanRepository(connection).add(PLAN.id, 0, [replace(CREATE, slack_id=f"U{n}") for n in range(20_000)])
 
-    assert time.monotonic() - began < 5  # 0.5 on an idle machine
+    assert [entry.operation.slack_id for entry in entries(store)] == [f"U{n}" for n in range(20_000)]

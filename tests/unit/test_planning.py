@@ -52,11 +52,11 @@ def plan(user, account=None, mapping=None, policy=ON, holder="") -> Operation:
         pytest.param(
             ADA,
             replace(HERS, last_name="King"),
-            replace(MAPPED, fingerprint=""),
+            MAPPED,
             replace(ON, protected=("ada@*",)),
             Kind.LEAVE,
             "protected account, never touched",
-            id="nor is a protected account",
+            id="nor is a protected account, whatever was written to it before",
         ),
         pytest.param(
             ADA,

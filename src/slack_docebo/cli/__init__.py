@@ -16,6 +16,7 @@ from slack_docebo.errors import (
     AlreadyRunning,
     ChangeLimitExceeded,
     ConfigurationError,
+    NotConfirmed,
     PlanNotApplicable,
     SyncError,
     TooManyRejected,
@@ -25,6 +26,7 @@ EXIT_CODES: dict[type[SyncError], int] = {
     ConfigurationError: 2,
     PlanNotApplicable: 2,
     ChangeLimitExceeded: 3,
+    NotConfirmed: 3,
     AlreadyRunning: 4,
     TooManyRejected: 5,
 }
@@ -34,7 +36,7 @@ WRONG_USAGE = 2
 app = App(
     name="slack-docebo",
     help="Keeps Docebo Learn accounts in line with Slack profiles.\n\nExit codes: 0 done, 1 failed, 2 wrong settings or"
-    " usage, 3 refused by a limit, 4 another run is at work, 5 done in part.",
+    " usage, 3 refused by a limit or not confirmed, 4 another run is at work, 5 done in part.",
     version=version("slack-docebo"),
 )
 app.command(doctor)

@@ -9,7 +9,7 @@ from slack_docebo.cli.output import note, show_json
 from slack_docebo.domain.planning import Kind, Outcome
 from slack_docebo.engine.importing import BULK_IMPORT, apply_saved
 from slack_docebo.engine.report import Summary, summary, write_files
-from slack_docebo.errors import ConfigurationError
+from slack_docebo.errors import ConfigurationError, NotConfirmed
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.gate import RunLock
 from slack_docebo.storage.plans import PlanState
@@ -36,14 +36,20 @@ async def apply_plan(runtime: Runtime, plan_id: str) -> Summary:
         return await apply_saved(runtime, plan_id, progress)
 
 
-def confirm(planned: Summary, *, yes: bool) -> bool:
-    """Show what the plan would do and ask; raise ConfigurationError where nobody is there to answer."""
-    if yes:
-        return True
+def confirm(planned: Summary) -> None:
+    """Show what the plan would do and ask; raise NotConfirmed unless the answer is yes.
+
+    Raises ConfigurationError where nobody is there to answer.
+    """
     note(planned.line)
     if not sys.stdin.isatty():
         raise ConfigurationError("nobody is there to confirm: add --yes")
-    return Console(stderr=True).input("Apply it? [y/N] ").strip().lower() in {"y", "yes"}
+    try:
+        answer = Console(stderr=True).input("Apply it? [y/N] ")
+    except EOFError:  # Ctrl-D
+        answer = ""
+    if answer.strip().lower() not in {"y", "yes"}:
+        raise NotConfirmed(f"nothing was written: plan {planned.plan.id} was not confirmed")
 
 
 def as_json(numbers: Summary) -> dict[str, Any]:
@@ -53,6 +59,7 @@ def as_json(numbers: Summary) -> dict[str, Any]:
         "kind": numbers.plan.kind,
         "state": numbers.plan.state,
         "over_limit": numbers.plan.facts.get("over_limit", []),
+        "orphans": numbers.plan.facts.get("orphans"),
         "tally": [
             {"operation": kind, "why": why, "outcome": outcome, "people": people}
             for kind, why, outcome, people in numbers.tally

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markdown import Markdown
 
 from slack_docebo.cli.applying import apply_plan, as_json, conclude, confirm
-from slack_docebo.cli.output import Json, note, show_json, show_rows
+from slack_docebo.cli.output import Json, show_json, show_rows
 from slack_docebo.cli.session import open_session, open_store
 from slack_docebo.domain.planning import Kind, Outcome
 from slack_docebo.engine.comparing import compare
@@ -112,9 +112,8 @@ async def _make(*, json: bool) -> None:
 
 async def _apply(plan_id: str, *, yes: bool, json: bool) -> int:
     async with open_session() as runtime:
-        if not confirm(summary(runtime.store, plan_id), yes=yes):
-            note("Nothing was written.")
-            return 0
+        if not yes:
+            confirm(summary(runtime.store, plan_id))
         return conclude(runtime, await apply_plan(runtime, plan_id), json=json)
 
 

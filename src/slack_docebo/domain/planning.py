@@ -88,8 +88,8 @@ class Planner:
         self.policy = policy
         self.people = 0  # looked after: in scope, or leavers with a mapping
         self.no_echo: list[str] = []  # Slack ids whose account was seen in line, whatever it once read back
+        self.given: dict[int, str] = {}  # Slack id by account
         self._accounts = accounts
-        self._given: dict[int, str] = {}
         self._newcomers: dict[str, str] = {}  # Slack id by address: usernames are unique, and Slack may list one twice
 
     def match(self, user: SourceUser, mapping: Mapping | None) -> Match:
@@ -111,7 +111,7 @@ class Planner:
         if found.account is None:
             return self._plan_newcomer(user, mapping)
         account = found.account
-        owner = self._given.setdefault(account.docebo_id, holder or user.slack_id)
+        owner = self.given.setdefault(account.docebo_id, holder or user.slack_id)
         if owner != user.slack_id:
             return self._operation(user, Kind.LEAVE, f"account {account.docebo_id} belongs to {owner}", account)
         return self._plan_known(user, mapping, account, found.by)
@@ -166,7 +166,8 @@ class Planner:
             known = DEACTIVATED if prior and prior.fingerprint == DEACTIVATED else ""
             return self._plan_mapping(user, mapping, account, by, "in line, and provisioning is off", known)
         if shield := shielded(account, self.policy.protected):
-            return self._plan_mapping(user, mapping, account, by, shield)
+            # The digest stays: a row written for an account that comes under protection by it would be written again.
+            return self._plan_mapping(user, mapping, account, by, shield, prior.fingerprint if prior else "")
         print_, echo = self._fingerprint(user), ""
         returned = prior is not None and prior.fingerprint == DEACTIVATED
         changes, before = self._changes(user, account, returned=returned)

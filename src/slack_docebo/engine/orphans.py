@@ -1,11 +1,12 @@
 """Orphans: accounts and mappings that have lost their other side, and people with more than one account."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
+from collections.abc import Mapping as MappingType
 from dataclasses import dataclass
 from enum import StrEnum
 
 from slack_docebo.domain.matching import Accounts
-from slack_docebo.domain.people import Account, SourceUser
+from slack_docebo.domain.people import Account, Mapping, SourceUser
 from slack_docebo.storage.mappings import MappingRepository
 from slack_docebo.storage.store import Store
 
@@ -29,56 +30,86 @@ class Orphan:
     docebo_ids: tuple[int, ...] = ()
 
 
-def find_orphans(store: Store, team: str, people: Iterable[list[SourceUser]], accounts: Accounts) -> Iterator[Orphan]:
-    """Yield what does not fit together between Slack's users, Docebo's *accounts* and the mappings of *team*.
+class OrphanSearch:
+    """Gathers what does not fit together, page by page, beside whatever else looks at everybody.
 
-    *people* and *accounts* have to be proven complete: this is about who is missing.
+    People and *accounts* have to be proven complete: this is about who is missing. Accounts that somebody else
+    notes in *given* as those of people in Slack are not noted again: with everybody's it would be a large set.
     """
-    claimed: set[int] = set()  # accounts of people who are in Slack
-    left: dict[int, str] = {}  # accounts of people who were deactivated there
-    here: dict[str, bool] = {}  # Slack ids, and whether they are active
+
+    def __init__(self, accounts: Accounts, given: Container[int] = ()) -> None:
+        self._accounts = accounts
+        self._given = given
+        self._claimed: set[int] = set()  # other accounts of people who are in Slack
+        self._left: dict[int, str] = {}  # accounts of people who are not, by whom
+        self._found: list[Orphan] = []
+
+    def look(self, users: Iterable[SourceUser], mappings: MappingType[str, Mapping]) -> None:
+        """Take some of Slack's users, with their mappings by Slack id."""
+        for user in users:
+            mapping = mappings.get(user.slack_id)
+            found = {} if user.bot or user.external else self._accounts_of(user)
+            if mapping and (mapped := self._accounts.get(mapping.docebo_id)):
+                found[mapped.docebo_id] = mapped
+            if user.deactivated or user.forgotten:
+                self._left.update(dict.fromkeys(found, user.slack_id))
+                if mapping:
+                    self._add(OrphanKind.MAPPING_WITHOUT_USER, "deactivated in Slack", mapping)
+            else:
+                self._claimed.update(docebo_id for docebo_id in found if docebo_id not in self._given)
+                if len(found) > 1:
+                    by = "one is mapped, the others bear" if mapping else "they bear"
+                    several = Orphan(
+                        OrphanKind.SEVERAL_ACCOUNTS, f"{by} the e-mail address", user.slack_id, tuple(sorted(found))
+                    )
+                    self._found.append(several)
+            if mapping:
+                self._look_for_account(mapping)
+
+    def look_at_gone(self, mappings: Iterable[Mapping]) -> None:
+        """Take the mappings of those who are not among Slack's users any more."""
+        for mapping in mappings:
+            self._add(OrphanKind.MAPPING_WITHOUT_USER, "gone from Slack", mapping)
+            self._left.setdefault(mapping.docebo_id, mapping.slack_id)
+            self._look_for_account(mapping)
+
+    def found(self) -> Iterator[Orphan]:
+        """Yield every finding, once everybody was looked at."""
+        yield from self._found
+        for account in self._accounts:
+            if account.docebo_id not in self._given and account.docebo_id not in self._claimed:
+                slack_id = self._left.get(account.docebo_id, "")
+                yield Orphan(OrphanKind.ACCOUNT, _why(account, left=bool(slack_id)), slack_id, (account.docebo_id,))
+
+    def _accounts_of(self, user: SourceUser) -> dict[int, Account]:
+        if not user.email:
+            return {}
+        namesake = self._accounts.with_username(user.email)
+        found = [*self._accounts.with_email(user.email), *([namesake] if namesake else [])]
+        return {account.docebo_id: account for account in found}
+
+    def _look_for_account(self, mapping: Mapping) -> None:
+        if self._accounts.get(mapping.docebo_id) is None:
+            self._add(OrphanKind.MAPPING_WITHOUT_ACCOUNT, "the account is gone from Docebo", mapping)
+
+    def _add(self, kind: OrphanKind, why: str, mapping: Mapping) -> None:
+        self._found.append(Orphan(kind, why, mapping.slack_id, (mapping.docebo_id,)))
+
+
+def find_orphans(store: Store, team: str, people: Iterable[list[SourceUser]], accounts: Accounts) -> Iterator[Orphan]:
+    """Return what does not fit together between Slack's users, Docebo's *accounts* and the mappings of *team*."""
+    search, seen = OrphanSearch(accounts), set[str]()
     with store.reading() as connection:
         repository = MappingRepository(connection)
         for page in people:
-            mappings = repository.of(team, [user.slack_id for user in page])
-            for user in page:
-                active = not (user.deactivated or user.forgotten)
-                here[user.slack_id] = active
-                mapping = mappings.get(user.slack_id)
-                found = {} if user.bot or user.external else _accounts_of(user, accounts)
-                if mapping and (mapped := accounts.get(mapping.docebo_id)):
-                    found[mapped.docebo_id] = mapped
-                if not active:
-                    left |= dict.fromkeys(found, user.slack_id)
-                    continue
-                claimed |= found.keys()
-                if len(found) > 1:
-                    by = "one is mapped, the others bear" if mapping else "they bear"
-                    yield Orphan(
-                        OrphanKind.SEVERAL_ACCOUNTS, f"{by} the e-mail address", user.slack_id, tuple(sorted(found))
-                    )
-        for mapping in repository.all(team):
-            if accounts.get(mapping.docebo_id) is None:
-                why = "the account is gone from Docebo"
-                yield Orphan(OrphanKind.MAPPING_WITHOUT_ACCOUNT, why, mapping.slack_id, (mapping.docebo_id,))
-            if not here.get(mapping.slack_id):
-                why = "deactivated in Slack" if mapping.slack_id in here else "gone from Slack"
-                yield Orphan(OrphanKind.MAPPING_WITHOUT_USER, why, mapping.slack_id, (mapping.docebo_id,))
-                left.setdefault(mapping.docebo_id, mapping.slack_id)
-    for account in accounts:
-        if account.docebo_id not in claimed:
-            yield Orphan(OrphanKind.ACCOUNT, _why(account, left), left.get(account.docebo_id, ""), (account.docebo_id,))
+            ids = [user.slack_id for user in page]
+            search.look(page, repository.of(team, ids))
+            seen.update(ids)
+        search.look_at_gone(mapping for mapping in repository.all(team) if mapping.slack_id not in seen)
+    return search.found()
 
 
-def _accounts_of(user: SourceUser, accounts: Accounts) -> dict[int, Account]:
-    if not user.email:
-        return {}
-    namesake = accounts.with_username(user.email)
-    found = [*accounts.with_email(user.email), *([namesake] if namesake else [])]
-    return {account.docebo_id: account for account in found}
-
-
-def _why(account: Account, left: dict[int, str]) -> str:
-    why = "the person has left Slack" if account.docebo_id in left else "nobody in Slack bears its e-mail address"
+def _why(account: Account, *, left: bool) -> str:
+    why = "the person has left Slack" if left else "nobody in Slack bears its e-mail address"
     notes = ["administrator"] * account.administrator + ["inactive"] * (not account.active)
     return f"{why} ({', '.join(notes)})" if notes else why

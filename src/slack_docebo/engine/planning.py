@@ -11,6 +11,8 @@ from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.people import SourceUser
 from slack_docebo.domain.planning import Kind, Operation, Planner
 from slack_docebo.engine.connection import Workspace
+from slack_docebo.engine.orphans import OrphanSearch
+from slack_docebo.engine.report import orphan_file, write_orphans
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.mappings import MappingRepository
 from slack_docebo.storage.plans import Plan, PlanKind, PlanRepository, PlanState, new_plan_id
@@ -30,16 +32,23 @@ async def make_plan(
 
     *trusting* takes the target to be as it was last written, for people whose attributes have not changed since.
     *proven* says that *people* is the whole source: only then is anybody taken to have left who is not in it, and
-    only when the target was read, too.
+    only when the target was read, too. Then it is also noted what does not fit together: in numbers with the plan,
+    one by one in a file.
     """
     plan_id = open_plan(runtime, workspace, kind)
     planner = Planner(runtime.behaviour.policy(workspace.team), accounts)
+    orphans = OrphanSearch(accounts, planner.given) if proven and not trusting else None
+    facts: dict[str, object] = {}
     planned = 0
     for page in people:
-        planned += await asyncio.to_thread(_plan_page, runtime, workspace, planner, plan_id, planned, page, trusting)
-    if proven and not trusting:
-        planned += await asyncio.to_thread(_plan_gone, runtime, workspace, planner, plan_id, planned)
-    close_plan(runtime, plan_id, looked_after=planner.people)
+        planned += await asyncio.to_thread(
+            _plan_page, runtime, workspace, planner, plan_id, planned, page, trusting, orphans
+        )
+    if orphans:
+        planned += await asyncio.to_thread(_plan_gone, runtime, workspace, planner, plan_id, planned, orphans)
+        file = orphan_file(runtime.settings.report_dir, plan_id)
+        facts["orphans"] = await asyncio.to_thread(write_orphans, orphans.found(), file)
+    close_plan(runtime, plan_id, looked_after=planner.people, **facts)
     return plan_id
 
 
@@ -77,7 +86,13 @@ def close_plan(runtime: Runtime, plan_id: str, *, looked_after: int, **facts: ob
 
 
 def plan_people(
-    connection: Connection, team: str, planner: Planner, users: Sequence[SourceUser], *, trusting: bool = False
+    connection: Connection,
+    team: str,
+    planner: Planner,
+    users: Sequence[SourceUser],
+    *,
+    trusting: bool = False,
+    orphans: OrphanSearch | None = None,
 ) -> list[Operation]:
     """Return the operation for each of *users*. Mappings are looked up for them alone: a whole table is large."""
     repository = MappingRepository(connection)
@@ -94,6 +109,8 @@ def plan_people(
             holder = holders.get(match.account.docebo_id, "") if match.account else ""
             operation = planner.plan(user, mapping, match, holder)
         operations.append(operation)
+    if orphans:
+        orphans.look(users, mappings)
     return operations
 
 
@@ -105,10 +122,11 @@ def _plan_page(
     first: int,
     users: Sequence[SourceUser],
     trusting: bool,
+    orphans: OrphanSearch | None,
 ) -> int:
     """Plan and store one page."""
     with runtime.store.transaction() as connection:
-        operations = plan_people(connection, workspace.team, planner, users, trusting=trusting)
+        operations = plan_people(connection, workspace.team, planner, users, trusting=trusting, orphans=orphans)
         PlanRepository(connection).add(plan_id, first, operations)
         # An observation like the proven read, kept even by a dry run.
         MappingRepository(connection).forget_echoes(workspace.team, planner.no_echo)
@@ -116,9 +134,12 @@ def _plan_page(
     return len(operations)
 
 
-def _plan_gone(runtime: Runtime, workspace: Workspace, planner: Planner, plan_id: str, first: int) -> int:
+def _plan_gone(
+    runtime: Runtime, workspace: Workspace, planner: Planner, plan_id: str, first: int, orphans: OrphanSearch
+) -> int:
     """Plan for the mappings whose Slack user was not in the list."""
     with runtime.store.transaction() as connection:
         gone = list(MappingRepository(connection).absent_from(plan_id, workspace.team))
         PlanRepository(connection).add(plan_id, first, [planner.plan_gone(mapping) for mapping in gone])
+    orphans.look_at_gone(gone)
     return len(gone)

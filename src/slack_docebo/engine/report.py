@@ -3,11 +3,16 @@
 import csv
 import json
 import os
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
 from slack_docebo.domain.planning import Kind, Outcome
+from slack_docebo.engine.orphans import Orphan, OrphanKind
 from slack_docebo.errors import StorageError
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.inbox import InboxRepository
@@ -15,6 +20,8 @@ from slack_docebo.storage.plans import Entry, Plan, PlanKind, PlanRepository, Pl
 from slack_docebo.storage.store import Store
 
 TABLE_ROWS = 500  # what a page of Prefect's UI can be asked to show
+_FORMULA = re.compile(r"[\t\r]|\s*[=+@-]")
+_TO_JSON = json.JSONEncoder(ensure_ascii=False).encode
 COLUMNS = ("slack_id", "slack_name", "docebo_id", "operation", "outcome", "reason", "changes", "before", "error")
 DONE = {
     Kind.CREATE: "created",
@@ -86,6 +93,11 @@ class Summary:
             lines += ["", f"**Over the limit:** {'; '.join(over)}"]
         if seconds := self.plan.facts.get("seconds"):
             lines.append(f"Took {seconds} s.")
+        orphans = self.plan.facts.get("orphans")
+        if isinstance(orphans, dict):
+            lines += ["", "| orphans when the plan was made | how many |", "|---|--:|"]
+            lines += [f"| {kind} | {orphans.get(kind, 0)} |" for kind in OrphanKind]
+            lines += ["", f"Each of them, by id: `{orphan_file(Path(), self.plan.id)}` below `REPORT_DIR`."]
         return "\n".join(lines)
 
     def _reasons(self) -> list[tuple[Kind, str, int]]:
@@ -148,25 +160,39 @@ def table(store: Store, plan_id: str) -> list[dict[str, str | int | None]]:
 def write_files(store: Store, plan_id: str, folder: Path) -> tuple[Path, Path]:
     """Write everybody's operation and outcome as CSV and as JSON, readable by their owner only; return the paths."""
     table_file, list_file = folder / f"{plan_id}.csv", folder / f"{plan_id}.json"
-    try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with (
-            store.reading() as connection,
-            _open_private(table_file) as csv_out,
-            _open_private(list_file) as json_out,
-        ):
-            writer = csv.writer(csv_out)
-            writer.writerow(COLUMNS)
-            opening = "["
-            for entry in PlanRepository(connection).rows(plan_id):
-                record = _record(entry)
-                json_out.write(f"{opening}\n{json.dumps(record, ensure_ascii=False)}")
-                writer.writerow([_cell(record[column]) for column in COLUMNS])
-                opening = ","
-            json_out.write("\n]\n" if opening == "," else "[]\n")
-    except OSError as error:
-        raise StorageError(f"the report cannot be written to {folder}: {error.strerror}; set REPORT_DIR") from None
+    with (
+        _reports_in(folder),
+        store.reading() as connection,
+        _open_private(table_file) as csv_out,
+        _open_private(list_file) as json_out,
+    ):
+        writer = csv.writer(csv_out)
+        writer.writerow(COLUMNS)
+        opening = "["
+        for entry in PlanRepository(connection).rows(plan_id):
+            record = _record(entry)
+            json_out.write(f"{opening}\n{_TO_JSON(record)}")
+            writer.writerow([_cell(record[column]) for column in COLUMNS])
+            opening = ","
+        json_out.write("\n]\n" if opening == "," else "[]\n")
     return table_file, list_file
+
+
+def orphan_file(folder: Path, plan_id: str) -> Path:
+    """Return where the orphans are listed that were found when the plan was made."""
+    return folder / f"{plan_id}-orphans.csv"
+
+
+def write_orphans(orphans: Iterable[Orphan], file: Path) -> dict[str, int]:
+    """Write *orphans* as CSV, readable by its owner only; return how many there are of each kind."""
+    found = Counter[str]()
+    with _reports_in(file.parent), _open_private(file) as out:
+        writer = csv.writer(out)
+        writer.writerow(("finding", "slack_id", "user_id", "why"))
+        for orphan in orphans:
+            writer.writerow((orphan.kind, orphan.slack_id, " ".join(map(str, orphan.docebo_ids)), orphan.why))
+            found[orphan.kind] += 1
+    return found
 
 
 def _record(entry: Entry) -> dict[str, object]:
@@ -190,9 +216,17 @@ def _cell(value: object) -> object:
     https://owasp.org/www-community/attacks/CSV_Injection: a quote in front of what begins like one.
     """
     text = "; ".join(f"{name}={item}" for name, item in value.items()) if isinstance(value, dict) else value
-    if isinstance(text, str) and (text.lstrip()[:1] in {"=", "+", "-", "@"} or text[:1] in {"\t", "\r"}):
-        return f"'{text}"
-    return text
+    return f"'{text}" if isinstance(text, str) and _FORMULA.match(text) else text
+
+
+@contextmanager
+def _reports_in(folder: Path) -> Iterator[None]:
+    """Make the folder where it is missing; what goes wrong with its files is told as a StorageError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        yield
+    except OSError as error:
+        raise StorageError(f"the report cannot be written to {folder}: {error.strerror}; set REPORT_DIR") from None
 
 
 def _open_private(path: Path) -> TextIO:
