@@ -42,14 +42,17 @@ async def bulk_import(
             await recheck_plan(runtime, workspace, plan_id, await retrieve_accounts(runtime))
         elif not plan_id:
             with SourceSnapshot() as people:
+
+                async def compare() -> str:
+                    """Plan page by page, while the later pages of Slack are still being read."""
+                    if verify_target:
+                        accounts = await retrieve_accounts(runtime)
+                    else:
+                        accounts = await retrieve_changed_accounts(runtime, workspace, people)
+                    return await plan_changes(runtime, workspace, people, accounts, trusting=not verify_target)
+
                 reading = retrieve_all_user_details(runtime, workspace, people)
-                if verify_target:
-                    accounts, _ = await side_by_side(retrieve_accounts(runtime), reading)
-                else:
-                    await reading
-                    accounts = await retrieve_changed_accounts(runtime, workspace, people)
-                plan_id = await plan_changes(runtime, workspace, people, accounts, trusting=not verify_target)
-                del accounts  # the largest thing a run holds; writing does not need it
+                _, plan_id = await side_by_side(reading, compare())
         try:
             if not dry_run:
                 await process_user_details(runtime, plan_id)

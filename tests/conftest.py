@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis  # noqa: F401  (its plugin would else import it last, when CPython 3.11's parser may be out of step)
 import pytest
 
 from slack_docebo.storage.store import Store

@@ -4,11 +4,12 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from slack_docebo.domain.people import SourceUser
 from slack_docebo.engine.applying import apply_accounts, apply_mappings, begin
 from slack_docebo.engine.connection import validate
 from slack_docebo.engine.planning import make_plan
@@ -75,6 +76,12 @@ async def carry_out(runtime: Runtime, plan_id: str) -> None:
     begin(runtime, plan_id)
     await apply_accounts(runtime, plan_id, unseen)
     apply_mappings(runtime, plan_id)
+
+
+async def paged(*pages: list[SourceUser]) -> AsyncIterator[list[SourceUser]]:
+    """Yield *pages* like a source that is being read."""
+    for page in pages:
+        yield page
 
 
 def mapped(database_url: str, team: str) -> dict[str, int]:

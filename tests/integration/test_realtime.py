@@ -14,6 +14,7 @@ from slack_docebo.errors import AccessDenied
 from slack_docebo.storage.inbox import EventState, InboxRepository
 from slack_docebo.storage.plans import PlanKind, PlanState
 from slack_docebo.storage.reads import ProvenRead, ReadRepository
+from tests.importing import paged
 from tests.integration.realtime_world import World, replaced, world
 
 USERS = 50
@@ -213,7 +214,7 @@ async def test_an_import_that_writes_what_it_read_before_the_event_is_put_right(
     earlier = await runtime.slack.user(slack_id)
     accounts = await read_target(runtime)
     plan_id = await make_plan(
-        runtime, settled.workspace, [[earlier]], accounts, kind=PlanKind.BULK_IMPORT, proven=False
+        runtime, settled.workspace, paged([earlier]), accounts, kind=PlanKind.BULK_IMPORT, proven=False
     )
     settled.sandbox.slack.change(slack_id, {"profile": {"last_name": "Later"}})
     settled.put(settled.event(slack_id))

@@ -29,7 +29,7 @@ from slack_docebo.settings import Settings
 from slack_docebo.storage.mappings import MappingRepository
 from slack_docebo.storage.plans import PlanKind, PlanRepository, PlanState
 from slack_docebo.storage.store import Store
-from tests.importing import ON
+from tests.importing import ON, paged
 
 TEAM = "T1"
 WORKSPACE = Workspace(TEAM, "Acme")
@@ -202,7 +202,7 @@ class Run:
         return dict(self.target.accounts), rows
 
     async def plan(self, runtime: Runtime) -> str:
-        pages = [self.world.source[:3], self.world.source[3:]]
+        pages = paged(self.world.source[:3], self.world.source[3:])
         return await make_plan(runtime, WORKSPACE, pages, self.target.read(), kind=PlanKind.BULK_IMPORT)
 
     async def apply(self, runtime: Runtime, plan_id: str) -> Summary:

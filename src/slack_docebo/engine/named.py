@@ -1,6 +1,6 @@
 """Named people: synchronised because somebody asked for exactly them."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 
 from slack_docebo.domain.people import SourceUser
 from slack_docebo.engine.connection import Workspace
@@ -38,4 +38,8 @@ async def plan_named(runtime: Runtime, workspace: Workspace, people: Sequence[So
     with runtime.store.reading() as connection:
         mappings = MappingRepository(connection).of(workspace.team, [user.slack_id for user in people])
     accounts = await look_up(runtime, [(user, mappings.get(user.slack_id)) for user in people])
-    return await make_plan(runtime, workspace, [list(people)], accounts, kind=PlanKind.REALTIME_SYNC, proven=False)
+    return await make_plan(runtime, workspace, _at_once(people), accounts, kind=PlanKind.REALTIME_SYNC, proven=False)
+
+
+async def _at_once(people: Sequence[SourceUser]) -> AsyncIterator[list[SourceUser]]:
+    yield list(people)

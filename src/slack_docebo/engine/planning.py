@@ -1,8 +1,7 @@
 """Making a plan: the rules applied to everybody who was read, kept in the store before anything is written."""
 
-import asyncio
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterable, Sequence
 
 from sqlalchemy import Connection
 
@@ -13,7 +12,9 @@ from slack_docebo.domain.planning import Kind, Operation, Planner
 from slack_docebo.engine.connection import Workspace
 from slack_docebo.engine.orphans import OrphanSearch
 from slack_docebo.engine.report import orphan_file, write_orphans
+from slack_docebo.engine.snapshot import Restarted
 from slack_docebo.runtime import Runtime
+from slack_docebo.storage.locks import to_completion
 from slack_docebo.storage.mappings import MappingRepository
 from slack_docebo.storage.plans import Plan, PlanKind, PlanRepository, PlanState, new_plan_id
 
@@ -21,7 +22,7 @@ from slack_docebo.storage.plans import Plan, PlanKind, PlanRepository, PlanState
 async def make_plan(
     runtime: Runtime,
     workspace: Workspace,
-    people: Iterable[list[SourceUser]],
+    people: AsyncIterable[list[SourceUser]],
     accounts: Accounts,
     *,
     kind: PlanKind,
@@ -29,6 +30,8 @@ async def make_plan(
     proven: bool = True,
 ) -> str:
     """Plan for everybody in *people*, page by page, hold the whole against the limits, and return the plan's id.
+
+    The pages may still be coming: the plan is whole, and can be applied, when they have ended.
 
     *trusting* takes the target to be as it was last written, for people whose attributes have not changed since.
     *proven* says that *people* is the whole source: only then is anybody taken to have left who is not in it, and
@@ -40,14 +43,17 @@ async def make_plan(
     orphans = OrphanSearch(accounts, planner.given) if proven and not trusting else None
     facts: dict[str, object] = {}
     planned = 0
-    for page in people:
-        planned += await asyncio.to_thread(
-            _plan_page, runtime, workspace, planner, plan_id, planned, page, trusting, orphans
-        )
+    try:
+        async for page in people:
+            planned += await to_completion(
+                _plan_page, runtime, workspace, planner, plan_id, planned, page, trusting, orphans
+            )
+    except Restarted:  # what was planned so far stays unfinished: nobody can apply it
+        return await make_plan(runtime, workspace, people, accounts, kind=kind, trusting=trusting, proven=proven)
     if orphans:
-        planned += await asyncio.to_thread(_plan_gone, runtime, workspace, planner, plan_id, planned, orphans)
+        planned += await to_completion(_plan_gone, runtime, workspace, planner, plan_id, planned, orphans)
         file = orphan_file(runtime.settings.report_dir, plan_id)
-        facts["orphans"] = await asyncio.to_thread(write_orphans, orphans.found(), file)
+        facts["orphans"] = await to_completion(write_orphans, orphans.found(), file)
     close_plan(runtime, plan_id, looked_after=planner.people, **facts)
     return plan_id
 

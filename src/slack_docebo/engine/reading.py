@@ -1,13 +1,13 @@
 """Reading both sides: Slack's users with proof, Docebo's accounts in full or only a few of them."""
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
 
 from slack_docebo.clients.slack import StaleCursor
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.people import Mapping, SourceUser
 from slack_docebo.domain.planning import Planner
 from slack_docebo.engine.connection import Workspace
-from slack_docebo.engine.snapshot import SourceSnapshot
+from slack_docebo.engine.snapshot import Restarted, SourceSnapshot
 from slack_docebo.errors import IncompleteRead
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.mappings import MappingRepository
@@ -33,12 +33,12 @@ async def read_source(runtime: Runtime, workspace: Workspace, people: SourceSnap
     Raises IncompleteRead otherwise: then nothing may be concluded from who is missing.
     """
     for _ in range(RESTARTS + 1):
-        people.restart()
         try:
             cursor = await read(people, "")
             while cursor:
                 cursor = await read(people, cursor)
         except StaleCursor:
+            people.restart()
             continue
         break
     else:
@@ -63,19 +63,21 @@ async def read_target(runtime: Runtime) -> Accounts:
     return accounts
 
 
-async def read_changed(runtime: Runtime, workspace: Workspace, people: Iterable[list[SourceUser]]) -> Accounts:
+async def read_changed(runtime: Runtime, workspace: Workspace, people: AsyncIterable[list[SourceUser]]) -> Accounts:
     """Return the accounts of those whose attributes are not what was last written; none if there are none.
 
     Few are looked up one by one; where that would take more calls than the listing, everybody is listed.
     """
     planner = Planner(runtime.behaviour.policy(workspace.team), Accounts())
     changed: list[tuple[SourceUser, Mapping | None]] = []
-    with runtime.store.reading() as connection:
-        mappings = MappingRepository(connection)
-        for page in people:
-            known = mappings.of(workspace.team, [user.slack_id for user in page])
+    try:
+        async for page in people:
+            with runtime.store.reading() as connection:
+                known = MappingRepository(connection).of(workspace.team, [user.slack_id for user in page])
             pairs = ((user, known.get(user.slack_id)) for user in page)
             changed += [pair for pair in pairs if planner.plan_trusting(*pair) is None]
+    except Restarted:
+        return await read_changed(runtime, workspace, people)
     return await (look_up(runtime, changed) if are_few(runtime, len(changed)) else read_target(runtime))
 
 

@@ -1,8 +1,9 @@
 """The source as it was read: every page of Slack's user list, and the proof that none is missing."""
 
+import asyncio
 import marshal
 import tempfile
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import fields
 from operator import attrgetter
 from typing import Self
@@ -15,6 +16,10 @@ _VALUES = attrgetter(*(field.name for field in fields(SourceUser)))
 MAX_PAGES = 20_000  # a chain this long is a loop: a million users are 1,000 to 10,000 pages
 
 
+class Restarted(Exception):
+    """What was followed so far counts for nothing: the listing has begun again."""
+
+
 class SourceSnapshot:
     """Slack's users, page by page and nobody twice, in an anonymous temporary file.
 
@@ -24,6 +29,7 @@ class SourceSnapshot:
 
     def __init__(self) -> None:
         self._file = tempfile.TemporaryFile()  # noqa: SIM115  (closed by __exit__)
+        self._changed = asyncio.Event()
         self.restart()
 
     def __enter__(self) -> Self:
@@ -40,8 +46,10 @@ class SourceSnapshot:
         self._cursors: set[str] = set()
         self._seen: set[str] = set()
         self._ended = False
+        self._proven = False
         self.people = 0
         self.with_email = 0
+        self._changed.set()
 
     def add(self, page: UserPage) -> None:
         """Take the next page; raise IncompleteRead where the chain shows that it will not end properly."""
@@ -59,6 +67,7 @@ class SourceSnapshot:
         elif len(self._offsets) >= MAX_PAGES:
             raise IncompleteRead(f"Slack's user list did not end within {MAX_PAGES} pages")
         self._cursors.add(page.next_cursor)
+        self._changed.set()
 
     def prove(self, *, last_count: int | None, may_shrink_percent: int) -> None:
         """Raise IncompleteRead unless everybody was read, as far as that can be known.
@@ -76,6 +85,8 @@ class SourceSnapshot:
                 f"Slack listed {self.people} users, the last complete read had {last_count}: more than"
                 f" {may_shrink_percent}% are missing. If that is right, raise SOURCE_MAY_SHRINK for one run"
             )
+        self._proven = True
+        self._changed.set()
 
     @property
     def pages(self) -> int:
@@ -83,6 +94,25 @@ class SourceSnapshot:
 
     def __iter__(self) -> Iterator[list[SourceUser]]:
         """Yield the users page by page, in the order read."""
-        for offset in self._offsets:
-            self._file.seek(offset)
-            yield [SourceUser(*values) for values in marshal.load(self._file)]  # noqa: S302  (written above)
+        for page in range(self.pages):
+            yield self._page(page)
+
+    async def __aiter__(self) -> AsyncIterator[list[SourceUser]]:
+        """Yield them while they are being read, to one who follows; the end comes with the proof that they are all.
+
+        Raises Restarted where the listing begins again.
+        """
+        offsets, page = self._offsets, 0
+        while not (self._proven and page == self.pages):
+            self._changed.clear()
+            if page < self.pages:
+                yield self._page(page)
+                page += 1
+            else:
+                await self._changed.wait()
+            if offsets is not self._offsets:
+                raise Restarted
+
+    def _page(self, page: int) -> list[SourceUser]:
+        self._file.seek(self._offsets[page])
+        return [SourceUser(*values) for values in marshal.load(self._file)]  # noqa: S302  (written above)

@@ -1,0 +1,70 @@
+"""A snapshot is followed while it is being read."""
+
+import asyncio
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from slack_docebo.clients.slack import UserPage
+from slack_docebo.domain.people import SourceUser
+from slack_docebo.engine.snapshot import Restarted, SourceSnapshot
+
+TEAM = "T1"
+
+
+def page(*numbers: int, last: bool = False) -> UserPage:
+    users = [SourceUser(f"U{number}", TEAM, email=f"u{number}@example.com") for number in numbers]
+    return UserPage(users, "" if last else f"after {numbers}")
+
+
+async def followed(people: SourceSnapshot) -> list[list[str]]:
+    return [[user.slack_id for user in users] async for users in people]
+
+
+async def others_have_worked() -> None:
+    for _ in range(3):
+        await asyncio.sleep(0)
+
+
+@given(st.lists(st.integers(1, 3), min_size=1, max_size=6), st.integers(0, 6), st.data())
+async def test_who_follows_sees_every_page_once_whenever_they_begin(sizes, begin_after, data):
+    numbers = iter(range(100))
+    pages = [[next(numbers) for _ in range(size)] for size in sizes]
+    with SourceSnapshot() as people:
+        following = None
+        for place, some in enumerate(pages):
+            if place == begin_after:
+                following = asyncio.create_task(followed(people))
+            if data.draw(st.booleans()):
+                await others_have_worked()
+            people.add(page(*some, last=some is pages[-1]))
+        following = following or asyncio.create_task(followed(people))
+        people.prove(last_count=None, may_shrink_percent=0)
+
+        assert await following == [[f"U{number}" for number in some] for some in pages]
+
+
+async def test_the_end_waits_for_the_proof():
+    with SourceSnapshot() as people:
+        people.add(page(1, last=True))
+        following = asyncio.create_task(followed(people))
+        await others_have_worked()
+        assert not following.done()
+        people.prove(last_count=None, may_shrink_percent=0)
+
+        assert await following == [["U1"]]
+
+
+async def test_who_follows_is_told_that_the_listing_begins_again():
+    with SourceSnapshot() as people:
+        people.add(page(1))
+        following = asyncio.create_task(followed(people))
+        await others_have_worked()
+        people.restart()
+        people.add(page(2, last=True))
+        people.prove(last_count=None, may_shrink_percent=0)
+
+        with pytest.raises(Restarted):
+            await following
+        assert await followed(people) == [["U2"]]
