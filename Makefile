@@ -24,8 +24,7 @@ up: setup        ## Prefect server, worker and webhook on this machine (SANDBOX=
 	@$(BIN)/python -m deployments.up $(if $(SANDBOX),--sandbox --users $(USERS)) $(UP)
 
 test: check      ## Format, lint, types, import rules, and the whole test suite
-	@scripts/install-postgresql
-	@scripts/install-chromium
+	@scripts/install-programs
 	$(BIN)/pytest --numprocesses 2 --dist loadgroup
 
 check: setup     ## Format, lint, types and import rules only

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from playwright.async_api import Page, async_playwright
 
-CHROMIUM = "/usr/bin/chromium"  # Debian's; scripts/install-chromium
+CHROMIUM = "/usr/bin/chromium"  # Debian's; scripts/install-programs
 OPTIONS = [
     "--no-sandbox",  # Chromium refuses to start as root with it, and the only pages it sees are ours
     "--disable-gpu",

@@ -105,7 +105,7 @@ def _programs() -> Path:
     on_path = shutil.which("initdb")
     found = [Path(on_path)] if on_path else sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     if not found:
-        raise RuntimeError("PostgreSQL is not installed: run scripts/install-postgresql")
+        raise RuntimeError("PostgreSQL is not installed: run scripts/install-programs")
     return found[-1].resolve().parent
 
 

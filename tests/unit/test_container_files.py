@@ -1,5 +1,6 @@
 """Container files are not run here: no engine. That they fit the code is checked all the same."""
 
+import json
 import re
 from pathlib import Path
 
@@ -7,6 +8,8 @@ import pytest
 import yaml
 from prefect.settings import Settings as PrefectSettings
 from prefect.settings.legacy import _get_settings_fields
+from prefect_redis.cleanup_queue import RedisWorkerCleanupQueueSettings
+from prefect_redis.client import RedisMessagingSettings
 
 from slack_docebo.settings import Settings
 
@@ -14,13 +17,16 @@ ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "deployments"
 COMPOSE = yaml.safe_load((FOLDER / "compose.yaml").read_text())
 SERVICES = COMPOSE["services"]
+SERVER = SERVICES["server"]["environment"]
 CONTAINERFILE = (FOLDER / "Containerfile").read_text()
+OF_THE_CHARTS = ["/usr/bin/tini", "-g", "--", "/opt/prefect/entrypoint.sh"]
 MANIFESTS = sorted((FOLDER / "helm").glob("*.yaml"))
 OURS = {name.upper() for name in Settings.model_fields}
-PREFECTS = set(_get_settings_fields(PrefectSettings)) | {
-    "PREFECT_REDIS_MESSAGING_HOST",
-    "PREFECT_REDIS_MESSAGING_PORT",
+REDIS = (RedisMessagingSettings, RedisWorkerCleanupQueueSettings)
+PREFECTS = {
+    *_get_settings_fields(PrefectSettings),
     "PREFECT_SERVER_WORKER_CHANNEL_CLEANUP_QUEUE_STORAGE",
+    *(f"{one.model_config['env_prefix']}{field}".upper() for one in REDIS for field in one.model_fields),
 }
 
 
@@ -68,12 +74,30 @@ def test_ports_agree():
 
 
 def test_both_databases_are_postgresql_and_the_broker_is_redis():
-    server = SERVICES["server"]["environment"]
-
-    assert server["PREFECT_API_DATABASE_CONNECTION_URL"].startswith("postgresql+asyncpg://")
+    assert SERVER["PREFECT_API_DATABASE_CONNECTION_URL"].startswith("postgresql+asyncpg://")
     assert SERVICES["worker"]["environment"]["DATABASE_URL"].startswith("postgresql://")
-    assert server["PREFECT_MESSAGING_BROKER"] == "prefect_redis.messaging"
-    assert SERVICES["services"]["environment"] == server
+    assert SERVER["PREFECT_MESSAGING_BROKER"] == "prefect_redis.messaging"
+    assert SERVICES["services"]["environment"] == SERVER
+
+
+def test_whatever_prefect_keeps_in_redis_has_its_address(monkeypatch):
+    for name, value in SERVER.items():
+        monkeypatch.setenv(name, value)
+
+    assert {settings().url for settings in REDIS} == {"redis://redis:6379/0"}
+
+
+def test_prefects_servers_are_told_the_same_in_both_installations():
+    values = yaml.safe_load((FOLDER / "helm" / "prefect-server.yaml").read_text())
+    of_the_chart = {"PREFECT_API_DATABASE_CONNECTION_URL", "PREFECT_UI_API_URL"}  # values and Secrets of its own
+
+    told = {variable["name"]: variable["value"] for variable in values["global"]["prefect"]["env"]}
+    assert told == {name: value for name, value in SERVER.items() if name not in of_the_chart}
+
+
+def test_the_image_holds_what_the_charts_start_everything_with():
+    assert "ENTRYPOINT " + json.dumps(OF_THE_CHARTS) in CONTAINERFILE
+    assert "--uid 1001 " in CONTAINERFILE
 
 
 def test_what_the_image_copies_is_there_and_what_the_flows_need_is_copied():
