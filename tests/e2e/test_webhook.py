@@ -142,6 +142,17 @@ def test_events_that_slack_left_out_bring_a_reconciliation(webhook, deployed):
         reconciliations.set_state("CANCELLED")
 
 
+def test_a_reconciliation_that_was_wanted_is_asked_for_by_the_next_webhook(store, deployed, prefect_api):
+    reconciliations = Runs(deployed, waker.RECONCILIATION)
+    with running_webhook(store) as webhook:  # Prefect is away
+        assert webhook.post(NOTICE).status_code == 200
+    try:
+        with running_webhook(store, prefect_api_url=prefect_api):
+            eventually(reconciliations.new)
+    finally:
+        reconciliations.set_state("CANCELLED")
+
+
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     while piece := await reader.read(65536):
         writer.write(piece)

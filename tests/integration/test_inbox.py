@@ -217,6 +217,20 @@ def test_nobody_asks_once_a_run_has_found_nothing_left(inbox):
     assert inbox.may_ask(NOW, patience=PATIENCE)
 
 
+def test_a_reconciliation_is_wanted_until_it_is_asked_for_and_then_not_again_for_a_while(inbox):
+    pause = timedelta(minutes=10)
+    inbox.want_reconciliation(NOW)
+    assert inbox.reconciliation_wanted(NOW, pause=pause)
+
+    inbox.reconciliation_asked(NOW)
+    assert not inbox.reconciliation_wanted(NOW + pause, pause=pause)
+
+    inbox.want_reconciliation(LATER)
+    assert not inbox.reconciliation_wanted(LATER, pause=pause)
+    assert inbox.reconciliation_wanted(NOW + pause, pause=pause)
+    assert not inbox.wake_up_wanted()
+
+
 def test_an_event_that_was_known_wakes_nobody_up(inbox):
     inbox.put([event()])
     inbox.finish(["Ev1"], EventState.APPLIED, NOW)

@@ -1,7 +1,8 @@
 """The inbox: Slack's events, committed before they are acknowledged, and the wake-up for the run that serves them.
 
 The wake-up is one row. `put` sets it in the transaction that stores the event, and only a claim that finds nothing
-clears it. So as long as an event that is due is not done, a run is wanted, whoever dies in between.
+clears it. So as long as an event that is due is not done, a run is wanted, whoever dies in between. A second row says
+that Slack left out events, until a reconciliation was asked for.
 """
 
 import enum
@@ -14,13 +15,19 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, or_, select, update
 
 from slack_docebo.storage.schema import inbox_event, wake_up
-from slack_docebo.storage.statements import among, chunks, insertion, is_postgresql
+from slack_docebo.storage.statements import among, chunks, insertion, insertion_text
 
 LEASE = timedelta(minutes=15)  # how long a claim counts when nobody can tell whether its run still lives
 AT_ONCE = datetime(1970, 1, 1, tzinfo=UTC)  # not "now": the clock of the machine that claims may be behind
 WAKE_UP = "realtime-sync"
+RECONCILIATION = "reconciliation"
 
 event_columns = inbox_event.c
+PUT = insertion_text(event_columns, "DO NOTHING")
+WANT = insertion_text(
+    (wake_up.c.name, wake_up.c.wanted_at),
+    "(name) DO UPDATE SET wanted_at = coalesce(wake_up.wanted_at, excluded.wanted_at)",
+)
 
 
 class EventState(enum.StrEnum):
@@ -82,13 +89,7 @@ class InboxRepository:
         """Store the events that are not there yet, and wake a run up; return how many were new."""
         if not events:
             return 0
-        # One statement for many rows: it is compiled once for all calls, not for each number of rows anew.
-        statement = insertion(self._connection, inbox_event).on_conflict_do_nothing()
-        rows = [_columns(event) for event in events]
-        if is_postgresql(self._connection):  # which does not count the rows of several statements
-            new = len(self._connection.execute(statement.returning(event_columns.event_id), rows).all())
-        else:
-            new = self._connection.execute(statement, rows).rowcount
+        new = self._connection.execute(PUT, [_columns(event) for event in events]).rowcount
         if new:
             self.wake_up(min(event.received_at for event in events))
         return new
@@ -233,12 +234,7 @@ class InboxRepository:
 
     def wake_up(self, now: datetime) -> None:
         """Want a run; one that is wanted already stays wanted since then."""
-        row = insertion(self._connection, wake_up).values(name=WAKE_UP, wanted_at=now)
-        self._connection.execute(
-            row.on_conflict_do_update(
-                index_elements=[wake_up.c.name], set_={"wanted_at": func.coalesce(wake_up.c.wanted_at, now)}
-            )
-        )
+        self._connection.execute(WANT, {"name": WAKE_UP, "wanted_at": now})
 
     def wake_up_wanted(self) -> bool:
         """Tell whether an event has come since a run last found nothing to claim."""
@@ -273,6 +269,25 @@ class InboxRepository:
         self._connection.execute(
             row.on_conflict_do_update(index_elements=[wake_up.c.name], set_={"quiet_until": until})
         )
+
+    def want_reconciliation(self, now: datetime) -> None:
+        """Want a reconciliation, for events were left out."""
+        self._connection.execute(WANT, {"name": RECONCILIATION, "wanted_at": now})
+
+    def reconciliation_wanted(self, now: datetime, *, pause: timedelta) -> bool:
+        """Tell whether one is wanted, and none was asked for during the last *pause*."""
+        asked = wake_up.c.asked_at
+        query = select(wake_up.c.name).where(
+            wake_up.c.name == RECONCILIATION,
+            wake_up.c.wanted_at.is_not(None),
+            or_(asked.is_(None), asked <= now - pause),
+        )
+        return self._connection.scalar(query) is not None
+
+    def reconciliation_asked(self, now: datetime) -> None:
+        """Note that a reconciliation comes, which will see what was left out until now."""
+        asked = update(wake_up).where(wake_up.c.name == RECONCILIATION).values(wanted_at=None, asked_at=now)
+        self._connection.execute(asked)
 
     def _hold_wake_up(self) -> None:
         """Let every `put` that has set the wake-up commit, and others wait: what is cleared is what was seen."""

@@ -120,7 +120,7 @@ def _engine(url: URL, path: Path | None) -> Engine:
             pool_pre_ping=True,
         )
     engine = create_engine(
-        url.set(database=str(path)), connect_args={"timeout": BUSY_TIMEOUT_MS / 1000}, hide_parameters=True
+        url.set(database=str(path)), connect_args={"timeout": BUSY_TIMEOUT_MS / 1000, "uri": True}, hide_parameters=True
     )
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "begin", _begin)
@@ -147,9 +147,10 @@ def _guard(engine: Engine, path: Path) -> None:
     """Let no connection outlive its file, and none make a new, empty one."""
 
     @event.listens_for(engine, "do_connect")
-    def still_there(*_: object) -> None:
+    def still_there(_dialect: object, _record: object, arguments: list[Any], _options: object) -> None:
         if not path.exists():
             raise StorageError(f"{path} was removed while it was in use: restore the file")
+        arguments[:] = [f"{path.as_uri()}?mode=rw"]  # which may be removed only now
 
     @event.listens_for(engine, "checkout")
     def still_the_same(_connection: object, record: ConnectionPoolEntry, _proxy: object) -> None:

@@ -46,12 +46,12 @@ class Reception:
                 return text
             case Reconcile(reason):
                 logger.warning("Slack left out events (%s): asking for a reconciliation", reason)
-                self._waker.want_reconciliation()
+                await self._want_reconciliation()
             case Alert(kind, advice):
                 logger.error("%s: %s", kind, advice)
                 self.metrics.alerts.labels(kind).inc()
                 # Its check of the connection fails, and that failure reaches the operators the usual way.
-                self._waker.want_reconciliation()
+                await self._want_reconciliation()
             case Drop(reason, kind):
                 self.metrics.dropped.labels(reason, kind).inc()
         return ""
@@ -81,6 +81,14 @@ class Reception:
             with contextlib.suppress(StorageError):
                 self._audience = replace(self._audience, team=await asyncio.to_thread(self._linked_team))
             await asyncio.sleep(LINK_SECONDS)
+
+    async def _want_reconciliation(self) -> None:
+        await asyncio.to_thread(self._note_reconciliation)
+        self._waker.nudge()
+
+    def _note_reconciliation(self) -> None:
+        with self._store.transaction() as connection:
+            InboxRepository(connection).want_reconciliation(datetime.now(UTC))
 
     def _linked_team(self) -> str:
         with self._store.reading() as connection:

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import time
 from datetime import UTC, datetime, timedelta
 
 from slack_docebo.clients.prefect import PrefectApi
@@ -15,7 +14,7 @@ REALTIME_SYNC = "realtime-sync/slack-events"
 RECONCILIATION = "bulk-import/reconcile"
 LOOK_SECONDS = 1.0  # a run that ends leaves a wake-up nobody announces
 PATIENCE = timedelta(seconds=30)  # for the run that was asked for to begin
-BETWEEN_RECONCILIATIONS_SECONDS = 600.0
+BETWEEN_RECONCILIATIONS = timedelta(minutes=10)
 
 logger = logging.getLogger(__name__)
 
@@ -28,17 +27,10 @@ class Waker:
         self._prefect = prefect
         self._metrics = metrics
         self._nudged = asyncio.Event()
-        self._reconciliation_wanted = False
-        self._reconciliation_after = 0.0
         self._complaint = ""
 
     def nudge(self) -> None:
-        """Say that an event was stored."""
-        self._nudged.set()
-
-    def want_reconciliation(self) -> None:
-        """Say that events were left out. It is remembered by this process only: the schedule brings the next."""
-        self._reconciliation_wanted = True
+        """Say that an event was stored, or that a reconciliation is wanted."""
         self._nudged.set()
 
     async def work(self) -> None:
@@ -76,15 +68,14 @@ class Waker:
             raise
 
     async def _ask_for_reconciliation(self) -> None:
-        if not self._reconciliation_wanted or time.monotonic() < self._reconciliation_after:
+        if not await asyncio.to_thread(self._reconciliation_wanted):
             return
         # One that has begun may have passed the people whose events were left out: wait for its end.
         if await self._prefect.is_running(RECONCILIATION):
             return
         if not await self._prefect.is_about_to_run(RECONCILIATION):
             await self._ask(RECONCILIATION)
-        self._reconciliation_wanted = False
-        self._reconciliation_after = time.monotonic() + BETWEEN_RECONCILIATIONS_SECONDS
+        await asyncio.to_thread(self._reconciliation_asked)
 
     async def _ask(self, deployment: str) -> None:
         try:
@@ -105,6 +96,14 @@ class Waker:
     def _give_turn_back(self) -> None:
         with self._store.transaction() as connection:
             InboxRepository(connection).not_asked()
+
+    def _reconciliation_wanted(self) -> bool:
+        with self._store.reading() as connection:
+            return InboxRepository(connection).reconciliation_wanted(datetime.now(UTC), pause=BETWEEN_RECONCILIATIONS)
+
+    def _reconciliation_asked(self) -> None:
+        with self._store.transaction() as connection:
+            InboxRepository(connection).reconciliation_asked(datetime.now(UTC))
 
     def _say(self, complaint: str) -> None:
         """Log what is wrong when it begins, and when it is over."""
