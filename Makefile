@@ -3,10 +3,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 USERS ?= 500
 
-.PHONY: help setup demo test check format lock bench clean up
+.PHONY: help setup demo test test-long check format lock bench clean up
 
 help:            ## Show this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
 
 setup: .venv/.installed   ## Install the locked dependencies into .venv
 
@@ -26,6 +26,10 @@ up: setup        ## Prefect server, worker and webhook on this machine (SANDBOX=
 test: check      ## Format, lint, types, import rules, and the whole test suite
 	@scripts/install-programs
 	$(BIN)/pytest --numprocesses 2 --dist loadgroup
+
+test-long: setup ## A whole installation, on this machine and as in production, whose parts are killed
+	@scripts/install-programs
+	$(BIN)/pytest -m long
 
 check: setup     ## Format, lint, types and import rules only
 	$(BIN)/ruff format --check .

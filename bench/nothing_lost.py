@@ -186,9 +186,6 @@ class Installation:
             run = [sys.executable, "-m", *command]
             subprocess.run(run, cwd=ROOT, env={**os.environ, **self.env}, check=True, capture_output=True)
         httpx.patch(f"{self.api}/variables/name/{VARIABLE}", json={"value": table(ROWS)}).raise_for_status()
-        # A run that died with its worker keeps a place in the pool until somebody sets its state: five such in as many
-        # minutes, as here, and the pool starts nothing any more.
-        httpx.patch(f"{self.api}/work_pools/slack-docebo", json={"concurrency_limit": None}).raise_for_status()
 
     def import_everybody(self, *, dry_run: bool = False) -> set[str]:
         """Import, and return the people for whom there was something to do."""

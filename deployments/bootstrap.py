@@ -26,7 +26,6 @@ from slack_docebo.settings import Settings
 
 WORK_POOL = "slack-docebo"
 TAG = "slack-docebo"  # of all our deployments and their runs
-PROCESSES = 5  # flow runs at a time on all workers together; each is a process of 150 to 250 MB
 SILENCE_SECONDS = 600  # a run shows signs of life every 180 seconds: less than thrice that gives false alarms
 
 
@@ -48,16 +47,15 @@ async def ensure_settings(rows: list[dict[str, str]] | None = None) -> bool:
 async def ensure_work_pool(client: PrefectClient) -> bool:
     """Make the work pool, or bring its template in line with the Secret blocks there are; tell whether it was written.
 
-    A pool that is there keeps its limit: an operator may have changed it.
+    It has no limit: runs that died with their worker would fill it, and nothing would be started any more. Each worker
+    has one instead.
     """
     template = ProcessWorker.get_default_base_job_template()
     template["variables"]["properties"]["env"]["default"] = await _secrets_in_blocks()
     try:
         present = await client.read_work_pool(WORK_POOL)
     except ObjectNotFound:
-        pool = WorkPoolCreate(
-            name=WORK_POOL, type=ProcessWorker.type, base_job_template=template, concurrency_limit=PROCESSES
-        )
+        pool = WorkPoolCreate(name=WORK_POOL, type=ProcessWorker.type, base_job_template=template)
         await client.create_work_pool(pool)
         return True
     if present.base_job_template == template:

@@ -14,7 +14,14 @@ from pathlib import Path
 
 from honcho.manager import Manager
 
-from deployments.local import LIBRARY_LOGS, QUIET_PREFECT, VENV_FIRST, connection_settings, prefect_server
+from deployments.local import (
+    LIBRARY_LOGS,
+    QUIET_PREFECT,
+    VENV_FIRST,
+    WORKER_LIMIT,
+    connection_settings,
+    prefect_server,
+)
 from sandbox.docebo.tokens import CLIENT_ID, CLIENT_SECRET
 from sandbox.slack.workspace import BOT_TOKEN
 
@@ -36,7 +43,7 @@ def installation(*, data: Path, prefect_port: int, webhook_port: int) -> Install
     python = sys.executable
     return Installation(
         commands={
-            "worker": f"{python} -m prefect worker start --pool slack-docebo",
+            "worker": f"{python} -m prefect worker start --pool slack-docebo --limit {WORKER_LIMIT}",
             "webhook": f"{python} -m deployments.webhook",
         },
         environment={

@@ -15,8 +15,8 @@ from tests.postgresql import PostgresServer, running_server
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep each file on one of the processes that share the work, and all that need the one Prefect server together."""
     for item in items:
-        folder, file = item.path.parent.name, item.path.stem
-        item.add_marker(pytest.mark.xdist_group("e2e" if folder == "e2e" else file))
+        needs_prefect = isinstance(item, pytest.Function) and "prefect_api" in item.fixturenames
+        item.add_marker(pytest.mark.xdist_group("prefect" if needs_prefect else item.path.stem))
 
 
 @pytest.fixture(scope="session")

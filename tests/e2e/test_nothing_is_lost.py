@@ -1,6 +1,10 @@
 """The whole installation in small: worker, Prefect server, webhook and Docebo each die once and come back."""
 
+import pytest
+
 from bench.nothing_lost import try_to_lose
+
+pytestmark = pytest.mark.long
 
 
 def test_nothing_is_lost_when_every_part_dies_once(tmp_path):

@@ -24,6 +24,7 @@ from tests.e2e.prefect_http import finished, set_rows, start, state
 from tests.importing import run_import, settings_for
 from tests.postgresql import PostgresServer
 
+pytestmark = pytest.mark.long
 USERS = 600
 BATCH = "POST /manage/v1/user/batch"
 

@@ -13,6 +13,7 @@ from slack_docebo.errors import StorageError
 from slack_docebo.settings import Settings
 from slack_docebo.storage.inbox import Event, InboxRepository, InboxStatus
 from slack_docebo.storage.links import LinkRepository
+from slack_docebo.storage.locks import to_completion
 from slack_docebo.storage.store import Store
 from slack_docebo.webhook.intake import Alert, Audience, Challenge, Drop, Reconcile, decide
 from slack_docebo.webhook.metrics import Metrics
@@ -58,7 +59,7 @@ class Reception:
 
     async def status(self) -> InboxStatus:
         """Return how full the inbox is."""
-        return await asyncio.to_thread(self._read_status)
+        return await to_completion(self._read_status)
 
     async def prefect_is_up(self) -> bool:
         return await self._prefect.is_healthy()
@@ -79,11 +80,11 @@ class Reception:
         """Keep to the workspace that the first validated run links to this Docebo, if the settings name none."""
         while not self._settings.slack_team_id:
             with contextlib.suppress(StorageError):
-                self._audience = replace(self._audience, team=await asyncio.to_thread(self._linked_team))
+                self._audience = replace(self._audience, team=await to_completion(self._linked_team))
             await asyncio.sleep(LINK_SECONDS)
 
     async def _want_reconciliation(self) -> None:
-        await asyncio.to_thread(self._note_reconciliation)
+        await to_completion(self._note_reconciliation)
         self._waker.nudge()
 
     def _note_reconciliation(self) -> None:

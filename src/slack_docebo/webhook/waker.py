@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from slack_docebo.clients.prefect import PrefectApi
 from slack_docebo.errors import OutcomeUnknown, RemoteError, SyncError
 from slack_docebo.storage.inbox import InboxRepository
+from slack_docebo.storage.locks import to_completion
 from slack_docebo.storage.store import Store
 from slack_docebo.webhook.metrics import Metrics
 
@@ -55,7 +56,7 @@ class Waker:
         self._nudged.clear()
 
     async def _ask_for_realtime_sync(self) -> None:
-        if not await asyncio.to_thread(self._take_turn):
+        if not await to_completion(self._take_turn):
             return
         try:
             if await self._prefect.is_about_to_run(REALTIME_SYNC):
@@ -64,18 +65,18 @@ class Waker:
         except OutcomeUnknown:
             raise  # the turn is kept: were the run created, it would be one too many to ask again at once
         except RemoteError:
-            await asyncio.to_thread(self._give_turn_back)
+            await to_completion(self._give_turn_back)
             raise
 
     async def _ask_for_reconciliation(self) -> None:
-        if not await asyncio.to_thread(self._reconciliation_wanted):
+        if not await to_completion(self._reconciliation_wanted):
             return
         # One that has begun may have passed the people whose events were left out: wait for its end.
         if await self._prefect.is_running(RECONCILIATION):
             return
         if not await self._prefect.is_about_to_run(RECONCILIATION):
             await self._ask(RECONCILIATION)
-        await asyncio.to_thread(self._reconciliation_asked)
+        await to_completion(self._reconciliation_asked)
 
     async def _ask(self, deployment: str) -> None:
         try:
