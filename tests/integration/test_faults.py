@@ -7,10 +7,12 @@ from collections.abc import Iterator
 import pytest
 
 from sandbox.server import Sandbox
-from slack_docebo.errors import IncompleteRead
+from slack_docebo.errors import IncompleteRead, StorageError
+from slack_docebo.integration_settings import read_rows, table
+from slack_docebo.runtime import open_runtime
 from slack_docebo.storage.plans import PlanState
 from tests.faults import FAULTS, disturbed_import, import_killed_at_call, import_with_room_for, sides
-from tests.importing import run_import, settings_for
+from tests.importing import ON, carry_out, plan_import, run_import, settings_for
 
 USERS, PAGE = 260, 40
 
@@ -83,3 +85,29 @@ async def test_after_the_disk_was_full_one_more_run_makes_everything_right(sandb
 
     assert sides(sandbox, sqlite_url) == undisturbed
     assert sandbox.docebo_gate.counters.violations == []
+
+
+async def test_an_answer_is_recorded_although_the_next_batch_could_not_be_read(
+    sandbox, undisturbed, sqlite_url, monkeypatch
+):
+    sandbox.reset()
+    async with open_runtime(settings_for(sandbox.facts(), sqlite_url), read_rows(table(ON)), run_id="run") as runtime:
+        plan_id = await plan_import(runtime)
+        upsert, tried = runtime.docebo.upsert_users, asyncio.Event()
+        loop = asyncio.get_running_loop()
+
+        def failing():
+            loop.call_soon_threadsafe(tried.set)
+            raise StorageError("the database cannot be read for a moment")
+
+        async def upsert_meanwhile(*args, **kwargs):
+            with monkeypatch.context() as patch:
+                patch.setattr(runtime.store, "reading", failing)
+                results = await upsert(*args, **kwargs)
+                await asyncio.wait_for(tried.wait(), 10)
+                return results
+
+        monkeypatch.setattr(runtime.docebo, "upsert_users", upsert_meanwhile)
+        await carry_out(runtime, plan_id)
+
+    assert sides(sandbox, sqlite_url) == undisturbed

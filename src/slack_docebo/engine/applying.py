@@ -8,7 +8,13 @@ from slack_docebo.domain.attributes import current_value, same
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.people import Account, Mapping
 from slack_docebo.domain.planning import Kind, Operation, Outcome, Value
-from slack_docebo.errors import ChangeLimitExceeded, OutcomeUnknown, PlanNotApplicable, TooManyRejected
+from slack_docebo.errors import (
+    ChangeLimitExceeded,
+    OutcomeUnknown,
+    PlanNotApplicable,
+    StorageError,
+    TooManyRejected,
+)
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.locks import to_completion
 from slack_docebo.storage.mappings import MappingRepository
@@ -105,9 +111,12 @@ def _pending(runtime: Runtime, plan_id: str, kind: Kind, after: int = -1) -> lis
 
 
 async def _pending_meanwhile(runtime: Runtime, plan_id: str, kind: Kind, after: int) -> list[Numbered]:
-    """Fetch the next batch while Docebo is at work on this one."""
+    """Fetch the next batch while Docebo is at work on this one; none if the store fails, for its answer comes first."""
     await asyncio.sleep(UNDER_WAY_SECONDS)
-    return await to_completion(_pending, runtime, plan_id, kind, after)
+    try:
+        return await to_completion(_pending, runtime, plan_id, kind, after)
+    except StorageError:
+        return []
 
 
 async def _send(runtime: Runtime, kind: Kind, batch: Sequence[Numbered]) -> list[Result]:
