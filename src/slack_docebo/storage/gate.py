@@ -15,10 +15,14 @@ from sqlalchemy import Connection, select, update
 from slack_docebo.errors import AlreadyRunning, OutcomeUnknown, SyncError
 from slack_docebo.storage.locks import held, to_completion
 from slack_docebo.storage.schema import batch_gate
-from slack_docebo.storage.statements import insertion
+from slack_docebo.storage.statements import insertion_text
 from slack_docebo.storage.store import Store
 
 Sleep = Callable[[float], Awaitable[None]]
+ENTER = insertion_text(
+    (batch_gate.c.docebo, batch_gate.c.holder, batch_gate.c.busy_since),
+    "(docebo) DO UPDATE SET holder = excluded.holder, busy_since = excluded.busy_since",
+)
 
 
 def _utc_now() -> datetime:
@@ -85,12 +89,7 @@ class BatchGate:
             self._write_entry(connection, holder)
 
     def _write_entry(self, connection: Connection, holder: str) -> None:
-        entered = {"holder": holder, "busy_since": self._clock()}
-        connection.execute(
-            insertion(connection, batch_gate)
-            .values(docebo=self._docebo, **entered)
-            .on_conflict_do_update(index_elements=[batch_gate.c.docebo], set_=entered)
-        )
+        connection.execute(ENTER, {"docebo": self._docebo, "holder": holder, "busy_since": self._clock()})
 
     def _leave(self, holder: str) -> None:
         with self._store.transaction(durable=False) as connection:

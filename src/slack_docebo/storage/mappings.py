@@ -5,21 +5,28 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from collections.abc import Mapping as MappingType
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Insert, Row, Select, bindparam, case, delete, exists, func, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, Row, Select, bindparam, delete, exists, func, select, update
 
 from slack_docebo.domain.people import Mapping
 from slack_docebo.domain.planning import Kind, Outcome
 from slack_docebo.errors import StorageError
 from slack_docebo.storage.schema import operation, slack_user
-from slack_docebo.storage.statements import CHUNK, among, chunks, is_postgresql
+from slack_docebo.storage.statements import CHUNK, among, chunks, insertion_text
 
 CONTENT = ("slack_name", "user_id", "fingerprint", "echo")
 READ = [slack_user.c[name] for name in ("slack_id", "slack_team", *CONTENT)]  # what a Mapping says
 NAMED_AT_MOST = 5  # in a message
+UPSERT = insertion_text(
+    [slack_user.c[name] for name in ("slack_team", "slack_id", *CONTENT, "mapped_at", "changed_at")],
+    f"""(slack_team, slack_id) DO UPDATE SET
+        {", ".join(f"{name} = excluded.{name}" for name in CONTENT)},
+        mapped_at = CASE WHEN slack_user.user_id <> excluded.user_id
+            THEN excluded.mapped_at ELSE slack_user.mapped_at END,
+        changed_at = excluded.changed_at
+        WHERE {" OR ".join(f"slack_user.{name} <> excluded.{name}" for name in CONTENT)}""",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +190,6 @@ class MappingRepository:
             )
 
     def _upsert(self, mappings: Iterable[Mapping], now: datetime) -> None:
-        statement = _upsertion(is_postgresql(self._connection))
         rows = [
             {
                 "slack_team": mapping.slack_team,
@@ -198,22 +204,7 @@ class MappingRepository:
             for mapping in mappings
         ]
         for some in chunks(rows):
-            self._connection.execute(statement, some)
-
-
-@cache  # it costs more to build than to carry out
-def _upsertion(postgres: bool) -> Insert:
-    statement = postgresql.insert(slack_user) if postgres else sqlite.insert(slack_user)
-    new, old = statement.excluded, slack_user.c
-    return statement.on_conflict_do_update(
-        index_elements=[old.slack_team, old.slack_id],
-        set_={
-            **{name: new[name] for name in CONTENT},
-            "mapped_at": case((old.user_id != new.user_id, new.mapped_at), else_=old.mapped_at),
-            "changed_at": new.changed_at,
-        },
-        where=or_(*(old[name] != new[name] for name in CONTENT)),
-    )
+            self._connection.execute(UPSERT, some)
 
 
 def columns_of(record: MappingRecord) -> dict[str, object]:

@@ -34,7 +34,10 @@ def insertion(connection: Connection, table: Table) -> postgresql.Insert | sqlit
 
 
 def insertion_text(columns: Iterable[Column[Any]], on_conflict: str) -> TextClause:
-    """Return an INSERT of these *columns* for both databases, compiled once: one with `insertion` is, at every call."""
+    """Return an INSERT of these *columns* that both databases take and that is compiled once, for what is done often.
+
+    One made with `insertion` is compiled anew each time: SQLAlchemy does not cache an ON CONFLICT.
+    """
     into = list(columns)
     names = [column.name for column in into]
     values = ", ".join(f":{name}" for name in names)
