@@ -6,7 +6,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, Inspector, create_engine, inspect
+from sqlalchemy import Engine, Inspector, create_engine, event, inspect
 
 from slack_docebo.storage.migrations import HEAD
 from slack_docebo.storage.schema import metadata
@@ -83,3 +83,18 @@ def test_downgrading_leaves_nothing_and_upgrading_again_works(empty_url, config)
     assert left == {"alembic_version"}
     with Store.open(empty_url) as store, store.reading() as connection:
         assert set(inspect(connection).get_table_names()) == {*metadata.tables, "alembic_version"}
+
+
+def test_a_database_is_made_although_python_is_slow_to_collect_cursors(empty_url):
+    cursors = []
+
+    def keep(_connection: Any, cursor: Any, *_: Any) -> None:
+        cursors.append(cursor)
+
+    event.listen(Engine, "after_cursor_execute", keep)
+    try:
+        with Store.open(empty_url) as store:
+            assert store.url
+    finally:
+        event.remove(Engine, "after_cursor_execute", keep)
+    assert cursors

@@ -44,7 +44,7 @@ def upgrade(engine: Engine, *, name: str, lock_file: Path | None) -> None:
     try:
         with FileLock(lock_file, timeout=PATIENCE, fallback_to_soft=False):
             with engine.connect().execution_options(sqlite_begin="") as connection:
-                connection.execute(text("PRAGMA journal_mode = WAL"))
+                connection.scalar(text("PRAGMA journal_mode = WAL"))  # to its end: left open it would hold up COMMIT
             with engine.begin() as connection:
                 _migrate(connection, name)
     except Timeout as error:
