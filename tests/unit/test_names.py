@@ -40,6 +40,7 @@ def test_splitting_loses_no_word(real_name):
         pytest.param(" Ada\t\n Lovelace ", "Ada Lovelace", id="white space is folded"),
         pytest.param("Jose\u0301", "José", id="accents are composed"),
         pytest.param("Zoë 🚀", "Zoë 🚀", id="emoji stay"),
+        pytest.param("Zoë \ud83d", "Zoë", id="half of one goes"),
     ],
 )
 def test_text_is_brought_to_the_form_in_which_docebo_keeps_it(text, expected):

@@ -266,13 +266,14 @@ def source_user(member: Mapping[str, Any]) -> SourceUser:
         slack_id = _text(enterprise.get("id")) or own_id
     real_name = _text(of_profile("real_name")) or _text(get("real_name"))
     display_name = _text(of_profile("display_name"))
+    email = _text(of_profile("email")).strip()
     updated = get("updated")
     single_channel = bool(get("is_ultra_restricted"))
     return SourceUser(
         slack_id=slack_id,
         team=sys.intern(_text(get("team_id")) or _text(of_profile("team"))),
         handle=_text(get("name")),
-        email=_text(of_profile("email")).strip(),
+        email=email if email.isprintable() else "",  # half an emoji, say, which no request can hold
         # Not the `_normalized` twins: they lose characters of some scripts.
         first_name=_text(of_profile("first_name")),
         last_name=_text(of_profile("last_name")),

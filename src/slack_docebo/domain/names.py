@@ -12,13 +12,14 @@ def clean(text: str) -> str:
     """Return *text* as Docebo keeps it, so that what was written compares equal to what is read back.
 
     Docebo sanitises names on writing; what is known is that angle-bracketed content is dropped. Control
-    characters and runs of white space are folded and the composition of accents is fixed for the same reason.
+    characters and runs of white space are folded and the composition of accents is fixed for the same reason. Half
+    an emoji, which JSON can hold and no request can, is dropped.
     """
     while text != (text := _MARKUP.sub("", text)):
         pass  # "<<b>i>" leaves "<i>" behind
     text = unicodedata.normalize("NFC", text)
     if not text.isprintable():  # nearly all text is, and looking at each character takes its time
-        text = "".join(" " if unicodedata.category(c) in {"Cc", "Zl", "Zp"} else c for c in text)
+        text = "".join(" " if unicodedata.category(c) in {"Cc", "Cs", "Zl", "Zp"} else c for c in text)
     return " ".join(text.split())
 
 
