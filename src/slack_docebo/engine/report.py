@@ -16,13 +16,12 @@ from slack_docebo.engine.orphans import Orphan, OrphanKind
 from slack_docebo.errors import StorageError
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.inbox import InboxRepository
-from slack_docebo.storage.plans import Entry, Plan, PlanKind, PlanRepository, PlanState
+from slack_docebo.storage.plans import TOLD, Plan, PlanKind, PlanRepository, PlanState
 from slack_docebo.storage.store import Store
 
 TABLE_ROWS = 500  # what a page of Prefect's UI can be asked to show
 _FORMULA = re.compile(r"[\t\r]|\s*[=+@-]")
 _TO_JSON = json.JSONEncoder(ensure_ascii=False).encode
-COLUMNS = ("slack_id", "slack_name", "docebo_id", "operation", "outcome", "reason", "changes", "before", "error")
 DONE = {
     Kind.CREATE: "created",
     Kind.UPDATE: "updated",
@@ -167,12 +166,11 @@ def write_files(store: Store, plan_id: str, folder: Path) -> tuple[Path, Path]:
         _open_private(list_file) as json_out,
     ):
         writer = csv.writer(csv_out)
-        writer.writerow(COLUMNS)
+        writer.writerow(TOLD)
         opening = "["
-        for entry in PlanRepository(connection).rows(plan_id):
-            record = _record(entry)
-            json_out.write(f"{opening}\n{_TO_JSON(record)}")
-            writer.writerow([_cell(record[column]) for column in COLUMNS])
+        for values in PlanRepository(connection).told(plan_id):
+            json_out.write(f"{opening}\n{_TO_JSON(dict(zip(TOLD, values, strict=True)))}")
+            writer.writerow([_cell(value) for value in values])
             opening = ","
         json_out.write("\n]\n" if opening == "," else "[]\n")
     return table_file, list_file
@@ -193,21 +191,6 @@ def write_orphans(orphans: Iterable[Orphan], file: Path) -> dict[str, int]:
             writer.writerow((orphan.kind, orphan.slack_id, " ".join(map(str, orphan.docebo_ids)), orphan.why))
             found[orphan.kind] += 1
     return found
-
-
-def _record(entry: Entry) -> dict[str, object]:
-    operation = entry.operation
-    return {
-        "slack_id": operation.slack_id,
-        "slack_name": operation.slack_name,
-        "docebo_id": operation.docebo_id,
-        "operation": operation.kind,
-        "outcome": entry.outcome,
-        "reason": operation.reason,
-        "changes": dict(operation.changes),
-        "before": dict(operation.before),
-        "error": entry.error,
-    }
 
 
 def _cell(value: object) -> object:
