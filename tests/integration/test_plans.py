@@ -129,6 +129,15 @@ def test_what_became_of_an_operation_is_recorded_with_when_and_by_which_run(plan
     ]
 
 
+def test_recording_nothing_changes_nothing(planned):
+    before = entries(planned)
+
+    with planned.transaction() as connection:
+        PlanRepository(connection).record(PLAN.id, [], now=LATER, flow_run="run-2")
+
+    assert entries(planned) == before
+
+
 def test_the_tally_counts_by_kind_reason_and_outcome(planned):
     with planned.transaction() as connection:
         plans = PlanRepository(connection)

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from slack_docebo.storage.gate import Sleep
 from slack_docebo.storage.locks import to_completion
@@ -13,6 +13,11 @@ from slack_docebo.storage.statements import insertion
 from slack_docebo.storage.store import Store
 
 HOUR = 3600.0
+
+# Made once: before every call, building and reading a statement would take longer than carrying it out.
+ARRIVAL = select(call_budget.c.arrival).where(call_budget.c.docebo == bindparam("at"))
+ARRIVAL_KEPT = ARRIVAL.with_for_update()  # for this transaction
+BOOK = update(call_budget).where(call_budget.c.docebo == bindparam("at")).values(arrival=bindparam("arrives"))
 
 
 class CallBudget:
@@ -47,7 +52,7 @@ class CallBudget:
     def left(self) -> int:
         """Return how many calls are allowed right now."""
         with self._store.reading() as connection:
-            arrival = connection.scalar(select(call_budget.c.arrival).where(call_budget.c.docebo == self._docebo))
+            arrival = connection.scalar(ARRIVAL, {"at": self._docebo})
         ahead = max(0.0, (arrival or 0.0) - self._clock())
         return max(0, int((self._window - ahead) / self._interval + 1e-6))  # the last part: 2.9999999 calls are three
 
@@ -60,19 +65,15 @@ class CallBudget:
             arrival = max(min(self._arrival(connection), latest), now)
             wait = arrival + self._interval - latest
             allowed = wait <= 1e-6
-            connection.execute(
-                update(call_budget)
-                .where(call_budget.c.docebo == self._docebo)
-                .values(arrival=arrival + self._interval if allowed else arrival)
-            )
+            arrives = arrival + self._interval if allowed else arrival
+            connection.execute(BOOK, {"at": self._docebo, "arrives": arrives})
             return 0.0 if allowed else wait
 
     def _arrival(self, connection: Connection) -> float:
         """Return the arrival on record, and keep the row for this transaction."""
-        query = select(call_budget.c.arrival).where(call_budget.c.docebo == self._docebo).with_for_update()
-        arrival: float | None = connection.scalar(query)
+        arrival: float | None = connection.scalar(ARRIVAL_KEPT, {"at": self._docebo})
         if arrival is None:
             first = insertion(connection, call_budget).values(docebo=self._docebo, arrival=0.0)
             connection.execute(first.on_conflict_do_nothing())
-            arrival = connection.scalars(query).one()
+            arrival = connection.scalars(ARRIVAL_KEPT, {"at": self._docebo}).one()
         return arrival

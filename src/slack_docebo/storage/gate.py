@@ -10,18 +10,27 @@ from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Self
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from slack_docebo.errors import AlreadyRunning, OutcomeUnknown, SyncError
-from slack_docebo.storage.locks import held, to_completion
+from slack_docebo.storage.locks import Lock, to_completion
 from slack_docebo.storage.schema import batch_gate
 from slack_docebo.storage.statements import insertion_text
 from slack_docebo.storage.store import Store
 
 Sleep = Callable[[float], Awaitable[None]]
+
+# Made once: around every call, building and reading a statement would take longer than carrying it out.
+BUSY = select(batch_gate.c.busy_since).where(batch_gate.c.docebo == bindparam("docebo"))
 ENTER = insertion_text(
     (batch_gate.c.docebo, batch_gate.c.holder, batch_gate.c.busy_since),
     "(docebo) DO UPDATE SET holder = excluded.holder, busy_since = excluded.busy_since",
+)
+# Only our own entry: whoever lost the lock with its session must not clear the next holder's.
+LEAVE = (
+    update(batch_gate)
+    .where(batch_gate.c.docebo == bindparam("at"), batch_gate.c.holder == bindparam("by"))
+    .values(busy_since=None)
 )
 
 
@@ -56,33 +65,43 @@ class BatchGate:
     @asynccontextmanager
     async def call(self) -> AsyncIterator[None]:
         """Wait for the turn, and keep everybody else out for the block, which makes exactly one call."""
+        lock = self._store.lock(f"batch {self._docebo}")
         holder = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
-        async with held(self._store.lock(f"batch {self._docebo}"), poll_seconds=self._poll_seconds):
-            if wait := await to_completion(self._enter_unless_unknown, holder):
+        afterwards: Callable[[str], None] = _nothing  # a cancellation says nothing about the fate of the call
+        try:
+            while (wait := await to_completion(self._enter_if_free, lock, holder)) is None:  # noqa: ASYNC110  (nothing in this process tells when it is free)
+                await asyncio.sleep(self._poll_seconds)
+            if wait:
                 await self._sleep(wait)
                 await to_completion(self._enter, holder)
             try:
                 yield
             except OutcomeUnknown:
-                await to_completion(self._enter, holder)  # the grace period begins now, not before the client's retries
+                afterwards = self._enter  # the grace period begins now, not before the client's retries
                 raise
             except SyncError:
-                await to_completion(self._leave, holder)
+                afterwards = self._leave
                 raise
-            # Anything else, a cancellation above all, says nothing about the fate of the call.
-            await to_completion(self._leave, holder)
+            afterwards = self._leave
+        finally:
+            await to_completion(_release, lock, afterwards, holder)
 
-    def _enter_unless_unknown(self, holder: str) -> float:
-        """Enter, unless the fate of the last call is unknown: then return for how many seconds to sit that out."""
+    def _enter_if_free(self, lock: Lock, holder: str) -> float | None:
+        """Take the lock and enter; return None if another has it.
+
+        Do not enter where the fate of the last call is unknown: return for how many seconds to sit that out.
+        """
+        if not lock.try_acquire():
+            return None
         with self._store.transaction(durable=False) as connection:
-            busy_since = connection.scalar(select(batch_gate.c.busy_since).where(batch_gate.c.docebo == self._docebo))
+            busy_since = connection.scalar(BUSY, {"docebo": self._docebo})
             if busy_since is not None:
                 # At most the grace period: the clock of another machine may be ahead of ours.
                 remaining = min(busy_since + self._grace - self._clock(), self._grace)
                 if remaining > timedelta():
                     return float(remaining.total_seconds())
             self._write_entry(connection, holder)
-            return 0.0
+        return 0.0
 
     def _enter(self, holder: str) -> None:
         with self._store.transaction(durable=False) as connection:
@@ -93,12 +112,18 @@ class BatchGate:
 
     def _leave(self, holder: str) -> None:
         with self._store.transaction(durable=False) as connection:
-            # Only our own entry: whoever lost the lock with its session must not clear the next holder's.
-            connection.execute(
-                update(batch_gate)
-                .where(batch_gate.c.docebo == self._docebo, batch_gate.c.holder == holder)
-                .values(busy_since=None)
-            )
+            connection.execute(LEAVE, {"at": self._docebo, "by": holder})
+
+
+def _nothing(_holder: str) -> None:
+    """Leave the entry as it is."""
+
+
+def _release(lock: Lock, first: Callable[[str], None], holder: str) -> None:
+    try:
+        first(holder)
+    finally:
+        lock.release()
 
 
 class RunLock:

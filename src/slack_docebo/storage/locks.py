@@ -5,8 +5,8 @@ through a pooler in session mode: pooling per transaction would tear the lock fr
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -95,14 +95,3 @@ async def to_completion(function: Callable[..., T], *arguments: object) -> T:
     except asyncio.CancelledError:
         await asyncio.wait([work])
         raise
-
-
-@asynccontextmanager
-async def held(lock: Lock, *, poll_seconds: float) -> AsyncIterator[None]:
-    """Wait for *lock* without holding up the event loop, and keep it for the block."""
-    try:
-        while not await to_completion(lock.try_acquire):  # noqa: ASYNC110  nothing in this process tells when it is free
-            await asyncio.sleep(poll_seconds)
-        yield
-    finally:
-        await to_completion(lock.release)

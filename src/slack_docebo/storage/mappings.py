@@ -13,7 +13,7 @@ from slack_docebo.domain.people import Mapping
 from slack_docebo.domain.planning import Kind, Outcome
 from slack_docebo.errors import StorageError
 from slack_docebo.storage.schema import operation, slack_user
-from slack_docebo.storage.statements import CHUNK, among, chunks, insertion_text
+from slack_docebo.storage.statements import CHUNK, among, carry_out, chunks, insertion_text
 
 CONTENT = ("slack_name", "user_id", "fingerprint", "echo")
 READ = [slack_user.c[name] for name in ("slack_id", "slack_team", *CONTENT)]  # what a Mapping says
@@ -190,7 +190,7 @@ class MappingRepository:
             )
 
     def _upsert(self, mappings: Iterable[Mapping], now: datetime) -> None:
-        rows = [
+        rows = (
             {
                 "slack_team": mapping.slack_team,
                 "slack_id": mapping.slack_id,
@@ -202,9 +202,8 @@ class MappingRepository:
                 "changed_at": now,
             }
             for mapping in mappings
-        ]
-        for some in chunks(rows):
-            self._connection.execute(UPSERT, some)
+        )
+        carry_out(self._connection, UPSERT, rows)
 
 
 def columns_of(record: MappingRecord) -> dict[str, object]:

@@ -16,7 +16,7 @@ from slack_docebo.errors import PlanNotApplicable, StorageError
 from slack_docebo.storage.schema import operation as operations
 from slack_docebo.storage.schema import plan as plans
 from slack_docebo.storage.schema import slack_user
-from slack_docebo.storage.statements import CHUNK, among, chunks, insert_rows
+from slack_docebo.storage.statements import CHUNK, among, carry_out, chunks, insert_rows
 
 CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"  # no i, l, o, u: nothing to misread when typing an id
 ID_LENGTH = 8
@@ -231,22 +231,19 @@ class PlanRepository:
 
     def record(self, plan_id: str, results: Sequence[Result], *, now: datetime, flow_run: str) -> None:
         """Write down what became of operations; recording the same again is harmless."""
-        for some in chunks(results):
-            self._connection.execute(
-                RECORD,
-                [
-                    {
-                        "plan": plan_id,
-                        "of": result.seq,
-                        "became": result.outcome.value,
-                        "account": result.docebo_id,
-                        "said": result.error,
-                        "at": now,
-                        "by": flow_run,
-                    }
-                    for result in some
-                ],
-            )
+        rows = (
+            {
+                "plan": plan_id,
+                "of": result.seq,
+                "became": result.outcome.value,
+                "account": result.docebo_id,
+                "said": result.error,
+                "at": now,
+                "by": flow_run,
+            }
+            for result in results
+        )
+        carry_out(self._connection, RECORD, rows)
 
     def tally(self, plan_id: str) -> list[tuple[Kind, str, Outcome, int]]:
         """Count the operations of a plan by kind, reason and outcome."""

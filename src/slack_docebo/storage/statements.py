@@ -2,15 +2,32 @@
 
 from collections.abc import Iterable, Iterator
 from collections.abc import Mapping as MappingType
+from functools import lru_cache
 from itertools import islice
 from typing import Any, TypeVar
 
-from sqlalchemy import Column, ColumnElement, Connection, Table, TextClause, bindparam, func, literal, select, text
+from sqlalchemy import (
+    ClauseElement,
+    Column,
+    ColumnElement,
+    Connection,
+    Dialect,
+    Executable,
+    Table,
+    TextClause,
+    bindparam,
+    func,
+    insert,
+    literal,
+    select,
+    text,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 
 T = TypeVar("T")
 CHUNK = 1000
+_insertion_into = lru_cache(insert)
 
 
 def chunks(values: Iterable[T]) -> Iterator[list[T]]:
@@ -45,30 +62,55 @@ def insertion_text(columns: Iterable[Column[Any]], on_conflict: str) -> TextClau
     return text(statement).bindparams(*(bindparam(column.name, type_=column.type) for column in into))
 
 
+def carry_out(connection: Connection, statement: Executable, rows: Iterable[MappingType[str, object]]) -> None:
+    """Carry out *statement*, made once and kept, for each of *rows*, which name its parameters.
+
+    By SQLAlchemy's own ways, each row costs as much again as what SQLite does about it.
+    """
+    if is_postgresql(connection):
+        for group in chunks(rows):
+            connection.execute(statement, group)
+        return
+    in_words, parameters = _for_sqlite(statement)
+    for some in chunks(_values(rows, parameters, connection.dialect)):
+        connection.exec_driver_sql(in_words, some)
+
+
+@lru_cache
+def _for_sqlite(statement: ClauseElement) -> tuple[str, list[tuple[str, ColumnElement[Any]]]]:
+    """Return *statement* in SQL, and its parameters in their order."""
+    compiled: Any = statement.compile(dialect=sqlite.dialect())
+    return compiled.string, [(name, compiled.binds[name]) for name in compiled.positiontup]
+
+
+def _values(
+    rows: Iterable[MappingType[str, object]], named: Iterable[tuple[str, ColumnElement[Any]]], dialect: Dialect
+) -> Iterator[tuple[object, ...]]:
+    """Yield of each row what is *named*, as the driver of *dialect* takes it."""
+    processors = [(name, element.type.dialect_impl(dialect).bind_processor(dialect)) for name, element in named]
+    for row in rows:
+        yield tuple([process(row[name]) if process else row[name] for name, process in processors])
+
+
 def insert_rows(connection: Connection, table: Table, rows: Iterable[MappingType[str, object]]) -> None:
     """Insert new rows, each with a value for every column."""
-    columns, dialect = table.columns.values(), connection.dialect
-    processors = [(column.name, column.type.dialect_impl(dialect).bind_processor(dialect)) for column in columns]
-    # Read by SQLAlchemy's own ways, each row costs as much again as writing it.
-    values = (tuple(process(row[name]) if process else row[name] for name, process in processors) for row in rows)
-    names = ", ".join(f'"{column.name}"' for column in columns)
     if is_postgresql(connection):
-        _copy(connection, f"COPY {table.name} ({names}) FROM STDIN", values)
-        return
-    statement = f"INSERT INTO {table.name} ({names}) VALUES ({', '.join('?' * len(columns))})"  # noqa: S608  (our names)
-    for some in chunks(values):
-        connection.exec_driver_sql(statement, some)
+        _copy(connection, table, rows)
+    else:
+        carry_out(connection, _insertion_into(table), rows)
 
 
-def _copy(connection: Connection, statement: str, rows: Iterable[tuple[object, ...]]) -> None:
+def _copy(connection: Connection, table: Table, rows: Iterable[MappingType[str, object]]) -> None:
     """Insert with COPY, which is three times as fast as INSERT."""
     import psycopg  # only those who use PostgreSQL wait for it
 
+    names = ", ".join(f'"{column.name}"' for column in table.columns)
+    statement = f"COPY {table.name} ({names}) FROM STDIN"
     driver: Any = connection.connection.driver_connection
     try:
         with driver.cursor() as cursor, cursor.copy(statement) as copy:
-            for row in rows:
-                copy.write_row(row)
+            for values in _values(rows, table.columns.items(), connection.dialect):
+                copy.write_row(values)
     except psycopg.Error as error:
         raise DBAPIError.instance(
             statement, None, error, psycopg.Error, hide_parameters=True, dialect=connection.dialect
