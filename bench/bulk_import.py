@@ -46,6 +46,7 @@ def imports(users: int, folder: Path) -> None:
         counting = sum(n for method, n in counters["calls"].items() if method not in VALIDATING)
         results.add("calls besides validation", counting, 161 if users == USERS else None)
         results.add("wall time of the flow", first["seconds"], floor * 1.5, "s")
+        results.add("   with the creation of its run in the same process", first["seconds_with_creation"], None, "s")
         results.add("   the floor: its batch calls one after the other", floor, None, "s")
         for title, parameters in (
             ("second run, target verified", {"dry_run": False}),
