@@ -2,12 +2,13 @@
 
 import logging
 from collections.abc import Sequence
-from typing import Any
-
-from apprise import Apprise, NotifyBase, NotifyFormat
+from typing import TYPE_CHECKING, Any
 
 from slack_docebo.errors import ConfigurationError, TransientError
 from slack_docebo.settings import NotificationSettings
+
+if TYPE_CHECKING:
+    from apprise import NotifyBase  # takes a fifth of a second to load, which most commands and runs can do without
 
 IMPLICIT_TLS_PORT = 465
 SECONDS = 20.0  # a busy mail server may think that long before its greeting
@@ -19,7 +20,7 @@ logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)
 class Notifier:
     """Sends one message to every place it knows; without a place it sends nothing."""
 
-    def __init__(self, places: Sequence[NotifyBase]) -> None:
+    def __init__(self, places: Sequence["NotifyBase"]) -> None:
         self._places = places
 
     def __bool__(self) -> bool:
@@ -27,6 +28,8 @@ class Notifier:
 
     async def send(self, title: str, body: str) -> None:
         """Send to all; raise TransientError that names the kinds of places which did not take it."""
+        from apprise import NotifyFormat
+
         failed = [
             str(place.service_name)
             for place in self._places
@@ -62,7 +65,7 @@ def _mail(settings: NotificationSettings, mail_to: str) -> dict[str, Any]:
         "secure_mode": "ssl" if settings.smtp_port == IMPLICIT_TLS_PORT else encryption,
         "from_addr": settings.smtp_from or f"slack-docebo@{settings.smtp_host}",
         "targets": [mail_to],
-        "format": NotifyFormat.TEXT.value,
+        "format": "text",
         "cto": SECONDS,
     }
     if settings.smtp_username:
@@ -71,7 +74,9 @@ def _mail(settings: NotificationSettings, mail_to: str) -> dict[str, Any]:
     return mail
 
 
-def _place(address: str | dict[str, Any], named: str) -> NotifyBase:
+def _place(address: str | dict[str, Any], named: str) -> "NotifyBase":
+    from apprise import Apprise, NotifyBase
+
     place = Apprise.instantiate(address)
     if not isinstance(place, NotifyBase):
         raise ConfigurationError(f"{named} is not what Apprise understands: https://github.com/caronc/apprise")
