@@ -99,4 +99,6 @@ def grant(settings: Settings) -> Grant:
             return JwtBearer(*client, settings.docebo_username, SecretStr(path.read_text()))
         except OSError as error:
             raise ConfigurationError(f"DOCEBO_PRIVATE_KEY_FILE cannot be read: {error.strerror}") from None
+        except UnicodeDecodeError:
+            raise ConfigurationError("DOCEBO_PRIVATE_KEY_FILE should be a text file, a key in PEM") from None
     return ClientCredentials(*client)

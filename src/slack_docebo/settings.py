@@ -3,21 +3,24 @@
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal, Self, TypeVar
-from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic import AfterValidator, AnyHttpUrl, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from slack_docebo.errors import ConfigurationError
 
 
-def _secure(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ValueError("should be an address like https://acme.docebosaas.com")
-    if parts.scheme == "http" and not _is_loopback(parts.hostname):
+def _address(url: str) -> str:
+    """Return *url* in its one form: what is kept in the database under it is not to be missed for a slash."""
+    try:
+        parsed = AnyHttpUrl(url)
+    except ValidationError:
+        raise ValueError("should be an address like https://acme.docebosaas.com") from None
+    if parsed.username or parsed.password:
+        raise ValueError("should hold no user and no password")
+    if parsed.scheme == "http" and not _is_loopback(str(parsed.host).strip("[]")):
         raise ValueError("should begin with https:// (http is for this machine only)")
-    return url
+    return str(parsed).rstrip("/")
 
 
 def _is_loopback(host: str) -> bool:
@@ -27,7 +30,15 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-Url = Annotated[str, AfterValidator(_secure)]
+def _token(secret: SecretStr) -> SecretStr:
+    token = secret.get_secret_value().strip()
+    if not token.isascii() or not token.isprintable() or " " in token:
+        raise ValueError("should be one word; copy it again")
+    return SecretStr(token)
+
+
+Url = Annotated[str, AfterValidator(_address)]
+Token = Annotated[SecretStr, AfterValidator(_token)]
 S = TypeVar("S", bound=BaseSettings)
 
 
@@ -53,7 +64,7 @@ class NotificationSettings(BaseSettings):
 class Settings(NotificationSettings):
     """What differs between installations; secrets print as asterisks and stay out of error messages."""
 
-    slack_bot_token: SecretStr = Field(description="Bot token of the Slack app (xoxb-...).")
+    slack_bot_token: Token = Field(description="Bot token of the Slack app (xoxb-...).")
     slack_api_url: Url = Field("https://slack.com/api/", description="Base address of Slack's Web API.")
     slack_team_id: str = Field(
         "",
@@ -70,7 +81,7 @@ class Settings(NotificationSettings):
         None, description="The one before, accepted as well while the secret is being rotated."
     )
     slack_app_id: str = Field("", description="Id of the Slack app (A...). Set: events of other apps are dropped.")
-    slack_app_token: SecretStr | None = Field(
+    slack_app_token: Token | None = Field(
         None, description="App-level token (xapp-...) with connections:write, for Socket Mode."
     )
     webhook_host: str = Field("127.0.0.1", description="Address the webhook listens on.")

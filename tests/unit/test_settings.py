@@ -55,6 +55,9 @@ def test_every_missing_variable_is_named_in_one_line(environment):
     [
         ("DOCEBO_URL", "http://acme.docebosaas.com", "DOCEBO_URL should begin with https://"),
         ("DOCEBO_URL", "acme", "DOCEBO_URL should be an address like https://"),
+        ("DOCEBO_URL", "https://acme.docebosaas.com:99999", "DOCEBO_URL should be an address like https://"),
+        ("DOCEBO_URL", "https://me:planted-secret@acme.com", "DOCEBO_URL should hold no user and no password"),
+        ("SLACK_BOT_TOKEN", "xoxb-planted-secret\nxoxb-2", "SLACK_BOT_TOKEN should be one word"),
         ("SLACK_PAGE_SIZE", "5000", "SLACK_PAGE_SIZE input should be less than or equal to 1000"),
         ("DOCEBO_PASSWORD", "planted-secret", "DOCEBO_USERNAME is missing"),
     ],
@@ -66,6 +69,19 @@ def test_a_wrong_value_is_told_without_being_shown(environment, name, value, tol
         load_settings()
 
     assert "planted-secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["https://ACME.docebosaas.com", "https://acme.docebosaas.com:443/"])
+def test_one_platform_has_one_address_however_it_is_written(environment, url):
+    environment(**{**COMPLETE, "DOCEBO_URL": url})
+
+    assert load_settings().docebo_url == "https://acme.docebosaas.com"
+
+
+def test_blanks_around_a_token_are_dropped(environment):
+    environment(**{**COMPLETE, "SLACK_BOT_TOKEN": " xoxb-1\n"})
+
+    assert load_settings().slack_bot_token.get_secret_value() == "xoxb-1"
 
 
 def test_http_is_for_this_machine(environment):
