@@ -62,7 +62,9 @@ def entries(store: Store) -> list[Entry]:
 
 
 def test_ids_are_short_and_hold_nothing_to_misread():
-    assert len({new_plan_id() for _ in range(1000)}) == 1000
+    ids = {new_plan_id() for _ in range(1000)}
+    assert len(ids) == 1000
+    assert all(id_[0].isdecimal() for id_ in ids)
     assert len(new_plan_id()) == 8
     assert not set("ilou") & set(CROCKFORD)
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping as MappingType
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from string import digits
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, bindparam, delete, func, insert, literal, select, update
@@ -112,8 +113,8 @@ class Entry:
 
 
 def new_plan_id() -> str:
-    """Return an id that is short enough to be typed."""
-    return "".join(secrets.choice(CROCKFORD) for _ in range(ID_LENGTH))
+    """Return an id that is short enough to be typed; its first character is a digit, which no word begins with."""
+    return secrets.choice(digits) + "".join(secrets.choice(CROCKFORD) for _ in range(ID_LENGTH - 1))
 
 
 class PlanRepository:
