@@ -50,17 +50,16 @@ class Summary:
     @property
     def line(self) -> str:
         """One line without a name in it, for states, logs and notifications."""
-        parts = [f"{self.count(kind)} {self._verb(kind)}" for kind in DONE if self.count(kind)]
-        parts += [
-            f"{self.count(outcome=outcome)} {outcome}"
-            for outcome in (Outcome.FAILED, Outcome.SKIPPED)
-            if self.count(outcome=outcome)
-        ]
-        return f"plan {self.plan.id} ({self.plan.state}): {', '.join(parts) or 'nobody'}"
-
-    def _verb(self, kind: Kind) -> str:
-        pending = self.count(kind, outcome=Outcome.PLANNED)
-        return f"to {kind}" if kind is not Kind.LEAVE and pending == self.count(kind) else DONE[kind]
+        told: list[tuple[int, str]] = []
+        for kind, done in DONE.items():
+            settled = Outcome.LEFT if kind is Kind.LEAVE else Outcome.APPLIED
+            told += [
+                (self.count(kind, outcome=settled), done),
+                (self.count(kind, outcome=Outcome.PLANNED), f"to {kind}"),
+            ]
+        told += [(self.count(outcome=outcome), outcome) for outcome in (Outcome.FAILED, Outcome.SKIPPED)]
+        people = ", ".join(f"{count} {became}" for count, became in told if count)
+        return f"plan {self.plan.id} ({self.plan.state}): {people or 'nobody'}"
 
     def markdown(self) -> str:
         """Return the summary as a page: counts, reasons, calls used."""

@@ -1,0 +1,26 @@
+from datetime import UTC, datetime
+
+from slack_docebo.domain.planning import Kind, Outcome
+from slack_docebo.engine.report import Summary
+from slack_docebo.storage.plans import Plan, PlanKind, PlanState
+
+PLAN = Plan("1abcdefg", PlanKind.BULK_IMPORT, datetime(2026, 3, 4, tzinfo=UTC), "https://lms.example.com", "T1")
+
+
+def line(*tally: tuple[Kind, str, Outcome, int], state: PlanState = PlanState.PARTLY_APPLIED) -> str:
+    plan = Plan(PLAN.id, PLAN.kind, PLAN.created_at, PLAN.docebo, PLAN.slack_team, state=state)
+    return Summary(plan, list(tally)).line
+
+
+def test_only_what_was_done_counts_as_done():
+    assert line(
+        (Kind.CREATE, "new", Outcome.APPLIED, 2),
+        (Kind.CREATE, "new", Outcome.FAILED, 1),
+        (Kind.UPDATE, "differs", Outcome.SKIPPED, 3),
+        (Kind.UPDATE, "differs", Outcome.PLANNED, 4),
+        (Kind.LEAVE, "in line", Outcome.LEFT, 5),
+    ) == ("plan 1abcdefg (partly-applied): 2 created, 4 to update, 5 left alone, 1 failed, 3 skipped")
+
+
+def test_a_plan_about_nobody_says_so():
+    assert line(state=PlanState.APPLIED) == "plan 1abcdefg (applied): nobody"
