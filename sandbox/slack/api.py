@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import itertools
 import time
 from collections.abc import Callable
@@ -198,19 +197,21 @@ class SlackApi:
         reply: Reply = {"members": members, "cache_ts": int(time.time()), "response_metadata": {"next_cursor": ""}}
         if kind == "repeated_cursor":
             reply["response_metadata"]["next_cursor"] = cursor or self._cursor(start)
+        elif kind == "empty_page":
+            reply["response_metadata"]["next_cursor"] = self._cursor(start, "again")
         elif end < total:
             reply["offset"] = self.workspace.population.id_of(end)
             reply["response_metadata"]["next_cursor"] = self._cursor(end)
         return reply
 
-    def _cursor(self, index: int) -> str:
+    def _cursor(self, index: int, *more: str) -> str:
         # The form seen in recordings of slack-ruby-client: base64 of the next user's id.
-        return base64.b64encode(f"user:{self.workspace.population.id_of(index)}".encode()).decode()
+        return base64.b64encode(":".join(("user", self.workspace.population.id_of(index), *more)).encode()).decode()
 
     def _position(self, cursor: str) -> int:
         try:
-            prefix, _, user_id = base64.b64decode(cursor, validate=True).decode("ascii").partition(":")
-        except (binascii.Error, UnicodeDecodeError):
+            prefix, user_id, *_ = f"{base64.b64decode(cursor, validate=True).decode('ascii')}:".split(":")
+        except ValueError:
             raise SlackError("invalid_cursor") from None
         index = self.workspace.index_of(user_id) if prefix == "user" else None
         if index is None:

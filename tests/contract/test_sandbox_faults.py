@@ -163,11 +163,12 @@ def test_a_cursor_can_repeat_itself(sandbox: Sandbox, slack: httpx.Client) -> No
 
 
 def test_an_empty_page_is_not_the_end_of_slacks_list(sandbox: Sandbox, slack: httpx.Client) -> None:
+    first = slack.get("users.list", params={"limit": 10}).json()["response_metadata"]["next_cursor"]
     sandbox.slack_gate.faults.add("users.list", "empty_page")
-    empty = slack.get("users.list", params={"limit": 40}).json()
+    empty = slack.get("users.list", params={"limit": 40, "cursor": first}).json()
     cursor = empty["response_metadata"]["next_cursor"]
 
-    assert empty["members"] == []
+    assert (empty["members"], cursor != first) == ([], True)
     assert len(slack.get("users.list", params={"limit": 40, "cursor": cursor}).json()["members"]) == 40
 
 

@@ -103,7 +103,14 @@ def until(condition: Callable[[], bool]) -> None:
         time.sleep(0.005)
 
 
-@pytest.mark.parametrize("share", [pytest.param(0.5, id="short read"), pytest.param(0.0, id="empty list")])
+@pytest.mark.parametrize(
+    "share",
+    [
+        pytest.param(0.92, id="shorter by less than SOURCE_MAY_SHRINK"),
+        pytest.param(0.5, id="half of it"),
+        pytest.param(0.0, id="empty list"),
+    ],
+)
 async def test_a_short_or_empty_list_changes_nobody(sandbox, settings, share):
     before = target(sandbox)
     sandbox.slack_gate.faults.add("users.list", "shrinking", share=share)
@@ -153,17 +160,33 @@ async def test_when_half_of_the_people_are_deactivated_the_run_is_refused(sandbo
     await assert_clean(settings)
 
 
-async def test_half_of_the_list_missing_for_real_is_refused_by_its_size_even_when_the_read_is_let_through(
-    sandbox, settings
-):
+async def test_half_of_the_list_missing_stops_the_run_even_when_the_read_is_let_through(sandbox, settings):
     before = target(sandbox)
     sandbox.slack_gate.faults.add("users.list", "shrinking", share=0.5)
 
-    with pytest.raises(ChangeLimitExceeded):
+    with pytest.raises(IncompleteRead, match="who is still there"):
         await run_import(settings, rows={**LEAVERS, "SOURCE_MAY_SHRINK": "100"})
 
     assert target(sandbox) == before
     await assert_clean(settings)
+
+
+async def test_when_many_are_gone_from_slack_without_a_trace_the_run_is_refused(sandbox, settings, sqlite_url):
+    before = target(sandbox)
+    rename_all(sqlite_url, "'UGONE' || slack_id")
+
+    with pytest.raises(ChangeLimitExceeded, match="deactivate"):
+        await run_import(settings, rows=LEAVERS)
+
+    assert target(sandbox) == before
+    rename_all(sqlite_url, "substr(slack_id, 6)")
+    await assert_clean(settings)
+
+
+def rename_all(url: str, slack_id: str) -> None:
+    """Let the mappings be those of other Slack users."""
+    with Store.open(url) as store, store.transaction() as connection:
+        connection.exec_driver_sql(f"UPDATE slack_user SET slack_id = {slack_id}")
 
 
 async def test_a_saved_plan_is_not_applied_without_the_settings_it_needs(sandbox, settings, tmp_path):

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -65,6 +65,15 @@ class Target:
         assert row.docebo_id is not None
         self.accounts[row.docebo_id] = _changed(self.accounts[row.docebo_id], row.attributes)
         return RowResult(row.docebo_id)
+
+
+class Source:
+    """A Slack that knows nobody but those in its list."""
+
+    calls: ClassVar[dict[str, int]] = {}
+
+    async def user(self, _slack_id: str) -> None:
+        return None
 
 
 def _changed(account: Account, attributes: Any) -> Account:
@@ -184,16 +193,14 @@ class Run:
 
     def runtime(self, behaviour: Any = None) -> Runtime:
         self.runs += 1
-        made = Runtime(
+        return Runtime(
             self.settings,
             behaviour or self.behaviour,
             self.store,
-            None,  # type: ignore[arg-type]  (the source was read)
+            Source(),  # type: ignore[arg-type]
             self.target,  # type: ignore[arg-type]
             run_id=f"run-{self.runs}",
         )
-        made.slack = Target([])  # type: ignore[assignment]
-        return made
 
     def sides(self) -> tuple[dict[int, Account], dict[str, tuple[int, str]]]:
         """Return the accounts, and the mapping: Docebo id and fingerprint by Slack id."""

@@ -11,6 +11,7 @@ from slack_docebo.domain.people import SourceUser
 from slack_docebo.domain.planning import Kind, Operation, Planner
 from slack_docebo.engine.connection import Workspace
 from slack_docebo.engine.orphans import OrphanSearch
+from slack_docebo.engine.reading import FEW, confirm_gone
 from slack_docebo.engine.report import orphan_file, write_orphans
 from slack_docebo.engine.snapshot import Restarted
 from slack_docebo.runtime import Runtime
@@ -36,7 +37,7 @@ async def make_plan(
     *trusting* takes the target to be as it was last written, for people whose attributes have not changed since.
     *proven* says that *people* is the whole source: only then is anybody taken to have left who is not in it, and
     only when the target was read, too. Then it is also noted what does not fit together: in numbers with the plan,
-    one by one in a file.
+    one by one in a file. Raises IncompleteRead if Slack shows somebody whom its list left out.
     """
     plan_id = open_plan(runtime, workspace, kind)
     planner = Planner(runtime.behaviour.policy(workspace.team), accounts)
@@ -51,7 +52,8 @@ async def make_plan(
     except Restarted:  # what was planned so far stays unfinished: nobody can apply it
         return await make_plan(runtime, workspace, people, accounts, kind=kind, trusting=trusting, proven=proven)
     if orphans:
-        planned += await to_completion(_plan_gone, runtime, workspace, planner, plan_id, planned, orphans)
+        gone = await to_completion(_plan_gone, runtime, workspace, planner, plan_id, planned, orphans)
+        await confirm_gone(runtime, workspace, _doubtful(gone))
         file = orphan_file(runtime.settings.report_dir, plan_id)
         facts["orphans"] = await to_completion(write_orphans, orphans.found(), file)
     close_plan(runtime, plan_id, looked_after=planner.people, **facts)
@@ -142,10 +144,19 @@ def _plan_page(
 
 def _plan_gone(
     runtime: Runtime, workspace: Workspace, planner: Planner, plan_id: str, first: int, orphans: OrphanSearch
-) -> int:
+) -> list[Operation]:
     """Plan for the mappings whose Slack user was not in the list."""
     with runtime.store.transaction() as connection:
         gone = list(MappingRepository(connection).absent_from(plan_id, workspace.team))
-        PlanRepository(connection).add(plan_id, first, [planner.plan_gone(mapping) for mapping in gone])
+        operations = [planner.plan_gone(mapping) for mapping in gone]
+        PlanRepository(connection).add(plan_id, first, operations)
     orphans.look_at_gone(gone)
-    return len(gone)
+    return operations
+
+
+def _doubtful(gone: Sequence[Operation]) -> list[str]:
+    """Return the Slack ids of those about whom something would be done, and of a few of the others, evenly chosen."""
+    left = [operation.slack_id for operation in gone if operation.kind is Kind.LEAVE]
+    return [operation.slack_id for operation in gone if operation.kind is not Kind.LEAVE] + left[
+        :: len(left) // FEW + 1
+    ]

@@ -51,6 +51,22 @@ async def read_source(runtime: Runtime, workspace: Workspace, people: SourceSnap
         reads.record(ProvenRead(source, people.people, people.pages, runtime.now(), runtime.run_id))
 
 
+async def confirm_gone(runtime: Runtime, workspace: Workspace, slack_ids: Iterable[str]) -> None:
+    """Ask Slack for each of *slack_ids*, whom its list left out; raise IncompleteRead if one of them is still there.
+
+    A list that ends a little early looks like a whole one; who is missing from it shows which it was.
+    """
+    for slack_id in slack_ids:
+        user = await runtime.slack.user(slack_id)
+        if user is None or user.deactivated or user.forgotten or user.external:
+            continue
+        if user.team in {"", workspace.team}:
+            raise IncompleteRead(
+                f"Slack's list left out {slack_id}, who is still there: run again later. Should it be so each time,"
+                " that person left this workspace and not the organisation: run reset-mappings for this Slack id"
+            )
+
+
 async def read_target(runtime: Runtime) -> Accounts:
     """Return every account of the platform."""
     accounts, pages = Accounts(), 0
