@@ -11,7 +11,7 @@ SECONDS_BETWEEN_UPDATES = 2.0
 
 
 class Progress:
-    """Shows how far a stage has come, when it will end, and how many API calls are left in this hour."""
+    """Shows how far a stage has come, when it will end, and how many API calls may be made at once."""
 
     def __init__(self, runtime: Runtime, key: str, total: int, artifact: UUID) -> None:
         self._runtime = runtime
@@ -38,5 +38,5 @@ class Progress:
             self._artifact,
             progress=min(100.0, self._done * 100 / self._total),
             description=f"{self._done} of {self._total}, about {left:.0f} s left; {self._runtime.budget.left()} API calls"
-            " left in this hour's budget",
+            " may be made at once",
         )

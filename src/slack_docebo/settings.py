@@ -103,7 +103,9 @@ class Settings(NotificationSettings):
     docebo_private_key_file: Path | None = Field(
         None, description="PEM file; with the username: the JWT-bearer grant is used."
     )
-    docebo_calls_per_hour: int = Field(1000, ge=10, description="API calls this installation may spend per hour.")
+    docebo_calls_per_hour: int = Field(
+        1000, ge=10, description="API calls this installation may spend in any hour, half of them at once."
+    )
     docebo_timeout_seconds: float = Field(60, gt=0, description="How long one answer may take.")
 
     database_url: SecretStr = Field(

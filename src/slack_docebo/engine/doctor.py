@@ -220,7 +220,7 @@ class _Patient:
     async def budget(self, check: str) -> Finding:
         with Store.open(self._settings.database_url.get_secret_value()) as store:
             left = CallBudget(store, self._settings.docebo_url, self._settings.docebo_calls_per_hour).left()
-        message = f"{left} of {self._settings.docebo_calls_per_hour} calls are left in this hour"
+        message = f"{left} calls may be made at once, and no more than {self._settings.docebo_calls_per_hour} an hour"
         if left < FEW_CALLS:
             return warn(check, f"{message}: runs wait until there are more")
         return ok(check, message)

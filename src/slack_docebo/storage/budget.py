@@ -21,9 +21,9 @@ BOOK = update(call_budget).where(call_budget.c.docebo == bindparam("at")).values
 
 
 class CallBudget:
-    """Spends calls no faster than *per_hour* on average, and at most *burst* of them at once.
+    """Spends at most *per_hour* calls in any hour: half of them at once, the others evenly.
 
-    This is the generic cell rate algorithm. All it remembers is one number, the *arrival*: when the next call would
+    So there is always one left soon for real time, however much an import spends. This is the generic cell rate algorithm. All it remembers is one number, the *arrival*: when the next call would
     be due if all calls made so far had been spread evenly.
     """
 
@@ -32,15 +32,13 @@ class CallBudget:
         store: Store,
         docebo: str,
         per_hour: int,
-        burst: int | None = None,
         *,
         clock: Callable[[], float] = time.time,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
         self._store = store
         self._docebo = docebo
-        self._interval = HOUR / per_hour
-        self._window = self._interval * (per_hour if burst is None else burst)
+        self._interval = HOUR / (per_hour / 2)
         self._clock = clock
         self._sleep = sleep
 
@@ -54,13 +52,13 @@ class CallBudget:
         with self._store.reading() as connection:
             arrival = connection.scalar(ARRIVAL, {"at": self._docebo})
         ahead = max(0.0, (arrival or 0.0) - self._clock())
-        return max(0, int((self._window - ahead) / self._interval + 1e-6))  # the last part: 2.9999999 calls are three
+        return max(0, int((HOUR - ahead) / self._interval + 1e-6))  # the last part: 2.9999999 calls are three
 
     def _book(self) -> float:
         """Book one call and return 0, or book nothing and return how many seconds to wait."""
         with self._store.transaction(durable=False) as connection:
             now = self._clock()
-            latest = now + self._window
+            latest = now + HOUR
             # Later than that is only what was booked before the clock was set back: it would wait for the old time.
             arrival = max(min(self._arrival(connection), latest), now)
             wait = arrival + self._interval - latest
