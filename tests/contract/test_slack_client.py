@@ -318,13 +318,15 @@ async def test_a_proxy_is_used_unless_the_host_is_exempt(slack, monkeypatch):
         assert await read_all(client) == ["U1"]
 
 
-async def test_each_method_is_paced_on_its_own(slack):
-    async with slack.client(page("U1"), calls_per_minute=1200) as client:
-        for _ in range(3):
-            await client.list_users()
-        limiter = client._paces["users.list"]
-        assert not limiter.has_capacity(1199)
-        assert client._paces["users.info"].has_capacity(1200)
+async def test_no_minute_sees_more_calls_than_slack_allows(monkeypatch):
+    monkeypatch.setattr("slack_docebo.clients.slack.MINUTE", 0.6)
+    with Sandbox(users=50, time_scale=1 / 120) as sandbox:
+        async with open_slack(BOT_TOKEN, base_url=sandbox.slack_url, page_size=1) as client:
+            await read_all(client)
+            assert await client.identify()  # of another tier: not held up by the listing
+
+        assert sandbox.slack_gate.counters.calls["users.list"] == 50
+        assert not sandbox.slack_gate.counters.refused
 
 
 @pytest.mark.parametrize(

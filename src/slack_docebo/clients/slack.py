@@ -12,11 +12,11 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
-from aiolimiter import AsyncLimiter
 from pydantic import SecretStr
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
+from slack_docebo.clients.pace import Pace
 from slack_docebo.clients.retries import NotJson, Wait, retrying, seconds_asked, wait_as_asked
 from slack_docebo.domain.people import NO_FIELDS, SourceUser
 from slack_docebo.errors import (
@@ -29,6 +29,8 @@ from slack_docebo.errors import (
 )
 
 BASE_URL = "https://slack.com/api/"
+
+MINUTE = 61.0  # seconds; the last one is for calls whose way to Slack takes longer than that of later ones
 
 # Calls a minute by the tier of each method; users.list (tier 2) is paced by the caller.
 PACES = {"users.info": 100, "users.lookupByEmail": 50, "team.info": 50, "team.profile.get": 50, "auth.test": 600}
@@ -103,7 +105,7 @@ class SlackClient:
         web: AsyncWebClient,
         *,
         page_size: int = 200,
-        calls_per_minute: float = 20,
+        calls_per_minute: int = 20,
         with_locale: bool = False,
         attempts: int = 5,
         wait: Wait = wait_as_asked,
@@ -111,8 +113,8 @@ class SlackClient:
         self._web = web
         self._page_size = page_size
         self._with_locale = with_locale or None  # None is not sent
-        self._paces = {method: AsyncLimiter(max(pace, calls_per_minute)) for method, pace in PACES.items()}
-        self._paces["users.list"] = AsyncLimiter(calls_per_minute)
+        self._paces = {method: Pace(max(calls, calls_per_minute), MINUTE) for method, calls in PACES.items()}
+        self._paces["users.list"] = Pace(calls_per_minute, MINUTE)
         self._retrying = retrying(attempts, wait, never=(StaleCursor,))
         self.calls: Counter[str] = Counter()
 
@@ -198,7 +200,7 @@ class SlackClient:
     async def _send(
         self, method: str, verb: str, params: Mapping[str, Any]
     ) -> tuple[dict[str, Any], Mapping[str, str]]:
-        await self._paces[method].acquire()
+        await self._paces[method].wait()
         self.calls[method] += 1
         try:
             response = await self._web.api_call(method, http_verb=verb, params=dict(params))
@@ -221,7 +223,7 @@ async def open_slack(
     *,
     base_url: str = BASE_URL,
     page_size: int = 200,
-    calls_per_minute: float = 20,
+    calls_per_minute: int = 20,
     timeout: float = 30,  # noqa: ASYNC109  (of each request, not of the whole)
     with_locale: bool = False,
     attempts: int = 5,
