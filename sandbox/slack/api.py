@@ -167,9 +167,10 @@ class SlackApi:
         return {"user": self._shown(user, {})}
 
     def users_profile_get(self, arguments: Arguments, _fault: Fault | None) -> Reply:
-        profile = self._shown(self._find(arguments), arguments)["profile"]
+        user = self._find(arguments)
+        fields = user["profile"].get("fields") or {}
+        profile = self._shown(user, arguments)["profile"]
         shown_here = {"bot_id", "api_app_id", "team", "guest_invited_by", "guest_expiration_ts"}
-        fields = profile.get("fields") or {}
         if _is_true(arguments.get("include_labels")):
             labels = {field["id"]: field["label"] for field in PROFILE_FIELDS}
             fields = {key: {**value, "label": labels.get(key, "")} for key, value in fields.items()}
@@ -229,6 +230,8 @@ class SlackApi:
             user["profile"].pop("email", None)
         if not _is_true(arguments.get("include_locale")):
             user.pop("locale", None)
+        if "fields" in user["profile"]:
+            user["profile"]["fields"] = None  # as slack-ruby-client recorded it for everybody
         return user
 
 

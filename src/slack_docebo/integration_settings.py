@@ -102,7 +102,8 @@ class IntegrationSettings(BaseModel):
     )
     attributes: Annotated[tuple[AttributeRule, ...], BeforeValidator(lambda value: parse_rules(str(value)))] = Field(
         DEFAULT_RULES,
-        description="The attribute mapping: target = source, with on-create-only or clear behind it.",
+        description="The attribute mapping: target = source, with on-create-only or clear behind it. Slack's list leaves"
+        " custom profile fields out: they are written when a person changes or is named, not by an import.",
     )
     destination_branch: Annotated[int | None, BeforeValidator(lambda value: str(value).strip() or None)] = Field(
         None, ge=0, description="Id of the Docebo branch for new users. Empty: none."

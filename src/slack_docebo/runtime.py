@@ -75,6 +75,7 @@ async def open_runtime(settings: Settings, behaviour: IntegrationSettings, *, ru
                 page_size=settings.slack_page_size,
                 calls_per_minute=settings.slack_calls_per_minute,
                 with_locale=any(rule.source == "language" for rule in rules),
+                with_custom=any(rule.is_custom for rule in rules),
             ) as slack,
             open_docebo(
                 settings.docebo_url,

@@ -401,6 +401,16 @@ async def test_a_change_is_seen_when_the_user_is_read_again(sandbox):
     assert (user.first_name, user.last_name, user.email) == ("Ada", "King", "ada@example.com")
 
 
+async def test_custom_fields_are_read_of_a_single_person_where_they_are_wanted(sandbox):
+    ada = sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
+    sandbox.slack.change(ada, {"profile": {"fields": {"Xf0DEPARTMT": {"value": "Sales", "alt": ""}}}})
+
+    async with client_of(sandbox) as plain, client_of(sandbox, with_custom=True) as wanting:
+        found = [await plain.user(ada), await wanting.user(ada)]
+
+    assert [user and user.custom for user in found] == [None, {"Xf0DEPARTMT": "Sales"}]
+
+
 async def test_a_leaver_is_deactivated(sandbox):
     ada = sandbox.slack.add("Ada", "Lovelace", "ada@example.com")
     sandbox.slack.deactivate(ada["id"])

@@ -6,7 +6,7 @@ import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -17,8 +17,8 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from slack_docebo.clients.pace import Pace
-from slack_docebo.clients.retries import NotJson, Wait, retrying, seconds_asked, wait_as_asked
-from slack_docebo.domain.people import NO_FIELDS, SourceUser
+from slack_docebo.clients.retries import NotJson, Wait, no_connection, retrying, seconds_asked, wait_as_asked
+from slack_docebo.domain.people import SourceUser
 from slack_docebo.errors import (
     AccessDenied,
     ContractViolation,
@@ -33,7 +33,14 @@ BASE_URL = "https://slack.com/api/"
 MINUTE = 61.0  # seconds; the last one is for calls whose way to Slack takes longer than that of later ones
 
 # Calls a minute by the tier of each method; users.list (tier 2) is paced by the caller.
-PACES = {"users.info": 100, "users.lookupByEmail": 50, "team.info": 50, "team.profile.get": 50, "auth.test": 600}
+PACES = {
+    "users.info": 100,
+    "users.profile.get": 100,
+    "users.lookupByEmail": 50,
+    "team.info": 50,
+    "team.profile.get": 50,
+    "auth.test": 600,
+}
 
 ADVICE = {
     "invalid_auth": "the token is not valid, or this network address is not allowed; check the token",
@@ -107,12 +114,14 @@ class SlackClient:
         page_size: int = 200,
         calls_per_minute: int = 20,
         with_locale: bool = False,
+        with_custom: bool = False,
         attempts: int = 5,
         wait: Wait = wait_as_asked,
     ) -> None:
         self._web = web
         self._page_size = page_size
         self._with_locale = with_locale or None  # None is not sent
+        self._with_custom = with_custom
         self._paces = {method: Pace(max(calls, calls_per_minute), MINUTE) for method, calls in PACES.items()}
         self._paces["users.list"] = Pace(calls_per_minute, MINUTE)
         self._retrying = retrying(attempts, wait, never=(StaleCursor,))
@@ -164,8 +173,13 @@ class SlackClient:
         return UserPage([source_user(member) for member in members], _text(following))
 
     async def user(self, slack_id: str) -> SourceUser | None:
-        """Return one user, or None if Slack does not know or does not show it."""
-        return await self._one("users.info", user=slack_id, include_locale=self._with_locale)
+        """Return one user, with custom profile fields where wanted, or None if Slack does not know or show it."""
+        user = await self._one("users.info", user=slack_id, include_locale=self._with_locale)
+        if user is None or user.custom is not None or not self._with_custom:
+            return user
+        body, _ = await self._call("users.profile.get", user=slack_id)
+        profile = body.get("profile")
+        return replace(user, custom=(_custom(profile.get("fields")) if isinstance(profile, dict) else None) or {})
 
     async def find_user(self, email: str) -> SourceUser | None:
         """Return the user with this address, or None; Slack hides the deactivated ones from this search.
@@ -207,6 +221,8 @@ class SlackClient:
         except SlackApiError as error:
             # Not chained: slack_sdk's message quotes the reply.
             raise _translated(method, error) from None
+        except aiohttp.ClientConnectorError as error:
+            raise TransientError(method, no_connection(error)) from error
         except (aiohttp.ClientError, TimeoutError) as error:
             raise TransientError(method, type(error).__name__) from error
         except (AttributeError, UnicodeDecodeError):
@@ -226,6 +242,7 @@ async def open_slack(
     calls_per_minute: int = 20,
     timeout: float = 30,  # noqa: ASYNC109  (of each request, not of the whole)
     with_locale: bool = False,
+    with_custom: bool = False,
     attempts: int = 5,
     wait: Wait = wait_as_asked,
 ) -> AsyncIterator[SlackClient]:
@@ -246,6 +263,7 @@ async def open_slack(
             page_size=page_size,
             calls_per_minute=calls_per_minute,
             with_locale=with_locale,
+            with_custom=with_custom,
             attempts=attempts,
             wait=wait,
         )
@@ -304,10 +322,13 @@ def source_user(member: Mapping[str, Any]) -> SourceUser:
     )
 
 
-def _custom(fields: object) -> Mapping[str, str]:
-    """Return the values of custom profile fields, which Slack sends as an object, {}, [], null or not at all."""
-    if not fields or not isinstance(fields, dict):
-        return NO_FIELDS
+def _custom(fields: object) -> Mapping[str, str] | None:
+    """Return the values of custom profile fields, which Slack sends as an object, {}, [], null or not at all.
+
+    The last two say nothing about the person: the list was seen with null for everybody (slack-ruby-client's recording).
+    """
+    if not isinstance(fields, dict):
+        return {} if isinstance(fields, list) else None
     return {sys.intern(key): _text(item.get("value")) for key, item in fields.items() if isinstance(item, dict)}
 
 
@@ -348,6 +369,8 @@ def _translated(method: str, error: SlackApiError) -> RemoteError:
         return AccessDenied(method, "refused before Slack's API answered; check the token and the proxy", status=status)
     if status == 200 and body:
         return ContractViolation(method, "neither ok nor an error")
+    if status == 404:
+        return ContractViolation(method, "there is no such method; check the base URL", status=status)
     return NotJson(method, status=status) if status == 200 else Rejected(method, status=status)
 
 

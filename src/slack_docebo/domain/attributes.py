@@ -65,15 +65,20 @@ class AttributeRule:
         return f"{self.target}{source}{' on-create-only' * self.on_create_only}{' clear' * self.clear}"
 
     @property
+    def is_custom(self) -> bool:
+        """Whether a custom profile field is read."""
+        return _CUSTOM.fullmatch(self.source) is not None
+
+    @property
     def field_id(self) -> int | None:
         """The id of the additional field that is written, if it is one."""
         found = _FIELD.fullmatch(self.target)
         return int(found[1]) if found else None
 
-    def value(self, user: SourceUser) -> str:
-        """Return the source value in the form in which the target keeps it."""
+    def value(self, user: SourceUser) -> str | None:
+        """Return the source value in the form in which the target keeps it, or None where Slack did not tell it."""
         if custom := _CUSTOM.fullmatch(self.source):
-            return clean(user.custom.get(custom[1], ""))
+            return None if user.custom is None else clean(user.custom.get(custom[1], ""))
         return clean(SOURCES[self.source](user))
 
 
@@ -112,7 +117,7 @@ def wanted(user: SourceUser, rules: Iterable[AttributeRule], *, creating: bool) 
         if rule.on_create_only and not creating:
             continue
         value = rule.value(user)
-        if value or (rule.clear and not creating):
+        if value or (value is not None and rule.clear and not creating):
             attributes[rule.target] = value
     return attributes
 

@@ -3,14 +3,12 @@
 from collections.abc import Mapping as MappingType
 from dataclasses import dataclass, field
 
-NO_FIELDS: MappingType[str, str] = {}  # shared by the many people without custom fields
-
 
 @dataclass(frozen=True, slots=True)
 class SourceUser:
     """One entry of Slack's user list, reduced to what the rules look at.
 
-    Everything that Slack left out, blanked or nulled is `""`, `0` or `False`.
+    Everything that Slack left out, blanked or nulled is `""`, `0` or `False`, but for `custom`.
     """
 
     slack_id: str
@@ -32,7 +30,7 @@ class SourceUser:
     invited: bool = False  # has not signed in yet
     external: bool = False  # a stranger or a Slack Connect user
     forgotten: bool = False  # erased on request; the names are placeholders
-    custom: MappingType[str, str] = field(default_factory=lambda: NO_FIELDS)  # custom profile field id -> value
+    custom: MappingType[str, str] | None = None  # custom profile field id -> value; None: Slack did not say
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,7 +52,7 @@ def _check_scopes(runtime: Runtime, identity: Identity) -> None:
     """Slack hides e-mail addresses without an error where the scope is missing, so it is looked for beforehand."""
     if not identity.scopes:
         return  # no header: nothing known, and a list without any e-mail address is refused later
-    custom = any(rule.source.startswith("custom:") for rule in runtime.behaviour.attributes)
+    custom = any(rule.is_custom for rule in runtime.behaviour.attributes)
     needed = (*NEEDED_SCOPES, PROFILE_SCOPE) if custom else NEEDED_SCOPES
     if missing := [scope for scope in needed if scope not in identity.scopes]:
         raise AccessDenied("Slack", f"the token lacks {', '.join(missing)}: add it to the app and install it again")

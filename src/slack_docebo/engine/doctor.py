@@ -182,7 +182,7 @@ class _Patient:
             identity = await client.identify()
         self._team = identity.team_id
         wanted = [*NEEDED_SCOPES]
-        if self._behaviour and any(rule.source.startswith("custom:") for rule in self._behaviour.attributes):
+        if self._behaviour and any(rule.is_custom for rule in self._behaviour.attributes):
             wanted.append(PROFILE_SCOPE)
         if identity.scopes and (missing := [scope for scope in wanted if scope not in identity.scopes]):
             return fail(check, f"the token lacks {', '.join(missing)}: add it to the app and install it again")

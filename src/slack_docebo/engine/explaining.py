@@ -175,9 +175,10 @@ def _judge(runtime: Runtime, team: str, policy: Policy, found: Explanation, near
 def _compared(user: SourceUser, account: Account, policy: Policy) -> list[Compared]:
     rows = []
     for rule in policy.rules:
-        source, target = rule.value(user), current_value(account, rule.target)
+        told, target = rule.value(user), current_value(account, rule.target)
+        source = told or ""
         note = "written on creation only" if rule.on_create_only else ""
-        if not source and not rule.clear:
+        if not source and not (rule.clear and told is not None):
             note = "empty in Slack: left as it is"
         rows.append(Compared(rule.target, source, target, same(rule.target, source, target), note))
     return rows

@@ -67,8 +67,10 @@ def is_complete(user: SourceUser, rules: Sequence[AttributeRule]) -> bool:
     if user.bot or user.external or user.forgotten or user.deactivated:
         return True
     wants_locale = any(rule.source == "language" for rule in rules)
-    wants_custom = any(rule.source.startswith("custom:") for rule in rules)
-    return bool(user.email) and (not wants_locale or bool(user.locale)) and (not wants_custom or bool(user.custom))
+    wants_custom = any(rule.is_custom for rule in rules)
+    return (
+        bool(user.email) and (not wants_locale or bool(user.locale)) and (not wants_custom or user.custom is not None)
+    )
 
 
 def _stamp(entry: Entry) -> float:
