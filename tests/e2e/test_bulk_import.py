@@ -116,7 +116,7 @@ async def test_provisioning_and_mapping_work_each_alone_and_not_at_all(
     ("variables", "rows", "told"),
     [
         pytest.param({"SLACK_BOT_TOKEN": "xoxb-wrong"}, ON, "invalid_auth", id="wrong Slack token"),
-        pytest.param({"SLACK_API_URL": "http://127.0.0.1:9/api/"}, ON, "auth.test", id="wrong Slack address"),
+        pytest.param({"SLACK_API_URL": "http://127.0.0.1:9/api/"}, ON, "check the address", id="wrong Slack address"),
         pytest.param({"DOCEBO_CLIENT_SECRET": "wrong"}, ON, "invalid_client", id="wrong client secret"),
         pytest.param({"DOCEBO_URL": "http://example.com"}, ON, "DOCEBO_URL should begin with https", id="no https"),
         pytest.param(

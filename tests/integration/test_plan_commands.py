@@ -196,3 +196,22 @@ def test_wrong_usage_and_missing_settings_exit_2(env):
     assert run(env, "explain", "nonsense").returncode == 2
     assert run(env, "nonsense").returncode == 2
     assert run({**env, "DOCEBO_URL": ""}, "plan", "make").returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("variables", "told"),
+    [
+        pytest.param({"SLACK_BOT_TOKEN": "xoxb-wrong"}, "check the token", id="token"),
+        pytest.param({"DOCEBO_CLIENT_SECRET": "wrong"}, "check the client id and secret", id="client secret"),
+        pytest.param({"SLACK_TEAM_ID": "T0OTHER"}, "linked to T0OTHER", id="workspace"),
+        pytest.param({"DATABASE_URL": "sqlite:////proc/no/store.db"}, "/proc/no/store.db", id="database"),
+    ],
+)
+async def test_what_has_to_be_corrected_first_is_one_line_and_exits_2(settings, env, variables, told):
+    await run_import(settings, dry_run=True)
+
+    ended = run({**env, **variables}, "plan", "make")
+
+    assert ended.returncode == 2
+    assert told in ended.stderr
+    assert "Traceback" not in ended.stderr

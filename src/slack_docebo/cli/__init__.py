@@ -13,17 +13,25 @@ from slack_docebo.cli.forget import forget
 from slack_docebo.cli.orphans import orphans
 from slack_docebo.cli.undo import undo
 from slack_docebo.errors import (
+    AccessDenied,
     AlreadyRunning,
     ChangeLimitExceeded,
     ConfigurationError,
+    ContractViolation,
     NotConfirmed,
     PlanNotApplicable,
+    StorageError,
     SyncError,
     TooManyRejected,
+    WorkspaceMismatch,
 )
 
 EXIT_CODES: dict[type[SyncError], int] = {
     ConfigurationError: 2,
+    AccessDenied: 2,
+    ContractViolation: 2,
+    WorkspaceMismatch: 2,
+    StorageError: 2,
     PlanNotApplicable: 2,
     ChangeLimitExceeded: 3,
     NotConfirmed: 3,
@@ -35,8 +43,8 @@ WRONG_USAGE = 2
 
 app = App(
     name="slack-docebo",
-    help="Keeps Docebo Learn accounts in line with Slack profiles.\n\nExit codes: 0 done, 1 failed, 2 wrong settings or"
-    " usage, 3 refused by a limit or not confirmed, 4 another run is at work, 5 done in part.",
+    help="Keeps Docebo Learn accounts in line with Slack profiles.\n\nExit codes: 0 done, 1 failed, 2 wrong usage,"
+    " settings, rights or database, 3 refused by a limit or not confirmed, 4 another run is at work, 5 done in part.",
     version=version("slack-docebo"),
 )
 app.command(doctor)

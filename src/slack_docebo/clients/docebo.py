@@ -31,7 +31,7 @@ from slack_docebo.clients.docebo_wire import (
     session_of,
     user_field_of,
 )
-from slack_docebo.clients.retries import NotJson, Wait, retrying, seconds_asked, wait_as_asked
+from slack_docebo.clients.retries import NotJson, Wait, no_connection, retrying, seconds_asked, wait_as_asked
 from slack_docebo.domain.people import Account
 from slack_docebo.errors import (
     AccessDenied,
@@ -285,7 +285,7 @@ class DoceboClient:
             try:
                 response = await self._http.request(method, path, params=params, json=json, headers=headers)
             except NEVER_SENT as error:
-                raise TransientError(operation, type(error).__name__) from error
+                raise TransientError(operation, no_connection(error)) from error
             except httpx.RequestError as error:
                 raise unanswered(operation, type(error).__name__) from error
             if response.status_code != 401:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import httpx
 from pydantic import SecretStr
 
-from slack_docebo.clients.retries import NotJson, seconds_asked
+from slack_docebo.clients.retries import NotJson, no_connection, seconds_asked
 from slack_docebo.errors import AccessDenied, ConfigurationError, ContractViolation, RateLimited, TransientError
 
 OPERATION = "token"
@@ -138,6 +138,8 @@ class Token:
         asked_at = self._clock()
         try:
             response = await self._post("/oauth2/token", self._grant.form(self._audience))
+        except httpx.ConnectError as error:
+            raise TransientError(OPERATION, no_connection(error)) from error
         except httpx.RequestError as error:
             raise TransientError(OPERATION, type(error).__name__) from error
         body = _granted(response)

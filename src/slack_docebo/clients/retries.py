@@ -23,6 +23,11 @@ class NotJson(TransientError):
     """
 
 
+def no_connection(error: Exception) -> str:
+    """Return what is told of a call that could not be sent."""
+    return f"no connection ({type(error).__name__}): check the address in the settings, and the network"
+
+
 def wait_as_asked(state: RetryCallState) -> float:
     """Return the seconds to wait before the next attempt: what the server asked for, or else a growing, random delay."""
     error = state.outcome.exception() if state.outcome else None
