@@ -4,6 +4,7 @@ from typing import Annotated
 
 from prefect import flow
 
+from slack_docebo.engine.importing import side_by_side
 from slack_docebo.engine.report import Summary
 from slack_docebo.engine.snapshot import SourceSnapshot
 from tasks.forms import titled
@@ -15,7 +16,7 @@ from tasks.recheck_plan import recheck_plan
 from tasks.report_outcome import report_outcome
 from tasks.retrieve_accounts import retrieve_accounts, retrieve_changed_accounts
 from tasks.retrieve_all_user_details import retrieve_all_user_details
-from tasks.run import concluded, open_run, side_by_side
+from tasks.run import concluded, open_run
 from tasks.run_names import bulk_import_run
 from tasks.validate_connection import validate_connection
 

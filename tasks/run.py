@@ -1,11 +1,10 @@
 """A run: the settings of this moment, and the resources opened with them."""
 
-import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import wraps
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec
 
 from prefect import runtime as prefect_runtime
 from prefect.client.schemas.objects import StateType
@@ -28,8 +27,6 @@ from slack_docebo.storage.gate import RunLock
 logging.getLogger("slack_docebo").setLevel(logging.INFO)
 
 P = ParamSpec("P")
-S = TypeVar("S")
-T = TypeVar("T")
 Result = Summary | Served | Explanation | Diagnosis
 OWN_STATES: dict[type[SyncError], str] = {
     ChangeLimitExceeded: Trouble.REFUSED,
@@ -92,16 +89,6 @@ def _trouble(result: Result) -> str | None:
     if isinstance(result, Summary):
         return Trouble.PARTLY_FAILED if result.count(outcome=Outcome.FAILED) else None
     return None
-
-
-async def side_by_side(one: Coroutine[Any, Any, S], other: Coroutine[Any, Any, T]) -> tuple[S, T]:
-    """Await both at the same time; when one fails, the other is cancelled and that failure raised."""
-    try:
-        async with asyncio.TaskGroup() as group:
-            first, second = group.create_task(one), group.create_task(other)
-    except ExceptionGroup as failures:
-        raise failures.exceptions[0] from None
-    return first.result(), second.result()
 
 
 def _one_line_errors() -> None:

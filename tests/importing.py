@@ -12,8 +12,9 @@ from typing import Any
 from slack_docebo.domain.people import SourceUser
 from slack_docebo.engine.applying import apply_accounts, apply_mappings, begin
 from slack_docebo.engine.connection import validate
+from slack_docebo.engine.importing import plan_import
 from slack_docebo.engine.planning import make_plan
-from slack_docebo.engine.reading import read_changed, read_page, read_source, read_target
+from slack_docebo.engine.reading import read_changed, read_page, read_source
 from slack_docebo.engine.report import Summary, finish
 from slack_docebo.engine.snapshot import SourceSnapshot
 from slack_docebo.integration_settings import read_rows, table
@@ -50,21 +51,19 @@ async def run_import(
     """Do what the flow `bulk_import` does, in the same order."""
     behaviour = read_rows(table({**ON, **rows}))
     async with open_runtime(settings, behaviour, run_id=f"test-{os.getpid()}-{os.urandom(4).hex()}") as runtime:
-        plan_id = await plan_import(runtime, verify_target=verify_target)
+        plan_id = await (plan_import(runtime) if verify_target else plan_trusting(runtime))
         if not dry_run:
             await carry_out(runtime, plan_id)
         return finish(runtime, plan_id)
 
 
-async def plan_import(runtime: Runtime, *, verify_target: bool = True) -> str:
-    """Read both sides and return the id of the plan."""
+async def plan_trusting(runtime: Runtime) -> str:
+    """Read Slack and, of Docebo, only who has changed there; return the id of the plan."""
     workspace = await validate(runtime)
     with SourceSnapshot() as people:
         await read_source(runtime, workspace, people, partial(read_page, runtime, workspace))
-        accounts = await (read_target(runtime) if verify_target else read_changed(runtime, workspace, people))
-        return await make_plan(
-            runtime, workspace, people, accounts, kind=PlanKind.BULK_IMPORT, trusting=not verify_target
-        )
+        accounts = await read_changed(runtime, workspace, people)
+        return await make_plan(runtime, workspace, people, accounts, kind=PlanKind.BULK_IMPORT, trusting=True)
 
 
 async def carry_out(runtime: Runtime, plan_id: str) -> None:

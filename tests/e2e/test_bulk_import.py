@@ -125,6 +125,7 @@ async def test_provisioning_and_mapping_work_each_alone_and_not_at_all(
         pytest.param({"DATABASE_URL": "sqlite:////proc/no/store.db"}, ON, "/proc/no/store.db", id="database"),
         pytest.param({"SLACK_BOT_TOKEN": ""}, ON, "SLACK_BOT_TOKEN is not set", id="no Slack token"),
         pytest.param({}, {**ON, "SCOPE_GUESTS": "x"}, "row SLACK | SCOPE_GUESTS", id="wrong row"),
+        pytest.param({}, {**ON, "DESTINATION_BRANCH": "99"}, "Docebo has no branch 99", id="no such branch"),
         pytest.param({}, {}, "row SLACK | NOTIFICATION_MAIL_ID is missing", id="missing rows"),
         pytest.param({}, None, "python -m deployments.bootstrap", id="no Variable"),
     ],

@@ -81,6 +81,7 @@ def test_a_complete_profile_is_read_completely():
         pytest.param(
             with_profile(email=None), {"email": "", "first_name": "Mira"}, id="an e-mail address may be nulled"
         ),
+        pytest.param({"id": "U1", "name": "mi\0ra \ud83d"}, {"handle": "mi ra"}, id="a handle is what can be kept"),
         pytest.param(with_profile(email="m\ud83d@x.org"), {"email": ""}, id="what cannot be an address is none"),
         pytest.param(with_profile(email=" M@X.org "), {"email": "M@X.org"}, id="blanks around an address are dropped"),
         pytest.param(

@@ -18,6 +18,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from slack_docebo.clients.pace import Pace
 from slack_docebo.clients.retries import NotJson, Wait, no_connection, retrying, seconds_asked, wait_as_asked
+from slack_docebo.domain.names import clean
 from slack_docebo.domain.people import SourceUser
 from slack_docebo.errors import (
     AccessDenied,
@@ -292,7 +293,7 @@ def source_user(member: Mapping[str, Any]) -> SourceUser:
     return SourceUser(
         slack_id=slack_id,
         team=sys.intern(_text(get("team_id")) or _text(of_profile("team"))),
-        handle=_text(get("name")),
+        handle=clean(_text(get("name"))),  # as the database keeps it
         email=email if email.isprintable() else "",  # half an emoji, say, which no request can hold
         # Not the `_normalized` twins: they lose characters of some scripts.
         first_name=_text(of_profile("first_name")),

@@ -34,6 +34,7 @@ async def validate(runtime: Runtime, *, pin: bool = True) -> Workspace:
     _check_rights(session)
     workspace = await _workspace(runtime, identity)
     await _check_fields(runtime)
+    await _check_branch(runtime)
     with runtime.store.transaction() as connection:
         links = LinkRepository(connection)
         linked = links.get(runtime.settings.docebo_url)
@@ -89,3 +90,12 @@ async def _check_fields(runtime: Runtime) -> None:
         )
     if mirrored:
         runtime.mirror_into(find_mirror(fields, mirrored))
+
+
+async def _check_branch(runtime: Runtime) -> None:
+    branch = runtime.behaviour.destination_branch
+    if branch is None or branch in {known.id for known in await runtime.docebo.branches()}:
+        return
+    raise ConfigurationError(
+        f"integration_settings: row SLACK | DESTINATION_BRANCH: Docebo has no branch {branch}; its id is a number, not its code"
+    )

@@ -132,10 +132,10 @@ class _Patient:
 
     async def database(self, check: str) -> Finding:
         def open_and_look() -> str:
-            with Store.open(self._settings.database_url.get_secret_value()) as store, store.reading():
+            with Store.open(self._settings.database_url.get_secret_value()) as store, store.transaction():
                 return store.url
 
-        return ok(check, f"{await asyncio.to_thread(open_and_look)} can be opened and is at the newest revision")
+        return ok(check, f"{await asyncio.to_thread(open_and_look)} can be written to and is at the newest revision")
 
     async def prefect(self, check: str) -> Finding:
         answer = await self._ask_prefect("POST", f"work_pools/{TAG}/workers/filter", json={})

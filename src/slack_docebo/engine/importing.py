@@ -1,7 +1,9 @@
 """A whole import without Prefect: what the command line does while Prefect is down."""
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
+from typing import Any, TypeVar
 
 from slack_docebo.engine.applying import apply_accounts, apply_mappings, begin
 from slack_docebo.engine.connection import Workspace, validate
@@ -13,6 +15,8 @@ from slack_docebo.engine.snapshot import SourceSnapshot
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.plans import PlanKind
 
+S = TypeVar("S")
+T = TypeVar("T")
 BULK_IMPORT = "bulk-import"  # the name of the lock, which is that of the flow
 
 
@@ -20,9 +24,14 @@ async def plan_import(runtime: Runtime) -> str:
     """Read both sides, plan, and return the plan's id; nothing is written to Docebo."""
     workspace = await validate(runtime)
     with SourceSnapshot() as people:
-        await read_source(runtime, workspace, people, partial(read_page, runtime, workspace))
-        accounts = await read_target(runtime)
-        return await make_plan(runtime, workspace, people, accounts, kind=PlanKind.BULK_IMPORT)
+
+        async def compare() -> str:
+            accounts = await read_target(runtime)
+            return await make_plan(runtime, workspace, people, accounts, kind=PlanKind.BULK_IMPORT)
+
+        reading = read_source(runtime, workspace, people, partial(read_page, runtime, workspace))
+        _, plan_id = await side_by_side(reading, compare())
+        return plan_id
 
 
 async def apply_saved(runtime: Runtime, plan_id: str, progress: Callable[[int], Awaitable[None]]) -> Summary:
@@ -36,3 +45,13 @@ async def apply_saved(runtime: Runtime, plan_id: str, progress: Callable[[int], 
     finally:
         summary = finish(runtime, plan_id)
     return summary
+
+
+async def side_by_side(one: Coroutine[Any, Any, S], other: Coroutine[Any, Any, T]) -> tuple[S, T]:
+    """Await both at the same time; when one fails, the other is cancelled and that failure raised."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            first, second = group.create_task(one), group.create_task(other)
+    except ExceptionGroup as failures:
+        raise failures.exceptions[0] from None
+    return first.result(), second.result()
