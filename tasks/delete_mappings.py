@@ -14,7 +14,7 @@ from slack_docebo.engine.reading import read_target
 from slack_docebo.engine.report import summary
 from slack_docebo.engine.resetting import back_up, check_confirmation, delete_planned, plan_reset
 from slack_docebo.runtime import Runtime
-from tasks.progress import Progress
+from tasks.progress import shown
 
 
 @task(name="Delete mappings", task_run_name="Delete mappings", cache_policy=NO_CACHE)
@@ -41,7 +41,7 @@ async def delete_mappings(
     )
     begin(runtime, plan_id)
     emptied = summary(runtime.store, plan_id).count(Kind.UPDATE, outcome=Outcome.PLANNED)
-    progress = await Progress.begin(runtime, f"progress-{plan_id}", emptied)
-    await apply_accounts(runtime, plan_id, progress.advance)
+    async with shown(runtime, f"progress-{plan_id}", emptied) as progress:
+        await apply_accounts(runtime, plan_id, progress.advance)
     delete_planned(runtime, workspace, plan_id)
     return plan_id

@@ -8,7 +8,7 @@ from slack_docebo.engine.applying import apply_accounts, begin
 from slack_docebo.engine.report import summary
 from slack_docebo.runtime import Runtime
 from tasks.policies import RETRIES, RETRY_DELAYS, is_transient
-from tasks.progress import Progress
+from tasks.progress import shown
 
 
 @task(
@@ -24,5 +24,5 @@ async def process_user_details(runtime: Runtime, plan_id: str) -> None:
     begin(runtime, plan_id)
     planned = summary(runtime.store, plan_id)
     total = planned.count(Kind.CREATE, Kind.UPDATE, Kind.DEACTIVATE, outcome=Outcome.PLANNED)
-    progress = await Progress.begin(runtime, f"progress-{plan_id}", total)
-    await apply_accounts(runtime, plan_id, progress.advance)
+    async with shown(runtime, f"progress-{plan_id}", total) as progress:
+        await apply_accounts(runtime, plan_id, progress.advance)

@@ -1,6 +1,9 @@
 """Progress of a long stage, as an artifact that fills while the run goes on."""
 
+import asyncio
 import time
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
 from uuid import UUID
 
 from prefect.artifacts import acreate_progress_artifact, aupdate_progress_artifact
@@ -11,32 +14,53 @@ SECONDS_BETWEEN_UPDATES = 2.0
 
 
 class Progress:
-    """Shows how far a stage has come, when it will end, and how many API calls may be made at once."""
+    """Counts the people who are done, and every few seconds shows how many they are."""
 
-    def __init__(self, runtime: Runtime, key: str, total: int, artifact: UUID) -> None:
+    def __init__(self, runtime: Runtime, total: int, artifact: Awaitable[UUID]) -> None:
         self._runtime = runtime
-        self._key = key
         self._total = total
         self._artifact = artifact
         self._done = 0
         self._begun = self._shown = time.monotonic()
 
-    @classmethod
-    async def begin(cls, runtime: Runtime, key: str, total: int) -> "Progress":
-        artifact = await acreate_progress_artifact(0.0 if total else 100.0, key=key, description=f"0 of {total}")
-        return cls(runtime, key, total, artifact)
-
-    async def advance(self, rows: int) -> None:
-        """Count *rows* more; the artifact is written every few seconds and at the end."""
-        self._done += rows
+    async def advance(self, people: int) -> None:
+        """Count *people* more."""
+        self._done += people
         now = time.monotonic()
-        if self._done < self._total and now - self._shown < SECONDS_BETWEEN_UPDATES:
+        if now - self._shown < SECONDS_BETWEEN_UPDATES:
             return
         self._shown = now
-        left = (now - self._begun) / self._done * (self._total - self._done) if self._done else 0
-        await aupdate_progress_artifact(
-            self._artifact,
-            progress=min(100.0, self._done * 100 / self._total),
-            description=f"{self._done} of {self._total}, about {left:.0f} s left; {self._runtime.budget.left()} API calls"
-            " may be made at once",
-        )
+        share, left = 0.0, ""
+        if 0 < self._done < self._total:
+            share = self._done * 100 / self._total
+            left = f", about {(now - self._begun) / self._done * (self._total - self._done):.0f} s left"
+        await self._show(share, f"{self._done}{_of(self._total)}{left}; {_budget(self._runtime)}")
+
+    async def end(self) -> None:
+        """Show that the stage is over."""
+        await self._show(100.0, f"{self._done} done; {_budget(self._runtime)}")
+
+    async def _show(self, share: float, description: str) -> None:
+        await aupdate_progress_artifact(await self._artifact, progress=share, description=description)
+
+
+@asynccontextmanager
+async def shown(runtime: Runtime, key: str, total: int) -> AsyncIterator[Progress]:
+    """Show the progress of the block as the artifact *key*: about *total* people, or 0 if nobody knows how many."""
+    description = f"0{_of(total)}; {_budget(runtime)}"
+    # The stage need not wait for it.
+    artifact = asyncio.create_task(acreate_progress_artifact(0.0, key=key, description=description))
+    try:
+        progress = Progress(runtime, total, artifact)
+        yield progress
+        await progress.end()
+    finally:
+        await artifact
+
+
+def _of(total: int) -> str:
+    return f" of {total}" if total else ""
+
+
+def _budget(runtime: Runtime) -> str:
+    return f"{runtime.budget.left()} calls to Docebo may be made at once"

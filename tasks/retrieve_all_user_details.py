@@ -1,19 +1,26 @@
 """Recipe *Recursion - Retrieve User Details*."""
 
-from functools import partial
-
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
 from slack_docebo.engine.connection import Workspace
-from slack_docebo.engine.reading import read_source
+from slack_docebo.engine.reading import last_count, read_source
 from slack_docebo.engine.snapshot import SourceSnapshot
 from slack_docebo.runtime import Runtime
+from tasks.progress import shown
 from tasks.retrieve_user_details import retrieve_user_details
 
 
 @task(name="Retrieve all user details", task_run_name="Slack users, all pages", cache_policy=NO_CACHE)
 async def retrieve_all_user_details(runtime: Runtime, workspace: Workspace, people: SourceSnapshot) -> None:
     """Follow the cursor chain until all users are in *people*, and prove that they are all there."""
-    await read_source(runtime, workspace, people, partial(retrieve_user_details, runtime, workspace))
+    async with shown(runtime, "slack-users", last_count(runtime, workspace)) as progress:
+
+        async def read(people: SourceSnapshot, cursor: str) -> str:
+            before = people.people
+            following = await retrieve_user_details(runtime, workspace, people, cursor)
+            await progress.advance(people.people - before)
+            return following
+
+        await read_source(runtime, workspace, people, read)
     get_run_logger().info("Slack: %d users on %d pages, read completely", people.people, people.pages)

@@ -43,12 +43,19 @@ async def read_source(runtime: Runtime, workspace: Workspace, people: SourceSnap
         break
     else:
         raise IncompleteRead(f"Slack's cursor went stale {RESTARTS + 1} times; run again later")
-    source = f"slack:{workspace.team}"
+    source = _source(workspace)
     with runtime.store.transaction() as connection:
         reads = ReadRepository(connection)
         last = reads.last(source)
         people.prove(last_count=last.people if last else None, may_shrink_percent=runtime.behaviour.source_may_shrink)
         reads.record(ProvenRead(source, people.people, people.pages, runtime.now(), runtime.run_id))
+
+
+def last_count(runtime: Runtime, workspace: Workspace) -> int:
+    """Return how many people Slack's list held at the last complete read, 0 before the first."""
+    with runtime.store.reading() as connection:
+        last = ReadRepository(connection).last(_source(workspace))
+    return last.people if last else 0
 
 
 async def confirm_gone(runtime: Runtime, workspace: Workspace, slack_ids: Iterable[str]) -> None:
@@ -114,6 +121,10 @@ async def look_up(runtime: Runtime, people: Iterable[tuple[SourceUser, Mapping |
             if viewed:  # the view lacks attributes that the listing has
                 accounts.add(await runtime.docebo.find_users(viewed.username))
     return accounts
+
+
+def _source(workspace: Workspace) -> str:
+    return f"slack:{workspace.team}"
 
 
 def _target(runtime: Runtime) -> str:
