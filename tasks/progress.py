@@ -20,11 +20,12 @@ class Progress:
         self._runtime = runtime
         self._total = total
         self._artifact = artifact
+        self._showing: asyncio.Task[None] | None = None
         self._done = 0
         self._begun = self._shown = time.monotonic()
 
-    async def advance(self, people: int) -> None:
-        """Count *people* more."""
+    def advance(self, people: int) -> None:
+        """Count *people* more; nobody waits until it is shown."""
         self._done += people
         now = time.monotonic()
         if now - self._shown < SECONDS_BETWEEN_UPDATES:
@@ -34,10 +35,14 @@ class Progress:
         if 0 < self._done < self._total:
             share = self._done * 100 / self._total
             left = f", about {(now - self._begun) / self._done * (self._total - self._done):.0f} s left"
-        await self._show(share, f"{self._done}{_of(self._total)}{left}; {_budget(self._runtime)}")
+        self._showing = asyncio.create_task(
+            self._show(share, f"{self._done}{_of(self._total)}{left}; {_budget(self._runtime)}")
+        )
 
     async def end(self) -> None:
         """Show that the stage is over."""
+        if self._showing:
+            await self._showing
         await self._show(100.0, f"{self._done} done; {_budget(self._runtime)}")
 
     async def _show(self, share: float, description: str) -> None:

@@ -19,7 +19,7 @@ async def retrieve_all_user_details(runtime: Runtime, workspace: Workspace, peop
         async def read(people: SourceSnapshot, cursor: str) -> str:
             before = people.people
             following = await retrieve_user_details(runtime, workspace, people, cursor)
-            await progress.advance(people.people - before)
+            progress.advance(people.people - before)
             return following
 
         await read_source(runtime, workspace, people, read)

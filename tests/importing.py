@@ -69,7 +69,7 @@ async def plan_trusting(runtime: Runtime) -> str:
 async def carry_out(runtime: Runtime, plan_id: str) -> None:
     """Apply the plan."""
 
-    async def unseen(_rows: int) -> None:
+    def unseen(_rows: int) -> None:
         pass
 
     begin(runtime, plan_id)

@@ -52,7 +52,7 @@ async def runtime_for(settings, **rows):
 
 
 async def reset(settings, slack_ids=()):
-    async def unseen(_rows: int) -> None:
+    def unseen(_rows: int) -> None:
         pass
 
     async with runtime_for(settings, **MIRROR) as runtime:

@@ -229,7 +229,7 @@ async def test_an_import_that_writes_what_it_read_before_the_event_is_put_right(
     assert settled.account(slack_id).lastname == "Later"
 
 
-async def _no_progress(_rows: int) -> None:
+def _no_progress(_rows: int) -> None:
     pass
 
 

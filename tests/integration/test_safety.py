@@ -88,7 +88,7 @@ def somebody(sandbox: Sandbox, place: int = 0) -> tuple[str, int]:
 
 
 async def apply_by_id(settings: Settings, plan_id: str, rows: dict[str, str] = LEAVERS) -> Summary:
-    async def unseen(_rows: int) -> None:
+    def unseen(_rows: int) -> None:
         pass
 
     behaviour = read_rows(table({**ON, **rows}))

@@ -257,7 +257,7 @@ class Run:
         return left or not self.policy.scope.reason_against(user)
 
 
-async def _unseen(_rows: int) -> None:
+def _unseen(_rows: int) -> None:
     pass
 
 

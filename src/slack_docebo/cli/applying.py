@@ -28,7 +28,7 @@ async def apply_plan(runtime: Runtime, plan_id: str) -> Summary:
         Console(stderr=True).status("Reading Docebo's users ...") as status,
     ):
 
-        async def progress(rows: int) -> None:
+        def progress(rows: int) -> None:
             nonlocal done
             done += rows
             status.update(f"{done} of {total} accounts")

@@ -1,7 +1,7 @@
 """Applying a plan: batch by batch, each answer recorded before the next call."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 
 from slack_docebo.clients.docebo import Row, RowResult
 from slack_docebo.domain.attributes import current_value, same
@@ -21,7 +21,7 @@ from slack_docebo.storage.mappings import MappingRepository
 from slack_docebo.storage.plans import PlanRepository, PlanState, Result
 
 Numbered = tuple[int, Operation]  # an operation with its place in the plan
-Progress = Callable[[int], Awaitable[None]]
+Progress = Callable[[int], None]
 BATCH = 100  # the most rows Docebo is known to take in one call
 UNDER_WAY_SECONDS = 0.02  # in which a call is sent off: a busy thread beside it would hold that up
 UNANSWERED = 3  # calls in a row whose answer was lost, after which a run gives up
@@ -69,7 +69,7 @@ async def apply_accounts(runtime: Runtime, plan_id: str, progress: Progress) -> 
                     raise
                 results, following = await _read_again(runtime, batch), []
             record(runtime, plan_id, batch, results)
-            await progress(len(results))
+            progress(len(results))
             breaker.count(results)
             batch = following or _pending(runtime, plan_id, kind)
 

@@ -1,11 +1,11 @@
 """A whole import without Prefect: what the command line does while Prefect is down."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Coroutine
 from functools import partial
 from typing import Any, TypeVar
 
-from slack_docebo.engine.applying import apply_accounts, apply_mappings, begin
+from slack_docebo.engine.applying import Progress, apply_accounts, apply_mappings, begin
 from slack_docebo.engine.connection import Workspace, validate
 from slack_docebo.engine.planning import make_plan
 from slack_docebo.engine.reading import read_page, read_source, read_target
@@ -34,7 +34,7 @@ async def plan_import(runtime: Runtime) -> str:
         return plan_id
 
 
-async def apply_saved(runtime: Runtime, plan_id: str, progress: Callable[[int], Awaitable[None]]) -> Summary:
+async def apply_saved(runtime: Runtime, plan_id: str, progress: Progress) -> Summary:
     """Apply exactly the saved plan, without what has changed since, and return what became of it."""
     workspace: Workspace = await validate(runtime)
     recheck(runtime, workspace, plan_id, await read_target(runtime))

@@ -341,5 +341,5 @@ def _ids(cases: Iterable[Case]) -> list[str]:
     return [event_id for case in cases for event_id in case.event_ids]
 
 
-async def _no_progress(_rows: int) -> None:
+def _no_progress(_rows: int) -> None:
     """A round is too short for a progress bar."""
