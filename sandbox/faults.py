@@ -28,9 +28,11 @@ class Faults:
         self._orders: list[Fault] = []
 
     def add(self, method: str, kind: str, *, times: int = 1, skip: int = 0, **options: Any) -> None:
-        """Order a fault; raise ValueError for a kind this server does not know."""
+        """Order a fault; raise ValueError for a kind this server does not know, and for numbers that are none."""
         if kind not in self._kinds:
             raise ValueError(f"unknown fault {kind!r}; this server knows {', '.join(sorted(self._kinds))}")
+        if type(times) is not int or times == 0 or type(skip) is not int or skip < 0:
+            raise ValueError("times is how many calls go wrong, -1 for all; skip, how many are let through before")
         self._orders.append(Fault(method, kind, times, skip, options))
 
     def take(self, method: str) -> Fault | None:

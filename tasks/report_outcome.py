@@ -5,7 +5,7 @@ from prefect.artifacts import acreate_markdown_artifact, acreate_table_artifact
 from prefect.cache_policies import NO_CACHE
 
 from slack_docebo.engine.importing import side_by_side
-from slack_docebo.engine.report import Summary, finish, table, write_files
+from slack_docebo.engine.report import TABLE_ROWS, Summary, finish, table, write_files
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.locks import to_completion
 
@@ -14,12 +14,12 @@ from slack_docebo.storage.locks import to_completion
 async def report_outcome(runtime: Runtime, plan_id: str) -> Summary:
     """Publish what was or would be done; return it in numbers."""
     summary = finish(runtime, plan_id)
+    rows = table(runtime.store, plan_id)
+    cut = f": the first {TABLE_ROWS}, the files hold everybody" * (len(rows) == TABLE_ROWS)
     files, _ = await side_by_side(
         to_completion(write_files, runtime.store, plan_id, runtime.settings.report_dir),
         acreate_table_artifact(
-            table(runtime.store, plan_id),
-            key=f"changes-{plan_id}",
-            description="What was or would be done, and to whom",
+            rows, key=f"changes-{plan_id}", description=f"What was or would be done, and to whom{cut}"
         ),
     )
     await acreate_markdown_artifact(

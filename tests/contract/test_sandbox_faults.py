@@ -66,12 +66,20 @@ def test_a_fault_concerns_its_own_method_only() -> None:
     assert all(faults.take("users.list") for _ in range(10))
 
 
-def test_an_unknown_fault_is_refused(sandbox: Sandbox, slack: httpx.Client) -> None:
-    order = {"method": "users.list", "kind": "meteorite"}
-    answer = slack.post(sandbox.slack_control_url + "faults", json=order)
+@pytest.mark.parametrize(
+    ("order", "told"),
+    [
+        ({"kind": "meteorite"}, "meteorite"),
+        ({"kind": "dropped", "times": 0}, "times is how many"),
+        ({"kind": "dropped", "times": "2"}, "times is how many"),
+        ({"kind": "dropped", "skip": -1}, "skip, how many"),
+    ],
+)
+def test_a_fault_that_cannot_be_is_refused(sandbox: Sandbox, slack: httpx.Client, order: dict, told: str) -> None:
+    answer = slack.post(sandbox.slack_control_url + "faults", json={"method": "users.list", **order})
 
     assert answer.status_code == 400
-    assert "meteorite" in answer.json()["error"]
+    assert told in answer.json()["error"]
 
 
 @pytest.mark.parametrize(
