@@ -288,12 +288,13 @@ def source_user(member: Mapping[str, Any]) -> SourceUser:
     real_name = _text(of_profile("real_name")) or _text(get("real_name"))
     display_name = _text(of_profile("display_name"))
     email = _text(of_profile("email")).strip()
+    handle = _text(get("name"))
     updated = get("updated")
     single_channel = bool(get("is_ultra_restricted"))
     return SourceUser(
         slack_id=slack_id,
         team=sys.intern(_text(get("team_id")) or _text(of_profile("team"))),
-        handle=clean(_text(get("name"))),  # as the database keeps it
+        handle=handle if handle.isprintable() else clean(handle),  # as the database keeps it
         email=email if email.isprintable() else "",  # half an emoji, say, which no request can hold
         # Not the `_normalized` twins: they lose characters of some scripts.
         first_name=_text(of_profile("first_name")),

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from sqlalchemy import Connection, bindparam, select, update
 
 from slack_docebo.storage.gate import Sleep
-from slack_docebo.storage.locks import to_completion
 from slack_docebo.storage.schema import call_budget
 from slack_docebo.storage.statements import insertion
 from slack_docebo.storage.store import Store
@@ -44,7 +43,7 @@ class CallBudget:
 
     async def spend(self) -> None:
         """Return as soon as one more call is allowed, having booked it."""
-        while (wait := await to_completion(self._book)) > 0:
+        while (wait := self._book()) > 0:
             await self._sleep(wait)
 
     def left(self) -> int:

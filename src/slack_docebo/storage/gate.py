@@ -13,7 +13,7 @@ from typing import Self
 from sqlalchemy import Connection, bindparam, select, update
 
 from slack_docebo.errors import AlreadyRunning, OutcomeUnknown, SyncError
-from slack_docebo.storage.locks import Lock, to_completion
+from slack_docebo.storage.locks import Lock
 from slack_docebo.storage.schema import batch_gate
 from slack_docebo.storage.statements import insertion_text
 from slack_docebo.storage.store import Store
@@ -40,6 +40,8 @@ def _utc_now() -> datetime:
 
 class BatchGate:
     """Lets one batch call at a time through to *docebo*.
+
+    Its entries are written without a thread: that takes less time than changing to one, and cannot be cancelled halfway.
 
     A call whose end nobody saw (its process died, or it ended in OutcomeUnknown) may still be carried out by Docebo:
     the next one waits until *grace_seconds* have passed since it began or, if known, since its answer was given up.
@@ -69,11 +71,11 @@ class BatchGate:
         holder = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
         afterwards: Callable[[str], None] = _nothing  # a cancellation says nothing about the fate of the call
         try:
-            while (wait := await to_completion(self._enter_if_free, lock, holder)) is None:  # noqa: ASYNC110  (nothing in this process tells when it is free)
+            while (wait := self._enter_if_free(lock, holder)) is None:  # noqa: ASYNC110  (nothing in this process tells when it is free)
                 await asyncio.sleep(self._poll_seconds)
             if wait:
                 await self._sleep(wait)
-                await to_completion(self._enter, holder)
+                self._enter(holder)
             try:
                 yield
             except OutcomeUnknown:
@@ -84,7 +86,10 @@ class BatchGate:
                 raise
             afterwards = self._leave
         finally:
-            await to_completion(_release, lock, afterwards, holder)
+            try:
+                afterwards(holder)
+            finally:
+                lock.release()
 
     def _enter_if_free(self, lock: Lock, holder: str) -> float | None:
         """Take the lock and enter; return None if another has it.
@@ -117,13 +122,6 @@ class BatchGate:
 
 def _nothing(_holder: str) -> None:
     """Leave the entry as it is."""
-
-
-def _release(lock: Lock, first: Callable[[str], None], holder: str) -> None:
-    try:
-        first(holder)
-    finally:
-        lock.release()
 
 
 class RunLock:
