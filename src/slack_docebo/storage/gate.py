@@ -69,7 +69,6 @@ class BatchGate:
         """Wait for the turn, and keep everybody else out for the block, which makes exactly one call."""
         lock = self._store.lock(f"batch {self._docebo}")
         holder = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
-        afterwards: Callable[[str], None] = _nothing  # a cancellation says nothing about the fate of the call
         try:
             while (wait := self._enter_if_free(lock, holder)) is None:  # noqa: ASYNC110  (nothing in this process tells when it is free)
                 await asyncio.sleep(self._poll_seconds)
@@ -79,17 +78,15 @@ class BatchGate:
             try:
                 yield
             except OutcomeUnknown:
-                afterwards = self._enter  # the grace period begins now, not before the client's retries
+                self._enter(holder)  # the grace period begins now, not before the client's retries
                 raise
             except SyncError:
-                afterwards = self._leave
+                self._leave(holder)
                 raise
-            afterwards = self._leave
+            # Anything else, a cancellation above all, says nothing about the fate of the call.
+            self._leave(holder)
         finally:
-            try:
-                afterwards(holder)
-            finally:
-                lock.release()
+            lock.release()
 
     def _enter_if_free(self, lock: Lock, holder: str) -> float | None:
         """Take the lock and enter; return None if another has it.
@@ -118,10 +115,6 @@ class BatchGate:
     def _leave(self, holder: str) -> None:
         with self._store.transaction(durable=False) as connection:
             connection.execute(LEAVE, {"at": self._docebo, "by": holder})
-
-
-def _nothing(_holder: str) -> None:
-    """Leave the entry as it is."""
 
 
 class RunLock:
