@@ -42,7 +42,7 @@ format: setup    ## Rewrite the code in the project's format
 	$(BIN)/ruff format .
 
 lock: setup      ## Resolve requirements.lock anew from pyproject.toml
-	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade --quiet --output-file requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-header --upgrade --quiet --output-file requirements.lock
 
 bench: setup     ## Measure what docs/performance.md states
 	$(BIN)/python -m bench

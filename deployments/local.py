@@ -36,7 +36,10 @@ BATCHED_SERVER = {
 # Prefect keeps in memory until when a run may hold its deployment's limit. Restarted, it would forget that, and a run
 # that had died while it was started would hold the limit for good.
 KEPT_LEASES = {"PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem"}
-WORKER_LIMIT = "5"  # flow runs at a time; each is a process of 150 to 250 MB
+WORKER = [
+    *(sys.executable, "-m", "prefect", "worker", "start", "--pool", "slack-docebo", "--type", "process"),
+    *("--limit", "5"),  # flow runs at a time; each is a process of 150 to 250 MB
+]
 LIBRARY_LOGS = {"PREFECT_LOGGING_EXTRA_LOGGERS": "slack_docebo"}  # shown on the run's page
 VENV_FIRST = {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"}  # for `python -m`
 
@@ -110,10 +113,8 @@ def prefect_server_command(folder: Path, port: int) -> tuple[list[str], dict[str
 @contextmanager
 def worker(folder: Path, *, env: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
     """Run a worker of our work pool, at home in *folder*; *env* is what its flow runs connect with."""
-    pool = ["--pool", "slack-docebo", "--type", "process", "--limit", WORKER_LIMIT]
-    command = [sys.executable, "-m", "prefect", "worker", "start", *pool]
     settings = {**QUIET_PREFECT, **VENV_FIRST, "PREFECT_WORKER_QUERY_SECONDS": "1", **LIBRARY_LOGS, **env}
-    with process(command, log=folder / "worker.log", env=settings, cwd=folder) as child:
+    with process(WORKER, log=folder / "worker.log", env=settings, cwd=folder) as child:
         yield child
 
 

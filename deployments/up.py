@@ -6,6 +6,7 @@ Data stay below var/. Ctrl-C stops everything.
 import argparse
 import os
 import secrets
+import shlex
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -18,7 +19,7 @@ from deployments.local import (
     LIBRARY_LOGS,
     QUIET_PREFECT,
     VENV_FIRST,
-    WORKER_LIMIT,
+    WORKER,
     connection_settings,
     prefect_server,
 )
@@ -43,7 +44,7 @@ def installation(*, data: Path, prefect_port: int, webhook_port: int) -> Install
     python = sys.executable
     return Installation(
         commands={
-            "worker": f"{python} -m prefect worker start --pool slack-docebo --limit {WORKER_LIMIT}",
+            "worker": shlex.join(WORKER),
             "webhook": f"{python} -m deployments.webhook",
         },
         environment={

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from prefect import flow
 
-from slack_docebo.engine.importing import side_by_side
+from slack_docebo.concurrency import side_by_side
 from slack_docebo.engine.report import Summary
 from slack_docebo.engine.snapshot import SourceSnapshot
 from tasks.forms import titled

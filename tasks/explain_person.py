@@ -6,16 +6,14 @@ from prefect.cache_policies import NO_CACHE
 
 from slack_docebo.engine.explaining import Explanation, explain
 from slack_docebo.runtime import Runtime
-from tasks.policies import RETRIES, RETRY_DELAYS, is_transient
+from tasks.policies import RETRIED
 
 
 @task(
     name="Explain person",
     task_run_name="Explain {who}",
     cache_policy=NO_CACHE,
-    retries=RETRIES,
-    retry_delay_seconds=RETRY_DELAYS,
-    retry_condition_fn=is_transient,
+    **RETRIED,
 )
 async def explain_person(runtime: Runtime, who: str) -> Explanation:
     """Publish what is known about one person by ids and attribute names, for everybody who sees Prefect sees it; return it."""

@@ -7,16 +7,14 @@ from slack_docebo.domain.people import SourceUser
 from slack_docebo.engine.connection import Workspace
 from slack_docebo.engine.named import plan_named
 from slack_docebo.runtime import Runtime
-from tasks.policies import RETRIES, RETRY_DELAYS, is_transient
+from tasks.policies import RETRIED
 
 
 @task(
     name="Plan named users",
     task_run_name="Plan changes of the named users",
     cache_policy=NO_CACHE,
-    retries=RETRIES,
-    retry_delay_seconds=RETRY_DELAYS,
-    retry_condition_fn=is_transient,
+    **RETRIED,
 )
 async def plan_named_users(runtime: Runtime, workspace: Workspace, people: list[SourceUser]) -> str:
     """Compare the named users with their accounts and return the id of the stored plan."""

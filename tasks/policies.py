@@ -8,11 +8,16 @@ from prefect.states import State
 
 from slack_docebo.errors import StorageError, TransientError
 
-RETRIES = 2
-RETRY_DELAYS = [30, 120]  # seconds: the clients have tried for seconds before
-
 
 async def is_transient(task: Task[Any, Any], task_run: TaskRun, state: State[Any]) -> bool:  # noqa: ARG001
     """Tell whether a later try of the same task can succeed."""
     error = await state.aresult(raise_on_failure=False)
     return isinstance(error, TransientError | StorageError)
+
+
+RETRIED: dict[str, Any] = {
+    "retries": 2,
+    "retry_delay_seconds": [30, 120],  # the clients have tried for seconds before
+    "retry_condition_fn": is_transient,
+}
+"""The retries of a recipe: `@task(name=..., **RETRIED)`."""

@@ -7,7 +7,7 @@ from slack_docebo.domain.planning import Kind, Outcome
 from slack_docebo.engine.applying import apply_accounts, begin
 from slack_docebo.engine.report import summary
 from slack_docebo.runtime import Runtime
-from tasks.policies import RETRIES, RETRY_DELAYS, is_transient
+from tasks.policies import RETRIED
 from tasks.progress import shown
 
 
@@ -15,9 +15,7 @@ from tasks.progress import shown
     name="Process user details",
     task_run_name="Create and update Docebo users, plan {plan_id}",
     cache_policy=NO_CACHE,
-    retries=RETRIES,
-    retry_delay_seconds=RETRY_DELAYS,
-    retry_condition_fn=is_transient,
+    **RETRIED,
 )
 async def process_user_details(runtime: Runtime, plan_id: str) -> None:
     """Upsert the accounts as planned, in batches and within the limits; a retry goes on where the last try was cut off."""

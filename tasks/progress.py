@@ -2,8 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 from uuid import UUID
 
 from prefect.artifacts import acreate_progress_artifact, aupdate_progress_artifact
@@ -16,11 +17,11 @@ SECONDS_BETWEEN_UPDATES = 2.0
 class Progress:
     """Counts the people who are done, and every few seconds shows how many they are."""
 
-    def __init__(self, runtime: Runtime, total: int, artifact: Awaitable[UUID]) -> None:
+    def __init__(self, runtime: Runtime, total: int, artifact: asyncio.Task[UUID]) -> None:
         self._runtime = runtime
         self._total = total
         self._artifact = artifact
-        self._showing: asyncio.Task[None] | None = None
+        self.showing: asyncio.Task[Any] = artifact
         self._done = 0
         self._begun = self._shown = time.monotonic()
 
@@ -28,21 +29,20 @@ class Progress:
         """Count *people* more; nobody waits until it is shown."""
         self._done += people
         now = time.monotonic()
-        if now - self._shown < SECONDS_BETWEEN_UPDATES:
+        if now - self._shown < SECONDS_BETWEEN_UPDATES or not self.showing.done():
             return
         self._shown = now
         share, left = 0.0, ""
         if 0 < self._done < self._total:
             share = self._done * 100 / self._total
             left = f", about {(now - self._begun) / self._done * (self._total - self._done):.0f} s left"
-        self._showing = asyncio.create_task(
+        self.showing = asyncio.create_task(
             self._show(share, f"{self._done}{_of(self._total)}{left}; {_budget(self._runtime)}")
         )
 
     async def end(self) -> None:
         """Show that the stage is over."""
-        if self._showing:
-            await self._showing
+        await self.showing
         await self._show(100.0, f"{self._done} done; {_budget(self._runtime)}")
 
     async def _show(self, share: float, description: str) -> None:
@@ -55,12 +55,13 @@ async def shown(runtime: Runtime, key: str, total: int) -> AsyncIterator[Progres
     description = f"0{_of(total)}; {_budget(runtime)}"
     # The stage need not wait for it.
     artifact = asyncio.create_task(acreate_progress_artifact(0.0, key=key, description=description))
+    progress = Progress(runtime, total, artifact)
     try:
-        progress = Progress(runtime, total, artifact)
         yield progress
         await progress.end()
     finally:
-        await artifact
+        # Their errors are not to hide the block's.
+        await asyncio.gather(artifact, progress.showing, return_exceptions=True)
 
 
 def _of(total: int) -> str:

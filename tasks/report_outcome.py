@@ -4,10 +4,9 @@ from prefect import get_run_logger, task
 from prefect.artifacts import acreate_markdown_artifact, acreate_table_artifact
 from prefect.cache_policies import NO_CACHE
 
-from slack_docebo.engine.importing import side_by_side
+from slack_docebo.concurrency import side_by_side, to_completion
 from slack_docebo.engine.report import TABLE_ROWS, Summary, finish, table, write_files
 from slack_docebo.runtime import Runtime
-from slack_docebo.storage.locks import to_completion
 
 
 @task(name="Report outcome", task_run_name="Report plan {plan_id}", cache_policy=NO_CACHE)

@@ -8,16 +8,14 @@ from slack_docebo.engine.connection import Workspace
 from slack_docebo.engine.reading import read_changed, read_target
 from slack_docebo.engine.snapshot import SourceSnapshot
 from slack_docebo.runtime import Runtime
-from tasks.policies import RETRIES, RETRY_DELAYS, is_transient
+from tasks.policies import RETRIED
 
 
 @task(
     name="Retrieve accounts",
     task_run_name="Docebo users, all pages",
     cache_policy=NO_CACHE,
-    retries=RETRIES,
-    retry_delay_seconds=RETRY_DELAYS,
-    retry_condition_fn=is_transient,
+    **RETRIED,
 )
 async def retrieve_accounts(runtime: Runtime) -> Accounts:
     """Return every account of the platform."""
@@ -30,9 +28,7 @@ async def retrieve_accounts(runtime: Runtime) -> Accounts:
     name="Retrieve changed accounts",
     task_run_name="Docebo users, only those changed in Slack",
     cache_policy=NO_CACHE,
-    retries=RETRIES,
-    retry_delay_seconds=RETRY_DELAYS,
-    retry_condition_fn=is_transient,
+    **RETRIED,
 )
 async def retrieve_changed_accounts(runtime: Runtime, workspace: Workspace, people: SourceSnapshot) -> Accounts:
     """Return the accounts of those whose Slack profile is not what was last written; the others are trusted."""

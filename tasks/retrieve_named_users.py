@@ -6,16 +6,14 @@ from prefect.cache_policies import NO_CACHE
 from slack_docebo.domain.people import SourceUser
 from slack_docebo.engine.named import read_named
 from slack_docebo.runtime import Runtime
-from tasks.policies import RETRIES, RETRY_DELAYS, is_transient
+from tasks.policies import RETRIED
 
 
 @task(
     name="Retrieve named users",
     task_run_name="Slack users by id or address",
     cache_policy=NO_CACHE,
-    retries=RETRIES,
-    retry_delay_seconds=RETRY_DELAYS,
-    retry_condition_fn=is_transient,
+    **RETRIED,
 )
 async def retrieve_named_users(runtime: Runtime, slack_ids: list[str], emails: list[str]) -> list[SourceUser]:
     """Return the users of these ids and e-mail addresses, as Slack has them now."""

@@ -8,7 +8,7 @@ from slack_docebo.engine.connection import Workspace
 from slack_docebo.engine.reading import read_page
 from slack_docebo.engine.snapshot import SourceSnapshot
 from slack_docebo.runtime import Runtime
-from tasks.policies import RETRIES, RETRY_DELAYS, is_transient
+from tasks.policies import RETRIED
 
 
 def _page_number() -> str:
@@ -19,9 +19,7 @@ def _page_number() -> str:
     name="Retrieve user details",
     task_run_name=_page_number,
     cache_policy=NO_CACHE,
-    retries=RETRIES,
-    retry_delay_seconds=RETRY_DELAYS,
-    retry_condition_fn=is_transient,
+    **RETRIED,
 )
 async def retrieve_user_details(runtime: Runtime, workspace: Workspace, people: SourceSnapshot, cursor: str) -> str:
     """Read one page of `users.list` into *people* and return the cursor of the next, "" at the end.

@@ -5,16 +5,14 @@ from prefect.cache_policies import NO_CACHE
 
 from slack_docebo.engine.connection import Workspace, validate
 from slack_docebo.runtime import Runtime
-from tasks.policies import RETRIES, RETRY_DELAYS, is_transient
+from tasks.policies import RETRIED
 
 
 @task(
     name="Validate connection",
     task_run_name="Validate connection",
     cache_policy=NO_CACHE,
-    retries=RETRIES,
-    retry_delay_seconds=RETRY_DELAYS,
-    retry_condition_fn=is_transient,
+    **RETRIED,
 )
 async def validate_connection(runtime: Runtime) -> Workspace:
     """Return the Slack workspace if both sides answer, allow what is needed and belong together; else stop the run."""

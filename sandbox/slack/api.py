@@ -211,10 +211,10 @@ class SlackApi:
 
     def _position(self, cursor: str) -> int:
         try:
-            prefix, user_id, *_ = f"{base64.b64decode(cursor, validate=True).decode('ascii')}:".split(":")
+            prefix, _, rest = base64.b64decode(cursor, validate=True).decode("ascii").partition(":")
         except ValueError:
             raise SlackError("invalid_cursor") from None
-        index = self.workspace.index_of(user_id) if prefix == "user" else None
+        index = self.workspace.index_of(rest.partition(":")[0]) if prefix == "user" else None
         if index is None:
             raise SlackError("invalid_cursor")
         return index

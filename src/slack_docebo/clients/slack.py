@@ -178,9 +178,8 @@ class SlackClient:
         user = await self._one("users.info", user=slack_id, include_locale=self._with_locale)
         if user is None or user.custom is not None or not self._with_custom:
             return user
-        body, _ = await self._call("users.profile.get", user=slack_id)
-        profile = body.get("profile")
-        return replace(user, custom=(_custom(profile.get("fields")) if isinstance(profile, dict) else None) or {})
+        profile = await self._profile("users.profile.get", user=slack_id)
+        return replace(user, custom=_custom(profile.get("fields")) or {})
 
     async def find_user(self, email: str) -> SourceUser | None:
         """Return the user with this address, or None; Slack hides the deactivated ones from this search.
@@ -191,11 +190,15 @@ class SlackClient:
 
     async def profile_fields(self) -> dict[str, str]:
         """Return the labels of the workspace's custom profile fields by their ids."""
-        body, _ = await self._call("team.profile.get")
+        profile = await self._profile("team.profile.get")
+        return {field["id"]: _text(field.get("label")) for field in profile.get("fields") or () if _has_id(field)}
+
+    async def _profile(self, method: str, **params: Any) -> dict[str, Any]:
+        body, _ = await self._call(method, **params)
         profile = body.get("profile")
         if not isinstance(profile, dict):
-            raise ContractViolation("team.profile.get", "the answer holds no profile")
-        return {field["id"]: _text(field.get("label")) for field in profile.get("fields") or () if _has_id(field)}
+            raise ContractViolation(method, "the answer holds no profile")
+        return profile
 
     async def _one(self, method: str, **params: Any) -> SourceUser | None:
         try:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from slack_docebo.clients.docebo import Row, RowResult
+from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.attributes import current_value, same
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.people import Account, Mapping
@@ -16,7 +17,6 @@ from slack_docebo.errors import (
     TooManyRejected,
 )
 from slack_docebo.runtime import Runtime
-from slack_docebo.storage.locks import to_completion
 from slack_docebo.storage.mappings import MappingRepository
 from slack_docebo.storage.plans import PlanRepository, PlanState, Result
 

@@ -1,10 +1,12 @@
 """The connection check: both sides answer, may do what is needed, and belong together."""
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from slack_docebo.clients.docebo import Session
 from slack_docebo.clients.slack import Identity
+from slack_docebo.domain.attributes import AttributeRule
 from slack_docebo.engine.mirror import find_mirror
 from slack_docebo.errors import AccessDenied, ConfigurationError, WorkspaceMismatch
 from slack_docebo.runtime import Runtime
@@ -49,13 +51,17 @@ async def validate(runtime: Runtime, *, pin: bool = True) -> Workspace:
     return workspace
 
 
+def missing_scopes(identity: Identity, rules: Iterable[AttributeRule]) -> list[str]:
+    """Return the scopes that the token lacks for *rules*."""
+    if not identity.scopes:
+        return []  # no header: nothing known, and a list without any e-mail address is refused later
+    needed = (*NEEDED_SCOPES, PROFILE_SCOPE) if any(rule.is_custom for rule in rules) else NEEDED_SCOPES
+    return [scope for scope in needed if scope not in identity.scopes]
+
+
 def _check_scopes(runtime: Runtime, identity: Identity) -> None:
     """Slack hides e-mail addresses without an error where the scope is missing, so it is looked for beforehand."""
-    if not identity.scopes:
-        return  # no header: nothing known, and a list without any e-mail address is refused later
-    custom = any(rule.is_custom for rule in runtime.behaviour.attributes)
-    needed = (*NEEDED_SCOPES, PROFILE_SCOPE) if custom else NEEDED_SCOPES
-    if missing := [scope for scope in needed if scope not in identity.scopes]:
+    if missing := missing_scopes(identity, runtime.behaviour.attributes):
         raise AccessDenied("Slack", f"the token lacks {', '.join(missing)}: add it to the app and install it again")
 
 
@@ -97,5 +103,6 @@ async def _check_branch(runtime: Runtime) -> None:
     if branch is None or branch in {known.id for known in await runtime.docebo.branches()}:
         return
     raise ConfigurationError(
-        f"integration_settings: row SLACK | DESTINATION_BRANCH: Docebo has no branch {branch}; its id is a number, not its code"
+        f"integration_settings: row SLACK | DESTINATION_BRANCH: Docebo has no branch {branch};"
+        " its id is a number, not its code"
     )

@@ -19,7 +19,7 @@ import httpx
 from slack_docebo.clients.docebo import DoceboClient, open_docebo
 from slack_docebo.clients.notifier import IMPLICIT_TLS_PORT, notifier
 from slack_docebo.clients.slack import open_slack
-from slack_docebo.engine.connection import NEEDED_SCOPES, PROFILE_SCOPE
+from slack_docebo.engine.connection import missing_scopes
 from slack_docebo.errors import SyncError
 from slack_docebo.integration_settings import VARIABLE, IntegrationSettings, read_rows
 from slack_docebo.runtime import grant
@@ -181,10 +181,7 @@ class _Patient:
         ) as client:
             identity = await client.identify()
         self._team = identity.team_id
-        wanted = [*NEEDED_SCOPES]
-        if self._behaviour and any(rule.is_custom for rule in self._behaviour.attributes):
-            wanted.append(PROFILE_SCOPE)
-        if identity.scopes and (missing := [scope for scope in wanted if scope not in identity.scopes]):
+        if missing := missing_scopes(identity, self._behaviour.attributes if self._behaviour else ()):
             return fail(check, f"the token lacks {', '.join(missing)}: add it to the app and install it again")
         return ok(check, f"the token is valid for workspace {identity.team_id}, with the scopes that are needed")
 

@@ -1,10 +1,8 @@
 """A whole import without Prefect: what the command line does while Prefect is down."""
 
-import asyncio
-from collections.abc import Coroutine
 from functools import partial
-from typing import Any, TypeVar
 
+from slack_docebo.concurrency import side_by_side
 from slack_docebo.engine.applying import Progress, apply_accounts, apply_mappings, begin
 from slack_docebo.engine.connection import Workspace, validate
 from slack_docebo.engine.planning import make_plan
@@ -15,8 +13,6 @@ from slack_docebo.engine.snapshot import SourceSnapshot
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.plans import PlanKind
 
-S = TypeVar("S")
-T = TypeVar("T")
 BULK_IMPORT = "bulk-import"  # the name of the lock, which is that of the flow
 
 
@@ -45,13 +41,3 @@ async def apply_saved(runtime: Runtime, plan_id: str, progress: Progress) -> Sum
     finally:
         summary = finish(runtime, plan_id)
     return summary
-
-
-async def side_by_side(one: Coroutine[Any, Any, S], other: Coroutine[Any, Any, T]) -> tuple[S, T]:
-    """Await both at the same time; when one fails, the other is cancelled and that failure raised."""
-    try:
-        async with asyncio.TaskGroup() as group:
-            first, second = group.create_task(one), group.create_task(other)
-    except ExceptionGroup as failures:
-        raise failures.exceptions[0] from None
-    return first.result(), second.result()

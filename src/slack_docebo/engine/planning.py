@@ -5,6 +5,7 @@ from collections.abc import AsyncIterable, Sequence
 
 from sqlalchemy import Connection
 
+from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.guards import exceeded
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.people import SourceUser
@@ -15,7 +16,6 @@ from slack_docebo.engine.reading import FEW, confirm_gone
 from slack_docebo.engine.report import orphan_file, write_orphans
 from slack_docebo.engine.snapshot import Restarted
 from slack_docebo.runtime import Runtime
-from slack_docebo.storage.locks import to_completion
 from slack_docebo.storage.mappings import MappingRepository
 from slack_docebo.storage.plans import Plan, PlanKind, PlanRepository, PlanState, new_plan_id
 
@@ -156,7 +156,6 @@ def _plan_gone(
 
 def _doubtful(gone: Sequence[Operation]) -> list[str]:
     """Return the Slack ids of those about whom something would be done, and of a few of the others, evenly chosen."""
+    acted_on = [operation.slack_id for operation in gone if operation.kind is not Kind.LEAVE]
     left = [operation.slack_id for operation in gone if operation.kind is Kind.LEAVE]
-    return [operation.slack_id for operation in gone if operation.kind is not Kind.LEAVE] + left[
-        :: len(left) // FEW + 1
-    ]
+    return acted_on + left[:: len(left) // FEW + 1]

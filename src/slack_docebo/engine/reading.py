@@ -53,9 +53,7 @@ async def read_source(runtime: Runtime, workspace: Workspace, people: SourceSnap
 
 def last_count(runtime: Runtime, workspace: Workspace) -> int:
     """Return how many people Slack's list held at the last complete read, 0 before the first."""
-    with runtime.store.reading() as connection:
-        last = ReadRepository(connection).last(_source(workspace))
-    return last.people if last else 0
+    return _last_count(runtime, _source(workspace))
 
 
 async def confirm_gone(runtime: Runtime, workspace: Workspace, slack_ids: Iterable[str]) -> None:
@@ -106,9 +104,7 @@ async def read_changed(runtime: Runtime, workspace: Workspace, people: AsyncIter
 
 def are_few(runtime: Runtime, people: int) -> bool:
     """Tell whether looking up so many *people* one by one takes no more calls than listing every account."""
-    with runtime.store.reading() as connection:
-        last = ReadRepository(connection).last(_target(runtime))
-    return people <= max(FEW, (last.people if last else 0) // (DOCEBO_PAGE * CALLS_PER_LOOK_UP))
+    return people <= max(FEW, _last_count(runtime, _target(runtime)) // (DOCEBO_PAGE * CALLS_PER_LOOK_UP))
 
 
 async def look_up(runtime: Runtime, people: Iterable[tuple[SourceUser, Mapping | None]]) -> Accounts:
@@ -121,6 +117,12 @@ async def look_up(runtime: Runtime, people: Iterable[tuple[SourceUser, Mapping |
             if viewed:  # the view lacks attributes that the listing has
                 accounts.add(await runtime.docebo.find_users(viewed.username))
     return accounts
+
+
+def _last_count(runtime: Runtime, read: str) -> int:
+    with runtime.store.reading() as connection:
+        last = ReadRepository(connection).last(read)
+    return last.people if last else 0
 
 
 def _source(workspace: Workspace) -> str:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
+from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.attributes import AttributeRule
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.people import Mapping, SourceUser
@@ -34,7 +35,6 @@ from slack_docebo.errors import (
 )
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.inbox import Entry, EventState, InboxRepository
-from slack_docebo.storage.locks import to_completion
 from slack_docebo.storage.mappings import MappingRepository
 from slack_docebo.storage.plans import PlanKind, PlanRepository
 from slack_docebo.storage.reads import ReadRepository

@@ -137,17 +137,17 @@ def table(store: Store, plan_id: str) -> list[dict[str, str | int | None]]:
     """Return the first rows of what was or would be done, and to whom, by ids alone: Prefect shows it to everybody."""
     rows: list[dict[str, str | int | None]] = []
     with store.reading() as connection:
-        for entry in PlanRepository(connection).rows(plan_id):
-            if entry.operation.kind is Kind.LEAVE:
+        for row in PlanRepository(connection).told(plan_id):
+            if row.kind == Kind.LEAVE:
                 continue
             rows.append(
                 {
-                    "Slack user": entry.operation.slack_id,
-                    "Docebo user": entry.operation.docebo_id,
-                    "operation": entry.operation.kind,
-                    "attributes": ", ".join(entry.operation.changes),
-                    "outcome": entry.outcome,
-                    "why": entry.error or entry.operation.reason,
+                    "Slack user": row.slack_id,
+                    "Docebo user": row.docebo_id,
+                    "operation": row.kind,
+                    "attributes": ", ".join(row.changes),
+                    "outcome": row.outcome,
+                    "why": row.error or row.reason,
                 }
             )
             if len(rows) == TABLE_ROWS:

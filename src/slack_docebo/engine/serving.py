@@ -12,13 +12,13 @@ from datetime import timedelta
 from types import TracebackType
 from typing import Self
 
+from slack_docebo.concurrency import to_completion
 from slack_docebo.engine.connection import Workspace
 from slack_docebo.engine.realtime import Served, serve_round
 from slack_docebo.errors import AlreadyRunning, StorageError
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.gate import RunLock
 from slack_docebo.storage.inbox import InboxRepository
-from slack_docebo.storage.locks import to_completion
 
 NAME = "realtime-sync"
 FOR_EVER = -1

@@ -22,8 +22,9 @@ BOOK = update(call_budget).where(call_budget.c.docebo == bindparam("at")).values
 class CallBudget:
     """Spends at most *per_hour* calls in any hour: half of them at once, the others evenly.
 
-    So there is always one left soon for real time, however much an import spends. This is the generic cell rate algorithm. All it remembers is one number, the *arrival*: when the next call would
-    be due if all calls made so far had been spread evenly.
+    So there is always one left soon for real time, however much an import spends. This is the generic cell rate
+    algorithm. All it remembers is one number, the *arrival*: when the next call would be due if all calls made so far
+    had been spread evenly.
     """
 
     def __init__(

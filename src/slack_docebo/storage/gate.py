@@ -21,7 +21,7 @@ from slack_docebo.storage.store import Store
 Sleep = Callable[[float], Awaitable[None]]
 
 # Made once: around every call, building and reading a statement would take longer than carrying it out.
-BUSY = select(batch_gate.c.busy_since).where(batch_gate.c.docebo == bindparam("docebo"))
+BUSY = select(batch_gate.c.busy_since).where(batch_gate.c.docebo == bindparam("at"))
 ENTER = insertion_text(
     (batch_gate.c.docebo, batch_gate.c.holder, batch_gate.c.busy_since),
     "(docebo) DO UPDATE SET holder = excluded.holder, busy_since = excluded.busy_since",
@@ -40,8 +40,6 @@ def _utc_now() -> datetime:
 
 class BatchGate:
     """Lets one batch call at a time through to *docebo*.
-
-    Its entries are written without a thread: that takes less time than changing to one, and cannot be cancelled halfway.
 
     A call whose end nobody saw (its process died, or it ended in OutcomeUnknown) may still be carried out by Docebo:
     the next one waits until *grace_seconds* have passed since it began or, if known, since its answer was given up.
@@ -69,6 +67,7 @@ class BatchGate:
         """Wait for the turn, and keep everybody else out for the block, which makes exactly one call."""
         lock = self._store.lock(f"batch {self._docebo}")
         holder = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+        # No thread: an entry takes less time than changing to one, and cannot be cancelled halfway.
         try:
             while (wait := self._enter_if_free(lock, holder)) is None:  # noqa: ASYNC110  (nothing in this process tells when it is free)
                 await asyncio.sleep(self._poll_seconds)
@@ -96,7 +95,7 @@ class BatchGate:
         if not lock.try_acquire():
             return None
         with self._store.transaction(durable=False) as connection:
-            busy_since = connection.scalar(BUSY, {"docebo": self._docebo})
+            busy_since = connection.scalar(BUSY, {"at": self._docebo})
             if busy_since is not None:
                 # At most the grace period: the clock of another machine may be ahead of ours.
                 remaining = min(busy_since + self._grace - self._clock(), self._grace)

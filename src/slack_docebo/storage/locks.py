@@ -4,20 +4,16 @@ Both are freed by the operating system or the server when their holder dies. Pos
 through a pooler in session mode: pooling per transaction would tear the lock from its session.
 """
 
-import asyncio
-from collections.abc import Callable
 from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 from filelock import FileLock, Timeout
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from slack_docebo.storage.faults import translated, translated_files
-
-T = TypeVar("T")
 
 
 class Lock(Protocol):
@@ -85,13 +81,3 @@ def digest(name: str) -> str:
 def advisory_key(name: str) -> int:
     """Return the number under which PostgreSQL knows the lock *name*."""
     return int.from_bytes(blake2b(f"slack-docebo {name}".encode(), digest_size=8).digest(), signed=True)
-
-
-async def to_completion(function: Callable[..., T], *arguments: object) -> T:
-    """Run *function* in a thread; a cancellation waits for its end, so that what it did is known."""
-    work = asyncio.ensure_future(asyncio.to_thread(function, *arguments))
-    try:
-        return await asyncio.shield(work)
-    except asyncio.CancelledError:
-        await asyncio.wait([work])
-        raise

@@ -68,12 +68,12 @@ def carry_out(connection: Connection, statement: Executable, rows: Iterable[Mapp
     By SQLAlchemy's own ways, each row costs as much again as what SQLite does about it.
     """
     if is_postgresql(connection):
-        for group in chunks(rows):
-            connection.execute(statement, group)
+        for some in chunks(rows):
+            connection.execute(statement, some)
         return
     in_words, parameters = _for_sqlite(statement)
-    for some in chunks(_values(rows, parameters, connection.dialect)):
-        connection.exec_driver_sql(in_words, some)
+    for values in chunks(_values(rows, parameters, connection.dialect)):
+        connection.exec_driver_sql(in_words, values)
 
 
 @lru_cache

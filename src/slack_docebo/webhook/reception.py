@@ -9,11 +9,11 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from slack_docebo.clients.prefect import PrefectApi, open_prefect
+from slack_docebo.concurrency import to_completion
 from slack_docebo.errors import StorageError
 from slack_docebo.settings import Settings
 from slack_docebo.storage.inbox import Event, InboxRepository, InboxStatus
 from slack_docebo.storage.links import LinkRepository
-from slack_docebo.storage.locks import to_completion
 from slack_docebo.storage.store import Store
 from slack_docebo.webhook.intake import Alert, Audience, Challenge, Drop, Reconcile, decide
 from slack_docebo.webhook.metrics import Metrics

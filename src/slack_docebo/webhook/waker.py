@@ -5,9 +5,9 @@ import logging
 from datetime import UTC, datetime, timedelta
 
 from slack_docebo.clients.prefect import PrefectApi
+from slack_docebo.concurrency import to_completion
 from slack_docebo.errors import OutcomeUnknown, RemoteError, SyncError
 from slack_docebo.storage.inbox import InboxRepository
-from slack_docebo.storage.locks import to_completion
 from slack_docebo.storage.store import Store
 from slack_docebo.webhook.metrics import Metrics
 
