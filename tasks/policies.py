@@ -15,6 +15,11 @@ async def is_transient(task: Task[Any, Any], task_run: TaskRun, state: State[Any
     return isinstance(error, TransientError | StorageError)
 
 
+async def is_storage_trouble(task: Task[Any, Any], task_run: TaskRun, state: State[Any]) -> bool:  # noqa: ARG001
+    """Tell whether it was the store that failed a task whose calls are retried by tasks of their own."""
+    return isinstance(await state.aresult(raise_on_failure=False), StorageError)
+
+
 RETRIED: dict[str, Any] = {
     "retries": 2,
     "retry_delay_seconds": [30, 120],  # the clients have tried for seconds before

@@ -7,11 +7,17 @@ from slack_docebo.engine.connection import Workspace
 from slack_docebo.engine.reading import last_count, read_source
 from slack_docebo.engine.snapshot import SourceSnapshot
 from slack_docebo.runtime import Runtime
+from tasks.policies import RETRIED, is_storage_trouble
 from tasks.progress import shown
 from tasks.retrieve_user_details import retrieve_user_details
 
 
-@task(name="Retrieve all user details", task_run_name="Slack users, all pages", cache_policy=NO_CACHE)
+@task(
+    name="Retrieve all user details",
+    task_run_name="Slack users, all pages",
+    cache_policy=NO_CACHE,
+    **RETRIED | {"retry_condition_fn": is_storage_trouble},
+)
 async def retrieve_all_user_details(runtime: Runtime, workspace: Workspace, people: SourceSnapshot) -> None:
     """Follow the cursor chain until all users are in *people*, and prove that they are all there."""
     async with shown(runtime, "slack-users", last_count(runtime, workspace)) as progress:

@@ -1,12 +1,17 @@
 """What goes wrong on the way, at a random point of an import, is put right by the next run."""
 
 import asyncio
+import math
 import random
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
 from sandbox.server import Sandbox
+from slack_docebo.engine.connection import validate
+from slack_docebo.engine.reading import read_page, read_source
+from slack_docebo.engine.snapshot import SourceSnapshot
 from slack_docebo.errors import IncompleteRead, StorageError
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime
@@ -58,6 +63,19 @@ async def test_a_read_that_is_not_whole_stops_the_run_before_its_first_write(san
         await run_import(settings)
 
     assert sandbox.docebo_gate.counters.rows["created"] == 0
+
+
+async def test_a_read_that_is_tried_again_counts_for_itself_alone(sandbox, sqlite_url):
+    sandbox.reset()
+    settings = settings_for(sandbox.facts(), sqlite_url, slack_page_size=PAGE)
+    async with open_runtime(settings, read_rows(table(ON)), run_id="twice") as runtime:
+        workspace = await validate(runtime)
+        with SourceSnapshot() as people:
+            for _ in range(2):
+                await read_source(runtime, workspace, people, partial(read_page, runtime, workspace))
+
+            assert people.people == len(sandbox.slack)
+            assert people.pages == math.ceil(len(sandbox.slack) / PAGE)
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -30,8 +30,11 @@ async def read_page(runtime: Runtime, workspace: Workspace, people: SourceSnapsh
 async def read_source(runtime: Runtime, workspace: Workspace, people: SourceSnapshot, read: ReadPage) -> None:
     """Follow the cursor chain to its end with *read* and prove that everybody was read.
 
-    Raises IncompleteRead otherwise: then nothing may be concluded from who is missing.
+    Raises IncompleteRead otherwise: then nothing may be concluded from who is missing. What *people* holds already is
+    of an earlier try, and counts for nothing.
     """
+    if people.pages:
+        people.restart()
     for _ in range(RESTARTS + 1):
         try:
             cursor = await read(people, "")
