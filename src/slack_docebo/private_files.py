@@ -1,0 +1,131 @@
+"""Files of ours: readable by their owner only, there in full or not at all, and never written through a link.
+
+The rights are those a file is made with, so that no umask widens them and there is no moment in which others can read.
+Faults are the system's OSError; whoever writes a file knows what to tell about it.
+"""
+
+import errno
+import os
+import secrets
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+
+FILE_MODE = 0o600
+FOLDER_MODE = 0o700
+OTHERS = stat.S_IRWXG | stat.S_IRWXO
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+_WITHOUT_HARD_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS}  # what such file systems answer to link()
+
+
+def make_folder(path: Path) -> None:
+    """Make the folder and those above it that are missing, for their owner only; what is there stays as it is."""
+    if path.is_dir():
+        return
+    make_folder(path.parent)
+    path.mkdir(mode=FOLDER_MODE, exist_ok=True)
+
+
+@contextmanager
+def new_file(path: Path) -> Iterator[TextIO]:
+    """Yield a new UTF-8 text file, which is found at *path* when the block ends well, and not at all otherwise.
+
+    Line ends are written as given. Raises FileExistsError where there is anything at *path*, were it a dangling link.
+    """
+    _refuse_if(os.path.lexists(path), path)
+    with _draft_for(path) as (draft, out):
+        yield out
+        _finish(out)
+        try:
+            os.link(draft, path)
+        except OSError as error:
+            if error.errno not in _WITHOUT_HARD_LINKS:
+                raise
+            os.close(os.open(path, _NEW, FILE_MODE))
+            draft.replace(path)
+        _finish_folder(path)
+
+
+@contextmanager
+def rewritten_file(path: Path) -> Iterator[TextIO]:
+    """Yield a file as new_file does, which takes the place of an earlier one of ours when the block ends well.
+
+    Raises FileExistsError where something else is at *path*: a link, a folder, a file of another user, or one that has
+    a second name.
+    """
+    _refuse_if(_is_anothers(path), path)
+    with _draft_for(path) as (draft, out):
+        yield out
+        _finish(out)
+        _refuse_if(_is_anothers(path), path)  # who laid something there meanwhile keeps it
+        draft.replace(path)
+        _finish_folder(path)
+
+
+def open_own(path: str | Path, flags: int) -> int:
+    """Open a file of ours, or make it; the opener for `open(path, "a", opener=open_own)`.
+
+    Nothing is emptied: *flags* with O_TRUNC are not for this function. Rights of others are taken away. Raises OSError
+    where *path* is a link, and PermissionError where it is not a file of ours alone.
+    """
+    descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, FILE_MODE)  # a pipe would wait for its reader
+    found = os.fstat(descriptor)
+    if not is_ours(found):
+        os.close(descriptor)
+        raise PermissionError(errno.EPERM, "it is not a file of ours alone", str(path))
+    if found.st_mode & OTHERS:
+        os.fchmod(descriptor, FILE_MODE)
+    return descriptor
+
+
+def is_ours(found: os.stat_result) -> bool:
+    """Tell whether this is a regular file of this process's user with one name only."""
+    return stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid() and found.st_nlink == 1
+
+
+def is_open_to_others(path: Path) -> bool:
+    """Tell whether group or others have any right to the file or folder; False where there is none."""
+    try:
+        return bool(path.stat().st_mode & OTHERS)
+    except FileNotFoundError:
+        return False
+
+
+@contextmanager
+def _draft_for(path: Path) -> Iterator[tuple[Path, TextIO]]:
+    """Yield a file beside *path* under a name that nobody can guess; the name is gone at the end."""
+    make_folder(path.parent)
+    draft = path.with_name(f".slack-docebo-{secrets.token_hex(16)}.part")
+    with os.fdopen(os.open(draft, _NEW, FILE_MODE), "w", encoding="utf-8", newline="") as out:
+        try:
+            yield draft, out
+        finally:
+            draft.unlink(missing_ok=True)
+
+
+def _is_anothers(path: Path) -> bool:
+    try:
+        return not is_ours(path.lstat())
+    except FileNotFoundError:
+        return False
+
+
+def _refuse_if(taken: bool, path: Path) -> None:
+    if taken:
+        raise FileExistsError(errno.EEXIST, "something is there already", str(path))
+
+
+def _finish(out: TextIO) -> None:
+    out.flush()
+    os.fsync(out.fileno())
+
+
+def _finish_folder(path: Path) -> None:
+    """Make the new name outlast a power failure, too."""
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
