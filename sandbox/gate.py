@@ -11,6 +11,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from sandbox.connections import Dropped
 from sandbox.counters import Counters
 from sandbox.faults import Fault, Faults
+from sandbox.hostile import HOSTILE_KINDS, hostile_answer
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -28,7 +29,7 @@ class Gate:
     def __init__(self, *, latency: float, kinds: Iterable[str]) -> None:
         self.latency = latency
         self.counters = Counters()
-        self.faults = Faults(COMMON_KINDS | frozenset(kinds))
+        self.faults = Faults(COMMON_KINDS | HOSTILE_KINDS | frozenset(kinds))
 
     async def admit(
         self, method: str, request: Request, carry_out: Endpoint, spoil: Callable[[Request, Fault], Response | None]
@@ -68,6 +69,9 @@ class Gate:
                 return HTMLResponse(MAINTENANCE_PAGE, status_code=503)
             case "html_200":
                 return HTMLResponse(LOGIN_PAGE)
+            case kind if kind in HOSTILE_KINDS:
+                await carry_out(request)
+                return hostile_answer(kind, fault.options)
         return spoil(request, fault) or await carry_out(request)
 
     def refused(self, method: str) -> None:

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, contextmanager
 import httpx
 
 from slack_docebo.cli.output import note
+from slack_docebo.clients.answers import BoundedClient
 from slack_docebo.errors import ConfigurationError
 from slack_docebo.integration_settings import VARIABLE, IntegrationSettings, read_rows, read_written
 from slack_docebo.runtime import Runtime, open_runtime
@@ -50,7 +51,7 @@ async def _behaviour_from_prefect() -> IntegrationSettings | None:
     """Read the Variable over Prefect's HTTP API; the library does not import Prefect."""
     api = os.environ.get("PREFECT_API_URL", "http://127.0.0.1:4200/api")
     try:
-        async with httpx.AsyncClient(timeout=PREFECT_SECONDS, auth=_prefect_auth()) as http:
+        async with BoundedClient("Prefect", seconds=PREFECT_SECONDS, auth=_prefect_auth()) as http:
             answer = await http.get(f"{api.rstrip('/')}/variables/name/{VARIABLE}")
     except httpx.HTTPError:
         return None

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import httpx
 
+from slack_docebo.clients.answers import REDIRECTED, BoundedClient, OutOfBounds
 from slack_docebo.clients.docebo_auth import OPERATION as TOKEN_OPERATION
 from slack_docebo.clients.docebo_auth import ClientCredentials, Grant, JwtBearer, Password, Token
 from slack_docebo.clients.docebo_wire import (
@@ -31,7 +32,7 @@ from slack_docebo.clients.docebo_wire import (
     session_of,
     user_field_of,
 )
-from slack_docebo.clients.retries import NotJson, Wait, no_connection, retrying, seconds_asked, wait_as_asked
+from slack_docebo.clients.retries import NotJson, TooLate, Wait, no_connection, retrying, seconds_asked, wait_as_asked
 from slack_docebo.domain.people import Account
 from slack_docebo.errors import (
     AccessDenied,
@@ -61,6 +62,11 @@ __all__ = [
 ]
 
 PAGE_SIZE = 200  # the most Docebo gives
+SMALL_PAGE = 20  # smaller ones are taken for this size where pages are counted
+# Pages of a listing that does not count what it has, or counts more than there can be.
+MOST_PAGES = 100  # 20,000 fields or branches
+MOST_PAGES_OF_USERS = 5_000  # a million
+MOST_PAGES_FOUND = 10  # by the search for one address
 MAX_ROWS = 100  # the most a batch call is known to take
 NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 PROVISIONED_BY = "slack-docebo"
@@ -116,7 +122,7 @@ class DoceboClient:
         read = account_reader(self._wanted_fields)
         seen: set[int] = set()
         expected: int | None = None
-        async for data, more in self._pages("list users", "/manage/v1/user", params):
+        async for data, more in self._pages("list users", "/manage/v1/user", params, MOST_PAGES_OF_USERS):
             if not isinstance(data, dict):
                 raise ContractViolation("list users", "the answer is not a page")
             if expected is None:
@@ -143,7 +149,7 @@ class DoceboClient:
         found: dict[int, Account] = {}
         read = account_reader(self._wanted_fields)
         params = {"search_text": text.strip(), "match_type": "full"}
-        async for data, more in self._pages("find users", "/manage/v1/user", params):
+        async for data, more in self._pages("find users", "/manage/v1/user", params, MOST_PAGES_FOUND):
             items = _items("find users", data)
             # Docebo's search also finds names and parts of them.
             for account in map(read, items):
@@ -238,15 +244,24 @@ class DoceboClient:
         ]
 
     async def _pages(
-        self, operation: str, path: str, params: Mapping[str, str | int]
+        self, operation: str, path: str, params: Mapping[str, str | int], most: int = MOST_PAGES
     ) -> AsyncIterator[tuple[object, bool]]:
-        """Yield the `data` of each page of a listing, and whether more are announced."""
+        """Yield the `data` of each page of a listing, and whether more are announced.
+
+        Raises IncompleteRead where there are more than *most*, or than follow from what Docebo counted.
+        """
         page = 0
         more = True
         while more:
             page += 1  # Docebo counts pages from 1
+            if page > most:
+                raise IncompleteRead(
+                    f"{operation}: Docebo announces more than {most} pages, which is more than it can have"
+                )
             data = await self._get(operation, path, {**params, "page": page, "page_size": PAGE_SIZE})
             more = isinstance(data, dict) and read_flag(data.get("has_more_data"), missing=bool(data.get("items")))
+            if page == 1:
+                most = min(most, _pages_counted(operation, data, otherwise=most))
             yield data, more
 
     async def _get(self, operation: str, path: str, params: Mapping[str, str | int] | None = None) -> Any:
@@ -276,7 +291,8 @@ class DoceboClient:
         json: Mapping[str, Any] | None = None,
     ) -> Any:
         """Make one attempt and return the `data` of the answer, or raise what the answer means."""
-        unanswered: type[RemoteError] = TransientError if method == "GET" else OutcomeUnknown
+        reading = method == "GET"
+        unanswered: type[RemoteError] = TransientError if reading else OutcomeUnknown
         for last in (False, True):
             token = await self._token.get()
             await self._before_call()
@@ -286,15 +302,22 @@ class DoceboClient:
                 response = await self._http.request(method, path, params=params, json=json, headers=headers)
             except NEVER_SENT as error:
                 raise TransientError(operation, no_connection(error)) from error
+            except httpx.TimeoutException as error:
+                raise (TooLate if reading else OutcomeUnknown)(operation, str(error)) from error
             except httpx.RequestError as error:
                 raise unanswered(operation, type(error).__name__) from error
+            except OutOfBounds as error:
+                raise (ContractViolation if reading else OutcomeUnknown)(operation, error.detail) from None
             if response.status_code != 401:
                 break
             self._token.refused(token)
             if last:
                 raise AccessDenied(operation, "a new token was refused as well", status=401)
-        _refuse_failure(operation, response, unanswered, private)
-        return _data(operation, response, NotJson if method == "GET" else OutcomeUnknown)
+        try:
+            _refuse_failure(operation, response, unanswered, private)
+            return _data(operation, response, NotJson if reading else OutcomeUnknown)
+        except OutOfBounds as error:
+            raise (ContractViolation if reading else OutcomeUnknown)(operation, error.detail) from None
 
     async def _post_form(self, path: str, fields: dict[str, str]) -> httpx.Response:
         await self._before_call()
@@ -307,7 +330,7 @@ async def open_docebo(
     base_url: str,
     grant: Grant,
     *,
-    timeout: float = 60,  # noqa: ASYNC109  (of each request, not of the whole)
+    timeout: float = 60,  # noqa: ASYNC109  (of each request, from connecting to the last byte of its answer)
     attempts: int = 5,
     wait: Wait = wait_as_asked,
     before_call: Callable[[], Awaitable[None]] = _unlimited,
@@ -319,9 +342,8 @@ async def open_docebo(
     additional fields that accounts are read with.
     """
     logging.getLogger("httpx").addFilter(_without_query)
-    # Redirects are not followed: they could carry the token, or a batch, to another host.
-    async with httpx.AsyncClient(
-        base_url=base_url, timeout=timeout, follow_redirects=False, headers={"Accept": "application/json"}
+    async with BoundedClient(
+        "Docebo", seconds=timeout, base_url=base_url, headers={"Accept": "application/json"}
     ) as http:
         yield DoceboClient(
             http, grant, attempts=attempts, wait=wait, before_call=before_call, wanted_fields=wanted_fields
@@ -345,7 +367,7 @@ def _refuse_failure(
     if status < 300:
         return
     if status < 400:
-        raise ContractViolation(operation, "redirected; check the base URL", status=status)
+        raise ContractViolation(operation, REDIRECTED, status=status)
     if status == 429:
         raise RateLimited(operation, retry_after=seconds_asked(response.headers.get("Retry-After")))
     if status == 503:  # Docebo's word for overload, meant to be retried
@@ -382,6 +404,15 @@ def _items(operation: str, data: object) -> list[object]:
     if not isinstance(items, list):
         raise ContractViolation(operation, "the answer holds no list of items")
     return items
+
+
+def _pages_counted(operation: str, first: object, *, otherwise: int) -> int:
+    """Return how many pages follow from the count in the *first*, with room for what is added while they are read."""
+    count = read_id(first.get("total_count")) if isinstance(first, dict) else None
+    if count is None:
+        return otherwise
+    size = max(SMALL_PAGE, len(_items(operation, first)))
+    return 10 + count // size * 11 // 10
 
 
 async def _distinct(

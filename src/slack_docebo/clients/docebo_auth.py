@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import httpx
 from pydantic import SecretStr
 
-from slack_docebo.clients.retries import NotJson, no_connection, seconds_asked
+from slack_docebo.clients.answers import REDIRECTED, OutOfBounds
+from slack_docebo.clients.retries import NotJson, TooLate, no_connection, seconds_asked
 from slack_docebo.errors import AccessDenied, ConfigurationError, ContractViolation, RateLimited, TransientError
 
 OPERATION = "token"
@@ -138,11 +139,15 @@ class Token:
         asked_at = self._clock()
         try:
             response = await self._post("/oauth2/token", self._grant.form(self._audience))
-        except httpx.ConnectError as error:
+            body = _granted(response)
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             raise TransientError(OPERATION, no_connection(error)) from error
+        except httpx.TimeoutException as error:
+            raise TooLate(OPERATION, str(error)) from error
         except httpx.RequestError as error:
             raise TransientError(OPERATION, type(error).__name__) from error
-        body = _granted(response)
+        except OutOfBounds as error:
+            raise ContractViolation(OPERATION, error.detail) from None
         value = body.get("access_token")
         if not isinstance(value, str) or not value:
             raise ContractViolation(OPERATION, "the answer holds no access_token")
@@ -158,6 +163,8 @@ def _granted(response: httpx.Response) -> dict[str, object]:
         raise RateLimited(OPERATION, retry_after=seconds_asked(response.headers.get("Retry-After")))
     if status >= 500:
         raise TransientError(OPERATION, status=status)
+    if 300 <= status < 400:
+        raise ContractViolation(OPERATION, REDIRECTED, status=status)
     try:
         body = response.json()
     except ValueError:

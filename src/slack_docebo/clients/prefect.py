@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 from pydantic import SecretStr
 
+from slack_docebo.clients.answers import REDIRECTED, BoundedClient, OutOfBounds
 from slack_docebo.errors import AccessDenied, ContractViolation, OutcomeUnknown, Rejected, RemoteError, TransientError
 
 NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
@@ -29,7 +30,7 @@ class PrefectApi:
         """Tell whether Prefect answers."""
         try:
             return (await self._http.get("health")).is_success
-        except httpx.HTTPError:
+        except (httpx.HTTPError, OutOfBounds):
             return False
 
     async def is_about_to_run(self, deployment: str) -> bool:
@@ -82,20 +83,24 @@ class PrefectApi:
             raise TransientError(path, "Prefect is out of reach") from error
         except httpx.TransportError as error:
             raise unanswered(path, "Prefect did not answer") from error
+        except OutOfBounds as error:
+            raise (ContractViolation if repeatable else OutcomeUnknown)(path, error.detail) from None
         if not answer.is_success:
             raise _refusal(path, answer.status_code)
         try:
             return answer.json()
         except ValueError:
             raise ContractViolation(path, "the answer is not JSON; check PREFECT_API_URL") from None
+        except OutOfBounds as error:
+            raise (ContractViolation if repeatable else OutcomeUnknown)(path, error.detail) from None
 
 
 @asynccontextmanager
 async def open_prefect(url: str, auth: SecretStr | None, *, timeout: float = 5) -> AsyncIterator[PrefectApi]:  # noqa: ASYNC109
     """Open a client of the API at *url*, with "user:password" as *auth* where it asks for them."""
     user, _, password = auth.get_secret_value().partition(":") if auth else ("", "", "")
-    async with httpx.AsyncClient(
-        base_url=f"{url.rstrip('/')}/", timeout=timeout, auth=(user, password) if auth else None
+    async with BoundedClient(
+        "Prefect", seconds=timeout, base_url=f"{url.rstrip('/')}/", auth=(user, password) if auth else None
     ) as http:
         yield PrefectApi(http)
 
@@ -103,6 +108,8 @@ async def open_prefect(url: str, auth: SecretStr | None, *, timeout: float = 5) 
 def _refusal(path: str, status: int) -> RemoteError:
     if status in (401, 403):
         return AccessDenied(path, "check PREFECT_API_AUTH_STRING", status=status)
+    if 300 <= status < 400:
+        return Rejected(path, REDIRECTED, status=status)
     if status == 404:
         return Rejected(path, "Prefect does not know it; deploy it, or check PREFECT_API_URL", status=status)
     # Prefect answers 503 when its database is busy: nothing was created then.

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt, wait_random_exponential
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_random_exponential
 
 from slack_docebo.errors import RateLimited, TransientError
 
@@ -23,6 +23,10 @@ class NotJson(TransientError):
     """
 
 
+class TooLate(TransientError):
+    """The answer was not there, or not whole, in time; it is asked for once more only: others wait meanwhile."""
+
+
 def no_connection(error: Exception) -> str:
     """Return what is told of a call that could not be sent."""
     return f"no connection ({type(error).__name__}): check the address in the settings, and the network"
@@ -36,16 +40,23 @@ def wait_as_asked(state: RetryCallState) -> float:
 
 
 def retrying(attempts: int, wait: Wait, *, never: tuple[type[TransientError], ...] = ()) -> AsyncRetrying:
-    """Return a policy that repeats transient errors other than *never*, up to *attempts* attempts in all."""
+    """Return a policy that repeats transient errors other than *never*, up to *attempts* attempts in all.
+
+    An answer that is too late ends it from the second attempt on.
+    """
 
     def worth_it(error: BaseException) -> bool:
         if isinstance(error, RateLimited) and (error.retry_after or 0) > PATIENCE:
             return False
         return isinstance(error, TransientError) and not isinstance(error, never)
 
+    def enough(state: RetryCallState) -> bool:
+        late = isinstance(state.outcome and state.outcome.exception(), TooLate)
+        return state.attempt_number >= (min(attempts, 2) if late else attempts)
+
     return AsyncRetrying(
         retry=retry_if_exception(worth_it),
-        stop=stop_after_attempt(attempts),
+        stop=enough,
         wait=wait,
         before_sleep=_tell,
         reraise=True,

@@ -16,8 +16,9 @@ from pydantic import SecretStr
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
+from slack_docebo.clients.answers import LARGE_HEAD, BoundedResponse, OutOfBounds, refuse_redirect, too_late
 from slack_docebo.clients.pace import Pace
-from slack_docebo.clients.retries import NotJson, Wait, no_connection, retrying, seconds_asked, wait_as_asked
+from slack_docebo.clients.retries import NotJson, TooLate, Wait, no_connection, retrying, seconds_asked, wait_as_asked
 from slack_docebo.domain.names import clean
 from slack_docebo.domain.people import SourceUser
 from slack_docebo.errors import (
@@ -31,6 +32,7 @@ from slack_docebo.errors import (
 
 BASE_URL = "https://slack.com/api/"
 
+LONGEST_CURSOR = 1_000  # characters; Slack's have some twenty, and each is kept until the list has ended
 MINUTE = 61.0  # seconds; the last one is for calls whose way to Slack takes longer than that of later ones
 
 # Calls a minute by the tier of each method; users.list (tier 2) is paced by the caller.
@@ -116,10 +118,12 @@ class SlackClient:
         calls_per_minute: int = 20,
         with_locale: bool = False,
         with_custom: bool = False,
+        timeout: float = 30,
         attempts: int = 5,
         wait: Wait = wait_as_asked,
     ) -> None:
         self._web = web
+        self._timeout = timeout  # that of the session, to be named
         self._page_size = page_size
         self._with_locale = with_locale or None  # None is not sent
         self._with_custom = with_custom
@@ -170,8 +174,10 @@ class SlackClient:
             # Leaving out what cannot be read would make people look absent.
             raise ContractViolation("users.list", "not every member is an object with an id")
         metadata = body.get("response_metadata")
-        following = metadata.get("next_cursor") if isinstance(metadata, dict) else None
-        return UserPage([source_user(member) for member in members], _text(following))
+        following = _text(metadata.get("next_cursor")) if isinstance(metadata, dict) else ""
+        if len(following) > LONGEST_CURSOR:
+            raise ContractViolation("users.list", f"the cursor is longer than {LONGEST_CURSOR} characters")
+        return UserPage([source_user(member) for member in members], following)
 
     async def user(self, slack_id: str) -> SourceUser | None:
         """Return one user, with custom profile fields where wanted, or None if Slack does not know or show it."""
@@ -227,8 +233,14 @@ class SlackClient:
             raise _translated(method, error) from None
         except aiohttp.ClientConnectorError as error:
             raise TransientError(method, no_connection(error)) from error
-        except (aiohttp.ClientError, TimeoutError) as error:
+        except TimeoutError as error:
+            raise TooLate(method, too_late(self._timeout)) from error
+        except aiohttp.ClientResponseError:  # what aiohttp makes of a head that it does not take
+            raise ContractViolation(method, LARGE_HEAD) from None
+        except aiohttp.ClientError as error:
             raise TransientError(method, type(error).__name__) from error
+        except OutOfBounds as error:
+            raise ContractViolation(method, error.detail) from None
         except (AttributeError, UnicodeDecodeError):
             # How slack_sdk reports a text or an array in place of an object.
             raise NotJson(method) from None
@@ -244,7 +256,7 @@ async def open_slack(
     base_url: str = BASE_URL,
     page_size: int = 200,
     calls_per_minute: int = 20,
-    timeout: float = 30,  # noqa: ASYNC109  (of each request, not of the whole)
+    timeout: float = 30,  # noqa: ASYNC109  (of each request, from connecting to the last byte of its answer)
     with_locale: bool = False,
     with_custom: bool = False,
     attempts: int = 5,
@@ -259,6 +271,9 @@ async def open_slack(
         # slack_sdk does not apply its own timeout to a session it was given.
         timeout=aiohttp.ClientTimeout(total=timeout),
         cookie_jar=aiohttp.DummyCookieJar(),
+        # Nor has it a way to bound an answer, or to stay with the host that was asked.
+        response_class=BoundedResponse,
+        middlewares=[refuse_redirect],
     ) as session:
         web = AsyncWebClient(secret, base_url=base_url, session=session, logger=_sdk_log, retry_handlers=[])
         web.proxy = proxy_for(base_url)  # replaces slack_sdk's own choice, which ignores NO_PROXY
@@ -268,6 +283,7 @@ async def open_slack(
             calls_per_minute=calls_per_minute,
             with_locale=with_locale,
             with_custom=with_custom,
+            timeout=timeout,
             attempts=attempts,
             wait=wait,
         )

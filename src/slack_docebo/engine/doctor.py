@@ -16,6 +16,7 @@ from typing import Any
 
 import httpx
 
+from slack_docebo.clients.answers import BoundedClient
 from slack_docebo.clients.docebo import DoceboClient, open_docebo
 from slack_docebo.clients.notifier import IMPLICIT_TLS_PORT, notifier
 from slack_docebo.clients.slack import open_slack
@@ -250,7 +251,7 @@ class _Patient:
             "X-Slack-Signature": f"v0={signature.hexdigest()}",
         }
         try:
-            async with httpx.AsyncClient(timeout=SECONDS) as http:
+            async with BoundedClient("The webhook", seconds=SECONDS) as http:
                 answer = await http.post(url, content=body, headers=headers)
         except httpx.HTTPError as error:
             return fail(check, f"{url} does not answer ({type(error).__name__}): start the webhook, look at the proxy")
@@ -291,7 +292,7 @@ class _Patient:
         user, _, password = auth.get_secret_value().partition(":") if auth else ("", "", "")
         url = f"{self._settings.prefect_api_url.rstrip('/')}/{path}"
         try:
-            async with httpx.AsyncClient(timeout=SECONDS, auth=(user, password) if auth else None) as http:
+            async with BoundedClient("Prefect", seconds=SECONDS, auth=(user, password) if auth else None) as http:
                 answer = await http.request(verb, url, **request)
         except httpx.HTTPError as error:
             raise SyncError(

@@ -27,6 +27,7 @@ from slack_docebo.engine.report import DONE, finish
 from slack_docebo.errors import (
     AccessDenied,
     ChangeLimitExceeded,
+    IncompleteRead,
     OutcomeUnknown,
     Rejected,
     RemoteError,
@@ -213,7 +214,7 @@ class _Round:
                 unreadable = 0
             except AccessDenied:
                 raise
-            except RemoteError as error:
+            except (RemoteError, IncompleteRead) as error:
                 unreadable = unreadable + 1 if isinstance(error, TransientError) else 0
                 if unreadable == OUTAGE:
                     raise

@@ -14,6 +14,7 @@ from slack_docebo.errors import IncompleteRead
 
 _VALUES = attrgetter(*(field.name for field in fields(SourceUser)))
 MAX_PAGES = 20_000  # a chain this long is a loop: a million users are 1,000 to 10,000 pages
+PAGES_WITHOUT_NEWS = 50  # that a list may have besides those which show somebody new; Slack's pages can be empty
 
 
 class Restarted(Exception):
@@ -66,6 +67,10 @@ class SourceSnapshot:
             raise IncompleteRead("Slack's user list came back to a page it had sent before; run again later")
         elif len(self._offsets) >= MAX_PAGES:
             raise IncompleteRead(f"Slack's user list did not end within {MAX_PAGES} pages")
+        elif self.pages > self.people + PAGES_WITHOUT_NEWS:
+            raise IncompleteRead(
+                f"Slack's user list does not end: more than {PAGES_WITHOUT_NEWS} of its pages showed nobody new"
+            )
         self._cursors.add(page.next_cursor)
         self._changed.set()
 

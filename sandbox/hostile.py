@@ -1,0 +1,55 @@
+"""Answers as no honest server gives them: without end, without measure, or from elsewhere."""
+
+from __future__ import annotations
+
+import asyncio
+import zlib
+from collections.abc import AsyncIterator
+from itertools import repeat
+from typing import Any
+
+from starlette.responses import RedirectResponse, Response, StreamingResponse
+
+HOSTILE_KINDS = frozenset({"drip", "bomb", "endless", "deep", "large_head", "redirect"})
+
+MEGABYTE = 1 << 20
+
+
+def hostile_answer(kind: str, options: dict[str, Any]) -> Response:
+    """Return the answer of that *kind* in place of the true one."""
+    match kind:
+        case "drip":
+            return _json(_drip(float(options.get("every", 1))))
+        case "bomb":
+            return _json(_packed_zeros(int(options.get("megabytes", 1024))), {"Content-Encoding": "gzip"})
+        case "endless":
+            return _json(_stream(b" " * MEGABYTE))
+        case "deep":
+            return _json(_stream(b"[" * int(options.get("levels", 100_000)), 1))
+        case "large_head":
+            return Response(b"{}", headers={"X-Large": "x" * MEGABYTE}, media_type="application/json")
+        case "redirect":
+            return RedirectResponse(str(options["to"]))
+    raise ValueError(kind)
+
+
+def _json(body: AsyncIterator[bytes], headers: dict[str, str] | None = None) -> StreamingResponse:
+    return StreamingResponse(body, headers=headers, media_type="application/json")
+
+
+async def _stream(chunk: bytes, times: int | None = None) -> AsyncIterator[bytes]:
+    for same in repeat(chunk) if times is None else repeat(chunk, times):
+        yield same
+
+
+async def _packed_zeros(megabytes: int) -> AsyncIterator[bytes]:
+    packer = zlib.compressobj(wbits=zlib.MAX_WBITS | 16)
+    for _ in range(megabytes):
+        yield packer.compress(bytes(MEGABYTE))
+    yield packer.flush()
+
+
+async def _drip(every: float) -> AsyncIterator[bytes]:
+    while True:
+        yield b" "
+        await asyncio.sleep(every)
