@@ -51,6 +51,8 @@ class BoundedClient(httpx.AsyncClient):
             async with asyncio.timeout(self._seconds):
                 answer = await super().send(request, **{**options, "stream": True})
                 try:
+                    if 300 <= answer.status_code < 400:
+                        raise OutOfBounds(self._side, REDIRECTED)
                     body = await self._body(answer)
                 finally:
                     await answer.aclose()

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import httpx
 
-from slack_docebo.clients.answers import REDIRECTED, BoundedClient, OutOfBounds
+from slack_docebo.clients.answers import BoundedClient, OutOfBounds
 from slack_docebo.clients.docebo_auth import OPERATION as TOKEN_OPERATION
 from slack_docebo.clients.docebo_auth import ClientCredentials, Grant, JwtBearer, Password, Token
 from slack_docebo.clients.docebo_wire import (
@@ -366,8 +366,6 @@ def _refuse_failure(
     status = response.status_code
     if status < 300:
         return
-    if status < 400:
-        raise ContractViolation(operation, REDIRECTED, status=status)
     if status == 429:
         raise RateLimited(operation, retry_after=seconds_asked(response.headers.get("Retry-After")))
     if status == 503:  # Docebo's word for overload, meant to be retried

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import httpx
 from pydantic import SecretStr
 
-from slack_docebo.clients.answers import REDIRECTED, OutOfBounds
+from slack_docebo.clients.answers import OutOfBounds
 from slack_docebo.clients.retries import NotJson, TooLate, no_connection, seconds_asked
 from slack_docebo.errors import AccessDenied, ConfigurationError, ContractViolation, RateLimited, TransientError
 
@@ -163,8 +163,6 @@ def _granted(response: httpx.Response) -> dict[str, object]:
         raise RateLimited(OPERATION, retry_after=seconds_asked(response.headers.get("Retry-After")))
     if status >= 500:
         raise TransientError(OPERATION, status=status)
-    if 300 <= status < 400:
-        raise ContractViolation(OPERATION, REDIRECTED, status=status)
     try:
         body = response.json()
     except ValueError:

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 from pydantic import SecretStr
 
-from slack_docebo.clients.answers import REDIRECTED, BoundedClient, OutOfBounds
+from slack_docebo.clients.answers import BoundedClient, OutOfBounds
 from slack_docebo.errors import AccessDenied, ContractViolation, OutcomeUnknown, Rejected, RemoteError, TransientError
 
 NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
@@ -108,8 +108,6 @@ async def open_prefect(url: str, auth: SecretStr | None, *, timeout: float = 5) 
 def _refusal(path: str, status: int) -> RemoteError:
     if status in (401, 403):
         return AccessDenied(path, "check PREFECT_API_AUTH_STRING", status=status)
-    if 300 <= status < 400:
-        return Rejected(path, REDIRECTED, status=status)
     if status == 404:
         return Rejected(path, "Prefect does not know it; deploy it, or check PREFECT_API_URL", status=status)
     # Prefect answers 503 when its database is busy: nothing was created then.

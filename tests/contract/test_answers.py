@@ -1,0 +1,398 @@
+"""What no honest side sends, sent by a real server to the clients of Docebo, Slack and Prefect."""
+
+import asyncio
+import gzip
+import json
+import time
+import tracemalloc
+import zlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import httpx
+import pytest
+from pydantic import SecretStr
+
+from slack_docebo.clients.answers import DEEPEST, MOST_BYTES, BoundedClient, OutOfBounds, parsed
+from slack_docebo.clients.docebo import Row, open_docebo
+from slack_docebo.clients.docebo_auth import ClientCredentials
+from slack_docebo.clients.prefect import open_prefect
+from slack_docebo.clients.slack import open_slack
+from slack_docebo.errors import ContractViolation, IncompleteRead, OutcomeUnknown, TransientError
+
+SECRETS = ("planted-client-secret", "planted-access-token", "planted-bot-token", "planted-login")
+APP = ClientCredentials("sync-app", SecretStr(SECRETS[0]))
+TOKEN = json.dumps({"access_token": SECRETS[1], "expires_in": 3600}).encode()
+KIND = b"Content-Type: application/json\r\n"
+SHORT, LONG = 0.3, 30.0  # seconds: the one is to pass, the other is not
+MEGABYTE = 1 << 20
+
+Write = Callable[[bytes], Awaitable[None]]
+Part = Callable[[Write], Awaitable[None]]
+
+
+@dataclass
+class Server:
+    """Answers with what the test says; the first request for a token is granted unless the test is about that."""
+
+    url: str = ""
+    answer: Part | None = None
+    hostile_token: bool = False
+    asked: list[bytes] = field(default_factory=list)
+    open: int = 0
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.open += 1
+
+        async def write(data: bytes) -> None:
+            writer.write(data)
+            await writer.drain()
+
+        try:
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                length = next(
+                    (line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")), b":0"
+                )
+                self.asked.append(head + await reader.readexactly(int(length.split(b":")[1])))
+                if b"/oauth2/token" in head and not self.hostile_token:
+                    await whole(TOKEN)(write)
+                else:
+                    assert self.answer is not None
+                    await self.answer(write)
+        except (OSError, asyncio.IncompleteReadError):
+            pass  # the other side has hung up
+        finally:
+            self.open -= 1
+            writer.close()
+
+
+def whole(body: bytes, headers: bytes = b"", *, status: bytes = b"200 OK", kind: bytes = KIND) -> Part:
+    async def write_all(write: Write) -> None:
+        await write(b"HTTP/1.1 %s\r\n%s%sContent-Length: %d\r\n\r\n" % (status, kind, headers, len(body)) + body)
+
+    return write_all
+
+
+async def drip(write: Write) -> None:
+    await write(b"HTTP/1.1 200 OK\r\n%sContent-Length: 3600\r\n\r\n" % KIND)
+    while True:
+        await write(b" ")
+        await asyncio.sleep(0.05)
+
+
+async def drip_in_the_head(write: Write) -> None:
+    await write(b"HTTP/1.1 200 OK\r\nX: ")
+    while True:
+        await write(b"a")
+        await asyncio.sleep(0.05)
+
+
+async def early_hints(write: Write) -> None:
+    while True:
+        await write(b"HTTP/1.1 103 Early Hints\r\n\r\n")
+        await asyncio.sleep(0.01)
+
+
+async def endless(write: Write) -> None:
+    await write(b"HTTP/1.1 200 OK\r\n%s\r\n" % KIND)
+    while True:
+        await write(b" " * MEGABYTE)
+
+
+async def endless_chunks(write: Write) -> None:
+    await write(b"HTTP/1.1 200 OK\r\n%sTransfer-Encoding: chunked\r\n\r\n" % KIND)
+    while True:
+        await write(b"10000\r\n" + b" " * 0x10000 + b"\r\n")
+
+
+async def bomb(write: Write) -> None:
+    """A gigabyte of zeros in a megabyte."""
+    packer = zlib.compressobj(wbits=zlib.MAX_WBITS | 16)
+    first, following = (packer.compress(bytes(MEGABYTE)) + packer.flush(zlib.Z_FULL_FLUSH) for _ in range(2))
+    await write(b"HTTP/1.1 200 OK\r\n%sContent-Encoding: gzip\r\n\r\n" % KIND + first + following * 1023)
+    raise ConnectionAbortedError
+
+
+async def endless_header(write: Write) -> None:
+    await write(b"HTTP/1.1 200 OK\r\nX: ")
+    while True:
+        await write(b"a" * 1000)
+
+
+async def endless_headers(write: Write) -> None:
+    await write(b"HTTP/1.1 200 OK\r\n")
+    while True:
+        await write(b"X: a\r\n" * 100)
+
+
+def elsewhere(address: str, status: bytes = b"307 Temporary Redirect") -> Part:
+    return whole(b"", b"Location: %s\r\n" % address.encode(), status=status)
+
+
+TOO_MUCH = {
+    "a body without end": (endless, "larger than 16 MB"),
+    "chunks without end": (endless_chunks, "larger than 16 MB"),
+    "a packed gigabyte": (bomb, "larger than 16 MB"),
+    "a header without end": (endless_header, "head is too large"),
+    "headers without end": (endless_headers, "head is too large"),
+    "arrays in arrays": (whole(b"[" * 100_000), f"nested deeper than {DEEPEST} levels"),
+    "arrays in arrays that end": (whole(b"[" * 50 + b"]" * 50), f"nested deeper than {DEEPEST} levels"),
+    "a number of 100,000 digits": (whole(b"1" * 100_000), "thousands of digits"),
+}
+TOO_LATE = {
+    "a byte now and then": drip,
+    "a byte of the head now and then": drip_in_the_head,
+    "early hints for ever": early_hints,
+}
+
+
+@asynccontextmanager
+async def listening() -> AsyncIterator[Server]:
+    server = Server()
+    listener = await asyncio.start_server(server.serve, "127.0.0.1", 0)
+    server.url = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
+    yield server
+    listener.close()
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[Server]:
+    async with listening() as one:
+        yield one
+
+
+@asynccontextmanager
+async def docebo(url: str, seconds: float = LONG) -> AsyncIterator[Callable[[], Awaitable[object]]]:
+    async with open_docebo(url, APP, timeout=seconds, wait=lambda _: 0) as client:
+        yield client.session
+
+
+@asynccontextmanager
+async def slack(url: str, seconds: float = LONG) -> AsyncIterator[Callable[[], Awaitable[object]]]:
+    async with open_slack(SECRETS[2], base_url=f"{url}/api/", timeout=seconds, wait=lambda _: 0) as client:
+        yield client.list_users
+
+
+@asynccontextmanager
+async def prefect(url: str, seconds: float = LONG) -> AsyncIterator[Callable[[], Awaitable[object]]]:
+    async with open_prefect(f"{url}/api", SecretStr(f"us:{SECRETS[3]}"), timeout=seconds) as client:
+        yield partial(client.is_running, "flow/deployment")
+
+
+SIDES = {"Docebo": docebo, "Slack": slack, "Prefect": prefect}
+
+
+@pytest.mark.parametrize("opened", SIDES.values(), ids=SIDES)
+@pytest.mark.parametrize(("answer", "said"), TOO_MUCH.values(), ids=TOO_MUCH)
+async def test_an_answer_that_is_too_much_is_given_up_in_one_line_and_not_asked_for_again(server, opened, answer, said):
+    server.answer = answer
+    async with opened(server.url) as call:
+        with pytest.raises(ContractViolation, match=said) as raised:
+            await call()
+
+    assert "\n" not in str(raised.value)
+    assert len([head for head in server.asked if b"/oauth2/token" not in head]) == 1
+
+
+@pytest.mark.parametrize("opened", SIDES.values(), ids=SIDES)
+@pytest.mark.parametrize("answer", TOO_LATE.values(), ids=TOO_LATE)
+async def test_an_answer_that_is_too_late_is_given_up_and_its_connection_closed(server, opened, answer):
+    server.answer = answer
+    begun = time.monotonic()
+    async with opened(server.url, SHORT) as call:
+        with pytest.raises(TransientError):
+            await call()
+        await asyncio.sleep(0.2)  # the server notices with its next byte
+
+        assert server.open <= 1  # the one of the token
+    assert time.monotonic() - begun < 20 * SHORT
+    assert len([head for head in server.asked if b"/oauth2/token" not in head]) <= 2
+
+
+@pytest.mark.parametrize("opened", SIDES.values(), ids=SIDES)
+@pytest.mark.parametrize("status", [b"301 Moved", b"302 Found", b"303 See Other", b"307 Temporary", b"308 Permanent"])
+async def test_no_secret_follows_a_redirect(server, opened, status):
+    async with listening() as other:
+        other.answer = whole(b"{}")
+        server.answer = elsewhere(f"{other.url}/api/", status)
+        async with opened(server.url) as call:
+            with pytest.raises(ContractViolation, match="redirected"):
+                await call()
+
+        assert other.asked == []
+
+
+@pytest.mark.parametrize("answer", [bomb, endless_header, whole(b"[" * 100_000), elsewhere("http://127.0.0.1:9/")])
+async def test_a_token_out_of_bounds_ends_a_write_that_was_surely_not_sent(server, answer):
+    server.answer, server.hostile_token = answer, True
+    async with open_docebo(server.url, APP, wait=lambda _: 0) as client:
+        with pytest.raises(ContractViolation, match="token"):
+            await client.create_user_field("Slack ID")
+
+    assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize(
+    "answer", [drip, endless, bomb, endless_header, whole(b"[" * 100_000), elsewhere("http://127.0.0.1:9/")]
+)
+async def test_a_batch_whose_answer_is_out_of_bounds_may_have_been_carried_out_and_is_not_sent_again(server, answer):
+    server.answer = answer
+    async with open_docebo(server.url, APP, timeout=3 * SHORT, wait=lambda _: 0) as client:
+        with pytest.raises(OutcomeUnknown):
+            await client.upsert_users([Row(None, {"username": "ada"})], create=True)
+
+    assert len(server.asked) == 2  # the other is for the token
+
+
+async def test_a_call_that_was_never_sent_may_be_sent_again(server):
+    async with open_docebo("http://192.0.2.1", APP, timeout=SHORT, attempts=2, wait=lambda _: 0) as client:
+        with pytest.raises(TransientError):
+            await client.upsert_users([Row(None, {"username": "ada"})], create=True)
+
+
+@pytest.mark.parametrize("opened", SIDES.values(), ids=SIDES)
+async def test_a_packed_gigabyte_takes_no_gigabyte(server, opened):
+    server.answer = bomb
+    tracemalloc.start()
+    try:
+        async with opened(server.url) as call:
+            with pytest.raises(ContractViolation):
+                await call()
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert peak < 6 * MOST_BYTES
+
+
+async def test_prefect_that_answers_out_of_bounds_is_not_healthy(server):
+    server.answer = bomb
+    async with open_prefect(server.url, None) as client:
+        assert not await client.is_healthy()
+
+
+@pytest.mark.parametrize("padding", [b"", b" " * 1000])
+async def test_a_large_honest_answer_is_read_packed_or_not(server, padding):
+    honest = json.dumps({"data": {"id": "7", "name": "é" * 1_000_000}}).encode() + padding
+    for answer in (whole(honest), whole(gzip.compress(honest), b"Content-Encoding: gzip\r\n")):
+        server.answer = answer
+        async with BoundedClient("Docebo", seconds=10) as client:
+            assert (await client.get(server.url)).json() == json.loads(honest)
+
+
+async def test_what_cannot_be_unpacked_is_not_read(server):
+    for packing, body in ((b"br", b"{}"), (b"gzip", b"{}"), (b"gzip, gzip", b"{}")):
+        server.answer = whole(body, b"Content-Encoding: %s\r\n" % packing)
+        async with BoundedClient("Docebo", seconds=LONG) as client:
+            with pytest.raises(OutOfBounds):
+                await client.get(server.url)
+
+
+async def test_cookies_do_not_pile_up(server):
+    cookies = b"".join(b"Set-Cookie: c%d=x\r\n" % n for n in range(60))
+    server.answer = whole(b"{}", cookies)
+    async with BoundedClient("Docebo", seconds=LONG) as client:
+        for _ in range(3):
+            assert (await client.get(server.url)).json() == {}
+        assert len(client.cookies.jar) == 0
+
+
+async def test_slacks_answer_is_text_whatever_it_claims_to_be_encoded_with(server):
+    body = json.dumps({"ok": True, "members": [{"id": "U1", "name": "é"}]}).encode()
+    for charset in (b"zip", b"rot13", b"utf-7", b"nonsense"):
+        server.answer = whole(body, kind=b"Content-Type: application/json; charset=%s\r\n" % charset)
+        async with slack(server.url) as call:
+            page: Any = await call()
+            assert page.users[0].slack_id == "U1"
+
+
+def nested(levels: int) -> str:
+    return "[" * levels + "]" * levels
+
+
+def test_json_may_be_as_deep_as_the_limit_and_no_deeper():
+    assert parsed("Docebo", nested(DEEPEST)) is not None
+    for levels in (DEEPEST + 1, 500, 5_000, 500_000):
+        with pytest.raises(OutOfBounds):
+            parsed("Docebo", nested(levels))
+
+
+@pytest.mark.parametrize("text", ["", "{", "nonsense", b"\xff"])
+def test_what_is_no_json_is_a_value_error(text):
+    with pytest.raises(ValueError, match=r".+"):
+        parsed("Docebo", text)
+
+
+# Pages without end
+
+
+def users(page: int, size: int) -> list[dict[str, object]]:
+    return [{"user_id": page * size + n, "username": f"u{page}-{n}"} for n in range(size)]
+
+
+def listing(**changes: Callable[[int], object]) -> Part:
+    """Pages of ten users, each new, with more to come."""
+    pages: Iterator[int] = iter(range(10**9))
+
+    async def write_next(write: Write) -> None:
+        page = next(pages)
+        data = {"items": users(page, 10), "has_more_data": True, **{name: of(page) for name, of in changes.items()}}
+        await whole(json.dumps({"data": data}).encode())(write)
+
+    return write_next
+
+
+@pytest.mark.parametrize(
+    ("answer", "most"),
+    [
+        pytest.param(listing(total_count=lambda _: 300), 30, id="more than was counted"),
+        pytest.param(listing(total_count=lambda _: 0), 11, id="nobody was counted"),
+        pytest.param(listing(total_count=lambda _: "30"), 12, id="counted in words"),
+        pytest.param(listing(total_count=lambda _: 300, items=lambda _: users(0, 10)), 3, id="a page repeats"),
+        pytest.param(
+            listing(total_count=lambda _: 300, items=lambda page: users(page % 2, 10)), 4, id="two take turns"
+        ),
+        pytest.param(listing(total_count=lambda _: 10**9, items=lambda _: []), 2, id="empty pages of a billion"),
+        pytest.param(listing(total_count=lambda _: 300, items=lambda page: users(page, 1)), 30, id="one on each page"),
+    ],
+)
+async def test_a_listing_that_does_not_end_is_ended(server, answer, most):
+    server.answer = answer
+    async with open_docebo(server.url, APP, wait=lambda _: 0) as client:
+        with pytest.raises(IncompleteRead):
+            [page async for page in client.list_users()]
+
+    assert len(server.asked) <= most + 1  # one for the token
+
+
+@pytest.mark.parametrize("of", ["find_users", "branches", "user_fields"])
+async def test_other_listings_that_do_not_end_are_ended_as_well(server, of):
+    def entries(page: int) -> list[dict[str, object]]:
+        return [{"id": page * 10 + n, "title": "x", **user} for n, user in enumerate(users(page, 10))]
+
+    server.answer = listing(items=entries)
+    async with open_docebo(server.url, APP, wait=lambda _: 0) as client:
+        with pytest.raises(IncompleteRead):
+            await getattr(client, of)(*(["ada@example.com"] if of == "find_users" else []))
+
+    assert len(server.asked) <= 102
+
+
+async def test_a_cursor_of_a_megabyte_is_not_kept(server):
+    server.answer = whole(
+        json.dumps({"ok": True, "members": [], "response_metadata": {"next_cursor": "x" * MEGABYTE}}).encode()
+    )
+    async with slack(server.url) as call:
+        with pytest.raises(ContractViolation, match="cursor"):
+            await call()
+
+
+async def test_the_deadline_is_that_of_the_whole_call(server):
+    server.answer = drip
+    async with BoundedClient("Docebo", seconds=SHORT) as client:
+        with pytest.raises(httpx.ReadTimeout, match=r"no whole answer within 0\.3 s"):
+            await client.get(server.url)
