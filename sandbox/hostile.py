@@ -40,6 +40,7 @@ def _json(body: AsyncIterator[bytes], headers: dict[str, str] | None = None) -> 
 async def _stream(chunk: bytes, times: int | None = None) -> AsyncIterator[bytes]:
     for same in repeat(chunk) if times is None else repeat(chunk, times):
         yield same
+        await asyncio.sleep(0)  # so that the server sees when nobody is left to take it
 
 
 async def _packed_zeros(megabytes: int) -> AsyncIterator[bytes]:
@@ -49,6 +50,7 @@ async def _packed_zeros(megabytes: int) -> AsyncIterator[bytes]:
     yield first
     for _ in range(megabytes - 1):
         yield following
+        await asyncio.sleep(0)
 
 
 async def _drip(every: float) -> AsyncIterator[bytes]:

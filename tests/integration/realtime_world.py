@@ -120,10 +120,13 @@ def replaced(event: Event, **changes: Any) -> Event:
 
 
 @asynccontextmanager
-async def world(sandbox: Sandbox, database_url: str, folder: Path, **rows: str) -> AsyncIterator[World]:
+async def world(
+    sandbox: Sandbox, database_url: str, folder: Path, *, docebo_timeout_seconds: float = 60, **rows: str
+) -> AsyncIterator[World]:
     """Open a runtime on *sandbox* with these rows of the settings table, its connection validated."""
     settings = Settings(
         _env_file=None,
+        docebo_timeout_seconds=docebo_timeout_seconds,
         **{name.lower(): value for name, value in environment(sandbox, database_url, folder).items()},
     )
     behaviour = read_rows(table({**ON, **rows}))

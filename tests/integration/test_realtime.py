@@ -268,6 +268,25 @@ async def test_a_failing_person_does_not_hold_up_the_others(settled):
     assert settled.state(joined) is EventState.APPLIED
 
 
+@pytest.mark.parametrize("kind", ["drip", "bomb"])
+@pytest.mark.parametrize("call", ["GET /manage/v1/user", "POST /manage/v1/user/batch"])
+async def test_an_answer_out_of_bounds_does_not_hold_up_the_others(shared_sandbox, sqlite_url, tmp_path, call, kind):
+    shared_sandbox.reset()
+    async with world(shared_sandbox, sqlite_url, tmp_path, docebo_timeout_seconds=0.9) as here:
+        await here.settle()
+        people = [here.sandbox.slack.add("Ada", f"No {n}", f"ada.{n}@example.com")["id"] for n in range(3)]
+        events = [here.event(slack_id) for slack_id in people]
+        asked_again = 2 if kind == "drip" and call.startswith("GET") else 1
+        here.sandbox.docebo_gate.faults.add(call, kind, times=asked_again)
+        here.put(*events)
+
+        await here.serve()
+
+        assert {here.state(event) for event in events} == {EventState.APPLIED}
+        assert [len(here.sandbox.docebo.accounts.by_email(f"ada.{n}@example.com")) for n in range(3)] == [1, 1, 1]
+        assert not here.sandbox.docebo_gate.counters.violations
+
+
 async def test_where_nobody_may_be_read_the_round_ends_and_the_events_wait_without_an_attempt(settled):
     slack_id = member(settled)
     event = settled.event(slack_id, bare=True)

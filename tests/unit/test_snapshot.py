@@ -1,6 +1,7 @@
 """A snapshot is followed while it is being read."""
 
 import asyncio
+from collections import deque
 
 import pytest
 from hypothesis import given
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from slack_docebo.clients.slack import UserPage
 from slack_docebo.domain.people import SourceUser
 from slack_docebo.engine.snapshot import Restarted, SourceSnapshot
+from slack_docebo.errors import IncompleteRead
 
 TEAM = "T1"
 
@@ -25,6 +27,14 @@ async def followed(people: SourceSnapshot) -> list[list[str]]:
 async def others_have_worked() -> None:
     for _ in range(3):
         await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("news", [[], [1]], ids=["empty pages", "the same person on each page"])
+def test_a_chain_of_cursors_that_brings_nobody_new_is_ended(news):
+    chain = [UserPage(page(*news).users, f"after page {number}") for number in range(60)]
+
+    with SourceSnapshot() as people, pytest.raises(IncompleteRead, match="showed nobody new"):
+        deque(map(people.add, chain), maxlen=0)
 
 
 @given(st.lists(st.integers(1, 3), min_size=1, max_size=6), st.integers(0, 6), st.data())

@@ -1,42 +1,75 @@
 """Telling people, by mail and by whatever else Apprise speaks."""
 
+import asyncio
+import json
 import logging
+import os
+import subprocess
+import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import Any
 
 from slack_docebo.errors import ConfigurationError, TransientError
 from slack_docebo.settings import NotificationSettings
 
-if TYPE_CHECKING:
-    from apprise import NotifyBase  # takes a fifth of a second to load, which most commands and runs can do without
-
 IMPLICIT_TLS_PORT = 465
 SECONDS = 20.0  # a busy mail server may think that long before its greeting
+PATIENCE = 60.0  # seconds for telling one place, from beginning to end
+
+# All that the process needs of our environment, which holds secrets.
+PASSED_ON = frozenset({
+    "PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "PYTHONPATH", "LD_LIBRARY_PATH",
+    "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY",
+    "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE",
+})  # fmt: skip
 
 # Apprise logs addresses, and of some services the token in the address.
 logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where to tell: an Apprise URL, or what it stands for."""
+
+    kind: str
+    address: str | dict[str, Any] = field(repr=False)  # can hold a password
+
+
 class Notifier:
     """Sends one message to every place it knows; without a place it sends nothing."""
 
-    def __init__(self, places: Sequence["NotifyBase"]) -> None:
+    def __init__(self, places: Sequence[Place]) -> None:
         self._places = places
 
     def __bool__(self) -> bool:
         return bool(self._places)
 
     async def send(self, title: str, body: str) -> None:
-        """Send to all; raise TransientError that names the kinds of places which did not take it."""
-        from apprise import NotifyFormat
-
-        failed = [
-            str(place.service_name)
-            for place in self._places
-            if not await place.async_notify(body=body, title=title, body_format=NotifyFormat.TEXT)
-        ]
-        if failed:
+        """Send to all at once; raise TransientError that names the kinds of places which did not take it."""
+        failures = await asyncio.gather(
+            *(asyncio.to_thread(_deliver, place, title, body) for place in self._places),
+        )
+        if failed := list(filter(None, failures)):
             raise TransientError("notification", f"not taken by: {', '.join(failed)}; check with `slack-docebo doctor`")
+
+
+def _deliver(place: Place, title: str, body: str) -> str:
+    """Tell *place* in a process of its own; return "" or, if it did not take it, its kind."""
+    order = json.dumps({"address": place.address, "title": title, "body": body})
+    try:
+        process = subprocess.run(
+            [sys.executable, "-m", "slack_docebo.clients.delivery"],
+            input=order.encode(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,  # tokens in addresses, at times
+            env={name: value for name, value in os.environ.items() if name.upper() in PASSED_ON},
+            timeout=PATIENCE,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return f"{place.kind} (no end within {PATIENCE:g} s)"
+    return place.kind if process.returncode else ""
 
 
 def notifier(settings: NotificationSettings, mail_to: str) -> Notifier:
@@ -74,10 +107,10 @@ def _mail(settings: NotificationSettings, mail_to: str) -> dict[str, Any]:
     return mail
 
 
-def _place(address: str | dict[str, Any], named: str) -> "NotifyBase":
-    from apprise import Apprise, NotifyBase
+def _place(address: str | dict[str, Any], named: str) -> Place:
+    from apprise import Apprise, NotifyBase  # takes a fifth of a second to load: most commands and runs go without
 
-    place = Apprise.instantiate(address)
+    place = Apprise.instantiate(dict(address) if isinstance(address, dict) else address)
     if not isinstance(place, NotifyBase):
         raise ConfigurationError(f"{named} is not what Apprise understands: https://github.com/caronc/apprise")
-    return place
+    return Place(str(place.service_name), address)
