@@ -1,7 +1,9 @@
 """Doing two things at the same time without losing track of either."""
 
 import asyncio
+import threading
 from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
 from typing import Any, TypeVar
 
 S = TypeVar("S")
@@ -16,6 +18,25 @@ async def to_completion(function: Callable[..., T], *arguments: object) -> T:
     except asyncio.CancelledError:
         await asyncio.wait([work])
         raise
+
+
+async def within(seconds: float, function: Callable[..., T], *arguments: object) -> T:
+    """Run *function* in a thread; raise TimeoutError after *seconds*, and leave the thread to itself.
+
+    For what knows no limit of its own. The end of the process does not wait for it.
+    """
+    outcome: Future[T] = Future()
+    outcome.set_running_or_notify_cancel()
+
+    def work() -> None:
+        try:
+            outcome.set_result(function(*arguments))
+        except BaseException as error:
+            outcome.set_exception(error)
+
+    threading.Thread(target=work, daemon=True).start()
+    async with asyncio.timeout(seconds):
+        return await asyncio.wrap_future(outcome)
 
 
 async def side_by_side(one: Coroutine[Any, Any, S], other: Coroutine[Any, Any, T]) -> tuple[S, T]:

@@ -106,7 +106,11 @@ class Settings(NotificationSettings):
     docebo_calls_per_hour: int = Field(
         1000, ge=10, description="API calls this installation may spend in any hour, half of them at once."
     )
-    docebo_timeout_seconds: float = Field(60, gt=0, description="How long one answer may take.")
+    docebo_timeout_seconds: float = Field(
+        60,
+        gt=0,
+        description="How long one call may take, to the last byte of its answer; then it is given up, and others go on.",
+    )
 
     database_url: SecretStr = Field(
         SecretStr("sqlite:///var/slack-docebo.db"), description="SQLite for one machine, postgresql://... at scale."

@@ -5,10 +5,8 @@ import gzip
 import json
 import time
 import tracemalloc
-import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -22,116 +20,26 @@ from slack_docebo.clients.docebo_auth import ClientCredentials
 from slack_docebo.clients.prefect import open_prefect
 from slack_docebo.clients.slack import open_slack
 from slack_docebo.errors import ContractViolation, IncompleteRead, OutcomeUnknown, TransientError
+from tests.hostile import (
+    MEGABYTE,
+    Part,
+    Server,
+    Write,
+    bomb,
+    drip,
+    drip_in_the_head,
+    early_hints,
+    elsewhere,
+    endless,
+    endless_chunks,
+    endless_header,
+    endless_headers,
+    listening,
+    whole,
+)
 
-SECRETS = ("planted-client-secret", "planted-access-token", "planted-bot-token", "planted-login")
-APP = ClientCredentials("sync-app", SecretStr(SECRETS[0]))
-TOKEN = json.dumps({"access_token": SECRETS[1], "expires_in": 3600}).encode()
-KIND = b"Content-Type: application/json\r\n"
+APP = ClientCredentials("sync-app", SecretStr("planted-client-secret"))
 SHORT, LONG = 0.3, 30.0  # seconds: the one is to pass, the other is not
-MEGABYTE = 1 << 20
-
-Write = Callable[[bytes], Awaitable[None]]
-Part = Callable[[Write], Awaitable[None]]
-
-
-@dataclass
-class Server:
-    """Answers with what the test says; the first request for a token is granted unless the test is about that."""
-
-    url: str = ""
-    answer: Part | None = None
-    hostile_token: bool = False
-    asked: list[bytes] = field(default_factory=list)
-    open: int = 0
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.open += 1
-
-        async def write(data: bytes) -> None:
-            writer.write(data)
-            await writer.drain()
-
-        try:
-            while True:
-                head = await reader.readuntil(b"\r\n\r\n")
-                length = next(
-                    (line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")), b":0"
-                )
-                self.asked.append(head + await reader.readexactly(int(length.split(b":")[1])))
-                if b"/oauth2/token" in head and not self.hostile_token:
-                    await whole(TOKEN)(write)
-                else:
-                    assert self.answer is not None
-                    await self.answer(write)
-        except (OSError, asyncio.IncompleteReadError):
-            pass  # the other side has hung up
-        finally:
-            self.open -= 1
-            writer.close()
-
-
-def whole(body: bytes, headers: bytes = b"", *, status: bytes = b"200 OK", kind: bytes = KIND) -> Part:
-    async def write_all(write: Write) -> None:
-        await write(b"HTTP/1.1 %s\r\n%s%sContent-Length: %d\r\n\r\n" % (status, kind, headers, len(body)) + body)
-
-    return write_all
-
-
-async def drip(write: Write) -> None:
-    await write(b"HTTP/1.1 200 OK\r\n%sContent-Length: 3600\r\n\r\n" % KIND)
-    while True:
-        await write(b" ")
-        await asyncio.sleep(0.05)
-
-
-async def drip_in_the_head(write: Write) -> None:
-    await write(b"HTTP/1.1 200 OK\r\nX: ")
-    while True:
-        await write(b"a")
-        await asyncio.sleep(0.05)
-
-
-async def early_hints(write: Write) -> None:
-    while True:
-        await write(b"HTTP/1.1 103 Early Hints\r\n\r\n")
-        await asyncio.sleep(0.01)
-
-
-async def endless(write: Write) -> None:
-    await write(b"HTTP/1.1 200 OK\r\n%s\r\n" % KIND)
-    while True:
-        await write(b" " * MEGABYTE)
-
-
-async def endless_chunks(write: Write) -> None:
-    await write(b"HTTP/1.1 200 OK\r\n%sTransfer-Encoding: chunked\r\n\r\n" % KIND)
-    while True:
-        await write(b"10000\r\n" + b" " * 0x10000 + b"\r\n")
-
-
-async def bomb(write: Write) -> None:
-    """A gigabyte of zeros in a megabyte."""
-    packer = zlib.compressobj(wbits=zlib.MAX_WBITS | 16)
-    first, following = (packer.compress(bytes(MEGABYTE)) + packer.flush(zlib.Z_FULL_FLUSH) for _ in range(2))
-    await write(b"HTTP/1.1 200 OK\r\n%sContent-Encoding: gzip\r\n\r\n" % KIND + first + following * 1023)
-    raise ConnectionAbortedError
-
-
-async def endless_header(write: Write) -> None:
-    await write(b"HTTP/1.1 200 OK\r\nX: ")
-    while True:
-        await write(b"a" * 1000)
-
-
-async def endless_headers(write: Write) -> None:
-    await write(b"HTTP/1.1 200 OK\r\n")
-    while True:
-        await write(b"X: a\r\n" * 100)
-
-
-def elsewhere(address: str, status: bytes = b"307 Temporary Redirect") -> Part:
-    return whole(b"", b"Location: %s\r\n" % address.encode(), status=status)
-
 
 TOO_MUCH = {
     "a body without end": (endless, "larger than 16 MB"),
@@ -150,15 +58,6 @@ TOO_LATE = {
 }
 
 
-@asynccontextmanager
-async def listening() -> AsyncIterator[Server]:
-    server = Server()
-    listener = await asyncio.start_server(server.serve, "127.0.0.1", 0)
-    server.url = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
-    yield server
-    listener.close()
-
-
 @pytest.fixture
 async def server() -> AsyncIterator[Server]:
     async with listening() as one:
@@ -173,13 +72,13 @@ async def docebo(url: str, seconds: float = LONG) -> AsyncIterator[Callable[[], 
 
 @asynccontextmanager
 async def slack(url: str, seconds: float = LONG) -> AsyncIterator[Callable[[], Awaitable[object]]]:
-    async with open_slack(SECRETS[2], base_url=f"{url}/api/", timeout=seconds, wait=lambda _: 0) as client:
+    async with open_slack("planted-bot-token", base_url=f"{url}/api/", timeout=seconds, wait=lambda _: 0) as client:
         yield client.list_users
 
 
 @asynccontextmanager
 async def prefect(url: str, seconds: float = LONG) -> AsyncIterator[Callable[[], Awaitable[object]]]:
-    async with open_prefect(f"{url}/api", SecretStr(f"us:{SECRETS[3]}"), timeout=seconds) as client:
+    async with open_prefect(f"{url}/api", SecretStr("us:planted-login"), timeout=seconds) as client:
         yield partial(client.is_running, "flow/deployment")
 
 

@@ -498,6 +498,14 @@ async def test_a_reason_is_shown_without_personal_data(docebo):
             await write(client)
 
 
+async def test_a_reason_of_a_megabyte_is_cut(docebo):
+    docebo.get(USERS).mock(return_value=yii(400, "a" * 1_000_000))
+    async with opened() as client:
+        with pytest.raises(Rejected) as raised:
+            await client.find_users("ada@x.org")
+    assert len(str(raised.value)) < 300
+
+
 @pytest.mark.parametrize("answer", [httpx.Response(404, text="<h1>?</h1>"), httpx.Response(418), yii(400, None)])
 async def test_a_refusal_without_a_reason_is_one_all_the_same(docebo, answer):
     docebo.get(f"{USERS}/session").mock(return_value=answer)
@@ -877,6 +885,23 @@ async def test_a_listing_cut_short_is_noticed(sandbox, kind):
             await listed(client)
 
 
+@pytest.mark.parametrize("kind", ["endless", "bomb", "deep", "large_head", "redirect"])
+async def test_a_page_out_of_bounds_is_not_asked_for_again(sandbox, kind):
+    sandbox.docebo_gate.faults.add(LIST, kind, times=-1, to=sandbox.slack_url)
+    async with client_of(sandbox) as client:
+        with pytest.raises(ContractViolation):
+            await listed(client)
+    assert sandbox.docebo_gate.counters.calls[LIST] == 1
+
+
+async def test_a_page_that_drips_is_asked_for_once_more(sandbox):
+    sandbox.docebo_gate.faults.add(LIST, "drip", times=-1)
+    async with client_of(sandbox, timeout=0.5) as client:
+        with pytest.raises(TransientError, match=r"no whole answer within 0\.5 s"):
+            await listed(client)
+    assert sandbox.docebo_gate.counters.calls[LIST] == 2
+
+
 @pytest.mark.parametrize("limit_body", ["json", "text", "empty"])
 @pytest.mark.parametrize("kind", ["rate_limited", "html_503", "token_expired"])
 async def test_a_batch_that_was_not_carried_out_is_sent_again(sandbox, kind, limit_body):
@@ -886,6 +911,16 @@ async def test_a_batch_that_was_not_carried_out_is_sent_again(sandbox, kind, lim
         [result] = await client.upsert_users([Row(None, {"username": "ada.new"})], create=True)
     assert result.docebo_id is not None
     assert sandbox.docebo.accounts.by_username("ada.new").user_id == result.docebo_id
+
+
+@pytest.mark.parametrize("kind", ["drip", "endless", "bomb", "deep", "large_head", "redirect"])
+async def test_a_batch_with_an_answer_out_of_bounds_is_not_sent_again(sandbox, kind):
+    sandbox.docebo_gate.faults.add(POST_BATCH, kind, to=sandbox.slack_url)
+    async with client_of(sandbox, timeout=0.5 if kind == "drip" else 30) as client:
+        with pytest.raises(OutcomeUnknown):
+            await client.upsert_users([Row(None, {"username": "ada.new"})], create=True)
+    assert sandbox.docebo_gate.counters.calls[POST_BATCH] == 1
+    assert sandbox.docebo.accounts.by_username("ada.new") is not None
 
 
 @pytest.mark.parametrize("kind", ["carried_out_then_dropped", "dropped", "html_200", "error_500"])

@@ -434,6 +434,23 @@ async def test_a_slow_answer_is_asked_for_again(sandbox):
         assert len(await read_all(client)) == len(sandbox.slack)
 
 
+@pytest.mark.parametrize("kind", ["endless", "bomb", "deep", "large_head", "redirect"])
+async def test_a_page_out_of_bounds_is_not_asked_for_again(sandbox, kind):
+    sandbox.slack_gate.faults.add("users.list", kind, times=-1, to=sandbox.docebo_url)
+    async with client_of(sandbox) as client:
+        with pytest.raises(ContractViolation):
+            await client.list_users()
+    assert sandbox.slack_gate.counters.calls["users.list"] == 1
+
+
+async def test_a_page_that_drips_is_asked_for_once_more(sandbox):
+    sandbox.slack_gate.faults.add("users.list", "drip", times=-1)
+    async with client_of(sandbox, timeout=0.5) as client:
+        with pytest.raises(TransientError, match=r"no whole answer within 0\.5 s"):
+            await client.list_users()
+    assert sandbox.slack_gate.counters.calls["users.list"] == 2
+
+
 async def test_a_revoked_token_is_denied(sandbox):
     sandbox.slack.token_errors[BOT_TOKEN] = "token_revoked"
     async with client_of(sandbox) as client:

@@ -12,6 +12,7 @@ from slack_docebo.engine.incidents import ADVICE, HAPPENED, Incident, Trouble
 from slack_docebo.errors import ConfigurationError, TransientError
 from slack_docebo.integration_settings import notification_mail_id, table
 from slack_docebo.settings import NotificationSettings
+from tests.hostile import bomb, drip, elsewhere, endless, endless_header, listening, whole
 from tests.smtp import PASSWORD, USER, mail_server, text
 
 INCIDENT = Incident(
@@ -113,6 +114,54 @@ async def test_further_places_are_told_as_well():
         to = {server.next_mail()["To"] for _ in range(3)}
 
     assert to == {"lms@example.com", "b@example.com", "c@example.com"}
+
+
+async def test_a_service_that_drips_is_given_up_and_the_others_are_told(monkeypatch):
+    monkeypatch.setattr("slack_docebo.clients.notifier.PATIENCE", 8)
+    async with listening() as service:
+        service.answer = drip
+        with mail_server() as (server, port):
+            to = notifier(settings(port, notification_urls=service.url.replace("http", "json")), "lms@example.com")
+            with pytest.raises(TransientError, match=r"not taken by: JSON \(no end within 8 s\)"):
+                await to.send("title", "body")
+
+            assert server.next_mail()["Subject"] == "title"
+
+
+@pytest.mark.parametrize("answer", [bomb, endless, endless_header])
+async def test_a_service_that_sends_without_measure_is_given_up(answer):
+    async with listening() as service:
+        service.answer = answer
+        places = settings(25, notification_urls=service.url.replace("http", "json"))
+        with pytest.raises(TransientError, match="not taken by: JSON;"):
+            await notifier(places, "").send("title", "body")
+
+
+@pytest.mark.parametrize("wish", ["", "?redirect=yes"])
+async def test_a_notification_does_not_follow_a_redirect(wish):
+    async with listening() as service, listening() as other:
+        service.answer, other.answer = elsewhere(other.url), whole(b"{}")
+        places = settings(25, notification_urls=service.url.replace("http://", "json://me:planted@") + "/" + wish)
+        with pytest.raises(TransientError):
+            await notifier(places, "").send("title", "body")
+
+        assert (len(service.asked), other.asked) == (1, [])
+
+
+async def test_what_talks_to_a_service_knows_none_of_our_secrets(monkeypatch, tmp_path):
+    seen = tmp_path / "seen"
+    (tmp_path / "sitecustomize.py").write_text(
+        f"import os, sys; open({str(seen)!r}, 'w').write(f'{{os.environ}} {{sys.argv}}')"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("DOCEBO_CLIENT_SECRET", "planted")
+    async with listening() as service:
+        service.answer = whole(b"{}")
+        url = service.url.replace("http://", "json://me:planted@")
+        await notifier(settings(25, notification_urls=url), "").send("title", "body")
+
+    assert "PATH" in seen.read_text()
+    assert "planted" not in seen.read_text()
 
 
 async def test_with_nobody_to_tell_nothing_is_sent():

@@ -10,7 +10,7 @@ import sys
 
 from apprise import Apprise, NotifyBase, NotifyFormat
 
-MOST_MEMORY = 512 << 20
+MOST_MEMORY = 256 << 20
 
 
 def main() -> int:

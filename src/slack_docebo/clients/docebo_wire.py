@@ -27,6 +27,7 @@ NOT_PERSONAL = frozenset({"language", "time_zone"})
 NO_VALUES: Mapping[int, str] = {}  # shared by all accounts without wanted fields
 PLAIN_USER = frozenset({"6", "user"})
 MESSAGE_LIMIT = 200
+READ_OF_A_MESSAGE = 2_000  # characters; to look through megabytes for what is private takes minutes
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,12 +223,12 @@ def scrubbed(message: object, private: Iterable[str]) -> str:
 
     Docebo sends messages as text, as a list of texts or of objects with a `message`, or as PHP's word "Array".
     """
-    text = " ".join(html.unescape(_said(message)).split())
+    text = " ".join(html.unescape(_said(message)[:READ_OF_A_MESSAGE]).split())
     if text == "Array":
         return ""
     for word in sorted({" ".join(word.split()) for word in private if word.strip()}, key=len, reverse=True):
         text = re.sub(rf"(?<!\w){re.escape(word)}(?!\w)", "…", text, flags=re.IGNORECASE)
-    text = re.sub(r"[^\s\"'<>(),;:]+@[^\s\"'<>(),;:]+", "…", text)
+    text = re.sub(r"(?<![^\s\"'<>(),;:])[^\s\"'<>(),;:]+@[^\s\"'<>(),;:]+", "…", text)
     return text if len(text) <= MESSAGE_LIMIT else text[: MESSAGE_LIMIT - 1] + "…"
 
 

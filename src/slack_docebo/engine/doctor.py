@@ -20,6 +20,7 @@ from slack_docebo.clients.answers import BoundedClient
 from slack_docebo.clients.docebo import DoceboClient, open_docebo
 from slack_docebo.clients.notifier import IMPLICIT_TLS_PORT, notifier
 from slack_docebo.clients.slack import open_slack
+from slack_docebo.concurrency import within
 from slack_docebo.engine.connection import missing_scopes
 from slack_docebo.errors import SyncError
 from slack_docebo.integration_settings import VARIABLE, IntegrationSettings, read_rows
@@ -268,7 +269,7 @@ class _Patient:
         if not to:
             return ok(check, "the addresses of NOTIFICATION_URLS are understood")
         try:
-            await asyncio.to_thread(_greet_mail_server, self._settings)
+            await within(2 * SECONDS, _greet_mail_server, self._settings)
         except (OSError, smtplib.SMTPException) as error:
             code = f" {error.smtp_code}" if isinstance(error, smtplib.SMTPResponseException) else ""
             return fail(check, f"the mail server does not take us ({type(error).__name__}{code}): check SMTP_*")
