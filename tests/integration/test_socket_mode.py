@@ -11,10 +11,11 @@ from aiohttp import WSMsgType, web
 from pydantic import SecretStr
 
 from slack_docebo.clients.prefect import open_prefect
-from slack_docebo.errors import AccessDenied, TransientError
+from slack_docebo.errors import AccessDenied, ContractViolation, TransientError
 from slack_docebo.storage.store import Store
 from slack_docebo.webhook.reception import Reception, open_reception
 from slack_docebo.webhook.socket_mode import listening
+from tests import hostile
 from tests.webhook import NOBODY, entries, envelope, settings
 
 TOKEN = SecretStr("xapp-planted-secret")
@@ -153,6 +154,19 @@ async def test_a_wrong_token_is_told(sqlite_url):
             with pytest.raises(AccessDenied, match="SLACK_APP_TOKEN"):
                 async with listening(TOKEN, Reception(settings(), store, prefect), base_url=f"{slack.url}/api/"):
                     pass
+
+
+async def test_the_token_follows_no_redirect_and_no_bomb_is_unpacked(sqlite_url):
+    async with hostile.listening() as server, hostile.listening() as other, open_prefect(NOBODY, None) as prefect:
+        other.answer = hostile.whole(b"{}")
+        with Store.open(sqlite_url) as store:
+            reception = Reception(settings(), store, prefect)
+            for server.answer in (hostile.elsewhere(other.url), hostile.bomb):
+                with pytest.raises(ContractViolation):
+                    async with listening(TOKEN, reception, base_url=f"{server.url}/api/"):
+                        pass
+
+        assert other.asked == []
 
 
 async def test_slack_out_of_reach_is_told(sqlite_url):

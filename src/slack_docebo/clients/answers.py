@@ -94,7 +94,7 @@ class _Answer(httpx.Response):
         return parsed(self._side, self.content)
 
 
-class BoundedResponse(aiohttp.ClientResponse):
+class _SlackAnswer(aiohttp.ClientResponse):
     """An answer as aiohttp hands it to slack_sdk, read within the limits; aiohttp itself unpacks step by step."""
 
     async def read(self) -> bytes:
@@ -116,10 +116,24 @@ class BoundedResponse(aiohttp.ClientResponse):
         return "utf-8"
 
 
-async def refuse_redirect(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
-    """Return the answer unless it points to another address; aiohttp would follow it."""
+def bounded_session(seconds: float) -> aiohttp.ClientSession:
+    """Return the session for slack_sdk, which neither limits an answer nor stays with the host that was asked.
+
+    Its requests raise TimeoutError after *seconds*, from connecting to the last byte, and OutOfBounds.
+    """
+    return aiohttp.ClientSession(
+        timeout=aiohttp.ClientTimeout(total=seconds),  # slack_sdk does not apply its own to a session it was given
+        cookie_jar=aiohttp.DummyCookieJar(),
+        response_class=_SlackAnswer,
+        middlewares=[_refuse_redirect],
+    )
+
+
+async def _refuse_redirect(
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
     response = await handler(request)
-    if 300 <= response.status < 400:
+    if 300 <= response.status < 400:  # aiohttp would follow it
         response.close()
         raise OutOfBounds("Slack", REDIRECTED)
     return response

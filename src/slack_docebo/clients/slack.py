@@ -16,7 +16,7 @@ from pydantic import SecretStr
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from slack_docebo.clients.answers import LARGE_HEAD, BoundedResponse, OutOfBounds, refuse_redirect, too_late
+from slack_docebo.clients.answers import LARGE_HEAD, OutOfBounds, bounded_session, too_late
 from slack_docebo.clients.pace import Pace
 from slack_docebo.clients.retries import NotJson, TooLate, Wait, no_connection, retrying, seconds_asked, wait_as_asked
 from slack_docebo.domain.names import clean
@@ -267,14 +267,7 @@ async def open_slack(
     *calls_per_minute* paces `users.list`; the other methods are paced by their own, higher tiers.
     """
     secret = token.get_secret_value() if isinstance(token, SecretStr) else token
-    async with aiohttp.ClientSession(
-        # slack_sdk does not apply its own timeout to a session it was given.
-        timeout=aiohttp.ClientTimeout(total=timeout),
-        cookie_jar=aiohttp.DummyCookieJar(),
-        # Nor has it a way to bound an answer, or to stay with the host that was asked.
-        response_class=BoundedResponse,
-        middlewares=[refuse_redirect],
-    ) as session:
+    async with bounded_session(timeout) as session:
         web = AsyncWebClient(secret, base_url=base_url, session=session, logger=_sdk_log, retry_handlers=[])
         web.proxy = proxy_for(base_url)  # replaces slack_sdk's own choice, which ignores NO_PROXY
         yield SlackClient(

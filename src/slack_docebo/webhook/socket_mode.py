@@ -14,11 +14,13 @@ from slack_sdk.socket_mode.request import SocketModeRequest
 from slack_sdk.socket_mode.response import SocketModeResponse
 from slack_sdk.web.async_client import AsyncWebClient
 
+from slack_docebo.clients.answers import bounded_session
 from slack_docebo.clients.slack import proxy_for
 from slack_docebo.errors import AccessDenied, StorageError, TransientError
 from slack_docebo.webhook.reception import Reception
 
 PING_SECONDS = 5.0
+SECONDS = 30.0  # for asking where to connect
 METHOD = "apps.connections.open"
 
 # slack_sdk writes whole events to its log when that is set to debug; this one has a level of its own.
@@ -35,7 +37,8 @@ async def listening(
     Raise AccessDenied if the token is refused at the start, TransientError if Slack is out of reach.
     """
     secret = token.get_secret_value()
-    web = AsyncWebClient(base_url=base_url, logger=_sdk_log)
+    session = bounded_session(SECONDS)
+    web = AsyncWebClient(base_url=base_url, session=session, logger=_sdk_log)
     web.proxy = proxy_for(base_url)
     client = SocketModeClient(secret, logger=_sdk_log, web_client=web, ping_interval=ping_seconds)
     client.proxy = web.proxy  # replaces slack_sdk's own choice, which ignores NO_PROXY
@@ -56,6 +59,7 @@ async def listening(
         renewal.cancel()
         await asyncio.gather(renewal, return_exceptions=True)
         await client.close()  # type: ignore[no-untyped-call]
+        await session.close()
 
 
 async def _connect(client: SocketModeClient) -> None:
