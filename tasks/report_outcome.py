@@ -22,9 +22,12 @@ async def report_outcome(runtime: Runtime, plan_id: str) -> Summary:
         ),
     )
     await acreate_markdown_artifact(
-        f"{summary.markdown()}\n\nThe full list: {' and '.join(f'`{file}`' for file in files)}",
+        "\n\n".join([summary.markdown(), *files.lines]),
         key=f"summary-{plan_id}",
         description=summary.line,
     )
-    get_run_logger().info(summary.line)
+    logger = get_run_logger()
+    for fault in files.faults:
+        logger.warning(fault)
+    logger.info(summary.line)
     return summary

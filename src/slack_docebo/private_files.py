@@ -9,7 +9,7 @@ import os
 import secrets
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
 
@@ -28,6 +28,23 @@ def make_folder(path: Path) -> None:
     path.mkdir(mode=FOLDER_MODE, exist_ok=True)
 
 
+def make_file(path: Path) -> None:
+    """Make an empty file for its owner only; raise FileExistsError where there is anything, were it a dangling link."""
+    os.close(os.open(path, _NEW, FILE_MODE))
+
+
+def close_to_others(path: Path) -> None:
+    """Take the rights of others away from a file of ours, if it is one and they have any.
+
+    Goes by name, because a database's file must not be opened beside SQLite: closing it would free SQLite's locks
+    (https://www.sqlite.org/howtocorrupt.html, 2.2).
+    """
+    with suppress(FileNotFoundError):
+        found = path.lstat()
+        if is_ours(found) and found.st_mode & OTHERS:
+            path.chmod(FILE_MODE)
+
+
 @contextmanager
 def new_file(path: Path) -> Iterator[TextIO]:
     """Yield a new UTF-8 text file, which is found at *path* when the block ends well, and not at all otherwise.
@@ -43,7 +60,7 @@ def new_file(path: Path) -> Iterator[TextIO]:
         except OSError as error:
             if error.errno not in _WITHOUT_HARD_LINKS:
                 raise
-            os.close(os.open(path, _NEW, FILE_MODE))
+            make_file(path)
             draft.replace(path)
         _finish_folder(path)
 

@@ -47,7 +47,8 @@ def test_a_file_has_its_name_only_when_it_is_written_to_its_end(write, tmp_path:
             assert not path.exists()
             raise ZeroDivisionError
 
-    pytest.raises(ZeroDivisionError, fail_halfway)
+    with pytest.raises(ZeroDivisionError):
+        fail_halfway()
     assert list(tmp_path.iterdir()) == []
 
 
@@ -118,7 +119,8 @@ def test_what_is_there_stays_as_it_is(write, lay, late: bool, tmp_path: Path, ou
             out.write("new")
             lay(path, outside)
 
-    pytest.raises(FileExistsError, write_it)
+    with pytest.raises(FileExistsError):
+        write_it()
     assert outside.read_text() == "precious"
     assert not (tmp_path / "missing").exists()
     assert list(path.parent.iterdir()) == [path]

@@ -5,7 +5,6 @@ https://owasp.org/www-community/attacks/CSV_Injection.
 """
 
 import csv
-import os
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from typing import TextIO
 
 from slack_docebo.domain.people import Mapping
 from slack_docebo.errors import ConfigurationError, StorageError
+from slack_docebo.private_files import new_file
 from slack_docebo.storage.mappings import MappingRecord
 
 NEEDED = ("slack_id", "slack_name", "slack_team", "user_id")
@@ -164,21 +164,13 @@ def _is_number(text: str, *, lowest: int) -> bool:
 
 @contextmanager
 def _new_file(path: Path) -> Iterator[TextIO]:
-    partial = path.with_name(f"{path.name}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if path.exists():
-            raise StorageError(f"{path} is there already: name another file")
-        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as out:
+        with new_file(path) as out:
             yield out
-            out.flush()
-            os.fsync(out.fileno())
-        partial.replace(path)
+    except FileExistsError:
+        raise StorageError(f"{path} is there already: name another file") from None
     except OSError as error:
         raise StorageError(f"{path} cannot be written: {error.strerror}") from None
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -55,7 +55,7 @@ async def make_plan(
         gone = await to_completion(_plan_gone, runtime, workspace, planner, plan_id, planned, orphans)
         await confirm_gone(runtime, workspace, _doubtful(gone))
         file = orphan_file(runtime.settings.report_dir, plan_id)
-        facts["orphans"] = await to_completion(write_orphans, orphans.found(), file)
+        facts["orphans"], facts["orphan_fault"] = await to_completion(write_orphans, orphans.found(), file)
     close_plan(runtime, plan_id, looked_after=planner.people, **facts)
     return plan_id
 

@@ -2,18 +2,18 @@
 
 import csv
 import json
-import os
 import re
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
+
+from sqlalchemy import Row
 
 from slack_docebo.domain.planning import Kind, Outcome
 from slack_docebo.engine.orphans import Orphan, OrphanKind
-from slack_docebo.errors import StorageError
+from slack_docebo.private_files import rewritten_file
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.inbox import InboxRepository
 from slack_docebo.storage.plans import TOLD, Plan, PlanKind, PlanRepository, PlanState
@@ -95,7 +95,8 @@ class Summary:
         if isinstance(orphans, dict):
             lines += ["", "| orphans when the plan was made | how many |", "|---|--:|"]
             lines += [f"| {kind} | {orphans.get(kind, 0)} |" for kind in OrphanKind]
-            lines += ["", f"Each of them, by id: `{orphan_file(Path(), self.plan.id)}` below `REPORT_DIR`."]
+            where = f"Each of them, by id: `{orphan_file(Path(), self.plan.id)}` below `REPORT_DIR`."
+            lines += ["", str(self.plan.facts.get("orphan_fault") or where)]
         return "\n".join(lines)
 
     def _reasons(self) -> list[tuple[Kind, str, int]]:
@@ -155,24 +156,50 @@ def table(store: Store, plan_id: str) -> list[dict[str, str | int | None]]:
     return rows
 
 
-def write_files(store: Store, plan_id: str, folder: Path) -> tuple[Path, Path]:
-    """Write everybody's operation and outcome as CSV and as JSON, readable by their owner only; return the paths."""
-    table_file, list_file = folder / f"{plan_id}.csv", folder / f"{plan_id}.json"
-    with (
-        _reports_in(folder),
-        store.reading() as connection,
-        _open_private(table_file) as csv_out,
-        _open_private(list_file) as json_out,
-    ):
-        writer = csv.writer(csv_out)
-        writer.writerow(TOLD)
-        opening = "["
-        for values in PlanRepository(connection).told(plan_id):
-            json_out.write(f"{opening}\n{_TO_JSON(dict(zip(TOLD, values, strict=True)))}")
-            writer.writerow([_cell(value) for value in values])
-            opening = ","
-        json_out.write("\n]\n" if opening == "," else "[]\n")
-    return table_file, list_file
+@dataclass(frozen=True, slots=True)
+class ReportFiles:
+    """The files of a report; a run does not end over one that cannot be written, for the journal holds the same."""
+
+    written: tuple[Path, ...]
+    faults: tuple[str, ...]  # why another one is missing, and what to do
+
+    @property
+    def lines(self) -> list[str]:
+        """Say where the full list is, and why it is not elsewhere."""
+        full = f"The full list: {' and '.join(f'`{file}`' for file in self.written)}" if self.written else ""
+        return [line for line in (full, *self.faults) if line]
+
+
+def write_files(store: Store, plan_id: str, folder: Path) -> ReportFiles:
+    """Write everybody's operation and outcome as CSV and as JSON, readable by their owner only.
+
+    Written again, a file takes the place of the one before; what is not a file of ours keeps its place.
+    """
+    written, faults = [], []
+    with store.reading() as connection:
+        for suffix, write in ((".csv", _write_table), (".json", _write_records)):
+            file = folder / f"{plan_id}{suffix}"
+            try:
+                with rewritten_file(file) as out:
+                    write(PlanRepository(connection).told(plan_id), out)
+                written.append(file)
+            except OSError as error:
+                faults.append(_fault(file, error))
+    return ReportFiles(tuple(written), tuple(faults))
+
+
+def _write_table(rows: Iterable[Row[Any]], out: TextIO) -> None:
+    writer = csv.writer(out)
+    writer.writerow(TOLD)
+    writer.writerows([_cell(value) for value in values] for values in rows)
+
+
+def _write_records(rows: Iterable[Row[Any]], out: TextIO) -> None:
+    opening = "["
+    for values in rows:
+        out.write(f"{opening}\n{_TO_JSON(dict(zip(TOLD, values, strict=True)))}")
+        opening = ","
+    out.write("\n]\n" if opening == "," else "[]\n")
 
 
 def orphan_file(folder: Path, plan_id: str) -> Path:
@@ -180,16 +207,38 @@ def orphan_file(folder: Path, plan_id: str) -> Path:
     return folder / f"{plan_id}-orphans.csv"
 
 
-def write_orphans(orphans: Iterable[Orphan], file: Path) -> dict[str, int]:
-    """Write *orphans* as CSV, readable by its owner only; return how many there are of each kind."""
+def write_orphans(orphans: Iterable[Orphan], file: Path) -> tuple[dict[str, int], str]:
+    """Write *orphans* as CSV, readable by its owner only.
+
+    Returns how many there are of each kind, and why the file could not be written, "" if it could.
+    """
     found = Counter[str]()
-    with _reports_in(file.parent), _open_private(file) as out:
-        writer = csv.writer(out)
-        writer.writerow(("finding", "slack_id", "user_id", "why"))
+
+    def counted() -> Iterator[Orphan]:
         for orphan in orphans:
-            writer.writerow((orphan.kind, orphan.slack_id, " ".join(map(str, orphan.docebo_ids)), orphan.why))
             found[orphan.kind] += 1
-    return found
+            yield orphan
+
+    rest, fault = counted(), ""
+    try:
+        with rewritten_file(file) as out:
+            writer = csv.writer(out)
+            writer.writerow(("finding", "slack_id", "user_id", "why"))
+            for orphan in rest:
+                writer.writerow((orphan.kind, orphan.slack_id, " ".join(map(str, orphan.docebo_ids)), orphan.why))
+    except OSError as error:
+        fault = _fault(file, error)
+        deque(rest, maxlen=0)  # they count all the same
+    return found, fault
+
+
+def _fault(file: Path, error: OSError) -> str:
+    """Say why *file* is missing, in one line that says what to do."""
+    if isinstance(error, FileExistsError):
+        return (
+            f"`{file}` was not written: something that is not a file of ours is there; move it away, or set REPORT_DIR"
+        )
+    return f"`{file}` was not written: {error.strerror}; correct that, or set REPORT_DIR"
 
 
 def _cell(value: object) -> object:
@@ -199,18 +248,3 @@ def _cell(value: object) -> object:
     """
     text = "; ".join(f"{name}={item}" for name, item in value.items()) if isinstance(value, dict) else value
     return f"'{text}" if isinstance(text, str) and _FORMULA.match(text) else text
-
-
-@contextmanager
-def _reports_in(folder: Path) -> Iterator[None]:
-    """Make the folder where it is missing; what goes wrong with its files is told as a StorageError."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        yield
-    except OSError as error:
-        raise StorageError(f"the report cannot be written to {folder}: {error.strerror}; set REPORT_DIR") from None
-
-
-def _open_private(path: Path) -> TextIO:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    return os.fdopen(descriptor, "w", encoding="utf-8", newline="")

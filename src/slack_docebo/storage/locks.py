@@ -13,6 +13,7 @@ from filelock import FileLock, Timeout
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
+from slack_docebo.private_files import FILE_MODE, close_to_others
 from slack_docebo.storage.faults import translated, translated_files
 
 
@@ -29,9 +30,10 @@ class LockedFile:
 
     def __init__(self, path: Path, *, database: str) -> None:
         self._database = database
+        close_to_others(path)  # whoever may read the file can lock it
         # thread_local=False: acquired and released in whichever thread is free. A file system without locks is an
         # error, because lock files that are merely created would outlive a killed holder.
-        self._lock = FileLock(path, thread_local=False, fallback_to_soft=False)
+        self._lock = FileLock(path, thread_local=False, fallback_to_soft=False, mode=FILE_MODE)
 
     def try_acquire(self) -> bool:
         with translated_files(self._database):

@@ -12,6 +12,7 @@ from sqlalchemy.exc import ArgumentError, DisconnectionError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from slack_docebo.errors import ConfigurationError, StorageError
+from slack_docebo.private_files import close_to_others, make_file, make_folder
 from slack_docebo.storage.faults import translated, translated_files
 from slack_docebo.storage.locks import AdvisoryLock, Lock, LockedFile, digest
 from slack_docebo.storage.upgrade import is_current, upgrade
@@ -40,9 +41,8 @@ class Store:
         shown = parsed.difference_update_query(SECRETS).render_as_string(hide_password=True)
         path = Path(parsed.database or "").absolute() if parsed.drivername in SQLITE else None
         with translated_files(shown):
-            if path is not None and not path.exists():
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.touch(mode=0o600)  # names and e-mail addresses
+            if path is not None:
+                _keep_private(path)
         store = cls(_engine(parsed, path), url=shown, path=path)
         try:
             store._migrate()
@@ -106,6 +106,25 @@ def _parsed(url: str) -> URL:
     if not parsed.database or parsed.database == ":memory:" or parsed.database.startswith("file:"):
         raise ConfigurationError("DATABASE_URL must name a file, like sqlite:///folder/file.db")
     return parsed
+
+
+def _keep_private(path: Path) -> None:
+    """Make the database's file where it is missing; names and e-mail addresses are in it: for its owner only.
+
+    SQLite makes the files beside it with the same rights. One that was restored with `cp` may be open to others.
+    """
+    if not path.exists():
+        make_folder(path.parent)
+        try:
+            make_file(path)
+        except FileExistsError:  # made by another process at this moment, unless
+            if not path.exists():
+                raise StorageError(
+                    f"{path} is a link to a file that is missing: restore that file, or remove the link"
+                ) from None
+    file = path.resolve()
+    for suffix in ("", "-wal", "-shm"):
+        close_to_others(file.with_name(f"{file.name}{suffix}"))
 
 
 def _engine(url: URL, path: Path | None) -> Engine:

@@ -5,6 +5,7 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, inspect, text
 
 from slack_docebo.errors import StorageError
+from slack_docebo.private_files import FILE_MODE, close_to_others
 from slack_docebo.storage.locks import advisory_key
 from slack_docebo.storage.migrations import HEAD
 
@@ -41,8 +42,9 @@ def upgrade(engine: Engine, *, name: str, lock_file: Path | None) -> None:
 
     from filelock import FileLock, Timeout
 
+    close_to_others(lock_file)
     try:
-        with FileLock(lock_file, timeout=PATIENCE, fallback_to_soft=False):
+        with FileLock(lock_file, timeout=PATIENCE, fallback_to_soft=False, mode=FILE_MODE):
             with engine.connect().execution_options(sqlite_begin="") as connection:
                 connection.scalar(text("PRAGMA journal_mode = WAL"))  # to its end: left open it would hold up COMMIT
             with engine.begin() as connection:
