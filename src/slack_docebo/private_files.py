@@ -16,6 +16,7 @@ from typing import TextIO
 FILE_MODE = 0o600
 FOLDER_MODE = 0o700
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
+_DRAFT = ".slack-docebo-", ".part"
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
 _WITHOUT_HARD_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS}  # what such file systems answer to link()
 
@@ -102,6 +103,11 @@ def is_ours(found: os.stat_result) -> bool:
     return stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid() and found.st_nlink == 1
 
 
+def is_draft(path: Path) -> bool:
+    """Tell whether this is what new_file and rewritten_file write to before the file has its name."""
+    return path.name.startswith(_DRAFT[0]) and path.name.endswith(_DRAFT[1])
+
+
 def is_open_to_others(path: Path) -> bool:
     """Tell whether group or others have any right to the file or folder; False where there is none."""
     try:
@@ -114,7 +120,7 @@ def is_open_to_others(path: Path) -> bool:
 def _draft_for(path: Path) -> Iterator[tuple[Path, TextIO]]:
     """Yield a file beside *path* under a name that nobody can guess; the name is gone at the end."""
     make_folder(path.parent)
-    draft = path.with_name(f".slack-docebo-{secrets.token_hex(16)}.part")
+    draft = path.with_name(f"{_DRAFT[0]}{secrets.token_hex(16)}{_DRAFT[1]}")
     with os.fdopen(os.open(draft, _NEW, FILE_MODE), "w", encoding="utf-8", newline="") as out:
         try:
             yield draft, out

@@ -12,7 +12,7 @@ from slack_docebo.domain.people import Mapping, SourceUser
 from slack_docebo.storage.inbox import AT_ONCE, Event, EventState, InboxRepository
 from slack_docebo.storage.mappings import MappingRepository
 from slack_docebo.storage.store import Store
-from tests.integration.commands import environment, run
+from tests.integration.commands import environment, run, run_at_terminal
 
 NOBODY = {
     "slack_token": "xoxb-nobody",
@@ -132,18 +132,57 @@ def test_a_replay_of_nothing_in_particular_changes_nothing(env, inbox, arguments
     assert states(inbox)["EvParked1"] is EventState.PARKED
 
 
-def test_who_is_forgotten_is_gone_from_inbox_mapping_and_reports(env, inbox, tmp_path):
+@pytest.fixture
+def report(inbox, tmp_path):
+    """A report about Ada, who is mapped, and somebody else."""
     with inbox.transaction() as connection:
         MappingRepository(connection).save([Mapping(ADA.slack_id, "T1", "ada", 7)], now=BEGAN)
-    report = tmp_path / "reports" / "plan.json"
-    report.parent.mkdir()
-    report.write_text(json.dumps([{"slack_id": ADA.slack_id}, {"slack_id": "U1"}]))
+    path = tmp_path / "reports" / "plan.json"
+    path.parent.mkdir()
+    path.write_text(json.dumps([{"slack_id": ADA.slack_id}, {"slack_id": "U1"}]))
+    return path
 
-    forgotten = run(env, "forget", ADA.slack_id)
+
+def test_who_is_forgotten_is_gone_from_inbox_mapping_and_reports(env, inbox, report):
+    forgotten = run(env, "forget", ADA.slack_id, "--yes")
 
     assert forgotten.returncode == 0, forgotten.stderr
-    assert "1 mappings, 1 events, 0 operations of the journal, 1 report files." in forgotten.stdout
+    counts = ["1 mapping(s)", "1 event(s) in the inbox", f"1 row(s) in {report}"]
+    assert forgotten.stderr == "\n".join([f"Kept about {ADA.slack_id}:", *counts]) + "\n"
+    assert forgotten.stdout == f"{ADA.slack_id} is forgotten. Erased: {', '.join(counts)}.\n"
     assert "EvParked1" not in states(inbox)
     with inbox.reading() as connection:
         assert MappingRepository(connection).of("T1", [ADA.slack_id]) == {}
     assert json.loads(report.read_text()) == [{"slack_id": "U1"}]
+    assert run(env, "forget", ADA.slack_id).stdout == f"Nothing is kept about {ADA.slack_id}.\n"
+
+
+@pytest.mark.parametrize("answer", ["n\n", "\n", "\x04"])
+def test_nobody_is_forgotten_without_a_yes(env, inbox, report, answer):
+    refused = run_at_terminal(env, "forget", ADA.slack_id, typed=answer)
+    assert (refused.returncode, "was not confirmed" in refused.stderr) == (3, True), refused.stderr
+    unattended = run(env, "forget", ADA.slack_id)
+    assert (unattended.returncode, "add --yes" in unattended.stderr) == (2, True), unattended.stderr
+    assert "EvParked1" in states(inbox)
+    assert len(json.loads(report.read_text())) == 2
+
+
+def test_a_yes_at_the_terminal_is_enough(env, inbox, report):
+    assert run_at_terminal(env, "forget", ADA.slack_id, typed="y\n").returncode == 0
+    assert "EvParked1" not in states(inbox)
+
+
+@pytest.mark.parametrize("word", ["", "0", "applied", "T1"])
+def test_a_word_that_is_nobodys_id_is_told_in_one_line(env, report, word):
+    before = report.read_text()
+    refused = run(env, "forget", word, "--yes")
+    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1), refused.stderr
+    assert report.read_text() == before
+
+
+def test_a_file_that_names_the_person_and_is_not_ours_is_told(env, inbox, report):
+    (report.parent / "notes.txt").write_text(f"look at {ADA.slack_id}")
+    forgotten = run(env, "forget", ADA.slack_id, "--yes")
+    assert (forgotten.returncode, "notes.txt names the person and was not changed" in forgotten.stderr) == (5, True)
+    again = run(env, "forget", ADA.slack_id)
+    assert (again.returncode, "Nothing is kept" in again.stdout) == (5, True)

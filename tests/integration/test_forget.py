@@ -1,15 +1,18 @@
 import csv
 import json
+import stat
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
 from sandbox.server import Sandbox
-from slack_docebo.engine.forgetting import forget
+from slack_docebo.engine.forgetting import Traces, find_person, forget, traces
+from slack_docebo.engine.mapping_file import write_mappings
 from slack_docebo.engine.report import write_files
-from slack_docebo.errors import StorageError
+from slack_docebo.errors import ConfigurationError
 from slack_docebo.storage.inbox import InboxRepository
+from slack_docebo.storage.mappings import MappingRepository
 from slack_docebo.storage.plans import PlanRepository
 from tests.integration.realtime_world import World, world
 
@@ -53,11 +56,20 @@ async def test_a_forgotten_person_is_named_nowhere(here, ada, tmp_path):
 
     gone = forget(here.runtime.store, tmp_path / "reports", ada)
 
-    assert (gone.events, gone.mappings, gone.operations, gone.files) == (1, 1, 1, 2)
+    assert (gone.events, gone.mappings, gone.operations, list(gone.rows.values())) == (1, 1, 1, [1, 1])
     left = everything(here, tmp_path)
     assert NAME.encode() not in left
     assert b"ada@example.com" not in left
     assert here.docebo_id(ada) is None
+
+
+async def test_what_is_shown_before_is_what_is_erased(here, ada, tmp_path):
+    before = everything(here, tmp_path)
+    shown = traces(here.runtime.store, tmp_path / "reports", ada)
+
+    assert everything(here, tmp_path) == before
+    assert forget(here.runtime.store, tmp_path / "reports", ada) == shown
+    assert traces(here.runtime.store, tmp_path / "reports", ada).lines == []
 
 
 async def test_nobody_else_is_touched(here, ada, tmp_path):
@@ -71,14 +83,121 @@ async def test_nobody_else_is_touched(here, ada, tmp_path):
     assert b"grace@example.com" in everything(here, tmp_path)
 
 
+async def test_of_a_backup_the_row_of_that_person_is_erased_and_the_rest_stays_byte_by_byte(here, ada, tmp_path):
+    backup = tmp_path / "reports" / "mappings-1abc.csv"
+    with here.runtime.store.reading() as connection:
+        write_mappings(backup, MappingRepository(connection).records(here.sandbox.slack.team.id))
+    before = backup.read_bytes().splitlines(keepends=True)
+
+    gone = forget(here.runtime.store, tmp_path / "reports", ada)
+
+    assert gone.rows[backup] == 1
+    after = backup.read_bytes().splitlines(keepends=True)
+    assert after == [line for line in before if not line.startswith(ada.encode())]
+    assert len(after) == len(before) - 1 > 1
+    assert stat.S_IMODE(backup.stat().st_mode) == 0o600
+
+
+async def test_a_word_that_is_no_id_erases_nothing(here, ada, tmp_path):
+    before = everything(here, tmp_path)
+    for word in ("", " ", "0", "7", "create", "applied", "T0000", "1700000000", "[", "u012ab", "*", f"{ada}\n"):
+        with pytest.raises(ConfigurationError, match="give a Slack id"):
+            forget(here.runtime.store, tmp_path / "reports", word)
+        with pytest.raises(ConfigurationError, match="give a Slack id"):
+            traces(here.runtime.store, tmp_path / "reports", word)
+    assert everything(here, tmp_path) == before
+
+
+async def test_rows_that_only_mention_the_id_are_other_peoples(here, ada, tmp_path):
+    report = tmp_path / "reports" / "other.csv"
+    report.write_text(f"slack_id,reason,changes\r\nU0OTHER,account 5 is mapped to {ada},{ada}\r\n")
+    records = tmp_path / "reports" / "other.json"
+    records.write_text(json.dumps([{"slack_id": "U0OTHER", "reason": ada}, {"slack_id": f"{ada}9"}]))
+    before = report.read_text(), records.read_text()
+
+    gone = forget(here.runtime.store, tmp_path / "reports", ada)
+
+    assert (report.read_text(), records.read_text()) == before
+    assert gone.rows.keys().isdisjoint({report, records})
+    assert gone.foreign == {}
+
+
 async def test_a_person_nobody_knows_is_forgotten_without_fuss(here, tmp_path):
     gone = forget(here.runtime.store, tmp_path / "nowhere", "U0NOBODY")
 
-    assert (gone.events, gone.mappings, gone.operations, gone.files) == (0, 0, 0, 0)
+    assert gone == Traces(0, 0, 0, {}, {})
 
 
-async def test_files_that_cannot_be_read_as_a_report_are_named(here, ada, tmp_path):
-    (tmp_path / "reports" / "broken.json").write_text(f'["{ada}"')
+async def test_files_that_are_not_ours_to_change_are_named_and_stay(here, ada, tmp_path):
+    foreign = {
+        "broken.json": b'["%b"',
+        "other.json": b'{"U": "%b"}',
+        "list.json": b'["%b"]',
+        "other.csv": b"a,b\n%b,precious\n",
+        "short.csv": b"slack_id,slack_name\n%b\n",
+        "latin.csv": b"slack_id\n\xff%b\n",
+        "notes.txt": b"about %b\n",
+    }
+    files = {tmp_path / "reports" / name: content.replace(b"%b", ada.encode()) for name, content in foreign.items()}
+    for file, content in files.items():
+        file.write_bytes(content)
 
-    with pytest.raises(StorageError, match=r"broken\.json"):
-        forget(here.runtime.store, tmp_path / "reports", ada)
+    gone = forget(here.runtime.store, tmp_path / "reports", ada)
+
+    assert gone.foreign == dict.fromkeys(sorted(files), "is not a report, an export or a backup as we write them")
+    assert {file: file.read_bytes() for file in files} == files
+    assert len(gone.rows) == 2  # the others were gone through all the same
+
+
+async def test_links_lead_nowhere(here, ada, tmp_path):
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    report = outside / "a.csv"
+    report.write_text(f"slack_id\n{ada}\n")
+    (tmp_path / "reports" / "link.csv").symlink_to(report)
+    (tmp_path / "reports" / "folder").symlink_to(outside)
+    (tmp_path / "reports" / "dangling.csv").symlink_to(outside / "missing")
+    second = tmp_path / "reports" / "second.csv"
+    second.hardlink_to(report)
+
+    gone = forget(here.runtime.store, tmp_path / "reports", ada)
+
+    assert report.read_text() == f"slack_id\n{ada}\n"
+    assert gone.foreign == {second: "belongs to another user or has a second name"}
+    assert all(path.is_symlink() for path in [tmp_path / "reports" / "link.csv", tmp_path / "reports" / "folder"])
+
+
+async def test_what_a_killed_writer_left_is_removed_if_the_person_is_in_it(here, ada, tmp_path):
+    draft = tmp_path / "reports" / ".slack-docebo-0123.part"
+    draft.write_text(f"slack_id\n{ada}")
+    others = tmp_path / "reports" / ".slack-docebo-4567.part"
+    others.write_text("slack_id\nU0OTHER")
+
+    assert draft in forget(here.runtime.store, tmp_path / "reports", ada).rows
+    assert not draft.exists()
+    assert others.exists()
+
+
+async def test_an_address_leads_to_the_person(here, ada):
+    assert find_person(here.runtime.store, f" {ada} ") == ada
+    assert find_person(here.runtime.store, " ADA@Example.com ") == ada
+    with here.runtime.store.transaction() as connection:
+        InboxRepository(connection).forget(ada)
+    assert find_person(here.runtime.store, "ada@example.com") == ada  # by the journal alone
+
+
+async def test_an_address_that_nobody_has_borne_leads_nowhere(here, ada):
+    for address in ("@", "%@%", "a_a@example.com", "example.com@", "da@example.com", "x@y"):
+        with pytest.raises(ConfigurationError, match="give the person's Slack id"):
+            find_person(here.runtime.store, address)
+
+
+async def test_an_address_that_two_people_have_borne_leads_to_neither(here, ada):
+    other = here.sandbox.slack.add("Ada", "Byron", "ada.byron@example.com")
+    await here.settle([other["id"]])
+    here.sandbox.slack.change(ada, {"profile": {"email": "countess@example.com"}})
+    here.sandbox.slack.change(other["id"], {"profile": {"email": "ada@example.com"}})
+    await here.settle([ada, other["id"]])
+
+    with pytest.raises(ConfigurationError, match=f"{min(ada, other['id'])}, {max(ada, other['id'])}"):
+        find_person(here.runtime.store, "ada@example.com")

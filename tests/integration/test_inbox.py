@@ -155,8 +155,23 @@ def test_what_was_applied_lately_can_be_looked_at_again(inbox):
 def test_one_person_is_forgotten_and_nobody_else(inbox):
     inbox.put([event(1), event(2, slack_id="U1"), event(3)])
 
+    assert inbox.count_of("U1") == 2
     assert inbox.forget("U1") == 2
+    assert inbox.count_of("U1") == 0
     assert ids(inbox.list_(10)) == ["Ev3"]
+
+
+def test_who_bears_an_address_is_found_by_it_in_any_case(inbox):
+    inbox.put(
+        [
+            event(1, slack_id="U1", profile={"email": "Ada@example.com"}),
+            event(2, slack_id="U2", profile={"email": "bob@example.com", "title": "ada@example.com"}),
+            event(3, slack_id="U3", profile=None),
+        ]
+    )
+
+    assert inbox.bearers("aDA@example.com") == {"U1"}
+    assert inbox.bearers("%@example.com") == set()
 
 
 def test_the_newest_applied_profile_of_a_person_is_known(inbox):

@@ -212,3 +212,27 @@ def test_more_operations_than_fit_into_one_statement_are_all_stored_in_their_ord
         PlanRepository(connection).add(PLAN.id, 0, [replace(CREATE, slack_id=f"U{n}") for n in range(20_000)])
 
     assert [entry.operation.slack_id for entry in entries(store)] == [f"U{n}" for n in range(20_000)]
+
+
+def test_of_a_forgotten_person_the_journal_keeps_ids_and_outcome_and_nothing_planned_is_done(planned):
+    with planned.transaction() as connection:
+        plans = PlanRepository(connection)
+        assert [plans.count_told("U1"), plans.forget("U1"), plans.count_told("U1"), plans.forget("U1")] == [1, 1, 0, 0]
+
+    forgotten, *others = entries(planned)
+    assert (forgotten.operation, forgotten.outcome) == (
+        replace(CREATE, slack_name="", changes={}, before={}, fingerprint=""),
+        Outcome.SKIPPED,
+    )
+    assert [entry.operation.slack_id for entry in others if entry.operation.slack_name] == ["U2", "U3"]
+
+
+def test_who_was_given_an_address_or_had_it_taken_is_found_by_it_in_any_case(planned):
+    took = replace(CREATE, slack_id="U4", changes={"email": "new@example.com"}, before={"email": "ÄDA@example.com"})
+    elsewhere = replace(CREATE, slack_id="U5", changes={"email": "x@example.com", "field_1": "ada@example.com"})
+    with planned.transaction() as connection:
+        plans = PlanRepository(connection)
+        plans.add(PLAN.id, len(OPERATIONS), [took, elsewhere])
+        assert plans.bearers("ADA@example.com") == {"U1"}
+        assert plans.bearers("ÄDA@EXAMPLE.com") == {"U4"}
+        assert plans.bearers("a%@example.com") == set()

@@ -1,6 +1,5 @@
 """Applying a saved plan from the command line: under the lock of the import, with a look at it first."""
 
-import sys
 from typing import Any
 
 from rich.console import Console
@@ -9,7 +8,6 @@ from slack_docebo.cli.output import note, show_json
 from slack_docebo.domain.planning import Kind, Outcome
 from slack_docebo.engine.importing import BULK_IMPORT, apply_saved
 from slack_docebo.engine.report import Summary, summary, write_files
-from slack_docebo.errors import ConfigurationError, NotConfirmed
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.gate import RunLock
 from slack_docebo.storage.plans import PlanState
@@ -34,22 +32,6 @@ async def apply_plan(runtime: Runtime, plan_id: str) -> Summary:
             status.update(f"{done} of {total} accounts")
 
         return await apply_saved(runtime, plan_id, progress)
-
-
-def confirm(planned: Summary) -> None:
-    """Show what the plan would do and ask; raise NotConfirmed unless the answer is yes.
-
-    Raises ConfigurationError where nobody is there to answer.
-    """
-    note(planned.line)
-    if not sys.stdin.isatty():
-        raise ConfigurationError("nobody is there to confirm: add --yes")
-    try:
-        answer = Console(stderr=True).input("Apply it? [y/N] ")
-    except EOFError:  # Ctrl-D
-        answer = ""
-    if answer.strip().lower() not in {"y", "yes"}:
-        raise NotConfirmed(f"nothing was written: plan {planned.plan.id} was not confirmed")
 
 
 def as_json(numbers: Summary) -> dict[str, Any]:

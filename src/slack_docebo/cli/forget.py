@@ -3,22 +3,45 @@
 from typing import Annotated
 
 from cyclopts import Parameter
-from rich.console import Console
 
+from slack_docebo.cli.output import Yes, confirm, note
+from slack_docebo.engine.forgetting import Traces, find_person, traces
 from slack_docebo.engine.forgetting import forget as forget_person
+from slack_docebo.engine.importing import BULK_IMPORT
 from slack_docebo.settings import load_settings
+from slack_docebo.storage.gate import RunLock
 from slack_docebo.storage.store import Store
 
+DONE = 0
+IN_PART = 5  # the exit code
 
-def forget(slack_id: Annotated[str, Parameter(help="The person's id in Slack, like U012AB3CD.")]) -> None:
-    """Erase a person from inbox, mapping, journal and reports. The Docebo account is not touched.
+Who = Annotated[str, Parameter(help="Slack id (U...) or e-mail address.")]
 
-    Who is still in Slack and in scope comes back with the next reconciliation: exclude or erase them there first.
+
+def forget(who: Who, /, *, yes: Yes = False) -> int:
+    """Erase a person from inbox, mapping, journal and the files below REPORT_DIR, after showing what is kept.
+
+    The Docebo account is not touched. Who is still in Slack and in scope comes back with the next reconciliation:
+    exclude or erase them there first.
     """
     settings = load_settings()
     with Store.open(settings.database_url.get_secret_value()) as store:
-        gone = forget_person(store, settings.report_dir, slack_id)
-    Console().print(
-        f"{slack_id} is forgotten: {gone.mappings} mappings, {gone.events} events, {gone.operations} operations of the"
-        f" journal, {gone.files} report files."
-    )
+        slack_id = find_person(store, who)
+        kept = traces(store, settings.report_dir, slack_id)
+        if not kept.lines:
+            print(f"Nothing is kept about {slack_id}.")  # noqa: T201
+            return _conclude(kept)
+        note("\n".join([f"Kept about {slack_id}:", *kept.lines]))
+        if not yes:
+            confirm("Erase it?", otherwise=f"nothing was erased: forgetting {slack_id} was not confirmed")
+        with RunLock(store, settings.docebo_url, BULK_IMPORT):  # an import would write back what it has read
+            gone = forget_person(store, settings.report_dir, slack_id)
+    print(f"{slack_id} is forgotten. Erased: {', '.join(gone.lines)}.")  # noqa: T201
+    return _conclude(gone)
+
+
+def _conclude(found: Traces) -> int:
+    """Name the files that are left as they are, and return the exit code."""
+    for file, why in found.foreign.items():
+        note(f"{file} names the person and was not changed: it {why}; look at it, and remove what has to go")
+    return IN_PART if found.foreign else DONE

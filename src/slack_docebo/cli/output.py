@@ -1,6 +1,7 @@
 """What commands print: a table or lines for people, JSON for programs."""
 
 import json as json_
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
@@ -8,7 +9,11 @@ from cyclopts import Parameter
 from rich.console import Console
 from rich.table import Table
 
+from slack_docebo.errors import ConfigurationError, NotConfirmed
+
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON instead of text.")]
+
+Yes = Annotated[bool, Parameter(negative="", help="Do not ask.")]
 
 
 def show_rows(rows: Sequence[Mapping[str, Any]], *, json: bool, empty: str) -> None:
@@ -27,6 +32,21 @@ def show_rows(rows: Sequence[Mapping[str, Any]], *, json: bool, empty: str) -> N
 def note(text: str) -> None:
     """Print a remark for people, out of the way of what programs read."""
     Console(stderr=True).print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+def confirm(question: str, *, otherwise: str) -> None:
+    """Ask, and raise NotConfirmed with *otherwise* unless the answer is yes.
+
+    Raises ConfigurationError where nobody is there to answer.
+    """
+    if not sys.stdin.isatty():
+        raise ConfigurationError("nobody is there to confirm: add --yes")
+    try:
+        answer = Console(stderr=True).input(f"{question} [y/N] ", markup=False)
+    except EOFError:  # Ctrl-D
+        answer = ""
+    if answer.strip().lower() not in {"y", "yes"}:
+        raise NotConfirmed(otherwise)
 
 
 def show_json(value: Any) -> None:

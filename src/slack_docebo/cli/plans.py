@@ -9,8 +9,8 @@ from cyclopts import App, Parameter
 from rich.console import Console
 from rich.markdown import Markdown
 
-from slack_docebo.cli.applying import apply_plan, as_json, conclude, confirm
-from slack_docebo.cli.output import Json, show_json, show_rows
+from slack_docebo.cli.applying import apply_plan, as_json, conclude
+from slack_docebo.cli.output import Json, Yes, confirm, note, show_json, show_rows
 from slack_docebo.cli.session import open_session, open_store
 from slack_docebo.domain.planning import Kind, Outcome
 from slack_docebo.engine.comparing import compare
@@ -23,7 +23,6 @@ app = App(name="plan", help="List, show, compare, make and apply plans.")
 
 Limit = Annotated[int, Parameter(help="How many at the most.")]
 PlanId = Annotated[str, Parameter(help="Id of the plan, as the run's summary and `plan list` show it.")]
-Yes = Annotated[bool, Parameter(negative="", help="Do not ask.")]
 
 
 @app.command(name="list")
@@ -113,7 +112,9 @@ async def _make(*, json: bool) -> None:
 async def _apply(plan_id: str, *, yes: bool, json: bool) -> int:
     async with open_session() as runtime:
         if not yes:
-            confirm(summary(runtime.store, plan_id))
+            planned = summary(runtime.store, plan_id)
+            note(planned.line)
+            confirm("Apply it?", otherwise=f"nothing was written: plan {planned.plan.id} was not confirmed")
         return conclude(runtime, await apply_plan(runtime, plan_id), json=json)
 
 

@@ -1,7 +1,10 @@
 """The people on both sides: Slack users, Docebo accounts, and the mapping between them."""
 
+import re
 from collections.abc import Mapping as MappingType
 from dataclasses import dataclass, field
+
+SLACK_ID = re.compile(r"[UW][A-Z0-9]{2,}")  # https://api.slack.com/types/user: U or W
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from slack_docebo.domain.attributes import current_value, same
 from slack_docebo.domain.matching import Accounts, Match
-from slack_docebo.domain.people import Account, Mapping, SourceUser
+from slack_docebo.domain.people import SLACK_ID, Account, Mapping, SourceUser
 from slack_docebo.domain.planning import Operation, Planner, Policy
 from slack_docebo.engine.connection import validate
 from slack_docebo.engine.planning import plan_people
@@ -16,7 +16,6 @@ from slack_docebo.storage.mappings import MappingRepository
 from slack_docebo.storage.plans import Entry, Plan, PlanRepository
 
 HISTORY = 10
-SLACK_ID = re.compile(r"[UW][A-Z0-9]{2,}")
 DOCEBO_ID = re.compile(r"docebo:([1-9][0-9]{0,17})", re.IGNORECASE)
 HIDDEN = "Slack's search by e-mail hides deactivated people: if this one has left, ask by Slack id"
 

@@ -4,10 +4,14 @@ import csv
 import io
 import json
 import os
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from slack_docebo.errors import StorageError
+from slack_docebo.domain.people import SLACK_ID
+from slack_docebo.errors import ConfigurationError
+from slack_docebo.private_files import is_draft, is_ours, rewritten_file
 from slack_docebo.storage.inbox import InboxRepository
 from slack_docebo.storage.mappings import MappingRepository
 from slack_docebo.storage.plans import PlanRepository
@@ -15,64 +19,161 @@ from slack_docebo.storage.store import Store
 
 
 @dataclass(frozen=True, slots=True)
-class Forgotten:
-    """What was removed."""
+class Traces:
+    """What is kept about one person, or was until it was erased."""
 
-    events: int
     mappings: int
+    events: int
     operations: int
-    files: int
+    rows: Mapping[Path, int]  # of each report, export or backup
+    foreign: Mapping[Path, str]  # files that name the person and are not changed, and why
+
+    @property
+    def lines(self) -> list[str]:
+        """Say where how much is kept, without anybody's data."""
+        counts = (
+            (self.mappings, "mapping(s)"),
+            (self.events, "event(s) in the inbox"),
+            (self.operations, "operation(s) in the journal"),
+            *((count, f"row(s) in {file}") for file, count in self.rows.items()),
+        )
+        return [f"{count} {what}" for count, what in counts if count]
 
 
-def forget(store: Store, report_dir: Path, slack_id: str) -> Forgotten:
-    """Remove the person from inbox, mapping, journal and report files.
+class _NotAReport(Exception):
+    """The file is not in a form that we write."""
 
-    The journal keeps ids, kinds and outcomes; an operation that was still planned is never carried out.
+
+def find_person(store: Store, who: str) -> str:
+    """Return the Slack id of *who*, which is one already or an e-mail address that inbox or journal hold.
+
+    Raises ConfigurationError for anything else, and where nobody or several people have borne the address.
     """
+    who = who.strip()
+    if "@" not in who:
+        return _slack_id(who)
+    with store.reading() as connection:
+        ids = sorted(InboxRepository(connection).bearers(who) | PlanRepository(connection).bearers(who))
+    if not ids:
+        raise ConfigurationError("neither inbox nor journal hold this address: give the person's Slack id (U...)")
+    if len(ids) > 1:
+        raise ConfigurationError(f"several people have borne this address: give one Slack id of {', '.join(ids)}")
+    return ids[0]
+
+
+def traces(store: Store, report_dir: Path, slack_id: str) -> Traces:
+    """Return what `forget` would erase; nothing is changed."""
+    slack_id = _slack_id(slack_id)
+    with store.reading() as connection:
+        return Traces(
+            MappingRepository(connection).count_of(slack_id),
+            InboxRepository(connection).count_of(slack_id),
+            PlanRepository(connection).count_told(slack_id),
+            *_in_files(report_dir, slack_id, erase=False),
+        )
+
+
+def forget(store: Store, report_dir: Path, slack_id: str) -> Traces:
+    """Erase the person from inbox, mapping, journal and the files below *report_dir*; return what was erased.
+
+    The journal keeps ids, kinds and outcomes; an operation that was still planned is never carried out. Links are not
+    followed, and what is not a report, an export or a backup of ours is named and left as it is. Raises
+    ConfigurationError where *slack_id* cannot be one.
+    """
+    slack_id = _slack_id(slack_id)
     with store.transaction() as connection:
-        events = InboxRepository(connection).forget(slack_id)
         mappings = MappingRepository(connection).forget(slack_id)
+        events = InboxRepository(connection).forget(slack_id)
         operations = PlanRepository(connection).forget(slack_id)
-    try:
-        files = sum(_strike_out(file, slack_id) for file in sorted(report_dir.glob("**/*")) if file.is_file())
-    except OSError as error:
-        raise StorageError(
-            f"{slack_id} is removed from the database, but a file in {report_dir} cannot be changed"
-            f" ({error.strerror}): correct that, then forget again"
-        ) from None
-    return Forgotten(events, mappings, operations, files)
+    return Traces(mappings, events, operations, *_in_files(report_dir, slack_id, erase=True))
 
 
-def _strike_out(file: Path, slack_id: str) -> bool:
-    """Remove the person's rows from a report, if it has any."""
-    if file.suffix not in {".csv", ".json"} or slack_id.encode() not in file.read_bytes():
-        return False
-    text = file.read_text(encoding="utf-8")
+def _slack_id(text: str) -> str:
+    if not SLACK_ID.fullmatch(text):
+        raise ConfigurationError("nobody is meant by that: give a Slack id like U012AB3CD, or an e-mail address")
+    return text
+
+
+def _in_files(folder: Path, slack_id: str, *, erase: bool) -> tuple[dict[Path, int], dict[Path, str]]:
+    """Return how many rows each file has about the person, and which files name the person and stay as they are."""
+    named = re.compile(rb"(?<![A-Za-z0-9])%b(?![A-Za-z0-9])" % slack_id.encode())
+    rows: dict[Path, int] = {}
+    foreign: dict[Path, str] = {}
+    for file in _files_below(folder):
+        try:
+            content = _read(file)
+            if not named.search(content):
+                continue
+            count, rest = _without(file, content, slack_id)
+            if count and not is_ours(file.lstat()):
+                foreign[file] = "belongs to another user or has a second name"
+            elif count:
+                if erase:
+                    _replace(file, rest)
+                rows[file] = count
+        except FileNotFoundError:  # removed meanwhile
+            continue
+        except OSError as error:
+            foreign[file] = f"cannot be read or written ({error.strerror})"
+        except _NotAReport:
+            foreign[file] = "is not a report, an export or a backup as we write them"
+    return rows, foreign
+
+
+def _files_below(folder: Path) -> Iterator[Path]:
+    for within, _, names in os.walk(folder):  # which does not follow links to folders
+        for name in sorted(names):
+            file = Path(within, name)
+            if file.is_file() and not file.is_symlink():
+                yield file
+
+
+def _read(file: Path) -> bytes:
+    with os.fdopen(os.open(file, os.O_RDONLY | os.O_NOFOLLOW), "rb") as content:
+        return content.read()
+
+
+def _without(file: Path, content: bytes, slack_id: str) -> tuple[int, str]:
+    """Return how many rows of *content* are the person's, and what is left without them; of a draft that is nothing."""
+    if is_draft(file):  # its writer was killed, or has to begin again
+        return len(content.splitlines()), ""
     try:
-        shorter = _without_rows(text, slack_id) if file.suffix == ".csv" else _without_records(text, slack_id)
+        text = content.decode()
+        match file.suffix:
+            case ".csv":
+                return _without_rows(text, slack_id)
+            case ".json":
+                return _without_records(text, slack_id)
     except (ValueError, csv.Error):
-        raise StorageError(f"{file} names {slack_id} and cannot be read as a report: remove it by hand") from None
-    if shorter == text:
-        return False
-    replacement = file.with_name(f"{file.name}.new")
-    descriptor = os.open(replacement, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as out:
-        out.write(shorter)
-    replacement.replace(file)
-    return True
+        pass
+    raise _NotAReport
 
 
-def _without_rows(text: str, slack_id: str) -> str:
-    kept = io.StringIO()
-    writer = csv.writer(kept)
-    writer.writerows(row for row in csv.reader(io.StringIO(text, newline="")) if slack_id not in row)
-    return kept.getvalue()
+def _without_rows(text: str, slack_id: str) -> tuple[int, str]:
+    header, *rows = csv.reader(io.StringIO(text, newline=""), strict=True)
+    of_person = header.index("slack_id")
+    if any(len(row) != len(header) for row in rows):
+        raise _NotAReport
+    kept = [row for row in rows if row[of_person] != slack_id]
+    rest = io.StringIO()
+    csv.writer(rest).writerows([header, *kept])
+    return len(rows) - len(kept), rest.getvalue()
 
 
-def _without_records(text: str, slack_id: str) -> str:
+def _without_records(text: str, slack_id: str) -> tuple[int, str]:
     records = json.loads(text)
-    if not isinstance(records, list):
-        return text
-    kept = [record for record in records if not (isinstance(record, dict) and slack_id in record.values())]
+    if not isinstance(records, list) or not all(
+        isinstance(record, dict) and "slack_id" in record for record in records
+    ):
+        raise _NotAReport
+    kept = [record for record in records if record["slack_id"] != slack_id]
     lines = ",\n".join(json.dumps(record, ensure_ascii=False) for record in kept)
-    return f"[\n{lines}\n]\n" if kept else "[]\n"
+    return len(records) - len(kept), f"[\n{lines}\n]\n" if kept else "[]\n"
+
+
+def _replace(file: Path, rest: str) -> None:
+    if is_draft(file):
+        file.unlink()
+        return
+    with rewritten_file(file) as out:
+        out.write(rest)

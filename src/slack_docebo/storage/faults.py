@@ -14,6 +14,7 @@ ADVICE = (
     ("unable to open database file", "cannot be opened: check that its folder exists and this user may write to it"),
     ("permission denied", "may not be used by this user: grant access to the database, its tables or its folder"),
     ("read-only", "is not writable: it is on a read-only file system or a standby server"),
+    ("levels of symbolic links", "has a link beside it where a lock file belongs: remove the link"),
     ("is full", "has no space left: free disk space, then run again"),
     ("no space left", "has no space left: free disk space, then run again"),
     ("disk i/o error", "cannot be read or written: check the disk and its free space"),

@@ -201,6 +201,15 @@ class InboxRepository:
         """Delete everything about one person."""
         return self._connection.execute(delete(inbox_event).where(event_columns.slack_id == slack_id)).rowcount
 
+    def count_of(self, slack_id: str) -> int:
+        """Return how many events about one person there are."""
+        return self._connection.scalar(select(func.count()).where(event_columns.slack_id == slack_id)) or 0
+
+    def bearers(self, address: str) -> set[str]:
+        """Return the Slack ids of those whose profile, in an event that is kept, bears this e-mail address."""
+        bears = func.lower(event_columns.profile["email"].as_string()) == address.lower()
+        return set(self._connection.scalars(select(event_columns.slack_id).where(bears)))
+
     def last_applied(self, slack_ids: Iterable[str]) -> dict[str, MappingType[str, Any]]:
         """Return the profile of the newest event that was applied, for those of *slack_ids* who have one."""
         newest = func.row_number().over(

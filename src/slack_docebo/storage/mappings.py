@@ -132,6 +132,10 @@ class MappingRepository:
         """Delete everything about one person, in whatever workspace; return how many rows there were."""
         return self._connection.execute(delete(slack_user).where(slack_user.c.slack_id == slack_id)).rowcount
 
+    def count_of(self, slack_id: str) -> int:
+        """Return how many rows about one person there are, in whatever workspace."""
+        return self._connection.scalar(select(func.count()).where(slack_user.c.slack_id == slack_id)) or 0
+
     def count(self, team: str) -> int:
         query = select(func.count()).select_from(slack_user).where(slack_user.c.slack_team == team)
         return self._connection.scalar(query) or 0

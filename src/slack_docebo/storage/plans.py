@@ -1,5 +1,6 @@
 """Plans and their operations, which are also the journal of every run."""
 
+import json
 import secrets
 from collections.abc import Collection, Iterator, Sequence
 from collections.abc import Mapping as MappingType
@@ -9,7 +10,22 @@ from enum import StrEnum
 from string import digits
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, bindparam, delete, func, insert, literal, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Text,
+    and_,
+    bindparam,
+    cast,
+    delete,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    update,
+)
 
 from slack_docebo.domain.people import Mapping
 from slack_docebo.domain.planning import Kind, Operation, Outcome
@@ -301,18 +317,43 @@ class PlanRepository:
     def forget(self, slack_id: str) -> int:
         """Take out of every operation what tells about the person; what was still planned is skipped.
 
-        Ids, kinds and outcomes stay. Returns how many operations there were.
+        Ids, kinds and outcomes stay. Returns how many operations told anything.
         """
-        of_person = operations.c.slack_id == slack_id
+        of_person = _tells_about(slack_id)
         empty = dict.fromkeys(("slack_name", "fingerprint", "echo", "error"), "")
         blank: dict[str, object] = {**empty, "changes": {}, "before": {}, "prior": None}
-        planned = update(operations).where(of_person, operations.c.outcome == Outcome.PLANNED.value)
+        still = operations.c.slack_id == slack_id, operations.c.outcome == Outcome.PLANNED.value
+        planned = update(operations).where(*still)
         self._connection.execute(planned.values(outcome=Outcome.SKIPPED.value))
         return self._connection.execute(update(operations).where(of_person).values(**blank)).rowcount
+
+    def count_told(self, slack_id: str) -> int:
+        """Return how many operations tell more about the person than what `forget` leaves."""
+        return self._connection.scalar(select(func.count()).where(_tells_about(slack_id))) or 0
+
+    def bearers(self, address: str) -> set[str]:
+        """Return the Slack ids of those to whose account an operation gave, or from it took, this e-mail address."""
+        columns = operations.c.changes, operations.c.before
+        written = json.dumps(address)[1:-1]
+        some = or_(*(cast(column, Text).icontains(written, autoescape=True) for column in columns))
+        return {
+            row.slack_id
+            for row in self._connection.execute(select(operations.c.slack_id, *columns).where(some))
+            for values in (row.changes, row.before)
+            if address.casefold() in {str(values.get(name, "")).casefold() for name in ("email", "username")}
+        }
 
     def purge(self, before: datetime) -> int:
         """Delete the plans made earlier than *before*, with their operations; return how many plans there were."""
         return self._connection.execute(delete(plans).where(plans.c.created_at < before)).rowcount
+
+
+def _tells_about(slack_id: str) -> ColumnElement[bool]:
+    """Return the condition that an operation is about the person and was not emptied by `forget`."""
+    texts = (operations.c.slack_name, operations.c.fingerprint, operations.c.echo, operations.c.error)
+    tells = [column != "" for column in texts]
+    tells += [cast(column, Text) != "{}" for column in (operations.c.changes, operations.c.before)]
+    return and_(operations.c.slack_id == slack_id, or_(*tells, operations.c.prior.is_not(None)))
 
 
 def _columns(plan_id: str, seq: int, operation: Operation) -> dict[str, object]:
