@@ -108,12 +108,19 @@ def is_draft(path: Path) -> bool:
     return path.name.startswith(_DRAFT[0]) and path.name.endswith(_DRAFT[1])
 
 
-def is_open_to_others(path: Path) -> bool:
-    """Tell whether group or others have any right to the file or folder; False where there is none."""
-    try:
-        return bool(path.stat().st_mode & OTHERS)
-    except FileNotFoundError:
-        return False
+def may_others_write(folder: Path) -> bool:
+    """Tell whether others may remove and replace what is in the folder; in /tmp, say, only its owner may."""
+    mode = folder.stat().st_mode
+    return bool(mode & (stat.S_IWGRP | stat.S_IWOTH)) and not mode & stat.S_ISVTX
+
+
+def open_to_others(folder: Path) -> list[Path]:
+    """Return the folder, if others may write to it, and the files below it that others have any right to."""
+    if not folder.is_dir():
+        return []
+    modes = {path: path.lstat().st_mode for path in sorted(folder.rglob("*"))}
+    loose = [path for path, mode in modes.items() if stat.S_ISREG(mode) and mode & OTHERS]
+    return [folder, *loose] if may_others_write(folder) else loose
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import pytest
 from deployments.local import connection_settings, free_port, process
 from sandbox.server import Sandbox
 from slack_docebo.engine.doctor import Level, examine
+from slack_docebo.private_files import new_file
 from slack_docebo.settings import Settings
 
 SIGNING_SECRET = "planted-signing-secret"
@@ -54,6 +55,19 @@ async def test_slack_docebo_and_the_database_are_found_well_while_prefect_is_dow
     for check in ("Prefect", "deployments", "integration_settings"):
         assert found[check][0] is Level.FAIL
         assert "start it, or set PREFECT_API_URL" in found[check][1]
+
+
+async def test_files_that_others_may_read_or_replace_are_named(environment, tmp_path):
+    assert (await findings())["files"][0] is Level.OK
+    environment.setenv("REPORT_DIR", str(tmp_path / "reports"))
+    with new_file(tmp_path / "reports" / "1abc.csv"):
+        pass
+    (tmp_path / "reports" / "1abc.csv").chmod(0o644)
+    tmp_path.chmod(0o770)  # the database is in it
+
+    level, message = (await findings())["files"]
+    assert level is Level.WARN
+    assert f"{tmp_path}/reports/1abc.csv and 1 more: take their rights away" in message
 
 
 async def test_a_missing_variable_is_named(environment):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from slack_docebo.private_files import is_open_to_others, make_folder, new_file, open_own, rewritten_file
+from slack_docebo.private_files import make_folder, new_file, open_own, open_to_others, rewritten_file
 
 WRITERS = pytest.mark.parametrize("write", [new_file, rewritten_file])
 
@@ -194,5 +194,18 @@ def test_a_folder_that_is_there_stays_as_it_is(tmp_path: Path) -> None:
     make_folder(shared / "ours")
     make_folder(shared / "ours")
     assert [mode(shared), mode(shared / "ours")] == [0o755, 0o700]
-    assert [is_open_to_others(shared), is_open_to_others(shared / "ours")] == [True, False]
-    assert not is_open_to_others(shared / "missing")
+
+
+def test_what_others_may_read_or_change_is_named(tmp_path: Path) -> None:
+    folder = tmp_path / "reports"
+    assert open_to_others(folder) == []
+    with new_file(folder / "deep" / "plan.csv"):
+        pass
+    (folder / "link").symlink_to(__file__)
+    assert open_to_others(folder) == []
+    (folder / "deep" / "plan.csv").chmod(0o640)
+    assert open_to_others(folder) == [folder / "deep" / "plan.csv"]
+    folder.chmod(0o770)
+    assert open_to_others(folder) == [folder, folder / "deep" / "plan.csv"]
+    folder.chmod(0o1777)  # as /tmp is
+    assert open_to_others(folder) == [folder / "deep" / "plan.csv"]

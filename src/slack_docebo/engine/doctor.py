@@ -24,6 +24,7 @@ from slack_docebo.concurrency import within
 from slack_docebo.engine.connection import missing_scopes
 from slack_docebo.errors import SyncError
 from slack_docebo.integration_settings import VARIABLE, IntegrationSettings, read_rows
+from slack_docebo.private_files import may_others_write, open_to_others
 from slack_docebo.runtime import grant
 from slack_docebo.settings import Settings, load_settings
 from slack_docebo.storage.budget import CallBudget
@@ -105,6 +106,7 @@ async def examine() -> AsyncIterator[Finding]:
     patient = _Patient(settings)
     for check, look in (
         ("database", patient.database),
+        ("files", patient.files),
         ("Prefect", patient.prefect),
         ("deployments", patient.deployments),
         ("integration_settings", patient.table),
@@ -138,6 +140,17 @@ class _Patient:
                 return store.url
 
         return ok(check, f"{await asyncio.to_thread(open_and_look)} can be written to and is at the newest revision")
+
+    async def files(self, check: str) -> Finding:
+        reports = self._settings.report_dir
+        with Store.open(self._settings.database_url.get_secret_value()) as store:
+            found = open_to_others(reports)
+            if store.folder and may_others_write(store.folder):
+                found.append(store.folder)
+        if found:
+            some = f"{found[0]}{f' and {len(found) - 1} more' * (len(found) > 1)}"
+            return warn(check, f"other users may read or change {some}: take their rights away with chmod go=")
+        return ok(check, f"what is below {reports} is for this user only")
 
     async def prefect(self, check: str) -> Finding:
         answer = await self._ask_prefect("POST", f"work_pools/{TAG}/workers/filter", json={})

@@ -51,6 +51,11 @@ class Store:
             raise
         return store
 
+    @property
+    def folder(self) -> Path | None:
+        """Where an SQLite database's files are; None for PostgreSQL."""
+        return self._path and self._path.resolve().parent
+
     @contextmanager
     def transaction(self, *, durable: bool = True) -> Iterator[Connection]:
         """Lend a connection for changes; they are committed together at the end, or not at all.
