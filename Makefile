@@ -27,9 +27,9 @@ test: check      ## Format, lint, types, import rules, and the whole test suite
 	@scripts/install-programs
 	$(BIN)/pytest --numprocesses 2 --dist loadgroup
 
-test-long: setup ## A whole installation, on this machine and as in production, whose parts are killed
+test-long: setup ## Whole installations whose parts are killed; property tests with examples nobody has seen yet
 	@scripts/install-programs
-	$(BIN)/pytest -m long
+	$(BIN)/pytest -m "long or hypothesis" --hypothesis-profile exploring
 
 check: setup     ## Format, lint, types and import rules only
 	$(BIN)/ruff format --check .

@@ -4,11 +4,17 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-import hypothesis  # noqa: F401  (its plugin would else import it last, when CPython 3.11's parser may be out of step)
+import hypothesis  # its plugin would else import it last, when CPython 3.11's parser may be out of step
 import pytest
 
 from slack_docebo.storage.store import Store
 from tests.postgresql import PostgresServer, running_server
+
+# Time is no measure here: other work on the machine makes anything slow.
+PATIENT = {"deadline": None, "suppress_health_check": [hypothesis.HealthCheck.too_slow]}
+hypothesis.settings.register_profile("fixed", derandomize=True, database=None, **PATIENT)
+hypothesis.settings.register_profile("exploring", print_blob=True, **PATIENT)
+hypothesis.settings.load_profile("fixed")
 
 
 @pytest.hookimpl(tryfirst=True)  # before the groups are read

@@ -188,7 +188,7 @@ steps = st.one_of(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(script=st.lists(steps, max_size=8))
 def test_the_table_equals_a_dictionary_whatever_is_saved_and_deleted(store, script):
     model: dict[str, Mapping] = {}

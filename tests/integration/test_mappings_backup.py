@@ -67,7 +67,7 @@ texts = st.one_of(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=25)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=25)
 @given(names=st.lists(texts, max_size=12))
 def test_export_delete_restore_brings_every_row_back_to_the_last_column(store, tmp_path_factory, names):
     path = tmp_path_factory.mktemp("export") / "mappings.csv"

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import count as counting
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
@@ -176,13 +177,12 @@ class Wakefulness(RuleBasedStateMachine):
             self.alive.remove(run)
 
 
+@pytest.mark.hypothesis  # to be found with the other property tests
 def test_every_event_finds_a_run_and_no_storm_arises(migrated_sqlite):
     class Machine(Wakefulness):
         template = migrated_sqlite
 
     run_state_machine_as_test(
         Machine,
-        settings=settings(
-            max_examples=60, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
-        ),
+        settings=settings(max_examples=60, stateful_step_count=30, suppress_health_check=list(HealthCheck)),
     )

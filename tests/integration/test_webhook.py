@@ -32,7 +32,7 @@ from tests.postgresql import PostgresServer
 from tests.webhook import TEAM, Webhook, entries, envelope, running_webhook, settings, signed
 
 QUICK = hypothesis_settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 
 

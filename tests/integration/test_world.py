@@ -296,9 +296,7 @@ def teardown_module() -> None:
         folder.cleanup()
 
 
-checked = settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
-)
+checked = settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 
 @checked
