@@ -17,8 +17,8 @@ setup: .venv/.installed   ## Install the locked dependencies into .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-demo: setup      ## On the sandbox: bulk import as dry run, for real, once more; then real time (USERS=500)
-	$(BIN)/python -m deployments.demo --users $(USERS)
+demo: setup      ## On the sandbox: bulk import as dry run, for real, once more; then real time (USERS=500, REPORTS=folder)
+	$(BIN)/python -m deployments.demo --users $(USERS) $(if $(REPORTS),--reports $(REPORTS))
 
 up: setup        ## Prefect server, worker and webhook on this machine (SANDBOX=1: with Slack and Docebo to play with)
 	@$(BIN)/python -m deployments.up $(if $(SANDBOX),--sandbox --users $(USERS)) $(UP)

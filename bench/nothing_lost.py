@@ -189,7 +189,7 @@ class Installation:
 
     def import_everybody(self, *, dry_run: bool = False) -> set[str]:
         """Import, and return the people for whom there was something to do."""
-        settings = settings_for(self.sandbox.facts(), self.database_url)
+        settings = settings_for(self.sandbox.facts(), self.database_url, report_dir=Path(self.env["REPORT_DIR"]))
         plan = asyncio.run(run_import(settings, dry_run=dry_run, rows=ROWS)).plan
         with Store.open(self.database_url) as store, store.reading() as connection:
             entries = PlanRepository(connection).rows(plan.id)

@@ -3,7 +3,6 @@
 import argparse
 import asyncio
 import os
-import shutil
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -23,19 +22,24 @@ ACTS = (
     ("2. For real.", {"dry_run": False}),
     ("3. Once more: nothing is left to do.", {"dry_run": False}),
 )
-REPORTS = Path("var/demo")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the demo; everything it starts is stopped and everything but its reports removed."""
+    """Run the demo; everything it starts is stopped and everything it writes removed, but for --reports."""
     parser = argparse.ArgumentParser(prog="python -m deployments.demo", description=__doc__)
     parser.add_argument("--users", type=int, default=500, help="users of the Slack workspace (500)")
-    users = parser.parse_args(arguments).users
+    parser.add_argument(
+        "--reports", type=Path, help="new folder for the full lists of each run; else they are not kept"
+    )
+    options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="slack-docebo-demo-") as name:
         folder = Path(name)
         print("Starting a Slack workspace, a Docebo platform and a Prefect server on this machine ...", flush=True)
-        with sandbox("--users", str(users), "--no-rate-limits", folder=folder) as facts, prefect_server(folder) as api:
-            print(f"Slack has {users} users, Docebo {sum(facts['docebo_users'].values())}.")
+        with (
+            sandbox("--users", str(options.users), "--no-rate-limits", folder=folder) as facts,
+            prefect_server(folder) as api,
+        ):
+            print(f"Slack has {options.users} users, Docebo {sum(facts['docebo_users'].values())}.")
             os.environ |= {
                 **QUIET_PREFECT,
                 **connection_settings(facts, folder),
@@ -43,15 +47,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 "PREFECT_API_URL": api,
                 "PREFECT_LOGGING_LEVEL": "WARNING",
                 "SLACK_PAGE_SIZE": "1000",
-                "REPORT_DIR": str(REPORTS.absolute()),
+                **({"REPORT_DIR": str(options.reports.absolute())} if options.reports else {}),
                 "DOCEBO_CALLS_PER_HOUR": "1000000",  # the sandbox sets no limit
             }
-            shutil.rmtree(REPORTS, ignore_errors=True)
             completed = asyncio.run(_acts())
             if completed:
                 print("\n4. Real time: people change in Slack, and it arrives in Docebo.\n", flush=True)
                 show_events(facts, folder)
-    print(f"\nEverybody, with operation, reason and outcome: {REPORTS}/*.csv and *.json")
+    where = f"are in {options.reports}" if options.reports else "are kept with `make demo REPORTS=folder`"
+    print(f"\nThe full lists of each run, everybody with operation, reason and outcome, {where}.")
     print("What the sandbox can do: sandbox/README.md. How it hangs together: docs/.")
     return 0 if completed else 1
 

@@ -28,7 +28,7 @@ ON = {"NOTIFICATION_MAIL_ID": "", "PROVISION_SLACK_USER_DATA": "true", "MAP_SLAC
 
 
 def settings_for(facts: Mapping[str, Any], database_url: str, **changes: Any) -> Settings:
-    """Return settings that lead to the sandbox with these *facts*."""
+    """Return settings that lead to the sandbox with these *facts*; with PostgreSQL `report_dir` has to be given."""
     values = {
         "slack_bot_token": facts["slack_token"],
         "slack_api_url": facts["slack_url"],
@@ -40,9 +40,12 @@ def settings_for(facts: Mapping[str, Any], database_url: str, **changes: Any) ->
         "docebo_calls_per_hour": 10_000_000,
         "docebo_timeout_seconds": 1,
         "database_url": database_url,
-        "report_dir": Path(database_url.removeprefix("sqlite:///")).parent / "reports",
     }
-    return Settings(_env_file=None, **(values | changes))
+    if database_url.startswith("sqlite:///"):
+        values["report_dir"] = Path(database_url.removeprefix("sqlite:///")).parent / "reports"
+    values |= changes
+    assert "report_dir" in values, "the default is in the checkout"
+    return Settings(_env_file=None, **values)
 
 
 async def run_import(

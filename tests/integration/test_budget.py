@@ -1,4 +1,5 @@
 import asyncio
+import shutil
 import tempfile
 
 import pytest
@@ -58,8 +59,11 @@ async def test_half_of_the_budget_is_spent_at_once_and_the_rest_evenly(store, cl
 
 @settings(max_examples=15)
 @given(per_hour=st.integers(10, 40), pauses=st.lists(st.floats(0, 3000), max_size=60))
-async def test_no_hour_sees_more_calls_than_it_should(per_hour, pauses):
-    with tempfile.TemporaryDirectory() as folder, Store.open(f"sqlite:///{folder}/store.db") as store:
+async def test_no_hour_sees_more_calls_than_it_should(migrated_sqlite, per_hour, pauses):
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Store.open(f"sqlite:///{shutil.copy(migrated_sqlite, folder)}") as store,
+    ):
         clock, made = Clock(), []
         calls = budget(store, clock, per_hour)
         for pause in [*pauses, *[0.0] * per_hour]:
