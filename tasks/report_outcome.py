@@ -5,7 +5,8 @@ from prefect.artifacts import acreate_markdown_artifact, acreate_table_artifact
 from prefect.cache_policies import NO_CACHE
 
 from slack_docebo.concurrency import side_by_side, to_completion
-from slack_docebo.engine.report import TABLE_ROWS, Summary, finish, table, write_files
+from slack_docebo.engine.finishing import finish
+from slack_docebo.engine.report import TABLE_ROWS, Summary, table, write_files
 from slack_docebo.runtime import Runtime
 
 

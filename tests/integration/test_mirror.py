@@ -9,10 +9,11 @@ from sandbox.docebo.attributes import Field
 from sandbox.server import Sandbox
 from slack_docebo.engine.applying import apply_accounts, begin
 from slack_docebo.engine.connection import validate
+from slack_docebo.engine.finishing import finish
 from slack_docebo.engine.mapping_file import MappingFile
 from slack_docebo.engine.mirror import prepare_mirror
 from slack_docebo.engine.reading import read_target
-from slack_docebo.engine.report import finish, write_files
+from slack_docebo.engine.report import write_files
 from slack_docebo.engine.resetting import back_up, delete_planned, plan_reset
 from slack_docebo.engine.restoring import rebuild, restore_file
 from slack_docebo.errors import ConfigurationError

@@ -7,9 +7,9 @@ import pytest
 from sandbox.server import Sandbox
 from slack_docebo.domain.planning import Kind
 from slack_docebo.engine.applying import apply_accounts, begin
+from slack_docebo.engine.finishing import finish
 from slack_docebo.engine.planning import make_plan
 from slack_docebo.engine.reading import read_target
-from slack_docebo.engine.report import finish
 from slack_docebo.errors import AccessDenied
 from slack_docebo.storage.inbox import EventState, InboxRepository
 from slack_docebo.storage.plans import PlanKind, PlanState

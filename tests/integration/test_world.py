@@ -18,9 +18,10 @@ from slack_docebo.domain.people import Account, Mapping, SourceUser
 from slack_docebo.domain.planning import DEACTIVATED, Kind, Operation, Outcome, shielded
 from slack_docebo.engine.applying import apply_accounts, apply_mappings, begin
 from slack_docebo.engine.connection import Workspace
+from slack_docebo.engine.finishing import finish
 from slack_docebo.engine.planning import make_plan
 from slack_docebo.engine.rechecking import recheck
-from slack_docebo.engine.report import Summary, finish
+from slack_docebo.engine.report import Summary
 from slack_docebo.engine.undoing import plan_undo
 from slack_docebo.errors import ChangeLimitExceeded, PlanNotApplicable
 from slack_docebo.integration_settings import read_rows, table

@@ -6,12 +6,6 @@ from importlib.metadata import version
 from cyclopts import App, CycloptsError
 from rich.console import Console
 
-from slack_docebo.cli import events, manifest, mappings, plans
-from slack_docebo.cli.doctor import doctor
-from slack_docebo.cli.explain import explain
-from slack_docebo.cli.forget import forget
-from slack_docebo.cli.orphans import orphans
-from slack_docebo.cli.undo import undo
 from slack_docebo.errors import (
     AccessDenied,
     AlreadyRunning,
@@ -47,15 +41,43 @@ app = App(
     " settings, rights or database, 3 refused by a limit or not confirmed, 4 another run is at work, 5 done in part.",
     version=version("slack-docebo"),
 )
-app.command(doctor)
-app.command(manifest.app)
-app.command(plans.app)
-app.command(mappings.app)
-app.command(events.app)
-app.command(explain)
-app.command(undo)
-app.command(orphans)
-app.command(forget)
+# By name, so that a command imports only what it works with: nobody waits for Slack's client to look at plans.
+app.command(
+    "slack_docebo.cli.doctor:doctor",
+    help="Examine settings, database, Prefect, Slack, Docebo, request URL and notifications; exit code 1 if one fails."
+    "\n\nNothing is changed, apart from bringing the database to its newest revision, and nothing is sent.",
+)
+app.command(
+    "slack_docebo.cli.manifest:app",
+    name="manifest",
+    help="Print the Slack app's manifest and the link that creates the app from it.",
+)
+app.command("slack_docebo.cli.plans:app", name="plan", help="List, show, compare, make and apply plans.")
+app.command(
+    "slack_docebo.cli.mappings:app", name="mappings", help="List, export, import, restore and rebuild the mappings."
+)
+app.command("slack_docebo.cli.events:app", name="events", help="List, show and replay Slack's events.")
+app.command(
+    "slack_docebo.cli.explain:explain",
+    help="Explain one person: both sides compared, what an import would do and why, and what was done before."
+    "\n\nNothing is written. The attributes' values are shown here, on the terminal, and nowhere else.",
+)
+app.command(
+    "slack_docebo.cli.undo:undo",
+    help="Plan the inverse of what a run did: attributes, status and mappings as they were before; show it."
+    "\n\nThe plan is saved: apply it with `plan apply`, or at once with --apply. What has changed since is skipped.",
+)
+app.command(
+    "slack_docebo.cli.orphans:orphans",
+    help="List accounts without Slack user, mappings without account or Slack user, and people with several accounts."
+    "\n\nReads both sides in full and writes nothing to them.",
+)
+app.command(
+    "slack_docebo.cli.forget:forget",
+    help="Erase a person from inbox, mapping, journal and the files below REPORT_DIR, after showing what is kept."
+    "\n\nThe Docebo account is not touched. Who is still in Slack and in scope comes back with the next"
+    " reconciliation: exclude or erase them there first.",
+)
 app.register_install_completion_command()
 
 

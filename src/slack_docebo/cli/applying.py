@@ -1,19 +1,51 @@
-"""Applying a saved plan from the command line: under the lock of the import, with a look at it first."""
+"""Making a plan and applying a saved one from the command line: under the lock of the import."""
 
-from typing import Any
+import asyncio
 
 from rich.console import Console
 
-from slack_docebo.cli.output import note, show_json
+from slack_docebo.cli.output import Json, Yes, confirm, note, show_json, show_markdown
+from slack_docebo.cli.plans import PlanId, as_json
+from slack_docebo.cli.session import open_session
 from slack_docebo.domain.planning import Kind, Outcome
-from slack_docebo.engine.importing import BULK_IMPORT, apply_saved
+from slack_docebo.engine.finishing import finish
+from slack_docebo.engine.importing import apply_saved, plan_import
 from slack_docebo.engine.report import Summary, summary, write_files
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.gate import RunLock
-from slack_docebo.storage.plans import PlanState
+from slack_docebo.storage.plans import PlanKind, PlanState
 
 DONE = 0
 IN_PART = 5  # the exit code
+
+
+def make(*, json: Json = False) -> None:
+    """Make a plan and print it in numbers."""
+    asyncio.run(_make(json=json))
+
+
+def apply(plan_id: PlanId, *, yes: Yes = False, json: Json = False) -> int:
+    """Apply the plan, once that is confirmed, and return the exit code."""
+    return asyncio.run(_apply(plan_id, yes=yes, json=json))
+
+
+async def _make(*, json: bool) -> None:
+    async with open_session() as runtime:
+        with RunLock(runtime.store, runtime.settings.docebo_url, PlanKind.BULK_IMPORT):
+            made = finish(runtime, await plan_import(runtime))
+    if json:
+        show_json(as_json(made))
+    else:
+        show_markdown(made.markdown())
+
+
+async def _apply(plan_id: str, *, yes: bool, json: bool) -> int:
+    async with open_session() as runtime:
+        if not yes:
+            planned = summary(runtime.store, plan_id)
+            note(planned.line)
+            confirm("Apply it?", otherwise=f"nothing was written: plan {planned.plan.id} was not confirmed")
+        return conclude(runtime, await apply_plan(runtime, plan_id), json=json)
 
 
 async def apply_plan(runtime: Runtime, plan_id: str) -> Summary:
@@ -22,7 +54,7 @@ async def apply_plan(runtime: Runtime, plan_id: str) -> Summary:
     total = planned.count(Kind.CREATE, Kind.UPDATE, Kind.DEACTIVATE, outcome=Outcome.PLANNED)
     done = 0
     with (
-        RunLock(runtime.store, runtime.settings.docebo_url, BULK_IMPORT),
+        RunLock(runtime.store, runtime.settings.docebo_url, PlanKind.BULK_IMPORT),
         Console(stderr=True).status("Reading Docebo's users ...") as status,
     ):
 
@@ -32,21 +64,6 @@ async def apply_plan(runtime: Runtime, plan_id: str) -> Summary:
             status.update(f"{done} of {total} accounts")
 
         return await apply_saved(runtime, plan_id, progress)
-
-
-def as_json(numbers: Summary) -> dict[str, Any]:
-    """Return a plan in numbers for programs."""
-    return {
-        "plan": numbers.plan.id,
-        "kind": numbers.plan.kind,
-        "state": numbers.plan.state,
-        "over_limit": numbers.plan.facts.get("over_limit", []),
-        "orphans": numbers.plan.facts.get("orphans"),
-        "tally": [
-            {"operation": kind, "why": why, "outcome": outcome, "people": people}
-            for kind, why, outcome, people in numbers.tally
-        ],
-    }
 
 
 def conclude(runtime: Runtime, applied: Summary, *, json: bool) -> int:

@@ -14,10 +14,7 @@ STYLES = {Level.OK: "green", Level.WARN: "yellow", Level.FAIL: "bold red"}
 
 
 def doctor(*, json: Json = False) -> None:
-    """Examine settings, database, Prefect, Slack, Docebo, request URL and notifications; exit code 1 if one fails.
-
-    Nothing is changed, apart from bringing the database to its newest revision, and nothing is sent.
-    """
+    """Print each finding when it is made; end with exit code 1 if something is in the way of a run."""
     findings = asyncio.run(_examine(show=not json))
     if json:
         show_json([asdict(finding) for finding in findings])

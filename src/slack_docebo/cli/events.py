@@ -7,11 +7,11 @@ from cyclopts import App, Parameter
 from rich.console import Console
 
 from slack_docebo.cli.output import Json, show_json, show_rows
-from slack_docebo.cli.session import open_store
+from slack_docebo.cli.store import open_store
 from slack_docebo.errors import ConfigurationError
 from slack_docebo.storage.inbox import Entry, EventState, InboxRepository
 
-app = App(name="events", help="List, show and replay Slack's events.")
+app = App(name="events")
 
 Limit = Annotated[int, Parameter(help="How many at the most.")]
 Parked = Annotated[bool, Parameter(negative="", help="Only those that were tried often enough.")]

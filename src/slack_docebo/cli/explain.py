@@ -16,10 +16,7 @@ Who = Annotated[str, Parameter(help="E-mail address, Slack id (U...) or docebo:I
 
 
 def explain(who: Who, /, *, json: Json = False) -> None:
-    """Explain one person: both sides compared, what an import would do and why, and what was done before.
-
-    Nothing is written. The attributes' values are shown here, on the terminal, and nowhere else.
-    """
+    """Print what is known of one person, with the values of attributes."""
     found = asyncio.run(_explain(who))
     if json:
         show_json(_as_json(found))

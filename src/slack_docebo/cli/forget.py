@@ -7,9 +7,9 @@ from cyclopts import Parameter
 from slack_docebo.cli.output import Yes, confirm, note
 from slack_docebo.engine.forgetting import Traces, find_person, traces
 from slack_docebo.engine.forgetting import forget as forget_person
-from slack_docebo.engine.importing import BULK_IMPORT
 from slack_docebo.settings import load_settings
 from slack_docebo.storage.gate import RunLock
+from slack_docebo.storage.plans import PlanKind
 from slack_docebo.storage.store import Store
 
 DONE = 0
@@ -19,11 +19,7 @@ Who = Annotated[str, Parameter(help="Slack id (U...) or e-mail address.")]
 
 
 def forget(who: Who, /, *, yes: Yes = False) -> int:
-    """Erase a person from inbox, mapping, journal and the files below REPORT_DIR, after showing what is kept.
-
-    The Docebo account is not touched. Who is still in Slack and in scope comes back with the next reconciliation:
-    exclude or erase them there first.
-    """
+    """Show what is kept about a person and, if that is confirmed, erase it; return the exit code."""
     settings = load_settings()
     with Store.open(settings.database_url.get_secret_value()) as store:
         slack_id = find_person(store, who)
@@ -34,7 +30,7 @@ def forget(who: Who, /, *, yes: Yes = False) -> int:
         note("\n".join([f"Kept about {slack_id}:", *kept.lines]))
         if not yes:
             confirm("Erase it?", otherwise=f"nothing was erased: forgetting {slack_id} was not confirmed")
-        with RunLock(store, settings.docebo_url, BULK_IMPORT):  # an import would write back what it has read
+        with RunLock(store, settings.docebo_url, PlanKind.BULK_IMPORT):  # an import would write back what it has read
             gone = forget_person(store, settings.report_dir, slack_id)
     print(f"{slack_id} is forgotten. Erased: {', '.join(gone.lines)}.")  # noqa: T201
     return _conclude(gone)

@@ -17,7 +17,7 @@ CUSTOM_FIELDS_SCOPE = "users.profile:read"
 # Not user_change: it repeats user_profile_changed and adds every status and huddle, thousands a day.
 EVENTS = ("team_join", "user_profile_changed", "app_uninstalled", "tokens_revoked")
 
-app = App(name="manifest", help="Print the Slack app's manifest and the link that creates the app from it.")
+app = App(name="manifest")
 
 
 @app.default

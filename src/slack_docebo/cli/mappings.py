@@ -1,6 +1,5 @@
 """`slack-docebo mappings`: the table that says which Slack user is which Docebo account."""
 
-import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -10,22 +9,17 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from slack_docebo.cli.output import Json, show_json, show_rows
-from slack_docebo.cli.session import open_session
-from slack_docebo.engine.connection import validate
-from slack_docebo.engine.importing import BULK_IMPORT
+from slack_docebo.cli.output import Json, show_rows
 from slack_docebo.engine.mapping_file import BadRow, MappingFile, write_mappings
-from slack_docebo.engine.mirror import prepare_mirror
-from slack_docebo.engine.reading import read_target
 from slack_docebo.engine.restoring import Taken, import_file, linked_workspace, restore_file
-from slack_docebo.engine.restoring import rebuild as rebuild_from
 from slack_docebo.errors import ConfigurationError
 from slack_docebo.settings import load_settings
 from slack_docebo.storage.gate import RunLock
 from slack_docebo.storage.mappings import MappingRepository
+from slack_docebo.storage.plans import PlanKind
 from slack_docebo.storage.store import Store
 
-app = App(name="mappings", help="List, export, import, restore and rebuild the mappings.")
+app = App(name="mappings")
 
 DryRun = Annotated[bool, Parameter(negative="", help="Check everything and say what would change; write nothing.")]
 Limit = Annotated[int, Parameter(help="How many at the most.")]
@@ -83,26 +77,14 @@ def restore(backup: Path, *, dry_run: DryRun = False) -> None:
     _conclude(taken, backup, dry_run=dry_run)
 
 
-@app.command
-def rebuild(*, dry_run: DryRun = False, json: Json = False) -> None:
-    """Bring the mappings back from the fields in Docebo that mirror them; needs the setting MIRROR_FIELDS."""
-    taken = asyncio.run(_rebuild(dry_run=dry_run))
-    if json:
-        left_out = [{"user_id": row.line, "reason": row.reason} for row in taken.refused]
-        show_json({"written": taken.changed, "dry_run": dry_run, "left_out": left_out})
-        return
-    _show_refused(taken.refused, "user_id")
-    print(_changed(taken, dry_run=dry_run))  # noqa: T201
-
-
-@app.command(name="prepare-mirror")
-def prepare(*, json: Json = False) -> None:
-    """Make the Docebo user fields named in the setting MIRROR_FIELDS, as far as they are missing."""
-    rows = [
-        {"field": title, "id": field_id, "state": "made" if made else "there already"}
-        for title, field_id, made in asyncio.run(_prepare_mirror())
-    ]
-    show_rows(rows, json=json, empty="")
+app.command(
+    "slack_docebo.cli.mirror:rebuild",
+    help="Bring the mappings back from the fields in Docebo that mirror them; needs the setting MIRROR_FIELDS.",
+)
+app.command(
+    "slack_docebo.cli.mirror:prepare_mirror",
+    help="Make the Docebo user fields named in the setting MIRROR_FIELDS, as far as they are missing.",
+)
 
 
 @contextmanager
@@ -110,37 +92,23 @@ def _alone() -> Iterator[tuple[Store, str, str]]:
     """Open the store while no import or reset is at work; with it come id and name of the linked workspace."""
     settings = load_settings()
     url = settings.database_url.get_secret_value()
-    with Store.open(url) as store, RunLock(store, settings.docebo_url, BULK_IMPORT):
+    with Store.open(url) as store, RunLock(store, settings.docebo_url, PlanKind.BULK_IMPORT):
         yield store, *linked_workspace(store, settings)
-
-
-async def _rebuild(*, dry_run: bool) -> Taken:
-    async with open_session() as runtime:
-        with RunLock(runtime.store, runtime.settings.docebo_url, BULK_IMPORT):
-            workspace = await validate(runtime)
-            if runtime.mirror is None:
-                raise ConfigurationError("MIRROR_FIELDS is empty: without a mirror there is nothing to rebuild from")
-            accounts = await read_target(runtime)
-            now = runtime.now()
-            return rebuild_from(runtime.store, accounts, runtime.mirror, workspace.team, now=now, dry_run=dry_run)
-
-
-async def _prepare_mirror() -> list[tuple[str, int, bool]]:
-    async with open_session() as runtime:
-        return await prepare_mirror(runtime)
 
 
 def _conclude(taken: Taken, file: Path, *, dry_run: bool) -> None:
     if taken.refused:
-        _show_refused(taken.refused, "line")
+        show_refused(taken.refused, "line")
         raise ConfigurationError(f"{file}: nothing was written, for {len(taken.refused)} rows cannot be used")
-    print(_changed(taken, dry_run=dry_run))  # noqa: T201
+    print(changed(taken, dry_run=dry_run))  # noqa: T201
 
 
-def _show_refused(refused: Sequence[BadRow], number: str) -> None:
+def show_refused(refused: Sequence[BadRow], number: str) -> None:
+    """Print the rows that cannot be used, and why; *number* is what they are found by."""
     if refused:
         show_rows([{number: row.line, "cannot be used": row.reason} for row in refused], json=False, empty="")
 
 
-def _changed(taken: Taken, *, dry_run: bool) -> str:
+def changed(taken: Taken, *, dry_run: bool) -> str:
+    """Say how many mappings were written, or would be."""
     return f"{taken.changed} mappings {'would be ' if dry_run else ''}written"

@@ -13,10 +13,7 @@ from slack_docebo.engine.snapshot import SourceSnapshot
 
 
 def orphans(*, json: Json = False) -> None:
-    """List accounts without Slack user, mappings without account or Slack user, and people with several accounts.
-
-    Reads both sides in full and writes nothing to them.
-    """
+    """Print what does not fit together, by ids, and how often each kind was found."""
     found = asyncio.run(_find())
     rows = [
         {

@@ -29,6 +29,13 @@ def show_rows(rows: Sequence[Mapping[str, Any]], *, json: bool, empty: str) -> N
         Console().print(table)
 
 
+def show_markdown(text: str) -> None:
+    """Print *text*, which is Markdown, laid out for a terminal."""
+    from rich.markdown import Markdown  # takes as long to import as the rest of rich, and few commands need it
+
+    Console().print(Markdown(text))
+
+
 def note(text: str) -> None:
     """Print a remark for people, out of the way of what programs read."""
     Console(stderr=True).print(text, highlight=False, markup=False, soft_wrap=True)

@@ -1,25 +1,19 @@
 """`slack-docebo plan`: the saved plans, which are also the journal of past runs."""
 
-import asyncio
 from collections.abc import Iterable
 from itertools import islice
 from typing import Annotated, Any
 
 from cyclopts import App, Parameter
-from rich.console import Console
-from rich.markdown import Markdown
 
-from slack_docebo.cli.applying import apply_plan, as_json, conclude
-from slack_docebo.cli.output import Json, Yes, confirm, note, show_json, show_rows
-from slack_docebo.cli.session import open_session, open_store
+from slack_docebo.cli.output import Json, show_json, show_markdown, show_rows
+from slack_docebo.cli.store import open_store
 from slack_docebo.domain.planning import Kind, Outcome
 from slack_docebo.engine.comparing import compare
-from slack_docebo.engine.importing import BULK_IMPORT, plan_import
-from slack_docebo.engine.report import finish, summary
-from slack_docebo.storage.gate import RunLock
+from slack_docebo.engine.report import Summary, summary
 from slack_docebo.storage.plans import Entry, PlanRepository
 
-app = App(name="plan", help="List, show, compare, make and apply plans.")
+app = App(name="plan")
 
 Limit = Annotated[int, Parameter(help="How many at the most.")]
 PlanId = Annotated[str, Parameter(help="Id of the plan, as the run's summary and `plan list` show it.")]
@@ -65,7 +59,7 @@ def show(
         show_json({**as_json(numbers), "operations": rows})
     else:
         if not (operation or outcome or user):
-            Console().print(Markdown(numbers.markdown()))
+            show_markdown(numbers.markdown())
         show_rows(rows, json=False, empty="No such operation.")
 
 
@@ -87,35 +81,29 @@ def diff(one: PlanId, other: PlanId, *, limit: Limit = 100, json: Json = False) 
     show_rows(rows, json=json, empty="The plans say the same about everybody.")
 
 
-@app.command
-def make(*, json: Json = False) -> None:
-    """Make a plan: read both sides and say what an import would do; nothing is written to Docebo."""
-    asyncio.run(_make(json=json))
+app.command(
+    "slack_docebo.cli.applying:make",
+    help="Make a plan: read both sides and say what an import would do; nothing is written to Docebo.",
+)
+app.command(
+    "slack_docebo.cli.applying:apply",
+    help="Apply exactly this plan, also one that was refused for its size; what has changed since is skipped.",
+)
 
 
-@app.command
-def apply(plan_id: PlanId, *, yes: Yes = False, json: Json = False) -> int:
-    """Apply exactly this plan, also one that was refused for its size; what has changed since is skipped."""
-    return asyncio.run(_apply(plan_id, yes=yes, json=json))
-
-
-async def _make(*, json: bool) -> None:
-    async with open_session() as runtime:
-        with RunLock(runtime.store, runtime.settings.docebo_url, BULK_IMPORT):
-            made = finish(runtime, await plan_import(runtime))
-    if json:
-        show_json(as_json(made))
-    else:
-        Console().print(Markdown(made.markdown()))
-
-
-async def _apply(plan_id: str, *, yes: bool, json: bool) -> int:
-    async with open_session() as runtime:
-        if not yes:
-            planned = summary(runtime.store, plan_id)
-            note(planned.line)
-            confirm("Apply it?", otherwise=f"nothing was written: plan {planned.plan.id} was not confirmed")
-        return conclude(runtime, await apply_plan(runtime, plan_id), json=json)
+def as_json(numbers: Summary) -> dict[str, Any]:
+    """Return a plan in numbers for programs."""
+    return {
+        "plan": numbers.plan.id,
+        "kind": numbers.plan.kind,
+        "state": numbers.plan.state,
+        "over_limit": numbers.plan.facts.get("over_limit", []),
+        "orphans": numbers.plan.facts.get("orphans"),
+        "tally": [
+            {"operation": kind, "why": why, "outcome": outcome, "people": people}
+            for kind, why, outcome, people in numbers.tally
+        ],
+    }
 
 
 def _row(entry: Entry, *, values: bool) -> dict[str, Any]:

@@ -1,29 +1,22 @@
-"""What a command works with: the store alone, or everything a run has."""
+"""What a command that reads Slack and Docebo works with: everything a run has."""
 
 import os
 import secrets
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import httpx
 
 from slack_docebo.cli.output import note
+from slack_docebo.cli.store import open_store
 from slack_docebo.clients.answers import BoundedClient
 from slack_docebo.errors import ConfigurationError
 from slack_docebo.integration_settings import VARIABLE, IntegrationSettings, read_rows, read_written
 from slack_docebo.runtime import Runtime, open_runtime
 from slack_docebo.settings import load_settings
 from slack_docebo.storage.plans import PlanRepository
-from slack_docebo.storage.store import Store
 
 PREFECT_SECONDS = 2.0
-
-
-@contextmanager
-def open_store() -> Iterator[Store]:
-    """Open the store of the environment's settings."""
-    with Store.open(load_settings().database_url.get_secret_value()) as store:
-        yield store
 
 
 @asynccontextmanager

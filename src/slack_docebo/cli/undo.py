@@ -17,10 +17,7 @@ Apply = Annotated[bool, Parameter(negative="", help="Apply the plan at once inst
 
 
 def undo(of: Of, /, *, deactivate_created: DeactivateCreated = False, apply: Apply = False, json: Json = False) -> int:
-    """Plan the inverse of what a run did: attributes, status and mappings as they were before; show it.
-
-    The plan is saved: apply it with `plan apply`, or at once with --apply. What has changed since is skipped.
-    """
+    """Save the inverse of a run as a plan, and show or apply it; return the exit code."""
     return asyncio.run(_undo(of, deactivate_created=deactivate_created, apply=apply, json=json))
 
 

@@ -5,15 +5,14 @@ from functools import partial
 from slack_docebo.concurrency import side_by_side
 from slack_docebo.engine.applying import Progress, apply_accounts, apply_mappings, begin
 from slack_docebo.engine.connection import Workspace, validate
+from slack_docebo.engine.finishing import finish
 from slack_docebo.engine.planning import make_plan
 from slack_docebo.engine.reading import read_page, read_source, read_target
 from slack_docebo.engine.rechecking import recheck
-from slack_docebo.engine.report import Summary, finish
+from slack_docebo.engine.report import Summary
 from slack_docebo.engine.snapshot import SourceSnapshot
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.plans import PlanKind
-
-BULK_IMPORT = "bulk-import"  # the name of the lock, which is that of the flow
 
 
 async def plan_import(runtime: Runtime) -> str:

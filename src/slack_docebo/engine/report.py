@@ -14,9 +14,7 @@ from sqlalchemy import Row
 from slack_docebo.domain.planning import Kind, Outcome
 from slack_docebo.engine.orphans import Orphan, OrphanKind
 from slack_docebo.private_files import rewritten_file
-from slack_docebo.runtime import Runtime
-from slack_docebo.storage.inbox import InboxRepository
-from slack_docebo.storage.plans import TOLD, Plan, PlanKind, PlanRepository, PlanState
+from slack_docebo.storage.plans import TOLD, Plan, PlanRepository
 from slack_docebo.storage.store import Store
 
 TABLE_ROWS = 500  # what a page of Prefect's UI can be asked to show
@@ -113,25 +111,6 @@ def summary(store: Store, plan_id: str) -> Summary:
     with store.reading() as connection:
         plans = PlanRepository(connection)
         return Summary(plans.read(plan_id), plans.tally(plan_id))
-
-
-def finish(runtime: Runtime, plan_id: str) -> Summary:
-    """Note how the run with this plan ended and what it used, and return it in numbers."""
-    now = runtime.now()
-    with runtime.store.transaction() as connection:
-        plans = PlanRepository(connection)
-        plan = plans.read(plan_id)
-        state = plan.state
-        if state is PlanState.APPLYING:
-            outcomes = {outcome for _, _, outcome, _ in plans.tally(plan_id)}
-            whole = outcomes <= {Outcome.APPLIED, Outcome.LEFT}
-            state = PlanState.APPLIED if whole else PlanState.PARTLY_APPLIED
-        facts = {**plan.facts, "calls": runtime.calls, "seconds": round((now - runtime.begun).total_seconds(), 1)}
-        plans.set_state(plan_id, state, facts=facts, finished_at=now)
-        if plan.kind is PlanKind.BULK_IMPORT:
-            # It may have read Slack before, and written after, an event that was applied meanwhile.
-            InboxRepository(connection).look_again(since=runtime.begun, now=now)
-    return summary(runtime.store, plan_id)
 
 
 def table(store: Store, plan_id: str) -> list[dict[str, str | int | None]]:

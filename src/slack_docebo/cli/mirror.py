@@ -1,0 +1,51 @@
+"""`slack-docebo mappings rebuild` and `prepare-mirror`: the mapping's mirror in Docebo's additional fields."""
+
+import asyncio
+
+from slack_docebo.cli.mappings import DryRun, changed, show_refused
+from slack_docebo.cli.output import Json, show_json, show_rows
+from slack_docebo.cli.session import open_session
+from slack_docebo.engine.connection import validate
+from slack_docebo.engine.mirror import prepare_mirror as make_fields
+from slack_docebo.engine.reading import read_target
+from slack_docebo.engine.restoring import Taken
+from slack_docebo.engine.restoring import rebuild as rebuild_from
+from slack_docebo.errors import ConfigurationError
+from slack_docebo.storage.gate import RunLock
+from slack_docebo.storage.plans import PlanKind
+
+
+def rebuild(*, dry_run: DryRun = False, json: Json = False) -> None:
+    """Take the mappings over from Docebo's fields, and print how many changed."""
+    taken = asyncio.run(_rebuild(dry_run=dry_run))
+    if json:
+        left_out = [{"user_id": row.line, "reason": row.reason} for row in taken.refused]
+        show_json({"written": taken.changed, "dry_run": dry_run, "left_out": left_out})
+        return
+    show_refused(taken.refused, "user_id")
+    print(changed(taken, dry_run=dry_run))  # noqa: T201
+
+
+def prepare_mirror(*, json: Json = False) -> None:
+    """Make the fields and print their ids."""
+    rows = [
+        {"field": title, "id": field_id, "state": "made" if made else "there already"}
+        for title, field_id, made in asyncio.run(_prepare_mirror())
+    ]
+    show_rows(rows, json=json, empty="")
+
+
+async def _rebuild(*, dry_run: bool) -> Taken:
+    async with open_session() as runtime:
+        with RunLock(runtime.store, runtime.settings.docebo_url, PlanKind.BULK_IMPORT):
+            workspace = await validate(runtime)
+            if runtime.mirror is None:
+                raise ConfigurationError("MIRROR_FIELDS is empty: without a mirror there is nothing to rebuild from")
+            accounts = await read_target(runtime)
+            now = runtime.now()
+            return rebuild_from(runtime.store, accounts, runtime.mirror, workspace.team, now=now, dry_run=dry_run)
+
+
+async def _prepare_mirror() -> list[tuple[str, int, bool]]:
+    async with open_session() as runtime:
+        return await make_fields(runtime)

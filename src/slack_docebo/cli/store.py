@@ -1,0 +1,14 @@
+"""What a command that only looks at our own data works with."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from slack_docebo.settings import load_settings
+from slack_docebo.storage.store import Store
+
+
+@contextmanager
+def open_store() -> Iterator[Store]:
+    """Open the store of the environment's settings."""
+    with Store.open(load_settings().database_url.get_secret_value()) as store:
+        yield store

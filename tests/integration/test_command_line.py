@@ -1,0 +1,47 @@
+"""The command line as a whole: what it offers, and what it imports for that."""
+
+import subprocess
+import sys
+
+import pytest
+from cyclopts import App
+
+from slack_docebo.cli import app
+
+CLIENTS = {"aiohttp", "httpx", "slack_sdk"}
+LOADED = "import sys\nfrom slack_docebo.cli import main\ntry: main()\nfinally: print('LOADED', *sys.modules)"
+
+
+def commands(of: App) -> dict[str, App]:
+    """All commands by their words, imported."""
+    found = {name: command for name, command in of.resolved_commands().items() if not name.startswith("-")}
+    deeper = {f"{name} {words}": deep for name, command in found.items() for words, deep in commands(command).items()}
+    return {**found, **deeper}
+
+
+def loaded(*arguments: str, env: dict[str, str]) -> set[str]:
+    """The modules that a process has when it has carried out the command."""
+    done = subprocess.run(
+        [sys.executable, "-c", LOADED, *arguments], capture_output=True, text=True, env=env, check=False
+    )
+    assert "LOADED" in done.stdout, done.stderr
+    return set(done.stdout.partition("LOADED")[2].split())
+
+
+def test_every_command_can_be_imported_and_says_what_it_does():
+    found = commands(app)
+    assert {"doctor", "plan apply", "mappings rebuild", "forget"} <= found.keys()
+    assert [words for words, command in found.items() if not command.help] == []
+
+
+def test_who_asks_for_help_waits_for_nothing_else():
+    assert loaded("--help", env={}).isdisjoint({*CLIENTS, "sqlalchemy", "pydantic"})
+
+
+@pytest.mark.parametrize("words", ["plan list", "events list", "forget U0NOBODY"])
+def test_who_looks_at_our_own_data_does_not_wait_for_the_clients_of_slack_and_docebo(words, sqlite_url, tmp_path):
+    connection = {"SLACK_BOT_TOKEN": "xoxb-1", "DOCEBO_CLIENT_ID": "a", "DOCEBO_CLIENT_SECRET": "b"}
+    env = {**connection, "DOCEBO_URL": "https://lms.example.com", "DATABASE_URL": sqlite_url}
+    found = loaded(*words.split(), env={**env, "REPORT_DIR": str(tmp_path)})
+    assert "sqlalchemy" in found
+    assert found.isdisjoint(CLIENTS)
