@@ -14,6 +14,8 @@ from typing import Any
 
 import httpx
 
+from slack_docebo.private_files import make_folder, open_own
+
 START_SECONDS = 90.0  # a new database takes Prefect's server ten to twenty seconds on two cores
 STOP_SECONDS = 20.0
 
@@ -49,8 +51,8 @@ def process(
     arguments: Sequence[str], *, log: Path, env: Mapping[str, str] | None = None, cwd: Path | None = None
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run a command beside us, its output in *log*; at the end it is interrupted, and killed if it does not stop."""
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("ab") as output:
+    make_folder(log.parent)
+    with open(log, "ab", opener=open_own) as output:
         child = subprocess.Popen(
             arguments,
             stdin=subprocess.DEVNULL,

@@ -61,7 +61,7 @@ def new_file(path: Path) -> Iterator[TextIO]:
         except OSError as error:
             if error.errno not in _WITHOUT_HARD_LINKS:
                 raise
-            make_file(path)
+            make_file(path)  # keeps the name; killed here, the file stays empty
             draft.replace(path)
         _finish_folder(path)
 

@@ -183,6 +183,6 @@ def test_a_word_that_is_nobodys_id_is_told_in_one_line(env, report, word):
 def test_a_file_that_names_the_person_and_is_not_ours_is_told(env, inbox, report):
     (report.parent / "notes.txt").write_text(f"look at {ADA.slack_id}")
     forgotten = run(env, "forget", ADA.slack_id, "--yes")
-    assert (forgotten.returncode, "notes.txt names the person and was not changed" in forgotten.stderr) == (5, True)
+    assert (forgotten.returncode, "notes.txt is left as it is: it names the person" in forgotten.stderr) == (5, True)
     again = run(env, "forget", ADA.slack_id)
     assert (again.returncode, "Nothing is kept" in again.stdout) == (5, True)

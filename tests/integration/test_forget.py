@@ -1,5 +1,7 @@
 import csv
+import errno
 import json
+import os
 import stat
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -17,6 +19,7 @@ from slack_docebo.storage.plans import PlanRepository
 from tests.integration.realtime_world import World, world
 
 NAME = "Lovelace"
+NOT_OURS = "names the person, but is not a report, an export or a backup as we write them"
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +122,7 @@ async def test_rows_that_only_mention_the_id_are_other_peoples(here, ada, tmp_pa
 
     assert (report.read_text(), records.read_text()) == before
     assert gone.rows.keys().isdisjoint({report, records})
-    assert gone.foreign == {}
+    assert gone.left == {}
 
 
 async def test_a_person_nobody_knows_is_forgotten_without_fuss(here, tmp_path):
@@ -144,9 +147,26 @@ async def test_files_that_are_not_ours_to_change_are_named_and_stay(here, ada, t
 
     gone = forget(here.runtime.store, tmp_path / "reports", ada)
 
-    assert gone.foreign == dict.fromkeys(sorted(files), "is not a report, an export or a backup as we write them")
+    assert gone.left == dict.fromkeys(sorted(files), NOT_OURS)
     assert {file: file.read_bytes() for file in files} == files
     assert len(gone.rows) == 2  # the others were gone through all the same
+
+
+async def test_what_cannot_be_read_is_named(here, ada, tmp_path, monkeypatch):
+    hidden = tmp_path / "reports" / "hidden.csv"
+    hidden.write_text(ada)
+    opened = os.open
+
+    def refused(path, *arguments):
+        if path == hidden:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))  # root is never refused
+        return opened(path, *arguments)
+
+    monkeypatch.setattr(os, "open", refused)
+    gone = forget(here.runtime.store, tmp_path / "reports", ada)
+
+    assert gone.left == {hidden: "cannot be read or written (Permission denied)"}
+    assert len(gone.rows) == 2
 
 
 async def test_links_lead_nowhere(here, ada, tmp_path):
@@ -163,19 +183,24 @@ async def test_links_lead_nowhere(here, ada, tmp_path):
     gone = forget(here.runtime.store, tmp_path / "reports", ada)
 
     assert report.read_text() == f"slack_id\n{ada}\n"
-    assert gone.foreign == {second: "belongs to another user or has a second name"}
+    assert gone.left == {second: "names the person, but belongs to another user or has a second name"}
     assert all(path.is_symlink() for path in [tmp_path / "reports" / "link.csv", tmp_path / "reports" / "folder"])
 
 
 async def test_what_a_killed_writer_left_is_removed_if_the_person_is_in_it(here, ada, tmp_path):
-    draft = tmp_path / "reports" / ".slack-docebo-0123.part"
+    draft, others, named = (tmp_path / "reports" / f".slack-docebo-{name}.part" for name in ("01", "23", "45"))
     draft.write_text(f"slack_id\n{ada}")
-    others = tmp_path / "reports" / ".slack-docebo-4567.part"
     others.write_text("slack_id\nU0OTHER")
+    backup = tmp_path / "reports" / "backup.csv"  # killed when it had given the file its name and not taken the draft's
+    backup.write_text(f"slack_id\r\n{ada}\r\nU0OTHER\r\n")
+    named.hardlink_to(backup)
 
-    assert draft in forget(here.runtime.store, tmp_path / "reports", ada).rows
-    assert not draft.exists()
-    assert others.exists()
+    gone = forget(here.runtime.store, tmp_path / "reports", ada)
+
+    assert {draft, named, backup} <= gone.rows.keys()
+    assert [path.exists() for path in (draft, named, others)] == [False, False, True]
+    assert backup.read_text() == "slack_id\nU0OTHER\n"
+    assert gone.left == {}
 
 
 async def test_an_address_leads_to_the_person(here, ada):

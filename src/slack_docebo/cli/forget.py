@@ -38,6 +38,6 @@ def forget(who: Who, /, *, yes: Yes = False) -> int:
 
 def _conclude(found: Traces) -> int:
     """Name the files that are left as they are, and return the exit code."""
-    for file, why in found.foreign.items():
-        note(f"{file} names the person and was not changed: it {why}; look at it, and remove what has to go")
-    return IN_PART if found.foreign else DONE
+    for file, why in found.left.items():
+        note(f"{file} is left as it is: it {why}; look at it, and remove what has to go")
+    return IN_PART if found.left else DONE

@@ -5,7 +5,7 @@ import io
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,7 +26,7 @@ class Traces:
     events: int
     operations: int
     rows: Mapping[Path, int]  # of each report, export or backup
-    foreign: Mapping[Path, str]  # files that name the person and are not changed, and why
+    left: Mapping[Path, str]  # files that are left as they are although the person may be in them, and why
 
     @property
     def lines(self) -> list[str]:
@@ -98,30 +98,36 @@ def _in_files(folder: Path, slack_id: str, *, erase: bool) -> tuple[dict[Path, i
     """Return how many rows each file has about the person, and which files name the person and stay as they are."""
     named = re.compile(rb"(?<![A-Za-z0-9])%b(?![A-Za-z0-9])" % slack_id.encode())
     rows: dict[Path, int] = {}
-    foreign: dict[Path, str] = {}
-    for file in _files_below(folder):
+    left: dict[Path, str] = {}
+
+    def leave(path: Path, error: OSError) -> None:
+        if not isinstance(error, FileNotFoundError):  # else it was removed meanwhile
+            left[path] = f"cannot be read or written ({error.strerror})"
+
+    for file in _files_below(folder, leave):
         try:
             content = _read(file)
             if not named.search(content):
                 continue
             count, rest = _without(file, content, slack_id)
-            if count and not is_ours(file.lstat()):
-                foreign[file] = "belongs to another user or has a second name"
+            if count and not is_draft(file) and not is_ours(file.lstat()):
+                left[file] = "names the person, but belongs to another user or has a second name"
             elif count:
                 if erase:
                     _replace(file, rest)
                 rows[file] = count
-        except FileNotFoundError:  # removed meanwhile
-            continue
         except OSError as error:
-            foreign[file] = f"cannot be read or written ({error.strerror})"
+            leave(file, error)
         except _NotAReport:
-            foreign[file] = "is not a report, an export or a backup as we write them"
-    return rows, foreign
+            left[file] = "names the person, but is not a report, an export or a backup as we write them"
+    return rows, left
 
 
-def _files_below(folder: Path) -> Iterator[Path]:
-    for within, _, names in os.walk(folder):  # which does not follow links to folders
+def _files_below(folder: Path, leave: Callable[[Path, OSError], None]) -> Iterator[Path]:
+    def leave_folder(error: OSError) -> None:
+        leave(Path(error.filename), error)
+
+    for within, _, names in os.walk(folder, onerror=leave_folder):  # which does not follow links to folders
         for name in sorted(names):
             file = Path(within, name)
             if file.is_file() and not file.is_symlink():
@@ -129,7 +135,7 @@ def _files_below(folder: Path) -> Iterator[Path]:
 
 
 def _read(file: Path) -> bytes:
-    with os.fdopen(os.open(file, os.O_RDONLY | os.O_NOFOLLOW), "rb") as content:
+    with os.fdopen(os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as content:
         return content.read()
 
 
