@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from slack_docebo.domain.people import Mapping, SourceUser
+from slack_docebo.storage.gate import RunLock
 from slack_docebo.storage.inbox import AT_ONCE, Event, EventState, InboxRepository
 from slack_docebo.storage.mappings import MappingRepository
 from slack_docebo.storage.store import Store
@@ -165,6 +166,13 @@ def test_nobody_is_forgotten_without_a_yes(env, inbox, report, answer):
     assert (unattended.returncode, "add --yes" in unattended.stderr) == (2, True), unattended.stderr
     assert "EvParked1" in states(inbox)
     assert len(json.loads(report.read_text())) == 2
+
+
+def test_nobody_is_forgotten_while_an_import_may_write_the_person_back(env, inbox, report):
+    with RunLock(inbox, NOBODY["docebo_url"], "bulk-import"):
+        refused = run(env, "forget", ADA.slack_id, "--yes")
+    assert (refused.returncode, "wait for its end" in refused.stderr) == (4, True), refused.stderr
+    assert "EvParked1" in states(inbox)
 
 
 def test_a_yes_at_the_terminal_is_enough(env, inbox, report):
