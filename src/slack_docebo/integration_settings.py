@@ -93,7 +93,11 @@ class IntegrationSettings(BaseModel):
     scope_guests: Annotated[Guests, BeforeValidator(_lower)] = Field(
         Guests.NONE, description="Which guests are in scope: none, multi-channel or all."
     )
-    scope_invited: Flag = Field(False, description="true: people who have not signed in to Slack yet are in scope.")
+    scope_invited: Flag = Field(
+        False,
+        description="true: people who have not signed in to Slack yet are in scope. While Slack marks their address as"
+        " not confirmed, they are left alone all the same.",
+    )
     scope_email_domains: Words = Field((), description="Only these e-mail domains, comma-separated. Empty: every one.")
     scope_include: Words = Field((), description="Only these people: patterns on e-mail or Slack id. Empty: everybody.")
     scope_exclude: Words = Field((), description="Not these people: patterns on e-mail or Slack id.")

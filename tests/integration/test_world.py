@@ -111,6 +111,7 @@ def worlds(draw: st.DrawFn) -> World:
                 deactivated=st.sampled_from([False, False, True]),
                 guest=st.sampled_from([False, False, True]),
                 bot=st.sampled_from([False, False, False, True]),
+                unconfirmed=st.sampled_from([False, False, False, True]),
             )
         )
         for number in range(draw(st.integers(1, 6)))

@@ -1,6 +1,8 @@
+from dataclasses import replace
+
 import pytest
 
-from slack_docebo.domain.matching import Accounts, MatchBy, match
+from slack_docebo.domain.matching import Accounts, Match, MatchBy, match
 from slack_docebo.domain.people import Account, Mapping, SourceUser
 
 ADA = SourceUser("U1", "T1", email="Ada@Example.com")
@@ -37,6 +39,21 @@ def test_match(accounts, mapping, by, docebo_id, found_by, problem):
     found = match(ADA, Accounts(accounts), mapping, by)
 
     assert (found.account and found.account.docebo_id, found.by, found.problem) == (docebo_id, found_by, problem)
+
+
+@pytest.mark.parametrize("by", MatchBy)
+@pytest.mark.parametrize("accounts", [[], [BY_EMAIL], [BY_USERNAME], [BY_EMAIL, TWIN]])
+@pytest.mark.parametrize("mapping", [None, MAPPED], ids=["not mapped", "mapped to an account that is gone"])
+def test_an_address_that_is_not_confirmed_finds_nobody(accounts, mapping, by):
+    found = match(replace(ADA, unconfirmed=True), Accounts(accounts), mapping, by)
+
+    assert found == Match(problem="address not confirmed in Slack")
+
+
+def test_whose_new_address_is_not_confirmed_keeps_the_mapping():
+    found = match(replace(ADA, unconfirmed=True), Accounts([BY_EMAIL, OTHER]), MAPPED, MatchBy.BOTH)
+
+    assert (found.account, found.by) == (OTHER, "mapping")
 
 
 def test_an_account_read_twice_is_one_account():

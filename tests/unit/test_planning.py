@@ -8,6 +8,7 @@ from slack_docebo.domain.attributes import fingerprint, parse_rules, wanted
 from slack_docebo.domain.matching import Accounts, MatchBy
 from slack_docebo.domain.people import Account, Mapping, SourceUser
 from slack_docebo.domain.planning import DEACTIVATED, Kind, Leavers, Operation, Planner, Policy
+from slack_docebo.domain.scope import Scope
 
 ON = Policy(provision=True, map=True)
 ADA = SourceUser("U1", "T1", handle="ada", email="ada@example.com", first_name="Ada", last_name="Lovelace")
@@ -135,6 +136,35 @@ def plan(user, account=None, mapping=None, policy=ON, holder="") -> Operation:
             "multi-channel guest",
             id="unless the setting says so",
         ),
+        pytest.param(
+            replace(ADA, unconfirmed=True),
+            None,
+            None,
+            ON,
+            Kind.LEAVE,
+            "address not confirmed in Slack",
+            id="an address that is not confirmed gets no account",
+        ),
+        pytest.param(
+            replace(ADA, unconfirmed=True, first_name="Mal"),
+            HERS,
+            None,
+            ON,
+            Kind.LEAVE,
+            "address not confirmed in Slack",
+            id="and renames nobody",
+        ),
+        pytest.param(
+            replace(ADA, unconfirmed=True, email="ada@else.org"),
+            HERS,
+            MAPPED,
+            replace(
+                ON, scope=Scope(email_domains=("example.com",)), leavers=Leavers.DEACTIVATE, out_of_scope_leaves=True
+            ),
+            Kind.LEAVE,
+            "e-mail domain",
+            id="nor does it make anybody a leaver",
+        ),
     ],
 )
 def test_plan(user, account, mapping, policy, kind, reason):
@@ -160,6 +190,21 @@ def test_an_update_carries_only_what_differs_and_what_it_replaces():
         {"last_name": "Lovelace"},
         {"last_name": "King"},
     )
+
+
+def test_of_a_mapped_person_the_name_is_written_and_the_address_only_when_it_is_confirmed():
+    renamed = replace(ADA, email="boss@example.com", last_name="King")
+
+    assert plan(replace(renamed, unconfirmed=True), HERS, MAPPED).changes == {"last_name": "King"}
+    assert plan(renamed, HERS, MAPPED).changes == {"last_name": "King", "email": "boss@example.com"}
+
+
+def test_an_address_that_is_not_confirmed_empties_nothing():
+    policy = replace(ON, rules=parse_rules("email clear, field_3 = email clear"))
+    account = replace(HERS, fields={3: "ada@example.com"})
+
+    assert plan(replace(ADA, email="", unconfirmed=True), account, MAPPED, policy).changes == {}
+    assert plan(replace(ADA, email="new@x.org", unconfirmed=True), account, MAPPED, policy).changes == {}
 
 
 def test_an_account_held_by_somebody_else_is_reported_and_not_written():
@@ -218,6 +263,7 @@ def test_trusting_looks_at_nobody_who_is_as_last_written():
     assert planner.plan_trusting(ADA, MAPPED).kind is Kind.LEAVE
     assert planner.plan_trusting(replace(ADA, last_name="King"), MAPPED) is None
     assert planner.plan_trusting(ADA, None) is None
+    assert planner.plan_trusting(replace(ADA, unconfirmed=True), None).reason == "address not confirmed in Slack"
 
 
 names = st.text(alphabet="abcDEé<>& 李", max_size=6)
@@ -232,6 +278,7 @@ users = st.builds(
     title=names,
     deactivated=st.booleans(),
     guest=st.booleans(),
+    unconfirmed=st.booleans(),
 )
 accounts_ = st.lists(
     st.builds(

@@ -332,6 +332,8 @@ def source_user(member: Mapping[str, Any]) -> SourceUser:
         invited=bool(get("is_invited_user")),
         external=bool(get("is_stranger")),
         forgotten=bool(get("is_forgotten")),
+        # Many payloads lack the key, so only an explicit "no" counts.
+        unconfirmed=get("is_email_confirmed") is False,
         custom=_custom(of_profile("fields")),
     )
 

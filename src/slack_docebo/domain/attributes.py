@@ -76,7 +76,12 @@ class AttributeRule:
         return int(found[1]) if found else None
 
     def value(self, user: SourceUser) -> str | None:
-        """Return the source value in the form in which the target keeps it, or None where Slack did not tell it."""
+        """Return the source value in the form in which the target keeps it, or None where Slack did not tell it.
+
+        An address that is not confirmed tells nothing.
+        """
+        if self.source == "email" and user.unconfirmed:
+            return None
         if custom := _CUSTOM.fullmatch(self.source):
             return None if user.custom is None else clean(user.custom.get(custom[1], ""))
         return clean(SOURCES[self.source](user))

@@ -7,6 +7,8 @@ from enum import StrEnum
 from slack_docebo.domain.names import folded
 from slack_docebo.domain.people import Account, Mapping, SourceUser
 
+UNCONFIRMED = "address not confirmed in Slack"
+
 
 class MatchBy(StrEnum):
     """What a Slack user's e-mail address is compared with when there is no mapping yet."""
@@ -67,9 +69,14 @@ class Accounts:
 
 
 def match(user: SourceUser, accounts: Accounts, mapping: Mapping | None, by: MatchBy) -> Match:
-    """Return the account of *user*: the mapped one, else the only one that bears the e-mail address."""
+    """Return the account of *user*: the mapped one, else the only one that bears the e-mail address.
+
+    An address that is not confirmed may be anybody's, so it finds nobody.
+    """
     if mapping and (account := accounts.get(mapping.docebo_id)):
         return Match(account, "mapping")
+    if user.unconfirmed:
+        return Match(problem=UNCONFIRMED)
     hits: dict[int, tuple[Account, str]] = {}
     if by is not MatchBy.USERNAME:
         hits |= {account.docebo_id: (account, "e-mail") for account in accounts.with_email(user.email)}

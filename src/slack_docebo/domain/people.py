@@ -33,6 +33,7 @@ class SourceUser:
     invited: bool = False  # has not signed in yet
     external: bool = False  # a stranger or a Slack Connect user
     forgotten: bool = False  # erased on request; the names are placeholders
+    unconfirmed: bool = False  # Slack says that the e-mail address is not confirmed; often it says nothing
     custom: MappingType[str, str] | None = None  # custom profile field id -> value; None: Slack did not say
 
 

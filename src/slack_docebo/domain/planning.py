@@ -7,7 +7,7 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 
 from slack_docebo.domain.attributes import DEFAULT_RULES, AttributeRule, differences, fingerprint, wanted
-from slack_docebo.domain.matching import Accounts, Match, MatchBy, match
+from slack_docebo.domain.matching import UNCONFIRMED, Accounts, Match, MatchBy, match
 from slack_docebo.domain.names import folded
 from slack_docebo.domain.people import Account, Mapping, SourceUser
 from slack_docebo.domain.scope import Scope
@@ -128,6 +128,9 @@ class Planner:
         if not (self.policy.provision or self.policy.map):
             self.people += 1
             return self._operation(user, Kind.LEAVE, "provisioning and mapping are off")
+        if mapping is None and user.unconfirmed:
+            self.people += 1
+            return self._operation(user, Kind.LEAVE, UNCONFIRMED)
         if not (mapping and self.policy.provision and self.policy.map):
             return None
         if (mapping.slack_name, mapping.fingerprint) != (user.handle, self._fingerprint(user)):
@@ -228,7 +231,8 @@ class Planner:
         return self._plan_leaver(user, mapping, against)
 
     def _has_left(self, user: SourceUser) -> bool:
-        return user.deactivated or user.forgotten or self.policy.out_of_scope_leaves
+        # What has not been confirmed, maybe the very address that is out of scope, makes nobody a leaver.
+        return user.deactivated or user.forgotten or (self.policy.out_of_scope_leaves and not user.unconfirmed)
 
     def _plan_leaver(self, user: SourceUser, mapping: Mapping, why: str) -> Operation:
         self.people += 1

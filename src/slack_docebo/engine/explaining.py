@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, field
 
 from slack_docebo.domain.attributes import current_value, same
-from slack_docebo.domain.matching import Accounts, Match
+from slack_docebo.domain.matching import UNCONFIRMED, Accounts, Match
 from slack_docebo.domain.people import SLACK_ID, Account, Mapping, SourceUser
 from slack_docebo.domain.planning import Operation, Planner, Policy
 from slack_docebo.engine.connection import validate
@@ -178,6 +178,7 @@ def _compared(user: SourceUser, account: Account, policy: Policy) -> list[Compar
         source = told or ""
         note = "written on creation only" if rule.on_create_only else ""
         if not source and not (rule.clear and told is not None):
-            note = "empty in Slack: left as it is"
+            unconfirmed = rule.source == "email" and user.unconfirmed
+            note = f"{UNCONFIRMED if unconfirmed else 'empty in Slack'}: left as it is"
         rows.append(Compared(rule.target, source, target, same(rule.target, source, target), note))
     return rows

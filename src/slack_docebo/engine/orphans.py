@@ -82,7 +82,7 @@ class OrphanSearch:
                 yield Orphan(OrphanKind.ACCOUNT, _why(account, left=bool(slack_id)), slack_id, (account.docebo_id,))
 
     def _accounts_of(self, user: SourceUser) -> dict[int, Account]:
-        if not user.email:
+        if not user.email or user.unconfirmed:
             return {}
         namesake = self._accounts.with_username(user.email)
         found = [*self._accounts.with_email(user.email), *([namesake] if namesake else [])]

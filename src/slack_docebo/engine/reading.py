@@ -114,7 +114,7 @@ async def look_up(runtime: Runtime, people: Iterable[tuple[SourceUser, Mapping |
     """Return the accounts that a few *people* can be matched with, at one to three calls each."""
     accounts = Accounts()
     for user, mapping in people:
-        accounts.add(await runtime.docebo.find_users(user.email) if user.email else [])
+        accounts.add(await runtime.docebo.find_users(user.email) if user.email and not user.unconfirmed else [])
         if mapping and accounts.get(mapping.docebo_id) is None:
             viewed = await runtime.docebo.user(mapping.docebo_id)
             if viewed:  # the view lacks attributes that the listing has
