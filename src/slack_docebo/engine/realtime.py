@@ -40,6 +40,7 @@ from slack_docebo.storage.inbox import Entry, EventState, InboxRepository
 from slack_docebo.storage.mappings import MappingRepository
 from slack_docebo.storage.plans import PlanKind, PlanRepository
 from slack_docebo.storage.reads import ReadRepository
+from slack_docebo.storage.shares import ShareRepository
 
 CLAIMED_AT_ONCE = 10_000
 PLANS_SHOWN = 50
@@ -120,8 +121,9 @@ def release_claims(runtime: Runtime) -> None:
 
 
 def _claim(runtime: Runtime) -> list[Entry]:
+    left = runtime.budget.part_left()
     with runtime.store.transaction() as connection:
-        return InboxRepository(connection).claim(runtime.run_id, CLAIMED_AT_ONCE, runtime.now())
+        return InboxRepository(connection).claim(runtime.run_id, CLAIMED_AT_ONCE, runtime.now(), left=left)
 
 
 class _Round:
@@ -173,6 +175,9 @@ class _Round:
             else:
                 todo.append(case)
         self._finish(in_line, superseded)
+        if costly := [case.slack_id for case in (*todo, *to_read)]:
+            with self._runtime.store.transaction(durable=False) as connection:
+                ShareRepository(connection).spend(costly, self._runtime.now())
         return todo, to_read
 
     async def _read_again(self, cases: list[Case]) -> list[Case]:

@@ -24,7 +24,7 @@ NAME = "realtime-sync"
 FOR_EVER = -1
 POLL_SECONDS = 0.25
 LONGEST_SECONDS = 3600.0  # then another run takes over, with the settings of then
-FLOOD = 50  # events a second: then the next are waited for, so that they share the calls
+FLOOD = 50  # people a second: then the next are waited for, so that they share the calls
 LONGEST_FLOOD_SECONDS = 60
 QUIET = timedelta(seconds=20)  # a run that is alive says so well within this time
 QUIET_AFTER_FAILURE = timedelta(minutes=5)  # the sweep tries again, too
@@ -98,7 +98,8 @@ async def _serve_until_quiet(
         if look:
             await _let_the_flood_pass(runtime)
             while await serve_round(runtime, workspace, served):
-                last = time.monotonic()
+                pass
+            last = time.monotonic()  # also when what came has to wait: this run is the one to see to it
         now = time.monotonic()
         if now - begun >= LONGEST_SECONDS:
             return False
@@ -109,13 +110,13 @@ async def _serve_until_quiet(
 
 
 async def _let_the_flood_pass(runtime: Runtime) -> None:
-    """Wait while events come faster than calls can be made: the later ones share the calls of the earlier."""
-    before = await to_completion(_due, runtime)
+    """Wait while more people change than calls can be made for: the later ones share the calls of the earlier."""
+    before = await to_completion(_people_due, runtime)
     for _ in range(LONGEST_FLOOD_SECONDS):
         if before < FLOOD:
             return
         await asyncio.sleep(1)
-        now = await to_completion(_due, runtime)
+        now = await to_completion(_people_due, runtime)
         if now - before < FLOOD:
             return
         before = now
@@ -149,12 +150,14 @@ def _is_wanted(runtime: Runtime) -> bool:
 
 
 def _is_stirring(runtime: Runtime) -> bool:
-    """Tell whether an event has come, or the time of one that is to be tried again."""
+    """Tell whether an event has come, or the time of one that had to wait."""
+    left = runtime.budget.part_left()
     with runtime.store.reading() as connection:
         inbox = InboxRepository(connection)
-        return inbox.wake_up_wanted() or inbox.due(runtime.now(), 1) > 0
+        return inbox.wake_up_wanted() or inbox.due(runtime.now(), 1, left=left) > 0
 
 
-def _due(runtime: Runtime) -> int:
+def _people_due(runtime: Runtime) -> int:
+    left = runtime.budget.part_left()
     with runtime.store.reading() as connection:
-        return InboxRepository(connection).due(runtime.now(), 100_000)
+        return InboxRepository(connection).people_due(runtime.now(), 100_000, left=left)

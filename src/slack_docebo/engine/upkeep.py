@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.inbox import InboxRepository, InboxStatus
+from slack_docebo.storage.shares import ShareRepository
 from slack_docebo.storage.store import Store
 
 SHOWN = 500  # what a page of Prefect's UI can be asked to show
@@ -21,10 +22,12 @@ class Upkeep:
 
 def tidy(runtime: Runtime) -> Upkeep:
     """Delete events that were applied long ago, and tell what is left."""
+    left = runtime.budget.part_left()
     with runtime.store.transaction() as connection:
         inbox = InboxRepository(connection)
         purged = inbox.purge(runtime.now() - timedelta(days=runtime.behaviour.inbox_keep_days))
-        due = inbox.due(runtime.now(), SHOWN) + inbox.claimed()
+        ShareRepository(connection).purge(runtime.now())
+        due = inbox.due(runtime.now(), SHOWN, left=left) + inbox.claimed()
         return Upkeep(inbox.status(), due, purged)
 
 

@@ -49,10 +49,14 @@ class CallBudget:
 
     def left(self) -> int:
         """Return how many calls are allowed right now."""
+        return int(self.part_left() * HOUR / self._interval + 1e-6)  # the last part: 2.9999999 calls are three
+
+    def part_left(self) -> float:
+        """Return which part of the calls that may be made at once is left, from 0 to 1."""
         with self._store.reading() as connection:
             arrival = connection.scalar(ARRIVAL, {"at": self._docebo})
-        ahead = max(0.0, (arrival or 0.0) - self._clock())
-        return max(0, int((HOUR - ahead) / self._interval + 1e-6))  # the last part: 2.9999999 calls are three
+        ahead = (arrival or 0.0) - self._clock()
+        return 1.0 - min(max(0.0, ahead / HOUR), 1.0)
 
     def _book(self) -> float:
         """Book one call and return 0, or book nothing and return how many seconds to wait."""

@@ -3,6 +3,9 @@
 The wake-up is one row. `put` sets it in the transaction that stores the event, and only a claim that finds nothing
 clears it. So as long as an event that is due is not done, a run is wanted, whoever dies in between. A second row says
 that Slack left out events, until a reconciliation was asked for.
+
+An event is due when its own time has come and its person has something left of the share (see `storage.shares`): of
+those who keep changing, what came meanwhile is claimed together.
 """
 
 import enum
@@ -12,9 +15,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, delete, func, or_, select, update
 
 from slack_docebo.storage.schema import inbox_event, wake_up
+from slack_docebo.storage.shares import ALL, ShareRepository, has_to_wait
 from slack_docebo.storage.statements import among, chunks, insertion, insertion_text
 
 LEASE = timedelta(minutes=15)  # how long a claim counts when nobody can tell whether its run still lives
@@ -108,15 +112,15 @@ class InboxRepository:
             counts={state: count for state, (count, _) in rows.items()},
         )
 
-    def claim(self, run: str, limit: int, now: datetime, *, lease: timedelta = LEASE) -> list[Entry]:
+    def claim(self, run: str, limit: int, now: datetime, *, left: float = ALL, lease: timedelta = LEASE) -> list[Entry]:
         """Take the oldest events that are due, at most *limit*, for *run*; a claim that has lapsed is taken over.
 
-        When there are none, no run is wanted any more.
+        *left* is the part of the hour's calls that is left. When no event is due, no run is wanted any more.
         """
         self._hold_wake_up()
         due = (
             select(event_columns.event_id)
-            .where(_is_open(), event_columns.due_at <= now)
+            .where(_is_due(now, left))
             .order_by(event_columns.received_at, event_columns.event_id)
             .limit(limit)
             .with_for_update(skip_locked=True)
@@ -198,7 +202,8 @@ class InboxRepository:
         return self._connection.execute(delete(inbox_event).where(done, event_columns.done_at < before)).rowcount
 
     def forget(self, slack_id: str) -> int:
-        """Delete everything about one person."""
+        """Delete everything about one person, and return how many events that were."""
+        ShareRepository(self._connection).forget(slack_id)
         return self._connection.execute(delete(inbox_event).where(event_columns.slack_id == slack_id)).rowcount
 
     def count_of(self, slack_id: str) -> int:
@@ -231,10 +236,13 @@ class InboxRepository:
                 profiles[row.slack_id] = row.profile
         return profiles
 
-    def due(self, now: datetime, limit: int) -> int:
+    def due(self, now: datetime, limit: int, *, left: float = ALL) -> int:
         """Count, up to *limit*, the events that a claim would find now."""
-        some = select(event_columns.event_id).where(_is_open(), event_columns.due_at <= now).limit(limit).subquery()
-        return self._connection.scalar(select(func.count()).select_from(some)) or 0
+        return self._count(select(event_columns.event_id).where(_is_due(now, left)).limit(limit))
+
+    def people_due(self, now: datetime, limit: int, *, left: float = ALL) -> int:
+        """Count, up to *limit*, the people whose events a claim would find now."""
+        return self._count(select(event_columns.slack_id).where(_is_due(now, left)).distinct().limit(limit))
 
     def claimed(self) -> int:
         """Count the events that a run has in work, or had when it died."""
@@ -305,6 +313,9 @@ class InboxRepository:
     def _set_wake_up(self, **values: object) -> None:
         self._connection.execute(update(wake_up).where(wake_up.c.name == WAKE_UP).values(**values))
 
+    def _count(self, some: Select[Any]) -> int:
+        return self._connection.scalar(select(func.count()).select_from(some.subquery())) or 0
+
     def _change(self, event_ids: Iterable[str], condition: ColumnElement[bool], **values: object) -> int:
         return sum(
             self._connection.execute(
@@ -318,6 +329,10 @@ class InboxRepository:
 
 def _is_open() -> ColumnElement[bool]:
     return event_columns.state.in_([state.value for state in OPEN])
+
+
+def _is_due(now: datetime, left: float) -> ColumnElement[bool]:
+    return and_(_is_open(), event_columns.due_at <= now, ~has_to_wait(now, left))
 
 
 def _columns(event: Event) -> dict[str, object]:

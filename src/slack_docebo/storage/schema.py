@@ -185,6 +185,13 @@ inbox_event = Table(
     Index(None, "slack_id", "updated"),
 )
 
+person_share = Table(
+    "person_share",
+    metadata,
+    _text("slack_id", primary_key=True),
+    Column("arrival", Double, nullable=False),  # unix seconds: the theoretical arrival time of a GCRA
+)
+
 wake_up = Table(
     "wake_up",
     metadata,

@@ -1,0 +1,65 @@
+"""Shares: how often one person is looked at in an hour, so that nobody uses up the calls of all."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Connection, delete, exists, select
+
+from slack_docebo.storage.schema import inbox_event, person_share
+from slack_docebo.storage.statements import among, chunks, insertion_text
+
+HOUR = 3600.0
+PER_HOUR = 120  # looks at one person: half of them at once, the others evenly
+INTERVAL = HOUR / (PER_HOUR / 2)
+ALL = 1.0
+
+share = person_share.c
+BOOK = insertion_text(share, "(slack_id) DO UPDATE SET arrival = excluded.arrival")
+
+
+class ShareRepository:
+    """The table `person_share`; the caller owns the transaction.
+
+    As in the budget of calls, all that is remembered is one number, the *arrival*: when the next look would be due if
+    all looks so far had been spread evenly. It is at most an hour ahead.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def spend(self, slack_ids: Iterable[str], now: datetime) -> None:
+        """Book one look at each of these people, whether or not there is something left of the share."""
+        present = now.timestamp()
+        for ids in chunks(sorted(set(slack_ids))):
+            mine = among(self._connection, share.slack_id, ids)
+            known = dict(self._connection.execute(select(share.slack_id, share.arrival).where(mine)).tuples().all())
+            arrivals = {slack_id: max(known.get(slack_id, 0.0), present) + INTERVAL for slack_id in ids}
+            self._connection.execute(
+                BOOK,
+                [
+                    {"slack_id": slack_id, "arrival": min(arrival, present + HOUR)}
+                    for slack_id, arrival in arrivals.items()
+                ],
+            )
+
+    def purge(self, now: datetime) -> None:
+        """Delete the rows of those who have their whole share again."""
+        self._connection.execute(delete(person_share).where(share.arrival <= now.timestamp()))
+
+    def forget(self, slack_id: str) -> None:
+        """Delete what is known of one person."""
+        self._connection.execute(delete(person_share).where(share.slack_id == slack_id))
+
+
+def has_to_wait(now: datetime, left: float) -> ColumnElement[bool]:
+    """Return the condition that an event's person has spent a larger part of the share than *left*, from 0 to 1.
+
+    Nobody who was not looked at within the last minute has to.
+    """
+    present = now.timestamp()
+    latest = max(present, present + left * HOUR - INTERVAL)
+    return exists().where(
+        share.slack_id == inbox_event.c.slack_id,
+        share.arrival > latest,
+        share.arrival <= present + HOUR,  # what is later was booked before the clock was set back
+    )
