@@ -354,6 +354,30 @@ async def test_what_is_recorded_but_not_finished_is_found_done(settled, monkeypa
     assert settled.docebo_calls == calls
 
 
+async def test_a_round_that_dies_counts_against_the_share(settled, monkeypatch):
+    slack_id = member(settled)
+    settled.sandbox.slack.change(slack_id, {"profile": {"last_name": "King"}})
+    settled.put(settled.event(slack_id))
+    monkeypatch.setattr("slack_docebo.engine.realtime.look_up", _dies)
+    with pytest.raises(Killed):
+        await settled.serve()
+
+    now = settled.runtime.now()
+    with settled.runtime.store.reading() as connection:
+        inbox = InboxRepository(connection)
+        assert (inbox.due(now, 10), inbox.due(now, 10, left=0.0)) == (1, 0)
+
+
+async def test_what_changes_nothing_that_is_mapped_costs_nothing_of_the_share(settled):
+    slack_id = member(settled)
+    settled.put(settled.event(slack_id))
+    await settled.serve()
+    settled.put(settled.event(slack_id))
+
+    with settled.runtime.store.reading() as connection:
+        assert InboxRepository(connection).due(settled.runtime.now() + timedelta(minutes=1), 10, left=0.0) == 1
+
+
 class Killed(BaseException):
     """Stands for the end of the process: nobody catches it."""
 

@@ -12,6 +12,7 @@ from slack_docebo.engine import serving
 from slack_docebo.engine.realtime import Served
 from slack_docebo.engine.serving import FOR_EVER, Turn, serve
 from slack_docebo.errors import AccessDenied
+from slack_docebo.storage import shares
 from slack_docebo.storage.inbox import EventState, InboxRepository
 from tests.integration.realtime_world import World, world
 
@@ -66,6 +67,21 @@ async def test_a_lingering_run_serves_what_comes_meanwhile(here):
 
     assert here.state(event) is EventState.APPLIED
     assert served.rounds == 1
+
+
+async def test_a_lingering_run_sees_to_who_had_to_wait(here, monkeypatch):
+    monkeypatch.setattr(shares, "INTERVAL", 1.0)  # in place of a minute
+    event = joined(here)
+    share = {"slack_id": event.slack_id, "arrival": here.runtime.now().timestamp() + shares.HOUR}
+    with here.runtime.store.transaction() as connection:
+        connection.execute(shares.BOOK, share)
+    run = asyncio.create_task(one_run(here, 3))
+    await asyncio.sleep(0.3)
+    assert here.state(event) is EventState.WAITING
+
+    await run
+
+    assert here.state(event) is EventState.APPLIED
 
 
 async def test_an_event_that_comes_when_the_run_has_looked_for_the_last_time_is_served_by_it(here, monkeypatch):
