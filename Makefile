@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 USERS ?= 500
 
-.PHONY: help setup demo test test-long check format lock bench clean up
+.PHONY: help setup demo test test-long check format lock sbom bench clean up
 
 help:            ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -41,8 +41,14 @@ format: setup    ## Rewrite the code in the project's format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-lock: setup      ## Resolve requirements.lock anew from pyproject.toml
-	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-header --upgrade --quiet --output-file requirements.lock
+LOCKED := --universal --python-version 3.11 --generate-hashes --no-header --quiet
+
+lock: setup      ## Resolve the locks anew from pyproject.toml: of everything, and of what an installation needs
+	$(BIN)/uv pip compile pyproject.toml --group dev --upgrade $(LOCKED) --output-file requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --constraint requirements.lock $(LOCKED) --output-file requirements-runtime.lock
+
+sbom: setup      ## What an installation consists of, with licences, as CycloneDX in dist/
+	@$(BIN)/python -m deployments.sbom
 
 bench: setup     ## Measure what docs/performance.md states
 	$(BIN)/python -m bench
