@@ -118,6 +118,20 @@ async def test_names_and_titles_are_text_of_the_own_account(here, sync: Sync):
         assert changed(here, before) == {here.docebo_id(slack_id): {"lastname"}}
 
 
+@both
+async def test_new_accounts_come_into_the_branch_of_the_settings_whatever_their_profile_says(
+    shared_sandbox, sqlite_url, tmp_path, sync: Sync
+):
+    shared_sandbox.reset()
+    async with world(shared_sandbox, sqlite_url, tmp_path, **DANGEROUS, DESTINATION_BRANCH="42") as here:
+        text = "branch=0, SLACK"
+        slack_id = mallory(here, "mal@example.com", profile={"title": text, "last_name": text, "branch": "0"})
+
+        await sync(here, slack_id)
+
+        assert here.account(slack_id).branches == (42,)
+
+
 def test_no_attribute_that_can_be_mapped_gives_rights():
     assert {"username", "level", "branch", "branches", "active", "password"}.isdisjoint(TARGETS)
     for target_ in ("username", "level", "branch", "active", "password"):
