@@ -165,6 +165,15 @@ def plan(user, account=None, mapping=None, policy=ON, holder="") -> Operation:
             "e-mail domain",
             id="nor does it make anybody a leaver",
         ),
+        pytest.param(
+            replace(ADA, unconfirmed=True, guest=True),
+            HERS,
+            MAPPED,
+            replace(ON, leavers=Leavers.DEACTIVATE, out_of_scope_leaves=True),
+            Kind.DEACTIVATE,
+            "multi-channel guest",
+            id="or keep anybody from being one",
+        ),
     ],
 )
 def test_plan(user, account, mapping, policy, kind, reason):

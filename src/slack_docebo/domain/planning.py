@@ -231,8 +231,12 @@ class Planner:
         return self._plan_leaver(user, mapping, against)
 
     def _has_left(self, user: SourceUser) -> bool:
-        # What has not been confirmed, maybe the very address that is out of scope, makes nobody a leaver.
-        return user.deactivated or user.forgotten or (self.policy.out_of_scope_leaves and not user.unconfirmed)
+        if user.deactivated or user.forgotten:
+            return True
+        # An address that is not confirmed makes nobody a leaver.
+        return self.policy.out_of_scope_leaves and (
+            not user.unconfirmed or bool(self.policy.scope.reason_against_kind(user))
+        )
 
     def _plan_leaver(self, user: SourceUser, mapping: Mapping, why: str) -> Operation:
         self.people += 1

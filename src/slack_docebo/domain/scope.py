@@ -34,6 +34,10 @@ class Scope:
 
     def reason_against(self, user: SourceUser) -> str:
         """Return why *user* is out of scope, or "" when in scope; a leaver is in nobody's scope."""
+        return self.reason_against_kind(user) or self._reason_against_address(user)
+
+    def reason_against_kind(self, user: SourceUser) -> str:
+        """Return why *user* is out of scope whatever the address is, or ""."""
         if user.bot:
             return "Slackbot" if user.slack_id == "USLACKBOT" else "bot"
         if user.external or (self.team and user.team and user.team != self.team):
@@ -46,14 +50,14 @@ class Scope:
             return "single-channel guest" if user.single_channel else "multi-channel guest"
         if user.invited and not self.invited:
             return "invited, not yet joined"
-        if not user.email:
-            return "no e-mail"
-        return self._reason_against_address(user)
+        return ""
 
     def _admits_guest(self, user: SourceUser) -> bool:
         return self.guests is Guests.ALL or (self.guests is Guests.MULTI_CHANNEL and not user.single_channel)
 
     def _reason_against_address(self, user: SourceUser) -> str:
+        if not user.email:
+            return "no e-mail"
         email = folded(user.email)
         domain = email.rpartition("@")[2]
         if self.email_domains and domain not in map(folded, self.email_domains):
