@@ -33,6 +33,7 @@ LOADING = ".venv/bin/python -m deployments.bootstrap --settings integration-sett
 RUN_BY = {
     "make setup": ".ci/run",
     "make test": ".ci/run",
+    "make sbom": "tests/unit/test_supply_chain.py",
     "make up": "tests/e2e/test_up.py",
     "make up SANDBOX=1": "tests/e2e/test_up.py",
     "curl http://127.0.0.1:8400/readyz": "tests/e2e/test_up.py",
