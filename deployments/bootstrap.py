@@ -19,6 +19,7 @@ from prefect.variables import Variable
 from prefect.workers.process import ProcessWorker
 from pydantic import SecretStr
 
+from slack_docebo.domain.texts import line
 from slack_docebo.engine.incidents import Trouble
 from slack_docebo.errors import SyncError
 from slack_docebo.integration_settings import VARIABLE, documented_rows, read_rows, rows_from_csv, table
@@ -163,7 +164,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         rows = rows_from_csv(options.settings.read_text(encoding="utf-8")) if options.settings else None
         made = asyncio.run(bootstrap(rows))
     except (SyncError, OSError, UnicodeDecodeError, PrefectException, httpx.HTTPError) as error:
-        print(f"bootstrap: {error}", file=sys.stderr)
+        print(line(f"bootstrap: {error}"), file=sys.stderr)
         return 2
     for name, written in made.items():
         print(f"{name}: {'written' if written else 'there already, left as it is'}")

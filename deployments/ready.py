@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import httpx
 
 from deployments import bootstrap
+from slack_docebo.domain.texts import line
 from slack_docebo.errors import SyncError
 from slack_docebo.integration_settings import table
 
@@ -58,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         asyncio.run(make(switched_on=options.switched_on))
     except SyncError as error:
-        print(f"ready: {error}", file=sys.stderr)
+        print(line(f"ready: {error}"), file=sys.stderr)
         return 2
     deployed = subprocess.run(
         [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"], capture_output=True, text=True, check=False

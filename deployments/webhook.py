@@ -14,6 +14,7 @@ import uvloop
 from starlette.types import ASGIApp
 
 from deployments.logs import configure_logs
+from slack_docebo.domain.texts import line
 from slack_docebo.errors import ConfigurationError, SyncError
 from slack_docebo.settings import Settings, load_settings
 from slack_docebo.storage.store import Store
@@ -70,7 +71,7 @@ def run(name: str, description: str | None, serve: Callable[[Settings], Coroutin
         gc.freeze()  # what is loaded now stays: the garbage collector need not look at it over and over
         uvloop.run(serve(settings))
     except SyncError as error:
-        print(f"{name}: {error}", file=sys.stderr)
+        print(line(f"{name}: {error}"), file=sys.stderr)
         return 2 if isinstance(error, ConfigurationError) else 1
     return 0
 

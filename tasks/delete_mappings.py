@@ -3,17 +3,18 @@
 from collections.abc import Sequence
 
 from prefect import get_run_logger, task
-from prefect.artifacts import acreate_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.planning import Kind, Outcome
+from slack_docebo.domain.texts import code
 from slack_docebo.engine.applying import apply_accounts, begin
 from slack_docebo.engine.connection import Workspace
 from slack_docebo.engine.reading import read_target
 from slack_docebo.engine.report import summary
 from slack_docebo.engine.resetting import back_up, check_confirmation, delete_planned, plan_reset
 from slack_docebo.runtime import Runtime
+from tasks.artifacts import publish_page
 from tasks.progress import shown
 
 
@@ -34,8 +35,8 @@ async def delete_mappings(
         return plan_id
     backup, count = back_up(runtime, workspace, plan_id, slack_ids)
     get_run_logger().info("Backup of %d mappings: %s", count, backup)
-    await acreate_markdown_artifact(
-        f"{count} mappings: `{backup}`\n\nThey come back with `slack-docebo mappings restore {backup}`",
+    await publish_page(
+        f"{count} mappings: {code(str(backup))}\n\nThey come back with {code(f'slack-docebo mappings restore {backup}')}",
         key=f"backup-{plan_id}",
         description=f"Backup of {count} mappings",
     )

@@ -1,10 +1,10 @@
 """The installation examined, as an artifact."""
 
 from prefect import get_run_logger, task
-from prefect.artifacts import acreate_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 
 from slack_docebo.engine.doctor import Diagnosis, examine
+from tasks.artifacts import publish_page
 
 
 @task(name="Examine installation", task_run_name="Examine installation", cache_policy=NO_CACHE)
@@ -12,6 +12,6 @@ async def examine_installation() -> Diagnosis:
     """Publish what each check has found and what to do about it; return it."""
     diagnosis = Diagnosis([finding async for finding in examine()])
     # Not a table artifact: Prefect's UI cuts long cells, and the end of a message is what to do.
-    await acreate_markdown_artifact(diagnosis.markdown(), key="doctor", description=diagnosis.line)
+    await publish_page(diagnosis.markdown(), key="doctor", description=diagnosis.line)
     get_run_logger().info(diagnosis.line)
     return diagnosis

@@ -1,11 +1,11 @@
 """One person explained, as an artifact without anybody's data."""
 
 from prefect import get_run_logger, task
-from prefect.artifacts import acreate_table_artifact
 from prefect.cache_policies import NO_CACHE
 
 from slack_docebo.engine.explaining import Explanation, explain
 from slack_docebo.runtime import Runtime
+from tasks.artifacts import publish_table
 from tasks.policies import RETRIED
 
 
@@ -18,7 +18,9 @@ from tasks.policies import RETRIED
 async def explain_person(runtime: Runtime, who: str) -> Explanation:
     """Publish what is known about one person by ids and attribute names, for everybody who sees Prefect sees it; return it."""
     found = await explain(runtime, who)
-    rows = [{"question": question, "answer": answer} for question, answer in found.lines]
+    rows: list[dict[str, str | int | None]] = [
+        {"question": question, "answer": answer} for question, answer in found.lines
+    ]
     rows += [
         {"question": f"Attribute {compared.name}", "answer": "same" if compared.same else "differs"}
         for compared in found.attributes
@@ -30,7 +32,7 @@ async def explain_person(runtime: Runtime, who: str) -> Explanation:
         }
         for plan, entry in found.history
     ]
-    await acreate_table_artifact(
+    await publish_table(
         rows, key=f"explained-{who.lower().replace(':', '-')}", description=f"What is known about {who}, without values"
     )
     for question, answer in found.lines:

@@ -1,7 +1,6 @@
 """What happens when a run ends badly: people are told, once per incident."""
 
 import logging
-import re
 from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
@@ -29,13 +28,13 @@ from prefect.utilities.urls import url_for
 from prefect.variables import Variable
 
 from slack_docebo.clients.notifier import notifier
+from slack_docebo.domain.texts import line, without_numbers
 from slack_docebo.engine.incidents import Incident, Trouble
 from slack_docebo.errors import SyncError
 from slack_docebo.integration_settings import VARIABLE, notification_mail_id
 from slack_docebo.settings import load_notification_settings
 
 SAME_INCIDENT = timedelta(days=1)  # after that the same trouble is told again
-VARIES = re.compile(r"\S*\d\S*")  # ids and numbers in a message
 
 
 async def notify_operators(flow: Flow[Any, Any], flow_run: FlowRun, state: State[Any]) -> None:
@@ -69,7 +68,7 @@ async def notify(incident: Incident, log: logging.Logger | logging.LoggerAdapter
         if not to:
             log.info("No notification: neither NOTIFICATION_MAIL_ID nor NOTIFICATION_URLS is set")
             return
-        await to.send(incident.title, incident.body)
+        await to.send(incident.title, incident.body, incident.markdown)
     except Exception as error:  # a failing notification breaks nothing
         log.warning("The notification was not delivered: %s", _safe(error))
     else:
@@ -124,11 +123,12 @@ async def _told_before(flow_run: FlowRun, state: State[Any], message: str) -> bo
 
 
 def _alike(before: State[Any], state: State[Any], message: str) -> bool:
-    return before.name == state.name and _constant(before.message or "") == _constant(state.message or message)
+    return before.name == state.name and _constant(before.message or "") == _constant(state.message or line(message))
 
 
 def _constant(message: str) -> str:
-    return VARIES.sub("", message)
+    """Return what of *message* stays the same from run to run."""
+    return without_numbers(message)
 
 
 async def _extent(flow_run_id: UUID) -> str:

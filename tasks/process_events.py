@@ -1,7 +1,6 @@
 """Recipe *Slack Real-Time Sync*: the work of one run, however many events come while it lingers."""
 
 from prefect import get_run_logger, task
-from prefect.artifacts import acreate_markdown_artifact, acreate_table_artifact
 from prefect.cache_policies import NO_CACHE
 
 from slack_docebo.engine.connection import Workspace
@@ -9,6 +8,7 @@ from slack_docebo.engine.realtime import Served
 from slack_docebo.engine.serving import Turn, serve
 from slack_docebo.engine.upkeep import parked_rows
 from slack_docebo.runtime import Runtime
+from tasks.artifacts import publish_page, publish_table
 
 
 @task(name="Process events", task_run_name="Process and map the users of the waiting events", cache_policy=NO_CACHE)
@@ -27,9 +27,9 @@ async def process_events(runtime: Runtime, workspace: Workspace, turn: Turn, *, 
 
 
 async def _publish(runtime: Runtime, served: Served) -> None:
-    await acreate_markdown_artifact(served.markdown(), key="summary-realtime-sync", description=served.line)
+    await publish_page(served.markdown(), key="summary-realtime-sync", description=served.line)
     if parked := parked_rows(runtime.store):
-        await acreate_table_artifact(
+        await publish_table(
             parked, key="parked-events", description="Events that were tried often enough; replay them when it is time"
         )
     get_run_logger().info(served.line)

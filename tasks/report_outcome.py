@@ -1,13 +1,13 @@
 """The report of a run: artifacts in Prefect, files on disk."""
 
 from prefect import get_run_logger, task
-from prefect.artifacts import acreate_markdown_artifact, acreate_table_artifact
 from prefect.cache_policies import NO_CACHE
 
 from slack_docebo.concurrency import side_by_side, to_completion
 from slack_docebo.engine.finishing import finish
 from slack_docebo.engine.report import TABLE_ROWS, Summary, table, write_files
 from slack_docebo.runtime import Runtime
+from tasks.artifacts import publish_page, publish_table
 
 
 @task(name="Report outcome", task_run_name="Report plan {plan_id}", cache_policy=NO_CACHE)
@@ -18,11 +18,9 @@ async def report_outcome(runtime: Runtime, plan_id: str) -> Summary:
     cut = f": the first {TABLE_ROWS}, the files hold everybody" * (len(rows) == TABLE_ROWS)
     files, _ = await side_by_side(
         to_completion(write_files, runtime.store, plan_id, runtime.settings.report_dir),
-        acreate_table_artifact(
-            rows, key=f"changes-{plan_id}", description=f"What was or would be done, and to whom{cut}"
-        ),
+        publish_table(rows, key=f"changes-{plan_id}", description=f"What was or would be done, and to whom{cut}"),
     )
-    await acreate_markdown_artifact(
+    await publish_page(
         "\n\n".join([summary.markdown(), *files.lines]),
         key=f"summary-{plan_id}",
         description=summary.line,

@@ -12,6 +12,7 @@ from prefect.states import Completed, Failed, State
 from prefect.variables import Variable
 
 from slack_docebo.domain.planning import Outcome
+from slack_docebo.domain.texts import line, lines
 from slack_docebo.engine.doctor import Diagnosis
 from slack_docebo.engine.explaining import Explanation
 from slack_docebo.engine.incidents import Trouble
@@ -25,6 +26,8 @@ from slack_docebo.storage.gate import RunLock
 
 # Prefect shows the lines of PREFECT_LOGGING_EXTRA_LOGGERS on the run's page, without a level its warnings alone.
 logging.getLogger("slack_docebo").setLevel(logging.INFO)
+
+PLAIN = logging.Formatter()
 
 P = ParamSpec("P")
 Result = Summary | Served | Explanation | Diagnosis
@@ -73,11 +76,11 @@ def concluded(run: Callable[P, Awaitable[Result]]) -> Callable[P, Awaitable[Stat
     async def conclude(*args: P.args, **kwargs: P.kwargs) -> State[Any]:
         try:
             result = await run(*args, **kwargs)
-            return Completed(name=_trouble(result), message=result.line)
+            return Completed(name=_trouble(result), message=line(result.line))
         except SyncError as error:
             if name := OWN_STATES.get(type(error)):
-                return State(type=StateType.FAILED, name=name, message=str(error))
-            return Failed(message=str(error))
+                return State(type=StateType.FAILED, name=name, message=line(str(error)))
+            return Failed(message=line(str(error)))
 
     return conclude
 
@@ -92,11 +95,20 @@ def _trouble(result: Result) -> str | None:
 
 
 def _one_line_errors() -> None:
-    """Keep the tracebacks of our own errors out of the run's log, unless debugging is on."""
+    """Keep the run's log to one line a message, without tracebacks of our own errors unless debugging is on."""
     for name in ("prefect.task_runs", "prefect.flow_runs"):
         logger = logging.getLogger(name)
-        if _without_traceback not in logger.filters:
-            logger.addFilter(_without_traceback)
+        for change in (_without_traceback, _as_one_line):
+            if change not in logger.filters:
+                logger.addFilter(change)
+
+
+def _as_one_line(record: logging.LogRecord) -> bool:
+    """Let nobody's text begin a line of its own, or give orders to the terminal of the worker."""
+    record.msg, record.args = line(record.getMessage()), ()
+    if record.exc_info:
+        record.exc_text = lines(PLAIN.formatException(record.exc_info))  # what every formatter takes if it is there
+    return True
 
 
 def _without_traceback(record: logging.LogRecord) -> bool:

@@ -1,11 +1,11 @@
 """The inbox tidied, and what is parked shown."""
 
 from prefect import get_run_logger, task
-from prefect.artifacts import acreate_table_artifact
 from prefect.cache_policies import NO_CACHE
 
 from slack_docebo.engine.upkeep import Upkeep, parked_rows, tidy
 from slack_docebo.runtime import Runtime
+from tasks.artifacts import publish_table
 
 
 @task(name="Tidy inbox", task_run_name="Tidy the inbox", cache_policy=NO_CACHE)
@@ -21,7 +21,7 @@ async def tidy_inbox(runtime: Runtime) -> Upkeep:
         upkeep.purged,
     )
     if status.parked:
-        await acreate_table_artifact(
+        await publish_table(
             parked_rows(runtime.store),
             key="parked-events",
             description="Events that were tried often enough; replay them when it is time",

@@ -19,6 +19,8 @@ from slack_docebo.errors import ConfigurationError
 
 VARIABLE = "integration_settings"
 INTEGRATION = "SLACK"
+LONGEST_SETTING = 4_000
+PROBLEMS_TOLD = 20
 MIRROR_EXAMPLE = "Slack ID, Slack Name, Slack Team"
 
 
@@ -208,15 +210,20 @@ def read_rows(rows: object) -> IntegrationSettings:
             problems.append(f"row {number} should have integration, key and value")
         elif str(cells["integration"]).strip().upper() == INTEGRATION:
             key = str(cells["key"]).strip().upper()
+            value = "" if cells["value"] is None else cells["value"]
             if key in values:
                 problems.append(f"row {INTEGRATION} | {key} is there twice")
-            values.setdefault(key, "" if cells["value"] is None else cells["value"])
+            elif len(str(value)) > LONGEST_SETTING:
+                problems.append(f"row {INTEGRATION} | {key}: longer than {LONGEST_SETTING:,} characters")
+                value = ""
+            values.setdefault(key, value)
     try:
         settings = IntegrationSettings.model_validate(values)
     except ValidationError as error:
         problems += [_sentence(str(fault["loc"][0]), fault["type"], fault["msg"]) for fault in error.errors()]
     if problems:
-        raise ConfigurationError(f"{VARIABLE}: {'; '.join(problems)}")
+        more = f"; and {len(problems) - PROBLEMS_TOLD} more" if len(problems) > PROBLEMS_TOLD else ""
+        raise ConfigurationError(f"{VARIABLE}: {'; '.join(problems[:PROBLEMS_TOLD])}{more}")
     return settings
 
 

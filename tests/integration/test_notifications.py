@@ -203,3 +203,15 @@ def test_every_kind_of_incident_has_words_and_advice(trouble):
 )  # fmt: skip
 def test_the_address_is_found_in_a_table_that_is_wrong_otherwise(rows, mail_id):
     assert notification_mail_id(rows) == mail_id
+
+
+async def test_a_chat_is_sent_what_markdown_leaves_as_it_is_and_a_mail_plain_text():
+    incident = Incident(Trouble.FAILED, "bulk-import", "[x](http://e.example) <!channel> @everyone *a*")
+    async with listening() as service:
+        service.answer = whole(b"{}")
+        with mail_server() as (server, port):
+            places = settings(port, notification_urls=service.url.replace("http", "json"))
+            await notifier(places, "lms@example.com").send(incident.title, incident.body, incident.markdown)
+
+            assert text(server.next_mail()).startswith(f"What happened: {incident.message}")
+        assert rb"What happened: `[x](http://e.example)` \\<!channel\\> `@everyone` \\*a\\*" in service.asked[0]

@@ -2,6 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from slack_docebo.clients.docebo_wire import account_reader
+from slack_docebo.clients.slack import source_user
 from slack_docebo.domain.attributes import (
     DEFAULT_RULES,
     AttributeRule,
@@ -116,3 +118,25 @@ attributes = st.dictionaries(st.sampled_from(["first_name", "last_name", "field_
 @given(attributes, attributes)
 def test_fingerprints_are_equal_exactly_when_the_attributes_are(one, other):
     assert (fingerprint(one) == fingerprint(other)) == (one == other)
+
+
+@pytest.mark.parametrize("length", [254, 255, 256, 700, 20_000])
+@pytest.mark.parametrize("letter", ["a", "\u0344", "a\u0301", "a "])
+def test_an_account_that_holds_what_was_written_is_in_line_however_long_the_name(letter, length):
+    user = source_user(
+        {"id": "U1", "profile": {"first_name": letter * length, "fields": {"Xf1": {"value": letter * length}}}}
+    )
+    rules = parse_rules("first_name, last_name = custom:Xf1, field_1 = custom:Xf1, time_zone = custom:Xf1")
+    written = wanted(user, rules, creating=True)
+
+    read = account_reader(frozenset({1}))({"user_id": 1, **written, "timezone": written.get("time_zone", "")})
+
+    assert all(len(value) <= 255 for name, value in written.items() if name != "field_1")
+    assert differences(wanted(user, rules, creating=False), read) == ({}, {})
+
+
+def test_half_an_address_is_no_address():
+    rules = parse_rules("email")
+
+    assert source_user({"id": "U1", "profile": {"email": "a" * 250 + "@example.com"}}).email == ""
+    assert wanted(SourceUser("U1", "T1", email="a" * 250 + "@example.com"), rules, creating=True) == {}

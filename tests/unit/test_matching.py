@@ -62,3 +62,9 @@ def test_an_account_read_twice_is_one_account():
 
     assert len(accounts) == 1
     assert accounts.with_email("ada@example.com") == [BY_EMAIL]
+
+
+def test_of_many_accounts_with_one_address_a_few_are_named():
+    found = match(ADA, Accounts(Account(i, f"user{i}", ADA.email) for i in range(1, 10_001)), None, MatchBy.BOTH)
+
+    assert found.problem == "several accounts match: 1, 2, 3, 4, 5 and 9995 more"

@@ -1,3 +1,5 @@
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -47,7 +49,16 @@ def test_text_is_brought_to_the_form_in_which_docebo_keeps_it(text, expected):
     assert clean(text) == expected
 
 
-@given(st.text())
+@given(st.text("<>ab "))
+def test_markup_is_dropped_until_there_is_none(text):
+    expected = text
+    while expected != (expected := re.sub(r"<[^<>]*>", "", expected)):
+        pass  # "<<b>i>" leaves "<i>" behind
+
+    assert clean(text) == " ".join(expected.split())
+
+
+@given(st.text() | st.text("<>e\u0301\u0316\u0344\x00\ud83d \u00a0", max_size=100))
 def test_cleaning_twice_changes_nothing_more(text):
     assert clean(clean(text)) == clean(text)
 

@@ -1,11 +1,12 @@
 """`slack-docebo`: look, explain and repair from a shell, also while Prefect is down."""
 
 import sys
+import traceback
 from importlib.metadata import version
 
 from cyclopts import App, CycloptsError
-from rich.console import Console
 
+from slack_docebo.cli.output import note
 from slack_docebo.errors import (
     AccessDenied,
     AlreadyRunning,
@@ -84,9 +85,13 @@ app.register_install_completion_command()
 def main() -> None:
     """Run one command; a known error is one line on standard error and the exit code for its kind."""
     try:
-        sys.exit(app(exit_on_error=False))
-    except CycloptsError:  # printed already
+        sys.exit(app(sys.argv[1:], exit_on_error=False, print_error=False))
+    except CycloptsError as error:
+        note(f"slack-docebo: {error}", style="red")
         sys.exit(WRONG_USAGE)
     except SyncError as error:
-        Console(stderr=True).print(f"slack-docebo: {error}", style="red", highlight=False, markup=False, soft_wrap=True)
+        note(f"slack-docebo: {error}", style="red")
         sys.exit(next((code for kind, code in EXIT_CODES.items() if isinstance(error, kind)), FAILED))
+    except Exception:  # unforeseen: its message may hold anything
+        note(*traceback.format_exc().splitlines())
+        sys.exit(FAILED)

@@ -72,5 +72,5 @@ def conclude(runtime: Runtime, applied: Summary, *, json: bool) -> int:
     if json:
         show_json(as_json(applied))
     else:
-        note("\n".join([applied.line, *files.lines]))
+        note(applied.line, *files.lines)
     return DONE if applied.plan.state is PlanState.APPLIED else IN_PART

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from slack_docebo.cli.output import Json, show_json
+from slack_docebo.domain.texts import line
 from slack_docebo.engine.doctor import Diagnosis, Finding, Level, examine
 
 STYLES = {Level.OK: "green", Level.WARN: "yellow", Level.FAIL: "bold red"}
@@ -27,6 +28,6 @@ async def _examine(*, show: bool) -> list[Finding]:
     async for finding in examine():
         findings.append(finding)
         if show:
-            line = Text(f"{finding.level:<5}", style=STYLES[finding.level])
-            console.print(line.append(f"{finding.check}: {finding.message}", style="default"), highlight=False)
+            level = Text(f"{finding.level:<5}", style=STYLES[finding.level])
+            console.print(level.append(line(f"{finding.check}: {finding.message}"), style="default"))
     return findings

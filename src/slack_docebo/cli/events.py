@@ -4,9 +4,8 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 from cyclopts import App, Parameter
-from rich.console import Console
 
-from slack_docebo.cli.output import Json, show_json, show_rows
+from slack_docebo.cli.output import Json, say, show_json, show_rows
 from slack_docebo.cli.store import open_store
 from slack_docebo.errors import ConfigurationError
 from slack_docebo.storage.inbox import Entry, EventState, InboxRepository
@@ -49,7 +48,7 @@ def replay(*event_ids: str, all_: All = False) -> None:
         raise ConfigurationError("name the events to replay, or give --all")
     with open_store() as store, store.transaction() as connection:
         count = InboxRepository(connection).replay(None if all_ else event_ids, datetime.now(UTC))
-    Console().print(f"{count} events will be tried anew.")
+    say(f"{count} events will be tried anew.")
 
 
 def _row(entry: Entry) -> dict[str, str | int]:

@@ -5,9 +5,8 @@ from dataclasses import asdict
 from typing import Annotated, Any
 
 from cyclopts import Parameter
-from rich.console import Console
 
-from slack_docebo.cli.output import Json, show_json, show_rows
+from slack_docebo.cli.output import Json, say, show_json, show_rows
 from slack_docebo.cli.session import open_session
 from slack_docebo.engine.explaining import Explanation
 from slack_docebo.engine.explaining import explain as explain_person
@@ -22,7 +21,7 @@ def explain(who: Who, /, *, json: Json = False) -> None:
         show_json(_as_json(found))
         return
     for question, answer in found.lines:
-        Console().print(f"{question + ':':<15} {answer}", highlight=False, markup=False, soft_wrap=True)
+        say(f"{question + ':':<15} {answer}")
     attributes = [
         {
             "attribute": compared.name,

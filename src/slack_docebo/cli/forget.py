@@ -4,7 +4,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from slack_docebo.cli.output import Yes, confirm, note
+from slack_docebo.cli.output import Yes, confirm, note, say
 from slack_docebo.engine.forgetting import Traces, find_person, traces
 from slack_docebo.engine.forgetting import forget as forget_person
 from slack_docebo.settings import load_settings
@@ -25,14 +25,14 @@ def forget(who: Who, /, *, yes: Yes = False) -> int:
         slack_id = find_person(store, who)
         kept = traces(store, settings.report_dir, slack_id)
         if not kept.lines:
-            print(f"Nothing is kept about {slack_id}.")  # noqa: T201
+            say(f"Nothing is kept about {slack_id}.")
             return _conclude(kept)
-        note("\n".join([f"Kept about {slack_id}:", *kept.lines]))
+        note(f"Kept about {slack_id}:", *kept.lines)
         if not yes:
             confirm("Erase it?", otherwise=f"nothing was erased: forgetting {slack_id} was not confirmed")
         with RunLock(store, settings.docebo_url, PlanKind.BULK_IMPORT):  # an import would write back what it has read
             gone = forget_person(store, settings.report_dir, slack_id)
-    print(f"{slack_id} is forgotten. Erased: {', '.join(gone.lines)}.")  # noqa: T201
+    say(f"{slack_id} is forgotten. Erased: {', '.join(gone.lines)}.")
     return _conclude(gone)
 
 

@@ -9,7 +9,7 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from slack_docebo.cli.output import Json, show_rows
+from slack_docebo.cli.output import Json, say, show_rows
 from slack_docebo.engine.mapping_file import BadRow, MappingFile, write_mappings
 from slack_docebo.engine.restoring import Taken, import_file, linked_workspace, restore_file
 from slack_docebo.errors import ConfigurationError
@@ -40,7 +40,7 @@ def list_(*, limit: Limit = 50, json: Json = False) -> None:
             total = repository.count(team)
     show_rows(rows, json=json, empty="There is no mapping.")
     if not json and total > len(rows):
-        print(f"{total} in all; --limit shows more, `mappings export` writes all of them to a file")  # noqa: T201
+        say(f"{total} in all; --limit shows more, `mappings export` writes all of them to a file")
 
 
 @app.command
@@ -51,7 +51,7 @@ def export(file: Path) -> None:
         team, _ = linked_workspace(store, settings)
         with store.reading() as connection:
             count = write_mappings(file, MappingRepository(connection).records(team))
-    print(f"{count} mappings written to {file}")  # noqa: T201
+    say(f"{count} mappings written to {file}")
 
 
 @app.command(name="import")
@@ -100,7 +100,7 @@ def _conclude(taken: Taken, file: Path, *, dry_run: bool) -> None:
     if taken.refused:
         show_refused(taken.refused, "line")
         raise ConfigurationError(f"{file}: nothing was written, for {len(taken.refused)} rows cannot be used")
-    print(changed(taken, dry_run=dry_run))  # noqa: T201
+    say(changed(taken, dry_run=dry_run))
 
 
 def show_refused(refused: Sequence[BadRow], number: str) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 
 from slack_docebo.cli.mappings import DryRun, changed, show_refused
-from slack_docebo.cli.output import Json, show_json, show_rows
+from slack_docebo.cli.output import Json, say, show_json, show_rows
 from slack_docebo.cli.session import open_session
 from slack_docebo.engine.connection import validate
 from slack_docebo.engine.mirror import prepare_mirror as make_fields
@@ -23,7 +23,7 @@ def rebuild(*, dry_run: DryRun = False, json: Json = False) -> None:
         show_json({"written": taken.changed, "dry_run": dry_run, "left_out": left_out})
         return
     show_refused(taken.refused, "user_id")
-    print(changed(taken, dry_run=dry_run))  # noqa: T201
+    say(changed(taken, dry_run=dry_run))
 
 
 def prepare_mirror(*, json: Json = False) -> None:

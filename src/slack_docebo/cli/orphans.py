@@ -4,7 +4,7 @@ import asyncio
 from collections import Counter
 from functools import partial
 
-from slack_docebo.cli.output import Json, show_rows
+from slack_docebo.cli.output import Json, say, show_rows
 from slack_docebo.cli.session import open_session
 from slack_docebo.engine.connection import validate
 from slack_docebo.engine.orphans import Orphan, find_orphans
@@ -27,7 +27,7 @@ def orphans(*, json: Json = False) -> None:
     show_rows(rows, json=json, empty="Everything fits together.")
     if rows and not json:
         for kind, count in Counter(orphan.kind for orphan in found).items():
-            print(f"{count} x {kind}")  # noqa: T201
+            say(f"{count} x {kind}")
 
 
 async def _find() -> list[Orphan]:

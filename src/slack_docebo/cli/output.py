@@ -1,14 +1,15 @@
-"""What commands print: a table or lines for people, JSON for programs."""
+"""What commands print: a table or lines for people, JSON for programs; text of others is text, whatever it holds."""
 
-import json as json_
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from cyclopts import Parameter
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
+from rich.text import Text
 
+from slack_docebo.domain.texts import as_json, line
 from slack_docebo.errors import ConfigurationError, NotConfirmed
 
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON instead of text.")]
@@ -21,24 +22,31 @@ def show_rows(rows: Sequence[Mapping[str, Any]], *, json: bool, empty: str) -> N
     if json:
         show_json(list(rows))
     elif not rows:
-        Console().print(empty)
+        say(empty)
     else:
-        table = Table(*rows[0])
+        table = Table(*(Column(header=_text(name), min_width=1) for name in rows[0]))
         for row in rows:
-            table.add_row(*("" if cell is None else str(cell) for cell in row.values()))
+            table.add_row(*map(_text, row.values()))
         Console().print(table)
 
 
 def show_markdown(text: str) -> None:
-    """Print *text*, which is Markdown, laid out for a terminal."""
+    """Print *text*, which is Markdown, laid out for a terminal; whoever composed it has escaped what is of others."""
     from rich.markdown import Markdown  # takes as long to import as the rest of rich, and few commands need it
 
     Console().print(Markdown(text))
 
 
-def note(text: str) -> None:
-    """Print a remark for people, out of the way of what programs read."""
-    Console(stderr=True).print(text, highlight=False, markup=False, soft_wrap=True)
+def say(text: str) -> None:
+    """Print one line."""
+    Console(soft_wrap=True).print(_text(text))
+
+
+def note(*texts: str, style: str = "") -> None:
+    """Print each text as one line for people, out of the way of what programs read."""
+    console = Console(stderr=True, soft_wrap=True)
+    for text in texts:
+        console.print(_text(text, style))
 
 
 def confirm(question: str, *, otherwise: str) -> None:
@@ -49,7 +57,7 @@ def confirm(question: str, *, otherwise: str) -> None:
     if not sys.stdin.isatty():
         raise ConfigurationError("nobody is there to confirm: add --yes")
     try:
-        answer = Console(stderr=True).input(f"{question} [y/N] ", markup=False)
+        answer = Console(stderr=True).input(_text(f"{question} [y/N] "))
     except EOFError:  # Ctrl-D
         answer = ""
     if answer.strip().lower() not in {"y", "yes"}:
@@ -58,4 +66,9 @@ def confirm(question: str, *, otherwise: str) -> None:
 
 def show_json(value: Any) -> None:
     """Print *value* as JSON."""
-    print(json_.dumps(value, ensure_ascii=False, indent=2, default=str))  # noqa: T201
+    print(as_json(value, indent=2))  # noqa: T201
+
+
+def _text(value: object, style: str = "") -> Text:
+    """Return *value* as rich prints it as it is: of a `str` it would read markup and the names of emoji."""
+    return Text("" if value is None else line(str(value)), style)

@@ -9,11 +9,14 @@ from cyclopts import App, Parameter
 from slack_docebo.cli.output import Json, show_json, show_markdown, show_rows
 from slack_docebo.cli.store import open_store
 from slack_docebo.domain.planning import Kind, Outcome
+from slack_docebo.domain.texts import shortened
 from slack_docebo.engine.comparing import compare
 from slack_docebo.engine.report import Summary, summary
 from slack_docebo.storage.plans import Entry, PlanRepository
 
 app = App(name="plan")
+
+LONGEST_SHOWN = 200  # of a value
 
 Limit = Annotated[int, Parameter(help="How many at the most.")]
 PlanId = Annotated[str, Parameter(help="Id of the plan, as the run's summary and `plan list` show it.")]
@@ -123,5 +126,10 @@ def _row(entry: Entry, *, values: bool) -> dict[str, Any]:
 
 def _changes(changes: Iterable[tuple[str, object]], before: Any) -> str:
     return "; ".join(
-        f"{name}: {before[name]!r} -> {to!r}" if name in before else f"{name}: {to!r}" for name, to in changes
+        f"{name}: {_value(before[name])} -> {_value(to)}" if name in before else f"{name}: {_value(to)}"
+        for name, to in changes
     )
+
+
+def _value(value: object) -> str:
+    return f"'{shortened(value, LONGEST_SHOWN)}'" if isinstance(value, str) else str(value)

@@ -10,6 +10,7 @@ import sys
 
 from apprise import Apprise, NotifyBase, NotifyFormat
 
+MAIL = "E-Mail"  # the name of this service with Apprise
 MOST_MEMORY = 256 << 20
 
 
@@ -21,7 +22,12 @@ def main() -> int:
     if not isinstance(place, NotifyBase):
         return 1
     place.redirects = False  # what is in the request is for the host that was named
-    return 0 if place.notify(body=order["body"], title=order["title"], body_format=NotifyFormat.TEXT) else 1
+    # Apprise escapes text for what reads HTML, and not for what reads Markdown; some chats do so unasked.
+    if place.notify_format is NotifyFormat.HTML or place.service_name == MAIL or not order["markdown"]:
+        body, form = order["body"], NotifyFormat.TEXT
+    else:
+        body, form = order["markdown"], NotifyFormat.MARKDOWN
+    return 0 if place.notify(body=body, title=order["title"], body_format=form) else 1
 
 
 if __name__ == "__main__":

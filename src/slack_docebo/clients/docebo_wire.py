@@ -12,6 +12,7 @@ from typing import Any
 
 from slack_docebo.domain.people import Account
 from slack_docebo.domain.planning import Value
+from slack_docebo.domain.texts import LONGEST_ADDRESS, LONGEST_VALUE, bounded
 from slack_docebo.errors import ContractViolation, OutcomeUnknown
 
 BATCH_NAMES = {
@@ -27,7 +28,10 @@ NOT_PERSONAL = frozenset({"language", "time_zone"})
 NO_VALUES: Mapping[int, str] = {}  # shared by all accounts without wanted fields
 PLAIN_USER = frozenset({"6", "user"})
 MESSAGE_LIMIT = 200
-READ_OF_A_MESSAGE = 2_000  # characters; to look through megabytes for what is private takes minutes
+MESSAGE_READ = 2_000  # of what Docebo says, before people are taken out of it
+MESSAGE_DEPTH = 5  # of lists and objects in one another
+_WORD = r"[^\s\"'<>(),;:]"
+_ADDRESS = re.compile(rf"(?<!{_WORD}){_WORD}+@{_WORD}+")  # begins where a word does: else each letter would be tried
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +102,9 @@ def read_id(value: object) -> int | None:
 
 
 def read_text(value: object) -> str:
-    """Read a value that should be text; numbers are written out, anything else is ""."""
+    """Read a value that should be text, to LONGEST_VALUE characters; numbers are written out, anything else is ""."""
     if isinstance(value, str):
-        return value
+        return bounded(value, LONGEST_VALUE)
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else ""
 
 
@@ -223,12 +227,17 @@ def scrubbed(message: object, private: Iterable[str]) -> str:
 
     Docebo sends messages as text, as a list of texts or of objects with a `message`, or as PHP's word "Array".
     """
-    text = " ".join(html.unescape(_said(message)[:READ_OF_A_MESSAGE]).split())
+    words = sorted({" ".join(word.split()) for word in private if word.strip()}, key=len, reverse=True)
+    at_the_end = max([LONGEST_ADDRESS, *map(len, words[:1])])  # may be a part of somebody, and is not recognised
+    said = " ".join(html.unescape(_said(message, MESSAGE_DEPTH)).split())
+    text = said[: MESSAGE_READ + at_the_end]
     if text == "Array":
         return ""
-    for word in sorted({" ".join(word.split()) for word in private if word.strip()}, key=len, reverse=True):
+    for word in words:
         text = re.sub(rf"(?<!\w){re.escape(word)}(?!\w)", "…", text, flags=re.IGNORECASE)
-    text = re.sub(r"(?<![^\s\"'<>(),;:])[^\s\"'<>(),;:]+@[^\s\"'<>(),;:]+", "…", text)
+    text = _ADDRESS.sub("…", text)
+    if len(said) > MESSAGE_READ + at_the_end:
+        text = text[:-at_the_end]
     return text if len(text) <= MESSAGE_LIMIT else text[: MESSAGE_LIMIT - 1] + "…"
 
 
@@ -242,11 +251,11 @@ def personal(rows: Iterable[Row]) -> set[str]:
     }
 
 
-def _said(message: object) -> str:
+def _said(message: object, depth: int) -> str:
     if isinstance(message, dict):
         message = message.get("message")
     if isinstance(message, list):
-        return "; ".join(filter(None, map(_said, message)))
+        return "; ".join(filter(None, (_said(part, depth - 1) for part in message))) if depth else ""
     return read_text(message).strip()
 
 

@@ -45,18 +45,21 @@ class Notifier:
     def __bool__(self) -> bool:
         return bool(self._places)
 
-    async def send(self, title: str, body: str) -> None:
-        """Send to all at once; raise TransientError that names the kinds of places which did not take it."""
+    async def send(self, title: str, body: str, markdown: str = "") -> None:
+        """Send to all at once, to chats *markdown* if it is given.
+
+        Raises TransientError that names the kinds of places which did not take it.
+        """
         failures = await asyncio.gather(
-            *(asyncio.to_thread(_deliver, place, title, body) for place in self._places),
+            *(asyncio.to_thread(_deliver, place, title, body, markdown) for place in self._places),
         )
         if failed := list(filter(None, failures)):
             raise TransientError("notification", f"not taken by: {', '.join(failed)}; check with `slack-docebo doctor`")
 
 
-def _deliver(place: Place, title: str, body: str) -> str:
+def _deliver(place: Place, title: str, body: str, markdown: str) -> str:
     """Tell *place* in a process of its own; return "" or, if it did not take it, its kind."""
-    order = json.dumps({"address": place.address, "title": title, "body": body})
+    order = json.dumps({"address": place.address, "title": title, "body": body, "markdown": markdown})
     try:
         process = subprocess.run(
             [sys.executable, "-m", "slack_docebo.clients.delivery"],

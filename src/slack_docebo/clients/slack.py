@@ -21,6 +21,7 @@ from slack_docebo.clients.pace import Pace
 from slack_docebo.clients.retries import NotJson, TooLate, Wait, no_connection, retrying, seconds_asked, wait_as_asked
 from slack_docebo.domain.names import clean
 from slack_docebo.domain.people import SourceUser
+from slack_docebo.domain.texts import LONGEST_ADDRESS, LONGEST_NAME, LONGEST_VALUE, bounded, key
 from slack_docebo.errors import (
     AccessDenied,
     ContractViolation,
@@ -137,7 +138,7 @@ class SlackClient:
         body, headers = await self._call("auth.test", verb="POST")
         identity = Identity(
             team_id=_text(body.get("team_id")),
-            team_name=_text(body.get("team")),
+            team_name=_name(body.get("team")),
             url=_text(body.get("url")),
             user_id=_text(body.get("user_id")),
             bot_id=_text(body.get("bot_id")),
@@ -155,7 +156,7 @@ class SlackClient:
         team = body.get("team")
         if not isinstance(team, dict):
             raise ContractViolation("team.info", "the answer holds no team")
-        return _text(team.get("name"))
+        return _name(team.get("name"))
 
     async def list_users(self, cursor: str = "", *, team_id: str = "") -> UserPage:
         """Return the page of the user list at *cursor*; raise StaleCursor if Slack does not know it any more.
@@ -197,7 +198,7 @@ class SlackClient:
     async def profile_fields(self) -> dict[str, str]:
         """Return the labels of the workspace's custom profile fields by their ids."""
         profile = await self._profile("team.profile.get")
-        return {field["id"]: _text(field.get("label")) for field in profile.get("fields") or () if _has_id(field)}
+        return {field["id"]: _name(field.get("label")) for field in profile.get("fields") or () if _has_id(field)}
 
     async def _profile(self, method: str, **params: Any) -> dict[str, Any]:
         body, _ = await self._call(method, **params)
@@ -285,7 +286,8 @@ async def open_slack(
 def source_user(member: Mapping[str, Any]) -> SourceUser:
     """Reduce a Slack user object, from a reply or an event, to what the rules look at.
 
-    Any key may be missing and any value null, blank or of another type: deactivated users lack most keys.
+    Any key may be missing and any value null, blank or of another type: deactivated users lack most keys. What people
+    write is cut to its bound; a longer address, time zone or locale is none.
     """
     # Runs once per person and page: plain look-ups, and one copy of strings that many people share.
     get = member.get
@@ -297,10 +299,10 @@ def source_user(member: Mapping[str, Any]) -> SourceUser:
         # The id that is the same in all workspaces of the organisation, which Slack says to use where it is given:
         # `id` can still be an older, local one, and one person under two ids would be provisioned twice.
         slack_id = _text(enterprise.get("id")) or own_id
-    real_name = _text(of_profile("real_name")) or _text(get("real_name"))
-    display_name = _text(of_profile("display_name"))
-    email = _text(of_profile("email")).strip()
-    handle = _text(get("name"))
+    real_name = _name(of_profile("real_name")) or _name(get("real_name"))
+    display_name = _name(of_profile("display_name"))
+    email = key(_text(of_profile("email")).strip(), LONGEST_ADDRESS)
+    handle = _name(get("name"))
     updated = get("updated")
     single_channel = bool(get("is_ultra_restricted"))
     return SourceUser(
@@ -309,13 +311,13 @@ def source_user(member: Mapping[str, Any]) -> SourceUser:
         handle=handle if handle.isprintable() else clean(handle),  # as the database keeps it
         email=email if email.isprintable() else "",  # half an emoji, say, which no request can hold
         # Not the `_normalized` twins: they lose characters of some scripts.
-        first_name=_text(of_profile("first_name")),
-        last_name=_text(of_profile("last_name")),
+        first_name=_name(of_profile("first_name")),
+        last_name=_name(of_profile("last_name")),
         real_name=real_name,
         display_name=real_name if display_name == real_name else display_name,
-        title=sys.intern(_text(of_profile("title"))),
-        time_zone=sys.intern(_text(get("tz"))),
-        locale=sys.intern(_text(get("locale"))),
+        title=sys.intern(_name(of_profile("title"))),
+        time_zone=sys.intern(key(_text(get("tz")))),
+        locale=sys.intern(key(_text(get("locale")))),
         updated=updated if type(updated) is int else 0,
         deactivated=bool(get("deleted")),
         # `is_app_user` says nothing here: it marks people who use the calling app.
@@ -345,11 +347,19 @@ def _custom(fields: object) -> Mapping[str, str] | None:
     """
     if not isinstance(fields, dict):
         return {} if isinstance(fields, list) else None
-    return {sys.intern(key): _text(item.get("value")) for key, item in fields.items() if isinstance(item, dict)}
+    return {
+        sys.intern(field_id): bounded(_text(item.get("value")), LONGEST_VALUE)
+        for field_id, item in fields.items()
+        if isinstance(item, dict)
+    }
 
 
 def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
+
+
+def _name(value: object) -> str:
+    return bounded(_text(value), LONGEST_NAME)
 
 
 def _has_id(member: object) -> bool:

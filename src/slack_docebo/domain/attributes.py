@@ -3,11 +3,13 @@
 import hashlib
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from slack_docebo.domain.names import clean, folded, split_name
 from slack_docebo.domain.people import Account, SourceUser
+from slack_docebo.domain.texts import LONGEST_ADDRESS, LONGEST_NAME, LONGEST_VALUE, bounded, key
 
 CASELESS = frozenset({"email", "username", "language", "time_zone"})  # a difference in case is none
 TARGETS = ("first_name", "last_name", "email", "language", "time_zone")
@@ -83,8 +85,16 @@ class AttributeRule:
         if self.source == "email" and user.unconfirmed:
             return None
         if custom := _CUSTOM.fullmatch(self.source):
-            return None if user.custom is None else clean(user.custom.get(custom[1], ""))
-        return clean(SOURCES[self.source](user))
+            return None if user.custom is None else self._fitting(clean(user.custom.get(custom[1], "")))
+        return self._fitting(clean(SOURCES[self.source](user)))
+
+    def _fitting(self, text: str) -> str:
+        """Cut *text* to what is read back of the target, or an account would differ for ever."""
+        if len(text) <= LONGEST_ADDRESS:  # the shortest of the bounds
+            return text
+        if self.target in CASELESS:
+            return key(text, LONGEST_ADDRESS)
+        return bounded(text, LONGEST_VALUE if self.field_id else LONGEST_NAME).rstrip()
 
 
 DEFAULT_RULES = tuple(AttributeRule(name, name) for name in ("first_name", "last_name", "email"))
@@ -96,8 +106,8 @@ def parse_rules(text: str) -> tuple[AttributeRule, ...]:
     A rule that names only a target takes the source of the same name. Raises ValueError that says what is allowed.
     """
     rules = tuple(_parse_rule(part.strip()) for part in text.split(",") if part.strip())
-    targets = [rule.target for rule in rules]
-    if doubled := {target for target in targets if targets.count(target) > 1}:
+    targets = Counter(rule.target for rule in rules)
+    if doubled := [target for target, count in targets.items() if count > 1]:
         raise ValueError(f"{min(doubled)} is the target of two rules")
     return rules
 

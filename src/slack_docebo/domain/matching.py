@@ -8,6 +8,7 @@ from slack_docebo.domain.names import folded
 from slack_docebo.domain.people import Account, Mapping, SourceUser
 
 UNCONFIRMED = "address not confirmed in Slack"
+NAMED_AT_MOST = 5  # accounts in a message
 
 
 class MatchBy(StrEnum):
@@ -35,7 +36,7 @@ class Accounts:
 
     def __init__(self, accounts: Iterable[Account] = ()) -> None:
         self._by_id: dict[int, Account] = {}
-        self._by_email: dict[str, int | tuple[int, ...]] = {}  # a bare id for the usual single hit saves memory
+        self._by_email: dict[str, int | list[int]] = {}  # a bare id for the usual single hit saves memory
         self._by_username: dict[str, int] = {}
         self.add(accounts)
 
@@ -48,8 +49,11 @@ class Accounts:
             self._by_username[username] = account.docebo_id
             if account.email:
                 email = _shared(folded(account.email), username)
-                known = self._by_email.get(email)
-                self._by_email[email] = account.docebo_id if known is None else (*_ids(known), account.docebo_id)
+                known = self._by_email.setdefault(email, account.docebo_id)
+                if isinstance(known, list):
+                    known.append(account.docebo_id)
+                elif known != account.docebo_id:
+                    self._by_email[email] = [known, account.docebo_id]
 
     def __len__(self) -> int:
         return len(self._by_id)
@@ -61,7 +65,7 @@ class Accounts:
         return self._by_id.get(docebo_id)
 
     def with_email(self, email: str) -> list[Account]:
-        return [self._by_id[i] for i in _ids(self._by_email.get(folded(email), ()))]
+        return [self._by_id[i] for i in _ids(self._by_email.get(folded(email), []))]
 
     def with_username(self, username: str) -> Account | None:
         found = self._by_username.get(folded(username))
@@ -88,11 +92,13 @@ def match(user: SourceUser, accounts: Accounts, mapping: Mapping | None, by: Mat
         case [(account, found_by)]:
             return Match(account, found_by)
         case _:
-            return Match(problem=f"several accounts match: {', '.join(map(str, sorted(hits)))}")
+            named = ", ".join(map(str, sorted(hits)[:NAMED_AT_MOST]))
+            more = f" and {len(hits) - NAMED_AT_MOST} more" if len(hits) > NAMED_AT_MOST else ""
+            return Match(problem=f"several accounts match: {named}{more}")
 
 
-def _ids(found: int | tuple[int, ...]) -> tuple[int, ...]:
-    return (found,) if isinstance(found, int) else found
+def _ids(found: int | list[int]) -> list[int]:
+    return [found] if isinstance(found, int) else found
 
 
 def _shared(key: str, original: str) -> str:

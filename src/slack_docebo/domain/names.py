@@ -3,7 +3,9 @@
 import re
 import unicodedata
 
-_MARKUP = re.compile(r"<[^<>]*>")
+from slack_docebo.domain.texts import composed
+
+_BRACKET = re.compile(r"([<>])")
 _PARTICLES = frozenset(("af", "al", "bin", "da", "das", "de", "del", "della", "den", "der", "di", "do", "dos", "du"))
 _PARTICLES |= {"el", "la", "le", "los", "ten", "ter", "van", "vom", "von", "zu", "zum", "zur"}
 
@@ -15,12 +17,26 @@ def clean(text: str) -> str:
     characters and runs of white space are folded and the composition of accents is fixed for the same reason. Half
     an emoji, which JSON can hold and no request can, is dropped.
     """
-    while text != (text := _MARKUP.sub("", text)):
-        pass  # "<<b>i>" leaves "<i>" behind
-    text = unicodedata.normalize("NFC", text)
+    if "<" in text:
+        text = _without_markup(text)
+    text = composed(text)
     if not text.isprintable():  # nearly all text is, and looking at each character takes its time
         text = "".join(" " if unicodedata.category(c) in {"Cc", "Cs", "Zl", "Zp"} else c for c in text)
     return " ".join(text.split())
+
+
+def _without_markup(text: str) -> str:
+    """Drop every pair of angle brackets with what is between, also those that the dropping of others makes."""
+    kept: list[str] = []
+    opened: list[int] = []  # where in *kept* the brackets stand that are not closed yet
+    for part in _BRACKET.split(text):
+        if part == ">" and opened:
+            del kept[opened.pop() :]
+            continue
+        if part == "<":
+            opened.append(len(kept))
+        kept.append(part)
+    return "".join(kept)
 
 
 def split_name(real_name: str) -> tuple[str, str]:

@@ -4,11 +4,11 @@ from collections.abc import Mapping as MappingType
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from fnmatch import fnmatchcase
 
 from slack_docebo.domain.attributes import DEFAULT_RULES, AttributeRule, differences, fingerprint, wanted
 from slack_docebo.domain.matching import UNCONFIRMED, Accounts, Match, MatchBy, match
 from slack_docebo.domain.names import folded
+from slack_docebo.domain.patterns import named
 from slack_docebo.domain.people import Account, Mapping, SourceUser
 from slack_docebo.domain.scope import Scope
 
@@ -306,6 +306,6 @@ def shielded(account: Account, protected: Sequence[str]) -> str:
     if account.administrator:
         return "administrator account, never touched"
     keys = (folded(account.username), folded(account.email), str(account.docebo_id))
-    if any(fnmatchcase(key, folded(pattern)) for pattern in protected for key in keys):
+    if named(protected, keys):
         return "protected account, never touched"
     return ""

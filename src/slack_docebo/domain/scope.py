@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from fnmatch import fnmatchcase
 
 from slack_docebo.domain.names import folded
+from slack_docebo.domain.patterns import named
 from slack_docebo.domain.people import SourceUser
 
 
@@ -63,8 +63,8 @@ class Scope:
         if self.email_domains and domain not in map(folded, self.email_domains):
             return "e-mail domain"
         keys = (email, user.slack_id.casefold())
-        if any(fnmatchcase(key, folded(pattern)) for pattern in self.exclude for key in keys):
+        if named(self.exclude, keys):
             return "excluded"
-        if self.include and not any(fnmatchcase(key, folded(pattern)) for pattern in self.include for key in keys):
+        if self.include and not named(self.include, keys):
             return "not included"
         return ""

@@ -21,6 +21,7 @@ from slack_docebo.clients.docebo import DoceboClient, open_docebo
 from slack_docebo.clients.notifier import IMPLICIT_TLS_PORT, notifier
 from slack_docebo.clients.slack import open_slack
 from slack_docebo.concurrency import within
+from slack_docebo.domain.texts import markdown
 from slack_docebo.engine.connection import missing_scopes
 from slack_docebo.errors import SyncError
 from slack_docebo.integration_settings import VARIABLE, IntegrationSettings, read_rows
@@ -76,7 +77,7 @@ class Diagnosis:
 
     def markdown(self) -> str:
         """A row for each check."""
-        cells = ([found.check, found.level, found.message.replace("|", r"\|")] for found in self.findings)
+        cells = ([found.check, found.level, markdown(found.message)] for found in self.findings)
         return "\n".join(["| check | | |", "|---|---|---|", *(f"| {' | '.join(row)} |" for row in cells)])
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from slack_docebo.domain.people import SLACK_ID
+from slack_docebo.domain.texts import as_json
 from slack_docebo.errors import ConfigurationError
 from slack_docebo.private_files import is_draft, is_ours, rewritten_file
 from slack_docebo.storage.inbox import InboxRepository
@@ -173,7 +174,7 @@ def _without_records(text: str, slack_id: str) -> tuple[int, str]:
     ):
         raise _NotAReport
     kept = [record for record in records if record["slack_id"] != slack_id]
-    lines = ",\n".join(json.dumps(record, ensure_ascii=False) for record in kept)
+    lines = ",\n".join(as_json(record) for record in kept)
     return len(records) - len(kept), f"[\n{lines}\n]\n" if kept else "[]\n"
 
 

@@ -1,7 +1,10 @@
 """Incidents: what people are told when something needs them, once per incident and without a name in it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+
+from slack_docebo.domain.texts import line, markdown
 
 MANUAL = "docs/operations.md"
 
@@ -55,9 +58,18 @@ class Incident:
 
     @property
     def body(self) -> str:
+        """The message as plain text."""
+        return self._composed(line)
+
+    @property
+    def markdown(self) -> str:
+        """The message for chats, most of which make something of Markdown."""
+        return self._composed(markdown)
+
+    def _composed(self, escaped: Callable[[str], str]) -> str:
         parts = {
-            "What happened": self.message,
-            "To how many": self.extent,
+            "What happened": escaped(self.message),
+            "To how many": escaped(self.extent),
             "What to do": ADVICE[self.trouble],
             "The run": self.link,
         }

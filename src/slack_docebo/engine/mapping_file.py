@@ -1,7 +1,6 @@
 """Mappings as a CSV file: a backup to be restored, a table to be looked at, or one that people bring along.
 
-Text that a spreadsheet would take for a formula is written with a quote in front and read without it:
-https://owasp.org/www-community/attacks/CSV_Injection.
+Cells are written armoured and read bared: see slack_docebo.domain.texts.
 """
 
 import csv
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import TextIO
 
 from slack_docebo.domain.people import Mapping
+from slack_docebo.domain.texts import LONGEST_NAME, armoured, bared, bounded
 from slack_docebo.errors import ConfigurationError, StorageError
 from slack_docebo.private_files import new_file
 from slack_docebo.storage.mappings import MappingRecord
@@ -21,7 +21,6 @@ from slack_docebo.storage.mappings import MappingRecord
 NEEDED = ("slack_id", "slack_name", "slack_team", "user_id")
 REMEMBERED = ("fingerprint", "echo", "slack_updated", "mapped_at", "changed_at")
 HIGHEST_ID = 2**63 - 1
-_FORMULA = re.compile(r"'*(?:\s*[=+\-@＝＋－＠]|[\t\r\n])")
 SLACK_ID = re.compile(r"[A-Z0-9]+")
 
 
@@ -31,16 +30,6 @@ class BadRow:
 
     line: int
     reason: str
-
-
-def armoured(text: str) -> str:
-    """Return *text* as a cell that no spreadsheet takes for a formula."""
-    return f"'{text}" if _FORMULA.match(text) else text
-
-
-def bared(cell: str) -> str:
-    """Return the text that `armoured` made *cell* from; what never was armoured stays as it is."""
-    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
 
 
 def write_mappings(path: Path, records: Iterable[MappingRecord]) -> int:
@@ -84,7 +73,8 @@ class MappingFile:
         """Yield line and mapping, with nothing remembered about it; only the columns of NEEDED count."""
         for line, cells in self._rows(NEEDED):
             if self._passes(line, self._fault(cells)):
-                mapping = Mapping(cells["slack_id"].strip(), self._team, cells["slack_name"], int(cells["user_id"]))
+                name = bounded(cells["slack_name"], LONGEST_NAME)
+                mapping = Mapping(cells["slack_id"].strip(), self._team, name, int(cells["user_id"]))
                 yield line, MappingRecord(mapping, 0, now, now)
 
     def records(self) -> Iterator[tuple[int, MappingRecord]]:
@@ -159,7 +149,7 @@ def _fault_of_memory(cells: dict[str, str]) -> str:
 
 def _is_number(text: str, *, lowest: int) -> bool:
     digits = text.strip()
-    return digits.isascii() and digits.isdecimal() and lowest <= int(digits[:20]) <= HIGHEST_ID
+    return digits.isascii() and digits.isdecimal() and len(digits) < 20 and lowest <= int(digits) <= HIGHEST_ID
 
 
 @contextmanager

@@ -1,8 +1,6 @@
 """Reports: what a plan would do or has done, as a summary, as a table and as files."""
 
 import csv
-import json
-import re
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -12,14 +10,14 @@ from typing import Any, TextIO
 from sqlalchemy import Row
 
 from slack_docebo.domain.planning import Kind, Outcome
+from slack_docebo.domain.texts import armoured, as_json, code, markdown, without_numbers
 from slack_docebo.engine.orphans import Orphan, OrphanKind
 from slack_docebo.private_files import rewritten_file
 from slack_docebo.storage.plans import TOLD, Plan, PlanRepository
 from slack_docebo.storage.store import Store
 
+REASONS_SHOWN = 100
 TABLE_ROWS = 500  # what a page of Prefect's UI can be asked to show
-_FORMULA = re.compile(r"[\t\r]|\s*[=+@-]")
-_TO_JSON = json.JSONEncoder(ensure_ascii=False).encode
 DONE = {
     Kind.CREATE: "created",
     Kind.UPDATE: "updated",
@@ -64,7 +62,7 @@ class Summary:
         lines = [
             f"# {self.plan.kind} {self.plan.id}: {self.plan.state}",
             "",
-            f"Slack workspace {self.plan.slack_team} to {self.plan.docebo}",
+            f"Slack workspace {markdown(self.plan.slack_team)} to {markdown(self.plan.docebo)}",
             "",
             "| operation | people | applied | failed | skipped | still planned |",
             "|---|--:|--:|--:|--:|--:|",
@@ -77,16 +75,19 @@ class Summary:
                 )
                 lines.append(f"| {kind} | {people} | {' | '.join(map(str, cells))} |")
         lines += ["", "| operation | why | people |", "|---|---|--:|"]
-        lines += [f"| {kind} | {why} | {people} |" for kind, why, people in self._reasons()]
+        reasons = self._reasons()
+        lines += [f"| {kind} | {markdown(why)} | {people} |" for kind, why, people in reasons[:REASONS_SHOWN]]
+        if len(reasons) > REASONS_SHOWN:
+            lines.append(f"| | {len(reasons) - REASONS_SHOWN} more reasons, in the full list | |")
         calls = self.plan.facts.get("calls")
         if isinstance(calls, dict):
             lines += [
                 "",
-                f"API calls: {sum(calls.values())} ({', '.join(f'{n} x {name}' for name, n in calls.items())})",
+                f"API calls: {sum(calls.values())} ({', '.join(f'{n} x {markdown(name)}' for name, n in calls.items())})",
             ]
         over = self.plan.facts.get("over_limit")
         if isinstance(over, list) and over:
-            lines += ["", f"**Over the limit:** {'; '.join(over)}"]
+            lines += ["", f"**Over the limit:** {markdown('; '.join(over))}"]
         if seconds := self.plan.facts.get("seconds"):
             lines.append(f"Took {seconds} s.")
         orphans = self.plan.facts.get("orphans")
@@ -101,7 +102,7 @@ class Summary:
         """Sum up the reasons over the outcomes, with account and Slack ids left out of the text, most people first."""
         sums: dict[tuple[Kind, str], int] = {}
         for kind, reason, _, people in self.tally:
-            key = kind, " ".join(word for word in reason.split() if not any(c.isdigit() for c in word))
+            key = kind, without_numbers(reason)
             sums[key] = sums.get(key, 0) + people
         return [(kind, why, people) for (kind, why), people in sorted(sums.items(), key=lambda item: -item[1])]
 
@@ -145,7 +146,7 @@ class ReportFiles:
     @property
     def lines(self) -> list[str]:
         """Say where the full list is, and why it is not elsewhere."""
-        full = f"The full list: {' and '.join(f'`{file}`' for file in self.written)}" if self.written else ""
+        full = f"The full list: {' and '.join(code(str(file)) for file in self.written)}" if self.written else ""
         return [line for line in (full, *self.faults) if line]
 
 
@@ -176,7 +177,7 @@ def _write_table(rows: Iterable[Row[Any]], out: TextIO) -> None:
 def _write_records(rows: Iterable[Row[Any]], out: TextIO) -> None:
     opening = "["
     for values in rows:
-        out.write(f"{opening}\n{_TO_JSON(dict(zip(TOLD, values, strict=True)))}")
+        out.write(f"{opening}\n{as_json(dict(zip(TOLD, values, strict=True)))}")
         opening = ","
     out.write("\n]\n" if opening == "," else "[]\n")
 
@@ -204,7 +205,8 @@ def write_orphans(orphans: Iterable[Orphan], file: Path) -> tuple[dict[str, int]
             writer = csv.writer(out)
             writer.writerow(("finding", "slack_id", "user_id", "why"))
             for orphan in rest:
-                writer.writerow((orphan.kind, orphan.slack_id, " ".join(map(str, orphan.docebo_ids)), orphan.why))
+                ids = " ".join(map(str, orphan.docebo_ids))
+                writer.writerow(map(_cell, (orphan.kind, orphan.slack_id, ids, orphan.why)))
     except OSError as error:
         fault = _fault(file, error)
         deque(rest, maxlen=0)  # they count all the same
@@ -214,16 +216,10 @@ def write_orphans(orphans: Iterable[Orphan], file: Path) -> tuple[dict[str, int]
 def _fault(file: Path, error: OSError) -> str:
     """Say why *file* is missing, in one line that says what to do."""
     if isinstance(error, FileExistsError):
-        return (
-            f"`{file}` was not written: something that is not a file of ours is there; move it away, or set REPORT_DIR"
-        )
-    return f"`{file}` was not written: {error.strerror}; correct that, or set REPORT_DIR"
+        return f"{code(str(file))} was not written: something that is not a file of ours is there; move it away, or set REPORT_DIR"
+    return f"{code(str(file))} was not written: {error.strerror}; correct that, or set REPORT_DIR"
 
 
 def _cell(value: object) -> object:
-    """Return *value* as a cell that no spreadsheet takes for a formula.
-
-    https://owasp.org/www-community/attacks/CSV_Injection: a quote in front of what begins like one.
-    """
     text = "; ".join(f"{name}={item}" for name, item in value.items()) if isinstance(value, dict) else value
-    return f"'{text}" if isinstance(text, str) and _FORMULA.match(text) else text
+    return armoured(text) if isinstance(text, str) else text

@@ -1,0 +1,24 @@
+"""Shell-style patterns, as administrators name people and accounts with them: `*@example.com`."""
+
+import re
+from collections.abc import Callable, Collection, Sequence
+from fnmatch import translate
+from functools import lru_cache
+
+from slack_docebo.domain.names import folded
+
+_WILD = frozenset("*?[")
+
+
+def named(patterns: Sequence[str], keys: Collection[str]) -> bool:
+    """Tell whether one of *patterns* fits one of *keys*, which are folded, without regard to case."""
+    return bool(patterns) and _naming(tuple(patterns))(keys)
+
+
+@lru_cache(maxsize=16)
+def _naming(patterns: tuple[str, ...]) -> Callable[[Collection[str]], bool]:
+    """Read *patterns* once: fnmatch forgets them from a certain number on, and everybody is held against them."""
+    words = set(map(folded, patterns))
+    plain = frozenset(word for word in words if _WILD.isdisjoint(word))
+    wild = [re.compile(translate(word)).match for word in sorted(words - plain)]
+    return lambda keys: not plain.isdisjoint(keys) or any(matches(key) for matches in wild for key in keys)

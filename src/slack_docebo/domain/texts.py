@@ -1,0 +1,181 @@
+r"""Text of others: bounded where it comes in, escaped where it goes out.
+
+Names, titles and handles are for their owners to write, and messages for the other side. So none is trusted to be
+short or to be harmless where it is shown. A character that cannot be seen, or that moves those around it, is written as
+Python writes it, like `\u202e`, and a backslash as two: what differs looks different, and `revealed` gets it back.
+"""
+
+import json
+import re
+import unicodedata
+from typing import Any
+
+# Docebo and Slack publish no limits but for addresses; databases keep names in 255 characters.
+LONGEST_NAME = 255
+LONGEST_ADDRESS = 254  # RFC 5321, 4.5.3.1.3, less the angle brackets
+LONGEST_VALUE = 10_000  # of a custom profile field or an additional field, which may be a whole paragraph
+LONGEST_LINE = 4_000  # for people; the longest message of ours lists every setting
+
+MARKS_KEPT = 30  # in a row; https://unicode.org/reports/tr15/#Stream_Safe_Text_Format
+MARKS_SHOWN = 4  # in a row; https://unicode.org/reports/tr39/#Optional_Detection
+
+# What Python calls printable and nobody sees: fillers, blanks and selectors, by Default_Ignorable_Code_Point.
+_UNSEEN = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
+_JOINER = "\u200d"  # holds an emoji together that is made of several
+_ESCAPE = re.compile(r"\\(?:[\\ntr]|x[0-9a-f]{2}|u[0-9a-f]{4}|U00(?:0[0-9a-f]|10)[0-9a-f]{4})")
+_FORMULA = re.compile(r"""[ "']*[=+\-@＝＋－＠]""")
+_FORMULA_INSIDE = re.compile(f";(?={_FORMULA.pattern})")  # where the spreadsheet parts cells at semicolons
+_BECOMES_LINK = re.compile(r"://|@|www\.", re.IGNORECASE)
+_MARKDOWN = re.compile(r"[\\`*\[\]<>|~]|&(?=#?\w+;)|(?<![^\W_])_|_(?![^\W_])")
+_BEGINS_BLOCK = re.compile(r"^(\d+(?=[.)]$)|(?=(?:\+|#{1,6}|=+|-+)$))")  # as the first word of a line
+
+
+# Where text comes in
+
+
+def bounded(text: str, longest: int) -> str:
+    """Return the first *longest* characters of *text*, or a few less so that no letter is parted from its marks.
+
+    It is not for what something is found by: half an address is another person's. See `key`.
+    """
+    if len(text) <= longest:
+        return text
+    end = longest
+    while end > longest - MARKS_KEPT and (_continues(text[end]) or text[end - 1] == _JOINER):
+        end -= 1
+    return text[:end]
+
+
+def _continues(character: str) -> bool:
+    return (
+        unicodedata.category(character)[0] == "M" or character == _JOINER or "\U0001f3fb" <= character <= "\U0001f3ff"
+    )
+
+
+def key(text: str, longest: int = LONGEST_NAME) -> str:
+    """Return *text*, by which something is found, as it is; "" if it has more than *longest* characters."""
+    return text if len(text) <= longest else ""
+
+
+def composed(text: str) -> str:
+    """Return *text* in NFC, in time that grows with its length: of more than MARKS_KEPT marks in a row the rest goes.
+
+    Sorting the marks of one letter takes quadratic time. That many serve no script.
+    """
+    if text.isascii():
+        return text
+    return _thinned(unicodedata.normalize("NFC", _thinned(text)))
+
+
+def _thinned(text: str) -> str:
+    if len(text) <= MARKS_KEPT:
+        return text
+    kept, marks = [], 0
+    for character in text:
+        marks = marks + 1 if unicodedata.combining(character) else 0
+        if marks <= MARKS_KEPT:
+            kept.append(character)
+    return "".join(kept)
+
+
+# Where text goes out
+
+
+def visible(text: str) -> str:
+    """Return all of *text* with nothing in it that is not seen: one line, and `revealed` gets the text back."""
+    if text.isascii() and text.isprintable() and "\\" not in text:
+        return text
+    shown, marks = [], MARKS_SHOWN  # a mark at the start would sit on what stands before the text
+    for character in text:
+        marks = marks + 1 if unicodedata.category(character) in {"Mn", "Me"} else 0
+        plain = character.isprintable() and marks <= MARKS_SHOWN and character != "\\" and not _UNSEEN.match(character)
+        shown.append(character if plain else _escaped(character))
+    return "".join(shown)
+
+
+def revealed(text: str) -> str:
+    """Return the text that `visible` made *text* from."""
+    return _ESCAPE.sub(lambda escape: escape[0].encode().decode("unicode_escape"), text)
+
+
+def shortened(text: str, longest: int) -> str:
+    """Return *text*, or where it has more than *longest* characters its beginning and how many are left out."""
+    start = bounded(text, longest)
+    return text if start == text else f"{start}… ({len(text) - len(start):,} more)"
+
+
+def line(text: str) -> str:
+    """Return *text* as one line for people: on a terminal, in a log, a state or a mail."""
+    return visible(shortened(text, LONGEST_LINE))
+
+
+def lines(text: str) -> str:
+    """Return *text*, of which the line ends are ours, as lines for people: a traceback, say."""
+    return "\n".join(map(line, text.split("\n")))
+
+
+def markdown(text: str) -> str:
+    """Return *text* as text within a line or a table cell of Markdown: no markup, no HTML, no link, no image.
+
+    Escaped is only what has a meaning there, since not every reader of Markdown renders it: Prefect's new pages show
+    the cells of table artifacts as they are. What renderers make a link of, escaped or not, becomes code.
+    """
+    words = [
+        _as_code(word) if _BECOMES_LINK.search(word) else _MARKDOWN.sub(r"\\\g<0>", word) for word in line(text).split()
+    ]
+    return " ".join([_BEGINS_BLOCK.sub(r"\1\\", word) for word in words[:1]] + words[1:])
+
+
+def code(text: str) -> str:
+    """Return *text* as code within a line or a table cell of Markdown, where nothing has a meaning but what ends it."""
+    return _as_code(line(text).strip())
+
+
+def _as_code(shown: str) -> str:
+    return "`" + shown.replace("`", r"\x60").replace("|", r"\x7c") + "`"
+
+
+def without_numbers(text: str) -> str:
+    """Return the words of *text* that hold no digit: what messages about different people and numbers share."""
+    return " ".join(word for word in text.split() if not any(map(str.isdigit, word)))
+
+
+def armoured(text: str) -> str:
+    """Return all of *text* as a CSV cell that no spreadsheet takes for a formula.
+
+    https://owasp.org/www-community/attacks/CSV_Injection: a quote in front of what begins like one, also in the middle
+    where some spreadsheets begin a new cell.
+    """
+    cell = _FORMULA_INSIDE.sub(r"\\x3b", visible(text))
+    return f"'{cell}" if _FORMULA.match(cell) else cell
+
+
+def bared(cell: str) -> str:
+    """Return the text that `armoured` made *cell* from; a quote that is no armour stays."""
+    return revealed(cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell)
+
+
+def as_json(value: Any, *, indent: int | None = None) -> str:
+    """Return *value* as JSON in which nothing is hidden and which UTF-8 can hold; programs read what it was.
+
+    What JSON does not know is written as text.
+    """
+    written = json.dumps(value, ensure_ascii=False, indent=indent, default=str)
+    if written.replace("\n", "").isprintable() and not _UNSEEN.search(written):
+        return written  # the line ends are those of *indent*: in a text they are escaped
+    return "".join(
+        character
+        if character == "\n" or (character.isprintable() and not _UNSEEN.match(character))
+        else _as_json(character)
+        for character in written
+    )
+
+
+def _as_json(hidden: str) -> str:
+    return json.dumps(hidden)[1:-1].replace("\x7f", r"\u007f")
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")

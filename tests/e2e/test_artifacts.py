@@ -1,0 +1,42 @@
+"""Artifacts that hold text of others, as Prefect keeps them."""
+
+import json
+
+import httpx
+from markdown_it import MarkdownIt
+from prefect import flow
+
+from slack_docebo.domain.texts import markdown
+from tasks.artifacts import publish_page, publish_table
+from tests.hostile_texts import TEXTS, seen
+
+RENDERER = MarkdownIt("commonmark").enable(["table", "strikethrough"])
+INERT = {"text", "text_special", "code_inline"}
+
+
+def kinds(page: str) -> set[str]:
+    """Return what *page* has besides text."""
+    return {part.type for token in RENDERER.parse(page) for part in token.children or ()} - INERT
+
+
+@flow
+async def publish_everything() -> None:
+    for number, text in enumerate(TEXTS):
+        await publish_table([{"why": text, "people": 3}], key=f"hostile-table-{number}", description=text)
+        await publish_page(f"# Page\n\n{markdown(text)}", key=f"hostile-page-{number}", description=text)
+
+
+async def test_tables_pages_and_descriptions_show_text(prefect_api):
+    await publish_everything()
+
+    async with httpx.AsyncClient(base_url=prefect_api) as http:
+        wanted = {"artifacts": {"key": {"like_": "hostile-"}}, "limit": 200}
+        kept = (await http.post("/artifacts/filter", json=wanted)).json()
+    assert len(kept) == 2 * len(TEXTS)
+    for artifact in kept:
+        shown = artifact["data"]
+        if artifact["type"] == "table":
+            shown = json.loads(shown)[0]["why"]
+        for page in (shown, artifact["description"] or ""):
+            assert seen(page.replace("\n", ""))
+            assert not kinds(page)

@@ -1,0 +1,228 @@
+"""Whatever works on text of others takes time in proportion to its length: four times the text, not sixteen times."""
+
+import csv
+import io
+import json
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from slack_docebo.clients.docebo_wire import account_reader, scrubbed
+from slack_docebo.clients.slack import source_user
+from slack_docebo.domain.attributes import DEFAULT_RULES, parse_rules, wanted
+from slack_docebo.domain.guards import parse_limit
+from slack_docebo.domain.matching import Accounts, MatchBy, match
+from slack_docebo.domain.names import clean, folded, split_name
+from slack_docebo.domain.people import Account, SourceUser
+from slack_docebo.domain.planning import shielded
+from slack_docebo.domain.scope import Scope
+from slack_docebo.domain.texts import (
+    armoured,
+    as_json,
+    bared,
+    bounded,
+    composed,
+    line,
+    markdown,
+    visible,
+    without_numbers,
+)
+from slack_docebo.engine.mapping_file import MappingFile
+from slack_docebo.errors import ConfigurationError
+from slack_docebo.integration_settings import IntegrationSettings, read_rows, rows_from_csv, table
+from slack_docebo.webhook.intake import Audience, decide, read_payload
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+GROWTH = 9.0  # of the time for four times the size; 4 is linear, 16 is quadratic
+NOTHING = 0.002  # seconds of processor time; less says nothing about growth
+ON = {"NOTIFICATION_MAIL_ID": "", "PROVISION_SLACK_USER_DATA": "true", "MAP_SLACK_USER_DATA": "true"}
+
+NASTY: dict[str, Callable[[int], str]] = {
+    "nested brackets": lambda n: "<" * n + ">" * n,
+    "open brackets": lambda n: "<" * n,
+    "closed brackets": lambda n: "<>" * n,
+    "accents of one class": lambda n: "a" + "\u0301" * n,
+    "accents of two classes": lambda n: "a" + "\u0301\u0316" * n,
+    "marks that come apart": lambda n: "a" + "\u0344\u0316" * n,
+    "letters of Hangul": lambda n: "\u1100\u1161\u11a8" * n,
+    "what is not seen": lambda n: "\u202e\x00" * n,
+    "halves of emoji": lambda n: "\ud83d" * n,
+    "blanks": lambda n: " " * n + "a",
+    "words": lambda n: "van 1 " * n,
+    "quotes": lambda n: "'\"" * n,
+    "semicolons": lambda n: "; " * n,
+    "ampersands": lambda n: "&" + "a" * n,
+    "underscores": lambda n: "_" * n,
+    "backslashes": lambda n: "\\" * n,
+    "links": lambda n: "://@" * n,
+    "letters": lambda n: "a" * n,
+    "addresses": lambda n: "a@" * n,
+    "commas": lambda n: "," * n,
+}
+WORKS: dict[str, Callable[[str], object]] = {
+    "clean": clean,
+    "split_name": split_name,
+    "folded": folded,
+    "composed": composed,
+    "bounded": lambda text: bounded(text, len(text) - 1),
+    "visible": visible,
+    "line": line,
+    "markdown": markdown,
+    "without_numbers": without_numbers,
+    "armoured and bared": lambda text: bared(armoured(text)),
+    "as_json": as_json,
+    "scrubbed": lambda text: scrubbed({"message": text}, ["Ada", "Lovelace"]),
+    "limit": lambda text: refused(parse_limit, text),
+    "rules": lambda text: refused(parse_rules, text),
+}
+
+
+def spent(work: Callable[[Any], object], given: Any) -> float:
+    begun = time.process_time()
+    work(given)
+    return time.process_time() - begun
+
+
+def assert_linear(work: Callable[[Any], object], make: Callable[[int], Any], size: int) -> None:
+    """Compare the quickest of a few runs; what is red once is measured anew with more of it."""
+    small, large = make(size), make(4 * size)
+    for runs in (2, 5, 10):
+        short = min(spent(work, small) for _ in range(runs))
+        long = min(spent(work, large) for _ in range(runs))
+        if long < max(GROWTH * short, NOTHING):
+            return
+    pytest.fail(f"{short:.4f} s became {long:.4f} s, {long / short:.1f} times as much, with four times the size")
+
+
+def refused(read: Callable[[Any], object], given: Any) -> None:
+    """Read what may well be refused."""
+    with suppress(ValueError, ConfigurationError):
+        read(given)
+
+
+@pytest.mark.parametrize("work", WORKS.values(), ids=WORKS.keys())
+def test_a_text_costs_no_more_than_its_length(work):
+    for make in NASTY.values():
+        assert_linear(work, make, 1_000)
+
+
+@pytest.mark.parametrize("nasty", NASTY.values(), ids=NASTY.keys())
+def test_a_member_costs_no_more_than_the_bounds_allow(nasty):
+    text = nasty(100_000)
+    member = {"id": "U1", "name": text, "tz": text, "locale": text, "team_id": "T1", "updated": 1}
+    names = ("first_name", "last_name", "real_name", "display_name", "email", "title")
+    member["profile"] = {**dict.fromkeys(names, text), "fields": {"Xf1": {"value": text}}}
+
+    user = source_user(member)
+
+    assert sum(len(getattr(user, name)) for name in ("handle", *names, "time_zone", "locale")) <= 9 * 255
+    assert len(user.custom["Xf1"]) <= 10_000
+
+
+def event(fields: int = 0, authorizations: int = 0, name: str = "") -> bytes:
+    user = {"id": "U1", "name": name, "profile": {"fields": {f"Xf{i}": {"value": "é"} for i in range(fields)}}}
+    payload = {"type": "event_callback", "event_id": "Ev1", "team_id": "T1", "api_app_id": "A1"}
+    payload |= {"event": {"type": "user_change", "user": user}, "authorizations": [{"team_id": "T1"}] * authorizations}
+    return json.dumps(payload).encode()
+
+
+def taken_in(body: bytes) -> None:
+    decide(read_payload(body), Audience(), now=NOW)
+
+
+def shared_address(accounts: int) -> list[Account]:
+    return [Account(i, f"user{i}", "shared@example.com") for i in range(accounts)]
+
+
+def matched(accounts: Accounts) -> None:
+    for number in range(5):
+        match(SourceUser(f"U{number}", "T1", email="shared@example.com"), accounts, None, MatchBy.BOTH)
+
+
+def in_scope(scope: Scope, people: int = 20) -> None:
+    for number in range(people):
+        scope.reason_against(SourceUser(f"U{number}", "T1", email=f"{'a' * 200}{number}@example.com"))
+
+
+def patterns(count: int) -> list[str]:
+    return [f"person{number}@example.com" for number in range(count)]
+
+
+def table_of(count: int) -> list[dict[str, str]]:
+    return table(ON) + [{"integration": "SLACK", "key": "LEAVERS", "value": "keep"}] * count
+
+
+CASES: dict[str, tuple[Callable[[Any], object], Callable[[int], Any], int]] = {
+    "an event with many custom fields": (taken_in, lambda n: event(fields=n), 500),
+    "an event with many authorizations": (taken_in, lambda n: event(authorizations=n), 500),
+    "an event with a long name": (taken_in, lambda n: event(name="<" * n + ">" * n), 2_000),
+    "an event with many accents": (taken_in, lambda n: event(name="a" + "\u0301\u0316" * n), 2_000),
+    "accounts with one address": (Accounts, shared_address, 2_000),
+    "people matched with accounts of one address": (matched, lambda n: Accounts(shared_address(n)), 500),
+    "an account with a long name": (
+        account_reader(frozenset({1})),
+        lambda n: {"user_id": 1, "username": "<" * n, "first_name": "a" + "\u0301\u0316" * n, "field_1": "é" * n},
+        20_000,
+    ),
+    "an address held against a pattern of many stars": (in_scope, lambda n: Scope(exclude=["*a" * n + "b"]), 50),
+    "a pattern that begins again and again": (
+        lambda n: Scope(exclude=["*a*a*a*a*b"]).reason_against(SourceUser("U1", "T1", email="a" * n)),
+        lambda n: n,
+        2_000,
+    ),
+    "people held against many patterns": (in_scope, lambda n: Scope(exclude=patterns(n), include=["*"]), 200),
+    "an account held against many protected ones": (
+        lambda protected: [shielded(Account(1, "ada", "ada@example.com"), protected) for _ in range(20)],
+        lambda n: tuple(patterns(n)),
+        200,
+    ),
+    "many rules": (parse_rules, lambda n: ", ".join(f"field_{i + 1} = title" for i in range(n)), 500),
+    "a rule of many words": (lambda text: refused(parse_rules, text), lambda n: "first_name " + "clear " * n, 2_000),
+    "a limit of many digits": (lambda text: refused(parse_limit, text), lambda n: "9" * n, 20_000),
+    "many rows of one key": (lambda rows: refused(read_rows, rows), table_of, 1_000),
+    "a table with many rows": (rows_from_csv, lambda n: "Integration,Key,Value\n" + "SLACK,LEAVERS,keep\n" * n, 500),
+    "a message that names many": (
+        lambda names: scrubbed({"message": "word " * 1_000}, names),
+        lambda n: [f"name{i}" for i in range(n)],
+        50,
+    ),
+    "a message that names somebody at length": (
+        lambda name: scrubbed({"message": name[1:]}, [name]),
+        lambda n: "a" * n,
+        500,
+    ),
+    "a message in many parts": (lambda parts: scrubbed({"message": parts}, []), lambda n: ["a"] * n, 2_000),
+    "what a person is to have": (
+        lambda user: wanted(user, DEFAULT_RULES, creating=True),
+        lambda n: SourceUser("U1", "T1", first_name="<" * n + ">" * n, real_name="é" * n),
+        2_000,
+    ),
+}
+
+
+@pytest.mark.parametrize(("work", "make", "size"), CASES.values(), ids=CASES.keys())
+def test_work_grows_with_what_there_is(work, make, size):
+    assert_linear(work, make, size)
+
+
+def test_reading_a_mapping_file_grows_with_its_length(tmp_path):
+    def made(rows: int):
+        file = tmp_path / f"{rows}.csv"
+        out = io.StringIO()
+        csv.writer(out).writerows(
+            [("slack_id", "slack_name", "slack_team", "user_id"), *[("?", "'=" * 50, "", "9" * 30)] * rows]
+        )
+        file.write_text(out.getvalue())
+        return file
+
+    assert_linear(lambda file: list(MappingFile(file, team="T1").mappings(now=NOW)), made, 500)
+
+
+def test_every_setting_has_a_length():
+    for name in IntegrationSettings.model_fields:
+        with pytest.raises(ConfigurationError, match=f"{name.upper()}: longer than 4,000 characters"):
+            read_rows(table({**ON, name.upper(): "a" * 4_001}))

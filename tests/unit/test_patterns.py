@@ -1,0 +1,22 @@
+from fnmatch import fnmatchcase
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from slack_docebo.domain.patterns import named
+
+PIECES = st.text("aB*?[]!-.@")
+
+
+@given(st.lists(PIECES), st.lists(st.text("ab.@")))
+def test_a_name_fits_as_in_a_shell_without_regard_to_case(patterns, keys):
+    expected = any(fnmatchcase(key, pattern.lower()) for pattern in patterns for key in keys)
+
+    assert named(patterns, keys) == expected
+
+
+@pytest.mark.parametrize("pattern", ["*@example.com", "ADA@*", " ada@example.com ", "a?a@example.[cd]om"])
+def test_people_are_named_by_pattern(pattern):
+    assert named([pattern], ["ada@example.com", "u1"])
+    assert not named([pattern], ["bob@example.org", "u2"])

@@ -1,0 +1,255 @@
+import csv
+import io
+import json
+import logging
+import re
+import unicodedata
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+from rich.console import Console
+
+from deployments.logs import TEXT, TextFormatter
+from slack_docebo.cli import output
+from slack_docebo.domain.texts import (
+    LONGEST_LINE,
+    MARKS_KEPT,
+    armoured,
+    as_json,
+    bared,
+    bounded,
+    code,
+    composed,
+    key,
+    line,
+    markdown,
+    revealed,
+    shortened,
+    visible,
+)
+from slack_docebo.engine.incidents import Incident, Trouble
+from tests.hostile_texts import TEXTS, seen
+
+FORMULA = re.compile(r"""[ "]*[=+\-@＝＋－＠]""")
+PIECES = [*TEXTS, *"<>[]()!*_`~|\\&#+-=.;'\"@ ", "www.", "://", "javascript:", "\u0301", "\u200d", "\ufe0f", "\t", "1."]
+ANYTHING = st.text(st.characters(exclude_categories=())) | st.lists(
+    st.sampled_from(PIECES) | st.text(st.characters(exclude_categories=()), max_size=3)
+).map("".join)
+
+
+FEW = settings(max_examples=40, deadline=None, derandomize=True)
+
+
+def any_text(test):
+    """Try *test* on text of every kind, lone surrogates and each of our hostile texts among it."""
+    for text in TEXTS:
+        test = example(text)(test)
+    return FEW(given(ANYTHING)(test))
+
+
+# Each outlet
+
+
+@any_text
+def test_a_line_shows_every_character_and_stands_alone(text):
+    assert seen(line(text))
+
+
+@any_text
+def test_what_is_shown_in_whole_can_be_read_back(text):
+    assert revealed(visible(text)) == text
+
+
+def test_handles_that_differ_in_what_is_not_seen_look_different():
+    handles = ["ada", "a\u200dda", "ada\u202e", "ada\x7f", r"ada\u202e", "ada\u3164", "ada\ufe0f"]
+
+    assert len(set(map(line, handles))) == len(handles)
+
+
+def test_ordinary_names_are_shown_as_they_are():
+    for name in ("Ada Lovelace", "José Núñez", "प्रिया शर्मा", "李小龍", "Łukasz O’Neil", "Zoë 🚀", "नि", "שָׁלוֹם"):
+        assert line(name) == markdown(name) == bared(name) == name
+
+
+def test_a_mark_does_not_sit_on_what_stands_before_the_text():
+    assert line("\u0301a") == r"\u0301a"
+    assert line("a" + "\u0301" * 6) == "a" + "\u0301" * 4 + r"\u0301\u0301"
+
+
+def test_what_is_long_is_shortened_for_people_and_whole_for_programs():
+    text = "Ada" * 5_000
+
+    assert line(text) == f"{text[:LONGEST_LINE]}… (11,000 more)"
+    assert bared(armoured(text)) == json.loads(as_json(text)) == text
+
+
+@any_text
+def test_json_shows_everything_and_programs_read_it_unchanged(text):
+    written = as_json({text: [text]}, indent=2)
+
+    assert seen(written.replace("\n", ""))
+    assert json.loads(written.encode("utf-8")) == {text: [text]}
+
+
+@any_text
+def test_a_cell_begins_no_formula_whatever_the_spreadsheet_parts_cells_at(text):
+    written = io.StringIO()
+    csv.writer(written).writerow(["U1", armoured(text), "end"])
+
+    assert seen(written.getvalue().removesuffix("\r\n"))
+    for delimiter in ",;\t":
+        (row,) = csv.reader([written.getvalue()], delimiter=delimiter)
+        assert not any(map(FORMULA.match, row))
+
+
+@any_text
+def test_a_cell_is_read_back_unchanged(text):
+    written = io.StringIO()
+    csv.writer(written).writerow([armoured(text)])
+
+    (row,) = csv.reader(io.StringIO(written.getvalue(), newline=""))
+    assert [bared(cell) for cell in row] == [text] or row == []
+
+
+RENDERER = MarkdownIt("commonmark").enable(["table", "strikethrough"])
+
+
+def rendered(page: str) -> str:
+    """Return what a reader of *page* sees; fail if it has anything but text and code in a paragraph or a table."""
+    shown = []
+    for token in RENDERER.parse(page):
+        assert token.type.startswith(("paragraph", "inline", "table", "thead", "tbody", "tr", "th", "td")), token.type
+        for part in token.children or []:
+            assert part.type in {"text", "text_special", "code_inline"}, part.type
+            shown.append(part.content)
+    return "".join(shown)
+
+
+def told(text: str) -> str:
+    """Return *text* as a page should show it: blanks in a row are one, and code spells out what would end it."""
+    return " ".join(line(text).split())
+
+
+def without_code_marks(text: str) -> str:
+    return text.replace("`", r"\x60").replace("|", r"\x7c")
+
+
+@any_text
+def test_markdown_is_text_in_a_line_of_its_own(text):
+    assert without_code_marks(rendered(markdown(text))) == without_code_marks(told(text))
+
+
+@any_text
+def test_markdown_is_text_in_a_table(text):
+    page = f"| a | b |\n|---|---|\n| {markdown(text)} | end |"
+
+    assert without_code_marks(rendered(page)) == f"ab{without_code_marks(told(text))}end"
+
+
+@any_text
+def test_code_is_code_in_a_table(text):
+    shown = rendered(f"| a | b |\n|---|---|\n| {code('x ' + text)} | end |")
+
+    assert seen(shown)
+    assert shown.startswith("abx")
+    assert shown.endswith("end")
+
+
+@pytest.mark.parametrize("text", ["see http://e.example", "www.e.example", "mail a@e.example", "HTTPS://e.example"])
+def test_nothing_becomes_a_link_by_itself(text):
+    assert re.search(r"`[^`]*e\.example`", markdown(text))
+
+
+@any_text
+def test_a_table_on_the_terminal_shows_text(text):
+    shown = printed(lambda: output.show_rows([{text or "name": text}], json=False, empty=""))
+
+    assert line(text).strip() in shown
+    assert seen(shown.replace("\n", ""))
+
+
+@any_text
+def test_a_line_on_the_terminal_shows_text(text):
+    assert printed(lambda: output.say(text)) == line(text) + "\n"
+
+
+@any_text
+def test_a_mail_has_the_lines_that_we_wrote(text):
+    incident = Incident(Trouble.FAILED, "bulk-import", text, text, "http://127.0.0.1/run")
+
+    paragraphs = incident.body.split("\n\n")
+    assert len(paragraphs) == 2 + 2 * bool(text)
+    assert all(map(seen, paragraphs))
+    assert not text or paragraphs[0] == f"What happened: {line(text)}"
+
+
+@any_text
+def test_a_log_has_a_line_for_each_message(text):
+    record = logging.LogRecord("webhook", logging.INFO, "", 0, "%s", (text,), None)
+
+    written = TextFormatter(TEXT).format(record)
+    assert written.endswith(f"webhook: {line(text)}")
+    assert seen(written)
+
+
+def test_a_traceback_shows_what_its_error_holds():
+    error = ValueError("\x1b[31m\u202e")
+    record = logging.LogRecord("webhook", logging.ERROR, "", 0, "failed", (), (type(error), error, None))
+
+    written = TextFormatter(TEXT).format(record).split("\n")
+    assert written[-1] == r"ValueError: \x1b[31m\u202e"
+    assert all(map(seen, written))
+
+
+def printed(show) -> str:
+    """Return what *show* prints on a terminal that is wide enough."""
+    out = io.StringIO()
+    console = Console(file=out, width=100_000, force_terminal=True, color_system=None, soft_wrap=True)
+    original, output.Console = output.Console, lambda **_: console
+    try:
+        show()
+    finally:
+        output.Console = original
+    return out.getvalue()
+
+
+# Where text comes in
+
+
+@FEW
+@given(ANYTHING, st.integers(min_value=40, max_value=80))
+def test_a_bounded_text_is_a_beginning_and_bounding_it_again_changes_nothing(text, longest):
+    start = bounded(text, longest)
+
+    assert len(start) <= longest
+    assert text.startswith(start)
+    assert bounded(start, longest) == start
+
+
+def test_a_cut_parts_no_letter_from_its_marks():
+    assert bounded("a" * 49 + "e\u0301" + "b", 50) == "a" * 49
+    assert bounded("a" * 48 + "👩\u200d💻", 50) == "a" * 48
+    assert bounded("a" * 49 + "👍🏽", 50) == "a" * 49
+
+
+def test_what_something_is_found_by_is_whole_or_nothing():
+    assert key("ada@example.com", 15) == "ada@example.com"
+    assert key("ada@example.com.evil", 15) == ""
+
+
+@FEW
+@given(st.text(st.sampled_from("ae\u0301\u0316\u0323\u0344\u09be\u1100\u1161\u11a8"), max_size=200))
+def test_composing_keeps_ordinary_marks_and_is_done_once(text):
+    once = composed(text)
+
+    assert composed(once) == once
+    assert unicodedata.is_normalized("NFC", once)
+    if not re.search(f"[\u0301\u0316\u0323\u0344]{{{MARKS_KEPT // 2}}}", text):
+        assert once == unicodedata.normalize("NFC", text)
+
+
+def test_what_is_shortened_says_by_how_much():
+    assert shortened("Ada", 3) == "Ada"
+    assert shortened("Ada Lovelace", 3) == "Ada… (9 more)"
