@@ -164,12 +164,12 @@ def automations(silence_seconds: int = SILENCE_SECONDS) -> list[AutomationCore]:
 async def bootstrap(rows: list[dict[str, str]] | None = None) -> dict[str, bool]:
     """Make everything that is missing; return what there is now, and whether it was written."""
     async with get_client() as client:
-        return {
-            f"Work pool {WORK_POOL}": await ensure_work_pool(client),
-            f"Work pool {FORMER_POOL}, no longer in use": await leave_former_pool(client),
-            f"Variable {VARIABLE}": await ensure_settings(rows),
-            "Automations": await ensure_automations(client),
-        }
+        made = {f"Work pool {WORK_POOL}": await ensure_work_pool(client)}
+        if await leave_former_pool(client):
+            made[f"All that was in work pool {FORMER_POOL}"] = True
+        made[f"Variable {VARIABLE}"] = await ensure_settings(rows)
+        made["Automations"] = await ensure_automations(client)
+        return made
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

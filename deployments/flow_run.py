@@ -18,6 +18,7 @@ from uuid import UUID
 from prefect._internal.control_listener import configure_from_env
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.objects import FlowRun, State
+from prefect.context import AsyncClientContext
 from prefect.engine import handle_engine_signals
 from prefect.exceptions import ObjectNotFound
 from prefect.flow_engine import run_flow
@@ -57,14 +58,15 @@ def tell(flow_run_id: UUID, state: str) -> None:
 
 
 async def _execute(flow_run_id: UUID) -> None:
-    async with get_client() as client:
-        flow_run, name, flow = await _found(client, flow_run_id)
+    async with AsyncClientContext.get_or_create() as context:  # the engine takes the same client
+        flow_run, name, flow = await _found(context.client, flow_run_id)
+        log = flow_run_logger(flow_run)
         if flow is None:
             message = f"{name!r} is none of the flows that are installed here: nothing was run"
-            flow_run_logger(flow_run).error(message)
-            await client.set_flow_run_state(flow_run_id, Crashed(message=message))
+            log.error(message)
+            await context.client.set_flow_run_state(flow_run_id, Crashed(message=message))
             return
-    await run_flow(flow, flow_run=flow_run, return_type="state", error_logger=flow_run_logger(flow_run))
+        await run_flow(flow, flow_run=flow_run, return_type="state", error_logger=log)
 
 
 async def _tell(flow_run_id: UUID, state: State[Any]) -> None:

@@ -8,13 +8,10 @@ from deployments.local import worker
 from tests.e2e.prefect_http import PATIENCE, deployment, finished, set_rows, start, submit_form
 
 
-def test_deploying_stores_the_folder_deployed_from_and_nothing_secret(deployed, clone):
+def test_deploying_stores_nothing_to_be_executed_and_nothing_secret(deployed):
     stored = deployment(deployed, "bulk-import/manual")
 
-    assert stored["pull_steps"] == [
-        {"prefect.deployments.steps.set_working_directory": {"directory": str(clone.resolve())}}
-    ]
-    assert "env" not in stored["job_variables"]
+    assert (stored["pull_steps"], stored["job_variables"]) == ([], {})
 
 
 def test_the_reconciliation_runs_at_night_for_real_and_once(deployed):
@@ -65,7 +62,7 @@ def test_a_dry_run_started_in_the_form_is_done_by_a_worker_started_elsewhere(dep
 
 
 def test_a_secret_can_be_kept_in_a_secret_block(deployed, clone, run_module, environment, tmp_path):
-    """The worker resolves it when a run starts; neither the deployment nor the work pool holds its value."""
+    """The run loads it when it starts; neither the deployment nor the work pool holds its value."""
     set_rows(deployed)
     secret = environment["DOCEBO_CLIENT_SECRET"]
     block_type = deployed.get("block_types/slug/secret").raise_for_status().json()["id"]
@@ -83,7 +80,7 @@ def test_a_secret_can_be_kept_in_a_secret_block(deployed, clone, run_module, env
         with worker(tmp_path, env=without):
             run_id = start(deployed, "bulk-import/manual", dry_run=True)
             ended = finished(deployed, run_id)
-        stored = deployed.get("work_pools/slack-docebo").text + deployed.post("deployments/filter", json={}).text
+        stored = deployed.get("work_pools/slack-docebo-flows").text + deployed.post("deployments/filter", json={}).text
     finally:
         deployed.delete(f"block_documents/{made['id']}").raise_for_status()
         run_module("deployments.bootstrap", cwd=clone)
