@@ -28,6 +28,7 @@ from prefect.runner._hook_runner import HookRunner
 from prefect.states import Crashed
 from pydantic_settings import DotEnvSettingsSource, EnvSettingsSource
 
+from deployments.sealed_results import seal_results
 from slack_docebo.settings import Settings
 
 BLOCKS = ("SLACK_BOT_TOKEN", "DOCEBO_CLIENT_SECRET", "DOCEBO_PASSWORD", "SMTP_PASSWORD", "NOTIFICATION_URLS")
@@ -112,7 +113,8 @@ async def _take_secrets(client: PrefectClient, variables: Iterable[str]) -> None
 
 
 def _begin(flow_run_id: UUID) -> None:
-    """Prepare this process: signals are the worker's to send, and without the worker it ends."""
+    """Prepare this process: no stored result is read, signals are the worker's to send, without the worker it ends."""
+    seal_results()
     os.environ["PREFECT__FLOW_RUN_ID"] = str(flow_run_id)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # in order, so that logs are sent

@@ -24,7 +24,8 @@ from prefect.runner._flow_run_executor import FlowRunExecutionResult, FlowRunExe
 from prefect.runner._process_manager import ProcessHandle
 from prefect.workers.base import BaseJobConfiguration, BaseVariables, BaseWorker, BaseWorkerResult
 
-TYPE = "slack-docebo"
+from deployments.sealed_results import seal_results
+
 GRACE_SECONDS = 30  # from SIGTERM to SIGKILL, as Prefect gives a run that is cancelled
 
 forks = multiprocessing.get_context("forkserver")
@@ -42,7 +43,7 @@ class NoConfiguration(BaseJobConfiguration):
 class FlowRunWorker(BaseWorker[NoConfiguration, BaseVariables, BaseWorkerResult]):
     """Runs our flows, each run in a child; when it is stopped, it ends them first, and their runs say so."""
 
-    type: ClassVar[str] = TYPE
+    type: ClassVar[str] = "slack-docebo"
     job_configuration = NoConfiguration
     _display_name = "slack-docebo"
     _description = "Runs the flows of slack-docebo and nothing else: it takes a run's parameters, and no code."
@@ -56,6 +57,7 @@ class FlowRunWorker(BaseWorker[NoConfiguration, BaseVariables, BaseWorkerResult]
         }
 
     async def setup(self) -> None:
+        seal_results()
         forkserver.ensure_running()  # so that it has imported everything before the first run comes
         self._execution = await self._exit_stack.enter_async_context(FlowRunExecutorContext())
         await super().setup()
