@@ -1,6 +1,8 @@
 """prefect.yaml and bootstrap as their users meet them: a fresh clone, a real server, a real worker."""
 
 import time
+from collections import Counter
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -47,6 +49,44 @@ def test_a_wrong_value_is_refused_before_a_run_begins(deployed, wrong):
 
 def test_bootstrap_a_second_time_changes_nothing(deployed, clone, run_module):
     assert run_module("deployments.bootstrap", cwd=clone).count("there already") == 3
+
+
+def test_bootstrap_moves_what_waits_in_the_pool_of_the_first_versions(deployed, clone, run_module):
+    deployed.post("work_pools/", json={"name": "slack-docebo", "type": "process"}).raise_for_status()
+    flow_id = deployed.post("flows/", json={"name": "of before"}).raise_for_status().json()["id"]
+    old = {
+        "name": "of before",
+        "flow_id": flow_id,
+        "work_pool_name": "slack-docebo",
+        "job_variables": {"command": "python -m prefect.engine"},
+    }
+    made = deployed.post("deployments/", json=old).raise_for_status().json()["id"]
+    tomorrow = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+    for when in (None, tomorrow):
+        state_ = {"type": "SCHEDULED", "state_details": {"scheduled_time": when}}
+        body = {"parameters": {"when": when}, "state": state_}
+        deployed.post(f"deployments/{made}/create_flow_run", json=body).raise_for_status()
+
+    told = run_module("deployments.bootstrap", cwd=clone)
+    again = run_module("deployments.bootstrap", cwd=clone)
+
+    try:
+        assert "All that was in work pool slack-docebo: written" in told
+        assert "in work pool slack-docebo:" not in again
+        moved = deployed.get(f"deployments/{made}").raise_for_status().json()
+        assert (moved["work_pool_name"], moved["job_variables"]) == ("slack-docebo-flows", {})
+        assert deployed.get("work_pools/slack-docebo").raise_for_status().json()["is_paused"]
+        query = {"flow_runs": {"deployment_id": {"any_": [made]}}}
+        runs = deployed.post("flow_runs/filter", json=query).raise_for_status().json()
+        assert Counter((run["work_pool_name"], run["parameters"]["when"]) for run in runs) == Counter(
+            (pool, when) for pool in ("slack-docebo", "slack-docebo-flows") for when in (None, tomorrow)
+        )
+        assert {run["state_type"] for run in runs if run["work_pool_name"] == "slack-docebo"} == {"CANCELLED"}
+        (later,) = (run for run in runs if run["state_type"] == "SCHEDULED" and run["parameters"]["when"])
+        assert later["expected_start_time"][:19] == tomorrow[:19]
+    finally:
+        deployed.delete(f"deployments/{made}").raise_for_status()
+        deployed.delete("work_pools/slack-docebo").raise_for_status()
 
 
 def test_a_dry_run_started_in_the_form_is_done_by_a_worker_started_elsewhere(deployed, at_work, company):
