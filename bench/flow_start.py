@@ -79,8 +79,7 @@ def main() -> None:
 
 def _first_line(http: httpx.Client, deployment_id: str) -> float:
     """Return the seconds from asking for a run, as the webhook does, to the line with which its flow begins."""
-    asked = time.time()
-    run_id = _ask(http, deployment_id, linger_seconds=0)
+    asked, run_id = _ask(http, deployment_id, linger_seconds=0)
     _until(lambda: _run(http, run_id)["state_type"] in {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"})
     if _run(http, run_id)["state_type"] != "COMPLETED":
         raise RuntimeError(f"the run ended as {_run(http, run_id)['state']}")
@@ -96,7 +95,7 @@ def _first_line(http: httpx.Client, deployment_id: str) -> float:
 
 def _own_memory_mb(http: httpx.Client, deployment_id: str) -> float:
     """Return what a run at work has in memory that it shares with no other process."""
-    run_id = _ask(http, deployment_id, linger_seconds=10)
+    _, run_id = _ask(http, deployment_id, linger_seconds=10)
     _until(lambda: _run(http, run_id)["state_type"] == "RUNNING" and bool(_run(http, run_id)["infrastructure_pid"]))
     time.sleep(4)
     pid = _run(http, run_id)["infrastructure_pid"].rpartition(":")[2]
@@ -104,10 +103,14 @@ def _own_memory_mb(http: httpx.Client, deployment_id: str) -> float:
     return sum(int(line.split()[1]) for line in lines if line.startswith("Private_")) / 1024
 
 
-def _ask(http: httpx.Client, deployment_id: str, **parameters: object) -> str:
-    path = f"deployments/{deployment_id}/create_flow_run"
-    run_id: str = http.post(path, json={"parameters": parameters}).raise_for_status().json()["id"]
-    return run_id
+def _ask(http: httpx.Client, deployment_id: str, **parameters: object) -> tuple[float, str]:
+    """Return when a run was asked for, and its id; ask again while Prefect's server on SQLite is busy."""
+    while True:
+        asked = time.time()
+        answer = http.post(f"deployments/{deployment_id}/create_flow_run", json={"parameters": parameters})
+        if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+            return asked, answer.raise_for_status().json()["id"]
+        time.sleep(1)
 
 
 def _run(http: httpx.Client, run_id: str) -> Mapping[str, Any]:
