@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from deployments.local import worker
 from tests.e2e.prefect_http import PATIENCE, deployment, finished, set_rows, start, submit_form
 
 
@@ -99,34 +98,6 @@ def test_a_dry_run_started_in_the_form_is_done_by_a_worker_started_elsewhere(dep
     assert ended["name"] == "manual: everybody, dry run"
     assert "to create" in ended["state"]["message"]
     assert company.docebo_gate.counters.rows["created"] == 0
-
-
-def test_a_secret_can_be_kept_in_a_secret_block(deployed, clone, run_module, environment, tmp_path):
-    """The run loads it when it starts; neither the deployment nor the work pool holds its value."""
-    set_rows(deployed)
-    secret = environment["DOCEBO_CLIENT_SECRET"]
-    block_type = deployed.get("block_types/slug/secret").raise_for_status().json()["id"]
-    schemas = deployed.post("block_schemas/filter", json={"block_schemas": {"block_type_id": {"any_": [block_type]}}})
-    block = {
-        "name": "docebo-client-secret",
-        "data": {"value": secret},
-        "block_type_id": block_type,
-        "block_schema_id": schemas.raise_for_status().json()[0]["id"],
-    }
-    made = deployed.post("block_documents/", json=block).raise_for_status().json()
-    try:
-        run_module("deployments.bootstrap", cwd=clone)
-        without = {**environment, "DOCEBO_CLIENT_SECRET": ""}
-        with worker(tmp_path, env=without):
-            run_id = start(deployed, "bulk-import/manual", dry_run=True)
-            ended = finished(deployed, run_id)
-        stored = deployed.get("work_pools/slack-docebo-flows").text + deployed.post("deployments/filter", json={}).text
-    finally:
-        deployed.delete(f"block_documents/{made['id']}").raise_for_status()
-        run_module("deployments.bootstrap", cwd=clone)
-
-    assert ended["state_type"] == "COMPLETED", ended["state"]
-    assert secret not in stored
 
 
 @pytest.mark.parametrize("name", ["bulk-import/reconcile", "sweep/sweep"])

@@ -171,13 +171,16 @@ def own_pool(deployed, deploy):
     deployed.delete(f"work_pools/{name}").raise_for_status()
 
 
+def worker_of(pool, environment, folder):
+    command = [pool if word == "slack-docebo-flows" else word for word in WORKER]
+    return process(command, log=folder / "worker.log", env={**OUR_WORKER, **OFTEN, **environment}, cwd=folder)
+
+
 @contextmanager
 def a_run_at_work(deployed, environment, folder, own_pool):
     """Yield the worker, the run, and the process of the run."""
     pool, deployment = own_pool
-    command = [pool if word == "slack-docebo-flows" else word for word in WORKER]
-    env = {**OUR_WORKER, **OFTEN, **environment}
-    with process(command, log=folder / "worker.log", env=env, cwd=folder) as at_work:
+    with worker_of(pool, environment, folder) as at_work:
         run_id = start(deployed, deployment)
         state(deployed, run_id, "RUNNING")
         yield at_work, run_id, process_of(deployed, run_id)
@@ -219,6 +222,7 @@ def test_the_process_that_forks_can_die(deployed, environment, own_pool, company
     with a_run_at_work(deployed, environment, tmp_path, own_pool) as (at_work, run_id, pid):
         parent = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
         assert parent in descendants(at_work.pid)
+        assert len(list(Path(f"/proc/{parent}/task").iterdir())) == 1  # a fork with threads could hang
         os.kill(parent, signal.SIGKILL)
 
         assert finished(deployed, run_id)["state_type"] == "CRASHED"
@@ -227,3 +231,28 @@ def test_the_process_that_forks_can_die(deployed, environment, own_pool, company
         ended = finished(deployed, start(deployed, own_pool[1]))
 
     assert ended["state_type"] == "COMPLETED", ended["state"]
+
+
+def test_a_secret_can_be_kept_in_a_secret_block(deployed, environment, own_pool, company, tmp_path):
+    """The run loads it when it starts, where the environment has none; deployment and work pool do not hold its value."""
+    set_rows(deployed)
+    pool, deployment_ = own_pool
+    secret = environment["DOCEBO_CLIENT_SECRET"]
+    block_type = deployed.get("block_types/slug/secret").raise_for_status().json()["id"]
+    schemas = deployed.post("block_schemas/filter", json={"block_schemas": {"block_type_id": {"any_": [block_type]}}})
+    schema = schemas.raise_for_status().json()[0]["id"]
+    values = {"docebo-client-secret": secret, "slack-bot-token": "of somebody else", "docebo-url": "http://127.0.0.1:9"}
+    made = []
+    for name, value in values.items():
+        block = {"name": name, "data": {"value": value}, "block_type_id": block_type, "block_schema_id": schema}
+        made.append(deployed.post("block_documents/", json=block).raise_for_status().json()["id"])
+    try:
+        with worker_of(pool, {**environment, "DOCEBO_CLIENT_SECRET": ""}, tmp_path):
+            ended = finished(deployed, start(deployed, deployment_))
+        stored = deployed.get(f"work_pools/{pool}").text + deployed.post("deployments/filter", json={}).text
+    finally:
+        for one in made:
+            deployed.delete(f"block_documents/{one}").raise_for_status()
+
+    assert ended["state_type"] == "COMPLETED", ended["state"]
+    assert secret not in stored
