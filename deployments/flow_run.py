@@ -17,7 +17,7 @@ from uuid import UUID
 
 from prefect._internal.control_listener import configure_from_env
 from prefect.client.orchestration import PrefectClient, get_client
-from prefect.client.schemas.objects import FlowRun, State
+from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.context import AsyncClientContext
 from prefect.engine import handle_engine_signals
 from prefect.exceptions import ObjectNotFound
@@ -52,10 +52,10 @@ def execute(flow_run_id: UUID, control_port: int, control_token: str) -> None:
         asyncio.run(_execute(flow_run_id))
 
 
-def tell(flow_run_id: UUID, state: str) -> None:
-    """Run the hooks for the *state*, as JSON, of a run whose own process could not; called in a child of its own."""
+def tell(flow_run_id: UUID, state_type: StateType, name: str, message: str | None) -> None:
+    """Run the hooks for the state of a run whose own process could not; called in a child of its own."""
     _begin(flow_run_id)
-    asyncio.run(_tell(flow_run_id, State.model_validate_json(state)))
+    asyncio.run(_tell(flow_run_id, State(type=state_type, name=name, message=message)))
 
 
 async def _execute(flow_run_id: UUID) -> None:

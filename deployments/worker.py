@@ -117,7 +117,7 @@ class ForkedHooks:
     async def _run(self, flow_run_id: UUID, state: State[Any]) -> None:
         from deployments.flow_run import tell
 
-        await _forked(tell, flow_run_id, state.model_copy(update={"data": None}).model_dump_json())
+        await _forked(tell, flow_run_id, state.type, state.name, state.message)
 
 
 async def _forked(
