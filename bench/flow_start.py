@@ -46,7 +46,7 @@ def main() -> None:
             "PREFECT_HOME": str(folder / "prefect"),
             **connection_settings(company.facts(), folder),
         }
-        http = stack.enter_context(httpx.Client(base_url=api, timeout=60))
+        http = stack.enter_context(httpx.Client(base_url=api, timeout=120))
         for command in (["deployments.bootstrap"], ["prefect", "--no-prompt", "deploy", "--name", "slack-events"]):
             run = [sys.executable, "-m", *command]
             subprocess.run(run, cwd=ROOT, env={**os.environ, **env}, check=True, capture_output=True)
@@ -142,7 +142,7 @@ def _processor_seconds(api: str) -> float:
 
 
 def _until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + 180
     while not holds():
         if time.monotonic() > deadline:
             raise RuntimeError("that took too long")

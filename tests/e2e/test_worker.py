@@ -155,7 +155,7 @@ def test_the_server_does_not_choose_where_results_are_kept(deployed, at_work, tm
 @pytest.fixture
 def waiting_at_slack(company):
     """Slack answers so slowly that a run is still at work when something happens to it."""
-    company.slack_gate.faults.add("users.list", "slow", times=-1, seconds=60)
+    company.slack_gate.faults.add("users.list", "slow", times=-1, seconds=300)
     yield
     company.slack_gate.faults.clear()
 
