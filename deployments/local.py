@@ -125,7 +125,7 @@ def prefect_server_command(folder: Path, port: int) -> tuple[list[str], dict[str
 @contextmanager
 def worker(folder: Path, *, env: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
     """Run a worker of our work pool, at home in *folder*; *env* is what its flow runs connect with."""
-    settings = {**QUIET_PREFECT, **OUR_WORKER, **OFTEN, **LIBRARY_LOGS, **env}
+    settings = {**QUIET_PREFECT, **OUR_WORKER, "PREFECT_WORKER_QUERY_SECONDS": "1", **LIBRARY_LOGS, **env}
     with process(WORKER, log=folder / "worker.log", env=settings, cwd=folder) as child:
         yield child
 

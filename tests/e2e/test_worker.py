@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 
-from deployments.local import OFTEN, OUR_WORKER, WORKER, descendants, process
+from deployments.local import OUR_WORKER, WORKER, descendants, process
 from tests.e2e.prefect_http import PATIENCE, finished, process_of, set_rows, start, state
 
 POOL = "work_pools/slack-docebo-flows"
@@ -173,7 +173,8 @@ def own_pool(deployed, deploy):
 
 def worker_of(pool, environment, folder):
     command = [pool if word == "slack-docebo-flows" else word for word in WORKER]
-    return process(command, log=folder / "worker.log", env={**OUR_WORKER, **OFTEN, **environment}, cwd=folder)
+    env = {**OUR_WORKER, "PREFECT_WORKER_QUERY_SECONDS": "1", **environment}
+    return process(command, log=folder / "worker.log", env=env, cwd=folder)
 
 
 @contextmanager
