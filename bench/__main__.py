@@ -4,7 +4,17 @@ import argparse
 from collections.abc import Sequence
 from importlib import import_module
 
-NAMES = ("bulk_import", "faults", "reset", "webhook", "realtime", "fairness", "nothing_lost", "hostile_texts")
+NAMES = (
+    "bulk_import",
+    "faults",
+    "reset",
+    "webhook",
+    "realtime",
+    "fairness",
+    "flow_start",
+    "nothing_lost",
+    "hostile_texts",
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -30,9 +30,11 @@ from bench.table import Results
 from bench.webhook import SECRET, Connections, request
 from deployments.local import (
     LIBRARY_LOGS,
+    OUR_WORKER,
     QUIET_PREFECT,
-    VENV_FIRST,
+    WORKER,
     connection_settings,
+    descendants,
     free_port,
     is_healthy,
     prefect_server_command,
@@ -111,18 +113,10 @@ class Part:
         self._child = self._begin()
 
     def kill(self) -> None:
-        for pid in [self._child.pid, *_descendants(self._child.pid)]:
+        for pid in [self._child.pid, *descendants(self._child.pid)]:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         self._child.wait()
-
-
-def _descendants(pid: int) -> Iterator[int]:
-    for path in Path(f"/proc/{pid}/task").glob("*/children"):
-        with suppress(OSError):
-            for child in map(int, path.read_text().split()):
-                yield child
-                yield from _descendants(child)
 
 
 def _until(holds: Callable[[], bool]) -> None:
@@ -148,7 +142,7 @@ class Installation:
         self.env = connection_settings(self.sandbox.facts(), folder) | {
             **QUIET_PREFECT,
             **LIBRARY_LOGS,
-            **VENV_FIRST,
+            **OUR_WORKER,
             "PREFECT_HOME": str(folder / "prefect"),
             "PREFECT_API_URL": self.api,
             "PREFECT_WORKER_QUERY_SECONDS": "1",
@@ -170,12 +164,11 @@ class Installation:
         self.parts = {"Prefect server": part("prefect-server", command, **settings, **SHORT_LEASES)}
         _until(lambda: is_healthy(self.api))
         self._deploy()
-        worker = ["prefect", "worker", "start", "--pool", "slack-docebo", "--type", "process"]
         self.parts |= {
-            "worker": part("worker", [sys.executable, "-m", *worker]),
+            "worker": part("worker", WORKER),
             "webhook": part("webhook", [sys.executable, "-m", "deployments.webhook"]),
         }
-        workers = f"{self.api}/work_pools/slack-docebo/workers/filter"
+        workers = f"{self.api}/work_pools/slack-docebo-flows/workers/filter"
         _until(lambda: bool(httpx.post(workers, json={}, timeout=30).json()))
         _until(lambda: _is_listening(self.webhook_port))
         self.store = stack.enter_context(Store.open(self.database_url))

@@ -5,27 +5,32 @@ import asyncio
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import httpx
-from prefect.blocks.system import Secret
 from prefect.client.orchestration import PrefectClient, get_client
-from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
+from prefect.client.schemas.actions import DeploymentUpdate, WorkPoolCreate, WorkPoolUpdate
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+    WorkPoolFilter,
+    WorkPoolFilterName,
+)
+from prefect.client.schemas.objects import FlowRun
 from prefect.events.actions import ChangeFlowRunState
 from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 from prefect.exceptions import ObjectNotFound, PrefectException
-from prefect.states import StateType
+from prefect.states import Cancelled, Scheduled, StateType
 from prefect.variables import Variable
-from prefect.workers.process import ProcessWorker
-from pydantic import SecretStr
 
+from deployments.worker import FlowRunWorker
 from slack_docebo.domain.texts import line
 from slack_docebo.engine.incidents import Trouble
 from slack_docebo.errors import SyncError
 from slack_docebo.integration_settings import VARIABLE, documented_rows, read_rows, rows_from_csv, table
-from slack_docebo.settings import Settings
 
-WORK_POOL = "slack-docebo"
+WORK_POOL = "slack-docebo-flows"
+FORMER_POOL = "slack-docebo"  # its workers ran what the server said; a pool's type cannot be changed
 TAG = "slack-docebo"  # of all our deployments and their runs
 SILENCE_SECONDS = 600  # a run shows signs of life every 180 seconds: less than thrice that gives false alarms
 
@@ -46,23 +51,62 @@ async def ensure_settings(rows: list[dict[str, str]] | None = None) -> bool:
 
 
 async def ensure_work_pool(client: PrefectClient) -> bool:
-    """Make the work pool, or bring its template in line with the Secret blocks there are; tell whether it was written.
+    """Make the work pool, or lock its template again if it was changed; tell whether it was written.
 
     It has no limit: runs that died with their worker would fill it, and nothing would be started any more. Each worker
     has one instead.
     """
-    template = ProcessWorker.get_default_base_job_template()
-    template["variables"]["properties"]["env"]["default"] = await _secrets_in_blocks()
+    template = FlowRunWorker.get_default_base_job_template()
     try:
         present = await client.read_work_pool(WORK_POOL)
     except ObjectNotFound:
-        pool = WorkPoolCreate(name=WORK_POOL, type=ProcessWorker.type, base_job_template=template)
+        pool = WorkPoolCreate(name=WORK_POOL, type=FlowRunWorker.type, base_job_template=template)
         await client.create_work_pool(pool)
         return True
+    if present.type != FlowRunWorker.type:
+        raise SyncError(f"the work pool {WORK_POOL} is of type {present.type}: delete it, and run this again")
     if present.base_job_template == template:
         return False
     await client.update_work_pool(WORK_POOL, WorkPoolUpdate(base_job_template=template))
     return True
+
+
+async def leave_former_pool(client: PrefectClient) -> bool:
+    """Move deployments and waiting runs from the pool of the first versions, and pause it; tell whether it was used."""
+    try:
+        former = await client.read_work_pool(FORMER_POOL)
+    except ObjectNotFound:
+        return False
+    in_former = WorkPoolFilter(name=WorkPoolFilterName(any_=[FORMER_POOL]))
+    waiting = FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.SCHEDULED])))
+    used = not former.is_paused
+    await client.update_work_pool(FORMER_POOL, WorkPoolUpdate(is_paused=True))
+    while deployments := await client.read_deployments(work_pool_filter=in_former):
+        used = True
+        for deployment in deployments:  # the server makes their scheduled runs anew
+            moved = DeploymentUpdate(work_pool_name=WORK_POOL, job_variables={})
+            await client.update_deployment(deployment.id, moved)
+    while runs := await client.read_flow_runs(work_pool_filter=in_former, flow_run_filter=waiting):
+        used = True
+        for run in runs:
+            await _move(client, run)
+    return used
+
+
+async def _move(client: PrefectClient, run: FlowRun) -> None:
+    """Ask for the same run in the pool that its deployment has now; done twice, there is still one."""
+    message = f"The work pool {FORMER_POOL} is no longer in use"
+    if run.deployment_id is not None:
+        again = await client.create_flow_run_from_deployment(
+            run.deployment_id,
+            parameters=run.parameters,
+            tags=run.tags,
+            name=run.name,
+            state=Scheduled(scheduled_time=run.expected_start_time),
+            idempotency_key=f"moved {run.id}",
+        )
+        message += f": run {again.id} takes its place"
+    await client.set_flow_run_state(run.id, Cancelled(message=message), force=True)
 
 
 async def ensure_automations(client: PrefectClient) -> bool:
@@ -121,33 +165,12 @@ def automations(silence_seconds: int = SILENCE_SECONDS) -> list[AutomationCore]:
 async def bootstrap(rows: list[dict[str, str]] | None = None) -> dict[str, bool]:
     """Make everything that is missing; return what there is now, and whether it was written."""
     async with get_client() as client:
-        return {
-            f"Work pool {WORK_POOL}": await ensure_work_pool(client),
-            f"Variable {VARIABLE}": await ensure_settings(rows),
-            "Automations": await ensure_automations(client),
-        }
-
-
-def block_name(variable: str) -> str:
-    """Return the name of the Secret block that can hold the environment *variable*."""
-    return variable.lower().replace("_", "-")
-
-
-async def _secrets_in_blocks() -> dict[str, str]:
-    """Return a reference, resolved by the worker when a run starts, for each secret that is kept in a Secret block."""
-    names = [name.upper() for name, field in Settings.model_fields.items() if _is_secret(field.annotation)]
-    found = {}
-    for name in names:
-        try:
-            await Secret.aload(block_name(name))
-        except ValueError:
-            continue
-        found[name] = f"{{{{ prefect.blocks.secret.{block_name(name)} }}}}"
-    return found
-
-
-def _is_secret(annotation: Any) -> bool:
-    return annotation is SecretStr or SecretStr in getattr(annotation, "__args__", ())
+        made = {f"Work pool {WORK_POOL}": await ensure_work_pool(client)}
+        if await leave_former_pool(client):
+            made[f"All that was in work pool {FORMER_POOL}"] = True
+        made[f"Variable {VARIABLE}"] = await ensure_settings(rows)
+        made["Automations"] = await ensure_automations(client)
+        return made
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

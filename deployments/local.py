@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -39,11 +39,12 @@ BATCHED_SERVER = {
 # that had died while it was started would hold the limit for good.
 KEPT_LEASES = {"PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem"}
 WORKER = [
-    *(sys.executable, "-m", "prefect", "worker", "start", "--pool", "slack-docebo", "--type", "process"),
-    *("--limit", "5"),  # flow runs at a time; each is a process of 150 to 250 MB
+    *(sys.executable, "-m", "prefect", "worker", "start", "--pool", "slack-docebo-flows", "--type", "slack-docebo"),
+    *("--limit", "5"),  # flow runs at a time
 ]
+OFTEN = {"PREFECT_WORKER_QUERY_SECONDS": "0.5"}  # between two looks for waiting runs; docs/performance.md
 LIBRARY_LOGS = {"PREFECT_LOGGING_EXTRA_LOGGERS": "slack_docebo"}  # shown on the run's page
-VENV_FIRST = {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"}  # for `python -m`
+OUR_WORKER = {"PYTHONPATH": str(Path(__file__).parents[1])}  # where Prefect finds it
 
 
 @contextmanager
@@ -77,6 +78,15 @@ def stop(child: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         os.killpg(child.pid, signal.SIGKILL)
         child.wait()
+
+
+def descendants(pid: int) -> Iterator[int]:
+    """Return the processes that *pid* has started, and those that they have, whatever group they are in."""
+    for path in Path(f"/proc/{pid}/task").glob("*/children"):
+        with suppress(OSError):
+            for child in map(int, path.read_text().split()):
+                yield child
+                yield from descendants(child)
 
 
 @contextmanager
@@ -115,7 +125,7 @@ def prefect_server_command(folder: Path, port: int) -> tuple[list[str], dict[str
 @contextmanager
 def worker(folder: Path, *, env: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
     """Run a worker of our work pool, at home in *folder*; *env* is what its flow runs connect with."""
-    settings = {**QUIET_PREFECT, **VENV_FIRST, "PREFECT_WORKER_QUERY_SECONDS": "1", **LIBRARY_LOGS, **env}
+    settings = {**QUIET_PREFECT, **OUR_WORKER, "PREFECT_WORKER_QUERY_SECONDS": "1", **LIBRARY_LOGS, **env}
     with process(WORKER, log=folder / "worker.log", env=settings, cwd=folder) as child:
         yield child
 

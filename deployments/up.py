@@ -17,8 +17,9 @@ from honcho.manager import Manager
 
 from deployments.local import (
     LIBRARY_LOGS,
+    OFTEN,
+    OUR_WORKER,
     QUIET_PREFECT,
-    VENV_FIRST,
     WORKER,
     connection_settings,
     prefect_server,
@@ -49,10 +50,10 @@ def installation(*, data: Path, prefect_port: int, webhook_port: int) -> Install
         },
         environment={
             **QUIET_PREFECT,
-            **VENV_FIRST,
+            **OUR_WORKER,
             "PREFECT_HOME": str(data / "prefect"),
             "PREFECT_API_URL": f"http://127.0.0.1:{prefect_port}/api",
-            "PREFECT_WORKER_QUERY_SECONDS": "2",
+            **OFTEN,
             **LIBRARY_LOGS,
             **(JSON_RUN_LOGS if os.environ.get("LOG_FORMAT") == "json" else {}),
             "WEBHOOK_PORT": str(webhook_port),

@@ -22,6 +22,7 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import TERMINAL_STATES
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.logging.loggers import flow_run_logger
+from prefect.results import ResultRecord
 from prefect.states import State
 from prefect.types._datetime import now
 from prefect.utilities.urls import url_for
@@ -44,7 +45,7 @@ async def notify_operators(flow: Flow[Any, Any], flow_run: FlowRun, state: State
     if trouble is None:
         return
     try:
-        message = await _message(state)
+        message = _message(state)
         if await _told_before(flow_run, state, message):
             log.info("No notification: the run before ended the same way")
             return
@@ -92,11 +93,10 @@ async def _mail_id() -> str:
         return ""
 
 
-async def _message(state: State[Any]) -> str:
+def _message(state: State[Any]) -> str:
     """Return what the state says, without what an unforeseen error may hold of a person."""
-    if state.data is None:
-        return state.message or ""
-    error = await state.aresult(raise_on_failure=False)
+    # As it is at hand, and not by way of `state.aresult`: that follows what the server says, and unpickles it.
+    error = state.data.result if isinstance(state.data, ResultRecord) else state.data
     return _safe(error) if isinstance(error, BaseException) else state.message or ""
 
 

@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Self
 import yaml
 from anyio.from_thread import start_blocking_portal
 
-from deployments.local import VENV_FIRST, process
+from deployments.local import descendants, process
 
 COMPOSE = Path(__file__).parents[2] / "deployments" / "compose.yaml"
 DEFAULT = re.compile(r"\$\{\w+:-(.*?)\}")
@@ -52,7 +53,7 @@ class Composition:
             text = text.replace(theirs, ours)
         found = yaml.safe_load(text)["services"][service]
         env = {
-            **VENV_FIRST,
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",  # for `prefect`
             "DO_NOT_TRACK": "1",
             "PREFECT_HOME": str(self._folder / "prefect"),
             "PREFECT_WORKER_QUERY_SECONDS": "1",
@@ -73,12 +74,14 @@ class Composition:
         """Let a container die, with all that runs in it."""
         child = self._processes[name]
         if child.poll() is None:
-            os.killpg(child.pid, signal.SIGKILL)
+            for pid in [child.pid, *descendants(child.pid)]:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
             child.wait()
 
     def home_of(self, pid: int) -> str:
         """Return the name of the container in which the process *pid* runs."""
-        return next(name for name, child in self._processes.items() if child.pid == os.getpgid(pid))
+        return next(name for name, child in self._processes.items() if pid in descendants(child.pid))
 
 
 @contextmanager

@@ -59,6 +59,15 @@ def finished(http: httpx.Client, run_id: str) -> dict[str, Any]:
     return state(http, run_id, *FINAL)
 
 
+def process_of(http: httpx.Client, run_id: str) -> int:
+    """Return the id of the process in which the run is at work."""
+    deadline = time.monotonic() + PATIENCE
+    while not (pid := http.get(f"flow_runs/{run_id}").raise_for_status().json()["infrastructure_pid"]):
+        assert time.monotonic() < deadline, "no process has been named"
+        time.sleep(0.1)
+    return int(pid)
+
+
 def set_rows(http: httpx.Client, **values: str) -> None:
     """Replace the table of settings by *values* and, where they say nothing, both recipes on and no notifications."""
     rows = {"NOTIFICATION_MAIL_ID": "", "PROVISION_SLACK_USER_DATA": "true", "MAP_SLACK_USER_DATA": "true", **values}
@@ -95,6 +104,6 @@ def logged(http: httpx.Client, run_id: str, words: str) -> str:
 def wait_for_worker(http: httpx.Client) -> None:
     """Wait until Prefect sees a worker at work."""
     deadline = time.monotonic() + PATIENCE
-    while not http.post("work_pools/slack-docebo/workers/filter", json={}).raise_for_status().json():
+    while not http.post("work_pools/slack-docebo-flows/workers/filter", json={}).raise_for_status().json():
         assert time.monotonic() < deadline, "no worker has come"
         time.sleep(0.2)

@@ -1,20 +1,18 @@
 """prefect.yaml and bootstrap as their users meet them: a fresh clone, a real server, a real worker."""
 
 import time
+from collections import Counter
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from deployments.local import worker
 from tests.e2e.prefect_http import PATIENCE, deployment, finished, set_rows, start, submit_form
 
 
-def test_deploying_stores_the_folder_deployed_from_and_nothing_secret(deployed, clone):
+def test_deploying_stores_nothing_to_be_executed_and_nothing_secret(deployed):
     stored = deployment(deployed, "bulk-import/manual")
 
-    assert stored["pull_steps"] == [
-        {"prefect.deployments.steps.set_working_directory": {"directory": str(clone.resolve())}}
-    ]
-    assert "env" not in stored["job_variables"]
+    assert (stored["pull_steps"], stored["job_variables"]) == ([], {})
 
 
 def test_the_reconciliation_runs_at_night_for_real_and_once(deployed):
@@ -52,6 +50,44 @@ def test_bootstrap_a_second_time_changes_nothing(deployed, clone, run_module):
     assert run_module("deployments.bootstrap", cwd=clone).count("there already") == 3
 
 
+def test_bootstrap_moves_what_waits_in_the_pool_of_the_first_versions(deployed, clone, run_module):
+    deployed.post("work_pools/", json={"name": "slack-docebo", "type": "process"}).raise_for_status()
+    flow_id = deployed.post("flows/", json={"name": "of before"}).raise_for_status().json()["id"]
+    old = {
+        "name": "of before",
+        "flow_id": flow_id,
+        "work_pool_name": "slack-docebo",
+        "job_variables": {"command": "python -m prefect.engine"},
+    }
+    made = deployed.post("deployments/", json=old).raise_for_status().json()["id"]
+    tomorrow = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+    for when in (None, tomorrow):
+        state_ = {"type": "SCHEDULED", "state_details": {"scheduled_time": when}}
+        body = {"parameters": {"when": when}, "state": state_}
+        deployed.post(f"deployments/{made}/create_flow_run", json=body).raise_for_status()
+
+    told = run_module("deployments.bootstrap", cwd=clone)
+    again = run_module("deployments.bootstrap", cwd=clone)
+
+    try:
+        assert "All that was in work pool slack-docebo: written" in told
+        assert "in work pool slack-docebo:" not in again
+        moved = deployed.get(f"deployments/{made}").raise_for_status().json()
+        assert (moved["work_pool_name"], moved["job_variables"]) == ("slack-docebo-flows", {})
+        assert deployed.get("work_pools/slack-docebo").raise_for_status().json()["is_paused"]
+        query = {"flow_runs": {"deployment_id": {"any_": [made]}}}
+        runs = deployed.post("flow_runs/filter", json=query).raise_for_status().json()
+        assert Counter((run["work_pool_name"], run["parameters"]["when"]) for run in runs) == Counter(
+            (pool, when) for pool in ("slack-docebo", "slack-docebo-flows") for when in (None, tomorrow)
+        )
+        assert {run["state_type"] for run in runs if run["work_pool_name"] == "slack-docebo"} == {"CANCELLED"}
+        (later,) = (run for run in runs if run["state_type"] == "SCHEDULED" and run["parameters"]["when"])
+        assert later["expected_start_time"][:19] == tomorrow[:19]
+    finally:
+        deployed.delete(f"deployments/{made}").raise_for_status()
+        deployed.delete("work_pools/slack-docebo").raise_for_status()
+
+
 def test_a_dry_run_started_in_the_form_is_done_by_a_worker_started_elsewhere(deployed, at_work, company):
     set_rows(deployed)
 
@@ -62,34 +98,6 @@ def test_a_dry_run_started_in_the_form_is_done_by_a_worker_started_elsewhere(dep
     assert ended["name"] == "manual: everybody, dry run"
     assert "to create" in ended["state"]["message"]
     assert company.docebo_gate.counters.rows["created"] == 0
-
-
-def test_a_secret_can_be_kept_in_a_secret_block(deployed, clone, run_module, environment, tmp_path):
-    """The worker resolves it when a run starts; neither the deployment nor the work pool holds its value."""
-    set_rows(deployed)
-    secret = environment["DOCEBO_CLIENT_SECRET"]
-    block_type = deployed.get("block_types/slug/secret").raise_for_status().json()["id"]
-    schemas = deployed.post("block_schemas/filter", json={"block_schemas": {"block_type_id": {"any_": [block_type]}}})
-    block = {
-        "name": "docebo-client-secret",
-        "data": {"value": secret},
-        "block_type_id": block_type,
-        "block_schema_id": schemas.raise_for_status().json()[0]["id"],
-    }
-    made = deployed.post("block_documents/", json=block).raise_for_status().json()
-    try:
-        run_module("deployments.bootstrap", cwd=clone)
-        without = {**environment, "DOCEBO_CLIENT_SECRET": ""}
-        with worker(tmp_path, env=without):
-            run_id = start(deployed, "bulk-import/manual", dry_run=True)
-            ended = finished(deployed, run_id)
-        stored = deployed.get("work_pools/slack-docebo").text + deployed.post("deployments/filter", json={}).text
-    finally:
-        deployed.delete(f"block_documents/{made['id']}").raise_for_status()
-        run_module("deployments.bootstrap", cwd=clone)
-
-    assert ended["state_type"] == "COMPLETED", ended["state"]
-    assert secret not in stored
 
 
 @pytest.mark.parametrize("name", ["bulk-import/reconcile", "sweep/sweep"])

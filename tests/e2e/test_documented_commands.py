@@ -40,6 +40,7 @@ RUN_BY = {
     "curl http://127.0.0.1:8400/metrics": "tests/e2e/test_secrets_and_personal_data.py",
     "python -m deployments.bootstrap": "tests/e2e/conftest.py",
     "prefect --no-prompt deploy --all": "tests/e2e/conftest.py",
+    "python -m prefect worker start --pool slack-docebo-flows --type slack-docebo --limit 5": "tests/e2e/conftest.py",
     "python -m deployments.webhook": "tests/integration/test_webhook.py",
     "python -m sandbox --users 500 --seed 7": "tests/contract/test_sandbox_process.py",
 }

@@ -4,12 +4,11 @@ import os
 import signal
 import sys
 import time
-from pathlib import Path
 
 import pytest
 
 from deployments.local import process
-from tests.e2e.prefect_http import finished, logged, set_rows, start, state
+from tests.e2e.prefect_http import finished, logged, process_of, set_rows, start, state
 from tests.smtp import text
 
 MAIL = "lms@example.com"
@@ -62,8 +61,7 @@ def test_a_run_whose_process_is_killed_is_told(deployed, at_work, mailbox, compa
     run_id = start(deployed, "bulk-import/manual", dry_run=True)
     state(deployed, run_id, "RUNNING")
 
-    (child,) = Path(f"/proc/{at_work.pid}/task/{at_work.pid}/children").read_text().split()
-    os.kill(int(child), signal.SIGKILL)
+    os.kill(process_of(deployed, run_id), signal.SIGKILL)
 
     assert finished(deployed, run_id)["state_type"] == "CRASHED"
     mail = mailbox.next_mail()

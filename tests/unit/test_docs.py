@@ -116,7 +116,10 @@ def check(command: str, *, whole: bool) -> None:
         check_cli(words, whole=whole)
     elif program in {"python", ".venv/bin/python"}:
         assert words[0] == "-m"
-        check_module(words[1], words[2:])
+        if words[1] in FOREIGN:
+            check_foreign(words[1], words[2:])
+        else:
+            check_module(words[1], words[2:])
     elif program == "make":
         check_make(words)
     else:

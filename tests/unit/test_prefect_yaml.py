@@ -68,7 +68,7 @@ def test_nothing_in_a_deployment_is_unknown_to_prefect():
 
 def test_every_deployment_says_what_it_is_for_and_runs_in_our_pool():
     assert all(one["description"].strip() and "slack-docebo" in one["tags"] for one in DEPLOYMENTS)
-    assert {one["work_pool"]["name"] for one in DEPLOYMENTS} == {"slack-docebo"}
+    assert {one["work_pool"]["name"] for one in DEPLOYMENTS} == {"slack-docebo-flows"}
 
 
 def test_parameters_given_are_parameters_of_the_flow(loaded):

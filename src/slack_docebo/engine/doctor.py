@@ -36,6 +36,8 @@ SECONDS = 10.0
 FEW_CALLS = 50  # what a reconciliation of a small platform takes
 EVENTS = "realtime-sync/slack-events"
 TAG = "slack-docebo"  # of all deployments
+POOL = "slack-docebo-flows"
+START_WORKER = f"python -m prefect worker start --pool {POOL} --type slack-docebo"
 
 
 class Level(StrEnum):
@@ -154,12 +156,12 @@ class _Patient:
         return ok(check, f"what is below {reports} is for this user only")
 
     async def prefect(self, check: str) -> Finding:
-        answer = await self._ask_prefect("POST", f"work_pools/{TAG}/workers/filter", json={})
+        answer = await self._ask_prefect("POST", f"work_pools/{POOL}/workers/filter", json={})
         if answer.status_code == httpx.codes.NOT_FOUND:
-            return fail(check, "answers, but has no work pool slack-docebo: run `python -m deployments.bootstrap`")
+            return fail(check, f"answers, but has no work pool {POOL}: run `python -m deployments.bootstrap`")
         online = sum(1 for worker in answer.raise_for_status().json() if worker.get("status") == "ONLINE")
         if not online:
-            return fail(check, "answers, but no worker is at work: start `prefect worker start --pool slack-docebo`")
+            return fail(check, f"answers, but no worker is at work: start `{START_WORKER}`")
         return ok(check, f"answers at {self._settings.prefect_api_url}; {online} worker(s) at work")
 
     async def deployments(self, check: str) -> Finding:

@@ -1,0 +1,130 @@
+"""What a child of the worker does: one flow run, or the hooks of one that died.
+
+The run's flow is found by its name among ours, and its parameters are checked by that flow. Nothing else that the server
+keeps has a reader here: no pull step, entrypoint, command, environment, template or stored result.
+"""
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterable
+from multiprocessing import connection, parent_process
+from typing import Any
+from uuid import UUID
+
+from prefect._internal.control_listener import configure_from_env
+from prefect.client.orchestration import PrefectClient, get_client
+from prefect.client.schemas.objects import FlowRun, State, StateType
+from prefect.context import AsyncClientContext
+from prefect.engine import handle_engine_signals
+from prefect.exceptions import ObjectNotFound
+from prefect.flow_engine import run_flow
+from prefect.flows import Flow
+from prefect.logging.loggers import flow_run_logger
+from prefect.runner._hook_runner import HookRunner
+from prefect.states import Crashed
+from pydantic_settings import DotEnvSettingsSource, EnvSettingsSource
+
+from deployments.sealed_results import seal_results
+from slack_docebo.settings import Settings
+
+BLOCKS = ("SLACK_BOT_TOKEN", "DOCEBO_CLIENT_SECRET", "DOCEBO_PASSWORD", "SMTP_PASSWORD", "NOTIFICATION_URLS")
+"""The secrets that a run needs and a Secret block can hold. Not DATABASE_URL: webhook and command line need it, too."""
+
+
+def block_name(variable: str) -> str:
+    """Return the name of the Secret block that can hold the environment *variable*."""
+    return variable.lower().replace("_", "-")
+
+
+def execute(flow_run_id: UUID, control_port: int, control_token: str) -> None:
+    """Run the flow run to its end; called in a child of its own."""
+    _begin(flow_run_id)
+    # As Prefect's own starters do: over this connection the worker says that a SIGTERM means cancellation.
+    os.environ["PREFECT__CONTROL_PORT"] = str(control_port)
+    os.environ["PREFECT__CONTROL_TOKEN"] = control_token
+    os.environ["PREFECT__ENABLE_CANCELLATION_AND_CRASHED_HOOKS"] = "false"  # the worker sees to them
+    configure_from_env()
+    with handle_engine_signals(flow_run_id):
+        asyncio.run(_execute(flow_run_id))
+
+
+def tell(flow_run_id: UUID, state_type: StateType, name: str, message: str | None) -> None:
+    """Run the hooks for the state of a run whose own process could not; called in a child of its own."""
+    _begin(flow_run_id)
+    asyncio.run(_tell(flow_run_id, State(type=state_type, name=name, message=message)))
+
+
+async def _execute(flow_run_id: UUID) -> None:
+    async with AsyncClientContext.get_or_create() as context:  # the engine takes the same client
+        flow_run, name, flow = await _found(context.client, flow_run_id)
+        log = flow_run_logger(flow_run)
+        if flow is None:
+            message = f"{name!r} is none of the flows that are installed here: nothing was run"
+            log.error(message)
+            await context.client.set_flow_run_state(flow_run_id, Crashed(message=message))
+            return
+        await run_flow(flow, flow_run=flow_run, return_type="state", error_logger=log)
+
+
+async def _tell(flow_run_id: UUID, state: State[Any]) -> None:
+    async with get_client() as client:
+        flow_run, _name, flow = await _found(client, flow_run_id)
+    if flow is None:
+        return
+
+    async def resolved(_flow_run: FlowRun) -> Flow[..., Any]:
+        return flow
+
+    hooks = HookRunner(resolve_flow=resolved)  # each does nothing for a state that is not its own
+    await hooks.run_crashed_hooks(flow_run, state)
+    await hooks.run_cancellation_hooks(flow_run, state)
+
+
+async def _found(client: PrefectClient, flow_run_id: UUID) -> tuple[FlowRun, str, Flow[..., Any] | None]:
+    """Return the run, the name that the server has for its flow, and the flow of ours that has this name."""
+    from deployments.our_flows import FLOWS  # in the worker itself, which imports this module, it is not needed
+
+    flow_run, _ = await asyncio.gather(client.read_flow_run(flow_run_id), _take_secrets(client, _missing()))
+    name = (await client.read_flow(flow_run.flow_id)).name
+    return flow_run, name, FLOWS.get(name)
+
+
+def _missing() -> list[str]:
+    """Return which secrets neither the environment nor `.env` holds."""
+    given = DotEnvSettingsSource(Settings)() | EnvSettingsSource(Settings)()
+    return [variable for variable in BLOCKS if variable.lower() not in given]
+
+
+async def _take_secrets(client: PrefectClient, variables: Iterable[str]) -> None:
+    """Put into our environment the values of the Secret blocks that there are for *variables*."""
+
+    async def take(variable: str) -> None:
+        try:
+            block = await client.read_block_document_by_name(block_name(variable), "secret")
+        except ObjectNotFound:
+            return
+        os.environ[variable] = str(block.data["value"])
+
+    await asyncio.gather(*map(take, variables))
+
+
+def _begin(flow_run_id: UUID) -> None:
+    """Prepare this process: no stored result is read, signals are the worker's to send, without the worker it ends."""
+    seal_results()
+    os.environ["PREFECT__FLOW_RUN_ID"] = str(flow_run_id)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # in order, so that logs are sent
+    threading.Thread(target=_end_with_the_worker, daemon=True, name="end-with-the-worker").start()
+
+
+def _end_with_the_worker() -> None:
+    """Tell this process to end when the worker is gone, or the process that forked us and reports our end to it."""
+    worker, fork_server = parent_process().sentinel, os.getppid()
+    while not connection.wait([worker], timeout=1) and os.getppid() == fork_server:
+        pass
+    logging.getLogger(__name__).warning("The worker is gone: this run ends, too")
+    os.kill(os.getpid(), signal.SIGTERM)

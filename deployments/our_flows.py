@@ -1,0 +1,29 @@
+"""Our flows by their names: whatever has another name is not run."""
+
+from pathlib import Path
+from typing import Any
+
+from prefect.flows import Flow
+from prefect.settings import get_current_settings
+
+from flows.bulk_import import bulk_import
+from flows.doctor import doctor
+from flows.explain_user import explain_user
+from flows.realtime_sync import realtime_sync
+from flows.reset_mappings import reset_mappings
+from flows.sweep import sweep
+
+
+def _without_stored_results(flow: Flow[..., Any]) -> Flow[..., Any]:
+    """Return *flow* so that it keeps its results to itself: else the server chooses whether and where they are stored.
+
+    What is read back from there is unpickled.
+    """
+    here = Path(get_current_settings().results.local_storage_path)
+    return flow.with_options(persist_result=False, result_storage=here)
+
+
+FLOWS = {
+    flow.name: _without_stored_results(flow)
+    for flow in (bulk_import, doctor, explain_user, realtime_sync, reset_mappings, sweep)
+}

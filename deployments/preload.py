@@ -1,0 +1,23 @@
+"""What the small process imports that all runs are forked from, before the first of them: all that a run needs.
+
+Nobody else imports this.
+"""
+
+import gc
+import os
+from importlib import import_module
+
+import deployments.flow_run
+import deployments.our_flows  # noqa: F401
+
+IN_THE_FIRST_MOMENTS_OF_A_RUN = (
+    "anyio._backends._asyncio",
+    "prefect.concurrency.asyncio",
+    "prefect.task_engine",
+    "prefect.utilities.visualization",
+)
+for module in IN_THE_FIRST_MOMENTS_OF_A_RUN:
+    import_module(module)
+
+os.setsid()  # a signal to the worker's group is for the worker, who ends the runs
+gc.freeze()  # else each child's garbage collector would write to, and so copy, the memory they share

@@ -1,0 +1,162 @@
+"""Prefect's worker type `slack-docebo`: each run is one of our flows, in a child of its own, or nothing.
+
+    python -m prefect worker start --pool slack-docebo-flows --type slack-docebo
+
+Prefect finds the type by the entry point that `pyproject.toml` names, if the project's folder is on Python's path.
+
+What a run may be is decided in `deployments.flow_run`. Here are the children: forked, watched, told to end. Prefect's own
+parts do what they do for its process worker: they see crashes and cancellations, and end a run's state.
+"""
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable
+from multiprocessing import forkserver
+from typing import Any, ClassVar, Self
+from uuid import UUID
+
+import anyio
+from anyio.abc import TaskStatus
+from prefect.client.schemas.objects import FlowRun, State
+from prefect.runner._control_channel import ControlChannel
+from prefect.runner._flow_run_executor import FlowRunExecutionResult, FlowRunExecutorContext
+from prefect.runner._process_manager import ProcessHandle
+from prefect.workers.base import BaseJobConfiguration, BaseVariables, BaseWorker, BaseWorkerResult
+
+from deployments.sealed_results import seal_results
+
+GRACE_SECONDS = 30  # from SIGTERM to SIGKILL, as Prefect gives a run that is cancelled
+
+forks = multiprocessing.get_context("forkserver")
+forks.set_forkserver_preload(["deployments.preload"])
+
+
+class NoConfiguration(BaseJobConfiguration):
+    """What pool, deployment and run say about how to run: nothing of it is read."""
+
+    @classmethod
+    async def from_template_and_values(cls, *_what_the_server_says: Any, **_client: Any) -> Self:
+        return cls()
+
+
+class FlowRunWorker(BaseWorker[NoConfiguration, BaseVariables, BaseWorkerResult]):
+    """Runs our flows, each run in a child; when it is stopped, it ends them first, and their runs say so."""
+
+    type: ClassVar[str] = "slack-docebo"
+    job_configuration = NoConfiguration
+    _display_name = "slack-docebo"
+    _description = "Runs the flows of slack-docebo and nothing else: it takes a run's parameters, and no code."
+
+    @classmethod
+    def get_default_base_job_template(cls) -> dict[str, Any]:
+        """Return a template that takes no job variable, so that the server refuses what we would not read."""
+        return {
+            "job_configuration": {"flows": "those that the worker has installed"},  # Prefect wants something here
+            "variables": {"type": "object", "properties": {}, "additionalProperties": False},
+        }
+
+    async def setup(self) -> None:
+        seal_results()
+        forkserver.ensure_running()  # so that it has imported everything before the first run comes
+        self._execution = await self._exit_stack.enter_async_context(FlowRunExecutorContext())
+        await super().setup()
+
+    async def run(
+        self,
+        flow_run: FlowRun,
+        configuration: NoConfiguration,  # noqa: ARG002
+        task_status: TaskStatus[int] = anyio.TASK_STATUS_IGNORED,
+    ) -> BaseWorkerResult:
+        executor = self._execution.create_executor(
+            flow_run,
+            ForkedRun(self._execution.control_channel),
+            hook_runner=ForkedHooks(),
+            propose_submitting=False,  # BaseWorker has done so
+        )
+        ended: FlowRunExecutionResult | None = None
+
+        async def execute(*, task_status: TaskStatus[ProcessHandle]) -> None:
+            nonlocal ended
+            ended = await executor.submit(task_status=task_status)
+
+        async with anyio.create_task_group() as group:
+            child = await group.start(execute)
+            task_status.started(child.pid)
+        if ended is None or ended.status_code is None:
+            raise RuntimeError("the run's process is lost")
+        return BaseWorkerResult(identifier=str(ended.handle.pid), status_code=ended.status_code)
+
+
+class ForkedRun:
+    """Starts a run in a child and waits for its end, as Prefect's FlowRunExecutor wants it done."""
+
+    def __init__(self, control_channel: ControlChannel) -> None:
+        self._control_channel = control_channel
+
+    async def start(
+        self, flow_run: FlowRun, task_status: TaskStatus[ProcessHandle] = anyio.TASK_STATUS_IGNORED
+    ) -> None:
+        from deployments.flow_run import execute
+
+        port, token = self._control_channel.register(flow_run.id)
+        await _forked(
+            execute, flow_run.id, port, token, started=lambda child: task_status.started(ProcessHandle(child))
+        )
+
+
+class ForkedHooks:
+    """Runs the hooks of a run whose own process could not, in a child that has the run's secrets."""
+
+    async def run_crashed_hooks(self, flow_run: FlowRun, state: State[Any]) -> None:
+        await self._run(flow_run.id, state)
+
+    async def run_cancellation_hooks(self, flow_run: FlowRun, state: State[Any]) -> None:
+        await self._run(flow_run.id, state)
+
+    async def _run(self, flow_run_id: UUID, state: State[Any]) -> None:
+        from deployments.flow_run import tell
+
+        await _forked(tell, flow_run_id, state.type, state.name, state.message)
+
+
+async def _forked(
+    target: Callable[..., None], *arguments: object, started: Callable[[Any], object] = lambda _child: None
+) -> None:
+    """Call *target* in a child that is forked from the small process, and return when it is gone.
+
+    Cancelled, as all runs are when the worker is stopped, it ends the child first.
+    """
+    child = forks.Process(target=target, args=arguments)
+    child.start()
+    started(child)
+    try:
+        await anyio.wait_readable(child.sentinel)  # in this thread: a second one could take the exit code away
+        child.join()
+    finally:
+        with anyio.CancelScope(shield=True):
+            await _gone(child)
+
+
+async def _gone(child: Any) -> None:
+    """Return when *child* is gone: it ended, or it is told to, because we end or the process that forked it died."""
+    if child.exitcode not in {None, _FORK_SERVER_DIED}:
+        return
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with anyio.move_on_after(GRACE_SECONDS):
+            while _signalled(child.pid, number):
+                number = 0  # noqa: PLW2901  (once is enough; then only look)
+                await anyio.sleep(0.05)
+            return
+
+
+_FORK_SERVER_DIED = 255  # what multiprocessing takes for the exit code then
+
+
+def _signalled(pid: int, number: int) -> bool:
+    """Send a signal, or none with 0; tell whether there is such a process."""
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        return False
+    return True

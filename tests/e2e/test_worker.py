@@ -1,0 +1,259 @@
+"""A run is one of our flows, or nothing: whatever somebody with Prefect's login has the server say."""
+
+import os
+import signal
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from deployments.local import OUR_WORKER, WORKER, descendants, process
+from tests.e2e.prefect_http import PATIENCE, finished, process_of, set_rows, start, state
+
+POOL = "work_pools/slack-docebo-flows"
+
+
+class Hostile:
+    """What somebody could put wherever Prefect would let it run, and the file that is there if it has run."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.command = f"touch {folder}/command"
+        self.environment = {"BASH_ENV": str(folder / "script"), "PYTHONSTARTUP": str(folder / "flow.py")}
+        (folder / "script").write_text(f"touch {folder}/environment")
+        (folder / "flow.py").write_text(
+            f"open('{folder}/entrypoint', 'w')\nfrom prefect import flow\n@flow(name='bulk-import')\ndef evil(): pass\n"
+        )
+        self.deployment = {
+            "entrypoint": f"{folder}/flow.py:evil",
+            "path": str(folder),
+            "pull_steps": [
+                {"prefect.deployments.steps.run_shell_script": {"script": f"touch {folder}/pull_step"}},
+                {"prefect.deployments.steps.set_working_directory": {"directory": str(folder)}},
+            ],
+        }
+        self.job_variables = {"command": self.command, "env": self.environment, "working_dir": str(folder)}
+        self.template = {
+            "job_configuration": {"command": "{{ command }}", "env": self.environment, "working_dir": str(folder)},
+            "variables": {"type": "object", "properties": {"command": {"default": self.command}}},
+        }
+
+    def has_run(self) -> set[str]:
+        """Return what of it has run."""
+        return {path.name for path in self._folder.iterdir()} - {"script", "flow.py", "__pycache__"}
+
+
+@pytest.fixture
+def hostile(tmp_path):
+    (tmp_path / "hostile").mkdir()
+    return Hostile(tmp_path / "hostile")
+
+
+@pytest.fixture
+def deploy(deployed):
+    """Make a deployment that is gone after the test, and return its id."""
+    made = []
+
+    def make(flow, **what):
+        flow_id = deployed.post("flows/", json={"name": flow}).raise_for_status().json()["id"]
+        body = {"name": f"theirs {uuid4()}", "flow_id": flow_id, "work_pool_name": "slack-docebo-flows", **what}
+        answer = deployed.post("deployments/", json=body)
+        if answer.is_success:
+            made.append(answer.json()["id"])
+        return answer
+
+    yield make
+    for one in made:
+        deployed.delete(f"deployments/{one}").raise_for_status()
+
+
+def run_of(deployed, deployment, **options):
+    path = f"deployments/{deployment.raise_for_status().json()['id']}/create_flow_run"
+    return finished(deployed, deployed.post(path, json=options).raise_for_status().json()["id"])
+
+
+def test_pull_steps_and_an_entrypoint_of_somebody_else_have_no_reader(deployed, at_work, deploy, hostile):
+    set_rows(deployed)
+
+    ended = run_of(deployed, deploy("bulk-import", **hostile.deployment, parameters={"dry_run": True}))
+
+    assert ended["state_type"] == "COMPLETED", ended["state"]
+    assert "to create" in ended["state"]["message"]
+    assert hostile.has_run() == set()
+
+
+def test_a_flow_that_is_none_of_ours_is_not_run_and_its_run_says_so(deployed, at_work, deploy, hostile):
+    ended = run_of(deployed, deploy("evil", **hostile.deployment))
+
+    assert ended["state_type"] == "CRASHED"
+    assert ended["state"]["message"] == "'evil' is none of the flows that are installed here: nothing was run"
+    assert hostile.has_run() == set()
+
+
+def test_job_variables_are_refused(deployed, deploy, hostile):
+    """Those of a deployment and those of a run, as a link's additionalOptions fills them into the form."""
+    assert deploy("bulk-import", job_variables=hostile.job_variables).status_code in {409, 422}
+    path = f"deployments/{deploy('bulk-import').json()['id']}/create_flow_run"
+    for one, value in hostile.job_variables.items():
+        assert deployed.post(path, json={"job_variables": {one: value}}).status_code in {409, 422}
+
+
+def test_a_template_that_somebody_opens_has_no_reader_and_bootstrap_locks_it_again(
+    deployed, at_work, deploy, hostile, clone, run_module
+):
+    set_rows(deployed)
+    locked = deployed.get(POOL).raise_for_status().json()["base_job_template"]
+    deployed.patch(POOL, json={"base_job_template": hostile.template}).raise_for_status()
+    try:
+        theirs = deploy("bulk-import", parameters={"dry_run": True}, job_variables=hostile.job_variables)
+        time.sleep(1)  # the worker may have read the template by now, if it ever does
+        ended = run_of(deployed, theirs, job_variables=hostile.job_variables)
+    finally:
+        told = run_module("deployments.bootstrap", cwd=clone)
+
+    assert ended["state_type"] == "COMPLETED", ended["state"]
+    assert hostile.has_run() == set()
+    assert "Work pool slack-docebo-flows: written" in told
+    assert deployed.get(POOL).raise_for_status().json()["base_job_template"] == locked
+
+
+def test_parameters_are_checked_by_the_flow_even_if_the_deployment_does_not(deployed, at_work, deploy, hostile):
+    theirs = deploy("bulk-import", enforce_parameter_schema=False, **hostile.deployment)
+
+    ended = run_of(deployed, theirs, parameters={"dry_run": True, "plan_id": "../../x"})
+
+    assert ended["state_type"] == "FAILED"
+    assert "plan_id" in ended["state"]["message"]
+
+
+def test_the_server_does_not_choose_where_results_are_kept(deployed, at_work, tmp_path):
+    """What is read back from there would be unpickled."""
+    set_rows(deployed)
+    block_type = deployed.get("block_types/slug/local-file-system").raise_for_status().json()["id"]
+    schemas = deployed.post("block_schemas/filter", json={"block_schemas": {"block_type_id": {"any_": [block_type]}}})
+    block = {
+        "name": "theirs",
+        "data": {"basepath": str(tmp_path)},
+        "block_type_id": block_type,
+        "block_schema_id": schemas.raise_for_status().json()[0]["id"],
+    }
+    made = deployed.post("block_documents/", json=block).raise_for_status().json()["id"]
+    storage = "admin/storage"
+    deployed.put(storage, json={"default_result_storage_block_id": made}).raise_for_status()
+    try:
+        ended = finished(deployed, start(deployed, "bulk-import/manual", dry_run=True))
+    finally:
+        deployed.delete(storage).raise_for_status()
+        deployed.delete(f"block_documents/{made}").raise_for_status()
+
+    assert ended["state_type"] == "COMPLETED", ended["state"]
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def waiting_at_slack(company):
+    """Slack answers so slowly that a run is still at work when something happens to it."""
+    company.slack_gate.faults.add("users.list", "slow", times=-1, seconds=300)
+    yield
+    company.slack_gate.faults.clear()
+
+
+@pytest.fixture
+def own_pool(deployed, deploy):
+    """A pool that only the test's worker looks at, and a deployment there."""
+    name = f"pool of {uuid4()}"
+    made = {"name": name, "type": "slack-docebo", "base_job_template": deployed.get(POOL).json()["base_job_template"]}
+    deployed.post("work_pools/", json=made).raise_for_status()
+    deployment = deploy("bulk-import", work_pool_name=name, parameters={"dry_run": True}).raise_for_status().json()
+    yield name, f"bulk-import/{deployment['name']}"
+    deployed.delete(f"work_pools/{name}").raise_for_status()
+
+
+def worker_of(pool, environment, folder):
+    command = [pool if word == "slack-docebo-flows" else word for word in WORKER]
+    env = {**OUR_WORKER, "PREFECT_WORKER_QUERY_SECONDS": "1", **environment}
+    return process(command, log=folder / "worker.log", env=env, cwd=folder)
+
+
+@contextmanager
+def a_run_at_work(deployed, environment, folder, own_pool):
+    """Yield the worker, the run, and the process of the run."""
+    pool, deployment = own_pool
+    with worker_of(pool, environment, folder) as at_work:
+        run_id = start(deployed, deployment)
+        state(deployed, run_id, "RUNNING")
+        yield at_work, run_id, process_of(deployed, run_id)
+
+
+def is_gone(pid):
+    deadline = time.monotonic() + PATIENCE
+    while Path(f"/proc/{pid}").exists():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.1)
+    return True
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=["stopped", "killed"])
+def test_runs_end_with_their_worker_and_are_shown_as_crashed(
+    deployed, environment, own_pool, waiting_at_slack, tmp_path, number
+):
+    set_rows(deployed)
+    with a_run_at_work(deployed, environment, tmp_path, own_pool) as (at_work, run_id, pid):
+        os.kill(at_work.pid, number)
+
+        assert finished(deployed, run_id)["state_type"] == "CRASHED"
+        assert is_gone(pid)
+        at_work.wait(PATIENCE)
+
+
+def test_a_signal_to_the_workers_group_reaches_no_run(
+    deployed, environment, own_pool, company, waiting_at_slack, tmp_path
+):
+    """Ctrl-C, a supervisor and a container's init signal the whole group; what becomes of runs is for the worker to say."""
+    set_rows(deployed)
+    with a_run_at_work(deployed, environment, tmp_path, own_pool) as (at_work, _, pid):
+        assert os.getpgid(pid) != os.getpgid(at_work.pid)
+
+
+def test_the_process_that_forks_can_die(deployed, environment, own_pool, company, waiting_at_slack, tmp_path):
+    set_rows(deployed)
+    with a_run_at_work(deployed, environment, tmp_path, own_pool) as (at_work, run_id, pid):
+        parent = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+        assert parent in descendants(at_work.pid)
+        assert len(list(Path(f"/proc/{parent}/task").iterdir())) == 1  # a fork with threads could hang
+        os.kill(parent, signal.SIGKILL)
+
+        assert finished(deployed, run_id)["state_type"] == "CRASHED"
+        assert is_gone(pid)
+        company.slack_gate.faults.clear()
+        ended = finished(deployed, start(deployed, own_pool[1]))
+
+    assert ended["state_type"] == "COMPLETED", ended["state"]
+
+
+def test_a_secret_can_be_kept_in_a_secret_block(deployed, environment, own_pool, company, tmp_path):
+    """The run loads it when it starts, where the environment has none; deployment and work pool do not hold its value."""
+    set_rows(deployed)
+    pool, deployment_ = own_pool
+    secret = environment["DOCEBO_CLIENT_SECRET"]
+    block_type = deployed.get("block_types/slug/secret").raise_for_status().json()["id"]
+    schemas = deployed.post("block_schemas/filter", json={"block_schemas": {"block_type_id": {"any_": [block_type]}}})
+    schema = schemas.raise_for_status().json()[0]["id"]
+    values = {"docebo-client-secret": secret, "slack-bot-token": "of somebody else", "docebo-url": "http://127.0.0.1:9"}
+    made = []
+    for name, value in values.items():
+        block = {"name": name, "data": {"value": value}, "block_type_id": block_type, "block_schema_id": schema}
+        made.append(deployed.post("block_documents/", json=block).raise_for_status().json()["id"])
+    try:
+        with worker_of(pool, {**environment, "DOCEBO_CLIENT_SECRET": ""}, tmp_path):
+            ended = finished(deployed, start(deployed, deployment_))
+        stored = deployed.get(f"work_pools/{pool}").text + deployed.post("deployments/filter", json={}).text
+    finally:
+        for one in made:
+            deployed.delete(f"block_documents/{one}").raise_for_status()
+
+    assert ended["state_type"] == "COMPLETED", ended["state"]
+    assert secret not in stored

@@ -1,0 +1,96 @@
+"""What a worker of ours may run, and what it takes from the server to do so."""
+
+import asyncio
+import re
+import sys
+
+import pytest
+from prefect.client.schemas.objects import State
+from prefect.serializers import Serializer
+from prefect.utilities.dispatch import get_registry_for_type
+
+from deployments.flow_run import BLOCKS, block_name
+from deployments.our_flows import FLOWS
+from deployments.sealed_results import seal_results
+from deployments.worker import FlowRunWorker, NoConfiguration
+from slack_docebo.settings import Settings
+from tests.unit.test_prefect_yaml import DEPLOYMENTS, ROOT
+
+
+def test_every_deployment_is_of_a_flow_that_the_worker_has():
+    entrypoints = {f"flows/{flow.fn.__module__.rpartition('.')[2]}.py:{flow.fn.__name__}" for flow in FLOWS.values()}
+
+    assert entrypoints == {one["entrypoint"] for one in DEPLOYMENTS}
+
+
+def test_no_flow_lets_the_server_choose_where_its_results_are_kept():
+    assert {
+        name for name, flow in FLOWS.items() if flow.persist_result is not False or not flow.result_storage
+    } == set()
+
+
+@pytest.mark.parametrize("path", ["deployments/compose.yaml", "deployments/helm/prefect-worker.yaml"])
+def test_every_worker_is_of_our_type_and_in_our_pool(path):
+    text = (ROOT / path).read_text()
+
+    assert re.search(r"--type, slack-docebo\b|type: slack-docebo\b", text)
+    assert re.search(r"--pool, slack-docebo-flows\b|workPool: slack-docebo-flows\b", text)
+
+
+def test_our_type_takes_no_job_variables():
+    template = FlowRunWorker.get_default_base_job_template()
+
+    assert template["variables"] == {"type": "object", "properties": {}, "additionalProperties": False}
+
+
+def test_nothing_of_a_template_is_filled_in():
+    template = {"job_configuration": {"command": "{{ prefect.blocks.secret.x }}", "env": {"A": "b"}}, "variables": {}}
+
+    made = asyncio.run(NoConfiguration.from_template_and_values(template, {"env": {"A": "c"}}, client=None))
+
+    assert (made.command, made.env) == (None, {})
+
+
+def test_only_secrets_of_our_settings_are_taken_from_blocks():
+    assert {variable.lower() for variable in BLOCKS} < set(Settings.model_fields)
+    assert block_name("DOCEBO_CLIENT_SECRET") == "docebo-client-secret"
+    assert "DATABASE_URL" not in BLOCKS
+
+
+@pytest.fixture
+def sealed():
+    registry = get_registry_for_type(Serializer)
+    before = dict(registry)
+    seal_results()
+    yield
+    registry.clear()
+    registry.update(before)
+
+
+@pytest.mark.parametrize(
+    "serializer",
+    [
+        {"type": "pickle", "picklelib": "this"},
+        {"type": "pickle", "picklelib": "this", "more": 1},
+        {"type": "json", "jsonlib": "this", "object_decoder": "subprocess.Popen"},
+        {"type": "compressed", "serializer": {"type": "pickle", "picklelib": "this"}, "compressionlib": "this"},
+        {"type": "compressed/pickle", "compressionlib": "this"},
+        {"type": "theirs"},
+    ],
+    ids=str,
+)
+def test_what_a_state_says_of_a_stored_result_imports_and_reads_nothing(sealed, serializer, tmp_path):
+    data = {
+        "storage_key": str(tmp_path / "result"),
+        "serializer": serializer,
+        "expiration": None,
+        "prefect_version": "3",
+    }
+    stored = '{"metadata": {"storage_key": "result", "serializer": {"type": "pickle"}}, "result": "gASVAAAAAAAAAA=="}'
+    (tmp_path / "result").write_text(stored)
+
+    state = State.model_validate({"type": "COMPLETED", "data": data})
+
+    with pytest.raises((PermissionError, RuntimeError), match=r"not read|not available"):
+        asyncio.run(state.aresult(retry_result_failure=False))
+    assert "this" not in sys.modules
