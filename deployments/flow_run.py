@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterable
 from multiprocessing import connection, parent_process
 from typing import Any
@@ -31,6 +32,7 @@ from pydantic_settings import DotEnvSettingsSource, EnvSettingsSource
 from deployments.sealed_results import seal_results
 from slack_docebo.settings import Settings
 
+GRACE_SECONDS = 30  # from SIGTERM to SIGKILL, as Prefect gives a run that is cancelled
 BLOCKS = ("SLACK_BOT_TOKEN", "DOCEBO_CLIENT_SECRET", "DOCEBO_PASSWORD", "SMTP_PASSWORD", "NOTIFICATION_URLS")
 """The secrets that a run needs and a Secret block can hold. Not DATABASE_URL: webhook and command line need it, too."""
 
@@ -128,3 +130,5 @@ def _end_with_the_worker() -> None:
         pass
     logging.getLogger(__name__).warning("The worker is gone: this run ends, too")
     os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(GRACE_SECONDS)
+    os.kill(os.getpid(), signal.SIGKILL)  # what SIGTERM raises can be lost in somebody's clean-up

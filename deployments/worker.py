@@ -24,9 +24,8 @@ from prefect.runner._flow_run_executor import FlowRunExecutionResult, FlowRunExe
 from prefect.runner._process_manager import ProcessHandle
 from prefect.workers.base import BaseJobConfiguration, BaseVariables, BaseWorker, BaseWorkerResult
 
+from deployments.flow_run import GRACE_SECONDS, execute, tell
 from deployments.sealed_results import seal_results
-
-GRACE_SECONDS = 30  # from SIGTERM to SIGKILL, as Prefect gives a run that is cancelled
 
 forks = multiprocessing.get_context("forkserver")
 forks.set_forkserver_preload(["deployments.preload"])
@@ -97,8 +96,6 @@ class ForkedRun:
     async def start(
         self, flow_run: FlowRun, task_status: TaskStatus[ProcessHandle] = anyio.TASK_STATUS_IGNORED
     ) -> None:
-        from deployments.flow_run import execute
-
         port, token = self._control_channel.register(flow_run.id)
         await _forked(
             execute, flow_run.id, port, token, started=lambda child: task_status.started(ProcessHandle(child))
@@ -115,8 +112,6 @@ class ForkedHooks:
         await self._run(flow_run.id, state)
 
     async def _run(self, flow_run_id: UUID, state: State[Any]) -> None:
-        from deployments.flow_run import tell
-
         await _forked(tell, flow_run_id, state.type, state.name, state.message)
 
 
