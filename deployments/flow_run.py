@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterable
 from multiprocessing import connection, parent_process
 from typing import Any
@@ -31,6 +32,8 @@ from pydantic_settings import DotEnvSettingsSource, EnvSettingsSource
 from deployments.sealed_results import seal_results
 from slack_docebo.settings import Settings
 
+THE_WORKER_ENDS = signal.SIGHUP  # a run that hears this is cancelled, and shown as crashed
+GRACE_SECONDS = 30  # until it is killed, as Prefect gives a run that somebody cancels
 BLOCKS = ("SLACK_BOT_TOKEN", "DOCEBO_CLIENT_SECRET", "DOCEBO_PASSWORD", "SMTP_PASSWORD", "NOTIFICATION_URLS")
 """The secrets that a run needs and a Secret block can hold. Not DATABASE_URL: webhook and command line need it, too."""
 
@@ -59,6 +62,9 @@ def tell(flow_run_id: UUID, state_type: StateType, name: str, message: str | Non
 
 
 async def _execute(flow_run_id: UUID) -> None:
+    # Between two steps of the event loop, unlike what Prefect makes of SIGTERM: an exception in the midst of whatever
+    # is being done, which asyncio catches at times.
+    asyncio.get_running_loop().add_signal_handler(THE_WORKER_ENDS, _cancel_once, asyncio.current_task())
     async with AsyncClientContext.get_or_create() as context:  # the engine takes the same client
         flow_run, name, flow = await _found(context.client, flow_run_id)
         log = flow_run_logger(flow_run)
@@ -68,6 +74,11 @@ async def _execute(flow_run_id: UUID) -> None:
             await context.client.set_flow_run_state(flow_run_id, Crashed(message=message))
             return
         await run_flow(flow, flow_run=flow_run, return_type="state", error_logger=log)
+
+
+def _cancel_once(run: asyncio.Task[None]) -> None:
+    if not run.cancelling():  # a second time would interrupt what the first has begun
+        run.cancel()
 
 
 async def _tell(flow_run_id: UUID, state: State[Any]) -> None:
@@ -127,4 +138,6 @@ def _end_with_the_worker() -> None:
     while not connection.wait([worker], timeout=1) and os.getppid() == fork_server:
         pass
     logging.getLogger(__name__).warning("The worker is gone: this run ends, too")
-    os.kill(os.getpid(), signal.SIGTERM)
+    os.kill(os.getpid(), THE_WORKER_ENDS)
+    time.sleep(GRACE_SECONDS)
+    os.kill(os.getpid(), signal.SIGKILL)

@@ -24,9 +24,8 @@ from prefect.runner._flow_run_executor import FlowRunExecutionResult, FlowRunExe
 from prefect.runner._process_manager import ProcessHandle
 from prefect.workers.base import BaseJobConfiguration, BaseVariables, BaseWorker, BaseWorkerResult
 
+from deployments.flow_run import GRACE_SECONDS, THE_WORKER_ENDS, execute, tell
 from deployments.sealed_results import seal_results
-
-GRACE_SECONDS = 30  # from SIGTERM to SIGKILL, as Prefect gives a run that is cancelled
 
 forks = multiprocessing.get_context("forkserver")
 forks.set_forkserver_preload(["deployments.preload"])
@@ -59,7 +58,6 @@ class FlowRunWorker(BaseWorker[NoConfiguration, BaseVariables, BaseWorkerResult]
     async def setup(self) -> None:
         seal_results()
         forkserver.ensure_running()  # so that it has imported everything before the first run comes
-        self._execution = await self._exit_stack.enter_async_context(FlowRunExecutorContext())
         await super().setup()
 
     async def run(
@@ -68,21 +66,24 @@ class FlowRunWorker(BaseWorker[NoConfiguration, BaseVariables, BaseWorkerResult]
         configuration: NoConfiguration,  # noqa: ARG002
         task_status: TaskStatus[int] = anyio.TASK_STATUS_IGNORED,
     ) -> BaseWorkerResult:
-        executor = self._execution.create_executor(
-            flow_run,
-            ForkedRun(self._execution.control_channel),
-            hook_runner=ForkedHooks(),
-            propose_submitting=False,  # BaseWorker has done so
-        )
         ended: FlowRunExecutionResult | None = None
+        # One for each run, as Prefect's process worker has it: one that was left without a server for half a minute
+        # gives up watching for cancellations for good.
+        async with FlowRunExecutorContext() as context:
+            executor = context.create_executor(
+                flow_run,
+                ForkedRun(context.control_channel),
+                hook_runner=ForkedHooks(),
+                propose_submitting=False,  # BaseWorker has done so
+            )
 
-        async def execute(*, task_status: TaskStatus[ProcessHandle]) -> None:
-            nonlocal ended
-            ended = await executor.submit(task_status=task_status)
+            async def execute(*, task_status: TaskStatus[ProcessHandle]) -> None:
+                nonlocal ended
+                ended = await executor.submit(task_status=task_status)
 
-        async with anyio.create_task_group() as group:
-            child = await group.start(execute)
-            task_status.started(child.pid)
+            async with anyio.create_task_group() as group:
+                child = await group.start(execute)
+                task_status.started(child.pid)
         if ended is None or ended.status_code is None:
             raise RuntimeError("the run's process is lost")
         return BaseWorkerResult(identifier=str(ended.handle.pid), status_code=ended.status_code)
@@ -97,8 +98,6 @@ class ForkedRun:
     async def start(
         self, flow_run: FlowRun, task_status: TaskStatus[ProcessHandle] = anyio.TASK_STATUS_IGNORED
     ) -> None:
-        from deployments.flow_run import execute
-
         port, token = self._control_channel.register(flow_run.id)
         await _forked(
             execute, flow_run.id, port, token, started=lambda child: task_status.started(ProcessHandle(child))
@@ -115,8 +114,6 @@ class ForkedHooks:
         await self._run(flow_run.id, state)
 
     async def _run(self, flow_run_id: UUID, state: State[Any]) -> None:
-        from deployments.flow_run import tell
-
         await _forked(tell, flow_run_id, state.type, state.name, state.message)
 
 
@@ -142,7 +139,7 @@ async def _gone(child: Any) -> None:
     """Return when *child* is gone: it ended, or it is told to, because we end or the process that forked it died."""
     if child.exitcode not in {None, _FORK_SERVER_DIED}:
         return
-    for number in (signal.SIGTERM, signal.SIGKILL):
+    for number in (THE_WORKER_ENDS, signal.SIGKILL):
         with anyio.move_on_after(GRACE_SECONDS):
             while _signalled(child.pid, number):
                 number = 0  # noqa: PLW2901  (once is enough; then only look)
