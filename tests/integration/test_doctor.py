@@ -161,7 +161,7 @@ async def test_the_request_url_is_tried_with_a_signed_request(environment, tmp_p
     root = str(os.path.dirname(os.path.dirname(os.path.dirname(__file__))))  # noqa: PTH120
     webhook = [sys.executable, "-m", "deployments.webhook"]
     with process(webhook, log=tmp_path / "webhook.log", env={"PYTHONPATH": root}) as child:
-        while not (tmp_path / "webhook.log").read_text().count("Uvicorn running"):
+        while not (tmp_path / "webhook.log").read_text().count("listening on"):
             assert child.poll() is None, (tmp_path / "webhook.log").read_text()
         assert (await findings())["request URL"][0] is Level.OK
 

@@ -1,0 +1,50 @@
+"""Under which names the webhook is served: a page that gave its own name our address must not be able to read here."""
+
+import re
+from collections.abc import Iterable, Mapping
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+from slack_docebo.settings import Settings
+
+HOST = re.compile(r"(?P<name>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{0,5})?", re.ASCII)
+OUR_OWN_FETCHES = frozenset({"none", "same-origin"})  # an address typed in, and what a page of ours would ask for
+
+
+class Hosts:
+    """The names of this installation, and those that no stranger's page can have."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._names = frozenset(name.lower().rstrip(".") for name in names)
+
+    def include(self, host: str) -> bool:
+        """Tell whether a request may carry *host* as its `Host`.
+
+        A page is read from only under its own name, so no page comes from an IP address that is ours. Nor does one come
+        from a name without a dot, which nobody can register: `localhost`, and a container's name on its network.
+        """
+        if not (found := HOST.fullmatch(host)):
+            return False
+        name = found["name"].lower().removesuffix(".")
+        return "." not in name or name in self._names or _is_address(name)
+
+
+def own_hosts(settings: Settings) -> Hosts:
+    """Return the names that *settings* give to the webhook."""
+    public = urlsplit(settings.webhook_public_url or "").hostname
+    return Hosts(
+        filter(None, (public, settings.webhook_host, settings.webhook_observation_host, *settings.allowed_hosts))
+    )
+
+
+def comes_from_a_page(headers: Mapping[str, str]) -> bool:
+    """Tell whether a browser sent this for a page of somebody's: Slack, proxies and probes send neither header."""
+    return "origin" in headers or headers.get("sec-fetch-site", "none") not in OUR_OWN_FETCHES
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ip_address(name.strip("[]"))
+    except ValueError:
+        return False
+    return True
