@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 from importlib import import_module
 
-NAMES = ("bulk_import", "faults", "reset", "webhook", "realtime", "nothing_lost")
+NAMES = ("bulk_import", "faults", "reset", "webhook", "siege", "realtime", "nothing_lost")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
