@@ -150,7 +150,7 @@ class Connections:
 
     def hold(self, connection: Connection, size: int) -> None:
         """Note that *size* bytes of *connection* are kept; where all are too many, who has kept some longest goes."""
-        if connection not in self._crowds:
+        if connection not in self._crowds or not (size or connection in self._holding):
             return
         self._held += size - self._holding.get(connection, 0)
         if size:

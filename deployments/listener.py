@@ -4,7 +4,6 @@ uvicorn and httptools know no bound of a request's head, no deadline for it, and
 """
 
 import asyncio
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -194,14 +193,18 @@ def objection(version: str, target: bytes, headers: Sequence[tuple[bytes, bytes]
     """Return the status to refuse a request with for its head alone, or None; *headers* have lower-case names."""
     if version not in {"1.0", "1.1"}:  # many proxies speak 1.0 to those behind them
         return HTTPStatus.HTTP_VERSION_NOT_SUPPORTED
-    values = dict(headers)
-    names = Counter(name for name, _ in headers)
-    if not target.startswith(b"/") or any(names[name] > 1 for name in ONCE):
+    if not target.startswith(b"/"):
         return HTTPStatus.BAD_REQUEST
-    if b"host" not in values and version == "1.1":
+    once = {}
+    for name, value in headers:
+        if name in ONCE:
+            if name in once:
+                return HTTPStatus.BAD_REQUEST
+            once[name] = value
+    if b"host" not in once and version == "1.1":
         return HTTPStatus.BAD_REQUEST
-    if encoding := values.get(b"transfer-encoding"):
-        if b"content-length" in values or version == "1.0":
+    if encoding := once.get(b"transfer-encoding"):
+        if b"content-length" in once or version == "1.0":
             return HTTPStatus.BAD_REQUEST
         if encoding.lower() != b"chunked":
             return HTTPStatus.NOT_IMPLEMENTED

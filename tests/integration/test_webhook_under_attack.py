@@ -198,8 +198,8 @@ def test_chunks_are_measured_as_they_are_sent(webhook, chunks):
     ],
 )
 def test_no_header_comes_after_the_body(webhook, trailers):
-    assert status(webhook, chunked(b"2\r\n{}\r\n0\r\n" + trailers)) in {400, 401}
-    assert status(webhook, PROBE + b"Transfer-Encoding: chunked\r\n\r\n0\r\n" + trailers + post(b"{}")) in {200, 400}
+    assert status(webhook, chunked(b"2\r\n{}\r\n0\r\n" + trailers)) == 400
+    assert status(webhook, PROBE + b"Transfer-Encoding: chunked\r\n\r\n0\r\n" + trailers + post(b"{}")) == 400
 
 
 def test_requests_that_are_sent_ahead_are_answered_in_turn(webhook):

@@ -79,6 +79,17 @@ def test_what_a_page_makes_a_browser_send_is_told_from_what_slack_and_probes_sen
     assert comes_from_a_page(headers) == page
 
 
+def test_a_refused_name_is_logged_once_in_a_while_and_never_as_it_came(caplog):
+    hosts = own_hosts(OURS)
+    for _ in range(3):
+        hosts.complain("evil\x1b[31m\r\n2026-11-25 all is well\u202e" + "a" * 10_000)
+
+    [record] = caplog.records
+    assert record.getMessage().isascii()
+    assert record.getMessage().isprintable()
+    assert len(record.getMessage()) < 500
+
+
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [

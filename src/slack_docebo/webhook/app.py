@@ -74,6 +74,7 @@ def _stranger(request: Request, hosts: Hosts | None) -> Response | None:
         return _refusal(403, "not for pages")
     host = request.headers.get("host")  # HTTP/1.0 has none, and browsers speak 1.1
     if hosts and host is not None and not hosts.include(host):
+        hosts.complain(host)
         return _refusal(421, "unknown name: see WEBHOOK_PUBLIC_URL and WEBHOOK_ALLOWED_HOSTS")
     return None
 

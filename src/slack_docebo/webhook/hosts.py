@@ -1,6 +1,8 @@
 """Under which names the webhook is served: a page that gave its own name our address must not be able to read here."""
 
+import logging
 import re
+import time
 from collections.abc import Iterable, Mapping
 from ipaddress import ip_address
 from urllib.parse import urlsplit
@@ -8,7 +10,11 @@ from urllib.parse import urlsplit
 from slack_docebo.settings import Settings
 
 HOST = re.compile(r"(?P<name>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{0,5})?", re.ASCII)
+LONGEST_NAME = 253  # that the domain name system has
+COMPLAINT_SECONDS = 60.0
 OUR_OWN_FETCHES = frozenset({"none", "same-origin"})  # an address typed in, and what a page of ours would ask for
+
+logger = logging.getLogger(__name__)
 
 
 class Hosts:
@@ -16,6 +22,7 @@ class Hosts:
 
     def __init__(self, names: Iterable[str]) -> None:
         self._names = frozenset(name.lower().rstrip(".") for name in names)
+        self._complained_at = float("-inf")
 
     def include(self, host: str) -> bool:
         """Tell whether a request may carry *host* as its `Host`.
@@ -27,6 +34,16 @@ class Hosts:
             return False
         name = found["name"].lower().removesuffix(".")
         return "." not in name or name in self._names or _is_address(name)
+
+    def complain(self, host: str) -> None:
+        """Log, once in a while, that requests for *host* are refused: the name may be a proxy's."""
+        now = time.monotonic()
+        if now - self._complained_at >= COMPLAINT_SECONDS:
+            self._complained_at = now
+            logger.warning(
+                "requests for the name %s are refused; if it is ours, add it to WEBHOOK_ALLOWED_HOSTS",
+                ascii(host[:LONGEST_NAME]),
+            )
 
 
 def own_hosts(settings: Settings) -> Hosts:
