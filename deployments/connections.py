@@ -4,7 +4,7 @@ import logging
 import resource
 from collections import Counter
 from collections.abc import Iterable
-from enum import Enum
+from enum import IntEnum
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Protocol
 
@@ -21,16 +21,15 @@ COMPLAINT_SECONDS = 60.0
 logger = logging.getLogger(__name__)
 
 
-class Stage(Enum):
-    """What a connection waits for."""
+class Stage(IntEnum):
+    """What a connection waits for; whoever waits for what is named first has to go first."""
 
-    HEAD = "a complete head"
-    BODY = "a complete body"
-    TAKING = "its client, who does not take the answer"
-    ANSWER = "our answer"
+    HEAD = 0  # a complete head
+    BODY = 1  # a complete body
+    TAKING = 2  # its client, who does not take the answer
+    ANSWER = 3  # our answer: nobody who waits for it is sent away
 
 
-# Who waits for our answer is never sent away; of the others those named first go first, the longest waiting of them.
 EXPENDABLE = (Stage.HEAD, Stage.BODY, Stage.TAKING)
 # Seconds. A head: from connecting, or from the last answer, to its end. A body has its deadline in the application.
 PATIENCE = {Stage.HEAD: 5.0, Stage.TAKING: 5.0}
@@ -51,7 +50,7 @@ class Crowd:
     def __init__(self, most: int) -> None:
         self._most = most
         self._stages: dict[Connection, Stage] = {}
-        self._since: dict[Stage, dict[Connection, float]] = {stage: {} for stage in Stage}
+        self._since: list[dict[Connection, float]] = [{} for _ in Stage]
 
     def __len__(self) -> int:
         return len(self._stages)
@@ -62,12 +61,15 @@ class Crowd:
 
     def move(self, connection: Connection, stage: Stage, now: float) -> None:
         """Let *connection*, of this crowd or new to it, wait for something else from *now* on."""
-        self.remove(connection)
+        before = self._stages.get(connection)
+        if before is not None:
+            del self._since[before][connection]
         self._stages[connection] = stage
         self._since[stage][connection] = now
 
     def remove(self, connection: Connection) -> None:
-        if stage := self._stages.pop(connection, None):
+        stage = self._stages.pop(connection, None)
+        if stage is not None:
             del self._since[stage][connection]
 
     def first(self, *stages: Stage) -> Connection | None:
@@ -150,7 +152,7 @@ class Connections:
 
     def hold(self, connection: Connection, size: int) -> None:
         """Note that *size* bytes of *connection* are kept; where all are too many, who has kept some longest goes."""
-        if connection not in self._crowds or not (size or connection in self._holding):
+        if connection not in self._crowds:
             return
         self._held += size - self._holding.get(connection, 0)
         if size:

@@ -61,7 +61,10 @@ class BoundedConnection(HttpToolsProtocol):
         self._unparsed = b""
         self._in_body = False
         self._size = 0  # of the head or body that is coming in, but for the piece in which it began
+        self.headers = []
+        self._headers = 0  # of the request whose body is coming in
         self._turned = False  # a head or a body began or ended in this piece
+        self._kept = 0
         self._deaf = False  # nothing more is read, for it could not be understood
         self.address = ""
 
@@ -100,29 +103,27 @@ class BoundedConnection(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
-        self._parse()
-        self.flow.resume_reading()
+        if self._unparsed:
+            self._parse()
+            self.flow.resume_reading()
+        else:
+            self._tell()
 
     def on_message_begin(self) -> None:
         self._turned = True
         super().on_message_begin()
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        if self._in_body:  # a trailer, which uvicorn would add to the headers
-            raise Refused(HTTPStatus.BAD_REQUEST)
-        if len(self.headers) >= MOST_HEADERS:
-            raise Refused(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
-        super().on_header(name, value)
-
     def on_headers_complete(self) -> None:
         if status := objection(self.parser.get_http_version(), self.url, self.headers):
             raise Refused(status)
         if self.parser.should_upgrade():
-            raise Refused(HTTPStatus.BAD_REQUEST)
+            raise _bad_request()
         super().on_headers_complete()
         self._turned = self._in_body = True
+        self._headers = len(self.headers)
 
     def on_message_complete(self) -> None:
+        self._refuse_trailers()
         super().on_message_complete()
         self._turned = True
         self._in_body = False
@@ -152,10 +153,16 @@ class BoundedConnection(HttpToolsProtocol):
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             raise _bad_request() from None
         self._size = 0 if self._turned else self._size + len(piece)
-        if self._in_body and self._size > LARGEST_RAW_BODY:
-            raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
-        if not self._in_body and self._size >= LARGEST_HEAD:
+        if self._in_body:
+            self._refuse_trailers()
+            if self._size > LARGEST_RAW_BODY:
+                raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+        elif self._size >= LARGEST_HEAD or len(self.headers) > MOST_HEADERS:
             raise Refused(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+
+    def _refuse_trailers(self) -> None:
+        if len(self.headers) > self._headers:  # uvicorn takes them for headers
+            raise _bad_request()
 
     def _refuse(self, status: HTTPStatus) -> None:
         """Read nothing more, and close as soon as the requests before are answered."""
@@ -185,14 +192,18 @@ class BoundedConnection(HttpToolsProtocol):
         if stage is not self._stage:
             self._stage = stage
             self._connections.move(self, stage, self.loop.time())
-        body = self._size if self._in_body and not self._idle() else 0
-        self._connections.hold(self, len(self._unparsed) + body)
+        kept = len(self._unparsed) + (self._size if self._in_body and not self._idle() else 0)
+        if kept != self._kept:
+            self._kept = kept
+            self._connections.hold(self, kept)
 
 
 def objection(version: str, target: bytes, headers: Sequence[tuple[bytes, bytes]]) -> HTTPStatus | None:
     """Return the status to refuse a request with for its head alone, or None; *headers* have lower-case names."""
     if version not in {"1.0", "1.1"}:  # many proxies speak 1.0 to those behind them
         return HTTPStatus.HTTP_VERSION_NOT_SUPPORTED
+    if len(headers) > MOST_HEADERS:
+        return HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
     if not target.startswith(b"/"):
         return HTTPStatus.BAD_REQUEST
     once = {}

@@ -544,5 +544,5 @@ async def test_under_siege_honest_events_are_taken_and_nobody_elses(sqlite_url):
     assert set(outcome.honest) == {"200"}
     assert rows == outcome.honest["200"]
     assert max(outcome.honest_ms) < 3_000  # Slack's patience
-    assert set(outcome.signed) <= {"200", "401"}
-    assert set(outcome.unsigned) <= {"400", "401", "405", "413", "415"}
+    assert set(outcome.signed) <= {"0", "200", "401"}  # 0: sent on a connection that was idle, and had to make room
+    assert set(outcome.unsigned) <= {"0", "400", "401", "405", "413", "415"}

@@ -82,7 +82,7 @@ def _stranger(request: Request, hosts: Hosts | None) -> Response | None:
 async def _answer(request: Request, verifier: RequestVerifier, reception: Reception) -> Response:
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         return _refusal(415, "Slack sends its events as application/json")
-    if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
+    if "content-encoding" in request.headers and request.headers["content-encoding"].strip().lower() != "identity":
         return _refusal(415, "Slack does not compress its events")
     timestamp = request.headers.get("x-slack-request-timestamp")
     signature = request.headers.get("x-slack-signature")

@@ -56,7 +56,7 @@ def own_hosts(settings: Settings) -> Hosts:
 
 def comes_from_a_page(headers: Mapping[str, str]) -> bool:
     """Tell whether a browser sent this for a page of somebody's: Slack, proxies and probes send neither header."""
-    return "origin" in headers or headers.get("sec-fetch-site", "none") not in OUR_OWN_FETCHES
+    return "origin" in headers or ("sec-fetch-site" in headers and headers["sec-fetch-site"] not in OUR_OWN_FETCHES)
 
 
 def _is_address(name: str) -> bool:
