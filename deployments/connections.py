@@ -27,10 +27,11 @@ class Stage(IntEnum):
     HEAD = 0  # a complete head
     BODY = 1  # a complete body
     TAKING = 2  # its client, who does not take the answer
-    ANSWER = 3  # our answer: nobody who waits for it is sent away
+    LOOK = 3  # our answer to somebody who only looks
+    ANSWER = 4  # our answer to an event, which nobody is sent away before
 
 
-EXPENDABLE = (Stage.HEAD, Stage.BODY, Stage.TAKING)
+EXPENDABLE = tuple(stage for stage in Stage if stage is not Stage.ANSWER)
 # Seconds. A head: from connecting, or from the last answer, to its end. A body has its deadline in the application.
 PATIENCE = {Stage.HEAD: 5.0, Stage.TAKING: 5.0}
 
@@ -174,7 +175,7 @@ class Connections:
             self._sent_away.clear()
 
     def _make_room(self, crowd: Crowd, newcomer: Connection, reason: str) -> bool:
-        """Send somebody of *crowd* away; False if that is the newcomer, for everybody else waits for our answer."""
+        """Send somebody of *crowd* away; False if that is the newcomer, for all others have sent an event."""
         leaver = crowd.first(*EXPENDABLE) or newcomer
         self._send_away(leaver, reason)
         return leaver is not newcomer

@@ -169,7 +169,7 @@ class BoundedConnection(HttpToolsProtocol):
         self._unparsed = b""
         self._deaf = True
         self._connections.metrics.refused.labels(status.value).inc()
-        if self._waits_for() in {Stage.ANSWER, Stage.TAKING}:
+        if self._waits_for() not in {Stage.HEAD, Stage.BODY}:
             self.cycle.keep_alive = False
             return
         if not (self._in_body and self.cycle.response_started):
@@ -181,7 +181,9 @@ class BoundedConnection(HttpToolsProtocol):
             return Stage.HEAD
         if self.flow.write_paused:
             return Stage.TAKING
-        return Stage.BODY if self._in_body and not self.pipeline else Stage.ANSWER
+        if self._in_body and not self.pipeline:
+            return Stage.BODY
+        return Stage.ANSWER if self.scope["method"] == "POST" else Stage.LOOK
 
     def _idle(self) -> bool:
         return self.cycle is None or self.cycle.response_complete  # the last request that came, so all are answered

@@ -60,9 +60,11 @@ class Shared(Generic[T]):
         self._began = 0.0
 
     async def get(self) -> T:
-        """Return or raise what the look came to; raise TimeoutError if it takes longer than the patience."""
+        """Return or raise what the look came to; raise TimeoutError once it has taken longer than the patience."""
         now = asyncio.get_running_loop().time()
         if self._looking is None or (self._looking.done() and now - self._began >= self._seconds):
             self._looking, self._began = asyncio.create_task(self._look()), now
-        async with asyncio.timeout(self._patience):
+        if self._looking.done():
+            return self._looking.result()
+        async with asyncio.timeout_at(self._began + self._patience):
             return await asyncio.shield(self._looking)

@@ -60,6 +60,16 @@ def test_whoever_waits_for_our_answer_is_never_sent_away_while_others_keep_us_wa
     assert closed(waiting, slow) == ["slow"]
 
 
+def test_whoever_only_looks_makes_room_for_an_event():
+    room = connections(most=2)
+    event, look = admitted(room, Caller("event"), Caller("look"))
+    room.move(event, Stage.ANSWER, 1)
+    room.move(look, Stage.LOOK, 2)
+    (newcomer,) = admitted(room, Caller("newcomer"))
+
+    assert closed(event, look, newcomer) == ["look"]
+
+
 def test_where_everybody_waits_for_our_answer_the_newcomer_goes():
     room = connections(most=1)
     (waiting,) = admitted(room, Caller("waiting"))
