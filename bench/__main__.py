@@ -9,6 +9,7 @@ NAMES = (
     "faults",
     "reset",
     "webhook",
+    "siege",
     "realtime",
     "fairness",
     "flow_start",

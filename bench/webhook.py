@@ -176,6 +176,11 @@ class Connections:
             self._free.append(connection)
         return int(head.split(None, 2)[1]) if head else 0
 
+    def close(self) -> None:
+        """Close the connections that nobody uses."""
+        for connection in self._free:
+            connection.transport.close()
+
     async def _take(self) -> Connection:
         while self._free:
             connection = self._free.pop()
@@ -371,7 +376,8 @@ def _client(*arguments: str) -> dict[str, object]:
     return found
 
 
-def _resident_kb(pid: int) -> int:
+def resident_kb(pid: int) -> int:
+    """Return the memory that the process *pid* has in use."""
     status = Path(f"/proc/{pid}/status").read_text()
     return int(status.partition("VmRSS:")[2].split()[0])
 
@@ -381,7 +387,8 @@ def _processor_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def _stored(folder: Path) -> set[str]:
+def stored(folder: Path) -> set[str]:
+    """Return the ids of the events in the inbox below *folder*."""
     with Store.open(f"sqlite:///{folder / 'store.db'}") as store, store.reading() as connection:
         return {entry.event.event_id for entry in InboxRepository(connection).list_(10_000_000)}
 
@@ -431,14 +438,14 @@ def acknowledgement(seconds: int) -> bool:
                 labels.append(label)
                 for side in (ours, theirs):
                     side.bear(what, amount, count, first=number * 1_000_000)
-        stored = _stored(folder)
+        in_inbox = stored(folder)
     print(f"\n{'acknowledgement':28}{'webhook, committed':>44}{'slack-bolt, answers only':>44}{'ratio':>8}")
     for number, label in list(enumerate(labels))[1:]:
         told = (f"{_told(side.loads[number])}, CPU {side.microseconds[number]:.0f} us" for side in (ours, theirs))
         ratio = ours.loads[number].sustained / theirs.loads[number].sustained
         print(f"{label:28}{''.join(f'{text:>44}' for text in told)}{ratio:8.2f}")
     acknowledged = {id_ for measured in ours.loads for id_ in measured.acknowledged}
-    lost = acknowledged - stored
+    lost = acknowledged - in_inbox
     print(f"{len(acknowledged)} acknowledged, {len(lost)} of them not in the inbox")
     at_bar = ours.loads[1 + RATES.index(BARS["events_per_second"])]
     holds = (
@@ -461,8 +468,8 @@ def hostility(count: int) -> bool:
             resident = []
             for _ in range(5):
                 statuses.update(_client("attack", str(port), str(count // 5)))  # type: ignore[arg-type]
-                resident.append(_resident_kb(pid))
-        rows = len(_stored(folder))
+                resident.append(resident_kb(pid))
+        rows = len(stored(folder))
     faults = sum(number for status, number in statuses.items() if status.startswith("5") or status == "-1")
     growth = (resident[-1] - resident[0]) / resident[0]
     print(f"\nhostile requests: {sum(statuses.values())}, answered {dict(sorted(statuses.items()))} (0: closed)")

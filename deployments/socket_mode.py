@@ -1,6 +1,7 @@
 """`python -m deployments.socket_mode`: take Slack's events through Socket Mode, until stopped.
 
-WEBHOOK_HOST and WEBHOOK_PORT are where health and metrics are looked at.
+Health and metrics are looked at on WEBHOOK_OBSERVATION_HOST and WEBHOOK_OBSERVATION_PORT, or else on WEBHOOK_HOST and
+WEBHOOK_PORT.
 """
 
 import sys
@@ -24,7 +25,8 @@ async def serve_socket_mode(settings: Settings) -> None:
             open_reception(settings, store) as reception,
             listening(token, reception, base_url=settings.slack_api_url),
         ):
-            await listen(settings, observation_app(reception))
+            apps = {settings.observation_address: observation_app(settings, reception)}
+            await listen(settings, reception.metrics, apps)
 
 
 if __name__ == "__main__":

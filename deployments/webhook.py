@@ -1,65 +1,78 @@
-"""`python -m deployments.webhook`: take Slack's events on WEBHOOK_HOST and WEBHOOK_PORT, until stopped."""
+"""`python -m deployments.webhook`: take Slack's events on WEBHOOK_HOST and WEBHOOK_PORT, until stopped.
+
+Health and metrics are looked at there, too, or on WEBHOOK_OBSERVATION_HOST and WEBHOOK_OBSERVATION_PORT if these are set.
+"""
 
 import argparse
 import asyncio
 import gc
+import logging
 import signal
+import socket
 import sys
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
-import uvicorn
 import uvloop
 from starlette.types import ASGIApp
 
+from deployments.connections import MOST, Connections, most_connections
+from deployments.listener import server
 from deployments.logs import configure_logs
 from slack_docebo.domain.texts import line
 from slack_docebo.errors import ConfigurationError, SyncError
 from slack_docebo.settings import Settings, load_settings
 from slack_docebo.storage.store import Store
-from slack_docebo.webhook.app import webhook_app
+from slack_docebo.webhook.app import observation_app, webhook_app
+from slack_docebo.webhook.metrics import Metrics
 from slack_docebo.webhook.reception import open_reception
 
-UNDER_WAY_SECONDS = 10  # how long requests under way may take when we are stopped
+OBSERVERS = 100  # connections where only health and metrics are served
+
+Address = tuple[str, int]
+
+logger = logging.getLogger(__name__)
 
 
-class _Server(uvicorn.Server):
-    """Leaves the signals to us: uvicorn raises them anew before what was stored late could be written."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
-async def listen(settings: Settings, app: ASGIApp) -> None:
-    """Answer requests until SIGINT or SIGTERM comes, and those that are under way then."""
-    config = uvicorn.Config(
-        app,
-        host=settings.webhook_host,
-        port=settings.webhook_port,
-        lifespan="off",
-        access_log=False,  # one line per event and probe; /metrics counts them
-        proxy_headers=False,  # nobody asks for the client's address
-        server_header=False,
-        log_config=None,
-        timeout_graceful_shutdown=UNDER_WAY_SECONDS,
-    )
-    server = _Server(config)
+async def listen(settings: Settings, metrics: Metrics, apps: Mapping[Address, ASGIApp]) -> None:
+    """Serve each of *apps* at its address until SIGINT or SIGTERM comes, and finish what is under way then."""
+    most = most_connections(MOST + OBSERVERS) - OBSERVERS
+    servers = []
+    for address, app in apps.items():
+        may_be = most if address == settings.webhook_address else OBSERVERS
+        connections = Connections(metrics, most=may_be, trusted=settings.trusted_proxies)
+        servers.append((server(app, connections), _bound(address)))
 
     def stop() -> None:
-        server.should_exit = True
+        for one, _ in servers:
+            one.should_exit = True
 
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop)
-    await server.serve()
+    await asyncio.gather(*(one.serve(sockets=sockets) for one, sockets in servers))
 
 
 async def serve_webhook(settings: Settings) -> None:
     """Take events over HTTP until stopped."""
     with Store.open(settings.database_url.get_secret_value()) as store:
         async with open_reception(settings, store) as reception:
-            await listen(settings, webhook_app(settings, reception))
+            apps = {
+                settings.observation_address: observation_app(settings, reception),
+                settings.webhook_address: webhook_app(settings, reception),  # of both, where there is one address
+            }
+            await listen(settings, reception.metrics, apps)
+
+
+def _bound(address: Address) -> list[socket.socket]:
+    """Return sockets that listen at *address*, one for each kind of address its host has."""
+    host, port = address
+    try:
+        found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        sockets = [socket.create_server(place[:2], family=family) for family, _, _, _, place in dict.fromkeys(found)]
+    except OSError as error:
+        raise ConfigurationError(f"{host}:{port} cannot be listened on ({error.strerror}): see WEBHOOK_HOST") from None
+    logger.info("listening on http://%s:%d", f"[{host}]" if ":" in host else host, port)
+    return sockets
 
 
 def run(name: str, description: str | None, serve: Callable[[Settings], Coroutine[Any, Any, None]]) -> int:

@@ -7,7 +7,7 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +15,8 @@ from typing import Any
 import httpx
 import uvicorn
 
+from deployments.connections import Connections
+from deployments.listener import server
 from sandbox.slack.events import APP_ID, DEFAULT_SIGNING_SECRET
 from slack_docebo.settings import Settings
 from slack_docebo.storage.inbox import Entry, InboxRepository
@@ -24,6 +26,7 @@ from slack_docebo.webhook.reception import open_reception
 
 NOBODY = "http://127.0.0.1:9/api"  # where no Prefect answers
 TEAM = "T0SANDBOX"
+NOTHING: Mapping[str, Any] = {}
 NOTICE = {"type": "app_rate_limited", "team_id": TEAM, "minute_rate_limited": 1, "api_app_id": APP_ID}
 
 
@@ -92,8 +95,8 @@ class Webhook:
 
 
 @contextmanager
-def running_webhook(store: Store, **changes: Any) -> Iterator[Webhook]:
-    """Serve the webhook from a thread of this process."""
+def running_webhook(store: Store, bounds: Mapping[str, Any] = NOTHING, **changes: Any) -> Iterator[Webhook]:
+    """Serve the webhook from a thread of this process, with *bounds* of its connections."""
     listener = socket.create_server(("127.0.0.1", 0))  # who connects before we serve waits in its queue
     begun = threading.Event()
     servers: list[uvicorn.Server] = []
@@ -102,7 +105,7 @@ def running_webhook(store: Store, **changes: Any) -> Iterator[Webhook]:
         try:
             async with open_reception(settings(**changes), store) as reception:
                 app = webhook_app(settings(**changes), reception)
-                servers.append(uvicorn.Server(uvicorn.Config(app, lifespan="off", log_config=None)))
+                servers.append(server(app, Connections(reception.metrics, **bounds)))
                 begun.set()
                 await servers[0].serve(sockets=[listener])
         finally:

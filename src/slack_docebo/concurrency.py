@@ -4,7 +4,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -47,3 +47,24 @@ async def side_by_side(one: Coroutine[Any, Any, S], other: Coroutine[Any, Any, T
     except ExceptionGroup as failures:
         raise failures.exceptions[0] from None
     return first.result(), second.result()
+
+
+class Shared(Generic[T]):
+    """One look for all who ask at once, and for those who ask within *seconds* of its beginning."""
+
+    def __init__(self, look: Callable[[], Coroutine[Any, Any, T]], *, seconds: float, patience: float) -> None:
+        self._look = look
+        self._seconds = seconds
+        self._patience = patience
+        self._looking: asyncio.Task[T] | None = None
+        self._began = 0.0
+
+    async def get(self) -> T:
+        """Return or raise what the look came to; raise TimeoutError once it has taken longer than the patience."""
+        now = asyncio.get_running_loop().time()
+        if self._looking is None or (self._looking.done() and now - self._began >= self._seconds):
+            self._looking, self._began = asyncio.create_task(self._look()), now
+        if self._looking.done():
+            return self._looking.result()
+        async with asyncio.timeout_at(self._began + self._patience):
+            return await asyncio.shield(self._looking)

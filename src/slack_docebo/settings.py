@@ -1,6 +1,7 @@
 """Connection settings: everything that comes from the environment."""
 
-from ipaddress import ip_address
+import re
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Literal, Self, TypeVar
 
@@ -37,8 +38,33 @@ def _token(secret: SecretStr) -> SecretStr:
     return SecretStr(token)
 
 
+def _words(text: str) -> list[str]:
+    return text.replace(",", " ").split()
+
+
+def _names(text: str) -> str:
+    for name in _words(text):
+        if not re.fullmatch(r"[A-Za-z0-9._-]+", name):
+            raise ValueError("should be names like hooks.acme.com, with commas between them")
+    return text
+
+
+def _networks(text: str) -> str:
+    for network in _words(text):
+        try:
+            ip_network(network)
+        except ValueError:
+            raise ValueError(
+                "should be addresses like 10.0.0.7 or networks like 10.0.0.0/8, with commas between"
+            ) from None
+    return text
+
+
 Url = Annotated[str, AfterValidator(_address)]
 Token = Annotated[SecretStr, AfterValidator(_token)]
+Names = Annotated[str, AfterValidator(_names)]
+Networks = Annotated[str, AfterValidator(_networks)]
+Network = IPv4Network | IPv6Network
 S = TypeVar("S", bound=BaseSettings)
 
 
@@ -89,6 +115,25 @@ class Settings(NotificationSettings):
         None, description="Where Slack sends events to, like https://hooks.acme.com/slack/events; `doctor` tries it."
     )
     webhook_port: int = Field(8400, ge=1, le=65535, description="Port the webhook listens on.")
+    webhook_observation_host: str = Field(
+        "", description="Address for /healthz, /readyz and /metrics. Empty: WEBHOOK_HOST."
+    )
+    webhook_observation_port: int | None = Field(
+        None,
+        ge=1,
+        le=65535,
+        description="Port for them; then they are not served beside /slack/events any more. Empty: WEBHOOK_PORT.",
+    )
+    webhook_allowed_hosts: Names = Field(
+        "",
+        description="Further names by which proxies and monitoring address the webhook, with commas or spaces between"
+        " them. The one of WEBHOOK_PUBLIC_URL, names without a dot and IP addresses need not be listed.",
+    )
+    webhook_trusted_proxies: Networks = Field(
+        "",
+        description="Addresses or networks (10.0.0.0/8) of proxies that may hold any number of connections, with commas"
+        " or spaces between them. This machine need not be listed.",
+    )
 
     prefect_api_url: str = Field("http://127.0.0.1:4200/api", description="Where the webhook asks for runs.")
     prefect_api_auth_string: SecretStr | None = Field(
@@ -117,6 +162,24 @@ class Settings(NotificationSettings):
     )
     log_format: Literal["text", "json"] = Field("text", description="json: one object a line, for a log collector.")
     report_dir: Path = Field(Path("var/reports"), description="Where the full lists of each run are written.")
+
+    @property
+    def webhook_address(self) -> tuple[str, int]:
+        """Where events are taken."""
+        return self.webhook_host, self.webhook_port
+
+    @property
+    def observation_address(self) -> tuple[str, int]:
+        """Where health and metrics are looked at."""
+        return self.webhook_observation_host or self.webhook_host, self.webhook_observation_port or self.webhook_port
+
+    @property
+    def allowed_hosts(self) -> list[str]:
+        return _words(self.webhook_allowed_hosts)
+
+    @property
+    def trusted_proxies(self) -> list[Network]:
+        return [ip_network(network) for network in _words(self.webhook_trusted_proxies)]
 
     @model_validator(mode="after")
     def _grants_are_complete(self) -> Self:

@@ -93,7 +93,7 @@ def databases(postgres_server: PostgresServer) -> Iterator[str]:
 def installation(databases: str, clone: Path, tmp_path: Path, monkeypatch) -> Iterator[Installation]:
     for name in [name for name in os.environ if name.startswith("PREFECT_")]:
         monkeypatch.delenv(name)  # they lead to the server of the other tests
-    redis, webhook, *servers = (free_port() for _ in range(4))
+    redis, webhook, observation, *servers = (free_port() for _ in range(5))
     with ExitStack() as stack:
         sandbox = stack.enter_context(Sandbox(users=USERS, rate_limits=False, time_scale=0.05))
         prefect = f"127.0.0.1:{stack.enter_context(load_balancer(servers))}"
@@ -108,6 +108,7 @@ def installation(databases: str, clone: Path, tmp_path: Path, monkeypatch) -> It
                     "server:4200": prefect,
                     "0.0.0.0": "127.0.0.1",
                     '"8400"': f'"{webhook}"',
+                    '"8401"': f'"{observation}"',
                     "/data": str(tmp_path),
                 },
                 env_file={
@@ -128,7 +129,7 @@ def installation(databases: str, clone: Path, tmp_path: Path, monkeypatch) -> It
         composition.run("ready")
         for number in (1, 2):
             composition.start("worker", name=f"worker {number}")
-        wait_for(f"http://127.0.0.1:{webhook}/healthz")
+        wait_for(f"http://127.0.0.1:{observation}/healthz")
         sandbox.events.configure(f"http://127.0.0.1:{webhook}/slack/events")
         no_waiting = httpx.Limits(max_keepalive_connections=0)  # for answers of the server that is killed
         http = stack.enter_context(httpx.Client(base_url=f"http://{prefect}/api", timeout=30, limits=no_waiting))

@@ -1,3 +1,4 @@
+import asyncio
 import json
 import os
 import subprocess
@@ -161,7 +162,7 @@ async def test_the_request_url_is_tried_with_a_signed_request(environment, tmp_p
     root = str(os.path.dirname(os.path.dirname(os.path.dirname(__file__))))  # noqa: PTH120
     webhook = [sys.executable, "-m", "deployments.webhook"]
     with process(webhook, log=tmp_path / "webhook.log", env={"PYTHONPATH": root}) as child:
-        while not (tmp_path / "webhook.log").read_text().count("Uvicorn running"):
+        while not (tmp_path / "webhook.log").read_text().count("listening on"):
             assert child.poll() is None, (tmp_path / "webhook.log").read_text()
         assert (await findings())["request URL"][0] is Level.OK
 
@@ -170,6 +171,22 @@ async def test_the_request_url_is_tried_with_a_signed_request(environment, tmp_p
 
     assert level is Level.FAIL
     assert "another SLACK_SIGNING_SECRET" in message
+
+
+async def test_a_proxy_that_passes_on_another_name_is_told(environment):
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 421 Misdirected Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(refuse, "127.0.0.1", 0) as proxy:
+        port = proxy.sockets[0].getsockname()[1]
+        environment.setenv("SLACK_SIGNING_SECRET", SIGNING_SECRET)
+        environment.setenv("WEBHOOK_PUBLIC_URL", f"http://127.0.0.1:{port}/slack/events")
+        level, message = (await findings())["request URL"]
+
+    assert level is Level.FAIL
+    assert "WEBHOOK_ALLOWED_HOSTS" in message
 
 
 async def test_nobody_to_notify_is_told_and_places_are_checked(environment):

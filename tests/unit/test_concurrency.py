@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from slack_docebo.concurrency import within
+from slack_docebo.concurrency import Shared, within
 
 
 async def test_what_ends_in_time_gives_its_result_or_its_error():
@@ -24,9 +24,61 @@ async def test_what_does_not_end_is_left_to_itself():
 
 
 def test_a_process_ends_without_what_was_left_to_itself():
-    code = (
-        "import asyncio, time; from slack_docebo.concurrency import within; asyncio.run(within(0.05, time.sleep, 60))"
-    )
+    code = "import asyncio, time; from slack_docebo.concurrency import Shared, within; asyncio.run(within(0.05, time.sleep, 60))"
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False)
 
     assert ended.stderr.splitlines()[-1] == "TimeoutError"
+
+
+async def test_all_who_ask_at_once_share_one_look():
+    looks = []
+
+    async def look() -> int:
+        looks.append(1)
+        await asyncio.sleep(0.01)
+        return len(looks)
+
+    shared = Shared(look, seconds=60, patience=5)
+
+    assert await asyncio.gather(*(shared.get() for _ in range(100))) == [1] * 100
+    assert await shared.get() == 1
+
+
+async def test_after_a_while_a_new_look_is_taken():
+    looks = []
+
+    async def look() -> int:
+        looks.append(1)
+        return len(looks)
+
+    shared = Shared(look, seconds=0, patience=5)
+
+    assert [await shared.get(), await shared.get()] == [1, 2]
+
+
+async def test_a_look_that_hangs_keeps_nobody_waiting_for_longer_than_the_first():
+    begun = []
+
+    async def hang() -> None:
+        begun.append(1)
+        await asyncio.Event().wait()
+
+    shared = Shared(hang, seconds=0, patience=0.01)
+
+    for _ in range(100):
+        with pytest.raises(TimeoutError):
+            await shared.get()
+    assert begun == [1]
+
+
+async def test_whoever_stops_asking_stops_nobody_elses_look():
+    async def look() -> str:
+        await asyncio.sleep(0.05)
+        return "seen"
+
+    shared = Shared(look, seconds=60, patience=5)
+    leaving, staying = asyncio.create_task(shared.get()), asyncio.create_task(shared.get())
+    await asyncio.sleep(0)
+    leaving.cancel()
+
+    assert await staying == "seen"

@@ -70,7 +70,12 @@ def test_ports_agree():
 
     assert server["command"][-2] == "4200"
     assert SERVICES["worker"]["environment"]["PREFECT_API_URL"] == "http://server:4200/api"
-    assert webhook["ports"] == [f"127.0.0.1:8400:{webhook['environment']['WEBHOOK_PORT']}"]
+    told = webhook["environment"]
+    assert webhook["ports"] == [
+        f"127.0.0.1:8400:{told['WEBHOOK_PORT']}",
+        f"127.0.0.1:8401:{told['WEBHOOK_OBSERVATION_PORT']}",
+    ]
+    assert ":8401/healthz" in webhook["healthcheck"]["test"][-1]
 
 
 def test_both_databases_are_postgresql_and_the_broker_is_redis():

@@ -274,6 +274,8 @@ class _Patient:
             return fail(check, f"{url} does not answer ({type(error).__name__}): start the webhook, look at the proxy")
         if answer.status_code == httpx.codes.UNAUTHORIZED:
             return fail(check, "the webhook refuses our signature: it runs with another SLACK_SIGNING_SECRET")
+        if answer.status_code == httpx.codes.MISDIRECTED_REQUEST:
+            return fail(check, f"the proxy before {url} passes on another name: add it to WEBHOOK_ALLOWED_HOSTS")
         if not answer.is_success or challenge not in answer.text:
             return fail(check, f"{url} answers HTTP {answer.status_code}, but not as the webhook: check the path")
         return ok(check, f"a signed request to {url} came through and was answered")

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,6 +14,7 @@ from starlette.routing import Route
 
 from slack_docebo.errors import ConfigurationError, StorageError, UnverifiedRequest
 from slack_docebo.settings import Settings
+from slack_docebo.webhook.hosts import Hosts, comes_from_a_page, own_hosts
 from slack_docebo.webhook.intake import read_payload
 from slack_docebo.webhook.metrics import age
 from slack_docebo.webhook.reception import Reception
@@ -38,26 +40,50 @@ def webhook_app(settings: Settings, reception: Reception) -> Starlette:
         raise ConfigurationError("environment: SLACK_SIGNING_SECRET is not set (Slack: Basic Information of the app)")
     previous = settings.slack_signing_secret_previous
     verifier = RequestVerifier([settings.slack_signing_secret, *([previous] if previous else [])])
+    # While the public name is unknown, the signature alone says who may come.
+    hosts = own_hosts(settings) if settings.webhook_public_url else None
 
     async def events(request: Request) -> Response:
         began = time.perf_counter()
-        response = await _answer(request, verifier, reception)
+        response = _stranger(request, hosts) or await _answer(request, verifier, reception)
         reception.metrics.answers.labels(response.status_code).inc()
         if response.status_code in {200, 503}:
             reception.metrics.seconds.observe(time.perf_counter() - began)
         return response
 
-    return Starlette(routes=[Route("/slack/events", events, methods=["POST"]), *_observation(reception)])
+    routes = [Route("/slack/events", events, methods=["POST"])]
+    if settings.observation_address == settings.webhook_address:
+        routes += _observation(own_hosts(settings), reception)
+    return _app(routes)
 
 
-def observation_app(reception: Reception) -> Starlette:
-    """Return the application for events that come another way: health and metrics only."""
-    return Starlette(routes=_observation(reception))
+def observation_app(settings: Settings, reception: Reception) -> Starlette:
+    """Return the application with health and metrics only."""
+    return _app(_observation(own_hosts(settings), reception))
+
+
+def _app(routes: list[Route]) -> Starlette:
+    app = Starlette(routes=routes)
+    app.router.redirect_slashes = False  # the address to go to would be made of the request's Host
+    return app
+
+
+def _stranger(request: Request, hosts: Hosts | None) -> Response | None:
+    """Return the refusal of what a page of somebody else's made a browser send; None if it is to be served."""
+    if comes_from_a_page(request.headers):
+        return _refusal(403, "not for pages")
+    host = request.headers.get("host")  # HTTP/1.0 has none, and browsers speak 1.1
+    if hosts and host is not None and not hosts.include(host):
+        hosts.complain(host)
+        return _refusal(421, "unknown name: see WEBHOOK_PUBLIC_URL and WEBHOOK_ALLOWED_HOSTS")
+    return None
 
 
 async def _answer(request: Request, verifier: RequestVerifier, reception: Reception) -> Response:
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         return _refusal(415, "Slack sends its events as application/json")
+    if "content-encoding" in request.headers and request.headers["content-encoding"].strip().lower() != "identity":
+        return _refusal(415, "Slack does not compress its events")
     timestamp = request.headers.get("x-slack-request-timestamp")
     signature = request.headers.get("x-slack-signature")
     try:
@@ -98,7 +124,7 @@ async def _body(request: Request) -> bytes:
     return bytes(body)
 
 
-def _observation(reception: Reception) -> list[Route]:
+def _observation(hosts: Hosts, reception: Reception) -> list[Route]:
     async def healthz(_request: Request) -> Response:
         return PlainTextResponse("ok")
 
@@ -124,4 +150,11 @@ def _observation(reception: Reception) -> list[Route]:
             reception.metrics.store_faults.inc()
         return Response(reception.metrics.page(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
-    return [Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", metrics)]
+    def known(endpoint: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
+        async def served(request: Request) -> Response:
+            return _stranger(request, hosts) or await endpoint(request)
+
+        return served
+
+    endpoints = {"/healthz": healthz, "/readyz": readyz, "/metrics": metrics}
+    return [Route(path, known(endpoint)) for path, endpoint in endpoints.items()]

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeGuard
 
 from slack_docebo.clients.slack import source_user
 from slack_docebo.domain.people import SourceUser
@@ -77,7 +77,7 @@ def decide(payload: object, audience: Audience, *, now: datetime) -> Decision:
     kind = _text(payload.get("type"))
     if kind == "url_verification":
         challenge = payload.get("challenge")
-        return Challenge(challenge) if isinstance(challenge, str) else Drop("malformed")
+        return Challenge(challenge) if _is_encodable(challenge) else Drop("malformed")
     event = payload.get("event") if kind == "event_callback" else payload  # app_rate_limited comes flat, or wrapped
     if not isinstance(event, dict):
         return Drop("malformed")
@@ -163,6 +163,14 @@ def _storable(value: Any) -> Any:
             return 0
         case _:
             return value
+
+
+def _is_encodable(value: object) -> TypeGuard[str]:
+    """Tell whether *value* is a text that an answer can hold: JSON may have halves of characters."""
+    try:
+        return isinstance(value, str) and bool(value.encode())
+    except UnicodeEncodeError:
+        return False
 
 
 def _id(value: object) -> str:

@@ -26,6 +26,11 @@ class Metrics:
             buckets=SECONDS,
             registry=self._registry,
         )
+        self.refused = self._counter(
+            "requests_refused", "Requests that the application never saw, by status of the answer.", "status"
+        )
+        self.closed = self._counter("connections_closed", "Connections that we ended without an answer.", "reason")
+        self.connections = self._gauge("webhook_connections", "Connections that are open.")
         self.stored = self._counter("events_stored", "Events committed to the inbox; repeated ones included.", "kind")
         self.dropped = self._counter("events_dropped", "Acknowledged and not stored.", "reason", "kind")
         self.alerts = self._counter("alerts", "Events that mean that nothing will come any more.", "kind")

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from slack_docebo.clients.prefect import PrefectApi, open_prefect
-from slack_docebo.concurrency import to_completion
+from slack_docebo.concurrency import Shared, to_completion
 from slack_docebo.errors import StorageError
 from slack_docebo.settings import Settings
 from slack_docebo.storage.inbox import Event, InboxRepository, InboxStatus
@@ -20,6 +20,9 @@ from slack_docebo.webhook.metrics import Metrics
 from slack_docebo.webhook.waker import Waker
 from slack_docebo.webhook.writer import InboxWriter
 
+LOOK_SECONDS = 1.0  # how old what is told of Prefect and the store may be
+PREFECT_SECONDS = 0.5  # Kubernetes waits one second for /readyz, and it is not for Prefect that we would be unready
+STORE_SECONDS = 2.5
 LINK_SECONDS = 30.0  # how long a changed link between Docebo and workspace may go unnoticed
 
 logger = logging.getLogger(__name__)
@@ -32,10 +35,11 @@ class Reception:
         self.metrics = Metrics()
         self._settings = settings
         self._store = store
-        self._prefect = prefect
         self._audience = Audience(settings.slack_app_id, settings.slack_team_id)
         self._waker = Waker(store, prefect, self.metrics)
         self._writer = InboxWriter(store, self.metrics, committed=self._waker.nudge)
+        self._status = Shared(lambda: to_completion(self._read_status), seconds=LOOK_SECONDS, patience=STORE_SECONDS)
+        self._health = Shared(prefect.is_healthy, seconds=LOOK_SECONDS, patience=PREFECT_SECONDS)
 
     async def receive(self, payload: object) -> str:
         """Deal with *payload* and return the text to answer; raise StorageError if it could not be kept."""
@@ -58,11 +62,18 @@ class Reception:
         return ""
 
     async def status(self) -> InboxStatus:
-        """Return how full the inbox is."""
-        return await to_completion(self._read_status)
+        """Return how full the inbox is, or was a second ago; raise StorageError if it cannot be told."""
+        try:
+            return await self._status.get()
+        except TimeoutError:
+            raise StorageError("the database does not answer") from None
 
     async def prefect_is_up(self) -> bool:
-        return await self._prefect.is_healthy()
+        """Tell whether Prefect answers, or did a second ago."""
+        try:
+            return await self._health.get()
+        except TimeoutError:
+            return False
 
     @asynccontextmanager
     async def at_work(self) -> AsyncIterator[None]:

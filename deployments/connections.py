@@ -1,0 +1,227 @@
+"""The open connections of a listener: how many there may be, what each waits for, and which goes when room is needed."""
+
+import logging
+import resource
+from collections import Counter
+from collections.abc import Iterable
+from enum import IntEnum
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from typing import Protocol
+
+from slack_docebo.errors import ConfigurationError
+from slack_docebo.settings import Network
+from slack_docebo.webhook.metrics import Metrics
+
+MOST = 4000  # connections of one listener; an idle one costs about 10 kB
+MOST_OF_ONE = 128  # connections of one client: Slack keeps a handful
+MOST_HELD = 32 * 1024 * 1024  # bytes of all requests that have not been answered and are not complete
+OWN_FILES = 128  # for everything but connections: database, log, Prefect
+COMPLAINT_SECONDS = 60.0
+
+logger = logging.getLogger(__name__)
+
+
+class Stage(IntEnum):
+    """What a connection waits for; whoever waits for what is named first has to go first."""
+
+    HEAD = 0  # a complete head
+    BODY = 1  # a complete body
+    TAKING = 2  # its client, who does not take the answer
+    LOOK = 3  # our answer to somebody who only looks
+    ANSWER = 4  # our answer to an event, which nobody is sent away before
+
+
+EXPENDABLE = tuple(stage for stage in Stage if stage is not Stage.ANSWER)
+# Seconds. A head: from connecting, or from the last answer, to its end. A body has its deadline in the application.
+PATIENCE = {Stage.HEAD: 5.0, Stage.TAKING: 5.0}
+
+
+class Connection(Protocol):
+    """What is asked of a connection."""
+
+    address: str  # of the client; "" if unknown
+
+    def abort(self) -> None:
+        """Close it at once."""
+
+
+class Crowd:
+    """Connections by what they wait for, the longest waiting first."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._stages: dict[Connection, Stage] = {}
+        self._since: list[dict[Connection, float]] = [{} for _ in Stage]
+
+    def __len__(self) -> int:
+        return len(self._stages)
+
+    @property
+    def full(self) -> bool:
+        return len(self) >= self._most
+
+    def move(self, connection: Connection, stage: Stage, now: float) -> None:
+        """Let *connection*, of this crowd or new to it, wait for something else from *now* on."""
+        before = self._stages.get(connection)
+        if before is not None:
+            del self._since[before][connection]
+        self._stages[connection] = stage
+        self._since[stage][connection] = now
+
+    def remove(self, connection: Connection) -> None:
+        stage = self._stages.pop(connection, None)
+        if stage is not None:
+            del self._since[stage][connection]
+
+    def first(self, *stages: Stage) -> Connection | None:
+        """Return the connection of these stages that goes first, if there is any."""
+        return next((connection for stage in stages for connection in self._since[stage]), None)
+
+    def overdue(self, stage: Stage, begun: float) -> list[Connection]:
+        """Return those that have been waiting for this since *begun* or longer."""
+        found = []
+        for connection, since in self._since[stage].items():
+            if since > begun:
+                break
+            found.append(connection)
+        return found
+
+
+class Connections:
+    """Keeps the connections of one listener within their bounds; its methods belong to one event loop.
+
+    Connections from this machine and from *trusted* networks, whose proxies speak for many, count for no client.
+    """
+
+    def __init__(
+        self,
+        metrics: Metrics,
+        *,
+        most: int = MOST,
+        most_of_one: int = MOST_OF_ONE,
+        most_held: int = MOST_HELD,
+        trusted: Iterable[Network] = (),
+    ) -> None:
+        self.metrics = metrics
+        self._most_of_one = most_of_one
+        self._most_held = most_held
+        self._trusted = tuple(trusted)
+        self._all = Crowd(most)
+        self._clients: dict[str, Crowd] = {}
+        self._client_of: dict[Connection, str] = {}
+        self._crowds: dict[Connection, list[Crowd]] = {}
+        self._holding: dict[Connection, int] = {}
+        self._held = 0
+        self._sent_away: Counter[str] = Counter()
+        self._complained_at = float("-inf")
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    def admit(self, connection: Connection, now: float) -> None:
+        """Take a new *connection* in; where that is one too many, the one that goes first goes, if need be itself."""
+        client = client_of(connection.address, self._trusted)
+        crowds = [(self._all, "too many")]
+        if client:
+            crowds.insert(0, (self._clients.get(client) or Crowd(self._most_of_one), "too many of one client"))
+        for crowd, reason in crowds:
+            if crowd.full and not self._make_room(crowd, connection, reason):
+                return
+        self.metrics.connections.inc()
+        self._crowds[connection] = [crowd for crowd, _ in crowds]
+        if client:
+            self._client_of[connection] = client
+            self._clients[client] = crowds[0][0]
+        self.move(connection, Stage.HEAD, now)
+
+    def move(self, connection: Connection, stage: Stage, now: float) -> None:
+        """Let *connection* wait for something else from *now* on, if it is still one of ours."""
+        for crowd in self._crowds.get(connection, ()):
+            crowd.move(connection, stage, now)
+
+    def remove(self, connection: Connection) -> None:
+        """Forget *connection*."""
+        if connection not in self._crowds:
+            return
+        self.metrics.connections.dec()
+        self._held -= self._holding.pop(connection, 0)
+        for crowd in self._crowds.pop(connection):
+            crowd.remove(connection)
+        client = self._client_of.pop(connection, "")
+        if client and not self._clients[client]:
+            del self._clients[client]
+
+    def hold(self, connection: Connection, size: int) -> None:
+        """Note that *size* bytes of *connection* are kept; where all are too many, who has kept some longest goes."""
+        if connection not in self._crowds:
+            return
+        self._held += size - self._holding.get(connection, 0)
+        if size:
+            self._holding[connection] = size
+        else:
+            self._holding.pop(connection, None)
+        while self._held > self._most_held:
+            self._send_away(next(iter(self._holding)), "too much together")
+
+    def sweep(self, now: float) -> None:
+        """Close what has waited for its client for too long, and say who had to make room."""
+        for stage, patience in PATIENCE.items():
+            for connection in self._all.overdue(stage, now - patience):
+                self._close(connection, "too slow")
+        if self._sent_away and now - self._complained_at >= COMPLAINT_SECONDS:
+            self._complained_at = now
+            said = ", ".join(f"{count} {reason}" for reason, count in sorted(self._sent_away.items()))
+            logger.warning("connections were closed to make room (%s); %d are open", said, len(self))
+            self._sent_away.clear()
+
+    def _make_room(self, crowd: Crowd, newcomer: Connection, reason: str) -> bool:
+        """Send somebody of *crowd* away; False if that is the newcomer, for all others have sent an event."""
+        leaver = crowd.first(*EXPENDABLE) or newcomer
+        self._send_away(leaver, reason)
+        return leaver is not newcomer
+
+    def _send_away(self, connection: Connection, reason: str) -> None:
+        self._sent_away[reason] += 1
+        self._close(connection, reason)
+
+    def _close(self, connection: Connection, reason: str) -> None:
+        self.metrics.closed.labels(reason).inc()
+        self.remove(connection)
+        connection.abort()
+
+
+def client_of(address: str, trusted: Iterable[Network] = ()) -> str:
+    """Return the client that a connection from *address* counts for; "" for this machine, trusted and unknown ones."""
+    try:
+        ip = ip_address(address.partition("%")[0])
+    except ValueError:
+        return ""
+    if isinstance(ip, IPv6Address):
+        ip = ip.ipv4_mapped or ip
+    if ip.is_loopback or any(ip in network for network in trusted):
+        return ""
+    # Whoever has one IPv6 address has the 2^64 of its network.
+    return str(ip if isinstance(ip, IPv4Address) else ip_network((ip, 64), strict=False))
+
+
+def most_connections(wanted: int = MOST) -> int:
+    """Return how many connections the files that this process may open allow, at most *wanted*; raise its limit if need be.
+
+    Raise ConfigurationError if they allow hardly any.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = wanted + OWN_FILES
+    if soft != resource.RLIM_INFINITY and soft < needed:
+        soft = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    allowed = wanted if soft == resource.RLIM_INFINITY else min(wanted, soft - OWN_FILES)
+    if allowed < OWN_FILES:
+        raise ConfigurationError(f"only {soft} files may be open (ulimit -n): allow this process {needed}")
+    if allowed < wanted:
+        logger.warning(
+            "only %d files may be open (ulimit -n), so only %d connections: allow this process %d",
+            soft,
+            allowed,
+            needed,
+        )
+    return allowed
