@@ -13,6 +13,7 @@ from typing import Any
 from slack_docebo.domain.people import Account
 from slack_docebo.domain.planning import Value
 from slack_docebo.errors import ContractViolation, OutcomeUnknown
+from slack_docebo.redaction import redacted
 
 BATCH_NAMES = {
     "username": "username",
@@ -223,7 +224,8 @@ def scrubbed(message: object, private: Iterable[str]) -> str:
 
     Docebo sends messages as text, as a list of texts or of objects with a `message`, or as PHP's word "Array".
     """
-    text = " ".join(html.unescape(_said(message)[:READ_OF_A_MESSAGE]).split())
+    # Before it is cut, for a part of a secret is not known for one.
+    text = " ".join(redacted(html.unescape(_said(message)))[:READ_OF_A_MESSAGE].split())
     if text == "Array":
         return ""
     for word in sorted({" ".join(word.split()) for word in private if word.strip()}, key=len, reverse=True):
