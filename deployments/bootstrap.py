@@ -5,7 +5,6 @@ import asyncio
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import httpx
 from prefect.blocks.system import Secret
@@ -17,12 +16,11 @@ from prefect.exceptions import ObjectNotFound, PrefectException
 from prefect.states import StateType
 from prefect.variables import Variable
 from prefect.workers.process import ProcessWorker
-from pydantic import SecretStr
 
 from slack_docebo.engine.incidents import Trouble
 from slack_docebo.errors import SyncError
 from slack_docebo.integration_settings import VARIABLE, documented_rows, read_rows, rows_from_csv, table
-from slack_docebo.settings import Settings
+from slack_docebo.settings import NotificationSettings, PrefectSettings, RunSettings, load_settings, secrets_of
 
 WORK_POOL = "slack-docebo"
 TAG = "slack-docebo"  # of all our deployments and their runs
@@ -134,19 +132,14 @@ def block_name(variable: str) -> str:
 
 async def _secrets_in_blocks() -> dict[str, str]:
     """Return a reference, resolved by the worker when a run starts, for each secret that is kept in a Secret block."""
-    names = [name.upper() for name, field in Settings.model_fields.items() if _is_secret(field.annotation)]
     found = {}
-    for name in names:
+    for name in secrets_of(RunSettings, NotificationSettings):
         try:
             await Secret.aload(block_name(name))
         except ValueError:
             continue
         found[name] = f"{{{{ prefect.blocks.secret.{block_name(name)} }}}}"
     return found
-
-
-def _is_secret(annotation: Any) -> bool:
-    return annotation is SecretStr or SecretStr in getattr(annotation, "__args__", ())
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -160,6 +153,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     options = parser.parse_args(arguments)
     try:
+        load_settings(PrefectSettings)  # a login in the address would be quoted by Prefect's errors
         rows = rows_from_csv(options.settings.read_text(encoding="utf-8")) if options.settings else None
         made = asyncio.run(bootstrap(rows))
     except (SyncError, OSError, UnicodeDecodeError, PrefectException, httpx.HTTPError) as error:

@@ -19,6 +19,7 @@ from slack_docebo.errors import (
     TooManyRejected,
     WorkspaceMismatch,
 )
+from slack_docebo.redaction import redact_logs
 
 EXIT_CODES: dict[type[SyncError], int] = {
     ConfigurationError: 2,
@@ -83,6 +84,7 @@ app.register_install_completion_command()
 
 def main() -> None:
     """Run one command; a known error is one line on standard error and the exit code for its kind."""
+    redact_logs()
     try:
         sys.exit(app(exit_on_error=False))
     except CycloptsError:  # printed already

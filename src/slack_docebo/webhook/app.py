@@ -6,13 +6,14 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
+from pydantic import SecretStr
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from slack_docebo.errors import ConfigurationError, StorageError, UnverifiedRequest
-from slack_docebo.settings import Settings
+from slack_docebo.errors import StorageError, UnverifiedRequest
+from slack_docebo.settings import Current, WebhookSettings
 from slack_docebo.webhook.intake import read_payload
 from slack_docebo.webhook.metrics import age
 from slack_docebo.webhook.reception import Reception
@@ -32,12 +33,15 @@ class RefusedBody(Exception):
         self.status = status
 
 
-def webhook_app(settings: Settings, reception: Reception) -> Starlette:
-    """Return the application that takes events over HTTP; raise ConfigurationError without a signing secret."""
-    if not settings.slack_signing_secret:
-        raise ConfigurationError("environment: SLACK_SIGNING_SECRET is not set (Slack: Basic Information of the app)")
-    previous = settings.slack_signing_secret_previous
-    verifier = RequestVerifier([settings.slack_signing_secret, *([previous] if previous else [])])
+def webhook_app(current: Current[WebhookSettings], reception: Reception) -> Starlette:
+    """Return the application that takes events over HTTP."""
+
+    def signing_secrets() -> list[SecretStr]:
+        settings = current()
+        previous = settings.slack_signing_secret_previous
+        return [settings.slack_signing_secret, *([previous] if previous else [])]
+
+    verifier = RequestVerifier(signing_secrets)
 
     async def events(request: Request) -> Response:
         began = time.perf_counter()
