@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote, quote_plus
 
-REDACTED = "[secret]"
+REDACTED = "(secret)"  # no bracket or star: it may come to stand in markup
 SHORTEST = 8  # characters; a shorter one may be a word, and would spoil every message
 
 _forms: set[str] = set()
@@ -20,7 +20,7 @@ _pattern: re.Pattern[str] | None = None
 
 
 def keep_secret(secret: str) -> None:
-    """Show *secret* as "[secret]" from now on, in whatever form it comes back; text of less than 8 characters is not."""
+    """Show *secret* as "(secret)" from now on, in whatever form it comes back; text of less than 8 characters is not."""
     global _pattern  # noqa: PLW0603  (what a process knows is the process's)
     new = {form for form in _forms_of(secret.strip()) if len(form) >= SHORTEST} - _forms
     if new:

@@ -309,7 +309,7 @@ class Current(Generic[S]):
             complaint = str(error)
         if complaint and complaint != self._complaint:
             logger.error("going on with the secrets from before: %s", complaint)
-        elif not complaint and self._seen:
+        elif not complaint and (self._seen or self._complaint):
             logger.info("a file of secrets has changed: it was read again")
         self._seen = [] if complaint else found
         self._complaint = complaint
@@ -324,13 +324,19 @@ def variables(*kinds: type[ProcessSettings]) -> set[str]:
 def given_to(*kinds: type[ProcessSettings], environment: Mapping[str, str]) -> dict[str, str]:
     """Return *environment* without the variables of ours that none of *kinds* reads."""
     others = variables(*EVERYTHING) - variables(*kinds)
-    return {name: value for name, value in environment.items() if name not in others}
+    return {name: value for name, value in environment.items() if name.upper() not in others}
 
 
 def secrets_of(*kinds: type[ProcessSettings]) -> list[str]:
     """Return the names of the environment variables that hold a secret which *kinds* read, in order."""
     names = {name.upper() for kind in kinds for name, field in kind.model_fields.items() if is_secret(field)}
     return sorted(names)
+
+
+def unset_secrets(*kinds: type[ProcessSettings]) -> list[str]:
+    """Return those of `secrets_of` that neither the environment nor `.env` gives, in a file or not."""
+    given = set(_given(*(source for kind in kinds for source in (DotEnvSettingsSource(kind), EnvSettingsSource(kind)))))
+    return [name for name in secrets_of(*kinds) if not {name.lower(), f"{name}_file".lower()} & given]
 
 
 def secret_files(*kinds: type[ProcessSettings]) -> list[Path]:
@@ -354,10 +360,15 @@ def others_can_read(files: Iterable[Path]) -> str:
 
 
 def _secret_files(kind: type[BaseSettings], *sources: PydanticBaseSettingsSource) -> SecretFiles:
+    return SecretFiles(kind, _given(*sources))
+
+
+def _given(*sources: PydanticBaseSettingsSource) -> dict[str, str | None]:
+    """Return what *sources* hold, by names in lower case; of two that hold the same the later counts."""
     given: dict[str, str | None] = {}
     for source in sources:
         given |= cast("EnvSettingsSource", source).env_vars
-    return SecretFiles(kind, given)
+    return given
 
 
 def _secrets_in(name: str, value: str) -> list[str]:

@@ -324,7 +324,7 @@ def assert_it_all_happened(here: Installation, ended: list[list[str]], found: di
     assert "HTTP Request: POST" in found["Prefect's database, log"]
     assert "DEBUG" in found["the runs' output"]
     assert "websockets.client" in found["the runs' output"]  # which shows what Prefect signs in with, but for us
-    assert "[secret]" in found["the runs' output"]
+    assert "(secret)" in found["the runs' output"]
     assert "events are kept" in found["the webhook's log"]
     assert 'slack_docebo_webhook_answers_total{status="401"} 4.0' in found["/metrics"]
     assert found["mails"].count("Subject: slack-docebo:") == 8

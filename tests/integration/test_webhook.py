@@ -138,12 +138,16 @@ def test_what_is_not_for_us_is_acknowledged_and_counted(besieged, payload, reaso
     assert besieged.entries() == []
 
 
-@pytest.mark.parametrize("pinned", [False, True], ids=["by the settings", "by the first validated run"])
-def test_another_workspaces_event_is_acknowledged_and_dropped(store, pinned):
+@pytest.mark.parametrize(
+    ("pinned", "docebo_url"),
+    [(False, "https://acme.docebosaas.com"), (True, "https://acme.docebosaas.com"), (True, None)],
+    ids=["by the settings", "by the first validated run", "by the only link there is"],
+)
+def test_another_workspaces_event_is_acknowledged_and_dropped(store, pinned, docebo_url):
     if pinned:
         with store.transaction() as connection:
             LinkRepository(connection).pin("https://acme.docebosaas.com", TEAM, "Acme", now=datetime.now(UTC))
-    with running_webhook(store, slack_team_id="" if pinned else TEAM) as webhook:
+    with running_webhook(store, slack_team_id="" if pinned else TEAM, docebo_url=docebo_url) as webhook:
         while pinned and webhook.post(envelope(7, team_id="T0OTHER")) and len(webhook.entries()):
             with store.transaction() as connection:  # came before the link was read
                 InboxRepository(connection).forget("U000000007")

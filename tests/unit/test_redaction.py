@@ -48,7 +48,7 @@ def test_a_secret_is_shown_in_no_form(said):
     keep_secret(SECRET)
 
     assert redacted(f"before {said} after").startswith("before ")
-    assert "[secret]" in redacted(said)
+    assert "(secret)" in redacted(said)
     assert "pl4nted" not in redacted(said).lower()
 
 
@@ -62,7 +62,7 @@ def test_of_two_secrets_that_begin_alike_neither_is_left():
     keep_secret("planted-one")
     keep_secret("planted-one-and-more")
 
-    assert redacted("planted-one-and-more, planted-one") == "[secret], [secret]"
+    assert redacted("planted-one-and-more, planted-one") == "(secret), (secret)"
 
 
 @given(st.text(string.printable, min_size=8).filter(lambda text: len(text.strip()) >= 8), st.text(), st.text())
@@ -70,7 +70,7 @@ def test_of_two_secrets_that_begin_alike_neither_is_left():
 def test_whatever_the_secret_and_whatever_is_around_it_it_is_not_shown(secret, before, after):
     keep_secret(secret)
 
-    assert secret.strip() not in redacted(before + secret + after).replace("[secret]", "\0")
+    assert secret.strip() not in redacted(before + secret + after).replace("(secret)", "\0")
 
 
 def test_an_error_holds_no_secret_not_even_in_its_arguments():
@@ -78,9 +78,9 @@ def test_an_error_holds_no_secret_not_even_in_its_arguments():
 
     error = Rejected("batch", f"no such token: {SECRET}", status=400)
 
-    assert str(error) == "batch: HTTP 400: no such token: [secret]"
+    assert str(error) == "batch: HTTP 400: no such token: (secret)"
     assert "pl4nted" not in repr(error) + repr(error.args) + error.detail
-    assert str(pickle.loads(pickle.dumps(AccessDenied("token", SECRET)))) == "token: [secret]"
+    assert str(pickle.loads(pickle.dumps(AccessDenied("token", SECRET)))) == "token: (secret)"
     assert pickle.loads(pickle.dumps(RateLimited("token"))).retry_after is None
 
 
@@ -101,7 +101,7 @@ def test_no_library_logs_a_secret_at_any_level(logs, caplog):
         logging.getLogger("any").exception("it failed")
 
     assert "pl4nted" not in caplog.text
-    assert caplog.text.count("[secret]") == 2
+    assert caplog.text.count("(secret)") == 2
     assert "Traceback" in caplog.text
 
 

@@ -25,6 +25,7 @@ from slack_docebo.settings import (
     load_settings,
     open_files,
     secrets_of,
+    unset_secrets,
     variables,
 )
 
@@ -263,6 +264,15 @@ def test_a_process_is_given_its_own_variables_and_what_is_not_ours():
 
     assert set(given) == variables(WebhookSettings) | {"PATH", "PREFECT_HOME"}
     assert set(given_to(environment=environment)) == {"PATH", "PREFECT_HOME"}
+    assert given_to(WebhookSettings, environment={"docebo_client_secret": "x"}) == {}  # which would be read as well
+
+
+def test_a_secret_that_is_given_in_a_file_is_not_one_that_is_unset(environment, tmp_path):
+    (tmp_path / ".env").write_text("SMTP_PASSWORD_FILE=/run/secrets/smtp\nNOTIFICATION_URLS=\n")
+    environment(SLACK_BOT_TOKEN="xoxb-planted", DOCEBO_PASSWORD_FILE="/run/secrets/docebo", DOCEBO_CLIENT_SECRET="")
+
+    unset = {"DATABASE_URL", "DOCEBO_CLIENT_SECRET", "DOCEBO_PRIVATE_KEY", "NOTIFICATION_URLS"}
+    assert set(unset_secrets(RunSettings, NotificationSettings)) == unset
 
 
 # Who else can read them

@@ -224,8 +224,8 @@ def scrubbed(message: object, private: Iterable[str]) -> str:
 
     Docebo sends messages as text, as a list of texts or of objects with a `message`, or as PHP's word "Array".
     """
-    # Before it is cut, for a part of a secret is not known for one.
-    text = " ".join(redacted(html.unescape(_said(message)))[:READ_OF_A_MESSAGE].split())
+    # Long before it is cut to what is shown, for a part of a secret is not known for one.
+    text = " ".join(redacted(html.unescape(_said(message)[:READ_OF_A_MESSAGE])).split())
     if text == "Array":
         return ""
     for word in sorted({" ".join(word.split()) for word in private if word.strip()}, key=len, reverse=True):
