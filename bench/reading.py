@@ -6,6 +6,7 @@ import time
 from functools import partial
 
 import aiohttp
+from pydantic import SecretStr
 from slack_sdk.web.async_client import AsyncWebClient
 
 from slack_docebo.clients.slack import open_slack
@@ -28,7 +29,9 @@ async def bare(url: str, token: str) -> int:
 async def ours(url: str, token: str) -> int:
     """Read, reduce, keep and prove, as a run does."""
     with SourceSnapshot() as people:
-        async with open_slack(token, base_url=url, page_size=1000, calls_per_minute=1_000_000) as slack:
+        async with open_slack(
+            lambda: SecretStr(token), base_url=url, page_size=1000, calls_per_minute=1_000_000
+        ) as slack:
             cursor = None
             while cursor != "":
                 page = await slack.list_users(cursor or "")

@@ -28,6 +28,7 @@ from slack_docebo.domain.texts import line
 from slack_docebo.engine.incidents import Trouble
 from slack_docebo.errors import SyncError
 from slack_docebo.integration_settings import VARIABLE, documented_rows, read_rows, rows_from_csv, table
+from slack_docebo.settings import PrefectSettings, load_settings
 
 WORK_POOL = "slack-docebo-flows"
 FORMER_POOL = "slack-docebo"  # its workers ran what the server said; a pool's type cannot be changed
@@ -184,6 +185,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     options = parser.parse_args(arguments)
     try:
+        load_settings(PrefectSettings)  # a login in the address would be quoted by Prefect's errors
         rows = rows_from_csv(options.settings.read_text(encoding="utf-8")) if options.settings else None
         made = asyncio.run(bootstrap(rows))
     except (SyncError, OSError, UnicodeDecodeError, PrefectException, httpx.HTTPError) as error:

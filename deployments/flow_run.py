@@ -27,14 +27,20 @@ from prefect.flows import Flow
 from prefect.logging.loggers import flow_run_logger
 from prefect.runner._hook_runner import HookRunner
 from prefect.states import Crashed
-from pydantic_settings import DotEnvSettingsSource, EnvSettingsSource
 
 from deployments.sealed_results import seal_results
-from slack_docebo.settings import Settings
+from slack_docebo.settings import NotificationSettings, RunSettings, unset_secrets
 
 THE_WORKER_ENDS = signal.SIGHUP  # a run that hears this is cancelled, and shown as crashed
 GRACE_SECONDS = 30  # until it is killed, as Prefect gives a run that somebody cancels
-BLOCKS = ("SLACK_BOT_TOKEN", "DOCEBO_CLIENT_SECRET", "DOCEBO_PASSWORD", "SMTP_PASSWORD", "NOTIFICATION_URLS")
+BLOCKS = (
+    "SLACK_BOT_TOKEN",
+    "DOCEBO_CLIENT_SECRET",
+    "DOCEBO_PASSWORD",
+    "DOCEBO_PRIVATE_KEY",
+    "SMTP_PASSWORD",
+    "NOTIFICATION_URLS",
+)
 """The secrets that a run needs and a Secret block can hold. Not DATABASE_URL: webhook and command line need it, too."""
 
 
@@ -105,9 +111,9 @@ async def _found(client: PrefectClient, flow_run_id: UUID) -> tuple[FlowRun, str
 
 
 def _missing() -> list[str]:
-    """Return which secrets neither the environment nor `.env` holds."""
-    given = DotEnvSettingsSource(Settings)() | EnvSettingsSource(Settings)()
-    return [variable for variable in BLOCKS if variable.lower() not in given]
+    """Return which of BLOCKS neither the environment nor `.env` nor a file gives."""
+    unset = unset_secrets(RunSettings, NotificationSettings)
+    return [variable for variable in BLOCKS if variable in unset]
 
 
 async def _take_secrets(client: PrefectClient, variables: Iterable[str]) -> None:

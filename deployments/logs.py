@@ -6,6 +6,7 @@ from typing import Any
 from pythonjsonlogger.json import JsonFormatter
 
 from slack_docebo.domain.texts import line, lines
+from slack_docebo.redaction import redact_logs
 
 TEXT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 RENAMED = {"asctime": "time", "levelname": "level", "name": "logger"}
@@ -24,6 +25,7 @@ class TextFormatter(logging.Formatter):
 
 def configure_logs(log_format: str) -> None:
     """Log to standard error in *log_format*, "text" or "json"; calling it again changes the format."""
+    redact_logs()
     logging.basicConfig(level=logging.INFO)
     for quiet in ("httpx", "alembic"):
         logging.getLogger(quiet).setLevel(logging.WARNING)

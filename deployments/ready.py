@@ -14,6 +14,7 @@ from deployments import bootstrap
 from slack_docebo.domain.texts import line
 from slack_docebo.errors import SyncError
 from slack_docebo.integration_settings import table
+from slack_docebo.settings import PrefectSettings, load_settings
 
 PATIENCE = 120.0  # seconds; a new database takes the server ten to twenty
 SWITCHED_ON = {
@@ -52,7 +53,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m deployments.ready", description=__doc__)
     parser.add_argument("--switched-on", action="store_true", help="a new table of settings has both recipes on")
     options = parser.parse_args(arguments)
-    api = os.environ.get("PREFECT_API_URL", "http://127.0.0.1:4200/api")
+    try:
+        api = load_settings(PrefectSettings).prefect_api_url
+    except SyncError as error:
+        print(f"ready: {error}", file=sys.stderr)
+        return 2
     if not wait_for_server(api):
         print(f"Prefect does not answer at {api}: start it, or set PREFECT_API_URL", file=sys.stderr)
         return 1

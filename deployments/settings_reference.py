@@ -5,9 +5,22 @@ from typing import Any
 
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefinedType
 
 from slack_docebo.integration_settings import INTEGRATION, VARIABLE, documented_rows
-from slack_docebo.settings import NotificationSettings, Settings
+from slack_docebo.secret_files import is_secret
+from slack_docebo.settings import (
+    EVERYTHING,
+    RUN,
+    DoceboSettings,
+    NotificationSettings,
+    PrefectSettings,
+    RunSettings,
+    SigningSettings,
+    SlackSettings,
+    SocketModeSettings,
+    WebhookSettings,
+)
 
 ROOT = Path(__file__).parents[1]
 PREFECT = {
@@ -35,11 +48,17 @@ The first three rows must be there. `python -m deployments.bootstrap` makes the 
 ENVIRONMENT = """
 ## Connections: environment variables
 
-Read from the environment of the worker, the webhook and the command line, and from a file `.env` in the project's
-folder. Secrets can be kept in Prefect's Secret blocks instead: see [deployment](deployment.md).
+Read from the environment, and from a file `.env` in the folder where a process works. Each process reads what it
+needs: the column *Read by* names runs, the webhook and Socket Mode; `slack-docebo doctor` reads everything, the other
+commands what they need, Prefect's server nothing of it.
 
-| Variable | Default | Meaning |
-|---|---|---|
+Secrets, marked *, can also be kept in a file: `SLACK_BOT_TOKEN_FILE=/run/secrets/slack-bot-token` names the file that
+holds `SLACK_BOT_TOKEN`, as Docker and Kubernetes mount it, and so on for each of them; set one of the two. A changed
+file is noticed within seconds, so that a token can be exchanged without a stop. Those of runs can be kept in Prefect's
+Secret blocks instead: see [deployment](deployment.md).
+
+| Variable | Default | Read by | Meaning |
+|---|---|---|---|
 """
 PREFECT_HEAD = """
 ## Prefect's own variables that matter here
@@ -51,7 +70,9 @@ PREFECT_HEAD = """
 
 def fields() -> list[tuple[str, FieldInfo]]:
     """Return the environment's settings in the order to be read: connections first, notifications last."""
-    everything = Settings.model_fields
+    order = (SlackSettings, SigningSettings, SocketModeSettings, PrefectSettings, DoceboSettings)
+    everything = {name: field for kind in (*order, *EVERYTHING) for name, field in kind.model_fields.items()}
+    everything |= {name: field for kind in reversed(EVERYTHING) for name, field in kind.model_fields.items()}
     last = NotificationSettings.model_fields
     return [(name.upper(), field) for name, field in everything.items() if name not in last] + [
         (name.upper(), field) for name, field in everything.items() if name in last
@@ -62,7 +83,8 @@ def reference() -> str:
     """Return docs/settings.md."""
     rows = "".join(f"| `{key}` | {_code(default)} | {_cell(text)} |\n" for key, default, text in documented_rows())
     variables = "".join(
-        f"| `{name}` | {_default(field)} | {_cell(field.description or '')} |\n" for name, field in fields()
+        f"| `{name}`{'*' * is_secret(field)} | {_default(name, field)} | {_readers(name)} | {_cell(field.description or '')} |\n"
+        for name, field in fields()
     )
     prefect = "".join(f"| `{name}` | {_cell(text)} |\n" for name, text in PREFECT.items())
     head = HEAD.format(variable=VARIABLE, integration=INTEGRATION)
@@ -71,20 +93,37 @@ def reference() -> str:
 
 def example() -> str:
     """Return .env.example: what must be set, and everything else commented out with its default."""
-    lines = ["# Copy to .env and fill in. Every variable: docs/settings.md. Check with `slack-docebo doctor`.", ""]
+    lines = [
+        "# Copy to .env (and `chmod 600 .env`) and fill in. Every variable: docs/settings.md. Check with `slack-docebo doctor`.",
+        "# Each secret X can be in a file instead, which X_FILE names.",
+        "",
+    ]
     for name, field in fields():
         lines.append(f"# {field.description}")
-        lines.append(f"{name}=" if field.is_required() else f"#{name}={_plain(field.default)}")
+        lines.append(f"{name}=" if _must_be_set(name) else f"#{name}={_plain(field.default)}")
     return "\n".join(lines) + "\n"
 
 
-def _default(field: FieldInfo) -> str:
-    return "**must be set**" if field.is_required() else _code(_plain(field.default))
+def _default(name: str, field: FieldInfo) -> str:
+    return "**must be set**" if _must_be_set(name) else _code(_plain(field.default))
+
+
+def _must_be_set(name: str) -> bool:
+    field = RunSettings.model_fields.get(name.lower())
+    return field is not None and field.is_required()
+
+
+def _readers(name: str) -> str:
+    kinds = {"runs": RUN, "webhook": (WebhookSettings,), "Socket Mode": (SocketModeSettings,)}
+    return (
+        ", ".join(who for who, read in kinds.items() if any(name.lower() in kind.model_fields for kind in read))
+        or "doctor"
+    )
 
 
 def _plain(value: Any) -> str:
     match value:
-        case None:
+        case None | PydanticUndefinedType():
             return ""
         case bool():
             return str(value).lower()

@@ -7,27 +7,24 @@ WEBHOOK_PORT.
 import sys
 
 from deployments.webhook import listen, run
-from slack_docebo.errors import ConfigurationError
-from slack_docebo.settings import Settings
+from slack_docebo.settings import Current, SocketModeSettings
 from slack_docebo.storage.store import Store
 from slack_docebo.webhook.app import observation_app
 from slack_docebo.webhook.reception import open_reception
 from slack_docebo.webhook.socket_mode import listening
 
 
-async def serve_socket_mode(settings: Settings) -> None:
+async def serve_socket_mode(settings: SocketModeSettings) -> None:
     """Take events through Socket Mode until stopped."""
-    token = settings.slack_app_token
-    if not token:
-        raise ConfigurationError("environment: SLACK_APP_TOKEN is not set (Slack: Basic Information, App-Level Tokens)")
+    current = Current(settings)
     with Store.open(settings.database_url.get_secret_value()) as store:
         async with (
-            open_reception(settings, store) as reception,
-            listening(token, reception, base_url=settings.slack_api_url),
+            open_reception(current, store) as reception,
+            listening(lambda: current().slack_app_token, reception, base_url=settings.slack_api_url),
         ):
             apps = {settings.observation_address: observation_app(settings, reception)}
             await listen(settings, reception.metrics, apps)
 
 
 if __name__ == "__main__":
-    sys.exit(run("deployments.socket_mode", __doc__, serve_socket_mode))
+    sys.exit(run("deployments.socket_mode", __doc__, SocketModeSettings, serve_socket_mode))

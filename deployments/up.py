@@ -9,7 +9,7 @@ import secrets
 import shlex
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,18 +26,41 @@ from deployments.local import (
 )
 from sandbox.docebo.tokens import CLIENT_ID, CLIENT_SECRET
 from sandbox.slack.workspace import BOT_TOKEN
+from slack_docebo.settings import (
+    EVERYTHING,
+    RUN,
+    ListeningSettings,
+    PrefectSettings,
+    ProcessSettings,
+    SigningSettings,
+    WebhookSettings,
+    given_to,
+    open_files,
+    others_can_read,
+)
 
 ROOT = Path(__file__).parents[1]
 JSON_RUN_LOGS = {"PREFECT_LOGGING_HANDLERS_CONSOLE_FORMATTER": "json"}
 INTERRUPTED = {130, 143}  # Ctrl-C is how this is meant to end
+READS: dict[str, tuple[type[ProcessSettings], ...]] = {
+    "worker": RUN,
+    "webhook": (WebhookSettings,),
+    "ready": (PrefectSettings, ListeningSettings),
+    "sandbox": (SigningSettings,),  # it signs with the secret, for it is Slack
+}
+"""Which settings each process is given; Prefect's server none of ours."""
 
 
 @dataclass
 class Installation:
-    """Commands by the name of their process, and the environment they share."""
+    """Commands by the name of their process, and the environment of which each is given its own settings."""
 
     commands: dict[str, str] = field(default_factory=dict)
     environment: dict[str, str] = field(default_factory=dict)
+
+    def environment_of(self, name: str) -> dict[str, str]:
+        """Return what the process *name* is given, beside what everybody has."""
+        return given_to(*READS.get(name, ()), environment=self.environment)
 
 
 def installation(*, data: Path, prefect_port: int, webhook_port: int) -> Installation:
@@ -78,7 +101,6 @@ def with_sandbox(plain: Installation, *, data: Path, users: int, slack_port: int
         "slack-port": slack_port,
         "docebo-port": docebo_port,
         "request-url": webhook,
-        "signing-secret": secret,
     }
     command = " ".join([sys.executable, "-m sandbox --no-rate-limits", *(f"--{k} {v}" for k, v in options.items())])
     return Installation(
@@ -105,26 +127,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ports = {"slack_port": options.slack_port, "docebo_port": options.docebo_port}
         what = with_sandbox(what, data=data, users=options.users, **ports)
     print("Starting; the first time takes a minute ...", flush=True)
-    os.environ |= what.environment
     os.chdir(ROOT)
+    if opened := open_files(*EVERYTHING):
+        print(f"up: {others_can_read(opened)}", file=sys.stderr)
+    what.environment = {**os.environ, **what.environment}
+    os.environ.clear()
+    os.environ.update(what.environment_of("server"))
     try:
         # Around all others: a worker that can reach the server when it is stopped ends its runs properly.
         with prefect_server(data, options.prefect_port):
-            return _get_ready(options.sandbox) or _supervise(what.commands)
+            return _get_ready(what, options.sandbox) or _supervise(what)
     except KeyboardInterrupt:
         return 0
 
 
-def _get_ready(switched_on: bool) -> int:
+def _get_ready(what: Installation, switched_on: bool) -> int:
     command = [sys.executable, "-m", "deployments.ready", *(["--switched-on"] if switched_on else [])]
-    return subprocess.run(command, check=False).returncode
+    return subprocess.run(command, env=what.environment_of("ready"), check=False).returncode
 
 
-def _supervise(commands: Mapping[str, str]) -> int:
-    """Run *commands* until we are interrupted or one of them ends, and return the exit code."""
+def _supervise(what: Installation) -> int:
+    """Run the commands until we are interrupted or one of them ends, and return the exit code."""
     manager = Manager()
-    for name, command in commands.items():
-        manager.add_process(name, command, env=dict(os.environ))
+    for name, command in what.commands.items():
+        manager.add_process(name, command, env=what.environment_of(name))
     manager.loop()
     return 0 if manager.returncode in INTERRUPTED else int(manager.returncode or 0)
 

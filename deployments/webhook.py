@@ -11,7 +11,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Coroutine, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import uvloop
 from starlette.types import ASGIApp
@@ -21,7 +21,14 @@ from deployments.listener import server
 from deployments.logs import configure_logs
 from slack_docebo.domain.texts import line
 from slack_docebo.errors import ConfigurationError, SyncError
-from slack_docebo.settings import Settings, load_settings
+from slack_docebo.settings import (
+    Current,
+    ReceptionSettings,
+    WebhookSettings,
+    load_settings,
+    open_files,
+    others_can_read,
+)
 from slack_docebo.storage.store import Store
 from slack_docebo.webhook.app import observation_app, webhook_app
 from slack_docebo.webhook.metrics import Metrics
@@ -30,11 +37,12 @@ from slack_docebo.webhook.reception import open_reception
 OBSERVERS = 100  # connections where only health and metrics are served
 
 Address = tuple[str, int]
+R = TypeVar("R", bound=ReceptionSettings)
 
 logger = logging.getLogger(__name__)
 
 
-async def listen(settings: Settings, metrics: Metrics, apps: Mapping[Address, ASGIApp]) -> None:
+async def listen(settings: ReceptionSettings, metrics: Metrics, apps: Mapping[Address, ASGIApp]) -> None:
     """Serve each of *apps* at its address until SIGINT or SIGTERM comes, and finish what is under way then."""
     most = most_connections(MOST + OBSERVERS) - OBSERVERS
     servers = []
@@ -52,13 +60,14 @@ async def listen(settings: Settings, metrics: Metrics, apps: Mapping[Address, AS
     await asyncio.gather(*(one.serve(sockets=sockets) for one, sockets in servers))
 
 
-async def serve_webhook(settings: Settings) -> None:
+async def serve_webhook(settings: WebhookSettings) -> None:
     """Take events over HTTP until stopped."""
+    current = Current(settings)
     with Store.open(settings.database_url.get_secret_value()) as store:
-        async with open_reception(settings, store) as reception:
+        async with open_reception(current, store) as reception:
             apps = {
                 settings.observation_address: observation_app(settings, reception),
-                settings.webhook_address: webhook_app(settings, reception),  # of both, where there is one address
+                settings.webhook_address: webhook_app(current, reception),  # of both, where there is one address
             }
             await listen(settings, reception.metrics, apps)
 
@@ -75,12 +84,14 @@ def _bound(address: Address) -> list[socket.socket]:
     return sockets
 
 
-def run(name: str, description: str | None, serve: Callable[[Settings], Coroutine[Any, Any, None]]) -> int:
-    """Read the settings and serve until stopped; a known error is one line and its exit code."""
+def run(name: str, description: str | None, kind: type[R], serve: Callable[[R], Coroutine[Any, Any, None]]) -> int:
+    """Read settings of *kind* and serve until stopped; a known error is one line and its exit code."""
     argparse.ArgumentParser(prog=f"python -m {name}", description=description).parse_args()
     try:
-        settings = load_settings()
+        settings = load_settings(kind)
         configure_logs(settings.log_format)
+        if opened := open_files(kind):
+            logger.warning(others_can_read(opened))
         gc.freeze()  # what is loaded now stays: the garbage collector need not look at it over and over
         uvloop.run(serve(settings))
     except SyncError as error:
@@ -90,4 +101,4 @@ def run(name: str, description: str | None, serve: Callable[[Settings], Coroutin
 
 
 if __name__ == "__main__":
-    sys.exit(run("deployments.webhook", __doc__, serve_webhook))
+    sys.exit(run("deployments.webhook", __doc__, WebhookSettings, serve_webhook))

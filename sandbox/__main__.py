@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import signal
 import sys
 import threading
@@ -38,7 +39,11 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="set what is not known of Docebo; see sandbox/README.md",
     )
     parser.add_argument("--request-url", help="where Slack delivers events to")
-    parser.add_argument("--signing-secret", help="what Slack signs deliveries with")
+    parser.add_argument(
+        "--signing-secret",
+        default=os.environ.get("SLACK_SIGNING_SECRET"),
+        help="what Slack signs deliveries with (SLACK_SIGNING_SECRET, which the list of processes does not show)",
+    )
     parser.add_argument("--json", action="store_true", help="print the facts as one line of JSON")
     return parser.parse_args(arguments)
 

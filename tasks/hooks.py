@@ -1,6 +1,7 @@
 """What happens when a run ends badly: people are told, once per incident."""
 
 import logging
+import re
 from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
@@ -33,7 +34,7 @@ from slack_docebo.domain.texts import line, without_numbers
 from slack_docebo.engine.incidents import Incident, Trouble
 from slack_docebo.errors import SyncError
 from slack_docebo.integration_settings import VARIABLE, notification_mail_id
-from slack_docebo.settings import load_notification_settings
+from slack_docebo.settings import NotificationSettings, load_settings
 
 SAME_INCIDENT = timedelta(days=1)  # after that the same trouble is told again
 
@@ -50,7 +51,7 @@ async def notify_operators(flow: Flow[Any, Any], flow_run: FlowRun, state: State
             log.info("No notification: the run before ended the same way")
             return
         extent = await _extent(flow_run.id)
-        link = url_for("flow-run", flow_run.id) or ""
+        link = _without_login(url_for("flow-run", flow_run.id) or "")
         await notify(Incident(trouble, flow.name, message, extent, link), log)
     except Exception as error:  # the run's own end must not be hidden by ours
         log.warning("No notification was sent: %s", _safe(error))
@@ -65,7 +66,7 @@ ON_TROUBLE: dict[str, Any] = {
 async def notify(incident: Incident, log: logging.Logger | logging.LoggerAdapter[Any]) -> None:
     """Send *incident* to everybody who wants to be told; what goes wrong is logged, and nothing is raised."""
     try:
-        to = notifier(load_notification_settings(), await _mail_id())
+        to = notifier(load_settings(NotificationSettings), await _mail_id())
         if not to:
             log.info("No notification: neither NOTIFICATION_MAIL_ID nor NOTIFICATION_URLS is set")
             return
@@ -137,6 +138,11 @@ async def _extent(flow_run_id: UUID) -> str:
     async with get_client() as client:
         artifacts = await client.read_artifacts(artifact_filter=of_run)
     return _line(artifact.description for artifact in artifacts if (artifact.key or "").startswith("summary-"))
+
+
+def _without_login(link: str) -> str:
+    """Return *link* as it may be mailed: Prefect makes it of PREFECT_API_URL where PREFECT_UI_URL is not set."""
+    return re.sub(r"//[^/]*@", "//", link)
 
 
 def _line(descriptions: Iterable[str | None]) -> str:

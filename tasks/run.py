@@ -2,10 +2,11 @@
 
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import wraps
 from typing import Any, ParamSpec
 
+from prefect import get_run_logger
 from prefect import runtime as prefect_runtime
 from prefect.client.schemas.objects import StateType
 from prefect.states import Completed, Failed, State
@@ -20,12 +21,16 @@ from slack_docebo.engine.realtime import Served
 from slack_docebo.engine.report import Summary
 from slack_docebo.errors import AlreadyRunning, ChangeLimitExceeded, ConfigurationError, NotConfirmed, SyncError
 from slack_docebo.integration_settings import VARIABLE, IntegrationSettings, read_rows
+from slack_docebo.redaction import redact_logs
 from slack_docebo.runtime import Runtime, open_runtime
-from slack_docebo.settings import load_settings
+from slack_docebo.settings import RUN, PrefectSettings, RunSettings, load_settings, open_files, others_can_read
 from slack_docebo.storage.gate import RunLock
 
 # Prefect shows the lines of PREFECT_LOGGING_EXTRA_LOGGERS on the run's page, without a level its warnings alone.
 logging.getLogger("slack_docebo").setLevel(logging.INFO)
+redact_logs()
+with suppress(ConfigurationError):  # which is told when the run begins
+    load_settings(PrefectSettings)  # Prefect's own lines may quote its login, from the first on
 
 PLAIN = logging.Formatter()
 
@@ -53,7 +58,10 @@ async def open_run(name: str) -> AsyncIterator[Runtime]:
 async def open_resources() -> AsyncIterator[Runtime]:
     """Open a runtime like `open_run`, whoever else is at work."""
     _one_line_errors()
-    settings = load_settings()
+    load_settings(PrefectSettings)  # a login in the address would be in every link to a run
+    settings = load_settings(RunSettings)
+    if opened := open_files(*RUN):
+        get_run_logger().warning(others_can_read(opened))
     behaviour = await integration_settings()
     async with open_runtime(settings, behaviour, run_id=prefect_runtime.flow_run.id or "") as runtime:
         yield runtime

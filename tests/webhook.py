@@ -18,7 +18,7 @@ import uvicorn
 from deployments.connections import Connections
 from deployments.listener import server
 from sandbox.slack.events import APP_ID, DEFAULT_SIGNING_SECRET
-from slack_docebo.settings import Settings
+from slack_docebo.settings import Current, WebhookSettings
 from slack_docebo.storage.inbox import Entry, InboxRepository
 from slack_docebo.storage.store import Store
 from slack_docebo.webhook.app import webhook_app
@@ -30,18 +30,15 @@ NOTHING: Mapping[str, Any] = {}
 NOTICE = {"type": "app_rate_limited", "team_id": TEAM, "minute_rate_limited": 1, "api_app_id": APP_ID}
 
 
-def settings(**changes: Any) -> Settings:
+def settings(**changes: Any) -> WebhookSettings:
     """Return the settings of a webhook for the sandbox's app."""
     values = {
-        "slack_bot_token": "xoxb-planted-secret",
         "slack_signing_secret": DEFAULT_SIGNING_SECRET,
         "slack_app_id": APP_ID,
         "docebo_url": "https://acme.docebosaas.com",
-        "docebo_client_id": "sync",
-        "docebo_client_secret": "planted-secret",
         "prefect_api_url": NOBODY,
     }
-    return Settings(_env_file=None, **{**values, **changes})
+    return WebhookSettings(_env_file=None, **{**values, **changes})
 
 
 def signed(body: bytes, *, secret: str = DEFAULT_SIGNING_SECRET, at: float | None = None) -> dict[str, str]:
@@ -103,8 +100,9 @@ def running_webhook(store: Store, bounds: Mapping[str, Any] = NOTHING, **changes
 
     async def serve() -> None:
         try:
-            async with open_reception(settings(**changes), store) as reception:
-                app = webhook_app(settings(**changes), reception)
+            current = Current(settings(**changes))
+            async with open_reception(current, store) as reception:
+                app = webhook_app(current, reception)
                 servers.append(server(app, Connections(reception.metrics, **bounds)))
                 begun.set()
                 await servers[0].serve(sockets=[listener])

@@ -22,9 +22,17 @@ SyncError
 Messages never hold a secret, a name or an e-mail address: ids are enough to find the person.
 """
 
+from slack_docebo.redaction import redacted
+
 
 class SyncError(Exception):
-    """Base of everything this project raises on purpose; the message says what to do."""
+    """Base of everything this project raises on purpose; the message says what to do.
+
+    Whatever another side is quoted with, no secret of this process is shown.
+    """
+
+    def __init__(self, *parts: object) -> None:
+        super().__init__(*(redacted(part) if isinstance(part, str) else part for part in parts))
 
 
 class ConfigurationError(SyncError):
@@ -36,8 +44,7 @@ class RemoteError(SyncError):
 
     def __init__(self, operation: str, detail: str = "", *, status: int | None = None) -> None:
         super().__init__(operation, detail)
-        self.operation = operation
-        self.detail = detail
+        self.operation, self.detail = self.args
         self.status = status
 
     def __str__(self) -> str:

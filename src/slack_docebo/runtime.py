@@ -4,15 +4,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
-from pydantic import SecretStr
-
 from slack_docebo.clients.docebo import DoceboClient, open_docebo
 from slack_docebo.clients.docebo_auth import ClientCredentials, Grant, JwtBearer, Password
 from slack_docebo.clients.slack import SlackClient, open_slack
 from slack_docebo.domain.mirror import Mirror
-from slack_docebo.errors import ConfigurationError
 from slack_docebo.integration_settings import IntegrationSettings
-from slack_docebo.settings import Settings
+from slack_docebo.settings import Current, DoceboSettings, RunSettings
 from slack_docebo.storage.budget import CallBudget
 from slack_docebo.storage.gate import BatchGate
 from slack_docebo.storage.store import Store
@@ -26,7 +23,7 @@ class Runtime:
 
     def __init__(
         self,
-        settings: Settings,
+        settings: RunSettings,
         behaviour: IntegrationSettings,
         store: Store,
         slack: SlackClient,
@@ -62,15 +59,16 @@ class Runtime:
 
 
 @asynccontextmanager
-async def open_runtime(settings: Settings, behaviour: IntegrationSettings, *, run_id: str) -> AsyncIterator[Runtime]:
-    """Open what a run works with, and close it at the end."""
+async def open_runtime(settings: RunSettings, behaviour: IntegrationSettings, *, run_id: str) -> AsyncIterator[Runtime]:
+    """Open what a run works with, and close it at the end; secrets that are exchanged meanwhile are taken up."""
+    current = Current(settings)
     store = Store.open(settings.database_url.get_secret_value())
     try:
         budget = CallBudget(store, settings.docebo_url, settings.docebo_calls_per_hour)
         rules = behaviour.attributes
         async with (
             open_slack(
-                settings.slack_bot_token,
+                lambda: current().slack_bot_token,
                 base_url=settings.slack_api_url,
                 page_size=settings.slack_page_size,
                 calls_per_minute=settings.slack_calls_per_minute,
@@ -79,7 +77,7 @@ async def open_runtime(settings: Settings, behaviour: IntegrationSettings, *, ru
             ) as slack,
             open_docebo(
                 settings.docebo_url,
-                grant(settings),
+                lambda: grant(current()),
                 timeout=settings.docebo_timeout_seconds,
                 before_call=budget.spend,
                 wanted_fields=frozenset(rule.field_id for rule in rules if rule.field_id),
@@ -90,16 +88,11 @@ async def open_runtime(settings: Settings, behaviour: IntegrationSettings, *, ru
         store.close()
 
 
-def grant(settings: Settings) -> Grant:
+def grant(settings: DoceboSettings) -> Grant:
     """Return the grant that the settings are for."""
     client = settings.docebo_client_id, settings.docebo_client_secret
     if settings.docebo_password:
         return Password(*client, settings.docebo_username, settings.docebo_password)
-    if path := settings.docebo_private_key_file:
-        try:
-            return JwtBearer(*client, settings.docebo_username, SecretStr(path.read_text()))
-        except OSError as error:
-            raise ConfigurationError(f"DOCEBO_PRIVATE_KEY_FILE cannot be read: {error.strerror}") from None
-        except UnicodeDecodeError:
-            raise ConfigurationError("DOCEBO_PRIVATE_KEY_FILE should be a text file, a key in PEM") from None
+    if settings.docebo_private_key:
+        return JwtBearer(*client, settings.docebo_username, settings.docebo_private_key)
     return ClientCredentials(*client)

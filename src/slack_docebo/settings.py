@@ -1,27 +1,54 @@
-"""Connection settings: everything that comes from the environment."""
+"""Connection settings: what comes from the environment, one small model for each purpose, composed for each process.
 
+A process is given the settings that it reads and no others. Every secret X can also be in a file that X_FILE names.
+"""
+
+import logging
 import re
+import shlex
+import time
+from collections.abc import Callable, Iterable, Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
-from typing import Annotated, Literal, Self, TypeVar
+from typing import Annotated, Any, Generic, Literal, Self, TypeVar, cast
 
 from pydantic import AfterValidator, AnyHttpUrl, Field, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    DotEnvSettingsSource,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 from slack_docebo.errors import ConfigurationError
+from slack_docebo.redaction import keep_secret
+from slack_docebo.secret_files import SecretFiles, Stamp, is_secret, readable_by_others, stamp
+
+DOTENV = Path(".env")
+LOOK_SECONDS = 2.0  # how long a changed file may go unnoticed
+TOKEN_LENGTH = 10  # from which on a word without dots in a notification URL may be a token
+
+logger = logging.getLogger(__name__)
 
 
 def _address(url: str) -> str:
     """Return *url* in its one form: what is kept in the database under it is not to be missed for a slash."""
     try:
         parsed = AnyHttpUrl(url)
-    except ValidationError:
+        str(parsed.host).encode("idna")  # a label that is too long would end a call much later, in a traceback
+    except (ValidationError, UnicodeError):
         raise ValueError("should be an address like https://acme.docebosaas.com") from None
     if parsed.username or parsed.password:
-        raise ValueError("should hold no user and no password")
+        raise ValueError("should hold no user and no password: they have settings of their own")
+    return str(parsed).rstrip("/")
+
+
+def _encrypted(address: str) -> str:
+    parsed = AnyHttpUrl(address)
     if parsed.scheme == "http" and not _is_loopback(str(parsed.host).strip("[]")):
         raise ValueError("should begin with https:// (http is for this machine only)")
-    return str(parsed).rstrip("/")
+    return address
 
 
 def _is_loopback(host: str) -> bool:
@@ -60,20 +87,139 @@ def _networks(text: str) -> str:
     return text
 
 
-Url = Annotated[str, AfterValidator(_address)]
+Address = Annotated[str, AfterValidator(_address)]
+Url = Annotated[Address, AfterValidator(_encrypted)]
 Token = Annotated[SecretStr, AfterValidator(_token)]
 Names = Annotated[str, AfterValidator(_names)]
 Networks = Annotated[str, AfterValidator(_networks)]
 Network = IPv4Network | IPv6Network
-S = TypeVar("S", bound=BaseSettings)
+S = TypeVar("S", bound="ProcessSettings")
 
 
-class NotificationSettings(BaseSettings):
-    """Who is told when something goes wrong; readable on its own, for it must work while other settings are wrong."""
+class ProcessSettings(BaseSettings):
+    """Read from the environment, `.env` and the files of secrets; secrets print as asterisks and are in no message."""
 
     model_config = SettingsConfigDict(
-        env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True
+        env_file=DOTENV, env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True
     )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003  (a folder of files: each of ours has a name)
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        files = _secret_files(settings_cls, dotenv_settings, env_settings)
+        return init_settings, env_settings, dotenv_settings, files
+
+
+class StoreSettings(ProcessSettings):
+    """Where our own database is."""
+
+    database_url: SecretStr = Field(
+        SecretStr("sqlite:///var/slack-docebo.db"), description="SQLite for one machine, postgresql://... at scale."
+    )
+
+
+class WorkspaceSettings(ProcessSettings):
+    """Which Slack workspace belongs to this installation."""
+
+    slack_team_id: str = Field(
+        "",
+        description="The workspace that is linked to this Docebo. Empty: the one of the first validated run is kept."
+        " Needed with a token for a whole Enterprise organisation.",
+    )
+
+
+class SlackApiSettings(ProcessSettings):
+    """Where Slack's Web API is."""
+
+    slack_api_url: Url = Field("https://slack.com/api/", description="Base address of Slack's Web API.")
+
+
+class SlackSettings(SlackApiSettings, WorkspaceSettings):
+    """What reading people from Slack takes."""
+
+    slack_bot_token: Token = Field(description="Bot token of the Slack app (xoxb-...).")
+    slack_page_size: int = Field(200, ge=1, le=1000, description="Users per page; Slack recommends 200, takes 1000.")
+    slack_calls_per_minute: int = Field(20, ge=1, description="Pace of the paged listing: 20 is Slack's tier 2.")
+
+
+class PlatformSettings(ProcessSettings):
+    """Which Docebo platform belongs to this installation."""
+
+    docebo_url: Url = Field(description="Address of the platform, like https://acme.docebosaas.com.")
+
+
+class DoceboSettings(PlatformSettings):
+    """What reading and writing accounts in Docebo takes."""
+
+    docebo_client_id: str = Field(description="Client id of the OAuth2 app in Docebo's API credentials.")
+    docebo_client_secret: SecretStr = Field(description="Its client secret.")
+    docebo_username: str = Field("", description="A local superadmin, for the password and JWT-bearer grants.")
+    docebo_password: SecretStr | None = Field(None, description="With the username: the password grant is used.")
+    docebo_private_key: SecretStr | None = Field(
+        None,
+        description="RSA key in PEM; with the username: the JWT-bearer grant is used. Easier to give as"
+        " `DOCEBO_PRIVATE_KEY_FILE`.",
+    )
+    docebo_calls_per_hour: int = Field(
+        1000, ge=10, description="API calls this installation may spend in any hour, half of them at once."
+    )
+    docebo_timeout_seconds: float = Field(
+        60,
+        gt=0,
+        description="How long one call may take, to the last byte of its answer; then it is given up, and others go on.",
+    )
+
+    @model_validator(mode="after")
+    def _grants_are_complete(self) -> Self:
+        if (self.docebo_password or self.docebo_private_key) and not self.docebo_username:
+            raise ValueError("DOCEBO_USERNAME is missing: the password and JWT-bearer grants need it")
+        if self.docebo_password and self.docebo_private_key:
+            raise ValueError("DOCEBO_PASSWORD and DOCEBO_PRIVATE_KEY are both set: keep the one of your grant")
+        return self
+
+
+class PrefectSettings(ProcessSettings):
+    """Where Prefect's API is, and the login it asks for."""
+
+    prefect_api_url: Address = Field(
+        "http://127.0.0.1:4200/api", description="Address of Prefect's API, without login."
+    )
+    prefect_api_auth_string: SecretStr | None = Field(
+        None, description="user:password, if Prefect's API asks for them."
+    )
+
+
+class SigningSettings(ProcessSettings):
+    """What tells Slack's requests from others."""
+
+    slack_signing_secret: SecretStr = Field(
+        description="Signing secret of the Slack app (its Basic Information); the webhook must have it."
+    )
+    slack_signing_secret_previous: SecretStr | None = Field(
+        None, description="The one before, accepted as well while the secret is being rotated."
+    )
+
+
+class ReportSettings(ProcessSettings):
+    """Where files for people go."""
+
+    report_dir: Path = Field(Path("var/reports"), description="Where the full lists of each run are written.")
+
+
+class LogSettings(ProcessSettings):
+    """How log lines look."""
+
+    log_format: Literal["text", "json"] = Field("text", description="json: one object a line, for a log collector.")
+
+
+class NotificationSettings(ProcessSettings):
+    """Who is told when something goes wrong; readable on its own, for it must work while other settings are wrong."""
 
     smtp_host: str = Field("", description="Mail server for notifications to NOTIFICATION_MAIL_ID. Empty: no mail.")
     smtp_port: int = Field(587, ge=1, le=65535, description="Its port. 465: encrypted from the first byte.")
@@ -87,33 +233,18 @@ class NotificationSettings(BaseSettings):
     )
 
 
-class Settings(NotificationSettings):
-    """What differs between installations; secrets print as asterisks and stay out of error messages."""
+class PublicAddressSettings(ProcessSettings):
+    """Under which address Slack reaches the webhook."""
 
-    slack_bot_token: Token = Field(description="Bot token of the Slack app (xoxb-...).")
-    slack_api_url: Url = Field("https://slack.com/api/", description="Base address of Slack's Web API.")
-    slack_team_id: str = Field(
-        "",
-        description="The workspace that is linked to this Docebo. Empty: the one of the first validated run is kept."
-        " Needed with a token for a whole Enterprise organisation.",
-    )
-    slack_page_size: int = Field(200, ge=1, le=1000, description="Users per page; Slack recommends 200, takes 1000.")
-    slack_calls_per_minute: int = Field(20, ge=1, description="Pace of the paged listing: 20 is Slack's tier 2.")
-
-    slack_signing_secret: SecretStr | None = Field(
-        None, description="Signing secret of the Slack app; the webhook needs it to tell Slack's requests from others."
-    )
-    slack_signing_secret_previous: SecretStr | None = Field(
-        None, description="The one before, accepted as well while the secret is being rotated."
-    )
-    slack_app_id: str = Field("", description="Id of the Slack app (A...). Set: events of other apps are dropped.")
-    slack_app_token: Token | None = Field(
-        None, description="App-level token (xapp-...) with connections:write, for Socket Mode."
-    )
-    webhook_host: str = Field("127.0.0.1", description="Address the webhook listens on.")
     webhook_public_url: Url | None = Field(
         None, description="Where Slack sends events to, like https://hooks.acme.com/slack/events; `doctor` tries it."
     )
+
+
+class ListeningSettings(PublicAddressSettings):
+    """Where the webhook listens, and to whom; Socket Mode shows its health there."""
+
+    webhook_host: str = Field("127.0.0.1", description="Address the webhook listens on.")
     webhook_port: int = Field(8400, ge=1, le=65535, description="Port the webhook listens on.")
     webhook_observation_host: str = Field(
         "", description="Address for /healthz, /readyz and /metrics. Empty: WEBHOOK_HOST."
@@ -135,34 +266,6 @@ class Settings(NotificationSettings):
         " or spaces between them. This machine need not be listed.",
     )
 
-    prefect_api_url: str = Field("http://127.0.0.1:4200/api", description="Where the webhook asks for runs.")
-    prefect_api_auth_string: SecretStr | None = Field(
-        None, description="user:password, if Prefect's API asks for them."
-    )
-
-    docebo_url: Url = Field(description="Address of the platform, like https://acme.docebosaas.com.")
-    docebo_client_id: str = Field(description="Client id of the OAuth2 app in Docebo's API credentials.")
-    docebo_client_secret: SecretStr = Field(description="Its client secret.")
-    docebo_username: str = Field("", description="A local superadmin, for the password and JWT-bearer grants.")
-    docebo_password: SecretStr | None = Field(None, description="With the username: the password grant is used.")
-    docebo_private_key_file: Path | None = Field(
-        None, description="PEM file; with the username: the JWT-bearer grant is used."
-    )
-    docebo_calls_per_hour: int = Field(
-        1000, ge=10, description="API calls this installation may spend in any hour, half of them at once."
-    )
-    docebo_timeout_seconds: float = Field(
-        60,
-        gt=0,
-        description="How long one call may take, to the last byte of its answer; then it is given up, and others go on.",
-    )
-
-    database_url: SecretStr = Field(
-        SecretStr("sqlite:///var/slack-docebo.db"), description="SQLite for one machine, postgresql://... at scale."
-    )
-    log_format: Literal["text", "json"] = Field("text", description="json: one object a line, for a log collector.")
-    report_dir: Path = Field(Path("var/reports"), description="Where the full lists of each run are written.")
-
     @property
     def webhook_address(self) -> tuple[str, int]:
         """Where events are taken."""
@@ -181,34 +284,174 @@ class Settings(NotificationSettings):
     def trusted_proxies(self) -> list[Network]:
         return [ip_network(network) for network in _words(self.webhook_trusted_proxies)]
 
-    @model_validator(mode="after")
-    def _grants_are_complete(self) -> Self:
-        if (self.docebo_password or self.docebo_private_key_file) and not self.docebo_username:
-            raise ValueError("DOCEBO_USERNAME is missing: the password and JWT-bearer grants need it")
-        if self.docebo_password and self.docebo_private_key_file:
-            raise ValueError("DOCEBO_PASSWORD and DOCEBO_PRIVATE_KEY_FILE are both set: keep the one of your grant")
-        return self
+
+class ReceptionSettings(LogSettings, ListeningSettings, WorkspaceSettings, PrefectSettings, StoreSettings):
+    """What taking Slack's events takes, whichever way they come: nothing that opens Docebo."""
+
+    slack_app_id: str = Field("", description="Id of the Slack app (A...). Set: events of other apps are dropped.")
+    docebo_url: Url | None = Field(
+        None, description="Whose workspace events are taken from; needed if the database serves several platforms."
+    )
 
 
-def load_settings() -> Settings:
-    """Read the environment and `.env`; raise ConfigurationError that names each variable that is missing or wrong."""
-    return _read(Settings)
+class WebhookSettings(SigningSettings, ReceptionSettings):
+    """What the webhook reads."""
 
 
-def load_notification_settings() -> NotificationSettings:
-    """Read only what notifications need; raise ConfigurationError if a variable is wrong."""
-    return _read(NotificationSettings)
+class SocketModeSettings(SlackApiSettings, ReceptionSettings):
+    """What Socket Mode reads."""
+
+    slack_app_token: Token = Field(description="App-level token (xapp-...) with connections:write, for Socket Mode.")
 
 
-def _read(kind: type[S]) -> S:
+class MappingSettings(WorkspaceSettings, PlatformSettings, StoreSettings):
+    """What commands on the mapping read."""
+
+
+class ForgetSettings(ReportSettings, PlatformSettings, StoreSettings):
+    """What erasing a person reads."""
+
+
+class RunSettings(ReportSettings, DoceboSettings, SlackSettings, StoreSettings):
+    """What a run reads; for notifications and Prefect it reads theirs."""
+
+
+class DoctorSettings(PublicAddressSettings, NotificationSettings, PrefectSettings, RunSettings):
+    """What an examination reads, beside the webhook's signing secret where that is to be had."""
+
+
+RUN = (RunSettings, NotificationSettings, PrefectSettings)
+"""What the process of a run is given; `PREFECT_API_AUTH_STRING` is for Prefect's own client in it."""
+
+EVERYTHING = (DoctorSettings, WebhookSettings, SocketModeSettings)
+"""What somebody reads; of two that read the same variable the first says what it means."""
+
+
+def load_settings(kind: type[S]) -> S:
+    """Read the settings of one *kind* of process; raise ConfigurationError that names each variable missing or wrong."""
     try:
-        return kind()
+        settings = kind()
     except ValidationError as error:
         problems = [_sentence(str(fault["loc"][0] if fault["loc"] else ""), fault) for fault in error.errors()]
         raise ConfigurationError(f"environment: {'; '.join(problems)} (see .env.example)") from None
+    except (OSError, UnicodeDecodeError) as error:
+        said = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise ConfigurationError(f"{DOTENV} cannot be read: {said}") from None
+    for name in kind.model_fields:
+        if isinstance(value := getattr(settings, name), SecretStr):
+            for secret in _secrets_in(name, value.get_secret_value()):
+                keep_secret(secret)
+    return settings
 
 
-def _sentence(name: str, fault: object) -> str:
+class Current(Generic[S]):
+    """The settings of a process that lives long: called, it returns them with the secrets that the files hold by now.
+
+    What is wrong with a changed file is logged, and the secrets from before are used on.
+    """
+
+    def __init__(self, settings: S, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._files = list(secret_files(type(settings)))
+        self._seen: list[Stamp] = []  # a file may have changed since it was read: the first look reads it again
+        self._look_at = clock()
+        self._complaint = ""
+
+    def __call__(self) -> S:
+        if self._files and self._clock() >= self._look_at:
+            self._look_at = self._clock() + LOOK_SECONDS
+            self._look()
+        return self._settings
+
+    def _look(self) -> None:
+        found = [stamp(file) for file in self._files]
+        if found == self._seen:
+            return
+        complaint = ""
+        try:
+            self._settings = load_settings(type(self._settings))
+        except ConfigurationError as error:
+            complaint = str(error)
+        if complaint and complaint != self._complaint:
+            logger.error("going on with the secrets from before: %s", complaint)
+        elif not complaint and (self._seen or self._complaint):
+            logger.info("a file of secrets has changed: it was read again")
+        self._seen = [] if complaint else found
+        self._complaint = complaint
+
+
+def variables(*kinds: type[ProcessSettings]) -> set[str]:
+    """Return the names of the environment variables that *kinds* read, the X_FILE of each secret included."""
+    fields = [item for kind in kinds for item in kind.model_fields.items()]
+    return {name.upper() for name, _ in fields} | {f"{name}_FILE".upper() for name, field in fields if is_secret(field)}
+
+
+def given_to(*kinds: type[ProcessSettings], environment: Mapping[str, str]) -> dict[str, str]:
+    """Return *environment* without the variables of ours that none of *kinds* reads."""
+    others = variables(*EVERYTHING) - variables(*kinds)
+    return {name: value for name, value in environment.items() if name.upper() not in others}
+
+
+def secrets_of(*kinds: type[ProcessSettings]) -> list[str]:
+    """Return the names of the environment variables that hold a secret which *kinds* read, in order."""
+    names = {name.upper() for kind in kinds for name, field in kind.model_fields.items() if is_secret(field)}
+    return sorted(names)
+
+
+def unset_secrets(*kinds: type[ProcessSettings]) -> list[str]:
+    """Return those of `secrets_of` that neither the environment nor `.env` gives, in a file or not."""
+    given = set(_given(*(source for kind in kinds for source in (DotEnvSettingsSource(kind), EnvSettingsSource(kind)))))
+    return [name for name in secrets_of(*kinds) if not {name.lower(), f"{name}_file".lower()} & given]
+
+
+def secret_files(*kinds: type[ProcessSettings]) -> list[Path]:
+    """Return the files that X_FILE names for a secret X of *kinds*."""
+    found: dict[Path, None] = {}
+    for kind in kinds:
+        sources = DotEnvSettingsSource(kind), EnvSettingsSource(kind)
+        found |= dict.fromkeys(_secret_files(kind, *sources).paths().values())
+    return list(found)
+
+
+def open_files(*kinds: type[ProcessSettings]) -> list[Path]:
+    """Return `.env` and the files of secrets that *kinds* read, as far as other users of this machine can read them."""
+    return readable_by_others([DOTENV, *secret_files(*kinds)])
+
+
+def others_can_read(files: Iterable[Path]) -> str:
+    """Return the one line that is told of such *files*."""
+    names = " ".join(shlex.quote(str(file)) for file in files)
+    return f"other users of this machine can read secrets: run `chmod 600 {names}`"
+
+
+def _secret_files(kind: type[BaseSettings], *sources: PydanticBaseSettingsSource) -> SecretFiles:
+    return SecretFiles(kind, _given(*sources))
+
+
+def _given(*sources: PydanticBaseSettingsSource) -> dict[str, str | None]:
+    """Return what *sources* hold, by names in lower case; of two that hold the same the later counts."""
+    given: dict[str, str | None] = {}
+    for source in sources:
+        given |= cast("EnvSettingsSource", source).env_vars
+    return given
+
+
+def _secrets_in(name: str, value: str) -> list[str]:
+    """Return what must not be shown of a setting: of some it is only a part."""
+    match name:
+        case "database_url":
+            return []  # the store, which takes addresses apart, keeps its password secret
+        case "prefect_api_auth_string":
+            return [value, value.partition(":")[2]]
+        case "notification_urls":
+            words = re.split(r"[/:@?&=,\s]+", value)
+            return [*value.split(), *(word for word in words if len(word) >= TOKEN_LENGTH and "." not in word)]
+        case _:
+            return [value]
+
+
+def _sentence(name: str, fault: Any) -> str:
     match fault:
         case {"type": "missing"}:
             return f"{name.upper()} is not set"

@@ -66,19 +66,21 @@ async def server() -> AsyncIterator[Server]:
 
 @asynccontextmanager
 async def docebo(url: str, seconds: float = LONG) -> AsyncIterator[Callable[[], Awaitable[object]]]:
-    async with open_docebo(url, APP, timeout=seconds, wait=lambda _: 0) as client:
+    async with open_docebo(url, lambda: APP, timeout=seconds, wait=lambda _: 0) as client:
         yield client.session
 
 
 @asynccontextmanager
 async def slack(url: str, seconds: float = LONG) -> AsyncIterator[Callable[[], Awaitable[object]]]:
-    async with open_slack("planted-bot-token", base_url=f"{url}/api/", timeout=seconds, wait=lambda _: 0) as client:
+    async with open_slack(
+        lambda: SecretStr("planted-bot-token"), base_url=f"{url}/api/", timeout=seconds, wait=lambda _: 0
+    ) as client:
         yield client.list_users
 
 
 @asynccontextmanager
 async def prefect(url: str, seconds: float = LONG) -> AsyncIterator[Callable[[], Awaitable[object]]]:
-    async with open_prefect(f"{url}/api", SecretStr("us:planted-login"), timeout=seconds) as client:
+    async with open_prefect(f"{url}/api", lambda: SecretStr("us:planted-login"), timeout=seconds) as client:
         yield partial(client.is_running, "flow/deployment")
 
 
@@ -128,7 +130,7 @@ async def test_no_secret_follows_a_redirect(server, opened, status):
 @pytest.mark.parametrize("answer", [bomb, endless_header, whole(b"[" * 100_000), elsewhere("http://127.0.0.1:9/")])
 async def test_a_token_out_of_bounds_ends_a_write_that_was_surely_not_sent(server, answer):
     server.answer, server.hostile_token = answer, True
-    async with open_docebo(server.url, APP, wait=lambda _: 0) as client:
+    async with open_docebo(server.url, lambda: APP, wait=lambda _: 0) as client:
         with pytest.raises(ContractViolation, match="token"):
             await client.create_user_field("Slack ID")
 
@@ -140,7 +142,7 @@ async def test_a_token_out_of_bounds_ends_a_write_that_was_surely_not_sent(serve
 )
 async def test_a_batch_whose_answer_is_out_of_bounds_may_have_been_carried_out_and_is_not_sent_again(server, answer):
     server.answer = answer
-    async with open_docebo(server.url, APP, timeout=3 * SHORT, wait=lambda _: 0) as client:
+    async with open_docebo(server.url, lambda: APP, timeout=3 * SHORT, wait=lambda _: 0) as client:
         with pytest.raises(OutcomeUnknown):
             await client.upsert_users([Row(None, {"username": "ada"})], create=True)
 
@@ -148,7 +150,7 @@ async def test_a_batch_whose_answer_is_out_of_bounds_may_have_been_carried_out_a
 
 
 async def test_a_call_that_was_never_sent_may_be_sent_again(server):
-    async with open_docebo("http://192.0.2.1", APP, timeout=SHORT, attempts=2, wait=lambda _: 0) as client:
+    async with open_docebo("http://192.0.2.1", lambda: APP, timeout=SHORT, attempts=2, wait=lambda _: 0) as client:
         with pytest.raises(TransientError):
             await client.upsert_users([Row(None, {"username": "ada"})], create=True)
 
@@ -170,7 +172,7 @@ async def test_a_packed_gigabyte_takes_no_gigabyte(server, opened):
 
 async def test_prefect_that_answers_out_of_bounds_is_not_healthy(server):
     server.answer = bomb
-    async with open_prefect(server.url, None) as client:
+    async with open_prefect(server.url, lambda: None) as client:
         assert not await client.is_healthy()
 
 
@@ -261,7 +263,7 @@ def listing(**changes: Callable[[int], object]) -> Part:
 )
 async def test_a_listing_that_does_not_end_is_ended(server, answer, most):
     server.answer = answer
-    async with open_docebo(server.url, APP, wait=lambda _: 0) as client:
+    async with open_docebo(server.url, lambda: APP, wait=lambda _: 0) as client:
         with pytest.raises(IncompleteRead):
             [page async for page in client.list_users()]
 
@@ -274,7 +276,7 @@ async def test_other_listings_that_do_not_end_are_ended_as_well(server, of):
         return [{"id": page * 10 + n, "title": "x", **user} for n, user in enumerate(users(page, 10))]
 
     server.answer = listing(items=entries)
-    async with open_docebo(server.url, APP, wait=lambda _: 0) as client:
+    async with open_docebo(server.url, lambda: APP, wait=lambda _: 0) as client:
         with pytest.raises(IncompleteRead):
             await getattr(client, of)(*(["ada@example.com"] if of == "find_users" else []))
 

@@ -57,7 +57,7 @@ def docebo() -> Iterator[respx.MockRouter]:
 
 @asynccontextmanager
 async def opened(grant: Grant = APP, **options: Any) -> AsyncIterator[DoceboClient]:
-    async with open_docebo(BASE, grant, **{"wait": lambda _: 0, **options}) as client:
+    async with open_docebo(BASE, lambda: grant, **{"wait": lambda _: 0, **options}) as client:
         yield client
 
 
@@ -591,7 +591,7 @@ async def test_a_token_is_renewed_before_it_expires(expires_in):
     async def post(path: str, fields: dict[str, str]) -> httpx.Response:
         return httpx.Response(200, json={**GRANTED, "access_token": next(names), "expires_in": expires_in})
 
-    token = Token(APP, "acme.docebosaas.com", post, clock=lambda: now)
+    token = Token(lambda: APP, "acme.docebosaas.com", post, clock=lambda: now)
     assert await token.get() == "first"
     now += 26
     assert await token.get() == "first"
@@ -732,7 +732,7 @@ def sandbox(running_sandbox: Sandbox) -> Sandbox:
 
 @asynccontextmanager
 async def client_of(sandbox: Sandbox, grant: Grant = SANDBOX_APP, **options: Any) -> AsyncIterator[DoceboClient]:
-    async with open_docebo(sandbox.docebo_url, grant, **{"wait": lambda _: 0, **options}) as client:
+    async with open_docebo(sandbox.docebo_url, lambda: grant, **{"wait": lambda _: 0, **options}) as client:
         yield client
 
 

@@ -54,7 +54,7 @@ class Slack:
     @asynccontextmanager
     async def client(self, *replies: Any, **options: Any) -> AsyncIterator[SlackClient]:
         self.replies[:] = replies
-        async with open_slack(SecretStr(TOKEN), base_url=self.url, wait=self.wait, **options) as client:
+        async with open_slack(lambda: SecretStr(TOKEN), base_url=self.url, wait=self.wait, **options) as client:
             yield client
 
 
@@ -204,7 +204,9 @@ async def test_what_is_never_json_is_not_slack(slack, body):
 
 
 async def test_an_unreachable_slack_is_a_transient_error():
-    async with open_slack(TOKEN, base_url="http://127.0.0.1:9/api", attempts=2, wait=lambda _: 0) as client:
+    async with open_slack(
+        lambda: SecretStr(TOKEN), base_url="http://127.0.0.1:9/api", attempts=2, wait=lambda _: 0
+    ) as client:
         with pytest.raises(TransientError):
             await client.list_users()
 
@@ -321,7 +323,7 @@ async def test_a_proxy_is_used_unless_the_host_is_exempt(slack, monkeypatch):
 async def test_no_minute_sees_more_calls_than_slack_allows(monkeypatch):
     monkeypatch.setattr("slack_docebo.clients.slack.MINUTE", 0.6)
     with Sandbox(users=50, time_scale=1 / 120) as sandbox:
-        async with open_slack(BOT_TOKEN, base_url=sandbox.slack_url, page_size=1) as client:
+        async with open_slack(lambda: SecretStr(BOT_TOKEN), base_url=sandbox.slack_url, page_size=1) as client:
             await read_all(client)
             assert await client.identify()  # of another tier: not held up by the listing
 
@@ -373,7 +375,7 @@ def sandbox(running_sandbox: Sandbox) -> Sandbox:
 @asynccontextmanager
 async def client_of(sandbox: Sandbox, **options: Any) -> AsyncIterator[SlackClient]:
     settings: dict[str, Any] = {"calls_per_minute": 10_000, "wait": lambda _: 0, **options}
-    async with open_slack(BOT_TOKEN, base_url=sandbox.slack_url, **settings) as client:
+    async with open_slack(lambda: SecretStr(BOT_TOKEN), base_url=sandbox.slack_url, **settings) as client:
         yield client
 
 

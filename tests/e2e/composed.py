@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import json
 import os
 import re
 import signal
@@ -18,7 +19,7 @@ from anyio.from_thread import start_blocking_portal
 from deployments.local import descendants, process
 
 COMPOSE = Path(__file__).parents[2] / "deployments" / "compose.yaml"
-DEFAULT = re.compile(r"\$\{\w+:-(.*?)\}")
+OF_ENV_FILE = re.compile(r"\$\{(\w+):-(.*?)\}")
 PATIENCE_SECONDS = 90
 
 
@@ -48,7 +49,7 @@ class Composition:
 
     def start(self, service: str, *options: str, name: str = "", **addresses: str) -> subprocess.Popen[bytes]:
         """Start *service*, with further *options* and *addresses* of its own if need be."""
-        text = DEFAULT.sub(r"\1", COMPOSE.read_text())
+        text = OF_ENV_FILE.sub(lambda found: json.dumps(self._env_file.get(found[1], found[2])), COMPOSE.read_text())
         for theirs, ours in {**self._addresses, **addresses}.items():
             text = text.replace(theirs, ours)
         found = yaml.safe_load(text)["services"][service]
@@ -57,7 +58,6 @@ class Composition:
             "DO_NOT_TRACK": "1",
             "PREFECT_HOME": str(self._folder / "prefect"),
             "PREFECT_WORKER_QUERY_SECONDS": "1",
-            **(self._env_file if "env_file" in found else {}),
             **found.get("environment", {}),
         }
         name = name or service

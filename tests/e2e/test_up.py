@@ -6,17 +6,21 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
 from deployments.local import START_SECONDS, free_port
+from sandbox.docebo.tokens import CLIENT_SECRET
+from sandbox.slack.workspace import BOT_TOKEN
+from slack_docebo.settings import EVERYTHING, RUN, WebhookSettings, secrets_of
 from tests.e2e.prefect_http import PATIENCE, PatientTransport, finished, start
 
 ROOT = Path(__file__).parents[2]
 STOP_SECONDS = 30.0
+PARTS = ("deployments.webhook", "worker start", "-m sandbox", "server")  # words among their arguments
 
 
 @pytest.fixture
@@ -70,6 +74,29 @@ def still_there(data: Path) -> list[int]:
     return found
 
 
+def processes(data: Path) -> Iterator[tuple[str, set[str]]]:
+    """The arguments of each process, and the names of what its environment holds of our secrets."""
+    for pid in still_there(data):
+        with contextlib.suppress(OSError):  # gone
+            arguments = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+            environment = Path(f"/proc/{pid}/environ").read_bytes().decode().split("\0")
+            given = {name for name, found, value in (line.partition("=") for line in environment) if found and value}
+            yield arguments, given & set(secrets_of(*EVERYTHING))
+
+
+def assert_each_has_its_own_secrets(data: Path) -> None:
+    found = list(processes(data))
+    of = {part: {name for words, names in found for name in names if part in words} for part in PARTS}
+
+    assert of["deployments.webhook"] <= set(secrets_of(WebhookSettings))
+    assert "SLACK_SIGNING_SECRET" in of["deployments.webhook"]
+    assert of["worker start"] <= set(secrets_of(*RUN))
+    assert {"SLACK_BOT_TOKEN", "DOCEBO_CLIENT_SECRET"} <= of["worker start"]
+    assert of["-m sandbox"] == {"SLACK_SIGNING_SECRET"}
+    assert of["server"] == set()
+    assert not [words for words, _ in found if BOT_TOKEN in words or CLIENT_SECRET in words or "--signing" in words]
+
+
 def test_all_parts_come_up_work_together_and_end_with_ctrl_c(up, ports, tmp_path):
     prefect, webhook, slack = (f"http://127.0.0.1:{ports[name]}" for name in ("prefect", "webhook", "slack"))
     with httpx.Client(base_url=f"{prefect}/api", timeout=30, transport=PatientTransport()) as api:
@@ -85,6 +112,7 @@ def test_all_parts_come_up_work_together_and_end_with_ctrl_c(up, ports, tmp_path
     assert "to create" in run["state"]["message"]
     assert [worker["status"] for worker in workers] == ["ONLINE"]
     assert still_there(tmp_path)
+    assert_each_has_its_own_secrets(tmp_path)
 
     os.killpg(up.pid, signal.SIGINT)
 

@@ -12,7 +12,7 @@ from deployments.local import connection_settings, free_port, process
 from sandbox.server import Sandbox
 from slack_docebo.engine.doctor import Level, examine
 from slack_docebo.private_files import new_file
-from slack_docebo.settings import Settings
+from slack_docebo.settings import EVERYTHING, variables
 
 SIGNING_SECRET = "planted-signing-secret"
 
@@ -28,8 +28,8 @@ def environment(company, sqlite_url, monkeypatch, tmp_path):
     """A working installation on the sandbox, apart from Prefect, which is down."""
     company.reset()
     monkeypatch.chdir(tmp_path)  # no .env there
-    for name in Settings.model_fields:
-        monkeypatch.delenv(name.upper(), raising=False)
+    for name in variables(*EVERYTHING):
+        monkeypatch.delenv(name, raising=False)
     settings = {
         **connection_settings(company.facts(), tmp_path),
         "DATABASE_URL": sqlite_url,
@@ -77,6 +77,21 @@ async def test_a_missing_variable_is_named(environment):
     assert await findings() == {
         "settings": (Level.FAIL, "environment: SLACK_BOT_TOKEN is not set (see .env.example)"),
     }
+
+
+async def test_an_env_file_that_others_can_read_is_named_with_what_to_do(environment, tmp_path):
+    for folder in (tmp_path, *tmp_path.parents):
+        if folder.stat().st_uid == os.geteuid():
+            folder.chmod(folder.stat().st_mode | 0o055)
+    (tmp_path / ".env").touch()
+    (tmp_path / ".env").chmod(0o644)
+
+    told = "other users of this machine can read secrets: run `chmod 600 .env`"
+    assert (await findings())["files of secrets"] == (Level.WARN, told)
+
+    (tmp_path / ".env").chmod(0o600)
+
+    assert (await findings())["files of secrets"][0] is Level.OK
 
 
 async def test_a_wrong_token_is_told_and_the_rest_is_looked_at(environment):

@@ -12,6 +12,7 @@ from pydantic import SecretStr
 
 from slack_docebo.clients.prefect import open_prefect
 from slack_docebo.errors import AccessDenied, ContractViolation, TransientError
+from slack_docebo.settings import Current
 from slack_docebo.storage.store import Store
 from slack_docebo.webhook.reception import Reception, open_reception
 from slack_docebo.webhook.socket_mode import listening
@@ -83,8 +84,8 @@ async def slack_server() -> AsyncIterator[Slack]:
 async def connected(slack: Slack, store: Store) -> AsyncIterator[web.WebSocketResponse]:
     """Listen with the real client, and yield Slack's end of the connection."""
     async with (
-        open_reception(settings(), store) as reception,
-        listening(TOKEN, reception, base_url=f"{slack.url}/api/", ping_seconds=0.2),
+        open_reception(Current(settings()), store) as reception,
+        listening(lambda: TOKEN, reception, base_url=f"{slack.url}/api/", ping_seconds=0.2),
     ):
         yield await asyncio.wait_for(slack.sockets.get(), PATIENCE)
 
@@ -149,21 +150,27 @@ async def test_a_lost_connection_is_replaced(sqlite_url, farewell):
 
 async def test_a_wrong_token_is_told(sqlite_url):
     with Store.open(sqlite_url) as store:
-        async with slack_server() as slack, open_prefect(NOBODY, None) as prefect:
+        async with slack_server() as slack, open_prefect(NOBODY, lambda: None) as prefect:
             slack.error = "invalid_auth"
             with pytest.raises(AccessDenied, match="SLACK_APP_TOKEN"):
-                async with listening(TOKEN, Reception(settings(), store, prefect), base_url=f"{slack.url}/api/"):
+                async with listening(
+                    lambda: TOKEN, Reception(settings(), store, prefect), base_url=f"{slack.url}/api/"
+                ):
                     pass
 
 
 async def test_the_token_follows_no_redirect_and_no_bomb_is_unpacked(sqlite_url):
-    async with hostile.listening() as server, hostile.listening() as other, open_prefect(NOBODY, None) as prefect:
+    async with (
+        hostile.listening() as server,
+        hostile.listening() as other,
+        open_prefect(NOBODY, lambda: None) as prefect,
+    ):
         other.answer = hostile.whole(b"{}")
         with Store.open(sqlite_url) as store:
             reception = Reception(settings(), store, prefect)
             for server.answer in (hostile.elsewhere(other.url), hostile.bomb):
                 with pytest.raises(ContractViolation):
-                    async with listening(TOKEN, reception, base_url=f"{server.url}/api/"):
+                    async with listening(lambda: TOKEN, reception, base_url=f"{server.url}/api/"):
                         pass
 
         assert other.asked == []
@@ -171,7 +178,9 @@ async def test_the_token_follows_no_redirect_and_no_bomb_is_unpacked(sqlite_url)
 
 async def test_slack_out_of_reach_is_told(sqlite_url):
     with Store.open(sqlite_url) as store:
-        async with open_prefect(NOBODY, None) as prefect:
+        async with open_prefect(NOBODY, lambda: None) as prefect:
             with pytest.raises(TransientError):
-                async with listening(TOKEN, Reception(settings(), store, prefect), base_url="http://127.0.0.1:9/api/"):
+                async with listening(
+                    lambda: TOKEN, Reception(settings(), store, prefect), base_url="http://127.0.0.1:9/api/"
+                ):
                     pass

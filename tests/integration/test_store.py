@@ -162,14 +162,51 @@ def test_the_shown_url_has_no_password(postgres_url):
     ("url", "advice"),
     [
         pytest.param("nonsense", "is not a URL", id="no URL at all"),
-        pytest.param("mysql://localhost/store", "must begin with sqlite: or postgresql:", id="another database"),
+        pytest.param("mysql://localhost/store", "must begin with sqlite:/// or postgresql://", id="another database"),
         pytest.param("sqlite://", "must name a file", id="in memory"),
         pytest.param("sqlite:///:memory:", "must name a file", id="in memory by name"),
+        pytest.param("sqlite://me:pl4nted@/x.db", "must name a file", id="a file with a login"),
+        pytest.param("sqlite:///x.db?pasword=pl4nted", "must name a file", id="a file with options"),
+        pytest.param("sqlite:///x.db?plugin=pl4nted", "must name a file", id="a file with code"),
+        pytest.param("postgresql://me:a@pl4nted@host/db", "more than one @", id="@ in the password"),
+        pytest.param("postgresql://me:a@b/pl4nted@host/db", "more than one @", id="@ and / in the password"),
+        pytest.param("postgresql://me:a@b?pl4nted@host/db", "more than one @", id="@ and ? in the password"),
+        pytest.param("postgresql://me:a@b:pl4nted@host/db", "is not a URL", id="@ and : in the password"),
+        pytest.param("postgresql://me:pl4nted/db", "is not a URL", id="no host"),
+        pytest.param("postgresql://me:pl4nted", "is not a URL", id="no host and no database"),
+        pytest.param("postgresql://me:pl4nted@host:x/db", "is not a URL", id="a port that is none"),
+        pytest.param("postgresql://me:pl4nted@[::1:9/db", "is not a URL", id="half an IPv6 address"),
+        pytest.param("postgresql://host/db?pasword=pl4nted", "does not know", id="a misspelt option"),
+        pytest.param("postgresql://host/db?plugin=pl4nted", "does not know", id="an option of SQLAlchemy"),
+        pytest.param("postgresql+asyncpg://me:pl4nted@host/db", "must begin with", id="another driver"),
+        pytest.param("jdbc:postgresql://host/db?password=pl4nted", "is not a URL", id="Java's"),
+        pytest.param("host=127.0.0.1 password=pl4nted", "is not a URL", id="libpq's words"),
+        pytest.param('"postgresql://me:pl4nted@host/db"', "is not a URL", id="in quotes"),
+        pytest.param("pl4nted://host/db", "must begin with", id="something else in front"),
     ],
 )
-def test_a_url_that_cannot_work_is_a_configuration_error(url, advice):
-    with pytest.raises(ConfigurationError, match=advice):
+def test_a_url_that_cannot_work_is_told_in_one_line_that_quotes_nothing_of_it(url, advice):
+    with pytest.raises(ConfigurationError, match=advice) as raised:
         Store.open(url)
+
+    assert "pl4nted" not in str(raised.value)
+    assert raised.value.__suppress_context__ or not raised.value.__context__  # nor does a traceback show the parser
+
+
+@pytest.mark.parametrize(
+    ("login", "options"), [("pl4nted", ""), ("me:pl4nted", ""), ("me", "&password=pl4nted"), ("me", "&sslmode=pl4nted")]
+)
+def test_a_server_that_refuses_is_shown_as_host_and_database_only(postgres_server, login, options):
+    url = f"postgresql://{login}@127.0.0.1:9/nowhere?connect_timeout=1{options}"
+    for shown in (
+        url,
+        postgres_server.url("nowhere").replace("postgres@", f"{login}@") + f"?connect_timeout=1{options}",
+    ):
+        with pytest.raises(StorageError) as raised:
+            Store.open(shown)
+
+        assert "pl4nted" not in str(raised.value)
+        assert "/nowhere" in str(raised.value)
 
 
 def test_a_server_that_is_down_is_told_in_one_line(tmp_path):

@@ -11,17 +11,19 @@ from prefect.settings.legacy import _get_settings_fields
 from prefect_redis.cleanup_queue import RedisWorkerCleanupQueueSettings
 from prefect_redis.client import RedisMessagingSettings
 
-from slack_docebo.settings import Settings
+from slack_docebo.settings import EVERYTHING, RUN, WebhookSettings, secrets_of, variables
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "deployments"
 COMPOSE = yaml.safe_load((FOLDER / "compose.yaml").read_text())
 SERVICES = COMPOSE["services"]
 SERVER = SERVICES["server"]["environment"]
-CONTAINERFILE = (FOLDER / "Containerfile").read_text()
+CONTAINERFILE_PATH = FOLDER / "Containerfile"
+CONTAINERFILE = CONTAINERFILE_PATH.read_text()
 OF_THE_CHARTS = ["/usr/bin/tini", "-g", "--", "/opt/prefect/entrypoint.sh"]
 MANIFESTS = sorted((FOLDER / "helm").glob("*.yaml"))
-OURS = {name.upper() for name in Settings.model_fields}
+USER = re.findall(r"^USER (\d+)", CONTAINERFILE, re.MULTILINE)[-1]
+OURS = variables(*EVERYTHING)
 REDIS = (RedisMessagingSettings, RedisWorkerCleanupQueueSettings)
 PREFECTS = {
     *_get_settings_fields(PrefectSettings),
@@ -30,16 +32,74 @@ PREFECTS = {
 }
 
 
-def variables() -> set[tuple[str, str]]:
+def told() -> set[tuple[str, str]]:
     found = {(name, key) for name, one in SERVICES.items() for key in one.get("environment", {})}
     for path in MANIFESTS:
         found |= {(path.name, name) for name in re.findall(r"\{name: ([A-Z_]+), value", path.read_text())}
-    return {(where, name) for where, name in found if not name.startswith("POSTGRES_")}
+    return {(where, name) for where, name in found if not name.startswith("POSTGRES_") and name != "TMPDIR"}
 
 
-@pytest.mark.parametrize(("where", "name"), sorted(variables()))
+@pytest.mark.parametrize(("where", "name"), sorted(told()))
 def test_every_variable_is_one_that_is_read(where, name):
-    assert name in OURS | PREFECTS
+    assert name in OURS | PREFECTS | {"PREFECT_SERVER_ENCRYPTION_KEY"}
+
+
+READS = {"worker": variables(*RUN), "webhook": variables(WebhookSettings), "ready": {"PREFECT_API_URL"}}
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_service_is_given_the_settings_that_it_reads_and_no_others(name):
+    given = set(SERVICES[name].get("environment", {})) & OURS
+
+    assert "env_file" not in SERVICES[name]
+    assert given <= READS.get(name, set()) | {"PREFECT_API_AUTH_STRING"}
+    in_files = {variable for variable in READS.get(name, set()) if variable.endswith("_FILE")}
+    assert READS.get(name, set()) - in_files - given <= {"PREFECT_API_AUTH_STRING"}
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_service_has_no_rights_of_root_and_can_write_to_its_volumes_and_tmp_only(name):
+    service = SERVICES[name]
+
+    assert service["read_only"]
+    assert "/tmp" in service["tmpfs"]
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert service.get("user", USER) not in {"root", "0", ""}
+
+
+def test_kubernetes_gives_the_webhook_its_own_secrets_only_and_no_right_that_restricted_forbids():
+    pod = next(yaml.safe_load_all((FOLDER / "helm" / "webhook.yaml").read_text()))["spec"]["template"]["spec"]
+    container = pod["containers"][0]
+    given = {variable["name"] for variable in container["env"]}
+
+    assert given <= variables(WebhookSettings)
+    assert "envFrom" not in container
+    assert not {variable["name"] for variable in container["env"] if "value" in variable} & set(secrets_of(*EVERYTHING))
+    assert {"SLACK_SIGNING_SECRET_FILE", "DATABASE_URL_FILE"} <= given
+    assert pod["securityContext"]["runAsNonRoot"]
+    assert pod["securityContext"]["runAsUser"] == int(USER)
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert not container["securityContext"]["allowPrivilegeEscalation"]
+    assert container["securityContext"]["readOnlyRootFilesystem"]
+    assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+
+
+def test_the_secrets_that_kubernetes_mounts_are_where_their_variables_say():
+    pod = next(yaml.safe_load_all((FOLDER / "helm" / "webhook.yaml").read_text()))["spec"]["template"]["spec"]
+    folder = {mount["name"]: mount["mountPath"] for mount in pod["containers"][0]["volumeMounts"]}["secrets"]
+    mounted = {item["path"] for volume in pod["volumes"] for item in volume.get("secret", {}).get("items", [])}
+    files = {one["name"]: one["value"] for one in pod["containers"][0]["env"] if one["name"].endswith("_FILE")}
+
+    assert set(files.values()) == {f"{folder}/{name}" for name in mounted}
+    assert set(files) == {f"{name}_FILE" for name in mounted}
+
+
+def test_the_image_runs_as_a_numeric_user_and_writes_to_no_place_of_its_root():
+    assert f"--uid {USER} " in CONTAINERFILE
+    assert CONTAINERFILE.index("USER 1001") > CONTAINERFILE.rindex("RUN ")
+    assert "PREFECT_HOME=/tmp/" in CONTAINERFILE
+    assert "PREFECT_SERVER_UI_STATIC_DIRECTORY=/tmp/" in CONTAINERFILE
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -95,9 +155,12 @@ def test_whatever_prefect_keeps_in_redis_has_its_address(monkeypatch):
 def test_prefects_servers_are_told_the_same_in_both_installations():
     values = yaml.safe_load((FOLDER / "helm" / "prefect-server.yaml").read_text())
     of_the_chart = {"PREFECT_API_DATABASE_CONNECTION_URL", "PREFECT_UI_API_URL"}  # values and Secrets of its own
+    secret = {"PREFECT_SERVER_ENCRYPTION_KEY"}
 
-    told = {variable["name"]: variable["value"] for variable in values["global"]["prefect"]["env"]}
-    assert told == {name: value for name, value in SERVER.items() if name not in of_the_chart}
+    env = values["global"]["prefect"]["env"]
+    told = {variable["name"]: variable["value"] for variable in env if "value" in variable}
+    assert {variable["name"] for variable in env if "secretKeyRef" in variable.get("valueFrom", {})} == secret
+    assert told == {name: value for name, value in SERVER.items() if name not in of_the_chart | secret}
 
 
 def test_the_image_holds_what_the_charts_start_everything_with():
@@ -125,7 +188,8 @@ def test_a_manifest_is_yaml_and_uses_our_image(path):
 
 
 def test_secrets_are_in_no_file():
-    everything = "".join(path.read_text() for path in [FOLDER / "compose.yaml", *MANIFESTS])
+    everything = "".join(path.read_text() for path in [FOLDER / "compose.yaml", CONTAINERFILE_PATH, *MANIFESTS])
 
-    for name in ("SLACK_BOT_TOKEN", "SLACK_SIGNING_SECRET", "DOCEBO_CLIENT_SECRET", "DOCEBO_PASSWORD"):
-        assert name not in everything
+    for name in secrets_of(*EVERYTHING):
+        values = re.findall(rf"(?<![\w{{]){name}[:=](?! \$\{{).*", everything)
+        assert [value for value in values if "${POSTGRES_PASSWORD:?" not in value] == []

@@ -18,7 +18,7 @@ from prefect.settings.legacy import _get_settings_fields
 
 from slack_docebo.cli import app
 from slack_docebo.integration_settings import documented_rows
-from slack_docebo.settings import Settings
+from slack_docebo.settings import EVERYTHING, variables
 from slack_docebo.webhook import app as webhook
 from tests.documented import BLOCK, PAGES, ROOT, named, typed
 
@@ -32,7 +32,8 @@ SETTINGS_TABLES = {"Key", "Variable"}
 SETTINGS = {
     "PREFECT_LOGGING_HANDLERS_CONSOLE_FORMATTER",  # two of Prefect's logging.yml, each entry of which has a variable
     "PREFECT_LOGGING_ROOT_LEVEL",
-    *(name.upper() for name in Settings.model_fields),
+    "PREFECT_SERVER_ENCRYPTION_KEY",  # read by Prefect's server past its settings
+    *variables(*EVERYTHING),
     *(key for key, _, _ in documented_rows()),
     *_get_settings_fields(PrefectSettings),
 }

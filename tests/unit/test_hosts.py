@@ -1,7 +1,7 @@
 import pytest
 
 from slack_docebo.errors import ConfigurationError
-from slack_docebo.settings import load_settings
+from slack_docebo.settings import WebhookSettings, load_settings
 from slack_docebo.webhook.hosts import comes_from_a_page, own_hosts
 from tests.webhook import settings
 
@@ -101,7 +101,8 @@ def test_a_refused_name_is_logged_once_in_a_while_and_never_as_it_came(caplog):
 )
 def test_a_list_that_cannot_be_understood_is_refused(monkeypatch, tmp_path, name, value, message):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SLACK_SIGNING_SECRET", "secret")
     monkeypatch.setenv(name, value)
 
     with pytest.raises(ConfigurationError, match=message):
-        load_settings()
+        load_settings(WebhookSettings)

@@ -32,7 +32,7 @@ class At(Clock):
 
 
 def verifier(*secrets: str, late: float = 0) -> RequestVerifier:
-    return RequestVerifier([SecretStr(secret) for secret in secrets or (SECRET,)], At(int(TIMESTAMP) + late))
+    return RequestVerifier(lambda: [SecretStr(secret) for secret in secrets or (SECRET,)], At(int(TIMESTAMP) + late))
 
 
 def test_slacks_published_signature_is_accepted():

@@ -20,6 +20,7 @@ from slack_docebo.errors import (
     TooManyRejected,
     WorkspaceMismatch,
 )
+from slack_docebo.redaction import redact_logs
 
 EXIT_CODES: dict[type[SyncError], int] = {
     ConfigurationError: 2,
@@ -84,6 +85,7 @@ app.register_install_completion_command()
 
 def main() -> None:
     """Run one command; a known error is one line on standard error and the exit code for its kind."""
+    redact_logs()
     try:
         sys.exit(app(sys.argv[1:], exit_on_error=False, print_error=False))
     except CycloptsError as error:

@@ -7,7 +7,7 @@ from cyclopts import Parameter
 from slack_docebo.cli.output import Yes, confirm, note, say
 from slack_docebo.engine.forgetting import Traces, find_person, traces
 from slack_docebo.engine.forgetting import forget as forget_person
-from slack_docebo.settings import load_settings
+from slack_docebo.settings import ForgetSettings, load_settings
 from slack_docebo.storage.gate import RunLock
 from slack_docebo.storage.plans import PlanKind
 from slack_docebo.storage.store import Store
@@ -20,7 +20,7 @@ Who = Annotated[str, Parameter(help="Slack id (U...) or e-mail address.")]
 
 def forget(who: Who, /, *, yes: Yes = False) -> int:
     """Show what is kept about a person and, if that is confirmed, erase it; return the exit code."""
-    settings = load_settings()
+    settings = load_settings(ForgetSettings)
     with Store.open(settings.database_url.get_secret_value()) as store:
         slack_id = find_person(store, who)
         kept = traces(store, settings.report_dir, slack_id)

@@ -13,7 +13,7 @@ from slack_docebo.cli.output import Json, say, show_rows
 from slack_docebo.engine.mapping_file import BadRow, MappingFile, write_mappings
 from slack_docebo.engine.restoring import Taken, import_file, linked_workspace, restore_file
 from slack_docebo.errors import ConfigurationError
-from slack_docebo.settings import load_settings
+from slack_docebo.settings import MappingSettings, load_settings
 from slack_docebo.storage.gate import RunLock
 from slack_docebo.storage.mappings import MappingRepository
 from slack_docebo.storage.plans import PlanKind
@@ -28,7 +28,7 @@ Limit = Annotated[int, Parameter(help="How many at the most.")]
 @app.command(name="list")
 def list_(*, limit: Limit = 50, json: Json = False) -> None:
     """List mappings in the order of Slack ids."""
-    settings = load_settings()
+    settings = load_settings(MappingSettings)
     with Store.open(settings.database_url.get_secret_value()) as store:
         team, _ = linked_workspace(store, settings)
         with store.reading() as connection:
@@ -46,7 +46,7 @@ def list_(*, limit: Limit = 50, json: Json = False) -> None:
 @app.command
 def export(file: Path) -> None:
     """Write all mappings to a new CSV file that only you can read."""
-    settings = load_settings()
+    settings = load_settings(MappingSettings)
     with Store.open(settings.database_url.get_secret_value()) as store:
         team, _ = linked_workspace(store, settings)
         with store.reading() as connection:
@@ -90,7 +90,7 @@ app.command(
 @contextmanager
 def _alone() -> Iterator[tuple[Store, str, str]]:
     """Open the store while no import or reset is at work; with it come id and name of the linked workspace."""
-    settings = load_settings()
+    settings = load_settings(MappingSettings)
     url = settings.database_url.get_secret_value()
     with Store.open(url) as store, RunLock(store, settings.docebo_url, PlanKind.BULK_IMPORT):
         yield store, *linked_workspace(store, settings)

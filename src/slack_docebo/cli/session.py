@@ -1,6 +1,5 @@
 """What a command that reads Slack and Docebo works with: everything a run has."""
 
-import os
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,10 +9,11 @@ import httpx
 from slack_docebo.cli.output import note
 from slack_docebo.cli.store import open_store
 from slack_docebo.clients.answers import BoundedClient
+from slack_docebo.clients.prefect import PrefectLogin
 from slack_docebo.errors import ConfigurationError
 from slack_docebo.integration_settings import VARIABLE, IntegrationSettings, read_rows, read_written
 from slack_docebo.runtime import Runtime, open_runtime
-from slack_docebo.settings import load_settings
+from slack_docebo.settings import PrefectSettings, RunSettings, load_settings
 from slack_docebo.storage.plans import PlanRepository
 
 PREFECT_SECONDS = 2.0
@@ -25,7 +25,7 @@ async def open_session() -> AsyncIterator[Runtime]:
 
     A Prefect that answers and has no table is not down: then the settings are missing, and that is an error.
     """
-    settings = load_settings()
+    settings = load_settings(RunSettings)
     behaviour = await _behaviour_from_prefect()
     if behaviour is None:
         with open_store() as store, store.reading() as connection:
@@ -42,10 +42,11 @@ async def open_session() -> AsyncIterator[Runtime]:
 
 async def _behaviour_from_prefect() -> IntegrationSettings | None:
     """Read the Variable over Prefect's HTTP API; the library does not import Prefect."""
-    api = os.environ.get("PREFECT_API_URL", "http://127.0.0.1:4200/api")
+    prefect = load_settings(PrefectSettings)
+    login = PrefectLogin(lambda: prefect.prefect_api_auth_string)
     try:
-        async with BoundedClient("Prefect", seconds=PREFECT_SECONDS, auth=_prefect_auth()) as http:
-            answer = await http.get(f"{api.rstrip('/')}/variables/name/{VARIABLE}")
+        async with BoundedClient("Prefect", seconds=PREFECT_SECONDS, auth=login) as http:
+            answer = await http.get(f"{prefect.prefect_api_url}/variables/name/{VARIABLE}")
     except httpx.HTTPError:
         return None
     if answer.status_code == httpx.codes.NOT_FOUND:
@@ -53,8 +54,3 @@ async def _behaviour_from_prefect() -> IntegrationSettings | None:
     if answer.status_code in {httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN}:
         raise ConfigurationError("Prefect refuses the login: check PREFECT_API_AUTH_STRING")
     return read_rows(answer.json()["value"]) if answer.status_code == httpx.codes.OK else None
-
-
-def _prefect_auth() -> tuple[str, str] | None:
-    user, found, password = os.environ.get("PREFECT_API_AUTH_STRING", "").partition(":")
-    return (user, password) if found else None

@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from slack_docebo.settings import load_settings
+from slack_docebo.settings import StoreSettings, load_settings
 from slack_docebo.storage.store import Store
 
 
 @contextmanager
 def open_store() -> Iterator[Store]:
     """Open the store of the environment's settings."""
-    with Store.open(load_settings().database_url.get_secret_value()) as store:
+    with Store.open(load_settings(StoreSettings).database_url.get_secret_value()) as store:
         yield store

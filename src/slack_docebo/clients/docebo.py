@@ -89,7 +89,7 @@ class DoceboClient:
     def __init__(
         self,
         http: httpx.AsyncClient,
-        grant: Grant,
+        grant: Callable[[], Grant],
         *,
         attempts: int = 5,
         wait: Wait = wait_as_asked,
@@ -328,7 +328,7 @@ class DoceboClient:
 @asynccontextmanager
 async def open_docebo(
     base_url: str,
-    grant: Grant,
+    grant: Callable[[], Grant],
     *,
     timeout: float = 60,  # noqa: ASYNC109  (of each request, from connecting to the last byte of its answer)
     attempts: int = 5,
@@ -338,6 +338,7 @@ async def open_docebo(
 ) -> AsyncIterator[DoceboClient]:
     """Open a client that keeps its connection and its token, and close it at the end.
 
+    *grant* is asked for what to sign in with whenever a token is needed.
     *before_call* is awaited before every request, repeated and token requests included. *wanted_fields* are the
     additional fields that accounts are read with.
     """

@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from slack_docebo.clients.answers import OutOfBounds
 from slack_docebo.clients.retries import NotJson, TooLate, no_connection, seconds_asked
 from slack_docebo.errors import AccessDenied, ConfigurationError, ContractViolation, RateLimited, TransientError
+from slack_docebo.redaction import keep_secret
 
 OPERATION = "token"
 ASSERTION_LIFETIME = 30 * 60  # seconds
@@ -114,7 +115,9 @@ class Token:
     "surely not sent" would become "outcome unknown".
     """
 
-    def __init__(self, grant: Grant, audience: str, post: Post, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, grant: Callable[[], Grant], audience: str, post: Post, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._grant = grant
         self._audience = audience
         self._post = post
@@ -138,7 +141,7 @@ class Token:
     async def _fetch(self) -> None:
         asked_at = self._clock()
         try:
-            response = await self._post("/oauth2/token", self._grant.form(self._audience))
+            response = await self._post("/oauth2/token", self._grant().form(self._audience))
             body = _granted(response)
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             raise TransientError(OPERATION, no_connection(error)) from error
@@ -151,6 +154,7 @@ class Token:
         value = body.get("access_token")
         if not isinstance(value, str) or not value:
             raise ContractViolation(OPERATION, "the answer holds no access_token")
+        keep_secret(value)
         lifetime = _seconds(body.get("expires_in"))
         self._value = value
         self._good_until = asked_at + lifetime - min(60.0, lifetime / 10)
@@ -169,7 +173,7 @@ def _granted(response: httpx.Response) -> dict[str, object]:
         body = None
     if status >= 300:
         said = body.get("error") if isinstance(body, dict) else None
-        code = said if isinstance(said, str) and re.fullmatch(r"\w{1,60}", said) else ""
+        code = said if isinstance(said, str) and re.fullmatch(r"[a-z_]{1,60}", said) else ""
         advice = ADVICE.get(code, "check the base URL and the credentials of the OAuth2 app")
         raise AccessDenied(OPERATION, f"{code}: {advice}" if code else advice, status=status)
     if not isinstance(body, dict):

@@ -14,6 +14,7 @@ from slack_docebo.domain.people import Account
 from slack_docebo.domain.planning import Value
 from slack_docebo.domain.texts import LONGEST_ADDRESS, LONGEST_VALUE, bounded
 from slack_docebo.errors import ContractViolation, OutcomeUnknown
+from slack_docebo.redaction import redacted
 
 BATCH_NAMES = {
     "username": "username",
@@ -229,7 +230,8 @@ def scrubbed(message: object, private: Iterable[str]) -> str:
     """
     words = sorted({" ".join(word.split()) for word in private if word.strip()}, key=len, reverse=True)
     at_the_end = max([LONGEST_ADDRESS, *map(len, words[:1])])  # may be a part of somebody, and is not recognised
-    said = " ".join(html.unescape(_said(message, MESSAGE_DEPTH)).split())
+    # Secrets go long before it is cut to what is shown, for a part of one is not known for one.
+    said = " ".join(redacted(html.unescape(_said(message, MESSAGE_DEPTH)[: 10 * MESSAGE_READ])).split())
     text = said[: MESSAGE_READ + at_the_end]
     if text == "Array":
         return ""

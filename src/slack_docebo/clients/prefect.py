@@ -1,6 +1,6 @@
 """The few calls of Prefect's HTTP API that ask for a flow run; Prefect itself is not imported."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Generator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,6 +14,20 @@ from slack_docebo.errors import AccessDenied, ContractViolation, OutcomeUnknown,
 NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 STUCK = timedelta(minutes=10)  # pending for so long: its worker died while starting it
 MOST_RUNS = 200  # that one answer holds
+
+
+class PrefectLogin(httpx.Auth):
+    """Signs requests in with "user:password", if there is one; *login* is asked for it before each."""
+
+    def __init__(self, login: Callable[[], SecretStr | None]) -> None:
+        self._login = login
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response]:
+        if login := self._login():
+            user, _, password = login.get_secret_value().partition(":")
+            yield from httpx.BasicAuth(user, password).auth_flow(request)
+        else:
+            yield request
 
 
 class PrefectApi:
@@ -96,12 +110,14 @@ class PrefectApi:
 
 
 @asynccontextmanager
-async def open_prefect(url: str, auth: SecretStr | None, *, timeout: float = 5) -> AsyncIterator[PrefectApi]:  # noqa: ASYNC109
-    """Open a client of the API at *url*, with "user:password" as *auth* where it asks for them."""
-    user, _, password = auth.get_secret_value().partition(":") if auth else ("", "", "")
-    async with BoundedClient(
-        "Prefect", seconds=timeout, base_url=f"{url.rstrip('/')}/", auth=(user, password) if auth else None
-    ) as http:
+async def open_prefect(
+    url: str,
+    login: Callable[[], SecretStr | None],
+    *,
+    timeout: float = 5,  # noqa: ASYNC109
+) -> AsyncIterator[PrefectApi]:
+    """Open a client of the API at *url*; *login* is asked for "user:password" before every request."""
+    async with BoundedClient("Prefect", seconds=timeout, base_url=f"{url}/", auth=PrefectLogin(login)) as http:
         yield PrefectApi(http)
 
 

@@ -4,7 +4,7 @@ import logging
 import re
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -67,6 +67,9 @@ PASSING = frozenset({
 })  # fmt: skip
 ABSENT = frozenset({"user_not_found", "users_not_found", "user_not_visible"})
 NOTHING: Mapping[str, Any] = {}
+# What is quoted of a reply; whatever else it says may be what it was sent.
+WORD = re.compile(r"[a-z0-9_]{1,60}")
+SCOPES = re.compile(r"[a-z._:]{1,40}(, ?[a-z._:]{1,40}){0,9}")
 
 # slack_sdk writes whole replies, that is people, to its log, and even composes those lines for a logger that was never
 # given a level; this one has a level, so that neither the names nor the work (more than the parsing takes) arise.
@@ -114,6 +117,7 @@ class SlackClient:
     def __init__(
         self,
         web: AsyncWebClient,
+        token: Callable[[], SecretStr],
         *,
         page_size: int = 200,
         calls_per_minute: int = 20,
@@ -124,6 +128,7 @@ class SlackClient:
         wait: Wait = wait_as_asked,
     ) -> None:
         self._web = web
+        self._token = token
         self._timeout = timeout  # that of the session, to be named
         self._page_size = page_size
         self._with_locale = with_locale or None  # None is not sent
@@ -227,6 +232,7 @@ class SlackClient:
     ) -> tuple[dict[str, Any], Mapping[str, str]]:
         await self._paces[method].wait()
         self.calls[method] += 1
+        self._web.token = self._token().get_secret_value()
         try:
             response = await self._web.api_call(method, http_verb=verb, params=dict(params))
         except SlackApiError as error:
@@ -252,7 +258,7 @@ class SlackClient:
 
 @asynccontextmanager
 async def open_slack(
-    token: SecretStr | str,
+    token: Callable[[], SecretStr],
     *,
     base_url: str = BASE_URL,
     page_size: int = 200,
@@ -265,14 +271,15 @@ async def open_slack(
 ) -> AsyncIterator[SlackClient]:
     """Open a client that keeps its connection, and close it at the end.
 
-    *calls_per_minute* paces `users.list`; the other methods are paced by their own, higher tiers.
+    *token* is asked for before every call. *calls_per_minute* paces `users.list`; the other methods are paced by their
+    own, higher tiers.
     """
-    secret = token.get_secret_value() if isinstance(token, SecretStr) else token
     async with bounded_session(timeout) as session:
-        web = AsyncWebClient(secret, base_url=base_url, session=session, logger=_sdk_log, retry_handlers=[])
+        web = AsyncWebClient(base_url=base_url, session=session, logger=_sdk_log, retry_handlers=[])
         web.proxy = proxy_for(base_url)  # replaces slack_sdk's own choice, which ignores NO_PROXY
         yield SlackClient(
             web,
+            token,
             page_size=page_size,
             calls_per_minute=calls_per_minute,
             with_locale=with_locale,
@@ -374,7 +381,7 @@ def _translated(method: str, error: SlackApiError) -> RemoteError:
     data = getattr(response, "data", None)
     body = data if isinstance(data, dict) else {}
     said = _text(body.get("error"))
-    code = said if re.fullmatch(r"[A-Za-z0-9_.:-]{1,80}", said) else ""
+    code = said if WORD.fullmatch(said) else ""
     if status == 429 or code == "ratelimited":
         headers: Mapping[str, str] = getattr(response, "headers", {})
         return RateLimited(method, retry_after=seconds_asked(headers.get("Retry-After")))
@@ -382,7 +389,7 @@ def _translated(method: str, error: SlackApiError) -> RemoteError:
         return TransientError(method, code, status=status if status >= 500 else None)
     if code in ADVICE:
         advice = ADVICE[code]
-        if needed := _text(body.get("needed")):
+        if SCOPES.fullmatch(needed := _text(body.get("needed"))):
             advice = f"{advice} (needed: {needed})"
         return AccessDenied(method, f"{code}: {advice}")
     if code == "invalid_cursor":

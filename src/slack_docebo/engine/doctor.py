@@ -19,15 +19,25 @@ import httpx
 from slack_docebo.clients.answers import BoundedClient
 from slack_docebo.clients.docebo import DoceboClient, open_docebo
 from slack_docebo.clients.notifier import IMPLICIT_TLS_PORT, notifier
+from slack_docebo.clients.prefect import PrefectLogin
 from slack_docebo.clients.slack import open_slack
 from slack_docebo.concurrency import within
 from slack_docebo.domain.texts import markdown
 from slack_docebo.engine.connection import missing_scopes
-from slack_docebo.errors import SyncError
+from slack_docebo.errors import ConfigurationError, SyncError
 from slack_docebo.integration_settings import VARIABLE, IntegrationSettings, read_rows
 from slack_docebo.private_files import may_others_write, open_to_others
+from slack_docebo.redaction import redacted
 from slack_docebo.runtime import grant
-from slack_docebo.settings import Settings, load_settings
+from slack_docebo.settings import (
+    EVERYTHING,
+    DoctorSettings,
+    NotificationSettings,
+    SigningSettings,
+    load_settings,
+    open_files,
+    others_can_read,
+)
 from slack_docebo.storage.budget import CallBudget
 from slack_docebo.storage.links import LinkRepository
 from slack_docebo.storage.store import Store
@@ -85,27 +95,31 @@ class Diagnosis:
 
 def ok(check: str, message: str) -> Finding:
     """Return a finding that something is well."""
-    return Finding(check, Level.OK, message)
+    return Finding(check, Level.OK, redacted(message))
 
 
 def warn(check: str, message: str) -> Finding:
     """Return a finding that something is not wrong, but worth knowing."""
-    return Finding(check, Level.WARN, message)
+    return Finding(check, Level.WARN, redacted(message))
 
 
 def fail(check: str, message: str) -> Finding:
     """Return a finding that something is in the way of a run."""
-    return Finding(check, Level.FAIL, message)
+    return Finding(check, Level.FAIL, redacted(message))
 
 
 async def examine() -> AsyncIterator[Finding]:
     """Yield a finding for each thing an installation needs; one that fails does not keep the others from being made."""
     try:
-        settings = load_settings()
+        settings = load_settings(DoctorSettings)
     except SyncError as error:
         yield fail("settings", str(error))
         return
     yield ok("settings", "every variable that is needed is set, and none is wrong")
+    if opened := open_files(*EVERYTHING):
+        yield warn("files of secrets", others_can_read(opened))
+    else:
+        yield ok("files of secrets", "no other user of this machine can read them")
     patient = _Patient(settings)
     for check, look in (
         ("database", patient.database),
@@ -132,7 +146,7 @@ async def examine() -> AsyncIterator[Finding]:
 class _Patient:
     """The installation under examination."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: DoctorSettings) -> None:
         self._settings = settings
         self._behaviour: IntegrationSettings | None = None
         self._team = ""
@@ -195,7 +209,7 @@ class _Patient:
 
     async def slack(self, check: str) -> Finding:
         async with open_slack(
-            self._settings.slack_bot_token, base_url=self._settings.slack_api_url, attempts=1
+            lambda: self._settings.slack_bot_token, base_url=self._settings.slack_api_url, attempts=1
         ) as client:
             identity = await client.identify()
         self._team = identity.team_id
@@ -253,9 +267,11 @@ class _Patient:
         return ok(check, f"{len(services)} are listed, none for Slack")
 
     async def request_url(self, check: str) -> Finding:
-        url, secret = self._settings.webhook_public_url, self._settings.slack_signing_secret
-        if secret is None:
-            return warn(check, "SLACK_SIGNING_SECRET is not set: no events, only imports by hand and at night")
+        url = self._settings.webhook_public_url
+        try:
+            secret = load_settings(SigningSettings).slack_signing_secret
+        except ConfigurationError as error:
+            return warn(check, f"not tried from here: {error}; the webhook must have it, or no events come")
         if not url:
             return warn(check, "WEBHOOK_PUBLIC_URL is not set, so whether Slack can reach the webhook was not tried")
         challenge = secrets.token_hex(16)
@@ -303,16 +319,14 @@ class _Patient:
             pass  # told by another check; the grant can be looked at all the same
         options: dict[str, Any] = {"before_call": before} if before else {}
         return await stack.enter_async_context(
-            open_docebo(settings.docebo_url, grant(settings), timeout=SECONDS, attempts=1, **options)
+            open_docebo(settings.docebo_url, lambda: grant(settings), timeout=SECONDS, attempts=1, **options)
         )
 
     async def _ask_prefect(self, verb: str, path: str, **request: Any) -> httpx.Response:
-        auth = self._settings.prefect_api_auth_string
-        user, _, password = auth.get_secret_value().partition(":") if auth else ("", "", "")
-        url = f"{self._settings.prefect_api_url.rstrip('/')}/{path}"
+        login = PrefectLogin(lambda: self._settings.prefect_api_auth_string)
         try:
-            async with BoundedClient("Prefect", seconds=SECONDS, auth=(user, password) if auth else None) as http:
-                answer = await http.request(verb, url, **request)
+            async with BoundedClient("Prefect", seconds=SECONDS, auth=login) as http:
+                answer = await http.request(verb, f"{self._settings.prefect_api_url}/{path}", **request)
         except httpx.HTTPError as error:
             raise SyncError(
                 f"Prefect does not answer at {self._settings.prefect_api_url} ({type(error).__name__}): start it, or"
@@ -323,7 +337,7 @@ class _Patient:
         return answer
 
 
-def _greet_mail_server(settings: Settings) -> None:
+def _greet_mail_server(settings: NotificationSettings) -> None:
     """Connect, encrypt and sign in as for a mail, and leave."""
     context = ssl.create_default_context()
     if settings.smtp_port == IMPLICIT_TLS_PORT:

@@ -9,7 +9,7 @@ from slack_docebo.domain.mirror import Mirror
 from slack_docebo.domain.people import Mapping
 from slack_docebo.engine.mapping_file import SLACK_ID, BadRow, MappingFile
 from slack_docebo.errors import ConfigurationError
-from slack_docebo.settings import Settings
+from slack_docebo.settings import MappingSettings
 from slack_docebo.storage.links import LinkRepository
 from slack_docebo.storage.mappings import MappingRecord
 from slack_docebo.storage.staging import MappingStaging
@@ -24,7 +24,7 @@ class Taken:
     refused: list[BadRow]
 
 
-def linked_workspace(store: Store, settings: Settings) -> tuple[str, str]:
+def linked_workspace(store: Store, settings: MappingSettings) -> tuple[str, str]:
     """Return id and name of the workspace linked to this Docebo; raise ConfigurationError if none is known yet."""
     with store.reading() as connection:
         link = LinkRepository(connection).get(settings.docebo_url)

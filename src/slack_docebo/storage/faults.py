@@ -1,5 +1,6 @@
 """Faults of the database, told in one line that says what to do."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -30,6 +31,8 @@ ADVICE = (
     ("does not exist", "lacks what is asked for: check the name in DATABASE_URL and that its tables are complete"),
     ("no such table", "lacks a table: check DATABASE_URL or restore a backup"),
 )
+# What PostgreSQL quotes of DATABASE_URL; where it is misspelt, a password may stand in any of its places.
+OF_THE_ADDRESS = re.compile(r'\b(user|role|option|value:?) "[^"]*"')
 UNREACHABLE = "cannot be reached: check DATABASE_URL and that the server is up"
 BUSY = "is busy: all connections of this process are in use; run again"
 OTHERWISE = "did not carry out a statement: run again, and report this if it stays"
@@ -80,7 +83,7 @@ def _said(error: DBAPIError) -> str:
     primary = getattr(getattr(error.orig, "diag", None), "message_primary", None)
     if isinstance(error, DataError):
         return f"{type(error.orig).__name__} {_state(error) or ''}".rstrip()
-    return " ".join(str(primary or error.orig).split())
+    return OF_THE_ADDRESS.sub(r'\1 "…"', " ".join(str(primary or error.orig).split()))
 
 
 def _state(error: DBAPIError) -> str | None:

@@ -30,6 +30,11 @@ class LinkRepository:
         row = self._connection.execute(_of(docebo)).one_or_none()
         return None if row is None else _link(row)
 
+    def only(self) -> WorkspaceLink | None:
+        """Return the link of this database, unless it has none or several."""
+        rows = self._connection.execute(select(workspace_link).limit(2)).all()
+        return _link(rows[0]) if len(rows) == 1 else None
+
     def pin(self, docebo: str, team: str, name: str, *, now: datetime) -> WorkspaceLink:
         """Link *docebo* to the workspace unless it is linked already; return the link in force.
 

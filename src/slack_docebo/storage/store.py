@@ -13,6 +13,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from slack_docebo.errors import ConfigurationError, StorageError
 from slack_docebo.private_files import close_to_others, make_file, make_folder
+from slack_docebo.redaction import keep_secret
 from slack_docebo.storage.faults import translated, translated_files
 from slack_docebo.storage.locks import AdvisoryLock, Lock, LockedFile, digest
 from slack_docebo.storage.upgrade import is_current, upgrade
@@ -21,7 +22,8 @@ BUSY_TIMEOUT_MS = 30_000
 POSTGRESQL = frozenset({"postgres", "postgresql", "postgresql+psycopg"})
 SQLITE = frozenset({"sqlite", "sqlite+pysqlite"})
 SNAPSHOT: dict[str, Any] = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
-SECRETS = ("password", "sslpassword", "passfile")  # libpq takes these as parameters, too
+PASSWORDS = ("password", "sslpassword")  # libpq takes these as options, too
+ESCAPES = "a special character in user or password is written with %, like %40 for @ and %2F for /"
 
 
 class Store:
@@ -32,13 +34,13 @@ class Store:
         self._readers = engine.execution_options(**(SNAPSHOT if path is None else {"sqlite_begin": "BEGIN"}))
         self._hasty = engine.execution_options(sqlite_synchronous="NORMAL")
         self._path = path
-        self.url = url  # without password: for messages
+        self.url = url  # for messages: host and database only
 
     @classmethod
     def open(cls, url: str) -> Self:
         """Open the database at *url*; a missing one is created, an older one migrated, a newer one refused."""
         parsed = _parsed(url)
-        shown = parsed.difference_update_query(SECRETS).render_as_string(hide_password=True)
+        shown = _shown(parsed)
         path = Path(parsed.database or "").absolute() if parsed.drivername in SQLITE else None
         with translated_files(shown):
             if path is not None:
@@ -100,16 +102,27 @@ class Store:
 
 
 def _parsed(url: str) -> URL:
+    """Take *url* apart; raise ConfigurationError, which quotes nothing of it, where a part cannot be what it seems."""
     try:
         parsed = make_url(url)
-    except ArgumentError:
-        raise ConfigurationError("DATABASE_URL is not a URL; it looks like sqlite:///folder/file.db") from None
+    except (ArgumentError, ValueError):  # the latter for a port that is none, as where the host was forgotten
+        raise ConfigurationError(
+            f"DATABASE_URL is not a URL like postgresql://user:password@host/database or sqlite:///folder/file.db; {ESCAPES}"
+        ) from None
+    for secret in (parsed.password, *(parsed.query.get(name) for name in PASSWORDS)):
+        if isinstance(secret, str):
+            keep_secret(secret)
     if parsed.drivername in POSTGRESQL:
+        if url.count("@") > 1:
+            raise ConfigurationError(f"DATABASE_URL holds more than one @: {ESCAPES}")
+        if not set(parsed.query) <= _options():
+            raise ConfigurationError(f"DATABASE_URL has an option after the ? that PostgreSQL does not know; {ESCAPES}")
         return parsed.set(drivername="postgresql+psycopg")
     if parsed.drivername not in SQLITE:
-        raise ConfigurationError(f"DATABASE_URL must begin with sqlite: or postgresql:, not {parsed.drivername}:")
-    if not parsed.database or parsed.database == ":memory:" or parsed.database.startswith("file:"):
-        raise ConfigurationError("DATABASE_URL must name a file, like sqlite:///folder/file.db")
+        raise ConfigurationError("DATABASE_URL must begin with sqlite:/// or postgresql://")
+    is_file = parsed.database and parsed.database != ":memory:" and not parsed.database.startswith("file:")
+    if not is_file or parsed.host or parsed.username or parsed.query:
+        raise ConfigurationError("DATABASE_URL must name a file, like sqlite:///folder/file.db, and nothing else")
     return parsed
 
 
@@ -130,6 +143,18 @@ def _keep_private(path: Path) -> None:
     file = path.resolve()
     for suffix in ("", "-wal", "-shm"):
         close_to_others(file.with_name(f"{file.name}{suffix}"))
+
+
+def _options() -> set[str]:
+    """Return the names of the options that libpq knows."""
+    from psycopg.pq import Conninfo  # only those who use PostgreSQL wait for it
+
+    return {option.keyword.decode() for option in Conninfo.get_defaults()}
+
+
+def _shown(url: URL) -> str:
+    """Return *url* as it is shown: without user, password and options."""
+    return URL.create(url.drivername, host=url.host, port=url.port, database=url.database).render_as_string()
 
 
 def _engine(url: URL, path: Path | None) -> Engine:

@@ -7,13 +7,14 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 
+from pydantic import SecretStr
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from slack_docebo.errors import ConfigurationError, StorageError, UnverifiedRequest
-from slack_docebo.settings import Settings
+from slack_docebo.errors import StorageError, UnverifiedRequest
+from slack_docebo.settings import Current, ListeningSettings, WebhookSettings
 from slack_docebo.webhook.hosts import Hosts, comes_from_a_page, own_hosts
 from slack_docebo.webhook.intake import read_payload
 from slack_docebo.webhook.metrics import age
@@ -34,12 +35,16 @@ class RefusedBody(Exception):
         self.status = status
 
 
-def webhook_app(settings: Settings, reception: Reception) -> Starlette:
-    """Return the application that takes events over HTTP; raise ConfigurationError without a signing secret."""
-    if not settings.slack_signing_secret:
-        raise ConfigurationError("environment: SLACK_SIGNING_SECRET is not set (Slack: Basic Information of the app)")
-    previous = settings.slack_signing_secret_previous
-    verifier = RequestVerifier([settings.slack_signing_secret, *([previous] if previous else [])])
+def webhook_app(current: Current[WebhookSettings], reception: Reception) -> Starlette:
+    """Return the application that takes events over HTTP."""
+
+    def signing_secrets() -> list[SecretStr]:
+        signing = current()
+        previous = signing.slack_signing_secret_previous
+        return [signing.slack_signing_secret, *([previous] if previous else [])]
+
+    verifier = RequestVerifier(signing_secrets)
+    settings = current()
     # While the public name is unknown, the signature alone says who may come.
     hosts = own_hosts(settings) if settings.webhook_public_url else None
 
@@ -57,7 +62,7 @@ def webhook_app(settings: Settings, reception: Reception) -> Starlette:
     return _app(routes)
 
 
-def observation_app(settings: Settings, reception: Reception) -> Starlette:
+def observation_app(settings: ListeningSettings, reception: Reception) -> Starlette:
     """Return the application with health and metrics only."""
     return _app(_observation(own_hosts(settings), reception))
 

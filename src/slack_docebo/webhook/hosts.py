@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-from slack_docebo.settings import Settings
+from slack_docebo.settings import ListeningSettings
 
 HOST = re.compile(r"(?P<name>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{0,5})?", re.ASCII)
 LONGEST_NAME = 253  # that the domain name system has
@@ -46,7 +46,7 @@ class Hosts:
             )
 
 
-def own_hosts(settings: Settings) -> Hosts:
+def own_hosts(settings: ListeningSettings) -> Hosts:
     """Return the names that *settings* give to the webhook."""
     public = urlsplit(settings.webhook_public_url or "").hostname
     return Hosts(

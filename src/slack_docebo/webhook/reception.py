@@ -7,11 +7,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import TypeVar
 
 from slack_docebo.clients.prefect import PrefectApi, open_prefect
 from slack_docebo.concurrency import Shared, to_completion
 from slack_docebo.errors import StorageError
-from slack_docebo.settings import Settings
+from slack_docebo.settings import Current, ReceptionSettings
 from slack_docebo.storage.inbox import Event, InboxRepository, InboxStatus
 from slack_docebo.storage.links import LinkRepository
 from slack_docebo.storage.store import Store
@@ -25,13 +26,15 @@ PREFECT_SECONDS = 0.5  # Kubernetes waits one second for /readyz, and it is not 
 STORE_SECONDS = 2.5
 LINK_SECONDS = 30.0  # how long a changed link between Docebo and workspace may go unnoticed
 
+R = TypeVar("R", bound=ReceptionSettings)
+
 logger = logging.getLogger(__name__)
 
 
 class Reception:
     """Carries out what the intake decides; what it has returned from may be acknowledged."""
 
-    def __init__(self, settings: Settings, store: Store, prefect: PrefectApi) -> None:
+    def __init__(self, settings: ReceptionSettings, store: Store, prefect: PrefectApi) -> None:
         self.metrics = Metrics()
         self._settings = settings
         self._store = store
@@ -104,7 +107,8 @@ class Reception:
 
     def _linked_team(self) -> str:
         with self._store.reading() as connection:
-            link = LinkRepository(connection).get(self._settings.docebo_url)
+            links = LinkRepository(connection)
+            link = links.get(self._settings.docebo_url) if self._settings.docebo_url else links.only()
         return link.slack_team if link else ""
 
     def _read_status(self) -> InboxStatus:
@@ -113,9 +117,10 @@ class Reception:
 
 
 @asynccontextmanager
-async def open_reception(settings: Settings, store: Store) -> AsyncIterator[Reception]:
-    """Open a reception that is at work."""
-    async with open_prefect(settings.prefect_api_url, settings.prefect_api_auth_string) as prefect:
+async def open_reception(current: Current[R], store: Store) -> AsyncIterator[Reception]:
+    """Open a reception that is at work; the login of Prefect may be exchanged meanwhile."""
+    settings = current()
+    async with open_prefect(settings.prefect_api_url, lambda: current().prefect_api_auth_string) as prefect:
         reception = Reception(settings, store, prefect)
         async with reception.at_work():
             yield reception

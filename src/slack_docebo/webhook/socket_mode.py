@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import aiohttp
@@ -30,17 +30,17 @@ _sdk_log.setLevel(logging.INFO)
 
 @asynccontextmanager
 async def listening(
-    token: SecretStr, reception: Reception, *, base_url: str, ping_seconds: float = PING_SECONDS
+    token: Callable[[], SecretStr], reception: Reception, *, base_url: str, ping_seconds: float = PING_SECONDS
 ) -> AsyncIterator[SocketModeClient]:
     """Hold a connection to Slack in between; an event is acknowledged when the reception has kept it.
 
+    *token* is asked for with each new connection.
     Raise AccessDenied if the token is refused at the start, TransientError if Slack is out of reach.
     """
-    secret = token.get_secret_value()
     session = bounded_session(SECONDS)
     web = AsyncWebClient(base_url=base_url, session=session, logger=_sdk_log)
     web.proxy = proxy_for(base_url)
-    client = SocketModeClient(secret, logger=_sdk_log, web_client=web, ping_interval=ping_seconds)
+    client = SocketModeClient(token().get_secret_value(), logger=_sdk_log, web_client=web, ping_interval=ping_seconds)
     client.proxy = web.proxy  # replaces slack_sdk's own choice, which ignores NO_PROXY
 
     async def take(connection: AsyncBaseSocketModeClient, request: SocketModeRequest) -> None:
@@ -51,7 +51,7 @@ async def listening(
         await connection.send_socket_mode_response(SocketModeResponse(request.envelope_id))
 
     client.socket_mode_request_listeners.append(take)
-    renewal = asyncio.create_task(_forget_used_address(client))
+    renewal = asyncio.create_task(_renew(client, token))
     try:
         await _connect(client)
         yield client
@@ -72,9 +72,10 @@ async def _connect(client: SocketModeClient) -> None:
         raise TransientError(METHOD, type(error).__name__) from error
 
 
-async def _forget_used_address(client: SocketModeClient) -> None:
+async def _renew(client: SocketModeClient, token: Callable[[], SecretStr]) -> None:
     """Let a client that has lost its connection ask for a new address: each admits once, and it would try the old."""
     while True:
         await asyncio.sleep(client.ping_interval)
+        client.app_token = token().get_secret_value()
         if not await client.is_connected():
             client.wss_uri = None

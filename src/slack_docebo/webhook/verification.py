@@ -1,7 +1,7 @@
 """The proof that a request comes from Slack: its signature and age, on the raw bytes."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from pydantic import SecretStr
 from slack_sdk.signature import Clock, SignatureVerifier
@@ -14,10 +14,14 @@ SIGNATURE = re.compile(r"v0=[0-9a-f]{64}", re.ASCII)
 
 
 class RequestVerifier:
-    """Checks requests against the app's signing secret, and the one before while it is being rotated."""
+    """Checks requests against the app's signing secret, and the one before while it is being rotated.
 
-    def __init__(self, secrets: Sequence[SecretStr], clock: Clock | None = None) -> None:
-        self._verifiers = [SignatureVerifier(secret.get_secret_value(), clock or Clock()) for secret in secrets]
+    *secrets* is asked for both with each request, for they may be exchanged.
+    """
+
+    def __init__(self, secrets: Callable[[], Sequence[SecretStr]], clock: Clock | None = None) -> None:
+        self._secrets = secrets
+        self._clock = clock or Clock()
 
     def check_headers(self, timestamp: str | None, signature: str | None) -> None:
         """Raise UnverifiedRequest where no body could make these headers valid."""
@@ -30,7 +34,10 @@ class RequestVerifier:
         """Raise UnverifiedRequest unless Slack signed these bytes within the last five minutes."""
         self.check_headers(timestamp, signature)
         try:
-            verified = any(verifier.is_valid(body, timestamp, signature) for verifier in self._verifiers)
+            verified = any(
+                SignatureVerifier(secret.get_secret_value(), self._clock).is_valid(body, timestamp, signature)
+                for secret in self._secrets()
+            )
         except UnicodeDecodeError:
             raise UnverifiedRequest("the body is not UTF-8") from None
         if not verified:

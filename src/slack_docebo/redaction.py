@@ -1,0 +1,70 @@
+"""Redaction: a secret that this process was given is taken out of whatever the process says.
+
+A message may quote what another side has said, and that side may quote what it was sent.
+"""
+
+import base64
+import json
+import logging
+import re
+import traceback
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import quote, quote_plus
+
+REDACTED = "(secret)"  # no bracket or star: it may come to stand in markup
+SHORTEST = 8  # characters; a shorter one may be a word, and would spoil every message
+
+_forms: set[str] = set()
+_pattern: re.Pattern[str] | None = None
+
+
+def keep_secret(secret: str) -> None:
+    """Show *secret* as "(secret)" from now on, in whatever form it comes back; text of less than 8 characters is not."""
+    global _pattern  # noqa: PLW0603  (what a process knows is the process's)
+    new = {form for form in _forms_of(secret.strip()) if len(form) >= SHORTEST} - _forms
+    if new:
+        _forms.update(new)
+        alternatives = sorted(_forms, key=len, reverse=True)  # of two that begin alike the longer one
+        _pattern = re.compile("|".join(map(re.escape, alternatives)), re.IGNORECASE)
+
+
+def redacted(text: str) -> str:
+    """Return *text* without the secrets of this process."""
+    return _pattern.sub(REDACTED, text) if _pattern else text
+
+
+def redact_logs() -> None:
+    """Redact every log record of this process, whichever library writes it, at whatever level."""
+    usual = logging.getLogRecordFactory()
+    if usual is not _redacted_record:
+        global _usual_record  # noqa: PLW0603
+        _usual_record = usual
+        logging.setLogRecordFactory(_redacted_record)
+
+
+_usual_record: Any = logging.LogRecord
+
+
+def _redacted_record(*args: Any, **kwargs: Any) -> logging.LogRecord:
+    record: logging.LogRecord = _usual_record(*args, **kwargs)
+    try:
+        said = record.getMessage()
+    except (TypeError, ValueError, KeyError):
+        return record  # it cannot be shown either
+    if (safe := redacted(said)) != said:
+        record.msg, record.args = safe, None
+    if record.exc_info and record.exc_info[0]:
+        trace = "".join(traceback.format_exception(*record.exc_info)).rstrip("\n")
+        if (safe := redacted(trace)) != trace:
+            record.exc_info, record.exc_text = None, safe
+    return record
+
+
+def _forms_of(secret: str) -> Iterator[str]:
+    """Yield *secret* as it stands in a text, an address, a form, JSON, and a Basic login."""
+    yield secret
+    yield quote(secret, safe="", errors="replace")
+    yield quote_plus(secret, errors="replace")
+    yield json.dumps(secret)[1:-1]
+    yield base64.b64encode(secret.encode("utf-8", "replace")).decode("ascii").rstrip("=")

@@ -1,0 +1,124 @@
+"""Secrets that are kept in files, as Docker and Kubernetes mount them: X_FILE names the file that holds X."""
+
+import os
+import stat
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import SecretStr
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
+
+from slack_docebo.errors import ConfigurationError
+
+LARGEST = 64 * 1024  # bytes; a key in PEM takes a few thousand
+SUFFIX = "_file"
+
+Stamp = tuple[int, ...]
+
+
+class SecretFiles(PydanticBaseSettingsSource):
+    """Gives each secret field X the text of the file that X_FILE names.
+
+    *given* is what the environment and `.env` hold, by names in lower case. Raises ConfigurationError, which names the
+    variables and shows nothing of a file or path, for files that cannot be used and for an X beside an X_FILE.
+    """
+
+    def __init__(self, settings_cls: type[BaseSettings], given: Mapping[str, str | None]) -> None:
+        super().__init__(settings_cls)
+        self._given = given
+
+    def paths(self) -> dict[str, Path]:
+        """Return the files that are named, by the field each is for."""
+        return {
+            name: Path(path)
+            for name, field in self.settings_cls.model_fields.items()
+            if is_secret(field) and (path := self._given.get(name + SUFFIX))
+        }
+
+    def __call__(self) -> dict[str, Any]:
+        found, problems = {}, []
+        for name, path in self.paths().items():
+            variable = (name + SUFFIX).upper()
+            if self._given.get(name):
+                problems.append(f"{name.upper()} and {variable} are both set: keep one")
+                continue
+            try:
+                found[name] = read_secret(path)
+            except UnusableFileError as error:
+                problems.append(f"{variable} {error}")
+        if problems:
+            raise ConfigurationError(f"environment: {'; '.join(problems)}")
+        return found
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        raise NotImplementedError  # what the base class asks for and `__call__` does not need
+
+
+def is_secret(field: FieldInfo) -> bool:
+    """Tell whether a field of settings holds a secret."""
+    return _holds_secret(field.annotation)
+
+
+def _holds_secret(annotation: object) -> bool:
+    return annotation is SecretStr or any(map(_holds_secret, get_args(annotation)))
+
+
+class UnusableFileError(Exception):
+    """The file of a secret cannot be used; the message is what follows the variable's name.
+
+    It does not hold the path: where somebody has set the secret itself, that is what the path is.
+    """
+
+
+def read_secret(path: Path) -> str:
+    """Return the text in the file without its last newline; raise UnusableFileError if it can be no secret."""
+    try:
+        # Without O_NONBLOCK a pipe that nobody writes to would be waited for.
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+            is_file = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+            content = file.read(LARGEST + 1) if is_file else b""
+    except (OSError, ValueError) as error:
+        raise UnusableFileError(f"cannot be read: {getattr(error, 'strerror', None) or 'no path'}") from None
+    try:
+        text = content.decode("utf-8-sig").rstrip("\r\n")
+    except UnicodeDecodeError:
+        text = "\0"
+    if not is_file:
+        raise UnusableFileError("does not name a file")
+    if len(content) > LARGEST:
+        raise UnusableFileError("names a file that is too large for a secret")
+    if "\0" in text:
+        raise UnusableFileError("names a file that is not text")
+    if not text.strip():
+        raise UnusableFileError("names a file that is empty")
+    return text
+
+
+def stamp(path: Path) -> Stamp:
+    """Return what changes when the file changes, or a link on the way to it; the path may be gone."""
+    try:
+        found = path.stat()
+    except (OSError, ValueError):
+        return ()
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+
+def readable_by_others(paths: Iterable[Path]) -> list[Path]:
+    """Return those of *paths* that belong to us and that another user of this machine can read.
+
+    A file of somebody else is theirs to look after; so are the ones that Docker and Kubernetes mount.
+    """
+    return [path for path in paths if _is_open(path)]
+
+
+def _is_open(path: Path) -> bool:
+    try:
+        found = path.resolve(strict=True)
+        status, folders = found.stat(), [folder.stat().st_mode for folder in found.parents]
+    except (OSError, ValueError, RuntimeError):
+        return False
+    group = status.st_mode & stat.S_IRGRP and all(mode & (stat.S_IXGRP | stat.S_IXOTH) for mode in folders)
+    anybody = status.st_mode & stat.S_IROTH and all(mode & stat.S_IXOTH for mode in folders)
+    return status.st_uid == os.geteuid() and bool(group or anybody)
