@@ -58,17 +58,21 @@ async def test_after_a_while_a_new_look_is_taken():
 
 async def test_a_look_that_hangs_keeps_nobody_waiting_for_longer_than_the_first():
     begun = []
+    end = asyncio.Event()
 
     async def hang() -> None:
         begun.append(1)
-        await asyncio.Event().wait()
+        await end.wait()
 
-    shared = Shared(hang, seconds=0, patience=0.01)
+    shared = Shared(hang, seconds=60, patience=0.01)
 
     for _ in range(100):
         with pytest.raises(TimeoutError):
             await shared.get()
     assert begun == [1]
+    end.set()
+    await asyncio.sleep(0)
+    assert await shared.get() is None
 
 
 async def test_whoever_stops_asking_stops_nobody_elses_look():
