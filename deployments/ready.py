@@ -70,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print("\nReady.")
     print(f"  Prefect      {api.removesuffix('/api')}   start with Deployments, bulk-import/manual, Run, Custom run")
     print(f"  Settings     {api.removesuffix('/api')}/variables")
-    print(f"  Slack events {webhook}/slack/events\n", flush=True)
+    print(f"  Slack events {webhook}/slack/events", flush=True)
     return 0
 
 

@@ -2,12 +2,13 @@
 
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import AfterValidator, AnyHttpUrl, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from slack_docebo.errors import ConfigurationError
+from slack_docebo.prefect_profile import with_profile
 
 
 def _address(url: str) -> str:
@@ -91,8 +92,8 @@ class Settings(NotificationSettings):
     webhook_port: int = Field(8400, ge=1, le=65535, description="Port the webhook listens on.")
 
     prefect_api_url: str = Field("http://127.0.0.1:4200/api", description="Where the webhook asks for runs.")
-    prefect_api_auth_string: SecretStr | None = Field(
-        None, description="user:password, if Prefect's API asks for them."
+    prefect_api_auth_string: Token | None = Field(
+        None, description="user:password of Prefect's API. Empty: the login that `make up` keeps on this machine."
     )
 
     docebo_url: Url = Field(description="Address of the platform, like https://acme.docebosaas.com.")
@@ -117,6 +118,11 @@ class Settings(NotificationSettings):
     )
     log_format: Literal["text", "json"] = Field("text", description="json: one object a line, for a log collector.")
     report_dir: Path = Field(Path("var/reports"), description="Where the full lists of each run are written.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _prefect_of_this_machine(cls, found: dict[str, Any]) -> dict[str, Any]:
+        return with_profile(found)
 
     @model_validator(mode="after")
     def _grants_are_complete(self) -> Self:

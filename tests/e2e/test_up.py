@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from deployments.local import START_SECONDS, free_port
-from tests.e2e.prefect_http import PATIENCE, PatientTransport, finished, start
+from tests.e2e.prefect_http import PATIENCE, finished, prefect_http, start
 
 ROOT = Path(__file__).parents[2]
 STOP_SECONDS = 30.0
@@ -71,8 +71,8 @@ def still_there(data: Path) -> list[int]:
 
 
 def test_all_parts_come_up_work_together_and_end_with_ctrl_c(up, ports, tmp_path):
-    prefect, webhook, slack = (f"http://127.0.0.1:{ports[name]}" for name in ("prefect", "webhook", "slack"))
-    with httpx.Client(base_url=f"{prefect}/api", timeout=30, transport=PatientTransport()) as api:
+    webhook, slack = (f"http://127.0.0.1:{ports[name]}" for name in ("webhook", "slack"))
+    with prefect_http(signed_in(tmp_path)) as api:
         eventually(lambda: answers(f"{webhook}/readyz") and answers(f"{slack}/_sim/events"))
         webhook_sees = httpx.get(f"{webhook}/readyz").json()
         verified = httpx.post(f"{slack}/_sim/events/url-verification").json()

@@ -1,6 +1,5 @@
 """What a command works with: the store alone, or everything a run has."""
 
-import os
 import secrets
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -8,11 +7,11 @@ from contextlib import asynccontextmanager, contextmanager
 import httpx
 
 from slack_docebo.cli.output import note
-from slack_docebo.clients.answers import BoundedClient
+from slack_docebo.clients.prefect_client import PrefectClient
 from slack_docebo.errors import ConfigurationError
 from slack_docebo.integration_settings import VARIABLE, IntegrationSettings, read_rows, read_written
 from slack_docebo.runtime import Runtime, open_runtime
-from slack_docebo.settings import load_settings
+from slack_docebo.settings import Settings, load_settings
 from slack_docebo.storage.plans import PlanRepository
 from slack_docebo.storage.store import Store
 
@@ -33,7 +32,7 @@ async def open_session() -> AsyncIterator[Runtime]:
     A Prefect that answers and has no table is not down: then the settings are missing, and that is an error.
     """
     settings = load_settings()
-    behaviour = await _behaviour_from_prefect()
+    behaviour = await _behaviour_from_prefect(settings)
     if behaviour is None:
         with open_store() as store, store.reading() as connection:
             plans = PlanRepository(connection).recent(1)
@@ -47,12 +46,12 @@ async def open_session() -> AsyncIterator[Runtime]:
         yield runtime
 
 
-async def _behaviour_from_prefect() -> IntegrationSettings | None:
+async def _behaviour_from_prefect(settings: Settings) -> IntegrationSettings | None:
     """Read the Variable over Prefect's HTTP API; the library does not import Prefect."""
-    api = os.environ.get("PREFECT_API_URL", "http://127.0.0.1:4200/api")
+    api, login = settings.prefect_api_url, settings.prefect_api_auth_string
     try:
-        async with BoundedClient("Prefect", seconds=PREFECT_SECONDS, auth=_prefect_auth()) as http:
-            answer = await http.get(f"{api.rstrip('/')}/variables/name/{VARIABLE}")
+        async with PrefectClient(api, login, seconds=PREFECT_SECONDS) as http:
+            answer = await http.get(f"variables/name/{VARIABLE}")
     except httpx.HTTPError:
         return None
     if answer.status_code == httpx.codes.NOT_FOUND:
@@ -60,8 +59,3 @@ async def _behaviour_from_prefect() -> IntegrationSettings | None:
     if answer.status_code in {httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN}:
         raise ConfigurationError("Prefect refuses the login: check PREFECT_API_AUTH_STRING")
     return read_rows(answer.json()["value"]) if answer.status_code == httpx.codes.OK else None
-
-
-def _prefect_auth() -> tuple[str, str] | None:
-    user, found, password = os.environ.get("PREFECT_API_AUTH_STRING", "").partition(":")
-    return (user, password) if found else None

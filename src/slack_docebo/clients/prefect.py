@@ -8,7 +8,8 @@ from typing import Any
 import httpx
 from pydantic import SecretStr
 
-from slack_docebo.clients.answers import BoundedClient, OutOfBounds
+from slack_docebo.clients.answers import OutOfBounds
+from slack_docebo.clients.prefect_client import PrefectClient
 from slack_docebo.errors import AccessDenied, ContractViolation, OutcomeUnknown, Rejected, RemoteError, TransientError
 
 NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
@@ -98,10 +99,7 @@ class PrefectApi:
 @asynccontextmanager
 async def open_prefect(url: str, auth: SecretStr | None, *, timeout: float = 5) -> AsyncIterator[PrefectApi]:  # noqa: ASYNC109
     """Open a client of the API at *url*, with "user:password" as *auth* where it asks for them."""
-    user, _, password = auth.get_secret_value().partition(":") if auth else ("", "", "")
-    async with BoundedClient(
-        "Prefect", seconds=timeout, base_url=f"{url.rstrip('/')}/", auth=(user, password) if auth else None
-    ) as http:
+    async with PrefectClient(url, auth, seconds=timeout) as http:
         yield PrefectApi(http)
 
 

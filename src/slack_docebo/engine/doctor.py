@@ -19,6 +19,7 @@ import httpx
 from slack_docebo.clients.answers import BoundedClient
 from slack_docebo.clients.docebo import DoceboClient, open_docebo
 from slack_docebo.clients.notifier import IMPLICIT_TLS_PORT, notifier
+from slack_docebo.clients.prefect_client import PrefectClient
 from slack_docebo.clients.slack import open_slack
 from slack_docebo.concurrency import within
 from slack_docebo.engine.connection import missing_scopes
@@ -34,6 +35,8 @@ SECONDS = 10.0
 FEW_CALLS = 50  # what a reconciliation of a small platform takes
 EVENTS = "realtime-sync/slack-events"
 TAG = "slack-docebo"  # of all deployments
+FOREIGN_ORIGIN = "https://elsewhere.invalid"
+START_IT = "start it with `python -m deployments.server` and PREFECT_SERVER_API_AUTH_STRING"
 
 
 class Level(StrEnum):
@@ -106,6 +109,7 @@ async def examine() -> AsyncIterator[Finding]:
     for check, look in (
         ("database", patient.database),
         ("Prefect", patient.prefect),
+        ("Prefect's door", patient.prefects_door),
         ("deployments", patient.deployments),
         ("integration_settings", patient.table),
         ("Slack", patient.slack),
@@ -147,6 +151,15 @@ class _Patient:
         if not online:
             return fail(check, "answers, but no worker is at work: start `prefect worker start --pool slack-docebo`")
         return ok(check, f"answers at {self._settings.prefect_api_url}; {online} worker(s) at work")
+
+    async def prefects_door(self, check: str) -> Finding:
+        """Knock as somebody without the login does, and as a page of another origin does for somebody who has it."""
+        table = f"variables/name/{VARIABLE}"
+        if _is_served(await self._send_to_prefect("GET", table, auth=None)):
+            return fail(check, f"no login is asked for, so whoever reaches it reads and starts runs: {START_IT}")
+        if _is_served(await self._send_to_prefect("GET", table, headers={"Origin": FOREIGN_ORIGIN})):
+            return warn(check, f"a login is asked for, but pages of other origins are answered: {START_IT}")
+        return ok(check, "asks for a login, and answers no page of another origin")
 
     async def deployments(self, check: str) -> Finding:
         query = {"deployments": {"tags": {"all_": [TAG]}}}
@@ -289,20 +302,26 @@ class _Patient:
         )
 
     async def _ask_prefect(self, verb: str, path: str, **request: Any) -> httpx.Response:
-        auth = self._settings.prefect_api_auth_string
-        user, _, password = auth.get_secret_value().partition(":") if auth else ("", "", "")
-        url = f"{self._settings.prefect_api_url.rstrip('/')}/{path}"
+        answer = await self._send_to_prefect(verb, path, **request)
+        if answer.status_code in {httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN}:
+            raise SyncError("Prefect refuses the login: check PREFECT_API_AUTH_STRING")
+        return answer
+
+    async def _send_to_prefect(self, verb: str, path: str, **request: Any) -> httpx.Response:
+        api, login = self._settings.prefect_api_url, self._settings.prefect_api_auth_string
         try:
-            async with BoundedClient("Prefect", seconds=SECONDS, auth=(user, password) if auth else None) as http:
-                answer = await http.request(verb, url, **request)
+            async with PrefectClient(api, login, seconds=SECONDS) as http:
+                return await http.request(verb, path, **request)
         except httpx.HTTPError as error:
             raise SyncError(
                 f"Prefect does not answer at {self._settings.prefect_api_url} ({type(error).__name__}): start it, or"
                 " set PREFECT_API_URL"
             ) from None
-        if answer.status_code in {httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN}:
-            raise SyncError("Prefect refuses the login: check PREFECT_API_AUTH_STRING")
-        return answer
+
+
+def _is_served(answer: httpx.Response) -> bool:
+    """Tell whether Prefect looked for what was asked for, and did not refuse."""
+    return answer.is_success or answer.status_code == httpx.codes.NOT_FOUND
 
 
 def _greet_mail_server(settings: Settings) -> None:
