@@ -61,14 +61,13 @@ def given_login() -> str | None:
 
 def kept_login(profiles: Path, profile: str) -> str | None:
     """Return the login that *profile* keeps; raise ConfigurationError if the file cannot be read or it cannot work."""
-    login = _read(profiles).get("profiles", {}).get(profile, {}).get(AT_CLIENTS)
+    login = _read(profiles).get(profile, {}).get(AT_CLIENTS)
     return check_login(f"{profiles}: {AT_CLIENTS}", str(login)) if login else None
 
 
 def keep_login(profiles: Path, profile: str, *, api: str, login: str) -> None:
     """Make *profile* the one that is found: this API, this login. Other profiles and settings stay."""
-    found = _read(profiles)
-    everything = found.get("profiles", {})
+    everything = _read(profiles)
     everything[profile] = {**everything.get(profile, {}), "PREFECT_API_URL": api, AT_CLIENTS: login}
     try:
         with rewritten_file(profiles) as out:
@@ -82,12 +81,14 @@ def keep_login(profiles: Path, profile: str, *, api: str, login: str) -> None:
         ) from None
 
 
-def _read(profiles: Path) -> dict[str, Any]:
+def _read(profiles: Path) -> dict[str, dict[str, Any]]:
+    """Return the settings of each profile by its name."""
     try:
-        return tomllib.loads(profiles.read_text(encoding="utf-8"))
+        found = tomllib.loads(profiles.read_text(encoding="utf-8")).get("profiles", {})
+        return {name: {**settings} for name, settings in found.items()}
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, TypeError, AttributeError) as error:
         raise ConfigurationError(f"{profiles} cannot be read ({error}): remove it, and a new login is made") from None
 
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 
 import httpx
+from prefect.settings import PREFECT_API_URL
 
 from deployments import bootstrap
 from slack_docebo.errors import SyncError
@@ -51,14 +52,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m deployments.ready", description=__doc__)
     parser.add_argument("--switched-on", action="store_true", help="a new table of settings has both recipes on")
     options = parser.parse_args(arguments)
-    api = os.environ.get("PREFECT_API_URL", "http://127.0.0.1:4200/api")
+    api = PREFECT_API_URL.value() or "http://127.0.0.1:4200/api"
     if not wait_for_server(api):
         print(f"Prefect does not answer at {api}: start it, or set PREFECT_API_URL", file=sys.stderr)
         return 1
     try:
         asyncio.run(make(switched_on=options.switched_on))
-    except SyncError as error:
-        print(f"ready: {error}", file=sys.stderr)
+    except (SyncError, httpx.HTTPStatusError) as error:
+        print(f"ready: {bootstrap.told(error)}", file=sys.stderr)
         return 2
     deployed = subprocess.run(
         [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"], capture_output=True, text=True, check=False

@@ -24,7 +24,6 @@ def _active_profile() -> dict[str, str]:
     try:
         found = tomllib.loads(path.read_text(encoding="utf-8"))
         profile = found["profiles"][found["active"]]
-    except (OSError, ValueError, KeyError):
+        return {name: profile[name.upper()] for name in ("prefect_api_url", "prefect_api_auth_string")}
+    except (OSError, ValueError, KeyError, TypeError):
         return {}
-    wanted = {name: profile.get(name.upper()) for name in ("prefect_api_url", "prefect_api_auth_string")}
-    return {name: value for name, value in wanted.items() if value}

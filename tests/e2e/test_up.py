@@ -3,9 +3,12 @@
 import contextlib
 import os
 import signal
+import socket
+import stat
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +16,7 @@ import httpx
 import pytest
 
 from deployments.local import START_SECONDS, free_port
+from deployments.up import PROFILES
 from tests.e2e.prefect_http import PATIENCE, finished, prefect_http, start
 
 ROOT = Path(__file__).parents[2]
@@ -70,6 +74,27 @@ def still_there(data: Path) -> list[int]:
     return found
 
 
+def signed_in(data: Path) -> dict[str, str]:
+    """What `make up` keeps for whoever wants to connect."""
+    kept = tomllib.loads((data / PROFILES).read_text())
+    return kept["profiles"][kept["active"]]
+
+
+def arguments(pids: list[int]) -> str:
+    return "\n".join(Path(f"/proc/{pid}/cmdline").read_text() for pid in pids)
+
+
+def test_a_server_of_somebody_else_is_told_in_one_line_and_nothing_is_deployed_there(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        command = [sys.executable, "-m", "deployments.up", "--data", str(tmp_path), "--prefect-port", port]
+        ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=STOP_SECONDS)
+
+    assert ended.returncode == 2
+    assert ended.stderr == f"up: port {port} is taken: stop what listens there, or use --prefect-port\n"
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_all_parts_come_up_work_together_and_end_with_ctrl_c(up, ports, tmp_path):
     webhook, slack = (f"http://127.0.0.1:{ports[name]}" for name in ("webhook", "slack"))
     with prefect_http(signed_in(tmp_path)) as api:
@@ -85,6 +110,11 @@ def test_all_parts_come_up_work_together_and_end_with_ctrl_c(up, ports, tmp_path
     assert "to create" in run["state"]["message"]
     assert [worker["status"] for worker in workers] == ["ONLINE"]
     assert still_there(tmp_path)
+    login = signed_in(tmp_path)["PREFECT_API_AUTH_STRING"]
+    assert len(login) > 40
+    assert stat.S_IMODE((tmp_path / PROFILES).stat().st_mode) == 0o600
+    assert login not in arguments([up.pid, *still_there(tmp_path)])
+    assert login not in (tmp_path / "up.log").read_text()  # shown in a terminal only, and this is none
 
     os.killpg(up.pid, signal.SIGINT)
 
