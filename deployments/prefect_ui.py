@@ -32,8 +32,9 @@ class PrefectUI:
     async def sign_in(self, login: str) -> None:
         """Go to where the address without a path leads, and give the login that is asked for there."""
         await self.go_home()
-        await self.page.get_by_placeholder("admin:pass").fill(login)
-        await self.page.get_by_role("button", name="Login").click()
+        field = self.page.get_by_placeholder("admin:pass")
+        await field.fill(login)
+        await field.press("Enter")
         await self.page.get_by_role("link", name="Deployments", exact=True).first.wait_for()
 
     async def open_form(self, deployment: str) -> None:
