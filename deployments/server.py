@@ -38,17 +38,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="a name under which it may be reached, besides localhost, IP addresses and the host of PREFECT_UI_URL",
     )
     options = parser.parse_args(arguments)
-    public = os.environ.get("PREFECT_UI_URL") or f"http://127.0.0.1:{options.port}"
-    origin = "{0.scheme}://{0.netloc}".format(urlsplit(public))
-    os.environ |= {**PREFECT, "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": origin}
+    os.environ |= {**PREFECT, "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": f"http://127.0.0.1:{options.port}"}
     os.environ.setdefault("PREFECT_UI_API_URL", "/api")
 
     # Prefect reads its settings when it is imported, so it is imported with them in place.
     from prefect.server.api.server import create_app
     from prefect.settings import get_current_settings
 
-    settings = get_current_settings().server
-    login = settings.api.auth_string
+    everything = get_current_settings()
+    settings, login = everything.server, everything.server.api.auth_string
+    # Said by somebody, and not inferred from the address of another server.
+    public = urlsplit(everything.ui_url if everything.ui_url and "ui_url" in everything.model_fields_set else "")
     try:
         check_login(AT_SERVER, login.get_secret_value() if login else None)
     except ConfigurationError as error:
@@ -56,8 +56,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     guarded = Guard(
         create_app(final=True, webserver_only=options.no_services),
-        names=[*options.allowed_host, urlsplit(public).hostname or ""],
-        origins=[origin],
+        names=[*options.allowed_host, public.hostname or ""],
+        origins=[f"{public.scheme}://{public.netloc}"],
     )
     uvicorn.run(
         guarded,

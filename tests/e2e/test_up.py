@@ -84,6 +84,20 @@ def arguments(pids: list[int]) -> str:
     return "\n".join(Path(f"/proc/{pid}/cmdline").read_text() for pid in pids)
 
 
+@pytest.mark.parametrize(
+    ("login", "told"), [("", "is not set: the server starts with a login only"), ("ädmin:secret", "in ASCII")]
+)
+def test_the_server_does_not_start_without_a_login_that_works(tmp_path, login, told):
+    command = [sys.executable, "-m", "deployments.server", "--port", str(free_port())]
+    env = {**os.environ, "PREFECT_HOME": str(tmp_path), "PREFECT_SERVER_API_AUTH_STRING": login}
+    ended = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False, timeout=60)
+
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("server: PREFECT_SERVER_API_AUTH_STRING ")
+    assert told in ended.stderr
+    assert ended.stderr.count("\n") == 1
+
+
 def test_a_server_of_somebody_else_is_told_in_one_line_and_nothing_is_deployed_there(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
