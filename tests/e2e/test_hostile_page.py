@@ -205,6 +205,7 @@ async def test_a_server_that_keeps_nobody_away_is_read_and_written_in_every_way(
 @pytest.mark.parametrize("kind", ATTACKERS)
 async def test_nothing_is_read_from_prefect_and_nothing_started(victims, deployed, attacker, prefect_api, kind, victim):
     context = victims[victim]
+    assert ("prefect-password" in json.dumps(await context.storage_state())) == (victim == "administrator")
     target = deployment(deployed, "doctor/manual")["id"]
 
     done = await attack(context, attacker, kind, prefect_api.removesuffix("/api"), target)
@@ -257,6 +258,7 @@ async def test_prefects_pages_ask_nobody_outside(deployed, administrator, attack
     page.on("request", lambda one: asked.append(one))
     for path in ("/", "/v2/runs", "/variables", "/v2/deployments", f"/v2/artifacts/artifact/{made['id']}"):
         await page.goto(prefect + path)
+        await PrefectUI(page, prefect).settle()
         await page.wait_for_load_state("networkidle")
     await page.get_by_alt_text("picture").wait_for()
     await page.close()
