@@ -24,8 +24,8 @@ VALIDATING = ("auth.test", "GET /manage/v1/user/session")  # besides the calls t
 
 def main(users: int = USERS, sizes: tuple[int, ...] = (10_000, 50_000, 100_000)) -> None:
     """Measure and print everything."""
-    with tempfile.TemporaryDirectory() as name, prefect_server(Path(name)) as api:
-        os.environ |= {**QUIET_PREFECT, "PREFECT_HOME": f"{name}/prefect", "PREFECT_API_URL": api}
+    with tempfile.TemporaryDirectory() as name, prefect_server(Path(name)) as clients:
+        os.environ |= {**QUIET_PREFECT, "PREFECT_HOME": f"{name}/prefect", **clients}
         os.environ["PREFECT_LOGGING_LEVEL"] = "WARNING"
         subprocess.run([sys.executable, "-m", "bench.settings_on"], check=True)
         imports(users, Path(name))

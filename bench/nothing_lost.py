@@ -40,12 +40,14 @@ from deployments.local import (
     prefect_server_command,
     process,
 )
+from deployments.login import new_login
 from sandbox.server import Sandbox
 from slack_docebo.domain.planning import Kind
 from slack_docebo.integration_settings import VARIABLE, table
 from slack_docebo.storage.inbox import EventState, InboxRepository
 from slack_docebo.storage.plans import PlanRepository
 from slack_docebo.storage.store import Store
+from tests.e2e.prefect_http import prefect_http, wait_for_worker
 from tests.importing import ON, run_import, settings_for
 from tests.webhook import envelope
 
@@ -137,7 +139,7 @@ class Installation:
 
     def __init__(self, stack: ExitStack, folder: Path, people: int) -> None:
         self.sandbox = stack.enter_context(Sandbox(users=people, rate_limits=False, latency_ms=15))
-        self.webhook_port, prefect = free_port(), free_port()
+        self.webhook_port, prefect, login = free_port(), free_port(), new_login()
         self.api = f"http://127.0.0.1:{prefect}/api"
         self.env = connection_settings(self.sandbox.facts(), folder) | {
             **QUIET_PREFECT,
@@ -145,6 +147,7 @@ class Installation:
             **OUR_WORKER,
             "PREFECT_HOME": str(folder / "prefect"),
             "PREFECT_API_URL": self.api,
+            "PREFECT_API_AUTH_STRING": login,
             "PREFECT_WORKER_QUERY_SECONDS": "1",
             "SLACK_SIGNING_SECRET": SECRET,
             "SLACK_CALLS_PER_MINUTE": "100000",
@@ -160,16 +163,16 @@ class Installation:
                 stack, command, log=folder / f"{name}.log", env=self.env | env, cwd=folder if name == "worker" else ROOT
             )
 
-        command, settings = prefect_server_command(folder, prefect)
+        command, settings = prefect_server_command(folder, prefect, login)
         self.parts = {"Prefect server": part("prefect-server", command, **settings, **SHORT_LEASES)}
         _until(lambda: is_healthy(self.api))
+        self.http = stack.enter_context(prefect_http(self.env, transport=httpx.HTTPTransport()))
         self._deploy()
         self.parts |= {
             "worker": part("worker", WORKER),
             "webhook": part("webhook", [sys.executable, "-m", "deployments.webhook"]),
         }
-        workers = f"{self.api}/work_pools/slack-docebo-flows/workers/filter"
-        _until(lambda: bool(httpx.post(workers, json={}, timeout=30).json()))
+        wait_for_worker(self.http)
         _until(lambda: _is_listening(self.webhook_port))
         self.store = stack.enter_context(Store.open(self.database_url))
 
@@ -178,7 +181,7 @@ class Installation:
         for command in (["deployments.bootstrap"], deploy):
             run = [sys.executable, "-m", *command]
             subprocess.run(run, cwd=ROOT, env={**os.environ, **self.env}, check=True, capture_output=True)
-        httpx.patch(f"{self.api}/variables/name/{VARIABLE}", json={"value": table(ROWS)}).raise_for_status()
+        self.http.patch(f"variables/name/{VARIABLE}", json={"value": table(ROWS)}).raise_for_status()
 
     def import_everybody(self, *, dry_run: bool = False) -> set[str]:
         """Import, and return the people for whom there was something to do."""
@@ -191,8 +194,8 @@ class Installation:
     def sweep(self) -> None:
         """Ask for a sweep, as its schedule does."""
         with suppress(httpx.HTTPError):
-            deployment = httpx.get(f"{self.api}/deployments/name/{DEPLOYMENTS[1]}").raise_for_status().json()
-            httpx.post(f"{self.api}/deployments/{deployment['id']}/create_flow_run", json={})
+            deployment = self.http.get(f"deployments/name/{DEPLOYMENTS[1]}").raise_for_status().json()
+            self.http.post(f"deployments/{deployment['id']}/create_flow_run", json={})
 
     def open_events(self) -> int:
         with self.store.reading() as connection:

@@ -25,6 +25,7 @@ from sandbox.server import Sandbox
 from slack_docebo.clients.slack import source_user
 from slack_docebo.storage.inbox import Event, EventState, InboxRepository
 from slack_docebo.storage.store import Store
+from tests.e2e.prefect_http import prefect_http
 
 LATENCY_MS = 100
 EVENTS_A_SECOND = 2
@@ -133,8 +134,8 @@ def warm(results: Results, events: int) -> None:
 def cold(results: Results) -> None:
     """An event comes and no run is alive: from the start of the process, as a worker does it, to the account."""
     with tempfile.TemporaryDirectory() as name, Installation(Path(name), 50) as here:
-        with prefect_server(Path(name)) as api:
-            env = {**os.environ, **here.env, "PREFECT_API_URL": api, "PREFECT_HOME": f"{name}/prefect"}
+        with prefect_server(Path(name)) as clients:
+            env = {**os.environ, **here.env, **clients, "PREFECT_HOME": f"{name}/prefect"}
             subprocess.run([sys.executable, "-m", "bench.settings_on"], env=env, check=True)
             here.put([here.event(1, here.sandbox.slack.add("Ada", "Lovelace", "ada@example.com"))])
             begun = datetime.now(UTC)
@@ -142,7 +143,8 @@ def cold(results: Results) -> None:
                 "import asyncio; from flows.realtime_sync import realtime_sync as f; asyncio.run(f(linger_seconds=0))"
             )
             subprocess.run([sys.executable, "-c", flow], env=env, check=True, capture_output=True)
-            runs = httpx.post(f"{api}/flow_runs/filter", json={}).json()
+            with prefect_http(clients) as http:
+                runs = http.post("flow_runs/filter", json={}).json()
         with here.store.reading() as connection:
             done = InboxRepository(connection).get("Ev1")
         assert done is not None

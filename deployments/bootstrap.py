@@ -174,6 +174,12 @@ async def bootstrap(rows: list[dict[str, str]] | None = None) -> dict[str, bool]
         return made
 
 
+def told(error: Exception) -> str:
+    """Return what to tell of *error*: that Prefect refuses the login, or its own words."""
+    refused = isinstance(error, httpx.HTTPStatusError) and error.response.status_code == httpx.codes.UNAUTHORIZED
+    return "Prefect refuses the login: check PREFECT_API_AUTH_STRING" if refused else str(error)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; a wrong file or table is one line and exit code 2."""
     parser = argparse.ArgumentParser(prog="python -m deployments.bootstrap", description=__doc__)
@@ -189,7 +195,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         rows = rows_from_csv(options.settings.read_text(encoding="utf-8")) if options.settings else None
         made = asyncio.run(bootstrap(rows))
     except (SyncError, OSError, UnicodeDecodeError, PrefectException, httpx.HTTPError) as error:
-        print(line(f"bootstrap: {error}"), file=sys.stderr)
+        print(line(f"bootstrap: {told(error)}"), file=sys.stderr)
         return 2
     for name, written in made.items():
         print(f"{name}: {'written' if written else 'there already, left as it is'}")

@@ -37,14 +37,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("Starting a Slack workspace, a Docebo platform and a Prefect server on this machine ...", flush=True)
         with (
             sandbox("--users", str(options.users), "--no-rate-limits", folder=folder) as facts,
-            prefect_server(folder) as api,
+            prefect_server(folder) as clients,
         ):
             print(f"Slack has {options.users} users, Docebo {sum(facts['docebo_users'].values())}.")
             os.environ |= {
                 **QUIET_PREFECT,
                 **connection_settings(facts, folder),
                 "PREFECT_HOME": str(folder / "prefect"),
-                "PREFECT_API_URL": api,
+                **clients,
                 "PREFECT_LOGGING_LEVEL": "WARNING",
                 "SLACK_PAGE_SIZE": "1000",
                 **({"REPORT_DIR": str(options.reports.absolute())} if options.reports else {}),

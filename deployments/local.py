@@ -14,8 +14,10 @@ from typing import Any
 
 import httpx
 
+from deployments.login import new_login
 from slack_docebo.private_files import make_folder, open_own
 
+ROOT = Path(__file__).parents[1]
 START_SECONDS = 90.0  # a new database takes Prefect's server ten to twenty seconds on two cores
 STOP_SECONDS = 20.0
 
@@ -101,24 +103,26 @@ def sandbox(*options: str, folder: Path) -> Iterator[dict[str, Any]]:
 
 
 @contextmanager
-def prefect_server(folder: Path, port: int | None = None) -> Iterator[str]:
-    """Run a Prefect server with its own database in *folder* and yield the address of its API."""
-    port = port or free_port()
+def prefect_server(folder: Path, port: int | None = None, login: str | None = None) -> Iterator[dict[str, str]]:
+    """Run a Prefect server with its own database in *folder* and yield the environment that its clients need.
+
+    Without a *login* it has one that nobody but them knows.
+    """
+    port, login = port or free_port(), login or new_login()
     api = f"http://127.0.0.1:{port}/api"
-    command, settings = prefect_server_command(folder, port)
+    command, settings = prefect_server_command(folder, port, login)
     log = folder / "prefect-server.log"
-    with process(command, log=log, env=settings) as child:
+    with process(command, log=log, env=settings, cwd=ROOT) as child:
         deadline = time.monotonic() + START_SECONDS
         while not is_healthy(api):
             _still_starting(child, deadline, log)
-        yield api
+        yield {"PREFECT_API_URL": api, "PREFECT_API_AUTH_STRING": login}
 
 
-def prefect_server_command(folder: Path, port: int) -> tuple[list[str], dict[str, str]]:
-    """Return how to start a Prefect server with its own database in *folder*, and the settings it needs."""
-    # Its UI would else look for the API on port 4200.
-    home = {"PREFECT_HOME": str(folder / "prefect"), "PREFECT_UI_API_URL": f"http://127.0.0.1:{port}/api"}
-    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+def prefect_server_command(folder: Path, port: int, login: str) -> tuple[list[str], dict[str, str]]:
+    """Return how to start a Prefect server with its own database in *folder*, and the environment it needs."""
+    home = {"PREFECT_HOME": str(folder / "prefect"), "PREFECT_SERVER_API_AUTH_STRING": login}
+    command = [sys.executable, "-m", "deployments.server", "--port", str(port)]
     return command, {**home, **QUIET_PREFECT, **BATCHED_SERVER, **KEPT_LEASES}
 
 
@@ -149,6 +153,12 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def is_taken(port: int) -> bool:
+    """Tell whether somebody listens on this port of 127.0.0.1."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def is_healthy(api: str) -> bool:

@@ -42,9 +42,9 @@ async def picture(ui: PrefectUI, name: str) -> None:
     await ui.page.screenshot(path=PICTURES / f"{name}.png", animations="disabled")
 
 
-async def visit(address: str) -> None:
-    """Open the UI at *address* and take the pictures."""
-    async with prefect_ui(address) as ui:
+async def visit(address: str, login: str) -> None:
+    """Open the UI at *address*, sign in and take the pictures."""
+    async with prefect_ui(address, login) as ui:
         await take(ui)
 
 
@@ -54,12 +54,12 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="slack-docebo-pictures-") as name:
         folder = Path(name)
         options = ("--users", str(USERS), "--no-rate-limits")
-        with sandbox(*options, folder=folder) as facts, prefect_server(folder) as api:
-            environment = {**connection_settings(facts, folder), "PREFECT_API_URL": api}
+        with sandbox(*options, folder=folder) as facts, prefect_server(folder) as clients:
+            environment = {**connection_settings(facts, folder), **clients}
             ready = [sys.executable, "-m", "deployments.ready", "--switched-on"]
             subprocess.run(ready, env={**os.environ, **environment}, check=True, stdout=subprocess.DEVNULL)
             with worker(folder, env=environment):
-                asyncio.run(visit(api.removesuffix("/api")))
+                asyncio.run(visit(clients["PREFECT_API_URL"].removesuffix("/api"), clients["PREFECT_API_AUTH_STRING"]))
     for made in sorted(PICTURES.glob("*.png")):
         print(f"{made.relative_to(PICTURES.parents[1])}: {made.stat().st_size // 1000} kB")
     return 0

@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from http import HTTPStatus
 
-from playwright.async_api import Page, async_playwright
+from playwright.async_api import Page, Response, TimeoutError, async_playwright  # noqa: A004
 
 CHROMIUM = "/usr/bin/chromium"  # Debian's; scripts/install-programs
 OPTIONS = [
@@ -17,8 +17,10 @@ OPTIONS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",  # reaches this machine only
 ]
 PATIENCE = 90_000  # milliseconds; on a busy machine a run takes half a minute
+BUSY = 15_000  # milliseconds; in which Prefect has created a run, or said that it is busy
 WINDOW = {"width": 1280, "height": 800}
 
 
@@ -28,6 +30,18 @@ class PrefectUI:
 
     page: Page
     address: str
+
+    async def sign_in(self, login: str) -> None:
+        """Go to where the address without a path leads, and give the login that is asked for there."""
+        await self.page.goto(f"{self.address}/")
+        field = self.page.get_by_placeholder("admin:pass")
+        await field.fill(login)
+        await field.press("Enter")
+        await self.settle()
+
+    async def settle(self) -> None:
+        """Wait until the page has found its login good: Prefect's pages forget it when they are left before."""
+        await self.page.get_by_role("link", name="Deployments", exact=True).first.wait_for()
 
     async def open_form(self, deployment: str) -> None:
         """Go to the run form of *deployment*, like "flow-name/deployment-name"."""
@@ -55,8 +69,11 @@ class PrefectUI:
 
     async def run(self) -> None:
         """Submit the form, go to the run's page, and wait for its end."""
-        async with self.page.expect_response(re.compile("/create_flow_run$")) as creation:
-            await self.submit()
+        for _ in range(PATIENCE // BUSY):
+            with suppress(TimeoutError):
+                async with self.page.expect_response(_tells_of_a_run, timeout=BUSY) as creation:
+                    await self.submit()
+                break
         run = await (await creation.value).json()
         # Not by the link in the message that comes up: on a slow machine it is gone before it can be clicked.
         await self.page.goto(re.sub("/deployments/.*", f"/runs/flow-run/{run['id']}", self.page.url))
@@ -96,21 +113,24 @@ class PrefectUI:
     async def go_home(self) -> None:
         """Go to where the address without a path leads."""
         await self.page.goto(f"{self.address}/")
+        await self.settle()
+
+
+def _tells_of_a_run(answer: Response) -> bool:
+    """Tell whether it does; while Prefect says that it is busy, people press the button again."""
+    return answer.url.endswith("/create_flow_run") and answer.status != HTTPStatus.SERVICE_UNAVAILABLE
 
 
 @asynccontextmanager
-async def prefect_ui(address: str) -> AsyncIterator[PrefectUI]:
-    """Open the UI that is served at *address* in a browser of its own; the browser reaches no other host."""
-    host = urlsplit(address).netloc
+async def prefect_ui(address: str, login: str) -> AsyncIterator[PrefectUI]:
+    """Open the UI that is served at *address* in a browser of its own, and sign in; it reaches no other machine."""
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=OPTIONS)
         try:
             page = await browser.new_page(viewport=WINDOW, locale="en-GB", timezone_id="UTC")
             page.set_default_timeout(PATIENCE)
-            # The UI asks Amplitude for a configuration, even with analytics off.
-            await page.route(lambda url: urlsplit(url).netloc != host, lambda route: route.abort())
             ui = PrefectUI(page, address)
-            await ui.go_home()
+            await ui.sign_in(login)
             yield ui
         finally:
             await browser.close()

@@ -63,8 +63,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     try:
         asyncio.run(make(switched_on=options.switched_on))
-    except SyncError as error:
-        print(line(f"ready: {error}"), file=sys.stderr)
+    except (SyncError, httpx.HTTPStatusError) as error:
+        print(line(f"ready: {bootstrap.told(error)}"), file=sys.stderr)
         return 2
     deployed = subprocess.run(
         [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"], capture_output=True, text=True, check=False
@@ -76,7 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print("\nReady.")
     print(f"  Prefect      {api.removesuffix('/api')}   start with Deployments, bulk-import/manual, Run, Custom run")
     print(f"  Settings     {api.removesuffix('/api')}/variables")
-    print(f"  Slack events {webhook}/slack/events\n", flush=True)
+    print(f"  Slack events {webhook}/slack/events", flush=True)
     return 0
 
 

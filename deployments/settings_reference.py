@@ -24,12 +24,14 @@ from slack_docebo.settings import (
 
 ROOT = Path(__file__).parents[1]
 PREFECT = {
-    "PREFECT_API_AUTH_STRING": "user:password, when the server asks for them; the server has"
-    " `PREFECT_SERVER_API_AUTH_STRING`.",
-    "PREFECT_UI_URL": "Address of Prefect's UI as people reach it: the links in notifications begin with it.",
+    "PREFECT_SERVER_API_AUTH_STRING": "The login that Prefect's server asks for: user:password, in ASCII, and long, for"
+    " everybody may try for ever. `make up` makes one, containers want it set.",
+    "PREFECT_UI_URL": "Address of Prefect's UI as people reach it: the links in notifications begin with it, and the"
+    " server answers pages of no other origin.",
     "PREFECT_LOGGING_EXTRA_LOGGERS": "`slack_docebo`: the library's log lines are shown on the run's page.",
     "PREFECT_LOGGING_LEVEL": "`DEBUG` shows more, tracebacks of known errors included.",
 }
+SERVER_LOGIN = "PREFECT_SERVER_API_AUTH_STRING"
 HEAD = """# Settings
 
 Made from the code by `python -m deployments.settings_reference`. Behaviour is set in Prefect, connections in the
@@ -101,6 +103,7 @@ def example() -> str:
     for name, field in fields():
         lines.append(f"# {field.description}")
         lines.append(f"{name}=" if _must_be_set(name) else f"#{name}={_plain(field.default)}")
+    lines += [f"# {PREFECT[SERVER_LOGIN].replace('`', '')}", f"#{SERVER_LOGIN}="]
     return "\n".join(lines) + "\n"
 
 

@@ -1,6 +1,6 @@
 """`python -m deployments.up`: Prefect server, worker and webhook on this machine, and the sandbox if asked for.
 
-Data stay below var/. Ctrl-C stops everything.
+Data stay below var/, with the login of Prefect's server. Ctrl-C stops everything.
 """
 
 import argparse
@@ -20,12 +20,17 @@ from deployments.local import (
     OFTEN,
     OUR_WORKER,
     QUIET_PREFECT,
+    ROOT,
     WORKER,
     connection_settings,
+    is_taken,
     prefect_server,
 )
+from deployments.login import AT_SERVER, given_login, keep_login, kept_login, new_login
 from sandbox.docebo.tokens import CLIENT_ID, CLIENT_SECRET
 from sandbox.slack.workspace import BOT_TOKEN
+from slack_docebo.errors import ConfigurationError
+from slack_docebo.private_files import make_folder
 from slack_docebo.settings import (
     EVERYTHING,
     RUN,
@@ -39,7 +44,7 @@ from slack_docebo.settings import (
     others_can_read,
 )
 
-ROOT = Path(__file__).parents[1]
+PROFILES = "prefect-profiles.toml"  # below var/, where pyproject.toml says that it is
 JSON_RUN_LOGS = {"PREFECT_LOGGING_HANDLERS_CONSOLE_FORMATTER": "json"}
 INTERRUPTED = {130, 143}  # Ctrl-C is how this is meant to end
 READS: dict[str, tuple[type[ProcessSettings], ...]] = {
@@ -63,7 +68,7 @@ class Installation:
         return given_to(*READS.get(name, ()), environment=self.environment)
 
 
-def installation(*, data: Path, prefect_port: int, webhook_port: int) -> Installation:
+def installation(*, data: Path, webhook_port: int) -> Installation:
     """Return worker and webhook, connected as the environment and `.env` say."""
     python = sys.executable
     return Installation(
@@ -75,7 +80,6 @@ def installation(*, data: Path, prefect_port: int, webhook_port: int) -> Install
             **QUIET_PREFECT,
             **OUR_WORKER,
             "PREFECT_HOME": str(data / "prefect"),
-            "PREFECT_API_URL": f"http://127.0.0.1:{prefect_port}/api",
             **OFTEN,
             **LIBRARY_LOGS,
             **(JSON_RUN_LOGS if os.environ.get("LOG_FORMAT") == "json" else {}),
@@ -121,27 +125,59 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, help="where data are kept (var, or var/sandbox)")
     options = parser.parse_args(arguments)
     data = (options.data or ROOT / "var" / ("sandbox" if options.sandbox else "")).absolute()
-    data.mkdir(parents=True, exist_ok=True)
-    what = installation(data=data, prefect_port=options.prefect_port, webhook_port=options.webhook_port)
+    make_folder(data)
+    what = installation(data=data, webhook_port=options.webhook_port)
     if options.sandbox:
         ports = {"slack_port": options.slack_port, "docebo_port": options.docebo_port}
         what = with_sandbox(what, data=data, users=options.users, **ports)
-    print("Starting; the first time takes a minute ...", flush=True)
+    profiles = (options.data or ROOT / "var").absolute() / PROFILES
     os.chdir(ROOT)
     if opened := open_files(*EVERYTHING):
         print(f"up: {others_can_read(opened)}", file=sys.stderr)
-    what.environment = {**os.environ, **what.environment}
-    os.environ.clear()
-    os.environ.update(what.environment_of("server"))
     try:
-        # Around all others: a worker that can reach the server when it is stopped ends its runs properly.
-        with prefect_server(data, options.prefect_port):
-            return _get_ready(what, options.sandbox) or _supervise(what)
+        given = given_login()
+        what.environment = {**os.environ, **what.environment}
+        what.environment.pop(AT_SERVER, None)  # for the server alone, which is given the login by itself
+        os.environ.clear()
+        os.environ.update(what.environment_of("server"))
+        return _start(what, options, data, profiles, given)
+    except ConfigurationError as error:
+        print(f"up: {error}", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         return 0
 
 
-def _get_ready(what: Installation, switched_on: bool) -> int:
+def _start(what: Installation, options: argparse.Namespace, data: Path, profiles: Path, given: str | None) -> int:
+    profile = "sandbox" if options.sandbox else "slack-docebo"
+    known = given or kept_login(profiles, profile)
+    login = known or new_login()
+    # Else we would wait for ours and find the other's, and deploy there.
+    if is_taken(options.prefect_port):
+        raise ConfigurationError(
+            f"port {options.prefect_port} is taken: stop what listens there, or use --prefect-port"
+        )
+    print("Starting; the first time takes a minute ...", flush=True)
+    # Around all others: a worker that can reach the server when it is stopped ends its runs properly.
+    with prefect_server(data, options.prefect_port, login) as clients:
+        keep_login(profiles, profile, api=clients["PREFECT_API_URL"], login=login)
+        what.environment |= clients
+        if failed := _get_ready(what, switched_on=options.sandbox):
+            return failed
+        _show_login(login, profiles, new=not known)
+        return _supervise(what)
+
+
+def _show_login(login: str, profiles: Path, *, new: bool) -> None:
+    """Show a new login once, and not where it would stay: in a file of logs."""
+    kept = profiles.relative_to(ROOT) if profiles.is_relative_to(ROOT) else profiles
+    if new and sys.stdout.isatty():
+        print(f"  Login        {login}   shown this once, and kept in {kept}\n", flush=True)
+    else:
+        print(f"  Login        PREFECT_API_AUTH_STRING in {kept}\n", flush=True)
+
+
+def _get_ready(what: Installation, *, switched_on: bool) -> int:
     command = [sys.executable, "-m", "deployments.ready", *(["--switched-on"] if switched_on else [])]
     return subprocess.run(command, env=what.environment_of("ready"), check=False).returncode
 

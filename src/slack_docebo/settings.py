@@ -22,6 +22,7 @@ from pydantic_settings import (
 )
 
 from slack_docebo.errors import ConfigurationError
+from slack_docebo.prefect_profile import with_profile
 from slack_docebo.redaction import keep_secret
 from slack_docebo.secret_files import SecretFiles, Stamp, is_secret, readable_by_others, stamp
 
@@ -190,9 +191,14 @@ class PrefectSettings(ProcessSettings):
     prefect_api_url: Address = Field(
         "http://127.0.0.1:4200/api", description="Address of Prefect's API, without login."
     )
-    prefect_api_auth_string: SecretStr | None = Field(
-        None, description="user:password, if Prefect's API asks for them."
+    prefect_api_auth_string: Token | None = Field(
+        None, description="user:password of Prefect's API. Empty: the login that `make up` keeps on this machine."
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _prefect_of_this_machine(cls, found: dict[str, Any]) -> dict[str, Any]:
+        return with_profile(found)
 
 
 class SigningSettings(ProcessSettings):

@@ -11,7 +11,7 @@ import pytest
 
 from deployments.local import QUIET_PREFECT, connection_settings, prefect_server, worker
 from sandbox.server import Sandbox
-from tests.e2e.prefect_http import PatientTransport
+from tests.e2e.prefect_http import prefect_http
 from tests.smtp import MailServer, mail_server
 
 ROOT = Path(__file__).parents[2]
@@ -44,7 +44,7 @@ def deployed(prefect_api: str, clone: Path) -> Iterator[httpx.Client]:
     """Prefect's API after bootstrap and deploy from the clone."""
     run_command("deployments.bootstrap", cwd=clone)
     run_command("prefect", "--no-prompt", "deploy", "--all", cwd=clone)
-    with httpx.Client(base_url=prefect_api, timeout=30, transport=PatientTransport()) as http:
+    with prefect_http() as http:
         yield http
 
 
@@ -92,8 +92,8 @@ def run_module() -> Callable[..., str]:
 def prefect_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The API address of a server with an empty database; this process and the ones it starts talk to it."""
     folder = tmp_path_factory.mktemp("prefect")
-    with prefect_server(folder) as api, pytest.MonkeyPatch.context() as patch:
-        settings = {**QUIET_PREFECT, "PREFECT_API_URL": api, "PREFECT_HOME": str(folder / "prefect")}
+    with prefect_server(folder) as clients, pytest.MonkeyPatch.context() as patch:
+        settings = {**QUIET_PREFECT, **clients, "PREFECT_HOME": str(folder / "prefect")}
         for name, value in settings.items():
             patch.setenv(name, value)
 
@@ -104,7 +104,7 @@ def prefect_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         import flows.bulk_import  # noqa: F401
 
         refresh_global_settings_context()
-        yield api
+        yield clients["PREFECT_API_URL"]
 
         # Else they go on sending to a server that is gone, and the process ends a minute later.
         from prefect.events.worker import EventsWorker

@@ -1,16 +1,39 @@
 """What a person does in Prefect's UI, over the API the UI uses."""
 
+import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import httpx
 
+from slack_docebo.clients.prefect_client import READING
 from slack_docebo.integration_settings import VARIABLE, table
 
 FINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 PATIENCE = 60.0
 BUSY_SECONDS = 60.0
+
+
+class SignedIn(httpx.Auth):
+    """Signs in, and gets a token for writing once."""
+
+    requires_response_body = True
+
+    def __init__(self, clients: Mapping[str, str]) -> None:
+        user, _, password = clients["PREFECT_API_AUTH_STRING"].partition(":")
+        self._login = httpx.BasicAuth(user, password)
+        self._tokens = f"{clients['PREFECT_API_URL']}/csrf-token"
+        self._token = {"Prefect-Csrf-Client": f"test-{id(self)}"}
+
+    def auth_flow(self, request: httpx.Request) -> Iterator[httpx.Request]:
+        if request.method not in READING:
+            if "Prefect-Csrf-Token" not in self._token:
+                asking = httpx.Request("GET", self._tokens, params={"client": self._token["Prefect-Csrf-Client"]})
+                answer = yield next(self._login.auth_flow(asking))
+                self._token["Prefect-Csrf-Token"] = answer.json()["token"]
+            request.headers.update(self._token)
+        yield next(self._login.auth_flow(request))
 
 
 class PatientTransport(httpx.HTTPTransport):
@@ -24,6 +47,12 @@ class PatientTransport(httpx.HTTPTransport):
                 return response
             response.close()
             time.sleep(0.5)
+
+
+def prefect_http(clients: Mapping[str, str] = os.environ, **options: Any) -> httpx.Client:
+    """Return a client of the API at PREFECT_API_URL that is signed in."""
+    settings = {"timeout": 30, "transport": PatientTransport(), **options}
+    return httpx.Client(base_url=clients["PREFECT_API_URL"], auth=SignedIn(clients), **settings)
 
 
 def deployment(http: httpx.Client, name: str) -> dict[str, Any]:

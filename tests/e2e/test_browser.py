@@ -1,5 +1,7 @@
 """Prefect's UI as an administrator uses it: forms, a run and its report, settings; in a real browser."""
 
+import os
+
 import pytest
 from playwright.async_api import expect
 
@@ -30,7 +32,7 @@ WRONG_IDS = [
 @pytest.fixture(scope="module")
 async def ui(deployed, prefect_api):
     expect.set_options(timeout=PATIENCE)
-    async with prefect_ui(prefect_api.removesuffix("/api")) as opened:
+    async with prefect_ui(prefect_api.removesuffix("/api"), os.environ["PREFECT_API_AUTH_STRING"]) as opened:
         yield opened
 
 

@@ -5,12 +5,11 @@ import json
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 
 from deployments.local import connection_settings
 from sandbox.server import Sandbox
-from tests.e2e.prefect_http import set_table
+from tests.e2e.prefect_http import prefect_http, set_table
 from tests.importing import ON
 
 USERS = 120
@@ -40,18 +39,19 @@ async def run(**parameters):
     return await bulk_import(**parameters, return_state=True)
 
 
-def artifacts(api: str, state) -> dict[str, dict]:
+def artifacts(state) -> dict[str, dict]:
     """The artifacts of the run by type."""
     of_run = {"artifacts": {"flow_run_id": {"any_": [str(state.state_details.flow_run_id)]}}}
-    return {artifact["type"]: artifact for artifact in httpx.post(f"{api}/artifacts/filter", json=of_run).json()}
+    with prefect_http() as http:
+        return {artifact["type"]: artifact for artifact in http.post("artifacts/filter", json=of_run).json()}
 
 
-async def test_a_dry_run_shows_everything_and_writes_nothing(installation, sandbox, prefect_api):
+async def test_a_dry_run_shows_everything_and_writes_nothing(installation, sandbox):
     state = await run()
 
     assert state.is_completed()
     assert "POST /manage/v1/user/batch" not in sandbox.docebo_gate.counters.calls
-    shown = artifacts(prefect_api, state)
+    shown = artifacts(state)
     assert "| create | " in shown["markdown"]["data"]
     assert "API calls: 5" in shown["markdown"]["data"]
     assert "| account without Slack user | " in shown["markdown"]["data"]
@@ -61,7 +61,7 @@ async def test_a_dry_run_shows_everything_and_writes_nothing(installation, sandb
     assert "@" not in json.dumps(shown["table"])
 
 
-async def test_the_saved_plan_is_what_is_applied_and_a_second_run_writes_nothing(installation, sandbox, prefect_api):
+async def test_the_saved_plan_is_what_is_applied_and_a_second_run_writes_nothing(installation, sandbox):
     planned = await run()
     plan_id = planned.message.split()[1]
 
@@ -69,7 +69,7 @@ async def test_the_saved_plan_is_what_is_applied_and_a_second_run_writes_nothing
     again = await run(dry_run=False)
 
     assert f"plan {plan_id} (applied)" in applied.message
-    assert "progress" in artifacts(prefect_api, applied)
+    assert "progress" in artifacts(applied)
     assert sandbox.docebo_gate.counters.rows["created"] == applied_count(applied.message, "created")
     assert again.message.endswith(f"(applied): {USERS} left alone")
     assert sandbox.docebo_gate.counters.calls["POST /manage/v1/user/batch"] == 2  # creations and updates, one each

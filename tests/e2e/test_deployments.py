@@ -1,11 +1,18 @@
 """prefect.yaml and bootstrap as their users meet them: a fresh clone, a real server, a real worker."""
 
+import json
+import os
+import subprocess
+import sys
 import time
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from deployments.login import keep_login
+from deployments.up import PROFILES
+from tests.e2e.conftest import run_command
 from tests.e2e.prefect_http import PATIENCE, deployment, finished, set_rows, start, submit_form
 
 
@@ -86,6 +93,36 @@ def test_bootstrap_moves_what_waits_in_the_pool_of_the_first_versions(deployed, 
     finally:
         deployed.delete(f"deployments/{made}").raise_for_status()
         deployed.delete("work_pools/slack-docebo").raise_for_status()
+
+
+def test_the_commands_find_server_and_login_where_make_up_keeps_them(deployed, clone, environment, monkeypatch):
+    kept = {name: os.environ[name] for name in ("PREFECT_API_URL", "PREFECT_API_AUTH_STRING")}
+    profiles = clone / "var" / PROFILES
+    keep_login(profiles, "slack-docebo", api=kept["PREFECT_API_URL"], login=kept["PREFECT_API_AUTH_STRING"])
+    for name in [name for name in os.environ if name.startswith("PREFECT_")]:
+        monkeypatch.delenv(name)
+    try:
+        bootstrapped = run_command("deployments.bootstrap", cwd=clone)
+        listed = run_command("prefect", "deployment", "ls", cwd=clone)
+        doctor = [sys.executable, "-c", "from slack_docebo.cli import main; main()", "doctor", "--json"]
+        found = subprocess.run(doctor, cwd=clone, env=os.environ | environment, capture_output=True, check=False)
+    finally:
+        profiles.unlink()
+
+    assert bootstrapped.count("there already") == 3
+    assert "bulk-import/manual" in listed
+    levels = {finding["check"]: finding["level"] for finding in json.loads(found.stdout)}
+    assert levels["Prefect's door"] == levels["deployments"] == "ok"
+
+
+def test_a_wrong_login_is_told_in_one_line(deployed, clone, monkeypatch):
+    monkeypatch.setenv("PREFECT_API_AUTH_STRING", "admin:wrong")
+
+    for module in ("deployments.bootstrap", "deployments.ready"):
+        ended = subprocess.run([sys.executable, "-m", module], cwd=clone, capture_output=True, text=True, check=False)
+        assert ended.returncode == 2
+        assert ended.stderr.endswith(": Prefect refuses the login: check PREFECT_API_AUTH_STRING\n"), ended.stderr
+        assert "Traceback" not in ended.stderr
 
 
 def test_a_dry_run_started_in_the_form_is_done_by_a_worker_started_elsewhere(deployed, at_work, company):

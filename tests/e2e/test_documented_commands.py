@@ -47,7 +47,8 @@ RUN_BY = {
 NOT_RUN = {
     "make demo": "takes a minute; what it shows is looked at by test_bulk_import.py and test_realtime_sync.py",
     "python -m deployments.socket_mode": "needs Slack's own address; the rest of it: tests/integration/test_socket_mode.py",
-    "podman compose -f deployments/compose.yaml up --build --scale worker=2": "there is no container engine",
+    "podman compose --env-file .env -f deployments/compose.yaml up --build --scale worker=2": "there is no container engine",
+    "openssl rand -hex 32": "what it prints is used nowhere",
     "export POSTGRES_PASSWORD=...": "belongs to the containers",
     "cp .env.example .env": "what is filled in is of the reader's tenants",
     "git clone ADDRESS-OF-THIS-REPOSITORY slack-docebo": "the reader's address",

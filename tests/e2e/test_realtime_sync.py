@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 
-import httpx
 import pytest
 
 from deployments.local import connection_settings
@@ -14,7 +13,7 @@ from slack_docebo.clients.slack import source_user
 from slack_docebo.storage.gate import RunLock
 from slack_docebo.storage.inbox import Event, EventState, InboxRepository
 from slack_docebo.storage.store import Store
-from tests.e2e.prefect_http import set_table
+from tests.e2e.prefect_http import prefect_http, set_table
 from tests.integration.realtime_world import ON
 
 
@@ -58,12 +57,13 @@ async def sync(**parameters):
     return await realtime_sync(**parameters, return_state=True)
 
 
-def artifacts(api: str, state) -> dict[str, dict]:
+def artifacts(state) -> dict[str, dict]:
     of_run = {"artifacts": {"flow_run_id": {"any_": [str(state.state_details.flow_run_id)]}}}
-    return {artifact["key"]: artifact for artifact in httpx.post(f"{api}/artifacts/filter", json=of_run).json()}
+    with prefect_http() as http:
+        return {artifact["key"]: artifact for artifact in http.post("artifacts/filter", json=of_run).json()}
 
 
-async def test_a_waiting_event_is_brought_into_docebo_and_shown(sandbox, store, prefect_api):
+async def test_a_waiting_event_is_brought_into_docebo_and_shown(sandbox, store):
     event = joined(sandbox, store, "ada@example.com")
 
     state = await sync(linger_seconds=0)
@@ -72,7 +72,7 @@ async def test_a_waiting_event_is_brought_into_docebo_and_shown(sandbox, store, 
     assert state.message == "1 events: 1 created"
     assert len(sandbox.docebo.accounts.by_email("ada@example.com")) == 1
     assert state_of(store, event) is EventState.APPLIED
-    assert "| write |" in artifacts(prefect_api, state)["summary-realtime-sync"]["data"]
+    assert "| write |" in artifacts(state)["summary-realtime-sync"]["data"]
 
 
 async def test_a_run_without_events_says_so(store):
@@ -89,7 +89,7 @@ async def test_a_second_run_ends_at_once(sandbox, store):
     assert state_of(store, event) is EventState.WAITING
 
 
-async def test_named_users_can_be_tried_and_then_synchronised(sandbox, store, prefect_api):
+async def test_named_users_can_be_tried_and_then_synchronised(sandbox, store):
     ada = sandbox.slack.add("Ada", "Lovelace", "ada@example.com")
     grace = sandbox.slack.add("Grace", "Hopper", "grace@example.com")
 
@@ -111,7 +111,7 @@ async def test_a_name_slack_does_not_know_stops_the_run_without_quoting_it(store
     assert "nobody@example.com" not in state.message
 
 
-async def test_a_parked_event_shows_and_names_the_state(sandbox, store, prefect_api):
+async def test_a_parked_event_shows_and_names_the_state(sandbox, store):
     event = joined(sandbox, store, "ada@example.com")
     sandbox.docebo_gate.faults.add(
         "POST /manage/v1/user/batch", "rows_refused", times=-1, usernames=["ada@example.com"], message="no room"
@@ -120,7 +120,7 @@ async def test_a_parked_event_shows_and_names_the_state(sandbox, store, prefect_
     state = await sync(linger_seconds=1)
 
     assert (state.name, state.is_completed()) == ("Parked", True)
-    rows = json.loads(artifacts(prefect_api, state)["parked-events"]["data"])
+    rows = json.loads(artifacts(state)["parked-events"]["data"])
     assert [row["event"] for row in rows] == [event.event_id]
 
 

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import httpx
 import pytest
 
 from deployments.bootstrap import ensure_settings
 from deployments.local import connection_settings
 from sandbox.server import Sandbox
 from slack_docebo.integration_settings import table
+from tests.e2e.prefect_http import prefect_http
 from tests.importing import ON, mapped, run_import, settings_for
 
 
@@ -48,9 +48,10 @@ async def reset(**parameters):
     return await reset_mappings(**parameters, return_state=True)
 
 
-def artifact(api: str, state, prefix: str) -> dict:
+def artifact(state, prefix: str) -> dict:
     of_run = {"artifacts": {"flow_run_id": {"any_": [str(state.state_details.flow_run_id)]}}}
-    found = httpx.post(f"{api}/artifacts/filter", json=of_run).raise_for_status().json()
+    with prefect_http() as http:
+        found = http.post("artifacts/filter", json=of_run).raise_for_status().json()
     return next(artifact for artifact in found if artifact["key"].startswith(prefix))
 
 
@@ -59,7 +60,7 @@ def cli(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-c", script, *arguments], capture_output=True, text=True)
 
 
-async def test_a_run_without_parameters_deletes_nothing_and_says_what_it_would(installation, sandbox, prefect_api):
+async def test_a_run_without_parameters_deletes_nothing_and_says_what_it_would(installation, sandbox):
     before = mappings(installation, sandbox)
     state = await reset()
 
@@ -67,7 +68,7 @@ async def test_a_run_without_parameters_deletes_nothing_and_says_what_it_would(i
     assert f"{len(before)} to unmap" in state.message
     assert mappings(installation, sandbox) == before
     assert not list((installation / "reports").glob("mappings-*"))
-    assert f"| unmap | {len(before)} | 0 | 0 | 0 | {len(before)} |" in artifact(prefect_api, state, "summary")["data"]
+    assert f"| unmap | {len(before)} | 0 | 0 | 0 | {len(before)} |" in artifact(state, "summary")["data"]
 
 
 @pytest.mark.parametrize("typed", ["", "delete", "lower"])
@@ -80,7 +81,7 @@ async def test_without_the_name_of_the_workspace_it_is_refused(installation, san
     assert mappings(installation, sandbox) == before
 
 
-async def test_what_was_reset_is_restored_from_the_backup_to_the_last_row(installation, sandbox, prefect_api):
+async def test_what_was_reset_is_restored_from_the_backup_to_the_last_row(installation, sandbox):
     before, accounts = mappings(installation, sandbox), len(sandbox.docebo.accounts)
     state = await reset(dry_run=False, confirm=sandbox.slack.team.name)
 
@@ -88,7 +89,7 @@ async def test_what_was_reset_is_restored_from_the_backup_to_the_last_row(instal
     assert f"{len(before)} unmapped" in state.message
     assert len(sandbox.docebo.accounts) == accounts
     (backup,) = (installation / "reports").glob("mappings-*.csv")
-    shown = artifact(prefect_api, state, "backup")["data"]
+    shown = artifact(state, "backup")["data"]
     assert str(backup) in shown
     assert f"{len(before)} mappings" in shown
     assert not any(slack_id in shown for slack_id in before)
@@ -118,7 +119,7 @@ async def test_a_name_that_is_not_mapped_stops_it(installation, sandbox):
     assert mappings(installation, sandbox) == before
 
 
-async def test_a_start_by_schedule_is_refused(installation, sandbox, prefect_api):
+async def test_a_start_by_schedule_is_refused(installation, sandbox):
     """A deployment with a schedule that means to reset for real every day."""
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.actions import DeploymentScheduleCreate

@@ -23,6 +23,7 @@ from slack_docebo.settings import RUN, WebhookSettings, given_to
 from slack_docebo.storage.inbox import InboxRepository
 from slack_docebo.storage.mappings import MappingRepository
 from slack_docebo.storage.store import Store
+from tests.e2e.prefect_http import prefect_http
 from tests.integration.commands import run
 from tests.smtp import PASSWORD, USER, MailServer, mail_server
 from tests.webhook import envelope, signed
@@ -41,7 +42,6 @@ SECRETS = [
     "planted-apprise-token",
     "xoxb-planted-token-that-is-wrong",
     "xapp-planted-app-token",
-    "planted-prefect-password",
 ]
 PEOPLE = [
     "Zephyrine",  # whose rows Docebo refuses, quoting her
@@ -95,9 +95,9 @@ class Installation:
 
 @pytest.fixture
 def installation(prefect_api: str, postgres_url: str, tmp_path: Path) -> Iterator[Installation]:
-    httpx.delete(f"{prefect_api}/variables/name/{VARIABLE}")
-    rows = {"name": VARIABLE, "value": table(ON)}
-    httpx.post(f"{prefect_api}/variables/", json=rows).raise_for_status()
+    with prefect_http() as http:
+        http.delete(f"variables/name/{VARIABLE}")
+        http.post("variables/", json={"name": VARIABLE, "value": table(ON)}).raise_for_status()
     with Sandbox(users=30, rate_limits=False) as sandbox, mail_server(sign_in=True) as (mails, smtp_port):
         port = free_port()
         sandbox.events.configure(f"http://127.0.0.1:{port}/slack/events", SIGNING_SECRET)
@@ -113,7 +113,6 @@ def installation(prefect_api: str, postgres_url: str, tmp_path: Path) -> Iterato
             "WEBHOOK_PORT": str(port),
             "DOCEBO_USERNAME": sandbox.facts()["docebo_username"],
             "DOCEBO_PASSWORD": sandbox.facts()["docebo_password"],
-            "PREFECT_API_AUTH_STRING": "someone:planted-prefect-password",
             "SMTP_HOST": "127.0.0.1",
             "SMTP_PORT": str(smtp_port),
             "SMTP_USERNAME": USER,
@@ -144,7 +143,8 @@ def test_what_was_planted_is_found_nowhere(installation: Installation, prefect_a
     assert_it_all_happened(installation, ended, found)
     facts = installation.sandbox.facts()
     planted = ("slack_token", "docebo_client_secret", "docebo_password")
-    secrets = [*SECRETS, *(facts[name] for name in planted), "access-1", "refresh-1"]
+    login = os.environ["PREFECT_API_AUTH_STRING"]
+    secrets = [*SECRETS, *(facts[name] for name in planted), "access-1", "refresh-1", login, login.partition(":")[2]]
     leaks = [
         f"{word} in {where}: {around(text, word)}"
         for where, text in found.items()

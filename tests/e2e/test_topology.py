@@ -20,12 +20,14 @@ from sandbox.slack.kinds import User
 from slack_docebo.storage.inbox import FINISHED, OPEN, EventState, InboxRepository
 from slack_docebo.storage.store import Store
 from tests.e2e.composed import COMPOSE, PATIENCE_SECONDS, Composition, load_balancer
-from tests.e2e.prefect_http import finished, set_rows, start, state
+from tests.e2e.prefect_http import finished, prefect_http, set_rows, start, state
 from tests.importing import run_import, settings_for
 from tests.postgresql import PostgresServer
 
 pytestmark = pytest.mark.long
 USERS = 600
+LOGIN = "admin:of-the-composition"
+COMPOSE_LOGIN = "${PREFECT_SERVER_API_AUTH_STRING:?in .env, user:password}"
 BATCH = "POST /manage/v1/user/batch"
 
 
@@ -103,6 +105,7 @@ def installation(databases: str, clone: Path, tmp_path: Path, monkeypatch) -> It
                 tmp_path,
                 addresses={
                     "${POSTGRES_PASSWORD:?set it}": "secret",
+                    COMPOSE_LOGIN: LOGIN,
                     "postgresql:5432": databases,
                     "redis:6379": f"127.0.0.1:{redis}",
                     "server:4200": prefect,
@@ -132,7 +135,8 @@ def installation(databases: str, clone: Path, tmp_path: Path, monkeypatch) -> It
         wait_for(f"http://127.0.0.1:{observation}/healthz")
         sandbox.events.configure(f"http://127.0.0.1:{webhook}/slack/events")
         no_waiting = httpx.Limits(max_keepalive_connections=0)  # for answers of the server that is killed
-        http = stack.enter_context(httpx.Client(base_url=f"http://{prefect}/api", timeout=30, limits=no_waiting))
+        signed_in = {"PREFECT_API_URL": f"http://{prefect}/api", "PREFECT_API_AUTH_STRING": LOGIN}
+        http = stack.enter_context(prefect_http(signed_in, transport=httpx.HTTPTransport(limits=no_waiting)))
         set_rows(http, REALTIME_RETRY_DELAYS="1, 5, 20")
         store_url = f"postgresql://slack_docebo@{databases}/slack_docebo"
         yield Installation(composition, sandbox, http, store_url, stack.enter_context(Store.open(store_url)))

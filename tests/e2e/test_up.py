@@ -3,9 +3,12 @@
 import contextlib
 import os
 import signal
+import socket
+import stat
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,10 +16,11 @@ import httpx
 import pytest
 
 from deployments.local import START_SECONDS, free_port
+from deployments.up import PROFILES
 from sandbox.docebo.tokens import CLIENT_SECRET
 from sandbox.slack.workspace import BOT_TOKEN
 from slack_docebo.settings import EVERYTHING, RUN, WebhookSettings, secrets_of
-from tests.e2e.prefect_http import PATIENCE, PatientTransport, finished, start
+from tests.e2e.prefect_http import PATIENCE, finished, prefect_http, start
 
 ROOT = Path(__file__).parents[2]
 STOP_SECONDS = 30.0
@@ -97,14 +101,49 @@ def assert_each_has_its_own_secrets(data: Path) -> None:
     assert not [words for words, _ in found if BOT_TOKEN in words or CLIENT_SECRET in words or "--signing" in words]
 
 
+def signed_in(data: Path) -> dict[str, str]:
+    """What `make up` keeps for whoever wants to connect."""
+    kept = tomllib.loads((data / PROFILES).read_text())
+    return kept["profiles"][kept["active"]]
+
+
+def arguments(pids: list[int]) -> str:
+    return "\n".join(Path(f"/proc/{pid}/cmdline").read_text() for pid in pids)
+
+
+@pytest.mark.parametrize(
+    ("login", "told"), [("", "is not set: the server starts with a login only"), ("ädmin:secret", "in ASCII")]
+)
+def test_the_server_does_not_start_without_a_login_that_works(tmp_path, login, told):
+    command = [sys.executable, "-m", "deployments.server", "--port", str(free_port())]
+    env = {**os.environ, "PREFECT_HOME": str(tmp_path), "PREFECT_SERVER_API_AUTH_STRING": login}
+    ended = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False, timeout=60)
+
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("server: PREFECT_SERVER_API_AUTH_STRING ")
+    assert told in ended.stderr
+    assert ended.stderr.count("\n") == 1
+
+
+def test_a_server_of_somebody_else_is_told_in_one_line_and_nothing_is_deployed_there(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        command = [sys.executable, "-m", "deployments.up", "--data", str(tmp_path), "--prefect-port", port]
+        ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=STOP_SECONDS)
+
+    assert ended.returncode == 2
+    assert ended.stderr == f"up: port {port} is taken: stop what listens there, or use --prefect-port\n"
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_all_parts_come_up_work_together_and_end_with_ctrl_c(up, ports, tmp_path):
-    prefect, webhook, slack = (f"http://127.0.0.1:{ports[name]}" for name in ("prefect", "webhook", "slack"))
-    with httpx.Client(base_url=f"{prefect}/api", timeout=30, transport=PatientTransport()) as api:
+    webhook, slack = (f"http://127.0.0.1:{ports[name]}" for name in ("webhook", "slack"))
+    with prefect_http(signed_in(tmp_path)) as api:
         eventually(lambda: answers(f"{webhook}/readyz") and answers(f"{slack}/_sim/events"))
         webhook_sees = httpx.get(f"{webhook}/readyz").json()
         verified = httpx.post(f"{slack}/_sim/events/url-verification").json()
         run = finished(api, start(api, "bulk-import/manual"))
-        workers = api.post("work_pools/slack-docebo/workers/filter", json={}).raise_for_status().json()
+        workers = api.post("work_pools/slack-docebo-flows/workers/filter", json={}).raise_for_status().json()
 
     assert (webhook_sees["store"], webhook_sees["prefect"]) == ("up", "up")
     assert verified == {"status": 200, "verified": True}
@@ -113,6 +152,11 @@ def test_all_parts_come_up_work_together_and_end_with_ctrl_c(up, ports, tmp_path
     assert [worker["status"] for worker in workers] == ["ONLINE"]
     assert still_there(tmp_path)
     assert_each_has_its_own_secrets(tmp_path)
+    login = signed_in(tmp_path)["PREFECT_API_AUTH_STRING"]
+    assert len(login) > 40
+    assert stat.S_IMODE((tmp_path / PROFILES).stat().st_mode) == 0o600
+    assert login not in arguments([up.pid, *still_there(tmp_path)])
+    assert login not in (tmp_path / "up.log").read_text()  # shown in a terminal only, and this is none
 
     os.killpg(up.pid, signal.SIGINT)
 

@@ -3,7 +3,9 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import httpx
 import pytest
@@ -69,6 +71,39 @@ async def test_files_that_others_may_read_or_replace_are_named(environment, tmp_
     level, message = (await findings())["files"]
     assert level is Level.WARN
     assert f"{tmp_path}/reports/1abc.csv and 1 more: take their rights away" in message
+
+
+class UnguardedPrefect(BaseHTTPRequestHandler):
+    """Answers everybody, or whoever has the login from wherever they come."""
+
+    login = False
+
+    def do_GET(self) -> None:
+        self.send_response(200 if self.headers.get("Authorization") or not self.login else 401)
+        self.end_headers()
+
+    do_POST = do_GET  # noqa: N815
+
+    def log_message(self, *_words: object) -> None:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("login", "level", "told"),
+    [(False, Level.FAIL, "no login is asked for"), (True, Level.WARN, "pages of other origins are answered")],
+)
+async def test_a_prefect_server_that_lets_strangers_in_is_told(environment, login, level, told):
+    handler = type("Handler", (UnguardedPrefect,), {"login": login})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever).start()
+        environment.setenv("PREFECT_API_URL", f"http://127.0.0.1:{server.server_port}/api")
+        environment.setenv("PREFECT_API_AUTH_STRING", "admin:secret")
+        found = (await findings())["Prefect's door"]
+        server.shutdown()
+
+    assert found[0] is level
+    assert told in found[1]
+    assert "python -m deployments.server" in found[1]
 
 
 async def test_a_missing_variable_is_named(environment):

@@ -18,6 +18,7 @@ FOLDER = ROOT / "deployments"
 COMPOSE = yaml.safe_load((FOLDER / "compose.yaml").read_text())
 SERVICES = COMPOSE["services"]
 SERVER = SERVICES["server"]["environment"]
+LOGIN = "PREFECT_SERVER_API_AUTH_STRING"
 CONTAINERFILE_PATH = FOLDER / "Containerfile"
 CONTAINERFILE = CONTAINERFILE_PATH.read_text()
 OF_THE_CHARTS = ["/usr/bin/tini", "-g", "--", "/opt/prefect/entrypoint.sh"]
@@ -87,11 +88,15 @@ def test_kubernetes_gives_the_webhook_its_own_secrets_only_and_no_right_that_res
 
 def test_the_secrets_that_kubernetes_mounts_are_where_their_variables_say():
     pod = next(yaml.safe_load_all((FOLDER / "helm" / "webhook.yaml").read_text()))["spec"]["template"]["spec"]
-    folder = {mount["name"]: mount["mountPath"] for mount in pod["containers"][0]["volumeMounts"]}["secrets"]
-    mounted = {item["path"] for volume in pod["volumes"] for item in volume.get("secret", {}).get("items", [])}
+    folders = {mount["name"]: mount["mountPath"] for mount in pod["containers"][0]["volumeMounts"]}
+    mounted = {
+        f"{folders[volume['name']]}/{item['path']}"
+        for volume in pod["volumes"]
+        for item in volume.get("secret", {}).get("items", [])
+    }
     files = {one["name"]: one["value"] for one in pod["containers"][0]["env"] if one["name"].endswith("_FILE")}
 
-    assert set(files.values()) == {f"{folder}/{name}" for name in mounted}
+    assert set(files.values()) == mounted
     assert set(files) == {f"{name}_FILE" for name in mounted}
 
 
@@ -128,7 +133,7 @@ def test_nothing_is_published_but_on_this_machine():
 def test_ports_agree():
     server, webhook = SERVICES["server"], SERVICES["webhook"]
 
-    assert server["command"][-2] == "4200"
+    assert server["command"][:7] == ["python", "-m", "deployments.server", "--host", "0.0.0.0", "--port", "4200"]
     assert SERVICES["worker"]["environment"]["PREFECT_API_URL"] == "http://server:4200/api"
     told = webhook["environment"]
     assert webhook["ports"] == [
@@ -142,7 +147,7 @@ def test_both_databases_are_postgresql_and_the_broker_is_redis():
     assert SERVER["PREFECT_API_DATABASE_CONNECTION_URL"].startswith("postgresql+asyncpg://")
     assert SERVICES["worker"]["environment"]["DATABASE_URL"].startswith("postgresql://")
     assert SERVER["PREFECT_MESSAGING_BROKER"] == "prefect_redis.messaging"
-    assert SERVICES["services"]["environment"] == SERVER
+    assert SERVICES["services"]["environment"].items() == {k: v for k, v in SERVER.items() if k != LOGIN}.items()
 
 
 def test_whatever_prefect_keeps_in_redis_has_its_address(monkeypatch):
@@ -154,13 +159,35 @@ def test_whatever_prefect_keeps_in_redis_has_its_address(monkeypatch):
 
 def test_prefects_servers_are_told_the_same_in_both_installations():
     values = yaml.safe_load((FOLDER / "helm" / "prefect-server.yaml").read_text())
-    of_the_chart = {"PREFECT_API_DATABASE_CONNECTION_URL", "PREFECT_UI_API_URL"}  # values and Secrets of its own
+    of_the_chart = {"PREFECT_API_DATABASE_CONNECTION_URL", LOGIN}  # Secrets of its own
     secret = {"PREFECT_SERVER_ENCRYPTION_KEY"}
 
     env = values["global"]["prefect"]["env"]
     told = {variable["name"]: variable["value"] for variable in env if "value" in variable}
+    told |= {variable["name"]: SERVER.get(variable["name"]) for variable in values["server"]["env"]}
     assert {variable["name"] for variable in env if "secretKeyRef" in variable.get("valueFrom", {})} == secret
     assert told == {name: value for name, value in SERVER.items() if name not in of_the_chart | secret}
+    assert values["server"]["basicAuth"]["enabled"]
+
+
+def test_the_server_is_the_guarded_one_and_answers_to_the_name_its_clients_use():
+    values, worker, webhook = (
+        (FOLDER / "helm" / f"{name}.yaml").read_text() for name in ("prefect-server", "prefect-worker", "webhook")
+    )
+    in_compose, in_chart = SERVICES["server"]["command"], yaml.safe_load(values)["server"]["args"]
+
+    for command, name in ((in_compose, "server"), (in_chart, "prefect-server")):
+        assert command[:3] == ["python", "-m", "deployments.server"]
+        assert command[command.index("--allowed-host") + 1] == name
+    assert all("http://prefect-server:4200/api" in text for text in (worker, webhook))
+
+
+def test_nothing_starts_without_a_login():
+    with_it = [name for name, one in SERVICES.items() if one.get("environment", {}).get("PREFECT_API_AUTH_STRING")]
+
+    assert with_it == ["ready", "worker", "webhook"]
+    assert re.fullmatch(r"\$\{PREFECT_SERVER_API_AUTH_STRING:\?.+\}", SERVER[LOGIN])
+    assert SERVICES["worker"]["environment"]["PREFECT_API_AUTH_STRING"] == SERVER[LOGIN]
 
 
 def test_the_image_holds_what_the_charts_start_everything_with():

@@ -8,8 +8,7 @@ import httpx
 
 from slack_docebo.cli.output import note
 from slack_docebo.cli.store import open_store
-from slack_docebo.clients.answers import BoundedClient
-from slack_docebo.clients.prefect import PrefectLogin
+from slack_docebo.clients.prefect_client import PrefectClient
 from slack_docebo.errors import ConfigurationError
 from slack_docebo.integration_settings import VARIABLE, IntegrationSettings, read_rows, read_written
 from slack_docebo.runtime import Runtime, open_runtime
@@ -43,10 +42,10 @@ async def open_session() -> AsyncIterator[Runtime]:
 async def _behaviour_from_prefect() -> IntegrationSettings | None:
     """Read the Variable over Prefect's HTTP API; the library does not import Prefect."""
     prefect = load_settings(PrefectSettings)
-    login = PrefectLogin(lambda: prefect.prefect_api_auth_string)
+    client = PrefectClient(prefect.prefect_api_url, lambda: prefect.prefect_api_auth_string, seconds=PREFECT_SECONDS)
     try:
-        async with BoundedClient("Prefect", seconds=PREFECT_SECONDS, auth=login) as http:
-            answer = await http.get(f"{prefect.prefect_api_url}/variables/name/{VARIABLE}")
+        async with client as http:
+            answer = await http.get(f"variables/name/{VARIABLE}")
     except httpx.HTTPError:
         return None
     if answer.status_code == httpx.codes.NOT_FOUND:

@@ -1,6 +1,6 @@
 """The few calls of Prefect's HTTP API that ask for a flow run; Prefect itself is not imported."""
 
-from collections.abc import AsyncIterator, Callable, Generator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -8,26 +8,13 @@ from typing import Any
 import httpx
 from pydantic import SecretStr
 
-from slack_docebo.clients.answers import BoundedClient, OutOfBounds
+from slack_docebo.clients.answers import OutOfBounds
+from slack_docebo.clients.prefect_client import PrefectClient
 from slack_docebo.errors import AccessDenied, ContractViolation, OutcomeUnknown, Rejected, RemoteError, TransientError
 
 NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 STUCK = timedelta(minutes=10)  # pending for so long: its worker died while starting it
 MOST_RUNS = 200  # that one answer holds
-
-
-class PrefectLogin(httpx.Auth):
-    """Signs requests in with "user:password", if there is one; *login* is asked for it before each."""
-
-    def __init__(self, login: Callable[[], SecretStr | None]) -> None:
-        self._login = login
-
-    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response]:
-        if login := self._login():
-            user, _, password = login.get_secret_value().partition(":")
-            yield from httpx.BasicAuth(user, password).auth_flow(request)
-        else:
-            yield request
 
 
 class PrefectApi:
@@ -117,7 +104,7 @@ async def open_prefect(
     timeout: float = 5,  # noqa: ASYNC109
 ) -> AsyncIterator[PrefectApi]:
     """Open a client of the API at *url*; *login* is asked for "user:password" before every request."""
-    async with BoundedClient("Prefect", seconds=timeout, base_url=f"{url}/", auth=PrefectLogin(login)) as http:
+    async with PrefectClient(url, login, seconds=timeout) as http:
         yield PrefectApi(http)
 
 

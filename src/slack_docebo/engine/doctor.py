@@ -19,7 +19,7 @@ import httpx
 from slack_docebo.clients.answers import BoundedClient
 from slack_docebo.clients.docebo import DoceboClient, open_docebo
 from slack_docebo.clients.notifier import IMPLICIT_TLS_PORT, notifier
-from slack_docebo.clients.prefect import PrefectLogin
+from slack_docebo.clients.prefect_client import PrefectClient
 from slack_docebo.clients.slack import open_slack
 from slack_docebo.concurrency import within
 from slack_docebo.domain.texts import markdown
@@ -48,6 +48,8 @@ EVENTS = "realtime-sync/slack-events"
 TAG = "slack-docebo"  # of all deployments
 POOL = "slack-docebo-flows"
 START_WORKER = f"python -m prefect worker start --pool {POOL} --type slack-docebo"
+FOREIGN_ORIGIN = "https://elsewhere.invalid"
+START_IT = "start it with `python -m deployments.server` and PREFECT_SERVER_API_AUTH_STRING"
 
 
 class Level(StrEnum):
@@ -125,6 +127,7 @@ async def examine() -> AsyncIterator[Finding]:
         ("database", patient.database),
         ("files", patient.files),
         ("Prefect", patient.prefect),
+        ("Prefect's door", patient.prefects_door),
         ("deployments", patient.deployments),
         ("integration_settings", patient.table),
         ("Slack", patient.slack),
@@ -177,6 +180,15 @@ class _Patient:
         if not online:
             return fail(check, f"answers, but no worker is at work: start `{START_WORKER}`")
         return ok(check, f"answers at {self._settings.prefect_api_url}; {online} worker(s) at work")
+
+    async def prefects_door(self, check: str) -> Finding:
+        """Knock as somebody without the login does, and as a page of another origin does for somebody who has it."""
+        table = f"variables/name/{VARIABLE}"
+        if _is_served(await self._send_to_prefect("GET", table, auth=None)):
+            return fail(check, f"no login is asked for, so whoever reaches it reads and starts runs: {START_IT}")
+        if _is_served(await self._send_to_prefect("GET", table, headers={"Origin": FOREIGN_ORIGIN})):
+            return warn(check, f"a login is asked for, but pages of other origins are answered: {START_IT}")
+        return ok(check, "asks for a login, and answers no page of another origin")
 
     async def deployments(self, check: str) -> Finding:
         query = {"deployments": {"tags": {"all_": [TAG]}}}
@@ -323,18 +335,27 @@ class _Patient:
         )
 
     async def _ask_prefect(self, verb: str, path: str, **request: Any) -> httpx.Response:
-        login = PrefectLogin(lambda: self._settings.prefect_api_auth_string)
+        answer = await self._send_to_prefect(verb, path, **request)
+        if answer.status_code in {httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN}:
+            raise SyncError("Prefect refuses the login: check PREFECT_API_AUTH_STRING")
+        return answer
+
+    async def _send_to_prefect(self, verb: str, path: str, **request: Any) -> httpx.Response:
+        settings = self._settings
+        login = settings.prefect_api_auth_string
         try:
-            async with BoundedClient("Prefect", seconds=SECONDS, auth=login) as http:
-                answer = await http.request(verb, f"{self._settings.prefect_api_url}/{path}", **request)
+            async with PrefectClient(settings.prefect_api_url, lambda: login, seconds=SECONDS) as http:
+                return await http.request(verb, path, **request)
         except httpx.HTTPError as error:
             raise SyncError(
                 f"Prefect does not answer at {self._settings.prefect_api_url} ({type(error).__name__}): start it, or"
                 " set PREFECT_API_URL"
             ) from None
-        if answer.status_code in {httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN}:
-            raise SyncError("Prefect refuses the login: check PREFECT_API_AUTH_STRING")
-        return answer
+
+
+def _is_served(answer: httpx.Response) -> bool:
+    """Tell whether Prefect looked for what was asked for, and did not refuse."""
+    return answer.is_success or answer.status_code == httpx.codes.NOT_FOUND
 
 
 def _greet_mail_server(settings: NotificationSettings) -> None:

@@ -1,0 +1,116 @@
+"""What keeps other web pages away from Prefect's server: a guard around its application.
+
+Prefect answers under any name, lets every origin open websockets, and takes a page's write that asks for no CORS. So
+a page that somebody opens in a browser beside the server could use it. The guard looks at what browsers say about
+where a request comes from (pages cannot change it), before Prefect sees anything. Programs say nothing of the kind;
+for them there is the login.
+"""
+
+import re
+from collections.abc import Collection
+from ipaddress import ip_address
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+LOOPBACK = "localhost"
+HOST = re.compile(r"(?:\[(?P<ipv6>[0-9a-f:.]+)\]|(?P<name>[^\s:/@\[\]]+))(?::\d*)?", re.IGNORECASE)
+ELSEWHERE = {"cross-site", "same-site"}  # another port of this machine is "same-site"
+# Outside of /api, and so without a login: the whole schema, and pages that load scripts from a public address.
+CLOSED = {"/docs", "/docs/oauth2-redirect", "/redoc", "/openapi.json"}
+POLICY = {
+    "default-src": "'self'",
+    "script-src": "'self' 'unsafe-inline' 'unsafe-eval'",  # Prefect's pages do not work without
+    "style-src": "'self' 'unsafe-inline'",
+    "img-src": "'self' data:",
+    "font-src": "'self' data:",
+    "worker-src": "'self' blob:",
+    "object-src": "'none'",
+    "frame-src": "'none'",
+    "frame-ancestors": "'none'",
+    "base-uri": "'self'",
+    "form-action": "'self'",
+}
+HEADERS = {
+    "Content-Security-Policy": "; ".join(f"{what} {where}" for what, where in POLICY.items()),
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+
+
+class Guard:
+    """Lets through to *app* what is addressed to one of *names* and comes from its own pages or from no page at all.
+
+    An IP address is always a right name: a page that was loaded from it cannot be led elsewhere afterwards, as one
+    that was loaded from a name can (DNS rebinding). *origins* are the addresses under which people reach the pages
+    through a proxy that passes on another `Host`.
+    """
+
+    def __init__(self, app: ASGIApp, *, names: Collection[str] = (), origins: Collection[str] = ()) -> None:
+        self._app = app
+        self._names = {LOOPBACK, *(name.lower() for name in names)}
+        self._origins = {origin.lower() for origin in origins}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_with_policy(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(HEADERS)
+            await send(message)
+
+        refusal = self._refusal(scope) if scope["type"] != "lifespan" else None
+        if refusal is None:
+            await self._app(scope, receive, send_with_policy)
+        elif scope["type"] == "websocket":
+            await receive()  # the attempt to connect; closed before it is accepted, the client is answered 403
+            await send({"type": "websocket.close", "code": 1008})
+        else:
+            await refusal(scope, receive, send_with_policy)
+
+    def _refusal(self, scope: Scope) -> PlainTextResponse | None:
+        headers = Headers(scope=scope)
+        hosts = headers.getlist("host")
+        if len(hosts) != 1 or not self._is_ours(hosts[0]):
+            return PlainTextResponse(
+                f"This server is not called {', '.join(hosts)!r}. Start it with --allowed-host, or PREFECT_UI_URL,"
+                " if it should be.",
+                421,
+            )
+        origins = headers.getlist("origin")
+        if any(not self._is_own_origin(origin, hosts[0]) for origin in origins) or _comes_from_elsewhere(
+            headers, scope.get("method")
+        ):
+            return PlainTextResponse("Not for pages of another origin.", 403)
+        if scope["path"] in CLOSED:
+            return PlainTextResponse("Closed: whoever has the login finds the schema at /api/openapi.json.", 404)
+        return None
+
+    def _is_ours(self, host: str) -> bool:
+        found = HOST.fullmatch(host)
+        if not found:
+            return False
+        name = found["ipv6"] or found["name"]
+        return name.lower() in self._names or _is_address(name)
+
+    def _is_own_origin(self, origin: str, host: str) -> bool:
+        origin, host = origin.lower(), host.lower()
+        return origin in {f"http://{host}", f"https://{host}"} | self._origins
+
+
+def _comes_from_elsewhere(headers: Headers, method: str | None) -> bool:
+    """Tell whether another origin's page asks for something; following its link into a window of its own is none of that."""
+    follows_a_link = (
+        method == "GET" and headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document"
+    )
+    return headers.get("sec-fetch-site") in ELSEWHERE and not follows_a_link
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ip_address(name)
+    except ValueError:
+        return False
+    return True

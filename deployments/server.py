@@ -1,0 +1,76 @@
+"""`python -m deployments.server`: Prefect's server with a login, behind the guard that keeps other web pages away.
+
+In place of `prefect server start`, which has no such guard, and asks for a login only where it is told to.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
+import uvicorn
+
+from deployments.guard import Guard
+from deployments.login import AT_SERVER, check_login
+from slack_docebo.errors import ConfigurationError
+
+# What Prefect is told before it reads its settings. Its pages look for the API where they come from themselves.
+PREFECT = {
+    "PREFECT_SERVER_API_CSRF_PROTECTION_ENABLED": "true",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
+}
+STOP_SECONDS = 5  # for connections that are open when it is stopped
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve until stopped; without a login, or with one that cannot work, that is one line and exit code 2."""
+    parser = argparse.ArgumentParser(prog="python -m deployments.server", description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1)")
+    parser.add_argument("--port", type=int, default=4200, help="port to listen on (4200)")
+    parser.add_argument("--no-services", action="store_true", help="only API and UI; the services run elsewhere")
+    parser.add_argument(
+        "--allowed-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a name under which it may be reached, besides localhost, IP addresses and the host of PREFECT_UI_URL",
+    )
+    options = parser.parse_args(arguments)
+    os.environ |= {**PREFECT, "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": f"http://127.0.0.1:{options.port}"}
+    os.environ.setdefault("PREFECT_UI_API_URL", "/api")
+
+    # Prefect reads its settings when it is imported, so it is imported with them in place.
+    from prefect.server.api.server import create_app
+    from prefect.settings import get_current_settings
+
+    everything = get_current_settings()
+    settings, login = everything.server, everything.server.api.auth_string
+    # Said by somebody, and not inferred from the address of another server.
+    public = urlsplit(everything.ui_url if everything.ui_url and "ui_url" in everything.model_fields_set else "")
+    try:
+        check_login(AT_SERVER, login.get_secret_value() if login else None)
+    except ConfigurationError as error:
+        print(f"server: {error}", file=sys.stderr)
+        return 2
+    guarded = Guard(
+        create_app(final=True, webserver_only=options.no_services),
+        names=[*options.allowed_host, public.hostname or ""],
+        origins=[f"{public.scheme}://{public.netloc}"],
+    )
+    uvicorn.run(
+        guarded,
+        host=options.host,
+        port=options.port,
+        log_level=settings.logging_level.lower(),
+        timeout_keep_alive=settings.api.keepalive_timeout,
+        timeout_graceful_shutdown=STOP_SECONDS,
+        ws_ping_interval=settings.api.websocket_ping_interval,
+        ws_ping_timeout=settings.api.websocket_ping_timeout,
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

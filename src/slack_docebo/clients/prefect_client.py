@@ -1,0 +1,72 @@
+"""The HTTP client that signs in to Prefect's API, and shows with each write that it is no web page's."""
+
+from collections.abc import Callable, Generator
+from typing import Any
+from uuid import uuid4
+
+import httpx
+from pydantic import SecretStr
+
+from slack_docebo.clients.answers import BoundedClient
+
+READING = {"GET", "HEAD", "OPTIONS"}
+WITHOUT_TOKENS = {httpx.codes.NOT_FOUND, httpx.codes.UNPROCESSABLE_ENTITY}  # an older server, or the protection is off
+
+
+class PrefectLogin(httpx.Auth):
+    """Signs requests in with "user:password", if there is one; *login* is asked for it before each."""
+
+    def __init__(self, login: Callable[[], SecretStr | None]) -> None:
+        self._login = login
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response]:
+        if login := self._login():
+            user, _, password = login.get_secret_value().partition(":")
+            yield from httpx.BasicAuth(user, password).auth_flow(request)
+        else:
+            yield request
+
+
+class PrefectClient(BoundedClient):
+    """Signs each request to the API at *url* in with what *login* returns, and sends a CSRF token with each write.
+
+    A token is asked for before the first write, and anew when a write is refused: it is good for an hour, and gone with
+    the server's database. Where the server refuses a token, that is the answer to the write. Bounds are those of each
+    request: a write takes two, and four at the most.
+    """
+
+    def __init__(self, url: str, login: Callable[[], SecretStr | None], *, seconds: float) -> None:
+        super().__init__("Prefect", seconds=seconds, base_url=f"{url.rstrip('/')}/", auth=PrefectLogin(login))
+        self._token: dict[str, str] | None = None
+
+    async def send(self, request: httpx.Request, **options: Any) -> httpx.Response:
+        """Send *request* and return the whole answer."""
+        answer = await self._send_once(request, **options)
+        if answer.status_code == httpx.codes.FORBIDDEN and request.method not in READING:
+            answer = await self._send_once(request, **options)
+        return answer
+
+    async def _send_once(self, request: httpx.Request, **options: Any) -> httpx.Response:
+        if request.method in READING:
+            return await super().send(request, **options)
+        if (token := self._token) is None:
+            # Under a name of its own, for a second token of the same client makes the first one void.
+            client = str(uuid4())
+            answer = await self.get("csrf-token", params={"client": client})
+            if not answer.is_success and answer.status_code not in WITHOUT_TOKENS:
+                return answer
+            token = self._token = _headers(client, answer)
+        request.headers.update(token)
+        answer = await super().send(request, **options)
+        if answer.status_code == httpx.codes.FORBIDDEN and self._token is token:  # not one got meanwhile
+            self._token = None
+        return answer
+
+
+def _headers(client: str, answer: httpx.Response) -> dict[str, str]:
+    """Return what goes with a write: client and token, or nothing if *answer* holds none."""
+    try:
+        token = answer.json()["token"]
+    except (ValueError, KeyError, TypeError):
+        return {}
+    return {"Prefect-Csrf-Client": client, "Prefect-Csrf-Token": str(token)}
