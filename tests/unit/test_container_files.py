@@ -97,7 +97,7 @@ def test_the_secrets_that_kubernetes_mounts_are_where_their_variables_say():
     files = {one["name"]: one["value"] for one in pod["containers"][0]["env"] if one["name"].endswith("_FILE")}
 
     assert set(files.values()) == mounted
-    assert set(files) == {f"{name}_FILE" for name in mounted}
+    assert set(files) == {f"{Path(path).name}_FILE" for path in mounted}
 
 
 def test_the_image_runs_as_a_numeric_user_and_writes_to_no_place_of_its_root():
