@@ -24,7 +24,7 @@ from slack_docebo.engine.realtime import Served
 from slack_docebo.engine.serving import FOR_EVER, Turn, serve
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import Runtime, open_runtime
-from slack_docebo.settings import RunSettings
+from slack_docebo.settings import Settings
 from slack_docebo.storage.inbox import Event, EventState, InboxRepository
 from slack_docebo.storage.shares import PER_HOUR
 
@@ -76,7 +76,7 @@ async def measure(results: Results, changes: int) -> None:
         Sandbox(users=50, rate_limits=False, latency_ms=LATENCY_MS) as sandbox,
     ):
         env = connection_settings(sandbox.facts(), Path(folder)) | {"DOCEBO_CALLS_PER_HOUR": str(CALLS_PER_HOUR)}
-        settings = RunSettings(_env_file=None, **{name.lower(): value for name, value in env.items()})
+        settings = Settings(_env_file=None, **{name.lower(): value for name, value in env.items()})
         async with open_runtime(settings, read_rows(table(ON)), run_id="bench") as runtime:
             workspace = await validate(runtime)
             with Turn(runtime) as turn:

@@ -14,13 +14,13 @@ from slack_docebo.engine.serving import Turn, serve
 from slack_docebo.errors import SyncError
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime
-from slack_docebo.settings import RunSettings, load_settings
+from slack_docebo.settings import Settings, load_settings
 
 
 async def run(rows: dict[str, str], linger_seconds: int) -> dict[str, object]:
     """Serve the inbox as one run does, and return what it did and took."""
     served = Served()
-    async with open_runtime(load_settings(RunSettings), read_rows(table(rows)), run_id="process") as runtime:
+    async with open_runtime(load_settings(Settings), read_rows(table(rows)), run_id="process") as runtime:
         with Turn(runtime) as turn:
             if turn.take():
                 workspace = await validate(runtime)

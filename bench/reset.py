@@ -25,7 +25,7 @@ from slack_docebo.engine.resetting import back_up, delete_planned, plan_reset
 from slack_docebo.engine.restoring import restore_file
 from slack_docebo.integration_settings import read_written
 from slack_docebo.runtime import open_runtime
-from slack_docebo.settings import RunSettings
+from slack_docebo.settings import Settings
 from slack_docebo.storage.mappings import MappingRepository
 from slack_docebo.storage.store import Store
 
@@ -67,7 +67,7 @@ async def measure(size: int) -> Measured:
     """Return the seconds of each stage, of reset and of restore, and the growth of memory in MB over both."""
     with tempfile.TemporaryDirectory(prefix="slack-docebo-bench-") as name:
         folder = Path(name)
-        settings = RunSettings(
+        settings = Settings(
             _env_file=None,
             slack_bot_token=SecretStr("unused"),
             docebo_url=NOWHERE,

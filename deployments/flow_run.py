@@ -29,7 +29,7 @@ from prefect.runner._hook_runner import HookRunner
 from prefect.states import Crashed
 
 from deployments.sealed_results import seal_results
-from slack_docebo.settings import NotificationSettings, RunSettings, unset_secrets
+from slack_docebo.settings import NotificationSettings, Settings, unset_secrets
 
 THE_WORKER_ENDS = signal.SIGHUP  # a run that hears this is cancelled, and shown as crashed
 GRACE_SECONDS = 30  # until it is killed, as Prefect gives a run that somebody cancels
@@ -112,7 +112,7 @@ async def _found(client: PrefectClient, flow_run_id: UUID) -> tuple[FlowRun, str
 
 def _missing() -> list[str]:
     """Return which of BLOCKS neither the environment nor `.env` nor a file gives."""
-    unset = unset_secrets(RunSettings, NotificationSettings)
+    unset = unset_secrets(Settings, NotificationSettings)
     return [variable for variable in BLOCKS if variable in unset]
 
 

@@ -15,7 +15,7 @@ from slack_docebo.settings import (
     DoceboSettings,
     NotificationSettings,
     PrefectSettings,
-    RunSettings,
+    Settings,
     SigningSettings,
     SlackSettings,
     SocketModeSettings,
@@ -112,7 +112,7 @@ def _default(name: str, field: FieldInfo) -> str:
 
 
 def _must_be_set(name: str) -> bool:
-    field = RunSettings.model_fields.get(name.lower())
+    field = Settings.model_fields.get(name.lower())
     return field is not None and field.is_required()
 
 

@@ -23,7 +23,7 @@ from slack_docebo.errors import AlreadyRunning, ChangeLimitExceeded, Configurati
 from slack_docebo.integration_settings import VARIABLE, IntegrationSettings, read_rows
 from slack_docebo.redaction import redact_logs
 from slack_docebo.runtime import Runtime, open_runtime
-from slack_docebo.settings import RUN, PrefectSettings, RunSettings, load_settings, open_files, others_can_read
+from slack_docebo.settings import RUN, PrefectSettings, Settings, load_settings, open_files, others_can_read
 from slack_docebo.storage.gate import RunLock
 
 # Prefect shows the lines of PREFECT_LOGGING_EXTRA_LOGGERS on the run's page, without a level its warnings alone.
@@ -59,7 +59,7 @@ async def open_resources() -> AsyncIterator[Runtime]:
     """Open a runtime like `open_run`, whoever else is at work."""
     _one_line_errors()
     load_settings(PrefectSettings)  # a login in the address would be in every link to a run
-    settings = load_settings(RunSettings)
+    settings = load_settings(Settings)
     if opened := open_files(*RUN):
         get_run_logger().warning(others_can_read(opened))
     behaviour = await integration_settings()

@@ -6,7 +6,7 @@ import sys
 
 from sandbox.server import Sandbox
 from slack_docebo.errors import SyncError
-from slack_docebo.settings import RunSettings
+from slack_docebo.settings import Settings
 from slack_docebo.storage.plans import PlanState
 from tests.importing import mapped, run_import
 
@@ -34,7 +34,7 @@ OPTIONS = {"rate_limited": {"retry_after": 0}, "slow": {"seconds": 1.3}, "ok_fal
 FAULTS = [*SLACK, *DOCEBO, *WRITES]
 
 
-async def disturbed_import(sandbox: Sandbox, settings: RunSettings, method: str, kind: str, skip: int) -> bool:
+async def disturbed_import(sandbox: Sandbox, settings: Settings, method: str, kind: str, skip: int) -> bool:
     """Import while the call number *skip* of *method* goes wrong; tell whether that run said it had done everything."""
     strict = {"SOURCE_MAY_SHRINK": "0"}  # half of a last page is less than the usual tolerance
     if kind == "shrinking":

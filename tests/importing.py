@@ -20,7 +20,7 @@ from slack_docebo.engine.report import Summary
 from slack_docebo.engine.snapshot import SourceSnapshot
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import Runtime, open_runtime
-from slack_docebo.settings import RunSettings
+from slack_docebo.settings import Settings
 from slack_docebo.storage.mappings import MappingRepository
 from slack_docebo.storage.plans import PlanKind
 from slack_docebo.storage.store import Store
@@ -28,7 +28,7 @@ from slack_docebo.storage.store import Store
 ON = {"NOTIFICATION_MAIL_ID": "", "PROVISION_SLACK_USER_DATA": "true", "MAP_SLACK_USER_DATA": "true"}
 
 
-def settings_for(facts: Mapping[str, Any], database_url: str, **changes: Any) -> RunSettings:
+def settings_for(facts: Mapping[str, Any], database_url: str, **changes: Any) -> Settings:
     """Return settings that lead to the sandbox with these *facts*; with PostgreSQL `report_dir` has to be given."""
     values = {
         "slack_bot_token": facts["slack_token"],
@@ -46,11 +46,11 @@ def settings_for(facts: Mapping[str, Any], database_url: str, **changes: Any) ->
         values["report_dir"] = Path(database_url.removeprefix("sqlite:///")).parent / "reports"
     values |= changes
     assert "report_dir" in values, "the default is in the checkout"
-    return RunSettings(_env_file=None, **values)
+    return Settings(_env_file=None, **values)
 
 
 async def run_import(
-    settings: RunSettings, *, dry_run: bool = False, verify_target: bool = True, rows: Mapping[str, str] = ON
+    settings: Settings, *, dry_run: bool = False, verify_target: bool = True, rows: Mapping[str, str] = ON
 ) -> Summary:
     """Do what the flow `bulk_import` does, in the same order."""
     behaviour = read_rows(table({**ON, **rows}))

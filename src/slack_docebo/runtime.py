@@ -9,7 +9,7 @@ from slack_docebo.clients.docebo_auth import ClientCredentials, Grant, JwtBearer
 from slack_docebo.clients.slack import SlackClient, open_slack
 from slack_docebo.domain.mirror import Mirror
 from slack_docebo.integration_settings import IntegrationSettings
-from slack_docebo.settings import Current, DoceboSettings, RunSettings
+from slack_docebo.settings import Current, DoceboSettings, Settings
 from slack_docebo.storage.budget import CallBudget
 from slack_docebo.storage.gate import BatchGate
 from slack_docebo.storage.store import Store
@@ -23,7 +23,7 @@ class Runtime:
 
     def __init__(
         self,
-        settings: RunSettings,
+        settings: Settings,
         behaviour: IntegrationSettings,
         store: Store,
         slack: SlackClient,
@@ -59,7 +59,7 @@ class Runtime:
 
 
 @asynccontextmanager
-async def open_runtime(settings: RunSettings, behaviour: IntegrationSettings, *, run_id: str) -> AsyncIterator[Runtime]:
+async def open_runtime(settings: Settings, behaviour: IntegrationSettings, *, run_id: str) -> AsyncIterator[Runtime]:
     """Open what a run works with, and close it at the end; secrets that are exchanged meanwhile are taken up."""
     current = Current(settings)
     store = Store.open(settings.database_url.get_secret_value())

@@ -318,15 +318,15 @@ class ForgetSettings(ReportSettings, PlatformSettings, StoreSettings):
     """What erasing a person reads."""
 
 
-class RunSettings(ReportSettings, DoceboSettings, SlackSettings, StoreSettings):
+class Settings(ReportSettings, DoceboSettings, SlackSettings, StoreSettings):
     """What a run reads; for notifications and Prefect it reads theirs."""
 
 
-class DoctorSettings(PublicAddressSettings, NotificationSettings, PrefectSettings, RunSettings):
+class DoctorSettings(PublicAddressSettings, NotificationSettings, PrefectSettings, Settings):
     """What an examination reads, beside the webhook's signing secret where that is to be had."""
 
 
-RUN = (RunSettings, NotificationSettings, PrefectSettings)
+RUN = (Settings, NotificationSettings, PrefectSettings)
 """What the process of a run is given; `PREFECT_API_AUTH_STRING` is for Prefect's own client in it."""
 
 EVERYTHING = (DoctorSettings, WebhookSettings, SocketModeSettings)

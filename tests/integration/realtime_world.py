@@ -15,7 +15,7 @@ from slack_docebo.engine.connection import Workspace, validate
 from slack_docebo.engine.realtime import Served, serve_round
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import Runtime, open_runtime
-from slack_docebo.settings import RunSettings
+from slack_docebo.settings import Settings
 from slack_docebo.storage.inbox import Entry, Event, EventState, InboxRepository
 from slack_docebo.storage.mappings import MappingRepository
 from slack_docebo.storage.plans import Plan, PlanKind, PlanRepository
@@ -124,7 +124,7 @@ async def world(
     sandbox: Sandbox, database_url: str, folder: Path, *, docebo_timeout_seconds: float = 60, **rows: str
 ) -> AsyncIterator[World]:
     """Open a runtime on *sandbox* with these rows of the settings table, its connection validated."""
-    settings = RunSettings(
+    settings = Settings(
         _env_file=None,
         docebo_timeout_seconds=docebo_timeout_seconds,
         **{name.lower(): value for name, value in environment(sandbox, database_url, folder).items()},

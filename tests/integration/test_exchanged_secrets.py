@@ -17,7 +17,7 @@ from slack_docebo import settings as settings_module
 from slack_docebo.errors import AccessDenied
 from slack_docebo.integration_settings import read_written
 from slack_docebo.runtime import open_runtime
-from slack_docebo.settings import EVERYTHING, RunSettings, load_settings, variables
+from slack_docebo.settings import EVERYTHING, Settings, load_settings, variables
 from tests.webhook import envelope, signed
 
 ROOT = Path(__file__).parents[2]
@@ -48,7 +48,7 @@ def environment(company, sqlite_url, monkeypatch, tmp_path) -> dict[str, str]:
 
 
 async def test_a_run_at_work_takes_up_an_exchanged_slack_token(environment, company, tmp_path):
-    async with open_runtime(load_settings(RunSettings), ON, run_id="run") as runtime:
+    async with open_runtime(load_settings(Settings), ON, run_id="run") as runtime:
         with pytest.raises(AccessDenied, match="invalid_auth"):
             await runtime.slack.identify()
 
@@ -58,7 +58,7 @@ async def test_a_run_at_work_takes_up_an_exchanged_slack_token(environment, comp
 
 
 async def test_a_run_at_work_takes_up_an_exchanged_docebo_secret(environment, tmp_path):
-    async with open_runtime(load_settings(RunSettings), ON, run_id="run") as runtime:
+    async with open_runtime(load_settings(Settings), ON, run_id="run") as runtime:
         with pytest.raises(AccessDenied, match="invalid_client"):
             await runtime.docebo.session()
 

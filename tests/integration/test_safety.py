@@ -25,7 +25,7 @@ from slack_docebo.errors import (
 )
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime
-from slack_docebo.settings import RunSettings
+from slack_docebo.settings import Settings
 from slack_docebo.storage.plans import PlanState
 from slack_docebo.storage.store import Store
 from tests.importing import ON, run_import, settings_for
@@ -43,7 +43,7 @@ def running() -> Iterator[Sandbox]:
 
 
 @pytest.fixture
-async def sandbox(running: Sandbox, settings: RunSettings) -> Sandbox:
+async def sandbox(running: Sandbox, settings: Settings) -> Sandbox:
     """A sandbox in line with Slack."""
     await settled(settings)
     running.docebo_gate.reset()
@@ -52,17 +52,17 @@ async def sandbox(running: Sandbox, settings: RunSettings) -> Sandbox:
 
 
 @pytest.fixture
-def settings(running: Sandbox, sqlite_url: str) -> RunSettings:
+def settings(running: Sandbox, sqlite_url: str) -> Settings:
     running.reset()
     return settings_for(running.facts(), sqlite_url)
 
 
-async def settled(settings: RunSettings) -> None:
+async def settled(settings: Settings) -> None:
     await run_import(settings, rows=LEAVERS)
     await assert_clean(settings, runs=1)
 
 
-async def assert_clean(settings: RunSettings, *, runs: int = 2) -> None:
+async def assert_clean(settings: Settings, *, runs: int = 2) -> None:
     """Assert that the last of so many runs finds nothing to do."""
     for _ in range(runs - 1):
         await run_import(settings, rows=LEAVERS)
@@ -87,7 +87,7 @@ def somebody(sandbox: Sandbox, place: int = 0) -> tuple[str, int]:
     return sandbox.slack.by_email(account.email)["id"], account.user_id
 
 
-async def apply_by_id(settings: RunSettings, plan_id: str, rows: dict[str, str] = LEAVERS) -> Summary:
+async def apply_by_id(settings: Settings, plan_id: str, rows: dict[str, str] = LEAVERS) -> Summary:
     def unseen(_rows: int) -> None:
         pass
 

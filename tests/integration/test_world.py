@@ -26,7 +26,7 @@ from slack_docebo.engine.undoing import plan_undo
 from slack_docebo.errors import ChangeLimitExceeded, PlanNotApplicable
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import Runtime
-from slack_docebo.settings import RunSettings
+from slack_docebo.settings import Settings
 from slack_docebo.storage.mappings import MappingRepository
 from slack_docebo.storage.plans import PlanKind, PlanRepository, PlanState
 from slack_docebo.storage.store import Store
@@ -169,7 +169,7 @@ class Run:
         self.world = world
         self.target = Target(world.target)
         self.store = Store.open(f"sqlite:///{folder}/store.db")
-        self.settings = RunSettings(
+        self.settings = Settings(
             _env_file=None,
             slack_bot_token="xoxb",
             docebo_url="https://lms.example.com",

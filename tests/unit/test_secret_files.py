@@ -16,7 +16,7 @@ from slack_docebo.settings import (
     MappingSettings,
     NotificationSettings,
     PrefectSettings,
-    RunSettings,
+    Settings,
     SigningSettings,
     SocketModeSettings,
     StoreSettings,
@@ -87,7 +87,7 @@ def test_only_the_end_of_the_last_line_is_dropped(environment, tmp_path):
     (tmp_path / "key.pem").write_text("-----BEGIN\n two \n-----END\r\n")
     environment(**COMPLETE, DOCEBO_PRIVATE_KEY_FILE=tmp_path / "key.pem")
 
-    assert values_of(RunSettings, "DOCEBO_PRIVATE_KEY") == "-----BEGIN\n two \n-----END"
+    assert values_of(Settings, "DOCEBO_PRIVATE_KEY") == "-----BEGIN\n two \n-----END"
 
 
 @pytest.mark.parametrize("in_env_file", [False, True])
@@ -127,7 +127,7 @@ def test_a_file_that_can_be_no_secret_is_told_by_the_variables_name_alone(enviro
     environment(**COMPLETE | {"SLACK_BOT_TOKEN": ""}, SLACK_BOT_TOKEN_FILE=path)
 
     with pytest.raises(ConfigurationError) as raised:
-        load_settings(RunSettings)
+        load_settings(Settings)
 
     assert str(raised.value).startswith(f"environment: SLACK_BOT_TOKEN_FILE {told}")
     assert "planted" not in str(raised.value)
@@ -148,7 +148,7 @@ def test_what_is_wrong_in_a_file_is_told_like_what_is_wrong_in_a_variable(enviro
     environment(**COMPLETE | {"SLACK_BOT_TOKEN": ""}, SLACK_BOT_TOKEN_FILE=tmp_path / "secret")
 
     with pytest.raises(ConfigurationError, match="SLACK_BOT_TOKEN should be one word") as raised:
-        load_settings(RunSettings)
+        load_settings(Settings)
 
     assert "planted" not in str(raised.value)
 
@@ -272,7 +272,7 @@ def test_a_secret_that_is_given_in_a_file_is_not_one_that_is_unset(environment, 
     environment(SLACK_BOT_TOKEN="xoxb-planted", DOCEBO_PASSWORD_FILE="/run/secrets/docebo", DOCEBO_CLIENT_SECRET="")
 
     unset = {"DATABASE_URL", "DOCEBO_CLIENT_SECRET", "DOCEBO_PRIVATE_KEY", "NOTIFICATION_URLS"}
-    assert set(unset_secrets(RunSettings, NotificationSettings)) == unset
+    assert set(unset_secrets(Settings, NotificationSettings)) == unset
 
 
 # Who else can read them

@@ -1,7 +1,7 @@
 import pytest
 
 from slack_docebo.errors import ConfigurationError
-from slack_docebo.settings import RunSettings, load_settings
+from slack_docebo.settings import Settings, load_settings
 
 COMPLETE = {
     "SLACK_BOT_TOKEN": "xoxb-planted-secret",
@@ -28,21 +28,21 @@ def environment(monkeypatch, tmp_path):
 def test_four_variables_suffice(environment):
     environment(**COMPLETE)
 
-    assert load_settings(RunSettings).docebo_url == "https://acme.docebosaas.com"
+    assert load_settings(Settings).docebo_url == "https://acme.docebosaas.com"
 
 
 def test_an_env_file_is_read(environment, tmp_path):
     environment()
     (tmp_path / ".env").write_text("".join(f"{name}={value}\n" for name, value in COMPLETE.items()))
 
-    assert load_settings(RunSettings).docebo_client_id == "sync"
+    assert load_settings(Settings).docebo_client_id == "sync"
 
 
 def test_every_missing_variable_is_named_in_one_line(environment):
     environment(SLACK_BOT_TOKEN="", DOCEBO_URL="https://acme.docebosaas.com")
 
     with pytest.raises(ConfigurationError) as caught:
-        load_settings(RunSettings)
+        load_settings(Settings)
 
     assert str(caught.value) == (
         "environment: SLACK_BOT_TOKEN is not set; DOCEBO_CLIENT_ID is not set; DOCEBO_CLIENT_SECRET is not set"
@@ -68,7 +68,7 @@ def test_a_wrong_value_is_told_without_being_shown(environment, name, value, tol
     environment(**{**COMPLETE, name: value})
 
     with pytest.raises(ConfigurationError, match=told) as caught:
-        load_settings(RunSettings)
+        load_settings(Settings)
 
     assert "planted-secret" not in str(caught.value)
 
@@ -77,22 +77,22 @@ def test_a_wrong_value_is_told_without_being_shown(environment, name, value, tol
 def test_one_platform_has_one_address_however_it_is_written(environment, url):
     environment(**{**COMPLETE, "DOCEBO_URL": url})
 
-    assert load_settings(RunSettings).docebo_url == "https://acme.docebosaas.com"
+    assert load_settings(Settings).docebo_url == "https://acme.docebosaas.com"
 
 
 def test_blanks_around_a_token_are_dropped(environment):
     environment(**{**COMPLETE, "SLACK_BOT_TOKEN": " xoxb-1\n"})
 
-    assert load_settings(RunSettings).slack_bot_token.get_secret_value() == "xoxb-1"
+    assert load_settings(Settings).slack_bot_token.get_secret_value() == "xoxb-1"
 
 
 def test_http_is_for_this_machine(environment):
     environment(**{**COMPLETE, "DOCEBO_URL": "http://127.0.0.1:8123"})
 
-    assert load_settings(RunSettings).docebo_url == "http://127.0.0.1:8123"
+    assert load_settings(Settings).docebo_url == "http://127.0.0.1:8123"
 
 
 def test_secrets_do_not_show(environment):
     environment(**COMPLETE)
 
-    assert "planted" not in repr(load_settings(RunSettings))
+    assert "planted" not in repr(load_settings(Settings))

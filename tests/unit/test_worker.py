@@ -13,7 +13,7 @@ from deployments.flow_run import BLOCKS, block_name
 from deployments.our_flows import FLOWS
 from deployments.sealed_results import seal_results
 from deployments.worker import FlowRunWorker, NoConfiguration
-from slack_docebo.settings import NotificationSettings, RunSettings, secrets_of
+from slack_docebo.settings import NotificationSettings, Settings, secrets_of
 from tests.unit.test_prefect_yaml import DEPLOYMENTS, ROOT
 
 
@@ -52,7 +52,7 @@ def test_nothing_of_a_template_is_filled_in():
 
 
 def test_only_secrets_of_our_settings_are_taken_from_blocks():
-    assert set(BLOCKS) == set(secrets_of(RunSettings, NotificationSettings)) - {"DATABASE_URL"}
+    assert set(BLOCKS) == set(secrets_of(Settings, NotificationSettings)) - {"DATABASE_URL"}
     assert block_name("DOCEBO_CLIENT_SECRET") == "docebo-client-secret"
     assert "DATABASE_URL" not in BLOCKS
 

@@ -12,7 +12,7 @@ from slack_docebo.clients.prefect_client import PrefectClient
 from slack_docebo.errors import ConfigurationError
 from slack_docebo.integration_settings import VARIABLE, IntegrationSettings, read_rows, read_written
 from slack_docebo.runtime import Runtime, open_runtime
-from slack_docebo.settings import PrefectSettings, RunSettings, load_settings
+from slack_docebo.settings import PrefectSettings, Settings, load_settings
 from slack_docebo.storage.plans import PlanRepository
 
 PREFECT_SECONDS = 2.0
@@ -24,7 +24,7 @@ async def open_session() -> AsyncIterator[Runtime]:
 
     A Prefect that answers and has no table is not down: then the settings are missing, and that is an error.
     """
-    settings = load_settings(RunSettings)
+    settings = load_settings(Settings)
     behaviour = await _behaviour_from_prefect()
     if behaviour is None:
         with open_store() as store, store.reading() as connection:
