@@ -181,9 +181,11 @@ class BoundedConnection(HttpToolsProtocol):
             return Stage.HEAD
         if self.flow.write_paused:
             return Stage.TAKING
-        if self._in_body and not self.pipeline:
+        if self.pipeline:  # before those in line there may be an event
+            return Stage.ANSWER
+        if self._in_body:
             return Stage.BODY
-        return Stage.ANSWER if self.scope["method"] == "POST" else Stage.LOOK
+        return Stage.ANSWER if self.cycle.scope["method"] == "POST" else Stage.LOOK
 
     def _idle(self) -> bool:
         return self.cycle is None or self.cycle.response_complete  # the last request that came, so all are answered

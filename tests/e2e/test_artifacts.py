@@ -2,12 +2,12 @@
 
 import json
 
-import httpx
 from markdown_it import MarkdownIt
 from prefect import flow
 
 from slack_docebo.domain.texts import markdown
 from tasks.artifacts import publish_page, publish_table
+from tests.e2e.prefect_http import prefect_http
 from tests.hostile_texts import TEXTS, seen
 
 RENDERER = MarkdownIt("commonmark").enable(["table", "strikethrough"])
@@ -29,9 +29,9 @@ async def publish_everything() -> None:
 async def test_tables_pages_and_descriptions_show_text(prefect_api):
     await publish_everything()
 
-    async with httpx.AsyncClient(base_url=prefect_api) as http:
+    with prefect_http() as http:
         wanted = {"artifacts": {"key": {"like_": "hostile-"}}, "limit": 200}
-        kept = (await http.post("/artifacts/filter", json=wanted)).json()
+        kept = http.post("artifacts/filter", json=wanted).raise_for_status().json()
     assert len(kept) == 2 * len(TEXTS)
     for artifact in kept:
         shown = artifact["data"]

@@ -258,7 +258,8 @@ async def test_prefects_pages_ask_nobody_outside(deployed, administrator, attack
     page.on("request", lambda one: asked.append(one))
     for path in ("/", "/v2/runs", "/variables", "/v2/deployments", f"/v2/artifacts/artifact/{made['id']}"):
         await page.goto(prefect + path)
-        await PrefectUI(page, prefect).settle()
+        if path != "/variables":  # a page of the older interface
+            await PrefectUI(page, prefect).settle()
         await page.wait_for_load_state("networkidle")
     await page.get_by_alt_text("picture").wait_for()
     await page.close()

@@ -24,7 +24,7 @@ from tests.e2e.prefect_http import PATIENCE, finished, prefect_http, start
 
 ROOT = Path(__file__).parents[2]
 STOP_SECONDS = 30.0
-PARTS = ("deployments.webhook", "worker start", "-m sandbox", "server")  # words among their arguments
+PARTS = ("deployments.webhook", "worker start", "-m sandbox", "deployments.server")  # words among their arguments
 
 
 @pytest.fixture
@@ -97,7 +97,7 @@ def assert_each_has_its_own_secrets(data: Path) -> None:
     assert of["worker start"] <= set(secrets_of(*RUN))
     assert {"SLACK_BOT_TOKEN", "DOCEBO_CLIENT_SECRET"} <= of["worker start"]
     assert of["-m sandbox"] == {"SLACK_SIGNING_SECRET"}
-    assert of["server"] == set()
+    assert of["deployments.server"] == set()
     assert not [words for words, _ in found if BOT_TOKEN in words or CLIENT_SECRET in words or "--signing" in words]
 
 
