@@ -17,6 +17,7 @@ import httpx
 from bench.table import Results
 from deployments.local import OFTEN, OUR_WORKER, QUIET_PREFECT, WORKER, connection_settings, prefect_server, process
 from sandbox.server import Sandbox
+from tests.e2e.prefect_http import prefect_http
 
 RUNS = 9
 ROOT = Path(__file__).parents[1]
@@ -37,16 +38,17 @@ def main() -> None:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         company = stack.enter_context(Sandbox(users=20, rate_limits=False))
-        api = stack.enter_context(prefect_server(folder))
+        clients = stack.enter_context(prefect_server(folder))
+        api = clients["PREFECT_API_URL"]
         env = {
             **QUIET_PREFECT,
             **OUR_WORKER,
             **OFTEN,
-            "PREFECT_API_URL": api,
+            **clients,
             "PREFECT_HOME": str(folder / "prefect"),
             **connection_settings(company.facts(), folder),
         }
-        http = stack.enter_context(httpx.Client(base_url=api, timeout=120))
+        http = stack.enter_context(prefect_http(clients, transport=httpx.HTTPTransport(), timeout=120))
         for command in (["deployments.bootstrap"], ["prefect", "--no-prompt", "deploy", "--name", "slack-events"]):
             run = [sys.executable, "-m", *command]
             subprocess.run(run, cwd=ROOT, env={**os.environ, **env}, check=True, capture_output=True)
