@@ -87,7 +87,7 @@ class Sandbox:
         slack_socket, docebo_socket = sockets
         self.slack_url = f"http://127.0.0.1:{slack_socket.getsockname()[1]}/api/"
         self.docebo_url = f"http://127.0.0.1:{docebo_socket.getsockname()[1]}"
-        self._servers = [_server(self._slack_app()), _server(self._docebo_app())]
+        self._servers = [_server(application) for application in self.applications()]
         self._thread = threading.Thread(target=self._run, args=(sockets,), name="sandbox")
         self._thread.start()
         self._wait_until_started()
@@ -112,6 +112,10 @@ class Sandbox:
     @property
     def docebo_control_url(self) -> str:
         return self.docebo_url + "/_sim/"
+
+    def applications(self) -> tuple[Starlette, Starlette]:
+        """Return what answers for Slack and for Docebo, for a caller that needs no sockets."""
+        return self._slack_app(), self._docebo_app()
 
     def facts(self) -> dict[str, Any]:
         """Return what a client needs to connect, and what there is to be found."""
