@@ -1,0 +1,82 @@
+"""Slack's events on their way: most come within a second, some half an hour later, some never."""
+
+import asyncio
+import json
+import random
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import UTC, datetime
+
+from sandbox.slack.kinds import User
+from slack_docebo.clients.slack import source_user
+from slack_docebo.storage.inbox import Event, InboxRepository
+from slack_docebo.storage.store import Store
+
+DELAYS = (0.2, 0.2, 0.5, 0.5, 1.0, 1.0, 60.0, 1500.0)  # seconds
+# What the webhook of release 0.1.0 sends to SQLite, whatever the schema has become.
+OLDER_EVENT = (
+    "INSERT INTO inbox_event (event_id, slack_team, slack_id, updated, kind, received_at, profile, state, due_at,"
+    " claimed_by, attempts, error, done_at) VALUES (?, ?, ?, ?, ?, ?, ?, 'waiting', '1970-01-01 00:00:00.000000', '',"
+    " 0, '', NULL) ON CONFLICT DO NOTHING"
+)
+OLDER_WAKE_UP = (
+    "INSERT INTO wake_up (name, wanted_at) VALUES ('realtime-sync', ?)"
+    " ON CONFLICT (name) DO UPDATE SET wanted_at = coalesce(wake_up.wanted_at, excluded.wanted_at)"
+)
+
+
+class Delivery:
+    """Takes the events that Slack announces to the inbox; *arrived* is called after each."""
+
+    def __init__(self, store: Store, arrived: Callable[[Event], None]) -> None:
+        self.is_on = False  # nobody is subscribed to them yet
+        self.to_lose = 0  # of the next events
+        self.to_delay = 0  # of the next ones after those
+        self.is_older_webhook = False
+        self._store = store
+        self._arrived = arrived
+        self._number = 0
+        self._under_way: set[asyncio.Task[None]] = set()
+
+    @property
+    def is_under_way(self) -> bool:
+        return bool(self._under_way)
+
+    def announce(self, user: User) -> None:
+        """Send the event that *user* was changed on its way."""
+        if not self.is_on:
+            return
+        if self.to_lose:
+            self.to_lose -= 1
+            return
+        self._number += 1
+        reduced = source_user(user)
+        delay = random.Random(f"event {self._number}").choice(DELAYS)
+        if self.to_delay:
+            self.to_delay -= 1
+            delay = DELAYS[-1]
+        event = Event(
+            event_id=f"Ev{self._number}",
+            slack_team=reduced.team,
+            slack_id=reduced.slack_id,
+            updated=reduced.updated,
+            kind="user_change",
+            received_at=datetime.fromtimestamp(time.time() + delay, UTC),
+            profile=asdict(reduced),
+        )
+        task = asyncio.get_running_loop().create_task(self._deliver(event, delay))
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+
+    async def _deliver(self, event: Event, delay: float) -> None:
+        await asyncio.sleep(delay)
+        with self._store.transaction() as connection:
+            if self.is_older_webhook:
+                received = f"{event.received_at:%Y-%m-%d %H:%M:%S.%f}"
+                values = (event.event_id, event.slack_team, event.slack_id, event.updated, event.kind, received)
+                connection.exec_driver_sql(OLDER_EVENT, (*values, json.dumps(event.profile)))
+                connection.exec_driver_sql(OLDER_WAKE_UP, (received,))
+            else:
+                InboxRepository(connection).put([event])
+        self._arrived(event)

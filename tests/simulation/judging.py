@@ -1,0 +1,214 @@
+"""Judging what has become of events, outcomes and runs when all is quiet."""
+
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from sqlalchemy import Row, select
+
+from sandbox.docebo.accounts import Account as ModelAccount
+from slack_docebo.clients.slack import source_user
+from slack_docebo.domain.attributes import differences, wanted
+from slack_docebo.domain.people import Account
+from slack_docebo.domain.planning import Kind, Outcome
+from slack_docebo.engine.report import table
+from slack_docebo.engine.upkeep import parked_rows
+from slack_docebo.errors import ChangeLimitExceeded, IncompleteRead
+from slack_docebo.integration_settings import IntegrationSettings
+from slack_docebo.storage.inbox import FINISHED, Entry, EventState, InboxRepository
+from slack_docebo.storage.reads import ReadRepository
+from slack_docebo.storage.schema import operation, plan
+from slack_docebo.storage.store import Store
+from tests.simulation.company import Company, Person, Write, kept
+from tests.simulation.processes import Process
+from tests.simulation.promises import DAY, Breach, Promise
+from tests.simulation.watching import Mapping
+
+TO_ACCOUNTS = (Kind.CREATE, Kind.UPDATE, Kind.DEACTIVATE)
+
+
+class Judge:
+    """Knows what is so, and reads what the store says of it."""
+
+    def __init__(self, company: Company, store: Store, mapping: Mapping, behaviour: IntegrationSettings) -> None:
+        self._company = company
+        self._store = store
+        self._mapping = mapping
+        self._behaviour = behaviour
+        self._team = company.sandbox.slack.team.id
+
+    def after(self, processes: Sequence[Process]) -> Iterator[Breach]:
+        """Yield what is wrong after everybody has come to an end."""
+        entries = self._entries()
+        yield from self._waiting_events(entries)
+        yield from self._stale_accounts(entries)
+        yield from self._outcomes({process.name: process for process in processes})
+        yield from self._what_is_told()
+        for process in processes:
+            yield from self._run(process)
+
+    def at_rest(self, imports: Sequence[Process]) -> Iterator[Breach]:
+        """Yield what the last *imports* leave wrong, while which nothing changes."""
+        failures = [process.failure for process in imports if process.failure]
+        if self._company.is_other_platform and failures:
+            return  # to stop, and to say so, is right
+        for failure in failures:
+            if not isinstance(failure, ChangeLimitExceeded):
+                yield Breach(Promise.UNDISTURBED, f"nothing changes, and yet: {failure}")
+        if failures:
+            return
+        last = imports[-1]
+        if last.calls["write"]:
+            yield Breach(
+                Promise.QUIET, f"the {len(imports)}th import in a row, while which nothing changes, still writes"
+            )
+        yield from self._people_without_account(last)
+
+    # -- events ------------------------------------------------------------------------------------------------------
+
+    def _entries(self) -> list[Entry]:
+        with self._store.reading() as connection:
+            return InboxRepository(connection).list_(10_000)
+
+    def _waiting_events(self, entries: Sequence[Entry]) -> Iterator[Breach]:
+        for entry in entries:
+            if entry.state not in (*FINISHED, EventState.PARKED):
+                person = self._company.person_of(entry.event.slack_id)
+                who = person.number if person else "?"
+                yield Breach(Promise.EVENTS, f"the event about person {who} is neither done nor parked for hours")
+
+    def _stale_accounts(self, entries: Sequence[Entry]) -> Iterator[Breach]:
+        """What we wrote after somebody's newest event had come is not older than that event."""
+        newest: dict[str, Entry] = {}
+        for entry in entries:
+            known = newest.get(entry.event.slack_id)
+            if known is None or entry.event.updated >= known.event.updated:
+                newest[entry.event.slack_id] = entry
+        for slack_id, entry in newest.items():
+            person = self._company.person_of(slack_id)
+            account_id = self._mapping.rows.get(slack_id)
+            account = self._company.account(account_id) if account_id else None
+            if person is None or account is None or entry.state not in FINISHED or person.gone_since is not None:
+                continue
+            user = source_user(self._company.profile(person))
+            is_newest = (user.slack_id, user.updated) == (slack_id, entry.event.updated)
+            if is_newest and self._was_written_by_us(account.user_id, person, entry.event.received_at.timestamp()):
+                yield from self._stale_account(person, account)
+
+    def _was_written_by_us(self, account_id: int, person: Person, since: float) -> bool:
+        """Tell whether *person*'s account is as one of our runs left it, and was written *since*."""
+        writes = [write for write in self._company.writes if write.account_id == account_id]
+        changed_by_hand = account_id in self._company.corrected or account_id in self._company.promoted
+        is_theirs = self._company.owner_of(account_id) is person and not changed_by_hand
+        return is_theirs and bool(writes) and writes[-1].at > since and not writes[-1].process.startswith("undo")
+
+    def _stale_account(self, person: Person, account: ModelAccount) -> Iterator[Breach]:
+        user = source_user(self._company.profile(person))
+        seen = Account(account.user_id, account.username, account.email, account.firstname, account.lastname)
+        there = wanted(user, self._behaviour.attributes, creating=False)
+        differing, _ = differences({name: kept(name, value) for name, value in there.items()}, seen)
+        if differing and account.active:
+            how = f"the account of person {person.number} was written with an older {', '.join(differing)}"
+            yield Breach(Promise.NEWEST, f"{how} after the newest event had come")
+
+    # -- outcomes ----------------------------------------------------------------------------------------------------
+
+    def _outcomes(self, processes: dict[str, Process]) -> Iterator[Breach]:
+        columns = operation.c
+        query = select(
+            columns.slack_id, columns.kind, columns.outcome, columns.docebo_id, columns.changes, columns.done_at,
+            columns.flow_run, plan.c.flow_run.label("planned_by"),
+        ).join(plan, plan.c.id == columns.plan_id).where(columns.kind.in_(TO_ACCOUNTS))  # fmt: skip
+        with self._store.reading() as connection:
+            rows = list(connection.execute(query))
+        for write in self._company.writes:
+            owner = self._company.owner_of(write.account_id)
+            person = self._company.person_with(write.after.lastname) or owner
+            if owner is None or person is None or self._company.account(write.account_id) is None:
+                continue
+            if person.forgotten_at is not None:
+                continue  # with the person goes what was recorded
+            about = [row for row in rows if _is_about(row, write)]
+            yield from self._outcome(write, person, about, processes.get(write.process))
+
+    def _outcome(
+        self, write: Write, person: Person, about: Sequence[Row[Any]], process: Process | None
+    ) -> Iterator[Breach]:
+        done = "made" if write.before is None else "changed"
+        what = f"{write.process} has {done} account {write.account_id} of person {person.number}"
+        of_process = [row for row in about if write.process in (row.flow_run, row.planned_by)]
+        if any(_failed_after(row, write) for row in (about if write.before is None else of_process)):
+            yield Breach(Promise.TRUE_OUTCOME, f"{what}, and the person is recorded as failed")
+            return
+        ended_well = process is not None and process.has_ended and not process.is_dead and not process.failure
+        if ended_well and all(row.outcome != Outcome.APPLIED for row in of_process):
+            yield Breach(Promise.RECORDED, f"{what}, and no outcome says so")
+
+    def _what_is_told(self) -> Iterator[Breach]:
+        """What Prefect shows to everybody names nobody: ids alone."""
+        with self._store.reading() as connection:
+            failed = select(operation.c.plan_id).where(operation.c.error != "").distinct().order_by(operation.c.plan_id)
+            plans = list(connection.scalars(failed))
+        shown = [str(row["why"]) for plan_id in plans for row in table(self._store, plan_id)]
+        shown += [str(row["error"]) for row in parked_rows(self._store)]
+        for text in shown:
+            named = [p for p in self._company.people if any(data in text for data in (*p.addresses, *p.last_names))]
+            if named:
+                yield Breach(Promise.PRIVATE, f"a table names person {named[0].number} in the reason of a refusal")
+
+    # -- runs --------------------------------------------------------------------------------------------------------
+
+    def _run(self, process: Process) -> Iterator[Breach]:
+        if process.left_out and process.line and process.failure is None and not process.is_dead:
+            some = ", ".join(map(str, sorted(process.left_out)))
+            how = f"the list that {process.name} read did not show the mapped people {some}; it ends as: {process.line}"
+            yield Breach(Promise.SHORT_READ, how)
+        if not isinstance(process.failure, IncompleteRead):
+            return
+        joined = [person for person in self._company.people if process.begun < person.joined_at]
+        if any(person.slack_id in str(process.failure) for person in joined):
+            yield Breach(Promise.UNDISTURBED, f"somebody joined while {process.name} was at work: {process.failure}")
+        if process.left_out:
+            with self._store.reading() as connection:
+                measure = ReadRepository(connection).last(f"slack:{self._team}")
+            if measure and measure.flow_run == process.name:
+                yield Breach(Promise.MEASURE, f"the next read is measured by what {process.name} read and refused")
+
+    def _people_without_account(self, last: Process) -> Iterator[Breach]:
+        scope = self._behaviour.policy(self._team).scope
+        for person in self._company.people:
+            user = source_user(self._company.profile(person))
+            if scope.reason_against(user) or person.forgotten_at or self._company.is_other_platform:
+                continue
+            accounts = self._company.accounts_of(person)
+            mapped = self._mapping.rows.get(user.slack_id)
+            known = self._company.sandbox.docebo.accounts
+            taken = known.by_username(person.address) or known.by_email(person.address)
+            if not accounts and not taken and not last.failed_people:
+                yield Breach(
+                    Promise.EVERYBODY, f"person {person.number} has none, and the last import says nothing of it"
+                )
+            lately = time.time() - self._company.rehired.get(person.number, time.time()) < DAY
+            if (
+                self._behaviour.map_slack_user_data
+                and mapped is None
+                and person.number in self._company.rehired
+                and lately
+            ):
+                how = f"person {person.number} has come back under {user.slack_id}, which no account is mapped to"
+                yield Breach(Promise.EVERYBODY, f"{how}; the last import: {last.line}")
+
+
+def _is_about(row: Row[Any], write: Write) -> bool:
+    if write.before is None and row.kind == Kind.CREATE:
+        return str(row.changes.get("username", "")).casefold() == write.after.username.casefold()
+    return bool(row.docebo_id == write.account_id)
+
+
+def _failed_after(row: Row[Any], write: Write) -> bool:
+    """Tell whether the row, noted within a day after the write, says that this very thing has failed."""
+    if row.outcome != Outcome.FAILED or row.done_at is None or not 0 <= row.done_at.timestamp() - write.at < DAY:
+        return False
+    return bool(row.kind == Kind.CREATE) or all(
+        getattr(write.after, name.replace("_", ""), value) == value for name, value in row.changes.items()
+    )

@@ -1,0 +1,194 @@
+"""Both models as our processes reach them: every call may be slow, fail, or be carried out without an answer."""
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+
+from tests.simulation.company import Company
+from tests.simulation.locks import Locks
+from tests.simulation.processes import Process
+from tests.simulation.watching import Watch, is_write
+from tests.simulation.wire import Unanswered, Unreached
+
+SLOW = 25.0  # seconds, within what a call may take; also until a gateway gives up
+PAUSED = 1500.0
+LONGER = 40.0  # seconds for which Docebo is at work on a batch whose caller died
+BUSY = 2.0
+
+
+class Models:
+    """Carries calls to Slack and Docebo and their answers back, with the *faults* that a story has in store."""
+
+    def __init__(
+        self,
+        company: Company,
+        watch: Watch,
+        locks: Locks,
+        faults: Mapping[tuple[str, str, int], str],
+        note: Callable[[str], None],
+    ) -> None:
+        self.calls = 0
+        self.is_calm = False
+        self._company = company
+        self._watch = watch
+        self._locks = locks
+        self._faults = faults  # by process, "read" or "write", and number
+        self._note = note
+        slack, docebo = company.sandbox.applications()
+        self._slack = httpx.ASGITransport(slack)
+        self._docebo = httpx.ASGITransport(docebo)
+
+    async def slack(self, process: Process, request: httpx.Request) -> httpx.Response:
+        """Let Slack answer."""
+        return await self._call(process, self._under_local_id(request), self._slack)
+
+    async def docebo(self, process: Process, request: httpx.Request) -> httpx.Response:
+        """Let Docebo answer."""
+        return await self._call(process, request, self._docebo)
+
+    async def _call(self, process: Process, request: httpx.Request, model: httpx.ASGITransport) -> httpx.Response:
+        if process.is_dead:
+            await _for_ever()
+        self.calls += 1
+        fault = self._fault(process, request)
+        way = random.Random(f"{process.name} {self.calls}").uniform(0.05, 0.6)
+        await asyncio.sleep(SLOW if fault in {"slow", "unavailable"} else way)
+        if fault == "killed":
+            await self._die(process)
+        if fault == "unreached":
+            raise Unreached
+        if fault == "lost":
+            raise Unanswered
+        if fault == "unavailable":
+            return httpx.Response(503)  # from a gateway; the call has come no further
+        answer = await self._answer(process, request, model, fault)
+        if fault == "killed at work":
+            await self._die(process)
+        if fault == "unanswered":
+            raise Unanswered
+        if fault == "paused":
+            await self._pause(process)
+        await asyncio.sleep(way)
+        if is_write(request):
+            self._watch.after_write()
+        if fault == "done, then locked":
+            process.store.is_busy = True
+        return httpx.Response(503) if fault == "done, then unavailable" else answer
+
+    def _fault(self, process: Process, request: httpx.Request) -> str:
+        way = "write" if is_write(request) else "read"
+        process.calls[way] += 1
+        number = process.calls[way]
+        fault = "" if self.is_calm else self._faults.get((process.name, way, number), "")
+        if fault:
+            process.faults.append(fault)
+            self._note(f"{way} {number} of {process.name}, {request.url.path}: {fault}")
+        return fault
+
+    async def _answer(
+        self, process: Process, request: httpx.Request, model: httpx.ASGITransport, fault: str
+    ) -> httpx.Response:
+        self._watch.look_at_mapping(process)
+        if is_write(request):
+            self._watch.before_write(process, busy_seconds=LONGER if fault == "killed at work" else BUSY)
+        if refusal := self._refusal(request):
+            return refusal
+        answer = await model.handle_async_request(request)
+        content = await answer.aread()
+        self._watch.after_call(process)
+        shown = httpx.Response(answer.status_code, headers=answer.headers, content=content)
+        return self._as_shown(process, request, shown, fault) if answer.status_code == 200 else shown
+
+    async def _pause(self, process: Process) -> None:
+        """Let the process stand still, whatever its own clock tells it to give up; its session with the store is lost."""
+        self._locks.lose(process.name)
+        until = time.time() + PAUSED
+        while (rest := until - time.time()) > 0:
+            try:
+                await asyncio.sleep(rest)
+            except asyncio.CancelledError:
+                continue
+
+    async def _die(self, process: Process) -> None:
+        """Stop for good where it stands, without any of its own cleaning up."""
+        process.store.is_dead = True
+        self._locks.lose(process.name)
+        self._note(f"{process.name} is dead")
+        await _for_ever()
+
+    # -- what the models do not do by themselves -----------------------------------------------------------------------
+
+    def _refusal(self, request: httpx.Request) -> httpx.Response | None:
+        """Return what Slack answers about somebody who is not to be seen."""
+        person = self._company.person_of(request.url.params.get("user", ""))
+        if person and person.poisoned:
+            return httpx.Response(200, json={"ok": True, "user": "nonsense"})
+        if person and person.hidden:
+            return httpx.Response(200, json={"ok": False, "error": "user_not_visible"})
+        return None
+
+    def _under_local_id(self, request: httpx.Request) -> httpx.Request:
+        asked = request.url.params.get("user", "")
+        local = self._company.local_id(asked)
+        if local == asked:
+            return request
+        return httpx.Request(request.method, request.url.copy_set_param("user", local), headers=request.headers)
+
+    def _as_shown(self, process: Process, request: httpx.Request, answer: httpx.Response, fault: str) -> httpx.Response:
+        """Return the answer with what people hide, what a search does not find yet, and what a list leaves out."""
+        match request.url.path, request.method:
+            case "/api/users.list", _:
+                change = self._shorten_people if fault == "short" else self._show_people
+            case "/api/users.info", _:
+                change = self._show_person
+            case "/manage/v1/user", "GET":
+                change = self._shorten_accounts if fault == "short" else self._show_accounts
+            case _:
+                return answer
+        body: Any = answer.json()
+        change(process, request, body)
+        return httpx.Response(200, json=body)
+
+    def _show_people(self, _process: Process, _request: httpx.Request, body: Any) -> None:
+        body["members"] = [self._company.shown(user) for user in body.get("members", ())]
+
+    def _shorten_people(self, process: Process, request: httpx.Request, body: Any) -> None:
+        """End the list here, as if it were whole; note who is known, in Slack, and not shown by it."""
+        self._show_people(process, request, body)
+        place = self._company.sandbox.slack.index_of
+        last = max((place(user["id"]) or 0 for user in body["members"]), default=0)
+        if body["response_metadata"]["next_cursor"]:
+            later = (person for person in self._company.people if (place(person.slack_id) or 0) > last)
+            known = (person for person in later if person.gone_since is None and person.slack_id in self._watch.mapped)
+            process.left_out |= {person.number for person in known}
+        body["response_metadata"]["next_cursor"] = ""
+
+    def _show_person(self, _process: Process, _request: httpx.Request, body: Any) -> None:
+        if body.get("ok"):
+            body["user"] = self._company.shown(body["user"])
+
+    def _show_accounts(self, process: Process, request: httpx.Request, body: Any) -> None:
+        data = body["data"]
+        if (since := self._company.lagging_since) is not None:
+            stamp = f"{datetime.fromtimestamp(since, UTC):%Y-%m-%d %H:%M:%S}"
+            data["items"] = [item for item in data["items"] if item["creation_date"] < stamp]
+        sought = request.url.params.get("search_text", "")
+        if any(person.unfindable and sought in person.addresses for person in self._company.people):
+            data["items"], data["has_more_data"] = [], True
+        self._watch.shown(process, data["items"])
+
+    def _shorten_accounts(self, process: Process, request: httpx.Request, body: Any) -> None:
+        self._show_accounts(process, request, body)
+        data = body["data"]
+        data["has_more_data"] = False
+        if "total_count" in data:
+            data["total_count"] = len(data["items"])
+
+
+async def _for_ever() -> None:
+    await asyncio.get_running_loop().create_future()

@@ -1,0 +1,129 @@
+"""Our side: processes that run the real engine over the real clients on one database, until they end, die or pause."""
+
+import asyncio
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+from slack_sdk.web.async_client import AsyncWebClient
+from sqlalchemy import Connection, Engine
+
+from slack_docebo.clients.answers import BoundedClient
+from slack_docebo.clients.docebo import DoceboClient
+from slack_docebo.clients.slack import SlackClient
+from slack_docebo.errors import StorageError, SyncError
+from slack_docebo.integration_settings import IntegrationSettings
+from slack_docebo.runtime import Runtime, grant
+from slack_docebo.settings import Settings
+from slack_docebo.storage.store import Store
+from tests.simulation.locks import Locks, SimulatedLock
+from tests.simulation.wire import DoceboTransport, Send, SlackSession
+
+SLACK_SECONDS = 30.0  # that one call to Slack may take
+
+
+class Database:
+    """The database of all processes: a copy of an empty one, without a disk to wait for."""
+
+    def __init__(self, folder: Path, empty: Path) -> None:
+        self.path = folder / "store.db"
+        shutil.copy(empty, self.path)
+        self.url = f"sqlite:///{self.path}"
+        self.locks = Locks()
+        self._opened = Store.open(self.url)
+
+    def store_of(self, process: str) -> "ProcessStore":
+        """Return the database as *process* has it open."""
+        return ProcessStore.beside(self._opened, self.path, self.locks, process)
+
+    def close(self) -> None:
+        self._opened.close()
+
+
+class ProcessStore(Store):
+    """The database as one process has it open."""
+
+    def __init__(self, engine: Engine, path: Path, locks: Locks, process: str) -> None:
+        super().__init__(engine, url=f"sqlite:///{path}", path=path)
+        self._locks = locks
+        self._process = process
+        self.is_busy = False  # for the next transaction
+        self.is_dead = False
+
+    @classmethod
+    def beside(cls, opened: Store, path: Path, locks: Locks, process: str) -> Self:
+        """Return the database that is *opened* already as *process* has it open."""
+        return cls(opened._engine, path, locks, process)
+
+    def lock(self, name: str) -> SimulatedLock:
+        return self._locks.lock(name, self._process)
+
+    @contextmanager
+    def transaction(self, *, durable: bool = True) -> Iterator[Connection]:
+        if self.is_dead:
+            raise StorageError("the dead write nothing")
+        if self.is_busy and durable:
+            self.is_busy = False
+            raise StorageError("the database was locked for too long")
+        with super().transaction(durable=durable) as connection:
+            yield connection
+
+    def close(self) -> None:
+        """The database stays open for the others."""
+
+
+@dataclass
+class Process:
+    """One process of ours, what it met, and how it ended."""
+
+    name: str
+    runtime: Runtime
+    store: ProcessStore
+    begun: float  # unix seconds
+    work: asyncio.Task[None] | None = None
+    calls: Counter[str] = field(default_factory=Counter)  # reads and writes
+    faults: list[str] = field(default_factory=list)
+    failure: SyncError | None = None
+    line: str = ""  # of its report
+    failed_people: int = 0  # of whom the report says so
+    plan_id: str = ""
+    backup: Path | None = None  # that a reset has written
+    planned_at: float = 0.0  # when that plan was made, unix seconds
+    left_out: set[int] = field(default_factory=set)  # people whom a list that broke off did not show
+
+    @property
+    def is_dead(self) -> bool:
+        return self.store.is_dead
+
+    @property
+    def has_ended(self) -> bool:
+        return self.is_dead or (self.work is not None and self.work.done())
+
+
+def open_process(
+    name: str,
+    settings: Settings,
+    behaviour: IntegrationSettings,
+    store: ProcessStore,
+    *,
+    to_slack: Send,
+    to_docebo: Send,
+    begun: float,
+) -> Process:
+    """Open what a run works with, as `open_runtime` does, the clients' transports ending in the models."""
+    http = BoundedClient(
+        "Docebo",
+        seconds=settings.docebo_timeout_seconds,
+        base_url=settings.docebo_url,
+        transport=DoceboTransport(to_docebo),
+        trust_env=False,
+    )
+    web = AsyncWebClient("xoxb-sandbox-bot-token", base_url=settings.slack_api_url, retry_handlers=[])
+    web.session = SlackSession(to_slack, seconds=SLACK_SECONDS)  # type: ignore[assignment]
+    docebo = DoceboClient(http, grant(settings))
+    slack = SlackClient(web, page_size=settings.slack_page_size, calls_per_minute=settings.slack_calls_per_minute)
+    return Process(name, Runtime(settings, behaviour, store, slack, docebo, run_id=name), store, begun)

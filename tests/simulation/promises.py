@@ -1,0 +1,48 @@
+"""The promises, in their words, and what a broken one looks like."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+MINUTE = 60.0
+FRESH = 15 * MINUTE  # what hurts if it is wrong may rest on a look of ten minutes ago, and calls take their time
+LISTED = 75 * MINUTE  # a change of names, and a creation, on a listing of an hour ago
+DAY = 23 * 60 * MINUTE  # what surely lies within 24 hours, whenever a run counts them from
+
+
+class Promise(StrEnum):
+    """What the company may rely on."""
+
+    ABSENCE = "Absence is concluded only from evidence"
+    SECOND_ACCOUNT = "A partial look never leads to a second account"
+    MOVED_MAPPING = "A partial look never leads to a moved mapping"
+    SHORT_READ = "A short read is never a success report"
+    MEASURE = "What was disproved is not the measure of the next read"
+    LIMITS = "Limits hold over a day, all runs and real time together"
+    FENCED = "Who lost the lock writes nothing"
+    ONE_BATCH = "Never two batch calls at once"
+    TRUE_OUTCOME = "Nobody whose account we made or changed is recorded as failed"
+    RECORDED = "What was written is recorded as done"
+    QUIET = "Same input twice: the second run writes nothing"
+    NEWEST = "Never older over newer"
+    EVENTS = "An acknowledged event is applied, superseded, or visible as parked"
+    ONLY_OWN = "Accounts that nobody can tell to be this person's are never touched"
+    OWN_DATA = "Nobody's account is given somebody else's data"
+    ADMINISTRATORS = "Administrators are never touched"
+    BY_HAND = "A saved plan does not overwrite what was changed since it was made"
+    BACKED_UP = "What a reset deletes is in its backup"
+    FORGOTTEN = "Who was forgotten stays forgotten"
+    PRIVATE = "Nobody's data stand in what is told about somebody else"
+    UNDISTURBED = "A change while an import is at work does not fail it"
+    EVERYBODY = "Everybody in scope has an account, or the run says who has not"
+    NO_TRACEBACK = "A run ends with a sentence, not with a traceback"
+
+
+@dataclass(frozen=True)
+class Breach:
+    """A promise that was broken, and how."""
+
+    promise: Promise
+    how: str
+
+    def __str__(self) -> str:
+        return f"{self.promise}: {self.how}"

@@ -1,0 +1,188 @@
+"""What our processes are there for: each kind of run, step by step as the flow of that name."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from typing import Any
+
+from slack_docebo.domain.matching import Accounts
+from slack_docebo.domain.planning import Outcome
+from slack_docebo.engine.applying import apply_accounts, apply_mappings, begin
+from slack_docebo.engine.connection import validate
+from slack_docebo.engine.finishing import finish
+from slack_docebo.engine.importing import apply_saved, plan_import
+from slack_docebo.engine.named import plan_named, read_named
+from slack_docebo.engine.planning import make_plan
+from slack_docebo.engine.reading import read_changed, read_page, read_source
+from slack_docebo.engine.realtime import Served
+from slack_docebo.engine.report import Summary
+from slack_docebo.engine.resetting import back_up, delete_planned, plan_reset
+from slack_docebo.engine.serving import Turn, serve
+from slack_docebo.engine.snapshot import SourceSnapshot
+from slack_docebo.engine.undoing import plan_undo
+from slack_docebo.engine.upkeep import tidy
+from slack_docebo.errors import StorageError, TransientError
+from slack_docebo.storage.gate import RunLock
+from slack_docebo.storage.plans import Plan, PlanKind, PlanRepository, PlanState
+from tests.simulation.processes import Process
+
+RETRY_DELAYS = (30, 120)  # seconds, as the tasks have them
+BETWEEN_TASKS = 20.0  # seconds, that Prefect may take from one task to the next
+LINGER_SECONDS = 5
+LOOKED_AT = 1800.0  # seconds for which a dry run's plan is looked at before it is applied
+
+Run = Callable[[Process], Awaitable[None]]
+
+
+async def run_import(process: Process) -> None:
+    """The flow `bulk_import`."""
+    with _alone(process):
+        await _carry_out(process, await plan_import(process.runtime))
+
+
+async def run_trusting_import(process: Process) -> None:
+    """The flow `bulk_import` that reads only Slack and, of Docebo, who has changed."""
+    runtime = process.runtime
+    with _alone(process):
+        workspace = await validate(runtime)
+        with SourceSnapshot() as people:
+            await read_source(runtime, workspace, people, partial(read_page, runtime, workspace))
+            accounts = await read_changed(runtime, workspace, people)
+            plan_id = await make_plan(runtime, workspace, people, accounts, kind=PlanKind.BULK_IMPORT, trusting=True)
+        await _carry_out(process, plan_id)
+
+
+async def run_saved_plan(process: Process) -> None:
+    """A dry run, looked at for a while, then applied by its id."""
+    with _alone(process):
+        process.plan_id, process.planned_at = await plan_import(process.runtime), time.time()
+        finish(process.runtime, process.plan_id)
+    await asyncio.sleep(LOOKED_AT)
+    await _apply_saved(process)
+
+
+async def run_cut_off_plan(process: Process) -> None:
+    """The last import that was cut off, taken up again by the id of its plan."""
+    cut_off = (plan for plan in _recent(process) if plan.state in {PlanState.APPLYING, PlanState.PARTLY_APPLIED})
+    if plan := next(cut_off, None):
+        process.plan_id, process.planned_at = plan.id, plan.created_at.timestamp()
+        await _apply_saved(process)
+
+
+async def run_undo(process: Process) -> None:
+    """The last import is undone, the accounts it created are deactivated."""
+    if plans := _recent(process):
+        await validate(process.runtime)
+        process.plan_id = plan_undo(process.runtime, plans[0].id, deactivate_created=True)
+        await _apply_saved(process)
+
+
+async def run_realtime(process: Process) -> None:
+    """The flow `realtime_sync`: what waits in the inbox."""
+    with Turn(process.runtime) as turn:
+        if turn.take():
+            await _serve(process, turn)
+
+
+async def run_sweep(process: Process) -> None:
+    """The flow `sweep`: what any accident has left in the inbox."""
+    upkeep = tidy(process.runtime)
+    with Turn(process.runtime) as turn:
+        if upkeep.due and turn.take():
+            await _serve(process, turn, linger_seconds=0)
+
+
+async def run_named(process: Process, slack_id: str) -> None:
+    """The flow `realtime_sync` for somebody who is named."""
+    runtime = process.runtime
+    workspace = await validate(runtime)
+    people = await read_named(runtime, [slack_id], [])
+    await _carry_out(process, await plan_named(runtime, workspace, people))
+
+
+async def run_reset(process: Process) -> None:
+    """The flow `reset_mappings`, for everybody."""
+    runtime = process.runtime
+    with _alone(process):
+        workspace = await validate(runtime)
+        process.plan_id = plan_reset(runtime, workspace, Accounts(), [])
+        process.backup, _ = back_up(runtime, workspace, process.plan_id, [])
+        await asyncio.sleep(BETWEEN_TASKS)
+        begin(runtime, process.plan_id)
+        delete_planned(runtime, workspace, process.plan_id)
+        _report(process, finish(runtime, process.plan_id))
+
+
+RUNS: Mapping[str, Run] = {
+    "import": run_import,
+    "trusting import": run_trusting_import,
+    "saved plan": run_saved_plan,
+    "cut-off plan": run_cut_off_plan,
+    "undo": run_undo,
+    "real time": run_realtime,
+    "sweep": run_sweep,
+    "reset": run_reset,
+}
+NAMED = "named run"  # the one that is told about whom it is
+
+
+def _alone(process: Process) -> RunLock:
+    return RunLock(process.store, process.runtime.settings.docebo_url, PlanKind.BULK_IMPORT)
+
+
+def _recent(process: Process) -> list[Plan]:
+    with process.store.reading() as connection:
+        return PlanRepository(connection).recent(20, PlanKind.BULK_IMPORT)
+
+
+def _report(process: Process, summary: Summary) -> None:
+    process.line, process.failed_people = summary.line, summary.count(outcome=Outcome.FAILED)
+
+
+def _unseen(_rows: int) -> None:
+    pass
+
+
+async def _with_retries(work: Callable[[], Awaitable[Any]]) -> None:
+    """Do *work* as a task does that Prefect retries."""
+    for delay in RETRY_DELAYS:
+        try:
+            await work()
+        except (TransientError, StorageError):
+            await asyncio.sleep(delay)
+        else:
+            return
+    await work()
+
+
+async def _carry_out(process: Process, plan_id: str) -> None:
+    runtime = process.runtime
+    process.plan_id = plan_id
+
+    async def process_user_details() -> None:
+        begin(runtime, plan_id)
+        await apply_accounts(runtime, plan_id, _unseen)
+
+    async def map_user_details() -> None:
+        apply_mappings(runtime, plan_id)
+
+    try:
+        await _with_retries(process_user_details)
+        await _with_retries(map_user_details)
+    finally:
+        _report(process, finish(runtime, plan_id))
+
+
+async def _apply_saved(process: Process) -> None:
+    with _alone(process):
+        _report(process, await apply_saved(process.runtime, process.plan_id, _unseen))
+
+
+async def _serve(process: Process, turn: Turn, *, linger_seconds: int = LINGER_SECONDS) -> None:
+    workspace = await validate(process.runtime)
+    served = Served()
+    try:
+        await serve(process.runtime, workspace, turn, served, linger_seconds=linger_seconds)
+    finally:
+        process.line = served.line

@@ -1,0 +1,316 @@
+"""The stage: where a story is played in virtual time, and what becomes of it."""
+
+import asyncio
+import atexit
+import logging
+import random
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+
+import slack_docebo.clients.docebo as docebo_client
+import slack_docebo.engine.applying as applying
+import slack_docebo.engine.realtime as realtime
+import slack_docebo.engine.serving as serving
+import slack_docebo.storage.plans as plans
+from sandbox.server import Sandbox
+from slack_docebo.domain.people import Mapping as MappingRow
+from slack_docebo.engine.forgetting import forget
+from slack_docebo.errors import AlreadyRunning, SyncError
+from slack_docebo.integration_settings import read_rows, table
+from slack_docebo.settings import Settings
+from slack_docebo.storage.gate import RunLock
+from slack_docebo.storage.inbox import Event, InboxRepository
+from slack_docebo.storage.mappings import MappingRepository
+from slack_docebo.storage.plans import PlanKind
+from slack_docebo.storage.store import Store
+from tests.importing import ON
+from tests.simulation.clock import BEGINNING, virtual_time
+from tests.simulation.company import ALWAYS, Company, Person
+from tests.simulation.delivery import Delivery
+from tests.simulation.judging import Judge
+from tests.simulation.models import Models
+from tests.simulation.processes import Database, Process, open_process
+from tests.simulation.promises import Breach, Promise
+from tests.simulation.runs import NAMED, RUNS, run_named
+from tests.simulation.story import Step, Story
+from tests.simulation.watching import Mapping, Watch
+from tests.simulation.wire import caller
+
+PAGE = 3  # people and accounts on a page, so that a small company has several
+CUSTOMERS = 4  # accounts of people of whom Slack knows nothing
+AFTERWARDS = 1800.0  # seconds, from the last step until both sides behave
+PATIENCE = 400  # minutes, until everybody should have come to an end
+LAST_IMPORTS = 4
+
+
+@dataclass
+class Played:
+    """What a story came to."""
+
+    breaches: list[Breach]
+    steps: int  # calls and changes
+    log: list[str]
+
+    @property
+    def broken(self) -> set[Promise]:
+        """Return the promises that were broken."""
+        return {breach.promise for breach in self.breaches}
+
+
+def play(story: Story) -> Played:
+    """Let the story happen in virtual time, and judge it by the promises."""
+    memory = Path("/dev/shm")
+    folder = tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None)
+    with folder as name, _small_and_repeatable(), virtual_time() as loop:
+        stage = Stage(story, Path(name))
+        try:
+            return loop.run_until_complete(stage.play())
+        finally:
+            for task in asyncio.all_tasks(loop):
+                task.cancel()
+            with suppress(BaseException):
+                loop.run_until_complete(asyncio.sleep(0))
+            stage.close()
+
+
+def told(story: Story, played: Played) -> str:
+    """Return a story and what came of it in lines that a person can follow."""
+    rows = ", ".join(f"{key}={value}" for key, value in story.rows)
+    accounts = f"; {', '.join(map(str, story.with_accounts))} have accounts" if story.with_accounts else ""
+    breaches = [f"BROKEN  {breach}" for breach in played.breaches]
+    return "\n".join([f"{story.size} people, {rows}{accounts}", *played.log, *breaches])
+
+
+@contextmanager
+def _small_and_repeatable() -> Iterator[None]:
+    """Make pages and batches small, waiting coarse and what is drawn the same each time; be quiet."""
+    replaced = [
+        (docebo_client, "PAGE_SIZE", PAGE),
+        (docebo_client, "SMALL_PAGE", PAGE),
+        (applying, "BATCH", 2),
+        (realtime, "BATCH", 2),
+        (serving, "POLL_SECONDS", 5.0),
+        (plans, "secrets", random.Random(0)),
+    ]
+    before = [(module, name, getattr(module, name)) for module, name, _ in replaced]
+    drawn = random.getstate()
+    logging.disable(logging.CRITICAL)  # what is told of a story is the story
+    random.seed(0)  # the clients' waiting between attempts
+    for module, name, value in replaced:
+        setattr(module, name, value)
+    try:
+        yield
+    finally:
+        for module, name, value in before:
+            setattr(module, name, value)
+        random.setstate(drawn)
+        logging.disable(logging.NOTSET)
+
+
+@cache
+def _empty_database() -> Path:
+    folder = tempfile.TemporaryDirectory()
+    atexit.register(folder.cleanup)
+    path = Path(folder.name) / "empty.db"
+    Store.open(f"sqlite:///{path}").close()
+    return path
+
+
+class Stage:
+    """Both sides, our processes, and the story that happens to them."""
+
+    def __init__(self, story: Story, folder: Path) -> None:
+        self.log: list[str] = []
+        self.changes = 0
+        self.processes: list[Process] = []
+        self._story = story
+        self._behaviour = read_rows(table({**ON, **dict(story.rows)}))
+        self._database = Database(folder, _empty_database())
+        self._store = self._database.store_of("webhook")
+        self._settings = Settings(
+            _env_file=None,
+            slack_bot_token="xoxb-sandbox-bot-token",
+            slack_api_url="http://127.0.0.1:1/api/",
+            slack_page_size=PAGE,
+            slack_calls_per_minute=1_000_000,
+            docebo_url="http://127.0.0.1:2",
+            docebo_client_id="sandbox-client",
+            docebo_client_secret="sandbox-client-secret",
+            docebo_calls_per_hour=10_000_000,
+            database_url=self._database.url,
+            report_dir=folder / "reports",
+        )
+        self._delivery = Delivery(self._store, self._arrived)
+        sandbox = Sandbox(users=1, docebo_users=0, rate_limits=False)
+        self._company = Company(sandbox, self._delivery.announce)
+        self._mapping = Mapping(self._database.path)
+        self._watch = Watch(self._company, self._mapping, self._database.locks, self._behaviour)
+        self._judge = Judge(self._company, self._store, self._mapping, self._behaviour)
+        faults = {step.call[:3]: step.call[3] for step in story.steps if step.what == "fault"}
+        self._models = Models(self._company, self._watch, self._database.locks, faults, self._note)
+
+    async def play(self) -> Played:
+        """Let everything happen, let it come to rest, import until nothing is left to do, and judge."""
+        for number in range(self._story.size):
+            person = self._company.hire()
+            if number in self._story.with_accounts:
+                self._company.add_account(person, person.address, username=f"n{number}")
+        for number in range(CUSTOMERS):
+            self._company.add_account(None, f"0customer{number}@customers.example", since=ALWAYS)
+        self._delivery.is_on = True
+        for step in self._story.steps:
+            await asyncio.sleep(max(0.0, BEGINNING + step.at - time.time()))
+            if step.what != "fault":
+                self.log.append(str(step))
+                self.changes += 1
+                self._happen(step)
+                self._see_to_events()
+        await asyncio.sleep(AFTERWARDS)
+        await self._come_to_rest()
+        self._watch.look_at_mapping(None)
+        judged = list(self._judge.after(self.processes))
+        judged += self._judge.at_rest([await self._import_alone() for _ in range(LAST_IMPORTS)])
+        breaches = dict.fromkeys([*self._watch.breaches, *judged])
+        return Played(list(breaches), self.changes + self._models.calls, self.log)
+
+    def close(self) -> None:
+        self._mapping.close()
+        self._database.close()
+
+    # -- what happens ------------------------------------------------------------------------------------------------
+
+    def _happen(self, step: Step) -> None:
+        people = [self._company.people[number] for number in step.people if number < len(self._company.people)]
+        if len(people) < len(step.people):
+            return  # a story that was shortened speaks of somebody who was not hired
+        if step.what in RUNS:
+            self._start(step.what, RUNS[step.what])
+        elif step.what == NAMED:
+            self._start(NAMED, lambda process: run_named(process, people[0].slack_id))
+        elif step.what in _BY_US:
+            _BY_US[step.what](self, *people)
+        else:
+            getattr(self._company, step.what)(*people)
+
+    def _lose_event(self) -> None:
+        self._delivery.to_lose += 1
+
+    def _delay_event(self) -> None:
+        self._delivery.to_delay += 1
+
+    def _deliver_by_older_webhook(self) -> None:
+        self._delivery.is_older_webhook = True
+
+    def _change_docebo_url(self) -> None:
+        """Point the settings to another Docebo, and keep the database."""
+        self._settings = self._settings.model_copy(update={"docebo_url": "http://127.0.0.1:3"})
+        self._company.restore_another_platform()
+
+    def _forget(self, person: Person) -> None:
+        """Do what `slack-docebo forget` does."""
+        person.forgotten_at = time.time()
+        for slack_id in (*person.slack_ids, *map(self._company.organisation_id, person.slack_ids)):
+            forget(self._store, self._settings.report_dir, slack_id)
+        self._watch.set_by_hand()
+
+    def _correct_mapping(self, person: Person) -> None:
+        """Give somebody another account, made by hand, as `slack-docebo mappings import` does; nobody else is at work."""
+        slack_id = self._company.profile(person)["id"]
+        lock = RunLock(self._database.store_of("mappings import"), self._settings.docebo_url, PlanKind.BULK_IMPORT)
+        with suppress(AlreadyRunning), lock:
+            right = self._company.add_account(person, f"right{person.number}x{int(time.time())}@example.com")
+            if right is None or slack_id not in self._mapping.rows:
+                return
+            row = MappingRow(slack_id, self._company.sandbox.slack.team.id, "by hand", right.user_id)
+            with self._store.transaction() as connection:
+                MappingRepository(connection).save([row], now=datetime.now(UTC))
+            self._company.remapped.add(slack_id)
+            self._watch.set_by_hand()
+
+    # -- our side ----------------------------------------------------------------------------------------------------
+
+    def _start(self, kind: str, run: Callable[[Process], Awaitable[None]]) -> Process:
+        number = 1 + sum(process.name.startswith(f"{kind} ") for process in self.processes)
+        name = f"{kind} {number}"
+        process = open_process(
+            name,
+            self._settings,
+            self._behaviour,
+            self._database.store_of(name),
+            to_slack=lambda request: self._models.slack(process, request),
+            to_docebo=lambda request: self._models.docebo(process, request),
+            begun=time.time(),
+        )
+        self.processes.append(process)
+        process.work = asyncio.get_running_loop().create_task(self._work(process, run))
+        return process
+
+    async def _work(self, process: Process, run: Callable[[Process], Awaitable[None]]) -> None:
+        caller.set(process.name)
+        try:
+            await run(process)
+        except SyncError as error:
+            process.failure = error
+        except Exception as error:
+            if not process.is_dead:
+                self._watch.found(Promise.NO_TRACEBACK, f"{process.name} ends with {error!r}")
+        if not process.is_dead:
+            self._watch.look_at_mapping(process)
+            self._note(f"{process.name} ends: {process.failure or process.line or 'there was nothing to do'}")
+
+    def _arrived(self, event: Event) -> None:
+        person = self._company.person_of(event.slack_id)
+        if person and event.profile and event.profile["deactivated"] and person.gone_since is not None:
+            self._watch.told_gone[person.number] = time.time()
+        self._see_to_events()
+
+    def _see_to_events(self) -> None:
+        """Start a real-time run where one is wanted: the webhook asks for it, and the sweep where an event falls due."""
+        if any(process.name.startswith("real time") and not process.has_ended for process in self.processes):
+            return
+        with self._store.reading() as connection:
+            inbox = InboxRepository(connection)
+            is_wanted = inbox.wake_up_wanted() or inbox.due(datetime.now(UTC), 1)
+        if is_wanted:
+            self._start("real time", RUNS["real time"])
+
+    async def _come_to_rest(self) -> None:
+        """Let both sides behave, everybody finish, and every event be seen to."""
+        self._models.is_calm = True
+        self._company.heal()
+        for _ in range(PATIENCE):
+            await asyncio.sleep(60)
+            self._see_to_events()
+            if not self._delivery.is_under_way and all(process.has_ended for process in self.processes):
+                with self._store.reading() as connection:
+                    if not InboxRepository(connection).status().waiting:
+                        return
+
+    async def _import_alone(self) -> Process:
+        process = self._start("import", RUNS["import"])
+        assert process.work is not None
+        await process.work
+        await asyncio.sleep(60)
+        self._see_to_events()
+        while any(not other.has_ended for other in self.processes):  # noqa: ASYNC110  (nothing tells when)
+            await asyncio.sleep(30)
+        return process
+
+    def _note(self, what: str) -> None:
+        self.log.append(f"{int(time.time() - BEGINNING) // 60:4d} min  {what}")
+
+
+_BY_US: dict[str, Callable[..., None]] = {
+    "lose_event": Stage._lose_event,
+    "delay_event": Stage._delay_event,
+    "deliver_by_older_webhook": Stage._deliver_by_older_webhook,
+    "change_docebo_url": Stage._change_docebo_url,
+    "forget": Stage._forget,
+    "correct_mapping": Stage._correct_mapping,
+}

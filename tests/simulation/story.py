@@ -1,0 +1,169 @@
+"""A story: what happens, when, and to whom. It is drawn from a seed, tells itself in steps, and can be shortened."""
+
+import random
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from tests.simulation.runs import NAMED, RUNS
+
+HOUR = 3600.0
+FAULTS = {
+    "read": ("unreached", "unanswered", "unavailable", "slow", "killed", "paused", "short"),
+    "write": (
+        "unreached", "lost", "unanswered", "unavailable", "done, then unavailable", "slow", "killed", "killed at work",
+        "paused", "done, then locked",
+    ),
+}  # fmt: skip
+_ANY_FAULTS = tuple((way, kind) for way, kinds in FAULTS.items() for kind in kinds)
+# What happens to people, by how many of them it takes.
+CHANGES = {
+    "hire": 0, "leave": 1, "come_back": 1, "rehire": 1, "rename": 1, "take_odd_name": 1, "swap_addresses": 2,
+    "take_over_address": 2, "pass_address_on": 1, "hide": 1, "poison": 1, "lose_scope": 0, "join_grid": 0, "correct": 1, "hand_over": 1,
+    "delete_account": 1, "delete_customer_and_add_one": 0, "promote": 1, "restore_another_platform": 0,
+    "refuse_rows": 1, "lag": 0, "hide_from_search": 1, "forget": 1, "correct_mapping": 1, "lose_event": 0, "delay_event": 0,
+    "change_docebo_url": 0, "deliver_by_older_webhook": 0,
+}  # fmt: skip
+PAUSES = (0.3, 1.0, 2.0, 5.0, 60.0, 1200.0, 3 * HOUR)  # mostly while the run before is at work
+
+
+@dataclass(frozen=True)
+class Theme:
+    """What is worth telling together; the rest of a story is drawn."""
+
+    changes: tuple[str, ...]
+    runs: tuple[str, ...] = ()
+    faults: tuple[tuple[str, str], ...] = ()  # "read" or "write", and kind
+
+
+THEMES = (
+    Theme(("leave",)),
+    Theme(("leave", "come_back")),
+    Theme(("hire",), faults=(("read", "slow"),)),
+    Theme(("delay_event", "hire", "leave")),
+    Theme(("rehire", "rename")),
+    Theme(("hide", "rename")),
+    Theme(("lose_scope", "rename")),
+    Theme(("join_grid", "leave")),
+    Theme(("take_odd_name",)),
+    Theme(("take_over_address", "rename"), runs=("reset",)),
+    Theme(("pass_address_on", "rename"), runs=("reset",)),
+    Theme(("hand_over", "leave")),
+    Theme(("restore_another_platform", "rename")),
+    Theme(("change_docebo_url", "rename")),
+    Theme(("delete_customer_and_add_one", "leave"), faults=(("read", "slow"),)),
+    Theme(("delete_account", "rename"), runs=("reset",)),
+    Theme(("lag", "hire")),
+    Theme(("hide_from_search", "hire")),
+    Theme(("refuse_rows", "hire")),
+    Theme(("correct", "rename"), runs=("saved plan",)),
+    Theme(("lose_event", "rename", "correct_mapping"), ("cut-off plan",), (("write", "killed at work"),)),
+    Theme(("lose_event", "rename", "promote"), faults=(("write", "lost"),)),
+    Theme(("lose_event", "rename"), faults=(("write", "paused"), ("write", "killed at work"))),
+    Theme(("lose_event", "hire"), faults=(("write", "unavailable"), ("write", "killed at work"))),
+    Theme(("hire", "rename"), ("trusting import",), (("read", "short"),)),
+    Theme(("forget", "hire"), faults=(("write", "paused"),)),
+    Theme(("deliver_by_older_webhook", "rename")),
+)
+
+
+@dataclass(frozen=True)
+class Step:
+    """Something that happens at *at* seconds: a change of the world, the start of a process, or a fault of a call."""
+
+    at: float
+    what: str  # one of CHANGES, one of RUNS, NAMED, or "fault"
+    people: tuple[int, ...] = ()
+    call: tuple[str, str, int, str] = ("", "", 0, "")  # of a fault: process, "read" or "write", number, kind
+
+    def __str__(self) -> str:
+        when = f"{int(self.at) // 60:4d} min"
+        if self.what == "fault":
+            process, way, number, kind = self.call
+            return f"{when}  {way} {number} of {process} is {kind}"
+        who = " and ".join(f"person {number}" for number in self.people)
+        what = f"{self.what} starts" if self.what in RUNS or self.what == NAMED else self.what.replace("_", " ")
+        return f"{when}  {what} {who}".rstrip()
+
+
+@dataclass(frozen=True)
+class Story:
+    """A company of *size* people under *rows* of the settings table, and the steps that happen to it."""
+
+    size: int
+    rows: tuple[tuple[str, str], ...]
+    steps: tuple[Step, ...]
+    with_accounts: tuple[int, ...] = ()  # people who have an account before the first import
+
+    def __str__(self) -> str:
+        rows = ", ".join(f"{key}={value}" for key, value in self.rows)
+        return "\n".join([f"{self.size} people, {rows}", *map(str, self.steps)])
+
+
+def draw(seed: int, *, length: int = 30) -> Story:
+    """Return the story that *seed* stands for, with *length* changes, starts and faults."""
+    chance = random.Random(seed)
+    size = chance.randint(5, 11)
+    rows = _rows(chance)
+    # A story tells of a few kinds of changes and of a few people: then they meet.
+    theme = chance.choice(THEMES)
+    changes = [*theme.changes, *chance.sample(sorted(CHANGES), chance.randint(0, 2))]
+    cast = chance.sample(range(size), 3)
+    others = sorted({*RUNS, NAMED} - {"import", "real time", *theme.runs})
+    runs = ["import", *theme.runs, *chance.sample(others, chance.randint(0, 1))]
+    faults = theme.faults or chance.choice([(), _ANY_FAULTS])
+    steps = [Step(0.0, "import")]
+    starts = {"import": 1}
+    at = 600.0
+    while len(steps) < length:
+        kind = chance.random()
+        if kind < 0.3:
+            run = chance.choice(runs)
+            starts[run] = starts.get(run, 0) + 1
+            steps.append(Step(at, run, (chance.choice(cast),) if run == NAMED else ()))
+            if faults and chance.random() < 0.6:
+                steps += _faults(chance, at, f"{run} {starts[run]}", faults)
+        else:
+            change = chance.choice(changes)
+            steps.append(Step(at, change, tuple(chance.sample(cast, CHANGES[change]))))
+            if change in {"hire", "pass_address_on"}:
+                cast.append(size + sum(step.what in {"hire", "pass_address_on"} for step in steps) - 1)
+                cast.pop(0)
+        at += chance.choice(PAUSES)
+    have_accounts = tuple(sorted(chance.sample(range(size), chance.choice([0, size // 3, size]))))
+    return Story(size, tuple(rows.items()), tuple(steps), have_accounts)
+
+
+def _faults(chance: random.Random, at: float, run: str, likely: Sequence[tuple[str, str]]) -> Iterator[Step]:
+    """Yield one to three faults of calls of one run."""
+    for _ in range(chance.randint(1, 3)):
+        way, kind = chance.choice(likely if chance.random() < 0.7 else _ANY_FAULTS)
+        yield Step(at, "fault", call=(run, way, chance.randint(1, 3 if way == "write" else 14), kind))
+
+
+def _rows(chance: random.Random) -> dict[str, str]:
+    return {
+        "LEAVERS": chance.choice(["keep", "deactivate", "deactivate", "deactivate", "unmap"]),
+        "LEAVERS_OUT_OF_SCOPE": chance.choice(["false", "false", "true"]),
+        "MAP_SLACK_USER_DATA": chance.choice(["true", "true", "true", "true", "false"]),
+        "LIMIT_DEACTIVATIONS": chance.choice(["2", "3", "none"]),
+        "SOURCE_MAY_SHRINK": chance.choice(["10", "40"]),
+        "LIMIT_UNMAPPINGS": "none",
+        "LIMIT_REJECTIONS": "100",
+        "REALTIME_RETRY_DELAYS": "30, 120, 600",
+    }
+
+
+def shortened(story: Story, fails: Callable[[Story], bool]) -> Story:
+    """Return the smallest part of *story* found that still *fails*."""
+    steps = story.steps
+    size = max(1, len(steps) // 2)
+    while True:
+        for start in range(0, len(steps), size):
+            fewer = steps[:start] + steps[start + size :]
+            if fewer and fails(replace(story, steps=fewer)):
+                steps = fewer
+                break
+        else:
+            if size == 1:
+                return replace(story, steps=steps)
+            size //= 2

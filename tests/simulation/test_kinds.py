@@ -1,0 +1,245 @@
+"""The kinds of breach that the simulation finds: one short story each, in which a promise is broken to this day.
+
+Each is expected to fail, strictly: whoever keeps the promise turns its story over by taking the mark away.
+"""
+
+import pytest
+
+from tests.simulation.promises import Promise
+from tests.simulation.runs import NAMED, RUNS
+from tests.simulation.stage import play, told
+from tests.simulation.story import Step, Story
+
+HOUR = 3600.0
+SETTINGS = {
+    "LEAVERS": "deactivate",
+    "LIMIT_DEACTIVATIONS": "none",
+    "LIMIT_UNMAPPINGS": "none",
+    "LIMIT_REJECTIONS": "100",
+    "SOURCE_MAY_SHRINK": "40",
+    "REALTIME_RETRY_DELAYS": "30, 120, 600",
+}
+
+
+def at(hours: float, what: str, *people: int, seconds: float = 0) -> Step:
+    """Return that *what* happens, or starts, *hours* and *seconds* after the beginning."""
+    return Step(hours * HOUR + seconds, what, people)
+
+
+def fault(process: str, way: str, number: int, kind: str) -> Step:
+    """Return that the call of this *number* of a process goes wrong; *way* is "read" or "write"."""
+    return Step(0.0, "fault", call=(process, way, number, kind))
+
+
+def company(*steps: Step, size: int = 5, with_accounts: tuple[int, ...] = (), **settings: str) -> Story:
+    """Return the story of *size* people to whom *steps* happen."""
+    return Story(size, tuple((SETTINGS | settings).items()), steps, with_accounts)
+
+
+def assert_kept(promise: Promise, story: Story) -> None:
+    played = play(story)
+    broken = [breach for breach in played.breaches if breach.promise is promise]
+    assert not broken, "\n" + told(story, played)
+
+
+def unkept(reason: str) -> pytest.MarkDecorator:
+    return pytest.mark.xfail(strict=True, raises=AssertionError, reason=reason)
+
+
+@unkept("kind 1: the mapping is not bound to a Docebo")
+def test_people_of_another_docebo_at_another_address_are_not_written() -> None:
+    story = company(at(0, "import"), at(1, "change_docebo_url"), at(3, "import"))
+    assert_kept(Promise.ONLY_OWN, story)
+
+
+@unkept("kind 1: the mapping is not bound to a Docebo")
+def test_people_of_a_restored_tenant_are_not_written() -> None:
+    story = company(at(0, "import"), at(1, "restore_another_platform"), at(3, "import"))
+    assert_kept(Promise.ONLY_OWN, story)
+
+
+@unkept("kind 1: an account is taken to be whose it was")
+def test_an_account_that_was_handed_over_is_not_deactivated_for_its_former_owner() -> None:
+    story = company(at(0, "import"), at(1, "hand_over", 1), at(5, "leave", 1))
+    assert_kept(Promise.ONLY_OWN, story)
+
+
+@unkept("kind 2: absence on Docebo's side is believed")
+def test_an_account_that_slips_through_a_shifting_list_gets_no_double() -> None:
+    story = company(
+        at(0, "import"),
+        fault("import 2", "read", 8, "slow"),
+        at(1, "import"),
+        at(1, "delete_customer_and_add_one", seconds=8),
+        with_accounts=(0, 1, 2, 3, 4),
+    )
+    assert_kept(Promise.SECOND_ACCOUNT, story)
+
+
+@unkept("kind 2: absence on Docebo's side is believed")
+def test_a_mapping_does_not_leave_an_account_that_a_shifting_list_did_not_show() -> None:
+    story = company(
+        at(0, "import"),
+        fault("import 2", "read", 8, "slow"),
+        at(1, "import"),
+        at(1, "delete_customer_and_add_one", seconds=8),
+        with_accounts=(0, 1, 2, 3, 4),
+    )
+    assert_kept(Promise.MOVED_MAPPING, story)
+
+
+@unkept("kind 3: limits are those of one plan")
+def test_limits_hold_for_people_who_leave_hour_by_hour() -> None:
+    leaving = (at(hour, "leave", hour) for hour in (1, 2, 3))
+    assert_kept(Promise.LIMITS, company(at(0, "import"), *leaving, LIMIT_DEACTIVATIONS="2"))
+
+
+@unkept("kind 4: what was applied is forgotten without a mapping")
+def test_a_late_join_makes_no_account_for_somebody_who_has_left() -> None:
+    story = company(at(0, "import"), at(1, "delay_event"), at(1, "hire"), at(1, "leave", 5, seconds=60))
+    assert_kept(Promise.NEWEST, story)
+
+
+@unkept("kind 5: an account is found by a user name that was its owner's address")
+def test_the_new_holder_of_an_address_does_not_get_the_account_of_the_former() -> None:
+    story = company(at(0, "import"), at(1, "pass_address_on", 1), at(4, "reset"), at(5, "rename", 5))
+    assert_kept(Promise.OWN_DATA, story)
+
+
+@unkept("kind 6: what was carried out and not recorded is sent again")
+def test_whose_account_was_made_is_not_recorded_as_failed_after_a_lock_of_the_database() -> None:
+    story = company(at(0, "import"), fault("import 1", "write", 1, "done, then locked"))
+    assert_kept(Promise.TRUE_OUTCOME, story)
+
+
+@unkept("kind 6: a 503 is taken to say that nothing was carried out")
+def test_whose_account_was_made_is_not_recorded_as_failed_after_the_503_of_a_gateway() -> None:
+    story = company(at(0, "import"), fault("import 1", "write", 1, "done, then unavailable"))
+    assert_kept(Promise.TRUE_OUTCOME, story)
+
+
+@unkept("kind 7: a batch is written as it was fetched")
+def test_who_is_forgotten_during_an_import_is_not_created_by_it() -> None:
+    story = company(fault("import 1", "write", 1, "paused"), at(0, "import"), at(0, "forget", 2, seconds=300))
+    assert_kept(Promise.FORGOTTEN, story)
+
+
+@unkept("kind 7: what a second look shows is not believed")
+def test_an_account_that_a_second_look_shows_to_be_an_administrators_is_not_written() -> None:
+    story = company(
+        at(0, "import"),
+        at(1, "lose_event"),
+        at(1, "rename", 1),
+        fault("import 2", "write", 1, "lost"),
+        at(2, "import"),
+        at(2, "promote", 1, seconds=4),
+    )
+    assert_kept(Promise.ADMINISTRATORS, story)
+
+
+@unkept("kind 8: who is hidden is taken to have left")
+def test_whose_address_slack_hides_is_not_deactivated() -> None:
+    story = company(at(0, "import"), at(1, "hide", 1), at(2, "import"), LEAVERS_OUT_OF_SCOPE="true")
+    assert_kept(Promise.ABSENCE, story)
+
+
+@unkept("kind 9: the lock does not fence")
+def test_a_paused_import_writes_nothing_after_another_took_its_place() -> None:
+    story = company(fault("import 1", "write", 1, "paused"), at(0, "import"), at(0, "import", seconds=300))
+    assert_kept(Promise.FENCED, story)
+
+
+@unkept("kind 9: the gate counts from the first attempt of a call")
+def test_a_batch_is_waited_for_whose_caller_died_in_a_later_attempt() -> None:
+    story = company(
+        fault("import 1", "write", 1, "unavailable"),
+        fault("import 1", "write", 2, "unavailable"),
+        fault("import 1", "write", 3, "killed at work"),
+        at(0, "import"),
+        at(0, "import", seconds=58),
+    )
+    assert_kept(Promise.ONE_BATCH, story)
+
+
+@unkept("kind 10: who returns under a new id is left alone for ever, and nothing says so")
+def test_who_is_hired_again_under_a_new_id_has_an_account_or_is_told_of() -> None:
+    assert_kept(Promise.EVERYBODY, company(at(0, "import"), at(1, "rehire", 1)))
+
+
+@unkept("kind 10: only an import that comes to its end has events looked at again")
+def test_what_a_killed_import_overwrote_is_looked_at_again() -> None:
+    unannounced = (step for person in range(4) for step in (at(1, "lose_event"), at(1, "rename", person)))
+    story = company(
+        at(0, "import"),
+        *unannounced,
+        fault("import 2", "write", 1, "paused"),
+        at(2, "import"),
+        at(2, "rename", 2, seconds=100),
+        fault("import 2", "write", 2, "killed at work"),
+    )
+    assert_kept(Promise.NEWEST, story)
+
+
+@unkept("kind 11: who is mapped and not in the list proves the list to be short")
+def test_somebody_who_joins_during_an_import_does_not_fail_it() -> None:
+    story = company(at(0, "import"), fault("import 2", "read", 7, "slow"), at(1, "import"), at(1, "hire", seconds=8))
+    assert_kept(Promise.UNDISTURBED, story)
+
+
+@unkept("the organisation's id is taken for another person's")
+def test_no_import_fails_over_a_company_that_joins_enterprise_grid() -> None:
+    assert_kept(Promise.UNDISTURBED, company(at(0, "import"), at(1, "join_grid"), at(2, "import")))
+
+
+@unkept("kind 12: an import that trusts asks for nobody")
+def test_a_list_that_broke_off_is_no_success_of_an_import_that_trusts() -> None:
+    story = company(
+        at(0, "import"), fault("trusting import 1", "read", 5, "short"), at(1, "trusting import"), size=8
+    )  # fmt: skip
+    assert_kept(Promise.SHORT_READ, story)
+
+
+@unkept("kind 12: a read becomes the measure before it can be disproved")
+def test_a_list_that_was_disproved_is_not_the_measure_of_the_next() -> None:
+    story = company(at(0, "import"), fault("import 2", "read", 7, "short"), at(1, "import"), size=8)
+    assert_kept(Promise.MEASURE, story)
+
+
+@unkept("kind 13: what a cut-off plan has carried out is recorded over what was corrected meanwhile")
+def test_a_plan_that_was_cut_off_does_not_move_a_corrected_mapping_back() -> None:
+    story = company(
+        at(0, "import"),
+        at(1, "lose_event"),
+        at(1, "rename", 1),
+        fault("import 2", "write", 1, "killed at work"),
+        at(1, "import"),
+        at(2, "correct_mapping", 1),
+        at(3, "cut-off plan"),
+    )
+    assert_kept(Promise.BY_HAND, story)
+
+
+@unkept("kind 13: a reset deletes by id, whatever was mapped since its backup")
+def test_a_reset_deletes_no_mapping_that_is_in_no_backup() -> None:
+    story = company(at(0, "import"), at(1, "delete_account", 1), at(1, "reset"), at(1, "rename", 1, seconds=2))
+    assert_kept(Promise.BACKED_UP, story)
+
+
+@unkept("kind 14: what Docebo made of a name is remembered in the mapping alone")
+def test_a_name_in_docebos_own_form_is_not_written_for_ever_without_mapping() -> None:
+    story = company(at(0, "import"), at(1, "take_odd_name", 1), MAP_SLACK_USER_DATA="false")
+    assert_kept(Promise.QUIET, story)
+
+
+@unkept("kind 15: reasons are told in Docebo's words")
+def test_the_reason_of_a_refusal_names_nobody_else() -> None:
+    assert_kept(Promise.PRIVATE, company(at(0, "import"), at(1, "refuse_rows", 2), at(1, "hire")))
+
+
+def test_every_kind_of_run_does_its_work_where_nothing_goes_wrong() -> None:
+    everyday = [at(hour, run) for hour, run in enumerate(RUNS)]
+    story = company(*everyday, at(20, NAMED, 1), at(21, "deliver_by_older_webhook"), at(22, "rename", 1))
+    played = play(story)
+    assert not played.breaches, "\n" + told(story, played)
+    assert any("real time" in line and "updated" in line for line in played.log)
+    assert any(NAMED in line and "1 mapped" in line for line in played.log), told(story, played)

@@ -1,0 +1,237 @@
+"""Watching the calls of our processes while they are made: what each write does is held against what is so."""
+
+import csv
+import sqlite3
+import time
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from sandbox.docebo.accounts import Account
+from slack_docebo.integration_settings import IntegrationSettings
+from tests.simulation.company import ALWAYS, Company, Ownership, Person, Write
+from tests.simulation.locks import Locks
+from tests.simulation.processes import Process
+from tests.simulation.promises import DAY, FRESH, LISTED, MINUTE, Breach, Promise
+
+NOBODY = Ownership(None, ALWAYS)
+BY_PLAN = ("saved plan", "cut-off plan")
+ON_REQUEST = ("undo", "reset")  # they bring back or delete because somebody said so
+
+
+class Mapping:
+    """The mapping table as it is, read past the engine."""
+
+    def __init__(self, path: Path) -> None:
+        self._connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+        self._version = -1
+        self.rows: dict[str, int] = {}  # account by Slack id
+
+    def look(self) -> dict[str, int]:
+        """Return the rows as they were at the last look, and take in those of now."""
+        before = self.rows
+        (version,) = self._connection.execute("PRAGMA data_version").fetchone()
+        if version != self._version:
+            self._version = version
+            self.rows = dict(self._connection.execute("SELECT slack_id, user_id FROM slack_user ORDER BY slack_id"))
+        return before
+
+    def holders(self, account_id: int) -> list[str]:
+        """Return the Slack ids that are mapped to the account."""
+        return [slack_id for slack_id, mapped in self.rows.items() if mapped == account_id]
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+class Watch:
+    """Looks at every call, and notes the breaches that a single write shows."""
+
+    def __init__(self, company: Company, mapping: Mapping, locks: Locks, behaviour: IntegrationSettings) -> None:
+        self.breaches: list[Breach] = []
+        self.told_gone: dict[int, float] = {}  # person -> when an event first told us that this person is gone
+        self._company = company
+        self._mapping = mapping
+        self._locks = locks
+        self._behaviour = behaviour
+        self._seen = 0  # writes looked at so far
+        self._shown_as_administrators: dict[str, set[int]] = defaultdict(set)  # accounts by process
+        self._deactivated: list[tuple[float, int]] = []  # when, and whose
+        self._busy_until = 0.0
+
+    def found(self, promise: Promise, how: str) -> None:
+        """Note a breach."""
+        self.breaches.append(Breach(promise, how))
+
+    @property
+    def mapped(self) -> Collection[str]:
+        """Return the Slack ids that are mapped."""
+        return self._mapping.rows.keys()
+
+    def before_write(self, process: Process, *, busy_seconds: float) -> None:
+        """Look at a call that changes accounts, and keeps Docebo busy for a while, before it is carried out."""
+        if by := self._locks.taken_over(process.name):
+            self.found(Promise.FENCED, f"{process.name} writes after {by} took its lock over")
+        if time.time() < self._busy_until:
+            self.found(Promise.ONE_BATCH, f"{process.name} writes while another batch is under way")
+        self._busy_until = time.time() + busy_seconds
+
+    def after_write(self) -> None:
+        """Note that Docebo has answered."""
+        self._busy_until = 0.0
+
+    def shown(self, process: Process, items: Iterable[dict[str, Any]]) -> None:
+        """Note which accounts a page has shown to *process* as administrators'."""
+        levels = ((int(item["user_id"]), item["level"]) for item in items)
+        self._shown_as_administrators[process.name] |= {account_id for account_id, level in levels if level != "user"}
+
+    def after_call(self, process: Process) -> None:
+        """Look at what a call has changed."""
+        for write in self._company.writes[self._seen :]:
+            self._look_at(write, process)
+        self._seen = len(self._company.writes)
+
+    def look_at_mapping(self, process: Process | None) -> None:
+        """Compare the mapping with what it was before *process* was at work, and each change with what is so."""
+        before, now = self._mapping.look(), self._mapping.rows
+        name = process.name if process else ""
+        if process and process.backup:
+            self._look_at_backup(process.backup, before, now)
+        if before is now or name.startswith(ON_REQUEST):
+            return
+        for slack_id, account_id in before.items():
+            person = self._company.person_of(slack_id)
+            after = now.get(slack_id)
+            is_theirs = self._company.account(account_id) and self._company.owner_of(account_id) is person
+            if person is None or after == account_id or not is_theirs or person.forgotten_at is not None:
+                continue
+            if after is not None and name.startswith(BY_PLAN) and slack_id in self._company.remapped:
+                how = f"{name} moves {slack_id} back to account {after}, which an administrator had corrected"
+                self.found(Promise.BY_HAND, how)
+            elif after is not None:
+                how = (
+                    f"{slack_id} of person {person.number} is moved from account {account_id}, still there, to {after}"
+                )
+                self.found(Promise.MOVED_MAPPING, how)
+            elif not person.was_gone(self._company.local_id(slack_id), time.time() - FRESH):
+                self.found(Promise.ABSENCE, f"{slack_id} is unmapped, and person {person.number} is in Slack")
+            elif self._behaviour.leavers != "unmap":
+                how = f"{slack_id} is unmapped as if account {account_id} were gone, which is there"
+                self.found(Promise.ABSENCE, how)
+        for slack_id in now.keys() - before.keys():
+            person = self._company.person_of(slack_id)
+            if person and person.forgotten_at and time.time() - person.forgotten_at > 2 * MINUTE:
+                self.found(Promise.FORGOTTEN, f"{slack_id} of person {person.number} is mapped again")
+
+    def _look_at_backup(self, backup: Path, before: dict[str, int], now: dict[str, int]) -> None:
+        with backup.open(newline="", encoding="utf-8") as file:
+            kept = {(row["slack_id"], int(row["user_id"])) for row in csv.DictReader(file)}
+        for slack_id in before.keys() - now.keys():
+            if (slack_id, before[slack_id]) not in kept:
+                how = f"the mapping of {slack_id} to account {before[slack_id]} is deleted, and no backup holds it"
+                self.found(Promise.BACKED_UP, how)
+
+    def set_by_hand(self) -> None:
+        """Take the mapping to be as somebody has just made it."""
+        self._mapping.look()
+
+    # -- one write ---------------------------------------------------------------------------------------------------
+
+    def _look_at(self, write: Write, process: Process) -> None:
+        owner = self._company.owners.get(write.account_id, NOBODY)
+        if write.before is None:
+            if owner.person is not None:
+                self._look_at_creation(write, owner.person)
+            return
+        what = f"{write.process} writes account {write.account_id}"
+        hurts = write.before.active != write.after.active or write.before.username != write.after.username
+        self._look_at_level(write, write.before, what, FRESH if hurts else LISTED)
+        self._look_at_correction(write, write.before, process, what)
+        if owner.person is None:
+            if write.at - owner.since > (FRESH if hurts else LISTED):
+                self.found(Promise.ONLY_OWN, f"{what}, which belongs to somebody who is not in Slack")
+            return
+        self._look_at_status(write, write.before, owner.person, what)
+        self._look_at_data(write, write.before, owner.person, what)
+
+    def _look_at_creation(self, write: Write, person: Person) -> None:
+        what = f"{write.process} creates account {write.account_id} for person {person.number}"
+        others = [account for account in self._company.accounts_of(person) if account.user_id != write.account_id]
+        if known := next((account for account in others if self._is_known(account, person, write.at)), None):
+            self.found(Promise.SECOND_ACCOUNT, f"{what}, whose account {known.user_id} is there")
+        self._look_at_leaver(write, person, what)
+        if person.forgotten_at is not None and write.at - person.forgotten_at > 2 * MINUTE:
+            self.found(Promise.FORGOTTEN, f"{what}, who was forgotten before")
+
+    def _is_known(self, account: Account, person: Person, now: float) -> bool:
+        """Tell whether the mapping or the address, which was not changed lately, leads to this account of *person*'s."""
+        ids = (person.slack_id, self._company.organisation_id(person.slack_id))
+        mapped = any(self._mapping.rows.get(slack_id) == account.user_id for slack_id in ids)
+        return mapped or (account.email == person.address and now - person.readdressed_at > FRESH)
+
+    def _look_at_leaver(self, write: Write, person: Person, what: str) -> None:
+        """Who has left gets no active account from an older state of things."""
+        if person.gone_since is None or write.process.startswith("undo"):
+            return
+        if write.at - person.gone_since > LISTED:
+            self.found(Promise.NEWEST, f"{what}, who left more than an hour before")
+        told = self.told_gone.get(person.number)
+        if write.process.startswith(("real time", "sweep")) and told and write.at - told > FRESH:
+            self.found(Promise.NEWEST, f"{what}, of whom an event told long before that this person has left")
+
+    def _look_at_level(self, write: Write, before: Account, what: str, allowed: float) -> None:
+        if before.level == "user":
+            return
+        if write.account_id in self._shown_as_administrators[write.process]:
+            self.found(Promise.ADMINISTRATORS, f"{what}, and was shown that it is an administrator's")
+        elif write.at - self._company.promoted.get(write.account_id, ALWAYS) > allowed:
+            self.found(Promise.ADMINISTRATORS, f"{what}, which has long been an administrator's")
+
+    def _look_at_status(self, write: Write, before: Account, person: Person, what: str) -> None:
+        if before.active and not write.after.active and not write.process.startswith("undo"):
+            holders = [slack_id for slack_id in self._mapping.holders(write.account_id) if slack_id]
+            ids = [self._company.local_id(slack_id) for slack_id in holders] or person.slack_ids
+            if not any(person.was_gone(slack_id, write.at - FRESH) for slack_id in ids):
+                self.found(Promise.ABSENCE, f"{what}: deactivated, and person {person.number} is in Slack")
+            self._count(write.at, person)
+        if not before.active and write.after.active:
+            self._look_at_leaver(write, person, f"{what}: activated for person {person.number}")
+
+    def _count(self, at: float, person: Person) -> None:
+        limit = self._behaviour.limit_deactivations.count
+        self._deactivated.append((at, person.number))
+        lately = {number for when, number in self._deactivated if when > at - DAY}
+        if limit is not None and len(lately) > limit:
+            self.found(Promise.LIMITS, f"{len(lately)} people were deactivated within a day, {limit} are allowed")
+            self._deactivated.clear()
+
+    def _look_at_data(self, write: Write, before: Account, person: Person, what: str) -> None:
+        """An account that shows another person's name or address afterwards was taken over."""
+        after = write.after
+        other = self._company.person_with(after.lastname) if after.lastname != before.lastname else None
+        if other is None and after.email != before.email and after.email not in person.addresses:
+            other = next((somebody for somebody in self._company.people if after.email in somebody.addresses), None)
+        if other is None or other is person:
+            return
+        holders = {self._company.person_of(slack_id) for slack_id in self._mapping.holders(write.account_id)}
+        if before.email in other.addresses and person not in holders:
+            # Nothing but the address says whose it is.
+            self._company.owners[write.account_id] = Ownership(other, write.at)
+            return
+        self.found(Promise.OWN_DATA, f"{what} of person {person.number} with the data of person {other.number}")
+
+    def _look_at_correction(self, write: Write, before: Account, process: Process, what: str) -> None:
+        corrected = self._company.corrected.get(write.account_id)
+        if corrected is None or not write.process.startswith(BY_PLAN):
+            return
+        overwritten = before.lastname.startswith("Hand") and before.lastname != write.after.lastname
+        if overwritten and process.planned_at < corrected < write.at - 2 * MINUTE:
+            self.found(Promise.BY_HAND, f"{what}, which an administrator had corrected meanwhile")
+
+
+def is_write(request: httpx.Request) -> bool:
+    """Tell whether the call changes accounts."""
+    return request.url.path in {"/manage/v1/user/batch", "/manage/v1/user/change_status"}
