@@ -15,6 +15,7 @@ NAMES = (
     "flow_start",
     "nothing_lost",
     "hostile_texts",
+    "simulation",
 )
 
 
