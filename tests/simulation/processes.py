@@ -124,6 +124,11 @@ def open_process(
     )
     web = AsyncWebClient("xoxb-sandbox-bot-token", base_url=settings.slack_api_url, retry_handlers=[])
     web.session = SlackSession(to_slack, seconds=SLACK_SECONDS)  # type: ignore[assignment]
-    docebo = DoceboClient(http, grant(settings))
-    slack = SlackClient(web, page_size=settings.slack_page_size, calls_per_minute=settings.slack_calls_per_minute)
+    docebo = DoceboClient(http, lambda: grant(settings))
+    slack = SlackClient(
+        web,
+        lambda: settings.slack_bot_token,
+        page_size=settings.slack_page_size,
+        calls_per_minute=settings.slack_calls_per_minute,
+    )
     return Process(name, Runtime(settings, behaviour, store, slack, docebo, run_id=name), store, begun)
