@@ -10,15 +10,17 @@ from tasks.artifacts import publish_table
 
 @task(name="Tidy inbox", task_run_name="Tidy the inbox", cache_policy=NO_CACHE)
 async def tidy_inbox(runtime: Runtime) -> Upkeep:
-    """Delete what was applied long ago; tell what waits and what is parked."""
+    """Delete what is older than the settings keep it; tell what waits and what is parked."""
     upkeep = tidy(runtime)
     status = upkeep.status
     get_run_logger().info(
-        "%d events wait, %d of them due; %d are parked; %d were purged",
+        "%d events wait, %d of them due; %d are parked; purged were %d events, %d plans, %d files",
         status.waiting,
         upkeep.due,
         status.parked,
         upkeep.purged,
+        upkeep.plans,
+        upkeep.files,
     )
     if status.parked:
         await publish_table(

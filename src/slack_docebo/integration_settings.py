@@ -148,6 +148,12 @@ class IntegrationSettings(BaseModel):
     inbox_keep_days: Annotated[int, BeforeValidator(lambda value: str(value).strip())] = Field(
         30, ge=1, description="How many days Slack's events are kept after they were applied."
     )
+    journal_keep_days: Annotated[int, BeforeValidator(lambda value: str(value).strip())] = Field(
+        90,
+        ge=1,
+        description="How many days plans, everybody's outcomes, reports and backups of resets are kept. What is older"
+        " can be neither explained nor undone.",
+    )
 
     def policy(self, team: str) -> Policy:
         """Return the rules' view of these settings for the workspace *team*."""

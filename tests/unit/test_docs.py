@@ -213,7 +213,8 @@ def test_tests_that_are_named_exist(page):
 
 def test_every_row_about_what_goes_wrong_or_what_a_member_can_do_names_its_test():
     members = prose(ROOT / "docs" / "security.md").partition("## What a Slack member can do")[2].partition("\n## ")[0]
-    lines = [*prose(ROOT / "docs" / "safety.md").splitlines(), *members.splitlines()]
+    safety = prose(ROOT / "docs" / "safety.md").partition("## The simulation")[0]  # it finds what has no test yet
+    lines = [*safety.splitlines(), *members.splitlines()]
     rows = [line for line in lines if line.startswith("| ")]
 
     assert len(rows) > 30

@@ -1,14 +1,22 @@
-"""Upkeep of the inbox: what waits, what is parked, what may go, and what was left behind."""
+"""Upkeep: what waits in the inbox, what is parked, and what of inbox, journal and files is old enough to go."""
 
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from pathlib import Path
 
+from slack_docebo.private_files import is_ours
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.inbox import InboxRepository, InboxStatus
+from slack_docebo.storage.plans import PlanRepository
+from slack_docebo.storage.reads import ReadRepository
 from slack_docebo.storage.shares import ShareRepository
 from slack_docebo.storage.store import Store
 
 SHOWN = 500  # what a page of Prefect's UI can be asked to show
+PLANS_AT_ONCE = 20  # deleted by one sweep: each may have an operation for everybody, and others wait to write
+REPORT = re.compile(r"(?:mappings-)?[0-9a-z]{8}(?:-orphans)?\.(?:csv|json)")  # as reports and backups are called
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,18 +25,43 @@ class Upkeep:
 
     status: InboxStatus
     due: int  # events that nobody serves, as far as can be seen
-    purged: int
+    purged: int  # events
+    plans: int = 0  # that were purged, with everybody's outcomes
+    files: int = 0  # reports and backups that were removed
 
 
 def tidy(runtime: Runtime) -> Upkeep:
-    """Delete events that were applied long ago, and tell what is left."""
-    left = runtime.budget.part_left()
+    """Delete what is kept for longer than the settings want, and tell what is left in the inbox."""
+    left, now = runtime.budget.part_left(), runtime.now()
+    oldest = now - timedelta(days=runtime.behaviour.journal_keep_days)
+    with runtime.store.transaction() as connection:
+        plans = PlanRepository(connection).purge(oldest, limit=PLANS_AT_ONCE)
+        ReadRepository(connection).purge(oldest)
+    files = sum(1 for _ in _removed(runtime.settings.report_dir, oldest))
     with runtime.store.transaction() as connection:
         inbox = InboxRepository(connection)
-        purged = inbox.purge(runtime.now() - timedelta(days=runtime.behaviour.inbox_keep_days))
-        ShareRepository(connection).purge(runtime.now())
-        due = inbox.due(runtime.now(), SHOWN, left=left) + inbox.claimed()
-        return Upkeep(inbox.status(), due, purged)
+        purged = inbox.purge(now - timedelta(days=runtime.behaviour.inbox_keep_days))
+        ShareRepository(connection).purge(now)
+        due = inbox.due(now, SHOWN, left=left) + inbox.claimed()
+        return Upkeep(inbox.status(), due, purged, plans, files)
+
+
+def _removed(folder: Path, oldest: datetime) -> Iterator[Path]:
+    """Remove the reports and backups in *folder* that were written before *oldest*, and yield each.
+
+    By their own age, for another machine's sweep may have purged their plan. What is not a file of ours stays, and so
+    does what cannot be removed: the next sweep tries again.
+    """
+    for path in folder.glob("*"):
+        if not REPORT.fullmatch(path.name):
+            continue
+        try:
+            found = path.lstat()
+            if is_ours(found) and found.st_mtime < oldest.timestamp():
+                path.unlink()
+                yield path
+        except OSError:
+            continue
 
 
 def parked_rows(store: Store) -> list[dict[str, str | int]]:

@@ -343,9 +343,15 @@ class PlanRepository:
             if address.casefold() in {str(values.get(name, "")).casefold() for name in ("email", "username")}
         }
 
-    def purge(self, before: datetime) -> int:
-        """Delete the plans made earlier than *before*, with their operations; return how many plans there were."""
-        return self._connection.execute(delete(plans).where(plans.c.created_at < before)).rowcount
+    def purge(self, before: datetime, *, limit: int) -> int:
+        """Delete the oldest plans, at most *limit*, that were made earlier than *before*, with their operations.
+
+        Return how many there were. The newest plan stays: its settings serve the command line while Prefect is down.
+        """
+        newest = select(plans.c.id).order_by(plans.c.created_at.desc(), plans.c.id).limit(1).scalar_subquery()
+        old = select(plans.c.id).where(plans.c.created_at < before, plans.c.id != newest)
+        ids = list(self._connection.scalars(old.order_by(plans.c.created_at).limit(limit)))
+        return self._connection.execute(delete(plans).where(plans.c.id.in_(ids))).rowcount
 
 
 def _tells_about(slack_id: str) -> ColumnElement[bool]:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, delete, func, insert, select
 
 from slack_docebo.storage.schema import proven_read
 
@@ -41,3 +41,9 @@ class ReadRepository:
                 flow_run=read.flow_run,
             )
         )
+
+    def purge(self, before: datetime) -> int:
+        """Delete the reads from before *before*, but for the latest of each source; return how many there were."""
+        latest = select(func.max(proven_read.c.id)).group_by(proven_read.c.source)
+        old = delete(proven_read).where(proven_read.c.proven_at < before, proven_read.c.id.not_in(latest))
+        return self._connection.execute(old).rowcount

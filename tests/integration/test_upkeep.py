@@ -1,0 +1,101 @@
+"""What the sweep lets go: tried by moving the clock."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import time_machine
+
+from sandbox.server import Sandbox
+from slack_docebo.engine.report import write_files
+from slack_docebo.engine.upkeep import PLANS_AT_ONCE, tidy
+from slack_docebo.storage.plans import PlanRepository
+from slack_docebo.storage.reads import ProvenRead, ReadRepository
+from tests.importing import run_import, settings_for
+from tests.integration.realtime_world import world
+
+DAY = timedelta(days=1)
+
+
+@pytest.fixture(scope="module")
+def company() -> Iterator[Sandbox]:
+    with Sandbox(users=30, docebo_users=5, rate_limits=False) as sandbox:
+        yield sandbox
+
+
+def later(days: float) -> time_machine.travel:
+    return time_machine.travel(datetime.now(UTC) + days * DAY)
+
+
+def plans_of(runtime) -> list[str]:
+    with runtime.store.reading() as connection:
+        return [plan.id for plan in PlanRepository(connection).recent(100)]
+
+
+async def test_plans_outcomes_and_reports_are_kept_for_as_long_as_the_settings_say(company, database_url, tmp_path):
+    first, second = [
+        (await run_import(settings_for(company.facts(), database_url, report_dir=tmp_path), dry_run=True)).plan.id
+        for _ in range(2)
+    ]
+    async with world(company, database_url, tmp_path, JOURNAL_KEEP_DAYS="90") as here:
+        reports = here.runtime.settings.report_dir
+        for plan_id in (first, second):
+            write_files(here.runtime.store, plan_id, reports)
+        with later(89):
+            kept = tidy(here.runtime)
+        assert (kept.plans, kept.files) == (0, 0)
+        with later(91):
+            gone = tidy(here.runtime)
+
+        assert (gone.plans, gone.files) == (1, 4)
+        assert plans_of(here.runtime) == [second]  # the newest serves the command line while Prefect is down
+        with here.runtime.store.reading() as connection:
+            assert list(PlanRepository(connection).rows(first)) == []
+
+
+async def test_only_reports_and_backups_of_ours_are_removed(company, sqlite_url, tmp_path):
+    async with world(company, sqlite_url, tmp_path) as here:
+        reports = here.runtime.settings.report_dir
+        reports.mkdir(exist_ok=True)
+        elsewhere = tmp_path / "elsewhere.csv"
+        elsewhere.write_text("precious")
+        for name in ("1abcdefg.csv", "mappings-1abcdefg.csv", "1abcdefg-orphans.csv", "notes.csv", "1abcdefg.txt"):
+            (reports / name).write_text("x")
+        (reports / "2abcdefg.csv").symlink_to(elsewhere)
+        for path in reports.iterdir():
+            os.utime(path, (0, 0), follow_symlinks=False)
+
+        assert tidy(here.runtime).files == 3
+        assert {path.name for path in reports.iterdir()} == {"notes.csv", "1abcdefg.txt", "2abcdefg.csv"}
+        assert elsewhere.read_text() == "precious"
+
+
+async def test_reads_are_purged_but_for_the_latest_of_each_source(company, database_url, tmp_path):
+    async with world(company, database_url, tmp_path) as here:
+        long_ago = datetime.now(UTC) - 200 * DAY
+        with here.runtime.store.transaction() as connection:
+            reads = ReadRepository(connection)
+            for people in (1, 2, 3):
+                reads.record(ProvenRead("slack:TOLD", people, 1, long_ago))
+            reads.record(ProvenRead("docebo:old", 9, 1, long_ago))
+            tidied = reads.purge(datetime.now(UTC) - 90 * DAY)
+        assert tidied == 2
+        with here.runtime.store.reading() as connection:
+            reads = ReadRepository(connection)
+            last = reads.last("slack:TOLD"), reads.last("docebo:old")
+        assert [read.people for read in last if read] == [3, 9]
+
+
+async def test_a_long_past_is_purged_bit_by_bit(company, database_url, tmp_path):
+    settings = settings_for(company.facts(), database_url, report_dir=tmp_path)
+    newest = (await run_import(settings, dry_run=True)).plan
+    async with world(company, database_url, tmp_path) as here:
+        with here.runtime.store.transaction() as connection:
+            for number in range(PLANS_AT_ONCE + 5):
+                old = newest.created_at - (100 + number) * DAY
+                PlanRepository(connection).create(replace(newest, id=f"9{number:07}", created_at=old))
+
+        assert [tidy(here.runtime).plans for _ in range(3)] == [PLANS_AT_ONCE, 5, 0]
+        assert plans_of(here.runtime) == [newest.id]
