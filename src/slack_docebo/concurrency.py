@@ -44,8 +44,10 @@ async def side_by_side(one: Coroutine[Any, Any, S], other: Coroutine[Any, Any, T
     try:
         async with asyncio.TaskGroup() as group:
             first, second = group.create_task(one), group.create_task(other)
-    except ExceptionGroup as failures:
-        raise failures.exceptions[0] from None
+    except BaseExceptionGroup as failures:
+        # What ends the process, as Prefect's signal of a cancelled run does, comes before what fails beside it.
+        ends = (failure for failure in failures.exceptions if not isinstance(failure, Exception))
+        raise next(ends, failures.exceptions[0]) from None
     return first.result(), second.result()
 
 

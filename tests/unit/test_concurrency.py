@@ -5,7 +5,49 @@ import threading
 
 import pytest
 
-from slack_docebo.concurrency import Shared, within
+from slack_docebo.concurrency import Shared, side_by_side, within
+
+
+class Terminated(BaseException):
+    """Like Prefect's signal of a run that is cancelled: no `Exception`."""
+
+
+@pytest.mark.parametrize("first", [ValueError("broken"), Terminated()])
+@pytest.mark.parametrize("signal_is_first", [True, False])
+async def test_a_signal_that_comes_to_one_of_two_reaches_the_caller_as_it_is(first, signal_is_first):
+    async def fail(error: BaseException) -> None:
+        raise error
+
+    async def fail_when_cancelled(error: BaseException) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            raise error
+
+    later = Terminated() if isinstance(first, ValueError) else ValueError("broken")
+    pair = fail(first), fail_when_cancelled(later)
+
+    with pytest.raises(Terminated):
+        await side_by_side(*(pair if signal_is_first else reversed(pair)))
+
+
+async def test_the_failure_of_one_cancels_the_other_and_reaches_the_caller():
+    cancelled = []
+
+    async def wait() -> None:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            cancelled.append(1)
+            raise
+
+    async def fail() -> None:
+        await asyncio.sleep(0)
+        raise ValueError("broken")
+
+    with pytest.raises(ValueError, match="broken"):
+        await side_by_side(wait(), fail())
+    assert cancelled == [1]
 
 
 async def test_what_ends_in_time_gives_its_result_or_its_error():
