@@ -7,7 +7,8 @@ WEBHOOK_PORT.
 import sys
 
 from deployments.webhook import listen, run
-from slack_docebo.settings import Current, SocketModeSettings
+from slack_docebo.current_settings import Current
+from slack_docebo.settings import SocketModeSettings
 from slack_docebo.storage.store import Store
 from slack_docebo.webhook.app import observation_app
 from slack_docebo.webhook.reception import open_reception

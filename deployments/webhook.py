@@ -19,10 +19,10 @@ from starlette.types import ASGIApp
 from deployments.connections import MOST, Connections, most_connections
 from deployments.listener import server
 from deployments.logs import configure_logs
+from slack_docebo.current_settings import Current
 from slack_docebo.domain.texts import line
 from slack_docebo.errors import ConfigurationError, SyncError
 from slack_docebo.settings import (
-    Current,
     ReceptionSettings,
     WebhookSettings,
     load_settings,

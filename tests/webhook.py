@@ -18,7 +18,8 @@ import uvicorn
 from deployments.connections import Connections
 from deployments.listener import server
 from sandbox.slack.events import APP_ID, DEFAULT_SIGNING_SECRET
-from slack_docebo.settings import Current, WebhookSettings
+from slack_docebo.current_settings import Current
+from slack_docebo.settings import WebhookSettings
 from slack_docebo.storage.inbox import Entry, InboxRepository
 from slack_docebo.storage.store import Store
 from slack_docebo.webhook.app import webhook_app

@@ -8,7 +8,7 @@ import errno
 import os
 import secrets
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
@@ -123,6 +123,14 @@ def open_to_others(folder: Path) -> list[Path]:
     return [folder, *loose] if may_others_write(folder) else loose
 
 
+def readable_by_others(paths: Iterable[Path]) -> list[Path]:
+    """Return those of *paths* that belong to us and that another user of this machine can read.
+
+    A file of somebody else is theirs to look after; so are the ones that Docker and Kubernetes mount.
+    """
+    return [path for path in paths if _is_readable_by_others(path)]
+
+
 @contextmanager
 def _draft_for(path: Path) -> Iterator[tuple[Path, TextIO]]:
     """Yield a file beside *path* under a name that nobody can guess; the name is gone at the end."""
@@ -140,6 +148,17 @@ def _is_anothers(path: Path) -> bool:
         return not is_ours(path.lstat())
     except FileNotFoundError:
         return False
+
+
+def _is_readable_by_others(path: Path) -> bool:
+    try:
+        found = path.resolve(strict=True)
+        status, folders = found.stat(), [folder.stat().st_mode for folder in found.parents]
+    except (OSError, ValueError, RuntimeError):
+        return False
+    group = status.st_mode & stat.S_IRGRP and all(mode & (stat.S_IXGRP | stat.S_IXOTH) for mode in folders)
+    anybody = status.st_mode & stat.S_IROTH and all(mode & stat.S_IXOTH for mode in folders)
+    return status.st_uid == os.geteuid() and bool(group or anybody)
 
 
 def _refuse_if(taken: bool, path: Path) -> None:

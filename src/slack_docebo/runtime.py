@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 from slack_docebo.clients.docebo import DoceboClient, open_docebo
 from slack_docebo.clients.docebo_auth import ClientCredentials, Grant, JwtBearer, Password
 from slack_docebo.clients.slack import SlackClient, open_slack
+from slack_docebo.current_settings import Current
 from slack_docebo.domain.mirror import Mirror
 from slack_docebo.integration_settings import IntegrationSettings
-from slack_docebo.settings import Current, DoceboSettings, Settings
+from slack_docebo.settings import DoceboSettings, Settings
 from slack_docebo.storage.budget import CallBudget
 from slack_docebo.storage.gate import BatchGate
 from slack_docebo.storage.store import Store

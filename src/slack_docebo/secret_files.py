@@ -2,7 +2,7 @@
 
 import os
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_args
 
@@ -103,22 +103,3 @@ def stamp(path: Path) -> Stamp:
     except (OSError, ValueError):
         return ()
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
-
-
-def readable_by_others(paths: Iterable[Path]) -> list[Path]:
-    """Return those of *paths* that belong to us and that another user of this machine can read.
-
-    A file of somebody else is theirs to look after; so are the ones that Docker and Kubernetes mount.
-    """
-    return [path for path in paths if _is_open(path)]
-
-
-def _is_open(path: Path) -> bool:
-    try:
-        found = path.resolve(strict=True)
-        status, folders = found.stat(), [folder.stat().st_mode for folder in found.parents]
-    except (OSError, ValueError, RuntimeError):
-        return False
-    group = status.st_mode & stat.S_IRGRP and all(mode & (stat.S_IXGRP | stat.S_IXOTH) for mode in folders)
-    anybody = status.st_mode & stat.S_IROTH and all(mode & stat.S_IXOTH for mode in folders)
-    return status.st_uid == os.geteuid() and bool(group or anybody)

@@ -3,16 +3,14 @@
 A process is given the settings that it reads and no others. Every secret X can also be in a file that X_FILE names.
 """
 
-import logging
 import re
 import shlex
-import time
-from collections.abc import Callable, Iterable, Mapping
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from collections.abc import Iterable, Mapping
+from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Any, Generic, Literal, Self, TypeVar, cast
+from typing import Any, Literal, Self, TypeVar, cast
 
-from pydantic import AfterValidator, AnyHttpUrl, Field, SecretStr, ValidationError, model_validator
+from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
     DotEnvSettingsSource,
@@ -23,77 +21,14 @@ from pydantic_settings import (
 
 from slack_docebo.errors import ConfigurationError
 from slack_docebo.prefect_profile import with_profile
+from slack_docebo.private_files import readable_by_others
 from slack_docebo.redaction import keep_secret
-from slack_docebo.secret_files import SecretFiles, Stamp, is_secret, readable_by_others, stamp
+from slack_docebo.secret_files import SecretFiles, is_secret
+from slack_docebo.setting_types import Address, Names, Network, Networks, Token, Url, words
 
 DOTENV = Path(".env")
-LOOK_SECONDS = 2.0  # how long a changed file may go unnoticed
 TOKEN_LENGTH = 10  # from which on a word without dots in a notification URL may be a token
 
-logger = logging.getLogger(__name__)
-
-
-def _address(url: str) -> str:
-    """Return *url* in its one form: what is kept in the database under it is not to be missed for a slash."""
-    try:
-        parsed = AnyHttpUrl(url)
-        str(parsed.host).encode("idna")  # a label that is too long would end a call much later, in a traceback
-    except (ValidationError, UnicodeError):
-        raise ValueError("should be an address like https://acme.docebosaas.com") from None
-    if parsed.username or parsed.password:
-        raise ValueError("should hold no user and no password: they have settings of their own")
-    return str(parsed).rstrip("/")
-
-
-def _encrypted(address: str) -> str:
-    parsed = AnyHttpUrl(address)
-    if parsed.scheme == "http" and not _is_loopback(str(parsed.host).strip("[]")):
-        raise ValueError("should begin with https:// (http is for this machine only)")
-    return address
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def _token(secret: SecretStr) -> SecretStr:
-    token = secret.get_secret_value().strip()
-    if not token.isascii() or not token.isprintable() or " " in token:
-        raise ValueError("should be one word; copy it again")
-    return SecretStr(token)
-
-
-def _words(text: str) -> list[str]:
-    return text.replace(",", " ").split()
-
-
-def _names(text: str) -> str:
-    for name in _words(text):
-        if not re.fullmatch(r"[A-Za-z0-9._-]+", name):
-            raise ValueError("should be names like hooks.acme.com, with commas between them")
-    return text
-
-
-def _networks(text: str) -> str:
-    for network in _words(text):
-        try:
-            ip_network(network)
-        except ValueError:
-            raise ValueError(
-                "should be addresses like 10.0.0.7 or networks like 10.0.0.0/8, with commas between"
-            ) from None
-    return text
-
-
-Address = Annotated[str, AfterValidator(_address)]
-Url = Annotated[Address, AfterValidator(_encrypted)]
-Token = Annotated[SecretStr, AfterValidator(_token)]
-Names = Annotated[str, AfterValidator(_names)]
-Networks = Annotated[str, AfterValidator(_networks)]
-Network = IPv4Network | IPv6Network
 S = TypeVar("S", bound="ProcessSettings")
 
 
@@ -284,11 +219,11 @@ class ListeningSettings(PublicAddressSettings):
 
     @property
     def allowed_hosts(self) -> list[str]:
-        return _words(self.webhook_allowed_hosts)
+        return words(self.webhook_allowed_hosts)
 
     @property
     def trusted_proxies(self) -> list[Network]:
-        return [ip_network(network) for network in _words(self.webhook_trusted_proxies)]
+        return [ip_network(network) for network in words(self.webhook_trusted_proxies)]
 
 
 class ReceptionSettings(LogSettings, ListeningSettings, WorkspaceSettings, PrefectSettings, StoreSettings):
@@ -348,43 +283,6 @@ def load_settings(kind: type[S]) -> S:
             for secret in _secrets_in(name, value.get_secret_value()):
                 keep_secret(secret)
     return settings
-
-
-class Current(Generic[S]):
-    """The settings of a process that lives long: called, it returns them with the secrets that the files hold by now.
-
-    What is wrong with a changed file is logged, and the secrets from before are used on.
-    """
-
-    def __init__(self, settings: S, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self._settings = settings
-        self._clock = clock
-        self._files = list(secret_files(type(settings)))
-        self._seen: list[Stamp] = []  # a file may have changed since it was read: the first look reads it again
-        self._look_at = clock()
-        self._complaint = ""
-
-    def __call__(self) -> S:
-        if self._files and self._clock() >= self._look_at:
-            self._look_at = self._clock() + LOOK_SECONDS
-            self._look()
-        return self._settings
-
-    def _look(self) -> None:
-        found = [stamp(file) for file in self._files]
-        if found == self._seen:
-            return
-        complaint = ""
-        try:
-            self._settings = load_settings(type(self._settings))
-        except ConfigurationError as error:
-            complaint = str(error)
-        if complaint and complaint != self._complaint:
-            logger.error("going on with the secrets from before: %s", complaint)
-        elif not complaint and (self._seen or self._complaint):
-            logger.info("a file of secrets has changed: it was read again")
-        self._seen = [] if complaint else found
-        self._complaint = complaint
 
 
 def variables(*kinds: type[ProcessSettings]) -> set[str]:
@@ -451,8 +349,8 @@ def _secrets_in(name: str, value: str) -> list[str]:
         case "prefect_api_auth_string":
             return [value, value.partition(":")[2]]
         case "notification_urls":
-            words = re.split(r"[/:@?&=,\s]+", value)
-            return [*value.split(), *(word for word in words if len(word) >= TOKEN_LENGTH and "." not in word)]
+            parts = re.split(r"[/:@?&=,\s]+", value)
+            return [*value.split(), *(part for part in parts if len(part) >= TOKEN_LENGTH and "." not in part)]
         case _:
             return [value]
 

@@ -11,8 +11,8 @@ from aiohttp import WSMsgType, web
 from pydantic import SecretStr
 
 from slack_docebo.clients.prefect import open_prefect
+from slack_docebo.current_settings import Current
 from slack_docebo.errors import AccessDenied, ContractViolation, TransientError
-from slack_docebo.settings import Current
 from slack_docebo.storage.store import Store
 from slack_docebo.webhook.reception import Reception, open_reception
 from slack_docebo.webhook.socket_mode import listening

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from slack_docebo import settings as settings_module
+from slack_docebo import current_settings
+from slack_docebo.current_settings import Current
 from slack_docebo.errors import ConfigurationError
 from slack_docebo.secret_files import LARGEST
 from slack_docebo.settings import (
     EVERYTHING,
     RUN,
-    Current,
     MappingSettings,
     NotificationSettings,
     PrefectSettings,
@@ -58,7 +58,7 @@ def environment(monkeypatch, tmp_path):
 @pytest.fixture
 def at_once(monkeypatch):
     """Let a changed file be noticed at the next look."""
-    monkeypatch.setattr(settings_module, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(current_settings, "LOOK_SECONDS", 0.0)
 
 
 def values_of(kind, name: str) -> str:
@@ -217,7 +217,8 @@ def test_a_file_that_was_spoilt_leaves_the_secret_from_before_and_says_so_once(
 
     assert kept == ["the-first"] * 3
     assert current().slack_signing_secret.get_secret_value() == "the-other"
-    assert [record.levelname for record in caplog.records if record.name == "slack_docebo.settings"].count("ERROR") == 1
+    told = [record.levelname for record in caplog.records if record.name == "slack_docebo.current_settings"]
+    assert told.count("ERROR") == 1
     assert "the-other" not in caplog.text
 
 

@@ -13,8 +13,9 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from slack_docebo.current_settings import Current
 from slack_docebo.errors import StorageError, UnverifiedRequest
-from slack_docebo.settings import Current, ListeningSettings, WebhookSettings
+from slack_docebo.settings import ListeningSettings, WebhookSettings
 from slack_docebo.webhook.hosts import Hosts, comes_from_a_page, own_hosts
 from slack_docebo.webhook.intake import read_payload
 from slack_docebo.webhook.metrics import age

@@ -11,8 +11,9 @@ from typing import TypeVar
 
 from slack_docebo.clients.prefect import PrefectApi, open_prefect
 from slack_docebo.concurrency import Shared, to_completion
+from slack_docebo.current_settings import Current
 from slack_docebo.errors import StorageError
-from slack_docebo.settings import Current, ReceptionSettings
+from slack_docebo.settings import ReceptionSettings
 from slack_docebo.storage.inbox import Event, InboxRepository, InboxStatus
 from slack_docebo.storage.links import LinkRepository
 from slack_docebo.storage.store import Store

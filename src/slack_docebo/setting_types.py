@@ -1,0 +1,71 @@
+"""The types of settings: what a variable may hold, brought to its one form; a wrong value is told by what it should be."""
+
+import re
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from typing import Annotated
+
+from pydantic import AfterValidator, AnyHttpUrl, SecretStr, ValidationError
+
+
+def _address(url: str) -> str:
+    """Return *url* in its one form: what is kept in the database under it is not to be missed for a slash."""
+    try:
+        parsed = AnyHttpUrl(url)
+        str(parsed.host).encode("idna")  # a label that is too long would end a call much later, in a traceback
+    except (ValidationError, UnicodeError):
+        raise ValueError("should be an address like https://acme.docebosaas.com") from None
+    if parsed.username or parsed.password:
+        raise ValueError("should hold no user and no password: they have settings of their own")
+    return str(parsed).rstrip("/")
+
+
+def _encrypted(address: str) -> str:
+    parsed = AnyHttpUrl(address)
+    if parsed.scheme == "http" and not _is_loopback(str(parsed.host).strip("[]")):
+        raise ValueError("should begin with https:// (http is for this machine only)")
+    return address
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _token(secret: SecretStr) -> SecretStr:
+    token = secret.get_secret_value().strip()
+    if not token.isascii() or not token.isprintable() or " " in token:
+        raise ValueError("should be one word; copy it again")
+    return SecretStr(token)
+
+
+def words(text: str) -> list[str]:
+    """Return the words of a list with commas or spaces between them."""
+    return text.replace(",", " ").split()
+
+
+def _names(text: str) -> str:
+    for name in words(text):
+        if not re.fullmatch(r"[A-Za-z0-9._-]+", name):
+            raise ValueError("should be names like hooks.acme.com, with commas between them")
+    return text
+
+
+def _networks(text: str) -> str:
+    for network in words(text):
+        try:
+            ip_network(network)
+        except ValueError:
+            raise ValueError(
+                "should be addresses like 10.0.0.7 or networks like 10.0.0.0/8, with commas between"
+            ) from None
+    return text
+
+
+Address = Annotated[str, AfterValidator(_address)]
+Url = Annotated[Address, AfterValidator(_encrypted)]
+Token = Annotated[SecretStr, AfterValidator(_token)]
+Names = Annotated[str, AfterValidator(_names)]
+Networks = Annotated[str, AfterValidator(_networks)]
+Network = IPv4Network | IPv6Network
