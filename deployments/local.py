@@ -46,7 +46,7 @@ WORKER = [
 ]
 OFTEN = {"PREFECT_WORKER_QUERY_SECONDS": "0.5"}  # between two looks for waiting runs; docs/performance.md
 LIBRARY_LOGS = {"PREFECT_LOGGING_EXTRA_LOGGERS": "slack_docebo"}  # shown on the run's page
-OUR_WORKER = {"PYTHONPATH": str(Path(__file__).parents[1])}  # where Prefect finds it
+OUR_WORKER = {"PYTHONPATH": str(ROOT)}  # where Prefect finds it
 
 
 @contextmanager

@@ -30,6 +30,7 @@ from deployments.login import AT_SERVER, given_login, keep_login, kept_login, ne
 from sandbox.docebo.tokens import CLIENT_ID, CLIENT_SECRET
 from sandbox.slack.workspace import BOT_TOKEN
 from slack_docebo.errors import ConfigurationError
+from slack_docebo.prefect_profile import PROFILES
 from slack_docebo.private_files import make_folder
 from slack_docebo.settings import (
     EVERYTHING,
@@ -44,7 +45,6 @@ from slack_docebo.settings import (
     others_can_read,
 )
 
-PROFILES = "prefect-profiles.toml"  # below var/, where pyproject.toml says that it is
 JSON_RUN_LOGS = {"PREFECT_LOGGING_HANDLERS_CONSOLE_FORMATTER": "json"}
 INTERRUPTED = {130, 143}  # Ctrl-C is how this is meant to end
 READS: dict[str, tuple[type[ProcessSettings], ...]] = {
@@ -130,7 +130,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.sandbox:
         ports = {"slack_port": options.slack_port, "docebo_port": options.docebo_port}
         what = with_sandbox(what, data=data, users=options.users, **ports)
-    profiles = (options.data or ROOT / "var").absolute() / PROFILES
+    profiles = (options.data or ROOT / "var").absolute() / PROFILES.name
     os.chdir(ROOT)
     if opened := open_files(*EVERYTHING):
         print(f"up: {others_can_read(opened)}", file=sys.stderr)
@@ -138,7 +138,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         given = given_login()
         what.environment = {**os.environ, **what.environment}
         what.environment.pop(AT_SERVER, None)  # for the server alone, which is given the login by itself
-        os.environ.clear()
+        os.environ.clear()  # the server, which we start ourselves, inherits from us
         os.environ.update(what.environment_of("server"))
         return _start(what, options, data, profiles, given)
     except ConfigurationError as error:

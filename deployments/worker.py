@@ -141,9 +141,10 @@ async def _gone(child: Any) -> None:
         return
     for number in (THE_WORKER_ENDS, signal.SIGKILL):
         with anyio.move_on_after(GRACE_SECONDS):
-            while _signalled(child.pid, number):
-                number = 0  # noqa: PLW2901  (once is enough; then only look)
+            alive = _signalled(child.pid, number)
+            while alive:
                 await anyio.sleep(0.05)
+                alive = _signalled(child.pid, 0)
             return
 
 

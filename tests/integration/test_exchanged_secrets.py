@@ -13,7 +13,7 @@ import pytest
 
 from deployments.local import connection_settings, free_port, process
 from sandbox.server import Sandbox
-from slack_docebo import settings as settings_module
+from slack_docebo import current_settings
 from slack_docebo.errors import AccessDenied
 from slack_docebo.integration_settings import read_written
 from slack_docebo.runtime import open_runtime
@@ -34,7 +34,7 @@ def company() -> Iterator[Sandbox]:
 def environment(company, sqlite_url, monkeypatch, tmp_path) -> dict[str, str]:
     """A run's settings, its two secrets in files that hold wrong ones."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(settings_module, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(current_settings, "LOOK_SECONDS", 0.0)
     for name in variables(*EVERYTHING):
         monkeypatch.delenv(name, raising=False)
     facts = connection_settings(company.facts(), tmp_path) | {"DATABASE_URL": sqlite_url}

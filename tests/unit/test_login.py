@@ -7,8 +7,8 @@ import tomllib
 import pytest
 
 from deployments.login import check_login, given_login, keep_login, kept_login, new_login
-from deployments.up import PROFILES
 from slack_docebo.errors import ConfigurationError
+from slack_docebo.prefect_profile import PROFILES
 from slack_docebo.settings import PrefectSettings
 from tests.documented import ROOT
 
@@ -75,26 +75,26 @@ def test_two_variables_that_differ_are_told_and_not_shown(monkeypatch):
 def test_it_is_kept_for_its_owner_only_whatever_the_umask(folder, umask):
     before = os.umask(umask)
     try:
-        keep_login(folder / PROFILES, "slack-docebo", api=API, login="admin:secret")
+        keep_login(folder / PROFILES.name, "slack-docebo", api=API, login="admin:secret")
     finally:
         os.umask(before)
 
-    assert stat.S_IMODE((folder / PROFILES).stat().st_mode) == 0o600
-    assert kept_login(folder / PROFILES, "slack-docebo") == "admin:secret"
+    assert stat.S_IMODE((folder / PROFILES.name).stat().st_mode) == 0o600
+    assert kept_login(folder / PROFILES.name, "slack-docebo") == "admin:secret"
 
 
 def test_it_is_not_kept_through_a_link(folder):
     (folder / "precious").write_text("")
-    (folder / PROFILES).symlink_to(folder / "precious")
+    (folder / PROFILES.name).symlink_to(folder / "precious")
 
     with pytest.raises(ConfigurationError, match="move away"):
-        keep_login(folder / PROFILES, "slack-docebo", api=API, login="admin:secret")
+        keep_login(folder / PROFILES.name, "slack-docebo", api=API, login="admin:secret")
 
     assert (folder / "precious").read_text() == ""
 
 
 def test_the_server_that_was_started_last_is_found_and_the_others_login_stays(folder):
-    path = folder / PROFILES
+    path = folder / PROFILES.name
     keep_login(path, "slack-docebo", api=API, login="admin:real")
     path.write_text(path.read_text() + 'PREFECT_LOGGING_LEVEL = "DEBUG"\nPREFECT_CLI_PROMPT = false\n')
     keep_login(path, "sandbox", api="http://127.0.0.1:4300/api", login='admin:with"\\quotes')
@@ -121,20 +121,20 @@ def test_the_server_that_was_started_last_is_found_and_the_others_login_stays(fo
     "text", ["nonsense", '[profiles.slack-docebo]\nPREFECT_API_AUTH_STRING = "nonsense"', "profiles = 1"]
 )
 def test_a_file_that_somebody_has_spoilt_is_told(folder, text):
-    (folder / PROFILES).write_text(text)
+    (folder / PROFILES.name).write_text(text)
 
-    with pytest.raises(ConfigurationError, match=PROFILES):
-        kept_login(folder / PROFILES, "slack-docebo")
+    with pytest.raises(ConfigurationError, match=PROFILES.name):
+        kept_login(folder / PROFILES.name, "slack-docebo")
 
 
 def test_prefect_looks_for_it_where_it_is_kept():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
-    assert project["tool"]["prefect"]["profiles_path"] == f"var/{PROFILES}"
+    assert project["tool"]["prefect"]["profiles_path"] == str(PROFILES)
 
 
 def test_the_command_line_finds_server_and_login_in_the_projects_folder(folder):
-    keep_login(folder / "var" / PROFILES, "sandbox", api="http://127.0.0.1:4300/api", login="admin:secret")
+    keep_login(folder / PROFILES, "sandbox", api="http://127.0.0.1:4300/api", login="admin:secret")
 
     found = PrefectSettings()
 
@@ -143,14 +143,14 @@ def test_the_command_line_finds_server_and_login_in_the_projects_folder(folder):
 
 
 def test_a_login_is_not_sent_to_another_server_than_it_was_made_for(folder, monkeypatch):
-    keep_login(folder / "var" / PROFILES, "sandbox", api=API, login="admin:secret")
+    keep_login(folder / PROFILES, "sandbox", api=API, login="admin:secret")
     monkeypatch.setenv("PREFECT_API_URL", "https://prefect.acme.com/api")
 
     assert PrefectSettings().prefect_api_auth_string is None
 
 
 def test_the_environment_goes_before_what_is_kept(folder, monkeypatch):
-    keep_login(folder / "var" / PROFILES, "sandbox", api=API, login="admin:secret")
+    keep_login(folder / PROFILES, "sandbox", api=API, login="admin:secret")
     monkeypatch.setenv("PREFECT_API_AUTH_STRING", "admin:given")
 
     assert PrefectSettings().prefect_api_auth_string.get_secret_value() == "admin:given"

@@ -6,36 +6,10 @@ from importlib.metadata import version
 
 from cyclopts import App, CycloptsError
 
+from slack_docebo.cli.exit_codes import FAILED, WRONG_USAGE, code_for
 from slack_docebo.cli.output import note
-from slack_docebo.errors import (
-    AccessDenied,
-    AlreadyRunning,
-    ChangeLimitExceeded,
-    ConfigurationError,
-    ContractViolation,
-    NotConfirmed,
-    PlanNotApplicable,
-    StorageError,
-    SyncError,
-    TooManyRejected,
-    WorkspaceMismatch,
-)
+from slack_docebo.errors import SyncError
 from slack_docebo.redaction import redact_logs
-
-EXIT_CODES: dict[type[SyncError], int] = {
-    ConfigurationError: 2,
-    AccessDenied: 2,
-    ContractViolation: 2,
-    WorkspaceMismatch: 2,
-    StorageError: 2,
-    PlanNotApplicable: 2,
-    ChangeLimitExceeded: 3,
-    NotConfirmed: 3,
-    AlreadyRunning: 4,
-    TooManyRejected: 5,
-}
-FAILED = 1
-WRONG_USAGE = 2
 
 app = App(
     name="slack-docebo",
@@ -93,7 +67,7 @@ def main() -> None:
         sys.exit(WRONG_USAGE)
     except SyncError as error:
         note(f"slack-docebo: {error}", style="red")
-        sys.exit(next((code for kind, code in EXIT_CODES.items() if isinstance(error, kind)), FAILED))
+        sys.exit(code_for(error))
     except Exception:  # unforeseen: its message may hold anything
         note(*traceback.format_exc().splitlines())
         sys.exit(FAILED)

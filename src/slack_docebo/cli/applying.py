@@ -4,6 +4,7 @@ import asyncio
 
 from rich.console import Console
 
+from slack_docebo.cli.exit_codes import DONE, DONE_IN_PART
 from slack_docebo.cli.output import Json, Yes, confirm, note, show_json, show_markdown
 from slack_docebo.cli.plans import PlanId, as_json
 from slack_docebo.cli.session import open_session
@@ -14,9 +15,6 @@ from slack_docebo.engine.report import Summary, summary, write_files
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.gate import RunLock
 from slack_docebo.storage.plans import PlanKind, PlanState
-
-DONE = 0
-IN_PART = 5  # the exit code
 
 
 def make(*, json: Json = False) -> None:
@@ -73,4 +71,4 @@ def conclude(runtime: Runtime, applied: Summary, *, json: bool) -> int:
         show_json(as_json(applied))
     else:
         note(applied.line, *files.lines)
-    return DONE if applied.plan.state is PlanState.APPLIED else IN_PART
+    return DONE if applied.plan.state is PlanState.APPLIED else DONE_IN_PART

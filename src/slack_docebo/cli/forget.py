@@ -4,6 +4,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from slack_docebo.cli.exit_codes import DONE, DONE_IN_PART
 from slack_docebo.cli.output import Yes, confirm, note, say
 from slack_docebo.engine.forgetting import Traces, find_person, traces
 from slack_docebo.engine.forgetting import forget as forget_person
@@ -11,9 +12,6 @@ from slack_docebo.settings import ForgetSettings, load_settings
 from slack_docebo.storage.gate import RunLock
 from slack_docebo.storage.plans import PlanKind
 from slack_docebo.storage.store import Store
-
-DONE = 0
-IN_PART = 5  # the exit code
 
 Who = Annotated[str, Parameter(help="Slack id (U...) or e-mail address.")]
 
@@ -40,4 +38,4 @@ def _conclude(found: Traces) -> int:
     """Name the files that are left as they are, and return the exit code."""
     for file, why in found.left.items():
         note(f"{file} is left as it is: it {why}; look at it, and remove what has to go")
-    return IN_PART if found.left else DONE
+    return DONE_IN_PART if found.left else DONE
