@@ -13,7 +13,6 @@ from random import Random
 from typing import Any
 
 import httpx
-from markdown_it import MarkdownIt
 
 from bench.table import Results
 from deployments.local import sandbox
@@ -24,7 +23,7 @@ from slack_docebo.domain.texts import markdown
 from slack_docebo.engine.incidents import Incident, Trouble
 from slack_docebo.engine.report import write_files
 from slack_docebo.storage.store import Store
-from tests.hostile_texts import TEXTS, seen
+from tests.hostile_texts import INERT, TEXTS, parts, seen
 from tests.importing import run_import, settings_for
 from tests.integration.commands import environment, run
 
@@ -35,8 +34,6 @@ MEGABYTE = 2**20
 RUNS = 3
 NAME_FIELDS = ("first_name", "last_name", "real_name", "display_name", "title", "status_text", "phone")
 ACTIVE = re.compile(r"""[ "]*[=+\-@＝＋－＠]""")
-RENDERER = MarkdownIt("commonmark").enable(["table", "strikethrough"])
-INERT = {"text", "text_special", "code_inline"}
 
 
 def main() -> None:
@@ -123,8 +120,7 @@ def rows(file: Path, delimiter: str) -> Iterable[list[str]]:
 
 def is_active(page: str) -> bool:
     """Tell whether *page*, which should be text in a table, has anything else or anything that is not seen."""
-    parts = (part for token in RENDERER.parse(page) for part in token.children or ())
-    return any(part.type not in INERT or not seen(part.content) for part in parts)
+    return any(kind not in INERT or not seen(content) for kind, content in parts(page))
 
 
 def seconds(facts: Mapping[str, Any]) -> float:

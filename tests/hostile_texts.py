@@ -1,7 +1,12 @@
 """Texts that are not what they seem, as members of a workspace can put them into their names."""
 
+from collections.abc import Iterator
 from unicodedata import category
 
+from markdown_it import MarkdownIt
+
+RENDERER = MarkdownIt("commonmark").enable(["table", "strikethrough"])
+INERT = {"text", "text_special", "code_inline"}
 TEXTS = (
     "\x1b[31mRED\x1b]0;owned\x07",
     "[red]x[/red]",
@@ -52,3 +57,9 @@ def seen(text: str) -> bool:
     """Tell whether a reader sees every character, and no one of them moves or recolours the others."""
     hidden = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
     return not any(category(c) in hidden or "\ufe00" <= c <= "\ufe0f" or c == "\u3164" for c in text)
+
+
+def parts(page: str) -> Iterator[tuple[str, str]]:
+    """Yield what stands in the lines and cells of *page*, which is Markdown: kinds, those of text being INERT, and contents."""
+    for token in RENDERER.parse(page):
+        yield from ((part.type, part.content) for part in token.children or ())

@@ -5,11 +5,14 @@ import hashlib
 import hmac
 import json
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -17,6 +20,7 @@ import uvicorn
 
 from deployments.connections import Connections
 from deployments.listener import server
+from deployments.local import process
 from sandbox.slack.events import APP_ID, DEFAULT_SIGNING_SECRET
 from slack_docebo.current_settings import Current
 from slack_docebo.settings import WebhookSettings
@@ -28,6 +32,7 @@ from slack_docebo.webhook.reception import open_reception
 NOBODY = "http://127.0.0.1:9/api"  # where no Prefect answers
 TEAM = "T0SANDBOX"
 NOTHING: Mapping[str, Any] = {}
+PROCESS_SECONDS = 30.0  # that a webhook takes to start on a busy machine
 NOTICE = {"type": "app_rate_limited", "team_id": TEAM, "minute_rate_limited": 1, "api_app_id": APP_ID}
 
 
@@ -121,3 +126,17 @@ def running_webhook(store: Store, bounds: Mapping[str, Any] = NOTHING, **changes
         servers[0].should_exit = True
         thread.join()
         listener.close()
+
+
+@contextmanager
+def webhook_process(
+    log: Path, environment: Mapping[str, str], cwd: Path | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run the webhook as a process of its own; it listens when it is yielded."""
+    with process([sys.executable, "-m", "deployments.webhook"], log=log, env=environment, cwd=cwd) as child:
+        deadline = time.monotonic() + PROCESS_SECONDS
+        while "Started server" not in log.read_text():
+            assert child.poll() is None, log.read_text()
+            assert time.monotonic() < deadline, log.read_text()
+            time.sleep(0.05)
+        yield child

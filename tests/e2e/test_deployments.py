@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from deployments.login import keep_login
-from deployments.up import PROFILES
+from slack_docebo.prefect_profile import PROFILES
 from tests.e2e.conftest import run_command
 from tests.e2e.prefect_http import PATIENCE, deployment, finished, set_rows, start, submit_form
 
@@ -97,7 +97,7 @@ def test_bootstrap_moves_what_waits_in_the_pool_of_the_first_versions(deployed, 
 
 def test_the_commands_find_server_and_login_where_make_up_keeps_them(deployed, clone, environment, monkeypatch):
     kept = {name: os.environ[name] for name in ("PREFECT_API_URL", "PREFECT_API_AUTH_STRING")}
-    profiles = clone / "var" / PROFILES
+    profiles = clone / PROFILES
     keep_login(profiles, "slack-docebo", api=kept["PREFECT_API_URL"], login=kept["PREFECT_API_AUTH_STRING"])
     for name in [name for name in os.environ if name.startswith("PREFECT_")]:
         monkeypatch.delenv(name)

@@ -16,9 +16,9 @@ import httpx
 import pytest
 
 from deployments.local import START_SECONDS, free_port
-from deployments.up import PROFILES
 from sandbox.docebo.tokens import CLIENT_SECRET
 from sandbox.slack.workspace import BOT_TOKEN
+from slack_docebo.prefect_profile import PROFILES
 from slack_docebo.settings import EVERYTHING, RUN, WebhookSettings, secrets_of
 from tests.e2e.prefect_http import PATIENCE, finished, prefect_http, start
 
@@ -103,7 +103,7 @@ def assert_each_has_its_own_secrets(data: Path) -> None:
 
 def signed_in(data: Path) -> dict[str, str]:
     """What `make up` keeps for whoever wants to connect."""
-    kept = tomllib.loads((data / PROFILES).read_text())
+    kept = tomllib.loads((data / PROFILES.name).read_text())
     return kept["profiles"][kept["active"]]
 
 
@@ -154,7 +154,7 @@ def test_all_parts_come_up_work_together_and_end_with_ctrl_c(up, ports, tmp_path
     assert_each_has_its_own_secrets(tmp_path)
     login = signed_in(tmp_path)["PREFECT_API_AUTH_STRING"]
     assert len(login) > 40
-    assert stat.S_IMODE((tmp_path / PROFILES).stat().st_mode) == 0o600
+    assert stat.S_IMODE((tmp_path / PROFILES.name).stat().st_mode) == 0o600
     assert login not in arguments([up.pid, *still_there(tmp_path)])
     assert login not in (tmp_path / "up.log").read_text()  # shown in a terminal only, and this is none
 

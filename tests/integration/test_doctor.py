@@ -10,11 +10,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import httpx
 import pytest
 
-from deployments.local import connection_settings, free_port, process
+from deployments.local import ROOT, connection_settings, free_port
 from sandbox.server import Sandbox
 from slack_docebo.engine.doctor import Level, examine
 from slack_docebo.private_files import new_file
 from slack_docebo.settings import EVERYTHING, variables
+from tests.webhook import webhook_process
 
 SIGNING_SECRET = "planted-signing-secret"
 
@@ -209,11 +210,7 @@ async def test_the_request_url_is_tried_with_a_signed_request(environment, tmp_p
     environment.setenv("WEBHOOK_PUBLIC_URL", f"http://127.0.0.1:{port}/slack/events")
     assert (await findings())["request URL"][0] is Level.FAIL
 
-    root = str(os.path.dirname(os.path.dirname(os.path.dirname(__file__))))  # noqa: PTH120
-    webhook = [sys.executable, "-m", "deployments.webhook"]
-    with process(webhook, log=tmp_path / "webhook.log", env={"PYTHONPATH": root}) as child:
-        while not (tmp_path / "webhook.log").read_text().count("listening on"):
-            assert child.poll() is None, (tmp_path / "webhook.log").read_text()
+    with webhook_process(tmp_path / "webhook.log", {"PYTHONPATH": str(ROOT)}):
         assert (await findings())["request URL"][0] is Level.OK
 
         environment.setenv("SLACK_SIGNING_SECRET", "another")

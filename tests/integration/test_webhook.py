@@ -21,14 +21,14 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from deployments.local import free_port, process
+from deployments.local import free_port
 from sandbox.server import Sandbox
 from slack_docebo.storage.inbox import EventState, InboxRepository
 from slack_docebo.storage.links import LinkRepository
 from slack_docebo.storage.store import Store
 from slack_docebo.webhook.app import LARGEST_BODY
 from tests.postgresql import PostgresServer
-from tests.webhook import TEAM, Webhook, entries, envelope, running_webhook, signed
+from tests.webhook import TEAM, Webhook, entries, envelope, running_webhook, signed, webhook_process
 
 QUICK = hypothesis_settings(
     max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
@@ -329,18 +329,9 @@ def test_the_process_answers_what_is_under_way_and_ends(sqlite_url, tmp_path):
         }.items()
     }
     log = tmp_path / "log"
-    with process([sys.executable, "-m", "deployments.webhook"], log=log, env=environment) as child:
-        url = f"http://127.0.0.1:{port}"
-        deadline = time.monotonic() + 20
-        while time.monotonic() < deadline:
-            try:
-                httpx.get(f"{url}/healthz")
-                break
-            except httpx.TransportError:
-                time.sleep(0.05)
-        assert (
-            httpx.post(f"{url}/slack/events", content=body, headers=signed(body, secret="planted")).status_code == 200
-        )
+    with webhook_process(log, environment) as child:
+        events = f"http://127.0.0.1:{port}/slack/events"
+        assert httpx.post(events, content=body, headers=signed(body, secret="planted")).status_code == 200
         child.send_signal(signal.SIGTERM)
 
         assert child.wait(10) == 0

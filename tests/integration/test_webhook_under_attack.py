@@ -23,7 +23,7 @@ from deployments.local import free_port, process
 from sandbox.slack.events import APP_ID
 from slack_docebo.storage.store import Store
 from slack_docebo.webhook.app import LARGEST_BODY
-from tests.webhook import TEAM, Webhook, envelope, running_webhook, signed
+from tests.webhook import TEAM, Webhook, envelope, running_webhook, signed, webhook_process
 
 PROBE = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n"
 EVENTS = b"POST /slack/events HTTP/1.1\r\nHost: localhost\r\n"
@@ -461,7 +461,7 @@ def test_while_prefect_hangs_readiness_is_told_to_hundreds_at_once(sqlite_url):
 def test_health_and_metrics_are_served_elsewhere_if_asked_for(sqlite_url, tmp_path):
     port, other = free_port(), free_port()
     log = tmp_path / "log"
-    with webhook_process(sqlite_url, port, log, WEBHOOK_OBSERVATION_PORT=str(other)) as _:
+    with webhook_process(log, environment(sqlite_url, port, WEBHOOK_OBSERVATION_PORT=str(other))):
         observed = httpx.Client(base_url=f"http://127.0.0.1:{other}")
         assert [observed.get(path).status_code for path in ("/healthz", "/readyz", "/metrics")] == [200] * 3
         assert observed.post("/slack/events").status_code == 404
@@ -474,7 +474,7 @@ def test_health_and_metrics_are_served_elsewhere_if_asked_for(sqlite_url, tmp_pa
 def test_slow_clients_do_not_keep_the_process_from_ending_and_nothing_of_theirs_is_logged(sqlite_url, tmp_path):
     port = free_port()
     log = tmp_path / "log"
-    with webhook_process(sqlite_url, port, log) as child:
+    with webhook_process(log, environment(sqlite_url, port)) as child:
         clients = [socket.create_connection(("127.0.0.1", port)) for _ in range(9)]
         for number, client in enumerate(clients):
             match number % 3:
@@ -517,19 +517,6 @@ def environment(database_url: str, port: int, **more: str) -> dict[str, str]:
         "PREFECT_API_URL": "http://127.0.0.1:9/api",
         **more,
     }
-
-
-@contextlib.contextmanager
-def webhook_process(database_url, port, log, **more):
-    """Run the webhook as a process of its own; it listens when it is yielded."""
-    command = [sys.executable, "-m", "deployments.webhook"]
-    with process(command, log=log, env=environment(database_url, port, **more)) as child:
-        deadline = time.monotonic() + 20
-        while "Application startup complete" not in log.read_text() and "Started server" not in log.read_text():
-            assert child.poll() is None, log.read_text()
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-        yield child
 
 
 async def test_under_siege_honest_events_are_taken_and_nobody_elses(sqlite_url):
