@@ -88,6 +88,12 @@ def finished(http: httpx.Client, run_id: str) -> dict[str, Any]:
     return state(http, run_id, *FINAL)
 
 
+def artifacts_of(http: httpx.Client, run_id: str) -> list[dict[str, Any]]:
+    """Return the artifacts of the run."""
+    of_run = {"artifacts": {"flow_run_id": {"any_": [run_id]}}}
+    return http.post("artifacts/filter", json=of_run).raise_for_status().json()
+
+
 def process_of(http: httpx.Client, run_id: str) -> int:
     """Return the id of the process in which the run is at work."""
     deadline = time.monotonic() + PATIENCE

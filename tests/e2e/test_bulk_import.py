@@ -9,7 +9,7 @@ import pytest
 
 from deployments.local import connection_settings
 from sandbox.server import Sandbox
-from tests.e2e.prefect_http import prefect_http, set_table
+from tests.e2e.prefect_http import artifacts_of, prefect_http, set_table
 from tests.importing import ON
 
 USERS = 120
@@ -41,9 +41,8 @@ async def run(**parameters):
 
 def artifacts(state) -> dict[str, dict]:
     """The artifacts of the run by type."""
-    of_run = {"artifacts": {"flow_run_id": {"any_": [str(state.state_details.flow_run_id)]}}}
     with prefect_http() as http:
-        return {artifact["type"]: artifact for artifact in http.post("artifacts/filter", json=of_run).json()}
+        return {artifact["type"]: artifact for artifact in artifacts_of(http, str(state.state_details.flow_run_id))}
 
 
 async def test_a_dry_run_shows_everything_and_writes_nothing(installation, sandbox):

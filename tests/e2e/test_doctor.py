@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.e2e.prefect_http import finished, set_rows, start
+from tests.e2e.prefect_http import artifacts_of, finished, set_rows, start
 
 
 @pytest.fixture
@@ -12,8 +12,7 @@ def examined(deployed, at_work):
     def examine():
         set_rows(deployed)
         run = finished(deployed, start(deployed, "doctor/manual"))
-        query = {"artifacts": {"flow_run_id": {"any_": [run["id"]]}}}
-        [artifact] = deployed.post("artifacts/filter", json=query).raise_for_status().json()
+        [artifact] = artifacts_of(deployed, run["id"])
         return run, artifact["data"]
 
     return examine

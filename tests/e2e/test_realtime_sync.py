@@ -13,7 +13,7 @@ from slack_docebo.clients.slack import source_user
 from slack_docebo.storage.gate import RunLock
 from slack_docebo.storage.inbox import Event, EventState, InboxRepository
 from slack_docebo.storage.store import Store
-from tests.e2e.prefect_http import prefect_http, set_table
+from tests.e2e.prefect_http import artifacts_of, prefect_http, set_table
 from tests.integration.realtime_world import ON
 
 
@@ -58,9 +58,8 @@ async def sync(**parameters):
 
 
 def artifacts(state) -> dict[str, dict]:
-    of_run = {"artifacts": {"flow_run_id": {"any_": [str(state.state_details.flow_run_id)]}}}
     with prefect_http() as http:
-        return {artifact["key"]: artifact for artifact in http.post("artifacts/filter", json=of_run).json()}
+        return {artifact["key"]: artifact for artifact in artifacts_of(http, str(state.state_details.flow_run_id))}
 
 
 async def test_a_waiting_event_is_brought_into_docebo_and_shown(sandbox, store):

@@ -12,7 +12,7 @@ from deployments.bootstrap import ensure_settings
 from deployments.local import connection_settings
 from sandbox.server import Sandbox
 from slack_docebo.integration_settings import table
-from tests.e2e.prefect_http import prefect_http
+from tests.e2e.prefect_http import artifacts_of, prefect_http
 from tests.importing import ON, mapped, run_import, settings_for
 
 
@@ -49,9 +49,8 @@ async def reset(**parameters):
 
 
 def artifact(state, prefix: str) -> dict:
-    of_run = {"artifacts": {"flow_run_id": {"any_": [str(state.state_details.flow_run_id)]}}}
     with prefect_http() as http:
-        found = http.post("artifacts/filter", json=of_run).raise_for_status().json()
+        found = artifacts_of(http, str(state.state_details.flow_run_id))
     return next(artifact for artifact in found if artifact["key"].startswith(prefix))
 
 

@@ -52,6 +52,24 @@ def hostile(tmp_path):
 
 
 @pytest.fixture
+def block(deployed):
+    """Make a block that is gone after the test, and return its id."""
+    made = []
+
+    def make(kind, name, data):
+        block_type = deployed.get(f"block_types/slug/{kind}").raise_for_status().json()["id"]
+        of_type = {"block_schemas": {"block_type_id": {"any_": [block_type]}}}
+        schema = deployed.post("block_schemas/filter", json=of_type).raise_for_status().json()[0]["id"]
+        body = {"name": name, "data": data, "block_type_id": block_type, "block_schema_id": schema}
+        made.append(deployed.post("block_documents/", json=body).raise_for_status().json()["id"])
+        return made[-1]
+
+    yield make
+    for one in made:
+        deployed.delete(f"block_documents/{one}").raise_for_status()
+
+
+@pytest.fixture
 def deploy(deployed):
     """Make a deployment that is gone after the test, and return its id."""
     made = []
@@ -128,25 +146,16 @@ def test_parameters_are_checked_by_the_flow_even_if_the_deployment_does_not(depl
     assert "plan_id" in ended["state"]["message"]
 
 
-def test_the_server_does_not_choose_where_results_are_kept(deployed, at_work, tmp_path):
+def test_the_server_does_not_choose_where_results_are_kept(deployed, at_work, block, tmp_path):
     """What is read back from there would be unpickled."""
     set_rows(deployed)
-    block_type = deployed.get("block_types/slug/local-file-system").raise_for_status().json()["id"]
-    schemas = deployed.post("block_schemas/filter", json={"block_schemas": {"block_type_id": {"any_": [block_type]}}})
-    block = {
-        "name": "theirs",
-        "data": {"basepath": str(tmp_path)},
-        "block_type_id": block_type,
-        "block_schema_id": schemas.raise_for_status().json()[0]["id"],
-    }
-    made = deployed.post("block_documents/", json=block).raise_for_status().json()["id"]
+    theirs = block("local-file-system", "theirs", {"basepath": str(tmp_path)})
     storage = "admin/storage"
-    deployed.put(storage, json={"default_result_storage_block_id": made}).raise_for_status()
+    deployed.put(storage, json={"default_result_storage_block_id": theirs}).raise_for_status()
     try:
         ended = finished(deployed, start(deployed, "bulk-import/manual", dry_run=True))
     finally:
         deployed.delete(storage).raise_for_status()
-        deployed.delete(f"block_documents/{made}").raise_for_status()
 
     assert ended["state_type"] == "COMPLETED", ended["state"]
     assert list(tmp_path.iterdir()) == []
@@ -209,9 +218,7 @@ def test_runs_end_with_their_worker_and_are_shown_as_crashed(
         at_work.wait(PATIENCE)
 
 
-def test_a_signal_to_the_workers_group_reaches_no_run(
-    deployed, environment, own_pool, company, waiting_at_slack, tmp_path
-):
+def test_a_signal_to_the_workers_group_reaches_no_run(deployed, environment, own_pool, waiting_at_slack, tmp_path):
     """Ctrl-C, a supervisor and a container's init signal the whole group; what becomes of runs is for the worker to say."""
     set_rows(deployed)
     with a_run_at_work(deployed, environment, tmp_path, own_pool) as (at_work, _, pid):
@@ -234,26 +241,17 @@ def test_the_process_that_forks_can_die(deployed, environment, own_pool, company
     assert ended["state_type"] == "COMPLETED", ended["state"]
 
 
-def test_a_secret_can_be_kept_in_a_secret_block(deployed, environment, own_pool, company, tmp_path):
+def test_a_secret_can_be_kept_in_a_secret_block(deployed, environment, own_pool, block, tmp_path):
     """The run loads it when it starts, where the environment has none; deployment and work pool do not hold its value."""
     set_rows(deployed)
     pool, deployment_ = own_pool
     secret = environment["DOCEBO_CLIENT_SECRET"]
-    block_type = deployed.get("block_types/slug/secret").raise_for_status().json()["id"]
-    schemas = deployed.post("block_schemas/filter", json={"block_schemas": {"block_type_id": {"any_": [block_type]}}})
-    schema = schemas.raise_for_status().json()[0]["id"]
     values = {"docebo-client-secret": secret, "slack-bot-token": "of somebody else", "docebo-url": "http://127.0.0.1:9"}
-    made = []
     for name, value in values.items():
-        block = {"name": name, "data": {"value": value}, "block_type_id": block_type, "block_schema_id": schema}
-        made.append(deployed.post("block_documents/", json=block).raise_for_status().json()["id"])
-    try:
-        with worker_of(pool, {**environment, "DOCEBO_CLIENT_SECRET": ""}, tmp_path):
-            ended = finished(deployed, start(deployed, deployment_))
-        stored = deployed.get(f"work_pools/{pool}").text + deployed.post("deployments/filter", json={}).text
-    finally:
-        for one in made:
-            deployed.delete(f"block_documents/{one}").raise_for_status()
+        block("secret", name, {"value": value})
+    with worker_of(pool, {**environment, "DOCEBO_CLIENT_SECRET": ""}, tmp_path):
+        ended = finished(deployed, start(deployed, deployment_))
+    stored = deployed.get(f"work_pools/{pool}").text + deployed.post("deployments/filter", json={}).text
 
     assert ended["state_type"] == "COMPLETED", ended["state"]
     assert secret not in stored
