@@ -61,10 +61,10 @@ def execute(flow_run_id: UUID, control_port: int, control_token: str) -> None:
         asyncio.run(_execute(flow_run_id))
 
 
-def tell(flow_run_id: UUID, state_type: StateType, name: str, message: str | None) -> None:
+def run_hooks(flow_run_id: UUID, state_type: StateType, name: str, message: str | None) -> None:
     """Run the hooks for the state of a run whose own process could not; called in a child of its own."""
     _begin(flow_run_id)
-    asyncio.run(_tell(flow_run_id, State(type=state_type, name=name, message=message)))
+    asyncio.run(_run_hooks(flow_run_id, State(type=state_type, name=name, message=message)))
 
 
 async def _execute(flow_run_id: UUID) -> None:
@@ -87,7 +87,7 @@ def _cancel_once(run: asyncio.Task[None]) -> None:
         run.cancel()
 
 
-async def _tell(flow_run_id: UUID, state: State[Any]) -> None:
+async def _run_hooks(flow_run_id: UUID, state: State[Any]) -> None:
     async with get_client() as client:
         flow_run, _name, flow = await _found(client, flow_run_id)
     if flow is None:

@@ -24,7 +24,7 @@ from prefect.runner._flow_run_executor import FlowRunExecutionResult, FlowRunExe
 from prefect.runner._process_manager import ProcessHandle
 from prefect.workers.base import BaseJobConfiguration, BaseVariables, BaseWorker, BaseWorkerResult
 
-from deployments.flow_run import GRACE_SECONDS, THE_WORKER_ENDS, execute, tell
+from deployments.flow_run import GRACE_SECONDS, THE_WORKER_ENDS, execute, run_hooks
 from deployments.sealed_results import seal_results
 
 forks = multiprocessing.get_context("forkserver")
@@ -114,7 +114,7 @@ class ForkedHooks:
         await self._run(flow_run.id, state)
 
     async def _run(self, flow_run_id: UUID, state: State[Any]) -> None:
-        await _forked(tell, flow_run_id, state.type, state.name, state.message)
+        await _forked(run_hooks, flow_run_id, state.type, state.name, state.message)
 
 
 async def _forked(

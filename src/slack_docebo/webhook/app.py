@@ -51,7 +51,7 @@ def webhook_app(current: Current[WebhookSettings], reception: Reception) -> Star
 
     async def events(request: Request) -> Response:
         began = time.perf_counter()
-        response = _stranger(request, hosts) or await _answer(request, verifier, reception)
+        response = _objection(request, hosts) or await _answer(request, verifier, reception)
         reception.metrics.answers.labels(response.status_code).inc()
         if response.status_code in {200, 503}:
             reception.metrics.seconds.observe(time.perf_counter() - began)
@@ -74,7 +74,7 @@ def _app(routes: list[Route]) -> Starlette:
     return app
 
 
-def _stranger(request: Request, hosts: Hosts | None) -> Response | None:
+def _objection(request: Request, hosts: Hosts | None) -> Response | None:
     """Return the refusal of what a page of somebody else's made a browser send; None if it is to be served."""
     if comes_from_a_page(request.headers):
         return _refusal(403, "not for pages")
@@ -158,7 +158,7 @@ def _observation(hosts: Hosts, reception: Reception) -> list[Route]:
 
     def known(endpoint: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
         async def served(request: Request) -> Response:
-            return _stranger(request, hosts) or await endpoint(request)
+            return _objection(request, hosts) or await endpoint(request)
 
         return served
 
