@@ -18,7 +18,6 @@ from deployments.local import QUIET_PREFECT, connection_settings, prefect_server
 
 USERS = 10_000
 LATENCY_MS = 100
-ROWS_PER_CALL = 100
 VALIDATING = ("auth.test", "GET /manage/v1/user/session")  # besides the calls that the bar counts
 
 
