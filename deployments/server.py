@@ -42,7 +42,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ.setdefault("PREFECT_UI_API_URL", "/api")
 
     # Prefect reads its settings when it is imported, so it is imported with them in place.
-    from prefect.server.api.server import create_app
     from prefect.settings import get_current_settings
 
     everything = get_current_settings()
@@ -54,6 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ConfigurationError as error:
         print(f"server: {error}", file=sys.stderr)
         return 2
+    from prefect.server.api.server import create_app  # takes seconds
+
     guarded = Guard(
         create_app(final=True, webserver_only=options.no_services),
         names=[*options.allowed_host, public.hostname or ""],

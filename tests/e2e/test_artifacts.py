@@ -13,15 +13,15 @@ from tests.hostile_texts import INERT, TEXTS, parts, seen
 @flow
 async def publish_everything() -> None:
     for number, text in enumerate(TEXTS):
-        await publish_table([{"why": text, "people": 3}], key=f"hostile-table-{number}", description=text)
-        await publish_page(f"# Page\n\n{markdown(text)}", key=f"hostile-page-{number}", description=text)
+        await publish_table([{"why": text, "people": 3}], key=f"shown-as-text-table-{number}", description=text)
+        await publish_page(f"# Page\n\n{markdown(text)}", key=f"shown-as-text-page-{number}", description=text)
 
 
 async def test_tables_pages_and_descriptions_show_text(prefect_api):
     await publish_everything()
 
     with prefect_http() as http:
-        wanted = {"artifacts": {"key": {"like_": "hostile-"}}, "limit": 200}
+        wanted = {"artifacts": {"key": {"like_": "shown-as-text-"}}, "limit": 200}
         kept = http.post("artifacts/filter", json=wanted).raise_for_status().json()
     assert len(kept) == 2 * len(TEXTS)
     for artifact in kept:

@@ -196,6 +196,10 @@ def a_run_at_work(deployed, environment, folder, own_pool):
         yield at_work, run_id, process_of(deployed, run_id)
 
 
+def parent_of(pid):
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
 def is_gone(pid):
     deadline = time.monotonic() + PATIENCE
     while Path(f"/proc/{pid}").exists():
@@ -205,12 +209,18 @@ def is_gone(pid):
     return True
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=["stopped", "killed"])
+@pytest.mark.parametrize(
+    "number",
+    [pytest.param(signal.SIGTERM, id="stopped"), pytest.param(signal.SIGKILL, id="killed", marks=pytest.mark.long)],
+)
 def test_runs_end_with_their_worker_and_are_shown_as_crashed(
     deployed, environment, own_pool, waiting_at_slack, tmp_path, number
 ):
     set_rows(deployed)
     with a_run_at_work(deployed, environment, tmp_path, own_pool) as (at_work, run_id, pid):
+        # Ctrl-C, a supervisor and a container's init signal the whole group; what becomes of runs is for the worker to say.
+        assert os.getpgid(pid) != os.getpgid(at_work.pid)
+        assert len(list(Path(f"/proc/{parent_of(pid)}/task").iterdir())) == 1  # a fork with threads could hang
         os.kill(at_work.pid, number)
 
         assert finished(deployed, run_id)["state_type"] == "CRASHED"
@@ -218,19 +228,12 @@ def test_runs_end_with_their_worker_and_are_shown_as_crashed(
         at_work.wait(PATIENCE)
 
 
-def test_a_signal_to_the_workers_group_reaches_no_run(deployed, environment, own_pool, waiting_at_slack, tmp_path):
-    """Ctrl-C, a supervisor and a container's init signal the whole group; what becomes of runs is for the worker to say."""
-    set_rows(deployed)
-    with a_run_at_work(deployed, environment, tmp_path, own_pool) as (at_work, _, pid):
-        assert os.getpgid(pid) != os.getpgid(at_work.pid)
-
-
+@pytest.mark.long
 def test_the_process_that_forks_can_die(deployed, environment, own_pool, company, waiting_at_slack, tmp_path):
     set_rows(deployed)
     with a_run_at_work(deployed, environment, tmp_path, own_pool) as (at_work, run_id, pid):
-        parent = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+        parent = parent_of(pid)
         assert parent in descendants(at_work.pid)
-        assert len(list(Path(f"/proc/{parent}/task").iterdir())) == 1  # a fork with threads could hang
         os.kill(parent, signal.SIGKILL)
 
         assert finished(deployed, run_id)["state_type"] == "CRASHED"

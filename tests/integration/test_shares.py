@@ -121,7 +121,7 @@ def test_many_people_are_booked_at_once(here):
     assert here.served(left=0.0) == set()
 
 
-@settings(max_examples=8, deadline=None, derandomize=True)
+@settings(max_examples=8)
 @given(pauses=st.lists(st.sampled_from([0, 0, 0, 1, 30, 59, 61, 600, 4000]), max_size=300))
 def test_no_hour_sees_more_looks_than_a_share(migrated_sqlite: Path, pauses: list[int]):
     looks: list[datetime] = []

@@ -66,7 +66,7 @@ def test_of_two_secrets_that_begin_alike_neither_is_left():
 
 
 @given(st.text(string.printable, min_size=8).filter(lambda text: len(text.strip()) >= 8), st.text(), st.text())
-@settings(derandomize=True, max_examples=200)
+@settings(max_examples=200)
 def test_whatever_the_secret_and_whatever_is_around_it_it_is_not_shown(secret, before, after):
     keep_secret(secret)
 

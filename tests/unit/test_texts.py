@@ -38,7 +38,7 @@ ANYTHING = st.text(st.characters(exclude_categories=())) | st.lists(
 ).map("".join)
 
 
-FEW = settings(max_examples=40, deadline=None, derandomize=True)
+FEW = settings(max_examples=40)
 
 
 def any_text(test):
