@@ -14,7 +14,7 @@ from prefect.variables import Variable
 
 from slack_docebo.domain.planning import Outcome
 from slack_docebo.domain.texts import line, lines
-from slack_docebo.engine.doctor import Diagnosis
+from slack_docebo.engine.diagnosis import Diagnosis
 from slack_docebo.engine.explaining import Explanation
 from slack_docebo.engine.incidents import Trouble
 from slack_docebo.engine.realtime import Served

@@ -8,10 +8,8 @@ import secrets
 import smtplib
 import ssl
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
 import httpx
@@ -22,12 +20,11 @@ from slack_docebo.clients.notifier import IMPLICIT_TLS_PORT, notifier
 from slack_docebo.clients.prefect_client import PrefectClient
 from slack_docebo.clients.slack import open_slack
 from slack_docebo.concurrency import within
-from slack_docebo.domain.texts import markdown
 from slack_docebo.engine.connection import missing_scopes
+from slack_docebo.engine.diagnosis import Finding, fail, ok, warn
 from slack_docebo.errors import ConfigurationError, SyncError
 from slack_docebo.integration_settings import VARIABLE, IntegrationSettings, read_rows
 from slack_docebo.private_files import may_others_write, open_to_others
-from slack_docebo.redaction import redacted
 from slack_docebo.runtime import grant
 from slack_docebo.settings import (
     EVERYTHING,
@@ -50,64 +47,6 @@ POOL = "slack-docebo-flows"
 START_WORKER = f"python -m prefect worker start --pool {POOL} --type slack-docebo"
 FOREIGN_ORIGIN = "https://elsewhere.invalid"
 START_IT = "start it with `python -m deployments.server` and PREFECT_SERVER_API_AUTH_STRING"
-
-
-class Level(StrEnum):
-    """How a check came out."""
-
-    OK = "ok"
-    WARN = "warn"
-    FAIL = "fail"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What a check found; *message* says what to do unless all is well."""
-
-    check: str
-    level: Level
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class Diagnosis:
-    """Everything that was found."""
-
-    findings: Sequence[Finding]
-
-    @property
-    def failed(self) -> list[str]:
-        """The checks that found something in the way of a run."""
-        return [finding.check for finding in self.findings if finding.level is Level.FAIL]
-
-    @property
-    def line(self) -> str:
-        """One line for states."""
-        if self.failed:
-            checks = f"{len(self.failed)} of {len(self.findings)} checks"
-            return f"{checks} failed: {', '.join(self.failed)}; the run's table says what to do"
-        warnings = sum(finding.level is Level.WARN for finding in self.findings)
-        return f"nothing is in the way of a run; {warnings} of {len(self.findings)} checks found what is worth knowing"
-
-    def markdown(self) -> str:
-        """A row for each check."""
-        cells = ([found.check, found.level, markdown(found.message)] for found in self.findings)
-        return "\n".join(["| check | | |", "|---|---|---|", *(f"| {' | '.join(row)} |" for row in cells)])
-
-
-def ok(check: str, message: str) -> Finding:
-    """Return a finding that something is well."""
-    return Finding(check, Level.OK, redacted(message))
-
-
-def warn(check: str, message: str) -> Finding:
-    """Return a finding that something is not wrong, but worth knowing."""
-    return Finding(check, Level.WARN, redacted(message))
-
-
-def fail(check: str, message: str) -> Finding:
-    """Return a finding that something is in the way of a run."""
-    return Finding(check, Level.FAIL, redacted(message))
 
 
 async def examine() -> AsyncIterator[Finding]:
