@@ -119,5 +119,7 @@ async def listening() -> AsyncIterator[Server]:
     server = Server()
     listener = await asyncio.start_server(server.serve, "127.0.0.1", 0)
     server.url = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
-    yield server
-    listener.close()
+    try:
+        yield server
+    finally:
+        listener.close()
