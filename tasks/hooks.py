@@ -124,9 +124,12 @@ async def _told_before(flow_run: FlowRun, state: State[Any], message: str) -> bo
 
 
 def _alike(before: State[Any], state: State[Any], message: str) -> bool:
-    """Tell whether *before* has the name of *state*, and a message that differs in numbers and ids at most."""
-    told, now = before.message or "", state.message or line(message)
-    return before.name == state.name and without_numbers(told) == without_numbers(now)
+    return before.name == state.name and _constant(before.message or "") == _constant(state.message or line(message))
+
+
+def _constant(message: str) -> str:
+    """Return what of *message* stays the same from run to run: all but numbers and ids."""
+    return without_numbers(message)
 
 
 async def _extent(flow_run_id: UUID) -> str:
