@@ -7,6 +7,7 @@ import argparse
 import os
 import secrets
 import shlex
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -41,6 +42,7 @@ from slack_docebo.settings import (
     SigningSettings,
     WebhookSettings,
     given_to,
+    load_settings,
     open_files,
     others_can_read,
 )
@@ -134,7 +136,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.chdir(ROOT)
     if opened := open_files(*EVERYTHING):
         print(f"up: {others_can_read(opened)}", file=sys.stderr)
+    _end_in_order()
     try:
+        _check_ports(options)
+        if not options.sandbox:
+            _check_webhook()
         given = given_login()
         what.environment = {**os.environ, **what.environment}
         what.environment.pop(AT_SERVER, None)  # for the server alone, which is given the login by itself
@@ -152,11 +158,6 @@ def _start(what: Installation, options: argparse.Namespace, data: Path, profiles
     profile = "sandbox" if options.sandbox else "slack-docebo"
     known = given or kept_login(profiles, profile)
     login = known or new_login()
-    # Else we would wait for ours and find the other's, and deploy there.
-    if is_taken(options.prefect_port):
-        raise ConfigurationError(
-            f"port {options.prefect_port} is taken: stop what listens there, or use --prefect-port"
-        )
     print("Starting; the first time takes a minute ...", flush=True)
     # Around all others: a worker that can reach the server when it is stopped ends its runs properly.
     with prefect_server(data, options.prefect_port, login) as clients:
@@ -166,6 +167,38 @@ def _start(what: Installation, options: argparse.Namespace, data: Path, profiles
             return failed
         _show_login(login, profiles, new=not known)
         return _supervise(what)
+
+
+def _end_in_order() -> None:
+    """End what is started when we are told to end or the terminal is closed, too, and not only at Ctrl-C."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    def hang_up(*_: object) -> None:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        for output in (sys.stdout, sys.stderr):  # the terminal is gone, and what ends others says so
+            os.dup2(nowhere, output.fileno())
+        os.kill(os.getpid(), signal.SIGTERM)  # whose handler is another's while the processes are supervised
+
+    signal.signal(signal.SIGTERM, interrupt)
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as with nohup
+        signal.signal(signal.SIGHUP, hang_up)
+
+
+def _check_ports(options: argparse.Namespace) -> None:
+    """Raise ConfigurationError if somebody listens where we are about to; we would find the other's, and deploy there."""
+    for whose in ("prefect", "webhook", *(("slack", "docebo") if options.sandbox else ())):
+        if is_taken(port := getattr(options, f"{whose}_port")):
+            raise ConfigurationError(f"port {port} is taken: stop what listens there, or use --{whose}-port")
+
+
+def _check_webhook() -> None:
+    """Raise ConfigurationError if the webhook could not start, before anything does."""
+    try:
+        load_settings(WebhookSettings)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{error}; SANDBOX=1 tries it without Slack and Docebo") from None
 
 
 def _show_login(login: str, profiles: Path, *, new: bool) -> None:

@@ -79,7 +79,9 @@ def _bound(address: Address) -> list[socket.socket]:
         found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         sockets = [socket.create_server(place[:2], family=family) for family, _, _, _, place in dict.fromkeys(found)]
     except OSError as error:
-        raise ConfigurationError(f"{host}:{port} cannot be listened on ({error.strerror}): see WEBHOOK_HOST") from None
+        raise ConfigurationError(
+            f"{host}:{port} cannot be listened on ({error.strerror}): see WEBHOOK_HOST and WEBHOOK_PORT"
+        ) from None
     logger.info("listening on http://%s:%d", f"[{host}]" if ":" in host else host, port)
     return sockets
 

@@ -35,8 +35,7 @@ def ports() -> dict[str, int]:
 @pytest.fixture
 def up(ports, tmp_path):
     """What `make up SANDBOX=1` runs, with nothing of this process's own settings, until it says that it is ready."""
-    options = [word for name, port in ports.items() for word in (f"--{name}-port", str(port))]
-    command = [sys.executable, "-m", "deployments.up", "--sandbox", "--users", "60", "--data", str(tmp_path), *options]
+    command = up_command(ports, tmp_path, "--sandbox", "--users", "60")
     clean = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
     log = tmp_path / "up.log"
     with log.open("wb") as output:
@@ -47,11 +46,21 @@ def up(ports, tmp_path):
         assert process.poll() is None, log.read_text()
         yield process
     finally:
-        process.kill()
-        process.wait()
-        for pid in still_there(tmp_path):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        end(process, tmp_path)
+
+
+def up_command(ports: dict[str, int], data: Path, *options: str) -> list[str]:
+    places = [word for name, port in ports.items() for word in (f"--{name}-port", str(port))]
+    return [sys.executable, "-m", "deployments.up", *options, "--data", str(data), *places]
+
+
+def end(process: subprocess.Popen[bytes], data: Path) -> None:
+    """Kill *process*, and what it has left."""
+    process.kill()
+    process.wait()
+    for pid in still_there(data):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def eventually(holds: Callable[[], bool], patience: float = PATIENCE) -> None:
@@ -125,15 +134,49 @@ def test_the_server_does_not_start_without_a_login_that_works(tmp_path, login, t
     assert ended.stderr.count("\n") == 1
 
 
-def test_a_server_of_somebody_else_is_told_in_one_line_and_nothing_is_deployed_there(tmp_path):
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = str(taken.getsockname()[1])
-        command = [sys.executable, "-m", "deployments.up", "--data", str(tmp_path), "--prefect-port", port]
+@pytest.mark.parametrize("whose", ["prefect", "webhook", "slack", "docebo"])
+def test_a_port_of_somebody_else_is_told_in_one_line_and_nothing_is_started(whose, ports, tmp_path):
+    with socket.create_server(("127.0.0.1", ports[whose])):
+        command = up_command(ports, tmp_path, "--sandbox")
         ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=STOP_SECONDS)
 
     assert ended.returncode == 2
-    assert ended.stderr == f"up: port {port} is taken: stop what listens there, or use --prefect-port\n"
+    assert ended.stderr == f"up: port {ports[whose]} is taken: stop what listens there, or use --{whose}-port\n"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_webhook_that_could_not_start_is_told_before_anything_is_started(ports, tmp_path):
+    env = {**os.environ, "SLACK_SIGNING_SECRET": ""}
+    command = up_command(ports, tmp_path)
+    ended = subprocess.run(
+        command, cwd=ROOT, env=env, capture_output=True, text=True, check=False, timeout=STOP_SECONDS
+    )
+
+    assert ended.returncode == 2
+    assert "SLACK_SIGNING_SECRET is not set" in ended.stderr
+    assert ended.stderr.endswith("SANDBOX=1 tries it without Slack and Docebo\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("told", [signal.SIGTERM, signal.SIGHUP])
+def test_nothing_is_left_when_it_is_ended_while_it_starts(told, ports, tmp_path):
+    process = subprocess.Popen(up_command(ports, tmp_path, "--sandbox"), cwd=ROOT, start_new_session=True)
+    try:
+        eventually(lambda: bool(still_there(tmp_path)))
+        os.killpg(process.pid, told)
+        process.wait(STOP_SECONDS)
+
+        assert still_there(tmp_path) == []
+    finally:
+        end(process, tmp_path)
+
+
+@pytest.mark.long
+def test_nothing_is_left_when_the_terminal_is_closed(up, tmp_path):
+    os.killpg(up.pid, signal.SIGHUP)
+    up.wait(STOP_SECONDS)
+
+    assert still_there(tmp_path) == []
 
 
 def test_all_parts_come_up_work_together_and_end_with_ctrl_c(up, ports, tmp_path):
