@@ -207,7 +207,7 @@ def _show_login(login: str, profiles: Path, *, new: bool) -> None:
     if new and sys.stdout.isatty():
         print(f"  Login        {login}   shown this once, and kept in {kept}\n", flush=True)
     else:
-        print(f"  Login        PREFECT_API_AUTH_STRING in {kept}\n", flush=True)
+        print(f"  Login        PREFECT_API_AUTH_STRING of the active profile in {kept}\n", flush=True)
 
 
 def _get_ready(what: Installation, *, switched_on: bool) -> int:

@@ -1,6 +1,7 @@
 """`slack-docebo plan`: the saved plans, which are also the journal of past runs."""
 
 from collections.abc import Iterable
+from contextlib import closing
 from itertools import islice
 from typing import Annotated, Any
 
@@ -49,10 +50,10 @@ def show(
     kinds = operation or tuple(Kind if user or outcome else set(Kind) - {Kind.LEAVE})
     with open_store() as store:
         numbers = summary(store, plan_id)
-        with store.reading() as connection:
+        with store.reading() as connection, closing(PlanRepository(connection).rows(plan_id)) as entries:
             wanted = (
                 entry
-                for entry in PlanRepository(connection).rows(plan_id)
+                for entry in entries
                 if entry.operation.kind in kinds
                 and (not outcome or entry.outcome in outcome)
                 and user in {"", entry.operation.slack_id}

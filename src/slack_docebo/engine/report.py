@@ -102,7 +102,7 @@ class Summary:
         """Sum up the reasons over the outcomes, with account and Slack ids left out of the text, most people first."""
         sums: dict[tuple[Kind, str], int] = {}
         for kind, reason, _, people in self.tally:
-            key = kind, without_numbers(reason)
+            key = kind, without_numbers(reason).removesuffix(":")
             sums[key] = sums.get(key, 0) + people
         return [(kind, why, people) for (kind, why), people in sorted(sums.items(), key=lambda item: -item[1])]
 

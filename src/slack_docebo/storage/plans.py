@@ -2,7 +2,7 @@
 
 import json
 import secrets
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterator, Sequence
 from collections.abc import Mapping as MappingType
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -271,8 +271,11 @@ class PlanRepository:
             for kind, reason, outcome, count in self._connection.execute(query)
         )
 
-    def rows(self, plan_id: str) -> Iterator[Entry]:
-        """Yield everything about a plan's operations in their order, without holding it all in memory."""
+    def rows(self, plan_id: str) -> Generator[Entry, None, None]:
+        """Yield everything about a plan's operations in their order, without holding it all in memory.
+
+        Who does not read to the end closes it before the connection.
+        """
         query = select(operations).where(operations.c.plan_id == plan_id).order_by(operations.c.seq)
         with self._connection.execute(query, execution_options={"yield_per": CHUNK}) as rows:
             for row in rows:
