@@ -63,5 +63,26 @@ def test_cleaning_twice_changes_nothing_more(text):
     assert clean(clean(text)) == clean(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "other"),
+    [
+        pytest.param("mi\u212ae@example.com", "mike@example.com", id="Kelvin sign"),
+        pytest.param("bo\u017fs@example.com", "boss@example.com", id="long s"),
+        pytest.param("stra\u00dfe@example.com", "strasse@example.com", id="sharp s"),
+        pytest.param("o\ufb03ce@example.com", "office@example.com", id="ligature"),
+    ],
+)
+def test_a_letter_that_looks_like_another_is_not_that_one(text, other):
+    assert folded(text) != folded(other)
+
+
+def test_only_letters_beyond_ascii_can_have_a_key_beyond_ascii():
+    assert not [chr(code) for code in range(128, 0x110000) if folded(chr(code)).isascii() and not chr(code).isspace()]
+
+
+def test_the_case_of_other_letters_does_not_matter():
+    assert folded("ÉVA ß@Example.com") == folded("éva ß@example.com")
+
+
 def test_case_does_not_tell_keys_apart():
     assert folded(" ADA@Example.com") == folded("ada@example.COM ")

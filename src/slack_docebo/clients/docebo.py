@@ -33,6 +33,7 @@ from slack_docebo.clients.docebo_wire import (
     user_field_of,
 )
 from slack_docebo.clients.retries import NotJson, TooLate, Wait, no_connection, retrying, seconds_asked, wait_as_asked
+from slack_docebo.domain.names import folded
 from slack_docebo.domain.people import Account
 from slack_docebo.errors import (
     AccessDenied,
@@ -143,7 +144,7 @@ class DoceboClient:
 
     async def find_users(self, text: str) -> list[Account]:
         """Return the accounts whose user name or e-mail address is *text*, in capitals or not."""
-        wanted = text.strip().casefold()
+        wanted = folded(text)
         if not wanted:
             return []
         found: dict[int, Account] = {}
@@ -153,7 +154,7 @@ class DoceboClient:
             items = _items("find users", data)
             # Docebo's search also finds names and parts of them.
             for account in map(read, items):
-                if wanted in (account.username.casefold(), account.email.casefold()):
+                if wanted in (folded(account.username), folded(account.email)):
                     found[account.docebo_id] = account
             if more and not items:
                 raise IncompleteRead("Docebo announced more search results and sent none.")

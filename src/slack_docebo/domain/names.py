@@ -6,6 +6,7 @@ import unicodedata
 from slack_docebo.domain.texts import composed
 
 _BRACKET = re.compile(r"([<>])")
+_LOOKS_ASCII = re.compile("[\u00df\u017f\u1e9e\u212a\ufb00-\ufb06]")  # what case folding makes ASCII letters of
 _PARTICLES = frozenset(("af", "al", "bin", "da", "das", "de", "del", "della", "den", "der", "di", "do", "dos", "du"))
 _PARTICLES |= {"el", "la", "le", "los", "ten", "ter", "van", "vom", "von", "zu", "zum", "zur"}
 
@@ -59,5 +60,12 @@ def split_name(real_name: str) -> tuple[str, str]:
 
 
 def folded(text: str) -> str:
-    """Return *text* as a key for comparison without regard to case, as Docebo compares usernames."""
-    return text.strip().casefold()
+    """Return *text* as a key for comparison without regard to case, as Docebo compares usernames.
+
+    No other letter becomes an ASCII one: the Kelvin sign is no k, and "straße" is not "strasse". In an address that is
+    another mailbox, and may be another person's.
+    """
+    text = text.strip()
+    if text.isascii() or not _LOOKS_ASCII.search(text):
+        return text.casefold()
+    return "".join(character if _LOOKS_ASCII.match(character) else character.casefold() for character in text)

@@ -212,7 +212,7 @@ class InboxRepository:
 
     def bearers(self, address: str) -> set[str]:
         """Return the Slack ids of those whose profile, in an event that is kept, bears this e-mail address."""
-        bears = func.lower(event_columns.profile["email"].as_string()) == address.lower()
+        bears = func.lower(event_columns.profile["email"].as_string()) == func.lower(address)
         return set(self._connection.scalars(select(event_columns.slack_id).where(bears)))
 
     def last_applied(self, slack_ids: Iterable[str]) -> dict[str, MappingType[str, Any]]:

@@ -27,6 +27,7 @@ from sqlalchemy import (
     update,
 )
 
+from slack_docebo.domain.names import folded
 from slack_docebo.domain.people import Mapping
 from slack_docebo.domain.planning import Kind, Operation, Outcome
 from slack_docebo.errors import PlanNotApplicable, StorageError
@@ -340,7 +341,7 @@ class PlanRepository:
             row.slack_id
             for row in self._connection.execute(select(operations.c.slack_id, *columns).where(some))
             for values in (row.changes, row.before)
-            if address.casefold() in {str(values.get(name, "")).casefold() for name in ("email", "username")}
+            if folded(address) in {folded(str(values.get(name, ""))) for name in ("email", "username")}
         }
 
     def purge(self, before: datetime, *, limit: int) -> int:
