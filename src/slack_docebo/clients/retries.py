@@ -78,7 +78,7 @@ def seconds_asked(retry_after: str | None) -> float | None:
         return float(text)
     try:
         moment = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):  # of a year or an offset that is none
         return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
