@@ -13,6 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from slack_docebo.domain.attributes import DEFAULT_RULES, AttributeRule, parse_rules
 from slack_docebo.domain.guards import Limit, parse_limit
 from slack_docebo.domain.matching import MatchBy
+from slack_docebo.domain.people import LARGEST_ID
 from slack_docebo.domain.planning import Kind, Leavers, Policy
 from slack_docebo.domain.scope import Guests, Scope
 from slack_docebo.errors import ConfigurationError
@@ -21,6 +22,9 @@ VARIABLE = "integration_settings"
 INTEGRATION = "SLACK"
 LONGEST_SETTING = 4_000
 PROBLEMS_TOLD = 20
+LARGEST_NUMBER = 10**9
+LONGEST_DELAY = 366 * 24 * 3600  # seconds
+LONGEST_KEPT = 36_600  # days
 MIRROR_EXAMPLE = "Slack ID, Slack Name, Slack Team"
 
 
@@ -70,7 +74,10 @@ def _seconds(value: object) -> tuple[int, ...]:
     words = _words(value)
     if not all(word.isdecimal() for word in words):
         raise ValueError("write seconds, comma-separated, like 30, 120, 600")
-    return tuple(map(int, words))
+    seconds = tuple(map(int, words))
+    if max(seconds, default=0) > LONGEST_DELAY:
+        raise ValueError(f"write at most a year, which is {LONGEST_DELAY} seconds")
+    return seconds
 
 
 Flag = Annotated[bool, BeforeValidator(_true_or_false)]
@@ -112,7 +119,7 @@ class IntegrationSettings(BaseModel):
         " custom profile fields out: they are written when a person changes or is named, not by an import.",
     )
     destination_branch: Annotated[int | None, BeforeValidator(lambda value: str(value).strip() or None)] = Field(
-        None, ge=0, description="Id of the Docebo branch for new users. Empty: none."
+        None, ge=0, le=LARGEST_ID, description="Id of the Docebo branch for new users. Empty: none."
     )
     mirror_fields: Annotated[tuple[str, ...], BeforeValidator(_three_titles)] = Field(
         (),
@@ -132,7 +139,7 @@ class IntegrationSettings(BaseModel):
     limit_deactivations: LimitText = Field(Limit(50, 5), description="Most deactivations in one run.")
     limit_unmappings: LimitText = Field(Limit(50, 5), description="Most mappings removed in one run.")
     limit_minimum_sample: Annotated[int, BeforeValidator(lambda value: str(value).strip())] = Field(
-        20, ge=0, description="Percentages count only from this many people on."
+        20, ge=0, le=LARGEST_NUMBER, description="Percentages count only from this many people on."
     )
     limit_rejections: Annotated[int, BeforeValidator(_percent)] = Field(
         20, description="A run stops when more than this percentage of its rows is refused by Docebo."
@@ -146,7 +153,7 @@ class IntegrationSettings(BaseModel):
         description="After how many seconds a Slack event that failed is tried again; after the last it is parked.",
     )
     inbox_keep_days: Annotated[int, BeforeValidator(lambda value: str(value).strip())] = Field(
-        30, ge=1, description="How many days Slack's events are kept after they were applied."
+        30, ge=1, le=LONGEST_KEPT, description="How many days Slack's events are kept after they were applied."
     )
     journal_keep_days: Annotated[int, BeforeValidator(lambda value: str(value).strip())] = Field(
         90,
@@ -246,7 +253,10 @@ def _sentence(key: str, kind: str, message: str) -> str:
 
 def rows_from_csv(text: str) -> list[dict[str, str]]:
     """Read the table as the retired product exports it: a CSV file with the columns Integration, Key and Value."""
-    rows = list(csv.DictReader(io.StringIO(text.lstrip("\ufeff"))))
+    try:
+        rows = list(csv.DictReader(io.StringIO(text.lstrip("\ufeff"))))
+    except csv.Error as error:
+        raise ConfigurationError(f"the file is not CSV ({error})") from None
     if not rows or not {"integration", "key", "value"} <= {str(name).strip().lower() for name in rows[0]}:
         raise ConfigurationError("the CSV file should have the columns Integration, Key and Value, and a row")
     return [{str(name).strip().lower(): cell or "" for name, cell in row.items()} for row in rows]

@@ -183,6 +183,7 @@ async def test_a_short_listing_is_noticed(docebo, pages):
         pytest.param(ok({"has_more_data": False}), id="no items"),
         pytest.param(ok({"items": [{"username": "a"}]}), id="an account without an id"),
         pytest.param(ok({"items": ["a"]}), id="an account that is none"),
+        pytest.param(ok({"items": [{"user_id": 10**30}]}), id="an id that no database holds"),
         pytest.param(httpx.Response(200, json=[]), id="no envelope"),
         pytest.param(HTML, id="never JSON"),
         pytest.param(httpx.Response(200, content=b"{", headers={"Content-Type": "application/json"}), id="half of it"),
@@ -464,6 +465,17 @@ async def test_docebo_is_given_the_time_it_asks_for(docebo, header, expected):
     async with opened(wait=wait) as client:
         await client.session()
     assert waits == [expected]
+
+
+@pytest.mark.parametrize(
+    "header", ["Mon, 1 Jan 99999999999999999999 00:00:00 GMT", "1 Jan 2026 00:00 +99999999999999", "soon"]
+)
+async def test_a_wish_that_is_no_time_is_none(docebo, header):
+    docebo.get(f"{USERS}/session").mock(return_value=httpx.Response(429, headers={"Retry-After": header}))
+    async with opened(attempts=1) as client:
+        with pytest.raises(RateLimited) as raised:
+            await client.session()
+    assert raised.value.retry_after is None
 
 
 async def test_without_a_wish_the_delay_grows_at_random(docebo):

@@ -156,6 +156,24 @@ def test_a_truncated_backup_is_refused_by_line(store, tmp_path):
     assert list(refused(restored(store, path))) == [3]
 
 
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+23:59", "9999-12-31T23:59:00-23:59", "2026-01-01T00:00:00"])
+def test_a_time_that_no_clock_shows_is_refused_by_line(store, tmp_path, moment):
+    save(store, ADA)
+    path = tmp_path / "b.csv"
+    export(store, path)
+    path.write_text(path.read_text().replace(NOW.isoformat(), moment))
+
+    assert list(refused(restored(store, path))) == [2]
+
+
+@pytest.mark.parametrize(
+    ("text", "line"), [("a" * 200_000 + "," + HEADER, 1), (f"{HEADER}\nU1,{'a' * 200_000},T1,7", 2)]
+)
+def test_a_cell_that_csv_does_not_hold_is_told_with_its_line(store, tmp_path, text, line):
+    with pytest.raises(ConfigurationError, match=f"t.csv, line {line}: not CSV"):
+        imported(store, tmp_path / "t.csv", text)
+
+
 def test_a_table_from_elsewhere_is_imported(store, tmp_path):
     save(store, ADA)
     taken = imported(

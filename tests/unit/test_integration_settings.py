@@ -44,6 +44,12 @@ def test_a_missing_row_is_named(missing):
         ("LIMIT_UPDATES", "few", r"row SLACK \| LIMIT_UPDATES: 'few' is not a limit"),
         ("DESTINATION_BRANCH", "Sales", r"row SLACK \| DESTINATION_BRANCH: .*integer"),
         ("SOURCE_MAY_SHRINK", "120", r"row SLACK \| SOURCE_MAY_SHRINK: write a percentage from 0 to 100"),
+        ("LIMIT_UPDATES", "9" * 400 + "%", r"row SLACK \| LIMIT_UPDATES: .* is not a limit"),
+        ("LIMIT_MINIMUM_SAMPLE", "9" * 400, r"row SLACK \| LIMIT_MINIMUM_SAMPLE: .*less than or equal to 1000000000"),
+        ("DESTINATION_BRANCH", "9" * 40, r"row SLACK \| DESTINATION_BRANCH: .*less than or equal to 9{18}"),
+        ("ATTRIBUTES", f"field_{'9' * 40} = title", r"row SLACK \| ATTRIBUTES: unknown target"),
+        ("REALTIME_RETRY_DELAYS", "30, 999999999999", r"row SLACK \| REALTIME_RETRY_DELAYS: write at most a year"),
+        ("INBOX_KEEP_DAYS", "999999999", r"row SLACK \| INBOX_KEEP_DAYS: .*less than or equal to 36600"),
         ("NOTIFICATION_MAIL_ID", "me", r"row SLACK \| NOTIFICATION_MAIL_ID: write an e-mail address"),
     ],
 )
@@ -83,6 +89,11 @@ def test_the_retired_products_export_can_be_loaded():
 def test_another_csv_file_is_refused(text):
     with pytest.raises(ConfigurationError, match="columns Integration, Key and Value"):
         rows_from_csv(text)
+
+
+def test_a_cell_that_csv_does_not_hold_is_told():
+    with pytest.raises(ConfigurationError, match="not CSV"):
+        rows_from_csv(f"Integration,Key,Value\nSLACK,LEAVERS,{'a' * 200_000}\n")
 
 
 def test_the_documented_defaults_are_the_defaults():

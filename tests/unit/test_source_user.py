@@ -124,6 +124,8 @@ def test_a_complete_profile_is_read_completely():
         pytest.param(with_profile(first_name=None, last_name=None), {"first_name": "", "last_name": ""}, id="no names"),
         pytest.param(with_profile(first_name="&amp;"), {"first_name": "&amp;"}, id="names are left as they are"),
         pytest.param({**MIRA, "updated": None}, {"updated": 0}, id="old events do not tell when"),
+        pytest.param({**MIRA, "updated": 10**30}, {"updated": 0}, id="a moment that no database holds is none"),
+        pytest.param({**MIRA, "updated": -1}, {"updated": 0}, id="nor was anybody changed before 1970"),
         pytest.param({**MIRA, "updated": True}, {"updated": 0}, id="true is not a moment"),
         pytest.param({**MIRA, "is_restricted": True}, {"guest": True, "single_channel": False}, id="guest"),
         pytest.param(

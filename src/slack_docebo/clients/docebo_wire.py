@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from slack_docebo.domain.people import Account
+from slack_docebo.domain.names import folded
+from slack_docebo.domain.people import LARGEST_ID, Account
 from slack_docebo.domain.planning import Value
 from slack_docebo.domain.texts import LONGEST_ADDRESS, LONGEST_VALUE, bounded
 from slack_docebo.errors import ContractViolation, OutcomeUnknown
@@ -96,10 +97,10 @@ class Service:
 
 
 def read_id(value: object) -> int | None:
-    """Read an id sent as a number or as text; None for anything else."""
+    """Read an id sent as a number or as text; None for anything else, also for more digits than an id has."""
     if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < 19:
         return int(value)
-    return value if type(value) is int and value >= 0 else None
+    return value if type(value) is int and 0 <= value <= LARGEST_ID else None
 
 
 def read_text(value: object) -> str:
@@ -350,4 +351,4 @@ def _is_verdict(success: object) -> bool:
 
 
 def _folded(value: Value) -> str:
-    return str(value).strip().removeprefix("/").casefold()
+    return folded(str(value).strip().removeprefix("/"))

@@ -20,7 +20,7 @@ from slack_docebo.clients.answers import LARGE_HEAD, OutOfBounds, bounded_sessio
 from slack_docebo.clients.pace import Pace
 from slack_docebo.clients.retries import NotJson, TooLate, Wait, no_connection, retrying, seconds_asked, wait_as_asked
 from slack_docebo.domain.names import clean
-from slack_docebo.domain.people import SourceUser
+from slack_docebo.domain.people import LARGEST_STAMP, SourceUser
 from slack_docebo.domain.texts import LONGEST_ADDRESS, LONGEST_NAME, LONGEST_VALUE, bounded, key
 from slack_docebo.errors import (
     AccessDenied,
@@ -305,7 +305,7 @@ def source_user(member: Mapping[str, Any]) -> SourceUser:
     if isinstance(enterprise, dict):
         # The id that is the same in all workspaces of the organisation, which Slack says to use where it is given:
         # `id` can still be an older, local one, and one person under two ids would be provisioned twice.
-        slack_id = _text(enterprise.get("id")) or own_id
+        slack_id = _id(enterprise.get("id")) or own_id
     real_name = _name(of_profile("real_name")) or _name(get("real_name"))
     display_name = _name(of_profile("display_name"))
     email = key(_text(of_profile("email")).strip(), LONGEST_ADDRESS)
@@ -314,7 +314,7 @@ def source_user(member: Mapping[str, Any]) -> SourceUser:
     single_channel = bool(get("is_ultra_restricted"))
     return SourceUser(
         slack_id=slack_id,
-        team=sys.intern(_text(get("team_id")) or _text(of_profile("team"))),
+        team=sys.intern(_name(get("team_id")) or _name(of_profile("team"))),
         handle=handle if handle.isprintable() else clean(handle),  # as the database keeps it
         email=email if email.isprintable() else "",  # half an emoji, say, which no request can hold
         # Not the `_normalized` twins: they lose characters of some scripts.
@@ -325,7 +325,7 @@ def source_user(member: Mapping[str, Any]) -> SourceUser:
         title=sys.intern(_name(of_profile("title"))),
         time_zone=sys.intern(key(_text(get("tz")))),
         locale=sys.intern(key(_text(get("locale")))),
-        updated=updated if type(updated) is int else 0,
+        updated=updated if type(updated) is int and 0 <= updated <= LARGEST_STAMP else 0,
         deactivated=bool(get("deleted")),
         # `is_app_user` says nothing here: it marks people who use the calling app.
         bot=bool(
@@ -370,7 +370,13 @@ def _name(value: object) -> str:
 
 
 def _has_id(member: object) -> bool:
-    return isinstance(member, dict) and isinstance(member.get("id"), str) and bool(member["id"])
+    return isinstance(member, dict) and bool(_id(member.get("id")))
+
+
+def _id(value: object) -> str:
+    """Return the id of something; "" for what cannot be one, since ids are kept and shown as they are."""
+    text = key(_text(value))
+    return text if text.isascii() and text.isalnum() else ""
 
 
 def _translated(method: str, error: SlackApiError) -> RemoteError:

@@ -13,7 +13,7 @@ from slack_docebo.domain.texts import LONGEST_ADDRESS, LONGEST_NAME, LONGEST_VAL
 
 CASELESS = frozenset({"email", "username", "language", "time_zone"})  # a difference in case is none
 TARGETS = ("first_name", "last_name", "email", "language", "time_zone")
-_FIELD = re.compile(r"field_([1-9][0-9]*)")
+_FIELD = re.compile(r"field_([1-9][0-9]{0,17})")
 _CUSTOM = re.compile(r"custom:([A-Za-z0-9]+)")
 
 

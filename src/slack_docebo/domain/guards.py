@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from slack_docebo.domain.planning import Kind
 
+LONGEST_NUMBER = 9  # digits
 LIMITED = (Kind.CREATE, Kind.UPDATE, Kind.DEACTIVATE, Kind.UNMAP)
 
 
@@ -29,7 +30,7 @@ def parse_limit(text: str) -> Limit:
     percents: list[int] = []
     for part in text.split(","):
         digits = part.strip().removesuffix("%").strip()
-        if not digits.isdecimal():
+        if not digits.isdecimal() or len(digits) > LONGEST_NUMBER:
             raise ValueError(f"{text.strip()!r} is not a limit: write a count, a percentage, both (25, 5%) or none")
         (percents if "%" in part else counts).append(int(digits))
     if len(counts) > 1 or len(percents) > 1:

@@ -4,6 +4,8 @@ import re
 from collections.abc import Mapping as MappingType
 from dataclasses import dataclass, field
 
+LARGEST_ID = 10**18 - 1  # of an account, a branch or a field: a number that every database holds
+LARGEST_STAMP = 2**63 - 1
 SLACK_ID = re.compile(r"[UW][A-Z0-9]{2,}")  # https://api.slack.com/types/user: U or W
 
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
 
@@ -88,25 +88,25 @@ class MappingFile:
         with _opened(self._path) as file:
             first = file.readline()
             delimiter = max(",;\t", key=first.count)
-            header = [
-                name.strip().lower().replace(" ", "_") for name in next(csv.reader([first], delimiter=delimiter), [])
-            ]
+            names_given = self._row(csv.reader([first], delimiter=delimiter), 1) or []
+            header = [name.strip().lower().replace(" ", "_") for name in names_given]
             if missing := [name for name in names if name not in header]:
                 raise ConfigurationError(f"{self._path.name}: the first line lacks the columns {', '.join(missing)}")
             reader = csv.reader(file, delimiter=delimiter, strict=True)
             line = 2
-            while True:
-                try:
-                    row = next(reader)
-                except StopIteration:
-                    return
-                except csv.Error as error:
-                    raise ConfigurationError(f"{self._path.name}, line {line}: not CSV ({error})") from None
+            while (row := self._row(reader, line)) is not None:
                 if len(row) == len(header):
                     yield line, {name: bared(cell) for name, cell in zip(header, row, strict=True)}
                 else:
                     self._passes(line, f"{len(row)} cells, the first line has {len(header)}" if row else "")
                 line = reader.line_num + 2
+
+    def _row(self, reader: Iterator[list[str]], line: int) -> list[str] | None:
+        """Return the next row, which begins on *line*; None at the end."""
+        try:
+            return next(reader, None)
+        except csv.Error as error:
+            raise ConfigurationError(f"{self._path.name}, line {line}: not CSV ({error})") from None
 
     def _record(self, cells: dict[str, str]) -> MappingRecord:
         return MappingRecord(
@@ -140,8 +140,9 @@ class MappingFile:
 
 def _fault_of_memory(cells: dict[str, str]) -> str:
     try:
-        aware = all(datetime.fromisoformat(cells[name]).tzinfo for name in ("mapped_at", "changed_at"))
-    except ValueError:
+        moments = [datetime.fromisoformat(cells[name]) for name in ("mapped_at", "changed_at")]
+        aware = all(moment.tzinfo and moment.astimezone(UTC) for moment in moments)
+    except (ValueError, OverflowError):  # the latter of a year that is none in UTC
         aware = False
     usable = aware and _is_number(cells["slack_updated"], lowest=0)
     return "" if usable else "slack_updated, mapped_at or changed_at is not as it was written"

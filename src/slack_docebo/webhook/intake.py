@@ -143,7 +143,7 @@ def _event(
         event_id=event_id,
         slack_team=_id(team) or _id(_team(payload.get("team_id"))) or audience.team,
         slack_id=slack_id,
-        updated=updated if 0 <= updated <= LARGEST_INTEGER else 0,
+        updated=updated,
         kind=kind,
         received_at=now,
         profile=profile,
