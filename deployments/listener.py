@@ -4,6 +4,7 @@ uvicorn and httptools know no bound of a request's head, no deadline for it, and
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -14,7 +15,7 @@ import httptools
 import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.flow_control import FlowControl
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from deployments.connections import Connections, Stage
 from slack_docebo.webhook.app import LARGEST_BODY
@@ -65,6 +66,7 @@ class BoundedConnection(HttpToolsProtocol):
         self._headers = 0  # of the request whose body is coming in
         self._turned = False  # a head or a body began or ended in this piece
         self._kept = 0
+        self._under_way: deque[RequestResponseCycle] = deque()  # requests that are answered, or wait in line
         self._deaf = False  # nothing more is read, for it could not be understood
         self.address = ""
 
@@ -77,9 +79,11 @@ class BoundedConnection(HttpToolsProtocol):
     def connection_lost(self, error: Exception | None) -> None:
         self._connections.remove(self)
         super().connection_lost(error)
+        self._give_up()
 
     def abort(self) -> None:
         """Close at once, and send nothing more."""
+        self._give_up()
         self.transport.abort()
 
     def shutdown(self) -> None:
@@ -102,6 +106,7 @@ class BoundedConnection(HttpToolsProtocol):
         self._tell()
 
     def on_response_complete(self) -> None:
+        self._under_way.popleft()
         super().on_response_complete()
         if self._unparsed:
             self._parse()
@@ -119,6 +124,7 @@ class BoundedConnection(HttpToolsProtocol):
         if self.parser.should_upgrade():
             raise _bad_request()
         super().on_headers_complete()
+        self._under_way.append(self.cycle)
         self._turned = self._in_body = True
         self._headers = len(self.headers)
 
@@ -174,7 +180,17 @@ class BoundedConnection(HttpToolsProtocol):
             return
         if not (self._in_body and self.cycle.response_started):
             self.transport.write(REFUSAL % (status.value, status.phrase.encode()))
+        self._give_up()
         self.transport.close()
+
+    def _give_up(self) -> None:
+        """Let nothing more be written, which a closed connection would take for a fault of ours.
+
+        uvicorn tells the request that came last only, and only when the loop comes to it.
+        """
+        for cycle in self._under_way:
+            cycle.disconnected = True
+            cycle.message_event.set()
 
     def _waits_for(self) -> Stage:
         if self._idle():

@@ -1,5 +1,6 @@
 """The webhook directly as it listens, with nothing in front, before whoever can reach its port."""
 
+import asyncio
 import contextlib
 import json
 import signal
@@ -11,18 +12,22 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
+import uvloop
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from starlette.responses import PlainTextResponse
+from starlette.types import Receive, Scope, Send
 
 from bench import webhook as bench
 from bench.siege import Attackers, siege
-from deployments.connections import PATIENCE
-from deployments.listener import LARGEST_HEAD, LARGEST_RAW_BODY, MOST_HEADERS
+from deployments.connections import PATIENCE, Connections
+from deployments.listener import LARGEST_HEAD, LARGEST_RAW_BODY, MOST_HEADERS, server
 from deployments.local import free_port, process
 from sandbox.slack.events import APP_ID
 from slack_docebo.storage.store import Store
 from slack_docebo.webhook.app import LARGEST_BODY
+from slack_docebo.webhook.metrics import Metrics
 from tests.webhook import TEAM, Webhook, envelope, running_webhook, signed, webhook_process
 
 PROBE = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n"
@@ -210,6 +215,37 @@ def test_requests_that_are_sent_ahead_are_answered_in_turn(webhook):
     assert answers.count(b"HTTP/1.1 200 OK") == 301
     places = [answers.index(f"<{number}>".encode()) for number in range(300)]
     assert places == sorted(places)
+
+
+@pytest.mark.parametrize("requests", [1, 2])
+def test_whoever_is_sent_away_while_an_answer_is_made_is_no_fault_to_log(caplog, requests):
+    async def send_away() -> None:
+        at_work, gone, answered = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+        async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            at_work.set()
+            await gone.wait()
+            try:
+                await PlainTextResponse("ok")(scope, receive, send)
+            finally:
+                answered.set()
+
+        listener = server(app, Connections(Metrics()))
+        with socket.create_server(("127.0.0.1", 0)) as bound:
+            serving = asyncio.create_task(listener.serve(sockets=[bound]))
+            with socket.create_connection(bound.getsockname()) as client:
+                client.sendall((PROBE + b"\r\n") * requests)
+                await at_work.wait()
+                for connection in list(listener.server_state.connections):
+                    connection.abort()
+                gone.set()
+                await answered.wait()
+            listener.should_exit = True
+            await serving
+
+    uvloop.run(asyncio.wait_for(send_away(), 10))
+
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
 
 def test_what_came_before_garbage_is_answered(webhook):
