@@ -222,7 +222,7 @@ def read_rows(rows: object) -> IntegrationSettings:
         if not {"integration", "key", "value"} <= cells.keys():
             problems.append(f"row {number} should have integration, key and value")
         elif str(cells["integration"]).strip().upper() == INTEGRATION:
-            key = str(cells["key"]).strip().upper()
+            key = str(cells["key"]).strip().upper().encode(errors="replace").decode()  # half an emoji names no field
             value = "" if cells["value"] is None else cells["value"]
             if key in values:
                 problems.append(f"row {INTEGRATION} | {key} is there twice")

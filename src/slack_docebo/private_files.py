@@ -109,9 +109,11 @@ def is_draft(path: Path) -> bool:
 
 
 def may_others_write(folder: Path) -> bool:
-    """Tell whether others may remove and replace what is in the folder; in /tmp, say, only its owner may."""
-    mode = folder.stat().st_mode
-    return bool(mode & (stat.S_IWGRP | stat.S_IWOTH)) and not mode & stat.S_ISVTX
+    """Tell whether others may remove and replace what is in the folder: another owner may, and in /tmp, say, nobody."""
+    found = folder.stat()
+    if found.st_uid not in {0, os.geteuid()}:
+        return True
+    return bool(found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)) and not found.st_mode & stat.S_ISVTX
 
 
 def open_to_others(folder: Path) -> list[Path]:

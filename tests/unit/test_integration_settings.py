@@ -37,6 +37,7 @@ def test_a_missing_row_is_named(missing):
             "true",
             r"row SLACK \| PROVISION is unknown: allowed keys are NOTIFICATION_MAIL_ID, PROVISION_SL",
         ),
+        ("\ud83d", "true", r"row SLACK \| \? is unknown"),
         ("SCOPE_GUESTS", "some", r"row SLACK \| SCOPE_GUESTS: .*'none', 'multi-channel' or 'all'"),
         ("SCOPE_INVITED", "perhaps", r"row SLACK \| SCOPE_INVITED: write true or false"),
         ("LEAVERS", "delete", r"row SLACK \| LEAVERS: .*'keep', 'unmap' or 'deactivate'"),

@@ -209,3 +209,11 @@ def test_what_others_may_read_or_change_is_named(tmp_path: Path) -> None:
     assert open_to_others(folder) == [folder, folder / "deep" / "plan.csv"]
     folder.chmod(0o1777)  # as /tmp is
     assert open_to_others(folder) == [folder / "deep" / "plan.csv"]
+
+
+def test_a_folder_of_another_user_is_in_their_hands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if os.geteuid() == 0:
+        os.chown(tmp_path, 12345, -1)
+    else:
+        monkeypatch.setattr(os, "geteuid", lambda: 12345)
+    assert open_to_others(tmp_path) == [tmp_path]
