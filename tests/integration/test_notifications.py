@@ -1,8 +1,10 @@
+import asyncio
 import datetime
 import ssl
 from ipaddress import ip_address
 
 import pytest
+from apprise import Apprise, NotifyFormat
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -214,4 +216,17 @@ async def test_a_chat_is_sent_what_markdown_leaves_as_it_is_and_a_mail_plain_tex
             await notifier(places, "lms@example.com").send(incident.title, incident.body, incident.markdown)
 
             assert text(server.next_mail()).startswith(f"What happened: {incident.message}")
-        assert rb"What happened: `[x](http://e.example)` \\<!channel\\> `@everyone` \\*a\\*" in service.asked[0]
+        assert rb"What happened: `[x](http://e.example)` \\x3c!channel\\x3e `\\x40everyone` \\*a\\*" in service.asked[0]
+
+
+@pytest.mark.parametrize("message", ["<!channel> a", "<http://e.example|a b> c", "<@U0ADA> b", "@everyone c"])
+async def test_a_chat_of_slacks_takes_what_looks_like_a_mention_and_calls_nobody(message, monkeypatch):
+    incident = Incident(Trouble.FAILED, "bulk-import", message)
+    place = Apprise.instantiate("slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ/#sync")
+    async with listening() as service:
+        service.answer = whole(b"ok")
+        monkeypatch.setattr(place, "webhook_url", service.url)
+
+        assert await asyncio.to_thread(place.notify, incident.markdown, body_format=NotifyFormat.MARKDOWN)
+
+        assert not set(b"<>@") & set(service.asked[0].partition(b"\r\n\r\n")[2])

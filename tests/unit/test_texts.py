@@ -19,6 +19,7 @@ from slack_docebo.domain.texts import (
     as_json,
     bared,
     bounded,
+    chat,
     code,
     composed,
     key,
@@ -140,6 +141,15 @@ def test_markdown_is_text_in_a_table(text):
     page = f"| a | b |\n|---|---|\n| {markdown(text)} | end |"
 
     assert without_code_marks(rendered(page)) == f"ab{without_code_marks(told(text))}end"
+
+
+@any_text
+def test_a_chat_is_sent_markdown_that_calls_nobody(text):
+    shown = rendered(chat(text))
+
+    assert not set("<>@") & set(chat(text))
+    spelt_out = told(text).translate({ord(c): rf"\x{ord(c):02x}" for c in "<>@"})
+    assert without_code_marks(shown) == without_code_marks(spelt_out)
 
 
 @any_text

@@ -29,6 +29,7 @@ _FORMULA = re.compile(r"""[ "']*[=+\-@＝＋－＠]""")
 _FORMULA_INSIDE = re.compile(f";(?={_FORMULA.pattern})")  # where the spreadsheet parts cells at semicolons
 _BECOMES_LINK = re.compile(r"://|@|www\.", re.IGNORECASE)
 _MARKDOWN = re.compile(r"[\\`*\[\]<>|~]|&(?=#?\w+;)|(?<![^\W_])_|_(?![^\W_])")
+_CALLS = re.compile(r"\\?[<>@]")
 _BEGINS_BLOCK = re.compile(r"^(\d+(?=[.)]$)|(?=(?:\+|#{1,6}|=+|-+)$))")  # as the first word of a line
 
 
@@ -126,6 +127,15 @@ def markdown(text: str) -> str:
         _as_code(word) if _BECOMES_LINK.search(word) else _MARKDOWN.sub(r"\\\g<0>", word) for word in line(text).split()
     ]
     return " ".join([_BEGINS_BLOCK.sub(r"\1\\", word) for word in words[:1]] + words[1:])
+
+
+def chat(text: str) -> str:
+    """Return *text* as `markdown` does, for chats: nobody is called by it.
+
+    What stands behind an @, or before an angle bracket, escaped or not, Apprise makes a mention of Slack or Discord of,
+    or fails over it.
+    """
+    return _CALLS.sub(lambda found: rf"\x{ord(found[0][-1]):02x}", markdown(text))
 
 
 def code(text: str) -> str:

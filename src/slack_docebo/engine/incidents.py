@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from slack_docebo.domain.texts import line, markdown
+from slack_docebo.domain.texts import chat, line
 
 MANUAL = "docs/operations.md"
 
@@ -64,7 +64,7 @@ class Incident:
     @property
     def markdown(self) -> str:
         """The message for chats, most of which make something of Markdown."""
-        return self._composed(markdown)
+        return self._composed(chat)
 
     def _composed(self, escaped: Callable[[str], str]) -> str:
         parts = {
