@@ -158,6 +158,7 @@ def test_one_person_is_forgotten_and_nobody_else(inbox):
     assert inbox.count_of("U1") == 2
     assert inbox.forget("U1") == 2
     assert inbox.count_of("U1") == 0
+    assert inbox.keep(["Ev1", "Ev2", "Ev3"]) == {"Ev3"}
     assert ids(inbox.list_(10)) == ["Ev3"]
 
 

@@ -6,8 +6,10 @@ import pytest
 
 from sandbox.server import Sandbox
 from slack_docebo.domain.planning import Kind
+from slack_docebo.engine import realtime
 from slack_docebo.engine.applying import apply_accounts, begin
 from slack_docebo.engine.finishing import finish
+from slack_docebo.engine.forgetting import forget, traces
 from slack_docebo.engine.planning import make_plan
 from slack_docebo.engine.reading import read_target
 from slack_docebo.errors import AccessDenied
@@ -352,6 +354,25 @@ async def test_what_is_recorded_but_not_finished_is_found_done(settled, monkeypa
 
     assert settled.state(event) is EventState.APPLIED
     assert settled.docebo_calls == calls
+
+
+@pytest.mark.parametrize("stage", ["look_up", "apply_accounts"], ids=["before the plan", "before the write"])
+async def test_who_is_forgotten_during_a_round_stays_forgotten(settled, tmp_path, monkeypatch, stage):
+    ada, bob = [i for i in settled.slack_ids if settled.docebo_id(i) and settled.account(i).level == "user"][:2]
+    for slack_id in (ada, bob):
+        settled.sandbox.slack.change(slack_id, {"profile": {"last_name": "King"}})
+    settled.put(settled.event(ada), settled.event(bob))
+    go_on = getattr(realtime, stage)
+
+    async def after_forgetting(*arguments):
+        forget(settled.runtime.store, tmp_path, ada)
+        return await go_on(*arguments)
+
+    monkeypatch.setattr(realtime, stage, after_forgetting)
+    await settled.serve()
+
+    assert traces(settled.runtime.store, tmp_path, ada).lines == []
+    assert settled.account(bob).lastname == "King"
 
 
 async def test_a_round_that_dies_counts_against_the_share(settled, monkeypatch):

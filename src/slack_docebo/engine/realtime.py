@@ -264,7 +264,10 @@ class _Round:
             return None
         plan_id = open_plan(self._runtime, self._workspace, PlanKind.REALTIME_SYNC)
         with self._runtime.store.transaction() as connection:
-            PlanRepository(connection).add(plan_id, 0, operations)
+            kept = InboxRepository(connection).keep(_ids(cases))
+            forgotten = {case.slack_id for case in cases if kept.isdisjoint(case.event_ids)}
+            remembered = [operation for operation in operations if operation.slack_id not in forgotten]
+            PlanRepository(connection).add(plan_id, 0, remembered)
         # Of everybody who is looked after, not of the few who happen to be in this round.
         close_plan(self._runtime, plan_id, looked_after=max(mapped, planner.people))
         self._served.plans.append(plan_id)
@@ -276,7 +279,9 @@ class _Round:
             entries = {entry.operation.slack_id: entry for entry in PlanRepository(connection).rows(plan_id)}
         done = []
         for case in cases:
-            entry = entries[case.slack_id]
+            entry = entries.get(case.slack_id)
+            if entry is None:
+                continue  # forgotten meanwhile, events and all
             if entry.outcome in {Outcome.APPLIED, Outcome.LEFT}:
                 done.append(case)
                 if entry.outcome is Outcome.APPLIED:

@@ -206,6 +206,15 @@ class InboxRepository:
         ShareRepository(self._connection).forget(slack_id)
         return self._connection.execute(delete(inbox_event).where(event_columns.slack_id == slack_id)).rowcount
 
+    def keep(self, event_ids: Iterable[str]) -> set[str]:
+        """Return which of the events are still there, and let nobody delete those before this transaction ends."""
+        kept: set[str] = set()
+        for ids in chunks(set(event_ids)):
+            mine = among(self._connection, event_columns.event_id, ids)
+            there = select(event_columns.event_id).where(mine).with_for_update(read=True, key_share=True)
+            kept.update(self._connection.scalars(there))
+        return kept
+
     def count_of(self, slack_id: str) -> int:
         """Return how many events about one person there are."""
         return self._connection.scalar(select(func.count()).where(event_columns.slack_id == slack_id)) or 0
