@@ -76,9 +76,13 @@ def read_secret(path: Path) -> str:
     """Return the text in the file without its last newline; raise UnusableFileError if it can be no secret."""
     try:
         # Without O_NONBLOCK a pipe that nobody writes to would be waited for.
-        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
-            is_file = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
-            content = file.read(LARGEST + 1) if is_file else b""
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:  # not with fdopen at once: of a folder it leaves the descriptor open
+            is_file = stat.S_ISREG(os.fstat(descriptor).st_mode)
+            with os.fdopen(descriptor, "rb", closefd=False) as file:
+                content = file.read(LARGEST + 1) if is_file else b""
+        finally:
+            os.close(descriptor)
     except (OSError, ValueError) as error:
         raise UnusableFileError(f"cannot be read: {getattr(error, 'strerror', None) or 'no path'}") from None
     try:

@@ -9,7 +9,7 @@ import pytest
 from slack_docebo import current_settings
 from slack_docebo.current_settings import Current
 from slack_docebo.errors import ConfigurationError
-from slack_docebo.secret_files import LARGEST
+from slack_docebo.secret_files import LARGEST, UnusableFileError, read_secret
 from slack_docebo.settings import (
     EVERYTHING,
     RUN,
@@ -132,6 +132,18 @@ def test_a_file_that_can_be_no_secret_is_told_by_the_variables_name_alone(enviro
     assert str(raised.value).startswith(f"environment: SLACK_BOT_TOKEN_FILE {told}")
     assert "planted" not in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo, Path.touch])
+def test_looking_at_a_file_that_can_be_no_secret_leaves_nothing_open(tmp_path, make):
+    make(tmp_path / "secret")
+    before = len(os.listdir("/proc/self/fd"))
+
+    for _ in range(5):
+        with pytest.raises(UnusableFileError):
+            read_secret(tmp_path / "secret")
+
+    assert len(os.listdir("/proc/self/fd")) == before
 
 
 def test_a_secret_in_place_of_a_path_is_not_shown(environment):
