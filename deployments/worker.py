@@ -12,6 +12,7 @@ import multiprocessing
 import os
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 from multiprocessing import forkserver
 from typing import Any, ClassVar, Self
 from uuid import UUID
@@ -19,6 +20,7 @@ from uuid import UUID
 import anyio
 from anyio.abc import TaskStatus
 from prefect.client.schemas.objects import FlowRun, State
+from prefect.exceptions import ObjectNotFound
 from prefect.runner._control_channel import ControlChannel
 from prefect.runner._flow_run_executor import FlowRunExecutionResult, FlowRunExecutorContext
 from prefect.runner._process_manager import ProcessHandle
@@ -84,9 +86,18 @@ class FlowRunWorker(BaseWorker[NoConfiguration, BaseVariables, BaseWorkerResult]
             async with anyio.create_task_group() as group:
                 child = await group.start(execute)
                 task_status.started(child.pid)
+        await self._conclude_cancellation(flow_run.id)
         if ended is None or ended.status_code is None:
             raise RuntimeError("the run's process is lost")
         return BaseWorkerResult(identifier=str(ended.handle.pid), status_code=ended.status_code)
+
+    async def _conclude_cancellation(self, flow_run_id: UUID) -> None:
+        """Show a run as cancelled that nobody else will: cancelled before it began, its child ends and says nothing."""
+        with suppress(ObjectNotFound):
+            flow_run = await self.client.read_flow_run(flow_run_id)
+            if flow_run.state and flow_run.state.is_cancelling():
+                message = "The run was cancelled, and its process is gone"
+                await self._mark_flow_run_as_cancelled(flow_run, {"message": message})
 
 
 class ForkedRun:

@@ -146,6 +146,15 @@ def test_parameters_are_checked_by_the_flow_even_if_the_deployment_does_not(depl
     assert "plan_id" in ended["state"]["message"]
 
 
+def test_a_parameter_that_the_flow_does_not_have_is_told_in_one_line(deployed, at_work, deploy):
+    theirs = deploy("bulk-import", enforce_parameter_schema=False)
+
+    ended = run_of(deployed, theirs, parameters={"dry_run": True, "self": 1, "eval\n": "x"})
+
+    assert ended["state_type"] == "CRASHED"
+    assert ended["state"]["message"] == "bulk-import has no parameter eval\\n, self: nothing was run"
+
+
 def test_the_server_does_not_choose_where_results_are_kept(deployed, at_work, block, tmp_path):
     """What is read back from there would be unpickled."""
     set_rows(deployed)
@@ -226,6 +235,33 @@ def test_runs_end_with_their_worker_and_are_shown_as_crashed(
         assert finished(deployed, run_id)["state_type"] == "CRASHED"
         assert is_gone(pid)
         at_work.wait(PATIENCE)
+
+
+@pytest.mark.long
+def test_a_run_that_is_cancelled_while_it_is_being_started_is_cancelled(
+    deployed, environment, own_pool, waiting_at_slack, tmp_path
+):
+    set_rows(deployed)
+    pool, deployment = own_pool
+    with worker_of(pool, environment, tmp_path):
+        runs = []
+        for moment in (0.0, 0.2, 0.4, 0.6):
+            runs.append(start(deployed, deployment))
+            state(deployed, runs[-1], "PENDING", "RUNNING")
+            time.sleep(moment)
+            cancelling = {"state": {"type": "CANCELLING"}, "force": False}
+            deployed.post(f"flow_runs/{runs[-1]}/set_state", json=cancelling).raise_for_status()
+
+        assert {finished(deployed, run_id)["state_type"] for run_id in runs} == {"CANCELLED"}
+
+
+def test_a_signal_to_the_workers_group_reaches_no_run(
+    deployed, environment, own_pool, company, waiting_at_slack, tmp_path
+):
+    """Ctrl-C, a supervisor and a container's init signal the whole group; what becomes of runs is for the worker to say."""
+    set_rows(deployed)
+    with a_run_at_work(deployed, environment, tmp_path, own_pool) as (at_work, _, pid):
+        assert os.getpgid(pid) != os.getpgid(at_work.pid)
 
 
 @pytest.mark.long
