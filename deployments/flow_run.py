@@ -29,7 +29,10 @@ from prefect.runner._hook_runner import HookRunner
 from prefect.states import Crashed
 
 from deployments.sealed_results import seal_results
+from slack_docebo.domain.texts import line
 from slack_docebo.settings import NotificationSettings, Settings, unset_secrets
+
+logger = logging.getLogger(__name__)
 
 THE_WORKER_ENDS = signal.SIGHUP  # a run that hears this is cancelled, and shown as crashed
 GRACE_SECONDS = 30  # until it is killed, as Prefect gives a run that somebody cancels
@@ -74,12 +77,15 @@ async def _execute(flow_run_id: UUID) -> None:
     async with AsyncClientContext.get_or_create() as context:  # the engine takes the same client
         flow_run, name, flow = await _found(context.client, flow_run_id)
         log = flow_run_logger(flow_run)
-        if flow is None:
-            message = f"{name!r} is none of the flows that are installed here: nothing was run"
-            log.error(message)
-            await context.client.set_flow_run_state(flow_run_id, Crashed(message=message))
+        if flow and not (unknown := flow_run.parameters.keys() - flow.parameters.properties):
+            await run_flow(flow, flow_run=flow_run, return_type="state", error_logger=log)
             return
-        await run_flow(flow, flow_run=flow_run, return_type="state", error_logger=log)
+        if flow:
+            message = line(f"{name} has no parameter {', '.join(sorted(unknown))}: nothing was run")
+        else:
+            message = f"{name!r} is none of the flows that are installed here: nothing was run"
+        log.error(message)
+        await context.client.set_flow_run_state(flow_run_id, Crashed(message=message))
 
 
 def _cancel_once(run: asyncio.Task[None]) -> None:
@@ -117,14 +123,17 @@ def _missing() -> list[str]:
 
 
 async def _take_secrets(client: PrefectClient, variables: Iterable[str]) -> None:
-    """Put into our environment the values of the Secret blocks that there are for *variables*."""
+    """Put into our environment the values of the Secret blocks that there are for *variables*, if they are text."""
 
     async def take(variable: str) -> None:
         try:
             block = await client.read_block_document_by_name(block_name(variable), "secret")
         except ObjectNotFound:
             return
-        os.environ[variable] = str(block.data["value"])
+        try:
+            os.environ[variable] = block.data.get("value")
+        except (TypeError, ValueError):  # a number, a table, a zero byte
+            logger.warning("the Secret block %s holds no text: it is not used", block_name(variable))
 
     await asyncio.gather(*map(take, variables))
 
@@ -143,7 +152,7 @@ def _end_with_the_worker() -> None:
     worker, fork_server = parent_process().sentinel, os.getppid()
     while not connection.wait([worker], timeout=1) and os.getppid() == fork_server:
         pass
-    logging.getLogger(__name__).warning("The worker is gone: this run ends, too")
+    logger.warning("The worker is gone: this run ends, too")
     os.kill(os.getpid(), THE_WORKER_ENDS)
     time.sleep(GRACE_SECONDS)
     os.kill(os.getpid(), signal.SIGKILL)

@@ -1,15 +1,17 @@
 """What a worker of ours may run, and what it takes from the server to do so."""
 
 import asyncio
+import os
 import re
 import sys
+from types import SimpleNamespace
 
 import pytest
 from prefect.client.schemas.objects import State
 from prefect.serializers import Serializer
 from prefect.utilities.dispatch import get_registry_for_type
 
-from deployments.flow_run import BLOCKS, block_name
+from deployments.flow_run import BLOCKS, _take_secrets, block_name
 from deployments.our_flows import FLOWS
 from deployments.sealed_results import seal_results
 from deployments.worker import FlowRunWorker, NoConfiguration
@@ -55,6 +57,21 @@ def test_only_secrets_of_our_settings_are_taken_from_blocks():
     assert set(BLOCKS) == set(secrets_of(Settings, NotificationSettings)) - {"DATABASE_URL"}
     assert block_name("DOCEBO_CLIENT_SECRET") == "docebo-client-secret"
     assert "DATABASE_URL" not in BLOCKS
+
+
+@pytest.mark.parametrize("data", [{"value": "planted"}, {"value": 5}, {"value": {"a": "b"}}, {"value": "a\0b"}, {}], ids=str)
+def test_a_secret_block_that_holds_no_text_is_as_good_as_none_and_not_shown(monkeypatch, caplog, data):
+    class Client:
+        async def read_block_document_by_name(self, name, slug):
+            assert (name, slug) == ("smtp-password", "secret")
+            return SimpleNamespace(data=data)
+
+    monkeypatch.delenv("SMTP_PASSWORD", raising=False)
+    asyncio.run(_take_secrets(Client(), ["SMTP_PASSWORD"]))
+
+    taken = data == {"value": "planted"}
+    assert os.environ.pop("SMTP_PASSWORD", None) == ("planted" if taken else None)
+    assert caplog.messages == ([] if taken else ["the Secret block smtp-password holds no text: it is not used"])
 
 
 @pytest.fixture
