@@ -137,13 +137,13 @@ def test_a_file_that_can_be_no_secret_is_told_by_the_variables_name_alone(enviro
 @pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo, Path.touch])
 def test_looking_at_a_file_that_can_be_no_secret_leaves_nothing_open(tmp_path, make):
     make(tmp_path / "secret")
-    before = len(os.listdir("/proc/self/fd"))
+    before = len([*Path("/proc/self/fd").iterdir()])
 
     for _ in range(5):
         with pytest.raises(UnusableFileError):
             read_secret(tmp_path / "secret")
 
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len([*Path("/proc/self/fd").iterdir()]) == before
 
 
 def test_a_secret_in_place_of_a_path_is_not_shown(environment):

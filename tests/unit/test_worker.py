@@ -59,7 +59,9 @@ def test_only_secrets_of_our_settings_are_taken_from_blocks():
     assert "DATABASE_URL" not in BLOCKS
 
 
-@pytest.mark.parametrize("data", [{"value": "planted"}, {"value": 5}, {"value": {"a": "b"}}, {"value": "a\0b"}, {}], ids=str)
+@pytest.mark.parametrize(
+    "data", [{"value": "planted"}, {"value": 5}, {"value": {"a": "b"}}, {"value": "a\0b"}, {}], ids=str
+)
 def test_a_secret_block_that_holds_no_text_is_as_good_as_none_and_not_shown(monkeypatch, caplog, data):
     class Client:
         async def read_block_document_by_name(self, name, slug):
