@@ -255,6 +255,7 @@ def test_a_run_that_is_cancelled_while_it_is_being_started_is_cancelled(
         assert {finished(deployed, run_id)["state_type"] for run_id in runs} == {"CANCELLED"}
 
 
+@pytest.mark.long
 def test_the_name_of_a_run_begins_no_line_and_gives_no_orders_to_the_workers_terminal(
     deployed, environment, own_pool, tmp_path
 ):
@@ -269,15 +270,6 @@ def test_the_name_of_a_run_begins_no_line_and_gives_no_orders_to_the_workers_ter
     assert "\\n00:00:00.000 | ERROR" in said
     assert "\x1b" not in said
     assert "\n00:00:00.000" not in said
-
-
-def test_a_signal_to_the_workers_group_reaches_no_run(
-    deployed, environment, own_pool, company, waiting_at_slack, tmp_path
-):
-    """Ctrl-C, a supervisor and a container's init signal the whole group; what becomes of runs is for the worker to say."""
-    set_rows(deployed)
-    with a_run_at_work(deployed, environment, tmp_path, own_pool) as (at_work, _, pid):
-        assert os.getpgid(pid) != os.getpgid(at_work.pid)
 
 
 @pytest.mark.long
