@@ -29,6 +29,7 @@ from slack_docebo.engine.incidents import Trouble
 from slack_docebo.errors import SyncError
 from slack_docebo.integration_settings import VARIABLE, documented_rows, read_rows, rows_from_csv, table
 from slack_docebo.settings import PrefectSettings, load_settings
+from tasks.attended import started_by_itself
 
 WORK_POOL = "slack-docebo-flows"
 FORMER_POOL = "slack-docebo"  # its workers ran what the server said; a pool's type cannot be changed
@@ -95,18 +96,28 @@ async def leave_former_pool(client: PrefectClient) -> bool:
 
 
 async def _move(client: PrefectClient, run: FlowRun) -> None:
-    """Ask for the same run in the pool that its deployment has now; done twice, there is still one."""
+    """Ask for the same run in the pool that its deployment has now; done twice, there is still one.
+
+    Not for one that a schedule or an automation asked for: it would pass for a person's, who may do more. Nor for one
+    that the server would not take today.
+    """
     message = f"The work pool {FORMER_POOL} is no longer in use"
-    if run.deployment_id is not None:
-        again = await client.create_flow_run_from_deployment(
-            run.deployment_id,
-            parameters=run.parameters,
-            tags=run.tags,
-            name=run.name,
-            state=Scheduled(scheduled_time=run.expected_start_time),
-            idempotency_key=f"moved {run.id}",
-        )
-        message += f": run {again.id} takes its place"
+    if run.deployment_id is not None and not started_by_itself(run):
+        try:
+            again = await client.create_flow_run_from_deployment(
+                run.deployment_id,
+                parameters=run.parameters,
+                tags=run.tags,
+                name=run.name,
+                state=Scheduled(scheduled_time=run.expected_start_time),
+                idempotency_key=f"moved {run.id}",
+            )
+        except (ObjectNotFound, httpx.HTTPStatusError) as error:
+            if isinstance(error, httpx.HTTPStatusError) and not error.response.is_client_error:
+                raise
+            message += ": start it again"
+        else:
+            message += f": run {again.id} takes its place"
     await client.set_flow_run_state(run.id, Cancelled(message=message), force=True)
 
 

@@ -6,12 +6,13 @@ where a request comes from (pages cannot change it), before Prefect sees anythin
 for them there is the login.
 """
 
+import base64
 import re
 from collections.abc import Collection
 from ipaddress import ip_address
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import PlainTextResponse
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 LOOPBACK = "localhost"
@@ -70,7 +71,7 @@ class Guard:
         else:
             await refusal(scope, receive, send_with_policy)
 
-    def _refusal(self, scope: Scope) -> PlainTextResponse | None:
+    def _refusal(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)
         hosts = headers.getlist("host")
         if len(hosts) != 1 or not self._is_ours(hosts[0]):
@@ -86,6 +87,8 @@ class Guard:
             return PlainTextResponse("Not for pages of another origin.", 403)
         if scope["path"] in CLOSED:
             return PlainTextResponse("Closed: whoever has the login finds the schema at /api/openapi.json.", 404)
+        if not _could_be_the_login(headers.get("authorization", "")):
+            return JSONResponse({"exception_message": "Unauthorized"}, 401)
         return None
 
     def _is_ours(self, host: str) -> bool:
@@ -106,6 +109,14 @@ def _comes_from_elsewhere(headers: Headers, method: str | None) -> bool:
         method == "GET" and headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document"
     )
     return headers.get("sec-fetch-site") in ELSEWHERE and not follows_a_link
+
+
+def _could_be_the_login(authorization: str) -> bool:
+    """Tell whether it is ASCII, as the login is: to anything else Prefect would answer 500, with a traceback in the log."""
+    try:
+        return base64.b64decode(authorization.partition(" ")[2]).isascii()
+    except ValueError:
+        return True  # that is no Base64 Prefect sees itself
 
 
 def _is_address(name: str) -> bool:

@@ -8,6 +8,7 @@ What a run may be is decided in `deployments.flow_run`. Here are the children: f
 parts do what they do for its process worker: they see crashes and cancellations, and end a run's state.
 """
 
+import logging
 import multiprocessing
 import os
 import signal
@@ -28,6 +29,7 @@ from prefect.workers.base import BaseJobConfiguration, BaseVariables, BaseWorker
 
 from deployments.flow_run import GRACE_SECONDS, THE_WORKER_ENDS, execute, run_hooks
 from deployments.sealed_results import seal_results
+from tasks.logs import as_one_line
 
 forks = multiprocessing.get_context("forkserver")
 forks.set_forkserver_preload(["deployments.preload"])
@@ -59,6 +61,8 @@ class FlowRunWorker(BaseWorker[NoConfiguration, BaseVariables, BaseWorkerResult]
 
     async def setup(self) -> None:
         seal_results()
+        for handler in logging.getLogger().handlers:  # the terminal's, which shows the names of runs
+            handler.addFilter(as_one_line)
         forkserver.ensure_running()  # so that it has imported everything before the first run comes
         await super().setup()
 

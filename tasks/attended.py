@@ -2,10 +2,16 @@
 
 from prefect import runtime as prefect_runtime
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import FlowRun
 
 from slack_docebo.errors import NotConfirmed
 
 BY_ITSELF = frozenset({"SCHEDULE", "AUTOMATION"})
+
+
+def started_by_itself(run: FlowRun) -> bool:
+    """Tell whether a schedule or an automation started *run*."""
+    return bool(run.auto_scheduled or (run.created_by and run.created_by.type in BY_ITSELF))
 
 
 async def require_a_person() -> None:
@@ -15,7 +21,7 @@ async def require_a_person() -> None:
         return
     async with get_client() as client:
         run = await client.read_flow_run(run_id)
-    if run.auto_scheduled or (run.created_by and run.created_by.type in BY_ITSELF):
+    if started_by_itself(run):
         raise NotConfirmed(
             "nothing was deleted: this flow is started by a person, never by a schedule or an automation;"
             " remove that from the deployment"

@@ -13,7 +13,7 @@ from prefect.states import Completed, Failed, State
 from prefect.variables import Variable
 
 from slack_docebo.domain.planning import Outcome
-from slack_docebo.domain.texts import line, lines
+from slack_docebo.domain.texts import line
 from slack_docebo.engine.diagnosis import Diagnosis
 from slack_docebo.engine.explaining import Explanation
 from slack_docebo.engine.incidents import Trouble
@@ -25,14 +25,13 @@ from slack_docebo.redaction import redact_logs
 from slack_docebo.runtime import Runtime, open_runtime
 from slack_docebo.settings import RUN, PrefectSettings, Settings, load_settings, open_files, others_can_read
 from slack_docebo.storage.gate import RunLock
+from tasks.logs import as_one_line
 
 # Prefect shows the lines of PREFECT_LOGGING_EXTRA_LOGGERS on the run's page, without a level its warnings alone.
 logging.getLogger("slack_docebo").setLevel(logging.INFO)
 redact_logs()
 with suppress(ConfigurationError):  # which is told when the run begins
     load_settings(PrefectSettings)  # Prefect's own lines may quote its login, from the first on
-
-PLAIN = logging.Formatter()
 
 P = ParamSpec("P")
 Result = Summary | Served | Explanation | Diagnosis
@@ -106,17 +105,9 @@ def _one_line_errors() -> None:
     """Keep the run's log to one line a message, without tracebacks of our own errors unless debugging is on."""
     for name in ("prefect.task_runs", "prefect.flow_runs"):
         logger = logging.getLogger(name)
-        for change in (_without_traceback, _as_one_line):
+        for change in (_without_traceback, as_one_line):
             if change not in logger.filters:
                 logger.addFilter(change)
-
-
-def _as_one_line(record: logging.LogRecord) -> bool:
-    """Let nobody's text begin a line of its own, or give orders to the terminal of the worker."""
-    record.msg, record.args = line(record.getMessage()), ()
-    if record.exc_info:
-        record.exc_text = lines(PLAIN.formatException(record.exc_info))  # what every formatter takes if it is there
-    return True
 
 
 def _without_traceback(record: logging.LogRecord) -> bool:

@@ -1,6 +1,7 @@
 """Who is let through to Prefect's server, by what a browser says of where a request comes from."""
 
 import asyncio
+import base64
 from dataclasses import dataclass
 
 import pytest
@@ -148,6 +149,16 @@ def test_a_link_can_be_followed_but_not_a_foreign_form(site):
 
     assert ask(path="/v2/runs", **following).status == 200
     assert ask("POST", **{**following, "sec_fetch_site": "cross-site"}).status == 403
+
+
+@pytest.mark.parametrize(
+    ("login", "status"),
+    [("admin:sécret", 401), ("\N{PILE OF POO}:\N{PILE OF POO}", 401), ("admin:wrong", 200), ("", 200)],
+)
+def test_a_login_that_prefect_would_stumble_over_is_a_wrong_one(login, status):
+    authorization = f"Basic {base64.b64encode(login.encode()).decode()}"
+
+    assert ask(authorization=authorization).status == status
 
 
 @pytest.mark.parametrize("path", ["/docs", "/openapi.json", "/redoc"])

@@ -110,7 +110,7 @@ class _Patient:
             some = f"{found[0]}{f' and {len(found) - 1} more' * (len(found) > 1)}"
             return warn(
                 check,
-                f"other users may read or change {some}: make it yours with chown, and take their rights away with chmod go=",
+                f"other users may read or change {some}: take their rights away with chown and chmod go=",
             )
         return ok(check, f"what is below {reports} is for this user only")
 
