@@ -255,24 +255,6 @@ def test_a_run_that_is_cancelled_while_it_is_being_started_is_cancelled(
 
 
 @pytest.mark.long
-def test_a_run_that_is_cancelled_while_it_is_being_started_is_cancelled(
-    deployed, environment, own_pool, waiting_at_slack, tmp_path
-):
-    set_rows(deployed)
-    pool, deployment = own_pool
-    with worker_of(pool, environment, tmp_path):
-        runs = []
-        for moment in (0.0, 0.2, 0.4, 0.6):
-            runs.append(start(deployed, deployment))
-            state(deployed, runs[-1], "PENDING", "RUNNING")
-            time.sleep(moment)
-            cancelling = {"state": {"type": "CANCELLING"}, "force": False}
-            deployed.post(f"flow_runs/{runs[-1]}/set_state", json=cancelling).raise_for_status()
-
-        assert {finished(deployed, run_id)["state_type"] for run_id in runs} == {"CANCELLED"}
-
-
-@pytest.mark.long
 def test_the_name_of_a_run_begins_no_line_and_gives_no_orders_to_the_workers_terminal(
     deployed, environment, own_pool, tmp_path
 ):
