@@ -5,6 +5,7 @@ Each is expected to fail, strictly: whoever keeps the promise turns its story ov
 
 import pytest
 
+from tests.simulation.apart import apart
 from tests.simulation.promises import Promise
 from tests.simulation.runs import NAMED, RUNS
 from tests.simulation.stage import play, told
@@ -37,7 +38,7 @@ def company(*steps: Step, size: int = 5, with_accounts: tuple[int, ...] = (), **
 
 
 def assert_kept(promise: Promise, story: Story) -> None:
-    played = play(story)
+    played = apart(play, story)
     broken = [breach for breach in played.breaches if breach.promise is promise]
     assert not broken, "\n" + told(story, played)
 
@@ -239,7 +240,7 @@ def test_the_reason_of_a_refusal_names_nobody_else() -> None:
 def test_every_kind_of_run_does_its_work_where_nothing_goes_wrong() -> None:
     everyday = [at(hour, run) for hour, run in enumerate(RUNS)]
     story = company(*everyday, at(20, NAMED, 1), at(21, "deliver_by_older_webhook"), at(22, "rename", 1))
-    played = play(story)
+    played = apart(play, story)
     assert not played.breaches, "\n" + told(story, played)
     assert any("real time" in line and "updated" in line for line in played.log)
     assert any(NAMED in line and "1 mapped" in line for line in played.log), told(story, played)
