@@ -88,7 +88,11 @@ async def measure(size: int) -> Measured:
             begin(runtime, plan_id)
             deleted = _timed(seconds, "delete", lambda: delete_planned(runtime, workspace, plan_id))
             file = MappingFile(backup, team=TEAM)
-            taken = _timed(seconds, "restore", lambda: restore_file(runtime.store, file, dry_run=False))
+            taken = _timed(
+                seconds,
+                "restore",
+                lambda: restore_file(runtime.store, runtime.settings.docebo_url, file, dry_run=False),
+            )
             if not size == count == deleted == taken.changed:
                 raise RuntimeError(f"{size} mappings, {count} backed up, {deleted} deleted, {taken.changed} restored")
             return {

@@ -9,9 +9,10 @@ from sqlalchemy import select
 from slack_docebo.domain.people import Mapping
 from slack_docebo.domain.planning import Kind, Operation
 from slack_docebo.errors import StorageError
+from slack_docebo.storage.applied import AppliedRepository
 from slack_docebo.storage.mappings import MappingRepository
 from slack_docebo.storage.plans import Plan, PlanKind, PlanRepository
-from slack_docebo.storage.schema import slack_user
+from slack_docebo.storage.schema import mapping
 from slack_docebo.storage.store import Store
 
 NOW = datetime(2026, 3, 4, tzinfo=UTC)
@@ -33,7 +34,7 @@ def saved(store: Store, team: str = "T1") -> list[Mapping]:
 
 def times(store: Store, slack_id: str) -> tuple[datetime, datetime]:
     with store.reading() as connection:
-        row = connection.execute(select(slack_user).where(slack_user.c.slack_id == slack_id)).one()
+        row = connection.execute(select(mapping).where(mapping.c.slack_id == slack_id)).one()
         return row.mapped_at, row.changed_at
 
 
@@ -98,7 +99,7 @@ def test_two_people_who_are_given_one_account_at_the_same_moment_are_refused(sto
     save(store, ADA)
 
     with pytest.raises(StorageError, match=r"(?i)unique"), store.transaction() as connection:
-        MappingRepository(connection)._upsert([replace(BOB, docebo_id=7)], NOW)
+        MappingRepository(connection)._upsert("T1", [replace(BOB, docebo_id=7)], NOW)
     assert saved(store) == [ADA]
 
 
@@ -152,14 +153,15 @@ def test_those_a_plan_does_not_speak_of_are_found(store):
 def test_the_newest_update_applied_is_remembered(store):
     save(store, ADA, BOB)
     with store.transaction() as connection:
-        repository = MappingRepository(connection)
-        repository.advance("T1", {"U1": 1700000200, "U9": 1})
-        repository.advance("T1", {"U1": 1700000100})
-        repository.advance("T1", {})
+        repository = AppliedRepository(connection)
+        repository.advance("T1", {"U1": 1700000200, "U9": 1}, now=NOW)
+        repository.advance("T1", {"U1": 1700000100}, now=NOW)
+        repository.advance("T1", {}, now=NOW)
     save(store, replace(ADA, slack_name="countess"))
 
     with store.reading() as connection:
-        assert MappingRepository(connection).applied("T1", ["U1", "U2", "U9"]) == {"U1": 1700000200, "U2": 0}
+        stamps = AppliedRepository(connection).stamps("T1", ["U1", "U2", "U8", "U9"])
+    assert stamps == {"U1": 1700000200, "U2": 0, "U9": 1}
 
 
 @pytest.mark.parametrize("name", ["Åsa 👩‍💻", "nul \0 byte", "half a pair \ud83d", "'; DROP TABLE slack_user; --"])
@@ -216,4 +218,4 @@ def test_the_table_equals_a_dictionary_whatever_is_saved_and_deleted(store, scri
                     model = {id_: m for id_, m in model.items() if argument is not None and id_ not in argument}
         assert {mapping.slack_id: mapping for mapping in saved(store)} == model
         with store.reading() as connection:
-            assert LATER not in connection.scalars(select(slack_user.c.changed_at)).all()
+            assert LATER not in connection.scalars(select(mapping.c.changed_at)).all()

@@ -11,6 +11,7 @@ from slack_docebo.domain.people import Mapping
 from slack_docebo.engine.mapping_file import MappingFile, armoured, bared, write_mappings
 from slack_docebo.engine.restoring import Taken, import_file, restore_file
 from slack_docebo.errors import ConfigurationError, StorageError
+from slack_docebo.storage.applied import AppliedRepository
 from slack_docebo.storage.mappings import MappingRecord, MappingRepository
 from slack_docebo.storage.store import Store
 
@@ -26,7 +27,8 @@ def save(store: Store, *mappings: Mapping) -> None:
     with store.transaction() as connection:
         repository = MappingRepository(connection)
         repository.save(mappings, now=NOW)
-        repository.advance("T1", {mapping.slack_id: 1_700_000_000 + mapping.docebo_id for mapping in mappings})
+        stamps = {mapping.slack_id: 1_700_000_000 + mapping.docebo_id for mapping in mappings}
+        AppliedRepository(connection).advance("T1", stamps, now=NOW)
 
 
 def delete_all(store: Store) -> None:
@@ -49,12 +51,12 @@ def export(store: Store, path: Path) -> int:
 
 
 def restored(store: Store, path: Path, *, dry_run: bool = False) -> Taken:
-    return restore_file(store, MappingFile(path, team="T1"), dry_run=dry_run)
+    return restore_file(store, "", MappingFile(path, team="T1"), dry_run=dry_run)
 
 
 def imported(store: Store, path: Path, *lines: str, dry_run: bool = False) -> Taken:
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return import_file(store, MappingFile(path, team="T1", team_name="Acme"), now=LATER, dry_run=dry_run)
+    return import_file(store, "", MappingFile(path, team="T1", team_name="Acme"), now=LATER, dry_run=dry_run)
 
 
 def refused(taken: Taken) -> dict[int, str]:
@@ -243,7 +245,7 @@ def test_a_file_that_is_not_text_is_refused(store, tmp_path):
     path = tmp_path / "t.csv"
     path.write_bytes(HEADER.encode() + b"\nU1,\xff,T1,7\n")
     with pytest.raises(ConfigurationError, match="is not UTF-8"):
-        import_file(store, MappingFile(path, team="T1"), now=NOW, dry_run=False)
+        import_file(store, "", MappingFile(path, team="T1"), now=NOW, dry_run=False)
 
 
 def test_a_missing_file_is_named(store, tmp_path):

@@ -71,7 +71,15 @@ async def rebuilt(settings, *, dry_run=False):
     async with runtime_for(settings, **MIRROR) as runtime:
         workspace = await validate(runtime)
         accounts = await read_target(runtime)
-        return rebuild(runtime.store, accounts, runtime.mirror, workspace.team, now=runtime.now(), dry_run=dry_run)
+        return rebuild(
+            runtime.store,
+            runtime.settings.docebo_url,
+            accounts,
+            runtime.mirror,
+            workspace.team,
+            now=runtime.now(),
+            dry_run=dry_run,
+        )
 
 
 def delete_rows(settings, team: str) -> None:
@@ -171,7 +179,7 @@ async def test_after_a_restore_the_next_import_fills_the_mirror_again(fresh, set
     summary = await reset(settings)
     backup = MappingFile(settings.report_dir / f"mappings-{summary.plan.id}.csv", team=fresh.slack.team.id)
     with Store.open(settings.database_url.get_secret_value()) as store:
-        restore_file(store, backup, dry_run=False)
+        restore_file(store, "", backup, dry_run=False)
     await run_import(settings, rows=MIRROR)
 
     assert mirrored(fresh) == before

@@ -112,5 +112,7 @@ async def differences(here: World) -> list[str]:
     accounts = await read_target(here.runtime)
     planner = Planner(here.runtime.behaviour.policy(here.workspace.team), accounts)
     with here.runtime.store.reading() as connection:
-        operations = plan_people(connection, here.workspace.team, planner, list(people.values()))
+        operations = plan_people(
+            connection, here.settings.docebo_url, here.workspace.team, planner, list(people.values())
+        )
     return [f"{op.kind} {op.slack_id}: {op.reason}" for op in operations if op.kind is not Kind.LEAVE]

@@ -42,7 +42,9 @@ async def orphans(settings) -> dict[tuple[OrphanKind, str, tuple[int, ...]], str
         with SourceSnapshot() as people:
             await read_source(runtime, workspace, people, partial(read_page, runtime, workspace))
             accounts = await read_target(runtime)
-            found: list[Orphan] = list(find_orphans(runtime.store, workspace.team, people, accounts))
+            found: list[Orphan] = list(
+                find_orphans(runtime.store, runtime.settings.docebo_url, workspace.team, people, accounts)
+            )
     return {(orphan.kind, orphan.slack_id, orphan.docebo_ids): orphan.why for orphan in found}
 
 

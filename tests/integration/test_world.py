@@ -15,7 +15,7 @@ from slack_docebo.clients.docebo import Row, RowResult
 from slack_docebo.domain.attributes import fingerprint, wanted
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.people import Account, Mapping, SourceUser
-from slack_docebo.domain.planning import DEACTIVATED, Kind, Operation, Outcome, shielded
+from slack_docebo.domain.planning import Kind, Operation, Outcome, shielded
 from slack_docebo.engine.applying import apply_accounts, apply_mappings, begin
 from slack_docebo.engine.connection import Workspace
 from slack_docebo.engine.finishing import finish
@@ -87,7 +87,7 @@ def _changed(account: Account, attributes: Any) -> Account:
 class World:
     source: list[SourceUser]
     target: list[Account]
-    mapping: list[tuple[str, int, str]]  # Slack id, Docebo id, fingerprint: "", "right" or DEACTIVATED
+    mapping: list[tuple[str, int, str]]  # Slack id, Docebo id, known: "", "right" or "deactivated"
     rows: dict[str, str]
 
 
@@ -132,7 +132,7 @@ def worlds(draw: st.DrawFn) -> World:
     ]
     slack_ids = draw(st.permutations([f"U{number}" for number in range(8)]))  # also of people who are gone
     docebo_ids = draw(st.permutations([*range(1, len(target) + 1), 98, 99]))  # and accounts that are
-    prints = st.sampled_from(["", "right", DEACTIVATED])
+    prints = st.sampled_from(["", "right", "deactivated"])
     mapped = list(zip(slack_ids, docebo_ids, strict=False))[: draw(st.integers(0, 5))]
     rows = {
         "NOTIFICATION_MAIL_ID": "",
@@ -187,8 +187,12 @@ class Run:
         with self.store.transaction() as connection:
             MappingRepository(connection).save(
                 [
-                    Mapping(slack_id, TEAM, "ada", docebo_id, prints.get(slack_id, "") if print_ == "right" else print_)
-                    for slack_id, docebo_id, print_ in world.mapping
+                    Mapping(
+                        *(slack_id, TEAM, "ada", docebo_id),
+                        fingerprint=prints.get(slack_id, "") if known == "right" else "",
+                        deactivated=known == "deactivated",
+                    )
+                    for slack_id, docebo_id, known in world.mapping
                 ],
                 now=self.runtime().now(),
             )
@@ -207,10 +211,11 @@ class Run:
             run_id=f"run-{self.runs}",
         )
 
-    def sides(self) -> tuple[dict[int, Account], dict[str, tuple[int, str]]]:
-        """Return the accounts, and the mapping: Docebo id and fingerprint by Slack id."""
+    def sides(self) -> tuple[dict[int, Account], dict[str, tuple[int, str, bool]]]:
+        """Return the accounts, and by Slack id the mapping: Docebo id, fingerprint, deactivated by us."""
         with self.store.reading() as connection:
-            rows = {m.slack_id: (m.docebo_id, m.fingerprint) for m in MappingRepository(connection).all(TEAM)}
+            mappings = MappingRepository(connection).all(TEAM)
+            rows = {m.slack_id: (m.docebo_id, m.fingerprint, m.deactivated) for m in mappings}
         return dict(self.target.accounts), rows
 
     async def plan(self, runtime: Runtime) -> str:

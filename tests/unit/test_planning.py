@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from slack_docebo.domain.attributes import fingerprint, parse_rules, wanted
 from slack_docebo.domain.matching import Accounts, MatchBy
 from slack_docebo.domain.people import Account, Mapping, SourceUser
-from slack_docebo.domain.planning import DEACTIVATED, Kind, Leavers, Operation, Planner, Policy
+from slack_docebo.domain.planning import Kind, Leavers, Operation, Planner, Policy
 from slack_docebo.domain.scope import Scope
 
 ON = Policy(provision=True, map=True)
@@ -251,7 +251,7 @@ def test_a_value_that_docebo_turns_into_its_own_form_is_written_twice_and_then_l
 
 
 def test_who_comes_back_is_activated_again_if_we_deactivated_the_account():
-    operation = plan(ADA, replace(HERS, active=False), replace(MAPPED, fingerprint=DEACTIVATED))
+    operation = plan(ADA, replace(HERS, active=False), replace(MAPPED, deactivated=True))
 
     assert (operation.kind, operation.changes) == (Kind.UPDATE, {"active": True})
 
@@ -332,7 +332,8 @@ def applied(operation: Operation, accounts: list[Account], mapping: Mapping | No
         mapping = None
     elif operation.maps:
         mapping = Mapping(
-            operation.slack_id, "T1", operation.slack_name, docebo_id, operation.fingerprint, operation.echo
+            *(operation.slack_id, "T1", operation.slack_name, docebo_id),
+            *(operation.fingerprint, operation.echo, operation.deactivated),
         )
     return accounts, mapping
 

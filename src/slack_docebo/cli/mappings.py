@@ -32,7 +32,7 @@ def list_(*, limit: Limit = 50, json: Json = False) -> None:
     with Store.open(settings.database_url.get_secret_value()) as store:
         team, _ = linked_workspace(store, settings)
         with store.reading() as connection:
-            repository = MappingRepository(connection)
+            repository = MappingRepository(connection, settings.docebo_url)
             rows = [
                 {"slack_id": mapping.slack_id, "slack_name": mapping.slack_name, "user_id": mapping.docebo_id}
                 for mapping in islice(repository.all(team), limit)
@@ -50,7 +50,7 @@ def export(file: Path) -> None:
     with Store.open(settings.database_url.get_secret_value()) as store:
         team, _ = linked_workspace(store, settings)
         with store.reading() as connection:
-            count = write_mappings(file, MappingRepository(connection).records(team))
+            count = write_mappings(file, MappingRepository(connection, settings.docebo_url).records(team))
     say(f"{count} mappings written to {file}")
 
 
@@ -60,9 +60,9 @@ def import_(file: Path, *, dry_run: DryRun = False) -> None:
 
     All rows are taken over or, where one cannot be used, none. Who is not in the file is left alone.
     """
-    with _alone() as (store, team, name):
+    with _alone() as (store, docebo, team, name):
         rows = MappingFile(file, team=team, team_name=name)
-        taken = import_file(store, rows, now=datetime.now(UTC), dry_run=dry_run)
+        taken = import_file(store, docebo, rows, now=datetime.now(UTC), dry_run=dry_run)
     _conclude(taken, file, dry_run=dry_run)
 
 
@@ -72,8 +72,8 @@ def restore(backup: Path, *, dry_run: DryRun = False) -> None:
 
     All rows are brought back or, where one cannot be used, none. Who is not in the file is left alone.
     """
-    with _alone() as (store, team, _):
-        taken = restore_file(store, MappingFile(backup, team=team), dry_run=dry_run)
+    with _alone() as (store, docebo, team, _):
+        taken = restore_file(store, docebo, MappingFile(backup, team=team), dry_run=dry_run)
     _conclude(taken, backup, dry_run=dry_run)
 
 
@@ -88,12 +88,12 @@ app.command(
 
 
 @contextmanager
-def _alone() -> Iterator[tuple[Store, str, str]]:
-    """Open the store while no import or reset is at work; with it come id and name of the linked workspace."""
+def _alone() -> Iterator[tuple[Store, str, str, str]]:
+    """Open the store while no import or reset is at work; with it come Docebo, id and name of the linked workspace."""
     settings = load_settings(MappingSettings)
     url = settings.database_url.get_secret_value()
     with Store.open(url) as store, RunLock(store, settings.docebo_url, PlanKind.BULK_IMPORT):
-        yield store, *linked_workspace(store, settings)
+        yield store, settings.docebo_url, *linked_workspace(store, settings)
 
 
 def _conclude(taken: Taken, file: Path, *, dry_run: bool) -> None:

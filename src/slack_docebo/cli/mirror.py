@@ -42,8 +42,8 @@ async def _rebuild(*, dry_run: bool) -> Taken:
             if runtime.mirror is None:
                 raise ConfigurationError("MIRROR_FIELDS is empty: without a mirror there is nothing to rebuild from")
             accounts = await read_target(runtime)
-            now = runtime.now()
-            return rebuild_from(runtime.store, accounts, runtime.mirror, workspace.team, now=now, dry_run=dry_run)
+            store, docebo, now = runtime.store, runtime.settings.docebo_url, runtime.now()
+            return rebuild_from(store, docebo, accounts, runtime.mirror, workspace.team, now=now, dry_run=dry_run)
 
 
 async def _prepare_mirror() -> list[tuple[str, int, bool]]:

@@ -36,4 +36,6 @@ async def _find() -> list[Orphan]:
         with SourceSnapshot() as people:
             await read_source(runtime, workspace, people, partial(read_page, runtime, workspace))
             accounts = await read_target(runtime)
-            return sorted(find_orphans(runtime.store, workspace.team, people, accounts), key=lambda found: found.kind)
+            docebo = runtime.settings.docebo_url
+            found = find_orphans(runtime.store, docebo, workspace.team, people, accounts)
+            return sorted(found, key=lambda orphan: orphan.kind)

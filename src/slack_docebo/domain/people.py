@@ -56,8 +56,18 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
+class Applied:
+    """What was last applied of a Slack user, and to which account; it outlives the mapping."""
+
+    docebo_id: int
+    fingerprint: str = ""  # of the attributes last known to be in line
+    echo: str = ""  # of the target's own form of attributes it alters on writing
+    deactivated: bool = False  # the account is inactive because of us
+
+
+@dataclass(frozen=True, slots=True)
 class Mapping:
-    """Which Docebo account a Slack user is; a row of the table `slack_user`."""
+    """Which Docebo account a Slack user is, with what was last applied to it."""
 
     slack_id: str
     slack_team: str
@@ -65,3 +75,9 @@ class Mapping:
     docebo_id: int
     fingerprint: str = ""  # of the attributes last known to be in line
     echo: str = ""  # of the target's own form of attributes it alters on writing
+    deactivated: bool = False  # the account is inactive because of us
+
+    @property
+    def applied(self) -> Applied:
+        """What was last applied to the account."""
+        return Applied(self.docebo_id, self.fingerprint, self.echo, self.deactivated)

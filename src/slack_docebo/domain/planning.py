@@ -9,11 +9,10 @@ from slack_docebo.domain.attributes import DEFAULT_RULES, AttributeRule, differe
 from slack_docebo.domain.matching import UNCONFIRMED, Accounts, Match, MatchBy, match
 from slack_docebo.domain.names import folded
 from slack_docebo.domain.patterns import named
-from slack_docebo.domain.people import Account, Mapping, SourceUser
+from slack_docebo.domain.people import Account, Applied, Mapping, SourceUser
 from slack_docebo.domain.scope import Scope
 
 Value = str | bool
-DEACTIVATED = "deactivated"  # stands in a mapping's fingerprint while the account is inactive because of us
 
 
 class Kind(StrEnum):
@@ -56,6 +55,7 @@ class Operation:
     maps: bool = False  # the mapping row is written together with the outcome
     fingerprint: str = ""
     echo: str = ""
+    deactivated: bool = False  # the account is then inactive because of us
     prior: Mapping | None = None  # the mapping that is replaced or removed: what undoing brings back
 
 
@@ -96,10 +96,18 @@ class Planner:
         """Return which account *user* is, looking only at people in scope."""
         return match(user, self._accounts, mapping, self.policy.match_by)
 
-    def plan(self, user: SourceUser, mapping: Mapping | None, found: Match, holder: str = "") -> Operation:
+    def plan(
+        self,
+        user: SourceUser,
+        mapping: Mapping | None,
+        found: Match,
+        holder: str = "",
+        applied: Applied | None = None,
+    ) -> Operation:
         """Return the one operation that brings target and mapping in line with *user*.
 
-        *holder* is the Slack id that the account *found* is mapped to, if any.
+        *holder* is the Slack id that the account *found* is mapped to, if any; *applied* is what was last applied of
+        somebody without a mapping.
         """
         if against := self.policy.scope.reason_against(user):
             return self._plan_absent(user, mapping, against)
@@ -114,7 +122,7 @@ class Planner:
         owner = self.given.setdefault(account.docebo_id, holder or user.slack_id)
         if owner != user.slack_id:
             return self._operation(user, Kind.LEAVE, f"account {account.docebo_id} belongs to {owner}", account)
-        return self._plan_known(user, mapping, account, found.by)
+        return self._plan_known(user, mapping, account, found.by, mapping.applied if mapping else applied)
 
     def plan_trusting(self, user: SourceUser, mapping: Mapping | None) -> Operation | None:
         """Return what can be planned without a look at the target, or None where it has to be read.
@@ -122,7 +130,7 @@ class Planner:
         Trusted is that the target still holds what was last written to it.
         """
         if against := self.policy.scope.reason_against(user):
-            leaves = mapping is not None and mapping.fingerprint != DEACTIVATED and self._has_left(user)
+            leaves = mapping is not None and not mapping.deactivated and self._has_left(user)
             needs_account = leaves and self.policy.leavers is Leavers.DEACTIVATE
             return None if needs_account else self._plan_absent(user, mapping, against)
         if not (self.policy.provision or self.policy.map):
@@ -132,6 +140,8 @@ class Planner:
             self.people += 1
             return self._operation(user, Kind.LEAVE, UNCONFIRMED)
         if not (mapping and self.policy.provision and self.policy.map):
+            return None
+        if mapping.deactivated:
             return None
         if (mapping.slack_name, mapping.fingerprint) != (user.handle, self._fingerprint(user)):
             return None
@@ -162,23 +172,28 @@ class Planner:
             prior=mapping,
         )
 
-    def _plan_known(self, user: SourceUser, mapping: Mapping | None, account: Account, by: str) -> Operation:
-        prior = mapping if mapping and mapping.docebo_id == account.docebo_id else None
+    def _plan_known(
+        self, user: SourceUser, mapping: Mapping | None, account: Account, by: str, applied: Applied | None
+    ) -> Operation:
+        prior = applied if applied and applied.docebo_id == account.docebo_id else None
+        returned = prior is not None and prior.deactivated
         if not self.policy.provision:
             # Nothing vouches for the attributes, but that we deactivated the account stays known.
-            known = DEACTIVATED if prior and prior.fingerprint == DEACTIVATED else ""
-            return self._plan_mapping(user, mapping, account, by, "in line, and provisioning is off", known)
+            in_line = "in line, and provisioning is off"
+            return self._plan_mapping(
+                user, mapping, account, by, in_line, Applied(account.docebo_id, deactivated=returned)
+            )
         if shield := shielded(account, self.policy.protected):
             # The digest stays: a row written for an account that comes under protection by it would be written again.
-            return self._plan_mapping(user, mapping, account, by, shield, prior.fingerprint if prior else "")
+            known = Applied(account.docebo_id, prior.fingerprint if prior else "", deactivated=returned)
+            return self._plan_mapping(user, mapping, account, by, shield, known)
         print_, echo = self._fingerprint(user), ""
-        returned = prior is not None and prior.fingerprint == DEACTIVATED
         changes, before = self._changes(user, account, returned=returned)
         if changes and prior and prior.fingerprint == print_:  # written before, and yet read back otherwise
             echo = fingerprint({name: str(value) for name, value in before.items()})
             if echo == prior.echo:
                 kept = f"Docebo keeps its own form of {', '.join(changes)}"
-                return self._plan_mapping(user, mapping, account, by, kept, print_, echo)
+                return self._plan_mapping(user, mapping, account, by, kept, Applied(account.docebo_id, print_, echo))
         if changes:
             differs = f"differs: {', '.join(changes)}"
             return self._operation(
@@ -188,14 +203,14 @@ class Planner:
                 account,
                 changes=changes,
                 before=before,
-                maps=self.policy.map or returned,  # else the row would go on to say that we deactivated the account
+                maps=self.policy.map or (returned and mapping is not None),  # undoing brings the mark back
                 fingerprint=print_,
                 echo=echo,
                 prior=mapping,
             )
         if prior and prior.echo:
             self.no_echo.append(user.slack_id)
-        return self._plan_mapping(user, mapping, account, by, "in line", print_)
+        return self._plan_mapping(user, mapping, account, by, "in line", Applied(account.docebo_id, print_))
 
     def _plan_mapping(
         self,
@@ -204,15 +219,24 @@ class Planner:
         account: Account,
         by: str,
         otherwise: str,
-        fingerprint: str = "",
-        echo: str = "",
+        known: Applied,
     ) -> Operation:
-        row = (account.docebo_id, user.handle, fingerprint)
-        as_it_was = mapping is not None and (mapping.docebo_id, mapping.slack_name, mapping.fingerprint) == row
+        as_it_was = mapping is not None and (
+            (mapping.slack_name, mapping.docebo_id, mapping.fingerprint, mapping.deactivated)
+            == (user.handle, known.docebo_id, known.fingerprint, known.deactivated)
+        )
         if as_it_was or not self.policy.map:
             return self._operation(user, Kind.LEAVE, otherwise, account)
         return self._operation(
-            user, Kind.MAP, f"found by {by}", account, maps=True, fingerprint=fingerprint, echo=echo, prior=mapping
+            user,
+            Kind.MAP,
+            f"found by {by}",
+            account,
+            maps=True,
+            fingerprint=known.fingerprint,
+            echo=known.echo,
+            deactivated=known.deactivated,
+            prior=mapping,
         )
 
     def _changes(
@@ -241,7 +265,7 @@ class Planner:
     def _plan_leaver(self, user: SourceUser, mapping: Mapping, why: str) -> Operation:
         self.people += 1
         account = self._accounts.get(mapping.docebo_id)
-        if mapping.fingerprint == DEACTIVATED:
+        if mapping.deactivated:
             return self._operation(user, Kind.LEAVE, f"{why}; deactivated before", account)
         if self.policy.leavers is Leavers.KEEP:
             return self._operation(user, Kind.LEAVE, why, account)
@@ -262,8 +286,8 @@ class Planner:
             account,
             changes={"active": False},
             before={"active": True},
-            maps=True,  # the row is there, and has to say who deactivated the account
-            fingerprint=DEACTIVATED,
+            maps=True,
+            deactivated=True,
             prior=mapping,
         )
 
@@ -283,6 +307,7 @@ class Planner:
         maps: bool = False,
         fingerprint: str = "",
         echo: str = "",
+        deactivated: bool = False,
         prior: Mapping | None = None,
     ) -> Operation:
         return Operation(
@@ -297,6 +322,7 @@ class Planner:
             maps=maps,
             fingerprint=fingerprint,
             echo=echo,
+            deactivated=deactivated,
             prior=prior,
         )
 

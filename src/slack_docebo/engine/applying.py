@@ -7,7 +7,7 @@ from slack_docebo.clients.docebo import Row, RowResult
 from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.attributes import current_value, same
 from slack_docebo.domain.matching import Accounts
-from slack_docebo.domain.people import Account, Mapping
+from slack_docebo.domain.people import Account, Applied, Mapping
 from slack_docebo.domain.planning import Kind, Operation, Outcome, Value
 from slack_docebo.errors import (
     ChangeLimitExceeded,
@@ -17,11 +17,15 @@ from slack_docebo.errors import (
     TooManyRejected,
 )
 from slack_docebo.runtime import Runtime
+from slack_docebo.storage.accounts import AccountRepository, Written
+from slack_docebo.storage.applied import AppliedRepository
 from slack_docebo.storage.mappings import MappingRepository
 from slack_docebo.storage.plans import PlanRepository, PlanState, Result
+from slack_docebo.storage.platforms import PlatformRepository
 
 Numbered = tuple[int, Operation]  # an operation with its place in the plan
 Progress = Callable[[int], None]
+TO_ACCOUNTS = (Kind.CREATE, Kind.UPDATE, Kind.DEACTIVATE)
 BATCH = 100  # the most rows Docebo is known to take in one call
 UNDER_WAY_SECONDS = 0.02  # in which a call is sent off: a busy thread beside it would hold that up
 UNANSWERED = 3  # calls in a row whose answer was lost, after which a run gives up
@@ -55,7 +59,7 @@ async def apply_accounts(runtime: Runtime, plan_id: str, progress: Progress) -> 
     """
     breaker = _Breaker(runtime.behaviour.limit_rejections)
     unanswered = 0
-    for kind in (Kind.CREATE, Kind.UPDATE, Kind.DEACTIVATE):
+    for kind in TO_ACCOUNTS:
         batch = _pending(runtime, plan_id, kind)
         while batch:
             try:
@@ -90,19 +94,46 @@ def record(runtime: Runtime, plan_id: str, batch: Sequence[Numbered], results: S
     applied = [(operations[result.seq], result) for result in results if result.outcome is Outcome.APPLIED]
     with runtime.store.transaction() as connection:
         PlanRepository(connection).record(plan_id, results, now=runtime.now(), flow_run=runtime.run_id)
-        mappings = MappingRepository(connection)
+        docebo, now = runtime.settings.docebo_url, runtime.now()
+        mappings = MappingRepository(connection, docebo)
         for team in {operation.slack_team for operation, _ in applied}:
             of_team = [(op, result) for op, result in applied if op.slack_team == team]
             if gone := [op.slack_id for op, _ in of_team if op.kind is Kind.UNMAP]:
                 mappings.delete(team, gone)
             mappings.save(
                 [
-                    Mapping(op.slack_id, team, op.slack_name, result.docebo_id, op.fingerprint, op.echo)
+                    Mapping(
+                        *(op.slack_id, team, op.slack_name, result.docebo_id),
+                        *(op.fingerprint, op.echo, op.deactivated),
+                    )
                     for op, result in of_team
                     if op.maps and result.docebo_id is not None
                 ],
-                now=runtime.now(),
+                now=now,
+                run=runtime.run_id,
             )
+            AppliedRepository(connection, docebo).save(
+                team,
+                {
+                    op.slack_id: Applied(result.docebo_id, op.fingerprint, op.echo, op.deactivated)
+                    for op, result in of_team
+                    if op.fingerprint and not op.maps and result.docebo_id is not None
+                },
+                now=now,
+                run=runtime.run_id,
+            )
+        written = [
+            _written(op, result.docebo_id) for op, result in applied if op.kind in TO_ACCOUNTS and result.docebo_id
+        ]
+        if written:
+            platform_id = PlatformRepository(connection).take(docebo)
+            AccountRepository(connection, platform_id).note_written(written, now=now)
+
+
+def _written(operation: Operation, docebo_id: int) -> Written:
+    changes = operation.changes
+    active = bool(changes["active"]) if "active" in changes else None
+    return Written(docebo_id, str(changes.get("username", "")), str(changes.get("email", "")), active)
 
 
 def _pending(runtime: Runtime, plan_id: str, kind: Kind, after: int = -1) -> list[Numbered]:

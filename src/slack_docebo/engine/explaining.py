@@ -110,7 +110,11 @@ async def explain(runtime: Runtime, who: str) -> Explanation:
     if found.user:
         found.slack_id = found.user.slack_id  # where Slack knows the person under two ids, the one that counts
     with runtime.store.reading() as connection:
-        found.mapping = MappingRepository(connection).of(workspace.team, [found.slack_id]).get(found.slack_id)
+        found.mapping = (
+            MappingRepository(connection, runtime.settings.docebo_url)
+            .of(workspace.team, [found.slack_id])
+            .get(found.slack_id)
+        )
         found.history = PlanRepository(connection).history(found.slack_id, HISTORY) if found.slack_id else []
     near.add(await look_up(runtime, [(found.user or SourceUser(found.slack_id, workspace.team), found.mapping)]))
     _judge(runtime, workspace.team, policy, found, near)
@@ -123,7 +127,9 @@ async def _start_at_account(runtime: Runtime, team: str, docebo_id: int, found: 
     if viewed is None:
         found.notes.append(f"Docebo has no account {docebo_id}")
     with runtime.store.reading() as connection:
-        found.slack_id = MappingRepository(connection).holders(team, [docebo_id]).get(docebo_id, "")
+        found.slack_id = (
+            MappingRepository(connection, runtime.settings.docebo_url).holders(team, [docebo_id]).get(docebo_id, "")
+        )
     if viewed:
         near.add(await runtime.docebo.find_users(viewed.username))  # the view lacks attributes that the search has
         if not found.slack_id and viewed.email:
@@ -138,7 +144,9 @@ async def _start_at_address(runtime: Runtime, team: str, address: str, found: Ex
     """
     near.add(await runtime.docebo.find_users(address))
     with runtime.store.reading() as connection:
-        holders = MappingRepository(connection).holders(team, [account.docebo_id for account in near])
+        holders = MappingRepository(connection, runtime.settings.docebo_url).holders(
+            team, [account.docebo_id for account in near]
+        )
     if len(holders) == 1:
         found.slack_id = next(iter(holders.values()))
         return
@@ -160,7 +168,7 @@ def _judge(runtime: Runtime, team: str, policy: Policy, found: Explanation, near
         found.out_of_scope = policy.scope.reason_against(found.user)
         found.match = planner.match(found.user, found.mapping)
         with runtime.store.reading() as connection:
-            found.operation = plan_people(connection, team, planner, [found.user])[0]
+            found.operation = plan_people(connection, runtime.settings.docebo_url, team, planner, [found.user])[0]
     elif found.mapping:
         found.match = Match(near.get(found.mapping.docebo_id), "mapping")
         found.operation = planner.plan_gone(found.mapping)

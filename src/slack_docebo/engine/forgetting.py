@@ -13,8 +13,10 @@ from slack_docebo.domain.people import SLACK_ID
 from slack_docebo.domain.texts import as_json
 from slack_docebo.errors import ConfigurationError
 from slack_docebo.private_files import is_draft, is_ours, rewritten_file
+from slack_docebo.storage.accounts import blank_accounts_of
 from slack_docebo.storage.inbox import InboxRepository
 from slack_docebo.storage.mappings import MappingRepository
+from slack_docebo.storage.people import PersonRepository
 from slack_docebo.storage.plans import PlanRepository
 from slack_docebo.storage.store import Store
 
@@ -24,6 +26,7 @@ class Traces:
     """What is kept about one person, or was until it was erased."""
 
     mappings: int
+    people: int  # in each workspace, what was last applied
     events: int
     operations: int
     rows: Mapping[Path, int]  # of each report, export or backup
@@ -34,6 +37,7 @@ class Traces:
         """Say where how much is kept, without anybody's data."""
         counts = (
             (self.mappings, "mapping(s)"),
+            (self.people, "record(s) of what was last applied"),
             (self.events, "event(s) in the inbox"),
             (self.operations, "operation(s) in the journal"),
             *((count, f"row(s) in {file}") for file, count in self.rows.items()),
@@ -68,6 +72,7 @@ def traces(store: Store, report_dir: Path, slack_id: str) -> Traces:
     with store.reading() as connection:
         return Traces(
             MappingRepository(connection).count_of(slack_id),
+            PersonRepository(connection).count_of(slack_id),
             InboxRepository(connection).count_of(slack_id),
             PlanRepository(connection).count_told(slack_id),
             *_in_files(report_dir, slack_id, erase=False),
@@ -83,10 +88,12 @@ def forget(store: Store, report_dir: Path, slack_id: str) -> Traces:
     """
     slack_id = _slack_id(slack_id)
     with store.transaction() as connection:
-        mappings = MappingRepository(connection).forget(slack_id)
+        mappings = MappingRepository(connection).count_of(slack_id)
+        blank_accounts_of(connection, slack_id)
+        people = PersonRepository(connection).forget(slack_id)
         events = InboxRepository(connection).forget(slack_id)
         operations = PlanRepository(connection).forget(slack_id)
-    return Traces(mappings, events, operations, *_in_files(report_dir, slack_id, erase=True))
+    return Traces(mappings, people, events, operations, *_in_files(report_dir, slack_id, erase=True))
 
 
 def _slack_id(text: str) -> str:

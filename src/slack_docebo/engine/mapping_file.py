@@ -20,6 +20,7 @@ from slack_docebo.storage.mappings import MappingRecord
 
 NEEDED = ("slack_id", "slack_name", "slack_team", "user_id")
 REMEMBERED = ("fingerprint", "echo", "slack_updated", "mapped_at", "changed_at")
+DEACTIVATED = "deactivated"  # older backups lack this column, and have the word as fingerprint
 HIGHEST_ID = 2**63 - 1
 SLACK_ID = re.compile(r"[A-Z0-9]+")
 
@@ -40,7 +41,7 @@ def write_mappings(path: Path, records: Iterable[MappingRecord]) -> int:
     count = 0
     with _new_file(path) as out:
         writer = csv.writer(out)
-        writer.writerow((*NEEDED, *REMEMBERED))
+        writer.writerow((*NEEDED, *REMEMBERED, DEACTIVATED))
         for record in records:
             mapping = record.mapping
             writer.writerow(
@@ -54,6 +55,7 @@ def write_mappings(path: Path, records: Iterable[MappingRecord]) -> int:
                     record.slack_updated,
                     record.mapped_at.isoformat(),
                     record.changed_at.isoformat(),
+                    "true" if mapping.deactivated else "",
                 )
             )
             count += 1
@@ -109,14 +111,16 @@ class MappingFile:
             raise ConfigurationError(f"{self._path.name}, line {line}: not CSV ({error})") from None
 
     def _record(self, cells: dict[str, str]) -> MappingRecord:
+        by_fingerprint = cells["fingerprint"] == DEACTIVATED
         return MappingRecord(
             Mapping(
                 cells["slack_id"].strip(),
                 self._team,
                 cells["slack_name"],
                 int(cells["user_id"]),
-                fingerprint=cells["fingerprint"],
+                fingerprint="" if by_fingerprint else cells["fingerprint"],
                 echo=cells["echo"],
+                deactivated=by_fingerprint or cells.get(DEACTIVATED) == "true",
             ),
             int(cells["slack_updated"]),
             datetime.fromisoformat(cells["mapped_at"]),

@@ -96,11 +96,13 @@ class OrphanSearch:
         self._found.append(Orphan(kind, why, mapping.slack_id, (mapping.docebo_id,)))
 
 
-def find_orphans(store: Store, team: str, people: Iterable[list[SourceUser]], accounts: Accounts) -> Iterator[Orphan]:
+def find_orphans(
+    store: Store, docebo: str, team: str, people: Iterable[list[SourceUser]], accounts: Accounts
+) -> Iterator[Orphan]:
     """Return what does not fit together between Slack's users, Docebo's *accounts* and the mappings of *team*."""
     search, seen = OrphanSearch(accounts), set[str]()
     with store.reading() as connection:
-        repository = MappingRepository(connection)
+        repository = MappingRepository(connection, docebo)
         for page in people:
             ids = [user.slack_id for user in page]
             search.look(page, repository.of(team, ids))

@@ -16,6 +16,7 @@ from slack_docebo.engine.reading import FEW, confirm_gone
 from slack_docebo.engine.report import orphan_file, write_orphans
 from slack_docebo.engine.snapshot import Restarted
 from slack_docebo.runtime import Runtime
+from slack_docebo.storage.applied import AppliedRepository
 from slack_docebo.storage.mappings import MappingRepository
 from slack_docebo.storage.plans import Plan, PlanKind, PlanRepository, PlanState, new_plan_id
 
@@ -95,6 +96,7 @@ def close_plan(runtime: Runtime, plan_id: str, *, looked_after: int, **facts: ob
 
 def plan_people(
     connection: Connection,
+    docebo: str,
     team: str,
     planner: Planner,
     users: Sequence[SourceUser],
@@ -103,8 +105,10 @@ def plan_people(
     orphans: OrphanSearch | None = None,
 ) -> list[Operation]:
     """Return the operation for each of *users*. Mappings are looked up for them alone: a whole table is large."""
-    repository = MappingRepository(connection)
+    repository = MappingRepository(connection, docebo)
     mappings = repository.of(team, [user.slack_id for user in users])
+    unmapped = [user.slack_id for user in users if user.slack_id not in mappings]
+    applied = AppliedRepository(connection, docebo).of(team, unmapped)
     pairs = [(user, mappings.get(user.slack_id)) for user in users]
     matches = {user.slack_id: planner.match(user, mapping) for user, mapping in pairs}
     found = [match.account.docebo_id for match in matches.values() if match.account]
@@ -115,7 +119,7 @@ def plan_people(
         if operation is None:
             match = matches[user.slack_id]
             holder = holders.get(match.account.docebo_id, "") if match.account else ""
-            operation = planner.plan(user, mapping, match, holder)
+            operation = planner.plan(user, mapping, match, holder, applied.get(user.slack_id))
         operations.append(operation)
     if orphans:
         orphans.look(users, mappings)
@@ -134,10 +138,11 @@ def _plan_page(
 ) -> int:
     """Plan and store one page."""
     with runtime.store.transaction() as connection:
-        operations = plan_people(connection, workspace.team, planner, users, trusting=trusting, orphans=orphans)
+        docebo = runtime.settings.docebo_url
+        operations = plan_people(connection, docebo, workspace.team, planner, users, trusting=trusting, orphans=orphans)
         PlanRepository(connection).add(plan_id, first, operations)
         # An observation like the proven read, kept even by a dry run.
-        MappingRepository(connection).forget_echoes(workspace.team, planner.no_echo)
+        AppliedRepository(connection, docebo).forget_echoes(workspace.team, planner.no_echo)
     planner.no_echo.clear()
     return len(operations)
 
@@ -147,7 +152,7 @@ def _plan_gone(
 ) -> list[Operation]:
     """Plan for the mappings whose Slack user was not in the list."""
     with runtime.store.transaction() as connection:
-        gone = list(MappingRepository(connection).absent_from(plan_id, workspace.team))
+        gone = list(MappingRepository(connection, runtime.settings.docebo_url).absent_from(plan_id, workspace.team))
         operations = [planner.plan_gone(mapping) for mapping in gone]
         PlanRepository(connection).add(plan_id, first, operations)
     orphans.look_at_gone(gone)

@@ -97,7 +97,9 @@ async def read_changed(runtime: Runtime, workspace: Workspace, people: AsyncIter
     try:
         async for page in people:
             with runtime.store.reading() as connection:
-                known = MappingRepository(connection).of(workspace.team, [user.slack_id for user in page])
+                known = MappingRepository(connection, runtime.settings.docebo_url).of(
+                    workspace.team, [user.slack_id for user in page]
+                )
             pairs = ((user, known.get(user.slack_id)) for user in page)
             changed += [pair for pair in pairs if planner.plan_trusting(*pair) is None]
     except Restarted:

@@ -36,6 +36,7 @@ from slack_docebo.errors import (
     TransientError,
 )
 from slack_docebo.runtime import Runtime
+from slack_docebo.storage.applied import AppliedRepository
 from slack_docebo.storage.inbox import Entry, EventState, InboxRepository
 from slack_docebo.storage.mappings import MappingRepository
 from slack_docebo.storage.plans import PlanKind, PlanRepository
@@ -153,9 +154,8 @@ class _Round:
         """Finish what needs no call at all; return what is to be compared with Docebo, and what to be read first."""
         ids = [case.slack_id for case in cases]
         with self._runtime.store.reading() as connection:
-            repository = MappingRepository(connection)
-            applied = repository.applied(self._team, ids)
-            self._mappings = repository.of(self._team, ids)
+            applied = AppliedRepository(connection, self._runtime.settings.docebo_url).stamps(self._team, ids)
+            self._mappings = MappingRepository(connection, self._runtime.settings.docebo_url).of(self._team, ids)
             last_read = ReadRepository(connection).last(f"slack:{self._team}")
             self._seen = InboxRepository(connection).last_applied(filter(self._nothing_vouches_for, ids))
         in_line: list[Case] = []
@@ -203,7 +203,8 @@ class _Round:
             if case.slack_id != user.slack_id:  # the event bore an older, local id
                 case.slack_id = user.slack_id
                 with self._runtime.store.reading() as connection:
-                    self._mappings |= MappingRepository(connection).of(self._team, [user.slack_id])
+                    repository = MappingRepository(connection, self._runtime.settings.docebo_url)
+                    self._mappings |= repository.of(self._team, [user.slack_id])
             (in_line if self._is_in_line(case) else todo).append(case)
         await to_completion(self._finish, in_line, [])
         return todo
@@ -258,8 +259,8 @@ class _Round:
         planner = Planner(self._planner.policy, accounts)
         users = [user for user, _ in map(self._pair, cases)]
         with self._runtime.store.reading() as connection:
-            operations = plan_people(connection, self._team, planner, users)
-            mapped = MappingRepository(connection).count(self._team)
+            operations = plan_people(connection, self._runtime.settings.docebo_url, self._team, planner, users)
+            mapped = MappingRepository(connection, self._runtime.settings.docebo_url).count(self._team)
         if all(operation.kind is Kind.LEAVE for operation in operations):
             return None
         plan_id = open_plan(self._runtime, self._workspace, PlanKind.REALTIME_SYNC)
@@ -294,9 +295,11 @@ class _Round:
         now = self._runtime.now()
         with self._runtime.store.transaction() as connection:
             inbox = InboxRepository(connection)
+            kept = inbox.keep(_ids(cases))  # who was forgotten meanwhile stays so
             inbox.finish(_ids(cases), EventState.APPLIED, now)
             self._served.superseded += inbox.finish(superseded, EventState.SUPERSEDED, now)
-            MappingRepository(connection).advance(self._team, {case.slack_id: case.updated for case in cases})
+            stamps = {case.slack_id: case.updated for case in cases if not kept.isdisjoint(case.event_ids)}
+            AppliedRepository(connection, self._runtime.settings.docebo_url).advance(self._team, stamps, now=now)
 
     def _fail(self, cases: Sequence[Case], error: str) -> None:
         """Let *cases* be tried again after the delay of their attempt, or park those who had them all."""
@@ -323,7 +326,7 @@ class _Round:
     def _nothing_vouches_for(self, slack_id: str) -> bool:
         """Tell whether there is no record of attributes: of people who cannot be matched, and of administrators."""
         mapping = self._mappings.get(slack_id)
-        return self._planner.policy.map and (mapping is None or not mapping.fingerprint)
+        return self._planner.policy.map and (mapping is None or not (mapping.fingerprint or mapping.deactivated))
 
     def _is_unchanged(self, case: Case) -> bool:
         """Tell whether somebody nothing vouches for looks as at the last event, which left nothing to do."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from slack_docebo.domain.matching import Accounts, MatchBy
 from slack_docebo.domain.people import Mapping
 from slack_docebo.domain.planning import Kind, Operation, Outcome, Policy, shielded
-from slack_docebo.engine.applying import APPLICABLE, account_of, holds, record
+from slack_docebo.engine.applying import APPLICABLE, TO_ACCOUNTS, account_of, holds, record
 from slack_docebo.engine.connection import Workspace
 from slack_docebo.errors import PlanNotApplicable
 from slack_docebo.runtime import Runtime
@@ -13,7 +13,6 @@ from slack_docebo.storage.mappings import MappingRepository
 from slack_docebo.storage.plans import Plan, PlanKind, PlanRepository, PlanState, Result
 
 CHUNK = 500
-TO_ACCOUNTS = (Kind.CREATE, Kind.UPDATE, Kind.DEACTIVATE)
 CUT_OFF = frozenset({PlanState.APPLYING, PlanState.PARTLY_APPLIED})
 SAVED = frozenset({PlanKind.BULK_IMPORT, PlanKind.REALTIME_SYNC, PlanKind.UNDO})
 
@@ -46,7 +45,7 @@ def recheck(runtime: Runtime, workspace: Workspace, plan_id: str, accounts: Acco
         while True:
             with runtime.store.reading() as connection:
                 some = PlanRepository(connection).pending(plan_id, kind, CHUNK, after=after)
-                mappings = MappingRepository(connection)
+                mappings = MappingRepository(connection, runtime.settings.docebo_url)
                 rows = mappings.of(workspace.team, [operation.slack_id for _, operation in some])
                 ids = [operation.docebo_id for _, operation in some if operation.docebo_id is not None]
                 holders = mappings.holders(workspace.team, ids)
@@ -114,5 +113,5 @@ def _carried_out(operation: Operation, accounts: Accounts) -> int | None:
     return account.docebo_id
 
 
-def _row(mapping: Mapping | None) -> tuple[int, str] | None:
-    return None if mapping is None else (mapping.docebo_id, mapping.fingerprint)
+def _row(mapping: Mapping | None) -> tuple[int, str, bool] | None:
+    return None if mapping is None else (mapping.docebo_id, mapping.fingerprint, mapping.deactivated)

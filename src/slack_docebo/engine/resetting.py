@@ -12,6 +12,7 @@ from slack_docebo.errors import ConfigurationError, NotConfirmed
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.mappings import MappingRepository
 from slack_docebo.storage.plans import Plan, PlanKind, PlanRepository, PlanState, new_plan_id
+from slack_docebo.storage.platforms import PlatformRepository
 from slack_docebo.storage.statements import chunks
 
 CHUNK = 5000  # mappings in one transaction
@@ -49,6 +50,7 @@ def plan_reset(runtime: Runtime, workspace: Workspace, accounts: Accounts, slack
     )
     emptied = 0  # before the rows go: cut off in between, a reset can be repeated
     with runtime.store.transaction() as connection:
+        PlatformRepository(connection).take(plan.docebo)
         plans = PlanRepository(connection)
         plans.create(plan)
         for some in chunks(_unmirroring(runtime, workspace, accounts, slack_ids)):
@@ -65,7 +67,9 @@ def back_up(runtime: Runtime, workspace: Workspace, plan_id: str, slack_ids: Col
     """
     path = runtime.settings.report_dir / f"mappings-{plan_id}.csv"
     with runtime.store.reading() as connection:
-        count = write_mappings(path, MappingRepository(connection).records(workspace.team, slack_ids))
+        count = write_mappings(
+            path, MappingRepository(connection, runtime.settings.docebo_url).records(workspace.team, slack_ids)
+        )
     with runtime.store.transaction() as connection:
         PlanRepository(connection).set_state(plan_id, PlanState.PLANNED)
     return path, count
@@ -79,7 +83,9 @@ def delete_planned(runtime: Runtime, workspace: Workspace, plan_id: str) -> int:
     for first in range(0, total, CHUNK):
         seqs = range(first, first + CHUNK)
         with runtime.store.transaction() as connection:
-            deleted += MappingRepository(connection).delete_planned(plan_id, workspace.team, seqs)
+            deleted += MappingRepository(connection, runtime.settings.docebo_url).delete_planned(
+                plan_id, workspace.team, seqs
+            )
             plans = PlanRepository(connection)
             plans.record_range(plan_id, Kind.UNMAP, seqs, now=runtime.now(), flow_run=runtime.run_id)
     return deleted
@@ -87,7 +93,7 @@ def delete_planned(runtime: Runtime, workspace: Workspace, plan_id: str) -> int:
 
 def _check_named(runtime: Runtime, workspace: Workspace, slack_ids: Collection[str]) -> None:
     with runtime.store.reading() as connection:
-        known = MappingRepository(connection).of(workspace.team, slack_ids)
+        known = MappingRepository(connection, runtime.settings.docebo_url).of(workspace.team, slack_ids)
     if unknown := sorted(set(slack_ids) - known.keys()):
         some = ", ".join(unknown[:NAMED_AT_MOST])
         raise ConfigurationError(f"nothing was deleted: {len(unknown)} of the Slack users have no mapping ({some})")

@@ -36,24 +36,26 @@ def linked_workspace(store: Store, settings: MappingSettings) -> tuple[str, str]
     return team, link.slack_team_name if link and link.slack_team == team else ""
 
 
-def import_file(store: Store, file: MappingFile, *, now: datetime, dry_run: bool) -> Taken:
+def import_file(store: Store, docebo: str, file: MappingFile, *, now: datetime, dry_run: bool) -> Taken:
     """Take names and accounts over from *file*, all of them or, where one row cannot be used, none."""
-    return _take(store, file.mappings(now=now), file.bad, MappingStaging.merge, dry_run=dry_run)
+    return _take(store, docebo, file.mappings(now=now), file.bad, MappingStaging.merge, dry_run=dry_run)
 
 
-def restore_file(store: Store, file: MappingFile, *, dry_run: bool) -> Taken:
+def restore_file(store: Store, docebo: str, file: MappingFile, *, dry_run: bool) -> Taken:
     """Bring the rows of the backup *file* back as they were, all of them or, where one cannot be used, none."""
-    return _take(store, file.records(), file.bad, MappingStaging.restore, dry_run=dry_run)
+    return _take(store, docebo, file.records(), file.bad, MappingStaging.restore, dry_run=dry_run)
 
 
-def rebuild(store: Store, accounts: Accounts, mirror: Mirror, team: str, *, now: datetime, dry_run: bool) -> Taken:
+def rebuild(
+    store: Store, docebo: str, accounts: Accounts, mirror: Mirror, team: str, *, now: datetime, dry_run: bool
+) -> Taken:
     """Take over what the mirrored fields of *accounts* say; those that contradict each other are left out.
 
     What the mirror does not show stays as it is.
     """
     refused: list[BadRow] = []
     rows = _mirrored(accounts, mirror, team, now, refused)
-    with store.transaction() as connection, MappingStaging(connection) as staging:
+    with store.transaction() as connection, MappingStaging(connection, docebo) as staging:
         staging.add(rows)
         while conflicts := list(staging.conflicts()):  # leaving one out can bring another to light
             refused += [BadRow(conflict.source, conflict.reason) for conflict in conflicts]
@@ -67,13 +69,14 @@ def rebuild(store: Store, accounts: Accounts, mirror: Mirror, team: str, *, now:
 
 def _take(
     store: Store,
+    docebo: str,
     rows: Iterable[tuple[int, MappingRecord]],
     bad: list[BadRow],
     take_over: Callable[[MappingStaging], int],
     *,
     dry_run: bool,
 ) -> Taken:
-    with store.transaction() as connection, MappingStaging(connection) as staging:
+    with store.transaction() as connection, MappingStaging(connection, docebo) as staging:
         staging.add(rows)
         refused = [*bad, *(BadRow(conflict.source, conflict.reason) for conflict in staging.conflicts())]
         if refused:

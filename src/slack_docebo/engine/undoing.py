@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from slack_docebo.domain.people import Mapping
-from slack_docebo.domain.planning import DEACTIVATED, Kind, Operation, Value
+from slack_docebo.domain.planning import Kind, Operation, Value
 from slack_docebo.engine.connection import Workspace
 from slack_docebo.engine.planning import close_plan, open_plan
 from slack_docebo.errors import PlanNotApplicable
@@ -83,11 +83,17 @@ def _pasts(entries: Iterable[Entry]) -> tuple[list[_Past], list[str]]:
         for name, value in operation.changes.items():
             past.before.setdefault(name, operation.before.get(name, ""))
             past.after[name] = value
-        if operation.maps or operation.kind is Kind.UNMAP:
+        if operation.maps or operation.kind is Kind.UNMAP or _changes_applied(operation):
             if not past.moved:
                 past.moved, past.prior = True, operation.prior
             past.written = _written(operation)
     return list(pasts.values()), list(plan_ids)
+
+
+def _changes_applied(operation: Operation) -> bool:
+    """Tell whether *operation* left the mapping as it was, and changed what is known to be applied to its account."""
+    mapping = operation.prior
+    return bool(operation.fingerprint) and mapping is not None and mapping.docebo_id == operation.docebo_id
 
 
 def _written(operation: Operation) -> Mapping | None:
@@ -101,6 +107,7 @@ def _written(operation: Operation) -> Mapping | None:
         operation.docebo_id,
         operation.fingerprint,
         operation.echo,
+        operation.deactivated,
     )
 
 
@@ -135,7 +142,7 @@ def _inverse_of_creation(past: _Past, *, deactivate: bool) -> Operation:
         changes={"active": False},
         before={"active": True},
         maps=past.written is not None,
-        fingerprint=DEACTIVATED,
+        deactivated=True,
         prior=past.written,
     )
 
@@ -161,6 +168,7 @@ def _inverse_of_mapping(past: _Past) -> Operation:
         maps=True,
         fingerprint=past.prior.fingerprint,
         echo=past.prior.echo,
+        deactivated=past.prior.deactivated,
         prior=past.written,
     )
 

@@ -3,35 +3,50 @@
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from collections.abc import Mapping as MappingType
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, bindparam, delete, exists, func, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, delete, exists, func, select, true, update
 
 from slack_docebo.domain.people import Mapping
 from slack_docebo.domain.planning import Kind, Outcome
 from slack_docebo.errors import StorageError
-from slack_docebo.storage.schema import operation, slack_user
+from slack_docebo.storage.applied import AppliedRepository
+from slack_docebo.storage.people import PersonRepository
+from slack_docebo.storage.platforms import UNKNOWN, PlatformRepository
+from slack_docebo.storage.schema import account, applied, operation, storable
+from slack_docebo.storage.schema import mapping as rows
 from slack_docebo.storage.statements import CHUNK, among, carry_out, chunks, insertion_text
 
-CONTENT = ("slack_name", "user_id", "fingerprint", "echo")
-READ = [slack_user.c[name] for name in ("slack_id", "slack_team", *CONTENT)]  # what a Mapping says
 NAMED_AT_MOST = 5  # in a message
 UPSERT = insertion_text(
-    [slack_user.c[name] for name in ("slack_team", "slack_id", *CONTENT, "mapped_at", "changed_at")],
-    f"""(slack_team, slack_id) DO UPDATE SET
-        {", ".join(f"{name} = excluded.{name}" for name in CONTENT)},
-        mapped_at = CASE WHEN slack_user.user_id <> excluded.user_id
-            THEN excluded.mapped_at ELSE slack_user.mapped_at END,
-        changed_at = excluded.changed_at
-        WHERE {" OR ".join(f"slack_user.{name} <> excluded.{name}" for name in CONTENT)}""",
+    rows.columns,
+    """(platform_id, person_id) DO UPDATE SET
+        slack_team = excluded.slack_team,
+        slack_id = excluded.slack_id,
+        slack_name = excluded.slack_name,
+        user_id = excluded.user_id,
+        mapped_at = CASE WHEN mapping.user_id <> excluded.user_id THEN excluded.mapped_at ELSE mapping.mapped_at END,
+        changed_at = excluded.changed_at""",
+)
+SAME_ACCOUNT = applied.c.user_id == rows.c.user_id
+READ = (
+    select(
+        *(rows.c[name] for name in ("slack_id", "slack_team", "slack_name", "user_id", "mapped_at", "changed_at")),
+        case((SAME_ACCOUNT, applied.c.fingerprint), else_="").label("fingerprint"),
+        case((SAME_ACCOUNT, applied.c.echo), else_="").label("echo"),
+        account.c.deactivated_at.is_not(None).label("deactivated"),
+        func.coalesce(applied.c.slack_updated, 0).label("slack_updated"),
+    )
+    .outerjoin(applied, and_(applied.c.platform_id == rows.c.platform_id, applied.c.person_id == rows.c.person_id))
+    .outerjoin(account, and_(account.c.platform_id == rows.c.platform_id, account.c.user_id == rows.c.user_id))
 )
 
 
 @dataclass(frozen=True, slots=True)
 class MappingRecord:
-    """A mapping with everything that its row says."""
+    """A mapping with everything that is known with it."""
 
     mapping: Mapping
     slack_updated: int
@@ -40,21 +55,24 @@ class MappingRecord:
 
 
 class MappingRepository:
-    """The rows of the table `slack_user`; the caller owns the transaction."""
+    """The mappings on the platform at *docebo*, with what was last applied; the caller owns the transaction.
 
-    def __init__(self, connection: Connection) -> None:
+    Who names no platform reads those of all platforms, and writes to the only one that is known.
+    """
+
+    def __init__(self, connection: Connection, docebo: str = UNKNOWN) -> None:
         self._connection = connection
+        self._docebo = docebo
 
     def all(self, team: str) -> Iterator[Mapping]:
         """Yield every mapping of the workspace in the order of Slack ids, without holding them all in memory."""
-        return self._stream(select(*READ).where(slack_user.c.slack_team == team))
+        return map(_mapping, self._stream(READ.where(self._of(team))))
 
     def records(self, team: str, slack_ids: Collection[str] = ()) -> Iterator[MappingRecord]:
-        """Yield, like `all`, the rows to their last column; only those of *slack_ids*, if any are named."""
-        in_team = select(slack_user).where(slack_user.c.slack_team == team)
+        """Yield, like `all`, everything that is known with the mappings; only those of *slack_ids*, if any are named."""
         for ids in chunks(sorted(slack_ids)) if slack_ids else [[]]:
-            query = in_team.where(among(self._connection, slack_user.c.slack_id, ids)) if ids else in_team
-            for row in self._rows(query):
+            named = among(self._connection, rows.c.slack_id, ids) if ids else true()
+            for row in self._stream(READ.where(self._of(team), named)):
                 yield MappingRecord(_mapping(row), row.slack_updated, row.mapped_at, row.changed_at)
 
     def of(self, team: str, slack_ids: Iterable[str]) -> dict[str, Mapping]:
@@ -63,9 +81,7 @@ class MappingRepository:
             row.slack_id: _mapping(row)
             for ids in chunks(set(slack_ids))
             for row in self._connection.execute(
-                select(slack_user).where(
-                    slack_user.c.slack_team == team, among(self._connection, slack_user.c.slack_id, ids)
-                )
+                READ.where(self._of(team), among(self._connection, rows.c.slack_id, ids))
             )
         }
 
@@ -75,47 +91,45 @@ class MappingRepository:
             row.user_id: row.slack_id
             for ids in chunks(set(docebo_ids))
             for row in self._connection.execute(
-                select(slack_user.c.user_id, slack_user.c.slack_id).where(
-                    slack_user.c.slack_team == team, among(self._connection, slack_user.c.user_id, ids)
+                select(rows.c.user_id, rows.c.slack_id).where(
+                    self._of(team), among(self._connection, rows.c.user_id, ids)
                 )
             )
         }
 
     def absent_from(self, plan_id: str, team: str) -> Iterator[Mapping]:
         """Yield, like `all`, the mappings of those whom the plan does not speak of."""
-        planned = exists().where(operation.c.plan_id == plan_id, operation.c.slack_id == slack_user.c.slack_id)
-        return self._stream(select(*READ).where(slack_user.c.slack_team == team, ~planned))
+        planned = exists().where(operation.c.plan_id == plan_id, operation.c.slack_id == rows.c.slack_id)
+        return map(_mapping, self._stream(READ.where(self._of(team), ~planned)))
 
-    def save(self, mappings: Sequence[Mapping], *, now: datetime) -> None:
-        """Insert or update; saving an equal mapping again changes nothing.
+    def save(self, mappings: Sequence[Mapping], *, now: datetime, run: str = "") -> None:
+        """Insert or update, with what was applied; saving an equal mapping again changes nothing.
 
         Accounts may move between the people of one call, in any order. An account that anybody else holds is not
         taken away: that raises StorageError before anything is written, and the caller should have planned an unmap.
+        *run* is who says so, where an account is inactive because of us.
         """
         latest = {(mapping.slack_team, mapping.slack_id): mapping for mapping in mappings}
         for team in {mapping.slack_team for mapping in latest.values()}:
             self._free_accounts(team, {m.slack_id: m.docebo_id for m in latest.values() if m.slack_team == team})
-        if latest:
-            self._upsert(latest.values(), now)
+        for team in {mapping.slack_team for mapping in latest.values()}:
+            of_team = {mapping.slack_id: mapping for mapping in latest.values() if mapping.slack_team == team}
+            known = self.of(team, of_team)
+            changed = [mapping for slack_id, mapping in of_team.items() if _stored(mapping) != known.get(slack_id)]
+            self._upsert(team, changed, now)
+            AppliedRepository(self._connection, self._docebo).save(
+                team, {mapping.slack_id: mapping.applied for mapping in changed}, now=now, run=run
+            )
 
     def delete(self, team: str, slack_ids: Sequence[str] | None) -> int:
         """Delete the mappings of *slack_ids*, or with None of the whole workspace; return how many there were."""
-        in_team = delete(slack_user).where(slack_user.c.slack_team == team)
+        in_team = delete(rows).where(self._of(team))
         if slack_ids is None:
             return self._connection.execute(in_team).rowcount
         return sum(
-            self._connection.execute(in_team.where(among(self._connection, slack_user.c.slack_id, ids))).rowcount
+            self._connection.execute(in_team.where(among(self._connection, rows.c.slack_id, ids))).rowcount
             for ids in chunks(set(slack_ids))
         )
-
-    def forget_echoes(self, team: str, slack_ids: Iterable[str]) -> None:
-        """Forget what the accounts of *slack_ids* once read back in a form of their own."""
-        for ids in chunks(set(slack_ids)):
-            self._connection.execute(
-                update(slack_user)
-                .where(slack_user.c.slack_team == team, among(self._connection, slack_user.c.slack_id, ids))
-                .values(echo="")
-            )
 
     def delete_planned(self, plan_id: str, team: str, seqs: range) -> int:
         """Delete the mappings that the still planned unmappings numbered *seqs* speak of; return how many there were."""
@@ -125,54 +139,27 @@ class MappingRepository:
             operation.c.kind == Kind.UNMAP.value,
             operation.c.outcome == Outcome.PLANNED.value,
         )
-        in_team = delete(slack_user).where(slack_user.c.slack_team == team)
-        return self._connection.execute(in_team.where(slack_user.c.slack_id.in_(planned))).rowcount
-
-    def forget(self, slack_id: str) -> int:
-        """Delete everything about one person, in whatever workspace; return how many rows there were."""
-        return self._connection.execute(delete(slack_user).where(slack_user.c.slack_id == slack_id)).rowcount
+        return self._connection.execute(delete(rows).where(self._of(team), rows.c.slack_id.in_(planned))).rowcount
 
     def count_of(self, slack_id: str) -> int:
-        """Return how many rows about one person there are, in whatever workspace."""
-        return self._connection.scalar(select(func.count()).where(slack_user.c.slack_id == slack_id)) or 0
+        """Return how many mappings of one person there are, in whatever workspace and on whatever platform."""
+        return self._connection.scalar(select(func.count()).where(rows.c.slack_id == slack_id)) or 0
 
     def count(self, team: str) -> int:
-        query = select(func.count()).select_from(slack_user).where(slack_user.c.slack_team == team)
-        return self._connection.scalar(query) or 0
+        return self._connection.scalar(select(func.count()).select_from(rows).where(self._of(team))) or 0
 
-    def applied(self, team: str, slack_ids: Iterable[str]) -> dict[str, int]:
-        """Return, for those who are mapped, the newest `updated` of Slack that was applied; 0 where none is known."""
-        return {
-            row.slack_id: row.slack_updated
-            for ids in chunks(set(slack_ids))
-            for row in self._connection.execute(
-                select(slack_user.c.slack_id, slack_user.c.slack_updated).where(
-                    slack_user.c.slack_team == team, among(self._connection, slack_user.c.slack_id, ids)
-                )
-            )
-        }
+    @property
+    def _platform_id(self) -> int | None:
+        return PlatformRepository(self._connection).find(self._docebo)
 
-    def advance(self, team: str, updated: MappingType[str, int]) -> None:
-        """Note by Slack id the `updated` that was applied; an older one than noted, or one of an unmapped user, is ignored."""
-        if updated:
-            self._connection.execute(
-                update(slack_user)
-                .where(
-                    slack_user.c.slack_team == team,
-                    slack_user.c.slack_id == bindparam("of"),
-                    slack_user.c.slack_updated < bindparam("seen"),
-                )
-                .values(slack_updated=bindparam("seen")),
-                [{"of": slack_id, "seen": seen} for slack_id, seen in updated.items()],
-            )
+    def _of(self, team: str) -> ColumnElement[bool]:
+        """Return the condition that a row is one of the workspace's on this platform."""
+        in_team = rows.c.slack_team == team
+        return and_(in_team, rows.c.platform_id == self._platform_id) if self._docebo else in_team
 
-    def _stream(self, query: Select[Any]) -> Iterator[Mapping]:
-        return map(_mapping, self._rows(query))
-
-    def _rows(self, query: Select[Any]) -> Iterator[Row[Any]]:
-        ordered = query.order_by(slack_user.c.slack_id)
-        with self._connection.execute(ordered, execution_options={"yield_per": CHUNK}) as rows:
-            yield from rows
+    def _stream(self, query: Select[Any]) -> Iterator[Row[Any]]:
+        with self._connection.execute(query.order_by(rows.c.slack_id), execution_options={"yield_per": CHUNK}) as found:
+            yield from found
 
     def _free_accounts(self, team: str, wanted: MappingType[str, int]) -> None:
         """Make room for *wanted*, Docebo ids by Slack id, so that the order of the rows does not matter."""
@@ -188,42 +175,35 @@ class MappingRepository:
         for ids in chunks(moving):
             # Docebo ids are positive: the negative one is free, and is replaced by the upsert that follows.
             self._connection.execute(
-                update(slack_user)
-                .where(slack_user.c.slack_team == team, among(self._connection, slack_user.c.slack_id, ids))
-                .values(user_id=-slack_user.c.user_id)
+                update(rows)
+                .where(self._of(team), among(self._connection, rows.c.slack_id, ids))
+                .values(user_id=-rows.c.user_id)
             )
 
-    def _upsert(self, mappings: Iterable[Mapping], now: datetime) -> None:
-        rows = (
+    def _upsert(self, team: str, mappings: Sequence[Mapping], now: datetime) -> None:
+        if not mappings:
+            return
+        platform_id = PlatformRepository(self._connection).take(self._docebo)
+        people = PersonRepository(self._connection).meet(team, [mapping.slack_id for mapping in mappings], now=now)
+        changed = (
             {
-                "slack_team": mapping.slack_team,
+                "platform_id": platform_id,
+                "person_id": people[mapping.slack_id],
+                "slack_team": team,
                 "slack_id": mapping.slack_id,
                 "slack_name": mapping.slack_name,
                 "user_id": mapping.docebo_id,
-                "fingerprint": mapping.fingerprint,
-                "echo": mapping.echo,
                 "mapped_at": now,
                 "changed_at": now,
             }
             for mapping in mappings
         )
-        carry_out(self._connection, UPSERT, rows)
+        carry_out(self._connection, UPSERT, changed)
 
 
-def columns_of(record: MappingRecord) -> dict[str, object]:
-    """Return *record* by the names of the table's columns."""
-    mapping = record.mapping
-    return {
-        "slack_team": mapping.slack_team,
-        "slack_id": mapping.slack_id,
-        "slack_name": mapping.slack_name,
-        "user_id": mapping.docebo_id,
-        "fingerprint": mapping.fingerprint,
-        "echo": mapping.echo,
-        "slack_updated": record.slack_updated,
-        "mapped_at": record.mapped_at,
-        "changed_at": record.changed_at,
-    }
+def _stored(mapping: Mapping) -> Mapping:
+    """Return *mapping* as it comes back: with a name that every database can hold."""
+    return replace(mapping, slack_name=storable(mapping.slack_name))
 
 
 def _mapping(row: Row[Any]) -> Mapping:
@@ -234,4 +214,5 @@ def _mapping(row: Row[Any]) -> Mapping:
         docebo_id=row.user_id,
         fingerprint=row.fingerprint,
         echo=row.echo,
+        deactivated=row.deactivated,
     )

@@ -31,9 +31,10 @@ from slack_docebo.domain.names import folded
 from slack_docebo.domain.people import Mapping
 from slack_docebo.domain.planning import Kind, Operation, Outcome
 from slack_docebo.errors import PlanNotApplicable, StorageError
+from slack_docebo.storage.schema import mapping as mappings
 from slack_docebo.storage.schema import operation as operations
 from slack_docebo.storage.schema import plan as plans
-from slack_docebo.storage.schema import slack_user
+from slack_docebo.storage.schema import platform
 from slack_docebo.storage.statements import CHUNK, among, carry_out, chunks, insert_rows
 
 CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"  # no i, l, o, u: nothing to misread when typing an id
@@ -169,13 +170,13 @@ class PlanRepository:
         """
         columns: dict[str, ColumnElement[Any]] = {
             "plan_id": literal(plan_id),
-            "seq": func.row_number().over(order_by=slack_user.c.slack_id) + (first_seq - 1),
-            "slack_id": slack_user.c.slack_id,
-            "slack_team": slack_user.c.slack_team,
-            "slack_name": slack_user.c.slack_name,
+            "seq": func.row_number().over(order_by=mappings.c.slack_id) + (first_seq - 1),
+            "slack_id": mappings.c.slack_id,
+            "slack_team": mappings.c.slack_team,
+            "slack_name": mappings.c.slack_name,
             "kind": literal(Kind.UNMAP.value),
             "reason": literal(reason),
-            "docebo_id": slack_user.c.user_id,
+            "docebo_id": mappings.c.user_id,
             "changes": literal({}, operations.c.changes.type),
             "before": literal({}, operations.c.before.type),
             "maps": literal(False),
@@ -185,9 +186,12 @@ class PlanRepository:
             "error": literal(""),
             "flow_run": literal(""),
         }
-        rows = select(*columns.values()).where(slack_user.c.slack_team == team)
+        docebo = select(platform.c.id).join(plans, plans.c.docebo == platform.c.address).where(plans.c.id == plan_id)
+        rows = select(*columns.values()).where(
+            mappings.c.slack_team == team, mappings.c.platform_id == docebo.scalar_subquery()
+        )
         if slack_ids:
-            rows = rows.where(among(self._connection, slack_user.c.slack_id, sorted(slack_ids)))
+            rows = rows.where(among(self._connection, mappings.c.slack_id, sorted(slack_ids)))
         self._connection.execute(insert(operations).from_select(list(columns), rows))
 
     def get(self, plan_id: str) -> Plan | None:
@@ -381,6 +385,7 @@ def _columns(plan_id: str, seq: int, operation: Operation) -> dict[str, object]:
         "maps": operation.maps,
         "fingerprint": operation.fingerprint,
         "echo": operation.echo,
+        "deactivated": operation.deactivated,
         "prior": _remembered(operation.prior),
         "outcome": (Outcome.LEFT if operation.kind is Kind.LEAVE else Outcome.PLANNED).value,
         "error": "",
@@ -402,6 +407,7 @@ def _operation(row: Row[Any]) -> Operation:
         maps=row.maps,
         fingerprint=row.fingerprint,
         echo=row.echo,
+        deactivated=row.deactivated,
         prior=None if row.prior is None else Mapping(slack_id=row.slack_id, slack_team=row.slack_team, **row.prior),
     )
 
@@ -415,6 +421,7 @@ def _remembered(mapping: Mapping | None) -> dict[str, object] | None:
         "docebo_id": mapping.docebo_id,
         "fingerprint": mapping.fingerprint,
         "echo": mapping.echo,
+        "deactivated": mapping.deactivated,
     }
 
 

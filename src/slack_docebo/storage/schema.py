@@ -21,6 +21,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    false,
 )
 
 
@@ -55,7 +56,12 @@ class FreeText(TypeDecorator[str]):
     cache_ok = True
 
     def process_bind_param(self, value: str | None, _dialect: Dialect) -> str | None:
-        return None if value is None else value.encode("utf-8", "replace").decode("utf-8").replace("\0", "?")
+        return None if value is None else storable(value)
+
+
+def storable(text: str) -> str:
+    """Return *text* with a question mark for what UTF-8 or PostgreSQL cannot hold."""
+    return text.encode("utf-8", "replace").decode("utf-8").replace("\0", "?")
 
 
 metadata = MetaData(
@@ -72,19 +78,70 @@ def _text(name: str, **options: Any) -> Column[str]:
     return Column(name, Text, nullable=False, **options)
 
 
-slack_user = Table(
-    "slack_user",
+platform = Table(
+    "platform",
     metadata,
-    _text("slack_team", primary_key=True),
+    Column("id", Integer, primary_key=True),
+    _text("address", unique=True),  # base URL; "" until a run on a known address takes it for its own
+)
+
+person = Table(
+    "person",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("known_since", Instant, nullable=False),
+)
+
+identity = Table(
+    "identity",
+    metadata,
+    _text("slack_team", primary_key=True),  # workspace or organisation
     _text("slack_id", primary_key=True),
-    Column("slack_name", FreeText, nullable=False),
-    Column("user_id", BigInteger, nullable=False),  # the Docebo id
+    Column("person_id", ForeignKey(person.c.id, ondelete="CASCADE"), nullable=False, index=True),
+)
+
+applied = Table(
+    "applied",
+    metadata,
+    Column("platform_id", ForeignKey(platform.c.id, ondelete="CASCADE"), primary_key=True),
+    Column("person_id", ForeignKey(person.c.id, ondelete="CASCADE"), primary_key=True, index=True),
+    Column("user_id", BigInteger),  # the account it was applied to; none yet of somebody without one
     _text("fingerprint"),
     _text("echo"),
-    Column("slack_updated", BigInteger, nullable=False, server_default="0"),  # newest Slack `updated` applied
+    Column("slack_updated", BigInteger, nullable=False),  # newest Slack `updated` applied, unix seconds
+)
+
+account = Table(
+    "account",
+    metadata,
+    Column("platform_id", ForeignKey(platform.c.id, ondelete="CASCADE"), primary_key=True),
+    Column("user_id", BigInteger, primary_key=True, autoincrement=False),
+    _text("username_digest"),  # as last seen, like the address; "" where not known
+    _text("address_digest"),
+    _text("level"),
+    Column("active", Boolean),
+    Column("verified_at", Instant),
+    _text("verified_by"),  # what showed it: "written"
+    Column("deactivated_at", Instant),  # by us, and not activated by us since
+    _text("deactivated_by"),  # flow run
+    Column("gone_since", Instant),
+    Column("branch_placed", BigInteger),  # by us
+    Column("expiry_set", Instant),  # by us
+)
+
+mapping = Table(
+    "mapping",
+    metadata,
+    Column("platform_id", ForeignKey(platform.c.id, ondelete="CASCADE"), primary_key=True),
+    Column("person_id", ForeignKey(person.c.id, ondelete="CASCADE"), primary_key=True, index=True),
+    _text("slack_team"),
+    _text("slack_id"),
+    Column("slack_name", FreeText, nullable=False),
+    Column("user_id", BigInteger, nullable=False),  # the Docebo id
     Column("mapped_at", Instant, nullable=False),
     Column("changed_at", Instant, nullable=False),
-    UniqueConstraint("slack_team", "user_id"),
+    UniqueConstraint("platform_id", "slack_team", "slack_id"),
+    UniqueConstraint("platform_id", "slack_team", "user_id"),
 )
 
 plan = Table(
@@ -125,6 +182,9 @@ operation = Table(
     Column("done_at", Instant),
     _text("flow_run"),
     Column("prior", JSON(none_as_null=True)),  # the mapping that the operation replaces or removes
+    Column(
+        "deactivated", Boolean, nullable=False, server_default=false()
+    ),  # the account is then inactive because of us
     Index(None, "slack_id", "plan_id"),
     Index(None, "plan_id", "outcome", "kind", "seq"),
 )

@@ -1,12 +1,13 @@
 """Mappings on their way into the table: gathered beside it, looked at as a whole, then taken over together."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     ColumnElement,
     Connection,
@@ -15,28 +16,42 @@ from sqlalchemy import (
     Row,
     Select,
     Table,
+    Text,
     and_,
     case,
     delete,
+    exists,
     func,
+    literal,
     or_,
     select,
     true,
     update,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 
-from slack_docebo.storage.mappings import MappingRecord, columns_of
-from slack_docebo.storage.schema import slack_user
+from slack_docebo.storage.accounts import AccountRepository
+from slack_docebo.storage.mappings import MappingRecord
+from slack_docebo.storage.people import PersonRepository
+from slack_docebo.storage.platforms import UNKNOWN, PlatformRepository
+from slack_docebo.storage.schema import FreeText, Instant, account, applied, identity, mapping
 from slack_docebo.storage.statements import CHUNK, among, chunks, insert_rows, insertion
 
-KEY = ("slack_team", "slack_id")
-
 staged = Table(
-    "staged_slack_user",
+    "staged_mapping",
     MetaData(),
     Column("source", BigInteger, nullable=False),
-    *(Column(column.name, column.type, nullable=False) for column in slack_user.columns),
-    Index("ix_staged_slack_id", *KEY),
+    Column("slack_team", Text, nullable=False),
+    Column("slack_id", Text, nullable=False),
+    Column("slack_name", FreeText, nullable=False),
+    Column("user_id", BigInteger, nullable=False),
+    Column("fingerprint", Text, nullable=False),
+    Column("echo", Text, nullable=False),
+    Column("deactivated", Boolean, nullable=False),
+    Column("slack_updated", BigInteger, nullable=False),
+    Column("mapped_at", Instant, nullable=False),
+    Column("changed_at", Instant, nullable=False),
+    Index("ix_staged_slack_id", "slack_team", "slack_id"),
     Index("ix_staged_user_id", "slack_team", "user_id"),
     prefixes=["TEMPORARY"],
 )
@@ -51,14 +66,15 @@ class Conflict:
 
 
 class MappingStaging:
-    """A temporary table of mappings, gone at the end of the block; the caller owns the transaction.
+    """A temporary table of mappings on the platform at *docebo*, gone at the end of the block; the caller owns the transaction.
 
     Hundreds of thousands of rows are compared with each other and with the table without being held in memory. Each
     row has a *source*, the number by which people find where it came from: a line of a file, the id of an account.
     """
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, docebo: str = UNKNOWN) -> None:
         self._connection = connection
+        self._platform_id = PlatformRepository(connection).take(docebo)
 
     def __enter__(self) -> Self:
         staged.create(self._connection)
@@ -72,7 +88,7 @@ class MappingStaging:
 
     def add(self, records: Iterable[tuple[int, MappingRecord]]) -> None:
         """Gather *records*, each with its source."""
-        insert_rows(self._connection, staged, ({"source": source, **columns_of(record)} for source, record in records))
+        insert_rows(self._connection, staged, ({"source": source, **_columns_of(record)} for source, record in records))
 
     def conflicts(self) -> Iterator[Conflict]:
         """Yield what must not be taken over: people and accounts named twice, accounts held by somebody else."""
@@ -81,16 +97,17 @@ class MappingStaging:
             (staged.c.user_id, "this account is given to more than one Slack user"),
         ):
             twin = staged.alias()
-            doubled = select(twin.c[column.name]).group_by(*_columns(twin, "slack_team", column.name))
+            doubled = select(twin.c[column.name]).group_by(twin.c.slack_team, twin.c[column.name])
             doubled = doubled.having(func.count() > 1)
             for row in self._stream(select(staged.c.source).where(column.in_(doubled))):
                 yield Conflict(row.source, reason)
         mover = staged.alias()
-        moves = select(mover.c.source).where(_same_person(mover, slack_user)).exists()
-        held = select(staged.c.source, slack_user.c.slack_id.label("holder")).where(
-            slack_user.c.slack_team == staged.c.slack_team,
-            slack_user.c.user_id == staged.c.user_id,
-            slack_user.c.slack_id != staged.c.slack_id,
+        moves = select(mover.c.source).where(_same_person(mover, mapping)).exists()
+        held = select(staged.c.source, mapping.c.slack_id.label("holder")).where(
+            mapping.c.platform_id == self._platform_id,
+            mapping.c.slack_team == staged.c.slack_team,
+            mapping.c.user_id == staged.c.user_id,
+            mapping.c.slack_id != staged.c.slack_id,
             ~moves,
         )
         for row in self._stream(held):
@@ -105,46 +122,126 @@ class MappingStaging:
         return self._connection.scalar(select(func.count()).select_from(staged)) or 0
 
     def merge(self) -> int:
-        """Take over names and accounts and return how many rows of the table that changed.
+        """Take over names and accounts and return how many mappings that changed.
 
-        What is known about the attributes written before stays with a person whose account stays the same.
+        What was applied before stays with a person whose account stays the same.
         """
-
-        def kept(name: str, new: Any) -> ColumnElement[Any]:
-            old = slack_user.c
-            return case((old.user_id == new.user_id, old[name]), else_=new[name])
-
-        return self._take_over(
-            lambda new: {
-                "slack_name": new.slack_name,
-                "user_id": new.user_id,
-                "changed_at": new.changed_at,
-                **{name: kept(name, new) for name in ("fingerprint", "echo", "slack_updated", "mapped_at")},
-            },
-            compared=("slack_name", "user_id"),
+        differs = or_(mapping.c.slack_name != staged.c.slack_name, mapping.c.user_id != staged.c.user_id)
+        changed = self._count(differs)
+        other_account = select(staged.c.source).where(
+            staged.c.user_id == account.c.user_id,
+            ~exists().where(
+                *_same_identity(staged),
+                applied.c.platform_id == self._platform_id,
+                applied.c.person_id == identity.c.person_id,
+                applied.c.user_id == staged.c.user_id,
+            ),
         )
+        self._clear_deactivated(other_account)
+        self._write_mappings(as_they_are=False)
+        self._write_applied(as_they_are=False)
+        return changed
 
     def restore(self) -> int:
-        """Take over the rows as they are, to the last column, and return how many rows of the table that changed."""
-        names = [column.name for column in slack_user.columns if column.name not in KEY]
-        return self._take_over(lambda new: {name: new[name] for name in names}, compared=names)
+        """Take over the rows as they are, to the last column, and return how many mappings that changed.
 
-    def _take_over(self, set_: Callable[[Any], dict[str, Any]], *, compared: Iterable[str]) -> int:
-        moving = select(staged.c.source).where(
-            _same_person(staged, slack_user), staged.c.user_id != slack_user.c.user_id
+        Of the newest `updated` of Slack that was applied, the newer one stays.
+        """
+        compared = ("slack_name", "user_id", "mapped_at", "changed_at")
+        same = (
+            applied.c.user_id == staged.c.user_id,
+            *(applied.c[name] == staged.c[name] for name in ("fingerprint", "echo")),
         )
+        changed = self._count(
+            or_(
+                *(mapping.c[name] != staged.c[name] for name in compared),
+                ~and_(*same, applied.c.slack_updated >= staged.c.slack_updated),
+                applied.c.user_id.is_(None),
+                account.c.deactivated_at.is_not(None) != staged.c.deactivated,
+            )
+        )
+        inactive = self._connection.scalars(select(staged.c.user_id).where(staged.c.deactivated)).all()
+        now = func.max(staged.c.changed_at)
+        if inactive and (at := self._connection.scalar(select(now).where(staged.c.deactivated))):
+            AccountRepository(self._connection, self._platform_id).note_deactivated(inactive, now=at, run="")
+        active = select(staged.c.source).where(staged.c.user_id == account.c.user_id, ~staged.c.deactivated)
+        self._clear_deactivated(active)
+        self._write_mappings(as_they_are=True)
+        self._write_applied(as_they_are=True)
+        return changed
+
+    def _count(self, differs: ColumnElement[bool]) -> int:
+        """Return how many staged rows are new, or differ from what is known."""
+        query = (
+            select(func.count())
+            .select_from(staged)
+            .outerjoin(mapping, and_(_same_person(staged, mapping), mapping.c.platform_id == self._platform_id))
+            .outerjoin(
+                applied, and_(applied.c.person_id == mapping.c.person_id, applied.c.platform_id == self._platform_id)
+            )
+            .outerjoin(
+                account, and_(account.c.user_id == mapping.c.user_id, account.c.platform_id == self._platform_id)
+            )
+            .where(or_(mapping.c.user_id.is_(None), differs))
+        )
+        return self._connection.scalar(query) or 0
+
+    def _clear_deactivated(self, of: Select[Any]) -> None:
+        """Note that the accounts for which *of* finds a row are not inactive because of us."""
+        self._connection.execute(
+            update(account)
+            .where(account.c.platform_id == self._platform_id, account.c.deactivated_at.is_not(None), of.exists())
+            .values(deactivated_at=None, deactivated_by="")
+        )
+
+    def _write_mappings(self, *, as_they_are: bool) -> None:
+        """Write the mappings *as they are* to the last column, or only names and accounts, and those where they differ."""
+        self._meet()
+        on_platform = mapping.c.platform_id == self._platform_id
+        moving = select(staged.c.source).where(_same_person(staged, mapping), staged.c.user_id != mapping.c.user_id)
         # Docebo ids are positive: the negative one is free, and is replaced by the statement that follows.
-        self._connection.execute(update(slack_user).where(moving.exists()).values(user_id=-slack_user.c.user_id))
-        names = [column.name for column in slack_user.columns]
-        # SQLite needs the condition to tell the ON of the conflict from that of a join.
-        rows = select(*_columns(staged, *names)).where(true())
-        statement = insertion(self._connection, slack_user).from_select(names, rows)
-        new = statement.excluded
-        differs = or_(*(slack_user.c[name] != new[name] for name in compared))
-        upsert = statement.on_conflict_do_update(
-            index_elements=[slack_user.c[name] for name in KEY], set_=set_(new), where=differs
+        self._connection.execute(update(mapping).where(on_platform, moving.exists()).values(user_id=-mapping.c.user_id))
+        statement = self._insertion(
+            mapping, "slack_team", "slack_id", "slack_name", "user_id", "mapped_at", "changed_at"
         )
-        return self._connection.execute(upsert, execution_options={"preserve_rowcount": True}).rowcount
+        old, new = mapping.c, statement.excluded
+        values: dict[str, ColumnElement[Any]] = {
+            name: new[name] for name in ("slack_name", "user_id", "mapped_at", "changed_at")
+        }
+        differs: ColumnElement[bool] = true()
+        if not as_they_are:
+            values["mapped_at"] = case((old.user_id == new.user_id, old.mapped_at), else_=new.mapped_at)
+            differs = or_(old.slack_name != new.slack_name, old.user_id != new.user_id)
+        key = [mapping.c.platform_id, mapping.c.person_id]
+        self._connection.execute(statement.on_conflict_do_update(index_elements=key, set_=values, where=differs))
+
+    def _write_applied(self, *, as_they_are: bool) -> None:
+        """Write what was applied *as it is*, or only where the account is another one."""
+        statement = self._insertion(applied, "user_id", "fingerprint", "echo", "slack_updated")
+        old, new = applied.c, statement.excluded
+        values: dict[str, ColumnElement[Any]] = {name: new[name] for name in ("user_id", "fingerprint", "echo")}
+        values["slack_updated"] = case(
+            (old.slack_updated > new.slack_updated, old.slack_updated), else_=new.slack_updated
+        )
+        differs = true() if as_they_are else old.user_id.is_distinct_from(new.user_id)
+        key = [applied.c.platform_id, applied.c.person_id]
+        self._connection.execute(statement.on_conflict_do_update(index_elements=key, set_=values, where=differs))
+
+    def _insertion(self, table: Table, *names: str) -> postgresql.Insert | sqlite.Insert:
+        """Return the INSERT of these columns of what is staged."""
+        rows = select(literal(self._platform_id), identity.c.person_id, *(staged.c[name] for name in names))
+        into = ["platform_id", "person_id", *names]
+        return insertion(self._connection, table).from_select(into, rows.where(*_same_identity(staged)))
+
+    def _meet(self) -> None:
+        """Make those known who are not yet."""
+        known = exists().where(*_same_identity(staged))
+        query = select(staged.c.slack_team, staged.c.slack_id, staged.c.mapped_at).where(~known)
+        new = self._connection.execute(query).all()
+        for team in {row.slack_team for row in new}:
+            ids = [row.slack_id for row in new if row.slack_team == team]
+            now = max(row.mapped_at for row in new)
+            PersonRepository(self._connection).meet(team, ids, now=now)
 
     def _stream(self, query: Select[Any]) -> Iterator[Row[Any]]:
         ordered = query.order_by(staged.c.source)
@@ -153,8 +250,24 @@ class MappingStaging:
 
 
 def _same_person(one: Any, other: Any) -> ColumnElement[bool]:
-    return and_(*(one.c[name] == other.c[name] for name in KEY))
+    return and_(one.c.slack_team == other.c.slack_team, one.c.slack_id == other.c.slack_id)
 
 
-def _columns(table: Any, *names: str) -> list[Column[Any]]:
-    return [table.c[name] for name in names]
+def _same_identity(table: Any) -> tuple[ColumnElement[bool], ...]:
+    return identity.c.slack_team == table.c.slack_team, identity.c.slack_id == table.c.slack_id
+
+
+def _columns_of(record: MappingRecord) -> dict[str, object]:
+    mapping = record.mapping
+    return {
+        "slack_team": mapping.slack_team,
+        "slack_id": mapping.slack_id,
+        "slack_name": mapping.slack_name,
+        "user_id": mapping.docebo_id,
+        "fingerprint": mapping.fingerprint,
+        "echo": mapping.echo,
+        "deactivated": mapping.deactivated,
+        "slack_updated": record.slack_updated,
+        "mapped_at": record.mapped_at,
+        "changed_at": record.changed_at,
+    }

@@ -1,0 +1,127 @@
+"""Accounts: what was last seen of them, and what we did to them."""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, exists, or_, select, update
+
+from slack_docebo.domain.names import folded
+from slack_docebo.storage.schema import account, applied, identity, mapping
+from slack_docebo.storage.statements import among, carry_out, chunks, insertion_text
+
+# Made once: a statement costs more to build than to carry out.
+WRITTEN = insertion_text(
+    [
+        account.c[name]
+        for name in (
+            *("platform_id", "user_id", "username_digest", "address_digest", "level", "active"),
+            *("verified_at", "verified_by", "deactivated_by"),
+        )
+    ],
+    """(platform_id, user_id) DO UPDATE SET
+        username_digest = CASE WHEN excluded.username_digest = ''
+            THEN account.username_digest ELSE excluded.username_digest END,
+        address_digest = CASE WHEN excluded.address_digest = ''
+            THEN account.address_digest ELSE excluded.address_digest END,
+        active = COALESCE(excluded.active, account.active),
+        verified_at = excluded.verified_at,
+        verified_by = excluded.verified_by""",
+)
+DEACTIVATED = insertion_text(
+    [
+        account.c[name]
+        for name in (
+            *("platform_id", "user_id", "username_digest", "address_digest", "level"),
+            *("verified_by", "deactivated_at", "deactivated_by"),
+        )
+    ],
+    """(platform_id, user_id) DO UPDATE SET
+        deactivated_at = excluded.deactivated_at, deactivated_by = excluded.deactivated_by
+        WHERE account.deactivated_at IS NULL""",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What Docebo took for the account; "" and None where nothing was written."""
+
+    docebo_id: int
+    username: str = ""
+    email: str = ""
+    active: bool | None = None
+
+
+class AccountRepository:
+    """The table `account`, the rows of one platform; the caller owns the transaction."""
+
+    def __init__(self, connection: Connection, platform_id: int) -> None:
+        self._connection = connection
+        self._platform_id = platform_id
+
+    def note_written(self, accounts: Iterable[Written], *, now: datetime) -> None:
+        """Note what was written, names and addresses as digests."""
+        rows = (
+            {
+                "platform_id": self._platform_id,
+                "user_id": written.docebo_id,
+                "username_digest": digest(written.username),
+                "address_digest": digest(written.email),
+                "level": "",
+                "active": written.active,
+                "verified_at": now,
+                "verified_by": "written",
+                "deactivated_by": "",
+            }
+            for written in accounts
+        )
+        carry_out(self._connection, WRITTEN, rows)
+
+    def note_deactivated(self, docebo_ids: Iterable[int], *, now: datetime, run: str) -> None:
+        """Note that these accounts are inactive because of us; what was noted before stays."""
+        rows = (
+            {
+                "platform_id": self._platform_id,
+                "user_id": docebo_id,
+                "username_digest": "",
+                "address_digest": "",
+                "level": "",
+                "verified_by": "",
+                "deactivated_at": now,
+                "deactivated_by": run,
+            }
+            for docebo_id in docebo_ids
+        )
+        carry_out(self._connection, DEACTIVATED, rows)
+
+    def clear_deactivated(self, docebo_ids: Iterable[int]) -> None:
+        """Note that these accounts are not inactive because of us."""
+        for ids in chunks(docebo_ids):
+            self._connection.execute(
+                update(account)
+                .where(
+                    account.c.platform_id == self._platform_id,
+                    among(self._connection, account.c.user_id, ids),
+                    account.c.deactivated_at.is_not(None),
+                )
+                .values(deactivated_at=None, deactivated_by="")
+            )
+
+
+def blank_accounts_of(connection: Connection, slack_id: str) -> None:
+    """Take the digests out of the accounts that only this person was ever given."""
+    theirs = select(identity.c.person_id).where(identity.c.slack_id == slack_id)
+    given = [
+        (table.c.platform_id == account.c.platform_id, table.c.user_id == account.c.user_id, table.c.person_id)
+        for table in (mapping, applied)
+    ]
+    to_person = or_(*(exists().where(platform, user, key.in_(theirs)) for platform, user, key in given))
+    to_others = or_(*(exists().where(platform, user, key.not_in(theirs)) for platform, user, key in given))
+    blank = {"username_digest": "", "address_digest": ""}
+    connection.execute(update(account).where(to_person, ~to_others).values(blank))
+
+
+def digest(text: str) -> str:
+    """Return what tells whether a name or an address is the same, and not which it is; "" of nothing."""
+    return hashlib.sha256(folded(text).encode("utf-8", "replace")).hexdigest() if text else ""

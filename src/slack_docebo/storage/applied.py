@@ -1,0 +1,122 @@
+"""What was last applied of each person on a platform; it outlives the mapping."""
+
+from collections.abc import Iterable
+from collections.abc import Mapping as MappingType
+from datetime import datetime
+
+from sqlalchemy import Connection, and_, select, update
+
+from slack_docebo.domain.people import Applied
+from slack_docebo.storage.accounts import AccountRepository
+from slack_docebo.storage.people import PersonRepository
+from slack_docebo.storage.platforms import UNKNOWN, PlatformRepository
+from slack_docebo.storage.schema import account, identity
+from slack_docebo.storage.schema import applied as rows
+from slack_docebo.storage.statements import among, carry_out, chunks, insertion_text
+
+# Made once: a statement costs more to build than to carry out.
+SAVE = insertion_text(
+    rows.columns,
+    """(platform_id, person_id) DO UPDATE SET
+        user_id = excluded.user_id, fingerprint = excluded.fingerprint, echo = excluded.echo""",
+)
+ADVANCE = insertion_text(
+    rows.columns,
+    """(platform_id, person_id) DO UPDATE SET slack_updated = excluded.slack_updated
+        WHERE applied.slack_updated < excluded.slack_updated""",
+)
+
+
+class AppliedRepository:
+    """The table `applied`, the rows of the platform at *docebo*; the caller owns the transaction."""
+
+    def __init__(self, connection: Connection, docebo: str = UNKNOWN) -> None:
+        self._connection = connection
+        self._docebo = docebo
+
+    def of(self, team: str, slack_ids: Iterable[str]) -> dict[str, Applied]:
+        """Return, by Slack id, what was last applied of those who were given an account."""
+        query = (
+            select(identity.c.slack_id, rows.c.user_id, rows.c.fingerprint, rows.c.echo, account.c.deactivated_at)
+            .join(rows, rows.c.person_id == identity.c.person_id)
+            .outerjoin(account, and_(account.c.platform_id == rows.c.platform_id, account.c.user_id == rows.c.user_id))
+            .where(
+                rows.c.platform_id == PlatformRepository(self._connection).find(self._docebo),
+                rows.c.user_id.is_not(None),
+                identity.c.slack_team == team,
+            )
+        )
+        return {
+            row.slack_id: Applied(row.user_id, row.fingerprint, row.echo, row.deactivated_at is not None)
+            for ids in chunks(set(slack_ids))
+            for row in self._connection.execute(query.where(among(self._connection, identity.c.slack_id, ids)))
+        }
+
+    def stamps(self, team: str, slack_ids: Iterable[str]) -> dict[str, int]:
+        """Return the newest `updated` of Slack that was applied, of those of whom anything was; 0 where none is known."""
+        query = (
+            select(identity.c.slack_id, rows.c.slack_updated)
+            .join(rows, rows.c.person_id == identity.c.person_id)
+            .where(
+                rows.c.platform_id == PlatformRepository(self._connection).find(self._docebo),
+                identity.c.slack_team == team,
+            )
+        )
+        return {
+            row.slack_id: row.slack_updated
+            for ids in chunks(set(slack_ids))
+            for row in self._connection.execute(query.where(among(self._connection, identity.c.slack_id, ids)))
+        }
+
+    def save(self, team: str, applied: MappingType[str, Applied], *, now: datetime, run: str = "") -> None:
+        """Note by Slack id what was applied, and of the accounts, whether they are inactive because of us."""
+        if not applied:
+            return
+        platform_id = PlatformRepository(self._connection).take(self._docebo)
+        people = PersonRepository(self._connection).meet(team, applied, now=now)
+        changed = (
+            {
+                "platform_id": platform_id,
+                "person_id": people[slack_id],
+                "user_id": one.docebo_id,
+                "fingerprint": one.fingerprint,
+                "echo": one.echo,
+                "slack_updated": 0,
+            }
+            for slack_id, one in applied.items()
+        )
+        carry_out(self._connection, SAVE, changed)
+        accounts = AccountRepository(self._connection, platform_id)
+        if inactive := [one.docebo_id for one in applied.values() if one.deactivated]:
+            accounts.note_deactivated(inactive, now=now, run=run)
+        accounts.clear_deactivated([one.docebo_id for one in applied.values() if not one.deactivated])
+
+    def advance(self, team: str, updated: MappingType[str, int], *, now: datetime) -> None:
+        """Note by Slack id the `updated` that was applied; an older one than noted is ignored."""
+        if not updated:
+            return
+        platform_id = PlatformRepository(self._connection).take(self._docebo)
+        people = PersonRepository(self._connection).meet(team, updated, now=now)
+        seen = (
+            {
+                "platform_id": platform_id,
+                "person_id": people[slack_id],
+                "user_id": None,
+                "fingerprint": "",
+                "echo": "",
+                "slack_updated": stamp,
+            }
+            for slack_id, stamp in updated.items()
+        )
+        carry_out(self._connection, ADVANCE, seen)
+
+    def forget_echoes(self, team: str, slack_ids: Iterable[str]) -> None:
+        """Forget what the accounts of *slack_ids* once read back in a form of their own."""
+        platform_id = PlatformRepository(self._connection).find(self._docebo)
+        for ids in chunks(set(slack_ids)):
+            theirs = select(identity.c.person_id).where(
+                identity.c.slack_team == team, among(self._connection, identity.c.slack_id, ids)
+            )
+            self._connection.execute(
+                update(rows).where(rows.c.platform_id == platform_id, rows.c.person_id.in_(theirs)).values(echo="")
+            )

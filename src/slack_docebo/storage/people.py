@@ -1,0 +1,57 @@
+"""People, by a key of their own, whatever ids Slack gives them."""
+
+import secrets
+from collections.abc import Iterable
+from datetime import datetime
+
+from sqlalchemy import Connection, delete, func, select
+
+from slack_docebo.storage.schema import identity, person
+from slack_docebo.storage.statements import among, carry_out, chunks, insertion_text
+
+# Made once: a statement costs more to build than to carry out.
+MEET = insertion_text(person.columns, "DO NOTHING")
+IDENTIFY = insertion_text(identity.columns, "DO NOTHING")
+
+
+class PersonRepository:
+    """The tables `person` and `identity`; the caller owns the transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def of(self, team: str, slack_ids: Iterable[str]) -> dict[str, int]:
+        """Return, by Slack id, the keys of those who are known."""
+        return {
+            row.slack_id: row.person_id
+            for ids in chunks(set(slack_ids))
+            for row in self._connection.execute(
+                select(identity.c.slack_id, identity.c.person_id).where(
+                    identity.c.slack_team == team, among(self._connection, identity.c.slack_id, ids)
+                )
+            )
+        }
+
+    def meet(self, team: str, slack_ids: Iterable[str], *, now: datetime) -> dict[str, int]:
+        """Return the key of each of *slack_ids*; those who are not known yet are from now on."""
+        wanted = set(slack_ids)
+        known = self.of(team, wanted)
+        # Drawn at random: two processes that meet somebody at the same moment need not wait for each other.
+        new = {slack_id: secrets.randbits(62) for slack_id in sorted(wanted - known.keys())}
+        if not new:
+            return known
+        carry_out(self._connection, MEET, ({"id": key, "known_since": now} for key in new.values()))
+        identities = ({"slack_team": team, "slack_id": name, "person_id": key} for name, key in new.items())
+        carry_out(self._connection, IDENTIFY, identities)
+        return known | self.of(team, new)
+
+    def count_of(self, slack_id: str) -> int:
+        """Return in how many workspaces the person is known."""
+        return self._connection.scalar(select(func.count()).where(identity.c.slack_id == slack_id)) or 0
+
+    def forget(self, slack_id: str) -> int:
+        """Delete the person with all identities, mappings and what was applied; return how many identities there were."""
+        keys = select(identity.c.person_id).where(identity.c.slack_id == slack_id).scalar_subquery()
+        count = self.count_of(slack_id)
+        self._connection.execute(delete(person).where(person.c.id.in_(keys)))
+        return count
