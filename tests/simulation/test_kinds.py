@@ -47,7 +47,6 @@ def unkept(reason: str) -> pytest.MarkDecorator:
     return pytest.mark.xfail(strict=True, raises=AssertionError, reason=reason)
 
 
-@unkept("kind 1: the mapping is not bound to a Docebo")
 def test_people_of_another_docebo_at_another_address_are_not_written() -> None:
     story = company(at(0, "import"), at(1, "change_docebo_url"), at(3, "import"))
     assert_kept(Promise.ONLY_OWN, story)
@@ -95,7 +94,6 @@ def test_limits_hold_for_people_who_leave_hour_by_hour() -> None:
     assert_kept(Promise.LIMITS, company(at(0, "import"), *leaving, LIMIT_DEACTIVATIONS="2"))
 
 
-@unkept("kind 4: what was applied is forgotten without a mapping")
 def test_a_late_join_makes_no_account_for_somebody_who_has_left() -> None:
     story = company(at(0, "import"), at(1, "delay_event"), at(1, "hire"), at(1, "leave", 5, seconds=60))
     assert_kept(Promise.NEWEST, story)
@@ -226,7 +224,6 @@ def test_a_reset_deletes_no_mapping_that_is_in_no_backup() -> None:
     assert_kept(Promise.BACKED_UP, story)
 
 
-@unkept("kind 14: what Docebo made of a name is remembered in the mapping alone")
 def test_a_name_in_docebos_own_form_is_not_written_for_ever_without_mapping() -> None:
     story = company(at(0, "import"), at(1, "take_odd_name", 1), MAP_SLACK_USER_DATA="false")
     assert_kept(Promise.QUIET, story)

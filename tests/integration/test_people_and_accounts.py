@@ -1,0 +1,144 @@
+"""What the former table held is found in the tables of people and accounts."""
+
+from datetime import UTC, datetime
+
+import pytest
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import create_engine, text
+
+from slack_docebo.domain.people import Applied, Mapping
+from slack_docebo.engine.forgetting import forget
+from slack_docebo.engine.mapping_file import MappingFile
+from slack_docebo.engine.restoring import restore_file
+from slack_docebo.storage.accounts import AccountRepository, Written
+from slack_docebo.storage.applied import AppliedRepository
+from slack_docebo.storage.mappings import MappingRepository
+from slack_docebo.storage.plans import PlanRepository
+from slack_docebo.storage.platforms import PlatformRepository
+from slack_docebo.storage.store import Store
+from slack_docebo.storage.upgrade import SCRIPTS
+
+NOW = datetime(2026, 3, 4, tzinfo=UTC)
+OLD, LINKED, OTHER = "https://old.example.com", "https://linked.example.com", "https://other.example.com"
+FORMER = f"""
+INSERT INTO slack_user VALUES ('T1', 'U1', 'ada', 7, 'f1', 'e1', 1700000000, :now, :now);
+INSERT INTO slack_user VALUES ('T1', 'U2', 'bob', 8, 'deactivated', '', 5, :now, :now);
+INSERT INTO slack_user VALUES ('T2', 'U1', 'cyd', 7, '', '', 0, :now, :now);
+INSERT INTO slack_user VALUES ('T3', 'U3', 'dan', 9, '', '', 0, :now, :now);
+INSERT INTO workspace_link VALUES ('{LINKED}', 'T1', 'One', :now);
+INSERT INTO workspace_link VALUES ('{OTHER}', 'T2', 'Two', :now);
+INSERT INTO plan VALUES ('1done', 'bulk-import', :now, NULL, 'run-1', '{OLD}', 'T1', 'One', 'applied', '{{}}', '{{}}');
+INSERT INTO operation VALUES ('1done', 0, 'U2', 'T1', 'bob', 'deactivate', 'left', 8, '{{"active": false}}',
+    '{{"active": true}}', true, 'deactivated', '', 'applied', '', :now, 'run-1', NULL);
+INSERT INTO plan VALUES ('2saved', 'bulk-import', :now, NULL, 'run-2', '{LINKED}', 'T1', 'One', 'planned', '{{}}', '{{}}');
+INSERT INTO operation VALUES ('2saved', 0, 'U2', 'T1', 'bob', 'update', 'differs: active', 8, '{{"active": true}}',
+    '{{"active": false}}', true, 'f2', '', 'planned', '', NULL, '',
+    '{{"slack_name": "bob", "docebo_id": 8, "fingerprint": "deactivated", "echo": ""}}')
+"""
+
+
+@pytest.fixture
+def former_url(empty_url):
+    """A database as the release before left it."""
+    Store.open(empty_url).close()
+    config = Config()
+    config.set_main_option("script_location", str(SCRIPTS))
+    config.set_main_option("path_separator", "os")
+    engine = create_engine(empty_url.replace("postgresql:", "postgresql+psycopg:"))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0004")
+        now = "2026-03-04 00:00:00.000000" if engine.dialect.name == "sqlite" else NOW
+        for statement in FORMER.split(";\n"):
+            connection.execute(text(statement.replace(":now, :now", ":now, :then")), {"now": now, "then": now})
+    engine.dispose()
+    return empty_url
+
+
+def test_every_row_of_the_former_table_is_found_on_the_platform_it_is_of(former_url):
+    with Store.open(former_url) as store, store.reading() as connection:
+        seen = connection.execute(text("SELECT * FROM slack_user ORDER BY slack_team, slack_id")).all()
+        of_t1 = list(MappingRepository(connection, OLD).records("T1"))
+        of_t2 = list(MappingRepository(connection, OTHER).all("T2"))
+        elsewhere = list(MappingRepository(connection, LINKED).all("T1"))
+        everywhere = list(MappingRepository(connection).all("T1"))
+
+    assert [tuple(row) for row in seen] == [
+        ("U1", "ada", "T1", 7), ("U2", "bob", "T1", 8), ("U1", "cyd", "T2", 7), ("U3", "dan", "T3", 9)
+    ]  # fmt: skip
+    ada, bob = Mapping("U1", "T1", "ada", 7, "f1", "e1"), Mapping("U2", "T1", "bob", 8, deactivated=True)
+    assert [(record.mapping, record.slack_updated, record.mapped_at, record.changed_at) for record in of_t1] == [
+        (ada, 1700000000, NOW, NOW), (bob, 5, NOW, NOW)
+    ]  # fmt: skip
+    assert of_t2 == [Mapping("U1", "T2", "cyd", 7)]
+    assert elsewhere == []
+    assert everywhere == [ada, bob]
+
+
+def test_mappings_of_no_known_docebo_are_taken_over_by_the_first_run_that_says_which(former_url):
+    first = "https://first.example.com"
+    with Store.open(former_url) as store, store.transaction() as connection:
+        assert list(MappingRepository(connection, first).all("T3")) == [Mapping("U3", "T3", "dan", 9)]
+        PlatformRepository(connection).take(first)
+        assert list(MappingRepository(connection, first).all("T3")) == [Mapping("U3", "T3", "dan", 9)]
+        assert list(MappingRepository(connection, "https://second.example.com").all("T3")) == []
+
+
+def test_a_saved_plan_of_the_former_release_says_who_deactivated_the_account(former_url):
+    with Store.open(former_url) as store, store.reading() as connection:
+        (done,) = PlanRepository(connection).rows("1done")
+        ((_, saved),) = PlanRepository(connection).pending("2saved", saved_kind := done.operation.kind.UPDATE, 10)
+        run = connection.scalar(text("SELECT deactivated_by FROM account WHERE user_id = 8"))
+        (mapped,) = MappingRepository(connection, OLD).of("T1", ["U2"]).values()
+
+    assert (done.operation.deactivated, done.operation.fingerprint) == (True, "")
+    assert saved.kind is saved_kind
+    assert saved.prior == mapped
+    assert run == "run-1"
+
+
+def test_a_backup_of_the_former_release_brings_back_that_we_deactivated_an_account(store, tmp_path):
+    backup = tmp_path / "backup.csv"
+    backup.write_text(
+        "slack_id,slack_name,slack_team,user_id,fingerprint,echo,slack_updated,mapped_at,changed_at\n"
+        f"U2,bob,T1,8,deactivated,,5,{NOW.isoformat()},{NOW.isoformat()}\n"
+    )
+    taken = restore_file(store, OLD, MappingFile(backup, team="T1"), dry_run=False)
+    again = restore_file(store, OLD, MappingFile(backup, team="T1"), dry_run=False)
+
+    assert (taken.changed, taken.refused, again.changed) == (1, [], 0)
+    with store.reading() as connection:
+        assert list(MappingRepository(connection, OLD).all("T1")) == [Mapping("U2", "T1", "bob", 8, deactivated=True)]
+
+
+def test_what_was_applied_outlives_the_mapping(store):
+    with store.transaction() as connection:
+        mappings = MappingRepository(connection, OLD)
+        mappings.save([Mapping("U1", "T1", "ada", 7, "f1", "e1", deactivated=True)], now=NOW)
+        AppliedRepository(connection, OLD).advance("T1", {"U1": 1700000000}, now=NOW)
+        mappings.delete("T1", None)
+
+    with store.reading() as connection:
+        assert AppliedRepository(connection, OLD).of("T1", ["U1"]) == {"U1": Applied(7, "f1", "e1", deactivated=True)}
+        assert AppliedRepository(connection, OLD).stamps("T1", ["U1"]) == {"U1": 1700000000}
+        assert AppliedRepository(connection, OTHER).of("T1", ["U1"]) == {}
+
+
+def test_a_person_is_forgotten_on_every_platform_and_of_an_account_of_hers_alone_no_digest_stays(store, tmp_path):
+    with store.transaction() as connection:
+        for docebo in (OLD, OTHER):
+            MappingRepository(connection, docebo).save([Mapping("U0ADA", "T1", "ada", 7, "f1")], now=NOW)
+        old = PlatformRepository(connection).take(OLD)
+        written = [Written(7, "ada@example.com", "ada@example.com"), Written(8, "bob@example.com")]
+        AccountRepository(connection, old).note_written(written, now=NOW)
+
+    forget(store, tmp_path, "U0ADA")
+
+    with store.reading() as connection:
+        for table in ("person", "identity", "applied", "mapping"):
+            assert connection.scalar(text(f"SELECT count(*) FROM {table}")) == 0, table
+        digests = connection.execute(
+            text("SELECT user_id FROM account WHERE username_digest <> '' OR address_digest <> ''")
+        )
+        assert digests.scalars().all() == [8]
