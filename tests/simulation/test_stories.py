@@ -26,7 +26,6 @@ FOUND = [
     (1, Promise.ONLY_OWN, 2),
     (2, Promise.SECOND_ACCOUNT, 163),
     (3, Promise.LIMITS, 31),
-    (4, Promise.NEWEST, 164),
     (5, Promise.OWN_DATA, 275),
     (6, Promise.TRUE_OUTCOME, 4),
     (7, Promise.ADMINISTRATORS, 240),
@@ -36,7 +35,6 @@ FOUND = [
     (11, Promise.UNDISTURBED, 261),
     (12, Promise.SHORT_READ, 1),
     (13, Promise.BACKED_UP, 98),
-    (14, Promise.QUIET, 47),
     (15, Promise.PRIVATE, 115),
 ]
 SECONDS = float(os.environ.get("SIMULATION_SECONDS", "600"))
