@@ -186,7 +186,8 @@ async def test_when_many_are_gone_from_slack_without_a_trace_the_run_is_refused(
 def rename_all(url: str, slack_id: str) -> None:
     """Let the mappings be those of other Slack users."""
     with Store.open(url) as store, store.transaction() as connection:
-        connection.exec_driver_sql(f"UPDATE slack_user SET slack_id = {slack_id}")
+        for table in ("identity", "mapping"):
+            connection.exec_driver_sql(f"UPDATE {table} SET slack_id = {slack_id}")
 
 
 async def test_a_saved_plan_is_not_applied_without_the_settings_it_needs(sandbox, settings, tmp_path):

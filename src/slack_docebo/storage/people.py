@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import Connection, delete, func, select
 
 from slack_docebo.storage.schema import identity, person
-from slack_docebo.storage.statements import among, carry_out, chunks, insertion_text
+from slack_docebo.storage.statements import among, carry_out, chunks, insertion_text, is_postgresql
 
 # Made once: a statement costs more to build than to carry out.
 MEET = insertion_text(person.columns, "DO NOTHING")
@@ -43,6 +43,8 @@ class PersonRepository:
         carry_out(self._connection, MEET, ({"id": key, "known_since": now} for key in new.values()))
         identities = ({"slack_team": team, "slack_id": name, "person_id": key} for name, key in new.items())
         carry_out(self._connection, IDENTIFY, identities)
+        if not is_postgresql(self._connection):  # one transaction writes at a time: nobody else has met them
+            return known | new
         return known | self.of(team, new)
 
     def count_of(self, slack_id: str) -> int:
