@@ -16,6 +16,8 @@ async def plan_changes(
     runtime: Runtime, workspace: Workspace, people: SourceSnapshot, accounts: Accounts, *, trusting: bool
 ) -> str:
     """Compare both sides and return the id of the stored plan; nothing is written to Docebo."""
-    plan_id = await make_plan(runtime, workspace, people, accounts, kind=PlanKind.BULK_IMPORT, trusting=trusting)
+    plan_id = await make_plan(
+        runtime, workspace, people, accounts, kind=PlanKind.BULK_IMPORT, listed=people, trusting=trusting
+    )
     get_run_logger().info("Plan %s covers %d people", plan_id, people.people)
     return plan_id

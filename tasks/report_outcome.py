@@ -15,7 +15,7 @@ async def report_outcome(runtime: Runtime, plan_id: str) -> Summary:
     """Publish what was or would be done; return it in numbers."""
     summary = finish(runtime, plan_id)
     rows = table(runtime.store, plan_id)
-    cut = f": the first {TABLE_ROWS}, the files hold everybody" * (len(rows) == TABLE_ROWS)
+    cut = f": the first {TABLE_ROWS}, the files hold all of them" * (len(rows) == TABLE_ROWS)
     files, _ = await side_by_side(
         to_completion(write_files, runtime.store, plan_id, runtime.settings.report_dir),
         publish_table(rows, key=f"changes-{plan_id}", description=f"What was or would be done, and to whom{cut}"),

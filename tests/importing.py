@@ -67,7 +67,9 @@ async def plan_trusting(runtime: Runtime) -> str:
     with SourceSnapshot() as people:
         await read_source(runtime, workspace, people, partial(read_page, runtime, workspace))
         accounts = await read_changed(runtime, workspace, people)
-        return await make_plan(runtime, workspace, people, accounts, kind=PlanKind.BULK_IMPORT, trusting=True)
+        return await make_plan(
+            runtime, workspace, people, accounts, kind=PlanKind.BULK_IMPORT, listed=people, trusting=True
+        )
 
 
 async def carry_out(runtime: Runtime, plan_id: str) -> None:

@@ -128,7 +128,7 @@ async def test_rows_that_only_mention_the_id_are_other_peoples(here, ada, tmp_pa
 async def test_a_person_nobody_knows_is_forgotten_without_fuss(here, tmp_path):
     gone = forget(here.runtime.store, tmp_path / "nowhere", "U0NOBODY")
 
-    assert gone == Traces(0, 0, 0, 0, {}, {})
+    assert gone == Traces(0, 0, 0, 0, 0, {}, {})
 
 
 async def test_files_that_are_not_ours_to_change_are_named_and_stay(here, ada, tmp_path):

@@ -7,11 +7,9 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from slack_docebo.domain.people import Mapping
-from slack_docebo.domain.planning import Kind, Operation
 from slack_docebo.errors import StorageError
 from slack_docebo.storage.applied import AppliedRepository
 from slack_docebo.storage.mappings import MappingRepository
-from slack_docebo.storage.plans import Plan, PlanKind, PlanRepository
 from slack_docebo.storage.schema import mapping
 from slack_docebo.storage.store import Store
 
@@ -138,16 +136,11 @@ def test_deleting_tells_how_many_there_were(store):
     assert saved(store) == []
 
 
-def test_those_a_plan_does_not_speak_of_are_found(store):
-    save(store, ADA, BOB, replace(CYD, slack_team="T2"))
-    with store.transaction() as connection:
-        plans = PlanRepository(connection)
-        for plan_id, slack_id in (("this", "U1"), ("other", "U2")):
-            plans.create(Plan(plan_id, PlanKind.BULK_IMPORT, NOW, "https://lms.example.com", "T1"))
-            plans.add(plan_id, 0, [Operation(slack_id, "T1", "", Kind.LEAVE, "in line")])
+def test_all_who_are_mapped_in_a_workspace_are_listed_by_slack_id(store):
+    save(store, BOB, ADA, replace(CYD, slack_team="T2"))
 
     with store.reading() as connection:
-        assert list(MappingRepository(connection).absent_from("this", "T1")) == [BOB]
+        assert list(MappingRepository(connection).slack_ids("T1")) == ["U1", "U2"]
 
 
 def test_the_newest_update_applied_is_remembered(store):

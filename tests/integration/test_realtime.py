@@ -215,9 +215,7 @@ async def test_an_import_that_writes_what_it_read_before_the_event_is_put_right(
     settled.sandbox.slack.change(slack_id, {"profile": {"last_name": "Earlier"}})
     earlier = await runtime.slack.user(slack_id)
     accounts = await read_target(runtime)
-    plan_id = await make_plan(
-        runtime, settled.workspace, paged([earlier]), accounts, kind=PlanKind.BULK_IMPORT, proven=False
-    )
+    plan_id = await make_plan(runtime, settled.workspace, paged([earlier]), accounts, kind=PlanKind.BULK_IMPORT)
     settled.sandbox.slack.change(slack_id, {"profile": {"last_name": "Later"}})
     settled.put(settled.event(slack_id))
     await settled.serve()

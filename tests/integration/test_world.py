@@ -3,7 +3,9 @@
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, ClassVar
@@ -15,13 +17,23 @@ from slack_docebo.clients.docebo import Row, RowResult
 from slack_docebo.domain.attributes import fingerprint, wanted
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.people import Account, Mapping, SourceUser
-from slack_docebo.domain.planning import Kind, Operation, Outcome, shielded
+from slack_docebo.domain.planning import (
+    IN_LINE,
+    IN_LINE_AS_WRITTEN,
+    NO_LONGER_IN_SLACK,
+    Kind,
+    Operation,
+    Outcome,
+    Planner,
+    shielded,
+)
+from slack_docebo.domain.standing import NOT_COMPARED, NOT_MAPPED, Standing
 from slack_docebo.engine.applying import apply_accounts, apply_mappings, begin
 from slack_docebo.engine.connection import Workspace
 from slack_docebo.engine.finishing import finish
-from slack_docebo.engine.planning import make_plan
+from slack_docebo.engine.planning import make_plan, plan_people
 from slack_docebo.engine.rechecking import recheck
-from slack_docebo.engine.report import Summary
+from slack_docebo.engine.report import Summary, everybody, summary
 from slack_docebo.engine.undoing import plan_undo
 from slack_docebo.errors import ChangeLimitExceeded, PlanNotApplicable
 from slack_docebo.integration_settings import read_rows, table
@@ -29,6 +41,7 @@ from slack_docebo.runtime import Runtime
 from slack_docebo.settings import Settings
 from slack_docebo.storage.mappings import MappingRepository
 from slack_docebo.storage.plans import PlanKind, PlanRepository, PlanState
+from slack_docebo.storage.standings import StandingRepository
 from slack_docebo.storage.store import Store
 from tests.importing import ON, paged
 
@@ -218,9 +231,18 @@ class Run:
             rows = {m.slack_id: (m.docebo_id, m.fingerprint, m.deactivated) for m in mappings}
         return dict(self.target.accounts), rows
 
-    async def plan(self, runtime: Runtime) -> str:
+    async def plan(self, runtime: Runtime, *, trusting: bool = False) -> str:
         pages = paged(self.world.source[:3], self.world.source[3:])
-        return await make_plan(runtime, WORKSPACE, pages, self.target.read(), kind=PlanKind.BULK_IMPORT)
+        listed = {user.slack_id for user in self.world.source}
+        return await make_plan(
+            runtime,
+            WORKSPACE,
+            pages,
+            self.target.read(),
+            kind=PlanKind.BULK_IMPORT,
+            listed=listed,
+            trusting=trusting,
+        )
 
     async def apply(self, runtime: Runtime, plan_id: str) -> Summary:
         begin(runtime, plan_id)
@@ -242,7 +264,8 @@ class Run:
         for _ in range(len(self.world.source) + 2):  # each round settles at least one of those who waited
             plan_id = await self.plan(self.runtime())
             with self.store.reading() as connection:
-                operations = [entry.operation for entry in PlanRepository(connection).rows(plan_id)]
+                plan = PlanRepository(connection).read(plan_id)
+                operations = [entry.operation for entry in everybody(connection, plan)]
             yield operations
             if not any(map(acts, operations)):
                 return
@@ -324,7 +347,7 @@ async def test_an_account_changes_hands_in_two_runs(tmp_path):
 
     kinds = [[operation.kind for operation in plan] async for plan in run.rounds()]
 
-    assert kinds == [[Kind.UNMAP, Kind.LEAVE], [Kind.LEAVE, Kind.MAP], [Kind.LEAVE, Kind.LEAVE]]
+    assert kinds == [[Kind.UNMAP, Kind.LEAVE], [Kind.MAP, Kind.LEAVE], [Kind.LEAVE, Kind.LEAVE]]
     run.store.close()
 
 
@@ -386,4 +409,116 @@ async def test_out_of_scope_and_protected_accounts_never_change(run):
     after, _ = run.sides()
 
     assert {i for i, account in accounts.items() if after[i] != account} <= touchable
+    run.store.close()
+
+
+class Night(StrEnum):
+    """What is done about everybody in one night."""
+
+    IMPORT = "import"
+    TRUSTING = "import that trusts what was written"
+    DRY_RUN = "dry run"
+    SAVED = "dry run, applied the night after"
+    KILLED = "import that is killed before its end"
+    SOME = "import of a few who are named"
+
+
+def expected(run: Run, *, trusting: bool) -> dict[str, tuple[Kind, str, int | None]]:
+    """Return what the rules make of everybody, by Slack id, whatever was told before."""
+    planner = Planner(run.policy, run.target.read())
+    people = run.world.source
+    with run.store.reading() as connection:
+        operations = plan_people(connection, run.settings.docebo_url, TEAM, planner, people, trusting=trusting)
+        listed = {user.slack_id for user in people}
+        gone = [m for m in MappingRepository(connection).all(TEAM) if m.slack_id not in listed]
+    for mapping in gone:
+        unknown = Operation(mapping.slack_id, TEAM, "", Kind.LEAVE, NOT_COMPARED)
+        operations.append(unknown if trusting else planner.plan_gone(mapping))
+    return {op.slack_id: (op.kind, op.reason, op.docebo_id) for op in operations}
+
+
+def say_the_same(told: Operation, expected: tuple[Kind, str, int | None]) -> bool:
+    """Tell whether both say the same; of a run that did not look at Docebo, what was seen at the last look is told."""
+    kind, reason, docebo_id = expected
+    seen = {IN_LINE_AS_WRITTEN: IN_LINE, NOT_COMPARED: NO_LONGER_IN_SLACK}
+    same = told.reason == reason or (reason in seen and told.reason.startswith(seen[reason]))
+    return same and told.kind is kind and docebo_id in {None, told.docebo_id}
+
+
+async def spend(run: Run, night: Night, plan_id: str, runtime: Runtime) -> None:
+    """Do with the plan of the night what is done in such a night."""
+    if night not in {Night.IMPORT, Night.TRUSTING, Night.KILLED}:
+        return
+    try:
+        begin(runtime, plan_id)
+        await apply_accounts(runtime, plan_id, _unseen)
+        if night is Night.KILLED:
+            return
+        apply_mappings(runtime, plan_id)
+    except ChangeLimitExceeded:
+        pass
+    finish(runtime, plan_id)
+
+
+@settings(max_examples=15, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(runs(), st.lists(st.tuples(worlds(), st.booleans(), st.sampled_from(Night)), min_size=2, max_size=7), st.data())
+async def test_what_became_of_everybody_in_any_night_can_be_told(run, nights, data):
+    expectations: dict[str, dict[str, tuple[Kind, str, int | None]]] = {}
+    saved = ""
+    for world, changes, night in nights:
+        if changes:
+            run.world.source = world.source
+        runtime = run.runtime()
+        if night is Night.SOME:
+            some = paged(run.world.source[:2])
+            plan_id = await make_plan(runtime, WORKSPACE, some, run.target.read(), kind=PlanKind.REALTIME_SYNC)
+            await spend(run, Night.IMPORT, plan_id, runtime)
+            continue
+        expectation = expected(run, trusting=night is Night.TRUSTING)
+        plan_id = await run.plan(runtime, trusting=night is Night.TRUSTING)
+        expectations[plan_id] = expectation
+        await spend(run, night, plan_id, runtime)
+        if saved:  # later than what the night has found
+            with suppress(PlanNotApplicable):
+                await run.apply_saved(saved)
+        saved = plan_id if night is Night.SAVED else ""
+    cut = data.draw(st.sampled_from(["", *expectations]))
+    with run.store.transaction() as connection:
+        plans = PlanRepository(connection)
+        if cut:
+            oldest = plans.read(cut).created_at
+            plans.purge(oldest, limit=100)
+            StandingRepository(connection).purge(oldest)
+
+    for plan_id, expectation in expectations.items():
+        with run.store.reading() as connection:
+            plan = PlanRepository(connection).get(plan_id)
+            told = {e.operation.slack_id: e.operation for e in everybody(connection, plan)} if plan else None
+        if told is None:
+            assert cut
+            continue
+        assert [i for i, what in expectation.items() if i not in told or not say_the_same(told[i], what)] == []
+        assert {told[slack_id].reason for slack_id in told.keys() - expectation.keys()} <= {NOT_MAPPED}
+        assert summary(run.store, plan_id).count() == len(told)
+    run.store.close()
+
+
+async def test_who_is_brought_in_line_while_a_plan_is_being_made_is_told_by_it(tmp_path):
+    ada = SourceUser("U0", TEAM, handle="ada", email="a@x.org", first_name="Ada", last_name="Lovelace")
+    run = Run(World([ada], [Account(1, "a@x.org", "a@x.org", "Ada", "Lovelace")], [("U0", 1, "right")], ON), tmp_path)
+    runtime = run.runtime()
+
+    async def people() -> AsyncIterator[list[SourceUser]]:
+        with run.store.transaction() as connection:
+            now = {"U0": Standing(IN_LINE, 1)}
+            StandingRepository(connection).replace(
+                run.settings.docebo_url, TEAM, now, plan_id="1realtime", now=runtime.now()
+            )
+        yield [ada]
+
+    plan_id = await make_plan(runtime, WORKSPACE, people(), run.target.read(), kind=PlanKind.BULK_IMPORT, listed={"U0"})
+
+    with run.store.reading() as connection:
+        told = list(everybody(connection, PlanRepository(connection).read(plan_id)))
+    assert [(entry.operation.slack_id, entry.operation.reason) for entry in told] == [("U0", IN_LINE)]
     run.store.close()

@@ -49,7 +49,9 @@ async def run_trusting_import(process: Process) -> None:
         with SourceSnapshot() as people:
             await read_source(runtime, workspace, people, partial(read_page, runtime, workspace))
             accounts = await read_changed(runtime, workspace, people)
-            plan_id = await make_plan(runtime, workspace, people, accounts, kind=PlanKind.BULK_IMPORT, trusting=True)
+            plan_id = await make_plan(
+                runtime, workspace, people, accounts, kind=PlanKind.BULK_IMPORT, listed=people, trusting=True
+            )
         await _carry_out(process, plan_id)
 
 

@@ -68,5 +68,16 @@ def _as_json(found: Explanation) -> dict[str, Any]:
         "attributes": [asdict(compared) for compared in found.attributes],
         "operation": asdict(found.operation) if found.operation else None,
         "history": _history(found),
+        "left_alone": [
+            {
+                "since": period.since.isoformat(timespec="seconds"),
+                "until": period.until and period.until.isoformat(timespec="seconds"),
+                "why": period.standing.reason,
+                "docebo_id": period.standing.docebo_id,
+                "plan": period.plan_id,
+            }
+            for period in found.left_alone
+        ],
+        "last_look": found.last_look and found.last_look.isoformat(timespec="seconds"),
         "notes": found.notes,
     }

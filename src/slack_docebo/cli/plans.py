@@ -12,7 +12,7 @@ from slack_docebo.cli.store import open_store
 from slack_docebo.domain.planning import Kind, Outcome
 from slack_docebo.domain.texts import shortened
 from slack_docebo.engine.comparing import compare
-from slack_docebo.engine.report import Summary, summary
+from slack_docebo.engine.report import Summary, everybody, summary
 from slack_docebo.storage.plans import Entry, PlanRepository
 
 app = App(name="plan")
@@ -50,7 +50,7 @@ def show(
     kinds = operation or tuple(Kind if user or outcome else set(Kind) - {Kind.LEAVE})
     with open_store() as store:
         numbers = summary(store, plan_id)
-        with store.reading() as connection, closing(PlanRepository(connection).rows(plan_id)) as entries:
+        with store.reading() as connection, closing(everybody(connection, numbers.plan)) as entries:
             wanted = (
                 entry
                 for entry in entries

@@ -13,6 +13,12 @@ from slack_docebo.domain.people import Account, Applied, Mapping, SourceUser
 from slack_docebo.domain.scope import Scope
 
 Value = str | bool
+# Reasons by which the next run is told that nothing has changed.
+IN_LINE = "in line"
+IN_LINE_AS_WRITTEN = "in line with what was last written"
+PROVISIONING_OFF = "in line, and provisioning is off"
+NO_LONGER_IN_SLACK = "no longer in Slack"
+DEACTIVATED_BEFORE = "; deactivated before"  # after why the person has left
 
 
 class Kind(StrEnum):
@@ -146,12 +152,12 @@ class Planner:
         if (mapping.slack_name, mapping.fingerprint) != (user.handle, self._fingerprint(user)):
             return None
         self.people += 1
-        return self._operation(user, Kind.LEAVE, "in line with what was last written", docebo_id=mapping.docebo_id)
+        return self._operation(user, Kind.LEAVE, IN_LINE_AS_WRITTEN, docebo_id=mapping.docebo_id)
 
     def plan_gone(self, mapping: Mapping) -> Operation:
         """Return what happens to a mapping whose Slack user is not in the workspace's list any more."""
         user = SourceUser(mapping.slack_id, mapping.slack_team, handle=mapping.slack_name)
-        return self._plan_leaver(user, mapping, "no longer in Slack")
+        return self._plan_leaver(user, mapping, NO_LONGER_IN_SLACK)
 
     def _plan_newcomer(self, user: SourceUser, mapping: Mapping | None) -> Operation:
         if not self.policy.provision:
@@ -179,9 +185,8 @@ class Planner:
         returned = prior is not None and prior.deactivated
         if not self.policy.provision:
             # Nothing vouches for the attributes, but that we deactivated the account stays known.
-            in_line = "in line, and provisioning is off"
             return self._plan_mapping(
-                user, mapping, account, by, in_line, Applied(account.docebo_id, deactivated=returned)
+                user, mapping, account, by, PROVISIONING_OFF, Applied(account.docebo_id, deactivated=returned)
             )
         if shield := shielded(account, self.policy.protected):
             # The digest stays: a row written for an account that comes under protection by it would be written again.
@@ -210,7 +215,7 @@ class Planner:
             )
         if prior and prior.echo:
             self.no_echo.append(user.slack_id)
-        return self._plan_mapping(user, mapping, account, by, "in line", Applied(account.docebo_id, print_))
+        return self._plan_mapping(user, mapping, account, by, IN_LINE, Applied(account.docebo_id, print_))
 
     def _plan_mapping(
         self,
@@ -266,7 +271,7 @@ class Planner:
         self.people += 1
         account = self._accounts.get(mapping.docebo_id)
         if mapping.deactivated:
-            return self._operation(user, Kind.LEAVE, f"{why}; deactivated before", account)
+            return self._operation(user, Kind.LEAVE, why + DEACTIVATED_BEFORE, account)
         if self.policy.leavers is Leavers.KEEP:
             return self._operation(user, Kind.LEAVE, why, account)
         if self.policy.leavers is Leavers.UNMAP or account is None:

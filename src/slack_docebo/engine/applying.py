@@ -9,6 +9,7 @@ from slack_docebo.domain.attributes import current_value, same
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.people import Account, Applied, Mapping
 from slack_docebo.domain.planning import Kind, Operation, Outcome, Value
+from slack_docebo.engine.standing import follow
 from slack_docebo.errors import (
     ChangeLimitExceeded,
     OutcomeUnknown,
@@ -20,7 +21,7 @@ from slack_docebo.runtime import Runtime
 from slack_docebo.storage.accounts import AccountRepository, Written
 from slack_docebo.storage.applied import AppliedRepository
 from slack_docebo.storage.mappings import MappingRepository
-from slack_docebo.storage.plans import PlanRepository, PlanState, Result
+from slack_docebo.storage.plans import OPEN, PlanRepository, PlanState, Result
 from slack_docebo.storage.platforms import PlatformRepository
 
 Numbered = tuple[int, Operation]  # an operation with its place in the plan
@@ -29,7 +30,6 @@ TO_ACCOUNTS = (Kind.CREATE, Kind.UPDATE, Kind.DEACTIVATE)
 BATCH = 100  # the most rows Docebo is known to take in one call
 UNDER_WAY_SECONDS = 0.02  # in which a call is sent off: a busy thread beside it would hold that up
 UNANSWERED = 3  # calls in a row whose answer was lost, after which a run gives up
-APPLICABLE = frozenset({PlanState.PLANNED, PlanState.REFUSED, PlanState.APPLYING, PlanState.PARTLY_APPLIED})
 
 
 def begin(runtime: Runtime, plan_id: str) -> None:
@@ -40,7 +40,7 @@ def begin(runtime: Runtime, plan_id: str) -> None:
     with runtime.store.transaction() as connection:
         plans = PlanRepository(connection)
         plan = plans.read(plan_id)
-        if plan.state not in APPLICABLE:
+        if plan.state not in OPEN:
             raise PlanNotApplicable(f"plan {plan_id} is {plan.state}: make a new one with a dry run")
         over = plan.facts.get("over_limit") if plan.flow_run == runtime.run_id else None
         plans.set_state(plan_id, PlanState.REFUSED if over else PlanState.APPLYING)
@@ -89,12 +89,16 @@ def apply_mappings(runtime: Runtime, plan_id: str) -> int:
 
 
 def record(runtime: Runtime, plan_id: str, batch: Sequence[Numbered], results: Sequence[Result]) -> None:
-    """Write outcomes and the mapping rows that go with them, in one transaction."""
+    """Write outcomes, and the mapping rows and standings that go with them, in one transaction."""
     operations = dict(batch)
-    applied = [(operations[result.seq], result) for result in results if result.outcome is Outcome.APPLIED]
+    outcomes = [(operations[result.seq], result) for result in results]
+    applied = [(operation, result) for operation, result in outcomes if result.outcome is Outcome.APPLIED]
+    provision, now = runtime.behaviour.provision_slack_user_data, runtime.now()
     with runtime.store.transaction() as connection:
-        PlanRepository(connection).record(plan_id, results, now=runtime.now(), flow_run=runtime.run_id)
-        docebo, now = runtime.settings.docebo_url, runtime.now()
+        plans = PlanRepository(connection)
+        plans.record(plan_id, results, now=now, flow_run=runtime.run_id)
+        follow(connection, plans.read(plan_id), outcomes, provision=provision, now=now)
+        docebo = runtime.settings.docebo_url
         mappings = MappingRepository(connection, docebo)
         for team in {operation.slack_team for operation, _ in applied}:
             of_team = [(op, result) for op, result in applied if op.slack_team == team]

@@ -2,6 +2,9 @@
 
 import re
 from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import Connection
 
 from slack_docebo.domain.attributes import current_value, same
 from slack_docebo.domain.matching import UNCONFIRMED, Accounts, Match
@@ -14,6 +17,7 @@ from slack_docebo.errors import ConfigurationError
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.mappings import MappingRepository
 from slack_docebo.storage.plans import Entry, Plan, PlanRepository
+from slack_docebo.storage.standings import Period, StandingRepository
 
 HISTORY = 10
 DOCEBO_ID = re.compile(r"docebo:([1-9][0-9]{0,17})", re.IGNORECASE)
@@ -44,6 +48,8 @@ class Explanation:
     attributes: list[Compared] = field(default_factory=list)
     operation: Operation | None = None
     history: list[tuple[Plan, Entry]] = field(default_factory=list)
+    left_alone: list[Period] = field(default_factory=list)  # the newest first
+    last_look: datetime | None = None  # when a run last looked at everybody
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -60,6 +66,7 @@ class Explanation:
             ("Mapped", f"to account {self.mapping.docebo_id}" if self.mapping else "no"),
             ("Account", self._account()),
             ("Would be done", self._operation()),
+            *(("Left alone", self._left_alone(period)) for period in self.left_alone),
             *(("Note", note) for note in self.notes),
         ]
 
@@ -80,6 +87,13 @@ class Explanation:
             return "none found"
         how = f", found by {self.match.by}" if self.match.by else ""
         return f"{self.account.docebo_id}{', inactive' * (not self.account.active)}{how}"
+
+    def _left_alone(self, period: Period) -> str:
+        """Say from when to when; what stands was so at the last look at everybody, or that would have ended it."""
+        if period.until:
+            return f"from {_time(period.since)} to {_time(period.until)}: {period.standing.reason}"
+        seen = f"; last looked at {_time(self.last_look)}" if self.last_look and self.last_look > period.since else ""
+        return f"since {_time(period.since)}: {period.standing.reason}{seen}"
 
     def _operation(self) -> str:
         if self.operation is None:
@@ -115,7 +129,8 @@ async def explain(runtime: Runtime, who: str) -> Explanation:
             .of(workspace.team, [found.slack_id])
             .get(found.slack_id)
         )
-        found.history = PlanRepository(connection).history(found.slack_id, HISTORY) if found.slack_id else []
+        if found.slack_id:
+            _look_back(connection, runtime.settings.docebo_url, workspace.team, found)
     near.add(await look_up(runtime, [(found.user or SourceUser(found.slack_id, workspace.team), found.mapping)]))
     _judge(runtime, workspace.team, policy, found, near)
     return found
@@ -161,6 +176,15 @@ async def _search_slack(runtime: Runtime, address: str, found: Explanation) -> N
     found.slack_id = user.slack_id
 
 
+def _look_back(connection: Connection, docebo: str, team: str, found: Explanation) -> None:
+    """Read what runs have done about the person, and from when to when they left the person alone."""
+    plans = PlanRepository(connection)
+    found.history = plans.history(found.slack_id, HISTORY)
+    found.left_alone = StandingRepository(connection).history(docebo, team, found.slack_id)[:HISTORY]
+    last = plans.last_whole(docebo, team)
+    found.last_look = last.created_at if last else None
+
+
 def _judge(runtime: Runtime, team: str, policy: Policy, found: Explanation, near: Accounts) -> None:
     """Ask the rules that a run asks; what they would do stays in the explanation."""
     planner = Planner(policy, near)
@@ -177,6 +201,10 @@ def _judge(runtime: Runtime, team: str, policy: Policy, found: Explanation, near
         found.account = found.match.account
     if found.user and found.account:
         found.attributes = _compared(found.user, found.account, policy)
+
+
+def _time(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M} UTC"
 
 
 def _compared(user: SourceUser, account: Account, policy: Policy) -> list[Compared]:

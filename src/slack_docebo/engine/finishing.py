@@ -2,6 +2,7 @@
 
 from slack_docebo.domain.planning import Outcome
 from slack_docebo.engine.report import Summary, summary
+from slack_docebo.engine.standing import conclude
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.inbox import InboxRepository
 from slack_docebo.storage.plans import PlanKind, PlanRepository, PlanState
@@ -18,6 +19,8 @@ def finish(runtime: Runtime, plan_id: str) -> Summary:
             outcomes = {outcome for _, _, outcome, _ in plans.tally(plan_id)}
             whole = outcomes <= {Outcome.APPLIED, Outcome.LEFT}
             state = PlanState.APPLIED if whole else PlanState.PARTLY_APPLIED
+        if plan.state in {PlanState.APPLYING, PlanState.REFUSED}:
+            conclude(connection, plan, now=now)
         facts = {**plan.facts, "calls": runtime.calls, "seconds": round((now - runtime.begun).total_seconds(), 1)}
         plans.set_state(plan_id, state, facts=facts, finished_at=now)
         if plan.kind is PlanKind.BULK_IMPORT:

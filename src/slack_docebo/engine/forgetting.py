@@ -18,6 +18,7 @@ from slack_docebo.storage.inbox import InboxRepository
 from slack_docebo.storage.mappings import MappingRepository
 from slack_docebo.storage.people import PersonRepository
 from slack_docebo.storage.plans import PlanRepository
+from slack_docebo.storage.standings import StandingRepository
 from slack_docebo.storage.store import Store
 
 
@@ -29,6 +30,7 @@ class Traces:
     people: int  # in each workspace, what was last applied
     events: int
     operations: int
+    standings: int
     rows: Mapping[Path, int]  # of each report, export or backup
     left: Mapping[Path, str]  # files that are left as they are although the person may be in them, and why
 
@@ -40,6 +42,7 @@ class Traces:
             (self.people, "record(s) of what was last applied"),
             (self.events, "event(s) in the inbox"),
             (self.operations, "operation(s) in the journal"),
+            (self.standings, "reason(s) to leave the person alone"),
             *((count, f"row(s) in {file}") for file, count in self.rows.items()),
         )
         return [f"{count} {what}" for count, what in counts if count]
@@ -75,6 +78,7 @@ def traces(store: Store, report_dir: Path, slack_id: str) -> Traces:
             PersonRepository(connection).count_of(slack_id),
             InboxRepository(connection).count_of(slack_id),
             PlanRepository(connection).count_told(slack_id),
+            StandingRepository(connection).count_of(slack_id),
             *_in_files(report_dir, slack_id, erase=False),
         )
 
@@ -93,7 +97,8 @@ def forget(store: Store, report_dir: Path, slack_id: str) -> Traces:
         people = PersonRepository(connection).forget(slack_id)
         events = InboxRepository(connection).forget(slack_id)
         operations = PlanRepository(connection).forget(slack_id)
-    return Traces(mappings, people, events, operations, *_in_files(report_dir, slack_id, erase=True))
+        standings = StandingRepository(connection).forget(slack_id)
+    return Traces(mappings, people, events, operations, standings, *_in_files(report_dir, slack_id, erase=True))
 
 
 def _slack_id(text: str) -> str:

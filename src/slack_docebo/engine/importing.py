@@ -22,7 +22,7 @@ async def plan_import(runtime: Runtime) -> str:
 
         async def compare() -> str:
             accounts = await read_target(runtime)
-            return await make_plan(runtime, workspace, people, accounts, kind=PlanKind.BULK_IMPORT)
+            return await make_plan(runtime, workspace, people, accounts, kind=PlanKind.BULK_IMPORT, listed=people)
 
         reading = read_source(runtime, workspace, people, partial(read_page, runtime, workspace))
         _, plan_id = await side_by_side(reading, compare())

@@ -40,7 +40,7 @@ async def plan_named(runtime: Runtime, workspace: Workspace, people: Sequence[So
             workspace.team, [user.slack_id for user in people]
         )
     accounts = await look_up(runtime, [(user, mappings.get(user.slack_id)) for user in people])
-    return await make_plan(runtime, workspace, _at_once(people), accounts, kind=PlanKind.REALTIME_SYNC, proven=False)
+    return await make_plan(runtime, workspace, _at_once(people), accounts, kind=PlanKind.REALTIME_SYNC)
 
 
 async def _at_once(people: Sequence[SourceUser]) -> AsyncIterator[list[SourceUser]]:

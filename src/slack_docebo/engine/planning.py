@@ -1,7 +1,8 @@
 """Making a plan: the rules applied to everybody who was read, kept in the store before anything is written."""
 
 from collections import Counter
-from collections.abc import AsyncIterable, Sequence
+from collections.abc import AsyncIterable, Container, Sequence
+from itertools import chain
 
 from sqlalchemy import Connection
 
@@ -10,6 +11,8 @@ from slack_docebo.domain.guards import exceeded
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.people import SourceUser
 from slack_docebo.domain.planning import Kind, Operation, Planner
+from slack_docebo.domain.standing import NOT_COMPARED, NOT_MAPPED
+from slack_docebo.domain.texts import without_numbers
 from slack_docebo.engine.connection import Workspace
 from slack_docebo.engine.orphans import OrphanSearch
 from slack_docebo.engine.reading import FEW, confirm_gone
@@ -19,6 +22,7 @@ from slack_docebo.runtime import Runtime
 from slack_docebo.storage.applied import AppliedRepository
 from slack_docebo.storage.mappings import MappingRepository
 from slack_docebo.storage.plans import Plan, PlanKind, PlanRepository, PlanState, new_plan_id
+from slack_docebo.storage.standings import StandingRepository
 
 
 async def make_plan(
@@ -28,37 +32,68 @@ async def make_plan(
     accounts: Accounts,
     *,
     kind: PlanKind,
+    listed: Container[str] | None = None,
     trusting: bool = False,
-    proven: bool = True,
 ) -> str:
     """Plan for everybody in *people*, page by page, hold the whole against the limits, and return the plan's id.
 
     The pages may still be coming: the plan is whole, and can be applied, when they have ended.
 
-    *trusting* takes the target to be as it was last written, for people whose attributes have not changed since.
-    *proven* says that *people* is the whole source: only then is anybody taken to have left who is not in it, and
-    only when the target was read, too. Then it is also noted what does not fit together: in numbers with the plan,
-    one by one in a file. Raises IncompleteRead if Slack shows somebody whom its list left out.
+    *listed* says that *people* is the whole source, and whose Slack ids it holds; None says that it is only some
+    people. Of the whole source, who is left alone for the reason that stood before gets no row and is counted, and
+    whoever is known and not listed is taken to have left. *trusting* takes the target to be as it was last written, for
+    people whose attributes have not changed since, and concludes nothing about those who have left. Otherwise it is
+    also noted what does not fit together: in numbers with the plan, one by one in a file. Raises IncompleteRead if
+    Slack shows somebody whom its list left out.
     """
-    plan_id = open_plan(runtime, workspace, kind)
+    draft = _Draft(runtime, workspace, kind, tells_changes_only=listed is not None)
     planner = Planner(runtime.behaviour.policy(workspace.team), accounts)
-    orphans = OrphanSearch(accounts, planner.given) if proven and not trusting else None
+    orphans = None if listed is None or trusting else OrphanSearch(accounts, planner.given)
     facts: dict[str, object] = {}
-    planned = 0
     try:
         async for page in people:
-            planned += await to_completion(
-                _plan_page, runtime, workspace, planner, plan_id, planned, page, trusting, orphans
-            )
+            await to_completion(_plan_page, runtime, planner, draft, page, trusting, orphans)
     except Restarted:  # what was planned so far stays unfinished: nobody can apply it
-        return await make_plan(runtime, workspace, people, accounts, kind=kind, trusting=trusting, proven=proven)
-    if orphans:
-        gone = await to_completion(_plan_gone, runtime, workspace, planner, plan_id, planned, orphans)
+        return await make_plan(runtime, workspace, people, accounts, kind=kind, listed=listed, trusting=trusting)
+    if listed is not None:
+        gone = await to_completion(_plan_gone, runtime, planner, draft, listed, orphans)
         await confirm_gone(runtime, workspace, _doubtful(gone))
-        file = orphan_file(runtime.settings.report_dir, plan_id)
+        facts["left_as_before"] = draft.left_as_before
+    if orphans:
+        file = orphan_file(runtime.settings.report_dir, draft.plan_id)
         facts["orphans"], facts["orphan_fault"] = await to_completion(write_orphans, orphans.found(), file)
-    close_plan(runtime, plan_id, looked_after=planner.people, **facts)
-    return plan_id
+    close_plan(runtime, draft.plan_id, looked_after=planner.people, **facts)
+    return draft.plan_id
+
+
+class _Draft:
+    """A plan that is being written."""
+
+    def __init__(self, runtime: Runtime, workspace: Workspace, kind: PlanKind, *, tells_changes_only: bool) -> None:
+        self.docebo = runtime.settings.docebo_url
+        self.team = workspace.team
+        self._begun = runtime.now()
+        self.plan_id = open_plan(runtime, workspace, kind)
+        self.left_as_before = Counter[str]()  # by reason, without the ids in it
+        self._tells_changes_only = tells_changes_only
+        self._rows = 0
+
+    def add(self, connection: Connection, operations: Sequence[Operation]) -> None:
+        """Store *operations*, but for those who are left alone as before: they are counted."""
+        news = operations
+        if self._tells_changes_only:
+            left = [operation.slack_id for operation in operations if operation.kind is Kind.LEAVE]
+            # What real time has brought about meanwhile stood not yet when the plan was begun: it gets a row.
+            known = StandingRepository(connection).of(self.docebo, self.team, left, begun_by=self._begun)
+            news = []
+            for operation in operations:
+                standing = known.get(operation.slack_id)
+                if standing and standing.covers(operation):
+                    self.left_as_before[without_numbers(operation.reason)] += 1
+                else:
+                    news.append(operation)
+        PlanRepository(connection).add(self.plan_id, self._rows, news)
+        self._rows += len(news)
 
 
 def open_plan(runtime: Runtime, workspace: Workspace, kind: PlanKind) -> str:
@@ -128,35 +163,47 @@ def plan_people(
 
 def _plan_page(
     runtime: Runtime,
-    workspace: Workspace,
     planner: Planner,
-    plan_id: str,
-    first: int,
+    draft: _Draft,
     users: Sequence[SourceUser],
     trusting: bool,
     orphans: OrphanSearch | None,
-) -> int:
+) -> None:
     """Plan and store one page."""
     with runtime.store.transaction() as connection:
-        docebo = runtime.settings.docebo_url
-        operations = plan_people(connection, docebo, workspace.team, planner, users, trusting=trusting, orphans=orphans)
-        PlanRepository(connection).add(plan_id, first, operations)
+        draft.add(
+            connection,
+            plan_people(connection, draft.docebo, draft.team, planner, users, trusting=trusting, orphans=orphans),
+        )
         # An observation like the proven read, kept even by a dry run.
-        AppliedRepository(connection, docebo).forget_echoes(workspace.team, planner.no_echo)
+        AppliedRepository(connection, draft.docebo).forget_echoes(draft.team, planner.no_echo)
     planner.no_echo.clear()
-    return len(operations)
 
 
 def _plan_gone(
-    runtime: Runtime, workspace: Workspace, planner: Planner, plan_id: str, first: int, orphans: OrphanSearch
+    runtime: Runtime, planner: Planner, draft: _Draft, listed: Container[str], orphans: OrphanSearch | None
 ) -> list[Operation]:
-    """Plan for the mappings whose Slack user was not in the list."""
+    """Plan for whoever is known, by a mapping or by why they were left alone, and is not listed any more.
+
+    Returns what is done about those who are mapped: nothing where there is no search for *orphans*, because then the
+    target was not read.
+    """
+    with runtime.store.reading() as connection:
+        mappings = MappingRepository(connection, draft.docebo)
+        known = chain(mappings.slack_ids(draft.team), StandingRepository(connection).known(draft.docebo, draft.team))
+        gone = {slack_id for slack_id in known if slack_id not in listed}
+        mapped = dict(sorted(mappings.of(draft.team, gone).items()))
+    operations = [
+        Operation(slack_id, draft.team, "", Kind.LEAVE, NOT_COMPARED if slack_id in mapped else NOT_MAPPED)
+        for slack_id in sorted(gone)
+        if orphans is None or slack_id not in mapped
+    ]
+    concluded = list(map(planner.plan_gone, mapped.values())) if orphans else []
     with runtime.store.transaction() as connection:
-        gone = list(MappingRepository(connection, runtime.settings.docebo_url).absent_from(plan_id, workspace.team))
-        operations = [planner.plan_gone(mapping) for mapping in gone]
-        PlanRepository(connection).add(plan_id, first, operations)
-    orphans.look_at_gone(gone)
-    return operations
+        draft.add(connection, [*operations, *concluded])
+    if orphans:
+        orphans.look_at_gone(mapped.values())
+    return concluded
 
 
 def _doubtful(gone: Sequence[Operation]) -> list[str]:

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from slack_docebo.domain.matching import Accounts, MatchBy
 from slack_docebo.domain.people import Mapping
 from slack_docebo.domain.planning import Kind, Operation, Outcome, Policy, shielded
-from slack_docebo.engine.applying import APPLICABLE, TO_ACCOUNTS, account_of, holds, record
+from slack_docebo.engine.applying import TO_ACCOUNTS, account_of, holds, record
 from slack_docebo.engine.connection import Workspace
 from slack_docebo.errors import PlanNotApplicable
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.mappings import MappingRepository
-from slack_docebo.storage.plans import Plan, PlanKind, PlanRepository, PlanState, Result
+from slack_docebo.storage.plans import OPEN, Plan, PlanKind, PlanRepository, PlanState, Result
 
 CHUNK = 500
 CUT_OFF = frozenset({PlanState.APPLYING, PlanState.PARTLY_APPLIED})
@@ -89,7 +89,7 @@ def reason_to_skip(operation: Operation, now: Situation) -> str:
 
 
 def _check_applicable(runtime: Runtime, workspace: Workspace, plan: Plan, pending: set[Kind]) -> None:
-    if plan.state not in APPLICABLE:
+    if plan.state not in OPEN:
         raise PlanNotApplicable(f"plan {plan.id} is {plan.state}: make a new one with a dry run")
     if plan.kind not in SAVED:
         raise PlanNotApplicable(f"plan {plan.id} is a {plan.kind}: run the flow of that name")

@@ -2,18 +2,20 @@
 
 import csv
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-from sqlalchemy import Row
+from sqlalchemy import Connection, Row
 
-from slack_docebo.domain.planning import Kind, Outcome
+from slack_docebo.domain.planning import Kind, Operation, Outcome
 from slack_docebo.domain.texts import armoured, as_json, code, markdown, without_numbers
 from slack_docebo.engine.orphans import Orphan, OrphanKind
 from slack_docebo.private_files import rewritten_file
-from slack_docebo.storage.plans import TOLD, Plan, PlanRepository
+from slack_docebo.storage.plans import TOLD, Entry, Plan, PlanRepository
+from slack_docebo.storage.standings import StandingRepository
 from slack_docebo.storage.store import Store
 
 REASONS_SHOWN = 100
@@ -79,6 +81,9 @@ class Summary:
         lines += [f"| {kind} | {markdown(why)} | {people} |" for kind, why, people in reasons[:REASONS_SHOWN]]
         if len(reasons) > REASONS_SHOWN:
             lines.append(f"| | {len(reasons) - REASONS_SHOWN} more reasons, in the full list | |")
+        if before := sum(self.plan.left_as_before.values()):
+            where = f"`slack-docebo plan show {self.plan.id} --operation leave` lists them by id"
+            lines += ["", f"{before} of them were left alone as before, for the same reason: {where}."]
         calls = self.plan.facts.get("calls")
         if isinstance(calls, dict):
             lines += [
@@ -111,7 +116,31 @@ def summary(store: Store, plan_id: str) -> Summary:
     """Return the plan in numbers."""
     with store.reading() as connection:
         plans = PlanRepository(connection)
-        return Summary(plans.read(plan_id), plans.tally(plan_id))
+        plan, told = plans.read(plan_id), plans.tally(plan_id)
+    people = Counter({(kind, reason, outcome): count for kind, reason, outcome, count in told})
+    for reason, count in plan.left_as_before.items():
+        people[Kind.LEAVE, reason, Outcome.LEFT] += count
+    return Summary(plan, sorted((*what, count) for what, count in people.items()))
+
+
+def everybody(connection: Connection, plan: Plan) -> Generator[Entry, None, None]:
+    """Yield what became of everybody: the rows of *plan*, then whom it left alone for the reason that stood before.
+
+    Who does not read to the end closes it before the connection.
+    """
+    told = set[str]()
+    with closing(PlanRepository(connection).rows(plan.id)) as entries:
+        for entry in entries:
+            told.add(entry.operation.slack_id)
+            yield entry
+    if not plan.left_as_before:
+        return
+    with closing(StandingRepository(connection).at(plan.created_at, plan.docebo, plan.slack_team)) as periods:
+        others = (period for period in periods if period.slack_id not in told)
+        for place, period in enumerate(others, len(told)):
+            reason, account = period.standing.reason, period.standing.docebo_id
+            left = Operation(period.slack_id, plan.slack_team, "", Kind.LEAVE, reason, account)
+            yield Entry(plan.id, place, left, Outcome.LEFT)
 
 
 def table(store: Store, plan_id: str) -> list[dict[str, str | int | None]]:

@@ -97,6 +97,10 @@ class SourceSnapshot:
     def pages(self) -> int:
         return len(self._offsets)
 
+    def __contains__(self, slack_id: object) -> bool:
+        """Tell whether the list shows somebody with this Slack id."""
+        return slack_id in self._seen
+
     def __iter__(self) -> Iterator[list[SourceUser]]:
         """Yield the users page by page, in the order read."""
         for page in range(self.pages):

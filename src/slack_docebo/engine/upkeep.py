@@ -12,6 +12,7 @@ from slack_docebo.storage.inbox import InboxRepository, InboxStatus
 from slack_docebo.storage.plans import PlanRepository
 from slack_docebo.storage.reads import ReadRepository
 from slack_docebo.storage.shares import ShareRepository
+from slack_docebo.storage.standings import StandingRepository
 from slack_docebo.storage.store import Store
 
 SHOWN = 500  # what a page of Prefect's UI can be asked to show
@@ -36,6 +37,7 @@ def tidy(runtime: Runtime) -> Upkeep:
     oldest = now - timedelta(days=runtime.behaviour.journal_keep_days)
     with runtime.store.transaction() as connection:
         plans = PlanRepository(connection).purge(oldest, limit=PLANS_AT_ONCE)
+        StandingRepository(connection).purge(oldest)
         ReadRepository(connection).purge(oldest)
     files = sum(1 for _ in _removed(runtime.settings.report_dir, oldest))
     with runtime.store.transaction() as connection:

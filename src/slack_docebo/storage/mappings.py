@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, delete, exists, func, select, true, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, delete, func, select, true, update
 
 from slack_docebo.domain.people import Mapping
 from slack_docebo.domain.planning import Kind, Outcome
@@ -97,10 +97,9 @@ class MappingRepository:
             )
         }
 
-    def absent_from(self, plan_id: str, team: str) -> Iterator[Mapping]:
-        """Yield, like `all`, the mappings of those whom the plan does not speak of."""
-        planned = exists().where(operation.c.plan_id == plan_id, operation.c.slack_id == rows.c.slack_id)
-        return map(_mapping, self._stream(READ.where(self._of(team), ~planned)))
+    def slack_ids(self, team: str) -> Iterator[str]:
+        """Yield the Slack ids of all who are mapped, like `all`."""
+        return (row.slack_id for row in self._stream(select(rows.c.slack_id).where(self._of(team))))
 
     def save(self, mappings: Sequence[Mapping], *, now: datetime, run: str = "") -> None:
         """Insert or update, with what was applied; saving an equal mapping again changes nothing.

@@ -90,6 +90,9 @@ class PlanState(StrEnum):
     ABANDONED = "abandoned"
 
 
+OPEN = frozenset({PlanState.PLANNED, PlanState.REFUSED, PlanState.APPLYING, PlanState.PARTLY_APPLIED})
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """The header of a plan: what it was made for, when, with which settings, and how it ended."""
@@ -105,6 +108,12 @@ class Plan:
     settings: Facts = field(default_factory=dict)  # those that shape behaviour; never a secret
     facts: Facts = field(default_factory=dict)  # counts, calls, duration
     finished_at: datetime | None = None
+
+    @property
+    def left_as_before(self) -> dict[str, int]:
+        """How many people the plan leaves alone for the reason that stood before, by reason; they have no row in it."""
+        counts = self.facts.get("left_as_before")
+        return dict(counts) if isinstance(counts, dict) else {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +220,22 @@ class PlanRepository:
             query = query.where(plans.c.kind == kind.value)
         return [_plan(row) for row in self._connection.execute(query)]
 
+    def last_whole(self, docebo: str, team: str) -> Plan | None:
+        """Return the newest plan that was made of a whole, proven list of the workspace's people, if there is one."""
+        query = (
+            select(plans)
+            .where(
+                plans.c.docebo == docebo,
+                plans.c.slack_team == team,
+                plans.c.kind == PlanKind.BULK_IMPORT.value,
+                plans.c.state != PlanState.PLANNING.value,
+            )
+            .order_by(plans.c.created_at.desc(), plans.c.id)
+            .limit(1)
+        )
+        row = self._connection.execute(query).one_or_none()
+        return None if row is None else _plan(row)
+
     def set_state(
         self, plan_id: str, state: PlanState, *, facts: Facts | None = None, finished_at: datetime | None = None
     ) -> None:
@@ -268,7 +293,7 @@ class PlanRepository:
         carry_out(self._connection, RECORD, rows)
 
     def tally(self, plan_id: str) -> list[tuple[Kind, str, Outcome, int]]:
-        """Count the operations of a plan by kind, reason and outcome."""
+        """Count the rows of a plan by kind, reason and outcome; whom it leaves alone as before is not among them."""
         columns = (operations.c.kind, operations.c.reason, operations.c.outcome)
         query = select(*columns, func.count()).where(operations.c.plan_id == plan_id).group_by(*columns)
         return sorted(
@@ -291,6 +316,13 @@ class PlanRepository:
         query = select(*TOLD.values()).where(operations.c.plan_id == plan_id).order_by(operations.c.seq)
         with self._connection.execute(query, execution_options={"yield_per": CHUNK}) as rows:
             yield from rows
+
+    def left_alone(self, plan_id: str) -> Iterator[Operation]:
+        """Yield the operations of a plan that leave somebody alone."""
+        query = select(operations).where(operations.c.plan_id == plan_id, operations.c.outcome == Outcome.LEFT.value)
+        with self._connection.execute(query, execution_options={"yield_per": CHUNK}) as rows:
+            for row in rows:
+                yield _operation(row)
 
     def applied(self, *, plan_id: str = "", flow_run: str = "") -> Iterator[Entry]:
         """Yield what a plan, or else a run, has done, in the order in which it was done."""
@@ -325,7 +357,8 @@ class PlanRepository:
     def forget(self, slack_id: str) -> int:
         """Take out of every operation what tells about the person; what was still planned is skipped.
 
-        Ids, kinds and outcomes stay. Returns how many operations told anything.
+        Ids, kinds and outcomes stay, but a plan that can still be carried out does not say again that the person is
+        left alone. Returns how many operations told anything.
         """
         of_person = _tells_about(slack_id)
         empty = dict.fromkeys(("slack_name", "fingerprint", "echo", "error"), "")
@@ -333,7 +366,11 @@ class PlanRepository:
         still = operations.c.slack_id == slack_id, operations.c.outcome == Outcome.PLANNED.value
         planned = update(operations).where(*still)
         self._connection.execute(planned.values(outcome=Outcome.SKIPPED.value))
-        return self._connection.execute(update(operations).where(of_person).values(**blank)).rowcount
+        told = self._connection.execute(update(operations).where(of_person).values(**blank)).rowcount
+        left = delete(operations).where(operations.c.slack_id == slack_id, operations.c.outcome == Outcome.LEFT.value)
+        open_plans = select(plans.c.id).where(plans.c.state.in_(sorted(OPEN)))
+        self._connection.execute(left.where(operations.c.plan_id.in_(open_plans)))
+        return told
 
     def count_told(self, slack_id: str) -> int:
         """Return how many operations tell more about the person than what `forget` leaves."""

@@ -189,6 +189,18 @@ operation = Table(
     Index(None, "plan_id", "outcome", "kind", "seq"),
 )
 
+standing = Table(
+    "standing",
+    metadata,
+    _text("slack_id", primary_key=True),
+    _text("slack_team", primary_key=True),
+    _text("docebo", primary_key=True),  # base URL
+    Column("since", Instant, primary_key=True),
+    Column("until", Instant),  # none: it holds
+    _text("reason"),
+    Column("docebo_id", BigInteger),
+    _text("plan_id"),  # in which it was first told; the plan may be purged by now
+)
 proven_read = Table(
     "proven_read",
     metadata,

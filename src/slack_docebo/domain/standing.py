@@ -1,0 +1,58 @@
+"""Standings: why somebody is left alone, kept until it changes, so that a plan tells changes only."""
+
+from dataclasses import dataclass
+
+from slack_docebo.domain.planning import (
+    DEACTIVATED_BEFORE,
+    IN_LINE,
+    IN_LINE_AS_WRITTEN,
+    NO_LONGER_IN_SLACK,
+    PROVISIONING_OFF,
+    Kind,
+    Operation,
+)
+
+NOT_MAPPED = "not in Slack's list, and not mapped"
+NOT_COMPARED = "not in Slack's list; a run that compares with Docebo decides"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Why somebody is left alone, and which account is theirs, as far as that is known."""
+
+    reason: str
+    docebo_id: int | None = None
+
+    def covers(self, operation: Operation) -> bool:
+        """Tell whether *operation* leaves the person alone and says nothing new.
+
+        A run that does not look at Docebo knows less: what it says does not replace what one that looked has said.
+        """
+        if operation.kind is not Kind.LEAVE or operation.docebo_id not in {None, self.docebo_id}:
+            return False
+        if operation.reason == IN_LINE_AS_WRITTEN:
+            return self.reason in {IN_LINE, IN_LINE_AS_WRITTEN}
+        if operation.reason == NOT_COMPARED:
+            return self.reason == NOT_COMPARED or self.reason.startswith(NO_LONGER_IN_SLACK)
+        return operation.reason == self.reason
+
+
+def standing_after(operation: Operation, docebo_id: int | None, *, provision: bool) -> Standing | None:
+    """Return how the next import will find the person after *operation* was carried out on account *docebo_id*.
+
+    None where only that import can know, and of whoever is not looked at any more.
+    """
+    match operation.kind:
+        case Kind.CREATE | Kind.UPDATE:
+            return Standing(IN_LINE, docebo_id)
+        case Kind.MAP if not provision:
+            return Standing(PROVISIONING_OFF, docebo_id)
+        case Kind.MAP if operation.fingerprint and not operation.echo:
+            return Standing(IN_LINE, docebo_id)
+        case Kind.DEACTIVATE:
+            return Standing(operation.reason + DEACTIVATED_BEFORE, docebo_id)
+        case Kind.UNMAP if operation.reason != NO_LONGER_IN_SLACK:
+            return Standing(operation.reason)
+        case Kind.LEAVE if operation.reason != NOT_MAPPED:
+            return Standing(operation.reason, docebo_id)
+    return None

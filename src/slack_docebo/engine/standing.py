@@ -1,0 +1,54 @@
+"""Standings kept true: by each outcome as it is recorded, and by the end of a run for those whom it left alone."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from slack_docebo.domain.planning import Operation, Outcome
+from slack_docebo.domain.standing import standing_after
+from slack_docebo.storage.plans import Plan, PlanKind, PlanRepository, Result
+from slack_docebo.storage.standings import StandingRepository
+from slack_docebo.storage.statements import chunks
+
+# Others do what somebody asked for; what the rules make of it, only the next import knows.
+BY_THE_RULES = frozenset({PlanKind.BULK_IMPORT, PlanKind.REALTIME_SYNC})
+
+
+def follow(
+    connection: Connection,
+    plan: Plan,
+    outcomes: Iterable[tuple[Operation, Result]],
+    *,
+    provision: bool,
+    now: datetime,
+) -> None:
+    """Let the standing of everybody with an outcome be what the next import will find.
+
+    It ends where that is not known: then that import tells it.
+    """
+    found = {
+        operation.slack_id: standing_after(operation, result.docebo_id or operation.docebo_id, provision=provision)
+        if result.outcome is Outcome.APPLIED and plan.kind in BY_THE_RULES
+        else None
+        for operation, result in outcomes
+    }
+    StandingRepository(connection).replace(plan.docebo, plan.slack_team, found, plan_id=plan.id, now=now)
+
+
+def conclude(connection: Connection, plan: Plan, *, now: datetime) -> None:
+    """Let the standing of those whom *plan* leaves alone be as it says, but for whom more is known since it was made."""
+    if plan.kind not in BY_THE_RULES:
+        return
+    standings = StandingRepository(connection)
+    for operations in chunks(PlanRepository(connection).left_alone(plan.id)):
+        ids = [operation.slack_id for operation in operations]
+        known = standings.of(plan.docebo, plan.slack_team, ids)
+        settled = standings.changed_after(plan.created_at, plan.docebo, plan.slack_team, ids)
+        settled |= {op.slack_id for op in operations if op.slack_id in known and known[op.slack_id].covers(op)}
+        found = {
+            operation.slack_id: standing_after(operation, operation.docebo_id, provision=False)
+            for operation in operations
+            if operation.slack_id not in settled
+        }
+        standings.replace(plan.docebo, plan.slack_team, found, plan_id=plan.id, now=now)

@@ -1,0 +1,131 @@
+"""Standings: why people are left alone, from when to when."""
+
+from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Mapping as MappingType
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, delete, func, or_, select, update
+
+from slack_docebo.domain.standing import Standing
+from slack_docebo.storage.schema import standing as standings
+from slack_docebo.storage.statements import CHUNK, among, carry_out, chunks, insertion_text
+
+INSERT = insertion_text(
+    standings.columns,
+    # Ended and begun anew at the very same moment: it is one period.
+    """(slack_id, slack_team, docebo, since) DO UPDATE SET
+        until = NULL, reason = excluded.reason, docebo_id = excluded.docebo_id, plan_id = excluded.plan_id""",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """A time in which somebody was left alone for one reason; *until* is None while it lasts."""
+
+    slack_id: str
+    standing: Standing
+    since: datetime
+    until: datetime | None
+    plan_id: str  # that told it first; it may be purged by now
+
+
+class StandingRepository:
+    """The table `standing`: of people in a workspace towards a Docebo; the caller owns the transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def of(
+        self, docebo: str, team: str, slack_ids: Iterable[str], *, begun_by: datetime | None = None
+    ) -> dict[str, Standing]:
+        """Return the standing of those of *slack_ids* who have one; with *begun_by* only what has stood since then."""
+        query = select(standings.c.slack_id, standings.c.reason, standings.c.docebo_id).where(_lasting(docebo, team))
+        if begun_by:
+            query = query.where(standings.c.since <= begun_by)
+        return {
+            row.slack_id: Standing(row.reason, row.docebo_id)
+            for ids in chunks(set(slack_ids))
+            for row in self._connection.execute(query.where(among(self._connection, standings.c.slack_id, ids)))
+        }
+
+    def changed_after(self, moment: datetime, docebo: str, team: str, slack_ids: Iterable[str]) -> set[str]:
+        """Return those of *slack_ids* whose standing began or ended after *moment*."""
+        later = or_(standings.c.since > moment, standings.c.until > moment)
+        query = select(standings.c.slack_id).where(_towards(docebo, team), later)
+        return {
+            slack_id
+            for ids in chunks(set(slack_ids))
+            for slack_id in self._connection.scalars(query.where(among(self._connection, standings.c.slack_id, ids)))
+        }
+
+    def replace(
+        self, docebo: str, team: str, found: MappingType[str, Standing | None], *, plan_id: str, now: datetime
+    ) -> None:
+        """End the standing of everybody in *found*, by Slack id, and begin the one given there."""
+        for ids in chunks(found):
+            lasting = _lasting(docebo, team), among(self._connection, standings.c.slack_id, ids)
+            self._connection.execute(update(standings).where(*lasting).values(until=now))
+        rows = (
+            {
+                "slack_id": slack_id,
+                "slack_team": team,
+                "docebo": docebo,
+                "since": now,
+                "until": None,
+                "reason": standing.reason,
+                "docebo_id": standing.docebo_id,
+                "plan_id": plan_id,
+            }
+            for slack_id, standing in found.items()
+            if standing
+        )
+        carry_out(self._connection, INSERT, rows)
+
+    def known(self, docebo: str, team: str) -> Iterator[str]:
+        """Yield the Slack ids of all who have a standing, without holding them all in memory."""
+        query = select(standings.c.slack_id).where(_lasting(docebo, team))
+        with self._connection.execute(query, execution_options={"yield_per": CHUNK}) as rows:
+            for row in rows:
+                yield row.slack_id
+
+    def at(self, moment: datetime, docebo: str, team: str) -> Generator[Period, None, None]:
+        """Yield everybody's standing as it was at *moment*, in the order of Slack ids."""
+        ends_later = or_(standings.c.until.is_(None), standings.c.until > moment)
+        query = select(standings).where(_towards(docebo, team), standings.c.since <= moment, ends_later)
+        return self._periods(query.order_by(standings.c.slack_id))
+
+    def history(self, docebo: str, team: str, slack_id: str) -> list[Period]:
+        """Return the standings of one person, the newest first."""
+        query = select(standings).where(_towards(docebo, team), standings.c.slack_id == slack_id)
+        return list(self._periods(query.order_by(standings.c.since.desc())))
+
+    def forget(self, slack_id: str) -> int:
+        """Delete every standing of one person, in whatever workspace; return how many there were."""
+        return self._connection.execute(delete(standings).where(standings.c.slack_id == slack_id)).rowcount
+
+    def count_of(self, slack_id: str) -> int:
+        """Return how many standings of one person there are, in whatever workspace."""
+        return self._connection.scalar(select(func.count()).where(standings.c.slack_id == slack_id)) or 0
+
+    def purge(self, before: datetime) -> int:
+        """Delete the standings that ended earlier than *before*, and return how many there were."""
+        return self._connection.execute(delete(standings).where(standings.c.until < before)).rowcount
+
+    def _periods(self, query: Select[Any]) -> Generator[Period, None, None]:
+        with self._connection.execute(query, execution_options={"yield_per": CHUNK}) as rows:
+            for row in rows:
+                yield _period(row)
+
+
+def _towards(docebo: str, team: str) -> ColumnElement[bool]:
+    return and_(standings.c.docebo == docebo, standings.c.slack_team == team)
+
+
+def _lasting(docebo: str, team: str) -> ColumnElement[bool]:
+    return and_(_towards(docebo, team), standings.c.until.is_(None))
+
+
+def _period(row: Row[Any]) -> Period:
+    return Period(row.slack_id, Standing(row.reason, row.docebo_id), row.since, row.until, row.plan_id)
