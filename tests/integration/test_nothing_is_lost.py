@@ -113,6 +113,6 @@ async def differences(here: World) -> list[str]:
     planner = Planner(here.runtime.behaviour.policy(here.workspace.team), accounts)
     with here.runtime.store.reading() as connection:
         operations = plan_people(
-            connection, here.settings.docebo_url, here.workspace.team, planner, list(people.values())
+            connection, here.runtime.settings.docebo_url, here.workspace.team, planner, list(people.values())
         )
     return [f"{op.kind} {op.slack_id}: {op.reason}" for op in operations if op.kind is not Kind.LEAVE]
