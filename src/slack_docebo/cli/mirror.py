@@ -37,7 +37,8 @@ def prepare_mirror(*, json: Json = False) -> None:
 
 async def _rebuild(*, dry_run: bool) -> Taken:
     async with open_session() as runtime:
-        with RunLock(runtime.store, runtime.settings.docebo_url, PlanKind.BULK_IMPORT):
+        holder = "slack-docebo mappings rebuild"
+        with RunLock(runtime.store, runtime.settings.docebo_url, PlanKind.BULK_IMPORT, holder=holder):
             workspace = await validate(runtime)
             if runtime.mirror is None:
                 raise ConfigurationError("MIRROR_FIELDS is empty: without a mirror there is nothing to rebuild from")
