@@ -45,7 +45,7 @@ class Holder:
         return f"{self.name} ({at})" if self.name else at
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, weakref_slot=True)
 class Lease:
     """The number under which this process has taken the lock *name*."""
 

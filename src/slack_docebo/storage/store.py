@@ -8,6 +8,7 @@ from contextvars import ContextVar
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+from weakref import ref
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DisconnectionError
@@ -30,7 +31,8 @@ PASSWORDS = ("password", "sslpassword")  # libpq takes these as options, too
 ESCAPES = "a special character in user or password is written with %, like %40 for @ and %2F for /"
 
 
-_held: ContextVar[tuple[Lease, ...]] = ContextVar("the leases under which is worked here", default=())
+# The leases under which is worked here; their holders keep them alive.
+_held: ContextVar[tuple[ref[Lease], ...]] = ContextVar("leases", default=())
 
 
 class Store:
@@ -46,7 +48,7 @@ class Store:
         self._hasty = engine.execution_options(sqlite_synchronous="NORMAL")
         self._path = path
         self._name = str(path or url)  # the same by whatever path the database is reached
-        self._leases = {lease.name: lease for lease in _held.get() if lease.database == self._name}
+        self._leases = {lease.name: lease for lease in _held_here() if lease.database == self._name}
         self.url = url  # for messages: host and database only
 
     @classmethod
@@ -108,7 +110,7 @@ class Store:
                 connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{LEASE_TIMEOUT}'")
             lease = Lease(self._name, name, LeaseRepository(connection).take(name, holder))
         self._leases[name] = lease
-        _held.set((*(other for other in _held.get() if not other.is_over), lease))
+        _held.set(tuple(map(ref, (*_held_here(), lease))))
         return lease
 
     def close(self) -> None:
@@ -128,6 +130,10 @@ class Store:
                 return
             lock_file = None if self._path is None else self._path.with_name(f"{self._path.name}.migrate.lock")
             upgrade(self._engine, name=self.url, lock_file=lock_file)
+
+
+def _held_here() -> list[Lease]:
+    return [lease for held in _held.get() if (lease := held()) and not lease.is_over]
 
 
 def _parsed(url: str) -> URL:
