@@ -14,7 +14,7 @@ TEXT = (ROOT / "prefect.yaml").read_text()
 DEPLOYMENTS = yaml.safe_load(TEXT)["deployments"]
 FLOW_FILES = sorted(path for path in (ROOT / "flows").glob("*.py") if path.stem != "__init__")
 KNOWN_KEYS = {  # Prefect passes over what it does not know
-    *("name", "description", "tags", "schedules", "concurrency_limit", "entrypoint", "parameters", "work_pool"),
+    *("name", "description", "tags", "schedules", "entrypoint", "parameters", "work_pool"),
     *("triggers", "paused"),
 }
 LOADER = """
