@@ -5,10 +5,10 @@ it holds the lock, which another has by now. So each lock has a number that grow
 store refuses a transaction whose number is no longer the newest. No clock decides anything.
 """
 
-import os
-import socket
 from dataclasses import dataclass
 from datetime import datetime
+from os import getpid
+from socket import gethostname
 
 from sqlalchemy import Connection, bindparam, select
 
@@ -38,7 +38,7 @@ class Holder:
     @classmethod
     def of_this_process(cls, name: str, since: datetime) -> "Holder":
         """Return this process as the holder."""
-        return cls(name, socket.gethostname(), os.getpid(), since)
+        return cls(name, gethostname(), getpid(), since)
 
     def __str__(self) -> str:
         at = f"process {self.pid} on {self.host}, since {self.since:%Y-%m-%d %H:%M} UTC"
