@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from slack_docebo.errors import AlreadyRunning, OutcomeUnknown, Rejected
+from slack_docebo.errors import AlreadyRunning, OutcomeUnknown, Rejected, StorageError
 from slack_docebo.storage.gate import BatchGate, RunLock
 from slack_docebo.storage.schema import batch_gate
 from slack_docebo.storage.store import Store
@@ -174,6 +174,55 @@ async def test_who_lost_the_lock_does_not_end_the_call_of_the_next(gate, store, 
     async with gate.call():
         late._leave("late")
         assert busy_since(store) is not None
+
+
+async def test_a_call_is_waited_for_from_its_last_attempt_on(gate, store, clock):
+    async def die_in_a_later_attempt() -> None:
+        async with gate.call():
+            clock.now += timedelta(seconds=50)
+            gate.begin_attempt()
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        await die_in_a_later_attempt()
+
+    clock.now += timedelta(seconds=20)
+    async with gate.call():
+        pass
+    assert clock.slept == [GRACE - 20]
+
+
+async def test_who_waits_goes_on_waiting_while_the_call_is_tried_again(store, clock):
+    cut_off = gate_of(store, clock)
+    await cut_off._enter("cut off from the database")
+    attempts = [timedelta(seconds=40)]
+
+    async def sleep(seconds: float) -> None:
+        await clock.sleep(seconds)
+        for since in attempts:
+            clock.now -= since
+            cut_off._renew("cut off from the database")
+            clock.now += since
+        attempts.clear()
+
+    gate = BatchGate(store, DOCEBO, grace_seconds=GRACE, clock=clock, sleep=sleep)
+    async with gate.call():
+        pass
+    assert clock.slept == [GRACE, GRACE - 40]
+
+
+async def test_who_was_cut_off_while_another_entered_makes_no_further_attempt(gate, store, clock):
+    other = gate_of(store, clock)
+
+    async def be_cut_off() -> None:
+        async with gate.call():
+            clock.now += timedelta(seconds=GRACE)
+            await other._enter("another")
+            gate.begin_attempt()
+
+    with pytest.raises(StorageError, match="another call began: run again"):
+        await be_cut_off()
+    assert busy_since(store) == clock.now  # the other's call goes on
 
 
 def test_processes_never_make_two_calls_at_once(database_url, tmp_path):
