@@ -4,20 +4,22 @@ import asyncio
 import os
 import socket
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg
 import pytest
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from sandbox.server import Sandbox
 from slack_docebo.errors import AlreadyRunning, LockLost, StorageError
 from slack_docebo.storage.gate import BatchGate, RunLock
 from slack_docebo.storage.inbox import InboxRepository
-from slack_docebo.storage.schema import lease, wake_up
+from slack_docebo.storage.reads import ProvenRead, ReadRepository
+from slack_docebo.storage.schema import lease, proven_read, wake_up
 from slack_docebo.storage.store import Store
 from tests.importing import mapped, run_import, settings_for
 
@@ -162,6 +164,36 @@ def test_who_takes_the_lock_waits_for_a_transaction_that_was_begun_before(store,
     assert seen == [True]
     with pytest.raises(LockLost):
         write(store)
+
+
+def test_nothing_of_the_former_holder_is_committed_once_the_lock_is_taken(store, other):
+    def write_on() -> None:
+        with suppress(LockLost):
+            while True:
+                write_row(store)
+
+    lock = lock_of(store)
+    lock.acquire()
+    lock._lock.release()  # lost: it does not notice
+    former = threading.Thread(target=write_on)
+    former.start()
+    while not rows(other):
+        time.sleep(0.005)
+    with lock_of(other):
+        taken = rows(other)
+        former.join(SECONDS)
+        assert not former.is_alive()
+        assert rows(other) == taken
+
+
+def write_row(store: Store) -> None:
+    with store.transaction(durable=False) as connection:
+        ReadRepository(connection).record(ProvenRead("slack:T1", 1, 1, NOW))
+
+
+def rows(store: Store) -> int:
+    with store.reading() as connection:
+        return connection.execute(select(func.count()).select_from(proven_read)).scalar_one()
 
 
 async def test_who_lost_the_lock_does_not_come_through_the_gate(store, other, database_url):

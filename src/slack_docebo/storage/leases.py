@@ -12,9 +12,12 @@ from socket import gethostname
 
 from sqlalchemy import Connection, bindparam, select
 
+from slack_docebo.domain.texts import bounded
 from slack_docebo.errors import LockLost
 from slack_docebo.storage.schema import lease
 from slack_docebo.storage.statements import insertion_text
+
+LONGEST_NAME = 200  # of a run: whoever has Prefect's login can give it any
 
 # Made once: in a run's every transaction, building and reading a statement would take longer than carrying it out.
 TAKE = insertion_text(
@@ -38,7 +41,7 @@ class Holder:
     @classmethod
     def of_this_process(cls, name: str, since: datetime) -> "Holder":
         """Return this process as the holder."""
-        return cls(name, gethostname(), getpid(), since)
+        return cls(bounded(name, LONGEST_NAME), gethostname(), getpid(), since)
 
     def __str__(self) -> str:
         at = f"process {self.pid} on {self.host}, since {self.since:%Y-%m-%d %H:%M} UTC"
