@@ -151,7 +151,7 @@ async def test_what_says_nothing_about_the_answer_leaves_the_call_unknown(gate, 
     assert clock.slept == [GRACE]
 
 
-async def test_who_gives_up_waiting_keeps_nobody_out(gate):
+async def test_who_gives_up_waiting_keeps_nobody_out_and_changes_no_call(gate, store, clock):
     async def call() -> None:
         async with gate.call():
             raise AssertionError
@@ -162,6 +162,9 @@ async def test_who_gives_up_waiting_keeps_nobody_out(gate):
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await waiting
+        clock.now += timedelta(seconds=1)
+        gate.begin_attempt()
+        assert busy_since(store) == clock.now
 
     async with asyncio.timeout(5), gate.call():
         pass

@@ -219,7 +219,7 @@ async def test_who_loses_the_lock_during_a_call_makes_no_further_attempt_of_it(s
 
 
 async def test_an_import_whose_place_was_taken_writes_nothing_older_over_what_the_other_wrote(database_url, tmp_path):
-    with Sandbox(users=250, docebo_users=0, rate_limits=False) as sandbox:
+    with Sandbox(users=150, docebo_users=0, rate_limits=False) as sandbox:
         settings = settings_for(sandbox.facts(), database_url, report_dir=tmp_path / "reports")
 
         async def alone() -> str:

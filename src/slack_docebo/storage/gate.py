@@ -83,9 +83,11 @@ class BatchGate:
                 self._leave(holder)
                 raise
             # Anything else, a cancellation above all, says nothing about the fate of the call.
-            self._leave(holder)
+            else:
+                self._leave(holder)
+            finally:
+                self._inside = ""
         finally:
-            self._inside = ""
             lock.release()
 
     def begin_attempt(self) -> None:

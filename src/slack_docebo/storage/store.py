@@ -30,8 +30,7 @@ SNAPSHOT: dict[str, Any] = {"isolation_level": "REPEATABLE READ", "postgresql_re
 PASSWORDS = ("password", "sslpassword")  # libpq takes these as options, too
 ESCAPES = "a special character in user or password is written with %, like %40 for @ and %2F for /"
 
-
-# The leases under which is worked here; their holders keep them alive.
+# The leases that were taken in this context; whoever holds one keeps it alive.
 _held: ContextVar[tuple[ref[Lease], ...]] = ContextVar("leases", default=())
 
 
