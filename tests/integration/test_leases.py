@@ -166,6 +166,19 @@ def test_who_takes_the_lock_waits_for_a_transaction_that_was_begun_before(store,
         write(store)
 
 
+def test_a_former_holder_that_stands_still_in_a_transaction_is_not_waited_for_for_ever(postgres_url, monkeypatch):
+    monkeypatch.setattr("slack_docebo.storage.store.LEASE_TIMEOUT", "50ms")
+    with Store.open(postgres_url) as former, Store.open(postgres_url) as later:
+        lock = lock_of(former)
+        lock.acquire()
+        with former.transaction():
+            lock._lock.release()  # lost
+            with pytest.raises(StorageError, match="stayed locked by another process"):
+                lock_of(later).acquire()
+        with lock_of(later):
+            write(later)
+
+
 def test_nothing_of_the_former_holder_is_committed_once_the_lock_is_taken(store, other):
     def write_on() -> None:
         with suppress(LockLost):
