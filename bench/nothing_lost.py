@@ -55,11 +55,6 @@ ROOT = Path(__file__).parents[1]
 # Without limits: a run that was away for minutes finds more leavers than the usual ones let through.
 ROWS = {**ON, "LEAVERS": "deactivate", "LIMIT_DEACTIVATIONS": "none", "REALTIME_RETRY_DELAYS": "1, 2, 5, 10, 20"}
 DEPLOYMENTS = ("realtime-sync/slack-events", "sweep/sweep")
-# What a killed run holds is free again after half a minute instead of five.
-SHORT_LEASES = {
-    "PREFECT_SERVER_CONCURRENCY_INITIAL_DEPLOYMENT_LEASE_DURATION": "30",
-    "PREFECT_SERVER_DEPLOYMENTS_CONCURRENCY_SLOT_WAIT_SECONDS": "2",
-}
 ACKNOWLEDGED_WITHIN = 3.0
 REPEATED_AFTER = (0.0, 3.0, 15.0)  # Slack: at once, after one and after five minutes
 START_SECONDS = 180.0
@@ -164,7 +159,7 @@ class Installation:
             )
 
         command, settings = prefect_server_command(folder, prefect, login)
-        self.parts = {"Prefect server": part("prefect-server", command, **settings, **SHORT_LEASES)}
+        self.parts = {"Prefect server": part("prefect-server", command, **settings)}
         _until(lambda: is_healthy(self.api))
         self.http = stack.enter_context(prefect_http(self.env, transport=httpx.HTTPTransport()))
         self._deploy()

@@ -146,7 +146,7 @@ def automations(silence_seconds: int = SILENCE_SECONDS) -> list[AutomationCore]:
     signs_of_life = "prefect.flow-run.heartbeat"
     # Events bear the names of states, ours among them. Not all of them, by a wildcard: the event of a run's beginning
     # can come after its first sign of life, and would pass for the next one.
-    ends = {f"prefect.flow-run.{end}" for end in (*Trouble, "Completed", "TimedOut", "AlreadyRunning", "Cancelling")}
+    ends = {f"prefect.flow-run.{end}" for end in (*Trouble, "Completed", "TimedOut", "Cancelling")}
     return [
         AutomationCore(
             name="slack-docebo: a run without signs of life has crashed",

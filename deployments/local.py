@@ -37,9 +37,6 @@ BATCHED_SERVER = {
     "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_READ_BATCH_SIZE": "100",
     "PREFECT_SERVER_SERVICES_TRIGGERS_READ_BATCH_SIZE": "100",
 }
-# Prefect keeps in memory until when a run may hold its deployment's limit. Restarted, it would forget that, and a run
-# that had died while it was started would hold the limit for good.
-KEPT_LEASES = {"PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem"}
 WORKER = [
     *(sys.executable, "-m", "prefect", "worker", "start", "--pool", "slack-docebo-flows", "--type", "slack-docebo"),
     *("--limit", "5"),  # flow runs at a time
@@ -123,7 +120,7 @@ def prefect_server_command(folder: Path, port: int, login: str) -> tuple[list[st
     """Return how to start a Prefect server with its own database in *folder*, and the environment it needs."""
     home = {"PREFECT_HOME": str(folder / "prefect"), "PREFECT_SERVER_API_AUTH_STRING": login}
     command = [sys.executable, "-m", "deployments.server", "--port", str(port)]
-    return command, {**home, **QUIET_PREFECT, **BATCHED_SERVER, **KEPT_LEASES}
+    return command, {**home, **QUIET_PREFECT, **BATCHED_SERVER}
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from slack_docebo.engine.explaining import Explanation
 from tasks.explain_person import explain_person
 from tasks.forms import titled
 from tasks.hooks import ON_TROUBLE
-from tasks.run import concluded, open_run
+from tasks.run import concluded, open_resources
 
 
 @flow(name="explain-user", flow_run_name="explain {who}", **ON_TROUBLE)
@@ -24,5 +24,5 @@ async def explain_user(
         who: The person's Slack id, like U024BE7LH, or docebo: and the id of the Docebo user. No e-mail address: it
             would stay in Prefect for everybody to see; `slack-docebo explain` takes one.
     """
-    async with open_run(f"explain-user {who}") as runtime:
+    async with open_resources() as runtime:
         return await explain_person(runtime, who)

@@ -15,7 +15,7 @@ from tasks.process_events import process_events
 from tasks.process_user_details import process_user_details
 from tasks.report_outcome import report_outcome
 from tasks.retrieve_named_users import retrieve_named_users
-from tasks.run import concluded, open_resources
+from tasks.run import concluded, open_resources, open_run
 from tasks.run_names import realtime_sync_run
 from tasks.validate_connection import validate_connection
 
@@ -37,8 +37,8 @@ async def realtime_sync(
             start of a process. 0: it ends at once. -1: it waits for ever, and hands over to a new run every hour.
         dry_run: For named users only: plan and report, write nothing.
     """
-    async with open_resources() as runtime:
-        if slack_ids or emails:
+    if slack_ids or emails:
+        async with open_run("bulk-import") as runtime:  # what an import or a reset does meanwhile would be undone
             workspace = await validate_connection(runtime)
             people = await retrieve_named_users(runtime, slack_ids, emails)
             plan_id = await plan_named_users(runtime, workspace, people)
@@ -49,8 +49,9 @@ async def realtime_sync(
             finally:
                 summary = await report_outcome(runtime, plan_id)
             return summary
+    async with open_resources() as runtime:
         with Turn(runtime) as turn:
             if not turn.take():
-                return Served(elsewhere=True)
+                return Served(elsewhere=turn.taken_by)
             workspace = await validate_connection(runtime)
             return await process_events(runtime, workspace, turn, linger_seconds=linger_seconds)

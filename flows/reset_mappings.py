@@ -9,6 +9,7 @@ from tasks.attended import require_a_person
 from tasks.delete_mappings import delete_mappings
 from tasks.forms import SlackId, titled
 from tasks.hooks import ON_TROUBLE
+from tasks.plan_reset import plan_reset
 from tasks.report_outcome import report_outcome
 from tasks.run import concluded, open_run
 from tasks.run_names import reset_mappings_run
@@ -32,5 +33,7 @@ async def reset_mappings(
     await require_a_person()
     async with open_run("bulk-import") as runtime:
         workspace = await validate_connection(runtime)
-        plan_id = await delete_mappings(runtime, workspace, slack_ids, dry_run=dry_run, confirm=confirm)
+        plan_id = await plan_reset(runtime, workspace, slack_ids, dry_run=dry_run, confirm=confirm)
+        if not dry_run:
+            await delete_mappings(runtime, workspace, plan_id, slack_ids)
         return await report_outcome(runtime, plan_id)

@@ -18,7 +18,9 @@ async def sweep() -> Served:
     async with open_resources() as runtime:
         upkeep = await tidy_inbox(runtime)
         with Turn(runtime) as turn:
-            if not upkeep.due or not turn.take():
-                return Served(elsewhere=bool(upkeep.due))
+            if not upkeep.due:
+                return Served()
+            if not turn.take():
+                return Served(elsewhere=turn.taken_by)
             workspace = await validate_connection(runtime)
             return await process_events(runtime, workspace, turn, linger_seconds=0)

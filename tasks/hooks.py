@@ -78,7 +78,9 @@ async def notify(incident: Incident, log: logging.Logger | logging.LoggerAdapter
 
 
 def _trouble(state: State[Any]) -> Trouble | None:
-    """Return what trouble the state stands for; another run being at work is none."""
+    """Return what trouble the state stands for; it is none that another run sees to the events this one came for."""
+    if state.name == Trouble.ALREADY_RUNNING and state.is_completed():
+        return None
     if state.name in set(Trouble):
         return Trouble(state.name)
     if state.name == "TimedOut":

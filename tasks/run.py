@@ -38,7 +38,7 @@ Result = Summary | Served | Explanation | Diagnosis
 OWN_STATES: dict[type[SyncError], str] = {
     ChangeLimitExceeded: Trouble.REFUSED,
     NotConfirmed: Trouble.REFUSED,
-    AlreadyRunning: "AlreadyRunning",
+    AlreadyRunning: Trouble.ALREADY_RUNNING,
 }
 
 
@@ -46,10 +46,12 @@ OWN_STATES: dict[type[SyncError], str] = {
 async def open_run(name: str) -> AsyncIterator[Runtime]:
     """Open a runtime with the environment and the Variable as they are now; a change takes effect with the next run.
 
-    Raises AlreadyRunning if a run of the same *name* is at work on the same Docebo, on this machine or another.
+    Raises AlreadyRunning if a run of the same *name* is at work on the same Docebo, on this machine or another. Should
+    another take this one's place nevertheless, as when this one stands still and is cut off from the database, each
+    further write raises LockLost.
     """
     async with open_resources() as runtime:
-        with RunLock(runtime.store, runtime.settings.docebo_url, name):
+        with RunLock(runtime.store, runtime.settings.docebo_url, name, holder=runtime.run_name):
             yield runtime
 
 
@@ -62,7 +64,8 @@ async def open_resources() -> AsyncIterator[Runtime]:
     if opened := open_files(*RUN):
         get_run_logger().warning(others_can_read(opened))
     behaviour = await integration_settings()
-    async with open_runtime(settings, behaviour, run_id=prefect_runtime.flow_run.id or "") as runtime:
+    run = prefect_runtime.flow_run
+    async with open_runtime(settings, behaviour, run_id=run.id or "", run_name=run.name or "") as runtime:
         yield runtime
 
 
@@ -93,8 +96,10 @@ def concluded(run: Callable[P, Awaitable[Result]]) -> Callable[P, Awaitable[Stat
 
 
 def _trouble(result: Result) -> str | None:
-    """Return the name of the state a run ends in that did its work, but not for everybody."""
+    """Return the name of the state a run ends in whose work is done, but not for everybody, or by another run."""
     if isinstance(result, Served):
+        if result.elsewhere:
+            return Trouble.ALREADY_RUNNING
         return Trouble.PARKED if result.parked else None
     if isinstance(result, Summary):
         return Trouble.PARTLY_FAILED if result.count(outcome=Outcome.FAILED) else None

@@ -15,6 +15,7 @@ SyncError
 ├── TooManyRejected         Docebo refuses row after row: the run was stopped
 ├── NotConfirmed            a reset, or a plan, that nobody said yes to in so many words
 ├── AlreadyRunning          another run holds this Docebo
+├── LockLost                another run took this one's place meanwhile
 ├── PlanNotApplicable       the saved plan cannot be applied
 ├── StorageError            the database did not do its part
 └── UnverifiedRequest       it does not prove that it comes from Slack
@@ -105,6 +106,10 @@ class NotConfirmed(SyncError):
 
 class AlreadyRunning(SyncError):
     """Another run is at work on the same Docebo."""
+
+
+class LockLost(SyncError):
+    """Another run took this one's place while it stood still or was cut off; it has written nothing since."""
 
 
 class PlanNotApplicable(SyncError):

@@ -30,18 +30,22 @@ class Runtime:
         slack: SlackClient,
         docebo: DoceboClient,
         *,
+        gate: BatchGate,
+        budget: CallBudget,
         run_id: str,
+        run_name: str = "",
     ) -> None:
         self.settings = settings
         self.behaviour = behaviour
         self.store = store
         self.slack = slack
         self.docebo = docebo
+        self.gate = gate
+        self.budget = budget
         self.run_id = run_id  # the Prefect flow run's id; it stands in the journal
+        self.run_name = run_name or run_id  # what others are told who want to be alone as well
         self.mirror: Mirror | None = None  # known once the connection was validated
         self.begun = self.now()
-        self.gate = BatchGate(store, settings.docebo_url, grace_seconds=settings.docebo_timeout_seconds)
-        self.budget = CallBudget(store, settings.docebo_url, settings.docebo_calls_per_hour)
 
     def mirror_into(self, mirror: Mirror) -> None:
         """Read accounts with the fields of *mirror* and, as long as mappings are written, keep these in line, too."""
@@ -60,11 +64,14 @@ class Runtime:
 
 
 @asynccontextmanager
-async def open_runtime(settings: Settings, behaviour: IntegrationSettings, *, run_id: str) -> AsyncIterator[Runtime]:
+async def open_runtime(
+    settings: Settings, behaviour: IntegrationSettings, *, run_id: str, run_name: str = ""
+) -> AsyncIterator[Runtime]:
     """Open what a run works with, and close it at the end; secrets that are exchanged meanwhile are taken up."""
     current = Current(settings)
     store = Store.open(settings.database_url.get_secret_value())
     try:
+        gate = BatchGate(store, settings.docebo_url, grace_seconds=settings.docebo_timeout_seconds)
         budget = CallBudget(store, settings.docebo_url, settings.docebo_calls_per_hour)
         rules = behaviour.attributes
         async with (
@@ -81,10 +88,13 @@ async def open_runtime(settings: Settings, behaviour: IntegrationSettings, *, ru
                 lambda: grant(current()),
                 timeout=settings.docebo_timeout_seconds,
                 before_call=budget.spend,
+                before_write=gate.begin_attempt,
                 wanted_fields=frozenset(rule.field_id for rule in rules if rule.field_id),
             ) as docebo,
         ):
-            yield Runtime(settings, behaviour, store, slack, docebo, run_id=run_id)
+            yield Runtime(
+                settings, behaviour, store, slack, docebo, gate=gate, budget=budget, run_id=run_id, run_name=run_name
+            )
     finally:
         store.close()
 

@@ -32,6 +32,7 @@ from slack_docebo.errors import (
     ConfigurationError,
     ContractViolation,
     IncompleteRead,
+    LockLost,
     OutcomeUnknown,
     RateLimited,
     Rejected,
@@ -688,6 +689,31 @@ async def test_every_request_is_announced_before_it_is_made(docebo):
         await client.session()
         assert client.calls == {"token": 2, "session": 3}
     assert announced == [0, 1, 2, 3, 4]
+
+
+async def test_before_every_attempt_of_a_write_and_of_nothing_else_it_is_told(docebo):
+    docebo.post(BATCH).mock(side_effect=[yii(503), httpx.Response(401), answered((True, 7, "ada"))])
+    docebo.get(USERS).mock(return_value=page(7))
+    told: list[int] = []
+
+    async with opened(before_write=lambda: told.append(len(docebo["token"].calls))) as client:
+        await client.upsert_users([ADA], create=True)
+        _ = [accounts async for accounts in client.list_users()]
+
+    assert told == [1, 1, 2]
+
+
+async def test_a_write_that_may_not_be_made_is_not_sent(docebo):
+    route = docebo.post(BATCH)
+
+    def refuse() -> None:
+        raise LockLost("another run took this one's place")
+
+    async with opened(before_write=refuse) as client:
+        with pytest.raises(LockLost):
+            await client.upsert_users([ADA], create=True)
+
+    assert not route.called
 
 
 async def test_an_exhausted_budget_stops_a_call_before_it_is_made(docebo):

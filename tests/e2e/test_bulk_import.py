@@ -9,6 +9,8 @@ import pytest
 
 from deployments.local import connection_settings
 from sandbox.server import Sandbox
+from slack_docebo.errors import StorageError
+from slack_docebo.storage.reads import ProvenRead, ReadRepository
 from tests.e2e.prefect_http import artifacts_of, prefect_http, set_table
 from tests.importing import ON
 
@@ -141,6 +143,25 @@ async def test_bad_input_is_one_line_that_says_what_to_do(installation, monkeypa
     assert told in state.message
     assert "\n" not in state.message
     assert "Traceback" not in caplog.text
+
+
+async def test_a_read_whose_proof_the_database_did_not_take_begins_again(installation, sandbox, monkeypatch):
+    refusals = iter([StorageError("the database was locked for too long")])
+    record = ReadRepository.record
+
+    def refuse_once(reads: ReadRepository, read: ProvenRead) -> None:
+        if read.source.startswith("slack:") and (error := next(refusals, None)):
+            raise error
+        record(reads, read)
+
+    monkeypatch.setattr("tasks.retrieve_all_user_details.retrieve_all_user_details.retry_delay_seconds", [0, 0])
+    monkeypatch.setattr(ReadRepository, "record", refuse_once)
+
+    state = await run(dry_run=False)
+
+    assert state.is_completed(), state.message
+    assert sandbox.slack_gate.counters.calls["users.list"] == 2
+    assert f"{USERS} left alone" in (await run(dry_run=False)).message
 
 
 async def test_a_missing_mail_scope_is_found_by_name_before_the_first_page(installation, sandbox):

@@ -22,15 +22,13 @@ def test_deploying_stores_nothing_to_be_executed_and_nothing_secret(deployed):
     assert (stored["pull_steps"], stored["job_variables"]) == ([], {})
 
 
-def test_the_reconciliation_runs_at_night_for_real_and_once(deployed):
+def test_the_reconciliation_runs_at_night_and_for_real(deployed):
     stored = deployment(deployed, "bulk-import/reconcile")
 
     (schedule,) = stored["schedules"]
     assert schedule["active"]
     assert (schedule["schedule"]["cron"], schedule["schedule"]["timezone"]) == ("30 2 * * *", "Etc/UTC")
     assert stored["parameters"] == {"dry_run": False}
-    assert stored["concurrency_options"]["collision_strategy"] == "CANCEL_NEW"
-    assert stored["global_concurrency_limit"]["limit"] == 1
 
 
 def test_every_field_of_every_form_has_a_title_and_help(deployed):
@@ -148,3 +146,16 @@ def test_a_schedule_makes_runs(deployed, name):
     while not deployed.post("flow_runs/filter", json=query).raise_for_status().json():
         assert time.monotonic() < deadline
         time.sleep(0.5)
+
+
+def test_a_limit_of_an_earlier_release_is_gone_after_deploying(deployed, clone):
+    """A run that died while it was started kept such a limit, and the nightly run did not start any more."""
+    stored = deployment(deployed, "bulk-import/reconcile")
+    limited = {"concurrency_limit": 1, "concurrency_options": {"collision_strategy": "CANCEL_NEW"}}
+    deployed.patch(f"deployments/{stored['id']}", json=limited).raise_for_status()
+    assert deployment(deployed, "bulk-import/reconcile")["global_concurrency_limit"]["limit"] == 1
+
+    run_command("prefect", "--no-prompt", "deploy", "--all", cwd=clone)
+
+    redeployed = deployment(deployed, "bulk-import/reconcile")
+    assert (redeployed["global_concurrency_limit"], redeployed["concurrency_options"]) == (None, None)

@@ -8,6 +8,8 @@ import time
 import pytest
 
 from deployments.local import process
+from slack_docebo.storage.gate import RunLock
+from slack_docebo.storage.store import Store
 from tests.e2e.prefect_http import finished, logged, process_of, set_rows, start, state
 from tests.smtp import text
 
@@ -53,6 +55,20 @@ def test_a_failed_run_is_told_and_a_notification_that_fails_changes_nothing_abou
     assert ended["state"]["name"] == "Failed"
     assert "revoked" in ended["state"]["message"]
     assert MAIL not in logged(deployed, ended["id"], "The notification was not delivered")
+
+
+def test_a_nightly_run_that_finds_its_place_taken_is_told(deployed, at_work, mailbox, company, environment):
+    set_rows(deployed, NOTIFICATION_MAIL_ID=MAIL)
+    with (
+        Store.open(environment["DATABASE_URL"]) as store,
+        RunLock(store, company.docebo_url, "bulk-import", holder="plan apply"),
+    ):
+        ended = finished(deployed, start(deployed, "bulk-import/reconcile"))
+
+    assert (ended["state_name"], ended["state_type"]) == ("AlreadyRunning", "FAILED")
+    mail = mailbox.next_mail()
+    assert mail["Subject"] == "slack-docebo: bulk-import was not done: its place was taken"
+    assert "plan apply (process " in text(mail).replace("\n", " ")
 
 
 def test_a_run_whose_process_is_killed_is_told(deployed, at_work, mailbox, company):

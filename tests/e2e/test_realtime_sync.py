@@ -80,12 +80,22 @@ async def test_a_run_without_events_says_so(store):
 
 async def test_a_second_run_ends_at_once(sandbox, store):
     event = joined(sandbox, store, "ada@example.com")
-    with RunLock(store, sandbox.docebo_url, "realtime-sync"):
+    with RunLock(store, sandbox.docebo_url, "realtime-sync", holder="the run before"):
         state = await sync()
 
-    assert state.is_completed()
-    assert "another run is at work" in state.message
+    assert (state.name, state.is_completed()) == ("AlreadyRunning", True)
+    assert "another run is at work and will see to the waiting events: the run before (process " in state.message
     assert state_of(store, event) is EventState.WAITING
+
+
+async def test_named_users_are_not_synchronised_while_an_import_or_a_forgetting_is_at_work(sandbox, store):
+    ada = sandbox.slack.add("Ada", "Lovelace", "ada@example.com")
+    with RunLock(store, sandbox.docebo_url, "bulk-import", holder="slack-docebo forget"):
+        state = await sync(slack_ids=[ada["id"]])
+
+    assert (state.name, state.is_failed()) == ("AlreadyRunning", True)
+    assert "slack-docebo forget (process " in state.message
+    assert not sandbox.docebo.accounts.by_email("ada@example.com")
 
 
 async def test_named_users_can_be_tried_and_then_synchronised(sandbox, store):

@@ -1,5 +1,6 @@
 """The flow `reset_mappings` on a real Prefect server: it surprises nobody."""
 
+import itertools
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,7 +12,9 @@ import pytest
 from deployments.bootstrap import ensure_settings
 from deployments.local import connection_settings
 from sandbox.server import Sandbox
+from slack_docebo.errors import StorageError
 from slack_docebo.integration_settings import table
+from slack_docebo.storage.mappings import MappingRepository
 from tests.e2e.prefect_http import artifacts_of, prefect_http
 from tests.importing import ON, mapped, run_import, settings_for
 
@@ -99,6 +102,31 @@ async def test_what_was_reset_is_restored_from_the_backup_to_the_last_row(instal
     assert mappings(installation, sandbox) == before
     again = await run_import(settings_for(sandbox.facts(), database_url(installation)))
     assert again.count() == again.count("leave")
+
+
+async def test_a_reset_that_the_database_cut_off_goes_on_with_its_one_plan_and_backup(
+    installation, sandbox, monkeypatch
+):
+    before = mappings(installation, sandbox)
+    chunks = itertools.count(1)
+    delete = MappingRepository.delete_planned
+
+    def delete_until_cut_off(*arguments):
+        if next(chunks) == 3:
+            raise StorageError("the database was locked for too long")
+        return delete(*arguments)
+
+    monkeypatch.setattr("slack_docebo.engine.resetting.CHUNK", 10)
+    monkeypatch.setattr("tasks.delete_mappings.delete_mappings.retry_delay_seconds", [0, 0])
+    monkeypatch.setattr(MappingRepository, "delete_planned", delete_until_cut_off)
+
+    state = await reset(dry_run=False, confirm=sandbox.slack.team.name)
+
+    assert (state.name, mappings(installation, sandbox)) == ("Completed", {})
+    assert f"{len(before)} unmapped" in state.message
+    (backup,) = (installation / "reports").glob("mappings-*.csv")
+    assert len(backup.read_text().splitlines()) == 1 + len(before)
+    assert f"{len(before)} mappings" in artifact(state, "backup")["data"]
 
 
 async def test_only_those_named_are_reset(installation, sandbox):

@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from socket import gethostname
 from types import SimpleNamespace
 
 import pytest
@@ -50,13 +51,13 @@ def wait_until_slack_is_read(sandbox: Sandbox) -> None:
 
 
 @contextmanager
-def import_at_work(sandbox: Sandbox) -> Iterator[None]:
-    """Keep a real import, in a process of its own, waiting for Slack's list, and kill it at the end."""
+def import_at_work(sandbox: Sandbox) -> Iterator[int]:
+    """Keep a real import waiting for Slack's list, and kill it at the end; yield the id of its process."""
     sandbox.slack_gate.faults.add("users.list", "slow", seconds=10 * SECONDS)
     with subprocess.Popen([sys.executable, "-c", IMPORT], cwd=ROOT) as process:
         try:
             wait_until_slack_is_read(sandbox)
-            yield
+            yield process.pid
         finally:
             process.kill()
 
@@ -99,13 +100,14 @@ async def test_a_second_run_ends_as_already_running_and_the_place_of_a_dead_one_
     await set_table(ON)
     before = len(sandbox.docebo.accounts)
 
-    with import_at_work(sandbox):
+    with import_at_work(sandbox) as pid:
         second = await flows.bulk_import(dry_run=False, return_state=True)
 
     assert (second.name, second.type.value) == ("AlreadyRunning", "FAILED")
-    assert second.message == (
-        f"Another bulk-import is at work on {sandbox.docebo_url}: wait for its end, then run again"
+    assert second.message.startswith(
+        f"Another run is at work on {sandbox.docebo_url}: bulk import: everybody (process {pid} on {gethostname()}, since "
     )
+    assert second.message.endswith("Wait for its end, or cancel it, then run again")
     assert len(sandbox.docebo.accounts) == before
 
     async with asyncio.timeout(SECONDS):  # PostgreSQL notices a moment later that nobody is there any more

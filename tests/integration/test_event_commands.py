@@ -172,7 +172,7 @@ def test_nobody_is_forgotten_without_a_yes(env, inbox, report, answer):
 def test_nobody_is_forgotten_while_an_import_may_write_the_person_back(env, inbox, report):
     with RunLock(inbox, NOBODY["docebo_url"], "bulk-import"):
         refused = run(env, "forget", ADA.slack_id, "--yes")
-    assert (refused.returncode, "wait for its end" in refused.stderr) == (4, True), refused.stderr
+    assert (refused.returncode, "Wait for its end" in refused.stderr) == (4, True), refused.stderr
     assert "EvParked1" in states(inbox)
 
 

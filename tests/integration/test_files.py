@@ -14,7 +14,8 @@ from slack_docebo.domain.people import Mapping
 from slack_docebo.engine.mapping_file import write_mappings
 from slack_docebo.engine.orphans import Orphan, OrphanKind
 from slack_docebo.engine.report import ReportFiles, summary, write_files, write_orphans
-from slack_docebo.errors import StorageError
+from slack_docebo.errors import AlreadyRunning, StorageError
+from slack_docebo.storage.gate import RunLock
 from slack_docebo.storage.mappings import MappingRecord
 from slack_docebo.storage.plans import Plan, PlanKind, PlanRepository
 from slack_docebo.storage.store import Store
@@ -107,6 +108,69 @@ def test_a_database_is_not_made_through_a_link(tmp_path):
     with pytest.raises(StorageError, match="is a link to a file that is missing"):
         Store.open(f"sqlite:///{tmp_path}/store.db")
     assert not (tmp_path / "elsewhere.db").exists()
+
+
+def test_a_database_is_not_made_through_a_folder_that_is_missing(tmp_path):
+    (tmp_path / "data").symlink_to(tmp_path / "not mounted")
+    with pytest.raises(StorageError, match="data is a link to a file that is missing"):
+        Store.open(f"sqlite:///{tmp_path}/data/a/store.db")
+    assert not (tmp_path / "not mounted").exists()
+
+
+def test_a_link_that_leads_to_itself_is_told(tmp_path):
+    (tmp_path / "store.db").symlink_to("store.db")
+    with pytest.raises(StorageError, match="is a link to a file that is missing"):
+        Store.open(f"sqlite:///{tmp_path}/store.db")
+
+
+def by_link(folder: Path) -> str:
+    (folder / "link.db").symlink_to("real/store.db")
+    return f"{folder}/link.db"
+
+
+def by_link_to_its_folder(folder: Path) -> str:
+    (folder / "link").symlink_to("real")
+    return f"{folder}/link/store.db"
+
+
+def by_links_in_a_row(folder: Path) -> str:
+    (folder / "last").symlink_to(folder / "real")
+    (folder / "link.db").symlink_to("last/store.db")
+    return f"{folder}/link.db"
+
+
+@pytest.mark.parametrize(
+    "way",
+    [
+        by_link,
+        by_link_to_its_folder,
+        by_links_in_a_row,
+        lambda _: "real/store.db",
+        lambda _: "real/../real/./store.db",
+        lambda folder: f"{folder}//real/../real/store.db",
+    ],
+    ids=["link", "folder", "links", "relative", "dots", "absolute dots"],
+)
+def test_a_database_reached_by_two_paths_is_one(tmp_path, monkeypatch, way):
+    monkeypatch.chdir(tmp_path)
+    real = tmp_path / "real" / "store.db"
+    with (
+        Store.open(f"sqlite:///{real}") as one,
+        Store.open(f"sqlite:///{way(tmp_path)}") as other,
+        RunLock(one, "https://lms.example.com", "bulk-import"),
+        pytest.raises(AlreadyRunning),
+    ):
+        RunLock(other, "https://lms.example.com", "bulk-import").acquire()
+    assert {path.parent for path in tmp_path.rglob("*.lock")} == {real.parent}
+
+
+def test_a_database_with_a_second_name_that_is_no_link_is_refused(sqlite_url, tmp_path):
+    (tmp_path / "second.db").hardlink_to(tmp_path / "store.db")
+    for url in (sqlite_url, f"sqlite:///{tmp_path}/second.db"):
+        with pytest.raises(StorageError, match=r"has a second name \(a hard link\).*: remove that name"):
+            Store.open(url)
+    (tmp_path / "second.db").unlink()
+    Store.open(sqlite_url).close()
 
 
 def test_a_lock_is_not_taken_through_a_link(planned, tmp_path, precious):

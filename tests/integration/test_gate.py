@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from slack_docebo.errors import AlreadyRunning, OutcomeUnknown, Rejected
+from slack_docebo.errors import AlreadyRunning, OutcomeUnknown, Rejected, StorageError
 from slack_docebo.storage.gate import BatchGate, RunLock
 from slack_docebo.storage.schema import batch_gate
 from slack_docebo.storage.store import Store
@@ -151,7 +151,7 @@ async def test_what_says_nothing_about_the_answer_leaves_the_call_unknown(gate, 
     assert clock.slept == [GRACE]
 
 
-async def test_who_gives_up_waiting_keeps_nobody_out(gate):
+async def test_who_gives_up_waiting_keeps_nobody_out_and_changes_no_call(gate, store, clock):
     async def call() -> None:
         async with gate.call():
             raise AssertionError
@@ -162,6 +162,9 @@ async def test_who_gives_up_waiting_keeps_nobody_out(gate):
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await waiting
+        clock.now += timedelta(seconds=1)
+        gate.begin_attempt()
+        assert busy_since(store) == clock.now
 
     async with asyncio.timeout(5), gate.call():
         pass
@@ -169,10 +172,60 @@ async def test_who_gives_up_waiting_keeps_nobody_out(gate):
 
 async def test_who_lost_the_lock_does_not_end_the_call_of_the_next(gate, store, clock):
     late = gate_of(store, clock)
-    late._enter("late")
+    await late._enter("late")
+    clock.now += timedelta(seconds=GRACE)
     async with gate.call():
         late._leave("late")
         assert busy_since(store) is not None
+
+
+async def test_a_call_is_waited_for_from_its_last_attempt_on(gate, store, clock):
+    async def die_in_a_later_attempt() -> None:
+        async with gate.call():
+            clock.now += timedelta(seconds=50)
+            gate.begin_attempt()
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        await die_in_a_later_attempt()
+
+    clock.now += timedelta(seconds=20)
+    async with gate.call():
+        pass
+    assert clock.slept == [GRACE - 20]
+
+
+async def test_who_waits_goes_on_waiting_while_the_call_is_tried_again(store, clock):
+    cut_off = gate_of(store, clock)
+    await cut_off._enter("cut off from the database")
+    attempts = [timedelta(seconds=40)]
+
+    async def sleep(seconds: float) -> None:
+        await clock.sleep(seconds)
+        for since in attempts:
+            clock.now -= since
+            cut_off._renew("cut off from the database")
+            clock.now += since
+        attempts.clear()
+
+    gate = BatchGate(store, DOCEBO, grace_seconds=GRACE, clock=clock, sleep=sleep)
+    async with gate.call():
+        pass
+    assert clock.slept == [GRACE, GRACE - 40]
+
+
+async def test_who_was_cut_off_while_another_entered_makes_no_further_attempt(gate, store, clock):
+    other = gate_of(store, clock)
+
+    async def be_cut_off() -> None:
+        async with gate.call():
+            clock.now += timedelta(seconds=GRACE)
+            await other._enter("another")
+            gate.begin_attempt()
+
+    with pytest.raises(StorageError, match="another call began: run again"):
+        await be_cut_off()
+    assert busy_since(store) == clock.now  # the other's call goes on
 
 
 def test_processes_never_make_two_calls_at_once(database_url, tmp_path):
@@ -201,7 +254,7 @@ async def test_when_the_holder_is_killed_the_lock_is_free_and_its_call_is_waited
 
 def test_a_second_run_is_sent_away_until_the_first_has_ended(store):
     with RunLock(store, DOCEBO, "bulk-import"):
-        with pytest.raises(AlreadyRunning, match="Another bulk-import is at work on https://lms"):
+        with pytest.raises(AlreadyRunning, match="Another run is at work on https://lms"):
             RunLock(store, DOCEBO, "bulk-import").acquire()
         with RunLock(store, DOCEBO, "reset-mappings"), RunLock(store, "https://other.example.com", "bulk-import"):
             pass

@@ -297,7 +297,7 @@ async def test_a_second_run_is_refused_and_the_lock_of_a_killed_one_is_taken_ove
             second = run(env, "plan", "apply", planned.plan.id, "--yes")
         finally:
             first.kill()
-    assert (second.returncode, "Another bulk-import is at work" in second.stderr) == (4, True)
+    assert (second.returncode, "Another run is at work" in second.stderr) == (4, True)
     assert target(running) == before
 
     third = run(env, "plan", "apply", planned.plan.id, "--yes")

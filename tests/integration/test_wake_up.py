@@ -27,7 +27,7 @@ class _Runtime:
 
     def __init__(self, machine: "Wakefulness", run_id: str) -> None:
         self.store = machine.store
-        self.run_id = run_id
+        self.run_id = self.run_name = run_id
         self._machine = machine
 
     def now(self) -> datetime:

@@ -39,6 +39,8 @@ from slack_docebo.errors import ChangeLimitExceeded, PlanNotApplicable
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import Runtime
 from slack_docebo.settings import Settings
+from slack_docebo.storage.budget import CallBudget
+from slack_docebo.storage.gate import BatchGate
 from slack_docebo.storage.mappings import MappingRepository
 from slack_docebo.storage.plans import PlanKind, PlanRepository, PlanState
 from slack_docebo.storage.standings import StandingRepository
@@ -221,6 +223,8 @@ class Run:
             self.store,
             Source(),  # type: ignore[arg-type]
             self.target,  # type: ignore[arg-type]
+            gate=BatchGate(self.store, self.settings.docebo_url, grace_seconds=1),
+            budget=CallBudget(self.store, self.settings.docebo_url, self.settings.docebo_calls_per_hour),
             run_id=f"run-{self.runs}",
         )
 

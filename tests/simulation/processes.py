@@ -19,6 +19,8 @@ from slack_docebo.errors import StorageError, SyncError
 from slack_docebo.integration_settings import IntegrationSettings
 from slack_docebo.runtime import Runtime, grant
 from slack_docebo.settings import Settings
+from slack_docebo.storage.budget import CallBudget
+from slack_docebo.storage.gate import BatchGate
 from slack_docebo.storage.store import Store
 from tests.simulation.locks import Locks, SimulatedLock
 from tests.simulation.wire import DoceboTransport, Send, SlackSession
@@ -124,11 +126,14 @@ def open_process(
     )
     web = AsyncWebClient("xoxb-sandbox-bot-token", base_url=settings.slack_api_url, retry_handlers=[])
     web.session = SlackSession(to_slack, seconds=SLACK_SECONDS)  # type: ignore[assignment]
-    docebo = DoceboClient(http, lambda: grant(settings))
+    gate = BatchGate(store, settings.docebo_url, grace_seconds=settings.docebo_timeout_seconds)
+    budget = CallBudget(store, settings.docebo_url, settings.docebo_calls_per_hour)
+    docebo = DoceboClient(http, lambda: grant(settings), before_write=gate.begin_attempt)
     slack = SlackClient(
         web,
         lambda: settings.slack_bot_token,
         page_size=settings.slack_page_size,
         calls_per_minute=settings.slack_calls_per_minute,
     )
-    return Process(name, Runtime(settings, behaviour, store, slack, docebo, run_id=name), store, begun)
+    runtime = Runtime(settings, behaviour, store, slack, docebo, gate=gate, budget=budget, run_id=name)
+    return Process(name, runtime, store, begun)

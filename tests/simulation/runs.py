@@ -98,9 +98,10 @@ async def run_sweep(process: Process) -> None:
 async def run_named(process: Process, slack_id: str) -> None:
     """The flow `realtime_sync` for somebody who is named."""
     runtime = process.runtime
-    workspace = await validate(runtime)
-    people = await read_named(runtime, [slack_id], [])
-    await _carry_out(process, await plan_named(runtime, workspace, people))
+    with _alone(process):
+        workspace = await validate(runtime)
+        people = await read_named(runtime, [slack_id], [])
+        await _carry_out(process, await plan_named(runtime, workspace, people))
 
 
 async def run_reset(process: Process) -> None:

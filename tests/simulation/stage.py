@@ -17,6 +17,7 @@ import slack_docebo.clients.docebo as docebo_client
 import slack_docebo.engine.applying as applying
 import slack_docebo.engine.realtime as realtime
 import slack_docebo.engine.serving as serving
+import slack_docebo.storage.leases as leases
 import slack_docebo.storage.plans as plans
 from sandbox.server import Sandbox
 from slack_docebo.domain.people import Mapping as MappingRow
@@ -97,6 +98,8 @@ def _small_and_repeatable() -> Iterator[None]:
         (realtime, "BATCH", 2),
         (serving, "POLL_SECONDS", 5.0),
         (plans, "secrets", random.Random(0)),
+        (leases, "gethostname", lambda: "stage"),
+        (leases, "getpid", lambda: 1),
     ]
     before = [(module, name, getattr(module, name)) for module, name, _ in replaced]
     drawn = random.getstate()
@@ -213,17 +216,17 @@ class Stage:
         self._company.restore_another_platform()
 
     def _forget(self, person: Person) -> None:
-        """Do what `slack-docebo forget` does."""
-        person.forgotten_at = time.time()
-        for slack_id in (*person.slack_ids, *map(self._company.organisation_id, person.slack_ids)):
-            forget(self._store, self._settings.report_dir, slack_id)
-        self._watch.set_by_hand()
+        """Do what `slack-docebo forget` does; while an import is at work it is refused."""
+        with suppress(AlreadyRunning), self._alone("forget"):
+            person.forgotten_at = time.time()
+            for slack_id in (*person.slack_ids, *map(self._company.organisation_id, person.slack_ids)):
+                forget(self._store, self._settings.report_dir, slack_id)
+            self._watch.set_by_hand()
 
     def _correct_mapping(self, person: Person) -> None:
         """Give somebody another account, made by hand, as `slack-docebo mappings import` does; nobody else is at work."""
         slack_id = self._company.profile(person)["id"]
-        lock = RunLock(self._database.store_of("mappings import"), self._settings.docebo_url, PlanKind.BULK_IMPORT)
-        with suppress(AlreadyRunning), lock:
+        with suppress(AlreadyRunning), self._alone("mappings import"):
             right = self._company.add_account(person, f"right{person.number}x{int(time.time())}@example.com")
             if right is None or slack_id not in self._mapping.rows:
                 return
@@ -232,6 +235,9 @@ class Stage:
                 MappingRepository(connection).save([row], now=datetime.now(UTC))
             self._company.remapped.add(slack_id)
             self._watch.set_by_hand()
+
+    def _alone(self, command: str) -> RunLock:
+        return RunLock(self._database.store_of(command), self._settings.docebo_url, PlanKind.BULK_IMPORT)
 
     # -- our side ----------------------------------------------------------------------------------------------------
 

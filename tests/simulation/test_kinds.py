@@ -142,13 +142,11 @@ def test_whose_address_slack_hides_is_not_deactivated() -> None:
     assert_kept(Promise.ABSENCE, story)
 
 
-@unkept("kind 9: the lock does not fence")
 def test_a_paused_import_writes_nothing_after_another_took_its_place() -> None:
     story = company(fault("import 1", "write", 1, "paused"), at(0, "import"), at(0, "import", seconds=300))
     assert_kept(Promise.FENCED, story)
 
 
-@unkept("kind 9: the gate counts from the first attempt of a call")
 def test_a_batch_is_waited_for_whose_caller_died_in_a_later_attempt() -> None:
     story = company(
         fault("import 1", "write", 1, "unavailable"),

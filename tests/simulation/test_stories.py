@@ -19,7 +19,13 @@ from tests.simulation.stage import play, told
 from tests.simulation.story import Step, Story, draw, shortened
 
 # Broken to this day, each shown by a story in test_kinds.py. The next change of the engine empties this.
-KNOWN = frozenset(Promise) - {Promise.NO_TRACEBACK, Promise.RECORDED, Promise.EVENTS}
+KNOWN = frozenset(Promise) - {
+    Promise.NO_TRACEBACK,
+    Promise.RECORDED,
+    Promise.EVENTS,
+    Promise.FENCED,
+    Promise.ONE_BATCH,
+}
 SEEDS = 10  # a test, about four seconds each
 # By kind of breach, as in docs/safety.md: a seed whose story shows it by itself.
 FOUND = [
@@ -30,13 +36,13 @@ FOUND = [
     (6, Promise.TRUE_OUTCOME, 4),
     (7, Promise.ADMINISTRATORS, 240),
     (8, Promise.ABSENCE, 87),
-    (9, Promise.FENCED, 52),
     (10, Promise.EVERYBODY, 17),
     (11, Promise.UNDISTURBED, 261),
     (12, Promise.SHORT_READ, 1),
     (13, Promise.BACKED_UP, 98),
     (15, Promise.PRIVATE, 115),
 ]
+MENDED = [(9, Promise.FENCED, 52)]  # likewise, of kinds that were found and mended
 SECONDS = float(os.environ.get("SIMULATION_SECONDS", "600"))
 
 
@@ -56,6 +62,11 @@ def test_no_other_promise_breaks(first: int) -> None:
 @pytest.mark.xfail(strict=True, raises=AssertionError, reason="the kinds of breach that are not mended yet")
 @pytest.mark.parametrize(("kind", "promise", "seed"), FOUND)
 def test_the_promise_holds_in_the_story_of_a_seed_that_shows_a_kind(kind: int, promise: Promise, seed: int) -> None:
+    assert promise not in apart(play, draw(seed)).broken
+
+
+@pytest.mark.parametrize(("kind", "promise", "seed"), MENDED)
+def test_the_promise_holds_in_the_story_of_a_seed_that_showed_a_kind(kind: int, promise: Promise, seed: int) -> None:
     assert promise not in apart(play, draw(seed)).broken
 
 

@@ -13,8 +13,9 @@ ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "prefect.yaml").read_text()
 DEPLOYMENTS = yaml.safe_load(TEXT)["deployments"]
 FLOW_FILES = sorted(path for path in (ROOT / "flows").glob("*.py") if path.stem != "__init__")
+RECIPES = sorted(path for path in (ROOT / "tasks").glob("*.py") if path.read_text().startswith('"""Recipe '))
 KNOWN_KEYS = {  # Prefect passes over what it does not know
-    *("name", "description", "tags", "schedules", "concurrency_limit", "entrypoint", "parameters", "work_pool"),
+    *("name", "description", "tags", "schedules", "entrypoint", "parameters", "work_pool"),
     *("triggers", "paused"),
 }
 LOADER = """
@@ -54,6 +55,11 @@ def flows_in(path: Path) -> list[str]:
 
 def test_every_deployment_has_a_flow_and_every_flow_a_deployment(loaded):
     assert {entrypoint for path in FLOW_FILES for entrypoint in flows_in(path)} == set(loaded)
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=[path.stem for path in RECIPES])
+def test_every_recipe_is_retried_by_prefect_but_for_events_which_count_their_own_attempts(path):
+    assert ("**RETRIED" in path.read_text()) == (path.stem != "process_events")
 
 
 def test_no_two_deployments_have_one_name(loaded):

@@ -29,7 +29,7 @@ def apply(plan_id: PlanId, *, yes: Yes = False, json: Json = False) -> int:
 
 async def _make(*, json: bool) -> None:
     async with open_session() as runtime:
-        with RunLock(runtime.store, runtime.settings.docebo_url, PlanKind.BULK_IMPORT):
+        with RunLock(runtime.store, runtime.settings.docebo_url, PlanKind.BULK_IMPORT, holder="slack-docebo plan make"):
             made = finish(runtime, await plan_import(runtime))
     if json:
         show_json(as_json(made))
@@ -52,7 +52,7 @@ async def apply_plan(runtime: Runtime, plan_id: str) -> Summary:
     total = planned.count(Kind.CREATE, Kind.UPDATE, Kind.DEACTIVATE, outcome=Outcome.PLANNED)
     done = 0
     with (
-        RunLock(runtime.store, runtime.settings.docebo_url, PlanKind.BULK_IMPORT),
+        RunLock(runtime.store, runtime.settings.docebo_url, PlanKind.BULK_IMPORT, holder=f"applying plan {plan_id}"),
         Console(stderr=True).status("Reading Docebo's users ...") as status,
     ):
 

@@ -6,6 +6,7 @@ from slack_docebo.errors import (
     ChangeLimitExceeded,
     ConfigurationError,
     ContractViolation,
+    LockLost,
     NotConfirmed,
     PlanNotApplicable,
     StorageError,
@@ -29,6 +30,7 @@ _OF_ERRORS: dict[type[SyncError], int] = {
     ChangeLimitExceeded: 3,
     NotConfirmed: 3,
     AlreadyRunning: 4,
+    LockLost: 4,
     TooManyRejected: DONE_IN_PART,
 }
 

@@ -28,7 +28,8 @@ def forget(who: Who, /, *, yes: Yes = False) -> int:
         note(f"Kept about {slack_id}:", *kept.lines)
         if not yes:
             confirm("Erase it?", otherwise=f"nothing was erased: forgetting {slack_id} was not confirmed")
-        with RunLock(store, settings.docebo_url, PlanKind.BULK_IMPORT):  # an import would write back what it has read
+        # An import, or a run for named users, would write back what it has read.
+        with RunLock(store, settings.docebo_url, PlanKind.BULK_IMPORT, holder="slack-docebo forget"):
             gone = forget_person(store, settings.report_dir, slack_id)
     say(f"{slack_id} is forgotten. Erased: {', '.join(gone.lines)}.")
     return _conclude(gone)

@@ -60,7 +60,7 @@ def import_(file: Path, *, dry_run: DryRun = False) -> None:
 
     All rows are taken over or, where one cannot be used, none. Who is not in the file is left alone.
     """
-    with _alone() as (store, docebo, team, name):
+    with _alone("import") as (store, docebo, team, name):
         rows = MappingFile(file, team=team, team_name=name)
         taken = import_file(store, docebo, rows, now=datetime.now(UTC), dry_run=dry_run)
     _conclude(taken, file, dry_run=dry_run)
@@ -72,7 +72,7 @@ def restore(backup: Path, *, dry_run: DryRun = False) -> None:
 
     All rows are brought back or, where one cannot be used, none. Who is not in the file is left alone.
     """
-    with _alone() as (store, docebo, team, _):
+    with _alone("restore") as (store, docebo, team, _):
         taken = restore_file(store, docebo, MappingFile(backup, team=team), dry_run=dry_run)
     _conclude(taken, backup, dry_run=dry_run)
 
@@ -88,11 +88,13 @@ app.command(
 
 
 @contextmanager
-def _alone() -> Iterator[tuple[Store, str, str, str]]:
-    """Open the store while no import or reset is at work; with it come Docebo, id and name of the linked workspace."""
+def _alone(command: str) -> Iterator[tuple[Store, str, str, str]]:
+    """Open the store while no import or reset is at work; with it come Docebo's address, and the workspace's id and name."""
     settings = load_settings(MappingSettings)
-    url = settings.database_url.get_secret_value()
-    with Store.open(url) as store, RunLock(store, settings.docebo_url, PlanKind.BULK_IMPORT):
+    with (
+        Store.open(settings.database_url.get_secret_value()) as store,
+        RunLock(store, settings.docebo_url, PlanKind.BULK_IMPORT, holder=f"slack-docebo mappings {command}"),
+    ):
         yield store, settings.docebo_url, *linked_workspace(store, settings)
 
 

@@ -11,6 +11,7 @@ from slack_docebo.engine.reading import read_target
 from slack_docebo.engine.restoring import Taken
 from slack_docebo.engine.restoring import rebuild as rebuild_from
 from slack_docebo.errors import ConfigurationError
+from slack_docebo.runtime import Runtime
 from slack_docebo.storage.gate import RunLock
 from slack_docebo.storage.plans import PlanKind
 
@@ -37,7 +38,7 @@ def prepare_mirror(*, json: Json = False) -> None:
 
 async def _rebuild(*, dry_run: bool) -> Taken:
     async with open_session() as runtime:
-        with RunLock(runtime.store, runtime.settings.docebo_url, PlanKind.BULK_IMPORT):
+        with _alone(runtime, "rebuild"):
             workspace = await validate(runtime)
             if runtime.mirror is None:
                 raise ConfigurationError("MIRROR_FIELDS is empty: without a mirror there is nothing to rebuild from")
@@ -48,4 +49,10 @@ async def _rebuild(*, dry_run: bool) -> Taken:
 
 async def _prepare_mirror() -> list[tuple[str, int, bool]]:
     async with open_session() as runtime:
-        return await make_fields(runtime)
+        with _alone(runtime, "prepare-mirror"):
+            return await make_fields(runtime)
+
+
+def _alone(runtime: Runtime, command: str) -> RunLock:
+    holder = f"slack-docebo mappings {command}"
+    return RunLock(runtime.store, runtime.settings.docebo_url, PlanKind.BULK_IMPORT, holder=holder)

@@ -79,6 +79,10 @@ async def _unlimited() -> None:
     pass
 
 
+def _unguarded() -> None:
+    pass
+
+
 class DoceboClient:
     """Reads and writes accounts; `calls` counts the requests made, by operation.
 
@@ -95,12 +99,14 @@ class DoceboClient:
         attempts: int = 5,
         wait: Wait = wait_as_asked,
         before_call: Callable[[], Awaitable[None]] = _unlimited,
+        before_write: Callable[[], object] = _unguarded,
         wanted_fields: frozenset[int] = frozenset(),
     ) -> None:
         self._http = http  # carries base URL and timeouts; its opener closes it
         self._token = Token(grant, http.base_url.netloc.decode("ascii"), self._post_form)
         self._retrying = retrying(attempts, wait)
         self._before_call = before_call
+        self._before_write = before_write
         self._wanted_fields = wanted_fields
         self._writing = asyncio.Lock()  # Docebo forbids concurrent batches
         self.calls: Counter[str] = Counter()
@@ -297,6 +303,8 @@ class DoceboClient:
         for last in (False, True):
             token = await self._token.get()
             await self._before_call()
+            if not reading:
+                self._before_write()
             self.calls[operation] += 1
             headers = {"Authorization": f"Bearer {token}"}
             try:
@@ -335,20 +343,27 @@ async def open_docebo(
     attempts: int = 5,
     wait: Wait = wait_as_asked,
     before_call: Callable[[], Awaitable[None]] = _unlimited,
+    before_write: Callable[[], object] = _unguarded,
     wanted_fields: frozenset[int] = frozenset(),
 ) -> AsyncIterator[DoceboClient]:
     """Open a client that keeps its connection and its token, and close it at the end.
 
     *grant* is asked for what to sign in with whenever a token is needed.
-    *before_call* is awaited before every request, repeated and token requests included. *wanted_fields* are the
-    additional fields that accounts are read with.
+    *before_call* is awaited before every request, repeated and token requests included; *before_write* is called just
+    before every request that writes. *wanted_fields* are the additional fields that accounts are read with.
     """
     logging.getLogger("httpx").addFilter(_without_query)
     async with BoundedClient(
         "Docebo", seconds=timeout, base_url=base_url, headers={"Accept": "application/json"}
     ) as http:
         yield DoceboClient(
-            http, grant, attempts=attempts, wait=wait, before_call=before_call, wanted_fields=wanted_fields
+            http,
+            grant,
+            attempts=attempts,
+            wait=wait,
+            before_call=before_call,
+            before_write=before_write,
+            wanted_fields=wanted_fields,
         )
 
 

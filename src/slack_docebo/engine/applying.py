@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from slack_docebo.clients.docebo import Row, RowResult
-from slack_docebo.concurrency import to_completion
+from slack_docebo.concurrency import side_by_side, to_completion
 from slack_docebo.domain.attributes import current_value, same
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.people import Account, Applied, Mapping
@@ -63,7 +63,7 @@ async def apply_accounts(runtime: Runtime, plan_id: str, progress: Progress) -> 
         batch = _pending(runtime, plan_id, kind)
         while batch:
             try:
-                results, following = await asyncio.gather(
+                results, following = await side_by_side(
                     _send(runtime, kind, batch), _pending_meanwhile(runtime, plan_id, kind, batch[-1][0])
                 )
                 unanswered = 0

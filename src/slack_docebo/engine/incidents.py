@@ -18,6 +18,7 @@ class Trouble(StrEnum):
     CANCELLED = "Cancelled"
     PARTLY_FAILED = "PartlyFailed"
     PARKED = "Parked"
+    ALREADY_RUNNING = "AlreadyRunning"
 
 
 HAPPENED = {
@@ -27,6 +28,7 @@ HAPPENED = {
     Trouble.CANCELLED: "was cancelled",
     Trouble.PARTLY_FAILED: "could not do everybody",
     Trouble.PARKED: "parked events",
+    Trouble.ALREADY_RUNNING: "was not done: its place was taken",
 }
 ADVICE = {
     Trouble.FAILED: "Correct what the message says, then start it again: what was done already is not done twice."
@@ -39,6 +41,8 @@ ADVICE = {
     Trouble.PARTLY_FAILED: "Look at the run's artifacts for the reason of each. The next run tries them again.",
     Trouble.PARKED: f"Look at them and at their errors, then replay them: {MANUAL} says how. Nothing is lost, and the"
     " next reconciliation brings the same people in line.",
+    Trouble.ALREADY_RUNNING: "Look at the run that the message names. Once it has ended, start this one again; if it"
+    " hangs, cancel it first.",
 }
 
 

@@ -59,7 +59,7 @@ class Served:
     retried: int = 0
     parked: int = 0
     rounds: int = 0
-    elsewhere: bool = False  # another run is at work, and sees to it
+    elsewhere: str = ""  # who is at work instead, and sees to it
     operations: Counter[Kind] = field(default_factory=Counter)  # people, by what was applied
     plans: list[str] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)  # by stage
@@ -68,7 +68,7 @@ class Served:
     def line(self) -> str:
         """One line without a name in it, for states, logs and notifications."""
         if self.elsewhere:
-            return "another run is at work and will see to the waiting events"
+            return f"another run is at work and will see to the waiting events: {self.elsewhere}"
         if not self.events:
             return "no event was waiting"
         parts = [f"{people} {DONE[kind]}" for kind, people in sorted(self.operations.items())]

@@ -10,6 +10,7 @@ from slack_docebo.engine.connection import Workspace
 from slack_docebo.engine.mapping_file import write_mappings
 from slack_docebo.errors import ConfigurationError, NotConfirmed
 from slack_docebo.runtime import Runtime
+from slack_docebo.storage.faults import translated_files
 from slack_docebo.storage.mappings import MappingRepository
 from slack_docebo.storage.plans import Plan, PlanKind, PlanRepository, PlanState, new_plan_id
 from slack_docebo.storage.platforms import PlatformRepository
@@ -63,13 +64,18 @@ def plan_reset(runtime: Runtime, workspace: Workspace, accounts: Accounts, slack
 def back_up(runtime: Runtime, workspace: Workspace, plan_id: str, slack_ids: Collection[str]) -> tuple[Path, int]:
     """Write the mappings that the plan deletes to a new file; return its path and how many they are.
 
-    From then on the plan may be carried out.
+    From then on the plan may be carried out. A plan that may be already keeps its backup: part of what that holds may
+    be deleted by now.
     """
     path = runtime.settings.report_dir / f"mappings-{plan_id}.csv"
     with runtime.store.reading() as connection:
-        count = write_mappings(
-            path, MappingRepository(connection, runtime.settings.docebo_url).records(workspace.team, slack_ids)
-        )
+        plans = PlanRepository(connection)
+        if plans.read(plan_id).state is not PlanState.ABANDONED:
+            return path, sum(count for kind, _, _, count in plans.tally(plan_id) if kind is Kind.UNMAP)
+        with translated_files(str(path)):
+            path.unlink(missing_ok=True)  # of a try that was cut off before it deleted anything
+        mappings = MappingRepository(connection, runtime.settings.docebo_url)
+        count = write_mappings(path, mappings.records(workspace.team, slack_ids))
     with runtime.store.transaction() as connection:
         PlanRepository(connection).set_state(plan_id, PlanState.PLANNED)
     return path, count

@@ -15,7 +15,7 @@ from typing import Self
 from slack_docebo.concurrency import to_completion
 from slack_docebo.engine.connection import Workspace
 from slack_docebo.engine.realtime import Served, serve_round
-from slack_docebo.errors import AlreadyRunning, StorageError
+from slack_docebo.errors import AlreadyRunning, LockLost, StorageError
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.gate import RunLock
 from slack_docebo.storage.inbox import InboxRepository
@@ -35,7 +35,7 @@ class Turn:
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
-        self._lock = RunLock(runtime.store, runtime.settings.docebo_url, NAME)
+        self._lock = RunLock(runtime.store, runtime.settings.docebo_url, NAME, holder=runtime.run_name)
         self._held = False
 
     def take(self) -> bool:
@@ -51,13 +51,18 @@ class Turn:
             inbox.quiet(self._runtime.now() + QUIET)
         return True
 
+    @property
+    def taken_by(self) -> str:
+        """Say who took the turn last."""
+        return self._lock.taken_by()
+
     def hand_back(self, *, failed: bool = False) -> None:
         """Let others have it; after a failure nobody is asked for a while."""
         if not self._held:
             return
         self._held = False
         try:
-            with suppress(StorageError), self._runtime.store.transaction() as connection:
+            with suppress(StorageError, LockLost), self._runtime.store.transaction() as connection:
                 InboxRepository(connection).quiet(self._runtime.now() + QUIET_AFTER_FAILURE if failed else None)
         finally:
             self._lock.release()

@@ -10,10 +10,10 @@ from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Self
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import bindparam, select, update
 
-from slack_docebo.errors import AlreadyRunning, OutcomeUnknown, SyncError
-from slack_docebo.storage.locks import Lock
+from slack_docebo.errors import AlreadyRunning, OutcomeUnknown, StorageError, SyncError
+from slack_docebo.storage.leases import Holder, Lease, LeaseRepository
 from slack_docebo.storage.schema import batch_gate
 from slack_docebo.storage.statements import insertion_text
 from slack_docebo.storage.store import Store
@@ -21,17 +21,16 @@ from slack_docebo.storage.store import Store
 Sleep = Callable[[float], Awaitable[None]]
 
 # Made once: around every call, building and reading a statement would take longer than carrying it out.
-BUSY = select(batch_gate.c.busy_since).where(batch_gate.c.docebo == bindparam("at"))
+ENTRY = select(batch_gate.c.holder, batch_gate.c.busy_since).where(batch_gate.c.docebo == bindparam("at"))
+ENTRY_KEPT = ENTRY.with_for_update()  # for this transaction
 ENTER = insertion_text(
     (batch_gate.c.docebo, batch_gate.c.holder, batch_gate.c.busy_since),
     "(docebo) DO UPDATE SET holder = excluded.holder, busy_since = excluded.busy_since",
 )
-# Only our own entry: whoever lost the lock with its session must not clear the next holder's.
-LEAVE = (
-    update(batch_gate)
-    .where(batch_gate.c.docebo == bindparam("at"), batch_gate.c.holder == bindparam("by"))
-    .values(busy_since=None)
-)
+# Only our own entry: whoever lost the lock with its session must not change the next holder's.
+OWN = update(batch_gate).where(batch_gate.c.docebo == bindparam("at"), batch_gate.c.holder == bindparam("by"))
+RENEW = OWN.values(busy_since=bindparam("since"))
+LEAVE = OWN.values(busy_since=None)
 
 
 def _utc_now() -> datetime:
@@ -42,7 +41,8 @@ class BatchGate:
     """Lets one batch call at a time through to *docebo*.
 
     A call whose end nobody saw (its process died, or it ended in OutcomeUnknown) may still be carried out by Docebo:
-    the next one waits until *grace_seconds* have passed since it began or, if known, since its answer was given up.
+    the next one waits until *grace_seconds* have passed since its last attempt began or, if known, since its answer
+    was given up.
     """
 
     def __init__(
@@ -61,6 +61,7 @@ class BatchGate:
         self._poll_seconds = poll_seconds
         self._clock = clock
         self._sleep = sleep
+        self._inside = ""  # the holder of the call under way
 
     @asynccontextmanager
     async def call(self) -> AsyncIterator[None]:
@@ -69,47 +70,58 @@ class BatchGate:
         holder = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
         # No thread: an entry takes less time than changing to one, and cannot be cancelled halfway.
         try:
-            while (wait := self._enter_if_free(lock, holder)) is None:  # noqa: ASYNC110  (nothing in this process tells when it is free)
+            while not lock.try_acquire():  # noqa: ASYNC110  (nothing in this process tells when it is free)
                 await asyncio.sleep(self._poll_seconds)
-            if wait:
-                await self._sleep(wait)
-                self._enter(holder)
+            await self._enter(holder)
+            self._inside = holder
             try:
                 yield
             except OutcomeUnknown:
-                self._enter(holder)  # the grace period begins now, not before the client's retries
+                self._renew(holder)  # the grace period begins now, not before the client's last attempt
                 raise
             except SyncError:
                 self._leave(holder)
                 raise
             # Anything else, a cancellation above all, says nothing about the fate of the call.
-            self._leave(holder)
+            else:
+                self._leave(holder)
+            finally:
+                self._inside = ""
         finally:
             lock.release()
 
-    def _enter_if_free(self, lock: Lock, holder: str) -> float | None:
-        """Take the lock and enter; return None if another has it.
+    def begin_attempt(self) -> None:
+        """Note that an attempt of the call begins now: for the client, which makes several, to do just before each.
 
-        Do not enter where the fate of the last call is unknown: return for how many seconds to sit that out.
+        Raises StorageError if another has entered since: the connection that kept others out was lost.
         """
-        if not lock.try_acquire():
-            return None
-        with self._store.transaction(durable=False) as connection:
-            busy_since = connection.scalar(BUSY, {"at": self._docebo})
-            if busy_since is not None:
-                # At most the grace period: the clock of another machine may be ahead of ours.
-                remaining = min(busy_since + self._grace - self._clock(), self._grace)
-                if remaining > timedelta():
-                    return float(remaining.total_seconds())
-            self._write_entry(connection, holder)
-        return 0.0
+        if self._inside and not self._renew(self._inside):
+            raise StorageError(f"{self._store.url} was disconnected during a call, and another call began: run again")
 
-    def _enter(self, holder: str) -> None:
-        with self._store.transaction(durable=False) as connection:
-            self._write_entry(connection, holder)
+    async def _enter(self, holder: str) -> None:
+        """Enter, once the fate of the call before is known, or its grace period was sat out."""
+        sat_out: tuple[object, ...] = ()
+        while True:
+            with self._store.transaction(durable=False) as connection:
+                found = connection.execute(ENTRY_KEPT, {"at": self._docebo}).one_or_none()
+                wait = self._rest(found.busy_since) if found and found.busy_since and tuple(found) != sat_out else 0.0
+                if not wait:
+                    entry = {"docebo": self._docebo, "holder": holder, "busy_since": self._clock()}
+                    connection.execute(ENTER, entry)
+                    return
+            sat_out = tuple(found) if found else ()
+            await self._sleep(wait)
 
-    def _write_entry(self, connection: Connection, holder: str) -> None:
-        connection.execute(ENTER, {"docebo": self._docebo, "holder": holder, "busy_since": self._clock()})
+    def _rest(self, busy_since: datetime) -> float:
+        """Return how many seconds of the grace period are left; all of it if another machine's clock is ahead."""
+        rest = min(busy_since + self._grace - self._clock(), self._grace)
+        return max(0.0, rest.total_seconds())
+
+    def _renew(self, holder: str) -> bool:
+        """Let the grace period begin now; return False if the entry is another's."""
+        with self._store.transaction(durable=False) as connection:
+            renewed = {"at": self._docebo, "by": holder, "since": self._clock()}
+            return connection.execute(RENEW, renewed).rowcount == 1
 
     def _leave(self, holder: str) -> None:
         with self._store.transaction(durable=False) as connection:
@@ -117,22 +129,44 @@ class BatchGate:
 
 
 class RunLock:
-    """Lets one run called *name* at a time work on *docebo*; whoever comes second is sent away, not kept waiting."""
+    """Lets one run called *name* at a time work on *docebo*; whoever comes second is sent away, not kept waiting.
 
-    def __init__(self, store: Store, docebo: str, name: str) -> None:
-        self._lock = store.lock(f"run {name} {docebo}")
-        self._name = name
+    While it is held, *store* refuses each transaction with LockLost once another has taken the lock, as can happen to
+    a process that stood still or was cut off from the database. *holder* is what the others are told of this run.
+    """
+
+    def __init__(self, store: Store, docebo: str, name: str, *, holder: str = "") -> None:
+        self._store = store
         self._docebo = docebo
+        self._name = f"run {name} {docebo}"
+        self._lock = store.lock(self._name)
+        self._holder = holder
+        self._lease: Lease | None = None
 
     def acquire(self) -> None:
         """Take the lock or raise AlreadyRunning; it is freed by release, or when this process ends."""
-        if self._lock.try_acquire():
-            return
+        try:
+            if self._lock.try_acquire():
+                holder = Holder.of_this_process(self._holder, _utc_now())
+                self._lease = self._store.take_lease(self._name, holder)
+                return
+        except BaseException:
+            self._lock.release()
+            raise
         self._lock.release()
-        raise AlreadyRunning(f"Another {self._name} is at work on {self._docebo}: wait for its end, then run again")
+        raise AlreadyRunning(
+            f"Another run is at work on {self._docebo}: {self.taken_by()}. Wait for its end, or cancel it, then run again"
+        )
 
     def release(self) -> None:
+        if self._lease:
+            self._lease.is_over = True
         self._lock.release()
+
+    def taken_by(self) -> str:
+        """Say who took the lock last: name, process, host and since when."""
+        with self._store.reading() as connection:
+            return str(LeaseRepository(connection).holder(self._name) or "it has only just begun")
 
     def __enter__(self) -> Self:
         self.acquire()

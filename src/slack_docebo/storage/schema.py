@@ -237,6 +237,17 @@ call_budget = Table(
     Column("arrival", Double, nullable=False),  # unix seconds: the theoretical arrival time of a GCRA
 )
 
+lease = Table(
+    "lease",
+    metadata,
+    _text("name", primary_key=True),  # of the lock
+    Column("number", BigInteger, nullable=False),  # grows by one each time the lock is taken
+    Column("holder", FreeText, nullable=False),  # who took it last: the name of a run or command
+    _text("host"),
+    Column("pid", BigInteger, nullable=False),
+    Column("since", Instant, nullable=False),
+)
+
 inbox_event = Table(
     "inbox_event",
     metadata,

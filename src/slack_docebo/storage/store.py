@@ -1,11 +1,14 @@
 """The store: one database, opened, migrated, and handed out by the transaction."""
 
+import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+from weakref import ref
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DisconnectionError
@@ -15,25 +18,36 @@ from slack_docebo.errors import ConfigurationError, StorageError
 from slack_docebo.private_files import close_to_others, make_file, make_folder
 from slack_docebo.redaction import keep_secret
 from slack_docebo.storage.faults import translated, translated_files
+from slack_docebo.storage.leases import Holder, Lease, LeaseRepository
 from slack_docebo.storage.locks import AdvisoryLock, Lock, LockedFile, digest
 from slack_docebo.storage.upgrade import is_current, upgrade
 
 BUSY_TIMEOUT_MS = 30_000
+LEASE_TIMEOUT = "30s"  # for which the transaction of a former holder is waited for
 POSTGRESQL = frozenset({"postgres", "postgresql", "postgresql+psycopg"})
 SQLITE = frozenset({"sqlite", "sqlite+pysqlite"})
 SNAPSHOT: dict[str, Any] = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
 PASSWORDS = ("password", "sslpassword")  # libpq takes these as options, too
 ESCAPES = "a special character in user or password is written with %, like %40 for @ and %2F for /"
 
+# The leases that were taken in this context; whoever holds one keeps it alive.
+_held: ContextVar[tuple[ref[Lease], ...]] = ContextVar("leases", default=())
+
 
 class Store:
-    """An open database at the newest revision; may be shared by threads."""
+    """An open database at the newest revision; may be shared by threads.
+
+    It belongs to one run or command: once that has taken a lease, each of its transactions carries the lease's number,
+    and is refused with LockLost when the number is no longer the newest. So is each of a store that it opens later.
+    """
 
     def __init__(self, engine: Engine, *, url: str, path: Path | None) -> None:
         self._engine = engine
         self._readers = engine.execution_options(**(SNAPSHOT if path is None else {"sqlite_begin": "BEGIN"}))
         self._hasty = engine.execution_options(sqlite_synchronous="NORMAL")
         self._path = path
+        self._name = str(path or url)  # the same by whatever path the database is reached
+        self._leases = {lease.name: lease for lease in _held_here() if lease.database == self._name}
         self.url = url  # for messages: host and database only
 
     @classmethod
@@ -41,9 +55,10 @@ class Store:
         """Open the database at *url*; a missing one is created, an older one migrated, a newer one refused."""
         parsed = _parsed(url)
         shown = _shown(parsed)
-        path = Path(parsed.database or "").absolute() if parsed.drivername in SQLITE else None
+        path = None
         with translated_files(shown):
-            if path is not None:
+            if parsed.drivername in SQLITE:
+                path = _the_file(Path(parsed.database or ""))
                 _keep_private(path)
         store = cls(_engine(parsed, path), url=shown, path=path)
         try:
@@ -56,18 +71,22 @@ class Store:
     @property
     def folder(self) -> Path | None:
         """Where an SQLite database's files are; None for PostgreSQL."""
-        return self._path and self._path.resolve().parent
+        return self._path and self._path.parent
 
     @contextmanager
     def transaction(self, *, durable: bool = True) -> Iterator[Connection]:
         """Lend a connection for changes; they are committed together at the end, or not at all.
 
         What is not *durable* survives the end of any process, but perhaps not a power failure: it costs no wait for
-        the disk.
+        the disk. Raises LockLost, and changes nothing, where another has taken a lease of this store meanwhile.
         """
         with translated(self.url), (self._engine if durable else self._hasty).begin() as connection:
             if not durable and self._path is None:
                 connection.exec_driver_sql("SET LOCAL synchronous_commit TO OFF")
+            leases = LeaseRepository(connection)
+            for lease in tuple(self._leases.values()):
+                if not lease.is_over:
+                    leases.check(lease.name, lease.number)
             yield connection
 
     @contextmanager
@@ -81,6 +100,17 @@ class Store:
         if self._path is None:
             return AdvisoryLock(self._engine, name, database=self.url)
         return LockedFile(self._path.with_name(f"{self._path.name}.{digest(name)}.lock"), database=self.url)
+
+    def take_lease(self, name: str, holder: Holder) -> Lease:
+        """Note *holder*, which has just got the lock *name*, as its newest; whoever had it before writes nothing more."""
+        self._leases.pop(name, None)
+        with self.transaction() as connection:
+            if self._path is None:
+                connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{LEASE_TIMEOUT}'")
+            lease = Lease(self._name, name, LeaseRepository(connection).take(name, holder))
+        self._leases[name] = lease
+        _held.set(tuple(map(ref, (*_held_here(), lease))))
+        return lease
 
     def close(self) -> None:
         self._engine.dispose()
@@ -99,6 +129,10 @@ class Store:
                 return
             lock_file = None if self._path is None else self._path.with_name(f"{self._path.name}.migrate.lock")
             upgrade(self._engine, name=self.url, lock_file=lock_file)
+
+
+def _held_here() -> list[Lease]:
+    return [lease for held in _held.get() if (lease := held()) and not lease.is_over]
 
 
 def _parsed(url: str) -> URL:
@@ -126,6 +160,24 @@ def _parsed(url: str) -> URL:
     return parsed
 
 
+def _the_file(path: Path) -> Path:
+    """Return the file that *path* leads to, whatever links lead there: what lies beside it is the same for everybody.
+
+    A second name that is no link leads nowhere: SQLite looks for a journal beside the name it was given, so two names
+    of one file damage it (https://www.sqlite.org/howtocorrupt.html, 2.4).
+    """
+    given = path.absolute()
+    for link in (given, *given.parents):
+        if link.is_symlink() and not link.exists():
+            raise StorageError(f"{link} is a link to a file that is missing: restore that file, or remove the link")
+    file = Path(os.path.realpath(given))
+    if file.is_file() and file.stat().st_nlink > 1:
+        raise StorageError(
+            f"{given} has a second name (a hard link), which damages a database in use: remove that name"
+        )
+    return file
+
+
 def _keep_private(path: Path) -> None:
     """Make the database's file where it is missing; names and e-mail addresses are in it: for its owner only.
 
@@ -133,16 +185,10 @@ def _keep_private(path: Path) -> None:
     """
     if not path.exists():
         make_folder(path.parent)
-        try:
+        with suppress(FileExistsError):  # made by another process at this moment
             make_file(path)
-        except FileExistsError:  # made by another process at this moment, unless
-            if not path.exists():
-                raise StorageError(
-                    f"{path} is a link to a file that is missing: restore that file, or remove the link"
-                ) from None
-    file = path.resolve()
     for suffix in ("", "-wal", "-shm"):
-        close_to_others(file.with_name(f"{file.name}{suffix}"))
+        close_to_others(path.with_name(f"{path.name}{suffix}"))
 
 
 def _options() -> set[str]:
