@@ -16,7 +16,7 @@ from slack_docebo.private_files import close_to_others, make_file, make_folder
 from slack_docebo.redaction import keep_secret
 from slack_docebo.storage.faults import translated, translated_files
 from slack_docebo.storage.locks import AdvisoryLock, Lock, LockedFile, digest
-from slack_docebo.storage.upgrade import is_current, upgrade
+from slack_docebo.storage.upgrade import is_usable, upgrade
 
 BUSY_TIMEOUT_MS = 30_000
 POSTGRESQL = frozenset({"postgres", "postgresql", "postgresql+psycopg"})
@@ -27,7 +27,7 @@ ESCAPES = "a special character in user or password is written with %, like %40 f
 
 
 class Store:
-    """An open database at the newest revision; may be shared by threads."""
+    """An open database that this code can work on; may be shared by threads."""
 
     def __init__(self, engine: Engine, *, url: str, path: Path | None) -> None:
         self._engine = engine
@@ -38,7 +38,10 @@ class Store:
 
     @classmethod
     def open(cls, url: str) -> Self:
-        """Open the database at *url*; a missing one is created, an older one migrated, a newer one refused."""
+        """Open the database at *url*; a missing one is created, an older one migrated.
+
+        A newer one is opened as it is if its migrations say that this code can work on it, and refused otherwise.
+        """
         parsed = _parsed(url)
         shown = _shown(parsed)
         path = Path(parsed.database or "").absolute() if parsed.drivername in SQLITE else None
@@ -95,7 +98,7 @@ class Store:
 
     def _migrate(self) -> None:
         with translated(self.url), translated_files(self.url):
-            if is_current(self._readers):
+            if is_usable(self._readers):
                 return
             lock_file = None if self._path is None else self._path.with_name(f"{self._path.name}.migrate.lock")
             upgrade(self._engine, name=self.url, lock_file=lock_file)
