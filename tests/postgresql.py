@@ -40,10 +40,10 @@ class PostgresServer:
     def url(self, database: str) -> str:
         return f"postgresql://{USER}@127.0.0.1:{self._port}/{database}"
 
-    def create_database(self) -> str:
-        """Create a database and return its name."""
+    def create_database(self, copy_of: str = "template1") -> str:
+        """Create a database, empty or a copy of one that nobody uses at the moment, and return its name."""
         name = f"test_{next(self._numbers)}"
-        self._run(f"CREATE DATABASE {name}")
+        self._run(f"CREATE DATABASE {name} TEMPLATE {copy_of}")
         return name
 
     def drop_database(self, name: str) -> None:
