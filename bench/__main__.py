@@ -16,6 +16,7 @@ NAMES = (
     "nothing_lost",
     "hostile_texts",
     "simulation",
+    "migration",
 )
 
 
