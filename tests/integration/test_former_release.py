@@ -3,6 +3,9 @@
 import json
 import shutil
 import sqlite3
+import subprocess
+import sys
+import textwrap
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -238,8 +241,8 @@ async def test_its_saved_plan_is_applied(tmp_path):
     with Sandbox(users=12_200, docebo_users=10_500, rate_limits=False) as sandbox:  # as made_by.py had it
         docebo = sandbox.facts()["docebo_url"]
         former_release.make_sqlite(tmp_path / "store.db", docebo)
-        with sqlite3.connect(tmp_path / "store.db") as connection:
-            connection.execute("UPDATE batch_gate SET busy_since = NULL")  # the call under way then is long over
+        with sqlite3.connect(tmp_path / "store.db") as connection:  # the calls made then are long over, by any clock
+            connection.executescript("UPDATE batch_gate SET busy_since = NULL; DELETE FROM call_budget")
         header = ("bulk-import", "planned", "test-run")
         saved = next(row for row in rows("plan") if (row["kind"], row["state"], row["flow_run"]) == header)
         planned = [row for row in rows("operation") if (row["plan_id"], row["outcome"]) == (saved["id"], "planned")]
@@ -280,6 +283,35 @@ def test_its_webhook_goes_on_storing_events_in_the_migrated_database(kind, forme
     assert claimed["Ev0"].slack_id == "U000000000"
 
 
+def test_a_migration_whose_process_dies_leaves_everything_as_it_was(former_url):
+    dying = """
+        import os, sys
+        from sqlalchemy import Engine, event
+        from slack_docebo.storage.store import Store
+
+        def die(connection, cursor, statement, *_):
+            if "CREATE TABLE schema_contract" in statement:
+                os._exit(9)
+
+        event.listen(Engine, "after_cursor_execute", die)
+        Store.open(sys.argv[1])
+    """
+    ended = subprocess.run([sys.executable, "-c", textwrap.dedent(dying), former_url], check=False)
+    engine = create_engine(former_url.replace("postgresql:", "postgresql+psycopg:"))
+    with engine.connect() as connection:
+        found = connection.scalar(text("SELECT version_num FROM alembic_version"))
+        tables = set(inspect(connection).get_table_names())
+        mappings = connection.scalar(text("SELECT count(*) FROM slack_user"))
+    engine.dispose()
+
+    assert ended.returncode == 9
+    assert found == "0003"
+    assert "schema_contract" not in tables
+    assert mappings == len(rows("slack_user"))
+    with Store.open(former_url) as store, store.reading() as connection:
+        assert MappingRepository(connection).count(TEAM) == mappings
+
+
 def test_the_tables_of_the_webhook_are_only_ever_added_to(former_url):
     engine = create_engine(former_url.replace("postgresql:", "postgresql+psycopg:"))
     before = {table: columns(inspect(engine), table) for table in TABLES_OF_THE_WEBHOOK}
@@ -294,6 +326,7 @@ def test_the_tables_of_the_webhook_are_only_ever_added_to(former_url):
         assert all(column["nullable"] or column["default"] for column in added), f"{table} asks for a column"
         assert after.get_pk_constraint(table) == keys[table]
         assert len(after.get_unique_constraints(table)) == len(after.get_foreign_keys(table)) == 0
+        assert not any(index["unique"] for index in after.get_indexes(table))
     engine.dispose()
 
 
