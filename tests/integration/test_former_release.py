@@ -33,6 +33,8 @@ from tests.integration.realtime_world import world
 from tests.postgresql import PostgresServer
 
 LATER = datetime(2026, 12, 1, tzinfo=UTC)  # when each of its claims has lapsed
+# The company's; one tried with a second Docebo; one that is linked to a third; two of which nobody knows any more.
+TEAMS = (TEAM, "T0SECOND", "T0LINKED", "T0FORMER", "T0OLDEST")
 TABLES_OF_THE_WEBHOOK = ("inbox_event", "wake_up", "workspace_link", "proven_read")
 
 
@@ -95,6 +97,9 @@ def test_the_fixture_holds_what_a_migration_can_meet():
     assert len(mappings) > 10_000
     assert Counter(row["fingerprint"] == "deactivated" for row in mappings)[True] > 0
     assert any(row["echo"] for row in mappings)
+    assert not all(row["fingerprint"] for row in mappings)
+    assert {len(of_team(team)) > 0 for team in TEAMS} == {True}
+    assert len({row["user_id"] for row in mappings}) < len(mappings), "accounts of two Docebos have the same number"
     assert any(row["slack_updated"] for row in mappings)
     assert {row["state"] for row in rows("plan")} == {state.value for state in PlanState}
     assert {row["kind"] for row in rows("plan")} == {kind.value for kind in PlanKind}
@@ -107,6 +112,10 @@ def test_the_fixture_holds_what_a_migration_can_meet():
     assert all(rows(table) for table in ("proven_read", "workspace_link", "batch_gate", "call_budget", "wake_up"))
 
 
+def of_team(team: str) -> list[former_release.Row]:
+    return [row for row in rows("slack_user") if row["slack_team"] == team]
+
+
 def test_every_mapping_is_found(looked_at):
     columns = ("slack_id", "slack_name", "slack_team", "user_id")
     expected = {tuple(row[column] for column in columns) for row in rows("slack_user")}
@@ -115,7 +124,8 @@ def test_every_mapping_is_found(looked_at):
         as_people_find_it = {
             tuple(row) for row in connection.execute(text(f"SELECT {', '.join(columns)} FROM slack_user"))
         }
-        mappings = [record.mapping for record in MappingRepository(connection).records(TEAM)]
+        repository = MappingRepository(connection)
+        mappings = [record.mapping for team in TEAMS for record in repository.records(team)]
 
     assert as_people_find_it == expected
     assert {(one.slack_id, one.slack_name, one.slack_team, one.docebo_id) for one in mappings} == expected
@@ -123,13 +133,17 @@ def test_every_mapping_is_found(looked_at):
 
 
 def test_what_was_last_applied_of_a_person_is_known(looked_at):
-    expected = {row["slack_id"]: (row["fingerprint"], row["echo"], row["slack_updated"]) for row in rows("slack_user")}
+    expected = {
+        (row["slack_team"], row["slack_id"]): (row["fingerprint"], row["echo"], row["slack_updated"])
+        for row in rows("slack_user")
+    }
 
     with looked_at.reading() as connection:
-        records = MappingRepository(connection).records(TEAM)
+        repository = MappingRepository(connection)
         known = {
-            record.mapping.slack_id: (record.mapping.fingerprint, record.mapping.echo, record.slack_updated)
-            for record in records
+            (team, record.mapping.slack_id): (record.mapping.fingerprint, record.mapping.echo, record.slack_updated)
+            for team in TEAMS
+            for record in repository.records(team)
         }
 
     assert known == expected
@@ -197,9 +211,11 @@ def test_reads_links_and_the_state_of_the_calls_are_found(looked_at):
             read = ReadRepository(connection).last(source)
             assert read
             assert (read.people, read.pages, read.proven_at) == told_
-        link = LinkRepository(connection).get(DOCEBO)
-        assert link
-        assert (link.slack_team, link.pinned_at) == (TEAM, moment(rows("workspace_link")[0]["pinned_at"]))
+        for row in rows("workspace_link"):
+            link = LinkRepository(connection).get(row["docebo"])
+            assert link
+            assert (link.slack_team, link.slack_team_name) == (row["slack_team"], row["slack_team_name"])
+            assert link.pinned_at == moment(row["pinned_at"])
         gate = connection.execute(text("SELECT docebo, holder FROM batch_gate")).one()
         assert tuple(gate) == (DOCEBO, rows("batch_gate")[0]["holder"])
         assert connection.scalar(text("SELECT arrival FROM call_budget")) == rows("call_budget")[0]["arrival"]
@@ -233,7 +249,7 @@ def test_its_backup_can_be_restored(migrated):
     assert taken.changed == len(was_reset) > 0
     with migrated.reading() as connection:
         mappings = MappingRepository(connection)
-        assert mappings.count(TEAM) == len(rows("slack_user")) + len(was_reset)
+        assert mappings.count(TEAM) == len(of_team(TEAM)) + len(was_reset)
         assert {slack_id: one.docebo_id for slack_id, one in mappings.of(TEAM, was_reset).items()} == was_reset
 
 
@@ -309,7 +325,7 @@ def test_a_migration_whose_process_dies_leaves_everything_as_it_was(former_url):
     assert "schema_contract" not in tables
     assert mappings == len(rows("slack_user"))
     with Store.open(former_url) as store, store.reading() as connection:
-        assert MappingRepository(connection).count(TEAM) == mappings
+        assert sum(MappingRepository(connection).count(team) for team in TEAMS) == mappings
 
 
 def test_the_tables_of_the_webhook_are_only_ever_added_to(former_url):
