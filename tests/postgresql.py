@@ -50,7 +50,10 @@ class PostgresServer:
         self._run(f"DROP DATABASE {name} WITH (FORCE)")
 
     def empty_tables(self, name: str) -> None:
-        """Put out whoever is still connected, and empty all tables but those that tell its revision: much faster than a new database."""
+        """Put out whoever is still connected, and empty all tables but those that tell its revision.
+
+        That is much faster than a new database.
+        """
         self._run(EMPTY_TABLES, name)
 
     def answers(self) -> bool:
