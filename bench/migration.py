@@ -118,7 +118,7 @@ def former_webhook(checkout: Path, url: str, folder: Path) -> Iterator[int]:
     """Run the webhook of *checkout* on the database at *url* and yield its port."""
     port = free_port()
     environment = {
-        "PATH": os.environ["PATH"],
+        "PYTHONPATH": os.pathsep.join([str(checkout / "src"), str(checkout)]),  # whatever ours is
         "DATABASE_URL": url,
         "WEBHOOK_HOST": "127.0.0.1",
         "WEBHOOK_PORT": str(port),
