@@ -250,7 +250,9 @@ def test_its_backup_can_be_restored(migrated):
     with migrated.reading() as connection:
         mappings = MappingRepository(connection)
         assert mappings.count(TEAM) == len(of_team(TEAM)) + len(was_reset)
-        assert {slack_id: one.docebo_id for slack_id, one in mappings.of(TEAM, was_reset).items()} == was_reset
+        restored = mappings.of(TEAM, was_reset)
+    assert {slack_id: one.docebo_id for slack_id, one in restored.items()} == was_reset
+    assert Counter(one.fingerprint == "deactivated" for one in restored.values())[True] == 2
 
 
 async def test_its_saved_plan_is_applied(tmp_path):
