@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import httpx
@@ -30,11 +31,15 @@ class Installation:
             "WEBHOOK_PORT": str(self._port),
         }
 
-    def deliver(self, number: int) -> int:
-        """Send event *number* and return the status of the answer."""
+    def deliver(self, number: int) -> bool:
+        """Send event *number*, as Slack does four times at most, and tell whether it was acknowledged."""
         body = json.dumps(envelope(number)).encode()
         url = f"http://127.0.0.1:{self._port}/slack/events"
-        return httpx.post(url, content=body, headers=signed(body), timeout=10).status_code
+        for pause in (0, 0, 5, 20):
+            time.sleep(pause)
+            if httpx.post(url, content=body, headers=signed(body), timeout=60).is_success:
+                return True
+        return False
 
 
 def test_it_goes_on_storing_events_while_the_next_release_expands_the_tables_and_after_a_restart(empty_url, tmp_path):
@@ -44,12 +49,12 @@ def test_it_goes_on_storing_events_while_the_next_release_expands_the_tables_and
         expand(empty_url)
         after = [here.deliver(number) for number in range(9, 12)]
         child.send_signal(signal.SIGTERM)
-        assert child.wait(20) == 0
+        assert child.wait(60) == 0
     here.log.unlink()
     with webhook_process(here.log, here.environment):
         anew = [here.deliver(number) for number in (11, 12)]  # Slack may send one again
 
-    assert {*before, *after, *anew} == {200}
+    assert {*before, *after, *anew} == {True}
     with Store.open(empty_url) as store:
         assert [entry.event.event_id for entry in entries(store)] == [f"Ev{number}" for number in range(1, 13)]
 
@@ -65,7 +70,7 @@ def test_it_does_not_start_where_the_next_release_has_taken_away_what_it_needs(e
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
 
