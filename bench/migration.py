@@ -33,8 +33,7 @@ from tests.postgresql import running_server
 
 SMALL = 20_000
 EVENTS_PER_SECOND = 100
-SECONDS = 8.0
-BEGINS_AFTER = 2.0  # seconds of the stream
+BESIDE_SECONDS = 2.0  # of events before the migration begins, and after it has ended
 REPEATED_AFTER = (0.0, 1.0, 3.0)  # Slack: at once, after one and after five minutes
 ACKNOWLEDGED_WITHIN = 3.0
 MIGRATE = "import sys; from slack_docebo.storage.store import Store; Store.open(sys.argv[1]).close()"
@@ -78,20 +77,24 @@ def migrate(url: str) -> float:
 
 
 async def send(port: int, migrate_now: Callable[[], None]) -> Stream:
-    """Send events at an even pace and migrate meanwhile; return how they fared."""
+    """Send events at an even pace before, while and after the database is migrated; return how they fared."""
     stream = Stream()
     connections = Connections(port)
     began = time.perf_counter()
-    migration: asyncio.Task[None] | None = None
-    deliveries = []
-    for number in range(int(SECONDS * EVENTS_PER_SECOND)):
-        await asyncio.sleep(max(0.0, began + number / EVENTS_PER_SECOND - time.perf_counter()))
-        deliveries.append(asyncio.create_task(_deliver(connections, port, number, stream)))
-        if migration is None and time.perf_counter() - began > BEGINS_AFTER:
-            migration = asyncio.create_task(asyncio.to_thread(migrate_now))
-    await asyncio.gather(*deliveries)
-    if migration:
-        await migration
+    deliveries: list[asyncio.Task[None]] = []
+
+    async def deliver_until(done: Callable[[], bool]) -> None:
+        while not done():
+            number = len(deliveries)
+            deliveries.append(asyncio.create_task(_deliver(connections, port, number, stream)))
+            await asyncio.sleep(max(0.0, began + (number + 1) / EVENTS_PER_SECOND - time.perf_counter()))
+
+    await deliver_until(lambda: time.perf_counter() > began + BESIDE_SECONDS)
+    migration = asyncio.create_task(asyncio.to_thread(migrate_now))
+    await deliver_until(migration.done)
+    ended = time.perf_counter()
+    await deliver_until(lambda: time.perf_counter() > ended + BESIDE_SECONDS)
+    await asyncio.gather(migration, *deliveries)
     connections.close()
     return stream
 
