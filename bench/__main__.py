@@ -17,6 +17,7 @@ NAMES = (
     "nothing_lost",
     "hostile_texts",
     "simulation",
+    "migration",
 )
 
 

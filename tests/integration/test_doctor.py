@@ -16,6 +16,7 @@ from slack_docebo.engine.diagnosis import Level
 from slack_docebo.engine.doctor import examine
 from slack_docebo.private_files import new_file
 from slack_docebo.settings import EVERYTHING, variables
+from tests.releases import expand
 from tests.webhook import webhook_process
 
 SIGNING_SECRET = "planted-signing-secret"
@@ -60,6 +61,16 @@ async def test_slack_docebo_and_the_database_are_found_well_while_prefect_is_dow
     for check in ("Prefect", "deployments", "integration_settings"):
         assert found[check][0] is Level.FAIL
         assert "start it, or set PREFECT_API_URL" in found[check][1]
+
+
+async def test_a_database_that_newer_code_has_migrated_is_told(environment, sqlite_url):
+    environment.setenv("DATABASE_URL", sqlite_url)
+    expand(sqlite_url)
+
+    level, message = (await findings())["database"]
+
+    assert level is Level.WARN
+    assert "newer code has migrated it (revision 9999): update the code here, too" in message
 
 
 async def test_files_that_others_may_read_or_replace_are_named(environment, tmp_path):

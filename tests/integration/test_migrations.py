@@ -6,10 +6,10 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, Inspector, create_engine, event, inspect
+from sqlalchemy import Engine, Inspector, create_engine, event, inspect, select
 
 from slack_docebo.storage.migrations import HEAD
-from slack_docebo.storage.schema import metadata
+from slack_docebo.storage.schema import metadata, schema_contract
 from slack_docebo.storage.store import Store
 from slack_docebo.storage.upgrade import SCRIPTS
 
@@ -45,6 +45,25 @@ def described(inspector: Inspector) -> dict[str, Any]:
 
 def test_the_head_on_record_is_the_newest_revision(config):
     assert ScriptDirectory.from_config(config).get_heads() == [HEAD]
+
+
+def test_every_revision_since_the_contract_says_which_code_can_work_on_what_it_leaves(config):
+    scripts = list(reversed(list(ScriptDirectory.from_config(config).walk_revisions())))
+    told = {script.revision: getattr(script.module, "oldest", None) for script in scripts}
+    since = [revision for revision, oldest in told.items() if oldest is not None]
+
+    assert all(len(revision) == 4 and revision.isdigit() for revision in told), "newer or older is told by comparing"
+    assert list(told) == sorted(told)
+    assert since == list(told)[-len(since) :], "a migration says nothing of it"
+    assert [told[revision] for revision in since] == sorted(told[revision] for revision in since)
+    assert all(since[0] <= told[revision] <= revision for revision in since)
+
+
+def test_a_migrated_database_says_which_code_can_work_on_it(empty_url, config):
+    with Store.open(empty_url) as store, store.reading() as connection:
+        oldest = list(connection.scalars(select(schema_contract.c.oldest)))
+
+    assert oldest == [ScriptDirectory.from_config(config).get_revision(HEAD).module.oldest]
 
 
 def test_alembic_finds_no_difference_between_migrations_and_schema(database_url):

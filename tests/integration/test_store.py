@@ -10,6 +10,7 @@ from sqlalchemy import Connection, insert, select, text
 from slack_docebo.errors import ConfigurationError, StorageError
 from slack_docebo.storage.schema import proven_read, workspace_link
 from slack_docebo.storage.store import Store
+from tests.releases import contract, expand
 
 NOW = datetime(2026, 3, 4, 5, 6, 7, 890000, tzinfo=UTC)
 
@@ -80,13 +81,45 @@ def test_processes_that_open_a_new_database_at_once_all_succeed(empty_url):
     assert [process.wait(60) for process in processes] == [0, 0]
 
 
-def test_a_database_of_a_newer_version_is_refused(empty_url):
-    with Store.open(empty_url) as store, store.transaction() as connection:
-        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+def test_a_newer_database_that_this_code_can_work_on_is_opened_as_it_is(empty_url):
+    Store.open(empty_url).close()
+    expand(empty_url)
 
-    with pytest.raises(StorageError, match=r"newer version of slack-docebo \(revision 9999\): install") as raised:
+    with Store.open(empty_url) as store:
+        with store.transaction() as connection:
+            link(connection)
+        assert linked(store) == ["https://1.example.com"]
+        with store.reading() as connection:
+            assert connection.scalar(text("SELECT version_num FROM alembic_version")) == "9999"
+
+
+def test_a_newer_database_that_needs_newer_code_is_refused_and_left_as_it_is(empty_url):
+    Store.open(empty_url).close()
+    contract(empty_url)
+
+    for _ in range(2):
+        with pytest.raises(StorageError, match=r"newer version of slack-docebo \(revision 9999\): install") as raised:
+            Store.open(empty_url)
+        assert one_line(raised)
+
+
+@pytest.mark.parametrize("lost", ["DROP TABLE schema_contract", "DELETE FROM schema_contract"])
+def test_a_newer_database_that_does_not_say_which_code_it_needs_is_refused(empty_url, lost):
+    Store.open(empty_url).close()
+    expand(empty_url, lost)
+
+    with pytest.raises(StorageError, match="newer version"):
         Store.open(empty_url)
-    assert one_line(raised)
+
+
+def test_a_newer_database_in_another_journal_mode_is_put_right_and_opened(sqlite_url):
+    expand(sqlite_url)
+    connection = sqlite3.connect(sqlite_url.removeprefix("sqlite:///"))
+    connection.execute("PRAGMA journal_mode = DELETE")
+    connection.close()
+
+    with Store.open(sqlite_url) as store, store.reading() as reader:
+        assert reader.scalar(text("PRAGMA journal_mode")) == "wal"
 
 
 def test_a_restored_backup_in_another_journal_mode_is_put_right(sqlite_url):

@@ -37,7 +37,9 @@ from slack_docebo.settings import (
 )
 from slack_docebo.storage.budget import CallBudget
 from slack_docebo.storage.links import LinkRepository
+from slack_docebo.storage.migrations import HEAD
 from slack_docebo.storage.store import Store
+from slack_docebo.storage.upgrade import revision
 
 SECONDS = 10.0
 FEW_CALLS = 50  # what a reconciliation of a small platform takes
@@ -94,11 +96,15 @@ class _Patient:
         self._team = ""
 
     async def database(self, check: str) -> Finding:
-        def open_and_look() -> str:
-            with Store.open(self._settings.database_url.get_secret_value()) as store, store.transaction():
-                return store.url
+        def open_and_look() -> tuple[str, str | None]:
+            with Store.open(self._settings.database_url.get_secret_value()) as store, store.transaction() as connection:
+                return store.url, revision(connection)
 
-        return ok(check, f"{await asyncio.to_thread(open_and_look)} can be written to and is at the newest revision")
+        name, found = await asyncio.to_thread(open_and_look)
+        if found != HEAD:
+            advice = f"newer code has migrated it (revision {found}): update the code here, too"
+            return warn(check, f"{name} can be written to, but {advice}")
+        return ok(check, f"{name} can be written to and is at the newest revision")
 
     async def files(self, check: str) -> Finding:
         reports = self._settings.report_dir

@@ -283,3 +283,9 @@ wake_up = Table(
     Column("asked_at", Instant),  # when a run was last asked for because of it
     Column("quiet_until", Instant),  # a run is at work and will look by itself, or one has just failed
 )
+
+schema_contract = Table(
+    "schema_contract",
+    metadata,
+    _text("oldest", primary_key=True),  # one row: the oldest revision whose code can work on these tables
+)

@@ -20,7 +20,7 @@ from slack_docebo.redaction import keep_secret
 from slack_docebo.storage.faults import translated, translated_files
 from slack_docebo.storage.leases import Holder, Lease, LeaseRepository
 from slack_docebo.storage.locks import AdvisoryLock, Lock, LockedFile, digest
-from slack_docebo.storage.upgrade import is_current, upgrade
+from slack_docebo.storage.upgrade import is_usable, upgrade
 
 BUSY_TIMEOUT_MS = 30_000
 LEASE_TIMEOUT = "30s"  # for which the transaction of a former holder is waited for
@@ -35,7 +35,7 @@ _held: ContextVar[tuple[ref[Lease], ...]] = ContextVar("leases", default=())
 
 
 class Store:
-    """An open database at the newest revision; may be shared by threads.
+    """An open database that this code can work on; may be shared by threads.
 
     It belongs to one run or command: once that has taken a lease, each of its transactions carries the lease's number,
     and is refused with LockLost when the number is no longer the newest. So is each of a store that it opens later.
@@ -52,7 +52,10 @@ class Store:
 
     @classmethod
     def open(cls, url: str) -> Self:
-        """Open the database at *url*; a missing one is created, an older one migrated, a newer one refused."""
+        """Open the database at *url*; a missing one is created, an older one migrated.
+
+        A newer one is opened as it is if its migrations say that this code can work on it, and refused otherwise.
+        """
         parsed = _parsed(url)
         shown = _shown(parsed)
         path = None
@@ -125,7 +128,7 @@ class Store:
 
     def _migrate(self) -> None:
         with translated(self.url), translated_files(self.url):
-            if is_current(self._readers):
+            if is_usable(self._readers):
                 return
             lock_file = None if self._path is None else self._path.with_name(f"{self._path.name}.migrate.lock")
             upgrade(self._engine, name=self.url, lock_file=lock_file)

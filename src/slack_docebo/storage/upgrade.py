@@ -13,12 +13,12 @@ PATIENCE = 120  # seconds another process may take to migrate
 SCRIPTS = Path(__file__).parent / "migrations"
 
 
-def is_current(engine: Engine) -> bool:
-    """Tell whether there is nothing to do; needs no Alembic, which takes long to import."""
+def is_usable(engine: Engine) -> bool:
+    """Tell whether this code can work on the database as it is; needs no Alembic, which takes long to import."""
     with engine.connect() as connection:
         if engine.dialect.name == "sqlite" and connection.scalar(text("PRAGMA journal_mode")) != "wal":
             return False
-        return revision(connection) == HEAD
+        return _can_work_at(connection, revision(connection))
 
 
 def revision(connection: Connection) -> str | None:
@@ -29,7 +29,7 @@ def revision(connection: Connection) -> str | None:
 
 
 def upgrade(engine: Engine, *, name: str, lock_file: Path | None) -> None:
-    """Create or migrate the tables; a database of a newer version is refused.
+    """Create or migrate the tables; a newer database is left as it is, and refused where this code cannot work on it.
 
     Processes take turns: with *lock_file* beside an SQLite database, with an advisory lock in PostgreSQL.
     """
@@ -56,17 +56,31 @@ def upgrade(engine: Engine, *, name: str, lock_file: Path | None) -> None:
 
 
 def _migrate(connection: Connection, name: str) -> None:
+    found = revision(connection)
+    if _can_work_at(connection, found):
+        return
+    if _is_newer(found):
+        raise StorageError(f"{name} is of a newer version of slack-docebo (revision {found}): install that version")
+
     from alembic import command
     from alembic.config import Config
-    from alembic.script import ScriptDirectory
 
     config = Config()
     config.set_main_option("script_location", str(SCRIPTS).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
-    found = revision(connection)
-    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-    if found is not None and found not in known:
-        raise StorageError(f"{name} is of a newer version of slack-docebo (revision {found}): install that version")
-    if found != HEAD:
-        command.upgrade(config, HEAD)
+    command.upgrade(config, HEAD)
+
+
+def _can_work_at(connection: Connection, found: str | None) -> bool:
+    """Tell whether *found* is our revision, or a newer one whose migrations have left what our code needs."""
+    if not _is_newer(found):
+        return found == HEAD
+    if not inspect(connection).has_table("schema_contract"):
+        return False
+    oldest = connection.scalar(text("SELECT oldest FROM schema_contract"))
+    return oldest is not None and oldest <= HEAD
+
+
+def _is_newer(found: str | None) -> bool:
+    return found is not None and found > HEAD  # revisions are numbers of four digits

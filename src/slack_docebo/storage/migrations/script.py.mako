@@ -9,6 +9,7 @@ revision: str = ${repr(up_revision)}
 down_revision: str | None = ${repr(down_revision)}
 branch_labels: Sequence[str] | None = ${repr(branch_labels)}
 depends_on: Sequence[str] | None = ${repr(depends_on)}
+oldest: str = ${repr(up_revision)}  # whose code can work on what this leaves: where it only adds, as in the file before
 
 
 def upgrade() -> None:
