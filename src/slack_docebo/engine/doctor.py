@@ -32,8 +32,7 @@ from slack_docebo.settings import (
     NotificationSettings,
     SigningSettings,
     load_settings,
-    open_files,
-    others_can_read,
+    secrets_open_to_others,
 )
 from slack_docebo.storage.budget import CallBudget
 from slack_docebo.storage.links import LinkRepository
@@ -57,8 +56,8 @@ async def examine() -> AsyncIterator[Finding]:
         yield fail("settings", str(error))
         return
     yield ok("settings", "every variable that is needed is set, and none is wrong")
-    if opened := open_files(*EVERYTHING):
-        yield warn("files of secrets", others_can_read(opened))
+    if told := secrets_open_to_others(*EVERYTHING):
+        yield warn("files of secrets", told)
     else:
         yield ok("files of secrets", "no other user of this machine can read them")
     patient = _Patient(settings)
