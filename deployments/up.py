@@ -7,7 +7,6 @@ import argparse
 import os
 import secrets
 import shlex
-import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -16,6 +15,7 @@ from pathlib import Path
 
 from honcho.manager import Manager
 
+from deployments.ending import end_in_order
 from deployments.local import (
     LIBRARY_LOGS,
     OFTEN,
@@ -129,7 +129,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     make_folder(data)
     profiles = (options.data or ROOT / "var").absolute() / PROFILES.name
     os.chdir(ROOT)
-    _end_in_order()
+    end_in_order()
     try:
         options.webhook_port = options.webhook_port or load_settings(ListeningSettings).webhook_port
         _check_ports(options)
@@ -168,23 +168,6 @@ def _start(what: Installation, options: argparse.Namespace, data: Path, profiles
             return failed
         _show_login(login, profiles, new=not known)
         return _supervise(what)
-
-
-def _end_in_order() -> None:
-    """End what is started when we are told to end or the terminal is closed, too, and not only at Ctrl-C."""
-
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    def hang_up(*_: object) -> None:
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        for output in (sys.stdout, sys.stderr):  # the terminal is gone, and what ends others says so
-            os.dup2(nowhere, output.fileno())
-        os.kill(os.getpid(), signal.SIGTERM)  # whose handler is another's while the processes are supervised
-
-    signal.signal(signal.SIGTERM, interrupt)
-    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as with nohup
-        signal.signal(signal.SIGHUP, hang_up)
 
 
 def _check_ports(options: argparse.Namespace) -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shlex
 import signal
 import socket
 import stat
@@ -164,6 +165,23 @@ def test_nothing_is_left_when_it_is_ended_while_it_starts(told, ports, tmp_path)
     try:
         eventually(lambda: bool(still_there(tmp_path)))
         os.killpg(process.pid, told)
+        process.wait(STOP_SECONDS)
+
+        assert still_there(tmp_path) == []
+    finally:
+        end(process, tmp_path)
+
+
+def test_nothing_is_left_when_the_terminal_of_make_is_closed(ports, tmp_path):
+    # make is told by the kernel, and keeps it to itself.
+    (tmp_path / "Makefile").write_text(f"up:\n\t@{shlex.join(up_command(ports, tmp_path, '--sandbox'))}\n")
+    ours, theirs = os.openpty()
+    make = ["setsid", "--ctty", "make", "-f", str(tmp_path / "Makefile"), "up"]
+    process = subprocess.Popen(make, cwd=ROOT, stdin=theirs, stdout=theirs, stderr=theirs)
+    try:
+        os.close(theirs)
+        eventually(lambda: bool(still_there(tmp_path)))
+        os.close(ours)
         process.wait(STOP_SECONDS)
 
         assert still_there(tmp_path) == []
