@@ -5,7 +5,7 @@ A process is given the settings that it reads and no others. Every secret X can 
 
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Literal, Self, TypeVar, cast
@@ -23,7 +23,7 @@ from slack_docebo.errors import ConfigurationError
 from slack_docebo.given_files import UnusableFileError, read_given
 from slack_docebo.prefect_profile import with_profile
 from slack_docebo.private_files import readable_by_others
-from slack_docebo.redaction import keep_secret
+from slack_docebo.redaction import SHORTEST, keep_secret
 from slack_docebo.secret_files import SUFFIX, SecretFiles, is_secret
 from slack_docebo.setting_types import Address, Names, Network, Networks, Token, Url, words
 
@@ -281,11 +281,14 @@ def load_settings(kind: type[S]) -> S:
     except (OSError, UnicodeDecodeError) as error:
         said = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise ConfigurationError(f"{DOTENV} cannot be read: {said}") from None
-    for name in kind.model_fields:
-        if isinstance(value := getattr(settings, name), SecretStr):
-            for secret in _secrets_in(name, value.get_secret_value()):
-                keep_secret(secret)
+    for _, secret in _secrets_of(settings):
+        keep_secret(secret)
     return settings
+
+
+def short_secrets(settings: ProcessSettings) -> list[str]:
+    """Return the variables whose secret is too short to be recognised, and taken out, where a message quotes it."""
+    return sorted({name.upper() for name, secret in _secrets_of(settings) if len(secret.strip()) < SHORTEST})
 
 
 def check_dotenv() -> None:
@@ -351,6 +354,13 @@ def _given(*sources: PydanticBaseSettingsSource) -> dict[str, str | None]:
         replaced = {f"{name}{SUFFIX}" for name, value in found.items() if value}
         given = {**{name: value for name, value in given.items() if name not in replaced}, **found}
     return given
+
+
+def _secrets_of(settings: ProcessSettings) -> Iterator[tuple[str, str]]:
+    """Yield each secret that *settings* hold, with the name of its field."""
+    for name in type(settings).model_fields:
+        if isinstance(value := getattr(settings, name), SecretStr):
+            yield from ((name, secret) for secret in _secrets_in(name, value.get_secret_value()))
 
 
 def _secrets_in(name: str, value: str) -> list[str]:

@@ -146,6 +146,19 @@ def test_a_port_of_somebody_else_is_told_in_one_line_and_nothing_is_started(whos
     assert list(tmp_path.iterdir()) == []
 
 
+def test_the_webhooks_port_is_that_of_the_settings(ports, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        env = {**os.environ, "WEBHOOK_PORT": str(taken.getsockname()[1])}
+        del ports["webhook"]
+        command = up_command(ports, tmp_path, "--sandbox")
+        ended = subprocess.run(
+            command, cwd=ROOT, env=env, capture_output=True, text=True, check=False, timeout=STOP_SECONDS
+        )
+
+    assert ended.returncode == 2
+    assert ended.stderr.startswith(f"up: port {env['WEBHOOK_PORT']} is taken: ")
+
+
 def test_a_webhook_that_could_not_start_is_told_before_anything_is_started(ports, tmp_path):
     env = {**os.environ, "SLACK_SIGNING_SECRET": ""}
     command = up_command(ports, tmp_path)
