@@ -13,6 +13,7 @@ import uvicorn
 
 from deployments.guard import Guard
 from deployments.login import AT_SERVER, check_login, server_login
+from deployments.places import Places
 from slack_docebo.errors import ConfigurationError
 
 # What Prefect is told before it reads its settings. Its pages look for the API where they come from themselves.
@@ -41,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ |= {**PREFECT, "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": f"http://127.0.0.1:{options.port}"}
     os.environ.setdefault("PREFECT_UI_API_URL", "/api")
     try:
-        os.environ[AT_SERVER] = check_login(AT_SERVER, server_login())  # Prefect reads no file
+        login = os.environ[AT_SERVER] = check_login(AT_SERVER, server_login())  # Prefect reads no file
     except ConfigurationError as error:
         print(f"server: {error}", file=sys.stderr)
         return 2
@@ -53,10 +54,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     settings = everything.server
     # Said by somebody, and not inferred from the address of another server.
     public = urlsplit(everything.ui_url if everything.ui_url and "ui_url" in everything.model_fields_set else "")
-    from prefect.server.api.server import create_app  # takes seconds
+    from prefect.server.api.server import RequestLimitMiddleware, create_app  # takes seconds
 
+    app = create_app(final=True, webserver_only=options.no_services)
+    limits = [one for one in app.user_middleware if one.cls is RequestLimitMiddleware]  # on SQLite
+    app.user_middleware = [one for one in app.user_middleware if one not in limits]
     guarded = Guard(
-        create_app(final=True, webserver_only=options.no_services),
+        Places(app, login=login, at_once=limits[0].kwargs["limit"] if limits else None),
         names=[*options.allowed_host, public.hostname or ""],
         origins=[f"{public.scheme}://{public.netloc}"],
     )
