@@ -45,8 +45,8 @@ HEADERS = {
 class Guard:
     """Lets through to *app* what is addressed to one of *names* and comes from its own pages or from no page at all.
 
-    An IP address is always a right name, and so is `localhost`. *origins* are the addresses under which people reach the pages
-    through a proxy that passes on another `Host`.
+    An IP address is always a right name, and so is `localhost`. *origins* are the addresses under which people reach the
+    pages through a proxy that passes on another `Host`.
     """
 
     def __init__(self, app: ASGIApp, *, names: Collection[str] = (), origins: Collection[str] = ()) -> None:
