@@ -20,13 +20,16 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.events.actions import ChangeFlowRunState
 from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 from prefect.exceptions import ObjectNotFound, PrefectException
+from prefect.settings import temporary_settings
 from prefect.states import Cancelled, Scheduled, StateType
 from prefect.variables import Variable
 
+from deployments.login import AT_CLIENTS
 from deployments.worker import FlowRunWorker
 from slack_docebo.domain.texts import line
 from slack_docebo.engine.incidents import Trouble
-from slack_docebo.errors import SyncError
+from slack_docebo.errors import ConfigurationError, SyncError
+from slack_docebo.given_files import UnusableFileError, read_given_text
 from slack_docebo.integration_settings import VARIABLE, documented_rows, read_rows, rows_from_csv, table
 from slack_docebo.settings import PrefectSettings, load_settings
 from tasks.attended import started_by_itself
@@ -34,6 +37,7 @@ from tasks.attended import started_by_itself
 WORK_POOL = "slack-docebo-flows"
 FORMER_POOL = "slack-docebo"  # its workers ran what the server said; a pool's type cannot be changed
 TAG = "slack-docebo"  # of all our deployments and their runs
+LARGEST_TABLE = 1_000_000  # bytes
 SILENCE_SECONDS = 600  # a run shows signs of life every 180 seconds: less than thrice that gives false alarms
 
 
@@ -185,6 +189,12 @@ async def bootstrap(rows: list[dict[str, str]] | None = None) -> dict[str, bool]
         return made
 
 
+def login_of(settings: PrefectSettings) -> dict[str, str]:
+    """Return the login of *settings* as Prefect is told it, which reads none from a file."""
+    login = settings.prefect_api_auth_string
+    return {AT_CLIENTS: login.get_secret_value()} if login else {}
+
+
 def told(error: Exception) -> str:
     """Return what to tell of *error*: that Prefect refuses the login, or its own words."""
     refused = isinstance(error, httpx.HTTPStatusError) and error.response.status_code == httpx.codes.UNAUTHORIZED
@@ -202,15 +212,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     options = parser.parse_args(arguments)
     try:
-        load_settings(PrefectSettings)  # a login in the address would be quoted by Prefect's errors
-        rows = rows_from_csv(options.settings.read_text(encoding="utf-8")) if options.settings else None
-        made = asyncio.run(bootstrap(rows))
-    except (SyncError, OSError, UnicodeDecodeError, PrefectException, httpx.HTTPError) as error:
+        settings = load_settings(PrefectSettings)  # a login in the address would be quoted by Prefect's errors
+        rows = _rows_of(options.settings) if options.settings else None
+        with temporary_settings(login_of(settings)):
+            made = asyncio.run(bootstrap(rows))
+    except (SyncError, PrefectException, httpx.HTTPError) as error:
         print(line(f"bootstrap: {told(error)}"), file=sys.stderr)
         return 2
     for name, written in made.items():
         print(f"{name}: {'written' if written else 'there already, left as it is'}")
     return 0
+
+
+def _rows_of(file: Path) -> list[dict[str, str]]:
+    try:
+        return rows_from_csv(read_given_text(file, largest=LARGEST_TABLE))
+    except UnusableFileError as error:
+        raise ConfigurationError(f"{file} {error}") from None
 
 
 if __name__ == "__main__":

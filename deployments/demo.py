@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from deployments.demo_events import show_events
+from deployments.ending import end_in_order
 from deployments.local import QUIET_PREFECT, connection_settings, prefect_server, sandbox
 
 SWITCHED_ON = {
@@ -32,6 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--reports", type=Path, help="new folder for the full lists of each run; else they are not kept"
     )
     options = parser.parse_args(arguments)
+    end_in_order()
     with tempfile.TemporaryDirectory(prefix="slack-docebo-demo-") as name:
         folder = Path(name)
         print("Starting a Slack workspace, a Docebo platform and a Prefect server on this machine ...", flush=True)

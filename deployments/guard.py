@@ -7,16 +7,15 @@ for them there is the login.
 """
 
 import base64
-import re
 from collections.abc import Collection
-from ipaddress import ip_address
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from slack_docebo.hosts import bare, leads_here
+
 LOOPBACK = "localhost"
-HOST = re.compile(r"(?:\[(?P<ipv6>[0-9a-f:.]+)\]|(?P<name>[^\s:/@\[\]]+))(?::\d*)?", re.IGNORECASE)
 ELSEWHERE = {"cross-site", "same-site"}  # another port of this machine is "same-site"
 # Outside of /api, and so without a login: the whole schema, and pages that load scripts from a public address.
 CLOSED = {"/docs", "/docs/oauth2-redirect", "/redoc", "/openapi.json"}
@@ -46,14 +45,13 @@ HEADERS = {
 class Guard:
     """Lets through to *app* what is addressed to one of *names* and comes from its own pages or from no page at all.
 
-    An IP address is always a right name: a page that was loaded from it cannot be led elsewhere afterwards, as one
-    that was loaded from a name can (DNS rebinding). *origins* are the addresses under which people reach the pages
-    through a proxy that passes on another `Host`.
+    An IP address is always a right name, and so is `localhost`. *origins* are the addresses under which people reach the
+    pages through a proxy that passes on another `Host`.
     """
 
     def __init__(self, app: ASGIApp, *, names: Collection[str] = (), origins: Collection[str] = ()) -> None:
         self._app = app
-        self._names = {LOOPBACK, *(name.lower() for name in names)}
+        self._names = {LOOPBACK, *map(bare, names)}
         self._origins = {origin.lower() for origin in origins}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -74,7 +72,7 @@ class Guard:
     def _refusal(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)
         hosts = headers.getlist("host")
-        if len(hosts) != 1 or not self._is_ours(hosts[0]):
+        if len(hosts) != 1 or not leads_here(hosts[0], self._names):
             return PlainTextResponse(
                 f"This server is not called {', '.join(hosts)!r}. Start it with --allowed-host, or PREFECT_UI_URL,"
                 " if it should be.",
@@ -90,13 +88,6 @@ class Guard:
         if not _could_be_the_login(headers.get("authorization", "")):
             return JSONResponse({"exception_message": "Unauthorized"}, 401)
         return None
-
-    def _is_ours(self, host: str) -> bool:
-        found = HOST.fullmatch(host)
-        if not found:
-            return False
-        name = found["ipv6"] or found["name"]
-        return name.lower() in self._names or _is_address(name)
 
     def _is_own_origin(self, origin: str, host: str) -> bool:
         origin, host = origin.lower(), host.lower()
@@ -117,11 +108,3 @@ def _could_be_the_login(authorization: str) -> bool:
         return base64.b64decode(authorization.partition(" ")[2]).isascii()
     except ValueError:
         return True  # that is no Base64 Prefect sees itself
-
-
-def _is_address(name: str) -> bool:
-    try:
-        ip_address(name)
-    except ValueError:
-        return False
-    return True

@@ -11,10 +11,14 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import SecretStr
 
 from slack_docebo.errors import ConfigurationError
+from slack_docebo.given_files import UnusableFileError, read_given_text
+from slack_docebo.prefect_profile import LARGEST
 from slack_docebo.private_files import rewritten_file
+from slack_docebo.redaction import SHORTEST
+from slack_docebo.settings import ProcessSettings, load_settings
 
 AT_SERVER = "PREFECT_SERVER_API_AUTH_STRING"
 AT_CLIENTS = "PREFECT_API_AUTH_STRING"
@@ -34,26 +38,39 @@ def check_login(variable: str, login: str | None) -> str:
     user, _, password = login.partition(":")
     if not (user and password and login.isascii() and login.isprintable() and " " not in login):
         raise ConfigurationError(f"{variable} should be user:password, in ASCII letters, digits and signs")
+    if len(password) < SHORTEST:
+        raise ConfigurationError(
+            f"{variable} has a password of less than {SHORTEST} characters: make a long one, for everybody may try for ever"
+        )
     return login
 
 
-class GivenLogin(BaseSettings):
-    """What environment and `.env` say of the login."""
+class ServerLogin(ProcessSettings):
+    """What is said of the login at the server."""
 
-    model_config = SettingsConfigDict(env_file=".env", env_ignore_empty=True, extra="ignore")
+    prefect_server_api_auth_string: SecretStr | None = None
 
-    prefect_server_api_auth_string: str | None = None
-    prefect_api_auth_string: str | None = None
+
+class GivenLogin(ServerLogin):
+    """What is said of it anywhere."""
+
+    prefect_api_auth_string: SecretStr | None = None
+
+
+def server_login() -> str | None:
+    """Return the login that environment, `.env` or the file of a secret set for the server, or None."""
+    login = load_settings(ServerLogin).prefect_server_api_auth_string
+    return login.get_secret_value() if login else None
 
 
 def given_login() -> str | None:
-    """Return the login that environment or `.env` set, for server or clients, or None.
+    """Return the login that environment, `.env` or the file of a secret set, for server or clients, or None.
 
     Raises ConfigurationError if it cannot work, or if they say different things.
     """
-    found = GivenLogin()
+    found = load_settings(GivenLogin)
     given = {AT_SERVER: found.prefect_server_api_auth_string, AT_CLIENTS: found.prefect_api_auth_string}
-    logins = {check_login(variable, login) for variable, login in given.items() if login}
+    logins = {check_login(variable, login.get_secret_value()) for variable, login in given.items() if login}
     if len(logins) > 1:
         raise ConfigurationError(f"{AT_SERVER} and {AT_CLIENTS} differ, so nobody could sign in: set one of them")
     return logins.pop() if logins else None
@@ -83,12 +100,14 @@ def keep_login(profiles: Path, profile: str, *, api: str, login: str) -> None:
 
 def _read(profiles: Path) -> dict[str, dict[str, Any]]:
     """Return the settings of each profile by its name."""
-    try:
-        found = tomllib.loads(profiles.read_text(encoding="utf-8")).get("profiles", {})
-        return {name: {**settings} for name, settings in found.items()}
-    except FileNotFoundError:
+    if not profiles.exists():
         return {}
-    except (OSError, ValueError, TypeError, AttributeError) as error:
+    try:
+        found = tomllib.loads(read_given_text(profiles, largest=LARGEST)).get("profiles", {})
+        return {name: {**settings} for name, settings in found.items()}
+    except UnusableFileError as error:
+        raise ConfigurationError(f"{profiles} {error}") from None
+    except (ValueError, TypeError, AttributeError) as error:
         raise ConfigurationError(f"{profiles} cannot be read ({error}): remove it, and a new login is made") from None
 
 

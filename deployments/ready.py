@@ -9,12 +9,13 @@ import time
 from collections.abc import Sequence
 
 import httpx
+from prefect.settings import temporary_settings
 
 from deployments import bootstrap
 from slack_docebo.domain.texts import line
 from slack_docebo.errors import SyncError
 from slack_docebo.integration_settings import table
-from slack_docebo.settings import PrefectSettings, load_settings
+from slack_docebo.settings import ListeningSettings, PrefectSettings, load_settings
 
 PATIENCE = 120.0  # seconds; a new database takes the server ten to twenty
 SWITCHED_ON = {
@@ -54,29 +55,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--switched-on", action="store_true", help="a new table of settings has both recipes on")
     options = parser.parse_args(arguments)
     try:
-        api = load_settings(PrefectSettings).prefect_api_url
+        prefect = load_settings(PrefectSettings)
+        host, port = load_settings(ListeningSettings).webhook_address
     except SyncError as error:
         print(f"ready: {error}", file=sys.stderr)
         return 2
+    api, login = prefect.prefect_api_url, bootstrap.login_of(prefect)
     if not wait_for_server(api):
         print(f"Prefect does not answer at {api}: start it, or set PREFECT_API_URL", file=sys.stderr)
         return 1
     try:
-        asyncio.run(make(switched_on=options.switched_on))
+        with temporary_settings(login):
+            asyncio.run(make(switched_on=options.switched_on))
     except (SyncError, httpx.HTTPStatusError) as error:
         print(line(f"ready: {bootstrap.told(error)}"), file=sys.stderr)
         return 2
-    deployed = subprocess.run(
-        [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"], capture_output=True, text=True, check=False
-    )
+    command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"]
+    deployed = subprocess.run(command, env={**os.environ, **login}, capture_output=True, text=True, check=False)
     if deployed.returncode:
         print(deployed.stdout + deployed.stderr, file=sys.stderr)
         return deployed.returncode
-    webhook = f"http://{os.environ.get('WEBHOOK_HOST', '127.0.0.1')}:{os.environ.get('WEBHOOK_PORT', '8400')}"
     print("\nReady.")
     print(f"  Prefect      {api.removesuffix('/api')}   start with Deployments, bulk-import/manual, Run, Custom run")
     print(f"  Settings     {api.removesuffix('/api')}/variables")
-    print(f"  Slack events {webhook}/slack/events", flush=True)
+    print(f"  Slack events http://{host}:{port}/slack/events", flush=True)
     return 0
 
 

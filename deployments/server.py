@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 import uvicorn
 
 from deployments.guard import Guard
-from deployments.login import AT_SERVER, check_login
+from deployments.login import AT_SERVER, check_login, server_login
+from deployments.places import Places
 from slack_docebo.errors import ConfigurationError
 
 # What Prefect is told before it reads its settings. Its pages look for the API where they come from themselves.
@@ -40,23 +41,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     os.environ |= {**PREFECT, "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": f"http://127.0.0.1:{options.port}"}
     os.environ.setdefault("PREFECT_UI_API_URL", "/api")
+    try:
+        login = os.environ[AT_SERVER] = check_login(AT_SERVER, server_login())  # Prefect reads no file
+    except ConfigurationError as error:
+        print(f"server: {error}", file=sys.stderr)
+        return 2
 
     # Prefect reads its settings when it is imported, so it is imported with them in place.
     from prefect.settings import get_current_settings
 
     everything = get_current_settings()
-    settings, login = everything.server, everything.server.api.auth_string
+    settings = everything.server
     # Said by somebody, and not inferred from the address of another server.
     public = urlsplit(everything.ui_url if everything.ui_url and "ui_url" in everything.model_fields_set else "")
-    try:
-        check_login(AT_SERVER, login.get_secret_value() if login else None)
-    except ConfigurationError as error:
-        print(f"server: {error}", file=sys.stderr)
-        return 2
-    from prefect.server.api.server import create_app  # takes seconds
+    from prefect.server.api.server import RequestLimitMiddleware, create_app  # takes seconds
 
+    app = create_app(final=True, webserver_only=options.no_services)
+    limits = [one for one in app.user_middleware if one.cls is RequestLimitMiddleware]  # on SQLite
+    app.user_middleware = [one for one in app.user_middleware if one not in limits]
     guarded = Guard(
-        create_app(final=True, webserver_only=options.no_services),
+        Places(app, login=login, at_once=limits[0].kwargs["limit"] if limits else None),
         names=[*options.allowed_host, public.hostname or ""],
         origins=[f"{public.scheme}://{public.netloc}"],
     )

@@ -112,8 +112,8 @@ def _default(name: str, field: FieldInfo) -> str:
 
 
 def _must_be_set(name: str) -> bool:
-    field = Settings.model_fields.get(name.lower())
-    return field is not None and field.is_required()
+    fields = (kind.model_fields.get(name.lower()) for kind in (Settings, WebhookSettings))
+    return any(field is not None and field.is_required() for field in fields)
 
 
 def _readers(name: str) -> str:

@@ -7,7 +7,6 @@ import argparse
 import os
 import secrets
 import shlex
-import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -16,6 +15,7 @@ from pathlib import Path
 
 from honcho.manager import Manager
 
+from deployments.ending import end_in_order
 from deployments.local import (
     LIBRARY_LOGS,
     OFTEN,
@@ -27,7 +27,7 @@ from deployments.local import (
     is_taken,
     prefect_server,
 )
-from deployments.login import AT_SERVER, given_login, keep_login, kept_login, new_login
+from deployments.login import AT_CLIENTS, AT_SERVER, given_login, keep_login, kept_login, new_login
 from sandbox.docebo.tokens import CLIENT_ID, CLIENT_SECRET
 from sandbox.slack.workspace import BOT_TOKEN
 from slack_docebo.errors import ConfigurationError
@@ -43,8 +43,7 @@ from slack_docebo.settings import (
     WebhookSettings,
     given_to,
     load_settings,
-    open_files,
-    others_can_read,
+    secrets_open_to_others,
 )
 
 JSON_RUN_LOGS = {"PREFECT_LOGGING_HANDLERS_CONSOLE_FORMATTER": "json"}
@@ -121,29 +120,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--sandbox", action="store_true", help="with a Slack workspace and a Docebo of its own")
     parser.add_argument("--users", type=int, default=500, help="users of the sandbox's workspace (500)")
     parser.add_argument("--prefect-port", type=int, default=4200, help="port of Prefect's UI and API (4200)")
-    parser.add_argument("--webhook-port", type=int, default=8400, help="port of the webhook (8400)")
+    parser.add_argument("--webhook-port", type=int, help="port of the webhook (WEBHOOK_PORT)")
     parser.add_argument("--slack-port", type=int, default=4310, help="port of the sandbox's Slack (4310)")
     parser.add_argument("--docebo-port", type=int, default=4320, help="port of the sandbox's Docebo (4320)")
     parser.add_argument("--data", type=Path, help="where data are kept (var, or var/sandbox)")
     options = parser.parse_args(arguments)
     data = (options.data or ROOT / "var" / ("sandbox" if options.sandbox else "")).absolute()
     make_folder(data)
-    what = installation(data=data, webhook_port=options.webhook_port)
-    if options.sandbox:
-        ports = {"slack_port": options.slack_port, "docebo_port": options.docebo_port}
-        what = with_sandbox(what, data=data, users=options.users, **ports)
     profiles = (options.data or ROOT / "var").absolute() / PROFILES.name
     os.chdir(ROOT)
-    if opened := open_files(*EVERYTHING):
-        print(f"up: {others_can_read(opened)}", file=sys.stderr)
-    _end_in_order()
+    end_in_order()
     try:
+        options.webhook_port = options.webhook_port or load_settings(ListeningSettings).webhook_port
         _check_ports(options)
         if not options.sandbox:
             _check_webhook()
         given = given_login()
+        if told := secrets_open_to_others(*EVERYTHING):
+            print(f"up: {told}", file=sys.stderr)
+        what = installation(data=data, webhook_port=options.webhook_port)
+        if options.sandbox:
+            ports = {"slack_port": options.slack_port, "docebo_port": options.docebo_port}
+            what = with_sandbox(what, data=data, users=options.users, **ports)
         what.environment = {**os.environ, **what.environment}
-        what.environment.pop(AT_SERVER, None)  # for the server alone, which is given the login by itself
+        for name in (AT_SERVER, f"{AT_SERVER}_FILE", f"{AT_CLIENTS}_FILE"):  # each is given the login by itself
+            what.environment.pop(name, None)
         os.environ.clear()  # the server, which we start ourselves, inherits from us
         os.environ.update(what.environment_of("server"))
         return _start(what, options, data, profiles, given)
@@ -167,23 +168,6 @@ def _start(what: Installation, options: argparse.Namespace, data: Path, profiles
             return failed
         _show_login(login, profiles, new=not known)
         return _supervise(what)
-
-
-def _end_in_order() -> None:
-    """End what is started when we are told to end or the terminal is closed, too, and not only at Ctrl-C."""
-
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    def hang_up(*_: object) -> None:
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        for output in (sys.stdout, sys.stderr):  # the terminal is gone, and what ends others says so
-            os.dup2(nowhere, output.fileno())
-        os.kill(os.getpid(), signal.SIGTERM)  # whose handler is another's while the processes are supervised
-
-    signal.signal(signal.SIGTERM, interrupt)
-    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as with nohup
-        signal.signal(signal.SIGHUP, hang_up)
 
 
 def _check_ports(options: argparse.Namespace) -> None:

@@ -26,8 +26,7 @@ from slack_docebo.settings import (
     ReceptionSettings,
     WebhookSettings,
     load_settings,
-    open_files,
-    others_can_read,
+    secrets_open_to_others,
 )
 from slack_docebo.storage.store import Store
 from slack_docebo.webhook.app import observation_app, webhook_app
@@ -92,8 +91,8 @@ def run(name: str, description: str | None, kind: type[R], serve: Callable[[R], 
     try:
         settings = load_settings(kind)
         configure_logs(settings.log_format)
-        if opened := open_files(kind):
-            logger.warning(others_can_read(opened))
+        if told := secrets_open_to_others(kind):
+            logger.warning(told)
         gc.freeze()  # what is loaded now stays: the garbage collector need not look at it over and over
         uvloop.run(serve(settings))
     except SyncError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from itertools import repeat
 from typing import Any
 
@@ -21,11 +21,11 @@ def hostile_answer(kind: str, options: dict[str, Any]) -> Response:
         case "drip":
             return _json(_drip(float(options.get("every", 1))))
         case "bomb":
-            return _json(_packed_zeros(int(options.get("megabytes", 1024))), {"Content-Encoding": "gzip"})
+            return _json(_stream(packed_zeros(int(options.get("megabytes", 1024)))), {"Content-Encoding": "gzip"})
         case "endless":
-            return _json(_stream(b" " * MEGABYTE))
+            return _json(_stream(repeat(b" " * MEGABYTE)))
         case "deep":
-            return _json(_stream(b"[" * int(options.get("levels", 100_000)), 1))
+            return _json(_stream([b"[" * int(options.get("levels", 100_000))]))
         case "large_head":
             return Response(b"{}", headers={"X-Large": "x" * MEGABYTE}, media_type="application/json")
         case "redirect":
@@ -37,20 +37,19 @@ def _json(body: AsyncIterator[bytes], headers: dict[str, str] | None = None) -> 
     return StreamingResponse(body, headers=headers, media_type="application/json")
 
 
-async def _stream(chunk: bytes, times: int | None = None) -> AsyncIterator[bytes]:
-    for same in repeat(chunk) if times is None else repeat(chunk, times):
-        yield same
-        await asyncio.sleep(0)  # so that the server sees when nobody is left to take it
-
-
-async def _packed_zeros(megabytes: int) -> AsyncIterator[bytes]:
+def packed_zeros(megabytes: int) -> Iterator[bytes]:
+    """Yield the pieces of a gzip stream that is a thousand times as long when it is unpacked, and does not end."""
     packer = zlib.compressobj(wbits=zlib.MAX_WBITS | 16)
     # After a full flush nothing refers to what was before: the second piece can stand for all that follow.
     first, following = (packer.compress(bytes(MEGABYTE)) + packer.flush(zlib.Z_FULL_FLUSH) for _ in range(2))
     yield first
-    for _ in range(megabytes - 1):
-        yield following
-        await asyncio.sleep(0)
+    yield from repeat(following, megabytes - 1)
+
+
+async def _stream(chunks: Iterable[bytes]) -> AsyncIterator[bytes]:
+    for chunk in chunks:
+        yield chunk
+        await asyncio.sleep(0)  # so that the server sees when nobody is left to take it
 
 
 async def _drip(every: float) -> AsyncIterator[bytes]:

@@ -23,7 +23,7 @@ from slack_docebo.errors import AlreadyRunning, ChangeLimitExceeded, Configurati
 from slack_docebo.integration_settings import VARIABLE, IntegrationSettings, read_rows
 from slack_docebo.redaction import redact_logs
 from slack_docebo.runtime import Runtime, open_runtime
-from slack_docebo.settings import RUN, PrefectSettings, Settings, load_settings, open_files, others_can_read
+from slack_docebo.settings import RUN, PrefectSettings, Settings, load_settings, secrets_open_to_others
 from slack_docebo.storage.gate import RunLock
 from tasks.logs import as_one_line
 
@@ -61,8 +61,8 @@ async def open_resources() -> AsyncIterator[Runtime]:
     _one_line_errors()
     load_settings(PrefectSettings)  # a login in the address would be in every link to a run
     settings = load_settings(Settings)
-    if opened := open_files(*RUN):
-        get_run_logger().warning(others_can_read(opened))
+    if told := secrets_open_to_others(*RUN):
+        get_run_logger().warning(told)
     behaviour = await integration_settings()
     run = prefect_runtime.flow_run
     async with open_runtime(settings, behaviour, run_id=run.id or "", run_name=run.name or "") as runtime:

@@ -2,10 +2,11 @@
 
 import asyncio
 import json
-import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+
+from sandbox.hostile import packed_zeros
 
 KIND = b"Content-Type: application/json\r\n"
 MEGABYTE = 1 << 20
@@ -92,9 +93,7 @@ async def endless_chunks(write: Write) -> None:
 
 async def bomb(write: Write) -> None:
     """A gigabyte of zeros in a megabyte."""
-    packer = zlib.compressobj(wbits=zlib.MAX_WBITS | 16)
-    first, following = (packer.compress(bytes(MEGABYTE)) + packer.flush(zlib.Z_FULL_FLUSH) for _ in range(2))
-    await write(b"HTTP/1.1 200 OK\r\n%sContent-Encoding: gzip\r\n\r\n" % KIND + first + following * 1023)
+    await write(b"HTTP/1.1 200 OK\r\n%sContent-Encoding: gzip\r\n\r\n" % KIND + b"".join(packed_zeros(1024)))
     raise ConnectionAbortedError
 
 

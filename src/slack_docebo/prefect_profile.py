@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from slack_docebo.given_files import UnusableFileError, read_given_text
+
 PROFILES = Path("var/prefect-profiles.toml")  # in the project's folder; pyproject.toml tells Prefect the same
+LARGEST = 1_000_000  # bytes
 
 
 def with_profile(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -22,8 +25,8 @@ def with_profile(settings: Mapping[str, Any]) -> dict[str, Any]:
 def _active_profile() -> dict[str, str]:
     path = Path(os.environ.get("PREFECT_PROFILES_PATH") or PROFILES)
     try:
-        found = tomllib.loads(path.read_text(encoding="utf-8"))
+        found = tomllib.loads(read_given_text(path, largest=LARGEST))
         profile = found["profiles"][found["active"]]
         return {name: profile[name.upper()] for name in ("prefect_api_url", "prefect_api_auth_string")}
-    except (OSError, ValueError, KeyError, TypeError):
+    except (UnusableFileError, ValueError, KeyError, TypeError):
         return {}

@@ -1,7 +1,5 @@
 """Secrets that are kept in files, as Docker and Kubernetes mount them: X_FILE names the file that holds X."""
 
-import os
-import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_args
@@ -11,8 +9,9 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
 from slack_docebo.errors import ConfigurationError
+from slack_docebo.given_files import UnusableFileError, read_given
 
-LARGEST = 64 * 1024  # bytes; a key in PEM takes a few thousand
+LARGEST = 64_000  # bytes; a key in PEM takes a few thousand
 SUFFIX = "_file"
 
 Stamp = tuple[int, ...]
@@ -65,34 +64,15 @@ def _holds_secret(annotation: object) -> bool:
     return annotation is SecretStr or any(map(_holds_secret, get_args(annotation)))
 
 
-class UnusableFileError(Exception):
-    """The file of a secret cannot be used; the message is what follows the variable's name.
-
-    It does not hold the path: where somebody has set the secret itself, that is what the path is.
-    """
-
-
 def read_secret(path: Path) -> str:
-    """Return the text in the file without its last newline; raise UnusableFileError if it can be no secret."""
+    """Return the text in the file without its last newline; raise UnusableFileError if it can be no secret.
+
+    The message does not hold the path: where somebody has set the secret itself, that is what the path is.
+    """
     try:
-        # Without O_NONBLOCK a pipe that nobody writes to would be waited for.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        try:  # not with fdopen at once: of a folder it leaves the descriptor open
-            is_file = stat.S_ISREG(os.fstat(descriptor).st_mode)
-            with os.fdopen(descriptor, "rb", closefd=False) as file:
-                content = file.read(LARGEST + 1) if is_file else b""
-        finally:
-            os.close(descriptor)
-    except (OSError, ValueError) as error:
-        raise UnusableFileError(f"cannot be read: {getattr(error, 'strerror', None) or 'no path'}") from None
-    try:
-        text = content.decode("utf-8-sig").rstrip("\r\n")
+        text = read_given(path, largest=LARGEST).decode("utf-8-sig").rstrip("\r\n")
     except UnicodeDecodeError:
         text = "\0"
-    if not is_file:
-        raise UnusableFileError("does not name a file")
-    if len(content) > LARGEST:
-        raise UnusableFileError("names a file that is too large for a secret")
     if "\0" in text:
         raise UnusableFileError("names a file that is not text")
     if not text.strip():

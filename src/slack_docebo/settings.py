@@ -5,7 +5,7 @@ A process is given the settings that it reads and no others. Every secret X can 
 
 import re
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Literal, Self, TypeVar, cast
@@ -20,13 +20,15 @@ from pydantic_settings import (
 )
 
 from slack_docebo.errors import ConfigurationError
+from slack_docebo.given_files import UnusableFileError, read_given
 from slack_docebo.prefect_profile import with_profile
 from slack_docebo.private_files import readable_by_others
-from slack_docebo.redaction import keep_secret
-from slack_docebo.secret_files import SecretFiles, is_secret
+from slack_docebo.redaction import SHORTEST, keep_secret
+from slack_docebo.secret_files import SUFFIX, SecretFiles, is_secret
 from slack_docebo.setting_types import Address, Names, Network, Networks, Token, Url, words
 
 DOTENV = Path(".env")
+LARGEST_DOTENV = 1_000_000  # bytes
 TOKEN_LENGTH = 10  # from which on a word without dots in a notification URL may be a token
 
 S = TypeVar("S", bound="ProcessSettings")
@@ -270,6 +272,7 @@ EVERYTHING = (DoctorSettings, WebhookSettings, SocketModeSettings)
 
 def load_settings(kind: type[S]) -> S:
     """Read the settings of one *kind* of process; raise ConfigurationError that names each variable missing or wrong."""
+    check_dotenv()
     try:
         settings = kind()
     except ValidationError as error:
@@ -278,11 +281,23 @@ def load_settings(kind: type[S]) -> S:
     except (OSError, UnicodeDecodeError) as error:
         said = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise ConfigurationError(f"{DOTENV} cannot be read: {said}") from None
-    for name in kind.model_fields:
-        if isinstance(value := getattr(settings, name), SecretStr):
-            for secret in _secrets_in(name, value.get_secret_value()):
-                keep_secret(secret)
+    for _, secret in _secrets_of(settings):
+        keep_secret(secret)
     return settings
+
+
+def short_secrets(settings: ProcessSettings) -> list[str]:
+    """Return the variables whose secret is too short to be recognised, and taken out, where a message quotes it."""
+    return sorted({name.upper() for name, secret in _secrets_of(settings) if len(secret.strip()) < SHORTEST})
+
+
+def check_dotenv() -> None:
+    """Raise ConfigurationError if `.env` is what nobody can read to its end, like a pipe; a folder is none of ours."""
+    if DOTENV.exists() and not DOTENV.is_dir():
+        try:
+            read_given(DOTENV, largest=LARGEST_DOTENV)
+        except UnusableFileError as error:
+            raise ConfigurationError(f"{DOTENV} {error}") from None
 
 
 def variables(*kinds: type[ProcessSettings]) -> set[str]:
@@ -318,15 +333,10 @@ def secret_files(*kinds: type[ProcessSettings]) -> list[Path]:
     return list(found)
 
 
-def open_files(*kinds: type[ProcessSettings]) -> list[Path]:
-    """Return `.env` and the files of secrets that *kinds* read, as far as other users of this machine can read them."""
-    return readable_by_others([DOTENV, *secret_files(*kinds)])
-
-
-def others_can_read(files: Iterable[Path]) -> str:
-    """Return the one line that is told of such *files*."""
-    names = " ".join(shlex.quote(str(file)) for file in files)
-    return f"other users of this machine can read secrets: run `chmod 600 {names}`"
+def secrets_open_to_others(*kinds: type[ProcessSettings]) -> str:
+    """Return the line to tell if other users of this machine can read `.env` or a file of a secret of *kinds*, or ""."""
+    names = " ".join(shlex.quote(str(file)) for file in readable_by_others([DOTENV, *secret_files(*kinds)]))
+    return f"other users of this machine can read secrets: run `chmod 600 {names}`" if names else ""
 
 
 def _secret_files(kind: type[BaseSettings], *sources: PydanticBaseSettingsSource) -> SecretFiles:
@@ -334,11 +344,23 @@ def _secret_files(kind: type[BaseSettings], *sources: PydanticBaseSettingsSource
 
 
 def _given(*sources: PydanticBaseSettingsSource) -> dict[str, str | None]:
-    """Return what *sources* hold, by names in lower case; of two that hold the same the later counts."""
+    """Return what *sources* hold, by names in lower case; of two that hold the same the later counts.
+
+    So does its X before the X_FILE of an earlier one.
+    """
     given: dict[str, str | None] = {}
     for source in sources:
-        given |= cast("EnvSettingsSource", source).env_vars
+        found = cast("EnvSettingsSource", source).env_vars
+        replaced = {f"{name}{SUFFIX}" for name, value in found.items() if value}
+        given = {**{name: value for name, value in given.items() if name not in replaced}, **found}
     return given
+
+
+def _secrets_of(settings: ProcessSettings) -> Iterator[tuple[str, str]]:
+    """Yield each secret that *settings* hold, with the name of its field."""
+    for name in type(settings).model_fields:
+        if isinstance(value := getattr(settings, name), SecretStr):
+            yield from ((name, secret) for secret in _secrets_in(name, value.get_secret_value()))
 
 
 def _secrets_in(name: str, value: str) -> list[str]:
@@ -346,7 +368,7 @@ def _secrets_in(name: str, value: str) -> list[str]:
     match name:
         case "database_url":
             return []  # the store, which takes addresses apart, keeps its password secret
-        case "prefect_api_auth_string":
+        case "prefect_api_auth_string" | "prefect_server_api_auth_string":
             return [value, value.partition(":")[2]]
         case "notification_urls":
             parts = re.split(r"[/:@?&=,\s]+", value)

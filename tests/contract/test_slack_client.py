@@ -298,19 +298,6 @@ async def test_a_user_reply_without_a_user_is_not_as_documented(slack):
             await client.user("U1")
 
 
-@pytest.mark.parametrize(
-    ("profile", "expected"),
-    [
-        ({"fields": [{"id": "Xf1", "label": "Cost centre"}, {"id": "Xf2"}, {}]}, {"Xf1": "Cost centre", "Xf2": ""}),
-        ({"fields": []}, {}),
-        ({"fields": None}, {}),
-    ],
-)
-async def test_custom_fields_have_labels(slack, profile, expected):
-    async with slack.client({"ok": True, "profile": profile}) as client:
-        assert await client.profile_fields() == expected
-
-
 async def test_a_proxy_is_used_unless_the_host_is_exempt(slack, monkeypatch):
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
@@ -391,7 +378,6 @@ async def test_the_sandbox_tells_its_workspace_and_scopes(sandbox):
     async with client_of(sandbox) as client:
         identity = await client.identify()
         assert await client.team_name(identity.team_id) == identity.team_name == sandbox.slack.team.name
-        assert set((await client.profile_fields()).values()) == {"Department", "Start date"}
     assert identity.scopes == sandbox.slack.scopes
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shlex
 import signal
 import socket
 import stat
@@ -145,6 +146,19 @@ def test_a_port_of_somebody_else_is_told_in_one_line_and_nothing_is_started(whos
     assert list(tmp_path.iterdir()) == []
 
 
+def test_the_webhooks_port_is_that_of_the_settings(ports, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        env = {**os.environ, "WEBHOOK_PORT": str(taken.getsockname()[1])}
+        del ports["webhook"]
+        command = up_command(ports, tmp_path, "--sandbox")
+        ended = subprocess.run(
+            command, cwd=ROOT, env=env, capture_output=True, text=True, check=False, timeout=STOP_SECONDS
+        )
+
+    assert ended.returncode == 2
+    assert ended.stderr.startswith(f"up: port {env['WEBHOOK_PORT']} is taken: ")
+
+
 def test_a_webhook_that_could_not_start_is_told_before_anything_is_started(ports, tmp_path):
     env = {**os.environ, "SLACK_SIGNING_SECRET": ""}
     command = up_command(ports, tmp_path)
@@ -164,6 +178,23 @@ def test_nothing_is_left_when_it_is_ended_while_it_starts(told, ports, tmp_path)
     try:
         eventually(lambda: bool(still_there(tmp_path)))
         os.killpg(process.pid, told)
+        process.wait(STOP_SECONDS)
+
+        assert still_there(tmp_path) == []
+    finally:
+        end(process, tmp_path)
+
+
+def test_nothing_is_left_when_the_terminal_of_make_is_closed(ports, tmp_path):
+    # make is told by the kernel, and keeps it to itself.
+    (tmp_path / "Makefile").write_text(f"up:\n\t@{shlex.join(up_command(ports, tmp_path, '--sandbox'))}\n")
+    ours, theirs = os.openpty()
+    make = ["setsid", "--ctty", "make", "-f", str(tmp_path / "Makefile"), "up"]
+    process = subprocess.Popen(make, cwd=ROOT, stdin=theirs, stdout=theirs, stderr=theirs)
+    try:
+        os.close(theirs)
+        eventually(lambda: bool(still_there(tmp_path)))
+        os.close(ours)
         process.wait(STOP_SECONDS)
 
         assert still_there(tmp_path) == []

@@ -142,6 +142,20 @@ async def test_an_env_file_that_others_can_read_is_named_with_what_to_do(environ
     assert (await findings())["files of secrets"][0] is Level.OK
 
 
+async def test_a_secret_that_is_too_short_to_be_taken_out_of_messages_is_named_and_not_shown(environment):
+    environment.setenv("SLACK_SIGNING_SECRET", SIGNING_SECRET)
+    assert (await findings())["lengths of secrets"][0] is Level.OK
+    environment.setenv("SMTP_PASSWORD", "tiny")
+    environment.setenv("SLACK_SIGNING_SECRET", "seven77")
+
+    level, message = (await findings())["lengths of secrets"]
+
+    assert level is Level.WARN
+    assert message.startswith("SMTP_PASSWORD, SLACK_SIGNING_SECRET: a secret of less than 8 characters")
+    assert "tiny" not in message
+    assert "seven77" not in message
+
+
 async def test_a_wrong_token_is_told_and_the_rest_is_looked_at(environment):
     environment.setenv("SLACK_BOT_TOKEN", "xoxb-planted")
 

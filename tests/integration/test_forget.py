@@ -169,6 +169,15 @@ async def test_what_cannot_be_read_is_named(here, ada, tmp_path, monkeypatch):
     assert len(gone.rows) == 2
 
 
+async def test_a_file_that_is_larger_than_any_of_ours_is_named_and_not_loaded(here, ada, tmp_path):
+    with (tmp_path / "reports" / "huge.csv").open("wb") as huge:
+        huge.truncate(10**12)
+    gone = forget(here.runtime.store, tmp_path / "reports", ada)
+
+    assert gone.left == {tmp_path / "reports" / "huge.csv": "cannot be read or written (File too large)"}
+    assert len(gone.rows) == 2
+
+
 async def test_links_lead_nowhere(here, ada, tmp_path):
     outside = tmp_path / "outside"
     outside.mkdir()

@@ -27,13 +27,3 @@ def test_a_workspace_that_was_renamed_is_renamed(store):
         links.pin(DOCEBO, "T1", "Example", now=NOW)
 
         assert links.pin(DOCEBO, "T1", "Example Inc.", now=LATER) == WorkspaceLink(DOCEBO, "T1", "Example Inc.", NOW)
-
-
-def test_after_unpinning_another_workspace_can_be_pinned(store):
-    with store.transaction() as connection:
-        links = LinkRepository(connection)
-        links.pin(DOCEBO, "T1", "Example", now=NOW)
-
-        assert links.unpin(DOCEBO)
-        assert not links.unpin(DOCEBO)
-        assert links.pin(DOCEBO, "T2", "Other", now=LATER).slack_team == "T2"

@@ -1,4 +1,5 @@
 import csv
+import os
 import stat
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -8,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from slack_docebo.domain.people import Mapping
-from slack_docebo.engine.mapping_file import MappingFile, armoured, bared, write_mappings
+from slack_docebo.engine.mapping_file import LARGEST, MappingFile, armoured, bared, write_mappings
 from slack_docebo.engine.restoring import Taken, import_file, restore_file
 from slack_docebo.errors import ConfigurationError, StorageError
 from slack_docebo.storage.applied import AppliedRepository
@@ -252,6 +253,20 @@ def test_a_file_that_is_not_text_is_refused(store, tmp_path):
 def test_a_missing_file_is_named(store, tmp_path):
     with pytest.raises(ConfigurationError, match="cannot be read: No such file"):
         restored(store, tmp_path / "none.csv")
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero")])
+def test_what_is_no_file_is_told_and_not_waited_for(store, tmp_path, make):
+    make(tmp_path / "t.csv")
+    with pytest.raises(ConfigurationError, match=r"t\.csv is no regular file"):
+        restored(store, tmp_path / "t.csv")
+
+
+def test_a_file_that_is_too_large_is_told(store, tmp_path):
+    with (tmp_path / "t.csv").open("wb") as file:
+        file.truncate(LARGEST + 1)
+    with pytest.raises(ConfigurationError, match=r"t\.csv is larger than 100 MB"):
+        restored(store, tmp_path / "t.csv")
 
 
 def test_an_export_holds_no_formula_and_opens_in_any_program(store, tmp_path):

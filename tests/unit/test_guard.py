@@ -15,10 +15,12 @@ OUR_HOSTS = [
     "127.0.0.1:4200",
     "localhost",
     "LOCALHOST:4200",
+    "localhost.",
     "[::1]:4200",
     "10.1.2.3:4200",  # how Kubernetes asks whether we are alive
     "server:4200",
     "prefect.acme.com",
+    "Prefect.Acme.com.:443",
 ]
 FOREIGN_HOSTS = [
     "evil.example",
@@ -26,7 +28,6 @@ FOREIGN_HOSTS = [
     "127.0.0.1.evil.example",
     "localhost.evil.example",
     "evil.localhost",
-    "localhost.",
     "evil@127.0.0.1",
     "127.0.0.1@evil.example",
     "127.0.0.1:4200,evil.example",

@@ -9,7 +9,8 @@ import pytest
 from slack_docebo import current_settings
 from slack_docebo.current_settings import Current
 from slack_docebo.errors import ConfigurationError
-from slack_docebo.secret_files import LARGEST, UnusableFileError, read_secret
+from slack_docebo.given_files import UnusableFileError
+from slack_docebo.secret_files import LARGEST, read_secret
 from slack_docebo.settings import (
     EVERYTHING,
     RUN,
@@ -23,8 +24,8 @@ from slack_docebo.settings import (
     WebhookSettings,
     given_to,
     load_settings,
-    open_files,
     secrets_of,
+    secrets_open_to_others,
     unset_secrets,
     variables,
 )
@@ -112,13 +113,13 @@ def test_a_variable_beside_its_file_is_refused_by_name(environment, tmp_path, in
         pytest.param(lambda path: None, "cannot be read: No such file or directory", id="missing"),
         pytest.param(lambda path: path.touch(), "names a file that is empty", id="empty"),
         pytest.param(lambda path: path.write_text(" \n"), "names a file that is empty", id="blank"),
-        pytest.param(lambda path: path.mkdir(), "cannot be read: Is a directory", id="a folder"),
-        pytest.param(os.mkfifo, "does not name a file", id="a pipe that nobody writes to"),
-        pytest.param(lambda path: path.symlink_to("/dev/zero"), "does not name a file", id="endless"),
+        pytest.param(lambda path: path.mkdir(), "is no regular file", id="a folder"),
+        pytest.param(os.mkfifo, "is no regular file", id="a pipe that nobody writes to"),
+        pytest.param(lambda path: path.symlink_to("/dev/zero"), "is no regular file", id="endless"),
         pytest.param(lambda path: path.symlink_to(path), "cannot be read: ", id="a link to itself"),
         pytest.param(lambda path: path.write_bytes(b"\xff\xfeplanted"), "names a file that is not text", id="bytes"),
         pytest.param(lambda path: path.write_bytes(b"planted\0"), "names a file that is not text", id="a zero byte"),
-        pytest.param(lambda path: path.write_text("p" * (LARGEST + 1)), "names a file that is too large", id="huge"),
+        pytest.param(lambda path: path.write_text("p" * (LARGEST + 1)), "is larger than 64 kB", id="huge"),
     ],
 )
 def test_a_file_that_can_be_no_secret_is_told_by_the_variables_name_alone(environment, tmp_path, make, told):
@@ -169,6 +170,20 @@ def test_an_unreadable_env_file_is_told_in_one_line(environment, tmp_path):
     (tmp_path / ".env").write_bytes(b"SLACK_APP_ID=\xff\n")
 
     with pytest.raises(ConfigurationError, match=r"^\.env cannot be read"):
+        load_settings(StoreSettings)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        pytest.param(os.mkfifo, id="a pipe that nobody writes to"),
+        pytest.param(lambda path: path.symlink_to("/dev/zero"), id="endless"),
+    ],
+)
+def test_an_env_file_that_has_no_end_is_told_and_not_waited_for(environment, tmp_path, make):
+    make(tmp_path / ".env")
+
+    with pytest.raises(ConfigurationError, match=r"^\.env is no regular file: copy its content into one"):
         load_settings(StoreSettings)
 
 
@@ -311,24 +326,24 @@ def passable(tmp_path) -> None:
 def test_a_secrets_file_that_others_can_read_is_named(secret, passable, mode, is_open):
     secret.chmod(mode)
 
-    assert open_files(SigningSettings) == [secret] * is_open
+    assert (str(secret) in secrets_open_to_others(SigningSettings)) == is_open
 
 
 def test_an_env_file_that_others_can_read_is_named(environment, tmp_path, passable):
     (tmp_path / ".env").touch()
     (tmp_path / ".env").chmod(0o644)
 
-    assert open_files(StoreSettings) == [Path(".env")]
+    assert secrets_open_to_others(StoreSettings).endswith("run `chmod 600 .env`")
 
 
 def test_a_file_in_a_folder_that_nobody_else_can_enter_is_not(secret):
     secret.chmod(0o644)
 
-    assert open_files(SigningSettings) == []
+    assert secrets_open_to_others(SigningSettings) == ""
 
 
 def test_a_file_of_somebody_else_is_theirs_to_look_after(secret, passable, monkeypatch):
     secret.chmod(0o644)
     monkeypatch.setattr(os, "geteuid", lambda: 4711)
 
-    assert open_files(SigningSettings) == []
+    assert secrets_open_to_others(SigningSettings) == ""

@@ -42,7 +42,6 @@ PACES = {
     "users.profile.get": 100,
     "users.lookupByEmail": 50,
     "team.info": 50,
-    "team.profile.get": 50,
     "auth.test": 600,
 }
 
@@ -190,7 +189,10 @@ class SlackClient:
         user = await self._one("users.info", user=slack_id, include_locale=self._with_locale)
         if user is None or user.custom is not None or not self._with_custom:
             return user
-        profile = await self._profile("users.profile.get", user=slack_id)
+        body, _ = await self._call("users.profile.get", user=slack_id)
+        profile = body.get("profile")
+        if not isinstance(profile, dict):
+            raise ContractViolation("users.profile.get", "the answer holds no profile")
         return replace(user, custom=_custom(profile.get("fields")) or {})
 
     async def find_user(self, email: str) -> SourceUser | None:
@@ -199,18 +201,6 @@ class SlackClient:
         The locale is missing: this method does not give it.
         """
         return await self._one("users.lookupByEmail", email=email)
-
-    async def profile_fields(self) -> dict[str, str]:
-        """Return the labels of the workspace's custom profile fields by their ids."""
-        profile = await self._profile("team.profile.get")
-        return {field["id"]: _name(field.get("label")) for field in profile.get("fields") or () if _has_id(field)}
-
-    async def _profile(self, method: str, **params: Any) -> dict[str, Any]:
-        body, _ = await self._call(method, **params)
-        profile = body.get("profile")
-        if not isinstance(profile, dict):
-            raise ContractViolation(method, "the answer holds no profile")
-        return profile
 
     async def _one(self, method: str, **params: Any) -> SourceUser | None:
         try:

@@ -9,7 +9,7 @@ import smtplib
 import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from typing import Any
 
 import httpx
@@ -25,6 +25,7 @@ from slack_docebo.engine.diagnosis import Finding, fail, ok, warn
 from slack_docebo.errors import ConfigurationError, SyncError
 from slack_docebo.integration_settings import VARIABLE, IntegrationSettings, read_rows
 from slack_docebo.private_files import may_others_write, open_to_others
+from slack_docebo.redaction import SHORTEST
 from slack_docebo.runtime import grant
 from slack_docebo.settings import (
     EVERYTHING,
@@ -32,8 +33,8 @@ from slack_docebo.settings import (
     NotificationSettings,
     SigningSettings,
     load_settings,
-    open_files,
-    others_can_read,
+    secrets_open_to_others,
+    short_secrets,
 )
 from slack_docebo.storage.budget import CallBudget
 from slack_docebo.storage.links import LinkRepository
@@ -59,10 +60,11 @@ async def examine() -> AsyncIterator[Finding]:
         yield fail("settings", str(error))
         return
     yield ok("settings", "every variable that is needed is set, and none is wrong")
-    if opened := open_files(*EVERYTHING):
-        yield warn("files of secrets", others_can_read(opened))
+    if told := secrets_open_to_others(*EVERYTHING):
+        yield warn("files of secrets", told)
     else:
         yield ok("files of secrets", "no other user of this machine can read them")
+    yield _lengths("lengths of secrets", settings)
     patient = _Patient(settings)
     for check, look in (
         ("database", patient.database),
@@ -85,6 +87,19 @@ async def examine() -> AsyncIterator[Finding]:
             yield fail(check, str(error))
         except Exception as error:  # a check that breaks is a finding as well
             yield fail(check, f"{type(error).__name__}: this check could not be made")
+
+
+def _lengths(check: str, settings: DoctorSettings) -> Finding:
+    short = short_secrets(settings)
+    with suppress(ConfigurationError):  # only the webhook must have it
+        short += short_secrets(load_settings(SigningSettings))
+    if short:
+        return warn(
+            check,
+            f"{', '.join(short)}: a secret of less than {SHORTEST} characters is not taken out of messages that quote it;"
+            " have a longer one made where you can",
+        )
+    return ok(check, "each is long enough to be taken out of messages that quote it")
 
 
 class _Patient:

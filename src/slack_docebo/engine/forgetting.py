@@ -1,6 +1,7 @@
 """Forgetting one person: nothing but ids and what was done stays behind."""
 
 import csv
+import errno
 import io
 import json
 import os
@@ -20,6 +21,8 @@ from slack_docebo.storage.people import PersonRepository
 from slack_docebo.storage.plans import PlanRepository
 from slack_docebo.storage.standings import StandingRepository
 from slack_docebo.storage.store import Store
+
+LARGEST_FILE = 200_000_000  # bytes; ours have some hundred a person
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +152,8 @@ def _files_below(folder: Path, leave: Callable[[Path, OSError], None]) -> Iterat
 
 def _read(file: Path) -> bytes:
     with os.fdopen(os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as content:
+        if os.fstat(content.fileno()).st_size > LARGEST_FILE:
+            raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(file))
         return content.read()
 
 

@@ -4,6 +4,7 @@ Cells are written armoured and read bared: see slack_docebo.domain.texts.
 """
 
 import csv
+import io
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from typing import TextIO
 from slack_docebo.domain.people import Mapping
 from slack_docebo.domain.texts import LONGEST_NAME, armoured, bared, bounded
 from slack_docebo.errors import ConfigurationError, StorageError
+from slack_docebo.given_files import UnusableFileError, read_given_text
 from slack_docebo.private_files import new_file
 from slack_docebo.storage.mappings import MappingRecord
 
@@ -22,6 +24,7 @@ NEEDED = ("slack_id", "slack_name", "slack_team", "user_id")
 REMEMBERED = ("fingerprint", "echo", "slack_updated", "mapped_at", "changed_at")
 DEACTIVATED = "deactivated"  # older backups lack this column, and have the word as fingerprint
 HIGHEST_ID = 2**63 - 1
+LARGEST = 100_000_000  # bytes: some 500,000 mappings as a backup has them
 SLACK_ID = re.compile(r"[A-Z0-9]+")
 
 
@@ -63,10 +66,15 @@ def write_mappings(path: Path, records: Iterable[MappingRecord]) -> int:
 
 
 class MappingFile:
-    """The rows of a CSV file, read one by one; what cannot be used is found in `bad` when they have been read."""
+    """The rows of a CSV file; what cannot be used is found in `bad` when they have been read."""
 
     def __init__(self, path: Path, *, team: str, team_name: str = "") -> None:
-        self._path = path
+        """Read the file at once; raise ConfigurationError if it cannot be read, is no file or no text."""
+        self._name = path.name
+        try:
+            self._text = read_given_text(path, largest=LARGEST)
+        except UnusableFileError as error:
+            raise ConfigurationError(f"{path} {error}") from None
         self._team = team
         self._teams = {"", team, team_name}  # some exports name the workspace, others leave it out
         self.bad: list[BadRow] = []
@@ -87,28 +95,28 @@ class MappingFile:
 
     def _rows(self, names: tuple[str, ...]) -> Iterator[tuple[int, dict[str, str]]]:
         """Yield the line on which a row begins, and its cells by column; the header may be written in any case."""
-        with _opened(self._path) as file:
-            first = file.readline()
-            delimiter = max(",;\t", key=first.count)
-            names_given = self._row(csv.reader([first], delimiter=delimiter), 1) or []
-            header = [name.strip().lower().replace(" ", "_") for name in names_given]
-            if missing := [name for name in names if name not in header]:
-                raise ConfigurationError(f"{self._path.name}: the first line lacks the columns {', '.join(missing)}")
-            reader = csv.reader(file, delimiter=delimiter, strict=True)
-            line = 2
-            while (row := self._row(reader, line)) is not None:
-                if len(row) == len(header):
-                    yield line, {name: bared(cell) for name, cell in zip(header, row, strict=True)}
-                else:
-                    self._passes(line, f"{len(row)} cells, the first line has {len(header)}" if row else "")
-                line = reader.line_num + 2
+        file = io.StringIO(self._text, newline="")
+        first = file.readline()
+        delimiter = max(",;\t", key=first.count)
+        names_given = self._row(csv.reader([first], delimiter=delimiter), 1) or []
+        header = [name.strip().lower().replace(" ", "_") for name in names_given]
+        if missing := [name for name in names if name not in header]:
+            raise ConfigurationError(f"{self._name}: the first line lacks the columns {', '.join(missing)}")
+        reader = csv.reader(file, delimiter=delimiter, strict=True)
+        line = 2
+        while (row := self._row(reader, line)) is not None:
+            if len(row) == len(header):
+                yield line, {name: bared(cell) for name, cell in zip(header, row, strict=True)}
+            else:
+                self._passes(line, f"{len(row)} cells, the first line has {len(header)}" if row else "")
+            line = reader.line_num + 2
 
     def _row(self, reader: Iterator[list[str]], line: int) -> list[str] | None:
         """Return the next row, which begins on *line*; None at the end."""
         try:
             return next(reader, None)
         except csv.Error as error:
-            raise ConfigurationError(f"{self._path.name}, line {line}: not CSV ({error})") from None
+            raise ConfigurationError(f"{self._name}, line {line}: not CSV ({error})") from None
 
     def _record(self, cells: dict[str, str]) -> MappingRecord:
         by_fingerprint = cells["fingerprint"] == DEACTIVATED
@@ -166,14 +174,3 @@ def _new_file(path: Path) -> Iterator[TextIO]:
         raise StorageError(f"{path} is there already: name another file") from None
     except OSError as error:
         raise StorageError(f"{path} cannot be written: {error.strerror}") from None
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[TextIO]:
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            yield file
-    except OSError as error:
-        raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise ConfigurationError(f"{path} is not UTF-8: save it as CSV with that encoding") from None

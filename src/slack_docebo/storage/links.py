@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, delete, select
+from sqlalchemy import Connection, Row, Select, and_, select
 
 from slack_docebo.storage.schema import workspace_link
 from slack_docebo.storage.statements import insertion
@@ -51,10 +51,6 @@ class LinkRepository:
             )
         )
         return _link(self._connection.execute(_of(docebo)).one())
-
-    def unpin(self, docebo: str) -> bool:
-        """Forget the link, so that another workspace can be pinned; tell whether there was one."""
-        return self._connection.execute(delete(workspace_link).where(workspace_link.c.docebo == docebo)).rowcount > 0
 
 
 def _of(docebo: str) -> Select[Any]:

@@ -1,15 +1,13 @@
 """Under which names the webhook is served: a page that gave its own name our address must not be able to read here."""
 
 import logging
-import re
 import time
 from collections.abc import Iterable, Mapping
-from ipaddress import ip_address
 from urllib.parse import urlsplit
 
+from slack_docebo.hosts import bare, leads_here
 from slack_docebo.settings import ListeningSettings
 
-HOST = re.compile(r"(?P<name>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{0,5})?", re.ASCII)
 LONGEST_NAME = 253  # that the domain name system has
 COMPLAINT_SECONDS = 60.0
 OUR_OWN_FETCHES = frozenset({"none", "same-origin"})  # an address typed in, and what a page of ours would ask for
@@ -21,19 +19,15 @@ class Hosts:
     """The names of this installation, and those that no stranger's page can have."""
 
     def __init__(self, names: Iterable[str]) -> None:
-        self._names = frozenset(name.lower().rstrip(".") for name in names)
+        self._names = frozenset(map(bare, names))
         self._complained_at = float("-inf")
 
     def include(self, host: str) -> bool:
         """Tell whether a request may carry *host* as its `Host`.
 
-        A page is read from only under its own name, so no page comes from an IP address that is ours. Nor does one come
-        from a name without a dot, which nobody can register: `localhost`, and a container's name on its network.
+        A name without a dot is `localhost`, or a container's on its network.
         """
-        if not (found := HOST.fullmatch(host)):
-            return False
-        name = found["name"].lower().removesuffix(".")
-        return "." not in name or name in self._names or _is_address(name)
+        return leads_here(host, self._names, without_a_dot=True)
 
     def complain(self, host: str) -> None:
         """Log, once in a while, that requests for *host* are refused: the name may be a proxy's."""
@@ -57,11 +51,3 @@ def own_hosts(settings: ListeningSettings) -> Hosts:
 def comes_from_a_page(headers: Mapping[str, str]) -> bool:
     """Tell whether a browser sent this for a page of somebody's: Slack, proxies and probes send neither header."""
     return "origin" in headers or ("sec-fetch-site" in headers and headers["sec-fetch-site"] not in OUR_OWN_FETCHES)
-
-
-def _is_address(name: str) -> bool:
-    try:
-        ip_address(name.strip("[]"))
-    except ValueError:
-        return False
-    return True

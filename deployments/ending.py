@@ -1,0 +1,50 @@
+"""When what was started from a terminal has to end: told to, or with its terminal."""
+
+import os
+import select
+import signal
+import sys
+import threading
+from contextlib import suppress
+
+LOOK_SECONDS = 1.0  # between two looks whether we are in the terminal's foreground
+
+
+def end_in_order() -> None:
+    """Raise KeyboardInterrupt when we are told to end or the terminal is closed, too, and not only at Ctrl-C."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    def hang_up(*_: object) -> None:
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # it may come from the kernel, a shell, and ourselves
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        for output in (sys.stdout, sys.stderr):  # the terminal is gone, and what ends others says so
+            os.dup2(nowhere, output.fileno())
+        os.kill(os.getpid(), signal.SIGTERM)  # whose handler may be another's by then
+
+    signal.signal(signal.SIGTERM, interrupt)
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as with nohup
+        signal.signal(signal.SIGHUP, hang_up)
+        threading.Thread(target=_watch_the_terminal, daemon=True).start()
+
+
+def _watch_the_terminal() -> None:
+    """Send ourselves SIGHUP when the terminal is closed while we are in its foreground.
+
+    The kernel tells the terminal's first process alone. A shell passes it on; make, which takes it for told to
+    everybody, does not.
+    """
+    try:
+        terminal = os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY | os.O_CLOEXEC)
+    except OSError:  # there is none
+        return
+    poll = select.poll()
+    poll.register(terminal, 0)
+    events, in_front = [], False
+    while not events:
+        with suppress(OSError):  # closed just now
+            in_front = os.tcgetpgrp(terminal) == os.getpgrp()
+        events = poll.poll(LOOK_SECONDS * 1000)
+    if in_front and events[0][1] & select.POLLHUP:
+        os.kill(os.getpid(), signal.SIGHUP)

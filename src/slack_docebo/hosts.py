@@ -1,0 +1,32 @@
+"""Whether the `Host` of a request is a name of ours: a page that gave its own name our address must not read here."""
+
+import re
+from collections.abc import Collection
+from ipaddress import ip_address
+
+_HOST = re.compile(r"(?P<name>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{0,5})?", re.ASCII)
+
+
+def bare(name: str) -> str:
+    """Return *name* as names are compared: in lower case, and without the dot that ends a full one."""
+    return name.lower().removesuffix(".")
+
+
+def leads_here(host: str, names: Collection[str], *, without_a_dot: bool = False) -> bool:
+    """Tell whether *host*, with or without a port, is one of the `bare` *names* or an IP address.
+
+    A page has the name under which it was loaded as its `Host`, so one that was loaded from an address cannot be led
+    elsewhere afterwards. A name without a dot, which nobody can register, counts if *without_a_dot*.
+    """
+    if not (found := _HOST.fullmatch(host)):
+        return False
+    name = bare(found["name"])
+    return name in names or _is_address(name) or (without_a_dot and "." not in name)
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ip_address(name.strip("[]"))
+    except ValueError:
+        return False
+    return True
