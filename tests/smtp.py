@@ -12,9 +12,9 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, LoginPassword
 
 from deployments.local import free_port
+from tests.waiting import PATIENCE_SECONDS
 
 USER, PASSWORD = "sync", "planted-smtp-password"
-PATIENCE = 20.0
 
 
 class MailServer:
@@ -32,7 +32,7 @@ class MailServer:
 
     def next_mail(self) -> Message:
         """Wait for a mail and return it."""
-        return self._mails.get(timeout=PATIENCE)
+        return self._mails.get(timeout=PATIENCE_SECONDS)
 
     def is_empty(self) -> bool:
         try:

@@ -5,8 +5,7 @@ import os
 import sqlite3
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,10 +25,10 @@ from slack_docebo.storage.store import Store
 from tests.e2e.prefect_http import prefect_http
 from tests.integration.commands import run
 from tests.smtp import PASSWORD, USER, MailServer, mail_server
+from tests.waiting import PATIENCE_SECONDS, until
 from tests.webhook import envelope, signed
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 60.0
 
 DATABASE_PASSWORD = "planted-database-password"
 SIGNING_SECRET = "planted-signing-secret"
@@ -162,12 +161,12 @@ def events_come(here: Installation) -> dict[str, str]:
     with process(
         command, log=log, env={**given_to(WebhookSettings, environment=here.environment), **down}, cwd=here.folder
     ) as child:
-        webhook = httpx.Client(base_url=f"http://127.0.0.1:{here.environment['WEBHOOK_PORT']}", timeout=20)
-        until(lambda: child.poll() is None and answers(webhook), log)
+        webhook = httpx.Client(base_url=f"http://127.0.0.1:{here.environment['WEBHOOK_PORT']}", timeout=60)
+        until(lambda: child.poll() is None and answers(webhook), log.read_text)
         here.refused = join(here.sandbox, "Zephyrine", "Quackenbush")
         here.taken = join(here.sandbox, "Thistlewick", "Bramblethorpe")
         here.sandbox.slack.change(here.refused["id"], {"profile": {"last_name": "Featherstone"}})
-        assert here.sandbox.events.settle(PATIENCE)
+        assert here.sandbox.events.settle(PATIENCE_SECONDS)
         answered = knock(webhook)
         shown = {path: webhook.get(path).text for path in ("/metrics", "/readyz", "/healthz")}
         webhook.close()
@@ -288,13 +287,6 @@ def taken(mails: MailServer) -> Iterator[Any]:
 def told(here: Installation, *arguments: str) -> str:
     said = run({**os.environ, **here.environment}, *arguments)
     return said.stdout + said.stderr
-
-
-def until(holds: Callable[[], Any], log: Path | None = None) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not holds():
-        assert time.monotonic() < deadline, log.read_text() if log else ""
-        time.sleep(0.1)
 
 
 def around(text: str, word: str) -> str:

@@ -13,10 +13,10 @@ from typing import Any, TextIO
 from unittest.mock import patch
 
 from slack_docebo.cli import main
+from tests.waiting import PATIENCE_SECONDS
 
 PROGRAM = (sys.executable, "-c", "from slack_docebo.cli import main; main()")
 NO_PREFECT = "http://127.0.0.1:9/api"  # nobody listens there
-PATIENCE_SECONDS = 60
 
 
 @dataclass(frozen=True)
