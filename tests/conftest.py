@@ -19,10 +19,12 @@ hypothesis.settings.load_profile("fixed")
 
 @pytest.hookimpl(tryfirst=True)  # before the groups are read
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep each file on one of the processes that share the work, and all that need the one Prefect server together."""
+    """Keep each file on one of the processes that share the work, and all files that need Prefect's server together."""
+    with_prefect = {
+        item.path for item in items if isinstance(item, pytest.Function) and "prefect_api" in item.fixturenames
+    }
     for item in items:
-        needs_prefect = isinstance(item, pytest.Function) and "prefect_api" in item.fixturenames
-        item.add_marker(pytest.mark.xdist_group("prefect" if needs_prefect else item.path.stem))
+        item.add_marker(pytest.mark.xdist_group("prefect" if item.path in with_prefect else item.path.stem))
 
 
 @pytest.fixture(scope="session")

@@ -30,9 +30,12 @@ WRONG_IDS = [
 
 
 def first_and_long(cases):
-    """The first of *cases* for every day: the others are the same pages with other words."""
-    first, *others = ((case,) if isinstance(case, str) else case for case in cases)
-    return [first, *(pytest.param(*other, marks=pytest.mark.long) for other in others)]
+    """The first of *cases* for `make test`; the others are the same page with other words."""
+    first, *others = cases
+    return [
+        first,
+        *(pytest.param(*([other] if isinstance(other, str) else other), marks=pytest.mark.long) for other in others),
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +51,7 @@ def test_these_are_all_deployments(deployed):
     assert len(stored) == len(DEPLOYMENTS)
 
 
-@pytest.mark.parametrize(("name",), first_and_long(DEPLOYMENTS))
+@pytest.mark.parametrize("name", first_and_long(DEPLOYMENTS))
 async def test_the_form_shows_what_each_parameter_is_called_and_does(deployed, ui, name):
     parameters = deployment(deployed, name)["parameter_openapi_schema"]["properties"].values()
 

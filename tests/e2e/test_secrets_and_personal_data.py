@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from queue import Empty
 from typing import Any
 
 import httpx
@@ -134,7 +133,7 @@ def test_what_was_planted_is_found_nowhere(installation: Installation, prefect_a
     wait_until_told(ended)
     found |= {f"Prefect's database, {name}": rows for name, rows in prefect_tables().items()}
     found |= {f"Prefect's file {file}": text for file, text in prefect_files().items()}
-    found["mails"] = "\n".join(mail.as_string() for mail in taken(installation.mails))
+    found["mails"] = "\n".join(mail.as_string() for mail in installation.mails.taken())
     found["doctor"] = told(installation, "doctor", "--json")
     found["the list of events"] = told(installation, "events", "list")
     found["the list of plans"] = told(installation, "plan", "list")
@@ -274,14 +273,6 @@ def prefect_files() -> dict[str, str]:
     """What Prefect keeps beside its database, the server's log included."""
     files = [prefect_home().parent / "prefect-server.log", *prefect_home().rglob("*")]
     return {file.name: file.read_bytes().decode(errors="replace") for file in files if file.is_file()}
-
-
-def taken(mails: MailServer) -> Iterator[Any]:
-    while True:
-        try:
-            yield mails._mails.get_nowait()
-        except Empty:
-            return
 
 
 def told(here: Installation, *arguments: str) -> str:

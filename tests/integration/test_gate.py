@@ -13,6 +13,7 @@ from slack_docebo.errors import AlreadyRunning, OutcomeUnknown, Rejected
 from slack_docebo.storage.gate import BatchGate, RunLock
 from slack_docebo.storage.schema import batch_gate
 from slack_docebo.storage.store import Store
+from tests.waiting import PATIENCE_SECONDS
 
 PROGRAM = Path(__file__).with_name("gate_user.py")
 DOCEBO = "https://lms.example.com"
@@ -163,7 +164,7 @@ async def test_who_gives_up_waiting_keeps_nobody_out(gate):
         with pytest.raises(asyncio.CancelledError):
             await waiting
 
-    async with asyncio.timeout(5), gate.call():
+    async with asyncio.timeout(PATIENCE_SECONDS), gate.call():
         pass
 
 
@@ -178,7 +179,7 @@ async def test_who_lost_the_lock_does_not_end_the_call_of_the_next(gate, store, 
 def test_processes_never_make_two_calls_at_once(database_url, tmp_path):
     processes = [subprocess.Popen([sys.executable, PROGRAM, "calls", database_url, tmp_path]) for _ in range(2)]
 
-    assert [process.wait(60) for process in processes] == [0, 0]
+    assert [process.wait(PATIENCE_SECONDS) for process in processes] == [0, 0]
 
 
 async def test_when_the_holder_is_killed_the_lock_is_free_and_its_call_is_waited_for(store, database_url):
@@ -191,9 +192,9 @@ async def test_when_the_holder_is_killed_the_lock_is_free_and_its_call_is_waited
             async with asyncio.timeout(0.1), gate.call():
                 pass
         holder.kill()
-        holder.wait()
+        holder.wait(PATIENCE_SECONDS)
 
-        async with asyncio.timeout(10), gate.call():
+        async with asyncio.timeout(PATIENCE_SECONDS), gate.call():
             pass
     assert clock.slept == [GRACE]
     assert busy_since(store) is None
@@ -216,9 +217,9 @@ async def test_the_run_lock_of_a_killed_process_is_free(store, database_url):
         with pytest.raises(AlreadyRunning):
             lock.acquire()
         holder.kill()
-        holder.wait()
+        holder.wait(PATIENCE_SECONDS)
 
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while True:
                 try:
                     lock.acquire()
