@@ -47,9 +47,9 @@ def environment(facts: Mapping[str, Any], database_url: str, folder: Path, **cha
 
 
 def run(env: Mapping[str, str], *arguments: str, stdin: TextIO | None = None) -> Ended:
-    """Run one command to its end, in a thread: it has an event loop of its own, and so may the test."""
+    """Run one command to its end in this process; in a thread, for both it and the test may have an event loop."""
     with ThreadPoolExecutor(1) as thread, patch.dict(os.environ, env, clear=True):
-        return thread.submit(_run, ["slack-docebo", *arguments], stdin or io.StringIO()).result(PATIENCE_SECONDS)
+        return thread.submit(_run, ["slack-docebo", *arguments], stdin or io.StringIO()).result()
 
 
 def run_at_terminal(env: Mapping[str, str], *arguments: str, typed: str) -> Ended:
