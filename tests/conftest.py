@@ -27,6 +27,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         item.add_marker(pytest.mark.xdist_group("prefect" if item.path in with_prefect else item.path.stem))
 
 
+@pytest.fixture(scope="session", autouse=True)
+def nothing_is_left_in_the_checkout() -> Iterator[None]:
+    """No test writes where an installation in this checkout keeps its data; seen where there is none yet, as in CI."""
+    data = Path(__file__).parents[1] / "var"
+    was_there = data.exists()
+    yield
+    assert was_there or not data.exists(), f"a test has left {sorted(data.rglob('*'))}"
+
+
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[PostgresServer]:
     with running_server() as server:
