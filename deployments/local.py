@@ -19,7 +19,7 @@ from deployments.login import new_login
 from slack_docebo.private_files import make_folder, open_own
 
 ROOT = Path(__file__).parents[1]
-START_SECONDS = 90.0  # a new database takes Prefect's server ten to twenty seconds on two cores
+START_SECONDS = 180.0  # a new database takes Prefect's server ten to twenty seconds on two cores, a minute on busy ones
 STOP_SECONDS = 20.0
 PORTS = range(10_000, 32_768)  # below those from which Linux gives one to each outgoing connection
 

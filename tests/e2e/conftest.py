@@ -13,7 +13,7 @@ import pytest
 
 from deployments.local import QUIET_PREFECT, connection_settings, prefect_server, worker
 from sandbox.server import Sandbox
-from tests.e2e.prefect_http import prefect_http
+from tests.e2e.prefect_http import SCHEDULED, pause, prefect_http
 from tests.smtp import MailServer, mail_server
 from tests.waiting import PATIENCE_SECONDS
 
@@ -44,10 +44,12 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def deployed(prefect_api: str, clone: Path) -> Iterator[httpx.Client]:
-    """Prefect's API after bootstrap and deploy from the clone."""
+    """Prefect's API after bootstrap and deploy from the clone; no schedule starts a run in the middle of a test."""
     run_command("deployments.bootstrap", cwd=clone)
     run_command("prefect", "--no-prompt", "deploy", "--all", cwd=clone)
     with prefect_http() as http:
+        for name in SCHEDULED:
+            pause(http, name)
         yield http
 
 

@@ -12,6 +12,7 @@ from slack_docebo.integration_settings import VARIABLE, table
 from tests.waiting import PATIENCE_SECONDS, until
 
 FINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
+SCHEDULED = ("bulk-import/reconcile", "sweep/sweep")
 
 
 class SignedIn(httpx.Auth):
@@ -57,6 +58,11 @@ def prefect_http(clients: Mapping[str, str] = os.environ, **options: Any) -> htt
 def deployment(http: httpx.Client, name: str) -> dict[str, Any]:
     """Return the deployment called *name*, like "flow-name/deployment-name"."""
     return http.get(f"deployments/name/{name}").raise_for_status().json()
+
+
+def pause(http: httpx.Client, name: str, *, paused: bool = True) -> None:
+    """Keep the schedules of the deployment *name* from starting runs, or let them."""
+    http.patch(f"deployments/{deployment(http, name)['id']}", json={"paused": paused}).raise_for_status()
 
 
 def submit_form(http: httpx.Client, name: str, **parameters: Any) -> httpx.Response:

@@ -93,8 +93,9 @@ def run_of(deployed, deployment, **options):
     return finished(deployed, deployed.post(path, json=options).raise_for_status().json()["id"])
 
 
-def test_pull_steps_and_an_entrypoint_of_somebody_else_have_no_reader(deployed, at_work, deploy, hostile):
+def test_pull_steps_and_an_entrypoint_of_somebody_else_have_no_reader(deployed, at_work, deploy, hostile, company):
     set_rows(deployed)
+    company.slack.add("Ada", "Lovelace", f"{uuid4()}@example.com")  # whatever other tests have imported
 
     ended = run_of(deployed, deploy("bulk-import", **hostile.deployment, parameters={"dry_run": True}))
 
