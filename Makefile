@@ -27,9 +27,9 @@ test: check      ## Format, lint, types, import rules, and the whole test suite
 	@scripts/install-programs
 	$(BIN)/pytest --numprocesses 2 --dist loadgroup
 
-test-long: setup ## Whole installations whose parts are killed; property tests with examples nobody has seen yet
+test-long: setup ## The journeys that take long; property tests and stories with examples nobody has seen yet
 	@scripts/install-programs
-	$(BIN)/pytest -m "long or hypothesis" --hypothesis-profile exploring
+	$(BIN)/pytest -m "long or hypothesis" --hypothesis-profile exploring -o faulthandler_timeout=1800
 
 check: setup     ## Format, lint, types and import rules only
 	$(BIN)/ruff format --check .

@@ -22,6 +22,7 @@ from bench.webhook import Connections, body, event_id, hostile, request, residen
 BARS = {"p99_ms": 250}
 FIRST_HONEST = 900_000_000  # the numbers of honest events, so that their rows are told from strangers'
 BETWEEN_HONEST = 0.02  # seconds
+LONGEST = 60.0  # seconds for an answer
 SHAPED = (
     b"POST /slack/events HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n"
     b"X-Slack-Request-Timestamp: %d\r\nX-Slack-Signature: v0=" + b"0" * 64 + b"\r\n\r\n"
@@ -100,7 +101,7 @@ async def _fuzz(port: int, count: int, chance: random.Random, outcome: Outcome) 
             signed = number % 4 == 0
             message = request(odd(number, chance), port=port) if signed else hostile(number, port, chance)
             try:
-                status = await asyncio.wait_for(pool.send(message), 10)
+                status = await asyncio.wait_for(pool.send(message), LONGEST)
             except TimeoutError:
                 status = -1
             except OSError:
@@ -118,7 +119,7 @@ async def _honest(port: int) -> Outcome:
     async def send(number: int, due: float) -> None:
         pool = Connections(port)
         try:
-            status = await asyncio.wait_for(pool.send(request(body(number), port=port)), 10)
+            status = await asyncio.wait_for(pool.send(request(body(number), port=port)), LONGEST)
         except TimeoutError:
             status = -1
         except OSError:

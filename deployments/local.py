@@ -2,6 +2,7 @@
 
 import json
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -18,8 +19,9 @@ from deployments.login import new_login
 from slack_docebo.private_files import make_folder, open_own
 
 ROOT = Path(__file__).parents[1]
-START_SECONDS = 90.0  # a new database takes Prefect's server ten to twenty seconds on two cores
+START_SECONDS = 180.0  # a new database takes Prefect's server ten to twenty seconds on two cores, a minute on busy ones
 STOP_SECONDS = 20.0
+PORTS = range(10_000, 32_768)  # below those from which Linux gives one to each outgoing connection
 
 QUIET_PREFECT = {
     "DO_NOT_TRACK": "1",
@@ -76,7 +78,7 @@ def stop(child: subprocess.Popen[bytes]) -> None:
         child.wait(STOP_SECONDS)
     except subprocess.TimeoutExpired:
         os.killpg(child.pid, signal.SIGKILL)
-        child.wait()
+        child.wait(STOP_SECONDS)
 
 
 def descendants(pid: int) -> Iterator[int]:
@@ -145,11 +147,10 @@ def connection_settings(facts: Mapping[str, Any], folder: Path) -> dict[str, str
 
 
 def free_port() -> int:
-    """Return a port of 127.0.0.1 that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a port of 127.0.0.1 that nobody listens on, and that no connection is given before somebody does."""
+    while is_taken(port := PORTS[secrets.randbelow(len(PORTS))]):
+        pass
+    return port
 
 
 def is_taken(port: int) -> bool:

@@ -29,7 +29,8 @@ from sandbox.slack.population import Population, Team
 from sandbox.slack.workspace import BOT_TOKEN, DEFAULT_SCOPES, Workspace
 
 START_SECONDS = 10
-STOP_SECONDS = 1
+STOP_SECONDS = 1  # that answers under way are waited for
+END_SECONDS = 30  # after which something has gone wrong
 
 
 class Sandbox:
@@ -88,7 +89,7 @@ class Sandbox:
         self.slack_url = f"http://127.0.0.1:{slack_socket.getsockname()[1]}/api/"
         self.docebo_url = f"http://127.0.0.1:{docebo_socket.getsockname()[1]}"
         self._servers = [_server(application) for application in self.applications()]
-        self._thread = threading.Thread(target=self._run, args=(sockets,), name="sandbox")
+        self._thread = threading.Thread(target=self._run, args=(sockets,), name="sandbox", daemon=True)
         self._thread.start()
         self._wait_until_started()
         return self
@@ -99,11 +100,13 @@ class Sandbox:
         self.stop()
 
     def stop(self) -> None:
-        """Stop both servers and whatever they still do."""
+        """Stop both servers and whatever they still do; raise RuntimeError if they do not end."""
         for server in self._servers:
             server.should_exit = True
         if self._thread:
-            self._thread.join()
+            self._thread.join(END_SECONDS)
+            if self._thread.is_alive():
+                raise RuntimeError(f"the sandbox has not stopped within {END_SECONDS} seconds")
 
     @property
     def slack_control_url(self) -> str:

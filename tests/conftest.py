@@ -19,10 +19,21 @@ hypothesis.settings.load_profile("fixed")
 
 @pytest.hookimpl(tryfirst=True)  # before the groups are read
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep each file on one of the processes that share the work, and all that need the one Prefect server together."""
+    """Keep each file on one of the processes that share the work, and all files that need Prefect's server together."""
+    with_prefect = {
+        item.path for item in items if isinstance(item, pytest.Function) and "prefect_api" in item.fixturenames
+    }
     for item in items:
-        needs_prefect = isinstance(item, pytest.Function) and "prefect_api" in item.fixturenames
-        item.add_marker(pytest.mark.xdist_group("prefect" if needs_prefect else item.path.stem))
+        item.add_marker(pytest.mark.xdist_group("prefect" if item.path in with_prefect else item.path.stem))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_is_left_in_the_checkout() -> Iterator[None]:
+    """No test writes where an installation in this checkout keeps its data; seen where there is none yet, as in CI."""
+    data = Path(__file__).parents[1] / "var"
+    was_there = data.exists()
+    yield
+    assert was_there or not data.exists(), f"a test has left {sorted(data.rglob('*'))}"
 
 
 @pytest.fixture(scope="session")

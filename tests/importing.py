@@ -39,7 +39,7 @@ def settings_for(facts: Mapping[str, Any], database_url: str, **changes: Any) ->
         "docebo_client_id": facts["docebo_client_id"],
         "docebo_client_secret": facts["docebo_client_secret"],
         "docebo_calls_per_hour": 10_000_000,
-        "docebo_timeout_seconds": 1,
+        "docebo_timeout_seconds": 3,  # also how long a call of somebody who has died is waited for
         "database_url": database_url,
     }
     if database_url.startswith("sqlite:///"):

@@ -4,16 +4,17 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
 import psycopg
+
+from deployments.local import free_port
+from tests.waiting import PATIENCE_SECONDS, until
 
 USER = "postgres"
 FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_wal_size=4GB", "shared_buffers=64MB")
@@ -27,7 +28,6 @@ DO $$ DECLARE name text; BEGIN
     END LOOP;
 END $$
 """
-PATIENCE = 30  # seconds to start and to stop
 
 
 class PostgresServer:
@@ -86,7 +86,7 @@ def running_server() -> Iterator[PostgresServer]:
             user=user,
             cwd=folder,
         )
-        port = _free_port()
+        port = free_port()
         settings = ["listen_addresses=127.0.0.1", f"unix_socket_directories={folder}", *FAST]
         with (folder / "log").open("wb") as log:
             process = subprocess.Popen(
@@ -102,7 +102,7 @@ def running_server() -> Iterator[PostgresServer]:
             yield server
         finally:
             process.send_signal(signal.SIGINT)  # "fast shutdown": does not wait for clients
-            process.wait(PATIENCE)
+            process.wait(PATIENCE_SECONDS)
 
 
 def _programs() -> Path:
@@ -121,16 +121,9 @@ def _unprivileged_user() -> str | None:
     return "postgres" if "postgres" in names else "nobody"
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 def _wait_for(server: PostgresServer, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not server.answers():
-        if process.poll() is not None or time.monotonic() > deadline:
-            raise RuntimeError(f"PostgreSQL did not start: {log.read_text()}")
-        time.sleep(0.05)
+    def has_started() -> bool:
+        assert process.poll() is None, log.read_text()
+        return server.answers()
+
+    until(has_started, log.read_text)

@@ -3,7 +3,7 @@
 import email
 import ssl
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from email.message import Message
 from queue import Empty, Queue
 from typing import Any
@@ -12,9 +12,9 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, LoginPassword
 
 from deployments.local import free_port
+from tests.waiting import PATIENCE_SECONDS
 
 USER, PASSWORD = "sync", "planted-smtp-password"
-PATIENCE = 20.0
 
 
 class MailServer:
@@ -32,14 +32,30 @@ class MailServer:
 
     def next_mail(self) -> Message:
         """Wait for a mail and return it."""
-        return self._mails.get(timeout=PATIENCE)
+        return self._mails.get(timeout=PATIENCE_SECONDS)
+
+    def taken(self) -> Iterator[Message]:
+        """Return the mails that are there."""
+        with suppress(Empty):
+            while True:
+                yield self._mails.get_nowait()
+
+
+class Mailbox:
+    """The mails to one address of a server."""
+
+    def __init__(self, server: MailServer, address: str) -> None:
+        self.server = server
+        self.address = address
+
+    def next_mail(self) -> Message:
+        """Wait for a mail to this address and return it; those to others are passed over."""
+        while (mail := self.server.next_mail())["To"] != self.address:
+            pass
+        return mail
 
     def is_empty(self) -> bool:
-        try:
-            self._mails.get_nowait()
-        except Empty:
-            return True
-        return False
+        return self.address not in {mail["To"] for mail in self.server.taken()}
 
 
 def text(mail: Message) -> str:

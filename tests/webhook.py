@@ -28,11 +28,11 @@ from slack_docebo.storage.inbox import Entry, InboxRepository
 from slack_docebo.storage.store import Store
 from slack_docebo.webhook.app import webhook_app
 from slack_docebo.webhook.reception import open_reception
+from tests.waiting import PATIENCE_SECONDS, until
 
 NOBODY = "http://127.0.0.1:9/api"  # where no Prefect answers
 TEAM = "T0SANDBOX"
 NOTHING: Mapping[str, Any] = {}
-PROCESS_SECONDS = 30.0  # that a webhook takes to start on a busy machine
 NOTICE = {"type": "app_rate_limited", "team_id": TEAM, "minute_rate_limited": 1, "api_app_id": APP_ID}
 
 
@@ -115,17 +115,18 @@ def running_webhook(store: Store, bounds: Mapping[str, Any] = NOTHING, **changes
         finally:
             begun.set()
 
-    thread = threading.Thread(target=asyncio.run, args=(serve(),), name="webhook")
+    thread = threading.Thread(target=asyncio.run, args=(serve(),), name="webhook", daemon=True)
     thread.start()
-    begun.wait()
+    assert begun.wait(PATIENCE_SECONDS), "the webhook has not started"
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     try:
-        with httpx.Client(base_url=url, timeout=10) as http:
+        with httpx.Client(base_url=url, timeout=60) as http:
             yield Webhook(url, store, http)
     finally:
         servers[0].should_exit = True
-        thread.join()
+        thread.join(PATIENCE_SECONDS)
         listener.close()
+        assert not thread.is_alive(), "the webhook has not stopped"
 
 
 @contextmanager
@@ -134,9 +135,6 @@ def webhook_process(
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run the webhook as a process of its own; it listens when it is yielded."""
     with process([sys.executable, "-m", "deployments.webhook"], log=log, env=environment, cwd=cwd) as child:
-        deadline = time.monotonic() + PROCESS_SECONDS
-        while "Started server" not in log.read_text():
-            assert child.poll() is None, log.read_text()
-            assert time.monotonic() < deadline, log.read_text()
-            time.sleep(0.05)
+        until(lambda: "Started server" in log.read_text() or child.poll() is not None, log.read_text)
+        assert child.poll() is None, log.read_text()
         yield child

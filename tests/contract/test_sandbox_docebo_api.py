@@ -411,10 +411,10 @@ class TestBatch:
         for number in range(40_000):
             sandbox.docebo.accounts.add(f"person{number}@example.com", email=f"person{number}@example.com")
         items = [{"username": f"PERSON{number}@example.com", "firstname": "New"} for number in range(0, 40_000, 400)]
-        began = time.monotonic()
+        began = time.process_time()
         batch(docebo, *items)
 
-        assert time.monotonic() - began < 0.25
+        assert time.process_time() - began < 0.25  # whoever else is at work: the sandbox is in this process
 
 
 class TestSingleUsers:

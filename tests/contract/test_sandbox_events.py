@@ -14,6 +14,7 @@ from slack_sdk.signature import SignatureVerifier
 
 from sandbox.server import Sandbox
 from sandbox.slack import events
+from tests.waiting import PATIENCE_SECONDS
 
 INVENTORIES = Path(__file__).parent / "slack_inventories"
 SECRET = "8f742231b10e8888abcd99yyyzzz85a5"
@@ -66,7 +67,7 @@ def app() -> Iterator[RequestUrl]:
     request_url.url = f"http://127.0.0.1:{server.server_port}/slack/events"
     yield request_url
     server.shutdown()
-    thread.join()
+    thread.join(PATIENCE_SECONDS)
     server.server_close()
 
 

@@ -211,10 +211,8 @@ def test_counters_tell_what_was_asked_and_start_anew_on_request(sandbox: Sandbox
 def test_a_sandbox_stops_while_a_call_hangs() -> None:
     headers = {"Authorization": f"Bearer {BOT_TOKEN}"}
     with Sandbox(50) as sandbox, httpx.Client(headers=headers, trust_env=False) as slack:
-        sandbox.slack_gate.faults.add("auth.test", "slow", seconds=30)
+        sandbox.slack_gate.faults.add("auth.test", "slow", seconds=600)
         with pytest.raises(httpx.ReadTimeout):
             slack.post(sandbox.slack_url + "auth.test", timeout=0.1)
-        began = time.monotonic()
-        sandbox.stop()
 
-    assert time.monotonic() - began < 3
+        sandbox.stop()  # raises an error if that takes long

@@ -17,10 +17,10 @@ import yaml
 from anyio.from_thread import start_blocking_portal
 
 from deployments.local import descendants, process
+from tests.waiting import PATIENCE_SECONDS
 
 COMPOSE = Path(__file__).parents[2] / "deployments" / "compose.yaml"
 OF_ENV_FILE = re.compile(r"\$\{(\w+):-(.*?)\}")
-PATIENCE_SECONDS = 90
 
 
 class Composition:
@@ -77,7 +77,7 @@ class Composition:
             for pid in [child.pid, *descendants(child.pid)]:
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
-            child.wait()
+            child.wait(PATIENCE_SECONDS)
 
     def home_of(self, pid: int) -> str:
         """Return the name of the container in which the process *pid* runs."""

@@ -1,5 +1,7 @@
 """An installation for every test that needs one: Prefect server, sandbox, mail server, worker."""
 
+import contextlib
+import io
 import shutil
 import subprocess
 import sys
@@ -11,8 +13,9 @@ import pytest
 
 from deployments.local import QUIET_PREFECT, connection_settings, prefect_server, worker
 from sandbox.server import Sandbox
-from tests.e2e.prefect_http import prefect_http
+from tests.e2e.prefect_http import SCHEDULED, pause, prefect_http
 from tests.smtp import MailServer, mail_server
+from tests.waiting import PATIENCE_SECONDS
 
 ROOT = Path(__file__).parents[2]
 
@@ -20,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 def run_command(*command: str, cwd: Path) -> str:
     """Run a module with its arguments, and return what it prints."""
     done = subprocess.run(
-        [sys.executable, "-m", *command], cwd=cwd, capture_output=True, text=True, check=False, timeout=120
+        [sys.executable, "-m", *command], cwd=cwd, capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -41,10 +44,12 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def deployed(prefect_api: str, clone: Path) -> Iterator[httpx.Client]:
-    """Prefect's API after bootstrap and deploy from the clone."""
+    """Prefect's API after bootstrap and deploy from the clone; no schedule starts a run in the middle of a test."""
     run_command("deployments.bootstrap", cwd=clone)
     run_command("prefect", "--no-prompt", "deploy", "--all", cwd=clone)
     with prefect_http() as http:
+        for name in SCHEDULED:
+            pause(http, name)
         yield http
 
 
@@ -84,8 +89,16 @@ def at_work(
 
 
 @pytest.fixture(scope="session")
-def run_module() -> Callable[..., str]:
-    return run_command
+def bootstrap(deployed: httpx.Client) -> Callable[..., str]:
+    """Run `deployments.bootstrap` once more, in this process, and return what it prints."""
+    from deployments.bootstrap import main  # Prefect is imported with its settings in place
+
+    def run(*arguments: str) -> str:
+        with contextlib.redirect_stdout(io.StringIO()) as printed:
+            assert main(arguments) == 0
+        return printed.getvalue()
+
+    return run
 
 
 @pytest.fixture(scope="session")

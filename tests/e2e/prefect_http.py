@@ -9,10 +9,10 @@ import httpx
 
 from slack_docebo.clients.prefect_client import READING
 from slack_docebo.integration_settings import VARIABLE, table
+from tests.waiting import PATIENCE_SECONDS, until
 
 FINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
-PATIENCE = 60.0
-BUSY_SECONDS = 60.0
+SCHEDULED = ("bulk-import/reconcile", "sweep/sweep")
 
 
 class SignedIn(httpx.Auth):
@@ -40,7 +40,7 @@ class PatientTransport(httpx.HTTPTransport):
     """Asks again while Prefect answers 503: with SQLite it does so for as long as its own services write."""
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        deadline = time.monotonic() + BUSY_SECONDS
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while True:
             response = super().handle_request(request)
             if response.status_code != httpx.codes.SERVICE_UNAVAILABLE or time.monotonic() > deadline:
@@ -60,6 +60,11 @@ def deployment(http: httpx.Client, name: str) -> dict[str, Any]:
     return http.get(f"deployments/name/{name}").raise_for_status().json()
 
 
+def pause(http: httpx.Client, name: str, *, paused: bool = True) -> None:
+    """Keep the schedules of the deployment *name* from starting runs, or let them."""
+    http.patch(f"deployments/{deployment(http, name)['id']}", json={"paused": paused}).raise_for_status()
+
+
 def submit_form(http: httpx.Client, name: str, **parameters: Any) -> httpx.Response:
     """Ask for a run of the deployment *name* and return the answer."""
     path = f"deployments/{deployment(http, name)['id']}/create_flow_run"
@@ -73,14 +78,16 @@ def start(http: httpx.Client, name: str, **parameters: Any) -> str:
 
 def state(http: httpx.Client, run_id: str, *types: str) -> dict[str, Any]:
     """Wait until the run is in a state of one of *types*, and return the run."""
-    deadline = time.monotonic() + PATIENCE
-    while True:
-        flow_run: dict[str, Any] = http.get(f"flow_runs/{run_id}").raise_for_status().json()
-        if flow_run["state_type"] in types:
-            return flow_run
-        if flow_run["state_type"] in FINAL or time.monotonic() > deadline:
-            raise AssertionError(f"the run is {flow_run['state']}")
-        time.sleep(0.2)
+    flow_run: dict[str, Any] = {}
+
+    def is_there() -> bool:
+        flow_run.update(http.get(f"flow_runs/{run_id}").raise_for_status().json())
+        arrived = flow_run["state_type"] in types
+        assert arrived or flow_run["state_type"] not in FINAL, f"the run is {flow_run['state']}"
+        return arrived
+
+    until(is_there, lambda: f"the run is {flow_run['state']}")
+    return flow_run
 
 
 def finished(http: httpx.Client, run_id: str) -> dict[str, Any]:
@@ -96,11 +103,7 @@ def artifacts_of(http: httpx.Client, run_id: str) -> list[dict[str, Any]]:
 
 def process_of(http: httpx.Client, run_id: str) -> int:
     """Return the id of the process in which the run is at work."""
-    deadline = time.monotonic() + PATIENCE
-    while not (pid := http.get(f"flow_runs/{run_id}").raise_for_status().json()["infrastructure_pid"]):
-        assert time.monotonic() < deadline, "no process has been named"
-        time.sleep(0.1)
-    return int(pid)
+    return int(until(lambda: http.get(f"flow_runs/{run_id}").raise_for_status().json()["infrastructure_pid"]))
 
 
 def set_rows(http: httpx.Client, **values: str) -> None:
@@ -125,20 +128,14 @@ async def set_table(values: Mapping[str, str] | None) -> None:
 def logged(http: httpx.Client, run_id: str, words: str) -> str:
     """Wait until *words* stand in the run's log as its page shows it, and return the log."""
     query = {"logs": {"flow_run_id": {"any_": [run_id]}}, "sort": "TIMESTAMP_ASC"}
-    deadline = time.monotonic() + PATIENCE
-    while True:
+
+    def log() -> str:
         lines = http.post("logs/filter", json=query).raise_for_status().json()
-        log = "\n".join(line["message"] for line in lines)
-        if words in log:
-            return log
-        if time.monotonic() > deadline:
-            raise AssertionError(f"{words!r} is not in the log:\n{log}")
-        time.sleep(0.2)
+        return "\n".join(line["message"] for line in lines)
+
+    return until(lambda: said if words in (said := log()) else "", lambda: f"{words!r} is not in the log:\n{log()}")
 
 
 def wait_for_worker(http: httpx.Client) -> None:
     """Wait until Prefect sees a worker at work."""
-    deadline = time.monotonic() + PATIENCE
-    while not http.post("work_pools/slack-docebo-flows/workers/filter", json={}).raise_for_status().json():
-        assert time.monotonic() < deadline, "no worker has come"
-        time.sleep(0.2)
+    until(lambda: http.post("work_pools/slack-docebo-flows/workers/filter", json={}).raise_for_status().json())

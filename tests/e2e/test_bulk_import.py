@@ -15,6 +15,7 @@ from tests.e2e.prefect_http import artifacts_of, prefect_http, set_table
 from tests.importing import ON
 
 USERS = 120
+TOLD_ELSEWHERE = pytest.mark.long  # `make test` has the command line tell them, test_plan_commands.py
 
 
 @pytest.fixture(scope="module")
@@ -116,14 +117,24 @@ async def test_provisioning_and_mapping_work_each_alone_and_not_at_all(
 @pytest.mark.parametrize(
     ("variables", "rows", "told"),
     [
-        pytest.param({"SLACK_BOT_TOKEN": "xoxb-wrong"}, ON, "invalid_auth", id="wrong Slack token"),
+        pytest.param(
+            {"SLACK_BOT_TOKEN": "xoxb-wrong"}, ON, "invalid_auth", id="wrong Slack token", marks=TOLD_ELSEWHERE
+        ),
         pytest.param({"SLACK_API_URL": "http://127.0.0.1:9/api/"}, ON, "check the address", id="wrong Slack address"),
-        pytest.param({"DOCEBO_CLIENT_SECRET": "wrong"}, ON, "invalid_client", id="wrong client secret"),
+        pytest.param(
+            {"DOCEBO_CLIENT_SECRET": "wrong"}, ON, "invalid_client", id="wrong client secret", marks=TOLD_ELSEWHERE
+        ),
         pytest.param({"DOCEBO_URL": "http://example.com"}, ON, "DOCEBO_URL should begin with https", id="no https"),
         pytest.param(
             {"SLACK_TEAM_ID": "T0OTHER"}, ON, "workspace T0SANDBOX, but this Docebo is linked", id="workspace"
         ),
-        pytest.param({"DATABASE_URL": "sqlite:////proc/no/store.db"}, ON, "/proc/no/store.db", id="database"),
+        pytest.param(
+            {"DATABASE_URL": "sqlite:////proc/no/store.db"},
+            ON,
+            "/proc/no/store.db",
+            id="database",
+            marks=TOLD_ELSEWHERE,
+        ),
         pytest.param({"SLACK_BOT_TOKEN": ""}, ON, "SLACK_BOT_TOKEN is not set", id="no Slack token"),
         pytest.param({}, {**ON, "SCOPE_GUESTS": "x"}, "row SLACK | SCOPE_GUESTS", id="wrong row"),
         pytest.param({}, {**ON, "DESTINATION_BRANCH": "99"}, "Docebo has no branch 99", id="no such branch"),

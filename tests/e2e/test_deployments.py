@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 
@@ -13,7 +12,8 @@ import pytest
 from deployments.login import keep_login
 from slack_docebo.prefect_profile import PROFILES
 from tests.e2e.conftest import run_command
-from tests.e2e.prefect_http import PATIENCE, deployment, finished, set_rows, start, submit_form
+from tests.e2e.prefect_http import SCHEDULED, deployment, finished, pause, set_rows, start, submit_form
+from tests.waiting import until
 
 
 def test_deploying_stores_nothing_to_be_executed_and_nothing_secret(deployed):
@@ -51,11 +51,11 @@ def test_a_wrong_value_is_refused_before_a_run_begins(deployed, wrong):
     assert submit_form(deployed, "bulk-import/manual", **wrong).status_code == 409
 
 
-def test_bootstrap_a_second_time_changes_nothing(deployed, clone, run_module):
-    assert run_module("deployments.bootstrap", cwd=clone).count("there already") == 3
+def test_bootstrap_a_second_time_changes_nothing(bootstrap):
+    assert bootstrap().count("there already") == 3
 
 
-def test_bootstrap_moves_what_waits_in_the_pool_of_the_first_versions(deployed, clone, run_module):
+def test_bootstrap_moves_what_waits_in_the_pool_of_the_first_versions(deployed, bootstrap):
     deployed.post("work_pools/", json={"name": "slack-docebo", "type": "process"}).raise_for_status()
     flow_id = deployed.post("flows/", json={"name": "of before"}).raise_for_status().json()["id"]
     old = {
@@ -71,8 +71,7 @@ def test_bootstrap_moves_what_waits_in_the_pool_of_the_first_versions(deployed, 
         body = {"parameters": {"when": when}, "state": state_}
         deployed.post(f"deployments/{made}/create_flow_run", json=body).raise_for_status()
 
-    told = run_module("deployments.bootstrap", cwd=clone)
-    again = run_module("deployments.bootstrap", cwd=clone)
+    told, again = bootstrap(), bootstrap()
 
     try:
         assert "All that was in work pool slack-docebo: written" in told
@@ -93,34 +92,41 @@ def test_bootstrap_moves_what_waits_in_the_pool_of_the_first_versions(deployed, 
         deployed.delete("work_pools/slack-docebo").raise_for_status()
 
 
-def test_the_commands_find_server_and_login_where_make_up_keeps_them(deployed, clone, environment, monkeypatch):
+@pytest.fixture
+def kept_by_make_up(deployed, clone, monkeypatch):
+    """Address and login are in the clone's profile, as `make up` leaves them, and not in the environment."""
     kept = {name: os.environ[name] for name in ("PREFECT_API_URL", "PREFECT_API_AUTH_STRING")}
     profiles = clone / PROFILES
     keep_login(profiles, "slack-docebo", api=kept["PREFECT_API_URL"], login=kept["PREFECT_API_AUTH_STRING"])
     for name in [name for name in os.environ if name.startswith("PREFECT_")]:
         monkeypatch.delenv(name)
-    try:
-        bootstrapped = run_command("deployments.bootstrap", cwd=clone)
-        listed = run_command("prefect", "deployment", "ls", cwd=clone)
-        doctor = [sys.executable, "-c", "from slack_docebo.cli import main; main()", "doctor", "--json"]
-        found = subprocess.run(doctor, cwd=clone, env=os.environ | environment, capture_output=True, check=False)
-    finally:
-        profiles.unlink()
+    yield
+    profiles.unlink()
 
-    assert bootstrapped.count("there already") == 3
-    assert "bulk-import/manual" in listed
+
+def test_the_commands_find_server_and_login_where_make_up_keeps_them(kept_by_make_up, clone, environment):
+    doctor = [sys.executable, "-c", "from slack_docebo.cli import main; main()", "doctor", "--json"]
+    found = subprocess.run(doctor, cwd=clone, env=os.environ | environment, capture_output=True, check=False)
+
+    assert run_command("deployments.bootstrap", cwd=clone).count("there already") == 3
     levels = {finding["check"]: finding["level"] for finding in json.loads(found.stdout)}
-    assert levels["Prefect's door"] == levels["deployments"] == "ok"
+    assert (levels["Prefect's door"], levels["deployments"]) == ("ok", "warn")  # their schedules are paused here
 
 
-def test_a_wrong_login_is_told_in_one_line(deployed, clone, monkeypatch):
+@pytest.mark.long
+def test_prefects_own_commands_find_them_too(kept_by_make_up, clone):
+    assert "bulk-import/manual" in run_command("prefect", "deployment", "ls", cwd=clone)
+
+
+@pytest.mark.parametrize("module", ["deployments.ready", pytest.param("deployments.bootstrap", marks=pytest.mark.long)])
+def test_a_wrong_login_is_told_in_one_line(deployed, clone, monkeypatch, module):
     monkeypatch.setenv("PREFECT_API_AUTH_STRING", "admin:wrong")
 
-    for module in ("deployments.bootstrap", "deployments.ready"):
-        ended = subprocess.run([sys.executable, "-m", module], cwd=clone, capture_output=True, text=True, check=False)
-        assert ended.returncode == 2
-        assert ended.stderr.endswith(": Prefect refuses the login: check PREFECT_API_AUTH_STRING\n"), ended.stderr
-        assert "Traceback" not in ended.stderr
+    ended = subprocess.run([sys.executable, "-m", module], cwd=clone, capture_output=True, text=True, check=False)
+
+    assert ended.returncode == 2
+    assert ended.stderr.endswith(": Prefect refuses the login: check PREFECT_API_AUTH_STRING\n"), ended.stderr
+    assert "Traceback" not in ended.stderr
 
 
 def test_a_dry_run_started_in_the_form_is_done_by_a_worker_started_elsewhere(deployed, at_work, company):
@@ -135,17 +141,18 @@ def test_a_dry_run_started_in_the_form_is_done_by_a_worker_started_elsewhere(dep
     assert company.docebo_gate.counters.rows["created"] == 0
 
 
-@pytest.mark.parametrize("name", ["bulk-import/reconcile", "sweep/sweep"])
+@pytest.mark.parametrize("name", SCHEDULED)
 def test_a_schedule_makes_runs(deployed, name):
     """With SQLAlchemy 2.1 Prefect's scheduler failed on each of them, and only its own log said so."""
     query = {
         "deployments": {"id": {"any_": [deployment(deployed, name)["id"]]}},
         "flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}},
     }
-    deadline = time.monotonic() + PATIENCE
-    while not deployed.post("flow_runs/filter", json=query).raise_for_status().json():
-        assert time.monotonic() < deadline
-        time.sleep(0.5)
+    pause(deployed, name, paused=False)
+    try:
+        until(lambda: deployed.post("flow_runs/filter", json=query).raise_for_status().json())
+    finally:
+        pause(deployed, name)
 
 
 def test_a_limit_of_an_earlier_release_is_gone_after_deploying(deployed, clone):
@@ -156,6 +163,8 @@ def test_a_limit_of_an_earlier_release_is_gone_after_deploying(deployed, clone):
     assert deployment(deployed, "bulk-import/reconcile")["global_concurrency_limit"]["limit"] == 1
 
     run_command("prefect", "--no-prompt", "deploy", "--all", cwd=clone)
+    for name in SCHEDULED:
+        pause(deployed, name)
 
     redeployed = deployment(deployed, "bulk-import/reconcile")
     assert (redeployed["global_concurrency_limit"], redeployed["concurrency_options"]) == (None, None)

@@ -126,10 +126,11 @@ def test_every_command_of_the_page_does_what_it_should(real, page):
     assert {command: said for command, said in ended.items() if said[0] != REFUSED.get(command, 0)} == {}
 
 
-def test_the_settings_of_the_retired_product_are_loaded(deployed, clone, run_module):
-    (clone / "integration-settings.csv").write_text(SETTINGS)
+def test_the_settings_of_the_retired_product_are_loaded(bootstrap, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "integration-settings.csv").write_text(SETTINGS)
 
-    assert "Variable integration_settings: written" in run_module(*LOADING.split()[2:], cwd=clone)
+    assert "Variable integration_settings: written" in bootstrap(*LOADING.split()[3:])
 
 
 def test_every_other_command_is_run_elsewhere_or_has_a_reason_not_to_be():

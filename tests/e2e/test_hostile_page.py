@@ -3,7 +3,6 @@
 import json
 import os
 import threading
-import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from deployments.local import free_port
 from deployments.prefect_ui import CHROMIUM, OPTIONS, PATIENCE, PrefectUI
 from slack_docebo.storage.store import Store
 from tests.e2e.prefect_http import deployment
+from tests.waiting import PATIENCE_SECONDS, until
 from tests.webhook import entries, running_webhook
 
 PAGE = (Path(__file__).parent / "hostile_page.html").read_bytes()
@@ -28,6 +28,7 @@ RULES = f"--host-resolver-rules=MAP {EVIL} 127.0.0.1 , MAP * ~NOTFOUND , EXCLUDE
 # Chromium has begun to ask people whether a page may reach their own machine. Other browsers do not.
 LIKE_OTHERS = "--disable-features=LocalNetworkAccessChecks"
 ATTACKERS = ["another site", "another port of this machine", "a page without origin", "a name that is led here"]
+OFTEN = {"another site", "a name that is led here"}  # played by `make test`; the others by `make test-long`
 REFUSAL = "This server is not called"
 # What sends and hears nothing, or what every page hears of the frames it has; what arrived is seen at the other end.
 UNHEARD = {
@@ -40,6 +41,10 @@ UNHEARD = {
     "send an event",
     "show it in a frame",
 }
+
+
+def kinds_of_page(*kinds):
+    return [pytest.param(kind, marks=[] if kind in OFTEN else pytest.mark.long) for kind in kinds]
 
 
 PICTURE = b'<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"/>'
@@ -63,11 +68,11 @@ class Handler(BaseHTTPRequestHandler):
 def attacker() -> Iterator[ThreadingHTTPServer]:
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         server.seen = []
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
         yield server
         server.shutdown()
-        thread.join()
+        thread.join(PATIENCE_SECONDS)
 
 
 @pytest.fixture(scope="module")
@@ -179,16 +184,15 @@ def open_server() -> Iterator[tuple[str, list[str]]]:
 
     config = uvicorn.Config(app, port=free_port(), log_level="critical", lifespan="off", ws="websockets-sansio")
     server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run)
+    thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
-    while not server.started:
-        time.sleep(0.01)
+    until(lambda: server.started)
     yield f"http://127.0.0.1:{config.port}", sent
     server.should_exit = True
-    thread.join()
+    thread.join(PATIENCE_SECONDS)
 
 
-@pytest.mark.parametrize("kind", ATTACKERS)
+@pytest.mark.parametrize("kind", kinds_of_page(*ATTACKERS))
 async def test_a_server_that_keeps_nobody_away_is_read_and_written_in_every_way(stranger, attacker, kind):
     """Else the other tests would show nothing."""
     with open_server() as (address, sent):
@@ -201,8 +205,8 @@ async def test_a_server_that_keeps_nobody_away_is_read_and_written_in_every_way(
     assert done.statuses == {200}
 
 
-@pytest.mark.parametrize("victim", ["stranger", "administrator"])
-@pytest.mark.parametrize("kind", ATTACKERS)
+@pytest.mark.parametrize("victim", [pytest.param("stranger", marks=pytest.mark.long), "administrator"])
+@pytest.mark.parametrize("kind", kinds_of_page(*ATTACKERS))
 async def test_nothing_is_read_from_prefect_and_nothing_started(victims, deployed, attacker, prefect_api, kind, victim):
     context = victims[victim]
     assert ("prefect-password" in json.dumps(await context.storage_state())) == (victim == "administrator")
@@ -217,7 +221,7 @@ async def test_nothing_is_read_from_prefect_and_nothing_started(victims, deploye
     assert events_named(deployed, done.mark) == []
 
 
-@pytest.mark.parametrize("kind", [kind for kind in ATTACKERS if kind != "a name that is led here"])
+@pytest.mark.parametrize("kind", kinds_of_page(*ATTACKERS[:-1]))
 async def test_nothing_is_read_from_the_webhook_and_nothing_stored(stranger, attacker, sqlite_url, kind):
     with Store.open(sqlite_url) as store, running_webhook(store) as webhook:
         done = await attack(stranger, attacker, kind, webhook.url)

@@ -2,9 +2,8 @@
 
 import asyncio
 import os
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import product
@@ -19,10 +18,11 @@ from sandbox.server import Sandbox
 from sandbox.slack.kinds import User
 from slack_docebo.storage.inbox import FINISHED, OPEN, EventState, InboxRepository
 from slack_docebo.storage.store import Store
-from tests.e2e.composed import COMPOSE, PATIENCE_SECONDS, Composition, load_balancer
+from tests.e2e.composed import COMPOSE, Composition, load_balancer
 from tests.e2e.prefect_http import finished, prefect_http, set_rows, start, state
 from tests.importing import run_import, settings_for
 from tests.postgresql import PostgresServer
+from tests.waiting import PATIENCE_SECONDS, until
 
 pytestmark = pytest.mark.long
 USERS = 600
@@ -62,13 +62,6 @@ class Installation:
         """Return the states of the run's task runs that Prefect's page of the run shows."""
         query = {"flow_runs": {"id": {"any_": [run_id]}}}
         return {run["state_type"] for run in self.http.post("task_runs/filter", json=query).raise_for_status().json()}
-
-
-def until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
 
 
 def wait_for(url: str) -> None:

@@ -6,7 +6,6 @@ import os
 import re
 import subprocess
 import sys
-import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,10 +19,10 @@ from sandbox.server import Sandbox
 from slack_docebo.storage.store import Store
 from tests.e2e.prefect_http import set_table
 from tests.importing import ON
+from tests.waiting import PATIENCE_SECONDS, until
 
 ROOT = Path(__file__).parents[2]
 IMPORT = "import asyncio; from flows.bulk_import import bulk_import; asyncio.run(bulk_import(dry_run=False))"
-SECONDS = 60
 LEAVERS = {**ON, "LEAVERS": "deactivate"}
 
 
@@ -44,16 +43,13 @@ def flows(prefect_api) -> SimpleNamespace:
 
 
 def wait_until_slack_is_read(sandbox: Sandbox) -> None:
-    deadline = time.monotonic() + SECONDS
-    while not sandbox.slack_gate.counters.calls["users.list"]:
-        assert time.monotonic() < deadline, "the import did not come to read Slack's list"
-        time.sleep(0.05)
+    until(lambda: sandbox.slack_gate.counters.calls["users.list"])
 
 
 @contextmanager
 def import_at_work(sandbox: Sandbox) -> Iterator[int]:
     """Keep a real import waiting for Slack's list, and kill it at the end; yield the id of its process."""
-    sandbox.slack_gate.faults.add("users.list", "slow", seconds=10 * SECONDS)
+    sandbox.slack_gate.faults.add("users.list", "slow", seconds=10 * PATIENCE_SECONDS)
     with subprocess.Popen([sys.executable, "-c", IMPORT], cwd=ROOT) as process:
         try:
             wait_until_slack_is_read(sandbox)
@@ -110,7 +106,7 @@ async def test_a_second_run_ends_as_already_running_and_the_place_of_a_dead_one_
     assert second.message.endswith("Wait for its end, or cancel it, then run again")
     assert len(sandbox.docebo.accounts) == before
 
-    async with asyncio.timeout(SECONDS):  # PostgreSQL notices a moment later that nobody is there any more
+    async with asyncio.timeout(PATIENCE_SECONDS):  # PostgreSQL notices a moment later that nobody is there any more
         while (third := await flows.bulk_import(dry_run=False, return_state=True)).name == "AlreadyRunning":
             pass
     assert third.is_completed(), third.message
@@ -123,7 +119,7 @@ async def test_a_second_run_ends_as_already_running_and_the_place_of_a_dead_one_
         pytest.param(
             {"NOTIFICATION_MAIL_ID": "", "MAP_SLACK_USER_DATA": "true"}, "PROVISION_SLACK_USER_DATA", id="row"
         ),
-        pytest.param(None, "no Variable integration_settings", id="table"),
+        pytest.param(None, "no Variable integration_settings", id="table", marks=pytest.mark.long),
     ],
 )
 async def test_settings_deleted_while_a_run_is_at_work_stop_the_next_one(sandbox, flows, left, missing):

@@ -8,23 +8,22 @@ import socket
 import stat
 import subprocess
 import sys
-import time
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
-from deployments.local import START_SECONDS, free_port
+from deployments.local import free_port
 from sandbox.docebo.tokens import CLIENT_SECRET
 from sandbox.slack.workspace import BOT_TOKEN
 from slack_docebo.prefect_profile import PROFILES
 from slack_docebo.settings import EVERYTHING, RUN, WebhookSettings, secrets_of
-from tests.e2e.prefect_http import PATIENCE, finished, prefect_http, start
+from tests.e2e.prefect_http import finished, prefect_http, start
+from tests.waiting import PATIENCE_SECONDS, until
 
 ROOT = Path(__file__).parents[2]
-STOP_SECONDS = 30.0
 PARTS = ("deployments.webhook", "worker start", "-m sandbox", "deployments.server")  # words among their arguments
 
 
@@ -43,7 +42,7 @@ def up(ports, tmp_path):
         # A session of its own, so that it can be interrupted like what runs in a terminal.
         process = subprocess.Popen(command, cwd=ROOT, env=clean, stdout=output, stderr=output, start_new_session=True)
     try:
-        eventually(lambda: "Ready." in log.read_text() or process.poll() is not None, START_SECONDS)
+        until(lambda: "Ready." in log.read_text() or process.poll() is not None, log.read_text)
         assert process.poll() is None, log.read_text()
         yield process
     finally:
@@ -62,13 +61,6 @@ def end(process: subprocess.Popen[bytes], data: Path) -> None:
     for pid in still_there(data):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-
-
-def eventually(holds: Callable[[], bool], patience: float = PATIENCE) -> None:
-    deadline = time.monotonic() + patience
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
 
 
 def answers(url: str) -> bool:
@@ -122,12 +114,18 @@ def arguments(pids: list[int]) -> str:
 
 
 @pytest.mark.parametrize(
-    ("login", "told"), [("", "is not set: the server starts with a login only"), ("ädmin:secret", "in ASCII")]
+    ("login", "told"),
+    [
+        ("", "is not set: the server starts with a login only"),
+        pytest.param("ädmin:secret", "in ASCII", marks=pytest.mark.long),
+    ],
 )
 def test_the_server_does_not_start_without_a_login_that_works(tmp_path, login, told):
     command = [sys.executable, "-m", "deployments.server", "--port", str(free_port())]
     env = {**os.environ, "PREFECT_HOME": str(tmp_path), "PREFECT_SERVER_API_AUTH_STRING": login}
-    ended = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False, timeout=60)
+    ended = subprocess.run(
+        command, cwd=ROOT, env=env, capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS
+    )
 
     assert ended.returncode == 2
     assert ended.stderr.startswith("server: PREFECT_SERVER_API_AUTH_STRING ")
@@ -135,11 +133,13 @@ def test_the_server_does_not_start_without_a_login_that_works(tmp_path, login, t
     assert ended.stderr.count("\n") == 1
 
 
-@pytest.mark.parametrize("whose", ["prefect", "webhook", "slack", "docebo"])
+@pytest.mark.parametrize(
+    "whose", ["prefect", *(pytest.param(whose, marks=pytest.mark.long) for whose in ("webhook", "slack", "docebo"))]
+)
 def test_a_port_of_somebody_else_is_told_in_one_line_and_nothing_is_started(whose, ports, tmp_path):
     with socket.create_server(("127.0.0.1", ports[whose])):
         command = up_command(ports, tmp_path, "--sandbox")
-        ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=STOP_SECONDS)
+        ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS)
 
     assert ended.returncode == 2
     assert ended.stderr == f"up: port {ports[whose]} is taken: stop what listens there, or use --{whose}-port\n"
@@ -163,7 +163,7 @@ def test_a_webhook_that_could_not_start_is_told_before_anything_is_started(ports
     env = {**os.environ, "SLACK_SIGNING_SECRET": ""}
     command = up_command(ports, tmp_path)
     ended = subprocess.run(
-        command, cwd=ROOT, env=env, capture_output=True, text=True, check=False, timeout=STOP_SECONDS
+        command, cwd=ROOT, env=env, capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS
     )
 
     assert ended.returncode == 2
@@ -172,13 +172,13 @@ def test_a_webhook_that_could_not_start_is_told_before_anything_is_started(ports
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("told", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("told", [signal.SIGTERM, pytest.param(signal.SIGHUP, marks=pytest.mark.long)])
 def test_nothing_is_left_when_it_is_ended_while_it_starts(told, ports, tmp_path):
     process = subprocess.Popen(up_command(ports, tmp_path, "--sandbox"), cwd=ROOT, start_new_session=True)
     try:
-        eventually(lambda: bool(still_there(tmp_path)))
+        until(lambda: still_there(tmp_path))
         os.killpg(process.pid, told)
-        process.wait(STOP_SECONDS)
+        process.wait(PATIENCE_SECONDS)
 
         assert still_there(tmp_path) == []
     finally:
@@ -205,7 +205,7 @@ def test_nothing_is_left_when_the_terminal_of_make_is_closed(ports, tmp_path):
 @pytest.mark.long
 def test_nothing_is_left_when_the_terminal_is_closed(up, tmp_path):
     os.killpg(up.pid, signal.SIGHUP)
-    up.wait(STOP_SECONDS)
+    up.wait(PATIENCE_SECONDS)
 
     assert still_there(tmp_path) == []
 
@@ -213,7 +213,7 @@ def test_nothing_is_left_when_the_terminal_is_closed(up, tmp_path):
 def test_all_parts_come_up_work_together_and_end_with_ctrl_c(up, ports, tmp_path):
     webhook, slack = (f"http://127.0.0.1:{ports[name]}" for name in ("webhook", "slack"))
     with prefect_http(signed_in(tmp_path)) as api:
-        eventually(lambda: answers(f"{webhook}/readyz") and answers(f"{slack}/_sim/events"))
+        until(lambda: answers(f"{webhook}/readyz") and answers(f"{slack}/_sim/events"))
         webhook_sees = httpx.get(f"{webhook}/readyz").json()
         verified = httpx.post(f"{slack}/_sim/events/url-verification").json()
         run = finished(api, start(api, "bulk-import/manual"))
@@ -234,5 +234,5 @@ def test_all_parts_come_up_work_together_and_end_with_ctrl_c(up, ports, tmp_path
 
     os.killpg(up.pid, signal.SIGINT)
 
-    assert up.wait(STOP_SECONDS) == 0, (tmp_path / "up.log").read_text()
+    assert up.wait(PATIENCE_SECONDS) == 0, (tmp_path / "up.log").read_text()
     assert still_there(tmp_path) == []

@@ -1,8 +1,7 @@
 """The webhook and a real Prefect server: events bring runs, one run for many, also after Prefect was away."""
 
 import asyncio
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,9 +14,8 @@ from slack_docebo.storage.inbox import EventState, InboxRepository
 from slack_docebo.storage.store import Store
 from slack_docebo.webhook import waker
 from tests.e2e.prefect_http import deployment
+from tests.waiting import until
 from tests.webhook import NOTICE, Webhook, envelope, running_webhook
-
-PATIENCE_SECONDS = 30.0
 
 
 class Runs:
@@ -45,13 +43,6 @@ class Runs:
         return found
 
 
-def eventually(holds: Callable[[], Any]) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
 @pytest.fixture
 def runs(deployed) -> Iterator[Runs]:
     found = Runs(deployed, waker.REALTIME_SYNC)
@@ -75,19 +66,19 @@ def webhook(store, prefect_api, monkeypatch) -> Iterator[Webhook]:
 def test_many_events_bring_one_run(webhook, runs):
     for number in range(20):
         assert webhook.post(envelope(number)).status_code == 200
-    eventually(runs.new)
+    until(runs.new)
 
     # Longer than a run is waited for: the one that nobody has started yet is not joined by another.
     with webhook.store.transaction() as connection:
         InboxRepository(connection).not_asked()
     webhook.post(envelope(21))
-    eventually(lambda: not _may_be_asked(webhook.store))
+    until(lambda: not _may_be_asked(webhook.store))
     assert len(runs.new()) == 1
 
 
 def test_an_event_after_the_end_of_a_run_brings_another(webhook, runs):
     webhook.post(envelope(1))
-    eventually(runs.new)
+    until(runs.new)
     with webhook.store.transaction() as connection:
         inbox = InboxRepository(connection)
         inbox.finish([entry.event.event_id for entry in inbox.list_(10)], EventState.APPLIED, datetime.now(UTC))
@@ -95,7 +86,7 @@ def test_an_event_after_the_end_of_a_run_brings_another(webhook, runs):
     runs.set_state("COMPLETED")
 
     webhook.post(envelope(2))
-    eventually(lambda: len(runs.new()) == 2)
+    until(lambda: len(runs.new()) == 2)
 
 
 def test_while_a_run_is_at_work_no_other_is_asked_for(webhook, runs):
@@ -108,7 +99,7 @@ def test_while_a_run_is_at_work_no_other_is_asked_for(webhook, runs):
 
     with webhook.store.transaction() as connection:
         InboxRepository(connection).quiet(None)
-    eventually(runs.new)
+    until(runs.new)
 
 
 async def test_what_came_while_prefect_was_away_brings_a_run_when_it_is_back(store, runs, prefect_api):
@@ -127,7 +118,7 @@ async def test_what_came_while_prefect_was_away_brings_a_run_when_it_is_back(sto
         assert await asyncio.to_thread(runs.new) == []
 
         async with await asyncio.start_server(pass_on, "127.0.0.1", port):
-            await asyncio.to_thread(eventually, runs.new)
+            await asyncio.to_thread(until, runs.new)
             assert len(await asyncio.to_thread(runs.new)) == 1
 
 
@@ -136,7 +127,7 @@ def test_events_that_slack_left_out_bring_a_reconciliation(webhook, deployed):
     try:
         for _ in range(3):
             assert webhook.post(NOTICE).status_code == 200
-        eventually(reconciliations.new)
+        until(reconciliations.new)
         assert len(reconciliations.new()) == 1
     finally:
         reconciliations.set_state("CANCELLED")
@@ -148,7 +139,7 @@ def test_a_reconciliation_that_was_wanted_is_asked_for_by_the_next_webhook(store
         assert webhook.post(NOTICE).status_code == 200
     try:
         with running_webhook(store, prefect_api_url=prefect_api):
-            eventually(reconciliations.new)
+            until(reconciliations.new)
     finally:
         reconciliations.set_state("CANCELLED")
 

@@ -10,7 +10,8 @@ from uuid import uuid4
 import pytest
 
 from deployments.local import OUR_WORKER, WORKER, descendants, process
-from tests.e2e.prefect_http import PATIENCE, deployment, finished, process_of, set_rows, start, state
+from tests.e2e.prefect_http import deployment, finished, process_of, set_rows, start, state
+from tests.waiting import PATIENCE_SECONDS, until
 
 POOL = "work_pools/slack-docebo-flows"
 
@@ -92,8 +93,9 @@ def run_of(deployed, deployment, **options):
     return finished(deployed, deployed.post(path, json=options).raise_for_status().json()["id"])
 
 
-def test_pull_steps_and_an_entrypoint_of_somebody_else_have_no_reader(deployed, at_work, deploy, hostile):
+def test_pull_steps_and_an_entrypoint_of_somebody_else_have_no_reader(deployed, at_work, deploy, hostile, company):
     set_rows(deployed)
+    company.slack.add("Ada", "Lovelace", f"{uuid4()}@example.com")  # whatever other tests have imported
 
     ended = run_of(deployed, deploy("bulk-import", **hostile.deployment, parameters={"dry_run": True}))
 
@@ -119,7 +121,7 @@ def test_job_variables_are_refused(deployed, deploy, hostile):
 
 
 def test_a_template_that_somebody_opens_has_no_reader_and_bootstrap_locks_it_again(
-    deployed, at_work, deploy, hostile, clone, run_module
+    deployed, at_work, deploy, hostile, bootstrap
 ):
     set_rows(deployed)
     locked = deployed.get(POOL).raise_for_status().json()["base_job_template"]
@@ -129,7 +131,7 @@ def test_a_template_that_somebody_opens_has_no_reader_and_bootstrap_locks_it_aga
         time.sleep(1)  # the worker may have read the template by now, if it ever does
         ended = run_of(deployed, theirs, job_variables=hostile.job_variables)
     finally:
-        told = run_module("deployments.bootstrap", cwd=clone)
+        told = bootstrap()
 
     assert ended["state_type"] == "COMPLETED", ended["state"]
     assert hostile.has_run() == set()
@@ -210,12 +212,7 @@ def parent_of(pid):
 
 
 def is_gone(pid):
-    deadline = time.monotonic() + PATIENCE
-    while Path(f"/proc/{pid}").exists():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.1)
-    return True
+    return until(lambda: not Path(f"/proc/{pid}").exists())
 
 
 @pytest.mark.parametrize(
@@ -234,7 +231,7 @@ def test_runs_end_with_their_worker_and_are_shown_as_crashed(
 
         assert finished(deployed, run_id)["state_type"] == "CRASHED"
         assert is_gone(pid)
-        at_work.wait(PATIENCE)
+        at_work.wait(PATIENCE_SECONDS)
 
 
 def test_a_run_that_is_cancelled_while_it_is_being_started_is_cancelled(

@@ -41,7 +41,8 @@ async def undisturbed(sandbox, tmp_path_factory) -> tuple:
 @pytest.mark.parametrize(("method", "kind"), FAULTS)
 async def test_after_a_fault_one_more_run_makes_everything_right(sandbox, undisturbed, sqlite_url, method, kind):
     sandbox.reset()
-    settings = settings_for(sandbox.facts(), sqlite_url, slack_page_size=PAGE)
+    impatient = {"docebo_timeout_seconds": 1} if kind == "slow" else {}
+    settings = settings_for(sandbox.facts(), sqlite_url, slack_page_size=PAGE, **impatient)
     skip = random.Random(f"{method} {kind}").randrange({"users.list": 6, "GET /manage/v1/user": 1}.get(method, 3))
 
     if await disturbed_import(sandbox, settings, method, kind, skip):

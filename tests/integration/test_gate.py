@@ -13,6 +13,7 @@ from slack_docebo.errors import AlreadyRunning, OutcomeUnknown, Rejected, Storag
 from slack_docebo.storage.gate import BatchGate, RunLock
 from slack_docebo.storage.schema import batch_gate
 from slack_docebo.storage.store import Store
+from tests.waiting import PATIENCE_SECONDS
 
 PROGRAM = Path(__file__).with_name("gate_user.py")
 DOCEBO = "https://lms.example.com"
@@ -166,7 +167,7 @@ async def test_who_gives_up_waiting_keeps_nobody_out_and_changes_no_call(gate, s
         gate.begin_attempt()
         assert busy_since(store) == clock.now
 
-    async with asyncio.timeout(5), gate.call():
+    async with asyncio.timeout(PATIENCE_SECONDS), gate.call():
         pass
 
 
@@ -231,7 +232,7 @@ async def test_who_was_cut_off_while_another_entered_makes_no_further_attempt(ga
 def test_processes_never_make_two_calls_at_once(database_url, tmp_path):
     processes = [subprocess.Popen([sys.executable, PROGRAM, "calls", database_url, tmp_path]) for _ in range(2)]
 
-    assert [process.wait(60) for process in processes] == [0, 0]
+    assert [process.wait(PATIENCE_SECONDS) for process in processes] == [0, 0]
 
 
 async def test_when_the_holder_is_killed_the_lock_is_free_and_its_call_is_waited_for(store, database_url):
@@ -244,9 +245,9 @@ async def test_when_the_holder_is_killed_the_lock_is_free_and_its_call_is_waited
             async with asyncio.timeout(0.1), gate.call():
                 pass
         holder.kill()
-        holder.wait()
+        holder.wait(PATIENCE_SECONDS)
 
-        async with asyncio.timeout(10), gate.call():
+        async with asyncio.timeout(PATIENCE_SECONDS), gate.call():
             pass
     assert clock.slept == [GRACE]
     assert busy_since(store) is None
@@ -269,9 +270,9 @@ async def test_the_run_lock_of_a_killed_process_is_free(store, database_url):
         with pytest.raises(AlreadyRunning):
             lock.acquire()
         holder.kill()
-        holder.wait()
+        holder.wait(PATIENCE_SECONDS)
 
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while True:
                 try:
                     lock.acquire()

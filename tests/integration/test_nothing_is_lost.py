@@ -21,6 +21,7 @@ from slack_docebo.engine.planning import plan_people
 from slack_docebo.engine.reading import read_target
 from slack_docebo.storage.inbox import Event, EventState, InboxRepository
 from tests.integration.realtime_world import ON, World, environment, world
+from tests.waiting import PATIENCE_SECONDS
 
 PEOPLE = 40
 ROUNDS = 6
@@ -49,7 +50,7 @@ class Worker:
     def kill(self) -> None:
         if self._child is not None:
             self._child.send_signal(signal.SIGKILL)
-            self._child.wait()
+            self._child.wait(PATIENCE_SECONDS)
 
 
 def changes(here: World, dice: random.Random) -> list[Event]:

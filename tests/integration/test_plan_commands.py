@@ -9,7 +9,7 @@ import pytest
 from sandbox.server import Sandbox
 from slack_docebo.errors import TooManyRejected
 from tests.importing import run_import, settings_for
-from tests.integration.commands import environment, run, run_at_terminal
+from tests.integration.commands import environment, run, run_at_terminal, run_process_at_terminal
 
 CREATED = "create"
 
@@ -67,7 +67,7 @@ async def test_a_plan_is_applied_once_somebody_at_the_terminal_has_seen_it_and_s
     planned = await run_import(settings, dry_run=True)
     before = target(sandbox)
 
-    applied = run_at_terminal(env, "plan", "apply", planned.plan.id, typed="Y\n")
+    applied = run_process_at_terminal(env, "plan", "apply", planned.plan.id, typed="Y\n")
 
     assert (applied.returncode, planned.line in applied.stderr) == (0, True), applied.stderr
     assert len(target(sandbox)) > len(before)

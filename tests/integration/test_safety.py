@@ -4,8 +4,7 @@ import asyncio
 import re
 import shutil
 import sqlite3
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -30,10 +29,10 @@ from slack_docebo.storage.plans import PlanState
 from slack_docebo.storage.store import Store
 from tests.importing import ON, run_import, settings_for
 from tests.integration.commands import environment, run, start
+from tests.waiting import PATIENCE_SECONDS, until
 
 BATCH = "POST /manage/v1/user/batch"
 LEAVERS = {"LEAVERS": "deactivate"}  # the most dangerous setting there is
-SECONDS = 30
 
 
 @pytest.fixture(scope="module")
@@ -94,13 +93,6 @@ async def apply_by_id(settings: Settings, plan_id: str, rows: dict[str, str] = L
     behaviour = read_rows(table({**ON, **rows}))
     async with open_runtime(settings, behaviour, run_id=f"later-{plan_id}") as runtime:
         return await apply_saved(runtime, plan_id, unseen)
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come to that"
-        time.sleep(0.005)
 
 
 @pytest.mark.parametrize(
@@ -273,7 +265,7 @@ async def test_a_clock_that_was_changed_holds_nobody_up_and_changes_nobody(sandb
     slack_id, docebo_id = somebody(sandbox)
     sandbox.slack.change(slack_id, {"profile": {"last_name": "Newname"}})
 
-    async with asyncio.timeout(SECONDS):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         await run_import(settings, rows=LEAVERS)
 
     assert {i for i, account in target(sandbox).items() if account != before[i]} == {docebo_id}
@@ -288,7 +280,7 @@ async def test_a_second_run_is_refused_and_the_lock_of_a_killed_one_is_taken_ove
     planned = await run_import(settings, dry_run=True, rows=LEAVERS)
     env = environment(running.facts(), url, tmp_path)
     running.slack_gate.reset()
-    running.slack_gate.faults.add("users.list", "slow", seconds=60)
+    running.slack_gate.faults.add("users.list", "slow", seconds=600)
     before = target(running)
 
     with start(env, "plan", "make") as first:
@@ -312,7 +304,7 @@ async def test_after_kill_9_between_write_and_journal_nobody_is_written_twice(
     planned = await run_import(settings, dry_run=True, rows=LEAVERS)
     env = environment(running.facts(), sqlite_url, tmp_path)
     running.docebo_gate.reset()
-    running.docebo_gate.faults.add(BATCH, "slow", seconds=0.5)
+    running.docebo_gate.faults.add(BATCH, "slow", seconds=2)
     gate = running.docebo_gate.counters
 
     with start(env, "plan", "apply", planned.plan.id, "--yes") as process:
@@ -322,7 +314,7 @@ async def test_after_kill_9_between_write_and_journal_nobody_is_written_twice(
                 blocking.execute("BEGIN IMMEDIATE")  # the write is under way, and its outcome cannot be recorded
                 until(lambda: gate.rows["created"] > 0)
                 process.kill()
-                process.wait()
+                process.wait(PATIENCE_SECONDS)
         finally:
             process.kill()
     created = gate.rows["created"]

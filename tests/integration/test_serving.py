@@ -70,12 +70,12 @@ async def test_a_lingering_run_serves_what_comes_meanwhile(here):
 
 
 async def test_a_lingering_run_sees_to_who_had_to_wait(here, monkeypatch):
-    monkeypatch.setattr(shares, "INTERVAL", 1.0)  # in place of a minute
+    monkeypatch.setattr(shares, "INTERVAL", 2.0)  # in place of a minute
     event = joined(here)
     share = {"slack_id": event.slack_id, "arrival": here.runtime.now().timestamp() + shares.HOUR}
     with here.runtime.store.transaction() as connection:
         connection.execute(shares.BOOK, share)
-    run = asyncio.create_task(one_run(here, 3))
+    run = asyncio.create_task(one_run(here, 5))
     await asyncio.sleep(0.3)
     assert here.state(event) is EventState.WAITING
 

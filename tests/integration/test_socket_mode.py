@@ -17,10 +17,10 @@ from slack_docebo.storage.store import Store
 from slack_docebo.webhook.reception import Reception, open_reception
 from slack_docebo.webhook.socket_mode import listening
 from tests import hostile
+from tests.waiting import PATIENCE_SECONDS
 from tests.webhook import NOBODY, entries, envelope, settings
 
 TOKEN = SecretStr("xapp-planted-secret")
-PATIENCE = 10
 
 
 class Slack:
@@ -87,7 +87,7 @@ async def connected(slack: Slack, store: Store) -> AsyncIterator[web.WebSocketRe
         open_reception(Current(settings()), store) as reception,
         listening(lambda: TOKEN, reception, base_url=f"{slack.url}/api/", ping_seconds=0.2),
     ):
-        yield await asyncio.wait_for(slack.sockets.get(), PATIENCE)
+        yield await asyncio.wait_for(slack.sockets.get(), PATIENCE_SECONDS)
 
 
 def wrapped(number: int, payload: Any = None, type_: str = "events_api") -> dict[str, Any]:
@@ -103,7 +103,7 @@ async def test_an_event_is_committed_before_it_is_acknowledged(store):
     async with slack_server() as slack, connected(slack, store) as socket:
         await socket.send_json(wrapped(1))
 
-        assert await asyncio.wait_for(slack.acknowledged.get(), PATIENCE) == "envelope-1"
+        assert await asyncio.wait_for(slack.acknowledged.get(), PATIENCE_SECONDS) == "envelope-1"
         assert [entry.event.event_id for entry in entries(store)] == ["Ev1"]
 
 
@@ -112,7 +112,7 @@ async def test_everything_else_is_acknowledged_too(store):
         await socket.send_json(wrapped(1, {"command": "/x"}, "slash_commands"))
         await socket.send_json(wrapped(2, envelope(2, "message")))
 
-        acknowledged = {await asyncio.wait_for(slack.acknowledged.get(), PATIENCE) for _ in range(2)}
+        acknowledged = {await asyncio.wait_for(slack.acknowledged.get(), PATIENCE_SECONDS) for _ in range(2)}
         assert acknowledged == {"envelope-1", "envelope-2"}
         assert entries(store) == []
 
@@ -124,11 +124,11 @@ async def test_what_could_not_be_stored_is_not_acknowledged(sqlite_url, tmp_path
             await socket.send_json(wrapped(1))
             await socket.send_json(wrapped(2, envelope(2, "message")))  # needs no store
 
-            assert await asyncio.wait_for(slack.acknowledged.get(), PATIENCE) == "envelope-2"
+            assert await asyncio.wait_for(slack.acknowledged.get(), PATIENCE_SECONDS) == "envelope-2"
             (tmp_path / "away").rename(tmp_path / "store.db")
             await socket.send_json({**wrapped(1), "retry_attempt": 1, "retry_reason": "timeout"})
 
-            assert await asyncio.wait_for(slack.acknowledged.get(), PATIENCE) == "envelope-1"
+            assert await asyncio.wait_for(slack.acknowledged.get(), PATIENCE_SECONDS) == "envelope-1"
             assert len(entries(store)) == 1
 
 
@@ -141,10 +141,10 @@ async def test_a_lost_connection_is_replaced(sqlite_url, farewell):
             else:
                 slack.refuse_next = 2  # the first addresses are worth nothing: another has to be asked for
                 await socket.close()
-            another = await asyncio.wait_for(slack.sockets.get(), PATIENCE)
+            another = await asyncio.wait_for(slack.sockets.get(), PATIENCE_SECONDS)
             await another.send_json(wrapped(2))
 
-            assert await asyncio.wait_for(slack.acknowledged.get(), PATIENCE) == "envelope-2"
+            assert await asyncio.wait_for(slack.acknowledged.get(), PATIENCE_SECONDS) == "envelope-2"
             assert len(entries(store)) == 1
 
 

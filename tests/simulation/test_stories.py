@@ -26,7 +26,7 @@ KNOWN = frozenset(Promise) - {
     Promise.FENCED,
     Promise.ONE_BATCH,
 }
-SEEDS = 10  # a test, about four seconds each
+SEEDS = 4  # a test
 # By kind of breach, as in docs/safety.md: a seed whose story shows it by itself.
 FOUND = [
     (1, Promise.ONLY_OWN, 2),
@@ -42,7 +42,11 @@ FOUND = [
     (13, Promise.BACKED_UP, 98),
     (15, Promise.PRIVATE, 115),
 ]
-MENDED = [(9, Promise.FENCED, 52)]  # likewise, of kinds that were found and mended
+MENDED = [  # likewise, of kinds that were found and mended
+    (4, Promise.NEWEST, 164),
+    (9, Promise.FENCED, 52),
+    (14, Promise.QUIET, 47),
+]
 SECONDS = float(os.environ.get("SIMULATION_SECONDS", "600"))
 
 
@@ -51,7 +55,7 @@ def explored_stories(seeds: Iterable[int], seconds: float = float("inf")) -> tup
     return list(explore(explored, seeds, known=KNOWN, seconds=seconds)), explored
 
 
-@pytest.mark.parametrize("first", range(0, 3 * SEEDS, SEEDS))
+@pytest.mark.parametrize("first", [0, *(pytest.param(n * SEEDS, marks=pytest.mark.long) for n in range(1, 8))])
 def test_no_other_promise_breaks(first: int) -> None:
     found, explored = apart(explored_stories, range(first, first + SEEDS))
     assert not found, "\n" + "\n\n".join(map(str, found))
@@ -79,7 +83,7 @@ def test_no_other_promise_breaks_in_stories_that_nobody_has_seen_yet() -> None:
 
 
 def test_a_seed_tells_the_same_story_in_every_process() -> None:
-    seeds = (1, 2)
+    seeds = (87, 52)
     script = (
         "import sys; from tests.simulation.stage import *; from tests.simulation.story import draw\n"
         "for seed in map(int, sys.argv[1:]): print(told(draw(seed), play(draw(seed))))"
