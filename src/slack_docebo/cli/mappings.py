@@ -78,11 +78,11 @@ def restore(backup: Path, *, dry_run: DryRun = False) -> None:
 
 
 app.command(
-    "slack_docebo.cli.mirror:rebuild",
+    "slack_docebo.cli.mirror_commands:rebuild",
     help="Bring the mappings back from the fields in Docebo that mirror them; needs the setting MIRROR_FIELDS.",
 )
 app.command(
-    "slack_docebo.cli.mirror:prepare_mirror",
+    "slack_docebo.cli.mirror_commands:prepare_mirror",
     help="Make the Docebo user fields named in the setting MIRROR_FIELDS, as far as they are missing.",
 )
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.planning import Kind, Operation, shielded
-from slack_docebo.domain.resetting import REASON, unmirroring
+from slack_docebo.domain.unmirroring import REASON, unmirroring
 from slack_docebo.engine.connection import Workspace
 from slack_docebo.engine.mapping_file import write_mappings
 from slack_docebo.errors import ConfigurationError, NotConfirmed

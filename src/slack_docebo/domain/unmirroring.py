@@ -1,4 +1,4 @@
-"""Resetting: what takes the copy of a mapping in Docebo back. Accounts stay."""
+"""Unmirroring: emptying the mirrored fields of an account when its mapping is reset."""
 
 from collections.abc import Collection
 
@@ -12,7 +12,7 @@ REASON = "reset"
 def unmirroring(account: Account, mirror: Mirror, team: str, slack_ids: Collection[str] = ()) -> Operation | None:
     """Return the operation that empties the mirrored fields of *account*, or None where there is nothing to empty.
 
-    With *slack_ids*, only the fields that name one of these people.
+    With *slack_ids*, only an account whose fields name one of these people has such an operation.
     """
     slack_id, slack_name, _ = mirror.values(account)
     filled = mirror.filled(account)
