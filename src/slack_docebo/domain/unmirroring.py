@@ -19,11 +19,11 @@ def unmirroring(account: Account, mirror: Mirror, team: str, slack_ids: Collecti
     if not filled or (slack_ids and slack_id not in slack_ids):
         return None
     return Operation(
-        slack_id,
-        team,
-        slack_name,
-        Kind.UPDATE,
-        f"{REASON}: mirrored fields emptied",
+        slack_id=slack_id,
+        slack_team=team,
+        slack_name=slack_name,
+        kind=Kind.UPDATE,
+        reason=f"{REASON}: mirrored fields emptied",
         docebo_id=account.docebo_id,
         changes=dict.fromkeys(filled, ""),
         before=dict(filled),
