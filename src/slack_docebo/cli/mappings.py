@@ -60,7 +60,7 @@ def import_(file: Path, *, dry_run: DryRun = False) -> None:
 
     All rows are taken over or, where one cannot be used, none. Who is not in the file is left alone.
     """
-    with _alone() as (store, team, name):
+    with _locked_store() as (store, team, name):
         rows = MappingFile(file, team=team, team_name=name)
         taken = import_file(store, rows, now=datetime.now(UTC), dry_run=dry_run)
     _conclude(taken, file, dry_run=dry_run)
@@ -72,7 +72,7 @@ def restore(backup: Path, *, dry_run: DryRun = False) -> None:
 
     All rows are brought back or, where one cannot be used, none. Who is not in the file is left alone.
     """
-    with _alone() as (store, team, _):
+    with _locked_store() as (store, team, _):
         taken = restore_file(store, MappingFile(backup, team=team), dry_run=dry_run)
     _conclude(taken, backup, dry_run=dry_run)
 
@@ -88,8 +88,8 @@ app.command(
 
 
 @contextmanager
-def _alone() -> Iterator[tuple[Store, str, str]]:
-    """Open the store while no import or reset is at work; with it come id and name of the linked workspace."""
+def _locked_store() -> Iterator[tuple[Store, str, str]]:
+    """Open the store under the import's lock, and yield it with the id and the name of the linked workspace."""
     settings = load_settings(MappingSettings)
     url = settings.database_url.get_secret_value()
     with Store.open(url) as store, RunLock(store, settings.docebo_url, PlanKind.BULK_IMPORT):
@@ -104,7 +104,7 @@ def _conclude(taken: Taken, file: Path, *, dry_run: bool) -> None:
 
 
 def show_refused(refused: Sequence[BadRow], number: str) -> None:
-    """Print the rows that cannot be used, and why; *number* is what they are found by."""
+    """Print the rows that cannot be used, and why; *number* is the heading over their lines or ids."""
     if refused:
         show_rows([{number: row.line, "cannot be used": row.reason} for row in refused], json=False, empty="")
 
