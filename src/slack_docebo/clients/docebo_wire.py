@@ -138,19 +138,17 @@ def account_reader(wanted_fields: frozenset[int]) -> Callable[[object], Account]
         username = read_text(get("username")).removeprefix("/")
         email = read_text(get("email")).strip()
         return Account(
-            docebo_id,
-            username,
-            username if email == username else email,
-            read_text(get("first_name")),
-            read_text(get("last_name")),
-            read_flag(get("status"), missing=True),
-            is_administrator(get("level")),
+            docebo_id=docebo_id,
+            username=username,
+            email=username if email == username else email,
+            first_name=read_text(get("first_name")),
+            last_name=read_text(get("last_name")),
+            active=read_flag(get("status"), missing=True),
+            administrator=is_administrator(get("level")),
             # The code where there is one: `language` is a name like "English" on some tenants.
-            sys.intern(read_text(get("lang_code")) or read_text(get("language"))),
-            sys.intern(read_text(get("timezone"))),
-            {field_id: sys.intern(read_text(item[key])) for field_id, key in keys if key in item} or NO_VALUES
-            if keys
-            else NO_VALUES,
+            language=sys.intern(read_text(get("lang_code")) or read_text(get("language"))),
+            time_zone=sys.intern(read_text(get("timezone"))),
+            fields={field_id: sys.intern(read_text(item[key])) for field_id, key in keys if key in item} or NO_VALUES,
         )
 
     return read
