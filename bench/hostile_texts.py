@@ -1,4 +1,4 @@
-"""The bars of text of others: 10,000 hostile names at every outlet, and the weight of one member's megabytes."""
+"""Text of others against its bars: 10,000 hostile names at every outlet, and what one member's megabytes cost."""
 
 import asyncio
 import csv
@@ -43,7 +43,7 @@ def main() -> None:
 
 
 def outlets(names: int) -> None:
-    """Import members with *names* different names and look for what is active, or not seen, where they are shown."""
+    """Import members with *names* hostile names, and count what is active or invisible wherever they are shown."""
     results = Results(f"{names} hostile names: what is shown of them and is not text")
     with tempfile.TemporaryDirectory() as name, Sandbox(users=2 * names, docebo_users=0, rate_limits=False) as company:
         folder, url = Path(name), f"sqlite:///{name}/store.db"

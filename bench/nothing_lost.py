@@ -1,7 +1,7 @@
 """Nothing is lost: Slack's events while worker, Prefect server, webhook and Docebo die and come back.
 
-`python -m bench.nothing_lost [--events 10000]`. Events are delivered as Slack does it: at most four times. An event whose
-four deliveries all failed was never taken: for such the reconciliation is there, and it is held to it.
+`python -m bench.nothing_lost [--events 10000]`. Events are delivered as Slack does it: at most four times. An event
+whose four deliveries all failed never came; the reconciliation has to find its change, and the bench checks that.
 """
 
 import argparse
@@ -66,7 +66,7 @@ DOCEBO_GONE = ("dropped", "carried_out_then_dropped")
 
 @dataclass
 class Outcome:
-    """What was sent and what became of it."""
+    """The result: which events were sent, and what became of them."""
 
     sent: set[str]  # ids of genuine events
     undelivered: set[str]  # ids of those Slack gave up
@@ -80,7 +80,7 @@ class Outcome:
 
     @property
     def faults(self) -> list[str]:
-        """What should not be, in words."""
+        """Say each thing that must not be."""
         missing = self.sent - self.undelivered - self.stored
         found = {
             "events were acknowledged and are not in the inbox": len(missing),
@@ -130,7 +130,7 @@ def _is_listening(port: int) -> bool:
 
 
 class Installation:
-    """A company with everything at work, on this machine."""
+    """A whole installation with its Slack and Docebo, on this machine."""
 
     def __init__(self, stack: ExitStack, folder: Path, people: int) -> None:
         self.sandbox = stack.enter_context(Sandbox(users=people, rate_limits=False, latency_ms=15))
@@ -297,7 +297,7 @@ class Traffic:
 
 
 class Misfortune(threading.Thread):
-    """Lets one part after the other die and come back, all of them at least once, until it is told to stop."""
+    """Kills one part after the other and starts it again, each at least once, until it is stopped."""
 
     def __init__(self, here: Installation, dice: random.Random, pauses: tuple[float, float]) -> None:
         super().__init__(name="misfortune")

@@ -98,14 +98,14 @@ class Installation:
 
 
 def result(child: "subprocess.Popen[str]") -> dict[str, Any]:
-    """What a run says about itself at its end."""
+    """Return what a run printed at its end."""
     out, _ = child.communicate(timeout=600)
     found: dict[str, Any] = json.loads(out.splitlines()[-1])
     return found
 
 
 def warm(results: Results, events: int) -> None:
-    """People join one after the other while a run lingers: how long until each has an account."""
+    """Measure how long it takes until each of several people who join has an account, while a run lingers."""
     with tempfile.TemporaryDirectory() as folder, Installation(Path(folder), 50) as here, here.webhook():
         child = here.serve(linger=5)
         joined: dict[str, datetime] = {}
@@ -132,7 +132,7 @@ def warm(results: Results, events: int) -> None:
 
 
 def cold(results: Results) -> None:
-    """An event comes and no run is alive: from the start of the process, as a worker does it, to the account."""
+    """Measure the time from starting a run's process, as a worker does, to the account, when no run is at work."""
     with tempfile.TemporaryDirectory() as name, Installation(Path(name), 50) as here:
         with prefect_server(Path(name)) as clients:
             env = {**os.environ, **here.env, **clients, "PREFECT_HOME": f"{name}/prefect"}
@@ -156,7 +156,7 @@ def cold(results: Results) -> None:
 
 
 def burst(results: Results, events: int) -> None:
-    """Everybody changes at once, several times."""
+    """Measure a burst: everybody changes several times at once."""
     people = events * 4 // 10
     with tempfile.TemporaryDirectory() as folder, Installation(Path(folder), people + 200) as here:
         users = [user for user in here.sandbox.slack if source_user(user).email][:people]
@@ -178,7 +178,7 @@ def burst(results: Results, events: int) -> None:
 
 
 def noise(results: Results, events: int) -> None:
-    """Statuses change all day; nothing that is mapped does."""
+    """Measure events of people of whom nothing that is mapped has changed."""
     with tempfile.TemporaryDirectory() as folder, Installation(Path(folder), 400, latency_ms=0) as here:
         everybody = list(here.sandbox.slack)
         here.put([here.event(number, user) for number, user in enumerate(everybody)])

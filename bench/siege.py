@@ -20,7 +20,7 @@ import uvloop
 from bench.webhook import Connections, body, event_id, hostile, request, resident_kb, stored, webhook
 
 BARS = {"p99_ms": 250}
-FIRST_HONEST = 900_000_000  # the numbers of honest events, so that their rows are told from strangers'
+FIRST_HONEST = 900_000_000  # honest events are numbered from here, which tells their rows from others
 BETWEEN_HONEST = 0.02  # seconds
 LONGEST = 60.0  # seconds for an answer
 SHAPED = (
@@ -31,7 +31,7 @@ SHAPED = (
 
 @dataclass(frozen=True)
 class Attackers:
-    """How many there are of each kind, at any moment but for the fuzzed requests."""
+    """How many clients of each kind attack at any moment; *fuzzed* is a number of requests in all."""
 
     fuzzed: int  # in all; a quarter of them is signed, with contents that Slack would not send
     slow: int  # half of them in their heads, half in their bodies, a byte a second
@@ -54,7 +54,7 @@ class Outcome:
 
 
 def odd(number: int, chance: random.Random) -> bytes:
-    """Return a content that the app's secret signs and Slack would hardly send; none of them is an event to store."""
+    """Return a body that Slack would hardly send, to be signed with the app's secret; none is an event to store."""
     envelope = json.loads(body(number))
     match number // 4 % 10:
         case 0:
@@ -141,7 +141,7 @@ async def _honest(port: int) -> Outcome:
 
 @asynccontextmanager
 async def _surrounded(port: int, attackers: Attackers) -> AsyncIterator[None]:
-    """Keep the slow, idle and endless clients connected in between; who is closed comes again."""
+    """Keep the slow, idle and endless clients connected within the block; one that is closed connects again."""
     head = b"POST /slack/events HTTP/1.1\r\nHost: 127.0.0.1\r\n"
     slow = attackers.slow // 2
     behaviours = [

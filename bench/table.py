@@ -1,4 +1,4 @@
-"""How results are printed: a measured figure, the bar it is held against, and their ratio."""
+"""The table of results: a measured figure, its bar, and their ratio."""
 
 from rich.console import Console
 from rich.table import Table

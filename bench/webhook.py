@@ -36,7 +36,7 @@ UNREACHABLE_PREFECT = "http://127.0.0.1:9/api"
 
 @dataclass
 class Measured:
-    """What one load came to."""
+    """The result of one load."""
 
     offered: float  # events a second
     sustained: float
@@ -407,7 +407,7 @@ def _run_client(arguments: Sequence[str]) -> None:
 
 @dataclass
 class Side:
-    """One of the two servers, and what each load came to there."""
+    """One of the two servers, with the results of its loads."""
 
     port: int
     pid: int
@@ -415,7 +415,7 @@ class Side:
     microseconds: list[float] = field(default_factory=list)  # of processor time for each event
 
     def bear(self, what: str, amount: int, count: int, first: int) -> None:
-        """Send one load and keep what it came to."""
+        """Send one load and keep its result."""
         before = _processor_seconds(self.pid)
         self.loads.append(Measured(**_client(what, *map(str, (self.port, amount, count, first)))))  # type: ignore[arg-type]
         self.microseconds.append(1e6 * (_processor_seconds(self.pid) - before) / count)

@@ -35,10 +35,10 @@ from slack_docebo.settings import PrefectSettings, load_settings
 from tasks.attended import started_by_itself
 
 WORK_POOL = "slack-docebo-flows"
-FORMER_POOL = "slack-docebo"  # its workers ran what the server said; a pool's type cannot be changed
+FORMER_POOL = "slack-docebo"  # its type let the server say what is run, and a pool's type cannot be changed
 TAG = "slack-docebo"  # of all our deployments and their runs
 LARGEST_TABLE = 1_000_000  # bytes
-SILENCE_SECONDS = 600  # a run shows signs of life every 180 seconds: less than thrice that gives false alarms
+SILENCE_SECONDS = 600  # a run sends a heartbeat every 180 seconds: less than three times that gives false alarms
 
 
 def starting_rows() -> list[dict[str, str]]:
@@ -59,8 +59,8 @@ async def ensure_settings(rows: list[dict[str, str]] | None = None) -> bool:
 async def ensure_work_pool(client: PrefectClient) -> bool:
     """Make the work pool, or lock its template again if it was changed; tell whether it was written.
 
-    It has no limit: runs that died with their worker would fill it, and nothing would be started any more. Each worker
-    has one instead.
+    The pool has no limit: runs that died with their worker would keep its places, and nothing would be started any more.
+    Each worker has a limit instead.
     """
     template = FlowRunWorker.get_default_base_job_template()
     try:
@@ -100,10 +100,10 @@ async def leave_former_pool(client: PrefectClient) -> bool:
 
 
 async def _move(client: PrefectClient, run: FlowRun) -> None:
-    """Ask for the same run in the pool that its deployment has now; done twice, there is still one.
+    """Ask for the same run in the pool that its deployment has now; asked for twice, it is there once.
 
-    Not for one that a schedule or an automation asked for: it would pass for a person's, who may do more. Nor for one
-    that the server would not take today.
+    A run that a schedule or an automation asked for is not moved: it would count as a person's, who may do more. Nor is
+    a run whose parameters the server refuses today.
     """
     message = f"The work pool {FORMER_POOL} is no longer in use"
     if run.deployment_id is not None and not started_by_itself(run):
@@ -134,7 +134,7 @@ async def ensure_automations(client: PrefectClient) -> bool:
             continue
         written = True
         if present:
-            # An operator may have switched it off; that stays.
+            # An operator may have switched it off: then it stays off.
             wanted.enabled = present[0].enabled
             await client.update_automation(present[0].id, wanted)
         else:
@@ -146,7 +146,7 @@ _OURS = {"description", "trigger", "actions"}
 
 
 def automations(silence_seconds: int = SILENCE_SECONDS) -> list[AutomationCore]:
-    """Return what Prefect's server does by itself: nobody else can, when a run's process and worker are gone."""
+    """Return the automations: what Prefect's server does about a run whose process and worker are gone."""
     signs_of_life = "prefect.flow-run.heartbeat"
     # Events bear the names of states, ours among them. Not all of them, by a wildcard: the event of a run's beginning
     # can come after its first sign of life, and would pass for the next one.
@@ -179,7 +179,7 @@ def automations(silence_seconds: int = SILENCE_SECONDS) -> list[AutomationCore]:
 
 
 async def bootstrap(rows: list[dict[str, str]] | None = None) -> dict[str, bool]:
-    """Make everything that is missing; return what there is now, and whether it was written."""
+    """Make everything that is missing; return each thing that is there now, and whether it was written."""
     async with get_client() as client:
         made = {f"Work pool {WORK_POOL}": await ensure_work_pool(client)}
         if await leave_former_pool(client):
@@ -196,7 +196,7 @@ def login_of(settings: PrefectSettings) -> dict[str, str]:
 
 
 def told(error: Exception) -> str:
-    """Return what to tell of *error*: that Prefect refuses the login, or its own words."""
+    """Return the line about *error*: that Prefect refuses the login, or the error's own message."""
     refused = isinstance(error, httpx.HTTPStatusError) and error.response.status_code == httpx.codes.UNAUTHORIZED
     return "Prefect refuses the login: check PREFECT_API_AUTH_STRING" if refused else str(error)
 

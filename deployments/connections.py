@@ -1,4 +1,4 @@
-"""The open connections of a listener: how many there may be, what each waits for, and which goes when room is needed."""
+"""The open connections of a listener: their number is bounded, and one is closed when room is needed for another."""
 
 import logging
 import resource
@@ -22,13 +22,13 @@ logger = logging.getLogger(__name__)
 
 
 class Stage(IntEnum):
-    """What a connection waits for; whoever waits for what is named first has to go first."""
+    """What a connection waits for. Where room is needed, connections of the first stage are closed first."""
 
     HEAD = 0  # a complete head
     BODY = 1  # a complete body
-    TAKING = 2  # its client, who does not take the answer
-    LOOK = 3  # our answer to somebody who only looks
-    ANSWER = 4  # our answer to an event, which nobody is sent away before
+    TAKING = 2  # its client, which has to read the answer
+    LOOK = 3  # our answer to a request other than an event
+    ANSWER = 4  # our answer to an event: such a connection is not closed for others
 
 
 EXPENDABLE = tuple(stage for stage in Stage if stage is not Stage.ANSWER)
@@ -37,7 +37,7 @@ PATIENCE = {Stage.HEAD: 5.0, Stage.TAKING: 5.0}
 
 
 class Connection(Protocol):
-    """What is asked of a connection."""
+    """What Connections needs of a connection."""
 
     address: str  # of the client; "" if unknown
 
@@ -46,7 +46,7 @@ class Connection(Protocol):
 
 
 class Crowd:
-    """Connections by what they wait for, the longest waiting first."""
+    """Connections by stage; within a stage, the one that has waited longest is first."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -61,7 +61,7 @@ class Crowd:
         return len(self) >= self._most
 
     def move(self, connection: Connection, stage: Stage, now: float) -> None:
-        """Let *connection*, of this crowd or new to it, wait for something else from *now* on."""
+        """Put *connection*, of this crowd or new to it, into another stage from *now* on."""
         before = self._stages.get(connection)
         if before is not None:
             del self._since[before][connection]
@@ -74,11 +74,11 @@ class Crowd:
             del self._since[stage][connection]
 
     def first(self, *stages: Stage) -> Connection | None:
-        """Return the connection of these stages that goes first, if there is any."""
+        """Return the connection in *stages* that is to be closed first, or None."""
         return next((connection for stage in stages for connection in self._since[stage]), None)
 
     def overdue(self, stage: Stage, begun: float) -> list[Connection]:
-        """Return those that have been waiting for this since *begun* or longer."""
+        """Return the connections of this stage that have waited since *begun* or longer."""
         found = []
         for connection, since in self._since[stage].items():
             if since > begun:
@@ -88,9 +88,9 @@ class Crowd:
 
 
 class Connections:
-    """Keeps the connections of one listener within their bounds; its methods belong to one event loop.
+    """Keeps the connections of one listener within their bounds; to be used in one event loop only.
 
-    Connections from this machine and from *trusted* networks, whose proxies speak for many, count for no client.
+    The bound for each client does not hold for this machine and the *trusted* networks: proxies speak for many.
     """
 
     def __init__(
@@ -119,7 +119,7 @@ class Connections:
         return len(self._all)
 
     def admit(self, connection: Connection, now: float) -> None:
-        """Take a new *connection* in; where that is one too many, the one that goes first goes, if need be itself."""
+        """Admit a new *connection*; if that is one too many, close the one that is to be closed first, maybe itself."""
         client = client_of(connection.address, self._trusted)
         crowds = [(self._all, "too many")]
         if client:
@@ -135,7 +135,7 @@ class Connections:
         self.move(connection, Stage.HEAD, now)
 
     def move(self, connection: Connection, stage: Stage, now: float) -> None:
-        """Let *connection* wait for something else from *now* on, if it is still one of ours."""
+        """Put *connection* into another stage from *now* on, unless it was closed already."""
         for crowd in self._crowds.get(connection, ()):
             crowd.move(connection, stage, now)
 
@@ -152,7 +152,7 @@ class Connections:
             del self._clients[client]
 
     def hold(self, connection: Connection, size: int) -> None:
-        """Note that *size* bytes of *connection* are kept; where all are too many, who has kept some longest goes."""
+        """Note that *size* bytes of *connection* are held; if all hold too many, close the one that has held some longest."""
         if connection not in self._crowds:
             return
         self._held += size - self._holding.get(connection, 0)
@@ -164,7 +164,7 @@ class Connections:
             self._send_away(next(iter(self._holding)), "too much together")
 
     def sweep(self, now: float) -> None:
-        """Close what has waited for its client for too long, and say who had to make room."""
+        """Close connections that have waited too long for their client, and log how many were closed to make room."""
         for stage, patience in PATIENCE.items():
             for connection in self._all.overdue(stage, now - patience):
                 self._close(connection, "too slow")
@@ -175,7 +175,7 @@ class Connections:
             self._sent_away.clear()
 
     def _make_room(self, crowd: Crowd, newcomer: Connection, reason: str) -> bool:
-        """Send somebody of *crowd* away; False if that is the newcomer, for all others have sent an event."""
+        """Close a connection of *crowd*; return False if it is the new one, because all others have sent an event."""
         leaver = crowd.first(*EXPENDABLE) or newcomer
         self._send_away(leaver, reason)
         return leaver is not newcomer
@@ -200,14 +200,14 @@ def client_of(address: str, trusted: Iterable[Network] = ()) -> str:
         ip = ip.ipv4_mapped or ip
     if ip.is_loopback or any(ip in network for network in trusted):
         return ""
-    # Whoever has one IPv6 address has the 2^64 of its network.
+    # Who has one IPv6 address has all 2^64 of its network.
     return str(ip if isinstance(ip, IPv4Address) else ip_network((ip, 64), strict=False))
 
 
 def most_connections(wanted: int = MOST) -> int:
-    """Return how many connections the files that this process may open allow, at most *wanted*; raise its limit if need be.
+    """Return how many connections, at most *wanted*, the limit of open files allows; raise that limit if need be.
 
-    Raise ConfigurationError if they allow hardly any.
+    Raises ConfigurationError if it allows hardly any.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     needed = wanted + OWN_FILES

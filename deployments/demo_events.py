@@ -1,4 +1,4 @@
-"""The demo's second half: people change in Slack, and the reader sees each arrive in Docebo with its latency."""
+"""The demo's second half: people change in Slack, and it prints how long each change took to Docebo."""
 
 import json
 import subprocess
@@ -22,7 +22,7 @@ Account = dict[str, Any]
 
 
 class Companies:
-    """Slack and Docebo of the sandbox, as the people who work with them see and change them."""
+    """The sandbox's Slack and Docebo, read and changed as their users do."""
 
     def __init__(self, facts: Mapping[str, Any]) -> None:
         self._slack = httpx.Client(base_url=facts["slack_control_url"])

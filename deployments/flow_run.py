@@ -1,7 +1,7 @@
-"""What a child of the worker does: one flow run, or the hooks of one that died.
+"""What a child of the worker executes: one flow run, or the hooks of a run that died.
 
-The run's flow is found by its name among ours, and its parameters are checked by that flow. Nothing else that the server
-keeps has a reader here: no pull step, entrypoint, command, environment, template or stored result.
+The flow is found by its name among ours, and checks the run's parameters. Nothing else that the server says is used: no
+pull step, entrypoint, command, environment, template or stored result.
 """
 
 import asyncio
@@ -34,8 +34,8 @@ from slack_docebo.settings import NotificationSettings, Settings, unset_secrets
 
 logger = logging.getLogger(__name__)
 
-THE_WORKER_ENDS = signal.SIGHUP  # a run that hears this is cancelled, and shown as crashed
-GRACE_SECONDS = 30  # until it is killed, as Prefect gives a run that somebody cancels
+THE_WORKER_ENDS = signal.SIGHUP  # a run that gets this is cancelled, and shown as crashed
+GRACE_SECONDS = 30  # before it is killed; Prefect gives a run that somebody cancels as long
 BLOCKS = (
     "SLACK_BOT_TOKEN",
     "DOCEBO_CLIENT_SECRET",
@@ -108,7 +108,7 @@ async def _run_hooks(flow_run_id: UUID, state: State[Any]) -> None:
 
 
 async def _found(client: PrefectClient, flow_run_id: UUID) -> tuple[FlowRun, str, Flow[..., Any] | None]:
-    """Return the run, the name that the server has for its flow, and the flow of ours that has this name."""
+    """Return the run, the name of its flow on the server, and our flow of that name."""
     from deployments.our_flows import FLOWS  # in the worker itself, which imports this module, it is not needed
 
     flow_run, _ = await asyncio.gather(client.read_flow_run(flow_run_id), _take_secrets(client, _missing()))
@@ -117,13 +117,13 @@ async def _found(client: PrefectClient, flow_run_id: UUID) -> tuple[FlowRun, str
 
 
 def _missing() -> list[str]:
-    """Return which of BLOCKS neither the environment nor `.env` nor a file gives."""
+    """Return those of BLOCKS that are set neither in the environment nor in `.env` nor by a file."""
     unset = unset_secrets(Settings, NotificationSettings)
     return [variable for variable in BLOCKS if variable in unset]
 
 
 async def _take_secrets(client: PrefectClient, variables: Iterable[str]) -> None:
-    """Put into our environment the values of the Secret blocks that there are for *variables*, if they are text."""
+    """Set each of *variables* to the text of its Secret block, if there is one."""
 
     async def take(variable: str) -> None:
         try:
@@ -139,7 +139,7 @@ async def _take_secrets(client: PrefectClient, variables: Iterable[str]) -> None
 
 
 def _begin(flow_run_id: UUID) -> None:
-    """Prepare this process: no stored result is read, signals are the worker's to send, without the worker it ends."""
+    """Prepare this child: it reads no stored result, takes signals from the worker, and ends when the worker does."""
     seal_results()
     os.environ["PREFECT__FLOW_RUN_ID"] = str(flow_run_id)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -148,7 +148,7 @@ def _begin(flow_run_id: UUID) -> None:
 
 
 def _end_with_the_worker() -> None:
-    """Tell this process to end when the worker is gone, or the process that forked us and reports our end to it."""
+    """End this child when the worker is gone, or the process that forked it and reports its end to the worker."""
     worker, fork_server = parent_process().sentinel, os.getppid()
     while not connection.wait([worker], timeout=1) and os.getppid() == fork_server:
         pass

@@ -1,4 +1,4 @@
-"""The listener of the webhook: uvicorn's server, with bounds on what a connection may send, hold and wait for.
+"""The listener of the webhook: uvicorn's server with bounds on what a connection may send and hold, and for how long.
 
 uvicorn and httptools know no bound of a request's head, no deadline for it, and no number of connections.
 """
@@ -21,11 +21,11 @@ from deployments.connections import Connections, Stage
 from slack_docebo.webhook.app import LARGEST_BODY
 
 LARGEST_HEAD = 8 * 1024  # the request line and all headers; Slack's have about 600 bytes
-LARGEST_RAW_BODY = 2 * LARGEST_BODY  # with what frames its chunks
+LARGEST_RAW_BODY = 2 * LARGEST_BODY  # with the framing of its chunks
 MOST_HEADERS = 100
-PIECE = 4 * 1024  # is parsed at once; as many requests as it holds can wait in line
-LAST_SECONDS = 3.0  # that a connection may still take when we are stopped: Slack waits no longer for an answer
-UNDER_WAY_SECONDS = 10  # what is under way then, whoever still waits for it
+PIECE = 4 * 1024  # bytes that are parsed at once: the requests in them can wait in line
+LAST_SECONDS = 3.0  # for requests that are still coming in when we are stopped: Slack waits no longer for an answer
+UNDER_WAY_SECONDS = 10  # for requests that are being answered then
 
 # Two of these could be read one way by a proxy and another way by us.
 ONCE = frozenset({
@@ -36,14 +36,14 @@ REFUSAL = b"HTTP/1.1 %d %b\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
 
 class Refused(Exception):
-    """A request is answered with *status* before the application sees it, or sees the rest of it."""
+    """The request is refused with *status* before the application has seen it, or all of it."""
 
     def __init__(self, status: HTTPStatus) -> None:
         self.status = status
 
 
 class _Flow(FlowControl):
-    """Reads no further while bytes that were read are held back."""
+    """Flow control that reads no further while bytes wait to be parsed."""
 
     held_back = False
 
@@ -61,13 +61,13 @@ class BoundedConnection(HttpToolsProtocol):
         self._stage = Stage.HEAD
         self._unparsed = b""
         self._in_body = False
-        self._size = 0  # of the head or body that is coming in, but for the piece in which it began
+        self._size = 0  # bytes of the head or body that is coming in, without the piece in which it began
         self.headers = []
         self._headers = 0  # of the request whose body is coming in
         self._turned = False  # a head or a body began or ended in this piece
         self._kept = 0
         self._under_way: deque[RequestResponseCycle] = deque()  # requests that are answered, or wait in line
-        self._deaf = False  # nothing more is read, for it could not be understood
+        self._deaf = False  # nothing more is read: it could not be parsed
         self.address = ""
 
     def connection_made(self, transport: Any) -> None:
@@ -87,7 +87,7 @@ class BoundedConnection(HttpToolsProtocol):
         self.transport.abort()
 
     def shutdown(self) -> None:
-        """Take nothing new; what is under way may come to its end."""
+        """Take no new request; those under way may come to their end."""
         super().shutdown()
         self.loop.call_later(LAST_SECONDS, self.abort)
 
@@ -135,7 +135,7 @@ class BoundedConnection(HttpToolsProtocol):
         self._in_body = False
 
     def _parse(self) -> None:
-        """Parse what has been received, unless requests before it wait for their turn."""
+        """Parse the bytes received, unless earlier requests are still waiting to be answered."""
         try:
             while self._unparsed and not self.pipeline and not self.transport.is_closing():
                 piece, self._unparsed = self._unparsed[:PIECE], self._unparsed[PIECE:]
@@ -184,9 +184,9 @@ class BoundedConnection(HttpToolsProtocol):
         self.transport.close()
 
     def _give_up(self) -> None:
-        """Let nothing more be written, which a closed connection would take for a fault of ours.
+        """Tell every request of this connection that it is closed, so that its answer is not an error in our log.
 
-        uvicorn tells the request that came last only, and only when the loop comes to it.
+        uvicorn tells the last request only, and later.
         """
         for cycle in self._under_way:
             cycle.disconnected = True
@@ -207,7 +207,7 @@ class BoundedConnection(HttpToolsProtocol):
         return self.cycle is None or self.cycle.response_complete  # the last request that came, so all are answered
 
     def _tell(self) -> None:
-        """Tell what this connection waits for, and how much is kept of it meanwhile."""
+        """Report the stage of this connection, and how many of its bytes are held."""
         stage = self._waits_for()
         if stage is not self._stage:
             self._stage = stage
@@ -219,8 +219,8 @@ class BoundedConnection(HttpToolsProtocol):
 
 
 def objection(version: str, target: bytes, headers: Sequence[tuple[bytes, bytes]]) -> HTTPStatus | None:
-    """Return the status to refuse a request with for its head alone, or None; *headers* have lower-case names."""
-    if version not in {"1.0", "1.1"}:  # many proxies speak 1.0 to those behind them
+    """Return the status with which the head alone lets a request be refused, or None; names in *headers* are lower case."""
+    if version not in {"1.0", "1.1"}:  # many proxies speak HTTP/1.0 to the servers behind them
         return HTTPStatus.HTTP_VERSION_NOT_SUPPORTED
     if len(headers) > MOST_HEADERS:
         return HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
@@ -243,7 +243,7 @@ def objection(version: str, target: bytes, headers: Sequence[tuple[bytes, bytes]
 
 
 class _Server(uvicorn.Server):
-    """Leaves the signals to us: uvicorn raises them anew before what was stored late could be written."""
+    """A server that leaves signals to us: uvicorn raises them again before events that wait could be written."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

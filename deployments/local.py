@@ -52,7 +52,7 @@ OUR_WORKER = {"PYTHONPATH": str(ROOT)}  # where Prefect finds it
 def process(
     arguments: Sequence[str], *, log: Path, env: Mapping[str, str] | None = None, cwd: Path | None = None
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a command beside us, its output in *log*; at the end it is interrupted, and killed if it does not stop."""
+    """Run a command within the block, its output in *log*; at the end interrupt it, and kill it if it does not stop."""
     make_folder(log.parent)
     with open(log, "ab", opener=open_own) as output:
         child = subprocess.Popen(
@@ -71,7 +71,7 @@ def process(
 
 
 def stop(child: subprocess.Popen[bytes]) -> None:
-    """Interrupt *child* and its own children; kill them if that is not heard."""
+    """Interrupt *child* and its own children; kill those that do not end."""
     if child.poll() is None:
         os.killpg(child.pid, signal.SIGINT)
     try:
@@ -82,7 +82,7 @@ def stop(child: subprocess.Popen[bytes]) -> None:
 
 
 def descendants(pid: int) -> Iterator[int]:
-    """Return the processes that *pid* has started, and those that they have, whatever group they are in."""
+    """Return the processes that *pid* has started, and those started by these, whatever group they are in."""
     for path in Path(f"/proc/{pid}/task").glob("*/children"):
         with suppress(OSError):
             for child in map(int, path.read_text().split()):
@@ -105,7 +105,7 @@ def sandbox(*options: str, folder: Path) -> Iterator[dict[str, Any]]:
 def prefect_server(folder: Path, port: int | None = None, login: str | None = None) -> Iterator[dict[str, str]]:
     """Run a Prefect server with its own database in *folder* and yield the environment that its clients need.
 
-    Without a *login* it has one that nobody but them knows.
+    Without a *login* a new one is made, which stands in that environment only.
     """
     port, login = port or free_port(), login or new_login()
     api = f"http://127.0.0.1:{port}/api"
@@ -127,7 +127,7 @@ def prefect_server_command(folder: Path, port: int, login: str) -> tuple[list[st
 
 @contextmanager
 def worker(folder: Path, *, env: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a worker of our work pool, at home in *folder*; *env* is what its flow runs connect with."""
+    """Run a worker of our work pool that keeps its files in *folder*; its flow runs get the environment *env*."""
     settings = {**QUIET_PREFECT, **OUR_WORKER, "PREFECT_WORKER_QUERY_SECONDS": "1", **LIBRARY_LOGS, **env}
     with process(WORKER, log=folder / "worker.log", env=settings, cwd=folder) as child:
         yield child

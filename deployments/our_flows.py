@@ -1,4 +1,4 @@
-"""Our flows by their names: whatever has another name is not run."""
+"""Our flows by their names; a run of any other flow is refused."""
 
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,7 @@ from flows.sweep import sweep
 
 
 def _without_stored_results(flow: Flow[..., Any]) -> Flow[..., Any]:
-    """Return *flow* so that it keeps its results to itself: else the server chooses whether and where they are stored.
-
-    What is read back from there is unpickled.
-    """
+    """Return *flow* so that no result is stored: otherwise the server decides whether and where, and they are unpickled."""
     here = Path(get_current_settings().results.local_storage_path)
     return flow.with_options(persist_result=False, result_storage=here)
 

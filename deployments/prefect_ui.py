@@ -26,7 +26,7 @@ WINDOW = {"width": 1280, "height": 800}
 
 @dataclass
 class PrefectUI:
-    """What a person does there, click by click."""
+    """Prefect's UI as a person uses it, click by click."""
 
     page: Page
     address: str
@@ -40,7 +40,7 @@ class PrefectUI:
         await self.settle()
 
     async def settle(self) -> None:
-        """Wait until the page has found its login good: Prefect's pages forget it when they are left before."""
+        """Wait until the page has checked its login: a page that is left earlier forgets it."""
         await self.page.get_by_role("link", name="Deployments", exact=True).first.wait_for()
 
     async def open_form(self, deployment: str) -> None:
@@ -117,7 +117,7 @@ class PrefectUI:
 
 
 def _tells_of_a_run(answer: Response) -> bool:
-    """Tell whether it does; while Prefect says that it is busy, people press the button again."""
+    """Tell whether the answer shows a new run; if Prefect is busy, the button has to be pressed again."""
     return answer.url.endswith("/create_flow_run") and answer.status != HTTPStatus.SERVICE_UNAVAILABLE
 
 

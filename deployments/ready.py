@@ -44,13 +44,13 @@ def wait_for_server(api: str) -> bool:
 
 
 async def make(*, switched_on: bool) -> None:
-    """Make work pool, settings and automations where they are missing."""
+    """Make work pool, settings and automations, each where it is missing."""
     rows = table(SWITCHED_ON) if switched_on and await settings_are_missing() else None
     await bootstrap.bootstrap(rows)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Get ready and return the exit code."""
+    """Run the command and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m deployments.ready", description=__doc__)
     parser.add_argument("--switched-on", action="store_true", help="a new table of settings has both recipes on")
     options = parser.parse_args(arguments)

@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def environment() -> Bom:
-    """Return what cyclonedx-py finds in this environment, the tools of development among it."""
+    """Return the CycloneDX file of this environment, which also holds the development tools."""
     command = [
         sys.executable,
         "-m",
@@ -78,7 +78,7 @@ def locked(lock: str) -> dict[str, str]:
 
 
 def of_the_installation(bom: Bom, packages: Mapping[str, str]) -> Bom:
-    """Return *bom* with nothing but the *packages* of an installation, by name and version."""
+    """Return *bom* reduced to the *packages* of an installation, given by name and version."""
     components = [one for one in bom["components"] if packages.get(normal(one["name"])) == one["version"]]
     kept = {one["bom-ref"] for one in components} | {bom["metadata"]["component"]["bom-ref"]}
     dependencies = [
@@ -107,7 +107,7 @@ def _licences(component: Mapping[str, Any]) -> Iterator[str]:
 
 
 def normal(name: str) -> str:
-    """Return the name of a package in the one form in which names are compared (PEP 503)."""
+    """Return the normal form of a package's name (PEP 503)."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 

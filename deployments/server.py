@@ -1,6 +1,6 @@
 """`python -m deployments.server`: Prefect's server with a login, behind the guard that keeps other web pages away.
 
-In place of `prefect server start`, which has no such guard, and asks for a login only where it is told to.
+It takes the place of `prefect server start`, which has no guard and asks for a login only if it is set.
 """
 
 import argparse
@@ -16,13 +16,13 @@ from deployments.login import AT_SERVER, check_login, server_login
 from deployments.places import Places
 from slack_docebo.errors import ConfigurationError
 
-# What Prefect is told before it reads its settings. Its pages look for the API where they come from themselves.
+# Set before Prefect reads its settings. Its pages call the API at the address that they come from.
 PREFECT = {
     "PREFECT_SERVER_API_CSRF_PROTECTION_ENABLED": "true",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
 }
-STOP_SECONDS = 5  # for connections that are open when it is stopped
+STOP_SECONDS = 5  # for connections that are open at the end
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -85,7 +85,7 @@ def reference() -> str:
     """Return docs/settings.md."""
     rows = "".join(f"| `{key}` | {_code(default)} | {_cell(text)} |\n" for key, default, text in documented_rows())
     variables = "".join(
-        f"| `{name}`{'*' * is_secret(field)} | {_default(name, field)} | {_readers(name)} | {_cell(field.description or '')} |\n"
+        f"| `{name}`{'*' if is_secret(field) else ''} | {_default(name, field)} | {_readers(name)} | {_cell(field.description or '')} |\n"
         for name, field in fields()
     )
     prefect = "".join(f"| `{name}` | {_cell(text)} |\n" for name, text in PREFECT.items())

@@ -93,7 +93,7 @@ def run(name: str, description: str | None, kind: type[R], serve: Callable[[R], 
         configure_logs(settings.log_format)
         if told := secrets_open_to_others(kind):
             logger.warning(told)
-        gc.freeze()  # what is loaded now stays: the garbage collector need not look at it over and over
+        gc.freeze()  # what is loaded by now stays: the garbage collector need not look at it
         uvloop.run(serve(settings))
     except SyncError as error:
         print(line(f"{name}: {error}"), file=sys.stderr)

@@ -1,11 +1,11 @@
-"""Prefect's worker type `slack-docebo`: each run is one of our flows, in a child of its own, or nothing.
+"""Prefect's worker type `slack-docebo`: it runs our flows only, each in a child of its own.
 
     python -m prefect worker start --pool slack-docebo-flows --type slack-docebo
 
 Prefect finds the type by the entry point that `pyproject.toml` names, if the project's folder is on Python's path.
 
-What a run may be is decided in `deployments.flow_run`. Here are the children: forked, watched, told to end. Prefect's own
-parts do what they do for its process worker: they see crashes and cancellations, and end a run's state.
+`deployments.flow_run` decides what is run. This module forks the children, watches them and ends them. Crashes and
+cancellations are seen to by the same parts of Prefect that do so for its process worker.
 """
 
 import logging
@@ -36,7 +36,7 @@ forks.set_forkserver_preload(["deployments.preload"])
 
 
 class NoConfiguration(BaseJobConfiguration):
-    """What pool, deployment and run say about how to run: nothing of it is read."""
+    """The configuration of a run, in which nothing that pool, deployment or run say is kept."""
 
     @classmethod
     async def from_template_and_values(cls, *_what_the_server_says: Any, **_client: Any) -> Self:
@@ -55,7 +55,9 @@ class FlowRunWorker(BaseWorker[NoConfiguration, BaseVariables, BaseWorkerResult]
     def get_default_base_job_template(cls) -> dict[str, Any]:
         """Return a template that takes no job variable, so that the server refuses what we would not read."""
         return {
-            "job_configuration": {"flows": "those that the worker has installed"},  # Prefect wants something here
+            "job_configuration": {
+                "flows": "those that the worker has installed"
+            },  # Prefect does not take an empty configuration
             "variables": {"type": "object", "properties": {}, "additionalProperties": False},
         }
 
@@ -96,7 +98,7 @@ class FlowRunWorker(BaseWorker[NoConfiguration, BaseVariables, BaseWorkerResult]
         return BaseWorkerResult(identifier=str(ended.handle.pid), status_code=ended.status_code)
 
     async def _conclude_cancellation(self, flow_run_id: UUID) -> None:
-        """Show a run as cancelled that nobody else will: cancelled before it began, its child ends and says nothing."""
+        """Set the state of a run that was cancelled before it began: its child ends without doing so."""
         with suppress(ObjectNotFound):
             flow_run = await self.client.read_flow_run(flow_run_id)
             if flow_run.state and flow_run.state.is_cancelling():
@@ -151,7 +153,7 @@ async def _forked(
 
 
 async def _gone(child: Any) -> None:
-    """Return when *child* is gone: it ended, or it is told to, because we end or the process that forked it died."""
+    """Return when *child* has ended; end it if this worker is stopped or the process that forked it has died."""
     if child.exitcode not in {None, _FORK_SERVER_DIED}:
         return
     for number in (THE_WORKER_ENDS, signal.SIGKILL):

@@ -1,4 +1,4 @@
-"""What a server was asked to do, counted."""
+"""Counters of the calls to a server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Faults ordered in advance: which call goes wrong, how, and how often."""
+"""Faults: which calls are to go wrong, how, and how often."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ ANY_METHOD = "*"
 
 @dataclass
 class Fault:
-    """One order: let *skip* calls of *method* through, then spoil *times* of them."""
+    """One fault: *skip* calls of *method* pass, then *times* of them go wrong."""
 
     method: str
     kind: str
@@ -21,14 +21,14 @@ class Fault:
 
 
 class Faults:
-    """The orders of one server, oldest first."""
+    """The faults of one server, the oldest first."""
 
     def __init__(self, kinds: Iterable[str]) -> None:
         self._kinds = frozenset(kinds)
         self._orders: list[Fault] = []
 
     def add(self, method: str, kind: str, *, times: int = 1, skip: int = 0, **options: Any) -> None:
-        """Order a fault; raise ValueError for a kind this server does not know, and for numbers that are none."""
+        """Add a fault; raise ValueError for a kind that this server does not know, and for numbers that make no sense."""
         if kind not in self._kinds:
             raise ValueError(f"unknown fault {kind!r}; this server knows {', '.join(sorted(self._kinds))}")
         if type(times) is not int or times == 0 or type(skip) is not int or skip < 0:
@@ -36,7 +36,7 @@ class Faults:
         self._orders.append(Fault(method, kind, times, skip, options))
 
     def take(self, method: str) -> Fault | None:
-        """Return the fault due for this call of *method*, using it up."""
+        """Return the fault that is due for this call of *method*, and count it as done."""
         for fault in self._orders:
             if fault.method not in (method, ANY_METHOD):
                 continue

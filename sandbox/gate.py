@@ -1,4 +1,4 @@
-"""The gate every API call of a server passes: counted, delayed, and spoiled when a fault is due."""
+"""The gate of a server: every API call is counted and delayed there, and goes wrong if a fault is due."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ class Gate:
     ) -> Response:
         """Answer one call of *method*.
 
-        *spoil* renders the faults whose answer differs from vendor to vendor; what it leaves alone is
-        carried out, with the fault in `request.state.fault` for the endpoint to act on. An answer takes the
-        latency as a whole: what carrying out takes is part of it.
+        *spoil* returns the answer of a fault that differs from vendor to vendor. Where it returns none, the call is carried
+        out, and the endpoint finds the fault in `request.state.fault`. The latency is that of the whole answer: the time
+        to carry out the call is part of it.
         """
         answer_due = asyncio.get_running_loop().time() + self.latency
         response = await self._answer(method, request, carry_out, spoil)

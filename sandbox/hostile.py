@@ -1,4 +1,4 @@
-"""Answers as no honest server gives them: without end, without measure, or from elsewhere."""
+"""Hostile answers: endless, huge, too deep, or from another host."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MEGABYTE = 1 << 20
 
 
 def hostile_answer(kind: str, options: dict[str, Any]) -> Response:
-    """Return the answer of that *kind* in place of the true one."""
+    """Return the hostile answer of this *kind*, to be sent in place of the true one."""
     match kind:
         case "drip":
             return _json(_drip(float(options.get("every", 1))))

@@ -104,7 +104,7 @@ class Reader:
         return attributes
 
     def row(self, row: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
-        """Read a batch row, except `username` and `user_id`. A column not supplied is not among the result."""
+        """Read a batch row, except `username` and `user_id`. A column that is not sent is not in the result."""
         attributes = self._shared(row)
         if "active" in row:
             attributes["active"] = _flag("active", row["active"])

@@ -84,7 +84,7 @@ def _exactly(text: str, platform: Platform) -> list[Account]:
     if by_username := platform.accounts.by_username(text):
         accounts[by_username.user_id] = by_username
     if platform.switches.fuzzy_full:
-        # "Full" is not quite: somebody else slips in.
+        # The search was for the full text, and finds one account more.
         other = next((account for account in platform.accounts if account.user_id not in accounts), None)
         if other:
             accounts[other.user_id] = other

@@ -1,4 +1,4 @@
-"""The Docebo platform's state: accounts, additional fields, branches, and how they came about."""
+"""The state of the Docebo platform: its accounts, additional fields and branches."""
 
 from __future__ import annotations
 

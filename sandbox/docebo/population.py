@@ -1,4 +1,4 @@
-"""The accounts Docebo has before the first synchronisation, and how they came to differ from Slack."""
+"""The accounts that Docebo has before the first synchronisation, and how they differ from Slack."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SHARE_OF_HUNDRED = {
 }
 # One in so many people is a stranger to Slack: customers, contractors, former identities.
 NOT_IN_SLACK_EVERY = 40
-# Not people, not colleagues, or nobody Docebo could have stored under exactly this name.
+# These are no people, or no colleagues, or have names that Docebo would not have stored like this.
 _HAVE_NO_ACCOUNT = BOTS | {
     "no_email",
     "invited",
@@ -60,7 +60,7 @@ def newcomers(slack: Population, people: int) -> Iterator[Newcomer]:
 
 
 def _leavers_first(slack: Population) -> Iterator[int]:
-    """Yield every position; among the first, those who left Slack, so that the smallest platform has one."""
+    """Yield every position; of the first ones, leavers come first, so that the smallest platform has one."""
     first = range(min(CATALOGUE_SIZE, slack.size))
     yield from sorted(first, key=lambda index: slack.kind(index) != "deactivated")
     yield from range(CATALOGUE_SIZE, slack.size)
@@ -68,7 +68,7 @@ def _leavers_first(slack: Population) -> Iterator[int]:
 
 def _kind(number: int) -> str:
     if number < 2 * len(SHARE_OF_HUNDRED):
-        # Ordinary accounts in between: the share of special cases should not frighten in a small platform.
+        # Every other account is an ordinary one, so that special cases are no majority on a small platform.
         return list(SHARE_OF_HUNDRED)[number // 2] if number % 2 else "in_line"
     return _KINDS[number * 37 % 100]
 

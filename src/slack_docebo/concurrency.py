@@ -1,4 +1,4 @@
-"""Doing two things at the same time without losing track of either."""
+"""Threads and tasks beside the event loop: awaited to their end, within a time, in pairs, or shared by many."""
 
 import asyncio
 import threading
@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 async def to_completion(function: Callable[..., T], *arguments: object) -> T:
-    """Run *function* in a thread; a cancellation waits for its end, so that what it did is known."""
+    """Run *function* in a thread and return its result; a cancellation is raised only after *function* has ended."""
     work = asyncio.ensure_future(asyncio.to_thread(function, *arguments))
     try:
         return await asyncio.shield(work)
@@ -21,9 +21,9 @@ async def to_completion(function: Callable[..., T], *arguments: object) -> T:
 
 
 async def within(seconds: float, function: Callable[..., T], *arguments: object) -> T:
-    """Run *function* in a thread; raise TimeoutError after *seconds*, and leave the thread to itself.
+    """Run *function* in a thread and return its result; raise TimeoutError after *seconds*.
 
-    For what knows no limit of its own. The end of the process does not wait for it.
+    For functions without a time limit of their own. The thread goes on by itself, until the process ends.
     """
     outcome: Future[T] = Future()
     outcome.set_running_or_notify_cancel()
@@ -40,19 +40,19 @@ async def within(seconds: float, function: Callable[..., T], *arguments: object)
 
 
 async def side_by_side(one: Coroutine[Any, Any, S], other: Coroutine[Any, Any, T]) -> tuple[S, T]:
-    """Await both at the same time; when one fails, the other is cancelled and that failure raised."""
+    """Await both at once and return both results; when one fails, cancel the other and raise the failure."""
     try:
         async with asyncio.TaskGroup() as group:
             first, second = group.create_task(one), group.create_task(other)
     except BaseExceptionGroup as failures:
-        # What ends the process, as Prefect's signal of a cancelled run does, comes before what fails beside it.
+        # An exception that ends the process, like Prefect's for a cancelled run, is raised before any other failure.
         ends = (failure for failure in failures.exceptions if not isinstance(failure, Exception))
         raise next(ends, failures.exceptions[0]) from None
     return first.result(), second.result()
 
 
 class Shared(Generic[T]):
-    """One look for all who ask at once, and for those who ask within *seconds* of its beginning."""
+    """Calls *look* once for all who ask at the same time or within *seconds*, and gives all the same result."""
 
     def __init__(self, look: Callable[[], Coroutine[Any, Any, T]], *, seconds: float, patience: float) -> None:
         self._look = look
@@ -62,7 +62,7 @@ class Shared(Generic[T]):
         self._began = 0.0
 
     async def get(self) -> T:
-        """Return or raise what the look came to; raise TimeoutError once it has taken longer than the patience."""
+        """Return the result of *look*, or raise its error; raise TimeoutError when it takes longer than *patience*."""
         now = asyncio.get_running_loop().time()
         if self._looking is None or (self._looking.done() and now - self._began >= self._seconds):
             self._looking, self._began = asyncio.create_task(self._look()), now

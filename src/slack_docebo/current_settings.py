@@ -17,9 +17,9 @@ logger = logging.getLogger(__name__)
 
 
 class Current(Generic[S]):
-    """Called, it returns the settings with the secrets that the files hold by now.
+    """Returns, when called, the settings with the secrets that their files hold now.
 
-    What is wrong with a changed file is logged, and the secrets from before are used on.
+    If a changed file cannot be used, the error is logged and the former secrets stay in use.
     """
 
     def __init__(self, settings: S, *, clock: Callable[[], float] = time.monotonic) -> None:

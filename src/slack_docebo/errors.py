@@ -50,7 +50,7 @@ class RemoteError(SyncError):
 
     def __str__(self) -> str:
         return ": ".join(
-            part for part in (self.operation, f"HTTP {self.status}" * bool(self.status), self.detail) if part
+            part for part in (self.operation, f"HTTP {self.status}" if self.status else "", self.detail) if part
         )
 
 

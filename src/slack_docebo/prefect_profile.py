@@ -15,7 +15,7 @@ LARGEST = 1_000_000  # bytes
 def with_profile(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return *settings* with the active profile's address and login of Prefect where they say nothing of it.
 
-    A login is for the server it was made for: if *settings* have another address, they stay as they are.
+    A login is sent to no other server: if *settings* name another address, they stay as they are.
     """
     profile = _active_profile()
     address = settings.get("prefect_api_url")

@@ -1,7 +1,7 @@
-"""Files of ours: readable by their owner only, there in full or not at all, and never written through a link.
+"""Private files: readable by their owner only, complete or absent, and never written through a link.
 
-The rights are those a file is made with, so that no umask widens them and there is no moment in which others can read.
-Faults are the system's OSError; whoever writes a file knows what to tell about it.
+A file is made with its final rights, so there is no moment in which others can read it, whatever the umask.
+Functions raise the system's OSError; their callers say what it means.
 """
 
 import errno
@@ -174,7 +174,7 @@ def _finish(out: TextIO) -> None:
 
 
 def _finish_folder(path: Path) -> None:
-    """Make the new name outlast a power failure, too."""
+    """Write the folder to the disk, so that the new name survives a power failure."""
     folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(folder)

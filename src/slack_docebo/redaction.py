@@ -1,6 +1,6 @@
-"""Redaction: a secret that this process was given is taken out of whatever the process says.
+"""Redaction: the secrets of this process are taken out of everything that it writes or shows.
 
-A message may quote what another side has said, and that side may quote what it was sent.
+A message may quote an answer of another side, and that answer may quote the secret it was sent.
 """
 
 import base64
@@ -20,12 +20,12 @@ _pattern: re.Pattern[str] | None = None
 
 
 def keep_secret(secret: str) -> None:
-    """Show *secret* as "(secret)" from now on, in whatever form it comes back; text of less than 8 characters is not."""
-    global _pattern  # noqa: PLW0603  (what a process knows is the process's)
+    """Replace *secret* from now on, in every form that `_forms_of` knows; one of less than 8 characters is not replaced."""
+    global _pattern  # noqa: PLW0603  (secrets are the process's, not an object's)
     new = {form for form in _forms_of(secret.strip()) if len(form) >= SHORTEST} - _forms
     if new:
         _forms.update(new)
-        alternatives = sorted(_forms, key=len, reverse=True)  # of two that begin alike the longer one
+        alternatives = sorted(_forms, key=len, reverse=True)  # of two that begin alike, the longer one is to match
         _pattern = re.compile("|".join(map(re.escape, alternatives)), re.IGNORECASE)
 
 
@@ -51,7 +51,7 @@ def _redacted_record(*args: Any, **kwargs: Any) -> logging.LogRecord:
     try:
         said = record.getMessage()
     except (TypeError, ValueError, KeyError):
-        return record  # it cannot be shown either
+        return record  # logging cannot show it either
     if (safe := redacted(said)) != said:
         record.msg, record.args = safe, None
     if record.exc_info and record.exc_info[0]:

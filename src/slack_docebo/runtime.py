@@ -1,4 +1,4 @@
-"""The open resources of one run: both clients, the store, the gate in front of Docebo's batch calls."""
+"""The runtime of one run: its settings, both clients, the store, and the gate before Docebo's batch calls."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,7 +17,7 @@ from slack_docebo.storage.store import Store
 
 
 class Runtime:
-    """What a run works with.
+    """Everything that a run reads from and writes to.
 
     A plain class on purpose: Prefect looks into dataclasses and pydantic models among a task's arguments.
     """
@@ -48,7 +48,7 @@ class Runtime:
         self.begun = self.now()
 
     def mirror_into(self, mirror: Mirror) -> None:
-        """Read accounts with the fields of *mirror* and, as long as mappings are written, keep these in line, too."""
+        """Read the fields of *mirror* with each account and, if mappings are written, keep the fields in line with them."""
         self.mirror = mirror
         self.docebo.want_fields(mirror.field_ids)
         if self.behaviour.map_slack_user_data:
@@ -100,7 +100,7 @@ async def open_runtime(
 
 
 def grant(settings: DoceboSettings) -> Grant:
-    """Return the grant that the settings are for."""
+    """Return the OAuth2 grant whose credentials *settings* hold."""
     client = settings.docebo_client_id, settings.docebo_client_secret
     if settings.docebo_password:
         return Password(*client, settings.docebo_username, settings.docebo_password)

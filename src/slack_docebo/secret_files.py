@@ -18,7 +18,7 @@ Stamp = tuple[int, ...]
 
 
 class SecretFiles(PydanticBaseSettingsSource):
-    """Gives each secret field X the text of the file that X_FILE names.
+    """The source of settings that reads each secret X from the file that X_FILE names.
 
     *given* is what the environment and `.env` hold, by names in lower case. Raises ConfigurationError, which names the
     variables and shows nothing of a file or path, for files that cannot be used and for an X beside an X_FILE.
@@ -81,7 +81,7 @@ def read_secret(path: Path) -> str:
 
 
 def stamp(path: Path) -> Stamp:
-    """Return what changes when the file changes, or a link on the way to it; the path may be gone."""
+    """Return a value that differs once the file, or a link on the way to it, was changed or removed."""
     try:
         found = path.stat()
     except (OSError, ValueError):

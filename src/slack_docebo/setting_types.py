@@ -1,4 +1,4 @@
-"""The types of settings: what a variable may hold, brought to its one form; a wrong value is told by what it should be."""
+"""The types of settings: each reads a variable's text into one normal form, and says of a wrong one what is right."""
 
 import re
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
@@ -8,7 +8,7 @@ from pydantic import AfterValidator, AnyHttpUrl, SecretStr, ValidationError
 
 
 def _address(url: str) -> str:
-    """Return *url* in its one form: what is kept in the database under it is not to be missed for a slash."""
+    """Return *url* in its normal form. Rows of the database are found by it, so a slash must make no difference."""
     try:
         parsed = AnyHttpUrl(url)
         str(parsed.host).encode("idna")  # a label that is too long would end a call much later, in a traceback

@@ -56,7 +56,7 @@ def test_a_failed_run_is_told_and_a_notification_that_fails_changes_nothing_abou
 
 
 def test_a_nightly_run_that_finds_its_place_taken_is_told(deployed, at_work, mailbox, company, environment):
-    set_rows(deployed, NOTIFICATION_MAIL_ID=MAIL)
+    set_rows(deployed, NOTIFICATION_MAIL_ID=mailbox.address)
     with (
         Store.open(environment["DATABASE_URL"]) as store,
         RunLock(store, company.docebo_url, "bulk-import", holder="plan apply"),

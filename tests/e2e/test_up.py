@@ -152,7 +152,7 @@ def test_the_webhooks_port_is_that_of_the_settings(ports, tmp_path):
         del ports["webhook"]
         command = up_command(ports, tmp_path, "--sandbox")
         ended = subprocess.run(
-            command, cwd=ROOT, env=env, capture_output=True, text=True, check=False, timeout=STOP_SECONDS
+            command, cwd=ROOT, env=env, capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS
         )
 
     assert ended.returncode == 2
@@ -193,9 +193,9 @@ def test_nothing_is_left_when_the_terminal_of_make_is_closed(ports, tmp_path):
     process = subprocess.Popen(make, cwd=ROOT, stdin=theirs, stdout=theirs, stderr=theirs)
     try:
         os.close(theirs)
-        eventually(lambda: bool(still_there(tmp_path)))
+        until(lambda: still_there(tmp_path))
         os.close(ours)
-        process.wait(STOP_SECONDS)
+        process.wait(PATIENCE_SECONDS)
 
         assert still_there(tmp_path) == []
     finally:

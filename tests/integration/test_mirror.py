@@ -11,7 +11,7 @@ from slack_docebo.engine.applying import apply_accounts, begin
 from slack_docebo.engine.connection import validate
 from slack_docebo.engine.finishing import finish
 from slack_docebo.engine.mapping_file import MappingFile
-from slack_docebo.engine.mirror import prepare_mirror
+from slack_docebo.engine.mirror_fields import prepare_mirror
 from slack_docebo.engine.reading import read_target
 from slack_docebo.engine.report import write_files
 from slack_docebo.engine.resetting import back_up, delete_planned, plan_reset

@@ -141,7 +141,7 @@ async def test_after_a_failure_nobody_is_asked_for_a_while(here):
 
 
 async def test_a_flood_shares_the_calls(here, monkeypatch):
-    monkeypatch.setattr(serving, "FLOOD", 10)
+    monkeypatch.setattr(serving, "BURST", 10)
     people = here.slack_ids[:40]
     here.put(*(here.event(slack_id) for slack_id in people[:20]))
     run = asyncio.create_task(one_run(here))

@@ -1,4 +1,4 @@
-"""`slack-docebo doctor`: is everything in place, and what is to be done where it is not."""
+"""`slack-docebo doctor`: what an installation lacks, and what to do about it."""
 
 import asyncio
 import sys

@@ -1,4 +1,4 @@
-"""`slack-docebo events`: Slack's events in the inbox, and the parked ones tried anew."""
+"""`slack-docebo events`: Slack's events in the inbox are listed and shown, and parked ones replayed."""
 
 from datetime import UTC, datetime
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""`slack-docebo explain`: one person, on both sides and in the journal."""
+"""`slack-docebo explain`: what Slack, Docebo and the journal say of one person."""
 
 import asyncio
 from dataclasses import asdict

@@ -1,4 +1,4 @@
-"""`slack-docebo forget`: one person erased."""
+"""`slack-docebo forget`: what is kept of one person is erased."""
 
 from typing import Annotated
 
@@ -36,7 +36,7 @@ def forget(who: Who, /, *, yes: Yes = False) -> int:
 
 
 def _conclude(found: Traces) -> int:
-    """Name the files that are left as they are, and return the exit code."""
+    """Print the files that could not be cleaned, and return the exit code."""
     for file, why in found.left.items():
         note(f"{file} is left as it is: it {why}; look at it, and remove what has to go")
     return DONE_IN_PART if found.left else DONE

@@ -60,7 +60,7 @@ def import_(file: Path, *, dry_run: DryRun = False) -> None:
 
     All rows are taken over or, where one cannot be used, none. Who is not in the file is left alone.
     """
-    with _alone("import") as (store, docebo, team, name):
+    with _locked_store("import") as (store, docebo, team, name):
         rows = MappingFile(file, team=team, team_name=name)
         taken = import_file(store, docebo, rows, now=datetime.now(UTC), dry_run=dry_run)
     _conclude(taken, file, dry_run=dry_run)
@@ -72,24 +72,24 @@ def restore(backup: Path, *, dry_run: DryRun = False) -> None:
 
     All rows are brought back or, where one cannot be used, none. Who is not in the file is left alone.
     """
-    with _alone("restore") as (store, docebo, team, _):
+    with _locked_store("restore") as (store, docebo, team, _):
         taken = restore_file(store, docebo, MappingFile(backup, team=team), dry_run=dry_run)
     _conclude(taken, backup, dry_run=dry_run)
 
 
 app.command(
-    "slack_docebo.cli.mirror:rebuild",
+    "slack_docebo.cli.mirror_commands:rebuild",
     help="Bring the mappings back from the fields in Docebo that mirror them; needs the setting MIRROR_FIELDS.",
 )
 app.command(
-    "slack_docebo.cli.mirror:prepare_mirror",
+    "slack_docebo.cli.mirror_commands:prepare_mirror",
     help="Make the Docebo user fields named in the setting MIRROR_FIELDS, as far as they are missing.",
 )
 
 
 @contextmanager
-def _alone(command: str) -> Iterator[tuple[Store, str, str, str]]:
-    """Open the store while no import or reset is at work; with it come Docebo's address, and the workspace's id and name."""
+def _locked_store(command: str) -> Iterator[tuple[Store, str, str, str]]:
+    """Open the store under the import's lock, and yield it with Docebo's address and the linked workspace's id and name."""
     settings = load_settings(MappingSettings)
     with (
         Store.open(settings.database_url.get_secret_value()) as store,
@@ -106,7 +106,7 @@ def _conclude(taken: Taken, file: Path, *, dry_run: bool) -> None:
 
 
 def show_refused(refused: Sequence[BadRow], number: str) -> None:
-    """Print the rows that cannot be used, and why; *number* is what they are found by."""
+    """Print the rows that cannot be used, and why; *number* is the heading over their lines or ids."""
     if refused:
         show_rows([{number: row.line, "cannot be used": row.reason} for row in refused], json=False, empty="")
 

@@ -1,4 +1,4 @@
-"""What commands print: a table or lines for people, JSON for programs; text of others is text, whatever it holds."""
+"""What commands print: a table or lines for people, JSON for programs. Text of others is never read as markup."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -31,7 +31,7 @@ def show_rows(rows: Sequence[Mapping[str, Any]], *, json: bool, empty: str) -> N
 
 
 def show_markdown(text: str) -> None:
-    """Print *text*, which is Markdown, laid out for a terminal; whoever composed it has escaped what is of others."""
+    """Print the Markdown *text* laid out for a terminal; text of others in it has to be escaped already."""
     from rich.markdown import Markdown  # takes as long to import as the rest of rich, and few commands need it
 
     Console().print(Markdown(text))
@@ -43,16 +43,16 @@ def say(text: str) -> None:
 
 
 def note(*texts: str, style: str = "") -> None:
-    """Print each text as one line for people, out of the way of what programs read."""
+    """Print each text as one line on standard error, apart from what programs read."""
     console = Console(stderr=True, soft_wrap=True)
     for text in texts:
         console.print(_text(text, style))
 
 
 def confirm(question: str, *, otherwise: str) -> None:
-    """Ask, and raise NotConfirmed with *otherwise* unless the answer is yes.
+    """Ask the *question*; raise NotConfirmed with the message *otherwise* unless the answer is yes.
 
-    Raises ConfigurationError where nobody is there to answer.
+    Raises ConfigurationError if there is no terminal to ask on.
     """
     if not sys.stdin.isatty():
         raise ConfigurationError("nobody is there to confirm: add --yes")
@@ -70,5 +70,5 @@ def show_json(value: Any) -> None:
 
 
 def _text(value: object, style: str = "") -> Text:
-    """Return *value* as rich prints it as it is: of a `str` it would read markup and the names of emoji."""
+    """Return *value* as a Text, which rich prints as it is; in a `str` it would read markup and names of emoji."""
     return Text("" if value is None else line(str(value)), style)

@@ -86,11 +86,11 @@ def diff(one: PlanId, other: PlanId, *, limit: Limit = 100, json: Json = False) 
 
 
 app.command(
-    "slack_docebo.cli.applying:make",
+    "slack_docebo.cli.plan_runs:make",
     help="Make a plan: read both sides and say what an import would do; nothing is written to Docebo.",
 )
 app.command(
-    "slack_docebo.cli.applying:apply",
+    "slack_docebo.cli.plan_runs:apply",
     help="Apply exactly this plan, also one that was refused for its size; what has changed since is skipped.",
 )
 

@@ -1,4 +1,4 @@
-"""What a command that reads Slack and Docebo works with: everything a run has."""
+"""The session of a command that reads Slack and Docebo: the runtime that a run has."""
 
 import secrets
 from collections.abc import AsyncIterator

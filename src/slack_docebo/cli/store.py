@@ -1,4 +1,4 @@
-"""What a command that only looks at our own data works with."""
+"""The store of a command that only looks at our own data."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

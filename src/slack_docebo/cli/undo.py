@@ -5,8 +5,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from slack_docebo.cli.applying import apply_plan, conclude
 from slack_docebo.cli.output import Json, note
+from slack_docebo.cli.plan_runs import apply_plan, conclude
 from slack_docebo.cli.plans import show
 from slack_docebo.cli.session import open_session
 from slack_docebo.engine.undoing import plan_undo

@@ -1,4 +1,4 @@
-"""The process that tells one place of an incident, and exits with 0 if the place took it.
+"""The process that sends one message to one place, and exits with 0 if the place took it.
 
 Apprise speaks to a hundred services, to most of them by `requests`: that has a time limit for each read only, and
 holds an answer in memory whatever its size. So time and memory are bounded from outside, which holds for all of them.
@@ -15,7 +15,7 @@ MOST_MEMORY = 256 << 20
 
 
 def main() -> int:
-    """Read the order from standard input, which nobody else sees: an address can hold a password."""
+    """Send the message that standard input holds: arguments would show an address, and so a password, to other users."""
     resource.setrlimit(resource.RLIMIT_DATA, (MOST_MEMORY, MOST_MEMORY))
     order = json.load(sys.stdin)
     place = Apprise.instantiate(order["address"])

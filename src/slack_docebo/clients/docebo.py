@@ -63,7 +63,7 @@ __all__ = [
 ]
 
 PAGE_SIZE = 200  # the most Docebo gives
-SMALL_PAGE = 20  # smaller ones are taken for this size where pages are counted
+SMALL_PAGE = 20  # the number of pages is bounded as if none were smaller than this
 # Pages of a listing that does not count what it has, or counts more than there can be.
 MOST_PAGES = 100  # 20,000 fields or branches
 MOST_PAGES_OF_USERS = 5_000  # a million
@@ -112,18 +112,18 @@ class DoceboClient:
         self.calls: Counter[str] = Counter()
 
     def want_fields(self, field_ids: Iterable[int]) -> None:
-        """Read accounts with these additional fields, too."""
+        """Read these additional fields, too, with each account from now on."""
         self._wanted_fields |= frozenset(field_ids)
 
     async def session(self) -> Session:
-        """Return the user the credentials stand for."""
+        """Return the user to whom the credentials belong."""
         return session_of(await self._get("session", "/manage/v1/user/session"))
 
     async def list_users(self) -> AsyncIterator[list[Account]]:
         """Yield all accounts, page by page, none twice.
 
-        Raises IncompleteRead, at the latest at the end, if they were not all there: hold back whatever follows from
-        an account's absence until the iteration has ended.
+        Raises IncompleteRead, at the latest at the end, if some were left out: conclude nothing from an account's
+        absence before the iteration has ended.
         """
         params: dict[str, str | int] = {"sort_attr": "username", "sort_dir": "asc", "get_total_count": 1}
         read = account_reader(self._wanted_fields)
@@ -149,7 +149,7 @@ class DoceboClient:
             raise IncompleteRead(f"Docebo listed {len(seen)} accounts of {expected}.")
 
     async def find_users(self, text: str) -> list[Account]:
-        """Return the accounts whose user name or e-mail address is *text*, in capitals or not."""
+        """Return the accounts whose user name or e-mail address is *text*; case makes no difference."""
         wanted = folded(text)
         if not wanted:
             return []
@@ -167,7 +167,7 @@ class DoceboClient:
         return list(found.values())
 
     async def user(self, docebo_id: int) -> Account | None:
-        """Return one account, or None if there is none of that id."""
+        """Return the account with this id, or None if there is none."""
         try:
             data = await self._get("user", f"/manage/v1/user/{docebo_id}")
         except Rejected as error:
@@ -239,7 +239,7 @@ class DoceboClient:
         return field_id
 
     async def branches(self) -> list[Branch]:
-        """Return the nodes of the organisation chart."""
+        """Return the branches: the nodes of the organisation chart."""
         pages = self._pages("branches", "/manage/v1/orgchart", {"flattened": "true"})
         return await _distinct("branches", pages, branch_of, lambda branch: branch.id)
 
@@ -368,7 +368,7 @@ async def open_docebo(
 
 
 def _without_query(record: logging.LogRecord) -> bool:
-    """Cut the query off the addresses httpx logs: it holds whom one searched for."""
+    """Cut the query off the addresses that httpx logs: it holds the e-mail address that was searched for."""
     if isinstance(record.args, tuple):
         record.args = tuple(
             argument.copy_with(query=None) if isinstance(argument, httpx.URL) else argument for argument in record.args
@@ -379,7 +379,7 @@ def _without_query(record: logging.LogRecord) -> bool:
 def _refuse_failure(
     operation: str, response: httpx.Response, unanswered: type[RemoteError], private: Iterable[str]
 ) -> None:
-    """Raise what a status other than success means."""
+    """Raise the error that a status other than success stands for."""
     status = response.status_code
     if status < 300:
         return

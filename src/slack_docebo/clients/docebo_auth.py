@@ -1,4 +1,4 @@
-"""Docebo's OAuth2: the grants, and the token that all calls share."""
+"""Docebo's OAuth2: the grants, and the access token that all calls share."""
 
 import asyncio
 import re
@@ -92,7 +92,7 @@ class JwtBearer:
         try:
             assertion = jwt.encode(claims, self.private_key.get_secret_value(), algorithm="RS256")
         except (jwt.PyJWTError, ValueError, TypeError):
-            # Not chained: what is wrong with a key is not told in public.
+            # Not chained: the message of the cause may quote the key.
             raise ConfigurationError("The private key of the JWT grant is not an unencrypted RSA key in PEM.") from None
         fields = {
             "grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer",
@@ -111,8 +111,8 @@ Grant = ClientCredentials | Password | JwtBearer
 class Token:
     """The access token, fetched when first needed and renewed before it expires.
 
-    Not an httpx.Auth: in there a token request that fails looks like the failure of the call it was made for, and
-    "surely not sent" would become "outcome unknown".
+    It is not an httpx.Auth: there, a failed token request looks like a failure of the call that needed the token, and
+    a call that was never sent would be reported as one with an unknown outcome.
     """
 
     def __init__(
@@ -134,7 +134,7 @@ class Token:
             return self._value
 
     def refused(self, value: str) -> None:
-        """Note that Docebo no longer accepts *value*; a newer token is kept."""
+        """Drop the token *value*, which Docebo no longer accepts; a newer one is kept."""
         if value == self._value:
             self._value = ""
 

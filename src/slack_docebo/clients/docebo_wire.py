@@ -1,4 +1,4 @@
-"""How Docebo writes things: its listings read tolerantly, our rows in its words, its row answers tied to our rows.
+"""Docebo's wire format: its entries are read, our rows written, and its answers matched with our rows.
 
 Ids and numbers come as text or as numbers, and one thing has several names; see each function.
 """
@@ -30,10 +30,12 @@ NOT_PERSONAL = frozenset({"language", "time_zone"})
 NO_VALUES: Mapping[int, str] = {}  # shared by all accounts without wanted fields
 PLAIN_USER = frozenset({"6", "user"})
 MESSAGE_LIMIT = 200
-MESSAGE_READ = 2_000  # of what Docebo says, before people are taken out of it
-MESSAGE_DEPTH = 5  # of lists and objects in one another
+MESSAGE_READ = 2_000  # characters of a message, before people are taken out of it
+MESSAGE_DEPTH = 5  # levels of lists and objects in a message
 _WORD = r"[^\s\"'<>(),;:]"
-_ADDRESS = re.compile(rf"(?<!{_WORD}){_WORD}+@{_WORD}+")  # begins where a word does: else each letter would be tried
+_ADDRESS = re.compile(
+    rf"(?<!{_WORD}){_WORD}+@{_WORD}+"
+)  # begins where a word begins: otherwise each letter would be tried
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +48,9 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class RowResult:
-    """What became of a row; *error* is "" on success.
+    """The result of one row; *error* is "" on success.
 
-    *docebo_id* is None for a row that failed to create an account, and for one that created it while Docebo kept the
-    id to itself: the next listing will tell.
+    *docebo_id* is None if no account was created, or if Docebo did not say its id: the next listing shows it.
     """
 
     docebo_id: int | None
@@ -58,7 +59,7 @@ class RowResult:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Whose credentials these are."""
+    """The user to whom the credentials belong."""
 
     docebo_id: int
     username: str
@@ -130,26 +131,24 @@ def account_reader(wanted_fields: frozenset[int]) -> Callable[[object], Account]
     keys = [(field_id, f"field_{field_id}") for field_id in sorted(wanted_fields)]
 
     def read(item: object) -> Account:
-        # Runs for every account of a listing: plain look-ups, and one copy of strings that many people share.
+        # It is called for every account of a listing: so look-ups are plain, and equal strings are kept once.
         if not isinstance(item, dict) or (docebo_id := read_id(item.get("user_id"))) is None:
             raise ContractViolation("list users", "not every user is an object with a numeric user_id")
         get = item.get
         username = read_text(get("username")).removeprefix("/")
         email = read_text(get("email")).strip()
         return Account(
-            docebo_id,
-            username,
-            username if email == username else email,
-            read_text(get("first_name")),
-            read_text(get("last_name")),
-            read_flag(get("status"), missing=True),
-            is_administrator(get("level")),
+            docebo_id=docebo_id,
+            username=username,
+            email=username if email == username else email,
+            first_name=read_text(get("first_name")),
+            last_name=read_text(get("last_name")),
+            active=read_flag(get("status"), missing=True),
+            administrator=is_administrator(get("level")),
             # The code where there is one: `language` is a name like "English" on some tenants.
-            sys.intern(read_text(get("lang_code")) or read_text(get("language"))),
-            sys.intern(read_text(get("timezone"))),
-            {field_id: sys.intern(read_text(item[key])) for field_id, key in keys if key in item} or NO_VALUES
-            if keys
-            else NO_VALUES,
+            language=sys.intern(read_text(get("lang_code")) or read_text(get("language"))),
+            time_zone=sys.intern(read_text(get("timezone"))),
+            fields={field_id: sys.intern(read_text(item[key])) for field_id, key in keys if key in item} or NO_VALUES,
         )
 
     return read
@@ -231,7 +230,7 @@ def scrubbed(message: object, private: Iterable[str]) -> str:
     """
     words = sorted({" ".join(word.split()) for word in private if word.strip()}, key=len, reverse=True)
     at_the_end = max([LONGEST_ADDRESS, *map(len, words[:1])])  # may be a part of somebody, and is not recognised
-    # Secrets go long before it is cut to what is shown, for a part of one is not known for one.
+    # Secrets are taken out before the text is cut: a part of one would not be recognised.
     said = " ".join(redacted(html.unescape(_said(message, MESSAGE_DEPTH)[: 10 * MESSAGE_READ])).split())
     text = said[: MESSAGE_READ + at_the_end]
     if text == "Array":
@@ -245,7 +244,7 @@ def scrubbed(message: object, private: Iterable[str]) -> str:
 
 
 def personal(rows: Iterable[Row]) -> set[str]:
-    """Return the texts in *rows* that must not be shown."""
+    """Return the texts in *rows* that belong to people and must not be shown."""
     return {
         value
         for row in rows
@@ -268,9 +267,9 @@ def _said(message: object, depth: int) -> str:
 def correlate(rows: Sequence[Row], data: object, *, operation: str = "batch") -> list[RowResult]:
     """Return the result of each row, in the order of *rows*.
 
-    Whose an answer is follows from the id or user name it shows. Where that is missing or shared it follows from its
-    `row_index` (counted from 0 or from 1) or else its position, and then these must agree with whatever the answers
-    do show. Raises OutcomeUnknown, for the call as a whole, if any row is left without an undisputed answer.
+    An answer belongs to the row whose id or user name it shows. Where it shows none, or several rows share it, it
+    belongs to the row of its `row_index`, counted from 0 or from 1, or else of its position; ids and names that it does
+    show must agree. Raises OutcomeUnknown for the whole call unless each row has exactly one answer.
     """
     if not isinstance(data, list) or len(data) != len(rows):
         raise OutcomeUnknown(operation, "not one answer for each row")
@@ -312,9 +311,9 @@ def _candidates(rows: Sequence[Row], answers: Iterable[Mapping[str, Any]]) -> li
         shown = _output(answer)
         found = anyone
         if docebo_id := read_id(shown.get("user_id")):
-            found = ids.get(docebo_id, creating)  # the id of a new account is news
+            found = ids.get(docebo_id, creating)  # the id of a new account is not known beforehand
         if username := read_text(shown.get("username")):
-            # That of an existing account says nothing: an update need not mention it, or changes it.
+            # Of an existing account it proves nothing: an update may leave it out, or change it.
             found = found & (names.get(_folded(username), set()) | updating)
         candidates.append(found)
     return candidates

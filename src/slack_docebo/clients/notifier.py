@@ -1,4 +1,4 @@
-"""Telling people, by mail and by whatever else Apprise speaks."""
+"""Notifications: one message to each place, by mail or by another service that Apprise knows."""
 
 import asyncio
 import json
@@ -14,8 +14,8 @@ from slack_docebo.errors import ConfigurationError, TransientError
 from slack_docebo.settings import NotificationSettings
 
 IMPLICIT_TLS_PORT = 465
-SECONDS = 20.0  # a busy mail server may think that long before its greeting
-PATIENCE = 60.0  # seconds for telling one place, from beginning to end
+SECONDS = 20.0  # as long as a busy mail server may take for its greeting
+PATIENCE = 60.0  # seconds for one place, from beginning to end
 
 # All that the process needs of our environment, which holds secrets.
 PASSED_ON = frozenset({
@@ -30,14 +30,14 @@ logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where to tell: an Apprise URL, or what it stands for."""
+    """Where a message goes: an Apprise URL, or the parts of one."""
 
     kind: str
     address: str | dict[str, Any] = field(repr=False)  # can hold a password
 
 
 class Notifier:
-    """Sends one message to every place it knows; without a place it sends nothing."""
+    """Sends a message to each of its places; without a place it sends nothing."""
 
     def __init__(self, places: Sequence[Place]) -> None:
         self._places = places
@@ -46,9 +46,9 @@ class Notifier:
         return bool(self._places)
 
     async def send(self, title: str, body: str, markdown: str = "") -> None:
-        """Send to all at once, to chats *markdown* if it is given.
+        """Send to all places at the same time; chats get *markdown* instead, if it is given.
 
-        Raises TransientError that names the kinds of places which did not take it.
+        Raises TransientError, which names the kinds of places that did not take the message.
         """
         failures = await asyncio.gather(
             *(asyncio.to_thread(_deliver, place, title, body, markdown) for place in self._places),
@@ -58,7 +58,7 @@ class Notifier:
 
 
 def _deliver(place: Place, title: str, body: str, markdown: str) -> str:
-    """Tell *place* in a process of its own; return "" or, if it did not take it, its kind."""
+    """Send to *place* in a process of its own; return "", or the kind of the place if it did not take the message."""
     order = json.dumps({"address": place.address, "title": title, "body": body, "markdown": markdown})
     try:
         process = subprocess.run(
@@ -76,7 +76,7 @@ def _deliver(place: Place, title: str, body: str, markdown: str) -> str:
 
 
 def notifier(settings: NotificationSettings, mail_to: str) -> Notifier:
-    """Return who tells *mail_to* (nobody, if empty) and the places of NOTIFICATION_URLS.
+    """Return a notifier for the address *mail_to*, unless it is empty, and for the places of NOTIFICATION_URLS.
 
     Raises ConfigurationError if there is an address and no mail server, or a URL Apprise does not know.
     """

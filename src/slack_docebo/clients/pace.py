@@ -1,4 +1,4 @@
-"""How often an API may be called."""
+"""The pace at which an API may be called."""
 
 import asyncio
 import time
@@ -6,17 +6,17 @@ from collections import deque
 
 
 class Pace:
-    """Lets so many *calls* through in any *seconds*: at once while there are any, then as the oldest are that long ago.
+    """Lets at most *calls* calls through in any period of *seconds*.
 
-    A leaky bucket, like aiolimiter's, adds what leaks to a full bucket: in its first minute it lets twice as many through.
+    A leaky bucket, like aiolimiter's, refills while it is emptied: in its first minute it lets twice as many through.
     """
 
     def __init__(self, calls: int, seconds: float) -> None:
         self._seconds = seconds
-        self._due: deque[float] = deque(maxlen=calls)  # when the latest calls were, or will be, let through
+        self._due: deque[float] = deque(maxlen=calls)  # when the latest calls were let through, or will be
 
     async def wait(self) -> None:
-        """Return when the next call may be made."""
+        """Wait until the next call may be made."""
         now = due = time.monotonic()
         if len(self._due) == self._due.maxlen:
             due = max(now, self._due[0] + self._seconds)

@@ -13,8 +13,8 @@ from slack_docebo.clients.prefect_client import PrefectClient
 from slack_docebo.errors import AccessDenied, ContractViolation, OutcomeUnknown, Rejected, RemoteError, TransientError
 
 NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
-STUCK = timedelta(minutes=10)  # pending for so long: its worker died while starting it
-MOST_RUNS = 200  # that one answer holds
+STUCK = timedelta(minutes=10)  # a run that is pending for so long was left by a worker that died
+MOST_RUNS = 200  # in one answer
 
 
 class PrefectApi:
@@ -50,7 +50,7 @@ class PrefectApi:
         try:
             answer = await self._call("POST", f"deployments/{deployment_id}/create_flow_run", repeatable=False, json={})
         except Rejected:
-            self._deployments.pop(deployment, None)  # deployed anew under another id
+            self._deployments.pop(deployment, None)  # it may have been deployed anew, with another id
             raise
         return _id(answer, "create_flow_run")
 

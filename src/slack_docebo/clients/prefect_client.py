@@ -1,4 +1,4 @@
-"""The HTTP client that signs in to Prefect's API, and shows with each write that it is no web page's."""
+"""The HTTP client of Prefect's API: it signs in, and sends the CSRF token that Prefect asks of each write."""
 
 from collections.abc import Callable, Generator
 from typing import Any
@@ -14,7 +14,7 @@ WITHOUT_TOKENS = {httpx.codes.NOT_FOUND, httpx.codes.UNPROCESSABLE_ENTITY}  # an
 
 
 class PrefectLogin(httpx.Auth):
-    """Signs requests in with "user:password", if there is one; *login* is asked for it before each."""
+    """Adds the login to each request; *login* is called for it and returns "user:password", or None."""
 
     def __init__(self, login: Callable[[], SecretStr | None]) -> None:
         self._login = login
@@ -64,7 +64,7 @@ class PrefectClient(BoundedClient):
 
 
 def _headers(client: str, answer: httpx.Response) -> dict[str, str]:
-    """Return what goes with a write: client and token, or nothing if *answer* holds none."""
+    """Return the headers of a write, with client and token, or none if *answer* holds no token."""
     try:
         token = answer.json()["token"]
     except (ValueError, KeyError, TypeError):

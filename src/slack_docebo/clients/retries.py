@@ -1,4 +1,4 @@
-"""When a remote call is made again: the one retry policy of both clients."""
+"""The retry policy of both clients: which calls are repeated, when, and how often."""
 
 import logging
 from collections.abc import Callable
@@ -24,11 +24,11 @@ class NotJson(TransientError):
 
 
 class TooLate(TransientError):
-    """The answer was not there, or not whole, in time; it is asked for once more only: others wait meanwhile."""
+    """The answer did not come in time, or not whole; the call is repeated once only, since others wait for it."""
 
 
 def no_connection(error: Exception) -> str:
-    """Return what is told of a call that could not be sent."""
+    """Return the message about a call that could not be sent."""
     return f"no connection ({type(error).__name__}): check the address in the settings, and the network"
 
 
@@ -64,7 +64,7 @@ def retrying(attempts: int, wait: Wait, *, never: tuple[type[TransientError], ..
 
 
 def _tell(state: RetryCallState) -> None:
-    """Log why nothing seems to happen for a while."""
+    """Log the wait before the next attempt, and its reason."""
     error = state.outcome.exception() if state.outcome else None
     _log.info("%s; attempt %d follows in %.1f s", error, state.attempt_number + 1, state.upcoming_sleep)
 

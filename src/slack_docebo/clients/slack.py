@@ -36,7 +36,7 @@ BASE_URL = "https://slack.com/api/"
 LONGEST_CURSOR = 1_000  # characters; Slack's have some twenty, and each is kept until the list has ended
 MINUTE = 61.0  # seconds; the last one is for calls whose way to Slack takes longer than that of later ones
 
-# Calls a minute by the tier of each method; users.list (tier 2) is paced by the caller.
+# Calls a minute, by the tier of each method; `users.list` (tier 2) has a pace of its own.
 PACES = {
     "users.info": 100,
     "users.profile.get": 100,
@@ -86,7 +86,7 @@ class _NoSuchUser(Rejected):
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Whose token this is, and what it may do."""
+    """The owner of the token, and its scopes."""
 
     team_id: str  # of an organisation-wide installation: the enterprise id
     team_name: str
@@ -226,7 +226,7 @@ class SlackClient:
         try:
             response = await self._web.api_call(method, http_verb=verb, params=dict(params))
         except SlackApiError as error:
-            # Not chained: slack_sdk's message quotes the reply.
+            # Not chained: the message of slack_sdk quotes the reply.
             raise _translated(method, error) from None
         except aiohttp.ClientConnectorError as error:
             raise TransientError(method, no_connection(error)) from error
@@ -283,10 +283,10 @@ async def open_slack(
 def source_user(member: Mapping[str, Any]) -> SourceUser:
     """Reduce a Slack user object, from a reply or an event, to what the rules look at.
 
-    Any key may be missing and any value null, blank or of another type: deactivated users lack most keys. What people
-    write is cut to its bound; a longer address, time zone or locale is none.
+    Any key may be missing and any value null, blank or of another type: deactivated users lack most keys. Names and
+    titles are cut to their bound; an address, time zone or locale that is too long is read as "".
     """
-    # Runs once per person and page: plain look-ups, and one copy of strings that many people share.
+    # It is called for every person of a listing: so look-ups are plain, and equal strings are kept once.
     get = member.get
     profile = get("profile")
     of_profile = profile.get if isinstance(profile, dict) else NOTHING.get
@@ -370,7 +370,7 @@ def _id(value: object) -> str:
 
 
 def _translated(method: str, error: SlackApiError) -> RemoteError:
-    """Return what a refusal means to the caller."""
+    """Return our error for a refusal of Slack's."""
     response = error.response
     # slack_sdk hands over its own response, or aiohttp's where the body could not be read as JSON.
     status = getattr(response, "status_code", None) or getattr(response, "status", None) or 0

@@ -11,7 +11,7 @@ from slack_docebo.domain.names import clean, folded, split_name
 from slack_docebo.domain.people import Account, SourceUser
 from slack_docebo.domain.texts import LONGEST_ADDRESS, LONGEST_NAME, LONGEST_VALUE, bounded, key
 
-CASELESS = frozenset({"email", "username", "language", "time_zone"})  # a difference in case is none
+CASELESS = frozenset({"email", "username", "language", "time_zone"})  # attributes in which case makes no difference
 TARGETS = ("first_name", "last_name", "email", "language", "time_zone")
 _FIELD = re.compile(r"field_([1-9][0-9]{0,17})")
 _CUSTOM = re.compile(r"custom:([A-Za-z0-9]+)")
@@ -78,9 +78,9 @@ class AttributeRule:
         return int(found[1]) if found else None
 
     def value(self, user: SourceUser) -> str | None:
-        """Return the source value in the form in which the target keeps it, or None where Slack did not tell it.
+        """Return the source value in the form in which Docebo keeps it, or None if Slack did not say it.
 
-        An address that is not confirmed tells nothing.
+        An address that Slack has not confirmed counts as not said.
         """
         if self.source == "email" and user.unconfirmed:
             return None
@@ -89,7 +89,7 @@ class AttributeRule:
         return self._fitting(clean(SOURCES[self.source](user)))
 
     def _fitting(self, text: str) -> str:
-        """Cut *text* to what is read back of the target, or an account would differ for ever."""
+        """Cut *text* to the length that is read back from Docebo; a longer one would differ for ever."""
         if len(text) <= LONGEST_ADDRESS:  # the shortest of the bounds
             return text
         if self.target in CASELESS:
@@ -126,7 +126,7 @@ def _parse_rule(text: str) -> AttributeRule:
 
 
 def wanted(user: SourceUser, rules: Iterable[AttributeRule], *, creating: bool) -> dict[str, str]:
-    """Return the attributes that the account of *user* should have, as far as Slack has something to say."""
+    """Return the attributes that the account of *user* should have, without those that Slack does not say."""
     attributes = {}
     for rule in rules:
         if rule.on_create_only and not creating:

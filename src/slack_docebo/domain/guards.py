@@ -1,4 +1,4 @@
-"""Guards: limits on what one run may change, looked at before its first write."""
+"""Guards: limits on what one run may change; they are checked before its first write."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ LIMITED = (Kind.CREATE, Kind.UPDATE, Kind.DEACTIVATE, Kind.UNMAP)
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """How many operations of one kind a run may hold; None does not limit."""
+    """How many operations of one kind a plan may hold, by count, by percentage or both; None is no limit."""
 
     count: int | None = None
     percent: float | None = None  # of the people looked after: those in scope and the leavers
@@ -43,8 +43,8 @@ def exceeded(
 ) -> list[str]:
     """Return one sentence for each limit that the plan exceeds.
 
-    *people* is the number of people looked after. Percentages only count from *minimum_sample* people on: one of
-    three is not a third of a workspace.
+    *people* is the number of people looked after. Percentages are checked from *minimum_sample* people on: in a
+    workspace of three, one person would be a third.
     """
     found = []
     for kind in LIMITED:

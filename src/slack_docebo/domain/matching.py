@@ -21,11 +21,11 @@ class MatchBy(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """The account found and what it was found by; without an account, *problem* says whether one may be created."""
+    """The account and what it was found by, or no account; with a *problem*, none may be created either."""
 
     account: Account | None = None
     by: str = ""
-    problem: str = ""  # not empty: nobody can tell which account it is, so nothing may be written
+    problem: str = ""  # why nobody can tell which account it is; then nothing may be written
 
 
 class Accounts:

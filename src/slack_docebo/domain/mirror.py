@@ -9,7 +9,7 @@ from slack_docebo.domain.people import Account
 
 @dataclass(frozen=True, slots=True)
 class Mirror:
-    """The ids of the three additional fields."""
+    """The mirror of one platform: the ids of its three additional fields."""
 
     slack_id: int
     slack_name: int
@@ -21,7 +21,7 @@ class Mirror:
 
     @property
     def rules(self) -> tuple[AttributeRule, ...]:
-        """The attribute mapping that fills the fields, in the same row as the other attributes."""
+        """The rules that fill the fields; they are written together with the other attributes."""
         sources = ("slack_id", "handle", "slack_team")
         return tuple(AttributeRule(f"field_{i}", source) for i, source in zip(self.field_ids, sources, strict=True))
 
@@ -31,6 +31,6 @@ class Mirror:
         return slack_id, slack_name, slack_team
 
     def filled(self, account: Account) -> MappingType[str, str]:
-        """Return the attributes of *account* that hold something of the mirror."""
+        """Return those of the three fields that are not empty in *account*, by attribute name."""
         values = ((f"field_{field_id}", account.fields.get(field_id, "")) for field_id in self.field_ids)
         return {name: value for name, value in values if value}

@@ -1,4 +1,4 @@
-"""Names and other text in the form in which both sides can be compared."""
+"""Names, and the forms in which text of Slack and of Docebo can be compared."""
 
 import re
 import unicodedata
@@ -21,13 +21,13 @@ def clean(text: str) -> str:
     if "<" in text:
         text = _without_markup(text)
     text = composed(text)
-    if not text.isprintable():  # nearly all text is, and looking at each character takes its time
+    if not text.isprintable():  # nearly all text is, and to look at each character takes long
         text = "".join(" " if unicodedata.category(c) in {"Cc", "Cs", "Zl", "Zp"} else c for c in text)
     return " ".join(text.split())
 
 
 def _without_markup(text: str) -> str:
-    """Drop every pair of angle brackets with what is between, also those that the dropping of others makes."""
+    """Drop each pair of angle brackets and what is between, again and again until no pair is left."""
     kept: list[str] = []
     opened: list[int] = []  # where in *kept* the brackets stand that are not closed yet
     for part in _BRACKET.split(text):

@@ -17,7 +17,7 @@ def named(patterns: Sequence[str], keys: Collection[str]) -> bool:
 
 @lru_cache(maxsize=16)
 def _naming(patterns: tuple[str, ...]) -> Callable[[Collection[str]], bool]:
-    """Read *patterns* once: fnmatch forgets them from a certain number on, and everybody is held against them."""
+    """Compile *patterns* once for all people: fnmatch's own cache forgets them if they are many."""
     words = set(map(folded, patterns))
     plain = frozenset(word for word in words if _WILD.isdisjoint(word))
     wild = [re.compile(translate(word)).match for word in sorted(words - plain)]

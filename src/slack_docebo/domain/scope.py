@@ -1,4 +1,4 @@
-"""Scope: whose accounts we look after at all, and why not."""
+"""Scope: whose accounts are looked after, and why others are not."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -33,11 +33,11 @@ class Scope:
     exclude: Sequence[str] = ()
 
     def reason_against(self, user: SourceUser) -> str:
-        """Return why *user* is out of scope, or "" when in scope; a leaver is in nobody's scope."""
+        """Return why *user* is out of scope, or "" if in scope; a leaver is always out of it."""
         return self.reason_against_kind(user) or self._reason_against_address(user)
 
     def reason_against_kind(self, user: SourceUser) -> str:
-        """Return why *user* is out of scope whatever the address is, or ""."""
+        """Return why *user* is out of scope for a reason other than the address, or ""."""
         if user.bot:
             return "Slackbot" if user.slack_id == "USLACKBOT" else "bot"
         if user.external or (self.team and user.team and user.team != self.team):

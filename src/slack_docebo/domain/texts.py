@@ -1,8 +1,8 @@
 r"""Text of others: bounded where it comes in, escaped where it goes out.
 
-Names, titles and handles are for their owners to write, and messages for the other side. So none is trusted to be
-short or to be harmless where it is shown. A character that cannot be seen, or that moves those around it, is written as
-Python writes it, like `\u202e`, and a backslash as two: what differs looks different, and `revealed` gets it back.
+Members write their names, titles and handles, and Slack and Docebo write messages. No such text is trusted to be short,
+or to be harmless where it is shown. A character that cannot be seen, or that moves those around it, is shown as its
+escape in Python, like `\u202e`, and a backslash as two: different texts look different, and `revealed` turns them back.
 """
 
 import json
@@ -39,7 +39,7 @@ _BEGINS_BLOCK = re.compile(r"^(\d+(?=[.)]$)|(?=(?:\+|#{1,6}|=+|-+)$))")  # as th
 def bounded(text: str, longest: int) -> str:
     """Return the first *longest* characters of *text*, or a few less so that no letter is parted from its marks.
 
-    It is not for what something is found by: half an address is another person's. See `key`.
+    Not for text by which something is found, for half an address is another person's: see `key`.
     """
     if len(text) <= longest:
         return text
@@ -56,14 +56,14 @@ def _continues(character: str) -> bool:
 
 
 def key(text: str, longest: int = LONGEST_NAME) -> str:
-    """Return *text*, by which something is found, as it is; "" if it has more than *longest* characters."""
+    """Return *text*, by which something is found, unchanged; "" if it has more than *longest* characters."""
     return text if len(text) <= longest else ""
 
 
 def composed(text: str) -> str:
-    """Return *text* in NFC, in time that grows with its length: of more than MARKS_KEPT marks in a row the rest goes.
+    """Return *text* in NFC; of marks in a row, those after the first MARKS_KEPT are left out.
 
-    Sorting the marks of one letter takes quadratic time. That many serve no script.
+    No script needs so many, and to sort the marks of one letter takes quadratic time.
     """
     if text.isascii():
         return text
@@ -85,7 +85,7 @@ def _thinned(text: str) -> str:
 
 
 def visible(text: str) -> str:
-    """Return all of *text* with nothing in it that is not seen: one line, and `revealed` gets the text back."""
+    """Return all of *text* in one line, each invisible character as its escape; `revealed` turns it back."""
     if text.isascii() and text.isprintable() and "\\" not in text:
         return text
     shown, marks = [], MARKS_SHOWN  # a mark at the start would sit on what stands before the text
@@ -102,7 +102,7 @@ def revealed(text: str) -> str:
 
 
 def shortened(text: str, longest: int) -> str:
-    """Return *text*, or where it has more than *longest* characters its beginning and how many are left out."""
+    """Return *text* or, if it has more than *longest* characters, its beginning and the number of the others."""
     start = bounded(text, longest)
     return text if start == text else f"{start}… ({len(text) - len(start):,} more)"
 
@@ -113,15 +113,15 @@ def line(text: str) -> str:
 
 
 def lines(text: str) -> str:
-    """Return *text*, of which the line ends are ours, as lines for people: a traceback, say."""
+    """Return *text* as lines for people, like a traceback: its line ends are kept, all else is shown as by `line`."""
     return "\n".join(map(line, text.split("\n")))
 
 
 def markdown(text: str) -> str:
     """Return *text* as text within a line or a table cell of Markdown: no markup, no HTML, no link, no image.
 
-    Escaped is only what has a meaning there, since not every reader of Markdown renders it: Prefect's new pages show
-    the cells of table artifacts as they are. What renderers make a link of, escaped or not, becomes code.
+    Only characters with a meaning there are escaped, for not every page renders Markdown: Prefect's new pages show the
+    cells of table artifacts as they are. Text that renderers turn into a link, escaped or not, becomes code.
     """
     words = [
         _as_code(word) if _BECOMES_LINK.search(word) else _MARKDOWN.sub(r"\\\g<0>", word) for word in line(text).split()
@@ -130,16 +130,16 @@ def markdown(text: str) -> str:
 
 
 def chat(text: str) -> str:
-    """Return *text* as `markdown` does, for chats: nobody is called by it.
+    """Return *text* as `markdown` does, but so that it mentions nobody in a chat.
 
-    What stands behind an @, or before an angle bracket, escaped or not, Apprise makes a mention of Slack or Discord of,
-    or fails over it.
+    Text behind an @ or before an angle bracket, escaped or not, is to Apprise a mention of Slack's or Discord's, or an
+    error.
     """
     return _CALLS.sub(lambda found: rf"\x{ord(found[0][-1]):02x}", markdown(text))
 
 
 def code(text: str) -> str:
-    """Return *text* as code within a line or a table cell of Markdown, where nothing has a meaning but what ends it."""
+    """Return *text* as code within a line or a table cell of Markdown, in which no character has a meaning."""
     return _as_code(line(text).strip())
 
 
@@ -148,7 +148,7 @@ def _as_code(shown: str) -> str:
 
 
 def without_numbers(text: str) -> str:
-    """Return the words of *text* that hold no digit: what messages about different people and numbers share."""
+    """Return the words of *text* without a digit: those that messages about different people and numbers share."""
     return " ".join(word for word in text.split() if not any(map(str.isdigit, word)))
 
 
@@ -163,14 +163,14 @@ def armoured(text: str) -> str:
 
 
 def bared(cell: str) -> str:
-    """Return the text that `armoured` made *cell* from; a quote that is no armour stays."""
+    """Return the text from which `armoured` made *cell*; a quote that `armoured` did not add stays."""
     return revealed(cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell)
 
 
 def as_json(value: Any, *, indent: int | None = None) -> str:
-    """Return *value* as JSON in which nothing is hidden and which UTF-8 can hold; programs read what it was.
+    """Return *value* as JSON with every invisible character escaped, which UTF-8 can hold and programs read back.
 
-    What JSON does not know is written as text.
+    Values of types that JSON does not have are written as text.
     """
     written = json.dumps(value, ensure_ascii=False, indent=indent, default=str)
     if written.replace("\n", "").isprintable() and not _UNSEEN.search(written):

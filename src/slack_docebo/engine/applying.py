@@ -1,4 +1,4 @@
-"""Applying a plan: batch by batch, each answer recorded before the next call."""
+"""Applying a plan: batch by batch; the answer to each call is recorded before the next call."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -35,7 +35,7 @@ UNANSWERED = 3  # calls in a row whose answer was lost, after which a run gives 
 def begin(runtime: Runtime, plan_id: str) -> None:
     """Take the plan into work; raise ChangeLimitExceeded, and leave it refused, if it is over a limit.
 
-    Only the run that made the plan is refused: who takes up exactly this plan later has looked at it.
+    Only the run that made the plan is refused: who applies exactly this plan later has looked at it.
     """
     with runtime.store.transaction() as connection:
         plans = PlanRepository(connection)
@@ -52,7 +52,7 @@ def begin(runtime: Runtime, plan_id: str) -> None:
 
 
 async def apply_accounts(runtime: Runtime, plan_id: str, progress: Progress) -> None:
-    """Carry out what the plan does to accounts; *progress* is told how many rows each call settled.
+    """Apply the operations on accounts; *progress* is called with the number of rows that each call settled.
 
     Only what is still planned is done, so that a run that was cut off is finished by applying the plan again.
     Raises TooManyRejected when Docebo refuses more rows than the settings allow.
@@ -79,7 +79,7 @@ async def apply_accounts(runtime: Runtime, plan_id: str, progress: Progress) -> 
 
 
 def apply_mappings(runtime: Runtime, plan_id: str) -> int:
-    """Carry out what the plan does to mappings alone and return how many there were."""
+    """Apply the operations on mappings alone and return their number."""
     done = 0
     for kind in (Kind.MAP, Kind.UNMAP):
         while batch := _pending(runtime, plan_id, kind):
@@ -146,7 +146,7 @@ def _pending(runtime: Runtime, plan_id: str, kind: Kind, after: int = -1) -> lis
 
 
 async def _pending_meanwhile(runtime: Runtime, plan_id: str, kind: Kind, after: int) -> list[Numbered]:
-    """Fetch the next batch while Docebo is at work on this one; none if the store fails, for its answer comes first."""
+    """Fetch the next batch during a call; return none if the store fails, for the answer has to be recorded first."""
     await asyncio.sleep(UNDER_WAY_SECONDS)
     try:
         return await to_completion(_pending, runtime, plan_id, kind, after)
@@ -181,7 +181,7 @@ def _result(numbered: Numbered, answer: RowResult) -> Result:
 
 
 async def _read_again(runtime: Runtime, batch: Sequence[Numbered]) -> list[Result]:
-    """Read the target after a call whose answer was lost, and return what it shows to have been carried out.
+    """Read the accounts after a call whose answer was lost, and return the operations that were carried out.
 
     The rest stays planned and is sent again. The gate lets nobody in before Docebo had time to finish that call.
     """
@@ -197,7 +197,7 @@ async def _read_again(runtime: Runtime, batch: Sequence[Numbered]) -> list[Resul
 
 
 def account_of(accounts: Accounts, operation: Operation) -> Account | None:
-    """Return the account that *operation* is about, as far as *accounts* holds it."""
+    """Return the account that *operation* is about, or None if *accounts* does not hold it."""
     if operation.docebo_id is not None:
         return accounts.get(operation.docebo_id)
     return accounts.with_username(str(operation.changes.get("username", "")))

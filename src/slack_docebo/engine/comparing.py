@@ -1,4 +1,4 @@
-"""Two plans side by side: for whom they differ, and in what."""
+"""Comparing two plans: for whom they differ, and in what."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ NOT_THERE = "not in the plan"
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One person for whom two plans differ; kinds and reasons are those of the first and of the second plan."""
+    """One person for whom two plans differ; *kinds* and *reasons* are pairs: of the first plan, of the second."""
 
     slack_id: str
     kinds: tuple[str, str]
@@ -26,7 +26,7 @@ class Difference:
 
 
 def compare(store: Store, one: str, other: str) -> Iterator[Difference]:
-    """Yield the people for whom plan *other* is not what plan *one* is, in the order of Slack ids.
+    """Yield each person for whom the plans *one* and *other* differ, in the order of Slack ids.
 
     Raises PlanNotApplicable if either does not exist or they are for different workspaces.
     """

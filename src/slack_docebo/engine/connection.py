@@ -1,4 +1,4 @@
-"""The connection check: both sides answer, may do what is needed, and belong together."""
+"""The connection check: both sides answer, our credentials suffice, and the two belong together."""
 
 import asyncio
 from collections.abc import Iterable
@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from slack_docebo.clients.docebo import Session
 from slack_docebo.clients.slack import Identity
 from slack_docebo.domain.attributes import AttributeRule
-from slack_docebo.engine.mirror import find_mirror
+from slack_docebo.engine.mirror_fields import find_mirror
 from slack_docebo.errors import AccessDenied, ConfigurationError, WorkspaceMismatch
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.links import LinkRepository
 
 NEEDED_SCOPES = ("users:read", "users:read.email")
-# How Docebo spells the other levels is not documented: what is not one of these passes, and 403 answers stop the run.
+# Docebo does not document its other levels: any but these pass, and a 403 stops the run.
 NO_SUPERADMIN = frozenset({"user", "6", "power_user", "poweruser", "power user", "4"})
 PROFILE_SCOPE = "users.profile:read"
 
@@ -60,7 +60,7 @@ def missing_scopes(identity: Identity, rules: Iterable[AttributeRule]) -> list[s
 
 
 def _check_scopes(runtime: Runtime, identity: Identity) -> None:
-    """Slack hides e-mail addresses without an error where the scope is missing, so it is looked for beforehand."""
+    """Raise an error if a scope is missing: without it, Slack would leave out e-mail addresses and give no error."""
     if missing := missing_scopes(identity, runtime.behaviour.attributes):
         raise AccessDenied("Slack", f"the token lacks {', '.join(missing)}: add it to the app and install it again")
 
@@ -73,7 +73,7 @@ def _check_rights(session: Session) -> None:
 
 
 async def _workspace(runtime: Runtime, identity: Identity) -> Workspace:
-    """A token of a whole organisation names the organisation, so the workspace has to be configured."""
+    """Return the workspace of the token; that of an organisation's token has to be configured."""
     if not (identity.is_enterprise_install or identity.team_id.startswith("E")):
         return Workspace(identity.team_id, identity.team_name)
     team = runtime.settings.slack_team_id

@@ -1,4 +1,4 @@
-"""A diagnosis of an installation: what each check found; no secret of this process is shown in it."""
+"""The diagnosis of an installation: a finding for each check, without the secrets of this process."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from slack_docebo.redaction import redacted
 
 
 class Level(StrEnum):
-    """How a check came out."""
+    """How bad a finding is."""
 
     OK = "ok"
     WARN = "warn"
@@ -18,7 +18,7 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a check found; *message* says what to do unless all is well."""
+    """What one check found; *message* says what to do, unless the level is OK."""
 
     check: str
     level: Level
@@ -27,18 +27,18 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """Everything that was found."""
+    """The findings of all checks."""
 
     findings: Sequence[Finding]
 
     @property
     def failed(self) -> list[str]:
-        """The checks that found something in the way of a run."""
+        """The names of the checks that found what keeps a run from working."""
         return [finding.check for finding in self.findings if finding.level is Level.FAIL]
 
     @property
     def line(self) -> str:
-        """One line for states."""
+        """The diagnosis in one line, for the state of a run."""
         if self.failed:
             checks = f"{len(self.failed)} of {len(self.findings)} checks"
             return f"{checks} failed: {', '.join(self.failed)}; the run's table says what to do"
@@ -46,21 +46,21 @@ class Diagnosis:
         return f"nothing is in the way of a run; {warnings} of {len(self.findings)} checks found what is worth knowing"
 
     def markdown(self) -> str:
-        """A row for each check."""
+        """The findings as a table in Markdown."""
         cells = ([found.check, found.level, markdown(found.message)] for found in self.findings)
         return "\n".join(["| check | | |", "|---|---|---|", *(f"| {' | '.join(row)} |" for row in cells)])
 
 
 def ok(check: str, message: str) -> Finding:
-    """Return a finding that something is well."""
+    """Return a finding that all is well."""
     return Finding(check, Level.OK, redacted(message))
 
 
 def warn(check: str, message: str) -> Finding:
-    """Return a finding that something is not wrong, but worth knowing."""
+    """Return a finding of something that hinders no run, but that an administrator should know."""
     return Finding(check, Level.WARN, redacted(message))
 
 
 def fail(check: str, message: str) -> Finding:
-    """Return a finding that something is in the way of a run."""
+    """Return a finding of something that keeps a run from working."""
     return Finding(check, Level.FAIL, redacted(message))

@@ -1,4 +1,4 @@
-"""The examination of an installation: every setting and everything behind it, one finding each, whatever fails."""
+"""The examination of an installation: each setting, and what it connects to, is checked and gives one finding."""
 
 import asyncio
 import hashlib
@@ -43,7 +43,7 @@ from slack_docebo.storage.store import Store
 from slack_docebo.storage.upgrade import revision
 
 SECONDS = 10.0
-FEW_CALLS = 50  # what a reconciliation of a small platform takes
+FEW_CALLS = 50  # as many as the reconciliation of a small platform makes
 EVENTS = "realtime-sync/slack-events"
 TAG = "slack-docebo"  # of all deployments
 POOL = "slack-docebo-flows"
@@ -53,40 +53,40 @@ START_IT = "start it with `python -m deployments.server` and PREFECT_SERVER_API_
 
 
 async def examine() -> AsyncIterator[Finding]:
-    """Yield a finding for each thing an installation needs; one that fails does not keep the others from being made."""
+    """Yield the finding of each check as soon as it is made; where one fails, the others are made all the same."""
     try:
         settings = load_settings(DoctorSettings)
     except SyncError as error:
         yield fail("settings", str(error))
-        return
+        return  # every other check needs the settings
     yield ok("settings", "every variable that is needed is set, and none is wrong")
     if told := secrets_open_to_others(*EVERYTHING):
         yield warn("files of secrets", told)
     else:
         yield ok("files of secrets", "no other user of this machine can read them")
     yield _lengths("lengths of secrets", settings)
-    patient = _Patient(settings)
-    for check, look in (
-        ("database", patient.database),
-        ("files", patient.files),
-        ("Prefect", patient.prefect),
-        ("Prefect's door", patient.prefects_door),
-        ("deployments", patient.deployments),
-        ("integration_settings", patient.table),
-        ("Slack", patient.slack),
-        ("Slack workspace", patient.workspace),
-        ("Docebo", patient.docebo),
-        ("Docebo call budget", patient.budget),
-        ("Docebo services", patient.services),
-        ("request URL", patient.request_url),
-        ("notifications", patient.notifications),
+    checks = _Checks(settings)
+    for name, check in (
+        ("database", checks.database),
+        ("files", checks.files),
+        ("Prefect", checks.prefect),
+        ("Prefect's door", checks.prefects_door),
+        ("deployments", checks.deployments),
+        ("integration_settings", checks.table),
+        ("Slack", checks.slack),
+        ("Slack workspace", checks.workspace),
+        ("Docebo", checks.docebo),
+        ("Docebo call budget", checks.budget),
+        ("Docebo services", checks.services),
+        ("request URL", checks.request_url),
+        ("notifications", checks.notifications),
     ):
         try:
-            yield await look(check)
+            yield await check(name)
         except SyncError as error:
-            yield fail(check, str(error))
-        except Exception as error:  # a check that breaks is a finding as well
-            yield fail(check, f"{type(error).__name__}: this check could not be made")
+            yield fail(name, str(error))
+        except Exception as error:  # also an error of the check itself is a finding
+            yield fail(name, f"{type(error).__name__}: this check could not be made")
 
 
 def _lengths(check: str, settings: DoctorSettings) -> Finding:
@@ -102,8 +102,8 @@ def _lengths(check: str, settings: DoctorSettings) -> Finding:
     return ok(check, "each is long enough to be taken out of messages that quote it")
 
 
-class _Patient:
-    """The installation under examination."""
+class _Checks:
+    """The checks of one installation. The table and the workspace that earlier ones find are used by later ones."""
 
     def __init__(self, settings: DoctorSettings) -> None:
         self._settings = settings
@@ -128,7 +128,7 @@ class _Patient:
             if store.folder and may_others_write(store.folder):
                 found.append(store.folder)
         if found:
-            some = f"{found[0]}{f' and {len(found) - 1} more' * (len(found) > 1)}"
+            some = f"{found[0]} and {len(found) - 1} more" if len(found) > 1 else str(found[0])
             return warn(
                 check,
                 f"other users may read or change {some}: take their rights away with chown and chmod go=",
@@ -145,7 +145,7 @@ class _Patient:
         return ok(check, f"answers at {self._settings.prefect_api_url}; {online} worker(s) at work")
 
     async def prefects_door(self, check: str) -> Finding:
-        """Knock as somebody without the login does, and as a page of another origin does for somebody who has it."""
+        """Ask Prefect without the login, and with it as a page of another origin would: both have to be refused."""
         table = f"variables/name/{VARIABLE}"
         if _is_served(await self._send_to_prefect("GET", table, auth=None)):
             return fail(check, f"no login is asked for, so whoever reaches it reads and starts runs: {START_IT}")
@@ -291,7 +291,7 @@ class _Patient:
             store = stack.enter_context(Store.open(settings.database_url.get_secret_value()))
             before = CallBudget(store, settings.docebo_url, settings.docebo_calls_per_hour).spend
         except SyncError:
-            pass  # told by another check; the grant can be looked at all the same
+            pass  # the check of the database says so; the grant can be tried without a budget
         options: dict[str, Any] = {"before_call": before} if before else {}
         return await stack.enter_async_context(
             open_docebo(settings.docebo_url, lambda: grant(settings), timeout=SECONDS, attempts=1, **options)
@@ -317,12 +317,12 @@ class _Patient:
 
 
 def _is_served(answer: httpx.Response) -> bool:
-    """Tell whether Prefect looked for what was asked for, and did not refuse."""
+    """Tell whether Prefect served the request; 404 counts, for it shows that the request was not refused."""
     return answer.is_success or answer.status_code == httpx.codes.NOT_FOUND
 
 
 def _greet_mail_server(settings: NotificationSettings) -> None:
-    """Connect, encrypt and sign in as for a mail, and leave."""
+    """Connect to the mail server, encrypt and sign in as for a mail, and send none."""
     context = ssl.create_default_context()
     if settings.smtp_port == IMPLICIT_TLS_PORT:
         server: smtplib.SMTP = smtplib.SMTP_SSL(

@@ -1,4 +1,4 @@
-"""The end of a run: how it ended and what it used stand in the journal."""
+"""Finishing a run: how it ended, and what it used, are written to the journal."""
 
 from slack_docebo.domain.planning import Outcome
 from slack_docebo.engine.report import Summary, summary
@@ -9,7 +9,7 @@ from slack_docebo.storage.plans import PlanKind, PlanRepository, PlanState
 
 
 def finish(runtime: Runtime, plan_id: str) -> Summary:
-    """Note how the run with this plan ended and what it used, and return it in numbers."""
+    """Write to the journal how the run with this plan ended and what it used; return the summary."""
     now = runtime.now()
     with runtime.store.transaction() as connection:
         plans = PlanRepository(connection)
@@ -24,6 +24,6 @@ def finish(runtime: Runtime, plan_id: str) -> Summary:
         facts = {**plan.facts, "calls": runtime.calls, "seconds": round((now - runtime.begun).total_seconds(), 1)}
         plans.set_state(plan_id, state, facts=facts, finished_at=now)
         if plan.kind is PlanKind.BULK_IMPORT:
-            # It may have read Slack before, and written after, an event that was applied meanwhile.
+            # For a person whose event was applied meanwhile, the import may have written what Slack showed before.
             InboxRepository(connection).look_again(since=runtime.begun, now=now)
     return summary(runtime.store, plan_id)

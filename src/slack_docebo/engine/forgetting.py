@@ -1,4 +1,4 @@
-"""Forgetting one person: nothing but ids and what was done stays behind."""
+"""Forgetting one person: ids and what was done are kept, all else is erased."""
 
 import csv
 import errno

@@ -1,4 +1,4 @@
-"""A whole import without Prefect: what the command line does while Prefect is down."""
+"""An import without Prefect, for the command line."""
 
 from functools import partial
 

@@ -1,4 +1,4 @@
-"""Incidents: what people are told when something needs them, once per incident and without a name in it."""
+"""Incidents: what operators are told when a run needs them, once each and without anybody's name."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ MANUAL = "docs/operations.md"
 
 
 class Trouble(StrEnum):
-    """What kinds of incidents there are; the values are the names of the states a run ends in."""
+    """The kinds of incidents; each value is the name of the state in which the run ended."""
 
     FAILED = "Failed"
     REFUSED = "Refused"
@@ -48,7 +48,7 @@ ADVICE = {
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """One message's worth of trouble; *subject* is the flow's name."""
+    """One incident, told in one message; *subject* is the name of the flow."""
 
     trouble: Trouble
     subject: str
@@ -67,7 +67,7 @@ class Incident:
 
     @property
     def markdown(self) -> str:
-        """The message for chats, most of which make something of Markdown."""
+        """The message for chats, many of which render Markdown."""
         return self._composed(chat)
 
     def _composed(self, escaped: Callable[[str], str]) -> str:

@@ -1,4 +1,4 @@
-"""Mappings as a CSV file: a backup to be restored, a table to be looked at, or one that people bring along.
+"""Mappings as a CSV file: a backup, an export, or a table made elsewhere.
 
 Cells are written armoured and read bared: see slack_docebo.domain.texts.
 """
@@ -80,7 +80,7 @@ class MappingFile:
         self.bad: list[BadRow] = []
 
     def mappings(self, *, now: datetime) -> Iterator[tuple[int, MappingRecord]]:
-        """Yield line and mapping, with nothing remembered about it; only the columns of NEEDED count."""
+        """Yield line and mapping of each row, read from the columns of NEEDED; nothing else is known about it."""
         for line, cells in self._rows(NEEDED):
             if self._passes(line, self._fault(cells)):
                 name = bounded(cells["slack_name"], LONGEST_NAME)
@@ -88,7 +88,7 @@ class MappingFile:
                 yield line, MappingRecord(mapping, 0, now, now)
 
     def records(self) -> Iterator[tuple[int, MappingRecord]]:
-        """Yield line and row to the last column, as a backup has them."""
+        """Yield line and mapping of each row of a backup, with all its columns."""
         for line, cells in self._rows((*NEEDED, *REMEMBERED)):
             if self._passes(line, self._fault(cells) or _fault_of_memory(cells)):
                 yield line, self._record(cells)

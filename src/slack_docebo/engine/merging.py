@@ -1,4 +1,4 @@
-"""Merging: of all that waits about one person only the newest counts, and what it leaves open is read from Slack."""
+"""Merging the events of one person: only the newest counts. What it does not say is read from Slack afterwards."""
 
 from collections.abc import Iterable, Sequence
 from collections.abc import Mapping as MappingType
@@ -14,26 +14,26 @@ FIELDS = frozenset(field.name for field in fields(SourceUser))
 
 @dataclass(slots=True)
 class Case:
-    """What waits about one person."""
+    """The waiting events of one person as one: what the newest says, and which events share its outcome."""
 
     slack_id: str
-    event_ids: list[str]  # of the newest stamp: they share what becomes of it
+    event_ids: list[str]  # of all events that bear the newest stamp
     updated: int  # 0: Slack sent no stamp
     attempts: int
     newest: Entry
     user: SourceUser | None  # None: to be read from Slack
-    doubtful: bool = False  # nobody can tell which of several profiles is the newest
+    doubtful: bool = False  # several profiles may be the newest, or there is no stamp: Slack has to be asked
 
 
 def restored(profile: MappingType[str, Any]) -> SourceUser:
-    """Return the user whose fields an event's profile holds, maybe stored by another version."""
+    """Return the user that the *profile* of a stored event describes; fields of another version are passed over."""
     return SourceUser(**{name: profile[name] for name in FIELDS & profile.keys()})
 
 
 def merge(entries: Iterable[Entry]) -> tuple[list[Case], list[str]]:
-    """Return one case per person, in the order of arrival, and the ids of the events that are superseded by another.
+    """Return a case for each person, in the order of arrival, and the ids of events that a newer one supersedes.
 
-    Slack stamps by the second: of different profiles with one stamp the last to arrive need not be the last made.
+    Slack stamps by the second: of two profiles with the same stamp, the one that arrived last need not be the newer.
     """
     by_person: dict[str, list[Entry]] = {}
     for entry in entries:
@@ -59,10 +59,9 @@ def merge(entries: Iterable[Entry]) -> tuple[list[Case], list[str]]:
 
 
 def is_complete(user: SourceUser, rules: Sequence[AttributeRule]) -> bool:
-    """Tell whether *user*, as an event showed it, has everything that *rules* look at.
+    """Tell whether *user*, as an event showed it, has every value that *rules* read.
 
-    Events may come without e-mail address, locale and custom fields. Of people who are not looked after nothing is
-    missing.
+    Events may lack e-mail address, locale and custom fields. People whose attributes are not written are complete.
     """
     if user.bot or user.external or user.forgotten or user.deactivated:
         return True

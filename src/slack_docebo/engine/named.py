@@ -1,4 +1,4 @@
-"""Named people: synchronised because somebody asked for exactly them."""
+"""Named people: those whom somebody asked to synchronise, and nobody else."""
 
 from collections.abc import AsyncIterator, Sequence
 
@@ -13,7 +13,7 @@ from slack_docebo.storage.plans import PlanKind
 
 
 async def read_named(runtime: Runtime, slack_ids: Sequence[str], emails: Sequence[str]) -> list[SourceUser]:
-    """Return the users of these ids and e-mail addresses, each once; raise Rejected where Slack knows one not."""
+    """Return the users of these ids and e-mail addresses, each once; raise Rejected if Slack does not know one."""
     wanted = list(slack_ids)
     for place, email in enumerate(emails, 1):
         found = await runtime.slack.find_user(email)

@@ -1,4 +1,4 @@
-"""Orphans: accounts and mappings that have lost their other side, and people with more than one account."""
+"""Orphans: accounts and mappings without their other side, and people with several accounts."""
 
 from collections.abc import Container, Iterable, Iterator
 from collections.abc import Mapping as MappingType
@@ -12,7 +12,7 @@ from slack_docebo.storage.store import Store
 
 
 class OrphanKind(StrEnum):
-    """What is missing, or there too often."""
+    """The kinds of orphans."""
 
     ACCOUNT = "account without Slack user"
     MAPPING_WITHOUT_ACCOUNT = "mapping without account"
@@ -22,7 +22,7 @@ class OrphanKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Orphan:
-    """One finding, by ids alone."""
+    """One orphan, by ids only, and *why* it is one."""
 
     kind: OrphanKind
     why: str
@@ -31,21 +31,21 @@ class Orphan:
 
 
 class OrphanSearch:
-    """Gathers what does not fit together, page by page, beside whatever else looks at everybody.
+    """Finds orphans page by page, beside another pass over all people.
 
-    People and *accounts* have to be proven complete: this is about who is missing. Accounts that somebody else
-    notes in *given* as those of people in Slack are not noted again: with everybody's it would be a large set.
+    The people and *accounts* given to it have to be complete, for it concludes from who is missing. *given* are the ids
+    of accounts that the other pass has matched with people in Slack: they are no orphans and are not kept again here.
     """
 
     def __init__(self, accounts: Accounts, given: Container[int] = ()) -> None:
         self._accounts = accounts
         self._given = given
-        self._claimed: set[int] = set()  # other accounts of people who are in Slack
-        self._left: dict[int, str] = {}  # accounts of people who are not, by whom
+        self._claimed: set[int] = set()  # accounts of people who are in Slack, besides *given*
+        self._left: dict[int, str] = {}  # accounts of people who have left, and their Slack ids
         self._found: list[Orphan] = []
 
     def look(self, users: Iterable[SourceUser], mappings: MappingType[str, Mapping]) -> None:
-        """Take some of Slack's users, with their mappings by Slack id."""
+        """Look at some of Slack's *users*; *mappings* are theirs, by Slack id."""
         for user in users:
             mapping = mappings.get(user.slack_id)
             found = {} if user.bot or user.external else self._accounts_of(user)
@@ -67,14 +67,14 @@ class OrphanSearch:
                 self._look_for_account(mapping)
 
     def look_at_gone(self, mappings: Iterable[Mapping]) -> None:
-        """Take the mappings of those who are not among Slack's users any more."""
+        """Look at the mappings of people whom Slack does not list any more."""
         for mapping in mappings:
             self._add(OrphanKind.MAPPING_WITHOUT_USER, "gone from Slack", mapping)
             self._left.setdefault(mapping.docebo_id, mapping.slack_id)
             self._look_for_account(mapping)
 
     def found(self) -> Iterator[Orphan]:
-        """Yield every finding, once everybody was looked at."""
+        """Yield every orphan; to be called once everybody was looked at."""
         yield from self._found
         for account in self._accounts:
             if account.docebo_id not in self._given and account.docebo_id not in self._claimed:
@@ -99,7 +99,7 @@ class OrphanSearch:
 def find_orphans(
     store: Store, docebo: str, team: str, people: Iterable[list[SourceUser]], accounts: Accounts
 ) -> Iterator[Orphan]:
-    """Return what does not fit together between Slack's users, Docebo's *accounts* and the mappings of *team*."""
+    """Return the orphans of workspace *team*: Slack's users, *people*, are compared with *accounts* and mappings."""
     search, seen = OrphanSearch(accounts), set[str]()
     with store.reading() as connection:
         repository = MappingRepository(connection, docebo)
@@ -113,5 +113,9 @@ def find_orphans(
 
 def _why(account: Account, *, left: bool) -> str:
     why = "the person has left Slack" if left else "nobody in Slack bears its e-mail address"
-    notes = ["administrator"] * account.administrator + ["inactive"] * (not account.active)
+    notes = []
+    if account.administrator:
+        notes.append("administrator")
+    if not account.active:
+        notes.append("inactive")
     return f"{why} ({', '.join(notes)})" if notes else why

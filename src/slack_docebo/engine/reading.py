@@ -1,4 +1,4 @@
-"""Reading both sides: Slack's users with proof, Docebo's accounts in full or only a few of them."""
+"""Reading both sides: Slack's users with the proof that they are all, and all or a few of Docebo's accounts."""
 
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
 
@@ -28,10 +28,10 @@ async def read_page(runtime: Runtime, workspace: Workspace, people: SourceSnapsh
 
 
 async def read_source(runtime: Runtime, workspace: Workspace, people: SourceSnapshot, read: ReadPage) -> None:
-    """Follow the cursor chain to its end with *read* and prove that everybody was read.
+    """Read Slack's list into *people*, page by page with *read*, and prove that it is complete.
 
-    Raises IncompleteRead otherwise: then nothing may be concluded from who is missing. What *people* holds already is
-    of an earlier try, and counts for nothing.
+    Raises IncompleteRead where it is not: then nothing may be concluded from who is missing. Pages that *people* holds
+    from an earlier try are dropped.
     """
     if people.pages:
         people.restart()
@@ -60,9 +60,9 @@ def last_count(runtime: Runtime, workspace: Workspace) -> int:
 
 
 async def confirm_gone(runtime: Runtime, workspace: Workspace, slack_ids: Iterable[str]) -> None:
-    """Ask Slack for each of *slack_ids*, whom its list left out; raise IncompleteRead if one of them is still there.
+    """Ask Slack for each of *slack_ids* that its list left out; raise IncompleteRead if one of them is still there.
 
-    A list that ends a little early looks like a whole one; who is missing from it shows which it was.
+    A list that ends a little too early looks complete. That somebody it left out still exists shows that it was not.
     """
     for slack_id in slack_ids:
         user = await runtime.slack.user(slack_id)
@@ -88,22 +88,16 @@ async def read_target(runtime: Runtime) -> Accounts:
 
 
 async def read_changed(runtime: Runtime, workspace: Workspace, people: AsyncIterable[list[SourceUser]]) -> Accounts:
-    """Return the accounts of those whose attributes are not what was last written; none if there are none.
+    """Return the accounts of the *people* whose attributes are no longer what was last written.
 
-    Few are looked up one by one; where that would take more calls than the listing, everybody is listed.
+    They are looked up one by one, or all accounts are listed where that takes fewer calls.
     """
-    planner = Planner(runtime.behaviour.policy(workspace.team), Accounts())
-    changed: list[tuple[SourceUser, Mapping | None]] = []
-    try:
-        async for page in people:
-            with runtime.store.reading() as connection:
-                known = MappingRepository(connection, runtime.settings.docebo_url).of(
-                    workspace.team, [user.slack_id for user in page]
-                )
-            pairs = ((user, known.get(user.slack_id)) for user in page)
-            changed += [pair for pair in pairs if planner.plan_trusting(*pair) is None]
-    except Restarted:
-        return await read_changed(runtime, workspace, people)
+    while True:
+        try:
+            changed = await _changed(runtime, workspace, people)
+            break
+        except Restarted:
+            continue  # from the first page of the new listing
     return await (look_up(runtime, changed) if are_few(runtime, len(changed)) else read_target(runtime))
 
 
@@ -119,9 +113,24 @@ async def look_up(runtime: Runtime, people: Iterable[tuple[SourceUser, Mapping |
         accounts.add(await runtime.docebo.find_users(user.email) if user.email and not user.unconfirmed else [])
         if mapping and accounts.get(mapping.docebo_id) is None:
             viewed = await runtime.docebo.user(mapping.docebo_id)
-            if viewed:  # the view lacks attributes that the listing has
+            if viewed:  # the view of one user lacks attributes that the listing has
                 accounts.add(await runtime.docebo.find_users(viewed.username))
     return accounts
+
+
+async def _changed(
+    runtime: Runtime, workspace: Workspace, people: AsyncIterable[list[SourceUser]]
+) -> list[tuple[SourceUser, Mapping | None]]:
+    """Return those whose attributes are no longer what was last written, with their mapping; raise Restarted."""
+    planner = Planner(runtime.behaviour.policy(workspace.team), Accounts())
+    changed: list[tuple[SourceUser, Mapping | None]] = []
+    async for page in people:
+        with runtime.store.reading() as connection:
+            mappings = MappingRepository(connection, runtime.settings.docebo_url)
+            known = mappings.of(workspace.team, [user.slack_id for user in page])
+        pairs = ((user, known.get(user.slack_id)) for user in page)
+        changed += [pair for pair in pairs if planner.plan_trusting(*pair) is None]
+    return changed
 
 
 def _last_count(runtime: Runtime, read: str) -> int:

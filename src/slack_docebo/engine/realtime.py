@@ -1,7 +1,7 @@
-"""One round of real time: what waits in the inbox is brought into Docebo, and noted as done.
+"""One round of the real-time sync: claim the waiting events, bring Docebo in line with them, note them as done.
 
-Outcomes are recorded before the events are finished. Whatever dies in between leaves the events open; they are looked
-at again, and then there is nothing to do.
+Outcomes are recorded before the events are finished. A run that dies in between leaves the events open; the next run
+looks at them again and finds nothing left to do.
 """
 
 import time
@@ -45,13 +45,13 @@ from slack_docebo.storage.shares import ShareRepository
 
 CLAIMED_AT_ONCE = 10_000
 PLANS_SHOWN = 50
-OUTAGE = 3  # people in a row who cannot be read: then it is not because of them
-SMALLER = 5  # by how much a batch shrinks with each failed attempt, so that one person cannot keep failing others
+OUTAGE = 3  # people in a row who could not be read: then the other side is down, and the round ends
+SMALLER = 5  # a batch is so many times smaller after each failed attempt: one person must not keep failing others
 
 
 @dataclass(slots=True)
 class Served:
-    """What became of the events so far."""
+    """The result of a run on the inbox: what became of its events, in numbers."""
 
     events: int = 0
     superseded: int = 0
@@ -96,10 +96,10 @@ class Served:
 
 
 async def serve_round(runtime: Runtime, workspace: Workspace, served: Served) -> int:
-    """Claim what waits and see to it, counting in *served*; return how many events there were.
+    """Claim the events that are due, apply them, add what became of them to *served*, and return their number.
 
-    A failing person is tried again later, or parked. An error says that nobody can be served at the moment: what was
-    claimed and is not done waits as before.
+    Where one person fails, that person's events are tried again later, or parked. An error is raised where nobody
+    could be served: claimed events that are not done then wait as before.
     """
     with served.timed("claim"):
         entries = await to_completion(_claim, runtime)
@@ -116,7 +116,7 @@ async def serve_round(runtime: Runtime, workspace: Workspace, served: Served) ->
 
 
 def release_claims(runtime: Runtime) -> None:
-    """Give up what this run has claimed and not done."""
+    """Let the events that this run claimed and did not finish wait for another run."""
     with runtime.store.transaction() as connection:
         InboxRepository(connection).release(run=runtime.run_id)
 
@@ -128,7 +128,7 @@ def _claim(runtime: Runtime) -> list[Entry]:
 
 
 class _Round:
-    """The people of one round on their way through the stages."""
+    """The state of one round: its people pass through the stages that `work` lists."""
 
     def __init__(self, runtime: Runtime, workspace: Workspace, served: Served) -> None:
         self._runtime = runtime
@@ -151,13 +151,13 @@ class _Round:
                 await self._bring_in_line(readable, accounts)
 
     def _sort_out(self, cases: list[Case], superseded: list[str]) -> tuple[list[Case], list[Case]]:
-        """Finish what needs no call at all; return what is to be compared with Docebo, and what to be read first."""
+        """Finish what needs no call; return the cases to compare with Docebo, and those to read from Slack before."""
         ids = [case.slack_id for case in cases]
         with self._runtime.store.reading() as connection:
             applied = AppliedRepository(connection, self._runtime.settings.docebo_url).stamps(self._team, ids)
             self._mappings = MappingRepository(connection, self._runtime.settings.docebo_url).of(self._team, ids)
             last_read = ReadRepository(connection).last(f"slack:{self._team}")
-            self._seen = InboxRepository(connection).last_applied(filter(self._nothing_vouches_for, ids))
+            self._seen = InboxRepository(connection).last_applied(filter(self._lacks_fingerprint, ids))
         in_line: list[Case] = []
         todo: list[Case] = []
         to_read: list[Case] = []
@@ -170,7 +170,7 @@ class _Round:
             elif self._is_in_line(case):
                 in_line.append(case)
             elif case.updated == done or (last_read and case.newest.event.received_at <= last_read.proven_at):
-                # As old as what was applied, or older than an import: which of the two is newer only Slack knows.
+                # Its stamp is the applied one, or it came before the last import read Slack: only Slack knows more.
                 to_read.append(case)
             else:
                 todo.append(case)
@@ -181,7 +181,7 @@ class _Round:
         return todo, to_read
 
     async def _read_again(self, cases: list[Case]) -> list[Case]:
-        """Return those of *cases* for whom there is something to do, with the profile Slack has now."""
+        """Give *cases* the profile that Slack has now, and return those that are to be compared with Docebo."""
         in_line: list[Case] = []
         todo: list[Case] = []
         unreadable = 0
@@ -210,7 +210,7 @@ class _Round:
         return todo
 
     async def _read_accounts(self, cases: list[Case]) -> tuple[list[Case], Accounts]:
-        """Return those of *cases* whose account could be looked for, and the accounts there are."""
+        """Return the *cases* for which Docebo could be read, and the accounts that may be theirs."""
         unclear = [case for case in cases if self._planner.plan_trusting(*self._pair(case)) is None]
         if not are_few(self._runtime, len(unclear)):
             return cases, await read_target(self._runtime)
@@ -255,7 +255,7 @@ class _Round:
             await to_completion(self._settle, plan_id, cases, error)
 
     def _plan(self, cases: list[Case], accounts: Accounts) -> str | None:
-        """Store a plan and return its id; None, and nothing stored, where there is nothing to do."""
+        """Store a plan for *cases* and return its id; where there is nothing to do, store none and return None."""
         planner = Planner(self._planner.policy, accounts)
         users = [user for user, _ in map(self._pair, cases)]
         with self._runtime.store.reading() as connection:
@@ -269,13 +269,13 @@ class _Round:
             forgotten = {case.slack_id for case in cases if kept.isdisjoint(case.event_ids)}
             remembered = [operation for operation in operations if operation.slack_id not in forgotten]
             PlanRepository(connection).add(plan_id, 0, remembered)
-        # Of everybody who is looked after, not of the few who happen to be in this round.
+        # A limit is a share of everybody who is looked after, not of the few people of this round.
         close_plan(self._runtime, plan_id, looked_after=max(mapped, planner.people))
         self._served.plans.append(plan_id)
         return plan_id
 
     def _settle(self, plan_id: str, cases: list[Case], error: str) -> None:
-        """Finish what the plan brought in line; what it did not is tried again later."""
+        """Finish the cases that the plan brought in line, and let the others be tried again later."""
         with self._runtime.store.reading() as connection:
             entries = {entry.operation.slack_id: entry for entry in PlanRepository(connection).rows(plan_id)}
         done = []
@@ -320,21 +320,25 @@ class _Round:
     def _is_in_line(self, case: Case) -> bool:
         planned = self._planner.plan_trusting(*self._pair(case))
         in_line = self._is_unchanged(case) if planned is None else planned.kind is Kind.LEAVE
-        self._served.in_line += len(case.event_ids) * in_line
+        if in_line:
+            self._served.in_line += len(case.event_ids)
         return in_line
 
-    def _nothing_vouches_for(self, slack_id: str) -> bool:
-        """Tell whether there is no record of attributes: of people who cannot be matched, and of administrators."""
+    def _lacks_fingerprint(self, slack_id: str) -> bool:
+        """Tell whether nothing records what was last written: of administrators, and of people without an account."""
         mapping = self._mappings.get(slack_id)
         return self._planner.policy.map and (mapping is None or not (mapping.fingerprint or mapping.deactivated))
 
     def _is_unchanged(self, case: Case) -> bool:
-        """Tell whether somebody nothing vouches for looks as at the last event, which left nothing to do."""
+        """Tell whether a person without a fingerprint has the same profile as in the last event that was applied.
+
+        That event left nothing to do, and so does this one.
+        """
         seen = self._seen.get(case.slack_id)
         return seen is not None and replace(restored(seen), updated=0) == replace(self._pair(case)[0], updated=0)
 
     def _pair(self, case: Case) -> tuple[SourceUser, Mapping | None]:
-        assert case.user is not None  # noqa: S101  (read from Slack where the event did not hold it)
+        assert case.user is not None  # noqa: S101  (_sort_out lets only cases with a user come here)
         return case.user, self._mappings.get(case.slack_id)
 
     @property
@@ -343,7 +347,7 @@ class _Round:
 
 
 def _groups(cases: Iterable[Case]) -> Iterator[list[Case]]:
-    """Yield *cases* in plans: those who are new to us together, those who have failed in ever smaller ones."""
+    """Yield *cases* in groups of one plan each: first attempts all together, further ones in ever smaller groups."""
     by_attempts: dict[int, list[Case]] = {}
     for case in cases:
         by_attempts.setdefault(case.attempts, []).append(case)
@@ -357,4 +361,4 @@ def _ids(cases: Iterable[Case]) -> list[str]:
 
 
 def _no_progress(_rows: int) -> None:
-    """A round is too short for a progress bar."""
+    """Show no progress: a round is short."""

@@ -1,4 +1,4 @@
-"""Rechecking a saved plan: what has changed since it was made is skipped, never overwritten."""
+"""Rechecking a saved plan: an operation is skipped if its account or its mapping has changed since."""
 
 from dataclasses import dataclass
 
@@ -12,14 +12,14 @@ from slack_docebo.runtime import Runtime
 from slack_docebo.storage.mappings import MappingRepository
 from slack_docebo.storage.plans import OPEN, Plan, PlanKind, PlanRepository, PlanState, Result
 
-CHUNK = 500
+OPERATIONS_AT_ONCE = 500
 CUT_OFF = frozenset({PlanState.APPLYING, PlanState.PARTLY_APPLIED})
 SAVED = frozenset({PlanKind.BULK_IMPORT, PlanKind.REALTIME_SYNC, PlanKind.UNDO})
 
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """What an operation meets today."""
+    """The account and the mappings that an operation would change, as they are today."""
 
     accounts: Accounts
     policy: Policy
@@ -28,9 +28,9 @@ class Situation:
 
 
 def recheck(runtime: Runtime, workspace: Workspace, plan_id: str, accounts: Accounts) -> int:
-    """Mark each operation of the plan that the target of today rules out as skipped; return how many there were.
+    """Mark each operation that must not be applied today as skipped, and return their number.
 
-    In a plan that was cut off, what was carried out without being recorded is recorded now. Raises PlanNotApplicable
+    Operations that a run carried out and did not record, because it was cut off, are recorded now. Raises PlanNotApplicable
     if the plan does not exist, was applied before, is for another workspace or Docebo, or is at odds with the settings.
     """
     with runtime.store.reading() as connection:
@@ -44,7 +44,7 @@ def recheck(runtime: Runtime, workspace: Workspace, plan_id: str, accounts: Acco
         after = -1
         while True:
             with runtime.store.reading() as connection:
-                some = PlanRepository(connection).pending(plan_id, kind, CHUNK, after=after)
+                some = PlanRepository(connection).pending(plan_id, kind, OPERATIONS_AT_ONCE, after=after)
                 mappings = MappingRepository(connection, runtime.settings.docebo_url)
                 rows = mappings.of(workspace.team, [operation.slack_id for _, operation in some])
                 ids = [operation.docebo_id for _, operation in some if operation.docebo_id is not None]
@@ -98,7 +98,7 @@ def _check_applicable(runtime: Runtime, workspace: Workspace, plan: Plan, pendin
     if (plan.docebo, plan.slack_team) != (runtime.settings.docebo_url, workspace.team):
         raise PlanNotApplicable(f"plan {plan.id} was made for workspace {plan.slack_team} and {plan.docebo}")
     if plan.kind is PlanKind.UNDO:
-        return  # after a mishap everything is switched off first, and undone then
+        return  # what went wrong is undone with everything switched off
     if pending.intersection(TO_ACCOUNTS) and not runtime.behaviour.provision_slack_user_data:
         raise PlanNotApplicable(f"plan {plan.id} changes accounts, but PROVISION_SLACK_USER_DATA is off by now")
     if pending & {Kind.MAP, Kind.UNMAP} and not runtime.behaviour.map_slack_user_data:
@@ -106,7 +106,7 @@ def _check_applicable(runtime: Runtime, workspace: Workspace, plan: Plan, pendin
 
 
 def _carried_out(operation: Operation, accounts: Accounts) -> int | None:
-    """Return the account that shows everything *operation* was to write, if it does."""
+    """Return the account if it shows everything that *operation* was to write, else None."""
     account = account_of(accounts, operation) if operation.kind in TO_ACCOUNTS else None
     if account is None or not all(holds(account, name, value) for name, value in operation.changes.items()):
         return None

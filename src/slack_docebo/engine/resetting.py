@@ -1,11 +1,11 @@
-"""Resetting the mappings: planned, backed up, then deleted chunk by chunk. Accounts stay."""
+"""Resetting the mappings: they are planned to go, backed up, and deleted. Accounts stay."""
 
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.planning import Kind, Operation, shielded
-from slack_docebo.domain.resetting import REASON, unmirroring
+from slack_docebo.domain.unmirroring import REASON, unmirroring
 from slack_docebo.engine.connection import Workspace
 from slack_docebo.engine.mapping_file import write_mappings
 from slack_docebo.errors import ConfigurationError, NotConfirmed
@@ -16,7 +16,7 @@ from slack_docebo.storage.plans import Plan, PlanKind, PlanRepository, PlanState
 from slack_docebo.storage.platforms import PlatformRepository
 from slack_docebo.storage.statements import chunks
 
-CHUNK = 5000  # mappings in one transaction
+MAPPINGS_AT_ONCE = 5000  # deleted in one transaction
 NAMED_AT_MOST = 5  # in a message
 
 
@@ -30,11 +30,10 @@ def check_confirmation(workspace: Workspace, confirm: str) -> None:
 
 
 def plan_reset(runtime: Runtime, workspace: Workspace, accounts: Accounts, slack_ids: Collection[str]) -> str:
-    """Plan the deletion of all mappings of the workspace, or those of *slack_ids*, and return the plan's id.
+    """Plan the deletion of all mappings of the workspace, or of those of *slack_ids*, and return the plan's id.
 
-    *accounts* are those whose mirrored fields are to be emptied. The plan is abandoned from the start: only a reset
-    that was confirmed and backed up takes it into work. Raises ConfigurationError where one of *slack_ids* has no
-    mapping.
+    The mirrored fields of *accounts* are planned to be emptied. The plan is stored as abandoned, so that nobody can
+    apply it before `back_up`. Raises ConfigurationError where one of *slack_ids* has no mapping.
     """
     _check_named(runtime, workspace, slack_ids)
     plan_id = new_plan_id()
@@ -49,7 +48,7 @@ def plan_reset(runtime: Runtime, workspace: Workspace, accounts: Accounts, slack
         state=PlanState.ABANDONED,
         settings=runtime.behaviour.written,
     )
-    emptied = 0  # before the rows go: cut off in between, a reset can be repeated
+    emptied = 0  # fields come before mappings in the plan: a reset that is cut off in between can be repeated
     with runtime.store.transaction() as connection:
         PlatformRepository(connection).take(plan.docebo)
         plans = PlanRepository(connection)
@@ -62,7 +61,7 @@ def plan_reset(runtime: Runtime, workspace: Workspace, accounts: Accounts, slack
 
 
 def back_up(runtime: Runtime, workspace: Workspace, plan_id: str, slack_ids: Collection[str]) -> tuple[Path, int]:
-    """Write the mappings that the plan deletes to a new file; return its path and how many they are.
+    """Write the mappings that the plan deletes to a new file; return its path and their number.
 
     From then on the plan may be carried out. A plan that may be already keeps its backup: part of what that holds may
     be deleted by now.
@@ -82,12 +81,12 @@ def back_up(runtime: Runtime, workspace: Workspace, plan_id: str, slack_ids: Col
 
 
 def delete_planned(runtime: Runtime, workspace: Workspace, plan_id: str) -> int:
-    """Delete the mappings that the plan names and return how many there were; chunk by chunk, outcome and all."""
+    """Delete the mappings that the plan names, record the outcomes with them, and return their number."""
     with runtime.store.reading() as connection:
         total = sum(count for _, _, _, count in PlanRepository(connection).tally(plan_id))
     deleted = 0
-    for first in range(0, total, CHUNK):
-        seqs = range(first, first + CHUNK)
+    for first in range(0, total, MAPPINGS_AT_ONCE):
+        seqs = range(first, first + MAPPINGS_AT_ONCE)
         with runtime.store.transaction() as connection:
             deleted += MappingRepository(connection, runtime.settings.docebo_url).delete_planned(
                 plan_id, workspace.team, seqs

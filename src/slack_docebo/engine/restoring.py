@@ -1,4 +1,4 @@
-"""Bringing mappings back: from a backup, from a table that people bring along, or from the mirror in Docebo."""
+"""Restoring mappings: from a backup, from a table made elsewhere, or from the mirror in Docebo."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from slack_docebo.storage.store import Store
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """How many rows of the table changed, or would; *refused* are those left out, by line or by account."""
+    """The result: how many mappings changed, or in a dry run would have, and which rows could not be used."""
 
     changed: int
     refused: list[BadRow]
@@ -37,27 +37,27 @@ def linked_workspace(store: Store, settings: MappingSettings) -> tuple[str, str]
 
 
 def import_file(store: Store, docebo: str, file: MappingFile, *, now: datetime, dry_run: bool) -> Taken:
-    """Take names and accounts over from *file*, all of them or, where one row cannot be used, none."""
+    """Map people as the rows of *file* say: all rows are taken or, where one cannot be used, none."""
     return _take(store, docebo, file.mappings(now=now), file.bad, MappingStaging.merge, dry_run=dry_run)
 
 
 def restore_file(store: Store, docebo: str, file: MappingFile, *, dry_run: bool) -> Taken:
-    """Bring the rows of the backup *file* back as they were, all of them or, where one cannot be used, none."""
+    """Write the mappings of the backup *file* as they were: all rows or, where one cannot be used, none."""
     return _take(store, docebo, file.records(), file.bad, MappingStaging.restore, dry_run=dry_run)
 
 
 def rebuild(
     store: Store, docebo: str, accounts: Accounts, mirror: Mirror, team: str, *, now: datetime, dry_run: bool
 ) -> Taken:
-    """Take over what the mirrored fields of *accounts* say; those that contradict each other are left out.
+    """Map people as the mirrored fields of *accounts* say; accounts that contradict each other are left out.
 
-    What the mirror does not show stays as it is.
+    Mappings of people whom no field names stay as they are.
     """
     refused: list[BadRow] = []
     rows = _mirrored(accounts, mirror, team, now, refused)
     with store.transaction() as connection, MappingStaging(connection, docebo) as staging:
         staging.add(rows)
-        while conflicts := list(staging.conflicts()):  # leaving one out can bring another to light
+        while conflicts := list(staging.conflicts()):  # once these are left out, others can conflict
             refused += [BadRow(conflict.source, conflict.reason) for conflict in conflicts]
             staging.leave_out(conflict.source for conflict in conflicts)
         with connection.begin_nested() as trial:

@@ -1,7 +1,7 @@
-"""Serving: one run at a time works for the inbox, lingers while events come, and leaves none without a run.
+"""Serving the inbox: one run at a time applies what waits there, stays while events come, and leaves none behind.
 
-An event sets the wake-up. Whoever ends hands back the turn first and looks for the wake-up afterwards, so an event that
-came while another run was sent away is seen by the one that held the turn.
+Storing an event sets the wake-up. A run that ends gives up its lease first and looks for the wake-up afterwards. So an
+event whose own run ended because another held the lease is seen by the run that held it.
 """
 
 import asyncio
@@ -24,14 +24,14 @@ NAME = "realtime-sync"
 FOR_EVER = -1
 POLL_SECONDS = 0.25
 LONGEST_SECONDS = 3600.0  # then another run takes over, with the settings of then
-FLOOD = 50  # people a second: then the next are waited for, so that they share the calls
-LONGEST_FLOOD_SECONDS = 60
-QUIET = timedelta(seconds=20)  # a run that is alive says so well within this time
-QUIET_AFTER_FAILURE = timedelta(minutes=5)  # the sweep tries again, too
+BURST = 50  # more people due than a second ago: a run waits for the next ones, so that all share its calls
+LONGEST_DEBOUNCE_SECONDS = 60
+QUIET = timedelta(seconds=20)  # how long no other run is asked for after a heartbeat
+QUIET_AFTER_FAILURE = timedelta(minutes=5)  # and after a failure; the sweep tries again, too
 
 
 class Turn:
-    """The right to work for the inbox; lost with the process."""
+    """The lease of the inbox: only the run that holds it applies events. It ends with the process that took it."""
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
@@ -39,7 +39,7 @@ class Turn:
         self._held = False
 
     def take(self) -> bool:
-        """Take the turn and free what dead runs have claimed; False: another run has it."""
+        """Take the lease and release what dead runs had claimed; return False if another run holds it."""
         try:
             self._lock.acquire()
         except AlreadyRunning:
@@ -57,7 +57,7 @@ class Turn:
         return self._lock.taken_by()
 
     def hand_back(self, *, failed: bool = False) -> None:
-        """Let others have it; after a failure nobody is asked for a while."""
+        """Give up the lease; after a failure no run is asked for during QUIET_AFTER_FAILURE."""
         if not self._held:
             return
         self._held = False
@@ -77,85 +77,86 @@ class Turn:
 
 
 async def serve(runtime: Runtime, workspace: Workspace, turn: Turn, served: Served, *, linger_seconds: int) -> None:
-    """Work for the inbox with the *turn* that was taken, counting in *served*, until nothing came for *linger_seconds*.
+    """Apply what waits in the inbox until nothing has come for *linger_seconds*, and add what became of it to *served*.
 
-    With FOR_EVER there is no such end. No run lives longer than an hour: it leaves a wake-up for the next.
+    *turn* is the lease, already taken; it is given up at the end. With FOR_EVER a run does not end for want of events.
+    No run lasts longer than an hour: it sets the wake-up, and another takes over.
     """
     begun = time.monotonic()
     while True:
-        async with _saying_so(runtime):
+        async with _heartbeat(runtime):
             is_young = await _serve_until_quiet(runtime, workspace, served, linger_seconds, begun)
         if not is_young:
             with runtime.store.transaction() as connection:
                 InboxRepository(connection).wake_up(runtime.now())
         turn.hand_back()
-        if not (is_young and _is_wanted(runtime) and turn.take()):
+        if not (is_young and _wake_up_is_set(runtime) and turn.take()):
             return
 
 
 async def _serve_until_quiet(
     runtime: Runtime, workspace: Workspace, served: Served, linger_seconds: int, begun: float
 ) -> bool:
-    """Return True when nothing has come for a while, False when this run is old enough."""
+    """Return True once nothing has come for *linger_seconds*, False once the run has lasted LONGEST_SECONDS."""
     last = time.monotonic()
-    look = True
+    has_work = True
     while True:
-        if look:
-            await _let_the_flood_pass(runtime)
+        if has_work:
+            await _debounce(runtime)
             while await serve_round(runtime, workspace, served):
                 pass
-            last = time.monotonic()  # also when what came has to wait: this run is the one to see to it
+            last = time.monotonic()  # also when what came has to wait: this run stays to apply it
         now = time.monotonic()
         if now - begun >= LONGEST_SECONDS:
             return False
         if linger_seconds != FOR_EVER and now - last >= linger_seconds:
             return True
         await asyncio.sleep(POLL_SECONDS)
-        look = await to_completion(_is_stirring, runtime)
+        has_work = await to_completion(_has_work, runtime)
 
 
-async def _let_the_flood_pass(runtime: Runtime) -> None:
-    """Wait while more people change than calls can be made for: the later ones share the calls of the earlier."""
+async def _debounce(runtime: Runtime) -> None:
+    """Wait while BURST or more people a second become due, so that they are applied in the same calls."""
     before = await to_completion(_people_due, runtime)
-    for _ in range(LONGEST_FLOOD_SECONDS):
-        if before < FLOOD:
+    for _ in range(LONGEST_DEBOUNCE_SECONDS):
+        if before < BURST:
             return
         await asyncio.sleep(1)
         now = await to_completion(_people_due, runtime)
-        if now - before < FLOOD:
+        if now - before < BURST:
             return
         before = now
 
 
 @asynccontextmanager
-async def _saying_so(runtime: Runtime) -> AsyncIterator[None]:
-    """Keep saying that a run is at work, also while a call to Docebo takes long."""
+async def _heartbeat(runtime: Runtime) -> AsyncIterator[None]:
+    """Note again and again that a run is at work, also during a long call to Docebo."""
 
-    def say() -> None:
+    def beat() -> None:
         with suppress(StorageError), runtime.store.transaction() as connection:
             InboxRepository(connection).quiet(runtime.now() + QUIET)
 
-    async def keep_saying() -> None:
+    async def keep_beating() -> None:
         while True:
             await asyncio.sleep(QUIET.total_seconds() / 4)
-            await to_completion(say)
+            await to_completion(beat)
 
-    saying = asyncio.create_task(keep_saying())
+    beating = asyncio.create_task(keep_beating())
     try:
         yield
     finally:
-        saying.cancel()
+        beating.cancel()
         with suppress(asyncio.CancelledError):
-            await saying
+            await beating
 
 
-def _is_wanted(runtime: Runtime) -> bool:
+def _wake_up_is_set(runtime: Runtime) -> bool:
     with runtime.store.reading() as connection:
         return InboxRepository(connection).wake_up_wanted()
 
 
-def _is_stirring(runtime: Runtime) -> bool:
-    """Tell whether an event has come, or the time of one that had to wait."""
+def _has_work(runtime: Runtime) -> bool:
+    """Tell whether a new event has come, or one that had to wait is due."""
     left = runtime.budget.part_left()
     with runtime.store.reading() as connection:
         inbox = InboxRepository(connection)

@@ -1,31 +1,28 @@
-"""The source as it was read: every page of Slack's user list, and the proof that none is missing."""
+"""A snapshot of Slack's user list: each of its pages as it was read, and the proof that none is missing."""
 
 import asyncio
-import marshal
+import pickle
 import tempfile
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import fields
-from operator import attrgetter
 from typing import Self
 
 from slack_docebo.clients.slack import UserPage
 from slack_docebo.domain.people import SourceUser
 from slack_docebo.errors import IncompleteRead
 
-_VALUES = attrgetter(*(field.name for field in fields(SourceUser)))
 MAX_PAGES = 20_000  # a chain this long is a loop: a million users are 1,000 to 10,000 pages
-PAGES_WITHOUT_NEWS = 50  # that a list may have besides those which show somebody new; Slack's pages can be empty
+PAGES_WITHOUT_NEWS = 50  # pages that may show nobody new: Slack's can be empty
 
 
 class Restarted(Exception):
-    """What was followed so far counts for nothing: the listing has begun again."""
+    """The listing began again: whoever iterates must drop the pages read so far and begin again, too."""
 
 
 class SourceSnapshot:
-    """Slack's users, page by page and nobody twice, in an anonymous temporary file.
+    """Slack's users, page by page and each once, in a temporary file without a name.
 
-    They are needed after the whole list has been read and proven, and a hundred thousand of them would be most of
-    the memory a run uses.
+    A run needs them again once the whole list is read and proven. In memory, a hundred thousand users would be most of
+    what the run takes.
     """
 
     def __init__(self) -> None:
@@ -40,7 +37,7 @@ class SourceSnapshot:
         self._file.close()
 
     def restart(self) -> None:
-        """Forget everything read so far; a listing whose cursor went stale begins again."""
+        """Drop the pages read so far, because the listing begins again: its cursor went stale."""
         self._file.seek(0)
         self._file.truncate()
         self._offsets: list[int] = []
@@ -53,12 +50,13 @@ class SourceSnapshot:
         self._changed.set()
 
     def add(self, page: UserPage) -> None:
-        """Take the next page; raise IncompleteRead where the chain shows that it will not end properly."""
+        """Keep the next page; raise IncompleteRead if its cursor shows that the list has no proper end."""
         self._file.seek(0, 2)
         self._offsets.append(self._file.tell())
-        fresh = [user for user in page.users if user.slack_id not in self._seen]  # Slack promises no order of its list
+        # Slack promises no order of its list, so two pages can show the same person.
+        fresh = [user for user in page.users if user.slack_id not in self._seen]
         self._seen.update(user.slack_id for user in fresh)
-        marshal.dump([_VALUES(user) for user in fresh], self._file)  # a fifth of what pickling objects costs
+        pickle.dump(fresh, self._file)
         self.people += len(fresh)
         self.with_email += sum(1 for user in fresh if user.email)
         if not page.next_cursor:
@@ -107,9 +105,9 @@ class SourceSnapshot:
             yield self._page(page)
 
     async def __aiter__(self) -> AsyncIterator[list[SourceUser]]:
-        """Yield them while they are being read, to one who follows; the end comes with the proof that they are all.
+        """Yield the pages as they are added, and end once `prove` has found the list complete.
 
-        Raises Restarted where the listing begins again.
+        Raises Restarted when the listing begins again.
         """
         offsets, page = self._offsets, 0
         while not (self._proven and page == self.pages):
@@ -124,4 +122,5 @@ class SourceSnapshot:
 
     def _page(self, page: int) -> list[SourceUser]:
         self._file.seek(self._offsets[page])
-        return [SourceUser(*values) for values in marshal.load(self._file)]  # noqa: S302  (written above)
+        users: list[SourceUser] = pickle.load(self._file)  # noqa: S301  (written above, by this process)
+        return users

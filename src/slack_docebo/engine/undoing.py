@@ -1,4 +1,4 @@
-"""Undoing: the inverse of what a run or a plan did, as a plan of its own."""
+"""Undoing a run or a plan: what it did is planned the other way round."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -11,21 +11,20 @@ from slack_docebo.errors import PlanNotApplicable
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.plans import Entry, Plan, PlanKind, PlanRepository
 
-CHUNK = 500
 NOT_UNDONE = {PlanKind.RESET_MAPPINGS: "bring the rows back with `slack-docebo mappings restore`"}
 
 
 @dataclass(slots=True)
 class _Past:
-    """What was done to one account and its mapping, first to last."""
+    """All that a run did to one account and its mapping, put together."""
 
     last: Operation
     created: bool = False
     before: dict[str, Value] = field(default_factory=dict)  # as it was before the first operation
     after: dict[str, Value] = field(default_factory=dict)  # as the last one left it
-    moved: bool = False  # the mapping was written
-    prior: Mapping | None = None
-    written: Mapping | None = None
+    remapped: bool = False  # the mapping was written or deleted
+    prior: Mapping | None = None  # the mapping before the first operation
+    written: Mapping | None = None  # and after the last one
 
 
 def plan_undo(runtime: Runtime, of: str, *, deactivate_created: bool = False) -> str:
@@ -84,8 +83,8 @@ def _pasts(entries: Iterable[Entry]) -> tuple[list[_Past], list[str]]:
             past.before.setdefault(name, operation.before.get(name, ""))
             past.after[name] = value
         if operation.maps or operation.kind is Kind.UNMAP or _changes_applied(operation):
-            if not past.moved:
-                past.moved, past.prior = True, operation.prior
+            if not past.remapped:
+                past.remapped, past.prior = True, operation.prior
             past.written = _written(operation)
     return list(pasts.values()), list(plan_ids)
 
@@ -112,7 +111,7 @@ def _written(operation: Operation) -> Mapping | None:
 
 
 def _inverse(past: _Past, *, deactivate_created: bool) -> Iterator[Operation]:
-    """Yield what brings the account and the mapping back; the mapping has an operation of its own."""
+    """Yield the operations that bring back the account and, in one of its own, the mapping."""
     if past.created:
         yield _inverse_of_creation(past, deactivate=deactivate_created)
         return
@@ -124,7 +123,7 @@ def _inverse(past: _Past, *, deactivate_created: bool) -> Iterator[Operation]:
         yield _operation(
             past, Kind.UPDATE, f"restores {', '.join(changed)}", changed, {name: past.after[name] for name in changed}
         )
-    if past.moved and past.prior != past.written:
+    if past.remapped and past.prior != past.written:
         yield _inverse_of_mapping(past)
 
 
@@ -133,12 +132,12 @@ def _inverse_of_creation(past: _Past, *, deactivate: bool) -> Operation:
         return _operation(past, Kind.LEAVE, "created; accounts stay unless their deactivation is asked for", {}, {})
     # The mapping stays and says who deactivated the account: if the person is wanted after all, it is activated again.
     return Operation(
-        past.last.slack_id,
-        past.last.slack_team,
-        past.last.slack_name,
-        Kind.DEACTIVATE,
-        "was created",
-        past.last.docebo_id,
+        slack_id=past.last.slack_id,
+        slack_team=past.last.slack_team,
+        slack_name=past.last.slack_name,
+        kind=Kind.DEACTIVATE,
+        reason="was created",
+        docebo_id=past.last.docebo_id,
         changes={"active": False},
         before={"active": True},
         maps=past.written is not None,
@@ -150,21 +149,21 @@ def _inverse_of_creation(past: _Past, *, deactivate: bool) -> Operation:
 def _inverse_of_mapping(past: _Past) -> Operation:
     if past.prior is None:
         return Operation(
-            past.last.slack_id,
-            past.last.slack_team,
-            past.last.slack_name,
-            Kind.UNMAP,
-            "was not mapped before",
-            past.last.docebo_id,
+            slack_id=past.last.slack_id,
+            slack_team=past.last.slack_team,
+            slack_name=past.last.slack_name,
+            kind=Kind.UNMAP,
+            reason="was not mapped before",
+            docebo_id=past.last.docebo_id,
             prior=past.written,
         )
     return Operation(
-        past.prior.slack_id,
-        past.prior.slack_team,
-        past.prior.slack_name,
-        Kind.MAP,
-        "was mapped before",
-        past.prior.docebo_id,
+        slack_id=past.prior.slack_id,
+        slack_team=past.prior.slack_team,
+        slack_name=past.prior.slack_name,
+        kind=Kind.MAP,
+        reason="was mapped before",
+        docebo_id=past.prior.docebo_id,
         maps=True,
         fingerprint=past.prior.fingerprint,
         echo=past.prior.echo,
@@ -174,7 +173,13 @@ def _inverse_of_mapping(past: _Past) -> Operation:
 
 
 def _operation(past: _Past, kind: Kind, reason: str, changes: dict[str, Value], before: dict[str, Value]) -> Operation:
-    last = past.last
     return Operation(
-        last.slack_id, last.slack_team, last.slack_name, kind, reason, last.docebo_id, changes=changes, before=before
+        slack_id=past.last.slack_id,
+        slack_team=past.last.slack_team,
+        slack_name=past.last.slack_name,
+        kind=kind,
+        reason=reason,
+        docebo_id=past.last.docebo_id,
+        changes=changes,
+        before=before,
     )

@@ -1,4 +1,4 @@
-"""Upkeep: what waits in the inbox, what is parked, and what of inbox, journal and files is old enough to go."""
+"""Upkeep: what is too old in inbox, journal and files is deleted, and what waits in the inbox is counted."""
 
 import re
 from collections.abc import Iterator
@@ -22,12 +22,12 @@ REPORT = re.compile(r"(?:mappings-)?[0-9a-z]{8}(?:-orphans)?\.(?:csv|json)")  # 
 
 @dataclass(frozen=True, slots=True)
 class Upkeep:
-    """What the inbox looks like after it was tidied."""
+    """The result: what was deleted, and what is left in the inbox."""
 
     status: InboxStatus
-    due: int  # events that nobody serves, as far as can be seen
-    purged: int  # events
-    plans: int = 0  # that were purged, with everybody's outcomes
+    due: int  # events that are due and that no run is at work on, as far as the inbox shows
+    purged: int  # events that were deleted
+    plans: int = 0  # plans that were deleted, with everybody's outcomes
     files: int = 0  # reports and backups that were removed
 
 

@@ -46,7 +46,7 @@ def webhook_app(current: Current[WebhookSettings], reception: Reception) -> Star
 
     verifier = RequestVerifier(signing_secrets)
     settings = current()
-    # While the public name is unknown, the signature alone says who may come.
+    # Without a configured public name, any Host is served: the signature has to do.
     hosts = own_hosts(settings) if settings.webhook_public_url else None
 
     async def events(request: Request) -> Response:
@@ -70,12 +70,12 @@ def observation_app(settings: ListeningSettings, reception: Reception) -> Starle
 
 def _app(routes: list[Route]) -> Starlette:
     app = Starlette(routes=routes)
-    app.router.redirect_slashes = False  # the address to go to would be made of the request's Host
+    app.router.redirect_slashes = False  # a redirect would be to the Host of the request
     return app
 
 
 def _objection(request: Request, hosts: Hosts | None) -> Response | None:
-    """Return the refusal of what a page of somebody else's made a browser send; None if it is to be served."""
+    """Return the refusal of a request that another site's page made a browser send; None if it is to be served."""
     if comes_from_a_page(request.headers):
         return _refusal(403, "not for pages")
     host = request.headers.get("host")  # HTTP/1.0 has none, and browsers speak 1.1
@@ -107,7 +107,7 @@ async def _answer(request: Request, verifier: RequestVerifier, reception: Recept
 
 
 def _refusal(status: int, reason: str) -> Response:
-    # Closed, for the rest of the body may still be on its way.
+    # The connection is closed because the rest of the body may still be on its way.
     return PlainTextResponse(reason, status, headers={"Connection": "close"})
 
 
@@ -140,7 +140,7 @@ def _observation(hosts: Hosts, reception: Reception) -> list[Route]:
         try:
             status = await reception.status()
         except StorageError as error:
-            # Only this turns traffic away: while Prefect is down, the inbox is what keeps the events.
+            # Only a store that is down makes us unready: while Prefect is down, the inbox keeps the events.
             return JSONResponse({**facts, "store": f"down: {error}"}, 503)
         waiting = {
             "waiting": status.waiting,

@@ -1,4 +1,4 @@
-"""What a payload of Slack's asks for: a pure rule over untrusted JSON that answers everything and raises nothing."""
+"""The intake: a pure rule that decides, for any JSON that Slack may send, what to do about it; it never raises."""
 
 import json
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ LARGEST_INTEGER = 2**63 - 1
 
 @dataclass(frozen=True, slots=True)
 class Audience:
-    """Which deliveries are meant for this installation; "" accepts any."""
+    """The app and the workspace whose events this installation takes; "" takes those of any."""
 
     app_id: str = ""
     team: str = ""
@@ -31,21 +31,21 @@ class Audience:
 
 @dataclass(frozen=True, slots=True)
 class Challenge:
-    """Slack verifies the request URL and wants *text* back."""
+    """Slack verifies the request URL: *text* is to be sent back."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Reconcile:
-    """Events were left out, so only a reconciliation shows what has changed."""
+    """Slack left events out: a reconciliation is needed to find what has changed."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """Somebody has to act, or nothing will come any more."""
+    """An operator has to act, or Slack will send no events any more."""
 
     kind: str
     advice: str
@@ -53,7 +53,7 @@ class Alert:
 
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """Acknowledged and counted, not stored."""
+    """The payload is acknowledged and counted, but not stored."""
 
     reason: str
     kind: str = "other"
@@ -63,7 +63,7 @@ Decision = Event | Challenge | Reconcile | Alert | Drop
 
 
 def read_payload(body: bytes) -> object:
-    """Return the JSON of *body*; None if it is none, or nested too deeply to be read."""
+    """Return the value of the JSON *body*; None if it is not JSON or is nested too deeply."""
     try:
         return json.loads(body)
     except (ValueError, RecursionError):

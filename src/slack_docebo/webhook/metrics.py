@@ -49,7 +49,7 @@ class Metrics:
         self._parked = self._gauge("inbox_parked", "Events set aside with an error.")
 
     def observe(self, status: InboxStatus, *, now: datetime) -> None:
-        """Take over how full the inbox is."""
+        """Set the gauges of the inbox to its present status."""
         self._waiting.set(status.waiting)
         self._oldest.set(age(status, now))
         self._parked.set(status.parked)

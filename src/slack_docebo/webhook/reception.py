@@ -22,8 +22,8 @@ from slack_docebo.webhook.metrics import Metrics
 from slack_docebo.webhook.waker import Waker
 from slack_docebo.webhook.writer import InboxWriter
 
-LOOK_SECONDS = 1.0  # how old what is told of Prefect and the store may be
-PREFECT_SECONDS = 0.5  # Kubernetes waits one second for /readyz, and it is not for Prefect that we would be unready
+LOOK_SECONDS = 1.0  # how long an answer about Prefect or the store is used again
+PREFECT_SECONDS = 0.5  # Kubernetes waits one second for /readyz, and Prefect does not decide about it
 STORE_SECONDS = 2.5
 LINK_SECONDS = 30.0  # how long a changed link between Docebo and workspace may go unnoticed
 
@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 
 
 class Reception:
-    """Carries out what the intake decides; what it has returned from may be acknowledged."""
+    """Carries out what the intake decides. A payload may be acknowledged once `receive` has returned."""
 
     def __init__(self, settings: ReceptionSettings, store: Store, prefect: PrefectApi) -> None:
         self.metrics = Metrics()
@@ -59,7 +59,7 @@ class Reception:
             case Alert(kind, advice):
                 logger.error("%s: %s", kind, advice)
                 self.metrics.alerts.labels(kind).inc()
-                # Its check of the connection fails, and that failure reaches the operators the usual way.
+                # The run's connection check will fail, and operators are told of that as of any failure.
                 await self._want_reconciliation()
             case Drop(reason, kind):
                 self.metrics.dropped.labels(reason, kind).inc()
@@ -81,7 +81,7 @@ class Reception:
 
     @asynccontextmanager
     async def at_work(self) -> AsyncIterator[None]:
-        """Be at work in between; at the end what is waiting is written first."""
+        """Write events and ask for runs within the block; at its end the events that wait are written first."""
         tasks = [asyncio.create_task(self._waker.work()), asyncio.create_task(self._follow_link())]
         try:
             yield
@@ -92,7 +92,7 @@ class Reception:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _follow_link(self) -> None:
-        """Keep to the workspace that the first validated run links to this Docebo, if the settings name none."""
+        """Take the events of the workspace that is linked to this Docebo, if the settings name none."""
         while not self._settings.slack_team_id:
             with contextlib.suppress(StorageError):
                 self._audience = replace(self._audience, team=await to_completion(self._linked_team))

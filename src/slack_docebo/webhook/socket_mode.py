@@ -32,10 +32,9 @@ _sdk_log.setLevel(logging.INFO)
 async def listening(
     token: Callable[[], SecretStr], reception: Reception, *, base_url: str, ping_seconds: float = PING_SECONDS
 ) -> AsyncIterator[SocketModeClient]:
-    """Hold a connection to Slack in between; an event is acknowledged when the reception has kept it.
+    """Keep a connection to Slack open within the block; an event is acknowledged once the reception has stored it.
 
-    *token* is asked for with each new connection.
-    Raise AccessDenied if the token is refused at the start, TransientError if Slack is out of reach.
+    *token* is called before each connection. Raises AccessDenied if the token is refused at the start, TransientError if Slack is out of reach.
     """
     session = bounded_session(SECONDS)
     web = AsyncWebClient(base_url=base_url, session=session, logger=_sdk_log)
@@ -73,7 +72,7 @@ async def _connect(client: SocketModeClient) -> None:
 
 
 async def _renew(client: SocketModeClient, token: Callable[[], SecretStr]) -> None:
-    """Let a client that has lost its connection ask for a new address: each admits once, and it would try the old."""
+    """Let a client that lost its connection ask for a new address: each can be used once, and it would use the old."""
     while True:
         await asyncio.sleep(client.ping_interval)
         client.app_token = token().get_secret_value()

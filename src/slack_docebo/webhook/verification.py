@@ -14,9 +14,9 @@ SIGNATURE = re.compile(r"v0=[0-9a-f]{64}", re.ASCII)
 
 
 class RequestVerifier:
-    """Checks requests against the app's signing secret, and the one before while it is being rotated.
+    """Checks requests against the app's signing secret and, while it is rotated, the former one.
 
-    *secrets* is asked for both with each request, for they may be exchanged.
+    *secrets* is called for each request and returns them: they may be exchanged while the webhook runs.
     """
 
     def __init__(self, secrets: Callable[[], Sequence[SecretStr]], clock: Clock | None = None) -> None:
@@ -24,7 +24,7 @@ class RequestVerifier:
         self._clock = clock or Clock()
 
     def check_headers(self, timestamp: str | None, signature: str | None) -> None:
-        """Raise UnverifiedRequest where no body could make these headers valid."""
+        """Raise UnverifiedRequest if these headers cannot be valid, whatever the body is."""
         if not (timestamp and TIMESTAMP.fullmatch(timestamp)):
             raise UnverifiedRequest("X-Slack-Request-Timestamp is missing or no number")
         if not (signature and SIGNATURE.fullmatch(signature)):

@@ -1,4 +1,4 @@
-"""Asking Prefect for runs, beside the requests: a request is answered whether or not Prefect is up."""
+"""Asking Prefect for runs, in a task of its own: Slack's requests are answered whether or not Prefect is up."""
 
 import asyncio
 import logging
@@ -13,15 +13,15 @@ from slack_docebo.webhook.metrics import Metrics
 
 REALTIME_SYNC = "realtime-sync/slack-events"
 RECONCILIATION = "bulk-import/reconcile"
-LOOK_SECONDS = 1.0  # a run that ends leaves a wake-up nobody announces
-PATIENCE = timedelta(seconds=30)  # for the run that was asked for to begin
+LOOK_SECONDS = 1.0  # a run that ends can leave a wake-up, and tells nobody
+PATIENCE = timedelta(seconds=30)  # how long a run that was asked for may take to begin
 BETWEEN_RECONCILIATIONS = timedelta(minutes=10)
 
 logger = logging.getLogger(__name__)
 
 
 class Waker:
-    """Sees to it that a run comes for every wake-up, and that one run comes for many."""
+    """Asks for a run when a wake-up is set: one run for all events that wait."""
 
     def __init__(self, store: Store, prefect: PrefectApi, metrics: Metrics) -> None:
         self._store = store
@@ -51,27 +51,27 @@ class Waker:
         except TimeoutError:
             pass
         else:
-            # One look for all that is stored in this moment, and for those that Prefect does not answer.
+            # Events that are stored a moment later share the run; while Prefect is down, it is asked once a second.
             await asyncio.sleep(LOOK_SECONDS if self._complaint else LOOK_SECONDS / 20)
         self._nudged.clear()
 
     async def _ask_for_realtime_sync(self) -> None:
-        if not await to_completion(self._take_turn):
+        if not await to_completion(self._note_asked):
             return
         try:
             if await self._prefect.is_about_to_run(REALTIME_SYNC):
-                return  # it will see to what waits; if it never begins, the next turn finds it gone
+                return  # that run will apply what waits; if it never begins, we ask again later
             await self._ask(REALTIME_SYNC)
         except OutcomeUnknown:
-            raise  # the turn is kept: were the run created, it would be one too many to ask again at once
+            raise  # `asked` stays noted: the run may have been created, and a second one would be too many
         except RemoteError:
-            await to_completion(self._give_turn_back)
+            await to_completion(self._note_not_asked)
             raise
 
     async def _ask_for_reconciliation(self) -> None:
         if not await to_completion(self._reconciliation_wanted):
             return
-        # One that has begun may have passed the people whose events were left out: wait for its end.
+        # One that has begun may have read the people before they changed: wait for its end, then ask for another.
         if await self._prefect.is_running(RECONCILIATION):
             return
         if not await self._prefect.is_about_to_run(RECONCILIATION):
@@ -87,14 +87,15 @@ class Waker:
         self._metrics.runs.labels(deployment, "created").inc()
         logger.info("asked for run %s of %s", run_id, deployment)
 
-    def _take_turn(self) -> bool:
+    def _note_asked(self) -> bool:
+        """Note that a run is asked for; return False where none is needed, or one was asked for or is at work."""
         with self._store.reading() as connection:
             if not InboxRepository(connection).wake_up_wanted():
                 return False
         with self._store.transaction() as connection:
             return InboxRepository(connection).may_ask(datetime.now(UTC), patience=PATIENCE)
 
-    def _give_turn_back(self) -> None:
+    def _note_not_asked(self) -> None:
         with self._store.transaction() as connection:
             InboxRepository(connection).not_asked()
 

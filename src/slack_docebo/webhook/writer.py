@@ -1,4 +1,4 @@
-"""Group commit: whatever arrives while one transaction is being committed shares the next."""
+"""Group commit: events that arrive while a transaction is committed are written together in the next one."""
 
 import asyncio
 import logging
@@ -32,7 +32,7 @@ class InboxWriter:
         self._thread = ThreadPoolExecutor(1, "inbox-writer")
 
     async def put(self, event: Event) -> None:
-        """Return when *event* is committed; raise StorageError when it is not, or perhaps not yet."""
+        """Return once *event* is committed; raise StorageError if it is not, or not in time: it may be later."""
         if self._closing or len(self._waiting) >= MOST_WAITING:
             raise StorageError("the inbox takes no more events for now: Slack will send this one again")
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -46,7 +46,7 @@ class InboxWriter:
             raise StorageError("the database is busy: Slack will send this event again") from None
 
     async def close(self) -> None:
-        """Write what is waiting and take nothing more."""
+        """Write the events that wait and take no more."""
         self._closing = True
         if self._work:
             await self._work
@@ -61,7 +61,7 @@ class InboxWriter:
                 await loop.run_in_executor(self._thread, self._commit, [event for event, _ in group])
             except StorageError as error:
                 failure = error
-            except Exception as error:  # those who wait are told, and the next group is written
+            except Exception as error:  # Slack is told to send these again, and the next group is written
                 logger.exception("%d events could not be written", len(group))
                 failure = StorageError(f"the events could not be written ({type(error).__name__})")
             self._settle(group, failure)
@@ -80,7 +80,7 @@ class InboxWriter:
             logger.error("%d events were not stored, Slack will send them again: %s", len(group), failure)
         for _, done in group:
             if done.done():
-                continue  # nobody waits any more
+                continue  # it waited too long and was told so
             if failure is None:
                 done.set_result(None)
             else:

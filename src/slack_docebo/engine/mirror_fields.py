@@ -1,4 +1,4 @@
-"""The mirror's fields on the Docebo at hand: found by their titles, made on request, read back into the mapping."""
+"""The mirror's three fields on a Docebo platform: found by their titles, or made."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ TEXT = "textfield"
 
 
 def find_mirror(fields: Sequence[UserField], titles: Sequence[str]) -> Mirror:
-    """Return the fields with these *titles*; raise ConfigurationError unless each is there once and takes text."""
+    """Return the mirror whose fields have these *titles*; raise ConfigurationError unless each is one text field."""
     if missing := [title for title in titles if not _with_title(fields, title)]:
         raise ConfigurationError(
             f"{ROW}: Docebo has no additional field {', '.join(missing)}:"
@@ -24,7 +24,7 @@ def find_mirror(fields: Sequence[UserField], titles: Sequence[str]) -> Mirror:
 
 
 async def prepare_mirror(runtime: Runtime) -> list[tuple[str, int, bool]]:
-    """Make the fields that are missing; return title and id of all three, and whether it was made now."""
+    """Make the fields that are missing; return the title and id of each of the three, and whether it was made now."""
     titles = runtime.behaviour.mirror_fields
     if not titles:
         raise ConfigurationError(f"{ROW} is empty: write the titles of three fields there, like {MIRROR_EXAMPLE}")

@@ -6,7 +6,7 @@ from slack_docebo.cli.mappings import DryRun, changed, show_refused
 from slack_docebo.cli.output import Json, say, show_json, show_rows
 from slack_docebo.cli.session import open_session
 from slack_docebo.engine.connection import validate
-from slack_docebo.engine.mirror import prepare_mirror as make_fields
+from slack_docebo.engine.mirror_fields import prepare_mirror as make_fields
 from slack_docebo.engine.reading import read_target
 from slack_docebo.engine.restoring import Taken
 from slack_docebo.engine.restoring import rebuild as rebuild_from

@@ -1,4 +1,4 @@
-"""Making a plan and applying a saved one from the command line: under the lock of the import."""
+"""`slack-docebo plan make` and `apply`: a plan is made or applied from the command line, under the import's lock."""
 
 import asyncio
 
