@@ -17,7 +17,7 @@ from sqlalchemy import Inspector, create_engine, inspect, text
 
 from sandbox.server import Sandbox
 from slack_docebo.domain.people import Mapping
-from slack_docebo.domain.planning import Kind, Outcome
+from slack_docebo.domain.planning import Kind, Operation, Outcome
 from slack_docebo.engine.importing import apply_saved
 from slack_docebo.engine.mapping_file import MappingFile
 from slack_docebo.engine.restoring import restore_file
@@ -134,19 +134,28 @@ def test_every_mapping_is_found(looked_at):
 
 def test_what_was_last_applied_of_a_person_is_known(looked_at):
     expected = {
-        (row["slack_team"], row["slack_id"]): (row["fingerprint"], row["echo"], row["slack_updated"])
-        for row in rows("slack_user")
+        (row["slack_team"], row["slack_id"]): (*remembered(row), row["slack_updated"]) for row in rows("slack_user")
     }
 
     with looked_at.reading() as connection:
         repository = MappingRepository(connection)
         known = {
-            (team, record.mapping.slack_id): (record.mapping.fingerprint, record.mapping.echo, record.slack_updated)
+            (team, record.mapping.slack_id): (*of(record.mapping), record.slack_updated)
             for team in TEAMS
             for record in repository.records(team)
         }
 
     assert known == expected
+
+
+def remembered(row: former_release.Row) -> tuple[str, str, bool]:
+    """Return fingerprint, echo, and whether we deactivated the account, which stood in the fingerprint then."""
+    deactivated = row["fingerprint"] == "deactivated"
+    return ("" if deactivated else row["fingerprint"], row["echo"], deactivated)
+
+
+def of(one: Mapping | Operation) -> tuple[str, str, bool]:
+    return (one.fingerprint, one.echo, one.deactivated)
 
 
 def test_every_plan_is_found_with_every_operation_and_what_became_of_it(looked_at):
@@ -171,17 +180,25 @@ def told(entry: Any) -> tuple[Any, ...]:
     operation = entry.operation
     who = (entry.seq, operation.slack_id, operation.slack_team, operation.slack_name, operation.docebo_id)
     what = (operation.kind, operation.reason, operation.changes, operation.before, operation.maps)
-    remembered = (operation.fingerprint, operation.echo, operation.prior)
-    return (*who, *what, *remembered, entry.outcome, entry.error, entry.done_at, entry.flow_run)
+    return (*who, *what, *of(operation), operation.prior, entry.outcome, entry.error, entry.done_at, entry.flow_run)
 
 
 def as_told(row: former_release.Row) -> tuple[Any, ...]:
     prior = json.loads(row["prior"] or "null")
     who = (row["seq"], row["slack_id"], row["slack_team"], row["slack_name"], row["docebo_id"])
     what = (row["kind"], row["reason"], json.loads(row["changes"]), json.loads(row["before"]), bool(row["maps"]))
-    replaced = prior and Mapping(slack_id=row["slack_id"], slack_team=row["slack_team"], **prior)
-    remembered = (row["fingerprint"], row["echo"], replaced)
-    return (*who, *what, *remembered, row["outcome"], row["error"], moment(row["done_at"]), row["flow_run"])
+    if prior:
+        fingerprint, echo, deactivated = remembered(prior)
+        prior = Mapping(
+            row["slack_id"],
+            row["slack_team"],
+            prior["slack_name"],
+            prior["docebo_id"],
+            fingerprint,
+            echo,
+            deactivated,
+        )
+    return (*who, *what, *remembered(row), prior, row["outcome"], row["error"], moment(row["done_at"]), row["flow_run"])
 
 
 def test_every_event_is_found_in_its_state(looked_at):
@@ -243,7 +260,7 @@ def test_its_backup_can_be_restored(migrated):
     file = MappingFile(BACKUP, team=TEAM)
     was_reset = {row["slack_id"]: row["docebo_id"] for row in rows("operation") if row["reason"] == "reset"}
 
-    taken = restore_file(migrated, file, dry_run=False)
+    taken = restore_file(migrated, DOCEBO, file, dry_run=False)
 
     assert taken.refused == []
     assert taken.changed == len(was_reset) > 0
@@ -252,7 +269,7 @@ def test_its_backup_can_be_restored(migrated):
         assert mappings.count(TEAM) == len(of_team(TEAM)) + len(was_reset)
         restored = mappings.of(TEAM, was_reset)
     assert {slack_id: one.docebo_id for slack_id, one in restored.items()} == was_reset
-    assert Counter(one.fingerprint == "deactivated" for one in restored.values())[True] == 2
+    assert sum(one.deactivated for one in restored.values()) == 2
 
 
 async def test_its_saved_plan_is_applied(tmp_path):
