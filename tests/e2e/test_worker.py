@@ -93,14 +93,13 @@ def run_of(deployed, deployment, **options):
     return finished(deployed, deployed.post(path, json=options).raise_for_status().json()["id"])
 
 
-def test_pull_steps_and_an_entrypoint_of_somebody_else_have_no_reader(deployed, at_work, deploy, hostile, company):
+def test_pull_steps_and_an_entrypoint_of_somebody_else_have_no_reader(deployed, at_work, deploy, hostile):
     set_rows(deployed)
-    company.slack.add("Ada", "Lovelace", f"{uuid4()}@example.com")  # whatever other tests have imported
 
     ended = run_of(deployed, deploy("bulk-import", **hostile.deployment, parameters={"dry_run": True}))
 
     assert ended["state_type"] == "COMPLETED", ended["state"]
-    assert "to create" in ended["state"]["message"]
+    assert ended["state"]["message"].startswith("plan ")  # as ours ends, whatever other tests have imported
     assert hostile.has_run() == set()
 
 

@@ -1,0 +1,39 @@
+"""What changes accounts in Docebo is called in one place, through which import, saved plan, real time, undo and reset go."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+CODE = [file for folder in ("src", "tasks", "flows", "deployments") for file in (ROOT / folder).rglob("*.py")]
+ROAD = "src/slack_docebo/engine/applying.py"
+CLIENT = "src/slack_docebo/clients/docebo.py"
+
+
+def callers(method: str) -> set[str]:
+    """Return the files, but for the client's own, in which something of this name is looked up on an object."""
+    return {
+        str(file.relative_to(ROOT))
+        for file in CODE
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Attribute) and node.attr == method
+    } - {CLIENT}
+
+
+@pytest.mark.parametrize("method", ["upsert_users", "change_status"])
+def test_accounts_are_written_on_one_road(method):
+    assert callers(method) == {ROAD}
+
+
+def test_the_client_has_no_other_method_that_changes_anything():
+    tree = ast.parse((ROOT / CLIENT).read_text(encoding="utf-8"))
+    client = next(node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "DoceboClient")
+    writing = {
+        method.name
+        for method in client.body
+        if isinstance(method, ast.AsyncFunctionDef) and not method.name.startswith("_")
+        for node in ast.walk(method)
+        if isinstance(node, ast.Attribute) and node.attr == "_write"
+    }
+    assert writing == {"upsert_users", "change_status", "create_user_field"}
