@@ -102,6 +102,7 @@ def _own_memory_mb(http: httpx.Client, deployment_id: str) -> float:
     time.sleep(4)
     pid = _run(http, run_id)["infrastructure_pid"].rpartition(":")[2]
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    _until(lambda: _run(http, run_id)["state_type"] == "COMPLETED")  # else the next finds its place taken, and ends
     return sum(int(line.split()[1]) for line in lines if line.startswith("Private_")) / 1024
 
 
