@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 print("\n4. Real time: people change in Slack, and it arrives in Docebo.\n", flush=True)
                 show_events(facts, folder)
     where = f"are in {options.reports}" if options.reports else "are kept with `make demo REPORTS=folder`"
-    print(f"\nThe full lists of each run, everybody with operation, reason and outcome, {where}.")
+    print(f"\nThe lists of each run, with operation, reason and outcome of whom it tells something new, {where}.")
     print("What the sandbox can do: sandbox/README.md. How it hangs together: docs/.")
     return 0 if completed else 1
 
