@@ -55,6 +55,7 @@ class Composition:
         found = yaml.safe_load(text)["services"][service]
         env = {
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",  # for `prefect`
+            "PYTHONPATH": str(self._project),  # as the image has it
             "DO_NOT_TRACK": "1",
             "PREFECT_HOME": str(self._folder / "prefect"),
             "PREFECT_WORKER_QUERY_SECONDS": "1",

@@ -13,7 +13,7 @@ from uuid import uuid4
 
 import pytest
 import uvicorn
-from playwright.async_api import BrowserContext, async_playwright
+from playwright.async_api import Browser, BrowserContext, async_playwright
 
 from deployments.local import free_port
 from deployments.prefect_ui import CHROMIUM, OPTIONS, PATIENCE, PrefectUI
@@ -66,6 +66,12 @@ class Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def attacker() -> Iterator[ThreadingHTTPServer]:
+    with attackers_server() as server:
+        yield server
+
+
+@contextmanager
+def attackers_server() -> Iterator[ThreadingHTTPServer]:
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         server.seen = []
         thread = threading.Thread(target=server.serve_forever, daemon=True)
@@ -76,7 +82,13 @@ def attacker() -> Iterator[ThreadingHTTPServer]:
 
 
 @pytest.fixture(scope="module")
-async def browser() -> AsyncIterator[BrowserContext]:
+async def browser() -> AsyncIterator[Browser]:
+    async with open_browser() as started:
+        yield started
+
+
+@asynccontextmanager
+async def open_browser() -> AsyncIterator[Browser]:
     async with async_playwright() as playwright:
         started = await playwright.chromium.launch(executable_path=CHROMIUM, args=[*OPTIONS[:-1], RULES, LIKE_OTHERS])
         yield started

@@ -14,12 +14,22 @@ import psycopg
 import pytest
 
 from deployments.local import connection_settings, free_port
+from deployments.prefect_ui import PrefectUI
 from sandbox.server import Sandbox
 from sandbox.slack.kinds import User
 from slack_docebo.storage.inbox import FINISHED, OPEN, EventState, InboxRepository
 from slack_docebo.storage.store import Store
 from tests.e2e.composed import COMPOSE, Composition, load_balancer
-from tests.e2e.prefect_http import finished, prefect_http, set_rows, start, state
+from tests.e2e.prefect_http import deployment, finished, prefect_http, set_rows, start, state
+from tests.e2e.test_hostile_page import (
+    ATTACKERS,
+    attack,
+    attackers_server,
+    browser_window,
+    events_named,
+    open_browser,
+    runs_named,
+)
 from tests.importing import run_import, settings_for
 from tests.postgresql import PostgresServer
 from tests.waiting import PATIENCE_SECONDS, until
@@ -102,7 +112,7 @@ def installation(databases: str, clone: Path, tmp_path: Path, monkeypatch) -> It
                     "postgresql:5432": databases,
                     "redis:6379": f"127.0.0.1:{redis}",
                     "server:4200": prefect,
-                    "0.0.0.0": "127.0.0.1",
+                    " 0.0.0.0": " 127.0.0.1",
                     '"8400"': f'"{webhook}"',
                     '"8401"': f'"{observation}"',
                     "/data": str(tmp_path),
@@ -179,3 +189,18 @@ def test_nothing_is_lost_when_a_worker_and_a_server_are_killed(installation, tmp
     again = asyncio.run(run_import(settings, dry_run=True))
     assert again.line.endswith(f": {len(sandbox.slack)} left alone")
     until(lambda: "COMPLETED" in installation.task_states(nightly))  # they go through Redis to the services
+
+
+async def test_a_hostile_page_reads_nothing_from_the_composition_and_starts_nothing(installation):
+    prefect = str(installation.http.base_url).rstrip("/").removesuffix("/api")
+    target = deployment(installation.http, "doctor/manual")["id"]
+    with attackers_server() as attacker:
+        async with open_browser() as browser, browser_window(browser) as stranger, browser_window(browser) as signed_in:
+            await PrefectUI(await signed_in.new_page(), prefect).sign_in(LOGIN)
+            for context, kind in product((stranger, signed_in), ATTACKERS):
+                done = await attack(context, attacker, kind, prefect, target)
+
+                assert (done.heard, done.framed) == ({}, []), kind
+                assert done.statuses <= {403, 421}, kind
+                assert runs_named(installation.http, done.mark) == []
+                assert events_named(installation.http, done.mark) == []
