@@ -145,9 +145,7 @@ class Planner:
         if mapping is None and user.unconfirmed:
             self.people += 1
             return self._operation(user, Kind.LEAVE, UNCONFIRMED)
-        if not (mapping and self.policy.provision and self.policy.map):
-            return None
-        if mapping.deactivated:
+        if not (mapping and self.policy.provision and self.policy.map) or mapping.deactivated:
             return None
         if (mapping.slack_name, mapping.fingerprint) != (user.handle, self._fingerprint(user)):
             return None

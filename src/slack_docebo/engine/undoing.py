@@ -1,7 +1,7 @@
 """Undoing a run or a plan: what it did is planned the other way round."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from slack_docebo.domain.people import Mapping
 from slack_docebo.domain.planning import Kind, Operation, Value
@@ -131,32 +131,13 @@ def _inverse_of_creation(past: _Past, *, deactivate: bool) -> Operation:
     if not deactivate:
         return _operation(past, Kind.LEAVE, "created; accounts stay unless their deactivation is asked for", {}, {})
     # The mapping stays and says who deactivated the account: if the person is wanted after all, it is activated again.
-    return Operation(
-        slack_id=past.last.slack_id,
-        slack_team=past.last.slack_team,
-        slack_name=past.last.slack_name,
-        kind=Kind.DEACTIVATE,
-        reason="was created",
-        docebo_id=past.last.docebo_id,
-        changes={"active": False},
-        before={"active": True},
-        maps=past.written is not None,
-        deactivated=True,
-        prior=past.written,
-    )
+    deactivation = _operation(past, Kind.DEACTIVATE, "was created", {"active": False}, {"active": True})
+    return replace(deactivation, maps=past.written is not None, deactivated=True, prior=past.written)
 
 
 def _inverse_of_mapping(past: _Past) -> Operation:
     if past.prior is None:
-        return Operation(
-            slack_id=past.last.slack_id,
-            slack_team=past.last.slack_team,
-            slack_name=past.last.slack_name,
-            kind=Kind.UNMAP,
-            reason="was not mapped before",
-            docebo_id=past.last.docebo_id,
-            prior=past.written,
-        )
+        return replace(_operation(past, Kind.UNMAP, "was not mapped before", {}, {}), prior=past.written)
     return Operation(
         slack_id=past.prior.slack_id,
         slack_team=past.prior.slack_team,

@@ -131,7 +131,7 @@ class MappingStaging:
         other_account = select(staged.c.source).where(
             staged.c.user_id == account.c.user_id,
             ~exists().where(
-                *_same_identity(staged),
+                _same_person(staged, identity),
                 applied.c.platform_id == self._platform_id,
                 applied.c.person_id == identity.c.person_id,
                 applied.c.user_id == staged.c.user_id,
@@ -231,11 +231,11 @@ class MappingStaging:
         """Return the INSERT of these columns of what is staged."""
         rows = select(literal(self._platform_id), identity.c.person_id, *(staged.c[name] for name in names))
         into = ["platform_id", "person_id", *names]
-        return insertion(self._connection, table).from_select(into, rows.where(*_same_identity(staged)))
+        return insertion(self._connection, table).from_select(into, rows.where(_same_person(staged, identity)))
 
     def _meet(self) -> None:
         """Make those known who are not yet."""
-        known = exists().where(*_same_identity(staged))
+        known = exists().where(_same_person(staged, identity))
         query = select(staged.c.slack_team, staged.c.slack_id, staged.c.mapped_at).where(~known)
         new = self._connection.execute(query).all()
         for team in {row.slack_team for row in new}:
@@ -251,10 +251,6 @@ class MappingStaging:
 
 def _same_person(one: Any, other: Any) -> ColumnElement[bool]:
     return and_(one.c.slack_team == other.c.slack_team, one.c.slack_id == other.c.slack_id)
-
-
-def _same_identity(table: Any) -> tuple[ColumnElement[bool], ...]:
-    return identity.c.slack_team == table.c.slack_team, identity.c.slack_id == table.c.slack_id
 
 
 def _columns_of(record: MappingRecord) -> dict[str, object]:
