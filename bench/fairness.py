@@ -19,9 +19,9 @@ from bench.table import Results
 from deployments.local import connection_settings
 from sandbox.server import Sandbox
 from slack_docebo.clients.slack import source_user
-from slack_docebo.engine.connection import validate
-from slack_docebo.engine.realtime import Served
-from slack_docebo.engine.serving import FOR_EVER, Turn, serve
+from slack_docebo.engine.reading.connection import validate
+from slack_docebo.engine.realtime.rounds import Served
+from slack_docebo.engine.realtime.serving import FOR_EVER, Turn, serve
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import Runtime, open_runtime
 from slack_docebo.settings import Settings

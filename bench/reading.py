@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from slack_sdk.web.async_client import AsyncWebClient
 
 from slack_docebo.clients.slack import open_slack
-from slack_docebo.engine.snapshot import SourceSnapshot
+from slack_docebo.engine.reading.snapshot import SourceSnapshot
 
 
 async def bare(url: str, token: str) -> int:

@@ -8,9 +8,9 @@ import json
 import resource
 import sys
 
-from slack_docebo.engine.connection import validate
-from slack_docebo.engine.realtime import Served
-from slack_docebo.engine.serving import Turn, serve
+from slack_docebo.engine.reading.connection import validate
+from slack_docebo.engine.realtime.rounds import Served
+from slack_docebo.engine.realtime.serving import Turn, serve
 from slack_docebo.errors import SyncError
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime

@@ -18,11 +18,11 @@ from pydantic import SecretStr
 from bench.table import Results
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.people import Mapping
-from slack_docebo.engine.applying import begin
-from slack_docebo.engine.connection import Workspace
-from slack_docebo.engine.mapping_file import MappingFile
-from slack_docebo.engine.resetting import back_up, delete_planned, plan_reset
-from slack_docebo.engine.restoring import restore_file
+from slack_docebo.engine.mappings.mapping_file import MappingFile
+from slack_docebo.engine.mappings.resetting import back_up, delete_planned, plan_reset
+from slack_docebo.engine.mappings.restoring import restore_file
+from slack_docebo.engine.reading.connection import Workspace
+from slack_docebo.engine.writing.applying import begin
 from slack_docebo.integration_settings import read_written
 from slack_docebo.runtime import open_runtime
 from slack_docebo.settings import Settings

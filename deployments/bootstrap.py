@@ -27,7 +27,7 @@ from prefect.variables import Variable
 from deployments.login import AT_CLIENTS
 from deployments.worker import FlowRunWorker
 from slack_docebo.domain.texts import line
-from slack_docebo.engine.incidents import Trouble
+from slack_docebo.engine.reporting.incidents import Trouble
 from slack_docebo.errors import ConfigurationError, SyncError
 from slack_docebo.given_files import UnusableFileError, read_given_text
 from slack_docebo.integration_settings import VARIABLE, documented_rows, read_rows, rows_from_csv, table

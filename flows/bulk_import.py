@@ -5,8 +5,8 @@ from typing import Annotated
 from prefect import flow
 
 from slack_docebo.concurrency import side_by_side
-from slack_docebo.engine.report import Summary
-from slack_docebo.engine.snapshot import SourceSnapshot
+from slack_docebo.engine.reading.snapshot import SourceSnapshot
+from slack_docebo.engine.reporting.report import Summary
 from tasks.forms import titled
 from tasks.hooks import ON_TROUBLE
 from tasks.map_user_details import map_user_details

@@ -2,7 +2,7 @@
 
 from prefect import flow
 
-from slack_docebo.engine.diagnosis import Diagnosis
+from slack_docebo.engine.looking.diagnosis import Diagnosis
 from slack_docebo.errors import SyncError
 from tasks.examine_installation import examine_installation
 from tasks.hooks import ON_TROUBLE

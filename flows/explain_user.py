@@ -4,7 +4,7 @@ from typing import Annotated
 
 from prefect import flow
 
-from slack_docebo.engine.explaining import Explanation
+from slack_docebo.engine.looking.explaining import Explanation
 from tasks.explain_person import explain_person
 from tasks.forms import titled
 from tasks.hooks import ON_TROUBLE

@@ -4,9 +4,9 @@ from typing import Annotated
 
 from prefect import flow
 
-from slack_docebo.engine.realtime import Served
-from slack_docebo.engine.report import Summary
-from slack_docebo.engine.serving import Turn
+from slack_docebo.engine.realtime.rounds import Served
+from slack_docebo.engine.realtime.serving import Turn
+from slack_docebo.engine.reporting.report import Summary
 from tasks.forms import SlackId, titled
 from tasks.hooks import ON_TROUBLE
 from tasks.map_user_details import map_user_details

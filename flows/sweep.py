@@ -2,8 +2,8 @@
 
 from prefect import flow
 
-from slack_docebo.engine.realtime import Served
-from slack_docebo.engine.serving import Turn
+from slack_docebo.engine.realtime.rounds import Served
+from slack_docebo.engine.realtime.serving import Turn
 from tasks.hooks import ON_TROUBLE
 from tasks.process_events import process_events
 from tasks.run import concluded, open_resources

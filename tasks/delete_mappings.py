@@ -7,10 +7,10 @@ from prefect.cache_policies import NO_CACHE
 
 from slack_docebo.domain.planning import Kind, Outcome
 from slack_docebo.domain.texts import code
-from slack_docebo.engine.applying import apply_accounts, begin
-from slack_docebo.engine.connection import Workspace
-from slack_docebo.engine.report import summary
-from slack_docebo.engine.resetting import back_up, delete_planned
+from slack_docebo.engine.mappings.resetting import back_up, delete_planned
+from slack_docebo.engine.reading.connection import Workspace
+from slack_docebo.engine.reporting.report import summary
+from slack_docebo.engine.writing.applying import apply_accounts, begin
 from slack_docebo.runtime import Runtime
 from tasks.artifacts import publish_page
 from tasks.policies import RETRIED

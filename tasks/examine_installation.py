@@ -3,8 +3,8 @@
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
-from slack_docebo.engine.diagnosis import Diagnosis
-from slack_docebo.engine.doctor import examine
+from slack_docebo.engine.looking.diagnosis import Diagnosis
+from slack_docebo.engine.looking.doctor import examine
 from tasks.artifacts import publish_page
 
 

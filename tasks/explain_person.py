@@ -3,7 +3,7 @@
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
-from slack_docebo.engine.explaining import Explanation, explain
+from slack_docebo.engine.looking.explaining import Explanation, explain
 from slack_docebo.runtime import Runtime
 from tasks.artifacts import publish_table
 from tasks.policies import RETRIED

@@ -31,7 +31,7 @@ from prefect.variables import Variable
 
 from slack_docebo.clients.notifier import notifier
 from slack_docebo.domain.texts import line, without_numbers
-from slack_docebo.engine.incidents import Incident, Trouble
+from slack_docebo.engine.reporting.incidents import Incident, Trouble
 from slack_docebo.errors import SyncError
 from slack_docebo.integration_settings import VARIABLE, notification_mail_id
 from slack_docebo.settings import NotificationSettings, load_settings

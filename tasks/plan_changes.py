@@ -4,9 +4,9 @@ from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
 from slack_docebo.domain.matching import Accounts
-from slack_docebo.engine.connection import Workspace
-from slack_docebo.engine.planning import make_plan
-from slack_docebo.engine.snapshot import SourceSnapshot
+from slack_docebo.engine.planning.plans import make_plan
+from slack_docebo.engine.reading.connection import Workspace
+from slack_docebo.engine.reading.snapshot import SourceSnapshot
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.plans import PlanKind
 

@@ -4,8 +4,8 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from slack_docebo.domain.people import SourceUser
-from slack_docebo.engine.connection import Workspace
-from slack_docebo.engine.named import plan_named
+from slack_docebo.engine.planning.named import plan_named
+from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.runtime import Runtime
 from tasks.policies import RETRIED
 

@@ -6,9 +6,9 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from slack_docebo.domain.matching import Accounts
-from slack_docebo.engine import resetting
-from slack_docebo.engine.connection import Workspace
-from slack_docebo.engine.reading import read_target
+from slack_docebo.engine.mappings import resetting
+from slack_docebo.engine.reading.connection import Workspace
+from slack_docebo.engine.reading.sides import read_target
 from slack_docebo.runtime import Runtime
 from tasks.policies import RETRIED
 

@@ -3,10 +3,10 @@
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
-from slack_docebo.engine.connection import Workspace
-from slack_docebo.engine.realtime import Served
-from slack_docebo.engine.serving import Turn, serve
-from slack_docebo.engine.upkeep import parked_rows
+from slack_docebo.engine.reading.connection import Workspace
+from slack_docebo.engine.realtime.rounds import Served
+from slack_docebo.engine.realtime.serving import Turn, serve
+from slack_docebo.engine.realtime.upkeep import parked_rows
 from slack_docebo.runtime import Runtime
 from tasks.artifacts import publish_page, publish_table
 

@@ -4,8 +4,8 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from slack_docebo.domain.planning import Kind, Outcome
-from slack_docebo.engine.applying import apply_accounts, begin
-from slack_docebo.engine.report import summary
+from slack_docebo.engine.reporting.report import summary
+from slack_docebo.engine.writing.applying import apply_accounts, begin
 from slack_docebo.runtime import Runtime
 from tasks.policies import RETRIED
 from tasks.progress import shown

@@ -4,8 +4,8 @@ from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
 from slack_docebo.domain.matching import Accounts
-from slack_docebo.engine.connection import Workspace
-from slack_docebo.engine.rechecking import recheck
+from slack_docebo.engine.reading.connection import Workspace
+from slack_docebo.engine.writing.checking import recheck
 from slack_docebo.runtime import Runtime
 
 

@@ -4,8 +4,8 @@ from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
 from slack_docebo.concurrency import side_by_side, to_completion
-from slack_docebo.engine.finishing import finish
-from slack_docebo.engine.report import TABLE_ROWS, Summary, table, write_files
+from slack_docebo.engine.reporting.report import TABLE_ROWS, Summary, table, write_files
+from slack_docebo.engine.writing.finishing import finish
 from slack_docebo.runtime import Runtime
 from tasks.artifacts import publish_page, publish_table
 

@@ -3,9 +3,9 @@
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
-from slack_docebo.engine.connection import Workspace
-from slack_docebo.engine.reading import last_count, read_source
-from slack_docebo.engine.snapshot import SourceSnapshot
+from slack_docebo.engine.reading.connection import Workspace
+from slack_docebo.engine.reading.sides import last_count, read_source
+from slack_docebo.engine.reading.snapshot import SourceSnapshot
 from slack_docebo.runtime import Runtime
 from tasks.policies import RETRIED, is_storage_trouble
 from tasks.progress import shown

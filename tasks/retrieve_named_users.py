@@ -4,7 +4,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from slack_docebo.domain.people import SourceUser
-from slack_docebo.engine.named import read_named
+from slack_docebo.engine.planning.named import read_named
 from slack_docebo.runtime import Runtime
 from tasks.policies import RETRIED
 

@@ -4,9 +4,9 @@ from prefect import runtime as prefect_runtime
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from slack_docebo.engine.connection import Workspace
-from slack_docebo.engine.reading import read_page
-from slack_docebo.engine.snapshot import SourceSnapshot
+from slack_docebo.engine.reading.connection import Workspace
+from slack_docebo.engine.reading.sides import read_page
+from slack_docebo.engine.reading.snapshot import SourceSnapshot
 from slack_docebo.runtime import Runtime
 from tasks.policies import RETRIED
 

@@ -14,11 +14,11 @@ from prefect.variables import Variable
 
 from slack_docebo.domain.planning import Outcome
 from slack_docebo.domain.texts import line
-from slack_docebo.engine.diagnosis import Diagnosis
-from slack_docebo.engine.explaining import Explanation
-from slack_docebo.engine.incidents import Trouble
-from slack_docebo.engine.realtime import Served
-from slack_docebo.engine.report import Summary
+from slack_docebo.engine.looking.diagnosis import Diagnosis
+from slack_docebo.engine.looking.explaining import Explanation
+from slack_docebo.engine.realtime.rounds import Served
+from slack_docebo.engine.reporting.incidents import Trouble
+from slack_docebo.engine.reporting.report import Summary
 from slack_docebo.errors import AlreadyRunning, ChangeLimitExceeded, ConfigurationError, NotConfirmed, SyncError
 from slack_docebo.integration_settings import VARIABLE, IntegrationSettings, read_rows
 from slack_docebo.redaction import redact_logs

@@ -3,7 +3,7 @@
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
-from slack_docebo.engine.upkeep import Upkeep, parked_rows, tidy
+from slack_docebo.engine.realtime.upkeep import Upkeep, parked_rows, tidy
 from slack_docebo.runtime import Runtime
 from tasks.artifacts import publish_table
 

@@ -3,7 +3,7 @@
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from slack_docebo.engine.connection import Workspace, validate
+from slack_docebo.engine.reading.connection import Workspace, validate
 from slack_docebo.runtime import Runtime
 from tasks.policies import RETRIED
 

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from slack_docebo.domain.people import SourceUser
-from slack_docebo.engine.applying import apply_accounts, apply_mappings, begin
-from slack_docebo.engine.connection import validate
-from slack_docebo.engine.finishing import finish
 from slack_docebo.engine.importing import plan_import
-from slack_docebo.engine.planning import make_plan
-from slack_docebo.engine.reading import read_changed, read_page, read_source
-from slack_docebo.engine.report import Summary
-from slack_docebo.engine.snapshot import SourceSnapshot
+from slack_docebo.engine.planning.plans import make_plan
+from slack_docebo.engine.reading.connection import validate
+from slack_docebo.engine.reading.sides import read_changed, read_page, read_source
+from slack_docebo.engine.reading.snapshot import SourceSnapshot
+from slack_docebo.engine.reporting.report import Summary
+from slack_docebo.engine.writing.applying import apply_accounts, apply_mappings, begin
+from slack_docebo.engine.writing.finishing import finish
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import Runtime, open_runtime
 from slack_docebo.settings import Settings

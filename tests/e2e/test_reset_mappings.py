@@ -116,7 +116,7 @@ async def test_a_reset_that_the_database_cut_off_goes_on_with_its_one_plan_and_b
             raise StorageError("the database was locked for too long")
         return delete(*arguments)
 
-    monkeypatch.setattr("slack_docebo.engine.resetting.MAPPINGS_AT_ONCE", 10)
+    monkeypatch.setattr("slack_docebo.engine.mappings.resetting.MAPPINGS_AT_ONCE", 10)
     monkeypatch.setattr("tasks.delete_mappings.delete_mappings.retry_delay_seconds", [0, 0])
     monkeypatch.setattr(MappingRepository, "delete_planned", delete_until_cut_off)
 

@@ -12,8 +12,8 @@ import pytest
 
 from deployments.local import ROOT, connection_settings, free_port
 from sandbox.server import Sandbox
-from slack_docebo.engine.diagnosis import Level
-from slack_docebo.engine.doctor import examine
+from slack_docebo.engine.looking.diagnosis import Level
+from slack_docebo.engine.looking.doctor import examine
 from slack_docebo.private_files import new_file
 from slack_docebo.settings import EVERYTHING, variables
 from tests.releases import expand

@@ -9,9 +9,9 @@ from functools import partial
 import pytest
 
 from sandbox.server import Sandbox
-from slack_docebo.engine.connection import validate
-from slack_docebo.engine.reading import read_page, read_source
-from slack_docebo.engine.snapshot import SourceSnapshot
+from slack_docebo.engine.reading.connection import validate
+from slack_docebo.engine.reading.sides import read_page, read_source
+from slack_docebo.engine.reading.snapshot import SourceSnapshot
 from slack_docebo.errors import IncompleteRead, StorageError
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from sandbox.server import Sandbox
-from slack_docebo.engine.forgetting import Traces, find_person, forget, traces
-from slack_docebo.engine.mapping_file import write_mappings
-from slack_docebo.engine.report import write_files
+from slack_docebo.engine.mappings.forgetting import Traces, find_person, forget, traces
+from slack_docebo.engine.mappings.mapping_file import write_mappings
+from slack_docebo.engine.reporting.report import write_files
 from slack_docebo.errors import ConfigurationError
 from slack_docebo.storage.inbox import InboxRepository
 from slack_docebo.storage.mappings import MappingRepository

@@ -19,8 +19,8 @@ from sandbox.server import Sandbox
 from slack_docebo.domain.people import Mapping
 from slack_docebo.domain.planning import Kind, Operation, Outcome
 from slack_docebo.engine.importing import apply_saved
-from slack_docebo.engine.mapping_file import MappingFile
-from slack_docebo.engine.restoring import restore_file
+from slack_docebo.engine.mappings.mapping_file import MappingFile
+from slack_docebo.engine.mappings.restoring import restore_file
 from slack_docebo.storage.inbox import Event, EventState, InboxRepository
 from slack_docebo.storage.links import LinkRepository
 from slack_docebo.storage.mappings import MappingRepository

@@ -15,7 +15,7 @@ from slack_docebo.clients.slack import source_user
 from slack_docebo.domain.planning import Kind
 from slack_docebo.domain.scope import Scope
 from slack_docebo.domain.texts import bared, line
-from slack_docebo.engine.report import Summary, table, write_files
+from slack_docebo.engine.reporting.report import Summary, table, write_files
 from slack_docebo.storage.mappings import MappingRepository
 from slack_docebo.storage.store import Store
 from tests.hostile_texts import TEXTS, seen

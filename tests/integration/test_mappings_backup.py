@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from slack_docebo.domain.people import Mapping
-from slack_docebo.engine.mapping_file import LARGEST, MappingFile, armoured, bared, write_mappings
-from slack_docebo.engine.restoring import Taken, import_file, restore_file
+from slack_docebo.engine.mappings.mapping_file import LARGEST, MappingFile, armoured, bared, write_mappings
+from slack_docebo.engine.mappings.restoring import Taken, import_file, restore_file
 from slack_docebo.errors import ConfigurationError, StorageError
 from slack_docebo.storage.applied import AppliedRepository
 from slack_docebo.storage.mappings import MappingRecord, MappingRepository

@@ -10,9 +10,9 @@ import pytest
 
 from sandbox.server import Sandbox
 from slack_docebo.domain.attributes import TARGETS, parse_rules
-from slack_docebo.engine.explaining import explain
-from slack_docebo.engine.finishing import finish
 from slack_docebo.engine.importing import plan_import
+from slack_docebo.engine.looking.explaining import explain
+from slack_docebo.engine.writing.finishing import finish
 from slack_docebo.storage.inbox import EventState
 from slack_docebo.storage.plans import PlanRepository
 from slack_docebo.storage.shares import PER_HOUR, ShareRepository

@@ -7,15 +7,15 @@ import pytest
 
 from sandbox.docebo.attributes import Field
 from sandbox.server import Sandbox
-from slack_docebo.engine.applying import apply_accounts, begin
-from slack_docebo.engine.connection import validate
-from slack_docebo.engine.finishing import finish
-from slack_docebo.engine.mapping_file import MappingFile
-from slack_docebo.engine.mirror_fields import prepare_mirror
-from slack_docebo.engine.reading import read_target
-from slack_docebo.engine.report import write_files
-from slack_docebo.engine.resetting import back_up, delete_planned, plan_reset
-from slack_docebo.engine.restoring import rebuild, restore_file
+from slack_docebo.engine.mappings.mapping_file import MappingFile
+from slack_docebo.engine.mappings.resetting import back_up, delete_planned, plan_reset
+from slack_docebo.engine.mappings.restoring import rebuild, restore_file
+from slack_docebo.engine.reading.connection import validate
+from slack_docebo.engine.reading.mirror_fields import prepare_mirror
+from slack_docebo.engine.reading.sides import read_target
+from slack_docebo.engine.reporting.report import write_files
+from slack_docebo.engine.writing.applying import apply_accounts, begin
+from slack_docebo.engine.writing.finishing import finish
 from slack_docebo.errors import ConfigurationError
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime

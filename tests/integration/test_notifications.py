@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from slack_docebo.clients.notifier import notifier
-from slack_docebo.engine.incidents import ADVICE, HAPPENED, Incident, Trouble
+from slack_docebo.engine.reporting.incidents import ADVICE, HAPPENED, Incident, Trouble
 from slack_docebo.errors import ConfigurationError, TransientError
 from slack_docebo.integration_settings import notification_mail_id, table
 from slack_docebo.settings import NotificationSettings

@@ -8,11 +8,11 @@ from functools import partial
 import pytest
 
 from sandbox.server import Sandbox
-from slack_docebo.engine.connection import validate
-from slack_docebo.engine.orphans import Orphan, OrphanKind, find_orphans
-from slack_docebo.engine.reading import read_page, read_source, read_target
-from slack_docebo.engine.report import orphan_file
-from slack_docebo.engine.snapshot import SourceSnapshot
+from slack_docebo.engine.reading.connection import validate
+from slack_docebo.engine.reading.sides import read_page, read_source, read_target
+from slack_docebo.engine.reading.snapshot import SourceSnapshot
+from slack_docebo.engine.reporting.orphans import Orphan, OrphanKind, find_orphans
+from slack_docebo.engine.reporting.report import orphan_file
 from slack_docebo.errors import IncompleteRead
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime

@@ -8,9 +8,9 @@ from alembic.config import Config
 from sqlalchemy import create_engine, text
 
 from slack_docebo.domain.people import Applied, Mapping
-from slack_docebo.engine.forgetting import forget
-from slack_docebo.engine.mapping_file import MappingFile
-from slack_docebo.engine.restoring import restore_file
+from slack_docebo.engine.mappings.forgetting import forget
+from slack_docebo.engine.mappings.mapping_file import MappingFile
+from slack_docebo.engine.mappings.restoring import restore_file
 from slack_docebo.storage.accounts import AccountRepository, Written
 from slack_docebo.storage.applied import AppliedRepository
 from slack_docebo.storage.mappings import MappingRepository

@@ -6,12 +6,12 @@ import pytest
 
 from sandbox.server import Sandbox
 from slack_docebo.domain.planning import Kind
-from slack_docebo.engine import realtime
-from slack_docebo.engine.applying import apply_accounts, begin
-from slack_docebo.engine.finishing import finish
-from slack_docebo.engine.forgetting import forget, traces
-from slack_docebo.engine.planning import make_plan
-from slack_docebo.engine.reading import read_target
+from slack_docebo.engine.mappings.forgetting import forget, traces
+from slack_docebo.engine.planning.plans import make_plan
+from slack_docebo.engine.reading.sides import read_target
+from slack_docebo.engine.realtime import rounds
+from slack_docebo.engine.writing.applying import apply_accounts, begin
+from slack_docebo.engine.writing.finishing import finish
 from slack_docebo.errors import AccessDenied
 from slack_docebo.storage.inbox import EventState, InboxRepository
 from slack_docebo.storage.plans import PlanKind, PlanState
@@ -360,13 +360,13 @@ async def test_who_is_forgotten_during_a_round_stays_forgotten(settled, tmp_path
     for slack_id in (ada, bob):
         settled.sandbox.slack.change(slack_id, {"profile": {"last_name": "King"}})
     settled.put(settled.event(ada), settled.event(bob))
-    go_on = getattr(realtime, stage)
+    go_on = getattr(rounds, stage)
 
     async def after_forgetting(*arguments):
         forget(settled.runtime.store, tmp_path, ada)
         return await go_on(*arguments)
 
-    monkeypatch.setattr(realtime, stage, after_forgetting)
+    monkeypatch.setattr(rounds, stage, after_forgetting)
     await settled.serve()
 
     assert traces(settled.runtime.store, tmp_path, ada).lines == []
@@ -377,7 +377,7 @@ async def test_a_round_that_dies_counts_against_the_share(settled, monkeypatch):
     slack_id = member(settled)
     settled.sandbox.slack.change(slack_id, {"profile": {"last_name": "King"}})
     settled.put(settled.event(slack_id))
-    monkeypatch.setattr("slack_docebo.engine.realtime.look_up", _dies)
+    monkeypatch.setattr("slack_docebo.engine.realtime.rounds.look_up", _dies)
     with pytest.raises(Killed):
         await settled.serve()
 

@@ -7,10 +7,10 @@ import pytest
 from bench.reset import measure
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.people import Mapping
-from slack_docebo.engine.applying import begin
-from slack_docebo.engine.connection import Workspace
-from slack_docebo.engine.finishing import finish
-from slack_docebo.engine.resetting import back_up, check_confirmation, delete_planned, plan_reset
+from slack_docebo.engine.mappings.resetting import back_up, check_confirmation, delete_planned, plan_reset
+from slack_docebo.engine.reading.connection import Workspace
+from slack_docebo.engine.writing.applying import begin
+from slack_docebo.engine.writing.finishing import finish
 from slack_docebo.errors import ConfigurationError, NotConfirmed, PlanNotApplicable
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime

@@ -14,7 +14,7 @@ from sandbox.server import Sandbox
 from sandbox.slack.population import Team
 from slack_docebo.domain.planning import Kind
 from slack_docebo.engine.importing import apply_saved
-from slack_docebo.engine.report import Summary
+from slack_docebo.engine.reporting.report import Summary
 from slack_docebo.errors import (
     AccessDenied,
     ChangeLimitExceeded,

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from sandbox.server import Sandbox
-from slack_docebo.engine import serving
-from slack_docebo.engine.realtime import Served
-from slack_docebo.engine.serving import FOR_EVER, Turn, serve
+from slack_docebo.engine.realtime import serving
+from slack_docebo.engine.realtime.rounds import Served
+from slack_docebo.engine.realtime.serving import FOR_EVER, Turn, serve
 from slack_docebo.errors import AccessDenied
 from slack_docebo.storage import shares
 from slack_docebo.storage.inbox import EventState, InboxRepository

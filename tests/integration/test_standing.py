@@ -13,13 +13,13 @@ from sandbox.server import Sandbox
 from slack_docebo.domain.people import Mapping
 from slack_docebo.domain.planning import Kind, Operation, Outcome
 from slack_docebo.domain.standing import Standing
-from slack_docebo.engine.applying import begin
-from slack_docebo.engine.finishing import finish
-from slack_docebo.engine.forgetting import forget, traces
 from slack_docebo.engine.importing import apply_saved, plan_import
-from slack_docebo.engine.report import Summary, write_files
-from slack_docebo.engine.undoing import plan_undo
-from slack_docebo.engine.upkeep import tidy
+from slack_docebo.engine.mappings.forgetting import forget, traces
+from slack_docebo.engine.planning.undoing import plan_undo
+from slack_docebo.engine.realtime.upkeep import tidy
+from slack_docebo.engine.reporting.report import Summary, write_files
+from slack_docebo.engine.writing.applying import begin
+from slack_docebo.engine.writing.finishing import finish
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime
 from slack_docebo.settings import Settings

@@ -9,8 +9,8 @@ import pytest
 import time_machine
 
 from sandbox.server import Sandbox
-from slack_docebo.engine.report import write_files
-from slack_docebo.engine.upkeep import PLANS_AT_ONCE, tidy
+from slack_docebo.engine.realtime.upkeep import PLANS_AT_ONCE, tidy
+from slack_docebo.engine.reporting.report import write_files
 from slack_docebo.storage.plans import PlanRepository
 from slack_docebo.storage.reads import ProvenRead, ReadRepository
 from tests.importing import run_import, settings_for

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-from slack_docebo.engine.serving import QUIET, Turn
+from slack_docebo.engine.realtime.serving import QUIET, Turn
 from slack_docebo.storage.inbox import OPEN, Event, EventState, InboxRepository
 from slack_docebo.storage.store import Store
 

@@ -28,13 +28,13 @@ from slack_docebo.domain.planning import (
     shielded,
 )
 from slack_docebo.domain.standing import NOT_COMPARED, NOT_MAPPED, Standing
-from slack_docebo.engine.applying import apply_accounts, apply_mappings, begin
-from slack_docebo.engine.connection import Workspace
-from slack_docebo.engine.finishing import finish
-from slack_docebo.engine.planning import make_plan, plan_people
-from slack_docebo.engine.rechecking import recheck
-from slack_docebo.engine.report import Summary, everybody, summary
-from slack_docebo.engine.undoing import plan_undo
+from slack_docebo.engine.planning.plans import make_plan, plan_people
+from slack_docebo.engine.planning.undoing import plan_undo
+from slack_docebo.engine.reading.connection import Workspace
+from slack_docebo.engine.reporting.report import Summary, everybody, summary
+from slack_docebo.engine.writing.applying import apply_accounts, apply_mappings, begin
+from slack_docebo.engine.writing.checking import recheck
+from slack_docebo.engine.writing.finishing import finish
 from slack_docebo.errors import ChangeLimitExceeded, PlanNotApplicable
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import Runtime

@@ -11,8 +11,8 @@ from slack_docebo.clients.slack import source_user
 from slack_docebo.domain.attributes import differences, wanted
 from slack_docebo.domain.people import Account
 from slack_docebo.domain.planning import Kind, Outcome
-from slack_docebo.engine.report import table
-from slack_docebo.engine.upkeep import parked_rows
+from slack_docebo.engine.realtime.upkeep import parked_rows
+from slack_docebo.engine.reporting.report import table
 from slack_docebo.errors import ChangeLimitExceeded, IncompleteRead
 from slack_docebo.integration_settings import IntegrationSettings
 from slack_docebo.storage.inbox import FINISHED, Entry, EventState, InboxRepository

@@ -8,20 +8,20 @@ from typing import Any
 
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.planning import Outcome
-from slack_docebo.engine.applying import apply_accounts, apply_mappings, begin
-from slack_docebo.engine.connection import validate
-from slack_docebo.engine.finishing import finish
 from slack_docebo.engine.importing import apply_saved, plan_import
-from slack_docebo.engine.named import plan_named, read_named
-from slack_docebo.engine.planning import make_plan
-from slack_docebo.engine.reading import read_changed, read_page, read_source
-from slack_docebo.engine.realtime import Served
-from slack_docebo.engine.report import Summary
-from slack_docebo.engine.resetting import back_up, delete_planned, plan_reset
-from slack_docebo.engine.serving import Turn, serve
-from slack_docebo.engine.snapshot import SourceSnapshot
-from slack_docebo.engine.undoing import plan_undo
-from slack_docebo.engine.upkeep import tidy
+from slack_docebo.engine.mappings.resetting import back_up, delete_planned, plan_reset
+from slack_docebo.engine.planning.named import plan_named, read_named
+from slack_docebo.engine.planning.plans import make_plan
+from slack_docebo.engine.planning.undoing import plan_undo
+from slack_docebo.engine.reading.connection import validate
+from slack_docebo.engine.reading.sides import read_changed, read_page, read_source
+from slack_docebo.engine.reading.snapshot import SourceSnapshot
+from slack_docebo.engine.realtime.rounds import Served
+from slack_docebo.engine.realtime.serving import Turn, serve
+from slack_docebo.engine.realtime.upkeep import tidy
+from slack_docebo.engine.reporting.report import Summary
+from slack_docebo.engine.writing.applying import apply_accounts, apply_mappings, begin
+from slack_docebo.engine.writing.finishing import finish
 from slack_docebo.errors import StorageError, TransientError
 from slack_docebo.storage.gate import RunLock
 from slack_docebo.storage.plans import Plan, PlanKind, PlanRepository, PlanState

@@ -14,14 +14,14 @@ from functools import cache
 from pathlib import Path
 
 import slack_docebo.clients.docebo as docebo_client
-import slack_docebo.engine.applying as applying
-import slack_docebo.engine.realtime as realtime
-import slack_docebo.engine.serving as serving
+import slack_docebo.engine.realtime.rounds as realtime
+import slack_docebo.engine.realtime.serving as serving
+import slack_docebo.engine.writing.applying as applying
 import slack_docebo.storage.leases as leases
 import slack_docebo.storage.plans as plans
 from sandbox.server import Sandbox
 from slack_docebo.domain.people import Mapping as MappingRow
-from slack_docebo.engine.forgetting import forget
+from slack_docebo.engine.mappings.forgetting import forget
 from slack_docebo.errors import AlreadyRunning, SyncError
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.settings import Settings

@@ -32,7 +32,7 @@ from slack_docebo.domain.texts import (
     visible,
     without_numbers,
 )
-from slack_docebo.engine.mapping_file import MappingFile
+from slack_docebo.engine.mappings.mapping_file import MappingFile
 from slack_docebo.errors import ConfigurationError
 from slack_docebo.integration_settings import IntegrationSettings, read_rows, rows_from_csv, table
 from slack_docebo.webhook.intake import Audience, decide, read_payload

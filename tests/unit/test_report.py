@@ -1,7 +1,7 @@
 from datetime import UTC, datetime
 
 from slack_docebo.domain.planning import Kind, Outcome
-from slack_docebo.engine.report import Summary
+from slack_docebo.engine.reporting.report import Summary
 from slack_docebo.storage.plans import Plan, PlanKind, PlanState
 
 PLAN = Plan("1abcdefg", PlanKind.BULK_IMPORT, datetime(2026, 3, 4, tzinfo=UTC), "https://lms.example.com", "T1")

@@ -29,7 +29,7 @@ from slack_docebo.domain.texts import (
     shortened,
     visible,
 )
-from slack_docebo.engine.incidents import Incident, Trouble
+from slack_docebo.engine.reporting.incidents import Incident, Trouble
 from tests.hostile_texts import INERT, RENDERER, TEXTS, parts, seen
 
 FORMULA = re.compile(r"""[ "]*[=+\-@＝＋－＠]""")

@@ -9,8 +9,8 @@ from rich.text import Text
 
 from slack_docebo.cli.output import Json, show_json
 from slack_docebo.domain.texts import line
-from slack_docebo.engine.diagnosis import Diagnosis, Finding, Level
-from slack_docebo.engine.doctor import examine
+from slack_docebo.engine.looking.diagnosis import Diagnosis, Finding, Level
+from slack_docebo.engine.looking.doctor import examine
 
 STYLES = {Level.OK: "green", Level.WARN: "yellow", Level.FAIL: "bold red"}
 

@@ -8,8 +8,8 @@ from cyclopts import Parameter
 
 from slack_docebo.cli.output import Json, say, show_json, show_rows
 from slack_docebo.cli.session import open_session
-from slack_docebo.engine.explaining import Explanation
-from slack_docebo.engine.explaining import explain as explain_person
+from slack_docebo.engine.looking.explaining import Explanation
+from slack_docebo.engine.looking.explaining import explain as explain_person
 
 Who = Annotated[str, Parameter(help="E-mail address, Slack id (U...) or docebo:ID.")]
 

@@ -6,8 +6,8 @@ from cyclopts import Parameter
 
 from slack_docebo.cli.exit_codes import DONE, DONE_IN_PART
 from slack_docebo.cli.output import Yes, confirm, note, say
-from slack_docebo.engine.forgetting import Traces, find_person, traces
-from slack_docebo.engine.forgetting import forget as forget_person
+from slack_docebo.engine.mappings.forgetting import Traces, find_person, traces
+from slack_docebo.engine.mappings.forgetting import forget as forget_person
 from slack_docebo.settings import ForgetSettings, load_settings
 from slack_docebo.storage.gate import RunLock
 from slack_docebo.storage.plans import PlanKind

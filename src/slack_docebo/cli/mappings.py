@@ -10,8 +10,8 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from slack_docebo.cli.output import Json, say, show_rows
-from slack_docebo.engine.mapping_file import BadRow, MappingFile, write_mappings
-from slack_docebo.engine.restoring import Taken, import_file, linked_workspace, restore_file
+from slack_docebo.engine.mappings.mapping_file import BadRow, MappingFile, write_mappings
+from slack_docebo.engine.mappings.restoring import Taken, import_file, linked_workspace, restore_file
 from slack_docebo.errors import ConfigurationError
 from slack_docebo.settings import MappingSettings, load_settings
 from slack_docebo.storage.gate import RunLock

@@ -5,11 +5,11 @@ import asyncio
 from slack_docebo.cli.mappings import DryRun, changed, show_refused
 from slack_docebo.cli.output import Json, say, show_json, show_rows
 from slack_docebo.cli.session import open_session
-from slack_docebo.engine.connection import validate
-from slack_docebo.engine.mirror_fields import prepare_mirror as make_fields
-from slack_docebo.engine.reading import read_target
-from slack_docebo.engine.restoring import Taken
-from slack_docebo.engine.restoring import rebuild as rebuild_from
+from slack_docebo.engine.mappings.restoring import Taken
+from slack_docebo.engine.mappings.restoring import rebuild as rebuild_from
+from slack_docebo.engine.reading.connection import validate
+from slack_docebo.engine.reading.mirror_fields import prepare_mirror as make_fields
+from slack_docebo.engine.reading.sides import read_target
 from slack_docebo.errors import ConfigurationError
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.gate import RunLock

@@ -11,8 +11,8 @@ from slack_docebo.cli.output import Json, show_json, show_markdown, show_rows
 from slack_docebo.cli.store import open_store
 from slack_docebo.domain.planning import Kind, Outcome
 from slack_docebo.domain.texts import shortened
-from slack_docebo.engine.comparing import compare
-from slack_docebo.engine.report import Summary, everybody, summary
+from slack_docebo.engine.reporting.comparing import compare
+from slack_docebo.engine.reporting.report import Summary, everybody, summary
 from slack_docebo.storage.plans import Entry, PlanRepository
 
 app = App(name="plan")

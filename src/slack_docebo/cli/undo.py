@@ -9,7 +9,7 @@ from slack_docebo.cli.output import Json, note
 from slack_docebo.cli.plan_runs import apply_plan, conclude
 from slack_docebo.cli.plans import show
 from slack_docebo.cli.session import open_session
-from slack_docebo.engine.undoing import plan_undo
+from slack_docebo.engine.planning.undoing import plan_undo
 
 Of = Annotated[str, Parameter(name="run", help="Id of the plan or of the flow run that is undone.")]
 DeactivateCreated = Annotated[bool, Parameter(negative="", help="Deactivate the accounts that were created.")]

@@ -3,14 +3,14 @@
 from functools import partial
 
 from slack_docebo.concurrency import side_by_side
-from slack_docebo.engine.applying import Progress, apply_accounts, apply_mappings, begin
-from slack_docebo.engine.connection import Workspace, validate
-from slack_docebo.engine.finishing import finish
-from slack_docebo.engine.planning import make_plan
-from slack_docebo.engine.reading import read_page, read_source, read_target
-from slack_docebo.engine.rechecking import recheck
-from slack_docebo.engine.report import Summary
-from slack_docebo.engine.snapshot import SourceSnapshot
+from slack_docebo.engine.planning.plans import make_plan
+from slack_docebo.engine.reading.connection import Workspace, validate
+from slack_docebo.engine.reading.sides import read_page, read_source, read_target
+from slack_docebo.engine.reading.snapshot import SourceSnapshot
+from slack_docebo.engine.reporting.report import Summary
+from slack_docebo.engine.writing.applying import Progress, apply_accounts, apply_mappings, begin
+from slack_docebo.engine.writing.checking import recheck
+from slack_docebo.engine.writing.finishing import finish
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.plans import PlanKind
 

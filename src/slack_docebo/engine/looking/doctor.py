@@ -20,8 +20,8 @@ from slack_docebo.clients.notifier import IMPLICIT_TLS_PORT, notifier
 from slack_docebo.clients.prefect_client import PrefectClient
 from slack_docebo.clients.slack import open_slack
 from slack_docebo.concurrency import within
-from slack_docebo.engine.connection import missing_scopes
-from slack_docebo.engine.diagnosis import Finding, fail, ok, warn
+from slack_docebo.engine.looking.diagnosis import Finding, fail, ok, warn
+from slack_docebo.engine.reading.connection import missing_scopes
 from slack_docebo.errors import ConfigurationError, SyncError
 from slack_docebo.integration_settings import VARIABLE, IntegrationSettings, read_rows
 from slack_docebo.private_files import may_others_write, open_to_others

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from slack_docebo.domain.planning import Kind
-from slack_docebo.engine.report import everybody
+from slack_docebo.engine.reporting.report import everybody
 from slack_docebo.errors import PlanNotApplicable
 from slack_docebo.storage.plans import Plan, PlanRepository
 from slack_docebo.storage.store import Store

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from slack_docebo.domain.matching import Accounts, MatchBy
 from slack_docebo.domain.people import Mapping
 from slack_docebo.domain.planning import Kind, Operation, Outcome, Policy, shielded
-from slack_docebo.engine.applying import TO_ACCOUNTS, account_of, holds, record
-from slack_docebo.engine.connection import Workspace
+from slack_docebo.engine.reading.connection import Workspace
+from slack_docebo.engine.writing.applying import TO_ACCOUNTS, account_of, holds, record
 from slack_docebo.errors import PlanNotApplicable
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.mappings import MappingRepository

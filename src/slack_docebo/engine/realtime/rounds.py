@@ -18,13 +18,13 @@ from slack_docebo.domain.attributes import AttributeRule
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.people import Mapping, SourceUser
 from slack_docebo.domain.planning import Kind, Outcome, Planner
-from slack_docebo.engine.applying import BATCH, apply_accounts, apply_mappings, begin
-from slack_docebo.engine.connection import Workspace
-from slack_docebo.engine.finishing import finish
-from slack_docebo.engine.merging import Case, is_complete, merge, restored
-from slack_docebo.engine.planning import close_plan, open_plan, plan_people
-from slack_docebo.engine.reading import are_few, look_up, read_target
-from slack_docebo.engine.report import DONE
+from slack_docebo.engine.planning.plans import close_plan, open_plan, plan_people
+from slack_docebo.engine.reading.connection import Workspace
+from slack_docebo.engine.reading.sides import are_few, look_up, read_target
+from slack_docebo.engine.realtime.merging import Case, is_complete, merge, restored
+from slack_docebo.engine.reporting.report import DONE
+from slack_docebo.engine.writing.applying import BATCH, apply_accounts, apply_mappings, begin
+from slack_docebo.engine.writing.finishing import finish
 from slack_docebo.errors import (
     AccessDenied,
     ChangeLimitExceeded,

@@ -13,8 +13,8 @@ from types import TracebackType
 from typing import Self
 
 from slack_docebo.concurrency import to_completion
-from slack_docebo.engine.connection import Workspace
-from slack_docebo.engine.realtime import Served, serve_round
+from slack_docebo.engine.reading.connection import Workspace
+from slack_docebo.engine.realtime.rounds import Served, serve_round
 from slack_docebo.errors import AlreadyRunning, LockLost, StorageError
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.gate import RunLock

@@ -9,7 +9,7 @@ from slack_docebo.domain.attributes import current_value, same
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.people import Account, Applied, Mapping
 from slack_docebo.domain.planning import Kind, Operation, Outcome, Value
-from slack_docebo.engine.standing import follow
+from slack_docebo.engine.writing.standing import follow
 from slack_docebo.errors import (
     ChangeLimitExceeded,
     OutcomeUnknown,

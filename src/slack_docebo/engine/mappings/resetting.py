@@ -6,8 +6,8 @@ from pathlib import Path
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.planning import Kind, Operation, shielded
 from slack_docebo.domain.unmirroring import REASON, unmirroring
-from slack_docebo.engine.connection import Workspace
-from slack_docebo.engine.mapping_file import write_mappings
+from slack_docebo.engine.mappings.mapping_file import write_mappings
+from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.errors import ConfigurationError, NotConfirmed
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.faults import translated_files

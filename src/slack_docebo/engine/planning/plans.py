@@ -13,11 +13,11 @@ from slack_docebo.domain.people import SourceUser
 from slack_docebo.domain.planning import Kind, Operation, Planner
 from slack_docebo.domain.standing import NOT_COMPARED, NOT_MAPPED
 from slack_docebo.domain.texts import without_numbers
-from slack_docebo.engine.connection import Workspace
-from slack_docebo.engine.orphans import OrphanSearch
-from slack_docebo.engine.reading import FEW, confirm_gone
-from slack_docebo.engine.report import orphan_file, write_orphans
-from slack_docebo.engine.snapshot import Restarted
+from slack_docebo.engine.reading.connection import Workspace
+from slack_docebo.engine.reading.sides import FEW, confirm_gone
+from slack_docebo.engine.reading.snapshot import Restarted
+from slack_docebo.engine.reporting.orphans import OrphanSearch
+from slack_docebo.engine.reporting.report import orphan_file, write_orphans
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.applied import AppliedRepository
 from slack_docebo.storage.mappings import MappingRepository

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field, replace
 
 from slack_docebo.domain.people import Mapping
 from slack_docebo.domain.planning import Kind, Operation, Value
-from slack_docebo.engine.connection import Workspace
-from slack_docebo.engine.planning import close_plan, open_plan
+from slack_docebo.engine.planning.plans import close_plan, open_plan
+from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.errors import PlanNotApplicable
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.plans import Entry, Plan, PlanKind, PlanRepository

@@ -10,9 +10,9 @@ from slack_docebo.domain.attributes import current_value, same
 from slack_docebo.domain.matching import UNCONFIRMED, Accounts, Match
 from slack_docebo.domain.people import SLACK_ID, Account, Mapping, SourceUser
 from slack_docebo.domain.planning import Operation, Planner, Policy
-from slack_docebo.engine.connection import validate
-from slack_docebo.engine.planning import plan_people
-from slack_docebo.engine.reading import look_up
+from slack_docebo.engine.planning.plans import plan_people
+from slack_docebo.engine.reading.connection import validate
+from slack_docebo.engine.reading.sides import look_up
 from slack_docebo.errors import ConfigurationError
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.mappings import MappingRepository

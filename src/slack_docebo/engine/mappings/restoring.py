@@ -7,7 +7,7 @@ from datetime import datetime
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.mirror import Mirror
 from slack_docebo.domain.people import Mapping
-from slack_docebo.engine.mapping_file import SLACK_ID, BadRow, MappingFile
+from slack_docebo.engine.mappings.mapping_file import SLACK_ID, BadRow, MappingFile
 from slack_docebo.errors import ConfigurationError
 from slack_docebo.settings import MappingSettings
 from slack_docebo.storage.links import LinkRepository

@@ -3,9 +3,9 @@
 from collections.abc import AsyncIterator, Sequence
 
 from slack_docebo.domain.people import SourceUser
-from slack_docebo.engine.connection import Workspace
-from slack_docebo.engine.planning import make_plan
-from slack_docebo.engine.reading import look_up
+from slack_docebo.engine.planning.plans import make_plan
+from slack_docebo.engine.reading.connection import Workspace
+from slack_docebo.engine.reading.sides import look_up
 from slack_docebo.errors import Rejected
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.mappings import MappingRepository

@@ -1,8 +1,8 @@
 """Finishing a run: how it ended, and what it used, are written to the journal."""
 
 from slack_docebo.domain.planning import Outcome
-from slack_docebo.engine.report import Summary, summary
-from slack_docebo.engine.standing import conclude
+from slack_docebo.engine.reporting.report import Summary, summary
+from slack_docebo.engine.writing.standing import conclude
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.inbox import InboxRepository
 from slack_docebo.storage.plans import PlanKind, PlanRepository, PlanState

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Row
 
 from slack_docebo.domain.planning import Kind, Operation, Outcome
 from slack_docebo.domain.texts import armoured, as_json, code, markdown, without_numbers
-from slack_docebo.engine.orphans import Orphan, OrphanKind
+from slack_docebo.engine.reporting.orphans import Orphan, OrphanKind
 from slack_docebo.private_files import rewritten_file
 from slack_docebo.storage.plans import TOLD, Entry, Plan, PlanRepository
 from slack_docebo.storage.standings import StandingRepository

@@ -6,8 +6,8 @@ from slack_docebo.clients.slack import StaleCursor
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.people import Mapping, SourceUser
 from slack_docebo.domain.planning import Planner
-from slack_docebo.engine.connection import Workspace
-from slack_docebo.engine.snapshot import Restarted, SourceSnapshot
+from slack_docebo.engine.reading.connection import Workspace
+from slack_docebo.engine.reading.snapshot import Restarted, SourceSnapshot
 from slack_docebo.errors import IncompleteRead
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.mappings import MappingRepository

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from slack_docebo.clients.docebo import Session
 from slack_docebo.clients.slack import Identity
 from slack_docebo.domain.attributes import AttributeRule
-from slack_docebo.engine.mirror_fields import find_mirror
+from slack_docebo.engine.reading.mirror_fields import find_mirror
 from slack_docebo.errors import AccessDenied, ConfigurationError, WorkspaceMismatch
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.links import LinkRepository

@@ -1,0 +1,1 @@
+"""Answers without a change: the state of the installation, and of one person."""

@@ -1,0 +1,1 @@
+"""What both sides hold: the connection check, Slack's list with its proof, Docebo's accounts."""

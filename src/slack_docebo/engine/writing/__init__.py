@@ -1,0 +1,1 @@
+"""The one road on which accounts and mappings are changed: check, write, record."""
