@@ -26,6 +26,7 @@ from slack_docebo.clients.docebo import DoceboClient, Row, RowResult, open_doceb
 from slack_docebo.clients.docebo_auth import ClientCredentials, Grant, JwtBearer, Password, Token
 from slack_docebo.clients.docebo_wire import Branch, Service, Session, UserField, is_administrator
 from slack_docebo.clients.retries import wait_as_asked
+from slack_docebo.domain.observation import Gone, Present, Unknown
 from slack_docebo.domain.people import Account
 from slack_docebo.errors import (
     AccessDenied,
@@ -227,14 +228,21 @@ async def test_one_account_is_read_from_its_view(docebo):
     }
     docebo.get(f"{USERS}/7").mock(return_value=ok(data))
     async with opened(wanted_fields=frozenset({12})) as client:
-        assert await client.user(7) == Account(7, "ada", active=False, time_zone="UTC", fields={12: "U0AAA"})
+        account = Account(7, "ada", active=False, time_zone="UTC", fields={12: "U0AAA"})
+        assert await client.user(7) == Present(account)
 
 
-@pytest.mark.parametrize("answer", [yii(404), yii(400), ok(None), ok({}), ok({"user_data": []})])
-async def test_an_unknown_account_is_none(docebo, answer):
+async def test_an_account_for_whose_id_docebo_answers_404_is_gone(docebo):
+    docebo.get(f"{USERS}/7").mock(return_value=yii(404))
+    async with opened() as client:
+        assert isinstance(await client.user(7), Gone)
+
+
+@pytest.mark.parametrize("answer", [yii(400), ok(None), ok({}), ok({"user_data": []})])
+async def test_an_account_for_whose_id_docebo_answers_anything_else_is_unknown(docebo, answer):
     docebo.get(f"{USERS}/7").mock(return_value=answer)
     async with opened() as client:
-        assert await client.user(7) is None
+        assert isinstance(await client.user(7), Unknown)
 
 
 async def test_the_session_tells_who_one_is(docebo):
@@ -804,15 +812,16 @@ async def test_the_view_of_an_account_agrees_with_the_listing(sandbox):
         account = next(account for account in await listed(client) if not account.administrator)
         viewed = await client.user(account.docebo_id)
 
-    assert viewed is not None
-    assert replace(viewed, language="") == replace(account, language="")
+    assert isinstance(viewed, Present)
+    assert replace(viewed.value, language="") == replace(account, language="")
 
 
 @pytest.mark.parametrize("not_found_as_400", [True, False])
-async def test_an_account_that_is_not_there_is_none(sandbox, not_found_as_400):
+async def test_an_account_that_is_not_there_is_gone_or_unknown_by_how_the_tenant_says_it(sandbox, not_found_as_400):
     switch(sandbox, not_found_as_400=not_found_as_400)
     async with client_of(sandbox) as client:
-        assert await client.user(999_999) is None
+        seen = await client.user(999_999)
+    assert isinstance(seen, Unknown if not_found_as_400 else Gone)
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from sandbox.server import Sandbox
 from sandbox.slack.workspace import BOT_TOKEN
 from slack_docebo.clients.retries import wait_as_asked
 from slack_docebo.clients.slack import SlackClient, StaleCursor, open_slack
+from slack_docebo.domain.observation import Gone, Present, Unknown
 from slack_docebo.errors import AccessDenied, ContractViolation, RateLimited, Rejected, TransientError
 
 TOKEN = "xoxb-top-secret"
@@ -279,17 +280,22 @@ async def test_a_list_that_cannot_be_read_completely_is_not_read_at_all(slack, b
 async def test_one_user_is_read(slack):
     reply = {"ok": True, "user": {"id": "U1", "profile": {"email": "a@x.org"}, "locale": "it-IT"}}
     async with slack.client(reply, with_locale=True) as client:
-        user = await client.user("U1")
+        seen = await client.user("U1")
 
-    assert user is not None
+    assert isinstance(seen, Present)
+    user = seen.value
     assert (user.slack_id, user.email, user.locale) == ("U1", "a@x.org", "it-IT")
     assert slack.asked == [{"user": "U1", "include_locale": "1"}]
 
 
-@pytest.mark.parametrize("code", ["user_not_found", "user_not_visible"])
-async def test_an_unknown_user_is_none(slack, code):
-    async with slack.client(refusal(code)) as client:
-        assert await client.user("U1") is None
+async def test_a_user_whom_slack_does_not_know_is_gone(slack):
+    async with slack.client(refusal("user_not_found")) as client:
+        assert isinstance(await client.user("U1"), Gone)
+
+
+async def test_a_user_whom_slack_does_not_show_is_unknown(slack):
+    async with slack.client(refusal("user_not_visible")) as client:
+        assert isinstance(await client.user("U1"), Unknown)
 
 
 async def test_a_user_reply_without_a_user_is_not_as_documented(slack):
@@ -385,10 +391,11 @@ async def test_a_change_is_seen_when_the_user_is_read_again(sandbox):
     ada = sandbox.slack.add("Ada", "Lovelace", "ada@example.com")
     sandbox.slack.change(ada["id"], {"profile": {"last_name": "King"}})
     async with client_of(sandbox) as client:
-        user = await client.user(ada["id"])
-        assert await client.user("U0NOBODY") is None
+        seen = await client.user(ada["id"])
+        assert isinstance(await client.user("U0NOBODY"), Gone)
 
-    assert user is not None
+    assert isinstance(seen, Present)
+    user = seen.value
     assert (user.first_name, user.last_name, user.email) == ("Ada", "King", "ada@example.com")
 
 
@@ -399,17 +406,17 @@ async def test_custom_fields_are_read_of_a_single_person_where_they_are_wanted(s
     async with client_of(sandbox) as plain, client_of(sandbox, with_custom=True) as wanting:
         found = [await plain.user(ada), await wanting.user(ada)]
 
-    assert [user and user.custom for user in found] == [None, {"Xf0DEPARTMT": "Sales"}]
+    assert [seen.value.custom for seen in found if isinstance(seen, Present)] == [None, {"Xf0DEPARTMT": "Sales"}]
 
 
 async def test_a_leaver_is_deactivated(sandbox):
     ada = sandbox.slack.add("Ada", "Lovelace", "ada@example.com")
     sandbox.slack.deactivate(ada["id"])
     async with client_of(sandbox) as client:
-        user = await client.user(ada["id"])
+        seen = await client.user(ada["id"])
 
-    assert user is not None
-    assert user.deactivated
+    assert isinstance(seen, Present)
+    assert seen.value.deactivated
 
 
 @pytest.mark.parametrize("kind", ["rate_limited", "error_500", "html_503", "html_200", "dropped"])

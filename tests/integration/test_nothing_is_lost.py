@@ -16,6 +16,7 @@ import pytest
 
 from deployments.local import free_port
 from sandbox.server import Sandbox
+from slack_docebo.domain.observation import Present
 from slack_docebo.domain.planning import Kind, Planner
 from slack_docebo.engine.planning.plans import plan_people
 from slack_docebo.engine.reading.sides import read_target
@@ -109,7 +110,8 @@ async def differences(here: World) -> list[str]:
     people = {}
     with here.runtime.store.reading() as connection:
         for entry in InboxRepository(connection).list_(10_000):
-            people[entry.event.slack_id] = await here.runtime.slack.user(entry.event.slack_id)
+            seen = await here.runtime.slack.user(entry.event.slack_id)
+            people[entry.event.slack_id] = seen.value if isinstance(seen, Present) else None
     accounts = await read_target(here.runtime)
     planner = Planner(here.runtime.behaviour.policy(here.workspace.team), accounts)
     with here.runtime.store.reading() as connection:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.server import Sandbox
+from slack_docebo.domain.observation import Present
 from slack_docebo.domain.planning import Kind
 from slack_docebo.engine.mappings.forgetting import forget, traces
 from slack_docebo.engine.planning.plans import make_plan
@@ -213,7 +214,9 @@ async def test_an_import_that_writes_what_it_read_before_the_event_is_put_right(
     runtime = settled.runtime
     slack_id = member(settled)
     settled.sandbox.slack.change(slack_id, {"profile": {"last_name": "Earlier"}})
-    earlier = await runtime.slack.user(slack_id)
+    seen = await runtime.slack.user(slack_id)
+    assert isinstance(seen, Present)
+    earlier = seen.value
     accounts = await read_target(runtime)
     plan_id = await make_plan(runtime, settled.workspace, paged([earlier]), accounts, kind=PlanKind.BULK_IMPORT)
     settled.sandbox.slack.change(slack_id, {"profile": {"last_name": "Later"}})

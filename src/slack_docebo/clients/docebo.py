@@ -34,6 +34,7 @@ from slack_docebo.clients.docebo_wire import (
 )
 from slack_docebo.clients.retries import NotJson, TooLate, Wait, no_connection, retrying, seconds_asked, wait_as_asked
 from slack_docebo.domain.names import folded
+from slack_docebo.domain.observation import Gone, Observation, Present, Unknown
 from slack_docebo.domain.people import Account
 from slack_docebo.errors import (
     AccessDenied,
@@ -71,6 +72,7 @@ MOST_PAGES_FOUND = 10  # by the search for one address
 MAX_ROWS = 100  # the most a batch call is known to take
 NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 PROVISIONED_BY = "slack-docebo"
+AMBIGUOUS = "Docebo answers 400 for the account's id"
 
 T = TypeVar("T")
 
@@ -166,15 +168,22 @@ class DoceboClient:
                 raise IncompleteRead("Docebo announced more search results and sent none.")
         return list(found.values())
 
-    async def user(self, docebo_id: int) -> Account | None:
-        """Return the account with this id, or None if there is none."""
+    async def user(self, docebo_id: int) -> Observation[Account]:
+        """Return what Docebo says of exactly this account.
+
+        A 404 says that it is gone. A 400, with which some endpoints answer for what is not there and all for what they
+        do not understand, leaves it unknown.
+        """
         try:
             data = await self._get("user", f"/manage/v1/user/{docebo_id}")
         except Rejected as error:
-            if error.status in (400, 404):  # some Docebo endpoints say 400 for what is not there
-                return None
+            if error.status == 404:
+                return Gone(f"Docebo has no account {docebo_id} (404)")
+            if error.status == 400:
+                return Unknown(AMBIGUOUS)
             raise
-        return account_of_view(data, self._wanted_fields)
+        account = account_of_view(data, self._wanted_fields)
+        return Unknown(f"Docebo's answer shows nothing of account {docebo_id}") if account is None else Present(account)
 
     async def upsert_users(self, rows: Sequence[Row], *, create: bool, branch: int | None = None) -> list[RowResult]:
         """Create accounts, or change existing ones, and return the result of each row in their order.

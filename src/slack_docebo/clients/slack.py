@@ -20,6 +20,7 @@ from slack_docebo.clients.answers import LARGE_HEAD, OutOfBounds, bounded_sessio
 from slack_docebo.clients.pace import Pace
 from slack_docebo.clients.retries import NotJson, TooLate, Wait, no_connection, retrying, seconds_asked, wait_as_asked
 from slack_docebo.domain.names import clean
+from slack_docebo.domain.observation import Gone, Observation, Present, Unknown
 from slack_docebo.domain.people import LARGEST_STAMP, SourceUser
 from slack_docebo.domain.texts import LONGEST_ADDRESS, LONGEST_NAME, LONGEST_VALUE, bounded, key
 from slack_docebo.errors import (
@@ -64,7 +65,8 @@ PASSING = frozenset({
     "ratelimited", "internal_error", "fatal_error", "service_unavailable", "request_timeout",
     "team_added_to_org", "org_login_required",
 })  # fmt: skip
-ABSENT = frozenset({"user_not_found", "users_not_found", "user_not_visible"})
+NOT_FOUND = frozenset({"user_not_found", "users_not_found"})
+NOT_VISIBLE = "user_not_visible"  # somebody is there, and not for this app to see
 NOTHING: Mapping[str, Any] = {}
 # What is quoted of a reply; whatever else it says may be what it was sent.
 WORD = re.compile(r"[a-z0-9_]{1,60}")
@@ -81,7 +83,11 @@ class StaleCursor(TransientError):
 
 
 class _NoSuchUser(Rejected):
-    """Slack has no such user, or does not show it to this app."""
+    """Slack has no such user."""
+
+
+class _NotVisible(Rejected):
+    """Slack does not show this user to this app."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,23 +190,35 @@ class SlackClient:
             raise ContractViolation("users.list", f"the cursor is longer than {LONGEST_CURSOR} characters")
         return UserPage([source_user(member) for member in members], following)
 
-    async def user(self, slack_id: str) -> SourceUser | None:
-        """Return one user, with custom profile fields where wanted, or None if Slack does not know or show it."""
-        user = await self._one("users.info", user=slack_id, include_locale=self._with_locale)
-        if user is None or user.custom is not None or not self._with_custom:
-            return user
+    async def user(self, slack_id: str) -> Observation[SourceUser]:
+        """Return what Slack says of exactly this user, with custom profile fields where wanted.
+
+        Whom it does not know (`user_not_found`) is gone; whom it does not show (`user_not_visible`) is unknown. Somebody
+        who was deactivated is present, as deactivated. Source: https://docs.slack.dev/reference/methods/users.info
+        """
+        try:
+            user = await self._one("users.info", user=slack_id, include_locale=self._with_locale)
+        except _NotVisible:
+            return Unknown("Slack does not show this person to the app")
+        if user is None:
+            return Gone("Slack knows nobody under this id")
+        if user.custom is not None or not self._with_custom:
+            return Present(user)
         body, _ = await self._call("users.profile.get", user=slack_id)
         profile = body.get("profile")
         if not isinstance(profile, dict):
             raise ContractViolation("users.profile.get", "the answer holds no profile")
-        return replace(user, custom=_custom(profile.get("fields")) or {})
+        return Present(replace(user, custom=_custom(profile.get("fields")) or {}))
 
     async def find_user(self, email: str) -> SourceUser | None:
         """Return the user with this address, or None; Slack hides the deactivated ones from this search.
 
         The locale is missing: this method does not give it.
         """
-        return await self._one("users.lookupByEmail", email=email)
+        try:
+            return await self._one("users.lookupByEmail", email=email)
+        except _NotVisible:
+            return None
 
     async def _one(self, method: str, **params: Any) -> SourceUser | None:
         try:
@@ -390,8 +408,10 @@ def _translated(method: str, error: SlackApiError) -> RemoteError:
         return AccessDenied(method, f"{code}: {advice}")
     if code == "invalid_cursor":
         return StaleCursor(method, code)
-    if code in ABSENT:
+    if code in NOT_FOUND:
         return _NoSuchUser(method, code)
+    if code == NOT_VISIBLE:
+        return _NotVisible(method, code)
     if code:
         return Rejected(method, code)
     if status in (401, 403):

@@ -8,10 +8,12 @@ from sqlalchemy import Connection
 
 from slack_docebo.domain.attributes import current_value, same
 from slack_docebo.domain.matching import UNCONFIRMED, Accounts, Match
+from slack_docebo.domain.observation import Gone, Present, Unknown
 from slack_docebo.domain.people import SLACK_ID, Account, Mapping, SourceUser
 from slack_docebo.domain.planning import Operation, Planner, Policy
 from slack_docebo.engine.planning.plans import plan_people
 from slack_docebo.engine.reading.connection import validate
+from slack_docebo.engine.reading.evidence import observe_account, observe_person
 from slack_docebo.engine.reading.sides import look_up
 from slack_docebo.errors import ConfigurationError
 from slack_docebo.runtime import Runtime
@@ -120,7 +122,9 @@ async def explain(runtime: Runtime, who: str) -> Explanation:
     elif by_email:
         await _start_at_address(runtime, workspace.team, who, found, near)
     if found.slack_id and found.user is None:
-        found.user = await runtime.slack.user(found.slack_id)
+        person = await observe_person(runtime, found.slack_id)
+        if isinstance(person, Present):
+            found.user = person.value
     if found.user:
         found.slack_id = found.user.slack_id  # where Slack knows the person under two ids, the one that counts
     with runtime.store.reading() as connection:
@@ -138,9 +142,12 @@ async def explain(runtime: Runtime, who: str) -> Explanation:
 
 async def _start_at_account(runtime: Runtime, team: str, docebo_id: int, found: Explanation, near: Accounts) -> None:
     """Look for the person from the account: by the mapping, else by the account's e-mail address."""
-    viewed = await runtime.docebo.user(docebo_id)
-    if viewed is None:
-        found.notes.append(f"Docebo has no account {docebo_id}")
+    seen = await observe_account(runtime, docebo_id)
+    viewed = seen.value if isinstance(seen, Present) else None
+    if isinstance(seen, Gone):
+        found.notes.append(seen.evidence)
+    elif isinstance(seen, Unknown):
+        found.notes.append(seen.why)
     with runtime.store.reading() as connection:
         found.slack_id = (
             MappingRepository(connection, runtime.settings.docebo_url).holders(team, [docebo_id]).get(docebo_id, "")

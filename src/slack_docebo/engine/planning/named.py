@@ -2,9 +2,11 @@
 
 from collections.abc import AsyncIterator, Sequence
 
+from slack_docebo.domain.observation import Present
 from slack_docebo.domain.people import SourceUser
 from slack_docebo.engine.planning.plans import make_plan
 from slack_docebo.engine.reading.connection import Workspace
+from slack_docebo.engine.reading.evidence import observe_person
 from slack_docebo.engine.reading.sides import look_up
 from slack_docebo.errors import Rejected
 from slack_docebo.runtime import Runtime
@@ -26,10 +28,10 @@ async def read_named(runtime: Runtime, slack_ids: Sequence[str], emails: Sequenc
         wanted.append(found.slack_id)
     people = []
     for slack_id in dict.fromkeys(wanted):
-        user = await runtime.slack.user(slack_id)
-        if user is None:
+        seen = await observe_person(runtime, slack_id)
+        if not isinstance(seen, Present):
             raise Rejected("users.info", f"Slack knows no {slack_id}, or does not show it: correct slack_ids")
-        people.append(user)
+        people.append(seen.value)
     return people
 
 

@@ -4,9 +4,11 @@ from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
 
 from slack_docebo.clients.slack import StaleCursor
 from slack_docebo.domain.matching import Accounts
+from slack_docebo.domain.observation import Present
 from slack_docebo.domain.people import Mapping, SourceUser
 from slack_docebo.domain.planning import Planner
 from slack_docebo.engine.reading.connection import Workspace
+from slack_docebo.engine.reading.evidence import observe_account, observe_person
 from slack_docebo.engine.reading.snapshot import Restarted, SourceSnapshot
 from slack_docebo.errors import IncompleteRead
 from slack_docebo.runtime import Runtime
@@ -65,8 +67,11 @@ async def confirm_gone(runtime: Runtime, workspace: Workspace, slack_ids: Iterab
     A list that ends a little too early looks complete. That somebody it left out still exists shows that it was not.
     """
     for slack_id in slack_ids:
-        user = await runtime.slack.user(slack_id)
-        if user is None or user.deactivated or user.forgotten or user.external:
+        seen = await observe_person(runtime, slack_id)
+        if not isinstance(seen, Present):
+            continue
+        user = seen.value
+        if user.deactivated or user.forgotten or user.external:
             continue
         if user.team in {"", workspace.team}:
             raise IncompleteRead(
@@ -112,9 +117,9 @@ async def look_up(runtime: Runtime, people: Iterable[tuple[SourceUser, Mapping |
     for user, mapping in people:
         accounts.add(await runtime.docebo.find_users(user.email) if user.email and not user.unconfirmed else [])
         if mapping and accounts.get(mapping.docebo_id) is None:
-            viewed = await runtime.docebo.user(mapping.docebo_id)
-            if viewed:  # the view of one user lacks attributes that the listing has
-                accounts.add(await runtime.docebo.find_users(viewed.username))
+            seen = await observe_account(runtime, mapping.docebo_id)
+            if isinstance(seen, Present):  # the view of one user lacks attributes that the listing has
+                accounts.add(await runtime.docebo.find_users(seen.value.username))
     return accounts
 
 

@@ -16,10 +16,12 @@ from typing import Any
 from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.attributes import AttributeRule
 from slack_docebo.domain.matching import Accounts
+from slack_docebo.domain.observation import Present
 from slack_docebo.domain.people import Mapping, SourceUser
 from slack_docebo.domain.planning import Kind, Outcome, Planner
 from slack_docebo.engine.planning.plans import close_plan, open_plan, plan_people
 from slack_docebo.engine.reading.connection import Workspace
+from slack_docebo.engine.reading.evidence import observe_person
 from slack_docebo.engine.reading.sides import are_few, look_up, read_target
 from slack_docebo.engine.realtime.merging import Case, is_complete, merge, restored
 from slack_docebo.engine.reporting.report import DONE
@@ -187,9 +189,10 @@ class _Round:
         unreadable = 0
         for case in cases:
             try:
-                user = await self._runtime.slack.user(case.slack_id)
-                if user is None:
+                seen = await observe_person(self._runtime, case.slack_id)
+                if not isinstance(seen, Present):
                     raise Rejected("users.info", f"Slack does not show {case.slack_id} any more")
+                user = seen.value
             except AccessDenied:
                 raise
             except RemoteError as error:
