@@ -254,7 +254,7 @@ class DoceboApi:
             "firstname": account.firstname,
             "lastname": account.lastname,
             "email": account.email,
-            "user_level": account.level,
+            "user_level": self.platform.switches.session_level or account.level,
             "timezone": account.timezone,
             "language": account.language,
         }
@@ -361,8 +361,11 @@ class DoceboApi:
         translations = body.get("translations") or {}
         if not translations or not body.get("type"):
             raise ApiError(400, "type and translations are required")
+        title = translations.get("all") or translations.get(self.platform.switches.platform_language)
+        if not title:
+            raise ApiError(400, "The title in the platform's language is required")
         field = self.platform.add_field(
-            translations.get("english") or next(iter(translations.values())),
+            title,
             str(body["type"]),
             mandatory=str(body.get("mandatory", 0)) == "1",
             invisible_to_user=str(body.get("invisible_to_user", 0)) == "1",

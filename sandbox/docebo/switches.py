@@ -34,6 +34,8 @@ class Switches:
     page_size_over_limit: str = "clamp"  # above 200: clamp | reject
     grants: str = ALL_GRANTS  # the app's enabled grant types
     superadmin: bool = True  # the app's own token is a superadmin's
+    session_level: str = ""  # the session's word for the level of our account; "" for Docebo's usual one
+    platform_language: str = "english"  # of which a new field's title is required, unless it is given for all
     token_lifetime: int = 3600  # seconds promised
     real_token_lifetime: int = 0  # seconds kept, when shorter than promised
     expires_in_string: bool = False

@@ -249,7 +249,7 @@ async def test_the_session_tells_who_one_is(docebo):
     data = {"id": "5", "username": "api.bot", "user_level": "godadmin", "email": "b@x.org"}
     docebo.get(f"{USERS}/session").mock(return_value=ok(data))
     async with opened() as client:
-        assert await client.session() == Session(5, "api.bot", "godadmin", administrator=True)
+        assert await client.session() == Session(5, "api.bot", "godadmin")
 
 
 # Other reading
@@ -387,7 +387,7 @@ async def test_a_text_field_is_created(docebo):
     route = docebo.post("/manage/v1/user_fields").mock(return_value=ok({"user_field_id": "12"}))
     async with opened() as client:
         assert await client.create_user_field("Slack ID") == 12
-    assert sent(route)["translations"] == {"english": "Slack ID"}
+    assert sent(route)["translations"] == {"all": "Slack ID"}
 
 
 # Failures
@@ -833,7 +833,7 @@ async def test_the_sandbox_lets_its_administrator_in(sandbox, grant, expires_in_
     async with client_of(sandbox, grant) as client:
         session = await client.session()
 
-    assert (session.docebo_id, session.administrator) == (API_USER_ID, True)
+    assert (session.docebo_id, session.level) == (API_USER_ID, "godadmin")
 
 
 async def test_the_sandbox_accepts_a_signed_assertion(sandbox):
@@ -989,9 +989,24 @@ async def test_batches_sent_together_arrive_one_after_the_other(sandbox):
     assert not sandbox.docebo_gate.counters.violations
 
 
+@pytest.mark.parametrize("language", ["english", "italian"])
+async def test_a_field_is_created_whatever_language_the_platform_has(sandbox, language):
+    switch(sandbox, platform_language=language)
+    async with client_of(sandbox) as client:
+        made = await client.create_user_field("Slack ID")
+        assert made in {field.id for field in await client.user_fields() if field.title == "Slack ID"}
+
+
+async def test_a_token_that_belongs_to_no_user_is_told_with_the_grant_to_use(docebo):
+    docebo.get(f"{USERS}/session").mock(return_value=ok([]))
+    async with opened() as client:
+        with pytest.raises(AccessDenied, match="DOCEBO_USERNAME"):
+            await client.session()
+
+
 async def test_an_ordinary_user_may_not(sandbox):
     switch(sandbox, superadmin=False)
     async with client_of(sandbox) as client:
-        assert not (await client.session()).administrator
+        assert (await client.session()).level == "user"
         with pytest.raises(AccessDenied):
             await client.upsert_users([Row(None, {"username": "ada.new"})], create=True)

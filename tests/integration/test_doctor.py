@@ -185,6 +185,16 @@ async def test_an_account_that_is_no_superadmin_is_told(environment, company):
     assert "no superadmin" in message
 
 
+async def test_a_level_that_nobody_knows_is_told_with_the_setting_that_says_what_it_is(environment, company):
+    switch(company, {"session_level": "/framework/level/supervisore"})
+    level, message = (await findings())["Docebo"]
+    assert level is Level.WARN
+    assert "DOCEBO_SUPERADMIN_LEVEL" in message
+
+    environment.setenv("DOCEBO_SUPERADMIN_LEVEL", "Supervisore")
+    assert (await findings())["Docebo"][0] is Level.OK
+
+
 async def test_wrong_credentials_at_docebo_are_told(environment):
     environment.setenv("DOCEBO_CLIENT_SECRET", "planted-wrong")
 

@@ -64,7 +64,7 @@ async def test_a_run_at_work_takes_up_an_exchanged_docebo_secret(environment, tm
 
         (tmp_path / "DOCEBO_CLIENT_SECRET").write_text(environment["DOCEBO_CLIENT_SECRET"])
 
-        assert (await runtime.docebo.session()).administrator
+        assert (await runtime.docebo.session()).docebo_id
 
 
 def test_the_webhook_goes_on_with_an_exchanged_signing_secret_and_has_nothing_of_docebos(sqlite_url, tmp_path):

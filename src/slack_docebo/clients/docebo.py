@@ -237,7 +237,7 @@ class DoceboClient:
         """Create a text field that users do not see, and return its id."""
         body = {
             "type": "textfield",
-            "translations": {"english": title},
+            "translations": {"all": title},  # whatever the platform's default language is
             "mandatory": 0,
             "invisible_to_user": 1,
         }

@@ -14,7 +14,7 @@ from slack_docebo.domain.names import folded
 from slack_docebo.domain.people import LARGEST_ID, Account
 from slack_docebo.domain.planning import Value
 from slack_docebo.domain.texts import LONGEST_ADDRESS, LONGEST_VALUE, bounded
-from slack_docebo.errors import ContractViolation, OutcomeUnknown
+from slack_docebo.errors import AccessDenied, ContractViolation, OutcomeUnknown
 from slack_docebo.redaction import redacted
 
 BATCH_NAMES = {
@@ -63,8 +63,7 @@ class Session:
 
     docebo_id: int
     username: str
-    level: str
-    administrator: bool
+    level: str  # in the platform's own word, like "godadmin"
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,10 +170,13 @@ def account_of_view(data: object, wanted_fields: frozenset[int]) -> Account | No
 def session_of(data: object) -> Session:
     """Read the description of the current user."""
     if not isinstance(data, dict) or (docebo_id := read_id(data.get("id", data.get("user_id")))) is None:
-        raise ContractViolation("session", "the answer names no user")
-    level = data.get("user_level", data.get("level"))
-    username = read_text(data.get("username")).removeprefix("/")
-    return Session(docebo_id, username, read_text(level), is_administrator(level))
+        raise AccessDenied(
+            "session",
+            "the token belongs to no user: use the password or JWT-bearer grant with the name of a superadmin"
+            " (DOCEBO_USERNAME)",
+        )
+    level = read_text(data.get("user_level", data.get("level")))
+    return Session(docebo_id, username=read_text(data.get("username")).removeprefix("/"), level=level)
 
 
 def user_field_of(item: object) -> UserField:

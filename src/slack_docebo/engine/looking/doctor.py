@@ -21,7 +21,7 @@ from slack_docebo.clients.prefect_client import PrefectClient
 from slack_docebo.clients.slack import open_slack
 from slack_docebo.concurrency import within
 from slack_docebo.engine.looking.diagnosis import Finding, fail, ok, warn
-from slack_docebo.engine.reading.connection import missing_scopes
+from slack_docebo.engine.reading.connection import Rights, lack_of_rights, missing_scopes, rights_of
 from slack_docebo.errors import ConfigurationError, SyncError
 from slack_docebo.integration_settings import VARIABLE, IntegrationSettings, read_rows
 from slack_docebo.private_files import may_others_write, open_to_others
@@ -213,12 +213,10 @@ class _Checks:
     async def docebo(self, check: str) -> Finding:
         async with AsyncExitStack() as stack:
             session = await (await self._docebo(stack)).session()
-        if not session.administrator:
-            return fail(
-                check,
-                f"the grant works, but account {session.docebo_id} is no superadmin ({session.level or 'unknown level'}):"
-                " user administration needs a superadmin's grant",
-            )
+        rights = rights_of(session, self._settings.docebo_superadmin_level)
+        if rights is not Rights.SUPERADMIN:
+            say = fail if rights is Rights.LESSER else warn
+            return say(check, f"the grant works, but {lack_of_rights(session, rights)}")
         return ok(check, f"the grant works, and account {session.docebo_id} is a superadmin")
 
     async def budget(self, check: str) -> Finding:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import StrEnum
 
 from slack_docebo.clients.docebo import Session
 from slack_docebo.clients.slack import Identity
@@ -13,8 +14,10 @@ from slack_docebo.runtime import Runtime
 from slack_docebo.storage.links import LinkRepository
 
 NEEDED_SCOPES = ("users:read", "users:read.email")
-# Docebo does not document its other levels: any but these pass, and a 403 stops the run.
-NO_SUPERADMIN = frozenset({"user", "6", "power_user", "poweruser", "power user", "4"})
+# Docebo's words for a superadmin and for everybody else, as clients and the API's descriptions of 2017 to 2026 show them;
+# some answers have a path before the word (/framework/level/admin).
+SUPERADMIN = frozenset({"godadmin", "superadmin", "super_admin", "super admin", "3"})
+LESSER = frozenset({"user", "6", "admin", "power_user", "poweruser", "power user", "pu", "4"})
 PROFILE_SCOPE = "users.profile:read"
 
 
@@ -26,6 +29,14 @@ class Workspace:
     name: str
 
 
+class Rights(StrEnum):
+    """What is known of the rights of the account to which our grant belongs."""
+
+    SUPERADMIN = "superadmin"
+    LESSER = "lesser"
+    UNKNOWN = "unknown"
+
+
 async def validate(runtime: Runtime, *, pin: bool = True) -> Workspace:
     """Return the workspace if everything a run needs is in place; raise an error that says what is not.
 
@@ -33,7 +44,8 @@ async def validate(runtime: Runtime, *, pin: bool = True) -> Workspace:
     """
     identity, session = await asyncio.gather(runtime.slack.identify(), runtime.docebo.session())
     _check_scopes(runtime, identity)
-    _check_rights(session)
+    if (rights := rights_of(session, runtime.settings.docebo_superadmin_level)) is not Rights.SUPERADMIN:
+        raise AccessDenied("Docebo", lack_of_rights(session, rights))
     workspace = await _workspace(runtime, identity)
     await _check_fields(runtime)
     await _check_branch(runtime)
@@ -51,6 +63,31 @@ async def validate(runtime: Runtime, *, pin: bool = True) -> Workspace:
     return workspace
 
 
+def rights_of(session: Session, superadmin_level: str = "") -> Rights:
+    """Return what the level of the session says; *superadmin_level* is one more word that names a superadmin.
+
+    Whoever is no superadmin may be shown a part of the accounts as if they were all.
+    """
+    word = session.level.rpartition("/")[2].strip().casefold()
+    if word and word in SUPERADMIN | {superadmin_level.strip().casefold()}:
+        return Rights.SUPERADMIN
+    return Rights.LESSER if word in LESSER else Rights.UNKNOWN
+
+
+def lack_of_rights(session: Session, rights: Rights) -> str:
+    """Return, of a session that is not known to be a superadmin's, what is wrong and what to do."""
+    if rights is Rights.LESSER:
+        return (
+            f"account {session.docebo_id} is no superadmin ({session.level}), and would be shown a part of the accounts"
+            " as if they were all: use a superadmin's grant"
+        )
+    return (
+        f"account {session.docebo_id} has a level that is not known ({session.level or 'none is named'}): if Docebo's"
+        " user management shows it as superadmin, set DOCEBO_SUPERADMIN_LEVEL to that word; otherwise use a"
+        " superadmin's grant"
+    )
+
+
 def missing_scopes(identity: Identity, rules: Iterable[AttributeRule]) -> list[str]:
     """Return the scopes that the token lacks for *rules*."""
     if not identity.scopes:
@@ -63,13 +100,6 @@ def _check_scopes(runtime: Runtime, identity: Identity) -> None:
     """Raise an error if a scope is missing: without it, Slack would leave out e-mail addresses and give no error."""
     if missing := missing_scopes(identity, runtime.behaviour.attributes):
         raise AccessDenied("Slack", f"the token lacks {', '.join(missing)}: add it to the app and install it again")
-
-
-def _check_rights(session: Session) -> None:
-    if session.level.casefold() in NO_SUPERADMIN:
-        raise AccessDenied(
-            "Docebo", f"account {session.docebo_id} is no superadmin: user administration needs a superadmin's grant"
-        )
 
 
 async def _workspace(runtime: Runtime, identity: Identity) -> Workspace:
