@@ -119,6 +119,7 @@ async def test_a_dry_run_is_started_by_clicking_and_its_report_is_there_to_read(
     assert company.docebo_gate.counters.rows["created"] == created
 
 
+@pytest.mark.long
 async def test_a_setting_changed_in_the_variables_page_takes_effect_in_the_next_run(deployed, at_work, company, ui):
     whole_table = {key: default for key, default, _ in documented_rows()}
     set_rows(deployed, **{**whole_table, "PROVISION_SLACK_USER_DATA": "true", "MAP_SLACK_USER_DATA": "true"})

@@ -155,6 +155,7 @@ def test_a_schedule_makes_runs(deployed, name):
         pause(deployed, name)
 
 
+@pytest.mark.long
 def test_a_limit_of_an_earlier_release_is_gone_after_deploying(deployed, clone):
     """A run that died while it was started kept such a limit, and the nightly run did not start any more."""
     stored = deployment(deployed, "bulk-import/reconcile")

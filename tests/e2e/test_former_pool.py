@@ -48,6 +48,7 @@ async def leave_it():
         return await leave_former_pool(client)
 
 
+@pytest.mark.long
 def test_what_waits_is_moved_once_even_if_two_do_it_at_once(deployed, former):
     run_id = waiting(deployed, former, who="U1")
 

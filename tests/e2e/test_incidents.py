@@ -126,6 +126,7 @@ with tags("slack-docebo", sys.argv[1]):
 """
 
 
+@pytest.mark.long
 def test_a_run_is_shown_as_crashed_when_its_process_is_gone_and_no_worker_saw_it(
     deployed, environment, clone, mailbox, company, tmp_path
 ):

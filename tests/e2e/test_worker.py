@@ -233,6 +233,7 @@ def test_runs_end_with_their_worker_and_are_shown_as_crashed(
         at_work.wait(PATIENCE_SECONDS)
 
 
+@pytest.mark.long
 def test_a_run_that_is_cancelled_while_it_is_being_started_is_cancelled(
     deployed, environment, own_pool, waiting_at_slack, tmp_path
 ):
@@ -283,6 +284,7 @@ def test_the_process_that_forks_can_die(deployed, environment, own_pool, company
     assert ended["state_type"] == "COMPLETED", ended["state"]
 
 
+@pytest.mark.long
 def test_a_secret_can_be_kept_in_a_secret_block(deployed, environment, own_pool, block, tmp_path):
     """The run loads it when it starts, where the environment has none; deployment and work pool do not hold its value."""
     set_rows(deployed)
