@@ -1,5 +1,6 @@
 """Files that somebody names: read in full and at once, below a size, and never waited for."""
 
+import codecs
 import os
 import stat
 from pathlib import Path
@@ -33,9 +34,14 @@ def read_given(path: Path, *, largest: int) -> bytes:
 
 
 def read_given_text(path: Path, *, largest: int) -> str:
-    """Return the UTF-8 text in the file at *path*, line ends as they are; raise UnusableFileError as `read_given`."""
+    """Return the text in the file at *path*, line ends as they are; raise UnusableFileError as `read_given`.
+
+    It is UTF-8, or UTF-16 with its mark, as which Excel saves "Unicode text".
+    """
+    content = read_given(path, largest=largest)
+    encoding = "utf-16" if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
     try:
-        return read_given(path, largest=largest).decode("utf-8-sig")
+        return content.decode(encoding)
     except UnicodeDecodeError:
         raise UnusableFileError("is not UTF-8: save it with that encoding") from None
 

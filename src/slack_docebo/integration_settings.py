@@ -3,13 +3,14 @@
 In Prefect the table is the Variable `integration_settings`, a JSON list of objects with those three keys.
 """
 
-import csv
-import io
+import json
+import re
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from slack_docebo.delimited import BadTableError, read_table
 from slack_docebo.domain.attributes import DEFAULT_RULES, AttributeRule, parse_rules
 from slack_docebo.domain.guards import Limit, parse_limit
 from slack_docebo.domain.matching import MatchBy
@@ -25,6 +26,9 @@ PROBLEMS_TOLD = 20
 LARGEST_NUMBER = 10**9
 LONGEST_DELAY = 366 * 24 * 3600  # seconds
 LONGEST_KEPT = 36_600  # days
+SEPARATORS = re.compile(r"[,;\r\n]")
+NEVER_IN_PATTERNS = " \t\u00a0\"'{}<>|,;"
+DOMAIN = re.compile(r"(?=.{1,253}$)[\w-]{1,63}(\.[\w-]{1,63})*")
 MIRROR_EXAMPLE = "Slack ID, Slack Name, Slack Team"
 
 
@@ -44,7 +48,36 @@ def _lower(value: object) -> str:
 
 
 def _words(value: object) -> tuple[str, ...]:
-    return tuple(word.strip() for word in str(value).split(",") if word.strip())
+    """Read a list: a JSON list, or text with commas, semicolons or line breaks between its entries."""
+    if isinstance(value, list):
+        if not all(isinstance(word, str | int | float) for word in value):
+            raise ValueError("write a list of texts")
+        words = list(map(str, value))
+    else:
+        words = SEPARATORS.split(str(value))
+    return tuple(word.strip() for word in words if word.strip())
+
+
+def _patterns(value: object) -> tuple[str, ...]:
+    words = _words(value)
+    for word in words:
+        if set(word).intersection(NEVER_IN_PATTERNS):
+            raise ValueError(
+                f"{word!r} is no pattern: write entries like ann@example.com, *@example.com or U012AB3CD with commas in"
+                " between, without quotes, and ? for a blank"
+            )
+    return words
+
+
+def _domains(value: object) -> tuple[str, ...]:
+    words = tuple(word.removeprefix("@").casefold() for word in _words(value))
+    for word in words:
+        if not DOMAIN.fullmatch(word):
+            raise ValueError(
+                f"{word!r} is no e-mail domain: write domains like example.com with commas in between; patterns belong"
+                " into SCOPE_INCLUDE"
+            )
+    return words
 
 
 def _mail_address(value: object) -> str:
@@ -82,8 +115,9 @@ def _seconds(value: object) -> tuple[int, ...]:
 
 Flag = Annotated[bool, BeforeValidator(_true_or_false)]
 OnlyTrue = Annotated[bool, BeforeValidator(_is_true)]  # "anything else: off", as in the retired product
-Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
-LimitText = Annotated[Limit, BeforeValidator(lambda value: parse_limit(str(value)))]
+Domains = Annotated[tuple[str, ...], BeforeValidator(_domains)]
+Patterns = Annotated[tuple[str, ...], BeforeValidator(_patterns)]
+LimitText = Annotated[Limit, BeforeValidator(lambda value: parse_limit(", ".join(_words(value))))]
 
 
 class IntegrationSettings(BaseModel):
@@ -107,13 +141,19 @@ class IntegrationSettings(BaseModel):
         description="true: people who have not signed in to Slack yet are in scope. While Slack marks their address as"
         " not confirmed, they are left alone all the same.",
     )
-    scope_email_domains: Words = Field((), description="Only these e-mail domains, comma-separated. Empty: every one.")
-    scope_include: Words = Field((), description="Only these people: patterns on e-mail or Slack id. Empty: everybody.")
-    scope_exclude: Words = Field((), description="Not these people: patterns on e-mail or Slack id.")
+    scope_email_domains: Domains = Field(
+        (), description="Only these e-mail domains, comma-separated. Empty: every one."
+    )
+    scope_include: Patterns = Field(
+        (), description="Only these people: patterns on e-mail or Slack id. Empty: everybody."
+    )
+    scope_exclude: Patterns = Field((), description="Not these people: patterns on e-mail or Slack id.")
     match_by: Annotated[MatchBy, BeforeValidator(_lower)] = Field(
         MatchBy.BOTH, description="How an unmapped account is found: email, username or email-and-username."
     )
-    attributes: Annotated[tuple[AttributeRule, ...], BeforeValidator(lambda value: parse_rules(str(value)))] = Field(
+    attributes: Annotated[
+        tuple[AttributeRule, ...], BeforeValidator(lambda value: parse_rules(", ".join(_words(value))))
+    ] = Field(
         DEFAULT_RULES,
         description="The attribute mapping: target = source, with on-create-only or clear behind it. Slack's list leaves"
         " custom profile fields out: they are written when a person changes or is named, not by an import.",
@@ -130,7 +170,7 @@ class IntegrationSettings(BaseModel):
         Leavers.KEEP, description="What happens when a person has left Slack: keep, unmap or deactivate."
     )
     leavers_out_of_scope: Flag = Field(False, description="true: who drops out of scope counts as having left.")
-    protected_accounts: Words = Field(
+    protected_accounts: Patterns = Field(
         ("service.connect",),
         description="Accounts that are never touched: patterns on username, e-mail or Docebo id.",
     )
@@ -226,10 +266,13 @@ def read_rows(rows: object) -> IntegrationSettings:
             value = "" if cells["value"] is None else cells["value"]
             if key in values:
                 problems.append(f"row {INTEGRATION} | {key} is there twice")
+            elif isinstance(value, dict):
+                problems.append(f"row {INTEGRATION} | {key}: write a text, a number or a list")
+                value = ""
             elif len(str(value)) > LONGEST_SETTING:
                 problems.append(f"row {INTEGRATION} | {key}: longer than {LONGEST_SETTING:,} characters")
                 value = ""
-            values.setdefault(key, value)
+            values.setdefault(key, _listed(value))
     try:
         settings = IntegrationSettings.model_validate(values)
     except ValidationError as error:
@@ -238,6 +281,17 @@ def read_rows(rows: object) -> IntegrationSettings:
         more = f"; and {len(problems) - PROBLEMS_TOLD} more" if len(problems) > PROBLEMS_TOLD else ""
         raise ConfigurationError(f"{VARIABLE}: {'; '.join(problems[:PROBLEMS_TOLD])}{more}")
     return settings
+
+
+def _listed(value: object) -> object:
+    """Return the list that *value* is the JSON text of, else *value*."""
+    if not (isinstance(value, str) and value.lstrip().startswith("[")):
+        return value
+    try:
+        parsed = json.loads(value)
+    except (ValueError, RecursionError):
+        return value  # a pattern may begin with a bracket, too
+    return parsed if isinstance(parsed, list) else value
 
 
 def _sentence(key: str, kind: str, message: str) -> str:
@@ -252,14 +306,18 @@ def _sentence(key: str, kind: str, message: str) -> str:
 
 
 def rows_from_csv(text: str) -> list[dict[str, str]]:
-    """Read the table as the retired product exports it: a CSV file with the columns Integration, Key and Value."""
+    """Read the table as the retired product or a spreadsheet exports it, with the columns Integration, Key and Value.
+
+    Raises ConfigurationError that names the line of what cannot be used.
+    """
     try:
-        rows = list(csv.DictReader(io.StringIO(text.lstrip("\ufeff"))))
-    except csv.Error as error:
-        raise ConfigurationError(f"the file is not CSV ({error})") from None
-    if not rows or not {"integration", "key", "value"} <= {str(name).strip().lower() for name in rows[0]}:
+        rows = [cells for _, cells in read_table(text)]
+    except BadTableError as error:
+        raise ConfigurationError(f"the table cannot be read: {error}") from None
+    header = [name.strip().lower() for name in rows[0]] if rows else []
+    if len(rows) < 2 or not {"integration", "key", "value"} <= set(header):
         raise ConfigurationError("the CSV file should have the columns Integration, Key and Value, and a row")
-    return [{str(name).strip().lower(): cell or "" for name, cell in row.items()} for row in rows]
+    return [dict(zip(header, cells, strict=True)) for cells in rows[1:]]
 
 
 def notification_mail_id(rows: object) -> str:
@@ -297,6 +355,7 @@ def _as_written(value: object) -> str:
         case bool():
             return str(value).lower()
         case tuple():
-            return ", ".join(map(str, value))
+            entries = list(map(str, value))
+            return json.dumps(entries) if any(map(SEPARATORS.search, entries)) else ", ".join(entries)
         case _:
             return str(value)

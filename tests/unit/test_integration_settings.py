@@ -3,6 +3,7 @@ import pytest
 from slack_docebo.domain.guards import Limit
 from slack_docebo.domain.planning import Kind, Leavers
 from slack_docebo.errors import ConfigurationError
+from slack_docebo.given_files import read_given_text
 from slack_docebo.integration_settings import documented_rows, read_rows, read_written, rows_from_csv, table
 
 REQUIRED = {
@@ -84,6 +85,69 @@ def test_the_retired_products_export_can_be_loaded():
     )
 
     assert read_rows(rows_from_csv(exported)) == read_rows(table(REQUIRED))
+
+
+@pytest.mark.parametrize(
+    "exported",
+    [
+        "\ufeffIntegration;Key;Value\r\nSLACK;LEAVERS;unmap\r\n;;\r\n",
+        "sep=;\nIntegration;Key;Value\nSLACK;LEAVERS;unmap\n",
+        "Integration\tKey\tValue\nSLACK\tLEAVERS\tunmap\n\n",
+        'Key,Value,Integration\n"LEAVERS",unmap,SLACK\n',
+    ],
+)
+def test_a_table_saved_by_any_spreadsheet_can_be_loaded(exported):
+    assert read_rows([*table(REQUIRED), *rows_from_csv(exported)]).leavers is Leavers.UNMAP
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_table_may_be_saved_as_unicode_text(encoding, tmp_path):
+    file = tmp_path / "settings.csv"
+    file.write_text("Integration\tKey\tValue\nSLACK\tLEAVERS\tunmap\n", encoding=encoding)
+    assert rows_from_csv(read_given_text(file, largest=1000))[0]["key"] == "LEAVERS"
+
+
+def test_a_value_with_an_unquoted_comma_is_refused_with_its_line():
+    text = "Integration,Key,Value\nSLACK,LEAVERS,keep\nSLACK,LIMIT_DEACTIVATIONS,10, 1%\n"
+    with pytest.raises(
+        ConfigurationError, match=r"line 3: 4 cells, the first line has 3; put a value .* double quotes"
+    ):
+        rows_from_csv(text)
+
+
+@pytest.mark.parametrize(
+    "written", [["ceo@*", "board@*"], '["ceo@*", "board@*"]', "ceo@*; board@*", "ceo@*,\n board@*;", "ceo@*\r\nboard@*"]
+)
+@pytest.mark.parametrize("key", ["SCOPE_EXCLUDE", "SCOPE_INCLUDE", "PROTECTED_ACCOUNTS"])
+def test_a_list_may_be_written_in_any_usual_way(key, written):
+    settings = read_rows([*table(REQUIRED), {"integration": "SLACK", "key": key, "value": written}])
+    assert getattr(settings, key.lower()) == ("ceo@*", "board@*")
+
+
+@pytest.mark.parametrize("key", ["SCOPE_EXCLUDE", "SCOPE_INCLUDE", "PROTECTED_ACCOUNTS"])
+@pytest.mark.parametrize("written", ["ceo@* board@*", '"ceo@*"', "['ceo@*']", {"a": 1}, [["ceo@*"]], "ceo@*|board@*"])
+def test_what_can_be_no_pattern_is_refused_with_the_row(key, written):
+    with pytest.raises(ConfigurationError, match=f"row SLACK . {key}: "):
+        read_rows([*table(REQUIRED), {"integration": "SLACK", "key": key, "value": written}])
+
+
+def test_a_domain_may_have_its_at_sign():
+    rows = table({**REQUIRED, "SCOPE_EMAIL_DOMAINS": "@Example.com; bücher.example"})
+    assert read_rows(rows).scope_email_domains == ("example.com", "bücher.example")
+
+
+@pytest.mark.parametrize("written", ["*.example.com", "ann@example.com", "example com", "https://example.com"])
+def test_what_can_be_no_domain_is_refused(written):
+    with pytest.raises(ConfigurationError, match=r"SCOPE_EMAIL_DOMAINS: .*is no e-mail domain"):
+        read_rows(table({**REQUIRED, "SCOPE_EMAIL_DOMAINS": written}))
+
+
+def test_a_title_may_hold_a_comma_in_a_json_list():
+    titles = ["Slack ID", "Slack name, as shown", "Slack team"]
+    rows = [*table({**REQUIRED, "NOTIFICATION_MAIL_ID": ""})]
+    settings = read_rows([*rows, {"integration": "SLACK", "key": "MIRROR_FIELDS", "value": titles}])
+    assert settings.mirror_fields == tuple(titles)
+    assert read_written(settings.written) == settings
 
 
 @pytest.mark.parametrize("text", ["", "a,b\n1,2\n", "Integration,Key,Value\n"])

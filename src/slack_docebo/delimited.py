@@ -1,0 +1,47 @@
+"""Tables as spreadsheets save them: with commas, semicolons or tabs, as their country's Excel likes it."""
+
+import csv
+import io
+from collections.abc import Iterator
+
+DELIMITERS = ",;\t"
+
+
+class BadTableError(Exception):
+    """The text is no such table; the message says where and why."""
+
+
+def read_table(text: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield each row that holds anything, with the line on which it begins; the first is the header.
+
+    The delimiter is the one that the first line names (`sep=;`) or has most of. Raises BadTableError for what is not CSV
+    and for a row with more or fewer cells than the header.
+    """
+    file = io.StringIO(text.removeprefix("\ufeff"), newline="")
+    first, before = file.readline(), 0
+    if first.lower().startswith("sep="):
+        delimiter, before = first[4:5], 1
+    else:
+        delimiter = max(DELIMITERS, key=first.count)
+        file.seek(0)
+    if delimiter not in DELIMITERS:
+        raise BadTableError("line 1: the delimiter is no comma, semicolon or tab")
+    reader = csv.reader(file, delimiter=delimiter, strict=True)
+    columns = 0
+    while True:
+        line = before + reader.line_num + 1
+        try:
+            row = next(reader, None)
+        except csv.Error as error:
+            raise BadTableError(f"line {line}: not CSV ({error})") from None
+        if row is None:
+            return
+        if not any(cell.strip() for cell in row):
+            continue
+        columns = columns or len(row)
+        if len(row) != columns:
+            raise BadTableError(
+                f"line {line}: {len(row)} cells, the first line has {columns}; put a value that holds a"
+                f" {delimiter!r} in double quotes"
+            )
+        yield line, row
