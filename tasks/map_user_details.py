@@ -16,4 +16,4 @@ from tasks.policies import RETRIED
 )
 async def map_user_details(runtime: Runtime, plan_id: str) -> None:
     """Write the mappings of those whose account needed no change; the others were mapped with their change."""
-    apply_mappings(runtime, plan_id)
+    await apply_mappings(runtime, plan_id)

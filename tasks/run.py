@@ -19,7 +19,7 @@ from slack_docebo.engine.looking.explaining import Explanation
 from slack_docebo.engine.realtime.rounds import Served
 from slack_docebo.engine.reporting.incidents import Trouble
 from slack_docebo.engine.reporting.report import Summary
-from slack_docebo.errors import AlreadyRunning, ChangeLimitExceeded, ConfigurationError, NotConfirmed, SyncError
+from slack_docebo.errors import AlreadyRunning, ChangeLimitExceeded, ConfigurationError, Halted, NotConfirmed, SyncError
 from slack_docebo.integration_settings import VARIABLE, IntegrationSettings, read_rows
 from slack_docebo.redaction import redact_logs
 from slack_docebo.runtime import Runtime, open_runtime
@@ -39,6 +39,7 @@ OWN_STATES: dict[type[SyncError], str] = {
     ChangeLimitExceeded: Trouble.REFUSED,
     NotConfirmed: Trouble.REFUSED,
     AlreadyRunning: Trouble.ALREADY_RUNNING,
+    Halted: Trouble.STOPPED,
 }
 
 

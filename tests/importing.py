@@ -80,7 +80,7 @@ async def carry_out(runtime: Runtime, plan_id: str) -> None:
 
     begin(runtime, plan_id)
     await apply_accounts(runtime, plan_id, unseen)
-    apply_mappings(runtime, plan_id)
+    await apply_mappings(runtime, plan_id)
 
 
 async def paged(*pages: list[SourceUser]) -> AsyncIterator[list[SourceUser]]:

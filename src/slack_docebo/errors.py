@@ -15,7 +15,9 @@ SyncError
 ├── TooManyRejected         Docebo refuses row after row: the run was stopped
 ├── NotConfirmed            a reset, or a plan, that nobody said yes to in so many words
 ├── AlreadyRunning          another run holds this Docebo
+├── Halted                  somebody ordered that nothing be written
 ├── LockLost                another run took this one's place meanwhile
+├── PlanChanged             somebody was taken out of it just now
 ├── PlanNotApplicable       the saved plan cannot be applied
 ├── StorageError            the database did not do its part
 └── UnverifiedRequest       it does not prove that it comes from Slack
@@ -108,8 +110,16 @@ class AlreadyRunning(SyncError):
     """Another run is at work on the same Docebo."""
 
 
+class Halted(SyncError):
+    """Somebody ordered that nothing be written for now; what is planned or waits stays."""
+
+
 class LockLost(SyncError):
     """Another run took this one's place while it stood still or was cut off; it has written nothing since."""
+
+
+class PlanChanged(SyncError):
+    """What was about to be sent is not planned any more; nothing of it was sent."""
 
 
 class PlanNotApplicable(SyncError):
@@ -118,6 +128,10 @@ class PlanNotApplicable(SyncError):
 
 class StorageError(SyncError):
     """The database is missing, not writable, full, or of another version."""
+
+
+class StorageConflict(StorageError):
+    """What was to be stored is at odds with what is there by now."""
 
 
 class UnverifiedRequest(SyncError):

@@ -45,6 +45,7 @@ class Runtime:
         self.run_id = run_id  # the Prefect flow run's id; it stands in the journal
         self.run_name = run_name or run_id  # what others are told who want to be alone as well
         self.mirror: Mirror | None = None  # known once the connection was validated
+        self.accounts_listed_at: datetime | None = None  # when the last listing of Docebo's accounts began
         self.begun = self.now()
 
     def mirror_into(self, mirror: Mirror) -> None:

@@ -407,7 +407,7 @@ def both(docebo: respx.MockRouter) -> tuple[respx.Route, respx.Route]:
     return docebo.get(f"{USERS}/session"), docebo.post(BATCH)
 
 
-@pytest.mark.parametrize("trouble", [yii(503), yii(429), httpx.ConnectError("x"), httpx.ConnectTimeout("x")])
+@pytest.mark.parametrize("trouble", [yii(429), httpx.ConnectError("x"), httpx.ConnectTimeout("x")])
 async def test_what_did_not_happen_is_tried_again(docebo, trouble):
     reading, writing = both(docebo)
     reading.mock(side_effect=[trouble, trouble, ok({"id": 5})])
@@ -420,7 +420,16 @@ async def test_what_did_not_happen_is_tried_again(docebo, trouble):
 
 @pytest.mark.parametrize(
     "trouble",
-    [yii(500), yii(502), yii(504), HTML, httpx.ReadTimeout("x"), httpx.ReadError("x"), httpx.RemoteProtocolError("x")],
+    [
+        yii(500),
+        yii(502),
+        yii(503),
+        yii(504),
+        HTML,
+        httpx.ReadTimeout("x"),
+        httpx.ReadError("x"),
+        httpx.RemoteProtocolError("x"),
+    ],
 )
 async def test_reading_is_repeated_and_writing_is_not_when_the_outcome_is_unknown(docebo, trouble):
     reading, writing = both(docebo)
@@ -700,7 +709,7 @@ async def test_every_request_is_announced_before_it_is_made(docebo):
 
 
 async def test_before_every_attempt_of_a_write_and_of_nothing_else_it_is_told(docebo):
-    docebo.post(BATCH).mock(side_effect=[yii(503), httpx.Response(401), answered((True, 7, "ada"))])
+    docebo.post(BATCH).mock(side_effect=[yii(429), httpx.Response(401), answered((True, 7, "ada"))])
     docebo.get(USERS).mock(return_value=page(7))
     told: list[int] = []
 
@@ -950,7 +959,7 @@ async def test_a_page_that_drips_is_asked_for_once_more(sandbox):
 
 
 @pytest.mark.parametrize("limit_body", ["json", "text", "empty"])
-@pytest.mark.parametrize("kind", ["rate_limited", "html_503", "token_expired"])
+@pytest.mark.parametrize("kind", ["rate_limited", "token_expired"])
 async def test_a_batch_that_was_not_carried_out_is_sent_again(sandbox, kind, limit_body):
     switch(sandbox, limit_body=limit_body)
     sandbox.docebo_gate.faults.add(POST_BATCH, kind)

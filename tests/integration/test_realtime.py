@@ -210,7 +210,7 @@ async def test_an_event_older_than_an_import_is_checked_with_slack(settled):
     assert settled.account(slack_id).lastname != "Stale"
 
 
-async def test_an_import_that_writes_what_it_read_before_the_event_is_put_right(settled):
+async def test_an_import_does_not_write_what_it_read_before_an_event_that_was_applied_meanwhile(settled):
     runtime = settled.runtime
     slack_id = member(settled)
     settled.sandbox.slack.change(slack_id, {"profile": {"last_name": "Earlier"}})
@@ -224,10 +224,7 @@ async def test_an_import_that_writes_what_it_read_before_the_event_is_put_right(
     await settled.serve()
     begin(runtime, plan_id)
     await apply_accounts(runtime, plan_id, _no_progress)
-    assert settled.account(slack_id).lastname == "Earlier"
     finish(runtime, plan_id)
-
-    await settled.serve()
 
     assert settled.account(slack_id).lastname == "Later"
 

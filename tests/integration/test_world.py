@@ -251,7 +251,7 @@ class Run:
     async def apply(self, runtime: Runtime, plan_id: str) -> Summary:
         begin(runtime, plan_id)
         await apply_accounts(runtime, plan_id, _unseen)
-        apply_mappings(runtime, plan_id)
+        await apply_mappings(runtime, plan_id)
         return finish(runtime, plan_id)
 
     async def apply_saved(self, plan_id: str) -> Summary:
@@ -458,7 +458,7 @@ async def spend(run: Run, night: Night, plan_id: str, runtime: Runtime) -> None:
         await apply_accounts(runtime, plan_id, _unseen)
         if night is Night.KILLED:
             return
-        apply_mappings(runtime, plan_id)
+        await apply_mappings(runtime, plan_id)
     except ChangeLimitExceeded:
         pass
     finish(runtime, plan_id)

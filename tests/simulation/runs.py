@@ -168,7 +168,7 @@ async def _carry_out(process: Process, plan_id: str) -> None:
         await apply_accounts(runtime, plan_id, _unseen)
 
     async def map_user_details() -> None:
-        apply_mappings(runtime, plan_id)
+        await apply_mappings(runtime, plan_id)
 
     try:
         await _with_retries(process_user_details)

@@ -105,25 +105,22 @@ def test_the_new_holder_of_an_address_does_not_get_the_account_of_the_former() -
     assert_kept(Promise.OWN_DATA, story)
 
 
-@unkept("kind 6: what was carried out and not recorded is sent again")
 def test_whose_account_was_made_is_not_recorded_as_failed_after_a_lock_of_the_database() -> None:
     story = company(at(0, "import"), fault("import 1", "write", 1, "done, then locked"))
     assert_kept(Promise.TRUE_OUTCOME, story)
 
 
-@unkept("kind 6: a 503 is taken to say that nothing was carried out")
 def test_whose_account_was_made_is_not_recorded_as_failed_after_the_503_of_a_gateway() -> None:
     story = company(at(0, "import"), fault("import 1", "write", 1, "done, then unavailable"))
     assert_kept(Promise.TRUE_OUTCOME, story)
 
 
-@unkept("kind 7: a batch is written as it was fetched")
+@unkept("who was forgotten is created again by the next import")
 def test_who_is_forgotten_during_an_import_is_not_created_by_it() -> None:
     story = company(fault("import 1", "write", 1, "paused"), at(0, "import"), at(0, "forget", 2, seconds=300))
     assert_kept(Promise.FORGOTTEN, story)
 
 
-@unkept("kind 7: what a second look shows is not believed")
 def test_an_account_that_a_second_look_shows_to_be_an_administrators_is_not_written() -> None:
     story = company(
         at(0, "import"),
@@ -163,7 +160,6 @@ def test_who_is_hired_again_under_a_new_id_has_an_account_or_is_told_of() -> Non
     assert_kept(Promise.EVERYBODY, company(at(0, "import"), at(1, "rehire", 1)))
 
 
-@unkept("kind 10: only an import that comes to its end has events looked at again")
 def test_what_a_killed_import_overwrote_is_looked_at_again() -> None:
     unannounced = (step for person in range(4) for step in (at(1, "lose_event"), at(1, "rename", person)))
     story = company(

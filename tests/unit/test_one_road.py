@@ -7,7 +7,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 CODE = [file for folder in ("src", "tasks", "flows", "deployments") for file in (ROOT / folder).rglob("*.py")]
-ROAD = "src/slack_docebo/engine/writing/applying.py"
+ROAD = "src/slack_docebo/engine/writing/sending.py"
 CLIENT = "src/slack_docebo/clients/docebo.py"
 
 

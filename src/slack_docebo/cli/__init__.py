@@ -14,7 +14,7 @@ from slack_docebo.redaction import redact_logs
 app = App(
     name="slack-docebo",
     help="Keeps Docebo Learn accounts in line with Slack profiles.\n\nExit codes: 0 done, 1 failed, 2 wrong usage,"
-    " settings, rights or database, 3 refused by a limit or not confirmed, 4 another run is at work, 5 done in part.",
+    " settings, rights or database, 3 refused by a limit, stopped or not confirmed, 4 another run is at work, 5 done in part.",
     version=version("slack-docebo"),
 )
 # By name, so that a command imports only what it works with: nobody waits for Slack's client to look at plans.
@@ -48,6 +48,11 @@ app.command(
     help="List accounts without Slack user, mappings without account or Slack user, and people with several accounts."
     "\n\nReads both sides in full and writes nothing to them.",
 )
+app.command(
+    "slack_docebo.cli.halting:stop",
+    help="Stop: no run writes anything to Docebo from its next batch on; what is planned or waits stays.",
+)
+app.command("slack_docebo.cli.halting:go", help="Let runs write again after `stop`.")
 app.command(
     "slack_docebo.cli.forget:forget",
     help="Erase a person from inbox, mapping, journal and the files below REPORT_DIR, after showing what is kept."

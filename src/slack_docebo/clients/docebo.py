@@ -394,9 +394,7 @@ def _refuse_failure(
         return
     if status == 429:
         raise RateLimited(operation, retry_after=seconds_asked(response.headers.get("Retry-After")))
-    if status == 503:  # Docebo's word for overload, meant to be retried
-        raise TransientError(operation, status=status)
-    if status >= 500:
+    if status >= 500:  # a gateway's 503, too: it does not say that nobody behind it carried the call out
         raise unanswered(operation, status=status)
     try:
         body = response.json()

@@ -36,7 +36,7 @@ async def apply_saved(runtime: Runtime, plan_id: str, progress: Progress) -> Sum
     begin(runtime, plan_id)
     try:
         await apply_accounts(runtime, plan_id, progress)
-        apply_mappings(runtime, plan_id)
+        await apply_mappings(runtime, plan_id)
     finally:
         summary = finish(runtime, plan_id)
     return summary

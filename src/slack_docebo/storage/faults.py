@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from slack_docebo.errors import StorageError
+from slack_docebo.errors import StorageConflict, StorageError
 
 # What the driver or the system says -> what to do about it. The first match counts.
 ADVICE = (
@@ -48,9 +48,8 @@ def translated(database: str) -> Iterator[None]:
     except DBAPIError as error:
         said = _said(error)
         # Words about the data hold the data, in the cause's text, too.
-        raise StorageError(f"{database} {_advice(error, said)} ({said})") from (
-            None if _is_about_data(error) else error
-        )
+        fault = StorageConflict if isinstance(error, IntegrityError) else StorageError
+        raise fault(f"{database} {_advice(error, said)} ({said})") from (None if _is_about_data(error) else error)
     except SQLAlchemyError as error:
         raise StorageError(f"{database} {OTHERWISE} ({type(error).__name__})") from error
 

@@ -37,6 +37,10 @@ def _utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+def _nothing() -> None:
+    pass
+
+
 class BatchGate:
     """Lets one batch call at a time through to *docebo*.
 
@@ -62,10 +66,14 @@ class BatchGate:
         self._clock = clock
         self._sleep = sleep
         self._inside = ""  # the holder of the call under way
+        self._check: Callable[[], None] = _nothing  # before each of its attempts
 
     @asynccontextmanager
-    async def call(self) -> AsyncIterator[None]:
-        """Wait for the turn, and keep everybody else out for the block, which makes exactly one call."""
+    async def call(self, check: Callable[[], None] = _nothing) -> AsyncIterator[None]:
+        """Wait for the turn, and keep everybody else out for the block, which makes exactly one call.
+
+        *check* is made just before each attempt of it, and keeps it back by raising a SyncError.
+        """
         lock = self._store.lock(f"batch {self._docebo}")
         holder = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
         # No thread: an entry takes less time than changing to one, and cannot be cancelled halfway.
@@ -73,7 +81,7 @@ class BatchGate:
             while not lock.try_acquire():  # noqa: ASYNC110  (nothing in this process tells when it is free)
                 await asyncio.sleep(self._poll_seconds)
             await self._enter(holder)
-            self._inside = holder
+            self._inside, self._check = holder, check
             try:
                 yield
             except OutcomeUnknown:
@@ -86,7 +94,7 @@ class BatchGate:
             else:
                 self._leave(holder)
             finally:
-                self._inside = ""
+                self._inside, self._check = "", _nothing
         finally:
             lock.release()
 
@@ -97,6 +105,7 @@ class BatchGate:
         """
         if self._inside and not self._renew(self._inside):
             raise StorageError(f"{self._store.url} was disconnected during a call, and another call began: run again")
+        self._check()
 
     async def _enter(self, holder: str) -> None:
         """Enter, once the fate of the call before is known, or its grace period was sat out."""

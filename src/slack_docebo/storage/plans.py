@@ -263,6 +263,28 @@ class PlanRepository:
         )
         return [(row.seq, _operation(row)) for row in self._connection.execute(query)]
 
+    def still_planned(self, plan_id: str, seqs: Collection[int]) -> set[int]:
+        """Return which of the operations numbered *seqs* are still there to be carried out."""
+        query = select(operations.c.seq).where(
+            operations.c.plan_id == plan_id,
+            operations.c.outcome == Outcome.PLANNED.value,
+            operations.c.seq.between(min(seqs), max(seqs)),
+        )
+        return set(self._connection.scalars(query)).intersection(seqs)
+
+    def of(self, plan_id: str, seqs: Collection[int]) -> list[tuple[int, Operation]]:
+        """Return the operations numbered *seqs* that are still there to be carried out, in their order."""
+        query = (
+            select(operations)
+            .where(
+                operations.c.plan_id == plan_id,
+                operations.c.outcome == Outcome.PLANNED.value,
+                operations.c.seq.between(min(seqs), max(seqs)),
+            )
+            .order_by(operations.c.seq)
+        )
+        return [(row.seq, _operation(row)) for row in self._connection.execute(query) if row.seq in seqs]
+
     def record_range(self, plan_id: str, kind: Kind, seqs: range, *, now: datetime, flow_run: str) -> None:
         """Write down that the still planned operations of a kind, numbered *seqs*, were carried out."""
         self._connection.execute(

@@ -189,6 +189,23 @@ operation = Table(
     Index(None, "plan_id", "outcome", "kind", "seq"),
 )
 
+intent = Table(
+    "intent",  # operations that are about to be sent, or were, and whose outcome is not recorded
+    metadata,
+    Column("plan_id", ForeignKey(plan.c.id, ondelete="CASCADE"), primary_key=True),
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    _text("flow_run"),
+    Column("noted_at", Instant, nullable=False),
+)
+
+halt = Table(
+    "halt",  # while there is a row, nothing is written to that Docebo
+    metadata,
+    _text("docebo", primary_key=True),
+    Column("since", Instant, nullable=False),
+    Column("reason", FreeText, nullable=False),
+)
+
 standing = Table(
     "standing",
     metadata,

@@ -37,6 +37,7 @@ from slack_docebo.settings import (
     short_secrets,
 )
 from slack_docebo.storage.budget import CallBudget
+from slack_docebo.storage.halts import HaltRepository
 from slack_docebo.storage.links import LinkRepository
 from slack_docebo.storage.migrations import HEAD
 from slack_docebo.storage.store import Store
@@ -76,6 +77,7 @@ async def examine() -> AsyncIterator[Finding]:
         ("Slack", checks.slack),
         ("Slack workspace", checks.workspace),
         ("Docebo", checks.docebo),
+        ("order to stop", checks.halt),
         ("Docebo call budget", checks.budget),
         ("Docebo services", checks.services),
         ("request URL", checks.request_url),
@@ -218,6 +220,11 @@ class _Checks:
             say = fail if rights is Rights.LESSER else warn
             return say(check, f"the grant works, but {lack_of_rights(session, rights)}")
         return ok(check, f"the grant works, and account {session.docebo_id} is a superadmin")
+
+    async def halt(self, check: str) -> Finding:
+        with Store.open(self._settings.database_url.get_secret_value()) as store, store.reading() as connection:
+            halt = HaltRepository(connection).get(self._settings.docebo_url)
+        return warn(check, f"everything is {halt}: `slack-docebo go` lets runs write") if halt else ok(check, "none")
 
     async def budget(self, check: str) -> Finding:
         with Store.open(self._settings.database_url.get_secret_value()) as store:

@@ -82,13 +82,14 @@ async def confirm_gone(runtime: Runtime, workspace: Workspace, slack_ids: Iterab
 
 async def read_target(runtime: Runtime) -> Accounts:
     """Return every account of the platform."""
-    accounts, pages = Accounts(), 0
+    accounts, pages, begun = Accounts(), 0, runtime.now()
     async for page in runtime.docebo.list_users():
         accounts.add(page)
         pages += 1
     with runtime.store.transaction() as connection:
         proven = ProvenRead(_target(runtime), len(accounts), pages, runtime.now(), runtime.run_id)
         ReadRepository(connection).record(proven)
+    runtime.accounts_listed_at = begun
     return accounts
 
 

@@ -243,7 +243,7 @@ class _Round:
             with self._served.timed("write"):
                 begin(self._runtime, plan_id)
                 await apply_accounts(self._runtime, plan_id, _no_progress)
-                apply_mappings(self._runtime, plan_id)
+                await apply_mappings(self._runtime, plan_id)
         except ChangeLimitExceeded as refusal:
             await to_completion(self._park, cases, str(refusal))
             return

@@ -19,6 +19,7 @@ class Trouble(StrEnum):
     PARTLY_FAILED = "PartlyFailed"
     PARKED = "Parked"
     ALREADY_RUNNING = "AlreadyRunning"
+    STOPPED = "Stopped"
 
 
 HAPPENED = {
@@ -29,6 +30,7 @@ HAPPENED = {
     Trouble.PARTLY_FAILED: "could not do everybody",
     Trouble.PARKED: "parked events",
     Trouble.ALREADY_RUNNING: "was not done: its place was taken",
+    Trouble.STOPPED: "was stopped by order",
 }
 ADVICE = {
     Trouble.FAILED: "Correct what the message says, then start it again: what was done already is not done twice."
@@ -43,6 +45,8 @@ ADVICE = {
     " next reconciliation brings the same people in line.",
     Trouble.ALREADY_RUNNING: "Look at the run that the message names. Once it has ended, start this one again; if it"
     " hangs, cancel it first.",
+    Trouble.STOPPED: "Nothing, if that is still meant. `slack-docebo go` lets runs write again; the next one does the"
+    " rest.",
 }
 
 

@@ -1,35 +1,25 @@
-"""Applying a plan: batch by batch; the answer to each call is recorded before the next call."""
+"""Applying a plan: batch by batch, each checked, noted, sent and recorded before the next."""
 
 import asyncio
 from collections.abc import Callable, Sequence
+from datetime import datetime
 
-from slack_docebo.clients.docebo import Row, RowResult
 from slack_docebo.concurrency import side_by_side, to_completion
-from slack_docebo.domain.attributes import current_value, same
-from slack_docebo.domain.matching import Accounts
-from slack_docebo.domain.people import Account, Applied, Mapping
-from slack_docebo.domain.planning import Kind, Operation, Outcome, Value
-from slack_docebo.engine.writing.standing import follow
-from slack_docebo.errors import (
-    ChangeLimitExceeded,
-    OutcomeUnknown,
-    PlanNotApplicable,
-    StorageError,
-    TooManyRejected,
-)
+from slack_docebo.domain.effects import TO_ACCOUNTS
+from slack_docebo.domain.planning import Kind, Outcome
+from slack_docebo.engine.writing.admitting import admit, ask_where_it_hurts, check_halt
+from slack_docebo.engine.writing.recording import Numbered, record
+from slack_docebo.engine.writing.sending import Sender
+from slack_docebo.errors import ChangeLimitExceeded, PlanNotApplicable, StorageError, TooManyRejected
 from slack_docebo.runtime import Runtime
-from slack_docebo.storage.accounts import AccountRepository, Written
-from slack_docebo.storage.applied import AppliedRepository
-from slack_docebo.storage.mappings import MappingRepository
-from slack_docebo.storage.plans import OPEN, PlanRepository, PlanState, Result
-from slack_docebo.storage.platforms import PlatformRepository
+from slack_docebo.storage.intents import IntentRepository
+from slack_docebo.storage.plans import OPEN, Plan, PlanKind, PlanRepository, PlanState, Result
 
-Numbered = tuple[int, Operation]  # an operation with its place in the plan
 Progress = Callable[[int], None]
-TO_ACCOUNTS = (Kind.CREATE, Kind.UPDATE, Kind.DEACTIVATE)
 BATCH = 100  # the most rows Docebo is known to take in one call
 UNDER_WAY_SECONDS = 0.02  # in which a call is sent off: a busy thread beside it would hold that up
-UNANSWERED = 3  # calls in a row whose answer was lost, after which a run gives up
+# Whose runs are alone by one lock, so that an intent of another plan of theirs is that of a run that is dead.
+ALONE_TOGETHER = (frozenset({PlanKind.BULK_IMPORT, PlanKind.UNDO}), frozenset({PlanKind.RESET_MAPPINGS}))
 
 
 def begin(runtime: Runtime, plan_id: str) -> None:
@@ -54,95 +44,97 @@ def begin(runtime: Runtime, plan_id: str) -> None:
 async def apply_accounts(runtime: Runtime, plan_id: str, progress: Progress) -> None:
     """Apply the operations on accounts; *progress* is called with the number of rows that each call settled.
 
-    Only what is still planned is done, so that a run that was cut off is finished by applying the plan again.
-    Raises TooManyRejected when Docebo refuses more rows than the settings allow.
+    Only what is still planned is done, so that a run that was cut off is finished by applying the plan again: of what it
+    had sent, the accounts tell what became. Raises TooManyRejected when Docebo refuses more rows than the settings
+    allow, and Halted when somebody orders it.
     """
+    with runtime.store.reading() as connection:
+        check_halt(connection, runtime.settings.docebo_url)
+        plan = PlanRepository(connection).read(plan_id)
     breaker = _Breaker(runtime.behaviour.limit_rejections)
-    unanswered = 0
+
+    def recorded(batch: Sequence[Numbered], results: Sequence[Result]) -> None:
+        record(runtime, plan_id, batch, results)
+        progress(len(results))
+        breaker.count(results)
+
+    sender = Sender(runtime, plan_id, recorded, branch=runtime.behaviour.destination_branch)
+    await _settle_left_behind(runtime, plan, sender)
+    policy = runtime.behaviour.policy(plan.slack_team)
     for kind in TO_ACCOUNTS:
         batch = _pending(runtime, plan_id, kind)
         while batch:
-            try:
-                results, following = await side_by_side(
-                    _send(runtime, kind, batch), _pending_meanwhile(runtime, plan_id, kind, batch[-1][0])
+            admitted, skipped = admit(runtime, plan_id, batch, sender.accounts, policy)
+            skipped += await ask_where_it_hurts(runtime, admitted, _looked_at(runtime, plan), policy)
+            recorded(batch, skipped)
+            refused = {result.seq for result in skipped}
+            to_send = [numbered for numbered in admitted if numbered[0] not in refused]
+            following: list[Numbered] = []
+            if to_send:
+                _, following = await side_by_side(
+                    sender.send(kind, to_send), _pending_meanwhile(runtime, plan_id, kind, batch[-1][0])
                 )
-                unanswered = 0
-            except OutcomeUnknown:
-                unanswered += 1
-                if unanswered >= UNANSWERED:
-                    raise
-                results, following = await _read_again(runtime, batch), []
-            record(runtime, plan_id, batch, results)
-            progress(len(results))
-            breaker.count(results)
-            batch = following or _pending(runtime, plan_id, kind)
+            batch = _still_pending(runtime, plan_id, batch) or following or _pending(runtime, plan_id, kind)
 
 
-def apply_mappings(runtime: Runtime, plan_id: str) -> int:
+async def apply_mappings(runtime: Runtime, plan_id: str) -> int:
     """Apply the operations on mappings alone and return their number."""
+    with runtime.store.reading() as connection:
+        plan = PlanRepository(connection).read(plan_id)
+    policy = runtime.behaviour.policy(plan.slack_team)
     done = 0
     for kind in (Kind.MAP, Kind.UNMAP):
         while batch := _pending(runtime, plan_id, kind):
-            record(runtime, plan_id, batch, [Result(seq, Outcome.APPLIED, op.docebo_id) for seq, op in batch])
-            done += len(batch)
+            admitted, skipped = admit(runtime, plan_id, batch, None, policy)
+            if kind is Kind.MAP:
+                skipped += await ask_where_it_hurts(runtime, admitted, _looked_at(runtime, plan), policy)
+            refused = {result.seq for result in skipped}
+            mapped = [Result(seq, Outcome.APPLIED, op.docebo_id) for seq, op in admitted if seq not in refused]
+            record(runtime, plan_id, batch, [*skipped, *mapped])
+            done += len(mapped)
     return done
 
 
-def record(runtime: Runtime, plan_id: str, batch: Sequence[Numbered], results: Sequence[Result]) -> None:
-    """Write outcomes, and the mapping rows and standings that go with them, in one transaction."""
-    operations = dict(batch)
-    outcomes = [(operations[result.seq], result) for result in results]
-    applied = [(operation, result) for operation, result in outcomes if result.outcome is Outcome.APPLIED]
-    provision, now = runtime.behaviour.provision_slack_user_data, runtime.now()
-    with runtime.store.transaction() as connection:
-        plans = PlanRepository(connection)
-        plans.record(plan_id, results, now=now, flow_run=runtime.run_id)
-        follow(connection, plans.read(plan_id), outcomes, provision=provision, now=now)
-        docebo = runtime.settings.docebo_url
-        mappings = MappingRepository(connection, docebo)
-        for team in {operation.slack_team for operation, _ in applied}:
-            of_team = [(op, result) for op, result in applied if op.slack_team == team]
-            if gone := [op.slack_id for op, _ in of_team if op.kind is Kind.UNMAP]:
-                mappings.delete(team, gone)
-            mappings.save(
-                [
-                    Mapping(
-                        *(op.slack_id, team, op.slack_name, result.docebo_id),
-                        *(op.fingerprint, op.echo, op.deactivated),
-                    )
-                    for op, result in of_team
-                    if op.maps and result.docebo_id is not None
-                ],
-                now=now,
-                run=runtime.run_id,
-            )
-            AppliedRepository(connection, docebo).save(
-                team,
-                {
-                    op.slack_id: Applied(result.docebo_id, op.fingerprint, op.echo, op.deactivated)
-                    for op, result in of_team
-                    if op.fingerprint and not op.maps and result.docebo_id is not None
-                },
-                now=now,
-                run=runtime.run_id,
-            )
-        written = [
-            _written(op, result.docebo_id) for op, result in applied if op.kind in TO_ACCOUNTS and result.docebo_id
-        ]
-        if written:
-            platform_id = PlatformRepository(connection).take(docebo)
-            AccountRepository(connection, platform_id).note_written(written, now=now)
+async def _settle_left_behind(runtime: Runtime, plan: Plan, sender: Sender) -> None:
+    """Find out what became of what was sent by runs that died: of this plan, and of others that are alone like it."""
+    kinds = next((kinds for kinds in ALONE_TOGETHER if plan.kind in kinds), frozenset())
+    with runtime.store.reading() as connection:
+        intents = IntentRepository(connection)
+        plan_ids = dict.fromkeys((*intents.left_behind(runtime.settings.docebo_url, kinds), plan.id))
+        left = {plan_id: seqs for plan_id in plan_ids if (seqs := intents.of(plan_id))}
+    for plan_id, seqs in left.items():
+        with runtime.store.reading() as connection:
+            batch = PlanRepository(connection).of(plan_id, seqs)
+        if plan_id == plan.id:
+            await sender.settle(batch)
+            continue
+
+        def recorded(batch: Sequence[Numbered], results: Sequence[Result], plan_id: str = plan_id) -> None:
+            record(runtime, plan_id, batch, results)
+
+        other = Sender(runtime, plan_id, recorded)
+        await other.settle(batch)
+        sender.accounts = other.accounts
+        with runtime.store.transaction() as connection:
+            IntentRepository(connection).settle(plan_id, seqs)
 
 
-def _written(operation: Operation, docebo_id: int) -> Written:
-    changes = operation.changes
-    active = bool(changes["active"]) if "active" in changes else None
-    return Written(docebo_id, str(changes.get("username", "")), str(changes.get("email", "")), active)
+def _looked_at(runtime: Runtime, plan: Plan) -> datetime:
+    """Return when the accounts on which the plan rests were looked at: when the listing of them began."""
+    listed = None if plan.kind is PlanKind.REALTIME_SYNC else runtime.accounts_listed_at
+    return listed or plan.created_at
 
 
 def _pending(runtime: Runtime, plan_id: str, kind: Kind, after: int = -1) -> list[Numbered]:
     with runtime.store.reading() as connection:
         return PlanRepository(connection).pending(plan_id, kind, BATCH, after=after)
+
+
+def _still_pending(runtime: Runtime, plan_id: str, batch: Sequence[Numbered]) -> list[Numbered]:
+    """Return, of a batch that was sent, what is to be sent once more."""
+    with runtime.store.reading() as connection:
+        there = PlanRepository(connection).still_planned(plan_id, [seq for seq, _ in batch])
+    return [numbered for numbered in batch if numbered[0] in there]
 
 
 async def _pending_meanwhile(runtime: Runtime, plan_id: str, kind: Kind, after: int) -> list[Numbered]:
@@ -152,71 +144,6 @@ async def _pending_meanwhile(runtime: Runtime, plan_id: str, kind: Kind, after: 
         return await to_completion(_pending, runtime, plan_id, kind, after)
     except StorageError:
         return []
-
-
-async def _send(runtime: Runtime, kind: Kind, batch: Sequence[Numbered]) -> list[Result]:
-    async with runtime.gate.call():
-        if kind is Kind.DEACTIVATE:
-            ids = [operation.docebo_id for _, operation in batch if operation.docebo_id is not None]
-            changed = await runtime.docebo.change_status(ids, active=False)
-            return [
-                Result(seq, Outcome.APPLIED, op.docebo_id)
-                if op.docebo_id in changed
-                else Result(seq, Outcome.FAILED, op.docebo_id, "Docebo did not change the status")
-                for seq, op in batch
-            ]
-        answers = await runtime.docebo.upsert_users(
-            [Row(operation.docebo_id, operation.changes) for _, operation in batch],
-            create=kind is Kind.CREATE,
-            branch=runtime.behaviour.destination_branch if kind is Kind.CREATE else None,
-        )
-    return [_result(numbered, answer) for numbered, answer in zip(batch, answers, strict=True)]
-
-
-def _result(numbered: Numbered, answer: RowResult) -> Result:
-    seq, operation = numbered
-    if answer.error:
-        return Result(seq, Outcome.FAILED, operation.docebo_id, answer.error)
-    return Result(seq, Outcome.APPLIED, answer.docebo_id or operation.docebo_id)
-
-
-async def _read_again(runtime: Runtime, batch: Sequence[Numbered]) -> list[Result]:
-    """Read the accounts after a call whose answer was lost, and return the operations that were carried out.
-
-    The rest stays planned and is sent again. The gate lets nobody in before Docebo had time to finish that call.
-    """
-    accounts = Accounts()
-    async with runtime.gate.call():
-        async for page in runtime.docebo.list_users():
-            accounts.add(page)
-    return [
-        Result(seq, Outcome.APPLIED, account.docebo_id)
-        for seq, operation in batch
-        if (account := account_of(accounts, operation)) and is_carried_out(operation, account)
-    ]
-
-
-def account_of(accounts: Accounts, operation: Operation) -> Account | None:
-    """Return the account that *operation* is about, or None if *accounts* does not hold it."""
-    if operation.docebo_id is not None:
-        return accounts.get(operation.docebo_id)
-    return accounts.with_username(str(operation.changes.get("username", "")))
-
-
-def is_carried_out(operation: Operation, account: Account) -> bool:
-    """Tell whether *account* shows what *operation* was to do.
-
-    Of a creation the username is enough: it was free before, and what Docebo may have made of the names is for the
-    next run to see.
-    """
-    return operation.kind is Kind.CREATE or all(
-        holds(account, name, value) for name, value in operation.changes.items()
-    )
-
-
-def holds(account: Account, name: str, value: Value) -> bool:
-    """Tell whether *account* has *value* for the attribute *name*."""
-    return account.active == value if isinstance(value, bool) else same(name, value, current_value(account, name))
 
 
 class _Breaker:

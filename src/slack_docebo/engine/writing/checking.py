@@ -1,12 +1,14 @@
 """Rechecking a saved plan: an operation is skipped if its account or its mapping has changed since."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
+from slack_docebo.domain.effects import TO_ACCOUNTS, account_of, holds
 from slack_docebo.domain.matching import Accounts, MatchBy
 from slack_docebo.domain.people import Mapping
 from slack_docebo.domain.planning import Kind, Operation, Outcome, Policy, shielded
 from slack_docebo.engine.reading.connection import Workspace
-from slack_docebo.engine.writing.applying import TO_ACCOUNTS, account_of, holds, record
+from slack_docebo.engine.writing.recording import record
 from slack_docebo.errors import PlanNotApplicable
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.mappings import MappingRepository
@@ -67,23 +69,42 @@ def recheck(runtime: Runtime, workspace: Workspace, plan_id: str, accounts: Acco
 
 def reason_to_skip(operation: Operation, now: Situation) -> str:
     """Return why *operation* must not be carried out any more, or ""."""
-    if (operation.maps or operation.kind is Kind.UNMAP) and _row(now.mapping) != _row(operation.prior):
+    if reason := reason_by_mapping(operation, now.mapping, now.holder):
+        return reason
+    return "" if operation.kind is Kind.UNMAP else reason_by_account(operation, now.accounts, now.policy)
+
+
+def reason_by_mapping(operation: Operation, mapping: Mapping | None, holder: str) -> str:
+    """Return why *operation* is at odds with the mappings of now, or "".
+
+    *mapping* is that of its Slack user, *holder* to whom its account is mapped.
+    """
+    if (operation.maps or operation.kind is Kind.UNMAP) and _row(mapping) != _row(operation.prior):
         return "the mapping has changed since"
-    if operation.kind is Kind.UNMAP:
-        return ""
-    account = account_of(now.accounts, operation)
+    if operation.maps and operation.kind is not Kind.CREATE and holder not in {"", operation.slack_id}:
+        return f"the account belongs to {holder} by now"
+    return ""
+
+
+def reason_by_account(
+    operation: Operation, accounts: Accounts, policy: Policy, *, attributes: Collection[str] | None = None
+) -> str:
+    """Return why *operation* is at odds with its account as *accounts* show it, or "".
+
+    That an attribute is not as it was when the operation was planned counts for all, or for these *attributes* alone.
+    """
+    account = account_of(accounts, operation)
     if operation.kind is Kind.CREATE:
         email = str(operation.changes.get("email", ""))
-        namesakes = now.accounts.with_email(email) if email and now.policy.match_by is not MatchBy.USERNAME else []
+        namesakes = accounts.with_email(email) if email and policy.match_by is not MatchBy.USERNAME else []
         found = account or next(iter(namesakes), None)
         return f"account {found.docebo_id} exists by now" if found else ""
     if account is None:
         return "the account is gone"
-    if operation.kind in TO_ACCOUNTS and (shield := shielded(account, now.policy.protected)):
+    if operation.kind in TO_ACCOUNTS and (shield := shielded(account, policy.protected)):
         return shield
-    if operation.maps and now.holder not in {"", operation.slack_id}:
-        return f"the account belongs to {now.holder} by now"
-    if changed := [name for name, value in operation.before.items() if not holds(account, name, value)]:
+    before = ((name, value) for name, value in operation.before.items() if attributes is None or name in attributes)
+    if changed := [name for name, value in before if not holds(account, name, value)]:
         return f"changed in Docebo since: {', '.join(changed)}"
     return ""
 

@@ -1,0 +1,40 @@
+"""Effects: whether an account shows what an operation is about, and what it was to do."""
+
+from slack_docebo.domain.attributes import current_value, same
+from slack_docebo.domain.matching import Accounts
+from slack_docebo.domain.people import Account
+from slack_docebo.domain.planning import Kind, Operation, Value
+
+TO_ACCOUNTS = (Kind.CREATE, Kind.UPDATE, Kind.DEACTIVATE)
+HURTING = frozenset({"active", "username"})  # attributes whose wrong value locks somebody out, or lets somebody in
+
+
+def account_of(accounts: Accounts, operation: Operation) -> Account | None:
+    """Return the account that *operation* is about, or None if *accounts* does not hold it."""
+    if operation.docebo_id is not None:
+        return accounts.get(operation.docebo_id)
+    return accounts.with_username(str(operation.changes.get("username", "")))
+
+
+def is_carried_out(operation: Operation, account: Account) -> bool:
+    """Tell whether *account* shows what *operation* was to do.
+
+    Of a creation the username is enough: it was free before, and what Docebo may have made of the names is for the
+    next run to see.
+    """
+    return operation.kind is Kind.CREATE or all(
+        holds(account, name, value) for name, value in operation.changes.items()
+    )
+
+
+def holds(account: Account, name: str, value: Value) -> bool:
+    """Tell whether *account* has *value* for the attribute *name*."""
+    return account.active == value if isinstance(value, bool) else same(name, value, current_value(account, name))
+
+
+def hurts(operation: Operation) -> bool:
+    """Tell whether *operation* does harm that is seen at once, if what it rests on is not so any more."""
+    moves = operation.prior is not None and operation.prior.docebo_id != operation.docebo_id
+    return operation.kind is not Kind.CREATE and (
+        not HURTING.isdisjoint(operation.changes) or (operation.maps and moves)
+    )

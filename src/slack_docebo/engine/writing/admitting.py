@@ -1,0 +1,96 @@
+"""Admitting: what a batch has to pass before it is sent, whoever planned it and when."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection
+
+from slack_docebo.domain.effects import HURTING, TO_ACCOUNTS, hurts
+from slack_docebo.domain.matching import Accounts
+from slack_docebo.domain.observation import Gone, Present, Unknown
+from slack_docebo.domain.planning import Outcome, Policy
+from slack_docebo.engine.reading.evidence import observe_account
+from slack_docebo.engine.writing.checking import reason_by_account, reason_by_mapping
+from slack_docebo.engine.writing.recording import Numbered
+from slack_docebo.errors import Halted, PlanChanged
+from slack_docebo.runtime import Runtime
+from slack_docebo.storage.halts import HaltRepository
+from slack_docebo.storage.intents import IntentRepository
+from slack_docebo.storage.mappings import MappingRepository
+from slack_docebo.storage.plans import PlanRepository, Result
+
+FRESH = timedelta(minutes=10)  # what hurts if it is wrong rests on no older look
+
+
+def check_halt(connection: Connection, docebo: str) -> None:
+    """Raise Halted where somebody ordered that nothing be written to this Docebo."""
+    if halt := HaltRepository(connection).get(docebo):
+        raise Halted(f"everything is {halt}: `slack-docebo go` lets it go on; what is planned or waits is still there")
+
+
+def admit(
+    runtime: Runtime, plan_id: str, batch: Sequence[Numbered], accounts: Accounts | None, policy: Policy
+) -> tuple[list[Numbered], list[Result]]:
+    """Return which of *batch* may be sent as things are now, noted as intents, and the outcomes of the others.
+
+    *accounts*, where they were read again since the plan was made, are believed. Whoever was taken out of the plan
+    meanwhile is in neither. Raises Halted.
+    """
+    admitted: list[Numbered] = []
+    skipped: list[Result] = []
+    with runtime.store.transaction() as connection:
+        check_halt(connection, runtime.settings.docebo_url)
+        there = PlanRepository(connection).still_planned(plan_id, [seq for seq, _ in batch])
+        mappings = MappingRepository(connection, runtime.settings.docebo_url)
+        for team in {operation.slack_team for _, operation in batch}:
+            of_team = [(seq, op) for seq, op in batch if op.slack_team == team and seq in there]
+            of_people = mappings.of(team, [op.slack_id for _, op in of_team])
+            holders = mappings.holders(team, [op.docebo_id for _, op in of_team if op.docebo_id is not None])
+            for seq, op in of_team:
+                holder = holders.get(op.docebo_id, "") if op.docebo_id is not None else ""
+                reason = reason_by_mapping(op, of_people.get(op.slack_id), holder)
+                if not reason and accounts is not None and op.kind in TO_ACCOUNTS:
+                    # Slack is the source: what else somebody has changed in Docebo meanwhile, any import would overwrite.
+                    reason = reason_by_account(op, accounts, policy, attributes=HURTING)
+                if reason:
+                    skipped.append(Result(seq, Outcome.SKIPPED, error=reason))
+                else:
+                    admitted.append((seq, op))
+        admitted.sort(key=lambda numbered: numbered[0])
+        sent = [seq for seq, op in admitted if op.kind in TO_ACCOUNTS]
+        IntentRepository(connection).note(plan_id, sent, flow_run=runtime.run_id, now=runtime.now())
+    return admitted, skipped
+
+
+def check_admitted(runtime: Runtime, plan_id: str, batch: Sequence[Numbered]) -> None:
+    """Raise PlanChanged where one of *batch* was taken out of the plan since it was admitted, and Halted."""
+    with runtime.store.transaction(durable=False) as connection:
+        check_halt(connection, runtime.settings.docebo_url)
+        if len(PlanRepository(connection).still_planned(plan_id, [seq for seq, _ in batch])) < len(batch):
+            raise PlanChanged(f"somebody was taken out of plan {plan_id}")
+
+
+async def ask_where_it_hurts(
+    runtime: Runtime, batch: Sequence[Numbered], looked_at: datetime, policy: Policy
+) -> list[Result]:
+    """Return who of *batch* is to be skipped by what Docebo says of the account now.
+
+    Asked, one call each, is for what hurts if it is wrong (deactivation, activation, another user name, a moved mapping),
+    and only if the look that it rests on, at *looked_at*, is older than ten minutes.
+    """
+    if runtime.now() - looked_at <= FRESH:
+        return []
+    skipped = []
+    for seq, operation in batch:
+        if operation.docebo_id is None or not hurts(operation):
+            continue
+        match await observe_account(runtime, operation.docebo_id):
+            case Present(account):
+                reason = reason_by_account(operation, Accounts([account]), policy, attributes=HURTING)
+            case Gone(evidence):
+                reason = evidence
+            case Unknown(why):
+                reason = why
+        if reason:
+            skipped.append(Result(seq, Outcome.SKIPPED, error=reason))
+    return skipped

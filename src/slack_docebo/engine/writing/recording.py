@@ -1,0 +1,92 @@
+"""Recording: what became of operations, with the mappings and standings that go with it, in one transaction."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from slack_docebo.domain.effects import TO_ACCOUNTS
+from slack_docebo.domain.people import Applied, Mapping
+from slack_docebo.domain.planning import Kind, Operation, Outcome
+from slack_docebo.engine.writing.standing import follow
+from slack_docebo.errors import StorageConflict
+from slack_docebo.runtime import Runtime
+from slack_docebo.storage.accounts import AccountRepository, Written
+from slack_docebo.storage.applied import AppliedRepository
+from slack_docebo.storage.intents import IntentRepository
+from slack_docebo.storage.mappings import MappingRepository
+from slack_docebo.storage.plans import PlanRepository, Result
+from slack_docebo.storage.platforms import PlatformRepository
+
+Numbered = tuple[int, Operation]  # an operation with its place in the plan
+TAKEN = "the account was mapped to somebody else meanwhile, so this person is not mapped: plan again"
+
+
+def record(runtime: Runtime, plan_id: str, batch: Sequence[Numbered], results: Sequence[Result]) -> None:
+    """Write outcomes, and the mapping rows and standings that go with them.
+
+    Where one row is at odds with what is there by now, the others are recorded all the same, and that one without its
+    mapping: what was done to the account is done.
+    """
+    if not results:
+        return
+    operations = dict(batch)
+    try:
+        _record(runtime, plan_id, operations, results)
+    except StorageConflict:
+        for result in results:
+            try:
+                _record(runtime, plan_id, operations, [result])
+            except StorageConflict:
+                alone = replace(operations[result.seq], maps=False)
+                outcome = result.outcome if alone.kind in TO_ACCOUNTS else Outcome.SKIPPED
+                _record(runtime, plan_id, {result.seq: alone}, [replace(result, outcome=outcome, error=TAKEN)])
+
+
+def _record(runtime: Runtime, plan_id: str, operations: dict[int, Operation], results: Sequence[Result]) -> None:
+    outcomes = [(operations[result.seq], result) for result in results]
+    applied = [(operation, result) for operation, result in outcomes if result.outcome is Outcome.APPLIED]
+    provision, now = runtime.behaviour.provision_slack_user_data, runtime.now()
+    with runtime.store.transaction() as connection:
+        plans = PlanRepository(connection)
+        plans.record(plan_id, results, now=now, flow_run=runtime.run_id)
+        IntentRepository(connection).settle(plan_id, [result.seq for result in results])
+        follow(connection, plans.read(plan_id), outcomes, provision=provision, now=now)
+        docebo = runtime.settings.docebo_url
+        mappings = MappingRepository(connection, docebo)
+        for team in {operation.slack_team for operation, _ in applied}:
+            of_team = [(op, result) for op, result in applied if op.slack_team == team]
+            if gone := [op.slack_id for op, _ in of_team if op.kind is Kind.UNMAP]:
+                mappings.delete(team, gone)
+            mappings.save(
+                [
+                    Mapping(
+                        *(op.slack_id, team, op.slack_name, result.docebo_id),
+                        *(op.fingerprint, op.echo, op.deactivated),
+                    )
+                    for op, result in of_team
+                    if op.maps and result.docebo_id is not None
+                ],
+                now=now,
+                run=runtime.run_id,
+            )
+            AppliedRepository(connection, docebo).save(
+                team,
+                {
+                    op.slack_id: Applied(result.docebo_id, op.fingerprint, op.echo, op.deactivated)
+                    for op, result in of_team
+                    if op.fingerprint and not op.maps and result.docebo_id is not None
+                },
+                now=now,
+                run=runtime.run_id,
+            )
+        written = [
+            _written(op, result.docebo_id) for op, result in applied if op.kind in TO_ACCOUNTS and result.docebo_id
+        ]
+        if written:
+            platform_id = PlatformRepository(connection).take(docebo)
+            AccountRepository(connection, platform_id).note_written(written, now=now)
+
+
+def _written(operation: Operation, docebo_id: int) -> Written:
+    changes = operation.changes
+    active = bool(changes["active"]) if "active" in changes else None
+    return Written(docebo_id, str(changes.get("username", "")), str(changes.get("email", "")), active)

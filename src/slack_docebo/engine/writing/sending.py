@@ -1,0 +1,187 @@
+"""Sending: one batch after the other, each until it is known what became of every row.
+
+Docebo may carry a call out and not answer, or answer something else; it may refuse a whole call for one person's text.
+After any doubt the accounts are read before anything is sent again. A call that is refused as a whole is sent in halves
+until the row that it is refused for is alone.
+"""
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+from slack_docebo.clients.docebo import Row, RowResult
+from slack_docebo.domain.effects import account_of, is_carried_out
+from slack_docebo.domain.matching import Accounts
+from slack_docebo.domain.planning import Kind, Outcome
+from slack_docebo.engine.reading.sides import read_target
+from slack_docebo.engine.writing.admitting import check_admitted
+from slack_docebo.engine.writing.recording import Numbered
+from slack_docebo.errors import AccessDenied, OutcomeUnknown, PlanChanged, Rejected, RemoteError
+from slack_docebo.runtime import Runtime
+from slack_docebo.storage.applied import AppliedRepository
+from slack_docebo.storage.plans import Result
+
+UNANSWERED = 3  # calls in a row of which nobody knows what became: then a run gives up
+REFUSED_ALONE = 3  # rows that are refused one by one before any is taken: then it is not for their texts
+NOBODY = "nobody@slack-docebo.invalid"  # whom to search for changes nothing and takes a superadmin's grant
+FEW = 5  # accounts that are searched for one by one
+STATUS_KEPT = "Docebo did not change the status"
+REFUSED = "Docebo refuses this person's row, alone and with others"
+Record = Callable[[Sequence[Numbered], Sequence[Result]], None]
+
+
+class Sender:
+    """Sends the batches of one plan; `accounts` is what was read again meanwhile, and is believed from then on."""
+
+    def __init__(self, runtime: Runtime, plan_id: str, record: Record, *, branch: int | None = None) -> None:
+        self._runtime = runtime
+        self._plan_id = plan_id
+        self._record = record  # called with the outcomes of each call before the next
+        self._branch = branch  # of new accounts
+        self.accounts: Accounts | None = None
+        self._in_doubt: set[int] = set()  # sent before, and perhaps carried out later
+        self._unanswered = 0
+        self._refused_alone = 0
+        self._taken = 0  # rows
+
+    async def send(self, kind: Kind, batch: Sequence[Numbered]) -> None:
+        """Send the batch and record the outcomes that are known; what may be sent once more stays planned."""
+        with suppress(PlanChanged):  # what is left of the batch is admitted anew
+            await self._send(kind, batch)
+
+    async def _send(self, kind: Kind, batch: Sequence[Numbered]) -> None:
+        try:
+            await self._call(kind, batch)
+        except OutcomeUnknown as doubt:
+            self._unanswered += 1
+            if self._unanswered >= UNANSWERED and not doubt.status:
+                raise
+            rest = await self.settle(batch)
+            if rest and self._unanswered >= UNANSWERED - 1 and doubt.status:
+                await self._send_in_halves(kind, rest, doubt)
+        except (Rejected, AccessDenied) as refusal:
+            await self._send_in_halves(kind, batch, refusal)
+
+    async def settle(self, batch: Sequence[Numbered]) -> list[Numbered]:
+        """Read the accounts again, record what was carried out of *batch*, and return the rest.
+
+        The gate lets nobody in before Docebo had time to finish a call without an answer.
+        """
+        async with self._runtime.gate.call():
+            self.accounts = await read_target(self._runtime)
+        results = [
+            Result(seq, Outcome.APPLIED, account.docebo_id)
+            for seq, operation in batch
+            if (account := account_of(self.accounts, operation)) and is_carried_out(operation, account)
+        ]
+        self._record(batch, results)
+        done = {result.seq for result in results}
+        rest = [numbered for numbered in batch if numbered[0] not in done]
+        self._in_doubt.update(seq for seq, _ in rest)
+        if not rest:
+            self._unanswered = 0
+        return rest
+
+    async def _send_in_halves(self, kind: Kind, batch: Sequence[Numbered], why: RemoteError) -> None:
+        """Send smaller and smaller parts of a *batch* that was not taken; who is alone at last is recorded as failed.
+
+        Raises *why* where it is not for somebody's row.
+        """
+        await self._check_door(why)
+        if len(batch) == 1:
+            self._refused_alone += 1
+            if self._refused_alone >= REFUSED_ALONE and not self._taken:
+                raise why
+            ((seq, operation),) = batch
+            said = f"{REFUSED}: {why.detail}" if why.detail else REFUSED
+            self._record(batch, [Result(seq, Outcome.FAILED, operation.docebo_id, said)])
+            return
+        middle = len(batch) // 2
+        for half in (batch[:middle], batch[middle:]):
+            try:
+                await self._call(kind, half)
+            except (Rejected, AccessDenied) as refusal:
+                await self._send_in_halves(kind, half, refusal)
+            except OutcomeUnknown as doubt:
+                if not doubt.status:
+                    raise
+                if rest := await self.settle(half):
+                    await self._send_in_halves(kind, rest, doubt)
+
+    async def _check_door(self, why: RemoteError) -> None:
+        """Raise where even a harmless call is refused: then the trouble is our grant's or Docebo's, and nobody's row."""
+        if isinstance(why, AccessDenied | OutcomeUnknown):
+            if why.status == 401:
+                raise why
+            try:
+                await self._runtime.docebo.find_users(NOBODY)
+            except RemoteError:
+                raise why from None
+
+    async def _call(self, kind: Kind, batch: Sequence[Numbered]) -> None:
+        """Make one call for *batch* and record its outcomes."""
+        async with self._runtime.gate.call(lambda: check_admitted(self._runtime, self._plan_id, batch)):
+            if kind is Kind.DEACTIVATE:
+                ids = [operation.docebo_id for _, operation in batch if operation.docebo_id is not None]
+                changed = await self._runtime.docebo.change_status(ids, active=False)
+                answers = [RowResult(op.docebo_id, "" if op.docebo_id in changed else STATUS_KEPT) for _, op in batch]
+            else:
+                answers = await self._runtime.docebo.upsert_users(
+                    [Row(operation.docebo_id, operation.changes) for _, operation in batch],
+                    create=kind is Kind.CREATE,
+                    branch=self._branch if kind is Kind.CREATE else None,
+                )
+        self._unanswered = 0
+        results = [_result(numbered, answer) for numbered, answer in zip(batch, answers, strict=True)]
+        self._taken += sum(result.outcome is Outcome.APPLIED for result in results)
+        self._record(batch, await self._looked_at_again(kind, batch, results))
+
+    async def _looked_at_again(self, kind: Kind, batch: Sequence[Numbered], results: Sequence[Result]) -> list[Result]:
+        """Return *results*, where the other side's no may only say that it was done before: then it was."""
+        refused = {result.seq for result in results if result.outcome is Outcome.FAILED}
+        doubtful = [
+            numbered
+            for numbered in batch
+            if numbered[0] in refused and (kind is Kind.DEACTIVATE or numbered[0] in self._in_doubt)
+        ]
+        settled = {seq: Result(seq, Outcome.APPLIED, docebo_id) for seq, docebo_id in await self._carried_out(doubtful)}
+        if kind is Kind.CREATE:
+            settled |= self._made_meanwhile([numbered for numbered in batch if numbered[0] in refused - settled.keys()])
+        return [settled.get(result.seq, result) for result in results]
+
+    async def _carried_out(self, batch: Sequence[Numbered]) -> list[tuple[int, int]]:
+        """Return place and account of the operations that their accounts show to be carried out."""
+        if not batch:
+            return []
+        names = [str(operation.changes.get("username", "")) for _, operation in batch]
+        if len(batch) <= FEW and all(names):
+            accounts = Accounts()
+            for name in names:
+                accounts.add(await self._runtime.docebo.find_users(name))
+        else:
+            accounts = self.accounts = await read_target(self._runtime)
+        return [
+            (seq, account.docebo_id)
+            for seq, operation in batch
+            if (account := account_of(accounts, operation)) and is_carried_out(operation, account)
+        ]
+
+    def _made_meanwhile(self, batch: Sequence[Numbered]) -> dict[int, Result]:
+        """Return the outcome of those whom another run of ours gave their account meanwhile, by place."""
+        found: dict[int, Result] = {}
+        with self._runtime.store.reading() as connection:
+            applied = AppliedRepository(connection, self._runtime.settings.docebo_url)
+            for team in {operation.slack_team for _, operation in batch}:
+                of_team = {op.slack_id: seq for seq, op in batch if op.slack_team == team}
+                for slack_id, known in applied.of(team, list(of_team)).items():
+                    if known.docebo_id is not None:
+                        said = f"account {known.docebo_id} was made for this person meanwhile"
+                        seq = of_team[slack_id]
+                        found[seq] = Result(seq, Outcome.SKIPPED, known.docebo_id, said)
+        return found
+
+
+def _result(numbered: Numbered, answer: RowResult) -> Result:
+    seq, operation = numbered
+    if answer.error:
+        return Result(seq, Outcome.FAILED, operation.docebo_id, answer.error)
+    return Result(seq, Outcome.APPLIED, answer.docebo_id or operation.docebo_id)

@@ -1,0 +1,50 @@
+"""Intents: operations that are about to be sent to Docebo, noted before the call and gone with their outcome.
+
+An intent that is still there when a plan is taken up again says that nobody knows what became of the operation.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from sqlalchemy import Connection, bindparam, delete, select
+
+from slack_docebo.storage.plans import PlanKind
+from slack_docebo.storage.schema import intent, plan
+from slack_docebo.storage.statements import carry_out, insertion_text
+
+# Made once: around every call, building a statement would take longer than carrying it out.
+NOTE = insertion_text(intent.columns, "(plan_id, seq) DO UPDATE SET flow_run = excluded.flow_run")
+SETTLE = delete(intent).where(intent.c.plan_id == bindparam("of"), intent.c.seq == bindparam("place"))
+
+
+class IntentRepository:
+    """The table `intent`; the caller owns the transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def note(self, plan_id: str, seqs: Iterable[int], *, flow_run: str, now: datetime) -> None:
+        """Note that these operations of the plan are about to be sent."""
+        rows = ({"plan_id": plan_id, "seq": seq, "flow_run": flow_run, "noted_at": now} for seq in seqs)
+        carry_out(self._connection, NOTE, rows)
+
+    def settle(self, plan_id: str, seqs: Iterable[int]) -> None:
+        """Note that the outcome of these operations is known."""
+        carry_out(self._connection, SETTLE, ({"of": plan_id, "place": seq} for seq in seqs))
+
+    def of(self, plan_id: str) -> set[int]:
+        """Return the operations of the plan of which nobody knows what became."""
+        return set(self._connection.scalars(select(intent.c.seq).where(intent.c.plan_id == plan_id)))
+
+    def left_behind(self, docebo: str, kinds: Iterable[PlanKind]) -> list[str]:
+        """Return the ids of the plans of these kinds that have intents, the oldest first."""
+        query = (
+            select(plan.c.id)
+            .where(
+                plan.c.docebo == docebo,
+                plan.c.kind.in_([kind.value for kind in kinds]),
+                plan.c.id.in_(select(intent.c.plan_id)),
+            )
+            .order_by(plan.c.created_at)
+        )
+        return list(self._connection.scalars(query))

@@ -1,0 +1,191 @@
+"""The road to a write: checked, noted, sent, recorded, whatever happens between two of these."""
+
+import http.server
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+import httpx
+import pytest
+
+from sandbox.docebo.platform import API_USER_ID
+from sandbox.server import Sandbox
+from slack_docebo.domain.planning import Kind, Outcome
+from slack_docebo.engine.writing.applying import apply_accounts, begin
+from slack_docebo.engine.writing.finishing import finish
+from slack_docebo.errors import AccessDenied, Halted, RemoteError
+from slack_docebo.integration_settings import read_rows, table
+from slack_docebo.runtime import open_runtime
+from slack_docebo.storage.halts import HaltRepository
+from slack_docebo.storage.intents import IntentRepository
+from slack_docebo.storage.plans import PlanRepository, Result
+from slack_docebo.storage.store import Store
+from tests.importing import ON, plan_import, run_import, settings_for
+
+BATCH = "POST /manage/v1/user/batch"
+POISON = "x' OR 1=1 UNION SELECT password"
+TITLES = {**ON, "ATTRIBUTES": "first_name, last_name, email, field_13 = title"}
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox(users=140, docebo_users=0, rate_limits=False) as running:
+        yield running
+
+
+@contextmanager
+def firewall(sandbox: Sandbox, status: int, *, words: bytes = b"UNION SELECT") -> Iterator[str]:
+    """A firewall before Docebo that refuses each call that holds these *words*; its base URL."""
+
+    class Firewall(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+        def do_GET(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            if words in body:
+                self.answer(status, b"<html>Forbidden by policy</html>", "text/html")
+                return
+            names = ("authorization", "content-type", "accept")
+            headers = {name: value for name, value in self.headers.items() if name.lower() in names}
+            got = httpx.request(self.command, sandbox.docebo_url + self.path, content=body, headers=headers, timeout=30)
+            self.answer(got.status_code, got.content, got.headers.get("content-type", "application/json"))
+
+        def answer(self, status: int, body: bytes, kind: str) -> None:
+            self.send_response(status)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        do_POST = do_PUT = do_GET  # noqa: N815  (names of the standard library)
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Firewall) as server:
+        server.daemon_threads = True
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.mark.parametrize("status", [400, 403, 413, 500])
+async def test_a_text_for_which_a_firewall_refuses_the_whole_call_keeps_nobody_else_from_an_account(
+    sandbox, sqlite_url, status
+):
+    poisonous = next(user for user in sandbox.slack if sandbox_member(user))
+    sandbox.slack.change(poisonous["id"], {"profile": {"title": POISON}})
+    with firewall(sandbox, status) as url:
+        settings = settings_for({**sandbox.facts(), "docebo_url": url}, sqlite_url, docebo_timeout_seconds=0.2)
+        summary = await run_import(settings, rows=TITLES)
+
+    assert summary.count(Kind.CREATE, outcome=Outcome.FAILED) == 1
+    assert summary.count(Kind.CREATE, outcome=Outcome.APPLIED) > 100
+    assert summary.count(outcome=Outcome.PLANNED) == 0
+    assert sum(summary.plan.facts["calls"].values()) < 45
+
+
+async def test_a_docebo_that_refuses_every_row_stops_the_run_after_a_few_calls(sandbox, sqlite_url):
+    with firewall(sandbox, 400, words=b"firstname") as url:
+        settings = settings_for({**sandbox.facts(), "docebo_url": url}, sqlite_url)
+        with pytest.raises(RemoteError):
+            await run_import(settings)
+    assert sandbox.docebo_gate.counters.rows["created"] == 0
+
+
+async def test_a_grant_that_is_refused_stops_the_run_and_fails_nobody(sandbox, sqlite_url):
+    settings = settings_for(sandbox.facts(), sqlite_url)
+    async with open_runtime(settings, read_rows(table(ON)), run_id="run") as runtime:
+        plan_id = await plan_import(runtime)
+        sandbox.docebo.edit(API_USER_ID, {"level": "user"})
+        begin(runtime, plan_id)
+        with pytest.raises(AccessDenied):
+            await apply_accounts(runtime, plan_id, lambda _: None)
+        assert finish(runtime, plan_id).count(outcome=Outcome.FAILED) == 0
+
+
+def sandbox_member(user: dict) -> bool:
+    marks = ("deleted", "is_bot", "is_restricted", "is_ultra_restricted", "is_invited_user", "is_stranger")
+    return (
+        not any(user.get(mark) for mark in marks) and bool(user["profile"].get("email")) and user["id"] != "USLACKBOT"
+    )
+
+
+async def test_what_a_dead_run_has_sent_is_recorded_for_it_by_the_next(sandbox, sqlite_url, monkeypatch):
+    settings = settings_for(sandbox.facts(), sqlite_url)
+    async with open_runtime(settings, read_rows(table(ON)), run_id="dies") as runtime:
+        dead = await plan_import(runtime)
+        begin(runtime, dead)
+        with monkeypatch.context() as patch:
+            patch.setattr("slack_docebo.engine.writing.applying.record", _dies)
+            with pytest.raises(Died):
+                await apply_accounts(runtime, dead, lambda _: None)
+    made = sandbox.docebo_gate.counters.rows["created"]
+
+    await run_import(settings)
+
+    with Store.open(sqlite_url) as store, store.reading() as connection:
+        outcomes = [outcome for _, _, outcome, count in PlanRepository(connection).tally(dead) for _ in range(count)]
+        assert outcomes.count(Outcome.APPLIED) == made > 0
+        assert IntentRepository(connection).of(dead) == set()
+    assert sandbox.docebo_gate.counters.rows["failed"] == 0
+
+
+class Died(BaseException):
+    """The run's process is gone: nothing that it would do about an error is done."""
+
+
+def _dies(_runtime: object, _plan_id: str, _batch: object, results: list[Result]) -> None:
+    if results:
+        raise Died
+
+
+async def test_an_order_to_stop_is_met_before_the_next_batch_and_taken_back(sandbox, sqlite_url):
+    settings = settings_for(sandbox.facts(), sqlite_url)
+    async with open_runtime(settings, read_rows(table(ON)), run_id="run") as runtime:
+        plan_id = await plan_import(runtime)
+        begin(runtime, plan_id)
+        calls = []
+
+        def stop_now(rows: int) -> None:
+            if rows and not calls:
+                calls.append(rows)
+                with runtime.store.transaction() as connection:
+                    HaltRepository(connection).stop(settings.docebo_url, "audit", now=runtime.now())
+
+        with pytest.raises(Halted, match="audit"):
+            await apply_accounts(runtime, plan_id, stop_now)
+        made = sandbox.docebo_gate.counters.rows["created"]
+        assert made == calls[0]
+
+        with runtime.store.transaction() as connection:
+            assert HaltRepository(connection).go(settings.docebo_url)
+        await apply_accounts(runtime, plan_id, stop_now)
+        assert sandbox.docebo_gate.counters.rows["created"] > made
+
+
+async def test_a_leaver_whose_account_came_back_to_use_meanwhile_is_asked_for_before_it_is_deactivated(
+    sandbox, sqlite_url, monkeypatch
+):
+    rows = {**ON, "LEAVERS": "deactivate", "LIMIT_DEACTIVATIONS": "none"}
+    settings = settings_for(sandbox.facts(), sqlite_url)
+    await run_import(settings, rows=rows)
+    leaver = next(user for user in sandbox.slack if sandbox_member(user))
+    sandbox.slack.deactivate(leaver["id"])
+    async with open_runtime(settings, read_rows(table(rows)), run_id="run") as runtime:
+        plan_id = await plan_import(runtime)
+        account = sandbox.docebo.accounts.by_username(leaver["profile"]["email"])
+        sandbox.docebo.edit(account.user_id, {"level": "godadmin"})
+        begin(runtime, plan_id)
+        later = runtime.now() + timedelta(minutes=11)
+        monkeypatch.setattr(runtime, "now", lambda: later)
+        await apply_accounts(runtime, plan_id, lambda _: None)
+        summary = finish(runtime, plan_id)
+
+    assert sandbox.docebo.accounts.by_username(leaver["profile"]["email"]).active
+    assert summary.count(Kind.DEACTIVATE, outcome=Outcome.SKIPPED) == 1
