@@ -187,6 +187,16 @@ class IntegrationSettings(BaseModel):
     source_may_shrink: Annotated[int, BeforeValidator(_percent)] = Field(
         10, description="By how many percent Slack's list may be shorter than at the last complete read."
     )
+    target_may_shrink: Annotated[int, BeforeValidator(_percent)] = Field(
+        10, description="By how many percent Docebo's list may be shorter than at the last complete read."
+    )
+    evidence_calls: Annotated[int, BeforeValidator(lambda value: str(value).strip())] = Field(
+        1000,
+        ge=0,
+        le=LARGEST_NUMBER,
+        description="Most calls in one run to ask for people and accounts that a list does not show. A run that needs"
+        " more is refused.",
+    )
 
     realtime_retry_delays: Annotated[tuple[int, ...], BeforeValidator(_seconds)] = Field(
         (30, 120, 600, 3600),

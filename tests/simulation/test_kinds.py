@@ -64,7 +64,6 @@ def test_an_account_that_was_handed_over_is_not_deactivated_for_its_former_owner
     assert_kept(Promise.ONLY_OWN, story)
 
 
-@unkept("kind 2: absence on Docebo's side is believed")
 def test_an_account_that_slips_through_a_shifting_list_gets_no_double() -> None:
     story = company(
         at(0, "import"),
@@ -76,7 +75,6 @@ def test_an_account_that_slips_through_a_shifting_list_gets_no_double() -> None:
     assert_kept(Promise.SECOND_ACCOUNT, story)
 
 
-@unkept("kind 2: absence on Docebo's side is believed")
 def test_a_mapping_does_not_leave_an_account_that_a_shifting_list_did_not_show() -> None:
     story = company(
         at(0, "import"),
@@ -133,7 +131,6 @@ def test_an_account_that_a_second_look_shows_to_be_an_administrators_is_not_writ
     assert_kept(Promise.ADMINISTRATORS, story)
 
 
-@unkept("kind 8: who is hidden is taken to have left")
 def test_whose_address_slack_hides_is_not_deactivated() -> None:
     story = company(at(0, "import"), at(1, "hide", 1), at(2, "import"), LEAVERS_OUT_OF_SCOPE="true")
     assert_kept(Promise.ABSENCE, story)
@@ -173,18 +170,15 @@ def test_what_a_killed_import_overwrote_is_looked_at_again() -> None:
     assert_kept(Promise.NEWEST, story)
 
 
-@unkept("kind 11: who is mapped and not in the list proves the list to be short")
 def test_somebody_who_joins_during_an_import_does_not_fail_it() -> None:
     story = company(at(0, "import"), fault("import 2", "read", 7, "slow"), at(1, "import"), at(1, "hire", seconds=8))
     assert_kept(Promise.UNDISTURBED, story)
 
 
-@unkept("the organisation's id is taken for another person's")
 def test_no_import_fails_over_a_company_that_joins_enterprise_grid() -> None:
     assert_kept(Promise.UNDISTURBED, company(at(0, "import"), at(1, "join_grid"), at(2, "import")))
 
 
-@unkept("kind 12: an import that trusts asks for nobody")
 def test_a_list_that_broke_off_is_no_success_of_an_import_that_trusts() -> None:
     story = company(
         at(0, "import"), fault("trusting import 1", "read", 5, "short"), at(1, "trusting import"), size=8
@@ -192,7 +186,6 @@ def test_a_list_that_broke_off_is_no_success_of_an_import_that_trusts() -> None:
     assert_kept(Promise.SHORT_READ, story)
 
 
-@unkept("kind 12: a read becomes the measure before it can be disproved")
 def test_a_list_that_was_disproved_is_not_the_measure_of_the_next() -> None:
     story = company(at(0, "import"), fault("import 2", "read", 7, "short"), at(1, "import"), size=8)
     assert_kept(Promise.MEASURE, story)

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from slack_docebo.domain.attributes import fingerprint, parse_rules, wanted
 from slack_docebo.domain.matching import Accounts, MatchBy
+from slack_docebo.domain.observation import Gone
 from slack_docebo.domain.people import Account, Mapping, SourceUser
 from slack_docebo.domain.planning import Kind, Leavers, Operation, Planner, Policy
 from slack_docebo.domain.scope import Scope
@@ -263,7 +264,7 @@ def test_an_account_that_an_administrator_suspended_stays_suspended():
 def test_a_mapping_whose_slack_user_is_gone_is_a_leaver():
     planner = Planner(replace(ON, leavers=Leavers.DEACTIVATE), Accounts([HERS]))
 
-    assert planner.plan_gone(MAPPED).kind is Kind.DEACTIVATE
+    assert planner.plan_unlisted(MAPPED, Gone("Slack knows nobody")).kind is Kind.DEACTIVATE
 
 
 def test_trusting_looks_at_nobody_who_is_as_last_written():

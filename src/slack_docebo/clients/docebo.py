@@ -131,9 +131,13 @@ class DoceboClient:
         read = account_reader(self._wanted_fields)
         seen: set[int] = set()
         expected: int | None = None
+        announced = False
         async for data, more in self._pages("list users", "/manage/v1/user", params, MOST_PAGES_OF_USERS):
             if not isinstance(data, dict):
                 raise ContractViolation("list users", "the answer is not a page")
+            if announced and expected is None and not _items("list users", data):
+                raise IncompleteRead(f"Docebo announced more than {len(seen)} accounts, and sent an empty page.")
+            announced = read_flag(data.get("has_more_data"), missing=False)
             if expected is None:
                 # The first count: accounts made while reading need not be among those read, but all others do.
                 expected = read_id(data.get("total_count"))
@@ -171,12 +175,14 @@ class DoceboClient:
     async def user(self, docebo_id: int) -> Observation[Account]:
         """Return what Docebo says of exactly this account.
 
-        A 404 says that it is gone. A 400, with which some endpoints answer for what is not there and all for what they
-        do not understand, leaves it unknown.
+        A 404 in Docebo's own form says that it is gone; any other is a gateway's. A 400, with which some endpoints answer
+        for what is not there and all for what they do not understand, leaves it unknown.
         """
         try:
             data = await self._get("user", f"/manage/v1/user/{docebo_id}")
         except Rejected as error:
+            if error.status == 404 and not error.detail:
+                return Unknown("the 404 for the account's id is not Docebo's")
             if error.status == 404:
                 return Gone(f"Docebo has no account {docebo_id} (404)")
             if error.status == 400:

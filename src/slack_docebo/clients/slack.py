@@ -190,8 +190,8 @@ class SlackClient:
             raise ContractViolation("users.list", f"the cursor is longer than {LONGEST_CURSOR} characters")
         return UserPage([source_user(member) for member in members], following)
 
-    async def user(self, slack_id: str) -> Observation[SourceUser]:
-        """Return what Slack says of exactly this user, with custom profile fields where wanted.
+    async def user(self, slack_id: str, *, with_custom: bool = True) -> Observation[SourceUser]:
+        """Return what Slack says of exactly this user, *with_custom* profile fields where these are wanted.
 
         Whom it does not know (`user_not_found`) is gone; whom it does not show (`user_not_visible`) is unknown. Somebody
         who was deactivated is present, as deactivated. Source: https://docs.slack.dev/reference/methods/users.info
@@ -202,7 +202,7 @@ class SlackClient:
             return Unknown("Slack does not show this person to the app")
         if user is None:
             return Gone("Slack knows nobody under this id")
-        if user.custom is not None or not self._with_custom:
+        if user.custom is not None or not (self._with_custom and with_custom):
             return Present(user)
         body, _ = await self._call("users.profile.get", user=slack_id)
         profile = body.get("profile")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from slack_docebo.domain.names import folded
+from slack_docebo.domain.observation import Gone, Observation, Present, Unknown
 from slack_docebo.domain.people import Account, Mapping, SourceUser
 
 UNCONFIRMED = "address not confirmed in Slack"
@@ -31,10 +32,13 @@ class Match:
 class Accounts:
     """The target's accounts, found by id, e-mail or username without regard to case.
 
-    E-mail addresses are not unique in Docebo and usernames are, so an address leads to a list.
+    E-mail addresses are not unique in Docebo and usernames are, so an address leads to a list. An account that is not
+    among them is unknown until Docebo was asked for its id.
     """
 
     def __init__(self, accounts: Iterable[Account] = ()) -> None:
+        self.pages = 0  # of the whole list that these are; 0 where they were looked up
+        self._answers: dict[int, Observation[Account]] = {}
         self._by_id: dict[int, Account] = {}
         self._by_email: dict[str, int | list[int]] = {}  # a bare id for the usual single hit saves memory
         self._by_username: dict[str, int] = {}
@@ -64,6 +68,25 @@ class Accounts:
     def get(self, docebo_id: int) -> Account | None:
         return self._by_id.get(docebo_id)
 
+    def keep_answer(self, docebo_id: int, answer: Observation[Account]) -> None:
+        """Keep what Docebo said when it was asked for exactly this account."""
+        self._answers[docebo_id] = answer
+
+    def is_settled(self, docebo_id: int) -> bool:
+        """Tell whether the account is among these, or Docebo was asked for it."""
+        return docebo_id in self._by_id or docebo_id in self._answers
+
+    def look(self, docebo_id: int) -> Observation[Account]:
+        """Return what is known of this account; what was asked for by id lacks attributes that a list has."""
+        if account := self._by_id.get(docebo_id):
+            return Present(account)
+        return self._answers.get(docebo_id, Unknown(f"Docebo does not show account {docebo_id}"))
+
+    @property
+    def overlooked(self) -> list[int]:
+        """The accounts that are there, as Docebo said, and yet not among these."""
+        return [i for i, seen in self._answers.items() if isinstance(seen, Present) and i not in self._by_id]
+
     def with_email(self, email: str) -> list[Account]:
         return [self._by_id[i] for i in _ids(self._by_email.get(folded(email), []))]
 
@@ -75,10 +98,19 @@ class Accounts:
 def match(user: SourceUser, accounts: Accounts, mapping: Mapping | None, by: MatchBy) -> Match:
     """Return the account of *user*: the mapped one, else the only one that bears the e-mail address.
 
-    An address that is not confirmed may be anybody's, so it finds nobody.
+    Somebody who is mapped is another account's only when the mapped one is gone. An address that is not confirmed may
+    be anybody's, so it finds nobody.
     """
-    if mapping and (account := accounts.get(mapping.docebo_id)):
-        return Match(account, "mapping")
+    if mapping:
+        if account := accounts.get(mapping.docebo_id):
+            return Match(account, "mapping")
+        match accounts.look(mapping.docebo_id):
+            case Unknown(why):
+                return Match(problem=why)
+            case Present():
+                return Match(problem=f"account {mapping.docebo_id} is there, but Docebo's list did not show it")
+            case Gone():
+                pass
     if user.unconfirmed:
         return Match(problem=UNCONFIRMED)
     hits: dict[int, tuple[Account, str]] = {}

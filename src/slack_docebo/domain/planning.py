@@ -8,6 +8,7 @@ from enum import StrEnum
 from slack_docebo.domain.attributes import DEFAULT_RULES, AttributeRule, differences, fingerprint, wanted
 from slack_docebo.domain.matching import UNCONFIRMED, Accounts, Match, MatchBy, match
 from slack_docebo.domain.names import folded
+from slack_docebo.domain.observation import Gone, Observation, Present, Unknown
 from slack_docebo.domain.patterns import named
 from slack_docebo.domain.people import Account, Applied, Mapping, SourceUser
 from slack_docebo.domain.scope import Scope
@@ -18,6 +19,7 @@ IN_LINE = "in line"
 IN_LINE_AS_WRITTEN = "in line with what was last written"
 PROVISIONING_OFF = "in line, and provisioning is off"
 NO_LONGER_IN_SLACK = "no longer in Slack"
+NOT_LISTED = "not in Slack's list"  # and not asked for, or Slack shows the person all the same
 DEACTIVATED_BEFORE = "; deactivated before"  # after why the person has left
 
 
@@ -152,10 +154,56 @@ class Planner:
         self.people += 1
         return self._operation(user, Kind.LEAVE, IN_LINE_AS_WRITTEN, docebo_id=mapping.docebo_id)
 
-    def plan_gone(self, mapping: Mapping) -> Operation:
-        """Return what happens to a mapping whose Slack user is not in the workspace's list any more."""
+    def plan_unlisted(self, mapping: Mapping, seen: Observation[SourceUser]) -> Operation:
+        """Return what happens to a mapping whose Slack user is not in the workspace's list.
+
+        *seen* is what Slack says of that user: only who is gone, or deactivated, has left.
+        """
         user = SourceUser(mapping.slack_id, mapping.slack_team, handle=mapping.slack_name)
-        return self._plan_leaver(user, mapping, NO_LONGER_IN_SLACK)
+        match seen:
+            case Gone():
+                return self._plan_leaver(user, mapping, NO_LONGER_IN_SLACK)
+            case Present(found) if found.deactivated or found.forgotten:
+                return self._plan_leaver(user, mapping, self.policy.scope.reason_against_kind(found))
+            case Present():
+                return self._operation(user, Kind.LEAVE, f"{NOT_LISTED}, and still there", docebo_id=mapping.docebo_id)
+            case Unknown(why):
+                return self._operation(user, Kind.LEAVE, why, docebo_id=mapping.docebo_id)
+
+    def asks_for_account(self, user: SourceUser, mapping: Mapping | None) -> bool:
+        """Tell whether Docebo has to be asked for the mapped account before it is known what happens to *user*."""
+        return (
+            mapping is not None
+            and not self._accounts.is_settled(mapping.docebo_id)
+            and self._depends_on_account(user, mapping)
+        )
+
+    def lacks_account(self, user: SourceUser, mapping: Mapping) -> bool:
+        """Tell whether *user* is left alone only because the mapped account, which may be there, is not shown in full."""
+        return (
+            self._accounts.get(mapping.docebo_id) is None
+            and not isinstance(self._accounts.look(mapping.docebo_id), Gone)
+            and self._depends_on_account(user, mapping)
+        )
+
+    def _depends_on_account(self, user: SourceUser, mapping: Mapping) -> bool:
+        if self.policy.scope.reason_against(user):
+            return self._has_left(user) and self.policy.leavers is Leavers.DEACTIVATE and self.acts_on_leaver(mapping)
+        return self.policy.provision or self.policy.map
+
+    def acts_on_leaver(self, mapping: Mapping) -> bool:
+        """Tell whether anything happens, as far as is known, to somebody with this *mapping* who has left Slack."""
+        if mapping.deactivated or self.policy.leavers is Leavers.KEEP:
+            return False
+        if self.policy.leavers is Leavers.UNMAP:
+            return self.policy.map
+        match self._accounts.look(mapping.docebo_id):
+            case Present(account):
+                return self.policy.provision and account.active and not shielded(account, self.policy.protected)
+            case Gone():
+                return self.policy.map
+            case Unknown():
+                return self.policy.provision or self.policy.map
 
     def _plan_newcomer(self, user: SourceUser, mapping: Mapping | None) -> Operation:
         if not self.policy.provision:
@@ -260,18 +308,20 @@ class Planner:
     def _has_left(self, user: SourceUser) -> bool:
         if user.deactivated or user.forgotten:
             return True
-        # An address that is not confirmed makes nobody a leaver.
-        return self.policy.out_of_scope_leaves and (
-            not user.unconfirmed or bool(self.policy.scope.reason_against_kind(user))
-        )
+        # An address that is missing or not confirmed makes nobody a leaver.
+        knows_address = bool(user.email) and not user.unconfirmed
+        return self.policy.out_of_scope_leaves and (knows_address or bool(self.policy.scope.reason_against_kind(user)))
 
     def _plan_leaver(self, user: SourceUser, mapping: Mapping, why: str) -> Operation:
         self.people += 1
-        account = self._accounts.get(mapping.docebo_id)
+        seen = self._accounts.look(mapping.docebo_id)
+        account = seen.value if isinstance(seen, Present) else None
         if mapping.deactivated:
             return self._operation(user, Kind.LEAVE, why + DEACTIVATED_BEFORE, account)
         if self.policy.leavers is Leavers.KEEP:
             return self._operation(user, Kind.LEAVE, why, account)
+        if self.policy.leavers is Leavers.DEACTIVATE and isinstance(seen, Unknown):
+            return self._operation(user, Kind.LEAVE, f"{why}; {seen.why}", docebo_id=mapping.docebo_id)
         if self.policy.leavers is Leavers.UNMAP or account is None:
             if not self.policy.map:
                 return self._operation(user, Kind.LEAVE, f"{why}; mapping is off", account)

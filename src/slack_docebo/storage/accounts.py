@@ -42,6 +42,19 @@ DEACTIVATED = insertion_text(
         WHERE account.deactivated_at IS NULL""",
 )
 
+GONE = insertion_text(
+    [
+        account.c[name]
+        for name in (
+            *("platform_id", "user_id", "username_digest", "address_digest", "level"),
+            *("verified_at", "verified_by", "deactivated_by", "gone_since"),
+        )
+    ],
+    """(platform_id, user_id) DO UPDATE SET
+        verified_at = excluded.verified_at, verified_by = excluded.verified_by, gone_since = excluded.gone_since
+        WHERE account.gone_since IS NULL""",
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Written:
@@ -94,6 +107,51 @@ class AccountRepository:
             for docebo_id in docebo_ids
         )
         carry_out(self._connection, DEACTIVATED, rows)
+
+    def gone(self) -> dict[int, datetime]:
+        """Return since when accounts are known to be gone."""
+        query = select(account.c.user_id, account.c.gone_since).where(
+            account.c.platform_id == self._platform_id, account.c.gone_since.is_not(None)
+        )
+        return {row.user_id: row.gone_since for row in self._connection.execute(query)}
+
+    def usernames(self, docebo_ids: Iterable[int]) -> dict[int, str]:
+        """Return the digests of the usernames under which accounts were last seen; without those that are not known."""
+        query = select(account.c.user_id, account.c.username_digest).where(
+            account.c.platform_id == self._platform_id, account.c.username_digest != ""
+        )
+        return {
+            row.user_id: row.username_digest
+            for ids in chunks(set(docebo_ids))
+            for row in self._connection.execute(query.where(among(self._connection, account.c.user_id, ids)))
+        }
+
+    def note_gone(self, docebo_ids: Iterable[int], *, now: datetime) -> None:
+        """Note that these accounts are gone, as Docebo said when it was asked for their ids."""
+        rows = (
+            {
+                "platform_id": self._platform_id,
+                "user_id": docebo_id,
+                "username_digest": "",
+                "address_digest": "",
+                "level": "",
+                "verified_at": now,
+                "verified_by": "asked for",
+                "deactivated_by": "",
+                "gone_since": now,
+            }
+            for docebo_id in docebo_ids
+        )
+        carry_out(self._connection, GONE, rows)
+
+    def clear_gone(self, docebo_ids: Iterable[int]) -> None:
+        """Note that these accounts are there."""
+        for ids in chunks(set(docebo_ids)):
+            self._connection.execute(
+                update(account)
+                .where(account.c.platform_id == self._platform_id, among(self._connection, account.c.user_id, ids))
+                .values(gone_since=None)
+            )
 
     def clear_deactivated(self, docebo_ids: Iterable[int]) -> None:
         """Note that these accounts are not inactive because of us."""

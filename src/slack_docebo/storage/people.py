@@ -4,14 +4,14 @@ import secrets
 from collections.abc import Iterable
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, func, select
+from sqlalchemy import Connection, delete, func, select, update
 
 from slack_docebo.storage.schema import identity, person
 from slack_docebo.storage.statements import among, carry_out, chunks, insertion_text, is_postgresql
 
 # Made once: a statement costs more to build than to carry out.
 MEET = insertion_text(person.columns, "DO NOTHING")
-IDENTIFY = insertion_text(identity.columns, "DO NOTHING")
+IDENTIFY = insertion_text([identity.c.slack_team, identity.c.slack_id, identity.c.person_id], "DO NOTHING")
 
 
 class PersonRepository:
@@ -46,6 +46,22 @@ class PersonRepository:
         if not is_postgresql(self._connection):  # one transaction writes at a time: nobody else has met them
             return known | new
         return known | self.of(team, new)
+
+    def gone(self, team: str) -> dict[str, datetime]:
+        """Return, by Slack id, since when Slack is known to have nobody under it."""
+        query = select(identity.c.slack_id, identity.c.gone_since).where(
+            identity.c.slack_team == team, identity.c.gone_since.is_not(None)
+        )
+        return {row.slack_id: row.gone_since for row in self._connection.execute(query)}
+
+    def note_gone(self, team: str, slack_ids: Iterable[str], *, since: datetime | None) -> None:
+        """Note *since* when Slack has nobody under these ids; None: it has."""
+        for ids in chunks(set(slack_ids)):
+            self._connection.execute(
+                update(identity)
+                .where(identity.c.slack_team == team, among(self._connection, identity.c.slack_id, ids))
+                .values(gone_since=since)
+            )
 
     def count_of(self, slack_id: str) -> int:
         """Return in how many workspaces the person is known."""

@@ -85,6 +85,16 @@ platform = Table(
     _text("address", unique=True),  # base URL; "" until a run on a known address takes it for its own
 )
 
+dialect = Table(
+    "dialect",
+    metadata,
+    Column("platform_id", ForeignKey(platform.c.id, ondelete="CASCADE"), primary_key=True),
+    _text("name", primary_key=True),  # of a question that Docebo's documentation leaves open
+    _text("value"),
+    _text("source"),  # what showed it
+    Column("learned_at", Instant, nullable=False),
+)
+
 person = Table(
     "person",
     metadata,
@@ -98,6 +108,7 @@ identity = Table(
     _text("slack_team", primary_key=True),  # workspace or organisation
     _text("slack_id", primary_key=True),
     Column("person_id", ForeignKey(person.c.id, ondelete="CASCADE"), nullable=False, index=True),
+    Column("gone_since", Instant),  # when Slack first said, asked for this id, that it knows nobody under it
 )
 
 applied = Table(

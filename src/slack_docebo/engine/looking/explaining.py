@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from slack_docebo.domain.attributes import current_value, same
 from slack_docebo.domain.matching import UNCONFIRMED, Accounts, Match
-from slack_docebo.domain.observation import Gone, Present, Unknown
+from slack_docebo.domain.observation import Gone, Observation, Present, Unknown
 from slack_docebo.domain.people import SLACK_ID, Account, Mapping, SourceUser
 from slack_docebo.domain.planning import Operation, Planner, Policy
 from slack_docebo.engine.planning.plans import plan_people
@@ -37,12 +37,16 @@ class Compared:
     note: str = ""
 
 
+NOT_ASKED = Unknown("Slack was not asked")
+
+
 @dataclass(slots=True)
 class Explanation:
     """Everything there is to know about one person; values are personal, `lines` holds none."""
 
     slack_id: str = ""
     user: SourceUser | None = None
+    seen: Observation[SourceUser] = NOT_ASKED
     out_of_scope: str = ""  # why; "" when in scope
     mapping: Mapping | None = None
     match: Match = field(default_factory=Match)
@@ -122,9 +126,9 @@ async def explain(runtime: Runtime, who: str) -> Explanation:
     elif by_email:
         await _start_at_address(runtime, workspace.team, who, found, near)
     if found.slack_id and found.user is None:
-        person = await observe_person(runtime, found.slack_id)
-        if isinstance(person, Present):
-            found.user = person.value
+        found.seen = await observe_person(runtime, found.slack_id)
+        if isinstance(found.seen, Present):
+            found.user = found.seen.value
     if found.user:
         found.slack_id = found.user.slack_id  # where Slack knows the person under two ids, the one that counts
     with runtime.store.reading() as connection:
@@ -135,7 +139,7 @@ async def explain(runtime: Runtime, who: str) -> Explanation:
         )
         if found.slack_id:
             _look_back(connection, runtime.settings.docebo_url, workspace.team, found)
-    near.add(await look_up(runtime, [(found.user or SourceUser(found.slack_id, workspace.team), found.mapping)]))
+    await look_up(runtime, [(found.user or SourceUser(found.slack_id, workspace.team), found.mapping)], near)
     _judge(runtime, workspace.team, policy, found, near)
     return found
 
@@ -202,8 +206,7 @@ def _judge(runtime: Runtime, team: str, policy: Policy, found: Explanation, near
             found.operation = plan_people(connection, runtime.settings.docebo_url, team, planner, [found.user])[0]
     elif found.mapping:
         found.match = Match(near.get(found.mapping.docebo_id), "mapping")
-        found.operation = planner.plan_gone(found.mapping)
-        found.notes.append("a run treats a mapped person whom Slack's list lacks as a leaver; reads are proven first")
+        found.operation = planner.plan_unlisted(found.mapping, found.seen)
     if found.match.account:
         found.account = found.match.account
     if found.user and found.account:

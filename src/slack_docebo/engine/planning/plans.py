@@ -1,21 +1,20 @@
 """Making a plan: the rules applied to everybody who was read, kept in the store before anything is written."""
 
 from collections import Counter
-from collections.abc import AsyncIterable, Container, Sequence
-from itertools import chain
+from collections.abc import AsyncIterable, Sequence
 
 from sqlalchemy import Connection
 
 from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.guards import exceeded
 from slack_docebo.domain.matching import Accounts
-from slack_docebo.domain.people import SourceUser
+from slack_docebo.domain.people import Mapping, SourceUser
 from slack_docebo.domain.planning import Kind, Operation, Planner
-from slack_docebo.domain.standing import NOT_COMPARED, NOT_MAPPED
 from slack_docebo.domain.texts import without_numbers
+from slack_docebo.engine.planning.absences import Absences
 from slack_docebo.engine.reading.connection import Workspace
-from slack_docebo.engine.reading.sides import FEW, confirm_gone
-from slack_docebo.engine.reading.snapshot import Restarted
+from slack_docebo.engine.reading.sides import record_reads
+from slack_docebo.engine.reading.snapshot import Restarted, SourceSnapshot
 from slack_docebo.engine.reporting.orphans import OrphanSearch
 from slack_docebo.engine.reporting.report import orphan_file, write_orphans
 from slack_docebo.runtime import Runtime
@@ -23,6 +22,7 @@ from slack_docebo.storage.applied import AppliedRepository
 from slack_docebo.storage.mappings import MappingRepository
 from slack_docebo.storage.plans import Plan, PlanKind, PlanRepository, PlanState, new_plan_id
 from slack_docebo.storage.standings import StandingRepository
+from slack_docebo.storage.statements import chunks
 
 
 async def make_plan(
@@ -32,32 +32,37 @@ async def make_plan(
     accounts: Accounts,
     *,
     kind: PlanKind,
-    listed: Container[str] | None = None,
+    listed: SourceSnapshot | None = None,
     trusting: bool = False,
 ) -> str:
     """Plan for everybody in *people*, page by page, hold the whole against the limits, and return the plan's id.
 
     The pages may still be coming: the plan is whole, and can be applied, when they have ended.
 
-    *listed* says that *people* is the whole source, and whose Slack ids it holds; None says that it is only some
-    people. Of the whole source, who is left alone for the reason that stood before gets no row and is counted, and
-    whoever is known and not listed is taken to have left. *trusting* takes the target to be as it was last written, for
-    people whose attributes have not changed since, and concludes nothing about those who have left. Otherwise it is
-    also noted what does not fit together: in numbers with the plan, one by one in a file. Raises IncompleteRead if
-    Slack shows somebody whom its list left out.
+    *listed* says that *people* is the whole source; None says that it is only some people. Of the whole source, who is
+    left alone for the reason that stood before gets no row and is counted. What would follow from somebody, or from a
+    mapped account, not being listed is held back until the list is whole; then each side is asked once for each of
+    them. *trusting* takes the target to be as it was last written, for people whose attributes have not changed since,
+    and concludes nothing about those who have left. Otherwise it is also noted what does not fit together: in numbers
+    with the plan, one by one in a file. Raises IncompleteRead if Slack shows somebody whom its list left out, or if to
+    ask would take more calls than EVIDENCE_CALLS.
     """
     draft = _Draft(runtime, workspace, kind, tells_changes_only=listed is not None)
     planner = Planner(runtime.behaviour.policy(workspace.team), accounts)
     orphans = None if listed is None or trusting else OrphanSearch(accounts, planner.given)
     facts: dict[str, object] = {}
+    absences = Absences()
     try:
         async for page in people:
-            await to_completion(_plan_page, runtime, planner, draft, page, trusting, orphans)
+            await to_completion(_plan_page, runtime, planner, draft, page, absences, trusting, orphans)
     except Restarted:  # what was planned so far stays unfinished: nobody can apply it
         return await make_plan(runtime, workspace, people, accounts, kind=kind, listed=listed, trusting=trusting)
     if listed is not None:
-        gone = await to_completion(_plan_gone, runtime, planner, draft, listed, orphans)
-        await confirm_gone(runtime, workspace, _doubtful(gone))
+        await to_completion(absences.look_for_missing, runtime, workspace, planner, listed, trusting)
+    facts["evidence_calls"] = await absences.ask(runtime, workspace, planner, accounts, listed)
+    await to_completion(_plan_absent, runtime, planner, draft, absences, trusting, orphans)
+    if listed is not None:
+        await to_completion(record_reads, runtime, workspace, listed, accounts)
         facts["left_as_before"] = draft.left_as_before
     if orphans:
         file = orphan_file(runtime.settings.report_dir, draft.plan_id)
@@ -138,8 +143,12 @@ def plan_people(
     *,
     trusting: bool = False,
     orphans: OrphanSearch | None = None,
+    held_back: list[tuple[SourceUser, Mapping]] | None = None,
 ) -> list[Operation]:
-    """Return the operation for each of *users*. Mappings are looked up for them alone: a whole table is large."""
+    """Return the operation for each of *users*. Mappings are looked up for them alone: a whole table is large.
+
+    Those for whom Docebo has to be asked before are added to *held_back* instead, where that is given.
+    """
     repository = MappingRepository(connection, docebo)
     mappings = repository.of(team, [user.slack_id for user in users])
     unmapped = [user.slack_id for user in users if user.slack_id not in mappings]
@@ -152,6 +161,9 @@ def plan_people(
     for user, mapping in pairs:
         operation = planner.plan_trusting(user, mapping) if trusting else None
         if operation is None:
+            if held_back is not None and mapping and planner.asks_for_account(user, mapping):
+                held_back.append((user, mapping))
+                continue
             match = matches[user.slack_id]
             holder = holders.get(match.account.docebo_id, "") if match.account else ""
             operation = planner.plan(user, mapping, match, holder, applied.get(user.slack_id))
@@ -166,48 +178,43 @@ def _plan_page(
     planner: Planner,
     draft: _Draft,
     users: Sequence[SourceUser],
+    absences: Absences,
     trusting: bool,
     orphans: OrphanSearch | None,
 ) -> None:
-    """Plan and store one page."""
+    """Plan and store one page, without those whom *absences* are to hold back."""
     with runtime.store.transaction() as connection:
         draft.add(
             connection,
-            plan_people(connection, draft.docebo, draft.team, planner, users, trusting=trusting, orphans=orphans),
+            plan_people(
+                connection,
+                draft.docebo,
+                draft.team,
+                planner,
+                users,
+                trusting=trusting,
+                orphans=orphans,
+                held_back=absences.held_back,
+            ),
         )
         # An observation like the proven read, kept even by a dry run.
         AppliedRepository(connection, draft.docebo).forget_echoes(draft.team, planner.no_echo)
     planner.no_echo.clear()
 
 
-def _plan_gone(
-    runtime: Runtime, planner: Planner, draft: _Draft, listed: Container[str], orphans: OrphanSearch | None
-) -> list[Operation]:
-    """Plan for whoever is known, by a mapping or by why they were left alone, and is not listed any more.
-
-    Returns what is done about those who are mapped: nothing where there is no search for *orphans*, because then the
-    target was not read.
-    """
-    with runtime.store.reading() as connection:
-        mappings = MappingRepository(connection, draft.docebo)
-        known = chain(mappings.slack_ids(draft.team), StandingRepository(connection).known(draft.docebo, draft.team))
-        gone = {slack_id for slack_id in known if slack_id not in listed}
-        mapped = dict(sorted(mappings.of(draft.team, gone).items()))
-    operations = [
-        Operation(slack_id, draft.team, "", Kind.LEAVE, NOT_COMPARED if slack_id in mapped else NOT_MAPPED)
-        for slack_id in sorted(gone)
-        if orphans is None or slack_id not in mapped
-    ]
-    concluded = list(map(planner.plan_gone, mapped.values())) if orphans else []
+def _plan_absent(
+    runtime: Runtime,
+    planner: Planner,
+    draft: _Draft,
+    absences: Absences,
+    trusting: bool,
+    orphans: OrphanSearch | None,
+) -> None:
+    """Plan and store what follows from the answers about those who were absent."""
     with runtime.store.transaction() as connection:
-        draft.add(connection, [*operations, *concluded])
+        for users in chunks(user for user, _ in absences.held_back):
+            people = plan_people(connection, draft.docebo, draft.team, planner, users, trusting=trusting)
+            draft.add(connection, people)
+        draft.add(connection, list(absences.operations(planner, draft.team, trusting=trusting)))
     if orphans:
-        orphans.look_at_gone(mapped.values())
-    return concluded
-
-
-def _doubtful(gone: Sequence[Operation]) -> list[str]:
-    """Return the Slack ids of those about whom something would be done, and of a few of the others, evenly chosen."""
-    acted_on = [operation.slack_id for operation in gone if operation.kind is not Kind.LEAVE]
-    left = [operation.slack_id for operation in gone if operation.kind is Kind.LEAVE]
-    return acted_on + left[:: len(left) // FEW + 1]
+        orphans.look_at_gone(absences.missing.values())

@@ -1,9 +1,29 @@
-"""Evidence: what each side says when it is asked for exactly this person or this account, now."""
+"""Evidence: what each side says when it is asked for exactly this person or this account, now.
+
+Asked is for whom something would otherwise be done, once: what is gone is remembered until it is seen again.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import Mapping as MappingType
+from datetime import datetime
+from typing import TypeVar
 
 from slack_docebo.clients.docebo import AMBIGUOUS
+from slack_docebo.concurrency import to_completion
+from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.observation import Gone, Observation, Unknown
 from slack_docebo.domain.people import Account, SourceUser
+from slack_docebo.errors import AccessDenied, IncompleteRead, RemoteError, TransientError
 from slack_docebo.runtime import Runtime
+from slack_docebo.storage.accounts import AccountRepository, digest
+from slack_docebo.storage.dialects import MISSING_ACCOUNT, DialectRepository
+from slack_docebo.storage.people import PersonRepository
+from slack_docebo.storage.platforms import PlatformRepository
+
+OUTAGE = 3  # questions in a row without an answer: then the other side is down
+
+K = TypeVar("K")
+T = TypeVar("T")
 
 
 async def observe_person(runtime: Runtime, slack_id: str) -> Observation[SourceUser]:
@@ -22,4 +42,125 @@ async def observe_account(runtime: Runtime, docebo_id: int, username: str = "") 
         return seen
     if await runtime.docebo.find_users(username):
         return seen
-    return Gone(f"Docebo answers 400 for account {docebo_id} and has nobody under its last username")
+    return Gone(f"{AMBIGUOUS} and has nobody under its last username")
+
+
+def check_calls(runtime: Runtime, *, people: int, accounts: int) -> int:
+    """Return how many calls it takes at most to ask for so many *people* and *accounts*.
+
+    Raises IncompleteRead, before anything is asked, where that is more than EVIDENCE_CALLS.
+    """
+    with runtime.store.reading() as connection:
+        answer = DialectRepository(connection, runtime.settings.docebo_url).get(MISSING_ACCOUNT)
+    calls = people + accounts * (1 if answer == "404" else 2)
+    if calls > (most := runtime.behaviour.evidence_calls):
+        raise IncompleteRead(
+            f"{people} people are not in Slack's list and {accounts} accounts not in Docebo's; it takes up to {calls}"
+            f" calls to ask for each of them, and EVIDENCE_CALLS allows {most}. Nothing was asked or written: find out"
+            f" why they are missing; if that is right, raise EVIDENCE_CALLS to {calls} for one run"
+        )
+    return calls
+
+
+async def ask_for_people(runtime: Runtime, team: str, slack_ids: Iterable[str]) -> dict[str, Observation[SourceUser]]:
+    """Ask Slack for each of *slack_ids*, and remember who is gone."""
+
+    async def about(slack_id: str) -> Observation[SourceUser]:
+        return await runtime.slack.user(slack_id, with_custom=False)
+
+    answers = {slack_id: answer async for slack_id, answer in _asked(slack_ids, about)}
+    gone = [slack_id for slack_id, answer in answers.items() if isinstance(answer, Gone)]
+    await to_completion(_note_people, runtime, team, gone, runtime.now())
+    return answers
+
+
+async def ask_for_accounts(runtime: Runtime, accounts: Accounts, wanted: MappingType[int, Sequence[str]]) -> None:
+    """Ask Docebo for each account of *wanted* that *accounts* does not know, keep the answers there, and who is gone.
+
+    *wanted* holds by account id under which usernames it may have been seen last; the store knows which of them it was.
+    """
+    open_ = [docebo_id for docebo_id in wanted if not accounts.is_settled(docebo_id)]
+    known = await to_completion(_usernames, runtime, open_)
+
+    async def about(docebo_id: int) -> Observation[Account]:
+        last = known.get(docebo_id)
+        username = next((name for name in wanted[docebo_id] if name and digest(name) == last), "")
+        return await observe_account(runtime, docebo_id, username)
+
+    gone: dict[int, Gone] = {}
+    async for docebo_id, answer in _asked(open_, about):
+        accounts.keep_answer(docebo_id, answer)
+        if isinstance(answer, Gone):
+            gone[docebo_id] = answer
+    await to_completion(_note_accounts, runtime, gone, runtime.now())
+
+
+def gone_people(runtime: Runtime, team: str) -> dict[str, Gone]:
+    """Return, by Slack id, those of whom Slack has said that they are gone."""
+    with runtime.store.reading() as connection:
+        known = PersonRepository(connection).gone(team)
+    return {slack_id: Gone(f"Slack said so on {since:%Y-%m-%d}") for slack_id, since in known.items()}
+
+
+def recall_accounts(runtime: Runtime, accounts: Accounts) -> None:
+    """Let *accounts* know which of the others Docebo has said to be gone; one that is there again is not any more."""
+    with runtime.store.reading() as connection:
+        platform_id = PlatformRepository(connection).find(runtime.settings.docebo_url)
+        known = {} if platform_id is None else AccountRepository(connection, platform_id).gone()
+    for docebo_id, since in known.items():
+        if accounts.get(docebo_id) is None:
+            accounts.keep_answer(docebo_id, Gone(f"Docebo said so on {since:%Y-%m-%d}"))
+    back = [docebo_id for docebo_id in known if accounts.get(docebo_id)]
+    if back and platform_id is not None:
+        with runtime.store.transaction() as connection:
+            AccountRepository(connection, platform_id).clear_gone(back)
+
+
+def note_present(runtime: Runtime, team: str, slack_ids: Sequence[str]) -> None:
+    """Note that Slack has somebody under these ids."""
+    if slack_ids:
+        _note_people(runtime, team, slack_ids, None)
+
+
+async def _asked(
+    questions: Iterable[K], ask: Callable[[K], Awaitable[Observation[T]]]
+) -> AsyncIterator[tuple[K, Observation[T]]]:
+    """Yield each question with its answer; what could not be answered is unknown. Raises where the other side is down."""
+    unanswered = 0
+    for question in questions:
+        answer: Observation[T]
+        try:
+            answer, unanswered = await ask(question), 0
+        except AccessDenied:
+            raise
+        except (RemoteError, IncompleteRead) as error:
+            unanswered = unanswered + 1 if isinstance(error, TransientError) else 0
+            if unanswered == OUTAGE:
+                raise
+            answer = Unknown(str(error))
+        yield question, answer
+
+
+def _usernames(runtime: Runtime, docebo_ids: Sequence[int]) -> dict[int, str]:
+    with runtime.store.reading() as connection:
+        platform_id = PlatformRepository(connection).find(runtime.settings.docebo_url)
+        return {} if platform_id is None else AccountRepository(connection, platform_id).usernames(docebo_ids)
+
+
+def _note_people(runtime: Runtime, team: str, slack_ids: Sequence[str], since: datetime | None) -> None:
+    if slack_ids:
+        with runtime.store.transaction() as connection:
+            PersonRepository(connection).note_gone(team, slack_ids, since=since)
+
+
+def _note_accounts(runtime: Runtime, gone: MappingType[int, Gone], now: datetime) -> None:
+    if not gone:
+        return
+    docebo = runtime.settings.docebo_url
+    docebo_id, answer = list(gone.items())[-1]
+    with runtime.store.transaction() as connection:
+        AccountRepository(connection, PlatformRepository(connection).take(docebo)).note_gone(gone, now=now)
+        status = "400" if answer.evidence.startswith(AMBIGUOUS) else "404"
+        DialectRepository(connection, docebo).learn(
+            MISSING_ACCOUNT, status, source=f"asked for account {docebo_id}", now=now
+        )

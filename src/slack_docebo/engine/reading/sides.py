@@ -1,14 +1,16 @@
 """Reading both sides: Slack's users with the proof that they are all, and all or a few of Docebo's accounts."""
 
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
+from collections.abc import Mapping as MappingType
 
-from slack_docebo.clients.slack import StaleCursor
+from slack_docebo.clients.slack import StaleCursor, UserPage
+from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.matching import Accounts
-from slack_docebo.domain.observation import Present
+from slack_docebo.domain.observation import Observation, Present
 from slack_docebo.domain.people import Mapping, SourceUser
 from slack_docebo.domain.planning import Planner
 from slack_docebo.engine.reading.connection import Workspace
-from slack_docebo.engine.reading.evidence import observe_account, observe_person
+from slack_docebo.engine.reading.evidence import ask_for_accounts, recall_accounts
 from slack_docebo.engine.reading.snapshot import Restarted, SourceSnapshot
 from slack_docebo.errors import IncompleteRead
 from slack_docebo.runtime import Runtime
@@ -23,8 +25,19 @@ CALLS_PER_LOOK_UP = 2  # one to three
 
 
 async def read_page(runtime: Runtime, workspace: Workspace, people: SourceSnapshot, cursor: str) -> str:
-    """Read one page of Slack's list into *people* and return the cursor of the next one, "" at the end."""
+    """Read one page of Slack's list into *people* and return the cursor of the next one, "" at the end.
+
+    A cursor says that somebody follows. So an empty page at its end is asked for again, and raises IncompleteRead if it
+    stays empty.
+    """
     page = await runtime.slack.list_users(cursor, team_id=workspace.team)
+    if _breaks_off(page, cursor):
+        page = await runtime.slack.list_users(cursor, team_id=workspace.team)
+    if _breaks_off(page, cursor):
+        raise IncompleteRead(
+            f"Slack announced more than {people.people} users and sent an empty page instead: run again later. Should it"
+            " be so each time, change SLACK_PAGE_SIZE"
+        )
     people.add(page)
     return page.next_cursor
 
@@ -37,6 +50,7 @@ async def read_source(runtime: Runtime, workspace: Workspace, people: SourceSnap
     """
     if people.pages:
         people.restart()
+    people.expected = _mapped(runtime, workspace)
     for _ in range(RESTARTS + 1):
         try:
             cursor = await read(people, "")
@@ -48,12 +62,8 @@ async def read_source(runtime: Runtime, workspace: Workspace, people: SourceSnap
         break
     else:
         raise IncompleteRead(f"Slack's cursor went stale {RESTARTS + 1} times; run again later")
-    source = _source(workspace)
-    with runtime.store.transaction() as connection:
-        reads = ReadRepository(connection)
-        last = reads.last(source)
-        people.prove(last_count=last.people if last else None, may_shrink_percent=runtime.behaviour.source_may_shrink)
-        reads.record(ProvenRead(source, people.people, people.pages, runtime.now(), runtime.run_id))
+    last = last_count(runtime, workspace) or None
+    people.prove(last_count=last, may_shrink_percent=runtime.behaviour.source_may_shrink)
 
 
 def last_count(runtime: Runtime, workspace: Workspace) -> int:
@@ -61,34 +71,53 @@ def last_count(runtime: Runtime, workspace: Workspace) -> int:
     return _last_count(runtime, _source(workspace))
 
 
-async def confirm_gone(runtime: Runtime, workspace: Workspace, slack_ids: Iterable[str]) -> None:
-    """Ask Slack for each of *slack_ids* that its list left out; raise IncompleteRead if one of them is still there.
+def check_still_whole(
+    workspace: Workspace, people: SourceSnapshot, answers: MappingType[str, Observation[SourceUser]]
+) -> None:
+    """Raise IncompleteRead if Slack's *answers* show somebody whom its list should have held.
 
-    A list that ends a little too early looks complete. That somebody it left out still exists shows that it was not.
+    That is who was mapped before the listing began and is an active member of this workspace. Who joined meanwhile, or
+    is in another workspace of the organisation, proves nothing.
     """
-    for slack_id in slack_ids:
-        seen = await observe_person(runtime, slack_id)
-        if not isinstance(seen, Present):
+    for slack_id, seen in answers.items():
+        if slack_id not in people.expected or not isinstance(seen, Present):
             continue
         user = seen.value
-        if user.deactivated or user.forgotten or user.external:
+        if user.deactivated or user.forgotten or user.external or user.slack_id in people:
             continue
-        if user.team in {"", workspace.team}:
+        if user.team == workspace.team:
             raise IncompleteRead(
                 f"Slack's list left out {slack_id}, who is still there: run again later. Should it be so each time,"
                 " that person left this workspace and not the organisation: run reset-mappings for this Slack id"
             )
 
 
+def record_reads(runtime: Runtime, workspace: Workspace, people: SourceSnapshot, accounts: Accounts) -> None:
+    """Let both reads be the measure for the next ones, once everything was asked that could disprove them.
+
+    Not the one of Docebo that was not of all accounts, or left out some that are there.
+    """
+    now, run = runtime.now(), runtime.run_id
+    with runtime.store.transaction() as connection:
+        reads = ReadRepository(connection)
+        reads.record(ProvenRead(_source(workspace), people.people, people.pages, now, run))
+        if accounts.pages and not accounts.overlooked:
+            reads.record(ProvenRead(_target(runtime), len(accounts), accounts.pages, now, run))
+
+
 async def read_target(runtime: Runtime) -> Accounts:
-    """Return every account of the platform."""
-    accounts, pages, begun = Accounts(), 0, runtime.now()
+    """Return every account of the platform; raise IncompleteRead where they are suspiciously few."""
+    accounts, begun = Accounts(), runtime.now()
     async for page in runtime.docebo.list_users():
         accounts.add(page)
-        pages += 1
-    with runtime.store.transaction() as connection:
-        proven = ProvenRead(_target(runtime), len(accounts), pages, runtime.now(), runtime.run_id)
-        ReadRepository(connection).record(proven)
+        accounts.pages += 1
+    last, may_shrink = _last_count(runtime, _target(runtime)), runtime.behaviour.target_may_shrink
+    if len(accounts) * 100 < last * (100 - may_shrink):
+        raise IncompleteRead(
+            f"Docebo listed {len(accounts)} accounts, the last complete read had {last}: more than {may_shrink}% are"
+            " missing. If that is right, raise TARGET_MAY_SHRINK for one run"
+        )
+    await to_completion(recall_accounts, runtime, accounts)
     runtime.accounts_listed_at = begun
     return accounts
 
@@ -112,14 +141,18 @@ def are_few(runtime: Runtime, people: int) -> bool:
     return people <= max(FEW, _last_count(runtime, _target(runtime)) // (DOCEBO_PAGE * CALLS_PER_LOOK_UP))
 
 
-async def look_up(runtime: Runtime, people: Iterable[tuple[SourceUser, Mapping | None]]) -> Accounts:
-    """Return the accounts that a few *people* can be matched with, at one to three calls each."""
-    accounts = Accounts()
+async def look_up(
+    runtime: Runtime, people: Iterable[tuple[SourceUser, Mapping | None]], accounts: Accounts | None = None
+) -> Accounts:
+    """Return *accounts* and those that a few *people* can be matched with, at one to three calls each."""
+    accounts = Accounts() if accounts is None else accounts
     for user, mapping in people:
         accounts.add(await runtime.docebo.find_users(user.email) if user.email and not user.unconfirmed else [])
-        if mapping and accounts.get(mapping.docebo_id) is None:
-            seen = await observe_account(runtime, mapping.docebo_id)
-            if isinstance(seen, Present):  # the view of one user lacks attributes that the listing has
+        if mapping:
+            await ask_for_accounts(runtime, accounts, {mapping.docebo_id: [user.email]})
+            seen = accounts.look(mapping.docebo_id)
+            if isinstance(seen, Present) and accounts.get(mapping.docebo_id) is None:
+                # The view of one user lacks attributes that the listing has.
                 accounts.add(await runtime.docebo.find_users(seen.value.username))
     return accounts
 
@@ -137,6 +170,16 @@ async def _changed(
         pairs = ((user, known.get(user.slack_id)) for user in page)
         changed += [pair for pair in pairs if planner.plan_trusting(*pair) is None]
     return changed
+
+
+def _breaks_off(page: UserPage, cursor: str) -> bool:
+    """Tell whether *page*, reached by a *cursor*, ends the list without showing anybody."""
+    return bool(cursor) and not page.users and not page.next_cursor
+
+
+def _mapped(runtime: Runtime, workspace: Workspace) -> frozenset[str]:
+    with runtime.store.reading() as connection:
+        return frozenset(MappingRepository(connection, runtime.settings.docebo_url).slack_ids(workspace.team))
 
 
 def _last_count(runtime: Runtime, read: str) -> int:

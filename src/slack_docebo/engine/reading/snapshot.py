@@ -28,6 +28,7 @@ class SourceSnapshot:
     def __init__(self) -> None:
         self._file = tempfile.TemporaryFile()  # noqa: SIM115  (closed by __exit__)
         self._changed = asyncio.Event()
+        self.expected: frozenset[str] = frozenset()  # Slack ids that were mapped when the listing began
         self.restart()
 
     def __enter__(self) -> Self:

@@ -21,7 +21,7 @@ from slack_docebo.domain.people import Mapping, SourceUser
 from slack_docebo.domain.planning import Kind, Outcome, Planner
 from slack_docebo.engine.planning.plans import close_plan, open_plan, plan_people
 from slack_docebo.engine.reading.connection import Workspace
-from slack_docebo.engine.reading.evidence import observe_person
+from slack_docebo.engine.reading.evidence import ask_for_accounts, observe_person
 from slack_docebo.engine.reading.sides import are_few, look_up, read_target
 from slack_docebo.engine.realtime.merging import Case, is_complete, merge, restored
 from slack_docebo.engine.reporting.report import DONE
@@ -216,11 +216,16 @@ class _Round:
         """Return the *cases* for which Docebo could be read, and the accounts that may be theirs."""
         unclear = [case for case in cases if self._planner.plan_trusting(*self._pair(case)) is None]
         if not are_few(self._runtime, len(unclear)):
-            return cases, await read_target(self._runtime)
+            accounts = await read_target(self._runtime)
+            planner = Planner(self._planner.policy, accounts)
+            pairs = [self._pair(case) for case in unclear]
+            unlisted = {m.docebo_id: [user.email] for user, m in pairs if m and planner.asks_for_account(user, m)}
+            await ask_for_accounts(self._runtime, accounts, unlisted)
+            return await self._shown(cases, accounts), accounts
         accounts, failed, unreadable = Accounts(), set[str](), 0
         for case in unclear:
             try:
-                accounts.add(await look_up(self._runtime, [self._pair(case)]))
+                await look_up(self._runtime, [self._pair(case)], accounts)
                 unreadable = 0
             except AccessDenied:
                 raise
@@ -230,7 +235,21 @@ class _Round:
                     raise
                 failed.add(case.slack_id)
                 await to_completion(self._fail, [case], str(error))
-        return [case for case in cases if case.slack_id not in failed], accounts
+        return await self._shown([case for case in cases if case.slack_id not in failed], accounts), accounts
+
+    async def _shown(self, cases: list[Case], accounts: Accounts) -> list[Case]:
+        """Let those of *cases* wait whose mapped account may be there and is not shown; return the others."""
+        planner = Planner(self._planner.policy, accounts)
+        shown = []
+        for case in cases:
+            user, mapping = self._pair(case)
+            lacks = mapping is not None and planner.lacks_account(user, mapping)
+            if mapping and lacks and planner.plan_trusting(user, mapping) is None:
+                error = f"account {mapping.docebo_id} may be there, but Docebo does not list it"
+                await to_completion(self._fail, [case], error)
+            else:
+                shown.append(case)
+        return shown
 
     async def _bring_in_line(self, cases: list[Case], accounts: Accounts) -> None:
         with self._served.timed("plan"):

@@ -1,0 +1,109 @@
+"""Absences: people and accounts that a list does not show. Each side is asked for them, once, before anything follows."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import chain
+
+from slack_docebo.domain.matching import Accounts
+from slack_docebo.domain.observation import Gone, Observation, Present, Unknown
+from slack_docebo.domain.people import Mapping, SourceUser
+from slack_docebo.domain.planning import NO_LONGER_IN_SLACK, NOT_LISTED, Kind, Operation, Planner
+from slack_docebo.domain.standing import NOT_COMPARED, NOT_MAPPED
+from slack_docebo.engine.reading.connection import Workspace
+from slack_docebo.engine.reading.evidence import (
+    ask_for_accounts,
+    ask_for_people,
+    check_calls,
+    gone_people,
+    note_present,
+)
+from slack_docebo.engine.reading.sides import FEW, check_still_whole
+from slack_docebo.engine.reading.snapshot import SourceSnapshot
+from slack_docebo.runtime import Runtime
+from slack_docebo.storage.mappings import MappingRepository
+from slack_docebo.storage.standings import StandingRepository
+
+
+@dataclass(slots=True)
+class Absences:
+    """Those about whom nothing is concluded while a list is read, because it does not show them or their account."""
+
+    held_back: list[tuple[SourceUser, Mapping]] = field(default_factory=list)  # in Slack, the account is not listed
+    missing: dict[str, Mapping] = field(default_factory=dict)  # mapped and not in Slack's list, by Slack id
+    unmapped: list[str] = field(default_factory=list)  # known by why they were left alone, and not in the list either
+    seen: dict[str, Observation[SourceUser]] = field(default_factory=dict)  # what Slack says of the missing
+    to_ask: list[str] = field(default_factory=list)  # of the missing
+
+    def look_for_missing(
+        self, runtime: Runtime, workspace: Workspace, planner: Planner, listed: SourceSnapshot, trusting: bool
+    ) -> None:
+        """Find out who is known and not in Slack's list, and whom of them Slack has to be asked for.
+
+        That is about whom something would be done, which is nobody where the target is *trusting*ly taken as it was,
+        and a few of the others, who might show that the list is not whole.
+        """
+        docebo, team = runtime.settings.docebo_url, workspace.team
+        gone = gone_people(runtime, team)
+        note_present(runtime, team, [slack_id for slack_id in gone if slack_id in listed])
+        with runtime.store.reading() as connection:
+            mappings, standings = MappingRepository(connection, docebo), StandingRepository(connection)
+            known = chain(mappings.slack_ids(team), standings.known(docebo, team))
+            unlisted = {slack_id for slack_id in known if slack_id not in listed}
+            self.missing = dict(sorted(mappings.of(team, unlisted).items()))
+            told = standings.of(docebo, team, self.missing)
+        self.unmapped = sorted(unlisted - self.missing.keys())
+        self.seen = {slack_id: gone.get(slack_id, Unknown(NOT_LISTED)) for slack_id in self.missing}
+        unasked = [slack_id for slack_id in self.missing if slack_id not in gone]
+        acted_on = [i for i in unasked if not trusting and planner.acts_on_leaver(self.missing[i])]
+        missed_before = {i for i, why in told.items() if why.reason.startswith((NOT_LISTED, NO_LONGER_IN_SLACK))}
+        others = [i for i in unasked if i in listed.expected - missed_before and i not in acted_on]
+        self.to_ask = acted_on + others[:: len(others) // FEW + 1]
+
+    async def ask(
+        self,
+        runtime: Runtime,
+        workspace: Workspace,
+        planner: Planner,
+        accounts: Accounts,
+        listed: SourceSnapshot | None,
+    ) -> int:
+        """Ask both sides, and return how many calls that takes at most.
+
+        Raises IncompleteRead before the first question where these are too many, and where Slack disproves its list.
+        """
+        doubtful = [m for m in self.missing.values() if planner.asks_for_account(_left(m), m)]
+        if not (self.held_back or self.to_ask or doubtful):
+            return 0
+        calls = check_calls(runtime, people=len(self.to_ask), accounts=len(self.held_back) + len(doubtful))
+        for some in (self.to_ask[:FEW], self.to_ask[FEW:]):  # a list that is not whole shows in the first few
+            answers = await ask_for_people(runtime, workspace.team, some)
+            if listed is not None:
+                check_still_whole(workspace, listed, answers)
+            self.seen |= answers
+        wanted = {mapping.docebo_id: [user.email] for user, mapping in self.held_back}
+        wanted |= {m.docebo_id: [_address(self.seen[m.slack_id])] for m in doubtful if _has_left(self.seen[m.slack_id])}
+        await ask_for_accounts(runtime, accounts, wanted)
+        return calls
+
+    def operations(self, planner: Planner, team: str, *, trusting: bool) -> Iterator[Operation]:
+        """Yield what is to be done about everybody who is not in Slack's list."""
+        for slack_id in self.unmapped:
+            yield Operation(slack_id, team, "", Kind.LEAVE, NOT_MAPPED)
+        for slack_id, mapping in self.missing.items():
+            if trusting:
+                yield Operation(slack_id, team, "", Kind.LEAVE, NOT_COMPARED)
+            else:
+                yield planner.plan_unlisted(mapping, self.seen[slack_id])
+
+
+def _has_left(seen: Observation[SourceUser]) -> bool:
+    return isinstance(seen, Gone) or (isinstance(seen, Present) and (seen.value.deactivated or seen.value.forgotten))
+
+
+def _address(seen: Observation[SourceUser]) -> str:
+    return seen.value.email if isinstance(seen, Present) else ""
+
+
+def _left(mapping: Mapping) -> SourceUser:
+    """Return the person of *mapping* as somebody who has left."""
+    return SourceUser(mapping.slack_id, mapping.slack_team, handle=mapping.slack_name, deactivated=True)
