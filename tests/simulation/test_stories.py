@@ -25,6 +25,7 @@ KNOWN = frozenset(Promise) - {
     Promise.EVENTS,
     Promise.FENCED,
     Promise.ONE_BATCH,
+    Promise.BACKED_UP,
 }
 SEEDS = 4  # a test
 # By kind of breach, as in docs/safety.md: a seed whose story shows it by itself.
