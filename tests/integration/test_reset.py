@@ -61,6 +61,23 @@ async def test_who_was_mapped_since_the_plan_stays(database_url, tmp_path):
         assert (delete_planned(runtime, ACME, plan_id), count(runtime)) == (3, 1)
 
 
+async def test_a_mapping_that_was_moved_since_its_backup_stays_and_is_told_as_skipped(database_url, tmp_path):
+    async with installation(database_url, tmp_path) as runtime:
+        plan_id = plan_reset(runtime, ACME, Accounts(), ())
+        back_up(runtime, ACME, plan_id, ())
+        begin(runtime, plan_id)
+        with runtime.store.transaction() as connection:
+            MappingRepository(connection).save([Mapping("U1", "T1", "name 1", 99)], now=runtime.now())
+
+        deleted = delete_planned(runtime, ACME, plan_id)
+        summary = finish(runtime, plan_id)
+
+        with runtime.store.reading() as connection:
+            left = [(mapping.slack_id, mapping.docebo_id) for mapping in MappingRepository(connection).all("T1")]
+        assert (deleted, left) == (2, [("U1", 99)])
+        assert (summary.count("unmap", outcome="applied"), summary.count("unmap", outcome="skipped")) == (2, 1)
+
+
 async def test_the_journal_tells_what_was_deleted(database_url, tmp_path):
     async with installation(database_url, tmp_path) as runtime:
         plan_id = plan_reset(runtime, ACME, Accounts(), ["U1"])

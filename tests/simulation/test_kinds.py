@@ -205,7 +205,6 @@ def test_a_plan_that_was_cut_off_does_not_move_a_corrected_mapping_back() -> Non
     assert_kept(Promise.BY_HAND, story)
 
 
-@unkept("kind 13: a reset deletes by id, whatever was mapped since its backup")
 def test_a_reset_deletes_no_mapping_that_is_in_no_backup() -> None:
     story = company(at(0, "import"), at(1, "delete_account", 1), at(1, "reset"), at(1, "rename", 1, seconds=2))
     assert_kept(Promise.BACKED_UP, story)

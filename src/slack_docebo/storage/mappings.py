@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, delete, func, select, true, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, delete, func, select, true, tuple_, update
 
 from slack_docebo.domain.people import Mapping
 from slack_docebo.domain.planning import Kind, Outcome
@@ -20,6 +20,7 @@ from slack_docebo.storage.schema import mapping as rows
 from slack_docebo.storage.statements import CHUNK, among, carry_out, chunks, insertion_text
 
 NAMED_AT_MOST = 5  # in a message
+MOVED_SINCE = "mapped to another account since the reset was planned: reset again, if this mapping is to go too"
 UPSERT = insertion_text(
     rows.columns,
     """(platform_id, person_id) DO UPDATE SET
@@ -131,14 +132,25 @@ class MappingRepository:
         )
 
     def delete_planned(self, plan_id: str, team: str, seqs: range) -> int:
-        """Delete the mappings that the still planned unmappings numbered *seqs* speak of; return how many there were."""
-        planned = select(operation.c.slack_id).where(
+        """Delete the mappings that the still planned unmappings numbered *seqs* speak of; return how many there were.
+
+        Who was mapped to another account since keeps that mapping, and the unmapping is recorded as skipped.
+        """
+        planned = and_(
             operation.c.plan_id == plan_id,
             operation.c.seq.between(seqs.start, seqs.stop - 1),
             operation.c.kind == Kind.UNMAP.value,
             operation.c.outcome == Outcome.PLANNED.value,
         )
-        return self._connection.execute(delete(rows).where(self._of(team), rows.c.slack_id.in_(planned))).rowcount
+        as_planned = tuple_(rows.c.slack_id, rows.c.user_id).in_(
+            select(operation.c.slack_id, operation.c.docebo_id).where(planned)
+        )
+        deleted = self._connection.execute(delete(rows).where(self._of(team), as_planned)).rowcount
+        mapped_still = operation.c.slack_id.in_(select(rows.c.slack_id).where(self._of(team)))
+        self._connection.execute(
+            update(operation).where(planned, mapped_still).values(outcome=Outcome.SKIPPED.value, error=MOVED_SINCE)
+        )
+        return deleted
 
     def count_of(self, slack_id: str) -> int:
         """Return how many mappings of one person there are, in whatever workspace and on whatever platform."""
