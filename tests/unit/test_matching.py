@@ -3,6 +3,7 @@ from dataclasses import replace
 import pytest
 
 from slack_docebo.domain.matching import Accounts, Match, MatchBy, match
+from slack_docebo.domain.observation import Gone, Present, Unknown
 from slack_docebo.domain.people import Account, Mapping, SourceUser
 
 ADA = SourceUser("U1", "T1", email="Ada@Example.com")
@@ -32,7 +33,15 @@ MAPPED = Mapping("U1", "T1", "ada", 4)
             [BY_EMAIL, BY_USERNAME], None, MatchBy.BOTH, None, "", "several accounts match: 1, 2", id="one of each"
         ),
         pytest.param([BY_EMAIL, OTHER], MAPPED, MatchBy.BOTH, 4, "mapping", "", id="the mapping wins"),
-        pytest.param([BY_EMAIL], MAPPED, MatchBy.BOTH, 1, "e-mail", "", id="a mapping to nowhere does not"),
+        pytest.param(
+            [BY_EMAIL],
+            MAPPED,
+            MatchBy.BOTH,
+            None,
+            "",
+            "Docebo does not show account 4",
+            id="also where it is not shown",
+        ),
     ],
 )
 def test_match(accounts, mapping, by, docebo_id, found_by, problem):
@@ -45,9 +54,29 @@ def test_match(accounts, mapping, by, docebo_id, found_by, problem):
 @pytest.mark.parametrize("accounts", [[], [BY_EMAIL], [BY_USERNAME], [BY_EMAIL, TWIN]])
 @pytest.mark.parametrize("mapping", [None, MAPPED], ids=["not mapped", "mapped to an account that is gone"])
 def test_an_address_that_is_not_confirmed_finds_nobody(accounts, mapping, by):
-    found = match(replace(ADA, unconfirmed=True), Accounts(accounts), mapping, by)
+    known = Accounts(accounts)
+    known.keep_answer(MAPPED.docebo_id, Gone("404"))
+
+    found = match(replace(ADA, unconfirmed=True), known, mapping, by)
 
     assert found == Match(problem="address not confirmed in Slack")
+
+
+def test_whose_account_is_gone_is_found_by_the_address():
+    known = Accounts([BY_EMAIL])
+    known.keep_answer(MAPPED.docebo_id, Gone("404"))
+
+    assert match(ADA, known, MAPPED, MatchBy.BOTH) == Match(BY_EMAIL, "e-mail")
+
+
+@pytest.mark.parametrize("seen", [Unknown("400"), Present(OTHER)])
+def test_whose_account_is_not_known_to_be_gone_is_given_no_other(seen):
+    known = Accounts([BY_EMAIL])
+    known.keep_answer(MAPPED.docebo_id, seen)
+
+    found = match(ADA, known, MAPPED, MatchBy.BOTH)
+    assert found.account is None
+    assert found.problem
 
 
 def test_whose_new_address_is_not_confirmed_keeps_the_mapping():
