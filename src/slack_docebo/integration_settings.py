@@ -174,10 +174,17 @@ class IntegrationSettings(BaseModel):
         ("service.connect",),
         description="Accounts that are never touched: patterns on username, e-mail or Docebo id.",
     )
-    limit_creations: LimitText = Field(Limit(), description="Most creations in one run.")
-    limit_updates: LimitText = Field(Limit(), description="Most updates in one run.")
-    limit_deactivations: LimitText = Field(Limit(50, 5), description="Most deactivations in one run.")
-    limit_unmappings: LimitText = Field(Limit(50, 5), description="Most mappings removed in one run.")
+    limit_creations: LimitText = Field(Limit(), description="Most creations.")
+    limit_updates: LimitText = Field(Limit(), description="Most updates.")
+    limit_deactivations: LimitText = Field(Limit(50, 5), description="Most deactivations.")
+    limit_unmappings: LimitText = Field(Limit(50, 5), description="Most mappings removed.")
+    limit_window_hours: Annotated[int, BeforeValidator(lambda value: str(value).strip())] = Field(
+        24,
+        ge=1,
+        le=24 * 31,
+        description="The limits count people changed within so many hours, over all runs and real time together. What was"
+        " let through by the id of a plan does not count.",
+    )
     limit_minimum_sample: Annotated[int, BeforeValidator(lambda value: str(value).strip())] = Field(
         20, ge=0, le=LARGEST_NUMBER, description="Percentages count only from this many people on."
     )

@@ -81,7 +81,7 @@ async def test_a_text_for_which_a_firewall_refuses_the_whole_call_keeps_nobody_e
     poisonous = next(user for user in sandbox.slack if sandbox_member(user))
     sandbox.slack.change(poisonous["id"], {"profile": {"title": POISON}})
     with firewall(sandbox, status) as url:
-        settings = settings_for({**sandbox.facts(), "docebo_url": url}, sqlite_url, docebo_timeout_seconds=0.2)
+        settings = settings_for({**sandbox.facts(), "docebo_url": url}, sqlite_url, docebo_timeout_seconds=1)
         summary = await run_import(settings, rows=TITLES)
 
     assert summary.count(Kind.CREATE, outcome=Outcome.FAILED) == 1

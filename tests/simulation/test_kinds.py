@@ -86,7 +86,6 @@ def test_a_mapping_does_not_leave_an_account_that_a_shifting_list_did_not_show()
     assert_kept(Promise.MOVED_MAPPING, story)
 
 
-@unkept("kind 3: limits are those of one plan")
 def test_limits_hold_for_people_who_leave_hour_by_hour() -> None:
     leaving = (at(hour, "leave", hour) for hour in (1, 2, 3))
     assert_kept(Promise.LIMITS, company(at(0, "import"), *leaving, LIMIT_DEACTIVATIONS="2"))
@@ -191,7 +190,6 @@ def test_a_list_that_was_disproved_is_not_the_measure_of_the_next() -> None:
     assert_kept(Promise.MEASURE, story)
 
 
-@unkept("kind 13: what a cut-off plan has carried out is recorded over what was corrected meanwhile")
 def test_a_plan_that_was_cut_off_does_not_move_a_corrected_mapping_back() -> None:
     story = company(
         at(0, "import"),

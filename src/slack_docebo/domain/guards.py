@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from slack_docebo.domain.planning import Kind
 
 LONGEST_NUMBER = 9  # digits
+NOBODY: Mapping[Kind, int] = {}
 LIMITED = (Kind.CREATE, Kind.UPDATE, Kind.DEACTIVATE, Kind.UNMAP)
 
 
@@ -39,20 +40,30 @@ def parse_limit(text: str) -> Limit:
 
 
 def exceeded(
-    planned: Mapping[Kind, int], people: int, limits: Mapping[Kind, Limit], *, minimum_sample: int
+    planned: Mapping[Kind, int],
+    people: int,
+    limits: Mapping[Kind, Limit],
+    *,
+    minimum_sample: int,
+    before: Mapping[Kind, int] = NOBODY,
 ) -> list[str]:
-    """Return one sentence for each limit that the plan exceeds.
+    """Return one sentence for each limit that the plan exceeds, together with who was changed *before* it in its window.
 
     *people* is the number of people looked after. Percentages are checked from *minimum_sample* people on: in a
     workspace of three, one person would be a third.
     """
     found = []
     for kind in LIMITED:
-        number, limit = planned.get(kind, 0), limits.get(kind, Limit())
+        if not planned.get(kind):
+            continue
+        earlier, limit = before.get(kind, 0), limits.get(kind, Limit())
+        number = planned[kind] + earlier
+        with_earlier = f" ({earlier} of them by runs before)" if earlier else ""
         if limit.count is not None and number > limit.count:
-            found.append(f"{number} x {kind}, the limit is {limit.count}")
+            found.append(f"{number} x {kind}{with_earlier}, the limit is {limit.count}")
         if limit.percent is not None and people >= minimum_sample and number * 100 > limit.percent * people:
             found.append(
-                f"{number} x {kind} among {people} people is {number / people:.1%}, the limit is {limit.percent:g}%"
+                f"{number} x {kind}{with_earlier} among {people} people is {number / people:.1%},"
+                f" the limit is {limit.percent:g}%"
             )
     return found

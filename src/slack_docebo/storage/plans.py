@@ -2,6 +2,7 @@
 
 import json
 import secrets
+from collections import Counter
 from collections.abc import Collection, Generator, Iterator, Sequence
 from collections.abc import Mapping as MappingType
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from sqlalchemy import (
     bindparam,
     cast,
     delete,
+    exists,
     func,
     insert,
     literal,
@@ -67,6 +69,7 @@ TOLD = {
 }
 
 Facts = MappingType[str, object]
+LET_THROUGH = "let_through"  # the fact of a plan that somebody applied by its id, having looked at it
 
 
 class PlanKind(StrEnum):
@@ -313,6 +316,34 @@ class PlanRepository:
             for result in results
         )
         carry_out(self._connection, RECORD, rows)
+
+    def people_changed(self, plan_id: str, since: datetime) -> dict[Kind, int]:
+        """Count, by kind, the people who were changed *since* then and are not in the plan, whatever run did it.
+
+        Left out is what somebody let through: a plan that was applied by its id, and a reset.
+        """
+        plan_ = self.read(plan_id)
+        done = operations.c.done_at >= since, operations.c.outcome == Outcome.APPLIED.value
+        at_work = select(plans.c.id, plans.c.facts).where(
+            plans.c.id.in_(select(operations.c.plan_id).where(*done)),
+            plans.c.docebo == plan_.docebo,
+            plans.c.slack_team == plan_.slack_team,
+            plans.c.kind != PlanKind.RESET_MAPPINGS.value,
+        )
+        counted = [row.id for row in self._connection.execute(at_work) if not row.facts.get(LET_THROUGH)]
+        here = operations.alias()
+        in_this_plan = exists().where(
+            here.c.plan_id == plan_id, here.c.slack_id == operations.c.slack_id, here.c.kind == operations.c.kind
+        )
+        people = Counter[Kind]()
+        for ids in chunks(counted):
+            query = (
+                select(operations.c.kind, func.count(operations.c.slack_id.distinct()))
+                .where(*done, among(self._connection, operations.c.plan_id, ids), ~in_this_plan)
+                .group_by(operations.c.kind)
+            )
+            people.update({Kind(kind): count for kind, count in self._connection.execute(query)})
+        return dict(people)
 
     def tally(self, plan_id: str) -> list[tuple[Kind, str, Outcome, int]]:
         """Count the rows of a plan by kind, reason and outcome; whom it leaves alone as before is not among them."""

@@ -198,6 +198,7 @@ operation = Table(
     ),  # the account is then inactive because of us
     Index(None, "slack_id", "plan_id"),
     Index(None, "plan_id", "outcome", "kind", "seq"),
+    Index(None, "done_at"),
 )
 
 intent = Table(

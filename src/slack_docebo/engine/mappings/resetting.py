@@ -8,6 +8,7 @@ from slack_docebo.domain.planning import Kind, Operation, shielded
 from slack_docebo.domain.unmirroring import REASON, unmirroring
 from slack_docebo.engine.mappings.mapping_file import write_mappings
 from slack_docebo.engine.reading.connection import Workspace
+from slack_docebo.engine.writing.admitting import check_halt
 from slack_docebo.errors import ConfigurationError, NotConfirmed
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.faults import translated_files
@@ -88,6 +89,7 @@ def delete_planned(runtime: Runtime, workspace: Workspace, plan_id: str) -> int:
     for first in range(0, total, MAPPINGS_AT_ONCE):
         seqs = range(first, first + MAPPINGS_AT_ONCE)
         with runtime.store.transaction() as connection:
+            check_halt(connection, runtime.settings.docebo_url)
             deleted += MappingRepository(connection, runtime.settings.docebo_url).delete_planned(
                 plan_id, workspace.team, seqs
             )

@@ -2,11 +2,12 @@
 
 from collections import Counter
 from collections.abc import AsyncIterable, Sequence
+from datetime import timedelta
 
 from sqlalchemy import Connection
 
 from slack_docebo.concurrency import to_completion
-from slack_docebo.domain.guards import exceeded
+from slack_docebo.domain.guards import LIMITED, NOBODY, exceeded
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.people import Mapping, SourceUser
 from slack_docebo.domain.planning import Kind, Operation, Planner
@@ -122,14 +123,23 @@ def open_plan(runtime: Runtime, workspace: Workspace, kind: PlanKind) -> str:
 
 
 def close_plan(runtime: Runtime, plan_id: str, *, looked_after: int, **facts: object) -> None:
-    """Note that the plan is whole, and which limits it exceeds; percentages are of the people *looked_after*."""
+    """Note that the plan is whole, and which limits it exceeds; percentages are of the people *looked_after*.
+
+    People who were changed by any run within the last LIMIT_WINDOW_HOURS count with those of the plan.
+    """
+    behaviour = runtime.behaviour
     with runtime.store.transaction() as connection:
         plans = PlanRepository(connection)
         sizes = Counter[Kind]()
         for operation, _, _, count in plans.tally(plan_id):
             sizes[operation] += count
+        since = runtime.now() - timedelta(hours=behaviour.limit_window_hours)
         over = exceeded(
-            sizes, looked_after, runtime.behaviour.limits, minimum_sample=runtime.behaviour.limit_minimum_sample
+            sizes,
+            looked_after,
+            behaviour.limits,
+            minimum_sample=behaviour.limit_minimum_sample,
+            before=plans.people_changed(plan_id, since) if any(map(sizes.get, LIMITED)) else NOBODY,
         )
         plans.set_state(plan_id, PlanState.PLANNED, facts={"looked_after": looked_after, "over_limit": over, **facts})
 

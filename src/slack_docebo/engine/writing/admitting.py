@@ -41,25 +41,42 @@ def admit(
     with runtime.store.transaction() as connection:
         check_halt(connection, runtime.settings.docebo_url)
         there = PlanRepository(connection).still_planned(plan_id, [seq for seq, _ in batch])
-        mappings = MappingRepository(connection, runtime.settings.docebo_url)
-        for team in {operation.slack_team for _, operation in batch}:
-            of_team = [(seq, op) for seq, op in batch if op.slack_team == team and seq in there]
-            of_people = mappings.of(team, [op.slack_id for _, op in of_team])
-            holders = mappings.holders(team, [op.docebo_id for _, op in of_team if op.docebo_id is not None])
-            for seq, op in of_team:
-                holder = holders.get(op.docebo_id, "") if op.docebo_id is not None else ""
-                reason = reason_by_mapping(op, of_people.get(op.slack_id), holder)
-                if not reason and accounts is not None and op.kind in TO_ACCOUNTS:
-                    # Slack is the source: what else somebody has changed in Docebo meanwhile, any import would overwrite.
-                    reason = reason_by_account(op, accounts, policy, attributes=HURTING)
-                if reason:
-                    skipped.append(Result(seq, Outcome.SKIPPED, error=reason))
-                else:
-                    admitted.append((seq, op))
-        admitted.sort(key=lambda numbered: numbered[0])
+        moved = _moved(connection, runtime, [numbered for numbered in batch if numbered[0] in there])
+        for seq, op in batch:
+            if seq not in there:
+                continue
+            reason = moved.get(seq, "")
+            if not reason and accounts is not None and op.kind in TO_ACCOUNTS:
+                # Slack is the source: what else somebody has changed in Docebo meanwhile, any import would overwrite.
+                reason = reason_by_account(op, accounts, policy, attributes=HURTING)
+            if reason:
+                skipped.append(Result(seq, Outcome.SKIPPED, error=reason))
+            else:
+                admitted.append((seq, op))
         sent = [seq for seq, op in admitted if op.kind in TO_ACCOUNTS]
         IntentRepository(connection).note(plan_id, sent, flow_run=runtime.run_id, now=runtime.now())
     return admitted, skipped
+
+
+def moved_meanwhile(runtime: Runtime, batch: Sequence[Numbered]) -> set[int]:
+    """Return which of *batch* are at odds with the mappings of now."""
+    with runtime.store.reading() as connection:
+        return set(_moved(connection, runtime, batch))
+
+
+def _moved(connection: Connection, runtime: Runtime, batch: Sequence[Numbered]) -> dict[int, str]:
+    """Return why some of *batch* are at odds with the mappings of now, by their place."""
+    mappings = MappingRepository(connection, runtime.settings.docebo_url)
+    reasons: dict[int, str] = {}
+    for team in {operation.slack_team for _, operation in batch}:
+        of_team = [(seq, op) for seq, op in batch if op.slack_team == team]
+        of_people = mappings.of(team, [op.slack_id for _, op in of_team])
+        holders = mappings.holders(team, [op.docebo_id for _, op in of_team if op.docebo_id is not None])
+        for seq, op in of_team:
+            holder = holders.get(op.docebo_id, "") if op.docebo_id is not None else ""
+            if reason := reason_by_mapping(op, of_people.get(op.slack_id), holder):
+                reasons[seq] = reason
+    return reasons
 
 
 def check_admitted(runtime: Runtime, plan_id: str, batch: Sequence[Numbered]) -> None:

@@ -13,7 +13,7 @@ from slack_docebo.engine.writing.sending import Sender
 from slack_docebo.errors import ChangeLimitExceeded, PlanNotApplicable, StorageError, TooManyRejected
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.intents import IntentRepository
-from slack_docebo.storage.plans import OPEN, Plan, PlanKind, PlanRepository, PlanState, Result
+from slack_docebo.storage.plans import LET_THROUGH, OPEN, Plan, PlanKind, PlanRepository, PlanState, Result
 
 Progress = Callable[[int], None]
 BATCH = 100  # the most rows Docebo is known to take in one call
@@ -32,8 +32,10 @@ def begin(runtime: Runtime, plan_id: str) -> None:
         plan = plans.read(plan_id)
         if plan.state not in OPEN:
             raise PlanNotApplicable(f"plan {plan_id} is {plan.state}: make a new one with a dry run")
-        over = plan.facts.get("over_limit") if plan.flow_run == runtime.run_id else None
-        plans.set_state(plan_id, PlanState.REFUSED if over else PlanState.APPLYING)
+        let_through = plan.flow_run != runtime.run_id
+        over = None if let_through else plan.facts.get("over_limit")
+        facts = {**plan.facts, LET_THROUGH: True} if let_through else plan.facts
+        plans.set_state(plan_id, PlanState.REFUSED if over else PlanState.APPLYING, facts=facts)
     if isinstance(over, list) and over:
         raise ChangeLimitExceeded(
             f"nothing was written: {'; '.join(over)}. Look at plan {plan_id}; if it is right, let exactly that plan"

@@ -58,7 +58,9 @@ def recheck(runtime: Runtime, workspace: Workspace, plan_id: str, accounts: Acco
             for seq, operation in some:
                 holder = holders.get(operation.docebo_id, "") if operation.docebo_id is not None else ""
                 now = Situation(accounts, policy, rows.get(operation.slack_id), holder)
-                if plan.state in CUT_OFF and (docebo_id := _carried_out(operation, accounts)):
+                if reason := reason_by_mapping(operation, now.mapping, now.holder):
+                    results.append(Result(seq, Outcome.SKIPPED, error=reason))
+                elif plan.state in CUT_OFF and (docebo_id := _carried_out(operation, accounts)):
                     results.append(Result(seq, Outcome.APPLIED, docebo_id))
                 elif reason := reason_to_skip(operation, now):
                     results.append(Result(seq, Outcome.SKIPPED, error=reason))

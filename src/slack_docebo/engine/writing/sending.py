@@ -7,13 +7,14 @@ until the row that it is refused for is alone.
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 
 from slack_docebo.clients.docebo import Row, RowResult
 from slack_docebo.domain.effects import account_of, is_carried_out
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.planning import Kind, Outcome
 from slack_docebo.engine.reading.sides import read_target
-from slack_docebo.engine.writing.admitting import check_admitted
+from slack_docebo.engine.writing.admitting import check_admitted, moved_meanwhile
 from slack_docebo.engine.writing.recording import Numbered
 from slack_docebo.errors import AccessDenied, OutcomeUnknown, PlanChanged, Rejected, RemoteError
 from slack_docebo.runtime import Runtime
@@ -40,7 +41,7 @@ class Sender:
         self.accounts: Accounts | None = None
         self._in_doubt: set[int] = set()  # sent before, and perhaps carried out later
         self._unanswered = 0
-        self._refused_alone = 0
+        self._alone: list[Numbered] = []  # rows that were not taken by themselves either
         self._taken = 0  # rows
 
     async def send(self, kind: Kind, batch: Sequence[Numbered]) -> None:
@@ -57,9 +58,18 @@ class Sender:
                 raise
             rest = await self.settle(batch)
             if rest and self._unanswered >= UNANSWERED - 1 and doubt.status:
-                await self._send_in_halves(kind, rest, doubt)
+                await self._find_refused(kind, rest, doubt)
         except (Rejected, AccessDenied) as refusal:
-            await self._send_in_halves(kind, batch, refusal)
+            await self._find_refused(kind, batch, refusal)
+
+    async def _find_refused(self, kind: Kind, batch: Sequence[Numbered], why: RemoteError) -> None:
+        """Send *batch* in parts, and record as failed who is refused alone; raise *why* where nobody at all is taken."""
+        await self._send_in_halves(kind, batch, why)
+        if not self._taken and (len(self._alone) > 1 or isinstance(why, OutcomeUnknown)):
+            raise why
+        said = f"{REFUSED}: {why.detail}" if why.detail else REFUSED
+        self._record(self._alone, [Result(seq, Outcome.FAILED, op.docebo_id, said) for seq, op in self._alone])
+        self._alone = []
 
     async def settle(self, batch: Sequence[Numbered]) -> list[Numbered]:
         """Read the accounts again, record what was carried out of *batch*, and return the rest.
@@ -67,13 +77,12 @@ class Sender:
         The gate lets nobody in before Docebo had time to finish a call without an answer.
         """
         async with self._runtime.gate.call():
-            self.accounts = await read_target(self._runtime)
-        results = [
-            Result(seq, Outcome.APPLIED, account.docebo_id)
-            for seq, operation in batch
-            if (account := account_of(self.accounts, operation)) and is_carried_out(operation, account)
-        ]
-        self._record(batch, results)
+            carried_out = await self._carried_out(batch)
+        results = [Result(seq, Outcome.APPLIED, docebo_id) for seq, docebo_id in carried_out]
+        # Done is done, but a mapping that was corrected meanwhile stays as it is.
+        moved = moved_meanwhile(self._runtime, batch)
+        unmapped = [(seq, replace(op, maps=False, fingerprint="") if seq in moved else op) for seq, op in batch]
+        self._record(unmapped, results)
         done = {result.seq for result in results}
         rest = [numbered for numbered in batch if numbered[0] not in done]
         self._in_doubt.update(seq for seq, _ in rest)
@@ -82,18 +91,15 @@ class Sender:
         return rest
 
     async def _send_in_halves(self, kind: Kind, batch: Sequence[Numbered], why: RemoteError) -> None:
-        """Send smaller and smaller parts of a *batch* that was not taken; who is alone at last is recorded as failed.
+        """Send smaller and smaller parts of a *batch* that was not taken, until the rows that it is for are alone.
 
         Raises *why* where it is not for somebody's row.
         """
         await self._check_door(why)
         if len(batch) == 1:
-            self._refused_alone += 1
-            if self._refused_alone >= REFUSED_ALONE and not self._taken:
+            self._alone += batch
+            if len(self._alone) >= REFUSED_ALONE and not self._taken:
                 raise why
-            ((seq, operation),) = batch
-            said = f"{REFUSED}: {why.detail}" if why.detail else REFUSED
-            self._record(batch, [Result(seq, Outcome.FAILED, operation.docebo_id, said)])
             return
         middle = len(batch) // 2
         for half in (batch[:middle], batch[middle:]):
