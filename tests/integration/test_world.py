@@ -14,8 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from slack_docebo.clients.docebo import Row, RowResult
+from slack_docebo.clients.slack import UserPage
 from slack_docebo.domain.attributes import fingerprint, wanted
 from slack_docebo.domain.matching import Accounts
+from slack_docebo.domain.observation import Gone, Observation, Present
 from slack_docebo.domain.people import Account, Mapping, SourceUser
 from slack_docebo.domain.planning import (
     IN_LINE,
@@ -31,6 +33,7 @@ from slack_docebo.domain.standing import NOT_COMPARED, NOT_MAPPED, Standing
 from slack_docebo.engine.planning.plans import make_plan, plan_people
 from slack_docebo.engine.planning.undoing import plan_undo
 from slack_docebo.engine.reading.connection import Workspace
+from slack_docebo.engine.reading.snapshot import SourceSnapshot
 from slack_docebo.engine.reporting.report import Summary, everybody, summary
 from slack_docebo.engine.writing.applying import apply_accounts, apply_mappings, begin
 from slack_docebo.engine.writing.checking import recheck
@@ -62,6 +65,13 @@ class Target:
     async def upsert_users(self, rows: Sequence[Row], *, create: bool, branch: int | None = None) -> list[RowResult]:
         return [self._create(row) if create else self._update(row) for row in rows]
 
+    async def user(self, docebo_id: int) -> Observation[Account]:
+        account = self.accounts.get(docebo_id)
+        return Gone("404") if account is None else Present(account)
+
+    async def find_users(self, text: str) -> list[Account]:
+        return [account for account in self.accounts.values() if text in {account.username, account.email}]
+
     async def change_status(self, docebo_ids: Sequence[int], *, active: bool) -> set[int]:
         for docebo_id in docebo_ids:
             self.accounts[docebo_id] = replace(self.accounts[docebo_id], active=active)
@@ -88,8 +98,8 @@ class Source:
 
     calls: ClassVar[dict[str, int]] = {}
 
-    async def user(self, _slack_id: str) -> None:
-        return None
+    async def user(self, _slack_id: str, **_: object) -> Observation[SourceUser]:
+        return Gone("it is not in the list")
 
 
 def _changed(account: Account, attributes: Any) -> Account:
@@ -237,16 +247,17 @@ class Run:
 
     async def plan(self, runtime: Runtime, *, trusting: bool = False) -> str:
         pages = paged(self.world.source[:3], self.world.source[3:])
-        listed = {user.slack_id for user in self.world.source}
-        return await make_plan(
-            runtime,
-            WORKSPACE,
-            pages,
-            self.target.read(),
-            kind=PlanKind.BULK_IMPORT,
-            listed=listed,
-            trusting=trusting,
-        )
+        with SourceSnapshot() as listed:
+            listed.add(UserPage(self.world.source, ""))
+            return await make_plan(
+                runtime,
+                WORKSPACE,
+                pages,
+                self.target.read(),
+                kind=PlanKind.BULK_IMPORT,
+                listed=listed,
+                trusting=trusting,
+            )
 
     async def apply(self, runtime: Runtime, plan_id: str) -> Summary:
         begin(runtime, plan_id)
@@ -437,7 +448,7 @@ def expected(run: Run, *, trusting: bool) -> dict[str, tuple[Kind, str, int | No
         gone = [m for m in MappingRepository(connection).all(TEAM) if m.slack_id not in listed]
     for mapping in gone:
         unknown = Operation(mapping.slack_id, TEAM, "", Kind.LEAVE, NOT_COMPARED)
-        operations.append(unknown if trusting else planner.plan_gone(mapping))
+        operations.append(unknown if trusting else planner.plan_unlisted(mapping, Gone("it is not in the list")))
     return {op.slack_id: (op.kind, op.reason, op.docebo_id) for op in operations}
 
 
@@ -520,7 +531,11 @@ async def test_who_is_brought_in_line_while_a_plan_is_being_made_is_told_by_it(t
             )
         yield [ada]
 
-    plan_id = await make_plan(runtime, WORKSPACE, people(), run.target.read(), kind=PlanKind.BULK_IMPORT, listed={"U0"})
+    with SourceSnapshot() as listed:
+        listed.add(UserPage([SourceUser("U0", TEAM)], ""))
+        plan_id = await make_plan(
+            runtime, WORKSPACE, people(), run.target.read(), kind=PlanKind.BULK_IMPORT, listed=listed
+        )
 
     with run.store.reading() as connection:
         told = list(everybody(connection, PlanRepository(connection).read(plan_id)))

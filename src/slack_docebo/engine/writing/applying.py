@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 
 from slack_docebo.concurrency import side_by_side, to_completion
 from slack_docebo.domain.effects import TO_ACCOUNTS
@@ -61,7 +62,8 @@ async def apply_accounts(runtime: Runtime, plan_id: str, progress: Progress) -> 
         breaker.count(results)
 
     sender = Sender(runtime, plan_id, recorded, branch=runtime.behaviour.destination_branch)
-    await _settle_left_behind(runtime, plan, sender)
+    if sent := _in_doubt(runtime, plan_id):
+        await sender.settle(sent)
     policy = runtime.behaviour.policy(plan.slack_team)
     for kind in TO_ACCOUNTS:
         batch = _pending(runtime, plan_id, kind)
@@ -94,31 +96,32 @@ async def apply_mappings(runtime: Runtime, plan_id: str) -> int:
             mapped = [Result(seq, Outcome.APPLIED, op.docebo_id) for seq, op in admitted if seq not in refused]
             record(runtime, plan_id, batch, [*skipped, *mapped])
             done += len(mapped)
+    await _settle_left_behind(runtime, plan)
     return done
 
 
-async def _settle_left_behind(runtime: Runtime, plan: Plan, sender: Sender) -> None:
-    """Find out what became of what was sent by runs that died: of this plan, and of others that are alone like it."""
+def _in_doubt(runtime: Runtime, plan_id: str) -> list[Numbered]:
+    """Return the operations of the plan that were sent, and of which nobody knows what became."""
+    with runtime.store.reading() as connection:
+        seqs = IntentRepository(connection).of(plan_id)
+        return PlanRepository(connection).of(plan_id, seqs) if seqs else []
+
+
+async def _settle_left_behind(runtime: Runtime, plan: Plan) -> None:
+    """Find out what became of what runs that are dead had sent, and record it for them.
+
+    Asked at the end, when this run has brought everybody in line: a mapping that it has written stays.
+    """
     kinds = next((kinds for kinds in ALONE_TOGETHER if plan.kind in kinds), frozenset())
     with runtime.store.reading() as connection:
-        intents = IntentRepository(connection)
-        plan_ids = dict.fromkeys((*intents.left_behind(runtime.settings.docebo_url, kinds), plan.id))
-        left = {plan_id: seqs for plan_id in plan_ids if (seqs := intents.of(plan_id))}
-    for plan_id, seqs in left.items():
-        with runtime.store.reading() as connection:
-            batch = PlanRepository(connection).of(plan_id, seqs)
-        if plan_id == plan.id:
-            await sender.settle(batch)
-            continue
-
-        def recorded(batch: Sequence[Numbered], results: Sequence[Result], plan_id: str = plan_id) -> None:
-            record(runtime, plan_id, batch, results)
-
-        other = Sender(runtime, plan_id, recorded)
-        await other.settle(batch)
-        sender.accounts = other.accounts
-        with runtime.store.transaction() as connection:
-            IntentRepository(connection).settle(plan_id, seqs)
+        plan_ids = IntentRepository(connection).left_behind(runtime.settings.docebo_url, kinds)
+    for plan_id in plan_ids:
+        if plan_id != plan.id:
+            sender = Sender(runtime, plan_id, partial(record, runtime, plan_id))
+            await sender.settle(_in_doubt(runtime, plan_id))
+            with runtime.store.transaction() as connection:
+                intents = IntentRepository(connection)
+                intents.settle(plan_id, intents.of(plan_id))
 
 
 def _looked_at(runtime: Runtime, plan: Plan) -> datetime:

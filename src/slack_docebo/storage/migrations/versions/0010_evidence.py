@@ -22,9 +22,7 @@ def upgrade() -> None:
         sa.Column("value", sa.Text(), nullable=False),
         sa.Column("source", sa.Text(), nullable=False),
         sa.Column("learned_at", sa.DateTime(timezone=True), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["platform_id"], ["platform.id"], name="fk_dialect_platform_id_platform", ondelete="CASCADE"
-        ),
+        sa.ForeignKeyConstraint(["platform_id"], ["platform.id"], name="fk_dialect_platform", ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("platform_id", "name", name="pk_dialect"),
     )
 
