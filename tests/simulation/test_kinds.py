@@ -96,7 +96,6 @@ def test_a_late_join_makes_no_account_for_somebody_who_has_left() -> None:
     assert_kept(Promise.NEWEST, story)
 
 
-@unkept("kind 5: an account is found by a user name that was its owner's address")
 def test_the_new_holder_of_an_address_does_not_get_the_account_of_the_former() -> None:
     story = company(at(0, "import"), at(1, "pass_address_on", 1), at(4, "reset"), at(5, "rename", 5))
     assert_kept(Promise.OWN_DATA, story)

@@ -33,7 +33,6 @@ FOUND = [
     (1, Promise.ONLY_OWN, 2),
     (2, Promise.SECOND_ACCOUNT, 163),
     (3, Promise.LIMITS, 31),
-    (5, Promise.OWN_DATA, 275),
     (6, Promise.TRUE_OUTCOME, 4),
     (7, Promise.ADMINISTRATORS, 240),
     (8, Promise.ABSENCE, 87),
@@ -44,6 +43,7 @@ FOUND = [
 ]
 MENDED = [  # likewise, of kinds that were found and mended
     (4, Promise.NEWEST, 164),
+    (5, Promise.OWN_DATA, 275),
     (9, Promise.FENCED, 52),
     (13, Promise.BACKED_UP, 98),
     (14, Promise.QUIET, 47),

@@ -20,12 +20,21 @@ class MatchBy(StrEnum):
     BOTH = "email-and-username"
 
 
+class FoundBy(StrEnum):
+    """What has led to an account."""
+
+    NOTHING = ""
+    MAPPING = "mapping"
+    EMAIL = "e-mail"
+    USERNAME = "username"
+
+
 @dataclass(frozen=True, slots=True)
 class Match:
     """The account and what it was found by, or no account; with a *problem*, none may be created either."""
 
     account: Account | None = None
-    by: str = ""
+    by: FoundBy = FoundBy.NOTHING
     problem: str = ""  # why nobody can tell which account it is; then nothing may be written
 
 
@@ -42,6 +51,7 @@ class Accounts:
         self._by_id: dict[int, Account] = {}
         self._by_email: dict[str, int | list[int]] = {}  # a bare id for the usual single hit saves memory
         self._by_username: dict[str, int] = {}
+        self._bearers: dict[int, str] = {}
         self.add(accounts)
 
     def add(self, accounts: Iterable[Account]) -> None:
@@ -94,16 +104,32 @@ class Accounts:
         found = self._by_username.get(folded(username))
         return None if found is None else self._by_id[found]
 
+    def note_bearer(self, docebo_id: int, slack_id: str) -> None:
+        """Note that the e-mail address of the account is that of the person *slack_id*."""
+        self._bearers[docebo_id] = slack_id
+
+    def named_after(self, user: SourceUser) -> Account | None:
+        """Return the account whose username is the address of *user*, and whose own address is another one.
+
+        The username may be an address that its owner has given up, and *user* the next to bear it.
+        """
+        account = self.with_username(user.email) if user.email else None
+        return account if account and account.email and folded(account.email) != folded(user.email) else None
+
+    def is_of_another(self, account: Account, user: SourceUser) -> bool:
+        """Tell whether the e-mail address of the account is known to be another person's."""
+        return self._bearers.get(account.docebo_id, user.slack_id) != user.slack_id
+
 
 def match(user: SourceUser, accounts: Accounts, mapping: Mapping | None, by: MatchBy) -> Match:
     """Return the account of *user*: the mapped one, else the only one that bears the e-mail address.
 
     Somebody who is mapped is another account's only when the mapped one is gone. An address that is not confirmed may
-    be anybody's, so it finds nobody.
+    be anybody's, so it finds nobody. By its username no account is found whose address is another person's.
     """
     if mapping:
         if account := accounts.get(mapping.docebo_id):
-            return Match(account, "mapping")
+            return Match(account, FoundBy.MAPPING)
         match accounts.look(mapping.docebo_id):
             case Unknown(why):
                 return Match(problem=why)
@@ -113,11 +139,12 @@ def match(user: SourceUser, accounts: Accounts, mapping: Mapping | None, by: Mat
                 pass
     if user.unconfirmed:
         return Match(problem=UNCONFIRMED)
-    hits: dict[int, tuple[Account, str]] = {}
+    hits: dict[int, tuple[Account, FoundBy]] = {}
     if by is not MatchBy.USERNAME:
-        hits |= {account.docebo_id: (account, "e-mail") for account in accounts.with_email(user.email)}
-    if by is not MatchBy.EMAIL and (account := accounts.with_username(user.email)):
-        hits.setdefault(account.docebo_id, (account, "username"))
+        hits |= {account.docebo_id: (account, FoundBy.EMAIL) for account in accounts.with_email(user.email)}
+    account = None if by is MatchBy.EMAIL else accounts.with_username(user.email)
+    if account and not accounts.is_of_another(account, user):
+        hits.setdefault(account.docebo_id, (account, FoundBy.USERNAME))
     match list(hits.values()):
         case []:
             return Match()

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from slack_docebo.domain.attributes import DEFAULT_RULES, AttributeRule, differences, fingerprint, wanted
-from slack_docebo.domain.matching import UNCONFIRMED, Accounts, Match, MatchBy, match
+from slack_docebo.domain.claims import RANKS, Claims, Rank
+from slack_docebo.domain.matching import UNCONFIRMED, Accounts, FoundBy, Match, MatchBy, match
 from slack_docebo.domain.names import folded
 from slack_docebo.domain.observation import Gone, Observation, Present, Unknown
 from slack_docebo.domain.patterns import named
@@ -90,19 +91,23 @@ class Policy:
 
 
 class Planner:
-    """Plans person by person and remembers which account it has given to whom, so that none is given twice."""
+    """Plans person by person and keeps everybody's claims, so that no account is given twice."""
 
     def __init__(self, policy: Policy, accounts: Accounts) -> None:
         self.policy = policy
         self.people = 0  # looked after: in scope, or leavers with a mapping
         self.no_echo: list[str] = []  # Slack ids whose account was seen in line, whatever it once read back
-        self.given: dict[int, str] = {}  # Slack id by account
+        self.claims = Claims()  # also to addresses: usernames are unique, and Slack may list one twice
+        self.named_after: dict[str, list[str]] = {}  # Slack ids, by the other address of an account found by username
         self._accounts = accounts
-        self._newcomers: dict[str, str] = {}  # Slack id by address: usernames are unique, and Slack may list one twice
 
     def match(self, user: SourceUser, mapping: Mapping | None) -> Match:
         """Return which account *user* is, looking only at people in scope."""
-        return match(user, self._accounts, mapping, self.policy.match_by)
+        found = match(user, self._accounts, mapping, self.policy.match_by)
+        by_username = found.by is not FoundBy.MAPPING and self.policy.match_by is not MatchBy.EMAIL
+        if by_username and (account := self._accounts.named_after(user)):
+            self.named_after.setdefault(folded(account.email), []).append(user.slack_id)
+        return found
 
     def plan(
         self,
@@ -127,7 +132,9 @@ class Planner:
         if found.account is None:
             return self._plan_newcomer(user, mapping)
         account = found.account
-        owner = self.given.setdefault(account.docebo_id, holder or user.slack_id)
+        if holder:
+            self.claims.stake(account.docebo_id, holder, Rank.MAPPING)
+        owner = self.claims.stake(account.docebo_id, user.slack_id, RANKS[found.by])
         if owner != user.slack_id:
             return self._operation(user, Kind.LEAVE, f"account {account.docebo_id} belongs to {owner}", account)
         return self._plan_known(user, mapping, account, found.by, mapping.applied if mapping else applied)
@@ -210,10 +217,9 @@ class Planner:
             return self._operation(user, Kind.LEAVE, "no account, and provisioning is off")
         if namesake := self._accounts.with_username(user.email):
             return self._operation(user, Kind.LEAVE, f"the username is taken by account {namesake.docebo_id}", namesake)
-        address = folded(user.email)
-        if first := self._newcomers.get(address):
+        first = self.claims.stake(folded(user.email), user.slack_id, Rank.EMAIL)
+        if first != user.slack_id:
             return self._operation(user, Kind.LEAVE, f"an account with this address is created for {first}")
-        self._newcomers[address] = user.slack_id
         return self._operation(
             user,
             Kind.CREATE,

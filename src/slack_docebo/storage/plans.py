@@ -3,7 +3,7 @@
 import json
 import secrets
 from collections import Counter
-from collections.abc import Collection, Generator, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
 from collections.abc import Mapping as MappingType
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -174,6 +174,18 @@ class PlanRepository:
         """Append operations, numbered from *first_seq*; where there is nothing to do, that is the outcome at once."""
         rows = (_columns(plan_id, seq, operation) for seq, operation in enumerate(operations_, first_seq))
         insert_rows(self._connection, operations, rows)
+
+    def withdraw(self, plan_id: str, slack_ids: Iterable[str]) -> set[str]:
+        """Delete the operations for *slack_ids* from a plan that is being made; return for whom there were any."""
+        return {
+            row.slack_id
+            for ids in chunks(set(slack_ids))
+            for row in self._connection.execute(
+                delete(operations)
+                .where(operations.c.plan_id == plan_id, among(self._connection, operations.c.slack_id, ids))
+                .returning(operations.c.slack_id)
+            )
+        }
 
     def add_unmappings(self, plan_id: str, first_seq: int, team: str, slack_ids: Collection[str], reason: str) -> None:
         """Append, numbered from *first_seq*, the unmapping of *slack_ids*, or of everybody of the workspace.

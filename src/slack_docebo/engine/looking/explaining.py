@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from slack_docebo.domain.attributes import current_value, same
-from slack_docebo.domain.matching import UNCONFIRMED, Accounts, Match
+from slack_docebo.domain.matching import UNCONFIRMED, Accounts, FoundBy, Match
 from slack_docebo.domain.observation import Gone, Observation, Present, Unknown
 from slack_docebo.domain.people import SLACK_ID, Account, Mapping, SourceUser
 from slack_docebo.domain.planning import Operation, Planner, Policy
@@ -205,7 +205,7 @@ def _judge(runtime: Runtime, team: str, policy: Policy, found: Explanation, near
         with runtime.store.reading() as connection:
             found.operation = plan_people(connection, runtime.settings.docebo_url, team, planner, [found.user])[0]
     elif found.mapping:
-        found.match = Match(near.get(found.mapping.docebo_id), "mapping")
+        found.match = Match(near.get(found.mapping.docebo_id), FoundBy.MAPPING)
         found.operation = planner.plan_unlisted(found.mapping, found.seen)
     if found.match.account:
         found.account = found.match.account

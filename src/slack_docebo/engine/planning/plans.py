@@ -1,14 +1,16 @@
 """Making a plan: the rules applied to everybody who was read, kept in the store before anything is written."""
 
 from collections import Counter
-from collections.abc import AsyncIterable, Sequence
+from collections.abc import AsyncIterable, Collection, Sequence
 from datetime import timedelta
+from itertools import chain
 
 from sqlalchemy import Connection
 
 from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.guards import LIMITED, NOBODY, exceeded
 from slack_docebo.domain.matching import Accounts
+from slack_docebo.domain.names import folded
 from slack_docebo.domain.people import Mapping, SourceUser
 from slack_docebo.domain.planning import Kind, Operation, Planner
 from slack_docebo.domain.texts import without_numbers
@@ -43,14 +45,14 @@ async def make_plan(
     *listed* says that *people* is the whole source; None says that it is only some people. Of the whole source, who is
     left alone for the reason that stood before gets no row and is counted. What would follow from somebody, or from a
     mapped account, not being listed is held back until the list is whole; then each side is asked once for each of
-    them. *trusting* takes the target to be as it was last written, for people whose attributes have not changed since,
+    them. Whose claim to an account somebody else's has outdone is planned again at the end. *trusting* takes the target to be as it was last written, for people whose attributes have not changed since,
     and concludes nothing about those who have left. Otherwise it is also noted what does not fit together: in numbers
     with the plan, one by one in a file. Raises IncompleteRead if Slack shows somebody whom its list left out, or if to
     ask would take more calls than EVIDENCE_CALLS.
     """
     draft = _Draft(runtime, workspace, kind, tells_changes_only=listed is not None)
     planner = Planner(runtime.behaviour.policy(workspace.team), accounts)
-    orphans = None if listed is None or trusting else OrphanSearch(accounts, planner.given)
+    orphans = None if listed is None or trusting else OrphanSearch(accounts, planner.claims)
     facts: dict[str, object] = {}
     absences = Absences()
     try:
@@ -63,6 +65,7 @@ async def make_plan(
     facts["evidence_calls"] = await absences.ask(runtime, workspace, planner, accounts, listed)
     await to_completion(_plan_absent, runtime, planner, draft, absences, trusting, orphans)
     if listed is not None:
+        await to_completion(_plan_outdone, runtime, planner, draft, listed, accounts, trusting)
         await to_completion(record_reads, runtime, workspace, listed, accounts)
         facts["left_as_before"] = draft.left_as_before
     if orphans:
@@ -100,6 +103,12 @@ class _Draft:
                     news.append(operation)
         PlanRepository(connection).add(self.plan_id, self._rows, news)
         self._rows += len(news)
+
+    def withdraw(self, connection: Connection, slack_ids: Collection[str]) -> None:
+        """Take back what was planned for these people, or counted of them."""
+        counted = set(slack_ids) - PlanRepository(connection).withdraw(self.plan_id, slack_ids)
+        known = StandingRepository(connection).of(self.docebo, self.team, counted, begun_by=self._begun)
+        self.left_as_before -= Counter(without_numbers(standing.reason) for standing in known.values())
 
 
 def open_plan(runtime: Runtime, workspace: Workspace, kind: PlanKind) -> str:
@@ -228,3 +237,27 @@ def _plan_absent(
         draft.add(connection, list(absences.operations(planner, draft.team, trusting=trusting)))
     if orphans:
         orphans.look_at_gone(absences.missing.values())
+
+
+def _plan_outdone(
+    runtime: Runtime, planner: Planner, draft: _Draft, listed: SourceSnapshot, accounts: Accounts, trusting: bool
+) -> None:
+    """Plan again for those whose claim to an account was settled after they had been planned.
+
+    These are the ones who have lost to somebody listed later, and those who were given an account by its username
+    although somebody else in the list bears its address.
+    """
+    again = planner.claims.outdone
+    for user in chain.from_iterable(listed) if planner.named_after else ():
+        if not user.bot and (named := planner.named_after.get(folded(user.email))):
+            again.update(named)
+            for account in accounts.with_email(user.email):
+                accounts.note_bearer(account.docebo_id, user.slack_id)
+    if not again:
+        return
+    looked_after = planner.people  # counted when they were planned first
+    with runtime.store.transaction() as connection:
+        draft.withdraw(connection, again)
+        for users in chunks(user for user in chain.from_iterable(listed) if user.slack_id in again):
+            draft.add(connection, plan_people(connection, draft.docebo, draft.team, planner, users, trusting=trusting))
+    planner.people = looked_after

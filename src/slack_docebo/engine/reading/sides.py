@@ -154,7 +154,23 @@ async def look_up(
             if isinstance(seen, Present) and accounts.get(mapping.docebo_id) is None:
                 # The view of one user lacks attributes that the listing has.
                 accounts.add(await runtime.docebo.find_users(seen.value.username))
+        await find_bearers(runtime, [(user, mapping)], accounts)
     return accounts
+
+
+async def find_bearers(
+    runtime: Runtime, people: Iterable[tuple[SourceUser, Mapping | None]], accounts: Accounts
+) -> None:
+    """Ask Slack whose address it is, where an account bears one and the address of one of *people* as its username.
+
+    It is one call for each such account; the answers are kept in *accounts*. Slack does not find who was deactivated.
+    """
+    for user, mapping in people:
+        is_mapped = mapping is not None and accounts.get(mapping.docebo_id) is not None
+        if not is_mapped and (account := accounts.named_after(user)):
+            bearer = await runtime.slack.find_user(account.email)
+            if bearer:
+                accounts.note_bearer(account.docebo_id, bearer.slack_id)
 
 
 async def _changed(

@@ -22,7 +22,7 @@ from slack_docebo.domain.planning import Kind, Outcome, Planner
 from slack_docebo.engine.planning.plans import close_plan, open_plan, plan_people
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.evidence import ask_for_accounts, observe_person
-from slack_docebo.engine.reading.sides import are_few, look_up, read_target
+from slack_docebo.engine.reading.sides import are_few, find_bearers, look_up, read_target
 from slack_docebo.engine.realtime.merging import Case, is_complete, merge, restored
 from slack_docebo.engine.reporting.report import DONE
 from slack_docebo.engine.writing.applying import BATCH, apply_accounts, apply_mappings, begin
@@ -215,17 +215,12 @@ class _Round:
     async def _read_accounts(self, cases: list[Case]) -> tuple[list[Case], Accounts]:
         """Return the *cases* for which Docebo could be read, and the accounts that may be theirs."""
         unclear = [case for case in cases if self._planner.plan_trusting(*self._pair(case)) is None]
-        if not are_few(self._runtime, len(unclear)):
-            accounts = await read_target(self._runtime)
-            planner = Planner(self._planner.policy, accounts)
-            pairs = [self._pair(case) for case in unclear]
-            unlisted = {m.docebo_id: [user.email] for user, m in pairs if m and planner.asks_for_account(user, m)}
-            await ask_for_accounts(self._runtime, accounts, unlisted)
-            return await self._shown(cases, accounts), accounts
-        accounts, failed, unreadable = Accounts(), set[str](), 0
+        few = are_few(self._runtime, len(unclear))
+        accounts = Accounts() if few else await self._read_all(unclear)
+        failed, unreadable = set[str](), 0
         for case in unclear:
             try:
-                await look_up(self._runtime, [self._pair(case)], accounts)
+                await (look_up if few else find_bearers)(self._runtime, [self._pair(case)], accounts)
                 unreadable = 0
             except AccessDenied:
                 raise
@@ -236,6 +231,15 @@ class _Round:
                 failed.add(case.slack_id)
                 await to_completion(self._fail, [case], str(error))
         return await self._shown([case for case in cases if case.slack_id not in failed], accounts), accounts
+
+    async def _read_all(self, cases: list[Case]) -> Accounts:
+        """Return all accounts, and what Docebo says of those of *cases* that its list does not show."""
+        accounts = await read_target(self._runtime)
+        planner = Planner(self._planner.policy, accounts)
+        pairs = map(self._pair, cases)
+        unlisted = {m.docebo_id: [user.email] for user, m in pairs if m and planner.asks_for_account(user, m)}
+        await ask_for_accounts(self._runtime, accounts, unlisted)
+        return accounts
 
     async def _shown(self, cases: list[Case], accounts: Accounts) -> list[Case]:
         """Let those of *cases* wait whose mapped account may be there and is not shown; return the others."""
