@@ -12,8 +12,9 @@ import pytest
 
 from sandbox.server import Sandbox
 from sandbox.slack.population import Team
-from slack_docebo.domain.planning import Kind
+from slack_docebo.domain.planning import Kind, Outcome
 from slack_docebo.engine.importing import apply_saved
+from slack_docebo.engine.planning.undoing import plan_undo
 from slack_docebo.engine.reporting.report import Summary
 from slack_docebo.errors import (
     AccessDenied,
@@ -25,7 +26,7 @@ from slack_docebo.errors import (
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime
 from slack_docebo.settings import Settings
-from slack_docebo.storage.plans import PlanState
+from slack_docebo.storage.plans import PlanRepository, PlanState
 from slack_docebo.storage.store import Store
 from tests.importing import ON, run_import, settings_for
 from tests.integration.commands import environment, run, start
@@ -330,3 +331,21 @@ async def test_after_kill_9_between_write_and_journal_nobody_is_written_twice(
     assert gate.rows["created"] == created
     assert gate.rows["failed"] == 0
     await assert_clean(settings, runs=1)
+
+
+async def test_an_account_that_was_handed_over_is_not_deactivated_by_an_undo(running, settings):
+    done = await run_import(settings, rows=LEAVERS)
+    behaviour = read_rows(table(ON | LEAVERS | {"LIMIT_DEACTIVATIONS": "none", "LIMIT_UNMAPPINGS": "none"}))
+
+    async with open_runtime(settings, behaviour, run_id="undo") as runtime:
+        with runtime.store.reading() as connection:
+            applied = [entry.operation for entry in PlanRepository(connection).applied(plan_id=done.plan.id)]
+        created = next(operation.docebo_id for operation in applied if operation.kind is Kind.CREATE)
+        stranger = {"username": "bob@customers.example", "email": "bob@customers.example", "lastname": "Babbage"}
+        running.docebo.edit(created, stranger)
+        plan_id = plan_undo(runtime, done.plan.id, deactivate_created=True)
+        undone = await apply_saved(runtime, plan_id, lambda _: None)
+
+    assert undone.count(Kind.DEACTIVATE, outcome=Outcome.SKIPPED) == 1
+    assert undone.count(Kind.DEACTIVATE, outcome=Outcome.APPLIED) > 1
+    assert running.docebo.accounts[created].active

@@ -52,13 +52,11 @@ def test_people_of_another_docebo_at_another_address_are_not_written() -> None:
     assert_kept(Promise.ONLY_OWN, story)
 
 
-@unkept("kind 1: the mapping is not bound to a Docebo")
 def test_people_of_a_restored_tenant_are_not_written() -> None:
     story = company(at(0, "import"), at(1, "restore_another_platform"), at(3, "import"))
     assert_kept(Promise.ONLY_OWN, story)
 
 
-@unkept("kind 1: an account is taken to be whose it was")
 def test_an_account_that_was_handed_over_is_not_deactivated_for_its_former_owner() -> None:
     story = company(at(0, "import"), at(1, "hand_over", 1), at(5, "leave", 1))
     assert_kept(Promise.ONLY_OWN, story)

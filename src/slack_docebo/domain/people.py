@@ -66,6 +66,14 @@ class Applied:
 
 
 @dataclass(frozen=True, slots=True)
+class LastSeen:
+    """What an account was last seen to bear, as digests; "" where that is not known."""
+
+    username: str = ""
+    address: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Mapping:
     """Which Docebo account a Slack user is, with what was last applied to it."""
 
@@ -76,6 +84,7 @@ class Mapping:
     fingerprint: str = ""  # of the attributes last known to be in line
     echo: str = ""  # of the target's own form of attributes it alters on writing
     deactivated: bool = False  # the account is inactive because of us
+    seen: LastSeen = field(default=LastSeen(), compare=False)  # of the account
 
     @property
     def applied(self) -> Applied:

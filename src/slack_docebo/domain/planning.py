@@ -7,11 +7,12 @@ from enum import StrEnum
 
 from slack_docebo.domain.attributes import DEFAULT_RULES, AttributeRule, differences, fingerprint, wanted
 from slack_docebo.domain.claims import RANKS, Claims, Rank
+from slack_docebo.domain.disputes import bears_data_of, dispute, is_same, look
 from slack_docebo.domain.matching import UNCONFIRMED, Accounts, FoundBy, Match, MatchBy, match
 from slack_docebo.domain.names import folded
 from slack_docebo.domain.observation import Gone, Observation, Present, Unknown
 from slack_docebo.domain.patterns import named
-from slack_docebo.domain.people import Account, Applied, Mapping, SourceUser
+from slack_docebo.domain.people import Account, Applied, LastSeen, Mapping, SourceUser
 from slack_docebo.domain.scope import Scope
 
 Value = str | bool
@@ -99,6 +100,7 @@ class Planner:
         self.no_echo: list[str] = []  # Slack ids whose account was seen in line, whatever it once read back
         self.claims = Claims()  # also to addresses: usernames are unique, and Slack may list one twice
         self.named_after: dict[str, list[str]] = {}  # Slack ids, by the other address of an account found by username
+        self.seen: dict[int, LastSeen] = {}  # what mapped accounts bear, where that is news
         self._accounts = accounts
 
     def match(self, user: SourceUser, mapping: Mapping | None) -> Match:
@@ -137,7 +139,19 @@ class Planner:
         owner = self.claims.stake(account.docebo_id, user.slack_id, RANKS[found.by])
         if owner != user.slack_id:
             return self._operation(user, Kind.LEAVE, f"account {account.docebo_id} belongs to {owner}", account)
-        return self._plan_known(user, mapping, account, found.by, mapping.applied if mapping else applied)
+        if mapping and self._is_disputed(account, mapping, user):
+            return self._operation(user, Kind.LEAVE, dispute(account.docebo_id), account)
+        operation = self._plan_known(user, mapping, account, found.by, mapping.applied if mapping else applied)
+        if mapping or operation.maps:
+            now = look(account)
+            if mapping is None or mapping.docebo_id != account.docebo_id or now != mapping.seen:
+                self.seen[account.docebo_id] = now
+        return operation
+
+    def _is_disputed(self, account: Account, mapping: Mapping, user: SourceUser) -> bool:
+        if mapping.docebo_id != account.docebo_id or is_same(look(account), mapping.seen):
+            return False
+        return not bears_data_of(account, user)
 
     def plan_trusting(self, user: SourceUser, mapping: Mapping | None) -> Operation | None:
         """Return what can be planned without a look at the target, or None where it has to be read.
@@ -334,6 +348,8 @@ class Planner:
             return self._operation(user, Kind.UNMAP, why, docebo_id=mapping.docebo_id, prior=mapping)
         if not self.policy.provision:
             return self._operation(user, Kind.LEAVE, f"{why}; provisioning is off", account)
+        if self._is_disputed(account, mapping, user):
+            return self._operation(user, Kind.LEAVE, f"{why}; {dispute(account.docebo_id)}", account)
         if shield := shielded(account, self.policy.protected):
             return self._operation(user, Kind.LEAVE, f"{why}; {shield}", account)
         if not account.active:

@@ -1,13 +1,14 @@
 """Accounts: what was last seen of them, and what we did to them."""
 
-import hashlib
 from collections.abc import Iterable
+from collections.abc import Mapping as MappingType
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, exists, or_, select, update
 
-from slack_docebo.domain.names import folded
+from slack_docebo.domain.disputes import digest
+from slack_docebo.domain.people import LastSeen
 from slack_docebo.storage.schema import account, applied, identity, mapping
 from slack_docebo.storage.statements import among, carry_out, chunks, insertion_text
 
@@ -90,6 +91,44 @@ class AccountRepository:
             for written in accounts
         )
         carry_out(self._connection, WRITTEN, rows)
+
+    def note_seen(self, accounts: MappingType[int, LastSeen], *, now: datetime) -> None:
+        """Note what accounts were seen to bear."""
+        rows = (
+            {
+                "platform_id": self._platform_id,
+                "user_id": docebo_id,
+                "username_digest": seen.username,
+                "address_digest": seen.address,
+                "level": "",
+                "active": None,
+                "verified_at": now,
+                "verified_by": "seen",
+                "deactivated_by": "",
+            }
+            for docebo_id, seen in accounts.items()
+        )
+        carry_out(self._connection, WRITTEN, rows)
+
+    def last_seen(self, docebo_ids: Iterable[int]) -> dict[int, LastSeen]:
+        """Return what these accounts were last seen to bear; without those of which nothing is known."""
+        query = select(account.c.user_id, account.c.username_digest, account.c.address_digest).where(
+            account.c.platform_id == self._platform_id
+        )
+        return {
+            row.user_id: LastSeen(row.username_digest, row.address_digest)
+            for ids in chunks(set(docebo_ids))
+            for row in self._connection.execute(query.where(among(self._connection, account.c.user_id, ids)))
+        }
+
+    def forget_seen(self, docebo_ids: Iterable[int]) -> None:
+        """Forget what these accounts were last seen to bear: somebody has said whose they are."""
+        for ids in chunks(set(docebo_ids)):
+            self._connection.execute(
+                update(account)
+                .where(account.c.platform_id == self._platform_id, among(self._connection, account.c.user_id, ids))
+                .values(username_digest="", address_digest="")
+            )
 
     def note_deactivated(self, docebo_ids: Iterable[int], *, now: datetime, run: str) -> None:
         """Note that these accounts are inactive because of us; what was noted before stays."""
@@ -178,8 +217,3 @@ def blank_accounts_of(connection: Connection, slack_id: str) -> None:
     to_others = or_(*(exists().where(platform, user, key.not_in(theirs)) for platform, user, key in given))
     blank = {"username_digest": "", "address_digest": ""}
     connection.execute(update(account).where(to_person, ~to_others).values(blank))
-
-
-def digest(text: str) -> str:
-    """Return what tells whether a name or an address is the same, and not which it is; "" of nothing."""
-    return hashlib.sha256(folded(text).encode("utf-8", "replace")).hexdigest() if text else ""

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, delete, func, select, true, tuple_, update
 
-from slack_docebo.domain.people import Mapping
+from slack_docebo.domain.people import LastSeen, Mapping
 from slack_docebo.domain.planning import Kind, Outcome
 from slack_docebo.errors import StorageError
 from slack_docebo.storage.applied import AppliedRepository
@@ -38,6 +38,8 @@ READ = (
         case((SAME_ACCOUNT, applied.c.fingerprint), else_="").label("fingerprint"),
         case((SAME_ACCOUNT, applied.c.echo), else_="").label("echo"),
         account.c.deactivated_at.is_not(None).label("deactivated"),
+        func.coalesce(account.c.username_digest, "").label("username_digest"),
+        func.coalesce(account.c.address_digest, "").label("address_digest"),
         func.coalesce(applied.c.slack_updated, 0).label("slack_updated"),
     )
     .outerjoin(applied, and_(applied.c.platform_id == rows.c.platform_id, applied.c.person_id == rows.c.person_id))
@@ -226,4 +228,5 @@ def _mapping(row: Row[Any]) -> Mapping:
         fingerprint=row.fingerprint,
         echo=row.echo,
         deactivated=row.deactivated,
+        seen=LastSeen(row.username_digest, row.address_digest),
     )

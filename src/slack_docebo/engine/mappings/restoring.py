@@ -10,8 +10,10 @@ from slack_docebo.domain.people import Mapping
 from slack_docebo.engine.mappings.mapping_file import SLACK_ID, BadRow, MappingFile
 from slack_docebo.errors import ConfigurationError
 from slack_docebo.settings import MappingSettings
+from slack_docebo.storage.accounts import AccountRepository
 from slack_docebo.storage.links import LinkRepository
 from slack_docebo.storage.mappings import MappingRecord
+from slack_docebo.storage.platforms import PlatformRepository
 from slack_docebo.storage.staging import MappingStaging
 from slack_docebo.storage.store import Store
 
@@ -38,7 +40,13 @@ def linked_workspace(store: Store, settings: MappingSettings) -> tuple[str, str]
 
 def import_file(store: Store, docebo: str, file: MappingFile, *, now: datetime, dry_run: bool) -> Taken:
     """Map people as the rows of *file* say: all rows are taken or, where one cannot be used, none."""
-    return _take(store, docebo, file.mappings(now=now), file.bad, MappingStaging.merge, dry_run=dry_run)
+    rows = list(file.mappings(now=now))
+    taken = _take(store, docebo, rows, file.bad, MappingStaging.merge, dry_run=dry_run)
+    if not (taken.refused or dry_run):
+        with store.transaction() as connection:  # a disputed account is then taken as it is
+            accounts = AccountRepository(connection, PlatformRepository(connection).take(docebo))
+            accounts.forget_seen(record.mapping.docebo_id for _, record in rows)
+    return taken
 
 
 def restore_file(store: Store, docebo: str, file: MappingFile, *, dry_run: bool) -> Taken:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import AsyncIterable, Collection, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import chain
 
 from sqlalchemy import Connection
@@ -21,9 +21,11 @@ from slack_docebo.engine.reading.snapshot import Restarted, SourceSnapshot
 from slack_docebo.engine.reporting.orphans import OrphanSearch
 from slack_docebo.engine.reporting.report import orphan_file, write_orphans
 from slack_docebo.runtime import Runtime
+from slack_docebo.storage.accounts import AccountRepository
 from slack_docebo.storage.applied import AppliedRepository
 from slack_docebo.storage.mappings import MappingRepository
 from slack_docebo.storage.plans import Plan, PlanKind, PlanRepository, PlanState, new_plan_id
+from slack_docebo.storage.platforms import PlatformRepository
 from slack_docebo.storage.standings import StandingRepository
 from slack_docebo.storage.statements import chunks
 
@@ -192,6 +194,17 @@ def plan_people(
     return operations
 
 
+def keep_observations(connection: Connection, docebo: str, team: str, planner: Planner, *, now: datetime) -> None:
+    """Keep what was seen of accounts while planning: like the proven read, even in a dry run."""
+    if planner.no_echo:
+        AppliedRepository(connection, docebo).forget_echoes(team, planner.no_echo)
+        planner.no_echo.clear()
+    if planner.seen:
+        platform_id = PlatformRepository(connection).take(docebo)
+        AccountRepository(connection, platform_id).note_seen(planner.seen, now=now)
+        planner.seen.clear()
+
+
 def _plan_page(
     runtime: Runtime,
     planner: Planner,
@@ -216,9 +229,7 @@ def _plan_page(
                 held_back=absences.held_back,
             ),
         )
-        # An observation like the proven read, kept even by a dry run.
-        AppliedRepository(connection, draft.docebo).forget_echoes(draft.team, planner.no_echo)
-    planner.no_echo.clear()
+        keep_observations(connection, draft.docebo, draft.team, planner, now=runtime.now())
 
 
 def _plan_absent(
@@ -235,6 +246,7 @@ def _plan_absent(
             people = plan_people(connection, draft.docebo, draft.team, planner, users, trusting=trusting)
             draft.add(connection, people)
         draft.add(connection, list(absences.operations(planner, draft.team, trusting=trusting)))
+        keep_observations(connection, draft.docebo, draft.team, planner, now=runtime.now())
     if orphans:
         orphans.look_at_gone(absences.missing.values())
 
@@ -260,4 +272,5 @@ def _plan_outdone(
         draft.withdraw(connection, again)
         for users in chunks(user for user in chain.from_iterable(listed) if user.slack_id in again):
             draft.add(connection, plan_people(connection, draft.docebo, draft.team, planner, users, trusting=trusting))
+        keep_observations(connection, draft.docebo, draft.team, planner, now=runtime.now())
     planner.people = looked_after

@@ -10,12 +10,13 @@ from typing import TypeVar
 
 from slack_docebo.clients.docebo import AMBIGUOUS
 from slack_docebo.concurrency import to_completion
+from slack_docebo.domain.disputes import digest
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.observation import Gone, Observation, Unknown
 from slack_docebo.domain.people import Account, SourceUser
 from slack_docebo.errors import AccessDenied, IncompleteRead, RemoteError, TransientError
 from slack_docebo.runtime import Runtime
-from slack_docebo.storage.accounts import AccountRepository, digest
+from slack_docebo.storage.accounts import AccountRepository
 from slack_docebo.storage.dialects import MISSING_ACCOUNT, DialectRepository
 from slack_docebo.storage.people import PersonRepository
 from slack_docebo.storage.platforms import PlatformRepository

@@ -19,7 +19,7 @@ from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.observation import Present
 from slack_docebo.domain.people import Mapping, SourceUser
 from slack_docebo.domain.planning import Kind, Outcome, Planner
-from slack_docebo.engine.planning.plans import close_plan, open_plan, plan_people
+from slack_docebo.engine.planning.plans import close_plan, keep_observations, open_plan, plan_people
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.evidence import ask_for_accounts, observe_person
 from slack_docebo.engine.reading.sides import are_few, find_bearers, look_up, read_target
@@ -295,6 +295,8 @@ class _Round:
             forgotten = {case.slack_id for case in cases if kept.isdisjoint(case.event_ids)}
             remembered = [operation for operation in operations if operation.slack_id not in forgotten]
             PlanRepository(connection).add(plan_id, 0, remembered)
+            docebo = self._runtime.settings.docebo_url
+            keep_observations(connection, docebo, self._team, planner, now=self._runtime.now())
         # A limit is a share of everybody who is looked after, not of the few people of this round.
         close_plan(self._runtime, plan_id, looked_after=max(mapped, planner.people))
         self._served.plans.append(plan_id)

@@ -8,9 +8,10 @@ from sqlalchemy import Connection
 from slack_docebo.domain.effects import HURTING, TO_ACCOUNTS, hurts
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.observation import Gone, Present, Unknown
+from slack_docebo.domain.people import LastSeen
 from slack_docebo.domain.planning import Outcome, Policy
 from slack_docebo.engine.reading.evidence import observe_account
-from slack_docebo.engine.writing.checking import reason_by_account, reason_by_mapping
+from slack_docebo.engine.writing.checking import last_seen, reason_by_account, reason_by_dispute, reason_by_mapping
 from slack_docebo.engine.writing.recording import Numbered
 from slack_docebo.errors import Halted, PlanChanged
 from slack_docebo.runtime import Runtime
@@ -98,12 +99,17 @@ async def ask_where_it_hurts(
     if runtime.now() - looked_at <= FRESH:
         return []
     skipped = []
+    with runtime.store.reading() as connection:
+        ids = [operation.docebo_id for _, operation in batch if operation.docebo_id is not None]
+        seen = last_seen(connection, runtime.settings.docebo_url, ids)
     for seq, operation in batch:
         if operation.docebo_id is None or not hurts(operation):
             continue
         match await observe_account(runtime, operation.docebo_id):
             case Present(account):
-                reason = reason_by_account(operation, Accounts([account]), policy, attributes=HURTING)
+                found = Accounts([account])
+                reason = reason_by_dispute(operation, found, seen.get(operation.docebo_id, LastSeen()))
+                reason = reason or reason_by_account(operation, found, policy, attributes=HURTING)
             case Gone(evidence):
                 reason = evidence
             case Unknown(why):

@@ -1,18 +1,23 @@
 """Rechecking a saved plan: an operation is skipped if its account or its mapping has changed since."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from sqlalchemy import Connection
+
+from slack_docebo.domain.disputes import dispute, is_same, look
 from slack_docebo.domain.effects import TO_ACCOUNTS, account_of, holds
 from slack_docebo.domain.matching import Accounts, MatchBy
-from slack_docebo.domain.people import Mapping
+from slack_docebo.domain.people import LastSeen, Mapping
 from slack_docebo.domain.planning import Kind, Operation, Outcome, Policy, shielded
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.writing.recording import record
 from slack_docebo.errors import PlanNotApplicable
 from slack_docebo.runtime import Runtime
+from slack_docebo.storage.accounts import AccountRepository
 from slack_docebo.storage.mappings import MappingRepository
 from slack_docebo.storage.plans import OPEN, Plan, PlanKind, PlanRepository, PlanState, Result
+from slack_docebo.storage.platforms import PlatformRepository
 
 OPERATIONS_AT_ONCE = 500
 CUT_OFF = frozenset({PlanState.APPLYING, PlanState.PARTLY_APPLIED})
@@ -27,6 +32,7 @@ class Situation:
     policy: Policy
     mapping: Mapping | None = None  # of the operation's Slack user
     holder: str = ""  # Slack id to whom the operation's account is mapped
+    seen: LastSeen = field(default=LastSeen())  # of the operation's account
 
 
 def recheck(runtime: Runtime, workspace: Workspace, plan_id: str, accounts: Accounts) -> int:
@@ -51,13 +57,15 @@ def recheck(runtime: Runtime, workspace: Workspace, plan_id: str, accounts: Acco
                 rows = mappings.of(workspace.team, [operation.slack_id for _, operation in some])
                 ids = [operation.docebo_id for _, operation in some if operation.docebo_id is not None]
                 holders = mappings.holders(workspace.team, ids)
+                seen = last_seen(connection, runtime.settings.docebo_url, ids)
             if not some:
                 break
             after = some[-1][0]
             results = []
             for seq, operation in some:
                 holder = holders.get(operation.docebo_id, "") if operation.docebo_id is not None else ""
-                now = Situation(accounts, policy, rows.get(operation.slack_id), holder)
+                last = seen.get(operation.docebo_id or 0, LastSeen())
+                now = Situation(accounts, policy, rows.get(operation.slack_id), holder, last)
                 if reason := reason_by_mapping(operation, now.mapping, now.holder):
                     results.append(Result(seq, Outcome.SKIPPED, error=reason))
                 elif plan.state in CUT_OFF and (docebo_id := _carried_out(operation, accounts)):
@@ -73,7 +81,24 @@ def reason_to_skip(operation: Operation, now: Situation) -> str:
     """Return why *operation* must not be carried out any more, or ""."""
     if reason := reason_by_mapping(operation, now.mapping, now.holder):
         return reason
-    return "" if operation.kind is Kind.UNMAP else reason_by_account(operation, now.accounts, now.policy)
+    if operation.kind is Kind.UNMAP:
+        return ""
+    disputed = reason_by_dispute(operation, now.accounts, now.seen)
+    return disputed or reason_by_account(operation, now.accounts, now.policy)
+
+
+def reason_by_dispute(operation: Operation, accounts: Accounts, seen: LastSeen) -> str:
+    """Return why the account that *operation* changes may be somebody else's by now, or ""."""
+    if operation.kind not in TO_ACCOUNTS or operation.docebo_id is None:
+        return ""
+    account = accounts.get(operation.docebo_id)
+    return "" if account is None or is_same(look(account), seen) else dispute(account.docebo_id)
+
+
+def last_seen(connection: Connection, docebo: str, docebo_ids: Collection[int]) -> dict[int, LastSeen]:
+    """Return what accounts were last seen to bear, as far as that is known."""
+    platform_id = PlatformRepository(connection).find(docebo)
+    return {} if platform_id is None else AccountRepository(connection, platform_id).last_seen(docebo_ids)
 
 
 def reason_by_mapping(operation: Operation, mapping: Mapping | None, holder: str) -> str:

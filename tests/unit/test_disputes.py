@@ -1,0 +1,52 @@
+from dataclasses import replace
+
+import pytest
+
+from slack_docebo.domain.disputes import bears_data_of, is_same, look
+from slack_docebo.domain.matching import Accounts
+from slack_docebo.domain.people import Account, LastSeen, Mapping, SourceUser
+from slack_docebo.domain.planning import Kind, Leavers, Planner, Policy
+
+ADA = SourceUser("U1", "T1", "ada", "ada@example.com", "Ada", "Lovelace", "Ada Lovelace")
+HERS = Account(7, "ada@example.com", "ada@example.com", "Ada", "Lovelace")
+BOBS = Account(7, "bob@example.com", "bob@example.com", "Bob", "Babbage")
+MAPPED = Mapping("U1", "T1", "ada", 7, seen=look(HERS))
+ON = Policy(provision=True, map=True, leavers=Leavers.DEACTIVATE)
+
+
+def planned(user, account, mapping=MAPPED):
+    planner = Planner(ON, Accounts([account]))
+    return planner.plan(user, mapping, planner.match(user, mapping))
+
+
+@pytest.mark.parametrize("user", [ADA, replace(ADA, deactivated=True), replace(ADA, last_name="King")])
+def test_an_account_that_shows_a_stranger_is_left_alone_and_told_of(user):
+    operation = planned(user, BOBS)
+
+    assert operation.kind is Kind.LEAVE
+    assert "account 7 is disputed" in operation.reason
+
+
+@pytest.mark.parametrize(
+    ("user", "account"),
+    [
+        pytest.param(replace(ADA, email="new@example.com"), HERS, id="the person has a new address"),
+        pytest.param(ADA, replace(HERS, username="alovelace", last_name="X"), id="another username by hand"),
+        pytest.param(ADA, replace(HERS, email="x@example.com", first_name="X"), id="another address by hand"),
+        pytest.param(ADA, replace(BOBS, email="ADA@example.com"), id="it bears the person's address"),
+        pytest.param(ADA, replace(BOBS, first_name="Ada", last_name="Lovelace"), id="it bears the person's name"),
+    ],
+)
+def test_ordinary_changes_are_no_dispute(user, account):
+    assert planned(user, account).kind is Kind.UPDATE
+
+
+def test_an_account_of_which_nothing_is_known_is_not_disputed():
+    assert planned(ADA, BOBS, replace(MAPPED, seen=LastSeen())).kind is Kind.UPDATE
+
+
+def test_who_has_no_name_bears_nobodys_data():
+    nobody = Account(7, "x", "")
+
+    assert not bears_data_of(nobody, SourceUser("U1", "T1"))
+    assert not is_same(look(nobody), look(HERS))
