@@ -9,13 +9,17 @@ from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.plans import PlanKind
+from tasks.policies import RETRIED
 
 
-@task(name="Plan changes", task_run_name="Plan changes", cache_policy=NO_CACHE)
+@task(name="Plan changes", task_run_name="Plan changes", cache_policy=NO_CACHE, **RETRIED)
 async def plan_changes(
     runtime: Runtime, workspace: Workspace, people: SourceSnapshot, accounts: Accounts, *, trusting: bool
 ) -> str:
-    """Compare both sides and return the id of the stored plan; nothing is written to Docebo."""
+    """Compare both sides and return the id of the stored plan; nothing is written to Docebo.
+
+    A later try makes a new plan of what was read; the one that was broken off can never be applied.
+    """
     plan_id = await make_plan(
         runtime, workspace, people, accounts, kind=PlanKind.BULK_IMPORT, listed=people, trusting=trusting
     )

@@ -156,7 +156,7 @@ async def test_bad_input_is_one_line_that_says_what_to_do(installation, monkeypa
     assert "Traceback" not in caplog.text
 
 
-async def test_a_read_whose_proof_the_database_did_not_take_begins_again(installation, sandbox, monkeypatch):
+async def test_a_plan_that_the_database_did_not_take_is_made_again_of_what_was_read(installation, sandbox, monkeypatch):
     refusals = iter([StorageError("the database was locked for too long")])
     record = ReadRepository.record
 
@@ -165,13 +165,13 @@ async def test_a_read_whose_proof_the_database_did_not_take_begins_again(install
             raise error
         record(reads, read)
 
-    monkeypatch.setattr("tasks.retrieve_all_user_details.retrieve_all_user_details.retry_delay_seconds", [0, 0])
+    monkeypatch.setattr("tasks.plan_changes.plan_changes.retry_delay_seconds", [0, 0])
     monkeypatch.setattr(ReadRepository, "record", refuse_once)
 
     state = await run(dry_run=False)
 
     assert state.is_completed(), state.message
-    assert sandbox.slack_gate.counters.calls["users.list"] == 2
+    assert sandbox.slack_gate.counters.calls["users.list"] == 1
     assert f"{USERS} left alone" in (await run(dry_run=False)).message
 
 

@@ -47,10 +47,14 @@ async def make_plan(
     *listed* says that *people* is the whole source; None says that it is only some people. Of the whole source, who is
     left alone for the reason that stood before gets no row and is counted. What would follow from somebody, or from a
     mapped account, not being listed is held back until the list is whole; then each side is asked once for each of
-    them. Whose claim to an account somebody else's has outdone is planned again at the end. *trusting* takes the target to be as it was last written, for people whose attributes have not changed since,
-    and concludes nothing about those who have left. Otherwise it is also noted what does not fit together: in numbers
-    with the plan, one by one in a file. Raises IncompleteRead if Slack shows somebody whom its list left out, or if to
-    ask would take more calls than EVIDENCE_CALLS.
+    them. Whose claim to an account somebody else's has outdone is planned again at the end.
+
+    *trusting* takes the target to be as it was last written, for people whose attributes have not changed since, and
+    concludes nothing about those who have left. Otherwise it is also noted what does not fit together: in numbers with
+    the plan, one by one in a file.
+
+    Raises IncompleteRead if Slack shows somebody whom its list left out, or if to ask would take more calls than
+    EVIDENCE_CALLS.
     """
     draft = _Draft(runtime, workspace, kind, tells_changes_only=listed is not None)
     planner = Planner(runtime.behaviour.policy(workspace.team), accounts)
