@@ -33,6 +33,7 @@ MENDED = [  # likewise, of kinds that were found and mended
     (4, Promise.NEWEST, 164),
     (5, Promise.OWN_DATA, 275),
     (6, Promise.TRUE_OUTCOME, 4),
+    (6, Promise.TRUE_OUTCOME, 91),
     (7, Promise.ADMINISTRATORS, 240),
     (8, Promise.ABSENCE, 87),
     (9, Promise.FENCED, 52),

@@ -8,9 +8,10 @@ from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, delete, select
 
+from slack_docebo.domain.planning import Kind
 from slack_docebo.storage.plans import PlanKind
-from slack_docebo.storage.schema import intent, plan
-from slack_docebo.storage.statements import carry_out, insertion_text
+from slack_docebo.storage.schema import intent, operation, plan
+from slack_docebo.storage.statements import among, carry_out, chunks, insertion_text
 
 # Made once: around every call, building a statement would take longer than carrying it out.
 NOTE = insertion_text(intent.columns, "(plan_id, seq) DO UPDATE SET flow_run = excluded.flow_run")
@@ -35,6 +36,25 @@ class IntentRepository:
     def of(self, plan_id: str) -> set[int]:
         """Return the operations of the plan of which nobody knows what became."""
         return set(self._connection.scalars(select(intent.c.seq).where(intent.c.plan_id == plan_id)))
+
+    def creations_of(self, plan_id: str, slack_ids: Iterable[str]) -> set[tuple[str, str]]:
+        """Return team and Slack id of those whom another plan was to create, and nobody knows what became of it."""
+        sent = select(operation.c.slack_team, operation.c.slack_id).join(
+            intent, (intent.c.plan_id == operation.c.plan_id) & (intent.c.seq == operation.c.seq)
+        )
+        people: set[tuple[str, str]] = set()
+        for ids in chunks(slack_ids):
+            query = sent.where(
+                among(self._connection, operation.c.slack_id, ids),
+                operation.c.kind == Kind.CREATE.value,
+                operation.c.plan_id != plan_id,
+            )
+            people.update((row.slack_team, row.slack_id) for row in self._connection.execute(query))
+        return people
+
+    def give_up(self, plan_id: str, before: datetime) -> None:
+        """Delete the intents of the plan that were noted *before* then."""
+        self._connection.execute(delete(intent).where(intent.c.plan_id == plan_id, intent.c.noted_at < before))
 
     def left_behind(self, docebo: str, kinds: Iterable[PlanKind]) -> list[str]:
         """Return the ids of the plans of these kinds that have intents, the oldest first."""

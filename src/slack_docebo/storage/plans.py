@@ -127,6 +127,7 @@ class Result:
     outcome: Outcome
     docebo_id: int | None = None  # of an account just created; None keeps the one on record
     error: str = ""
+    in_doubt: bool = False  # it was sent, and may turn out to be carried out: the intent stays
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,13 +288,13 @@ class PlanRepository:
         )
         return set(self._connection.scalars(query)).intersection(seqs)
 
-    def of(self, plan_id: str, seqs: Collection[int]) -> list[tuple[int, Operation]]:
-        """Return the operations numbered *seqs* that are still there to be carried out, in their order."""
+    def without_outcome(self, plan_id: str, seqs: Collection[int]) -> list[tuple[int, Operation]]:
+        """Return those operations numbered *seqs* that are neither carried out nor refused, in their order."""
         query = (
             select(operations)
             .where(
                 operations.c.plan_id == plan_id,
-                operations.c.outcome == Outcome.PLANNED.value,
+                operations.c.outcome.in_([Outcome.PLANNED.value, Outcome.SKIPPED.value]),
                 operations.c.seq.between(min(seqs), max(seqs)),
             )
             .order_by(operations.c.seq)

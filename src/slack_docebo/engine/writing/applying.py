@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 
 from slack_docebo.concurrency import side_by_side, to_completion
@@ -18,6 +18,7 @@ from slack_docebo.storage.plans import LET_THROUGH, OPEN, Plan, PlanKind, PlanRe
 
 Progress = Callable[[int], None]
 BATCH = 100  # the most rows Docebo is known to take in one call
+INDEX_LAG = timedelta(hours=1)  # after which Docebo's search and list show what was made: a generous guess
 UNDER_WAY_SECONDS = 0.02  # in which a call is sent off: a busy thread beside it would hold that up
 # Whose runs are alone by one lock, so that an intent of another plan of theirs is that of a run that is dead.
 ALONE_TOGETHER = (frozenset({PlanKind.BULK_IMPORT, PlanKind.UNDO}), frozenset({PlanKind.RESET_MAPPINGS}))
@@ -104,7 +105,7 @@ def _in_doubt(runtime: Runtime, plan_id: str) -> list[Numbered]:
     """Return the operations of the plan that were sent, and of which nobody knows what became."""
     with runtime.store.reading() as connection:
         seqs = IntentRepository(connection).of(plan_id)
-        return PlanRepository(connection).of(plan_id, seqs) if seqs else []
+        return PlanRepository(connection).without_outcome(plan_id, seqs) if seqs else []
 
 
 async def _settle_left_behind(runtime: Runtime, plan: Plan) -> None:
@@ -120,8 +121,7 @@ async def _settle_left_behind(runtime: Runtime, plan: Plan) -> None:
             sender = Sender(runtime, plan_id, partial(record, runtime, plan_id))
             await sender.settle(_in_doubt(runtime, plan_id))
             with runtime.store.transaction() as connection:
-                intents = IntentRepository(connection)
-                intents.settle(plan_id, intents.of(plan_id))
+                IntentRepository(connection).give_up(plan_id, before=runtime.now() - INDEX_LAG)
 
 
 def _looked_at(runtime: Runtime, plan: Plan) -> datetime:

@@ -48,7 +48,7 @@ def _record(runtime: Runtime, plan_id: str, operations: dict[int, Operation], re
     with runtime.store.transaction() as connection:
         plans = PlanRepository(connection)
         plans.record(plan_id, results, now=now, flow_run=runtime.run_id)
-        IntentRepository(connection).settle(plan_id, [result.seq for result in results])
+        IntentRepository(connection).settle(plan_id, [result.seq for result in results if not result.in_doubt])
         follow(connection, plans.read(plan_id), outcomes, provision=provision, now=now)
         docebo = runtime.settings.docebo_url
         mappings = MappingRepository(connection, docebo)

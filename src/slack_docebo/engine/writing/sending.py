@@ -9,23 +9,29 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
-from slack_docebo.clients.docebo import Row, RowResult
+from slack_docebo.clients.docebo import PAGE_SIZE, Row, RowResult
 from slack_docebo.domain.effects import account_of, is_carried_out
 from slack_docebo.domain.matching import Accounts
-from slack_docebo.domain.planning import Kind, Outcome
+from slack_docebo.domain.observation import Present
+from slack_docebo.domain.people import Account
+from slack_docebo.domain.planning import Kind, Operation, Outcome
 from slack_docebo.engine.reading.sides import read_target
 from slack_docebo.engine.writing.admitting import check_admitted, moved_meanwhile
 from slack_docebo.engine.writing.recording import Numbered
 from slack_docebo.errors import AccessDenied, OutcomeUnknown, PlanChanged, Rejected, RemoteError
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.applied import AppliedRepository
+from slack_docebo.storage.intents import IntentRepository
 from slack_docebo.storage.plans import Result
 
 UNANSWERED = 3  # calls in a row of which nobody knows what became: then a run gives up
 REFUSED_ALONE = 3  # rows that are refused one by one before any is taken: then it is not for their texts
 NOBODY = "nobody@slack-docebo.invalid"  # whom to search for changes nothing and takes a superadmin's grant
-FEW = 5  # accounts that are searched for one by one
+FEW = 5  # accounts that are asked for one by one, where nobody knows how many calls a list of all takes
 STATUS_KEPT = "Docebo did not change the status"
+NOT_SHOWN_YET = (
+    "nobody knows whether Docebo has made the account, for it does not show it yet: the next run looks again"
+)
 REFUSED = "Docebo refuses this person's row, alone and with others"
 Record = Callable[[Sequence[Numbered], Sequence[Result]], None]
 
@@ -143,26 +149,41 @@ class Sender:
 
     async def _looked_at_again(self, kind: Kind, batch: Sequence[Numbered], results: Sequence[Result]) -> list[Result]:
         """Return *results*, where the other side's no may only say that it was done before: then it was."""
-        refused = {result.seq for result in results if result.outcome is Outcome.FAILED}
-        doubtful = [
-            numbered
-            for numbered in batch
-            if numbered[0] in refused and (kind is Kind.DEACTIVATE or numbered[0] in self._in_doubt)
+        refused = [
+            numbered for numbered, result in zip(batch, results, strict=True) if result.outcome is Outcome.FAILED
         ]
-        settled = {seq: Result(seq, Outcome.APPLIED, docebo_id) for seq, docebo_id in await self._carried_out(doubtful)}
+        if not refused:
+            return list(results)
+        # Docebo's no to a status says nothing of the one it has.
+        doubtful = [one for one in refused if kind is Kind.DEACTIVATE or one[0] in self._in_doubt]
+        settled: dict[int, Result] = {}
         if kind is Kind.CREATE:
-            settled |= self._made_meanwhile([numbered for numbered in batch if numbered[0] in refused - settled.keys()])
+            doubtful += self._sent_by_others([one for one in refused if one not in doubtful])
+            # A creation that is done is refused as well, and the search may be behind.
+            settled = {seq: Result(seq, Outcome.SKIPPED, error=NOT_SHOWN_YET, in_doubt=True) for seq, _ in doubtful}
+            settled |= self._made_meanwhile(refused)
+        settled |= {
+            seq: Result(seq, Outcome.APPLIED, docebo_id) for seq, docebo_id in await self._carried_out(doubtful)
+        }
         return [settled.get(result.seq, result) for result in results]
+
+    def _sent_by_others(self, batch: Sequence[Numbered]) -> list[Numbered]:
+        """Return which of *batch* another plan was to create, without anybody knowing yet what became of it."""
+        with self._runtime.store.reading() as connection:
+            people = IntentRepository(connection).creations_of(
+                self._plan_id, [operation.slack_id for _, operation in batch]
+            )
+        return [(seq, operation) for seq, operation in batch if (operation.slack_team, operation.slack_id) in people]
 
     async def _carried_out(self, batch: Sequence[Numbered]) -> list[tuple[int, int]]:
         """Return place and account of the operations that their accounts show to be carried out."""
         if not batch:
             return []
-        names = [str(operation.changes.get("username", "")) for _, operation in batch]
-        if len(batch) <= FEW and all(names):
+        pages = len(self.accounts or ()) // PAGE_SIZE
+        if len(batch) <= max(FEW, pages):
             accounts = Accounts()
-            for name in names:
-                accounts.add(await self._runtime.docebo.find_users(name))
+            for _, operation in batch:
+                accounts.add(await self._asked(operation))
         else:
             accounts = self.accounts = await read_target(self._runtime)
         return [
@@ -170,6 +191,13 @@ class Sender:
             for seq, operation in batch
             if (account := account_of(accounts, operation)) and is_carried_out(operation, account)
         ]
+
+    async def _asked(self, operation: Operation) -> list[Account]:
+        """Return what Docebo shows of the account of *operation*: by its id or, of a creation, by its username."""
+        if operation.docebo_id is None:
+            return await self._runtime.docebo.find_users(str(operation.changes["username"]))
+        seen = await self._runtime.docebo.user(operation.docebo_id)
+        return [seen.value] if isinstance(seen, Present) else []
 
     def _made_meanwhile(self, batch: Sequence[Numbered]) -> dict[int, Result]:
         """Return the outcome of those whom another run of ours gave their account meanwhile, by place."""
