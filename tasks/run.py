@@ -34,7 +34,7 @@ with suppress(ConfigurationError):  # which is told when the run begins
     load_settings(PrefectSettings)  # Prefect's own lines may quote its login, from the first on
 
 P = ParamSpec("P")
-Result = Summary | Served | Explanation | Diagnosis
+Result = Summary | Served | Explanation | Diagnosis | str
 OWN_STATES: dict[type[SyncError], str] = {
     ChangeLimitExceeded: Trouble.REFUSED,
     NotConfirmed: Trouble.REFUSED,
@@ -87,7 +87,8 @@ def concluded(run: Callable[P, Awaitable[Result]]) -> Callable[P, Awaitable[Stat
     async def conclude(*args: P.args, **kwargs: P.kwargs) -> State[Any]:
         try:
             result = await run(*args, **kwargs)
-            return Completed(name=_trouble(result), message=line(result.line))
+            told = result if isinstance(result, str) else result.line
+            return Completed(name=_trouble(result), message=line(told))
         except SyncError as error:
             if name := OWN_STATES.get(type(error)):
                 return State(type=StateType.FAILED, name=name, message=line(str(error)))

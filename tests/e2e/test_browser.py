@@ -14,8 +14,10 @@ DEPLOYMENTS = [
     "bulk-import/reconcile",
     "doctor/manual",
     "explain-user/manual",
+    "go/manual",
     "realtime-sync/slack-events",
     "reset-mappings/manual",
+    "stop/manual",
     "sweep/sweep",
 ]
 WRONG = [

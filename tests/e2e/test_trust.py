@@ -38,8 +38,10 @@ async def sandbox(prefect_api, tmp_path, monkeypatch) -> AsyncIterator[Sandbox]:
 @pytest.fixture
 def flows(prefect_api) -> SimpleNamespace:
     """The flows, imported with Prefect's settings in place and from outside the event loop."""
-    names = ("bulk_import", "explain_user")
-    return SimpleNamespace(**{name: getattr(importlib.import_module(f"flows.{name}"), name) for name in names})
+    names = {"bulk_import": "bulk_import", "explain_user": "explain_user", "stop": "stop", "go": "stop"}
+    return SimpleNamespace(
+        **{name: getattr(importlib.import_module(f"flows.{module}"), name) for name, module in names.items()}
+    )
 
 
 def wait_until_slack_is_read(sandbox: Sandbox) -> None:
@@ -65,6 +67,20 @@ async def artifacts_of(state):
     async with get_client() as client:
         run = ArtifactFilterFlowRunId(any_=[state.state_details.flow_run_id])
         return await client.read_artifacts(artifact_filter=ArtifactFilter(flow_run_id=run))
+
+
+async def test_a_run_that_meets_the_order_to_stop_has_its_own_state_and_writes_nothing_until_go(sandbox, flows):
+    await set_table(ON)
+    before = len(sandbox.docebo.accounts)
+
+    await flows.stop(reason="audit", return_state=True)
+    stopped = await flows.bulk_import(dry_run=False, return_state=True)
+    assert (stopped.name, stopped.type.value, len(sandbox.docebo.accounts)) == ("Stopped", "FAILED", before)
+    assert "(audit)" in stopped.message
+
+    assert (await flows.go(return_state=True)).message == "Runs may write again."
+    assert (await flows.bulk_import(dry_run=False, return_state=True)).is_completed()
+    assert len(sandbox.docebo.accounts) > before
 
 
 async def test_a_refused_run_has_its_own_state_and_its_plan_is_let_through_by_id(sandbox, flows):

@@ -26,7 +26,9 @@ FRESH = timedelta(minutes=10)  # what hurts if it is wrong rests on no older loo
 def check_halt(connection: Connection, docebo: str) -> None:
     """Raise Halted where somebody ordered that nothing be written to this Docebo."""
     if halt := HaltRepository(connection).get(docebo):
-        raise Halted(f"everything is {halt}: `slack-docebo go` lets it go on; what is planned or waits is still there")
+        raise Halted(
+            f"everything is {halt}: `go` (the form in Prefect, or `slack-docebo go`) lets it go on; what is planned or waits is still there"
+        )
 
 
 def admit(

@@ -1,0 +1,28 @@
+"""Halting: the order that nothing be written to Docebo, given and taken back."""
+
+from datetime import UTC, datetime
+
+from slack_docebo.settings import PlatformSettings, StoreSettings, load_settings
+from slack_docebo.storage.halts import HaltRepository
+from slack_docebo.storage.store import Store
+
+
+class HaltSettings(PlatformSettings, StoreSettings):
+    """Which Docebo, and where its order is kept: an order is given also while Slack or Docebo refuse our login."""
+
+
+def stop(reason: str) -> str:
+    """Let no run write anything to Docebo from its next batch on; return what is to be told."""
+    settings = load_settings(HaltSettings)
+    with Store.open(settings.database_url.get_secret_value()) as store, store.transaction() as connection:
+        halts = HaltRepository(connection)
+        halts.stop(settings.docebo_url, reason, now=datetime.now(UTC))
+        return f"Everything is {halts.get(settings.docebo_url)}. Runs end before their next batch; events wait."
+
+
+def go() -> str:
+    """Take the order back; return what is to be told."""
+    settings = load_settings(HaltSettings)
+    with Store.open(settings.database_url.get_secret_value()) as store, store.transaction() as connection:
+        was_stopped = HaltRepository(connection).go(settings.docebo_url)
+    return "Runs may write again." if was_stopped else "Nothing was stopped."
