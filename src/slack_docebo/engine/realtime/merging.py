@@ -23,11 +23,18 @@ class Case:
     newest: Entry
     user: SourceUser | None  # None: to be read from Slack
     doubtful: bool = False  # several profiles may be the newest, or there is no stamp: Slack has to be asked
+    read: bool = False  # *user* is what Slack has said when it was asked
 
 
-def restored(profile: MappingType[str, Any]) -> SourceUser:
-    """Return the user that the *profile* of a stored event describes; fields of another version are passed over."""
-    return SourceUser(**{name: profile[name] for name in FIELDS & profile.keys()})
+def restored(profile: MappingType[str, Any] | None) -> SourceUser | None:
+    """Return the user that the *profile* of a stored event describes; fields of another version are passed over.
+
+    None where it does not describe one.
+    """
+    try:
+        return None if profile is None else SourceUser(**{name: profile[name] for name in FIELDS & profile.keys()})
+    except TypeError:
+        return None
 
 
 def merge(entries: Iterable[Entry]) -> tuple[list[Case], list[str]]:
@@ -51,11 +58,23 @@ def merge(entries: Iterable[Entry]) -> tuple[list[Case], list[str]]:
                 updated=last.event.updated,
                 attempts=max(entry.attempts for entry in twins),
                 newest=last,
-                user=None if last.event.profile is None else restored(last.event.profile),
+                user=restored(last.event.profile),
                 doubtful=not last.event.updated or any(twin.event.profile != last.event.profile for twin in twins),
             )
         )
     return cases, superseded
+
+
+def joined(cases: Iterable[Case]) -> list[Case]:
+    """Return one case for each person: of somebody who came under two ids, the last, with the events of both."""
+    by_person: dict[str, Case] = {}
+    for case in cases:
+        if twin := by_person.get(case.slack_id):
+            case.event_ids = [*twin.event_ids, *case.event_ids]
+            case.updated = max(case.updated, twin.updated)
+            case.attempts = max(case.attempts, twin.attempts)
+        by_person[case.slack_id] = case
+    return list(by_person.values())
 
 
 def is_complete(user: SourceUser, rules: Sequence[AttributeRule]) -> bool:

@@ -11,6 +11,7 @@ from typing import Any, TextIO
 from sqlalchemy import Connection, Row
 
 from slack_docebo.domain.planning import Kind, Operation, Outcome
+from slack_docebo.domain.standing import NEWLY_UNDECIDED, is_undecided
 from slack_docebo.domain.texts import armoured, as_json, code, markdown, without_numbers
 from slack_docebo.engine.reporting.orphans import Orphan, OrphanKind
 from slack_docebo.private_files import rewritten_file
@@ -36,6 +37,7 @@ class Summary:
 
     plan: Plan
     tally: list[tuple[Kind, str, Outcome, int]]
+    undecided: int = 0  # people who newly wait for somebody's decision
 
     def count(self, *kinds: Kind, outcome: Outcome | None = None) -> int:
         """Return how many people have one of *kinds* (any, if none is named) and *outcome* (any, if None)."""
@@ -55,6 +57,7 @@ class Summary:
                 (self.count(kind, outcome=settled), done),
                 (self.count(kind, outcome=Outcome.PLANNED), f"to {kind}"),
             ]
+        told.append((self.undecided, NEWLY_UNDECIDED))
         told += [(self.count(outcome=outcome), outcome) for outcome in (Outcome.FAILED, Outcome.SKIPPED)]
         people = ", ".join(f"{count} {became}" for count, became in told if count)
         return f"plan {self.plan.id} ({self.plan.state}): {people or 'nobody'}"
@@ -118,9 +121,10 @@ def summary(store: Store, plan_id: str) -> Summary:
         plans = PlanRepository(connection)
         plan, told = plans.read(plan_id), plans.tally(plan_id)
     people = Counter({(kind, reason, outcome): count for kind, reason, outcome, count in told})
+    undecided = sum(count for kind, reason, _, count in told if kind is Kind.LEAVE and is_undecided(reason))
     for reason, count in plan.left_as_before.items():
         people[Kind.LEAVE, reason, Outcome.LEFT] += count
-    return Summary(plan, sorted((*what, count) for what, count in people.items()))
+    return Summary(plan, sorted((*what, count) for what, count in people.items()), undecided)
 
 
 def everybody(connection: Connection, plan: Plan) -> Generator[Entry, None, None]:
