@@ -402,7 +402,7 @@ class Killed(BaseException):
     """Stands for the end of the process: nobody catches it."""
 
 
-def _dies(*arguments: object) -> int:
+def _dies(*arguments: object, **_: object) -> int:
     if arguments[1]:
         raise Killed
     return 0

@@ -69,6 +69,7 @@ TOLD = {
 }
 
 Facts = MappingType[str, object]
+READ_SINCE = "read_since"  # the fact of a plan of what was read by a run that began then; of events has none
 LET_THROUGH = "let_through"  # the fact of a plan that somebody applied by its id, having looked at it
 
 
@@ -111,6 +112,12 @@ class Plan:
     settings: Facts = field(default_factory=dict)  # those that shape behaviour; never a secret
     facts: Facts = field(default_factory=dict)  # counts, calls, duration
     finished_at: datetime | None = None
+
+    @property
+    def read_since(self) -> datetime | None:
+        """When the run began that read what the plan is made of; None where that came by itself, in events."""
+        begun = self.facts.get(READ_SINCE)
+        return datetime.fromisoformat(begun) if isinstance(begun, str) else None
 
     @property
     def left_as_before(self) -> dict[str, int]:

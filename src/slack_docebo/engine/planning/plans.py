@@ -24,7 +24,7 @@ from slack_docebo.runtime import Runtime
 from slack_docebo.storage.accounts import AccountRepository
 from slack_docebo.storage.applied import AppliedRepository
 from slack_docebo.storage.mappings import MappingRepository
-from slack_docebo.storage.plans import Plan, PlanKind, PlanRepository, PlanState, new_plan_id
+from slack_docebo.storage.plans import READ_SINCE, Plan, PlanKind, PlanRepository, PlanState, new_plan_id
 from slack_docebo.storage.platforms import PlatformRepository
 from slack_docebo.storage.standings import StandingRepository
 from slack_docebo.storage.statements import chunks
@@ -59,7 +59,7 @@ async def make_plan(
     draft = _Draft(runtime, workspace, kind, tells_changes_only=listed is not None)
     planner = Planner(runtime.behaviour.policy(workspace.team), accounts)
     orphans = None if listed is None or trusting else OrphanSearch(accounts, planner.claims)
-    facts: dict[str, object] = {}
+    facts: dict[str, object] = {READ_SINCE: runtime.begun.isoformat()}
     absences = Absences()
     try:
         async for page in people:

@@ -7,6 +7,7 @@ from typing import Any
 
 from slack_docebo.domain.attributes import AttributeRule
 from slack_docebo.domain.people import SourceUser
+from slack_docebo.domain.stamps import believed
 from slack_docebo.storage.inbox import Entry
 
 FIELDS = frozenset(field.name for field in fields(SourceUser))
@@ -18,11 +19,11 @@ class Case:
 
     slack_id: str
     event_ids: list[str]  # of all events that bear the newest stamp
-    updated: int  # 0: Slack sent no stamp
+    updated: int  # UNSTAMPED: Slack sent no stamp, or one that cannot be
     attempts: int
     newest: Entry
     user: SourceUser | None  # None: to be read from Slack
-    doubtful: bool = False  # several profiles may be the newest, or there is no stamp: Slack has to be asked
+    doubtful: bool = False  # nobody can tell which profile is the newest: Slack has to be asked
     read: bool = False  # *user* is what Slack has said when it was asked
 
 
@@ -40,26 +41,27 @@ def restored(profile: MappingType[str, Any] | None) -> SourceUser | None:
 def merge(entries: Iterable[Entry]) -> tuple[list[Case], list[str]]:
     """Return a case for each person, in the order of arrival, and the ids of events that a newer one supersedes.
 
-    Slack stamps by the second: of two profiles with the same stamp, the one that arrived last need not be the newer.
+    Slack stamps by the second: of two profiles with the same stamp, the one that arrived last need not be the newer. Nor
+    need one without a stamp that can be believed, whose place is when it arrived.
     """
     by_person: dict[str, list[Entry]] = {}
     for entry in entries:
         by_person.setdefault(entry.event.slack_id, []).append(entry)
     cases, superseded = [], []
     for slack_id, about in by_person.items():
-        about.sort(key=lambda entry: (_stamp(entry), entry.event.received_at))
+        about.sort(key=lambda entry: (_time(entry), entry.event.received_at))
         last = about[-1]
-        twins = [entry for entry in about if _stamp(entry) == _stamp(last)]
+        twins = [entry for entry in about if _time(entry) == _time(last)]
         superseded += [entry.event.event_id for entry in about[: len(about) - len(twins)]]
         cases.append(
             Case(
                 slack_id=slack_id,
                 event_ids=[entry.event.event_id for entry in twins],
-                updated=last.event.updated,
+                updated=_stamp(last),
                 attempts=max(entry.attempts for entry in twins),
                 newest=last,
                 user=restored(last.event.profile),
-                doubtful=not last.event.updated or any(twin.event.profile != last.event.profile for twin in twins),
+                doubtful=not all(map(_stamp, about)) or any(twin.event.profile != last.event.profile for twin in twins),
             )
         )
     return cases, superseded
@@ -91,5 +93,9 @@ def is_complete(user: SourceUser, rules: Sequence[AttributeRule]) -> bool:
     )
 
 
-def _stamp(entry: Entry) -> float:
-    return entry.event.updated or entry.event.received_at.timestamp()
+def _stamp(entry: Entry) -> int:
+    return believed(entry.event.updated, entry.event.received_at)
+
+
+def _time(entry: Entry) -> float:
+    return _stamp(entry) or entry.event.received_at.timestamp()

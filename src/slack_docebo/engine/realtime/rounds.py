@@ -20,6 +20,7 @@ from slack_docebo.domain.names import folded
 from slack_docebo.domain.observation import Present
 from slack_docebo.domain.people import Mapping, SourceUser
 from slack_docebo.domain.planning import Kind, Outcome, Planner
+from slack_docebo.domain.stamps import NOT_BELIEVED, TOLERANCE, UNSTAMPED, believed
 from slack_docebo.domain.standing import NEWLY_UNDECIDED, is_undecided
 from slack_docebo.engine.planning.plans import close_plan, keep_observations, open_plan, plan_people
 from slack_docebo.engine.reading.connection import Workspace
@@ -180,7 +181,8 @@ class _Round:
         """Finish what needs no call; return the cases to compare with Docebo, and those to read from Slack before."""
         ids = [case.slack_id for case in cases]
         with self._runtime.store.reading() as connection:
-            applied = AppliedRepository(connection, self._runtime.settings.docebo_url).stamps(self._team, ids)
+            known = AppliedRepository(connection, self._runtime.settings.docebo_url)
+            applied = known.stamps(self._team, ids, now=self._runtime.now())
             self._mappings = MappingRepository(connection, self._runtime.settings.docebo_url).of(self._team, ids)
             last_read = ReadRepository(connection).last(f"slack:{self._team}")
             self._seen = InboxRepository(connection).last_applied(filter(self._lacks_fingerprint, ids))
@@ -188,15 +190,23 @@ class _Round:
         todo: list[Case] = []
         to_read: list[Case] = []
         for case in cases:
-            done = applied.get(case.slack_id, 0)
+            done = applied.get(case.slack_id, UNSTAMPED)
             try:
-                if 0 < case.updated < done:
+                if not case.doubtful and case.updated < done <= case.newest.event.received_at.timestamp():
                     superseded += case.event_ids
-                elif case.doubtful or case.user is None or not is_complete(case.user, self._rules):
+                elif (
+                    case.doubtful
+                    or case.updated < done
+                    or done == NOT_BELIEVED
+                    or case.user is None
+                    or not is_complete(case.user, self._rules)
+                ):
                     to_read.append(case)
                 elif self._is_in_line(case):
                     in_line.append(case)
-                elif case.updated == done or (last_read and case.newest.event.received_at <= last_read.proven_at):
+                elif case.updated == done or (
+                    last_read and case.newest.event.received_at <= last_read.proven_at + TOLERANCE
+                ):
                     # Its stamp is the applied one, or it came before the last import read Slack: only Slack knows more.
                     to_read.append(case)
                 else:
@@ -215,7 +225,7 @@ class _Round:
         if not isinstance(seen, Present):
             raise Rejected("users.info", f"Slack does not show {case.slack_id} any more")
         user = seen.value
-        case.user, case.updated, case.read = user, max(case.updated, user.updated), True
+        case.user, case.updated, case.read = user, max(case.updated, believed(user.updated, self._runtime.now())), True
         if case.slack_id != user.slack_id:  # the event bore an older, local id
             case.slack_id = user.slack_id
             with self._runtime.store.reading() as connection:
@@ -367,22 +377,23 @@ class _Round:
         with self._runtime.store.transaction() as connection:
             inbox = InboxRepository(connection)
             kept = inbox.keep(_ids(cases))  # who was forgotten meanwhile stays so
-            inbox.finish(_ids(cases), EventState.APPLIED, now)
-            self._served.superseded += inbox.finish(superseded, EventState.SUPERSEDED, now)
+            # Those that this run still has: what an import has written meanwhile is to be looked at again.
+            inbox.finish(_ids(cases), EventState.APPLIED, now, run=self._runtime.run_id)
+            self._served.superseded += inbox.finish(superseded, EventState.SUPERSEDED, now, run=self._runtime.run_id)
             stamps = {case.slack_id: case.updated for case in cases if not kept.isdisjoint(case.event_ids)}
             AppliedRepository(connection, self._runtime.settings.docebo_url).advance(self._team, stamps, now=now)
 
     def _fail(self, cases: Sequence[Case], error: str) -> None:
         """Let *cases* be tried again after the delay of their attempt, or park those who had them all."""
-        delays = self._runtime.behaviour.realtime_retry_delays
+        delays, run = self._runtime.behaviour.realtime_retry_delays, self._runtime.run_id
         with self._runtime.store.transaction() as connection:
             inbox = InboxRepository(connection)
             for case in cases:
                 if case.attempts < len(delays):
                     at = self._runtime.now() + timedelta(seconds=delays[case.attempts])
-                    self._served.retried += inbox.retry_later(case.event_ids, error, at)
+                    self._served.retried += inbox.retry_later(case.event_ids, error, at, run=run)
                 else:
-                    self._served.parked += inbox.park(case.event_ids, error, self._runtime.now())
+                    self._served.parked += inbox.park(case.event_ids, error, self._runtime.now(), run=run)
 
     def _park(self, cases: Sequence[Case], error: str) -> None:
         with self._runtime.store.transaction() as connection:
