@@ -102,6 +102,8 @@ def _trouble(result: Result) -> str | None:
     match result:
         case Served(elsewhere=another) if another:
             return Trouble.ALREADY_RUNNING
+        case Served(held=held) if held:
+            return Trouble.HELD
         case Served(parked=parked) if parked:
             return Trouble.PARKED
         case Summary() if result.plan.state is PlanState.PLANNED:  # a dry run

@@ -71,6 +71,7 @@ class Entry:
     error: str = ""
     due_at: datetime | None = None
     done_at: datetime | None = None
+    incident: str = ""  # the refused plan with which it was held back, if it was
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +164,29 @@ class InboxRepository:
         aside = {"state": EventState.PARKED.value, "claimed_by": "", "error": error, "done_at": now}
         return self._change(event_ids, _is_open(run), attempts=event_columns.attempts + 1, **aside)
 
+    def hold(self, event_ids: Iterable[str], incident: str, error: str, now: datetime, *, run: str) -> int:
+        """Set the events that *run* still has aside until somebody lets *incident* through, or replays them."""
+        aside = {"state": EventState.PARKED.value, "claimed_by": "", "error": error, "done_at": now}
+        return self._change(event_ids, _is_open(run), incident=incident, **aside)
+
+    def mark(self, event_ids: Iterable[str], incident: str) -> None:
+        """Let the events count as of *incident*, for one that was and is superseded."""
+        self._change(event_ids, _is_open(), incident=incident)
+
+    def incidents(self) -> dict[str, int]:
+        """Return with which refused plans events are held back, and how many."""
+        query = (
+            select(event_columns.incident, func.count())
+            .where(event_columns.state == EventState.PARKED.value, event_columns.incident != "")
+            .group_by(event_columns.incident)
+        )
+        return dict(self._connection.execute(query).tuples().all())
+
+    def replay_held(self, incident: str, now: datetime) -> int:
+        """Let the events that are held back with *incident* be tried anew; return how many there were."""
+        parked = event_columns.state == EventState.PARKED.value
+        return self._replay(and_(parked, event_columns.incident == incident), now)
+
     def parked(self, limit: int = 100) -> list[Entry]:
         """Return the parked events, the oldest first."""
         return self.list_(limit, EventState.PARKED)
@@ -181,11 +205,16 @@ class InboxRepository:
     def replay(self, event_ids: Iterable[str] | None, now: datetime) -> int:
         """Let parked events, with None all of them, be tried anew, and wake a run up; return how many there were."""
         parked = event_columns.state == EventState.PARKED.value
-        anew = {"state": EventState.WAITING.value, "attempts": 0, "due_at": AT_ONCE, "done_at": None}
         if event_ids is None:
-            count = self._connection.execute(update(inbox_event).where(parked).values(**anew)).rowcount
-        else:
-            count = self._change(event_ids, parked, **anew)
+            return self._replay(parked, now)
+        return sum(
+            self._replay(and_(parked, among(self._connection, event_columns.event_id, ids)), now)
+            for ids in chunks(set(event_ids))
+        )
+
+    def _replay(self, which: ColumnElement[bool], now: datetime) -> int:
+        anew = {"state": EventState.WAITING.value, "attempts": 0, "due_at": AT_ONCE, "done_at": None}
+        count = self._connection.execute(update(inbox_event).where(which).values(**anew)).rowcount
         if count:
             self.wake_up(now)
         return count
@@ -371,6 +400,7 @@ def _columns(event: Event) -> dict[str, object]:
         "attempts": 0,
         "error": "",
         "done_at": None,
+        "incident": "",
     }
 
 
@@ -390,4 +420,5 @@ def _entry(row: Row[Any]) -> Entry:
         error=row.error,
         due_at=row.due_at,
         done_at=row.done_at,
+        incident=row.incident,
     )

@@ -25,6 +25,7 @@ class Case:
     user: SourceUser | None  # None: to be read from Slack
     doubtful: bool = False  # nobody can tell which profile is the newest: Slack has to be asked
     read: bool = False  # *user* is what Slack has said when it was asked
+    incident: str = ""  # with which one of the events was held back
 
 
 def restored(profile: MappingType[str, Any] | None) -> SourceUser | None:
@@ -61,6 +62,7 @@ def merge(entries: Iterable[Entry]) -> tuple[list[Case], list[str]]:
                 attempts=max(entry.attempts for entry in twins),
                 newest=last,
                 user=restored(last.event.profile),
+                incident=max(entry.incident for entry in about),
                 doubtful=not all(map(_stamp, about)) or any(twin.event.profile != last.event.profile for twin in twins),
             )
         )
@@ -75,6 +77,7 @@ def joined(cases: Iterable[Case]) -> list[Case]:
             case.event_ids = [*twin.event_ids, *case.event_ids]
             case.updated = max(case.updated, twin.updated)
             case.attempts = max(case.attempts, twin.attempts)
+            case.incident = max(case.incident, twin.incident)
         by_person[case.slack_id] = case
     return list(by_person.values())
 

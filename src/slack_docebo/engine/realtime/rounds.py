@@ -6,7 +6,7 @@ looks at them again and finds nothing left to do.
 
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
 from collections.abc import Mapping as MappingType
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -15,6 +15,7 @@ from typing import Any
 
 from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.attributes import AttributeRule
+from slack_docebo.domain.guards import changes_of
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.names import folded
 from slack_docebo.domain.observation import Present
@@ -27,11 +28,12 @@ from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.evidence import ask_for_accounts, observe_person
 from slack_docebo.engine.reading.outages import OutageWatch, greet_docebo, greet_slack
 from slack_docebo.engine.reading.sides import are_few, find_bearers, look_up, read_target
+from slack_docebo.engine.realtime.holding import are_let_through, hold
 from slack_docebo.engine.realtime.merging import Case, is_complete, joined, merge, restored
 from slack_docebo.engine.reporting.report import DONE
 from slack_docebo.engine.writing.applying import BATCH, apply_accounts, apply_mappings, begin
 from slack_docebo.engine.writing.finishing import finish
-from slack_docebo.errors import ChangeLimitExceeded, IncompleteRead, Rejected, told
+from slack_docebo.errors import IncompleteRead, Rejected, told
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.applied import AppliedRepository
 from slack_docebo.storage.inbox import Entry, EventState, InboxRepository
@@ -57,6 +59,8 @@ class Served:
     undecided: int = 0  # of those, who newly wait for a decision
     retried: int = 0
     parked: int = 0
+    held: int = 0  # events that would exceed a limit
+    incident: str = ""  # and with which they wait to be let through
     rounds: int = 0
     elsewhere: str = ""  # who is at work instead, and sees to it
     operations: Counter[Kind] = field(default_factory=Counter)  # people, by what was applied
@@ -78,6 +82,7 @@ class Served:
             "superseded": self.superseded,
             "to be retried": self.retried,
             "parked": self.parked,
+            f"held back by a limit, as incident {self.incident}": self.held,
         }
         parts += [f"{number} {what}" for what, number in rest.items() if number]
         return f"{self.events} {'event' if self.events == 1 else 'events'}: {', '.join(parts) or 'none is done yet'}"
@@ -152,11 +157,13 @@ class _Round:
         with self._served.timed("read Slack"):
             read = await self._each(to_read, self._read_again, self._slack)
             todo = await to_completion(self._not_in_line, joined([*todo, *read]))
-        for group in _groups(todo, last_attempt=len(self._runtime.behaviour.realtime_retry_delays)):
+        with self._runtime.store.reading() as connection:
+            through = are_let_through(connection, {case.incident for case in todo if case.incident})
+        for group in _groups(todo, through, last_attempt=len(self._runtime.behaviour.realtime_retry_delays)):
             with self._served.timed("read Docebo"):
                 readable, accounts = await self._read_accounts(group)
             if readable:
-                await self._bring_in_line(readable, accounts)
+                await self._bring_in_line(readable, accounts, let_through=group[0].incident in through)
 
     async def _each(
         self, cases: Iterable[Case], step: Callable[[Case], Awaitable[None]], side: OutageWatch
@@ -180,6 +187,7 @@ class _Round:
     def _sort_out(self, cases: list[Case], superseded: list[str]) -> tuple[list[Case], list[Case]]:
         """Finish what needs no call; return the cases to compare with Docebo, and those to read from Slack before."""
         ids = [case.slack_id for case in cases]
+        self._pass_on_incidents(cases)
         with self._runtime.store.reading() as connection:
             known = AppliedRepository(connection, self._runtime.settings.docebo_url)
             applied = known.stamps(self._team, ids, now=self._runtime.now())
@@ -218,6 +226,13 @@ class _Round:
             with self._runtime.store.transaction(durable=False) as connection:
                 ShareRepository(connection).spend(costly, self._runtime.now())
         return todo, to_read
+
+    def _pass_on_incidents(self, cases: Iterable[Case]) -> None:
+        """Let the newest events of those who wait with an incident count as of it, for the older ones are superseded."""
+        if waiting := [case for case in cases if case.incident and case.newest.incident != case.incident]:
+            with self._runtime.store.transaction() as connection:
+                for case in waiting:
+                    InboxRepository(connection).mark(case.event_ids, case.incident)
 
     async def _read_again(self, case: Case) -> None:
         """Give *case* the profile that Slack has now."""
@@ -283,11 +298,14 @@ class _Round:
         if mapping and Planner(self._planner.policy, accounts).lacks_account(user, mapping):
             raise IncompleteRead(f"account {mapping.docebo_id} may be there, but Docebo does not list it")
 
-    async def _bring_in_line(self, cases: list[Case], accounts: Accounts) -> None:
-        """Plan for *cases* and write; where no plan can be made, do so in halves until the one it fails for is alone."""
+    async def _bring_in_line(self, cases: list[Case], accounts: Accounts, *, let_through: bool) -> None:
+        """Plan for *cases* and write; where no plan can be made, do so in halves until the one it fails for is alone.
+
+        Those who would exceed a limit are held back, unless somebody has *let* them *through*.
+        """
         try:
             with self._served.timed("plan"):
-                plan_id = await to_completion(self._plan, cases, accounts)
+                plan_id, held = await to_completion(self._plan, cases, accounts, let_through)
         except Exception as error:
             await self._docebo.check(error)
             if len(cases) == 1:
@@ -295,7 +313,11 @@ class _Round:
                 return
             middle = len(cases) // 2
             for half in (cases[:middle], cases[middle:]):
-                await self._bring_in_line(half, accounts)
+                await self._bring_in_line(half, accounts, let_through=let_through)
+            return
+        if held:
+            if others := [case for case in cases if case.slack_id not in held]:
+                await self._bring_in_line(others, accounts, let_through=let_through)
             return
         if plan_id is None:
             self._served.left += len(cases)
@@ -308,9 +330,6 @@ class _Round:
                 await apply_accounts(self._runtime, plan_id, _no_progress)
                 await apply_mappings(self._runtime, plan_id)
             self._docebo.passed()
-        except ChangeLimitExceeded as refusal:
-            await to_completion(self._park, cases, str(refusal))
-            return
         except Exception as error:
             await self._docebo.failed(error)
             reason = told(error)
@@ -320,8 +339,11 @@ class _Round:
         with self._served.timed("record"):
             await to_completion(self._settle, plan_id, cases, reason)
 
-    def _plan(self, cases: list[Case], accounts: Accounts) -> str | None:
-        """Store a plan for *cases* and return its id; where it would say nothing new, store none and return None."""
+    def _plan(self, cases: list[Case], accounts: Accounts, let_through: bool) -> tuple[str | None, set[str]]:
+        """Store a plan for *cases* and return its id, or None where it would say nothing new; and who is held back.
+
+        Where somebody is, the plan is theirs alone and is refused: the others are to be planned for anew.
+        """
         planner = Planner(self._planner.policy, accounts)
         users = [user for user, _ in map(self._pair, cases)]
         docebo = self._runtime.settings.docebo_url
@@ -332,8 +354,7 @@ class _Round:
             known = StandingRepository(connection).of(docebo, self._team, [op.slack_id for op in waiting])
         news = [op for op in waiting if op.slack_id not in known or not known[op.slack_id].covers(op)]
         if not news and all(operation.kind is Kind.LEAVE for operation in operations):
-            return None
-        self._served.undecided += len(news)
+            return None, set()
         plan_id = open_plan(self._runtime, self._workspace, PlanKind.REALTIME_SYNC)
         with self._runtime.store.transaction() as connection:
             kept = InboxRepository(connection).keep(_ids(cases))
@@ -342,9 +363,19 @@ class _Round:
             PlanRepository(connection).add(plan_id, 0, remembered)
             keep_observations(connection, docebo, self._team, planner, now=self._runtime.now())
         # A limit is a share of everybody who is looked after, not of the few people of this round.
-        close_plan(self._runtime, plan_id, looked_after=max(mapped, planner.people))
+        looked_after = max(mapped, planner.people)
+        measured = close_plan(self._runtime, plan_id, looked_after=looked_after, let_through=let_through)
         self._served.plans.append(plan_id)
-        return plan_id
+        over = dict(measured.refused(knowingly=let_through))
+        if held := {op.slack_id for op in remembered if not over.keys().isdisjoint(changes_of(op))}:
+            with self._runtime.store.transaction() as connection:
+                PlanRepository(connection).withdraw(plan_id, {op.slack_id for op in remembered} - held)
+            theirs = [case for case in cases if case.slack_id in held]
+            self._served.incident, events = hold(self._runtime, plan_id, theirs, over.values())
+            self._served.held += events
+        else:
+            self._served.undecided += len(news)
+        return plan_id, held
 
     def _settle(self, plan_id: str, cases: list[Case], reason: str) -> None:
         """Finish the cases that the plan brought in line, and let the others be tried again later, for *reason*."""
@@ -395,10 +426,6 @@ class _Round:
                 else:
                     self._served.parked += inbox.park(case.event_ids, error, self._runtime.now(), run=run)
 
-    def _park(self, cases: Sequence[Case], error: str) -> None:
-        with self._runtime.store.transaction() as connection:
-            self._served.parked += InboxRepository(connection).park(_ids(cases), error, self._runtime.now())
-
     def _is_in_line(self, case: Case) -> bool:
         planned = self._planner.plan_trusting(*self._pair(case))
         in_line = self._is_unchanged(case) if planned is None else planned.kind is Kind.LEAVE
@@ -428,15 +455,15 @@ class _Round:
         return self._planner.policy.rules
 
 
-def _groups(cases: Iterable[Case], *, last_attempt: int) -> Iterator[list[Case]]:
+def _groups(cases: Iterable[Case], through: Collection[str], *, last_attempt: int) -> Iterator[list[Case]]:
     """Yield *cases* in groups of one plan each: first attempts all together, further ones in ever smaller groups.
 
-    Each person's last attempt is made alone.
+    Each person's last attempt is made alone. Those whose incident is let *through* are not mixed with others.
     """
-    by_attempts: dict[int, list[Case]] = {}
+    alike: dict[tuple[int, bool], list[Case]] = {}
     for case in cases:
-        by_attempts.setdefault(case.attempts, []).append(case)
-    for attempts, group in sorted(by_attempts.items()):
+        alike.setdefault((case.attempts, case.incident in through), []).append(case)
+    for (attempts, _), group in sorted(alike.items()):
         size = max(1, BATCH // SMALLER**attempts) if 0 < attempts < last_attempt else 1 if attempts else len(group)
         yield from (group[start : start + size] for start in range(0, len(group), size))
 

@@ -80,6 +80,7 @@ def parked_rows(store: Store) -> list[dict[str, str | int]]:
             "received": f"{entry.event.received_at:%Y-%m-%d %H:%M:%S} UTC",
             "attempts": entry.attempts,
             "error": entry.error,
+            "incident": entry.incident,
         }
         for entry in entries
     ]

@@ -93,8 +93,9 @@ class Summary:
                 "",
                 f"API calls: {sum(calls.values())} ({', '.join(f'{n} x {markdown(name)}' for name, n in calls.items())})",
             ]
-        over = self.plan.facts.get("over_limit")
-        if isinstance(over, list) and over:
+        if accounts := self._accounts():
+            lines += ["", accounts]
+        if over := self.plan.over_limit:
             lines += ["", f"**Over the limit:** {markdown('; '.join(over))}"]
         if seconds := self.plan.facts.get("seconds"):
             lines.append(f"Took {seconds} s.")
@@ -105,6 +106,15 @@ class Summary:
             where = f"Each of them, by id: `{orphan_file(Path(), self.plan.id)}` below `REPORT_DIR`."
             lines += ["", str(self.plan.facts.get("orphan_fault") or where)]
         return "\n".join(lines)
+
+    def _accounts(self) -> str:
+        """Say how many accounts Docebo has, and how many it will have."""
+        if "accounts" not in self.plan.facts:
+            return ""
+        now, then = self.plan.facts["accounts"], self.plan.facts.get("accounts_then")
+        if now is None:
+            return "How many accounts Docebo has is not known yet: a run that lists them all will tell."
+        return f"Docebo has {now} accounts, this plan makes it {then}."
 
     def _reasons(self) -> list[tuple[Kind, str, int]]:
         """Sum up the reasons over the outcomes, with account and Slack ids left out of the text, most people first."""
