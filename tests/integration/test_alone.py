@@ -8,6 +8,7 @@ import pytest
 
 from sandbox.server import Sandbox
 from slack_docebo.domain.planning import Planner
+from slack_docebo.engine.realtime import rounds
 from slack_docebo.errors import AccessDenied, ContractViolation, IncompleteRead, PlanChanged, StorageConflict
 from slack_docebo.storage.inbox import EventState
 from slack_docebo.storage.reads import ProvenRead, ReadRepository
@@ -36,6 +37,18 @@ def joined(here: World, *names: str):
     events = [here.event(slack_id, kind="team_join") for slack_id in people]
     here.put(*events)
     return events
+
+
+async def test_a_round_that_lasts_too_long_leaves_who_is_left_to_the_next(here, monkeypatch):
+    monkeypatch.setattr(rounds, "LONGEST_SECONDS", 0.0)
+    people = [here.sandbox.slack.add(name, "Lovelace", f"{name}@example.com")["id"] for name in ("ada", "bea", "cid")]
+    events = [here.event(slack_id, bare=True) for slack_id in people]
+    here.put(*events)
+
+    served = await here.serve()
+
+    assert (served.rounds, served.events) == (3, 3)
+    assert {here.state(event) for event in events} == {EventState.APPLIED}
 
 
 @pytest.mark.parametrize("status", [400, 403, 406])

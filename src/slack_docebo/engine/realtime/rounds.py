@@ -45,6 +45,7 @@ from slack_docebo.storage.standings import StandingRepository
 
 CLAIMED_AT_ONCE = 10_000
 PLANS_SHOWN = 50
+LONGEST_SECONDS = 600.0  # of a round: whoever came meanwhile is claimed by the next
 SMALLER = 5  # a batch is so many times smaller after each failed attempt: one person must not keep failing others
 
 
@@ -117,18 +118,19 @@ async def serve_round(runtime: Runtime, workspace: Workspace, served: Served) ->
         return 0
     served.rounds += 1
     served.events += len(entries)
+    is_done = False
     try:
-        await _Round(runtime, workspace, served).work(*merge(entries))
-    except BaseException:
-        await to_completion(release_claims, runtime)
-        raise
+        is_done = await _Round(runtime, workspace, served).work(*merge(entries))
+    finally:
+        if not is_done:
+            served.events -= await to_completion(release_claims, runtime)
     return len(entries)
 
 
-def release_claims(runtime: Runtime) -> None:
-    """Let the events that this run claimed and did not finish wait for another run."""
+def release_claims(runtime: Runtime) -> int:
+    """Let the events that this run claimed and did not finish wait for another round; return how many there are."""
     with runtime.store.transaction() as connection:
-        InboxRepository(connection).release(run=runtime.run_id)
+        return InboxRepository(connection).release(run=runtime.run_id)
 
 
 def _claim(runtime: Runtime) -> list[Entry]:
@@ -148,10 +150,12 @@ class _Round:
         self._planner = Planner(runtime.behaviour.policy(workspace.team), Accounts())
         self._mappings: dict[str, Mapping] = {}
         self._seen: dict[str, MappingType[str, Any]] = {}
+        self._begun = time.monotonic()
         self._slack = OutageWatch(runtime, greet_slack)
         self._docebo = OutageWatch(runtime, greet_docebo)
 
-    async def work(self, cases: list[Case], superseded: list[str]) -> None:
+    async def work(self, cases: list[Case], superseded: list[str]) -> bool:
+        """Take everybody through; return False where that took so long that some were left for another round."""
         with self._served.timed("look at"):
             todo, to_read = await to_completion(self._sort_out, cases, superseded)
         with self._served.timed("read Slack"):
@@ -164,13 +168,20 @@ class _Round:
                 readable, accounts = await self._read_accounts(group)
             if readable:
                 await self._bring_in_line(readable, accounts, let_through=group[0].incident in through)
+            if self._is_over:
+                break
+        return not self._is_over
+
+    @property
+    def _is_over(self) -> bool:
+        return time.monotonic() - self._begun >= LONGEST_SECONDS
 
     async def _each(
         self, cases: Iterable[Case], step: Callable[[Case], Awaitable[None]], side: OutageWatch
     ) -> list[Case]:
         """Take *step* for each of *cases* and return those for whom it succeeded; the others are tried again later.
 
-        Raises what is everybody's: an outage of *side*, or a grant of ours that is refused.
+        Who is not reached before the round is over is in neither. Raises what is everybody's: an outage of *side*, or a grant of ours that is refused.
         """
         passed = []
         for case in cases:
@@ -182,6 +193,8 @@ class _Round:
             else:
                 side.passed()
                 passed.append(case)
+            if self._is_over:
+                break
         return passed
 
     def _sort_out(self, cases: list[Case], superseded: list[str]) -> tuple[list[Case], list[Case]]:
