@@ -9,6 +9,7 @@ from slack_docebo.engine.realtime.serving import Turn
 from slack_docebo.engine.reporting.report import Summary
 from tasks.forms import SlackId, titled
 from tasks.hooks import ON_TROUBLE
+from tasks.let_events_through import let_events_through
 from tasks.map_user_details import map_user_details
 from tasks.plan_named_users import plan_named_users
 from tasks.process_events import process_events
@@ -27,6 +28,7 @@ async def realtime_sync(
     emails: Annotated[list[str], titled("E-mail addresses")] = [],  # noqa: B006
     linger_seconds: Annotated[int, titled("Linger, seconds", ge=-1)] = 60,
     dry_run: Annotated[bool, titled("Dry run")] = False,
+    let_through: Annotated[str, titled("Let through", pattern="^[0-9a-z]*$", max_length=8)] = "",
 ) -> Served | Summary:
     """Bring the users of Slack's waiting events into Docebo, or exactly the users named here.
 
@@ -36,6 +38,8 @@ async def realtime_sync(
         linger_seconds: How long the run waits for further events before it ends, so that not every event pays for the
             start of a process. 0: it ends at once. -1: it waits for ever, and hands over to a new run every hour.
         dry_run: For named users only: plan and report, write nothing.
+        let_through: Id of an incident, as a run that ended as Held says: everybody whose events wait with it is served,
+            over the limit.
     """
     if slack_ids or emails:
         async with open_run("bulk-import") as runtime:  # what an import or a reset does meanwhile would be undone
@@ -50,6 +54,8 @@ async def realtime_sync(
                 summary = await report_outcome(runtime, plan_id)
             return summary
     async with open_resources() as runtime:
+        if let_through:
+            await let_events_through(runtime, let_through)
         with Turn(runtime) as turn:
             if not turn.take():
                 return Served(elsewhere=turn.taken_by)

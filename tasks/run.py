@@ -25,6 +25,7 @@ from slack_docebo.redaction import redact_logs
 from slack_docebo.runtime import Runtime, open_runtime
 from slack_docebo.settings import RUN, PrefectSettings, Settings, load_settings, secrets_open_to_others
 from slack_docebo.storage.gate import RunLock
+from slack_docebo.storage.plans import PlanState
 from tasks.logs import as_one_line
 
 # Prefect shows the lines of PREFECT_LOGGING_EXTRA_LOGGERS on the run's page, without a level its warnings alone.
@@ -99,12 +100,21 @@ def concluded(run: Callable[P, Awaitable[Result]]) -> Callable[P, Awaitable[Stat
 
 def _trouble(result: Result) -> str | None:
     """Return the name of the state a run ends in whose work is done, but not for everybody, or by another run."""
-    if isinstance(result, Served):
-        if result.elsewhere:
+    match result:
+        case Served(elsewhere=another) if another:
             return Trouble.ALREADY_RUNNING
-        return Trouble.PARKED if result.parked else None
-    if isinstance(result, Summary):
-        return Trouble.PARTLY_FAILED if result.count(outcome=Outcome.FAILED) else None
+        case Served(held=held) if held:
+            return Trouble.HELD
+        case Served(parked=parked) if parked:
+            return Trouble.PARKED
+        case Summary() if result.plan.state is PlanState.PLANNED:  # a dry run
+            return None
+        case Summary() if result.count(outcome=Outcome.FAILED):
+            return Trouble.PARTLY_FAILED
+        case Summary() if result.count(outcome=Outcome.SKIPPED) and not result.count(outcome=Outcome.APPLIED):
+            return Trouble.SKIPPED
+        case Summary(undecided=undecided) | Served(undecided=undecided) if undecided:
+            return Trouble.UNDECIDED
     return None
 
 

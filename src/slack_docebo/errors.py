@@ -25,6 +25,9 @@ SyncError
 Messages never hold a secret, a name or an e-mail address: ids are enough to find the person.
 """
 
+import traceback
+from pathlib import Path
+
 from slack_docebo.redaction import redacted
 
 
@@ -136,3 +139,12 @@ class StorageConflict(StorageError):
 
 class UnverifiedRequest(SyncError):
     """The request does not prove that it comes from Slack; it is answered with 401 and otherwise ignored."""
+
+
+def told(error: Exception) -> str:
+    """Return what is told of *error*: where it is none of ours, its kind and place, for its words may name somebody."""
+    if isinstance(error, SyncError):
+        return str(error)
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" in {Path(frames[-1].filename).name}, line {frames[-1].lineno}" if frames else ""
+    return f"{type(error).__name__}{place}: a fault of slack-docebo's; report it"

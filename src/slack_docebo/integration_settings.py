@@ -12,10 +12,10 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from slack_docebo.delimited import BadTableError, read_table
 from slack_docebo.domain.attributes import DEFAULT_RULES, AttributeRule, parse_rules
-from slack_docebo.domain.guards import Limit, parse_limit
+from slack_docebo.domain.guards import Change, Limit, parse_limit
 from slack_docebo.domain.matching import MatchBy
 from slack_docebo.domain.people import LARGEST_ID
-from slack_docebo.domain.planning import Kind, Leavers, Policy
+from slack_docebo.domain.planning import Leavers, Policy
 from slack_docebo.domain.scope import Guests, Scope
 from slack_docebo.errors import ConfigurationError
 
@@ -178,18 +178,28 @@ class IntegrationSettings(BaseModel):
     limit_updates: LimitText = Field(Limit(), description="Most updates.")
     limit_deactivations: LimitText = Field(Limit(50, 5), description="Most deactivations.")
     limit_unmappings: LimitText = Field(Limit(50, 5), description="Most mappings removed.")
+    limit_remappings: LimitText = Field(Limit(50, 5), description="Most mappings moved to another account.")
     limit_window_hours: Annotated[int, BeforeValidator(lambda value: str(value).strip())] = Field(
         24,
         ge=1,
         le=24 * 31,
         description="The limits count people changed within so many hours, over all runs and real time together. What was"
-        " let through by the id of a plan does not count.",
+        " let through by its id over a limit does not count.",
     )
     limit_minimum_sample: Annotated[int, BeforeValidator(lambda value: str(value).strip())] = Field(
         20, ge=0, le=LARGEST_NUMBER, description="Percentages count only from this many people on."
     )
     limit_rejections: Annotated[int, BeforeValidator(_percent)] = Field(
-        20, description="A run stops when more than this percentage of its rows is refused by Docebo."
+        20,
+        description="A run stops when Docebo refuses more than this percentage of its rows, or of the people of all runs"
+        " within LIMIT_WINDOW_HOURS; from a hundred on.",
+    )
+    max_accounts: Annotated[int | None, BeforeValidator(lambda value: str(value).strip() or None)] = Field(
+        None,
+        ge=0,
+        le=LARGEST_NUMBER,
+        description="Most accounts that Docebo may have: nothing is created beyond that, whoever lets it through. Empty:"
+        " no limit.",
     )
     source_may_shrink: Annotated[int, BeforeValidator(_percent)] = Field(
         10, description="By how many percent Slack's list may be shorter than at the last complete read."
@@ -256,12 +266,13 @@ class IntegrationSettings(BaseModel):
         return {name.upper(): _as_written(getattr(self, name)) for name in sorted(names)}
 
     @property
-    def limits(self) -> dict[Kind, Limit]:
+    def limits(self) -> dict[Change, Limit]:
         return {
-            Kind.CREATE: self.limit_creations,
-            Kind.UPDATE: self.limit_updates,
-            Kind.DEACTIVATE: self.limit_deactivations,
-            Kind.UNMAP: self.limit_unmappings,
+            Change.CREATE: self.limit_creations,
+            Change.UPDATE: self.limit_updates,
+            Change.DEACTIVATE: self.limit_deactivations,
+            Change.UNMAP: self.limit_unmappings,
+            Change.REMAP: self.limit_remappings,
         }
 
 

@@ -46,6 +46,7 @@ class Runtime:
         self.run_name = run_name or run_id  # what others are told who want to be alone as well
         self.mirror: Mirror | None = None  # known once the connection was validated
         self.accounts_listed_at: datetime | None = None  # when the last listing of Docebo's accounts began
+        self.accounts_listed = 0  # and how many there were
         self.begun = self.now()
 
     def mirror_into(self, mirror: Mirror) -> None:

@@ -1,7 +1,7 @@
 """A sandbox and a runtime on it, with the events that Slack would have sent put straight into the inbox."""
 
 import itertools
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -90,7 +90,8 @@ class World:
 
     def docebo_id(self, slack_id: str) -> int | None:
         with self.runtime.store.reading() as connection:
-            mapping = MappingRepository(connection).of(self.workspace.team, [slack_id]).get(slack_id)
+            mappings = MappingRepository(connection, self.runtime.settings.docebo_url)
+            mapping = mappings.of(self.workspace.team, [slack_id]).get(slack_id)
         return mapping.docebo_id if mapping else None
 
     def account(self, slack_id: str) -> Any:
@@ -121,13 +122,23 @@ def replaced(event: Event, **changes: Any) -> Event:
 
 @asynccontextmanager
 async def world(
-    sandbox: Sandbox, database_url: str, folder: Path, *, docebo_timeout_seconds: float = 60, **rows: str
+    sandbox: Sandbox,
+    database_url: str,
+    folder: Path,
+    *,
+    docebo_timeout_seconds: float = 60,
+    ways: Mapping[str, str] | None = None,
+    **rows: str,
 ) -> AsyncIterator[World]:
-    """Open a runtime on *sandbox* with these rows of the settings table, its connection validated."""
+    """Open a runtime on *sandbox* with these rows of the settings table, its connection validated.
+
+    *ways* are other addresses by which the sandbox is reached, by the name of the setting.
+    """
+    values = {**environment(sandbox, database_url, folder), **(ways or {})}
     settings = Settings(
         _env_file=None,
         docebo_timeout_seconds=docebo_timeout_seconds,
-        **{name.lower(): value for name, value in environment(sandbox, database_url, folder).items()},
+        **{name.lower(): value for name, value in values.items()},
     )
     behaviour = read_rows(table({**ON, **rows}))
     async with open_runtime(settings, behaviour, run_id="test-run") as runtime:

@@ -77,6 +77,7 @@ def test_what_waits_and_what_is_parked_is_listed_the_oldest_first(env, inbox):
             "received": "2026-03-04 12:32:00 UTC",
             "attempts": 1,
             "error": "no room",
+            "incident": "",
         }
     ]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from slack_docebo.errors import AlreadyRunning, OutcomeUnknown, Rejected, StorageError
+from slack_docebo.errors import AlreadyRunning, OutcomeUnknown, Rejected, StorageError, TransientError
 from slack_docebo.storage.gate import BatchGate, RunLock
 from slack_docebo.storage.schema import batch_gate
 from slack_docebo.storage.store import Store
@@ -48,6 +48,16 @@ def gate(store: Store, clock: Clock) -> BatchGate:
 
 def gate_of(store: Store, clock: Clock, docebo: str = DOCEBO) -> BatchGate:
     return BatchGate(store, docebo, grace_seconds=GRACE, poll_seconds=0.005, clock=clock, sleep=clock.sleep)
+
+
+async def test_nobody_waits_without_end_for_the_call_of_somebody_who_stands_still(store, clock):
+    standing, waiting = gate_of(store, clock), BatchGate(store, DOCEBO, grace_seconds=GRACE, patience_seconds=0.05)
+    async with standing.call():
+        with pytest.raises(TransientError, match="stands still"):
+            async with waiting.call():
+                pytest.fail("two calls at once")
+    async with waiting.call():
+        pass
 
 
 async def lose_an_answer(gate: BatchGate, clock: Clock, seconds: float) -> None:

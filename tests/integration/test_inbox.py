@@ -147,7 +147,7 @@ def test_what_was_applied_lately_can_be_looked_at_again(inbox):
     inbox.finish(["Ev3"], EventState.SUPERSEDED, LATER)
     assert inbox.claim("run", 10, LATER) == []
 
-    assert inbox.look_again(since=LATER, now=LATER) == 1
+    assert inbox.look_again(["U1", "U2", "U3"], since=LATER, now=LATER) == 1
     assert inbox.wake_up_wanted()
     assert ids(inbox.claim("run", 10, LATER)) == ["Ev2"]
 

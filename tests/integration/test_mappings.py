@@ -153,7 +153,7 @@ def test_the_newest_update_applied_is_remembered(store):
     save(store, replace(ADA, slack_name="countess"))
 
     with store.reading() as connection:
-        stamps = AppliedRepository(connection).stamps("T1", ["U1", "U2", "U8", "U9"])
+        stamps = AppliedRepository(connection).stamps("T1", ["U1", "U2", "U8", "U9"], now=NOW)
     assert stamps == {"U1": 1700000200, "U2": 0, "U9": 1}
 
 

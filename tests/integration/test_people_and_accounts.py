@@ -121,7 +121,7 @@ def test_what_was_applied_outlives_the_mapping(store):
 
     with store.reading() as connection:
         assert AppliedRepository(connection, OLD).of("T1", ["U1"]) == {"U1": Applied(7, "f1", "e1", deactivated=True)}
-        assert AppliedRepository(connection, OLD).stamps("T1", ["U1"]) == {"U1": 1700000000}
+        assert AppliedRepository(connection, OLD).stamps("T1", ["U1"], now=NOW) == {"U1": 1700000000}
         assert AppliedRepository(connection, OTHER).of("T1", ["U1"]) == {}
 
 

@@ -291,12 +291,13 @@ async def test_where_nobody_may_be_read_the_round_ends_and_the_events_wait_witho
     slack_id = member(settled)
     event = settled.event(slack_id, bare=True)
     settled.put(event)
-    settled.sandbox.slack_gate.faults.add("users.info", "ok_false", error="token_revoked", times=1)
+    settled.sandbox.slack_gate.faults.add("*", "ok_false", error="token_revoked", times=-1)
 
     with pytest.raises(AccessDenied):
         await settled.serve()
 
     assert (settled.state(event), settled.entry(event).attempts) == (EventState.WAITING, 0)
+    settled.sandbox.slack_gate.faults.clear()
     await settled.serve()
     assert settled.state(event) is EventState.APPLIED
 
@@ -401,7 +402,7 @@ class Killed(BaseException):
     """Stands for the end of the process: nobody catches it."""
 
 
-def _dies(*arguments: object) -> int:
+def _dies(*arguments: object, **_: object) -> int:
     if arguments[1]:
         raise Killed
     return 0

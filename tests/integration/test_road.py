@@ -1,12 +1,8 @@
 """The road to a write: checked, noted, sent, recorded, whatever happens between two of these."""
 
-import http.server
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 
-import httpx
 import pytest
 
 from sandbox.docebo.platform import API_USER_ID
@@ -21,10 +17,10 @@ from slack_docebo.storage.halts import HaltRepository
 from slack_docebo.storage.intents import IntentRepository
 from slack_docebo.storage.plans import PlanRepository, Result
 from slack_docebo.storage.store import Store
+from tests.firewall import POISON, firewall
 from tests.importing import ON, plan_import, run_import, settings_for
 
 BATCH = "POST /manage/v1/user/batch"
-POISON = "x' OR 1=1 UNION SELECT password"
 TITLES = {**ON, "ATTRIBUTES": "first_name, last_name, email, field_13 = title"}
 
 
@@ -34,53 +30,13 @@ def sandbox() -> Iterator[Sandbox]:
         yield running
 
 
-@contextmanager
-def firewall(sandbox: Sandbox, status: int, *, words: bytes = b"UNION SELECT") -> Iterator[str]:
-    """A firewall before Docebo that refuses each call that holds these *words*; its base URL."""
-
-    class Firewall(http.server.BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-        def do_GET(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            if words in body:
-                self.answer(status, b"<html>Forbidden by policy</html>", "text/html")
-                return
-            names = ("authorization", "content-type", "accept")
-            headers = {name: value for name, value in self.headers.items() if name.lower() in names}
-            got = httpx.request(self.command, sandbox.docebo_url + self.path, content=body, headers=headers, timeout=30)
-            self.answer(got.status_code, got.content, got.headers.get("content-type", "application/json"))
-
-        def answer(self, status: int, body: bytes, kind: str) -> None:
-            self.send_response(status)
-            self.send_header("Content-Type", kind)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        do_POST = do_PUT = do_GET  # noqa: N815  (names of the standard library)
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Firewall) as server:
-        server.daemon_threads = True
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
-
-
 @pytest.mark.parametrize("status", [400, 403, 413, 500])
 async def test_a_text_for_which_a_firewall_refuses_the_whole_call_keeps_nobody_else_from_an_account(
     sandbox, sqlite_url, status
 ):
     poisonous = next(user for user in sandbox.slack if sandbox_member(user))
     sandbox.slack.change(poisonous["id"], {"profile": {"title": POISON}})
-    with firewall(sandbox, status) as url:
+    with firewall(sandbox.docebo_url, status) as url:
         settings = settings_for({**sandbox.facts(), "docebo_url": url}, sqlite_url, docebo_timeout_seconds=1)
         summary = await run_import(settings, rows=TITLES)
 
@@ -91,7 +47,7 @@ async def test_a_text_for_which_a_firewall_refuses_the_whole_call_keeps_nobody_e
 
 
 async def test_a_docebo_that_refuses_every_row_stops_the_run_after_a_few_calls(sandbox, sqlite_url):
-    with firewall(sandbox, 400, words=b"firstname") as url:
+    with firewall(sandbox.docebo_url, 400, b"firstname") as url:
         settings = settings_for({**sandbox.facts(), "docebo_url": url}, sqlite_url)
         with pytest.raises(RemoteError):
             await run_import(settings)

@@ -129,7 +129,7 @@ async def test_an_old_run_leaves_a_wake_up_for_the_next(here, monkeypatch):
 async def test_after_a_failure_nobody_is_asked_for_a_while(here):
     user = here.sandbox.slack.add("Ada", "Lovelace", "ada@example.com")
     here.put(here.event(user["id"], bare=True))
-    here.sandbox.slack_gate.faults.add("users.info", "ok_false", error="token_revoked")
+    here.sandbox.slack_gate.faults.add("*", "ok_false", error="token_revoked", times=-1)
     with pytest.raises(AccessDenied):
         await one_run(here)
     here.put(replace(here.event(user["id"]), event_id="EvNext"))

@@ -1,7 +1,6 @@
 import pytest
 
-from slack_docebo.domain.guards import Limit, exceeded, parse_limit
-from slack_docebo.domain.planning import Kind
+from slack_docebo.domain.guards import Change, Limit, exceeded, parse_limit
 
 
 @pytest.mark.parametrize(
@@ -38,7 +37,7 @@ def test_anything_else_is_refused(text):
     ],
 )
 def test_a_plan_over_a_limit_is_told(planned, people, limit, stops):
-    over = exceeded({Kind.DEACTIVATE: planned}, people, {Kind.DEACTIVATE: limit}, minimum_sample=20)
+    over = exceeded({Change.DEACTIVATE: planned}, people, {Change.DEACTIVATE: limit}, minimum_sample=20)
 
     assert bool(over) == stops
-    assert all(str(planned) in sentence and "deactivate" in sentence for sentence in over)
+    assert all(str(planned) in sentence and "deactivate" in sentence for _, sentence in over)

@@ -7,6 +7,7 @@ from cyclopts import App, Parameter
 
 from slack_docebo.cli.output import Json, say, show_json, show_rows
 from slack_docebo.cli.store import open_store
+from slack_docebo.engine.realtime.holding import let_through as let_incident_through
 from slack_docebo.errors import ConfigurationError
 from slack_docebo.storage.inbox import Entry, EventState, InboxRepository
 
@@ -51,6 +52,14 @@ def replay(*event_ids: str, all_: All = False) -> None:
     say(f"{count} events will be tried anew.")
 
 
+@app.command
+def let_through(incident: str) -> None:
+    """Let the events that a limit holds back be applied, all that wait with this incident: `events list` names it."""
+    with open_store() as store:
+        count = let_incident_through(store, incident, datetime.now(UTC))
+    say(f"{count} events will be applied over the limit.")
+
+
 def _row(entry: Entry) -> dict[str, str | int]:
     return {
         "event": entry.event.event_id,
@@ -60,4 +69,5 @@ def _row(entry: Entry) -> dict[str, str | int]:
         "received": f"{entry.event.received_at:%Y-%m-%d %H:%M:%S} UTC",
         "attempts": entry.attempts,
         "error": entry.error,
+        "incident": entry.incident,
     }

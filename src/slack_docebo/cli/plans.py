@@ -102,6 +102,8 @@ def as_json(numbers: Summary) -> dict[str, Any]:
         "kind": numbers.plan.kind,
         "state": numbers.plan.state,
         "over_limit": numbers.plan.facts.get("over_limit", []),
+        "accounts": numbers.plan.facts.get("accounts"),
+        "accounts_then": numbers.plan.facts.get("accounts_then"),
         "orphans": numbers.plan.facts.get("orphans"),
         "tally": [
             {"operation": kind, "why": why, "outcome": outcome, "people": people}

@@ -1,13 +1,33 @@
-"""Guards: limits on what one run may change; they are checked before its first write."""
+"""Guards: limits on what may be changed; they are checked before the first write of each run."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple
 
-from slack_docebo.domain.planning import Kind
+from slack_docebo.domain.planning import Operation
 
 LONGEST_NUMBER = 9  # digits
-NOBODY: Mapping[Kind, int] = {}
-LIMITED = (Kind.CREATE, Kind.UPDATE, Kind.DEACTIVATE, Kind.UNMAP)
+
+
+class Change(StrEnum):
+    """What is limited, counted in people."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    DEACTIVATE = "deactivate"
+    UNMAP = "unmap"
+    REMAP = "move mapping"  # to another account
+
+
+class Excess(NamedTuple):
+    """A limit that would be exceeded, and the sentence that says so."""
+
+    change: Change
+    sentence: str
+
+
+NOBODY: Mapping[Change, int] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,31 +59,51 @@ def parse_limit(text: str) -> Limit:
     return Limit(next(iter(counts), None), next(iter(percents), None))
 
 
+def changes_of(operation: Operation) -> set[Change]:
+    """Return as what *operation* counts."""
+    moved = operation.maps and operation.prior is not None and operation.prior.docebo_id != operation.docebo_id
+    return {change for change in Change if change.value == operation.kind.value} | ({Change.REMAP} if moved else set())
+
+
 def exceeded(
-    planned: Mapping[Kind, int],
+    planned: Mapping[Change, int],
     people: int,
-    limits: Mapping[Kind, Limit],
+    limits: Mapping[Change, Limit],
     *,
     minimum_sample: int,
-    before: Mapping[Kind, int] = NOBODY,
-) -> list[str]:
-    """Return one sentence for each limit that the plan exceeds, together with who was changed *before* it in its window.
+    before: Mapping[Change, int] = NOBODY,
+) -> list[Excess]:
+    """Return one excess for each limit that the plan exceeds, together with who was changed *before* it in its window.
 
     *people* is the number of people looked after. Percentages are checked from *minimum_sample* people on: in a
     workspace of three, one person would be a third.
     """
     found = []
-    for kind in LIMITED:
-        if not planned.get(kind):
+    for change in Change:
+        if not planned.get(change):
             continue
-        earlier, limit = before.get(kind, 0), limits.get(kind, Limit())
-        number = planned[kind] + earlier
-        with_earlier = f" ({earlier} of them by runs before)" if earlier else ""
+        earlier, limit = before.get(change, 0), limits.get(change, Limit())
+        number = planned[change] + earlier
+        told = f"{number} x {change}" + (f" ({earlier} of them by runs before)" if earlier else "")
         if limit.count is not None and number > limit.count:
-            found.append(f"{number} x {kind}{with_earlier}, the limit is {limit.count}")
+            found.append(Excess(change, f"{told}, the limit is {limit.count}"))
         if limit.percent is not None and people >= minimum_sample and number * 100 > limit.percent * people:
-            found.append(
-                f"{number} x {kind}{with_earlier} among {people} people is {number / people:.1%},"
-                f" the limit is {limit.percent:g}%"
-            )
+            share = f"{told} among {people} people is {number / max(people, 1):.1%}"
+            found.append(Excess(change, f"{share}, the limit is {limit.percent:g}%"))
     return found
+
+
+def too_many_accounts(creations: int, accounts: int | None, most: int | None) -> list[Excess]:
+    """Return the excess of a plan with *creations* that leads to more than *most* accounts, where that is a limit.
+
+    *accounts* is how many Docebo has; None where nobody has counted them.
+    """
+    if most is None or not creations:
+        return []
+    if accounts is None:
+        told = "nobody has counted Docebo's accounts yet, and MAX_ACCOUNTS is set: make a plan with a dry run first"
+        return [Excess(Change.CREATE, told)]
+    if accounts + creations <= most:
+        return []
+    told = f"Docebo has {accounts} accounts, this would make it {accounts + creations}, and MAX_ACCOUNTS is {most}"
+    return [Excess(Change.CREATE, told)]

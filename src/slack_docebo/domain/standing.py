@@ -1,5 +1,6 @@
 """Standings: why somebody is left alone, kept until it changes, so that a plan tells changes only."""
 
+import re
 from dataclasses import dataclass
 
 from slack_docebo.domain.planning import (
@@ -14,6 +15,11 @@ from slack_docebo.domain.planning import (
 
 NOT_MAPPED = "not in Slack's list, and not mapped"
 NOT_COMPARED = "not in Slack's list; a run that compares with Docebo decides"
+NEWLY_UNDECIDED = "of them newly waiting for somebody's decision"
+UNDECIDED = re.compile(
+    r"account \d+ (is disputed:|belongs to )|several accounts match:|the username is taken by account|"
+    r"an account with this address is created for "
+)  # reasons that last until somebody changes something on either side
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +41,11 @@ class Standing:
         if operation.reason == NOT_COMPARED:
             return self.reason == NOT_COMPARED or self.reason.startswith(NO_LONGER_IN_SLACK)
         return operation.reason == self.reason
+
+
+def is_undecided(reason: str) -> bool:
+    """Tell whether people who are left alone for this *reason* wait for somebody's decision."""
+    return UNDECIDED.search(reason) is not None
 
 
 def standing_after(operation: Operation, docebo_id: int | None, *, provision: bool) -> Standing | None:

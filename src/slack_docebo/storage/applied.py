@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import Connection, and_, select, update
 
 from slack_docebo.domain.people import Applied
+from slack_docebo.domain.stamps import NOT_BELIEVED, TOLERANCE, UNSTAMPED, believed
 from slack_docebo.storage.accounts import AccountRepository
 from slack_docebo.storage.people import PersonRepository
 from slack_docebo.storage.platforms import UNKNOWN, PlatformRepository
@@ -22,8 +23,8 @@ SAVE = insertion_text(
 )
 ADVANCE = insertion_text(
     rows.columns,
-    """(platform_id, person_id) DO UPDATE SET slack_updated = excluded.slack_updated
-        WHERE applied.slack_updated < excluded.slack_updated""",
+    f"""(platform_id, person_id) DO UPDATE SET slack_updated = excluded.slack_updated
+        WHERE applied.slack_updated < excluded.slack_updated OR excluded.slack_updated = {NOT_BELIEVED}""",
 )
 
 
@@ -52,8 +53,11 @@ class AppliedRepository:
             for row in self._connection.execute(query.where(among(self._connection, identity.c.slack_id, ids)))
         }
 
-    def stamps(self, team: str, slack_ids: Iterable[str]) -> dict[str, int]:
-        """Return the newest `updated` of Slack that was applied, of those of whom anything was; 0 where none is known."""
+    def stamps(self, team: str, slack_ids: Iterable[str], *, now: datetime) -> dict[str, int]:
+        """Return the newest `updated` of Slack that was applied, of those of whom anything was.
+
+        UNSTAMPED where no stamp was noted yet, NOT_BELIEVED where the one of what was applied last cannot be.
+        """
         query = (
             select(identity.c.slack_id, rows.c.slack_updated)
             .join(rows, rows.c.person_id == identity.c.person_id)
@@ -63,7 +67,7 @@ class AppliedRepository:
             )
         )
         return {
-            row.slack_id: row.slack_updated
+            row.slack_id: believed(row.slack_updated, now) or (NOT_BELIEVED if row.slack_updated else UNSTAMPED)
             for ids in chunks(set(slack_ids))
             for row in self._connection.execute(query.where(among(self._connection, identity.c.slack_id, ids)))
         }
@@ -92,7 +96,10 @@ class AppliedRepository:
         accounts.clear_deactivated([one.docebo_id for one in applied.values() if not one.deactivated])
 
     def advance(self, team: str, updated: MappingType[str, int], *, now: datetime) -> None:
-        """Note by Slack id the `updated` that was applied; an older one than noted is ignored."""
+        """Note by Slack id the `updated` that was applied; an older one than noted is ignored.
+
+        One that is missing, or further in the future than clocks differ, is not believed, and says so from then on.
+        """
         if not updated:
             return
         platform_id = PlatformRepository(self._connection).take(self._docebo)
@@ -104,11 +111,16 @@ class AppliedRepository:
                 "user_id": None,
                 "fingerprint": "",
                 "echo": "",
-                "slack_updated": stamp,
+                "slack_updated": believed(stamp, now) or NOT_BELIEVED,
             }
             for slack_id, stamp in updated.items()
         )
         carry_out(self._connection, ADVANCE, seen)
+
+    def doubt_future_stamps(self, now: datetime) -> int:
+        """Let stamps that lie further in the future than clocks differ not be believed; return how many there were."""
+        ahead = rows.c.slack_updated > int((now + TOLERANCE).timestamp())
+        return self._connection.execute(update(rows).where(ahead).values(slack_updated=NOT_BELIEVED)).rowcount
 
     def forget_echoes(self, team: str, slack_ids: Iterable[str]) -> None:
         """Forget what the accounts of *slack_ids* once read back in a form of their own."""

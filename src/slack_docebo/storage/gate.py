@@ -4,6 +4,7 @@ import asyncio
 import os
 import secrets
 import socket
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -12,7 +13,7 @@ from typing import Self
 
 from sqlalchemy import bindparam, select, update
 
-from slack_docebo.errors import AlreadyRunning, OutcomeUnknown, StorageError, SyncError
+from slack_docebo.errors import AlreadyRunning, OutcomeUnknown, StorageError, SyncError, TransientError
 from slack_docebo.storage.leases import Holder, Lease, LeaseRepository
 from slack_docebo.storage.schema import batch_gate
 from slack_docebo.storage.statements import insertion_text
@@ -46,7 +47,7 @@ class BatchGate:
 
     A call whose end nobody saw (its process died, or it ended in OutcomeUnknown) may still be carried out by Docebo:
     the next one waits until *grace_seconds* have passed since its last attempt began or, if known, since its answer
-    was given up.
+    was given up. Nobody waits for longer than *patience_seconds* for somebody else's call to end.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class BatchGate:
         *,
         grace_seconds: float,
         poll_seconds: float = 0.1,
+        patience_seconds: float = 3600.0,
         clock: Callable[[], datetime] = _utc_now,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
@@ -63,6 +65,7 @@ class BatchGate:
         self._docebo = docebo
         self._grace = timedelta(seconds=grace_seconds)
         self._poll_seconds = poll_seconds
+        self._patience_seconds = patience_seconds
         self._clock = clock
         self._sleep = sleep
         self._inside = ""  # the holder of the call under way
@@ -72,13 +75,21 @@ class BatchGate:
     async def call(self, check: Callable[[], None] = _nothing) -> AsyncIterator[None]:
         """Wait for the turn, and keep everybody else out for the block, which makes exactly one call.
 
-        *check* is made just before each attempt of it, and keeps it back by raising a SyncError.
+        *check* is made just before each attempt of it, and keeps it back by raising a SyncError. Raises TransientError
+        where the turn does not come.
         """
         lock = self._store.lock(f"batch {self._docebo}")
         holder = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
         # No thread: an entry takes less time than changing to one, and cannot be cancelled halfway.
         try:
-            while not lock.try_acquire():  # noqa: ASYNC110  (nothing in this process tells when it is free)
+            waited_since = time.monotonic()
+            while not lock.try_acquire():  # nothing in this process tells when it is free
+                if time.monotonic() - waited_since >= self._patience_seconds:
+                    raise TransientError(
+                        "batch call",
+                        f"another process has been in a call to {self._docebo} for {self._patience_seconds / 60:.0f}"
+                        " minutes: end it if it stands still",
+                    )
                 await asyncio.sleep(self._poll_seconds)
             await self._enter(holder)
             self._inside, self._check = holder, check

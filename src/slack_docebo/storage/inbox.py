@@ -71,6 +71,7 @@ class Entry:
     error: str = ""
     due_at: datetime | None = None
     done_at: datetime | None = None
+    incident: str = ""  # the refused plan with which it was held back, if it was
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,19 +147,45 @@ class InboxRepository:
         released = update(inbox_event).where(whose).values(state=EventState.WAITING.value, claimed_by="", due_at=due_at)
         return self._connection.execute(released).rowcount
 
-    def finish(self, event_ids: Iterable[str], outcome: EventState, now: datetime) -> int:
-        """Note that the events are applied or superseded; return how many were open until now."""
-        return self._change(event_ids, _is_open(), state=outcome.value, claimed_by="", error="", done_at=now)
+    def finish(self, event_ids: Iterable[str], outcome: EventState, now: datetime, *, run: str | None = None) -> int:
+        """Note that the events are applied or superseded; return how many were open until now.
 
-    def retry_later(self, event_ids: Iterable[str], error: str, at: datetime) -> int:
+        Like `retry_later` and `park`, with *run* it changes only events that this run still has.
+        """
+        return self._change(event_ids, _is_open(run), state=outcome.value, claimed_by="", error="", done_at=now)
+
+    def retry_later(self, event_ids: Iterable[str], error: str, at: datetime, *, run: str | None = None) -> int:
         """Count a failed attempt and let the events wait until *at*."""
         again = {"state": EventState.WAITING.value, "claimed_by": "", "error": error, "due_at": at}
-        return self._change(event_ids, _is_open(), attempts=event_columns.attempts + 1, **again)
+        return self._change(event_ids, _is_open(run), attempts=event_columns.attempts + 1, **again)
 
-    def park(self, event_ids: Iterable[str], error: str, now: datetime) -> int:
+    def park(self, event_ids: Iterable[str], error: str, now: datetime, *, run: str | None = None) -> int:
         """Count a failed attempt and set the events aside until somebody replays them."""
         aside = {"state": EventState.PARKED.value, "claimed_by": "", "error": error, "done_at": now}
-        return self._change(event_ids, _is_open(), attempts=event_columns.attempts + 1, **aside)
+        return self._change(event_ids, _is_open(run), attempts=event_columns.attempts + 1, **aside)
+
+    def hold(self, event_ids: Iterable[str], incident: str, error: str, now: datetime, *, run: str) -> int:
+        """Set the events that *run* still has aside until somebody lets *incident* through, or replays them."""
+        aside = {"state": EventState.PARKED.value, "claimed_by": "", "error": error, "done_at": now}
+        return self._change(event_ids, _is_open(run), incident=incident, **aside)
+
+    def mark(self, event_ids: Iterable[str], incident: str) -> None:
+        """Let the events count as of *incident*, for one that was and is superseded."""
+        self._change(event_ids, _is_open(), incident=incident)
+
+    def incidents(self) -> dict[str, int]:
+        """Return with which refused plans events are held back, and how many."""
+        query = (
+            select(event_columns.incident, func.count())
+            .where(event_columns.state == EventState.PARKED.value, event_columns.incident != "")
+            .group_by(event_columns.incident)
+        )
+        return dict(self._connection.execute(query).tuples().all())
+
+    def replay_held(self, incident: str, now: datetime) -> int:
+        """Let the events that are held back with *incident* be tried anew; return how many there were."""
+        parked = event_columns.state == EventState.PARKED.value
+        return self._replay(and_(parked, event_columns.incident == incident), now)
 
     def parked(self, limit: int = 100) -> list[Entry]:
         """Return the parked events, the oldest first."""
@@ -178,20 +205,33 @@ class InboxRepository:
     def replay(self, event_ids: Iterable[str] | None, now: datetime) -> int:
         """Let parked events, with None all of them, be tried anew, and wake a run up; return how many there were."""
         parked = event_columns.state == EventState.PARKED.value
-        anew = {"state": EventState.WAITING.value, "attempts": 0, "due_at": AT_ONCE, "done_at": None}
         if event_ids is None:
-            count = self._connection.execute(update(inbox_event).where(parked).values(**anew)).rowcount
-        else:
-            count = self._change(event_ids, parked, **anew)
+            return self._replay(parked, now)
+        return sum(
+            self._replay(and_(parked, among(self._connection, event_columns.event_id, ids)), now)
+            for ids in chunks(set(event_ids))
+        )
+
+    def _replay(self, which: ColumnElement[bool], now: datetime) -> int:
+        anew = {"state": EventState.WAITING.value, "attempts": 0, "due_at": AT_ONCE, "done_at": None}
+        count = self._connection.execute(update(inbox_event).where(which).values(**anew)).rowcount
         if count:
             self.wake_up(now)
         return count
 
-    def look_again(self, *, since: datetime, now: datetime) -> int:
-        """Let events that were applied *since* be looked at once more: most will be found in line."""
+    def look_again(self, slack_ids: Iterable[str], *, since: datetime, now: datetime) -> int:
+        """Let the events of *slack_ids* that were applied *since* be looked at once more; return how many there are.
+
+        Those that a run has in work are taken from it: it may have compared with what was there before.
+        """
         lately = and_(event_columns.state == EventState.APPLIED.value, event_columns.done_at >= since)
-        anew = {"state": EventState.WAITING.value, "due_at": AT_ONCE, "done_at": None}
-        count = self._connection.execute(update(inbox_event).where(lately).values(**anew)).rowcount
+        in_work = event_columns.state == EventState.CLAIMED.value
+        anew = {"state": EventState.WAITING.value, "claimed_by": "", "due_at": AT_ONCE, "done_at": None}
+        count = 0
+        for ids in chunks(set(slack_ids)):
+            theirs = among(self._connection, event_columns.slack_id, ids)
+            again = update(inbox_event).where(theirs, or_(lately, in_work)).values(**anew)
+            count += self._connection.execute(again).rowcount
         if count:
             self.wake_up(now)
         return count
@@ -336,8 +376,9 @@ class InboxRepository:
         )
 
 
-def _is_open() -> ColumnElement[bool]:
-    return event_columns.state.in_([state.value for state in OPEN])
+def _is_open(run: str | None = None) -> ColumnElement[bool]:
+    is_open = event_columns.state.in_([state.value for state in OPEN])
+    return is_open if run is None else and_(is_open, event_columns.claimed_by == run)
 
 
 def _is_due(now: datetime, left: float) -> ColumnElement[bool]:
@@ -359,6 +400,7 @@ def _columns(event: Event) -> dict[str, object]:
         "attempts": 0,
         "error": "",
         "done_at": None,
+        "incident": "",
     }
 
 
@@ -378,4 +420,5 @@ def _entry(row: Row[Any]) -> Entry:
         error=row.error,
         due_at=row.due_at,
         done_at=row.done_at,
+        incident=row.incident,
     )

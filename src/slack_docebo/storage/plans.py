@@ -18,17 +18,21 @@ from sqlalchemy import (
     Text,
     and_,
     bindparam,
+    case,
     cast,
     delete,
     exists,
+    false,
     func,
     insert,
     literal,
+    literal_column,
     or_,
     select,
     update,
 )
 
+from slack_docebo.domain.guards import Change
 from slack_docebo.domain.names import folded
 from slack_docebo.domain.people import Mapping
 from slack_docebo.domain.planning import Kind, Operation, Outcome
@@ -55,6 +59,13 @@ RECORD = (
     )
 )
 
+# Whether an operation gives a mapping another account.
+MOVES = and_(
+    operations.c.maps,
+    operations.c.prior.is_not(None),
+    operations.c.prior["docebo_id"].as_integer() != func.coalesce(operations.c.docebo_id, -1),
+)
+
 # What is told of an operation, by the names that people are shown.
 TOLD = {
     "slack_id": operations.c.slack_id,
@@ -69,7 +80,9 @@ TOLD = {
 }
 
 Facts = MappingType[str, object]
-LET_THROUGH = "let_through"  # the fact of a plan that somebody applied by its id, having looked at it
+NO_FACTS: Facts = {}
+READ_SINCE = "read_since"  # the fact of a plan of what was read by a run that began then; of events has none
+LET_THROUGH = "let_through"  # the fact of a plan over a limit that somebody let through by its id, having looked at it
 
 
 class PlanKind(StrEnum):
@@ -111,6 +124,29 @@ class Plan:
     settings: Facts = field(default_factory=dict)  # those that shape behaviour; never a secret
     facts: Facts = field(default_factory=dict)  # counts, calls, duration
     finished_at: datetime | None = None
+
+    @property
+    def read_since(self) -> datetime | None:
+        """When the run began that read what the plan is made of; None where that came by itself, in events."""
+        begun = self.facts.get(READ_SINCE)
+        return datetime.fromisoformat(begun) if isinstance(begun, str) else None
+
+    @property
+    def over_limit(self) -> list[str]:
+        """The limits that the plan exceeds, one sentence each, as was told last."""
+        over = self.facts.get("over_limit")
+        return list(over) if isinstance(over, list) else []
+
+    @property
+    def is_let_through(self) -> bool:
+        """Whether somebody has let the plan through over a limit, by its id."""
+        return self.facts.get(LET_THROUGH) is True
+
+    @property
+    def looked_after(self) -> int:
+        """How many people are looked after, of whom percentages are."""
+        people = self.facts.get("looked_after")
+        return people if isinstance(people, int) else 0
 
     @property
     def left_as_before(self) -> dict[str, int]:
@@ -330,33 +366,91 @@ class PlanRepository:
         )
         carry_out(self._connection, RECORD, rows)
 
-    def people_changed(self, plan_id: str, since: datetime) -> dict[Kind, int]:
-        """Count, by kind, the people who were changed *since* then and are not in the plan, whatever run did it.
+    def sizes(self, plan_id: str) -> dict[Change, int]:
+        """Count the people whom the plan has changed or is still to change, as limits count them."""
+        counted = operations.c.outcome.in_([Outcome.PLANNED.value, Outcome.APPLIED.value])
+        return self._people(operations.c.plan_id == plan_id, counted)
 
-        Left out is what somebody let through: a plan that was applied by its id, and a reset.
+    def people_changed(self, plan_id: str, since: datetime) -> dict[Change, int]:
+        """Count the people who were changed *since* then and are not in the plan, whatever run did it.
+
+        Left out is what somebody let through: what was applied by its id over a limit, and a reset.
         """
         plan_ = self.read(plan_id)
-        done = operations.c.done_at >= since, operations.c.outcome == Outcome.APPLIED.value
-        at_work = select(plans.c.id, plans.c.facts).where(
-            plans.c.id.in_(select(operations.c.plan_id).where(*done)),
-            plans.c.docebo == plan_.docebo,
-            plans.c.slack_team == plan_.slack_team,
-            plans.c.kind != PlanKind.RESET_MAPPINGS.value,
-        )
-        counted = [row.id for row in self._connection.execute(at_work) if not row.facts.get(LET_THROUGH)]
         here = operations.alias()
         in_this_plan = exists().where(
             here.c.plan_id == plan_id, here.c.slack_id == operations.c.slack_id, here.c.kind == operations.c.kind
         )
-        people = Counter[Kind]()
-        for ids in chunks(counted):
-            query = (
-                select(operations.c.kind, func.count(operations.c.slack_id.distinct()))
-                .where(*done, among(self._connection, operations.c.plan_id, ids), ~in_this_plan)
-                .group_by(operations.c.kind)
-            )
-            people.update({Kind(kind): count for kind, count in self._connection.execute(query)})
+        return self._people(
+            operations.c.done_at >= since,
+            operations.c.outcome == Outcome.APPLIED.value,
+            operations.c.plan_id.in_(
+                select(plans.c.id).where(
+                    plans.c.docebo == plan_.docebo,
+                    plans.c.slack_team == plan_.slack_team,
+                    plans.c.kind != PlanKind.RESET_MAPPINGS.value,
+                    func.coalesce(plans.c.facts[LET_THROUGH].as_boolean(), false()) == false(),
+                )
+            ),
+            ~in_this_plan,
+        )
+
+    def _people(self, *conditions: ColumnElement[bool]) -> dict[Change, int]:
+        slack_id, kind = operations.c.slack_id, operations.c.kind
+        query = select(kind, MOVES.label("moves"), func.count(slack_id.distinct())).where(*conditions)
+        people = Counter[Change]()
+        for of_kind, moves, count in self._connection.execute(query.group_by(kind, literal_column("moves"))):
+            if of_kind in set(Change):
+                people[Change(of_kind)] += count
+            if moves:
+                people[Change.REMAP] += count
         return dict(people)
+
+    def refusals(self, docebo: str, since: datetime) -> tuple[int, int]:
+        """Return of how many people rows were sent to Docebo *since* then, and of how many the last one was refused."""
+
+        def last(outcome: Outcome) -> ColumnElement[Any]:
+            return func.max(case((operations.c.outcome == outcome.value, operations.c.done_at)))
+
+        applied, failed = last(Outcome.APPLIED).label("applied"), last(Outcome.FAILED).label("failed")
+        people = (
+            select(operations.c.slack_id, applied, failed)
+            .join(plans, plans.c.id == operations.c.plan_id)
+            .where(
+                operations.c.done_at >= since,
+                operations.c.kind.in_([Kind.CREATE.value, Kind.UPDATE.value, Kind.DEACTIVATE.value]),
+                operations.c.outcome.in_([Outcome.APPLIED.value, Outcome.FAILED.value]),
+                plans.c.docebo == docebo,
+            )
+            .group_by(operations.c.slack_id)
+            .subquery()
+        )
+        refused = or_(people.c.applied.is_(None), people.c.applied < people.c.failed)
+        row = self._connection.execute(select(func.count(), func.count(case((refused, 1)))).select_from(people)).one()
+        return row[0], row[1]
+
+    def still_to_create(self, plan_id: str) -> int:
+        """Count the accounts that the plan is still to create."""
+        return sum(
+            count
+            for kind, _, outcome, count in self.tally(plan_id)
+            if (kind, outcome) == (Kind.CREATE, Outcome.PLANNED)
+        )
+
+    def created_since(self, docebo: str, since: datetime) -> int:
+        """Count the accounts that were created *since* then."""
+        query = (
+            select(func.count())
+            .select_from(operations)
+            .join(plans, plans.c.id == operations.c.plan_id)
+            .where(
+                operations.c.done_at >= since,
+                operations.c.kind == Kind.CREATE.value,
+                operations.c.outcome == Outcome.APPLIED.value,
+                plans.c.docebo == docebo,
+            )
+        )
+        return self._connection.scalar(query) or 0
 
     def tally(self, plan_id: str) -> list[tuple[Kind, str, Outcome, int]]:
         """Count the rows of a plan by kind, reason and outcome; whom it leaves alone as before is not among them."""

@@ -22,6 +22,7 @@ from sqlalchemy import (
     TypeDecorator,
     UniqueConstraint,
     false,
+    text,
 )
 
 
@@ -293,6 +294,7 @@ inbox_event = Table(
     Column("attempts", Integer, nullable=False),
     Column("error", FreeText, nullable=False),
     Column("done_at", Instant),
+    _text("incident", server_default=text("''")),  # the refused plan whose limit it waits, or waited, for
     Index(None, "state", "due_at"),
     Index(None, "slack_id", "updated"),
 )

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TextIO
 
 from slack_docebo.domain.people import Mapping
+from slack_docebo.domain.stamps import UNSTAMPED
 from slack_docebo.domain.texts import LONGEST_NAME, armoured, bared, bounded
 from slack_docebo.errors import ConfigurationError, StorageError
 from slack_docebo.given_files import UnusableFileError, read_given_text
@@ -55,7 +56,7 @@ def write_mappings(path: Path, records: Iterable[MappingRecord]) -> int:
                     mapping.docebo_id,
                     armoured(mapping.fingerprint),
                     armoured(mapping.echo),
-                    record.slack_updated,
+                    max(record.slack_updated, UNSTAMPED),
                     record.mapped_at.isoformat(),
                     record.changed_at.isoformat(),
                     "true" if mapping.deactivated else "",

@@ -2,19 +2,19 @@
 
 from collections import Counter
 from collections.abc import AsyncIterable, Collection, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import chain
 
 from sqlalchemy import Connection
 
 from slack_docebo.concurrency import to_completion
-from slack_docebo.domain.guards import LIMITED, NOBODY, exceeded
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.names import folded
 from slack_docebo.domain.people import Mapping, SourceUser
 from slack_docebo.domain.planning import Kind, Operation, Planner
 from slack_docebo.domain.texts import without_numbers
 from slack_docebo.engine.planning.absences import Absences
+from slack_docebo.engine.planning.limits import Measure, measure
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.sides import record_reads
 from slack_docebo.engine.reading.snapshot import Restarted, SourceSnapshot
@@ -24,7 +24,17 @@ from slack_docebo.runtime import Runtime
 from slack_docebo.storage.accounts import AccountRepository
 from slack_docebo.storage.applied import AppliedRepository
 from slack_docebo.storage.mappings import MappingRepository
-from slack_docebo.storage.plans import Plan, PlanKind, PlanRepository, PlanState, new_plan_id
+from slack_docebo.storage.plans import (
+    LET_THROUGH,
+    NO_FACTS,
+    READ_SINCE,
+    Facts,
+    Plan,
+    PlanKind,
+    PlanRepository,
+    PlanState,
+    new_plan_id,
+)
 from slack_docebo.storage.platforms import PlatformRepository
 from slack_docebo.storage.standings import StandingRepository
 from slack_docebo.storage.statements import chunks
@@ -59,7 +69,7 @@ async def make_plan(
     draft = _Draft(runtime, workspace, kind, tells_changes_only=listed is not None)
     planner = Planner(runtime.behaviour.policy(workspace.team), accounts)
     orphans = None if listed is None or trusting else OrphanSearch(accounts, planner.claims)
-    facts: dict[str, object] = {}
+    facts: dict[str, object] = {READ_SINCE: runtime.begun.isoformat()}
     absences = Absences()
     try:
         async for page in people:
@@ -77,7 +87,7 @@ async def make_plan(
     if orphans:
         file = orphan_file(runtime.settings.report_dir, draft.plan_id)
         facts["orphans"], facts["orphan_fault"] = await to_completion(write_orphans, orphans.found(), file)
-    close_plan(runtime, draft.plan_id, looked_after=planner.people, **facts)
+    close_plan(runtime, draft.plan_id, looked_after=planner.people, facts=facts)
     return draft.plan_id
 
 
@@ -137,26 +147,20 @@ def open_plan(runtime: Runtime, workspace: Workspace, kind: PlanKind) -> str:
     return plan_id
 
 
-def close_plan(runtime: Runtime, plan_id: str, *, looked_after: int, **facts: object) -> None:
-    """Note that the plan is whole, and which limits it exceeds; percentages are of the people *looked_after*.
+def close_plan(
+    runtime: Runtime, plan_id: str, *, looked_after: int, let_through: bool = False, facts: Facts = NO_FACTS
+) -> Measure:
+    """Note that the plan is whole and how large it is, and return that; percentages are of the people *looked_after*.
 
-    People who were changed by any run within the last LIMIT_WINDOW_HOURS count with those of the plan.
+    *let_through* says that somebody has let it exceed the limits.
     """
-    behaviour = runtime.behaviour
     with runtime.store.transaction() as connection:
-        plans = PlanRepository(connection)
-        sizes = Counter[Kind]()
-        for operation, _, _, count in plans.tally(plan_id):
-            sizes[operation] += count
-        since = runtime.now() - timedelta(hours=behaviour.limit_window_hours)
-        over = exceeded(
-            sizes,
-            looked_after,
-            behaviour.limits,
-            minimum_sample=behaviour.limit_minimum_sample,
-            before=plans.people_changed(plan_id, since) if any(map(sizes.get, LIMITED)) else NOBODY,
-        )
-        plans.set_state(plan_id, PlanState.PLANNED, facts={"looked_after": looked_after, "over_limit": over, **facts})
+        measured = measure(runtime, connection, plan_id, looked_after=looked_after)
+        told = {"looked_after": looked_after, **measured.facts, **facts}
+        if let_through and measured.over:
+            told[LET_THROUGH] = True
+        PlanRepository(connection).set_state(plan_id, PlanState.PLANNED, facts=told)
+    return measured
 
 
 def plan_people(

@@ -40,13 +40,7 @@ def plan_undo(runtime: Runtime, of: str, *, deactivate_created: bool = False) ->
     operations = [operation for past in pasts for operation in _inverse(past, deactivate_created=deactivate_created)]
     with runtime.store.transaction() as connection:
         PlanRepository(connection).add(plan_id, 0, operations)
-    looked_after = [plan.facts.get("looked_after") for plan in plans]
-    close_plan(
-        runtime,
-        plan_id,
-        looked_after=max((people for people in looked_after if isinstance(people, int)), default=0),
-        undoes=of,
-    )
+    close_plan(runtime, plan_id, looked_after=max(plan.looked_after for plan in plans), facts={"undoes": of})
     return plan_id
 
 

@@ -14,14 +14,13 @@ from slack_docebo.domain.disputes import digest
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.observation import Gone, Observation, Unknown
 from slack_docebo.domain.people import Account, SourceUser
-from slack_docebo.errors import AccessDenied, IncompleteRead, RemoteError, TransientError
+from slack_docebo.engine.reading.outages import OutageWatch, greet_docebo, greet_slack
+from slack_docebo.errors import IncompleteRead, RemoteError
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.accounts import AccountRepository
 from slack_docebo.storage.dialects import MISSING_ACCOUNT, DialectRepository
 from slack_docebo.storage.people import PersonRepository
 from slack_docebo.storage.platforms import PlatformRepository
-
-OUTAGE = 3  # questions in a row without an answer: then the other side is down
 
 K = TypeVar("K")
 T = TypeVar("T")
@@ -69,7 +68,8 @@ async def ask_for_people(runtime: Runtime, team: str, slack_ids: Iterable[str]) 
     async def about(slack_id: str) -> Observation[SourceUser]:
         return await runtime.slack.user(slack_id, with_custom=False)
 
-    answers = {slack_id: answer async for slack_id, answer in _asked(slack_ids, about)}
+    watch = OutageWatch(runtime, greet_slack)
+    answers = {slack_id: answer async for slack_id, answer in _asked(slack_ids, about, watch)}
     gone = [slack_id for slack_id, answer in answers.items() if isinstance(answer, Gone)]
     await to_completion(_note_people, runtime, team, gone, runtime.now())
     return answers
@@ -89,7 +89,7 @@ async def ask_for_accounts(runtime: Runtime, accounts: Accounts, wanted: Mapping
         return await observe_account(runtime, docebo_id, username)
 
     gone: dict[int, Gone] = {}
-    async for docebo_id, answer in _asked(open_, about):
+    async for docebo_id, answer in _asked(open_, about, OutageWatch(runtime, greet_docebo)):
         accounts.keep_answer(docebo_id, answer)
         if isinstance(answer, Gone):
             gone[docebo_id] = answer
@@ -124,21 +124,18 @@ def note_present(runtime: Runtime, team: str, slack_ids: Sequence[str]) -> None:
 
 
 async def _asked(
-    questions: Iterable[K], ask: Callable[[K], Awaitable[Observation[T]]]
+    questions: Iterable[K], ask: Callable[[K], Awaitable[Observation[T]]], watch: OutageWatch
 ) -> AsyncIterator[tuple[K, Observation[T]]]:
     """Yield each question with its answer; what could not be answered is unknown. Raises where the other side is down."""
-    unanswered = 0
     for question in questions:
         answer: Observation[T]
         try:
-            answer, unanswered = await ask(question), 0
-        except AccessDenied:
-            raise
+            answer = await ask(question)
         except (RemoteError, IncompleteRead) as error:
-            unanswered = unanswered + 1 if isinstance(error, TransientError) else 0
-            if unanswered == OUTAGE:
-                raise
+            await watch.failed(error)
             answer = Unknown(str(error))
+        else:
+            watch.passed()
         yield question, answer
 
 

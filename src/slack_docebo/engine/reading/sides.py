@@ -2,6 +2,9 @@
 
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
 from collections.abc import Mapping as MappingType
+from datetime import datetime
+
+from sqlalchemy import Connection
 
 from slack_docebo.clients.slack import StaleCursor, UserPage
 from slack_docebo.concurrency import to_completion
@@ -118,8 +121,16 @@ async def read_target(runtime: Runtime) -> Accounts:
             " missing. If that is right, raise TARGET_MAY_SHRINK for one run"
         )
     await to_completion(recall_accounts, runtime, accounts)
-    runtime.accounts_listed_at = begun
+    runtime.accounts_listed_at, runtime.accounts_listed = begun, len(accounts)
     return accounts
+
+
+def last_listing(runtime: Runtime, connection: Connection) -> tuple[int, datetime] | None:
+    """Return how many accounts Docebo listed last, in this run or at the last complete read, and when."""
+    if runtime.accounts_listed_at:
+        return runtime.accounts_listed, runtime.accounts_listed_at
+    last = ReadRepository(connection).last(_target(runtime))
+    return None if last is None else (last.people, last.proven_at)
 
 
 async def read_changed(runtime: Runtime, workspace: Workspace, people: AsyncIterable[list[SourceUser]]) -> Accounts:

@@ -7,6 +7,7 @@ from typing import Any
 
 from slack_docebo.domain.attributes import AttributeRule
 from slack_docebo.domain.people import SourceUser
+from slack_docebo.domain.stamps import believed
 from slack_docebo.storage.inbox import Entry
 
 FIELDS = frozenset(field.name for field in fields(SourceUser))
@@ -18,44 +19,67 @@ class Case:
 
     slack_id: str
     event_ids: list[str]  # of all events that bear the newest stamp
-    updated: int  # 0: Slack sent no stamp
+    updated: int  # UNSTAMPED: Slack sent no stamp, or one that cannot be
     attempts: int
     newest: Entry
     user: SourceUser | None  # None: to be read from Slack
-    doubtful: bool = False  # several profiles may be the newest, or there is no stamp: Slack has to be asked
+    doubtful: bool = False  # nobody can tell which profile is the newest: Slack has to be asked
+    read: bool = False  # *user* is what Slack has said when it was asked
+    incident: str = ""  # with which one of the events was held back
 
 
-def restored(profile: MappingType[str, Any]) -> SourceUser:
-    """Return the user that the *profile* of a stored event describes; fields of another version are passed over."""
-    return SourceUser(**{name: profile[name] for name in FIELDS & profile.keys()})
+def restored(profile: MappingType[str, Any] | None) -> SourceUser | None:
+    """Return the user that the *profile* of a stored event describes; fields of another version are passed over.
+
+    None where it does not describe one.
+    """
+    try:
+        return None if profile is None else SourceUser(**{name: profile[name] for name in FIELDS & profile.keys()})
+    except TypeError:
+        return None
 
 
 def merge(entries: Iterable[Entry]) -> tuple[list[Case], list[str]]:
     """Return a case for each person, in the order of arrival, and the ids of events that a newer one supersedes.
 
-    Slack stamps by the second: of two profiles with the same stamp, the one that arrived last need not be the newer.
+    Slack stamps by the second: of two profiles with the same stamp, the one that arrived last need not be the newer. Nor
+    need one without a stamp that can be believed, whose place is when it arrived.
     """
     by_person: dict[str, list[Entry]] = {}
     for entry in entries:
         by_person.setdefault(entry.event.slack_id, []).append(entry)
     cases, superseded = [], []
     for slack_id, about in by_person.items():
-        about.sort(key=lambda entry: (_stamp(entry), entry.event.received_at))
+        about.sort(key=lambda entry: (_time(entry), entry.event.received_at))
         last = about[-1]
-        twins = [entry for entry in about if _stamp(entry) == _stamp(last)]
+        twins = [entry for entry in about if _time(entry) == _time(last)]
         superseded += [entry.event.event_id for entry in about[: len(about) - len(twins)]]
         cases.append(
             Case(
                 slack_id=slack_id,
                 event_ids=[entry.event.event_id for entry in twins],
-                updated=last.event.updated,
+                updated=_stamp(last),
                 attempts=max(entry.attempts for entry in twins),
                 newest=last,
-                user=None if last.event.profile is None else restored(last.event.profile),
-                doubtful=not last.event.updated or any(twin.event.profile != last.event.profile for twin in twins),
+                user=restored(last.event.profile),
+                incident=max(entry.incident for entry in about),
+                doubtful=not all(map(_stamp, about)) or any(twin.event.profile != last.event.profile for twin in twins),
             )
         )
     return cases, superseded
+
+
+def joined(cases: Iterable[Case]) -> list[Case]:
+    """Return one case for each person: of somebody who came under two ids, the last, with the events of both."""
+    by_person: dict[str, Case] = {}
+    for case in cases:
+        if twin := by_person.get(case.slack_id):
+            case.event_ids = [*twin.event_ids, *case.event_ids]
+            case.updated = max(case.updated, twin.updated)
+            case.attempts = max(case.attempts, twin.attempts)
+            case.incident = max(case.incident, twin.incident)
+        by_person[case.slack_id] = case
+    return list(by_person.values())
 
 
 def is_complete(user: SourceUser, rules: Sequence[AttributeRule]) -> bool:
@@ -72,5 +96,9 @@ def is_complete(user: SourceUser, rules: Sequence[AttributeRule]) -> bool:
     )
 
 
-def _stamp(entry: Entry) -> float:
-    return entry.event.updated or entry.event.received_at.timestamp()
+def _stamp(entry: Entry) -> int:
+    return believed(entry.event.updated, entry.event.received_at)
+
+
+def _time(entry: Entry) -> float:
+    return _stamp(entry) or entry.event.received_at.timestamp()

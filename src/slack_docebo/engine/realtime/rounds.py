@@ -6,7 +6,7 @@ looks at them again and finds nothing left to do.
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
 from collections.abc import Mapping as MappingType
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -15,28 +15,25 @@ from typing import Any
 
 from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.attributes import AttributeRule
+from slack_docebo.domain.guards import changes_of
 from slack_docebo.domain.matching import Accounts
+from slack_docebo.domain.names import folded
 from slack_docebo.domain.observation import Present
 from slack_docebo.domain.people import Mapping, SourceUser
 from slack_docebo.domain.planning import Kind, Outcome, Planner
+from slack_docebo.domain.stamps import NOT_BELIEVED, TOLERANCE, UNSTAMPED, believed
+from slack_docebo.domain.standing import NEWLY_UNDECIDED, is_undecided
 from slack_docebo.engine.planning.plans import close_plan, keep_observations, open_plan, plan_people
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.evidence import ask_for_accounts, observe_person
+from slack_docebo.engine.reading.outages import OutageWatch, greet_docebo, greet_slack
 from slack_docebo.engine.reading.sides import are_few, find_bearers, look_up, read_target
-from slack_docebo.engine.realtime.merging import Case, is_complete, merge, restored
+from slack_docebo.engine.realtime.holding import are_let_through, hold
+from slack_docebo.engine.realtime.merging import Case, is_complete, joined, merge, restored
 from slack_docebo.engine.reporting.report import DONE
 from slack_docebo.engine.writing.applying import BATCH, apply_accounts, apply_mappings, begin
 from slack_docebo.engine.writing.finishing import finish
-from slack_docebo.errors import (
-    AccessDenied,
-    ChangeLimitExceeded,
-    IncompleteRead,
-    OutcomeUnknown,
-    Rejected,
-    RemoteError,
-    TooManyRejected,
-    TransientError,
-)
+from slack_docebo.errors import IncompleteRead, Rejected, told
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.applied import AppliedRepository
 from slack_docebo.storage.inbox import Entry, EventState, InboxRepository
@@ -44,10 +41,11 @@ from slack_docebo.storage.mappings import MappingRepository
 from slack_docebo.storage.plans import PlanKind, PlanRepository
 from slack_docebo.storage.reads import ReadRepository
 from slack_docebo.storage.shares import ShareRepository
+from slack_docebo.storage.standings import StandingRepository
 
 CLAIMED_AT_ONCE = 10_000
 PLANS_SHOWN = 50
-OUTAGE = 3  # people in a row who could not be read: then the other side is down, and the round ends
+LONGEST_SECONDS = 600.0  # of a round: whoever came meanwhile is claimed by the next
 SMALLER = 5  # a batch is so many times smaller after each failed attempt: one person must not keep failing others
 
 
@@ -58,8 +56,12 @@ class Served:
     events: int = 0
     superseded: int = 0
     in_line: int = 0  # nothing that is mapped has changed
+    left: int = 0  # people whom the rules leave alone
+    undecided: int = 0  # of those, who newly wait for a decision
     retried: int = 0
     parked: int = 0
+    held: int = 0  # events that would exceed a limit
+    incident: str = ""  # and with which they wait to be let through
     rounds: int = 0
     elsewhere: str = ""  # who is at work instead, and sees to it
     operations: Counter[Kind] = field(default_factory=Counter)  # people, by what was applied
@@ -74,10 +76,17 @@ class Served:
         if not self.events:
             return "no event was waiting"
         parts = [f"{people} {DONE[kind]}" for kind, people in sorted(self.operations.items())]
-        rest = {"in line": self.in_line, "superseded": self.superseded, "to be retried": self.retried}
-        rest["parked"] = self.parked
+        rest = {
+            DONE[Kind.LEAVE]: self.left,
+            NEWLY_UNDECIDED: self.undecided,
+            "in line": self.in_line,
+            "superseded": self.superseded,
+            "to be retried": self.retried,
+            "parked": self.parked,
+            f"held back by a limit, as incident {self.incident}": self.held,
+        }
         parts += [f"{number} {what}" for what, number in rest.items() if number]
-        return f"{self.events} events: {', '.join(parts)}"
+        return f"{self.events} {'event' if self.events == 1 else 'events'}: {', '.join(parts) or 'none is done yet'}"
 
     def markdown(self) -> str:
         """Return the summary as a page: counts, stages, plans."""
@@ -109,18 +118,19 @@ async def serve_round(runtime: Runtime, workspace: Workspace, served: Served) ->
         return 0
     served.rounds += 1
     served.events += len(entries)
+    is_done = False
     try:
-        await _Round(runtime, workspace, served).work(*merge(entries))
-    except BaseException:
-        await to_completion(release_claims, runtime)
-        raise
+        is_done = await _Round(runtime, workspace, served).work(*merge(entries))
+    finally:
+        if not is_done:
+            served.events -= await to_completion(release_claims, runtime)
     return len(entries)
 
 
-def release_claims(runtime: Runtime) -> None:
-    """Let the events that this run claimed and did not finish wait for another run."""
+def release_claims(runtime: Runtime) -> int:
+    """Let the events that this run claimed and did not finish wait for another round; return how many there are."""
     with runtime.store.transaction() as connection:
-        InboxRepository(connection).release(run=runtime.run_id)
+        return InboxRepository(connection).release(run=runtime.run_id)
 
 
 def _claim(runtime: Runtime) -> list[Entry]:
@@ -140,23 +150,60 @@ class _Round:
         self._planner = Planner(runtime.behaviour.policy(workspace.team), Accounts())
         self._mappings: dict[str, Mapping] = {}
         self._seen: dict[str, MappingType[str, Any]] = {}
+        self._begun = time.monotonic()
+        self._slack = OutageWatch(runtime, greet_slack)
+        self._docebo = OutageWatch(runtime, greet_docebo)
 
-    async def work(self, cases: list[Case], superseded: list[str]) -> None:
+    async def work(self, cases: list[Case], superseded: list[str]) -> bool:
+        """Take everybody through; return False where that took so long that some were left for another round."""
         with self._served.timed("look at"):
             todo, to_read = await to_completion(self._sort_out, cases, superseded)
         with self._served.timed("read Slack"):
-            todo += await self._read_again(to_read)
-        for group in _groups(todo):
+            read = await self._each(to_read, self._read_again, self._slack)
+            todo = await to_completion(self._not_in_line, joined([*todo, *read]))
+        with self._runtime.store.reading() as connection:
+            through = are_let_through(connection, {case.incident for case in todo if case.incident})
+        for group in _groups(todo, through, last_attempt=len(self._runtime.behaviour.realtime_retry_delays)):
             with self._served.timed("read Docebo"):
                 readable, accounts = await self._read_accounts(group)
             if readable:
-                await self._bring_in_line(readable, accounts)
+                await self._bring_in_line(readable, accounts, let_through=group[0].incident in through)
+            if self._is_over:
+                break
+        return not self._is_over
+
+    @property
+    def _is_over(self) -> bool:
+        return time.monotonic() - self._begun >= LONGEST_SECONDS
+
+    async def _each(
+        self, cases: Iterable[Case], step: Callable[[Case], Awaitable[None]], side: OutageWatch
+    ) -> list[Case]:
+        """Take *step* for each of *cases* and return those for whom it succeeded; the others are tried again later.
+
+        Who is not reached before the round is over is in neither. Raises what is everybody's: an outage of *side*, or a grant of ours that is refused.
+        """
+        passed = []
+        for case in cases:
+            try:
+                await step(case)
+            except Exception as error:  # whatever it is, it must not keep others waiting
+                await side.failed(error)
+                await to_completion(self._fail, [case], told(error))
+            else:
+                side.passed()
+                passed.append(case)
+            if self._is_over:
+                break
+        return passed
 
     def _sort_out(self, cases: list[Case], superseded: list[str]) -> tuple[list[Case], list[Case]]:
         """Finish what needs no call; return the cases to compare with Docebo, and those to read from Slack before."""
         ids = [case.slack_id for case in cases]
+        self._pass_on_incidents(cases)
         with self._runtime.store.reading() as connection:
-            applied = AppliedRepository(connection, self._runtime.settings.docebo_url).stamps(self._team, ids)
+            known = AppliedRepository(connection, self._runtime.settings.docebo_url)
+            applied = known.stamps(self._team, ids, now=self._runtime.now())
             self._mappings = MappingRepository(connection, self._runtime.settings.docebo_url).of(self._team, ids)
             last_read = ReadRepository(connection).last(f"slack:{self._team}")
             self._seen = InboxRepository(connection).last_applied(filter(self._lacks_fingerprint, ids))
@@ -164,73 +211,90 @@ class _Round:
         todo: list[Case] = []
         to_read: list[Case] = []
         for case in cases:
-            done = applied.get(case.slack_id, 0)
-            if 0 < case.updated < done:
-                superseded += case.event_ids
-            elif case.doubtful or case.user is None or not is_complete(case.user, self._rules):
-                to_read.append(case)
-            elif self._is_in_line(case):
-                in_line.append(case)
-            elif case.updated == done or (last_read and case.newest.event.received_at <= last_read.proven_at):
-                # Its stamp is the applied one, or it came before the last import read Slack: only Slack knows more.
-                to_read.append(case)
-            else:
-                todo.append(case)
+            done = applied.get(case.slack_id, UNSTAMPED)
+            try:
+                if not case.doubtful and case.updated < done <= case.newest.event.received_at.timestamp():
+                    superseded += case.event_ids
+                elif (
+                    case.doubtful
+                    or case.updated < done
+                    or done == NOT_BELIEVED
+                    or case.user is None
+                    or not is_complete(case.user, self._rules)
+                ):
+                    to_read.append(case)
+                elif self._is_in_line(case):
+                    in_line.append(case)
+                elif case.updated == done or (
+                    last_read and case.newest.event.received_at <= last_read.proven_at + TOLERANCE
+                ):
+                    # Its stamp is the applied one, or it came before the last import read Slack: only Slack knows more.
+                    to_read.append(case)
+                else:
+                    todo.append(case)
+            except Exception as error:
+                self._fail([case], told(error))
         self._finish(in_line, superseded)
         if costly := [case.slack_id for case in (*todo, *to_read)]:
             with self._runtime.store.transaction(durable=False) as connection:
                 ShareRepository(connection).spend(costly, self._runtime.now())
         return todo, to_read
 
-    async def _read_again(self, cases: list[Case]) -> list[Case]:
-        """Give *cases* the profile that Slack has now, and return those that are to be compared with Docebo."""
+    def _pass_on_incidents(self, cases: Iterable[Case]) -> None:
+        """Let the newest events of those who wait with an incident count as of it, for the older ones are superseded."""
+        if waiting := [case for case in cases if case.incident and case.newest.incident != case.incident]:
+            with self._runtime.store.transaction() as connection:
+                for case in waiting:
+                    InboxRepository(connection).mark(case.event_ids, case.incident)
+
+    async def _read_again(self, case: Case) -> None:
+        """Give *case* the profile that Slack has now."""
+        seen = await observe_person(self._runtime, case.slack_id)
+        if not isinstance(seen, Present):
+            raise Rejected("users.info", f"Slack does not show {case.slack_id} any more")
+        user = seen.value
+        case.user, case.updated, case.read = user, max(case.updated, believed(user.updated, self._runtime.now())), True
+        if case.slack_id != user.slack_id:  # the event bore an older, local id
+            case.slack_id = user.slack_id
+            with self._runtime.store.reading() as connection:
+                repository = MappingRepository(connection, self._runtime.settings.docebo_url)
+                self._mappings |= repository.of(self._team, [user.slack_id])
+
+    def _not_in_line(self, cases: Iterable[Case]) -> list[Case]:
+        """Return those of *cases* that are to be compared with Docebo; finish what Slack has shown to be in line."""
         in_line: list[Case] = []
-        todo: list[Case] = []
-        unreadable = 0
+        others: list[Case] = []
         for case in cases:
             try:
-                seen = await observe_person(self._runtime, case.slack_id)
-                if not isinstance(seen, Present):
-                    raise Rejected("users.info", f"Slack does not show {case.slack_id} any more")
-                user = seen.value
-            except AccessDenied:
-                raise
-            except RemoteError as error:
-                unreadable = unreadable + 1 if isinstance(error, TransientError) else 0
-                if unreadable == OUTAGE:
-                    raise
-                await to_completion(self._fail, [case], str(error))
-                continue
-            unreadable = 0
-            case.user, case.updated = user, max(case.updated, user.updated)
-            if case.slack_id != user.slack_id:  # the event bore an older, local id
-                case.slack_id = user.slack_id
-                with self._runtime.store.reading() as connection:
-                    repository = MappingRepository(connection, self._runtime.settings.docebo_url)
-                    self._mappings |= repository.of(self._team, [user.slack_id])
-            (in_line if self._is_in_line(case) else todo).append(case)
-        await to_completion(self._finish, in_line, [])
-        return todo
+                (in_line if case.read and self._is_in_line(case) else others).append(case)
+            except Exception as error:
+                self._fail([case], told(error))
+        self._finish(in_line, [])
+        return others
 
     async def _read_accounts(self, cases: list[Case]) -> tuple[list[Case], Accounts]:
-        """Return the *cases* for which Docebo could be read, and the accounts that may be theirs."""
-        unclear = [case for case in cases if self._planner.plan_trusting(*self._pair(case)) is None]
-        few = are_few(self._runtime, len(unclear))
-        accounts = Accounts() if few else await self._read_all(unclear)
-        failed, unreadable = set[str](), 0
-        for case in unclear:
+        """Return the *cases* for which Docebo could be read, and the accounts that may be theirs.
+
+        Where its list cannot be read as a whole, people are looked up one by one, as many as a call may write.
+        """
+        clear: list[Case] = []
+        unclear: list[Case] = []
+        for case in cases:
+            (unclear if self._planner.plan_trusting(*self._pair(case)) is None else clear).append(case)
+        accounts, one_by_one = Accounts(), are_few(self._runtime, len(unclear))
+        if not one_by_one:
             try:
-                await (look_up if few else find_bearers)(self._runtime, [self._pair(case)], accounts)
-                unreadable = 0
-            except AccessDenied:
-                raise
-            except (RemoteError, IncompleteRead) as error:
-                unreadable = unreadable + 1 if isinstance(error, TransientError) else 0
-                if unreadable == OUTAGE:
-                    raise
-                failed.add(case.slack_id)
-                await to_completion(self._fail, [case], str(error))
-        return await self._shown([case for case in cases if case.slack_id not in failed], accounts), accounts
+                accounts = await self._read_all(unclear)
+            except Exception as error:
+                await self._docebo.check(error)
+                await to_completion(self._fail, unclear[BATCH:], told(error))
+                unclear, one_by_one = unclear[:BATCH], True
+
+        async def read(case: Case) -> None:
+            await (look_up if one_by_one else find_bearers)(self._runtime, [self._pair(case)], accounts)
+            self._check_shown(case, accounts)
+
+        return [*clear, *await self._each(unclear, read, self._docebo)], accounts
 
     async def _read_all(self, cases: list[Case]) -> Accounts:
         """Return all accounts, and what Docebo says of those of *cases* that its list does not show."""
@@ -241,82 +305,115 @@ class _Round:
         await ask_for_accounts(self._runtime, accounts, unlisted)
         return accounts
 
-    async def _shown(self, cases: list[Case], accounts: Accounts) -> list[Case]:
-        """Let those of *cases* wait whose mapped account may be there and is not shown; return the others."""
-        planner = Planner(self._planner.policy, accounts)
-        shown = []
-        for case in cases:
-            user, mapping = self._pair(case)
-            lacks = mapping is not None and planner.lacks_account(user, mapping)
-            if mapping and lacks and planner.plan_trusting(user, mapping) is None:
-                error = f"account {mapping.docebo_id} may be there, but Docebo does not list it"
-                await to_completion(self._fail, [case], error)
-            else:
-                shown.append(case)
-        return shown
+    def _check_shown(self, case: Case, accounts: Accounts) -> None:
+        """Raise IncompleteRead where the mapped account may be there and is not shown."""
+        user, mapping = self._pair(case)
+        if mapping and Planner(self._planner.policy, accounts).lacks_account(user, mapping):
+            raise IncompleteRead(f"account {mapping.docebo_id} may be there, but Docebo does not list it")
 
-    async def _bring_in_line(self, cases: list[Case], accounts: Accounts) -> None:
-        with self._served.timed("plan"):
-            plan_id = await to_completion(self._plan, cases, accounts)
+    async def _bring_in_line(self, cases: list[Case], accounts: Accounts, *, let_through: bool) -> None:
+        """Plan for *cases* and write; where no plan can be made, do so in halves until the one it fails for is alone.
+
+        Those who would exceed a limit are held back, unless somebody has *let* them *through*.
+        """
+        try:
+            with self._served.timed("plan"):
+                plan_id, held = await to_completion(self._plan, cases, accounts, let_through)
+        except Exception as error:
+            await self._docebo.check(error)
+            if len(cases) == 1:
+                await to_completion(self._fail, cases, told(error))
+                return
+            middle = len(cases) // 2
+            for half in (cases[:middle], cases[middle:]):
+                await self._bring_in_line(half, accounts, let_through=let_through)
+            return
+        if held:
+            if others := [case for case in cases if case.slack_id not in held]:
+                await self._bring_in_line(others, accounts, let_through=let_through)
+            return
         if plan_id is None:
+            self._served.left += len(cases)
             await to_completion(self._finish, cases, [])
             return
-        error = "the run ended before this was done"
+        reason = "the run ended before this was done"
         try:
             with self._served.timed("write"):
                 begin(self._runtime, plan_id)
                 await apply_accounts(self._runtime, plan_id, _no_progress)
                 await apply_mappings(self._runtime, plan_id)
-        except ChangeLimitExceeded as refusal:
-            await to_completion(self._park, cases, str(refusal))
-            return
-        except AccessDenied:
-            raise
-        except (Rejected, TransientError, OutcomeUnknown, TooManyRejected) as fault:
-            error = str(fault)
+            self._docebo.passed()
+        except Exception as error:
+            await self._docebo.failed(error)
+            reason = told(error)
         finally:
             with self._served.timed("record"):
                 finish(self._runtime, plan_id)
         with self._served.timed("record"):
-            await to_completion(self._settle, plan_id, cases, error)
+            await to_completion(self._settle, plan_id, cases, reason)
 
-    def _plan(self, cases: list[Case], accounts: Accounts) -> str | None:
-        """Store a plan for *cases* and return its id; where there is nothing to do, store none and return None."""
+    def _plan(self, cases: list[Case], accounts: Accounts, let_through: bool) -> tuple[str | None, set[str]]:
+        """Store a plan for *cases* and return its id, or None where it would say nothing new; and who is held back.
+
+        Where somebody is, the plan is theirs alone and is refused: the others are to be planned for anew.
+        """
         planner = Planner(self._planner.policy, accounts)
         users = [user for user, _ in map(self._pair, cases)]
+        docebo = self._runtime.settings.docebo_url
         with self._runtime.store.reading() as connection:
-            operations = plan_people(connection, self._runtime.settings.docebo_url, self._team, planner, users)
-            mapped = MappingRepository(connection, self._runtime.settings.docebo_url).count(self._team)
-        if all(operation.kind is Kind.LEAVE for operation in operations):
-            return None
+            operations = plan_people(connection, docebo, self._team, planner, users)
+            mapped = MappingRepository(connection, docebo).count(self._team)
+            waiting = [op for op in operations if op.kind is Kind.LEAVE and is_undecided(op.reason)]
+            known = StandingRepository(connection).of(docebo, self._team, [op.slack_id for op in waiting])
+        news = [op for op in waiting if op.slack_id not in known or not known[op.slack_id].covers(op)]
+        if not news and all(operation.kind is Kind.LEAVE for operation in operations):
+            return None, set()
         plan_id = open_plan(self._runtime, self._workspace, PlanKind.REALTIME_SYNC)
         with self._runtime.store.transaction() as connection:
             kept = InboxRepository(connection).keep(_ids(cases))
             forgotten = {case.slack_id for case in cases if kept.isdisjoint(case.event_ids)}
             remembered = [operation for operation in operations if operation.slack_id not in forgotten]
             PlanRepository(connection).add(plan_id, 0, remembered)
-            docebo = self._runtime.settings.docebo_url
             keep_observations(connection, docebo, self._team, planner, now=self._runtime.now())
         # A limit is a share of everybody who is looked after, not of the few people of this round.
-        close_plan(self._runtime, plan_id, looked_after=max(mapped, planner.people))
+        looked_after = max(mapped, planner.people)
+        measured = close_plan(self._runtime, plan_id, looked_after=looked_after, let_through=let_through)
         self._served.plans.append(plan_id)
-        return plan_id
+        over = dict(measured.refused(knowingly=let_through))
+        if held := {op.slack_id for op in remembered if not over.keys().isdisjoint(changes_of(op))}:
+            with self._runtime.store.transaction() as connection:
+                PlanRepository(connection).withdraw(plan_id, {op.slack_id for op in remembered} - held)
+            theirs = [case for case in cases if case.slack_id in held]
+            self._served.incident, events = hold(self._runtime, plan_id, theirs, over.values())
+            self._served.held += events
+        else:
+            self._served.undecided += len(news)
+        return plan_id, held
 
-    def _settle(self, plan_id: str, cases: list[Case], error: str) -> None:
-        """Finish the cases that the plan brought in line, and let the others be tried again later."""
+    def _settle(self, plan_id: str, cases: list[Case], reason: str) -> None:
+        """Finish the cases that the plan brought in line, and let the others be tried again later, for *reason*."""
         with self._runtime.store.reading() as connection:
             entries = {entry.operation.slack_id: entry for entry in PlanRepository(connection).rows(plan_id)}
+        settled = {Outcome.APPLIED, Outcome.LEFT}
+        undone = {slack_id for slack_id, entry in entries.items() if entry.outcome not in settled}
+        # Who is left alone because another one gets an account for the same address is not done with before that one.
+        users = (self._pair(case)[0] for case in cases if case.slack_id in undone)
+        addresses = {folded(user.email) for user in users if user.email}
         done = []
         for case in cases:
             entry = entries.get(case.slack_id)
             if entry is None:
                 continue  # forgotten meanwhile, events and all
-            if entry.outcome in {Outcome.APPLIED, Outcome.LEFT}:
+            if case.slack_id in undone:
+                self._fail([case], entry.error or reason)
+            elif entry.outcome is Outcome.APPLIED:
+                self._served.operations[entry.operation.kind] += 1
                 done.append(case)
-                if entry.outcome is Outcome.APPLIED:
-                    self._served.operations[entry.operation.kind] += 1
+            elif folded(self._pair(case)[0].email) in addresses:
+                self._fail([case], entry.operation.reason)
             else:
-                self._fail([case], entry.error or error)
+                self._served.left += 1
+                done.append(case)
         self._finish(done, [])
 
     def _finish(self, cases: Sequence[Case], superseded: Iterable[str]) -> None:
@@ -324,26 +421,23 @@ class _Round:
         with self._runtime.store.transaction() as connection:
             inbox = InboxRepository(connection)
             kept = inbox.keep(_ids(cases))  # who was forgotten meanwhile stays so
-            inbox.finish(_ids(cases), EventState.APPLIED, now)
-            self._served.superseded += inbox.finish(superseded, EventState.SUPERSEDED, now)
+            # Those that this run still has: what an import has written meanwhile is to be looked at again.
+            inbox.finish(_ids(cases), EventState.APPLIED, now, run=self._runtime.run_id)
+            self._served.superseded += inbox.finish(superseded, EventState.SUPERSEDED, now, run=self._runtime.run_id)
             stamps = {case.slack_id: case.updated for case in cases if not kept.isdisjoint(case.event_ids)}
             AppliedRepository(connection, self._runtime.settings.docebo_url).advance(self._team, stamps, now=now)
 
     def _fail(self, cases: Sequence[Case], error: str) -> None:
         """Let *cases* be tried again after the delay of their attempt, or park those who had them all."""
-        delays = self._runtime.behaviour.realtime_retry_delays
+        delays, run = self._runtime.behaviour.realtime_retry_delays, self._runtime.run_id
         with self._runtime.store.transaction() as connection:
             inbox = InboxRepository(connection)
             for case in cases:
                 if case.attempts < len(delays):
                     at = self._runtime.now() + timedelta(seconds=delays[case.attempts])
-                    self._served.retried += inbox.retry_later(case.event_ids, error, at)
+                    self._served.retried += inbox.retry_later(case.event_ids, error, at, run=run)
                 else:
-                    self._served.parked += inbox.park(case.event_ids, error, self._runtime.now())
-
-    def _park(self, cases: Sequence[Case], error: str) -> None:
-        with self._runtime.store.transaction() as connection:
-            self._served.parked += InboxRepository(connection).park(_ids(cases), error, self._runtime.now())
+                    self._served.parked += inbox.park(case.event_ids, error, self._runtime.now(), run=run)
 
     def _is_in_line(self, case: Case) -> bool:
         planned = self._planner.plan_trusting(*self._pair(case))
@@ -362,8 +456,8 @@ class _Round:
 
         That event left nothing to do, and so does this one.
         """
-        seen = self._seen.get(case.slack_id)
-        return seen is not None and replace(restored(seen), updated=0) == replace(self._pair(case)[0], updated=0)
+        seen = restored(self._seen.get(case.slack_id))
+        return seen is not None and replace(seen, updated=0) == replace(self._pair(case)[0], updated=0)
 
     def _pair(self, case: Case) -> tuple[SourceUser, Mapping | None]:
         assert case.user is not None  # noqa: S101  (_sort_out lets only cases with a user come here)
@@ -374,13 +468,16 @@ class _Round:
         return self._planner.policy.rules
 
 
-def _groups(cases: Iterable[Case]) -> Iterator[list[Case]]:
-    """Yield *cases* in groups of one plan each: first attempts all together, further ones in ever smaller groups."""
-    by_attempts: dict[int, list[Case]] = {}
+def _groups(cases: Iterable[Case], through: Collection[str], *, last_attempt: int) -> Iterator[list[Case]]:
+    """Yield *cases* in groups of one plan each: first attempts all together, further ones in ever smaller groups.
+
+    Each person's last attempt is made alone. Those whose incident is let *through* are not mixed with others.
+    """
+    alike: dict[tuple[int, bool], list[Case]] = {}
     for case in cases:
-        by_attempts.setdefault(case.attempts, []).append(case)
-    for attempts, group in sorted(by_attempts.items()):
-        size = max(1, BATCH // SMALLER**attempts) if attempts else len(group)
+        alike.setdefault((case.attempts, case.incident in through), []).append(case)
+    for (attempts, _), group in sorted(alike.items()):
+        size = max(1, BATCH // SMALLER**attempts) if 0 < attempts < last_attempt else 1 if attempts else len(group)
         yield from (group[start : start + size] for start in range(0, len(group), size))
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from slack_docebo.private_files import is_ours
 from slack_docebo.runtime import Runtime
+from slack_docebo.storage.applied import AppliedRepository
 from slack_docebo.storage.inbox import InboxRepository, InboxStatus
 from slack_docebo.storage.plans import PlanRepository
 from slack_docebo.storage.reads import ReadRepository
@@ -39,6 +40,7 @@ def tidy(runtime: Runtime) -> Upkeep:
         plans = PlanRepository(connection).purge(oldest, limit=PLANS_AT_ONCE)
         StandingRepository(connection).purge(oldest)
         ReadRepository(connection).purge(oldest)
+        AppliedRepository(connection).doubt_future_stamps(now)
     files = sum(1 for _ in _removed(runtime.settings.report_dir, oldest))
     with runtime.store.transaction() as connection:
         inbox = InboxRepository(connection)
@@ -78,6 +80,7 @@ def parked_rows(store: Store) -> list[dict[str, str | int]]:
             "received": f"{entry.event.received_at:%Y-%m-%d %H:%M:%S} UTC",
             "attempts": entry.attempts,
             "error": entry.error,
+            "incident": entry.incident,
         }
         for entry in entries
     ]

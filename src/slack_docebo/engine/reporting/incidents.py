@@ -17,7 +17,10 @@ class Trouble(StrEnum):
     CRASHED = "Crashed"
     CANCELLED = "Cancelled"
     PARTLY_FAILED = "PartlyFailed"
+    SKIPPED = "Skipped"
+    UNDECIDED = "Undecided"
     PARKED = "Parked"
+    HELD = "Held"
     ALREADY_RUNNING = "AlreadyRunning"
     STOPPED = "Stopped"
 
@@ -28,7 +31,10 @@ HAPPENED = {
     Trouble.CRASHED: "crashed",
     Trouble.CANCELLED: "was cancelled",
     Trouble.PARTLY_FAILED: "could not do everybody",
+    Trouble.SKIPPED: "did nothing of its plan",
+    Trouble.UNDECIDED: "leaves people to somebody's decision",
     Trouble.PARKED: "parked events",
+    Trouble.HELD: "holds back events that would change more than the limits allow",
     Trouble.ALREADY_RUNNING: "was not done: its place was taken",
     Trouble.STOPPED: "was stopped by order",
 }
@@ -41,8 +47,14 @@ ADVICE = {
     " worker's log: most often the machine is short of memory or was restarted.",
     Trouble.CANCELLED: "Nothing, if that was meant. What was written stays; the next run does the rest.",
     Trouble.PARTLY_FAILED: "Look at the run's artifacts for the reason of each. The next run tries them again.",
+    Trouble.SKIPPED: "What the plan rests on has changed since it was made. Make a new one.",
+    Trouble.UNDECIDED: "Look at the run's artifacts for the reason of each, which says whose account is in question. They"
+    " are told once, and left alone until that is settled in Slack, in Docebo or with `slack-docebo mappings import`.",
     Trouble.PARKED: f"Look at them and at their errors, then replay them: {MANUAL} says how. Nothing is lost, and the"
     " next reconciliation brings the same people in line.",
+    Trouble.HELD: "Look at the plan with the incident's id: `slack-docebo plan show`. If it is right, let everybody who"
+    " waits with it through: `slack-docebo events let-through` with that id, or run realtime-sync/slack-events with it as"
+    " Let through. If not, correct Slack or the settings, and replay them.",
     Trouble.ALREADY_RUNNING: "Look at the run that the message names. Once it has ended, start this one again; if it"
     " hangs, cancel it first.",
     Trouble.STOPPED: "Nothing, if that is still meant. `slack-docebo go` lets runs write again; the next one does the"

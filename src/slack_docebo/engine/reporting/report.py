@@ -11,6 +11,7 @@ from typing import Any, TextIO
 from sqlalchemy import Connection, Row
 
 from slack_docebo.domain.planning import Kind, Operation, Outcome
+from slack_docebo.domain.standing import NEWLY_UNDECIDED, is_undecided
 from slack_docebo.domain.texts import armoured, as_json, code, markdown, without_numbers
 from slack_docebo.engine.reporting.orphans import Orphan, OrphanKind
 from slack_docebo.private_files import rewritten_file
@@ -36,6 +37,7 @@ class Summary:
 
     plan: Plan
     tally: list[tuple[Kind, str, Outcome, int]]
+    undecided: int = 0  # people who newly wait for somebody's decision
 
     def count(self, *kinds: Kind, outcome: Outcome | None = None) -> int:
         """Return how many people have one of *kinds* (any, if none is named) and *outcome* (any, if None)."""
@@ -55,6 +57,7 @@ class Summary:
                 (self.count(kind, outcome=settled), done),
                 (self.count(kind, outcome=Outcome.PLANNED), f"to {kind}"),
             ]
+        told.append((self.undecided, NEWLY_UNDECIDED))
         told += [(self.count(outcome=outcome), outcome) for outcome in (Outcome.FAILED, Outcome.SKIPPED)]
         people = ", ".join(f"{count} {became}" for count, became in told if count)
         return f"plan {self.plan.id} ({self.plan.state}): {people or 'nobody'}"
@@ -90,8 +93,9 @@ class Summary:
                 "",
                 f"API calls: {sum(calls.values())} ({', '.join(f'{n} x {markdown(name)}' for name, n in calls.items())})",
             ]
-        over = self.plan.facts.get("over_limit")
-        if isinstance(over, list) and over:
+        if accounts := self._accounts():
+            lines += ["", accounts]
+        if over := self.plan.over_limit:
             lines += ["", f"**Over the limit:** {markdown('; '.join(over))}"]
         if seconds := self.plan.facts.get("seconds"):
             lines.append(f"Took {seconds} s.")
@@ -102,6 +106,15 @@ class Summary:
             where = f"Each of them, by id: `{orphan_file(Path(), self.plan.id)}` below `REPORT_DIR`."
             lines += ["", str(self.plan.facts.get("orphan_fault") or where)]
         return "\n".join(lines)
+
+    def _accounts(self) -> str:
+        """Say how many accounts Docebo has, and how many it will have."""
+        if "accounts" not in self.plan.facts:
+            return ""
+        now, then = self.plan.facts["accounts"], self.plan.facts.get("accounts_then")
+        if now is None:
+            return "How many accounts Docebo has is not known yet: a run that lists them all will tell."
+        return f"Docebo has {now} accounts, this plan makes it {then}."
 
     def _reasons(self) -> list[tuple[Kind, str, int]]:
         """Sum up the reasons over the outcomes, with account and Slack ids left out of the text, most people first."""
@@ -118,9 +131,10 @@ def summary(store: Store, plan_id: str) -> Summary:
         plans = PlanRepository(connection)
         plan, told = plans.read(plan_id), plans.tally(plan_id)
     people = Counter({(kind, reason, outcome): count for kind, reason, outcome, count in told})
+    undecided = sum(count for kind, reason, _, count in told if kind is Kind.LEAVE and is_undecided(reason))
     for reason, count in plan.left_as_before.items():
         people[Kind.LEAVE, reason, Outcome.LEFT] += count
-    return Summary(plan, sorted((*what, count) for what, count in people.items()))
+    return Summary(plan, sorted((*what, count) for what, count in people.items()), undecided)
 
 
 def everybody(connection: Connection, plan: Plan) -> Generator[Entry, None, None]:

@@ -8,11 +8,13 @@ from functools import partial
 from slack_docebo.concurrency import side_by_side, to_completion
 from slack_docebo.domain.effects import TO_ACCOUNTS
 from slack_docebo.domain.planning import Kind, Outcome
+from slack_docebo.engine.planning.limits import measure
 from slack_docebo.engine.writing.admitting import admit, ask_where_it_hurts, check_halt
 from slack_docebo.engine.writing.recording import Numbered, record
 from slack_docebo.engine.writing.sending import Sender
 from slack_docebo.errors import ChangeLimitExceeded, PlanNotApplicable, StorageError, TooManyRejected
 from slack_docebo.runtime import Runtime
+from slack_docebo.storage.inbox import InboxRepository
 from slack_docebo.storage.intents import IntentRepository
 from slack_docebo.storage.plans import LET_THROUGH, OPEN, Plan, PlanKind, PlanRepository, PlanState, Result
 
@@ -27,20 +29,28 @@ ALONE_TOGETHER = (frozenset({PlanKind.BULK_IMPORT, PlanKind.UNDO}), frozenset({P
 def begin(runtime: Runtime, plan_id: str) -> None:
     """Take the plan into work; raise ChangeLimitExceeded, and leave it refused, if it is over a limit.
 
-    Only the run that made the plan is refused: who applies exactly this plan later has looked at it.
+    The run that made the plan is refused. Who applies exactly this plan later lets it through, if it was said then to be
+    over a limit: it is measured again, and refused where it has come to be over one meanwhile. MAX_ACCOUNTS holds for
+    everybody.
     """
     with runtime.store.transaction() as connection:
         plans = PlanRepository(connection)
         plan = plans.read(plan_id)
         if plan.state not in OPEN:
             raise PlanNotApplicable(f"plan {plan_id} is {plan.state}: make a new one with a dry run")
-        let_through = plan.flow_run != runtime.run_id
-        over = None if let_through else plan.facts.get("over_limit")
-        facts = {**plan.facts, LET_THROUGH: True} if let_through else plan.facts
-        plans.set_state(plan_id, PlanState.REFUSED if over else PlanState.APPLYING, facts=facts)
-    if isinstance(over, list) and over:
+        facts = dict(plan.facts)
+        refused = [] if plan.is_let_through else plan.over_limit
+        if plan.flow_run != runtime.run_id:
+            measured = measure(runtime, connection, plan_id, looked_after=plan.looked_after)
+            facts |= measured.facts
+            refused = [excess.sentence for excess in measured.refused(knowingly=bool(plan.over_limit))]
+            facts[LET_THROUGH] = bool(measured.over) and not refused
+        plans.set_state(plan_id, PlanState.REFUSED if refused else PlanState.APPLYING, facts=facts)
+        if facts.get(LET_THROUGH):
+            InboxRepository(connection).replay_held(plan_id, runtime.now())
+    if refused:
         raise ChangeLimitExceeded(
-            f"nothing was written: {'; '.join(over)}. Look at plan {plan_id}; if it is right, let exactly that plan"
+            f"nothing was written: {'; '.join(refused)}. Look at plan {plan_id}; if it is right, let exactly that plan"
             f" through: run the flow with plan_id={plan_id} and dry_run off, or `slack-docebo plan apply {plan_id}`"
         )
 
@@ -55,7 +65,7 @@ async def apply_accounts(runtime: Runtime, plan_id: str, progress: Progress) -> 
     with runtime.store.reading() as connection:
         check_halt(connection, runtime.settings.docebo_url)
         plan = PlanRepository(connection).read(plan_id)
-    breaker = _Breaker(runtime.behaviour.limit_rejections)
+    breaker = _Breaker(runtime)
 
     def recorded(batch: Sequence[Numbered], results: Sequence[Result]) -> None:
         record(runtime, plan_id, batch, results)
@@ -152,18 +162,32 @@ async def _pending_meanwhile(runtime: Runtime, plan_id: str, kind: Kind, after: 
 
 
 class _Breaker:
-    """Stops a run in which Docebo refuses row after row."""
+    """Stops a run in which Docebo refuses row after row, or a run after others in which it did."""
 
-    def __init__(self, percent: int) -> None:
-        self._percent = percent
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
         self._rows = 0
         self._failed = 0
 
     def count(self, results: Sequence[Result]) -> None:
+        """Count the rows of one call, which are recorded, and raise TooManyRejected where that is too many."""
+        failed = sum(result.outcome is Outcome.FAILED for result in results)
         self._rows += len(results)
-        self._failed += sum(result.outcome is Outcome.FAILED for result in results)
-        if self._rows >= BATCH and self._failed * 100 > self._percent * self._rows:
+        self._failed += failed
+        if failed:
+            self._check(self._failed, self._rows, "rows")
+            self._check(*self._lately(), f"people in {self._runtime.behaviour.limit_window_hours} hours")
+
+    def _lately(self) -> tuple[int, int]:
+        """Return of how many people the last row was refused, and of how many there was one."""
+        since = self._runtime.now() - timedelta(hours=self._runtime.behaviour.limit_window_hours)
+        with self._runtime.store.reading() as connection:
+            people, refused = PlanRepository(connection).refusals(self._runtime.settings.docebo_url, since)
+        return refused, people
+
+    def _check(self, failed: int, of: int, what: str) -> None:
+        if of >= BATCH and failed * 100 > self._runtime.behaviour.limit_rejections * of:
             raise TooManyRejected(
-                f"Docebo refused {self._failed} of {self._rows} rows, more than LIMIT_REJECTIONS allows:"
+                f"Docebo refused {failed} of {of} {what}, more than LIMIT_REJECTIONS allows:"
                 " see the report for the reasons; what was done is recorded, and applying the plan again goes on"
             )

@@ -4,8 +4,7 @@ from slack_docebo.domain.planning import Outcome
 from slack_docebo.engine.reporting.report import Summary, summary
 from slack_docebo.engine.writing.standing import conclude
 from slack_docebo.runtime import Runtime
-from slack_docebo.storage.inbox import InboxRepository
-from slack_docebo.storage.plans import PlanKind, PlanRepository, PlanState
+from slack_docebo.storage.plans import PlanRepository, PlanState
 
 
 def finish(runtime: Runtime, plan_id: str) -> Summary:
@@ -23,7 +22,4 @@ def finish(runtime: Runtime, plan_id: str) -> Summary:
             conclude(connection, plan, now=now)
         facts = {**plan.facts, "calls": runtime.calls, "seconds": round((now - runtime.begun).total_seconds(), 1)}
         plans.set_state(plan_id, state, facts=facts, finished_at=now)
-        if plan.kind is PlanKind.BULK_IMPORT:
-            # For a person whose event was applied meanwhile, the import may have written what Slack showed before.
-            InboxRepository(connection).look_again(since=runtime.begun, now=now)
     return summary(runtime.store, plan_id)

@@ -6,11 +6,13 @@ from dataclasses import replace
 from slack_docebo.domain.effects import TO_ACCOUNTS
 from slack_docebo.domain.people import Applied, Mapping
 from slack_docebo.domain.planning import Kind, Operation, Outcome
+from slack_docebo.domain.stamps import TOLERANCE
 from slack_docebo.engine.writing.standing import follow
 from slack_docebo.errors import StorageConflict
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.accounts import AccountRepository, Written
 from slack_docebo.storage.applied import AppliedRepository
+from slack_docebo.storage.inbox import InboxRepository
 from slack_docebo.storage.intents import IntentRepository
 from slack_docebo.storage.mappings import MappingRepository
 from slack_docebo.storage.plans import PlanRepository, Result
@@ -49,7 +51,11 @@ def _record(runtime: Runtime, plan_id: str, operations: dict[int, Operation], re
         plans = PlanRepository(connection)
         plans.record(plan_id, results, now=now, flow_run=runtime.run_id)
         IntentRepository(connection).settle(plan_id, [result.seq for result in results if not result.in_doubt])
-        follow(connection, plans.read(plan_id), outcomes, provision=provision, now=now)
+        plan = plans.read(plan_id)
+        follow(connection, plan, outcomes, provision=provision, now=now)
+        if plan.read_since:  # of whom an event was applied since, this may have written what Slack showed before
+            people = [operation.slack_id for operation, _ in applied]
+            InboxRepository(connection).look_again(people, since=plan.read_since - TOLERANCE, now=now)
         docebo = runtime.settings.docebo_url
         mappings = MappingRepository(connection, docebo)
         for team in {operation.slack_team for operation, _ in applied}:

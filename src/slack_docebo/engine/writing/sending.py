@@ -15,6 +15,7 @@ from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.observation import Present
 from slack_docebo.domain.people import Account
 from slack_docebo.domain.planning import Kind, Operation, Outcome
+from slack_docebo.engine.reading.outages import greet_docebo
 from slack_docebo.engine.reading.sides import read_target
 from slack_docebo.engine.writing.admitting import check_admitted, moved_meanwhile
 from slack_docebo.engine.writing.recording import Numbered
@@ -26,7 +27,6 @@ from slack_docebo.storage.plans import Result
 
 UNANSWERED = 3  # calls in a row of which nobody knows what became: then a run gives up
 REFUSED_ALONE = 3  # rows that are refused one by one before any is taken: then it is not for their texts
-NOBODY = "nobody@slack-docebo.invalid"  # whom to search for changes nothing and takes a superadmin's grant
 FEW = 5  # accounts that are asked for one by one, where nobody knows how many calls a list of all takes
 STATUS_KEPT = "Docebo did not change the status"
 NOT_SHOWN_YET = (
@@ -125,7 +125,7 @@ class Sender:
             if why.status == 401:
                 raise why
             try:
-                await self._runtime.docebo.find_users(NOBODY)
+                await greet_docebo(self._runtime)
             except RemoteError:
                 raise why from None
 

@@ -1,0 +1,65 @@
+"""Limits: what a plan would change, with what was changed lately, held against the settings."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy import Connection
+
+from slack_docebo.domain.guards import NOBODY, Excess, exceeded, too_many_accounts
+from slack_docebo.engine.reading.sides import last_listing
+from slack_docebo.runtime import Runtime
+from slack_docebo.storage.plans import PlanRepository
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """How large a plan is."""
+
+    accounts: int | None  # that Docebo has, as far as is known
+    accounts_then: int | None  # and once the plan is applied
+    over: Sequence[Excess]  # the limits that it exceeds, which somebody may let it exceed
+    beyond: Sequence[Excess]  # those that nobody may
+
+    def refused(self, *, knowingly: bool) -> list[Excess]:
+        """Return why the plan may not be applied; *knowingly*, somebody who was told lets it exceed what may be."""
+        return [*self.beyond, *([] if knowingly else self.over)]
+
+    @property
+    def facts(self) -> dict[str, object]:
+        """The facts of the plan."""
+        over = [excess.sentence for excess in (*self.over, *self.beyond)]
+        return {"accounts": self.accounts, "accounts_then": self.accounts_then, "over_limit": over}
+
+
+def measure(runtime: Runtime, connection: Connection, plan_id: str, *, looked_after: int) -> Measure:
+    """Return how large the plan is now; percentages are of the people *looked_after*.
+
+    People who were changed by any run within the last LIMIT_WINDOW_HOURS count with those of the plan.
+    """
+    plans, behaviour = PlanRepository(connection), runtime.behaviour
+    sizes = plans.sizes(plan_id)
+    since = runtime.now() - timedelta(hours=behaviour.limit_window_hours)
+    over = exceeded(
+        sizes,
+        looked_after,
+        behaviour.limits,
+        minimum_sample=behaviour.limit_minimum_sample,
+        before=plans.people_changed(plan_id, since) if sizes else NOBODY,
+    )
+    accounts, creations = count_accounts(runtime, connection), plans.still_to_create(plan_id)
+    return Measure(
+        accounts,
+        None if accounts is None else accounts + creations,
+        over,
+        too_many_accounts(creations, accounts, behaviour.max_accounts),
+    )
+
+
+def count_accounts(runtime: Runtime, connection: Connection) -> int | None:
+    """Return how many accounts Docebo has: those it listed last, and those that were created since; None before."""
+    listing = last_listing(runtime, connection)
+    if listing is None:
+        return None
+    accounts, listed_at = listing
+    return accounts + PlanRepository(connection).created_since(runtime.settings.docebo_url, listed_at)

@@ -1,0 +1,23 @@
+"""Events that wait for somebody to let them through."""
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+from alembic import op
+
+revision: str = "0012"
+down_revision: str | None = "0011"
+branch_labels: Sequence[str] | None = None
+depends_on: Sequence[str] | None = None
+oldest: str = "0008"
+
+
+def upgrade() -> None:
+    """Go from the revision before to this one."""
+    op.add_column("inbox_event", sa.Column("incident", sa.Text(), nullable=False, server_default=sa.text("''")))
+
+
+def downgrade() -> None:
+    """Go back to the revision before."""
+    with op.batch_alter_table("inbox_event") as inbox_event:
+        inbox_event.drop_column("incident")

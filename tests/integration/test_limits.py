@@ -1,0 +1,316 @@
+"""Limits: over time, over all runs, and what waits until somebody lets it through."""
+
+import json
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from sandbox.server import Sandbox
+from slack_docebo.domain.people import Mapping
+from slack_docebo.domain.planning import Kind, Operation, Outcome
+from slack_docebo.engine.importing import apply_saved, plan_import
+from slack_docebo.engine.planning.named import plan_named, read_named
+from slack_docebo.engine.realtime.holding import let_through
+from slack_docebo.engine.writing.applying import apply_accounts, begin
+from slack_docebo.errors import ChangeLimitExceeded, PlanNotApplicable, TooManyRejected
+from slack_docebo.integration_settings import read_rows, table
+from slack_docebo.runtime import open_runtime
+from slack_docebo.storage.inbox import EventState, InboxRepository
+from slack_docebo.storage.plans import LET_THROUGH, Plan, PlanKind, PlanRepository, PlanState, Result
+from slack_docebo.storage.store import Store
+from tests.importing import ON, run_import, settings_for
+from tests.integration.commands import environment, run
+from tests.integration.realtime_world import World, world
+
+DOCEBO = "https://lms.example.com"
+NOW = datetime(2026, 3, 4, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def shared_sandbox() -> Iterator[Sandbox]:
+    with Sandbox(users=60, rate_limits=False) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+async def here(shared_sandbox: Sandbox, sqlite_url: str, tmp_path: Path) -> AsyncIterator[World]:
+    shared_sandbox.reset()
+    async with world(shared_sandbox, sqlite_url, tmp_path, LIMIT_DEACTIVATIONS="1") as made:
+        await made.settle()
+        yield made
+
+
+def members(here: World) -> list[str]:
+    return [i for i in here.slack_ids if here.docebo_id(i) and here.account(i).level == "user"]
+
+
+def leave(here: World, *slack_ids: str):
+    for slack_id in slack_ids:
+        here.sandbox.slack.deactivate(slack_id)
+    events = [here.event(slack_id) for slack_id in slack_ids]
+    here.put(*events)
+    return events
+
+
+async def test_events_over_a_limit_wait_as_one_incident_and_are_let_through_by_its_id(here):
+    people = members(here)
+    first = leave(here, *people[:3])
+    served = await here.serve()
+    second = leave(here, *people[3:5])
+    again = await here.serve()
+
+    assert (served.held, again.held, again.incident) == (3, 2, served.incident)
+    assert f"3 held back by a limit, as incident {served.incident}" in served.line
+    assert {here.entry(event).incident for event in (*first, *second)} == {served.incident}
+    assert [plan.id for plan in here.plans() if plan.state is PlanState.REFUSED] == [served.incident]
+    assert all(here.account(slack_id).active for slack_id in people[:5])
+
+    assert let_through(here.runtime.store, served.incident, here.runtime.now()) == 5
+    await here.serve()
+
+    assert not any(here.account(slack_id).active for slack_id in people[:5])
+    assert {here.state(event) for event in (*first, *second)} == {EventState.APPLIED}
+
+
+async def test_what_was_let_through_does_not_count_and_lets_nobody_else_through(here):
+    people = members(here)
+    leave(here, *people[:3])
+    incident = (await here.serve()).incident
+    let_through(here.runtime.store, incident, here.runtime.now())
+    await here.serve()
+
+    leave(here, people[3])
+    await here.serve()
+    leave(here, people[4])
+    later = await here.serve()
+
+    assert not here.account(people[3]).active  # one a day is allowed
+    assert here.account(people[4]).active
+    assert later.held == 1
+    assert later.incident != incident
+
+
+async def test_people_whose_change_is_under_no_limit_are_served_in_the_same_round(here):
+    people = members(here)
+    here.sandbox.slack.change(people[5], {"profile": {"last_name": "King"}})
+    ada = here.sandbox.slack.add("Ada", "Lovelace", "ada@example.com")
+    here.put(here.event(people[5]), here.event(ada["id"]))
+    leave(here, *people[:3])
+
+    served = await here.serve()
+
+    assert (served.held, served.operations) == (3, {Kind.UPDATE: 1, Kind.CREATE: 1})
+    assert here.account(people[5]).lastname == "King"
+
+
+async def test_somebody_who_waits_and_keeps_changing_is_let_through_with_the_incident(here):
+    people = members(here)
+    leave(here, *people[:3])
+    incident = (await here.serve()).incident
+    let_through(here.runtime.store, incident, here.runtime.now())
+    here.sandbox.slack.change(people[0], {"profile": {"title": "gone"}, "updated": here.event(people[0]).updated + 5})
+    here.put(here.event(people[0]))
+
+    served = await here.serve()
+
+    assert served.held == 0
+    assert not any(here.account(slack_id).active for slack_id in people[:3])
+
+
+async def test_events_that_are_replayed_and_not_let_through_wait_again(here):
+    people = members(here)
+    events = leave(here, *people[:3])
+    incident = (await here.serve()).incident
+    with here.runtime.store.transaction() as connection:
+        InboxRepository(connection).replay([event.event_id for event in events], here.runtime.now())
+
+    assert (await here.serve()).incident == incident
+    assert all(here.account(slack_id).active for slack_id in people[:3])
+
+
+async def test_one_command_lets_the_events_of_an_incident_through(here, shared_sandbox, sqlite_url, tmp_path):
+    events = leave(here, *members(here)[:3])
+    incident = (await here.serve()).incident
+    env = environment(shared_sandbox.facts(), sqlite_url, tmp_path)
+
+    listed = json.loads(run(env, "events", "list", "--parked", "--json").stdout)
+    done = run(env, "events", "let-through", incident)
+    again = run(env, "events", "let-through", incident)
+
+    assert {row["incident"] for row in listed} == {incident}
+    assert f"slack-docebo events let-through {incident}" in listed[0]["error"]
+    assert (done.returncode, done.stdout) == (0, "3 events will be applied over the limit.\n")
+    assert {here.state(event) for event in events} == {EventState.WAITING}
+    assert (again.returncode, "no event is held back" in again.stderr) == (2, True)
+
+
+async def test_applying_the_refused_plan_lets_its_incident_through_as_well(here):
+    people = members(here)
+    events = leave(here, *people[:3])
+    incident = (await here.serve()).incident
+    async with open_runtime(here.runtime.settings, here.runtime.behaviour, run_id="somebody") as runtime:
+        await apply_saved(runtime, incident, lambda _: None)
+
+    assert not any(here.account(slack_id).active for slack_id in people[:3])
+    await here.serve()
+    assert {here.state(event) for event in events} == {EventState.APPLIED}
+
+
+async def test_nothing_is_let_through_that_nobody_holds_back(here):
+    with pytest.raises(PlanNotApplicable):
+        let_through(here.runtime.store, here.plans()[0].id, here.runtime.now())
+
+
+async def test_a_saved_plan_is_measured_again_when_it_is_applied(here):
+    people = members(here)
+    for slack_id in people[:1]:
+        here.sandbox.slack.deactivate(slack_id)
+    behaviour = read_rows(table({**ON, "LEAVERS": "deactivate", "LIMIT_DEACTIVATIONS": "1"}))
+    async with open_runtime(here.runtime.settings, behaviour, run_id="dry") as runtime:
+        plan_id = await plan_import(runtime)
+    leave(here, people[1])
+    await here.serve()  # the one of today
+
+    async with open_runtime(here.runtime.settings, behaviour, run_id="somebody") as runtime:
+        with pytest.raises(ChangeLimitExceeded):
+            await apply_saved(runtime, plan_id, lambda _: None)
+        assert here.account(people[0]).active
+        await apply_saved(runtime, plan_id, lambda _: None)  # who was told lets it through
+
+    assert not here.account(people[0]).active
+
+
+async def test_only_what_was_over_a_limit_is_noted_as_let_through(here):
+    settings = here.runtime.settings
+    here.sandbox.slack.add("Ada", "Lovelace", "ada@example.com")
+    async with open_runtime(settings, here.runtime.behaviour, run_id="dry") as runtime:
+        plan_id = await plan_import(runtime)
+    async with open_runtime(settings, here.runtime.behaviour, run_id="somebody") as runtime:
+        done = await apply_saved(runtime, plan_id, lambda _: None)
+
+    assert not done.plan.facts[LET_THROUGH]
+
+
+async def test_nothing_is_created_beyond_the_most_accounts_whoever_lets_it_through(shared_sandbox, sqlite_url):
+    shared_sandbox.reset()
+    settings = settings_for(shared_sandbox.facts(), sqlite_url)
+    before = len(shared_sandbox.docebo.accounts)
+    rows = {"MAX_ACCOUNTS": str(before + 1)}
+    dry = await run_import(settings, rows=rows, dry_run=True)
+    more = dry.count(Kind.CREATE)
+
+    assert f"Docebo has {before} accounts, this plan makes it {before + more}." in dry.markdown()
+    with pytest.raises(ChangeLimitExceeded, match="MAX_ACCOUNTS"):
+        await run_import(settings, rows=rows)
+    async with open_runtime(settings, read_rows(table({**ON, **rows})), run_id="somebody") as runtime:
+        with pytest.raises(ChangeLimitExceeded, match="MAX_ACCOUNTS"):
+            await apply_saved(runtime, dry.plan.id, lambda _: None)
+    assert len(shared_sandbox.docebo.accounts) == before
+
+    done = await run_import(settings, rows={"MAX_ACCOUNTS": str(before + more)})
+    assert done.count(Kind.CREATE, outcome=Outcome.APPLIED) == more
+
+
+async def test_real_time_creates_nobody_beyond_the_most_accounts(shared_sandbox, sqlite_url, tmp_path):
+    shared_sandbox.reset()
+    settings = settings_for(shared_sandbox.facts(), sqlite_url)
+    await run_import(settings)
+    most = len(shared_sandbox.docebo.accounts) + 1
+    async with world(shared_sandbox, sqlite_url, tmp_path, MAX_ACCOUNTS=str(most)) as here:
+        for name in ("ada", "bea"):
+            user = shared_sandbox.slack.add(name, "Lovelace", f"{name}@example.com")
+            here.put(here.event(user["id"], kind="team_join"))
+            served = await here.serve()
+
+    assert len(shared_sandbox.docebo.accounts) == most
+    assert served.held == 1
+
+
+@pytest.fixture
+def store(database_url: str) -> Iterator[Store]:
+    with Store.open(database_url) as opened:
+        yield opened
+
+
+def operation(slack_id: str, kind: Kind, docebo_id: int | None = 1, prior: int | None = None) -> Operation:
+    mapping = None if prior is None else Mapping(slack_id, "T1", slack_id, prior)
+    return Operation(slack_id, "T1", slack_id, kind, "", docebo_id, maps=True, prior=mapping)
+
+
+def plan_of(store: Store, plan_id: str, *operations: Operation, outcome=Outcome.APPLIED, at=NOW, **facts) -> None:
+    with store.transaction() as connection:
+        plans = PlanRepository(connection)
+        plans.create(Plan(plan_id, PlanKind.REALTIME_SYNC, at, DOCEBO, "T1", facts=facts))
+        plans.add(plan_id, 0, operations)
+        done = [Result(seq, outcome, op.docebo_id or 99) for seq, op in enumerate(operations)]
+        plans.record(plan_id, done, now=at, flow_run="r")
+
+
+def changed(store: Store) -> dict[str, int]:
+    with store.transaction() as connection:
+        plans = PlanRepository(connection)
+        plans.create(Plan("9plan", PlanKind.BULK_IMPORT, NOW, DOCEBO, "T1"))
+        plans.add("9plan", 0, [operation("U9", Kind.UPDATE)])
+        return {str(change): people for change, people in plans.people_changed("9plan", NOW).items()}
+
+
+def test_a_moved_mapping_counts_as_one_whatever_moves_it(store):
+    plan_of(
+        store,
+        "1plan",
+        operation("U1", Kind.MAP, 2, prior=1),
+        operation("U2", Kind.CREATE, None, prior=1),
+        operation("U3", Kind.UPDATE, 1, prior=1),
+        operation("U4", Kind.MAP, 2),
+    )
+
+    assert changed(store) == {"move mapping": 2, "create": 1, "update": 1}
+
+
+def test_people_are_counted_once_over_however_many_plans_and_not_where_somebody_let_them_through(store):
+    for number in range(1500):
+        plan_of(store, f"p{number}", operation("U1", Kind.UPDATE))
+    plan_of(store, "let", operation("U2", Kind.UPDATE), **{LET_THROUGH: True})
+    plan_of(store, "not", operation("U3", Kind.UPDATE), **{LET_THROUGH: False})
+    plan_of(store, "old", operation("U4", Kind.UPDATE), at=NOW - timedelta(seconds=1))
+    plan_of(store, "own", operation("U9", Kind.UPDATE))
+
+    assert changed(store) == {"update": 2}
+
+
+def test_refusals_are_counted_by_people_and_end_with_the_next_row_that_is_taken(store):
+    plan_of(store, "p1", *(operation(f"U{n}", Kind.UPDATE) for n in range(3)), outcome=Outcome.FAILED)
+    plan_of(store, "p2", operation("U0", Kind.UPDATE), outcome=Outcome.FAILED, at=NOW + timedelta(minutes=1))
+    plan_of(store, "p3", operation("U1", Kind.UPDATE), at=NOW + timedelta(minutes=2))
+
+    with store.reading() as connection:
+        assert PlanRepository(connection).refusals(DOCEBO, NOW) == (3, 2)
+
+
+async def test_docebos_refusals_of_all_runs_of_a_day_stop_the_next(shared_sandbox, sqlite_url, tmp_path):
+    shared_sandbox.reset()
+    names = [f"n{number:03}@example.com" for number in range(122)]
+    people = [shared_sandbox.slack.add("Ada", f"N{n}", name)["id"] for n, name in enumerate(names)]
+    async with world(shared_sandbox, sqlite_url, tmp_path, REALTIME_RETRY_DELAYS="") as here:
+        refused = shared_sandbox.docebo_gate.faults
+        refused.add("POST /manage/v1/user/batch", "rows_refused", times=-1, usernames=names, message="no room")
+        for start in range(0, 120, 40):
+            here.put(*(here.event(slack_id) for slack_id in people[start : start + 40]))
+            await here.serve()
+
+        with pytest.raises(TooManyRejected, match="121 of 121 people in 24 hours"):
+            await apply_named(here, people[120])
+        refused.clear()
+        await apply_named(here, people[121])  # nothing is refused any more, so nothing is stopped
+
+        assert len(shared_sandbox.docebo.accounts.by_email(names[121])) == 1
+
+
+async def apply_named(here: World, slack_id: str) -> None:
+    """Synchronise one person who is named, as an administrator does."""
+    async with open_runtime(here.runtime.settings, here.runtime.behaviour, run_id=f"for {slack_id}") as runtime:
+        plan_id = await plan_named(runtime, here.workspace, await read_named(runtime, [slack_id], []))
+        begin(runtime, plan_id)
+        await apply_accounts(runtime, plan_id, lambda _: None)

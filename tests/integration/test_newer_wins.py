@@ -1,0 +1,218 @@
+"""Older never overwrites newer, whatever stamps, clocks and imports do."""
+
+import time
+from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from sandbox.server import Sandbox
+from slack_docebo.domain.observation import Present
+from slack_docebo.engine.planning.plans import make_plan
+from slack_docebo.engine.reading.sides import read_target
+from slack_docebo.engine.realtime import rounds
+from slack_docebo.engine.realtime.upkeep import tidy
+from slack_docebo.engine.writing.applying import apply_accounts, apply_mappings, begin
+from slack_docebo.runtime import Runtime, open_runtime
+from slack_docebo.storage.applied import AppliedRepository
+from slack_docebo.storage.inbox import EventState
+from slack_docebo.storage.plans import PlanKind
+from slack_docebo.storage.schema import applied
+from tests.importing import paged
+from tests.integration.realtime_world import World, replaced, world
+
+CENTURY = 100 * 365 * 24 * 3600
+
+
+@pytest.fixture(scope="module")
+def shared_sandbox() -> Iterator[Sandbox]:
+    with Sandbox(users=20, rate_limits=False) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+async def here(shared_sandbox: Sandbox, sqlite_url: str, tmp_path: Path) -> AsyncIterator[World]:
+    shared_sandbox.reset()
+    async with world(shared_sandbox, sqlite_url, tmp_path) as made:
+        await made.settle()
+        yield made
+
+
+def member(here: World) -> str:
+    return next(i for i in here.slack_ids if here.docebo_id(i) and here.account(i).level == "user")
+
+
+def rename(here: World, slack_id: str, name: str) -> None:
+    here.sandbox.slack.change(slack_id, {"profile": {"last_name": name}})
+
+
+@pytest.mark.parametrize("ahead", [700, CENTURY])
+async def test_a_stamp_of_the_future_silences_nobody_and_lets_nothing_older_through(here, ahead):
+    slack_id = member(here)
+    older = here.event(slack_id, profile={"last_name": "Older"})
+    older = replaced(older, updated=int(time.time()) - 60)
+    rename(here, slack_id, "One")
+    here.put(replaced(here.event(slack_id), updated=int(time.time()) + ahead))
+    await here.serve()
+    assert here.account(slack_id).lastname == "One"
+
+    here.put(older)
+    await here.serve()
+    assert here.account(slack_id).lastname == "One"
+
+    rename(here, slack_id, "Two")
+    here.put(here.event(slack_id))
+    await here.serve()
+    assert here.account(slack_id).lastname == "Two"
+
+
+async def test_a_stamp_ahead_by_as_much_as_clocks_differ_silences_nobody(here):
+    slack_id = member(here)
+    rename(here, slack_id, "One")
+    here.put(replaced(here.event(slack_id), updated=int(time.time()) + 300))
+    await here.serve()
+    rename(here, slack_id, "Two")
+    here.put(here.event(slack_id))
+
+    await here.serve()
+
+    assert here.account(slack_id).lastname == "Two"
+
+
+async def test_a_stamp_of_the_future_that_is_on_record_silences_nobody(here):
+    slack_id = member(here)
+    ahead = int(time.time()) + CENTURY
+    with here.runtime.store.transaction() as connection:
+        connection.execute(applied.update().values(slack_updated=ahead))
+    rename(here, slack_id, "Two")
+    here.put(here.event(slack_id))
+
+    await here.serve()
+
+    assert here.account(slack_id).lastname == "Two"
+    tidy(here.runtime)
+    now = here.runtime.now()
+    with here.runtime.store.reading() as connection:
+        known = AppliedRepository(connection, here.runtime.settings.docebo_url)
+        assert known.stamps(here.workspace.team, [slack_id], now=now + timedelta(days=365 * 200))[slack_id] < ahead
+
+
+async def test_an_event_without_a_stamp_is_read_from_slack(here):
+    slack_id = member(here)
+    rename(here, slack_id, "Now")
+    here.put(replaced(here.event(slack_id, profile={"last_name": "Then"}), updated=0))
+
+    await here.serve()
+
+    assert here.account(slack_id).lastname == "Now"
+
+
+async def planned(here: World, runtime: Runtime, slack_id: str) -> str:
+    """The plan of an import that has read *slack_id* as Slack has that person now."""
+    seen = await runtime.slack.user(slack_id)
+    assert isinstance(seen, Present)
+    accounts = await read_target(runtime)
+    return await make_plan(runtime, here.workspace, paged([seen.value]), accounts, kind=PlanKind.BULK_IMPORT)
+
+
+async def carried_out(runtime: Runtime, plan_id: str) -> None:
+    """Apply the plan and die before the run's end."""
+    begin(runtime, plan_id)
+    await apply_accounts(runtime, plan_id, lambda _: None)
+    await apply_mappings(runtime, plan_id)
+
+
+@pytest.mark.parametrize("minutes", [-5, 0, 5], ids=lambda minutes: f"real time's clock is {minutes} minutes ahead")
+async def test_what_a_killed_import_read_before_an_event_is_looked_at_again(here, monkeypatch, minutes):
+    slack_id = member(here)
+    before = here.account(slack_id).lastname
+    rename(here, slack_id, "Meanwhile")
+    async with open_runtime(here.runtime.settings, here.runtime.behaviour, run_id="import") as importing:
+        plan_id = await planned(here, importing, slack_id)
+        rename(here, slack_id, before)
+        event = here.event(slack_id)
+        here.put(event)
+        now = here.runtime.now
+        monkeypatch.setattr(here.runtime, "now", lambda: now() + timedelta(minutes=minutes))
+        await here.serve()
+        assert here.state(event) is EventState.APPLIED
+
+        await carried_out(importing, plan_id)  # and is killed
+
+    assert here.account(slack_id).lastname == "Meanwhile"
+    await here.serve()
+    assert here.account(slack_id).lastname == before
+
+
+async def test_what_was_read_before_an_event_by_the_dry_run_of_a_saved_plan_is_looked_at_again(here):
+    slack_id = member(here)
+    before = here.account(slack_id).lastname
+    rename(here, slack_id, "Meanwhile")
+    plan_id = await planned(here, here.runtime, slack_id)
+    rename(here, slack_id, before)
+    here.put(here.event(slack_id))
+    await here.serve()
+    async with open_runtime(here.runtime.settings, here.runtime.behaviour, run_id="later") as later:
+        monday = later.now() + timedelta(hours=3)
+        later.now = lambda: monday  # type: ignore[method-assign]
+        later.begun = monday
+        await carried_out(later, plan_id)
+
+    await here.serve()
+
+    assert here.account(slack_id).lastname == before
+
+
+async def test_an_event_in_work_while_an_import_writes_is_looked_at_again(here, monkeypatch):
+    slack_id = member(here)
+    before = here.account(slack_id).lastname
+    rename(here, slack_id, "Meanwhile")
+    plan_id = await planned(here, here.runtime, slack_id)
+    rename(here, slack_id, before)
+    rename_again = {"profile": {"title": "changes what the event shows, and nothing that is written"}}
+    here.sandbox.slack.change(slack_id, rename_again)
+    event = here.event(slack_id, bare=True)
+    here.put(event)
+    observe, written = rounds.observe_person, []
+
+    async def observe_person(runtime, who):
+        seen = await observe(runtime, who)
+        if not written:
+            written.append(who)
+            async with open_runtime(runtime.settings, runtime.behaviour, run_id="import") as importing:
+                await carried_out(importing, plan_id)
+        return seen
+
+    monkeypatch.setattr(rounds, "observe_person", observe_person)
+    await here.serve()
+
+    assert here.account(slack_id).lastname == before
+    assert here.state(event) is EventState.APPLIED
+
+
+@pytest.mark.parametrize("mapping", ["true", "false"])
+async def test_who_joins_while_an_import_is_at_work_is_not_reported_as_failed(
+    shared_sandbox, sqlite_url, tmp_path, monkeypatch, mapping
+):
+    shared_sandbox.reset()
+    rows = {"REALTIME_RETRY_DELAYS": "", "MAP_SLACK_USER_DATA": mapping}
+    async with world(shared_sandbox, sqlite_url, tmp_path, **rows) as here:
+        ada = here.sandbox.slack.add("Ada", "Lovelace", "ada@example.com")
+        event = here.event(ada["id"], kind="team_join")
+        here.put(event)
+        look_up, made = rounds.look_up, []
+
+        async def looked_up(runtime, *rest):
+            accounts = await look_up(runtime, *rest)
+            if not made:
+                made.append(event)
+                async with open_runtime(runtime.settings, runtime.behaviour, run_id="import") as importing:
+                    await carried_out(importing, await planned(here, importing, ada["id"]))
+            return accounts
+
+        monkeypatch.setattr(rounds, "look_up", looked_up)
+        served = await here.serve()
+
+        assert (here.state(event), served.parked) == (EventState.APPLIED, 0)
+        assert len(here.sandbox.docebo.accounts.by_email("ada@example.com")) == 1

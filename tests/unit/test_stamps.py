@@ -1,0 +1,42 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from slack_docebo.domain.stamps import TOLERANCE, UNSTAMPED, believed
+from slack_docebo.engine.realtime.merging import merge
+from slack_docebo.storage.inbox import Entry, Event, EventState
+
+NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
+SECOND = int(NOW.timestamp())
+TOO_FAR = int((NOW + TOLERANCE).timestamp()) + 1
+
+
+@pytest.mark.parametrize("stamp", [1, SECOND, TOO_FAR - 1])
+def test_a_stamp_as_far_ahead_as_clocks_differ_is_believed(stamp):
+    assert believed(stamp, NOW) == stamp
+
+
+@pytest.mark.parametrize("stamp", [0, -5, TOO_FAR, 2**63 - 1])
+def test_a_stamp_that_is_missing_or_of_the_future_is_not_believed(stamp):
+    assert believed(stamp, NOW) == UNSTAMPED
+
+
+def entry(name: str, updated: int, *, after: int = 0) -> Entry:
+    profile = {"slack_id": "U1", "team": "T1", "last_name": name}
+    came = NOW + timedelta(seconds=after)
+    return Entry(Event(name, "T1", "U1", updated, "user_change", came, profile), EventState.CLAIMED)
+
+
+@pytest.mark.parametrize("stamp", [0, TOO_FAR + 60, 2**62])
+@pytest.mark.parametrize("after", [-60, 60])
+def test_of_events_one_of_which_has_no_stamp_that_can_be_believed_slack_knows_the_newest(stamp, after):
+    [case], _ = merge([entry("stamped", SECOND), entry("unstamped", stamp, after=after)])
+
+    assert case.doubtful
+    assert case.updated in {SECOND, UNSTAMPED}
+
+
+def test_of_stamped_events_the_newest_counts():
+    [case], superseded = merge([entry("newer", SECOND), entry("older", SECOND - 1, after=60)])
+
+    assert (case.event_ids, superseded, case.doubtful, case.updated) == (["newer"], ["older"], False, SECOND)
