@@ -13,7 +13,7 @@ from slack_docebo.domain.names import folded
 from slack_docebo.domain.observation import Gone, Observation, Present, Unknown
 from slack_docebo.domain.patterns import named
 from slack_docebo.domain.people import Account, Applied, LastSeen, Mapping, SourceUser
-from slack_docebo.domain.scope import Scope
+from slack_docebo.domain.scope import WORKSPACE_NOT_KNOWN, Scope
 
 Value = str | bool
 # Reasons by which the next run is told that nothing has changed.
@@ -22,6 +22,7 @@ IN_LINE_AS_WRITTEN = "in line with what was last written"
 PROVISIONING_OFF = "in line, and provisioning is off"
 NO_LONGER_IN_SLACK = "no longer in Slack"
 NOT_LISTED = "not in Slack's list"  # and not asked for, or Slack shows the person all the same
+ELSEWHERE = "in other workspaces of the organisation alone"
 DEACTIVATED_BEFORE = "; deactivated before"  # after why the person has left
 
 
@@ -68,6 +69,11 @@ class Operation:
     deactivated: bool = False  # the account is then inactive because of us
     prior: Mapping | None = None  # the mapping that is replaced or removed: what undoing brings back
 
+    @property
+    def mapped_as(self) -> str:
+        """The Slack id under which the mapping stands so far; the operation puts it under its own."""
+        return self.prior.slack_id if self.prior else self.slack_id
+
 
 class Leavers(StrEnum):
     """What happens to the account and the mapping of a person who has left Slack."""
@@ -101,6 +107,7 @@ class Planner:
         self.claims = Claims()  # also to addresses: usernames are unique, and Slack may list one twice
         self.named_after: dict[str, list[str]] = {}  # Slack ids, by the other address of an account found by username
         self.seen: dict[int, LastSeen] = {}  # what mapped accounts bear, where that is news
+        self.renamed: dict[str, str] = {}  # Slack ids under which others are known so far, by the organisation's
         self._accounts = accounts
 
     def match(self, user: SourceUser, mapping: Mapping | None) -> Match:
@@ -136,11 +143,14 @@ class Planner:
         account = found.account
         if holder:
             self.claims.stake(account.docebo_id, holder, Rank.MAPPING)
-        owner = self.claims.stake(account.docebo_id, user.slack_id, RANKS[found.by])
-        if owner != user.slack_id:
+        claimant = mapping.slack_id if mapping else user.slack_id
+        owner = self.claims.stake(account.docebo_id, claimant, RANKS[found.by])
+        if owner != claimant:
             return self._operation(user, Kind.LEAVE, f"account {account.docebo_id} belongs to {owner}", account)
         if mapping and self._is_disputed(account, mapping, user):
             return self._operation(user, Kind.LEAVE, dispute(account.docebo_id), account)
+        if mapping and mapping.slack_id != user.slack_id:
+            self.renamed[user.slack_id] = mapping.slack_id
         operation = self._plan_known(user, mapping, account, found.by, mapping.applied if mapping else applied)
         if mapping or operation.maps:
             now = look(account)
@@ -170,6 +180,8 @@ class Planner:
             return self._operation(user, Kind.LEAVE, UNCONFIRMED)
         if not (mapping and self.policy.provision and self.policy.map) or mapping.deactivated:
             return None
+        if mapping.slack_id != user.slack_id:
+            return None
         if (mapping.slack_name, mapping.fingerprint) != (user.handle, self._fingerprint(user)):
             return None
         self.people += 1
@@ -186,6 +198,10 @@ class Planner:
                 return self._plan_leaver(user, mapping, NO_LONGER_IN_SLACK)
             case Present(found) if found.deactivated or found.forgotten:
                 return self._plan_leaver(user, mapping, self.policy.scope.reason_against_kind(found))
+            case Present(found) if found.teams and not found.is_member_of(self.policy.scope.team):
+                if self.policy.out_of_scope_leaves:
+                    return self._plan_leaver(user, mapping, ELSEWHERE)
+                return self._operation(user, Kind.LEAVE, f"{NOT_LISTED}, and {ELSEWHERE}", docebo_id=mapping.docebo_id)
             case Present():
                 return self._operation(user, Kind.LEAVE, f"{NOT_LISTED}, and still there", docebo_id=mapping.docebo_id)
             case Unknown(why):
@@ -293,15 +309,16 @@ class Planner:
         known: Applied,
     ) -> Operation:
         as_it_was = mapping is not None and (
-            (mapping.slack_name, mapping.docebo_id, mapping.fingerprint, mapping.deactivated)
-            == (user.handle, known.docebo_id, known.fingerprint, known.deactivated)
+            (mapping.slack_id, mapping.slack_name, mapping.docebo_id, mapping.fingerprint, mapping.deactivated)
+            == (user.slack_id, user.handle, known.docebo_id, known.fingerprint, known.deactivated)
         )
         if as_it_was or not self.policy.map:
             return self._operation(user, Kind.LEAVE, otherwise, account)
+        renamed = mapping is not None and mapping.slack_id != user.slack_id
         return self._operation(
             user,
             Kind.MAP,
-            f"found by {by}",
+            f"known as {mapping.slack_id} so far" if mapping and renamed else f"found by {by}",
             account,
             maps=True,
             fingerprint=known.fingerprint,
@@ -328,9 +345,10 @@ class Planner:
     def _has_left(self, user: SourceUser) -> bool:
         if user.deactivated or user.forgotten:
             return True
-        # An address that is missing or not confirmed makes nobody a leaver.
+        against = self.policy.scope.reason_against_kind(user)
+        # An address that is missing or not confirmed makes nobody a leaver, nor does a workspace that is not named.
         knows_address = bool(user.email) and not user.unconfirmed
-        return self.policy.out_of_scope_leaves and (knows_address or bool(self.policy.scope.reason_against_kind(user)))
+        return self.policy.out_of_scope_leaves and against != WORKSPACE_NOT_KNOWN and (knows_address or bool(against))
 
     def _plan_leaver(self, user: SourceUser, mapping: Mapping, why: str) -> Operation:
         self.people += 1

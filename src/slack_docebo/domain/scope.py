@@ -8,6 +8,8 @@ from slack_docebo.domain.names import folded
 from slack_docebo.domain.patterns import named
 from slack_docebo.domain.people import SourceUser
 
+WORKSPACE_NOT_KNOWN = "in another workspace of the organisation, and Slack does not say whether in this one, too"
+
 
 class Guests(StrEnum):
     """Which guests are in scope."""
@@ -40,8 +42,10 @@ class Scope:
         """Return why *user* is out of scope for a reason other than the address, or ""."""
         if user.bot:
             return "Slackbot" if user.slack_id == "USLACKBOT" else "bot"
-        if user.external or (self.team and user.team and user.team != self.team):
+        if user.external:
             return "external"
+        if elsewhere := self._reason_against_workspace(user):
+            return elsewhere
         if user.forgotten:
             return "erased in Slack"
         if user.deactivated:
@@ -51,6 +55,12 @@ class Scope:
         if user.invited and not self.invited:
             return "invited, not yet joined"
         return ""
+
+    def _reason_against_workspace(self, user: SourceUser) -> str:
+        if not (self.team and user.workspaces) or user.is_member_of(self.team):
+            return ""
+        is_clear = user.teams or not user.organisation
+        return "external" if is_clear and self.team not in user.workspaces else WORKSPACE_NOT_KNOWN
 
     def _admits_guest(self, user: SourceUser) -> bool:
         return self.guests is Guests.ALL or (self.guests is Guests.MULTI_CHANNEL and not user.single_channel)

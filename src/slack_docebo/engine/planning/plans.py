@@ -24,6 +24,7 @@ from slack_docebo.runtime import Runtime
 from slack_docebo.storage.accounts import AccountRepository
 from slack_docebo.storage.applied import AppliedRepository
 from slack_docebo.storage.mappings import MappingRepository
+from slack_docebo.storage.people import PersonRepository
 from slack_docebo.storage.plans import Plan, PlanKind, PlanRepository, PlanState, new_plan_id
 from slack_docebo.storage.platforms import PlatformRepository
 from slack_docebo.storage.standings import StandingRepository
@@ -175,9 +176,10 @@ def plan_people(
     Those for whom Docebo has to be asked before are added to *held_back* instead, where that is given.
     """
     repository = MappingRepository(connection, docebo)
-    mappings = repository.of(team, [user.slack_id for user in users])
-    unmapped = [user.slack_id for user in users if user.slack_id not in mappings]
-    applied = AppliedRepository(connection, docebo).of(team, unmapped)
+    mappings = repository.of_people(team, users)
+    unmapped = [user for user in users if user.slack_id not in mappings]
+    known = AppliedRepository(connection, docebo).of(team, (slack_id for user in unmapped for slack_id in user.ids))
+    applied = {user.slack_id: known[slack_id] for user in unmapped for slack_id in user.ids[::-1] if slack_id in known}
     pairs = [(user, mappings.get(user.slack_id)) for user in users]
     matches = {user.slack_id: planner.match(user, mapping) for user, mapping in pairs}
     found = [match.account.docebo_id for match in matches.values() if match.account]
@@ -199,10 +201,13 @@ def plan_people(
 
 
 def keep_observations(connection: Connection, docebo: str, team: str, planner: Planner, *, now: datetime) -> None:
-    """Keep what was seen of accounts while planning: like the proven read, even in a dry run."""
+    """Keep what was seen of accounts and people while planning: like the proven read, even in a dry run."""
     if planner.no_echo:
         AppliedRepository(connection, docebo).forget_echoes(team, planner.no_echo)
         planner.no_echo.clear()
+    if planner.renamed:
+        PersonRepository(connection).note_ids(team, planner.renamed)
+        planner.renamed.clear()
     if planner.seen:
         platform_id = PlatformRepository(connection).take(docebo)
         AccountRepository(connection, platform_id).note_seen(planner.seen, now=now)
@@ -274,7 +279,7 @@ def _plan_outdone(
     looked_after = planner.people  # counted when they were planned first
     with runtime.store.transaction() as connection:
         draft.withdraw(connection, again)
-        for users in chunks(user for user in chain.from_iterable(listed) if user.slack_id in again):
+        for users in chunks(user for user in chain.from_iterable(listed) if again.intersection(user.ids)):
             draft.add(connection, plan_people(connection, draft.docebo, draft.team, planner, users, trusting=trusting))
         keep_observations(connection, draft.docebo, draft.team, planner, now=runtime.now())
     planner.people = looked_after

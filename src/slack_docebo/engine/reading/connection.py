@@ -103,10 +103,12 @@ def _check_scopes(runtime: Runtime, identity: Identity) -> None:
 
 
 async def _workspace(runtime: Runtime, identity: Identity) -> Workspace:
-    """Return the workspace of the token; that of an organisation's token has to be configured."""
+    """Return the workspace of the token; that of an organisation's token is configured, or linked since before."""
     if not (identity.is_enterprise_install or identity.team_id.startswith("E")):
         return Workspace(identity.team_id, identity.team_name)
-    team = runtime.settings.slack_team_id
+    with runtime.store.reading() as connection:
+        linked = LinkRepository(connection).get(runtime.settings.docebo_url)
+    team = runtime.settings.slack_team_id or (linked.slack_team if linked else "")
     if not team:
         raise ConfigurationError("SLACK_TEAM_ID is not set: the token is for an organisation with several workspaces")
     return Workspace(team, await runtime.slack.team_name(team))

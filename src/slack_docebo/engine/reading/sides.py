@@ -83,13 +83,10 @@ def check_still_whole(
         if slack_id not in people.expected or not isinstance(seen, Present):
             continue
         user = seen.value
-        if user.deactivated or user.forgotten or user.external or user.slack_id in people:
+        if user.deactivated or user.forgotten or user.external or any(known in people for known in user.ids):
             continue
-        if user.team == workspace.team:
-            raise IncompleteRead(
-                f"Slack's list left out {slack_id}, who is still there: run again later. Should it be so each time,"
-                " that person left this workspace and not the organisation: run reset-mappings for this Slack id"
-            )
+        if user.is_member_of(workspace.team):
+            raise IncompleteRead(f"Slack's list left out {slack_id}, who is still there: run again later")
 
 
 def record_reads(runtime: Runtime, workspace: Workspace, people: SourceSnapshot, accounts: Accounts) -> None:
@@ -182,7 +179,7 @@ async def _changed(
     async for page in people:
         with runtime.store.reading() as connection:
             mappings = MappingRepository(connection, runtime.settings.docebo_url)
-            known = mappings.of(workspace.team, [user.slack_id for user in page])
+            known = mappings.of_people(workspace.team, page)
         pairs = ((user, known.get(user.slack_id)) for user in page)
         changed += [pair for pair in pairs if planner.plan_trusting(*pair) is None]
     return changed

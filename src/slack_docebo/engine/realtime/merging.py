@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from collections.abc import Mapping as MappingType
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from slack_docebo.domain.attributes import AttributeRule
@@ -27,7 +27,8 @@ class Case:
 
 def restored(profile: MappingType[str, Any]) -> SourceUser:
     """Return the user that the *profile* of a stored event describes; fields of another version are passed over."""
-    return SourceUser(**{name: profile[name] for name in FIELDS & profile.keys()})
+    user = SourceUser(**{name: profile[name] for name in FIELDS & profile.keys()})
+    return replace(user, teams=tuple(user.teams))  # JSON knows lists alone
 
 
 def merge(entries: Iterable[Entry]) -> tuple[list[Case], list[str]]:
@@ -58,13 +59,28 @@ def merge(entries: Iterable[Entry]) -> tuple[list[Case], list[str]]:
     return cases, superseded
 
 
+def one_each(cases: Iterable[Case]) -> list[Case]:
+    """Return *cases* with one for each person, the newest, where events of several ids turned out to be of one."""
+    found: dict[str, Case] = {}
+    for case in cases:
+        other = found.setdefault(case.slack_id, case)
+        if other is not case:
+            newest, older = (case, other) if case.updated > other.updated else (other, case)
+            newest.event_ids += older.event_ids
+            found[case.slack_id] = newest
+    return list(found.values())
+
+
 def is_complete(user: SourceUser, rules: Sequence[AttributeRule]) -> bool:
     """Tell whether *user*, as an event showed it, has every value that *rules* read.
 
-    Events may lack e-mail address, locale and custom fields. People whose attributes are not written are complete.
+    Events may lack e-mail address, locale and custom fields, and on Enterprise Grid the workspaces, without which nobody
+    can tell whether it is about a member. People whose attributes are not written are complete.
     """
     if user.bot or user.external or user.forgotten or user.deactivated:
         return True
+    if not user.workspaces or (user.organisation and not user.teams):
+        return False
     wants_locale = any(rule.source == "language" for rule in rules)
     wants_custom = any(rule.is_custom for rule in rules)
     return (

@@ -23,7 +23,7 @@ from slack_docebo.engine.planning.plans import close_plan, keep_observations, op
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.evidence import ask_for_accounts, observe_person
 from slack_docebo.engine.reading.sides import are_few, find_bearers, look_up, read_target
-from slack_docebo.engine.realtime.merging import Case, is_complete, merge, restored
+from slack_docebo.engine.realtime.merging import Case, is_complete, merge, one_each, restored
 from slack_docebo.engine.reporting.report import DONE
 from slack_docebo.engine.writing.applying import BATCH, apply_accounts, apply_mappings, begin
 from slack_docebo.engine.writing.finishing import finish
@@ -145,7 +145,7 @@ class _Round:
         with self._served.timed("look at"):
             todo, to_read = await to_completion(self._sort_out, cases, superseded)
         with self._served.timed("read Slack"):
-            todo += await self._read_again(to_read)
+            todo = one_each([*todo, *await self._read_again(to_read)])
         for group in _groups(todo):
             with self._served.timed("read Docebo"):
                 readable, accounts = await self._read_accounts(group)
@@ -154,17 +154,19 @@ class _Round:
 
     def _sort_out(self, cases: list[Case], superseded: list[str]) -> tuple[list[Case], list[Case]]:
         """Finish what needs no call; return the cases to compare with Docebo, and those to read from Slack before."""
-        ids = [case.slack_id for case in cases]
+        people = {case.slack_id: case.user or SourceUser(case.slack_id, "") for case in cases}
+        ids = [slack_id for user in people.values() for slack_id in user.ids]
         with self._runtime.store.reading() as connection:
             applied = AppliedRepository(connection, self._runtime.settings.docebo_url).stamps(self._team, ids)
-            self._mappings = MappingRepository(connection, self._runtime.settings.docebo_url).of(self._team, ids)
+            mappings = MappingRepository(connection, self._runtime.settings.docebo_url)
+            self._mappings = mappings.of_people(self._team, people.values())
             last_read = ReadRepository(connection).last(f"slack:{self._team}")
-            self._seen = InboxRepository(connection).last_applied(filter(self._lacks_fingerprint, ids))
+            self._seen = InboxRepository(connection).last_applied(filter(self._lacks_fingerprint, people))
         in_line: list[Case] = []
         todo: list[Case] = []
         to_read: list[Case] = []
         for case in cases:
-            done = applied.get(case.slack_id, 0)
+            done = max(applied.get(slack_id, 0) for slack_id in people[case.slack_id].ids)
             if 0 < case.updated < done:
                 superseded += case.event_ids
             elif case.doubtful or case.user is None or not is_complete(case.user, self._rules):
@@ -203,11 +205,11 @@ class _Round:
                 continue
             unreadable = 0
             case.user, case.updated = user, max(case.updated, user.updated)
-            if case.slack_id != user.slack_id:  # the event bore an older, local id
+            if case.slack_id != user.slack_id or user.local_id:  # the event may have borne an older, local id
                 case.slack_id = user.slack_id
                 with self._runtime.store.reading() as connection:
                     repository = MappingRepository(connection, self._runtime.settings.docebo_url)
-                    self._mappings |= repository.of(self._team, [user.slack_id])
+                    self._mappings |= repository.of_people(self._team, [user])
             (in_line if self._is_in_line(case) else todo).append(case)
         await to_completion(self._finish, in_line, [])
         return todo

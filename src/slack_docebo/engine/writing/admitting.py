@@ -11,7 +11,14 @@ from slack_docebo.domain.observation import Gone, Present, Unknown
 from slack_docebo.domain.people import LastSeen
 from slack_docebo.domain.planning import Outcome, Policy
 from slack_docebo.engine.reading.evidence import observe_account
-from slack_docebo.engine.writing.checking import last_seen, reason_by_account, reason_by_dispute, reason_by_mapping
+from slack_docebo.engine.writing.checking import (
+    last_seen,
+    mapping_of,
+    people_of,
+    reason_by_account,
+    reason_by_dispute,
+    reason_by_mapping,
+)
 from slack_docebo.engine.writing.recording import Numbered
 from slack_docebo.errors import Halted, PlanChanged
 from slack_docebo.runtime import Runtime
@@ -71,11 +78,11 @@ def _moved(connection: Connection, runtime: Runtime, batch: Sequence[Numbered]) 
     reasons: dict[int, str] = {}
     for team in {operation.slack_team for _, operation in batch}:
         of_team = [(seq, op) for seq, op in batch if op.slack_team == team]
-        of_people = mappings.of(team, [op.slack_id for _, op in of_team])
+        of_people = mappings.of(team, people_of(op for _, op in of_team))
         holders = mappings.holders(team, [op.docebo_id for _, op in of_team if op.docebo_id is not None])
         for seq, op in of_team:
             holder = holders.get(op.docebo_id, "") if op.docebo_id is not None else ""
-            if reason := reason_by_mapping(op, of_people.get(op.slack_id), holder):
+            if reason := reason_by_mapping(op, mapping_of(op, of_people), holder):
                 reasons[seq] = reason
     return reasons
 
