@@ -101,9 +101,13 @@ def _trouble(result: Result) -> str | None:
     if isinstance(result, Served):
         if result.elsewhere:
             return Trouble.ALREADY_RUNNING
-        return Trouble.PARKED if result.parked else None
+        if result.parked:
+            return Trouble.PARKED
+        return Trouble.UNDECIDED if result.undecided else None
     if isinstance(result, Summary):
-        return Trouble.PARTLY_FAILED if result.count(outcome=Outcome.FAILED) else None
+        if result.count(outcome=Outcome.FAILED):
+            return Trouble.PARTLY_FAILED
+        return Trouble.UNDECIDED if result.newly_undecided else None
     return None
 
 

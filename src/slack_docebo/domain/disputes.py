@@ -8,6 +8,8 @@ import hashlib
 from slack_docebo.domain.names import clean, folded
 from slack_docebo.domain.people import Account, LastSeen, SourceUser
 
+DISPUTED = "is disputed: it shows neither what was last seen of it nor this person's data"
+
 
 def digest(text: str) -> str:
     """Return what tells whether a name or an address is the same, and not which it is; "" of nothing."""
@@ -43,7 +45,6 @@ def bears_data_of(account: Account, user: SourceUser) -> bool:
 def dispute(docebo_id: int) -> str:
     """Return what is told of a disputed account, and what there is to do."""
     return (
-        f"account {docebo_id} is disputed: it shows neither what was last seen of it nor this person's data. If it is"
-        " somebody else's by now, run reset-mappings for this Slack id; if it is right, give the pair to"
+        f"account {docebo_id} {DISPUTED}. If it is somebody else's by now, run reset-mappings for this Slack id; if it is right, give the pair to"
         " `slack-docebo mappings import`"
     )

@@ -13,6 +13,7 @@ from slack_docebo.domain.names import folded
 from slack_docebo.domain.observation import Gone, Observation, Present, Unknown
 from slack_docebo.domain.patterns import named
 from slack_docebo.domain.people import Account, Applied, LastSeen, Mapping, SourceUser
+from slack_docebo.domain.returns import Rehires, Returns, has_left, reported
 from slack_docebo.domain.scope import WORKSPACE_NOT_KNOWN, Scope
 
 Value = str | bool
@@ -94,6 +95,7 @@ class Policy:
     rules: Sequence[AttributeRule] = DEFAULT_RULES
     leavers: Leavers = Leavers.KEEP
     out_of_scope_leaves: bool = False
+    rehires: Rehires = Rehires.REPORT
     protected: Sequence[str] = ()  # shell-style patterns on username, e-mail or Docebo id
 
 
@@ -108,6 +110,7 @@ class Planner:
         self.named_after: dict[str, list[str]] = {}  # Slack ids, by the other address of an account found by username
         self.seen: dict[int, LastSeen] = {}  # what mapped accounts bear, where that is news
         self.renamed: dict[str, str] = {}  # Slack ids under which others are known so far, by the organisation's
+        self.returns = Returns(policy.rehires)
         self._accounts = accounts
 
     def match(self, user: SourceUser, mapping: Mapping | None) -> Match:
@@ -123,13 +126,13 @@ class Planner:
         user: SourceUser,
         mapping: Mapping | None,
         found: Match,
-        holder: str = "",
+        holder: Mapping | None = None,
         applied: Applied | None = None,
     ) -> Operation:
         """Return the one operation that brings target and mapping in line with *user*.
 
-        *holder* is the Slack id that the account *found* is mapped to, if any; *applied* is what was last applied of
-        somebody without a mapping.
+        *holder* is the mapping of the account *found*, if it has one; *applied* is what was last applied of somebody
+        without a mapping.
         """
         if against := self.policy.scope.reason_against(user):
             return self._plan_absent(user, mapping, against)
@@ -141,15 +144,24 @@ class Planner:
         if found.account is None:
             return self._plan_newcomer(user, mapping)
         account = found.account
+        if holder and mapping is None and self._has_returned(user, holder, account):
+            if self.returns.heirs.get(holder.slack_id) == user.slack_id:
+                mapping = holder
+            elif not (
+                self.policy.leavers is Leavers.UNMAP and self.policy.map
+            ):  # which frees the account for the next run
+                return self._operation(user, Kind.LEAVE, reported(account.docebo_id, holder.slack_id), account)
         if holder:
-            self.claims.stake(account.docebo_id, holder, Rank.MAPPING)
+            self.claims.stake(account.docebo_id, holder.slack_id, Rank.MAPPING)
         claimant = mapping.slack_id if mapping else user.slack_id
         owner = self.claims.stake(account.docebo_id, claimant, RANKS[found.by])
         if owner != claimant:
+            if holder and mapping is None:
+                self.returns.contest(user.slack_id, holder.slack_id)
             return self._operation(user, Kind.LEAVE, f"account {account.docebo_id} belongs to {owner}", account)
         if mapping and self._is_disputed(account, mapping, user):
             return self._operation(user, Kind.LEAVE, dispute(account.docebo_id), account)
-        if mapping and mapping.slack_id != user.slack_id:
+        if mapping and mapping.slack_id == user.local_id:
             self.renamed[user.slack_id] = mapping.slack_id
         operation = self._plan_known(user, mapping, account, found.by, mapping.applied if mapping else applied)
         if mapping or operation.maps:
@@ -157,6 +169,10 @@ class Planner:
             if mapping is None or mapping.docebo_id != account.docebo_id or now != mapping.seen:
                 self.seen[account.docebo_id] = now
         return operation
+
+    def _has_returned(self, user: SourceUser, holder: Mapping, account: Account) -> bool:
+        """Tell whether *user* bears the address that the account had when its former holder was there."""
+        return self.returns.returned.get(user.slack_id) == holder.slack_id and is_same(look(account), holder.seen)
 
     def _is_disputed(self, account: Account, mapping: Mapping, user: SourceUser) -> bool:
         if mapping.docebo_id != account.docebo_id or is_same(look(account), mapping.seen):
@@ -196,7 +212,7 @@ class Planner:
         match seen:
             case Gone():
                 return self._plan_leaver(user, mapping, NO_LONGER_IN_SLACK)
-            case Present(found) if found.deactivated or found.forgotten:
+            case Present(found) if has_left(seen):
                 return self._plan_leaver(user, mapping, self.policy.scope.reason_against_kind(found))
             case Present(found) if found.teams and not found.is_member_of(self.policy.scope.team):
                 if self.policy.out_of_scope_leaves:
@@ -286,7 +302,7 @@ class Planner:
             return self._operation(
                 user,
                 Kind.UPDATE,
-                differs,
+                f"{_known_as(mapping, user)}; {differs}" if _known_as(mapping, user) else differs,
                 account,
                 changes=changes,
                 before=before,
@@ -314,11 +330,10 @@ class Planner:
         )
         if as_it_was or not self.policy.map:
             return self._operation(user, Kind.LEAVE, otherwise, account)
-        renamed = mapping is not None and mapping.slack_id != user.slack_id
         return self._operation(
             user,
             Kind.MAP,
-            f"known as {mapping.slack_id} so far" if mapping and renamed else f"found by {by}",
+            _known_as(mapping, user) or f"found by {by}",
             account,
             maps=True,
             fingerprint=known.fingerprint,
@@ -356,6 +371,8 @@ class Planner:
         account = seen.value if isinstance(seen, Present) else None
         if mapping.deactivated:
             return self._operation(user, Kind.LEAVE, why + DEACTIVATED_BEFORE, account)
+        if heir := self.returns.heirs.get(mapping.slack_id):
+            return self._operation(user, Kind.LEAVE, f"{why}; {heir} is back in this place", account)
         if self.policy.leavers is Leavers.KEEP:
             return self._operation(user, Kind.LEAVE, why, account)
         if self.policy.leavers is Leavers.DEACTIVATE and isinstance(seen, Unknown):
@@ -418,6 +435,11 @@ class Planner:
             deactivated=deactivated,
             prior=prior,
         )
+
+
+def _known_as(mapping: Mapping | None, user: SourceUser) -> str:
+    """Return under which other id *user* is mapped so far, or ""."""
+    return f"known as {mapping.slack_id} so far" if mapping and mapping.slack_id != user.slack_id else ""
 
 
 def shielded(account: Account, protected: Sequence[str]) -> str:

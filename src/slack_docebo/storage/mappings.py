@@ -94,6 +94,16 @@ class MappingRepository:
         theirs = ((user.slack_id, [known[slack_id] for slack_id in user.ids if slack_id in known]) for user in users)
         return {slack_id: mappings[0] for slack_id, mappings in theirs if mappings}
 
+    def of_accounts(self, team: str, docebo_ids: Iterable[int]) -> dict[int, Mapping]:
+        """Return, by Docebo id, the mappings of those of the accounts that have one."""
+        return {
+            row.user_id: _mapping(row)
+            for ids in chunks(set(docebo_ids))
+            for row in self._connection.execute(
+                READ.where(self._of(team), among(self._connection, rows.c.user_id, ids))
+            )
+        }
+
     def holders(self, team: str, docebo_ids: Iterable[int]) -> dict[int, str]:
         """Return, by Docebo id, the Slack id that holds the account."""
         return {

@@ -1,7 +1,8 @@
 """Making a plan: the rules applied to everybody who was read, kept in the store before anything is written."""
 
 from collections import Counter
-from collections.abc import AsyncIterable, Collection, Sequence
+from collections.abc import AsyncIterable, Collection, Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import chain
 
@@ -9,7 +10,7 @@ from sqlalchemy import Connection
 
 from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.guards import LIMITED, NOBODY, exceeded
-from slack_docebo.domain.matching import Accounts
+from slack_docebo.domain.matching import Accounts, FoundBy
 from slack_docebo.domain.names import folded
 from slack_docebo.domain.people import Mapping, SourceUser
 from slack_docebo.domain.planning import Kind, Operation, Planner
@@ -62,17 +63,23 @@ async def make_plan(
     orphans = None if listed is None or trusting else OrphanSearch(accounts, planner.claims)
     facts: dict[str, object] = {}
     absences = Absences()
+    read: list[list[SourceUser]] = []  # of a whole source it is in *listed*
     try:
         async for page in people:
+            if listed is None:
+                read.append(page)
             await to_completion(_plan_page, runtime, planner, draft, page, absences, trusting, orphans)
     except Restarted:  # what was planned so far stays unfinished: nobody can apply it
         return await make_plan(runtime, workspace, people, accounts, kind=kind, listed=listed, trusting=trusting)
     if listed is not None:
         await to_completion(absences.look_for_missing, runtime, workspace, planner, listed, trusting)
+    else:
+        absences.to_ask = sorted(set(planner.returns.contested.values()))
     facts["evidence_calls"] = await absences.ask(runtime, workspace, planner, accounts, listed)
+    again = planner.returns.settle(absences.seen)
     await to_completion(_plan_absent, runtime, planner, draft, absences, trusting, orphans)
+    await to_completion(_plan_again, runtime, planner, draft, listed or read, accounts, again, trusting)
     if listed is not None:
-        await to_completion(_plan_outdone, runtime, planner, draft, listed, accounts, trusting)
         await to_completion(record_reads, runtime, workspace, listed, accounts)
         facts["left_as_before"] = draft.left_as_before
     if orphans:
@@ -176,14 +183,20 @@ def plan_people(
     Those for whom Docebo has to be asked before are added to *held_back* instead, where that is given.
     """
     repository = MappingRepository(connection, docebo)
+    of_holder = planner.returns.of_holder
+    users = [replace(one, local_id=of_holder[one.slack_id]) if one.slack_id in of_holder else one for one in users]
     mappings = repository.of_people(team, users)
     unmapped = [user for user in users if user.slack_id not in mappings]
     known = AppliedRepository(connection, docebo).of(team, (slack_id for user in unmapped for slack_id in user.ids))
     applied = {user.slack_id: known[slack_id] for user in unmapped for slack_id in user.ids[::-1] if slack_id in known}
     pairs = [(user, mappings.get(user.slack_id)) for user in users]
     matches = {user.slack_id: planner.match(user, mapping) for user, mapping in pairs}
-    found = [match.account.docebo_id for match in matches.values() if match.account]
-    holders = repository.holders(team, found)
+    found = [
+        match.account.docebo_id
+        for slack_id, match in matches.items()
+        if match.account and match.by is not FoundBy.MAPPING
+    ]
+    holders = repository.of_accounts(team, found)
     operations = []
     for user, mapping in pairs:
         operation = planner.plan_trusting(user, mapping) if trusting else None
@@ -192,7 +205,7 @@ def plan_people(
                 held_back.append((user, mapping))
                 continue
             match = matches[user.slack_id]
-            holder = holders.get(match.account.docebo_id, "") if match.account else ""
+            holder = holders.get(match.account.docebo_id) if match.account else None
             operation = planner.plan(user, mapping, match, holder, applied.get(user.slack_id))
         operations.append(operation)
     if orphans:
@@ -260,16 +273,22 @@ def _plan_absent(
         orphans.look_at_gone(absences.missing.values())
 
 
-def _plan_outdone(
-    runtime: Runtime, planner: Planner, draft: _Draft, listed: SourceSnapshot, accounts: Accounts, trusting: bool
+def _plan_again(
+    runtime: Runtime,
+    planner: Planner,
+    draft: _Draft,
+    read: Iterable[list[SourceUser]],
+    accounts: Accounts,
+    returned: Collection[str],
+    trusting: bool,
 ) -> None:
     """Plan again for those whose claim to an account was settled after they had been planned.
 
-    These are the ones who have lost to somebody listed later, and those who were given an account by its username
-    although somebody else in the list bears its address.
+    These are the ones who have lost to somebody listed later, those who were given an account by its username although
+    somebody else in the list bears its address, and those who have *returned* under a new id.
     """
-    again = planner.claims.outdone
-    for user in chain.from_iterable(listed) if planner.named_after else ():
+    again = planner.claims.outdone.union(returned)
+    for user in chain.from_iterable(read) if planner.named_after else ():
         if not user.bot and (named := planner.named_after.get(folded(user.email))):
             again.update(named)
             for account in accounts.with_email(user.email):
@@ -279,7 +298,7 @@ def _plan_outdone(
     looked_after = planner.people  # counted when they were planned first
     with runtime.store.transaction() as connection:
         draft.withdraw(connection, again)
-        for users in chunks(user for user in chain.from_iterable(listed) if again.intersection(user.ids)):
+        for users in chunks(user for user in chain.from_iterable(read) if again.intersection(user.ids)):
             draft.add(connection, plan_people(connection, draft.docebo, draft.team, planner, users, trusting=trusting))
         keep_observations(connection, draft.docebo, draft.team, planner, now=runtime.now())
     planner.people = looked_after

@@ -15,13 +15,14 @@ from typing import Any
 
 from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.attributes import AttributeRule
+from slack_docebo.domain.decisions import waits_for_decision
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.observation import Present
 from slack_docebo.domain.people import Mapping, SourceUser
-from slack_docebo.domain.planning import Kind, Outcome, Planner
+from slack_docebo.domain.planning import Kind, Operation, Outcome, Planner
 from slack_docebo.engine.planning.plans import close_plan, keep_observations, open_plan, plan_people
 from slack_docebo.engine.reading.connection import Workspace
-from slack_docebo.engine.reading.evidence import ask_for_accounts, observe_person
+from slack_docebo.engine.reading.evidence import ask_for_accounts, ask_for_people, observe_person
 from slack_docebo.engine.reading.sides import are_few, find_bearers, look_up, read_target
 from slack_docebo.engine.realtime.merging import Case, is_complete, merge, one_each, restored
 from slack_docebo.engine.reporting.report import DONE
@@ -60,6 +61,7 @@ class Served:
     in_line: int = 0  # nothing that is mapped has changed
     retried: int = 0
     parked: int = 0
+    undecided: int = 0  # people left alone until somebody has decided whose an account is
     rounds: int = 0
     elsewhere: str = ""  # who is at work instead, and sees to it
     operations: Counter[Kind] = field(default_factory=Counter)  # people, by what was applied
@@ -75,7 +77,7 @@ class Served:
             return "no event was waiting"
         parts = [f"{people} {DONE[kind]}" for kind, people in sorted(self.operations.items())]
         rest = {"in line": self.in_line, "superseded": self.superseded, "to be retried": self.retried}
-        rest["parked"] = self.parked
+        rest |= {"parked": self.parked, "waiting for a decision": self.undecided}
         parts += [f"{number} {what}" for what, number in rest.items() if number]
         return f"{self.events} events: {', '.join(parts)}"
 
@@ -259,7 +261,15 @@ class _Round:
 
     async def _bring_in_line(self, cases: list[Case], accounts: Accounts) -> None:
         with self._served.timed("plan"):
-            plan_id = await to_completion(self._plan, cases, accounts)
+            planner = Planner(self._planner.policy, accounts)
+            operations = await to_completion(self._operations, cases, planner)
+            if contested := planner.returns.contested:
+                answers = await ask_for_people(self._runtime, self._team, set(contested.values()))
+                again = Planner(self._planner.policy, accounts)
+                again.returns = planner.returns
+                if again.returns.settle(answers):
+                    planner, operations = again, await to_completion(self._operations, cases, again)
+            plan_id = await to_completion(self._plan, cases, planner, operations)
         if plan_id is None:
             await to_completion(self._finish, cases, [])
             return
@@ -282,15 +292,19 @@ class _Round:
         with self._served.timed("record"):
             await to_completion(self._settle, plan_id, cases, error)
 
-    def _plan(self, cases: list[Case], accounts: Accounts) -> str | None:
-        """Store a plan for *cases* and return its id; where there is nothing to do, store none and return None."""
-        planner = Planner(self._planner.policy, accounts)
+    def _operations(self, cases: list[Case], planner: Planner) -> list[Operation]:
         users = [user for user, _ in map(self._pair, cases)]
         with self._runtime.store.reading() as connection:
-            operations = plan_people(connection, self._runtime.settings.docebo_url, self._team, planner, users)
-            mapped = MappingRepository(connection, self._runtime.settings.docebo_url).count(self._team)
-        if all(operation.kind is Kind.LEAVE for operation in operations):
+            return plan_people(connection, self._runtime.settings.docebo_url, self._team, planner, users)
+
+    def _plan(self, cases: list[Case], planner: Planner, operations: list[Operation]) -> str | None:
+        """Store a plan for *cases* and return its id; where there is nothing to do or decide, store none and return None."""
+        undecided = sum(waits_for_decision(operation.reason) for operation in operations)
+        self._served.undecided += undecided
+        if not undecided and all(operation.kind is Kind.LEAVE for operation in operations):
             return None
+        with self._runtime.store.reading() as connection:
+            mapped = MappingRepository(connection, self._runtime.settings.docebo_url).count(self._team)
         plan_id = open_plan(self._runtime, self._workspace, PlanKind.REALTIME_SYNC)
         with self._runtime.store.transaction() as connection:
             kept = InboxRepository(connection).keep(_ids(cases))

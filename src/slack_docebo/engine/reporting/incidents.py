@@ -18,6 +18,7 @@ class Trouble(StrEnum):
     CANCELLED = "Cancelled"
     PARTLY_FAILED = "PartlyFailed"
     PARKED = "Parked"
+    UNDECIDED = "Undecided"
     ALREADY_RUNNING = "AlreadyRunning"
     STOPPED = "Stopped"
 
@@ -29,6 +30,7 @@ HAPPENED = {
     Trouble.CANCELLED: "was cancelled",
     Trouble.PARTLY_FAILED: "could not do everybody",
     Trouble.PARKED: "parked events",
+    Trouble.UNDECIDED: "left people alone who wait for a decision",
     Trouble.ALREADY_RUNNING: "was not done: its place was taken",
     Trouble.STOPPED: "was stopped by order",
 }
@@ -43,6 +45,7 @@ ADVICE = {
     Trouble.PARTLY_FAILED: "Look at the run's artifacts for the reason of each. The next run tries them again.",
     Trouble.PARKED: f"Look at them and at their errors, then replay them: {MANUAL} says how. Nothing is lost, and the"
     " next reconciliation brings the same people in line.",
+    Trouble.UNDECIDED: "Look at the run's artifacts: the reason of each says what can be decided, and how.",
     Trouble.ALREADY_RUNNING: "Look at the run that the message names. Once it has ended, start this one again; if it"
     " hangs, cancel it first.",
     Trouble.STOPPED: "Nothing, if that is still meant. `slack-docebo go` lets runs write again; the next one does the"

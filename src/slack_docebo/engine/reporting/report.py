@@ -10,6 +10,7 @@ from typing import Any, TextIO
 
 from sqlalchemy import Connection, Row
 
+from slack_docebo.domain.decisions import waits_for_decision
 from slack_docebo.domain.planning import Kind, Operation, Outcome
 from slack_docebo.domain.texts import armoured, as_json, code, markdown, without_numbers
 from slack_docebo.engine.reporting.orphans import Orphan, OrphanKind
@@ -46,6 +47,17 @@ class Summary:
         )
 
     @property
+    def undecided(self) -> int:
+        """How many people are left alone until somebody has decided whose an account is."""
+        return sum(people for _, reason, _, people in self.tally if waits_for_decision(reason))
+
+    @property
+    def newly_undecided(self) -> int:
+        """How many of the undecided were not so in the run before."""
+        before = self.plan.left_as_before.items()
+        return self.undecided - sum(people for reason, people in before if waits_for_decision(reason))
+
+    @property
     def line(self) -> str:
         """One line without a name in it, for states, logs and notifications."""
         told: list[tuple[int, str]] = []
@@ -56,6 +68,7 @@ class Summary:
                 (self.count(kind, outcome=Outcome.PLANNED), f"to {kind}"),
             ]
         told += [(self.count(outcome=outcome), outcome) for outcome in (Outcome.FAILED, Outcome.SKIPPED)]
+        told.append((self.undecided, "of them waiting for a decision"))
         people = ", ".join(f"{count} {became}" for count, became in told if count)
         return f"plan {self.plan.id} ({self.plan.state}): {people or 'nobody'}"
 

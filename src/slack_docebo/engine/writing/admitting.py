@@ -9,8 +9,9 @@ from slack_docebo.domain.effects import HURTING, TO_ACCOUNTS, hurts
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.observation import Gone, Present, Unknown
 from slack_docebo.domain.people import LastSeen
-from slack_docebo.domain.planning import Outcome, Policy
-from slack_docebo.engine.reading.evidence import observe_account
+from slack_docebo.domain.planning import Operation, Outcome, Policy
+from slack_docebo.domain.returns import has_left
+from slack_docebo.engine.reading.evidence import observe_account, observe_person
 from slack_docebo.engine.writing.checking import (
     last_seen,
     mapping_of,
@@ -101,7 +102,8 @@ async def ask_where_it_hurts(
     """Return who of *batch* is to be skipped by what Docebo says of the account now.
 
     Asked, one call each, is for what hurts if it is wrong (deactivation, activation, another user name, a moved mapping),
-    and only if the look that it rests on, at *looked_at*, is older than ten minutes.
+    and only if the look that it rests on, at *looked_at*, is older than ten minutes. Slack is asked whether somebody
+    whose mapping goes to another Slack id is still gone, or the same person.
     """
     if runtime.now() - looked_at <= FRESH:
         return []
@@ -110,6 +112,9 @@ async def ask_where_it_hurts(
         ids = [operation.docebo_id for _, operation in batch if operation.docebo_id is not None]
         seen = last_seen(connection, runtime.settings.docebo_url, ids)
     for seq, operation in batch:
+        if reason := await _reason_by_former_holder(runtime, operation):
+            skipped.append(Result(seq, Outcome.SKIPPED, error=reason))
+            continue
         if operation.docebo_id is None or not hurts(operation):
             continue
         match await observe_account(runtime, operation.docebo_id):
@@ -124,3 +129,12 @@ async def ask_where_it_hurts(
         if reason:
             skipped.append(Result(seq, Outcome.SKIPPED, error=reason))
     return skipped
+
+
+async def _reason_by_former_holder(runtime: Runtime, operation: Operation) -> str:
+    if not operation.maps or operation.mapped_as == operation.slack_id:
+        return ""
+    seen = await observe_person(runtime, operation.mapped_as)
+    if has_left(seen) or (isinstance(seen, Present) and operation.slack_id in seen.value.ids):
+        return ""
+    return f"{operation.mapped_as}, whose mapping this is, is not gone from Slack"
