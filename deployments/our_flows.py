@@ -10,6 +10,7 @@ from flows.bulk_import import bulk_import
 from flows.doctor import doctor
 from flows.explain_user import explain_user
 from flows.realtime_sync import realtime_sync
+from flows.relink import relink
 from flows.reset_mappings import reset_mappings
 from flows.sweep import sweep
 
@@ -22,5 +23,5 @@ def _without_stored_results(flow: Flow[..., Any]) -> Flow[..., Any]:
 
 FLOWS = {
     flow.name: _without_stored_results(flow)
-    for flow in (bulk_import, doctor, explain_user, realtime_sync, reset_mappings, sweep)
+    for flow in (bulk_import, doctor, explain_user, realtime_sync, relink, reset_mappings, sweep)
 }

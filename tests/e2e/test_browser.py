@@ -14,6 +14,7 @@ DEPLOYMENTS = [
     "bulk-import/reconcile",
     "doctor/manual",
     "explain-user/manual",
+    "relink/manual",
     "realtime-sync/slack-events",
     "reset-mappings/manual",
     "sweep/sweep",

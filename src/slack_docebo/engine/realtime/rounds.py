@@ -43,6 +43,7 @@ from slack_docebo.storage.applied import AppliedRepository
 from slack_docebo.storage.inbox import Entry, EventState, InboxRepository
 from slack_docebo.storage.mappings import MappingRepository
 from slack_docebo.storage.plans import PlanKind, PlanRepository
+from slack_docebo.storage.platforms import PlatformRepository
 from slack_docebo.storage.reads import ReadRepository
 from slack_docebo.storage.shares import ShareRepository
 
@@ -163,7 +164,8 @@ class _Round:
             mappings = MappingRepository(connection, self._runtime.settings.docebo_url)
             self._mappings = mappings.of_people(self._team, people.values())
             last_read = ReadRepository(connection).last(f"slack:{self._team}")
-            self._seen = InboxRepository(connection).last_applied(filter(self._lacks_fingerprint, people))
+            linked = PlatformRepository(connection).linked_since(self._runtime.settings.docebo_url)
+            self._seen = InboxRepository(connection).last_applied(filter(self._lacks_fingerprint, people), since=linked)
         in_line: list[Case] = []
         todo: list[Case] = []
         to_read: list[Case] = []
