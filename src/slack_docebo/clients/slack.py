@@ -22,7 +22,7 @@ from slack_docebo.clients.retries import NotJson, TooLate, Wait, no_connection, 
 from slack_docebo.domain.names import clean
 from slack_docebo.domain.observation import Gone, Observation, Present, Unknown
 from slack_docebo.domain.people import LARGEST_STAMP, SourceUser
-from slack_docebo.domain.texts import LONGEST_ADDRESS, LONGEST_NAME, LONGEST_VALUE, bounded, key
+from slack_docebo.domain.texts import LONGEST_ADDRESS, LONGEST_NAME, LONGEST_VALUE, bounded, key, unseen
 from slack_docebo.errors import (
     AccessDenied,
     ContractViolation,
@@ -321,6 +321,7 @@ def source_user(member: Mapping[str, Any]) -> SourceUser:
     real_name = _name(of_profile("real_name")) or _name(get("real_name"))
     display_name = _name(of_profile("display_name"))
     email = key(_text(of_profile("email")).strip(), LONGEST_ADDRESS)
+    hidden = unseen(email)
     handle = _name(get("name"))
     updated = get("updated")
     single_channel = bool(get("is_ultra_restricted"))
@@ -328,7 +329,8 @@ def source_user(member: Mapping[str, Any]) -> SourceUser:
         slack_id=slack_id,
         team=team or profile_team,
         handle=handle if handle.isprintable() else clean(handle),  # as the database keeps it
-        email=email if email.isprintable() else "",  # half an emoji, say, which no request can hold
+        email="" if hidden else email,
+        hidden=hidden,
         # Not the `_normalized` twins: they lose characters of some scripts.
         first_name=_name(of_profile("first_name")),
         last_name=_name(of_profile("last_name")),

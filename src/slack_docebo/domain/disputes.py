@@ -5,6 +5,7 @@ Behind an id there may be somebody else by now: a tenant was restored, or an acc
 
 import hashlib
 
+from slack_docebo.domain.addresses import mailbox
 from slack_docebo.domain.names import clean, folded
 from slack_docebo.domain.people import Account, LastSeen, SourceUser
 
@@ -33,9 +34,9 @@ def is_same(now: LastSeen, then: LastSeen) -> bool:
 
 
 def bears_data_of(account: Account, user: SourceUser) -> bool:
-    """Tell whether the account shows the address or the name of *user*."""
-    address = folded(user.email)
-    if address and address in {folded(account.email), folded(account.username)}:
+    """Tell whether the account shows the name of *user*, or the address if Slack does not say that it is not confirmed."""
+    address = "" if user.unconfirmed else mailbox(user.email)
+    if address and address in {mailbox(account.email), mailbox(account.username)}:
         return True
     names = {f"{user.first_name} {user.last_name}", user.real_name, user.display_name}
     shown = folded(clean(f"{account.first_name} {account.last_name}"))

@@ -37,6 +37,7 @@ class SourceUser:
     forgotten: bool = False  # erased on request; the names are placeholders
     unconfirmed: bool = False  # Slack says that the e-mail address is not confirmed; often it says nothing
     custom: MappingType[str, str] | None = None  # custom profile field id -> value; None: Slack did not say
+    hidden: str = ""  # characters of the e-mail address that nobody can see, like "U+200B"; the address is "" then
     local_id: str = ""  # within the workspace, where that is not the organisation's
     organisation: str = ""  # Enterprise Grid
     profile_team: str = ""  # the workspace that the profile names, where that is not *team*

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from slack_docebo.domain.addresses import mailbox
 from slack_docebo.domain.attributes import DEFAULT_RULES, AttributeRule, differences, fingerprint, wanted
 from slack_docebo.domain.claims import RANKS, Claims, Rank
 from slack_docebo.domain.disputes import bears_data_of, dispute, is_same, look
@@ -118,8 +119,21 @@ class Planner:
         found = match(user, self._accounts, mapping, self.policy.match_by)
         by_username = found.by is not FoundBy.MAPPING and self.policy.match_by is not MatchBy.EMAIL
         if by_username and (account := self._accounts.named_after(user)):
-            self.named_after.setdefault(folded(account.email), []).append(user.slack_id)
+            self.named_after.setdefault(mailbox(account.email), []).append(user.slack_id)
         return found
+
+    def match_again(self, user: SourceUser, found: Match, given: MappingType[int, set[str]]) -> Match:
+        """Return which account *user* is, knowing to whom accounts were *given* before, by Docebo id.
+
+        One that was found by its username, and whose address is another, stays with whoever had it.
+        """
+        if found.account is None or found.by is not FoundBy.USERNAME or not self._accounts.named_after(user):
+            return found
+        holders = given.get(found.account.docebo_id, set())
+        if not holders or holders.intersection(user.ids):
+            return found
+        self._accounts.note_bearer(found.account.docebo_id, min(holders))
+        return self.match(user, None)
 
     def plan(
         self,
@@ -156,7 +170,7 @@ class Planner:
         claimant = mapping.slack_id if mapping else user.slack_id
         owner = self.claims.stake(account.docebo_id, claimant, RANKS[found.by])
         if owner != claimant:
-            if holder and mapping is None:
+            if holder and mapping is None and self._accounts.named_after(user) is None:
                 self.returns.contest(user.slack_id, holder.slack_id)
             return self._operation(user, Kind.LEAVE, f"account {account.docebo_id} belongs to {owner}", account)
         if mapping and self._is_disputed(account, mapping, user):
@@ -263,7 +277,7 @@ class Planner:
             return self._operation(user, Kind.LEAVE, "no account, and provisioning is off")
         if namesake := self._accounts.with_username(user.email):
             return self._operation(user, Kind.LEAVE, f"the username is taken by account {namesake.docebo_id}", namesake)
-        first = self.claims.stake(folded(user.email), user.slack_id, Rank.EMAIL)
+        first = self.claims.stake(mailbox(user.email), user.slack_id, Rank.EMAIL)
         if first != user.slack_id:
             return self._operation(user, Kind.LEAVE, f"an account with this address is created for {first}")
         return self._operation(
@@ -446,7 +460,7 @@ def shielded(account: Account, protected: Sequence[str]) -> str:
     """Return why *account* is never touched, or ""; *protected* are patterns on username, e-mail or Docebo id."""
     if account.administrator:
         return "administrator account, never touched"
-    keys = (folded(account.username), folded(account.email), str(account.docebo_id))
-    if named(protected, keys):
+    keys = {form(text) for text in (account.username, account.email) for form in (folded, mailbox)}
+    if named(protected, {*keys, str(account.docebo_id)}):
         return "protected account, never touched"
     return ""

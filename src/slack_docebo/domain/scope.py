@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from slack_docebo.domain.addresses import mail_domain, mailbox
 from slack_docebo.domain.names import folded
 from slack_docebo.domain.patterns import named
 from slack_docebo.domain.people import SourceUser
@@ -66,13 +67,15 @@ class Scope:
         return self.guests is Guests.ALL or (self.guests is Guests.MULTI_CHANNEL and not user.single_channel)
 
     def _reason_against_address(self, user: SourceUser) -> str:
+        if user.hidden:
+            return f"the e-mail address holds what nobody can see ({user.hidden}): correct it in Slack"
         if not user.email:
             return "no e-mail"
-        email = folded(user.email)
-        domain = email.rpartition("@")[2]
-        if self.email_domains and domain not in map(folded, self.email_domains):
+        address = mailbox(user.email)
+        domain = address.rpartition("@")[2]
+        if self.email_domains and domain not in map(mail_domain, self.email_domains):
             return "e-mail domain"
-        keys = (email, user.slack_id.casefold())
+        keys = (address, folded(user.email), *(slack_id.casefold() for slack_id in user.ids))
         if named(self.exclude, keys):
             return "excluded"
         if self.include and not named(self.include, keys):

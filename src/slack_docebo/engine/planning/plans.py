@@ -9,9 +9,9 @@ from itertools import chain
 from sqlalchemy import Connection
 
 from slack_docebo.concurrency import to_completion
+from slack_docebo.domain.addresses import mailbox
 from slack_docebo.domain.guards import LIMITED, NOBODY, exceeded
 from slack_docebo.domain.matching import Accounts, FoundBy
-from slack_docebo.domain.names import folded
 from slack_docebo.domain.people import Mapping, SourceUser
 from slack_docebo.domain.planning import Kind, Operation, Planner
 from slack_docebo.domain.texts import without_numbers
@@ -191,6 +191,10 @@ def plan_people(
     applied = {user.slack_id: known[slack_id] for user in unmapped for slack_id in user.ids[::-1] if slack_id in known}
     pairs = [(user, mappings.get(user.slack_id)) for user in users]
     matches = {user.slack_id: planner.match(user, mapping) for user, mapping in pairs}
+    by_username = [m.account.docebo_id for m in matches.values() if m.account and m.by is FoundBy.USERNAME]
+    if by_username:
+        given = AppliedRepository(connection, docebo).given(by_username)
+        matches = {user.slack_id: planner.match_again(user, matches[user.slack_id], given) for user in users}
     found = [
         match.account.docebo_id
         for slack_id, match in matches.items()
@@ -289,7 +293,7 @@ def _plan_again(
     """
     again = planner.claims.outdone.union(returned)
     for user in chain.from_iterable(read) if planner.named_after else ():
-        if not user.bot and (named := planner.named_after.get(folded(user.email))):
+        if not user.bot and (named := planner.named_after.get(mailbox(user.email))):
             again.update(named)
             for account in accounts.with_email(user.email):
                 accounts.note_bearer(account.docebo_id, user.slack_id)

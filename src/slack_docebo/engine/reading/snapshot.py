@@ -59,7 +59,7 @@ class SourceSnapshot:
         self._seen.update(slack_id for user in fresh for slack_id in user.ids)
         pickle.dump(fresh, self._file)
         self.people += len(fresh)
-        self.with_email += sum(1 for user in fresh if user.email)
+        self.with_email += sum(1 for user in fresh if user.email or user.hidden)
         if not page.next_cursor:
             self._ended = True
         elif page.next_cursor in self._cursors:
