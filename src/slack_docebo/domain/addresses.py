@@ -22,6 +22,12 @@ def mailbox(address: str) -> str:
     return f"{_without_ascii_case(local)}@{mail_domain(domain)}"
 
 
+def pattern_keys(address: str) -> tuple[str, ...]:
+    """Return the keys by which patterns are compared with *address*: without regard to case, and as a mailbox."""
+    written = folded(address)
+    return (written,) if written.isascii() and PREFIX not in written else (written, mailbox(address))
+
+
 def mail_domain(domain: str) -> str:
     """Return the key by which a domain is compared, without what is written in Punycode."""
     return ".".join(map(_in_unicode, domain.split(".")))

@@ -5,12 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from slack_docebo.domain.addresses import mailbox
+from slack_docebo.domain.addresses import mailbox, pattern_keys
 from slack_docebo.domain.attributes import DEFAULT_RULES, AttributeRule, differences, fingerprint, wanted
 from slack_docebo.domain.claims import RANKS, Claims, Rank
 from slack_docebo.domain.disputes import bears_data_of, dispute, is_same, look
 from slack_docebo.domain.matching import UNCONFIRMED, Accounts, FoundBy, Match, MatchBy, match
-from slack_docebo.domain.names import folded
 from slack_docebo.domain.observation import Gone, Observation, Present, Unknown
 from slack_docebo.domain.patterns import named
 from slack_docebo.domain.people import Account, Applied, LastSeen, Mapping, SourceUser
@@ -460,7 +459,7 @@ def shielded(account: Account, protected: Sequence[str]) -> str:
     """Return why *account* is never touched, or ""; *protected* are patterns on username, e-mail or Docebo id."""
     if account.administrator:
         return "administrator account, never touched"
-    keys = {form(text) for text in (account.username, account.email) for form in (folded, mailbox)}
-    if named(protected, {*keys, str(account.docebo_id)}):
+    keys = (*pattern_keys(account.username), *pattern_keys(account.email), str(account.docebo_id))
+    if named(protected, keys):
         return "protected account, never touched"
     return ""

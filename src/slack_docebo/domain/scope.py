@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from slack_docebo.domain.addresses import mail_domain, mailbox
-from slack_docebo.domain.names import folded
+from slack_docebo.domain.addresses import mail_domain, mailbox, pattern_keys
 from slack_docebo.domain.patterns import named
 from slack_docebo.domain.people import SourceUser
 
@@ -71,11 +70,11 @@ class Scope:
             return f"the e-mail address holds what nobody can see ({user.hidden}): correct it in Slack"
         if not user.email:
             return "no e-mail"
-        address = mailbox(user.email)
-        domain = address.rpartition("@")[2]
-        if self.email_domains and domain not in map(mail_domain, self.email_domains):
-            return "e-mail domain"
-        keys = (address, folded(user.email), *(slack_id.casefold() for slack_id in user.ids))
+        if self.email_domains:
+            domain = mailbox(user.email).rpartition("@")[2]
+            if domain not in map(mail_domain, self.email_domains):
+                return "e-mail domain"
+        keys = (*pattern_keys(user.email), *(slack_id.casefold() for slack_id in user.ids))
         if named(self.exclude, keys):
             return "excluded"
         if self.include and not named(self.include, keys):
