@@ -16,6 +16,7 @@ from slack_docebo.domain.planning import Outcome
 from slack_docebo.domain.texts import line
 from slack_docebo.engine.looking.diagnosis import Diagnosis
 from slack_docebo.engine.looking.explaining import Explanation
+from slack_docebo.engine.mappings.relinking import Relinked
 from slack_docebo.engine.realtime.rounds import Served
 from slack_docebo.engine.reporting.incidents import Trouble
 from slack_docebo.engine.reporting.report import Summary
@@ -35,7 +36,7 @@ with suppress(ConfigurationError):  # which is told when the run begins
     load_settings(PrefectSettings)  # Prefect's own lines may quote its login, from the first on
 
 P = ParamSpec("P")
-Result = Summary | Served | Explanation | Diagnosis | str
+Result = Summary | Served | Explanation | Diagnosis | Relinked | str
 OWN_STATES: dict[type[SyncError], str] = {
     ChangeLimitExceeded: Trouble.REFUSED,
     NotConfirmed: Trouble.REFUSED,
@@ -113,7 +114,7 @@ def _trouble(result: Result) -> str | None:
             return Trouble.PARTLY_FAILED
         case Summary() if result.count(outcome=Outcome.SKIPPED) and not result.count(outcome=Outcome.APPLIED):
             return Trouble.SKIPPED
-        case Summary(undecided=undecided) | Served(undecided=undecided) if undecided:
+        case Summary(newly_undecided=undecided) | Served(undecided=undecided) if undecided:
             return Trouble.UNDECIDED
     return None
 

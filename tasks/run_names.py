@@ -2,6 +2,8 @@
 
 from prefect import runtime
 
+from slack_docebo.engine.mappings.relinking import Relation
+
 
 def bulk_import_run() -> str:
     """Return what a bulk import does: which deployment it came from, which plan, and whether it writes."""
@@ -15,6 +17,13 @@ def reset_mappings_run() -> str:
     parameters = runtime.flow_run.parameters
     whose = f"{len(people)} users" if (people := parameters.get("slack_ids")) else "everybody"
     return f"reset mappings: {whose}{', dry run' * bool(parameters.get('dry_run', True))}"
+
+
+def relink_run() -> str:
+    """Return what the database is linked to, and whether for real."""
+    parameters = runtime.flow_run.parameters
+    relation = Relation(parameters["platform"])
+    return f"relink: {relation} platform{', dry run' * bool(parameters.get('dry_run', True))}"
 
 
 def realtime_sync_run() -> str:

@@ -176,6 +176,14 @@ class SlackApi:
             fields = {key: {**value, "label": labels.get(key, "")} for key, value in fields.items()}
         return {"profile": {**{k: v for k, v in profile.items() if k not in shown_here}, "fields": fields}}
 
+    def _belongs_here(self, user: User) -> bool:
+        """Tell whether the list holds the user: it shows nobody of the organisation's other workspaces.
+
+        https://docs.slack.dev/enterprise/developing-for-enterprise-orgs
+        """
+        teams = user.get("enterprise_user", {}).get("teams")
+        return not teams or self.workspace.team.id in teams
+
     def users_list(self, arguments: Arguments, fault: Fault | None) -> Reply:
         if self._org_token and not arguments.get("team_id"):
             raise SlackError("missing_argument")
@@ -193,7 +201,11 @@ class SlackApi:
             total = end = min(end, start + int((total - start) * float(fault.options.get("share", 0.5))))
         if kind == "empty_page":
             end = start
-        members = [self._shown(self.workspace.at(index), arguments) for index in range(start, end)]
+        members = [
+            self._shown(user, arguments)
+            for user in map(self.workspace.at, range(start, end))
+            if self._belongs_here(user)
+        ]
         self.gate.counters.rows["users.list"] += len(members)
         reply: Reply = {"members": members, "cache_ts": int(time.time()), "response_metadata": {"next_cursor": ""}}
         if kind == "repeated_cursor":

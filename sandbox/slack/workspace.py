@@ -61,7 +61,9 @@ class Workspace:
 
     def index_of(self, user_id: str) -> int | None:
         index = self.population.index_of(user_id)
-        return index if index is not None and index < self._size else None
+        if index is not None and index < self._size:
+            return index
+        return next((i for i, user in self._changed.items() if _organisation_id(user) == user_id), None)
 
     def get(self, user_id: str) -> User:
         """Return the user; raise KeyError for an id of nobody here."""
@@ -153,6 +155,12 @@ class Workspace:
         if index is None:
             raise KeyError(user_id)
         return index
+
+
+def _organisation_id(user: User) -> str | None:
+    """Return the id that is the same in all workspaces of an organisation: Slack finds people by it, too."""
+    enterprise = user.get("enterprise_user")
+    return enterprise.get("id") if isinstance(enterprise, dict) else None
 
 
 def _merge(user: User, changes: Mapping[str, Any]) -> None:

@@ -11,6 +11,7 @@ SyncError
 │   └── ContractViolation   the answer is not as documented
 ├── IncompleteRead          not everybody was read: nothing may be concluded
 ├── WorkspaceMismatch       not the workspace this Docebo is linked to
+├── PlatformMismatch        not the Docebo this database is linked to
 ├── ChangeLimitExceeded     the plan is larger than the limits allow
 ├── TooManyRejected         Docebo refuses row after row: the run was stopped
 ├── NotConfirmed            a reset, or a plan, that nobody said yes to in so many words
@@ -95,6 +96,10 @@ class IncompleteRead(SyncError):
 
 class WorkspaceMismatch(SyncError):
     """The Slack workspace of the token is not the one this Docebo is linked to."""
+
+
+class PlatformMismatch(SyncError):
+    """DOCEBO_URL leads to another Docebo than the one whose people the database knows."""
 
 
 class ChangeLimitExceeded(SyncError):

@@ -16,6 +16,7 @@ from slack_docebo.domain.guards import Change, Limit, parse_limit
 from slack_docebo.domain.matching import MatchBy
 from slack_docebo.domain.people import LARGEST_ID
 from slack_docebo.domain.planning import Leavers, Policy
+from slack_docebo.domain.returns import Rehires
 from slack_docebo.domain.scope import Guests, Scope
 from slack_docebo.errors import ConfigurationError
 
@@ -170,6 +171,12 @@ class IntegrationSettings(BaseModel):
         Leavers.KEEP, description="What happens when a person has left Slack: keep, unmap or deactivate."
     )
     leavers_out_of_scope: Flag = Field(False, description="true: who drops out of scope counts as having left.")
+    rehires: Annotated[Rehires, BeforeValidator(_lower)] = Field(
+        Rehires.REPORT,
+        description="What happens when a person returns under a new Slack id with the address of an account that is mapped"
+        " to one who is gone: report, or hand-over, by which the mapping moves to the new id and an account that we"
+        " deactivated is activated.",
+    )
     protected_accounts: Patterns = Field(
         ("service.connect",),
         description="Accounts that are never touched: patterns on username, e-mail or Docebo id.",
@@ -246,6 +253,7 @@ class IntegrationSettings(BaseModel):
             rules=self.attributes,
             leavers=self.leavers,
             out_of_scope_leaves=self.leavers_out_of_scope,
+            rehires=self.rehires,
             protected=self.protected_accounts,
         )
 

@@ -16,6 +16,8 @@ DEPLOYMENTS = [
     "explain-user/manual",
     "go/manual",
     "realtime-sync/slack-events",
+    "relink/manual",
+    "realtime-sync/slack-events",
     "reset-mappings/manual",
     "stop/manual",
     "sweep/sweep",

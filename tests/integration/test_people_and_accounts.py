@@ -127,7 +127,8 @@ def test_what_was_applied_outlives_the_mapping(store):
 
 def test_a_person_is_forgotten_on_every_platform_and_of_an_account_of_hers_alone_no_digest_stays(store, tmp_path):
     with store.transaction() as connection:
-        for docebo in (OLD, OTHER):
+        for docebo in (OTHER, OLD):
+            PlatformRepository(connection).relink(docebo, now=NOW)
             MappingRepository(connection, docebo).save([Mapping("U0ADA", "T1", "ada", 7, "f1")], now=NOW)
         old = PlatformRepository(connection).take(OLD)
         written = [Written(7, "ada@example.com", "ada@example.com"), Written(8, "bob@example.com")]

@@ -194,6 +194,7 @@ class Judge:
                 and mapped is None
                 and person.number in self._company.rehired
                 and lately
+                and not last.undecided_people
             ):
                 how = f"person {person.number} has come back under {user.slack_id}, which no account is mapped to"
                 yield Breach(Promise.EVERYBODY, f"{how}; the last import: {last.line}")

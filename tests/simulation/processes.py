@@ -92,6 +92,7 @@ class Process:
     failure: SyncError | None = None
     line: str = ""  # of its report
     failed_people: int = 0  # of whom the report says so
+    undecided_people: int = 0  # likewise, who wait for a decision
     plan_id: str = ""
     backup: Path | None = None  # that a reset has written
     planned_at: float = 0.0  # when that plan was made, unix seconds

@@ -141,6 +141,7 @@ def _recent(process: Process) -> list[Plan]:
 
 def _report(process: Process, summary: Summary) -> None:
     process.line, process.failed_people = summary.line, summary.count(outcome=Outcome.FAILED)
+    process.undecided_people = summary.undecided
 
 
 def _unseen(_rows: int) -> None:

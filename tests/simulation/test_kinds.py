@@ -148,9 +148,9 @@ def test_a_batch_is_waited_for_whose_caller_died_in_a_later_attempt() -> None:
     assert_kept(Promise.ONE_BATCH, story)
 
 
-@unkept("kind 10: who returns under a new id is left alone for ever, and nothing says so")
-def test_who_is_hired_again_under_a_new_id_has_an_account_or_is_told_of() -> None:
-    assert_kept(Promise.EVERYBODY, company(at(0, "import"), at(1, "rehire", 1)))
+@pytest.mark.parametrize("rehires", ["report", "hand-over"])
+def test_who_is_hired_again_under_a_new_id_has_an_account_or_is_told_of(rehires: str) -> None:
+    assert_kept(Promise.EVERYBODY, company(at(0, "import"), at(1, "rehire", 1), REHIRES=rehires))
 
 
 def test_what_a_killed_import_overwrote_is_looked_at_again() -> None:

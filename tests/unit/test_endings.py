@@ -6,18 +6,30 @@ import pytest
 
 from slack_docebo.domain.disputes import dispute
 from slack_docebo.domain.planning import Kind, Outcome
+from slack_docebo.domain.returns import reported
 from slack_docebo.domain.standing import is_undecided
+from slack_docebo.domain.texts import without_numbers
 from slack_docebo.engine.realtime.rounds import Served
 from slack_docebo.engine.reporting.report import Summary
 from slack_docebo.storage.plans import Plan, PlanKind, PlanState
 from tasks.run import concluded
 
-LEFT = (Kind.LEAVE, "several accounts match: 1, 2", Outcome.LEFT, 1)
+UNDECIDED = (Kind.LEAVE, "several accounts match: 1, 2", Outcome.LEFT, 1)
+DISPUTED_BEFORE = {without_numbers(dispute(7)): 1}
 
 
-def ended(*tally, state=PlanState.PARTLY_APPLIED, undecided=0):
-    plan = Plan("1abcdefg", PlanKind.BULK_IMPORT, datetime(2026, 3, 4, tzinfo=UTC), "https://a.example", "T1")
-    return Summary(Plan(plan.id, plan.kind, plan.created_at, plan.docebo, "T1", state=state), list(tally), undecided)
+def ended(*tally, state=PlanState.PARTLY_APPLIED, before=None):
+    plan = Plan(
+        "1abcdefg",
+        PlanKind.BULK_IMPORT,
+        datetime(2026, 3, 4, tzinfo=UTC),
+        "https://a.example",
+        "T1",
+        state=state,
+        facts={"left_as_before": before or {}},
+    )
+    told = [(Kind.LEAVE, reason, Outcome.LEFT, people) for reason, people in (before or {}).items()]
+    return Summary(plan, [*tally, *told])
 
 
 @pytest.mark.parametrize(
@@ -27,8 +39,9 @@ def ended(*tally, state=PlanState.PARTLY_APPLIED, undecided=0):
         (ended((Kind.UPDATE, "differs", Outcome.SKIPPED, 3)), "Skipped"),
         (ended((Kind.UPDATE, "a", Outcome.SKIPPED, 3), (Kind.MAP, "b", Outcome.APPLIED, 1)), "Completed"),
         (ended((Kind.UPDATE, "a", Outcome.FAILED, 1), (Kind.MAP, "b", Outcome.SKIPPED, 1)), "PartlyFailed"),
-        (ended(LEFT, state=PlanState.APPLIED, undecided=1), "Undecided"),
-        (ended(LEFT, state=PlanState.PLANNED, undecided=1), "Completed"),  # a dry run
+        (ended(UNDECIDED, state=PlanState.APPLIED), "Undecided"),
+        (ended(state=PlanState.APPLIED, before=DISPUTED_BEFORE), "Completed"),  # as it was the night before
+        (ended(UNDECIDED, state=PlanState.PLANNED), "Completed"),  # a dry run
         (Served(events=1, in_line=1), "Completed"),
         (Served(events=1, parked=1, undecided=1), "Parked"),
         (Served(events=1, left=1, undecided=1), "Undecided"),
@@ -49,7 +62,7 @@ def test_a_line_says_what_became_of_the_events():
     assert Served(events=1, left=1).line == "1 event: 1 left alone"
     assert Served(events=2, superseded=1, retried=1).line == "2 events: 1 superseded, 1 to be retried"
     assert Served(events=1).line == "1 event: none is done yet"
-    assert "1 of them newly waiting" in ended(LEFT, undecided=1).line
+    assert "1 of them waiting for somebody's decision" in ended(UNDECIDED).line
 
 
 @pytest.mark.parametrize(
@@ -57,6 +70,9 @@ def test_a_line_says_what_became_of_the_events():
     [
         (dispute(7), True),
         (f"deactivated in Slack; {dispute(7)}", True),
+        (reported(7, "U1"), True),
+        (without_numbers(reported(7, "U1")), True),
+        (without_numbers(dispute(7)), True),
         ("several accounts match: 1, 2", True),
         ("account 7 belongs to U1", True),
         ("the username is taken by account 7", True),

@@ -19,7 +19,7 @@ MAPPED = Mapping("U1", "T1", "ada", 7, PRINT)
 GONE = replace(ADA, deactivated=True)
 
 
-def plan(user, account=None, mapping=None, policy=ON, holder="") -> Operation:
+def plan(user, account=None, mapping=None, policy=ON, holder=None) -> Operation:
     planner = Planner(policy, Accounts([account] if account else []))
     return planner.plan(user, mapping, planner.match(user, mapping), holder)
 
@@ -218,7 +218,7 @@ def test_an_address_that_is_not_confirmed_empties_nothing():
 
 
 def test_an_account_held_by_somebody_else_is_reported_and_not_written():
-    operation = plan(ADA, HERS, holder="U9")
+    operation = plan(ADA, HERS, holder=Mapping("U9", "T1", "eve", 7))
 
     assert (operation.kind, operation.reason) == (Kind.LEAVE, "account 7 belongs to U9")
 

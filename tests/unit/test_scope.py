@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from slack_docebo.domain.people import SourceUser
-from slack_docebo.domain.scope import Guests, Scope
+from slack_docebo.domain.scope import WORKSPACE_NOT_KNOWN, Guests, Scope
 
 ADA = SourceUser("U1", "T1", email="Ada@Example.com")
 
@@ -17,6 +17,60 @@ ADA = SourceUser("U1", "T1", email="Ada@Example.com")
         pytest.param(replace(ADA, external=True), Scope(), "external", id="strangers belong to others"),
         pytest.param(ADA, Scope(team="T2"), "external", id="so do members of another workspace"),
         pytest.param(replace(ADA, team=""), Scope(team="T1"), "", id="an Enterprise user without workspace is ours"),
+        pytest.param(
+            replace(ADA, team="T2", teams=("T2", "T1")),
+            Scope(team="T1"),
+            "",
+            id="who is a member of ours and of another is ours",
+        ),
+        pytest.param(
+            replace(ADA, team="T2", profile_team="T1"),
+            Scope(team="T1"),
+            "",
+            id="whose profile names our workspace is ours",
+        ),
+        pytest.param(
+            replace(ADA, team="T2", teams=("T2", "T3")),
+            Scope(team="T1"),
+            "external",
+            id="who is a member of others alone is not",
+        ),
+        pytest.param(
+            replace(ADA, team="T2", organisation="E1"),
+            Scope(team="T1"),
+            WORKSPACE_NOT_KNOWN,
+            id="of a member of the organisation whose workspaces are not listed nobody can tell",
+        ),
+        pytest.param(
+            replace(ADA, team="T1", organisation="E1", teams=("T2",)),
+            Scope(team="T1"),
+            WORKSPACE_NOT_KNOWN,
+            id="nor of one of whom two places say different things",
+        ),
+        pytest.param(
+            replace(ADA, email="ada@xn--mnchen-3ya.example"),
+            Scope(email_domains=("m\u00fcnchen.example",)),
+            "",
+            id="a domain is meant however it is written",
+        ),
+        pytest.param(
+            replace(ADA, email="ada@xn--mnchen-3ya.example"),
+            Scope(exclude=("*@M\u00dcNCHEN.example",)),
+            "excluded",
+            id="also in a pattern",
+        ),
+        pytest.param(
+            replace(ADA, slack_id="W1", local_id="U1"),
+            Scope(exclude=("u1",)),
+            "excluded",
+            id="an id of before is still meant",
+        ),
+        pytest.param(
+            replace(ADA, email="", hidden="U+200B"),
+            Scope(),
+            "the e-mail address holds what nobody can see (U+200B): correct it in Slack",
+            id="what nobody can see is named",
+        ),
         pytest.param(replace(ADA, deactivated=True), Scope(), "deactivated in Slack", id="who was deactivated is out"),
         pytest.param(replace(ADA, forgotten=True), Scope(), "erased in Slack", id="who was erased is out"),
         pytest.param(replace(ADA, guest=True), Scope(), "multi-channel guest", id="guests are out by default"),

@@ -105,8 +105,22 @@ def test_a_complete_profile_is_read_completely():
         ),
         pytest.param(
             {**MIRA, "enterprise_user": {"id": "W0MIRA", "teams": ["T0ACME"]}},
-            {"slack_id": "W0MIRA"},
+            {"slack_id": "W0MIRA", "local_id": "U0MIRA", "ids": ("W0MIRA", "U0MIRA"), "teams": ("T0ACME",)},
             id="the organisation's id goes before a local one",
+        ),
+        pytest.param(
+            {
+                **MIRA,
+                "team_id": "E0GRID",
+                "enterprise_user": {"enterprise_id": "E0GRID", "teams": ["", None, "T0HOME"]},
+            },
+            {"organisation": "E0GRID", "team": "T0ACME", "workspaces": ("T0ACME", "T0HOME"), "local_id": ""},
+            id="workspaces are named in several places, and an organisation is none",
+        ),
+        pytest.param(
+            {**MIRA, "team_id": "T0HOME", "enterprise_id": "E0GRID", "teams": ["T0ACME"]},
+            {"organisation": "E0GRID", "team": "T0HOME", "profile_team": "T0ACME", "teams": ("T0ACME",)},
+            id="they may stand with the user, too",
         ),
         pytest.param({**MIRA, "enterprise_user": {"id": ""}}, {"slack_id": "U0MIRA"}, id="unless it is blank"),
         pytest.param({**MIRA, "enterprise_user": None}, {"slack_id": "U0MIRA"}, id="or not there"),

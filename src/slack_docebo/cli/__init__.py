@@ -54,6 +54,11 @@ app.command(
 )
 app.command("slack_docebo.cli.halting:go", help="Let runs write again after `stop`.")
 app.command(
+    "slack_docebo.cli.relinking:relink",
+    help="Link the database to the Docebo at DOCEBO_URL, after that was changed: the same platform at a new address, or"
+    " another one.\n\nNo account and no mapping is changed.",
+)
+app.command(
     "slack_docebo.cli.forget:forget",
     help="Erase a person from inbox, mapping, journal and the files below REPORT_DIR, after showing what is kept."
     "\n\nThe Docebo account is not touched. Who is still in Slack and in scope comes back with the next"

@@ -33,7 +33,7 @@ from slack_docebo.clients.docebo_wire import (
     user_field_of,
 )
 from slack_docebo.clients.retries import NotJson, TooLate, Wait, no_connection, retrying, seconds_asked, wait_as_asked
-from slack_docebo.domain.names import folded
+from slack_docebo.domain.addresses import mailbox, spellings
 from slack_docebo.domain.observation import Gone, Observation, Present, Unknown
 from slack_docebo.domain.people import Account
 from slack_docebo.errors import (
@@ -155,22 +155,28 @@ class DoceboClient:
             raise IncompleteRead(f"Docebo listed {len(seen)} accounts of {expected}.")
 
     async def find_users(self, text: str) -> list[Account]:
-        """Return the accounts whose user name or e-mail address is *text*; case makes no difference."""
-        wanted = folded(text)
-        if not wanted:
-            return []
+        """Return the accounts whose user name or e-mail address is *text*, compared as mailboxes are.
+
+        It is one call, or several for an address whose domain can be written in Unicode and in Punycode.
+        """
         found: dict[int, Account] = {}
+        for spelling in spellings(text) if text.strip() else []:
+            found |= await self._find_users(spelling)
+        return list(found.values())
+
+    async def _find_users(self, text: str) -> dict[int, Account]:
+        wanted, found = mailbox(text), dict[int, Account]()
         read = account_reader(self._wanted_fields)
         params = {"search_text": text.strip(), "match_type": "full"}
         async for data, more in self._pages("find users", "/manage/v1/user", params, MOST_PAGES_FOUND):
             items = _items("find users", data)
             # Docebo's search also finds names and parts of them.
             for account in map(read, items):
-                if wanted in (folded(account.username), folded(account.email)):
+                if wanted in (mailbox(account.username), mailbox(account.email)):
                     found[account.docebo_id] = account
             if more and not items:
                 raise IncompleteRead("Docebo announced more search results and sent none.")
-        return list(found.values())
+        return found
 
     async def user(self, docebo_id: int) -> Observation[Account]:
         """Return what Docebo says of exactly this account.

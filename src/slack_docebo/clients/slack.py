@@ -22,7 +22,7 @@ from slack_docebo.clients.retries import NotJson, TooLate, Wait, no_connection, 
 from slack_docebo.domain.names import clean
 from slack_docebo.domain.observation import Gone, Observation, Present, Unknown
 from slack_docebo.domain.people import LARGEST_STAMP, SourceUser
-from slack_docebo.domain.texts import LONGEST_ADDRESS, LONGEST_NAME, LONGEST_VALUE, bounded, key
+from slack_docebo.domain.texts import LONGEST_ADDRESS, LONGEST_NAME, LONGEST_VALUE, bounded, key, unseen
 from slack_docebo.errors import (
     AccessDenied,
     ContractViolation,
@@ -309,22 +309,28 @@ def source_user(member: Mapping[str, Any]) -> SourceUser:
     profile = get("profile")
     of_profile = profile.get if isinstance(profile, dict) else NOTHING.get
     slack_id = own_id = _text(get("id"))
+    organisation, teams = _id(get("enterprise_id")), _workspaces(get("teams"))
     enterprise = get("enterprise_user")
     if isinstance(enterprise, dict):
         # The id that is the same in all workspaces of the organisation, which Slack says to use where it is given:
         # `id` can still be an older, local one, and one person under two ids would be provisioned twice.
         slack_id = _id(enterprise.get("id")) or own_id
+        organisation = _id(enterprise.get("enterprise_id")) or organisation
+        teams = _workspaces(enterprise.get("teams")) or teams
+    team, profile_team = _workspace(get("team_id")), _workspace(of_profile("team"))
     real_name = _name(of_profile("real_name")) or _name(get("real_name"))
     display_name = _name(of_profile("display_name"))
     email = key(_text(of_profile("email")).strip(), LONGEST_ADDRESS)
+    hidden = unseen(email)
     handle = _name(get("name"))
     updated = get("updated")
     single_channel = bool(get("is_ultra_restricted"))
     return SourceUser(
         slack_id=slack_id,
-        team=sys.intern(_name(get("team_id")) or _name(of_profile("team"))),
+        team=team or profile_team,
         handle=handle if handle.isprintable() else clean(handle),  # as the database keeps it
-        email=email if email.isprintable() else "",  # half an emoji, say, which no request can hold
+        email="" if hidden else email,
+        hidden=hidden,
         # Not the `_normalized` twins: they lose characters of some scripts.
         first_name=_name(of_profile("first_name")),
         last_name=_name(of_profile("last_name")),
@@ -352,6 +358,10 @@ def source_user(member: Mapping[str, Any]) -> SourceUser:
         # Many payloads lack the key, so only an explicit "no" counts.
         unconfirmed=get("is_email_confirmed") is False,
         custom=_custom(of_profile("fields")),
+        local_id=_id(own_id) if own_id != slack_id else "",
+        organisation=sys.intern(organisation),
+        profile_team=profile_team if profile_team != team and team else "",
+        teams=teams,
     )
 
 
@@ -375,6 +385,16 @@ def _text(value: object) -> str:
 
 def _name(value: object) -> str:
     return bounded(_text(value), LONGEST_NAME)
+
+
+def _workspace(value: object) -> str:
+    """Return the id of a workspace; "" for that of an organisation (E...), which is none."""
+    text = _name(value)
+    return "" if text.startswith("E") else sys.intern(text)
+
+
+def _workspaces(values: object) -> tuple[str, ...]:
+    return tuple(filter(None, map(_workspace, values))) if isinstance(values, list) else ()
 
 
 def _has_id(member: object) -> bool:

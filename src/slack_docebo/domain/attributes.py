@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from slack_docebo.domain.addresses import mailbox
 from slack_docebo.domain.names import clean, folded, split_name
 from slack_docebo.domain.people import Account, SourceUser
 from slack_docebo.domain.texts import LONGEST_ADDRESS, LONGEST_NAME, LONGEST_VALUE, bounded, key
@@ -156,7 +157,9 @@ def current_value(account: Account, name: str) -> str:
 
 def same(name: str, one: str, other: str) -> bool:
     """Tell whether two values of the attribute *name* are the same to Docebo."""
-    return folded(one) == folded(other) if name in CASELESS else clean(one) == clean(other)
+    if name not in CASELESS:
+        return clean(one) == clean(other)
+    return folded(one) == folded(other) or mailbox(one) == mailbox(other)
 
 
 def fingerprint(attributes: Mapping[str, str]) -> str:

@@ -5,8 +5,11 @@ Behind an id there may be somebody else by now: a tenant was restored, or an acc
 
 import hashlib
 
+from slack_docebo.domain.addresses import mailbox
 from slack_docebo.domain.names import clean, folded
 from slack_docebo.domain.people import Account, LastSeen, SourceUser
+
+DISPUTED = "is disputed: it shows neither what was last seen of it nor this person's data"
 
 
 def digest(text: str) -> str:
@@ -31,9 +34,9 @@ def is_same(now: LastSeen, then: LastSeen) -> bool:
 
 
 def bears_data_of(account: Account, user: SourceUser) -> bool:
-    """Tell whether the account shows the address or the name of *user*."""
-    address = folded(user.email)
-    if address and address in {folded(account.email), folded(account.username)}:
+    """Tell whether the account shows the name of *user*, or the address if Slack does not say that it is not confirmed."""
+    address = "" if user.unconfirmed else mailbox(user.email)
+    if address and address in {mailbox(account.email), mailbox(account.username)}:
         return True
     names = {f"{user.first_name} {user.last_name}", user.real_name, user.display_name}
     shown = folded(clean(f"{account.first_name} {account.last_name}"))
@@ -43,7 +46,6 @@ def bears_data_of(account: Account, user: SourceUser) -> bool:
 def dispute(docebo_id: int) -> str:
     """Return what is told of a disputed account, and what there is to do."""
     return (
-        f"account {docebo_id} is disputed: it shows neither what was last seen of it nor this person's data. If it is"
-        " somebody else's by now, run reset-mappings for this Slack id; if it is right, give the pair to"
+        f"account {docebo_id} {DISPUTED}. If it is somebody else's by now, run reset-mappings for this Slack id; if it is right, give the pair to"
         " `slack-docebo mappings import`"
     )

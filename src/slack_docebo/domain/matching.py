@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from slack_docebo.domain.names import folded
+from slack_docebo.domain.addresses import mailbox
 from slack_docebo.domain.observation import Gone, Observation, Present, Unknown
 from slack_docebo.domain.people import Account, Mapping, SourceUser
 
@@ -39,7 +39,7 @@ class Match:
 
 
 class Accounts:
-    """The target's accounts, found by id, e-mail or username without regard to case.
+    """The target's accounts, found by id, and by e-mail or username as mailboxes are compared.
 
     E-mail addresses are not unique in Docebo and usernames are, so an address leads to a list. An account that is not
     among them is unknown until Docebo was asked for its id.
@@ -59,10 +59,10 @@ class Accounts:
             if account.docebo_id in self._by_id:
                 continue
             self._by_id[account.docebo_id] = account
-            username = _shared(folded(account.username), account.username)
+            username = _shared(mailbox(account.username), account.username)
             self._by_username[username] = account.docebo_id
             if account.email:
-                email = _shared(folded(account.email), username)
+                email = _shared(mailbox(account.email), username)
                 known = self._by_email.setdefault(email, account.docebo_id)
                 if isinstance(known, list):
                     known.append(account.docebo_id)
@@ -98,15 +98,22 @@ class Accounts:
         return [i for i, seen in self._answers.items() if isinstance(seen, Present) and i not in self._by_id]
 
     def with_email(self, email: str) -> list[Account]:
-        return [self._by_id[i] for i in _ids(self._by_email.get(folded(email), []))]
+        return [self._by_id[i] for i in _ids(self._by_email.get(mailbox(email), []))]
 
     def with_username(self, username: str) -> Account | None:
-        found = self._by_username.get(folded(username))
+        found = self._by_username.get(mailbox(username))
         return None if found is None else self._by_id[found]
 
     def note_bearer(self, docebo_id: int, slack_id: str) -> None:
         """Note that the e-mail address of the account is that of the person *slack_id*."""
         self._bearers[docebo_id] = slack_id
+
+    def note_unknown_bearer(self, docebo_id: int) -> None:
+        """Note that nobody can tell whose the e-mail address of the account is."""
+        self._bearers.setdefault(docebo_id, "")
+
+    def has_unknown_bearer(self, account: Account) -> bool:
+        return self._bearers.get(account.docebo_id) == ""
 
     def named_after(self, user: SourceUser) -> Account | None:
         """Return the account whose username is the address of *user*, and whose own address is another one.
@@ -114,11 +121,11 @@ class Accounts:
         The username may be an address that its owner has given up, and *user* the next to bear it.
         """
         account = self.with_username(user.email) if user.email else None
-        return account if account and account.email and folded(account.email) != folded(user.email) else None
+        return account if account and account.email and mailbox(account.email) != mailbox(user.email) else None
 
     def is_of_another(self, account: Account, user: SourceUser) -> bool:
-        """Tell whether the e-mail address of the account is known to be another person's."""
-        return self._bearers.get(account.docebo_id, user.slack_id) != user.slack_id
+        """Tell whether the e-mail address of the account is known to be another person's, or the account itself."""
+        return self._bearers.get(account.docebo_id, user.slack_id) not in user.ids
 
 
 def match(user: SourceUser, accounts: Accounts, mapping: Mapping | None, by: MatchBy) -> Match:
@@ -143,6 +150,11 @@ def match(user: SourceUser, accounts: Accounts, mapping: Mapping | None, by: Mat
     if by is not MatchBy.USERNAME:
         hits |= {account.docebo_id: (account, FoundBy.EMAIL) for account in accounts.with_email(user.email)}
     account = None if by is MatchBy.EMAIL else accounts.with_username(user.email)
+    if account and account.docebo_id not in hits and accounts.has_unknown_bearer(account):
+        return Match(
+            problem=f"account {account.docebo_id} has this address as its username, and Slack's search shows nobody with its"
+            " e-mail address: the next import, which sees everybody, decides"
+        )
     if account and not accounts.is_of_another(account, user):
         hits.setdefault(account.docebo_id, (account, FoundBy.USERNAME))
     match list(hits.values()):

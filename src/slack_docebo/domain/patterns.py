@@ -5,20 +5,24 @@ from collections.abc import Callable, Collection, Sequence
 from fnmatch import translate
 from functools import lru_cache
 
+from slack_docebo.domain.addresses import mailbox
 from slack_docebo.domain.names import folded
 
 _WILD = frozenset("*?[")
 
 
 def named(patterns: Sequence[str], keys: Collection[str]) -> bool:
-    """Tell whether one of *patterns* fits one of *keys*, which are folded, without regard to case."""
+    """Tell whether one of *patterns* fits one of *keys*, without regard to case.
+
+    *keys* are folded, and those of addresses may be mailboxes: a domain is meant however it is written.
+    """
     return bool(patterns) and _naming(tuple(patterns))(keys)
 
 
 @lru_cache(maxsize=16)
 def _naming(patterns: tuple[str, ...]) -> Callable[[Collection[str]], bool]:
     """Compile *patterns* once for all people: fnmatch's own cache forgets them if they are many."""
-    words = set(map(folded, patterns))
+    words = {*map(folded, patterns), *map(mailbox, patterns)}
     plain = frozenset(word for word in words if _WILD.isdisjoint(word))
     wild = [re.compile(translate(word)).match for word in sorted(words - plain)]
     return lambda keys: not plain.isdisjoint(keys) or any(matches(key) for matches in wild for key in keys)

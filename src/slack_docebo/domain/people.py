@@ -16,7 +16,7 @@ class SourceUser:
     Everything that Slack left out, blanked or nulled is `""`, `0` or `False`, but for `custom`.
     """
 
-    slack_id: str
+    slack_id: str  # the organisation's, where Slack gives one
     team: str  # "" where Slack names no workspace, as for some Enterprise users
     handle: str = ""  # Slack's legacy `name`
     email: str = ""
@@ -37,6 +37,25 @@ class SourceUser:
     forgotten: bool = False  # erased on request; the names are placeholders
     unconfirmed: bool = False  # Slack says that the e-mail address is not confirmed; often it says nothing
     custom: MappingType[str, str] | None = None  # custom profile field id -> value; None: Slack did not say
+    hidden: str = ""  # characters of the e-mail address that nobody can see, like "U+200B"; the address is "" then
+    local_id: str = ""  # within the workspace, where that is not the organisation's
+    organisation: str = ""  # Enterprise Grid
+    profile_team: str = ""  # the workspace that the profile names, where that is not *team*
+    teams: tuple[str, ...] = ()  # the organisation's workspaces whose member this is; empty where Slack lists none
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Every id by which Slack knows the person, the organisation's first."""
+        return (self.slack_id, self.local_id) if self.local_id else (self.slack_id,)
+
+    @property
+    def workspaces(self) -> tuple[str, ...]:
+        """Every workspace that Slack names of the person, in whatever place."""
+        return tuple(filter(None, (self.team, self.profile_team, *self.teams)))
+
+    def is_member_of(self, workspace: str) -> bool:
+        """Tell whether Slack says so; where it lists the memberships, nothing else counts."""
+        return workspace in (self.teams or (self.team, self.profile_team))
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,15 +5,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from slack_docebo.domain.addresses import mailbox, pattern_keys
 from slack_docebo.domain.attributes import DEFAULT_RULES, AttributeRule, differences, fingerprint, wanted
 from slack_docebo.domain.claims import RANKS, Claims, Rank
 from slack_docebo.domain.disputes import bears_data_of, dispute, is_same, look
 from slack_docebo.domain.matching import UNCONFIRMED, Accounts, FoundBy, Match, MatchBy, match
-from slack_docebo.domain.names import folded
 from slack_docebo.domain.observation import Gone, Observation, Present, Unknown
 from slack_docebo.domain.patterns import named
 from slack_docebo.domain.people import Account, Applied, LastSeen, Mapping, SourceUser
-from slack_docebo.domain.scope import Scope
+from slack_docebo.domain.returns import Rehires, Returns, has_left, reported
+from slack_docebo.domain.scope import WORKSPACE_NOT_KNOWN, Scope
 
 Value = str | bool
 # Reasons by which the next run is told that nothing has changed.
@@ -22,6 +23,7 @@ IN_LINE_AS_WRITTEN = "in line with what was last written"
 PROVISIONING_OFF = "in line, and provisioning is off"
 NO_LONGER_IN_SLACK = "no longer in Slack"
 NOT_LISTED = "not in Slack's list"  # and not asked for, or Slack shows the person all the same
+ELSEWHERE = "in other workspaces of the organisation alone"
 DEACTIVATED_BEFORE = "; deactivated before"  # after why the person has left
 
 
@@ -68,6 +70,11 @@ class Operation:
     deactivated: bool = False  # the account is then inactive because of us
     prior: Mapping | None = None  # the mapping that is replaced or removed: what undoing brings back
 
+    @property
+    def mapped_as(self) -> str:
+        """The Slack id under which the mapping stands so far; the operation puts it under its own."""
+        return self.prior.slack_id if self.prior else self.slack_id
+
 
 class Leavers(StrEnum):
     """What happens to the account and the mapping of a person who has left Slack."""
@@ -88,6 +95,7 @@ class Policy:
     rules: Sequence[AttributeRule] = DEFAULT_RULES
     leavers: Leavers = Leavers.KEEP
     out_of_scope_leaves: bool = False
+    rehires: Rehires = Rehires.REPORT
     protected: Sequence[str] = ()  # shell-style patterns on username, e-mail or Docebo id
 
 
@@ -101,6 +109,8 @@ class Planner:
         self.claims = Claims()  # also to addresses: usernames are unique, and Slack may list one twice
         self.named_after: dict[str, list[str]] = {}  # Slack ids, by the other address of an account found by username
         self.seen: dict[int, LastSeen] = {}  # what mapped accounts bear, where that is news
+        self.renamed: dict[str, str] = {}  # Slack ids under which others are known so far, by the organisation's
+        self.returns = Returns(policy.rehires)
         self._accounts = accounts
 
     def match(self, user: SourceUser, mapping: Mapping | None) -> Match:
@@ -108,21 +118,34 @@ class Planner:
         found = match(user, self._accounts, mapping, self.policy.match_by)
         by_username = found.by is not FoundBy.MAPPING and self.policy.match_by is not MatchBy.EMAIL
         if by_username and (account := self._accounts.named_after(user)):
-            self.named_after.setdefault(folded(account.email), []).append(user.slack_id)
+            self.named_after.setdefault(mailbox(account.email), []).append(user.slack_id)
         return found
+
+    def match_again(self, user: SourceUser, found: Match, given: MappingType[int, set[str]]) -> Match:
+        """Return which account *user* is, knowing to whom accounts were *given* before, by Docebo id.
+
+        One that was found by its username, and whose address is another, stays with whoever had it.
+        """
+        if found.account is None or found.by is not FoundBy.USERNAME or not self._accounts.named_after(user):
+            return found
+        holders = given.get(found.account.docebo_id, set())
+        if not holders or holders.intersection(user.ids):
+            return found
+        self._accounts.note_bearer(found.account.docebo_id, min(holders))
+        return self.match(user, None)
 
     def plan(
         self,
         user: SourceUser,
         mapping: Mapping | None,
         found: Match,
-        holder: str = "",
+        holder: Mapping | None = None,
         applied: Applied | None = None,
     ) -> Operation:
         """Return the one operation that brings target and mapping in line with *user*.
 
-        *holder* is the Slack id that the account *found* is mapped to, if any; *applied* is what was last applied of
-        somebody without a mapping.
+        *holder* is the mapping of the account *found*, if it has one; *applied* is what was last applied of somebody
+        without a mapping.
         """
         if against := self.policy.scope.reason_against(user):
             return self._plan_absent(user, mapping, against)
@@ -134,19 +157,35 @@ class Planner:
         if found.account is None:
             return self._plan_newcomer(user, mapping)
         account = found.account
+        if holder and mapping is None and self._has_returned(user, holder, account):
+            if self.returns.heirs.get(holder.slack_id) == user.slack_id:
+                mapping = holder
+            elif not (
+                self.policy.leavers is Leavers.UNMAP and self.policy.map
+            ):  # which frees the account for the next run
+                return self._operation(user, Kind.LEAVE, reported(account.docebo_id, holder.slack_id), account)
         if holder:
-            self.claims.stake(account.docebo_id, holder, Rank.MAPPING)
-        owner = self.claims.stake(account.docebo_id, user.slack_id, RANKS[found.by])
-        if owner != user.slack_id:
+            self.claims.stake(account.docebo_id, holder.slack_id, Rank.MAPPING)
+        claimant = mapping.slack_id if mapping else user.slack_id
+        owner = self.claims.stake(account.docebo_id, claimant, RANKS[found.by])
+        if owner != claimant:
+            if holder and mapping is None and self._accounts.named_after(user) is None:
+                self.returns.contest(user.slack_id, holder.slack_id)
             return self._operation(user, Kind.LEAVE, f"account {account.docebo_id} belongs to {owner}", account)
         if mapping and self._is_disputed(account, mapping, user):
             return self._operation(user, Kind.LEAVE, dispute(account.docebo_id), account)
+        if mapping and mapping.slack_id == user.local_id:
+            self.renamed[user.slack_id] = mapping.slack_id
         operation = self._plan_known(user, mapping, account, found.by, mapping.applied if mapping else applied)
         if mapping or operation.maps:
             now = look(account)
             if mapping is None or mapping.docebo_id != account.docebo_id or now != mapping.seen:
                 self.seen[account.docebo_id] = now
         return operation
+
+    def _has_returned(self, user: SourceUser, holder: Mapping, account: Account) -> bool:
+        """Tell whether *user* bears the address that the account had when its former holder was there."""
+        return self.returns.returned.get(user.slack_id) == holder.slack_id and is_same(look(account), holder.seen)
 
     def _is_disputed(self, account: Account, mapping: Mapping, user: SourceUser) -> bool:
         if mapping.docebo_id != account.docebo_id or is_same(look(account), mapping.seen):
@@ -170,6 +209,8 @@ class Planner:
             return self._operation(user, Kind.LEAVE, UNCONFIRMED)
         if not (mapping and self.policy.provision and self.policy.map) or mapping.deactivated:
             return None
+        if mapping.slack_id != user.slack_id:
+            return None
         if (mapping.slack_name, mapping.fingerprint) != (user.handle, self._fingerprint(user)):
             return None
         self.people += 1
@@ -184,8 +225,12 @@ class Planner:
         match seen:
             case Gone():
                 return self._plan_leaver(user, mapping, NO_LONGER_IN_SLACK)
-            case Present(found) if found.deactivated or found.forgotten:
+            case Present(found) if has_left(seen):
                 return self._plan_leaver(user, mapping, self.policy.scope.reason_against_kind(found))
+            case Present(found) if found.teams and not found.is_member_of(self.policy.scope.team):
+                if self.policy.out_of_scope_leaves:
+                    return self._plan_leaver(user, mapping, ELSEWHERE)
+                return self._operation(user, Kind.LEAVE, f"{NOT_LISTED}, and {ELSEWHERE}", docebo_id=mapping.docebo_id)
             case Present():
                 return self._operation(user, Kind.LEAVE, f"{NOT_LISTED}, and still there", docebo_id=mapping.docebo_id)
             case Unknown(why):
@@ -231,7 +276,7 @@ class Planner:
             return self._operation(user, Kind.LEAVE, "no account, and provisioning is off")
         if namesake := self._accounts.with_username(user.email):
             return self._operation(user, Kind.LEAVE, f"the username is taken by account {namesake.docebo_id}", namesake)
-        first = self.claims.stake(folded(user.email), user.slack_id, Rank.EMAIL)
+        first = self.claims.stake(mailbox(user.email), user.slack_id, Rank.EMAIL)
         if first != user.slack_id:
             return self._operation(user, Kind.LEAVE, f"an account with this address is created for {first}")
         return self._operation(
@@ -270,7 +315,7 @@ class Planner:
             return self._operation(
                 user,
                 Kind.UPDATE,
-                differs,
+                f"{_known_as(mapping, user)}; {differs}" if _known_as(mapping, user) else differs,
                 account,
                 changes=changes,
                 before=before,
@@ -293,15 +338,15 @@ class Planner:
         known: Applied,
     ) -> Operation:
         as_it_was = mapping is not None and (
-            (mapping.slack_name, mapping.docebo_id, mapping.fingerprint, mapping.deactivated)
-            == (user.handle, known.docebo_id, known.fingerprint, known.deactivated)
+            (mapping.slack_id, mapping.slack_name, mapping.docebo_id, mapping.fingerprint, mapping.deactivated)
+            == (user.slack_id, user.handle, known.docebo_id, known.fingerprint, known.deactivated)
         )
         if as_it_was or not self.policy.map:
             return self._operation(user, Kind.LEAVE, otherwise, account)
         return self._operation(
             user,
             Kind.MAP,
-            f"found by {by}",
+            _known_as(mapping, user) or f"found by {by}",
             account,
             maps=True,
             fingerprint=known.fingerprint,
@@ -328,9 +373,10 @@ class Planner:
     def _has_left(self, user: SourceUser) -> bool:
         if user.deactivated or user.forgotten:
             return True
-        # An address that is missing or not confirmed makes nobody a leaver.
+        against = self.policy.scope.reason_against_kind(user)
+        # An address that is missing or not confirmed makes nobody a leaver, nor does a workspace that is not named.
         knows_address = bool(user.email) and not user.unconfirmed
-        return self.policy.out_of_scope_leaves and (knows_address or bool(self.policy.scope.reason_against_kind(user)))
+        return self.policy.out_of_scope_leaves and against != WORKSPACE_NOT_KNOWN and (knows_address or bool(against))
 
     def _plan_leaver(self, user: SourceUser, mapping: Mapping, why: str) -> Operation:
         self.people += 1
@@ -338,6 +384,8 @@ class Planner:
         account = seen.value if isinstance(seen, Present) else None
         if mapping.deactivated:
             return self._operation(user, Kind.LEAVE, why + DEACTIVATED_BEFORE, account)
+        if heir := self.returns.heirs.get(mapping.slack_id):
+            return self._operation(user, Kind.LEAVE, f"{why}; {heir} is back in this place", account)
         if self.policy.leavers is Leavers.KEEP:
             return self._operation(user, Kind.LEAVE, why, account)
         if self.policy.leavers is Leavers.DEACTIVATE and isinstance(seen, Unknown):
@@ -402,11 +450,16 @@ class Planner:
         )
 
 
+def _known_as(mapping: Mapping | None, user: SourceUser) -> str:
+    """Return under which other id *user* is mapped so far, or ""."""
+    return f"known as {mapping.slack_id} so far" if mapping and mapping.slack_id != user.slack_id else ""
+
+
 def shielded(account: Account, protected: Sequence[str]) -> str:
     """Return why *account* is never touched, or ""; *protected* are patterns on username, e-mail or Docebo id."""
     if account.administrator:
         return "administrator account, never touched"
-    keys = (folded(account.username), folded(account.email), str(account.docebo_id))
+    keys = (*pattern_keys(account.username), *pattern_keys(account.email), str(account.docebo_id))
     if named(protected, keys):
         return "protected account, never touched"
     return ""

@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from slack_docebo.domain.names import folded
+from slack_docebo.domain.addresses import mail_domain, mailbox, pattern_keys
 from slack_docebo.domain.patterns import named
 from slack_docebo.domain.people import SourceUser
+
+WORKSPACE_NOT_KNOWN = "in another workspace of the organisation, and Slack does not say whether in this one, too"
 
 
 class Guests(StrEnum):
@@ -40,8 +42,10 @@ class Scope:
         """Return why *user* is out of scope for a reason other than the address, or ""."""
         if user.bot:
             return "Slackbot" if user.slack_id == "USLACKBOT" else "bot"
-        if user.external or (self.team and user.team and user.team != self.team):
+        if user.external:
             return "external"
+        if elsewhere := self._reason_against_workspace(user):
+            return elsewhere
         if user.forgotten:
             return "erased in Slack"
         if user.deactivated:
@@ -52,17 +56,25 @@ class Scope:
             return "invited, not yet joined"
         return ""
 
+    def _reason_against_workspace(self, user: SourceUser) -> str:
+        if not (self.team and user.workspaces) or user.is_member_of(self.team):
+            return ""
+        is_clear = user.teams or not user.organisation
+        return "external" if is_clear and self.team not in user.workspaces else WORKSPACE_NOT_KNOWN
+
     def _admits_guest(self, user: SourceUser) -> bool:
         return self.guests is Guests.ALL or (self.guests is Guests.MULTI_CHANNEL and not user.single_channel)
 
     def _reason_against_address(self, user: SourceUser) -> str:
+        if user.hidden:
+            return f"the e-mail address holds what nobody can see ({user.hidden}): correct it in Slack"
         if not user.email:
             return "no e-mail"
-        email = folded(user.email)
-        domain = email.rpartition("@")[2]
-        if self.email_domains and domain not in map(folded, self.email_domains):
-            return "e-mail domain"
-        keys = (email, user.slack_id.casefold())
+        if self.email_domains:
+            domain = mailbox(user.email).rpartition("@")[2]
+            if domain not in map(mail_domain, self.email_domains):
+                return "e-mail domain"
+        keys = (*pattern_keys(user.email), *(slack_id.casefold() for slack_id in user.ids))
         if named(self.exclude, keys):
             return "excluded"
         if self.include and not named(self.include, keys):

@@ -12,13 +12,14 @@ from slack_docebo.domain.planning import (
     Kind,
     Operation,
 )
+from slack_docebo.domain.returns import RETURNED
 
 NOT_MAPPED = "not in Slack's list, and not mapped"
 NOT_COMPARED = "not in Slack's list; a run that compares with Docebo decides"
-NEWLY_UNDECIDED = "of them newly waiting for somebody's decision"
+WAITING = "of them waiting for somebody's decision"
 UNDECIDED = re.compile(
-    r"account \d+ (is disputed:|belongs to )|several accounts match:|the username is taken by account|"
-    r"an account with this address is created for "
+    rf"{RETURNED}|is disputed:|^account (\d+ )?belongs to|several accounts match:|the username is taken by account|"
+    "an account with this address is created for"
 )  # reasons that last until somebody changes something on either side
 
 

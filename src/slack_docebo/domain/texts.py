@@ -17,6 +17,7 @@ LONGEST_VALUE = 10_000  # of a custom profile field or an additional field, whic
 LONGEST_LINE = 4_000  # for people; the longest message of ours lists every setting
 
 MARKS_KEPT = 30  # in a row; https://unicode.org/reports/tr15/#Stream_Safe_Text_Format
+UNSEEN_NAMED = 5  # different ones, in a message
 MARKS_SHOWN = 4  # in a row; https://unicode.org/reports/tr39/#Optional_Detection
 
 # What Python calls printable and nobody sees: fillers, blanks and selectors, by Default_Ignorable_Code_Point.
@@ -58,6 +59,14 @@ def _continues(character: str) -> bool:
 def key(text: str, longest: int = LONGEST_NAME) -> str:
     """Return *text*, by which something is found, unchanged; "" if it has more than *longest* characters."""
     return text if len(text) <= longest else ""
+
+
+def unseen(text: str) -> str:
+    """Return which characters of *text* nobody can see, like "U+200B, U+00AD"."""
+    if text.isascii() and text.isprintable():
+        return ""
+    hidden = [character for character in text if not character.isprintable() or _UNSEEN.match(character)]
+    return ", ".join(f"U+{ord(character):04X}" for character in list(dict.fromkeys(hidden))[:UNSEEN_NAMED])
 
 
 def composed(text: str) -> str:

@@ -165,6 +165,16 @@ class AccountRepository:
             for row in self._connection.execute(query.where(among(self._connection, account.c.user_id, ids)))
         }
 
+    def usernames_of_mapped(self) -> dict[int, str]:
+        """Return, like `usernames`, those of all accounts that are mapped."""
+        is_mapped = exists().where(
+            mapping.c.platform_id == account.c.platform_id, mapping.c.user_id == account.c.user_id
+        )
+        query = select(account.c.user_id, account.c.username_digest).where(
+            account.c.platform_id == self._platform_id, account.c.username_digest != "", is_mapped
+        )
+        return {row.user_id: row.username_digest for row in self._connection.execute(query)}
+
     def note_gone(self, docebo_ids: Iterable[int], *, now: datetime) -> None:
         """Note that these accounts are gone, as Docebo said when it was asked for their ids."""
         rows = (

@@ -53,6 +53,19 @@ class AppliedRepository:
             for row in self._connection.execute(query.where(among(self._connection, identity.c.slack_id, ids)))
         }
 
+    def given(self, docebo_ids: Iterable[int]) -> dict[int, set[str]]:
+        """Return, by Docebo id, every Slack id of those to whom the accounts were given, be they mapped or not."""
+        query = (
+            select(rows.c.user_id, identity.c.slack_id)
+            .join(identity, identity.c.person_id == rows.c.person_id)
+            .where(rows.c.platform_id == PlatformRepository(self._connection).find(self._docebo))
+        )
+        given: dict[int, set[str]] = {}
+        for ids in chunks(set(docebo_ids)):
+            for row in self._connection.execute(query.where(among(self._connection, rows.c.user_id, ids))):
+                given.setdefault(row.user_id, set()).add(row.slack_id)
+        return given
+
     def stamps(self, team: str, slack_ids: Iterable[str], *, now: datetime) -> dict[str, int]:
         """Return the newest `updated` of Slack that was applied, of those of whom anything was.
 

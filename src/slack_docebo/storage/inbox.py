@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, delete, func, or_, select, true, update
 
 from slack_docebo.storage.schema import inbox_event, wake_up
 from slack_docebo.storage.shares import ALL, ShareRepository, has_to_wait
@@ -264,8 +264,14 @@ class InboxRepository:
         bears = func.lower(event_columns.profile["email"].as_string()) == func.lower(address)
         return set(self._connection.scalars(select(event_columns.slack_id).where(bears)))
 
-    def last_applied(self, slack_ids: Iterable[str]) -> dict[str, MappingType[str, Any]]:
-        """Return the profile of the newest event that was applied, for those of *slack_ids* who have one."""
+    def last_applied(
+        self, slack_ids: Iterable[str], *, since: datetime | None = None
+    ) -> dict[str, MappingType[str, Any]]:
+        """Return the profile of the newest event that was applied, for those of *slack_ids* who have one.
+
+        What was applied before *since* was so to another Docebo.
+        """
+        to_this_one = true() if since is None else event_columns.done_at >= since
         newest = func.row_number().over(
             partition_by=event_columns.slack_id,
             order_by=(event_columns.updated.desc(), event_columns.received_at.desc()),
@@ -278,6 +284,7 @@ class InboxRepository:
                     among(self._connection, event_columns.slack_id, ids),
                     event_columns.state == EventState.APPLIED.value,
                     event_columns.profile.is_not(None),
+                    to_this_one,
                 )
                 .subquery()
             )

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, delete, func, select, true, tuple_, update
 
-from slack_docebo.domain.people import LastSeen, Mapping
+from slack_docebo.domain.people import LastSeen, Mapping, SourceUser
 from slack_docebo.domain.planning import Kind, Outcome
 from slack_docebo.errors import StorageError
 from slack_docebo.storage.applied import AppliedRepository
@@ -88,6 +88,22 @@ class MappingRepository:
             )
         }
 
+    def of_people(self, team: str, users: Collection[SourceUser]) -> dict[str, Mapping]:
+        """Return, by Slack id, the mappings of those of *users* who have one, under whichever of their ids."""
+        known = self.of(team, (slack_id for user in users for slack_id in user.ids))
+        theirs = ((user.slack_id, [known[slack_id] for slack_id in user.ids if slack_id in known]) for user in users)
+        return {slack_id: mappings[0] for slack_id, mappings in theirs if mappings}
+
+    def of_accounts(self, team: str, docebo_ids: Iterable[int]) -> dict[int, Mapping]:
+        """Return, by Docebo id, the mappings of those of the accounts that have one."""
+        return {
+            row.user_id: _mapping(row)
+            for ids in chunks(set(docebo_ids))
+            for row in self._connection.execute(
+                READ.where(self._of(team), among(self._connection, rows.c.user_id, ids))
+            )
+        }
+
     def holders(self, team: str, docebo_ids: Iterable[int]) -> dict[int, str]:
         """Return, by Docebo id, the Slack id that holds the account."""
         return {
@@ -121,6 +137,16 @@ class MappingRepository:
             self._upsert(team, changed, now)
             AppliedRepository(self._connection, self._docebo).save(
                 team, {mapping.slack_id: mapping.applied for mapping in changed}, now=now, run=run
+            )
+
+    def pass_on(self, team: str, heirs: MappingType[str, str], *, now: datetime) -> None:
+        """Put mappings under other Slack ids: *heirs* by the ids that have them so far."""
+        people = PersonRepository(self._connection).meet(team, heirs.values(), now=now)
+        for slack_id, heir in heirs.items():
+            self._connection.execute(
+                update(rows)
+                .where(self._of(team), rows.c.slack_id == slack_id)
+                .values(slack_id=heir, person_id=people[heir], changed_at=now)
             )
 
     def delete(self, team: str, slack_ids: Sequence[str] | None) -> int:

@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Iterable
+from collections.abc import Mapping as MappingType
 from datetime import datetime
 
 from sqlalchemy import Connection, delete, func, select, update
@@ -46,6 +47,19 @@ class PersonRepository:
         if not is_postgresql(self._connection):  # one transaction writes at a time: nobody else has met them
             return known | new
         return known | self.of(team, new)
+
+    def note_ids(self, team: str, known: MappingType[str, str]) -> None:
+        """Note that somebody known under one id bears another, too; *known* has the former by the latter.
+
+        An id of which something is noted already stays whose it is.
+        """
+        people = self.of(team, known.values())
+        identities = (
+            {"slack_team": team, "slack_id": slack_id, "person_id": people[former]}
+            for slack_id, former in known.items()
+            if former in people
+        )
+        carry_out(self._connection, IDENTIFY, identities)
 
     def gone(self, team: str) -> dict[str, datetime]:
         """Return, by Slack id, since when Slack is known to have nobody under it."""

@@ -583,7 +583,7 @@ def _columns(plan_id: str, seq: int, operation: Operation) -> dict[str, object]:
         "fingerprint": operation.fingerprint,
         "echo": operation.echo,
         "deactivated": operation.deactivated,
-        "prior": _remembered(operation.prior),
+        "prior": _remembered(operation.prior, operation.slack_id),
         "outcome": (Outcome.LEFT if operation.kind is Kind.LEAVE else Outcome.PLANNED).value,
         "error": "",
         "done_at": None,
@@ -605,15 +605,18 @@ def _operation(row: Row[Any]) -> Operation:
         fingerprint=row.fingerprint,
         echo=row.echo,
         deactivated=row.deactivated,
-        prior=None if row.prior is None else Mapping(slack_id=row.slack_id, slack_team=row.slack_team, **row.prior),
+        prior=None
+        if row.prior is None
+        else Mapping(**{"slack_id": row.slack_id, **row.prior}, slack_team=row.slack_team),
     )
 
 
-def _remembered(mapping: Mapping | None) -> dict[str, object] | None:
-    """Return *mapping* without the ids of its owner, who is the operation's."""
+def _remembered(mapping: Mapping | None, slack_id: str) -> dict[str, object] | None:
+    """Return *mapping* without the ids of its owner, where that is the operation's *slack_id*."""
     if mapping is None:
         return None
-    return {
+    owner = {} if mapping.slack_id == slack_id else {"slack_id": mapping.slack_id}
+    return owner | {
         "slack_name": mapping.slack_name,
         "docebo_id": mapping.docebo_id,
         "fingerprint": mapping.fingerprint,

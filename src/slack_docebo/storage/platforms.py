@@ -1,11 +1,35 @@
-"""The platforms: each Docebo that this database knows, by its address."""
+"""The platforms: each Docebo that this database knows, by its address, and the one that it is linked to."""
 
-from sqlalchemy import Connection, select, update
+from dataclasses import dataclass
+from datetime import datetime
 
-from slack_docebo.storage.schema import platform
+from sqlalchemy import Connection, delete, exists, or_, select, update
+
+from slack_docebo.errors import PlatformMismatch
+from slack_docebo.storage.schema import (
+    applied,
+    batch_gate,
+    call_budget,
+    halt,
+    mapping,
+    plan,
+    platform,
+    proven_read,
+    standing,
+    workspace_link,
+)
 from slack_docebo.storage.statements import insertion
 
 UNKNOWN = ""  # address of the platform whose mappings were stored before anybody said of which Docebo they are
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """A Docebo of which something is kept."""
+
+    id: int
+    address: str
+    linked_at: datetime | None = None  # by a relink
 
 
 class PlatformRepository:
@@ -17,15 +41,22 @@ class PlatformRepository:
     def find(self, address: str) -> int | None:
         """Return the id of the platform at *address*; of one without an address, if that is still free to be taken.
 
-        With UNKNOWN return the only platform there is, else the one without an address.
+        With UNKNOWN return the only platform there is, or the one that the database is linked to, else the one without
+        an address.
         """
         known: dict[str, int] = {row.address: row.id for row in self._connection.execute(select(platform))}
         if not address and len(known) == 1:
             return next(iter(known.values()))
+        if not address and (linked := self.linked()):
+            return linked.id
         return known.get(address, known.get(UNKNOWN))
 
     def take(self, address: str) -> int:
-        """Return, like `find`, the id of the platform; from now on it bears *address*, and a missing one is there."""
+        """Return, like `find`, the id of the platform; from now on it bears *address*, and a missing one is there.
+
+        Raises PlatformMismatch where the database is linked to another.
+        """
+        self.check(address)
         found = self.find(address)
         if found is None:
             self._connection.execute(
@@ -36,3 +67,69 @@ class PlatformRepository:
             unnamed = platform.c.id == found, platform.c.address == UNKNOWN
             self._connection.execute(update(platform).where(*unnamed).values(address=address))
         return found
+
+    def linked(self) -> Platform | None:
+        """Return the platform that the database is linked to: by the newest relink, else the only one it knows people of.
+
+        None where nothing is kept yet, or where a release that did not ask has come to know several.
+        """
+        known = self._with_records()
+        relinked = [one for one in known if one.linked_at]
+        if relinked:
+            return max(relinked, key=lambda one: (one.linked_at, one.id))
+        return known[0] if len(known) == 1 else None
+
+    def check(self, address: str) -> None:
+        """Raise PlatformMismatch where the database is linked to another platform than that at *address*.
+
+        Mappings of no known address are still for anybody to take.
+        """
+        linked = self.linked()
+        if not address or (linked and linked.address == address):
+            return
+        if linked is None:
+            known = self._with_records()
+            if not known or self.find(address) is not None:
+                return
+            linked = known[0]
+        raise PlatformMismatch(
+            f"nothing was written: the mappings in this database are those of {linked.address}, and DOCEBO_URL is"
+            f" {address}. Correct DOCEBO_URL; or run `slack-docebo relink same` if that is the same platform under a new"
+            " address, `slack-docebo relink another` if it is another one (in Prefect: relink/manual)"
+        )
+
+    def relink(self, address: str, *, now: datetime) -> None:
+        """Link the database to the platform at *address*, which has mappings of its own, or none yet."""
+        self._connection.execute(insertion(self._connection, platform).values(address=address).on_conflict_do_nothing())
+        self._connection.execute(update(platform).where(platform.c.address == address).values(linked_at=now))
+
+    def move(self, former: str, address: str) -> None:
+        """Note that the platform at *former* is at *address* now, with all that is kept of it.
+
+        Raises PlatformMismatch where something is kept of *address* already.
+        """
+        if address in {one.address for one in self._with_records()}:
+            raise PlatformMismatch(
+                f"nothing was changed: the database has mappings of {address} already, so that is another platform than"
+                f" {former}: run `slack-docebo relink another`"
+            )
+        self._connection.execute(delete(platform).where(platform.c.address == address))
+        self._connection.execute(update(platform).where(platform.c.address == former).values(address=address))
+        for table in (workspace_link, standing, halt, batch_gate, call_budget):
+            self._connection.execute(delete(table).where(table.c.docebo == address))
+        for table in (workspace_link, standing, halt, batch_gate, call_budget, plan):
+            self._connection.execute(update(table).where(table.c.docebo == former).values(docebo=address))
+        of_former = proven_read.c.source == f"docebo:{former}"
+        self._connection.execute(update(proven_read).where(of_former).values(source=f"docebo:{address}"))
+
+    def linked_since(self, address: str) -> datetime | None:
+        """Return when the database was linked to the platform at *address*; None where it always was."""
+        return self._connection.scalar(select(platform.c.linked_at).where(platform.c.address == address))
+
+    def _with_records(self) -> list[Platform]:
+        """Return the platforms at a known address with mappings, or with something applied, or linked by somebody."""
+        kept = (exists().where(table.c.platform_id == platform.c.id) for table in (mapping, applied))
+        found = select(platform.c.id, platform.c.address, platform.c.linked_at).where(
+            platform.c.address != UNKNOWN, or_(platform.c.linked_at.is_not(None), *kept)
+        )
+        return [Platform(*row) for row in self._connection.execute(found.order_by(platform.c.id))]

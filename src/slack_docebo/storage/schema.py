@@ -84,6 +84,7 @@ platform = Table(
     metadata,
     Column("id", Integer, primary_key=True),
     _text("address", unique=True),  # base URL; "" until a run on a known address takes it for its own
+    Column("linked_at", Instant),  # by a relink; the newest is the one of now
 )
 
 dialect = Table(

@@ -134,7 +134,7 @@ def _event(
         user = source_user(subject)
         slack_id, updated = _user_id(user.slack_id), user.updated
         profile = {name: _storable(getattr(user, name)) for name in PROFILE}
-        team = user.team
+        team = audience.team if audience.team in user.workspaces else user.team
     else:
         slack_id, updated, profile, team = _user_id(subject), 0, None, ""
     if not event_id or not slack_id:
@@ -157,6 +157,8 @@ def _storable(value: Any) -> Any:
             if value.isascii() and "\0" not in value:
                 return value
             return value.encode("utf-8", "replace").decode("utf-8").replace("\0", "?")
+        case list() | tuple():
+            return [_storable(item) for item in value]
         case dict():
             return {_storable(key): _storable(item) for key, item in value.items()}
         case int() if abs(value) > LARGEST_INTEGER:

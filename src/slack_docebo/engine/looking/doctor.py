@@ -40,6 +40,7 @@ from slack_docebo.storage.budget import CallBudget
 from slack_docebo.storage.halts import HaltRepository
 from slack_docebo.storage.links import LinkRepository
 from slack_docebo.storage.migrations import HEAD
+from slack_docebo.storage.platforms import PlatformRepository
 from slack_docebo.storage.store import Store
 from slack_docebo.storage.upgrade import revision
 
@@ -77,6 +78,7 @@ async def examine() -> AsyncIterator[Finding]:
         ("Slack", checks.slack),
         ("Slack workspace", checks.workspace),
         ("Docebo", checks.docebo),
+        ("linked Docebo", checks.platform),
         ("order to stop", checks.halt),
         ("Docebo call budget", checks.budget),
         ("Docebo services", checks.services),
@@ -200,7 +202,7 @@ class _Checks:
         with Store.open(self._settings.database_url.get_secret_value()) as store, store.reading() as connection:
             linked = LinkRepository(connection).get(self._settings.docebo_url)
         expected = self._settings.slack_team_id or (linked.slack_team if linked else "")
-        if self._team.startswith("E") and not self._settings.slack_team_id:
+        if self._team.startswith("E") and not expected:
             return fail(check, "the token is for an organisation with several workspaces: set SLACK_TEAM_ID")
         if not expected:
             return ok(check, f"{self._team} will be linked to this Docebo by the first run")
@@ -220,6 +222,13 @@ class _Checks:
             say = fail if rights is Rights.LESSER else warn
             return say(check, f"the grant works, but {lack_of_rights(session, rights)}")
         return ok(check, f"the grant works, and account {session.docebo_id} is a superadmin")
+
+    async def platform(self, check: str) -> Finding:
+        with Store.open(self._settings.database_url.get_secret_value()) as store, store.reading() as connection:
+            PlatformRepository(connection).check(self._settings.docebo_url)
+        return ok(
+            check, f"the mappings in the database are those of {self._settings.docebo_url}, or there are none yet"
+        )
 
     async def halt(self, check: str) -> Finding:
         with Store.open(self._settings.database_url.get_secret_value()) as store, store.reading() as connection:

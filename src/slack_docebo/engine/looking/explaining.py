@@ -132,14 +132,15 @@ async def explain(runtime: Runtime, who: str) -> Explanation:
     if found.user:
         found.slack_id = found.user.slack_id  # where Slack knows the person under two ids, the one that counts
     with runtime.store.reading() as connection:
+        person = found.user or SourceUser(found.slack_id, workspace.team)
         found.mapping = (
             MappingRepository(connection, runtime.settings.docebo_url)
-            .of(workspace.team, [found.slack_id])
+            .of_people(workspace.team, [person])
             .get(found.slack_id)
         )
         if found.slack_id:
             _look_back(connection, runtime.settings.docebo_url, workspace.team, found)
-    await look_up(runtime, [(found.user or SourceUser(found.slack_id, workspace.team), found.mapping)], near)
+    await look_up(runtime, [(person, found.mapping)], near)
     _judge(runtime, workspace.team, policy, found, near)
     return found
 

@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 from itertools import chain
 
 from slack_docebo.domain.matching import Accounts
-from slack_docebo.domain.observation import Gone, Observation, Present, Unknown
+from slack_docebo.domain.observation import Observation, Present, Unknown
 from slack_docebo.domain.people import Mapping, SourceUser
 from slack_docebo.domain.planning import NO_LONGER_IN_SLACK, NOT_LISTED, Kind, Operation, Planner
+from slack_docebo.domain.returns import has_left
 from slack_docebo.domain.standing import NOT_COMPARED, NOT_MAPPED
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.evidence import (
@@ -54,10 +55,14 @@ class Absences:
         self.unmapped = sorted(unlisted - self.missing.keys())
         self.seen = {slack_id: gone.get(slack_id, Unknown(NOT_LISTED)) for slack_id in self.missing}
         unasked = [slack_id for slack_id in self.missing if slack_id not in gone]
-        acted_on = [i for i in unasked if not trusting and planner.acts_on_leaver(self.missing[i])]
+        contested = set(planner.returns.contested.values())
+        acted_on = [i for i in unasked if i in contested or (not trusting and planner.acts_on_leaver(self.missing[i]))]
         missed_before = {i for i, why in told.items() if why.reason.startswith((NOT_LISTED, NO_LONGER_IN_SLACK))}
         others = [i for i in unasked if i in listed.expected - missed_before and i not in acted_on]
         self.to_ask = acted_on + others[:: len(others) // FEW + 1]
+        if contested:
+            shown = (user for user in chain.from_iterable(listed) if contested.intersection(user.ids))
+            self.seen |= {slack_id: Present(user) for user in shown for slack_id in user.ids}
 
     async def ask(
         self,
@@ -81,7 +86,7 @@ class Absences:
                 check_still_whole(workspace, listed, answers)
             self.seen |= answers
         wanted = {mapping.docebo_id: [user.email] for user, mapping in self.held_back}
-        wanted |= {m.docebo_id: [_address(self.seen[m.slack_id])] for m in doubtful if _has_left(self.seen[m.slack_id])}
+        wanted |= {m.docebo_id: [_address(self.seen[m.slack_id])] for m in doubtful if has_left(self.seen[m.slack_id])}
         await ask_for_accounts(runtime, accounts, wanted)
         return calls
 
@@ -94,10 +99,6 @@ class Absences:
                 yield Operation(slack_id, team, "", Kind.LEAVE, NOT_COMPARED)
             else:
                 yield planner.plan_unlisted(mapping, self.seen[slack_id])
-
-
-def _has_left(seen: Observation[SourceUser]) -> bool:
-    return isinstance(seen, Gone) or (isinstance(seen, Present) and (seen.value.deactivated or seen.value.forgotten))
 
 
 def _address(seen: Observation[SourceUser]) -> str:

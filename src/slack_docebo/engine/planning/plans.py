@@ -1,15 +1,16 @@
 """Making a plan: the rules applied to everybody who was read, kept in the store before anything is written."""
 
 from collections import Counter
-from collections.abc import AsyncIterable, Collection, Sequence
+from collections.abc import AsyncIterable, Collection, Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from itertools import chain
 
 from sqlalchemy import Connection
 
 from slack_docebo.concurrency import to_completion
-from slack_docebo.domain.matching import Accounts
-from slack_docebo.domain.names import folded
+from slack_docebo.domain.addresses import mailbox
+from slack_docebo.domain.matching import Accounts, FoundBy
 from slack_docebo.domain.people import Mapping, SourceUser
 from slack_docebo.domain.planning import Kind, Operation, Planner
 from slack_docebo.domain.texts import without_numbers
@@ -24,6 +25,7 @@ from slack_docebo.runtime import Runtime
 from slack_docebo.storage.accounts import AccountRepository
 from slack_docebo.storage.applied import AppliedRepository
 from slack_docebo.storage.mappings import MappingRepository
+from slack_docebo.storage.people import PersonRepository
 from slack_docebo.storage.plans import (
     LET_THROUGH,
     NO_FACTS,
@@ -71,17 +73,23 @@ async def make_plan(
     orphans = None if listed is None or trusting else OrphanSearch(accounts, planner.claims)
     facts: dict[str, object] = {READ_SINCE: runtime.begun.isoformat()}
     absences = Absences()
+    read: list[list[SourceUser]] = []  # of a whole source it is in *listed*
     try:
         async for page in people:
+            if listed is None:
+                read.append(page)
             await to_completion(_plan_page, runtime, planner, draft, page, absences, trusting, orphans)
     except Restarted:  # what was planned so far stays unfinished: nobody can apply it
         return await make_plan(runtime, workspace, people, accounts, kind=kind, listed=listed, trusting=trusting)
     if listed is not None:
         await to_completion(absences.look_for_missing, runtime, workspace, planner, listed, trusting)
+    else:
+        absences.to_ask = sorted(set(planner.returns.contested.values()))
     facts["evidence_calls"] = await absences.ask(runtime, workspace, planner, accounts, listed)
+    again = planner.returns.settle(absences.seen)
     await to_completion(_plan_absent, runtime, planner, draft, absences, trusting, orphans)
+    await to_completion(_plan_again, runtime, planner, draft, listed or read, accounts, again, trusting)
     if listed is not None:
-        await to_completion(_plan_outdone, runtime, planner, draft, listed, accounts, trusting)
         await to_completion(record_reads, runtime, workspace, listed, accounts)
         facts["left_as_before"] = draft.left_as_before
     if orphans:
@@ -179,13 +187,24 @@ def plan_people(
     Those for whom Docebo has to be asked before are added to *held_back* instead, where that is given.
     """
     repository = MappingRepository(connection, docebo)
-    mappings = repository.of(team, [user.slack_id for user in users])
-    unmapped = [user.slack_id for user in users if user.slack_id not in mappings]
-    applied = AppliedRepository(connection, docebo).of(team, unmapped)
+    of_holder = planner.returns.of_holder
+    users = [replace(one, local_id=of_holder[one.slack_id]) if one.slack_id in of_holder else one for one in users]
+    mappings = repository.of_people(team, users)
+    unmapped = [user for user in users if user.slack_id not in mappings]
+    known = AppliedRepository(connection, docebo).of(team, (slack_id for user in unmapped for slack_id in user.ids))
+    applied = {user.slack_id: known[slack_id] for user in unmapped for slack_id in user.ids[::-1] if slack_id in known}
     pairs = [(user, mappings.get(user.slack_id)) for user in users]
     matches = {user.slack_id: planner.match(user, mapping) for user, mapping in pairs}
-    found = [match.account.docebo_id for match in matches.values() if match.account]
-    holders = repository.holders(team, found)
+    by_username = [m.account.docebo_id for m in matches.values() if m.account and m.by is FoundBy.USERNAME]
+    if by_username:
+        given = AppliedRepository(connection, docebo).given(by_username)
+        matches = {user.slack_id: planner.match_again(user, matches[user.slack_id], given) for user in users}
+    found = [
+        match.account.docebo_id
+        for slack_id, match in matches.items()
+        if match.account and match.by is not FoundBy.MAPPING
+    ]
+    holders = repository.of_accounts(team, found)
     operations = []
     for user, mapping in pairs:
         operation = planner.plan_trusting(user, mapping) if trusting else None
@@ -194,7 +213,7 @@ def plan_people(
                 held_back.append((user, mapping))
                 continue
             match = matches[user.slack_id]
-            holder = holders.get(match.account.docebo_id, "") if match.account else ""
+            holder = holders.get(match.account.docebo_id) if match.account else None
             operation = planner.plan(user, mapping, match, holder, applied.get(user.slack_id))
         operations.append(operation)
     if orphans:
@@ -203,10 +222,13 @@ def plan_people(
 
 
 def keep_observations(connection: Connection, docebo: str, team: str, planner: Planner, *, now: datetime) -> None:
-    """Keep what was seen of accounts while planning: like the proven read, even in a dry run."""
+    """Keep what was seen of accounts and people while planning: like the proven read, even in a dry run."""
     if planner.no_echo:
         AppliedRepository(connection, docebo).forget_echoes(team, planner.no_echo)
         planner.no_echo.clear()
+    if planner.renamed:
+        PersonRepository(connection).note_ids(team, planner.renamed)
+        planner.renamed.clear()
     if planner.seen:
         platform_id = PlatformRepository(connection).take(docebo)
         AccountRepository(connection, platform_id).note_seen(planner.seen, now=now)
@@ -259,17 +281,23 @@ def _plan_absent(
         orphans.look_at_gone(absences.missing.values())
 
 
-def _plan_outdone(
-    runtime: Runtime, planner: Planner, draft: _Draft, listed: SourceSnapshot, accounts: Accounts, trusting: bool
+def _plan_again(
+    runtime: Runtime,
+    planner: Planner,
+    draft: _Draft,
+    read: Iterable[list[SourceUser]],
+    accounts: Accounts,
+    returned: Collection[str],
+    trusting: bool,
 ) -> None:
     """Plan again for those whose claim to an account was settled after they had been planned.
 
-    These are the ones who have lost to somebody listed later, and those who were given an account by its username
-    although somebody else in the list bears its address.
+    These are the ones who have lost to somebody listed later, those who were given an account by its username although
+    somebody else in the list bears its address, and those who have *returned* under a new id.
     """
-    again = planner.claims.outdone
-    for user in chain.from_iterable(listed) if planner.named_after else ():
-        if not user.bot and (named := planner.named_after.get(folded(user.email))):
+    again = planner.claims.outdone.union(returned)
+    for user in chain.from_iterable(read) if planner.named_after else ():
+        if not user.bot and (named := planner.named_after.get(mailbox(user.email))):
             again.update(named)
             for account in accounts.with_email(user.email):
                 accounts.note_bearer(account.docebo_id, user.slack_id)
@@ -278,7 +306,7 @@ def _plan_outdone(
     looked_after = planner.people  # counted when they were planned first
     with runtime.store.transaction() as connection:
         draft.withdraw(connection, again)
-        for users in chunks(user for user in chain.from_iterable(listed) if user.slack_id in again):
+        for users in chunks(user for user in chain.from_iterable(read) if again.intersection(user.ids)):
             draft.add(connection, plan_people(connection, draft.docebo, draft.team, planner, users, trusting=trusting))
         keep_observations(connection, draft.docebo, draft.team, planner, now=runtime.now())
     planner.people = looked_after

@@ -12,6 +12,7 @@ from slack_docebo.engine.reading.mirror_fields import find_mirror
 from slack_docebo.errors import AccessDenied, ConfigurationError, WorkspaceMismatch
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.links import LinkRepository
+from slack_docebo.storage.platforms import PlatformRepository
 
 NEEDED_SCOPES = ("users:read", "users:read.email")
 # Docebo's words for a superadmin and for everybody else, as clients and the API's descriptions of 2017 to 2026 show them;
@@ -42,10 +43,11 @@ async def validate(runtime: Runtime, *, pin: bool = True) -> Workspace:
 
     The first workspace that passes is kept as the one linked to this Docebo, unless one is configured or *pin* is off.
     """
+    with runtime.store.reading() as connection:
+        PlatformRepository(connection).check(runtime.settings.docebo_url)
     identity, session = await asyncio.gather(runtime.slack.identify(), runtime.docebo.session())
     _check_scopes(runtime, identity)
-    if (rights := rights_of(session, runtime.settings.docebo_superadmin_level)) is not Rights.SUPERADMIN:
-        raise AccessDenied("Docebo", lack_of_rights(session, rights))
+    check_rights(runtime, session)
     workspace = await _workspace(runtime, identity)
     await _check_fields(runtime)
     await _check_branch(runtime)
@@ -61,6 +63,12 @@ async def validate(runtime: Runtime, *, pin: bool = True) -> Workspace:
         if pin and (linked is None or linked.slack_team != workspace.team):
             links.pin(runtime.settings.docebo_url, workspace.team, workspace.name, now=runtime.now())
     return workspace
+
+
+def check_rights(runtime: Runtime, session: Session) -> None:
+    """Raise AccessDenied unless the account of our grant is known to be a superadmin's."""
+    if (rights := rights_of(session, runtime.settings.docebo_superadmin_level)) is not Rights.SUPERADMIN:
+        raise AccessDenied("Docebo", lack_of_rights(session, rights))
 
 
 def rights_of(session: Session, superadmin_level: str = "") -> Rights:
@@ -103,10 +111,12 @@ def _check_scopes(runtime: Runtime, identity: Identity) -> None:
 
 
 async def _workspace(runtime: Runtime, identity: Identity) -> Workspace:
-    """Return the workspace of the token; that of an organisation's token has to be configured."""
+    """Return the workspace of the token; that of an organisation's token is configured, or linked since before."""
     if not (identity.is_enterprise_install or identity.team_id.startswith("E")):
         return Workspace(identity.team_id, identity.team_name)
-    team = runtime.settings.slack_team_id
+    with runtime.store.reading() as connection:
+        linked = LinkRepository(connection).get(runtime.settings.docebo_url)
+    team = runtime.settings.slack_team_id or (linked.slack_team if linked else "")
     if not team:
         raise ConfigurationError("SLACK_TEAM_ID is not set: the token is for an organisation with several workspaces")
     return Workspace(team, await runtime.slack.team_name(team))

@@ -10,13 +10,14 @@ from slack_docebo.clients.slack import StaleCursor, UserPage
 from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.observation import Observation, Present
-from slack_docebo.domain.people import Mapping, SourceUser
+from slack_docebo.domain.people import Account, Mapping, SourceUser
 from slack_docebo.domain.planning import Planner
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.evidence import ask_for_accounts, recall_accounts
 from slack_docebo.engine.reading.snapshot import Restarted, SourceSnapshot
 from slack_docebo.errors import IncompleteRead
 from slack_docebo.runtime import Runtime
+from slack_docebo.storage.applied import AppliedRepository
 from slack_docebo.storage.mappings import MappingRepository
 from slack_docebo.storage.reads import ProvenRead, ReadRepository
 
@@ -86,13 +87,10 @@ def check_still_whole(
         if slack_id not in people.expected or not isinstance(seen, Present):
             continue
         user = seen.value
-        if user.deactivated or user.forgotten or user.external or user.slack_id in people:
+        if user.deactivated or user.forgotten or user.external or any(known in people for known in user.ids):
             continue
-        if user.team == workspace.team:
-            raise IncompleteRead(
-                f"Slack's list left out {slack_id}, who is still there: run again later. Should it be so each time,"
-                " that person left this workspace and not the organisation: run reset-mappings for this Slack id"
-            )
+        if user.is_member_of(workspace.team):
+            raise IncompleteRead(f"Slack's list left out {slack_id}, who is still there: run again later")
 
 
 def record_reads(runtime: Runtime, workspace: Workspace, people: SourceSnapshot, accounts: Accounts) -> None:
@@ -172,16 +170,31 @@ async def look_up(
 async def find_bearers(
     runtime: Runtime, people: Iterable[tuple[SourceUser, Mapping | None]], accounts: Accounts
 ) -> None:
-    """Ask Slack whose address it is, where an account bears one and the address of one of *people* as its username.
+    """Find out whose account it is that bears the address of one of *people* as its username, and another as its own.
 
-    It is one call for each such account; the answers are kept in *accounts*. Slack does not find who was deactivated.
+    What was applied says it, else Slack is asked who has that other address: one call for each such account. The answers
+    are kept in *accounts*. Whom Slack does not find may be somebody who was deactivated: nobody can tell.
     """
     for user, mapping in people:
         is_mapped = mapping is not None and accounts.get(mapping.docebo_id) is not None
-        if not is_mapped and (account := accounts.named_after(user)):
-            bearer = await runtime.slack.find_user(account.email)
-            if bearer:
-                accounts.note_bearer(account.docebo_id, bearer.slack_id)
+        account = None if is_mapped or user.unconfirmed else accounts.named_after(user)
+        if account is None or await to_completion(_note_given, runtime, user, account, accounts):
+            continue
+        if bearer := await runtime.slack.find_user(account.email):
+            accounts.note_bearer(account.docebo_id, bearer.slack_id)
+        else:
+            accounts.note_unknown_bearer(account.docebo_id)
+
+
+def _note_given(runtime: Runtime, user: SourceUser, account: Account, accounts: Accounts) -> bool:
+    """Note to whom the account was given, and tell whether it was to anybody; to *user*, if to several."""
+    with runtime.store.reading() as connection:
+        given = AppliedRepository(connection, runtime.settings.docebo_url).given([account.docebo_id])
+    holders = given.get(account.docebo_id, set())
+    if holders:
+        mine = holders.intersection(user.ids)
+        accounts.note_bearer(account.docebo_id, min(mine or holders))
+    return bool(holders)
 
 
 async def _changed(
@@ -193,7 +206,7 @@ async def _changed(
     async for page in people:
         with runtime.store.reading() as connection:
             mappings = MappingRepository(connection, runtime.settings.docebo_url)
-            known = mappings.of(workspace.team, [user.slack_id for user in page])
+            known = mappings.of_people(workspace.team, page)
         pairs = ((user, known.get(user.slack_id)) for user in page)
         changed += [pair for pair in pairs if planner.plan_trusting(*pair) is None]
     return changed

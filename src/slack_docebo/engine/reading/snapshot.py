@@ -56,10 +56,10 @@ class SourceSnapshot:
         self._offsets.append(self._file.tell())
         # Slack promises no order of its list, so two pages can show the same person.
         fresh = [user for user in page.users if user.slack_id not in self._seen]
-        self._seen.update(user.slack_id for user in fresh)
+        self._seen.update(slack_id for user in fresh for slack_id in user.ids)
         pickle.dump(fresh, self._file)
         self.people += len(fresh)
-        self.with_email += sum(1 for user in fresh if user.email)
+        self.with_email += sum(1 for user in fresh if user.email or user.hidden)
         if not page.next_cursor:
             self._ended = True
         elif page.next_cursor in self._cursors:
@@ -97,7 +97,7 @@ class SourceSnapshot:
         return len(self._offsets)
 
     def __contains__(self, slack_id: object) -> bool:
-        """Tell whether the list shows somebody with this Slack id."""
+        """Tell whether the list shows somebody with this Slack id, be it one of several."""
         return slack_id in self._seen
 
     def __iter__(self) -> Iterator[list[SourceUser]]:

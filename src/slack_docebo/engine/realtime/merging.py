@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from collections.abc import Mapping as MappingType
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from slack_docebo.domain.attributes import AttributeRule
@@ -34,7 +34,8 @@ def restored(profile: MappingType[str, Any] | None) -> SourceUser | None:
     None where it does not describe one.
     """
     try:
-        return None if profile is None else SourceUser(**{name: profile[name] for name in FIELDS & profile.keys()})
+        user = None if profile is None else SourceUser(**{name: profile[name] for name in FIELDS & profile.keys()})
+        return user and replace(user, teams=tuple(user.teams))  # JSON knows lists alone
     except TypeError:
         return None
 
@@ -85,10 +86,13 @@ def joined(cases: Iterable[Case]) -> list[Case]:
 def is_complete(user: SourceUser, rules: Sequence[AttributeRule]) -> bool:
     """Tell whether *user*, as an event showed it, has every value that *rules* read.
 
-    Events may lack e-mail address, locale and custom fields. People whose attributes are not written are complete.
+    Events may lack e-mail address, locale and custom fields, and on Enterprise Grid the workspaces, without which nobody
+    can tell whether it is about a member. People whose attributes are not written are complete.
     """
     if user.bot or user.external or user.forgotten or user.deactivated:
         return True
+    if not user.workspaces or (user.organisation and not user.teams):
+        return False
     wants_locale = any(rule.source == "language" for rule in rules)
     wants_custom = any(rule.is_custom for rule in rules)
     return (

@@ -14,18 +14,18 @@ from datetime import timedelta
 from typing import Any
 
 from slack_docebo.concurrency import to_completion
+from slack_docebo.domain.addresses import mailbox
 from slack_docebo.domain.attributes import AttributeRule
 from slack_docebo.domain.guards import changes_of
 from slack_docebo.domain.matching import Accounts
-from slack_docebo.domain.names import folded
 from slack_docebo.domain.observation import Present
 from slack_docebo.domain.people import Mapping, SourceUser
-from slack_docebo.domain.planning import Kind, Outcome, Planner
+from slack_docebo.domain.planning import Kind, Operation, Outcome, Planner
 from slack_docebo.domain.stamps import NOT_BELIEVED, TOLERANCE, UNSTAMPED, believed
-from slack_docebo.domain.standing import NEWLY_UNDECIDED, is_undecided
+from slack_docebo.domain.standing import WAITING, is_undecided
 from slack_docebo.engine.planning.plans import close_plan, keep_observations, open_plan, plan_people
 from slack_docebo.engine.reading.connection import Workspace
-from slack_docebo.engine.reading.evidence import ask_for_accounts, observe_person
+from slack_docebo.engine.reading.evidence import ask_for_accounts, ask_for_people, observe_person
 from slack_docebo.engine.reading.outages import OutageWatch, greet_docebo, greet_slack
 from slack_docebo.engine.reading.sides import are_few, find_bearers, look_up, read_target
 from slack_docebo.engine.realtime.holding import are_let_through, hold
@@ -39,6 +39,7 @@ from slack_docebo.storage.applied import AppliedRepository
 from slack_docebo.storage.inbox import Entry, EventState, InboxRepository
 from slack_docebo.storage.mappings import MappingRepository
 from slack_docebo.storage.plans import PlanKind, PlanRepository
+from slack_docebo.storage.platforms import PlatformRepository
 from slack_docebo.storage.reads import ReadRepository
 from slack_docebo.storage.shares import ShareRepository
 from slack_docebo.storage.standings import StandingRepository
@@ -78,7 +79,7 @@ class Served:
         parts = [f"{people} {DONE[kind]}" for kind, people in sorted(self.operations.items())]
         rest = {
             DONE[Kind.LEAVE]: self.left,
-            NEWLY_UNDECIDED: self.undecided,
+            WAITING: self.undecided,
             "in line": self.in_line,
             "superseded": self.superseded,
             "to be retried": self.retried,
@@ -199,19 +200,23 @@ class _Round:
 
     def _sort_out(self, cases: list[Case], superseded: list[str]) -> tuple[list[Case], list[Case]]:
         """Finish what needs no call; return the cases to compare with Docebo, and those to read from Slack before."""
-        ids = [case.slack_id for case in cases]
+        people = {case.slack_id: case.user or SourceUser(case.slack_id, "") for case in cases}
+        ids = [slack_id for user in people.values() for slack_id in user.ids]
         self._pass_on_incidents(cases)
         with self._runtime.store.reading() as connection:
             known = AppliedRepository(connection, self._runtime.settings.docebo_url)
             applied = known.stamps(self._team, ids, now=self._runtime.now())
-            self._mappings = MappingRepository(connection, self._runtime.settings.docebo_url).of(self._team, ids)
+            mappings = MappingRepository(connection, self._runtime.settings.docebo_url)
+            self._mappings = mappings.of_people(self._team, people.values())
             last_read = ReadRepository(connection).last(f"slack:{self._team}")
-            self._seen = InboxRepository(connection).last_applied(filter(self._lacks_fingerprint, ids))
+            linked = PlatformRepository(connection).linked_since(self._runtime.settings.docebo_url)
+            self._seen = InboxRepository(connection).last_applied(filter(self._lacks_fingerprint, people), since=linked)
         in_line: list[Case] = []
         todo: list[Case] = []
         to_read: list[Case] = []
         for case in cases:
-            done = applied.get(case.slack_id, UNSTAMPED)
+            stamps = [applied.get(slack_id, UNSTAMPED) for slack_id in people[case.slack_id].ids]
+            done = NOT_BELIEVED if NOT_BELIEVED in stamps else max(stamps)
             try:
                 if not case.doubtful and case.updated < done <= case.newest.event.received_at.timestamp():
                     superseded += case.event_ids
@@ -254,11 +259,11 @@ class _Round:
             raise Rejected("users.info", f"Slack does not show {case.slack_id} any more")
         user = seen.value
         case.user, case.updated, case.read = user, max(case.updated, believed(user.updated, self._runtime.now())), True
-        if case.slack_id != user.slack_id:  # the event bore an older, local id
+        if case.slack_id != user.slack_id or user.local_id:  # the event may have borne an older, local id
             case.slack_id = user.slack_id
             with self._runtime.store.reading() as connection:
                 repository = MappingRepository(connection, self._runtime.settings.docebo_url)
-                self._mappings |= repository.of(self._team, [user.slack_id])
+                self._mappings |= repository.of_people(self._team, [user])
 
     def _not_in_line(self, cases: Iterable[Case]) -> list[Case]:
         """Return those of *cases* that are to be compared with Docebo; finish what Slack has shown to be in line."""
@@ -318,7 +323,8 @@ class _Round:
         """
         try:
             with self._served.timed("plan"):
-                plan_id, held = await to_completion(self._plan, cases, accounts, let_through)
+                planner, operations = await self._planned(cases, accounts)
+                plan_id, held = await to_completion(self._store, cases, planner, operations, let_through)
         except Exception as error:
             await self._docebo.check(error)
             if len(cases) == 1:
@@ -352,16 +358,33 @@ class _Round:
         with self._served.timed("record"):
             await to_completion(self._settle, plan_id, cases, reason)
 
-    def _plan(self, cases: list[Case], accounts: Accounts, let_through: bool) -> tuple[str | None, set[str]]:
+    async def _planned(self, cases: list[Case], accounts: Accounts) -> tuple[Planner, list[Operation]]:
+        """Return what is to be done about *cases*; Slack is asked for those whose accounts they seem to have got back."""
+        planner = Planner(self._planner.policy, accounts)
+        operations = await to_completion(self._operations, cases, planner)
+        if contested := planner.returns.contested:
+            answers = await ask_for_people(self._runtime, self._team, set(contested.values()))
+            again = Planner(self._planner.policy, accounts)
+            again.returns = planner.returns
+            if again.returns.settle(answers):
+                return again, await to_completion(self._operations, cases, again)
+        return planner, operations
+
+    def _operations(self, cases: list[Case], planner: Planner) -> list[Operation]:
+        users = [user for user, _ in map(self._pair, cases)]
+        docebo = self._runtime.settings.docebo_url
+        with self._runtime.store.reading() as connection:
+            return plan_people(connection, docebo, self._team, planner, users)
+
+    def _store(
+        self, cases: list[Case], planner: Planner, operations: list[Operation], let_through: bool
+    ) -> tuple[str | None, set[str]]:
         """Store a plan for *cases* and return its id, or None where it would say nothing new; and who is held back.
 
         Where somebody is, the plan is theirs alone and is refused: the others are to be planned for anew.
         """
-        planner = Planner(self._planner.policy, accounts)
-        users = [user for user, _ in map(self._pair, cases)]
         docebo = self._runtime.settings.docebo_url
         with self._runtime.store.reading() as connection:
-            operations = plan_people(connection, docebo, self._team, planner, users)
             mapped = MappingRepository(connection, docebo).count(self._team)
             waiting = [op for op in operations if op.kind is Kind.LEAVE and is_undecided(op.reason)]
             known = StandingRepository(connection).of(docebo, self._team, [op.slack_id for op in waiting])
@@ -398,7 +421,7 @@ class _Round:
         undone = {slack_id for slack_id, entry in entries.items() if entry.outcome not in settled}
         # Who is left alone because another one gets an account for the same address is not done with before that one.
         users = (self._pair(case)[0] for case in cases if case.slack_id in undone)
-        addresses = {folded(user.email) for user in users if user.email}
+        addresses = {mailbox(user.email) for user in users if user.email}
         done = []
         for case in cases:
             entry = entries.get(case.slack_id)
@@ -409,7 +432,7 @@ class _Round:
             elif entry.outcome is Outcome.APPLIED:
                 self._served.operations[entry.operation.kind] += 1
                 done.append(case)
-            elif folded(self._pair(case)[0].email) in addresses:
+            elif mailbox(self._pair(case)[0].email) in addresses:
                 self._fail([case], entry.operation.reason)
             else:
                 self._served.left += 1

@@ -104,9 +104,8 @@ def find_orphans(
     with store.reading() as connection:
         repository = MappingRepository(connection, docebo)
         for page in people:
-            ids = [user.slack_id for user in page]
-            search.look(page, repository.of(team, ids))
-            seen.update(ids)
+            search.look(page, repository.of_people(team, page))
+            seen.update(slack_id for user in page for slack_id in user.ids)
         search.look_at_gone(mapping for mapping in repository.all(team) if mapping.slack_id not in seen)
     return search.found()
 

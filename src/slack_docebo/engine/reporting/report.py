@@ -11,7 +11,7 @@ from typing import Any, TextIO
 from sqlalchemy import Connection, Row
 
 from slack_docebo.domain.planning import Kind, Operation, Outcome
-from slack_docebo.domain.standing import NEWLY_UNDECIDED, is_undecided
+from slack_docebo.domain.standing import WAITING, is_undecided
 from slack_docebo.domain.texts import armoured, as_json, code, markdown, without_numbers
 from slack_docebo.engine.reporting.orphans import Orphan, OrphanKind
 from slack_docebo.private_files import rewritten_file
@@ -37,7 +37,6 @@ class Summary:
 
     plan: Plan
     tally: list[tuple[Kind, str, Outcome, int]]
-    undecided: int = 0  # people who newly wait for somebody's decision
 
     def count(self, *kinds: Kind, outcome: Outcome | None = None) -> int:
         """Return how many people have one of *kinds* (any, if none is named) and *outcome* (any, if None)."""
@@ -46,6 +45,17 @@ class Summary:
             for kind, _, became, people in self.tally
             if (not kinds or kind in kinds) and outcome in {None, became}
         )
+
+    @property
+    def undecided(self) -> int:
+        """How many people are left alone until somebody has decided whose an account is."""
+        return sum(people for kind, reason, _, people in self.tally if kind is Kind.LEAVE and is_undecided(reason))
+
+    @property
+    def newly_undecided(self) -> int:
+        """How many of the undecided were not so in the run before."""
+        before = self.plan.left_as_before.items()
+        return self.undecided - sum(people for reason, people in before if is_undecided(reason))
 
     @property
     def line(self) -> str:
@@ -57,8 +67,8 @@ class Summary:
                 (self.count(kind, outcome=settled), done),
                 (self.count(kind, outcome=Outcome.PLANNED), f"to {kind}"),
             ]
-        told.append((self.undecided, NEWLY_UNDECIDED))
         told += [(self.count(outcome=outcome), outcome) for outcome in (Outcome.FAILED, Outcome.SKIPPED)]
+        told.append((self.undecided, WAITING))
         people = ", ".join(f"{count} {became}" for count, became in told if count)
         return f"plan {self.plan.id} ({self.plan.state}): {people or 'nobody'}"
 
@@ -131,10 +141,9 @@ def summary(store: Store, plan_id: str) -> Summary:
         plans = PlanRepository(connection)
         plan, told = plans.read(plan_id), plans.tally(plan_id)
     people = Counter({(kind, reason, outcome): count for kind, reason, outcome, count in told})
-    undecided = sum(count for kind, reason, _, count in told if kind is Kind.LEAVE and is_undecided(reason))
     for reason, count in plan.left_as_before.items():
         people[Kind.LEAVE, reason, Outcome.LEFT] += count
-    return Summary(plan, sorted((*what, count) for what, count in people.items()), undecided)
+    return Summary(plan, sorted((*what, count) for what, count in people.items()))
 
 
 def everybody(connection: Connection, plan: Plan) -> Generator[Entry, None, None]:

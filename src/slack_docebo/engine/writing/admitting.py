@@ -9,9 +9,17 @@ from slack_docebo.domain.effects import HURTING, TO_ACCOUNTS, hurts
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.observation import Gone, Present, Unknown
 from slack_docebo.domain.people import LastSeen
-from slack_docebo.domain.planning import Outcome, Policy
-from slack_docebo.engine.reading.evidence import observe_account
-from slack_docebo.engine.writing.checking import last_seen, reason_by_account, reason_by_dispute, reason_by_mapping
+from slack_docebo.domain.planning import Operation, Outcome, Policy
+from slack_docebo.domain.returns import has_left
+from slack_docebo.engine.reading.evidence import observe_account, observe_person
+from slack_docebo.engine.writing.checking import (
+    last_seen,
+    mapping_of,
+    people_of,
+    reason_by_account,
+    reason_by_dispute,
+    reason_by_mapping,
+)
 from slack_docebo.engine.writing.recording import Numbered
 from slack_docebo.errors import Halted, PlanChanged
 from slack_docebo.runtime import Runtime
@@ -73,11 +81,11 @@ def _moved(connection: Connection, runtime: Runtime, batch: Sequence[Numbered]) 
     reasons: dict[int, str] = {}
     for team in {operation.slack_team for _, operation in batch}:
         of_team = [(seq, op) for seq, op in batch if op.slack_team == team]
-        of_people = mappings.of(team, [op.slack_id for _, op in of_team])
+        of_people = mappings.of(team, people_of(op for _, op in of_team))
         holders = mappings.holders(team, [op.docebo_id for _, op in of_team if op.docebo_id is not None])
         for seq, op in of_team:
             holder = holders.get(op.docebo_id, "") if op.docebo_id is not None else ""
-            if reason := reason_by_mapping(op, of_people.get(op.slack_id), holder):
+            if reason := reason_by_mapping(op, mapping_of(op, of_people), holder):
                 reasons[seq] = reason
     return reasons
 
@@ -96,7 +104,8 @@ async def ask_where_it_hurts(
     """Return who of *batch* is to be skipped by what Docebo says of the account now.
 
     Asked, one call each, is for what hurts if it is wrong (deactivation, activation, another user name, a moved mapping),
-    and only if the look that it rests on, at *looked_at*, is older than ten minutes.
+    and only if the look that it rests on, at *looked_at*, is older than ten minutes. Slack is asked whether somebody
+    whose mapping goes to another Slack id is still gone, or the same person.
     """
     if runtime.now() - looked_at <= FRESH:
         return []
@@ -105,6 +114,9 @@ async def ask_where_it_hurts(
         ids = [operation.docebo_id for _, operation in batch if operation.docebo_id is not None]
         seen = last_seen(connection, runtime.settings.docebo_url, ids)
     for seq, operation in batch:
+        if reason := await _reason_by_former_holder(runtime, operation):
+            skipped.append(Result(seq, Outcome.SKIPPED, error=reason))
+            continue
         if operation.docebo_id is None or not hurts(operation):
             continue
         match await observe_account(runtime, operation.docebo_id):
@@ -119,3 +131,12 @@ async def ask_where_it_hurts(
         if reason:
             skipped.append(Result(seq, Outcome.SKIPPED, error=reason))
     return skipped
+
+
+async def _reason_by_former_holder(runtime: Runtime, operation: Operation) -> str:
+    if not operation.maps or operation.mapped_as == operation.slack_id:
+        return ""
+    seen = await observe_person(runtime, operation.mapped_as)
+    if has_left(seen) or (isinstance(seen, Present) and operation.slack_id in seen.value.ids):
+        return ""
+    return f"{operation.mapped_as}, whose mapping this is, is not gone from Slack"

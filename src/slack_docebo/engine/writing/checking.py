@@ -1,6 +1,7 @@
 """Rechecking a saved plan: an operation is skipped if its account or its mapping has changed since."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
+from collections.abc import Mapping as MappingType
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
@@ -54,7 +55,7 @@ def recheck(runtime: Runtime, workspace: Workspace, plan_id: str, accounts: Acco
             with runtime.store.reading() as connection:
                 some = PlanRepository(connection).pending(plan_id, kind, OPERATIONS_AT_ONCE, after=after)
                 mappings = MappingRepository(connection, runtime.settings.docebo_url)
-                rows = mappings.of(workspace.team, [operation.slack_id for _, operation in some])
+                rows = mappings.of(workspace.team, people_of(operation for _, operation in some))
                 ids = [operation.docebo_id for _, operation in some if operation.docebo_id is not None]
                 holders = mappings.holders(workspace.team, ids)
                 seen = last_seen(connection, runtime.settings.docebo_url, ids)
@@ -65,7 +66,7 @@ def recheck(runtime: Runtime, workspace: Workspace, plan_id: str, accounts: Acco
             for seq, operation in some:
                 holder = holders.get(operation.docebo_id, "") if operation.docebo_id is not None else ""
                 last = seen.get(operation.docebo_id or 0, LastSeen())
-                now = Situation(accounts, policy, rows.get(operation.slack_id), holder, last)
+                now = Situation(accounts, policy, mapping_of(operation, rows), holder, last)
                 if reason := reason_by_mapping(operation, now.mapping, now.holder):
                     results.append(Result(seq, Outcome.SKIPPED, error=reason))
                 elif plan.state in CUT_OFF and (docebo_id := _carried_out(operation, accounts)):
@@ -108,9 +109,19 @@ def reason_by_mapping(operation: Operation, mapping: Mapping | None, holder: str
     """
     if (operation.maps or operation.kind is Kind.UNMAP) and _row(mapping) != _row(operation.prior):
         return "the mapping has changed since"
-    if operation.maps and operation.kind is not Kind.CREATE and holder not in {"", operation.slack_id}:
+    if operation.maps and operation.kind is not Kind.CREATE and holder not in {"", *people_of([operation])}:
         return f"the account belongs to {holder} by now"
     return ""
+
+
+def people_of(operations: Iterable[Operation]) -> list[str]:
+    """Return the Slack ids under which the mappings that *operations* change may stand."""
+    return [slack_id for operation in operations for slack_id in (operation.slack_id, operation.mapped_as)]
+
+
+def mapping_of(operation: Operation, mappings: MappingType[str, Mapping]) -> Mapping | None:
+    """Return the mapping that *operation* would replace: under its own Slack id, else under the one of before."""
+    return mappings.get(operation.slack_id) or mappings.get(operation.mapped_as)
 
 
 def reason_by_account(
@@ -161,5 +172,5 @@ def _carried_out(operation: Operation, accounts: Accounts) -> int | None:
     return account.docebo_id
 
 
-def _row(mapping: Mapping | None) -> tuple[int, str, bool] | None:
-    return None if mapping is None else (mapping.docebo_id, mapping.fingerprint, mapping.deactivated)
+def _row(mapping: Mapping | None) -> tuple[str, int, str, bool] | None:
+    return None if mapping is None else (mapping.slack_id, mapping.docebo_id, mapping.fingerprint, mapping.deactivated)

@@ -60,8 +60,10 @@ def _record(runtime: Runtime, plan_id: str, operations: dict[int, Operation], re
         mappings = MappingRepository(connection, docebo)
         for team in {operation.slack_team for operation, _ in applied}:
             of_team = [(op, result) for op, result in applied if op.slack_team == team]
-            if gone := [op.slack_id for op, _ in of_team if op.kind is Kind.UNMAP]:
+            if gone := [op.mapped_as for op, _ in of_team if op.kind is Kind.UNMAP]:
                 mappings.delete(team, gone)
+            if heirs := {op.mapped_as: op.slack_id for op, _ in of_team if op.maps and op.mapped_as != op.slack_id}:
+                mappings.pass_on(team, heirs, now=now)
             mappings.save(
                 [
                     Mapping(

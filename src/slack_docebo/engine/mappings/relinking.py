@@ -1,0 +1,107 @@
+"""Relinking: the database is taken to a Docebo at another address, the same one or another."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from slack_docebo.domain.disputes import digest
+from slack_docebo.domain.observation import Present
+from slack_docebo.engine.reading.connection import check_rights
+from slack_docebo.engine.reading.evidence import observe_account
+from slack_docebo.errors import NotConfirmed, PlanNotApplicable
+from slack_docebo.runtime import Runtime
+from slack_docebo.storage.accounts import AccountRepository
+from slack_docebo.storage.gate import RunLock
+from slack_docebo.storage.plans import PlanKind
+from slack_docebo.storage.platforms import Platform, PlatformRepository
+
+SAMPLE = 20  # accounts that are asked for, one call each
+PROOF = 80  # percent of them that have to bear the username last seen; the others may have been changed since
+
+
+class Relation(StrEnum):
+    """How the Docebo at the address of now is related to the one that the database is linked to."""
+
+    SAME = "same"
+    ANOTHER = "another"
+
+
+@dataclass(frozen=True, slots=True)
+class Relinked:
+    """What a relink has done, or would do."""
+
+    former: str
+    address: str
+    relation: Relation
+    asked: int = 0  # mapped accounts
+    alike: int = 0  # that bear the username last seen
+    dry_run: bool = False
+
+    @property
+    def line(self) -> str:
+        """One line without a name in it."""
+        would = "would be" if self.dry_run else "is"
+        if self.relation is Relation.ANOTHER:
+            return f"the database {would} linked to {self.address}, with mappings of its own; those of {self.former} are kept"
+        proof = f"{self.alike} of {self.asked} mapped accounts that were asked for bear the username last seen"
+        return f"the database {would} linked to {self.address}, the same platform as {self.former}: {proof}"
+
+
+async def relink(runtime: Runtime, relation: Relation, *, dry_run: bool) -> Relinked:
+    """Link the database to the Docebo at DOCEBO_URL, at one call for each of SAMPLE accounts at most.
+
+    That it is the *same* platform has to be proven by the usernames that its mapped accounts were last seen to bear.
+    Raises PlanNotApplicable where there is nothing to relink, NotConfirmed where the proof fails, AccessDenied where the
+    grant is no superadmin's, and AlreadyRunning while a run is at work on either Docebo.
+    """
+    address = runtime.settings.docebo_url
+    with runtime.store.reading() as connection:
+        former = PlatformRepository(connection).linked()
+    if former is None:
+        raise PlanNotApplicable("this database is not linked to one Docebo yet: the next run links it")
+    if former.address == address:
+        raise PlanNotApplicable(f"this database is linked to {address} already")
+    check_rights(runtime, await runtime.docebo.session())
+    found = Relinked(former.address, address, relation, dry_run=dry_run)
+    if relation is Relation.SAME:
+        found = await _prove(runtime, found, _sample(runtime, former))
+    if dry_run:
+        return found
+    with (
+        RunLock(runtime.store, former.address, PlanKind.BULK_IMPORT, holder=runtime.run_name),
+        RunLock(runtime.store, address, PlanKind.BULK_IMPORT, holder=runtime.run_name),
+        runtime.store.transaction() as connection,
+    ):
+        platforms = PlatformRepository(connection)
+        if relation is Relation.SAME:
+            platforms.move(former.address, address)
+        else:
+            platforms.relink(address, now=runtime.now())
+    return found
+
+
+def _sample(runtime: Runtime, former: Platform) -> dict[int, str]:
+    """Return the digests of the usernames that some mapped accounts, spread over all, were last seen to bear."""
+    with runtime.store.reading() as connection:
+        known = sorted(AccountRepository(connection, former.id).usernames_of_mapped().items())
+    return dict(_spread(known, SAMPLE))
+
+
+def _spread(known: Sequence[tuple[int, str]], most: int) -> list[tuple[int, str]]:
+    if len(known) <= most:
+        return list(known)
+    return [known[place * len(known) // most] for place in range(most)]
+
+
+async def _prove(runtime: Runtime, found: Relinked, sample: dict[int, str]) -> Relinked:
+    alike = 0
+    for docebo_id, username in sample.items():
+        seen = await observe_account(runtime, docebo_id)
+        alike += isinstance(seen, Present) and digest(seen.value.username) == username
+    if not sample or alike * 100 < PROOF * len(sample):
+        raise NotConfirmed(
+            f"nothing was changed: {alike} of {len(sample)} mapped accounts of {found.former} that were asked for at"
+            f" {found.address} bear the username last seen, so it is not shown to be the same platform. Relink it as"
+            " another one, or correct DOCEBO_URL"
+        )
+    return Relinked(found.former, found.address, found.relation, len(sample), alike, found.dry_run)

@@ -1,0 +1,165 @@
+"""Whose an account is, as far as an address tells: how it is written, whether it is confirmed, and who had it before."""
+
+import pytest
+
+from sandbox.server import Sandbox
+from slack_docebo.domain.planning import Kind, Outcome
+from slack_docebo.storage.applied import AppliedRepository
+from slack_docebo.storage.plans import PlanRepository
+from slack_docebo.storage.store import Store
+from tests.importing import ON, mapped, run_import, settings_for
+from tests.integration.realtime_world import world
+
+
+@pytest.fixture(scope="module")
+def shared_sandbox():
+    with Sandbox(users=1, docebo_users=0, rate_limits=False) as running:
+        yield running
+
+
+@pytest.fixture
+def sandbox(shared_sandbox):
+    shared_sandbox.reset()
+    return shared_sandbox
+
+
+async def synced(sandbox, url, folder, slack_id, road):
+    """Bring somebody in line on one of the two roads, and return why it was done, or not."""
+    if road == "import":
+        summary = await run_import(settings_for(sandbox.facts(), url), rows=ON)
+        with Store.open(url) as store, store.reading() as connection:
+            entries = PlanRepository(connection).rows(summary.plan.id)
+            return next(e.operation.reason for e in entries if e.operation.slack_id == slack_id)
+    async with world(sandbox, url, folder) as here:
+        here.put(here.event(slack_id, kind="team_join"))
+        await here.serve()
+        return ""
+
+
+def account(sandbox, username, email=None, **changes):
+    return sandbox.docebo.accounts.add(username, email=email or username, **changes).user_id
+
+
+def fingerprint(sandbox):
+    return [(a.user_id, a.username, a.email, a.firstname, a.lastname, a.active) for a in sandbox.docebo.accounts]
+
+
+ROADS = pytest.mark.parametrize("road", ["import", "real time"])
+
+
+@ROADS
+@pytest.mark.parametrize(
+    ("in_slack", "in_docebo"),
+    [
+        ("ann@m\u00fcnchen.example", "ann@xn--mnchen-3ya.example"),
+        ("ann@xn--mnchen-3ya.example", "Ann@M\u00dcNCHEN.example"),
+    ],
+)
+async def test_an_account_is_found_however_the_domain_is_written(
+    sandbox, sqlite_url, tmp_path, road, in_slack, in_docebo
+):
+    hers = account(sandbox, in_docebo, firstname="Ann", lastname="Berg")
+    person = sandbox.slack.add("Ann", "Berg", in_slack)["id"]
+    before = fingerprint(sandbox)
+
+    await synced(sandbox, sqlite_url, tmp_path, person, road)
+
+    assert mapped(sqlite_url, sandbox.slack.team.id) == {person: hers}
+    assert fingerprint(sandbox) == before
+
+
+@ROADS
+async def test_an_address_that_only_looks_alike_finds_no_account(sandbox, sqlite_url, tmp_path, road):
+    hers = account(sandbox, "\u00e4nne@strasse.example", firstname="Eva", lastname="Other")
+    before = fingerprint(sandbox)
+    person = sandbox.slack.add("\u00c4nne", "Berg", "\u00c4nne@stra\u00dfe.example")["id"]
+
+    await synced(sandbox, sqlite_url, tmp_path, person, road)
+
+    assert mapped(sqlite_url, sandbox.slack.team.id).get(person) != hers
+    assert [row for row in fingerprint(sandbox) if row[0] == hers] == [row for row in before if row[0] == hers]
+
+
+@ROADS
+async def test_an_address_with_a_character_that_nobody_sees_is_told_of(sandbox, sqlite_url, tmp_path, road):
+    account(sandbox, "boss@example.com")
+    before = fingerprint(sandbox)
+    person = sandbox.slack.add("Mal", "Lory", "bo\u200bss@example.com")["id"]
+
+    reason = await synced(sandbox, sqlite_url, tmp_path, person, road)
+
+    assert fingerprint(sandbox) == before
+    assert mapped(sqlite_url, sandbox.slack.team.id) == {}
+    if road == "import":
+        assert reason == "the e-mail address holds what nobody can see (U+200B): correct it in Slack"
+
+
+async def test_who_gets_a_character_that_nobody_sees_into_the_address_has_not_left(sandbox, sqlite_url):
+    rows = {**ON, "LEAVERS": "deactivate", "LEAVERS_OUT_OF_SCOPE": "true"}
+    person = sandbox.slack.add("Ann", "Berg", "ann@example.com")["id"]
+    await run_import(settings_for(sandbox.facts(), sqlite_url), rows=rows)
+    sandbox.slack.add("Eva", "Stays", "eva@example.com")
+    sandbox.slack.change(person, {"profile": {"email": "ann\u00ad@example.com"}})
+
+    summary = await run_import(settings_for(sandbox.facts(), sqlite_url), rows=rows)
+
+    assert summary.count(Kind.DEACTIVATE) == 0
+
+
+@ROADS
+@pytest.mark.parametrize("match_by", ["email", "username", "email-and-username"])
+async def test_an_address_that_is_not_confirmed_finds_no_account(sandbox, sqlite_url, tmp_path, road, match_by):
+    account(sandbox, "boss@example.com", firstname="Bea", lastname="Boss")
+    before = fingerprint(sandbox)
+    person = sandbox.slack.add("Mal", "Lory", "boss@example.com", {"is_email_confirmed": False})["id"]
+
+    if road == "import":
+        await run_import(settings_for(sandbox.facts(), sqlite_url), rows={**ON, "MATCH_BY": match_by})
+    else:
+        async with world(sandbox, sqlite_url, tmp_path, MATCH_BY=match_by) as here:
+            here.put(here.event(person), here.event(person, bare=True))
+            await here.serve()
+
+    assert fingerprint(sandbox) == before
+    assert mapped(sqlite_url, sandbox.slack.team.id) == {}
+
+
+@ROADS
+@pytest.mark.parametrize("is_mapped", [True, False])
+async def test_the_account_of_who_has_left_is_not_given_to_the_next_with_the_old_address(
+    sandbox, sqlite_url, tmp_path, road, is_mapped
+):
+    rows = {**ON, "REHIRES": "hand-over"}
+    settings = settings_for(sandbox.facts(), sqlite_url)
+    ann = sandbox.slack.add("Ann", "Berg", "ann@example.com")["id"]
+    await run_import(settings, rows=rows)
+    hers = mapped(sqlite_url, sandbox.slack.team.id)[ann]
+    sandbox.slack.change(ann, {"profile": {"email": "ann.berg@example.com"}})
+    await run_import(settings, rows=rows)
+    assert sandbox.docebo.accounts[hers].username == "ann@example.com"
+    sandbox.slack.add("Eva", "Stays", "eva@example.com")
+    sandbox.slack.deactivate(ann)
+    sandbox.slack.change(ann, {}, remove=("profile.email",))
+    await run_import(settings, rows={**rows, "LEAVERS": "keep" if is_mapped else "unmap", "LIMIT_UNMAPPINGS": "none"})
+    with Store.open(sqlite_url) as store, store.reading() as connection:
+        assert AppliedRepository(connection, settings.docebo_url).given([hers]) == {hers: {ann}}
+    bob = sandbox.slack.add("Bob", "Neu", "ann@example.com")["id"]
+    before = fingerprint(sandbox)
+
+    await synced(sandbox, sqlite_url, tmp_path, bob, road)
+
+    assert fingerprint(sandbox) == before
+    assert bob not in mapped(sqlite_url, sandbox.slack.team.id)
+
+
+async def test_in_real_time_nobody_concludes_from_a_search_that_finds_nobody(sandbox, sqlite_url, tmp_path):
+    account(sandbox, "ann@example.com", "ann@private.example", firstname="Ann", lastname="Berg")
+    person = sandbox.slack.add("Ann", "Berg", "ann@example.com")["id"]
+    before = fingerprint(sandbox)
+
+    await synced(sandbox, sqlite_url, tmp_path, person, "real time")
+
+    assert fingerprint(sandbox) == before
+    assert mapped(sqlite_url, sandbox.slack.team.id) == {}
+    summary = await run_import(settings_for(sandbox.facts(), sqlite_url), rows=ON)  # which sees that nobody bears it
+    assert summary.count(Kind.UPDATE, Kind.MAP, outcome=Outcome.APPLIED) == 1

@@ -1,0 +1,197 @@
+"""A company joins Enterprise Grid: people get ids of the organisation beside the local ones, and further workspaces."""
+
+import pytest
+
+from sandbox.server import Sandbox
+from slack_docebo.domain.planning import Kind, Outcome
+from slack_docebo.engine.planning.undoing import plan_undo
+from slack_docebo.integration_settings import read_rows, table
+from slack_docebo.runtime import open_runtime
+from slack_docebo.storage.people import PersonRepository
+from slack_docebo.storage.plans import PlanRepository
+from slack_docebo.storage.store import Store
+from tests.importing import ON, carry_out, mapped, run_import, settings_for
+from tests.integration.realtime_world import world
+
+LEAVERS = {**ON, "LEAVERS": "deactivate", "LIMIT_DEACTIVATIONS": "none"}
+
+
+@pytest.fixture
+def sandbox():
+    with Sandbox(users=1, docebo_users=0, rate_limits=False) as running:
+        for name in ("Ada", "Ida", "Eva"):
+            running.slack.add(name, "Grid", f"{name.lower()}@example.com")
+        yield running
+
+
+def people(sandbox):
+    return [user["id"] for user in sandbox.slack if user["id"] != "USLACKBOT"]
+
+
+def organisation_id(slack_id):
+    return f"W9{slack_id[2:]}"
+
+
+def join_grid(sandbox, *, team_id="T0HOME", teams=None, remove=()):
+    """Everybody gets an id of the organisation, and another workspace of it as their own."""
+    for slack_id in people(sandbox):
+        enterprise = {
+            "id": organisation_id(slack_id),
+            "enterprise_id": "E0GRID",
+            "teams": teams or ["T0HOME", team(sandbox)],
+        }
+        changes = {"team_id": team_id, "profile": {"team": team_id}, "enterprise_user": enterprise}
+        sandbox.slack.change(slack_id, changes, remove)
+
+
+def team(sandbox):
+    return sandbox.slack.team.id
+
+
+def operations(settings, summary):
+    with Store.open(settings.database_url.get_secret_value()) as store, store.reading() as connection:
+        return {entry.operation.slack_id: entry for entry in PlanRepository(connection).rows(summary.plan.id)}
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        pytest.param({}, id="of another workspace"),
+        pytest.param({"team_id": ""}, id="of an empty one"),
+        pytest.param({"remove": ("team_id", "profile.team")}, id="of none"),
+        pytest.param({"team_id": "E0GRID"}, id="of the organisation"),
+    ],
+)
+@pytest.mark.parametrize("verify_target", [True, False])
+async def test_a_company_that_joins_grid_loses_nobody(sandbox, sqlite_url, shape, verify_target):
+    settings = settings_for(sandbox.facts(), sqlite_url)
+    await run_import(settings, rows=LEAVERS)
+    before = mapped(sqlite_url, team(sandbox))
+    join_grid(sandbox, **shape)
+
+    summary = await run_import(settings, rows=LEAVERS, verify_target=verify_target)
+
+    entries = operations(settings, summary)
+    for slack_id in people(sandbox):
+        gained = entries[organisation_id(slack_id)]
+        assert (gained.operation.kind, gained.outcome) == (Kind.MAP, Outcome.APPLIED)
+        assert gained.operation.reason == f"known as {slack_id} so far"
+    assert summary.count(Kind.DEACTIVATE, Kind.UNMAP, Kind.CREATE, Kind.UPDATE) == 0
+    assert mapped(sqlite_url, team(sandbox)) == {organisation_id(slack_id): before[slack_id] for slack_id in before}
+    with Store.open(sqlite_url) as store, store.reading() as connection:
+        for slack_id in people(sandbox):
+            keys = PersonRepository(connection).of(team(sandbox), [slack_id, organisation_id(slack_id)])
+            assert len(keys) == 2
+            assert len(set(keys.values())) == 1
+
+    again = await run_import(settings, rows=LEAVERS)
+    assert again.count(outcome=Outcome.APPLIED) == 0
+
+
+async def test_who_leaves_after_the_company_has_joined_grid_is_deactivated(sandbox, sqlite_url):
+    settings = settings_for(sandbox.facts(), sqlite_url)
+    await run_import(settings, rows=LEAVERS)
+    join_grid(sandbox)
+    leaver = people(sandbox)[0]
+    account = mapped(sqlite_url, team(sandbox))[leaver]
+    sandbox.slack.deactivate(leaver)
+
+    summary = await run_import(settings, rows=LEAVERS)
+
+    assert summary.count(Kind.DEACTIVATE, outcome=Outcome.APPLIED) == 1
+    assert not sandbox.docebo.accounts[account].active
+
+
+@pytest.mark.parametrize("leaves_out_of_scope", ["false", "true"])
+async def test_who_leaves_the_workspace_and_not_the_organisation_fails_no_import(
+    sandbox, sqlite_url, leaves_out_of_scope
+):
+    settings = settings_for(sandbox.facts(), sqlite_url)
+    await run_import(settings, rows=LEAVERS)
+    mover = people(sandbox)[1]
+    enterprise = {"id": organisation_id(mover), "enterprise_id": "E0GRID", "teams": ["T0HOME"]}
+    sandbox.slack.change(mover, {"enterprise_user": enterprise})  # the workspace of before is still named
+
+    rows = {**LEAVERS, "LEAVERS_OUT_OF_SCOPE": leaves_out_of_scope, "SOURCE_MAY_SHRINK": "50"}
+    summary = await run_import(settings, rows=rows)
+
+    entry = operations(settings, summary)[mover]
+    leaves = leaves_out_of_scope == "true"
+    assert entry.operation.kind is (Kind.DEACTIVATE if leaves else Kind.LEAVE)
+    assert "in other workspaces of the organisation" in entry.operation.reason
+
+
+async def test_a_member_of_the_organisation_whose_workspaces_are_not_named_is_left_alone(sandbox, sqlite_url):
+    settings = settings_for(sandbox.facts(), sqlite_url)
+    await run_import(settings, rows=LEAVERS)
+    before = mapped(sqlite_url, team(sandbox))
+    for slack_id in people(sandbox):
+        enterprise = {"id": organisation_id(slack_id), "enterprise_id": "E0GRID"}
+        sandbox.slack.change(slack_id, {"team_id": "T0HOME", "enterprise_user": enterprise}, ("profile.team",))
+
+    summary = await run_import(settings, rows={**LEAVERS, "LEAVERS_OUT_OF_SCOPE": "true"})
+
+    assert summary.count(outcome=Outcome.APPLIED) == 0
+    assert mapped(sqlite_url, team(sandbox)) == before
+    for entry in operations(settings, summary).values():
+        assert "external" not in entry.operation.reason
+
+
+async def test_an_id_that_was_gained_is_given_back_by_an_undo(sandbox, sqlite_url):
+    settings = settings_for(sandbox.facts(), sqlite_url)
+    await run_import(settings, rows=LEAVERS)
+    before = mapped(sqlite_url, team(sandbox))
+    join_grid(sandbox)
+    gained = await run_import(settings, rows=LEAVERS)
+
+    async with open_runtime(settings, read_rows(table(LEAVERS)), run_id="undo") as runtime:
+        plan_id = plan_undo(runtime, gained.plan.id)
+        await carry_out(runtime, plan_id)
+
+    assert mapped(sqlite_url, team(sandbox)) == before
+
+
+async def test_an_id_is_gained_by_an_event_and_both_ids_are_one_person(sandbox, sqlite_url, tmp_path):
+    async with world(sandbox, sqlite_url, tmp_path, LEAVERS="deactivate") as here:
+        await here.settle()
+        ada = people(sandbox)[0]
+        account = here.docebo_id(ada)
+        older = here.event(ada, bare=True)
+        join_grid(sandbox)
+        sandbox.slack.change(ada, {"profile": {"last_name": "Byron"}})
+        newer = here.event(organisation_id(ada))
+        here.put(older, newer)
+
+        served = await here.serve()
+
+        assert here.docebo_id(organisation_id(ada)) == account
+        assert here.docebo_id(ada) is None
+        assert sandbox.docebo.accounts[account].lastname == "Byron"
+        assert served.parked == served.retried == 0
+
+
+async def test_somebody_of_another_workspace_of_the_organisation_gets_no_account_by_an_event(
+    sandbox, sqlite_url, tmp_path
+):
+    async with world(sandbox, sqlite_url, tmp_path) as here:
+        await here.settle()
+        enterprise = {"id": "W9OTHER1", "enterprise_id": "E0GRID", "teams": ["T0HOME"]}
+        sandbox.slack.add("Otto", "Other", "otto@example.com", {"team_id": "", "enterprise_user": enterprise})
+        unnamed = here.event("W9OTHER1", profile={"team": "", "profile_team": "", "teams": []})
+        here.put(unnamed)
+
+        await here.serve()
+
+        assert not [account for account in sandbox.docebo.accounts if account.email == "otto@example.com"]
+
+
+async def test_a_token_that_becomes_the_organisations_stays_with_the_linked_workspace(sqlite_url):
+    with Sandbox(users=5, docebo_users=0, rate_limits=False) as before, Sandbox(users=5, org_token=True) as now:
+        settings = settings_for(before.facts(), sqlite_url)
+        await run_import(settings)
+        of_organisation = {"slack_url": now.facts()["slack_url"], "slack_token": now.facts()["slack_token"]}
+
+        summary = await run_import(settings_for(before.facts() | of_organisation, sqlite_url))
+
+        assert summary.plan.slack_team == team(before)
+        assert summary.count(outcome=Outcome.APPLIED) == 0

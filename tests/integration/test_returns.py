@@ -1,0 +1,173 @@
+"""Somebody returns under a new Slack id with the same address, and the account is mapped to the former one."""
+
+import pytest
+
+from sandbox.server import Sandbox
+from slack_docebo.domain.planning import Kind, Outcome
+from slack_docebo.engine.planning.undoing import plan_undo
+from slack_docebo.integration_settings import read_rows, table
+from slack_docebo.runtime import open_runtime
+from slack_docebo.storage.plans import PlanRepository
+from slack_docebo.storage.store import Store
+from tests.importing import ON, carry_out, mapped, plan_import, run_import, settings_for
+from tests.integration.realtime_world import world
+
+LEAVERS = pytest.mark.parametrize("leavers", ["keep", "deactivate"])
+
+
+@pytest.fixture
+def sandbox():
+    with Sandbox(users=1, docebo_users=0, rate_limits=False) as running:
+        running.slack.add("Eva", "Stays", "eva@example.com")
+        yield running
+
+
+def entry_of(settings, summary, slack_id):
+    with Store.open(settings.database_url.get_secret_value()) as store, store.reading() as connection:
+        return next(e for e in PlanRepository(connection).rows(summary.plan.id) if e.operation.slack_id == slack_id)
+
+
+async def leave_and_return(sandbox, settings, rows, *, nights_between=1):
+    """Let Ada leave and come back; return her two Slack ids and her account."""
+    old = sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
+    await run_import(settings, rows=rows)
+    account = mapped(settings.database_url.get_secret_value(), sandbox.slack.team.id)[old]
+    sandbox.slack.deactivate(old)
+    for _ in range(nights_between):
+        await run_import(settings, rows=rows)
+    return old, sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"], account
+
+
+@LEAVERS
+async def test_who_returns_under_a_new_id_is_reported_once_and_visibly(sandbox, sqlite_url, leavers):
+    settings, rows = settings_for(sandbox.facts(), sqlite_url), {**ON, "LEAVERS": leavers}
+    old, new, account = await leave_and_return(sandbox, settings, rows)
+
+    summary = await run_import(settings, rows=rows)
+
+    entry = entry_of(settings, summary, new)
+    assert entry.operation.kind is Kind.LEAVE
+    assert f"account {account}" in entry.operation.reason
+    assert f"mapped to {old}" in entry.operation.reason
+    assert "set REHIRES to hand-over" in entry.operation.reason
+    assert (summary.undecided, summary.newly_undecided) == (1, 1)
+    assert "1 of them waiting for a decision" in summary.line
+
+    again = await run_import(settings, rows=rows)
+    assert (again.undecided, again.newly_undecided) == (1, 0)
+
+
+@LEAVERS
+@pytest.mark.parametrize("nights_between", [0, 1])
+@pytest.mark.parametrize("verify_target", [True, False])
+async def test_who_returns_under_a_new_id_gets_the_mapping_and_the_account_back(
+    sandbox, sqlite_url, leavers, nights_between, verify_target
+):
+    settings, rows = settings_for(sandbox.facts(), sqlite_url), {**ON, "LEAVERS": leavers, "REHIRES": "hand-over"}
+    old, new, account = await leave_and_return(sandbox, settings, rows, nights_between=nights_between)
+
+    summary = await run_import(settings, rows=rows, verify_target=verify_target)
+
+    entry = entry_of(settings, summary, new)
+    assert entry.outcome is Outcome.APPLIED
+    assert entry.operation.reason.startswith(f"known as {old} so far")
+    assert summary.count(Kind.DEACTIVATE) == 0
+    mapping = mapped(sqlite_url, sandbox.slack.team.id)
+    assert (mapping.get(new), old in mapping) == (account, False)
+    assert sandbox.docebo.accounts[account].active
+    assert (await run_import(settings, rows=rows)).count(outcome=Outcome.APPLIED) == 0
+
+
+async def test_a_mapping_that_was_handed_over_comes_back_by_an_undo(sandbox, sqlite_url):
+    settings, rows = settings_for(sandbox.facts(), sqlite_url), {**ON, "LEAVERS": "deactivate", "REHIRES": "hand-over"}
+    old, _, account = await leave_and_return(sandbox, settings, rows)
+    summary = await run_import(settings, rows=rows)
+
+    async with open_runtime(settings, read_rows(table(rows)), run_id="undo") as runtime:
+        await carry_out(runtime, plan_undo(runtime, summary.plan.id))
+
+    assert mapped(sqlite_url, sandbox.slack.team.id)[old] == account
+    assert not sandbox.docebo.accounts[account].active
+
+
+async def test_nothing_is_taken_from_a_holder_who_is_there(sandbox, sqlite_url):
+    settings, rows = settings_for(sandbox.facts(), sqlite_url), {**ON, "REHIRES": "hand-over"}
+    old = sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
+    await run_import(settings, rows=rows)
+    sandbox.slack.add("Ada", "Lovelace", "ada@example.com")
+
+    summary = await run_import(settings, rows=rows)
+
+    assert summary.undecided == 0
+    assert old in mapped(sqlite_url, sandbox.slack.team.id)
+
+
+async def test_an_account_that_was_deactivated_by_hand_stays_so_when_it_is_handed_over(sandbox, sqlite_url):
+    settings, rows = settings_for(sandbox.facts(), sqlite_url), {**ON, "REHIRES": "hand-over"}
+    _, new, account = await leave_and_return(sandbox, settings, rows)
+    sandbox.docebo.edit(account, {"active": False})
+
+    await run_import(settings, rows=rows)
+
+    assert mapped(sqlite_url, sandbox.slack.team.id)[new] == account
+    assert not sandbox.docebo.accounts[account].active
+
+
+async def test_nothing_is_handed_over_by_a_saved_plan_whose_former_holder_is_back(sandbox, sqlite_url, monkeypatch):
+    settings, rows = settings_for(sandbox.facts(), sqlite_url), {**ON, "REHIRES": "hand-over"}
+    old, _, account = await leave_and_return(sandbox, settings, rows)
+    async with open_runtime(settings, read_rows(table(rows)), run_id="test") as runtime:
+        plan_id = await plan_import(runtime)
+        sandbox.slack.reactivate(old)
+        monkeypatch.setattr("slack_docebo.engine.writing.admitting.FRESH", -runtime.begun.resolution)
+        await carry_out(runtime, plan_id)
+
+    assert mapped(sqlite_url, sandbox.slack.team.id)[old] == account
+
+
+@pytest.mark.parametrize("rehires", ["report", "hand-over"])
+async def test_an_event_of_who_returns_is_reported_or_hands_over_at_once(sandbox, sqlite_url, tmp_path, rehires):
+    async with world(sandbox, sqlite_url, tmp_path, REHIRES=rehires) as here:
+        old = sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
+        await here.settle()
+        account = here.docebo_id(old)
+        sandbox.slack.deactivate(old)
+        here.put(here.event(old))
+        await here.serve()
+        assert not here.sandbox.docebo.accounts[account].active
+        new = sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
+        here.put(here.event(new, kind="team_join"))
+
+        served = await here.serve()
+
+        if rehires == "report":
+            assert served.undecided == 1
+            assert "1 waiting for a decision" in served.line
+            assert here.docebo_id(old) == account
+            with here.runtime.store.reading() as connection:
+                reasons = [e.operation.reason for e in PlanRepository(connection).rows(served.plans[-1])]
+            assert "set REHIRES to hand-over" in reasons[0]
+        else:
+            assert here.docebo_id(new) == account
+            assert here.sandbox.docebo.accounts[account].active
+
+
+async def test_a_list_that_shows_the_organisations_ids_alone_loses_nobody(sandbox, sqlite_url, monkeypatch):
+    settings, rows = settings_for(sandbox.facts(), sqlite_url), {**ON, "LEAVERS": "deactivate"}
+    await run_import(settings, rows=rows)
+    before = mapped(sqlite_url, sandbox.slack.team.id)
+    shown = type(sandbox._slack_api)._shown
+
+    def of_organisation(self, user, arguments):
+        return (
+            shown(self, {**user, "id": f"W9{user['id'][2:]}"}, arguments)
+            if user["id"] in before
+            else shown(self, user, arguments)
+        )
+
+    monkeypatch.setattr(type(sandbox._slack_api), "_shown", of_organisation)
+
+    summary = await run_import(settings, rows={**rows, "LIMIT_DEACTIVATIONS": "none"})
+
+    assert mapped(sqlite_url, sandbox.slack.team.id) == {f"W9{slack_id[2:]}": before[slack_id] for slack_id in before}
+    assert summary.count(Kind.DEACTIVATE) == 0

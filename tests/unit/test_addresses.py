@@ -1,0 +1,58 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from slack_docebo.domain.addresses import mail_domain, mailbox, spellings
+
+UNICODE, PUNYCODE = "ann@m\u00fcnchen.example", "ann@xn--mnchen-3ya.example"
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        pytest.param("Ann@Example.COM", "ann@example.com", id="case of ASCII letters"),
+        pytest.param(" ann@example.com ", "ann@example.com", id="blanks around"),
+        pytest.param(UNICODE, PUNYCODE, id="a domain in Unicode and in Punycode"),
+        pytest.param("ann@M\u00dcNCHEN.example", "ann@XN--MNCHEN-3YA.example", id="both in capitals"),
+        pytest.param("ann@mu\u0308nchen.example", PUNYCODE, id="an accent of its own"),
+        pytest.param("ann@stra\u00dfe.example", "ann@xn--strae-oqa.example", id="sharp s"),
+        pytest.param("Ada.Lovelace", "ada.lovelace", id="a username that is no address"),
+    ],
+)
+def test_two_ways_to_write_one_mailbox_are_one(one, other):
+    assert mailbox(one) == mailbox(other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        pytest.param("\u00c4nne@example.com", "\u00e4nne@example.com", id="case of other letters in the local part"),
+        pytest.param("ann@stra\u00dfe.example", "ann@strasse.example", id="sharp s is another domain than ss"),
+        pytest.param("ann@xn--abc-.example", "ann@abc.example", id="Punycode of what needs none"),
+        pytest.param("ann@xn--MNCHEN-3ya8.example", UNICODE, id="Punycode of something else"),
+        pytest.param("ann@\u212aiosk.example", "ann@kiosk.example", id="the Kelvin sign is no k"),
+        pytest.param("mi\u212ae@example.com", "mike@example.com", id="nor in the local part"),
+        pytest.param("\u0430nn@example.com", "ann@example.com", id="a Cyrillic letter"),
+        pytest.param("ann@ex\u0430mple.com", "ann@example.com", id="or in the domain"),
+        pytest.param("a\u200bnn@example.com", "ann@example.com", id="a letter that nobody sees"),
+        pytest.param("a.nn@example.com", "ann@example.com", id="dots are for the provider to know"),
+    ],
+)
+def test_what_only_looks_alike_is_another_mailbox(one, other):
+    assert mailbox(one) != mailbox(other)
+
+
+@given(st.text() | st.text("@.-xn0aK\u212a\u00fc\u00df\u0308\u03a3").map(lambda text: f"a@xn--{text}"))
+def test_no_address_is_too_odd_to_be_compared(text):
+    assert mailbox(mailbox(text)) == mailbox(text)
+
+
+@given(st.text("abcx\u00fc\u00df\u03c2\u212a-", min_size=1, max_size=20))
+def test_only_a_domain_of_ascii_letters_has_a_key_of_them(label):
+    assert mail_domain(label).isascii() <= label.isascii()
+
+
+def test_an_address_is_looked_for_in_each_way_it_may_be_written():
+    assert spellings("Ann@example.com") == ["Ann@example.com"]
+    assert sorted(spellings(UNICODE)) == sorted(spellings(PUNYCODE)) == sorted([UNICODE, PUNYCODE])
+    assert spellings("ada") == ["ada"]

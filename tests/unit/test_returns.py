@@ -1,0 +1,70 @@
+from dataclasses import replace
+
+import pytest
+
+from slack_docebo.domain.disputes import dispute
+from slack_docebo.domain.observation import Gone, Present, Unknown
+from slack_docebo.domain.people import SourceUser
+from slack_docebo.domain.returns import Rehires, Returns, reported
+from slack_docebo.domain.standing import is_undecided
+from slack_docebo.domain.texts import without_numbers
+
+OLD = SourceUser("U1", "T1")
+
+
+@pytest.mark.parametrize(
+    ("seen", "returned"),
+    [
+        pytest.param(Gone("user_not_found"), True, id="Slack knows nobody under the former id"),
+        pytest.param(Present(replace(OLD, deactivated=True)), True, id="the former holder was deactivated"),
+        pytest.param(Present(replace(OLD, forgotten=True)), True, id="or erased"),
+        pytest.param(Present(OLD), False, id="the holder is there"),
+        pytest.param(Present(replace(OLD, external=True)), False, id="or somewhere else"),
+        pytest.param(Unknown("not shown"), False, id="nobody can tell"),
+    ],
+)
+def test_somebody_has_returned_only_where_the_former_holder_is_gone(seen, returned):
+    returns = Returns(Rehires.HAND_OVER)
+    returns.contest("U2", "U1")
+
+    assert returns.settle({"U1": seen}) == ({"U1", "U2"} if returned else set())
+    assert returns.heirs == ({"U1": "U2"} if returned else {})
+
+
+def test_who_was_not_asked_for_is_not_gone():
+    returns = Returns(Rehires.HAND_OVER)
+    returns.contest("U2", "U1")
+
+    assert returns.settle({}) == set()
+
+
+def test_of_two_who_bear_the_address_neither_gets_the_mapping():
+    returns = Returns(Rehires.HAND_OVER)
+    returns.contest("U2", "U1")
+    returns.contest("U3", "U1")
+    returns.settle({"U1": Gone("")})
+
+    assert returns.heirs == {}
+    assert returns.returned.keys() == {"U2", "U3"}
+
+
+def test_nothing_is_handed_over_unless_it_is_wanted():
+    returns = Returns(Rehires.REPORT)
+    returns.contest("U2", "U1")
+    returns.settle({"U1": Gone("")})
+
+    assert (returns.returned, returns.heirs) == ({"U2": "U1"}, {})
+
+
+def test_who_is_known_to_slack_by_both_ids_is_the_same_person():
+    returns = Returns(Rehires.REPORT)
+    returns.contest("W1", "U1")
+
+    assert returns.settle({"U1": Present(replace(OLD, slack_id="W1", local_id="U1"))}) == {"W1"}
+    assert returns.of_holder == {"W1": "U1"}
+
+
+@pytest.mark.parametrize("reason", [reported(7, "U1"), dispute(7), f"deactivated in Slack; {dispute(7)}"])
+def test_a_decision_is_waited_for_also_where_the_ids_are_left_out(reason):
+    assert is_undecided(reason)
+    assert is_undecided(without_numbers(reason))
