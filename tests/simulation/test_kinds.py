@@ -210,7 +210,6 @@ def test_a_name_in_docebos_own_form_is_not_written_for_ever_without_mapping() ->
     assert_kept(Promise.QUIET, story)
 
 
-@unkept("kind 15: reasons are told in Docebo's words")
 def test_the_reason_of_a_refusal_names_nobody_else() -> None:
     assert_kept(Promise.PRIVATE, company(at(0, "import"), at(1, "refuse_rows", 2), at(1, "hire")))
 

@@ -49,7 +49,8 @@ RECORD = (
     .values(
         outcome=bindparam("became"),
         docebo_id=func.coalesce(bindparam("account", type_=operations.c.docebo_id.type), operations.c.docebo_id),
-        error=bindparam("said"),
+        error=bindparam("why"),
+        said=bindparam("said"),
         done_at=bindparam("at"),
         flow_run=bindparam("by"),
     )
@@ -66,6 +67,7 @@ TOLD = {
     "changes": operations.c.changes,
     "before": operations.c.before,
     "error": operations.c.error,
+    "said": operations.c.said,
 }
 
 Facts = MappingType[str, object]
@@ -128,6 +130,7 @@ class Result:
     docebo_id: int | None = None  # of an account just created; None keeps the one on record
     error: str = ""
     in_doubt: bool = False  # it was sent, and may turn out to be carried out: the intent stays
+    said: str = ""  # Docebo's own message, which may name anybody; only the owner's report tells it
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,7 +325,8 @@ class PlanRepository:
                 "of": result.seq,
                 "became": result.outcome.value,
                 "account": result.docebo_id,
-                "said": result.error,
+                "why": result.error,
+                "said": result.said,
                 "at": now,
                 "by": flow_run,
             }
@@ -427,7 +431,7 @@ class PlanRepository:
         left alone. Returns how many operations told anything.
         """
         of_person = _tells_about(slack_id)
-        empty = dict.fromkeys(("slack_name", "fingerprint", "echo", "error"), "")
+        empty = dict.fromkeys(("slack_name", "fingerprint", "echo", "error", "said"), "")
         blank: dict[str, object] = {**empty, "changes": {}, "before": {}, "prior": None}
         still = operations.c.slack_id == slack_id, operations.c.outcome == Outcome.PLANNED.value
         planned = update(operations).where(*still)
@@ -467,8 +471,8 @@ class PlanRepository:
 
 def _tells_about(slack_id: str) -> ColumnElement[bool]:
     """Return the condition that an operation is about the person and was not emptied by `forget`."""
-    texts = (operations.c.slack_name, operations.c.fingerprint, operations.c.echo, operations.c.error)
-    tells = [column != "" for column in texts]
+    texts = ("slack_name", "fingerprint", "echo", "error", "said")
+    tells = [operations.c[name] != "" for name in texts]
     tells += [cast(column, Text) != "{}" for column in (operations.c.changes, operations.c.before)]
     return and_(operations.c.slack_id == slack_id, or_(*tells, operations.c.prior.is_not(None)))
 
@@ -492,6 +496,7 @@ def _columns(plan_id: str, seq: int, operation: Operation) -> dict[str, object]:
         "prior": _remembered(operation.prior),
         "outcome": (Outcome.LEFT if operation.kind is Kind.LEAVE else Outcome.PLANNED).value,
         "error": "",
+        "said": "",
         "done_at": None,
         "flow_run": "",
     }

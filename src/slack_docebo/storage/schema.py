@@ -22,6 +22,7 @@ from sqlalchemy import (
     TypeDecorator,
     UniqueConstraint,
     false,
+    text,
 )
 
 
@@ -196,6 +197,7 @@ operation = Table(
     Column(
         "deactivated", Boolean, nullable=False, server_default=false()
     ),  # the account is then inactive because of us
+    Column("said", FreeText, nullable=False, server_default=text("''")),  # what Docebo said of it, in its own words
     Index(None, "slack_id", "plan_id"),
     Index(None, "plan_id", "outcome", "kind", "seq"),
     Index(None, "done_at"),
