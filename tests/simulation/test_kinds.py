@@ -109,7 +109,6 @@ def test_whose_account_was_made_is_not_recorded_as_failed_after_the_503_of_a_gat
     assert_kept(Promise.TRUE_OUTCOME, story)
 
 
-@unkept("who was forgotten is created again by the next import")
 def test_who_is_forgotten_during_an_import_is_not_created_by_it() -> None:
     story = company(fault("import 1", "write", 1, "paused"), at(0, "import"), at(0, "forget", 2, seconds=300))
     assert_kept(Promise.FORGOTTEN, story)

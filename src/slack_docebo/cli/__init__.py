@@ -56,9 +56,9 @@ app.command("slack_docebo.cli.halting:go", help="Let runs write again after `sto
 app.command(
     "slack_docebo.cli.forget:forget",
     help="Erase a person from inbox, mapping, journal and the files below REPORT_DIR, after showing what is kept."
-    "\n\nThe Docebo account is not touched. Who is still in Slack and in scope comes back with the next"
-    " reconciliation: exclude or erase them there first.",
+    "\n\nThe Docebo account is not touched. No run looks after the person any more, until you say `remember`.",
 )
+app.command("slack_docebo.cli.forget:remember", help="Let runs look after a person again who was forgotten.")
 app.register_install_completion_command()
 
 

@@ -220,6 +220,14 @@ halt = Table(
     Column("reason", FreeText, nullable=False),
 )
 
+exclusion = Table(
+    "exclusion",  # who was forgotten, and is left alone until somebody says otherwise
+    metadata,
+    _text("digest", primary_key=True),  # of a Slack id or an e-mail address
+    Column("person_key", BigInteger, nullable=False),  # the same for all of one person
+    Column("since", Instant, nullable=False),
+)
+
 standing = Table(
     "standing",
     metadata,

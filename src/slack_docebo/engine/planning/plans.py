@@ -23,6 +23,7 @@ from slack_docebo.engine.reporting.report import orphan_file, write_orphans
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.accounts import AccountRepository
 from slack_docebo.storage.applied import AppliedRepository
+from slack_docebo.storage.exclusions import ExclusionRepository
 from slack_docebo.storage.mappings import MappingRepository
 from slack_docebo.storage.plans import Plan, PlanKind, PlanRepository, PlanState, new_plan_id
 from slack_docebo.storage.platforms import PlatformRepository
@@ -77,6 +78,7 @@ async def make_plan(
     if orphans:
         file = orphan_file(runtime.settings.report_dir, draft.plan_id)
         facts["orphans"], facts["orphan_fault"] = await to_completion(write_orphans, orphans.found(), file)
+    facts["forgotten"] = planner.forgotten
     close_plan(runtime, draft.plan_id, looked_after=planner.people, **facts)
     return draft.plan_id
 
@@ -172,8 +174,13 @@ def plan_people(
 ) -> list[Operation]:
     """Return the operation for each of *users*. Mappings are looked up for them alone: a whole table is large.
 
-    Those for whom Docebo has to be asked before are added to *held_back* instead, where that is given.
+    Those for whom Docebo has to be asked before are added to *held_back* instead, where that is given. The forgotten get
+    none.
     """
+    excluded = ExclusionRepository(connection).all()
+    forgotten = [user for user in users if excluded.cover(user)]
+    users = [user for user in users if not excluded.cover(user)]
+    planner.forgotten += len(forgotten)
     repository = MappingRepository(connection, docebo)
     mappings = repository.of(team, [user.slack_id for user in users])
     unmapped = [user.slack_id for user in users if user.slack_id not in mappings]
@@ -195,6 +202,7 @@ def plan_people(
         operations.append(operation)
     if orphans:
         orphans.look(users, mappings)
+        orphans.look_away(forgotten)
     return operations
 
 

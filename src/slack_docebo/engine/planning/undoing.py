@@ -76,6 +76,8 @@ def _pasts(entries: Iterable[Entry]) -> tuple[list[_Past], list[str]]:
     for entry in entries:
         plan_ids.setdefault(entry.plan_id)
         operation = entry.operation
+        if not operation.slack_id:
+            continue  # the person was forgotten
         past = pasts.setdefault((operation.slack_id, operation.docebo_id), _Past(operation))
         past.last = operation
         past.created |= operation.kind is Kind.CREATE

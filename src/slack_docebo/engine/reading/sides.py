@@ -14,6 +14,7 @@ from slack_docebo.engine.reading.evidence import ask_for_accounts, recall_accoun
 from slack_docebo.engine.reading.snapshot import Restarted, SourceSnapshot
 from slack_docebo.errors import IncompleteRead
 from slack_docebo.runtime import Runtime
+from slack_docebo.storage.exclusions import ExclusionRepository
 from slack_docebo.storage.mappings import MappingRepository
 from slack_docebo.storage.reads import ProvenRead, ReadRepository
 
@@ -183,7 +184,8 @@ async def _changed(
         with runtime.store.reading() as connection:
             mappings = MappingRepository(connection, runtime.settings.docebo_url)
             known = mappings.of(workspace.team, [user.slack_id for user in page])
-        pairs = ((user, known.get(user.slack_id)) for user in page)
+            excluded = ExclusionRepository(connection).all()
+        pairs = ((user, known.get(user.slack_id)) for user in page if not excluded.cover(user))
         changed += [pair for pair in pairs if planner.plan_trusting(*pair) is None]
     return changed
 

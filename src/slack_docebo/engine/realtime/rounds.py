@@ -39,6 +39,7 @@ from slack_docebo.errors import (
 )
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.applied import AppliedRepository
+from slack_docebo.storage.exclusions import ExclusionRepository
 from slack_docebo.storage.inbox import Entry, EventState, InboxRepository
 from slack_docebo.storage.mappings import MappingRepository
 from slack_docebo.storage.plans import PlanKind, PlanRepository
@@ -143,6 +144,7 @@ class _Round:
 
     async def work(self, cases: list[Case], superseded: list[str]) -> None:
         with self._served.timed("look at"):
+            cases = await to_completion(self._without_forgotten, cases)
             todo, to_read = await to_completion(self._sort_out, cases, superseded)
         with self._served.timed("read Slack"):
             todo += await self._read_again(to_read)
@@ -151,6 +153,16 @@ class _Round:
                 readable, accounts = await self._read_accounts(group)
             if readable:
                 await self._bring_in_line(readable, accounts)
+
+    def _without_forgotten(self, cases: list[Case]) -> list[Case]:
+        """Delete the events of those who were forgotten, and return the other *cases*."""
+        with self._runtime.store.reading() as connection:
+            excluded = ExclusionRepository(connection).all()
+        names = [(case, {case.slack_id, case.user.email if case.user else ""}) for case in cases]
+        if forgotten := [event_id for case, of in names if excluded.cover_any(of) for event_id in case.event_ids]:
+            with self._runtime.store.transaction() as connection:
+                InboxRepository(connection).delete(forgotten)
+        return [case for case, of in names if not excluded.cover_any(of)]
 
     def _sort_out(self, cases: list[Case], superseded: list[str]) -> tuple[list[Case], list[Case]]:
         """Finish what needs no call; return the cases to compare with Docebo, and those to read from Slack before."""
@@ -208,7 +220,8 @@ class _Round:
                 with self._runtime.store.reading() as connection:
                     repository = MappingRepository(connection, self._runtime.settings.docebo_url)
                     self._mappings |= repository.of(self._team, [user.slack_id])
-            (in_line if self._is_in_line(case) else todo).append(case)
+            if await to_completion(self._without_forgotten, [case]):
+                (in_line if self._is_in_line(case) else todo).append(case)
         await to_completion(self._finish, in_line, [])
         return todo
 
