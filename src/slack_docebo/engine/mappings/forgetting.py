@@ -67,7 +67,7 @@ def find_person(store: Store, who: str) -> str:
     """
     who = who.strip()
     if "@" not in who:
-        return _slack_id(who)
+        return slack_id_of(who)
     with store.reading() as connection:
         ids = sorted(InboxRepository(connection).bearers(who) | PlanRepository(connection).bearers(who))
     if not ids:
@@ -80,7 +80,7 @@ def find_person(store: Store, who: str) -> str:
 def traces(store: Store, report_dir: Path, slack_id: str) -> Traces:
     """Return what `forget` would erase; nothing is changed."""
     with store.reading() as connection:
-        ids = PersonRepository(connection).ids_of(_slack_id(slack_id))
+        ids = PersonRepository(connection).ids_of(slack_id_of(slack_id))
         return _counted(connection, ids, *_in_files(report_dir, ids, erase=False))
 
 
@@ -93,7 +93,7 @@ def forget(store: Store, report_dir: Path, slack_id: str) -> Traces:
     or a backup of ours is named and left as it is. Raises ConfigurationError where *slack_id* cannot be one.
     """
     with store.transaction() as connection:
-        ids = PersonRepository(connection).ids_of(_slack_id(slack_id))
+        ids = PersonRepository(connection).ids_of(slack_id_of(slack_id))
         erased = _counted(connection, ids, {}, {})
         addresses = _own_addresses(connection, ids)
         ExclusionRepository(connection).add([*ids, *addresses], now=datetime.now(UTC))
@@ -136,7 +136,8 @@ def _own_addresses(connection: Connection, ids: list[str]) -> list[str]:
     return sorted(address for address in known if not (inbox.bearers(address) | plans.bearers(address)) - set(ids))
 
 
-def _slack_id(text: str) -> str:
+def slack_id_of(text: str) -> str:
+    """Return *text*, which is a Slack id; raise ConfigurationError where it cannot be one."""
     if not SLACK_ID.fullmatch(text):
         raise ConfigurationError("nobody is meant by that: give a Slack id like U012AB3CD, or an e-mail address")
     return text
@@ -152,9 +153,9 @@ def _in_files(folder: Path, slack_ids: list[str], *, erase: bool) -> tuple[dict[
         if not isinstance(error, FileNotFoundError):  # else it was removed meanwhile
             left[path] = f"cannot be read or written ({error.strerror})"
 
-    for file in _files_below(folder, leave):
+    for file in files_below(folder, leave):
         try:
-            content = _read(file)
+            content = read_file(file)
             if not named.search(content):
                 continue
             count, rest = _without(file, content, slack_ids)
@@ -171,7 +172,9 @@ def _in_files(folder: Path, slack_ids: list[str], *, erase: bool) -> tuple[dict[
     return rows, left
 
 
-def _files_below(folder: Path, leave: Callable[[Path, OSError], None]) -> Iterator[Path]:
+def files_below(folder: Path, leave: Callable[[Path, OSError], None]) -> Iterator[Path]:
+    """Yield the files in *folder* and its folders, none by way of a link; *leave* is told what cannot be looked at."""
+
     def leave_folder(error: OSError) -> None:
         leave(Path(error.filename), error)
 
@@ -182,7 +185,8 @@ def _files_below(folder: Path, leave: Callable[[Path, OSError], None]) -> Iterat
                 yield file
 
 
-def _read(file: Path) -> bytes:
+def read_file(file: Path) -> bytes:
+    """Return the content; raise OSError where the file is a link, or larger than any of ours."""
     with os.fdopen(os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as content:
         if os.fstat(content.fileno()).st_size > LARGEST_FILE:
             raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(file))
