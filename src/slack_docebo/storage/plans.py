@@ -290,6 +290,24 @@ class PlanRepository:
         )
         return set(self._connection.scalars(query)).intersection(seqs)
 
+    def not_done(self, plan_id: str, slack_ids: Iterable[str]) -> set[str]:
+        """Return for which of *slack_ids* an operation of the plan was skipped or has failed."""
+        undone = operations.c.outcome.in_([Outcome.SKIPPED.value, Outcome.FAILED.value])
+        return {
+            slack_id
+            for ids in chunks(set(slack_ids))
+            for slack_id in self._connection.scalars(
+                select(operations.c.slack_id).where(
+                    operations.c.plan_id == plan_id, undone, among(self._connection, operations.c.slack_id, ids)
+                )
+            )
+        }
+
+    def undos(self) -> list[Plan]:
+        """Return the plans that undo something, the oldest first."""
+        query = select(plans).where(plans.c.kind == PlanKind.UNDO.value).order_by(plans.c.created_at, plans.c.id)
+        return [_plan(row) for row in self._connection.execute(query)]
+
     def without_outcome(self, plan_id: str, seqs: Collection[int]) -> list[tuple[int, Operation]]:
         """Return those operations numbered *seqs* that are neither carried out nor refused, in their order."""
         query = (

@@ -50,7 +50,7 @@ def _record(runtime: Runtime, plan_id: str, operations: dict[int, Operation], re
         plans.record(plan_id, results, now=now, flow_run=runtime.run_id)
         IntentRepository(connection).settle(plan_id, [result.seq for result in results if not result.in_doubt])
         excluded = ExclusionRepository(connection).all()  # of whom somebody was forgotten during the call, perhaps
-        outcomes = [(op, result) for op, result in outcomes if not excluded.cover_any([op.slack_id])]
+        outcomes = [(op, result) for op, result in outcomes if op.slack_id and not excluded.cover_any([op.slack_id])]
         applied = [(operation, result) for operation, result in outcomes if result.outcome is Outcome.APPLIED]
         follow(connection, plans.read(plan_id), outcomes, provision=provision, now=now)
         docebo = runtime.settings.docebo_url
