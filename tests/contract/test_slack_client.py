@@ -250,7 +250,7 @@ async def test_a_cursor_that_is_no_longer_known_is_told_apart(slack):
     assert len(slack.asked) == 2
 
 
-@pytest.mark.parametrize("code", ["limit_required", "team_not_found", "no_permission", "something_new"])
+@pytest.mark.parametrize("code", ["limit_required", "team_not_found", "no_permission", "unknown_method"])
 async def test_other_refusals_are_final(slack, code):
     async with slack.client(refusal(code)) as client:
         with pytest.raises(Rejected, match=code):

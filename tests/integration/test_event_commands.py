@@ -152,7 +152,10 @@ def test_who_is_forgotten_is_gone_from_inbox_mapping_and_reports(env, inbox, rep
     counts = ["1 mapping(s)", "1 record(s) of what was last applied", "1 event(s) in the inbox"]
     counts.append(f"1 row(s) in {report}")
     assert forgotten.stderr == "\n".join([f"Kept about {ADA.slack_id}:", *counts]) + "\n"
-    assert forgotten.stdout == f"{ADA.slack_id} is forgotten. Erased: {', '.join(counts)}.\n"
+    assert (
+        forgotten.stdout
+        == f"{ADA.slack_id} is forgotten. Erased: {', '.join(counts)}. No run looks after this person now.\n"
+    )
     assert "EvParked1" not in states(inbox)
     with inbox.reading() as connection:
         assert MappingRepository(connection).of("T1", [ADA.slack_id]) == {}
@@ -168,6 +171,16 @@ def test_nobody_is_forgotten_without_a_yes(env, inbox, report, answer):
     assert (unattended.returncode, "add --yes" in unattended.stderr) == (2, True), unattended.stderr
     assert "EvParked1" in states(inbox)
     assert len(json.loads(report.read_text())) == 2
+
+
+def test_who_is_not_known_yet_is_forgotten_too_and_remembered_by_a_command(env, inbox):
+    unattended = run(env, "forget", "U0NOBODY")
+    assert (unattended.returncode, "add --yes" in unattended.stderr) == (2, True), unattended.stderr
+    assert run(env, "forget", "U0NOBODY", "--yes").returncode == 0
+    with inbox.transaction() as connection:
+        assert InboxRepository(connection).put([Event("Ev9", "T1", "U0NOBODY", 0, "team_join", BEGAN)]) == 0
+    assert run(env, "remember", "U0NOBODY").returncode == 0
+    assert run(env, "remember", "U0NOBODY").returncode == 2
 
 
 def test_nobody_is_forgotten_while_an_import_may_write_the_person_back(env, inbox, report):

@@ -7,16 +7,29 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import insert, select
 
 from sandbox.server import Sandbox
-from slack_docebo.engine.mappings.forgetting import Traces, find_person, forget, traces
-from slack_docebo.engine.mappings.mapping_file import write_mappings
-from slack_docebo.engine.reporting.report import write_files
-from slack_docebo.errors import ConfigurationError
-from slack_docebo.storage.inbox import InboxRepository
+from slack_docebo.domain.disputes import digest
+from slack_docebo.domain.exclusion import FORGOTTEN
+from slack_docebo.engine.importing import plan_import
+from slack_docebo.engine.looking.explaining import explain
+from slack_docebo.engine.mappings.forgetting import Traces, find_person, forget, remember, traces
+from slack_docebo.engine.mappings.mapping_file import MappingFile, write_mappings
+from slack_docebo.engine.mappings.restoring import import_file, restore_file
+from slack_docebo.engine.planning.named import read_named
+from slack_docebo.engine.planning.undoing import plan_undo
+from slack_docebo.engine.reading.sides import read_target
+from slack_docebo.engine.reporting.report import summary, write_files
+from slack_docebo.engine.writing.checking import recheck
+from slack_docebo.engine.writing.finishing import finish
+from slack_docebo.errors import ConfigurationError, Rejected
+from slack_docebo.storage.inbox import InboxRepository, _columns
 from slack_docebo.storage.mappings import MappingRepository
 from slack_docebo.storage.plans import PlanRepository
-from tests.integration.realtime_world import World, world
+from slack_docebo.storage.schema import account, identity, inbox_event, metadata
+from tests.importing import carry_out
+from tests.integration.realtime_world import World, replaced, world
 
 NAME = "Lovelace"
 NOT_OURS = "names the person, but is not a report, an export or a backup as we write them"
@@ -111,17 +124,20 @@ async def test_a_word_that_is_no_id_erases_nothing(here, ada, tmp_path):
     assert everything(here, tmp_path) == before
 
 
-async def test_rows_that_only_mention_the_id_are_other_peoples(here, ada, tmp_path):
+async def test_rows_that_only_mention_the_id_stay_other_peoples_and_lose_it(here, ada, tmp_path):
     report = tmp_path / "reports" / "other.csv"
     report.write_text(f"slack_id,reason,changes\r\nU0OTHER,account 5 is mapped to {ada},{ada}\r\n")
     records = tmp_path / "reports" / "other.json"
     records.write_text(json.dumps([{"slack_id": "U0OTHER", "reason": ada}, {"slack_id": f"{ada}9"}]))
-    before = report.read_text(), records.read_text()
 
     gone = forget(here.runtime.store, tmp_path / "reports", ada)
 
-    assert (report.read_text(), records.read_text()) == before
-    assert gone.rows.keys().isdisjoint({report, records})
+    assert report.read_text().splitlines()[1] == "U0OTHER,account 5 is mapped to (somebody),(somebody)"
+    assert json.loads(records.read_text()) == [
+        {"slack_id": "U0OTHER", "reason": "(somebody)"},
+        {"slack_id": f"{ada}9"},
+    ]
+    assert (gone.rows[report], gone.rows[records]) == (1, 1)
     assert gone.left == {}
 
 
@@ -235,3 +251,181 @@ async def test_an_address_that_two_people_have_borne_leads_to_neither(here, ada)
 
     with pytest.raises(ConfigurationError, match=f"{min(ada, other['id'])}, {max(ada, other['id'])}"):
         find_person(here.runtime.store, "ada@example.com")
+
+
+async def import_everybody(here: World) -> str:
+    plan_id = await plan_import(here.runtime)
+    await carry_out(here.runtime, plan_id)
+    finish(here.runtime, plan_id)
+    return plan_id
+
+
+def traces_in_store(here: World, slack_id: str) -> str:
+    """Return every row of the database that holds this id."""
+    with here.runtime.store.reading() as connection:
+        rows = [
+            f"{table.name}: {row}"
+            for table in metadata.sorted_tables
+            for row in connection.execute(select(table))
+            if slack_id in str(row)
+        ]
+    return "\n".join(rows)
+
+
+async def test_who_is_forgotten_stays_so_through_imports_and_events(here, ada, tmp_path):
+    account = here.account(ada)
+    forget(here.runtime.store, tmp_path / "reports", ada)
+    here.sandbox.slack.change(ada, {"profile": {"last_name": "King"}})
+
+    for _ in range(2):
+        plan_id = await import_everybody(here)
+        write_files(here.runtime.store, plan_id, tmp_path / "reports")
+        here.put(here.event(ada))
+        await here.serve()
+
+    assert traces_in_store(here, ada) == ""
+    assert not [file for file in (tmp_path / "reports").iterdir() if ada in file.read_text()]
+    assert (account.lastname, account.active) == (NAME, True)
+    assert "1 more were forgotten on request" in summary(here.runtime.store, plan_id).markdown()
+
+
+async def test_an_event_of_somebody_forgotten_that_an_older_webhook_has_stored_is_deleted(here, ada, tmp_path):
+    event = here.event(ada)
+    forget(here.runtime.store, tmp_path / "reports", ada)
+    with here.runtime.store.transaction() as connection:
+        connection.execute(insert(inbox_event).values(**_columns(event)))
+        InboxRepository(connection).wake_up(here.runtime.now())
+
+    await here.serve()
+
+    assert traces_in_store(here, ada) == ""
+
+
+async def test_who_is_forgotten_is_known_again_by_the_address_under_a_new_id(here, ada, tmp_path):
+    address = here.sandbox.slack.get(ada)["profile"]["email"]
+    forget(here.runtime.store, tmp_path / "reports", ada)
+    here.sandbox.slack.change(ada, {"profile": {"email": "ada.before@example.com"}})
+    again = here.sandbox.slack.add("Ada", NAME, address)["id"]
+
+    await import_everybody(here)
+
+    assert here.docebo_id(again) is None
+    assert traces_in_store(here, again) == ""
+
+
+async def test_an_address_that_somebody_else_has_taken_over_excludes_nobody(here, ada, tmp_path):
+    here.sandbox.slack.change(ada, {"profile": {"email": "countess@example.com"}})
+    other = here.sandbox.slack.add("Ada", "Byron", "ada@example.com")["id"]
+    await here.settle([ada, other])
+    forget(here.runtime.store, tmp_path / "reports", ada)
+    plan_id = await import_everybody(here)
+
+    with here.runtime.store.reading() as connection:
+        planned = {entry.operation.slack_id for entry in PlanRepository(connection).rows(plan_id)}
+    assert other in planned
+    assert ada not in planned
+
+
+async def test_no_table_of_mappings_brings_somebody_forgotten_back(here, ada, tmp_path):
+    team, docebo = here.workspace.team, here.runtime.settings.docebo_url
+    backup = tmp_path / "elsewhere.csv"
+    with here.runtime.store.reading() as connection:
+        write_mappings(backup, MappingRepository(connection).records(team))
+    forget(here.runtime.store, tmp_path / "reports", ada)
+
+    restored = restore_file(here.runtime.store, docebo, MappingFile(backup, team=team), dry_run=False)
+    taken = import_file(
+        here.runtime.store, docebo, MappingFile(backup, team=team), now=here.runtime.now(), dry_run=False
+    )
+
+    assert [bad.reason for bad in (*restored.refused, *taken.refused)] == [FORGOTTEN, FORGOTTEN]
+    assert here.docebo_id(ada) is None
+
+
+async def test_a_dry_run_leaves_no_digest_of_somebody_forgotten(here, tmp_path):
+    here.sandbox.docebo.accounts.add("ada@example.com", email="ada@example.com", firstname="Ada", lastname=NAME)
+    ada = here.sandbox.slack.add("Ada", NAME, "ada@example.com")["id"]
+    await plan_import(here.runtime)
+
+    forget(here.runtime.store, tmp_path / "reports", ada)
+    await plan_import(here.runtime)
+
+    with here.runtime.store.reading() as connection:
+        digests = {
+            d for row in connection.execute(select(account.c.username_digest, account.c.address_digest)) for d in row
+        }
+    assert digests.isdisjoint({digest("ada@example.com")})
+    assert digests != set()
+
+
+async def test_a_saved_plan_of_before_does_nothing_about_somebody_forgotten(here, tmp_path):
+    ada = here.sandbox.slack.add("Ada", NAME, "ada@example.com")["id"]
+    plan_id = await plan_import(here.runtime)
+    forget(here.runtime.store, tmp_path / "reports", ada)
+
+    recheck(here.runtime, here.workspace, plan_id, await read_target(here.runtime))
+    await carry_out(here.runtime, plan_id)
+    finish(here.runtime, plan_id)
+
+    assert not [user for user in here.sandbox.docebo.accounts if user.email == "ada@example.com"]
+    assert traces_in_store(here, ada) == ""
+
+
+async def test_who_is_forgotten_during_a_call_gets_no_mapping_and_no_handle_back(here, tmp_path, monkeypatch):
+    ada = here.sandbox.slack.add("Ada", NAME, "ada@example.com")["id"]
+    plan_id = await plan_import(here.runtime)
+    call = here.runtime.docebo.upsert_users
+
+    async def forgetting_meanwhile(rows, **options):
+        answer = await call(rows, **options)
+        forget(here.runtime.store, tmp_path / "reports", ada)
+        return answer
+
+    monkeypatch.setattr(here.runtime.docebo, "upsert_users", forgetting_meanwhile)
+    await carry_out(here.runtime, plan_id)
+
+    assert here.docebo_id(ada) is None
+    assert traces_in_store(here, ada) == ""
+
+
+async def test_an_undo_leaves_somebody_forgotten_alone(here, ada, tmp_path):
+    plan_id = here.plans()[0].id
+    forget(here.runtime.store, tmp_path / "reports", ada)
+
+    undo = plan_undo(here.runtime, plan_id, deactivate_created=True)
+
+    with here.runtime.store.reading() as connection:
+        assert len(list(PlanRepository(connection).rows(undo))) == 1
+    assert traces_in_store(here, ada) == ""
+
+
+async def test_one_person_is_forgotten_under_all_ids(here, ada, tmp_path):
+    with here.runtime.store.transaction() as connection:
+        person_id = connection.scalar(select(identity.c.person_id).where(identity.c.slack_id == ada))
+        connection.execute(insert(identity).values(slack_team="E1", slack_id="W0ADA", person_id=person_id))
+    here.put(replaced(here.event(ada), slack_id="W0ADA"))
+
+    gone = forget(here.runtime.store, tmp_path / "reports", ada)
+
+    assert gone.events == 2
+    assert traces_in_store(here, "W0ADA") == traces_in_store(here, ada) == ""
+
+
+async def test_who_is_remembered_is_looked_after_again_by_any_of_the_names(here, ada, tmp_path):
+    forget(here.runtime.store, tmp_path / "reports", ada)
+    with pytest.raises(ConfigurationError, match=r"nobody .* was forgotten"):
+        remember(here.runtime.store, "U0NOBODY")
+
+    remember(here.runtime.store, " ADA@example.com ")
+    await import_everybody(here)
+
+    assert here.docebo_id(ada) is not None
+
+
+async def test_a_named_person_who_was_forgotten_is_not_synchronised(here, ada, tmp_path):
+    forget(here.runtime.store, tmp_path / "reports", ada)
+
+    with pytest.raises(Rejected, match="slack-docebo remember"):
+        await read_named(here.runtime, [ada], [])
+
+    assert (await explain(here.runtime, ada)).out_of_scope == FORGOTTEN

@@ -214,14 +214,14 @@ def test_more_operations_than_fit_into_one_statement_are_all_stored_in_their_ord
     assert [entry.operation.slack_id for entry in entries(store)] == [f"U{n}" for n in range(20_000)]
 
 
-def test_of_a_forgotten_person_the_journal_keeps_ids_and_outcome_and_nothing_planned_is_done(planned):
+def test_of_a_forgotten_person_the_journal_keeps_kind_and_outcome_and_nothing_planned_is_done(planned):
     with planned.transaction() as connection:
         plans = PlanRepository(connection)
-        assert [plans.count_told("U1"), plans.forget("U1"), plans.count_told("U1"), plans.forget("U1")] == [1, 1, 0, 0]
+        assert [plans.count_of("U1"), plans.forget("U1"), plans.count_of("U1"), plans.forget("U1")] == [1, 1, 0, 0]
 
     forgotten, *others = entries(planned)
     assert (forgotten.operation, forgotten.outcome) == (
-        replace(CREATE, slack_name="", changes={}, before={}, fingerprint=""),
+        replace(CREATE, slack_id="", slack_name="", changes={}, before={}, fingerprint="", maps=False),
         Outcome.SKIPPED,
     )
     assert [entry.operation.slack_id for entry in others if entry.operation.slack_name] == ["U2", "U3"]

@@ -11,11 +11,13 @@ from slack_docebo.engine.mappings.forgetting import forget, traces
 from slack_docebo.engine.planning.plans import make_plan
 from slack_docebo.engine.reading.sides import read_target
 from slack_docebo.engine.realtime import rounds
+from slack_docebo.engine.realtime.upkeep import parked_rows
+from slack_docebo.engine.reporting.report import summary, table, write_files
 from slack_docebo.engine.writing.applying import apply_accounts, begin
 from slack_docebo.engine.writing.finishing import finish
 from slack_docebo.errors import AccessDenied
 from slack_docebo.storage.inbox import EventState, InboxRepository
-from slack_docebo.storage.plans import PlanKind, PlanState
+from slack_docebo.storage.plans import PlanKind, PlanRepository, PlanState
 from slack_docebo.storage.reads import ProvenRead, ReadRepository
 from tests.importing import paged
 from tests.integration.realtime_world import World, replaced, world
@@ -254,6 +256,28 @@ async def test_a_refused_row_is_tried_again_then_parked_then_replayed(settled):
 
     assert settled.state(event) is EventState.APPLIED
     assert settled.account(ada["id"]).lastname == "Lovelace"
+
+
+async def test_a_refusal_that_names_somebody_else_is_whole_only_in_the_owners_report(settled, tmp_path):
+    ada = settled.sandbox.slack.add("Ada", "Lovelace", "ada@example.com")
+    said = "Refused, ask Grace Hopper (ghopper, +49 30 1234567)"
+    settled.sandbox.docebo_gate.faults.add(
+        "POST /manage/v1/user/batch", "rows_refused", times=-1, usernames=["ada@example.com"], message=said
+    )
+    event = settled.event(ada["id"])
+    settled.put(event)
+
+    await settled.serve()
+
+    store, plan = settled.runtime.store, settled.plans()[0]
+    with store.reading() as connection:
+        entries = list(PlanRepository(connection).rows(plan.id))
+    told = f"{table(store, plan.id)} {parked_rows(store)} {summary(store, plan.id).markdown()} {entries}"
+    assert "Refused, …" in told
+    assert not [word for word in ("Grace", "Hopper", "ghopper", "1234567") if word in told]
+    for file in write_files(store, plan.id, tmp_path / "reports").written:
+        assert said in file.read_text()
+        assert file.stat().st_mode & 0o077 == 0
 
 
 async def test_a_failing_person_does_not_hold_up_the_others(settled):

@@ -78,6 +78,43 @@ async def test_a_mapping_that_was_moved_since_its_backup_stays_and_is_told_as_sk
         assert (summary.count("unmap", outcome="applied"), summary.count("unmap", outcome="skipped")) == (2, 1)
 
 
+async def test_a_mapping_that_is_not_exactly_in_the_backup_stays(database_url, tmp_path):
+    async with installation(database_url, tmp_path, people=5) as runtime:
+        plan_id = plan_reset(runtime, ACME, Accounts(), ())
+        with runtime.store.transaction() as connection:
+            MappingRepository(connection).delete("T1", ["U3"])
+        back_up(runtime, ACME, plan_id, ())
+        begin(runtime, plan_id)
+        with runtime.store.transaction() as connection:
+            mappings = MappingRepository(connection)
+            mappings.delete("T1", ["U0"])
+            removed_and_made_again = Mapping("U0", "T1", "name 0", 1)
+            under_a_new_handle = Mapping("U1", "T1", "new name", 2)
+            made_after_the_backup = Mapping("U3", "T1", "name 3", 4)
+            rows = [removed_and_made_again, under_a_new_handle, made_after_the_backup]
+            mappings.save(rows, now=runtime.now())
+
+        deleted = delete_planned(runtime, ACME, plan_id)
+
+        with runtime.store.reading() as connection:
+            left = [mapping.slack_id for mapping in MappingRepository(connection).all("T1")]
+        assert (deleted, left) == (2, ["U0", "U1", "U3"])
+        assert finish(runtime, plan_id).count("unmap", outcome="skipped") == 3
+
+
+async def test_nothing_is_deleted_without_the_backup(database_url, tmp_path):
+    async with installation(database_url, tmp_path) as runtime:
+        plan_id = plan_reset(runtime, ACME, Accounts(), ())
+        backup, _ = back_up(runtime, ACME, plan_id, ())
+        begin(runtime, plan_id)
+        backup.unlink()
+
+        with pytest.raises(ConfigurationError, match=backup.name):
+            delete_planned(runtime, ACME, plan_id)
+
+        assert count(runtime) == 3
+
+
 async def test_the_journal_tells_what_was_deleted(database_url, tmp_path):
     async with installation(database_url, tmp_path) as runtime:
         plan_id = plan_reset(runtime, ACME, Accounts(), ["U1"])

@@ -109,7 +109,6 @@ def test_whose_account_was_made_is_not_recorded_as_failed_after_the_503_of_a_gat
     assert_kept(Promise.TRUE_OUTCOME, story)
 
 
-@unkept("who was forgotten is created again by the next import")
 def test_who_is_forgotten_during_an_import_is_not_created_by_it() -> None:
     story = company(fault("import 1", "write", 1, "paused"), at(0, "import"), at(0, "forget", 2, seconds=300))
     assert_kept(Promise.FORGOTTEN, story)
@@ -210,7 +209,6 @@ def test_a_name_in_docebos_own_form_is_not_written_for_ever_without_mapping() ->
     assert_kept(Promise.QUIET, story)
 
 
-@unkept("kind 15: reasons are told in Docebo's words")
 def test_the_reason_of_a_refusal_names_nobody_else() -> None:
     assert_kept(Promise.PRIVATE, company(at(0, "import"), at(1, "refuse_rows", 2), at(1, "hire")))
 

@@ -19,12 +19,11 @@ from tests.simulation.stage import play, told
 from tests.simulation.story import Step, Story, draw, shortened
 
 # Broken to this day, each shown by a story in test_kinds.py.
-KNOWN = frozenset({Promise.SECOND_ACCOUNT, Promise.EVERYBODY, Promise.PRIVATE})
+KNOWN = frozenset({Promise.SECOND_ACCOUNT, Promise.EVERYBODY})
 SEEDS = 4  # a test
 # By kind of breach, as in docs/safety.md: a seed whose story shows it by itself.
 FOUND = [
     (2, Promise.SECOND_ACCOUNT, 163),
-    (15, Promise.PRIVATE, 115),
 ]
 MENDED = [  # likewise, of kinds that were found and mended
     (1, Promise.ONLY_OWN, 2),
@@ -41,6 +40,7 @@ MENDED = [  # likewise, of kinds that were found and mended
     (12, Promise.SHORT_READ, 1),
     (13, Promise.BACKED_UP, 98),
     (14, Promise.QUIET, 47),
+    (15, Promise.PRIVATE, 115),
 ]
 SECONDS = float(os.environ.get("SIMULATION_SECONDS", "600"))
 

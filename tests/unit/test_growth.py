@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from slack_docebo.clients.docebo_wire import account_reader, scrubbed
+from slack_docebo.clients.docebo_wire import account_reader, message_of
 from slack_docebo.clients.slack import source_user
 from slack_docebo.domain.attributes import DEFAULT_RULES, parse_rules, wanted
 from slack_docebo.domain.guards import parse_limit
@@ -19,6 +19,7 @@ from slack_docebo.domain.matching import Accounts, MatchBy, match
 from slack_docebo.domain.names import clean, folded, split_name
 from slack_docebo.domain.people import Account, SourceUser
 from slack_docebo.domain.planning import shielded
+from slack_docebo.domain.quoting import quoted
 from slack_docebo.domain.scope import Scope
 from slack_docebo.domain.texts import (
     armoured,
@@ -77,7 +78,8 @@ WORKS: dict[str, Callable[[str], object]] = {
     "without_numbers": without_numbers,
     "armoured and bared": lambda text: bared(armoured(text)),
     "as_json": as_json,
-    "scrubbed": lambda text: scrubbed({"message": text}, ["Ada", "Lovelace"]),
+    "message_of": lambda text: message_of({"message": text}),
+    "quoted": quoted,
     "limit": lambda text: refused(parse_limit, text),
     "rules": lambda text: refused(parse_rules, text),
 }
@@ -187,17 +189,7 @@ CASES: dict[str, tuple[Callable[[Any], object], Callable[[int], Any], int]] = {
     "a limit of many digits": (lambda text: refused(parse_limit, text), lambda n: "9" * n, 20_000),
     "many rows of one key": (lambda rows: refused(read_rows, rows), table_of, 1_000),
     "a table with many rows": (rows_from_csv, lambda n: "Integration,Key,Value\n" + "SLACK,LEAVERS,keep\n" * n, 500),
-    "a message that names many": (
-        lambda names: scrubbed({"message": "word " * 1_000}, names),
-        lambda n: [f"name{i}" for i in range(n)],
-        50,
-    ),
-    "a message that names somebody at length": (
-        lambda name: scrubbed({"message": name[1:]}, [name]),
-        lambda n: "a" * n,
-        500,
-    ),
-    "a message in many parts": (lambda parts: scrubbed({"message": parts}, []), lambda n: ["a"] * n, 2_000),
+    "a message in many parts": (lambda parts: message_of({"message": parts}), lambda n: ["a"] * n, 2_000),
     "what a person is to have": (
         lambda user: wanted(user, DEFAULT_RULES, creating=True),
         lambda n: SourceUser("U1", "T1", first_name="<" * n + ">" * n, real_name="é" * n),

@@ -61,9 +61,10 @@ app.command(
 app.command(
     "slack_docebo.cli.forget:forget",
     help="Erase a person from inbox, mapping, journal and the files below REPORT_DIR, after showing what is kept."
-    "\n\nThe Docebo account is not touched. Who is still in Slack and in scope comes back with the next"
-    " reconciliation: exclude or erase them there first.",
+    "\n\nThe Docebo account is not touched. No run looks after the person any more, until you say `remember`.",
 )
+app.command("slack_docebo.cli.person:app", name="person", help="Export everything that is kept about one person.")
+app.command("slack_docebo.cli.forget:remember", help="Let runs look after a person again who was forgotten.")
 app.register_install_completion_command()
 
 

@@ -1,4 +1,4 @@
-"""`slack-docebo forget`: what is kept of one person is erased."""
+"""`slack-docebo forget` and `remember`: what is kept of one person is erased, and runs leave the person alone, or not."""
 
 from typing import Annotated
 
@@ -6,8 +6,10 @@ from cyclopts import Parameter
 
 from slack_docebo.cli.exit_codes import DONE, DONE_IN_PART
 from slack_docebo.cli.output import Yes, confirm, note, say
-from slack_docebo.engine.mappings.forgetting import Traces, find_person, traces
+from slack_docebo.cli.store import open_store
+from slack_docebo.engine.mappings.forgetting import Traces, find_person, is_forgotten, traces
 from slack_docebo.engine.mappings.forgetting import forget as forget_person
+from slack_docebo.engine.mappings.forgetting import remember as remember_person
 from slack_docebo.settings import ForgetSettings, load_settings
 from slack_docebo.storage.gate import RunLock
 from slack_docebo.storage.plans import PlanKind
@@ -17,22 +19,32 @@ Who = Annotated[str, Parameter(help="Slack id (U...) or e-mail address.")]
 
 
 def forget(who: Who, /, *, yes: Yes = False) -> int:
-    """Show what is kept about a person and, if that is confirmed, erase it; return the exit code."""
+    """Show what is kept about a person and, if that is confirmed, erase it for good; return the exit code."""
     settings = load_settings(ForgetSettings)
     with Store.open(settings.database_url.get_secret_value()) as store:
         slack_id = find_person(store, who)
         kept = traces(store, settings.report_dir, slack_id)
         if not kept.lines:
             say(f"Nothing is kept about {slack_id}.")
-            return _conclude(kept)
-        note(f"Kept about {slack_id}:", *kept.lines)
+            if is_forgotten(store, slack_id):
+                return _conclude(kept)
+        else:
+            note(f"Kept about {slack_id}:", *kept.lines)
         if not yes:
-            confirm("Erase it?", otherwise=f"nothing was erased: forgetting {slack_id} was not confirmed")
+            question = "Erase it, and let no run look after this person until you say `slack-docebo remember`?"
+            confirm(question, otherwise=f"nothing was erased: forgetting {slack_id} was not confirmed")
         # An import, or a run for named users, would write back what it has read.
         with RunLock(store, settings.docebo_url, PlanKind.BULK_IMPORT, holder="slack-docebo forget"):
             gone = forget_person(store, settings.report_dir, slack_id)
-    say(f"{slack_id} is forgotten. Erased: {', '.join(gone.lines)}.")
+    say(f"{slack_id} is forgotten. Erased: {', '.join(gone.lines) or 'nothing'}. No run looks after this person now.")
     return _conclude(gone)
+
+
+def remember(who: Who, /) -> None:
+    """Let runs look after a person again who was forgotten."""
+    with open_store() as store:
+        remember_person(store, who)
+    say(f"{who.strip()} is looked after again: the next import brings the account in line, if the person is in scope.")
 
 
 def _conclude(found: Traces) -> int:

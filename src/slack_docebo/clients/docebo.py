@@ -24,11 +24,10 @@ from slack_docebo.clients.docebo_wire import (
     batch_item,
     branch_of,
     correlate,
-    personal,
+    message_of,
     read_flag,
     read_id,
     read_text,
-    scrubbed,
     session_of,
     user_field_of,
 )
@@ -36,6 +35,7 @@ from slack_docebo.clients.retries import NotJson, TooLate, Wait, no_connection, 
 from slack_docebo.domain.addresses import mailbox, spellings
 from slack_docebo.domain.observation import Gone, Observation, Present, Unknown
 from slack_docebo.domain.people import Account
+from slack_docebo.domain.quoting import quoted
 from slack_docebo.errors import (
     AccessDenied,
     ContractViolation,
@@ -70,6 +70,7 @@ MOST_PAGES = 100  # 20,000 fields or branches
 MOST_PAGES_OF_USERS = 5_000  # a million
 MOST_PAGES_FOUND = 10  # by the search for one address
 MAX_ROWS = 100  # the most a batch call is known to take
+LARGEST_CODE = 99_999  # of an error; 1006 is one. A larger number may be anything else
 NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 PROVISIONED_BY = "slack-docebo"
 AMBIGUOUS = "Docebo answers 400 for the account's id"
@@ -223,7 +224,7 @@ class DoceboClient:
         if branch is not None:
             options["destination_branch"] = branch
         body = {"items": [batch_item(row) for row in rows], "options": options}
-        data = await self._write(operation, "POST", "/manage/v1/user/batch", body, private=personal(rows))
+        data = await self._write(operation, "POST", "/manage/v1/user/batch", body)
         return correlate(rows, data, operation=operation)
 
     async def change_status(self, docebo_ids: Iterable[int], *, active: bool) -> set[int]:
@@ -293,18 +294,15 @@ class DoceboClient:
             yield data, more
 
     async def _get(self, operation: str, path: str, params: Mapping[str, str | int] | None = None) -> Any:
-        private = [str(params["search_text"])] if params and "search_text" in params else []
         try:
-            return await self._retrying.copy()(self._send, operation, "GET", path, params=params, private=private)
+            return await self._retrying.copy()(self._send, operation, "GET", path, params=params)
         except NotJson as error:
             raise ContractViolation(operation, "the answer is not JSON; check the base URL and the proxy") from error
 
-    async def _write(
-        self, operation: str, method: str, path: str, body: Mapping[str, Any], *, private: Iterable[str] = ()
-    ) -> Any:
+    async def _write(self, operation: str, method: str, path: str, body: Mapping[str, Any]) -> Any:
         async with self._writing:
             try:
-                return await self._retrying.copy()(self._send, operation, method, path, json=body, private=private)
+                return await self._retrying.copy()(self._send, operation, method, path, json=body)
             except NotJson as error:
                 raise ContractViolation(operation, "no token: the answer is not JSON") from error
 
@@ -314,7 +312,6 @@ class DoceboClient:
         method: str,
         path: str,
         *,
-        private: Iterable[str],
         params: Mapping[str, str | int] | None = None,
         json: Mapping[str, Any] | None = None,
     ) -> Any:
@@ -335,7 +332,7 @@ class DoceboClient:
             except httpx.TimeoutException as error:
                 raise (TooLate if reading else OutcomeUnknown)(operation, str(error)) from error
             except httpx.RequestError as error:
-                raise unanswered(operation, type(error).__name__) from error
+                raise unanswered(operation, type(error).__name__) from None  # it may quote the answer
             except OutOfBounds as error:
                 raise (ContractViolation if reading else OutcomeUnknown)(operation, error.detail) from None
             if response.status_code != 401:
@@ -344,7 +341,7 @@ class DoceboClient:
             if last:
                 raise AccessDenied(operation, "a new token was refused as well", status=401)
         try:
-            _refuse_failure(operation, response, unanswered, private)
+            _refuse_failure(operation, response, unanswered)
             return _data(operation, response, NotJson if reading else OutcomeUnknown)
         except OutOfBounds as error:
             raise (ContractViolation if reading else OutcomeUnknown)(operation, error.detail) from None
@@ -397,9 +394,7 @@ def _without_query(record: logging.LogRecord) -> bool:
     return True
 
 
-def _refuse_failure(
-    operation: str, response: httpx.Response, unanswered: type[RemoteError], private: Iterable[str]
-) -> None:
+def _refuse_failure(operation: str, response: httpx.Response, unanswered: type[RemoteError]) -> None:
     """Raise the error that a status other than success stands for."""
     status = response.status_code
     if status < 300:
@@ -412,9 +407,9 @@ def _refuse_failure(
         body = response.json()
     except ValueError:
         body = None
-    said = scrubbed(body, private) if isinstance(body, dict) else ""
+    said = quoted(message_of(body)) if isinstance(body, dict) else ""
     code = read_id(body.get("code")) if isinstance(body, dict) else None
-    detail = f"{said} (code {code})" if code else said
+    detail = f"{said} (code {code})" if code and code <= LARGEST_CODE else said
     raise (AccessDenied if status == 403 else Rejected)(operation, detail, status=status)
 
 
@@ -424,8 +419,8 @@ def _data(operation: str, response: httpx.Response, unreadable: type[RemoteError
         raise unreadable(operation, "the answer is not JSON")
     try:
         body = response.json()
-    except ValueError as error:
-        raise unreadable(operation, "the answer is not JSON") from error
+    except ValueError:
+        raise unreadable(operation, "the answer is not JSON") from None
     if not isinstance(body, dict) or "data" not in body:
         wrong = ContractViolation if issubclass(unreadable, TransientError) else OutcomeUnknown
         raise wrong(operation, "the answer holds no data")

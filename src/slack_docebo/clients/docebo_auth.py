@@ -11,6 +11,7 @@ from pydantic import SecretStr
 
 from slack_docebo.clients.answers import OutOfBounds
 from slack_docebo.clients.retries import NotJson, TooLate, no_connection, seconds_asked
+from slack_docebo.domain.quoting import quoted_code
 from slack_docebo.errors import AccessDenied, ConfigurationError, ContractViolation, RateLimited, TransientError
 from slack_docebo.redaction import keep_secret
 
@@ -148,7 +149,7 @@ class Token:
         except httpx.TimeoutException as error:
             raise TooLate(OPERATION, str(error)) from error
         except httpx.RequestError as error:
-            raise TransientError(OPERATION, type(error).__name__) from error
+            raise TransientError(OPERATION, type(error).__name__) from None  # it may quote the answer
         except OutOfBounds as error:
             raise ContractViolation(OPERATION, error.detail) from None
         value = body.get("access_token")
@@ -175,7 +176,8 @@ def _granted(response: httpx.Response) -> dict[str, object]:
         said = body.get("error") if isinstance(body, dict) else None
         code = said if isinstance(said, str) and re.fullmatch(r"[a-z_]{1,60}", said) else ""
         advice = ADVICE.get(code, "check the base URL and the credentials of the OAuth2 app")
-        raise AccessDenied(OPERATION, f"{code}: {advice}" if code else advice, status=status)
+        told = code if code in ADVICE else quoted_code(code)
+        raise AccessDenied(OPERATION, f"{told}: {advice}" if code else advice, status=status)
     if not isinstance(body, dict):
         raise NotJson(OPERATION)
     return body

@@ -13,7 +13,8 @@ from typing import Any
 from slack_docebo.domain.names import folded
 from slack_docebo.domain.people import LARGEST_ID, Account
 from slack_docebo.domain.planning import Value
-from slack_docebo.domain.texts import LONGEST_ADDRESS, LONGEST_VALUE, bounded
+from slack_docebo.domain.quoting import quoted
+from slack_docebo.domain.texts import LONGEST_VALUE, bounded
 from slack_docebo.errors import AccessDenied, ContractViolation, OutcomeUnknown
 from slack_docebo.redaction import redacted
 
@@ -26,16 +27,10 @@ BATCH_NAMES = {
     "time_zone": "timezone",
     "active": "active",
 }
-NOT_PERSONAL = frozenset({"language", "time_zone"})
 NO_VALUES: Mapping[int, str] = {}  # shared by all accounts without wanted fields
 PLAIN_USER = frozenset({"6", "user"})
-MESSAGE_LIMIT = 200
-MESSAGE_READ = 2_000  # characters of a message, before people are taken out of it
+MESSAGE_READ = 2_000  # characters of a message
 MESSAGE_DEPTH = 5  # levels of lists and objects in a message
-_WORD = r"[^\s\"'<>(),;:]"
-_ADDRESS = re.compile(
-    rf"(?<!{_WORD}){_WORD}+@{_WORD}+"
-)  # begins where a word begins: otherwise each letter would be tried
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +43,14 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class RowResult:
-    """The result of one row; *error* is "" on success.
+    """The result of one row; *error* is "" on success, and *said* what Docebo said of it, which may name anybody.
 
     *docebo_id* is None if no account was created, or if Docebo did not say its id: the next listing shows it.
     """
 
     docebo_id: int | None
     error: str = ""
+    said: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,34 +221,15 @@ def batch_item(row: Row) -> dict[str, Value | int]:
 # Errors
 
 
-def scrubbed(message: object, private: Iterable[str]) -> str:
-    """Return what Docebo said, in one short line, with every e-mail address and every text in *private* as "…".
+def message_of(body: object) -> str:
+    """Return what Docebo says in *body*, in one line without a secret; "" if it says nothing.
 
-    Docebo sends messages as text, as a list of texts or of objects with a `message`, or as PHP's word "Array".
+    It sends messages as text, as a list of texts or of objects with a `message`, or as PHP's word "Array". They may name
+    anybody: `quoted` is what may be shown.
     """
-    words = sorted({" ".join(word.split()) for word in private if word.strip()}, key=len, reverse=True)
-    at_the_end = max([LONGEST_ADDRESS, *map(len, words[:1])])  # may be a part of somebody, and is not recognised
     # Secrets are taken out before the text is cut: a part of one would not be recognised.
-    said = " ".join(redacted(html.unescape(_said(message, MESSAGE_DEPTH)[: 10 * MESSAGE_READ])).split())
-    text = said[: MESSAGE_READ + at_the_end]
-    if text == "Array":
-        return ""
-    for word in words:
-        text = re.sub(rf"(?<!\w){re.escape(word)}(?!\w)", "…", text, flags=re.IGNORECASE)
-    text = _ADDRESS.sub("…", text)
-    if len(said) > MESSAGE_READ + at_the_end:
-        text = text[:-at_the_end]
-    return text if len(text) <= MESSAGE_LIMIT else text[: MESSAGE_LIMIT - 1] + "…"
-
-
-def personal(rows: Iterable[Row]) -> set[str]:
-    """Return the texts in *rows* that belong to people and must not be shown."""
-    return {
-        value
-        for row in rows
-        for name, value in row.attributes.items()
-        if isinstance(value, str) and name not in NOT_PERSONAL
-    }
+    said = " ".join(redacted(html.unescape(_said(body, MESSAGE_DEPTH)[: 10 * MESSAGE_READ])).split())
+    return "" if said == "Array" else bounded(said, MESSAGE_READ)
 
 
 def _said(message: object, depth: int) -> str:
@@ -337,9 +314,8 @@ def _result(row: Row, answer: Mapping[str, Any]) -> RowResult:
     shown = _output(answer)
     if read_flag(answer["success"], missing=False):
         return RowResult(row.docebo_id if row.docebo_id is not None else read_id(shown.get("user_id")) or None)
-    private = personal([row]) | {read_text(shown.get("username")).removeprefix("/")}
-    reason = scrubbed(answer.get("message"), private) or scrubbed(shown.get("error"), private)
-    return RowResult(row.docebo_id, reason or "refused without a reason")
+    said = message_of(answer.get("message")) or message_of(shown.get("error"))
+    return RowResult(row.docebo_id, quoted(said) or "refused without a reason", said)
 
 
 def _output(answer: Mapping[str, Any]) -> dict[str, Any]:

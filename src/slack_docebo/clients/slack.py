@@ -22,6 +22,7 @@ from slack_docebo.clients.retries import NotJson, TooLate, Wait, no_connection, 
 from slack_docebo.domain.names import clean
 from slack_docebo.domain.observation import Gone, Observation, Present, Unknown
 from slack_docebo.domain.people import LARGEST_STAMP, SourceUser
+from slack_docebo.domain.quoting import quoted_code
 from slack_docebo.domain.texts import LONGEST_ADDRESS, LONGEST_NAME, LONGEST_VALUE, bounded, key, unseen
 from slack_docebo.errors import (
     AccessDenied,
@@ -253,7 +254,7 @@ class SlackClient:
         except aiohttp.ClientResponseError:  # what aiohttp makes of a head that it does not take
             raise ContractViolation(method, LARGE_HEAD) from None
         except aiohttp.ClientError as error:
-            raise TransientError(method, type(error).__name__) from error
+            raise TransientError(method, type(error).__name__) from None  # it may quote the answer
         except OutOfBounds as error:
             raise ContractViolation(method, error.detail) from None
         except (AttributeError, UnicodeDecodeError):
@@ -420,7 +421,7 @@ def _translated(method: str, error: SlackApiError) -> RemoteError:
         headers: Mapping[str, str] = getattr(response, "headers", {})
         return RateLimited(method, retry_after=seconds_asked(headers.get("Retry-After")))
     if status >= 500 or code in PASSING:
-        return TransientError(method, code, status=status if status >= 500 else None)
+        return TransientError(method, quoted_code(code), status=status if status >= 500 else None)
     if code in ADVICE:
         advice = ADVICE[code]
         if SCOPES.fullmatch(needed := _text(body.get("needed"))):
@@ -433,7 +434,7 @@ def _translated(method: str, error: SlackApiError) -> RemoteError:
     if code == NOT_VISIBLE:
         return _NotVisible(method, code)
     if code:
-        return Rejected(method, code)
+        return Rejected(method, quoted_code(code))
     if status in (401, 403):
         return AccessDenied(method, "refused before Slack's API answered; check the token and the proxy", status=status)
     if status == 200 and body:

@@ -105,6 +105,7 @@ class Planner:
     def __init__(self, policy: Policy, accounts: Accounts) -> None:
         self.policy = policy
         self.people = 0  # looked after: in scope, or leavers with a mapping
+        self.forgotten = 0  # people who are in nobody's plan any more
         self.no_echo: list[str] = []  # Slack ids whose account was seen in line, whatever it once read back
         self.claims = Claims()  # also to addresses: usernames are unique, and Slack may list one twice
         self.named_after: dict[str, list[str]] = {}  # Slack ids, by the other address of an account found by username

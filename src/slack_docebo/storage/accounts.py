@@ -9,7 +9,7 @@ from sqlalchemy import Connection, exists, or_, select, update
 
 from slack_docebo.domain.disputes import digest
 from slack_docebo.domain.people import LastSeen
-from slack_docebo.storage.schema import account, applied, identity, mapping
+from slack_docebo.storage.schema import account, applied, identity, mapping, operation, plan, platform
 from slack_docebo.storage.statements import among, carry_out, chunks, insertion_text
 
 # Made once: a statement costs more to build than to carry out.
@@ -216,8 +216,11 @@ class AccountRepository:
             )
 
 
-def blank_accounts_of(connection: Connection, slack_id: str) -> None:
-    """Take the digests out of the accounts that only this person was ever given."""
+def blank_accounts_of(connection: Connection, slack_id: str, addresses: Iterable[str]) -> None:
+    """Take the digests out of the accounts that only this person was ever given, or that bear one of *addresses*.
+
+    A dry run leaves some of accounts that nobody was given.
+    """
     theirs = select(identity.c.person_id).where(identity.c.slack_id == slack_id)
     given = [
         (table.c.platform_id == account.c.platform_id, table.c.user_id == account.c.user_id, table.c.person_id)
@@ -225,5 +228,14 @@ def blank_accounts_of(connection: Connection, slack_id: str) -> None:
     ]
     to_person = or_(*(exists().where(platform, user, key.in_(theirs)) for platform, user, key in given))
     to_others = or_(*(exists().where(platform, user, key.not_in(theirs)) for platform, user, key in given))
+    planned = exists().where(
+        operation.c.slack_id == slack_id,
+        operation.c.docebo_id == account.c.user_id,
+        operation.c.plan_id == plan.c.id,
+        plan.c.docebo == platform.c.address,
+        platform.c.id == account.c.platform_id,
+    )
+    digests = sorted(set(map(digest, addresses)))
+    bears = or_(account.c.username_digest.in_(digests), account.c.address_digest.in_(digests))
     blank = {"username_digest": "", "address_digest": ""}
-    connection.execute(update(account).where(to_person, ~to_others).values(blank))
+    connection.execute(update(account).where(or_(to_person, planned, bears), ~to_others).values(blank))

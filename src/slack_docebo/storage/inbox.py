@@ -17,9 +17,10 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, delete, func, or_, select, true, update
 
+from slack_docebo.storage.exclusions import ExclusionRepository
 from slack_docebo.storage.schema import inbox_event, wake_up
 from slack_docebo.storage.shares import ALL, ShareRepository, has_to_wait
-from slack_docebo.storage.statements import among, chunks, insertion, insertion_text
+from slack_docebo.storage.statements import among, chunks, insertion, insertion_text, replace_mentions
 
 LEASE = timedelta(minutes=15)  # how long a claim counts when nobody can tell whether its run still lives
 AT_ONCE = datetime(1970, 1, 1, tzinfo=UTC)  # not "now": the clock of the machine that claims may be behind
@@ -91,12 +92,17 @@ class InboxRepository:
         self._connection = connection
 
     def put(self, events: Sequence[Event]) -> int:
-        """Store the events that are not there yet, and wake a run up; return how many were new."""
-        if not events:
+        """Store the events that are not there yet, and wake a run up; return how many were new.
+
+        Of the forgotten nothing is stored.
+        """
+        excluded = ExclusionRepository(self._connection).all()
+        kept = [event for event in events if not excluded.cover_any((event.slack_id, _address(event.profile)))]
+        if not kept:
             return 0
-        new = self._connection.execute(PUT, [_columns(event) for event in events]).rowcount
+        new = self._connection.execute(PUT, [_columns(event) for event in kept]).rowcount
         if new:
-            self.wake_up(min(event.received_at for event in events))
+            self.wake_up(min(event.received_at for event in kept))
         return new
 
     def status(self) -> InboxStatus:
@@ -244,7 +250,13 @@ class InboxRepository:
     def forget(self, slack_id: str) -> int:
         """Delete everything about one person, and return how many events that were."""
         ShareRepository(self._connection).forget(slack_id)
+        replace_mentions(self._connection, event_columns.error, slack_id)
         return self._connection.execute(delete(inbox_event).where(event_columns.slack_id == slack_id)).rowcount
+
+    def delete(self, event_ids: Iterable[str]) -> None:
+        """Delete events of people who were forgotten."""
+        for ids in chunks(set(event_ids)):
+            self._connection.execute(delete(inbox_event).where(among(self._connection, event_columns.event_id, ids)))
 
     def keep(self, event_ids: Iterable[str]) -> set[str]:
         """Return which of the events are still there, and let nobody delete those before this transaction ends."""
@@ -263,6 +275,11 @@ class InboxRepository:
         """Return the Slack ids of those whose profile, in an event that is kept, bears this e-mail address."""
         bears = func.lower(event_columns.profile["email"].as_string()) == func.lower(address)
         return set(self._connection.scalars(select(event_columns.slack_id).where(bears)))
+
+    def addresses_of(self, slack_id: str) -> set[str]:
+        """Return the e-mail addresses that the events of one person tell."""
+        profiles = self._connection.scalars(select(event_columns.profile).where(event_columns.slack_id == slack_id))
+        return {_address(profile) for profile in profiles} - {""}
 
     def last_applied(
         self, slack_ids: Iterable[str], *, since: datetime | None = None
@@ -381,6 +398,10 @@ class InboxRepository:
             ).rowcount
             for ids in chunks(set(event_ids))
         )
+
+
+def _address(profile: MappingType[str, Any] | None) -> str:
+    return str((profile or {}).get("email") or "")
 
 
 def _is_open(run: str | None = None) -> ColumnElement[bool]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, delete, func, select, true, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, delete, func, select, true, update
 
 from slack_docebo.domain.people import LastSeen, Mapping, SourceUser
 from slack_docebo.domain.planning import Kind, Outcome
@@ -20,7 +20,7 @@ from slack_docebo.storage.schema import mapping as rows
 from slack_docebo.storage.statements import CHUNK, among, carry_out, chunks, insertion_text
 
 NAMED_AT_MOST = 5  # in a message
-MOVED_SINCE = "mapped to another account since the reset was planned: reset again, if this mapping is to go too"
+CHANGED_SINCE = "mapped or changed since the backup of this reset: reset again, if this mapping is to go too"
 UPSERT = insertion_text(
     rows.columns,
     """(platform_id, person_id) DO UPDATE SET
@@ -159,10 +159,13 @@ class MappingRepository:
             for ids in chunks(set(slack_ids))
         )
 
-    def delete_planned(self, plan_id: str, team: str, seqs: range) -> int:
+    def delete_planned(
+        self, plan_id: str, team: str, seqs: range, backed_up: MappingType[str, tuple[int, datetime]]
+    ) -> int:
         """Delete the mappings that the still planned unmappings numbered *seqs* speak of; return how many there were.
 
-        Who was mapped to another account since keeps that mapping, and the unmapping is recorded as skipped.
+        *backed_up* is account and last change of each mapping in the backup, by Slack id. What is not exactly in it,
+        because it was moved, made or changed since, stays, and its unmapping is recorded as skipped.
         """
         planned = and_(
             operation.c.plan_id == plan_id,
@@ -170,13 +173,17 @@ class MappingRepository:
             operation.c.kind == Kind.UNMAP.value,
             operation.c.outcome == Outcome.PLANNED.value,
         )
-        as_planned = tuple_(rows.c.slack_id, rows.c.user_id).in_(
-            select(operation.c.slack_id, operation.c.docebo_id).where(planned)
-        )
-        deleted = self._connection.execute(delete(rows).where(self._of(team), as_planned)).rowcount
+        of_plan = self._of(team), rows.c.slack_id.in_(select(operation.c.slack_id).where(planned))
+        there = select(rows.c.slack_id, rows.c.user_id, rows.c.changed_at).where(*of_plan).with_for_update()
+        held = [
+            row.slack_id
+            for row in self._connection.execute(there)
+            if backed_up.get(row.slack_id) == (row.user_id, row.changed_at)
+        ]
+        deleted = self.delete(team, held)
         mapped_still = operation.c.slack_id.in_(select(rows.c.slack_id).where(self._of(team)))
         self._connection.execute(
-            update(operation).where(planned, mapped_still).values(outcome=Outcome.SKIPPED.value, error=MOVED_SINCE)
+            update(operation).where(planned, mapped_still).values(outcome=Outcome.SKIPPED.value, error=CHANGED_SINCE)
         )
         return deleted
 

@@ -77,6 +77,12 @@ class PersonRepository:
                 .values(gone_since=since)
             )
 
+    def ids_of(self, slack_id: str) -> list[str]:
+        """Return all Slack ids by which the person with this one is known, itself included."""
+        keys = select(identity.c.person_id).where(identity.c.slack_id == slack_id)
+        known = self._connection.scalars(select(identity.c.slack_id).where(identity.c.person_id.in_(keys)))
+        return sorted({slack_id, *known})
+
     def count_of(self, slack_id: str) -> int:
         """Return in how many workspaces the person is known."""
         return self._connection.scalar(select(func.count()).where(identity.c.slack_id == slack_id)) or 0

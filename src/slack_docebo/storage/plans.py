@@ -41,7 +41,7 @@ from slack_docebo.storage.schema import mapping as mappings
 from slack_docebo.storage.schema import operation as operations
 from slack_docebo.storage.schema import plan as plans
 from slack_docebo.storage.schema import platform
-from slack_docebo.storage.statements import CHUNK, among, carry_out, chunks, insert_rows
+from slack_docebo.storage.statements import CHUNK, among, carry_out, chunks, insert_rows, replace_mentions
 
 CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"  # no i, l, o, u: nothing to misread when typing an id
 ID_LENGTH = 8
@@ -53,7 +53,8 @@ RECORD = (
     .values(
         outcome=bindparam("became"),
         docebo_id=func.coalesce(bindparam("account", type_=operations.c.docebo_id.type), operations.c.docebo_id),
-        error=bindparam("said"),
+        error=bindparam("why"),
+        said=bindparam("said"),
         done_at=bindparam("at"),
         flow_run=bindparam("by"),
     )
@@ -77,6 +78,7 @@ TOLD = {
     "changes": operations.c.changes,
     "before": operations.c.before,
     "error": operations.c.error,
+    "said": operations.c.said,
 }
 
 Facts = MappingType[str, object]
@@ -164,6 +166,7 @@ class Result:
     docebo_id: int | None = None  # of an account just created; None keeps the one on record
     error: str = ""
     in_doubt: bool = False  # it was sent, and may turn out to be carried out: the intent stays
+    said: str = ""  # Docebo's own message, which may name anybody; only the owner's report tells it
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,6 +327,24 @@ class PlanRepository:
         )
         return set(self._connection.scalars(query)).intersection(seqs)
 
+    def not_done(self, plan_id: str, slack_ids: Iterable[str]) -> set[str]:
+        """Return for which of *slack_ids* an operation of the plan was skipped or has failed."""
+        undone = operations.c.outcome.in_([Outcome.SKIPPED.value, Outcome.FAILED.value])
+        return {
+            slack_id
+            for ids in chunks(set(slack_ids))
+            for slack_id in self._connection.scalars(
+                select(operations.c.slack_id).where(
+                    operations.c.plan_id == plan_id, undone, among(self._connection, operations.c.slack_id, ids)
+                )
+            )
+        }
+
+    def undos(self) -> list[Plan]:
+        """Return the plans that undo something, the oldest first."""
+        query = select(plans).where(plans.c.kind == PlanKind.UNDO.value).order_by(plans.c.created_at, plans.c.id)
+        return [_plan(row) for row in self._connection.execute(query)]
+
     def without_outcome(self, plan_id: str, seqs: Collection[int]) -> list[tuple[int, Operation]]:
         """Return those operations numbered *seqs* that are neither carried out nor refused, in their order."""
         query = (
@@ -358,7 +379,8 @@ class PlanRepository:
                 "of": result.seq,
                 "became": result.outcome.value,
                 "account": result.docebo_id,
-                "said": result.error,
+                "why": result.error,
+                "said": result.said,
                 "at": now,
                 "by": flow_run,
             }
@@ -515,26 +537,34 @@ class PlanRepository:
         return [(headers[entry.plan_id], entry) for entry in entries]
 
     def forget(self, slack_id: str) -> int:
-        """Take out of every operation what tells about the person; what was still planned is skipped.
+        """Take the person out of every operation, the id included; what was still planned is skipped.
 
-        Ids, kinds and outcomes stay, but a plan that can still be carried out does not say again that the person is
-        left alone. Returns how many operations told anything.
+        Kinds, accounts and outcomes stay, so that the numbers of a plan remain true; a plan that can still be carried
+        out does not say again that somebody is left alone. Returns how many operations were about the person.
         """
-        of_person = _tells_about(slack_id)
-        empty = dict.fromkeys(("slack_name", "fingerprint", "echo", "error"), "")
-        blank: dict[str, object] = {**empty, "changes": {}, "before": {}, "prior": None}
-        still = operations.c.slack_id == slack_id, operations.c.outcome == Outcome.PLANNED.value
-        planned = update(operations).where(*still)
-        self._connection.execute(planned.values(outcome=Outcome.SKIPPED.value))
-        told = self._connection.execute(update(operations).where(of_person).values(**blank)).rowcount
-        left = delete(operations).where(operations.c.slack_id == slack_id, operations.c.outcome == Outcome.LEFT.value)
+        of_person = operations.c.slack_id == slack_id
         open_plans = select(plans.c.id).where(plans.c.state.in_(sorted(OPEN)))
-        self._connection.execute(left.where(operations.c.plan_id.in_(open_plans)))
+        left = delete(operations).where(of_person, operations.c.outcome == Outcome.LEFT.value)
+        told = self._connection.execute(left.where(operations.c.plan_id.in_(open_plans))).rowcount
+        planned = update(operations).where(of_person, operations.c.outcome == Outcome.PLANNED.value)
+        self._connection.execute(planned.values(outcome=Outcome.SKIPPED.value))
+        empty = dict.fromkeys(("slack_id", "slack_name", "fingerprint", "echo", "error", "said"), "")
+        blank: dict[str, object] = {**empty, "maps": False, "changes": {}, "before": {}, "prior": None}
+        told += self._connection.execute(update(operations).where(of_person).values(**blank)).rowcount
+        for column in (operations.c.reason, operations.c.error, operations.c.said):
+            replace_mentions(self._connection, column, slack_id)
         return told
 
-    def count_told(self, slack_id: str) -> int:
-        """Return how many operations tell more about the person than what `forget` leaves."""
-        return self._connection.scalar(select(func.count()).where(_tells_about(slack_id))) or 0
+    def count_of(self, slack_id: str) -> int:
+        """Return how many operations are about the person."""
+        return self._connection.scalar(select(func.count()).where(operations.c.slack_id == slack_id)) or 0
+
+    def addresses_of(self, slack_id: str) -> set[str]:
+        """Return the e-mail addresses that were given to the person's account, or taken from it."""
+        columns = operations.c.changes, operations.c.before
+        rows = self._connection.execute(select(*columns).where(operations.c.slack_id == slack_id))
+        found = {str(values.get(name, "")) for row in rows for values in row for name in ("email", "username")}
+        return {address for address in found if "@" in address}
 
     def bearers(self, address: str) -> set[str]:
         """Return the Slack ids of those to whose account an operation gave, or from it took, this e-mail address."""
@@ -559,14 +589,6 @@ class PlanRepository:
         return self._connection.execute(delete(plans).where(plans.c.id.in_(ids))).rowcount
 
 
-def _tells_about(slack_id: str) -> ColumnElement[bool]:
-    """Return the condition that an operation is about the person and was not emptied by `forget`."""
-    texts = (operations.c.slack_name, operations.c.fingerprint, operations.c.echo, operations.c.error)
-    tells = [column != "" for column in texts]
-    tells += [cast(column, Text) != "{}" for column in (operations.c.changes, operations.c.before)]
-    return and_(operations.c.slack_id == slack_id, or_(*tells, operations.c.prior.is_not(None)))
-
-
 def _columns(plan_id: str, seq: int, operation: Operation) -> dict[str, object]:
     return {
         "plan_id": plan_id,
@@ -586,6 +608,7 @@ def _columns(plan_id: str, seq: int, operation: Operation) -> dict[str, object]:
         "prior": _remembered(operation.prior, operation.slack_id),
         "outcome": (Outcome.LEFT if operation.kind is Kind.LEAVE else Outcome.PLANNED).value,
         "error": "",
+        "said": "",
         "done_at": None,
         "flow_run": "",
     }

@@ -198,6 +198,7 @@ operation = Table(
     Column(
         "deactivated", Boolean, nullable=False, server_default=false()
     ),  # the account is then inactive because of us
+    Column("said", FreeText, nullable=False, server_default=text("''")),  # what Docebo said of it, in its own words
     Index(None, "slack_id", "plan_id"),
     Index(None, "plan_id", "outcome", "kind", "seq"),
     Index(None, "done_at"),
@@ -218,6 +219,14 @@ halt = Table(
     _text("docebo", primary_key=True),
     Column("since", Instant, nullable=False),
     Column("reason", FreeText, nullable=False),
+)
+
+exclusion = Table(
+    "exclusion",  # who was forgotten, and is left alone until somebody says otherwise
+    metadata,
+    _text("digest", primary_key=True),  # of a Slack id or an e-mail address
+    Column("person_key", BigInteger, nullable=False),  # the same for all of one person
+    Column("since", Instant, nullable=False),
 )
 
 standing = Table(

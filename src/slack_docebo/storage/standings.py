@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, and_, delete, fun
 
 from slack_docebo.domain.standing import Standing
 from slack_docebo.storage.schema import standing as standings
-from slack_docebo.storage.statements import CHUNK, among, carry_out, chunks, insertion_text
+from slack_docebo.storage.statements import CHUNK, among, carry_out, chunks, insertion_text, replace_mentions
 
 INSERT = insertion_text(
     standings.columns,
@@ -103,6 +103,7 @@ class StandingRepository:
 
     def forget(self, slack_id: str) -> int:
         """Delete every standing of one person, in whatever workspace; return how many there were."""
+        replace_mentions(self._connection, standings.c.reason, slack_id)
         return self._connection.execute(delete(standings).where(standings.c.slack_id == slack_id)).rowcount
 
     def count_of(self, slack_id: str) -> int:

@@ -1,5 +1,6 @@
 """Statements that SQLite and PostgreSQL want in different forms."""
 
+import re
 from collections.abc import Iterable, Iterator
 from collections.abc import Mapping as MappingType
 from functools import lru_cache
@@ -21,12 +22,14 @@ from sqlalchemy import (
     literal,
     select,
     text,
+    update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 
 T = TypeVar("T")
 CHUNK = 1000
+SOMEBODY = "(somebody)"  # in the place of an id that was forgotten
 _insertion_into = lru_cache(insert)
 
 
@@ -120,3 +123,17 @@ def _copy(connection: Connection, table: Table, rows: Iterable[MappingType[str, 
 def is_postgresql(connection: Connection) -> bool:
     """Tell whether the store is PostgreSQL; otherwise it is SQLite."""
     return connection.dialect.name == "postgresql"
+
+
+def replace_mentions(connection: Connection, column: Column[Any], slack_id: str) -> None:
+    """Put SOMEBODY in the place of this id, as a word, wherever a text of *column* names it."""
+    texts = select(column).where(column.contains(slack_id, autoescape=True)).distinct()
+    for said in connection.scalars(texts).all():
+        connection.execute(
+            update(column.table).where(column == said).values({column.name: without_mention(said, slack_id)})
+        )
+
+
+def without_mention(said: str, slack_id: str) -> str:
+    """Return *said* with SOMEBODY in the place of this id."""
+    return re.sub(rf"(?<![A-Za-z0-9]){re.escape(slack_id)}(?![A-Za-z0-9])", SOMEBODY, said)

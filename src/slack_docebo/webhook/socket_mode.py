@@ -16,6 +16,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from slack_docebo.clients.answers import bounded_session
 from slack_docebo.clients.slack import proxy_for
+from slack_docebo.domain.quoting import quoted_code
 from slack_docebo.errors import AccessDenied, StorageError, TransientError
 from slack_docebo.webhook.reception import Reception
 
@@ -65,10 +66,10 @@ async def _connect(client: SocketModeClient) -> None:
     try:
         await client.connect_to_new_endpoint(force=True)
     except SlackApiError as error:
-        code = error.response.get("error", "")
+        code = quoted_code(str(error.response.get("error", "")))
         raise AccessDenied(METHOD, f"{code}: check SLACK_APP_TOKEN and its scope connections:write") from None
     except (aiohttp.ClientError, TimeoutError) as error:
-        raise TransientError(METHOD, type(error).__name__) from error
+        raise TransientError(METHOD, type(error).__name__) from None  # it may quote the answer
 
 
 async def _renew(client: SocketModeClient, token: Callable[[], SecretStr]) -> None:

@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from slack_docebo.domain.attributes import current_value, same
+from slack_docebo.domain.exclusion import FORGOTTEN
 from slack_docebo.domain.matching import UNCONFIRMED, Accounts, FoundBy, Match
 from slack_docebo.domain.observation import Gone, Observation, Present, Unknown
 from slack_docebo.domain.people import SLACK_ID, Account, Mapping, SourceUser
@@ -204,7 +205,11 @@ def _judge(runtime: Runtime, team: str, policy: Policy, found: Explanation, near
         found.out_of_scope = policy.scope.reason_against(found.user)
         found.match = planner.match(found.user, found.mapping)
         with runtime.store.reading() as connection:
-            found.operation = plan_people(connection, runtime.settings.docebo_url, team, planner, [found.user])[0]
+            planned = plan_people(connection, runtime.settings.docebo_url, team, planner, [found.user])
+        if planned:
+            found.operation = planned[0]
+        else:
+            found.out_of_scope = FORGOTTEN
     elif found.mapping:
         found.match = Match(near.get(found.mapping.docebo_id), FoundBy.MAPPING)
         found.operation = planner.plan_unlisted(found.mapping, found.seen)

@@ -1,4 +1,4 @@
-"""Forgetting one person: ids and what was done are kept, all else is erased."""
+"""Forgetting one person: what was done is kept in numbers, all that tells of whom is erased, and nobody looks again."""
 
 import csv
 import errno
@@ -7,19 +7,24 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
+
+from sqlalchemy import Connection
 
 from slack_docebo.domain.people import SLACK_ID
 from slack_docebo.domain.texts import as_json
 from slack_docebo.errors import ConfigurationError
 from slack_docebo.private_files import is_draft, is_ours, rewritten_file
 from slack_docebo.storage.accounts import blank_accounts_of
+from slack_docebo.storage.exclusions import ExclusionRepository
 from slack_docebo.storage.inbox import InboxRepository
 from slack_docebo.storage.mappings import MappingRepository
 from slack_docebo.storage.people import PersonRepository
 from slack_docebo.storage.plans import PlanRepository
 from slack_docebo.storage.standings import StandingRepository
+from slack_docebo.storage.statements import without_mention
 from slack_docebo.storage.store import Store
 
 LARGEST_FILE = 200_000_000  # bytes; ours have some hundred a person
@@ -62,7 +67,7 @@ def find_person(store: Store, who: str) -> str:
     """
     who = who.strip()
     if "@" not in who:
-        return _slack_id(who)
+        return slack_id_of(who)
     with store.reading() as connection:
         ids = sorted(InboxRepository(connection).bearers(who) | PlanRepository(connection).bearers(who))
     if not ids:
@@ -74,45 +79,73 @@ def find_person(store: Store, who: str) -> str:
 
 def traces(store: Store, report_dir: Path, slack_id: str) -> Traces:
     """Return what `forget` would erase; nothing is changed."""
-    slack_id = _slack_id(slack_id)
     with store.reading() as connection:
-        return Traces(
-            MappingRepository(connection).count_of(slack_id),
-            PersonRepository(connection).count_of(slack_id),
-            InboxRepository(connection).count_of(slack_id),
-            PlanRepository(connection).count_told(slack_id),
-            StandingRepository(connection).count_of(slack_id),
-            *_in_files(report_dir, slack_id, erase=False),
-        )
+        ids = PersonRepository(connection).ids_of(slack_id_of(slack_id))
+        return _counted(connection, ids, *_in_files(report_dir, ids, erase=False))
 
 
 def forget(store: Store, report_dir: Path, slack_id: str) -> Traces:
     """Erase the person from inbox, mapping, journal and the files below *report_dir*; return what was erased.
 
-    The journal keeps ids, kinds and outcomes; an operation that was still planned is never carried out. Links are not
-    followed, and what is not a report, an export or a backup of ours is named and left as it is. Raises
-    ConfigurationError where *slack_id* cannot be one.
+    All Slack ids by which the person is known are erased. Digests of them and of the person's addresses are kept, by
+    which runs leave the person alone from then on; not those of an address that somebody else has borne, too. An
+    operation that was still planned is never carried out. Links are not followed, and what is not a report, an export
+    or a backup of ours is named and left as it is. Raises ConfigurationError where *slack_id* cannot be one.
     """
-    slack_id = _slack_id(slack_id)
     with store.transaction() as connection:
-        mappings = MappingRepository(connection).count_of(slack_id)
-        blank_accounts_of(connection, slack_id)
-        people = PersonRepository(connection).forget(slack_id)
-        events = InboxRepository(connection).forget(slack_id)
-        operations = PlanRepository(connection).forget(slack_id)
-        standings = StandingRepository(connection).forget(slack_id)
-    return Traces(mappings, people, events, operations, standings, *_in_files(report_dir, slack_id, erase=True))
+        ids = PersonRepository(connection).ids_of(slack_id_of(slack_id))
+        erased = _counted(connection, ids, {}, {})
+        addresses = _own_addresses(connection, ids)
+        ExclusionRepository(connection).add([*ids, *addresses], now=datetime.now(UTC))
+        for each in ids:
+            blank_accounts_of(connection, each, addresses)
+        for each in ids:
+            PersonRepository(connection).forget(each)
+            InboxRepository(connection).forget(each)
+            PlanRepository(connection).forget(each)
+            StandingRepository(connection).forget(each)
+    rows, left = _in_files(report_dir, ids, erase=True)
+    return replace(erased, rows=rows, left=left)
 
 
-def _slack_id(text: str) -> str:
+def is_forgotten(store: Store, slack_id: str) -> bool:
+    """Tell whether runs leave the person alone because of `forget`."""
+    with store.reading() as connection:
+        return ExclusionRepository(connection).all().cover_any([slack_id])
+
+
+def remember(store: Store, who: str) -> None:
+    """Let runs look after the person with this Slack id or address again; raise ConfigurationError if nobody is meant."""
+    with store.transaction() as connection:
+        if not ExclusionRepository(connection).lift(who.strip()):
+            raise ConfigurationError("nobody with this Slack id or e-mail address was forgotten")
+
+
+def _counted(connection: Connection, ids: list[str], rows: Mapping[Path, int], left: Mapping[Path, str]) -> Traces:
+    repositories = (MappingRepository, PersonRepository, InboxRepository, PlanRepository, StandingRepository)
+    mappings, people, events, operations, standings = (
+        sum(map(repository(connection).count_of, ids)) for repository in repositories
+    )
+    return Traces(mappings, people, events, operations, standings, rows, left)
+
+
+def _own_addresses(connection: Connection, ids: list[str]) -> list[str]:
+    """Return the addresses of the person with these Slack ids that nobody else has borne."""
+    inbox, plans = InboxRepository(connection), PlanRepository(connection)
+    known = {address for each in ids for address in inbox.addresses_of(each) | plans.addresses_of(each)}
+    return sorted(address for address in known if not (inbox.bearers(address) | plans.bearers(address)) - set(ids))
+
+
+def slack_id_of(text: str) -> str:
+    """Return *text*, which is a Slack id; raise ConfigurationError where it cannot be one."""
     if not SLACK_ID.fullmatch(text):
         raise ConfigurationError("nobody is meant by that: give a Slack id like U012AB3CD, or an e-mail address")
     return text
 
 
-def _in_files(folder: Path, slack_id: str, *, erase: bool) -> tuple[dict[Path, int], dict[Path, str]]:
+def _in_files(folder: Path, slack_ids: list[str], *, erase: bool) -> tuple[dict[Path, int], dict[Path, str]]:
     """Return how many rows each file has about the person, and which files name the person and stay as they are."""
-    named = re.compile(rb"(?<![A-Za-z0-9])%b(?![A-Za-z0-9])" % slack_id.encode())
+    named = re.compile(rb"(?<![A-Za-z0-9])(?:%b)(?![A-Za-z0-9])" % "|".join(slack_ids).encode())
     rows: dict[Path, int] = {}
     left: dict[Path, str] = {}
 
@@ -120,18 +153,18 @@ def _in_files(folder: Path, slack_id: str, *, erase: bool) -> tuple[dict[Path, i
         if not isinstance(error, FileNotFoundError):  # else it was removed meanwhile
             left[path] = f"cannot be read or written ({error.strerror})"
 
-    for file in _files_below(folder, leave):
+    for file in files_below(folder, leave):
         try:
-            content = _read(file)
+            content = read_file(file)
             if not named.search(content):
                 continue
-            count, rest = _without(file, content, slack_id)
-            if count and not is_draft(file) and not is_ours(file.lstat()):
+            count, rest = _without(file, content, slack_ids)
+            if not is_draft(file) and not is_ours(file.lstat()):
                 left[file] = "names the person, but belongs to another user or has a second name"
-            elif count:
-                if erase:
-                    _replace(file, rest)
-                rows[file] = count
+                continue
+            if erase:
+                _replace(file, rest)
+            rows[file] = count
         except OSError as error:
             leave(file, error)
         except _NotAReport:
@@ -139,7 +172,9 @@ def _in_files(folder: Path, slack_id: str, *, erase: bool) -> tuple[dict[Path, i
     return rows, left
 
 
-def _files_below(folder: Path, leave: Callable[[Path, OSError], None]) -> Iterator[Path]:
+def files_below(folder: Path, leave: Callable[[Path, OSError], None]) -> Iterator[Path]:
+    """Yield the files in *folder* and its folders, none by way of a link; *leave* is told what cannot be looked at."""
+
     def leave_folder(error: OSError) -> None:
         leave(Path(error.filename), error)
 
@@ -150,49 +185,60 @@ def _files_below(folder: Path, leave: Callable[[Path, OSError], None]) -> Iterat
                 yield file
 
 
-def _read(file: Path) -> bytes:
+def read_file(file: Path) -> bytes:
+    """Return the content; raise OSError where the file is a link, or larger than any of ours."""
     with os.fdopen(os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as content:
         if os.fstat(content.fileno()).st_size > LARGEST_FILE:
             raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(file))
         return content.read()
 
 
-def _without(file: Path, content: bytes, slack_id: str) -> tuple[int, str]:
-    """Return how many rows of *content* are the person's, and what is left without them; of a draft that is nothing."""
+def _without(file: Path, content: bytes, slack_ids: list[str]) -> tuple[int, str]:
+    """Return how many rows of *content* tell of the person, and the content that does not; of a draft that is nothing."""
     if is_draft(file):  # its writer was killed, or has to begin again
         return len(content.splitlines()), ""
     try:
         text = content.decode()
         match file.suffix:
             case ".csv":
-                return _without_rows(text, slack_id)
+                return _without_rows(text, slack_ids)
             case ".json":
-                return _without_records(text, slack_id)
+                return _without_records(text, slack_ids)
     except (ValueError, csv.Error):
         pass
     raise _NotAReport
 
 
-def _without_rows(text: str, slack_id: str) -> tuple[int, str]:
+def _without_rows(text: str, slack_ids: list[str]) -> tuple[int, str]:
     header, *rows = csv.reader(io.StringIO(text, newline=""), strict=True)
     of_person = header.index("slack_id")
     if any(len(row) != len(header) for row in rows):
         raise _NotAReport
-    kept = [row for row in rows if row[of_person] != slack_id]
+    others = [row for row in rows if row[of_person] not in slack_ids]
+    kept = [[_unmentioned(cell, slack_ids) for cell in row] for row in others]
+    mentions = sum(before != after for before, after in zip(others, kept, strict=True))
     rest = io.StringIO()
     csv.writer(rest).writerows([header, *kept])
-    return len(rows) - len(kept), rest.getvalue()
+    return len(rows) - len(others) + mentions, rest.getvalue()
 
 
-def _without_records(text: str, slack_id: str) -> tuple[int, str]:
+def _without_records(text: str, slack_ids: list[str]) -> tuple[int, str]:
     records = json.loads(text)
     if not isinstance(records, list) or not all(
         isinstance(record, dict) and "slack_id" in record for record in records
     ):
         raise _NotAReport
-    kept = [record for record in records if record["slack_id"] != slack_id]
-    lines = ",\n".join(as_json(record) for record in kept)
-    return len(records) - len(kept), f"[\n{lines}\n]\n" if kept else "[]\n"
+    others = [as_json(record) for record in records if record["slack_id"] not in slack_ids]
+    kept = [_unmentioned(record, slack_ids) for record in others]
+    mentions = sum(before != after for before, after in zip(others, kept, strict=True))
+    lines = ",\n".join(kept)
+    return len(records) - len(others) + mentions, f"[\n{lines}\n]\n" if kept else "[]\n"
+
+
+def _unmentioned(text: str, slack_ids: list[str]) -> str:
+    for slack_id in slack_ids:
+        text = without_mention(text, slack_id) if slack_id in text else text
+    return text
 
 
 def _replace(file: Path, rest: str) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.planning import Kind, Operation, shielded
 from slack_docebo.domain.unmirroring import REASON, unmirroring
-from slack_docebo.engine.mappings.mapping_file import write_mappings
+from slack_docebo.engine.mappings.mapping_file import MappingFile, write_mappings
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.writing.admitting import check_halt
 from slack_docebo.errors import ConfigurationError, NotConfirmed
@@ -67,7 +67,7 @@ def back_up(runtime: Runtime, workspace: Workspace, plan_id: str, slack_ids: Col
     From then on the plan may be carried out. A plan that may be already keeps its backup: part of what that holds may
     be deleted by now.
     """
-    path = runtime.settings.report_dir / f"mappings-{plan_id}.csv"
+    path = _backup_file(runtime, plan_id)
     with runtime.store.reading() as connection:
         plans = PlanRepository(connection)
         if plans.read(plan_id).state is not PlanState.ABANDONED:
@@ -82,7 +82,14 @@ def back_up(runtime: Runtime, workspace: Workspace, plan_id: str, slack_ids: Col
 
 
 def delete_planned(runtime: Runtime, workspace: Workspace, plan_id: str) -> int:
-    """Delete the mappings that the plan names, record the outcomes with them, and return their number."""
+    """Delete the mappings that the plan names and its backup holds as they are, and return their number.
+
+    The outcomes are recorded with them. Raises ConfigurationError where there is no backup.
+    """
+    backup = MappingFile(_backup_file(runtime, plan_id), team=workspace.team)
+    backed_up = {
+        record.mapping.slack_id: (record.mapping.docebo_id, record.changed_at) for _, record in backup.records()
+    }
     with runtime.store.reading() as connection:
         total = sum(count for _, _, _, count in PlanRepository(connection).tally(plan_id))
     deleted = 0
@@ -91,11 +98,15 @@ def delete_planned(runtime: Runtime, workspace: Workspace, plan_id: str) -> int:
         with runtime.store.transaction() as connection:
             check_halt(connection, runtime.settings.docebo_url)
             deleted += MappingRepository(connection, runtime.settings.docebo_url).delete_planned(
-                plan_id, workspace.team, seqs
+                plan_id, workspace.team, seqs, backed_up
             )
             plans = PlanRepository(connection)
             plans.record_range(plan_id, Kind.UNMAP, seqs, now=runtime.now(), flow_run=runtime.run_id)
     return deleted
+
+
+def _backup_file(runtime: Runtime, plan_id: str) -> Path:
+    return runtime.settings.report_dir / f"mappings-{plan_id}.csv"
 
 
 def _check_named(runtime: Runtime, workspace: Workspace, slack_ids: Collection[str]) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from slack_docebo.domain.exclusion import FORGOTTEN, Exclusions
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.mirror import Mirror
 from slack_docebo.domain.people import Mapping
@@ -11,6 +12,7 @@ from slack_docebo.engine.mappings.mapping_file import SLACK_ID, BadRow, MappingF
 from slack_docebo.errors import ConfigurationError
 from slack_docebo.settings import MappingSettings
 from slack_docebo.storage.accounts import AccountRepository
+from slack_docebo.storage.exclusions import ExclusionRepository
 from slack_docebo.storage.links import LinkRepository
 from slack_docebo.storage.mappings import MappingRecord
 from slack_docebo.storage.platforms import PlatformRepository
@@ -64,7 +66,7 @@ def rebuild(
     refused: list[BadRow] = []
     rows = _mirrored(accounts, mirror, team, now, refused)
     with store.transaction() as connection, MappingStaging(connection, docebo) as staging:
-        staging.add(rows)
+        staging.add(_remembered(ExclusionRepository(connection).all(), rows, refused))
         while conflicts := list(staging.conflicts()):  # once these are left out, others can conflict
             refused += [BadRow(conflict.source, conflict.reason) for conflict in conflicts]
             staging.leave_out(conflict.source for conflict in conflicts)
@@ -85,7 +87,7 @@ def _take(
     dry_run: bool,
 ) -> Taken:
     with store.transaction() as connection, MappingStaging(connection, docebo) as staging:
-        staging.add(rows)
+        staging.add(_remembered(ExclusionRepository(connection).all(), rows, bad))
         refused = [*bad, *(BadRow(conflict.source, conflict.reason) for conflict in staging.conflicts())]
         if refused:
             return Taken(0, sorted(refused, key=lambda row: row.line))
@@ -94,6 +96,17 @@ def _take(
             if dry_run:
                 trial.rollback()
     return Taken(changed, [])
+
+
+def _remembered(
+    excluded: Exclusions, rows: Iterable[tuple[int, MappingRecord]], refused: list[BadRow]
+) -> Iterator[tuple[int, MappingRecord]]:
+    """Yield *rows* without those of the forgotten, which are added to *refused*."""
+    for source, record in rows:
+        if excluded.cover_any([record.mapping.slack_id]):
+            refused.append(BadRow(source, FORGOTTEN))
+        else:
+            yield source, record
 
 
 def _mirrored(

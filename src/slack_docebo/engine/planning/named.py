@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 
+from slack_docebo.domain.exclusion import FORGOTTEN
 from slack_docebo.domain.observation import Present
 from slack_docebo.domain.people import SourceUser
 from slack_docebo.engine.planning.plans import make_plan
@@ -10,6 +11,7 @@ from slack_docebo.engine.reading.evidence import observe_person
 from slack_docebo.engine.reading.sides import look_up
 from slack_docebo.errors import Rejected
 from slack_docebo.runtime import Runtime
+from slack_docebo.storage.exclusions import ExclusionRepository
 from slack_docebo.storage.mappings import MappingRepository
 from slack_docebo.storage.plans import PlanKind
 
@@ -32,6 +34,10 @@ async def read_named(runtime: Runtime, slack_ids: Sequence[str], emails: Sequenc
         if not isinstance(seen, Present):
             raise Rejected("users.info", f"Slack knows no {slack_id}, or does not show it: correct slack_ids")
         people.append(seen.value)
+    with runtime.store.reading() as connection:
+        excluded = ExclusionRepository(connection).all()
+    if forgotten := [user.slack_id for user in people if excluded.cover(user)]:
+        raise Rejected("synchronise", f"{', '.join(forgotten)}: {FORGOTTEN}")
     return people
 
 

@@ -24,6 +24,7 @@ from slack_docebo.engine.reporting.report import orphan_file, write_orphans
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.accounts import AccountRepository
 from slack_docebo.storage.applied import AppliedRepository
+from slack_docebo.storage.exclusions import ExclusionRepository
 from slack_docebo.storage.mappings import MappingRepository
 from slack_docebo.storage.people import PersonRepository
 from slack_docebo.storage.plans import (
@@ -95,6 +96,7 @@ async def make_plan(
     if orphans:
         file = orphan_file(runtime.settings.report_dir, draft.plan_id)
         facts["orphans"], facts["orphan_fault"] = await to_completion(write_orphans, orphans.found(), file)
+    facts["forgotten"] = planner.forgotten
     close_plan(runtime, draft.plan_id, looked_after=planner.people, facts=facts)
     return draft.plan_id
 
@@ -184,8 +186,13 @@ def plan_people(
 ) -> list[Operation]:
     """Return the operation for each of *users*. Mappings are looked up for them alone: a whole table is large.
 
-    Those for whom Docebo has to be asked before are added to *held_back* instead, where that is given.
+    Those for whom Docebo has to be asked before are added to *held_back* instead, where that is given. The forgotten get
+    none.
     """
+    excluded = ExclusionRepository(connection).all()
+    forgotten = [user for user in users if excluded.cover(user)]
+    users = [user for user in users if not excluded.cover(user)]
+    planner.forgotten += len(forgotten)
     repository = MappingRepository(connection, docebo)
     of_holder = planner.returns.of_holder
     users = [replace(one, local_id=of_holder[one.slack_id]) if one.slack_id in of_holder else one for one in users]
@@ -218,6 +225,7 @@ def plan_people(
         operations.append(operation)
     if orphans:
         orphans.look(users, mappings)
+        orphans.look_away(forgotten)
     return operations
 
 

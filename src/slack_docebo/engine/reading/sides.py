@@ -18,6 +18,7 @@ from slack_docebo.engine.reading.snapshot import Restarted, SourceSnapshot
 from slack_docebo.errors import IncompleteRead
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.applied import AppliedRepository
+from slack_docebo.storage.exclusions import ExclusionRepository
 from slack_docebo.storage.mappings import MappingRepository
 from slack_docebo.storage.reads import ProvenRead, ReadRepository
 
@@ -207,7 +208,8 @@ async def _changed(
         with runtime.store.reading() as connection:
             mappings = MappingRepository(connection, runtime.settings.docebo_url)
             known = mappings.of_people(workspace.team, page)
-        pairs = ((user, known.get(user.slack_id)) for user in page)
+            excluded = ExclusionRepository(connection).all()
+        pairs = ((user, known.get(user.slack_id)) for user in page if not excluded.cover(user))
         changed += [pair for pair in pairs if planner.plan_trusting(*pair) is None]
     return changed
 

@@ -36,6 +36,7 @@ from slack_docebo.engine.writing.finishing import finish
 from slack_docebo.errors import IncompleteRead, Rejected, told
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.applied import AppliedRepository
+from slack_docebo.storage.exclusions import ExclusionRepository
 from slack_docebo.storage.inbox import Entry, EventState, InboxRepository
 from slack_docebo.storage.mappings import MappingRepository
 from slack_docebo.storage.plans import PlanKind, PlanRepository
@@ -158,6 +159,7 @@ class _Round:
     async def work(self, cases: list[Case], superseded: list[str]) -> bool:
         """Take everybody through; return False where that took so long that some were left for another round."""
         with self._served.timed("look at"):
+            cases = await to_completion(self._without_forgotten, cases)
             todo, to_read = await to_completion(self._sort_out, cases, superseded)
         with self._served.timed("read Slack"):
             read = await self._each(to_read, self._read_again, self._slack)
@@ -197,6 +199,16 @@ class _Round:
             if self._is_over:
                 break
         return passed
+
+    def _without_forgotten(self, cases: Collection[Case]) -> list[Case]:
+        """Delete the events of those who were forgotten, and return the other *cases*."""
+        with self._runtime.store.reading() as connection:
+            excluded = ExclusionRepository(connection).all()
+        forgotten = [case for case in cases if excluded.cover(case.user or SourceUser(case.slack_id, ""))]
+        if forgotten:
+            with self._runtime.store.transaction() as connection:
+                InboxRepository(connection).delete(_ids(forgotten))
+        return [case for case in cases if case not in forgotten]
 
     def _sort_out(self, cases: list[Case], superseded: list[str]) -> tuple[list[Case], list[Case]]:
         """Finish what needs no call; return the cases to compare with Docebo, and those to read from Slack before."""
@@ -265,11 +277,11 @@ class _Round:
                 repository = MappingRepository(connection, self._runtime.settings.docebo_url)
                 self._mappings |= repository.of_people(self._team, [user])
 
-    def _not_in_line(self, cases: Iterable[Case]) -> list[Case]:
+    def _not_in_line(self, cases: Collection[Case]) -> list[Case]:
         """Return those of *cases* that are to be compared with Docebo; finish what Slack has shown to be in line."""
         in_line: list[Case] = []
         others: list[Case] = []
-        for case in cases:
+        for case in self._without_forgotten(cases):
             try:
                 (in_line if case.read and self._is_in_line(case) else others).append(case)
             except Exception as error:

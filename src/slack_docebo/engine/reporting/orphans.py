@@ -66,6 +66,10 @@ class OrphanSearch:
             if mapping:
                 self._look_for_account(mapping)
 
+    def look_away(self, users: Iterable[SourceUser]) -> None:
+        """Take the accounts of *users*, who were forgotten, to be theirs, and find nothing about them."""
+        self._claimed.update(docebo_id for user in users for docebo_id in self._accounts_of(user))
+
     def look_at_gone(self, mappings: Iterable[Mapping]) -> None:
         """Look at the mappings of people whom Slack does not list any more."""
         for mapping in mappings:

@@ -97,6 +97,8 @@ class Summary:
         if before := sum(self.plan.left_as_before.values()):
             where = f"`slack-docebo plan show {self.plan.id} --operation leave` lists them by id"
             lines += ["", f"{before} of them were left alone as before, for the same reason: {where}."]
+        if forgotten := self.plan.facts.get("forgotten"):
+            lines += ["", f"{forgotten} more were forgotten on request, and are left alone without a row."]
         calls = self.plan.facts.get("calls")
         if isinstance(calls, dict):
             lines += [

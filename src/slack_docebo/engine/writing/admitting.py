@@ -26,8 +26,9 @@ from slack_docebo.runtime import Runtime
 from slack_docebo.storage.halts import HaltRepository
 from slack_docebo.storage.intents import IntentRepository
 from slack_docebo.storage.mappings import MappingRepository
-from slack_docebo.storage.plans import PlanRepository, Result
+from slack_docebo.storage.plans import Plan, PlanKind, PlanRepository, Result
 
+IN_PART = "another part of what is undone for this person was not: undone together or not at all"
 FRESH = timedelta(minutes=10)  # what hurts if it is wrong rests on no older look
 
 
@@ -40,32 +41,35 @@ def check_halt(connection: Connection, docebo: str) -> None:
 
 
 def admit(
-    runtime: Runtime, plan_id: str, batch: Sequence[Numbered], accounts: Accounts | None, policy: Policy
+    runtime: Runtime, plan: Plan, batch: Sequence[Numbered], accounts: Accounts | None, policy: Policy
 ) -> tuple[list[Numbered], list[Result]]:
     """Return which of *batch* may be sent as things are now, noted as intents, and the outcomes of the others.
 
     *accounts*, where they were read again since the plan was made, are believed. Whoever was taken out of the plan
-    meanwhile is in neither. Raises Halted.
+    meanwhile is in neither. What one run did about a person is undone together or not at all. Raises Halted.
     """
+    undoes = plan.kind is PlanKind.UNDO
     admitted: list[Numbered] = []
     skipped: list[Result] = []
     with runtime.store.transaction() as connection:
         check_halt(connection, runtime.settings.docebo_url)
-        there = PlanRepository(connection).still_planned(plan_id, [seq for seq, _ in batch])
+        plans = PlanRepository(connection)
+        there = plans.still_planned(plan.id, [seq for seq, _ in batch])
+        in_part = plans.not_done(plan.id, [op.slack_id for _, op in batch]) if undoes else set()
         moved = _moved(connection, runtime, [numbered for numbered in batch if numbered[0] in there])
         for seq, op in batch:
             if seq not in there:
                 continue
-            reason = moved.get(seq, "")
+            reason = moved.get(seq, "") or (IN_PART if op.slack_id in in_part else "")
             if not reason and accounts is not None and op.kind in TO_ACCOUNTS:
                 # Slack is the source: what else somebody has changed in Docebo meanwhile, any import would overwrite.
-                reason = reason_by_account(op, accounts, policy, attributes=HURTING)
+                reason = reason_by_account(op, accounts, policy, undoes=undoes, attributes=HURTING)
             if reason:
                 skipped.append(Result(seq, Outcome.SKIPPED, error=reason))
             else:
                 admitted.append((seq, op))
         sent = [seq for seq, op in admitted if op.kind in TO_ACCOUNTS]
-        IntentRepository(connection).note(plan_id, sent, flow_run=runtime.run_id, now=runtime.now())
+        IntentRepository(connection).note(plan.id, sent, flow_run=runtime.run_id, now=runtime.now())
     return admitted, skipped
 
 
@@ -99,7 +103,7 @@ def check_admitted(runtime: Runtime, plan_id: str, batch: Sequence[Numbered]) ->
 
 
 async def ask_where_it_hurts(
-    runtime: Runtime, batch: Sequence[Numbered], looked_at: datetime, policy: Policy
+    runtime: Runtime, plan: Plan, batch: Sequence[Numbered], looked_at: datetime, policy: Policy
 ) -> list[Result]:
     """Return who of *batch* is to be skipped by what Docebo says of the account now.
 
@@ -123,7 +127,8 @@ async def ask_where_it_hurts(
             case Present(account):
                 found = Accounts([account])
                 reason = reason_by_dispute(operation, found, seen.get(operation.docebo_id, LastSeen()))
-                reason = reason or reason_by_account(operation, found, policy, attributes=HURTING)
+                undoes = plan.kind is PlanKind.UNDO
+                reason = reason or reason_by_account(operation, found, policy, undoes=undoes, attributes=HURTING)
             case Gone(evidence):
                 reason = evidence
             case Unknown(why):

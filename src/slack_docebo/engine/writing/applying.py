@@ -10,6 +10,7 @@ from slack_docebo.domain.effects import TO_ACCOUNTS
 from slack_docebo.domain.planning import Kind, Outcome
 from slack_docebo.engine.planning.limits import measure
 from slack_docebo.engine.writing.admitting import admit, ask_where_it_hurts, check_halt
+from slack_docebo.engine.writing.checking import planned_behaviour
 from slack_docebo.engine.writing.recording import Numbered, record
 from slack_docebo.engine.writing.sending import Sender
 from slack_docebo.errors import ChangeLimitExceeded, PlanNotApplicable, StorageError, TooManyRejected
@@ -72,15 +73,15 @@ async def apply_accounts(runtime: Runtime, plan_id: str, progress: Progress) -> 
         progress(len(results))
         breaker.count(results)
 
-    sender = Sender(runtime, plan_id, recorded, branch=runtime.behaviour.destination_branch)
+    sender = Sender(runtime, plan_id, recorded, branch=planned_behaviour(runtime, plan).destination_branch)
     if sent := _in_doubt(runtime, plan_id):
         await sender.settle(sent)
     policy = runtime.behaviour.policy(plan.slack_team)
     for kind in TO_ACCOUNTS:
         batch = _pending(runtime, plan_id, kind)
         while batch:
-            admitted, skipped = admit(runtime, plan_id, batch, sender.accounts, policy)
-            skipped += await ask_where_it_hurts(runtime, admitted, _looked_at(runtime, plan), policy)
+            admitted, skipped = admit(runtime, plan, batch, sender.accounts, policy)
+            skipped += await ask_where_it_hurts(runtime, plan, admitted, _looked_at(runtime, plan), policy)
             recorded(batch, skipped)
             refused = {result.seq for result in skipped}
             to_send = [numbered for numbered in admitted if numbered[0] not in refused]
@@ -100,9 +101,9 @@ async def apply_mappings(runtime: Runtime, plan_id: str) -> int:
     done = 0
     for kind in (Kind.MAP, Kind.UNMAP):
         while batch := _pending(runtime, plan_id, kind):
-            admitted, skipped = admit(runtime, plan_id, batch, None, policy)
+            admitted, skipped = admit(runtime, plan, batch, None, policy)
             if kind is Kind.MAP:
-                skipped += await ask_where_it_hurts(runtime, admitted, _looked_at(runtime, plan), policy)
+                skipped += await ask_where_it_hurts(runtime, plan, admitted, _looked_at(runtime, plan), policy)
             refused = {result.seq for result in skipped}
             mapped = [Result(seq, Outcome.APPLIED, op.docebo_id) for seq, op in admitted if seq not in refused]
             record(runtime, plan_id, batch, [*skipped, *mapped])

@@ -2,26 +2,28 @@
 
 from collections.abc import Collection, Iterable
 from collections.abc import Mapping as MappingType
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sqlalchemy import Connection
 
+from slack_docebo.domain.changed_rules import reason_by_rules
 from slack_docebo.domain.disputes import dispute, is_same, look
-from slack_docebo.domain.effects import TO_ACCOUNTS, account_of, holds
+from slack_docebo.domain.effects import TO_ACCOUNTS, account_of, holds, is_carried_out
 from slack_docebo.domain.matching import Accounts, MatchBy
-from slack_docebo.domain.people import LastSeen, Mapping
+from slack_docebo.domain.people import Account, LastSeen, Mapping
 from slack_docebo.domain.planning import Kind, Operation, Outcome, Policy, shielded
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.writing.recording import record
-from slack_docebo.errors import PlanNotApplicable
+from slack_docebo.errors import ConfigurationError, PlanNotApplicable
+from slack_docebo.integration_settings import IntegrationSettings, read_written
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.accounts import AccountRepository
+from slack_docebo.storage.intents import IntentRepository
 from slack_docebo.storage.mappings import MappingRepository
 from slack_docebo.storage.plans import OPEN, Plan, PlanKind, PlanRepository, PlanState, Result
 from slack_docebo.storage.platforms import PlatformRepository
 
 OPERATIONS_AT_ONCE = 500
-CUT_OFF = frozenset({PlanState.APPLYING, PlanState.PARTLY_APPLIED})
 SAVED = frozenset({PlanKind.BULK_IMPORT, PlanKind.REALTIME_SYNC, PlanKind.UNDO})
 
 
@@ -31,6 +33,8 @@ class Situation:
 
     accounts: Accounts
     policy: Policy
+    planned_by: Policy  # the rules that the plan was made by
+    undoes: bool = False  # the plan takes back what we did
     mapping: Mapping | None = None  # of the operation's Slack user
     holder: str = ""  # Slack id to whom the operation's account is mapped
     seen: LastSeen = field(default=LastSeen())  # of the operation's account
@@ -46,8 +50,11 @@ def recheck(runtime: Runtime, workspace: Workspace, plan_id: str, accounts: Acco
         plans = PlanRepository(connection)
         plan = plans.read(plan_id)
         pending = {kind for kind in Kind if plans.pending(plan_id, kind, 1)}
+        sent = set(IntentRepository(connection).of(plan_id))
     _check_applicable(runtime, workspace, plan, pending)
     policy = runtime.behaviour.policy(workspace.team)
+    planned_by = planned_behaviour(runtime, plan).policy(workspace.team)
+    undoes = plan.kind is PlanKind.UNDO
     skipped = 0
     for kind in pending:
         after = -1
@@ -66,12 +73,12 @@ def recheck(runtime: Runtime, workspace: Workspace, plan_id: str, accounts: Acco
             for seq, operation in some:
                 holder = holders.get(operation.docebo_id, "") if operation.docebo_id is not None else ""
                 last = seen.get(operation.docebo_id or 0, LastSeen())
-                now = Situation(accounts, policy, mapping_of(operation, rows), holder, last)
-                if reason := reason_by_mapping(operation, now.mapping, now.holder):
-                    results.append(Result(seq, Outcome.SKIPPED, error=reason))
-                elif plan.state in CUT_OFF and (docebo_id := _carried_out(operation, accounts)):
+                row = mapping_of(operation, rows)
+                now = Situation(accounts, policy, planned_by, undoes, row, holder, last)
+                reason = reason_to_skip(operation, now)
+                if reason and seq in sent and (docebo_id := _carried_out(operation, now)):
                     results.append(Result(seq, Outcome.APPLIED, docebo_id))
-                elif reason := reason_to_skip(operation, now):
+                elif reason:
                     results.append(Result(seq, Outcome.SKIPPED, error=reason))
             record(runtime, plan_id, some, results)
             skipped += sum(result.outcome is Outcome.SKIPPED for result in results)
@@ -82,10 +89,15 @@ def reason_to_skip(operation: Operation, now: Situation) -> str:
     """Return why *operation* must not be carried out any more, or ""."""
     if reason := reason_by_mapping(operation, now.mapping, now.holder):
         return reason
+    if not now.undoes:  # what went wrong is undone whatever the rules are
+        account = account_of(now.accounts, operation)
+        address = str(operation.changes.get("email", "")) or (account.email if account else "")
+        if reason := reason_by_rules(operation, address, now.planned_by, now.policy):
+            return reason
     if operation.kind is Kind.UNMAP:
         return ""
     disputed = reason_by_dispute(operation, now.accounts, now.seen)
-    return disputed or reason_by_account(operation, now.accounts, now.policy)
+    return disputed or reason_by_account(operation, now.accounts, now.policy, undoes=now.undoes)
 
 
 def reason_by_dispute(operation: Operation, accounts: Accounts, seen: LastSeen) -> str:
@@ -107,7 +119,8 @@ def reason_by_mapping(operation: Operation, mapping: Mapping | None, holder: str
 
     *mapping* is that of its Slack user, *holder* to whom its account is mapped.
     """
-    if (operation.maps or operation.kind is Kind.UNMAP) and _row(mapping) != _row(operation.prior):
+    rests_on_mapping = operation.maps or operation.kind is Kind.UNMAP or operation.prior is not None
+    if rests_on_mapping and _row(mapping) != _row(operation.prior):
         return "the mapping has changed since"
     if operation.maps and operation.kind is not Kind.CREATE and holder not in {"", *people_of([operation])}:
         return f"the account belongs to {holder} by now"
@@ -125,11 +138,17 @@ def mapping_of(operation: Operation, mappings: MappingType[str, Mapping]) -> Map
 
 
 def reason_by_account(
-    operation: Operation, accounts: Accounts, policy: Policy, *, attributes: Collection[str] | None = None
+    operation: Operation,
+    accounts: Accounts,
+    policy: Policy,
+    *,
+    undoes: bool,
+    attributes: Collection[str] | None = None,
 ) -> str:
     """Return why *operation* is at odds with its account as *accounts* show it, or "".
 
     That an attribute is not as it was when the operation was planned counts for all, or for these *attributes* alone.
+    What *undoes* is not kept from an account that only what it takes back has brought under protection.
     """
     account = account_of(accounts, operation)
     if operation.kind is Kind.CREATE:
@@ -139,12 +158,32 @@ def reason_by_account(
         return f"account {found.docebo_id} exists by now" if found else ""
     if account is None:
         return "the account is gone"
-    if operation.kind in TO_ACCOUNTS and (shield := shielded(account, policy.protected)):
+    judged = _as_undone(account, operation) if undoes else account
+    if operation.kind in TO_ACCOUNTS and (shield := shielded(judged, policy.protected)):
         return shield
     before = ((name, value) for name, value in operation.before.items() if attributes is None or name in attributes)
     if changed := [name for name, value in before if not holds(account, name, value)]:
         return f"changed in Docebo since: {', '.join(changed)}"
     return ""
+
+
+def _as_undone(account: Account, operation: Operation) -> Account:
+    """Return *account* with the username and the address that *operation* gives it back."""
+    changes = operation.changes
+    username, email = (str(changes.get(name, getattr(account, name))) for name in ("username", "email"))
+    return replace(account, username=username, email=email)
+
+
+def planned_behaviour(runtime: Runtime, plan: Plan) -> IntegrationSettings:
+    """Return the settings that the plan was made with; raise PlanNotApplicable if they are not understood any more."""
+    if plan.settings in ({}, runtime.behaviour.written):
+        return runtime.behaviour
+    try:
+        return read_written({key: str(value) for key, value in plan.settings.items()})
+    except ConfigurationError as error:
+        raise PlanNotApplicable(
+            f"plan {plan.id} was made with settings that this version does not read: make a new one ({error})"
+        ) from None
 
 
 def _check_applicable(runtime: Runtime, workspace: Workspace, plan: Plan, pending: set[Kind]) -> None:
@@ -164,12 +203,15 @@ def _check_applicable(runtime: Runtime, workspace: Workspace, plan: Plan, pendin
         raise PlanNotApplicable(f"plan {plan.id} changes mappings, but MAP_SLACK_USER_DATA is off by now")
 
 
-def _carried_out(operation: Operation, accounts: Accounts) -> int | None:
-    """Return the account if it shows everything that *operation* was to write, else None."""
-    account = account_of(accounts, operation) if operation.kind in TO_ACCOUNTS else None
-    if account is None or not all(holds(account, name, value) for name, value in operation.changes.items()):
+def _carried_out(operation: Operation, now: Situation) -> int | None:
+    """Return the account if it shows what *operation*, which was sent, was to do, and is nobody else's by now."""
+    account = account_of(now.accounts, operation) if operation.kind in TO_ACCOUNTS else None
+    if account is None or not is_carried_out(operation, account):
         return None
-    return account.docebo_id
+    at_odds = reason_by_mapping(operation, now.mapping, now.holder) or reason_by_dispute(
+        operation, now.accounts, now.seen
+    )
+    return None if at_odds else account.docebo_id
 
 
 def _row(mapping: Mapping | None) -> tuple[str, int, str, bool] | None:

@@ -12,6 +12,7 @@ from slack_docebo.errors import StorageConflict
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.accounts import AccountRepository, Written
 from slack_docebo.storage.applied import AppliedRepository
+from slack_docebo.storage.exclusions import ExclusionRepository
 from slack_docebo.storage.inbox import InboxRepository
 from slack_docebo.storage.intents import IntentRepository
 from slack_docebo.storage.mappings import MappingRepository
@@ -45,13 +46,15 @@ def record(runtime: Runtime, plan_id: str, batch: Sequence[Numbered], results: S
 
 def _record(runtime: Runtime, plan_id: str, operations: dict[int, Operation], results: Sequence[Result]) -> None:
     outcomes = [(operations[result.seq], result) for result in results]
-    applied = [(operation, result) for operation, result in outcomes if result.outcome is Outcome.APPLIED]
     provision, now = runtime.behaviour.provision_slack_user_data, runtime.now()
     with runtime.store.transaction() as connection:
         plans = PlanRepository(connection)
         plans.record(plan_id, results, now=now, flow_run=runtime.run_id)
         IntentRepository(connection).settle(plan_id, [result.seq for result in results if not result.in_doubt])
         plan = plans.read(plan_id)
+        excluded = ExclusionRepository(connection).all()  # of whom somebody was forgotten during the call, perhaps
+        outcomes = [(op, result) for op, result in outcomes if op.slack_id and not excluded.cover_any([op.slack_id])]
+        applied = [(operation, result) for operation, result in outcomes if result.outcome is Outcome.APPLIED]
         follow(connection, plan, outcomes, provision=provision, now=now)
         if plan.read_since:  # of whom an event was applied since, this may have written what Slack showed before
             people = [operation.slack_id for operation, _ in applied]

@@ -217,5 +217,5 @@ class Sender:
 def _result(numbered: Numbered, answer: RowResult) -> Result:
     seq, operation = numbered
     if answer.error:
-        return Result(seq, Outcome.FAILED, operation.docebo_id, answer.error)
+        return Result(seq, Outcome.FAILED, operation.docebo_id, answer.error, said=answer.said)
     return Result(seq, Outcome.APPLIED, answer.docebo_id or operation.docebo_id)

@@ -1,0 +1,29 @@
+"""Rules that were changed between a plan and its application.
+
+An operation holds what follows from the rules of its plan, and that is what is applied. But nothing is done to somebody
+whom the rules of today leave alone.
+"""
+
+from slack_docebo.domain.people import SourceUser
+from slack_docebo.domain.planning import Kind, Operation, Policy
+
+
+def reason_by_rules(operation: Operation, address: str, then: Policy, now: Policy) -> str:
+    """Return why the rules of *now* leave alone whom *operation* is about, or "".
+
+    *address* is the person's e-mail address, as far as the operation or its account tells it.
+    """
+    if operation.kind in {Kind.DEACTIVATE, Kind.UNMAP}:
+        if then.leavers is not now.leavers:
+            return f"LEAVERS was {then.leavers} when this was planned, and is {now.leavers} by now"
+        if then.out_of_scope_leaves and not now.out_of_scope_leaves:
+            return "LEAVERS_OUT_OF_SCOPE was on when this was planned, and is off by now"
+        return ""
+    if then.scope.guests is not now.scope.guests:
+        return f"SCOPE_GUESTS was {then.scope.guests} when this was planned, and is {now.scope.guests} by now"
+    if then.scope.invited and not now.scope.invited:
+        return "SCOPE_INVITED was on when this was planned, and is off by now"
+    if then.scope == now.scope:
+        return ""
+    against = now.scope.reason_against(SourceUser(operation.slack_id, operation.slack_team, email=address))
+    return f"out of scope by now: {against}" if against else ""

@@ -1,0 +1,47 @@
+"""Exporting one person: all that is kept, from the database and from the files below REPORT_DIR."""
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from slack_docebo.domain.texts import bared
+from slack_docebo.engine.mappings.forgetting import files_below, read_file, slack_id_of
+from slack_docebo.storage.people import PersonRepository
+from slack_docebo.storage.personal import NOT_TOLD, rows_about
+from slack_docebo.storage.store import Store
+
+HIDDEN = {column.name for column in NOT_TOLD}
+
+
+def export_person(store: Store, report_dir: Path, slack_id: str) -> dict[str, Any]:
+    """Return all rows about the person, by table and by file; raise ConfigurationError where *slack_id* cannot be one.
+
+    Left out is Docebo's own message of a refusal, which may name somebody else.
+    """
+    with store.reading() as connection:
+        ids = PersonRepository(connection).ids_of(slack_id_of(slack_id))
+        tables = rows_about(connection, ids)
+    files = {str(file): rows for file, rows in _in_files(report_dir, set(ids)) if rows}
+    return {"slack_ids": ids, "tables": tables, "files": files}
+
+
+def _in_files(folder: Path, slack_ids: set[str]) -> Iterator[tuple[Path, list[dict[str, Any]]]]:
+    for file in files_below(folder, lambda _path, _error: None):
+        with suppress(OSError, ValueError, csv.Error):  # what is not a file of ours
+            rows = [row for row in _rows(file) if row.get("slack_id") in slack_ids]
+            yield file, [{name: value for name, value in row.items() if name not in HIDDEN} for row in rows]
+
+
+def _rows(file: Path) -> list[dict[str, Any]]:
+    text = read_file(file).decode()
+    if file.suffix == ".json":
+        records = json.loads(text)
+        return [record for record in records if isinstance(record, dict)] if isinstance(records, list) else []
+    if file.suffix != ".csv":
+        return []
+    rows = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    return [{name: bared(cell) for name, cell in row.items() if isinstance(cell, str)} for row in rows]

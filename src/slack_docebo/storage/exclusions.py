@@ -1,0 +1,37 @@
+"""Exclusions: by what the forgotten are known again, without saying who they are."""
+
+import secrets
+from collections.abc import Iterable
+from datetime import datetime
+
+from sqlalchemy import Connection, delete, select
+
+from slack_docebo.domain.disputes import digest
+from slack_docebo.domain.exclusion import Exclusions
+from slack_docebo.storage.schema import exclusion
+from slack_docebo.storage.statements import insertion
+
+
+class ExclusionRepository:
+    """The table `exclusion`; the caller owns the transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def all(self) -> Exclusions:
+        """Return everybody who is excluded."""
+        return Exclusions(frozenset(self._connection.scalars(select(exclusion.c.digest))))
+
+    def add(self, names: Iterable[str], *, now: datetime) -> None:
+        """Exclude the person with these Slack ids and e-mail addresses."""
+        person_key = secrets.randbits(62)
+        for name in sorted(set(map(digest, names)) - {""}):
+            row = insertion(self._connection, exclusion).values(digest=name, person_key=person_key, since=now)
+            # The newest key for all of them, so that one name lifts the whole exclusion.
+            known = row.on_conflict_do_update(index_elements=["digest"], set_={"person_key": person_key})
+            self._connection.execute(known)
+
+    def lift(self, name: str) -> bool:
+        """Exclude the person with this Slack id or address no longer; tell whether anybody with it was."""
+        keys = select(exclusion.c.person_key).where(exclusion.c.digest == digest(name)).scalar_subquery()
+        return self._connection.execute(delete(exclusion).where(exclusion.c.person_key.in_(keys))).rowcount > 0

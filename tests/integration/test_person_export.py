@@ -1,0 +1,107 @@
+import json
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from sandbox.server import Sandbox
+from slack_docebo.domain.texts import as_json
+from slack_docebo.engine.mappings.exporting import export_person
+from slack_docebo.engine.mappings.forgetting import forget
+from slack_docebo.engine.mappings.mapping_file import write_mappings
+from slack_docebo.engine.reporting.report import write_files
+from slack_docebo.errors import ConfigurationError
+from slack_docebo.storage.mappings import MappingRepository
+from slack_docebo.storage.schema import metadata
+from tests.integration.commands import run
+from tests.integration.realtime_world import World, environment, world
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox(users=20, rate_limits=False) as running:
+        yield running
+
+
+@pytest.fixture
+async def here(sandbox: Sandbox, sqlite_url: str, tmp_path: Path) -> AsyncIterator[World]:
+    sandbox.reset()
+    async with world(sandbox, sqlite_url, tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+async def ada(here: World) -> str:
+    """Somebody who left traces everywhere, beside somebody else, whose row Docebo refused."""
+    ada = here.sandbox.slack.add("Ada", "Lovelace", "ada@example.com")
+    grace = here.sandbox.slack.add("Grace", "Hopper", "grace@example.com")
+    here.sandbox.docebo_gate.faults.add(
+        "POST /manage/v1/user/batch", "rows_refused", usernames=["ada@example.com"], message="Refused, see Grace Hopper"
+    )
+    await here.settle([ada["id"], grace["id"]])
+    reports = here.runtime.settings.report_dir
+    for plan in here.plans():
+        write_files(here.runtime.store, plan.id, reports)
+    with here.runtime.store.reading() as connection:
+        write_mappings(reports / "mappings-1abc.csv", MappingRepository(connection).records(here.workspace.team))
+    return str(ada["id"])
+
+
+async def test_everything_that_is_kept_about_one_person_is_exported(here, ada):
+    reports = here.runtime.settings.report_dir
+
+    exported = export_person(here.runtime.store, reports, ada)
+
+    kept = {
+        "person",
+        "identity",
+        "applied",
+        "mapping",
+        "account",
+        "operation",
+        "inbox_event",
+        "person_share",
+        "standing",
+    }
+    assert exported["tables"].keys() == kept
+    assert len(exported["files"]) == 2 * len(here.plans()) + 1
+    with here.runtime.store.reading() as connection:
+        of_her = [
+            f"{table.name}"
+            for table in metadata.sorted_tables
+            for row in connection.execute(select(table))
+            if ada in str(row)
+        ]
+    assert [name for name, rows in exported["tables"].items() for _ in rows if name in of_her] == of_her
+    assert exported["tables"]["inbox_event"][0]["profile"]["email"] == "ada@example.com"
+
+
+async def test_nobody_else_is_in_it(here, ada):
+    exported = as_json(export_person(here.runtime.store, here.runtime.settings.report_dir, ada))
+
+    assert "Refused, …" in exported
+    assert "Hopper" not in exported
+    assert "grace" not in exported.lower()
+
+
+async def test_of_somebody_forgotten_only_that_is_left(here, ada):
+    reports = here.runtime.settings.report_dir
+    forget(here.runtime.store, reports, ada)
+
+    exported = export_person(here.runtime.store, reports, ada)
+
+    assert exported["tables"].keys() == {"exclusion"}
+    assert exported["files"] == {}
+
+
+async def test_a_word_that_is_no_id_exports_nobody(here, ada):
+    with pytest.raises(ConfigurationError, match="give a Slack id"):
+        export_person(here.runtime.store, here.runtime.settings.report_dir, "%")
+
+
+async def test_the_command_prints_json_and_takes_an_address(here, ada, sandbox, sqlite_url, tmp_path):
+    done = run(environment(sandbox, sqlite_url, tmp_path), "person", "export", "ADA@example.com")
+
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["slack_ids"] == [ada]

@@ -1,0 +1,259 @@
+"""Undo and saved plans on the sandbox: both halves or neither, once, and by the settings that a plan was made with."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+
+from sandbox.server import Sandbox
+from slack_docebo.domain.planning import Kind, Outcome
+from slack_docebo.engine.importing import apply_saved
+from slack_docebo.engine.planning.undoing import plan_undo
+from slack_docebo.engine.reporting.report import Summary
+from slack_docebo.engine.writing.applying import begin
+from slack_docebo.errors import PlanNotApplicable
+from slack_docebo.integration_settings import read_rows, table
+from slack_docebo.runtime import open_runtime
+from slack_docebo.settings import Settings
+from slack_docebo.storage.mappings import MappingRepository
+from slack_docebo.storage.plans import Entry, PlanRepository
+from slack_docebo.storage.store import Store
+from tests.importing import ON, mapped, run_import, settings_for
+
+BATCH = "POST /manage/v1/user/batch"
+LEAVERS = {"LEAVERS": "deactivate", "LIMIT_DEACTIVATIONS": "none"}
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Sandbox]:
+    with Sandbox(users=12, docebo_users=0, rate_limits=False) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def sandbox(running: Sandbox) -> Sandbox:
+    running.reset()
+    return running
+
+
+@pytest.fixture
+def settings(sandbox: Sandbox, sqlite_url: str) -> Settings:
+    return settings_for(sandbox.facts(), sqlite_url)
+
+
+async def undo(settings: Settings, of: str, *, deactivate_created: bool = False, **rows: str) -> Summary:
+    behaviour = read_rows(table({**ON, **LEAVERS, **rows}))
+    async with open_runtime(settings, behaviour, run_id=f"undo-{of}") as runtime:
+        plan_id = plan_undo(runtime, of, deactivate_created=deactivate_created)
+        return await apply_saved(runtime, plan_id, lambda _: None)
+
+
+async def apply(settings: Settings, plan_id: str, **rows: str) -> Summary:
+    async with open_runtime(settings, read_rows(table({**ON, **rows})), run_id=f"later-{plan_id}") as runtime:
+        return await apply_saved(runtime, plan_id, lambda _: None)
+
+
+def entries(settings: Settings, plan_id: str) -> list[Entry]:
+    with Store.open(settings.database_url.get_secret_value()) as store, store.reading() as connection:
+        return list(PlanRepository(connection).rows(plan_id))
+
+
+def mapping_of(settings: Settings, sandbox: Sandbox, slack_id: str) -> Any:
+    with Store.open(settings.database_url.get_secret_value()) as store, store.reading() as connection:
+        return MappingRepository(connection).of(sandbox.slack.team.id, [slack_id]).get(slack_id)
+
+
+async def somebody(sandbox: Sandbox, settings: Settings, rows: Mapping[str, str] = LEAVERS) -> tuple[str, Any]:
+    """Ada, by her Slack id, and her account, after an import."""
+    ada = str(sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"])
+    await run_import(settings, rows=rows)
+    return ada, sandbox.docebo.accounts[mapped(settings.database_url.get_secret_value(), sandbox.slack.team.id)[ada]]
+
+
+async def test_a_deactivation_and_its_mark_are_undone_together(sandbox, settings):
+    ada, account = await somebody(sandbox, settings)
+    sandbox.slack.deactivate(ada)
+    done = await run_import(settings, rows=LEAVERS)
+    assert (account.active, mapping_of(settings, sandbox, ada).deactivated) == (False, True)
+
+    undone = await undo(settings, done.plan.id)
+
+    assert undone.count(outcome=Outcome.APPLIED) == 1
+    assert (account.active, mapping_of(settings, sandbox, ada).deactivated) == (True, False)
+
+
+async def test_an_account_that_cannot_be_undone_keeps_the_mark_that_we_deactivated_it(sandbox, settings):
+    ada, account = await somebody(sandbox, settings)
+    sandbox.slack.deactivate(ada)
+    done = await run_import(settings, rows=LEAVERS)
+    sandbox.docebo.edit(account.user_id, {"level": "godadmin"})
+
+    undone = await undo(settings, done.plan.id)
+
+    assert (undone.count(outcome=Outcome.APPLIED), undone.count(outcome=Outcome.SKIPPED)) == (0, 1)
+    assert (account.active, mapping_of(settings, sandbox, ada).deactivated) == (False, True)
+
+
+@pytest.fixture
+async def taken_over(sandbox: Sandbox, settings: Settings) -> tuple[str, Any, str]:
+    """Ada, her account that an import found and changed, and the plan of that import."""
+    account = sandbox.docebo.accounts.add("ada@example.com", email="ada@example.com", firstname="A.", lastname="L.")
+    ada = sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
+    done = await run_import(settings)
+    assert account.lastname == "Lovelace"
+    return ada, account, done.plan.id
+
+
+async def test_an_account_that_was_found_and_its_mapping_are_undone_together(sandbox, settings, taken_over):
+    ada, account, plan_id = taken_over
+
+    await undo(settings, plan_id)
+
+    assert (account.firstname, account.lastname) == ("A.", "L.")
+    assert mapping_of(settings, sandbox, ada) is None
+
+
+async def test_a_mapping_stays_where_the_account_was_changed_since(sandbox, settings, taken_over):
+    ada, account, plan_id = taken_over
+    sandbox.docebo.edit(account.user_id, {"lastname": "Byhand"})
+
+    undone = await undo(settings, plan_id)
+
+    reasons = [e.error for e in entries(settings, undone.plan.id) if e.operation.slack_id == ada]
+    assert [reason.partition(":")[0] for reason in reasons] == [
+        "changed in Docebo since",
+        "another part of what is undone for this person was not",
+    ]
+    assert (account.lastname, mapping_of(settings, sandbox, ada).docebo_id) == ("Byhand", account.user_id)
+
+
+async def test_a_mapping_stays_where_docebo_refuses_the_account(sandbox, settings, taken_over):
+    ada, account, plan_id = taken_over
+    unnamed = "None"  # a row that changes an account names no user
+    sandbox.docebo_gate.faults.add(BATCH, "rows_refused", times=-1, usernames=[unnamed], message="No.")
+
+    await undo(settings, plan_id, LIMIT_REJECTIONS="100")
+
+    assert (account.lastname, mapping_of(settings, sandbox, ada).docebo_id) == ("Lovelace", account.user_id)
+
+
+async def test_an_account_stays_where_the_mapping_was_changed_since(sandbox, settings, taken_over):
+    ada, account, plan_id = taken_over
+    other = sandbox.docebo.accounts.add("right", email="right@example.com")
+    await somebody_maps(settings, sandbox, ada, other.user_id)
+
+    await undo(settings, plan_id)
+
+    assert (account.lastname, mapping_of(settings, sandbox, ada).docebo_id) == ("Lovelace", other.user_id)
+
+
+async def somebody_maps(settings: Settings, sandbox: Sandbox, slack_id: str, docebo_id: int) -> None:
+    async with open_runtime(settings, read_rows(table(ON)), run_id="by-hand") as runtime:
+        with runtime.store.transaction() as connection:
+            mappings = MappingRepository(connection, settings.docebo_url)
+            before = mappings.of(sandbox.slack.team.id, [slack_id])[slack_id]
+            mappings.delete(sandbox.slack.team.id, [slack_id])
+            row = type(before)(slack_id, sandbox.slack.team.id, before.slack_name, docebo_id)
+            mappings.save([row], now=runtime.now())
+
+
+async def test_an_account_that_our_own_update_brought_under_protection_is_undone(sandbox, settings):
+    ada, account = await somebody(sandbox, settings)
+    sandbox.slack.change(ada, {"profile": {"email": "ada@vip.example"}})
+    done = await run_import(settings)
+    assert account.email == "ada@vip.example"
+
+    await undo(settings, done.plan.id, PROTECTED_ACCOUNTS="*@vip.example")
+
+    assert account.email == "ada@example.com"
+
+
+async def test_an_account_that_is_protected_by_what_stays_is_not_undone(sandbox, settings):
+    ada, account = await somebody(sandbox, settings)
+    sandbox.slack.change(ada, {"profile": {"email": "ada@vip.example"}})
+    done = await run_import(settings)
+
+    await undo(settings, done.plan.id, PROTECTED_ACCOUNTS=str(account.user_id))
+
+    assert account.email == "ada@vip.example"
+
+
+async def test_what_is_undone_twice_is_said_so(sandbox, settings, taken_over):
+    _, account, plan_id = taken_over
+    undone = await undo(settings, plan_id)
+
+    with pytest.raises(PlanNotApplicable, match=f"{plan_id} was undone before, by plan {undone.plan.id}"):
+        await undo(settings, plan_id)
+
+    await undo(settings, undone.plan.id)
+    assert account.lastname == "Lovelace"
+    await undo(settings, plan_id)  # for it is done again
+    assert account.lastname == "L."
+
+
+async def test_what_could_not_be_undone_can_be_undone_later(sandbox, settings, taken_over):
+    _, account, plan_id = taken_over
+    sandbox.docebo.edit(account.user_id, {"lastname": "Byhand"})
+    await undo(settings, plan_id)
+    sandbox.docebo.edit(account.user_id, {"lastname": "Lovelace"})
+
+    await undo(settings, plan_id)
+
+    assert account.lastname == "L."
+
+
+async def test_new_accounts_are_put_where_the_plan_was_to_put_them(sandbox, settings):
+    branch = max(sandbox.docebo.branches)
+    planned = await run_import(settings, dry_run=True, rows={"DESTINATION_BRANCH": str(branch)})
+
+    await apply(settings, planned.plan.id, DESTINATION_BRANCH="0")
+
+    made = [account for account in sandbox.docebo.accounts if account.provisioned_by]
+    assert {account.branches for account in made} == {(branch,)}
+
+
+async def test_nobody_is_deactivated_by_a_plan_of_before_leavers_are_kept(sandbox, settings):
+    ada, account = await somebody(sandbox, settings)
+    sandbox.slack.deactivate(ada)
+    planned = await run_import(settings, dry_run=True, rows=LEAVERS)
+
+    applied = await apply(settings, planned.plan.id, LEAVERS="keep")
+
+    assert account.active
+    reasons = {entry.error for entry in entries(settings, applied.plan.id) if entry.outcome is Outcome.SKIPPED}
+    assert reasons == {"LEAVERS was deactivate when this was planned, and is keep by now"}
+
+
+async def test_nobody_is_created_by_a_plan_of_before_the_person_was_excluded(sandbox, settings):
+    ada = sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
+    planned = await run_import(settings, dry_run=True)
+
+    applied = await apply(settings, planned.plan.id, SCOPE_EXCLUDE="ada@*")
+
+    skipped = [entry for entry in entries(settings, applied.plan.id) if entry.outcome is Outcome.SKIPPED]
+    assert [(entry.operation.slack_id, entry.error) for entry in skipped] == [(ada, "out of scope by now: excluded")]
+    assert applied.count(Kind.CREATE, outcome=Outcome.APPLIED) > 1
+
+
+async def test_an_undo_asks_for_no_setting_of_before(sandbox, settings, taken_over):
+    _, account, plan_id = taken_over
+
+    await undo(settings, plan_id, LEAVERS="keep", SCOPE_EXCLUDE="ada@*", PROVISION_SLACK_USER_DATA="false")
+
+    assert account.lastname == "L."
+
+
+async def test_what_a_cut_off_plan_has_not_sent_is_not_taken_for_its_doing(sandbox, settings):
+    ada = sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
+    planned = await run_import(settings, dry_run=True)
+    async with open_runtime(settings, read_rows(table(ON)), run_id="killed") as runtime:
+        begin(runtime, planned.plan.id)
+    by_hand = sandbox.docebo.accounts.add(
+        "ada@example.com", email="ada@example.com", firstname="Ada", lastname="Lovelace"
+    )
+
+    applied = await apply(settings, planned.plan.id)
+
+    row = next(entry for entry in entries(settings, applied.plan.id) if entry.operation.slack_id == ada)
+    assert (row.outcome, row.error) == (Outcome.SKIPPED, f"account {by_hand.user_id} exists by now")
+    assert mapping_of(settings, sandbox, ada) is None

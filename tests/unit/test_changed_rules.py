@@ -1,0 +1,45 @@
+"""What an operation of a saved plan is kept from, by rules that were changed since."""
+
+from dataclasses import replace
+
+import pytest
+
+from slack_docebo.domain.changed_rules import reason_by_rules
+from slack_docebo.domain.planning import Kind, Leavers, Operation, Policy
+from slack_docebo.domain.scope import Guests, Scope
+
+THEN = Policy(leavers=Leavers.DEACTIVATE, out_of_scope_leaves=True, scope=Scope(guests=Guests.ALL, invited=True))
+ADDRESS = "ada@example.com"
+
+
+def scoped(**changes: object) -> Policy:
+    return replace(THEN, scope=replace(THEN.scope, **changes))
+
+
+@pytest.mark.parametrize("kind", set(Kind) - {Kind.LEAVE})
+def test_the_same_rules_keep_nobody(kind):
+    assert reason_by_rules(Operation("U1", "T1", "ada", kind, ""), "", THEN, replace(THEN)) == ""
+
+
+@pytest.mark.parametrize(
+    ("kind", "now", "reason"),
+    [
+        (Kind.DEACTIVATE, replace(THEN, leavers=Leavers.KEEP), "LEAVERS was deactivate when this was planned"),
+        (Kind.UNMAP, replace(THEN, leavers=Leavers.KEEP), "LEAVERS was deactivate when this was planned"),
+        (Kind.DEACTIVATE, replace(THEN, out_of_scope_leaves=False), "LEAVERS_OUT_OF_SCOPE was on"),
+        (Kind.UPDATE, replace(THEN, leavers=Leavers.KEEP), ""),
+        (Kind.CREATE, scoped(guests=Guests.NONE), "SCOPE_GUESTS was all when this was planned, and is none by now"),
+        (Kind.UPDATE, scoped(invited=False), "SCOPE_INVITED was on"),
+        (Kind.CREATE, scoped(exclude=("ada@*",)), "out of scope by now: excluded"),
+        (Kind.MAP, scoped(exclude=("U1",)), "out of scope by now: excluded"),
+        (Kind.UPDATE, scoped(include=("bob@*",)), "out of scope by now: not included"),
+        (Kind.CREATE, scoped(email_domains=("example.org",)), "out of scope by now: e-mail domain"),
+        (Kind.CREATE, scoped(exclude=("bob@*",)), ""),
+        (Kind.DEACTIVATE, scoped(exclude=("ada@*",)), ""),
+    ],
+)
+def test_rules_that_leave_somebody_alone_by_now_keep_a_plan_of_before_from_it(kind, now, reason):
+    found = reason_by_rules(Operation("U1", "T1", "ada", kind, ""), ADDRESS, THEN, now)
+
+    assert found.startswith(reason)
+    assert bool(found) is bool(reason)
