@@ -9,6 +9,7 @@ import pytest
 
 from sandbox.server import Sandbox
 from slack_docebo.domain.observation import Present
+from slack_docebo.engine.planning.named import plan_named, read_named
 from slack_docebo.engine.planning.plans import make_plan
 from slack_docebo.engine.reading.sides import read_target
 from slack_docebo.engine.realtime import rounds
@@ -18,6 +19,7 @@ from slack_docebo.runtime import Runtime, open_runtime
 from slack_docebo.storage.applied import AppliedRepository
 from slack_docebo.storage.inbox import EventState
 from slack_docebo.storage.plans import PlanKind
+from slack_docebo.storage.reads import ProvenRead, ReadRepository
 from slack_docebo.storage.schema import applied
 from tests.importing import paged
 from tests.integration.realtime_world import World, replaced, world
@@ -102,6 +104,37 @@ async def test_an_event_without_a_stamp_is_read_from_slack(here):
     slack_id = member(here)
     rename(here, slack_id, "Now")
     here.put(replaced(here.event(slack_id, profile={"last_name": "Then"}), updated=0))
+
+    await here.serve()
+
+    assert here.account(slack_id).lastname == "Now"
+
+
+@pytest.mark.parametrize("ahead", [0, 3600], ids=["a clock like ours", "the webhook's clock is an hour ahead"])
+async def test_an_event_that_comes_long_after_its_time_does_not_overwrite_what_an_import_read(here, ahead):
+    slack_id = member(here)
+    rename(here, slack_id, "Now")
+    now = here.runtime.now()
+    with here.runtime.store.transaction() as connection:
+        read = ProvenRead(f"slack:{here.workspace.team}", 20, 1, now - timedelta(minutes=30))
+        ReadRepository(connection).record(read)
+    late = here.event(slack_id, profile={"last_name": "Then"})
+    stamp = int((now - timedelta(hours=1)).timestamp()) + ahead
+    here.put(replaced(late, updated=stamp, received_at=now + timedelta(seconds=ahead)))
+
+    await here.serve()
+
+    assert here.account(slack_id).lastname == "Now"
+
+
+async def test_an_event_that_comes_long_after_its_time_does_not_overwrite_who_was_named(here):
+    slack_id = member(here)
+    late = here.event(slack_id, profile={"last_name": "Then"})
+    late = replaced(late, updated=late.updated + 1)
+    rename(here, slack_id, "Now")
+    async with open_runtime(here.runtime.settings, here.runtime.behaviour, run_id="named") as named:
+        await carried_out(named, await plan_named(named, here.workspace, await read_named(named, [slack_id], [])))
+    here.put(late)
 
     await here.serve()
 

@@ -3,11 +3,12 @@
 from collections.abc import Iterable, Sequence
 from collections.abc import Mapping as MappingType
 from dataclasses import dataclass, fields, replace
+from datetime import datetime
 from typing import Any
 
 from slack_docebo.domain.attributes import AttributeRule
 from slack_docebo.domain.people import SourceUser
-from slack_docebo.domain.stamps import believed
+from slack_docebo.domain.stamps import TOLERANCE, believed
 from slack_docebo.storage.inbox import Entry
 
 FIELDS = frozenset(field.name for field in fields(SourceUser))
@@ -81,6 +82,15 @@ def joined(cases: Iterable[Case]) -> list[Case]:
             case.incident = max(case.incident, twin.incident)
         by_person[case.slack_id] = case
     return list(by_person.values())
+
+
+def is_newer(case: Case, read_at: datetime) -> bool:
+    """Tell whether the newest event is surely newer than what was read from Slack until then.
+
+    It may have come late, so its own stamp counts as well.
+    """
+    seen = read_at + TOLERANCE
+    return case.newest.event.received_at > seen and case.updated > seen.timestamp()
 
 
 def is_complete(user: SourceUser, rules: Sequence[AttributeRule]) -> bool:

@@ -29,7 +29,7 @@ from slack_docebo.engine.reading.evidence import ask_for_accounts, ask_for_peopl
 from slack_docebo.engine.reading.outages import OutageWatch, greet_docebo, greet_slack
 from slack_docebo.engine.reading.sides import are_few, find_bearers, look_up, read_target
 from slack_docebo.engine.realtime.holding import are_let_through, hold
-from slack_docebo.engine.realtime.merging import Case, is_complete, joined, merge, restored
+from slack_docebo.engine.realtime.merging import Case, is_complete, is_newer, joined, merge, restored
 from slack_docebo.engine.reporting.report import DONE
 from slack_docebo.engine.writing.applying import BATCH, apply_accounts, apply_mappings, begin
 from slack_docebo.engine.writing.finishing import finish
@@ -232,20 +232,12 @@ class _Round:
             try:
                 if not case.doubtful and case.updated < done <= case.newest.event.received_at.timestamp():
                     superseded += case.event_ids
-                elif (
-                    case.doubtful
-                    or case.updated < done
-                    or done == NOT_BELIEVED
-                    or case.user is None
-                    or not is_complete(case.user, self._rules)
-                ):
+                elif self._is_unsure(case, done) or case.user is None or not is_complete(case.user, self._rules):
                     to_read.append(case)
                 elif self._is_in_line(case):
                     in_line.append(case)
-                elif case.updated == done or (
-                    last_read and case.newest.event.received_at <= last_read.proven_at + TOLERANCE
-                ):
-                    # Its stamp is the applied one, or it came before the last import read Slack: only Slack knows more.
+                elif case.updated == done or (last_read and not is_newer(case, last_read.proven_at)):
+                    # Its stamp is the applied one, or the last import may have read something newer: only Slack knows.
                     to_read.append(case)
                 else:
                     todo.append(case)
@@ -256,6 +248,11 @@ class _Round:
             with self._runtime.store.transaction(durable=False) as connection:
                 ShareRepository(connection).spend(costly, self._runtime.now())
         return todo, to_read
+
+    def _is_unsure(self, case: Case, done: int) -> bool:
+        """Tell whether clocks and stamps leave open how new the newest event is; *done* is the stamp last applied."""
+        is_ahead = case.newest.event.received_at > self._runtime.now() + TOLERANCE
+        return case.doubtful or is_ahead or case.updated < done or done == NOT_BELIEVED
 
     def _pass_on_incidents(self, cases: Iterable[Case]) -> None:
         """Let the newest events of those who wait with an incident count as of it, for the older ones are superseded."""

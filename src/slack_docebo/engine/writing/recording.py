@@ -6,7 +6,7 @@ from dataclasses import replace
 from slack_docebo.domain.effects import TO_ACCOUNTS
 from slack_docebo.domain.people import Applied, Mapping
 from slack_docebo.domain.planning import Kind, Operation, Outcome
-from slack_docebo.domain.stamps import TOLERANCE
+from slack_docebo.domain.stamps import TOLERANCE, UNSTAMPED
 from slack_docebo.engine.writing.standing import follow
 from slack_docebo.errors import StorageConflict
 from slack_docebo.runtime import Runtime
@@ -16,7 +16,7 @@ from slack_docebo.storage.exclusions import ExclusionRepository
 from slack_docebo.storage.inbox import InboxRepository
 from slack_docebo.storage.intents import IntentRepository
 from slack_docebo.storage.mappings import MappingRepository
-from slack_docebo.storage.plans import PlanRepository, Result
+from slack_docebo.storage.plans import PlanKind, PlanRepository, Result
 from slack_docebo.storage.platforms import PlatformRepository
 
 Numbered = tuple[int, Operation]  # an operation with its place in the plan
@@ -59,6 +59,9 @@ def _record(runtime: Runtime, plan_id: str, operations: dict[int, Operation], re
         if plan.read_since:  # of whom an event was applied since, this may have written what Slack showed before
             people = [operation.slack_id for operation, _ in applied]
             InboxRepository(connection).look_again(people, since=plan.read_since - TOLERANCE, now=now)
+            if plan.kind is PlanKind.REALTIME_SYNC:  # no list: nothing else says how new this is
+                stamps = dict.fromkeys(people, UNSTAMPED)
+                AppliedRepository(connection, plan.docebo).advance(plan.slack_team, stamps, now=now)
         docebo = runtime.settings.docebo_url
         mappings = MappingRepository(connection, docebo)
         for team in {operation.slack_team for operation, _ in applied}:

@@ -195,7 +195,7 @@ class Sender:
     async def _asked(self, operation: Operation) -> list[Account]:
         """Return what Docebo shows of the account of *operation*: by its id or, of a creation, by its username."""
         if operation.docebo_id is None:
-            return await self._runtime.docebo.find_users(str(operation.changes["username"]))
+            return await self._runtime.docebo.find_users(str(operation.changes.get("username", "")))
         seen = await self._runtime.docebo.user(operation.docebo_id)
         return [seen.value] if isinstance(seen, Present) else []
 
