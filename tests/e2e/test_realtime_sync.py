@@ -68,7 +68,7 @@ async def test_a_waiting_event_is_brought_into_docebo_and_shown(sandbox, store):
     state = await sync(linger_seconds=0)
 
     assert state.is_completed()
-    assert state.message == "1 events: 1 created"
+    assert state.message == "1 event: 1 created"
     assert len(sandbox.docebo.accounts.by_email("ada@example.com")) == 1
     assert state_of(store, event) is EventState.APPLIED
     assert "| write |" in artifacts(state)["summary-realtime-sync"]["data"]
@@ -131,6 +131,23 @@ async def test_a_parked_event_shows_and_names_the_state(sandbox, store):
     assert (state.name, state.is_completed()) == ("Parked", True)
     rows = json.loads(artifacts(state)["parked-events"]["data"])
     assert [row["event"] for row in rows] == [event.event_id]
+
+
+async def test_events_over_a_limit_are_held_and_the_form_lets_them_through(sandbox, store):
+    await set_table({**ON, "LIMIT_CREATIONS": "1"})
+    events = [joined(sandbox, store, f"{name}@example.com") for name in ("ada", "bea")]
+
+    held = await sync(linger_seconds=0)
+
+    assert (held.name, held.is_completed()) == ("Held", True)
+    assert "2 held back by a limit, as incident " in held.message
+    incident = held.message.partition("as incident ")[2].split(",")[0]
+
+    through = await sync(linger_seconds=0, let_through=incident)
+
+    assert (through.name, through.message) == ("Completed", "2 events: 2 created")
+    assert {state_of(store, event) for event in events} == {EventState.APPLIED}
+    assert "no event is held back" in (await sync(linger_seconds=0, let_through=incident)).message
 
 
 async def test_the_sweep_serves_what_a_dead_run_left_and_purges_what_is_old(sandbox, store):
