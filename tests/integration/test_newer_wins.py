@@ -17,10 +17,11 @@ from slack_docebo.engine.realtime.upkeep import tidy
 from slack_docebo.engine.writing.applying import apply_accounts, apply_mappings, begin
 from slack_docebo.runtime import Runtime, open_runtime
 from slack_docebo.storage.applied import AppliedRepository
-from slack_docebo.storage.inbox import EventState
+from slack_docebo.storage.inbox import EventState, InboxRepository
+from slack_docebo.storage.people import PersonRepository
 from slack_docebo.storage.plans import PlanKind
 from slack_docebo.storage.reads import ProvenRead, ReadRepository
-from slack_docebo.storage.schema import applied
+from slack_docebo.storage.schema import applied, identity
 from tests.importing import paged
 from tests.integration.realtime_world import World, replaced, world
 
@@ -195,6 +196,23 @@ async def test_what_was_read_before_an_event_by_the_dry_run_of_a_saved_plan_is_l
     await here.serve()
 
     assert here.account(slack_id).lastname == before
+
+
+async def test_an_event_under_another_id_of_the_person_is_looked_at_again(here):
+    slack_id = member(here)
+    rename(here, slack_id, "Meanwhile")
+    plan_id = await planned(here, here.runtime, slack_id)
+    event = replaced(here.event(slack_id, bare=True), slack_id="U0LOCAL")
+    here.put(event)
+    with here.runtime.store.transaction() as connection:
+        person = PersonRepository(connection).of(here.workspace.team, [slack_id])[slack_id]
+        local = {"slack_team": here.workspace.team, "slack_id": "U0LOCAL", "person_id": person}
+        connection.execute(identity.insert().values(local))
+        InboxRepository(connection).finish([event.event_id], EventState.APPLIED, here.runtime.now())
+
+    await carried_out(here.runtime, plan_id)
+
+    assert here.state(event) is EventState.WAITING
 
 
 async def test_an_event_in_work_while_an_import_writes_is_looked_at_again(here, monkeypatch):

@@ -33,6 +33,20 @@ class PersonRepository:
             )
         }
 
+    def ids_of(self, team: str, slack_ids: Iterable[str]) -> set[str]:
+        """Return *slack_ids* and every other id of the same people."""
+        other = identity.alias()
+        same_person = select(other.c.slack_id).join(identity, identity.c.person_id == other.c.person_id)
+        wanted = set(slack_ids)
+        return wanted.union(
+            *(
+                self._connection.scalars(
+                    same_person.where(identity.c.slack_team == team, among(self._connection, identity.c.slack_id, ids))
+                )
+                for ids in chunks(wanted)
+            )
+        )
+
     def meet(self, team: str, slack_ids: Iterable[str], *, now: datetime) -> dict[str, int]:
         """Return the key of each of *slack_ids*; those who are not known yet are from now on."""
         wanted = set(slack_ids)

@@ -16,6 +16,7 @@ from slack_docebo.storage.exclusions import ExclusionRepository
 from slack_docebo.storage.inbox import InboxRepository
 from slack_docebo.storage.intents import IntentRepository
 from slack_docebo.storage.mappings import MappingRepository
+from slack_docebo.storage.people import PersonRepository
 from slack_docebo.storage.plans import PlanKind, PlanRepository, Result
 from slack_docebo.storage.platforms import PlatformRepository
 
@@ -58,7 +59,8 @@ def _record(runtime: Runtime, plan_id: str, operations: dict[int, Operation], re
         follow(connection, plan, outcomes, provision=provision, now=now)
         if plan.read_since:  # of whom an event was applied since, this may have written what Slack showed before
             people = [operation.slack_id for operation, _ in applied]
-            InboxRepository(connection).look_again(people, since=plan.read_since - TOLERANCE, now=now)
+            known = PersonRepository(connection).ids_of(plan.slack_team, people)  # an event may bear another id
+            InboxRepository(connection).look_again(known, since=plan.read_since - TOLERANCE, now=now)
             if plan.kind is PlanKind.REALTIME_SYNC:  # no list: nothing else says how new this is
                 stamps = dict.fromkeys(people, UNSTAMPED)
                 AppliedRepository(connection, plan.docebo).advance(plan.slack_team, stamps, now=now)
