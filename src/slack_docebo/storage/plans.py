@@ -403,11 +403,12 @@ class PlanRepository:
         in_this_plan = exists().where(
             here.c.plan_id == plan_id, here.c.slack_id == operations.c.slack_id, here.c.kind == operations.c.kind
         )
+        done = operations.c.done_at >= since, operations.c.outcome == Outcome.APPLIED.value
         return self._people(
-            operations.c.done_at >= since,
-            operations.c.outcome == Outcome.APPLIED.value,
+            *done,
             operations.c.plan_id.in_(
                 select(plans.c.id).where(
+                    plans.c.id.in_(select(operations.c.plan_id).where(*done)),  # few of all, whose facts are read
                     plans.c.docebo == plan_.docebo,
                     plans.c.slack_team == plan_.slack_team,
                     plans.c.kind != PlanKind.RESET_MAPPINGS.value,

@@ -184,7 +184,8 @@ class _Round:
     ) -> list[Case]:
         """Take *step* for each of *cases* and return those for whom it succeeded; the others are tried again later.
 
-        Who is not reached before the round is over is in neither. Raises what is everybody's: an outage of *side*, or a grant of ours that is refused.
+        Who is not reached before the round is over is in neither. Raises what is everybody's: an outage of *side*, or a
+        grant of ours that is refused.
         """
         passed = []
         for case in cases:
@@ -509,7 +510,12 @@ def _groups(cases: Iterable[Case], through: Collection[str], *, last_attempt: in
     for case in cases:
         alike.setdefault((case.attempts, case.incident in through), []).append(case)
     for (attempts, _), group in sorted(alike.items()):
-        size = max(1, BATCH // SMALLER**attempts) if 0 < attempts < last_attempt else 1 if attempts else len(group)
+        if not attempts:
+            size = len(group)
+        elif attempts < last_attempt:
+            size = max(1, BATCH // SMALLER**attempts)
+        else:
+            size = 1
         yield from (group[start : start + size] for start in range(0, len(group), size))
 
 
