@@ -228,6 +228,27 @@ async def test_real_time_creates_nobody_beyond_the_most_accounts(shared_sandbox,
     assert served.held == 1
 
 
+async def test_what_others_create_while_a_plan_is_applied_counts_for_the_most_accounts(shared_sandbox, sqlite_url):
+    shared_sandbox.reset()
+    settings = settings_for(shared_sandbox.facts(), sqlite_url)
+    before = len(shared_sandbox.docebo.accounts)
+    more = (await run_import(settings, dry_run=True)).count(Kind.CREATE)
+    behaviour = read_rows(table({**ON, "MAX_ACCOUNTS": str(before + more)}))
+    async with open_runtime(settings, behaviour, run_id="import") as runtime:
+        plan_id = await plan_import(runtime)
+        begin(runtime, plan_id)
+        other = Plan("1other", PlanKind.REALTIME_SYNC, runtime.now(), settings.docebo_url, "T1")
+        with runtime.store.transaction() as connection:
+            plans = PlanRepository(connection)
+            plans.create(other)
+            plans.add(other.id, 0, [operation("U0NEW", Kind.CREATE, None)])
+            plans.record(other.id, [Result(0, Outcome.APPLIED, 99)], now=runtime.now(), flow_run="r")
+        with pytest.raises(ChangeLimitExceeded, match="MAX_ACCOUNTS"):
+            await apply_accounts(runtime, plan_id, lambda _: None)
+
+    assert len(shared_sandbox.docebo.accounts) == before
+
+
 @pytest.fixture
 def store(database_url: str) -> Iterator[Store]:
     with Store.open(database_url) as opened:

@@ -7,8 +7,9 @@ from functools import partial
 
 from slack_docebo.concurrency import side_by_side, to_completion
 from slack_docebo.domain.effects import TO_ACCOUNTS
+from slack_docebo.domain.guards import too_many_accounts
 from slack_docebo.domain.planning import Kind, Outcome
-from slack_docebo.engine.planning.limits import measure
+from slack_docebo.engine.planning.limits import count_accounts, measure
 from slack_docebo.engine.writing.admitting import admit, ask_where_it_hurts, check_halt
 from slack_docebo.engine.writing.checking import planned_behaviour
 from slack_docebo.engine.writing.recording import Numbered, record
@@ -61,7 +62,7 @@ async def apply_accounts(runtime: Runtime, plan_id: str, progress: Progress) -> 
 
     Only what is still planned is done, so that a run that was cut off is finished by applying the plan again: of what it
     had sent, the accounts tell what became. Raises TooManyRejected when Docebo refuses more rows than the settings
-    allow, and Halted when somebody orders it.
+    allow, Halted when somebody orders it, and ChangeLimitExceeded before MAX_ACCOUNTS is.
     """
     with runtime.store.reading() as connection:
         check_halt(connection, runtime.settings.docebo_url)
@@ -80,6 +81,8 @@ async def apply_accounts(runtime: Runtime, plan_id: str, progress: Progress) -> 
     for kind in TO_ACCOUNTS:
         batch = _pending(runtime, plan_id, kind)
         while batch:
+            if kind is Kind.CREATE and runtime.behaviour.max_accounts is not None:
+                _check_accounts(runtime, len(batch))
             admitted, skipped = admit(runtime, plan, batch, sender.accounts, policy)
             skipped += await ask_where_it_hurts(runtime, plan, admitted, _looked_at(runtime, plan), policy)
             recorded(batch, skipped)
@@ -110,6 +113,14 @@ async def apply_mappings(runtime: Runtime, plan_id: str) -> int:
             done += len(mapped)
     await _settle_left_behind(runtime, plan)
     return done
+
+
+def _check_accounts(runtime: Runtime, creations: int) -> None:
+    """Raise ChangeLimitExceeded if so many *creations* are too many by now, for others may have created some meanwhile."""
+    with runtime.store.reading() as connection:
+        accounts = count_accounts(runtime, connection)
+    if beyond := too_many_accounts(creations, accounts, runtime.behaviour.max_accounts):
+        raise ChangeLimitExceeded(f"nothing more was created: {beyond[0].sentence}")
 
 
 def _in_doubt(runtime: Runtime, plan_id: str) -> list[Numbered]:
