@@ -4,7 +4,10 @@ import pytest
 
 from sandbox.server import Sandbox
 from slack_docebo.domain.planning import Kind, Outcome
+from slack_docebo.engine.planning.named import plan_named, read_named
 from slack_docebo.engine.planning.undoing import plan_undo
+from slack_docebo.engine.reading.connection import validate
+from slack_docebo.engine.writing.finishing import finish
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime
 from slack_docebo.storage.plans import PlanRepository
@@ -171,3 +174,19 @@ async def test_a_list_that_shows_the_organisations_ids_alone_loses_nobody(sandbo
 
     assert mapped(sqlite_url, sandbox.slack.team.id) == {f"W9{slack_id[2:]}": before[slack_id] for slack_id in before}
     assert summary.count(Kind.DEACTIVATE) == 0
+
+
+async def test_who_is_named_is_reported_or_gets_the_mapping_too(sandbox, sqlite_url):
+    settings, rows = settings_for(sandbox.facts(), sqlite_url), {**ON, "LEAVERS": "deactivate"}
+    _, new, account = await leave_and_return(sandbox, settings, rows)
+    for rehires, kind in (("report", Kind.LEAVE), ("hand-over", Kind.UPDATE)):
+        behaviour = read_rows(table({**rows, "REHIRES": rehires}))
+        async with open_runtime(settings, behaviour, run_id=f"named-{rehires}") as runtime:
+            workspace = await validate(runtime)
+            plan_id = await plan_named(runtime, workspace, await read_named(runtime, [new], []))
+            await carry_out(runtime, plan_id)
+            summary = finish(runtime, plan_id)
+        assert entry_of(settings, summary, new).operation.kind is kind
+        assert summary.newly_undecided == (rehires == "report")
+
+    assert mapped(sqlite_url, sandbox.slack.team.id)[new] == account

@@ -1,6 +1,7 @@
 """Relinking: the database is taken to a Docebo at another address, the same one or another."""
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -67,11 +68,11 @@ async def relink(runtime: Runtime, relation: Relation, *, dry_run: bool) -> Reli
         found = await _prove(runtime, found, _sample(runtime, former))
     if dry_run:
         return found
-    with (
-        RunLock(runtime.store, former.address, PlanKind.BULK_IMPORT, holder=runtime.run_name),
-        RunLock(runtime.store, address, PlanKind.BULK_IMPORT, holder=runtime.run_name),
-        runtime.store.transaction() as connection,
-    ):
+    with ExitStack() as stack:
+        for docebo in (former.address, address):
+            for kind in (PlanKind.BULK_IMPORT, PlanKind.REALTIME_SYNC):
+                stack.enter_context(RunLock(runtime.store, docebo, kind, holder=runtime.run_name))
+        connection = stack.enter_context(runtime.store.transaction())
         platforms = PlatformRepository(connection)
         if relation is Relation.SAME:
             platforms.move(former.address, address)

@@ -26,6 +26,7 @@ from slack_docebo.runtime import Runtime
 from slack_docebo.storage.halts import HaltRepository
 from slack_docebo.storage.intents import IntentRepository
 from slack_docebo.storage.mappings import MappingRepository
+from slack_docebo.storage.people import PersonRepository
 from slack_docebo.storage.plans import Plan, PlanKind, PlanRepository, Result
 
 IN_PART = "another part of what is undone for this person was not: undone together or not at all"
@@ -117,8 +118,9 @@ async def ask_where_it_hurts(
     with runtime.store.reading() as connection:
         ids = [operation.docebo_id for _, operation in batch if operation.docebo_id is not None]
         seen = last_seen(connection, runtime.settings.docebo_url, ids)
+        passed_on = _passed_on(connection, batch)
     for seq, operation in batch:
-        if reason := await _reason_by_former_holder(runtime, operation):
+        if seq in passed_on and (reason := await _reason_by_former_holder(runtime, operation)):
             skipped.append(Result(seq, Outcome.SKIPPED, error=reason))
             continue
         if operation.docebo_id is None or not hurts(operation):
@@ -138,9 +140,19 @@ async def ask_where_it_hurts(
     return skipped
 
 
+def _passed_on(connection: Connection, batch: Sequence[Numbered]) -> set[int]:
+    """Return which of *batch* give a mapping to another person: not to another id of the same one."""
+    passed_on = [(seq, op) for seq, op in batch if op.maps and op.mapped_as != op.slack_id]
+    found = set[int]()
+    for team in {op.slack_team for _, op in passed_on}:
+        of_team = [(seq, op) for seq, op in passed_on if op.slack_team == team]
+        keys = PersonRepository(connection).of(team, people_of(op for _, op in of_team))
+        found |= {seq for seq, op in of_team if op.slack_id not in keys or keys[op.slack_id] != keys.get(op.mapped_as)}
+    return found
+
+
 async def _reason_by_former_holder(runtime: Runtime, operation: Operation) -> str:
-    if not operation.maps or operation.mapped_as == operation.slack_id:
-        return ""
+    """Return why the one who has the mapping so far is not known to be gone, or ""."""
     seen = await observe_person(runtime, operation.mapped_as)
     if has_left(seen) or (isinstance(seen, Present) and operation.slack_id in seen.value.ids):
         return ""
