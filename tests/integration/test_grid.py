@@ -195,3 +195,16 @@ async def test_a_token_that_becomes_the_organisations_stays_with_the_linked_work
 
         assert summary.plan.slack_team == team(before)
         assert summary.count(outcome=Outcome.APPLIED) == 0
+
+
+async def test_the_mirror_shows_the_linked_workspace_of_members_of_several(sandbox, sqlite_url):
+    rows = {**LEAVERS, "MIRROR_FIELDS": "Slack ID, Slack Name, Slack Team"}
+    settings = settings_for(sandbox.facts(), sqlite_url)
+    await run_import(settings, rows=rows)
+    join_grid(sandbox)
+
+    await run_import(settings, rows=rows)
+
+    shown = [set(account.fields.values()) for account in sandbox.docebo.accounts if account.fields]
+    assert shown
+    assert all(team(sandbox) in values and "T0HOME" not in values for values in shown)

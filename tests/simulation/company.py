@@ -266,6 +266,10 @@ class Company:
         local = self.local_id(slack_id)
         return next((person for person in self.people if local in person.slack_ids), None)
 
+    def ids_of(self, person: Person) -> set[str]:
+        """Return every id that Slack has given to *person*, local ones and the organisation's."""
+        return {*person.slack_ids, *map(self.organisation_id, person.slack_ids)}
+
     def person_with(self, last_name: str) -> Person | None:
         """Return who has, or once had, this name; no two people have the same."""
         return next((person for person in self.people if last_name in person.last_names), None)

@@ -106,7 +106,8 @@ class Watch:
             person = self._company.person_of(slack_id)
             after = now.get(slack_id)
             is_theirs = self._company.account(account_id) and self._company.owner_of(account_id) is person
-            if person is None or after == account_id or not is_theirs or person.forgotten_at is not None:
+            is_kept = person is not None and account_id in {now.get(known) for known in self._company.ids_of(person)}
+            if person is None or is_kept or not is_theirs or person.forgotten_at is not None:
                 continue
             if after is not None and name.startswith(BY_PLAN) and slack_id in self._company.remapped:
                 how = f"{name} moves {slack_id} back to account {after}, which an administrator had corrected"

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping as MappingType
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from slack_docebo.domain.addresses import mailbox, pattern_keys
@@ -284,7 +284,7 @@ class Planner:
             user,
             Kind.CREATE,
             "new" if mapping is None else f"account {mapping.docebo_id} is gone",
-            changes={"username": user.email, **wanted(user, self.policy.rules, creating=True)},
+            changes={"username": user.email, **self._wanted(user, creating=True)},
             maps=self.policy.map,
             fingerprint=self._fingerprint(user),
             prior=mapping,
@@ -359,7 +359,7 @@ class Planner:
     def _changes(
         self, user: SourceUser, account: Account, *, returned: bool
     ) -> tuple[dict[str, Value], dict[str, Value]]:
-        differing, current = differences(wanted(user, self.policy.rules, creating=False), account)
+        differing, current = differences(self._wanted(user), account)
         changes: dict[str, Value] = {**differing}
         before: dict[str, Value] = {**current}
         if returned and not account.active:  # only what we deactivated is activated again
@@ -416,7 +416,13 @@ class Planner:
         )
 
     def _fingerprint(self, user: SourceUser) -> str:
-        return fingerprint(wanted(user, self.policy.rules, creating=False))
+        return fingerprint(self._wanted(user))
+
+    def _wanted(self, user: SourceUser, *, creating: bool = False) -> dict[str, str]:
+        """Return the attributes of *user* as a member of the workspace, whichever others Slack names first."""
+        if self.policy.scope.team not in {"", user.team}:
+            user = replace(user, team=self.policy.scope.team)
+        return wanted(user, self.policy.rules, creating=creating)
 
     def _operation(
         self,
