@@ -9,6 +9,7 @@ from typing import Any
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.planning import Outcome
 from slack_docebo.engine.importing import apply_saved, plan_import
+from slack_docebo.engine.mappings.relinking import Relation, relink
 from slack_docebo.engine.mappings.resetting import back_up, delete_planned, plan_reset
 from slack_docebo.engine.planning.named import plan_named, read_named
 from slack_docebo.engine.planning.plans import make_plan
@@ -146,6 +147,11 @@ def _report(process: Process, summary: Summary) -> None:
 
 def _unseen(_rows: int) -> None:
     pass
+
+
+async def run_relink(process: Process) -> None:
+    """The flow `relink`, by which another platform is taken up."""
+    process.line = (await relink(process.runtime, Relation.ANOTHER, dry_run=False)).line
 
 
 async def _with_retries(work: Callable[[], Awaitable[Any]]) -> None:

@@ -38,7 +38,7 @@ from tests.simulation.judging import Judge
 from tests.simulation.models import Models
 from tests.simulation.processes import Database, Process, open_process
 from tests.simulation.promises import Breach, Promise
-from tests.simulation.runs import NAMED, RUNS, run_named
+from tests.simulation.runs import NAMED, RUNS, run_named, run_relink
 from tests.simulation.story import Step, Story
 from tests.simulation.watching import Mapping, Watch
 from tests.simulation.wire import caller
@@ -149,6 +149,7 @@ class Stage:
             database_url=self._database.url,
             report_dir=folder / "reports",
         )
+        self._is_elsewhere = False
         self._delivery = Delivery(self._store, self._arrived)
         sandbox = Sandbox(users=1, docebo_users=0, rate_limits=False)
         self._company = Company(sandbox, self._delivery.announce)
@@ -212,6 +213,7 @@ class Stage:
 
     def _change_docebo_url(self) -> None:
         """Point the settings to another Docebo, and keep the database."""
+        self._is_elsewhere = True
         self._settings = self._settings.model_copy(update={"docebo_url": "http://127.0.0.1:3"})
         self._company.restore_another_platform()
 
@@ -290,6 +292,7 @@ class Stage:
         """Let both sides behave, everybody finish, and every event be seen to."""
         self._models.is_calm = True
         self._company.heal()
+        await self._take_up_the_new_docebo()
         for _ in range(PATIENCE):
             await asyncio.sleep(60)
             self._see_to_events()
@@ -297,6 +300,16 @@ class Stage:
                 with self._store.reading() as connection:
                     if not InboxRepository(connection).status().waiting:
                         return
+
+    async def _take_up_the_new_docebo(self) -> None:
+        """Do what the message says of every run at another address: nothing is done before."""
+        for _ in range(PATIENCE if self._is_elsewhere else 0):
+            process = self._start("relink", run_relink)
+            assert process.work is not None
+            await process.work
+            if not isinstance(process.failure, AlreadyRunning):
+                return
+            await asyncio.sleep(60)
 
     async def _import_alone(self) -> Process:
         process = self._start("import", RUNS["import"])
