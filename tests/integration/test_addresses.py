@@ -117,6 +117,9 @@ async def test_an_address_that_is_not_confirmed_finds_no_account(sandbox, sqlite
         await run_import(settings_for(sandbox.facts(), sqlite_url), rows={**ON, "MATCH_BY": match_by})
     else:
         async with world(sandbox, sqlite_url, tmp_path, MATCH_BY=match_by) as here:
+            said_nothing = {"unconfirmed": False, "confirmed": False}
+            here.put(here.event(person, profile=said_nothing))
+            await here.serve()
             here.put(here.event(person), here.event(person, bare=True))
             await here.serve()
 

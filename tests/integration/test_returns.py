@@ -4,6 +4,7 @@ import pytest
 
 from sandbox.server import Sandbox
 from slack_docebo.domain.planning import Kind, Outcome
+from slack_docebo.engine.looking.explaining import explain
 from slack_docebo.engine.planning.named import plan_named, read_named
 from slack_docebo.engine.planning.undoing import plan_undo
 from slack_docebo.engine.reading.connection import validate
@@ -56,6 +57,8 @@ async def test_who_returns_under_a_new_id_is_reported_once_and_visibly(sandbox, 
     assert (summary.undecided, summary.newly_undecided) == (1, 1)
     assert "1 of them waiting for a decision" in summary.line
 
+    async with open_runtime(settings, read_rows(table(rows)), run_id="explain") as runtime:
+        assert (await explain(runtime, new)).operation.reason == entry.operation.reason
     again = await run_import(settings, rows=rows)
     assert (again.undecided, again.newly_undecided) == (1, 0)
 

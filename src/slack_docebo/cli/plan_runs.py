@@ -71,4 +71,5 @@ def conclude(runtime: Runtime, applied: Summary, *, json: bool) -> int:
         show_json(as_json(applied))
     else:
         note(applied.line, *files.lines)
-    return DONE if applied.plan.state is PlanState.APPLIED else DONE_IN_PART
+    whole = applied.plan.state is PlanState.APPLIED and not applied.newly_undecided
+    return DONE if whole else DONE_IN_PART

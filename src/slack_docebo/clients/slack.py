@@ -358,6 +358,7 @@ def source_user(member: Mapping[str, Any]) -> SourceUser:
         forgotten=bool(get("is_forgotten")),
         # Many payloads lack the key, so only an explicit "no" counts.
         unconfirmed=get("is_email_confirmed") is False,
+        confirmed=get("is_email_confirmed") is True,
         custom=_custom(of_profile("fields")),
         local_id=_id(own_id) if own_id != slack_id else "",
         organisation=sys.intern(organisation),

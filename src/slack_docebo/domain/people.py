@@ -36,6 +36,7 @@ class SourceUser:
     external: bool = False  # a stranger or a Slack Connect user
     forgotten: bool = False  # erased on request; the names are placeholders
     unconfirmed: bool = False  # Slack says that the e-mail address is not confirmed; often it says nothing
+    confirmed: bool = False  # Slack says that it is
     custom: MappingType[str, str] | None = None  # custom profile field id -> value; None: Slack did not say
     hidden: str = ""  # characters of the e-mail address that nobody can see, like "U+200B"; the address is "" then
     local_id: str = ""  # within the workspace, where that is not the organisation's

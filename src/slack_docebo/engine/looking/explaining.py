@@ -142,7 +142,13 @@ async def explain(runtime: Runtime, who: str) -> Explanation:
         if found.slack_id:
             _look_back(connection, runtime.settings.docebo_url, workspace.team, found)
     await look_up(runtime, [(person, found.mapping)], near)
-    _judge(runtime, workspace.team, policy, found, near)
+    planner = Planner(policy, near)
+    _judge(runtime, workspace.team, planner, found, near)
+    if contested := planner.returns.contested:
+        planner.returns.settle({holder: await observe_person(runtime, holder) for holder in set(contested.values())})
+        again = Planner(policy, near)
+        again.returns = planner.returns
+        _judge(runtime, workspace.team, again, found, near)
     return found
 
 
@@ -198,9 +204,9 @@ def _look_back(connection: Connection, docebo: str, team: str, found: Explanatio
     found.last_look = last.created_at if last else None
 
 
-def _judge(runtime: Runtime, team: str, policy: Policy, found: Explanation, near: Accounts) -> None:
+def _judge(runtime: Runtime, team: str, planner: Planner, found: Explanation, near: Accounts) -> None:
     """Ask the rules that a run asks; what they would do stays in the explanation."""
-    planner = Planner(policy, near)
+    policy = planner.policy
     if found.user:
         found.out_of_scope = policy.scope.reason_against(found.user)
         found.match = planner.match(found.user, found.mapping)

@@ -233,7 +233,12 @@ class _Round:
             try:
                 if not case.doubtful and case.updated < done <= case.newest.event.received_at.timestamp():
                     superseded += case.event_ids
-                elif self._is_unsure(case, done) or case.user is None or not is_complete(case.user, self._rules):
+                elif (
+                    self._is_unsure(case, done)
+                    or case.user is None
+                    or not is_complete(case.user, self._rules)
+                    or self._lacks_confirmation(case.user)
+                ):
                     to_read.append(case)
                 elif self._is_in_line(case):
                     in_line.append(case)
@@ -478,6 +483,13 @@ class _Round:
         if in_line:
             self._served.in_line += len(case.event_ids)
         return in_line
+
+    def _lacks_confirmation(self, user: SourceUser) -> bool:
+        """Tell whether the event does not say if the address is confirmed by which an account would be found or made."""
+        says_nothing = not (user.confirmed or user.unconfirmed)
+        return (
+            says_nothing and user.slack_id not in self._mappings and not self._planner.policy.scope.reason_against(user)
+        )
 
     def _lacks_fingerprint(self, slack_id: str) -> bool:
         """Tell whether nothing records what was last written: of administrators, and of people without an account."""
