@@ -369,8 +369,12 @@ def notification_mail_id(rows: object) -> str:
 
 
 def read_written(values: Mapping[str, str]) -> IntegrationSettings:
-    """Return the settings that *values*, once `written`, were made from; nobody is notified."""
-    return read_rows(table({"NOTIFICATION_MAIL_ID": "", **values}))
+    """Return the settings that *values*, once `written`, were made from; nobody is notified.
+
+    What an older release wrote and this one does not know is left out.
+    """
+    known = {key: value for key, value in values.items() if key.lower() in IntegrationSettings.model_fields}
+    return read_rows(table({"NOTIFICATION_MAIL_ID": "", **known}))
 
 
 def table(values: Mapping[str, str]) -> list[dict[str, str]]:

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import insert, select
 
 from sandbox.server import Sandbox
+from slack_docebo.clients.slack import source_user
 from slack_docebo.domain.disputes import digest
 from slack_docebo.domain.exclusion import FORGOTTEN
 from slack_docebo.engine.importing import plan_import
@@ -18,8 +19,10 @@ from slack_docebo.engine.mappings.forgetting import Traces, find_person, forget,
 from slack_docebo.engine.mappings.mapping_file import MappingFile, write_mappings
 from slack_docebo.engine.mappings.restoring import import_file, restore_file
 from slack_docebo.engine.planning.named import read_named
+from slack_docebo.engine.planning.plans import close_plan
 from slack_docebo.engine.planning.undoing import plan_undo
 from slack_docebo.engine.reading.sides import read_target
+from slack_docebo.engine.reporting.orphans import find_orphans
 from slack_docebo.engine.reporting.report import summary, write_files
 from slack_docebo.engine.writing.checking import recheck
 from slack_docebo.engine.writing.finishing import finish
@@ -27,7 +30,7 @@ from slack_docebo.errors import ConfigurationError, Rejected
 from slack_docebo.storage.inbox import InboxRepository, _columns
 from slack_docebo.storage.mappings import MappingRepository
 from slack_docebo.storage.plans import PlanRepository
-from slack_docebo.storage.schema import account, identity, inbox_event, metadata
+from slack_docebo.storage.schema import account, identity, inbox_event, metadata, standing
 from tests.importing import carry_out
 from tests.integration.realtime_world import World, replaced, world
 
@@ -397,6 +400,36 @@ async def test_an_undo_leaves_somebody_forgotten_alone(here, ada, tmp_path):
     with here.runtime.store.reading() as connection:
         assert len(list(PlanRepository(connection).rows(undo))) == 1
     assert traces_in_store(here, ada) == ""
+
+
+async def test_who_is_forgotten_while_an_import_plans_is_told_of_nowhere(here, ada, tmp_path, monkeypatch):
+    here.sandbox.slack.deactivate(ada)  # so that the plan leaves the person alone
+
+    def forgetting_first(*arguments, **options):
+        forget(here.runtime.store, tmp_path / "reports", ada)
+        return close_plan(*arguments, **options)
+
+    monkeypatch.setattr("slack_docebo.engine.planning.plans.close_plan", forgetting_first)
+
+    await import_everybody(here)
+
+    assert traces_in_store(here, ada) == ""
+    with here.runtime.store.reading() as connection:
+        assert not list(connection.execute(select(standing).where(standing.c.slack_id == "")))
+
+
+async def test_orphans_tell_nothing_of_somebody_forgotten(here, ada, tmp_path):
+    hers = here.account(ada).user_id
+    here.sandbox.docebo.accounts.add("second", email="ada@example.com")
+    forget(here.runtime.store, tmp_path / "reports", ada)
+    accounts = await read_target(here.runtime)
+    people = [[source_user(user) for user in here.sandbox.slack]]
+
+    docebo, team = here.runtime.settings.docebo_url, here.workspace.team
+    found = list(find_orphans(here.runtime.store, docebo, team, people, accounts))
+
+    assert [orphan for orphan in found if orphan.slack_id == ada] == []
+    assert [orphan for orphan in found if hers in orphan.docebo_ids] == []
 
 
 async def test_one_person_is_forgotten_under_all_ids(here, ada, tmp_path):

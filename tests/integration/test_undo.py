@@ -191,6 +191,33 @@ async def test_what_is_undone_twice_is_said_so(sandbox, settings, taken_over):
     assert account.lastname == "L."
 
 
+async def test_what_another_plan_of_the_same_run_did_can_still_be_undone(sandbox, settings):
+    ada, account = await somebody(sandbox, settings)
+    first, second = [], []
+    for plans, name in ((first, "King"), (second, "Byron")):
+        sandbox.slack.change(ada, {"profile": {"last_name": name}})
+        plans.append((await run_import(settings)).plan.id)
+    await undo(settings, second[0])
+    assert account.lastname == "King"
+
+    await undo(settings, first[0])
+
+    assert account.lastname == "Lovelace"
+
+
+async def test_a_mapping_that_was_moved_back_is_not_undone_twice(sandbox, settings, taken_over):
+    ada, account, _ = taken_over
+    sandbox.docebo.delete(account.user_id)
+    done = await run_import(settings)
+    moved_to = mapping_of(settings, sandbox, ada).docebo_id
+    assert moved_to != account.user_id
+    undone = await undo(settings, done.plan.id, deactivate_created=True)
+    assert undone.count(Kind.DEACTIVATE, outcome=Outcome.APPLIED) == 1
+
+    with pytest.raises(PlanNotApplicable, match="was undone before"):
+        await undo(settings, done.plan.id, deactivate_created=True)
+
+
 async def test_what_could_not_be_undone_can_be_undone_later(sandbox, settings, taken_over):
     _, account, plan_id = taken_over
     sandbox.docebo.edit(account.user_id, {"lastname": "Byhand"})

@@ -253,11 +253,6 @@ class InboxRepository:
         replace_mentions(self._connection, event_columns.error, slack_id)
         return self._connection.execute(delete(inbox_event).where(event_columns.slack_id == slack_id)).rowcount
 
-    def delete(self, event_ids: Iterable[str]) -> None:
-        """Delete events of people who were forgotten."""
-        for ids in chunks(set(event_ids)):
-            self._connection.execute(delete(inbox_event).where(among(self._connection, event_columns.event_id, ids)))
-
     def keep(self, event_ids: Iterable[str]) -> set[str]:
         """Return which of the events are still there, and let nobody delete those before this transaction ends."""
         kept: set[str] = set()

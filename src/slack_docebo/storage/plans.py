@@ -501,8 +501,9 @@ class PlanRepository:
             yield from rows
 
     def left_alone(self, plan_id: str) -> Iterator[Operation]:
-        """Yield the operations of a plan that leave somebody alone."""
-        query = select(operations).where(operations.c.plan_id == plan_id, operations.c.outcome == Outcome.LEFT.value)
+        """Yield the operations of a plan that leave somebody alone who was not forgotten since."""
+        left = operations.c.outcome == Outcome.LEFT.value, operations.c.slack_id != ""
+        query = select(operations).where(operations.c.plan_id == plan_id, *left)
         with self._connection.execute(query, execution_options={"yield_per": CHUNK}) as rows:
             for row in rows:
                 yield _operation(row)

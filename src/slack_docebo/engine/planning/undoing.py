@@ -1,6 +1,6 @@
 """Undoing a run or a plan: what it did is planned the other way round."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -12,7 +12,7 @@ from slack_docebo.errors import PlanNotApplicable
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.plans import Entry, Plan, PlanKind, PlanRepository
 
-Key = tuple[str, int | None]  # Slack id and account
+Key = tuple[str, str]  # a plan, and the Slack id of somebody to whom it did something
 NOT_UNDONE = {PlanKind.RESET_MAPPINGS: "bring the rows back with `slack-docebo mappings restore`"}
 
 
@@ -28,10 +28,6 @@ class _Past:
     prior: Mapping | None = None  # the mapping before the first operation
     written: Mapping | None = None  # and after the last one
 
-    @property
-    def key(self) -> Key:
-        return _key(self.last)
-
 
 def plan_undo(runtime: Runtime, of: str, *, deactivate_created: bool = False) -> str:
     """Plan the inverse of what the plan, or else the flow run, *of* has done; return the plan's id.
@@ -40,11 +36,10 @@ def plan_undo(runtime: Runtime, of: str, *, deactivate_created: bool = False) ->
     were created stay, with their mapping, unless *deactivate_created*. Raises PlanNotApplicable where there is nothing
     to undo, or nothing any more.
     """
-    plans, pasts, undone = _read(runtime, of)
-    still_done = [past for past in pasts if past.key not in undone]
-    operations = [op for past in still_done for op in _inverse(past, deactivate_created=deactivate_created)]
-    if undone and all(operation.kind is Kind.LEAVE for operation in operations):
-        raise PlanNotApplicable(f"{of} was undone before, by plan {', '.join(sorted(set(undone.values())))}")
+    plans, pasts, undone_by = _read(runtime, of)
+    operations = [operation for past in pasts for operation in _inverse(past, deactivate_created=deactivate_created)]
+    if undone_by and all(operation.kind is Kind.LEAVE for operation in operations):
+        raise PlanNotApplicable(f"{of} was undone before, by plan {', '.join(sorted(undone_by))}")
     first = plans[0]
     plan_id = open_plan(runtime, Workspace(first.slack_team, first.slack_team_name), PlanKind.UNDO)
     with runtime.store.transaction() as connection:
@@ -54,15 +49,17 @@ def plan_undo(runtime: Runtime, of: str, *, deactivate_created: bool = False) ->
     return plan_id
 
 
-def _read(runtime: Runtime, of: str) -> tuple[list[Plan], list[_Past], dict[Key, str]]:
-    """Return the plans concerned, the oldest first, what they did to each account, and what of it was undone before."""
+def _read(runtime: Runtime, of: str) -> tuple[list[Plan], list[_Past], set[str]]:
+    """Return the plans concerned, the oldest first, what they did to each account, and which plans have undone parts.
+
+    What was undone before is not among what they did.
+    """
     with runtime.store.reading() as connection:
         repository = PlanRepository(connection)
         plan = repository.get(of)
-        entries = repository.applied(plan_id=of) if plan else repository.applied(flow_run=of)
-        pasts, plan_ids = _pasts(entries)
-        plans = [repository.read(plan_id) for plan_id in plan_ids]
-        undone = _undone(repository, plan_ids)
+        entries = list(repository.applied(plan_id=of) if plan else repository.applied(flow_run=of))
+        plans = [repository.read(plan_id) for plan_id in dict.fromkeys(entry.plan_id for entry in entries)]
+        undone = _undone(repository)
     if not plans:
         raise PlanNotApplicable(
             f"nothing was done under {of}: give the id of a plan, as `slack-docebo plan list` shows it, or of a flow run"
@@ -72,39 +69,34 @@ def _read(runtime: Runtime, of: str) -> tuple[list[Plan], list[_Past], dict[Key,
             raise PlanNotApplicable(f"{plan.kind} is not undone from the journal: {advice}")
         if (plan.docebo, plan.slack_team) != (runtime.settings.docebo_url, plans[0].slack_team):
             raise PlanNotApplicable(f"{of} was for workspace {plan.slack_team} and {plan.docebo}")
-    return plans, pasts, undone
+    undone_by = {undone[key] for key in map(_key, entries) if key in undone}
+    return plans, _pasts(entry for entry in entries if _key(entry) not in undone), undone_by
 
 
-def _undone(repository: PlanRepository, plan_ids: Collection[str]) -> dict[Key, str]:
-    """Return what of these plans was undone before, and was not done again by undoing that: by which plan."""
-    done = {
-        undo.id: {_key(entry.operation) for entry in repository.applied(plan_id=undo.id)} for undo in repository.undos()
-    }
+def _undone(repository: PlanRepository) -> dict[Key, str]:
+    """Return what was undone, and was not done again by undoing that: by which plan."""
     undone: dict[Key, str] = {}
     for undo in repository.undos():  # the oldest first
         of = undo.facts.get("undoes_plans")
-        undoes = set(of) if isinstance(of, list) else set[str]()
-        if undoes & set(plan_ids):
-            undone |= dict.fromkeys(done[undo.id], undo.id)
-        for key in done[undo.id]:
-            if undone.get(key) in undoes:
-                del undone[key]
+        plan_ids = set(of) if isinstance(of, list) else set[str]()
+        people = {entry.operation.slack_id for entry in repository.applied(plan_id=undo.id)}
+        for key in [key for key, by in undone.items() if by in plan_ids and key[1] in people]:
+            del undone[key]
+        undone |= {(plan_id, slack_id): undo.id for plan_id in plan_ids for slack_id in people}
     return undone
 
 
-def _key(operation: Operation) -> Key:
-    return operation.slack_id, operation.docebo_id
+def _key(entry: Entry) -> Key:
+    return entry.plan_id, entry.operation.slack_id
 
 
-def _pasts(entries: Iterable[Entry]) -> tuple[list[_Past], list[str]]:
-    pasts: dict[Key, _Past] = {}
-    plan_ids: dict[str, None] = {}
+def _pasts(entries: Iterable[Entry]) -> list[_Past]:
+    pasts: dict[tuple[str, int | None], _Past] = {}
     for entry in entries:
-        plan_ids.setdefault(entry.plan_id)
         operation = entry.operation
         if not operation.slack_id:
             continue  # the person was forgotten
-        past = pasts.setdefault(_key(operation), _Past(operation))
+        past = pasts.setdefault((operation.slack_id, operation.docebo_id), _Past(operation))
         past.last = operation
         past.created |= operation.kind is Kind.CREATE
         for name, value in operation.changes.items():
@@ -114,7 +106,7 @@ def _pasts(entries: Iterable[Entry]) -> tuple[list[_Past], list[str]]:
             if not past.remapped:
                 past.remapped, past.prior = True, operation.prior
             past.written = _written(operation)
-    return list(pasts.values()), list(plan_ids)
+    return list(pasts.values())
 
 
 def _changes_applied(operation: Operation) -> bool:

@@ -205,11 +205,15 @@ class _Round:
         """Delete the events of those who were forgotten, and return the other *cases*."""
         with self._runtime.store.reading() as connection:
             excluded = ExclusionRepository(connection).all()
-        forgotten = [case for case in cases if excluded.cover(case.user or SourceUser(case.slack_id, ""))]
-        if forgotten:
+        kept: list[Case] = []
+        forgotten: list[Case] = []
+        for case in cases:
+            user = case.user or SourceUser(case.slack_id, "")
+            (forgotten if excluded.cover(user) else kept).append(case)
+        for case in forgotten:
             with self._runtime.store.transaction() as connection:
-                InboxRepository(connection).delete(_ids(forgotten))
-        return [case for case in cases if case not in forgotten]
+                InboxRepository(connection).forget(case.slack_id)
+        return kept
 
     def _sort_out(self, cases: list[Case], superseded: list[str]) -> tuple[list[Case], list[Case]]:
         """Finish what needs no call; return the cases to compare with Docebo, and those to read from Slack before."""

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.people import Account, Mapping, SourceUser
+from slack_docebo.storage.exclusions import ExclusionRepository
 from slack_docebo.storage.mappings import MappingRepository
 from slack_docebo.storage.store import Store
 
@@ -107,8 +108,10 @@ def find_orphans(
     search, seen = OrphanSearch(accounts), set[str]()
     with store.reading() as connection:
         repository = MappingRepository(connection, docebo)
+        excluded = ExclusionRepository(connection).all()
         for page in people:
-            search.look(page, repository.of_people(team, page))
+            search.look([user for user in page if not excluded.cover(user)], repository.of_people(team, page))
+            search.look_away(user for user in page if excluded.cover(user))
             seen.update(slack_id for user in page for slack_id in user.ids)
         search.look_at_gone(mapping for mapping in repository.all(team) if mapping.slack_id not in seen)
     return search.found()

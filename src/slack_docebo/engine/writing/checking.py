@@ -91,7 +91,8 @@ def reason_to_skip(operation: Operation, now: Situation) -> str:
         return reason
     if not now.undoes:  # what went wrong is undone whatever the rules are
         account = account_of(now.accounts, operation)
-        address = str(operation.changes.get("email", "")) or (account.email if account else "")
+        given = operation.changes.get("email") or operation.changes.get("username") or ""
+        address = str(given) or (account.email if account else "")
         if reason := reason_by_rules(operation, address, now.planned_by, now.policy):
             return reason
     if operation.kind is Kind.UNMAP:
