@@ -256,7 +256,7 @@ class MappingSettings(WorkspaceSettings, PlatformSettings, StoreSettings):
 
 
 class ForgetSettings(ReportSettings, PlatformSettings, StoreSettings):
-    """What erasing a person reads."""
+    """What erasing or exporting a person reads."""
 
 
 class Settings(ReportSettings, DoceboSettings, SlackSettings, StoreSettings):
