@@ -743,7 +743,22 @@ async def test_an_exhausted_budget_stops_a_call_before_it_is_made(docebo):
     assert len(docebo.calls) == 0
 
 
-@pytest.mark.parametrize("trouble", [yii(400, "ada@x.org"), yii(500), yii(401), httpx.ReadTimeout("x"), HTML])
+NAMED = b"Ask Grace Hopper (ghopper)"
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        yii(400, "ada@x.org"),
+        yii(403, NAMED.decode(), code=4_930_123_456),
+        yii(500, NAMED.decode()),
+        yii(401),
+        httpx.Response(502, extensions={"reason_phrase": NAMED}),
+        httpx.RemoteProtocolError(f"illegal status line: {NAMED!r}"),
+        httpx.ReadTimeout("x"),
+        HTML,
+    ],
+)
 async def test_neither_secrets_nor_people_are_shown(docebo, trouble, caplog):
     caplog.set_level(logging.INFO)
     docebo.get(USERS).mock(side_effect=[page(), *[trouble] * 5])
@@ -761,7 +776,7 @@ async def test_neither_secrets_nor_people_are_shown(docebo, trouble, caplog):
 
     assert "Traceback" in shown
     assert "GET https://acme.docebosaas.com/manage/v1/user" in shown
-    for hidden in ("tok-1", "s3cr3t", "pa55word", "ada@x.org", "ada%40x.org"):
+    for hidden in ("tok-1", "s3cr3t", "pa55word", "ada@x.org", "ada%40x.org", "Hopper", "ghopper", "4930123456"):
         assert hidden not in shown
 
 

@@ -72,3 +72,4 @@ def test_a_long_message_is_shortened():
 def test_an_error_code_of_slack_is_told_if_its_words_name_nobody():
     assert quoted_code("method_deprecated") == "method_deprecated"
     assert quoted_code("user_grace_hopper_not_found") == "user_…_…_not_found"
+    assert quoted_code("users:read.email,grace.hopper") == "users:read.email,….…"

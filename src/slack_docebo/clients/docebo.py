@@ -70,6 +70,7 @@ MOST_PAGES = 100  # 20,000 fields or branches
 MOST_PAGES_OF_USERS = 5_000  # a million
 MOST_PAGES_FOUND = 10  # by the search for one address
 MAX_ROWS = 100  # the most a batch call is known to take
+HTTPX_LOGS = 5  # method, address, version, status, and the words beside the status
 LARGEST_CODE = 99_999  # of an error; 1006 is one. A larger number may be anything else
 NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 PROVISIONED_BY = "slack-docebo"
@@ -370,7 +371,7 @@ async def open_docebo(
     *before_call* is awaited before every request, repeated and token requests included; *before_write* is called just
     before every request that writes. *wanted_fields* are the additional fields that accounts are read with.
     """
-    logging.getLogger("httpx").addFilter(_without_query)
+    logging.getLogger("httpx").addFilter(_without_text_of_others)
     async with BoundedClient(
         "Docebo", seconds=timeout, base_url=base_url, headers={"Accept": "application/json"}
     ) as http:
@@ -385,12 +386,17 @@ async def open_docebo(
         )
 
 
-def _without_query(record: logging.LogRecord) -> bool:
-    """Cut the query off the addresses that httpx logs: it holds the e-mail address that was searched for."""
+def _without_text_of_others(record: logging.LogRecord) -> bool:
+    """Cut what may name somebody off the line that httpx logs of a call.
+
+    That is the query of the address, which holds the e-mail address that was searched for, and the words beside the
+    status, which are the other side's.
+    """
     if isinstance(record.args, tuple):
-        record.args = tuple(
-            argument.copy_with(query=None) if isinstance(argument, httpx.URL) else argument for argument in record.args
-        )
+        args = [arg.copy_with(query=None) if isinstance(arg, httpx.URL) else arg for arg in record.args]
+        if len(args) == HTTPX_LOGS:
+            args[-1] = ""
+        record.args = tuple(args)
     return True
 
 

@@ -426,7 +426,7 @@ def _translated(method: str, error: SlackApiError) -> RemoteError:
     if code in ADVICE:
         advice = ADVICE[code]
         if SCOPES.fullmatch(needed := _text(body.get("needed"))):
-            advice = f"{advice} (needed: {needed})"
+            advice = f"{advice} (needed: {quoted_code(needed)})"
         return AccessDenied(method, f"{code}: {advice}")
     if code == "invalid_cursor":
         return StaleCursor(method, code)

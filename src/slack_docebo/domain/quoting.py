@@ -78,8 +78,8 @@ def quoted(said: str) -> str:
 
 
 def quoted_code(code: str) -> str:
-    """Return an error code like `user_not_found`, of which only the words are let through that can name nobody."""
-    return "_".join(word if word in _WORDS else _GAP for word in code.split("_"))
+    """Return a code like `user_not_found` or `users:read`, of which only the words are let through that name nobody."""
+    return re.sub(r"[^\W_]+", lambda word: word[0] if word[0] in _WORDS else _GAP, code)
 
 
 def _is_harmless(word: str, *, begins: bool) -> bool:
