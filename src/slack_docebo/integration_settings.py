@@ -218,8 +218,8 @@ class IntegrationSettings(BaseModel):
         1000,
         ge=0,
         le=LARGEST_NUMBER,
-        description="Most calls in one run to ask for people and accounts that a list does not show. A run that needs"
-        " more is refused.",
+        description="Most calls in one run to ask for people and accounts that a list does not show, and for the leavers of"
+        " a saved plan. A run that needs more is refused.",
     )
 
     realtime_retry_delays: Annotated[tuple[int, ...], BeforeValidator(_seconds)] = Field(

@@ -1,20 +1,26 @@
 """Undo and saved plans on the sandbox: both halves or neither, once, and by the settings that a plan was made with."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from typing import Any
 
 import pytest
 
 from sandbox.server import Sandbox
+from slack_docebo.clients.slack import source_user
 from slack_docebo.domain.planning import Kind, Outcome
 from slack_docebo.engine.importing import apply_saved
 from slack_docebo.engine.planning.undoing import plan_undo
+from slack_docebo.engine.reading.connection import validate
+from slack_docebo.engine.realtime.rounds import Served, serve_round
 from slack_docebo.engine.reporting.report import Summary
 from slack_docebo.engine.writing.applying import begin
+from slack_docebo.engine.writing.checking import SERVED_SINCE
 from slack_docebo.errors import PlanNotApplicable
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime
 from slack_docebo.settings import Settings
+from slack_docebo.storage.inbox import Event, InboxRepository
 from slack_docebo.storage.mappings import MappingRepository
 from slack_docebo.storage.plans import Entry, PlanRepository
 from slack_docebo.storage.store import Store
@@ -249,6 +255,62 @@ async def test_nobody_is_deactivated_by_a_plan_of_before_leavers_are_kept(sandbo
     assert account.active
     reasons = {entry.error for entry in entries(settings, applied.plan.id) if entry.outcome is Outcome.SKIPPED}
     assert reasons == {"LEAVERS was deactivate when this was planned, and is keep by now"}
+
+
+async def test_nobody_is_deactivated_by_a_plan_of_before_the_person_came_back(sandbox, settings):
+    ada, account = await somebody(sandbox, settings)
+    bob = str(sandbox.slack.add("Bob", "Babbage", "bob@example.com")["id"])
+    await run_import(settings, rows=LEAVERS)
+    for slack_id in (ada, bob):
+        sandbox.slack.deactivate(slack_id)
+    planned = await run_import(settings, dry_run=True, rows=LEAVERS)
+    sandbox.slack.change(ada, {"deleted": False})
+
+    applied = await apply(settings, planned.plan.id, **LEAVERS)
+
+    rows = {entry.operation.slack_id: entry for entry in entries(settings, applied.plan.id)}
+    assert (rows[ada].error, account.active) == ("the person is in Slack again", True)
+    assert rows[bob].outcome is Outcome.APPLIED
+
+
+async def test_a_plan_with_more_leavers_than_slack_may_be_asked_for_is_refused_with_their_number(sandbox, settings):
+    ada, account = await somebody(sandbox, settings)
+    sandbox.slack.deactivate(ada)
+    planned = await run_import(settings, dry_run=True, rows=LEAVERS)
+
+    with pytest.raises(PlanNotApplicable, match=r"about 1 people .* EVIDENCE_CALLS allows 0"):
+        await apply(settings, planned.plan.id, **LEAVERS, EVIDENCE_CALLS="0")
+
+    assert account.active
+
+
+async def test_nobody_is_unmapped_by_a_plan_of_before_the_person_came_back(sandbox, settings):
+    ada, _ = await somebody(sandbox, settings)
+    sandbox.slack.deactivate(ada)
+    planned = await run_import(settings, dry_run=True, rows={"LEAVERS": "unmap"})
+    sandbox.slack.change(ada, {"deleted": False})
+
+    await apply(settings, planned.plan.id, LEAVERS="unmap")
+
+    assert mapping_of(settings, sandbox, ada) is not None
+
+
+async def test_nobody_is_created_by_a_plan_of_before_an_event_said_that_the_person_has_left(sandbox, settings):
+    ada = sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
+    planned = await run_import(settings, dry_run=True)
+    sandbox.slack.deactivate(ada)
+    left = source_user(sandbox.slack.get(ada))
+    async with open_runtime(settings, read_rows(table(ON)), run_id="events") as runtime:
+        with runtime.store.transaction() as connection:
+            event = Event("Ev1", left.team, ada, left.updated, "user_change", runtime.now(), asdict(left))
+            InboxRepository(connection).put([event])
+        assert await serve_round(runtime, await validate(runtime), Served()) == 1
+
+    applied = await apply(settings, planned.plan.id)
+
+    row = next(entry for entry in entries(settings, applied.plan.id) if entry.operation.slack_id == ada)
+    assert (row.outcome, row.error) == (Outcome.SKIPPED, SERVED_SINCE)
+    assert not [account for account in sandbox.docebo.accounts if account.email == "ada@example.com"]
 
 
 async def test_nobody_is_created_by_a_plan_of_before_the_person_was_excluded(sandbox, settings):

@@ -276,6 +276,17 @@ class InboxRepository:
         profiles = self._connection.scalars(select(event_columns.profile).where(event_columns.slack_id == slack_id))
         return {_address(profile) for profile in profiles} - {""}
 
+    def applied_since(self, moment: datetime, slack_ids: Iterable[str]) -> set[str]:
+        """Return about whom of *slack_ids* an event was applied later than *moment*."""
+        applied = event_columns.state == EventState.APPLIED.value, event_columns.done_at > moment
+        return {
+            slack_id
+            for ids in chunks(set(slack_ids))
+            for slack_id in self._connection.scalars(
+                select(event_columns.slack_id).where(*applied, among(self._connection, event_columns.slack_id, ids))
+            )
+        }
+
     def last_applied(
         self, slack_ids: Iterable[str], *, since: datetime | None = None
     ) -> dict[str, MappingType[str, Any]]:

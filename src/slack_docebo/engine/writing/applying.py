@@ -12,6 +12,7 @@ from slack_docebo.domain.planning import Kind, Outcome
 from slack_docebo.engine.planning.limits import count_accounts, measure
 from slack_docebo.engine.writing.admitting import admit, ask_where_it_hurts, check_halt
 from slack_docebo.engine.writing.checking import planned_behaviour
+from slack_docebo.engine.writing.leavers import ask_whether_left
 from slack_docebo.engine.writing.recording import Numbered, record
 from slack_docebo.engine.writing.sending import Sender
 from slack_docebo.errors import ChangeLimitExceeded, PlanNotApplicable, StorageError, TooManyRejected
@@ -85,9 +86,9 @@ async def apply_accounts(runtime: Runtime, plan_id: str, progress: Progress) -> 
                 _check_accounts(runtime, len(batch))
             admitted, skipped = admit(runtime, plan, batch, sender.accounts, policy)
             skipped += await ask_where_it_hurts(runtime, plan, admitted, _looked_at(runtime, plan), policy)
+            skipped += await ask_whether_left(runtime, plan, _without(admitted, skipped), policy)
             recorded(batch, skipped)
-            refused = {result.seq for result in skipped}
-            to_send = [numbered for numbered in admitted if numbered[0] not in refused]
+            to_send = _without(admitted, skipped)
             following: list[Numbered] = []
             if to_send:
                 _, following = await side_by_side(
@@ -107,8 +108,8 @@ async def apply_mappings(runtime: Runtime, plan_id: str) -> int:
             admitted, skipped = admit(runtime, plan, batch, None, policy)
             if kind is Kind.MAP:
                 skipped += await ask_where_it_hurts(runtime, plan, admitted, _looked_at(runtime, plan), policy)
-            refused = {result.seq for result in skipped}
-            mapped = [Result(seq, Outcome.APPLIED, op.docebo_id) for seq, op in admitted if seq not in refused]
+            skipped += await ask_whether_left(runtime, plan, _without(admitted, skipped), policy)
+            mapped = [Result(seq, Outcome.APPLIED, op.docebo_id) for seq, op in _without(admitted, skipped)]
             record(runtime, plan_id, batch, [*skipped, *mapped])
             done += len(mapped)
     await _settle_left_behind(runtime, plan)
@@ -121,6 +122,11 @@ def _check_accounts(runtime: Runtime, creations: int) -> None:
         accounts = count_accounts(runtime, connection)
     if beyond := too_many_accounts(creations, accounts, runtime.behaviour.max_accounts):
         raise ChangeLimitExceeded(f"nothing more was created: {beyond[0].sentence}")
+
+
+def _without(batch: Sequence[Numbered], skipped: Sequence[Result]) -> list[Numbered]:
+    refused = {result.seq for result in skipped}
+    return [numbered for numbered in batch if numbered[0] not in refused]
 
 
 def _in_doubt(runtime: Runtime, plan_id: str) -> list[Numbered]:

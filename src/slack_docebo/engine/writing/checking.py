@@ -13,16 +13,19 @@ from slack_docebo.domain.matching import Accounts, MatchBy
 from slack_docebo.domain.people import Account, LastSeen, Mapping
 from slack_docebo.domain.planning import Kind, Operation, Outcome, Policy, shielded
 from slack_docebo.engine.reading.connection import Workspace
+from slack_docebo.engine.writing.leavers import OF_LEAVERS, check_calls
 from slack_docebo.engine.writing.recording import record
 from slack_docebo.errors import ConfigurationError, PlanNotApplicable
 from slack_docebo.integration_settings import IntegrationSettings, read_written
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.accounts import AccountRepository
+from slack_docebo.storage.inbox import InboxRepository
 from slack_docebo.storage.intents import IntentRepository
 from slack_docebo.storage.mappings import MappingRepository
 from slack_docebo.storage.plans import OPEN, Plan, PlanKind, PlanRepository, PlanState, Result
 from slack_docebo.storage.platforms import PlatformRepository
 
+SERVED_SINCE = "an event about this person was applied since, and made no account: plan again"
 OPERATIONS_AT_ONCE = 500
 SAVED = frozenset({PlanKind.BULK_IMPORT, PlanKind.REALTIME_SYNC, PlanKind.UNDO})
 
@@ -51,7 +54,11 @@ def recheck(runtime: Runtime, workspace: Workspace, plan_id: str, accounts: Acco
         plan = plans.read(plan_id)
         pending = {kind for kind in Kind if plans.pending(plan_id, kind, 1)}
         sent = set(IntentRepository(connection).of(plan_id))
+        leavers = sum(
+            n for kind, _, outcome, n in plans.tally(plan_id) if kind in OF_LEAVERS and outcome is Outcome.PLANNED
+        )
     _check_applicable(runtime, workspace, plan, pending)
+    check_calls(runtime, plan, leavers)
     policy = runtime.behaviour.policy(workspace.team)
     planned_by = planned_behaviour(runtime, plan).policy(workspace.team)
     undoes = plan.kind is PlanKind.UNDO
@@ -66,6 +73,8 @@ def recheck(runtime: Runtime, workspace: Workspace, plan_id: str, accounts: Acco
                 ids = [operation.docebo_id for _, operation in some if operation.docebo_id is not None]
                 holders = mappings.holders(workspace.team, ids)
                 seen = last_seen(connection, runtime.settings.docebo_url, ids)
+                people = [operation.slack_id for _, operation in some]
+                served_since = InboxRepository(connection).applied_since(plan.created_at, people)
             if not some:
                 break
             after = some[-1][0]
@@ -76,6 +85,8 @@ def recheck(runtime: Runtime, workspace: Workspace, plan_id: str, accounts: Acco
                 row = mapping_of(operation, rows)
                 now = Situation(accounts, policy, planned_by, undoes, row, holder, last)
                 reason = reason_to_skip(operation, now)
+                if operation.kind is Kind.CREATE and operation.slack_id in served_since:
+                    reason = reason or SERVED_SINCE
                 if reason and seq in sent and (docebo_id := _carried_out(operation, now)):
                     results.append(Result(seq, Outcome.APPLIED, docebo_id))
                 elif reason:

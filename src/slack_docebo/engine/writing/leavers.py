@@ -1,0 +1,47 @@
+"""Leavers of a saved plan: whoever has come back since it was made is left alone."""
+
+from collections.abc import Sequence
+
+from slack_docebo.domain.observation import Observation, Present, Unknown
+from slack_docebo.domain.people import SourceUser
+from slack_docebo.domain.planning import Kind, Outcome, Policy
+from slack_docebo.engine.reading.evidence import ask_for_people
+from slack_docebo.engine.writing.recording import Numbered
+from slack_docebo.errors import PlanNotApplicable
+from slack_docebo.runtime import Runtime
+from slack_docebo.storage.plans import LET_THROUGH, Plan, PlanKind, Result
+
+OF_LEAVERS = frozenset({Kind.DEACTIVATE, Kind.UNMAP})
+OF_THE_RULES = frozenset({PlanKind.BULK_IMPORT, PlanKind.REALTIME_SYNC})
+
+
+def check_calls(runtime: Runtime, plan: Plan, leavers: int) -> None:
+    """Raise PlanNotApplicable where to ask Slack for so many *leavers* takes more calls than EVIDENCE_CALLS."""
+    most = runtime.behaviour.evidence_calls
+    if plan.kind in OF_THE_RULES and leavers > most:
+        raise PlanNotApplicable(
+            f"plan {plan.id} is about {leavers} people who have left, and Slack is asked for each of them, for they may"
+            f" be back: EVIDENCE_CALLS allows {most}. Raise it to {leavers} for this run"
+        )
+
+
+async def ask_whether_left(runtime: Runtime, plan: Plan, batch: Sequence[Numbered], policy: Policy) -> list[Result]:
+    """Return who of *batch* is to be skipped, for Slack does not say any more that the person has left.
+
+    Asked, one call each, is for whom a plan would deactivate or unmap that was saved and is applied by its id.
+    """
+    if plan.kind not in OF_THE_RULES or not plan.facts.get(LET_THROUGH):
+        return []
+    leavers = [(seq, operation.slack_id) for seq, operation in batch if operation.kind in OF_LEAVERS]
+    answers = await ask_for_people(runtime, plan.slack_team, [slack_id for _, slack_id in leavers])
+    reasons = {seq: _reason(answers[slack_id], policy) for seq, slack_id in leavers}
+    return [Result(seq, Outcome.SKIPPED, error=reason) for seq, reason in reasons.items() if reason]
+
+
+def _reason(seen: Observation[SourceUser], policy: Policy) -> str:
+    match seen:
+        case Present(user) if not policy.scope.reason_against(user):
+            return "the person is in Slack again"
+        case Unknown(why):
+            return why
+    return ""
