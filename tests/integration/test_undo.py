@@ -273,6 +273,18 @@ async def test_nobody_is_deactivated_by_a_plan_of_before_the_person_came_back(sa
     assert rows[bob].outcome is Outcome.APPLIED
 
 
+async def test_nobody_is_deactivated_whose_address_slack_hides_by_now(sandbox, settings):
+    ada, account = await somebody(sandbox, settings)
+    sandbox.slack.deactivate(ada)
+    rows = {**LEAVERS, "LEAVERS_OUT_OF_SCOPE": "true"}
+    planned = await run_import(settings, dry_run=True, rows=rows)
+    sandbox.slack.change(ada, {"deleted": False, "profile": {"email": ""}})
+
+    await apply(settings, planned.plan.id, **rows)
+
+    assert account.active
+
+
 async def test_a_plan_with_more_leavers_than_slack_may_be_asked_for_is_refused_with_their_number(sandbox, settings):
     ada, account = await somebody(sandbox, settings)
     sandbox.slack.deactivate(ada)

@@ -371,6 +371,10 @@ class Planner:
             return self._operation(user, Kind.LEAVE, against)
         return self._plan_leaver(user, mapping, against)
 
+    def is_leaver(self, user: SourceUser) -> bool:
+        """Tell whether *user*, as Slack shows the person, counts as somebody who has left."""
+        return bool(self.policy.scope.reason_against(user)) and self._has_left(user)
+
     def _has_left(self, user: SourceUser) -> bool:
         if user.deactivated or user.forgotten:
             return True

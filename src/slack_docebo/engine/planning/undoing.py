@@ -141,7 +141,9 @@ def _inverse(past: _Past, *, deactivate_created: bool) -> Iterator[Operation]:
     changed = {name: value for name, value in past.before.items() if value != past.after[name]}
     operations = []
     # The status is an operation of its own, which comes after the others: deactivations have a limit of their own.
-    deactivates = changed.get("active") is False and changed.pop("active") is False
+    deactivates = changed.get("active") is False
+    if deactivates:
+        del changed["active"]
     if changed:
         before = {name: past.after[name] for name in changed}
         operations.append(_operation(past, Kind.UPDATE, f"restores {', '.join(changed)}", changed, before))

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
+from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.observation import Observation, Present, Unknown
 from slack_docebo.domain.people import SourceUser
-from slack_docebo.domain.planning import Kind, Outcome, Policy
+from slack_docebo.domain.planning import Kind, Outcome, Planner, Policy
 from slack_docebo.engine.reading.evidence import ask_for_people
 from slack_docebo.engine.writing.recording import Numbered
 from slack_docebo.errors import PlanNotApplicable
@@ -33,14 +34,17 @@ async def ask_whether_left(runtime: Runtime, plan: Plan, batch: Sequence[Numbere
     if plan.kind not in OF_THE_RULES or not plan.facts.get(LET_THROUGH):
         return []
     leavers = [(seq, operation.slack_id) for seq, operation in batch if operation.kind in OF_LEAVERS]
+    if not leavers:
+        return []
+    planner = Planner(policy, Accounts())
     answers = await ask_for_people(runtime, plan.slack_team, [slack_id for _, slack_id in leavers])
-    reasons = {seq: _reason(answers[slack_id], policy) for seq, slack_id in leavers}
+    reasons = {seq: _reason(answers[slack_id], planner) for seq, slack_id in leavers}
     return [Result(seq, Outcome.SKIPPED, error=reason) for seq, reason in reasons.items() if reason]
 
 
-def _reason(seen: Observation[SourceUser], policy: Policy) -> str:
+def _reason(seen: Observation[SourceUser], planner: Planner) -> str:
     match seen:
-        case Present(user) if not policy.scope.reason_against(user):
+        case Present(user) if not planner.is_leaver(user):
             return "the person is in Slack again"
         case Unknown(why):
             return why
