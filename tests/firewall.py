@@ -12,8 +12,8 @@ PASSED_ON = ("authorization", "content-type", "accept")
 
 
 @contextmanager
-def firewall(target: str, status: int, *words: bytes) -> Iterator[str]:
-    """Refuse each call to *target* whose address or body holds one of *words*; yield the base URL."""
+def firewall(target: str, status: int, *words: bytes, saying: bytes = b"") -> Iterator[str]:
+    """Refuse each call to *target* whose address or body holds one of *words*, *saying* so in JSON; yield the base URL."""
     refused = words or (b"UNION SELECT",)
 
     class Firewall(http.server.BaseHTTPRequestHandler):
@@ -25,7 +25,8 @@ def firewall(target: str, status: int, *words: bytes) -> Iterator[str]:
         def do_GET(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             if any(word in self.path.encode() or word in body for word in refused):
-                self.answer(status, b"<html>Forbidden by policy</html>", "text/html")
+                kind = "application/json" if saying else "text/html"
+                self.answer(status, saying or b"<html>Forbidden by policy</html>", kind)
                 return
             headers = {name: value for name, value in self.headers.items() if name.lower() in PASSED_ON}
             got = httpx.request(self.command, target + self.path, content=body, headers=headers, timeout=30)

@@ -28,6 +28,7 @@ Messages never hold a secret, a name or an e-mail address: ids are enough to fin
 
 import traceback
 from pathlib import Path
+from typing import Any
 
 from slack_docebo.redaction import redacted
 
@@ -47,17 +48,25 @@ class ConfigurationError(SyncError):
 
 
 class RemoteError(SyncError):
-    """Slack or Docebo did not do what was asked."""
+    """Slack or Docebo did not do what was asked.
 
-    def __init__(self, operation: str, detail: str = "", *, status: int | None = None) -> None:
+    *said* is the other side's own message, which may name anybody: it is for the owner's report, in no message of ours,
+    and does not leave the process with the error.
+    """
+
+    def __init__(self, operation: str, detail: str = "", *, status: int | None = None, said: str = "") -> None:
         super().__init__(operation, detail)
         self.operation, self.detail = self.args
         self.status = status
+        self.said = said
 
     def __str__(self) -> str:
         return ": ".join(
             part for part in (self.operation, f"HTTP {self.status}" if self.status else "", self.detail) if part
         )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), self.args, {**self.__dict__, "said": ""}
 
 
 class TransientError(RemoteError):

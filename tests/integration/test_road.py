@@ -1,5 +1,6 @@
 """The road to a write: checked, noted, sent, recorded, whatever happens between two of these."""
 
+import json
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -8,6 +9,8 @@ import pytest
 from sandbox.docebo.platform import API_USER_ID
 from sandbox.server import Sandbox
 from slack_docebo.domain.planning import Kind, Outcome
+from slack_docebo.engine.reporting.report import table as report_table
+from slack_docebo.engine.reporting.report import write_files
 from slack_docebo.engine.writing.applying import apply_accounts, begin
 from slack_docebo.engine.writing.finishing import finish
 from slack_docebo.errors import AccessDenied, Halted, RemoteError
@@ -44,6 +47,22 @@ async def test_a_text_for_which_a_firewall_refuses_the_whole_call_keeps_nobody_e
     assert summary.count(Kind.CREATE, outcome=Outcome.APPLIED) > 100
     assert summary.count(outcome=Outcome.PLANNED) == 0
     assert sum(summary.plan.facts["calls"].values()) < 45
+
+
+async def test_why_a_call_was_refused_for_one_person_is_whole_only_in_the_owners_report(sandbox, sqlite_url, tmp_path):
+    poisonous = next(user for user in sandbox.slack if sandbox_member(user))
+    sandbox.slack.change(poisonous["id"], {"profile": {"title": POISON}})
+    saying = json.dumps({"message": ["Refused, ask Grace Hopper"], "code": 1006, "status": 400}).encode()
+    with firewall(sandbox.docebo_url, 400, saying=saying) as url:
+        settings = settings_for({**sandbox.facts(), "docebo_url": url}, sqlite_url, docebo_timeout_seconds=1)
+        done = await run_import(settings, rows=TITLES)
+
+    with Store.open(sqlite_url) as store:
+        [why] = [str(row["why"]) for row in report_table(store, done.plan.id) if row["outcome"] == Outcome.FAILED]
+        files = write_files(store, done.plan.id, tmp_path / "reports").written
+    assert "Refused, … (code 1006)" in why
+    assert "Hopper" not in why
+    assert all("Refused, ask Grace Hopper" in file.read_text() for file in files)
 
 
 async def test_a_docebo_that_refuses_every_row_stops_the_run_after_a_few_calls(sandbox, sqlite_url):

@@ -84,6 +84,14 @@ def test_an_error_holds_no_secret_not_even_in_its_arguments():
     assert pickle.loads(pickle.dumps(RateLimited("token"))).retry_after is None
 
 
+def test_what_the_other_side_said_is_in_no_message_and_stays_in_the_process():
+    error = Rejected("create users", "not allowed", status=400, said="ask Grace Hopper")
+
+    assert "Hopper" not in f"{error} {error!r} {error.args}"
+    copied = pickle.loads(pickle.dumps(error))
+    assert (str(copied), copied.status, copied.said) == (str(error), 400, "")
+
+
 def test_what_docebo_quotes_is_redacted_before_it_is_cut():
     keep_secret("pl4nted" * 20)
 

@@ -413,10 +413,11 @@ def _refuse_failure(operation: str, response: httpx.Response, unanswered: type[R
         body = response.json()
     except ValueError:
         body = None
-    said = quoted(message_of(body)) if isinstance(body, dict) else ""
+    said = message_of(body) if isinstance(body, dict) else ""
+    told = quoted(said)
     code = read_id(body.get("code")) if isinstance(body, dict) else None
-    detail = f"{said} (code {code})" if code and code <= LARGEST_CODE else said
-    raise (AccessDenied if status == 403 else Rejected)(operation, detail, status=status)
+    detail = f"{told} (code {code})" if code and code <= LARGEST_CODE else told
+    raise (AccessDenied if status == 403 else Rejected)(operation, detail, status=status, said=said)
 
 
 def _data(operation: str, response: httpx.Response, unreadable: type[RemoteError]) -> Any:

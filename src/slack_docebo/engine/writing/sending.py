@@ -47,7 +47,7 @@ class Sender:
         self.accounts: Accounts | None = None
         self._in_doubt: set[int] = set()  # sent before, and perhaps carried out later
         self._unanswered = 0
-        self._alone: list[Numbered] = []  # rows that were not taken by themselves either
+        self._alone: list[tuple[Numbered, RemoteError]] = []  # not taken by themselves either, and why
         self._taken = 0  # rows
 
     async def send(self, kind: Kind, batch: Sequence[Numbered]) -> None:
@@ -73,8 +73,8 @@ class Sender:
         await self._send_in_halves(kind, batch, why)
         if not self._taken and (len(self._alone) > 1 or isinstance(why, OutcomeUnknown)):
             raise why
-        said = f"{REFUSED}: {why.detail}" if why.detail else REFUSED
-        self._record(self._alone, [Result(seq, Outcome.FAILED, op.docebo_id, said) for seq, op in self._alone])
+        results = [_refused(numbered, refusal) for numbered, refusal in self._alone]
+        self._record([numbered for numbered, _ in self._alone], results)
         self._alone = []
 
     async def settle(self, batch: Sequence[Numbered]) -> list[Numbered]:
@@ -103,7 +103,7 @@ class Sender:
         """
         await self._check_door(why)
         if len(batch) == 1:
-            self._alone += batch
+            self._alone.append((batch[0], why))
             if len(self._alone) >= REFUSED_ALONE and not self._taken:
                 raise why
             return
@@ -212,6 +212,12 @@ class Sender:
                         seq = of_team[slack_id]
                         found[seq] = Result(seq, Outcome.SKIPPED, known.docebo_id, said)
         return found
+
+
+def _refused(numbered: Numbered, why: RemoteError) -> Result:
+    seq, operation = numbered
+    reason = f"{REFUSED}: {why.detail}" if why.detail else REFUSED
+    return Result(seq, Outcome.FAILED, operation.docebo_id, reason, said=why.said)
 
 
 def _result(numbered: Numbered, answer: RowResult) -> Result:
