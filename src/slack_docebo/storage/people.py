@@ -33,7 +33,7 @@ class PersonRepository:
             )
         }
 
-    def ids_of(self, team: str, slack_ids: Iterable[str]) -> set[str]:
+    def every_id_of(self, team: str, slack_ids: Iterable[str]) -> set[str]:
         """Return *slack_ids* and every other id of the same people."""
         other = identity.alias()
         same_person = select(other.c.slack_id).join(identity, identity.c.person_id == other.c.person_id)
