@@ -16,7 +16,7 @@ def scoped(**changes: object) -> Policy:
     return replace(THEN, scope=replace(THEN.scope, **changes))
 
 
-@pytest.mark.parametrize("kind", set(Kind) - {Kind.LEAVE})
+@pytest.mark.parametrize("kind", [kind for kind in Kind if kind is not Kind.LEAVE])
 def test_the_same_rules_keep_nobody(kind):
     assert reason_by_rules(Operation("U1", "T1", "ada", kind, ""), "", THEN, replace(THEN)) == ""
 
