@@ -178,6 +178,8 @@ def _inverse_of_mapping(past: _Past) -> Operation:
 def _mapping_of(mapping: Mapping) -> dict[str, Any]:
     """Return the fields of an operation that writes this mapping."""
     return {
+        "slack_id": mapping.slack_id,
+        "slack_team": mapping.slack_team,
         "slack_name": mapping.slack_name,
         "maps": True,
         "fingerprint": mapping.fingerprint,

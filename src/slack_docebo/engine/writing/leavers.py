@@ -10,7 +10,7 @@ from slack_docebo.engine.reading.evidence import ask_for_people
 from slack_docebo.engine.writing.recording import Numbered
 from slack_docebo.errors import PlanNotApplicable
 from slack_docebo.runtime import Runtime
-from slack_docebo.storage.plans import LET_THROUGH, Plan, PlanKind, Result
+from slack_docebo.storage.plans import Plan, PlanKind, Result
 
 OF_LEAVERS = frozenset({Kind.DEACTIVATE, Kind.UNMAP})
 OF_THE_RULES = frozenset({PlanKind.BULK_IMPORT, PlanKind.REALTIME_SYNC})
@@ -31,7 +31,7 @@ async def ask_whether_left(runtime: Runtime, plan: Plan, batch: Sequence[Numbere
 
     Asked, one call each, is for whom a plan would deactivate or unmap that was saved and is applied by its id.
     """
-    if plan.kind not in OF_THE_RULES or not plan.facts.get(LET_THROUGH):
+    if plan.kind not in OF_THE_RULES or plan.flow_run == runtime.run_id:
         return []
     leavers = [(seq, operation.slack_id) for seq, operation in batch if operation.kind in OF_LEAVERS]
     if not leavers:
