@@ -189,5 +189,5 @@ async def test_the_line_of_a_round_says_what_became_of_each_event(here):
     here.put(replaced(event, event_id="EvAgain", updated=event.updated + 1))
     again = await here.serve()
 
-    assert first.line == "1 event: 1 left alone, 1 of them newly waiting for somebody's decision"
+    assert first.line == "1 event: 1 left alone, 1 of them waiting for somebody's decision"
     assert again.line == "1 event: 1 in line"

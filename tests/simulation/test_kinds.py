@@ -152,7 +152,6 @@ def test_who_is_hired_again_under_a_new_id_has_an_account_or_is_told_of(rehires:
     assert_kept(Promise.EVERYBODY, company(at(0, "import"), at(1, "rehire", 1), REHIRES=rehires))
 
 
-@unkept("kind 10: that several accounts bear an address is a reason in the plan, and ends no run visibly")
 def test_who_is_hired_again_and_whose_address_two_accounts_bear_is_told_of() -> None:
     story = company(
         *(at(0, "import"), at(6, "correct_mapping", 3), at(7, "import"), at(8, "rehire", 3)), REHIRES="hand-over"

@@ -7,7 +7,6 @@ from cyclopts import App, Parameter
 
 from slack_docebo.cli.output import Json, say, show_json, show_rows
 from slack_docebo.cli.store import open_store
-from slack_docebo.engine.realtime.holding import let_through as let_incident_through
 from slack_docebo.errors import ConfigurationError
 from slack_docebo.storage.inbox import Entry, EventState, InboxRepository
 
@@ -55,6 +54,9 @@ def replay(*event_ids: str, all_: All = False) -> None:
 @app.command
 def let_through(incident: str) -> None:
     """Let the events that a limit holds back be applied, all that wait with this incident: `events list` names it."""
+    # A run's modules, and with them the clients, are not needed to look at events.
+    from slack_docebo.engine.realtime.holding import let_through as let_incident_through
+
     with open_store() as store:
         count = let_incident_through(store, incident, datetime.now(UTC))
     say(f"{count} events will be applied over the limit.")

@@ -71,5 +71,5 @@ def conclude(runtime: Runtime, applied: Summary, *, json: bool) -> int:
         show_json(as_json(applied))
     else:
         note(applied.line, *files.lines)
-    whole = applied.plan.state is PlanState.APPLIED and not applied.newly_undecided
+    whole = applied.plan.state is PlanState.APPLIED
     return DONE if whole else DONE_IN_PART
