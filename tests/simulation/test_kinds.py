@@ -43,10 +43,6 @@ def assert_kept(promise: Promise, story: Story) -> None:
     assert not broken, "\n" + told(story, played)
 
 
-def unkept(reason: str) -> pytest.MarkDecorator:
-    return pytest.mark.xfail(strict=True, raises=AssertionError, reason=reason)
-
-
 def test_people_of_another_docebo_at_another_address_are_not_written() -> None:
     story = company(at(0, "import"), at(1, "change_docebo_url"), at(3, "import"))
     assert_kept(Promise.ONLY_OWN, story)
