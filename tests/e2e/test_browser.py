@@ -17,7 +17,6 @@ DEPLOYMENTS = [
     "go/manual",
     "realtime-sync/slack-events",
     "relink/manual",
-    "realtime-sync/slack-events",
     "reset-mappings/manual",
     "stop/manual",
     "sweep/sweep",
