@@ -51,6 +51,7 @@ NOT_RUN = {
     "openssl rand -hex 32": "what it prints is used nowhere",
     "export POSTGRES_PASSWORD=...": "belongs to the containers",
     "cp .env.example .env": "what is filled in is of the reader's tenants",
+    "slack-docebo events let-through k8tfq19f": "there has to be an incident; tests/integration/test_limits.py has one",
     "chmod 600 .env": "the same; that others must not read it is told by tests/integration/test_doctor.py",
     "source .venv/bin/activate": "changes the reader's shell",
     "git clone ADDRESS-OF-THIS-REPOSITORY slack-docebo": "the reader's address",

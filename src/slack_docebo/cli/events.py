@@ -23,7 +23,8 @@ def list_(*, parked: Parked = False, limit: Limit = 100, json: Json = False) -> 
     states = [EventState.PARKED] if parked else [EventState.PARKED, EventState.WAITING, EventState.CLAIMED]
     with open_store() as store, store.reading() as connection:
         entries = InboxRepository(connection).list_(limit, *states)
-    show_rows([_row(entry) for entry in entries], json=json, empty="No event is waiting or parked.")
+    held = json or any(entry.incident for entry in entries)  # a table is narrow
+    show_rows([_row(entry, with_incident=held) for entry in entries], json=json, empty="No event is waiting or parked.")
 
 
 @app.command
@@ -62,7 +63,8 @@ def let_through(incident: str) -> None:
     say(f"{count} events will be applied over the limit.")
 
 
-def _row(entry: Entry) -> dict[str, str | int]:
+def _row(entry: Entry, *, with_incident: bool) -> dict[str, str | int]:
+    incident = {"incident": entry.incident} if with_incident else {}
     return {
         "event": entry.event.event_id,
         "state": entry.state,
@@ -71,5 +73,5 @@ def _row(entry: Entry) -> dict[str, str | int]:
         "received": f"{entry.event.received_at:%Y-%m-%d %H:%M:%S} UTC",
         "attempts": entry.attempts,
         "error": entry.error,
-        "incident": entry.incident,
+        **incident,
     }
