@@ -34,7 +34,7 @@ def show(event_id: str, *, json: Json = False) -> None:
         entry = InboxRepository(connection).get(event_id)
     if entry is None:
         raise ConfigurationError(f"there is no event {event_id}; applied ones are purged after INBOX_KEEP_DAYS")
-    row = {**_row(entry), "team": entry.event.slack_team, "updated": entry.event.updated}
+    row = {**_row(entry, with_incident=True), "team": entry.event.slack_team, "updated": entry.event.updated}
     profile = {name: value for name, value in (entry.event.profile or {}).items() if value}
     if json:
         show_json({**row, "profile": profile})
