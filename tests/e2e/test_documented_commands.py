@@ -19,7 +19,10 @@ pytestmark = pytest.mark.filterwarnings("ignore:Cyclopts application invoked wit
 
 COMMANDS = list(dict.fromkeys(typed()))
 OURS = [(page, command) for page, command in COMMANDS if command.startswith("slack-docebo ")]
-REFUSED = {"slack-docebo mappings import table.csv --dry-run": 2}  # the page shows what a bad table is answered
+REFUSED = {
+    "slack-docebo mappings import table.csv --dry-run": 2,  # the page shows what a bad table is answered
+    "slack-docebo events let-through k8tfq19f": 2,  # nobody waits with it here; test_limits.py has people who do
+}
 TABLE = """slack_id,slack_name,slack_team,user_id
 U012AB3CD,ada,T012AB3CD,4711
 ada,ada,T0SANDBOX,4711
@@ -51,7 +54,6 @@ NOT_RUN = {
     "openssl rand -hex 32": "what it prints is used nowhere",
     "export POSTGRES_PASSWORD=...": "belongs to the containers",
     "cp .env.example .env": "what is filled in is of the reader's tenants",
-    "slack-docebo events let-through k8tfq19f": "there has to be an incident; tests/integration/test_limits.py has one",
     "chmod 600 .env": "the same; that others must not read it is told by tests/integration/test_doctor.py",
     "source .venv/bin/activate": "changes the reader's shell",
     "git clone ADDRESS-OF-THIS-REPOSITORY slack-docebo": "the reader's address",
