@@ -71,5 +71,4 @@ def conclude(runtime: Runtime, applied: Summary, *, json: bool) -> int:
         show_json(as_json(applied))
     else:
         note(applied.line, *files.lines)
-    whole = applied.plan.state is PlanState.APPLIED
-    return DONE if whole else DONE_IN_PART
+    return DONE if applied.plan.state is PlanState.APPLIED else DONE_IN_PART

@@ -34,7 +34,4 @@ def holds(account: Account, name: str, value: Value) -> bool:
 
 def hurts(operation: Operation) -> bool:
     """Tell whether *operation* does harm that is seen at once, if what it rests on is not so any more."""
-    moves = operation.prior is not None and operation.prior.docebo_id != operation.docebo_id
-    return operation.kind is not Kind.CREATE and (
-        not HURTING.isdisjoint(operation.changes) or (operation.maps and moves)
-    )
+    return operation.kind is not Kind.CREATE and (not HURTING.isdisjoint(operation.changes) or operation.moves_mapping)

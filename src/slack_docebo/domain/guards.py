@@ -61,8 +61,8 @@ def parse_limit(text: str) -> Limit:
 
 def changes_of(operation: Operation) -> set[Change]:
     """Return as what *operation* counts."""
-    moved = operation.maps and operation.prior is not None and operation.prior.docebo_id != operation.docebo_id
-    return {change for change in Change if change.value == operation.kind.value} | ({Change.REMAP} if moved else set())
+    by_kind = {change for change in Change if change.value == operation.kind.value}
+    return by_kind | {Change.REMAP} if operation.moves_mapping else by_kind
 
 
 def exceeded(

@@ -71,6 +71,11 @@ class Operation:
     prior: Mapping | None = None  # the mapping that is replaced or removed: what undoing brings back
 
     @property
+    def moves_mapping(self) -> bool:
+        """Whether the person's mapping goes to another account."""
+        return self.maps and self.prior is not None and self.prior.docebo_id != self.docebo_id
+
+    @property
     def mapped_as(self) -> str:
         """The Slack id under which the mapping stands so far; the operation puts it under its own."""
         return self.prior.slack_id if self.prior else self.slack_id
@@ -113,6 +118,12 @@ class Planner:
         self.renamed: dict[str, str] = {}  # Slack ids under which others are known so far, by the organisation's
         self.returns = Returns(policy.rehires)
         self._accounts = accounts
+
+    def anew(self) -> "Planner":
+        """Return a planner that knows nothing but what was settled about those who return."""
+        again = Planner(self.policy, self._accounts)
+        again.returns = self.returns
+        return again
 
     def match(self, user: SourceUser, mapping: Mapping | None) -> Match:
         """Return which account *user* is, looking only at people in scope."""
@@ -161,9 +172,8 @@ class Planner:
         if holder and mapping is None and self._has_returned(user, holder, account):
             if self.returns.heirs.get(holder.slack_id) == user.slack_id:
                 mapping = holder
-            elif not (
-                self.policy.leavers is Leavers.UNMAP and self.policy.map
-            ):  # which frees the account for the next run
+            elif self.policy.leavers is not Leavers.UNMAP or not self.policy.map:
+                # Else the holder is unmapped, which frees the account for the next run.
                 return self._operation(user, Kind.LEAVE, reported(account.docebo_id, holder.slack_id), account)
         if holder:
             self.claims.stake(account.docebo_id, holder.slack_id, Rank.MAPPING)

@@ -146,9 +146,7 @@ async def explain(runtime: Runtime, who: str) -> Explanation:
     _judge(runtime, workspace.team, planner, found, near)
     if contested := planner.returns.contested:
         planner.returns.settle({holder: await observe_person(runtime, holder) for holder in set(contested.values())})
-        again = Planner(policy, near)
-        again.returns = planner.returns
-        _judge(runtime, workspace.team, again, found, near)
+        _judge(runtime, workspace.team, planner.anew(), found, near)
     return found
 
 

@@ -191,7 +191,8 @@ def plan_people(
     """
     excluded = ExclusionRepository(connection).all()
     forgotten = [user for user in users if excluded.cover(user)]
-    users = [user for user in users if not excluded.cover(user)]
+    if forgotten:
+        users = [user for user in users if user not in forgotten]
     planner.forgotten += len(forgotten)
     repository = MappingRepository(connection, docebo)
     of_holder = planner.returns.of_holder

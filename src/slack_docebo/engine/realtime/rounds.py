@@ -383,9 +383,8 @@ class _Round:
         operations = await to_completion(self._operations, cases, planner)
         if contested := planner.returns.contested:
             answers = await ask_for_people(self._runtime, self._team, set(contested.values()))
-            again = Planner(self._planner.policy, accounts)
-            again.returns = planner.returns
-            if again.returns.settle(answers):
+            if planner.returns.settle(answers):
+                again = planner.anew()
                 return again, await to_completion(self._operations, cases, again)
         return planner, operations
 

@@ -37,7 +37,8 @@ def check_halt(connection: Connection, docebo: str) -> None:
     """Raise Halted where somebody ordered that nothing be written to this Docebo."""
     if halt := HaltRepository(connection).get(docebo):
         raise Halted(
-            f"everything is {halt}: `go` (the form in Prefect, or `slack-docebo go`) lets it go on; what is planned or waits is still there"
+            f"everything is {halt}: `go` (the form in Prefect, or `slack-docebo go`) lets it go on; what is planned or"
+            " waits is still there"
         )
 
 
