@@ -33,16 +33,14 @@ class PersonRepository:
             )
         }
 
-    def every_id_of(self, team: str, slack_ids: Iterable[str]) -> set[str]:
-        """Return *slack_ids* and every other id of the same people."""
+    def ids_of(self, slack_ids: Iterable[str]) -> set[str]:
+        """Return *slack_ids* and every other id by which the same people are known."""
         other = identity.alias()
         same_person = select(other.c.slack_id).join(identity, identity.c.person_id == other.c.person_id)
         wanted = set(slack_ids)
         return wanted.union(
             *(
-                self._connection.scalars(
-                    same_person.where(identity.c.slack_team == team, among(self._connection, identity.c.slack_id, ids))
-                )
+                self._connection.scalars(same_person.where(among(self._connection, identity.c.slack_id, ids)))
                 for ids in chunks(wanted)
             )
         )
@@ -90,12 +88,6 @@ class PersonRepository:
                 .where(identity.c.slack_team == team, among(self._connection, identity.c.slack_id, ids))
                 .values(gone_since=since)
             )
-
-    def ids_of(self, slack_id: str) -> list[str]:
-        """Return all Slack ids by which the person with this one is known, itself included."""
-        keys = select(identity.c.person_id).where(identity.c.slack_id == slack_id)
-        known = self._connection.scalars(select(identity.c.slack_id).where(identity.c.person_id.in_(keys)))
-        return sorted({slack_id, *known})
 
     def count_of(self, slack_id: str) -> int:
         """Return in how many workspaces the person is known."""

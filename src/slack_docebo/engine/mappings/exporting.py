@@ -23,7 +23,7 @@ def export_person(store: Store, report_dir: Path, slack_id: str) -> dict[str, An
     Left out is Docebo's own message of a refusal, which may name somebody else.
     """
     with store.reading() as connection:
-        ids = PersonRepository(connection).ids_of(slack_id_of(slack_id))
+        ids = sorted(PersonRepository(connection).ids_of([slack_id_of(slack_id)]))
         tables = rows_about(connection, ids)
     files = {str(file): rows for file, rows in _in_files(report_dir, set(ids)) if rows}
     return {"slack_ids": ids, "tables": tables, "files": files}

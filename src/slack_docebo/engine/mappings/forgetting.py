@@ -80,7 +80,7 @@ def find_person(store: Store, who: str) -> str:
 def traces(store: Store, report_dir: Path, slack_id: str) -> Traces:
     """Return what `forget` would erase; nothing is changed."""
     with store.reading() as connection:
-        ids = PersonRepository(connection).ids_of(slack_id_of(slack_id))
+        ids = sorted(PersonRepository(connection).ids_of([slack_id_of(slack_id)]))
         return _counted(connection, ids, *_in_files(report_dir, ids, erase=False))
 
 
@@ -93,7 +93,7 @@ def forget(store: Store, report_dir: Path, slack_id: str) -> Traces:
     or a backup of ours is named and left as it is. Raises ConfigurationError where *slack_id* cannot be one.
     """
     with store.transaction() as connection:
-        ids = PersonRepository(connection).ids_of(slack_id_of(slack_id))
+        ids = sorted(PersonRepository(connection).ids_of([slack_id_of(slack_id)]))
         erased = _counted(connection, ids, {}, {})
         addresses = _own_addresses(connection, ids)
         ExclusionRepository(connection).add([*ids, *addresses], now=datetime.now(UTC))

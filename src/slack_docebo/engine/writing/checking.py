@@ -13,7 +13,7 @@ from slack_docebo.domain.matching import Accounts, MatchBy
 from slack_docebo.domain.people import Account, LastSeen, Mapping
 from slack_docebo.domain.planning import Kind, Operation, Outcome, Policy, shielded
 from slack_docebo.engine.reading.connection import Workspace
-from slack_docebo.engine.writing.leavers import OF_LEAVERS, check_calls
+from slack_docebo.engine.writing.leavers import OF_LEAVERS, check_leavers
 from slack_docebo.engine.writing.recording import record
 from slack_docebo.errors import ConfigurationError, PlanNotApplicable
 from slack_docebo.integration_settings import IntegrationSettings, read_written
@@ -58,7 +58,7 @@ def recheck(runtime: Runtime, workspace: Workspace, plan_id: str, accounts: Acco
             n for kind, _, outcome, n in plans.tally(plan_id) if kind in OF_LEAVERS and outcome is Outcome.PLANNED
         )
     _check_applicable(runtime, workspace, plan, pending)
-    check_calls(runtime, plan, leavers)
+    check_leavers(runtime, plan, leavers)
     policy = runtime.behaviour.policy(workspace.team)
     planned_by = planned_behaviour(runtime, plan).policy(workspace.team)
     undoes = plan.kind is PlanKind.UNDO

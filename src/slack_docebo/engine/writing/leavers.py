@@ -16,7 +16,7 @@ OF_LEAVERS = frozenset({Kind.DEACTIVATE, Kind.UNMAP})
 OF_THE_RULES = frozenset({PlanKind.BULK_IMPORT, PlanKind.REALTIME_SYNC})
 
 
-def check_calls(runtime: Runtime, plan: Plan, leavers: int) -> None:
+def check_leavers(runtime: Runtime, plan: Plan, leavers: int) -> None:
     """Raise PlanNotApplicable where to ask Slack for so many *leavers* takes more calls than EVIDENCE_CALLS."""
     most = runtime.behaviour.evidence_calls
     if plan.kind in OF_THE_RULES and leavers > most:

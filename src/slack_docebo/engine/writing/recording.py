@@ -59,7 +59,7 @@ def _record(runtime: Runtime, plan_id: str, operations: dict[int, Operation], re
         follow(connection, plan, outcomes, provision=provision, now=now)
         if plan.read_since:  # of whom an event was applied since, this may have written what Slack showed before
             people = [operation.slack_id for operation, _ in applied]
-            known = PersonRepository(connection).every_id_of(plan.slack_team, people)  # an event may bear another id
+            known = PersonRepository(connection).ids_of(people)  # an event may bear another id
             InboxRepository(connection).look_again(known, since=plan.read_since - TOLERANCE, now=now)
             if plan.kind is PlanKind.REALTIME_SYNC:  # no list: nothing else says how new this is
                 stamps = dict.fromkeys(people, UNSTAMPED)
