@@ -8,6 +8,7 @@ Prefect finds the type by the entry point that `pyproject.toml` names, if the pr
 cancellations are seen to by the same parts of Prefect that do so for its process worker.
 """
 
+import asyncio
 import logging
 import multiprocessing
 import os
@@ -66,6 +67,7 @@ class FlowRunWorker(BaseWorker[NoConfiguration, BaseVariables, BaseWorkerResult]
         for handler in logging.getLogger().handlers:  # the terminal's, which shows the names of runs
             handler.addFilter(as_one_line)
         forkserver.ensure_running()  # so that it has imported everything before the first run comes
+        end_between_two_steps()
         await super().setup()
 
     async def run(
@@ -104,6 +106,23 @@ class FlowRunWorker(BaseWorker[NoConfiguration, BaseVariables, BaseWorkerResult]
             if flow_run.state and flow_run.state.is_cancelling():
                 message = "The run was cancelled, and its process is gone"
                 await self._mark_flow_run_as_cancelled(flow_run, {"message": message})
+
+
+def end_between_two_steps() -> None:
+    """Let the first SIGTERM or SIGINT end the worker between two steps of the event loop; the second ends it at once.
+
+    Prefect's own handler raises KeyboardInterrupt in the midst of whatever is being done, where it can be lost: then the
+    worker goes on, and so do its runs.
+    """
+    loop = asyncio.get_running_loop()
+
+    def end() -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+        raise KeyboardInterrupt
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, end)
 
 
 class ForkedRun:

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import re
+import signal
 import sys
 from types import SimpleNamespace
 
@@ -14,7 +15,7 @@ from prefect.utilities.dispatch import get_registry_for_type
 from deployments.flow_run import BLOCKS, _take_secrets, block_name
 from deployments.our_flows import FLOWS
 from deployments.sealed_results import seal_results
-from deployments.worker import FlowRunWorker, NoConfiguration
+from deployments.worker import FlowRunWorker, NoConfiguration, end_between_two_steps
 from slack_docebo.settings import NotificationSettings, Settings, secrets_of
 from tests.unit.test_prefect_yaml import DEPLOYMENTS, ROOT
 
@@ -113,3 +114,18 @@ def test_what_a_state_says_of_a_stored_result_imports_and_reads_nothing(sealed, 
     with pytest.raises((PermissionError, RuntimeError), match=r"not read|not available"):
         asyncio.run(state.aresult(retry_result_failure=False))
     assert "this" not in sys.modules
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_an_order_to_end_is_not_lost_in_whatever_is_being_done(number):
+    async def work():
+        end_between_two_steps()
+        try:
+            signal.raise_signal(number)
+        except BaseException:  # as many a callback and destructor does
+            return "lost"
+        await asyncio.sleep(0.1)  # several steps
+        return "not heard"
+
+    with pytest.raises(KeyboardInterrupt):
+        asyncio.run(work())
