@@ -25,11 +25,13 @@ from deployments.connections import PATIENCE, Connections
 from deployments.listener import LARGEST_HEAD, LARGEST_RAW_BODY, MOST_HEADERS, server
 from deployments.local import free_port, process
 from sandbox.slack.events import APP_ID
+from slack_docebo.current_settings import Current
 from slack_docebo.storage.store import Store
-from slack_docebo.webhook.app import LARGEST_BODY
+from slack_docebo.webhook.app import LARGEST_BODY, webhook_app
 from slack_docebo.webhook.metrics import Metrics
+from slack_docebo.webhook.reception import open_reception
 from tests.waiting import PATIENCE_SECONDS, until
-from tests.webhook import TEAM, Webhook, envelope, running_webhook, signed, webhook_process
+from tests.webhook import TEAM, Webhook, envelope, running_webhook, settings, signed, webhook_process
 
 PROBE = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n"
 EVENTS = b"POST /slack/events HTTP/1.1\r\nHost: localhost\r\n"
@@ -181,6 +183,29 @@ def test_a_body_may_come_in_chunks(webhook):
     head = post(body, "Transfer-Encoding: chunked", without="Content-Length").removesuffix(body)
 
     assert answer(webhook, head + pieces).endswith(b"in pieces")
+
+
+@pytest.mark.parametrize("lacking", ["x-slack-signature", "x-slack-request-timestamp", "content-type"])
+async def test_the_body_is_taken_before_a_request_is_refused_for_its_head(sqlite_url, lacking):
+    # The refusal closes the connection, and what is then still on its way would reset it before the answer is read.
+    happened = []
+
+    async def receive():
+        happened.append("body taken")
+        return {"type": "http.request", "body": b"{}", "more_body": False}
+
+    async def send(message):
+        happened.append(message.get("status", "answered"))
+
+    headers = [(name.lower().encode(), value.encode()) for name, value in signed(b"{}").items()]
+    scope = {"type": "http", "method": "POST", "path": "/slack/events", "root_path": "", "query_string": b""}
+    scope["headers"] = [(name, value) for name, value in headers if name != lacking.encode()]
+    current = Current(settings())
+    with Store.open(sqlite_url) as store:
+        async with open_reception(current, store) as reception:
+            await webhook_app(current, reception)(scope, receive, send)
+
+    assert happened == ["body taken", 415 if lacking == "content-type" else 401, "answered"]
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -25,6 +26,7 @@ from slack_docebo.webhook.verification import RequestVerifier
 LARGEST_BODY = 1024 * 1024
 LONGEST_LENGTH = 12  # digits of a Content-Length
 BODY_SECONDS = 10.0
+REFUSED_BODY_SECONDS = 1.0
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +53,11 @@ def webhook_app(current: Current[WebhookSettings], reception: Reception) -> Star
 
     async def events(request: Request) -> Response:
         began = time.perf_counter()
-        response = _objection(request, hosts) or await _answer(request, verifier, reception)
+        response = _objection(request, hosts) or _unsigned(request, verifier)
+        if response:
+            await _let_pass(request)
+        else:
+            response = await _answer(request, verifier, reception)
         reception.metrics.answers.labels(response.status_code).inc()
         if response.status_code in {200, 503}:
             reception.metrics.seconds.observe(time.perf_counter() - began)
@@ -85,25 +91,49 @@ def _objection(request: Request, hosts: Hosts | None) -> Response | None:
     return None
 
 
-async def _answer(request: Request, verifier: RequestVerifier, reception: Reception) -> Response:
+def _unsigned(request: Request, verifier: RequestVerifier) -> Response | None:
+    """Return the refusal of a request whose headers are not Slack's; None if its body has to be read."""
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         return _refusal(415, "Slack sends its events as application/json")
     if "content-encoding" in request.headers and request.headers["content-encoding"].strip().lower() != "identity":
         return _refusal(415, "Slack does not compress its events")
-    timestamp = request.headers.get("x-slack-request-timestamp")
-    signature = request.headers.get("x-slack-signature")
     try:
-        verifier.check_headers(timestamp, signature)
-        body = await _body(request)
-        verifier.check(body, timestamp, signature)
+        verifier.check_headers(*_signature(request))
+    except UnverifiedRequest as error:
+        return _unverified(error)
+    return None
+
+
+async def _answer(request: Request, verifier: RequestVerifier, reception: Reception) -> Response:
+    try:
+        body = await _body(request, BODY_SECONDS)
+        verifier.check(body, *_signature(request))
         return PlainTextResponse(await reception.receive(read_payload(body)))
     except UnverifiedRequest as error:
-        logger.debug("refused: %s", error)
-        return _refusal(401, "not signed by Slack")
+        return _unverified(error)
     except RefusedBody as refused:
         return _refusal(refused.status, "the body cannot be taken")
     except StorageError:
         return PlainTextResponse("not stored, send it again", 503)
+
+
+def _signature(request: Request) -> tuple[str | None, str | None]:
+    return request.headers.get("x-slack-request-timestamp"), request.headers.get("x-slack-signature")
+
+
+async def _let_pass(request: Request) -> None:
+    """Read the body of a request that is refused without it.
+
+    A connection that is closed while a body is on its way is reset, and the client never reads the answer:
+    https://www.rfc-editor.org/rfc/rfc9112#section-9.6
+    """
+    with suppress(RefusedBody):
+        await _body(request, REFUSED_BODY_SECONDS)
+
+
+def _unverified(error: UnverifiedRequest) -> Response:
+    logger.debug("refused: %s", error)
+    return _refusal(401, "not signed by Slack")
 
 
 def _refusal(status: int, reason: str) -> Response:
@@ -111,14 +141,14 @@ def _refusal(status: int, reason: str) -> Response:
     return PlainTextResponse(reason, status, headers={"Connection": "close"})
 
 
-async def _body(request: Request) -> bytes:
-    """Return the raw body; raise RefusedBody as soon as it is too large."""
+async def _body(request: Request, seconds: float) -> bytes:
+    """Return the raw body; raise RefusedBody as soon as it is too large or *seconds* are over."""
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and (len(declared) > LONGEST_LENGTH or int(declared) > LARGEST_BODY):
         raise RefusedBody(413)
     body = bytearray()
     try:
-        async with asyncio.timeout(BODY_SECONDS):
+        async with asyncio.timeout(seconds):
             async for chunk in request.stream():
                 body += chunk
                 if len(body) > LARGEST_BODY:
