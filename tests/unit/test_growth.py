@@ -40,7 +40,7 @@ from slack_docebo.webhook.intake import Audience, decide, read_payload
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 GROWTH = 9.0  # of the time for four times the size; 4 is linear, 16 is quadratic
-NOTHING = 0.002  # seconds of processor time; less says nothing about growth
+NOTHING = 0.03  # seconds of processor time; less says nothing about growth, and neighbours cost some of it
 ON = {"NOTIFICATION_MAIL_ID": "", "PROVISION_SLACK_USER_DATA": "true", "MAP_SLACK_USER_DATA": "true"}
 
 NASTY: dict[str, Callable[[int], str]] = {
@@ -111,7 +111,7 @@ def refused(read: Callable[[Any], object], given: Any) -> None:
 @pytest.mark.parametrize("work", WORKS.values(), ids=WORKS.keys())
 def test_a_text_costs_no_more_than_its_length(work):
     for make in NASTY.values():
-        assert_linear(work, make, 1_000)
+        assert_linear(work, make, 3_000)
 
 
 @pytest.mark.parametrize("nasty", NASTY.values(), ids=NASTY.keys())
@@ -162,9 +162,9 @@ def table_of(count: int) -> list[dict[str, str]]:
 
 CASES: dict[str, tuple[Callable[[Any], object], Callable[[int], Any], int]] = {
     "an event with many custom fields": (taken_in, lambda n: event(fields=n), 500),
-    "an event with many authorizations": (taken_in, lambda n: event(authorizations=n), 500),
-    "an event with a long name": (taken_in, lambda n: event(name="<" * n + ">" * n), 2_000),
-    "an event with many accents": (taken_in, lambda n: event(name="a" + "\u0301\u0316" * n), 2_000),
+    "an event with many authorizations": (taken_in, lambda n: event(authorizations=n), 2_000),
+    "an event with a long name": (taken_in, lambda n: event(name="<" * n + ">" * n), 20_000),
+    "an event with many accents": (taken_in, lambda n: event(name="a" + "\u0301\u0316" * n), 20_000),
     "accounts with one address": (Accounts, shared_address, 2_000),
     "people matched with accounts of one address": (matched, lambda n: Accounts(shared_address(n)), 500),
     "an account with a long name": (
@@ -178,11 +178,11 @@ CASES: dict[str, tuple[Callable[[Any], object], Callable[[int], Any], int]] = {
         lambda n: n,
         2_000,
     ),
-    "people held against many patterns": (in_scope, lambda n: Scope(exclude=patterns(n), include=["*"]), 200),
+    "people held against many patterns": (in_scope, lambda n: Scope(exclude=patterns(n), include=["*"]), 1_000),
     "an account held against many protected ones": (
         lambda protected: [shielded(Account(1, "ada", "ada@example.com"), protected) for _ in range(20)],
         lambda n: tuple(patterns(n)),
-        200,
+        1_000,
     ),
     "many rules": (parse_rules, lambda n: ", ".join(f"field_{i + 1} = title" for i in range(n)), 500),
     "a rule of many words": (lambda text: refused(parse_rules, text), lambda n: "first_name " + "clear " * n, 2_000),
