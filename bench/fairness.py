@@ -20,8 +20,8 @@ from deployments.local import connection_settings
 from sandbox.server import Sandbox
 from slack_docebo.clients.slack import source_user
 from slack_docebo.engine.reading.connection import validate
-from slack_docebo.engine.realtime.rounds import Served
-from slack_docebo.engine.realtime.serving import FOR_EVER, Turn, serve
+from slack_docebo.engine.realtime.rounds import ServeResult
+from slack_docebo.engine.realtime.serving import FOR_EVER, InboxLease, serve
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import Runtime, open_runtime
 from slack_docebo.settings import Settings
@@ -79,9 +79,9 @@ async def measure(results: Results, changes: int) -> None:
         settings = Settings(_env_file=None, **{name.lower(): value for name, value in env.items()})
         async with open_runtime(settings, read_rows(table(ON)), run_id="bench") as runtime:
             workspace = await validate(runtime)
-            with Turn(runtime) as turn:
+            with InboxLease(runtime) as turn:
                 turn.take()
-                run = asyncio.create_task(serve(runtime, workspace, turn, Served(), linger_seconds=FOR_EVER))
+                run = asyncio.create_task(serve(runtime, workspace, turn, ServeResult(), linger_seconds=FOR_EVER))
                 restless, other = Member(sandbox, runtime, "Mal"), Member(sandbox, runtime, "Ada")
                 calm = [await other.seconds_of_a_change() for _ in range(5)]
                 before = runtime.budget.left()

@@ -9,8 +9,8 @@ import resource
 import sys
 
 from slack_docebo.engine.reading.connection import validate
-from slack_docebo.engine.realtime.rounds import Served
-from slack_docebo.engine.realtime.serving import Turn, serve
+from slack_docebo.engine.realtime.rounds import ServeResult
+from slack_docebo.engine.realtime.serving import InboxLease, serve
 from slack_docebo.errors import SyncError
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime
@@ -19,9 +19,9 @@ from slack_docebo.settings import Settings, load_settings
 
 async def run(rows: dict[str, str], linger_seconds: int) -> dict[str, object]:
     """Serve the inbox as one run does, and return what it did and took."""
-    served = Served()
+    served = ServeResult()
     async with open_runtime(load_settings(Settings), read_rows(table(rows)), run_id="process") as runtime:
-        with Turn(runtime) as turn:
+        with InboxLease(runtime) as turn:
             if turn.take():
                 workspace = await validate(runtime)
                 print(json.dumps({"ready": True}), flush=True)

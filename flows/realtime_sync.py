@@ -4,8 +4,8 @@ from typing import Annotated
 
 from prefect import flow
 
-from slack_docebo.engine.realtime.rounds import Served
-from slack_docebo.engine.realtime.serving import Turn
+from slack_docebo.engine.realtime.rounds import ServeResult
+from slack_docebo.engine.realtime.serving import InboxLease
 from slack_docebo.engine.reporting.report import Summary
 from tasks.forms import SlackId, titled
 from tasks.hooks import ON_TROUBLE
@@ -29,7 +29,7 @@ async def realtime_sync(
     linger_seconds: Annotated[int, titled("Linger, seconds", ge=-1)] = 60,
     dry_run: Annotated[bool, titled("Dry run")] = False,
     let_through: Annotated[str, titled("Let through", pattern="^[0-9a-z]*$", max_length=8)] = "",
-) -> Served | Summary:
+) -> ServeResult | Summary:
     """Bring the users of Slack's waiting events into Docebo, or exactly the users named here.
 
     Args:
@@ -56,8 +56,8 @@ async def realtime_sync(
     async with open_resources() as runtime:
         if let_through:
             await let_events_through(runtime, let_through)
-        with Turn(runtime) as turn:
+        with InboxLease(runtime) as turn:
             if not turn.take():
-                return Served(elsewhere=turn.taken_by)
+                return ServeResult(elsewhere=turn.taken_by)
             workspace = await validate_connection(runtime)
             return await process_events(runtime, workspace, turn, linger_seconds=linger_seconds)

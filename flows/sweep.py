@@ -2,8 +2,8 @@
 
 from prefect import flow
 
-from slack_docebo.engine.realtime.rounds import Served
-from slack_docebo.engine.realtime.serving import Turn
+from slack_docebo.engine.realtime.rounds import ServeResult
+from slack_docebo.engine.realtime.serving import InboxLease
 from tasks.hooks import ON_TROUBLE
 from tasks.process_events import process_events
 from tasks.run import concluded, open_resources
@@ -13,14 +13,14 @@ from tasks.validate_connection import validate_connection
 
 @flow(name="sweep", flow_run_name="sweep", **ON_TROUBLE)
 @concluded
-async def sweep() -> Served:
+async def sweep() -> ServeResult:
     """Process events that wait while no run is at work, free what dead runs have claimed, and purge what is done."""
     async with open_resources() as runtime:
         upkeep = await tidy_inbox(runtime)
-        with Turn(runtime) as turn:
+        with InboxLease(runtime) as turn:
             if not upkeep.due:
-                return Served()
+                return ServeResult()
             if not turn.take():
-                return Served(elsewhere=turn.taken_by)
+                return ServeResult(elsewhere=turn.taken_by)
             workspace = await validate_connection(runtime)
             return await process_events(runtime, workspace, turn, linger_seconds=0)

@@ -4,20 +4,22 @@ from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
 from slack_docebo.engine.reading.connection import Workspace
-from slack_docebo.engine.realtime.rounds import Served
-from slack_docebo.engine.realtime.serving import Turn, serve
+from slack_docebo.engine.realtime.rounds import ServeResult
+from slack_docebo.engine.realtime.serving import InboxLease, serve
 from slack_docebo.engine.realtime.upkeep import parked_rows
 from slack_docebo.runtime import Runtime
 from tasks.artifacts import publish_page, publish_table
 
 
 @task(name="Process events", task_run_name="Process and map the users of the waiting events", cache_policy=NO_CACHE)
-async def process_events(runtime: Runtime, workspace: Workspace, turn: Turn, *, linger_seconds: int) -> Served:
+async def process_events(
+    runtime: Runtime, workspace: Workspace, turn: InboxLease, *, linger_seconds: int
+) -> ServeResult:
     """Serve the inbox until nothing has come for a while; one task run, for each costs Prefect's server more than we.
 
     No retry by Prefect: the events keep their own count of attempts.
     """
-    served = Served()
+    served = ServeResult()
     try:
         await serve(runtime, workspace, turn, served, linger_seconds=linger_seconds)
     finally:
@@ -26,7 +28,7 @@ async def process_events(runtime: Runtime, workspace: Workspace, turn: Turn, *, 
     return served
 
 
-async def _publish(runtime: Runtime, served: Served) -> None:
+async def _publish(runtime: Runtime, served: ServeResult) -> None:
     await publish_page(served.markdown(), key="summary-realtime-sync", description=served.line)
     if parked := parked_rows(runtime.store):
         await publish_table(

@@ -17,7 +17,7 @@ from slack_docebo.domain.texts import line
 from slack_docebo.engine.looking.diagnosis import Diagnosis
 from slack_docebo.engine.looking.explaining import Explanation
 from slack_docebo.engine.mappings.relinking import Relinked
-from slack_docebo.engine.realtime.rounds import Served
+from slack_docebo.engine.realtime.rounds import ServeResult
 from slack_docebo.engine.reporting.incidents import Trouble
 from slack_docebo.engine.reporting.report import Summary
 from slack_docebo.errors import AlreadyRunning, ChangeLimitExceeded, ConfigurationError, Halted, NotConfirmed, SyncError
@@ -36,7 +36,7 @@ with suppress(ConfigurationError):  # which is told when the run begins
     load_settings(PrefectSettings)  # Prefect's own lines may quote its login, from the first on
 
 P = ParamSpec("P")
-Result = Summary | Served | Explanation | Diagnosis | Relinked | str
+FlowResult = Summary | ServeResult | Explanation | Diagnosis | Relinked | str
 OWN_STATES: dict[type[SyncError], str] = {
     ChangeLimitExceeded: Trouble.REFUSED,
     NotConfirmed: Trouble.REFUSED,
@@ -82,7 +82,7 @@ async def integration_settings() -> IntegrationSettings:
     return read_rows(rows)
 
 
-def concluded(run: Callable[P, Awaitable[Result]]) -> Callable[P, Awaitable[State[Any]]]:
+def concluded(run: Callable[P, Awaitable[FlowResult]]) -> Callable[P, Awaitable[State[Any]]]:
     """Make a flow's end a state with one line that says what happened, and no traceback for what we know about."""
 
     @wraps(run)
@@ -99,14 +99,14 @@ def concluded(run: Callable[P, Awaitable[Result]]) -> Callable[P, Awaitable[Stat
     return conclude
 
 
-def _trouble(result: Result) -> str | None:
+def _trouble(result: FlowResult) -> str | None:
     """Return the name of the state a run ends in whose work is done, but not for everybody, or by another run."""
     match result:
-        case Served(elsewhere=another) if another:
+        case ServeResult(elsewhere=another) if another:
             return Trouble.ALREADY_RUNNING
-        case Served(held=held) if held:
+        case ServeResult(held=held) if held:
             return Trouble.HELD
-        case Served(parked=parked) if parked:
+        case ServeResult(parked=parked) if parked:
             return Trouble.PARKED
         case Summary() if result.plan.state is PlanState.PLANNED:  # a dry run
             return None
@@ -114,7 +114,7 @@ def _trouble(result: Result) -> str | None:
             return Trouble.PARTLY_FAILED
         case Summary() if result.count(outcome=Outcome.SKIPPED) and not result.count(outcome=Outcome.APPLIED):
             return Trouble.SKIPPED
-        case Summary(newly_undecided=undecided) | Served(undecided=undecided) if undecided:
+        case Summary(newly_undecided=undecided) | ServeResult(undecided=undecided) if undecided:
             return Trouble.UNDECIDED
     return None
 

@@ -24,7 +24,7 @@ from deployments.local import process
 from sandbox.slack.events import APP_ID, DEFAULT_SIGNING_SECRET
 from slack_docebo.current_settings import Current
 from slack_docebo.settings import WebhookSettings
-from slack_docebo.storage.inbox import Entry, InboxRepository
+from slack_docebo.storage.inbox import InboxEntry, InboxRepository
 from slack_docebo.storage.store import Store
 from slack_docebo.webhook.app import webhook_app
 from slack_docebo.webhook.reception import open_reception
@@ -72,7 +72,7 @@ def envelope(number: int = 1, kind: str = "user_profile_changed", **changes: Any
     return {**wrapped, **changes}
 
 
-def entries(store: Store) -> list[Entry]:
+def entries(store: Store) -> list[InboxEntry]:
     """Return what the inbox holds."""
     with store.reading() as connection:
         return InboxRepository(connection).list_(10_000)
@@ -93,7 +93,7 @@ class Webhook:
     def get(self, path: str) -> httpx.Response:
         return self.http.get(path)
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[InboxEntry]:
         return entries(self.store)
 
 

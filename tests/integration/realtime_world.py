@@ -12,11 +12,11 @@ from deployments.local import connection_settings
 from sandbox.server import Sandbox
 from slack_docebo.clients.slack import source_user
 from slack_docebo.engine.reading.connection import Workspace, validate
-from slack_docebo.engine.realtime.rounds import Served, serve_round
+from slack_docebo.engine.realtime.rounds import ServeResult, serve_round
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import Runtime, open_runtime
 from slack_docebo.settings import Settings
-from slack_docebo.storage.inbox import Entry, Event, EventState, InboxRepository
+from slack_docebo.storage.inbox import Event, EventState, InboxEntry, InboxRepository
 from slack_docebo.storage.mappings import MappingRepository
 from slack_docebo.storage.plans import Plan, PlanKind, PlanRepository
 
@@ -61,9 +61,9 @@ class World:
         with self.runtime.store.transaction() as connection:
             InboxRepository(connection).put(events)
 
-    async def serve(self) -> Served:
+    async def serve(self) -> ServeResult:
         """Serve rounds until nothing is due."""
-        served = Served()
+        served = ServeResult()
         while await serve_round(self.runtime, self.workspace, served):
             pass
         return served
@@ -79,7 +79,7 @@ class World:
     def slack_ids(self) -> list[str]:
         return [user["id"] for user in self.sandbox.slack]
 
-    def entry(self, event: Event) -> Entry:
+    def entry(self, event: Event) -> InboxEntry:
         with self.runtime.store.reading() as connection:
             found = InboxRepository(connection).get(event.event_id)
         assert found is not None

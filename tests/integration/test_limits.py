@@ -18,7 +18,7 @@ from slack_docebo.errors import ChangeLimitExceeded, PlanNotApplicable, TooManyR
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime
 from slack_docebo.storage.inbox import EventState, InboxRepository
-from slack_docebo.storage.plans import LET_THROUGH, Plan, PlanKind, PlanRepository, PlanState, Result
+from slack_docebo.storage.plans import LET_THROUGH, Plan, PlanKind, PlanRepository, PlanState, RowOutcome
 from slack_docebo.storage.store import Store
 from tests.importing import ON, run_import, settings_for
 from tests.integration.commands import environment, run
@@ -242,7 +242,7 @@ async def test_what_others_create_while_a_plan_is_applied_counts_for_the_most_ac
             plans = PlanRepository(connection)
             plans.create(other)
             plans.add(other.id, 0, [operation("U0NEW", Kind.CREATE, None)])
-            plans.record(other.id, [Result(0, Outcome.APPLIED, 99)], now=runtime.now(), flow_run="r")
+            plans.record(other.id, [RowOutcome(0, Outcome.APPLIED, 99)], now=runtime.now(), flow_run="r")
         with pytest.raises(ChangeLimitExceeded, match="MAX_ACCOUNTS"):
             await apply_accounts(runtime, plan_id, lambda _: None)
 
@@ -265,7 +265,7 @@ def plan_of(store: Store, plan_id: str, *operations: Operation, outcome=Outcome.
         plans = PlanRepository(connection)
         plans.create(Plan(plan_id, PlanKind.REALTIME_SYNC, at, DOCEBO, "T1", facts=facts))
         plans.add(plan_id, 0, operations)
-        done = [Result(seq, outcome, op.docebo_id or 99) for seq, op in enumerate(operations)]
+        done = [RowOutcome(seq, outcome, op.docebo_id or 99) for seq, op in enumerate(operations)]
         plans.record(plan_id, done, now=at, flow_run="r")
 
 

@@ -7,12 +7,12 @@ from slack_docebo.domain.planning import Kind, Operation, Outcome
 from slack_docebo.errors import PlanNotApplicable, StorageError
 from slack_docebo.storage.plans import (
     CROCKFORD,
-    Entry,
+    JournalEntry,
     Plan,
     PlanKind,
     PlanRepository,
     PlanState,
-    Result,
+    RowOutcome,
     new_plan_id,
 )
 from slack_docebo.storage.store import Store
@@ -56,7 +56,7 @@ def planned(store: Store) -> Store:
     return store
 
 
-def entries(store: Store) -> list[Entry]:
+def entries(store: Store) -> list[JournalEntry]:
     with store.reading() as connection:
         return list(PlanRepository(connection).rows(PLAN.id))
 
@@ -84,9 +84,9 @@ def test_a_plan_that_does_not_exist_is_none_or_not_applicable(store):
 
 def test_operations_come_back_as_they_were_with_nothing_left_to_do_where_there_was_nothing(planned):
     assert entries(planned) == [
-        Entry(PLAN.id, 0, CREATE, Outcome.PLANNED),
-        Entry(PLAN.id, 1, UPDATE, Outcome.PLANNED),
-        Entry(PLAN.id, 2, LEAVE, Outcome.LEFT),
+        JournalEntry(PLAN.id, 0, CREATE, Outcome.PLANNED),
+        JournalEntry(PLAN.id, 1, UPDATE, Outcome.PLANNED),
+        JournalEntry(PLAN.id, 2, LEAVE, Outcome.LEFT),
     ]
 
 
@@ -109,7 +109,7 @@ def test_what_still_has_to_be_done_is_read_in_batches_by_kind(planned):
     more = [replace(CREATE, slack_id=f"U{number}") for number in range(4, 8)]
     with planned.transaction() as connection:
         PlanRepository(connection).add(PLAN.id, 3, more)
-        PlanRepository(connection).record(PLAN.id, [Result(3, Outcome.FAILED)], now=LATER, flow_run="")
+        PlanRepository(connection).record(PLAN.id, [RowOutcome(3, Outcome.FAILED)], now=LATER, flow_run="")
 
     with planned.reading() as connection:
         plans = PlanRepository(connection)
@@ -119,15 +119,15 @@ def test_what_still_has_to_be_done_is_read_in_batches_by_kind(planned):
 
 
 def test_what_became_of_an_operation_is_recorded_with_when_and_by_which_run(planned):
-    results = [Result(0, Outcome.APPLIED, docebo_id=7), Result(1, Outcome.FAILED, error="too long")]
+    results = [RowOutcome(0, Outcome.APPLIED, docebo_id=7), RowOutcome(1, Outcome.FAILED, error="too long")]
     with planned.transaction() as connection:
         PlanRepository(connection).record(PLAN.id, results, now=LATER, flow_run="run-2")
         PlanRepository(connection).record(PLAN.id, results, now=LATER, flow_run="run-2")
 
     assert entries(planned) == [
-        Entry(PLAN.id, 0, replace(CREATE, docebo_id=7), Outcome.APPLIED, "", LATER, "run-2"),
-        Entry(PLAN.id, 1, UPDATE, Outcome.FAILED, "too long", LATER, "run-2"),
-        Entry(PLAN.id, 2, LEAVE, Outcome.LEFT),
+        JournalEntry(PLAN.id, 0, replace(CREATE, docebo_id=7), Outcome.APPLIED, "", LATER, "run-2"),
+        JournalEntry(PLAN.id, 1, UPDATE, Outcome.FAILED, "too long", LATER, "run-2"),
+        JournalEntry(PLAN.id, 2, LEAVE, Outcome.LEFT),
     ]
 
 
@@ -144,7 +144,7 @@ def test_the_tally_counts_by_kind_reason_and_outcome(planned):
     with planned.transaction() as connection:
         plans = PlanRepository(connection)
         plans.add(PLAN.id, 3, [replace(CREATE, slack_id="U4"), replace(LEAVE, slack_id="U5", reason="bot")])
-        plans.record(PLAN.id, [Result(0, Outcome.APPLIED)], now=LATER, flow_run="")
+        plans.record(PLAN.id, [RowOutcome(0, Outcome.APPLIED)], now=LATER, flow_run="")
 
         assert plans.tally(PLAN.id) == [
             (Kind.CREATE, "new", Outcome.APPLIED, 1),

@@ -18,7 +18,7 @@ from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime
 from slack_docebo.storage.halts import HaltRepository
 from slack_docebo.storage.intents import IntentRepository
-from slack_docebo.storage.plans import PlanRepository, Result
+from slack_docebo.storage.plans import PlanRepository, RowOutcome
 from slack_docebo.storage.store import Store
 from tests.firewall import POISON, firewall
 from tests.importing import ON, plan_import, run_import, settings_for
@@ -115,7 +115,7 @@ class Died(BaseException):
     """The run's process is gone: nothing that it would do about an error is done."""
 
 
-def _dies(_runtime: object, _plan_id: str, _batch: object, results: list[Result]) -> None:
+def _dies(_runtime: object, _plan_id: str, _batch: object, results: list[RowOutcome]) -> None:
     if results:
         raise Died
 

@@ -9,8 +9,8 @@ import pytest
 
 from sandbox.server import Sandbox
 from slack_docebo.engine.realtime import serving
-from slack_docebo.engine.realtime.rounds import Served
-from slack_docebo.engine.realtime.serving import FOR_EVER, Turn, serve
+from slack_docebo.engine.realtime.rounds import ServeResult
+from slack_docebo.engine.realtime.serving import FOR_EVER, InboxLease, serve
 from slack_docebo.errors import AccessDenied
 from slack_docebo.storage import shares
 from slack_docebo.storage.inbox import EventState, InboxRepository
@@ -37,9 +37,9 @@ def joined(here: World, name: str = "ada"):
     return event
 
 
-async def one_run(here: World, linger_seconds: int = 0) -> Served:
-    served = Served()
-    with Turn(here.runtime) as turn:
+async def one_run(here: World, linger_seconds: int = 0) -> ServeResult:
+    served = ServeResult()
+    with InboxLease(here.runtime) as turn:
         assert turn.take()
         await serve(here.runtime, here.workspace, turn, served, linger_seconds=linger_seconds)
     return served
@@ -87,13 +87,13 @@ async def test_a_lingering_run_sees_to_who_had_to_wait(here, monkeypatch):
 async def test_an_event_that_comes_when_the_run_has_looked_for_the_last_time_is_served_by_it(here, monkeypatch):
     late = []
 
-    def hand_back(turn: Turn, *, failed: bool = False) -> None:
+    def hand_back(turn: InboxLease, *, failed: bool = False) -> None:
         original(turn, failed=failed)
         if not late:
             late.append(joined(here))
 
-    original = Turn.hand_back
-    monkeypatch.setattr(Turn, "hand_back", hand_back)
+    original = InboxLease.hand_back
+    monkeypatch.setattr(InboxLease, "hand_back", hand_back)
 
     await one_run(here)
 
@@ -101,7 +101,7 @@ async def test_an_event_that_comes_when_the_run_has_looked_for_the_last_time_is_
 
 
 async def test_only_one_run_has_the_turn(here):
-    with Turn(here.runtime) as one, Turn(here.runtime) as other:
+    with InboxLease(here.runtime) as one, InboxLease(here.runtime) as other:
         assert one.take()
         assert not other.take()
         one.hand_back()

@@ -24,7 +24,7 @@ from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime
 from slack_docebo.settings import Settings
 from slack_docebo.storage.mappings import MappingRepository
-from slack_docebo.storage.plans import Entry, PlanRepository
+from slack_docebo.storage.plans import JournalEntry, PlanRepository
 from slack_docebo.storage.standings import Period, StandingRepository
 from slack_docebo.storage.store import Store
 from tests.importing import ON, run_import, settings_for
@@ -74,7 +74,7 @@ async def settle(settings: Settings, **wishes: Any) -> Summary:
     return await run_import(settings, **wishes)
 
 
-def rows(store: Store, done: Summary) -> list[Entry]:
+def rows(store: Store, done: Summary) -> list[JournalEntry]:
     with store.reading() as connection:
         return list(PlanRepository(connection).rows(done.plan.id))
 

@@ -12,7 +12,7 @@ from slack_docebo.domain.planning import Kind, Outcome
 from slack_docebo.engine.importing import apply_saved
 from slack_docebo.engine.planning.undoing import plan_undo
 from slack_docebo.engine.reading.connection import validate
-from slack_docebo.engine.realtime.rounds import Served, serve_round
+from slack_docebo.engine.realtime.rounds import ServeResult, serve_round
 from slack_docebo.engine.reporting.report import Summary
 from slack_docebo.engine.writing.applying import begin
 from slack_docebo.engine.writing.checking import SERVED_SINCE
@@ -22,7 +22,7 @@ from slack_docebo.runtime import open_runtime
 from slack_docebo.settings import Settings
 from slack_docebo.storage.inbox import Event, InboxRepository
 from slack_docebo.storage.mappings import MappingRepository
-from slack_docebo.storage.plans import Entry, PlanRepository
+from slack_docebo.storage.plans import JournalEntry, PlanRepository
 from slack_docebo.storage.store import Store
 from tests.importing import ON, mapped, run_import, settings_for
 
@@ -59,7 +59,7 @@ async def apply(settings: Settings, plan_id: str, **rows: str) -> Summary:
         return await apply_saved(runtime, plan_id, lambda _: None)
 
 
-def entries(settings: Settings, plan_id: str) -> list[Entry]:
+def entries(settings: Settings, plan_id: str) -> list[JournalEntry]:
     with Store.open(settings.database_url.get_secret_value()) as store, store.reading() as connection:
         return list(PlanRepository(connection).rows(plan_id))
 
@@ -316,7 +316,7 @@ async def test_nobody_is_created_by_a_plan_of_before_an_event_said_that_the_pers
         with runtime.store.transaction() as connection:
             event = Event("Ev1", left.team, ada, left.updated, "user_change", runtime.now(), asdict(left))
             InboxRepository(connection).put([event])
-        assert await serve_round(runtime, await validate(runtime), Served()) == 1
+        assert await serve_round(runtime, await validate(runtime), ServeResult()) == 1
 
     applied = await apply(settings, planned.plan.id)
 

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-from slack_docebo.engine.realtime.serving import QUIET, Turn
+from slack_docebo.engine.realtime.serving import QUIET, InboxLease
 from slack_docebo.storage.inbox import OPEN, Event, EventState, InboxRepository
 from slack_docebo.storage.store import Store
 
@@ -39,7 +39,7 @@ class Run:
 
     def __init__(self, machine: "Wakefulness", number: int) -> None:
         self.runtime = _Runtime(machine, f"run-{number}")
-        self.turn = Turn(self.runtime)
+        self.turn = InboxLease(self.runtime)
         self.stage = "started"
 
     def step(self) -> bool:

@@ -15,7 +15,7 @@ from slack_docebo.engine.realtime.upkeep import parked_rows
 from slack_docebo.engine.reporting.report import table
 from slack_docebo.errors import ChangeLimitExceeded, IncompleteRead
 from slack_docebo.integration_settings import IntegrationSettings
-from slack_docebo.storage.inbox import FINISHED, Entry, EventState, InboxRepository
+from slack_docebo.storage.inbox import FINISHED, EventState, InboxEntry, InboxRepository
 from slack_docebo.storage.reads import ReadRepository
 from slack_docebo.storage.schema import operation, plan
 from slack_docebo.storage.store import Store
@@ -66,20 +66,20 @@ class Judge:
 
     # -- events ------------------------------------------------------------------------------------------------------
 
-    def _entries(self) -> list[Entry]:
+    def _entries(self) -> list[InboxEntry]:
         with self._store.reading() as connection:
             return InboxRepository(connection).list_(10_000)
 
-    def _waiting_events(self, entries: Sequence[Entry]) -> Iterator[Breach]:
+    def _waiting_events(self, entries: Sequence[InboxEntry]) -> Iterator[Breach]:
         for entry in entries:
             if entry.state not in (*FINISHED, EventState.PARKED):
                 person = self._company.person_of(entry.event.slack_id)
                 who = person.number if person else "?"
                 yield Breach(Promise.EVENTS, f"the event about person {who} is neither done nor parked for hours")
 
-    def _stale_accounts(self, entries: Sequence[Entry]) -> Iterator[Breach]:
+    def _stale_accounts(self, entries: Sequence[InboxEntry]) -> Iterator[Breach]:
         """What we wrote after somebody's newest event had come is not older than that event."""
-        newest: dict[str, Entry] = {}
+        newest: dict[str, InboxEntry] = {}
         for entry in entries:
             known = newest.get(entry.event.slack_id)
             if known is None or entry.event.updated >= known.event.updated:

@@ -17,8 +17,8 @@ from slack_docebo.engine.planning.undoing import plan_undo
 from slack_docebo.engine.reading.connection import validate
 from slack_docebo.engine.reading.sides import read_changed, read_page, read_source
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
-from slack_docebo.engine.realtime.rounds import Served
-from slack_docebo.engine.realtime.serving import Turn, serve
+from slack_docebo.engine.realtime.rounds import ServeResult
+from slack_docebo.engine.realtime.serving import InboxLease, serve
 from slack_docebo.engine.realtime.upkeep import tidy
 from slack_docebo.engine.reporting.report import Summary
 from slack_docebo.engine.writing.applying import apply_accounts, apply_mappings, begin
@@ -83,7 +83,7 @@ async def run_undo(process: Process) -> None:
 
 async def run_realtime(process: Process) -> None:
     """The flow `realtime_sync`: what waits in the inbox."""
-    with Turn(process.runtime) as turn:
+    with InboxLease(process.runtime) as turn:
         if turn.take():
             await _serve(process, turn)
 
@@ -91,7 +91,7 @@ async def run_realtime(process: Process) -> None:
 async def run_sweep(process: Process) -> None:
     """The flow `sweep`: what any accident has left in the inbox."""
     upkeep = tidy(process.runtime)
-    with Turn(process.runtime) as turn:
+    with InboxLease(process.runtime) as turn:
         if upkeep.due and turn.take():
             await _serve(process, turn, linger_seconds=0)
 
@@ -189,9 +189,9 @@ async def _apply_saved(process: Process) -> None:
         _report(process, await apply_saved(process.runtime, process.plan_id, _unseen))
 
 
-async def _serve(process: Process, turn: Turn, *, linger_seconds: int = LINGER_SECONDS) -> None:
+async def _serve(process: Process, turn: InboxLease, *, linger_seconds: int = LINGER_SECONDS) -> None:
     workspace = await validate(process.runtime)
-    served = Served()
+    served = ServeResult()
     try:
         await serve(process.runtime, workspace, turn, served, linger_seconds=linger_seconds)
     finally:

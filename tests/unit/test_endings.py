@@ -9,7 +9,7 @@ from slack_docebo.domain.planning import Kind, Outcome
 from slack_docebo.domain.returns import reported
 from slack_docebo.domain.standing import is_undecided
 from slack_docebo.domain.texts import without_numbers
-from slack_docebo.engine.realtime.rounds import Served
+from slack_docebo.engine.realtime.rounds import ServeResult
 from slack_docebo.engine.reporting.report import Summary
 from slack_docebo.storage.plans import Plan, PlanKind, PlanState
 from tasks.run import concluded
@@ -42,10 +42,10 @@ def ended(*tally, state=PlanState.PARTLY_APPLIED, before=None):
         (ended(UNDECIDED, state=PlanState.APPLIED), "Undecided"),
         (ended(state=PlanState.APPLIED, before=DISPUTED_BEFORE), "Completed"),  # as it was the night before
         (ended(UNDECIDED, state=PlanState.PLANNED), "Completed"),  # a dry run
-        (Served(events=1, in_line=1), "Completed"),
-        (Served(events=1, parked=1, undecided=1), "Parked"),
-        (Served(events=1, left=1, undecided=1), "Undecided"),
-        (Served(elsewhere="import"), "AlreadyRunning"),
+        (ServeResult(events=1, in_line=1), "Completed"),
+        (ServeResult(events=1, parked=1, undecided=1), "Parked"),
+        (ServeResult(events=1, left=1, undecided=1), "Undecided"),
+        (ServeResult(elsewhere="import"), "AlreadyRunning"),
     ],
 )
 async def test_a_run_that_leaves_something_to_people_does_not_end_as_completed(result, name):
@@ -59,9 +59,9 @@ async def test_a_run_that_leaves_something_to_people_does_not_end_as_completed(r
 
 
 def test_a_line_says_what_became_of_the_events():
-    assert Served(events=1, left=1).line == "1 event: 1 left alone"
-    assert Served(events=2, superseded=1, retried=1).line == "2 events: 1 superseded, 1 to be retried"
-    assert Served(events=1).line == "1 event: none is done yet"
+    assert ServeResult(events=1, left=1).line == "1 event: 1 left alone"
+    assert ServeResult(events=2, superseded=1, retried=1).line == "2 events: 1 superseded, 1 to be retried"
+    assert ServeResult(events=1).line == "1 event: none is done yet"
     assert "1 of them waiting for somebody's decision" in ended(UNDECIDED).line
 
 

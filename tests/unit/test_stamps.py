@@ -4,7 +4,7 @@ import pytest
 
 from slack_docebo.domain.stamps import TOLERANCE, UNSTAMPED, believed
 from slack_docebo.engine.realtime.merging import merge
-from slack_docebo.storage.inbox import Entry, Event, EventState
+from slack_docebo.storage.inbox import Event, EventState, InboxEntry
 
 NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
 SECOND = int(NOW.timestamp())
@@ -21,10 +21,10 @@ def test_a_stamp_that_is_missing_or_of_the_future_is_not_believed(stamp):
     assert believed(stamp, NOW) == UNSTAMPED
 
 
-def entry(name: str, updated: int, *, after: int = 0) -> Entry:
+def entry(name: str, updated: int, *, after: int = 0) -> InboxEntry:
     profile = {"slack_id": "U1", "team": "T1", "last_name": name}
     came = NOW + timedelta(seconds=after)
-    return Entry(Event(name, "T1", "U1", updated, "user_change", came, profile), EventState.CLAIMED)
+    return InboxEntry(Event(name, "T1", "U1", updated, "user_change", came, profile), EventState.CLAIMED)
 
 
 @pytest.mark.parametrize("stamp", [0, TOO_FAR + 60, 2**62])

@@ -8,7 +8,7 @@ from cyclopts import App, Parameter
 from slack_docebo.cli.output import Json, say, show_json, show_rows
 from slack_docebo.cli.store import open_store
 from slack_docebo.errors import ConfigurationError
-from slack_docebo.storage.inbox import Entry, EventState, InboxRepository
+from slack_docebo.storage.inbox import EventState, InboxEntry, InboxRepository
 
 app = App(name="events")
 
@@ -63,7 +63,7 @@ def let_through(incident: str) -> None:
     say(f"{count} events will be applied over the limit.")
 
 
-def _row(entry: Entry, *, with_incident: bool) -> dict[str, str | int]:
+def _row(entry: InboxEntry, *, with_incident: bool) -> dict[str, str | int]:
     incident = {"incident": entry.incident} if with_incident else {}
     return {
         "event": entry.event.event_id,

@@ -13,7 +13,7 @@ from slack_docebo.domain.planning import Kind, Outcome
 from slack_docebo.domain.texts import shortened
 from slack_docebo.engine.reporting.comparing import compare
 from slack_docebo.engine.reporting.report import Summary, everybody, summary
-from slack_docebo.storage.plans import Entry, PlanRepository
+from slack_docebo.storage.plans import JournalEntry, PlanRepository
 
 app = App(name="plan")
 
@@ -112,7 +112,7 @@ def as_json(numbers: Summary) -> dict[str, Any]:
     }
 
 
-def _row(entry: Entry, *, values: bool) -> dict[str, Any]:
+def _row(entry: JournalEntry, *, values: bool) -> dict[str, Any]:
     operation = entry.operation
     row: dict[str, Any] = {
         "Slack user": operation.slack_id,

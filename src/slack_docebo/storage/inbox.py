@@ -63,7 +63,7 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class InboxEntry:
     """An event and what has become of it so far."""
 
     event: Event
@@ -119,7 +119,9 @@ class InboxRepository:
             counts={state: count for state, (count, _) in rows.items()},
         )
 
-    def claim(self, run: str, limit: int, now: datetime, *, left: float = ALL, lease: timedelta = LEASE) -> list[Entry]:
+    def claim(
+        self, run: str, limit: int, now: datetime, *, left: float = ALL, lease: timedelta = LEASE
+    ) -> list[InboxEntry]:
         """Take the oldest events that are due, at most *limit*, for *run*; a claim that has lapsed is taken over.
 
         *left* is the part of the hour's calls that is left. When no event is due, no run is wanted any more.
@@ -135,7 +137,7 @@ class InboxRepository:
         ids = list(self._connection.scalars(due))
         if not ids:
             self._set_wake_up(wanted_at=None, asked_at=None)
-        entries: list[Entry] = []
+        entries: list[InboxEntry] = []
         for some in chunks(ids):
             mine = among(self._connection, event_columns.event_id, some)
             self._connection.execute(
@@ -193,18 +195,18 @@ class InboxRepository:
         parked = event_columns.state == EventState.PARKED.value
         return self._replay(and_(parked, event_columns.incident == incident), now)
 
-    def parked(self, limit: int = 100) -> list[Entry]:
+    def parked(self, limit: int = 100) -> list[InboxEntry]:
         """Return the parked events, the oldest first."""
         return self.list_(limit, EventState.PARKED)
 
-    def list_(self, limit: int, *states: EventState) -> list[Entry]:
+    def list_(self, limit: int, *states: EventState) -> list[InboxEntry]:
         """Return events in one of *states*, or in any, the oldest first."""
         query = select(inbox_event).order_by(event_columns.received_at, event_columns.event_id).limit(limit)
         if states:
             query = query.where(event_columns.state.in_([state.value for state in states]))
         return [_entry(row) for row in self._connection.execute(query)]
 
-    def get(self, event_id: str) -> Entry | None:
+    def get(self, event_id: str) -> InboxEntry | None:
         row = self._connection.execute(select(inbox_event).where(event_columns.event_id == event_id)).one_or_none()
         return None if row is None else _entry(row)
 
@@ -438,8 +440,8 @@ def _columns(event: Event) -> dict[str, object]:
     }
 
 
-def _entry(row: Row[Any]) -> Entry:
-    return Entry(
+def _entry(row: Row[Any]) -> InboxEntry:
+    return InboxEntry(
         event=Event(
             event_id=row.event_id,
             slack_team=row.slack_team,

@@ -17,7 +17,7 @@ from slack_docebo.storage.people import PersonRepository
 from slack_docebo.storage.platforms import UNKNOWN, PlatformRepository
 from slack_docebo.storage.schema import account, applied, operation, storable
 from slack_docebo.storage.schema import mapping as rows
-from slack_docebo.storage.statements import CHUNK, among, carry_out, chunks, insertion_text
+from slack_docebo.storage.statements import ROWS_AT_ONCE, among, carry_out, chunks, insertion_text
 
 NAMED_AT_MOST = 5  # in a message
 CHANGED_SINCE = "mapped or changed since the backup of this reset: reset again, if this mapping is to go too"
@@ -204,7 +204,9 @@ class MappingRepository:
         return and_(in_team, rows.c.platform_id == self._platform_id) if self._docebo else in_team
 
     def _stream(self, query: Select[Any]) -> Iterator[Row[Any]]:
-        with self._connection.execute(query.order_by(rows.c.slack_id), execution_options={"yield_per": CHUNK}) as found:
+        with self._connection.execute(
+            query.order_by(rows.c.slack_id), execution_options={"yield_per": ROWS_AT_ONCE}
+        ) as found:
             yield from found
 
     def _free_accounts(self, team: str, wanted: MappingType[str, int]) -> None:

@@ -41,7 +41,7 @@ from slack_docebo.storage.schema import mapping as mappings
 from slack_docebo.storage.schema import operation as operations
 from slack_docebo.storage.schema import plan as plans
 from slack_docebo.storage.schema import platform
-from slack_docebo.storage.statements import CHUNK, among, carry_out, chunks, insert_rows, replace_mentions
+from slack_docebo.storage.statements import ROWS_AT_ONCE, among, carry_out, chunks, insert_rows, replace_mentions
 
 CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"  # no i, l, o, u: nothing to misread when typing an id
 ID_LENGTH = 8
@@ -68,7 +68,7 @@ MOVES = and_(
 )
 
 # What is told of an operation, by the names that people are shown.
-TOLD = {
+REPORT_COLUMNS = {
     "slack_id": operations.c.slack_id,
     "slack_name": operations.c.slack_name,
     "docebo_id": operations.c.docebo_id,
@@ -158,7 +158,7 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class RowOutcome:
     """What became of the operation *seq* of a plan."""
 
     seq: int
@@ -170,7 +170,7 @@ class Result:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class JournalEntry:
     """One line of the journal: an operation and what became of it."""
 
     plan_id: str
@@ -371,7 +371,7 @@ class PlanRepository:
             .values(outcome=Outcome.APPLIED.value, done_at=now, flow_run=flow_run)
         )
 
-    def record(self, plan_id: str, results: Sequence[Result], *, now: datetime, flow_run: str) -> None:
+    def record(self, plan_id: str, results: Sequence[RowOutcome], *, now: datetime, flow_run: str) -> None:
         """Write down what became of operations; recording the same again is harmless."""
         rows = (
             {
@@ -484,31 +484,31 @@ class PlanRepository:
             for kind, reason, outcome, count in self._connection.execute(query)
         )
 
-    def rows(self, plan_id: str) -> Generator[Entry, None, None]:
+    def rows(self, plan_id: str) -> Generator[JournalEntry, None, None]:
         """Yield everything about a plan's operations in their order, without holding it all in memory.
 
         Who does not read to the end closes it before the connection.
         """
         query = select(operations).where(operations.c.plan_id == plan_id).order_by(operations.c.seq)
-        with self._connection.execute(query, execution_options={"yield_per": CHUNK}) as rows:
+        with self._connection.execute(query, execution_options={"yield_per": ROWS_AT_ONCE}) as rows:
             for row in rows:
                 yield _entry(row)
 
     def told(self, plan_id: str) -> Iterator[Row[Any]]:
-        """Yield, like `rows` and in half the time, the values that TOLD names."""
-        query = select(*TOLD.values()).where(operations.c.plan_id == plan_id).order_by(operations.c.seq)
-        with self._connection.execute(query, execution_options={"yield_per": CHUNK}) as rows:
+        """Yield, like `rows` and in half the time, the values that REPORT_COLUMNS names."""
+        query = select(*REPORT_COLUMNS.values()).where(operations.c.plan_id == plan_id).order_by(operations.c.seq)
+        with self._connection.execute(query, execution_options={"yield_per": ROWS_AT_ONCE}) as rows:
             yield from rows
 
     def left_alone(self, plan_id: str) -> Iterator[Operation]:
         """Yield the operations of a plan that leave somebody alone who was not forgotten since."""
         left = operations.c.outcome == Outcome.LEFT.value, operations.c.slack_id != ""
         query = select(operations).where(operations.c.plan_id == plan_id, *left)
-        with self._connection.execute(query, execution_options={"yield_per": CHUNK}) as rows:
+        with self._connection.execute(query, execution_options={"yield_per": ROWS_AT_ONCE}) as rows:
             for row in rows:
                 yield _operation(row)
 
-    def applied(self, *, plan_id: str = "", flow_run: str = "") -> Iterator[Entry]:
+    def applied(self, *, plan_id: str = "", flow_run: str = "") -> Iterator[JournalEntry]:
         """Yield what a plan, or else a run, has done, in the order in which it was done."""
         of = operations.c.plan_id == plan_id if plan_id else operations.c.flow_run == flow_run
         query = (
@@ -517,11 +517,11 @@ class PlanRepository:
             .where(of, operations.c.outcome == Outcome.APPLIED.value)
             .order_by(plans.c.created_at, operations.c.done_at, operations.c.plan_id, operations.c.seq)
         )
-        with self._connection.execute(query, execution_options={"yield_per": CHUNK}) as rows:
+        with self._connection.execute(query, execution_options={"yield_per": ROWS_AT_ONCE}) as rows:
             for row in rows:
                 yield _entry(row)
 
-    def history(self, slack_id: str, limit: int) -> list[tuple[Plan, Entry]]:
+    def history(self, slack_id: str, limit: int) -> list[tuple[Plan, JournalEntry]]:
         """Return what was planned for one person and what became of it, the newest first."""
         query = (
             select(operations)
@@ -650,8 +650,8 @@ def _remembered(mapping: Mapping | None, slack_id: str) -> dict[str, object] | N
     }
 
 
-def _entry(row: Row[Any]) -> Entry:
-    return Entry(
+def _entry(row: Row[Any]) -> JournalEntry:
+    return JournalEntry(
         plan_id=row.plan_id,
         seq=row.seq,
         operation=_operation(row),

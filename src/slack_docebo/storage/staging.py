@@ -35,7 +35,7 @@ from slack_docebo.storage.mappings import MappingRecord
 from slack_docebo.storage.people import PersonRepository
 from slack_docebo.storage.platforms import UNKNOWN, PlatformRepository
 from slack_docebo.storage.schema import FreeText, Instant, account, applied, identity, mapping
-from slack_docebo.storage.statements import CHUNK, among, chunks, insert_rows, insertion
+from slack_docebo.storage.statements import ROWS_AT_ONCE, among, chunks, insert_rows, insertion
 
 staged = Table(
     "staged_mapping",
@@ -245,7 +245,7 @@ class MappingStaging:
 
     def _stream(self, query: Select[Any]) -> Iterator[Row[Any]]:
         ordered = query.order_by(staged.c.source)
-        with self._connection.execute(ordered, execution_options={"yield_per": CHUNK}) as rows:
+        with self._connection.execute(ordered, execution_options={"yield_per": ROWS_AT_ONCE}) as rows:
             yield from rows
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, and_, delete, fun
 
 from slack_docebo.domain.standing import Standing
 from slack_docebo.storage.schema import standing as standings
-from slack_docebo.storage.statements import CHUNK, among, carry_out, chunks, insertion_text, replace_mentions
+from slack_docebo.storage.statements import ROWS_AT_ONCE, among, carry_out, chunks, insertion_text, replace_mentions
 
 INSERT = insertion_text(
     standings.columns,
@@ -86,7 +86,7 @@ class StandingRepository:
     def known(self, docebo: str, team: str) -> Iterator[str]:
         """Yield the Slack ids of all who have a standing, without holding them all in memory."""
         query = select(standings.c.slack_id).where(_lasting(docebo, team))
-        with self._connection.execute(query, execution_options={"yield_per": CHUNK}) as rows:
+        with self._connection.execute(query, execution_options={"yield_per": ROWS_AT_ONCE}) as rows:
             for row in rows:
                 yield row.slack_id
 
@@ -115,7 +115,7 @@ class StandingRepository:
         return self._connection.execute(delete(standings).where(standings.c.until < before)).rowcount
 
     def _periods(self, query: Select[Any]) -> Generator[Period, None, None]:
-        with self._connection.execute(query, execution_options={"yield_per": CHUNK}) as rows:
+        with self._connection.execute(query, execution_options={"yield_per": ROWS_AT_ONCE}) as rows:
             for row in rows:
                 yield _period(row)
 

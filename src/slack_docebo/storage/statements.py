@@ -28,7 +28,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 
 T = TypeVar("T")
-CHUNK = 1000
+ROWS_AT_ONCE = 1000
 SOMEBODY = "(somebody)"  # in the place of an id that was forgotten
 _insertion_into = lru_cache(insert)
 
@@ -36,7 +36,7 @@ _insertion_into = lru_cache(insert)
 def chunks(values: Iterable[T]) -> Iterator[list[T]]:
     """Yield *values* in lists that every database takes in one statement."""
     rest = iter(values)
-    while chunk := list(islice(rest, CHUNK)):
+    while chunk := list(islice(rest, ROWS_AT_ONCE)):
         yield chunk
 
 

@@ -19,7 +19,7 @@ from slack_docebo.engine.reading.sides import look_up
 from slack_docebo.errors import ConfigurationError
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.mappings import MappingRepository
-from slack_docebo.storage.plans import Entry, Plan, PlanRepository
+from slack_docebo.storage.plans import JournalEntry, Plan, PlanRepository
 from slack_docebo.storage.standings import Period, StandingRepository
 
 HISTORY = 10
@@ -54,7 +54,7 @@ class Explanation:
     account: Account | None = None
     attributes: list[Compared] = field(default_factory=list)
     operation: Operation | None = None
-    history: list[tuple[Plan, Entry]] = field(default_factory=list)
+    history: list[tuple[Plan, JournalEntry]] = field(default_factory=list)
     left_alone: list[Period] = field(default_factory=list)  # the newest first
     last_look: datetime | None = None  # when a run last looked at everybody
     notes: list[str] = field(default_factory=list)

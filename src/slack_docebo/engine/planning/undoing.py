@@ -10,7 +10,7 @@ from slack_docebo.engine.planning.plans import close_plan, open_plan
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.errors import PlanNotApplicable
 from slack_docebo.runtime import Runtime
-from slack_docebo.storage.plans import Entry, Plan, PlanKind, PlanRepository
+from slack_docebo.storage.plans import JournalEntry, Plan, PlanKind, PlanRepository
 
 Key = tuple[str, str]  # a plan, and the Slack id of somebody to whom it did something
 NOT_UNDONE = {PlanKind.RESET_MAPPINGS: "bring the rows back with `slack-docebo mappings restore`"}
@@ -86,11 +86,11 @@ def _undone(repository: PlanRepository) -> dict[Key, str]:
     return undone
 
 
-def _key(entry: Entry) -> Key:
+def _key(entry: JournalEntry) -> Key:
     return entry.plan_id, entry.operation.slack_id
 
 
-def _pasts(entries: Iterable[Entry]) -> list[_Past]:
+def _pasts(entries: Iterable[JournalEntry]) -> list[_Past]:
     pasts: dict[tuple[str, int | None], _Past] = {}
     for entry in entries:
         operation = entry.operation

@@ -9,7 +9,7 @@ from typing import Any
 from slack_docebo.domain.attributes import AttributeRule
 from slack_docebo.domain.people import SourceUser
 from slack_docebo.domain.stamps import TOLERANCE, believed
-from slack_docebo.storage.inbox import Entry
+from slack_docebo.storage.inbox import InboxEntry
 
 FIELDS = frozenset(field.name for field in fields(SourceUser))
 
@@ -22,7 +22,7 @@ class Case:
     event_ids: list[str]  # of all events that bear the newest stamp
     updated: int  # UNSTAMPED: Slack sent no stamp, or one that cannot be
     attempts: int
-    newest: Entry
+    newest: InboxEntry
     user: SourceUser | None  # None: to be read from Slack
     doubtful: bool = False  # nobody can tell which profile is the newest: Slack has to be asked
     read: bool = False  # *user* is what Slack has said when it was asked
@@ -41,13 +41,13 @@ def restored(profile: MappingType[str, Any] | None) -> SourceUser | None:
         return None
 
 
-def merge(entries: Iterable[Entry]) -> tuple[list[Case], list[str]]:
+def merge(entries: Iterable[InboxEntry]) -> tuple[list[Case], list[str]]:
     """Return a case for each person, in the order of arrival, and the ids of events that a newer one supersedes.
 
     Slack stamps by the second: of two profiles with the same stamp, the one that arrived last need not be the newer. Nor
     need one without a stamp that can be believed, whose place is when it arrived.
     """
-    by_person: dict[str, list[Entry]] = {}
+    by_person: dict[str, list[InboxEntry]] = {}
     for entry in entries:
         by_person.setdefault(entry.event.slack_id, []).append(entry)
     cases, superseded = [], []
@@ -110,9 +110,9 @@ def is_complete(user: SourceUser, rules: Sequence[AttributeRule]) -> bool:
     )
 
 
-def _stamp(entry: Entry) -> int:
+def _stamp(entry: InboxEntry) -> int:
     return believed(entry.event.updated, entry.event.received_at)
 
 
-def _time(entry: Entry) -> float:
+def _time(entry: InboxEntry) -> float:
     return _stamp(entry) or entry.event.received_at.timestamp()

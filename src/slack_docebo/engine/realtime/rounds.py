@@ -37,7 +37,7 @@ from slack_docebo.errors import IncompleteRead, Rejected, told
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.applied import AppliedRepository
 from slack_docebo.storage.exclusions import ExclusionRepository
-from slack_docebo.storage.inbox import Entry, EventState, InboxRepository
+from slack_docebo.storage.inbox import EventState, InboxEntry, InboxRepository
 from slack_docebo.storage.mappings import MappingRepository
 from slack_docebo.storage.plans import PlanKind, PlanRepository
 from slack_docebo.storage.platforms import PlatformRepository
@@ -52,7 +52,7 @@ SMALLER = 5  # a batch is so many times smaller after each failed attempt: one p
 
 
 @dataclass(slots=True)
-class Served:
+class ServeResult:
     """The result of a run on the inbox: what became of its events, in numbers."""
 
     events: int = 0
@@ -108,7 +108,7 @@ class Served:
             self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - begun
 
 
-async def serve_round(runtime: Runtime, workspace: Workspace, served: Served) -> int:
+async def serve_round(runtime: Runtime, workspace: Workspace, served: ServeResult) -> int:
     """Claim the events that are due, apply them, add what became of them to *served*, and return their number.
 
     Where one person fails, that person's events are tried again later, or parked. An error is raised where nobody
@@ -135,7 +135,7 @@ def release_claims(runtime: Runtime) -> int:
         return InboxRepository(connection).release(run=runtime.run_id)
 
 
-def _claim(runtime: Runtime) -> list[Entry]:
+def _claim(runtime: Runtime) -> list[InboxEntry]:
     left = runtime.budget.part_left()
     with runtime.store.transaction() as connection:
         return InboxRepository(connection).claim(runtime.run_id, CLAIMED_AT_ONCE, runtime.now(), left=left)
@@ -144,7 +144,7 @@ def _claim(runtime: Runtime) -> list[Entry]:
 class _Round:
     """The state of one round: its people pass through the stages that `work` lists."""
 
-    def __init__(self, runtime: Runtime, workspace: Workspace, served: Served) -> None:
+    def __init__(self, runtime: Runtime, workspace: Workspace, served: ServeResult) -> None:
         self._runtime = runtime
         self._team = workspace.team
         self._workspace = workspace

@@ -14,7 +14,7 @@ from typing import Self
 
 from slack_docebo.concurrency import to_completion
 from slack_docebo.engine.reading.connection import Workspace
-from slack_docebo.engine.realtime.rounds import Served, serve_round
+from slack_docebo.engine.realtime.rounds import ServeResult, serve_round
 from slack_docebo.errors import AlreadyRunning, LockLost, StorageError
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.gate import RunLock
@@ -30,7 +30,7 @@ QUIET = timedelta(seconds=20)  # how long no other run is asked for after a hear
 QUIET_AFTER_FAILURE = timedelta(minutes=5)  # and after a failure; the sweep tries again, too
 
 
-class Turn:
+class InboxLease:
     """The lease of the inbox: only the run that holds it applies events. It ends with the process that took it."""
 
     def __init__(self, runtime: Runtime) -> None:
@@ -76,7 +76,9 @@ class Turn:
         self.hand_back(failed=isinstance(error, Exception))
 
 
-async def serve(runtime: Runtime, workspace: Workspace, turn: Turn, served: Served, *, linger_seconds: int) -> None:
+async def serve(
+    runtime: Runtime, workspace: Workspace, turn: InboxLease, served: ServeResult, *, linger_seconds: int
+) -> None:
     """Apply what waits in the inbox until nothing has come for *linger_seconds*, and add what became of it to *served*.
 
     *turn* is the lease, already taken; it is given up at the end. With FOR_EVER a run does not end for want of events.
@@ -95,7 +97,7 @@ async def serve(runtime: Runtime, workspace: Workspace, turn: Turn, served: Serv
 
 
 async def _serve_until_quiet(
-    runtime: Runtime, workspace: Workspace, served: Served, linger_seconds: int, begun: float
+    runtime: Runtime, workspace: Workspace, served: ServeResult, linger_seconds: int, begun: float
 ) -> bool:
     """Return True once nothing has come for *linger_seconds*, False once the run has lasted LONGEST_SECONDS."""
     last = time.monotonic()

@@ -15,7 +15,7 @@ from slack_docebo.domain.standing import WAITING, is_undecided
 from slack_docebo.domain.texts import armoured, as_json, code, markdown, without_numbers
 from slack_docebo.engine.reporting.orphans import Orphan, OrphanKind
 from slack_docebo.private_files import rewritten_file
-from slack_docebo.storage.plans import TOLD, Entry, Plan, PlanRepository
+from slack_docebo.storage.plans import REPORT_COLUMNS, JournalEntry, Plan, PlanRepository
 from slack_docebo.storage.standings import StandingRepository
 from slack_docebo.storage.store import Store
 
@@ -148,7 +148,7 @@ def summary(store: Store, plan_id: str) -> Summary:
     return Summary(plan, sorted((*what, count) for what, count in people.items()))
 
 
-def everybody(connection: Connection, plan: Plan) -> Generator[Entry, None, None]:
+def everybody(connection: Connection, plan: Plan) -> Generator[JournalEntry, None, None]:
     """Yield what became of everybody: the rows of *plan*, then whom it left alone for the reason that stood before.
 
     Who does not read to the end closes it before the connection.
@@ -165,7 +165,7 @@ def everybody(connection: Connection, plan: Plan) -> Generator[Entry, None, None
         for place, period in enumerate(others, len(told)):
             reason, account = period.standing.reason, period.standing.docebo_id
             left = Operation(period.slack_id, plan.slack_team, "", Kind.LEAVE, reason, account)
-            yield Entry(plan.id, place, left, Outcome.LEFT)
+            yield JournalEntry(plan.id, place, left, Outcome.LEFT)
 
 
 def table(store: Store, plan_id: str) -> list[dict[str, str | int | None]]:
@@ -224,14 +224,14 @@ def write_files(store: Store, plan_id: str, folder: Path) -> ReportFiles:
 
 def _write_table(rows: Iterable[Row[Any]], out: TextIO) -> None:
     writer = csv.writer(out)
-    writer.writerow(TOLD)
+    writer.writerow(REPORT_COLUMNS)
     writer.writerows([_cell(value) for value in values] for values in rows)
 
 
 def _write_records(rows: Iterable[Row[Any]], out: TextIO) -> None:
     opening = "["
     for values in rows:
-        out.write(f"{opening}\n{as_json(dict(zip(TOLD, values, strict=True)))}")
+        out.write(f"{opening}\n{as_json(dict(zip(REPORT_COLUMNS, values, strict=True)))}")
         opening = ","
     out.write("\n]\n" if opening == "," else "[]\n")
 

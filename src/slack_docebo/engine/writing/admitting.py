@@ -27,7 +27,7 @@ from slack_docebo.storage.halts import HaltRepository
 from slack_docebo.storage.intents import IntentRepository
 from slack_docebo.storage.mappings import MappingRepository
 from slack_docebo.storage.people import PersonRepository
-from slack_docebo.storage.plans import Plan, PlanKind, PlanRepository, Result
+from slack_docebo.storage.plans import Plan, PlanKind, PlanRepository, RowOutcome
 
 IN_PART = "another part of what is undone for this person was not: undone together or not at all"
 FRESH = timedelta(minutes=10)  # what hurts if it is wrong rests on no older look
@@ -44,7 +44,7 @@ def check_halt(connection: Connection, docebo: str) -> None:
 
 def admit(
     runtime: Runtime, plan: Plan, batch: Sequence[Numbered], accounts: Accounts | None, policy: Policy
-) -> tuple[list[Numbered], list[Result]]:
+) -> tuple[list[Numbered], list[RowOutcome]]:
     """Return which of *batch* may be sent as things are now, noted as intents, and the outcomes of the others.
 
     *accounts*, where they were read again since the plan was made, are believed. Whoever was taken out of the plan
@@ -52,7 +52,7 @@ def admit(
     """
     undoes = plan.kind is PlanKind.UNDO
     admitted: list[Numbered] = []
-    skipped: list[Result] = []
+    skipped: list[RowOutcome] = []
     with runtime.store.transaction() as connection:
         check_halt(connection, runtime.settings.docebo_url)
         plans = PlanRepository(connection)
@@ -67,7 +67,7 @@ def admit(
                 # Slack is the source: what else somebody has changed in Docebo meanwhile, any import would overwrite.
                 reason = reason_by_account(op, accounts, policy, undoes=undoes, attributes=HURTING)
             if reason:
-                skipped.append(Result(seq, Outcome.SKIPPED, error=reason))
+                skipped.append(RowOutcome(seq, Outcome.SKIPPED, error=reason))
             else:
                 admitted.append((seq, op))
         sent = [seq for seq, op in admitted if op.kind in TO_ACCOUNTS]
@@ -106,7 +106,7 @@ def check_admitted(runtime: Runtime, plan_id: str, batch: Sequence[Numbered]) ->
 
 async def ask_where_it_hurts(
     runtime: Runtime, plan: Plan, batch: Sequence[Numbered], looked_at: datetime, policy: Policy
-) -> list[Result]:
+) -> list[RowOutcome]:
     """Return who of *batch* is to be skipped by what Docebo says of the account now.
 
     Asked, one call each, is for what hurts if it is wrong (deactivation, activation, another user name, a moved mapping),
@@ -122,7 +122,7 @@ async def ask_where_it_hurts(
         passed_on = _passed_on(connection, batch)
     for seq, operation in batch:
         if seq in passed_on and (reason := await _reason_by_former_holder(runtime, operation)):
-            skipped.append(Result(seq, Outcome.SKIPPED, error=reason))
+            skipped.append(RowOutcome(seq, Outcome.SKIPPED, error=reason))
             continue
         if operation.docebo_id is None or not hurts(operation):
             continue
@@ -137,7 +137,7 @@ async def ask_where_it_hurts(
             case Unknown(why):
                 reason = why
         if reason:
-            skipped.append(Result(seq, Outcome.SKIPPED, error=reason))
+            skipped.append(RowOutcome(seq, Outcome.SKIPPED, error=reason))
     return skipped
 
 

@@ -19,7 +19,7 @@ from slack_docebo.errors import ChangeLimitExceeded, PlanNotApplicable, StorageE
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.inbox import InboxRepository
 from slack_docebo.storage.intents import IntentRepository
-from slack_docebo.storage.plans import LET_THROUGH, OPEN, Plan, PlanKind, PlanRepository, PlanState, Result
+from slack_docebo.storage.plans import LET_THROUGH, OPEN, Plan, PlanKind, PlanRepository, PlanState, RowOutcome
 
 Progress = Callable[[int], None]
 BATCH = 100  # the most rows Docebo is known to take in one call
@@ -70,7 +70,7 @@ async def apply_accounts(runtime: Runtime, plan_id: str, progress: Progress) -> 
         plan = PlanRepository(connection).read(plan_id)
     breaker = _Breaker(runtime)
 
-    def recorded(batch: Sequence[Numbered], results: Sequence[Result]) -> None:
+    def recorded(batch: Sequence[Numbered], results: Sequence[RowOutcome]) -> None:
         record(runtime, plan_id, batch, results)
         progress(len(results))
         breaker.count(results)
@@ -109,7 +109,7 @@ async def apply_mappings(runtime: Runtime, plan_id: str) -> int:
             if kind is Kind.MAP:
                 skipped += await ask_where_it_hurts(runtime, plan, admitted, _looked_at(runtime, plan), policy)
             skipped += await ask_whether_left(runtime, plan, _without(admitted, skipped), policy)
-            mapped = [Result(seq, Outcome.APPLIED, op.docebo_id) for seq, op in _without(admitted, skipped)]
+            mapped = [RowOutcome(seq, Outcome.APPLIED, op.docebo_id) for seq, op in _without(admitted, skipped)]
             record(runtime, plan_id, batch, [*skipped, *mapped])
             done += len(mapped)
     await _settle_left_behind(runtime, plan)
@@ -124,7 +124,7 @@ def _check_accounts(runtime: Runtime, creations: int) -> None:
         raise ChangeLimitExceeded(f"nothing more was created: {beyond[0].sentence}")
 
 
-def _without(batch: Sequence[Numbered], skipped: Sequence[Result]) -> list[Numbered]:
+def _without(batch: Sequence[Numbered], skipped: Sequence[RowOutcome]) -> list[Numbered]:
     refused = {result.seq for result in skipped}
     return [numbered for numbered in batch if numbered[0] not in refused]
 
@@ -187,7 +187,7 @@ class _Breaker:
         self._rows = 0
         self._failed = 0
 
-    def count(self, results: Sequence[Result]) -> None:
+    def count(self, results: Sequence[RowOutcome]) -> None:
         """Count the rows of one call, which are recorded, and raise TooManyRejected where that is too many."""
         failed = sum(result.outcome is Outcome.FAILED for result in results)
         self._rows += len(results)

@@ -22,7 +22,7 @@ from slack_docebo.storage.accounts import AccountRepository
 from slack_docebo.storage.inbox import InboxRepository
 from slack_docebo.storage.intents import IntentRepository
 from slack_docebo.storage.mappings import MappingRepository
-from slack_docebo.storage.plans import OPEN, Plan, PlanKind, PlanRepository, PlanState, Result
+from slack_docebo.storage.plans import OPEN, Plan, PlanKind, PlanRepository, PlanState, RowOutcome
 from slack_docebo.storage.platforms import PlatformRepository
 
 SERVED_SINCE = "an event about this person was applied since, and made no account: plan again"
@@ -88,9 +88,9 @@ def recheck(runtime: Runtime, workspace: Workspace, plan_id: str, accounts: Acco
                 if operation.kind is Kind.CREATE and operation.slack_id in served_since:
                     reason = reason or SERVED_SINCE
                 if reason and seq in sent and (docebo_id := _carried_out(operation, now)):
-                    results.append(Result(seq, Outcome.APPLIED, docebo_id))
+                    results.append(RowOutcome(seq, Outcome.APPLIED, docebo_id))
                 elif reason:
-                    results.append(Result(seq, Outcome.SKIPPED, error=reason))
+                    results.append(RowOutcome(seq, Outcome.SKIPPED, error=reason))
             record(runtime, plan_id, some, results)
             skipped += sum(result.outcome is Outcome.SKIPPED for result in results)
     return skipped

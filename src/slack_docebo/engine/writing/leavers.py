@@ -10,7 +10,7 @@ from slack_docebo.engine.reading.evidence import ask_for_people
 from slack_docebo.engine.writing.recording import Numbered
 from slack_docebo.errors import PlanNotApplicable
 from slack_docebo.runtime import Runtime
-from slack_docebo.storage.plans import Plan, PlanKind, Result
+from slack_docebo.storage.plans import Plan, PlanKind, RowOutcome
 
 OF_LEAVERS = frozenset({Kind.DEACTIVATE, Kind.UNMAP})
 OF_THE_RULES = frozenset({PlanKind.BULK_IMPORT, PlanKind.REALTIME_SYNC})
@@ -26,7 +26,7 @@ def check_leavers(runtime: Runtime, plan: Plan, leavers: int) -> None:
         )
 
 
-async def ask_whether_left(runtime: Runtime, plan: Plan, batch: Sequence[Numbered], policy: Policy) -> list[Result]:
+async def ask_whether_left(runtime: Runtime, plan: Plan, batch: Sequence[Numbered], policy: Policy) -> list[RowOutcome]:
     """Return who of *batch* is to be skipped, for Slack does not say any more that the person has left.
 
     Asked, one call each, is for whom a plan would deactivate or unmap that was saved and is applied by its id.
@@ -39,7 +39,7 @@ async def ask_whether_left(runtime: Runtime, plan: Plan, batch: Sequence[Numbere
     planner = Planner(policy, Accounts())
     answers = await ask_for_people(runtime, plan.slack_team, [slack_id for _, slack_id in leavers])
     reasons = {seq: _reason(answers[slack_id], planner) for seq, slack_id in leavers}
-    return [Result(seq, Outcome.SKIPPED, error=reason) for seq, reason in reasons.items() if reason]
+    return [RowOutcome(seq, Outcome.SKIPPED, error=reason) for seq, reason in reasons.items() if reason]
 
 
 def _reason(seen: Observation[SourceUser], planner: Planner) -> str:

@@ -17,14 +17,14 @@ from slack_docebo.storage.inbox import InboxRepository
 from slack_docebo.storage.intents import IntentRepository
 from slack_docebo.storage.mappings import MappingRepository
 from slack_docebo.storage.people import PersonRepository
-from slack_docebo.storage.plans import PlanKind, PlanRepository, Result
+from slack_docebo.storage.plans import PlanKind, PlanRepository, RowOutcome
 from slack_docebo.storage.platforms import PlatformRepository
 
 Numbered = tuple[int, Operation]  # an operation with its place in the plan
 TAKEN = "the account was mapped to somebody else meanwhile, so this person is not mapped: plan again"
 
 
-def record(runtime: Runtime, plan_id: str, batch: Sequence[Numbered], results: Sequence[Result]) -> None:
+def record(runtime: Runtime, plan_id: str, batch: Sequence[Numbered], results: Sequence[RowOutcome]) -> None:
     """Write outcomes, and the mapping rows and standings that go with them.
 
     Where one row is at odds with what is there by now, the others are recorded all the same, and that one without its
@@ -45,7 +45,7 @@ def record(runtime: Runtime, plan_id: str, batch: Sequence[Numbered], results: S
                 _record(runtime, plan_id, {result.seq: alone}, [replace(result, outcome=outcome, error=TAKEN)])
 
 
-def _record(runtime: Runtime, plan_id: str, operations: dict[int, Operation], results: Sequence[Result]) -> None:
+def _record(runtime: Runtime, plan_id: str, operations: dict[int, Operation], results: Sequence[RowOutcome]) -> None:
     outcomes = [(operations[result.seq], result) for result in results]
     provision, now = runtime.behaviour.provision_slack_user_data, runtime.now()
     with runtime.store.transaction() as connection:

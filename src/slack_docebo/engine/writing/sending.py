@@ -23,7 +23,7 @@ from slack_docebo.errors import AccessDenied, OutcomeUnknown, PlanChanged, Rejec
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.applied import AppliedRepository
 from slack_docebo.storage.intents import IntentRepository
-from slack_docebo.storage.plans import Result
+from slack_docebo.storage.plans import RowOutcome
 
 UNANSWERED = 3  # calls in a row of which nobody knows what became: then a run gives up
 REFUSED_ALONE = 3  # rows that are refused one by one before any is taken: then it is not for their texts
@@ -33,7 +33,7 @@ NOT_SHOWN_YET = (
     "nobody knows whether Docebo has made the account, for it does not show it yet: the next run looks again"
 )
 REFUSED = "Docebo refuses this person's row, alone and with others"
-Record = Callable[[Sequence[Numbered], Sequence[Result]], None]
+Record = Callable[[Sequence[Numbered], Sequence[RowOutcome]], None]
 
 
 class Sender:
@@ -84,7 +84,7 @@ class Sender:
         """
         async with self._runtime.gate.call():
             carried_out = await self._carried_out(batch)
-        results = [Result(seq, Outcome.APPLIED, docebo_id) for seq, docebo_id in carried_out]
+        results = [RowOutcome(seq, Outcome.APPLIED, docebo_id) for seq, docebo_id in carried_out]
         # Done is done, but a mapping that was corrected meanwhile stays as it is.
         moved = moved_meanwhile(self._runtime, batch)
         unmapped = [(seq, replace(op, maps=False, fingerprint="") if seq in moved else op) for seq, op in batch]
@@ -147,7 +147,9 @@ class Sender:
         self._taken += sum(result.outcome is Outcome.APPLIED for result in results)
         self._record(batch, await self._looked_at_again(kind, batch, results))
 
-    async def _looked_at_again(self, kind: Kind, batch: Sequence[Numbered], results: Sequence[Result]) -> list[Result]:
+    async def _looked_at_again(
+        self, kind: Kind, batch: Sequence[Numbered], results: Sequence[RowOutcome]
+    ) -> list[RowOutcome]:
         """Return *results*, where the other side's no may only say that it was done before: then it was."""
         refused = [
             numbered for numbered, result in zip(batch, results, strict=True) if result.outcome is Outcome.FAILED
@@ -156,14 +158,14 @@ class Sender:
             return list(results)
         # Docebo's no to a status says nothing of the one it has.
         doubtful = [one for one in refused if kind is Kind.DEACTIVATE or one[0] in self._in_doubt]
-        settled: dict[int, Result] = {}
+        settled: dict[int, RowOutcome] = {}
         if kind is Kind.CREATE:
             doubtful += self._sent_by_others([one for one in refused if one not in doubtful])
             # A creation that is done is refused as well, and the search may be behind.
-            settled = {seq: Result(seq, Outcome.SKIPPED, error=NOT_SHOWN_YET, in_doubt=True) for seq, _ in doubtful}
+            settled = {seq: RowOutcome(seq, Outcome.SKIPPED, error=NOT_SHOWN_YET, in_doubt=True) for seq, _ in doubtful}
             settled |= self._made_meanwhile(refused)
         settled |= {
-            seq: Result(seq, Outcome.APPLIED, docebo_id) for seq, docebo_id in await self._carried_out(doubtful)
+            seq: RowOutcome(seq, Outcome.APPLIED, docebo_id) for seq, docebo_id in await self._carried_out(doubtful)
         }
         return [settled.get(result.seq, result) for result in results]
 
@@ -199,9 +201,9 @@ class Sender:
         seen = await self._runtime.docebo.user(operation.docebo_id)
         return [seen.value] if isinstance(seen, Present) else []
 
-    def _made_meanwhile(self, batch: Sequence[Numbered]) -> dict[int, Result]:
+    def _made_meanwhile(self, batch: Sequence[Numbered]) -> dict[int, RowOutcome]:
         """Return the outcome of those whom another run of ours gave their account meanwhile, by place."""
-        found: dict[int, Result] = {}
+        found: dict[int, RowOutcome] = {}
         with self._runtime.store.reading() as connection:
             applied = AppliedRepository(connection, self._runtime.settings.docebo_url)
             for team in {operation.slack_team for _, operation in batch}:
@@ -210,18 +212,18 @@ class Sender:
                     if known.docebo_id is not None:
                         said = f"account {known.docebo_id} was made for this person meanwhile"
                         seq = of_team[slack_id]
-                        found[seq] = Result(seq, Outcome.SKIPPED, known.docebo_id, said)
+                        found[seq] = RowOutcome(seq, Outcome.SKIPPED, known.docebo_id, said)
         return found
 
 
-def _refused(numbered: Numbered, why: RemoteError) -> Result:
+def _refused(numbered: Numbered, why: RemoteError) -> RowOutcome:
     seq, operation = numbered
     reason = f"{REFUSED}: {why.detail}" if why.detail else REFUSED
-    return Result(seq, Outcome.FAILED, operation.docebo_id, reason, said=why.said)
+    return RowOutcome(seq, Outcome.FAILED, operation.docebo_id, reason, said=why.said)
 
 
-def _result(numbered: Numbered, answer: RowResult) -> Result:
+def _result(numbered: Numbered, answer: RowResult) -> RowOutcome:
     seq, operation = numbered
     if answer.error:
-        return Result(seq, Outcome.FAILED, operation.docebo_id, answer.error, said=answer.said)
-    return Result(seq, Outcome.APPLIED, answer.docebo_id or operation.docebo_id)
+        return RowOutcome(seq, Outcome.FAILED, operation.docebo_id, answer.error, said=answer.said)
+    return RowOutcome(seq, Outcome.APPLIED, answer.docebo_id or operation.docebo_id)

@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 
 from slack_docebo.domain.planning import Operation, Outcome
 from slack_docebo.domain.standing import standing_after
-from slack_docebo.storage.plans import Plan, PlanKind, PlanRepository, Result
+from slack_docebo.storage.plans import Plan, PlanKind, PlanRepository, RowOutcome
 from slack_docebo.storage.standings import StandingRepository
 from slack_docebo.storage.statements import chunks
 
@@ -18,7 +18,7 @@ BY_THE_RULES = frozenset({PlanKind.BULK_IMPORT, PlanKind.REALTIME_SYNC})
 def follow(
     connection: Connection,
     plan: Plan,
-    outcomes: Iterable[tuple[Operation, Result]],
+    outcomes: Iterable[tuple[Operation, RowOutcome]],
     *,
     provision: bool,
     now: datetime,
