@@ -9,7 +9,7 @@ import resource
 import sys
 
 from slack_docebo.engine.reading.connection import validate
-from slack_docebo.engine.realtime.rounds import ServeResult
+from slack_docebo.engine.realtime.serve_result import ServeResult
 from slack_docebo.engine.realtime.serving import InboxLease, serve
 from slack_docebo.errors import SyncError
 from slack_docebo.integration_settings import read_rows, table

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from prefect import flow
 
-from slack_docebo.engine.realtime.rounds import ServeResult
+from slack_docebo.engine.realtime.serve_result import ServeResult
 from slack_docebo.engine.realtime.serving import InboxLease
 from slack_docebo.engine.reporting.report import Summary
 from tasks.forms import SlackId, titled

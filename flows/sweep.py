@@ -2,7 +2,7 @@
 
 from prefect import flow
 
-from slack_docebo.engine.realtime.rounds import ServeResult
+from slack_docebo.engine.realtime.serve_result import ServeResult
 from slack_docebo.engine.realtime.serving import InboxLease
 from tasks.hooks import ON_TROUBLE
 from tasks.process_events import process_events

@@ -4,7 +4,7 @@ from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
 from slack_docebo.engine.reading.connection import Workspace
-from slack_docebo.engine.realtime.rounds import ServeResult
+from slack_docebo.engine.realtime.serve_result import ServeResult
 from slack_docebo.engine.realtime.serving import InboxLease, serve
 from slack_docebo.engine.realtime.upkeep import parked_rows
 from slack_docebo.runtime import Runtime

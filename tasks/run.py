@@ -17,7 +17,7 @@ from slack_docebo.domain.texts import line
 from slack_docebo.engine.looking.diagnosis import Diagnosis
 from slack_docebo.engine.looking.explaining import Explanation
 from slack_docebo.engine.mappings.relinking import Relinked
-from slack_docebo.engine.realtime.rounds import ServeResult
+from slack_docebo.engine.realtime.serve_result import ServeResult
 from slack_docebo.engine.reporting.incidents import Trouble
 from slack_docebo.engine.reporting.report import Summary
 from slack_docebo.errors import AlreadyRunning, ChangeLimitExceeded, ConfigurationError, Halted, NotConfirmed, SyncError

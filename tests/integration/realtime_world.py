@@ -12,7 +12,8 @@ from deployments.local import connection_settings
 from sandbox.server import Sandbox
 from slack_docebo.clients.slack import source_user
 from slack_docebo.engine.reading.connection import Workspace, validate
-from slack_docebo.engine.realtime.rounds import ServeResult, serve_round
+from slack_docebo.engine.realtime.rounds import serve_round
+from slack_docebo.engine.realtime.serve_result import ServeResult
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import Runtime, open_runtime
 from slack_docebo.settings import Settings

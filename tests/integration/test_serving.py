@@ -9,7 +9,7 @@ import pytest
 
 from sandbox.server import Sandbox
 from slack_docebo.engine.realtime import serving
-from slack_docebo.engine.realtime.rounds import ServeResult
+from slack_docebo.engine.realtime.serve_result import ServeResult
 from slack_docebo.engine.realtime.serving import FOR_EVER, InboxLease, serve
 from slack_docebo.errors import AccessDenied
 from slack_docebo.storage import shares

@@ -12,7 +12,8 @@ from slack_docebo.domain.planning import Kind, Outcome
 from slack_docebo.engine.importing import apply_saved
 from slack_docebo.engine.planning.undoing import plan_undo
 from slack_docebo.engine.reading.connection import validate
-from slack_docebo.engine.realtime.rounds import ServeResult, serve_round
+from slack_docebo.engine.realtime.rounds import serve_round
+from slack_docebo.engine.realtime.serve_result import ServeResult
 from slack_docebo.engine.reporting.report import Summary
 from slack_docebo.engine.writing.applying import begin
 from slack_docebo.engine.writing.checking import SERVED_SINCE

@@ -17,7 +17,7 @@ from slack_docebo.engine.planning.undoing import plan_undo
 from slack_docebo.engine.reading.connection import validate
 from slack_docebo.engine.reading.sides import read_changed, read_page, read_source
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
-from slack_docebo.engine.realtime.rounds import ServeResult
+from slack_docebo.engine.realtime.serve_result import ServeResult
 from slack_docebo.engine.realtime.serving import InboxLease, serve
 from slack_docebo.engine.realtime.upkeep import tidy
 from slack_docebo.engine.reporting.report import Summary

@@ -9,7 +9,7 @@ from slack_docebo.domain.planning import Kind, Outcome
 from slack_docebo.domain.returns import reported
 from slack_docebo.domain.standing import is_undecided
 from slack_docebo.domain.texts import without_numbers
-from slack_docebo.engine.realtime.rounds import ServeResult
+from slack_docebo.engine.realtime.serve_result import ServeResult
 from slack_docebo.engine.reporting.report import Summary
 from slack_docebo.storage.plans import Plan, PlanKind, PlanState
 from tasks.run import concluded

@@ -5,107 +5,37 @@ looks at them again and finds nothing left to do.
 """
 
 import time
-from collections import Counter
-from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
-from collections.abc import Mapping as MappingType
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from datetime import timedelta
-from typing import Any
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
 
 from slack_docebo.concurrency import to_completion
-from slack_docebo.domain.addresses import mailbox
-from slack_docebo.domain.attributes import AttributeRule
 from slack_docebo.domain.guards import changes_of
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.observation import Present
-from slack_docebo.domain.people import Mapping, SourceUser
-from slack_docebo.domain.planning import Kind, Operation, Outcome, Planner
-from slack_docebo.domain.stamps import NOT_BELIEVED, TOLERANCE, UNSTAMPED, believed
-from slack_docebo.domain.standing import WAITING, is_undecided
+from slack_docebo.domain.planning import Kind, Operation, Planner
+from slack_docebo.domain.stamps import believed
+from slack_docebo.domain.standing import is_undecided
 from slack_docebo.engine.planning.plans import close_plan, keep_observations, open_plan, plan_people
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.evidence import ask_for_accounts, ask_for_people, observe_person
 from slack_docebo.engine.reading.outages import OutageWatch, greet_docebo, greet_slack
 from slack_docebo.engine.reading.sides import are_few, find_bearers, look_up, read_target
 from slack_docebo.engine.realtime.holding import are_let_through, hold
-from slack_docebo.engine.realtime.merging import Case, is_complete, is_newer, joined, merge, restored
-from slack_docebo.engine.reporting.report import DONE
+from slack_docebo.engine.realtime.merging import Case, event_ids, joined, merge
+from slack_docebo.engine.realtime.serve_result import ServeResult
+from slack_docebo.engine.realtime.settling import Settlement
+from slack_docebo.engine.realtime.sorting import Sorter
 from slack_docebo.engine.writing.applying import BATCH, apply_accounts, apply_mappings, begin
 from slack_docebo.engine.writing.finishing import finish
 from slack_docebo.errors import IncompleteRead, Rejected, told
 from slack_docebo.runtime import Runtime
-from slack_docebo.storage.applied import AppliedRepository
-from slack_docebo.storage.exclusions import ExclusionRepository
-from slack_docebo.storage.inbox import EventState, InboxEntry, InboxRepository
+from slack_docebo.storage.inbox import InboxEntry, InboxRepository
 from slack_docebo.storage.mappings import MappingRepository
 from slack_docebo.storage.plans import PlanKind, PlanRepository
-from slack_docebo.storage.platforms import PlatformRepository
-from slack_docebo.storage.reads import ReadRepository
-from slack_docebo.storage.shares import ShareRepository
 from slack_docebo.storage.standings import StandingRepository
 
 CLAIMED_AT_ONCE = 10_000
-PLANS_SHOWN = 50
 LONGEST_SECONDS = 600.0  # of a round: whoever came meanwhile is claimed by the next
 SMALLER = 5  # a batch is so many times smaller after each failed attempt: one person must not keep failing others
-
-
-@dataclass(slots=True)
-class ServeResult:
-    """The result of a run on the inbox: what became of its events, in numbers."""
-
-    events: int = 0
-    superseded: int = 0
-    in_line: int = 0  # nothing that is mapped has changed
-    left: int = 0  # people whom the rules leave alone
-    undecided: int = 0  # of those, who newly wait for a decision
-    retried: int = 0
-    parked: int = 0
-    held: int = 0  # events that would exceed a limit
-    incident: str = ""  # and with which they wait to be let through
-    rounds: int = 0
-    elsewhere: str = ""  # who is at work instead, and sees to it
-    operations: Counter[Kind] = field(default_factory=Counter)  # people, by what was applied
-    plans: list[str] = field(default_factory=list)
-    seconds: dict[str, float] = field(default_factory=dict)  # by stage
-
-    @property
-    def line(self) -> str:
-        """One line without a name in it, for states, logs and notifications."""
-        if self.elsewhere:
-            return f"another run is at work and will see to the waiting events: {self.elsewhere}"
-        if not self.events:
-            return "no event was waiting"
-        parts = [f"{people} {DONE[kind]}" for kind, people in sorted(self.operations.items())]
-        rest = {
-            DONE[Kind.LEAVE]: self.left,
-            WAITING: self.undecided,
-            "in line": self.in_line,
-            "superseded": self.superseded,
-            "to be retried": self.retried,
-            "parked": self.parked,
-            f"held back by a limit, as incident {self.incident}": self.held,
-        }
-        parts += [f"{number} {what}" for what, number in rest.items() if number]
-        return f"{self.events} {'event' if self.events == 1 else 'events'}: {', '.join(parts) or 'none is done yet'}"
-
-    def markdown(self) -> str:
-        """Return the summary as a page: counts, stages, plans."""
-        lines = [f"# {self.line}", "", f"{self.rounds} rounds.", "", "| stage | seconds |", "|---|--:|"]
-        lines += [f"| {stage} | {seconds:.2f} |" for stage, seconds in self.seconds.items()]
-        if self.plans:
-            lines += ["", f"Plans, the last {PLANS_SHOWN} at the most: {', '.join(self.plans[-PLANS_SHOWN:])}"]
-        return "\n".join(lines)
-
-    @contextmanager
-    def timed(self, stage: str) -> Iterator[None]:
-        """Count the time of the block under *stage*."""
-        begun = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - begun
 
 
 async def serve_round(runtime: Runtime, workspace: Workspace, served: ServeResult) -> int:
@@ -150,8 +80,8 @@ class _Round:
         self._workspace = workspace
         self._served = served
         self._planner = Planner(runtime.behaviour.policy(workspace.team), Accounts())
-        self._mappings: dict[str, Mapping] = {}
-        self._seen: dict[str, MappingType[str, Any]] = {}
+        self._settlement = Settlement(runtime, workspace.team, served)
+        self._sorter = Sorter(runtime, workspace.team, self._planner, self._settlement)
         self._begun = time.monotonic()
         self._slack = OutageWatch(runtime, greet_slack)
         self._docebo = OutageWatch(runtime, greet_docebo)
@@ -159,11 +89,11 @@ class _Round:
     async def work(self, cases: list[Case], superseded: list[str]) -> bool:
         """Take everybody through; return False where that took so long that some were left for another round."""
         with self._served.timed("look at"):
-            cases = await to_completion(self._without_forgotten, cases)
-            todo, to_read = await to_completion(self._sort_out, cases, superseded)
+            cases = await to_completion(self._sorter.without_forgotten, cases)
+            todo, to_read = await to_completion(self._sorter.sort_out, cases, superseded)
         with self._served.timed("read Slack"):
             read = await self._each(to_read, self._read_again, self._slack)
-            todo = await to_completion(self._not_in_line, joined([*todo, *read]))
+            todo = await to_completion(self._sorter.not_in_line, joined([*todo, *read]))
         with self._runtime.store.reading() as connection:
             through = are_let_through(connection, {case.incident for case in todo if case.incident})
         for group in _groups(todo, through, last_attempt=len(self._runtime.behaviour.realtime_retry_delays)):
@@ -193,83 +123,13 @@ class _Round:
                 await step(case)
             except Exception as error:  # whatever it is, it must not keep others waiting
                 await side.failed(error)
-                await to_completion(self._fail, [case], told(error))
+                await to_completion(self._settlement.fail, [case], told(error))
             else:
                 side.passed()
                 passed.append(case)
             if self._is_over:
                 break
         return passed
-
-    def _without_forgotten(self, cases: Collection[Case]) -> list[Case]:
-        """Delete the events of those who were forgotten, and return the other *cases*."""
-        with self._runtime.store.reading() as connection:
-            excluded = ExclusionRepository(connection).all()
-        kept: list[Case] = []
-        forgotten: list[Case] = []
-        for case in cases:
-            user = case.user or SourceUser(case.slack_id, "")
-            (forgotten if excluded.cover(user) else kept).append(case)
-        for case in forgotten:
-            with self._runtime.store.transaction() as connection:
-                InboxRepository(connection).forget(case.slack_id)
-        return kept
-
-    def _sort_out(self, cases: list[Case], superseded: list[str]) -> tuple[list[Case], list[Case]]:
-        """Finish what needs no call; return the cases to compare with Docebo, and those to read from Slack before."""
-        people = {case.slack_id: case.user or SourceUser(case.slack_id, "") for case in cases}
-        ids = [slack_id for user in people.values() for slack_id in user.ids]
-        self._pass_on_incidents(cases)
-        with self._runtime.store.reading() as connection:
-            known = AppliedRepository(connection, self._runtime.settings.docebo_url)
-            applied = known.stamps(self._team, ids, now=self._runtime.now())
-            mappings = MappingRepository(connection, self._runtime.settings.docebo_url)
-            self._mappings = mappings.of_people(self._team, people.values())
-            last_read = ReadRepository(connection).last(f"slack:{self._team}")
-            linked = PlatformRepository(connection).linked_since(self._runtime.settings.docebo_url)
-            self._seen = InboxRepository(connection).last_applied(filter(self._lacks_fingerprint, people), since=linked)
-        in_line: list[Case] = []
-        todo: list[Case] = []
-        to_read: list[Case] = []
-        for case in cases:
-            stamps = [applied.get(slack_id, UNSTAMPED) for slack_id in people[case.slack_id].ids]
-            done = NOT_BELIEVED if NOT_BELIEVED in stamps else max(stamps)
-            try:
-                if not case.doubtful and case.updated < done <= case.newest.event.received_at.timestamp():
-                    superseded += case.event_ids
-                elif (
-                    self._is_unsure(case, done)
-                    or case.user is None
-                    or not is_complete(case.user, self._rules)
-                    or self._lacks_confirmation(case.user)
-                ):
-                    to_read.append(case)
-                elif self._is_in_line(case):
-                    in_line.append(case)
-                elif case.updated == done or (last_read and not is_newer(case, last_read.proven_at)):
-                    # Its stamp is the applied one, or the last import may have read something newer: only Slack knows.
-                    to_read.append(case)
-                else:
-                    todo.append(case)
-            except Exception as error:
-                self._fail([case], told(error))
-        self._finish(in_line, superseded)
-        if costly := [case.slack_id for case in (*todo, *to_read)]:
-            with self._runtime.store.transaction(durable=False) as connection:
-                ShareRepository(connection).spend(costly, self._runtime.now())
-        return todo, to_read
-
-    def _is_unsure(self, case: Case, done: int) -> bool:
-        """Tell whether clocks and stamps leave open how new the newest event is; *done* is the stamp last applied."""
-        is_ahead = case.newest.event.received_at > self._runtime.now() + TOLERANCE
-        return case.doubtful or is_ahead or case.updated < done or done == NOT_BELIEVED
-
-    def _pass_on_incidents(self, cases: Iterable[Case]) -> None:
-        """Let the newest events of those who wait with an incident count as of it, for the older ones are superseded."""
-        if waiting := [case for case in cases if case.incident and case.newest.incident != case.incident]:
-            with self._runtime.store.transaction() as connection:
-                for case in waiting:
-                    InboxRepository(connection).mark(case.event_ids, case.incident)
 
     async def _read_again(self, case: Case) -> None:
         """Give *case* the profile that Slack has now."""
@@ -282,19 +142,7 @@ class _Round:
             case.slack_id = user.slack_id
             with self._runtime.store.reading() as connection:
                 repository = MappingRepository(connection, self._runtime.settings.docebo_url)
-                self._mappings |= repository.of_people(self._team, [user])
-
-    def _not_in_line(self, cases: Collection[Case]) -> list[Case]:
-        """Return those of *cases* that are to be compared with Docebo; finish what Slack has shown to be in line."""
-        in_line: list[Case] = []
-        others: list[Case] = []
-        for case in self._without_forgotten(cases):
-            try:
-                (in_line if case.read and self._is_in_line(case) else others).append(case)
-            except Exception as error:
-                self._fail([case], told(error))
-        self._finish(in_line, [])
-        return others
+                case.mapping = repository.of_people(self._team, [user]).get(user.slack_id)
 
     async def _read_accounts(self, cases: list[Case]) -> tuple[list[Case], Accounts]:
         """Return the *cases* for which Docebo could be read, and the accounts that may be theirs.
@@ -304,18 +152,18 @@ class _Round:
         clear: list[Case] = []
         unclear: list[Case] = []
         for case in cases:
-            (unclear if self._planner.plan_trusting(*self._pair(case)) is None else clear).append(case)
+            (unclear if self._planner.plan_trusting(*case.pair) is None else clear).append(case)
         accounts, one_by_one = Accounts(), are_few(self._runtime, len(unclear))
         if not one_by_one:
             try:
                 accounts = await self._read_all(unclear)
             except Exception as error:
                 await self._docebo.check(error)
-                await to_completion(self._fail, unclear[BATCH:], told(error))
+                await to_completion(self._settlement.fail, unclear[BATCH:], told(error))
                 unclear, one_by_one = unclear[:BATCH], True
 
         async def read(case: Case) -> None:
-            await (look_up if one_by_one else find_bearers)(self._runtime, [self._pair(case)], accounts)
+            await (look_up if one_by_one else find_bearers)(self._runtime, [case.pair], accounts)
             self._check_shown(case, accounts)
 
         return [*clear, *await self._each(unclear, read, self._docebo)], accounts
@@ -324,14 +172,14 @@ class _Round:
         """Return all accounts, and what Docebo says of those of *cases* that its list does not show."""
         accounts = await read_target(self._runtime)
         planner = Planner(self._planner.policy, accounts)
-        pairs = map(self._pair, cases)
+        pairs = [case.pair for case in cases]
         unlisted = {m.docebo_id: [user.email] for user, m in pairs if m and planner.asks_for_account(user, m)}
         await ask_for_accounts(self._runtime, accounts, unlisted)
         return accounts
 
     def _check_shown(self, case: Case, accounts: Accounts) -> None:
         """Raise IncompleteRead where the mapped account may be there and is not shown."""
-        user, mapping = self._pair(case)
+        user, mapping = case.pair
         if mapping and Planner(self._planner.policy, accounts).lacks_account(user, mapping):
             raise IncompleteRead(f"account {mapping.docebo_id} may be there, but Docebo does not list it")
 
@@ -347,7 +195,7 @@ class _Round:
         except Exception as error:
             await self._docebo.check(error)
             if len(cases) == 1:
-                await to_completion(self._fail, cases, told(error))
+                await to_completion(self._settlement.fail, cases, told(error))
                 return
             middle = len(cases) // 2
             for half in (cases[:middle], cases[middle:]):
@@ -359,7 +207,7 @@ class _Round:
             return
         if plan_id is None:
             self._served.left += len(cases)
-            await to_completion(self._finish, cases, [])
+            await to_completion(self._settlement.finish, cases)
             return
         reason = "the run ended before this was done"
         try:
@@ -375,7 +223,7 @@ class _Round:
             with self._served.timed("record"):
                 finish(self._runtime, plan_id)
         with self._served.timed("record"):
-            await to_completion(self._settle, plan_id, cases, reason)
+            await to_completion(self._settlement.settle, plan_id, cases, reason)
 
     async def _planned(self, cases: list[Case], accounts: Accounts) -> tuple[Planner, list[Operation]]:
         """Return what is to be done about *cases*; Slack is asked for those whose accounts they seem to have got back."""
@@ -389,7 +237,7 @@ class _Round:
         return planner, operations
 
     def _operations(self, cases: list[Case], planner: Planner) -> list[Operation]:
-        users = [user for user, _ in map(self._pair, cases)]
+        users = [case.pair[0] for case in cases]
         docebo = self._runtime.settings.docebo_url
         with self._runtime.store.reading() as connection:
             return plan_people(connection, docebo, self._team, planner, users)
@@ -411,7 +259,7 @@ class _Round:
             return None, set()
         plan_id = open_plan(self._runtime, self._workspace, PlanKind.REALTIME_SYNC)
         with self._runtime.store.transaction() as connection:
-            kept = InboxRepository(connection).keep(_ids(cases))
+            kept = InboxRepository(connection).keep(event_ids(cases))
             forgotten = {case.slack_id for case in cases if kept.isdisjoint(case.event_ids)}
             remembered = [operation for operation in operations if operation.slack_id not in forgotten]
             PlanRepository(connection).add(plan_id, 0, remembered)
@@ -431,90 +279,6 @@ class _Round:
             self._served.undecided += len(news)
         return plan_id, held
 
-    def _settle(self, plan_id: str, cases: list[Case], reason: str) -> None:
-        """Finish the cases that the plan brought in line, and let the others be tried again later, for *reason*."""
-        with self._runtime.store.reading() as connection:
-            entries = {entry.operation.slack_id: entry for entry in PlanRepository(connection).rows(plan_id)}
-        settled = {Outcome.APPLIED, Outcome.LEFT}
-        undone = {slack_id for slack_id, entry in entries.items() if entry.outcome not in settled}
-        # Who is left alone because another one gets an account for the same address is not done with before that one.
-        users = (self._pair(case)[0] for case in cases if case.slack_id in undone)
-        addresses = {mailbox(user.email) for user in users if user.email}
-        done = []
-        for case in cases:
-            entry = entries.get(case.slack_id)
-            if entry is None:
-                continue  # forgotten meanwhile, events and all
-            if case.slack_id in undone:
-                self._fail([case], entry.error or reason)
-            elif entry.outcome is Outcome.APPLIED:
-                self._served.operations[entry.operation.kind] += 1
-                done.append(case)
-            elif mailbox(self._pair(case)[0].email) in addresses:
-                self._fail([case], entry.operation.reason)
-            else:
-                self._served.left += 1
-                done.append(case)
-        self._finish(done, [])
-
-    def _finish(self, cases: Sequence[Case], superseded: Iterable[str]) -> None:
-        now = self._runtime.now()
-        with self._runtime.store.transaction() as connection:
-            inbox = InboxRepository(connection)
-            kept = inbox.keep(_ids(cases))  # who was forgotten meanwhile stays so
-            # Those that this run still has: what an import has written meanwhile is to be looked at again.
-            inbox.finish(_ids(cases), EventState.APPLIED, now, run=self._runtime.run_id)
-            self._served.superseded += inbox.finish(superseded, EventState.SUPERSEDED, now, run=self._runtime.run_id)
-            stamps = {case.slack_id: case.updated for case in cases if not kept.isdisjoint(case.event_ids)}
-            AppliedRepository(connection, self._runtime.settings.docebo_url).advance(self._team, stamps, now=now)
-
-    def _fail(self, cases: Sequence[Case], error: str) -> None:
-        """Let *cases* be tried again after the delay of their attempt, or park those who had them all."""
-        delays, run = self._runtime.behaviour.realtime_retry_delays, self._runtime.run_id
-        with self._runtime.store.transaction() as connection:
-            inbox = InboxRepository(connection)
-            for case in cases:
-                if case.attempts < len(delays):
-                    at = self._runtime.now() + timedelta(seconds=delays[case.attempts])
-                    self._served.retried += inbox.retry_later(case.event_ids, error, at, run=run)
-                else:
-                    self._served.parked += inbox.park(case.event_ids, error, self._runtime.now(), run=run)
-
-    def _is_in_line(self, case: Case) -> bool:
-        planned = self._planner.plan_trusting(*self._pair(case))
-        in_line = self._is_unchanged(case) if planned is None else planned.kind is Kind.LEAVE
-        if in_line:
-            self._served.in_line += len(case.event_ids)
-        return in_line
-
-    def _lacks_confirmation(self, user: SourceUser) -> bool:
-        """Tell whether the event does not say if the address is confirmed by which an account would be found or made."""
-        says_nothing = not (user.confirmed or user.unconfirmed)
-        return (
-            says_nothing and user.slack_id not in self._mappings and not self._planner.policy.scope.reason_against(user)
-        )
-
-    def _lacks_fingerprint(self, slack_id: str) -> bool:
-        """Tell whether nothing records what was last written: of administrators, and of people without an account."""
-        mapping = self._mappings.get(slack_id)
-        return self._planner.policy.map and (mapping is None or not (mapping.fingerprint or mapping.deactivated))
-
-    def _is_unchanged(self, case: Case) -> bool:
-        """Tell whether a person without a fingerprint has the same profile as in the last event that was applied.
-
-        That event left nothing to do, and so does this one.
-        """
-        seen = restored(self._seen.get(case.slack_id))
-        return seen is not None and replace(seen, updated=0) == replace(self._pair(case)[0], updated=0)
-
-    def _pair(self, case: Case) -> tuple[SourceUser, Mapping | None]:
-        assert case.user is not None  # noqa: S101  (_sort_out lets only cases with a user come here)
-        return case.user, self._mappings.get(case.slack_id)
-
-    @property
-    def _rules(self) -> Sequence[AttributeRule]:
-        return self._planner.policy.rules
-
 
 def _groups(cases: Iterable[Case], through: Collection[str], *, last_attempt: int) -> Iterator[list[Case]]:
     """Yield *cases* in groups of one plan each: first attempts all together, further ones in ever smaller groups.
@@ -532,10 +296,6 @@ def _groups(cases: Iterable[Case], through: Collection[str], *, last_attempt: in
         else:
             size = 1
         yield from (group[start : start + size] for start in range(0, len(group), size))
-
-
-def _ids(cases: Iterable[Case]) -> list[str]:
-    return [event_id for case in cases for event_id in case.event_ids]
 
 
 def _no_progress(_rows: int) -> None:

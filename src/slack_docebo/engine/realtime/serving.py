@@ -14,7 +14,8 @@ from typing import Self
 
 from slack_docebo.concurrency import to_completion
 from slack_docebo.engine.reading.connection import Workspace
-from slack_docebo.engine.realtime.rounds import ServeResult, serve_round
+from slack_docebo.engine.realtime.rounds import serve_round
+from slack_docebo.engine.realtime.serve_result import ServeResult
 from slack_docebo.errors import AlreadyRunning, LockLost, StorageError
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.gate import RunLock

@@ -1,0 +1,74 @@
+"""Settling: what became of the events of a round is noted in the inbox, and counted."""
+
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+
+from slack_docebo.domain.addresses import mailbox
+from slack_docebo.domain.planning import Outcome
+from slack_docebo.engine.realtime.merging import Case, event_ids
+from slack_docebo.engine.realtime.serve_result import ServeResult
+from slack_docebo.runtime import Runtime
+from slack_docebo.storage.applied import AppliedRepository
+from slack_docebo.storage.inbox import EventState, InboxRepository
+from slack_docebo.storage.plans import PlanRepository
+
+
+class Settlement:
+    """Notes what became of the cases of one round of a workspace, and adds it to *served*."""
+
+    def __init__(self, runtime: Runtime, team: str, served: ServeResult) -> None:
+        self._runtime = runtime
+        self._team = team
+        self._served = served
+
+    def settle(self, plan_id: str, cases: list[Case], reason: str) -> None:
+        """Finish the cases that the plan brought in line, and let the others be tried again later, for *reason*."""
+        with self._runtime.store.reading() as connection:
+            entries = {entry.operation.slack_id: entry for entry in PlanRepository(connection).rows(plan_id)}
+        settled = {Outcome.APPLIED, Outcome.LEFT}
+        undone = {slack_id for slack_id, entry in entries.items() if entry.outcome not in settled}
+        # Who is left alone because another one gets an account for the same address is not done with before that one.
+        users = (case.pair[0] for case in cases if case.slack_id in undone)
+        addresses = {mailbox(user.email) for user in users if user.email}
+        done = []
+        for case in cases:
+            entry = entries.get(case.slack_id)
+            if entry is None:
+                continue  # forgotten meanwhile, events and all
+            if case.slack_id in undone:
+                self.fail([case], entry.error or reason)
+            elif entry.outcome is Outcome.APPLIED:
+                self._served.operations[entry.operation.kind] += 1
+                done.append(case)
+            elif mailbox(case.pair[0].email) in addresses:
+                self.fail([case], entry.operation.reason)
+            else:
+                self._served.left += 1
+                done.append(case)
+        self.finish(done)
+
+    def finish(self, cases: Sequence[Case], superseded: Iterable[str] = (), *, in_line: bool = False) -> None:
+        """Note that *cases* are done, or were *in line* already, and which events newer ones *superseded*."""
+        now = self._runtime.now()
+        with self._runtime.store.transaction() as connection:
+            inbox = InboxRepository(connection)
+            kept = inbox.keep(event_ids(cases))  # who was forgotten meanwhile stays so
+            # Those that this run still has: what an import has written meanwhile is to be looked at again.
+            inbox.finish(event_ids(cases), EventState.APPLIED, now, run=self._runtime.run_id)
+            self._served.superseded += inbox.finish(superseded, EventState.SUPERSEDED, now, run=self._runtime.run_id)
+            stamps = {case.slack_id: case.updated for case in cases if not kept.isdisjoint(case.event_ids)}
+            AppliedRepository(connection, self._runtime.settings.docebo_url).advance(self._team, stamps, now=now)
+        if in_line:
+            self._served.in_line += sum(len(case.event_ids) for case in cases)
+
+    def fail(self, cases: Sequence[Case], error: str) -> None:
+        """Let *cases* be tried again after the delay of their attempt, or park those who had them all."""
+        delays, run = self._runtime.behaviour.realtime_retry_delays, self._runtime.run_id
+        with self._runtime.store.transaction() as connection:
+            inbox = InboxRepository(connection)
+            for case in cases:
+                if case.attempts < len(delays):
+                    at = self._runtime.now() + timedelta(seconds=delays[case.attempts])
+                    self._served.retried += inbox.retry_later(case.event_ids, error, at, run=run)
+                else:
+                    self._served.parked += inbox.park(case.event_ids, error, self._runtime.now(), run=run)

@@ -1,0 +1,140 @@
+"""Sorting: which events of a round need no call, for whom Slack has to be asked, and who is compared with Docebo."""
+
+from collections.abc import Collection, Iterable
+from dataclasses import replace
+
+from slack_docebo.domain.people import SourceUser
+from slack_docebo.domain.planning import Kind, Planner
+from slack_docebo.domain.stamps import NOT_BELIEVED, TOLERANCE, UNSTAMPED
+from slack_docebo.engine.realtime.merging import Case, is_complete, is_newer, restored
+from slack_docebo.engine.realtime.settling import Settlement
+from slack_docebo.errors import told
+from slack_docebo.runtime import Runtime
+from slack_docebo.storage.applied import AppliedRepository
+from slack_docebo.storage.exclusions import ExclusionRepository
+from slack_docebo.storage.inbox import InboxRepository
+from slack_docebo.storage.mappings import MappingRepository
+from slack_docebo.storage.platforms import PlatformRepository
+from slack_docebo.storage.reads import ReadRepository
+from slack_docebo.storage.shares import ShareRepository
+
+
+class Sorter:
+    """Sorts the cases of one round by what is known of the people; what needs no call is settled at once."""
+
+    def __init__(self, runtime: Runtime, team: str, planner: Planner, settlement: Settlement) -> None:
+        self._runtime = runtime
+        self._team = team
+        self._planner = planner
+        self._settlement = settlement
+
+    def without_forgotten(self, cases: Collection[Case]) -> list[Case]:
+        """Delete the events of those who were forgotten, and return the other *cases*."""
+        with self._runtime.store.reading() as connection:
+            excluded = ExclusionRepository(connection).all()
+        kept: list[Case] = []
+        forgotten: list[Case] = []
+        for case in cases:
+            user = case.user or SourceUser(case.slack_id, "")
+            (forgotten if excluded.cover(user) else kept).append(case)
+        for case in forgotten:
+            with self._runtime.store.transaction() as connection:
+                InboxRepository(connection).forget(case.slack_id)
+        return kept
+
+    def sort_out(self, cases: list[Case], superseded: list[str]) -> tuple[list[Case], list[Case]]:
+        """Finish what needs no call; return the cases to compare with Docebo, and those to read from Slack before."""
+        people = {case.slack_id: case.user or SourceUser(case.slack_id, "") for case in cases}
+        ids = [slack_id for user in people.values() for slack_id in user.ids]
+        self._pass_on_incidents(cases)
+        with self._runtime.store.reading() as connection:
+            known = AppliedRepository(connection, self._runtime.settings.docebo_url)
+            applied = known.stamps(self._team, ids, now=self._runtime.now())
+            mappings = MappingRepository(connection, self._runtime.settings.docebo_url)
+            of_people = mappings.of_people(self._team, people.values())
+            for case in cases:
+                case.mapping = of_people.get(case.slack_id)
+            last_read = ReadRepository(connection).last(f"slack:{self._team}")
+            linked = PlatformRepository(connection).linked_since(self._runtime.settings.docebo_url)
+            unwritten = [case.slack_id for case in cases if self._lacks_fingerprint(case)]
+            settled = InboxRepository(connection).last_applied(unwritten, since=linked)
+        for case in cases:
+            case.settled = settled.get(case.slack_id)
+        in_line: list[Case] = []
+        todo: list[Case] = []
+        to_read: list[Case] = []
+        for case in cases:
+            stamps = [applied.get(slack_id, UNSTAMPED) for slack_id in people[case.slack_id].ids]
+            done = NOT_BELIEVED if NOT_BELIEVED in stamps else max(stamps)
+            try:
+                if not case.doubtful and case.updated < done <= case.newest.event.received_at.timestamp():
+                    superseded += case.event_ids
+                elif (
+                    self._is_unsure(case, done)
+                    or case.user is None
+                    or not is_complete(case.user, self._planner.policy.rules)
+                    or self._lacks_confirmation(case)
+                ):
+                    to_read.append(case)
+                elif self._is_in_line(case):
+                    in_line.append(case)
+                elif case.updated == done or (last_read and not is_newer(case, last_read.proven_at)):
+                    # Its stamp is the applied one, or the last import may have read something newer: only Slack knows.
+                    to_read.append(case)
+                else:
+                    todo.append(case)
+            except Exception as error:
+                self._settlement.fail([case], told(error))
+        self._settlement.finish(in_line, superseded, in_line=True)
+        if costly := [case.slack_id for case in (*todo, *to_read)]:
+            with self._runtime.store.transaction(durable=False) as connection:
+                ShareRepository(connection).spend(costly, self._runtime.now())
+        return todo, to_read
+
+    def not_in_line(self, cases: Collection[Case]) -> list[Case]:
+        """Return those of *cases* that are to be compared with Docebo; finish what Slack has shown to be in line."""
+        in_line: list[Case] = []
+        others: list[Case] = []
+        for case in self.without_forgotten(cases):
+            try:
+                (in_line if case.read and self._is_in_line(case) else others).append(case)
+            except Exception as error:
+                self._settlement.fail([case], told(error))
+        self._settlement.finish(in_line, in_line=True)
+        return others
+
+    def _is_unsure(self, case: Case, done: int) -> bool:
+        """Tell whether clocks and stamps leave open how new the newest event is; *done* is the stamp last applied."""
+        is_ahead = case.newest.event.received_at > self._runtime.now() + TOLERANCE
+        return case.doubtful or is_ahead or case.updated < done or done == NOT_BELIEVED
+
+    def _pass_on_incidents(self, cases: Iterable[Case]) -> None:
+        """Let the newest events of those who wait with an incident count as of it, for the older ones are superseded."""
+        if waiting := [case for case in cases if case.incident and case.newest.incident != case.incident]:
+            with self._runtime.store.transaction() as connection:
+                for case in waiting:
+                    InboxRepository(connection).mark(case.event_ids, case.incident)
+
+    def _is_in_line(self, case: Case) -> bool:
+        planned = self._planner.plan_trusting(*case.pair)
+        return _is_unchanged(case) if planned is None else planned.kind is Kind.LEAVE
+
+    def _lacks_confirmation(self, case: Case) -> bool:
+        """Tell whether the event does not say if the address is confirmed by which an account would be found or made."""
+        user, mapping = case.pair
+        says_nothing = not (user.confirmed or user.unconfirmed)
+        return says_nothing and mapping is None and not self._planner.policy.scope.reason_against(user)
+
+    def _lacks_fingerprint(self, case: Case) -> bool:
+        """Tell whether nothing records what was last written: of administrators, and of people without an account."""
+        mapping = case.mapping
+        return self._planner.policy.map and (mapping is None or not (mapping.fingerprint or mapping.deactivated))
+
+
+def _is_unchanged(case: Case) -> bool:
+    """Tell whether a person without a fingerprint has the same profile as in the last event that was applied.
+
+    That event left nothing to do, and so does this one.
+    """
+    settled = restored(case.settled)
+    return settled is not None and replace(settled, updated=0) == replace(case.pair[0], updated=0)
