@@ -25,7 +25,7 @@ from slack_docebo.engine.realtime.serving import FOR_EVER, InboxLease, serve
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import Runtime, open_runtime
 from slack_docebo.settings import Settings
-from slack_docebo.storage.inbox import Event, EventState, InboxRepository
+from slack_docebo.storage.inbox import Event, EventState
 from slack_docebo.storage.shares import PER_HOUR
 
 CALLS_PER_HOUR = 1000
@@ -52,8 +52,8 @@ class Member:
         known, now = source_user(user), datetime.now(UTC)
         event_id = f"Ev{self._slack_id}{self._changes}"
         event = Event(event_id, known.team, known.slack_id, known.updated, "user_change", now, asdict(known))
-        with self._runtime.store.transaction() as connection:
-            InboxRepository(connection).put([event])
+        with self._runtime.store.transaction() as tables:
+            tables.inbox.put([event])
         return event
 
     async def seconds_of_a_change(self) -> float:
@@ -64,8 +64,8 @@ class Member:
         return time.monotonic() - begun
 
     def _is_done(self, event: Event) -> bool:
-        with self._runtime.store.reading() as connection:
-            entry = InboxRepository(connection).get(event.event_id)
+        with self._runtime.store.reading() as tables:
+            entry = tables.inbox.get(event.event_id)
         return entry is not None and entry.state in {EventState.APPLIED, EventState.SUPERSEDED}
 
 

@@ -26,7 +26,6 @@ import psycopg
 from bench.table import Results
 from bench.webhook import SECRET, UNREACHABLE_PREFECT, Connections, body, event_id, request
 from deployments.local import ROOT, free_port, process
-from slack_docebo.storage.inbox import InboxRepository
 from slack_docebo.storage.store import Store
 from tests import former_release
 from tests.postgresql import running_server
@@ -174,8 +173,8 @@ def measure(results: Results, kind: str, new_url: Callable[[], str], folder: Pat
             subprocess.run([sys.executable, "-c", MIGRATE, url], check=True, cwd=ROOT)
 
         stream = asyncio.run(send(port, other_process))
-    with Store.open(url) as store, store.reading() as connection:
-        inbox = InboxRepository(connection)
+    with Store.open(url) as store, store.reading() as tables:
+        inbox = tables.inbox
         lost = sum(1 for one in stream.acknowledged if inbox.get(one) is None)
     sent = len(stream.acknowledged) + len(stream.given_up)
     results.add(f"{kind}: events sent to the former webhook", sent)

@@ -44,8 +44,7 @@ from deployments.login import new_login
 from sandbox.server import Sandbox
 from slack_docebo.domain.planning import Kind
 from slack_docebo.integration_settings import VARIABLE, table
-from slack_docebo.storage.inbox import EventState, InboxRepository
-from slack_docebo.storage.plans import PlanRepository
+from slack_docebo.storage.inbox import EventState
 from slack_docebo.storage.store import Store
 from tests.e2e.prefect_http import prefect_http, wait_for_worker
 from tests.importing import ON, run_import, settings_for
@@ -182,8 +181,8 @@ class Installation:
         """Import, and return the people for whom there was something to do."""
         settings = settings_for(self.sandbox.facts(), self.database_url, report_dir=Path(self.env["REPORT_DIR"]))
         plan = asyncio.run(run_import(settings, dry_run=dry_run, rows=ROWS)).plan
-        with Store.open(self.database_url) as store, store.reading() as connection:
-            entries = PlanRepository(connection).rows(plan.id)
+        with Store.open(self.database_url) as store, store.reading() as tables:
+            entries = tables.operations.rows(plan.id)
             return {entry.operation.slack_id for entry in entries if entry.operation.kind is not Kind.LEAVE}
 
     def sweep(self) -> None:
@@ -193,8 +192,8 @@ class Installation:
             self.http.post(f"deployments/{deployment['id']}/create_flow_run", json={})
 
     def open_events(self) -> int:
-        with self.store.reading() as connection:
-            return InboxRepository(connection).status().waiting
+        with self.store.reading() as tables:
+            return tables.inbox.status().waiting
 
 
 class Sender:
@@ -353,8 +352,8 @@ def try_to_lose(
             sender.settle()
             _drain(here)
         undelivered = set(traffic.people) - sender.delivered
-        with here.store.reading() as connection:
-            entries = InboxRepository(connection).list_(10 * events)
+        with here.store.reading() as tables:
+            entries = tables.inbox.list_(10 * events)
         unlike = here.import_everybody(dry_run=True)
         here.import_everybody()
         return Outcome(

@@ -23,7 +23,7 @@ from bench.table import Results
 from deployments.local import connection_settings, free_port, prefect_server, process
 from sandbox.server import Sandbox
 from slack_docebo.clients.slack import source_user
-from slack_docebo.storage.inbox import Event, EventState, InboxRepository
+from slack_docebo.storage.inbox import Event, EventState
 from slack_docebo.storage.store import Store
 from tests.e2e.prefect_http import prefect_http
 
@@ -65,12 +65,12 @@ class Installation:
 
     def put(self, events: Sequence[Event]) -> None:
         """Store events as the webhook does."""
-        with self.store.transaction() as connection:
-            InboxRepository(connection).put(events)
+        with self.store.transaction() as tables:
+            tables.inbox.put(events)
 
     def open_events(self) -> int:
-        with self.store.reading() as connection:
-            return InboxRepository(connection).status().waiting
+        with self.store.reading() as tables:
+            return tables.inbox.status().waiting
 
     def serve(self, linger: int) -> "subprocess.Popen[str]":
         """Start a run in a process and return when it is ready to serve."""
@@ -115,8 +115,8 @@ def warm(results: Results, events: int) -> None:
             joined[user["id"]] = at
             time.sleep(max(0.0, 1 / EVENTS_A_SECOND - (datetime.now(UTC) - at).total_seconds()))
         run = result(child)
-        with here.store.reading() as connection:
-            entries = [e for e in InboxRepository(connection).list_(10 * events) if e.event.slack_id in joined]
+        with here.store.reading() as tables:
+            entries = [e for e in tables.inbox.list_(10 * events) if e.event.slack_id in joined]
         whole = [(e.done_at - joined[e.event.slack_id]).total_seconds() for e in entries if e.done_at]
         delivery = [(e.event.received_at - joined[e.event.slack_id]).total_seconds() for e in entries]
         accounts = sum(bool(here.sandbox.docebo.accounts.by_email(f"ada{n}@example.com")) for n in range(events))
@@ -145,8 +145,8 @@ def cold(results: Results) -> None:
             subprocess.run([sys.executable, "-c", flow], env=env, check=True, capture_output=True)
             with prefect_http(clients) as http:
                 runs = http.post("flow_runs/filter", json={}).json()
-        with here.store.reading() as connection:
-            done = InboxRepository(connection).get("Ev1")
+        with here.store.reading() as tables:
+            done = tables.inbox.get("Ev1")
         assert done is not None
         assert done.done_at is not None
         start = datetime.fromisoformat(runs[0]["start_time"]) - begun
@@ -167,8 +167,8 @@ def burst(results: Results, events: int) -> None:
         stored = time.perf_counter() - begun
         run = result(child)
         calls = here.sandbox.docebo_gate.counters.calls[BATCH_CALL]
-        with here.store.reading() as connection:
-            status = InboxRepository(connection).status()
+        with here.store.reading() as tables:
+            status = tables.inbox.status()
     done = sum(status.counts.get(state, 0) for state in (EventState.APPLIED, EventState.SUPERSEDED))
     results.add(f"burst of {events} for {len(users)} people: stored in", stored, 60, "s")
     results.add("burst: events not done at the end", events - done)

@@ -26,7 +26,6 @@ from slack_docebo.engine.writing.applying import begin
 from slack_docebo.integration_settings import read_written
 from slack_docebo.runtime import open_runtime
 from slack_docebo.settings import Settings
-from slack_docebo.storage.mappings import MappingRepository
 from slack_docebo.storage.store import Store
 
 SIZES = (10_000, 100_000)
@@ -109,8 +108,8 @@ def _in_own_process(size: int) -> Measured:
 
 
 def _fill(store: Store, size: int) -> None:
-    with Store.open(store.url) as filling, filling.transaction() as connection:
-        repository = MappingRepository(connection)
+    with Store.open(store.url) as filling, filling.transaction() as tables:
+        repository = tables.mappings()
         for first in range(0, size, 1000):
             people = range(first, min(first + 1000, size))
             some = [Mapping(f"U{n:09d}", TEAM, f"name {n}", 10_000 + n, f"{n:016x}") for n in people]

@@ -23,7 +23,6 @@ import httpx
 import uvloop
 
 from deployments.local import free_port, process
-from slack_docebo.storage.inbox import InboxRepository
 from slack_docebo.storage.store import Store
 
 SECRET = "bench-signing-secret"
@@ -389,8 +388,8 @@ def _processor_seconds(pid: int) -> float:
 
 def stored(folder: Path) -> set[str]:
     """Return the ids of the events in the inbox below *folder*."""
-    with Store.open(f"sqlite:///{folder / 'store.db'}") as store, store.reading() as connection:
-        return {entry.event.event_id for entry in InboxRepository(connection).list_(10_000_000)}
+    with Store.open(f"sqlite:///{folder / 'store.db'}") as store, store.reading() as tables:
+        return {entry.event.event_id for entry in tables.inbox.list_(10_000_000)}
 
 
 def _run_client(arguments: Sequence[str]) -> None:

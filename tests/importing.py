@@ -21,7 +21,6 @@ from slack_docebo.engine.writing.finishing import finish
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import Runtime, open_runtime
 from slack_docebo.settings import Settings
-from slack_docebo.storage.mappings import MappingRepository
 from slack_docebo.storage.plans import PlanKind
 from slack_docebo.storage.store import Store
 
@@ -91,8 +90,8 @@ async def paged(*pages: list[SourceUser]) -> AsyncIterator[list[SourceUser]]:
 
 def mapped(database_url: str, team: str) -> dict[str, int]:
     """Return the mapping: Docebo id by Slack id."""
-    with Store.open(database_url) as store, store.reading() as connection:
-        return {mapping.slack_id: mapping.docebo_id for mapping in MappingRepository(connection).all(team)}
+    with Store.open(database_url) as store, store.reading() as tables:
+        return {mapping.slack_id: mapping.docebo_id for mapping in tables.mappings().all(team)}
 
 
 if __name__ == "__main__":  # `python -m tests.importing FACTS DATABASE_URL`: an import that can be killed

@@ -24,7 +24,7 @@ from deployments.local import process
 from sandbox.slack.events import APP_ID, DEFAULT_SIGNING_SECRET
 from slack_docebo.current_settings import Current
 from slack_docebo.settings import WebhookSettings
-from slack_docebo.storage.inbox import InboxEntry, InboxRepository
+from slack_docebo.storage.inbox import InboxEntry
 from slack_docebo.storage.store import Store
 from slack_docebo.webhook.app import webhook_app
 from slack_docebo.webhook.reception import open_reception
@@ -74,8 +74,8 @@ def envelope(number: int = 1, kind: str = "user_profile_changed", **changes: Any
 
 def entries(store: Store) -> list[InboxEntry]:
     """Return what the inbox holds."""
-    with store.reading() as connection:
-        return InboxRepository(connection).list_(10_000)
+    with store.reading() as tables:
+        return tables.inbox.list_(10_000)
 
 
 @dataclass

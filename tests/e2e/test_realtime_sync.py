@@ -11,7 +11,7 @@ from deployments.local import connection_settings
 from sandbox.server import Sandbox
 from slack_docebo.clients.slack import source_user
 from slack_docebo.storage.gate import RunLock
-from slack_docebo.storage.inbox import Event, EventState, InboxRepository
+from slack_docebo.storage.inbox import Event, EventState
 from slack_docebo.storage.store import Store
 from tests.e2e.prefect_http import artifacts_of, prefect_http, set_table
 from tests.integration.realtime_world import ON
@@ -41,14 +41,14 @@ def joined(sandbox: Sandbox, store: Store, address: str) -> Event:
     user = source_user(sandbox.slack.add("Ada", "Lovelace", address))
     now = datetime.now(UTC)
     event = Event(f"Ev{user.slack_id}", user.team, user.slack_id, user.updated, "team_join", now, asdict(user))
-    with store.transaction() as connection:
-        InboxRepository(connection).put([event])
+    with store.transaction() as tables:
+        tables.inbox.put([event])
     return event
 
 
 def state_of(store: Store, event: Event) -> EventState:
-    with store.reading() as connection:
-        return InboxRepository(connection).get(event.event_id).state
+    with store.reading() as tables:
+        return tables.inbox.get(event.event_id).state
 
 
 async def sync(**parameters):
@@ -156,8 +156,8 @@ async def test_the_sweep_serves_what_a_dead_run_left_and_purges_what_is_old(sand
     event = joined(sandbox, store, "ada@example.com")
     old = datetime.now(UTC) - timedelta(days=31)
     done = Event("EvOld", "T1", "U1", 1, "user_change", old)
-    with store.transaction() as connection:
-        inbox = InboxRepository(connection)
+    with store.transaction() as tables:
+        inbox = tables.inbox
         inbox.put([done])
         inbox.finish([done.event_id], EventState.APPLIED, old)
         inbox.claim("dead", 10, datetime.now(UTC))
@@ -166,5 +166,5 @@ async def test_the_sweep_serves_what_a_dead_run_left_and_purges_what_is_old(sand
 
     assert state.is_completed()
     assert state_of(store, event) is EventState.APPLIED
-    with store.reading() as connection:
-        assert InboxRepository(connection).get("EvOld") is None
+    with store.reading() as tables:
+        assert tables.inbox.get("EvOld") is None

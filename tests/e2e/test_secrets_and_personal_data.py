@@ -18,8 +18,6 @@ from deployments.local import LIBRARY_LOGS, connection_settings, free_port, proc
 from sandbox.server import Sandbox
 from slack_docebo.integration_settings import VARIABLE, table
 from slack_docebo.settings import RUN, WebhookSettings, given_to
-from slack_docebo.storage.inbox import InboxRepository
-from slack_docebo.storage.mappings import MappingRepository
 from slack_docebo.storage.store import Store
 from tests.e2e.prefect_http import prefect_http
 from tests.integration.commands import run
@@ -322,6 +320,6 @@ def assert_it_all_happened(here: Installation, steps: list[Step], found: dict[st
     reports = "".join(file.read_text() for file in (here.folder / "reports").iterdir())
     assert {word for word in PEOPLE[:5] if word not in reports} == {"Quackenbush"}  # she was renamed before any run
     assert "555-0142" not in reports
-    with Store.open(here.environment["DATABASE_URL"]) as store, store.reading() as connection:
-        assert "Zephyrine" in str(InboxRepository(connection).list_(100))
-        assert MappingRepository(connection).of(here.sandbox.slack.team.id, ids) == {}
+    with Store.open(here.environment["DATABASE_URL"]) as store, store.reading() as tables:
+        assert "Zephyrine" in str(tables.inbox.list_(100))
+        assert tables.mappings().of(here.sandbox.slack.team.id, ids) == {}

@@ -17,7 +17,7 @@ from deployments.local import connection_settings, free_port
 from deployments.prefect_ui import PrefectUI
 from sandbox.server import Sandbox
 from sandbox.slack.kinds import User
-from slack_docebo.storage.inbox import FINISHED, OPEN, EventState, InboxRepository
+from slack_docebo.storage.inbox import FINISHED, OPEN, EventState
 from slack_docebo.storage.store import Store
 from tests.e2e.composed import COMPOSE, Composition, load_balancer
 from tests.e2e.prefect_http import deployment, finished, prefect_http, set_rows, start, state
@@ -58,8 +58,8 @@ class Installation:
 
     def events(self) -> Counter[EventState]:
         """Count the events by what has become of them."""
-        with self.store.reading() as connection:
-            return Counter(InboxRepository(connection).status().counts)
+        with self.store.reading() as tables:
+            return Counter(tables.inbox.status().counts)
 
     def is_swept(self) -> bool:
         """Tell whether every event is done; let another sweep run if not."""

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from deployments.local import free_port
-from slack_docebo.storage.inbox import EventState, InboxRepository
+from slack_docebo.storage.inbox import EventState
 from slack_docebo.storage.store import Store
 from slack_docebo.webhook import waker
 from tests.e2e.prefect_http import deployment
@@ -69,8 +69,8 @@ def test_many_events_bring_one_run(webhook, runs):
     until(runs.new)
 
     # Longer than a run is waited for: the one that nobody has started yet is not joined by another.
-    with webhook.store.transaction() as connection:
-        InboxRepository(connection).not_asked()
+    with webhook.store.transaction() as tables:
+        tables.inbox.not_asked()
     webhook.post(envelope(21))
     until(lambda: not _may_be_asked(webhook.store))
     assert len(runs.new()) == 1
@@ -79,8 +79,8 @@ def test_many_events_bring_one_run(webhook, runs):
 def test_an_event_after_the_end_of_a_run_brings_another(webhook, runs):
     webhook.post(envelope(1))
     until(runs.new)
-    with webhook.store.transaction() as connection:
-        inbox = InboxRepository(connection)
+    with webhook.store.transaction() as tables:
+        inbox = tables.inbox
         inbox.finish([entry.event.event_id for entry in inbox.list_(10)], EventState.APPLIED, datetime.now(UTC))
         inbox.claim("run", 10, datetime.now(UTC))  # finds nothing
     runs.set_state("COMPLETED")
@@ -91,14 +91,14 @@ def test_an_event_after_the_end_of_a_run_brings_another(webhook, runs):
 
 def test_while_a_run_is_at_work_no_other_is_asked_for(webhook, runs):
     now = datetime.now(UTC)
-    with webhook.store.transaction() as connection:
-        InboxRepository(connection).quiet(now + timedelta(seconds=60))
+    with webhook.store.transaction() as tables:
+        tables.inbox.quiet(now + timedelta(seconds=60))
     webhook.post(envelope(1))
     assert webhook.get("readyz").json()["prefect"] == "up"
     assert runs.new() == []
 
-    with webhook.store.transaction() as connection:
-        InboxRepository(connection).quiet(None)
+    with webhook.store.transaction() as tables:
+        tables.inbox.quiet(None)
     until(runs.new)
 
 
@@ -151,8 +151,8 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 
 def _may_be_asked(store: Store) -> bool:
-    with store.transaction() as connection:
-        repository = InboxRepository(connection)
+    with store.transaction() as tables:
+        repository = tables.inbox
         asked = repository.may_ask(datetime.now(UTC), patience=timedelta(hours=1))
         if asked:
             repository.not_asked()

@@ -17,9 +17,8 @@ from slack_docebo.engine.realtime.serve_result import ServeResult
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import Runtime, open_runtime
 from slack_docebo.settings import Settings
-from slack_docebo.storage.inbox import Event, EventState, InboxEntry, InboxRepository
-from slack_docebo.storage.mappings import MappingRepository
-from slack_docebo.storage.plans import Plan, PlanKind, PlanRepository
+from slack_docebo.storage.inbox import Event, EventState, InboxEntry
+from slack_docebo.storage.plans import Plan, PlanKind
 
 ON = {"NOTIFICATION_MAIL_ID": "", "PROVISION_SLACK_USER_DATA": "true", "MAP_SLACK_USER_DATA": "true"}
 ON |= {"LEAVERS": "deactivate", "REALTIME_RETRY_DELAYS": "0, 0"}
@@ -59,8 +58,8 @@ class World:
         return replaced(event, **changes)
 
     def put(self, *events: Event) -> None:
-        with self.runtime.store.transaction() as connection:
-            InboxRepository(connection).put(events)
+        with self.runtime.store.transaction() as tables:
+            tables.inbox.put(events)
 
     async def serve(self) -> ServeResult:
         """Serve rounds until nothing is due."""
@@ -81,8 +80,8 @@ class World:
         return [user["id"] for user in self.sandbox.slack]
 
     def entry(self, event: Event) -> InboxEntry:
-        with self.runtime.store.reading() as connection:
-            found = InboxRepository(connection).get(event.event_id)
+        with self.runtime.store.reading() as tables:
+            found = tables.inbox.get(event.event_id)
         assert found is not None
         return found
 
@@ -90,8 +89,8 @@ class World:
         return self.entry(event).state
 
     def docebo_id(self, slack_id: str) -> int | None:
-        with self.runtime.store.reading() as connection:
-            mappings = MappingRepository(connection, self.runtime.settings.docebo_url)
+        with self.runtime.store.reading() as tables:
+            mappings = tables.mappings(self.runtime.settings.docebo_url)
             mapping = mappings.of(self.workspace.team, [slack_id]).get(slack_id)
         return mapping.docebo_id if mapping else None
 
@@ -101,8 +100,8 @@ class World:
         return self.sandbox.docebo.accounts[docebo_id]
 
     def plans(self) -> list[Plan]:
-        with self.runtime.store.reading() as connection:
-            return PlanRepository(connection).recent(100, PlanKind.REALTIME_SYNC)
+        with self.runtime.store.reading() as tables:
+            return tables.plans.recent(100, PlanKind.REALTIME_SYNC)
 
     @property
     def docebo_calls(self) -> int:

@@ -4,8 +4,6 @@ import pytest
 
 from sandbox.server import Sandbox
 from slack_docebo.domain.planning import Kind, Outcome
-from slack_docebo.storage.applied import AppliedRepository
-from slack_docebo.storage.plans import PlanRepository
 from slack_docebo.storage.store import Store
 from tests.importing import ON, mapped, run_import, settings_for
 from tests.integration.realtime_world import world
@@ -27,8 +25,8 @@ async def synced(sandbox, url, folder, slack_id, road):
     """Bring somebody in line on one of the two roads, and return why it was done, or not."""
     if road == "import":
         summary = await run_import(settings_for(sandbox.facts(), url), rows=ON)
-        with Store.open(url) as store, store.reading() as connection:
-            entries = PlanRepository(connection).rows(summary.plan.id)
+        with Store.open(url) as store, store.reading() as tables:
+            entries = tables.operations.rows(summary.plan.id)
             return next(e.operation.reason for e in entries if e.operation.slack_id == slack_id)
     async with world(sandbox, url, folder) as here:
         here.put(here.event(slack_id, kind="team_join"))
@@ -144,8 +142,8 @@ async def test_the_account_of_who_has_left_is_not_given_to_the_next_with_the_old
     sandbox.slack.deactivate(ann)
     sandbox.slack.change(ann, {}, remove=("profile.email",))
     await run_import(settings, rows={**rows, "LEAVERS": "keep" if is_mapped else "unmap", "LIMIT_UNMAPPINGS": "none"})
-    with Store.open(sqlite_url) as store, store.reading() as connection:
-        assert AppliedRepository(connection, settings.docebo_url).given([hers]) == {hers: {ann}}
+    with Store.open(sqlite_url) as store, store.reading() as tables:
+        assert tables.applied(settings.docebo_url).given([hers]) == {hers: {ann}}
     bob = sandbox.slack.add("Bob", "Neu", "ann@example.com")["id"]
     before = fingerprint(sandbox)
 

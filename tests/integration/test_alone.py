@@ -11,7 +11,7 @@ from slack_docebo.domain.planning import Planner
 from slack_docebo.engine.realtime import rounds
 from slack_docebo.errors import AccessDenied, ContractViolation, IncompleteRead, PlanChanged, StorageConflict
 from slack_docebo.storage.inbox import EventState
-from slack_docebo.storage.reads import ProvenRead, ReadRepository
+from slack_docebo.storage.reads import ProvenRead
 from tests.firewall import POISON, firewall
 from tests.integration.realtime_world import World, replaced, world
 
@@ -127,9 +127,9 @@ async def test_for_whom_no_plan_can_be_made_is_parked_alone(here, monkeypatch, f
 
 
 async def test_where_docebos_list_cannot_be_read_people_are_looked_up_one_by_one(here):
-    with here.runtime.store.transaction() as connection:
+    with here.runtime.store.transaction() as tables:
         source = f"docebo:{here.runtime.settings.docebo_url}"
-        ReadRepository(connection).record(ProvenRead(source, 900, 5, datetime.now(UTC)))
+        tables.reads.record(ProvenRead(source, 900, 5, datetime.now(UTC)))
     events = joined(here, *"abcdefgh")
 
     await here.serve()

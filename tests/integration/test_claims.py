@@ -14,8 +14,7 @@ from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import Runtime, open_runtime
-from slack_docebo.storage.mappings import MappingRepository
-from slack_docebo.storage.plans import PlanKind, PlanRepository
+from slack_docebo.storage.plans import PlanKind
 from tests.importing import ON, settings_for
 
 TEAM = Workspace("T1", "Analytical Engines")
@@ -51,10 +50,9 @@ async def planned(runtime: Runtime, people: list[SourceUser], page: int) -> dict
             listed.add(UserPage(people[start : start + page], following))
         listed.prove(last_count=None, may_shrink_percent=0)
         plan_id = await make_plan(runtime, TEAM, listed, Accounts(ACCOUNTS), kind=PlanKind.BULK_IMPORT, listed=listed)
-    with runtime.store.reading() as connection:
-        repository = PlanRepository(connection)
-        operations = [entry.operation for entry in repository.rows(plan_id)]
-        looked_after = repository.read(plan_id).facts["looked_after"]
+    with runtime.store.reading() as tables:
+        operations = [entry.operation for entry in tables.operations.rows(plan_id)]
+        looked_after = tables.plans.read(plan_id).facts["looked_after"]
     assert looked_after == len(people)
     assert len(operations) == len(people)
     return {done.slack_id: (done.kind, done.reason, done.docebo_id, done.changes) for done in operations}
@@ -63,9 +61,9 @@ async def planned(runtime: Runtime, people: list[SourceUser], page: int) -> dict
 async def test_a_plan_does_not_depend_on_the_order_in_which_slack_lists_people(sandbox, sqlite_url):
     settings = settings_for(sandbox.facts(), sqlite_url)
     async with open_runtime(settings, read_rows(table(ON)), run_id="test") as runtime:
-        with runtime.store.transaction() as connection:
+        with runtime.store.transaction() as tables:
             mapping = Mapping(MAPPED.slack_id, TEAM.team, MAPPED.handle, 3)
-            MappingRepository(connection, settings.docebo_url).save([mapping], now=runtime.now())
+            tables.mappings(settings.docebo_url).save([mapping], now=runtime.now())
         first = await planned(runtime, PEOPLE, page=3)
         for seed in range(15):
             chance = Random(seed)

@@ -10,8 +10,7 @@ import pytest
 
 from slack_docebo.domain.people import Mapping, SourceUser
 from slack_docebo.storage.gate import RunLock
-from slack_docebo.storage.inbox import AT_ONCE, Event, EventState, InboxRepository
-from slack_docebo.storage.mappings import MappingRepository
+from slack_docebo.storage.inbox import AT_ONCE, Event, EventState
 from slack_docebo.storage.store import Store
 from tests.integration.commands import environment, run, run_at_terminal
 
@@ -49,8 +48,8 @@ def inbox(store: Store) -> Store:
     events["EvParked1"] = Event(
         "EvParked1", "T1", ADA.slack_id, 1_700_000_002, "team_join", BEGAN + timedelta(minutes=2), asdict(ADA)
     )
-    with store.transaction() as connection:
-        repository = InboxRepository(connection)
+    with store.transaction() as tables:
+        repository = tables.inbox
         repository.put(list(events.values()))
         repository.finish(["EvApplied"], EventState.APPLIED, BEGAN)
         repository.park(["EvParked1", "EvParked2"], "no room", BEGAN)
@@ -59,8 +58,8 @@ def inbox(store: Store) -> Store:
 
 
 def states(store: Store) -> dict[str, EventState]:
-    with store.reading() as connection:
-        return {entry.event.event_id: entry.state for entry in InboxRepository(connection).list_(100)}
+    with store.reading() as tables:
+        return {entry.event.event_id: entry.state for entry in tables.inbox.list_(100)}
 
 
 def test_what_waits_and_what_is_parked_is_listed_the_oldest_first(env, inbox):
@@ -113,8 +112,8 @@ def test_a_parked_event_is_tried_anew_when_it_is_named_and_a_run_is_wanted(env, 
         "EvParked1": EventState.WAITING,
         "EvParked2": EventState.PARKED,
     }
-    with inbox.reading() as connection:
-        repository = InboxRepository(connection)
+    with inbox.reading() as tables:
+        repository = tables.inbox
         entry = repository.get("EvParked1")
         assert entry is not None
         assert (entry.attempts, entry.due_at) == (0, AT_ONCE)
@@ -137,8 +136,8 @@ def test_a_replay_of_nothing_in_particular_changes_nothing(env, inbox, arguments
 @pytest.fixture
 def report(inbox, tmp_path):
     """A report about Ada, who is mapped, and somebody else."""
-    with inbox.transaction() as connection:
-        MappingRepository(connection).save([Mapping(ADA.slack_id, "T1", "ada", 7)], now=BEGAN)
+    with inbox.transaction() as tables:
+        tables.mappings().save([Mapping(ADA.slack_id, "T1", "ada", 7)], now=BEGAN)
     path = tmp_path / "reports" / "plan.json"
     path.parent.mkdir()
     path.write_text(json.dumps([{"slack_id": ADA.slack_id}, {"slack_id": "U1"}]))
@@ -157,8 +156,8 @@ def test_who_is_forgotten_is_gone_from_inbox_mapping_and_reports(env, inbox, rep
         == f"{ADA.slack_id} is forgotten. Erased: {', '.join(counts)}. No run looks after this person now.\n"
     )
     assert "EvParked1" not in states(inbox)
-    with inbox.reading() as connection:
-        assert MappingRepository(connection).of("T1", [ADA.slack_id]) == {}
+    with inbox.reading() as tables:
+        assert tables.mappings().of("T1", [ADA.slack_id]) == {}
     assert json.loads(report.read_text()) == [{"slack_id": "U1"}]
     assert run(env, "forget", ADA.slack_id).stdout == f"Nothing is kept about {ADA.slack_id}.\n"
 
@@ -177,8 +176,8 @@ def test_who_is_not_known_yet_is_forgotten_too_and_remembered_by_a_command(env, 
     unattended = run(env, "forget", "U0NOBODY")
     assert (unattended.returncode, "add --yes" in unattended.stderr) == (2, True), unattended.stderr
     assert run(env, "forget", "U0NOBODY", "--yes").returncode == 0
-    with inbox.transaction() as connection:
-        assert InboxRepository(connection).put([Event("Ev9", "T1", "U0NOBODY", 0, "team_join", BEGAN)]) == 0
+    with inbox.transaction() as tables:
+        assert tables.inbox.put([Event("Ev9", "T1", "U0NOBODY", 0, "team_join", BEGAN)]) == 0
     assert run(env, "remember", "U0NOBODY").returncode == 0
     assert run(env, "remember", "U0NOBODY").returncode == 2
 

@@ -17,7 +17,7 @@ from slack_docebo.engine.reporting.report import ReportFiles, summary, write_fil
 from slack_docebo.errors import AlreadyRunning, StorageError
 from slack_docebo.storage.gate import RunLock
 from slack_docebo.storage.mappings import MappingRecord
-from slack_docebo.storage.plans import Plan, PlanKind, PlanRepository
+from slack_docebo.storage.plans import Plan, PlanKind
 from slack_docebo.storage.store import Store
 from tests.importing import run_import, settings_for
 from tests.integration import commands
@@ -51,8 +51,8 @@ def precious(tmp_path: Path) -> Path:
 @pytest.fixture
 def planned(sqlite_url: str) -> Iterator[Store]:
     with Store.open(sqlite_url) as store:
-        with store.transaction() as connection:
-            PlanRepository(connection).create(Plan("1abc", PlanKind.BULK_IMPORT, NOW, "https://lms.example.com", "T1"))
+        with store.transaction() as tables:
+            tables.plans.create(Plan("1abc", PlanKind.BULK_IMPORT, NOW, "https://lms.example.com", "T1"))
         yield store
 
 
@@ -225,10 +225,9 @@ async def test_orphans_are_counted_also_where_their_list_cannot_be_written(plann
     assert counts == {OrphanKind.ACCOUNT: 2}
     assert "list.csv` was not written" in fault
     assert precious.read_text() == "precious"
-    with planned.transaction() as connection:
-        plans = PlanRepository(connection)
+    with planned.transaction() as tables:
         facts = {"orphans": counts, "orphan_fault": fault}
-        plans.set_state("1abc", plans.read("1abc").state, facts=facts)
+        tables.plans.set_state("1abc", tables.plans.read("1abc").state, facts=facts)
     assert fault in summary(planned, "1abc").markdown()
 
 

@@ -27,9 +27,7 @@ from slack_docebo.engine.reporting.report import summary, write_files
 from slack_docebo.engine.writing.checking import recheck
 from slack_docebo.engine.writing.finishing import finish
 from slack_docebo.errors import ConfigurationError, Rejected
-from slack_docebo.storage.inbox import InboxRepository, _columns
-from slack_docebo.storage.mappings import MappingRepository
-from slack_docebo.storage.plans import PlanRepository
+from slack_docebo.storage.inbox import _columns
 from slack_docebo.storage.schema import account, identity, inbox_event, metadata, standing
 from tests.importing import carry_out
 from tests.integration.realtime_world import World, replaced, world
@@ -63,9 +61,9 @@ async def ada(here: World, tmp_path: Path) -> str:
 
 def everything(here: World, tmp_path: Path) -> bytes:
     """All that is stored, as bytes; the database rewritten without its free pages."""
-    with here.runtime.store.reading() as connection:
-        rows = [repr(entry) for entry in InboxRepository(connection).list_(1000)]
-        rows += [repr(entry) for plan in here.plans() for entry in PlanRepository(connection).rows(plan.id)]
+    with here.runtime.store.reading() as tables:
+        rows = [repr(entry) for entry in tables.inbox.list_(1000)]
+        rows += [repr(entry) for plan in here.plans() for entry in tables.operations.rows(plan.id)]
     files = [file.read_bytes() for file in (tmp_path / "reports").iterdir()]
     return b"".join([*files, *(row.encode() for row in rows)])
 
@@ -104,8 +102,8 @@ async def test_nobody_else_is_touched(here, ada, tmp_path):
 
 async def test_of_a_backup_the_row_of_that_person_is_erased_and_the_rest_stays_byte_by_byte(here, ada, tmp_path):
     backup = tmp_path / "reports" / "mappings-1abc.csv"
-    with here.runtime.store.reading() as connection:
-        write_mappings(backup, MappingRepository(connection).records(here.sandbox.slack.team.id))
+    with here.runtime.store.reading() as tables:
+        write_mappings(backup, tables.mappings().records(here.sandbox.slack.team.id))
     before = backup.read_bytes().splitlines(keepends=True)
 
     gone = forget(here.runtime.store, tmp_path / "reports", ada)
@@ -234,8 +232,8 @@ async def test_what_a_killed_writer_left_is_removed_if_the_person_is_in_it(here,
 async def test_an_address_leads_to_the_person(here, ada):
     assert find_person(here.runtime.store, f" {ada} ") == ada
     assert find_person(here.runtime.store, " ADA@Example.com ") == ada
-    with here.runtime.store.transaction() as connection:
-        InboxRepository(connection).forget(ada)
+    with here.runtime.store.transaction() as tables:
+        tables.inbox.forget(ada)
     assert find_person(here.runtime.store, "ada@example.com") == ada  # by the journal alone
 
 
@@ -265,11 +263,11 @@ async def import_everybody(here: World) -> str:
 
 def traces_in_store(here: World, slack_id: str) -> str:
     """Return every row of the database that holds this id."""
-    with here.runtime.store.reading() as connection:
+    with here.runtime.store.reading() as tables:
         rows = [
             f"{table.name}: {row}"
             for table in metadata.sorted_tables
-            for row in connection.execute(select(table))
+            for row in tables.connection.execute(select(table))
             if slack_id in str(row)
         ]
     return "\n".join(rows)
@@ -295,9 +293,9 @@ async def test_who_is_forgotten_stays_so_through_imports_and_events(here, ada, t
 async def test_an_event_of_somebody_forgotten_that_an_older_webhook_has_stored_is_deleted(here, ada, tmp_path):
     event = here.event(ada)
     forget(here.runtime.store, tmp_path / "reports", ada)
-    with here.runtime.store.transaction() as connection:
-        connection.execute(insert(inbox_event).values(**_columns(event)))
-        InboxRepository(connection).wake_up(here.runtime.now())
+    with here.runtime.store.transaction() as tables:
+        tables.connection.execute(insert(inbox_event).values(**_columns(event)))
+        tables.inbox.wake_up(here.runtime.now())
 
     await here.serve()
 
@@ -323,8 +321,8 @@ async def test_an_address_that_somebody_else_has_taken_over_excludes_nobody(here
     forget(here.runtime.store, tmp_path / "reports", ada)
     plan_id = await import_everybody(here)
 
-    with here.runtime.store.reading() as connection:
-        planned = {entry.operation.slack_id for entry in PlanRepository(connection).rows(plan_id)}
+    with here.runtime.store.reading() as tables:
+        planned = {entry.operation.slack_id for entry in tables.operations.rows(plan_id)}
     assert other in planned
     assert ada not in planned
 
@@ -332,8 +330,8 @@ async def test_an_address_that_somebody_else_has_taken_over_excludes_nobody(here
 async def test_no_table_of_mappings_brings_somebody_forgotten_back(here, ada, tmp_path):
     team, docebo = here.workspace.team, here.runtime.settings.docebo_url
     backup = tmp_path / "elsewhere.csv"
-    with here.runtime.store.reading() as connection:
-        write_mappings(backup, MappingRepository(connection).records(team))
+    with here.runtime.store.reading() as tables:
+        write_mappings(backup, tables.mappings().records(team))
     forget(here.runtime.store, tmp_path / "reports", ada)
 
     restored = restore_file(here.runtime.store, docebo, MappingFile(backup, team=team), dry_run=False)
@@ -353,9 +351,11 @@ async def test_a_dry_run_leaves_no_digest_of_somebody_forgotten(here, tmp_path):
     forget(here.runtime.store, tmp_path / "reports", ada)
     await plan_import(here.runtime)
 
-    with here.runtime.store.reading() as connection:
+    with here.runtime.store.reading() as tables:
         digests = {
-            d for row in connection.execute(select(account.c.username_digest, account.c.address_digest)) for d in row
+            d
+            for row in tables.connection.execute(select(account.c.username_digest, account.c.address_digest))
+            for d in row
         }
     assert digests.isdisjoint({digest("ada@example.com")})
     assert digests != set()
@@ -397,8 +397,8 @@ async def test_an_undo_leaves_somebody_forgotten_alone(here, ada, tmp_path):
 
     undo = plan_undo(here.runtime, plan_id, deactivate_created=True)
 
-    with here.runtime.store.reading() as connection:
-        assert len(list(PlanRepository(connection).rows(undo))) == 1
+    with here.runtime.store.reading() as tables:
+        assert len(list(tables.operations.rows(undo))) == 1
     assert traces_in_store(here, ada) == ""
 
 
@@ -414,8 +414,8 @@ async def test_who_is_forgotten_while_an_import_plans_is_told_of_nowhere(here, a
     await import_everybody(here)
 
     assert traces_in_store(here, ada) == ""
-    with here.runtime.store.reading() as connection:
-        assert not list(connection.execute(select(standing).where(standing.c.slack_id == "")))
+    with here.runtime.store.reading() as tables:
+        assert not list(tables.connection.execute(select(standing).where(standing.c.slack_id == "")))
 
 
 async def test_orphans_tell_nothing_of_somebody_forgotten(here, ada, tmp_path):
@@ -433,9 +433,9 @@ async def test_orphans_tell_nothing_of_somebody_forgotten(here, ada, tmp_path):
 
 
 async def test_one_person_is_forgotten_under_all_ids(here, ada, tmp_path):
-    with here.runtime.store.transaction() as connection:
-        person_id = connection.scalar(select(identity.c.person_id).where(identity.c.slack_id == ada))
-        connection.execute(insert(identity).values(slack_team="E1", slack_id="W0ADA", person_id=person_id))
+    with here.runtime.store.transaction() as tables:
+        person_id = tables.connection.scalar(select(identity.c.person_id).where(identity.c.slack_id == ada))
+        tables.connection.execute(insert(identity).values(slack_team="E1", slack_id="W0ADA", person_id=person_id))
     here.put(replaced(here.event(ada), slack_id="W0ADA"))
 
     gone = forget(here.runtime.store, tmp_path / "reports", ada)

@@ -21,11 +21,8 @@ from slack_docebo.domain.planning import Kind, Operation, Outcome
 from slack_docebo.engine.importing import apply_saved
 from slack_docebo.engine.mappings.mapping_file import MappingFile
 from slack_docebo.engine.mappings.restoring import restore_file
-from slack_docebo.storage.inbox import Event, EventState, InboxRepository
-from slack_docebo.storage.links import LinkRepository
-from slack_docebo.storage.mappings import MappingRepository
-from slack_docebo.storage.plans import PlanKind, PlanRepository, PlanState
-from slack_docebo.storage.reads import ReadRepository
+from slack_docebo.storage.inbox import Event, EventState
+from slack_docebo.storage.plans import PlanKind, PlanState
 from slack_docebo.storage.store import Store
 from tests import former_release
 from tests.former_release import BACKUP, DOCEBO, TEAM, moment, rows
@@ -120,11 +117,11 @@ def test_every_mapping_is_found(looked_at):
     columns = ("slack_id", "slack_name", "slack_team", "user_id")
     expected = {tuple(row[column] for column in columns) for row in rows("slack_user")}
 
-    with looked_at.reading() as connection:
+    with looked_at.reading() as tables:
         as_people_find_it = {
-            tuple(row) for row in connection.execute(text(f"SELECT {', '.join(columns)} FROM slack_user"))
+            tuple(row) for row in tables.connection.execute(text(f"SELECT {', '.join(columns)} FROM slack_user"))
         }
-        repository = MappingRepository(connection)
+        repository = tables.mappings()
         mappings = [record.mapping for team in TEAMS for record in repository.records(team)]
 
     assert as_people_find_it == expected
@@ -137,8 +134,8 @@ def test_what_was_last_applied_of_a_person_is_known(looked_at):
         (row["slack_team"], row["slack_id"]): (*remembered(row), row["slack_updated"]) for row in rows("slack_user")
     }
 
-    with looked_at.reading() as connection:
-        repository = MappingRepository(connection)
+    with looked_at.reading() as tables:
+        repository = tables.mappings()
         known = {
             (team, record.mapping.slack_id): (*of(record.mapping), record.slack_updated)
             for team in TEAMS
@@ -164,10 +161,9 @@ def test_every_plan_is_found_with_every_operation_and_what_became_of_it(looked_a
         expected[row["plan_id"]].append(row)
 
     for header in rows("plan"):
-        with looked_at.reading() as connection:
-            plans = PlanRepository(connection)
-            plan = plans.read(header["id"])
-            entries = list(plans.rows(plan.id))
+        with looked_at.reading() as tables:
+            plan = tables.plans.read(header["id"])
+            entries = list(tables.operations.rows(plan.id))
         assert (plan.kind, plan.state, plan.docebo, plan.slack_team, plan.flow_run) == tuple(
             header[name] for name in ("kind", "state", "docebo", "slack_team", "flow_run")
         )
@@ -202,8 +198,8 @@ def as_told(row: former_release.Row) -> tuple[Any, ...]:
 
 
 def test_every_event_is_found_in_its_state(looked_at):
-    with looked_at.reading() as connection:
-        entries = {entry.event.event_id: entry for entry in InboxRepository(connection).list_(1000)}
+    with looked_at.reading() as tables:
+        entries = {entry.event.event_id: entry for entry in tables.inbox.list_(1000)}
 
     assert entries.keys() == {row["event_id"] for row in rows("inbox_event")}
     for row in rows("inbox_event"):
@@ -222,21 +218,21 @@ def event_of(row: former_release.Row) -> Event:
 
 
 def test_reads_links_and_the_state_of_the_calls_are_found(looked_at):
-    with looked_at.reading() as connection:
+    with looked_at.reading() as tables:
         last = {row["source"]: (row["people"], row["pages"], moment(row["proven_at"])) for row in rows("proven_read")}
         for source, told_ in last.items():
-            read = ReadRepository(connection).last(source)
+            read = tables.reads.last(source)
             assert read
             assert (read.people, read.pages, read.proven_at) == told_
         for row in rows("workspace_link"):
-            link = LinkRepository(connection).get(row["docebo"])
+            link = tables.links.get(row["docebo"])
             assert link
             assert (link.slack_team, link.slack_team_name) == (row["slack_team"], row["slack_team_name"])
             assert link.pinned_at == moment(row["pinned_at"])
-        gate = connection.execute(text("SELECT docebo, holder FROM batch_gate")).one()
+        gate = tables.connection.execute(text("SELECT docebo, holder FROM batch_gate")).one()
         assert tuple(gate) == (DOCEBO, rows("batch_gate")[0]["holder"])
-        assert connection.scalar(text("SELECT arrival FROM call_budget")) == rows("call_budget")[0]["arrival"]
-        inbox = InboxRepository(connection)
+        assert tables.connection.scalar(text("SELECT arrival FROM call_budget")) == rows("call_budget")[0]["arrival"]
+        inbox = tables.inbox
         assert inbox.wake_up_wanted()
         assert inbox.reconciliation_wanted(LATER, pause=timedelta(minutes=10))
 
@@ -245,8 +241,8 @@ def test_what_waits_and_what_a_dead_run_had_in_work_can_be_claimed_and_what_is_p
     def of(*states: EventState) -> set[str]:
         return {row["event_id"] for row in rows("inbox_event") if row["state"] in states}
 
-    with migrated.transaction() as connection:
-        inbox = InboxRepository(connection)
+    with migrated.transaction() as tables:
+        inbox = tables.inbox
         claimed = {entry.event.event_id for entry in inbox.claim("a run", 1000, LATER)}
         replayed = inbox.replay(None, LATER)
         anew = {entry.event.event_id for entry in inbox.claim("a run", 1000, LATER)}
@@ -264,8 +260,8 @@ def test_its_backup_can_be_restored(migrated):
 
     assert taken.refused == []
     assert taken.changed == len(was_reset) > 0
-    with migrated.reading() as connection:
-        mappings = MappingRepository(connection)
+    with migrated.reading() as tables:
+        mappings = tables.mappings()
         assert mappings.count(TEAM) == len(of_team(TEAM)) + len(was_reset)
         restored = mappings.of(TEAM, was_reset)
     assert {slack_id: one.docebo_id for slack_id, one in restored.items()} == was_reset
@@ -311,8 +307,8 @@ def test_its_webhook_goes_on_storing_events_in_the_migrated_database(kind, forme
     connection.close()
     engine.dispose()
 
-    with migrated.transaction() as reading:
-        inbox = InboxRepository(reading)
+    with migrated.transaction() as tables:
+        inbox = tables.inbox
         claimed = {entry.event.event_id: entry.event for entry in inbox.claim("a run", 1000, LATER)}
     assert claimed["Ev0"].profile["email"] == "p0@example.com"
     assert claimed["Ev0"].slack_id == "U000000000"
@@ -343,8 +339,8 @@ def test_a_migration_whose_process_dies_leaves_everything_as_it_was(former_url):
     assert found == "0003"
     assert "schema_contract" not in tables
     assert mappings == len(rows("slack_user"))
-    with Store.open(former_url) as store, store.reading() as connection:
-        assert sum(MappingRepository(connection).count(team) for team in TEAMS) == mappings
+    with Store.open(former_url) as store, store.reading() as tables:
+        assert sum(tables.mappings().count(team) for team in TEAMS) == mappings
 
 
 def test_the_tables_of_the_webhook_are_only_ever_added_to(former_url):

@@ -67,8 +67,8 @@ async def lose_an_answer(gate: BatchGate, clock: Clock, seconds: float) -> None:
 
 
 def busy_since(store: Store) -> datetime | None:
-    with store.reading() as connection:
-        return connection.scalar(select(batch_gate.c.busy_since))
+    with store.reading() as tables:
+        return tables.connection.scalar(select(batch_gate.c.busy_since))
 
 
 @contextmanager

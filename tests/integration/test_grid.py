@@ -7,8 +7,6 @@ from slack_docebo.domain.planning import Kind, Outcome
 from slack_docebo.engine.planning.undoing import plan_undo
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime
-from slack_docebo.storage.people import PersonRepository
-from slack_docebo.storage.plans import PlanRepository
 from slack_docebo.storage.store import Store
 from tests.importing import ON, carry_out, mapped, run_import, settings_for
 from tests.integration.realtime_world import world
@@ -49,8 +47,8 @@ def team(sandbox):
 
 
 def operations(settings, summary):
-    with Store.open(settings.database_url.get_secret_value()) as store, store.reading() as connection:
-        return {entry.operation.slack_id: entry for entry in PlanRepository(connection).rows(summary.plan.id)}
+    with Store.open(settings.database_url.get_secret_value()) as store, store.reading() as tables:
+        return {entry.operation.slack_id: entry for entry in tables.operations.rows(summary.plan.id)}
 
 
 @pytest.mark.parametrize(
@@ -78,9 +76,9 @@ async def test_a_company_that_joins_grid_loses_nobody(sandbox, sqlite_url, shape
         assert gained.operation.reason == f"known as {slack_id} so far"
     assert summary.count(Kind.DEACTIVATE, Kind.UNMAP, Kind.CREATE, Kind.UPDATE) == 0
     assert mapped(sqlite_url, team(sandbox)) == {organisation_id(slack_id): before[slack_id] for slack_id in before}
-    with Store.open(sqlite_url) as store, store.reading() as connection:
+    with Store.open(sqlite_url) as store, store.reading() as tables:
         for slack_id in people(sandbox):
-            keys = PersonRepository(connection).of(team(sandbox), [slack_id, organisation_id(slack_id)])
+            keys = tables.people.of(team(sandbox), [slack_id, organisation_id(slack_id)])
             assert len(keys) == 2
             assert len(set(keys.values())) == 1
 

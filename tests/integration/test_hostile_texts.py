@@ -16,7 +16,6 @@ from slack_docebo.domain.planning import Kind
 from slack_docebo.domain.scope import Scope
 from slack_docebo.domain.texts import bared, line
 from slack_docebo.engine.reporting.report import Summary, table, write_files
-from slack_docebo.storage.mappings import MappingRepository
 from slack_docebo.storage.store import Store
 from tests.hostile_texts import TEXTS, seen
 from tests.importing import run_import, settings_for
@@ -58,8 +57,8 @@ async def world(tmp_path_factory):
 
 
 def handles(world: World) -> list[str]:
-    with Store.open(world.database_url) as store, store.reading() as connection:
-        found = {m.slack_id: m.slack_name for m in MappingRepository(connection).all(world.sandbox.slack.team.id)}
+    with Store.open(world.database_url) as store, store.reading() as tables:
+        found = {m.slack_id: m.slack_name for m in tables.mappings().all(world.sandbox.slack.team.id)}
     return [found[slack_id] for slack_id in world.members]
 
 

@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from slack_docebo.storage.inbox import LEASE, Event, EventState, InboxRepository
+from slack_docebo.storage.inbox import LEASE, Event, EventState
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 LATER = NOW + timedelta(minutes=1)
@@ -11,8 +11,8 @@ LATER = NOW + timedelta(minutes=1)
 
 @pytest.fixture
 def inbox(store):
-    with store.transaction() as connection:
-        yield InboxRepository(connection)
+    with store.transaction() as tables:
+        yield tables.inbox
 
 
 def event(number: int = 1, **changes) -> Event:
@@ -257,11 +257,11 @@ def test_an_event_that_was_known_wakes_nobody_up(inbox):
 
 
 def test_two_runs_never_claim_the_same_event(store):
-    with store.transaction() as connection:
-        InboxRepository(connection).put([event(number) for number in range(20)])
+    with store.transaction() as tables:
+        tables.inbox.put([event(number) for number in range(20)])
     claimed = []
     for run in ("one", "other"):
-        with store.transaction() as connection:
-            claimed += ids(InboxRepository(connection).claim(run, 15, NOW))
+        with store.transaction() as tables:
+            claimed += ids(tables.inbox.claim(run, 15, NOW))
 
     assert len(claimed) == len(set(claimed)) == 20

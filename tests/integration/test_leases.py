@@ -17,8 +17,7 @@ from sqlalchemy import func, select
 from sandbox.server import Sandbox
 from slack_docebo.errors import AlreadyRunning, LockLost, StorageError
 from slack_docebo.storage.gate import BatchGate, RunLock
-from slack_docebo.storage.inbox import InboxRepository
-from slack_docebo.storage.reads import ProvenRead, ReadRepository
+from slack_docebo.storage.reads import ProvenRead
 from slack_docebo.storage.schema import lease, proven_read, wake_up
 from slack_docebo.storage.store import Store
 from tests.importing import mapped, run_import, settings_for
@@ -55,18 +54,18 @@ def lose_locks(url: str) -> None:
 
 
 def write(store: Store) -> None:
-    with store.transaction() as connection:
-        InboxRepository(connection).wake_up(NOW)
+    with store.transaction() as tables:
+        tables.inbox.wake_up(NOW)
 
 
 def written(store: Store) -> bool:
-    with store.reading() as connection:
-        return connection.scalar(select(wake_up.c.wanted_at)) is not None
+    with store.reading() as tables:
+        return tables.connection.scalar(select(wake_up.c.wanted_at)) is not None
 
 
 def number(store: Store) -> int:
-    with store.reading() as connection:
-        return connection.execute(select(lease.c.number)).scalar_one()
+    with store.reading() as tables:
+        return tables.connection.execute(select(lease.c.number)).scalar_one()
 
 
 def test_who_lost_the_lock_writes_nothing_after_another_took_it(store, other, database_url):
@@ -137,8 +136,8 @@ def test_a_store_that_is_opened_under_a_lock_is_bound_by_it(store, other, databa
 
 def test_a_database_that_was_restored_meanwhile_is_not_written_to(store):
     with lock_of(store):
-        with store.transaction() as connection:
-            connection.execute(lease.delete())
+        with store.transaction() as tables:
+            tables.connection.execute(lease.delete())
         with pytest.raises(LockLost, match="the database was restored meanwhile"):
             write(store)
 
@@ -152,13 +151,13 @@ def test_who_takes_the_lock_waits_for_a_transaction_that_was_begun_before(store,
 
     lock = lock_of(store)
     lock.acquire()
-    with store.transaction() as connection:
+    with store.transaction() as tables:
         lock._lock.release()  # lost: it does not notice
         taker = threading.Thread(target=take)
         taker.start()
         taker.join(0.2)
         assert seen == []
-        InboxRepository(connection).wake_up(NOW)
+        tables.inbox.wake_up(NOW)
     taker.join(SECONDS)
 
     assert seen == [True]
@@ -200,13 +199,13 @@ def test_nothing_of_the_former_holder_is_committed_once_the_lock_is_taken(store,
 
 
 def write_row(store: Store) -> None:
-    with store.transaction(durable=False) as connection:
-        ReadRepository(connection).record(ProvenRead("slack:T1", 1, 1, NOW))
+    with store.transaction(durable=False) as tables:
+        tables.reads.record(ProvenRead("slack:T1", 1, 1, NOW))
 
 
 def rows(store: Store) -> int:
-    with store.reading() as connection:
-        return connection.execute(select(func.count()).select_from(proven_read)).scalar_one()
+    with store.reading() as tables:
+        return tables.connection.execute(select(func.count()).select_from(proven_read)).scalar_one()
 
 
 async def test_who_lost_the_lock_does_not_come_through_the_gate(store, other, database_url):

@@ -17,8 +17,9 @@ from slack_docebo.engine.writing.applying import apply_accounts, begin
 from slack_docebo.errors import ChangeLimitExceeded, PlanNotApplicable, TooManyRejected
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime
-from slack_docebo.storage.inbox import EventState, InboxRepository
-from slack_docebo.storage.plans import LET_THROUGH, Plan, PlanKind, PlanRepository, PlanState, RowOutcome
+from slack_docebo.storage.inbox import EventState
+from slack_docebo.storage.operations import RowOutcome
+from slack_docebo.storage.plans import LET_THROUGH, Plan, PlanKind, PlanState
 from slack_docebo.storage.store import Store
 from tests.importing import ON, run_import, settings_for
 from tests.integration.commands import environment, run
@@ -123,8 +124,8 @@ async def test_events_that_are_replayed_and_not_let_through_wait_again(here):
     people = members(here)
     events = leave(here, *people[:3])
     incident = (await here.serve()).incident
-    with here.runtime.store.transaction() as connection:
-        InboxRepository(connection).replay([event.event_id for event in events], here.runtime.now())
+    with here.runtime.store.transaction() as tables:
+        tables.inbox.replay([event.event_id for event in events], here.runtime.now())
 
     assert (await here.serve()).incident == incident
     assert all(here.account(slack_id).active for slack_id in people[:3])
@@ -238,11 +239,10 @@ async def test_what_others_create_while_a_plan_is_applied_counts_for_the_most_ac
         plan_id = await plan_import(runtime)
         begin(runtime, plan_id)
         other = Plan("1other", PlanKind.REALTIME_SYNC, runtime.now(), settings.docebo_url, "T1")
-        with runtime.store.transaction() as connection:
-            plans = PlanRepository(connection)
-            plans.create(other)
-            plans.add(other.id, 0, [operation("U0NEW", Kind.CREATE, None)])
-            plans.record(other.id, [RowOutcome(0, Outcome.APPLIED, 99)], now=runtime.now(), flow_run="r")
+        with runtime.store.transaction() as tables:
+            tables.plans.create(other)
+            tables.operations.add(other.id, 0, [operation("U0NEW", Kind.CREATE, None)])
+            tables.operations.record(other.id, [RowOutcome(0, Outcome.APPLIED, 99)], now=runtime.now(), flow_run="r")
         with pytest.raises(ChangeLimitExceeded, match="MAX_ACCOUNTS"):
             await apply_accounts(runtime, plan_id, lambda _: None)
 
@@ -261,20 +261,18 @@ def operation(slack_id: str, kind: Kind, docebo_id: int | None = 1, prior: int |
 
 
 def plan_of(store: Store, plan_id: str, *operations: Operation, outcome=Outcome.APPLIED, at=NOW, **facts) -> None:
-    with store.transaction() as connection:
-        plans = PlanRepository(connection)
-        plans.create(Plan(plan_id, PlanKind.REALTIME_SYNC, at, DOCEBO, "T1", facts=facts))
-        plans.add(plan_id, 0, operations)
+    with store.transaction() as tables:
+        tables.plans.create(Plan(plan_id, PlanKind.REALTIME_SYNC, at, DOCEBO, "T1", facts=facts))
+        tables.operations.add(plan_id, 0, operations)
         done = [RowOutcome(seq, outcome, op.docebo_id or 99) for seq, op in enumerate(operations)]
-        plans.record(plan_id, done, now=at, flow_run="r")
+        tables.operations.record(plan_id, done, now=at, flow_run="r")
 
 
 def changed(store: Store) -> dict[str, int]:
-    with store.transaction() as connection:
-        plans = PlanRepository(connection)
-        plans.create(Plan("9plan", PlanKind.BULK_IMPORT, NOW, DOCEBO, "T1"))
-        plans.add("9plan", 0, [operation("U9", Kind.UPDATE)])
-        return {str(change): people for change, people in plans.people_changed("9plan", NOW).items()}
+    with store.transaction() as tables:
+        tables.plans.create(Plan("9plan", PlanKind.BULK_IMPORT, NOW, DOCEBO, "T1"))
+        tables.operations.add("9plan", 0, [operation("U9", Kind.UPDATE)])
+        return {str(change): people for change, people in tables.journal.people_changed("9plan", NOW).items()}
 
 
 def test_a_moved_mapping_counts_as_one_whatever_moves_it(store):
@@ -306,8 +304,8 @@ def test_refusals_are_counted_by_people_and_end_with_the_next_row_that_is_taken(
     plan_of(store, "p2", operation("U0", Kind.UPDATE), outcome=Outcome.FAILED, at=NOW + timedelta(minutes=1))
     plan_of(store, "p3", operation("U1", Kind.UPDATE), at=NOW + timedelta(minutes=2))
 
-    with store.reading() as connection:
-        assert PlanRepository(connection).refusals(DOCEBO, NOW) == (3, 2)
+    with store.reading() as tables:
+        assert tables.journal.refusals(DOCEBO, NOW) == (3, 2)
 
 
 async def test_docebos_refusals_of_all_runs_of_a_day_stop_the_next(shared_sandbox, sqlite_url, tmp_path):

@@ -8,8 +8,6 @@ from sqlalchemy import select
 
 from slack_docebo.domain.people import Mapping
 from slack_docebo.errors import StorageError
-from slack_docebo.storage.applied import AppliedRepository
-from slack_docebo.storage.mappings import MappingRepository
 from slack_docebo.storage.schema import mapping
 from slack_docebo.storage.store import Store
 
@@ -21,18 +19,18 @@ CYD = Mapping("U3", "T1", "cyd", 9)
 
 
 def save(store: Store, *mappings: Mapping, now: datetime = NOW) -> None:
-    with store.transaction() as connection:
-        MappingRepository(connection).save(mappings, now=now)
+    with store.transaction() as tables:
+        tables.mappings().save(mappings, now=now)
 
 
 def saved(store: Store, team: str = "T1") -> list[Mapping]:
-    with store.reading() as connection:
-        return list(MappingRepository(connection).all(team))
+    with store.reading() as tables:
+        return list(tables.mappings().all(team))
 
 
 def times(store: Store, slack_id: str) -> tuple[datetime, datetime]:
-    with store.reading() as connection:
-        row = connection.execute(select(mapping).where(mapping.c.slack_id == slack_id)).one()
+    with store.reading() as tables:
+        row = tables.connection.execute(select(mapping).where(mapping.c.slack_id == slack_id)).one()
         return row.mapped_at, row.changed_at
 
 
@@ -96,8 +94,8 @@ def test_two_people_who_are_given_one_account_at_the_same_moment_are_refused(sto
     """The check before the write sees neither; the unique constraint does."""
     save(store, ADA)
 
-    with pytest.raises(StorageError, match=r"(?i)unique"), store.transaction() as connection:
-        MappingRepository(connection)._upsert("T1", [replace(BOB, docebo_id=7)], NOW)
+    with pytest.raises(StorageError, match=r"(?i)unique"), store.transaction() as tables:
+        tables.mappings()._upsert("T1", [replace(BOB, docebo_id=7)], NOW)
     assert saved(store) == [ADA]
 
 
@@ -105,8 +103,8 @@ def test_workspaces_do_not_see_each_other(store):
     elsewhere = replace(ADA, slack_team="T2")
     save(store, ADA, elsewhere)
 
-    with store.transaction() as connection:
-        repository = MappingRepository(connection)
+    with store.transaction() as tables:
+        repository = tables.mappings()
         assert repository.delete("T2", None) == 1
         assert repository.count("T1") == 1
         assert repository.count("T2") == 0
@@ -118,8 +116,8 @@ def test_people_and_accounts_are_looked_up_by_the_thousand(store):
     crowd = [Mapping(f"U{number:05}", "T1", "", number) for number in range(1, 2501)]
     save(store, *crowd)
 
-    with store.reading() as connection:
-        repository = MappingRepository(connection)
+    with store.reading() as tables:
+        repository = tables.mappings()
         assert repository.of("T1", [f"U{number:05}" for number in range(5000)]) == {m.slack_id: m for m in crowd}
         assert repository.holders("T1", range(5000)) == {m.docebo_id: m.slack_id for m in crowd}
         assert list(repository.all("T1")) == crowd
@@ -129,31 +127,31 @@ def test_people_and_accounts_are_looked_up_by_the_thousand(store):
 def test_deleting_tells_how_many_there_were(store):
     save(store, ADA, BOB, CYD)
 
-    with store.transaction() as connection:
-        assert MappingRepository(connection).delete("T1", ["U1", "U1", "U9"]) == 1
-        assert MappingRepository(connection).delete("T1", []) == 0
-        assert MappingRepository(connection).delete("T1", None) == 2
+    with store.transaction() as tables:
+        assert tables.mappings().delete("T1", ["U1", "U1", "U9"]) == 1
+        assert tables.mappings().delete("T1", []) == 0
+        assert tables.mappings().delete("T1", None) == 2
     assert saved(store) == []
 
 
 def test_all_who_are_mapped_in_a_workspace_are_listed_by_slack_id(store):
     save(store, BOB, ADA, replace(CYD, slack_team="T2"))
 
-    with store.reading() as connection:
-        assert list(MappingRepository(connection).slack_ids("T1")) == ["U1", "U2"]
+    with store.reading() as tables:
+        assert list(tables.mappings().slack_ids("T1")) == ["U1", "U2"]
 
 
 def test_the_newest_update_applied_is_remembered(store):
     save(store, ADA, BOB)
-    with store.transaction() as connection:
-        repository = AppliedRepository(connection)
+    with store.transaction() as tables:
+        repository = tables.applied()
         repository.advance("T1", {"U1": 1700000200, "U9": 1}, now=NOW)
         repository.advance("T1", {"U1": 1700000100}, now=NOW)
         repository.advance("T1", {}, now=NOW)
     save(store, replace(ADA, slack_name="countess"))
 
-    with store.reading() as connection:
-        stamps = AppliedRepository(connection).stamps("T1", ["U1", "U2", "U8", "U9"], now=NOW)
+    with store.reading() as tables:
+        stamps = tables.applied().stamps("T1", ["U1", "U2", "U8", "U9"], now=NOW)
     assert stamps == {"U1": 1700000200, "U2": 0, "U9": 1}
 
 
@@ -187,8 +185,8 @@ steps = st.one_of(
 @given(script=st.lists(steps, max_size=8))
 def test_the_table_equals_a_dictionary_whatever_is_saved_and_deleted(store, script):
     model: dict[str, Mapping] = {}
-    with store.transaction() as connection:
-        MappingRepository(connection).delete("T1", None)
+    with store.transaction() as tables:
+        tables.mappings().delete("T1", None)
     for step, argument in script:
         if step == "save":
             wanted = model | {mapping.slack_id: mapping for mapping in argument}
@@ -200,8 +198,8 @@ def test_the_table_equals_a_dictionary_whatever_is_saved_and_deleted(store, scri
                 save(store, *argument, now=LATER)
                 model = wanted
         else:
-            with store.transaction() as connection:
-                repository = MappingRepository(connection)
+            with store.transaction() as tables:
+                repository = tables.mappings()
                 before = list(repository.all("T1"))
                 expected = len(model) if argument is None else len(model.keys() & set(argument))
                 assert repository.delete("T1", argument) == expected
@@ -210,5 +208,5 @@ def test_the_table_equals_a_dictionary_whatever_is_saved_and_deleted(store, scri
                 else:
                     model = {id_: m for id_, m in model.items() if argument is not None and id_ not in argument}
         assert {mapping.slack_id: mapping for mapping in saved(store)} == model
-        with store.reading() as connection:
-            assert LATER not in connection.scalars(select(mapping.c.changed_at)).all()
+        with store.reading() as tables:
+            assert LATER not in tables.connection.scalars(select(mapping.c.changed_at)).all()

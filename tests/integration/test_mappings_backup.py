@@ -12,8 +12,7 @@ from slack_docebo.domain.people import Mapping
 from slack_docebo.engine.mappings.mapping_file import LARGEST, MappingFile, armoured, bared, write_mappings
 from slack_docebo.engine.mappings.restoring import Taken, import_file, restore_file
 from slack_docebo.errors import ConfigurationError, StorageError
-from slack_docebo.storage.applied import AppliedRepository
-from slack_docebo.storage.mappings import MappingRecord, MappingRepository
+from slack_docebo.storage.mappings import MappingRecord
 from slack_docebo.storage.store import Store
 
 NOW = datetime(2026, 3, 4, 12, 30, 15, 123456, tzinfo=UTC)
@@ -25,21 +24,21 @@ HEADER = "slack_id,slack_name,slack_team,user_id"
 
 
 def save(store: Store, *mappings: Mapping) -> None:
-    with store.transaction() as connection:
-        repository = MappingRepository(connection)
+    with store.transaction() as tables:
+        repository = tables.mappings()
         repository.save(mappings, now=NOW)
         stamps = {mapping.slack_id: 1_700_000_000 + mapping.docebo_id for mapping in mappings}
-        AppliedRepository(connection).advance("T1", stamps, now=NOW)
+        tables.applied().advance("T1", stamps, now=NOW)
 
 
 def delete_all(store: Store) -> None:
-    with store.transaction() as connection:
-        MappingRepository(connection).delete("T1", None)
+    with store.transaction() as tables:
+        tables.mappings().delete("T1", None)
 
 
 def records(store: Store) -> list[MappingRecord]:
-    with store.reading() as connection:
-        return list(MappingRepository(connection).records("T1"))
+    with store.reading() as tables:
+        return list(tables.mappings().records("T1"))
 
 
 def mappings(store: Store) -> list[Mapping]:
@@ -47,8 +46,8 @@ def mappings(store: Store) -> list[Mapping]:
 
 
 def export(store: Store, path: Path) -> int:
-    with store.reading() as connection:
-        return write_mappings(path, MappingRepository(connection).records("T1"))
+    with store.reading() as tables:
+        return write_mappings(path, tables.mappings().records("T1"))
 
 
 def restored(store: Store, path: Path, *, dry_run: bool = False) -> Taken:

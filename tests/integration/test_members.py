@@ -14,8 +14,7 @@ from slack_docebo.engine.importing import plan_import
 from slack_docebo.engine.looking.explaining import explain
 from slack_docebo.engine.writing.finishing import finish
 from slack_docebo.storage.inbox import EventState
-from slack_docebo.storage.plans import PlanRepository
-from slack_docebo.storage.shares import PER_HOUR, ShareRepository
+from slack_docebo.storage.shares import PER_HOUR
 from tests.importing import carry_out
 from tests.integration.realtime_world import World, world
 
@@ -59,8 +58,8 @@ async def by_import(here: World, *slack_ids: str) -> list[str]:
     plan_id = await plan_import(here.runtime)
     await carry_out(here.runtime, plan_id)
     finish(here.runtime, plan_id)
-    with here.runtime.store.reading() as connection:
-        reasons = {row.operation.slack_id: row.operation.reason for row in PlanRepository(connection).rows(plan_id)}
+    with here.runtime.store.reading() as tables:
+        reasons = {row.operation.slack_id: row.operation.reason for row in tables.operations.rows(plan_id)}
     return [reasons[slack_id] for slack_id in slack_ids]
 
 
@@ -326,9 +325,9 @@ async def test_who_leaves_and_returns_has_the_own_account_again_and_nobody_elses
 
 async def test_a_thousand_changes_of_one_member_cost_a_share_and_keep_nobody_waiting(here):
     attacker, victim = member(here), member(here, 1)
-    with here.runtime.store.transaction() as connection:
+    with here.runtime.store.transaction() as tables:
         for _ in range(PER_HOUR // 2 - 5):  # all but five of those that are there at once
-            ShareRepository(connection).spend([attacker], here.runtime.now())
+            tables.shares.spend([attacker], here.runtime.now())
     calls, events = here.docebo_calls, []
 
     for number in range(20):
@@ -349,9 +348,9 @@ async def test_a_thousand_changes_of_one_member_cost_a_share_and_keep_nobody_wai
 
 async def test_the_newest_of_what_a_member_changed_meanwhile_is_written_in_the_end(here, monkeypatch):
     slack_id = member(here)
-    with here.runtime.store.transaction() as connection:
+    with here.runtime.store.transaction() as tables:
         for _ in range(PER_HOUR):
-            ShareRepository(connection).spend([slack_id], here.runtime.now())
+            tables.shares.spend([slack_id], here.runtime.now())
     for name in ("First", "Second", "Third"):
         here.sandbox.slack.change(slack_id, {"profile": {"last_name": name}})
         here.put(here.event(slack_id))

@@ -60,8 +60,8 @@ def test_every_revision_since_the_contract_says_which_code_can_work_on_what_it_l
 
 
 def test_a_migrated_database_says_which_code_can_work_on_it(empty_url, config):
-    with Store.open(empty_url) as store, store.reading() as connection:
-        oldest = list(connection.scalars(select(schema_contract.c.oldest)))
+    with Store.open(empty_url) as store, store.reading() as tables:
+        oldest = list(tables.connection.scalars(select(schema_contract.c.oldest)))
 
     assert oldest == [ScriptDirectory.from_config(config).get_revision(HEAD).module.oldest]
 
@@ -95,15 +95,15 @@ def test_migrations_make_the_very_tables_of_the_schema(empty_url, config):
 def test_downgrading_leaves_nothing_and_upgrading_again_works(empty_url, config):
     Store.open(empty_url).close()
     engine = engine_of(empty_url)
-    with engine.begin() as connection:
-        config.attributes["connection"] = connection
+    with engine.begin() as tables:
+        config.attributes["connection"] = tables
         command.downgrade(config, "base")
     left = set(inspect(engine).get_table_names())
     engine.dispose()
 
     assert left == {"alembic_version"}
-    with Store.open(empty_url) as store, store.reading() as connection:
-        assert set(inspect(connection).get_table_names()) == {*metadata.tables, "alembic_version"}
+    with Store.open(empty_url) as store, store.reading() as tables:
+        assert set(inspect(tables.connection).get_table_names()) == {*metadata.tables, "alembic_version"}
 
 
 def test_a_database_is_made_although_python_is_slow_to_collect_cursors(empty_url):

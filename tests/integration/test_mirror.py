@@ -19,7 +19,6 @@ from slack_docebo.engine.writing.finishing import finish
 from slack_docebo.errors import ConfigurationError
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime
-from slack_docebo.storage.mappings import MappingRepository
 from slack_docebo.storage.store import Store
 from tests.importing import ON, mapped, run_import, settings_for
 
@@ -83,8 +82,8 @@ async def rebuilt(settings, *, dry_run=False):
 
 
 def delete_rows(settings, team: str) -> None:
-    with Store.open(settings.database_url.get_secret_value()) as store, store.transaction() as connection:
-        MappingRepository(connection).delete(team, None)
+    with Store.open(settings.database_url.get_secret_value()) as store, store.transaction() as tables:
+        tables.mappings().delete(team, None)
 
 
 def mirrored(sandbox: Sandbox) -> dict[str, int]:

@@ -16,11 +16,9 @@ from slack_docebo.engine.realtime import rounds
 from slack_docebo.engine.realtime.upkeep import tidy
 from slack_docebo.engine.writing.applying import apply_accounts, apply_mappings, begin
 from slack_docebo.runtime import Runtime, open_runtime
-from slack_docebo.storage.applied import AppliedRepository
-from slack_docebo.storage.inbox import EventState, InboxRepository
-from slack_docebo.storage.people import PersonRepository
+from slack_docebo.storage.inbox import EventState
 from slack_docebo.storage.plans import PlanKind
-from slack_docebo.storage.reads import ProvenRead, ReadRepository
+from slack_docebo.storage.reads import ProvenRead
 from slack_docebo.storage.schema import applied, identity
 from tests.importing import paged
 from tests.integration.realtime_world import World, replaced, world
@@ -86,8 +84,8 @@ async def test_a_stamp_ahead_by_as_much_as_clocks_differ_silences_nobody(here):
 async def test_a_stamp_of_the_future_that_is_on_record_silences_nobody(here):
     slack_id = member(here)
     ahead = int(time.time()) + CENTURY
-    with here.runtime.store.transaction() as connection:
-        connection.execute(applied.update().values(slack_updated=ahead))
+    with here.runtime.store.transaction() as tables:
+        tables.connection.execute(applied.update().values(slack_updated=ahead))
     rename(here, slack_id, "Two")
     here.put(here.event(slack_id))
 
@@ -96,8 +94,8 @@ async def test_a_stamp_of_the_future_that_is_on_record_silences_nobody(here):
     assert here.account(slack_id).lastname == "Two"
     tidy(here.runtime)
     now = here.runtime.now()
-    with here.runtime.store.reading() as connection:
-        known = AppliedRepository(connection, here.runtime.settings.docebo_url)
+    with here.runtime.store.reading() as tables:
+        known = tables.applied(here.runtime.settings.docebo_url)
         assert known.stamps(here.workspace.team, [slack_id], now=now + timedelta(days=365 * 200))[slack_id] < ahead
 
 
@@ -116,9 +114,9 @@ async def test_an_event_that_comes_long_after_its_time_does_not_overwrite_what_a
     slack_id = member(here)
     rename(here, slack_id, "Now")
     now = here.runtime.now()
-    with here.runtime.store.transaction() as connection:
+    with here.runtime.store.transaction() as tables:
         read = ProvenRead(f"slack:{here.workspace.team}", 20, 1, now - timedelta(minutes=30))
-        ReadRepository(connection).record(read)
+        tables.reads.record(read)
     late = here.event(slack_id, profile={"last_name": "Then"})
     stamp = int((now - timedelta(hours=1)).timestamp()) + ahead
     here.put(replaced(late, updated=stamp, received_at=now + timedelta(seconds=ahead)))
@@ -204,11 +202,11 @@ async def test_an_event_under_another_id_of_the_person_is_looked_at_again(here):
     plan_id = await planned(here, here.runtime, slack_id)
     event = replaced(here.event(slack_id, bare=True), slack_id="U0LOCAL")
     here.put(event)
-    with here.runtime.store.transaction() as connection:
-        person = PersonRepository(connection).of(here.workspace.team, [slack_id])[slack_id]
+    with here.runtime.store.transaction() as tables:
+        person = tables.people.of(here.workspace.team, [slack_id])[slack_id]
         local = {"slack_team": here.workspace.team, "slack_id": "U0LOCAL", "person_id": person}
-        connection.execute(identity.insert().values(local))
-        InboxRepository(connection).finish([event.event_id], EventState.APPLIED, here.runtime.now())
+        tables.connection.execute(identity.insert().values(local))
+        tables.inbox.finish([event.event_id], EventState.APPLIED, here.runtime.now())
 
     await carried_out(here.runtime, plan_id)
 

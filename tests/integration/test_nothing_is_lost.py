@@ -20,7 +20,7 @@ from slack_docebo.domain.observation import Present
 from slack_docebo.domain.planning import Kind, Planner
 from slack_docebo.engine.planning.plans import plan_people
 from slack_docebo.engine.reading.sides import read_target
-from slack_docebo.storage.inbox import Event, EventState, InboxRepository
+from slack_docebo.storage.inbox import Event, EventState
 from tests.integration.realtime_world import ON, World, environment, world
 from tests.waiting import PATIENCE_SECONDS
 
@@ -68,8 +68,8 @@ def changes(here: World, dice: random.Random) -> list[Event]:
 
 
 def open_events(here: World) -> int:
-    with here.runtime.store.reading() as connection:
-        return InboxRepository(connection).status().waiting
+    with here.runtime.store.reading() as tables:
+        return tables.inbox.status().waiting
 
 
 async def test_every_event_is_applied_or_superseded_whatever_dies(sandbox, sqlite_url, tmp_path: Path):
@@ -97,8 +97,8 @@ async def test_every_event_is_applied_or_superseded_whatever_dies(sandbox, sqlit
         finally:
             worker.kill()
 
-        with here.runtime.store.reading() as connection:
-            stored = InboxRepository(connection).list_(10_000)
+        with here.runtime.store.reading() as tables:
+            stored = tables.inbox.list_(10_000)
         assert {entry.event.event_id for entry in stored} == put
         assert {entry.state for entry in stored} <= {EventState.APPLIED, EventState.SUPERSEDED}
         assert await differences(here) == []
@@ -108,14 +108,14 @@ async def test_every_event_is_applied_or_superseded_whatever_dies(sandbox, sqlit
 async def differences(here: World) -> list[str]:
     """The people an import would still have to do something about, of those any event was about."""
     people = {}
-    with here.runtime.store.reading() as connection:
-        for entry in InboxRepository(connection).list_(10_000):
+    with here.runtime.store.reading() as tables:
+        for entry in tables.inbox.list_(10_000):
             seen = await here.runtime.slack.user(entry.event.slack_id)
             people[entry.event.slack_id] = seen.value if isinstance(seen, Present) else None
     accounts = await read_target(here.runtime)
     planner = Planner(here.runtime.behaviour.policy(here.workspace.team), accounts)
-    with here.runtime.store.reading() as connection:
+    with here.runtime.store.reading() as tables:
         operations = plan_people(
-            connection, here.runtime.settings.docebo_url, here.workspace.team, planner, list(people.values())
+            tables, here.runtime.settings.docebo_url, here.workspace.team, planner, list(people.values())
         )
     return [f"{op.kind} {op.slack_id}: {op.reason}" for op in operations if op.kind is not Kind.LEAVE]

@@ -11,11 +11,7 @@ from slack_docebo.domain.people import Applied, Mapping
 from slack_docebo.engine.mappings.forgetting import forget
 from slack_docebo.engine.mappings.mapping_file import MappingFile
 from slack_docebo.engine.mappings.restoring import restore_file
-from slack_docebo.storage.accounts import AccountRepository, Written
-from slack_docebo.storage.applied import AppliedRepository
-from slack_docebo.storage.mappings import MappingRepository
-from slack_docebo.storage.plans import PlanRepository
-from slack_docebo.storage.platforms import PlatformRepository
+from slack_docebo.storage.accounts import Written
 from slack_docebo.storage.store import Store
 from slack_docebo.storage.upgrade import SCRIPTS
 
@@ -57,12 +53,12 @@ def former_url(empty_url):
 
 
 def test_every_row_of_the_former_table_is_found_on_the_platform_it_is_of(former_url):
-    with Store.open(former_url) as store, store.reading() as connection:
-        seen = connection.execute(text("SELECT * FROM slack_user ORDER BY slack_team, slack_id")).all()
-        of_t1 = list(MappingRepository(connection, OLD).records("T1"))
-        of_t2 = list(MappingRepository(connection, OTHER).all("T2"))
-        elsewhere = list(MappingRepository(connection, LINKED).all("T1"))
-        everywhere = list(MappingRepository(connection).all("T1"))
+    with Store.open(former_url) as store, store.reading() as tables:
+        seen = tables.connection.execute(text("SELECT * FROM slack_user ORDER BY slack_team, slack_id")).all()
+        of_t1 = list(tables.mappings(OLD).records("T1"))
+        of_t2 = list(tables.mappings(OTHER).all("T2"))
+        elsewhere = list(tables.mappings(LINKED).all("T1"))
+        everywhere = list(tables.mappings().all("T1"))
 
     assert [tuple(row) for row in seen] == [
         ("U1", "ada", "T1", 7), ("U2", "bob", "T1", 8), ("U1", "cyd", "T2", 7), ("U3", "dan", "T3", 9)
@@ -78,19 +74,19 @@ def test_every_row_of_the_former_table_is_found_on_the_platform_it_is_of(former_
 
 def test_mappings_of_no_known_docebo_are_taken_over_by_the_first_run_that_says_which(former_url):
     first = "https://first.example.com"
-    with Store.open(former_url) as store, store.transaction() as connection:
-        assert list(MappingRepository(connection, first).all("T3")) == [Mapping("U3", "T3", "dan", 9)]
-        PlatformRepository(connection).take(first)
-        assert list(MappingRepository(connection, first).all("T3")) == [Mapping("U3", "T3", "dan", 9)]
-        assert list(MappingRepository(connection, "https://second.example.com").all("T3")) == []
+    with Store.open(former_url) as store, store.transaction() as tables:
+        assert list(tables.mappings(first).all("T3")) == [Mapping("U3", "T3", "dan", 9)]
+        tables.platforms.take(first)
+        assert list(tables.mappings(first).all("T3")) == [Mapping("U3", "T3", "dan", 9)]
+        assert list(tables.mappings("https://second.example.com").all("T3")) == []
 
 
 def test_a_saved_plan_of_the_former_release_says_who_deactivated_the_account(former_url):
-    with Store.open(former_url) as store, store.reading() as connection:
-        (done,) = PlanRepository(connection).rows("1done")
-        ((_, saved),) = PlanRepository(connection).pending("2saved", saved_kind := done.operation.kind.UPDATE, 10)
-        run = connection.scalar(text("SELECT deactivated_by FROM account WHERE user_id = 8"))
-        (mapped,) = MappingRepository(connection, OLD).of("T1", ["U2"]).values()
+    with Store.open(former_url) as store, store.reading() as tables:
+        (done,) = tables.operations.rows("1done")
+        ((_, saved),) = tables.operations.pending("2saved", saved_kind := done.operation.kind.UPDATE, 10)
+        run = tables.connection.scalar(text("SELECT deactivated_by FROM account WHERE user_id = 8"))
+        (mapped,) = tables.mappings(OLD).of("T1", ["U2"]).values()
 
     assert (done.operation.deactivated, done.operation.fingerprint) == (True, "")
     assert saved.kind is saved_kind
@@ -108,38 +104,38 @@ def test_a_backup_of_the_former_release_brings_back_that_we_deactivated_an_accou
     again = restore_file(store, OLD, MappingFile(backup, team="T1"), dry_run=False)
 
     assert (taken.changed, taken.refused, again.changed) == (1, [], 0)
-    with store.reading() as connection:
-        assert list(MappingRepository(connection, OLD).all("T1")) == [Mapping("U2", "T1", "bob", 8, deactivated=True)]
+    with store.reading() as tables:
+        assert list(tables.mappings(OLD).all("T1")) == [Mapping("U2", "T1", "bob", 8, deactivated=True)]
 
 
 def test_what_was_applied_outlives_the_mapping(store):
-    with store.transaction() as connection:
-        mappings = MappingRepository(connection, OLD)
+    with store.transaction() as tables:
+        mappings = tables.mappings(OLD)
         mappings.save([Mapping("U1", "T1", "ada", 7, "f1", "e1", deactivated=True)], now=NOW)
-        AppliedRepository(connection, OLD).advance("T1", {"U1": 1700000000}, now=NOW)
+        tables.applied(OLD).advance("T1", {"U1": 1700000000}, now=NOW)
         mappings.delete("T1", None)
 
-    with store.reading() as connection:
-        assert AppliedRepository(connection, OLD).of("T1", ["U1"]) == {"U1": Applied(7, "f1", "e1", deactivated=True)}
-        assert AppliedRepository(connection, OLD).stamps("T1", ["U1"], now=NOW) == {"U1": 1700000000}
-        assert AppliedRepository(connection, OTHER).of("T1", ["U1"]) == {}
+    with store.reading() as tables:
+        assert tables.applied(OLD).of("T1", ["U1"]) == {"U1": Applied(7, "f1", "e1", deactivated=True)}
+        assert tables.applied(OLD).stamps("T1", ["U1"], now=NOW) == {"U1": 1700000000}
+        assert tables.applied(OTHER).of("T1", ["U1"]) == {}
 
 
 def test_a_person_is_forgotten_on_every_platform_and_of_an_account_of_hers_alone_no_digest_stays(store, tmp_path):
-    with store.transaction() as connection:
+    with store.transaction() as tables:
         for docebo in (OTHER, OLD):
-            PlatformRepository(connection).relink(docebo, now=NOW)
-            MappingRepository(connection, docebo).save([Mapping("U0ADA", "T1", "ada", 7, "f1")], now=NOW)
-        old = PlatformRepository(connection).take(OLD)
+            tables.platforms.relink(docebo, now=NOW)
+            tables.mappings(docebo).save([Mapping("U0ADA", "T1", "ada", 7, "f1")], now=NOW)
+        old = tables.platforms.take(OLD)
         written = [Written(7, "ada@example.com", "ada@example.com"), Written(8, "bob@example.com")]
-        AccountRepository(connection, old).note_written(written, now=NOW)
+        tables.accounts(old).note_written(written, now=NOW)
 
     forget(store, tmp_path, "U0ADA")
 
-    with store.reading() as connection:
+    with store.reading() as tables:
         for table in ("person", "identity", "applied", "mapping"):
-            assert connection.scalar(text(f"SELECT count(*) FROM {table}")) == 0, table
-        digests = connection.execute(
+            assert tables.connection.scalar(text(f"SELECT count(*) FROM {table}")) == 0, table
+        digests = tables.connection.execute(
             text("SELECT user_id FROM account WHERE username_digest <> '' OR address_digest <> ''")
         )
         assert digests.scalars().all() == [8]

@@ -12,7 +12,6 @@ from slack_docebo.engine.mappings.forgetting import forget
 from slack_docebo.engine.mappings.mapping_file import write_mappings
 from slack_docebo.engine.reporting.report import write_files
 from slack_docebo.errors import ConfigurationError
-from slack_docebo.storage.mappings import MappingRepository
 from slack_docebo.storage.schema import metadata
 from tests.integration.commands import run
 from tests.integration.realtime_world import World, environment, world
@@ -43,8 +42,8 @@ async def ada(here: World) -> str:
     reports = here.runtime.settings.report_dir
     for plan in here.plans():
         write_files(here.runtime.store, plan.id, reports)
-    with here.runtime.store.reading() as connection:
-        write_mappings(reports / "mappings-1abc.csv", MappingRepository(connection).records(here.workspace.team))
+    with here.runtime.store.reading() as tables:
+        write_mappings(reports / "mappings-1abc.csv", tables.mappings().records(here.workspace.team))
     return str(ada["id"])
 
 
@@ -66,11 +65,11 @@ async def test_everything_that_is_kept_about_one_person_is_exported(here, ada):
     }
     assert exported["tables"].keys() == kept
     assert len(exported["files"]) == 2 * len(here.plans()) + 1
-    with here.runtime.store.reading() as connection:
+    with here.runtime.store.reading() as tables:
         of_her = [
             f"{table.name}"
             for table in metadata.sorted_tables
-            for row in connection.execute(select(table))
+            for row in tables.connection.execute(select(table))
             if ada in str(row)
         ]
     assert [name for name, rows in exported["tables"].items() for _ in rows if name in of_her] == of_her

@@ -5,16 +5,8 @@ import pytest
 
 from slack_docebo.domain.planning import Kind, Operation, Outcome
 from slack_docebo.errors import PlanNotApplicable, StorageError
-from slack_docebo.storage.plans import (
-    CROCKFORD,
-    JournalEntry,
-    Plan,
-    PlanKind,
-    PlanRepository,
-    PlanState,
-    RowOutcome,
-    new_plan_id,
-)
+from slack_docebo.storage.operations import JournalEntry, RowOutcome
+from slack_docebo.storage.plans import CROCKFORD, Plan, PlanKind, PlanState, new_plan_id
 from slack_docebo.storage.store import Store
 
 NOW = datetime(2026, 3, 4, tzinfo=UTC)
@@ -49,16 +41,15 @@ OPERATIONS = [CREATE, UPDATE, LEAVE]
 @pytest.fixture
 def planned(store: Store) -> Store:
     """A store with one plan in it."""
-    with store.transaction() as connection:
-        plans = PlanRepository(connection)
-        plans.create(PLAN)
-        plans.add(PLAN.id, 0, OPERATIONS)
+    with store.transaction() as tables:
+        tables.plans.create(PLAN)
+        tables.operations.add(PLAN.id, 0, OPERATIONS)
     return store
 
 
 def entries(store: Store) -> list[JournalEntry]:
-    with store.reading() as connection:
-        return list(PlanRepository(connection).rows(PLAN.id))
+    with store.reading() as tables:
+        return list(tables.operations.rows(PLAN.id))
 
 
 def test_ids_are_short_and_hold_nothing_to_misread():
@@ -70,16 +61,16 @@ def test_ids_are_short_and_hold_nothing_to_misread():
 
 
 def test_a_plan_comes_back_as_it_was(planned):
-    with planned.reading() as connection:
-        assert PlanRepository(connection).get(PLAN.id) == PLAN
-        assert PlanRepository(connection).read(PLAN.id) == PLAN
+    with planned.reading() as tables:
+        assert tables.plans.get(PLAN.id) == PLAN
+        assert tables.plans.read(PLAN.id) == PLAN
 
 
 def test_a_plan_that_does_not_exist_is_none_or_not_applicable(store):
-    with store.reading() as connection:
-        assert PlanRepository(connection).get("nothing") is None
+    with store.reading() as tables:
+        assert tables.plans.get("nothing") is None
         with pytest.raises(PlanNotApplicable, match="no plan nothing"):
-            PlanRepository(connection).read("nothing")
+            tables.plans.read("nothing")
 
 
 def test_operations_come_back_as_they_were_with_nothing_left_to_do_where_there_was_nothing(planned):
@@ -91,38 +82,37 @@ def test_operations_come_back_as_they_were_with_nothing_left_to_do_where_there_w
 
 
 def test_operations_are_added_page_by_page(planned):
-    with planned.transaction() as connection:
-        PlanRepository(connection).add(PLAN.id, 3, [replace(LEAVE, slack_id="U4")])
-        PlanRepository(connection).add(PLAN.id, 4, [])
+    with planned.transaction() as tables:
+        tables.operations.add(PLAN.id, 3, [replace(LEAVE, slack_id="U4")])
+        tables.operations.add(PLAN.id, 4, [])
 
     assert [entry.operation.slack_id for entry in entries(planned)] == ["U1", "U2", "U3", "U4"]
 
 
 def test_operations_of_no_plan_are_refused_without_telling_who_they_are_about(store):
-    with pytest.raises(StorageError) as raised, store.transaction() as connection:
-        PlanRepository(connection).add("nothing", 0, OPERATIONS)
+    with pytest.raises(StorageError) as raised, store.transaction() as tables:
+        tables.operations.add("nothing", 0, OPERATIONS)
 
     assert "ada" not in str(raised.value)
 
 
 def test_what_still_has_to_be_done_is_read_in_batches_by_kind(planned):
     more = [replace(CREATE, slack_id=f"U{number}") for number in range(4, 8)]
-    with planned.transaction() as connection:
-        PlanRepository(connection).add(PLAN.id, 3, more)
-        PlanRepository(connection).record(PLAN.id, [RowOutcome(3, Outcome.FAILED)], now=LATER, flow_run="")
+    with planned.transaction() as tables:
+        tables.operations.add(PLAN.id, 3, more)
+        tables.operations.record(PLAN.id, [RowOutcome(3, Outcome.FAILED)], now=LATER, flow_run="")
 
-    with planned.reading() as connection:
-        plans = PlanRepository(connection)
-        assert plans.pending(PLAN.id, Kind.CREATE, 2) == [(0, CREATE), (4, more[1])]
-        assert plans.pending(PLAN.id, Kind.CREATE, 9, after=4) == [(5, more[2]), (6, more[3])]
-        assert plans.pending(PLAN.id, Kind.LEAVE, 9) == []
+    with planned.reading() as tables:
+        assert tables.operations.pending(PLAN.id, Kind.CREATE, 2) == [(0, CREATE), (4, more[1])]
+        assert tables.operations.pending(PLAN.id, Kind.CREATE, 9, after=4) == [(5, more[2]), (6, more[3])]
+        assert tables.operations.pending(PLAN.id, Kind.LEAVE, 9) == []
 
 
 def test_what_became_of_an_operation_is_recorded_with_when_and_by_which_run(planned):
     results = [RowOutcome(0, Outcome.APPLIED, docebo_id=7), RowOutcome(1, Outcome.FAILED, error="too long")]
-    with planned.transaction() as connection:
-        PlanRepository(connection).record(PLAN.id, results, now=LATER, flow_run="run-2")
-        PlanRepository(connection).record(PLAN.id, results, now=LATER, flow_run="run-2")
+    with planned.transaction() as tables:
+        tables.operations.record(PLAN.id, results, now=LATER, flow_run="run-2")
+        tables.operations.record(PLAN.id, results, now=LATER, flow_run="run-2")
 
     assert entries(planned) == [
         JournalEntry(PLAN.id, 0, replace(CREATE, docebo_id=7), Outcome.APPLIED, "", LATER, "run-2"),
@@ -134,19 +124,18 @@ def test_what_became_of_an_operation_is_recorded_with_when_and_by_which_run(plan
 def test_recording_nothing_changes_nothing(planned):
     before = entries(planned)
 
-    with planned.transaction() as connection:
-        PlanRepository(connection).record(PLAN.id, [], now=LATER, flow_run="run-2")
+    with planned.transaction() as tables:
+        tables.operations.record(PLAN.id, [], now=LATER, flow_run="run-2")
 
     assert entries(planned) == before
 
 
 def test_the_tally_counts_by_kind_reason_and_outcome(planned):
-    with planned.transaction() as connection:
-        plans = PlanRepository(connection)
-        plans.add(PLAN.id, 3, [replace(CREATE, slack_id="U4"), replace(LEAVE, slack_id="U5", reason="bot")])
-        plans.record(PLAN.id, [RowOutcome(0, Outcome.APPLIED)], now=LATER, flow_run="")
+    with planned.transaction() as tables:
+        tables.operations.add(PLAN.id, 3, [replace(CREATE, slack_id="U4"), replace(LEAVE, slack_id="U5", reason="bot")])
+        tables.operations.record(PLAN.id, [RowOutcome(0, Outcome.APPLIED)], now=LATER, flow_run="")
 
-        assert plans.tally(PLAN.id) == [
+        assert tables.operations.tally(PLAN.id) == [
             (Kind.CREATE, "new", Outcome.APPLIED, 1),
             (Kind.CREATE, "new", Outcome.PLANNED, 1),
             (Kind.LEAVE, "bot", Outcome.LEFT, 1),
@@ -156,68 +145,70 @@ def test_the_tally_counts_by_kind_reason_and_outcome(planned):
 
 
 def test_a_state_is_set_and_the_rest_kept_unless_given(planned):
-    with planned.transaction() as connection:
-        PlanRepository(connection).set_state(PLAN.id, PlanState.APPLYING)
-        PlanRepository(connection).set_state(PLAN.id, PlanState.APPLIED, facts={"calls": 3}, finished_at=LATER)
-        PlanRepository(connection).set_state(PLAN.id, PlanState.PARTLY_APPLIED)
+    with planned.transaction() as tables:
+        tables.plans.set_state(PLAN.id, PlanState.APPLYING)
+        tables.plans.set_state(PLAN.id, PlanState.APPLIED, facts={"calls": 3}, finished_at=LATER)
+        tables.plans.set_state(PLAN.id, PlanState.PARTLY_APPLIED)
 
-    with planned.reading() as connection:
-        assert PlanRepository(connection).read(PLAN.id) == replace(
+    with planned.reading() as tables:
+        assert tables.plans.read(PLAN.id) == replace(
             PLAN, state=PlanState.PARTLY_APPLIED, facts={"calls": 3}, finished_at=LATER
         )
 
 
 def test_the_state_of_a_plan_that_is_gone_cannot_be_set(store):
-    with pytest.raises(StorageError, match="no longer in the database"), store.transaction() as connection:
-        PlanRepository(connection).set_state("nothing", PlanState.APPLIED)
+    with pytest.raises(StorageError, match="no longer in the database"), store.transaction() as tables:
+        tables.plans.set_state("nothing", PlanState.APPLIED)
 
 
 def test_recent_plans_are_listed_newest_first(planned):
     undo = replace(PLAN, id="undo0001", kind=PlanKind.UNDO, created_at=LATER)
-    with planned.transaction() as connection:
-        plans = PlanRepository(connection)
-        plans.create(undo)
+    with planned.transaction() as tables:
+        tables.plans.create(undo)
 
-        assert plans.recent(9) == [undo, PLAN]
-        assert plans.recent(1) == [undo]
-        assert plans.recent(9, PlanKind.BULK_IMPORT) == [PLAN]
+        assert tables.plans.recent(9) == [undo, PLAN]
+        assert tables.plans.recent(1) == [undo]
+        assert tables.plans.recent(9, PlanKind.BULK_IMPORT) == [PLAN]
 
 
 def test_a_persons_history_is_told_newest_first(planned):
     second = replace(PLAN, id="second01", created_at=LATER)
-    with planned.transaction() as connection:
-        plans = PlanRepository(connection)
-        plans.create(second)
-        plans.add(second.id, 0, [LEAVE, replace(LEAVE, slack_id="U1", reason="deactivated")])
+    with planned.transaction() as tables:
+        tables.plans.create(second)
+        tables.operations.add(second.id, 0, [LEAVE, replace(LEAVE, slack_id="U1", reason="deactivated")])
 
-        history = plans.history("U1", 9)
+        history = tables.journal.history("U1", 9)
         assert [(plan, entry.operation.reason) for plan, entry in history] == [(second, "deactivated"), (PLAN, "new")]
-        assert plans.history("U1", 1) == history[:1]
-        assert plans.history("U99", 9) == []
+        assert tables.journal.history("U1", 1) == history[:1]
+        assert tables.journal.history("U99", 9) == []
 
 
 def test_old_plans_are_purged_with_their_operations(planned):
-    with planned.transaction() as connection:
-        PlanRepository(connection).create(replace(PLAN, id="second01", created_at=LATER))
-        assert PlanRepository(connection).purge(LATER, limit=9) == 1
+    with planned.transaction() as tables:
+        tables.plans.create(replace(PLAN, id="second01", created_at=LATER))
+        assert tables.plans.purge(LATER, limit=9) == 1
 
     assert entries(planned) == []
-    with planned.reading() as connection:
-        assert [plan.id for plan in PlanRepository(connection).recent(9)] == ["second01"]
+    with planned.reading() as tables:
+        assert [plan.id for plan in tables.plans.recent(9)] == ["second01"]
 
 
 def test_more_operations_than_fit_into_one_statement_are_all_stored_in_their_order(store):
-    with store.transaction() as connection:
-        PlanRepository(connection).create(PLAN)
-        PlanRepository(connection).add(PLAN.id, 0, [replace(CREATE, slack_id=f"U{n}") for n in range(20_000)])
+    with store.transaction() as tables:
+        tables.plans.create(PLAN)
+        tables.operations.add(PLAN.id, 0, [replace(CREATE, slack_id=f"U{n}") for n in range(20_000)])
 
     assert [entry.operation.slack_id for entry in entries(store)] == [f"U{n}" for n in range(20_000)]
 
 
 def test_of_a_forgotten_person_the_journal_keeps_kind_and_outcome_and_nothing_planned_is_done(planned):
-    with planned.transaction() as connection:
-        plans = PlanRepository(connection)
-        assert [plans.count_of("U1"), plans.forget("U1"), plans.count_of("U1"), plans.forget("U1")] == [1, 1, 0, 0]
+    with planned.transaction() as tables:
+        assert [
+            tables.journal.count_of("U1"),
+            tables.journal.forget("U1"),
+            tables.journal.count_of("U1"),
+            tables.journal.forget("U1"),
+        ] == [1, 1, 0, 0]
 
     forgotten, *others = entries(planned)
     assert (forgotten.operation, forgotten.outcome) == (
@@ -230,9 +221,8 @@ def test_of_a_forgotten_person_the_journal_keeps_kind_and_outcome_and_nothing_pl
 def test_who_was_given_an_address_or_had_it_taken_is_found_by_it_in_any_case(planned):
     took = replace(CREATE, slack_id="U4", changes={"email": "new@example.com"}, before={"email": "ÄDA@example.com"})
     elsewhere = replace(CREATE, slack_id="U5", changes={"email": "x@example.com", "field_1": "ada@example.com"})
-    with planned.transaction() as connection:
-        plans = PlanRepository(connection)
-        plans.add(PLAN.id, len(OPERATIONS), [took, elsewhere])
-        assert plans.bearers("ADA@example.com") == {"U1"}
-        assert plans.bearers("ÄDA@EXAMPLE.com") == {"U4"}
-        assert plans.bearers("a%@example.com") == set()
+    with planned.transaction() as tables:
+        tables.operations.add(PLAN.id, len(OPERATIONS), [took, elsewhere])
+        assert tables.journal.bearers("ADA@example.com") == {"U1"}
+        assert tables.journal.bearers("ÄDA@EXAMPLE.com") == {"U4"}
+        assert tables.journal.bearers("a%@example.com") == set()

@@ -17,8 +17,8 @@ from slack_docebo.engine.writing.applying import apply_accounts, begin
 from slack_docebo.engine.writing.finishing import finish
 from slack_docebo.errors import AccessDenied
 from slack_docebo.storage.inbox import EventState, InboxRepository
-from slack_docebo.storage.plans import PlanKind, PlanRepository, PlanState
-from slack_docebo.storage.reads import ProvenRead, ReadRepository
+from slack_docebo.storage.plans import PlanKind, PlanState
+from slack_docebo.storage.reads import ProvenRead
 from tests.importing import paged
 from tests.integration.realtime_world import World, replaced, world
 
@@ -203,9 +203,9 @@ async def test_an_event_older_than_an_import_is_checked_with_slack(settled):
     stale = settled.event(slack_id, profile={"last_name": "Stale"})
     stale = replaced(stale, updated=stale.updated + 1)
     settled.put(stale)
-    with settled.runtime.store.transaction() as connection:
+    with settled.runtime.store.transaction() as tables:
         at = stale.received_at + timedelta(seconds=1)
-        ReadRepository(connection).record(ProvenRead(f"slack:{settled.workspace.team}", USERS, 1, at))
+        tables.reads.record(ProvenRead(f"slack:{settled.workspace.team}", USERS, 1, at))
 
     await settled.serve()
 
@@ -249,8 +249,8 @@ async def test_a_refused_row_is_tried_again_then_parked_then_replayed(settled):
     assert (served.retried, served.parked) == (2, 1)
     assert "no room" in settled.entry(event).error
     settled.sandbox.docebo_gate.faults.clear()
-    with settled.runtime.store.transaction() as connection:
-        assert InboxRepository(connection).replay([event.event_id], settled.runtime.now()) == 1
+    with settled.runtime.store.transaction() as tables:
+        assert tables.inbox.replay([event.event_id], settled.runtime.now()) == 1
 
     await settled.serve()
 
@@ -270,8 +270,8 @@ async def test_a_refusal_that_names_somebody_else_is_whole_only_in_the_owners_re
     await settled.serve()
 
     store, plan = settled.runtime.store, settled.plans()[0]
-    with store.reading() as connection:
-        entries = list(PlanRepository(connection).rows(plan.id))
+    with store.reading() as tables:
+        entries = list(tables.operations.rows(plan.id))
     told = f"{table(store, plan.id)} {parked_rows(store)} {summary(store, plan.id).markdown()} {entries}"
     assert "Refused, …" in told
     assert not [word for word in ("Grace", "Hopper", "ghopper", "1234567") if word in told]
@@ -407,8 +407,8 @@ async def test_a_round_that_dies_counts_against_the_share(settled, monkeypatch):
         await settled.serve()
 
     now = settled.runtime.now()
-    with settled.runtime.store.reading() as connection:
-        inbox = InboxRepository(connection)
+    with settled.runtime.store.reading() as tables:
+        inbox = tables.inbox
         assert (inbox.due(now, 10), inbox.due(now, 10, left=0.0)) == (1, 0)
 
 
@@ -418,8 +418,8 @@ async def test_what_changes_nothing_that_is_mapped_costs_nothing_of_the_share(se
     await settled.serve()
     settled.put(settled.event(slack_id))
 
-    with settled.runtime.store.reading() as connection:
-        assert InboxRepository(connection).due(settled.runtime.now() + timedelta(minutes=1), 10, left=0.0) == 1
+    with settled.runtime.store.reading() as tables:
+        assert tables.inbox.due(settled.runtime.now() + timedelta(minutes=1), 10, left=0.0) == 1
 
 
 class Killed(BaseException):

@@ -13,9 +13,7 @@ from slack_docebo.errors import AlreadyRunning, NotConfirmed, PlanNotApplicable,
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime
 from slack_docebo.storage.gate import RunLock
-from slack_docebo.storage.mappings import MappingRepository
 from slack_docebo.storage.plans import PlanKind
-from slack_docebo.storage.platforms import PlatformRepository
 from slack_docebo.storage.store import Store
 from tests.importing import ON, mapped, run_import, settings_for
 from tests.integration.commands import environment, run
@@ -70,8 +68,8 @@ def accounts(sandbox):
 
 
 def rows(url, address):
-    with Store.open(url) as store, store.reading() as connection:
-        return {m.slack_id: m.docebo_id for m in MappingRepository(connection, address).all("T0SANDBOX")}
+    with Store.open(url) as store, store.reading() as tables:
+        return {m.slack_id: m.docebo_id for m in tables.mappings(address).all("T0SANDBOX")}
 
 
 @pytest.mark.parametrize("dry_run", [True, False])
@@ -92,10 +90,10 @@ async def test_a_run_at_another_address_stops_before_it_reads_or_writes(trial, r
 async def test_no_mapping_is_written_for_another_address_by_whatever_road(trial, real, sqlite_url):
     settings = settings_for(trial.facts(), sqlite_url)
     await run_import(settings, rows=ROWS)
-    with Store.open(sqlite_url) as store, store.transaction() as connection:
-        known = list(MappingRepository(connection, settings.docebo_url).all("T0SANDBOX"))
+    with Store.open(sqlite_url) as store, store.transaction() as tables:
+        known = list(tables.mappings(settings.docebo_url).all("T0SANDBOX"))
         with pytest.raises(PlatformMismatch):
-            MappingRepository(connection, real.facts()["docebo_url"]).save(known, now=datetime.now(UTC))
+            tables.mappings(real.facts()["docebo_url"]).save(known, now=datetime.now(UTC))
 
 
 async def test_a_database_without_mappings_goes_wherever_the_address_leads(trial, real, sqlite_url):
@@ -229,8 +227,8 @@ async def test_the_command_relinks_once_it_is_confirmed(trial, sqlite_url, tmp_p
 
 
 def linked(url):
-    with Store.open(url) as store, store.reading() as connection:
-        return PlatformRepository(connection).linked().address
+    with Store.open(url) as store, store.reading() as tables:
+        return tables.platforms.linked().address
 
 
 async def test_the_doctor_tells_of_another_address(trial, real, sqlite_url, tmp_path):

@@ -14,7 +14,6 @@ from slack_docebo.engine.writing.finishing import finish
 from slack_docebo.errors import ConfigurationError, NotConfirmed, PlanNotApplicable
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime
-from slack_docebo.storage.mappings import MappingRepository
 from slack_docebo.storage.plans import PlanState
 from tests.importing import ON, settings_for
 
@@ -27,15 +26,15 @@ UNUSED = dict.fromkeys(("slack_token", "docebo_client_id", "docebo_client_secret
 async def installation(url, tmp_path, people=3):
     settings = settings_for({**NOWHERE, **UNUSED}, url, report_dir=tmp_path / "reports")
     async with open_runtime(settings, read_rows(table(ON)), run_id="test") as runtime:
-        with runtime.store.transaction() as connection:
+        with runtime.store.transaction() as tables:
             rows = [Mapping(f"U{n}", "T1", f"name {n}", n + 1) for n in range(people)]
-            MappingRepository(connection).save(rows, now=runtime.now())
+            tables.mappings().save(rows, now=runtime.now())
         yield runtime
 
 
 def count(runtime) -> int:
-    with runtime.store.reading() as connection:
-        return MappingRepository(connection).count("T1")
+    with runtime.store.reading() as tables:
+        return tables.mappings().count("T1")
 
 
 async def test_a_plan_is_not_applied_before_its_backup_is_there(database_url, tmp_path):
@@ -53,8 +52,8 @@ async def test_a_plan_is_not_applied_before_its_backup_is_there(database_url, tm
 async def test_who_was_mapped_since_the_plan_stays(database_url, tmp_path):
     async with installation(database_url, tmp_path) as runtime:
         plan_id = plan_reset(runtime, ACME, Accounts(), ())
-        with runtime.store.transaction() as connection:
-            MappingRepository(connection).save([Mapping("U9", "T1", "late", 99)], now=runtime.now())
+        with runtime.store.transaction() as tables:
+            tables.mappings().save([Mapping("U9", "T1", "late", 99)], now=runtime.now())
         back_up(runtime, ACME, plan_id, ())
         begin(runtime, plan_id)
 
@@ -66,14 +65,14 @@ async def test_a_mapping_that_was_moved_since_its_backup_stays_and_is_told_as_sk
         plan_id = plan_reset(runtime, ACME, Accounts(), ())
         back_up(runtime, ACME, plan_id, ())
         begin(runtime, plan_id)
-        with runtime.store.transaction() as connection:
-            MappingRepository(connection).save([Mapping("U1", "T1", "name 1", 99)], now=runtime.now())
+        with runtime.store.transaction() as tables:
+            tables.mappings().save([Mapping("U1", "T1", "name 1", 99)], now=runtime.now())
 
         deleted = delete_planned(runtime, ACME, plan_id)
         summary = finish(runtime, plan_id)
 
-        with runtime.store.reading() as connection:
-            left = [(mapping.slack_id, mapping.docebo_id) for mapping in MappingRepository(connection).all("T1")]
+        with runtime.store.reading() as tables:
+            left = [(mapping.slack_id, mapping.docebo_id) for mapping in tables.mappings().all("T1")]
         assert (deleted, left) == (2, [("U1", 99)])
         assert (summary.count("unmap", outcome="applied"), summary.count("unmap", outcome="skipped")) == (2, 1)
 
@@ -81,12 +80,12 @@ async def test_a_mapping_that_was_moved_since_its_backup_stays_and_is_told_as_sk
 async def test_a_mapping_that_is_not_exactly_in_the_backup_stays(database_url, tmp_path):
     async with installation(database_url, tmp_path, people=5) as runtime:
         plan_id = plan_reset(runtime, ACME, Accounts(), ())
-        with runtime.store.transaction() as connection:
-            MappingRepository(connection).delete("T1", ["U3"])
+        with runtime.store.transaction() as tables:
+            tables.mappings().delete("T1", ["U3"])
         back_up(runtime, ACME, plan_id, ())
         begin(runtime, plan_id)
-        with runtime.store.transaction() as connection:
-            mappings = MappingRepository(connection)
+        with runtime.store.transaction() as tables:
+            mappings = tables.mappings()
             mappings.delete("T1", ["U0"])
             removed_and_made_again = Mapping("U0", "T1", "name 0", 1)
             under_a_new_handle = Mapping("U1", "T1", "new name", 2)
@@ -96,8 +95,8 @@ async def test_a_mapping_that_is_not_exactly_in_the_backup_stays(database_url, t
 
         deleted = delete_planned(runtime, ACME, plan_id)
 
-        with runtime.store.reading() as connection:
-            left = [mapping.slack_id for mapping in MappingRepository(connection).all("T1")]
+        with runtime.store.reading() as tables:
+            left = [mapping.slack_id for mapping in tables.mappings().all("T1")]
         assert (deleted, left) == (2, ["U0", "U1", "U3"])
         assert finish(runtime, plan_id).count("unmap", outcome="skipped") == 3
 

@@ -11,7 +11,6 @@ from slack_docebo.engine.reading.connection import validate
 from slack_docebo.engine.writing.finishing import finish
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime
-from slack_docebo.storage.plans import PlanRepository
 from slack_docebo.storage.store import Store
 from tests.importing import ON, carry_out, mapped, plan_import, run_import, settings_for
 from tests.integration.realtime_world import world
@@ -27,8 +26,8 @@ def sandbox():
 
 
 def entry_of(settings, summary, slack_id):
-    with Store.open(settings.database_url.get_secret_value()) as store, store.reading() as connection:
-        return next(e for e in PlanRepository(connection).rows(summary.plan.id) if e.operation.slack_id == slack_id)
+    with Store.open(settings.database_url.get_secret_value()) as store, store.reading() as tables:
+        return next(e for e in tables.operations.rows(summary.plan.id) if e.operation.slack_id == slack_id)
 
 
 async def leave_and_return(sandbox, settings, rows, *, nights_between=1):
@@ -150,8 +149,8 @@ async def test_an_event_of_who_returns_is_reported_or_hands_over_at_once(sandbox
             assert served.undecided == 1
             assert "1 of them waiting for somebody's decision" in served.line
             assert here.docebo_id(old) == account
-            with here.runtime.store.reading() as connection:
-                reasons = [e.operation.reason for e in PlanRepository(connection).rows(served.plans[-1])]
+            with here.runtime.store.reading() as tables:
+                reasons = [e.operation.reason for e in tables.operations.rows(served.plans[-1])]
             assert "set REHIRES to hand-over" in reasons[0]
         else:
             assert here.docebo_id(new) == account

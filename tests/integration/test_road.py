@@ -16,9 +16,7 @@ from slack_docebo.engine.writing.finishing import finish
 from slack_docebo.errors import AccessDenied, Halted, RemoteError
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime
-from slack_docebo.storage.halts import HaltRepository
-from slack_docebo.storage.intents import IntentRepository
-from slack_docebo.storage.plans import PlanRepository, RowOutcome
+from slack_docebo.storage.operations import RowOutcome
 from slack_docebo.storage.store import Store
 from tests.firewall import POISON, firewall
 from tests.importing import ON, plan_import, run_import, settings_for
@@ -104,10 +102,10 @@ async def test_what_a_dead_run_has_sent_is_recorded_for_it_by_the_next(sandbox, 
 
     await run_import(settings)
 
-    with Store.open(sqlite_url) as store, store.reading() as connection:
-        outcomes = [outcome for _, _, outcome, count in PlanRepository(connection).tally(dead) for _ in range(count)]
+    with Store.open(sqlite_url) as store, store.reading() as tables:
+        outcomes = [outcome for _, _, outcome, count in tables.operations.tally(dead) for _ in range(count)]
         assert outcomes.count(Outcome.APPLIED) == made > 0
-        assert IntentRepository(connection).of(dead) == set()
+        assert tables.intents.of(dead) == set()
     assert sandbox.docebo_gate.counters.rows["failed"] == 0
 
 
@@ -130,16 +128,16 @@ async def test_an_order_to_stop_is_met_before_the_next_batch_and_taken_back(sand
         def stop_now(rows: int) -> None:
             if rows and not calls:
                 calls.append(rows)
-                with runtime.store.transaction() as connection:
-                    HaltRepository(connection).stop(settings.docebo_url, "audit", now=runtime.now())
+                with runtime.store.transaction() as tables:
+                    tables.halts.stop(settings.docebo_url, "audit", now=runtime.now())
 
         with pytest.raises(Halted, match="audit"):
             await apply_accounts(runtime, plan_id, stop_now)
         made = sandbox.docebo_gate.counters.rows["created"]
         assert made == calls[0]
 
-        with runtime.store.transaction() as connection:
-            assert HaltRepository(connection).go(settings.docebo_url)
+        with runtime.store.transaction() as tables:
+            assert tables.halts.go(settings.docebo_url)
         await apply_accounts(runtime, plan_id, stop_now)
         assert sandbox.docebo_gate.counters.rows["created"] > made
 

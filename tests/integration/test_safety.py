@@ -26,7 +26,7 @@ from slack_docebo.errors import (
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime
 from slack_docebo.settings import Settings
-from slack_docebo.storage.plans import PlanRepository, PlanState
+from slack_docebo.storage.plans import PlanState
 from slack_docebo.storage.store import Store
 from tests.importing import ON, run_import, settings_for
 from tests.integration.commands import environment, run, start
@@ -178,9 +178,9 @@ async def test_when_many_are_gone_from_slack_without_a_trace_the_run_is_refused(
 
 def rename_all(url: str, slack_id: str) -> None:
     """Let the mappings be those of other Slack users."""
-    with Store.open(url) as store, store.transaction() as connection:
+    with Store.open(url) as store, store.transaction() as tables:
         for table in ("identity", "mapping"):
-            connection.exec_driver_sql(f"UPDATE {table} SET slack_id = {slack_id}")
+            tables.connection.exec_driver_sql(f"UPDATE {table} SET slack_id = {slack_id}")
 
 
 async def test_a_saved_plan_is_not_applied_without_the_settings_it_needs(sandbox, settings, tmp_path):
@@ -319,8 +319,10 @@ async def test_after_kill_9_between_write_and_journal_nobody_is_written_twice(
         finally:
             process.kill()
     created = gate.rows["created"]
-    with Store.open(sqlite_url) as store, store.reading() as connection:
-        recorded = connection.exec_driver_sql("SELECT count(*) FROM operation WHERE outcome = 'applied'").scalar_one()
+    with Store.open(sqlite_url) as store, store.reading() as tables:
+        recorded = tables.connection.exec_driver_sql(
+            "SELECT count(*) FROM operation WHERE outcome = 'applied'"
+        ).scalar_one()
     assert recorded == 0
 
     if resumed:
@@ -338,8 +340,8 @@ async def test_an_account_that_was_handed_over_is_not_deactivated_by_an_undo(run
     behaviour = read_rows(table(ON | LEAVERS | {"LIMIT_DEACTIVATIONS": "none", "LIMIT_UNMAPPINGS": "none"}))
 
     async with open_runtime(settings, behaviour, run_id="undo") as runtime:
-        with runtime.store.reading() as connection:
-            applied = [entry.operation for entry in PlanRepository(connection).applied(plan_id=done.plan.id)]
+        with runtime.store.reading() as tables:
+            applied = [entry.operation for entry in tables.journal.applied(plan_id=done.plan.id)]
         created = next(operation.docebo_id for operation in applied if operation.kind is Kind.CREATE)
         stranger = {"username": "bob@customers.example", "email": "bob@customers.example", "lastname": "Babbage"}
         running.docebo.edit(created, stranger)

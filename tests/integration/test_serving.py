@@ -13,7 +13,7 @@ from slack_docebo.engine.realtime.serve_result import ServeResult
 from slack_docebo.engine.realtime.serving import FOR_EVER, InboxLease, serve
 from slack_docebo.errors import AccessDenied
 from slack_docebo.storage import shares
-from slack_docebo.storage.inbox import EventState, InboxRepository
+from slack_docebo.storage.inbox import EventState
 from tests.integration.realtime_world import World, world
 
 
@@ -46,8 +46,8 @@ async def one_run(here: World, linger_seconds: int = 0) -> ServeResult:
 
 
 def wanted(here: World) -> bool:
-    with here.runtime.store.reading() as connection:
-        return InboxRepository(connection).wake_up_wanted()
+    with here.runtime.store.reading() as tables:
+        return tables.inbox.wake_up_wanted()
 
 
 async def test_a_run_serves_what_waits_and_ends(here):
@@ -73,8 +73,8 @@ async def test_a_lingering_run_sees_to_who_had_to_wait(here, monkeypatch):
     monkeypatch.setattr(shares, "INTERVAL", 2.0)  # in place of a minute
     event = joined(here)
     share = {"slack_id": event.slack_id, "arrival": here.runtime.now().timestamp() + shares.HOUR}
-    with here.runtime.store.transaction() as connection:
-        connection.execute(shares.BOOK, share)
+    with here.runtime.store.transaction() as tables:
+        tables.connection.execute(shares.BOOK, share)
     run = asyncio.create_task(one_run(here, 5))
     await asyncio.sleep(0.3)
     assert here.state(event) is EventState.WAITING
@@ -110,8 +110,8 @@ async def test_only_one_run_has_the_turn(here):
 
 async def test_who_takes_the_turn_frees_what_dead_runs_have_claimed(here):
     event = joined(here)
-    with here.runtime.store.transaction() as connection:
-        InboxRepository(connection).claim("dead", 10, here.runtime.now())
+    with here.runtime.store.transaction() as tables:
+        tables.inbox.claim("dead", 10, here.runtime.now())
 
     await one_run(here)
 
@@ -134,8 +134,8 @@ async def test_after_a_failure_nobody_is_asked_for_a_while(here):
         await one_run(here)
     here.put(replace(here.event(user["id"]), event_id="EvNext"))
 
-    with here.runtime.store.transaction() as connection:
-        inbox, now = InboxRepository(connection), here.runtime.now()
+    with here.runtime.store.transaction() as tables:
+        inbox, now = tables.inbox, here.runtime.now()
         assert not inbox.may_ask(now, patience=serving.QUIET)
         assert inbox.may_ask(now + serving.QUIET_AFTER_FAILURE, patience=serving.QUIET)
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slack_docebo.storage.inbox import Event, InboxRepository
-from slack_docebo.storage.shares import HOUR, PER_HOUR, ShareRepository
+from slack_docebo.storage.inbox import Event
+from slack_docebo.storage.shares import HOUR, PER_HOUR
 from slack_docebo.storage.store import Store
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -21,9 +21,9 @@ ADA, GRACE = Event("EvA", "T1", "U1", 1, "user_change", NOW), Event("EvG", "T1",
 class Shares:
     """Inbox and shares in one transaction that ends with the test."""
 
-    def __init__(self, store: Store, connection) -> None:
-        self.inbox = InboxRepository(connection)
-        self.shares = ShareRepository(connection)
+    def __init__(self, tables) -> None:
+        self.inbox = tables.inbox
+        self.shares = tables.shares
 
     def look(self, times: int = 1, at: datetime = NOW, slack_id: str = "U1") -> None:
         for _ in range(times):
@@ -40,8 +40,8 @@ class Shares:
 
 @pytest.fixture
 def here(store: Store) -> Iterator[Shares]:
-    with store.transaction() as connection:
-        made = Shares(store, connection)
+    with store.transaction() as tables:
+        made = Shares(tables)
         made.inbox.put([ADA, GRACE])
         yield made
 
@@ -126,15 +126,15 @@ def test_many_people_are_booked_at_once(here):
 def test_no_hour_sees_more_looks_than_a_share(migrated_sqlite: Path, pauses: list[int]):
     looks: list[datetime] = []
     now = NOW
-    with Store.open(f"sqlite:///{migrated_sqlite}") as store, store.transaction() as connection:
-        here = Shares(store, connection)
+    with Store.open(f"sqlite:///{migrated_sqlite}") as store, store.transaction() as tables:
+        here = Shares(tables)
         here.inbox.put([ADA])
         for pause in [*pauses, *[0] * PER_HOUR, *[30] * 120]:
             now += timedelta(seconds=pause)
             if here.inbox.due(now, 1):
                 here.look(at=now)
                 looks.append(now)
-        connection.rollback()
+        tables.connection.rollback()
 
     hour = timedelta(seconds=HOUR)
     assert all(later - earlier >= hour for earlier, later in zip(looks, looks[PER_HOUR:], strict=False))

@@ -23,9 +23,8 @@ from slack_docebo.engine.writing.finishing import finish
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime
 from slack_docebo.settings import Settings
-from slack_docebo.storage.mappings import MappingRepository
-from slack_docebo.storage.plans import JournalEntry, PlanRepository
-from slack_docebo.storage.standings import Period, StandingRepository
+from slack_docebo.storage.operations import JournalEntry
+from slack_docebo.storage.standings import Period
 from slack_docebo.storage.store import Store
 from tests.importing import ON, run_import, settings_for
 from tests.integration.commands import environment, run
@@ -75,14 +74,14 @@ async def settle(settings: Settings, **wishes: Any) -> Summary:
 
 
 def rows(store: Store, done: Summary) -> list[JournalEntry]:
-    with store.reading() as connection:
-        return list(PlanRepository(connection).rows(done.plan.id))
+    with store.reading() as tables:
+        return list(tables.operations.rows(done.plan.id))
 
 
 def standings(store: Store, done: Summary, slack_id: str) -> list[Period]:
     """Return the person's standings, the newest first."""
-    with store.reading() as connection:
-        return StandingRepository(connection).history(done.plan.docebo, done.plan.slack_team, slack_id)
+    with store.reading() as tables:
+        return tables.standings.history(done.plan.docebo, done.plan.slack_team, slack_id)
 
 
 def somebody(sandbox: Sandbox) -> str:
@@ -136,8 +135,8 @@ async def test_the_night_after_somebody_has_left_is_quiet_whatever_was_done(sand
     wishes = {"LEAVERS": leavers}
     done = await settle(settings, rows=wishes)
     sandbox.slack.deactivate(somebody(sandbox))
-    with store.transaction() as connection:
-        mappings = MappingRepository(connection)
+    with store.transaction() as tables:
+        mappings = tables.mappings()
         mapped = {mapping.docebo_id for mapping in mappings.all(done.plan.slack_team)}
         free = next(a for a in sandbox.docebo.accounts if a.level == "user" and a.user_id not in mapped)
         mappings.save([Mapping(GONE, done.plan.slack_team, "gone", free.user_id)], now=datetime.now(UTC))
@@ -282,9 +281,9 @@ async def test_everybody_of_every_night_is_shown_explained_and_compared(sandbox,
 @on_both
 async def test_whoever_is_known_and_in_no_list_any_more_is_told_once_and_then_known_no_longer(sandbox, settings, store):
     first = await settle(settings)
-    with store.transaction() as connection:
+    with store.transaction() as tables:
         gone = {GONE: Standing("bot")}
-        StandingRepository(connection).replace(
+        tables.standings.replace(
             first.plan.docebo, first.plan.slack_team, gone, plan_id=first.plan.id, now=datetime.now(UTC)
         )
 
@@ -313,8 +312,8 @@ async def test_a_refused_run_has_left_alone_whom_it_left_alone(settings, store):
 @on_both
 def test_a_reason_begun_twice_in_one_moment_stands_once(store):
     moment = datetime(2026, 3, 4, tzinfo=UTC)
-    with store.transaction() as connection:
-        repository = StandingRepository(connection)
+    with store.transaction() as tables:
+        repository = tables.standings
         for reason in ("bot", "external"):
             repository.replace("https://lms", "T1", {"U1": Standing(reason, 7)}, plan_id="1abc", now=moment)
         repository.replace("https://other", "T1", {"U1": Standing("guest")}, plan_id="2abc", now=moment)

@@ -5,11 +5,12 @@ import sys
 from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy import Connection, insert, select, text
+from sqlalchemy import insert, select, text
 
 from slack_docebo.errors import ConfigurationError, StorageError
 from slack_docebo.storage.schema import proven_read, workspace_link
 from slack_docebo.storage.store import Store
+from slack_docebo.storage.tables import Tables
 from tests.releases import contract, expand
 
 NOW = datetime(2026, 3, 4, 5, 6, 7, 890000, tzinfo=UTC)
@@ -20,13 +21,13 @@ def linked_to(number: int) -> dict[str, object]:
     return {"docebo": docebo, "slack_team": "T1", "slack_team_name": "Example", "pinned_at": NOW}
 
 
-def link(connection: Connection) -> None:
-    connection.execute(insert(workspace_link), linked_to(1))
+def link(tables: Tables) -> None:
+    tables.connection.execute(insert(workspace_link), linked_to(1))
 
 
 def linked(store: Store) -> list[str]:
-    with store.reading() as connection:
-        return list(connection.scalars(select(workspace_link.c.docebo)))
+    with store.reading() as tables:
+        return list(tables.connection.scalars(select(workspace_link.c.docebo)))
 
 
 def one_line(raised: pytest.ExceptionInfo[StorageError]) -> str:
@@ -47,9 +48,9 @@ def test_a_new_file_is_closed_to_other_users(tmp_path):
 
 
 def test_sqlite_is_set_up_for_several_processes_and_power_cuts(sqlite_url):
-    with Store.open(sqlite_url) as store, store.transaction() as connection:
+    with Store.open(sqlite_url) as store, store.transaction() as tables:
         settings = {
-            name: connection.scalar(text(f"PRAGMA {name}"))
+            name: tables.connection.scalar(text(f"PRAGMA {name}"))
             for name in ("journal_mode", "busy_timeout", "synchronous", "foreign_keys")
         }
 
@@ -57,8 +58,8 @@ def test_sqlite_is_set_up_for_several_processes_and_power_cuts(sqlite_url):
 
 
 def test_opening_an_existing_database_keeps_what_is_in_it(database_url):
-    with Store.open(database_url) as store, store.transaction() as connection:
-        link(connection)
+    with Store.open(database_url) as store, store.transaction() as tables:
+        link(tables)
 
     with Store.open(database_url) as store:
         assert linked(store) == ["https://1.example.com"]
@@ -86,11 +87,11 @@ def test_a_newer_database_that_this_code_can_work_on_is_opened_as_it_is(empty_ur
     expand(empty_url)
 
     with Store.open(empty_url) as store:
-        with store.transaction() as connection:
-            link(connection)
+        with store.transaction() as tables:
+            link(tables)
         assert linked(store) == ["https://1.example.com"]
-        with store.reading() as connection:
-            assert connection.scalar(text("SELECT version_num FROM alembic_version")) == "9999"
+        with store.reading() as tables:
+            assert tables.connection.scalar(text("SELECT version_num FROM alembic_version")) == "9999"
 
 
 def test_a_newer_database_that_needs_newer_code_is_refused_and_left_as_it_is(empty_url):
@@ -118,8 +119,8 @@ def test_a_newer_database_in_another_journal_mode_is_put_right_and_opened(sqlite
     connection.execute("PRAGMA journal_mode = DELETE")
     connection.close()
 
-    with Store.open(sqlite_url) as store, store.reading() as reader:
-        assert reader.scalar(text("PRAGMA journal_mode")) == "wal"
+    with Store.open(sqlite_url) as store, store.reading() as tables:
+        assert tables.connection.scalar(text("PRAGMA journal_mode")) == "wal"
 
 
 def test_a_restored_backup_in_another_journal_mode_is_put_right(sqlite_url):
@@ -128,14 +129,14 @@ def test_a_restored_backup_in_another_journal_mode_is_put_right(sqlite_url):
     connection.execute("PRAGMA journal_mode = DELETE")
     connection.close()
 
-    with Store.open(sqlite_url) as store, store.reading() as reader:
-        assert reader.scalar(text("PRAGMA journal_mode")) == "wal"
+    with Store.open(sqlite_url) as store, store.reading() as tables:
+        assert tables.connection.scalar(text("PRAGMA journal_mode")) == "wal"
 
 
 def test_a_transaction_that_fails_changes_nothing(store):
     def fail() -> None:
-        with store.transaction() as connection:
-            link(connection)
+        with store.transaction() as tables:
+            link(tables)
             raise KeyError
 
     with pytest.raises(KeyError):
@@ -145,30 +146,30 @@ def test_a_transaction_that_fails_changes_nothing(store):
 
 
 def test_reading_sees_one_moment_and_does_not_hold_up_writers(store):
-    with store.reading() as reader:
-        before = list(reader.scalars(select(workspace_link.c.docebo)))
-        with store.transaction() as writer:
-            link(writer)
-        after = list(reader.scalars(select(workspace_link.c.docebo)))
+    with store.reading() as tables:
+        before = list(tables.connection.scalars(select(workspace_link.c.docebo)))
+        with store.transaction() as others:
+            link(others)
+        after = list(tables.connection.scalars(select(workspace_link.c.docebo)))
 
     assert before == after == []
     assert linked(store) == ["https://1.example.com"]
 
 
 def test_reading_cannot_write(store):
-    with pytest.raises(StorageError, match="is not writable"), store.reading() as connection:
-        link(connection)
+    with pytest.raises(StorageError, match="is not writable"), store.reading() as tables:
+        link(tables)
 
-    with store.transaction() as connection:
-        link(connection)
+    with store.transaction() as tables:
+        link(tables)
     assert linked(store) == ["https://1.example.com"]
 
 
 def test_times_come_back_aware_and_in_utc(store):
-    with store.transaction() as connection:
-        link(connection)
-    with store.reading() as connection:
-        pinned_at = connection.scalar(select(workspace_link.c.pinned_at))
+    with store.transaction() as tables:
+        link(tables)
+    with store.reading() as tables:
+        pinned_at = tables.connection.scalar(select(workspace_link.c.pinned_at))
 
     assert pinned_at == NOW
     assert pinned_at.tzinfo is UTC
@@ -177,8 +178,8 @@ def test_times_come_back_aware_and_in_utc(store):
 def test_a_time_without_zone_is_not_accepted(store):
     naive = NOW.replace(tzinfo=None)
 
-    with pytest.raises(StorageError), store.transaction() as connection:
-        connection.execute(
+    with pytest.raises(StorageError), store.transaction() as tables:
+        tables.connection.execute(
             insert(proven_read).values(source="slack:T1", people=1, pages=1, proven_at=naive, flow_run="")
         )
 
@@ -274,21 +275,21 @@ def test_a_folder_that_cannot_be_made_is_told_in_one_line(tmp_path):
 
 def test_a_full_disk_is_told_in_one_line(sqlite_url):
     with Store.open(sqlite_url) as store:
-        with store.reading() as connection:
-            connection.execute(text("PRAGMA max_page_count = 1"))  # of the one connection in the pool
+        with store.reading() as tables:
+            tables.connection.execute(text("PRAGMA max_page_count = 1"))  # of the one connection in the pool
         with (
             pytest.raises(StorageError, match="no space left: free disk space") as raised,
-            store.transaction() as connection,
+            store.transaction() as tables,
         ):
-            connection.execute(insert(workspace_link), [linked_to(number) for number in range(1000)])
+            tables.connection.execute(insert(workspace_link), [linked_to(number) for number in range(1000)])
 
     assert one_line(raised)
 
 
 def test_a_database_that_stays_locked_is_told_in_one_line(sqlite_url):
     with Store.open(sqlite_url) as store:
-        with store.reading() as connection:
-            connection.execute(text("PRAGMA busy_timeout = 1"))  # of the one connection in the pool
+        with store.reading() as tables:
+            tables.connection.execute(text("PRAGMA busy_timeout = 1"))  # of the one connection in the pool
         locker = sqlite3.connect(sqlite_url.removeprefix("sqlite:///"), isolation_level=None)
         locker.execute("BEGIN IMMEDIATE")
         with pytest.raises(StorageError, match="stayed locked by another process") as raised, store.transaction():
@@ -299,8 +300,8 @@ def test_a_database_that_stays_locked_is_told_in_one_line(sqlite_url):
 
 
 def test_a_missing_table_is_told_in_one_line(store):
-    with pytest.raises(StorageError, match="check") as raised, store.transaction() as connection:
-        connection.execute(text("SELECT * FROM nowhere"))
+    with pytest.raises(StorageError, match="check") as raised, store.transaction() as tables:
+        tables.connection.execute(text("SELECT * FROM nowhere"))
 
     assert one_line(raised)
 
@@ -309,8 +310,8 @@ def test_the_values_of_a_refused_row_are_told_nowhere(store):
     row = {"docebo": "https://lms.example.com", "team": "T1", "name": "Ada Lovelace"}
     statement = text("INSERT INTO workspace_link (docebo, slack_team, slack_team_name) VALUES (:docebo, :team, :name)")
 
-    with pytest.raises(StorageError) as raised, store.transaction() as connection:
-        connection.execute(statement, row)
+    with pytest.raises(StorageError) as raised, store.transaction() as tables:
+        tables.connection.execute(statement, row)
 
     assert "Ada" not in one_line(raised)
     assert raised.value.__suppress_context__  # PostgreSQL's own text shows the row
@@ -322,8 +323,8 @@ def test_a_server_that_restarts_is_found_again(postgres_url):
         assert linked(store) == []
         with (
             pytest.raises(StorageError, match="terminating connection"),
-            store.transaction() as connection,
+            store.transaction() as tables,
         ):
-            connection.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
+            tables.connection.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
 
         assert linked(store) == []

@@ -21,9 +21,8 @@ from slack_docebo.errors import PlanNotApplicable
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime
 from slack_docebo.settings import Settings
-from slack_docebo.storage.inbox import Event, InboxRepository
-from slack_docebo.storage.mappings import MappingRepository
-from slack_docebo.storage.plans import JournalEntry, PlanRepository
+from slack_docebo.storage.inbox import Event
+from slack_docebo.storage.operations import JournalEntry
 from slack_docebo.storage.store import Store
 from tests.importing import ON, mapped, run_import, settings_for
 
@@ -61,13 +60,13 @@ async def apply(settings: Settings, plan_id: str, **rows: str) -> Summary:
 
 
 def entries(settings: Settings, plan_id: str) -> list[JournalEntry]:
-    with Store.open(settings.database_url.get_secret_value()) as store, store.reading() as connection:
-        return list(PlanRepository(connection).rows(plan_id))
+    with Store.open(settings.database_url.get_secret_value()) as store, store.reading() as tables:
+        return list(tables.operations.rows(plan_id))
 
 
 def mapping_of(settings: Settings, sandbox: Sandbox, slack_id: str) -> Any:
-    with Store.open(settings.database_url.get_secret_value()) as store, store.reading() as connection:
-        return MappingRepository(connection).of(sandbox.slack.team.id, [slack_id]).get(slack_id)
+    with Store.open(settings.database_url.get_secret_value()) as store, store.reading() as tables:
+        return tables.mappings().of(sandbox.slack.team.id, [slack_id]).get(slack_id)
 
 
 async def somebody(sandbox: Sandbox, settings: Settings, rows: Mapping[str, str] = LEAVERS) -> tuple[str, Any]:
@@ -156,8 +155,8 @@ async def test_an_account_stays_where_the_mapping_was_changed_since(sandbox, set
 
 async def somebody_maps(settings: Settings, sandbox: Sandbox, slack_id: str, docebo_id: int) -> None:
     async with open_runtime(settings, read_rows(table(ON)), run_id="by-hand") as runtime:
-        with runtime.store.transaction() as connection:
-            mappings = MappingRepository(connection, settings.docebo_url)
+        with runtime.store.transaction() as tables:
+            mappings = tables.mappings(settings.docebo_url)
             before = mappings.of(sandbox.slack.team.id, [slack_id])[slack_id]
             mappings.delete(sandbox.slack.team.id, [slack_id])
             row = type(before)(slack_id, sandbox.slack.team.id, before.slack_name, docebo_id)
@@ -314,9 +313,9 @@ async def test_nobody_is_created_by_a_plan_of_before_an_event_said_that_the_pers
     sandbox.slack.deactivate(ada)
     left = source_user(sandbox.slack.get(ada))
     async with open_runtime(settings, read_rows(table(ON)), run_id="events") as runtime:
-        with runtime.store.transaction() as connection:
+        with runtime.store.transaction() as tables:
             event = Event("Ev1", left.team, ada, left.updated, "user_change", runtime.now(), asdict(left))
-            InboxRepository(connection).put([event])
+            tables.inbox.put([event])
         assert await serve_round(runtime, await validate(runtime), ServeResult()) == 1
 
     applied = await apply(settings, planned.plan.id)

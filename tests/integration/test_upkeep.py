@@ -11,8 +11,7 @@ import time_machine
 from sandbox.server import Sandbox
 from slack_docebo.engine.realtime.upkeep import PLANS_AT_ONCE, tidy
 from slack_docebo.engine.reporting.report import write_files
-from slack_docebo.storage.plans import PlanRepository
-from slack_docebo.storage.reads import ProvenRead, ReadRepository
+from slack_docebo.storage.reads import ProvenRead
 from tests.importing import run_import, settings_for
 from tests.integration.realtime_world import world
 
@@ -30,8 +29,8 @@ def later(days: float) -> time_machine.travel:
 
 
 def plans_of(runtime) -> list[str]:
-    with runtime.store.reading() as connection:
-        return [plan.id for plan in PlanRepository(connection).recent(100)]
+    with runtime.store.reading() as tables:
+        return [plan.id for plan in tables.plans.recent(100)]
 
 
 async def test_plans_outcomes_and_reports_are_kept_for_as_long_as_the_settings_say(company, database_url, tmp_path):
@@ -51,8 +50,8 @@ async def test_plans_outcomes_and_reports_are_kept_for_as_long_as_the_settings_s
 
         assert (gone.plans, gone.files) == (1, 4)
         assert plans_of(here.runtime) == [second]  # the newest serves the command line while Prefect is down
-        with here.runtime.store.reading() as connection:
-            assert list(PlanRepository(connection).rows(first)) == []
+        with here.runtime.store.reading() as tables:
+            assert list(tables.operations.rows(first)) == []
 
 
 async def test_only_reports_and_backups_of_ours_are_removed(company, sqlite_url, tmp_path):
@@ -75,15 +74,15 @@ async def test_only_reports_and_backups_of_ours_are_removed(company, sqlite_url,
 async def test_reads_are_purged_but_for_the_latest_of_each_source(company, database_url, tmp_path):
     async with world(company, database_url, tmp_path) as here:
         long_ago = datetime.now(UTC) - 200 * DAY
-        with here.runtime.store.transaction() as connection:
-            reads = ReadRepository(connection)
+        with here.runtime.store.transaction() as tables:
+            reads = tables.reads
             for people in (1, 2, 3):
                 reads.record(ProvenRead("slack:TOLD", people, 1, long_ago))
             reads.record(ProvenRead("docebo:old", 9, 1, long_ago))
             tidied = reads.purge(datetime.now(UTC) - 90 * DAY)
         assert tidied == 2
-        with here.runtime.store.reading() as connection:
-            reads = ReadRepository(connection)
+        with here.runtime.store.reading() as tables:
+            reads = tables.reads
             last = reads.last("slack:TOLD"), reads.last("docebo:old")
         assert [read.people for read in last if read] == [3, 9]
 
@@ -92,10 +91,10 @@ async def test_a_long_past_is_purged_bit_by_bit(company, database_url, tmp_path)
     settings = settings_for(company.facts(), database_url, report_dir=tmp_path)
     newest = (await run_import(settings, dry_run=True)).plan
     async with world(company, database_url, tmp_path) as here:
-        with here.runtime.store.transaction() as connection:
+        with here.runtime.store.transaction() as tables:
             for number in range(PLANS_AT_ONCE + 5):
                 old = newest.created_at - (100 + number) * DAY
-                PlanRepository(connection).create(replace(newest, id=f"9{number:07}", created_at=old))
+                tables.plans.create(replace(newest, id=f"9{number:07}", created_at=old))
 
         assert [tidy(here.runtime).plans for _ in range(3)] == [PLANS_AT_ONCE, 5, 0]
         assert plans_of(here.runtime) == [newest.id]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from slack_docebo.engine.realtime.serving import QUIET, InboxLease
-from slack_docebo.storage.inbox import OPEN, Event, EventState, InboxRepository
+from slack_docebo.storage.inbox import OPEN, Event, EventState
 from slack_docebo.storage.store import Store
 
 PATIENCE = timedelta(seconds=30)
@@ -44,8 +44,8 @@ class Run:
 
     def step(self) -> bool:
         """Do the next thing a run does; False: it has ended."""
-        with self.runtime.store.transaction() as connection:
-            inbox = InboxRepository(connection)
+        with self.runtime.store.transaction() as tables:
+            inbox = tables.inbox
             match self.stage:
                 case "claiming":
                     self.claimed = inbox.claim(self.runtime.run_id, 3, self.runtime.now())
@@ -68,8 +68,8 @@ class Run:
                 self.turn.hand_back()
                 self.stage = "looking once more"
             case "looking once more":
-                with self.runtime.store.reading() as connection:
-                    if not InboxRepository(connection).wake_up_wanted():
+                with self.runtime.store.reading() as tables:
+                    if not tables.inbox.wake_up_wanted():
                         return False
                 self.stage = "started"
         return True
@@ -101,22 +101,20 @@ class Wakefulness(RuleBasedStateMachine):
         shutil.rmtree(self.folder)
 
     def states(self) -> set[EventState]:
-        with self.store.reading() as connection:
-            return set(InboxRepository(connection).status().counts)
+        with self.store.reading() as tables:
+            return set(tables.inbox.status().counts)
 
     @rule(count=st.integers(1, 4))
     def slack_sends(self, count: int) -> None:
         ids = [f"Ev{len(self.put) + number}" for number in range(count)]
-        with self.store.transaction() as connection:
-            InboxRepository(connection).put(
-                [Event(name, "T1", f"U{name}", 1, "user_change", self.clock, {}) for name in ids]
-            )
+        with self.store.transaction() as tables:
+            tables.inbox.put([Event(name, "T1", f"U{name}", 1, "user_change", self.clock, {}) for name in ids])
         self.put += ids
 
     @rule()
     def webhook_looks(self) -> None:
-        with self.store.transaction() as connection:
-            wanted = InboxRepository(connection).may_ask(self.clock, patience=PATIENCE)
+        with self.store.transaction() as tables:
+            wanted = tables.inbox.may_ask(self.clock, patience=PATIENCE)
         if wanted:
             assert not any(run.turn._held for run in self.alive), "asked for a run while one was at work"
             assert self.asked_at is None or self.clock - self.asked_at >= PATIENCE, "asked too often"
@@ -147,13 +145,13 @@ class Wakefulness(RuleBasedStateMachine):
         self.clock += timedelta(seconds=seconds)
         for run in self.alive:
             if run.turn._held:  # it says so every few seconds
-                with self.store.transaction() as connection:
-                    InboxRepository(connection).quiet(self.clock + QUIET)
+                with self.store.transaction() as tables:
+                    tables.inbox.quiet(self.clock + QUIET)
 
     @invariant()
     def nothing_is_lost(self) -> None:
-        with self.store.reading() as connection:
-            stored = {entry.event.event_id for entry in InboxRepository(connection).list_(10_000)}
+        with self.store.reading() as tables:
+            stored = {entry.event.event_id for entry in tables.inbox.list_(10_000)}
         assert stored == set(self.put)
 
     @invariant()
@@ -162,8 +160,8 @@ class Wakefulness(RuleBasedStateMachine):
 
     @invariant()
     def a_run_is_wanted_until_every_event_is_done(self) -> None:
-        with self.store.reading() as connection:
-            inbox = InboxRepository(connection)
+        with self.store.reading() as tables:
+            inbox = tables.inbox
             assert inbox.wake_up_wanted() or not inbox.list_(1, *OPEN)
 
     def _start(self) -> None:

@@ -23,8 +23,7 @@ from hypothesis import strategies as st
 
 from deployments.local import free_port
 from sandbox.server import Sandbox
-from slack_docebo.storage.inbox import EventState, InboxRepository
-from slack_docebo.storage.links import LinkRepository
+from slack_docebo.storage.inbox import EventState
 from slack_docebo.storage.store import Store
 from slack_docebo.webhook.app import LARGEST_BODY
 from tests.postgresql import PostgresServer
@@ -71,8 +70,8 @@ def test_an_acknowledged_event_is_committed(webhook):
 def test_an_event_wakes_a_run_up_in_the_same_transaction(webhook):
     webhook.post(envelope())
 
-    with webhook.store.reading() as connection:
-        assert InboxRepository(connection).wake_up_wanted()
+    with webhook.store.reading() as tables:
+        assert tables.inbox.wake_up_wanted()
 
 
 def test_a_repeated_event_is_acknowledged_and_stored_once(webhook):
@@ -145,12 +144,12 @@ def test_what_is_not_for_us_is_acknowledged_and_counted(besieged, payload, reaso
 )
 def test_another_workspaces_event_is_acknowledged_and_dropped(store, pinned, docebo_url):
     if pinned:
-        with store.transaction() as connection:
-            LinkRepository(connection).pin("https://acme.docebosaas.com", TEAM, "Acme", now=datetime.now(UTC))
+        with store.transaction() as tables:
+            tables.links.pin("https://acme.docebosaas.com", TEAM, "Acme", now=datetime.now(UTC))
     with running_webhook(store, slack_team_id="" if pinned else TEAM, docebo_url=docebo_url) as webhook:
         while pinned and webhook.post(envelope(7, team_id="T0OTHER")) and len(webhook.entries()):
-            with store.transaction() as connection:  # came before the link was read
-                InboxRepository(connection).forget("U000000007")
+            with store.transaction() as tables:  # came before the link was read
+                tables.inbox.forget("U000000007")
         assert webhook.post(envelope(1, team_id="T0OTHER")).status_code == 200
         assert webhook.post(envelope(2)).status_code == 200
 

@@ -46,9 +46,7 @@ from slack_docebo.runtime import Runtime
 from slack_docebo.settings import Settings
 from slack_docebo.storage.budget import CallBudget
 from slack_docebo.storage.gate import BatchGate
-from slack_docebo.storage.mappings import MappingRepository
-from slack_docebo.storage.plans import PlanKind, PlanRepository, PlanState
-from slack_docebo.storage.standings import StandingRepository
+from slack_docebo.storage.plans import PlanKind, PlanState
 from slack_docebo.storage.store import Store
 from tests.importing import ON, paged
 
@@ -212,8 +210,8 @@ class Run:
         prints = {
             slack_id: fingerprint(wanted(user, self.policy.rules, creating=False)) for slack_id, user in people.items()
         }
-        with self.store.transaction() as connection:
-            MappingRepository(connection).save(
+        with self.store.transaction() as tables:
+            tables.mappings().save(
                 [
                     Mapping(
                         *(slack_id, TEAM, "ada", docebo_id),
@@ -243,8 +241,8 @@ class Run:
 
     def sides(self) -> tuple[dict[int, Account], dict[str, tuple[int, str, bool]]]:
         """Return the accounts, and by Slack id the mapping: Docebo id, fingerprint, deactivated by us."""
-        with self.store.reading() as connection:
-            mappings = MappingRepository(connection).all(TEAM)
+        with self.store.reading() as tables:
+            mappings = tables.mappings().all(TEAM)
             rows = {m.slack_id: (m.docebo_id, m.fingerprint, m.deactivated) for m in mappings}
         return dict(self.target.accounts), rows
 
@@ -274,16 +272,16 @@ class Run:
         return await self.apply(runtime, plan_id)
 
     def reasons_to_skip(self, plan_id: str) -> set[str]:
-        with self.store.reading() as connection:
-            return {e.error for e in PlanRepository(connection).rows(plan_id) if e.outcome is Outcome.SKIPPED}
+        with self.store.reading() as tables:
+            return {e.error for e in tables.operations.rows(plan_id) if e.outcome is Outcome.SKIPPED}
 
     async def rounds(self) -> AsyncIterator[list[Operation]]:
         """Plan and apply, even if that has to be let through, until there is nothing to do; yield each plan."""
         for _ in range(len(self.world.source) + 2):  # each round settles at least one of those who waited
             plan_id = await self.plan(self.runtime())
-            with self.store.reading() as connection:
-                plan = PlanRepository(connection).read(plan_id)
-                operations = [entry.operation for entry in everybody(connection, plan)]
+            with self.store.reading() as tables:
+                plan = tables.plans.read(plan_id)
+                operations = [entry.operation for entry in everybody(tables, plan)]
             yield operations
             if not any(map(acts, operations)):
                 return
@@ -454,8 +452,8 @@ async def expected(run: Run, *, trusting: bool) -> dict[str, tuple[Kind, str, in
         forgetful = copy(run)
         forgetful.store = Store.open(f"sqlite:///{folder}/store.db")
         plan_id = await forgetful.plan(forgetful.runtime(), trusting=trusting)
-        with forgetful.store.reading() as connection:
-            told = [entry.operation for entry in everybody(connection, PlanRepository(connection).read(plan_id))]
+        with forgetful.store.reading() as tables:
+            told = [entry.operation for entry in everybody(tables, tables.plans.read(plan_id))]
         forgetful.store.close()
     return {op.slack_id: (op.kind, op.reason, op.docebo_id) for op in told}
 
@@ -511,17 +509,16 @@ async def test_what_became_of_everybody_in_any_night_can_be_told(run, nights, da
                 await run.apply_saved(saved)
         saved = plan_id if night is Night.SAVED else ""
     cut = data.draw(st.sampled_from(["", *expectations]))
-    with run.store.transaction() as connection:
-        plans = PlanRepository(connection)
+    with run.store.transaction() as tables:
         if cut:
-            oldest = plans.read(cut).created_at
-            plans.purge(oldest, limit=100)
-            StandingRepository(connection).purge(oldest)
+            oldest = tables.plans.read(cut).created_at
+            tables.plans.purge(oldest, limit=100)
+            tables.standings.purge(oldest)
 
     for plan_id, expectation in expectations.items():
-        with run.store.reading() as connection:
-            plan = PlanRepository(connection).get(plan_id)
-            told = {e.operation.slack_id: e.operation for e in everybody(connection, plan)} if plan else None
+        with run.store.reading() as tables:
+            plan = tables.plans.get(plan_id)
+            told = {e.operation.slack_id: e.operation for e in everybody(tables, plan)} if plan else None
         if told is None:
             assert cut
             continue
@@ -537,11 +534,9 @@ async def test_who_is_brought_in_line_while_a_plan_is_being_made_is_told_by_it(t
     runtime = run.runtime()
 
     async def people() -> AsyncIterator[list[SourceUser]]:
-        with run.store.transaction() as connection:
+        with run.store.transaction() as tables:
             now = {"U0": Standing(IN_LINE, 1)}
-            StandingRepository(connection).replace(
-                run.settings.docebo_url, TEAM, now, plan_id="1realtime", now=runtime.now()
-            )
+            tables.standings.replace(run.settings.docebo_url, TEAM, now, plan_id="1realtime", now=runtime.now())
         yield [ada]
 
     with SourceSnapshot() as listed:
@@ -550,7 +545,7 @@ async def test_who_is_brought_in_line_while_a_plan_is_being_made_is_told_by_it(t
             runtime, WORKSPACE, people(), run.target.read(), kind=PlanKind.BULK_IMPORT, listed=listed
         )
 
-    with run.store.reading() as connection:
-        told = list(everybody(connection, PlanRepository(connection).read(plan_id)))
+    with run.store.reading() as tables:
+        told = list(everybody(tables, tables.plans.read(plan_id)))
     assert [(entry.operation.slack_id, entry.operation.reason) for entry in told] == [("U0", IN_LINE)]
     run.store.close()

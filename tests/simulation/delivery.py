@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 from sandbox.slack.kinds import User
 from slack_docebo.clients.slack import source_user
-from slack_docebo.storage.inbox import Event, InboxRepository
+from slack_docebo.storage.inbox import Event
 from slack_docebo.storage.store import Store
 
 DELAYS = (0.2, 0.2, 0.5, 0.5, 1.0, 1.0, 60.0, 1500.0)  # seconds
@@ -71,12 +71,12 @@ class Delivery:
 
     async def _deliver(self, event: Event, delay: float) -> None:
         await asyncio.sleep(delay)
-        with self._store.transaction() as connection:
+        with self._store.transaction() as tables:
             if self.is_older_webhook:
                 received = f"{event.received_at:%Y-%m-%d %H:%M:%S.%f}"
                 values = (event.event_id, event.slack_team, event.slack_id, event.updated, event.kind, received)
-                connection.exec_driver_sql(OLDER_EVENT, (*values, json.dumps(event.profile)))
-                connection.exec_driver_sql(OLDER_WAKE_UP, (received,))
+                tables.connection.exec_driver_sql(OLDER_EVENT, (*values, json.dumps(event.profile)))
+                tables.connection.exec_driver_sql(OLDER_WAKE_UP, (received,))
             else:
-                InboxRepository(connection).put([event])
+                tables.inbox.put([event])
         self._arrived(event)

@@ -15,8 +15,7 @@ from slack_docebo.engine.realtime.upkeep import parked_rows
 from slack_docebo.engine.reporting.report import table
 from slack_docebo.errors import ChangeLimitExceeded, IncompleteRead
 from slack_docebo.integration_settings import IntegrationSettings
-from slack_docebo.storage.inbox import FINISHED, EventState, InboxEntry, InboxRepository
-from slack_docebo.storage.reads import ReadRepository
+from slack_docebo.storage.inbox import FINISHED, EventState, InboxEntry
 from slack_docebo.storage.schema import operation, plan
 from slack_docebo.storage.store import Store
 from tests.simulation.company import Company, Person, Write, kept
@@ -67,8 +66,8 @@ class Judge:
     # -- events ------------------------------------------------------------------------------------------------------
 
     def _entries(self) -> list[InboxEntry]:
-        with self._store.reading() as connection:
-            return InboxRepository(connection).list_(10_000)
+        with self._store.reading() as tables:
+            return tables.inbox.list_(10_000)
 
     def _waiting_events(self, entries: Sequence[InboxEntry]) -> Iterator[Breach]:
         for entry in entries:
@@ -119,8 +118,8 @@ class Judge:
             columns.slack_id, columns.kind, columns.outcome, columns.docebo_id, columns.changes, columns.done_at,
             columns.flow_run, plan.c.flow_run.label("planned_by"),
         ).join(plan, plan.c.id == columns.plan_id).where(columns.kind.in_(TO_ACCOUNTS))  # fmt: skip
-        with self._store.reading() as connection:
-            rows = list(connection.execute(query))
+        with self._store.reading() as tables:
+            rows = list(tables.connection.execute(query))
         for write in self._company.writes:
             owner = self._company.owner_of(write.account_id)
             person = self._company.person_with(write.after.lastname) or owner
@@ -146,9 +145,9 @@ class Judge:
 
     def _what_is_told(self) -> Iterator[Breach]:
         """What Prefect shows to everybody names nobody: ids alone."""
-        with self._store.reading() as connection:
+        with self._store.reading() as tables:
             failed = select(operation.c.plan_id).where(operation.c.error != "").distinct().order_by(operation.c.plan_id)
-            plans = list(connection.scalars(failed))
+            plans = list(tables.connection.scalars(failed))
         shown = [str(row["why"]) for plan_id in plans for row in table(self._store, plan_id)]
         shown += [str(row["error"]) for row in parked_rows(self._store)]
         for text in shown:
@@ -169,8 +168,8 @@ class Judge:
         if any(person.slack_id in str(process.failure) for person in joined):
             yield Breach(Promise.UNDISTURBED, f"somebody joined while {process.name} was at work: {process.failure}")
         if process.left_out:
-            with self._store.reading() as connection:
-                measure = ReadRepository(connection).last(f"slack:{self._team}")
+            with self._store.reading() as tables:
+                measure = tables.reads.last(f"slack:{self._team}")
             if measure and measure.flow_run == process.name:
                 yield Breach(Promise.MEASURE, f"the next read is measured by what {process.name} read and refused")
 

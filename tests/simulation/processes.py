@@ -71,8 +71,8 @@ class ProcessStore(Store):
         if self.is_busy and durable:
             self.is_busy = False
             raise StorageError("the database was locked for too long")
-        with super().transaction(durable=durable) as connection:
-            yield connection
+        with super().transaction(durable=durable) as tables:
+            yield tables
 
     def close(self) -> None:
         """The database stays open for the others."""

@@ -25,7 +25,7 @@ from slack_docebo.engine.writing.applying import apply_accounts, apply_mappings,
 from slack_docebo.engine.writing.finishing import finish
 from slack_docebo.errors import StorageError, TransientError
 from slack_docebo.storage.gate import RunLock
-from slack_docebo.storage.plans import Plan, PlanKind, PlanRepository, PlanState
+from slack_docebo.storage.plans import Plan, PlanKind, PlanState
 from tests.simulation.processes import Process
 
 RETRY_DELAYS = (30, 120)  # seconds, as the tasks have them
@@ -136,8 +136,8 @@ def _alone(process: Process) -> RunLock:
 
 
 def _recent(process: Process) -> list[Plan]:
-    with process.store.reading() as connection:
-        return PlanRepository(connection).recent(20, PlanKind.BULK_IMPORT)
+    with process.store.reading() as tables:
+        return tables.plans.recent(20, PlanKind.BULK_IMPORT)
 
 
 def _report(process: Process, summary: Summary) -> None:

@@ -26,8 +26,7 @@ from slack_docebo.errors import AlreadyRunning, SyncError
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.settings import Settings
 from slack_docebo.storage.gate import RunLock
-from slack_docebo.storage.inbox import Event, InboxRepository
-from slack_docebo.storage.mappings import MappingRepository
+from slack_docebo.storage.inbox import Event
 from slack_docebo.storage.plans import PlanKind
 from slack_docebo.storage.store import Store
 from tests.importing import ON
@@ -233,8 +232,8 @@ class Stage:
             if right is None or slack_id not in self._mapping.rows:
                 return
             row = MappingRow(slack_id, self._company.sandbox.slack.team.id, "by hand", right.user_id)
-            with self._store.transaction() as connection:
-                MappingRepository(connection).save([row], now=datetime.now(UTC))
+            with self._store.transaction() as tables:
+                tables.mappings().save([row], now=datetime.now(UTC))
             self._company.remapped.add(slack_id)
             self._watch.set_by_hand()
 
@@ -282,8 +281,8 @@ class Stage:
         """Start a real-time run where one is wanted: the webhook asks for it, and the sweep where an event falls due."""
         if any(process.name.startswith("real time") and not process.has_ended for process in self.processes):
             return
-        with self._store.reading() as connection:
-            inbox = InboxRepository(connection)
+        with self._store.reading() as tables:
+            inbox = tables.inbox
             is_wanted = inbox.wake_up_wanted() or inbox.due(datetime.now(UTC), 1)
         if is_wanted:
             self._start("real time", RUNS["real time"])
@@ -297,8 +296,8 @@ class Stage:
             await asyncio.sleep(60)
             self._see_to_events()
             if not self._delivery.is_under_way and all(process.has_ended for process in self.processes):
-                with self._store.reading() as connection:
-                    if not InboxRepository(connection).status().waiting:
+                with self._store.reading() as tables:
+                    if not tables.inbox.status().waiting:
                         return
 
     async def _take_up_the_new_docebo(self) -> None:

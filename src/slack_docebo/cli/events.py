@@ -8,7 +8,7 @@ from cyclopts import App, Parameter
 from slack_docebo.cli.output import Json, say, show_json, show_rows
 from slack_docebo.cli.store import open_store
 from slack_docebo.errors import ConfigurationError
-from slack_docebo.storage.inbox import EventState, InboxEntry, InboxRepository
+from slack_docebo.storage.inbox import EventState, InboxEntry
 
 app = App(name="events")
 
@@ -21,8 +21,8 @@ All = Annotated[bool, Parameter(name="--all", negative="", help="Every parked ev
 def list_(*, parked: Parked = False, limit: Limit = 100, json: Json = False) -> None:
     """List the events that wait, and those that are parked, the oldest first."""
     states = [EventState.PARKED] if parked else [EventState.PARKED, EventState.WAITING, EventState.CLAIMED]
-    with open_store() as store, store.reading() as connection:
-        entries = InboxRepository(connection).list_(limit, *states)
+    with open_store() as store, store.reading() as tables:
+        entries = tables.inbox.list_(limit, *states)
     held = json or any(entry.incident for entry in entries)  # a table is narrow
     show_rows([_row(entry, with_incident=held) for entry in entries], json=json, empty="No event is waiting or parked.")
 
@@ -30,8 +30,8 @@ def list_(*, parked: Parked = False, limit: Limit = 100, json: Json = False) -> 
 @app.command
 def show(event_id: str, *, json: Json = False) -> None:
     """Show one event and what is kept of the person's profile."""
-    with open_store() as store, store.reading() as connection:
-        entry = InboxRepository(connection).get(event_id)
+    with open_store() as store, store.reading() as tables:
+        entry = tables.inbox.get(event_id)
     if entry is None:
         raise ConfigurationError(f"there is no event {event_id}; applied ones are purged after INBOX_KEEP_DAYS")
     row = {**_row(entry, with_incident=True), "team": entry.event.slack_team, "updated": entry.event.updated}
@@ -47,8 +47,8 @@ def replay(*event_ids: str, all_: All = False) -> None:
     """Let parked events be tried anew: those named, or all. The next run takes them; the webhook asks for one."""
     if bool(event_ids) == all_:
         raise ConfigurationError("name the events to replay, or give --all")
-    with open_store() as store, store.transaction() as connection:
-        count = InboxRepository(connection).replay(None if all_ else event_ids, datetime.now(UTC))
+    with open_store() as store, store.transaction() as tables:
+        count = tables.inbox.replay(None if all_ else event_ids, datetime.now(UTC))
     say(f"{count} events will be tried anew.")
 
 

@@ -15,7 +15,6 @@ from slack_docebo.engine.mappings.restoring import Taken, import_file, linked_wo
 from slack_docebo.errors import ConfigurationError
 from slack_docebo.settings import MappingSettings, load_settings
 from slack_docebo.storage.gate import RunLock
-from slack_docebo.storage.mappings import MappingRepository
 from slack_docebo.storage.plans import PlanKind
 from slack_docebo.storage.store import Store
 
@@ -31,8 +30,8 @@ def list_(*, limit: Limit = 50, json: Json = False) -> None:
     settings = load_settings(MappingSettings)
     with Store.open(settings.database_url.get_secret_value()) as store:
         team, _ = linked_workspace(store, settings)
-        with store.reading() as connection:
-            repository = MappingRepository(connection, settings.docebo_url)
+        with store.reading() as tables:
+            repository = tables.mappings(settings.docebo_url)
             rows = [
                 {"slack_id": mapping.slack_id, "slack_name": mapping.slack_name, "user_id": mapping.docebo_id}
                 for mapping in islice(repository.all(team), limit)
@@ -49,8 +48,8 @@ def export(file: Path) -> None:
     settings = load_settings(MappingSettings)
     with Store.open(settings.database_url.get_secret_value()) as store:
         team, _ = linked_workspace(store, settings)
-        with store.reading() as connection:
-            count = write_mappings(file, MappingRepository(connection, settings.docebo_url).records(team))
+        with store.reading() as tables:
+            count = write_mappings(file, tables.mappings(settings.docebo_url).records(team))
     say(f"{count} mappings written to {file}")
 
 

@@ -13,7 +13,7 @@ from slack_docebo.domain.planning import Kind, Outcome
 from slack_docebo.domain.texts import shortened
 from slack_docebo.engine.reporting.comparing import compare
 from slack_docebo.engine.reporting.report import Summary, everybody, summary
-from slack_docebo.storage.plans import JournalEntry, PlanRepository
+from slack_docebo.storage.operations import JournalEntry
 
 app = App(name="plan")
 
@@ -26,8 +26,8 @@ PlanId = Annotated[str, Parameter(help="Id of the plan, as the run's summary and
 @app.command(name="list")
 def list_(*, limit: Limit = 20, json: Json = False) -> None:
     """List the newest plans."""
-    with open_store() as store, store.reading() as connection:
-        plans = PlanRepository(connection).recent(limit)
+    with open_store() as store, store.reading() as tables:
+        plans = tables.plans.recent(limit)
     rows = [
         {"plan": plan.id, "kind": plan.kind, "state": plan.state, "made": f"{plan.created_at:%Y-%m-%d %H:%M} UTC"}
         for plan in plans
@@ -50,7 +50,7 @@ def show(
     kinds = operation or tuple(Kind if user or outcome else set(Kind) - {Kind.LEAVE})
     with open_store() as store:
         numbers = summary(store, plan_id)
-        with store.reading() as connection, closing(everybody(connection, numbers.plan)) as entries:
+        with store.reading() as tables, closing(everybody(tables, numbers.plan)) as entries:
             wanted = (
                 entry
                 for entry in entries

@@ -13,7 +13,6 @@ from slack_docebo.errors import ConfigurationError
 from slack_docebo.integration_settings import VARIABLE, IntegrationSettings, read_rows, read_written
 from slack_docebo.runtime import Runtime, open_runtime
 from slack_docebo.settings import PrefectSettings, Settings, load_settings
-from slack_docebo.storage.plans import PlanRepository
 
 PREFECT_SECONDS = 2.0
 
@@ -27,8 +26,8 @@ async def open_session() -> AsyncIterator[Runtime]:
     settings = load_settings(Settings)
     behaviour = await _behaviour_from_prefect()
     if behaviour is None:
-        with open_store() as store, store.reading() as connection:
-            plans = PlanRepository(connection).recent(1)
+        with open_store() as store, store.reading() as tables:
+            plans = tables.plans.recent(1)
         if not plans:
             raise ConfigurationError(
                 f"Prefect is out of reach, and no run has left its {VARIABLE}: set PREFECT_API_URL or start the server"

@@ -4,12 +4,13 @@ import asyncio
 import time
 from collections.abc import Callable
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import bindparam, select, update
 
 from slack_docebo.storage.gate import Sleep
 from slack_docebo.storage.schema import call_budget
 from slack_docebo.storage.statements import insertion
 from slack_docebo.storage.store import Store
+from slack_docebo.storage.tables import Tables
 
 HOUR = 3600.0
 
@@ -53,29 +54,29 @@ class CallBudget:
 
     def part_left(self) -> float:
         """Return which part of the calls that may be made at once is left, from 0 to 1."""
-        with self._store.reading() as connection:
-            arrival = connection.scalar(ARRIVAL, {"at": self._docebo})
+        with self._store.reading() as tables:
+            arrival = tables.connection.scalar(ARRIVAL, {"at": self._docebo})
         ahead = (arrival or 0.0) - self._clock()
         return 1.0 - min(max(0.0, ahead / HOUR), 1.0)
 
     def _book(self) -> float:
         """Book one call and return 0, or book nothing and return how many seconds to wait."""
-        with self._store.transaction(durable=False) as connection:
+        with self._store.transaction(durable=False) as tables:
             now = self._clock()
             latest = now + HOUR
             # Later than that is only what was booked before the clock was set back: it would wait for the old time.
-            arrival = max(min(self._arrival(connection), latest), now)
+            arrival = max(min(self._arrival(tables), latest), now)
             wait = arrival + self._interval - latest
             allowed = wait <= 1e-6
             arrives = arrival + self._interval if allowed else arrival
-            connection.execute(BOOK, {"at": self._docebo, "arrives": arrives})
+            tables.connection.execute(BOOK, {"at": self._docebo, "arrives": arrives})
             return 0.0 if allowed else wait
 
-    def _arrival(self, connection: Connection) -> float:
+    def _arrival(self, tables: Tables) -> float:
         """Return the arrival on record, and keep the row for this transaction."""
-        arrival: float | None = connection.scalar(ARRIVAL_KEPT, {"at": self._docebo})
+        arrival: float | None = tables.connection.scalar(ARRIVAL_KEPT, {"at": self._docebo})
         if arrival is None:
-            first = insertion(connection, call_budget).values(docebo=self._docebo, arrival=0.0)
-            connection.execute(first.on_conflict_do_nothing())
-            arrival = connection.scalars(ARRIVAL_KEPT, {"at": self._docebo}).one()
+            first = insertion(tables.connection, call_budget).values(docebo=self._docebo, arrival=0.0)
+            tables.connection.execute(first.on_conflict_do_nothing())
+            arrival = tables.connection.scalars(ARRIVAL_KEPT, {"at": self._docebo}).one()
         return arrival

@@ -14,7 +14,7 @@ from typing import Self
 from sqlalchemy import bindparam, select, update
 
 from slack_docebo.errors import AlreadyRunning, OutcomeUnknown, StorageError, SyncError, TransientError
-from slack_docebo.storage.leases import Holder, Lease, LeaseRepository
+from slack_docebo.storage.leases import Holder, Lease
 from slack_docebo.storage.schema import batch_gate
 from slack_docebo.storage.statements import insertion_text
 from slack_docebo.storage.store import Store
@@ -122,12 +122,12 @@ class BatchGate:
         """Enter, once the fate of the call before is known, or its grace period was sat out."""
         sat_out: tuple[object, ...] = ()
         while True:
-            with self._store.transaction(durable=False) as connection:
-                found = connection.execute(ENTRY_KEPT, {"at": self._docebo}).one_or_none()
+            with self._store.transaction(durable=False) as tables:
+                found = tables.connection.execute(ENTRY_KEPT, {"at": self._docebo}).one_or_none()
                 wait = self._rest(found.busy_since) if found and found.busy_since and tuple(found) != sat_out else 0.0
                 if not wait:
                     entry = {"docebo": self._docebo, "holder": holder, "busy_since": self._clock()}
-                    connection.execute(ENTER, entry)
+                    tables.connection.execute(ENTER, entry)
                     return
             sat_out = tuple(found) if found else ()
             await self._sleep(wait)
@@ -139,13 +139,13 @@ class BatchGate:
 
     def _renew(self, holder: str) -> bool:
         """Let the grace period begin now; return False if the entry is another's."""
-        with self._store.transaction(durable=False) as connection:
+        with self._store.transaction(durable=False) as tables:
             renewed = {"at": self._docebo, "by": holder, "since": self._clock()}
-            return connection.execute(RENEW, renewed).rowcount == 1
+            return tables.connection.execute(RENEW, renewed).rowcount == 1
 
     def _leave(self, holder: str) -> None:
-        with self._store.transaction(durable=False) as connection:
-            connection.execute(LEAVE, {"at": self._docebo, "by": holder})
+        with self._store.transaction(durable=False) as tables:
+            tables.connection.execute(LEAVE, {"at": self._docebo, "by": holder})
 
 
 class RunLock:
@@ -185,8 +185,8 @@ class RunLock:
 
     def taken_by(self) -> str:
         """Say who took the lock last: name, process, host and since when."""
-        with self._store.reading() as connection:
-            return str(LeaseRepository(connection).holder(self._name) or "it has only just begun")
+        with self._store.reading() as tables:
+            return str(tables.leases.holder(self._name) or "it has only just begun")
 
     def __enter__(self) -> Self:
         self.acquire()

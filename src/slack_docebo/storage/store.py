@@ -20,6 +20,7 @@ from slack_docebo.redaction import keep_secret
 from slack_docebo.storage.faults import translated, translated_files
 from slack_docebo.storage.leases import Holder, Lease, LeaseRepository
 from slack_docebo.storage.locks import AdvisoryLock, Lock, LockedFile, digest
+from slack_docebo.storage.tables import Tables
 from slack_docebo.storage.upgrade import is_usable, upgrade
 
 BUSY_TIMEOUT_MS = 30_000
@@ -77,8 +78,8 @@ class Store:
         return self._path and self._path.parent
 
     @contextmanager
-    def transaction(self, *, durable: bool = True) -> Iterator[Connection]:
-        """Lend a connection for changes; they are committed together at the end, or not at all.
+    def transaction(self, *, durable: bool = True) -> Iterator[Tables]:
+        """Lend the tables for changes; they are committed together at the end, or not at all.
 
         What is not *durable* survives the end of any process, but perhaps not a power failure: it costs no wait for
         the disk. Raises LockLost, and changes nothing, where another has taken a lease of this store meanwhile.
@@ -90,13 +91,13 @@ class Store:
             for lease in tuple(self._leases.values()):
                 if not lease.is_over:
                     leases.check(lease.name, lease.number)
-            yield connection
+            yield Tables(connection)
 
     @contextmanager
-    def reading(self) -> Iterator[Connection]:
-        """Lend a connection that sees one moment of the database, cannot change it, and holds nobody up."""
+    def reading(self) -> Iterator[Tables]:
+        """Lend the tables to somebody who sees one moment of the database, cannot change it, and holds nobody up."""
         with translated(self.url), self._readers.begin() as connection:
-            yield connection
+            yield Tables(connection)
 
     def lock(self, name: str) -> Lock:
         """Return a new, free holder of the lock *name*, which all users of this database share."""
@@ -107,10 +108,10 @@ class Store:
     def take_lease(self, name: str, holder: Holder) -> Lease:
         """Note *holder*, which has just got the lock *name*, as its newest; whoever had it before writes nothing more."""
         self._leases.pop(name, None)
-        with self.transaction() as connection:
+        with self.transaction() as tables:
             if self._path is None:
-                connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{LEASE_TIMEOUT}'")
-            lease = Lease(self._name, name, LeaseRepository(connection).take(name, holder))
+                tables.connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{LEASE_TIMEOUT}'")
+            lease = Lease(self._name, name, tables.leases.take(name, holder))
         self._leases[name] = lease
         _held.set(tuple(map(ref, (*_held_here(), lease))))
         return lease

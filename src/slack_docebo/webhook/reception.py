@@ -14,8 +14,7 @@ from slack_docebo.concurrency import Shared, to_completion
 from slack_docebo.current_settings import Current
 from slack_docebo.errors import StorageError
 from slack_docebo.settings import ReceptionSettings
-from slack_docebo.storage.inbox import Event, InboxRepository, InboxStatus
-from slack_docebo.storage.links import LinkRepository
+from slack_docebo.storage.inbox import Event, InboxStatus
 from slack_docebo.storage.store import Store
 from slack_docebo.webhook.intake import Alert, Audience, Challenge, Drop, Reconcile, decide
 from slack_docebo.webhook.metrics import Metrics
@@ -103,18 +102,18 @@ class Reception:
         self._waker.nudge()
 
     def _note_reconciliation(self) -> None:
-        with self._store.transaction() as connection:
-            InboxRepository(connection).want_reconciliation(datetime.now(UTC))
+        with self._store.transaction() as tables:
+            tables.inbox.want_reconciliation(datetime.now(UTC))
 
     def _linked_team(self) -> str:
-        with self._store.reading() as connection:
-            links = LinkRepository(connection)
+        with self._store.reading() as tables:
+            links = tables.links
             link = links.get(self._settings.docebo_url) if self._settings.docebo_url else links.only()
         return link.slack_team if link else ""
 
     def _read_status(self) -> InboxStatus:
-        with self._store.reading() as connection:
-            return InboxRepository(connection).status()
+        with self._store.reading() as tables:
+            return tables.inbox.status()
 
 
 @asynccontextmanager

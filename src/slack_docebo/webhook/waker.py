@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from slack_docebo.clients.prefect import PrefectApi
 from slack_docebo.concurrency import to_completion
 from slack_docebo.errors import OutcomeUnknown, RemoteError, SyncError
-from slack_docebo.storage.inbox import InboxRepository
 from slack_docebo.storage.store import Store
 from slack_docebo.webhook.metrics import Metrics
 
@@ -89,23 +88,23 @@ class Waker:
 
     def _note_asked(self) -> bool:
         """Note that a run is asked for; return False where none is needed, or one was asked for or is at work."""
-        with self._store.reading() as connection:
-            if not InboxRepository(connection).wake_up_wanted():
+        with self._store.reading() as tables:
+            if not tables.inbox.wake_up_wanted():
                 return False
-        with self._store.transaction() as connection:
-            return InboxRepository(connection).may_ask(datetime.now(UTC), patience=PATIENCE)
+        with self._store.transaction() as tables:
+            return tables.inbox.may_ask(datetime.now(UTC), patience=PATIENCE)
 
     def _note_not_asked(self) -> None:
-        with self._store.transaction() as connection:
-            InboxRepository(connection).not_asked()
+        with self._store.transaction() as tables:
+            tables.inbox.not_asked()
 
     def _reconciliation_wanted(self) -> bool:
-        with self._store.reading() as connection:
-            return InboxRepository(connection).reconciliation_wanted(datetime.now(UTC), pause=BETWEEN_RECONCILIATIONS)
+        with self._store.reading() as tables:
+            return tables.inbox.reconciliation_wanted(datetime.now(UTC), pause=BETWEEN_RECONCILIATIONS)
 
     def _reconciliation_asked(self) -> None:
-        with self._store.transaction() as connection:
-            InboxRepository(connection).reconciliation_asked(datetime.now(UTC))
+        with self._store.transaction() as tables:
+            tables.inbox.reconciliation_asked(datetime.now(UTC))
 
     def _say(self, complaint: str) -> None:
         """Log what is wrong when it begins, and when it is over."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from slack_docebo.errors import StorageError
-from slack_docebo.storage.inbox import Event, InboxRepository
+from slack_docebo.storage.inbox import Event
 from slack_docebo.storage.store import Store
 from slack_docebo.webhook.metrics import Metrics
 
@@ -68,8 +68,8 @@ class InboxWriter:
         self._work = None
 
     def _commit(self, events: list[Event]) -> None:
-        with self._store.transaction() as connection:
-            InboxRepository(connection).put(events)
+        with self._store.transaction() as tables:
+            tables.inbox.put(events)
 
     def _settle(self, group: list[Waiting], failure: StorageError | None) -> None:
         if failure is None:

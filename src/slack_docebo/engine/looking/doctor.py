@@ -37,10 +37,7 @@ from slack_docebo.settings import (
     short_secrets,
 )
 from slack_docebo.storage.budget import CallBudget
-from slack_docebo.storage.halts import HaltRepository
-from slack_docebo.storage.links import LinkRepository
 from slack_docebo.storage.migrations import HEAD
-from slack_docebo.storage.platforms import PlatformRepository
 from slack_docebo.storage.store import Store
 from slack_docebo.storage.upgrade import revision
 
@@ -116,8 +113,8 @@ class _Checks:
 
     async def database(self, check: str) -> Finding:
         def open_and_look() -> tuple[str, str | None]:
-            with Store.open(self._settings.database_url.get_secret_value()) as store, store.transaction() as connection:
-                return store.url, revision(connection)
+            with Store.open(self._settings.database_url.get_secret_value()) as store, store.transaction() as tables:
+                return store.url, revision(tables.connection)
 
         name, found = await asyncio.to_thread(open_and_look)
         if found != HEAD:
@@ -199,8 +196,8 @@ class _Checks:
     async def workspace(self, check: str) -> Finding:
         if not self._team:
             return warn(check, "not looked at, because the token was refused")
-        with Store.open(self._settings.database_url.get_secret_value()) as store, store.reading() as connection:
-            linked = LinkRepository(connection).get(self._settings.docebo_url)
+        with Store.open(self._settings.database_url.get_secret_value()) as store, store.reading() as tables:
+            linked = tables.links.get(self._settings.docebo_url)
         expected = self._settings.slack_team_id or (linked.slack_team if linked else "")
         if self._team.startswith("E") and not expected:
             return fail(check, "the token is for an organisation with several workspaces: set SLACK_TEAM_ID")
@@ -224,15 +221,15 @@ class _Checks:
         return ok(check, f"the grant works, and account {session.docebo_id} is a superadmin")
 
     async def platform(self, check: str) -> Finding:
-        with Store.open(self._settings.database_url.get_secret_value()) as store, store.reading() as connection:
-            PlatformRepository(connection).check(self._settings.docebo_url)
+        with Store.open(self._settings.database_url.get_secret_value()) as store, store.reading() as tables:
+            tables.platforms.check(self._settings.docebo_url)
         return ok(
             check, f"the mappings in the database are those of {self._settings.docebo_url}, or there are none yet"
         )
 
     async def halt(self, check: str) -> Finding:
-        with Store.open(self._settings.database_url.get_secret_value()) as store, store.reading() as connection:
-            halt = HaltRepository(connection).get(self._settings.docebo_url)
+        with Store.open(self._settings.database_url.get_secret_value()) as store, store.reading() as tables:
+            halt = tables.halts.get(self._settings.docebo_url)
         return warn(check, f"everything is {halt}: `slack-docebo go` lets runs write") if halt else ok(check, "none")
 
     async def budget(self, check: str) -> Finding:

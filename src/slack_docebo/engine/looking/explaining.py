@@ -4,8 +4,6 @@ import re
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import Connection
-
 from slack_docebo.domain.attributes import current_value, same
 from slack_docebo.domain.exclusion import FORGOTTEN
 from slack_docebo.domain.matching import UNCONFIRMED, Accounts, FoundBy, Match
@@ -18,9 +16,10 @@ from slack_docebo.engine.reading.evidence import observe_account, observe_person
 from slack_docebo.engine.reading.sides import look_up
 from slack_docebo.errors import ConfigurationError
 from slack_docebo.runtime import Runtime
-from slack_docebo.storage.mappings import MappingRepository
-from slack_docebo.storage.plans import JournalEntry, Plan, PlanRepository
-from slack_docebo.storage.standings import Period, StandingRepository
+from slack_docebo.storage.operations import JournalEntry
+from slack_docebo.storage.plans import Plan
+from slack_docebo.storage.standings import Period
+from slack_docebo.storage.tables import Tables
 
 HISTORY = 10
 DOCEBO_ID = re.compile(r"docebo:([1-9][0-9]{0,17})", re.IGNORECASE)
@@ -132,15 +131,13 @@ async def explain(runtime: Runtime, who: str) -> Explanation:
             found.user = found.seen.value
     if found.user:
         found.slack_id = found.user.slack_id  # where Slack knows the person under two ids, the one that counts
-    with runtime.store.reading() as connection:
+    with runtime.store.reading() as tables:
         person = found.user or SourceUser(found.slack_id, workspace.team)
         found.mapping = (
-            MappingRepository(connection, runtime.settings.docebo_url)
-            .of_people(workspace.team, [person])
-            .get(found.slack_id)
+            tables.mappings(runtime.settings.docebo_url).of_people(workspace.team, [person]).get(found.slack_id)
         )
         if found.slack_id:
-            _look_back(connection, runtime.settings.docebo_url, workspace.team, found)
+            _look_back(tables, runtime.settings.docebo_url, workspace.team, found)
     await look_up(runtime, [(person, found.mapping)], near)
     planner = Planner(policy, near)
     _judge(runtime, workspace.team, planner, found, near)
@@ -158,10 +155,8 @@ async def _start_at_account(runtime: Runtime, team: str, docebo_id: int, found: 
         found.notes.append(seen.evidence)
     elif isinstance(seen, Unknown):
         found.notes.append(seen.why)
-    with runtime.store.reading() as connection:
-        found.slack_id = (
-            MappingRepository(connection, runtime.settings.docebo_url).holders(team, [docebo_id]).get(docebo_id, "")
-        )
+    with runtime.store.reading() as tables:
+        found.slack_id = tables.mappings(runtime.settings.docebo_url).holders(team, [docebo_id]).get(docebo_id, "")
     if viewed:
         near.add(await runtime.docebo.find_users(viewed.username))  # the view lacks attributes that the search has
         if not found.slack_id and viewed.email:
@@ -175,10 +170,8 @@ async def _start_at_address(runtime: Runtime, team: str, address: str, found: Ex
     The mapping comes first because it knows the deactivated ones, too.
     """
     near.add(await runtime.docebo.find_users(address))
-    with runtime.store.reading() as connection:
-        holders = MappingRepository(connection, runtime.settings.docebo_url).holders(
-            team, [account.docebo_id for account in near]
-        )
+    with runtime.store.reading() as tables:
+        holders = tables.mappings(runtime.settings.docebo_url).holders(team, [account.docebo_id for account in near])
     if len(holders) == 1:
         found.slack_id = next(iter(holders.values()))
         return
@@ -193,12 +186,11 @@ async def _search_slack(runtime: Runtime, address: str, found: Explanation) -> N
     found.slack_id = user.slack_id
 
 
-def _look_back(connection: Connection, docebo: str, team: str, found: Explanation) -> None:
+def _look_back(tables: Tables, docebo: str, team: str, found: Explanation) -> None:
     """Read what runs have done about the person, and from when to when they left the person alone."""
-    plans = PlanRepository(connection)
-    found.history = plans.history(found.slack_id, HISTORY)
-    found.left_alone = StandingRepository(connection).history(docebo, team, found.slack_id)[:HISTORY]
-    last = plans.last_whole(docebo, team)
+    found.history = tables.journal.history(found.slack_id, HISTORY)
+    found.left_alone = tables.standings.history(docebo, team, found.slack_id)[:HISTORY]
+    last = tables.plans.last_whole(docebo, team)
     found.last_look = last.created_at if last else None
 
 
@@ -208,8 +200,8 @@ def _judge(runtime: Runtime, team: str, planner: Planner, found: Explanation, ne
     if found.user:
         found.out_of_scope = policy.scope.reason_against(found.user)
         found.match = planner.match(found.user, found.mapping)
-        with runtime.store.reading() as connection:
-            planned = plan_people(connection, runtime.settings.docebo_url, team, planner, [found.user])
+        with runtime.store.reading() as tables:
+            planned = plan_people(tables, runtime.settings.docebo_url, team, planner, [found.user])
         if planned:
             found.operation = planned[0]
         else:

@@ -10,7 +10,6 @@ from typing import Any
 
 from slack_docebo.domain.texts import bared
 from slack_docebo.engine.mappings.forgetting import files_below, read_file, slack_id_of
-from slack_docebo.storage.people import PersonRepository
 from slack_docebo.storage.personal import NOT_TOLD, rows_about
 from slack_docebo.storage.store import Store
 
@@ -22,11 +21,11 @@ def export_person(store: Store, report_dir: Path, slack_id: str) -> dict[str, An
 
     Left out is Docebo's own message of a refusal, which may name somebody else.
     """
-    with store.reading() as connection:
-        ids = sorted(PersonRepository(connection).ids_of([slack_id_of(slack_id)]))
-        tables = rows_about(connection, ids)
+    with store.reading() as tables:
+        ids = sorted(tables.people.ids_of([slack_id_of(slack_id)]))
+        rows_by_table = rows_about(tables.connection, ids)
     files = {str(file): rows for file, rows in _in_files(report_dir, set(ids)) if rows}
-    return {"slack_ids": ids, "tables": tables, "files": files}
+    return {"slack_ids": ids, "tables": rows_by_table, "files": files}
 
 
 def _in_files(folder: Path, slack_ids: set[str]) -> Iterator[tuple[Path, list[dict[str, Any]]]]:

@@ -11,21 +11,14 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sqlalchemy import Connection
-
 from slack_docebo.domain.people import SLACK_ID
 from slack_docebo.domain.texts import as_json
 from slack_docebo.errors import ConfigurationError
 from slack_docebo.private_files import is_draft, is_ours, rewritten_file
 from slack_docebo.storage.accounts import blank_accounts_of
-from slack_docebo.storage.exclusions import ExclusionRepository
-from slack_docebo.storage.inbox import InboxRepository
-from slack_docebo.storage.mappings import MappingRepository
-from slack_docebo.storage.people import PersonRepository
-from slack_docebo.storage.plans import PlanRepository
-from slack_docebo.storage.standings import StandingRepository
 from slack_docebo.storage.statements import without_mention
 from slack_docebo.storage.store import Store
+from slack_docebo.storage.tables import Tables
 
 LARGEST_FILE = 200_000_000  # bytes; ours have some hundred a person
 
@@ -68,8 +61,8 @@ def find_person(store: Store, who: str) -> str:
     who = who.strip()
     if "@" not in who:
         return slack_id_of(who)
-    with store.reading() as connection:
-        ids = sorted(InboxRepository(connection).bearers(who) | PlanRepository(connection).bearers(who))
+    with store.reading() as tables:
+        ids = sorted(tables.inbox.bearers(who) | tables.journal.bearers(who))
     if not ids:
         raise ConfigurationError("neither inbox nor journal hold this address: give the person's Slack id (U...)")
     if len(ids) > 1:
@@ -79,9 +72,9 @@ def find_person(store: Store, who: str) -> str:
 
 def traces(store: Store, report_dir: Path, slack_id: str) -> Traces:
     """Return what `forget` would erase; nothing is changed."""
-    with store.reading() as connection:
-        ids = sorted(PersonRepository(connection).ids_of([slack_id_of(slack_id)]))
-        return _counted(connection, ids, *_in_files(report_dir, ids, erase=False))
+    with store.reading() as tables:
+        ids = sorted(tables.people.ids_of([slack_id_of(slack_id)]))
+        return _counted(tables, ids, *_in_files(report_dir, ids, erase=False))
 
 
 def forget(store: Store, report_dir: Path, slack_id: str) -> Traces:
@@ -92,48 +85,54 @@ def forget(store: Store, report_dir: Path, slack_id: str) -> Traces:
     operation that was still planned is never carried out. Links are not followed, and what is not a report, an export
     or a backup of ours is named and left as it is. Raises ConfigurationError where *slack_id* cannot be one.
     """
-    with store.transaction() as connection:
-        ids = sorted(PersonRepository(connection).ids_of([slack_id_of(slack_id)]))
-        erased = _counted(connection, ids, {}, {})
-        addresses = _own_addresses(connection, ids)
-        ExclusionRepository(connection).add([*ids, *addresses], now=datetime.now(UTC))
+    with store.transaction() as tables:
+        ids = sorted(tables.people.ids_of([slack_id_of(slack_id)]))
+        erased = _counted(tables, ids, {}, {})
+        addresses = _own_addresses(tables, ids)
+        tables.exclusions.add([*ids, *addresses], now=datetime.now(UTC))
         for each in ids:
-            blank_accounts_of(connection, each, addresses)
+            blank_accounts_of(tables.connection, each, addresses)
         for each in ids:
-            PersonRepository(connection).forget(each)
-            InboxRepository(connection).forget(each)
-            PlanRepository(connection).forget(each)
-            StandingRepository(connection).forget(each)
+            tables.people.forget(each)
+            tables.inbox.forget(each)
+            tables.journal.forget(each)
+            tables.standings.forget(each)
     rows, left = _in_files(report_dir, ids, erase=True)
     return replace(erased, rows=rows, left=left)
 
 
 def is_forgotten(store: Store, slack_id: str) -> bool:
     """Tell whether runs leave the person alone because of `forget`."""
-    with store.reading() as connection:
-        return ExclusionRepository(connection).all().cover_any([slack_id])
+    with store.reading() as tables:
+        return tables.exclusions.all().cover_any([slack_id])
 
 
 def remember(store: Store, who: str) -> None:
     """Let runs look after the person with this Slack id or address again; raise ConfigurationError if nobody is meant."""
-    with store.transaction() as connection:
-        if not ExclusionRepository(connection).lift(who.strip()):
+    with store.transaction() as tables:
+        if not tables.exclusions.lift(who.strip()):
             raise ConfigurationError("nobody with this Slack id or e-mail address was forgotten")
 
 
-def _counted(connection: Connection, ids: list[str], rows: Mapping[Path, int], left: Mapping[Path, str]) -> Traces:
-    repositories = (MappingRepository, PersonRepository, InboxRepository, PlanRepository, StandingRepository)
-    mappings, people, events, operations, standings = (
-        sum(map(repository(connection).count_of, ids)) for repository in repositories
+def _counted(tables: Tables, ids: list[str], rows: Mapping[Path, int], left: Mapping[Path, str]) -> Traces:
+    return Traces(
+        mappings=sum(map(tables.mappings().count_of, ids)),
+        people=sum(map(tables.people.count_of, ids)),
+        events=sum(map(tables.inbox.count_of, ids)),
+        operations=sum(map(tables.journal.count_of, ids)),
+        standings=sum(map(tables.standings.count_of, ids)),
+        rows=rows,
+        left=left,
     )
-    return Traces(mappings, people, events, operations, standings, rows, left)
 
 
-def _own_addresses(connection: Connection, ids: list[str]) -> list[str]:
+def _own_addresses(tables: Tables, ids: list[str]) -> list[str]:
     """Return the addresses of the person with these Slack ids that nobody else has borne."""
-    inbox, plans = InboxRepository(connection), PlanRepository(connection)
-    known = {address for each in ids for address in inbox.addresses_of(each) | plans.addresses_of(each)}
-    return sorted(address for address in known if not (inbox.bearers(address) | plans.bearers(address)) - set(ids))
+    inbox = tables.inbox
+    known = {address for each in ids for address in inbox.addresses_of(each) | tables.journal.addresses_of(each)}
+    return sorted(
+        address for address in known if not (inbox.bearers(address) | tables.journal.bearers(address)) - set(ids)
+    )
 
 
 def slack_id_of(text: str) -> str:

@@ -11,10 +11,9 @@ from slack_docebo.engine.reading.connection import check_rights
 from slack_docebo.engine.reading.evidence import observe_account
 from slack_docebo.errors import NotConfirmed, PlanNotApplicable
 from slack_docebo.runtime import Runtime
-from slack_docebo.storage.accounts import AccountRepository
 from slack_docebo.storage.gate import RunLock
 from slack_docebo.storage.plans import PlanKind
-from slack_docebo.storage.platforms import Platform, PlatformRepository
+from slack_docebo.storage.platforms import Platform
 
 SAMPLE = 20  # accounts that are asked for, one call each
 PROOF = 80  # percent of them that have to bear the username last seen; the others may have been changed since
@@ -56,8 +55,8 @@ async def relink(runtime: Runtime, relation: Relation, *, dry_run: bool) -> Reli
     grant is no superadmin's, and AlreadyRunning while a run is at work on either Docebo.
     """
     address = runtime.settings.docebo_url
-    with runtime.store.reading() as connection:
-        former = PlatformRepository(connection).linked()
+    with runtime.store.reading() as tables:
+        former = tables.platforms.linked()
     if former is None:
         raise PlanNotApplicable("this database is not linked to one Docebo yet: the next run links it")
     if former.address == address:
@@ -72,8 +71,8 @@ async def relink(runtime: Runtime, relation: Relation, *, dry_run: bool) -> Reli
         for docebo in (former.address, address):
             for kind in (PlanKind.BULK_IMPORT, PlanKind.REALTIME_SYNC):
                 stack.enter_context(RunLock(runtime.store, docebo, kind, holder=runtime.run_name))
-        connection = stack.enter_context(runtime.store.transaction())
-        platforms = PlatformRepository(connection)
+        tables = stack.enter_context(runtime.store.transaction())
+        platforms = tables.platforms
         if relation is Relation.SAME:
             platforms.move(former.address, address)
         else:
@@ -83,8 +82,8 @@ async def relink(runtime: Runtime, relation: Relation, *, dry_run: bool) -> Reli
 
 def _sample(runtime: Runtime, former: Platform) -> dict[int, str]:
     """Return the digests of the usernames that some mapped accounts, spread over all, were last seen to bear."""
-    with runtime.store.reading() as connection:
-        known = sorted(AccountRepository(connection, former.id).usernames_of_mapped().items())
+    with runtime.store.reading() as tables:
+        known = sorted(tables.accounts(former.id).usernames_of_mapped().items())
     return dict(_spread(known, SAMPLE))
 
 

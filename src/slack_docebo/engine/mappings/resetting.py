@@ -12,9 +12,7 @@ from slack_docebo.engine.writing.admitting import check_halt
 from slack_docebo.errors import ConfigurationError, NotConfirmed
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.faults import translated_files
-from slack_docebo.storage.mappings import MappingRepository
-from slack_docebo.storage.plans import Plan, PlanKind, PlanRepository, PlanState, new_plan_id
-from slack_docebo.storage.platforms import PlatformRepository
+from slack_docebo.storage.plans import Plan, PlanKind, PlanState, new_plan_id
 from slack_docebo.storage.statements import chunks
 
 MAPPINGS_AT_ONCE = 5000  # deleted in one transaction
@@ -50,14 +48,13 @@ def plan_reset(runtime: Runtime, workspace: Workspace, accounts: Accounts, slack
         settings=runtime.behaviour.written,
     )
     emptied = 0  # fields come before mappings in the plan: a reset that is cut off in between can be repeated
-    with runtime.store.transaction() as connection:
-        PlatformRepository(connection).take(plan.docebo)
-        plans = PlanRepository(connection)
-        plans.create(plan)
+    with runtime.store.transaction() as tables:
+        tables.platforms.take(plan.docebo)
+        tables.plans.create(plan)
         for some in chunks(_unmirroring(runtime, workspace, accounts, slack_ids)):
-            plans.add(plan_id, emptied, some)
+            tables.operations.add(plan_id, emptied, some)
             emptied += len(some)
-        plans.add_unmappings(plan_id, emptied, workspace.team, slack_ids, REASON)
+        tables.operations.add_unmappings(plan_id, emptied, workspace.team, slack_ids, REASON)
     return plan_id
 
 
@@ -68,16 +65,15 @@ def back_up(runtime: Runtime, workspace: Workspace, plan_id: str, slack_ids: Col
     be deleted by now.
     """
     path = _backup_file(runtime, plan_id)
-    with runtime.store.reading() as connection:
-        plans = PlanRepository(connection)
-        if plans.read(plan_id).state is not PlanState.ABANDONED:
-            return path, sum(count for kind, _, _, count in plans.tally(plan_id) if kind is Kind.UNMAP)
+    with runtime.store.reading() as tables:
+        if tables.plans.read(plan_id).state is not PlanState.ABANDONED:
+            return path, sum(count for kind, _, _, count in tables.operations.tally(plan_id) if kind is Kind.UNMAP)
         with translated_files(str(path)):
             path.unlink(missing_ok=True)  # of a try that was cut off before it deleted anything
-        mappings = MappingRepository(connection, runtime.settings.docebo_url)
+        mappings = tables.mappings(runtime.settings.docebo_url)
         count = write_mappings(path, mappings.records(workspace.team, slack_ids))
-    with runtime.store.transaction() as connection:
-        PlanRepository(connection).set_state(plan_id, PlanState.PLANNED)
+    with runtime.store.transaction() as tables:
+        tables.plans.set_state(plan_id, PlanState.PLANNED)
     return path, count
 
 
@@ -90,18 +86,17 @@ def delete_planned(runtime: Runtime, workspace: Workspace, plan_id: str) -> int:
     backed_up = {
         record.mapping.slack_id: (record.mapping.docebo_id, record.changed_at) for _, record in backup.records()
     }
-    with runtime.store.reading() as connection:
-        total = sum(count for _, _, _, count in PlanRepository(connection).tally(plan_id))
+    with runtime.store.reading() as tables:
+        total = sum(count for _, _, _, count in tables.operations.tally(plan_id))
     deleted = 0
     for first in range(0, total, MAPPINGS_AT_ONCE):
         seqs = range(first, first + MAPPINGS_AT_ONCE)
-        with runtime.store.transaction() as connection:
-            check_halt(connection, runtime.settings.docebo_url)
-            deleted += MappingRepository(connection, runtime.settings.docebo_url).delete_planned(
+        with runtime.store.transaction() as tables:
+            check_halt(tables, runtime.settings.docebo_url)
+            deleted += tables.mappings(runtime.settings.docebo_url).delete_planned(
                 plan_id, workspace.team, seqs, backed_up
             )
-            plans = PlanRepository(connection)
-            plans.record_range(plan_id, Kind.UNMAP, seqs, now=runtime.now(), flow_run=runtime.run_id)
+            tables.operations.record_range(plan_id, Kind.UNMAP, seqs, now=runtime.now(), flow_run=runtime.run_id)
     return deleted
 
 
@@ -110,8 +105,8 @@ def _backup_file(runtime: Runtime, plan_id: str) -> Path:
 
 
 def _check_named(runtime: Runtime, workspace: Workspace, slack_ids: Collection[str]) -> None:
-    with runtime.store.reading() as connection:
-        known = MappingRepository(connection, runtime.settings.docebo_url).of(workspace.team, slack_ids)
+    with runtime.store.reading() as tables:
+        known = tables.mappings(runtime.settings.docebo_url).of(workspace.team, slack_ids)
     if unknown := sorted(set(slack_ids) - known.keys()):
         some = ", ".join(unknown[:NAMED_AT_MOST])
         raise ConfigurationError(f"nothing was deleted: {len(unknown)} of the Slack users have no mapping ({some})")

@@ -11,11 +11,7 @@ from slack_docebo.domain.people import Mapping
 from slack_docebo.engine.mappings.mapping_file import SLACK_ID, BadRow, MappingFile
 from slack_docebo.errors import ConfigurationError
 from slack_docebo.settings import MappingSettings
-from slack_docebo.storage.accounts import AccountRepository
-from slack_docebo.storage.exclusions import ExclusionRepository
-from slack_docebo.storage.links import LinkRepository
 from slack_docebo.storage.mappings import MappingRecord
-from slack_docebo.storage.platforms import PlatformRepository
 from slack_docebo.storage.staging import MappingStaging
 from slack_docebo.storage.store import Store
 
@@ -30,8 +26,8 @@ class Taken:
 
 def linked_workspace(store: Store, settings: MappingSettings) -> tuple[str, str]:
     """Return id and name of the workspace linked to this Docebo; raise ConfigurationError if none is known yet."""
-    with store.reading() as connection:
-        link = LinkRepository(connection).get(settings.docebo_url)
+    with store.reading() as tables:
+        link = tables.links.get(settings.docebo_url)
     team = settings.slack_team_id or (link.slack_team if link else "")
     if not team:
         raise ConfigurationError(
@@ -45,8 +41,8 @@ def import_file(store: Store, docebo: str, file: MappingFile, *, now: datetime, 
     rows = list(file.mappings(now=now))
     taken = _take(store, docebo, rows, file.bad, MappingStaging.merge, dry_run=dry_run)
     if not (taken.refused or dry_run):
-        with store.transaction() as connection:  # a disputed account is then taken as it is
-            accounts = AccountRepository(connection, PlatformRepository(connection).take(docebo))
+        with store.transaction() as tables:  # a disputed account is then taken as it is
+            accounts = tables.accounts(tables.platforms.take(docebo))
             accounts.forget_seen(record.mapping.docebo_id for _, record in rows)
     return taken
 
@@ -65,12 +61,12 @@ def rebuild(
     """
     refused: list[BadRow] = []
     rows = _mirrored(accounts, mirror, team, now, refused)
-    with store.transaction() as connection, MappingStaging(connection, docebo) as staging:
-        staging.add(_remembered(ExclusionRepository(connection).all(), rows, refused))
+    with store.transaction() as tables, MappingStaging(tables.connection, docebo) as staging:
+        staging.add(_remembered(tables.exclusions.all(), rows, refused))
         while conflicts := list(staging.conflicts()):  # once these are left out, others can conflict
             refused += [BadRow(conflict.source, conflict.reason) for conflict in conflicts]
             staging.leave_out(conflict.source for conflict in conflicts)
-        with connection.begin_nested() as trial:
+        with tables.connection.begin_nested() as trial:
             changed = staging.merge()
             if dry_run:
                 trial.rollback()
@@ -86,12 +82,12 @@ def _take(
     *,
     dry_run: bool,
 ) -> Taken:
-    with store.transaction() as connection, MappingStaging(connection, docebo) as staging:
-        staging.add(_remembered(ExclusionRepository(connection).all(), rows, bad))
+    with store.transaction() as tables, MappingStaging(tables.connection, docebo) as staging:
+        staging.add(_remembered(tables.exclusions.all(), rows, bad))
         refused = [*bad, *(BadRow(conflict.source, conflict.reason) for conflict in staging.conflicts())]
         if refused:
             return Taken(0, sorted(refused, key=lambda row: row.line))
-        with connection.begin_nested() as trial:
+        with tables.connection.begin_nested() as trial:
             changed = take_over(staging)
             if dry_run:
                 trial.rollback()

@@ -21,8 +21,6 @@ from slack_docebo.engine.reading.evidence import (
 from slack_docebo.engine.reading.sides import FEW, check_still_whole
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
 from slack_docebo.runtime import Runtime
-from slack_docebo.storage.mappings import MappingRepository
-from slack_docebo.storage.standings import StandingRepository
 
 
 @dataclass(slots=True)
@@ -46,8 +44,8 @@ class Absences:
         docebo, team = runtime.settings.docebo_url, workspace.team
         gone = gone_people(runtime, team)
         note_present(runtime, team, [slack_id for slack_id in gone if slack_id in listed])
-        with runtime.store.reading() as connection:
-            mappings, standings = MappingRepository(connection, docebo), StandingRepository(connection)
+        with runtime.store.reading() as tables:
+            mappings, standings = tables.mappings(docebo), tables.standings
             known = chain(mappings.slack_ids(team), standings.known(docebo, team))
             unlisted = {slack_id for slack_id in known if slack_id not in listed}
             self.missing = dict(sorted(mappings.of(team, unlisted).items()))

@@ -4,12 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import Connection
-
 from slack_docebo.domain.guards import NOBODY, Excess, exceeded, too_many_accounts
 from slack_docebo.engine.reading.sides import last_listing
 from slack_docebo.runtime import Runtime
-from slack_docebo.storage.plans import PlanRepository
+from slack_docebo.storage.tables import Tables
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,22 +30,22 @@ class Measure:
         return {"accounts": self.accounts, "accounts_then": self.accounts_then, "over_limit": over}
 
 
-def measure(runtime: Runtime, connection: Connection, plan_id: str, *, looked_after: int) -> Measure:
+def measure(runtime: Runtime, tables: Tables, plan_id: str, *, looked_after: int) -> Measure:
     """Return how large the plan is now; percentages are of the people *looked_after*.
 
     People who were changed by any run within the last LIMIT_WINDOW_HOURS count with those of the plan.
     """
-    plans, behaviour = PlanRepository(connection), runtime.behaviour
-    sizes = plans.sizes(plan_id)
+    behaviour = runtime.behaviour
+    sizes = tables.journal.sizes(plan_id)
     since = runtime.now() - timedelta(hours=behaviour.limit_window_hours)
     over = exceeded(
         sizes,
         looked_after,
         behaviour.limits,
         minimum_sample=behaviour.limit_minimum_sample,
-        before=plans.people_changed(plan_id, since) if sizes else NOBODY,
+        before=tables.journal.people_changed(plan_id, since) if sizes else NOBODY,
     )
-    accounts, creations = count_accounts(runtime, connection), plans.still_to_create(plan_id)
+    accounts, creations = count_accounts(runtime, tables), tables.operations.still_to_create(plan_id)
     return Measure(
         accounts,
         None if accounts is None else accounts + creations,
@@ -56,10 +54,10 @@ def measure(runtime: Runtime, connection: Connection, plan_id: str, *, looked_af
     )
 
 
-def count_accounts(runtime: Runtime, connection: Connection) -> int | None:
+def count_accounts(runtime: Runtime, tables: Tables) -> int | None:
     """Return how many accounts Docebo has: those it listed last, and those that were created since; None before."""
-    listing = last_listing(runtime, connection)
+    listing = last_listing(runtime, tables)
     if listing is None:
         return None
     accounts, listed_at = listing
-    return accounts + PlanRepository(connection).created_since(runtime.settings.docebo_url, listed_at)
+    return accounts + tables.journal.created_since(runtime.settings.docebo_url, listed_at)

@@ -11,8 +11,6 @@ from slack_docebo.engine.reading.evidence import observe_person
 from slack_docebo.engine.reading.sides import look_up
 from slack_docebo.errors import Rejected
 from slack_docebo.runtime import Runtime
-from slack_docebo.storage.exclusions import ExclusionRepository
-from slack_docebo.storage.mappings import MappingRepository
 from slack_docebo.storage.plans import PlanKind
 
 
@@ -34,8 +32,8 @@ async def read_named(runtime: Runtime, slack_ids: Sequence[str], emails: Sequenc
         if not isinstance(seen, Present):
             raise Rejected("users.info", f"Slack knows no {slack_id}, or does not show it: correct slack_ids")
         people.append(seen.value)
-    with runtime.store.reading() as connection:
-        excluded = ExclusionRepository(connection).all()
+    with runtime.store.reading() as tables:
+        excluded = tables.exclusions.all()
     if forgotten := [user.slack_id for user in people if excluded.cover(user)]:
         raise Rejected("synchronise", f"{', '.join(forgotten)}: {FORGOTTEN}")
     return people
@@ -43,8 +41,8 @@ async def read_named(runtime: Runtime, slack_ids: Sequence[str], emails: Sequenc
 
 async def plan_named(runtime: Runtime, workspace: Workspace, people: Sequence[SourceUser]) -> str:
     """Compare *people* with their accounts and return the id of the stored plan; nobody else is in it."""
-    with runtime.store.reading() as connection:
-        mappings = MappingRepository(connection, runtime.settings.docebo_url).of_people(workspace.team, people)
+    with runtime.store.reading() as tables:
+        mappings = tables.mappings(runtime.settings.docebo_url).of_people(workspace.team, people)
     accounts = await look_up(runtime, [(user, mappings.get(user.slack_id)) for user in people])
     return await make_plan(runtime, workspace, _at_once(people), accounts, kind=PlanKind.REALTIME_SYNC)
 

@@ -6,8 +6,6 @@ from dataclasses import replace
 from datetime import datetime
 from itertools import chain
 
-from sqlalchemy import Connection
-
 from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.addresses import mailbox
 from slack_docebo.domain.matching import Accounts, FoundBy
@@ -22,11 +20,6 @@ from slack_docebo.engine.reading.snapshot import Restarted, SourceSnapshot
 from slack_docebo.engine.reporting.orphans import OrphanSearch
 from slack_docebo.engine.reporting.report import orphan_file, write_orphans
 from slack_docebo.runtime import Runtime
-from slack_docebo.storage.accounts import AccountRepository
-from slack_docebo.storage.applied import AppliedRepository
-from slack_docebo.storage.exclusions import ExclusionRepository
-from slack_docebo.storage.mappings import MappingRepository
-from slack_docebo.storage.people import PersonRepository
 from slack_docebo.storage.plans import (
     LET_THROUGH,
     NO_FACTS,
@@ -34,13 +27,11 @@ from slack_docebo.storage.plans import (
     Facts,
     Plan,
     PlanKind,
-    PlanRepository,
     PlanState,
     new_plan_id,
 )
-from slack_docebo.storage.platforms import PlatformRepository
-from slack_docebo.storage.standings import StandingRepository
 from slack_docebo.storage.statements import chunks
+from slack_docebo.storage.tables import Tables
 
 
 async def make_plan(
@@ -113,13 +104,13 @@ class _Draft:
         self._tells_changes_only = tells_changes_only
         self._rows = 0
 
-    def add(self, connection: Connection, operations: Sequence[Operation]) -> None:
+    def add(self, tables: Tables, operations: Sequence[Operation]) -> None:
         """Store *operations*, but for those who are left alone as before: they are counted."""
         news = operations
         if self._tells_changes_only:
             left = [operation.slack_id for operation in operations if operation.kind is Kind.LEAVE]
             # What real time has brought about meanwhile stood not yet when the plan was begun: it gets a row.
-            known = StandingRepository(connection).of(self.docebo, self.team, left, begun_by=self._begun)
+            known = tables.standings.of(self.docebo, self.team, left, begun_by=self._begun)
             news = []
             for operation in operations:
                 standing = known.get(operation.slack_id)
@@ -127,21 +118,21 @@ class _Draft:
                     self.left_as_before[without_numbers(operation.reason)] += 1
                 else:
                     news.append(operation)
-        PlanRepository(connection).add(self.plan_id, self._rows, news)
+        tables.operations.add(self.plan_id, self._rows, news)
         self._rows += len(news)
 
-    def withdraw(self, connection: Connection, slack_ids: Collection[str]) -> None:
+    def withdraw(self, tables: Tables, slack_ids: Collection[str]) -> None:
         """Take back what was planned for these people, or counted of them."""
-        counted = set(slack_ids) - PlanRepository(connection).withdraw(self.plan_id, slack_ids)
-        known = StandingRepository(connection).of(self.docebo, self.team, counted, begun_by=self._begun)
+        counted = set(slack_ids) - tables.operations.withdraw(self.plan_id, slack_ids)
+        known = tables.standings.of(self.docebo, self.team, counted, begun_by=self._begun)
         self.left_as_before -= Counter(without_numbers(standing.reason) for standing in known.values())
 
 
 def open_plan(runtime: Runtime, workspace: Workspace, kind: PlanKind) -> str:
     """Store the header of a plan that is not whole yet, and return its id."""
     plan_id = new_plan_id()
-    with runtime.store.transaction() as connection:
-        PlanRepository(connection).create(
+    with runtime.store.transaction() as tables:
+        tables.plans.create(
             Plan(
                 id=plan_id,
                 kind=kind,
@@ -164,17 +155,17 @@ def close_plan(
 
     *let_through* says that somebody has let it exceed the limits.
     """
-    with runtime.store.transaction() as connection:
-        measured = measure(runtime, connection, plan_id, looked_after=looked_after)
+    with runtime.store.transaction() as tables:
+        measured = measure(runtime, tables, plan_id, looked_after=looked_after)
         told = {"looked_after": looked_after, **measured.facts, **facts}
         if let_through and measured.over:
             told[LET_THROUGH] = True
-        PlanRepository(connection).set_state(plan_id, PlanState.PLANNED, facts=told)
+        tables.plans.set_state(plan_id, PlanState.PLANNED, facts=told)
     return measured
 
 
 def plan_people(
-    connection: Connection,
+    tables: Tables,
     docebo: str,
     team: str,
     planner: Planner,
@@ -189,23 +180,23 @@ def plan_people(
     Those for whom Docebo has to be asked before are added to *held_back* instead, where that is given. The forgotten get
     none.
     """
-    excluded = ExclusionRepository(connection).all()
+    excluded = tables.exclusions.all()
     forgotten = [user for user in users if excluded.cover(user)]
     if forgotten:
         users = [user for user in users if user not in forgotten]
     planner.forgotten += len(forgotten)
-    repository = MappingRepository(connection, docebo)
+    repository = tables.mappings(docebo)
     of_holder = planner.returns.of_holder
     users = [replace(one, local_id=of_holder[one.slack_id]) if one.slack_id in of_holder else one for one in users]
     mappings = repository.of_people(team, users)
     unmapped = [user for user in users if user.slack_id not in mappings]
-    known = AppliedRepository(connection, docebo).of(team, (slack_id for user in unmapped for slack_id in user.ids))
+    known = tables.applied(docebo).of(team, (slack_id for user in unmapped for slack_id in user.ids))
     applied = {user.slack_id: known[slack_id] for user in unmapped for slack_id in user.ids[::-1] if slack_id in known}
     pairs = [(user, mappings.get(user.slack_id)) for user in users]
     matches = {user.slack_id: planner.match(user, mapping) for user, mapping in pairs}
     by_username = [m.account.docebo_id for m in matches.values() if m.account and m.by is FoundBy.USERNAME]
     if by_username:
-        given = AppliedRepository(connection, docebo).given(by_username)
+        given = tables.applied(docebo).given(by_username)
         matches = {user.slack_id: planner.match_again(user, matches[user.slack_id], given) for user in users}
     found = [
         match.account.docebo_id
@@ -230,17 +221,17 @@ def plan_people(
     return operations
 
 
-def keep_observations(connection: Connection, docebo: str, team: str, planner: Planner, *, now: datetime) -> None:
+def keep_observations(tables: Tables, docebo: str, team: str, planner: Planner, *, now: datetime) -> None:
     """Keep what was seen of accounts and people while planning: like the proven read, even in a dry run."""
     if planner.no_echo:
-        AppliedRepository(connection, docebo).forget_echoes(team, planner.no_echo)
+        tables.applied(docebo).forget_echoes(team, planner.no_echo)
         planner.no_echo.clear()
     if planner.renamed:
-        PersonRepository(connection).note_ids(team, planner.renamed)
+        tables.people.note_ids(team, planner.renamed)
         planner.renamed.clear()
     if planner.seen:
-        platform_id = PlatformRepository(connection).take(docebo)
-        AccountRepository(connection, platform_id).note_seen(planner.seen, now=now)
+        platform_id = tables.platforms.take(docebo)
+        tables.accounts(platform_id).note_seen(planner.seen, now=now)
         planner.seen.clear()
 
 
@@ -254,11 +245,11 @@ def _plan_page(
     orphans: OrphanSearch | None,
 ) -> None:
     """Plan and store one page, without those whom *absences* are to hold back."""
-    with runtime.store.transaction() as connection:
+    with runtime.store.transaction() as tables:
         draft.add(
-            connection,
+            tables,
             plan_people(
-                connection,
+                tables,
                 draft.docebo,
                 draft.team,
                 planner,
@@ -268,7 +259,7 @@ def _plan_page(
                 held_back=absences.held_back,
             ),
         )
-        keep_observations(connection, draft.docebo, draft.team, planner, now=runtime.now())
+        keep_observations(tables, draft.docebo, draft.team, planner, now=runtime.now())
 
 
 def _plan_absent(
@@ -280,12 +271,12 @@ def _plan_absent(
     orphans: OrphanSearch | None,
 ) -> None:
     """Plan and store what follows from the answers about those who were absent."""
-    with runtime.store.transaction() as connection:
+    with runtime.store.transaction() as tables:
         for users in chunks(user for user, _ in absences.held_back):
-            people = plan_people(connection, draft.docebo, draft.team, planner, users, trusting=trusting)
-            draft.add(connection, people)
-        draft.add(connection, list(absences.operations(planner, draft.team, trusting=trusting)))
-        keep_observations(connection, draft.docebo, draft.team, planner, now=runtime.now())
+            people = plan_people(tables, draft.docebo, draft.team, planner, users, trusting=trusting)
+            draft.add(tables, people)
+        draft.add(tables, list(absences.operations(planner, draft.team, trusting=trusting)))
+        keep_observations(tables, draft.docebo, draft.team, planner, now=runtime.now())
     if orphans:
         orphans.look_at_gone(absences.missing.values())
 
@@ -313,9 +304,9 @@ def _plan_again(
     if not again:
         return
     looked_after = planner.people  # counted when they were planned first
-    with runtime.store.transaction() as connection:
-        draft.withdraw(connection, again)
+    with runtime.store.transaction() as tables:
+        draft.withdraw(tables, again)
         for users in chunks(user for user in chain.from_iterable(read) if again.intersection(user.ids)):
-            draft.add(connection, plan_people(connection, draft.docebo, draft.team, planner, users, trusting=trusting))
-        keep_observations(connection, draft.docebo, draft.team, planner, now=runtime.now())
+            draft.add(tables, plan_people(tables, draft.docebo, draft.team, planner, users, trusting=trusting))
+        keep_observations(tables, draft.docebo, draft.team, planner, now=runtime.now())
     planner.people = looked_after

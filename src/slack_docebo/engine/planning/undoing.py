@@ -10,7 +10,9 @@ from slack_docebo.engine.planning.plans import close_plan, open_plan
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.errors import PlanNotApplicable
 from slack_docebo.runtime import Runtime
-from slack_docebo.storage.plans import JournalEntry, Plan, PlanKind, PlanRepository
+from slack_docebo.storage.operations import JournalEntry
+from slack_docebo.storage.plans import Plan, PlanKind
+from slack_docebo.storage.tables import Tables
 
 Key = tuple[str, str]  # a plan, and the Slack id of somebody to whom it did something
 NOT_UNDONE = {PlanKind.RESET_MAPPINGS: "bring the rows back with `slack-docebo mappings restore`"}
@@ -42,8 +44,8 @@ def plan_undo(runtime: Runtime, of: str, *, deactivate_created: bool = False) ->
         raise PlanNotApplicable(f"{of} was undone before, by plan {', '.join(sorted(undone_by))}")
     first = plans[0]
     plan_id = open_plan(runtime, Workspace(first.slack_team, first.slack_team_name), PlanKind.UNDO)
-    with runtime.store.transaction() as connection:
-        PlanRepository(connection).add(plan_id, 0, operations)
+    with runtime.store.transaction() as tables:
+        tables.operations.add(plan_id, 0, operations)
     facts = {"undoes": of, "undoes_plans": [plan.id for plan in plans]}
     close_plan(runtime, plan_id, looked_after=max(plan.looked_after for plan in plans), facts=facts)
     return plan_id
@@ -54,12 +56,11 @@ def _read(runtime: Runtime, of: str) -> tuple[list[Plan], list[_Past], set[str]]
 
     What was undone before is not among what they did.
     """
-    with runtime.store.reading() as connection:
-        repository = PlanRepository(connection)
-        plan = repository.get(of)
-        entries = list(repository.applied(plan_id=of) if plan else repository.applied(flow_run=of))
-        plans = [repository.read(plan_id) for plan_id in dict.fromkeys(entry.plan_id for entry in entries)]
-        undone = _undone(repository)
+    with runtime.store.reading() as tables:
+        plan = tables.plans.get(of)
+        entries = list(tables.journal.applied(plan_id=of) if plan else tables.journal.applied(flow_run=of))
+        plans = [tables.plans.read(plan_id) for plan_id in dict.fromkeys(entry.plan_id for entry in entries)]
+        undone = _undone(tables)
     if not plans:
         raise PlanNotApplicable(
             f"nothing was done under {of}: give the id of a plan, as `slack-docebo plan list` shows it, or of a flow run"
@@ -73,13 +74,13 @@ def _read(runtime: Runtime, of: str) -> tuple[list[Plan], list[_Past], set[str]]
     return plans, _pasts(entry for entry in entries if _key(entry) not in undone), undone_by
 
 
-def _undone(repository: PlanRepository) -> dict[Key, str]:
+def _undone(tables: Tables) -> dict[Key, str]:
     """Return what was undone, and was not done again by undoing that: by which plan."""
     undone: dict[Key, str] = {}
-    for undo in repository.undos():  # the oldest first
+    for undo in tables.plans.undos():  # the oldest first
         of = undo.facts.get("undoes_plans")
         plan_ids = set(of) if isinstance(of, list) else set[str]()
-        people = {entry.operation.slack_id for entry in repository.applied(plan_id=undo.id)}
+        people = {entry.operation.slack_id for entry in tables.journal.applied(plan_id=undo.id)}
         for key in [key for key, by in undone.items() if by in plan_ids and key[1] in people]:
             del undone[key]
         undone |= {(plan_id, slack_id): undo.id for plan_id in plan_ids for slack_id in people}

@@ -11,8 +11,6 @@ from slack_docebo.domain.attributes import AttributeRule
 from slack_docebo.engine.reading.mirror_fields import find_mirror
 from slack_docebo.errors import AccessDenied, ConfigurationError, WorkspaceMismatch
 from slack_docebo.runtime import Runtime
-from slack_docebo.storage.links import LinkRepository
-from slack_docebo.storage.platforms import PlatformRepository
 
 NEEDED_SCOPES = ("users:read", "users:read.email")
 # Docebo's words for a superadmin and for everybody else, as clients and the API's descriptions of 2017 to 2026 show them;
@@ -43,16 +41,16 @@ async def validate(runtime: Runtime, *, pin: bool = True) -> Workspace:
 
     The first workspace that passes is kept as the one linked to this Docebo, unless one is configured or *pin* is off.
     """
-    with runtime.store.reading() as connection:
-        PlatformRepository(connection).check(runtime.settings.docebo_url)
+    with runtime.store.reading() as tables:
+        tables.platforms.check(runtime.settings.docebo_url)
     identity, session = await asyncio.gather(runtime.slack.identify(), runtime.docebo.session())
     _check_scopes(runtime, identity)
     check_rights(runtime, session)
     workspace = await _workspace(runtime, identity)
     await _check_fields(runtime)
     await _check_branch(runtime)
-    with runtime.store.transaction() as connection:
-        links = LinkRepository(connection)
+    with runtime.store.transaction() as tables:
+        links = tables.links
         linked = links.get(runtime.settings.docebo_url)
         expected = runtime.settings.slack_team_id or (linked.slack_team if linked else workspace.team)
         if workspace.team != expected:
@@ -114,8 +112,8 @@ async def _workspace(runtime: Runtime, identity: Identity) -> Workspace:
     """Return the workspace of the token; that of an organisation's token is configured, or linked since before."""
     if not (identity.is_enterprise_install or identity.team_id.startswith("E")):
         return Workspace(identity.team_id, identity.team_name)
-    with runtime.store.reading() as connection:
-        linked = LinkRepository(connection).get(runtime.settings.docebo_url)
+    with runtime.store.reading() as tables:
+        linked = tables.links.get(runtime.settings.docebo_url)
     team = runtime.settings.slack_team_id or (linked.slack_team if linked else "")
     if not team:
         raise ConfigurationError("SLACK_TEAM_ID is not set: the token is for an organisation with several workspaces")

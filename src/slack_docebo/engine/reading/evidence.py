@@ -17,10 +17,7 @@ from slack_docebo.domain.people import Account, SourceUser
 from slack_docebo.engine.reading.outages import OutageWatch, greet_docebo, greet_slack
 from slack_docebo.errors import IncompleteRead, RemoteError
 from slack_docebo.runtime import Runtime
-from slack_docebo.storage.accounts import AccountRepository
-from slack_docebo.storage.dialects import MISSING_ACCOUNT, DialectRepository
-from slack_docebo.storage.people import PersonRepository
-from slack_docebo.storage.platforms import PlatformRepository
+from slack_docebo.storage.dialects import MISSING_ACCOUNT
 
 K = TypeVar("K")
 T = TypeVar("T")
@@ -50,8 +47,8 @@ def check_calls(runtime: Runtime, *, people: int, accounts: int) -> int:
 
     Raises IncompleteRead, before anything is asked, where that is more than EVIDENCE_CALLS.
     """
-    with runtime.store.reading() as connection:
-        answer = DialectRepository(connection, runtime.settings.docebo_url).get(MISSING_ACCOUNT)
+    with runtime.store.reading() as tables:
+        answer = tables.dialect(runtime.settings.docebo_url).get(MISSING_ACCOUNT)
     calls = people + accounts * (1 if answer == "404" else 2)
     if calls > (most := runtime.behaviour.evidence_calls):
         raise IncompleteRead(
@@ -98,23 +95,23 @@ async def ask_for_accounts(runtime: Runtime, accounts: Accounts, wanted: Mapping
 
 def gone_people(runtime: Runtime, team: str) -> dict[str, Gone]:
     """Return, by Slack id, those of whom Slack has said that they are gone."""
-    with runtime.store.reading() as connection:
-        known = PersonRepository(connection).gone(team)
+    with runtime.store.reading() as tables:
+        known = tables.people.gone(team)
     return {slack_id: Gone(f"Slack said so on {since:%Y-%m-%d}") for slack_id, since in known.items()}
 
 
 def recall_accounts(runtime: Runtime, accounts: Accounts) -> None:
     """Let *accounts* know which of the others Docebo has said to be gone; one that is there again is not any more."""
-    with runtime.store.reading() as connection:
-        platform_id = PlatformRepository(connection).find(runtime.settings.docebo_url)
-        known = {} if platform_id is None else AccountRepository(connection, platform_id).gone()
+    with runtime.store.reading() as tables:
+        platform_id = tables.platforms.find(runtime.settings.docebo_url)
+        known = {} if platform_id is None else tables.accounts(platform_id).gone()
     for docebo_id, since in known.items():
         if accounts.get(docebo_id) is None:
             accounts.keep_answer(docebo_id, Gone(f"Docebo said so on {since:%Y-%m-%d}"))
     back = [docebo_id for docebo_id in known if accounts.get(docebo_id)]
     if back and platform_id is not None:
-        with runtime.store.transaction() as connection:
-            AccountRepository(connection, platform_id).clear_gone(back)
+        with runtime.store.transaction() as tables:
+            tables.accounts(platform_id).clear_gone(back)
 
 
 def note_present(runtime: Runtime, team: str, slack_ids: Sequence[str]) -> None:
@@ -140,15 +137,15 @@ async def _asked(
 
 
 def _usernames(runtime: Runtime, docebo_ids: Sequence[int]) -> dict[int, str]:
-    with runtime.store.reading() as connection:
-        platform_id = PlatformRepository(connection).find(runtime.settings.docebo_url)
-        return {} if platform_id is None else AccountRepository(connection, platform_id).usernames(docebo_ids)
+    with runtime.store.reading() as tables:
+        platform_id = tables.platforms.find(runtime.settings.docebo_url)
+        return {} if platform_id is None else tables.accounts(platform_id).usernames(docebo_ids)
 
 
 def _note_people(runtime: Runtime, team: str, slack_ids: Sequence[str], since: datetime | None) -> None:
     if slack_ids:
-        with runtime.store.transaction() as connection:
-            PersonRepository(connection).note_gone(team, slack_ids, since=since)
+        with runtime.store.transaction() as tables:
+            tables.people.note_gone(team, slack_ids, since=since)
 
 
 def _note_accounts(runtime: Runtime, gone: MappingType[int, Gone], now: datetime) -> None:
@@ -156,9 +153,7 @@ def _note_accounts(runtime: Runtime, gone: MappingType[int, Gone], now: datetime
         return
     docebo = runtime.settings.docebo_url
     docebo_id, answer = list(gone.items())[-1]
-    with runtime.store.transaction() as connection:
-        AccountRepository(connection, PlatformRepository(connection).take(docebo)).note_gone(gone, now=now)
+    with runtime.store.transaction() as tables:
+        tables.accounts(tables.platforms.take(docebo)).note_gone(gone, now=now)
         status = "400" if answer.evidence.startswith(AMBIGUOUS) else "404"
-        DialectRepository(connection, docebo).learn(
-            MISSING_ACCOUNT, status, source=f"asked for account {docebo_id}", now=now
-        )
+        tables.dialect(docebo).learn(MISSING_ACCOUNT, status, source=f"asked for account {docebo_id}", now=now)

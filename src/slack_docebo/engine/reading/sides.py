@@ -4,8 +4,6 @@ from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
 from collections.abc import Mapping as MappingType
 from datetime import datetime
 
-from sqlalchemy import Connection
-
 from slack_docebo.clients.slack import StaleCursor, UserPage
 from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.matching import Accounts
@@ -17,10 +15,8 @@ from slack_docebo.engine.reading.evidence import ask_for_accounts, recall_accoun
 from slack_docebo.engine.reading.snapshot import Restarted, SourceSnapshot
 from slack_docebo.errors import IncompleteRead
 from slack_docebo.runtime import Runtime
-from slack_docebo.storage.applied import AppliedRepository
-from slack_docebo.storage.exclusions import ExclusionRepository
-from slack_docebo.storage.mappings import MappingRepository
-from slack_docebo.storage.reads import ProvenRead, ReadRepository
+from slack_docebo.storage.reads import ProvenRead
+from slack_docebo.storage.tables import Tables
 
 ReadPage = Callable[[SourceSnapshot, str], Awaitable[str]]
 RESTARTS = 2
@@ -100,8 +96,8 @@ def record_reads(runtime: Runtime, workspace: Workspace, people: SourceSnapshot,
     Not the one of Docebo that was not of all accounts, or left out some that are there.
     """
     now, run = runtime.now(), runtime.run_id
-    with runtime.store.transaction() as connection:
-        reads = ReadRepository(connection)
+    with runtime.store.transaction() as tables:
+        reads = tables.reads
         reads.record(ProvenRead(_source(workspace), people.people, people.pages, now, run))
         if accounts.pages and not accounts.overlooked:
             reads.record(ProvenRead(_target(runtime), len(accounts), accounts.pages, now, run))
@@ -124,11 +120,11 @@ async def read_target(runtime: Runtime) -> Accounts:
     return accounts
 
 
-def last_listing(runtime: Runtime, connection: Connection) -> tuple[int, datetime] | None:
+def last_listing(runtime: Runtime, tables: Tables) -> tuple[int, datetime] | None:
     """Return how many accounts Docebo listed last, in this run or at the last complete read, and when."""
     if runtime.accounts_listed_at:
         return runtime.accounts_listed, runtime.accounts_listed_at
-    last = ReadRepository(connection).last(_target(runtime))
+    last = tables.reads.last(_target(runtime))
     return None if last is None else (last.people, last.proven_at)
 
 
@@ -189,8 +185,8 @@ async def find_bearers(
 
 def _note_given(runtime: Runtime, user: SourceUser, account: Account, accounts: Accounts) -> bool:
     """Note to whom the account was given, and tell whether it was to anybody; to *user*, if to several."""
-    with runtime.store.reading() as connection:
-        given = AppliedRepository(connection, runtime.settings.docebo_url).given([account.docebo_id])
+    with runtime.store.reading() as tables:
+        given = tables.applied(runtime.settings.docebo_url).given([account.docebo_id])
     holders = given.get(account.docebo_id, set())
     if holders:
         mine = holders.intersection(user.ids)
@@ -205,10 +201,10 @@ async def _changed(
     planner = Planner(runtime.behaviour.policy(workspace.team), Accounts())
     changed: list[tuple[SourceUser, Mapping | None]] = []
     async for page in people:
-        with runtime.store.reading() as connection:
-            mappings = MappingRepository(connection, runtime.settings.docebo_url)
+        with runtime.store.reading() as tables:
+            mappings = tables.mappings(runtime.settings.docebo_url)
             known = mappings.of_people(workspace.team, page)
-            excluded = ExclusionRepository(connection).all()
+            excluded = tables.exclusions.all()
         pairs = ((user, known.get(user.slack_id)) for user in page if not excluded.cover(user))
         changed += [pair for pair in pairs if planner.plan_trusting(*pair) is None]
     return changed
@@ -220,13 +216,13 @@ def _breaks_off(page: UserPage, cursor: str) -> bool:
 
 
 def _mapped(runtime: Runtime, workspace: Workspace) -> frozenset[str]:
-    with runtime.store.reading() as connection:
-        return frozenset(MappingRepository(connection, runtime.settings.docebo_url).slack_ids(workspace.team))
+    with runtime.store.reading() as tables:
+        return frozenset(tables.mappings(runtime.settings.docebo_url).slack_ids(workspace.team))
 
 
 def _last_count(runtime: Runtime, read: str) -> int:
-    with runtime.store.reading() as connection:
-        last = ReadRepository(connection).last(read)
+    with runtime.store.reading() as tables:
+        last = tables.reads.last(read)
     return last.people if last else 0
 
 

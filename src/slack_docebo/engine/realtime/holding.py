@@ -6,26 +6,24 @@ The incident has the id of the plan that was refused first; those who would exce
 from collections.abc import Collection, Iterable
 from datetime import datetime
 
-from sqlalchemy import Connection
-
 from slack_docebo.engine.realtime.merging import Case
 from slack_docebo.errors import PlanNotApplicable
 from slack_docebo.runtime import Runtime
-from slack_docebo.storage.inbox import InboxRepository
-from slack_docebo.storage.plans import LET_THROUGH, Plan, PlanKind, PlanRepository, PlanState
+from slack_docebo.storage.plans import LET_THROUGH, Plan, PlanKind, PlanState
 from slack_docebo.storage.store import Store
+from slack_docebo.storage.tables import Tables
 
 
 def hold(runtime: Runtime, plan_id: str, cases: Collection[Case], over: Iterable[str]) -> tuple[str, int]:
     """Refuse the plan and set the events of *cases* aside; return with which incident, and how many there were."""
     now = runtime.now()
-    with runtime.store.transaction() as connection:
-        plans, inbox = PlanRepository(connection), InboxRepository(connection)
-        plan = plans.read(plan_id)
+    with runtime.store.transaction() as tables:
+        inbox = tables.inbox
+        plan = tables.plans.read(plan_id)
         before = {case.incident for case in cases if case.incident}
-        incident = next((other.id for other in _open(connection, before) if _is_alike(other, plan)), plan_id)
+        incident = next((other.id for other in _open(tables, before) if _is_alike(other, plan)), plan_id)
         state = PlanState.REFUSED if incident == plan_id else PlanState.ABANDONED
-        plans.set_state(plan_id, state, finished_at=now)
+        tables.plans.set_state(plan_id, state, finished_at=now)
         error = (
             f"{'; '.join(over)}. Look at plan {incident}; if it is right, let everybody who waits with it through:"
             f" `slack-docebo events let-through {incident}`, or realtime-sync with that id as Let through"
@@ -39,28 +37,29 @@ def let_through(store: Store, incident: str, now: datetime) -> int:
 
     The refused plan itself cannot be applied any more. Raises PlanNotApplicable where nothing is held back with it.
     """
-    with store.transaction() as connection:
-        plans = PlanRepository(connection)
-        plan = plans.read(incident)
-        count = InboxRepository(connection).replay_held(incident, now)
+    with store.transaction() as tables:
+        plan = tables.plans.read(incident)
+        count = tables.inbox.replay_held(incident, now)
         if not count:
             raise PlanNotApplicable(
                 f"no event is held back with plan {incident}: see `slack-docebo events list --parked`"
             )
         facts = {**plan.facts, LET_THROUGH: True}
-        plans.set_state(incident, PlanState.ABANDONED if plan.state is PlanState.REFUSED else plan.state, facts=facts)
+        tables.plans.set_state(
+            incident, PlanState.ABANDONED if plan.state is PlanState.REFUSED else plan.state, facts=facts
+        )
     return count
 
 
-def are_let_through(connection: Connection, incidents: Collection[str]) -> set[str]:
+def are_let_through(tables: Tables, incidents: Collection[str]) -> set[str]:
     """Return which of *incidents* somebody has let through."""
-    plans = map(PlanRepository(connection).get, incidents)
+    plans = map(tables.plans.get, incidents)
     return {plan.id for plan in plans if plan and plan.is_let_through}
 
 
-def _open(connection: Connection, before: Collection[str]) -> list[Plan]:
+def _open(tables: Tables, before: Collection[str]) -> list[Plan]:
     """Return the refused plans with which events are held back, or were *before*."""
-    plans = map(PlanRepository(connection).get, sorted({*before, *InboxRepository(connection).incidents()}))
+    plans = map(tables.plans.get, sorted({*before, *tables.inbox.incidents()}))
     return [plan for plan in plans if plan and plan.state is PlanState.REFUSED and plan.kind is PlanKind.REALTIME_SYNC]
 
 

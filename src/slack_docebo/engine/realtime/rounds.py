@@ -28,10 +28,8 @@ from slack_docebo.engine.writing.applying import BATCH, apply_accounts, apply_ma
 from slack_docebo.engine.writing.finishing import finish
 from slack_docebo.errors import IncompleteRead, Rejected, told
 from slack_docebo.runtime import Runtime
-from slack_docebo.storage.inbox import InboxEntry, InboxRepository
-from slack_docebo.storage.mappings import MappingRepository
-from slack_docebo.storage.plans import PlanKind, PlanRepository
-from slack_docebo.storage.standings import StandingRepository
+from slack_docebo.storage.inbox import InboxEntry
+from slack_docebo.storage.plans import PlanKind
 
 CLAIMED_AT_ONCE = 10_000
 LONGEST_SECONDS = 600.0  # of a round: whoever came meanwhile is claimed by the next
@@ -61,14 +59,14 @@ async def serve_round(runtime: Runtime, workspace: Workspace, served: ServeResul
 
 def release_claims(runtime: Runtime) -> int:
     """Let the events that this run claimed and did not finish wait for another round; return how many there are."""
-    with runtime.store.transaction() as connection:
-        return InboxRepository(connection).release(run=runtime.run_id)
+    with runtime.store.transaction() as tables:
+        return tables.inbox.release(run=runtime.run_id)
 
 
 def _claim(runtime: Runtime) -> list[InboxEntry]:
     left = runtime.budget.part_left()
-    with runtime.store.transaction() as connection:
-        return InboxRepository(connection).claim(runtime.run_id, CLAIMED_AT_ONCE, runtime.now(), left=left)
+    with runtime.store.transaction() as tables:
+        return tables.inbox.claim(runtime.run_id, CLAIMED_AT_ONCE, runtime.now(), left=left)
 
 
 class _Round:
@@ -94,8 +92,8 @@ class _Round:
         with self._served.timed("read Slack"):
             read = await self._each(to_read, self._read_again, self._slack)
             todo = await to_completion(self._sorter.not_in_line, joined([*todo, *read]))
-        with self._runtime.store.reading() as connection:
-            through = are_let_through(connection, {case.incident for case in todo if case.incident})
+        with self._runtime.store.reading() as tables:
+            through = are_let_through(tables, {case.incident for case in todo if case.incident})
         for group in _groups(todo, through, last_attempt=len(self._runtime.behaviour.realtime_retry_delays)):
             with self._served.timed("read Docebo"):
                 readable, accounts = await self._read_accounts(group)
@@ -140,8 +138,8 @@ class _Round:
         case.user, case.updated, case.read = user, max(case.updated, believed(user.updated, self._runtime.now())), True
         if case.slack_id != user.slack_id or user.local_id:  # the event may have borne an older, local id
             case.slack_id = user.slack_id
-            with self._runtime.store.reading() as connection:
-                repository = MappingRepository(connection, self._runtime.settings.docebo_url)
+            with self._runtime.store.reading() as tables:
+                repository = tables.mappings(self._runtime.settings.docebo_url)
                 case.mapping = repository.of_people(self._team, [user]).get(user.slack_id)
 
     async def _read_accounts(self, cases: list[Case]) -> tuple[list[Case], Accounts]:
@@ -239,8 +237,8 @@ class _Round:
     def _operations(self, cases: list[Case], planner: Planner) -> list[Operation]:
         users = [case.pair[0] for case in cases]
         docebo = self._runtime.settings.docebo_url
-        with self._runtime.store.reading() as connection:
-            return plan_people(connection, docebo, self._team, planner, users)
+        with self._runtime.store.reading() as tables:
+            return plan_people(tables, docebo, self._team, planner, users)
 
     def _store(
         self, cases: list[Case], planner: Planner, operations: list[Operation], let_through: bool
@@ -250,28 +248,28 @@ class _Round:
         Where somebody is, the plan is theirs alone and is refused: the others are to be planned for anew.
         """
         docebo = self._runtime.settings.docebo_url
-        with self._runtime.store.reading() as connection:
-            mapped = MappingRepository(connection, docebo).count(self._team)
+        with self._runtime.store.reading() as tables:
+            mapped = tables.mappings(docebo).count(self._team)
             waiting = [op for op in operations if op.kind is Kind.LEAVE and is_undecided(op.reason)]
-            known = StandingRepository(connection).of(docebo, self._team, [op.slack_id for op in waiting])
+            known = tables.standings.of(docebo, self._team, [op.slack_id for op in waiting])
         news = [op for op in waiting if op.slack_id not in known or not known[op.slack_id].covers(op)]
         if not news and all(operation.kind is Kind.LEAVE for operation in operations):
             return None, set()
         plan_id = open_plan(self._runtime, self._workspace, PlanKind.REALTIME_SYNC)
-        with self._runtime.store.transaction() as connection:
-            kept = InboxRepository(connection).keep(event_ids(cases))
+        with self._runtime.store.transaction() as tables:
+            kept = tables.inbox.keep(event_ids(cases))
             forgotten = {case.slack_id for case in cases if kept.isdisjoint(case.event_ids)}
             remembered = [operation for operation in operations if operation.slack_id not in forgotten]
-            PlanRepository(connection).add(plan_id, 0, remembered)
-            keep_observations(connection, docebo, self._team, planner, now=self._runtime.now())
+            tables.operations.add(plan_id, 0, remembered)
+            keep_observations(tables, docebo, self._team, planner, now=self._runtime.now())
         # A limit is a share of everybody who is looked after, not of the few people of this round.
         looked_after = max(mapped, planner.people)
         measured = close_plan(self._runtime, plan_id, looked_after=looked_after, let_through=let_through)
         self._served.plans.append(plan_id)
         over = dict(measured.refused(knowingly=let_through))
         if held := {op.slack_id for op in remembered if not over.keys().isdisjoint(changes_of(op))}:
-            with self._runtime.store.transaction() as connection:
-                PlanRepository(connection).withdraw(plan_id, {op.slack_id for op in remembered} - held)
+            with self._runtime.store.transaction() as tables:
+                tables.operations.withdraw(plan_id, {op.slack_id for op in remembered} - held)
             theirs = [case for case in cases if case.slack_id in held]
             self._served.incident, events = hold(self._runtime, plan_id, theirs, over.values())
             self._served.held += events

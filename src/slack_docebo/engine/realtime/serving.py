@@ -19,7 +19,6 @@ from slack_docebo.engine.realtime.serve_result import ServeResult
 from slack_docebo.errors import AlreadyRunning, LockLost, StorageError
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.gate import RunLock
-from slack_docebo.storage.inbox import InboxRepository
 
 NAME = "realtime-sync"
 FOR_EVER = -1
@@ -46,8 +45,8 @@ class InboxLease:
         except AlreadyRunning:
             return False
         self._held = True
-        with self._runtime.store.transaction() as connection:
-            inbox = InboxRepository(connection)
+        with self._runtime.store.transaction() as tables:
+            inbox = tables.inbox
             inbox.release()
             inbox.quiet(self._runtime.now() + QUIET)
         return True
@@ -63,8 +62,8 @@ class InboxLease:
             return
         self._held = False
         try:
-            with suppress(StorageError, LockLost), self._runtime.store.transaction() as connection:
-                InboxRepository(connection).quiet(self._runtime.now() + QUIET_AFTER_FAILURE if failed else None)
+            with suppress(StorageError, LockLost), self._runtime.store.transaction() as tables:
+                tables.inbox.quiet(self._runtime.now() + QUIET_AFTER_FAILURE if failed else None)
         finally:
             self._lock.release()
 
@@ -90,8 +89,8 @@ async def serve(
         async with _heartbeat(runtime):
             is_young = await _serve_until_quiet(runtime, workspace, served, linger_seconds, begun)
         if not is_young:
-            with runtime.store.transaction() as connection:
-                InboxRepository(connection).wake_up(runtime.now())
+            with runtime.store.transaction() as tables:
+                tables.inbox.wake_up(runtime.now())
         turn.hand_back()
         if not (is_young and _wake_up_is_set(runtime) and turn.take()):
             return
@@ -136,8 +135,8 @@ async def _heartbeat(runtime: Runtime) -> AsyncIterator[None]:
     """Note again and again that a run is at work, also during a long call to Docebo."""
 
     def beat() -> None:
-        with suppress(StorageError), runtime.store.transaction() as connection:
-            InboxRepository(connection).quiet(runtime.now() + QUIET)
+        with suppress(StorageError), runtime.store.transaction() as tables:
+            tables.inbox.quiet(runtime.now() + QUIET)
 
     async def keep_beating() -> None:
         while True:
@@ -154,19 +153,19 @@ async def _heartbeat(runtime: Runtime) -> AsyncIterator[None]:
 
 
 def _wake_up_is_set(runtime: Runtime) -> bool:
-    with runtime.store.reading() as connection:
-        return InboxRepository(connection).wake_up_wanted()
+    with runtime.store.reading() as tables:
+        return tables.inbox.wake_up_wanted()
 
 
 def _has_work(runtime: Runtime) -> bool:
     """Tell whether a new event has come, or one that had to wait is due."""
     left = runtime.budget.part_left()
-    with runtime.store.reading() as connection:
-        inbox = InboxRepository(connection)
+    with runtime.store.reading() as tables:
+        inbox = tables.inbox
         return inbox.wake_up_wanted() or inbox.due(runtime.now(), 1, left=left) > 0
 
 
 def _people_due(runtime: Runtime) -> int:
     left = runtime.budget.part_left()
-    with runtime.store.reading() as connection:
-        return InboxRepository(connection).people_due(runtime.now(), 100_000, left=left)
+    with runtime.store.reading() as tables:
+        return tables.inbox.people_due(runtime.now(), 100_000, left=left)

@@ -8,9 +8,7 @@ from slack_docebo.domain.planning import Outcome
 from slack_docebo.engine.realtime.merging import Case, event_ids
 from slack_docebo.engine.realtime.serve_result import ServeResult
 from slack_docebo.runtime import Runtime
-from slack_docebo.storage.applied import AppliedRepository
-from slack_docebo.storage.inbox import EventState, InboxRepository
-from slack_docebo.storage.plans import PlanRepository
+from slack_docebo.storage.inbox import EventState
 
 
 class Settlement:
@@ -23,8 +21,8 @@ class Settlement:
 
     def settle(self, plan_id: str, cases: list[Case], reason: str) -> None:
         """Finish the cases that the plan brought in line, and let the others be tried again later, for *reason*."""
-        with self._runtime.store.reading() as connection:
-            entries = {entry.operation.slack_id: entry for entry in PlanRepository(connection).rows(plan_id)}
+        with self._runtime.store.reading() as tables:
+            entries = {entry.operation.slack_id: entry for entry in tables.operations.rows(plan_id)}
         settled = {Outcome.APPLIED, Outcome.LEFT}
         undone = {slack_id for slack_id, entry in entries.items() if entry.outcome not in settled}
         # Who is left alone because another one gets an account for the same address is not done with before that one.
@@ -50,22 +48,22 @@ class Settlement:
     def finish(self, cases: Sequence[Case], superseded: Iterable[str] = (), *, in_line: bool = False) -> None:
         """Note that *cases* are done, or were *in line* already, and which events newer ones *superseded*."""
         now = self._runtime.now()
-        with self._runtime.store.transaction() as connection:
-            inbox = InboxRepository(connection)
+        with self._runtime.store.transaction() as tables:
+            inbox = tables.inbox
             kept = inbox.keep(event_ids(cases))  # who was forgotten meanwhile stays so
             # Those that this run still has: what an import has written meanwhile is to be looked at again.
             inbox.finish(event_ids(cases), EventState.APPLIED, now, run=self._runtime.run_id)
             self._served.superseded += inbox.finish(superseded, EventState.SUPERSEDED, now, run=self._runtime.run_id)
             stamps = {case.slack_id: case.updated for case in cases if not kept.isdisjoint(case.event_ids)}
-            AppliedRepository(connection, self._runtime.settings.docebo_url).advance(self._team, stamps, now=now)
+            tables.applied(self._runtime.settings.docebo_url).advance(self._team, stamps, now=now)
         if in_line:
             self._served.in_line += sum(len(case.event_ids) for case in cases)
 
     def fail(self, cases: Sequence[Case], error: str) -> None:
         """Let *cases* be tried again after the delay of their attempt, or park those who had them all."""
         delays, run = self._runtime.behaviour.realtime_retry_delays, self._runtime.run_id
-        with self._runtime.store.transaction() as connection:
-            inbox = InboxRepository(connection)
+        with self._runtime.store.transaction() as tables:
+            inbox = tables.inbox
             for case in cases:
                 if case.attempts < len(delays):
                     at = self._runtime.now() + timedelta(seconds=delays[case.attempts])

@@ -10,13 +10,6 @@ from slack_docebo.engine.realtime.merging import Case, is_complete, is_newer, re
 from slack_docebo.engine.realtime.settling import Settlement
 from slack_docebo.errors import told
 from slack_docebo.runtime import Runtime
-from slack_docebo.storage.applied import AppliedRepository
-from slack_docebo.storage.exclusions import ExclusionRepository
-from slack_docebo.storage.inbox import InboxRepository
-from slack_docebo.storage.mappings import MappingRepository
-from slack_docebo.storage.platforms import PlatformRepository
-from slack_docebo.storage.reads import ReadRepository
-from slack_docebo.storage.shares import ShareRepository
 
 
 class Sorter:
@@ -30,16 +23,16 @@ class Sorter:
 
     def without_forgotten(self, cases: Collection[Case]) -> list[Case]:
         """Delete the events of those who were forgotten, and return the other *cases*."""
-        with self._runtime.store.reading() as connection:
-            excluded = ExclusionRepository(connection).all()
+        with self._runtime.store.reading() as tables:
+            excluded = tables.exclusions.all()
         kept: list[Case] = []
         forgotten: list[Case] = []
         for case in cases:
             user = case.user or SourceUser(case.slack_id, "")
             (forgotten if excluded.cover(user) else kept).append(case)
         for case in forgotten:
-            with self._runtime.store.transaction() as connection:
-                InboxRepository(connection).forget(case.slack_id)
+            with self._runtime.store.transaction() as tables:
+                tables.inbox.forget(case.slack_id)
         return kept
 
     def sort_out(self, cases: list[Case], superseded: list[str]) -> tuple[list[Case], list[Case]]:
@@ -47,17 +40,17 @@ class Sorter:
         people = {case.slack_id: case.user or SourceUser(case.slack_id, "") for case in cases}
         ids = [slack_id for user in people.values() for slack_id in user.ids]
         self._pass_on_incidents(cases)
-        with self._runtime.store.reading() as connection:
-            known = AppliedRepository(connection, self._runtime.settings.docebo_url)
+        with self._runtime.store.reading() as tables:
+            known = tables.applied(self._runtime.settings.docebo_url)
             applied = known.stamps(self._team, ids, now=self._runtime.now())
-            mappings = MappingRepository(connection, self._runtime.settings.docebo_url)
+            mappings = tables.mappings(self._runtime.settings.docebo_url)
             of_people = mappings.of_people(self._team, people.values())
             for case in cases:
                 case.mapping = of_people.get(case.slack_id)
-            last_read = ReadRepository(connection).last(f"slack:{self._team}")
-            linked = PlatformRepository(connection).linked_since(self._runtime.settings.docebo_url)
+            last_read = tables.reads.last(f"slack:{self._team}")
+            linked = tables.platforms.linked_since(self._runtime.settings.docebo_url)
             unwritten = [case.slack_id for case in cases if self._lacks_fingerprint(case)]
-            settled = InboxRepository(connection).last_applied(unwritten, since=linked)
+            settled = tables.inbox.last_applied(unwritten, since=linked)
         for case in cases:
             case.settled = settled.get(case.slack_id)
         in_line: list[Case] = []
@@ -87,8 +80,8 @@ class Sorter:
                 self._settlement.fail([case], told(error))
         self._settlement.finish(in_line, superseded, in_line=True)
         if costly := [case.slack_id for case in (*todo, *to_read)]:
-            with self._runtime.store.transaction(durable=False) as connection:
-                ShareRepository(connection).spend(costly, self._runtime.now())
+            with self._runtime.store.transaction(durable=False) as tables:
+                tables.shares.spend(costly, self._runtime.now())
         return todo, to_read
 
     def not_in_line(self, cases: Collection[Case]) -> list[Case]:
@@ -111,9 +104,9 @@ class Sorter:
     def _pass_on_incidents(self, cases: Iterable[Case]) -> None:
         """Let the newest events of those who wait with an incident count as of it, for the older ones are superseded."""
         if waiting := [case for case in cases if case.incident and case.newest.incident != case.incident]:
-            with self._runtime.store.transaction() as connection:
+            with self._runtime.store.transaction() as tables:
                 for case in waiting:
-                    InboxRepository(connection).mark(case.event_ids, case.incident)
+                    tables.inbox.mark(case.event_ids, case.incident)
 
     def _is_in_line(self, case: Case) -> bool:
         planned = self._planner.plan_trusting(*case.pair)

@@ -8,12 +8,7 @@ from pathlib import Path
 
 from slack_docebo.private_files import is_ours
 from slack_docebo.runtime import Runtime
-from slack_docebo.storage.applied import AppliedRepository
-from slack_docebo.storage.inbox import InboxRepository, InboxStatus
-from slack_docebo.storage.plans import PlanRepository
-from slack_docebo.storage.reads import ReadRepository
-from slack_docebo.storage.shares import ShareRepository
-from slack_docebo.storage.standings import StandingRepository
+from slack_docebo.storage.inbox import InboxStatus
 from slack_docebo.storage.store import Store
 
 SHOWN = 500  # what a page of Prefect's UI can be asked to show
@@ -36,16 +31,16 @@ def tidy(runtime: Runtime) -> Upkeep:
     """Delete what is kept for longer than the settings want, and tell what is left in the inbox."""
     left, now = runtime.budget.part_left(), runtime.now()
     oldest = now - timedelta(days=runtime.behaviour.journal_keep_days)
-    with runtime.store.transaction() as connection:
-        plans = PlanRepository(connection).purge(oldest, limit=PLANS_AT_ONCE)
-        StandingRepository(connection).purge(oldest)
-        ReadRepository(connection).purge(oldest)
-        AppliedRepository(connection).doubt_future_stamps(now)
+    with runtime.store.transaction() as tables:
+        plans = tables.plans.purge(oldest, limit=PLANS_AT_ONCE)
+        tables.standings.purge(oldest)
+        tables.reads.purge(oldest)
+        tables.applied().doubt_future_stamps(now)
     files = sum(1 for _ in _removed(runtime.settings.report_dir, oldest))
-    with runtime.store.transaction() as connection:
-        inbox = InboxRepository(connection)
+    with runtime.store.transaction() as tables:
+        inbox = tables.inbox
         purged = inbox.purge(now - timedelta(days=runtime.behaviour.inbox_keep_days))
-        ShareRepository(connection).purge(now)
+        tables.shares.purge(now)
         due = inbox.due(now, SHOWN, left=left) + inbox.claimed()
         return Upkeep(inbox.status(), due, purged, plans, files)
 
@@ -70,8 +65,8 @@ def _removed(folder: Path, oldest: datetime) -> Iterator[Path]:
 
 def parked_rows(store: Store) -> list[dict[str, str | int]]:
     """Return the parked events by ids alone: Prefect shows them to everybody."""
-    with store.reading() as connection:
-        entries = InboxRepository(connection).parked(SHOWN)
+    with store.reading() as tables:
+        entries = tables.inbox.parked(SHOWN)
     return [
         {
             "event": entry.event.event_id,

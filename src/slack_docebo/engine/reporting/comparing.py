@@ -4,13 +4,12 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sqlalchemy import Connection
-
 from slack_docebo.domain.planning import Kind
 from slack_docebo.engine.reporting.report import everybody
 from slack_docebo.errors import PlanNotApplicable
-from slack_docebo.storage.plans import Plan, PlanRepository
+from slack_docebo.storage.plans import Plan
 from slack_docebo.storage.store import Store
+from slack_docebo.storage.tables import Tables
 
 NOT_THERE = "not in the plan"
 
@@ -30,21 +29,20 @@ def compare(store: Store, one: str, other: str) -> Iterator[Difference]:
 
     Raises PlanNotApplicable if either does not exist or they are for different workspaces.
     """
-    with store.reading() as connection:
-        plans = PlanRepository(connection)
-        headers = plans.read(one), plans.read(other)
+    with store.reading() as tables:
+        headers = tables.plans.read(one), tables.plans.read(other)
         if len({header.slack_team for header in headers}) > 1:
             raise PlanNotApplicable(f"plans {one} and {other} are for different workspaces")
-        before, after = (_by_person(connection, header) for header in headers)
+        before, after = (_by_person(tables, header) for header in headers)
     for slack_id in sorted(before.keys() | after.keys()):
         first, second = before.get(slack_id, []), after.get(slack_id, [])
         if first != second:
             yield _difference(slack_id, first, second)
 
 
-def _by_person(connection: Connection, plan: Plan) -> dict[str, list[tuple[Kind, str, dict[str, object]]]]:
+def _by_person(tables: Tables, plan: Plan) -> dict[str, list[tuple[Kind, str, dict[str, object]]]]:
     found: dict[str, list[tuple[Kind, str, dict[str, object]]]] = defaultdict(list)
-    for entry in everybody(connection, plan):
+    for entry in everybody(tables, plan):
         operation = entry.operation
         found[operation.slack_id].append((operation.kind, operation.reason, dict(operation.changes)))
     return found

@@ -7,8 +7,6 @@ from enum import StrEnum
 
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.people import Account, Mapping, SourceUser
-from slack_docebo.storage.exclusions import ExclusionRepository
-from slack_docebo.storage.mappings import MappingRepository
 from slack_docebo.storage.store import Store
 
 
@@ -106,9 +104,9 @@ def find_orphans(
 ) -> Iterator[Orphan]:
     """Return the orphans of workspace *team*: Slack's users, *people*, are compared with *accounts* and mappings."""
     search, seen = OrphanSearch(accounts), set[str]()
-    with store.reading() as connection:
-        repository = MappingRepository(connection, docebo)
-        excluded = ExclusionRepository(connection).all()
+    with store.reading() as tables:
+        repository = tables.mappings(docebo)
+        excluded = tables.exclusions.all()
         for page in people:
             search.look([user for user in page if not excluded.cover(user)], repository.of_people(team, page))
             search.look_away(user for user in page if excluded.cover(user))

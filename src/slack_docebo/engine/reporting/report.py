@@ -8,16 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Row
 
 from slack_docebo.domain.planning import Kind, Operation, Outcome
 from slack_docebo.domain.standing import WAITING, is_undecided
 from slack_docebo.domain.texts import armoured, as_json, code, markdown, without_numbers
 from slack_docebo.engine.reporting.orphans import Orphan, OrphanKind
 from slack_docebo.private_files import rewritten_file
-from slack_docebo.storage.plans import REPORT_COLUMNS, JournalEntry, Plan, PlanRepository
-from slack_docebo.storage.standings import StandingRepository
+from slack_docebo.storage.operations import REPORT_COLUMNS, JournalEntry
+from slack_docebo.storage.plans import Plan
 from slack_docebo.storage.store import Store
+from slack_docebo.storage.tables import Tables
 
 REASONS_SHOWN = 100
 TABLE_ROWS = 500  # what a page of Prefect's UI can be asked to show
@@ -139,28 +140,27 @@ class Summary:
 
 def summary(store: Store, plan_id: str) -> Summary:
     """Return the plan in numbers."""
-    with store.reading() as connection:
-        plans = PlanRepository(connection)
-        plan, told = plans.read(plan_id), plans.tally(plan_id)
+    with store.reading() as tables:
+        plan, told = tables.plans.read(plan_id), tables.operations.tally(plan_id)
     people = Counter({(kind, reason, outcome): count for kind, reason, outcome, count in told})
     for reason, count in plan.left_as_before.items():
         people[Kind.LEAVE, reason, Outcome.LEFT] += count
     return Summary(plan, sorted((*what, count) for what, count in people.items()))
 
 
-def everybody(connection: Connection, plan: Plan) -> Generator[JournalEntry, None, None]:
+def everybody(tables: Tables, plan: Plan) -> Generator[JournalEntry, None, None]:
     """Yield what became of everybody: the rows of *plan*, then whom it left alone for the reason that stood before.
 
-    Who does not read to the end closes it before the connection.
+    Who does not read to the end closes it within the transaction.
     """
     told = set[str]()
-    with closing(PlanRepository(connection).rows(plan.id)) as entries:
+    with closing(tables.operations.rows(plan.id)) as entries:
         for entry in entries:
             told.add(entry.operation.slack_id)
             yield entry
     if not plan.left_as_before:
         return
-    with closing(StandingRepository(connection).at(plan.created_at, plan.docebo, plan.slack_team)) as periods:
+    with closing(tables.standings.at(plan.created_at, plan.docebo, plan.slack_team)) as periods:
         others = (period for period in periods if period.slack_id not in told)
         for place, period in enumerate(others, len(told)):
             reason, account = period.standing.reason, period.standing.docebo_id
@@ -171,8 +171,8 @@ def everybody(connection: Connection, plan: Plan) -> Generator[JournalEntry, Non
 def table(store: Store, plan_id: str) -> list[dict[str, str | int | None]]:
     """Return the first rows of what was or would be done, and to whom, by ids alone: Prefect shows it to everybody."""
     rows: list[dict[str, str | int | None]] = []
-    with store.reading() as connection:
-        for row in PlanRepository(connection).told(plan_id):
+    with store.reading() as tables:
+        for row in tables.operations.told(plan_id):
             if row.kind == Kind.LEAVE:
                 continue
             rows.append(
@@ -210,12 +210,12 @@ def write_files(store: Store, plan_id: str, folder: Path) -> ReportFiles:
     Written again, a file takes the place of the one before; what is not a file of ours keeps its place.
     """
     written, faults = [], []
-    with store.reading() as connection:
+    with store.reading() as tables:
         for suffix, write in ((".csv", _write_table), (".json", _write_records)):
             file = folder / f"{plan_id}{suffix}"
             try:
                 with rewritten_file(file) as out:
-                    write(PlanRepository(connection).told(plan_id), out)
+                    write(tables.operations.told(plan_id), out)
                 written.append(file)
             except OSError as error:
                 faults.append(_fault(file, error))

@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection
-
 from slack_docebo.domain.effects import HURTING, TO_ACCOUNTS, hurts
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.observation import Gone, Present, Unknown
@@ -23,19 +21,17 @@ from slack_docebo.engine.writing.checking import (
 from slack_docebo.engine.writing.recording import Numbered
 from slack_docebo.errors import Halted, PlanChanged
 from slack_docebo.runtime import Runtime
-from slack_docebo.storage.halts import HaltRepository
-from slack_docebo.storage.intents import IntentRepository
-from slack_docebo.storage.mappings import MappingRepository
-from slack_docebo.storage.people import PersonRepository
-from slack_docebo.storage.plans import Plan, PlanKind, PlanRepository, RowOutcome
+from slack_docebo.storage.operations import RowOutcome
+from slack_docebo.storage.plans import Plan, PlanKind
+from slack_docebo.storage.tables import Tables
 
 IN_PART = "another part of what is undone for this person was not: undone together or not at all"
 FRESH = timedelta(minutes=10)  # what hurts if it is wrong rests on no older look
 
 
-def check_halt(connection: Connection, docebo: str) -> None:
+def check_halt(tables: Tables, docebo: str) -> None:
     """Raise Halted where somebody ordered that nothing be written to this Docebo."""
-    if halt := HaltRepository(connection).get(docebo):
+    if halt := tables.halts.get(docebo):
         raise Halted(
             f"everything is {halt}: `go` (the form in Prefect, or `slack-docebo go`) lets it go on; what is planned or"
             " waits is still there"
@@ -53,12 +49,11 @@ def admit(
     undoes = plan.kind is PlanKind.UNDO
     admitted: list[Numbered] = []
     skipped: list[RowOutcome] = []
-    with runtime.store.transaction() as connection:
-        check_halt(connection, runtime.settings.docebo_url)
-        plans = PlanRepository(connection)
-        there = plans.still_planned(plan.id, [seq for seq, _ in batch])
-        in_part = plans.not_done(plan.id, [op.slack_id for _, op in batch]) if undoes else set()
-        moved = _moved(connection, runtime, [numbered for numbered in batch if numbered[0] in there])
+    with runtime.store.transaction() as tables:
+        check_halt(tables, runtime.settings.docebo_url)
+        there = tables.operations.still_planned(plan.id, [seq for seq, _ in batch])
+        in_part = tables.operations.not_done(plan.id, [op.slack_id for _, op in batch]) if undoes else set()
+        moved = _moved(tables, runtime, [numbered for numbered in batch if numbered[0] in there])
         for seq, op in batch:
             if seq not in there:
                 continue
@@ -71,19 +66,19 @@ def admit(
             else:
                 admitted.append((seq, op))
         sent = [seq for seq, op in admitted if op.kind in TO_ACCOUNTS]
-        IntentRepository(connection).note(plan.id, sent, flow_run=runtime.run_id, now=runtime.now())
+        tables.intents.note(plan.id, sent, flow_run=runtime.run_id, now=runtime.now())
     return admitted, skipped
 
 
 def moved_meanwhile(runtime: Runtime, batch: Sequence[Numbered]) -> set[int]:
     """Return which of *batch* are at odds with the mappings of now."""
-    with runtime.store.reading() as connection:
-        return set(_moved(connection, runtime, batch))
+    with runtime.store.reading() as tables:
+        return set(_moved(tables, runtime, batch))
 
 
-def _moved(connection: Connection, runtime: Runtime, batch: Sequence[Numbered]) -> dict[int, str]:
+def _moved(tables: Tables, runtime: Runtime, batch: Sequence[Numbered]) -> dict[int, str]:
     """Return why some of *batch* are at odds with the mappings of now, by their place."""
-    mappings = MappingRepository(connection, runtime.settings.docebo_url)
+    mappings = tables.mappings(runtime.settings.docebo_url)
     reasons: dict[int, str] = {}
     for team in {operation.slack_team for _, operation in batch}:
         of_team = [(seq, op) for seq, op in batch if op.slack_team == team]
@@ -98,9 +93,9 @@ def _moved(connection: Connection, runtime: Runtime, batch: Sequence[Numbered]) 
 
 def check_admitted(runtime: Runtime, plan_id: str, batch: Sequence[Numbered]) -> None:
     """Raise PlanChanged where one of *batch* was taken out of the plan since it was admitted, and Halted."""
-    with runtime.store.transaction(durable=False) as connection:
-        check_halt(connection, runtime.settings.docebo_url)
-        if len(PlanRepository(connection).still_planned(plan_id, [seq for seq, _ in batch])) < len(batch):
+    with runtime.store.transaction(durable=False) as tables:
+        check_halt(tables, runtime.settings.docebo_url)
+        if len(tables.operations.still_planned(plan_id, [seq for seq, _ in batch])) < len(batch):
             raise PlanChanged(f"somebody was taken out of plan {plan_id}")
 
 
@@ -116,10 +111,10 @@ async def ask_where_it_hurts(
     if runtime.now() - looked_at <= FRESH:
         return []
     skipped = []
-    with runtime.store.reading() as connection:
+    with runtime.store.reading() as tables:
         ids = [operation.docebo_id for _, operation in batch if operation.docebo_id is not None]
-        seen = last_seen(connection, runtime.settings.docebo_url, ids)
-        passed_on = _passed_on(connection, batch)
+        seen = last_seen(tables, runtime.settings.docebo_url, ids)
+        passed_on = _passed_on(tables, batch)
     for seq, operation in batch:
         if seq in passed_on and (reason := await _reason_by_former_holder(runtime, operation)):
             skipped.append(RowOutcome(seq, Outcome.SKIPPED, error=reason))
@@ -141,13 +136,13 @@ async def ask_where_it_hurts(
     return skipped
 
 
-def _passed_on(connection: Connection, batch: Sequence[Numbered]) -> set[int]:
+def _passed_on(tables: Tables, batch: Sequence[Numbered]) -> set[int]:
     """Return which of *batch* give a mapping to another person: not to another id of the same one."""
     passed_on = [(seq, op) for seq, op in batch if op.maps and op.mapped_as != op.slack_id]
     found = set[int]()
     for team in {op.slack_team for _, op in passed_on}:
         of_team = [(seq, op) for seq, op in passed_on if op.slack_team == team]
-        keys = PersonRepository(connection).of(team, people_of(op for _, op in of_team))
+        keys = tables.people.of(team, people_of(op for _, op in of_team))
         found |= {seq for seq, op in of_team if op.slack_id not in keys or keys[op.slack_id] != keys.get(op.mapped_as)}
     return found
 

@@ -17,9 +17,8 @@ from slack_docebo.engine.writing.recording import Numbered, record
 from slack_docebo.engine.writing.sending import Sender
 from slack_docebo.errors import ChangeLimitExceeded, PlanNotApplicable, StorageError, TooManyRejected
 from slack_docebo.runtime import Runtime
-from slack_docebo.storage.inbox import InboxRepository
-from slack_docebo.storage.intents import IntentRepository
-from slack_docebo.storage.plans import LET_THROUGH, OPEN, Plan, PlanKind, PlanRepository, PlanState, RowOutcome
+from slack_docebo.storage.operations import RowOutcome
+from slack_docebo.storage.plans import LET_THROUGH, OPEN, Plan, PlanKind, PlanState
 
 Progress = Callable[[int], None]
 BATCH = 100  # the most rows Docebo is known to take in one call
@@ -36,21 +35,20 @@ def begin(runtime: Runtime, plan_id: str) -> None:
     over a limit: it is measured again, and refused where it has come to be over one meanwhile. MAX_ACCOUNTS holds for
     everybody.
     """
-    with runtime.store.transaction() as connection:
-        plans = PlanRepository(connection)
-        plan = plans.read(plan_id)
+    with runtime.store.transaction() as tables:
+        plan = tables.plans.read(plan_id)
         if plan.state not in OPEN:
             raise PlanNotApplicable(f"plan {plan_id} is {plan.state}: make a new one with a dry run")
         facts = dict(plan.facts)
         refused = [] if plan.is_let_through else plan.over_limit
         if plan.flow_run != runtime.run_id:
-            measured = measure(runtime, connection, plan_id, looked_after=plan.looked_after)
+            measured = measure(runtime, tables, plan_id, looked_after=plan.looked_after)
             facts |= measured.facts
             refused = [excess.sentence for excess in measured.refused(knowingly=bool(plan.over_limit))]
             facts[LET_THROUGH] = bool(measured.over) and not refused
-        plans.set_state(plan_id, PlanState.REFUSED if refused else PlanState.APPLYING, facts=facts)
+        tables.plans.set_state(plan_id, PlanState.REFUSED if refused else PlanState.APPLYING, facts=facts)
         if facts.get(LET_THROUGH):
-            InboxRepository(connection).replay_held(plan_id, runtime.now())
+            tables.inbox.replay_held(plan_id, runtime.now())
     if refused:
         raise ChangeLimitExceeded(
             f"nothing was written: {'; '.join(refused)}. Look at plan {plan_id}; if it is right, let exactly that plan"
@@ -65,9 +63,9 @@ async def apply_accounts(runtime: Runtime, plan_id: str, progress: Progress) -> 
     had sent, the accounts tell what became. Raises TooManyRejected when Docebo refuses more rows than the settings
     allow, Halted when somebody orders it, and ChangeLimitExceeded before MAX_ACCOUNTS is.
     """
-    with runtime.store.reading() as connection:
-        check_halt(connection, runtime.settings.docebo_url)
-        plan = PlanRepository(connection).read(plan_id)
+    with runtime.store.reading() as tables:
+        check_halt(tables, runtime.settings.docebo_url)
+        plan = tables.plans.read(plan_id)
     breaker = _Breaker(runtime)
 
     def recorded(batch: Sequence[Numbered], results: Sequence[RowOutcome]) -> None:
@@ -99,8 +97,8 @@ async def apply_accounts(runtime: Runtime, plan_id: str, progress: Progress) -> 
 
 async def apply_mappings(runtime: Runtime, plan_id: str) -> int:
     """Apply the operations on mappings alone and return their number."""
-    with runtime.store.reading() as connection:
-        plan = PlanRepository(connection).read(plan_id)
+    with runtime.store.reading() as tables:
+        plan = tables.plans.read(plan_id)
     policy = runtime.behaviour.policy(plan.slack_team)
     done = 0
     for kind in (Kind.MAP, Kind.UNMAP):
@@ -118,8 +116,8 @@ async def apply_mappings(runtime: Runtime, plan_id: str) -> int:
 
 def _check_accounts(runtime: Runtime, creations: int) -> None:
     """Raise ChangeLimitExceeded if so many *creations* are too many by now, for others may have created some meanwhile."""
-    with runtime.store.reading() as connection:
-        accounts = count_accounts(runtime, connection)
+    with runtime.store.reading() as tables:
+        accounts = count_accounts(runtime, tables)
     if beyond := too_many_accounts(creations, accounts, runtime.behaviour.max_accounts):
         raise ChangeLimitExceeded(f"nothing more was created: {beyond[0].sentence}")
 
@@ -131,9 +129,9 @@ def _without(batch: Sequence[Numbered], skipped: Sequence[RowOutcome]) -> list[N
 
 def _in_doubt(runtime: Runtime, plan_id: str) -> list[Numbered]:
     """Return the operations of the plan that were sent, and of which nobody knows what became."""
-    with runtime.store.reading() as connection:
-        seqs = IntentRepository(connection).of(plan_id)
-        return PlanRepository(connection).without_outcome(plan_id, seqs) if seqs else []
+    with runtime.store.reading() as tables:
+        seqs = tables.intents.of(plan_id)
+        return tables.operations.without_outcome(plan_id, seqs) if seqs else []
 
 
 async def _settle_left_behind(runtime: Runtime, plan: Plan) -> None:
@@ -142,14 +140,14 @@ async def _settle_left_behind(runtime: Runtime, plan: Plan) -> None:
     Asked at the end, when this run has brought everybody in line: a mapping that it has written stays.
     """
     kinds = next((kinds for kinds in ALONE_TOGETHER if plan.kind in kinds), frozenset())
-    with runtime.store.reading() as connection:
-        plan_ids = IntentRepository(connection).left_behind(runtime.settings.docebo_url, kinds)
+    with runtime.store.reading() as tables:
+        plan_ids = tables.intents.left_behind(runtime.settings.docebo_url, kinds)
     for plan_id in plan_ids:
         if plan_id != plan.id:
             sender = Sender(runtime, plan_id, partial(record, runtime, plan_id))
             await sender.settle(_in_doubt(runtime, plan_id))
-            with runtime.store.transaction() as connection:
-                IntentRepository(connection).give_up(plan_id, before=runtime.now() - INDEX_LAG)
+            with runtime.store.transaction() as tables:
+                tables.intents.give_up(plan_id, before=runtime.now() - INDEX_LAG)
 
 
 def _looked_at(runtime: Runtime, plan: Plan) -> datetime:
@@ -159,14 +157,14 @@ def _looked_at(runtime: Runtime, plan: Plan) -> datetime:
 
 
 def _pending(runtime: Runtime, plan_id: str, kind: Kind, after: int = -1) -> list[Numbered]:
-    with runtime.store.reading() as connection:
-        return PlanRepository(connection).pending(plan_id, kind, BATCH, after=after)
+    with runtime.store.reading() as tables:
+        return tables.operations.pending(plan_id, kind, BATCH, after=after)
 
 
 def _still_pending(runtime: Runtime, plan_id: str, batch: Sequence[Numbered]) -> list[Numbered]:
     """Return, of a batch that was sent, what is to be sent once more."""
-    with runtime.store.reading() as connection:
-        there = PlanRepository(connection).still_planned(plan_id, [seq for seq, _ in batch])
+    with runtime.store.reading() as tables:
+        there = tables.operations.still_planned(plan_id, [seq for seq, _ in batch])
     return [numbered for numbered in batch if numbered[0] in there]
 
 
@@ -199,8 +197,8 @@ class _Breaker:
     def _lately(self) -> tuple[int, int]:
         """Return of how many people the last row was refused, and of how many there was one."""
         since = self._runtime.now() - timedelta(hours=self._runtime.behaviour.limit_window_hours)
-        with self._runtime.store.reading() as connection:
-            people, refused = PlanRepository(connection).refusals(self._runtime.settings.docebo_url, since)
+        with self._runtime.store.reading() as tables:
+            people, refused = tables.journal.refusals(self._runtime.settings.docebo_url, since)
         return refused, people
 
     def _check(self, failed: int, of: int, what: str) -> None:

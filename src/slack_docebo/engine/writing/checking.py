@@ -4,8 +4,6 @@ from collections.abc import Collection, Iterable
 from collections.abc import Mapping as MappingType
 from dataclasses import dataclass, field, replace
 
-from sqlalchemy import Connection
-
 from slack_docebo.domain.changed_rules import reason_by_rules
 from slack_docebo.domain.disputes import dispute, is_same, look
 from slack_docebo.domain.effects import TO_ACCOUNTS, account_of, holds, is_carried_out
@@ -18,12 +16,9 @@ from slack_docebo.engine.writing.recording import record
 from slack_docebo.errors import ConfigurationError, PlanNotApplicable
 from slack_docebo.integration_settings import IntegrationSettings, read_written
 from slack_docebo.runtime import Runtime
-from slack_docebo.storage.accounts import AccountRepository
-from slack_docebo.storage.inbox import InboxRepository
-from slack_docebo.storage.intents import IntentRepository
-from slack_docebo.storage.mappings import MappingRepository
-from slack_docebo.storage.plans import OPEN, Plan, PlanKind, PlanRepository, PlanState, RowOutcome
-from slack_docebo.storage.platforms import PlatformRepository
+from slack_docebo.storage.operations import RowOutcome
+from slack_docebo.storage.plans import OPEN, Plan, PlanKind, PlanState
+from slack_docebo.storage.tables import Tables
 
 SERVED_SINCE = "an event about this person was applied since, and made no account: plan again"
 OPERATIONS_AT_ONCE = 500
@@ -49,13 +44,14 @@ def recheck(runtime: Runtime, workspace: Workspace, plan_id: str, accounts: Acco
     Operations that a run carried out and did not record, because it was cut off, are recorded now. Raises PlanNotApplicable
     if the plan does not exist, was applied before, is for another workspace or Docebo, or is at odds with the settings.
     """
-    with runtime.store.reading() as connection:
-        plans = PlanRepository(connection)
-        plan = plans.read(plan_id)
-        pending = {kind for kind in Kind if plans.pending(plan_id, kind, 1)}
-        sent = set(IntentRepository(connection).of(plan_id))
+    with runtime.store.reading() as tables:
+        plan = tables.plans.read(plan_id)
+        pending = {kind for kind in Kind if tables.operations.pending(plan_id, kind, 1)}
+        sent = set(tables.intents.of(plan_id))
         leavers = sum(
-            n for kind, _, outcome, n in plans.tally(plan_id) if kind in OF_LEAVERS and outcome is Outcome.PLANNED
+            n
+            for kind, _, outcome, n in tables.operations.tally(plan_id)
+            if kind in OF_LEAVERS and outcome is Outcome.PLANNED
         )
     _check_applicable(runtime, workspace, plan, pending)
     check_leavers(runtime, plan, leavers)
@@ -66,15 +62,15 @@ def recheck(runtime: Runtime, workspace: Workspace, plan_id: str, accounts: Acco
     for kind in pending:
         after = -1
         while True:
-            with runtime.store.reading() as connection:
-                some = PlanRepository(connection).pending(plan_id, kind, OPERATIONS_AT_ONCE, after=after)
-                mappings = MappingRepository(connection, runtime.settings.docebo_url)
+            with runtime.store.reading() as tables:
+                some = tables.operations.pending(plan_id, kind, OPERATIONS_AT_ONCE, after=after)
+                mappings = tables.mappings(runtime.settings.docebo_url)
                 rows = mappings.of(workspace.team, people_of(operation for _, operation in some))
                 ids = [operation.docebo_id for _, operation in some if operation.docebo_id is not None]
                 holders = mappings.holders(workspace.team, ids)
-                seen = last_seen(connection, runtime.settings.docebo_url, ids)
+                seen = last_seen(tables, runtime.settings.docebo_url, ids)
                 people = [operation.slack_id for _, operation in some]
-                served_since = InboxRepository(connection).applied_since(plan.created_at, people)
+                served_since = tables.inbox.applied_since(plan.created_at, people)
             if not some:
                 break
             after = some[-1][0]
@@ -120,10 +116,10 @@ def reason_by_dispute(operation: Operation, accounts: Accounts, seen: LastSeen) 
     return "" if account is None or is_same(look(account), seen) else dispute(account.docebo_id)
 
 
-def last_seen(connection: Connection, docebo: str, docebo_ids: Collection[int]) -> dict[int, LastSeen]:
+def last_seen(tables: Tables, docebo: str, docebo_ids: Collection[int]) -> dict[int, LastSeen]:
     """Return what accounts were last seen to bear, as far as that is known."""
-    platform_id = PlatformRepository(connection).find(docebo)
-    return {} if platform_id is None else AccountRepository(connection, platform_id).last_seen(docebo_ids)
+    platform_id = tables.platforms.find(docebo)
+    return {} if platform_id is None else tables.accounts(platform_id).last_seen(docebo_ids)
 
 
 def reason_by_mapping(operation: Operation, mapping: Mapping | None, holder: str) -> str:

@@ -4,22 +4,21 @@ from slack_docebo.domain.planning import Outcome
 from slack_docebo.engine.reporting.report import Summary, summary
 from slack_docebo.engine.writing.standing import conclude
 from slack_docebo.runtime import Runtime
-from slack_docebo.storage.plans import PlanRepository, PlanState
+from slack_docebo.storage.plans import PlanState
 
 
 def finish(runtime: Runtime, plan_id: str) -> Summary:
     """Write to the journal how the run with this plan ended and what it used; return the summary."""
     now = runtime.now()
-    with runtime.store.transaction() as connection:
-        plans = PlanRepository(connection)
-        plan = plans.read(plan_id)
+    with runtime.store.transaction() as tables:
+        plan = tables.plans.read(plan_id)
         state = plan.state
         if state is PlanState.APPLYING:
-            outcomes = {outcome for _, _, outcome, _ in plans.tally(plan_id)}
+            outcomes = {outcome for _, _, outcome, _ in tables.operations.tally(plan_id)}
             whole = outcomes <= {Outcome.APPLIED, Outcome.LEFT}
             state = PlanState.APPLIED if whole else PlanState.PARTLY_APPLIED
         if plan.state in {PlanState.APPLYING, PlanState.REFUSED}:
-            conclude(connection, plan, now=now)
+            conclude(tables, plan, now=now)
         facts = {**plan.facts, "calls": runtime.calls, "seconds": round((now - runtime.begun).total_seconds(), 1)}
-        plans.set_state(plan_id, state, facts=facts, finished_at=now)
+        tables.plans.set_state(plan_id, state, facts=facts, finished_at=now)
     return summary(runtime.store, plan_id)

@@ -3,7 +3,6 @@
 from datetime import UTC, datetime
 
 from slack_docebo.settings import PlatformSettings, StoreSettings, load_settings
-from slack_docebo.storage.halts import HaltRepository
 from slack_docebo.storage.store import Store
 
 
@@ -14,8 +13,8 @@ class HaltSettings(PlatformSettings, StoreSettings):
 def stop(reason: str) -> str:
     """Let no run write anything to Docebo from its next batch on; return what is to be told."""
     settings = load_settings(HaltSettings)
-    with Store.open(settings.database_url.get_secret_value()) as store, store.transaction() as connection:
-        halts = HaltRepository(connection)
+    with Store.open(settings.database_url.get_secret_value()) as store, store.transaction() as tables:
+        halts = tables.halts
         halts.stop(settings.docebo_url, reason, now=datetime.now(UTC))
         return f"Everything is {halts.get(settings.docebo_url)}. Runs end before their next batch; events wait."
 
@@ -23,6 +22,6 @@ def stop(reason: str) -> str:
 def go() -> str:
     """Take the order back; return what is to be told."""
     settings = load_settings(HaltSettings)
-    with Store.open(settings.database_url.get_secret_value()) as store, store.transaction() as connection:
-        was_stopped = HaltRepository(connection).go(settings.docebo_url)
+    with Store.open(settings.database_url.get_secret_value()) as store, store.transaction() as tables:
+        was_stopped = tables.halts.go(settings.docebo_url)
     return "Runs may write again." if was_stopped else "Nothing was stopped."

@@ -10,7 +10,8 @@ from slack_docebo.engine.reading.evidence import ask_for_people
 from slack_docebo.engine.writing.recording import Numbered
 from slack_docebo.errors import PlanNotApplicable
 from slack_docebo.runtime import Runtime
-from slack_docebo.storage.plans import Plan, PlanKind, RowOutcome
+from slack_docebo.storage.operations import RowOutcome
+from slack_docebo.storage.plans import Plan, PlanKind
 
 OF_LEAVERS = frozenset({Kind.DEACTIVATE, Kind.UNMAP})
 OF_THE_RULES = frozenset({PlanKind.BULK_IMPORT, PlanKind.REALTIME_SYNC})

@@ -10,15 +10,9 @@ from slack_docebo.domain.stamps import TOLERANCE, UNSTAMPED
 from slack_docebo.engine.writing.standing import follow
 from slack_docebo.errors import StorageConflict
 from slack_docebo.runtime import Runtime
-from slack_docebo.storage.accounts import AccountRepository, Written
-from slack_docebo.storage.applied import AppliedRepository
-from slack_docebo.storage.exclusions import ExclusionRepository
-from slack_docebo.storage.inbox import InboxRepository
-from slack_docebo.storage.intents import IntentRepository
-from slack_docebo.storage.mappings import MappingRepository
-from slack_docebo.storage.people import PersonRepository
-from slack_docebo.storage.plans import PlanKind, PlanRepository, RowOutcome
-from slack_docebo.storage.platforms import PlatformRepository
+from slack_docebo.storage.accounts import Written
+from slack_docebo.storage.operations import RowOutcome
+from slack_docebo.storage.plans import PlanKind
 
 Numbered = tuple[int, Operation]  # an operation with its place in the plan
 TAKEN = "the account was mapped to somebody else meanwhile, so this person is not mapped: plan again"
@@ -48,24 +42,23 @@ def record(runtime: Runtime, plan_id: str, batch: Sequence[Numbered], results: S
 def _record(runtime: Runtime, plan_id: str, operations: dict[int, Operation], results: Sequence[RowOutcome]) -> None:
     outcomes = [(operations[result.seq], result) for result in results]
     provision, now = runtime.behaviour.provision_slack_user_data, runtime.now()
-    with runtime.store.transaction() as connection:
-        plans = PlanRepository(connection)
-        plans.record(plan_id, results, now=now, flow_run=runtime.run_id)
-        IntentRepository(connection).settle(plan_id, [result.seq for result in results if not result.in_doubt])
-        plan = plans.read(plan_id)
-        excluded = ExclusionRepository(connection).all()  # of whom somebody was forgotten during the call, perhaps
+    with runtime.store.transaction() as tables:
+        tables.operations.record(plan_id, results, now=now, flow_run=runtime.run_id)
+        tables.intents.settle(plan_id, [result.seq for result in results if not result.in_doubt])
+        plan = tables.plans.read(plan_id)
+        excluded = tables.exclusions.all()  # of whom somebody was forgotten during the call, perhaps
         outcomes = [(op, result) for op, result in outcomes if op.slack_id and not excluded.cover_any([op.slack_id])]
         applied = [(operation, result) for operation, result in outcomes if result.outcome is Outcome.APPLIED]
-        follow(connection, plan, outcomes, provision=provision, now=now)
+        follow(tables, plan, outcomes, provision=provision, now=now)
         if plan.read_since:  # of whom an event was applied since, this may have written what Slack showed before
             people = [operation.slack_id for operation, _ in applied]
-            known = PersonRepository(connection).ids_of(people)  # an event may bear another id
-            InboxRepository(connection).look_again(known, since=plan.read_since - TOLERANCE, now=now)
+            known = tables.people.ids_of(people)  # an event may bear another id
+            tables.inbox.look_again(known, since=plan.read_since - TOLERANCE, now=now)
             if plan.kind is PlanKind.REALTIME_SYNC:  # no list: nothing else says how new this is
                 stamps = dict.fromkeys(people, UNSTAMPED)
-                AppliedRepository(connection, plan.docebo).advance(plan.slack_team, stamps, now=now)
+                tables.applied(plan.docebo).advance(plan.slack_team, stamps, now=now)
         docebo = runtime.settings.docebo_url
-        mappings = MappingRepository(connection, docebo)
+        mappings = tables.mappings(docebo)
         for team in {operation.slack_team for operation, _ in applied}:
             of_team = [(op, result) for op, result in applied if op.slack_team == team]
             if gone := [op.mapped_as for op, _ in of_team if op.kind is Kind.UNMAP]:
@@ -84,7 +77,7 @@ def _record(runtime: Runtime, plan_id: str, operations: dict[int, Operation], re
                 now=now,
                 run=runtime.run_id,
             )
-            AppliedRepository(connection, docebo).save(
+            tables.applied(docebo).save(
                 team,
                 {
                     op.slack_id: Applied(result.docebo_id, op.fingerprint, op.echo, op.deactivated)
@@ -98,8 +91,8 @@ def _record(runtime: Runtime, plan_id: str, operations: dict[int, Operation], re
             _written(op, result.docebo_id) for op, result in applied if op.kind in TO_ACCOUNTS and result.docebo_id
         ]
         if written:
-            platform_id = PlatformRepository(connection).take(docebo)
-            AccountRepository(connection, platform_id).note_written(written, now=now)
+            platform_id = tables.platforms.take(docebo)
+            tables.accounts(platform_id).note_written(written, now=now)
 
 
 def _written(operation: Operation, docebo_id: int) -> Written:

@@ -21,9 +21,7 @@ from slack_docebo.engine.writing.admitting import check_admitted, moved_meanwhil
 from slack_docebo.engine.writing.recording import Numbered
 from slack_docebo.errors import AccessDenied, OutcomeUnknown, PlanChanged, Rejected, RemoteError
 from slack_docebo.runtime import Runtime
-from slack_docebo.storage.applied import AppliedRepository
-from slack_docebo.storage.intents import IntentRepository
-from slack_docebo.storage.plans import RowOutcome
+from slack_docebo.storage.operations import RowOutcome
 
 UNANSWERED = 3  # calls in a row of which nobody knows what became: then a run gives up
 REFUSED_ALONE = 3  # rows that are refused one by one before any is taken: then it is not for their texts
@@ -171,10 +169,8 @@ class Sender:
 
     def _sent_by_others(self, batch: Sequence[Numbered]) -> list[Numbered]:
         """Return which of *batch* another plan was to create, without anybody knowing yet what became of it."""
-        with self._runtime.store.reading() as connection:
-            people = IntentRepository(connection).creations_of(
-                self._plan_id, [operation.slack_id for _, operation in batch]
-            )
+        with self._runtime.store.reading() as tables:
+            people = tables.intents.creations_of(self._plan_id, [operation.slack_id for _, operation in batch])
         return [(seq, operation) for seq, operation in batch if (operation.slack_team, operation.slack_id) in people]
 
     async def _carried_out(self, batch: Sequence[Numbered]) -> list[tuple[int, int]]:
@@ -204,8 +200,8 @@ class Sender:
     def _made_meanwhile(self, batch: Sequence[Numbered]) -> dict[int, RowOutcome]:
         """Return the outcome of those whom another run of ours gave their account meanwhile, by place."""
         found: dict[int, RowOutcome] = {}
-        with self._runtime.store.reading() as connection:
-            applied = AppliedRepository(connection, self._runtime.settings.docebo_url)
+        with self._runtime.store.reading() as tables:
+            applied = tables.applied(self._runtime.settings.docebo_url)
             for team in {operation.slack_team for _, operation in batch}:
                 of_team = {op.slack_id: seq for seq, op in batch if op.slack_team == team}
                 for slack_id, known in applied.of(team, list(of_team)).items():

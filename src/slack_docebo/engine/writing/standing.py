@@ -3,20 +3,19 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from sqlalchemy import Connection
-
 from slack_docebo.domain.planning import Operation, Outcome
 from slack_docebo.domain.standing import standing_after
-from slack_docebo.storage.plans import Plan, PlanKind, PlanRepository, RowOutcome
-from slack_docebo.storage.standings import StandingRepository
+from slack_docebo.storage.operations import RowOutcome
+from slack_docebo.storage.plans import Plan, PlanKind
 from slack_docebo.storage.statements import chunks
+from slack_docebo.storage.tables import Tables
 
 # Others do what somebody asked for; what the rules make of it, only the next import knows.
 BY_THE_RULES = frozenset({PlanKind.BULK_IMPORT, PlanKind.REALTIME_SYNC})
 
 
 def follow(
-    connection: Connection,
+    tables: Tables,
     plan: Plan,
     outcomes: Iterable[tuple[Operation, RowOutcome]],
     *,
@@ -33,15 +32,15 @@ def follow(
         else None
         for operation, result in outcomes
     }
-    StandingRepository(connection).replace(plan.docebo, plan.slack_team, found, plan_id=plan.id, now=now)
+    tables.standings.replace(plan.docebo, plan.slack_team, found, plan_id=plan.id, now=now)
 
 
-def conclude(connection: Connection, plan: Plan, *, now: datetime) -> None:
+def conclude(tables: Tables, plan: Plan, *, now: datetime) -> None:
     """Let the standing of those whom *plan* leaves alone be as it says, but for whom more is known since it was made."""
     if plan.kind not in BY_THE_RULES:
         return
-    standings = StandingRepository(connection)
-    for operations in chunks(PlanRepository(connection).left_alone(plan.id)):
+    standings = tables.standings
+    for operations in chunks(tables.operations.left_alone(plan.id)):
         ids = [operation.slack_id for operation in operations]
         known = standings.of(plan.docebo, plan.slack_team, ids)
         settled = standings.changed_after(plan.created_at, plan.docebo, plan.slack_team, ids)

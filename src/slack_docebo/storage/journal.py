@@ -1,0 +1,198 @@
+"""The journal: what was done to whom, over all plans, which are also the journal of every run."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Text,
+    and_,
+    case,
+    cast,
+    delete,
+    exists,
+    false,
+    func,
+    literal_column,
+    or_,
+    select,
+    update,
+)
+
+from slack_docebo.domain.guards import Change
+from slack_docebo.domain.names import folded
+from slack_docebo.domain.planning import Kind, Outcome
+from slack_docebo.storage.operations import JournalEntry, entry_of
+from slack_docebo.storage.plans import LET_THROUGH, OPEN, Plan, PlanKind, PlanRepository, plan_of
+from slack_docebo.storage.schema import operation as operations
+from slack_docebo.storage.schema import plan as plans
+from slack_docebo.storage.statements import ROWS_AT_ONCE, among, chunks, replace_mentions
+
+# Whether an operation gives a mapping another account.
+MOVES = and_(
+    operations.c.maps,
+    operations.c.prior.is_not(None),
+    operations.c.prior["docebo_id"].as_integer() != func.coalesce(operations.c.docebo_id, -1),
+)
+
+
+class JournalRepository:
+    """The table `operation`, over all plans; the caller owns the transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def sizes(self, plan_id: str) -> dict[Change, int]:
+        """Count the people whom the plan has changed or is still to change, as limits count them."""
+        counted = operations.c.outcome.in_([Outcome.PLANNED.value, Outcome.APPLIED.value])
+        return self._people(operations.c.plan_id == plan_id, counted)
+
+    def people_changed(self, plan_id: str, since: datetime) -> dict[Change, int]:
+        """Count the people who were changed *since* then and are not in the plan, whatever run did it.
+
+        Left out is what somebody let through: what was applied by its id over a limit, and a reset.
+        """
+        plan_ = PlanRepository(self._connection).read(plan_id)
+        here = operations.alias()
+        in_this_plan = exists().where(
+            here.c.plan_id == plan_id, here.c.slack_id == operations.c.slack_id, here.c.kind == operations.c.kind
+        )
+        done = operations.c.done_at >= since, operations.c.outcome == Outcome.APPLIED.value
+        return self._people(
+            *done,
+            operations.c.plan_id.in_(
+                select(plans.c.id).where(
+                    plans.c.id.in_(select(operations.c.plan_id).where(*done)),  # few of all, whose facts are read
+                    plans.c.docebo == plan_.docebo,
+                    plans.c.slack_team == plan_.slack_team,
+                    plans.c.kind != PlanKind.RESET_MAPPINGS.value,
+                    func.coalesce(plans.c.facts[LET_THROUGH].as_boolean(), false()) == false(),
+                )
+            ),
+            ~in_this_plan,
+        )
+
+    def _people(self, *conditions: ColumnElement[bool]) -> dict[Change, int]:
+        slack_id, kind = operations.c.slack_id, operations.c.kind
+        query = select(kind, MOVES.label("moves"), func.count(slack_id.distinct())).where(*conditions)
+        people = Counter[Change]()
+        for of_kind, moves, count in self._connection.execute(query.group_by(kind, literal_column("moves"))):
+            if of_kind in set(Change):
+                people[Change(of_kind)] += count
+            if moves:
+                people[Change.REMAP] += count
+        return dict(people)
+
+    def refusals(self, docebo: str, since: datetime) -> tuple[int, int]:
+        """Return of how many people rows were sent to Docebo *since* then, and of how many the last one was refused."""
+
+        def last(outcome: Outcome) -> ColumnElement[Any]:
+            return func.max(case((operations.c.outcome == outcome.value, operations.c.done_at)))
+
+        applied, failed = last(Outcome.APPLIED).label("applied"), last(Outcome.FAILED).label("failed")
+        people = (
+            select(operations.c.slack_id, applied, failed)
+            .join(plans, plans.c.id == operations.c.plan_id)
+            .where(
+                operations.c.done_at >= since,
+                operations.c.kind.in_([Kind.CREATE.value, Kind.UPDATE.value, Kind.DEACTIVATE.value]),
+                operations.c.outcome.in_([Outcome.APPLIED.value, Outcome.FAILED.value]),
+                plans.c.docebo == docebo,
+            )
+            .group_by(operations.c.slack_id)
+            .subquery()
+        )
+        refused = or_(people.c.applied.is_(None), people.c.applied < people.c.failed)
+        row = self._connection.execute(select(func.count(), func.count(case((refused, 1)))).select_from(people)).one()
+        return row[0], row[1]
+
+    def created_since(self, docebo: str, since: datetime) -> int:
+        """Count the accounts that were created *since* then."""
+        query = (
+            select(func.count())
+            .select_from(operations)
+            .join(plans, plans.c.id == operations.c.plan_id)
+            .where(
+                operations.c.done_at >= since,
+                operations.c.kind == Kind.CREATE.value,
+                operations.c.outcome == Outcome.APPLIED.value,
+                plans.c.docebo == docebo,
+            )
+        )
+        return self._connection.scalar(query) or 0
+
+    def applied(self, *, plan_id: str = "", flow_run: str = "") -> Iterator[JournalEntry]:
+        """Yield what a plan, or else a run, has done, in the order in which it was done."""
+        of = operations.c.plan_id == plan_id if plan_id else operations.c.flow_run == flow_run
+        query = (
+            select(operations)
+            .join(plans, plans.c.id == operations.c.plan_id)
+            .where(of, operations.c.outcome == Outcome.APPLIED.value)
+            .order_by(plans.c.created_at, operations.c.done_at, operations.c.plan_id, operations.c.seq)
+        )
+        with self._connection.execute(query, execution_options={"yield_per": ROWS_AT_ONCE}) as rows:
+            for row in rows:
+                yield entry_of(row)
+
+    def history(self, slack_id: str, limit: int) -> list[tuple[Plan, JournalEntry]]:
+        """Return what was planned for one person and what became of it, the newest first."""
+        query = (
+            select(operations)
+            .join(plans, plans.c.id == operations.c.plan_id)
+            .where(operations.c.slack_id == slack_id)
+            .order_by(plans.c.created_at.desc(), plans.c.id, operations.c.seq.desc())
+            .limit(limit)
+        )
+        entries = [entry_of(row) for row in self._connection.execute(query)]
+        headers = {
+            row.id: plan_of(row)
+            for ids in chunks({entry.plan_id for entry in entries})
+            for row in self._connection.execute(select(plans).where(among(self._connection, plans.c.id, ids)))
+        }
+        return [(headers[entry.plan_id], entry) for entry in entries]
+
+    def forget(self, slack_id: str) -> int:
+        """Take the person out of every operation, the id included; what was still planned is skipped.
+
+        Kinds, accounts and outcomes stay, so that the numbers of a plan remain true; a plan that can still be carried
+        out does not say again that somebody is left alone. Returns how many operations were about the person.
+        """
+        of_person = operations.c.slack_id == slack_id
+        open_plans = select(plans.c.id).where(plans.c.state.in_(sorted(OPEN)))
+        left = delete(operations).where(of_person, operations.c.outcome == Outcome.LEFT.value)
+        told = self._connection.execute(left.where(operations.c.plan_id.in_(open_plans))).rowcount
+        planned = update(operations).where(of_person, operations.c.outcome == Outcome.PLANNED.value)
+        self._connection.execute(planned.values(outcome=Outcome.SKIPPED.value))
+        empty = dict.fromkeys(("slack_id", "slack_name", "fingerprint", "echo", "error", "said"), "")
+        blank: dict[str, object] = {**empty, "maps": False, "changes": {}, "before": {}, "prior": None}
+        told += self._connection.execute(update(operations).where(of_person).values(**blank)).rowcount
+        for column in (operations.c.reason, operations.c.error, operations.c.said):
+            replace_mentions(self._connection, column, slack_id)
+        return told
+
+    def count_of(self, slack_id: str) -> int:
+        """Return how many operations are about the person."""
+        return self._connection.scalar(select(func.count()).where(operations.c.slack_id == slack_id)) or 0
+
+    def addresses_of(self, slack_id: str) -> set[str]:
+        """Return the e-mail addresses that were given to the person's account, or taken from it."""
+        columns = operations.c.changes, operations.c.before
+        rows = self._connection.execute(select(*columns).where(operations.c.slack_id == slack_id))
+        found = {str(values.get(name, "")) for row in rows for values in row for name in ("email", "username")}
+        return {address for address in found if "@" in address}
+
+    def bearers(self, address: str) -> set[str]:
+        """Return the Slack ids of those to whose account an operation gave, or from it took, this e-mail address."""
+        columns = operations.c.changes, operations.c.before
+        written = json.dumps(address)[1:-1]
+        some = or_(*(cast(column, Text).icontains(written, autoescape=True) for column in columns))
+        return {
+            row.slack_id
+            for row in self._connection.execute(select(operations.c.slack_id, *columns).where(some))
+            for values in (row.changes, row.before)
+            if folded(address) in {folded(str(values.get(name, ""))) for name in ("email", "username")}
+        }

@@ -1,0 +1,329 @@
+"""The operations of plans: one row for each person and thing to do, and what became of it."""
+
+from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    bindparam,
+    delete,
+    func,
+    insert,
+    literal,
+    select,
+    update,
+)
+
+from slack_docebo.domain.people import Mapping
+from slack_docebo.domain.planning import Kind, Operation, Outcome
+from slack_docebo.storage.schema import mapping as mappings
+from slack_docebo.storage.schema import operation as operations
+from slack_docebo.storage.schema import plan as plans
+from slack_docebo.storage.schema import platform
+from slack_docebo.storage.statements import ROWS_AT_ONCE, among, carry_out, chunks, insert_rows
+
+# Made once: a statement costs more to build than to carry out.
+RECORD = (
+    update(operations)
+    .where(operations.c.plan_id == bindparam("plan"), operations.c.seq == bindparam("of"))
+    .values(
+        outcome=bindparam("became"),
+        docebo_id=func.coalesce(bindparam("account", type_=operations.c.docebo_id.type), operations.c.docebo_id),
+        error=bindparam("why"),
+        said=bindparam("said"),
+        done_at=bindparam("at"),
+        flow_run=bindparam("by"),
+    )
+)
+
+# What is told of an operation, by the names that people are shown.
+REPORT_COLUMNS = {
+    "slack_id": operations.c.slack_id,
+    "slack_name": operations.c.slack_name,
+    "docebo_id": operations.c.docebo_id,
+    "operation": operations.c.kind,
+    "outcome": operations.c.outcome,
+    "reason": operations.c.reason,
+    "changes": operations.c.changes,
+    "before": operations.c.before,
+    "error": operations.c.error,
+    "said": operations.c.said,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RowOutcome:
+    """What became of the operation *seq* of a plan."""
+
+    seq: int
+    outcome: Outcome
+    docebo_id: int | None = None  # of an account just created; None keeps the one on record
+    error: str = ""
+    in_doubt: bool = False  # it was sent, and may turn out to be carried out: the intent stays
+    said: str = ""  # Docebo's own message, which may name anybody; only the owner's report tells it
+
+
+@dataclass(frozen=True, slots=True)
+class JournalEntry:
+    """One line of the journal: an operation and what became of it."""
+
+    plan_id: str
+    seq: int
+    operation: Operation
+    outcome: Outcome
+    error: str = ""
+    done_at: datetime | None = None
+    flow_run: str = ""
+
+
+class OperationRepository:
+    """The table `operation`, by plan; the caller owns the transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def add(self, plan_id: str, first_seq: int, operations_: Sequence[Operation]) -> None:
+        """Append operations, numbered from *first_seq*; where there is nothing to do, that is the outcome at once."""
+        rows = (_columns(plan_id, seq, operation) for seq, operation in enumerate(operations_, first_seq))
+        insert_rows(self._connection, operations, rows)
+
+    def withdraw(self, plan_id: str, slack_ids: Iterable[str]) -> set[str]:
+        """Delete the operations for *slack_ids* from a plan that is being made; return for whom there were any."""
+        return {
+            row.slack_id
+            for ids in chunks(set(slack_ids))
+            for row in self._connection.execute(
+                delete(operations)
+                .where(operations.c.plan_id == plan_id, among(self._connection, operations.c.slack_id, ids))
+                .returning(operations.c.slack_id)
+            )
+        }
+
+    def add_unmappings(self, plan_id: str, first_seq: int, team: str, slack_ids: Collection[str], reason: str) -> None:
+        """Append, numbered from *first_seq*, the unmapping of *slack_ids*, or of everybody of the workspace.
+
+        The database does it by itself: read and written one by one, a hundred thousand rows take many seconds.
+        """
+        columns: dict[str, ColumnElement[Any]] = {
+            "plan_id": literal(plan_id),
+            "seq": func.row_number().over(order_by=mappings.c.slack_id) + (first_seq - 1),
+            "slack_id": mappings.c.slack_id,
+            "slack_team": mappings.c.slack_team,
+            "slack_name": mappings.c.slack_name,
+            "kind": literal(Kind.UNMAP.value),
+            "reason": literal(reason),
+            "docebo_id": mappings.c.user_id,
+            "changes": literal({}, operations.c.changes.type),
+            "before": literal({}, operations.c.before.type),
+            "maps": literal(False),
+            "fingerprint": literal(""),
+            "echo": literal(""),
+            "outcome": literal(Outcome.PLANNED.value),
+            "error": literal(""),
+            "flow_run": literal(""),
+        }
+        docebo = select(platform.c.id).join(plans, plans.c.docebo == platform.c.address).where(plans.c.id == plan_id)
+        rows = select(*columns.values()).where(
+            mappings.c.slack_team == team, mappings.c.platform_id == docebo.scalar_subquery()
+        )
+        if slack_ids:
+            rows = rows.where(among(self._connection, mappings.c.slack_id, sorted(slack_ids)))
+        self._connection.execute(insert(operations).from_select(list(columns), rows))
+
+    def pending(self, plan_id: str, kind: Kind, limit: int, *, after: int = -1) -> list[tuple[int, Operation]]:
+        """Return the first operations of a kind, numbered above *after*, that still have to be carried out."""
+        query = (
+            select(operations)
+            .where(
+                operations.c.plan_id == plan_id,
+                operations.c.outcome == Outcome.PLANNED.value,
+                operations.c.kind == kind.value,
+                operations.c.seq > after,
+            )
+            .order_by(operations.c.seq)
+            .limit(limit)
+        )
+        return [(row.seq, operation_of(row)) for row in self._connection.execute(query)]
+
+    def still_planned(self, plan_id: str, seqs: Collection[int]) -> set[int]:
+        """Return which of the operations numbered *seqs* are still there to be carried out."""
+        query = select(operations.c.seq).where(
+            operations.c.plan_id == plan_id,
+            operations.c.outcome == Outcome.PLANNED.value,
+            operations.c.seq.between(min(seqs), max(seqs)),
+        )
+        return set(self._connection.scalars(query)).intersection(seqs)
+
+    def not_done(self, plan_id: str, slack_ids: Iterable[str]) -> set[str]:
+        """Return for which of *slack_ids* an operation of the plan was skipped or has failed."""
+        undone = operations.c.outcome.in_([Outcome.SKIPPED.value, Outcome.FAILED.value])
+        return {
+            slack_id
+            for ids in chunks(set(slack_ids))
+            for slack_id in self._connection.scalars(
+                select(operations.c.slack_id).where(
+                    operations.c.plan_id == plan_id, undone, among(self._connection, operations.c.slack_id, ids)
+                )
+            )
+        }
+
+    def without_outcome(self, plan_id: str, seqs: Collection[int]) -> list[tuple[int, Operation]]:
+        """Return those operations numbered *seqs* that are neither carried out nor refused, in their order."""
+        query = (
+            select(operations)
+            .where(
+                operations.c.plan_id == plan_id,
+                operations.c.outcome.in_([Outcome.PLANNED.value, Outcome.SKIPPED.value]),
+                operations.c.seq.between(min(seqs), max(seqs)),
+            )
+            .order_by(operations.c.seq)
+        )
+        return [(row.seq, operation_of(row)) for row in self._connection.execute(query) if row.seq in seqs]
+
+    def record_range(self, plan_id: str, kind: Kind, seqs: range, *, now: datetime, flow_run: str) -> None:
+        """Write down that the still planned operations of a kind, numbered *seqs*, were carried out."""
+        self._connection.execute(
+            update(operations)
+            .where(
+                operations.c.plan_id == plan_id,
+                operations.c.seq.between(seqs.start, seqs.stop - 1),
+                operations.c.kind == kind.value,
+                operations.c.outcome == Outcome.PLANNED.value,
+            )
+            .values(outcome=Outcome.APPLIED.value, done_at=now, flow_run=flow_run)
+        )
+
+    def record(self, plan_id: str, results: Sequence[RowOutcome], *, now: datetime, flow_run: str) -> None:
+        """Write down what became of operations; recording the same again is harmless."""
+        rows = (
+            {
+                "plan": plan_id,
+                "of": result.seq,
+                "became": result.outcome.value,
+                "account": result.docebo_id,
+                "why": result.error,
+                "said": result.said,
+                "at": now,
+                "by": flow_run,
+            }
+            for result in results
+        )
+        carry_out(self._connection, RECORD, rows)
+
+    def still_to_create(self, plan_id: str) -> int:
+        """Count the accounts that the plan is still to create."""
+        return sum(
+            count
+            for kind, _, outcome, count in self.tally(plan_id)
+            if (kind, outcome) == (Kind.CREATE, Outcome.PLANNED)
+        )
+
+    def tally(self, plan_id: str) -> list[tuple[Kind, str, Outcome, int]]:
+        """Count the rows of a plan by kind, reason and outcome; whom it leaves alone as before is not among them."""
+        columns = (operations.c.kind, operations.c.reason, operations.c.outcome)
+        query = select(*columns, func.count()).where(operations.c.plan_id == plan_id).group_by(*columns)
+        return sorted(
+            (Kind(kind), reason, Outcome(outcome), count)
+            for kind, reason, outcome, count in self._connection.execute(query)
+        )
+
+    def rows(self, plan_id: str) -> Generator[JournalEntry, None, None]:
+        """Yield everything about a plan's operations in their order, without holding it all in memory.
+
+        Who does not read to the end closes it within the transaction.
+        """
+        query = select(operations).where(operations.c.plan_id == plan_id).order_by(operations.c.seq)
+        with self._connection.execute(query, execution_options={"yield_per": ROWS_AT_ONCE}) as rows:
+            for row in rows:
+                yield entry_of(row)
+
+    def told(self, plan_id: str) -> Iterator[Row[Any]]:
+        """Yield, like `rows` and in half the time, the values that REPORT_COLUMNS names."""
+        query = select(*REPORT_COLUMNS.values()).where(operations.c.plan_id == plan_id).order_by(operations.c.seq)
+        with self._connection.execute(query, execution_options={"yield_per": ROWS_AT_ONCE}) as rows:
+            yield from rows
+
+    def left_alone(self, plan_id: str) -> Iterator[Operation]:
+        """Yield the operations of a plan that leave somebody alone who was not forgotten since."""
+        left = operations.c.outcome == Outcome.LEFT.value, operations.c.slack_id != ""
+        query = select(operations).where(operations.c.plan_id == plan_id, *left)
+        with self._connection.execute(query, execution_options={"yield_per": ROWS_AT_ONCE}) as rows:
+            for row in rows:
+                yield operation_of(row)
+
+
+def _columns(plan_id: str, seq: int, operation: Operation) -> dict[str, object]:
+    return {
+        "plan_id": plan_id,
+        "seq": seq,
+        "slack_id": operation.slack_id,
+        "slack_team": operation.slack_team,
+        "slack_name": operation.slack_name,
+        "kind": operation.kind.value,
+        "reason": operation.reason,
+        "docebo_id": operation.docebo_id,
+        "changes": dict(operation.changes),
+        "before": dict(operation.before),
+        "maps": operation.maps,
+        "fingerprint": operation.fingerprint,
+        "echo": operation.echo,
+        "deactivated": operation.deactivated,
+        "prior": _remembered(operation.prior, operation.slack_id),
+        "outcome": (Outcome.LEFT if operation.kind is Kind.LEAVE else Outcome.PLANNED).value,
+        "error": "",
+        "said": "",
+        "done_at": None,
+        "flow_run": "",
+    }
+
+
+def operation_of(row: Row[Any]) -> Operation:
+    """Return the operation that *row* of its table holds."""
+    return Operation(
+        slack_id=row.slack_id,
+        slack_team=row.slack_team,
+        slack_name=row.slack_name,
+        kind=Kind(row.kind),
+        reason=row.reason,
+        docebo_id=row.docebo_id,
+        changes=row.changes,
+        before=row.before,
+        maps=row.maps,
+        fingerprint=row.fingerprint,
+        echo=row.echo,
+        deactivated=row.deactivated,
+        prior=None
+        if row.prior is None
+        else Mapping(**{"slack_id": row.slack_id, **row.prior}, slack_team=row.slack_team),
+    )
+
+
+def _remembered(mapping: Mapping | None, slack_id: str) -> dict[str, object] | None:
+    """Return *mapping* without the ids of its owner, where that is the operation's *slack_id*."""
+    if mapping is None:
+        return None
+    owner = {} if mapping.slack_id == slack_id else {"slack_id": mapping.slack_id}
+    return owner | {
+        "slack_name": mapping.slack_name,
+        "docebo_id": mapping.docebo_id,
+        "fingerprint": mapping.fingerprint,
+        "echo": mapping.echo,
+        "deactivated": mapping.deactivated,
+    }
+
+
+def entry_of(row: Row[Any]) -> JournalEntry:
+    """Return what *row* of the table says of an operation and what became of it."""
+    return JournalEntry(
+        plan_id=row.plan_id,
+        seq=row.seq,
+        operation=operation_of(row),
+        outcome=Outcome(row.outcome),
+        error=row.error,
+        done_at=row.done_at,
+        flow_run=row.flow_run,
+    )

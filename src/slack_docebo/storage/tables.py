@@ -1,0 +1,97 @@
+"""The tables of the store, as one transaction sees them."""
+
+from sqlalchemy import Connection
+
+from slack_docebo.storage.accounts import AccountRepository
+from slack_docebo.storage.applied import AppliedRepository
+from slack_docebo.storage.dialects import DialectRepository
+from slack_docebo.storage.exclusions import ExclusionRepository
+from slack_docebo.storage.halts import HaltRepository
+from slack_docebo.storage.inbox import InboxRepository
+from slack_docebo.storage.intents import IntentRepository
+from slack_docebo.storage.journal import JournalRepository
+from slack_docebo.storage.leases import LeaseRepository
+from slack_docebo.storage.links import LinkRepository
+from slack_docebo.storage.mappings import MappingRepository
+from slack_docebo.storage.operations import OperationRepository
+from slack_docebo.storage.people import PersonRepository
+from slack_docebo.storage.plans import PlanRepository
+from slack_docebo.storage.platforms import UNKNOWN, PlatformRepository
+from slack_docebo.storage.reads import ReadRepository
+from slack_docebo.storage.shares import ShareRepository
+from slack_docebo.storage.standings import StandingRepository
+
+
+class Tables:
+    """The repositories of one transaction, which ends with the block that it was lent to."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+
+    def accounts(self, platform_id: int) -> AccountRepository:
+        return AccountRepository(self.connection, platform_id)
+
+    def applied(self, docebo: str = UNKNOWN) -> AppliedRepository:
+        return AppliedRepository(self.connection, docebo)
+
+    def dialect(self, docebo: str) -> DialectRepository:
+        return DialectRepository(self.connection, docebo)
+
+    def mappings(self, docebo: str = UNKNOWN) -> MappingRepository:
+        return MappingRepository(self.connection, docebo)
+
+    @property
+    def exclusions(self) -> ExclusionRepository:
+        return ExclusionRepository(self.connection)
+
+    @property
+    def halts(self) -> HaltRepository:
+        return HaltRepository(self.connection)
+
+    @property
+    def inbox(self) -> InboxRepository:
+        return InboxRepository(self.connection)
+
+    @property
+    def intents(self) -> IntentRepository:
+        return IntentRepository(self.connection)
+
+    @property
+    def journal(self) -> JournalRepository:
+        return JournalRepository(self.connection)
+
+    @property
+    def leases(self) -> LeaseRepository:
+        return LeaseRepository(self.connection)
+
+    @property
+    def links(self) -> LinkRepository:
+        return LinkRepository(self.connection)
+
+    @property
+    def operations(self) -> OperationRepository:
+        return OperationRepository(self.connection)
+
+    @property
+    def people(self) -> PersonRepository:
+        return PersonRepository(self.connection)
+
+    @property
+    def plans(self) -> PlanRepository:
+        return PlanRepository(self.connection)
+
+    @property
+    def platforms(self) -> PlatformRepository:
+        return PlatformRepository(self.connection)
+
+    @property
+    def reads(self) -> ReadRepository:
+        return ReadRepository(self.connection)
+
+    @property
+    def shares(self) -> ShareRepository:
+        return ShareRepository(self.connection)
+
+    @property
+    def standings(self) -> StandingRepository:
+        return StandingRepository(self.connection)
