@@ -18,7 +18,7 @@ from slack_docebo.engine.looking.diagnosis import Diagnosis
 from slack_docebo.engine.looking.explaining import Explanation
 from slack_docebo.engine.mappings.relinking import Relinked
 from slack_docebo.engine.realtime.serve_result import ServeResult
-from slack_docebo.engine.reporting.incidents import Trouble
+from slack_docebo.engine.reporting.incidents import FIRST, Trouble
 from slack_docebo.engine.reporting.report import Summary
 from slack_docebo.errors import AlreadyRunning, ChangeLimitExceeded, ConfigurationError, Halted, NotConfirmed, SyncError
 from slack_docebo.integration_settings import VARIABLE, IntegrationSettings, read_rows
@@ -90,7 +90,14 @@ def concluded(run: Callable[P, Awaitable[FlowResult]]) -> Callable[P, Awaitable[
         try:
             result = await run(*args, **kwargs)
             told = result if isinstance(result, str) else result.line
-            return Completed(name=_trouble(result), message=line(told))
+            if (
+                isinstance(result, ServeResult) and result.elsewhere
+            ):  # where somebody else sees to it, nothing is left to do
+                return Completed(name=Trouble.ALREADY_RUNNING, message=line(told))
+            if trouble := _trouble(result):
+                # Green means that nothing new is left to do: colour, tiles, hooks and automations go by the type.
+                return State(type=StateType.FAILED, name=trouble, message=line(f"{FIRST[trouble]}: {told}"))
+            return Completed(message=line(told))
         except SyncError as error:
             if name := OWN_STATES.get(type(error)):
                 return State(type=StateType.FAILED, name=name, message=line(str(error)))
@@ -99,11 +106,9 @@ def concluded(run: Callable[P, Awaitable[FlowResult]]) -> Callable[P, Awaitable[
     return conclude
 
 
-def _trouble(result: FlowResult) -> str | None:
-    """Return the name of the state a run ends in whose work is done, but not for everybody, or by another run."""
+def _trouble(result: FlowResult) -> Trouble | None:
+    """Return what is left to do after a run that has done its work, but not for everybody."""
     match result:
-        case ServeResult(elsewhere=another) if another:
-            return Trouble.ALREADY_RUNNING
         case ServeResult(held=held) if held:
             return Trouble.HELD
         case ServeResult(parked=parked) if parked:

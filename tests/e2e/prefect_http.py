@@ -6,8 +6,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import httpx
+from prefect.states import State
 
 from slack_docebo.clients.prefect_client import READING
+from slack_docebo.engine.reporting.incidents import Trouble
 from slack_docebo.integration_settings import VARIABLE, table
 from tests.waiting import PATIENCE_SECONDS, until
 
@@ -93,6 +95,11 @@ def state(http: httpx.Client, run_id: str, *types: str) -> dict[str, Any]:
 def finished(http: httpx.Client, run_id: str) -> dict[str, Any]:
     """Wait for the end of the run, and return it."""
     return state(http, run_id, *FINAL)
+
+
+def is_done(ended: State[Any]) -> bool:
+    """Tell whether a run has done its work, be it that people newly wait for somebody's decision."""
+    return ended.is_completed() or ended.name == Trouble.UNDECIDED
 
 
 def artifacts_of(http: httpx.Client, run_id: str) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from deployments.local import connection_settings
 from sandbox.server import Sandbox
 from slack_docebo.errors import StorageError
 from slack_docebo.storage.reads import ProvenRead, ReadRepository
-from tests.e2e.prefect_http import artifacts_of, prefect_http, set_table
+from tests.e2e.prefect_http import artifacts_of, is_done, prefect_http, set_table
 from tests.importing import ON
 
 USERS = 120
@@ -109,7 +109,7 @@ async def test_provisioning_and_mapping_work_each_alone_and_not_at_all(
 
     state = await run(dry_run=False)
 
-    assert state.is_completed()
+    assert is_done(state)
     assert (sandbox.docebo_gate.counters.rows["created"] > 0) == created
     assert ("mapped" in state.message) == mapped
 
@@ -170,7 +170,7 @@ async def test_a_plan_that_the_database_did_not_take_is_made_again_of_what_was_r
 
     state = await run(dry_run=False)
 
-    assert state.is_completed(), state.message
+    assert is_done(state), state.message
     assert sandbox.slack_gate.counters.calls["users.list"] == 1
     assert f"{USERS} left alone" in (await run(dry_run=False)).message
 

@@ -128,7 +128,7 @@ async def test_a_parked_event_shows_and_names_the_state(sandbox, store):
 
     state = await sync(linger_seconds=1)
 
-    assert (state.name, state.is_completed()) == ("Parked", True)
+    assert (state.name, state.is_completed()) == ("Parked", False)
     rows = json.loads(artifacts(state)["parked-events"]["data"])
     assert [row["event"] for row in rows] == [event.event_id]
 
@@ -139,7 +139,7 @@ async def test_events_over_a_limit_are_held_and_the_form_lets_them_through(sandb
 
     held = await sync(linger_seconds=0)
 
-    assert (held.name, held.is_completed()) == ("Held", True)
+    assert (held.name, held.is_completed()) == ("Held", False)
     assert "2 held back by a limit, as incident " in held.message
     incident = held.message.partition("as incident ")[2].split(",")[0]
 

@@ -17,7 +17,7 @@ import pytest
 from deployments.local import connection_settings
 from sandbox.server import Sandbox
 from slack_docebo.storage.store import Store
-from tests.e2e.prefect_http import set_table
+from tests.e2e.prefect_http import is_done, set_table
 from tests.importing import ON
 from tests.waiting import PATIENCE_SECONDS, until
 
@@ -79,7 +79,7 @@ async def test_a_run_that_meets_the_order_to_stop_has_its_own_state_and_writes_n
     assert "(audit)" in stopped.message
 
     assert (await flows.go(return_state=True)).message == "Runs may write again."
-    assert (await flows.bulk_import(dry_run=False, return_state=True)).is_completed()
+    assert is_done(await flows.bulk_import(dry_run=False, return_state=True))
     assert len(sandbox.docebo.accounts) > before
 
 
@@ -91,7 +91,7 @@ async def test_a_refused_run_has_its_own_state_and_its_plan_is_let_through_by_id
     plan_id = refused.message.split("plan_id=")[1].split()[0]
 
     let_through = await flows.bulk_import(dry_run=False, plan_id=plan_id, return_state=True)
-    assert let_through.is_completed(), let_through.message
+    assert is_done(let_through), let_through.message
     assert len(sandbox.docebo.accounts) > before
 
     account = next(a for a in sandbox.docebo.accounts if a.provisioned_by)
@@ -125,7 +125,7 @@ async def test_a_second_run_ends_as_already_running_and_the_place_of_a_dead_one_
     async with asyncio.timeout(PATIENCE_SECONDS):  # PostgreSQL notices a moment later that nobody is there any more
         while (third := await flows.bulk_import(dry_run=False, return_state=True)).name == "AlreadyRunning":
             pass
-    assert third.is_completed(), third.message
+    assert is_done(third), third.message
     assert len(sandbox.docebo.accounts) > before
 
 
@@ -152,7 +152,7 @@ async def test_settings_deleted_while_a_run_is_at_work_stop_the_next_one(sandbox
     created = len(sandbox.docebo.accounts)
     following = await flows.bulk_import(dry_run=False, return_state=True)
 
-    assert first.is_completed(), first.message
+    assert is_done(first), first.message
     assert created > before
     assert (following.name, missing in following.message) == ("Failed", True), following.message
     assert len(sandbox.docebo.accounts) == created

@@ -45,17 +45,35 @@ def ended(*tally, state=PlanState.PARTLY_APPLIED, before=None):
         (ServeResult(events=1, in_line=1), "Completed"),
         (ServeResult(events=1, parked=1, undecided=1), "Parked"),
         (ServeResult(events=1, left=1, undecided=1), "Undecided"),
-        (ServeResult(elsewhere="import"), "AlreadyRunning"),
     ],
 )
-async def test_a_run_that_leaves_something_to_people_does_not_end_as_completed(result, name):
+async def test_a_run_that_leaves_something_to_people_is_not_green(result, name):
+    state = await state_after(result)
+
+    assert state.is_completed() is (name == "Completed")
+    assert state.is_failed() is (name != "Completed")
+    assert state.name == name
+
+
+async def state_after(result):
     async def run():
         return result
 
-    state = await concluded(run)()
+    return await concluded(run)()
 
-    assert state.is_completed()
-    assert (state.name, state.message) == (name, result.line)
+
+async def test_a_message_begins_with_the_one_thing_to_do():
+    parked = await state_after(ServeResult(events=1, parked=1))
+    done = await state_after(ServeResult(events=1, in_line=1))
+
+    assert parked.message == "Look at the parked events and replay them: 1 event: 1 parked"
+    assert done.message == "1 event: 1 in line"
+
+
+async def test_who_leaves_the_work_to_another_run_has_nothing_left_to_do():
+    state = await state_after(ServeResult(elsewhere="import"))
+
+    assert (state.name, state.is_completed()) == ("AlreadyRunning", True)
 
 
 def test_a_line_says_what_became_of_the_events():

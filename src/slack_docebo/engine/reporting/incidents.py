@@ -62,6 +62,16 @@ ADVICE = {
 }
 
 
+FIRST = {
+    Trouble.PARTLY_FAILED: "Look at those who failed",
+    Trouble.SKIPPED: "Make a new plan",
+    Trouble.UNDECIDED: "Decide whose the accounts are",
+    Trouble.PARKED: "Look at the parked events and replay them",
+    Trouble.HELD: "Look at what is held back, and let it through if it is right",
+}
+"""What there is to do about a run that has done its work, but not for everybody."""
+
+
 @dataclass(frozen=True, slots=True)
 class Incident:
     """One incident, told in one message; *subject* is the name of the flow."""
