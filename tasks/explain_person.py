@@ -3,7 +3,8 @@
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
-from slack_docebo.engine.looking.explaining import Explanation, explain
+from slack_docebo.domain.people import PeopleShown
+from slack_docebo.engine.looking.explaining import Compared, Explanation, explain
 from slack_docebo.runtime import Runtime
 from tasks.artifacts import publish_table
 from tasks.policies import RETRIED
@@ -16,15 +17,12 @@ from tasks.policies import RETRIED
     **RETRIED,
 )
 async def explain_person(runtime: Runtime, who: str) -> Explanation:
-    """Publish what is known about one person by ids and attribute names, for everybody who sees Prefect sees it; return it."""
+    """Publish what is known about one person, by ids and attribute names unless people are shown by names; return it."""
     found = await explain(runtime, who)
-    rows: list[dict[str, str | int | None]] = [
-        {"question": question, "answer": answer} for question, answer in found.lines
-    ]
-    rows += [
-        {"question": f"Attribute {compared.name}", "answer": "same" if compared.same else "differs"}
-        for compared in found.attributes
-    ]
+    named = runtime.behaviour.people_shown is PeopleShown.NAMES
+    lines = [*(found.names if named else []), *found.lines]
+    lines += [(f"Attribute {compared.name}", _compared(compared, named)) for compared in found.attributes]
+    rows: list[dict[str, str | int | None]] = [{"question": question, "answer": answer} for question, answer in lines]
     rows += [
         {
             "question": f"{entry.done_at or plan.created_at:%Y-%m-%d %H:%M} UTC, {plan.kind} {plan.id}",
@@ -32,9 +30,18 @@ async def explain_person(runtime: Runtime, who: str) -> Explanation:
         }
         for plan, entry in found.history
     ]
-    await publish_table(
-        rows, key=f"explained-{who.lower().replace(':', '-')}", description=f"What is known about {who}, without values"
-    )
+    what = f"What is known about {who}{', without values' * (not named)}"
+    await publish_table(rows, key=f"explained-{who.lower().replace(':', '-')}", description=what)
     for question, answer in found.lines:
         get_run_logger().info("%s: %s", question, answer)
     return found
+
+
+def _compared(compared: Compared, named: bool) -> str:
+    if compared.same:
+        return f"same: {compared.target}" if named else "same"
+    return (
+        f"differs: {compared.source or 'nothing'} in Slack, {compared.target or 'nothing'} in Docebo"
+        if named
+        else "differs"
+    )

@@ -30,7 +30,7 @@ async def process_events(
 
 async def _publish(runtime: Runtime, served: ServeResult) -> None:
     await publish_page(served.markdown(), key="summary-realtime-sync", description=served.line)
-    if parked := parked_rows(runtime.store):
+    if parked := parked_rows(runtime.store, runtime.behaviour.people_shown):
         await publish_table(
             parked, key="parked-events", description="Events that were tried often enough; replay them when it is time"
         )

@@ -4,6 +4,7 @@ from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
 from slack_docebo.concurrency import side_by_side, to_completion
+from slack_docebo.engine.reporting.attention import attention_rows
 from slack_docebo.engine.reporting.report import TABLE_ROWS, Summary, table, write_files
 from slack_docebo.engine.writing.finishing import finish
 from slack_docebo.runtime import Runtime
@@ -14,12 +15,16 @@ from tasks.artifacts import publish_page, publish_table
 async def report_outcome(runtime: Runtime, plan_id: str) -> Summary:
     """Publish what was or would be done; return it in numbers."""
     summary = finish(runtime, plan_id)
-    rows = table(runtime.store, plan_id)
+    shown = runtime.behaviour.people_shown
+    in_need = await to_completion(attention_rows, runtime.store, plan_id, shown) if summary.needs_somebody else []
+    rows = table(runtime.store, plan_id, shown)
     cut = f": the first {TABLE_ROWS}, the files hold all of them" * (len(rows) == TABLE_ROWS)
     files, _ = await side_by_side(
         to_completion(write_files, runtime.store, plan_id, runtime.settings.report_dir),
         publish_table(rows, key=f"changes-{plan_id}", description=f"What was or would be done, and to whom{cut}"),
     )
+    if in_need:
+        await publish_table(in_need, key=f"to-look-at-{plan_id}", description=f"To look at: {len(in_need)} people")
     await publish_page(
         "\n\n".join([summary.markdown(), *files.lines]),
         key=f"summary-{plan_id}",

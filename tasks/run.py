@@ -28,6 +28,7 @@ from slack_docebo.settings import RUN, PrefectSettings, Settings, load_settings,
 from slack_docebo.storage.gate import RunLock
 from slack_docebo.storage.plans import PlanState
 from tasks.logs import as_one_line
+from tasks.shown_people import check_people_shown
 
 # Prefect shows the lines of PREFECT_LOGGING_EXTRA_LOGGERS on the run's page, without a level its warnings alone.
 logging.getLogger("slack_docebo").setLevel(logging.INFO)
@@ -67,6 +68,7 @@ async def open_resources() -> AsyncIterator[Runtime]:
     if told := secrets_open_to_others(*RUN):
         get_run_logger().warning(told)
     behaviour = await integration_settings()
+    await check_people_shown(behaviour)
     run = prefect_runtime.flow_run
     async with open_runtime(settings, behaviour, run_id=run.id or "", run_name=run.name or "") as runtime:
         yield runtime

@@ -24,7 +24,7 @@ async def tidy_inbox(runtime: Runtime) -> Upkeep:
     )
     if status.parked:
         await publish_table(
-            parked_rows(runtime.store),
+            parked_rows(runtime.store, runtime.behaviour.people_shown),
             key="parked-events",
             description="Events that were tried often enough; replay them when it is time",
         )

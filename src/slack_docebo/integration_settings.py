@@ -14,7 +14,7 @@ from slack_docebo.delimited import BadTableError, read_table
 from slack_docebo.domain.attributes import DEFAULT_RULES, AttributeRule, parse_rules
 from slack_docebo.domain.guards import Change, Limit, parse_limit
 from slack_docebo.domain.matching import MatchBy
-from slack_docebo.domain.people import LARGEST_ID
+from slack_docebo.domain.people import LARGEST_ID, PeopleShown
 from slack_docebo.domain.planning import Leavers, Policy
 from slack_docebo.domain.returns import Rehires
 from slack_docebo.domain.scope import Guests, Scope
@@ -222,6 +222,11 @@ class IntegrationSettings(BaseModel):
         " a saved plan. A run that needs more is refused.",
     )
 
+    people_shown: Annotated[PeopleShown, BeforeValidator(_lower)] = Field(
+        PeopleShown.IDS,
+        description="How Prefect's pages show people: ids, or names, which are names and e-mail addresses as well. names"
+        " wants a login on Prefect.",
+    )
     realtime_retry_delays: Annotated[tuple[int, ...], BeforeValidator(_seconds)] = Field(
         (30, 120, 600, 3600),
         description="After how many seconds a Slack event that failed is tried again; after the last it is parked.",

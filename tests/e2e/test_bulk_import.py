@@ -43,9 +43,10 @@ async def run(**parameters):
 
 
 def artifacts(state) -> dict[str, dict]:
-    """The artifacts of the run by type."""
+    """The artifacts of the run by what they show: summary, changes, to-look-at."""
     with prefect_http() as http:
-        return {artifact["type"]: artifact for artifact in artifacts_of(http, str(state.state_details.flow_run_id))}
+        shown = artifacts_of(http, str(state.state_details.flow_run_id))
+        return {str(artifact["key"]).rpartition("-")[0]: artifact for artifact in shown}
 
 
 async def test_a_dry_run_shows_everything_and_writes_nothing(installation, sandbox):
@@ -54,13 +55,13 @@ async def test_a_dry_run_shows_everything_and_writes_nothing(installation, sandb
     assert state.is_completed()
     assert "POST /manage/v1/user/batch" not in sandbox.docebo_gate.counters.calls
     shown = artifacts(state)
-    assert "| create | " in shown["markdown"]["data"]
-    assert "API calls: 5" in shown["markdown"]["data"]
-    assert "| account without Slack user | " in shown["markdown"]["data"]
-    table = json.loads(shown["table"]["data"])
+    assert "| create | " in shown["summary"]["data"]
+    assert "API calls: 5" in shown["summary"]["data"]
+    assert "| account without Slack user | " in shown["summary"]["data"]
+    table = json.loads(shown["changes"]["data"])
     assert {row["operation"] for row in table} == {"create", "update", "map"}
     assert {row["outcome"] for row in table} == {"planned"}
-    assert "@" not in json.dumps(shown["table"])
+    assert "@" not in json.dumps(shown["changes"])
 
 
 async def test_the_saved_plan_is_what_is_applied_and_a_second_run_writes_nothing(installation, sandbox):

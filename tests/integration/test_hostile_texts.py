@@ -12,6 +12,7 @@ import pytest
 from sandbox.server import Sandbox
 from slack_docebo import cli
 from slack_docebo.clients.slack import source_user
+from slack_docebo.domain.people import PeopleShown
 from slack_docebo.domain.planning import Kind
 from slack_docebo.domain.scope import Scope
 from slack_docebo.domain.texts import bared, line
@@ -102,7 +103,7 @@ def test_one_person_is_explained_whatever_the_name(world, text, monkeypatch, cap
 def test_report_files_hold_text_in_every_cell(world):
     with Store.open(world.database_url) as store:
         csv_file, json_file = write_files(store, world.imported.plan.id, world.folder / "reports").written
-        page_rows = table(store, world.imported.plan.id)
+        page_rows = table(store, world.imported.plan.id, PeopleShown.IDS)
 
     cells = [cell for row in csv.reader(io.StringIO(csv_file.read_text("utf-8"), newline="")) for cell in row]
     assert all(map(seen, cells))

@@ -6,6 +6,7 @@ import pytest
 
 from sandbox.server import Sandbox
 from slack_docebo.domain.observation import Present
+from slack_docebo.domain.people import PeopleShown
 from slack_docebo.domain.planning import Kind
 from slack_docebo.engine.mappings.forgetting import forget, traces
 from slack_docebo.engine.planning.plans import make_plan
@@ -272,7 +273,7 @@ async def test_a_refusal_that_names_somebody_else_is_whole_only_in_the_owners_re
     store, plan = settled.runtime.store, settled.plans()[0]
     with store.reading() as tables:
         entries = list(tables.operations.rows(plan.id))
-    told = f"{table(store, plan.id)} {parked_rows(store)} {summary(store, plan.id).markdown()} {entries}"
+    told = f"{table(store, plan.id, PeopleShown.IDS)} {parked_rows(store, PeopleShown.IDS)} {summary(store, plan.id).markdown()} {entries}"
     assert "Refused, …" in told
     assert not [word for word in ("Grace", "Hopper", "ghopper", "1234567") if word in told]
     for file in write_files(store, plan.id, tmp_path / "reports").written:

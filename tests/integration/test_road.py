@@ -8,6 +8,7 @@ import pytest
 
 from sandbox.docebo.platform import API_USER_ID
 from sandbox.server import Sandbox
+from slack_docebo.domain.people import PeopleShown
 from slack_docebo.domain.planning import Kind, Outcome
 from slack_docebo.engine.reporting.report import table as report_table
 from slack_docebo.engine.reporting.report import write_files
@@ -56,7 +57,11 @@ async def test_why_a_call_was_refused_for_one_person_is_whole_only_in_the_owners
         done = await run_import(settings, rows=TITLES)
 
     with Store.open(sqlite_url) as store:
-        [why] = [str(row["why"]) for row in report_table(store, done.plan.id) if row["outcome"] == Outcome.FAILED]
+        [why] = [
+            str(row["why"])
+            for row in report_table(store, done.plan.id, PeopleShown.IDS)
+            if row["outcome"] == Outcome.FAILED
+        ]
         files = write_files(store, done.plan.id, tmp_path / "reports").written
     assert "Refused, … (code 1006)" in why
     assert "Hopper" not in why

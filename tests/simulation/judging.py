@@ -9,7 +9,7 @@ from sqlalchemy import Row, select
 from sandbox.docebo.accounts import Account as ModelAccount
 from slack_docebo.clients.slack import source_user
 from slack_docebo.domain.attributes import differences, wanted
-from slack_docebo.domain.people import Account
+from slack_docebo.domain.people import Account, PeopleShown
 from slack_docebo.domain.planning import Kind, Outcome
 from slack_docebo.engine.realtime.upkeep import parked_rows
 from slack_docebo.engine.reporting.report import table
@@ -148,8 +148,8 @@ class Judge:
         with self._store.reading() as tables:
             failed = select(operation.c.plan_id).where(operation.c.error != "").distinct().order_by(operation.c.plan_id)
             plans = list(tables.connection.scalars(failed))
-        shown = [str(row["why"]) for plan_id in plans for row in table(self._store, plan_id)]
-        shown += [str(row["error"]) for row in parked_rows(self._store)]
+        shown = [str(row["why"]) for plan_id in plans for row in table(self._store, plan_id, PeopleShown.IDS)]
+        shown += [str(row["error"]) for row in parked_rows(self._store, PeopleShown.IDS)]
         for text in shown:
             named = [p for p in self._company.people if any(data in text for data in (*p.addresses, *p.last_names))]
             if named:

@@ -3,10 +3,18 @@
 import re
 from collections.abc import Mapping as MappingType
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 LARGEST_ID = 10**18 - 1  # of an account, a branch or a field: a number that every database holds
 LARGEST_STAMP = 2**63 - 1
 SLACK_ID = re.compile(r"[UW][A-Z0-9]{2,}")  # https://api.slack.com/types/user: U or W
+
+
+class PeopleShown(StrEnum):
+    """How Prefect's pages show people."""
+
+    IDS = "ids"
+    NAMES = "names"  # and e-mail addresses
 
 
 @dataclass(frozen=True, slots=True)

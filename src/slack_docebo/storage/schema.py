@@ -229,6 +229,15 @@ exclusion = Table(
     Column("since", Instant, nullable=False),
 )
 
+person_name = Table(
+    "person_name",  # kept only while PEOPLE_SHOWN is `names`
+    metadata,
+    _text("slack_team", primary_key=True),
+    _text("slack_id", primary_key=True),
+    Column("name", FreeText, nullable=False),
+    Column("email", FreeText, nullable=False),
+)
+
 standing = Table(
     "standing",
     metadata,

@@ -13,6 +13,7 @@ from slack_docebo.storage.journal import JournalRepository
 from slack_docebo.storage.leases import LeaseRepository
 from slack_docebo.storage.links import LinkRepository
 from slack_docebo.storage.mappings import MappingRepository
+from slack_docebo.storage.names import NameRepository
 from slack_docebo.storage.operations import OperationRepository
 from slack_docebo.storage.people import PersonRepository
 from slack_docebo.storage.plans import PlanRepository
@@ -67,6 +68,10 @@ class Tables:
     @property
     def links(self) -> LinkRepository:
         return LinkRepository(self.connection)
+
+    @property
+    def names(self) -> NameRepository:
+        return NameRepository(self.connection)
 
     @property
     def operations(self) -> OperationRepository:

@@ -76,6 +76,17 @@ class Explanation:
             *(("Note", note) for note in self.notes),
         ]
 
+    @property
+    def names(self) -> list[tuple[str, str]]:
+        """How the person is called on each side, and the addresses."""
+        sides = []
+        if self.user:
+            sides.append(("Called in Slack", f"{self.user.real_name or self.user.display_name}, {self.user.email}"))
+        if self.account:
+            called = f"{self.account.first_name} {self.account.last_name}, {self.account.email}"
+            sides.append(("Called in Docebo", f"{called}, username {self.account.username}"))
+        return sides
+
     def _in_slack(self) -> str:
         if self.user is None:
             return f"no user {self.slack_id}" if self.slack_id else "not found"

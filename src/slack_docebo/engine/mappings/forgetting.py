@@ -97,6 +97,7 @@ def forget(store: Store, report_dir: Path, slack_id: str) -> Traces:
             tables.inbox.forget(each)
             tables.journal.forget(each)
             tables.standings.forget(each)
+            tables.names.forget(each)
     rows, left = _in_files(report_dir, ids, erase=True)
     return replace(erased, rows=rows, left=left)
 

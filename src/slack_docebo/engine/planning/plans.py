@@ -9,7 +9,7 @@ from itertools import chain
 from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.addresses import mailbox
 from slack_docebo.domain.matching import Accounts, FoundBy
-from slack_docebo.domain.people import Mapping, SourceUser
+from slack_docebo.domain.people import Mapping, PeopleShown, SourceUser
 from slack_docebo.domain.planning import Kind, Operation, Planner
 from slack_docebo.domain.texts import without_numbers
 from slack_docebo.engine.planning.absences import Absences
@@ -260,6 +260,14 @@ def _plan_page(
             ),
         )
         keep_observations(tables, draft.docebo, draft.team, planner, now=runtime.now())
+        note_names(runtime, tables, draft.team, users)
+
+
+def note_names(runtime: Runtime, tables: Tables, team: str, users: Iterable[SourceUser]) -> None:
+    """Keep how *users* are called, where people are shown by their names; not of the forgotten."""
+    if runtime.behaviour.people_shown is PeopleShown.NAMES:
+        excluded = tables.exclusions.all()
+        tables.names.note(team, (user for user in users if not excluded.cover(user)))
 
 
 def _plan_absent(

@@ -14,7 +14,7 @@ from slack_docebo.domain.observation import Present
 from slack_docebo.domain.planning import Kind, Operation, Planner
 from slack_docebo.domain.stamps import believed
 from slack_docebo.domain.standing import is_undecided
-from slack_docebo.engine.planning.plans import close_plan, keep_observations, open_plan, plan_people
+from slack_docebo.engine.planning.plans import close_plan, keep_observations, note_names, open_plan, plan_people
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.evidence import ask_for_accounts, ask_for_people, observe_person
 from slack_docebo.engine.reading.outages import OutageWatch, greet_docebo, greet_slack
@@ -262,6 +262,7 @@ class _Round:
             remembered = [operation for operation in operations if operation.slack_id not in forgotten]
             tables.operations.add(plan_id, 0, remembered)
             keep_observations(tables, docebo, self._team, planner, now=self._runtime.now())
+            note_names(self._runtime, tables, self._team, [case.pair[0] for case in cases])
         # A limit is a share of everybody who is looked after, not of the few people of this round.
         looked_after = max(mapped, planner.people)
         measured = close_plan(self._runtime, plan_id, looked_after=looked_after, let_through=let_through)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from slack_docebo.domain.people import PeopleShown
+from slack_docebo.engine.reporting.shown import Cell, with_names
 from slack_docebo.private_files import is_ours
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.inbox import InboxStatus
@@ -36,6 +38,8 @@ def tidy(runtime: Runtime) -> Upkeep:
         tables.standings.purge(oldest)
         tables.reads.purge(oldest)
         tables.applied().doubt_future_stamps(now)
+        if runtime.behaviour.people_shown is PeopleShown.IDS:
+            tables.names.clear()
     files = sum(1 for _ in _removed(runtime.settings.report_dir, oldest))
     with runtime.store.transaction() as tables:
         inbox = tables.inbox
@@ -63,19 +67,19 @@ def _removed(folder: Path, oldest: datetime) -> Iterator[Path]:
             continue
 
 
-def parked_rows(store: Store) -> list[dict[str, str | int]]:
-    """Return the parked events by ids alone: Prefect shows them to everybody."""
+def parked_rows(store: Store, shown: PeopleShown) -> list[dict[str, Cell]]:
+    """Return the parked events, with how Prefect may show the people they are about."""
     with store.reading() as tables:
-        entries = tables.inbox.parked(SHOWN)
-    return [
-        {
-            "event": entry.event.event_id,
-            "Slack user": entry.event.slack_id,
-            "kind": entry.event.kind,
-            "received": f"{entry.event.received_at:%Y-%m-%d %H:%M:%S} UTC",
-            "attempts": entry.attempts,
-            "error": entry.error,
-            "incident": entry.incident,
-        }
-        for entry in entries
-    ]
+        by_team: dict[str, list[dict[str, Cell]]] = {}
+        for entry in tables.inbox.parked(SHOWN):
+            row: dict[str, Cell] = {
+                "Slack user": entry.event.slack_id,
+                "event": entry.event.event_id,
+                "kind": entry.event.kind,
+                "received": f"{entry.event.received_at:%Y-%m-%d %H:%M:%S} UTC",
+                "attempts": entry.attempts,
+                "error": entry.error,
+                "incident": entry.incident,
+            }
+            by_team.setdefault(entry.event.slack_team, []).append(row)
+        return [row for team, rows in by_team.items() for row in with_names(tables, team, rows, shown)]

@@ -10,13 +10,15 @@ from typing import Any, TextIO
 
 from sqlalchemy import Row
 
+from slack_docebo.domain.people import PeopleShown
 from slack_docebo.domain.planning import Kind, Operation, Outcome
 from slack_docebo.domain.standing import WAITING, is_undecided
 from slack_docebo.domain.texts import armoured, as_json, code, markdown, without_numbers
 from slack_docebo.engine.reporting.orphans import Orphan, OrphanKind
+from slack_docebo.engine.reporting.shown import Cell, with_names
 from slack_docebo.private_files import rewritten_file
 from slack_docebo.storage.operations import REPORT_COLUMNS, JournalEntry
-from slack_docebo.storage.plans import Plan
+from slack_docebo.storage.plans import Plan, PlanState
 from slack_docebo.storage.store import Store
 from slack_docebo.storage.tables import Tables
 
@@ -29,6 +31,17 @@ DONE = {
     Kind.MAP: "mapped",
     Kind.UNMAP: "unmapped",
     Kind.LEAVE: "left alone",
+}
+
+IN_WORDS = {Kind.LEAVE: "leave alone"}
+BECAME = {
+    PlanState.PLANNING: "not whole",
+    PlanState.PLANNED: "planned, nothing is written yet",
+    PlanState.APPLYING: "at work",
+    PlanState.APPLIED: "done",
+    PlanState.PARTLY_APPLIED: "done in part",
+    PlanState.REFUSED: "refused by a limit, nothing is written",
+    PlanState.ABANDONED: "not carried out",
 }
 
 
@@ -51,6 +64,11 @@ class Summary:
     def undecided(self) -> int:
         """How many people are left alone until somebody has decided whose an account is."""
         return sum(people for kind, reason, _, people in self.tally if kind is Kind.LEAVE and is_undecided(reason))
+
+    @property
+    def needs_somebody(self) -> bool:
+        """Whether anybody failed, was skipped, or is left alone until somebody has decided."""
+        return self.undecided + self.count(outcome=Outcome.FAILED) + self.count(outcome=Outcome.SKIPPED) > 0
 
     @property
     def newly_undecided(self) -> int:
@@ -76,7 +94,7 @@ class Summary:
     def markdown(self) -> str:
         """Return the summary as a page: counts, reasons, calls used."""
         lines = [
-            f"# {self.plan.kind} {self.plan.id}: {self.plan.state}",
+            f"# {self.plan.kind} {self.plan.id}: {BECAME[self.plan.state]}",
             "",
             f"Slack workspace {markdown(self.plan.slack_team)} to {markdown(self.plan.docebo)}",
             "",
@@ -89,10 +107,13 @@ class Summary:
                     self.count(kind, outcome=outcome)
                     for outcome in (Outcome.APPLIED, Outcome.FAILED, Outcome.SKIPPED, Outcome.PLANNED)
                 )
-                lines.append(f"| {kind} | {people} | {' | '.join(map(str, cells))} |")
+                lines.append(f"| {IN_WORDS.get(kind, kind)} | {people} | {' | '.join(map(str, cells))} |")
         lines += ["", "| operation | why | people |", "|---|---|--:|"]
         reasons = self._reasons()
-        lines += [f"| {kind} | {markdown(why)} | {people} |" for kind, why, people in reasons[:REASONS_SHOWN]]
+        lines += [
+            f"| {IN_WORDS.get(kind, kind)} | {markdown(why)} | {people} |"
+            for kind, why, people in reasons[:REASONS_SHOWN]
+        ]
         if len(reasons) > REASONS_SHOWN:
             lines.append(f"| | {len(reasons) - REASONS_SHOWN} more reasons, in the full list | |")
         if before := sum(self.plan.left_as_before.values()):
@@ -168,10 +189,11 @@ def everybody(tables: Tables, plan: Plan) -> Generator[JournalEntry, None, None]
             yield JournalEntry(plan.id, place, left, Outcome.LEFT)
 
 
-def table(store: Store, plan_id: str) -> list[dict[str, str | int | None]]:
-    """Return the first rows of what was or would be done, and to whom, by ids alone: Prefect shows it to everybody."""
-    rows: list[dict[str, str | int | None]] = []
+def table(store: Store, plan_id: str, shown: PeopleShown) -> list[dict[str, Cell]]:
+    """Return the first rows of what was or would be done, and to whom, as Prefect may show it."""
+    rows: list[dict[str, Cell]] = []
     with store.reading() as tables:
+        team = tables.plans.read(plan_id).slack_team
         for row in tables.operations.told(plan_id):
             if row.kind == Kind.LEAVE:
                 continue
@@ -187,7 +209,7 @@ def table(store: Store, plan_id: str) -> list[dict[str, str | int | None]]:
             )
             if len(rows) == TABLE_ROWS:
                 break
-    return rows
+        return with_names(tables, team, rows, shown)
 
 
 @dataclass(frozen=True, slots=True)

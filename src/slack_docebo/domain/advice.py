@@ -1,0 +1,34 @@
+"""Advice: what is wrong with one person, and the one thing to do about it."""
+
+from dataclasses import dataclass
+
+from slack_docebo.domain.planning import Outcome
+
+# Reasons are one sentence; those that know what to do say it in the sentences behind.
+BY_REASON = {
+    "several accounts match": "Give all but one of them another address or username in Docebo, or give the right pair to"
+    " `slack-docebo mappings import`.",
+    "belongs to": "Two people claim one account: correct the address of one of them in Slack or Docebo.",
+    "the username is taken": "Rename that account in Docebo, or give the pair to `slack-docebo mappings import`.",
+    "an account with this address is created": "Two people bear one address: correct it for one of them in Slack.",
+}
+BY_OUTCOME = {
+    Outcome.FAILED: "Correct what Docebo says, there or in Slack: the next run tries again.",
+    Outcome.SKIPPED: "Make a new plan: this one rests on what has changed since.",
+    Outcome.LEFT: "Correct it in Slack or in Docebo: the next run looks again.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Attention:
+    """Why somebody needs attention, and what there is to do."""
+
+    wrong: str
+    to_do: str
+
+
+def attention(outcome: Outcome, told: str) -> Attention:
+    """Return what is wrong with somebody of whom *told* is the error or the reason, and what there is to do."""
+    wrong, _, to_do = told.partition(". ")
+    known = next((advice for words, advice in BY_REASON.items() if words in wrong), BY_OUTCOME.get(outcome, ""))
+    return Attention(wrong.removesuffix("."), to_do or known)

@@ -1,0 +1,26 @@
+"""How people are shown in Prefect's pages: by ids, or by their names as well."""
+
+from collections.abc import Sequence
+
+from slack_docebo.domain.people import PeopleShown
+from slack_docebo.storage.names import PersonName
+from slack_docebo.storage.tables import Tables
+
+Cell = str | int | None
+NOT_KEPT = PersonName()
+
+
+def with_names(tables: Tables, team: str, rows: Sequence[dict[str, Cell]], shown: PeopleShown) -> list[dict[str, Cell]]:
+    """Return *rows*, each with name and address behind its *Slack user* where people are *shown* by their names."""
+    if shown is PeopleShown.IDS:
+        return list(rows)
+    names = tables.names.of(team, [str(row["Slack user"]) for row in rows])
+    return [
+        {
+            "Slack user": row["Slack user"],
+            "name": (name := names.get(str(row["Slack user"]), NOT_KEPT)).name,
+            "e-mail address": name.email,
+            **row,
+        }
+        for row in rows
+    ]

@@ -1,0 +1,58 @@
+"""How people are called in Slack: kept only while PEOPLE_SHOWN is `names`."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, delete, select
+
+from slack_docebo.domain.people import SourceUser
+from slack_docebo.storage.schema import person_name
+from slack_docebo.storage.statements import among, carry_out, chunks, insertion_text
+
+REPLACE = insertion_text(
+    person_name.c, "(slack_team, slack_id) DO UPDATE SET name = excluded.name, email = excluded.email"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PersonName:
+    """How somebody is called, and the address; each "" where Slack shows none."""
+
+    name: str = ""
+    email: str = ""
+
+
+class NameRepository:
+    """The table `person_name`; the caller owns the transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def note(self, team: str, users: Iterable[SourceUser]) -> None:
+        """Keep how *users* are called now."""
+        for some in chunks(users):
+            known = self.of(team, [user.slack_id for user in some])
+            called = {user.slack_id: PersonName(user.real_name or user.display_name, user.email) for user in some}
+            news = {slack_id: name for slack_id, name in called.items() if known.get(slack_id) != name}
+            rows = (
+                {"slack_team": team, "slack_id": slack_id, "name": name.name, "email": name.email}
+                for slack_id, name in news.items()
+            )
+            carry_out(self._connection, REPLACE, rows)
+
+    def of(self, team: str, slack_ids: Iterable[str]) -> dict[str, PersonName]:
+        """Return how those of *slack_ids* are called of whom that is kept."""
+        query = select(person_name).where(person_name.c.slack_team == team)
+        return {
+            row.slack_id: PersonName(row.name, row.email)
+            for ids in chunks(set(slack_ids))
+            for row in self._connection.execute(query.where(among(self._connection, person_name.c.slack_id, ids)))
+        }
+
+    def forget(self, slack_id: str) -> None:
+        """Delete how one person is called, in whatever workspace."""
+        self._connection.execute(delete(person_name).where(person_name.c.slack_id == slack_id))
+
+    def clear(self) -> None:
+        """Delete how everybody is called."""
+        self._connection.execute(delete(person_name))

@@ -1,0 +1,157 @@
+"""How Prefect's pages show people: by ids, or by names where a login keeps others out; whoever needs somebody is shown."""
+
+from collections.abc import AsyncIterator, Iterator
+from functools import partial
+
+import httpx
+import pytest
+import respx
+from prefect.settings import PREFECT_API_URL, temporary_settings
+
+from sandbox.server import Sandbox
+from slack_docebo.domain.people import PeopleShown
+from slack_docebo.engine.mappings.forgetting import forget
+from slack_docebo.engine.realtime.upkeep import parked_rows, tidy
+from slack_docebo.engine.reporting.attention import attention_rows
+from slack_docebo.engine.reporting.report import table
+from slack_docebo.errors import ConfigurationError
+from tasks.shown_people import check_people_shown
+from tests.importing import run_import
+from tests.integration.realtime_world import ON, World, world
+
+IDS, NAMES = PeopleShown.IDS, PeopleShown.NAMES
+USERS = 30
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox(users=USERS, rate_limits=False) as running:
+        yield running
+
+
+@pytest.fixture
+async def here(sandbox, sqlite_url, tmp_path) -> AsyncIterator[World]:
+    sandbox.reset()
+    async with world(sandbox, sqlite_url, tmp_path, **ON, people_shown="names") as opened:
+        yield opened
+
+
+@pytest.fixture
+def ada(here) -> str:
+    return here.sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
+
+
+async def imported(here: World, shown: PeopleShown = NAMES, **options):
+    return await run_import(here.runtime.settings, rows={**ON, "PEOPLE_SHOWN": shown}, **options)
+
+
+async def test_names_and_addresses_are_shown_where_they_are_wanted(here, ada):
+    done = await imported(here)
+
+    show = partial(table, here.runtime.store, done.plan.id)
+    [row] = [row for row in show(NAMES) if row["Slack user"] == ada]
+    assert (row["name"], row["e-mail address"]) == ("Ada Lovelace", "ada@example.com")
+    assert not [row for row in show(IDS) if "name" in row]
+
+
+async def test_without_being_wanted_nobodys_name_is_kept(here, ada):
+    done = await imported(here, IDS)
+
+    with here.runtime.store.reading() as tables:
+        assert tables.names.of(here.workspace.team, [ada]) == {}
+    assert {row["name"] for row in table(here.runtime.store, done.plan.id, NAMES)} == {""}
+
+
+async def test_names_are_deleted_once_they_are_no_longer_wanted(here, ada, sqlite_url, tmp_path):
+    await imported(here)
+    async with world(here.sandbox, sqlite_url, tmp_path, **ON) as again:
+        tidy(again.runtime)
+
+    with here.runtime.store.reading() as tables:
+        assert tables.names.of(here.workspace.team, [ada]) == {}
+
+
+async def test_a_changed_name_is_shown_as_it_is_now(here, ada):
+    await imported(here)
+    here.sandbox.slack.change(ada, {"last_name": "King", "real_name": "Ada King"})
+    await imported(here)
+
+    with here.runtime.store.reading() as tables:
+        assert tables.names.of(here.workspace.team, [ada])[ada].name == "Ada King"
+
+
+async def test_who_was_forgotten_has_no_name_any_more(here, ada, tmp_path):
+    await imported(here)
+    forget(here.runtime.store, tmp_path / "reports", ada)
+    await imported(here)
+
+    with here.runtime.store.reading() as tables:
+        assert tables.names.of(here.workspace.team, [ada]) == {}
+
+
+async def test_a_parked_event_says_whose_it_is(here, ada):
+    refuse(here, "ada@example.com")
+    here.put(here.event(ada))
+    for _ in range(5):
+        await here.serve()
+
+    [row] = parked_rows(here.runtime.store, NAMES)
+    assert (row["Slack user"], row["name"]) == (ada, "Ada Lovelace")
+    assert "name" not in parked_rows(here.runtime.store, IDS)[0]
+
+
+async def test_everybody_who_needs_somebody_is_shown_with_what_to_do(here, ada):
+    refuse(here, "ada@example.com")
+    done = await imported(here)
+
+    rows = attention_rows(here.runtime.store, done.plan.id, NAMES)
+    assert len(rows) == done.undecided + 1
+    [row] = [row for row in rows if row["Slack user"] == ada]
+    assert row["what happened"] == "failed: not created"
+    assert "no room" in str(row["what is wrong"])
+    assert all(row["what to do"] for row in rows)
+
+
+async def test_who_waits_as_before_is_shown_again(here):
+    first = await imported(here)
+    again = await imported(here)
+
+    assert first.undecided == again.undecided > 0
+    assert again.newly_undecided == 0
+    assert len(attention_rows(here.runtime.store, again.plan.id, IDS)) == again.undecided
+
+
+def refuse(here: World, address: str) -> None:
+    here.sandbox.docebo_gate.faults.add(
+        "POST /manage/v1/user/batch", "rows_refused", times=-1, usernames=[address], message="no room"
+    )
+
+
+@pytest.fixture
+def prefect() -> Iterator[respx.Route]:
+    """How a Prefect server answers a call without a login."""
+    with respx.mock, temporary_settings({PREFECT_API_URL: "http://prefect.test/api"}):
+        yield respx.get("http://prefect.test/api/version")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param({"return_value": httpx.Response(200)}, id="as to anybody"),
+        pytest.param({"return_value": httpx.Response(404)}, id="as something else"),
+        pytest.param({"side_effect": httpx.ConnectError("refused")}, id="not at all"),
+    ],
+)
+async def test_names_are_refused_unless_prefect_wants_a_login(here, prefect, answer):
+    prefect.mock(**answer)
+
+    with pytest.raises(ConfigurationError, match="PEOPLE_SHOWN is names"):
+        await check_people_shown(here.runtime.behaviour)
+
+
+async def test_behind_a_login_names_may_be_shown(here, prefect):
+    prefect.respond(401)
+
+    await check_people_shown(here.runtime.behaviour)
+
+    assert prefect.called
