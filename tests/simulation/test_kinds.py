@@ -1,7 +1,4 @@
-"""The kinds of breach that the simulation finds: one short story each, in which a promise is broken to this day.
-
-Each is expected to fail, strictly: whoever keeps the promise turns its story over by taking the mark away.
-"""
+"""The kinds of breach that the simulation has found: one short story each, in which a promise was broken."""
 
 import pytest
 
@@ -58,13 +55,15 @@ def test_an_account_that_was_handed_over_is_not_deactivated_for_its_former_owner
     assert_kept(Promise.ONLY_OWN, story)
 
 
-def test_an_account_that_slips_through_a_shifting_list_gets_no_double() -> None:
+@pytest.mark.parametrize("mapping", ["true", "false"])
+def test_an_account_that_slips_through_a_shifting_list_gets_no_double(mapping: str) -> None:
     story = company(
         at(0, "import"),
         fault("import 2", "read", 8, "slow"),
         at(1, "import"),
         at(1, "delete_customer_and_add_one", seconds=8),
         with_accounts=(0, 1, 2, 3, 4),
+        MAP_SLACK_USER_DATA=mapping,
     )
     assert_kept(Promise.SECOND_ACCOUNT, story)
 

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from slack_docebo.domain.attributes import fingerprint, parse_rules, wanted
 from slack_docebo.domain.matching import Accounts, MatchBy
-from slack_docebo.domain.observation import Gone
-from slack_docebo.domain.people import Account, Mapping, SourceUser
+from slack_docebo.domain.observation import Gone, Present, Unknown
+from slack_docebo.domain.people import Account, Applied, Mapping, SourceUser
 from slack_docebo.domain.planning import Kind, Leavers, Operation, Planner, Policy
 from slack_docebo.domain.scope import Scope
 
@@ -215,6 +215,20 @@ def test_an_address_that_is_not_confirmed_empties_nothing():
 
     assert plan(replace(ADA, email="", unconfirmed=True), account, MAPPED, policy).changes == {}
     assert plan(replace(ADA, email="new@x.org", unconfirmed=True), account, MAPPED, policy).changes == {}
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [(None, Kind.LEAVE), (Unknown("no answer"), Kind.LEAVE), (Present(HERS), Kind.LEAVE), (Gone("404"), Kind.CREATE)],
+)
+def test_whose_former_account_is_not_shown_gets_another_only_when_that_one_is_gone(answer, kind):
+    accounts = Accounts()
+    if answer:
+        accounts.keep_answer(7, answer)
+    planner = Planner(replace(ON, map=False), accounts)
+
+    assert planner.asks_for_account(ADA, Applied(7)) is (answer is None)
+    assert planner.plan(ADA, None, planner.match(ADA, Applied(7))).kind is kind
 
 
 def test_an_account_held_by_somebody_else_is_reported_and_not_written():

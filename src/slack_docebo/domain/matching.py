@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from slack_docebo.domain.addresses import mailbox
-from slack_docebo.domain.observation import Gone, Observation, Present, Unknown
-from slack_docebo.domain.people import Account, Mapping, SourceUser
+from slack_docebo.domain.observation import Observation, Present, Unknown
+from slack_docebo.domain.people import Account, Known, Mapping, SourceUser
 
 UNCONFIRMED = "address not confirmed in Slack"
 NAMED_AT_MOST = 5  # accounts in a message
@@ -128,22 +128,22 @@ class Accounts:
         return self._bearers.get(account.docebo_id, user.slack_id) not in user.ids
 
 
-def match(user: SourceUser, accounts: Accounts, mapping: Mapping | None, by: MatchBy) -> Match:
+def match(user: SourceUser, accounts: Accounts, known: Known | None, by: MatchBy) -> Match:
     """Return the account of *user*: the mapped one, else the only one that bears the e-mail address.
 
-    Somebody who is mapped is another account's only when the mapped one is gone. An address that is not confirmed may
-    be anybody's, so it finds nobody. By its username no account is found whose address is another person's.
+    Somebody who is mapped, or was given an account before, is another one's only when that one is gone, or shown and not
+    mapped. An address that is not confirmed may be anybody's, so it finds nobody. By its username no account is found
+    whose address is another person's.
     """
-    if mapping:
-        if account := accounts.get(mapping.docebo_id):
+    if known:
+        account = accounts.get(known.docebo_id)
+        if account and isinstance(known, Mapping):
             return Match(account, FoundBy.MAPPING)
-        match accounts.look(mapping.docebo_id):
+        match accounts.look(known.docebo_id):
             case Unknown(why):
                 return Match(problem=why)
-            case Present():
-                return Match(problem=f"account {mapping.docebo_id} is there, but Docebo's list did not show it")
-            case Gone():
-                pass
+            case Present() if account is None:
+                return Match(problem=f"account {known.docebo_id} is there, but Docebo's list did not show it")
     if user.unconfirmed:
         return Match(problem=UNCONFIRMED)
     hits: dict[int, tuple[Account, FoundBy]] = {}

@@ -118,3 +118,6 @@ class Mapping:
     def applied(self) -> Applied:
         """What was last applied to the account."""
         return Applied(self.docebo_id, self.fingerprint, self.echo, self.deactivated)
+
+
+Known = Mapping | Applied  # what tells whose an account is: the mapping, else what was last applied of the person

@@ -12,7 +12,7 @@ from slack_docebo.domain.disputes import bears_data_of, dispute, is_same, look
 from slack_docebo.domain.matching import UNCONFIRMED, Accounts, FoundBy, Match, MatchBy, match
 from slack_docebo.domain.observation import Gone, Observation, Present, Unknown
 from slack_docebo.domain.patterns import named
-from slack_docebo.domain.people import Account, Applied, LastSeen, Mapping, SourceUser
+from slack_docebo.domain.people import Account, Applied, Known, LastSeen, Mapping, SourceUser
 from slack_docebo.domain.returns import Rehires, Returns, has_left, reported
 from slack_docebo.domain.scope import WORKSPACE_NOT_KNOWN, Scope
 
@@ -125,15 +125,17 @@ class Planner:
         again.returns = self.returns
         return again
 
-    def match(self, user: SourceUser, mapping: Mapping | None) -> Match:
+    def match(self, user: SourceUser, known: Known | None) -> Match:
         """Return which account *user* is, looking only at people in scope."""
-        found = match(user, self._accounts, mapping, self.policy.match_by)
+        found = match(user, self._accounts, known, self.policy.match_by)
         by_username = found.by is not FoundBy.MAPPING and self.policy.match_by is not MatchBy.EMAIL
         if by_username and (account := self._accounts.named_after(user)):
             self.named_after.setdefault(mailbox(account.email), []).append(user.slack_id)
         return found
 
-    def match_again(self, user: SourceUser, found: Match, given: MappingType[int, set[str]]) -> Match:
+    def match_again(
+        self, user: SourceUser, known: Known | None, found: Match, given: MappingType[int, set[str]]
+    ) -> Match:
         """Return which account *user* is, knowing to whom accounts were *given* before, by Docebo id.
 
         One that was found by its username, and whose address is another, stays with whoever had it.
@@ -144,7 +146,7 @@ class Planner:
         if not holders or holders.intersection(user.ids):
             return found
         self._accounts.note_bearer(found.account.docebo_id, min(holders))
-        return self.match(user, None)
+        return self.match(user, known)
 
     def plan(
         self,
@@ -247,25 +249,22 @@ class Planner:
             case Unknown(why):
                 return self._operation(user, Kind.LEAVE, why, docebo_id=mapping.docebo_id)
 
-    def asks_for_account(self, user: SourceUser, mapping: Mapping | None) -> bool:
-        """Tell whether Docebo has to be asked for the mapped account before it is known what happens to *user*."""
+    def asks_for_account(self, user: SourceUser, known: Known) -> bool:
+        """Tell whether Docebo has to be asked for the *known* account before it is decided what happens to *user*."""
+        return not self._accounts.is_settled(known.docebo_id) and self._depends_on_account(user, known)
+
+    def lacks_account(self, user: SourceUser, known: Known) -> bool:
+        """Tell whether *user* is left alone only because the *known* account, which may be there, is not shown in full."""
         return (
-            mapping is not None
-            and not self._accounts.is_settled(mapping.docebo_id)
-            and self._depends_on_account(user, mapping)
+            self._accounts.get(known.docebo_id) is None
+            and not isinstance(self._accounts.look(known.docebo_id), Gone)
+            and self._depends_on_account(user, known)
         )
 
-    def lacks_account(self, user: SourceUser, mapping: Mapping) -> bool:
-        """Tell whether *user* is left alone only because the mapped account, which may be there, is not shown in full."""
-        return (
-            self._accounts.get(mapping.docebo_id) is None
-            and not isinstance(self._accounts.look(mapping.docebo_id), Gone)
-            and self._depends_on_account(user, mapping)
-        )
-
-    def _depends_on_account(self, user: SourceUser, mapping: Mapping) -> bool:
+    def _depends_on_account(self, user: SourceUser, known: Known) -> bool:
         if self.policy.scope.reason_against(user):
-            return self._has_left(user) and self.policy.leavers is Leavers.DEACTIVATE and self.acts_on_leaver(mapping)
+            deactivates = self._has_left(user) and self.policy.leavers is Leavers.DEACTIVATE
+            return deactivates and isinstance(known, Mapping) and self.acts_on_leaver(known)
         return self.policy.provision or self.policy.map
 
     def acts_on_leaver(self, mapping: Mapping) -> bool:

@@ -1,12 +1,12 @@
 """What was last applied of each person on a platform; it outlives the mapping."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from collections.abc import Mapping as MappingType
 from datetime import datetime
 
 from sqlalchemy import Connection, and_, select, update
 
-from slack_docebo.domain.people import Applied
+from slack_docebo.domain.people import Applied, SourceUser
 from slack_docebo.domain.stamps import NOT_BELIEVED, TOLERANCE, UNSTAMPED, believed
 from slack_docebo.storage.accounts import AccountRepository
 from slack_docebo.storage.people import PersonRepository
@@ -52,6 +52,11 @@ class AppliedRepository:
             for ids in chunks(set(slack_ids))
             for row in self._connection.execute(query.where(among(self._connection, identity.c.slack_id, ids)))
         }
+
+    def of_people(self, team: str, users: Collection[SourceUser]) -> dict[str, Applied]:
+        """Return, by Slack id, what was last applied of those of *users* who were given an account, under any id."""
+        known = self.of(team, (slack_id for user in users for slack_id in user.ids))
+        return {user.slack_id: known[slack_id] for user in users for slack_id in user.ids[::-1] if slack_id in known}
 
     def given(self, docebo_ids: Iterable[int]) -> dict[int, set[str]]:
         """Return, by Docebo id, every Slack id of those to whom the accounts were given, be they mapped or not."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, delete, func, select, true, update
 
-from slack_docebo.domain.people import LastSeen, Mapping, SourceUser
+from slack_docebo.domain.people import Known, LastSeen, Mapping, SourceUser
 from slack_docebo.domain.planning import Kind, Outcome
 from slack_docebo.errors import StorageError
 from slack_docebo.storage.applied import AppliedRepository
@@ -93,6 +93,12 @@ class MappingRepository:
         known = self.of(team, (slack_id for user in users for slack_id in user.ids))
         theirs = ((user.slack_id, [known[slack_id] for slack_id in user.ids if slack_id in known]) for user in users)
         return {slack_id: mappings[0] for slack_id, mappings in theirs if mappings}
+
+    def known_of_people(self, team: str, users: Collection[SourceUser]) -> dict[str, Known]:
+        """Return, by Slack id, the mapping of each of *users*, else what was last applied, of whom there is either."""
+        mapped = self.of_people(team, users)
+        unmapped = [user for user in users if user.slack_id not in mapped]
+        return {**mapped, **AppliedRepository(self._connection, self._docebo).of_people(team, unmapped)}
 
     def of_accounts(self, team: str, docebo_ids: Iterable[int]) -> dict[int, Mapping]:
         """Return, by Docebo id, the mappings of those of the accounts that have one."""

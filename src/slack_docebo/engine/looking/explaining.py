@@ -8,7 +8,7 @@ from slack_docebo.domain.attributes import current_value, same
 from slack_docebo.domain.exclusion import FORGOTTEN
 from slack_docebo.domain.matching import UNCONFIRMED, Accounts, FoundBy, Match
 from slack_docebo.domain.observation import Gone, Observation, Present, Unknown
-from slack_docebo.domain.people import SLACK_ID, Account, Mapping, SourceUser
+from slack_docebo.domain.people import SLACK_ID, Account, Known, Mapping, SourceUser
 from slack_docebo.domain.planning import Operation, Planner, Policy
 from slack_docebo.engine.planning.plans import plan_people
 from slack_docebo.engine.reading.connection import validate
@@ -48,7 +48,7 @@ class Explanation:
     user: SourceUser | None = None
     seen: Observation[SourceUser] = NOT_ASKED
     out_of_scope: str = ""  # why; "" when in scope
-    mapping: Mapping | None = None
+    known: Known | None = None  # which account the person has, or had last
     match: Match = field(default_factory=Match)
     account: Account | None = None
     attributes: list[Compared] = field(default_factory=list)
@@ -57,6 +57,11 @@ class Explanation:
     left_alone: list[Period] = field(default_factory=list)  # the newest first
     last_look: datetime | None = None  # when a run last looked at everybody
     notes: list[str] = field(default_factory=list)
+
+    @property
+    def mapping(self) -> Mapping | None:
+        """The person's mapping."""
+        return self.known if isinstance(self.known, Mapping) else None
 
     @property
     def line(self) -> str:
@@ -144,12 +149,12 @@ async def explain(runtime: Runtime, who: str) -> Explanation:
         found.slack_id = found.user.slack_id  # where Slack knows the person under two ids, the one that counts
     with runtime.store.reading() as tables:
         person = found.user or SourceUser(found.slack_id, workspace.team)
-        found.mapping = (
-            tables.mappings(runtime.settings.docebo_url).of_people(workspace.team, [person]).get(found.slack_id)
+        found.known = (
+            tables.mappings(runtime.settings.docebo_url).known_of_people(workspace.team, [person]).get(found.slack_id)
         )
         if found.slack_id:
             _look_back(tables, runtime.settings.docebo_url, workspace.team, found)
-    await look_up(runtime, [(person, found.mapping)], near)
+    await look_up(runtime, [(person, found.known)], near)
     planner = Planner(policy, near)
     _judge(runtime, workspace.team, planner, found, near)
     if contested := planner.returns.contested:
@@ -210,7 +215,7 @@ def _judge(runtime: Runtime, team: str, planner: Planner, found: Explanation, ne
     policy = planner.policy
     if found.user:
         found.out_of_scope = policy.scope.reason_against(found.user)
-        found.match = planner.match(found.user, found.mapping)
+        found.match = planner.match(found.user, found.known)
         with runtime.store.reading() as tables:
             planned = plan_people(tables, runtime.settings.docebo_url, team, planner, [found.user])
         if planned:

@@ -6,7 +6,7 @@ from itertools import chain
 
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.observation import Observation, Present, Unknown
-from slack_docebo.domain.people import Mapping, SourceUser
+from slack_docebo.domain.people import Known, Mapping, SourceUser
 from slack_docebo.domain.planning import NO_LONGER_IN_SLACK, NOT_LISTED, Kind, Operation, Planner
 from slack_docebo.domain.returns import has_left
 from slack_docebo.domain.standing import NOT_COMPARED, NOT_MAPPED
@@ -27,7 +27,7 @@ from slack_docebo.runtime import Runtime
 class Absences:
     """Those about whom nothing is concluded while a list is read, because it does not show them or their account."""
 
-    held_back: list[tuple[SourceUser, Mapping]] = field(default_factory=list)  # in Slack, the account is not listed
+    held_back: list[tuple[SourceUser, Known]] = field(default_factory=list)  # in Slack, the account is not listed
     missing: dict[str, Mapping] = field(default_factory=dict)  # mapped and not in Slack's list, by Slack id
     unmapped: list[str] = field(default_factory=list)  # known by why they were left alone, and not in the list either
     seen: dict[str, Observation[SourceUser]] = field(default_factory=dict)  # what Slack says of the missing
@@ -83,7 +83,7 @@ class Absences:
             if listed is not None:
                 check_still_whole(workspace, listed, answers)
             self.seen |= answers
-        wanted = {mapping.docebo_id: [user.email] for user, mapping in self.held_back}
+        wanted = {known.docebo_id: [user.email] for user, known in self.held_back}
         wanted |= {m.docebo_id: [_address(self.seen[m.slack_id])] for m in doubtful if has_left(self.seen[m.slack_id])}
         await ask_for_accounts(runtime, accounts, wanted)
         return calls

@@ -42,8 +42,8 @@ async def read_named(runtime: Runtime, slack_ids: Sequence[str], emails: Sequenc
 async def plan_named(runtime: Runtime, workspace: Workspace, people: Sequence[SourceUser]) -> str:
     """Compare *people* with their accounts and return the id of the stored plan; nobody else is in it."""
     with runtime.store.reading() as tables:
-        mappings = tables.mappings(runtime.settings.docebo_url).of_people(workspace.team, people)
-    accounts = await look_up(runtime, [(user, mappings.get(user.slack_id)) for user in people])
+        known = tables.mappings(runtime.settings.docebo_url).known_of_people(workspace.team, people)
+    accounts = await look_up(runtime, [(user, known.get(user.slack_id)) for user in people])
     return await make_plan(runtime, workspace, _at_once(people), accounts, kind=PlanKind.REALTIME_SYNC)
 
 

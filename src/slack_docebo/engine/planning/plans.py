@@ -9,7 +9,7 @@ from itertools import chain
 from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.addresses import mailbox
 from slack_docebo.domain.matching import Accounts, FoundBy
-from slack_docebo.domain.people import Mapping, PeopleShown, SourceUser
+from slack_docebo.domain.people import Applied, Known, Mapping, PeopleShown, SourceUser
 from slack_docebo.domain.planning import Kind, Operation, Planner
 from slack_docebo.domain.texts import without_numbers
 from slack_docebo.engine.planning.absences import Absences
@@ -173,7 +173,7 @@ def plan_people(
     *,
     trusting: bool = False,
     orphans: OrphanSearch | None = None,
-    held_back: list[tuple[SourceUser, Mapping]] | None = None,
+    held_back: list[tuple[SourceUser, Known]] | None = None,
 ) -> list[Operation]:
     """Return the operation for each of *users*. Mappings are looked up for them alone: a whole table is large.
 
@@ -188,16 +188,17 @@ def plan_people(
     repository = tables.mappings(docebo)
     of_holder = planner.returns.of_holder
     users = [replace(one, local_id=of_holder[one.slack_id]) if one.slack_id in of_holder else one for one in users]
-    mappings = repository.of_people(team, users)
-    unmapped = [user for user in users if user.slack_id not in mappings]
-    known = tables.applied(docebo).of(team, (slack_id for user in unmapped for slack_id in user.ids))
-    applied = {user.slack_id: known[slack_id] for user in unmapped for slack_id in user.ids[::-1] if slack_id in known}
-    pairs = [(user, mappings.get(user.slack_id)) for user in users]
-    matches = {user.slack_id: planner.match(user, mapping) for user, mapping in pairs}
+    known = repository.known_of_people(team, users)
+    mappings = {slack_id: one for slack_id, one in known.items() if isinstance(one, Mapping)}
+    applied = {slack_id: one for slack_id, one in known.items() if isinstance(one, Applied)}
+    matches = {user.slack_id: planner.match(user, known.get(user.slack_id)) for user in users}
     by_username = [m.account.docebo_id for m in matches.values() if m.account and m.by is FoundBy.USERNAME]
     if by_username:
         given = tables.applied(docebo).given(by_username)
-        matches = {user.slack_id: planner.match_again(user, matches[user.slack_id], given) for user in users}
+        matches = {
+            user.slack_id: planner.match_again(user, known.get(user.slack_id), matches[user.slack_id], given)
+            for user in users
+        }
     found = [
         match.account.docebo_id
         for slack_id, match in matches.items()
@@ -205,11 +206,12 @@ def plan_people(
     ]
     holders = repository.of_accounts(team, found)
     operations = []
-    for user, mapping in pairs:
+    for user in users:
+        mapping, one = mappings.get(user.slack_id), known.get(user.slack_id)
         operation = planner.plan_trusting(user, mapping) if trusting else None
         if operation is None:
-            if held_back is not None and mapping and planner.asks_for_account(user, mapping):
-                held_back.append((user, mapping))
+            if held_back is not None and one and planner.asks_for_account(user, one):
+                held_back.append((user, one))
                 continue
             match = matches[user.slack_id]
             holder = holders.get(match.account.docebo_id) if match.account else None

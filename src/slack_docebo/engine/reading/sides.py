@@ -8,7 +8,7 @@ from slack_docebo.clients.slack import StaleCursor, UserPage
 from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.observation import Observation, Present
-from slack_docebo.domain.people import Account, Mapping, SourceUser
+from slack_docebo.domain.people import Account, Known, Mapping, SourceUser
 from slack_docebo.domain.planning import Planner
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.evidence import ask_for_accounts, recall_accounts
@@ -148,32 +148,30 @@ def are_few(runtime: Runtime, people: int) -> bool:
 
 
 async def look_up(
-    runtime: Runtime, people: Iterable[tuple[SourceUser, Mapping | None]], accounts: Accounts | None = None
+    runtime: Runtime, people: Iterable[tuple[SourceUser, Known | None]], accounts: Accounts | None = None
 ) -> Accounts:
     """Return *accounts* and those that a few *people* can be matched with, at one to three calls each."""
     accounts = Accounts() if accounts is None else accounts
-    for user, mapping in people:
+    for user, known in people:
         accounts.add(await runtime.docebo.find_users(user.email) if user.email and not user.unconfirmed else [])
-        if mapping:
-            await ask_for_accounts(runtime, accounts, {mapping.docebo_id: [user.email]})
-            seen = accounts.look(mapping.docebo_id)
-            if isinstance(seen, Present) and accounts.get(mapping.docebo_id) is None:
+        if known:
+            await ask_for_accounts(runtime, accounts, {known.docebo_id: [user.email]})
+            seen = accounts.look(known.docebo_id)
+            if isinstance(seen, Present) and accounts.get(known.docebo_id) is None:
                 # The view of one user lacks attributes that the listing has.
                 accounts.add(await runtime.docebo.find_users(seen.value.username))
-        await find_bearers(runtime, [(user, mapping)], accounts)
+        await find_bearers(runtime, [(user, known)], accounts)
     return accounts
 
 
-async def find_bearers(
-    runtime: Runtime, people: Iterable[tuple[SourceUser, Mapping | None]], accounts: Accounts
-) -> None:
+async def find_bearers(runtime: Runtime, people: Iterable[tuple[SourceUser, Known | None]], accounts: Accounts) -> None:
     """Find out whose account it is that bears the address of one of *people* as its username, and another as its own.
 
     What was applied says it, else Slack is asked who has that other address: one call for each such account. The answers
     are kept in *accounts*. Whom Slack does not find may be somebody who was deactivated: nobody can tell.
     """
-    for user, mapping in people:
-        is_mapped = mapping is not None and accounts.get(mapping.docebo_id) is not None
+    for user, known in people:
+        is_mapped = isinstance(known, Mapping) and accounts.get(known.docebo_id) is not None
         account = None if is_mapped or user.unconfirmed else accounts.named_after(user)
         if account is None or await to_completion(_note_given, runtime, user, account, accounts):
             continue
@@ -196,17 +194,20 @@ def _note_given(runtime: Runtime, user: SourceUser, account: Account, accounts: 
 
 async def _changed(
     runtime: Runtime, workspace: Workspace, people: AsyncIterable[list[SourceUser]]
-) -> list[tuple[SourceUser, Mapping | None]]:
-    """Return those whose attributes are no longer what was last written, with their mapping; raise Restarted."""
+) -> list[tuple[SourceUser, Known | None]]:
+    """Return those whose attributes are no longer what was last written, with what is known; raise Restarted."""
     planner = Planner(runtime.behaviour.policy(workspace.team), Accounts())
-    changed: list[tuple[SourceUser, Mapping | None]] = []
+    changed: list[tuple[SourceUser, Known | None]] = []
     async for page in people:
         with runtime.store.reading() as tables:
             mappings = tables.mappings(runtime.settings.docebo_url)
-            known = mappings.of_people(workspace.team, page)
+            known = mappings.known_of_people(workspace.team, page)
             excluded = tables.exclusions.all()
-        pairs = ((user, known.get(user.slack_id)) for user in page if not excluded.cover(user))
-        changed += [pair for pair in pairs if planner.plan_trusting(*pair) is None]
+        for user in page:
+            one = known.get(user.slack_id)
+            mapping = one if isinstance(one, Mapping) else None
+            if not excluded.cover(user) and planner.plan_trusting(user, mapping) is None:
+                changed.append((user, one))
     return changed
 
 

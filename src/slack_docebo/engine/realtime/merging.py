@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from slack_docebo.domain.attributes import AttributeRule
-from slack_docebo.domain.people import Mapping, SourceUser
+from slack_docebo.domain.people import Known, Mapping, SourceUser
 from slack_docebo.domain.stamps import TOLERANCE, believed
 from slack_docebo.storage.inbox import InboxEntry
 
@@ -27,14 +27,24 @@ class Case:
     doubtful: bool = False  # nobody can tell which profile is the newest: Slack has to be asked
     read: bool = False  # *user* is what Slack has said when it was asked
     incident: str = ""  # with which one of the events was held back
-    mapping: Mapping | None = None
+    known: Known | None = None  # which account the person has, or had last
     settled: MappingType[str, Any] | None = None  # the profile of the last event applied, where nothing else tells it
+
+    @property
+    def mapping(self) -> Mapping | None:
+        """The person's mapping."""
+        return self.known if isinstance(self.known, Mapping) else None
+
+    @property
+    def person(self) -> SourceUser:
+        """The person, once known."""
+        assert self.user is not None  # noqa: S101  (whoever is not known is read from Slack before)
+        return self.user
 
     @property
     def pair(self) -> tuple[SourceUser, Mapping | None]:
         """The person, once known, and the mapping."""
-        assert self.user is not None  # noqa: S101  (whoever is not known is read from Slack before)
-        return self.user, self.mapping
+        return self.person, self.mapping
 
 
 def event_ids(cases: Iterable[Case]) -> list[str]:

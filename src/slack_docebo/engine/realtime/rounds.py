@@ -140,7 +140,7 @@ class _Round:
             case.slack_id = user.slack_id
             with self._runtime.store.reading() as tables:
                 repository = tables.mappings(self._runtime.settings.docebo_url)
-                case.mapping = repository.of_people(self._team, [user]).get(user.slack_id)
+                case.known = repository.known_of_people(self._team, [user]).get(user.slack_id)
 
     async def _read_accounts(self, cases: list[Case]) -> tuple[list[Case], Accounts]:
         """Return the *cases* for which Docebo could be read, and the accounts that may be theirs.
@@ -161,7 +161,7 @@ class _Round:
                 unclear, one_by_one = unclear[:BATCH], True
 
         async def read(case: Case) -> None:
-            await (look_up if one_by_one else find_bearers)(self._runtime, [case.pair], accounts)
+            await (look_up if one_by_one else find_bearers)(self._runtime, [(case.person, case.known)], accounts)
             self._check_shown(case, accounts)
 
         return [*clear, *await self._each(unclear, read, self._docebo)], accounts
@@ -170,16 +170,16 @@ class _Round:
         """Return all accounts, and what Docebo says of those of *cases* that its list does not show."""
         accounts = await read_target(self._runtime)
         planner = Planner(self._planner.policy, accounts)
-        pairs = [case.pair for case in cases]
-        unlisted = {m.docebo_id: [user.email] for user, m in pairs if m and planner.asks_for_account(user, m)}
+        pairs = [(case.person, case.known) for case in cases]
+        unlisted = {one.docebo_id: [user.email] for user, one in pairs if one and planner.asks_for_account(user, one)}
         await ask_for_accounts(self._runtime, accounts, unlisted)
         return accounts
 
     def _check_shown(self, case: Case, accounts: Accounts) -> None:
-        """Raise IncompleteRead where the mapped account may be there and is not shown."""
-        user, mapping = case.pair
-        if mapping and Planner(self._planner.policy, accounts).lacks_account(user, mapping):
-            raise IncompleteRead(f"account {mapping.docebo_id} may be there, but Docebo does not list it")
+        """Raise IncompleteRead where the person's account may be there and is not shown."""
+        known = case.known
+        if known and Planner(self._planner.policy, accounts).lacks_account(case.person, known):
+            raise IncompleteRead(f"account {known.docebo_id} may be there, but Docebo does not list it")
 
     async def _bring_in_line(self, cases: list[Case], accounts: Accounts, *, let_through: bool) -> None:
         """Plan for *cases* and write; where no plan can be made, do so in halves until the one it fails for is alone.

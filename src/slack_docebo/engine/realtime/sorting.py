@@ -44,9 +44,9 @@ class Sorter:
             known = tables.applied(self._runtime.settings.docebo_url)
             applied = known.stamps(self._team, ids, now=self._runtime.now())
             mappings = tables.mappings(self._runtime.settings.docebo_url)
-            of_people = mappings.of_people(self._team, people.values())
+            of_people = mappings.known_of_people(self._team, people.values())
             for case in cases:
-                case.mapping = of_people.get(case.slack_id)
+                case.known = of_people.get(case.slack_id)
             last_read = tables.reads.last(f"slack:{self._team}")
             linked = tables.platforms.linked_since(self._runtime.settings.docebo_url)
             unwritten = [case.slack_id for case in cases if self._lacks_fingerprint(case)]
