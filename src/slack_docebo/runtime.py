@@ -47,6 +47,8 @@ class Runtime:
         self.mirror: Mirror | None = None  # known once the connection was validated
         self.accounts_listed_at: datetime | None = None  # when the last listing of Docebo's accounts began
         self.accounts_listed = 0  # and how many there were
+        self.evidence_calls = 0  # made to ask for people and accounts by their ids
+        self.evidence_calls_at_most = 0  # that were expected to be needed for that
         self.begun = self.now()
 
     def mirror_into(self, mirror: Mirror) -> None:

@@ -17,7 +17,7 @@ from slack_docebo.engine.realtime.serve_result import ServeResult
 from slack_docebo.engine.reporting.report import Summary
 from slack_docebo.engine.writing.applying import begin
 from slack_docebo.engine.writing.checking import SERVED_SINCE
-from slack_docebo.errors import PlanNotApplicable
+from slack_docebo.errors import IncompleteRead, PlanNotApplicable
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime
 from slack_docebo.settings import Settings
@@ -290,7 +290,7 @@ async def test_a_plan_with_more_leavers_than_slack_may_be_asked_for_is_refused_w
     sandbox.slack.deactivate(ada)
     planned = await run_import(settings, dry_run=True, rows=LEAVERS)
 
-    with pytest.raises(PlanNotApplicable, match=r"about 1 people .* EVIDENCE_CALLS allows 0"):
+    with pytest.raises(IncompleteRead, match=r"for 1 people .* EVIDENCE_CALLS allows 0"):
         await apply(settings, planned.plan.id, **LEAVERS, EVIDENCE_CALLS="0")
 
     assert account.active

@@ -69,15 +69,15 @@ class Absences:
         planner: Planner,
         accounts: Accounts,
         listed: SourceSnapshot | None,
-    ) -> int:
-        """Ask both sides, and return how many calls that takes at most.
+    ) -> None:
+        """Ask both sides.
 
         Raises IncompleteRead before the first question where these are too many, and where Slack disproves its list.
         """
         doubtful = [m for m in self.missing.values() if planner.asks_for_account(_left(m), m)]
         if not (self.held_back or self.to_ask or doubtful):
-            return 0
-        calls = check_calls(runtime, people=len(self.to_ask), accounts=len(self.held_back) + len(doubtful))
+            return
+        check_calls(runtime, people=len(self.to_ask), accounts=len(self.held_back) + len(doubtful))
         for some in (self.to_ask[:FEW], self.to_ask[FEW:]):  # a list that is not whole shows in the first few
             answers = await ask_for_people(runtime, workspace.team, some)
             if listed is not None:
@@ -86,7 +86,6 @@ class Absences:
         wanted = {known.docebo_id: [user.email] for user, known in self.held_back}
         wanted |= {m.docebo_id: [_address(self.seen[m.slack_id])] for m in doubtful if has_left(self.seen[m.slack_id])}
         await ask_for_accounts(runtime, accounts, wanted)
-        return calls
 
     def operations(self, planner: Planner, team: str, *, trusting: bool) -> Iterator[Operation]:
         """Yield what is to be done about everybody who is not in Slack's list."""

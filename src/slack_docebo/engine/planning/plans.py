@@ -77,7 +77,7 @@ async def make_plan(
         await to_completion(absences.look_for_missing, runtime, workspace, planner, listed, trusting)
     else:
         absences.to_ask = sorted(set(planner.returns.contested.values()))
-    facts["evidence_calls"] = await absences.ask(runtime, workspace, planner, accounts, listed)
+    await absences.ask(runtime, workspace, planner, accounts, listed)
     again = planner.returns.settle(absences.seen)
     await to_completion(_plan_absent, runtime, planner, draft, absences, trusting, orphans)
     await to_completion(_plan_again, runtime, planner, draft, listed or read, accounts, again, trusting)

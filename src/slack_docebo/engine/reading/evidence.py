@@ -3,8 +3,9 @@
 Asked is for whom something would otherwise be done, once: what is gone is remembered until it is seen again.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from collections.abc import Mapping as MappingType
+from contextlib import contextmanager
 from datetime import datetime
 from typing import TypeVar
 
@@ -42,21 +43,37 @@ async def observe_account(runtime: Runtime, docebo_id: int, username: str = "") 
     return Gone(f"{AMBIGUOUS} and has nobody under its last username")
 
 
-def check_calls(runtime: Runtime, *, people: int, accounts: int) -> int:
-    """Return how many calls it takes at most to ask for so many *people* and *accounts*.
+@contextmanager
+def counted(runtime: Runtime) -> Iterator[None]:
+    """Count the calls of the block among those by which the run asks for people and accounts."""
+    before = _asking(runtime)
+    try:
+        yield
+    finally:
+        runtime.evidence_calls += _asking(runtime) - before
 
-    Raises IncompleteRead, before anything is asked, where that is more than EVIDENCE_CALLS.
+
+def check_calls(runtime: Runtime, *, people: int = 0, accounts: int = 0) -> None:
+    """Raise IncompleteRead where to ask for so many *people* and *accounts* takes the run beyond EVIDENCE_CALLS.
+
+    Called before anything of it is asked.
     """
+    calls = calls_to_ask(runtime, people=people, accounts=accounts)
+    needed, most = runtime.evidence_calls + calls, runtime.behaviour.evidence_calls
+    if needed > most:
+        raise IncompleteRead(
+            f"it takes up to {calls} calls to ask Slack for {people} people and Docebo for {accounts} accounts, who have"
+            f" left or are in no list any more, by their ids; EVIDENCE_CALLS allows {most}. Nothing of it was asked or"
+            f" written: find out why they are so many; if that is right, raise EVIDENCE_CALLS to {needed} for one run"
+        )
+    runtime.evidence_calls_at_most += calls
+
+
+def calls_to_ask(runtime: Runtime, *, people: int = 0, accounts: int = 0) -> int:
+    """Return how many calls it takes at most to ask for so many *people* and *accounts* by their ids."""
     with runtime.store.reading() as tables:
         answer = tables.dialect(runtime.settings.docebo_url).get(MISSING_ACCOUNT)
-    calls = people + accounts * (1 if answer == "404" else 2)
-    if calls > (most := runtime.behaviour.evidence_calls):
-        raise IncompleteRead(
-            f"{people} people are not in Slack's list and {accounts} accounts not in Docebo's; it takes up to {calls}"
-            f" calls to ask for each of them, and EVIDENCE_CALLS allows {most}. Nothing was asked or written: find out"
-            f" why they are missing; if that is right, raise EVIDENCE_CALLS to {calls} for one run"
-        )
-    return calls
+    return people + accounts * (1 if answer == "404" else 2)
 
 
 async def ask_for_people(runtime: Runtime, team: str, slack_ids: Iterable[str]) -> dict[str, Observation[SourceUser]]:
@@ -66,7 +83,7 @@ async def ask_for_people(runtime: Runtime, team: str, slack_ids: Iterable[str]) 
         return await runtime.slack.user(slack_id, with_custom=False)
 
     watch = OutageWatch(runtime, greet_slack)
-    answers = {slack_id: answer async for slack_id, answer in _asked(slack_ids, about, watch)}
+    answers = {slack_id: answer async for slack_id, answer in _asked(runtime, slack_ids, about, watch)}
     gone = [slack_id for slack_id, answer in answers.items() if isinstance(answer, Gone)]
     await to_completion(_note_people, runtime, team, gone, runtime.now())
     return answers
@@ -86,7 +103,7 @@ async def ask_for_accounts(runtime: Runtime, accounts: Accounts, wanted: Mapping
         return await observe_account(runtime, docebo_id, username)
 
     gone: dict[int, Gone] = {}
-    async for docebo_id, answer in _asked(open_, about, OutageWatch(runtime, greet_docebo)):
+    async for docebo_id, answer in _asked(runtime, open_, about, OutageWatch(runtime, greet_docebo)):
         accounts.keep_answer(docebo_id, answer)
         if isinstance(answer, Gone):
             gone[docebo_id] = answer
@@ -121,19 +138,24 @@ def note_present(runtime: Runtime, team: str, slack_ids: Sequence[str]) -> None:
 
 
 async def _asked(
-    questions: Iterable[K], ask: Callable[[K], Awaitable[Observation[T]]], watch: OutageWatch
+    runtime: Runtime, questions: Iterable[K], ask: Callable[[K], Awaitable[Observation[T]]], watch: OutageWatch
 ) -> AsyncIterator[tuple[K, Observation[T]]]:
     """Yield each question with its answer; what could not be answered is unknown. Raises where the other side is down."""
     for question in questions:
         answer: Observation[T]
         try:
-            answer = await ask(question)
+            with counted(runtime):
+                answer = await ask(question)
         except (RemoteError, IncompleteRead) as error:
             await watch.failed(error)
             answer = Unknown(str(error))
         else:
             watch.passed()
         yield question, answer
+
+
+def _asking(runtime: Runtime) -> int:
+    return sum(runtime.calls.get(operation, 0) for operation in ("users.info", "user", "find users"))
 
 
 def _usernames(runtime: Runtime, docebo_ids: Sequence[int]) -> dict[int, str]:

@@ -127,6 +127,12 @@ class Summary:
                 "",
                 f"API calls: {sum(calls.values())} ({', '.join(f'{n} x {markdown(name)}' for name, n in calls.items())})",
             ]
+        if evidence := self.plan.facts.get("evidence_calls"):
+            at_most = self.plan.facts.get("evidence_calls_at_most")
+            lines.append(
+                f"Of them, {evidence} asked for people and accounts by their ids"
+                + (f"; up to {at_most} were expected." if at_most else ".")
+            )
         if accounts := self._accounts():
             lines += ["", accounts]
         if over := self.plan.over_limit:

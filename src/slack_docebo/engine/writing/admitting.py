@@ -9,7 +9,7 @@ from slack_docebo.domain.observation import Gone, Present, Unknown
 from slack_docebo.domain.people import LastSeen
 from slack_docebo.domain.planning import Operation, Outcome, Policy
 from slack_docebo.domain.returns import has_left
-from slack_docebo.engine.reading.evidence import observe_account, observe_person
+from slack_docebo.engine.reading.evidence import counted, observe_account, observe_person
 from slack_docebo.engine.writing.checking import (
     last_seen,
     mapping_of,
@@ -121,7 +121,9 @@ async def ask_where_it_hurts(
             continue
         if operation.docebo_id is None or not hurts(operation):
             continue
-        match await observe_account(runtime, operation.docebo_id):
+        with counted(runtime):
+            looked_at_again = await observe_account(runtime, operation.docebo_id)
+        match looked_at_again:
             case Present(account):
                 found = Accounts([account])
                 reason = reason_by_dispute(operation, found, seen.get(operation.docebo_id, LastSeen()))
@@ -149,7 +151,8 @@ def _passed_on(tables: Tables, batch: Sequence[Numbered]) -> set[int]:
 
 async def _reason_by_former_holder(runtime: Runtime, operation: Operation) -> str:
     """Return why the one who has the mapping so far is not known to be gone, or ""."""
-    seen = await observe_person(runtime, operation.mapped_as)
+    with counted(runtime):
+        seen = await observe_person(runtime, operation.mapped_as)
     if has_left(seen) or (isinstance(seen, Present) and operation.slack_id in seen.value.ids):
         return ""
     return f"{operation.mapped_as}, whose mapping this is, is not gone from Slack"

@@ -11,7 +11,8 @@ from slack_docebo.domain.matching import Accounts, MatchBy
 from slack_docebo.domain.people import Account, LastSeen, Mapping
 from slack_docebo.domain.planning import Kind, Operation, Outcome, Policy, shielded
 from slack_docebo.engine.reading.connection import Workspace
-from slack_docebo.engine.writing.leavers import OF_LEAVERS, check_leavers
+from slack_docebo.engine.reading.evidence import check_calls
+from slack_docebo.engine.writing.leavers import OF_LEAVERS, OF_THE_RULES
 from slack_docebo.engine.writing.recording import record
 from slack_docebo.errors import ConfigurationError, PlanNotApplicable
 from slack_docebo.integration_settings import IntegrationSettings, read_written
@@ -42,7 +43,8 @@ def recheck(runtime: Runtime, workspace: Workspace, plan_id: str, accounts: Acco
     """Mark each operation that must not be applied today as skipped, and return their number.
 
     Operations that a run carried out and did not record, because it was cut off, are recorded now. Raises PlanNotApplicable
-    if the plan does not exist, was applied before, is for another workspace or Docebo, or is at odds with the settings.
+    if the plan does not exist, was applied before, is for another workspace or Docebo, or is at odds with the settings,
+    and IncompleteRead where to ask Slack for its leavers takes more calls than EVIDENCE_CALLS.
     """
     with runtime.store.reading() as tables:
         plan = tables.plans.read(plan_id)
@@ -54,7 +56,8 @@ def recheck(runtime: Runtime, workspace: Workspace, plan_id: str, accounts: Acco
             if kind in OF_LEAVERS and outcome is Outcome.PLANNED
         )
     _check_applicable(runtime, workspace, plan, pending)
-    check_leavers(runtime, plan, leavers)
+    if plan.kind in OF_THE_RULES:
+        check_calls(runtime, people=leavers)
     policy = runtime.behaviour.policy(workspace.team)
     planned_by = planned_behaviour(runtime, plan).policy(workspace.team)
     undoes = plan.kind is PlanKind.UNDO

@@ -19,6 +19,12 @@ def finish(runtime: Runtime, plan_id: str) -> Summary:
             state = PlanState.APPLIED if whole else PlanState.PARTLY_APPLIED
         if plan.state in {PlanState.APPLYING, PlanState.REFUSED}:
             conclude(tables, plan, now=now)
-        facts = {**plan.facts, "calls": runtime.calls, "seconds": round((now - runtime.begun).total_seconds(), 1)}
+        facts = {
+            **plan.facts,
+            "calls": runtime.calls,
+            "evidence_calls": runtime.evidence_calls,
+            "evidence_calls_at_most": runtime.evidence_calls_at_most,
+            "seconds": round((now - runtime.begun).total_seconds(), 1),
+        }
         tables.plans.set_state(plan_id, state, facts=facts, finished_at=now)
     return summary(runtime.store, plan_id)

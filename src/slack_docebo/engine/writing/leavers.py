@@ -8,23 +8,12 @@ from slack_docebo.domain.people import SourceUser
 from slack_docebo.domain.planning import Kind, Outcome, Planner, Policy
 from slack_docebo.engine.reading.evidence import ask_for_people
 from slack_docebo.engine.writing.recording import Numbered
-from slack_docebo.errors import PlanNotApplicable
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.operations import RowOutcome
 from slack_docebo.storage.plans import Plan, PlanKind
 
 OF_LEAVERS = frozenset({Kind.DEACTIVATE, Kind.UNMAP})
 OF_THE_RULES = frozenset({PlanKind.BULK_IMPORT, PlanKind.REALTIME_SYNC})
-
-
-def check_leavers(runtime: Runtime, plan: Plan, leavers: int) -> None:
-    """Raise PlanNotApplicable where to ask Slack for so many *leavers* takes more calls than EVIDENCE_CALLS."""
-    most = runtime.behaviour.evidence_calls
-    if plan.kind in OF_THE_RULES and leavers > most:
-        raise PlanNotApplicable(
-            f"plan {plan.id} is about {leavers} people who have left, and Slack is asked for each of them, for they may"
-            f" be back: EVIDENCE_CALLS allows {most}. Raise it to {leavers} for this run"
-        )
 
 
 async def ask_whether_left(runtime: Runtime, plan: Plan, batch: Sequence[Numbered], policy: Policy) -> list[RowOutcome]:
