@@ -37,7 +37,7 @@ async def ours(url: str, token: str) -> int:
                 page = await slack.list_users(cursor or "")
                 people.add(page)
                 cursor = page.next_cursor
-        people.prove(last_count=None, may_shrink_percent=10)
+        people.prove()
         return people.people
 
 

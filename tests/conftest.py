@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-import hypothesis  # its plugin would else import it last, when CPython 3.11's parser may be out of step
+import hypothesis.internal.conjecture.optimiser  # imported late, deep down, CPython 3.11's parser may be out of step
 import pytest
 
 from slack_docebo.storage.store import Store

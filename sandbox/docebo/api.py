@@ -216,8 +216,10 @@ class DoceboApi:
             query["exclude[]"] = request.query_params.getlist("exclude[]")
         fault = request.state.fault
         share = float(fault.options.get("share", 0.5)) if fault and fault.kind == "shrinking" else 1.0
+        counted = not (fault and fault.options.get("uncounted"))
         try:
-            page = user_page(query, self.platform, share=share, empty=bool(fault and fault.kind == "empty_page"))
+            empty = bool(fault and fault.kind == "empty_page")
+            page = user_page(query, self.platform, share=share, counted=counted, empty=empty)
         except BadQueryError as error:
             raise ApiError(400, str(error)) from error
         self.gate.counters.rows["GET /manage/v1/user"] += page["count"]

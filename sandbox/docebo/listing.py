@@ -18,9 +18,12 @@ class BadQueryError(Exception):
 
 
 def user_page(
-    query: Mapping[str, Any], platform: Platform, *, share: float = 1.0, empty: bool = False
+    query: Mapping[str, Any], platform: Platform, *, share: float = 1.0, counted: bool = True, empty: bool = False
 ) -> dict[str, Any]:
-    """Return one page. *share* < 1 ends the listing early, *empty* leaves out the page's items: both are faults."""
+    """Return one page, with the number of all where it is *counted*.
+
+    *share* < 1 ends the listing early, *empty* leaves out the page's items: both are faults.
+    """
     size = _number(query, "page_size", LARGEST_PAGE) or LARGEST_PAGE
     if size > LARGEST_PAGE and platform.switches.page_size_over_limit == "reject":
         raise BadQueryError(f"page_size must be no greater than {LARGEST_PAGE}")
@@ -40,7 +43,7 @@ def user_page(
         "current_page": page,
         "current_page_size": size,
     }
-    if str(query.get("get_total_count", "0")).lower() in ("1", "true"):
+    if counted and str(query.get("get_total_count", "0")).lower() in ("1", "true"):
         data |= {"total_count": total, "total_page_count": math.ceil(total / size)}
     return data
 

@@ -209,10 +209,14 @@ class IntegrationSettings(BaseModel):
         " no limit.",
     )
     source_may_shrink: Annotated[int, BeforeValidator(_percent)] = Field(
-        10, description="By how many percent Slack's list may be shorter than at the last complete read."
+        10,
+        description="By how many percent Slack's list may be shorter than at the last complete read, those apart who have left"
+        " as Slack says when asked for them.",
     )
     target_may_shrink: Annotated[int, BeforeValidator(_percent)] = Field(
-        10, description="By how many percent Docebo's list may be shorter than at the last complete read."
+        10,
+        description="By how many percent Docebo's list may be shorter than at the last complete read, those accounts apart that"
+        " are gone as Docebo says when asked for them.",
     )
     evidence_calls: Annotated[int, BeforeValidator(lambda value: str(value).strip())] = Field(
         1000,

@@ -48,7 +48,7 @@ async def planned(runtime: Runtime, people: list[SourceUser], page: int) -> dict
         for start in range(0, len(people), page):
             following = "" if start + page >= len(people) else f"after {start}"
             listed.add(UserPage(people[start : start + page], following))
-        listed.prove(last_count=None, may_shrink_percent=0)
+        listed.prove()
         plan_id = await make_plan(runtime, TEAM, listed, Accounts(ACCOUNTS), kind=PlanKind.BULK_IMPORT, listed=listed)
     with runtime.store.reading() as tables:
         operations = [entry.operation for entry in tables.operations.rows(plan_id)]

@@ -19,3 +19,16 @@ def test_the_last_read_of_each_source_is_remembered(store):
         assert reads.last("slack:T1") == second
         assert reads.last("docebo:https://lms.example.com") == target
         assert reads.last("slack:T2") is None
+
+
+def test_the_ids_of_the_latest_read_of_a_source_are_kept(store):
+    def read() -> ProvenRead:
+        return ProvenRead("docebo:https://lms.example.com", people=3, pages=1, proven_at=NOW)
+
+    with store.transaction() as tables:
+        tables.reads.record(read(), listed=[1])
+        tables.reads.record(read(), listed=[10**18 - 1, 12, 7])
+        assert tables.reads.listed(read().source) == [7, 12, 10**18 - 1]
+
+        tables.reads.record(read())
+        assert tables.reads.listed(read().source) == []

@@ -4,7 +4,7 @@ import asyncio
 import re
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -174,6 +174,70 @@ async def test_when_many_are_gone_from_slack_without_a_trace_the_run_is_refused(
     assert target(sandbox) == before
     rename_all(sqlite_url, "substr(slack_id, 6)")
     await assert_clean(settings)
+
+
+@pytest.fixture
+async def small(sqlite_url) -> AsyncIterator[tuple[Sandbox, Settings]]:
+    """A platform of a few accounts, most of them of people of whom Slack knows nothing, and the settings that lead to it."""
+    with Sandbox(users=1, docebo_users=0, rate_limits=False) as sandbox:
+        sandbox.slack.add("Ada", "Lovelace", "ada@example.com")
+        for number in range(12):
+            sandbox.docebo.accounts.add(f"c{number}@customers.example", email=f"c{number}@customers.example")
+        settings = settings_for(sandbox.facts(), sqlite_url)
+        await run_import(settings, rows=LEAVERS)
+        yield sandbox, settings
+
+
+def delete_three(sandbox: Sandbox) -> None:
+    for number in range(3):
+        account = sandbox.docebo.accounts.by_username(f"c{number}@customers.example")
+        sandbox.docebo.delete(account.user_id)
+
+
+async def test_accounts_that_were_deleted_on_a_small_platform_stop_no_import(small):
+    sandbox, settings = small
+    delete_three(sandbox)
+
+    found = await run_import(settings, rows=LEAVERS)
+    again = await run_import(settings, rows=LEAVERS)
+
+    assert (found.plan.facts["calls"]["user"], found.plan.facts["evidence_calls"]) == (3, 3)
+    assert "user" not in again.plan.facts["calls"]
+
+
+async def test_a_list_without_accounts_that_are_there_stops_the_import(small):
+    sandbox, settings = small
+    before = target(sandbox)
+    sandbox.docebo_gate.faults.add("GET /manage/v1/user", "shrinking", share=0.5, uncounted=True)
+
+    with pytest.raises(IncompleteRead, match="of which 0 are gone"):
+        await run_import(settings, rows=LEAVERS)
+
+    assert target(sandbox) == before
+
+
+async def test_too_many_missing_accounts_to_ask_for_stop_the_import_before_a_question(small):
+    sandbox, settings = small
+    delete_three(sandbox)
+    sandbox.docebo_gate.reset()
+
+    with pytest.raises(IncompleteRead, match="raise TARGET_MAY_SHRINK"):
+        await run_import(settings, rows={**LEAVERS, "EVIDENCE_CALLS": "2"})
+
+    assert not [call for call in sandbox.docebo_gate.counters.calls if "{id}" in call]
+
+
+async def test_a_list_without_the_few_who_have_left_a_small_workspace_stops_no_import(small):
+    sandbox, settings = small
+    people = [sandbox.slack.add(f"First{n}", f"Last{n}", f"p{n}@example.com")["id"] for n in range(5)]
+    await run_import(settings, rows=LEAVERS)
+    for slack_id in people[-2:]:
+        sandbox.slack.deactivate(slack_id)
+    sandbox.slack_gate.faults.add("users.list", "shrinking", share=(len(sandbox.slack) - 2) / len(sandbox.slack))
+
+    found = await run_import(settings, rows={**LEAVERS, "LIMIT_DEACTIVATIONS": "none"})
+
+    assert [(kind, people) for kind, _, _, people in to_do(found)] == [(Kind.DEACTIVATE, 2)]
 
 
 def rename_all(url: str, slack_id: str) -> None:

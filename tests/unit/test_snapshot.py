@@ -50,7 +50,7 @@ async def test_who_follows_sees_every_page_once_whenever_they_begin(sizes, begin
                 await others_have_worked()
             people.add(page(*some, last=some is pages[-1]))
         following = following or asyncio.create_task(followed(people))
-        people.prove(last_count=None, may_shrink_percent=0)
+        people.prove()
 
         assert await following == [[f"U{number}" for number in some] for some in pages]
 
@@ -61,7 +61,7 @@ async def test_the_end_waits_for_the_proof():
         following = asyncio.create_task(followed(people))
         await others_have_worked()
         assert not following.done()
-        people.prove(last_count=None, may_shrink_percent=0)
+        people.prove()
 
         assert await following == [["U1"]]
 
@@ -73,7 +73,7 @@ async def test_who_follows_is_told_that_the_listing_begins_again():
         await others_have_worked()
         people.restart()
         people.add(page(2, last=True))
-        people.prove(last_count=None, may_shrink_percent=0)
+        people.prove()
 
         with pytest.raises(Restarted):
             await following

@@ -1,9 +1,13 @@
 """Reads that were proven complete: the measure by which a suspiciously short one is noticed."""
 
+import json
+import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import accumulate, pairwise
 
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from slack_docebo.storage.schema import proven_read
 
@@ -31,7 +35,22 @@ class ReadRepository:
         row = self._connection.execute(query).one_or_none()
         return None if row is None else ProvenRead(row.source, row.people, row.pages, row.proven_at, row.flow_run)
 
-    def record(self, read: ProvenRead) -> None:
+    def listed(self, source: str) -> list[int]:
+        """Return the ids that the latest read of *source* has listed, in their order; none where they were not kept."""
+        query = select(proven_read.c.listed).where(proven_read.c.source == source)
+        packed = self._connection.scalar(query.order_by(proven_read.c.id.desc()).limit(1))
+        return [] if packed is None else list(accumulate(json.loads(zlib.decompress(packed))))
+
+    def record(self, read: ProvenRead, *, listed: Iterable[int] = ()) -> None:
+        """Add a read, with the ids that it has *listed*: those of the read before are not kept any more."""
+        self._connection.execute(
+            update(proven_read)
+            .where(proven_read.c.source == read.source, proven_read.c.listed.is_not(None))
+            .values(listed=None)
+        )
+        ids = sorted(listed)
+        # As steps from one to the next they take a few bits each.
+        steps = [following - docebo_id for docebo_id, following in pairwise([0, *ids])]
         self._connection.execute(
             insert(proven_read).values(
                 source=read.source,
@@ -39,6 +58,7 @@ class ReadRepository:
                 pages=read.pages,
                 proven_at=read.proven_at,
                 flow_run=read.flow_run,
+                listed=zlib.compress(json.dumps(steps).encode()) if steps else None,
             )
         )
 

@@ -16,6 +16,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     Table,
     Text,
@@ -259,6 +260,7 @@ proven_read = Table(
     Column("pages", Integer, nullable=False),
     Column("proven_at", Instant, nullable=False),
     _text("flow_run"),
+    Column("listed", LargeBinary),  # ids, packed; of the latest read of a source alone
     Index(None, "source", "id"),
 )
 

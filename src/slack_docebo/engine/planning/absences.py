@@ -18,7 +18,7 @@ from slack_docebo.engine.reading.evidence import (
     gone_people,
     note_present,
 )
-from slack_docebo.engine.reading.sides import FEW, check_still_whole
+from slack_docebo.engine.reading.missing import FEW, check_still_whole
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
 from slack_docebo.runtime import Runtime
 

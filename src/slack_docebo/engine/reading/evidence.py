@@ -58,18 +58,26 @@ def check_calls(runtime: Runtime, *, people: int = 0, accounts: int = 0) -> None
 
     Called before anything of it is asked.
     """
-    calls = calls_to_ask(runtime, people=people, accounts=accounts)
-    needed, most = runtime.evidence_calls + calls, runtime.behaviour.evidence_calls
-    if needed > most:
+    if not can_ask(runtime, people=people, accounts=accounts):
+        calls, most = _calls_to_ask(runtime, people=people, accounts=accounts), runtime.behaviour.evidence_calls
         raise IncompleteRead(
             f"it takes up to {calls} calls to ask Slack for {people} people and Docebo for {accounts} accounts, who have"
             f" left or are in no list any more, by their ids; EVIDENCE_CALLS allows {most}. Nothing of it was asked or"
-            f" written: find out why they are so many; if that is right, raise EVIDENCE_CALLS to {needed} for one run"
+            " written: find out why they are so many; if that is right, raise EVIDENCE_CALLS to"
+            f" {runtime.evidence_calls + calls} for one run"
         )
+
+
+def can_ask(runtime: Runtime, *, people: int = 0, accounts: int = 0) -> bool:
+    """Tell whether EVIDENCE_CALLS allows to ask for so many; if so, the calls are expected from now on."""
+    calls = _calls_to_ask(runtime, people=people, accounts=accounts)
+    if runtime.evidence_calls + calls > runtime.behaviour.evidence_calls:
+        return False
     runtime.evidence_calls_at_most += calls
+    return True
 
 
-def calls_to_ask(runtime: Runtime, *, people: int = 0, accounts: int = 0) -> int:
+def _calls_to_ask(runtime: Runtime, *, people: int = 0, accounts: int = 0) -> int:
     """Return how many calls it takes at most to ask for so many *people* and *accounts* by their ids."""
     with runtime.store.reading() as tables:
         answer = tables.dialect(runtime.settings.docebo_url).get(MISSING_ACCOUNT)

@@ -1,17 +1,17 @@
 """Reading both sides: Slack's users with the proof that they are all, and all or a few of Docebo's accounts."""
 
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
-from collections.abc import Mapping as MappingType
 from datetime import datetime
 
 from slack_docebo.clients.slack import StaleCursor, UserPage
 from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.matching import Accounts
-from slack_docebo.domain.observation import Observation, Present
+from slack_docebo.domain.observation import Present
 from slack_docebo.domain.people import Account, Known, Mapping, SourceUser
 from slack_docebo.domain.planning import Planner
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.evidence import ask_for_accounts, recall_accounts
+from slack_docebo.engine.reading.missing import check_missing_accounts, check_missing_people
 from slack_docebo.engine.reading.snapshot import Restarted, SourceSnapshot
 from slack_docebo.errors import IncompleteRead
 from slack_docebo.runtime import Runtime
@@ -20,7 +20,7 @@ from slack_docebo.storage.tables import Tables
 
 ReadPage = Callable[[SourceSnapshot, str], Awaitable[str]]
 RESTARTS = 2
-FEW = 5  # people who are looked up one by one on any platform
+LOOKED_UP = 5  # people, one by one, on any platform
 DOCEBO_PAGE = 200
 CALLS_PER_LOOK_UP = 2  # one to three
 
@@ -63,31 +63,15 @@ async def read_source(runtime: Runtime, workspace: Workspace, people: SourceSnap
         break
     else:
         raise IncompleteRead(f"Slack's cursor went stale {RESTARTS + 1} times; run again later")
-    last = last_count(runtime, workspace) or None
-    people.prove(last_count=last, may_shrink_percent=runtime.behaviour.source_may_shrink)
+    people.check_end()
+    if last := _last_read(runtime, _source(workspace)):
+        await check_missing_people(runtime, workspace, people, last)
+    people.prove()
 
 
 def last_count(runtime: Runtime, workspace: Workspace) -> int:
     """Return how many people Slack's list held at the last complete read, 0 before the first."""
     return _last_count(runtime, _source(workspace))
-
-
-def check_still_whole(
-    workspace: Workspace, people: SourceSnapshot, answers: MappingType[str, Observation[SourceUser]]
-) -> None:
-    """Raise IncompleteRead if Slack's *answers* show somebody whom its list should have held.
-
-    That is who was mapped before the listing began and is an active member of this workspace. Who joined meanwhile, or
-    is in another workspace of the organisation, proves nothing.
-    """
-    for slack_id, seen in answers.items():
-        if slack_id not in people.expected or not isinstance(seen, Present):
-            continue
-        user = seen.value
-        if user.deactivated or user.forgotten or user.external or any(known in people for known in user.ids):
-            continue
-        if user.is_member_of(workspace.team):
-            raise IncompleteRead(f"Slack's list left out {slack_id}, who is still there: run again later")
 
 
 def record_reads(runtime: Runtime, workspace: Workspace, people: SourceSnapshot, accounts: Accounts) -> None:
@@ -100,22 +84,19 @@ def record_reads(runtime: Runtime, workspace: Workspace, people: SourceSnapshot,
         reads = tables.reads
         reads.record(ProvenRead(_source(workspace), people.people, people.pages, now, run))
         if accounts.pages and not accounts.overlooked:
-            reads.record(ProvenRead(_target(runtime), len(accounts), accounts.pages, now, run))
+            ids = [account.docebo_id for account in accounts]
+            reads.record(ProvenRead(_target(runtime), len(ids), accounts.pages, now, run), listed=ids)
 
 
 async def read_target(runtime: Runtime) -> Accounts:
-    """Return every account of the platform; raise IncompleteRead where they are suspiciously few."""
+    """Return every account of the platform; raise IncompleteRead where too many are missing that are not gone."""
     accounts, begun = Accounts(), runtime.now()
     async for page in runtime.docebo.list_users():
         accounts.add(page)
         accounts.pages += 1
-    last, may_shrink = _last_count(runtime, _target(runtime)), runtime.behaviour.target_may_shrink
-    if len(accounts) * 100 < last * (100 - may_shrink):
-        raise IncompleteRead(
-            f"Docebo listed {len(accounts)} accounts, the last complete read had {last}: more than {may_shrink}% are"
-            " missing. If that is right, raise TARGET_MAY_SHRINK for one run"
-        )
     await to_completion(recall_accounts, runtime, accounts)
+    if last := await to_completion(_last_read, runtime, _target(runtime)):
+        await check_missing_accounts(runtime, accounts, last)
     runtime.accounts_listed_at, runtime.accounts_listed = begun, len(accounts)
     return accounts
 
@@ -144,7 +125,7 @@ async def read_changed(runtime: Runtime, workspace: Workspace, people: AsyncIter
 
 def are_few(runtime: Runtime, people: int) -> bool:
     """Tell whether looking up so many *people* one by one takes no more calls than listing every account."""
-    return people <= max(FEW, _last_count(runtime, _target(runtime)) // (DOCEBO_PAGE * CALLS_PER_LOOK_UP))
+    return people <= max(LOOKED_UP, _last_count(runtime, _target(runtime)) // (DOCEBO_PAGE * CALLS_PER_LOOK_UP))
 
 
 async def look_up(
@@ -221,10 +202,14 @@ def _mapped(runtime: Runtime, workspace: Workspace) -> frozenset[str]:
         return frozenset(tables.mappings(runtime.settings.docebo_url).slack_ids(workspace.team))
 
 
-def _last_count(runtime: Runtime, read: str) -> int:
-    with runtime.store.reading() as tables:
-        last = tables.reads.last(read)
+def _last_count(runtime: Runtime, source: str) -> int:
+    last = _last_read(runtime, source)
     return last.people if last else 0
+
+
+def _last_read(runtime: Runtime, source: str) -> ProvenRead | None:
+    with runtime.store.reading() as tables:
+        return tables.reads.last(source)
 
 
 def _source(workspace: Workspace) -> str:

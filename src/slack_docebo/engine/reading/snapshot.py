@@ -73,22 +73,18 @@ class SourceSnapshot:
         self._cursors.add(page.next_cursor)
         self._changed.set()
 
-    def prove(self, *, last_count: int | None, may_shrink_percent: int) -> None:
-        """Raise IncompleteRead unless everybody was read, as far as that can be known.
-
-        *last_count* is the number of people in the last proven read, if there was one.
-        """
+    def check_end(self) -> None:
+        """Raise IncompleteRead unless the list was read to an end that it can have."""
         if not self._ended:
             raise IncompleteRead("Slack's user list was not read to its end")
         if self.people == 0:
             raise IncompleteRead("Slack's user list is empty, which no workspace's is")
         if self.with_email == 0:
             raise IncompleteRead("nobody in Slack's user list has an e-mail address: check the scope users:read.email")
-        if last_count is not None and self.people * 100 < last_count * (100 - may_shrink_percent):
-            raise IncompleteRead(
-                f"Slack listed {self.people} users, the last complete read had {last_count}: more than"
-                f" {may_shrink_percent}% are missing. If that is right, raise SOURCE_MAY_SHRINK for one run"
-            )
+
+    def prove(self) -> None:
+        """Take the list to be complete, so that whoever iterates comes to its end; raise IncompleteRead like `check_end`."""
+        self.check_end()
         self._proven = True
         self._changed.set()
 

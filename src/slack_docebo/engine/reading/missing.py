@@ -1,0 +1,116 @@
+"""Missing: a list that shows far fewer than the last one is believed as far as those whom it lacks are gone.
+
+How few may be missing without a question is a setting. Beyond it each of the missing is asked for by its id, as long as
+EVIDENCE_CALLS allows that: in a small company or platform a few who were deleted are a large part.
+"""
+
+from collections.abc import Mapping as MappingType
+from datetime import datetime
+
+from slack_docebo.concurrency import to_completion
+from slack_docebo.domain.matching import Accounts
+from slack_docebo.domain.observation import Gone, Observation, Present
+from slack_docebo.domain.people import SourceUser
+from slack_docebo.domain.returns import has_left
+from slack_docebo.engine.reading.connection import Workspace
+from slack_docebo.engine.reading.evidence import ask_for_accounts, ask_for_people, can_ask
+from slack_docebo.engine.reading.snapshot import SourceSnapshot
+from slack_docebo.errors import IncompleteRead
+from slack_docebo.runtime import Runtime
+from slack_docebo.storage.reads import ProvenRead
+
+FEW = 5  # in whose answers a list that is not whole shows
+
+
+async def check_missing_people(
+    runtime: Runtime, workspace: Workspace, people: SourceSnapshot, last: ProvenRead
+) -> None:
+    """Raise IncompleteRead where *people* lack more than SOURCE_MAY_SHRINK of the *last* read, apart from who has left.
+
+    Slack is asked for each, or for nobody where EVIDENCE_CALLS does not allow that. Raised is also if Slack shows somebody
+    whom its list left out.
+    """
+    percent = runtime.behaviour.source_may_shrink
+    if not _has_shrunk(people.people, last.people, percent):
+        return
+    left = await _count_leavers(runtime, workspace, people, last)
+    if _has_shrunk(people.people, last.people - left, percent):
+        raise IncompleteRead(
+            f"Slack listed {people.people} users, the last complete read had {last.people}, of whom {left} have left: more"
+            f" than {percent}% are missing. If that is right, raise SOURCE_MAY_SHRINK for one run"
+        )
+
+
+async def _count_leavers(runtime: Runtime, workspace: Workspace, people: SourceSnapshot, last: ProvenRead) -> int:
+    """Return how many of those who are known, and not among *people*, have left since the *last* read."""
+    known, gone_since = await to_completion(_known_people, runtime, workspace)
+    missing = sorted(slack_id for slack_id in known | gone_since.keys() if slack_id not in people)
+    to_ask = [slack_id for slack_id in missing if slack_id not in gone_since]
+    if not can_ask(runtime, people=len(to_ask)):
+        return 0
+    left = sum(since >= last.proven_at for slack_id, since in gone_since.items() if slack_id not in people)
+    for some in (to_ask[:FEW], to_ask[FEW:]):
+        answers = await ask_for_people(runtime, workspace.team, some)
+        check_still_whole(workspace, people, answers)
+        left += sum(has_left(seen) or _is_elsewhere(seen, workspace) for seen in answers.values())
+    return left
+
+
+async def check_missing_accounts(runtime: Runtime, accounts: Accounts, last: ProvenRead) -> None:
+    """Raise IncompleteRead where *accounts* lack more than TARGET_MAY_SHRINK of the *last* read, apart from who is gone.
+
+    Docebo is asked for each, or for none where EVIDENCE_CALLS does not allow that.
+    """
+    percent = runtime.behaviour.target_may_shrink
+    if not _has_shrunk(len(accounts), last.people, percent):
+        return
+    listed = await to_completion(_listed_accounts, runtime, last)
+    missing = [docebo_id for docebo_id in listed if accounts.get(docebo_id) is None]
+    to_ask = [docebo_id for docebo_id in missing if not accounts.is_settled(docebo_id)]
+    if can_ask(runtime, accounts=len(to_ask)):
+        await ask_for_accounts(runtime, accounts, {docebo_id: [] for docebo_id in to_ask})
+    gone = sum(isinstance(accounts.look(docebo_id), Gone) for docebo_id in missing)
+    if _has_shrunk(len(accounts), last.people - gone, percent):
+        raise IncompleteRead(
+            f"Docebo listed {len(accounts)} accounts, the last complete read had {last.people}, of which {gone} are gone:"
+            f" more than {percent}% are missing. If that is right, raise TARGET_MAY_SHRINK for one run"
+        )
+
+
+def check_still_whole(
+    workspace: Workspace, people: SourceSnapshot, answers: MappingType[str, Observation[SourceUser]]
+) -> None:
+    """Raise IncompleteRead if Slack's *answers* show somebody whom its list should have held.
+
+    That is who was mapped before the listing began and is an active member of this workspace. Who joined meanwhile, or
+    is in another workspace of the organisation, proves nothing.
+    """
+    for slack_id, seen in answers.items():
+        if slack_id not in people.expected or not isinstance(seen, Present):
+            continue
+        user = seen.value
+        if user.deactivated or user.forgotten or user.external or any(known in people for known in user.ids):
+            continue
+        if user.is_member_of(workspace.team):
+            raise IncompleteRead(f"Slack's list left out {slack_id}, who is still there: run again later")
+
+
+def _has_shrunk(listed: int, last: int, percent: int) -> bool:
+    return listed * 100 < last * (100 - percent)
+
+
+def _is_elsewhere(seen: Observation[SourceUser], workspace: Workspace) -> bool:
+    return isinstance(seen, Present) and bool(seen.value.teams) and not seen.value.is_member_of(workspace.team)
+
+
+def _known_people(runtime: Runtime, workspace: Workspace) -> tuple[set[str], dict[str, datetime]]:
+    """Return who is mapped or was left alone, and since when those are gone who are."""
+    docebo, team = runtime.settings.docebo_url, workspace.team
+    with runtime.store.reading() as tables:
+        known = {*tables.mappings(docebo).slack_ids(team), *tables.standings.known(docebo, team)}
+        return known, tables.people.gone(team)
+
+
+def _listed_accounts(runtime: Runtime, last: ProvenRead) -> list[int]:
+    with runtime.store.reading() as tables:
+        return tables.reads.listed(last.source)
