@@ -166,6 +166,31 @@ async def test_one_person_under_two_ids_in_a_round_is_one_case(here):
     assert here.state(organisation) is EventState.PARKED
 
 
+async def test_one_person_whose_events_are_of_before_and_after_grid_gets_one_account_of_the_newest_data(here):
+    ada = here.sandbox.slack.add("Ada", "Lovelace", "ada@example.com")
+    before = here.event(ada["id"])
+    grid = {"id": "W0ADA", "enterprise_id": "E1", "teams": [here.workspace.team]}
+    here.sandbox.slack.change(ada["id"], {"enterprise_user": grid, "profile": {"email": "king@example.com"}})
+    after = replaced(here.event(ada["id"]), slack_id="W0ADA", event_id="EvW")
+    here.put(before, after)
+
+    await here.serve()
+
+    assert {here.state(event) for event in (before, after)} == {EventState.APPLIED}
+    made = [account for account in here.sandbox.docebo.accounts if account.provisioned_by]
+    assert [account.email for account in made] == ["king@example.com"]
+
+
+async def test_of_two_with_one_address_in_a_round_one_gets_an_account_whoever_comes_first(here):
+    people = [here.sandbox.slack.add("Ada", name, "ada@example.com")["id"] for name in ("Lovelace", "King")]
+    here.put(*(here.event(slack_id) for slack_id in sorted(people, reverse=True)))
+
+    served = await here.serve()
+
+    assert served.line == "2 events: 1 created, 1 left alone, 1 of them waiting for somebody's decision"
+    assert here.docebo_id(min(people))
+
+
 async def test_who_waits_for_another_with_the_same_address_is_not_done_with_before_that_one(here):
     one = here.sandbox.slack.add("Ada", "Lovelace", "ada@example.com")
     other = here.sandbox.slack.add("Ada", "Again", "ada@example.com")

@@ -127,7 +127,8 @@ class Judge:
                 continue
             if person.forgotten_at is not None:
                 continue  # with the person goes what was recorded
-            about = [row for row in rows if _is_about(row, write)]
+            theirs = [row for row in rows if row.kind != Kind.CREATE or self._company.person_of(row.slack_id) is person]
+            about = [row for row in theirs if _is_about(row, write)]
             yield from self._outcome(write, person, about, processes.get(write.process))
 
     def _outcome(

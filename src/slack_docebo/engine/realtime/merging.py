@@ -95,16 +95,21 @@ def merge(entries: Iterable[InboxEntry]) -> tuple[list[Case], list[str]]:
 
 
 def joined(cases: Iterable[Case]) -> list[Case]:
-    """Return one case for each person: of somebody who came under two ids, the last, with the events of both."""
-    by_person: dict[str, Case] = {}
+    """Return one case for each person, also of somebody who came under two ids, with the events of both.
+
+    What counts is what Slack has said when it was asked. Where it was not, it has to be.
+    """
+    people: list[list[Case]] = []
+    places: dict[str, int] = {}
     for case in cases:
-        if twin := by_person.get(case.slack_id):
-            case.event_ids = [*twin.event_ids, *case.event_ids]
-            case.updated = max(case.updated, twin.updated)
-            case.attempts = max(case.attempts, twin.attempts)
-            case.incident = max(case.incident, twin.incident)
-        by_person[case.slack_id] = case
-    return list(by_person.values())
+        ids = {case.slack_id, *_ids(case)}
+        known = sorted({places[slack_id] for slack_id in ids if slack_id in places})
+        alike = [twin for place in known for twin in people[place]] + [case]
+        for place in known:
+            people[place] = []
+        people.append(alike)
+        places |= {slack_id: len(people) - 1 for twin in alike for slack_id in {twin.slack_id, *_ids(twin)}}
+    return [_as_one(alike) for alike in people if alike]
 
 
 def is_newer(case: Case, read_at: datetime) -> bool:
@@ -131,6 +136,21 @@ def is_complete(user: SourceUser, rules: Sequence[AttributeRule]) -> bool:
     return (
         bool(user.email) and (not wants_locale or bool(user.locale)) and (not wants_custom or user.custom is not None)
     )
+
+
+def _as_one(alike: Sequence[Case]) -> Case:
+    """Return the case that counts of those about one person, with what the others are to share of its outcome."""
+    case = next((twin for twin in reversed(alike) if twin.read), alike[-1])
+    case.doubtful |= len(alike) > 1 and not case.read
+    case.event_ids = [event_id for twin in alike for event_id in twin.event_ids]
+    case.updated = max(twin.updated for twin in alike)
+    case.attempts = max(twin.attempts for twin in alike)
+    case.incident = max(twin.incident for twin in alike)
+    return case
+
+
+def _ids(case: Case) -> tuple[str, ...]:
+    return case.user.ids if case.user else ()
 
 
 def _stamp(entry: InboxEntry) -> int:

@@ -87,7 +87,7 @@ class _Round:
     async def work(self, cases: list[Case], superseded: list[str]) -> bool:
         """Take everybody through; return False where that took so long that some were left for another round."""
         with self._served.timed("look at"):
-            cases = await to_completion(self._sorter.without_forgotten, cases)
+            cases = await to_completion(self._sorter.without_forgotten, joined(cases))
             todo, to_read = await to_completion(self._sorter.sort_out, cases, superseded)
         with self._served.timed("read Slack"):
             read = await self._each(to_read, self._read_again, self._slack)
@@ -230,15 +230,21 @@ class _Round:
         if contested := planner.returns.contested:
             answers = await ask_for_people(self._runtime, self._team, set(contested.values()))
             if planner.returns.settle(answers):
-                again = planner.anew()
-                return again, await to_completion(self._operations, cases, again)
+                planner = planner.anew()
+                operations = await to_completion(self._operations, cases, planner)
         return planner, operations
 
     def _operations(self, cases: list[Case], planner: Planner) -> list[Operation]:
-        users = [case.pair[0] for case in cases]
+        """Plan for *cases*, and again for those whose claim to an account was outdone by that of somebody after them."""
         docebo = self._runtime.settings.docebo_url
         with self._runtime.store.reading() as tables:
-            return plan_people(tables, docebo, self._team, planner, users)
+            operations = plan_people(tables, docebo, self._team, planner, [case.person for case in cases])
+            looked_after = planner.people
+            outdone = [case.person for case in cases if not planner.claims.outdone.isdisjoint(case.person.ids)]
+            again = plan_people(tables, docebo, self._team, planner, outdone) if outdone else []
+            planner.people = looked_after
+        by_person = {operation.slack_id: operation for operation in (*operations, *again)}
+        return list(by_person.values())
 
     def _store(
         self, cases: list[Case], planner: Planner, operations: list[Operation], let_through: bool
