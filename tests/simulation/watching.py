@@ -179,8 +179,8 @@ class Watch:
             return
         if write.at - person.gone_since > LISTED:
             self.found(Promise.NEWEST, f"{what}, who left more than an hour before")
-        told = self.told_gone.get(person.number)
-        if write.process.startswith(("real time", "sweep")) and told and write.at - told > FRESH:
+        told = self.told_gone.get(person.number, ALWAYS)  # perhaps of an earlier time
+        if write.process.startswith(("real time", "sweep")) and person.gone_since < told < write.at - FRESH:
             self.found(Promise.NEWEST, f"{what}, of whom an event told long before that this person has left")
 
     def _look_at_level(self, write: Write, before: Account, what: str, allowed: float) -> None:
