@@ -1,14 +1,19 @@
 """The report of a run: artifacts in Prefect, files on disk."""
 
+import httpx
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
+from prefect.client.orchestration import get_client
+from prefect.exceptions import PrefectException
 
 from slack_docebo.concurrency import side_by_side, to_completion
 from slack_docebo.engine.reporting.attention import attention_rows
 from slack_docebo.engine.reporting.report import TABLE_ROWS, Summary, table, write_files
 from slack_docebo.engine.writing.finishing import finish
 from slack_docebo.runtime import Runtime
+from slack_docebo.storage.plans import PlanState
 from tasks.artifacts import publish_page, publish_table
+from tasks.links import form_links
 
 
 @task(name="Report outcome", task_run_name="Report plan {plan_id}", cache_policy=NO_CACHE)
@@ -26,7 +31,7 @@ async def report_outcome(runtime: Runtime, plan_id: str) -> Summary:
     if in_need:
         await publish_table(in_need, key=f"to-look-at-{plan_id}", description=f"To look at: {len(in_need)} people")
     await publish_page(
-        "\n\n".join([summary.markdown(), *files.lines]),
+        "\n\n".join([summary.markdown(), *await _next_steps(summary), *files.lines]),
         key=f"summary-{plan_id}",
         description=summary.line,
     )
@@ -35,3 +40,17 @@ async def report_outcome(runtime: Runtime, plan_id: str) -> Summary:
         logger.warning(fault)
     logger.info(summary.line)
     return summary
+
+
+async def _next_steps(summary: Summary) -> list[str]:
+    """Return links to the forms, filled in, for what can be done next; none while Prefect does not answer."""
+    try:
+        async with get_client() as client:
+            forms = await form_links(client)
+    except (httpx.HTTPError, PrefectException):
+        return []
+    plan, steps = summary.plan, []
+    if (form := forms.get("bulk-import")) and plan.state in {PlanState.PLANNED, PlanState.REFUSED}:
+        anyway = " although it exceeds a limit" * (plan.state is PlanState.REFUSED)
+        steps.append(f"[Apply exactly this plan{anyway}]({form.link(plan_id=plan.id, dry_run=False)})")
+    return steps

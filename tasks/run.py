@@ -29,6 +29,7 @@ from slack_docebo.storage.gate import RunLock
 from slack_docebo.storage.plans import PlanState
 from tasks.logs import as_one_line
 from tasks.shown_people import check_people_shown
+from tasks.status_page import refresh_status_page
 
 # Prefect shows the lines of PREFECT_LOGGING_EXTRA_LOGGERS on the run's page, without a level its warnings alone.
 logging.getLogger("slack_docebo").setLevel(logging.INFO)
@@ -71,7 +72,12 @@ async def open_resources() -> AsyncIterator[Runtime]:
     await check_people_shown(behaviour)
     run = prefect_runtime.flow_run
     async with open_runtime(settings, behaviour, run_id=run.id or "", run_name=run.name or "") as runtime:
-        yield runtime
+        try:
+            yield runtime
+        except Exception:
+            await refresh_status_page(runtime)
+            raise
+        await refresh_status_page(runtime)  # not for one that is told to end: it has no time
 
 
 async def integration_settings() -> IntegrationSettings:

@@ -195,6 +195,13 @@ class InboxRepository:
         parked = event_columns.state == EventState.PARKED.value
         return self._replay(and_(parked, event_columns.incident == incident), now)
 
+    def seconds_to_apply(self, since: datetime) -> list[float]:
+        """Return how long each event that was applied *since* then had been on its way through the inbox."""
+        query = select(inbox_event.c.received_at, inbox_event.c.done_at).where(
+            inbox_event.c.state == EventState.APPLIED.value, inbox_event.c.done_at >= since
+        )
+        return [(row.done_at - row.received_at).total_seconds() for row in self._connection.execute(query)]
+
     def parked(self, limit: int = 100) -> list[InboxEntry]:
         """Return the parked events, the oldest first."""
         return self.list_(limit, EventState.PARKED)

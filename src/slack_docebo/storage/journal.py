@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -30,7 +30,7 @@ from slack_docebo.storage.operations import JournalEntry, entry_of
 from slack_docebo.storage.plans import LET_THROUGH, OPEN, Plan, PlanKind, PlanRepository, plan_of
 from slack_docebo.storage.schema import operation as operations
 from slack_docebo.storage.schema import plan as plans
-from slack_docebo.storage.statements import ROWS_AT_ONCE, among, chunks, replace_mentions
+from slack_docebo.storage.statements import ROWS_AT_ONCE, among, chunks, is_postgresql, replace_mentions
 
 # Whether an operation gives a mapping another account.
 MOVES = and_(
@@ -86,6 +86,25 @@ class JournalRepository:
             if moves:
                 people[Change.REMAP] += count
         return dict(people)
+
+    def people_by_day(self, docebo: str, since: datetime) -> dict[tuple[date, Kind, Outcome], int]:
+        """Count the people who were changed, or failed, *since* then, by the day in UTC."""
+        at: ColumnElement[Any] = operations.c.done_at
+        day = func.date(func.timezone("UTC", at) if is_postgresql(self._connection) else at).label("day")
+        query = (
+            select(day, operations.c.kind, operations.c.outcome, func.count(operations.c.slack_id.distinct()))
+            .join(plans, plans.c.id == operations.c.plan_id)
+            .where(
+                at >= since,
+                operations.c.outcome.in_([Outcome.APPLIED.value, Outcome.FAILED.value]),
+                plans.c.docebo == docebo,
+            )
+            .group_by(literal_column("day"), operations.c.kind, operations.c.outcome)
+        )
+        return {
+            (date.fromisoformat(str(on)), Kind(kind), Outcome(outcome)): people
+            for on, kind, outcome, people in self._connection.execute(query)
+        }
 
     def refusals(self, docebo: str, since: datetime) -> tuple[int, int]:
         """Return of how many people rows were sent to Docebo *since* then, and of how many the last one was refused."""

@@ -1,5 +1,6 @@
 """Standings: why people are left alone, from when to when."""
 
+from collections import Counter
 from collections.abc import Generator, Iterable, Iterator
 from collections.abc import Mapping as MappingType
 from dataclasses import dataclass
@@ -95,6 +96,11 @@ class StandingRepository:
         ends_later = or_(standings.c.until.is_(None), standings.c.until > moment)
         query = select(standings).where(_towards(docebo, team), standings.c.since <= moment, ends_later)
         return self._periods(query.order_by(standings.c.slack_id))
+
+    def reasons(self, docebo: str, team: str) -> Counter[str]:
+        """Count those who have a standing, by its reason."""
+        query = select(standings.c.reason, func.count()).where(_lasting(docebo, team)).group_by(standings.c.reason)
+        return Counter(dict(self._connection.execute(query).tuples().all()))
 
     def history(self, docebo: str, team: str, slack_id: str) -> list[Period]:
         """Return the standings of one person, the newest first."""

@@ -1,0 +1,172 @@
+"""How things stand: one page of what somebody who looks after the installation wants to know, and what there is to do."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from statistics import quantiles
+
+from slack_docebo.domain.planning import IN_LINE, IN_LINE_AS_WRITTEN, Kind, Outcome
+from slack_docebo.domain.standing import is_undecided
+from slack_docebo.domain.texts import line, markdown
+from slack_docebo.engine.reporting.bars import bars
+from slack_docebo.engine.reporting.report import DONE, Summary, summary
+from slack_docebo.runtime import Runtime
+from slack_docebo.storage.halts import Halt
+from slack_docebo.storage.inbox import InboxStatus
+from slack_docebo.storage.plans import PlanKind, PlanState
+from slack_docebo.storage.reads import ProvenRead
+
+DAYS = 30
+DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How things stand at one moment."""
+
+    now: datetime
+    docebo: str
+    team: str  # "" before the first run
+    halt: Halt | None
+    slack_read: ProvenRead | None
+    docebo_read: ProvenRead | None
+    last_import: Summary | None
+    over_limit: str  # id of the newest import that a limit has refused, if nothing was imported since
+    mapped: int
+    in_line: int
+    undecided: int
+    inbox: InboxStatus
+    held: Mapping[str, int]  # events by the incident with which they wait
+    seconds: list[float]  # from event to account, of each event of the last day
+    calls_left: int
+    by_day: Mapping[tuple[date, str], int]  # people
+
+    @property
+    def to_do(self) -> list[str]:
+        """What somebody has to do, the most urgent first; each a line without a name in it."""
+        found = []
+        if self.halt:
+            found.append(f"Nothing is written: {self.halt}. Let runs write again when it is time.")
+        if self.over_limit:
+            found.append(
+                f"A limit has refused plan {self.over_limit}: look at it, and apply it by its id if it is right."
+            )
+        found += [
+            f"{_events(count)} held back by a limit, as incident {incident}: look at the plan, and let it through if it is right."
+            for incident, count in self.held.items()
+        ]
+        if parked := self.inbox.parked - sum(self.held.values()):
+            found.append(f"{_events(parked)} parked: look at why, and replay them.")
+        if self.undecided:
+            found.append(f"{_people(self.undecided)} waiting for somebody's decision: look at the last import.")
+        if self.last_import and (failed := self.last_import.count(outcome=Outcome.FAILED)):
+            found.append(f"{failed} failed in the last import: look at it.")
+        return found
+
+    @property
+    def line(self) -> str:
+        """One line without a name in it."""
+        return f"{len(self.to_do)} to do" if self.to_do else "nothing to do"
+
+    def page(self, *, next_import: datetime | None, forms: Mapping[str, str]) -> str:
+        """Return the page as Markdown; *forms* are links by what they are for."""
+        sides = f"Slack workspace {markdown(self.team) or 'not known yet'} to {markdown(self.docebo)}"
+        rows = {
+            "Writing to Docebo": line(str(self.halt)) if self.halt else "allowed",
+            "Last complete read of Slack": _read(self.slack_read),
+            "Last complete read of Docebo": _read(self.docebo_read),
+            "Last import": markdown(self.last_import.line) if self.last_import else "none yet",
+            "Next reconciliation": _moment(next_import) if next_import else "not scheduled",
+            "People": f"{self.mapped:,} mapped, {self.in_line:,} in line, {self.undecided:,} waiting for a decision",
+            "Events": f"{self.inbox.waiting:,} waiting, {self.inbox.parked:,} set aside",
+            "From event to account, last day": self._times(),
+            "Calls to Docebo that may be made at once": f"{self.calls_left:,}",
+        }
+        days = [self.now.date() - DAY * back for back in reversed(range(DAYS))]
+        return "\n".join(
+            [
+                "# How things stand",
+                "",
+                f"As of {_moment(self.now)}, {sides}",
+                "",
+                "## What there is to do",
+                "",
+                *([f"- {markdown(one)}" for one in self.to_do] or ["Nothing."]),
+                "",
+                "## Where we are",
+                "",
+                "| | |",
+                "|---|---|",
+                *(f"| {what} | {value} |" for what, value in rows.items()),
+                "",
+                f"## The last {DAYS} days",
+                "",
+                bars(days, self.by_day),
+                "",
+                "## Forms",
+                "",
+                *(f"- [{title}]({link})" for title, link in forms.items()),
+            ]
+        )
+
+    def _times(self) -> str:
+        if not self.seconds:
+            return "no event"
+        if len(self.seconds) == 1:
+            return f"{self.seconds[0]:.1f} s, one event"
+        parts = quantiles(self.seconds, n=20, method="inclusive")
+        return f"half within {parts[9]:.1f} s, 95 % within {parts[18]:.1f} s, of {len(self.seconds):,} events"
+
+
+def status(runtime: Runtime) -> Status:
+    """Return how things stand, as the store knows it; no call is made."""
+    now, docebo = runtime.now(), runtime.settings.docebo_url
+    with runtime.store.reading() as tables:
+        link = tables.links.get(docebo)
+        team = link.slack_team if link else ""
+        imports = [plan for plan in tables.plans.recent(100, PlanKind.BULK_IMPORT) if plan.docebo == docebo]
+        done = next((plan for plan in imports if plan.state in {PlanState.APPLIED, PlanState.PARTLY_APPLIED}), None)
+        refused = imports[0].id if imports and imports[0].state is PlanState.REFUSED else ""
+        reasons = tables.standings.reasons(docebo, team)
+        return Status(
+            now=now,
+            docebo=docebo,
+            team=team,
+            halt=tables.halts.get(docebo),
+            slack_read=tables.reads.last(f"slack:{team}"),
+            docebo_read=tables.reads.last(f"docebo:{docebo}"),
+            last_import=summary(runtime.store, done.id) if done else None,
+            over_limit=refused,
+            mapped=tables.mappings(docebo).count(team),
+            in_line=sum(reasons[reason] for reason in (IN_LINE, IN_LINE_AS_WRITTEN)),
+            undecided=sum(people for reason, people in reasons.items() if is_undecided(reason)),
+            inbox=tables.inbox.status(),
+            held=tables.inbox.incidents(),
+            seconds=tables.inbox.seconds_to_apply(now - DAY),
+            calls_left=runtime.budget.left(),
+            by_day=_by_day(tables.journal.people_by_day(docebo, now - DAYS * DAY)),
+        )
+
+
+def _by_day(counts: Mapping[tuple[date, Kind, Outcome], int]) -> Counter[tuple[date, str]]:
+    people = Counter[tuple[date, str]]()
+    for (day, kind, outcome), count in counts.items():
+        people[day, "failed" if outcome is Outcome.FAILED else DONE[kind]] += count
+    return people
+
+
+def _read(read: ProvenRead | None) -> str:
+    return f"{_moment(read.proven_at)}, {read.people:,} people" if read else "none yet"
+
+
+def _moment(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M} UTC"
+
+
+def _events(count: int) -> str:
+    return "1 event is" if count == 1 else f"{count:,} events are"
+
+
+def _people(count: int) -> str:
+    return "1 person is" if count == 1 else f"{count:,} people are"

@@ -1,0 +1,76 @@
+"""The status page: one artifact at one address that always says how things stand."""
+
+import logging
+from datetime import datetime
+
+from prefect.client.orchestration import PrefectClient, get_client
+from prefect.client.schemas.actions import ArtifactCreate, ArtifactUpdate
+from prefect.client.schemas.filters import (
+    ArtifactFilter,
+    ArtifactFilterKey,
+    DeploymentFilter,
+    DeploymentFilterName,
+    FlowRunFilter,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+)
+from prefect.client.schemas.objects import StateType
+from prefect.client.schemas.sorting import FlowRunSort
+
+from slack_docebo.concurrency import to_completion
+from slack_docebo.engine.reporting.status import status
+from slack_docebo.runtime import Runtime
+from tasks.links import form_links
+
+KEY = "slack-docebo-status"
+RECONCILIATION = "reconcile"
+TITLES = {
+    "bulk-import": "Import, or apply a saved plan",
+    "realtime-sync": "Synchronise single people",
+    "explain-user": "Explain a person",
+    "reset-mappings": "Delete mappings",
+    "relink": "Link to another address of Docebo",
+    "stop": "Stop: let no run write",
+    "go": "Go: let runs write again",
+    "doctor": "Is everything in place?",
+}
+
+logger = logging.getLogger(__name__)
+
+
+async def refresh_status_page(runtime: Runtime) -> None:
+    """Write how things stand to the page; what goes wrong is logged, for no run fails over it.
+
+    The page belongs to no run, so that it is not deleted with one and keeps its address.
+    """
+    try:
+        found = await to_completion(status, runtime)
+        async with get_client() as client:
+            forms = {TITLES.get(flow, flow): form.link() for flow, form in sorted((await form_links(client)).items())}
+            page = found.page(next_import=await _next_import(client), forms=forms)
+            await _write(client, page, description=f"How things stand: {found.line}")
+    except Exception as error:
+        logger.warning("The status page was not written: %s", type(error).__name__)
+
+
+async def _write(client: PrefectClient, page: str, *, description: str) -> None:
+    of_key = ArtifactFilter(key=ArtifactFilterKey(any_=[KEY]))
+    present = [artifact for artifact in await client.read_artifacts(artifact_filter=of_key) if not artifact.flow_run_id]
+    if not present:
+        await client.create_artifact(ArtifactCreate(key=KEY, type="markdown", data=page, description=description))
+        return
+    first = min(present, key=lambda artifact: str(artifact.created))  # two runs may have made it at once
+    await client.update_artifact(first.id, ArtifactUpdate(data=page, description=description))
+
+
+async def _next_import(client: PrefectClient) -> datetime | None:
+    """Return when the next scheduled import of everybody begins, None if none is scheduled."""
+    runs = await client.read_flow_runs(
+        deployment_filter=DeploymentFilter(name=DeploymentFilterName(any_=[RECONCILIATION])),
+        flow_run_filter=FlowRunFilter(
+            state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.SCHEDULED]))
+        ),
+        sort=FlowRunSort.EXPECTED_START_TIME_ASC,
+        limit=1,
+    )
+    return runs[0].expected_start_time if runs else None

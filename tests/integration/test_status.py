@@ -1,0 +1,130 @@
+"""How things stand: what the page says after an import, an event, a stop, a limit."""
+
+import base64
+import re
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from sandbox.server import Sandbox
+from slack_docebo.engine.reporting.bars import bars
+from slack_docebo.engine.reporting.status import status
+from slack_docebo.errors import ChangeLimitExceeded
+from slack_docebo.storage.inbox import EventState
+from tests.importing import run_import
+from tests.integration.realtime_world import ON, World, world
+
+NOBODY_NEXT = {"next_import": None, "forms": {}}
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox(users=30, rate_limits=False) as running:
+        yield running
+
+
+@pytest.fixture
+async def here(sandbox, database_url, tmp_path) -> AsyncIterator[World]:
+    sandbox.reset()
+    async with world(sandbox, database_url, tmp_path, **ON) as opened:
+        yield opened
+
+
+async def imported(here: World, **rows: str):
+    return await run_import(here.runtime.settings.model_copy(update={"docebo_timeout_seconds": 3}), rows={**ON, **rows})
+
+
+def shown(here: World, **more) -> str:
+    return status(here.runtime).page(**{**NOBODY_NEXT, **more})
+
+
+async def test_before_the_first_import_nothing_is_known_and_nothing_to_do(here):
+    found = status(here.runtime)
+
+    assert (found.to_do, found.line) == ([], "nothing to do")
+    assert "| Last import | none yet |" in shown(here)
+
+
+async def test_after_an_import_the_page_says_what_it_did_and_who_waits(here):
+    done = await imported(here)
+    found = status(here.runtime)
+
+    today = datetime.now(UTC).date()
+    assert found.by_day[today, "created"] == done.count() - done.count(*(k for k, *_ in done.tally if k != "create"))
+    assert found.undecided == done.undecided > 0
+    assert found.mapped > 0
+    assert found.slack_read
+    assert found.docebo_read
+    assert "waiting for somebody's decision" in found.to_do[0]
+    assert done.plan.id in shown(here)
+
+
+async def test_an_event_shows_how_long_it_took(here):
+    ada = here.sandbox.slack.add("Ada", "Lovelace", "ada@example.com")
+    event = here.event(ada["id"], received_at=datetime.now(UTC) - timedelta(seconds=7))
+    here.put(event)
+    await here.serve()
+
+    assert here.state(event) is EventState.APPLIED
+    [seconds] = status(here.runtime).seconds
+    assert seconds >= 7
+    assert re.search(r"\| From event to account, last day \| \d+\.\d s, one event \|", shown(here))
+
+
+async def test_what_is_parked_is_to_be_looked_at(here):
+    ada = here.sandbox.slack.add("Ada", "Lovelace", "ada@example.com")
+    here.sandbox.docebo_gate.faults.add(
+        "POST /manage/v1/user/batch", "rows_refused", times=-1, usernames=["ada@example.com"], message="no room"
+    )
+    here.put(here.event(ada["id"]))
+    for _ in range(4):
+        await here.serve()
+
+    assert status(here.runtime).to_do == ["1 event is parked: look at why, and replay them."]
+
+
+async def test_a_stop_comes_first(here):
+    with here.runtime.store.transaction() as tables:
+        tables.halts.stop(here.runtime.settings.docebo_url, "audit", now=datetime.now(UTC))
+
+    assert status(here.runtime).to_do[0].startswith("Nothing is written: stopped since ")
+    assert "(audit)" in shown(here)
+
+
+async def test_a_plan_that_a_limit_refused_is_to_be_looked_at_until_one_is_applied(here):
+    with pytest.raises(ChangeLimitExceeded):
+        await imported(here, LIMIT_CREATIONS="1")
+    refused = status(here.runtime).to_do
+
+    await imported(here)
+
+    assert any(line.startswith("A limit has refused plan ") for line in refused)
+    assert not status(here.runtime).over_limit
+
+
+async def test_the_page_names_nobody(here):
+    ada = here.sandbox.slack.add("Ada", "Lovelace", "ada@example.com")
+    here.put(here.event(ada["id"]))
+    await here.serve()
+    await imported(here)
+
+    page = shown(here, next_import=datetime(2026, 3, 5, 2, 30, tzinfo=UTC), forms={"Stop": "/v2/x"})
+    assert "| Next reconciliation | 2026-03-05 02:30 UTC |" in page
+    assert "- [Stop](/v2/x)" in page
+    assert not [word for word in ("Ada", "Lovelace", "ada@example.com", ada["id"]) if word in page]
+
+
+def test_every_day_with_work_is_a_bar_that_can_be_read():
+    monday = date(2026, 3, 2)
+    days = [monday + timedelta(days=place) for place in range(3)]
+    image = bars(days, {(monday, "created"): 10, (days[2], "created"): 5, (days[2], "failed"): 5})
+
+    svg = base64.b64decode(image.partition("base64,")[2].removesuffix(")")).decode()
+    assert svg.count("<title>") == 3
+    assert "<title>2026-03-04: 5 failed</title>" in svg
+    assert "at most 10 people a day" in svg
+
+
+def test_a_month_without_work_is_drawn_all_the_same():
+    assert bars([date(2026, 3, 2)], {}).startswith("![People by day](data:image/svg+xml;base64,")
