@@ -22,7 +22,7 @@ import slack_docebo.storage.plans as plans
 from sandbox.server import Sandbox
 from slack_docebo.domain.people import Mapping as MappingRow
 from slack_docebo.engine.mappings.forgetting import forget
-from slack_docebo.errors import AlreadyRunning, SyncError
+from slack_docebo.errors import AlreadyRunning, PlatformMismatch, SyncError
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.settings import Settings
 from slack_docebo.storage.gate import RunLock
@@ -227,15 +227,17 @@ class Stage:
     def _correct_mapping(self, person: Person) -> None:
         """Give somebody another account, made by hand, as `slack-docebo mappings import` does; nobody else is at work."""
         slack_id = self._company.profile(person)["id"]
-        with suppress(AlreadyRunning), self._alone("mappings import"):
+        with suppress(AlreadyRunning, PlatformMismatch), self._alone("mappings import"):
             right = self._company.add_account(person, f"right{person.number}x{int(time.time())}@example.com")
             if right is None or slack_id not in self._mapping.rows:
                 return
             row = MappingRow(slack_id, self._company.sandbox.slack.team.id, "by hand", right.user_id)
             with self._store.transaction() as tables:
-                tables.mappings().save([row], now=datetime.now(UTC))
+                accounts = tables.accounts(tables.platforms.take(self._settings.docebo_url))
+                tables.mappings(self._settings.docebo_url).save([row], now=datetime.now(UTC))
+                accounts.forget_seen([right.user_id])
             self._company.remapped.add(slack_id)
-            self._watch.set_by_hand()
+            self._watch.set_by_hand(right.user_id)
 
     def _alone(self, command: str) -> RunLock:
         return RunLock(self._database.store_of(command), self._settings.docebo_url, PlanKind.BULK_IMPORT)

@@ -18,6 +18,7 @@ from tests.simulation.processes import Process
 from tests.simulation.promises import DAY, FRESH, LISTED, MINUTE, Breach, Promise
 
 NOBODY = Ownership(None, ALWAYS)
+NEVER = float("inf")
 BY_PLAN = ("saved plan", "cut-off plan")
 ON_REQUEST = ("undo", "reset")  # they bring back or delete because somebody said so
 
@@ -61,6 +62,7 @@ class Watch:
         self._shown_as_administrators: dict[str, set[int]] = defaultdict(set)  # accounts by process
         self._deactivated: list[tuple[float, int]] = []  # when, and whose
         self._busy_until = 0.0
+        self._first_shown: dict[int, float] = {}  # accounts that somebody has set by hand: when we saw them first
 
     def found(self, promise: Promise, how: str) -> None:
         """Note a breach."""
@@ -85,7 +87,10 @@ class Watch:
 
     def shown(self, process: Process, items: Iterable[dict[str, Any]]) -> None:
         """Note which accounts a page has shown to *process* as administrators'."""
-        levels = ((int(item["user_id"]), item["level"]) for item in items)
+        levels = [(int(item["user_id"]), item["level"]) for item in items]
+        for account_id, _ in levels:
+            if self._first_shown.get(account_id) == NEVER:
+                self._first_shown[account_id] = time.time()
         self._shown_as_administrators[process.name] |= {account_id for account_id, level in levels if level != "user"}
 
     def after_call(self, process: Process) -> None:
@@ -135,9 +140,11 @@ class Watch:
                 how = f"the mapping of {slack_id} to account {before[slack_id]} is deleted, and no backup holds it"
                 self.found(Promise.BACKED_UP, how)
 
-    def set_by_hand(self) -> None:
-        """Take the mapping to be as somebody has just made it."""
+    def set_by_hand(self, account_id: int | None = None) -> None:
+        """Take the mapping to be as somebody has just made it, perhaps to *account_id*."""
         self._mapping.look()
+        if account_id is not None:
+            self._first_shown[account_id] = NEVER
 
     # -- one write ---------------------------------------------------------------------------------------------------
 
@@ -152,6 +159,8 @@ class Watch:
         self._look_at_level(write, write.before, what, FRESH if hurts else LISTED)
         self._look_at_correction(write, write.before, process, what)
         if owner.person is None:
+            if self._first_shown.get(write.account_id, ALWAYS) > owner.since:
+                return  # somebody said whose it is, and nobody can tell what it bore then
             if write.at - owner.since > (FRESH if hurts else LISTED):
                 self.found(Promise.ONLY_OWN, f"{what}, which belongs to somebody who is not in Slack")
             return
