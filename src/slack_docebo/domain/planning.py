@@ -24,6 +24,7 @@ PROVISIONING_OFF = "in line, and provisioning is off"
 NO_LONGER_IN_SLACK = "no longer in Slack"
 NOT_LISTED = "not in Slack's list"  # and not asked for, or Slack shows the person all the same
 ELSEWHERE = "in other workspaces of the organisation alone"
+NOT_PLANNED = "no plan can be made"  # for this one person, and why
 DEACTIVATED_BEFORE = "; deactivated before"  # after why the person has left
 
 

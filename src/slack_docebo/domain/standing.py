@@ -8,6 +8,7 @@ from slack_docebo.domain.planning import (
     IN_LINE,
     IN_LINE_AS_WRITTEN,
     NO_LONGER_IN_SLACK,
+    NOT_PLANNED,
     PROVISIONING_OFF,
     Kind,
     Operation,
@@ -19,7 +20,7 @@ NOT_COMPARED = "not in Slack's list; a run that compares with Docebo decides"
 WAITING = "of them waiting for somebody's decision"
 UNDECIDED = re.compile(
     rf"{RETURNED}|is disputed:|^account (\d+ )?belongs to|several accounts match:|the username is taken by account|"
-    "an account with this address is created for"
+    f"an account with this address is created for|^{NOT_PLANNED}"
 )  # reasons that last until somebody changes something on either side
 
 

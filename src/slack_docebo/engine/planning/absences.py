@@ -7,7 +7,7 @@ from itertools import chain
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.observation import Observation, Present, Unknown
 from slack_docebo.domain.people import Known, Mapping, SourceUser
-from slack_docebo.domain.planning import NO_LONGER_IN_SLACK, NOT_LISTED, Kind, Operation, Planner
+from slack_docebo.domain.planning import NO_LONGER_IN_SLACK, NOT_LISTED, NOT_PLANNED, Kind, Operation, Planner
 from slack_docebo.domain.returns import has_left
 from slack_docebo.domain.standing import NOT_COMPARED, NOT_MAPPED
 from slack_docebo.engine.reading.connection import Workspace
@@ -20,6 +20,7 @@ from slack_docebo.engine.reading.evidence import (
 )
 from slack_docebo.engine.reading.missing import FEW, check_still_whole
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
+from slack_docebo.errors import told
 from slack_docebo.runtime import Runtime
 
 
@@ -94,8 +95,16 @@ class Absences:
         for slack_id, mapping in self.missing.items():
             if trusting:
                 yield Operation(slack_id, team, "", Kind.LEAVE, NOT_COMPARED)
-            else:
+                continue
+            try:
                 yield planner.plan_unlisted(mapping, self.seen[slack_id])
+            except Exception as error:  # whatever it is, it must not keep the plans of others waiting
+                yield not_planned(slack_id, team, error)
+
+
+def not_planned(slack_id: str, team: str, error: Exception) -> Operation:
+    """Return that somebody is left alone, because to plan for exactly this person has failed with *error*."""
+    return Operation(slack_id, team, "", Kind.LEAVE, f"{NOT_PLANNED}: {told(error)}")
 
 
 def _address(seen: Observation[SourceUser]) -> str:

@@ -12,13 +12,14 @@ from slack_docebo.domain.matching import Accounts, FoundBy
 from slack_docebo.domain.people import Applied, Known, Mapping, PeopleShown, SourceUser
 from slack_docebo.domain.planning import Kind, Operation, Planner
 from slack_docebo.domain.texts import without_numbers
-from slack_docebo.engine.planning.absences import Absences
+from slack_docebo.engine.planning.absences import Absences, not_planned
 from slack_docebo.engine.planning.limits import Measure, measure
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.sides import record_reads
 from slack_docebo.engine.reading.snapshot import Restarted, SourceSnapshot
 from slack_docebo.engine.reporting.orphans import OrphanSearch
 from slack_docebo.engine.reporting.report import orphan_file, write_orphans
+from slack_docebo.errors import Halted, LockLost, PlatformMismatch
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.plans import (
     LET_THROUGH,
@@ -32,6 +33,9 @@ from slack_docebo.storage.plans import (
 )
 from slack_docebo.storage.statements import chunks
 from slack_docebo.storage.tables import Tables
+
+EVERYBODYS = (Halted, LockLost, PlatformMismatch)  # errors that are no single person's
+NOBODY_PLANNED = 20  # people for whom it may fail one after the other before it succeeds for anybody
 
 
 async def make_plan(
@@ -70,7 +74,7 @@ async def make_plan(
         async for page in people:
             if listed is None:
                 read.append(page)
-            await to_completion(_plan_page, runtime, planner, draft, page, absences, trusting, orphans)
+            await to_completion(_plan_some, runtime, planner, draft, page, trusting, absences, orphans)
     except Restarted:  # what was planned so far stays unfinished: nobody can apply it
         return await make_plan(runtime, workspace, people, accounts, kind=kind, listed=listed, trusting=trusting)
     if listed is not None:
@@ -101,8 +105,19 @@ class _Draft:
         self._begun = runtime.now()
         self.plan_id = open_plan(runtime, workspace, kind)
         self.left_as_before = Counter[str]()  # by reason, without the ids in it
+        self.planned = 0
+        self.not_planned = set[str]()  # Slack ids of those for whom it failed
         self._tells_changes_only = tells_changes_only
         self._rows = 0
+
+    @property
+    def state(self) -> tuple[int, Counter[str]]:
+        """What it counts, to go back to where a transaction was not carried out."""
+        return self._rows, self.left_as_before.copy()
+
+    @state.setter
+    def state(self, before: tuple[int, Counter[str]]) -> None:
+        self._rows, self.left_as_before = before
 
     def add(self, tables: Tables, operations: Sequence[Operation]) -> None:
         """Store *operations*, but for those who are left alone as before: they are counted."""
@@ -237,20 +252,25 @@ def keep_observations(tables: Tables, docebo: str, team: str, planner: Planner, 
         planner.seen.clear()
 
 
-def _plan_page(
+def _plan_some(
     runtime: Runtime,
     planner: Planner,
     draft: _Draft,
     users: Sequence[SourceUser],
-    absences: Absences,
     trusting: bool,
-    orphans: OrphanSearch | None,
+    absences: Absences | None = None,
+    orphans: OrphanSearch | None = None,
 ) -> None:
-    """Plan and store one page, without those whom *absences* are to hold back."""
-    with runtime.store.transaction() as tables:
-        draft.add(
-            tables,
-            plan_people(
+    """Plan and store *users*, without those whom *absences*, where given, are to hold back.
+
+    Where that fails, it is done in halves until the one it fails for is alone, who is left alone with the reason. Raises
+    the error where it is everybody's.
+    """
+    before = draft.state, planner.people, planner.forgotten
+    held_back: list[tuple[SourceUser, Known]] | None = None if absences is None else []
+    try:
+        with runtime.store.transaction() as tables:
+            operations = plan_people(
                 tables,
                 draft.docebo,
                 draft.team,
@@ -258,11 +278,29 @@ def _plan_page(
                 users,
                 trusting=trusting,
                 orphans=orphans,
-                held_back=absences.held_back,
-            ),
-        )
-        keep_observations(tables, draft.docebo, draft.team, planner, now=runtime.now())
-        note_names(runtime, tables, draft.team, users)
+                held_back=held_back,
+            )
+            draft.add(tables, operations)
+            keep_observations(tables, draft.docebo, draft.team, planner, now=runtime.now())
+            note_names(runtime, tables, draft.team, users)
+    except EVERYBODYS:
+        raise
+    except Exception as error:
+        draft.state, planner.people, planner.forgotten = before
+        if len(users) > 1:
+            middle = len(users) // 2
+            for half in (users[:middle], users[middle:]):
+                _plan_some(runtime, planner, draft, half, trusting, absences, orphans)
+            return
+        if not draft.planned and len(draft.not_planned) >= NOBODY_PLANNED:
+            raise
+        draft.not_planned |= {user.slack_id for user in users}
+        with runtime.store.transaction() as tables:
+            draft.add(tables, [not_planned(user.slack_id, draft.team, error) for user in users])
+    else:
+        draft.planned += len(users)
+        if absences is not None:
+            absences.held_back += held_back or []
 
 
 def note_names(runtime: Runtime, tables: Tables, team: str, users: Iterable[SourceUser]) -> None:
@@ -281,10 +319,9 @@ def _plan_absent(
     orphans: OrphanSearch | None,
 ) -> None:
     """Plan and store what follows from the answers about those who were absent."""
+    for users in chunks(user for user, _ in absences.held_back):
+        _plan_some(runtime, planner, draft, users, trusting)
     with runtime.store.transaction() as tables:
-        for users in chunks(user for user, _ in absences.held_back):
-            people = plan_people(tables, draft.docebo, draft.team, planner, users, trusting=trusting)
-            draft.add(tables, people)
         draft.add(tables, list(absences.operations(planner, draft.team, trusting=trusting)))
         keep_observations(tables, draft.docebo, draft.team, planner, now=runtime.now())
     if orphans:
@@ -311,12 +348,12 @@ def _plan_again(
             again.update(named)
             for account in accounts.with_email(user.email):
                 accounts.note_bearer(account.docebo_id, user.slack_id)
+    again -= draft.not_planned
     if not again:
         return
     looked_after = planner.people  # counted when they were planned first
     with runtime.store.transaction() as tables:
         draft.withdraw(tables, again)
-        for users in chunks(user for user in chain.from_iterable(read) if again.intersection(user.ids)):
-            draft.add(tables, plan_people(tables, draft.docebo, draft.team, planner, users, trusting=trusting))
-        keep_observations(tables, draft.docebo, draft.team, planner, now=runtime.now())
+    for users in chunks(user for user in chain.from_iterable(read) if again.intersection(user.ids)):
+        _plan_some(runtime, planner, draft, users, trusting)
     planner.people = looked_after

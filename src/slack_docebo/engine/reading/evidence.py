@@ -16,7 +16,7 @@ from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.observation import Gone, Observation, Unknown
 from slack_docebo.domain.people import Account, SourceUser
 from slack_docebo.engine.reading.outages import OutageWatch, greet_docebo, greet_slack
-from slack_docebo.errors import IncompleteRead, RemoteError
+from slack_docebo.errors import IncompleteRead, told
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.dialects import MISSING_ACCOUNT
 
@@ -154,9 +154,9 @@ async def _asked(
         try:
             with counted(runtime):
                 answer = await ask(question)
-        except (RemoteError, IncompleteRead) as error:
+        except Exception as error:  # whatever it is, it must not keep the others from being asked for
             await watch.failed(error)
-            answer = Unknown(str(error))
+            answer = Unknown(told(error))
         else:
             watch.passed()
         yield question, answer
