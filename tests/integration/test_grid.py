@@ -1,8 +1,11 @@
 """A company joins Enterprise Grid: people get ids of the organisation beside the local ones, and further workspaces."""
 
+from dataclasses import replace
+
 import pytest
 
 from sandbox.server import Sandbox
+from slack_docebo.clients.slack import SlackClient, UserPage
 from slack_docebo.domain.planning import Kind, Outcome
 from slack_docebo.engine.planning.undoing import plan_undo
 from slack_docebo.integration_settings import read_rows, table
@@ -84,6 +87,31 @@ async def test_a_company_that_joins_grid_loses_nobody(sandbox, sqlite_url, shape
 
     again = await run_import(settings, rows=LEAVERS)
     assert again.count(outcome=Outcome.APPLIED) == 0
+
+
+@pytest.mark.parametrize("mapping", ["true", "false"])
+async def test_a_list_of_the_organisations_ids_alone_costs_a_question_a_person_once(
+    sandbox, sqlite_url, monkeypatch, mapping
+):
+    settings, rows = settings_for(sandbox.facts(), sqlite_url), {**LEAVERS, "MAP_SLACK_USER_DATA": mapping}
+    await run_import(settings, rows=LEAVERS)
+    join_grid(sandbox)
+    monkeypatch.setattr(SlackClient, "list_users", without_local_ids(SlackClient.list_users))
+
+    first = await run_import(settings, rows=rows)
+    again = await run_import(settings, rows=rows)
+
+    assert (first.plan.facts["evidence_calls"], again.plan.facts["evidence_calls"]) == (3, 0)
+    assert [kind for kind, *_ in again.tally if kind is not Kind.LEAVE] == []
+    assert sum(bool(account.provisioned_by) for account in sandbox.docebo.accounts) == 3
+
+
+def without_local_ids(list_users):
+    async def listed(client, *arguments, **named):
+        page = await list_users(client, *arguments, **named)
+        return UserPage([replace(user, local_id="") for user in page.users], page.next_cursor)
+
+    return listed
 
 
 async def test_who_leaves_after_the_company_has_joined_grid_is_deactivated(sandbox, sqlite_url):

@@ -45,6 +45,20 @@ class PersonRepository:
             )
         )
 
+    def other_ids(self, team: str, slack_ids: Iterable[str]) -> dict[str, str]:
+        """Return, by each other id under which the same people are known, the one of *slack_ids*."""
+        other = identity.alias()
+        query = (
+            select(identity.c.slack_id, other.c.slack_id.label("other"))
+            .join(other, other.c.person_id == identity.c.person_id)
+            .where(identity.c.slack_team == team, other.c.slack_team == team, other.c.slack_id != identity.c.slack_id)
+        )
+        return {
+            row.other: row.slack_id
+            for ids in chunks(set(slack_ids))
+            for row in self._connection.execute(query.where(among(self._connection, identity.c.slack_id, ids)))
+        }
+
     def meet(self, team: str, slack_ids: Iterable[str], *, now: datetime) -> dict[str, int]:
         """Return the key of each of *slack_ids*; those who are not known yet are from now on."""
         wanted = set(slack_ids)

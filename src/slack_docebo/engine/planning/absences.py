@@ -1,9 +1,10 @@
 """Absences: people and accounts that a list does not show. Each side is asked for them, once, before anything follows."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 
+from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.observation import Observation, Present, Unknown
 from slack_docebo.domain.people import Known, Mapping, SourceUser
@@ -16,6 +17,7 @@ from slack_docebo.engine.reading.evidence import (
     ask_for_people,
     check_calls,
     gone_people,
+    note_ids,
     note_present,
 )
 from slack_docebo.engine.reading.missing import FEW, check_still_whole
@@ -51,9 +53,13 @@ class Absences:
             unlisted = {slack_id for slack_id in known if slack_id not in listed}
             self.missing = dict(sorted(mappings.of(team, unlisted).items()))
             told = standings.of(docebo, team, self.missing)
+            gained = tables.people.other_ids(team, self.missing)
         self.unmapped = sorted(unlisted - self.missing.keys())
         self.seen = {slack_id: gone.get(slack_id, Unknown(NOT_LISTED)) for slack_id in self.missing}
-        unasked = [slack_id for slack_id in self.missing if slack_id not in gone]
+        for user in chain.from_iterable(listed) if gained else ():
+            if former := gained.get(user.slack_id):  # Slack has said before that these are one person's
+                self.seen[former] = Present(replace(user, local_id=former))
+        unasked = [i for i in self.missing if i not in gone and not isinstance(self.seen[i], Present)]
         contested = set(planner.returns.contested.values())
         acted_on = [i for i in unasked if i in contested or (not trusting and planner.acts_on_leaver(self.missing[i]))]
         missed_before = {i for i, why in told.items() if why.reason.startswith((NOT_LISTED, NO_LONGER_IN_SLACK))}
@@ -81,6 +87,7 @@ class Absences:
         check_calls(runtime, people=len(self.to_ask), accounts=len(self.held_back) + len(doubtful))
         for some in (self.to_ask[:FEW], self.to_ask[FEW:]):  # a list that is not whole shows in the first few
             answers = await ask_for_people(runtime, workspace.team, some)
+            await to_completion(note_ids, runtime, workspace.team, answers)
             if listed is not None:
                 check_still_whole(workspace, listed, answers)
             self.seen |= answers

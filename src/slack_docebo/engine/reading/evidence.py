@@ -13,7 +13,7 @@ from slack_docebo.clients.docebo import AMBIGUOUS
 from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.disputes import digest
 from slack_docebo.domain.matching import Accounts
-from slack_docebo.domain.observation import Gone, Observation, Unknown
+from slack_docebo.domain.observation import Gone, Observation, Present, Unknown
 from slack_docebo.domain.people import Account, SourceUser
 from slack_docebo.engine.reading.outages import OutageWatch, greet_docebo, greet_slack
 from slack_docebo.errors import IncompleteRead, told
@@ -137,6 +137,18 @@ def recall_accounts(runtime: Runtime, accounts: Accounts) -> None:
     if back and platform_id is not None:
         with runtime.store.transaction() as tables:
             tables.accounts(platform_id).clear_gone(back)
+
+
+def note_ids(runtime: Runtime, team: str, answers: MappingType[str, Observation[SourceUser]]) -> None:
+    """Note which other id Slack gives those who were asked for: so they need not be asked for again."""
+    gained = {
+        seen.value.slack_id: slack_id
+        for slack_id, seen in answers.items()
+        if isinstance(seen, Present) and slack_id in seen.value.ids and seen.value.slack_id != slack_id
+    }
+    if gained:
+        with runtime.store.transaction() as tables:
+            tables.people.note_ids(team, gained)
 
 
 def note_present(runtime: Runtime, team: str, slack_ids: Sequence[str]) -> None:
