@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -10,6 +10,8 @@ from sandbox.docebo.platform import API_USER_ID
 from sandbox.server import Sandbox
 from slack_docebo.domain.people import PeopleShown
 from slack_docebo.domain.planning import Kind, Outcome
+from slack_docebo.engine.planning.named import plan_named, read_named
+from slack_docebo.engine.reading.connection import validate
 from slack_docebo.engine.reporting.report import table as report_table
 from slack_docebo.engine.reporting.report import write_files
 from slack_docebo.engine.writing.applying import apply_accounts, begin
@@ -112,6 +114,47 @@ async def test_what_a_dead_run_has_sent_is_recorded_for_it_by_the_next(sandbox, 
         assert outcomes.count(Outcome.APPLIED) == made > 0
         assert tables.intents.of(dead) == set()
     assert sandbox.docebo_gate.counters.rows["failed"] == 0
+
+
+async def test_what_a_dead_run_for_named_people_has_sent_is_recorded_by_a_later_run_of_any_kind(
+    sandbox, sqlite_url, monkeypatch
+):
+    settings = settings_for(sandbox.facts(), sqlite_url)
+    ada = sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
+    async with open_runtime(settings, read_rows(table(ON)), run_id="dies") as runtime:
+        monkeypatch.setattr(runtime, "now", lambda: datetime.now(UTC) - timedelta(hours=2))
+        workspace = await validate(runtime)
+        dead = await plan_named(runtime, workspace, await read_named(runtime, [ada], []))
+        begin(runtime, dead)
+        with monkeypatch.context() as patch:
+            patch.setattr("slack_docebo.engine.writing.applying.record", _dies)
+            with pytest.raises(Died):
+                await apply_accounts(runtime, dead, lambda _: None)
+
+    await run_import(settings)
+
+    with Store.open(sqlite_url) as store, store.reading() as tables:
+        assert [entry.outcome for entry in tables.operations.rows(dead)] == [Outcome.APPLIED]
+        assert tables.intents.of(dead) == set()
+
+
+async def test_what_a_run_has_just_sent_that_may_be_at_work_is_left_to_it(sandbox, sqlite_url, monkeypatch):
+    settings = settings_for(sandbox.facts(), sqlite_url)
+    ada = sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
+    async with open_runtime(settings, read_rows(table(ON)), run_id="dies") as runtime:
+        workspace = await validate(runtime)
+        slow = await plan_named(runtime, workspace, await read_named(runtime, [ada], []))
+        begin(runtime, slow)
+        with monkeypatch.context() as patch:
+            patch.setattr("slack_docebo.engine.writing.applying.record", _dies)
+            with pytest.raises(Died):
+                await apply_accounts(runtime, slow, lambda _: None)
+
+    await run_import(settings)
+
+    with Store.open(sqlite_url) as store, store.reading() as tables:
+        assert [entry.outcome for entry in tables.operations.rows(slow)] == [Outcome.PLANNED]
+        assert len(tables.intents.of(slow)) == 1
 
 
 class Died(BaseException):

@@ -11,7 +11,7 @@ from sandbox.server import Sandbox
 from slack_docebo.engine.realtime import serving
 from slack_docebo.engine.realtime.serve_result import ServeResult
 from slack_docebo.engine.realtime.serving import FOR_EVER, InboxLease, serve
-from slack_docebo.errors import AccessDenied
+from slack_docebo.errors import AccessDenied, Halted
 from slack_docebo.storage import shares
 from slack_docebo.storage.inbox import EventState
 from tests.integration.realtime_world import World, world
@@ -48,6 +48,23 @@ async def one_run(here: World, linger_seconds: int = 0) -> ServeResult:
 def wanted(here: World) -> bool:
     with here.runtime.store.reading() as tables:
         return tables.inbox.wake_up_wanted()
+
+
+async def test_what_comes_after_an_order_to_stop_waits_for_the_order_to_go_on(here):
+    event = joined(here)
+    docebo = here.runtime.settings.docebo_url
+    with here.runtime.store.transaction() as tables:
+        tables.halts.stop(docebo, "audit", now=here.runtime.now())
+
+    with pytest.raises(Halted, match="audit"):
+        await one_run(here)
+    assert (here.state(event), here.entry(event).attempts) == (EventState.WAITING, 0)
+    assert here.sandbox.docebo_gate.counters.calls["POST /manage/v1/user/batch"] == 0
+
+    with here.runtime.store.transaction() as tables:
+        assert tables.halts.go(docebo)
+    await one_run(here)
+    assert here.state(event) is EventState.APPLIED
 
 
 async def test_a_run_serves_what_waits_and_ends(here):

@@ -27,6 +27,7 @@ WRITTEN = insertion_text(
         address_digest = CASE WHEN excluded.address_digest = ''
             THEN account.address_digest ELSE excluded.address_digest END,
         active = COALESCE(excluded.active, account.active),
+        gone_since = NULL,
         verified_at = excluded.verified_at,
         verified_by = excluded.verified_by""",
 )

@@ -6,7 +6,7 @@ An intent that is still there when a plan is taken up again says that nobody kno
 from collections.abc import Iterable
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, delete, select
+from sqlalchemy import Connection, bindparam, delete, func, or_, select
 
 from slack_docebo.domain.planning import Kind
 from slack_docebo.storage.plans import PlanKind
@@ -56,15 +56,13 @@ class IntentRepository:
         """Delete the intents of the plan that were noted *before* then."""
         self._connection.execute(delete(intent).where(intent.c.plan_id == plan_id, intent.c.noted_at < before))
 
-    def left_behind(self, docebo: str, kinds: Iterable[PlanKind]) -> list[str]:
-        """Return the ids of the plans of these kinds that have intents, the oldest first."""
+    def left_behind(self, docebo: str, kinds: Iterable[PlanKind], *, before: datetime) -> list[str]:
+        """Return the ids of the plans that have intents, the oldest first: those of *kinds*, and any noted *before* then."""
+        alone = plan.c.kind.in_([kind.value for kind in kinds]) & plan.c.id.in_(select(intent.c.plan_id))
+        last_noted = select(intent.c.plan_id).group_by(intent.c.plan_id).having(func.max(intent.c.noted_at) < before)
         query = (
             select(plan.c.id)
-            .where(
-                plan.c.docebo == docebo,
-                plan.c.kind.in_([kind.value for kind in kinds]),
-                plan.c.id.in_(select(intent.c.plan_id)),
-            )
+            .where(plan.c.docebo == docebo, or_(alone, plan.c.id.in_(last_noted)))
             .order_by(plan.c.created_at)
         )
         return list(self._connection.scalars(query))

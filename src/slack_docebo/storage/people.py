@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from collections.abc import Mapping as MappingType
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy import Connection, delete, func, select, true, update
 
 from slack_docebo.storage.schema import identity, person
 from slack_docebo.storage.statements import among, carry_out, chunks, insertion_text, is_postgresql
@@ -96,10 +96,11 @@ class PersonRepository:
 
     def note_gone(self, team: str, slack_ids: Iterable[str], *, since: datetime | None) -> None:
         """Note *since* when Slack has nobody under these ids; None: it has."""
+        changed = identity.c.gone_since.is_not(None) if since is None else true()
         for ids in chunks(set(slack_ids)):
             self._connection.execute(
                 update(identity)
-                .where(identity.c.slack_team == team, among(self._connection, identity.c.slack_id, ids))
+                .where(identity.c.slack_team == team, among(self._connection, identity.c.slack_id, ids), changed)
                 .values(gone_since=since)
             )
 

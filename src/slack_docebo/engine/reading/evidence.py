@@ -111,11 +111,14 @@ async def ask_for_accounts(runtime: Runtime, accounts: Accounts, wanted: Mapping
         return await observe_account(runtime, docebo_id, username)
 
     gone: dict[int, Gone] = {}
+    there: list[int] = []
     async for docebo_id, answer in _asked(runtime, open_, about, OutageWatch(runtime, greet_docebo)):
         accounts.keep_answer(docebo_id, answer)
         if isinstance(answer, Gone):
             gone[docebo_id] = answer
-    await to_completion(_note_accounts, runtime, gone, runtime.now())
+        elif isinstance(answer, Present):
+            there.append(docebo_id)
+    await to_completion(_note_accounts, runtime, gone, there, runtime.now())
 
 
 def gone_people(runtime: Runtime, team: str) -> dict[str, Gone]:
@@ -190,10 +193,13 @@ def _note_people(runtime: Runtime, team: str, slack_ids: Sequence[str], since: d
             tables.people.note_gone(team, slack_ids, since=since)
 
 
-def _note_accounts(runtime: Runtime, gone: MappingType[int, Gone], now: datetime) -> None:
+def _note_accounts(runtime: Runtime, gone: MappingType[int, Gone], there: Sequence[int], now: datetime) -> None:
+    docebo = runtime.settings.docebo_url
+    if there:
+        with runtime.store.transaction() as tables:
+            tables.accounts(tables.platforms.take(docebo)).clear_gone(there)
     if not gone:
         return
-    docebo = runtime.settings.docebo_url
     docebo_id, answer = list(gone.items())[-1]
     with runtime.store.transaction() as tables:
         tables.accounts(tables.platforms.take(docebo)).note_gone(gone, now=now)

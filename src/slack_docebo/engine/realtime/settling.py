@@ -54,6 +54,8 @@ class Settlement:
             # Those that this run still has: what an import has written meanwhile is to be looked at again.
             inbox.finish(event_ids(cases), EventState.APPLIED, now, run=self._runtime.run_id)
             self._served.superseded += inbox.finish(superseded, EventState.SUPERSEDED, now, run=self._runtime.run_id)
+            there = (case.user for case in cases if case.user and not (case.user.deactivated or case.user.forgotten))
+            tables.people.note_gone(self._team, (slack_id for user in there for slack_id in user.ids), since=None)
             stamps = {case.slack_id: case.updated for case in cases if not kept.isdisjoint(case.event_ids)}
             tables.applied(self._runtime.settings.docebo_url).advance(self._team, stamps, now=now)
         if in_line:

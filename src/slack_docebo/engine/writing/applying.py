@@ -137,11 +137,13 @@ def _in_doubt(runtime: Runtime, plan_id: str) -> list[Numbered]:
 async def _settle_left_behind(runtime: Runtime, plan: Plan) -> None:
     """Find out what became of what runs that are dead had sent, and record it for them.
 
-    Asked at the end, when this run has brought everybody in line: a mapping that it has written stays.
+    Dead are those that would hold the lock of this one, and any that noted nothing for so long that none can be at work
+    with it any more. Asked at the end, when this run has brought everybody in line: a mapping that it has written stays.
     """
     kinds = next((kinds for kinds in ALONE_TOGETHER if plan.kind in kinds), frozenset())
     with runtime.store.reading() as tables:
-        plan_ids = tables.intents.left_behind(runtime.settings.docebo_url, kinds)
+        long_ago = runtime.now() - INDEX_LAG
+        plan_ids = tables.intents.left_behind(runtime.settings.docebo_url, kinds, before=long_ago)
     for plan_id in plan_ids:
         if plan_id != plan.id:
             sender = Sender(runtime, plan_id, partial(record, runtime, plan_id))
