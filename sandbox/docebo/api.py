@@ -14,7 +14,7 @@ from sandbox.answers import JsonAnswer
 from sandbox.bodies import read_body
 from sandbox.docebo import batch
 from sandbox.docebo.accounts import LEVELS, Account, UsernameTakenError
-from sandbox.docebo.attributes import Field, RefusedError
+from sandbox.docebo.attributes import LANGUAGES, Field, RefusedError
 from sandbox.docebo.jobs import Jobs
 from sandbox.docebo.listing import BadQueryError, user_page
 from sandbox.docebo.platform import CONNECT_USER_ID, Platform
@@ -38,6 +38,8 @@ _NAMES = {
     429: "Too Many Requests",
     503: "Service Unavailable",
 }
+
+ACTIVE_LANGUAGES = [{"code": name, "browsercode": code, "name": name.capitalize()} for code, name in LANGUAGES.items()]
 
 
 class ApiError(Exception):
@@ -259,6 +261,7 @@ class DoceboApi:
             "user_level": self.platform.switches.session_level or account.level,
             "timezone": account.timezone,
             "language": account.language,
+            **({"active_languages": ACTIVE_LANGUAGES} if self.platform.switches.session_languages else {}),
         }
 
     async def _create(self, _request: Request, body: dict[str, Any]) -> dict[str, Any]:
@@ -286,7 +289,7 @@ class DoceboApi:
         self._change(account, attributes)
         return {"success": True, "updated_id": self._shown_id(account.user_id)}
 
-    async def _change_status(self, _request: Request, body: dict[str, Any]) -> dict[str, Any]:
+    async def _change_status(self, _request: Request, body: dict[str, Any]) -> dict[str, Any] | list[Any]:
         active = str(body.get("status")) == "1"
         if str(body.get("status")) not in ("0", "1"):
             raise ApiError(400, "status must be 0 or 1")
@@ -297,7 +300,8 @@ class DoceboApi:
                 updated.append(str(user_id))
             except ApiError:
                 not_updated.append(str(user_id))
-        return {"success": bool(updated) or not not_updated, "updated_ids": updated, "not_updated_ids": not_updated}
+        answer = {"success": bool(updated) or not not_updated, "updated_ids": updated, "not_updated_ids": not_updated}
+        return [answer] if self.platform.switches.status_answer == "array" else answer
 
     async def _delete(self, _request: Request, body: dict[str, Any]) -> dict[str, Any]:
         accounts = [self._known(user_id) for user_id in body.get("user_ids", ())]
@@ -347,7 +351,12 @@ class DoceboApi:
     async def _list_fields(self, request: Request, _body: dict[str, Any]) -> Any:
         fields = list(self.platform.fields.values())
         if request.query_params.get("as_array") == "1":
-            return [{**self._field_item(f), "options": _described(f)["options"]} for f in fields]
+            entries = [{**self._field_item(f), "options": _described(f)["options"]} for f in fields]
+            if not self.platform.switches.arrays_paged:
+                return entries
+            size = min(int(request.query_params.get("page_size", 200)), 200)
+            first = (int(request.query_params.get("page", 1)) - 1) * size
+            return entries[first : first + size]
         items = [self._field_item(field) for field in fields]
         return {"items": items, "has_more_data": False, "count": len(items), "current_page": 1}
 

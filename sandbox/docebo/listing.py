@@ -120,7 +120,7 @@ def _item(account: Account, platform: Platform) -> dict[str, Any]:
         "status": str(int(account.active)) if text else int(account.active),
         "expired": False,
         "language": LANGUAGES.get(account.language, account.language).capitalize(),
-        "lang_code": account.language,
+        "lang_code": _language(account, platform),
         "timezone": account.timezone,
         "creation_date": account.created,
         "last_access_date": account.last_access,
@@ -132,6 +132,11 @@ def _item(account: Account, platform: Platform) -> dict[str, Any]:
     for field_id in platform.fields:
         item[f"field_{field_id}"] = account.fields.get(field_id)
     return item
+
+
+def _language(account: Account, platform: Platform) -> str:
+    named = platform.switches.listed_language == "name"
+    return LANGUAGES.get(account.language, account.language) if named else account.language
 
 
 def _number(query: Mapping[str, Any], name: str, default: int) -> int:

@@ -29,6 +29,10 @@ class Switches:
     strict_options: bool = False  # batch: every documented option is required, not only branch_option
     concurrent_batch: str = "serialise"  # two batches at once: serialise | 409 | 429 (each counts as a violation)
     batch_language: str = "any"  # the form batch rows take: any | code | name
+    session_languages: bool = True  # the session's answer lists the platform's languages
+    listed_language: str = "code"  # what a listing shows as lang_code: code | name
+    arrays_paged: bool = True  # a listing without an envelope comes in pages, too
+    status_answer: str = "object"  # of change_status: object | array
     sanitise_names: bool = True  # what stands in angle brackets is cut from names
     fuzzy_full: bool = False  # match_type=full returns a row too many
     page_size_over_limit: str = "clamp"  # above 200: clamp | reject
@@ -51,6 +55,8 @@ CHOICES = {
     "unavailable_body": ("html", "json", "empty"),
     "concurrent_batch": ("serialise", "409", "429"),
     "batch_language": ("any", "code", "name"),
+    "listed_language": ("code", "name"),
+    "status_answer": ("object", "array"),
     "page_size_over_limit": ("clamp", "reject"),
     "token_type": ("Bearer", "bearer"),
     "field_id_key": ("id", "id_field", "both"),

@@ -6,6 +6,7 @@ In Prefect the table is the Variable `integration_settings`, a JSON list of obje
 import json
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -14,6 +15,7 @@ from slack_docebo.delimited import BadTableError, read_table
 from slack_docebo.domain.attributes import DEFAULT_RULES, AttributeRule, parse_rules
 from slack_docebo.domain.guards import Change, Limit, parse_limit
 from slack_docebo.domain.matching import MatchBy
+from slack_docebo.domain.options import Options
 from slack_docebo.domain.people import LARGEST_ID, PeopleShown
 from slack_docebo.domain.planning import Leavers, Policy
 from slack_docebo.domain.returns import Rehires
@@ -265,6 +267,11 @@ class IntegrationSettings(BaseModel):
             rehires=self.rehires,
             protected=self.protected_accounts,
         )
+
+    def choosing(self, options: Mapping[int, Options]) -> Self:
+        """Return these settings with the *options* of dropdowns, by field, in the rules that fill them."""
+        rules = tuple(replace(rule, options=options.get(rule.field_id or 0)) for rule in self.attributes)
+        return self.model_copy(update={"attributes": rules})
 
     def mirroring(self, rules: tuple[AttributeRule, ...]) -> Self:
         """Return these settings with *rules*, which fill the mirrored fields, in the attribute mapping."""

@@ -12,6 +12,7 @@ from slack_docebo.domain.attributes import (
     parse_rules,
     wanted,
 )
+from slack_docebo.domain.languages import Languages
 from slack_docebo.domain.people import Account, SourceUser
 
 ADA = SourceUser("U1", "T1", email="ada@example.com", first_name="Ada", last_name="Lovelace", title="Analyst")
@@ -129,7 +130,9 @@ def test_an_account_that_holds_what_was_written_is_in_line_however_long_the_name
     rules = parse_rules("first_name, last_name = custom:Xf1, field_1 = custom:Xf1, time_zone = custom:Xf1")
     written = wanted(user, rules, creating=True)
 
-    read = account_reader(frozenset({1}))({"user_id": 1, **written, "timezone": written.get("time_zone", "")})
+    read = account_reader(frozenset({1}), Languages())(
+        {"user_id": 1, **written, "timezone": written.get("time_zone", "")}
+    )
 
     assert all(len(value) <= 255 for name, value in written.items() if name != "field_1")
     assert differences(wanted(user, rules, creating=False), read) == ({}, {})

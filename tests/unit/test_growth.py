@@ -15,6 +15,7 @@ from slack_docebo.clients.docebo_wire import account_reader, message_of
 from slack_docebo.clients.slack import source_user
 from slack_docebo.domain.attributes import DEFAULT_RULES, parse_rules, wanted
 from slack_docebo.domain.guards import parse_limit
+from slack_docebo.domain.languages import Languages
 from slack_docebo.domain.matching import Accounts, MatchBy, match
 from slack_docebo.domain.names import clean, folded, split_name
 from slack_docebo.domain.people import Account, SourceUser
@@ -168,7 +169,7 @@ CASES: dict[str, tuple[Callable[[Any], object], Callable[[int], Any], int]] = {
     "accounts with one address": (Accounts, shared_address, 2_000),
     "people matched with accounts of one address": (matched, lambda n: Accounts(shared_address(n)), 500),
     "an account with a long name": (
-        account_reader(frozenset({1})),
+        account_reader(frozenset({1}), Languages()),
         lambda n: {"user_id": 1, "username": "<" * n, "first_name": "a" + "\u0301\u0316" * n, "field_1": "é" * n},
         20_000,
     ),

@@ -29,11 +29,15 @@ from slack_docebo.clients.docebo_wire import (
     read_id,
     read_text,
     session_of,
+    translated_options,
+    updated_ids,
     user_field_of,
 )
 from slack_docebo.clients.retries import NotJson, TooLate, Wait, no_connection, retrying, seconds_asked, wait_as_asked
 from slack_docebo.domain.addresses import mailbox, spellings
+from slack_docebo.domain.languages import Languages
 from slack_docebo.domain.observation import Gone, Observation, Present, Unknown
+from slack_docebo.domain.options import Options
 from slack_docebo.domain.people import Account
 from slack_docebo.domain.quoting import quoted
 from slack_docebo.errors import (
@@ -73,6 +77,7 @@ MAX_ROWS = 100  # the most a batch call is known to take
 HTTPX_LOGS = 5  # method, address, version, status, and the words beside the status
 LARGEST_CODE = 99_999  # of an error; 1006 is one. A larger number may be anything else
 NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+DROPDOWN = "dropdown"  # the type of a field whose values are options
 PROVISIONED_BY = "slack-docebo"
 AMBIGUOUS = "Docebo answers 400 for the account's id"
 
@@ -114,6 +119,8 @@ class DoceboClient:
         self._wanted_fields = wanted_fields
         self._writing = asyncio.Lock()  # Docebo forbids concurrent batches
         self.calls: Counter[str] = Counter()
+        self.languages = Languages()  # of the platform, as far as its answers have told them
+        self.options: dict[int, Options] = {}  # of the dropdowns among the wanted fields
 
     def want_fields(self, field_ids: Iterable[int]) -> None:
         """Read these additional fields, too, with each account from now on."""
@@ -121,7 +128,10 @@ class DoceboClient:
 
     async def session(self) -> Session:
         """Return the user to whom the credentials belong."""
-        return session_of(await self._get("session", "/manage/v1/user/session"))
+        session = session_of(await self._get("session", "/manage/v1/user/session"))
+        for code, name in session.languages.items():
+            self.languages.note(code, name)
+        return session
 
     async def list_users(self) -> AsyncIterator[list[Account]]:
         """Yield all accounts, page by page, none twice.
@@ -130,7 +140,7 @@ class DoceboClient:
         absence before the iteration has ended.
         """
         params: dict[str, str | int] = {"sort_attr": "username", "sort_dir": "asc", "get_total_count": 1}
-        read = account_reader(self._wanted_fields)
+        read = account_reader(self._wanted_fields, self.languages, self.options)
         seen: set[int] = set()
         expected: int | None = None
         announced = False
@@ -168,7 +178,7 @@ class DoceboClient:
 
     async def _find_users(self, text: str) -> dict[int, Account]:
         wanted, found = mailbox(text), dict[int, Account]()
-        read = account_reader(self._wanted_fields)
+        read = account_reader(self._wanted_fields, self.languages, self.options)
         params = {"search_text": text.strip(), "match_type": "full"}
         async for data, more in self._pages("find users", "/manage/v1/user", params, MOST_PAGES_FOUND):
             items = _items("find users", data)
@@ -196,7 +206,7 @@ class DoceboClient:
             if error.status == 400:
                 return Unknown(AMBIGUOUS)
             raise
-        account = account_of_view(data, self._wanted_fields)
+        account = account_of_view(data, self._wanted_fields, self.languages, self.options)
         return Unknown(f"Docebo's answer shows nothing of account {docebo_id}") if account is None else Present(account)
 
     async def upsert_users(self, rows: Sequence[Row], *, create: bool, branch: int | None = None) -> list[RowResult]:
@@ -237,15 +247,24 @@ class DoceboClient:
             return set()
         body = {"user_ids": ids, "status": int(active)}
         data = await self._write("change status", "PUT", "/manage/v1/user/change_status", body)
-        updated = data.get("updated_ids") if isinstance(data, dict) else None
-        if not isinstance(updated, list):
+        if (updated := updated_ids(data)) is None:
             raise OutcomeUnknown("change status", "the answer does not tell who was changed")
-        return {docebo_id for value in updated if (docebo_id := read_id(value)) is not None} & set(ids)
+        return updated & set(ids)
 
     async def user_fields(self) -> list[UserField]:
         """Return the additional fields of user accounts."""
         pages = self._pages("user fields", "/manage/v1/user_fields", {"as_array": 1})
         return await _distinct("user fields", pages, user_field_of, lambda field: field.id)
+
+    async def read_options(self, fields: Iterable[UserField]) -> None:
+        """Read the options of those of *fields* that are dropdowns, with their labels in every language of the platform.
+
+        From then on accounts show the label where the platform shows an option's id.
+        """
+        for field in fields:
+            if field.type == DROPDOWN:
+                view = await self._get("user field", f"/manage/v1/user_fields/{field.id}")
+                self.options[field.id] = Options.of(field.options, translated_options(view))
 
     async def create_user_field(self, title: str) -> int:
         """Create a text field that users do not see, and return its id."""
@@ -289,7 +308,10 @@ class DoceboClient:
                     f"{operation}: Docebo announces more than {most} pages, which is more than it can have"
                 )
             data = await self._get(operation, path, {**params, "page": page, "page_size": PAGE_SIZE})
-            more = isinstance(data, dict) and read_flag(data.get("has_more_data"), missing=bool(data.get("items")))
+            if isinstance(data, dict):
+                more = read_flag(data.get("has_more_data"), missing=bool(data.get("items")))
+            else:  # an array announces nothing: a full one may be a page
+                more = isinstance(data, list) and len(data) >= PAGE_SIZE
             if page == 1:
                 most = min(most, _pages_counted(operation, data, otherwise=most))
             yield data, more
@@ -464,5 +486,7 @@ async def _distinct(
         for entry in map(read, _items(operation, data)):
             found[identity(entry)] = entry
         if more and len(found) == before:
+            if isinstance(data, list):  # all of them, whatever page was asked for
+                break
             raise IncompleteRead(f"Docebo repeats itself: a page of {operation} showed nothing new.")
     return list(found.values())

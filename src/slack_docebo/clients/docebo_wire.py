@@ -7,10 +7,12 @@ import html
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from slack_docebo.domain.languages import Languages
 from slack_docebo.domain.names import folded
+from slack_docebo.domain.options import Options
 from slack_docebo.domain.people import LARGEST_ID, Account
 from slack_docebo.domain.planning import Value
 from slack_docebo.domain.quoting import quoted
@@ -27,6 +29,7 @@ BATCH_NAMES = {
     "time_zone": "timezone",
     "active": "active",
 }
+NO_OPTIONS: Mapping[int, Options] = {}
 NO_VALUES: Mapping[int, str] = {}  # shared by all accounts without wanted fields
 PLAIN_USER = frozenset({"6", "user"})
 MESSAGE_READ = 2_000  # characters of a message
@@ -60,6 +63,9 @@ class Session:
     docebo_id: int
     username: str
     level: str  # in the platform's own word, like "godadmin"
+    languages: Mapping[str, str] = field(
+        default_factory=dict
+    )  # the names of the platform's languages by the browser's codes
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,12 +124,29 @@ def is_administrator(level: object) -> bool:
     return read_text(level).rpartition("/")[2].lower() not in PLAIN_USER
 
 
-def account_reader(wanted_fields: frozenset[int]) -> Callable[[object], Account]:
+def account_reader(
+    wanted_fields: frozenset[int], languages: Languages, options: Mapping[int, Options] = NO_OPTIONS
+) -> Callable[[object], Account]:
     """Return a function that reads one entry of the user listing, with the additional fields *wanted_fields*.
 
-    It raises ContractViolation for an entry without an id.
+    What an entry tells of the platform's *languages* is noted there; the *options* are those of dropdowns, by field. It
+    raises ContractViolation for an entry without an id.
     """
+    known: dict[tuple[str, str], str] = {}
+
+    def language_of(code: str, name: str) -> str:
+        """Return the browser's code: of the two keys either may hold a name like "English", on some tenants."""
+        if (code, name) not in known:
+            if code and name:
+                languages.note(code, name)
+            known[code, name] = languages.code(code or name)
+        return known[code, name]
+
     keys = [(field_id, f"field_{field_id}") for field_id in sorted(wanted_fields)]
+
+    def value_of(field_id: int, shown: object) -> str:
+        text = read_text(shown)
+        return sys.intern(options[field_id].label(text) if field_id in options else text)
 
     def read(item: object) -> Account:
         # It is called for every account of a listing: so look-ups are plain, and equal strings are kept once.
@@ -140,16 +163,17 @@ def account_reader(wanted_fields: frozenset[int]) -> Callable[[object], Account]
             last_name=read_text(get("last_name")),
             active=read_flag(get("status"), missing=True),
             administrator=is_administrator(get("level")),
-            # The code where there is one: `language` is a name like "English" on some tenants.
-            language=sys.intern(read_text(get("lang_code")) or read_text(get("language"))),
+            language=language_of(read_text(get("lang_code")), read_text(get("language"))),
             time_zone=sys.intern(read_text(get("timezone"))),
-            fields={field_id: sys.intern(read_text(item[key])) for field_id, key in keys if key in item} or NO_VALUES,
+            fields={field_id: value_of(field_id, item[key]) for field_id, key in keys if key in item} or NO_VALUES,
         )
 
     return read
 
 
-def account_of_view(data: object, wanted_fields: frozenset[int]) -> Account | None:
+def account_of_view(
+    data: object, wanted_fields: frozenset[int], languages: Languages, options: Mapping[int, Options]
+) -> Account | None:
     """Read the view of one user, whose names differ from those of the listing; None where it shows nobody."""
     user = data.get("user_data") if isinstance(data, dict) else None
     if not isinstance(data, dict) or not isinstance(user, dict) or not user:
@@ -160,7 +184,9 @@ def account_of_view(data: object, wanted_fields: frozenset[int]) -> Account | No
         for item in (shown if isinstance(shown, list) else ())
         if isinstance(item, dict)
     }
-    return account_reader(wanted_fields)({**user, "status": user.get("valid", user.get("status")), **fields})
+    return account_reader(wanted_fields, languages, options)(
+        {**user, "status": user.get("valid", user.get("status")), **fields}
+    )
 
 
 def session_of(data: object) -> Session:
@@ -172,7 +198,31 @@ def session_of(data: object) -> Session:
             " (DOCEBO_USERNAME)",
         )
     level = read_text(data.get("user_level", data.get("level")))
-    return Session(docebo_id, username=read_text(data.get("username")).removeprefix("/"), level=level)
+    active = data.get("active_languages")
+    languages = {
+        read_text(one.get("browsercode")): read_text(one.get("code"))
+        for one in (active if isinstance(active, list) else ())
+        if isinstance(one, dict)
+    }
+    return Session(docebo_id, read_text(data.get("username")).removeprefix("/"), level, languages)
+
+
+def updated_ids(data: object) -> set[int] | None:
+    """Read who was changed from the answer to a change of status, None where it does not tell.
+
+    Sources show an object with `updated_ids`; the description of 2017 an array, be it of such objects or of ids.
+    """
+    parts = data if isinstance(data, list) else [data]
+    found = set[int]()
+    for part in parts:
+        ids = part.get("updated_ids") if isinstance(part, dict) else [part]
+        if not isinstance(ids, list):
+            return None
+        read = [read_id(one) for one in ids]
+        if None in read:
+            return None
+        found.update(one for one in read if one is not None)
+    return found
 
 
 def user_field_of(item: object) -> UserField:
@@ -186,6 +236,17 @@ def user_field_of(item: object) -> UserField:
         if isinstance(option, dict)
     }
     return UserField(field_id, read_text(item.get("title")), read_text(item.get("type")), labels)
+
+
+def translated_options(data: object) -> list[tuple[str, str]]:
+    """Read the options of a dropdown, as the view of one field shows them: id and label, once for each language."""
+    options = data.get("dropdown_options") if isinstance(data, dict) else None
+    return [
+        (read_text(option.get("option_id", option.get("id"))), read_text(label))
+        for option in (options if isinstance(options, list) else ())
+        if isinstance(option, dict) and isinstance(translations := option.get("translations"), dict)
+        for label in translations.values()
+    ]
 
 
 def branch_of(item: object) -> Branch:

@@ -5,10 +5,11 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from slack_docebo.domain.addresses import mailbox
 from slack_docebo.domain.names import clean, folded, split_name
+from slack_docebo.domain.options import Options
 from slack_docebo.domain.people import Account, SourceUser
 from slack_docebo.domain.texts import LONGEST_ADDRESS, LONGEST_NAME, LONGEST_VALUE, bounded, key
 
@@ -62,6 +63,7 @@ class AttributeRule:
     source: str  # one of SOURCES or custom:<profile field id>
     on_create_only: bool = False
     clear: bool = False  # an empty source value empties the target; otherwise it leaves the target alone
+    options: Options | None = field(default=None, compare=False)  # of a dropdown, once Docebo was asked for them
 
     def __str__(self) -> str:
         source = "" if self.source == self.target else f" = {self.source}"
@@ -79,10 +81,15 @@ class AttributeRule:
         return int(found[1]) if found else None
 
     def value(self, user: SourceUser) -> str | None:
-        """Return the source value in the form in which Docebo keeps it, or None if Slack did not say it.
+        """Return the source value in the form in which Docebo shows it, or None if Slack did not say it.
 
-        An address that Slack has not confirmed counts as not said.
+        An address that Slack has not confirmed counts as not said, and so does what is no option of a dropdown: neither
+        may touch what the account has.
         """
+        said = self._said(user)
+        return self.options.named(said) if self.options and said else said
+
+    def _said(self, user: SourceUser) -> str | None:
         if self.source == "email" and user.unconfirmed:
             return None
         if custom := _CUSTOM.fullmatch(self.source):

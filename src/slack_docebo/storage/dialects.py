@@ -8,8 +8,6 @@ from slack_docebo.storage.platforms import PlatformRepository
 from slack_docebo.storage.schema import dialect
 from slack_docebo.storage.statements import insertion
 
-MISSING_ACCOUNT = "missing account"  # the HTTP status of the answer for the id of an account that is not there
-
 
 class DialectRepository:
     """The table `dialect`, the entries of the platform at *docebo*; the caller owns the transaction."""
@@ -23,6 +21,12 @@ class DialectRepository:
         platform_id = PlatformRepository(self._connection).find(self._docebo)
         query = select(dialect.c.value).where(dialect.c.platform_id == platform_id, dialect.c.name == name)
         return self._connection.scalar(query) or ""
+
+    def all(self) -> dict[str, str]:
+        """Return everything that is known, by name."""
+        platform_id = PlatformRepository(self._connection).find(self._docebo)
+        query = select(dialect.c.name, dialect.c.value).where(dialect.c.platform_id == platform_id)
+        return dict(self._connection.execute(query).tuples().all())
 
     def learn(self, name: str, value: str, *, source: str, now: datetime) -> None:
         """Note that *name* is *value*, and what showed it; a newer value takes the place of an older."""

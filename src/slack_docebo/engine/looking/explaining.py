@@ -23,6 +23,7 @@ from slack_docebo.storage.tables import Tables
 
 HISTORY = 10
 DOCEBO_ID = re.compile(r"docebo:([1-9][0-9]{0,17})", re.IGNORECASE)
+NO_OPTION = "no option of this field in Docebo"
 HIDDEN = "Slack's search by e-mail hides deactivated people: if this one has left, ask by Slack id"
 
 
@@ -243,6 +244,7 @@ def _compared(user: SourceUser, account: Account, policy: Policy) -> list[Compar
         note = "written on creation only" if rule.on_create_only else ""
         if not source and not (rule.clear and told is not None):
             unconfirmed = rule.source == "email" and user.unconfirmed
-            note = f"{UNCONFIRMED if unconfirmed else 'empty in Slack'}: left as it is"
+            why = UNCONFIRMED if unconfirmed else NO_OPTION if rule.options and told is None else "empty in Slack"
+            note = f"{why}: left as it is"
         rows.append(Compared(rule.target, source, target, same(rule.target, source, target), note))
     return rows

@@ -127,6 +127,8 @@ async def _check_fields(runtime: Runtime) -> None:
         return
     fields = await runtime.docebo.user_fields()
     known = {field.id for field in fields}
+    await runtime.docebo.read_options(field for field in fields if field.id in wanted)
+    runtime.behaviour = runtime.behaviour.choosing(runtime.docebo.options)
     if unknown := sorted(str(rule) for field_id, rule in wanted.items() if field_id not in known):
         raise ConfigurationError(
             f"integration_settings: row SLACK | ATTRIBUTES: Docebo has no such additional field: {', '.join(unknown)};"

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from slack_docebo.clients.docebo import AMBIGUOUS
 from slack_docebo.concurrency import to_completion
+from slack_docebo.domain.dialect import MISSING_ACCOUNT
 from slack_docebo.domain.disputes import digest
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.observation import Gone, Observation, Present, Unknown
@@ -18,7 +19,6 @@ from slack_docebo.domain.people import Account, SourceUser
 from slack_docebo.engine.reading.outages import OutageWatch, greet_docebo, greet_slack
 from slack_docebo.errors import IncompleteRead, told
 from slack_docebo.runtime import Runtime
-from slack_docebo.storage.dialects import MISSING_ACCOUNT
 
 K = TypeVar("K")
 T = TypeVar("T")
@@ -80,7 +80,7 @@ def can_ask(runtime: Runtime, *, people: int = 0, accounts: int = 0) -> bool:
 def _calls_to_ask(runtime: Runtime, *, people: int = 0, accounts: int = 0) -> int:
     """Return how many calls it takes at most to ask for so many *people* and *accounts* by their ids."""
     with runtime.store.reading() as tables:
-        answer = tables.dialect(runtime.settings.docebo_url).get(MISSING_ACCOUNT)
+        answer = tables.dialect(runtime.settings.docebo_url).get(MISSING_ACCOUNT.name)
     return people + accounts * (1 if answer == "404" else 2)
 
 
@@ -204,4 +204,4 @@ def _note_accounts(runtime: Runtime, gone: MappingType[int, Gone], there: Sequen
     with runtime.store.transaction() as tables:
         tables.accounts(tables.platforms.take(docebo)).note_gone(gone, now=now)
         status = "400" if answer.evidence.startswith(AMBIGUOUS) else "404"
-        tables.dialect(docebo).learn(MISSING_ACCOUNT, status, source=f"asked for account {docebo_id}", now=now)
+        tables.dialect(docebo).learn(MISSING_ACCOUNT.name, status, source=f"asked for account {docebo_id}", now=now)

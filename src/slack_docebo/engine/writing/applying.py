@@ -78,7 +78,7 @@ async def apply_accounts(runtime: Runtime, plan_id: str, progress: Progress) -> 
         await sender.settle(sent)
     policy = runtime.behaviour.policy(plan.slack_team)
     for kind in TO_ACCOUNTS:
-        batch = _pending(runtime, plan_id, kind)
+        batch = _pending(runtime, plan_id, kind, rows=sender.rows_per_call)
         while batch:
             if kind is Kind.CREATE and runtime.behaviour.max_accounts is not None:
                 _check_accounts(runtime, len(batch))
@@ -90,9 +90,12 @@ async def apply_accounts(runtime: Runtime, plan_id: str, progress: Progress) -> 
             following: list[Numbered] = []
             if to_send:
                 _, following = await side_by_side(
-                    sender.send(kind, to_send), _pending_meanwhile(runtime, plan_id, kind, batch[-1][0])
+                    sender.send(kind, to_send),
+                    _pending_meanwhile(runtime, plan_id, kind, batch[-1][0], sender.rows_per_call),
                 )
-            batch = _still_pending(runtime, plan_id, batch) or following or _pending(runtime, plan_id, kind)
+            size = sender.rows_per_call
+            batch = (_still_pending(runtime, plan_id, batch) or following)[:size]
+            batch = batch or _pending(runtime, plan_id, kind, rows=size)
 
 
 async def apply_mappings(runtime: Runtime, plan_id: str) -> int:
@@ -158,9 +161,9 @@ def _looked_at(runtime: Runtime, plan: Plan) -> datetime:
     return listed or plan.created_at
 
 
-def _pending(runtime: Runtime, plan_id: str, kind: Kind, after: int = -1) -> list[Numbered]:
+def _pending(runtime: Runtime, plan_id: str, kind: Kind, *, rows: int = BATCH, after: int = -1) -> list[Numbered]:
     with runtime.store.reading() as tables:
-        return tables.operations.pending(plan_id, kind, BATCH, after=after)
+        return tables.operations.pending(plan_id, kind, rows, after=after)
 
 
 def _still_pending(runtime: Runtime, plan_id: str, batch: Sequence[Numbered]) -> list[Numbered]:
@@ -170,11 +173,11 @@ def _still_pending(runtime: Runtime, plan_id: str, batch: Sequence[Numbered]) ->
     return [numbered for numbered in batch if numbered[0] in there]
 
 
-async def _pending_meanwhile(runtime: Runtime, plan_id: str, kind: Kind, after: int) -> list[Numbered]:
+async def _pending_meanwhile(runtime: Runtime, plan_id: str, kind: Kind, after: int, rows: int) -> list[Numbered]:
     """Fetch the next batch during a call; return none if the store fails, for the answer has to be recorded first."""
     await asyncio.sleep(UNDER_WAY_SECONDS)
     try:
-        return await to_completion(_pending, runtime, plan_id, kind, after)
+        return await to_completion(partial(_pending, runtime, plan_id, kind, rows=rows, after=after))
     except StorageError:
         return []
 

@@ -5,7 +5,8 @@ After any doubt the accounts are read before anything is sent again. A call that
 until the row that it is refused for is alone.
 """
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
@@ -14,9 +15,10 @@ from slack_docebo.domain.effects import account_of, is_carried_out
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.observation import Present
 from slack_docebo.domain.people import Account
-from slack_docebo.domain.planning import Kind, Operation, Outcome
+from slack_docebo.domain.planning import Kind, Operation, Outcome, Value
 from slack_docebo.engine.reading.outages import greet_docebo
 from slack_docebo.engine.reading.sides import read_target
+from slack_docebo.engine.writing.adapting import TRIED, Adapter, needed, optional
 from slack_docebo.engine.writing.admitting import check_admitted, moved_meanwhile
 from slack_docebo.engine.writing.recording import Numbered
 from slack_docebo.errors import AccessDenied, OutcomeUnknown, PlanChanged, Rejected, RemoteError
@@ -30,6 +32,7 @@ STATUS_KEPT = "Docebo did not change the status"
 NOT_SHOWN_YET = (
     "nobody knows whether Docebo has made the account, for it does not show it yet: the next run looks again"
 )
+WITHOUT = "done, but without what Docebo refuses for an account:"
 REFUSED = "Docebo refuses this person's row, alone and with others"
 Record = Callable[[Sequence[Numbered], Sequence[RowOutcome]], None]
 
@@ -47,6 +50,14 @@ class Sender:
         self._unanswered = 0
         self._alone: list[tuple[Numbered, RemoteError]] = []  # not taken by themselves either, and why
         self._taken = 0  # rows
+        self._largest = 0  # of the parts of a refused call that were taken
+        self._tried = Counter[Kind]()  # refused rows that were tried otherwise
+        self._adapter = Adapter(runtime)
+
+    @property
+    def rows_per_call(self) -> int:
+        """How many rows a call is to have."""
+        return self._adapter.rows_per_call
 
     async def send(self, kind: Kind, batch: Sequence[Numbered]) -> None:
         """Send the batch and record the outcomes that are known; what may be sent once more stays planned."""
@@ -68,7 +79,10 @@ class Sender:
 
     async def _find_refused(self, kind: Kind, batch: Sequence[Numbered], why: RemoteError) -> None:
         """Send *batch* in parts, and record as failed who is refused alone; raise *why* where nobody at all is taken."""
+        self._largest = 0
         await self._send_in_halves(kind, batch, why)
+        if self._largest and not self._alone and isinstance(why, Rejected):
+            self._adapter.note_size(self._largest, refused=len(batch))  # not for anybody's row: it was too large
         if not self._taken and (len(self._alone) > 1 or isinstance(why, OutcomeUnknown)):
             raise why
         results = [_refused(numbered, refusal) for numbered, refusal in self._alone]
@@ -109,6 +123,7 @@ class Sender:
         for half in (batch[:middle], batch[middle:]):
             try:
                 await self._call(kind, half)
+                self._largest = max(self._largest, len(half))
             except (Rejected, AccessDenied) as refusal:
                 await self._send_in_halves(kind, half, refusal)
             except OutcomeUnknown as doubt:
@@ -135,15 +150,76 @@ class Sender:
                 changed = await self._runtime.docebo.change_status(ids, active=False)
                 answers = [RowResult(op.docebo_id, "" if op.docebo_id in changed else STATUS_KEPT) for _, op in batch]
             else:
-                answers = await self._runtime.docebo.upsert_users(
-                    [Row(operation.docebo_id, operation.changes) for _, operation in batch],
-                    create=kind is Kind.CREATE,
-                    branch=self._branch if kind is Kind.CREATE else None,
-                )
+                answers = await self._upsert(kind, [_row(op, self._adapter.written(op.changes)) for _, op in batch])
+                answers = await self._try_otherwise(kind, batch, answers)
         self._unanswered = 0
-        results = [_result(numbered, answer) for numbered, answer in zip(batch, answers, strict=True)]
+        results = [self._result(numbered, answer) for numbered, answer in zip(batch, answers, strict=True)]
         self._taken += sum(result.outcome is Outcome.APPLIED for result in results)
         self._record(batch, await self._looked_at_again(kind, batch, results))
+
+    async def _upsert(self, kind: Kind, rows: Sequence[Row]) -> list[RowResult]:
+        """Send *rows* in one call, and return their results; a row that holds nothing is not sent."""
+        sent = [row for row in rows if row.attributes]
+        branch = self._branch if kind is Kind.CREATE else None
+        answers = iter(
+            await self._runtime.docebo.upsert_users(sent, create=kind is Kind.CREATE, branch=branch) if sent else []
+        )
+        return [next(answers) if row.attributes else RowResult(row.docebo_id) for row in rows]
+
+    async def _try_otherwise(
+        self, kind: Kind, batch: Sequence[Numbered], answers: Sequence[RowResult]
+    ) -> list[RowResult]:
+        """Return *answers*, where a row that is refused for what an account need not have has been sent without that."""
+        results = list(answers)
+        doubtful = [
+            place
+            for place, ((seq, op), answer) in enumerate(zip(batch, answers, strict=True))
+            if answer.error and seq not in self._in_doubt and optional(op.changes)
+        ]
+        tried = doubtful[: max(0, TRIED - self._tried[kind])]
+        if not tried:
+            return results
+        self._tried[kind] += len(tried)
+        taken = []
+        bare = await self._upsert(kind, [_row(op, needed(op.changes)) for _, op in map(batch.__getitem__, tried)])
+        for place, answer in zip(tried, bare, strict=True):
+            if not answer.error:
+                results[place] = answer
+                taken.append((batch[place][1], answer.docebo_id or batch[place][1].docebo_id))
+        for number, (operation, docebo_id) in enumerate(taken):
+            rest = optional(operation.changes)
+            if docebo_id is None:  # Docebo did not say the id: the next run writes the rest
+                self._adapter.refused |= set(rest.items())
+                continue
+            if number:  # the first has shown in which form they are taken
+                [answer] = await self._upsert(Kind.UPDATE, [Row(docebo_id, self._adapter.written(rest))])
+                if not answer.error:
+                    continue
+            await self._find_refused_values(docebo_id, rest)
+        if taken and (others := [place for place in doubtful if place not in tried]):
+            rows = [_row(op, self._adapter.written(op.changes)) for _, op in map(batch.__getitem__, others)]
+            for place, answer in zip(others, await self._upsert(kind, rows), strict=True):
+                results[place] = answer
+        return results
+
+    async def _find_refused_values(self, docebo_id: int, attributes: Mapping[str, Value]) -> None:
+        """Write each of *attributes* by itself, and note in which form it is taken, or that it is refused."""
+        for name, value in attributes.items():
+            for form in self._adapter.forms(name, value):
+                [answer] = await self._upsert(Kind.UPDATE, [Row(docebo_id, {name: form})])
+                if not answer.error:
+                    self._adapter.take(name, value, form)
+                    break
+            else:
+                self._adapter.refused.add((name, value))
+
+    def _result(self, numbered: Numbered, answer: RowResult) -> RowOutcome:
+        seq, operation = numbered
+        if answer.error:
+            return RowOutcome(seq, Outcome.FAILED, operation.docebo_id, answer.error, said=answer.said)
+        missing = self._adapter.left_out(operation.changes) if operation.kind is not Kind.DEACTIVATE else []
+        told = f"{WITHOUT} {', '.join(missing)}" if missing else ""
+        return RowOutcome(seq, Outcome.APPLIED, answer.docebo_id or operation.docebo_id, told)
 
     async def _looked_at_again(
         self, kind: Kind, batch: Sequence[Numbered], results: Sequence[RowOutcome]
@@ -218,8 +294,5 @@ def _refused(numbered: Numbered, why: RemoteError) -> RowOutcome:
     return RowOutcome(seq, Outcome.FAILED, operation.docebo_id, reason, said=why.said)
 
 
-def _result(numbered: Numbered, answer: RowResult) -> RowOutcome:
-    seq, operation = numbered
-    if answer.error:
-        return RowOutcome(seq, Outcome.FAILED, operation.docebo_id, answer.error, said=answer.said)
-    return RowOutcome(seq, Outcome.APPLIED, answer.docebo_id or operation.docebo_id)
+def _row(operation: Operation, attributes: Mapping[str, Value]) -> Row:
+    return Row(operation.docebo_id, attributes)

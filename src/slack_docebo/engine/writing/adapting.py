@@ -1,0 +1,93 @@
+"""Adapting: rows are written in the form in which this Docebo takes them, which is found out by trying.
+
+What Docebo says of a refused row is localised, and documented nowhere. So a row that holds what an account need not have
+is tried without it; what it is refused for is then tried by itself, a language in its other form as well.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from slack_docebo.domain.dialect import LANGUAGE_FORM, ROWS_PER_CALL, Dialect, LanguageForm
+from slack_docebo.domain.planning import Value
+from slack_docebo.runtime import Runtime
+
+TRIED = 3  # refused rows of one kind that a run tries otherwise, before the others are taken to be refused for good
+NEEDED = frozenset({"username", "email", "first_name", "last_name", "active"})
+Attributes = Mapping[str, Value]
+
+
+class Adapter:
+    """How rows are written on this platform, as far as it is known; it learns from what is refused and what is taken."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        with runtime.store.reading() as tables:
+            self._dialect = Dialect(tables.dialect(runtime.settings.docebo_url).all())
+        self._language = self._dialect.language_form
+        self.rows_per_call = self._dialect.rows_per_call
+        self.refused: set[tuple[str, Value]] = set()  # attributes with the values for which rows are refused
+
+    def written(self, attributes: Attributes) -> dict[str, Value]:
+        """Return *attributes* as a row holds them: without what is refused, a language in the form that is taken."""
+        missing = self.left_out(attributes)
+        row = {name: value for name, value in attributes.items() if name not in missing}
+        if self._language is LanguageForm.NAME and "language" in row:
+            row["language"] = self._by_name(row["language"])
+        return {name: self._option(name, value) or value for name, value in row.items()}
+
+    def left_out(self, attributes: Attributes) -> list[str]:
+        """Return which of *attributes* rows go without."""
+        return [
+            name
+            for name, value in attributes.items()
+            if (name, value) in self.refused or self._is_nameless(name, value)
+        ]
+
+    def forms(self, name: str, value: Value) -> Sequence[Value]:
+        """Return how the attribute may be written, the present way first."""
+        present = self.written({name: value}).get(name, value)
+        if name != "language":
+            return [present]
+        return list(dict.fromkeys(form for form in (present, value, self._by_name(value)) if form))
+
+    def take(self, name: str, value: Value, form: Value) -> None:
+        """Note that a row was taken with *form* for the *value* of the attribute, which another was refused."""
+        if name == "language":
+            self._language = LanguageForm.NAME if form != value else LanguageForm.CODE
+            self._learn(LANGUAGE_FORM.name, self._language, "a row that was refused with the other form")
+
+    def note_size(self, rows: int, *, refused: int) -> None:
+        """Note that calls of *refused* rows are refused, and calls of *rows* are taken."""
+        if rows < self.rows_per_call:
+            self.rows_per_call = rows
+            self._learn(ROWS_PER_CALL.name, str(rows), f"a call of {refused} rows that was refused as a whole")
+
+    def _is_nameless(self, name: str, value: Value) -> bool:
+        """Tell whether the value is a language that is to be written by a name that is not known."""
+        return self._language is LanguageForm.NAME and name == "language" and not self._by_name(value)
+
+    def _option(self, name: str, value: Value) -> str:
+        options = self._runtime.docebo.options.get(field_id(name))
+        return options.id(str(value)) if options else ""
+
+    def _by_name(self, language: Value) -> str:
+        return self._runtime.docebo.languages.name(str(language))
+
+    def _learn(self, name: str, value: str, source: str) -> None:
+        with self._runtime.store.transaction() as tables:
+            tables.dialect(self._runtime.settings.docebo_url).learn(name, value, source=source, now=self._runtime.now())
+
+
+def optional(attributes: Attributes) -> dict[str, Value]:
+    """Return those of *attributes* that an account need not have."""
+    return {name: value for name, value in attributes.items() if name not in NEEDED}
+
+
+def needed(attributes: Attributes) -> dict[str, Value]:
+    """Return the others."""
+    return {name: value for name, value in attributes.items() if name in NEEDED}
+
+
+def field_id(name: str) -> int:
+    """Return the id of an additional field by the name of its attribute, 0 for any other attribute."""
+    _, _, number = name.partition("field_")
+    return int(number) if number.isdecimal() else 0

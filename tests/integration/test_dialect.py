@@ -1,0 +1,197 @@
+"""However Docebo answers where its documentation leaves it open, the same people end with the same accounts."""
+
+import random
+from collections.abc import Iterator
+from dataclasses import fields
+from typing import Any
+
+import pytest
+
+from sandbox.docebo.switches import Switches, switched
+from sandbox.server import Sandbox
+from slack_docebo.domain.dialect import LANGUAGE_FORM, ROWS_PER_CALL
+from slack_docebo.domain.planning import Outcome
+from slack_docebo.engine.reporting.report import Summary
+from slack_docebo.storage.store import Store
+from tests.importing import run_import, settings_for
+
+USERS, ACCOUNTS = 130, 40
+SETTINGS = {
+    "ATTRIBUTES": "email = email, first_name = first_name, last_name = last_name, language = language,"
+    " time_zone = time_zone",
+    "LEAVERS": "deactivate",
+    "LIMIT_DEACTIVATIONS": "none",
+}
+OTHERWISE: dict[str, tuple[Any, ...]] = {
+    "string_ids": (False,),
+    "row_index_base": (1,),
+    "validation_style": ("hard",),
+    "email_as_username": (True,),
+    "message_as_string": (True,),
+    "not_found_as_400": (True,),
+    "max_batch_rows": (50, 10),
+    "strict_options": (True,),
+    "batch_language": ("code", "name"),
+    "listed_language": ("name",),
+    "status_answer": ("array",),
+    "arrays_paged": (False,),
+    "sanitise_names": (False,),
+    "fuzzy_full": (True,),
+    "page_size_over_limit": ("reject",),
+    "session_level": ("super_admin",),
+    "expires_in_string": (True,),
+    "token_type": ("bearer",),
+    "field_id_key": ("id_field", "both"),
+    "slack_service_listed": (True,),
+}
+"""The ways in which the sandbox can be another Docebo than its default, and yet have the same people."""
+
+SINGLE = [{name: value} for name, values in OTHERWISE.items() for value in values]
+
+
+def combined(seed: int, others: float = 0.5) -> dict[str, Any]:
+    """Return a combination of switches: about so many of them are not as by default."""
+    drawn = random.Random(seed)
+    return {name: drawn.choice(values) for name, values in OTHERWISE.items() if drawn.random() < others}
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox(users=USERS, docebo_users=ACCOUNTS, rate_limits=False) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def usual(sandbox, tmp_path_factory) -> tuple[list[tuple[Any, ...]], int]:
+    """Which accounts there are in the end by default, and how many calls that takes."""
+    import asyncio
+
+    folder = tmp_path_factory.mktemp("usual")
+    return asyncio.run(twice_imported(sandbox, f"sqlite:///{folder}/store.db", {}))
+
+
+async def twice_imported(sandbox: Sandbox, database_url: str, otherwise: dict[str, Any]) -> tuple[list[Any], int]:
+    """Import on a Docebo with these switches, and once more; return its accounts and the number of its calls."""
+    sandbox.reset()
+    sandbox.docebo.switches = switched(Switches(), otherwise)
+    settings = settings_for(sandbox.facts(), database_url)
+    for _ in range(2):
+        again = await run_import(settings, rows=SETTINGS)
+    assert again.count(outcome=Outcome.APPLIED) == again.count(outcome=Outcome.FAILED) == 0
+    return sorted(map(shown, sandbox.docebo.accounts)), sum(sandbox.docebo_gate.counters.calls.values())
+
+
+def shown(account: Any) -> tuple[Any, ...]:
+    return tuple(
+        getattr(account, name)
+        for name in ("username", "email", "firstname", "lastname", "language", "timezone", "active")
+    )
+
+
+def learning(otherwise: dict[str, Any]) -> int:
+    """Return how many calls are spent on finding out how this Docebo is, and because it takes fewer rows."""
+    rows = otherwise.get("max_batch_rows", 100)
+    calls = 2 * (USERS // rows + 8) if rows < 100 else 0
+    return calls + 12 * (otherwise.get("batch_language") == "name")
+
+
+COMBINED = [combined(seed, others=0.7) for seed in range(7)]
+
+
+@pytest.mark.parametrize(
+    "otherwise",
+    [
+        *COMBINED,
+        *(pytest.param(one, marks=pytest.mark.long) for one in SINGLE),
+        *(pytest.param(combined(seed), marks=pytest.mark.long) for seed in range(100, 300)),
+    ],
+    ids=str,
+)
+async def test_however_docebo_answers_everybody_ends_with_the_same_account(sandbox, usual, sqlite_url, otherwise):
+    accounts, calls = await twice_imported(sandbox, sqlite_url, otherwise)
+
+    expected, usual_calls = usual
+    assert accounts == expected
+    assert calls <= usual_calls * 1.1 + learning(otherwise)
+
+
+def test_every_other_way_is_tried_in_some_combination():
+    known = {field.name for field in fields(Switches)}
+
+    assert known >= set(OTHERWISE)
+    for name, value in ((name, value) for name, values in OTHERWISE.items() for value in values):
+        assert any(one.get(name) == value for one in COMBINED), (name, value)
+
+
+async def imported(
+    sandbox: Sandbox, database_url: str, rows: dict[str, str] | None = None, **otherwise: Any
+) -> Summary:
+    sandbox.docebo.switches = switched(Switches(), otherwise)
+    return await run_import(settings_for(sandbox.facts(), database_url), rows={**SETTINGS, **(rows or {})})
+
+
+def known(database_url: str, docebo: str) -> dict[str, str]:
+    with Store.open(database_url) as store, store.reading() as tables:
+        return tables.dialect(docebo).all()
+
+
+async def test_how_many_rows_a_call_may_have_is_found_out_once(sandbox, sqlite_url):
+    sandbox.reset()
+    await imported(sandbox, sqlite_url, max_batch_rows=50)
+    assert 25 <= int(known(sqlite_url, sandbox.docebo_url)[ROWS_PER_CALL.name]) <= 50
+    for number in range(60):
+        sandbox.slack.add("New", f"Comer {number}", f"newcomer{number}@example.com")
+    sandbox.docebo_gate.counters.reset()
+
+    done = await imported(sandbox, sqlite_url, max_batch_rows=50)
+
+    assert done.count(outcome=Outcome.APPLIED) == 60
+    assert sandbox.docebo_gate.counters.calls["POST /manage/v1/user/batch"] == 2
+
+
+async def test_in_which_form_a_language_is_taken_is_found_out_once(sandbox, sqlite_url):
+    sandbox.reset()
+    await imported(sandbox, sqlite_url, batch_language="name")
+    assert known(sqlite_url, sandbox.docebo_url)[LANGUAGE_FORM.name] == "name"
+    sandbox.slack.add("New", "Comer", "newcomer@example.com")
+    sandbox.docebo_gate.counters.reset()
+
+    await imported(sandbox, sqlite_url, batch_language="name")
+
+    assert sandbox.docebo_gate.counters.calls["POST /manage/v1/user/batch"] == 1
+
+
+async def test_a_language_without_a_known_name_costs_nobody_the_account(sandbox, sqlite_url):
+    sandbox.reset()
+    for account in sandbox.docebo.accounts:
+        sandbox.docebo.edit(account.user_id, {"language": "en"})
+
+    done = await imported(sandbox, sqlite_url, batch_language="name", session_languages=False)
+
+    assert done.count(outcome=Outcome.FAILED) == 0
+    with Store.open(sqlite_url) as store, store.reading() as tables:
+        told = [entry for entry in tables.operations.rows(done.plan.id) if "language" in entry.error]
+    assert told
+    assert {entry.outcome for entry in told} == {Outcome.APPLIED}
+
+
+async def test_a_dropdown_takes_the_option_with_this_label_and_goes_without_where_there_is_none(sandbox, sqlite_url):
+    sandbox.reset()
+    [department] = [field.id for field in sandbox.docebo.fields.values() if field.type == "dropdown"]
+    seller = sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
+    other = sandbox.slack.add("Grace", "Hopper", "grace@example.com")["id"]
+    sandbox.slack.change(seller, {"profile": {"title": "sales"}})
+    sandbox.slack.change(other, {"profile": {"title": "Admiral"}})
+    rules = {"ATTRIBUTES": f"{SETTINGS['ATTRIBUTES']}, field_{department} = title"}
+
+    done = await imported(sandbox, sqlite_url, rules)
+    again = await imported(sandbox, sqlite_url, rules)
+
+    ada, grace = (sandbox.docebo.accounts.by_email(f"{name}@example.com")[0] for name in ("ada", "grace"))
+    assert (ada.fields[department], grace.fields.get(department, "")) == ("1", "")
+    assert done.count(outcome=Outcome.FAILED) == 0
+    with Store.open(sqlite_url) as store, store.reading() as tables:
+        changed = {
+            entry.operation.slack_id for entry in tables.operations.rows(again.plan.id) if entry.operation.changes
+        }
+    assert seller not in changed
