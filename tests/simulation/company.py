@@ -41,6 +41,7 @@ class Person:
     poisoned: bool = False  # Slack answers nonsense when asked for exactly this person
     unfindable: bool = False  # Docebo's search announces this person's account and does not send it
     forgotten_at: float | None = None
+    forgotten_as: set[str] = field(default_factory=set)  # ids and addresses by which we knew who was to be forgotten
     readdressed_at: float = ALWAYS
 
     @property
@@ -56,6 +57,15 @@ class Person:
         """Return since when the person is not in Slack; None: the person is there."""
         latest = self.absences.get(self.slack_id, [])[-1:]
         return latest[0].since if latest and latest[0].until > time.time() else None
+
+    def be_forgotten(self) -> None:
+        """Note that we were told to forget the person; what happens to somebody who is forgotten comes to nobody's ears."""
+        self.forgotten_as |= {*self.slack_ids, *(self.addresses if self.forgotten_at is None else ())}
+        self.forgotten_at = time.time()
+
+    def is_known_as_forgotten(self) -> bool:
+        """Tell whether anything by which Slack shows the person now says who it is."""
+        return not self.forgotten_as.isdisjoint({self.slack_id, self.address})
 
     def was_gone(self, slack_id: str, since: float) -> bool:
         """Tell whether the person was not in Slack under *slack_id* at any time from *since* on."""

@@ -219,7 +219,7 @@ class Stage:
     def _forget(self, person: Person) -> None:
         """Do what `slack-docebo forget` does; while an import is at work it is refused."""
         with suppress(AlreadyRunning), self._alone("forget"):
-            person.forgotten_at = time.time()
+            person.be_forgotten()
             for slack_id in (*person.slack_ids, *map(self._company.organisation_id, person.slack_ids)):
                 forget(self._store, self._settings.report_dir, slack_id)
             self._watch.set_by_hand()

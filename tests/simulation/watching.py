@@ -129,7 +129,7 @@ class Watch:
                 self.found(Promise.ABSENCE, how)
         for slack_id in now.keys() - before.keys():
             person = self._company.person_of(slack_id)
-            if person and person.forgotten_at and time.time() - person.forgotten_at > 2 * MINUTE:
+            if person and self._was_forgotten_before(person, time.time()):
                 self.found(Promise.FORGOTTEN, f"{slack_id} of person {person.number} is mapped again")
 
     def _look_at_backup(self, backup: Path, before: dict[str, int], now: dict[str, int]) -> None:
@@ -173,8 +173,12 @@ class Watch:
         if known := next((account for account in others if self._is_known(account, person, write.at)), None):
             self.found(Promise.SECOND_ACCOUNT, f"{what}, whose account {known.user_id} is there")
         self._look_at_leaver(write, person, what)
-        if person.forgotten_at is not None and write.at - person.forgotten_at > 2 * MINUTE:
+        if self._was_forgotten_before(person, write.at):
             self.found(Promise.FORGOTTEN, f"{what}, who was forgotten before")
+
+    def _was_forgotten_before(self, person: Person, at: float) -> bool:
+        is_known = person.is_known_as_forgotten()
+        return is_known and person.forgotten_at is not None and at - person.forgotten_at > 2 * MINUTE
 
     def _is_known(self, account: Account, person: Person, now: float) -> bool:
         """Tell whether the mapping or the address, which was not changed lately, leads to this account of *person*'s."""
