@@ -227,6 +227,14 @@ class IntegrationSettings(BaseModel):
         description="Most calls in one run to ask for people and accounts that a list does not show, and for the leavers of"
         " a saved plan. A run that needs more is refused.",
     )
+    evidence_minutes: Annotated[int, BeforeValidator(lambda value: str(value).strip())] = Field(
+        10,
+        ge=0,
+        le=LARGEST_NUMBER,
+        description="How old, in minutes, the list may be on which a deactivation, an activation, a change of the username or a"
+        " moved mapping rests. Beyond that the account is asked for by its id right before, at one call each. Other changes may"
+        " rest on a list of up to an hour, or of twice the time that reading it took.",
+    )
 
     people_shown: Annotated[PeopleShown, BeforeValidator(_lower)] = Field(
         PeopleShown.IDS,

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from slack_docebo.clients.docebo import DoceboClient, open_docebo
 from slack_docebo.clients.docebo_auth import ClientCredentials, Grant, JwtBearer, Password
@@ -46,6 +46,7 @@ class Runtime:
         self.run_name = run_name or run_id  # what others are told who want to be alone as well
         self.mirror: Mirror | None = None  # known once the connection was validated
         self.accounts_listed_at: datetime | None = None  # when the last listing of Docebo's accounts began
+        self.accounts_listed_in = timedelta()  # how long that took
         self.accounts_listed = 0  # and how many there were
         self.evidence_calls = 0  # made to ask for people and accounts by their ids
         self.evidence_calls_at_most = 0  # that were expected to be needed for that

@@ -118,13 +118,13 @@ async def test_an_account_that_was_deactivated_by_hand_stays_so_when_it_is_hande
     assert not sandbox.docebo.accounts[account].active
 
 
-async def test_nothing_is_handed_over_by_a_saved_plan_whose_former_holder_is_back(sandbox, sqlite_url, monkeypatch):
+async def test_nothing_is_handed_over_by_a_saved_plan_whose_former_holder_is_back(sandbox, sqlite_url):
     settings, rows = settings_for(sandbox.facts(), sqlite_url), {**ON, "REHIRES": "hand-over"}
     old, _, account = await leave_and_return(sandbox, settings, rows)
     async with open_runtime(settings, read_rows(table(rows)), run_id="test") as runtime:
         plan_id = await plan_import(runtime)
         sandbox.slack.reactivate(old)
-        monkeypatch.setattr("slack_docebo.engine.writing.admitting.FRESH", -runtime.begun.resolution)
+        runtime.behaviour = runtime.behaviour.model_copy(update={"evidence_minutes": 0})
         await carry_out(runtime, plan_id)
 
     assert mapped(sqlite_url, sandbox.slack.team.id)[old] == account

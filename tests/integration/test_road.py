@@ -157,6 +157,25 @@ async def test_what_a_run_has_just_sent_that_may_be_at_work_is_left_to_it(sandbo
         assert len(tables.intents.of(slow)) == 1
 
 
+@pytest.mark.parametrize(("age", "taken", "asked"), [(30, 10, False), (70, 10, True), (70, 40, False), (130, 60, True)])
+async def test_a_plain_change_rests_on_a_list_of_an_hour_or_of_twice_the_time_it_took(
+    sandbox, sqlite_url, age, taken, asked
+):
+    settings = settings_for(sandbox.facts(), sqlite_url)
+    ada = sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
+    await run_import(settings)
+    sandbox.slack.change(ada, {"profile": {"last_name": "King"}})
+    async with open_runtime(settings, read_rows(table(ON)), run_id="run") as runtime:
+        plan_id = await plan_import(runtime)
+        begin(runtime, plan_id)
+        runtime.accounts_listed_at -= timedelta(minutes=age)
+        runtime.accounts_listed_in = timedelta(minutes=taken)
+        await apply_accounts(runtime, plan_id, lambda _: None)
+
+        assert runtime.evidence_calls == int(asked)
+        assert finish(runtime, plan_id).count(Kind.UPDATE, outcome=Outcome.APPLIED) == 1
+
+
 class Died(BaseException):
     """The run's process is gone: nothing that it would do about an error is done."""
 

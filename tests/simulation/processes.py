@@ -116,8 +116,12 @@ def open_process(
     to_slack: Send,
     to_docebo: Send,
     begun: float,
+    keeps_budget: bool = False,
 ) -> Process:
-    """Open what a run works with, as `open_runtime` does, the clients' transports ending in the models."""
+    """Open what a run works with, as `open_runtime` does, the clients' transports ending in the models.
+
+    Only one that *keeps* the *budget* of calls waits when it is spent.
+    """
     http = BoundedClient(
         "Docebo",
         seconds=settings.docebo_timeout_seconds,
@@ -129,7 +133,8 @@ def open_process(
     web.session = SlackSession(to_slack, seconds=SLACK_SECONDS)  # type: ignore[assignment]
     gate = BatchGate(store, settings.docebo_url, grace_seconds=settings.docebo_timeout_seconds)
     budget = CallBudget(store, settings.docebo_url, settings.docebo_calls_per_hour)
-    docebo = DoceboClient(http, lambda: grant(settings), before_write=gate.begin_attempt)
+    paced = {"before_call": budget.spend} if keeps_budget else {}
+    docebo = DoceboClient(http, lambda: grant(settings), before_write=gate.begin_attempt, **paced)
     slack = SlackClient(
         web,
         lambda: settings.slack_bot_token,

@@ -8,6 +8,7 @@ from itertools import chain
 
 from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.addresses import mailbox
+from slack_docebo.domain.effects import hurts
 from slack_docebo.domain.matching import Accounts, FoundBy
 from slack_docebo.domain.people import Applied, Known, Mapping, PeopleShown, SourceUser
 from slack_docebo.domain.planning import Kind, Operation, Planner
@@ -91,7 +92,7 @@ async def make_plan(
     if orphans:
         file = orphan_file(runtime.settings.report_dir, draft.plan_id)
         facts["orphans"], facts["orphan_fault"] = await to_completion(write_orphans, orphans.found(), file)
-    facts["forgotten"] = planner.forgotten
+    facts |= {"forgotten": planner.forgotten, "hurting": draft.hurting}
     close_plan(runtime, draft.plan_id, looked_after=planner.people, facts=facts)
     return draft.plan_id
 
@@ -105,6 +106,7 @@ class _Draft:
         self._begun = runtime.now()
         self.plan_id = open_plan(runtime, workspace, kind)
         self.left_as_before = Counter[str]()  # by reason, without the ids in it
+        self.hurting = 0  # operations of which the account may have to be asked for right before
         self.planned = 0
         self.not_planned = set[str]()  # Slack ids of those for whom it failed
         self._tells_changes_only = tells_changes_only
@@ -133,6 +135,7 @@ class _Draft:
                     self.left_as_before[without_numbers(operation.reason)] += 1
                 else:
                     news.append(operation)
+        self.hurting += sum(map(hurts, news))
         tables.operations.add(self.plan_id, self._rows, news)
         self._rows += len(news)
 

@@ -98,6 +98,7 @@ async def read_target(runtime: Runtime) -> Accounts:
     if last := await to_completion(_last_read, runtime, _target(runtime)):
         await check_missing_accounts(runtime, accounts, last)
     runtime.accounts_listed_at, runtime.accounts_listed = begun, len(accounts)
+    runtime.accounts_listed_in = runtime.now() - begun
     return accounts
 
 

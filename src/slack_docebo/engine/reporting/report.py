@@ -133,6 +133,11 @@ class Summary:
                 f"Of them, {evidence} asked for people and accounts by their ids"
                 + (f"; up to {at_most} were expected." if at_most else ".")
             )
+        if hurting := self.plan.facts.get("hurting"):
+            lines.append(
+                f"{hurting} of the operations do harm if they are wrong: where the list is older than EVIDENCE_MINUTES, each"
+                " account is asked for right before, at one call each."
+            )
         if accounts := self._accounts():
             lines += ["", accounts]
         if over := self.plan.over_limit:

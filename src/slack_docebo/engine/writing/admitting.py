@@ -7,7 +7,7 @@ from slack_docebo.domain.effects import HURTING, TO_ACCOUNTS, hurts
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.observation import Gone, Present, Unknown
 from slack_docebo.domain.people import LastSeen
-from slack_docebo.domain.planning import Operation, Outcome, Policy
+from slack_docebo.domain.planning import Kind, Operation, Outcome, Policy
 from slack_docebo.domain.returns import has_left
 from slack_docebo.engine.reading.evidence import counted, observe_account, observe_person
 from slack_docebo.engine.writing.checking import (
@@ -26,7 +26,7 @@ from slack_docebo.storage.plans import Plan, PlanKind
 from slack_docebo.storage.tables import Tables
 
 IN_PART = "another part of what is undone for this person was not: undone together or not at all"
-FRESH = timedelta(minutes=10)  # what hurts if it is wrong rests on no older look
+LISTED = timedelta(hours=1)  # other changes rest on no older list, unless to read one takes more than half of that
 
 
 def check_halt(tables: Tables, docebo: str) -> None:
@@ -104,11 +104,16 @@ async def ask_where_it_hurts(
 ) -> list[RowOutcome]:
     """Return who of *batch* is to be skipped by what Docebo says of the account now.
 
-    Asked, one call each, is for what hurts if it is wrong (deactivation, activation, another user name, a moved mapping),
-    and only if the look that it rests on, at *looked_at*, is older than ten minutes. Slack is asked whether somebody
+    Asked, one call each, is for what hurts if it is wrong (deactivation, activation, another user name, a moved mapping)
+    if the look that it rests on, at *looked_at*, is older than EVIDENCE_MINUTES, and for any other change of an account if
+    it is older than an hour and than twice the time that it took. Each is sent right after: so that a slow platform, where
+    no list is young, does not keep a run from its end. Slack is asked whether somebody
     whose mapping goes to another Slack id is still gone, or the same person.
     """
-    if runtime.now() - looked_at <= FRESH:
+    age = runtime.now() - looked_at
+    is_fresh = age <= timedelta(minutes=runtime.behaviour.evidence_minutes)
+    is_old = age > max(LISTED, 2 * runtime.accounts_listed_in)
+    if is_fresh and not is_old:
         return []
     skipped = []
     with runtime.store.reading() as tables:
@@ -116,10 +121,11 @@ async def ask_where_it_hurts(
         seen = last_seen(tables, runtime.settings.docebo_url, ids)
         passed_on = _passed_on(tables, batch)
     for seq, operation in batch:
-        if seq in passed_on and (reason := await _reason_by_former_holder(runtime, operation)):
+        if not is_fresh and seq in passed_on and (reason := await _reason_by_former_holder(runtime, operation)):
             skipped.append(RowOutcome(seq, Outcome.SKIPPED, error=reason))
             continue
-        if operation.docebo_id is None or not hurts(operation):
+        asks = is_old if operation.kind is Kind.UPDATE and not hurts(operation) else hurts(operation) and not is_fresh
+        if operation.docebo_id is None or not asks:
             continue
         with counted(runtime):
             looked_at_again = await observe_account(runtime, operation.docebo_id)
