@@ -6,6 +6,7 @@ from importlib import import_module
 
 NAMES = (
     "bulk_import",
+    "evidence",
     "nightly",
     "faults",
     "reset",

@@ -314,6 +314,20 @@ async def test_who_is_forgotten_is_known_again_by_the_address_under_a_new_id(her
     assert traces_in_store(here, again) == ""
 
 
+async def test_who_is_forgotten_is_known_again_by_the_address_that_only_the_account_showed(here, tmp_path):
+    address = "eve@example.com"
+    eve = here.sandbox.slack.add("Eve", NAME, address)["id"]
+    here.sandbox.docebo.accounts.add(address, email=address, firstname="Eve", lastname=NAME)
+    await import_everybody(here)
+    forget(here.runtime.store, tmp_path / "reports", eve)
+    here.sandbox.slack.deactivate(eve)
+    again = here.sandbox.slack.add("Eve", NAME, address)["id"]
+
+    await import_everybody(here)
+
+    assert here.docebo_id(again) is None
+
+
 async def test_an_address_that_somebody_else_has_taken_over_excludes_nobody(here, ada, tmp_path):
     here.sandbox.slack.change(ada, {"profile": {"email": "countess@example.com"}})
     other = here.sandbox.slack.add("Ada", "Byron", "ada@example.com")["id"]

@@ -5,7 +5,7 @@ from collections.abc import Mapping as MappingType
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, exists, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Select, exists, or_, select, update
 
 from slack_docebo.domain.disputes import digest
 from slack_docebo.domain.people import LastSeen
@@ -217,18 +217,23 @@ class AccountRepository:
             )
 
 
+def addresses_of_accounts(connection: Connection, slack_ids: Iterable[str]) -> set[str]:
+    """Return, as digests, the addresses of the accounts that only this person was given, and that no other account bears."""
+    theirs = select(identity.c.person_id).where(identity.c.slack_id.in_(list(slack_ids)))
+    to_person, to_others = _given(theirs)
+    other = account.alias()
+    is_shared = exists().where(other.c.address_digest == account.c.address_digest, other.c.user_id != account.c.user_id)
+    query = select(account.c.address_digest).where(to_person, ~to_others, ~is_shared, account.c.address_digest != "")
+    return set(connection.scalars(query))
+
+
 def blank_accounts_of(connection: Connection, slack_id: str, addresses: Iterable[str]) -> None:
     """Take the digests out of the accounts that only this person was ever given, or that bear one of *addresses*.
 
     A dry run leaves some of accounts that nobody was given.
     """
     theirs = select(identity.c.person_id).where(identity.c.slack_id == slack_id)
-    given = [
-        (table.c.platform_id == account.c.platform_id, table.c.user_id == account.c.user_id, table.c.person_id)
-        for table in (mapping, applied)
-    ]
-    to_person = or_(*(exists().where(platform, user, key.in_(theirs)) for platform, user, key in given))
-    to_others = or_(*(exists().where(platform, user, key.not_in(theirs)) for platform, user, key in given))
+    to_person, to_others = _given(theirs)
     planned = exists().where(
         operation.c.slack_id == slack_id,
         operation.c.docebo_id == account.c.user_id,
@@ -240,3 +245,14 @@ def blank_accounts_of(connection: Connection, slack_id: str, addresses: Iterable
     bears = or_(account.c.username_digest.in_(digests), account.c.address_digest.in_(digests))
     blank = {"username_digest": "", "address_digest": ""}
     connection.execute(update(account).where(or_(to_person, planned, bears), ~to_others).values(blank))
+
+
+def _given(theirs: Select[tuple[int]]) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    """Return the conditions that an account was given to one of *theirs*, the keys of people, and to somebody else."""
+    given = [
+        (table.c.platform_id == account.c.platform_id, table.c.user_id == account.c.user_id, table.c.person_id)
+        for table in (mapping, applied)
+    ]
+    to_person = or_(*(exists().where(platform, user, key.in_(theirs)) for platform, user, key in given))
+    to_others = or_(*(exists().where(platform, user, key.not_in(theirs)) for platform, user, key in given))
+    return to_person, to_others

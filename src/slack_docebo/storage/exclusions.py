@@ -22,10 +22,10 @@ class ExclusionRepository:
         """Return everybody who is excluded."""
         return Exclusions(frozenset(self._connection.scalars(select(exclusion.c.digest))))
 
-    def add(self, names: Iterable[str], *, now: datetime) -> None:
-        """Exclude the person with these Slack ids and e-mail addresses."""
+    def add(self, names: Iterable[str], *, now: datetime, digests: Iterable[str] = ()) -> None:
+        """Exclude the person with these Slack ids and e-mail addresses, or *digests* of such."""
         person_key = secrets.randbits(62)
-        for name in sorted(set(map(digest, names)) - {""}):
+        for name in sorted({*map(digest, names), *digests} - {""}):
             row = insertion(self._connection, exclusion).values(digest=name, person_key=person_key, since=now)
             # The newest key for all of them, so that one name lifts the whole exclusion.
             known = row.on_conflict_do_update(index_elements=["digest"], set_={"person_key": person_key})

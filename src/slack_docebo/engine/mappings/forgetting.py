@@ -15,7 +15,7 @@ from slack_docebo.domain.people import SLACK_ID
 from slack_docebo.domain.texts import as_json
 from slack_docebo.errors import ConfigurationError
 from slack_docebo.private_files import is_draft, is_ours, rewritten_file
-from slack_docebo.storage.accounts import blank_accounts_of
+from slack_docebo.storage.accounts import addresses_of_accounts, blank_accounts_of
 from slack_docebo.storage.statements import without_mention
 from slack_docebo.storage.store import Store
 from slack_docebo.storage.tables import Tables
@@ -89,7 +89,8 @@ def forget(store: Store, report_dir: Path, slack_id: str) -> Traces:
         ids = sorted(tables.people.ids_of([slack_id_of(slack_id)]))
         erased = _counted(tables, ids, {}, {})
         addresses = _own_addresses(tables, ids)
-        tables.exclusions.add([*ids, *addresses], now=datetime.now(UTC))
+        of_accounts = addresses_of_accounts(tables.connection, ids)
+        tables.exclusions.add([*ids, *addresses], now=datetime.now(UTC), digests=of_accounts)
         for each in ids:
             blank_accounts_of(tables.connection, each, addresses)
         for each in ids:
