@@ -162,7 +162,7 @@ class SlackApi:
             user = self.workspace.by_email(str(arguments.get("email", "")))
         except KeyError:
             raise SlackError("users_not_found") from None
-        if user["deleted"]:
+        if user["deleted"] or user["id"] in self.workspace.without_address | self.workspace.invisible:
             raise SlackError("users_not_found")
         return {"user": self._shown(user, {})}
 
@@ -233,12 +233,15 @@ class SlackApi:
 
     def _find(self, arguments: Arguments) -> User:
         try:
-            return self.workspace.get(str(arguments.get("user", "")))
+            user = self.workspace.get(str(arguments.get("user", "")))
         except KeyError:
             raise SlackError("user_not_found") from None
+        if user["id"] in self.workspace.invisible:
+            raise SlackError("user_not_visible")
+        return user
 
     def _shown(self, user: User, arguments: Arguments) -> User:
-        if "users:read.email" not in self.workspace.scopes:
+        if "users:read.email" not in self.workspace.scopes or user["id"] in self.workspace.without_address:
             user["profile"].pop("email", None)
         if not _is_true(arguments.get("include_locale")):
             user.pop("locale", None)

@@ -32,6 +32,7 @@ class SlackControl:
             Route("/_sim/users/{id}/deactivate", answered(self._deactivate), methods=["POST"]),
             Route("/_sim/users/{id}/reactivate", answered(self._reactivate), methods=["POST"]),
             Route("/_sim/scopes", answered(self._set_scopes), methods=["PUT"]),
+            Route("/_sim/shown", answered(self._set_shown), methods=["PUT"]),
             Route("/_sim/token", answered(self._set_token), methods=["PUT"]),
             Route("/_sim/events", self._deliveries, methods=["GET"]),
             Route("/_sim/events", answered(self._configure_events), methods=["PUT"]),
@@ -66,6 +67,12 @@ class SlackControl:
 
     async def _set_scopes(self, request: Request) -> Response:
         self._workspace.scopes = frozenset((await read_body(request))["scopes"])
+        return JsonAnswer({"ok": True})
+
+    async def _set_shown(self, request: Request) -> Response:
+        body = await read_body(request)
+        self._workspace.invisible = set(body.get("invisible", ()))
+        self._workspace.without_address = set(body.get("without_address", ()))
         return JsonAnswer({"ok": True})
 
     async def _set_token(self, request: Request) -> Response:

@@ -40,6 +40,8 @@ class Workspace:
         """Forget every change."""
         self.scopes = self._initial_scopes
         self.token_errors: dict[str, str | None] = {BOT_TOKEN: None}
+        self.invisible: set[str] = set()  # users whom the app may not see when it asks for them: `user_not_visible`
+        self.without_address: set[str] = set()  # users whose e-mail address is not shown to the app
         self._changed: dict[int, User] = {}
         self._before_deactivation: dict[int, User] = {}
         self._size = self.population.size

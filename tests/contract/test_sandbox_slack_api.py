@@ -103,6 +103,21 @@ def test_slacks_own_sdk_reads_the_workspace(sandbox: Sandbox) -> None:
         client.users_info(user="U0000000")
 
 
+def test_who_is_not_shown_to_the_app_stays_in_the_list(sandbox: Sandbox, slack: httpx.Client) -> None:
+    ada, ida = (sandbox.slack.add(name, "Hidden", f"{name.lower()}@example.com")["id"] for name in ("Ada", "Ida"))
+    shown = {"invisible": [ada], "without_address": [ida]}
+    try:
+        httpx.put(f"{sandbox.slack_url.removesuffix('/api/')}/_sim/shown", json=shown).raise_for_status()
+
+        assert slack.get("users.info", params={"user": ada}).json() == {"ok": False, "error": "user_not_visible"}
+        assert "email" not in slack.get("users.info", params={"user": ida}).json()["user"]["profile"]
+        listed = {user["id"]: user for user in slack.get("users.list").json()["members"]}
+        assert listed[ada]["profile"]["email"] == "ada@example.com"
+        assert "email" not in listed[ida]["profile"]
+    finally:
+        sandbox.slack.reset()
+
+
 @pytest.mark.parametrize("limit", ["5000", "0", "-3", "many"])
 def test_a_limit_out_of_range_is_adjusted_without_a_word(slack: httpx.Client, limit: str) -> None:
     assert slack.get("users.list", params={"limit": limit}).json()["ok"]

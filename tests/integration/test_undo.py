@@ -278,11 +278,24 @@ async def test_nobody_is_deactivated_whose_address_slack_hides_by_now(sandbox, s
     sandbox.slack.deactivate(ada)
     rows = {**LEAVERS, "LEAVERS_OUT_OF_SCOPE": "true"}
     planned = await run_import(settings, dry_run=True, rows=rows)
-    sandbox.slack.change(ada, {"deleted": False, "profile": {"email": ""}})
+    sandbox.slack.change(ada, {"deleted": False})
+    sandbox.slack.without_address.add(ada)
 
     await apply(settings, planned.plan.id, **rows)
 
     assert account.active
+
+
+async def test_nobody_is_deactivated_whom_slack_does_not_show_to_the_app_by_now(sandbox, settings):
+    ada, account = await somebody(sandbox, settings)
+    sandbox.slack.deactivate(ada)
+    planned = await run_import(settings, dry_run=True, rows=LEAVERS)
+    sandbox.slack.invisible.add(ada)
+
+    applied = await apply(settings, planned.plan.id, **LEAVERS)
+
+    rows = {entry.operation.slack_id: entry for entry in entries(settings, applied.plan.id)}
+    assert (rows[ada].error, account.active) == ("Slack does not show this person to the app", True)
 
 
 async def test_a_plan_with_more_leavers_than_slack_may_be_asked_for_is_refused_with_their_number(sandbox, settings):
