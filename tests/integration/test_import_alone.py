@@ -6,13 +6,15 @@ import pytest
 
 from sandbox.server import Sandbox
 from slack_docebo.domain.planning import NOT_PLANNED, Kind, Outcome, Planner
-from slack_docebo.errors import ContractViolation, Halted, IncompleteRead, StorageConflict
+from slack_docebo.errors import ContractViolation, Halted, IncompleteRead, StorageConflict, StorageError
 from slack_docebo.settings import Settings
 from slack_docebo.storage.operations import OperationRepository
 from slack_docebo.storage.plans import PlanState
+from slack_docebo.storage.store import Store
 from tests.importing import run_import, settings_for
 
 PEOPLE = 30
+PLANNING = "planning"
 
 
 @pytest.fixture(scope="module")
@@ -131,3 +133,25 @@ async def test_the_counts_are_of_everybody_once_however_often_they_were_planned(
 
     assert summary.plan.looked_after == whole.plan.looked_after - 1
     assert summary.plan.state is PlanState.APPLIED
+
+
+async def test_a_database_that_takes_nothing_fails_the_import_after_one_more_try(here, monkeypatch):
+    _, settings, _ = here
+    transaction, tries = Store.transaction, []
+
+    def failing(store, **options):
+        if PLANNING in tries:
+            tries.append("again")
+            raise StorageError("the database is full")
+        return transaction(store, **options)
+
+    def full(*_):
+        tries.append(PLANNING)
+        raise StorageError("the database is full")
+
+    monkeypatch.setattr(OperationRepository, "add", full)
+    monkeypatch.setattr(Store, "transaction", failing)
+    with pytest.raises(StorageError, match="full"):
+        await run_import(settings, dry_run=True)
+
+    assert tries == [PLANNING, "again"]

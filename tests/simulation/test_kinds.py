@@ -3,6 +3,7 @@
 import pytest
 
 from tests.simulation.apart import apart
+from tests.simulation.mutants import MUTANTS
 from tests.simulation.promises import Promise
 from tests.simulation.runs import NAMED, RUNS
 from tests.simulation.stage import play, told
@@ -222,3 +223,7 @@ def test_every_kind_of_run_does_its_work_where_nothing_goes_wrong() -> None:
     assert not played.breaches, "\n" + told(story, played)
     assert any("real time" in line and "updated" in line for line in played.log)
     assert any(NAMED in line and "1 mapped" in line for line in played.log), told(story, played)
+
+
+def test_every_kind_has_a_mutant() -> None:
+    assert {mutant.kind for mutant in MUTANTS} == set(range(1, 16))

@@ -20,7 +20,7 @@ from slack_docebo.engine.reading.sides import record_reads
 from slack_docebo.engine.reading.snapshot import Restarted, SourceSnapshot
 from slack_docebo.engine.reporting.orphans import OrphanSearch
 from slack_docebo.engine.reporting.report import orphan_file, write_orphans
-from slack_docebo.errors import Halted, LockLost, PlatformMismatch
+from slack_docebo.errors import Halted, LockLost, PlatformMismatch, StorageError
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.plans import (
     LET_THROUGH,
@@ -290,6 +290,9 @@ def _plan_some(
         raise
     except Exception as error:
         draft.state, planner.people, planner.forgotten = before
+        if isinstance(error, StorageError):
+            with runtime.store.transaction(durable=False) as tables:  # raises where nothing at all can be stored
+                tables.plans.read(draft.plan_id)
         if len(users) > 1:
             middle = len(users) // 2
             for half in (users[:middle], users[middle:]):

@@ -1,0 +1,243 @@
+"""`python -m tests.simulation.mutants [NAME ...]`: take one fix out at a time, and tell which seeds find that.
+
+A simulation that finds nothing says little until it has been seen to find what is wrong. Each mutant undoes the fix of
+one kind of breach, as docs/safety.md numbers them, while stories are played; those seeds come first whose stories have
+shown the kind before.
+"""
+
+import argparse
+import itertools
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractContextManager, ExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+from unittest.mock import patch
+
+from slack_docebo.domain.matching import Accounts
+from slack_docebo.domain.observation import Gone
+from slack_docebo.domain.planning import Planner
+from slack_docebo.domain.returns import Returns
+from slack_docebo.engine.reading.snapshot import SourceSnapshot
+from slack_docebo.engine.writing.sending import Sender
+from slack_docebo.storage.applied import AppliedRepository
+from slack_docebo.storage.gate import BatchGate
+from slack_docebo.storage.inbox import InboxRepository
+from slack_docebo.storage.journal import JournalRepository
+from slack_docebo.storage.leases import LeaseRepository
+from tests.simulation.promises import Promise
+from tests.simulation.stage import play
+from tests.simulation.story import draw
+
+ENGINE = "slack_docebo.engine"
+SEEDS = 400  # that are tried before a mutant counts as not found
+SECONDS = 120.0  # likewise
+Patches = Sequence[AbstractContextManager[Any]]
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """The engine without the fix of one kind of breach."""
+
+    name: str
+    kind: int  # as docs/safety.md numbers them
+    breaks: frozenset[Promise]
+    without: Callable[[], Patches]
+    likely: tuple[int, ...] = ()  # seeds
+
+    def found_by(self, seeds: Sequence[int], seconds: float) -> int | None:
+        """Return the first seed in whose story a promise breaks that the fix keeps."""
+        end = time.monotonic() + seconds
+        with ExitStack() as stack:
+            for change in self.without():
+                stack.enter_context(change)
+            for seed in itertools.chain(self.likely, seeds):
+                if self.breaks & play(draw(seed)).broken:
+                    return seed
+                if time.monotonic() > end:
+                    break
+        return None
+
+
+def _nothing(*_: Any, **__: Any) -> None:
+    """Do nothing."""
+
+
+def _no(*_: Any, **__: Any) -> bool:
+    return False
+
+
+def _blank(*_: Any, **__: Any) -> str:
+    return ""
+
+
+def _none(*_: Any, **__: Any) -> dict[Any, Any]:
+    return {}
+
+
+def _believing_absence() -> Patches:
+    shown = Accounts.look
+
+    def look(accounts: Accounts, docebo_id: int) -> Any:
+        seen = shown(accounts, docebo_id)
+        return seen if accounts.is_settled(docebo_id) else Gone("not listed")
+
+    return [patch.object(Accounts, "look", look), patch.object(Planner, "asks_for_account", _no)]
+
+
+def _taking_hidden_for_left() -> Patches:
+    def has_left(planner: Planner, user: Any) -> bool:
+        gone = user.deactivated or user.forgotten
+        return gone or (planner.policy.out_of_scope_leaves and bool(planner.policy.scope.reason_against(user)))
+
+    return [patch.object(Planner, "_has_left", has_left)]
+
+
+def _expecting_whoever_is_known() -> Patches:
+    class Everybody(frozenset[str]):
+        def __contains__(self, _: object) -> bool:
+            return True
+
+    def expected(_: SourceSnapshot) -> frozenset[str]:
+        return Everybody()
+
+    return [patch.object(SourceSnapshot, "expected", property(expected, _nothing))]
+
+
+def _calling_at_once() -> Patches:
+    @asynccontextmanager
+    async def call(_gate: BatchGate, _check: Any = None) -> AsyncIterator[None]:
+        yield
+
+    return [patch.object(BatchGate, "call", call), patch.object(BatchGate, "begin_attempt", _nothing)]
+
+
+async def _carried_out(*_: Any) -> list[Any]:
+    return []
+
+
+async def _settled(_sender: Sender, batch: Any) -> list[Any]:
+    return list(batch)
+
+
+P = Promise
+MUTANTS = (
+    Mutant(
+        "an account is whoever's id it bears", 1, frozenset({P.ONLY_OWN}),
+        lambda: [
+            patch.object(Planner, "_is_disputed", _no),
+            patch(f"{ENGINE}.writing.checking.reason_by_dispute", _blank),
+            patch(f"{ENGINE}.writing.admitting.reason_by_dispute", _blank),
+        ],
+        (2,),
+    ),
+    Mutant(
+        "what Docebo does not list is gone", 2, frozenset({P.SECOND_ACCOUNT, P.MOVED_MAPPING, P.ABSENCE}),
+        _believing_absence, (163,),
+    ),
+    Mutant(
+        "limits are those of one plan", 3, frozenset({P.LIMITS}),
+        lambda: [patch.object(JournalRepository, "people_changed", _none)], (31,),
+    ),
+    Mutant(
+        "nothing is known of how new was what was applied", 4, frozenset({P.NEWEST}),
+        lambda: [
+            patch.object(AppliedRepository, "stamps", _none),
+            patch(f"{ENGINE}.realtime.sorting.is_newer", lambda *_: True),
+        ],
+        (164,),
+    ),
+    Mutant(
+        "a username is its bearer's", 5, frozenset({P.OWN_DATA}),
+        lambda: [
+            patch.object(Accounts, "is_of_another", _no),
+            patch.object(Accounts, "has_unknown_bearer", _no),
+        ],
+        (275,),
+    ),
+    Mutant(
+        "an answer that is lost is a no", 6, frozenset({P.TRUE_OUTCOME, P.RECORDED}),
+        lambda: [
+            patch.object(Sender, "_carried_out", _carried_out),
+            patch.object(Sender, "_sent_by_others", lambda *_: []),
+            patch.object(Sender, "_made_meanwhile", _none),
+            patch.object(Sender, "settle", _settled),
+        ],
+        (4, 91),
+    ),
+    Mutant(
+        "accounts are as they were planned", 7, frozenset({P.ADMINISTRATORS}),
+        lambda: [patch(f"{ENGINE}.writing.admitting.reason_by_account", _blank)], (240,),
+    ),
+    Mutant("whose address is hidden has left", 8, frozenset({P.ABSENCE}), _taking_hidden_for_left, (87,)),
+    Mutant(
+        "a lock that was lost is still held", 9, frozenset({P.FENCED}),
+        lambda: [patch.object(LeaseRepository, "check", _nothing)], (52,),
+    ),
+    Mutant("batches are called at once", 9, frozenset({P.ONE_BATCH}), _calling_at_once),
+    Mutant(
+        "who returns is not told of", 10, frozenset({P.EVERYBODY}),
+        lambda: [
+            patch.object(Returns, "settle", lambda *_: set[str]()),
+            patch("slack_docebo.engine.reporting.report.is_undecided", _no),
+        ],
+        (17,),
+    ),
+    Mutant(
+        "what an import has overwritten is not looked at again", 10, frozenset({P.NEWEST}),
+        lambda: [patch.object(InboxRepository, "look_again", _nothing)],
+    ),
+    Mutant(
+        "who joins was left out by the list", 11, frozenset({P.UNDISTURBED}), _expecting_whoever_is_known, (261,)
+    ),
+    Mutant(
+        "whoever is still there disproves no list", 12, frozenset({P.SHORT_READ, P.MEASURE}),
+        lambda: [
+            patch(f"{ENGINE}.planning.absences.check_still_whole", _nothing),
+            patch(f"{ENGINE}.reading.missing.check_still_whole", _nothing),
+        ],
+        (1,),
+    ),
+    Mutant(
+        "mappings are as they were planned", 13, frozenset({P.BY_HAND, P.MOVED_MAPPING}),
+        lambda: [
+            patch(f"{ENGINE}.writing.checking.reason_by_mapping", _blank),
+            patch(f"{ENGINE}.writing.admitting.reason_by_mapping", _blank),
+        ],
+    ),
+    Mutant(
+        "what was applied goes with the mapping", 14, frozenset({P.QUIET, P.SECOND_ACCOUNT}),
+        lambda: [
+            patch.object(AppliedRepository, "of", _none),
+        ],
+        (47,),
+    ),
+    Mutant(
+        "what Docebo says is told in its words", 15, frozenset({P.PRIVATE}),
+        lambda: [
+            patch("slack_docebo.clients.docebo.quoted", str),
+            patch("slack_docebo.clients.docebo_wire.quoted", str),
+        ],
+        (115,),
+    ),
+)  # fmt: skip
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Try the mutants that *arguments* name, or all; return 1 where one was not found."""
+    parser = argparse.ArgumentParser(prog="python -m tests.simulation.mutants", description=__doc__)
+    parser.add_argument("kinds", nargs="*", type=int, metavar="KIND", help="a number of docs/safety.md; none: all")
+    parser.add_argument("--first", type=int, default=0, metavar="SEED", help="where to begin")
+    options = parser.parse_args(arguments)
+    lost = 0
+    for mutant in MUTANTS:
+        if options.kinds and mutant.kind not in options.kinds:
+            continue
+        seed = mutant.found_by(range(options.first, options.first + SEEDS), SECONDS)
+        lost += seed is None
+        print(f"{mutant.kind:2} {mutant.name}: {'NOT FOUND' if seed is None else f'found by seed {seed}'}", flush=True)
+    return 1 if lost else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
