@@ -7,11 +7,12 @@ from datetime import datetime
 from sqlalchemy import Connection, and_, select, update
 
 from slack_docebo.domain.people import Applied, SourceUser
+from slack_docebo.domain.planning import Kind, Outcome
 from slack_docebo.domain.stamps import NOT_BELIEVED, TOLERANCE, UNSTAMPED, believed
 from slack_docebo.storage.accounts import AccountRepository
 from slack_docebo.storage.people import PersonRepository
 from slack_docebo.storage.platforms import UNKNOWN, PlatformRepository
-from slack_docebo.storage.schema import account, identity
+from slack_docebo.storage.schema import account, identity, operation, plan
 from slack_docebo.storage.schema import applied as rows
 from slack_docebo.storage.statements import among, carry_out, chunks, insertion_text
 
@@ -58,8 +59,12 @@ class AppliedRepository:
         known = self.of(team, (slack_id for user in users for slack_id in user.ids))
         return {user.slack_id: known[slack_id] for user in users for slack_id in user.ids[::-1] if slack_id in known}
 
-    def given(self, docebo_ids: Iterable[int]) -> dict[int, set[str]]:
-        """Return, by Docebo id, every Slack id of those to whom the accounts were given, be they mapped or not."""
+    def given(self, docebo_ids: Collection[int]) -> dict[int, set[str]]:
+        """Return, by Docebo id, every Slack id of those to whom the accounts were given, be they mapped or not.
+
+        Who has another account by now is not on record any more. Of an account that is nobody's else, the journal tells for
+        whom it was created or changed.
+        """
         query = (
             select(rows.c.user_id, identity.c.slack_id)
             .join(identity, identity.c.person_id == rows.c.person_id)
@@ -69,6 +74,19 @@ class AppliedRepository:
         for ids in chunks(set(docebo_ids)):
             for row in self._connection.execute(query.where(among(self._connection, rows.c.user_id, ids))):
                 given.setdefault(row.user_id, set()).add(row.slack_id)
+        written = (
+            select(operation.c.docebo_id, operation.c.slack_id)
+            .join(plan, plan.c.id == operation.c.plan_id)
+            .where(
+                plan.c.docebo == self._docebo,
+                operation.c.kind.in_([Kind.CREATE.value, Kind.UPDATE.value]),
+                operation.c.outcome == Outcome.APPLIED.value,
+                operation.c.slack_id != "",
+            )
+        )
+        for ids in chunks(set(docebo_ids) - given.keys()):
+            for row in self._connection.execute(written.where(among(self._connection, operation.c.docebo_id, ids))):
+                given.setdefault(row.docebo_id, set()).add(row.slack_id)
         return given
 
     def stamps(self, team: str, slack_ids: Iterable[str], *, now: datetime) -> dict[str, int]:
