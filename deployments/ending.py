@@ -5,8 +5,10 @@ import select
 import signal
 import sys
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 LOOK_SECONDS = 1.0  # between two looks whether we are in the terminal's foreground
 
 
@@ -27,6 +29,24 @@ def end_in_order() -> None:
     if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as with nohup
         signal.signal(signal.SIGHUP, hang_up)
         threading.Thread(target=_watch_the_terminal, daemon=True).start()
+
+
+@contextmanager
+def interrupted_later() -> Iterator[None]:
+    """Let the signals that end us wait for the end of the block: a child that is being started would else be left alone."""
+    came: list[int] = []
+    handlers = {number: handler for number in ENDING if callable(handler := signal.getsignal(number))}
+    if threading.current_thread() is not threading.main_thread():  # signals are handled in that one only
+        handlers.clear()
+    try:
+        for number in handlers:
+            signal.signal(number, lambda number, _: came.append(number))
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    for number in came:
+        signal.raise_signal(number)
 
 
 def _watch_the_terminal() -> None:

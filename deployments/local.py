@@ -15,6 +15,7 @@ from typing import Any
 
 import httpx
 
+from deployments.ending import interrupted_later
 from deployments.login import new_login
 from slack_docebo.private_files import make_folder, open_own
 
@@ -55,19 +56,22 @@ def process(
     """Run a command within the block, its output in *log*; at the end interrupt it, and kill it if it does not stop."""
     make_folder(log.parent)
     with open(log, "ab", opener=open_own) as output:
-        child = subprocess.Popen(
-            arguments,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, **(env or {})},
-            cwd=cwd,
-            start_new_session=True,  # Ctrl-C reaches us alone, and we stop the children in order
-        )
+        child = None
         try:
+            with interrupted_later():
+                child = subprocess.Popen(
+                    arguments,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    env={**os.environ, **(env or {})},
+                    cwd=cwd,
+                    start_new_session=True,  # Ctrl-C reaches us alone, and we stop the children in order
+                )
             yield child
         finally:
-            stop(child)
+            if child is not None:
+                stop(child)
 
 
 def stop(child: subprocess.Popen[bytes]) -> None:
