@@ -2,8 +2,10 @@
 
 import shutil
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
+import httpx
 import hypothesis.internal.conjecture.optimiser  # imported late, deep down, CPython 3.11's parser may be out of step
 import pytest
 
@@ -34,6 +36,14 @@ def nothing_is_left_in_the_checkout() -> Iterator[None]:
     was_there = data.exists()
     yield
     assert was_there or not data.exists(), f"a test has left {sorted(data.rglob('*'))}"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def certificates_are_read_once() -> Iterator[None]:
+    """Else httpx reads them for each client, which takes a third of a test's time and is needed by none."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("httpx._transports.default.create_ssl_context", cache(httpx.create_ssl_context))
+        yield
 
 
 @pytest.fixture(scope="session")

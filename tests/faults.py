@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 
 from sandbox.server import Sandbox
 from slack_docebo.errors import SyncError
@@ -76,5 +77,5 @@ def import_killed_at_call(calls: int, sandbox: Sandbox, url: str) -> None:
             run.poll() is None
             and sandbox.slack_gate.counters.calls.total() + sandbox.docebo_gate.counters.calls.total() < calls
         ):
-            pass
+            time.sleep(0.005)
         run.kill()

@@ -11,8 +11,9 @@ PATIENCE_SECONDS = 180.0  # a bound for what would never come; nothing is measur
 
 def until(look: Callable[[], T], told: Callable[[], object] = lambda: "it has not come to that") -> T:
     """Look until something is found, and return it; fail with what is *told* if nothing ever is."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    since = time.monotonic()
     while not (found := look()):
-        assert time.monotonic() < deadline, told()
-        time.sleep(0.05)
+        waited = time.monotonic() - since
+        assert waited < PATIENCE_SECONDS, told()
+        time.sleep(0.01 + min(waited / 8, 0.5))  # to look costs others time: seldom, where it takes long anyway
     return found

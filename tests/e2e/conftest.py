@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from unittest.mock import patch
 
 import httpx
 import pytest
@@ -43,10 +44,26 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def deployed(prefect_api: str, clone: Path) -> Iterator[httpx.Client]:
+def deploy_all(clone: Path) -> Callable[[], None]:
+    """Deploy from the clone as `prefect deploy` does, in this process, which has imported Prefect already."""
+    from prefect.cli import app  # Prefect is imported with its settings in place
+
+    def run() -> None:
+        words = ["prefect", "--no-prompt", "deploy", "--all"]
+        printed = io.StringIO()
+        with contextlib.chdir(clone), contextlib.redirect_stdout(printed), patch("sys.argv", words):  # noqa: SIM117
+            with pytest.raises(SystemExit) as ended:
+                app()
+        assert not ended.value.code, printed.getvalue()
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def deployed(prefect_api: str, bootstrap: Callable[..., str], deploy_all: Callable[[], None]) -> Iterator[httpx.Client]:
     """Prefect's API after bootstrap and deploy from the clone; no schedule starts a run in the middle of a test."""
-    run_command("deployments.bootstrap", cwd=clone)
-    run_command("prefect", "--no-prompt", "deploy", "--all", cwd=clone)
+    bootstrap()
+    deploy_all()
     with prefect_http() as http:
         for name in SCHEDULED:
             pause(http, name)
@@ -89,8 +106,8 @@ def at_work(
 
 
 @pytest.fixture(scope="session")
-def bootstrap(deployed: httpx.Client) -> Callable[..., str]:
-    """Run `deployments.bootstrap` once more, in this process, and return what it prints."""
+def bootstrap(prefect_api: str) -> Callable[..., str]:
+    """Run `deployments.bootstrap` in this process, and return what it prints."""
     from deployments.bootstrap import main  # Prefect is imported with its settings in place
 
     def run(*arguments: str) -> str:

@@ -55,7 +55,7 @@ def test_a_wrong_value_is_refused_before_a_run_begins(deployed, wrong):
     assert submit_form(deployed, "bulk-import/manual", **wrong).status_code == 409
 
 
-def test_bootstrap_a_second_time_changes_nothing(bootstrap):
+def test_bootstrap_a_second_time_changes_nothing(deployed, bootstrap):
     assert bootstrap().count("there already") == 3
 
 
@@ -176,14 +176,14 @@ def test_a_schedule_makes_runs(deployed, name):
 
 
 @pytest.mark.long
-def test_a_limit_of_an_earlier_release_is_gone_after_deploying(deployed, clone):
+def test_a_limit_of_an_earlier_release_is_gone_after_deploying(deployed, deploy_all):
     """A run that died while it was started kept such a limit, and the nightly run did not start any more."""
     stored = deployment(deployed, "bulk-import/reconcile")
     limited = {"concurrency_limit": 1, "concurrency_options": {"collision_strategy": "CANCEL_NEW"}}
     deployed.patch(f"deployments/{stored['id']}", json=limited).raise_for_status()
     assert deployment(deployed, "bulk-import/reconcile")["global_concurrency_limit"]["limit"] == 1
 
-    run_command("prefect", "--no-prompt", "deploy", "--all", cwd=clone)
+    deploy_all()
     for name in SCHEDULED:
         pause(deployed, name)
 

@@ -129,7 +129,7 @@ def test_every_command_of_the_page_does_what_it_should(real, page):
     assert {command: said for command, said in ended.items() if said[0] != REFUSED.get(command, 0)} == {}
 
 
-def test_the_settings_of_the_retired_product_are_loaded(bootstrap, tmp_path, monkeypatch):
+def test_the_settings_of_the_retired_product_are_loaded(deployed, bootstrap, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "integration-settings.csv").write_text(SETTINGS)
 

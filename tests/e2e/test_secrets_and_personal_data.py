@@ -155,11 +155,12 @@ def test_what_was_planted_is_found_nowhere(installation: Installation, prefect_a
     planted = ("slack_token", "docebo_client_secret", "docebo_password")
     login = os.environ["PREFECT_API_AUTH_STRING"]
     secrets = [*SECRETS, *(facts[name] for name in planted), "access-1", "refresh-1", login, login.partition(":")[2]]
+    folded = {where: text.casefold() for where, text in found.items()}
     leaks = [
         f"{word} in {where}: {around(text, word)}"
-        for where, text in found.items()
-        for word in [*secrets, *PEOPLE]
-        if word.casefold() in text.casefold()
+        for where, text in folded.items()
+        for word in map(str.casefold, [*secrets, *PEOPLE])
+        if word in text
     ]
     assert not leaks, "\n\n".join(leaks)
 
@@ -300,7 +301,7 @@ def told(here: Installation, *arguments: str) -> str:
 
 
 def around(text: str, word: str) -> str:
-    at = text.casefold().index(word.casefold())
+    at = text.index(word)
     return text[max(0, at - 200) : at + 200]
 
 

@@ -94,6 +94,15 @@ class World:
             mapping = mappings.of(self.workspace.team, [slack_id]).get(slack_id)
         return mapping.docebo_id if mapping else None
 
+    def members(self) -> list[str]:
+        """The Slack ids of those who are mapped to an account of an ordinary member."""
+        with self.runtime.store.reading() as tables:
+            mappings = tables.mappings(self.runtime.settings.docebo_url).of(self.workspace.team, self.slack_ids)
+        accounts = {
+            one: self.sandbox.docebo.accounts[mappings[one].docebo_id] for one in self.slack_ids if one in mappings
+        }
+        return [slack_id for slack_id, account in accounts.items() if account.level == "user"]
+
     def account(self, slack_id: str) -> Any:
         docebo_id = self.docebo_id(slack_id)
         assert docebo_id is not None

@@ -43,10 +43,6 @@ async def here(shared_sandbox: Sandbox, sqlite_url: str, tmp_path: Path) -> Asyn
         yield made
 
 
-def members(here: World) -> list[str]:
-    return [i for i in here.slack_ids if here.docebo_id(i) and here.account(i).level == "user"]
-
-
 def leave(here: World, *slack_ids: str):
     for slack_id in slack_ids:
         here.sandbox.slack.deactivate(slack_id)
@@ -56,7 +52,7 @@ def leave(here: World, *slack_ids: str):
 
 
 async def test_events_over_a_limit_wait_as_one_incident_and_are_let_through_by_its_id(here):
-    people = members(here)
+    people = here.members()
     first = leave(here, *people[:3])
     served = await here.serve()
     second = leave(here, *people[3:5])
@@ -76,7 +72,7 @@ async def test_events_over_a_limit_wait_as_one_incident_and_are_let_through_by_i
 
 
 async def test_what_was_let_through_does_not_count_and_lets_nobody_else_through(here):
-    people = members(here)
+    people = here.members()
     leave(here, *people[:3])
     incident = (await here.serve()).incident
     let_through(here.runtime.store, incident, here.runtime.now())
@@ -94,7 +90,7 @@ async def test_what_was_let_through_does_not_count_and_lets_nobody_else_through(
 
 
 async def test_people_whose_change_is_under_no_limit_are_served_in_the_same_round(here):
-    people = members(here)
+    people = here.members()
     here.sandbox.slack.change(people[5], {"profile": {"last_name": "King"}})
     ada = here.sandbox.slack.add("Ada", "Lovelace", "ada@example.com")
     here.put(here.event(people[5]), here.event(ada["id"]))
@@ -107,7 +103,7 @@ async def test_people_whose_change_is_under_no_limit_are_served_in_the_same_roun
 
 
 async def test_somebody_who_waits_and_keeps_changing_is_let_through_with_the_incident(here):
-    people = members(here)
+    people = here.members()
     leave(here, *people[:3])
     incident = (await here.serve()).incident
     let_through(here.runtime.store, incident, here.runtime.now())
@@ -121,7 +117,7 @@ async def test_somebody_who_waits_and_keeps_changing_is_let_through_with_the_inc
 
 
 async def test_events_that_are_replayed_and_not_let_through_wait_again(here):
-    people = members(here)
+    people = here.members()
     events = leave(here, *people[:3])
     incident = (await here.serve()).incident
     with here.runtime.store.transaction() as tables:
@@ -132,7 +128,7 @@ async def test_events_that_are_replayed_and_not_let_through_wait_again(here):
 
 
 async def test_one_command_lets_the_events_of_an_incident_through(here, shared_sandbox, sqlite_url, tmp_path):
-    events = leave(here, *members(here)[:3])
+    events = leave(here, *here.members()[:3])
     incident = (await here.serve()).incident
     env = environment(shared_sandbox.facts(), sqlite_url, tmp_path)
 
@@ -148,7 +144,7 @@ async def test_one_command_lets_the_events_of_an_incident_through(here, shared_s
 
 
 async def test_applying_the_refused_plan_lets_its_incident_through_as_well(here):
-    people = members(here)
+    people = here.members()
     events = leave(here, *people[:3])
     incident = (await here.serve()).incident
     async with open_runtime(here.runtime.settings, here.runtime.behaviour, run_id="somebody") as runtime:
@@ -165,7 +161,7 @@ async def test_nothing_is_let_through_that_nobody_holds_back(here):
 
 
 async def test_a_saved_plan_is_measured_again_when_it_is_applied(here):
-    people = members(here)
+    people = here.members()
     for slack_id in people[:1]:
         here.sandbox.slack.deactivate(slack_id)
     behaviour = read_rows(table({**ON, "LEAVERS": "deactivate", "LIMIT_DEACTIVATIONS": "1"}))

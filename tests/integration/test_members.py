@@ -90,8 +90,8 @@ def changed(here: World, before: dict[int, dict[str, Any]]) -> dict[int, set[str
 
 def member(here: World, place: int = 0) -> str:
     """Somebody with an ordinary account that is in line."""
-    ordinary = [i for i in here.slack_ids if here.docebo_id(i) and here.account(i).level == "user"]
-    return [i for i in ordinary if here.account(i).active and not here.sandbox.slack.get(i)["deleted"]][place]
+    active = [i for i in here.members() if here.account(i).active and not here.sandbox.slack.get(i)["deleted"]]
+    return active[place]
 
 
 def mallory(here: World, email: str, **changes: Any) -> str:

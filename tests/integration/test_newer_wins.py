@@ -41,7 +41,7 @@ async def here(shared_sandbox: Sandbox, sqlite_url: str, tmp_path: Path) -> Asyn
 
 
 def member(here: World) -> str:
-    return next(i for i in here.slack_ids if here.docebo_id(i) and here.account(i).level == "user")
+    return here.members()[0]
 
 
 def rename(here: World, slack_id: str, name: str) -> None:

@@ -382,7 +382,7 @@ async def test_what_is_recorded_but_not_finished_is_found_done(settled, monkeypa
 
 @pytest.mark.parametrize("stage", ["look_up", "apply_accounts"], ids=["before the plan", "before the write"])
 async def test_who_is_forgotten_during_a_round_stays_forgotten(settled, tmp_path, monkeypatch, stage):
-    ada, bob = [i for i in settled.slack_ids if settled.docebo_id(i) and settled.account(i).level == "user"][:2]
+    ada, bob = settled.members()[:2]
     for slack_id in (ada, bob):
         settled.sandbox.slack.change(slack_id, {"profile": {"last_name": "King"}})
     settled.put(settled.event(ada), settled.event(bob))
