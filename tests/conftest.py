@@ -19,14 +19,21 @@ hypothesis.settings.register_profile("exploring", print_blob=True, **PATIENT)
 hypothesis.settings.load_profile("fixed")
 
 
+LONGEST_FIRST = ("e2e", "simulation", "integration", "contract", "unit")
+
+
 @pytest.hookimpl(tryfirst=True)  # before the groups are read
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep each file on one of the processes that share the work, and all files that need Prefect's server together."""
+    """Keep each file on one of the processes that share the work, and all files that need Prefect's server together.
+
+    What takes long comes first, so that all processes are done at about the same time.
+    """
     with_prefect = {
         item.path for item in items if isinstance(item, pytest.Function) and "prefect_api" in item.fixturenames
     }
     for item in items:
         item.add_marker(pytest.mark.xdist_group("prefect" if item.path in with_prefect else item.path.stem))
+    items.sort(key=lambda item: (item.path not in with_prefect, LONGEST_FIRST.index(item.path.parent.name)))
 
 
 @pytest.fixture(scope="session", autouse=True)

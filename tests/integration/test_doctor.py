@@ -1,8 +1,6 @@
 import asyncio
 import json
 import os
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,6 +14,7 @@ from slack_docebo.engine.looking.diagnosis import Level
 from slack_docebo.engine.looking.doctor import examine
 from slack_docebo.private_files import new_file
 from slack_docebo.settings import EVERYTHING, variables
+from tests.integration.commands import run
 from tests.releases import expand
 from tests.webhook import webhook_process
 
@@ -283,10 +282,7 @@ async def test_nobody_to_notify_is_told_and_places_are_checked(environment):
 
 
 def test_the_command_says_it_in_lines_and_in_json_and_fails_when_something_does(environment):
-    command = [sys.executable, "-c", "from slack_docebo.cli import main; main()", "doctor"]
-
-    lines = subprocess.run(command, capture_output=True, text=True, check=False)
-    structured = subprocess.run([*command, "--json"], capture_output=True, text=True, check=False)
+    lines, structured = run(os.environ, "doctor"), run(os.environ, "doctor", "--json")
 
     assert (lines.returncode, structured.returncode) == (1, 1)
     assert "ok   Slack: the token is valid" in lines.stdout

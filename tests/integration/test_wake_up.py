@@ -7,13 +7,14 @@ from itertools import count as counting
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from slack_docebo.engine.realtime.serving import QUIET, InboxLease
 from slack_docebo.storage.inbox import OPEN, Event, EventState
 from slack_docebo.storage.store import Store
+from tests.examples import examples
 
 PATIENCE = timedelta(seconds=30)
 START = datetime(2026, 3, 1, tzinfo=UTC)
@@ -182,5 +183,5 @@ def test_every_event_finds_a_run_and_no_storm_arises(migrated_sqlite):
 
     run_state_machine_as_test(
         Machine,
-        settings=settings(max_examples=60, stateful_step_count=30, suppress_health_check=list(HealthCheck)),
+        settings=examples(30, stateful_step_count=30, suppress_health_check=list(HealthCheck)),
     )

@@ -18,7 +18,6 @@ from pathlib import Path
 import httpx
 import pytest
 from hypothesis import HealthCheck, given
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from deployments.local import free_port
@@ -26,12 +25,11 @@ from sandbox.server import Sandbox
 from slack_docebo.storage.inbox import EventState
 from slack_docebo.storage.store import Store
 from slack_docebo.webhook.app import LARGEST_BODY
+from tests.examples import examples
 from tests.postgresql import PostgresServer
 from tests.webhook import TEAM, Webhook, entries, envelope, running_webhook, signed, webhook_process
 
-QUICK = hypothesis_settings(
-    max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+QUICK = examples(60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 
 @pytest.fixture

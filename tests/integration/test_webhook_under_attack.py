@@ -14,7 +14,6 @@ import httpx
 import pytest
 import uvloop
 from hypothesis import HealthCheck, given
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
@@ -30,6 +29,7 @@ from slack_docebo.storage.store import Store
 from slack_docebo.webhook.app import LARGEST_BODY, webhook_app
 from slack_docebo.webhook.metrics import Metrics
 from slack_docebo.webhook.reception import open_reception
+from tests.examples import examples
 from tests.waiting import PATIENCE_SECONDS, until
 from tests.webhook import TEAM, Webhook, envelope, running_webhook, settings, signed, webhook_process
 
@@ -393,9 +393,7 @@ def odd_events(draw) -> bytes:
     return json.dumps(payload).encode()
 
 
-@hypothesis_settings(
-    max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+@examples(40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(body=odd_events() | json_values.map(lambda value: json.dumps(value).encode()) | st.binary(max_size=50))
 def test_a_signed_request_is_never_told_a_fault_for_what_it_holds(hostile_store, body):
     assert hostile_store.post(body).status_code in {200, 401}  # 401: not UTF-8, so Slack did not sign it

@@ -12,7 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, ClassVar
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from slack_docebo.clients.docebo import Row, RowResult
@@ -48,6 +48,7 @@ from slack_docebo.storage.budget import CallBudget
 from slack_docebo.storage.gate import BatchGate
 from slack_docebo.storage.plans import PlanKind, PlanState
 from slack_docebo.storage.store import Store
+from tests.examples import examples
 from tests.importing import ON, paged
 
 TEAM = "T1"
@@ -342,7 +343,7 @@ def teardown_module() -> None:
         folder.cleanup()
 
 
-checked = settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+checked = examples(20, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 
 @checked
@@ -486,7 +487,7 @@ async def spend(run: Run, night: Night, plan_id: str, runtime: Runtime) -> None:
     finish(runtime, plan_id)
 
 
-@settings(max_examples=15, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@examples(8, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(runs(), st.lists(st.tuples(worlds(), st.booleans(), st.sampled_from(Night)), min_size=2, max_size=7), st.data())
 async def test_what_became_of_everybody_in_any_night_can_be_told(run, nights, data):
     expectations: dict[str, dict[str, tuple[Kind, str, int | None]]] = {}
