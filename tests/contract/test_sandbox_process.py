@@ -28,7 +28,7 @@ def test_it_tells_where_it_is_answers_and_stops_cleanly() -> None:
         )
         switches = httpx.get(facts["docebo_control_url"] + "switches").json()
         process.send_signal(signal.SIGTERM)
-        rest, errors = process.communicate(timeout=10)
+        rest, errors = process.communicate(timeout=60)
 
     assert identity.json()["team_id"] == facts["slack_team_id"]
     assert sum(facts["slack_users"].values()) == 80

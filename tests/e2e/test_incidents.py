@@ -71,7 +71,7 @@ def test_a_nightly_run_that_finds_its_place_taken_is_told(deployed, at_work, mai
 
 def test_a_run_whose_process_is_killed_is_told(deployed, at_work, mailbox, company):
     set_rows(deployed, NOTIFICATION_MAIL_ID=mailbox.address)
-    company.slack_gate.faults.add("users.list", "slow", times=-1, seconds=30)
+    company.slack_gate.faults.add("users.list", "slow", times=-1, seconds=300)
     run_id = start(deployed, "bulk-import/manual", dry_run=True)
     state(deployed, run_id, "RUNNING")
 
@@ -85,7 +85,7 @@ def test_a_run_whose_process_is_killed_is_told(deployed, at_work, mailbox, compa
 
 def test_a_cancelled_run_is_told(deployed, at_work, mailbox, company):
     set_rows(deployed, NOTIFICATION_MAIL_ID=mailbox.address)
-    company.slack_gate.faults.add("users.list", "slow", times=-1, seconds=30)
+    company.slack_gate.faults.add("users.list", "slow", times=-1, seconds=300)
     run_id = start(deployed, "bulk-import/manual", dry_run=True)
     state(deployed, run_id, "RUNNING")
 
@@ -137,7 +137,7 @@ def test_a_run_is_shown_as_crashed_when_its_process_is_gone_and_no_worker_saw_it
     (automation,) = automations(silence_seconds=10)
     automation.name = "in a hurry"
     made = deployed.post("automations/", json=automation.model_dump(mode="json")).raise_for_status().json()
-    company.slack_gate.faults.add("users.list", "slow", times=-1, seconds=60)
+    company.slack_gate.faults.add("users.list", "slow", times=-1, seconds=300)
     mark = uuid4().hex
     running = {"flow_runs": {"state": {"type": {"any_": ["RUNNING"]}}, "tags": {"all_": [mark]}}}
     try:

@@ -127,7 +127,7 @@ async def test_an_answer_is_recorded_although_the_next_batch_could_not_be_read(
             with monkeypatch.context() as patch:
                 patch.setattr(runtime.store, "reading", failing)
                 results = await upsert(*args, **kwargs)
-                await asyncio.wait_for(tried.wait(), 10)
+                await asyncio.wait_for(tried.wait(), 60)
                 return results
 
         monkeypatch.setattr(runtime.docebo, "upsert_users", upsert_meanwhile)

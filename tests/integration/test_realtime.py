@@ -297,7 +297,7 @@ async def test_a_failing_person_does_not_hold_up_the_others(settled):
 @pytest.mark.parametrize("call", ["GET /manage/v1/user", "POST /manage/v1/user/batch"])
 async def test_an_answer_out_of_bounds_does_not_hold_up_the_others(shared_sandbox, sqlite_url, tmp_path, call, kind):
     shared_sandbox.reset()
-    async with world(shared_sandbox, sqlite_url, tmp_path, docebo_timeout_seconds=0.9) as here:
+    async with world(shared_sandbox, sqlite_url, tmp_path, docebo_timeout_seconds=2) as here:
         await here.settle()
         people = [here.sandbox.slack.add("Ada", f"No {n}", f"ada.{n}@example.com")["id"] for n in range(3)]
         events = [here.event(slack_id) for slack_id in people]

@@ -41,7 +41,7 @@ async def test_a_text_for_which_a_firewall_refuses_the_whole_call_keeps_nobody_e
     poisonous = next(user for user in sandbox.slack if sandbox_member(user))
     sandbox.slack.change(poisonous["id"], {"profile": {"title": POISON}})
     with firewall(sandbox.docebo_url, status) as url:
-        settings = settings_for({**sandbox.facts(), "docebo_url": url}, sqlite_url, docebo_timeout_seconds=1)
+        settings = settings_for({**sandbox.facts(), "docebo_url": url}, sqlite_url, docebo_timeout_seconds=2)
         summary = await run_import(settings, rows=TITLES)
 
     assert summary.count(Kind.CREATE, outcome=Outcome.FAILED) == 1
@@ -55,7 +55,7 @@ async def test_why_a_call_was_refused_for_one_person_is_whole_only_in_the_owners
     sandbox.slack.change(poisonous["id"], {"profile": {"title": POISON}})
     saying = json.dumps({"message": ["Refused, ask Grace Hopper"], "code": 1006, "status": 400}).encode()
     with firewall(sandbox.docebo_url, 400, saying=saying) as url:
-        settings = settings_for({**sandbox.facts(), "docebo_url": url}, sqlite_url, docebo_timeout_seconds=1)
+        settings = settings_for({**sandbox.facts(), "docebo_url": url}, sqlite_url, docebo_timeout_seconds=2)
         done = await run_import(settings, rows=TITLES)
 
     with Store.open(sqlite_url) as store:

@@ -369,7 +369,7 @@ async def test_after_kill_9_between_write_and_journal_nobody_is_written_twice(
     planned = await run_import(settings, dry_run=True, rows=LEAVERS)
     env = environment(running.facts(), sqlite_url, tmp_path)
     running.docebo_gate.reset()
-    running.docebo_gate.faults.add(BATCH, "slow", seconds=2)
+    running.docebo_gate.faults.add(BATCH, "slow", seconds=5)
     gate = running.docebo_gate.counters
 
     with start(env, "plan", "apply", planned.plan.id, "--yes") as process:
