@@ -289,7 +289,7 @@ class DoceboApi:
         self._change(account, attributes)
         return {"success": True, "updated_id": self._shown_id(account.user_id)}
 
-    async def _change_status(self, _request: Request, body: dict[str, Any]) -> dict[str, Any] | list[Any]:
+    async def _change_status(self, _request: Request, body: dict[str, Any]) -> Any:
         active = str(body.get("status")) == "1"
         if str(body.get("status")) not in ("0", "1"):
             raise ApiError(400, "status must be 0 or 1")
@@ -300,8 +300,11 @@ class DoceboApi:
                 updated.append(str(user_id))
             except ApiError:
                 not_updated.append(str(user_id))
-        answer = {"success": bool(updated) or not not_updated, "updated_ids": updated, "not_updated_ids": not_updated}
-        return [answer] if self.platform.switches.status_answer == "array" else answer
+        success = bool(updated) or not not_updated
+        told = {"success": success, "updated_ids": updated, "not_updated_ids": not_updated}
+        rows = [{"user_id": user_id, "success": user_id in updated} for user_id in (*updated, *not_updated)]
+        answers = {"array": [told], "ids": updated, "rows": rows, "silent": {"success": success}}
+        return answers.get(self.platform.switches.status_answer, told)
 
     async def _delete(self, _request: Request, body: dict[str, Any]) -> dict[str, Any]:
         accounts = [self._known(user_id) for user_id in body.get("user_ids", ())]

@@ -32,7 +32,6 @@ class Switches:
     session_languages: bool = True  # the session's answer lists the platform's languages
     listed_language: str = "code"  # what a listing shows as lang_code: code | name
     arrays_paged: bool = True  # a listing without an envelope comes in pages, too
-    status_answer: str = "object"  # of change_status: object | array
     sanitise_names: bool = True  # what stands in angle brackets is cut from names
     fuzzy_full: bool = False  # match_type=full returns a row too many
     page_size_over_limit: str = "clamp"  # above 200: clamp | reject
@@ -46,6 +45,7 @@ class Switches:
     token_type: str = "Bearer"  # noqa: S105 - Bearer | bearer
     rotate_refresh_token: bool = True  # refreshing returns a new refresh token
     field_id_key: str = "id"  # of user_fields: id | id_field | both
+    status_answer: str = "object"  # of change_status: object | array | ids | rows | silent (says nothing of anybody)
     slack_service_listed: bool = False  # microservices list an app called slack
 
 
@@ -56,9 +56,9 @@ CHOICES = {
     "concurrent_batch": ("serialise", "409", "429"),
     "batch_language": ("any", "code", "name"),
     "listed_language": ("code", "name"),
-    "status_answer": ("object", "array"),
     "page_size_over_limit": ("clamp", "reject"),
     "token_type": ("Bearer", "bearer"),
+    "status_answer": ("object", "array", "ids", "rows", "silent"),
     "field_id_key": ("id", "id_field", "both"),
 }
 _TYPES = get_type_hints(Switches)

@@ -383,6 +383,30 @@ async def test_deactivation_tells_whom_it_reached(docebo):
     assert sent(route) == {"user_ids": [7, 9], "status": 0}
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        [{"success": True, "updated_ids": ["7"], "not_updated_ids": ["9"]}],
+        [{"success": True, "updated_ids": ["7"]}, {"success": False, "updated_ids": []}],
+        ["7"],
+        [7, 12],  # of whom nobody asked
+        [{"user_id": "7", "success": True}, {"user_id": "9", "success": False}],
+        [{"id": 7, "success": "1"}, {}],
+    ],
+)
+async def test_a_status_call_may_be_answered_with_an_array_and_for_some_only(docebo, answer):
+    docebo.put(f"{USERS}/change_status").mock(return_value=ok(answer))
+    async with opened() as client:
+        assert await client.change_status([7, 9], active=False) == {7}
+
+
+@pytest.mark.parametrize("answer", [{"success": True}, [{"success": True}], {"success": False}, []])
+async def test_a_success_that_names_nobody_shows_nobody_as_changed(docebo, answer):
+    docebo.put(f"{USERS}/change_status").mock(return_value=ok(answer))
+    async with opened() as client:
+        assert await client.change_status([7, 9], active=False) == set()
+
+
 async def test_a_text_field_is_created(docebo):
     route = docebo.post("/manage/v1/user_fields").mock(return_value=ok({"user_field_id": "12"}))
     async with opened() as client:
@@ -450,7 +474,7 @@ async def test_an_answer_that_does_not_fit_leaves_a_batch_unknown(docebo, answer
             await write(client)
 
 
-@pytest.mark.parametrize("answer", [ok(None), ok({"success": True})])
+@pytest.mark.parametrize("answer", [ok(None), ok({"status": 1}), ok(["all"]), ok([{}])])
 async def test_an_answer_that_does_not_fit_leaves_other_writing_unknown(docebo, answer):
     docebo.put(f"{USERS}/change_status").mock(return_value=answer)
     docebo.post("/manage/v1/user_fields").mock(return_value=answer)

@@ -23,6 +23,7 @@ from slack_docebo.clients.docebo_wire import (
     account_reader,
     batch_item,
     branch_of,
+    changed_of,
     correlate,
     message_of,
     read_flag,
@@ -30,7 +31,6 @@ from slack_docebo.clients.docebo_wire import (
     read_text,
     session_of,
     translated_options,
-    updated_ids,
     user_field_of,
 )
 from slack_docebo.clients.retries import NotJson, TooLate, Wait, no_connection, retrying, seconds_asked, wait_as_asked
@@ -239,7 +239,10 @@ class DoceboClient:
         return correlate(rows, data, operation=operation)
 
     async def change_status(self, docebo_ids: Iterable[int], *, active: bool) -> set[int]:
-        """Activate or deactivate accounts and return the ids of those that were changed."""
+        """Activate or deactivate accounts and return the ids of those that the answer shows as changed.
+
+        Of the others nothing is known: whoever is not named may have had that status before.
+        """
         ids = sorted(set(docebo_ids))
         if len(ids) > MAX_ROWS:
             raise ValueError(f"{len(ids)} accounts in one call, at most {MAX_ROWS} are allowed")
@@ -247,9 +250,10 @@ class DoceboClient:
             return set()
         body = {"user_ids": ids, "status": int(active)}
         data = await self._write("change status", "PUT", "/manage/v1/user/change_status", body)
-        if (updated := updated_ids(data)) is None:
+        changed = changed_of(data)
+        if changed is None:
             raise OutcomeUnknown("change status", "the answer does not tell who was changed")
-        return updated & set(ids)
+        return changed & set(ids)
 
     async def user_fields(self) -> list[UserField]:
         """Return the additional fields of user accounts."""

@@ -207,24 +207,6 @@ def session_of(data: object) -> Session:
     return Session(docebo_id, read_text(data.get("username")).removeprefix("/"), level, languages)
 
 
-def updated_ids(data: object) -> set[int] | None:
-    """Read who was changed from the answer to a change of status, None where it does not tell.
-
-    Sources show an object with `updated_ids`; the description of 2017 an array, be it of such objects or of ids.
-    """
-    parts = data if isinstance(data, list) else [data]
-    found = set[int]()
-    for part in parts:
-        ids = part.get("updated_ids") if isinstance(part, dict) else [part]
-        if not isinstance(ids, list):
-            return None
-        read = [read_id(one) for one in ids]
-        if None in read:
-            return None
-        found.update(one for one in read if one is not None)
-    return found
-
-
 def user_field_of(item: object) -> UserField:
     """Read one additional field."""
     if not isinstance(item, dict) or (field_id := read_id(item.get("id", item.get("id_field")))) is None:
@@ -277,6 +259,31 @@ def batch_item(row: Row) -> dict[str, Value | int]:
     elif not item.get("username"):
         raise ValueError("a new account needs a username")
     return item
+
+
+def changed_of(data: object) -> set[int] | None:
+    """Return the ids that the answer to a change of status shows as changed, None where it cannot be read.
+
+    It is an object with `updated_ids` (clients of 2024) or an array (the description of 2017, which does not say of
+    what): of such objects, of ids, or of one object with id and `success` for each account.
+    """
+    if isinstance(data, list):
+        told = [changed_of(entry) if isinstance(entry, dict) else _ids([entry]) for entry in data]
+        known = [ids for ids in told if ids is not None]
+        return None if data and not known else set().union(*known)
+    if not isinstance(data, dict):
+        return None
+    if isinstance(updated := data.get("updated_ids"), list):
+        return _ids(updated)
+    if not _is_verdict(data.get("success")):
+        return None
+    # A success that names nobody proves nothing of anybody.
+    return (_ids([data.get("user_id", data.get("id"))]) if read_flag(data["success"], missing=False) else None) or set()
+
+
+def _ids(values: list[Any]) -> set[int] | None:
+    ids = {docebo_id for value in values if (docebo_id := read_id(value)) is not None}
+    return ids if ids or not values else None
 
 
 # Errors
