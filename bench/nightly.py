@@ -27,7 +27,7 @@ BAR_CALLS = 103
 BAR_MEMORY_MB = 400.0
 BAR_CPU_MS = 0.24  # of one person in one night
 BAR_GROWTH = 1.2  # linear: a person costs in a large company what one costs in a small one
-DEFAULT_PAGE = 200  # of Slack's list
+SMALL_PAGE = 200  # of Slack's list: the most calls, and what older figures were taken with
 PATIENCE_SECONDS = 60  # for the sandbox's answers
 Measured = dict[str, float]
 
@@ -79,7 +79,7 @@ async def night(facts: dict[str, Any], folder: str, size: int) -> Measured:
     """Import once, with its report, and return what that has left behind and cost."""
     database = Path(folder, "store.db")
     settings = settings_for(
-        facts, f"sqlite:///{database}", slack_page_size=DEFAULT_PAGE, docebo_timeout_seconds=PATIENCE_SECONDS
+        facts, f"sqlite:///{database}", slack_page_size=SMALL_PAGE, docebo_timeout_seconds=PATIENCE_SECONDS
     )
     Store.open(settings.database_url.get_secret_value()).close()
     before, cpu = _kept(database), time.process_time()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import itertools
 import time
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from sandbox.answers import JsonAnswer
@@ -36,6 +37,10 @@ class SlackError(Exception):
     def __init__(self, error: str, **details: str) -> None:
         super().__init__(error)
         self.reply: Reply = {"ok": False, "error": error, **details}
+
+
+class _TooManyError(Exception):
+    """More people were asked for than this workspace can give at once."""
 
 
 @dataclass(frozen=True)
@@ -101,10 +106,19 @@ class SlackApi:
             reply = {"ok": True, **method.carry_out(self, arguments, request.state.fault)}
         except SlackError as error:
             reply = error.reply
+        except _TooManyError:
+            return await self._overload()
+        if not self.workspace.switches.scopes_header:
+            return JsonAnswer(reply)
         headers = {"X-OAuth-Scopes": ",".join(sorted(self.workspace.scopes))}
         if method.scope:
             headers["X-Accepted-OAuth-Scopes"] = method.scope
         return JsonAnswer(reply, headers=headers)
+
+    async def _overload(self) -> Response:
+        if self.workspace.switches.too_many == "slow":
+            await asyncio.sleep(self.workspace.switches.slow_seconds)
+        return PlainTextResponse("Internal Server Error", 500)
 
     def _authorise(self, request: Request, method: Method) -> None:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
@@ -120,10 +134,11 @@ class SlackApi:
 
     def auth_test(self, _arguments: Arguments, _fault: Fault | None) -> Reply:
         team = self.workspace.team
+        shown = {"null": None, "other": "T0ELSEWHERE"}.get(self.workspace.switches.identity_team, team.id)
         reply: Reply = {
             "url": f"https://{team.domain}.slack.com/",
             "team": team.name,
-            "team_id": team.id,
+            "team_id": shown,
             "user": "docebo_sync",
             "user_id": BOT_USER_ID,
             "bot_id": "B0SANDBOXBOT",
@@ -191,6 +206,13 @@ class SlackApi:
             raise SlackError("team_access_not_granted")
         total = len(self.workspace)
         limit = _page_size(arguments.get("limit"))
+        switches = self.workspace.switches
+        if limit is not None and limit > switches.most_people:
+            if switches.too_many == "limit_required":
+                raise SlackError("limit_required")
+            if switches.too_many != "adjust":
+                raise _TooManyError
+            limit = switches.most_people
         if limit is None and total > TOO_MANY_FOR_ONE_REPLY:
             raise SlackError("limit_required")
         cursor = str(arguments.get("cursor") or "")
@@ -245,8 +267,13 @@ class SlackApi:
             user["profile"].pop("email", None)
         if not _is_true(arguments.get("include_locale")):
             user.pop("locale", None)
-        if "fields" in user["profile"]:
-            user["profile"]["fields"] = None  # as slack-ruby-client recorded it for everybody
+        match self.workspace.switches.fields_form:
+            case "null" if "fields" in user["profile"]:
+                user["profile"]["fields"] = None  # as slack-ruby-client recorded it for everybody
+            case "list":
+                user["profile"]["fields"] = []
+            case "missing":
+                user["profile"].pop("fields", None)
         return user
 
 

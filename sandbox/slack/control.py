@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import asdict
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -12,6 +13,7 @@ from sandbox.answers import JsonAnswer, json_lines
 from sandbox.bodies import read_body
 from sandbox.control import answered
 from sandbox.slack.events import Events
+from sandbox.slack.switches import switched
 from sandbox.slack.workspace import BOT_TOKEN, Workspace
 
 
@@ -33,6 +35,7 @@ class SlackControl:
             Route("/_sim/users/{id}/reactivate", answered(self._reactivate), methods=["POST"]),
             Route("/_sim/scopes", answered(self._set_scopes), methods=["PUT"]),
             Route("/_sim/shown", answered(self._set_shown), methods=["PUT"]),
+            Route("/_sim/switches", answered(self._set_switches), methods=["PUT"]),
             Route("/_sim/token", answered(self._set_token), methods=["PUT"]),
             Route("/_sim/events", self._deliveries, methods=["GET"]),
             Route("/_sim/events", answered(self._configure_events), methods=["PUT"]),
@@ -55,6 +58,10 @@ class SlackControl:
         changes = await read_body(request)
         remove = tuple(changes.pop("remove", ()))
         return JsonAnswer(self._workspace.change(request.path_params["id"], changes, remove))
+
+    async def _set_switches(self, request: Request) -> Response:
+        self._workspace.switches = switched(self._workspace.switches, await read_body(request))
+        return JsonAnswer(asdict(self._workspace.switches))
 
     async def _set_status(self, request: Request) -> Response:
         return JsonAnswer(self._workspace.set_status(request.path_params["id"], **await read_body(request)))

@@ -9,6 +9,7 @@ from typing import Any
 
 from sandbox.slack.kinds import User, deactivate
 from sandbox.slack.population import Population, Team
+from sandbox.slack.switches import SlackSwitches
 
 DEFAULT_SCOPES = frozenset({"users:read", "users:read.email", "team:read", "users.profile:read"})
 BOT_TOKEN = "xoxb-sandbox-bot-token"  # noqa: S105 - opens nothing but the sandbox
@@ -39,6 +40,7 @@ class Workspace:
     def reset(self) -> None:
         """Forget every change."""
         self.scopes = self._initial_scopes
+        self.switches = SlackSwitches()
         self.token_errors: dict[str, str | None] = {BOT_TOKEN: None}
         self.invisible: set[str] = set()  # users whom the app may not see when it asks for them: `user_not_visible`
         self.without_address: set[str] = set()  # users whose e-mail address is not shown to the app

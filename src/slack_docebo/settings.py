@@ -82,7 +82,9 @@ class SlackSettings(SlackApiSettings, WorkspaceSettings):
     """What reading people from Slack takes."""
 
     slack_bot_token: Token = Field(description="Bot token of the Slack app (xoxb-...).")
-    slack_page_size: int = Field(200, ge=1, le=1000, description="Users per page; Slack recommends 200, takes 1000.")
+    slack_page_size: int = Field(
+        1000, ge=1, le=1000, description="Users per page, at most; fewer are asked for where Slack cannot give as many."
+    )
     slack_calls_per_minute: int = Field(20, ge=1, description="Pace of the paged listing: 20 is Slack's tier 2.")
 
 

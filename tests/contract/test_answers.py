@@ -73,7 +73,7 @@ async def docebo(url: str, seconds: float = LONG) -> AsyncIterator[Callable[[], 
 @asynccontextmanager
 async def slack(url: str, seconds: float = LONG) -> AsyncIterator[Callable[[], Awaitable[object]]]:
     async with open_slack(
-        lambda: SecretStr("planted-bot-token"), base_url=f"{url}/api/", timeout=seconds, wait=lambda _: 0
+        lambda: SecretStr("planted-bot-token"), base_url=f"{url}/api/", page_size=50, timeout=seconds, wait=lambda _: 0
     ) as client:
         yield client.list_users
 

@@ -14,6 +14,7 @@ from tenacity import RetryCallState
 
 from sandbox.server import Sandbox
 from sandbox.slack.workspace import BOT_TOKEN
+from slack_docebo.clients.answers import MOST_BYTES
 from slack_docebo.clients.retries import wait_as_asked
 from slack_docebo.clients.slack import SlackClient, StaleCursor, open_slack
 from slack_docebo.domain.observation import Gone, Present, Unknown
@@ -127,7 +128,7 @@ async def test_pages_are_followed_to_the_end_on_one_connection(slack, ending):
     async with slack.client(page("U1", "U2", cursor="a="), page(cursor="b="), page("U3", cursor=ending)) as client:
         assert await read_all(client) == ["U1", "U2", "U3"]
         assert client.calls == {"users.list": 3}
-    assert slack.asked == [{"limit": "200"}, {"limit": "200", "cursor": "a="}, {"limit": "200", "cursor": "b="}]
+    assert slack.asked == [{"limit": "1000"}, {"limit": "1000", "cursor": "a="}, {"limit": "1000", "cursor": "b="}]
     assert len(slack.sockets) == 1
 
 
@@ -189,7 +190,7 @@ async def test_whoever_asks_for_very_long_is_left_to_the_next_run(slack):
 
 
 async def test_trouble_that_lasts_is_reported_after_the_last_attempt(slack):
-    async with slack.client((502, b"", {}), attempts=3) as client:
+    async with slack.client((502, b"", {}), attempts=3, page_size=50) as client:
         with pytest.raises(TransientError) as raised:
             await client.list_users()
     assert raised.value.status == 502
@@ -250,7 +251,7 @@ async def test_a_cursor_that_is_no_longer_known_is_told_apart(slack):
     assert len(slack.asked) == 2
 
 
-@pytest.mark.parametrize("code", ["limit_required", "team_not_found", "no_permission", "unknown_method"])
+@pytest.mark.parametrize("code", ["team_not_found", "no_permission", "unknown_method"])
 async def test_other_refusals_are_final(slack, code):
     async with slack.client(refusal(code)) as client:
         with pytest.raises(Rejected, match=code):
@@ -432,7 +433,16 @@ async def test_a_slow_answer_is_asked_for_again(sandbox):
         assert len(await read_all(client)) == len(sandbox.slack)
 
 
-@pytest.mark.parametrize("kind", ["endless", "bomb", "deep", "large_head", "redirect"])
+@pytest.mark.parametrize("kind", ["endless", "bomb"])
+async def test_of_a_page_without_end_a_smaller_one_is_asked_for(sandbox, kind):
+    sandbox.slack_gate.faults.add("users.list", kind, times=-1)
+    async with client_of(sandbox, page_size=200) as client:
+        with pytest.raises(ContractViolation, match="larger than"):
+            await client.list_users()
+    assert sandbox.slack_gate.counters.calls["users.list"] == 2
+
+
+@pytest.mark.parametrize("kind", ["deep", "large_head", "redirect"])
 async def test_a_page_out_of_bounds_is_not_asked_for_again(sandbox, kind):
     sandbox.slack_gate.faults.add("users.list", kind, times=-1, to=sandbox.docebo_url)
     async with client_of(sandbox) as client:
@@ -441,9 +451,42 @@ async def test_a_page_out_of_bounds_is_not_asked_for_again(sandbox, kind):
     assert sandbox.slack_gate.counters.calls["users.list"] == 1
 
 
+@pytest.mark.parametrize(
+    ("refused", "calls"),
+    [
+        (refusal("limit_required"), 1),
+        ((500, b"<h1>Oops</h1>", HTML), 2),  # which may pass
+        ((200, b"[" + b" " * MOST_BYTES + b"]", {"Content-Type": "application/json"}), 1),
+    ],
+)
+async def test_fewer_people_are_asked_for_where_slack_cannot_give_so_many(slack, refused, calls):
+    replies = [page("U1", cursor="a="), *[refused] * calls, page("U2", cursor="b="), page("U3")]
+    async with slack.client(*replies) as client:
+        assert await read_all(client) == ["U1", "U2", "U3"]
+        assert client.page_size == 200
+    sizes = [(asked["limit"], asked.get("cursor")) for asked in slack.asked]
+    assert sizes == [("1000", None), *[("1000", "a=")] * calls, ("200", "a="), ("200", "b=")]
+
+
+async def test_a_passing_trouble_leaves_the_page_as_large_as_it_was(slack):
+    replies = [(503, b"", {}), page("U1", cursor="a="), TOO_MANY, TOO_MANY, page("U2")]
+    async with slack.client(*replies) as client:
+        assert await read_all(client) == ["U1", "U2"]
+        assert client.page_size == 1000
+    assert {asked["limit"] for asked in slack.asked} == {"1000"}
+
+
+async def test_a_slack_that_gives_no_page_at_all_has_taught_nothing(slack):
+    async with slack.client(refusal("limit_required")) as client:
+        with pytest.raises(Rejected, match="limit_required"):
+            await client.list_users()
+        assert client.page_size == 1000
+    assert [asked["limit"] for asked in slack.asked] == ["1000", "200", "50"]
+
+
 async def test_a_page_that_drips_is_asked_for_once_more(sandbox):
     sandbox.slack_gate.faults.add("users.list", "drip", times=-1)
-    async with client_of(sandbox, timeout=0.5) as client:
+    async with client_of(sandbox, timeout=0.5, page_size=50) as client:
         with pytest.raises(TransientError, match=r"no whole answer within 0\.5 s"):
             await client.list_users()
     assert sandbox.slack_gate.counters.calls["users.list"] == 2

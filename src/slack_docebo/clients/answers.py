@@ -29,6 +29,10 @@ class OutOfBounds(ContractViolation):
     """The answer exceeds a limit, or comes from elsewhere; nothing of it is used, and to ask again is of no use."""
 
 
+class TooLarge(OutOfBounds):
+    """The answer's body exceeds the limit: a part of it may be asked for."""
+
+
 class BoundedClient(httpx.AsyncClient):
     """An httpx client for one *side*, whose requests take *seconds* at the most, from connecting to the last byte.
 
@@ -98,7 +102,7 @@ class _SlackAnswer(aiohttp.ClientResponse):
     """An answer as aiohttp hands it to slack_sdk, read within the limits; aiohttp itself unpacks step by step."""
 
     async def read(self) -> bytes:
-        """Return the body; raise OutOfBounds if it is too large."""
+        """Return the body; raise TooLarge if it is."""
         if self._body is None:
             try:
                 self._body = await whole("Slack", self.content.iter_any())
@@ -145,7 +149,7 @@ def too_late(seconds: float) -> str:
 
 
 async def whole(side: str, chunks: AsyncIterator[bytes], packed: "zlib._Decompress | None" = None) -> bytes:
-    """Return what *chunks* are in all, unpacked if they are *packed*; raise OutOfBounds as soon as that is too much."""
+    """Return what *chunks* are in all, unpacked if they are *packed*; raise TooLarge as soon as that is too much."""
     body, sent = bytearray(), 0
     async for chunk in chunks:
         sent += len(chunk)
@@ -154,7 +158,7 @@ async def whole(side: str, chunks: AsyncIterator[bytes], packed: "zlib._Decompre
         except zlib.error:
             raise OutOfBounds(side, "the answer cannot be unpacked") from None
         if max(sent, len(body)) > MOST_BYTES:
-            raise OutOfBounds(side, f"the answer is larger than {MOST_BYTES // 1_000_000} MB")
+            raise TooLarge(side, f"the answer is larger than {MOST_BYTES // 1_000_000} MB")
     return bytes(body)
 
 

@@ -1,9 +1,10 @@
 """The retry policy of both clients: which calls are repeated, when, and how often."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from types import MappingProxyType
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_random_exponential
 
@@ -39,10 +40,16 @@ def wait_as_asked(state: RetryCallState) -> float:
     return _BACK_OFF(state) if asked is None else asked
 
 
-def retrying(attempts: int, wait: Wait, *, never: tuple[type[TransientError], ...] = ()) -> AsyncRetrying:
+def retrying(
+    attempts: int,
+    wait: Wait,
+    *,
+    never: tuple[type[TransientError], ...] = (),
+    fewer: Mapping[type[TransientError], int] = MappingProxyType({TooLate: 2}),
+) -> AsyncRetrying:
     """Return a policy that repeats transient errors other than *never*, up to *attempts* attempts in all.
 
-    An answer that is too late ends it from the second attempt on.
+    Those of the kinds in *fewer* end it at the attempt that is named there.
     """
 
     def worth_it(error: BaseException) -> bool:
@@ -51,8 +58,9 @@ def retrying(attempts: int, wait: Wait, *, never: tuple[type[TransientError], ..
         return isinstance(error, TransientError) and not isinstance(error, never)
 
     def enough(state: RetryCallState) -> bool:
-        late = isinstance(state.outcome and state.outcome.exception(), TooLate)
-        return state.attempt_number >= (min(attempts, 2) if late else attempts)
+        error = state.outcome and state.outcome.exception()
+        bounds = (most for kind, most in fewer.items() if isinstance(error, kind))
+        return state.attempt_number >= min([attempts, *bounds])
 
     return AsyncRetrying(
         retry=retry_if_exception(worth_it),

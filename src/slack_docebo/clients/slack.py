@@ -15,8 +15,9 @@ import aiohttp
 from pydantic import SecretStr
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
+from tenacity import AsyncRetrying
 
-from slack_docebo.clients.answers import LARGE_HEAD, OutOfBounds, bounded_session, too_late
+from slack_docebo.clients.answers import LARGE_HEAD, OutOfBounds, TooLarge, bounded_session, too_late
 from slack_docebo.clients.pace import Pace
 from slack_docebo.clients.retries import NotJson, TooLate, Wait, no_connection, retrying, seconds_asked, wait_as_asked
 from slack_docebo.domain.names import clean
@@ -35,6 +36,7 @@ from slack_docebo.errors import (
 
 BASE_URL = "https://slack.com/api/"
 
+PAGE_SIZES = (1_000, 200, 50)  # people: the most that Slack documents, what it recommends, and where even that fails
 LONGEST_CURSOR = 1_000  # characters; Slack's have some twenty, and each is kept until the list has ended
 MINUTE = 61.0  # seconds; the last one is for calls whose way to Slack takes longer than that of later ones
 
@@ -77,10 +79,19 @@ SCOPES = re.compile(r"[a-z._:]{1,40}(, ?[a-z._:]{1,40}){0,9}")
 # given a level; this one has a level, so that neither the names nor the work (more than the parsing takes) arise.
 _sdk_log = logging.getLogger("slack_docebo.slack_sdk")
 _sdk_log.setLevel(logging.INFO)
+_log = logging.getLogger(__name__)
 
 
 class StaleCursor(TransientError):
     """Slack does not know the cursor any more: start the listing again from its first page."""
+
+
+class _Overloaded(TransientError):
+    """Slack answers with a status of 5xx; a listing may do so because its page is too large."""
+
+
+class _LimitRequired(Rejected):
+    """Slack will not list so many people at once."""
 
 
 class _NoSuchUser(Rejected):
@@ -125,7 +136,7 @@ class SlackClient:
         web: AsyncWebClient,
         token: Callable[[], SecretStr],
         *,
-        page_size: int = 200,
+        page_size: int = PAGE_SIZES[0],
         calls_per_minute: int = 20,
         with_locale: bool = False,
         with_custom: bool = False,
@@ -136,12 +147,14 @@ class SlackClient:
         self._web = web
         self._token = token
         self._timeout = timeout  # that of the session, to be named
-        self._page_size = page_size
+        self.page_size = page_size  # people that a page of the list is asked for; lowered where Slack cannot give it
         self._with_locale = with_locale or None  # None is not sent
         self._with_custom = with_custom
         self._paces = {method: Pace(max(calls, calls_per_minute), MINUTE) for method, calls in PACES.items()}
         self._paces["users.list"] = Pace(calls_per_minute, MINUTE)
         self._retrying = retrying(attempts, wait, never=(StaleCursor,))
+        # A page that may be too large is asked for once more where Slack's trouble may pass, and not waited for twice.
+        self._trying = retrying(attempts, wait, never=(StaleCursor,), fewer={TooLate: 1, _Overloaded: 2})
         self.calls: Counter[str] = Counter()
 
     async def identify(self) -> Identity:
@@ -172,15 +185,11 @@ class SlackClient:
     async def list_users(self, cursor: str = "", *, team_id: str = "") -> UserPage:
         """Return the page of the user list at *cursor*; raise StaleCursor if Slack does not know it any more.
 
-        A short or empty page is not the end of the list: only an empty `next_cursor` is.
+        A short or empty page is not the end of the list: only an empty `next_cursor` is. Where Slack cannot give
+        `page_size` people at once, fewer are asked for, and `page_size` says from then on how many it could give.
         """
-        body, _ = await self._call(
-            "users.list",
-            limit=self._page_size,
-            cursor=cursor or None,
-            team_id=team_id or None,
-            include_locale=self._with_locale,
-        )
+        asked = {"cursor": cursor or None, "team_id": team_id or None, "include_locale": self._with_locale}
+        body = await self._page(asked)
         members = body.get("members")
         if not isinstance(members, list) or not all(map(_has_id, members)):
             # Leaving out what cannot be read would make people look absent.
@@ -190,6 +199,25 @@ class SlackClient:
         if len(following) > LONGEST_CURSOR:
             raise ContractViolation("users.list", f"the cursor is longer than {LONGEST_CURSOR} characters")
         return UserPage([source_user(member) for member in members], following)
+
+    async def _page(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the answer with the largest page that Slack gives: "limit_required", 500 or nothing for a larger one.
+
+        Source: https://docs.slack.dev/apis/web-api/pagination
+        """
+        *larger, last = (self.page_size, *(size for size in PAGE_SIZES if size < self.page_size))
+        for size in larger:
+            try:
+                body, _ = await self._call("users.list", self._trying, limit=size, **asked)
+            except (TooLate, _Overloaded, _LimitRequired, TooLarge) as error:
+                _log.info("%s; fewer than %d people are asked for", error, size)
+            else:
+                break
+        else:
+            size = last
+            body, _ = await self._call("users.list", limit=size, **asked)
+        self.page_size = size
+        return body
 
     async def user(self, slack_id: str, *, with_custom: bool = True) -> Observation[SourceUser]:
         """Return what Slack says of exactly this user, *with_custom* profile fields where these are wanted.
@@ -230,9 +258,11 @@ class SlackClient:
             raise ContractViolation(method, "the answer holds no user with an id")
         return source_user(body["user"])
 
-    async def _call(self, method: str, *, verb: str = "GET", **params: Any) -> tuple[dict[str, Any], Mapping[str, str]]:
+    async def _call(
+        self, method: str, policy: AsyncRetrying | None = None, *, verb: str = "GET", **params: Any
+    ) -> tuple[dict[str, Any], Mapping[str, str]]:
         try:
-            return await self._retrying.copy()(self._send, method, verb, params)
+            return await (policy or self._retrying).copy()(self._send, method, verb, params)
         except NotJson as error:
             raise ContractViolation(method, "the answer is not JSON; check the base URL and the proxy") from error
 
@@ -256,7 +286,7 @@ class SlackClient:
         except aiohttp.ClientError as error:
             raise TransientError(method, type(error).__name__) from None  # it may quote the answer
         except OutOfBounds as error:
-            raise ContractViolation(method, error.detail) from None
+            raise (TooLarge if isinstance(error, TooLarge) else ContractViolation)(method, error.detail) from None
         except (AttributeError, UnicodeDecodeError):
             # How slack_sdk reports a text or an array in place of an object.
             raise NotJson(method) from None
@@ -270,7 +300,7 @@ async def open_slack(
     token: Callable[[], SecretStr],
     *,
     base_url: str = BASE_URL,
-    page_size: int = 200,
+    page_size: int = PAGE_SIZES[0],
     calls_per_minute: int = 20,
     timeout: float = 30,  # noqa: ASYNC109  (of each request, from connecting to the last byte of its answer)
     with_locale: bool = False,
@@ -421,8 +451,10 @@ def _translated(method: str, error: SlackApiError) -> RemoteError:
     if status == 429 or code == "ratelimited":
         headers: Mapping[str, str] = getattr(response, "headers", {})
         return RateLimited(method, retry_after=seconds_asked(headers.get("Retry-After")))
-    if status >= 500 or code in PASSING:
-        return TransientError(method, quoted_code(code), status=status if status >= 500 else None)
+    if status >= 500:
+        return _Overloaded(method, quoted_code(code), status=status)
+    if code in PASSING:
+        return TransientError(method, quoted_code(code))
     if code in ADVICE:
         advice = ADVICE[code]
         if SCOPES.fullmatch(needed := _text(body.get("needed"))):
@@ -430,6 +462,8 @@ def _translated(method: str, error: SlackApiError) -> RemoteError:
         return AccessDenied(method, f"{code}: {advice}")
     if code == "invalid_cursor":
         return StaleCursor(method, code)
+    if code == "limit_required":
+        return _LimitRequired(method, code)
     if code in NOT_FOUND:
         return _NoSuchUser(method, code)
     if code == NOT_VISIBLE:

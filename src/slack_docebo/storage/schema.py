@@ -264,6 +264,14 @@ proven_read = Table(
     Index(None, "source", "id"),
 )
 
+page_limit = Table(
+    "page_limit",
+    metadata,
+    _text("source", primary_key=True),  # named as in `proven_read`
+    Column("people", Integer, nullable=False),  # the most that it could give on a page
+    Column("learned_at", Instant, nullable=False),
+)
+
 workspace_link = Table(
     "workspace_link",
     metadata,

@@ -15,6 +15,7 @@ from slack_docebo.storage.links import LinkRepository
 from slack_docebo.storage.mappings import MappingRepository
 from slack_docebo.storage.names import NameRepository
 from slack_docebo.storage.operations import OperationRepository
+from slack_docebo.storage.page_limits import PageLimitRepository
 from slack_docebo.storage.people import PersonRepository
 from slack_docebo.storage.plans import PlanRepository
 from slack_docebo.storage.platforms import UNKNOWN, PlatformRepository
@@ -76,6 +77,10 @@ class Tables:
     @property
     def operations(self) -> OperationRepository:
         return OperationRepository(self.connection)
+
+    @property
+    def page_limits(self) -> PageLimitRepository:
+        return PageLimitRepository(self.connection)
 
     @property
     def people(self) -> PersonRepository:

@@ -1,7 +1,7 @@
 """Reading both sides: Slack's users with the proof that they are all, and all or a few of Docebo's accounts."""
 
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from slack_docebo.clients.slack import StaleCursor, UserPage
 from slack_docebo.concurrency import to_completion
@@ -22,6 +22,7 @@ ReadPage = Callable[[SourceSnapshot, str], Awaitable[str]]
 RESTARTS = 2
 LOOKED_UP = 5  # people, one by one, on any platform
 DOCEBO_PAGE = 200
+PAGE_LIMIT_KEPT = timedelta(days=7)  # that Slack gave fewer people at once may have been the trouble of one day
 CALLS_PER_LOOK_UP = 2  # one to three
 
 
@@ -31,7 +32,10 @@ async def read_page(runtime: Runtime, workspace: Workspace, people: SourceSnapsh
     A cursor says that somebody follows. So an empty page at its end is asked for again, and raises IncompleteRead if it
     stays empty.
     """
+    asked = runtime.slack.page_size
     page = await runtime.slack.list_users(cursor, team_id=workspace.team)
+    if runtime.slack.page_size < asked:
+        await to_completion(_remember_page_size, runtime, workspace)
     if _breaks_off(page, cursor):
         page = await runtime.slack.list_users(cursor, team_id=workspace.team)
     if _breaks_off(page, cursor):
@@ -52,6 +56,7 @@ async def read_source(runtime: Runtime, workspace: Workspace, people: SourceSnap
     if people.pages:
         people.restart()
     people.expected = _mapped(runtime, workspace)
+    runtime.slack.page_size = _page_size(runtime, workspace)
     for _ in range(RESTARTS + 1):
         try:
             cursor = await read(people, "")
@@ -196,6 +201,18 @@ async def _changed(
 def _breaks_off(page: UserPage, cursor: str) -> bool:
     """Tell whether *page*, reached by a *cursor*, ends the list without showing anybody."""
     return bool(cursor) and not page.users and not page.next_cursor
+
+
+def _page_size(runtime: Runtime, workspace: Workspace) -> int:
+    """Return how many people to ask for at once: as many as are wanted or, for some days, as many as Slack could give."""
+    with runtime.store.reading() as tables:
+        limit = tables.page_limits.get(_source(workspace), since=runtime.now() - PAGE_LIMIT_KEPT)
+    return min(limit or runtime.settings.slack_page_size, runtime.settings.slack_page_size)
+
+
+def _remember_page_size(runtime: Runtime, workspace: Workspace) -> None:
+    with runtime.store.transaction() as tables:
+        tables.page_limits.learn(_source(workspace), runtime.slack.page_size, now=runtime.now())
 
 
 def _mapped(runtime: Runtime, workspace: Workspace) -> frozenset[str]:

@@ -1,0 +1,37 @@
+"""Switches for how workspaces and tokens of Slack differ: a client must get along with every setting."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+CHOICES = {
+    "too_many": ("adjust", "limit_required", "error_500", "slow"),
+    "fields_form": ("null", "list", "object", "missing"),
+    "identity_team": ("own", "null", "other"),
+}
+
+
+@dataclass(frozen=True)
+class SlackSwitches:
+    """One field per way in which recorded replies differ, with the likeliest as its default."""
+
+    most_people: int = 1000  # on a page of the list
+    too_many: str = "adjust"  # where more are asked for: adjust | limit_required | error_500 | slow (by `slow_seconds`)
+    slow_seconds: float = 5.0
+    fields_form: str = (
+        "null"  # of custom profile fields in list and users.info: null | list | object (as set) | missing
+    )
+    scopes_header: bool = True  # replies carry X-OAuth-Scopes
+    identity_team: str = "own"  # auth.test's `team_id`: own | null | other (a workspace that nobody knows)
+
+
+def switched(switches: SlackSwitches, settings: dict[str, Any]) -> SlackSwitches:
+    """Return *switches* with *settings*; raise ValueError for what does not fit."""
+    for name, value in settings.items():
+        if name in CHOICES and value not in CHOICES[name]:
+            raise ValueError(f"{name} is one of {', '.join(CHOICES[name])}, not {value!r}")
+    try:
+        return replace(switches, **settings)
+    except TypeError as error:
+        raise ValueError(str(error)) from error
