@@ -33,9 +33,14 @@ def end_in_order() -> None:
 
 @contextmanager
 def interrupted_later() -> Iterator[None]:
-    """Let the signals that end us wait for the end of the block: a child that is being started would else be left alone."""
+    """Let the signals that end us wait for the end of the block: a child that is being started would else be left alone.
+
+    Nor does such a child inherit that SIGINT is ignored, as it is in the background of a script: we end it by that one.
+    """
     came: list[int] = []
     handlers = {number: handler for number in ENDING if callable(handler := signal.getsignal(number))}
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        handlers[signal.SIGINT] = signal.SIG_IGN
     if threading.current_thread() is not threading.main_thread():  # signals are handled in that one only
         handlers.clear()
     try:

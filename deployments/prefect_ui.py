@@ -79,10 +79,10 @@ class PrefectUI:
         await self.page.goto(re.sub("/deployments/.*", f"/runs/flow-run/{run['id']}", self.page.url))
         await self.page.get_by_text("Completed", exact=True).first.wait_for()
 
-    async def open_artifact(self, kind: str) -> None:
-        """On a run's page, go to its artifact of this *kind*: MARKDOWN or TABLE."""
+    async def open_artifact(self, name: str) -> None:
+        """On a run's page, go to its artifact whose kind and key begin like this: "MARKDOWN" or "TABLE changes"."""
         await self.page.get_by_role("tab", name="Artifacts").click()
-        await self.page.get_by_role("link", name=re.compile(f"^{kind}")).click()
+        await self.page.get_by_role("link", name=re.compile(f"^{name}")).click()
         await self.page.get_by_role("link", name=re.compile("^[0-9a-f]{8}$")).click()
         await self.page.get_by_role("tabpanel", name="Artifact").get_by_role("table").first.wait_for()
 

@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -161,10 +161,10 @@ async def test_a_plan_that_the_database_did_not_take_is_made_again_of_what_was_r
     refusals = iter([StorageError("the database was locked for too long")])
     record = ReadRepository.record
 
-    def refuse_once(reads: ReadRepository, read: ProvenRead) -> None:
+    def refuse_once(reads: ReadRepository, read: ProvenRead, **listed: Iterable[int]) -> None:
         if read.source.startswith("slack:") and (error := next(refusals, None)):
             raise error
-        record(reads, read)
+        record(reads, read, **listed)
 
     monkeypatch.setattr("tasks.plan_changes.plan_changes.retry_delay_seconds", [0, 0])
     monkeypatch.setattr(ReadRepository, "record", refuse_once)

@@ -1,12 +1,9 @@
 """A person on whom anything at all fails is tried again and parked alone; the others of the round are served."""
 
-from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
-from sandbox.server import Sandbox
 from slack_docebo.domain.planning import Planner
 from slack_docebo.engine.realtime import rounds
 from slack_docebo.errors import AccessDenied, ContractViolation, IncompleteRead, PlanChanged, StorageConflict
@@ -16,19 +13,6 @@ from tests.firewall import POISON, firewall
 from tests.integration.realtime_world import World, replaced, world
 
 TITLES = {"ATTRIBUTES": "first_name, last_name, email, field_13 = title"}
-
-
-@pytest.fixture(scope="module")
-def shared_sandbox() -> Iterator[Sandbox]:
-    with Sandbox(users=30, rate_limits=False) as sandbox:
-        yield sandbox
-
-
-@pytest.fixture
-async def here(shared_sandbox: Sandbox, sqlite_url: str, tmp_path: Path) -> AsyncIterator[World]:
-    shared_sandbox.reset()
-    async with world(shared_sandbox, sqlite_url, tmp_path) as made:
-        yield made
 
 
 def joined(here: World, *names: str):

@@ -3,13 +3,11 @@ import errno
 import json
 import os
 import stat
-from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 from sqlalchemy import insert, select
 
-from sandbox.server import Sandbox
 from slack_docebo.clients.slack import source_user
 from slack_docebo.domain.disputes import digest
 from slack_docebo.domain.exclusion import FORGOTTEN
@@ -30,23 +28,12 @@ from slack_docebo.errors import ConfigurationError, Rejected
 from slack_docebo.storage.inbox import _columns
 from slack_docebo.storage.schema import account, identity, inbox_event, metadata, standing
 from tests.importing import carry_out
-from tests.integration.realtime_world import World, replaced, world
+from tests.integration.realtime_world import World, replaced
+
+USERS = 50
 
 NAME = "Lovelace"
 NOT_OURS = "names the person, but is not a report, an export or a backup as we write them"
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox(users=50, rate_limits=False) as running:
-        yield running
-
-
-@pytest.fixture
-async def here(sandbox: Sandbox, sqlite_url: str, tmp_path: Path) -> AsyncIterator[World]:
-    sandbox.reset()
-    async with world(sandbox, sqlite_url, tmp_path) as made:
-        yield made
 
 
 @pytest.fixture

@@ -25,14 +25,10 @@ from tests.importing import ON, run_import, settings_for
 from tests.integration.commands import environment, run
 from tests.integration.realtime_world import World, world
 
+USERS = 60
+
 DOCEBO = "https://lms.example.com"
 NOW = datetime(2026, 3, 4, tzinfo=UTC)
-
-
-@pytest.fixture(scope="module")
-def shared_sandbox() -> Iterator[Sandbox]:
-    with Sandbox(users=60, rate_limits=False) as sandbox:
-        yield sandbox
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """The rows of the table *What a Slack member can do* in docs/security.md, over real HTTP, by import and in real time."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,6 +17,8 @@ from slack_docebo.storage.inbox import EventState
 from slack_docebo.storage.shares import PER_HOUR
 from tests.importing import carry_out
 from tests.integration.realtime_world import World, world
+
+USERS = 20
 
 DANGEROUS = {"LEAVERS": "deactivate", "LEAVERS_OUT_OF_SCOPE": "true", "LIMIT_DEACTIVATIONS": "none"}
 BOSS = "boss@example.com"
@@ -37,12 +39,6 @@ OUTSIDERS: list[dict[str, Any]] = [
 ]
 
 Sync = Callable[..., Awaitable[list[str]]]
-
-
-@pytest.fixture(scope="module")
-def shared_sandbox() -> Iterator[Sandbox]:
-    with Sandbox(users=20, rate_limits=False) as sandbox:
-        yield sandbox
 
 
 @pytest.fixture

@@ -1,13 +1,10 @@
 """Older never overwrites newer, whatever stamps, clocks and imports do."""
 
 import time
-from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
-from sandbox.server import Sandbox
 from slack_docebo.domain.observation import Present
 from slack_docebo.engine.planning.named import plan_named, read_named
 from slack_docebo.engine.planning.plans import make_plan
@@ -23,21 +20,15 @@ from slack_docebo.storage.schema import applied, identity
 from tests.importing import paged
 from tests.integration.realtime_world import World, replaced, world
 
+USERS = 20
+
 CENTURY = 100 * 365 * 24 * 3600
 
 
-@pytest.fixture(scope="module")
-def shared_sandbox() -> Iterator[Sandbox]:
-    with Sandbox(users=20, rate_limits=False) as sandbox:
-        yield sandbox
-
-
 @pytest.fixture
-async def here(shared_sandbox: Sandbox, sqlite_url: str, tmp_path: Path) -> AsyncIterator[World]:
-    shared_sandbox.reset()
-    async with world(shared_sandbox, sqlite_url, tmp_path) as made:
-        await made.settle()
-        yield made
+async def here(here: World) -> World:
+    await here.settle()
+    return here
 
 
 def member(here: World) -> str:

@@ -8,7 +8,6 @@ import pytest
 import respx
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from sandbox.server import Sandbox
 from slack_docebo.domain.people import PeopleShown
 from slack_docebo.engine.mappings.forgetting import forget
 from slack_docebo.engine.realtime.upkeep import parked_rows, tidy
@@ -23,16 +22,10 @@ IDS, NAMES = PeopleShown.IDS, PeopleShown.NAMES
 USERS = 30
 
 
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox(users=USERS, rate_limits=False) as running:
-        yield running
-
-
 @pytest.fixture
-async def here(sandbox, sqlite_url, tmp_path) -> AsyncIterator[World]:
-    sandbox.reset()
-    async with world(sandbox, sqlite_url, tmp_path, **ON, people_shown="names") as opened:
+async def here(shared_sandbox, sqlite_url, tmp_path) -> AsyncIterator[World]:
+    shared_sandbox.reset()
+    async with world(shared_sandbox, sqlite_url, tmp_path, **ON, people_shown="names") as opened:
         yield opened
 
 

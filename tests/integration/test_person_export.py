@@ -1,11 +1,8 @@
 import json
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 
 import pytest
 from sqlalchemy import select
 
-from sandbox.server import Sandbox
 from slack_docebo.domain.texts import as_json
 from slack_docebo.engine.mappings.exporting import export_person
 from slack_docebo.engine.mappings.forgetting import forget
@@ -14,20 +11,9 @@ from slack_docebo.engine.reporting.report import write_files
 from slack_docebo.errors import ConfigurationError
 from slack_docebo.storage.schema import metadata
 from tests.integration.commands import run
-from tests.integration.realtime_world import World, environment, world
+from tests.integration.realtime_world import World, environment
 
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox(users=20, rate_limits=False) as running:
-        yield running
-
-
-@pytest.fixture
-async def here(sandbox: Sandbox, sqlite_url: str, tmp_path: Path) -> AsyncIterator[World]:
-    sandbox.reset()
-    async with world(sandbox, sqlite_url, tmp_path) as made:
-        yield made
+USERS = 20
 
 
 @pytest.fixture
@@ -99,8 +85,8 @@ async def test_a_word_that_is_no_id_exports_nobody(here, ada):
         export_person(here.runtime.store, here.runtime.settings.report_dir, "%")
 
 
-async def test_the_command_prints_json_and_takes_an_address(here, ada, sandbox, sqlite_url, tmp_path):
-    done = run(environment(sandbox, sqlite_url, tmp_path), "person", "export", "ADA@example.com")
+async def test_the_command_prints_json_and_takes_an_address(here, ada, sqlite_url, tmp_path):
+    done = run(environment(here.sandbox, sqlite_url, tmp_path), "person", "export", "ADA@example.com")
 
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["slack_ids"] == [ada]

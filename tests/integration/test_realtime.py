@@ -1,10 +1,7 @@
-from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
-from sandbox.server import Sandbox
 from slack_docebo.domain.observation import Present
 from slack_docebo.domain.people import PeopleShown
 from slack_docebo.domain.planning import Kind
@@ -24,19 +21,6 @@ from tests.importing import paged
 from tests.integration.realtime_world import World, replaced, world
 
 USERS = 50
-
-
-@pytest.fixture(scope="module")
-def shared_sandbox() -> Iterator[Sandbox]:
-    with Sandbox(users=USERS, rate_limits=False) as sandbox:
-        yield sandbox
-
-
-@pytest.fixture
-async def here(shared_sandbox: Sandbox, sqlite_url: str, tmp_path: Path) -> AsyncIterator[World]:
-    shared_sandbox.reset()
-    async with world(shared_sandbox, sqlite_url, tmp_path) as made:
-        yield made
 
 
 @pytest.fixture

@@ -1,33 +1,19 @@
 """One run of real time from its first look at the inbox to the end of its turn."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
-from sandbox.server import Sandbox
 from slack_docebo.engine.realtime import serving
 from slack_docebo.engine.realtime.serve_result import ServeResult
 from slack_docebo.engine.realtime.serving import FOR_EVER, InboxLease, serve
 from slack_docebo.errors import AccessDenied, Halted
 from slack_docebo.storage import shares
 from slack_docebo.storage.inbox import EventState
-from tests.integration.realtime_world import World, world
+from tests.integration.realtime_world import World
 
-
-@pytest.fixture(scope="module")
-def shared_sandbox() -> Iterator[Sandbox]:
-    with Sandbox(users=50, rate_limits=False) as sandbox:
-        yield sandbox
-
-
-@pytest.fixture
-async def here(shared_sandbox: Sandbox, sqlite_url: str, tmp_path: Path) -> AsyncIterator[World]:
-    shared_sandbox.reset()
-    async with world(shared_sandbox, sqlite_url, tmp_path) as made:
-        yield made
+USERS = 50
 
 
 def joined(here: World, name: str = "ada"):

@@ -2,12 +2,11 @@
 
 import base64
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from sandbox.server import Sandbox
 from slack_docebo.engine.reporting.bars import bars
 from slack_docebo.engine.reporting.status import status
 from slack_docebo.errors import ChangeLimitExceeded
@@ -18,16 +17,10 @@ from tests.integration.realtime_world import ON, World, world
 NOBODY_NEXT = {"next_import": None, "forms": {}}
 
 
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox(users=30, rate_limits=False) as running:
-        yield running
-
-
 @pytest.fixture
-async def here(sandbox, database_url, tmp_path) -> AsyncIterator[World]:
-    sandbox.reset()
-    async with world(sandbox, database_url, tmp_path, **ON) as opened:
+async def here(shared_sandbox, database_url, tmp_path) -> AsyncIterator[World]:
+    shared_sandbox.reset()
+    async with world(shared_sandbox, database_url, tmp_path, **ON) as opened:
         yield opened
 
 
