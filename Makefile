@@ -3,6 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 USERS ?= 500
 
+unexport PYTHONDONTWRITEBYTECODE  # else each process compiles all modules anew, and tests start a hundred
+
 .PHONY: help setup demo test test-long check format lock sbom bench clean up
 
 help:            ## Show this list
