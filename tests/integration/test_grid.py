@@ -7,6 +7,7 @@ import pytest
 from sandbox.server import Sandbox
 from slack_docebo.clients.slack import SlackClient, UserPage
 from slack_docebo.domain.planning import Kind, Outcome
+from slack_docebo.engine.importing import plan_import
 from slack_docebo.engine.planning.undoing import plan_undo
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime
@@ -194,6 +195,25 @@ async def test_an_id_is_gained_by_an_event_and_both_ids_are_one_person(sandbox, 
         assert here.docebo_id(ada) is None
         assert sandbox.docebo.accounts[account].lastname == "Byron"
         assert served.parked == served.retried == 0
+
+
+async def test_whose_account_was_made_meanwhile_under_the_local_id_is_not_recorded_as_failed(
+    sandbox, sqlite_url, tmp_path
+):
+    async with world(sandbox, sqlite_url, tmp_path) as here:
+        before = [here.event(slack_id) for slack_id in people(sandbox)]
+        join_grid(sandbox)
+        async with open_runtime(here.runtime.settings, here.runtime.behaviour, run_id="import") as importing:
+            plan_id = await plan_import(importing)
+            here.put(*before)
+            await here.serve()
+            await carry_out(importing, plan_id)
+
+        with here.runtime.store.reading() as tables:
+            entries = {entry.operation.slack_id: entry for entry in tables.operations.rows(plan_id)}
+    for slack_id in people(sandbox):
+        made = entries[organisation_id(slack_id)]
+        assert (made.operation.kind, made.outcome) == (Kind.CREATE, Outcome.SKIPPED)
 
 
 async def test_somebody_of_another_workspace_of_the_organisation_gets_no_account_by_an_event(

@@ -105,7 +105,7 @@ def _expecting_whoever_is_known() -> Patches:
     def expected(_: SourceSnapshot) -> frozenset[str]:
         return Everybody()
 
-    return [patch.object(SourceSnapshot, "expected", property(expected, _nothing))]
+    return [patch.object(SourceSnapshot, "expected", property(expected, _nothing), create=True)]
 
 
 def _calling_at_once() -> Patches:

@@ -32,6 +32,7 @@ MENDED = [
     (5, Promise.OWN_DATA, 1386),
     (6, Promise.TRUE_OUTCOME, 4),
     (6, Promise.TRUE_OUTCOME, 91),
+    (6, Promise.TRUE_OUTCOME, 7603),
     (7, Promise.ADMINISTRATORS, 240),
     (7, Promise.FORGOTTEN, 5134),
     (8, Promise.ABSENCE, 87),

@@ -166,6 +166,18 @@ class AccountRepository:
             for row in self._connection.execute(query.where(among(self._connection, account.c.user_id, ids)))
         }
 
+    def bearing(self, usernames: Iterable[str]) -> dict[str, int]:
+        """Return which accounts were last seen to bear these usernames, or written with them, by username."""
+        wanted = {digest(username): username for username in usernames}
+        query = select(account.c.user_id, account.c.username_digest).where(account.c.platform_id == self._platform_id)
+        return {
+            wanted[row.username_digest]: row.user_id
+            for digests in chunks(wanted)
+            for row in self._connection.execute(
+                query.where(among(self._connection, account.c.username_digest, digests))
+            )
+        }
+
     def usernames_of_mapped(self) -> dict[int, str]:
         """Return, like `usernames`, those of all accounts that are mapped."""
         is_mapped = exists().where(

@@ -16,6 +16,7 @@ from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.observation import Present
 from slack_docebo.domain.people import Account
 from slack_docebo.domain.planning import Kind, Operation, Outcome, Value
+from slack_docebo.engine.reading.evidence import ask_for_people
 from slack_docebo.engine.reading.outages import greet_docebo
 from slack_docebo.engine.reading.sides import read_target
 from slack_docebo.engine.writing.adapting import TRIED, Adapter, needed, optional
@@ -238,6 +239,7 @@ class Sender:
             # A creation that is done is refused as well, and the search may be behind.
             settled = {seq: RowOutcome(seq, Outcome.SKIPPED, error=NOT_SHOWN_YET, in_doubt=True) for seq, _ in doubtful}
             settled |= self._made_meanwhile(refused)
+            settled |= await self._made_under_another_id([one for one in refused if one[0] not in settled])
         settled |= {
             seq: RowOutcome(seq, Outcome.APPLIED, docebo_id) for seq, docebo_id in await self._carried_out(doubtful)
         }
@@ -285,6 +287,27 @@ class Sender:
                         said = f"account {known.docebo_id} was made for this person meanwhile"
                         seq = of_team[slack_id]
                         found[seq] = RowOutcome(seq, Outcome.SKIPPED, known.docebo_id, said)
+        return found
+
+    async def _made_under_another_id(self, batch: Sequence[Numbered]) -> dict[int, RowOutcome]:
+        """Return the outcome of those whom another run gave their account under another of their ids, by place.
+
+        Slack is asked for whoever has the account: that is the same person where the company has just joined a Grid.
+        """
+        found: dict[int, RowOutcome] = {}
+        with self._runtime.store.reading() as tables:
+            platform_id = tables.platforms.find(self._runtime.settings.docebo_url)
+            names = [str(operation.changes.get("username", "")) for _, operation in batch]
+            bearing = {} if platform_id is None else tables.accounts(platform_id).bearing(names)
+            given = tables.applied(self._runtime.settings.docebo_url).given(bearing.values())
+        for seq, operation in batch:
+            docebo_id = bearing.get(str(operation.changes.get("username", "")))
+            holders = given.get(docebo_id or 0, set()) - {operation.slack_id}
+            with suppress(RemoteError):
+                answers = await ask_for_people(self._runtime, operation.slack_team, sorted(holders))
+                if any(isinstance(seen, Present) and operation.slack_id in seen.value.ids for seen in answers.values()):
+                    said = f"account {docebo_id} was made for this person meanwhile"
+                    found[seq] = RowOutcome(seq, Outcome.SKIPPED, docebo_id, said)
         return found
 
 
