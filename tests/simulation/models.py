@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 
+from sandbox.docebo.accounts import LEVELS
 from tests.simulation.company import Company
 from tests.simulation.locks import Locks
 from tests.simulation.processes import Process
@@ -146,6 +147,8 @@ class Models:
                 change = self._shorten_people if fault == "short" else self._show_people
             case "/api/users.info", _:
                 change = self._show_person
+            case path, "GET" if path.removeprefix("/manage/v1/user/").isdecimal():
+                change = self._show_account
             case "/manage/v1/user", "GET":
                 change = self._shorten_accounts if fault == "short" else self._show_accounts
             case _:
@@ -181,6 +184,11 @@ class Models:
         if any(person.unfindable and sought in person.addresses for person in self._company.people):
             data["items"], data["has_more_data"] = [], True
         self._watch.shown(process, data["items"])
+
+    def _show_account(self, process: Process, _request: httpx.Request, body: Any) -> None:
+        user = body["data"]["user_data"]
+        level = "user" if int(user["level"]) == LEVELS["user"] else "administrator"
+        self._watch.shown(process, [{"user_id": user["user_id"], "level": level}])
 
     def _shorten_accounts(self, process: Process, request: httpx.Request, body: Any) -> None:
         self._show_accounts(process, request, body)

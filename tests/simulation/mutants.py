@@ -177,7 +177,11 @@ MUTANTS = (
     Mutant("whose address is hidden has left", 8, frozenset({P.ABSENCE}), _taking_hidden_for_left, (87,)),
     Mutant(
         "a lock that was lost is still held", 9, frozenset({P.FENCED}),
-        lambda: [patch.object(LeaseRepository, "check", _nothing)], (52,),
+        lambda: [
+            patch.object(LeaseRepository, "check", _nothing),
+            patch(f"{ENGINE}.writing.admitting._moved", _none),
+        ],
+        (52,),
     ),
     Mutant("batches are called at once", 9, frozenset({P.ONE_BATCH}), _calling_at_once),
     Mutant(

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from slack_docebo.domain.effects import HURTING, TO_ACCOUNTS, hurts
+from slack_docebo.domain.effects import HURTING, TO_ACCOUNTS, account_of, hurts
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.observation import Gone, Present, Unknown
 from slack_docebo.domain.people import LastSeen
@@ -58,7 +58,7 @@ def admit(
             if seq not in there:
                 continue
             reason = moved.get(seq, "") or (IN_PART if op.slack_id in in_part else "")
-            if not reason and accounts is not None and op.kind in TO_ACCOUNTS:
+            if not reason and accounts is not None and op.kind in TO_ACCOUNTS and _shows(accounts, op):
                 # Slack is the source: what else somebody has changed in Docebo meanwhile, any import would overwrite.
                 reason = reason_by_account(op, accounts, policy, undoes=undoes, attributes=HURTING)
             if reason:
@@ -68,6 +68,11 @@ def admit(
         sent = [seq for seq, op in admitted if op.kind in TO_ACCOUNTS]
         tables.intents.note(plan.id, sent, flow_run=runtime.run_id, now=runtime.now())
     return admitted, skipped
+
+
+def _shows(accounts: Accounts, operation: Operation) -> bool:
+    """Tell whether *accounts* are all there are, or hold the one that *operation* is about."""
+    return bool(accounts.pages) or account_of(accounts, operation) is not None
 
 
 def moved_meanwhile(runtime: Runtime, batch: Sequence[Numbered]) -> set[int]:

@@ -260,6 +260,7 @@ class Sender:
             accounts = Accounts()
             for _, operation in batch:
                 accounts.add(await self._asked(operation))
+            self._believe(accounts)
         else:
             accounts = self.accounts = await read_target(self._runtime)
         return [
@@ -267,6 +268,12 @@ class Sender:
             for seq, operation in batch
             if (account := account_of(accounts, operation)) and is_carried_out(operation, account)
         ]
+
+    def _believe(self, looked_at: Accounts) -> None:
+        """Let what was *looked at* again be what the next batch is held against."""
+        before = self.accounts or Accounts()
+        self.accounts = Accounts([*looked_at, *before])
+        self.accounts.pages = before.pages
 
     async def _asked(self, operation: Operation) -> list[Account]:
         """Return what Docebo shows of the account of *operation*: by its id or, of a creation, by its username."""
