@@ -167,6 +167,13 @@ class Sender:
         )
         return [next(answers) if row.attributes else RowResult(row.docebo_id) for row in rows]
 
+    async def _tried_once(self, kind: Kind, rows: Sequence[Row]) -> list[RowResult]:
+        """Send *rows* like `_upsert`; a call that is refused as a whole has taken none of them."""
+        try:
+            return await self._upsert(kind, rows)
+        except (Rejected, AccessDenied) as refusal:
+            return [RowResult(row.docebo_id, refusal.detail or REFUSED, refusal.said) for row in rows]
+
     async def _try_otherwise(
         self, kind: Kind, batch: Sequence[Numbered], answers: Sequence[RowResult]
     ) -> list[RowResult]:
@@ -182,7 +189,7 @@ class Sender:
             return results
         self._tried[kind] += len(tried)
         taken = []
-        bare = await self._upsert(kind, [_row(op, needed(op.changes)) for _, op in map(batch.__getitem__, tried)])
+        bare = await self._tried_once(kind, [_row(op, needed(op.changes)) for _, op in map(batch.__getitem__, tried)])
         for place, answer in zip(tried, bare, strict=True):
             if not answer.error:
                 results[place] = answer
@@ -193,13 +200,13 @@ class Sender:
                 self._adapter.refused |= set(rest.items())
                 continue
             if number:  # the first has shown in which form they are taken
-                [answer] = await self._upsert(Kind.UPDATE, [Row(docebo_id, self._adapter.written(rest))])
+                [answer] = await self._tried_once(Kind.UPDATE, [Row(docebo_id, self._adapter.written(rest))])
                 if not answer.error:
                     continue
             await self._find_refused_values(docebo_id, rest)
         if taken and (others := [place for place in doubtful if place not in tried]):
             rows = [_row(op, self._adapter.written(op.changes)) for _, op in map(batch.__getitem__, others)]
-            for place, answer in zip(others, await self._upsert(kind, rows), strict=True):
+            for place, answer in zip(others, await self._tried_once(kind, rows), strict=True):
                 results[place] = answer
         return results
 
@@ -207,7 +214,7 @@ class Sender:
         """Write each of *attributes* by itself, and note in which form it is taken, or that it is refused."""
         for name, value in attributes.items():
             for form in self._adapter.forms(name, value):
-                [answer] = await self._upsert(Kind.UPDATE, [Row(docebo_id, {name: form})])
+                [answer] = await self._tried_once(Kind.UPDATE, [Row(docebo_id, {name: form})])
                 if not answer.error:
                     self._adapter.take(name, value, form)
                     break
