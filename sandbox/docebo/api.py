@@ -35,6 +35,7 @@ _NAMES = {
     403: "Forbidden",
     404: "Not Found",
     409: "Conflict",
+    413: "Content Too Large",
     429: "Too Many Requests",
     503: "Service Unavailable",
 }
@@ -327,7 +328,7 @@ class DoceboApi:
         try:
             batch.check(body, self.platform)
         except batch.BatchRefusedError as error:
-            raise ApiError(400, error.message, error.code) from error
+            raise ApiError(error.status, error.message, error.code) from error
         fault = request.state.fault
         refused = {}
         if fault and fault.kind == "rows_refused":

@@ -19,10 +19,11 @@ OPTION_NOT_SET = 1006
 class BatchRefusedError(Exception):
     """The whole call is refused, no row was looked at."""
 
-    def __init__(self, message: str, code: int = 0) -> None:
+    def __init__(self, message: str, code: int = 0, *, status: int = 400) -> None:
         super().__init__(message)
         self.message = message
         self.code = code
+        self.status = status
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,10 @@ def check(body: Mapping[str, Any], platform: Platform) -> None:
             if options.get(name) is None:
                 raise BatchRefusedError(f"Required option not set: {name}", OPTION_NOT_SET)
     if len(items) > platform.switches.max_batch_rows:
-        raise BatchRefusedError(f"Too many items: at most {platform.switches.max_batch_rows} are allowed")
+        raise BatchRefusedError(
+            f"Too many items: at most {platform.switches.max_batch_rows} are allowed",
+            status=int(platform.switches.batch_too_large),
+        )
 
 
 def carry_out(

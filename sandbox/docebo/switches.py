@@ -26,6 +26,7 @@ class Switches:
     unavailable_body: str = "html"  # of a 503: html | json | empty
     hourly_limit: int = 0  # calls per client address; the documented number is 1000
     max_batch_rows: int = 100
+    batch_too_large: str = "400"  # the status of a batch of more rows: 400 | 413
     strict_options: bool = False  # batch: every documented option is required, not only branch_option
     concurrent_batch: str = "serialise"  # two batches at once: serialise | 409 | 429 (each counts as a violation)
     batch_language: str = "any"  # the form batch rows take: any | code | name
@@ -54,6 +55,7 @@ CHOICES = {
     "limit_body": ("json", "text", "empty"),
     "unavailable_body": ("html", "json", "empty"),
     "concurrent_batch": ("serialise", "409", "429"),
+    "batch_too_large": ("400", "413"),
     "batch_language": ("any", "code", "name"),
     "listed_language": ("code", "name"),
     "page_size_over_limit": ("clamp", "reject"),

@@ -135,9 +135,10 @@ def known(database_url: str, docebo: str) -> dict[str, str]:
         return tables.dialect(docebo).all()
 
 
-async def test_how_many_rows_a_call_may_have_is_found_out_once(sandbox, sqlite_url):
+@pytest.mark.parametrize("status", ["400", "413"])
+async def test_how_many_rows_a_call_may_have_is_found_out_once(sandbox, sqlite_url, status):
     sandbox.reset()
-    await imported(sandbox, sqlite_url, max_batch_rows=50)
+    await imported(sandbox, sqlite_url, max_batch_rows=50, batch_too_large=status)
     assert 25 <= int(known(sqlite_url, sandbox.docebo_url)[ROWS_PER_CALL.name]) <= 50
     for number in range(60):
         sandbox.slack.add("New", f"Comer {number}", f"newcomer{number}@example.com")
@@ -147,6 +148,18 @@ async def test_how_many_rows_a_call_may_have_is_found_out_once(sandbox, sqlite_u
 
     assert done.count(outcome=Outcome.APPLIED) == 60
     assert sandbox.docebo_gate.counters.calls["POST /manage/v1/user/batch"] == 2
+
+
+async def test_a_small_call_that_is_refused_makes_no_later_call_smaller(sandbox, sqlite_url):
+    sandbox.reset()
+    await imported(sandbox, sqlite_url)
+    for number in range(40):
+        sandbox.slack.add("New", f"Comer {number}", f"newcomer{number}@example.com")
+
+    done = await imported(sandbox, sqlite_url, max_batch_rows=20)
+
+    assert done.count(outcome=Outcome.APPLIED) == 40
+    assert ROWS_PER_CALL.name not in known(sqlite_url, sandbox.docebo_url)
 
 
 async def test_in_which_form_a_language_is_taken_is_found_out_once(sandbox, sqlite_url):

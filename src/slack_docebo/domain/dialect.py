@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-MOST_ROWS = 100  # of a batch call: https://help.docebo.com, "API best practices"
+MOST_ROWS = (
+    100  # of a batch call: what Docebo's own jobs send in one (its API description of 2017); no number is documented
+)
 
 
 class LanguageForm(StrEnum):
@@ -27,7 +29,7 @@ MISSING_ACCOUNT = Question(
     "missing account", "", "the HTTP status of the answer for the id of an account that is known to be gone"
 )
 ROWS_PER_CALL = Question(
-    "rows per call", str(MOST_ROWS), "a call that is refused as a whole, and whose halves are taken"
+    "rows per call", str(MOST_ROWS), "a large call that is refused as a whole, and whose parts are taken"
 )
 LANGUAGE_FORM = Question(
     "language in rows", LanguageForm.CODE, "a row that is refused with the one form and taken with the other"

@@ -27,6 +27,7 @@ from slack_docebo.runtime import Runtime
 from slack_docebo.storage.operations import RowOutcome
 
 UNANSWERED = 3  # calls in a row of which nobody knows what became: then a run gives up
+TOO_LARGE = (400, 413)  # the status of a call with too many rows: a guess, no number and no answer is documented
 REFUSED_ALONE = 3  # rows that are refused one by one before any is taken: then it is not for their texts
 FEW = 5  # accounts that are asked for one by one, where nobody knows how many calls a list of all takes
 STATUS_KEPT = "Docebo did not change the status"
@@ -82,13 +83,21 @@ class Sender:
         """Send *batch* in parts, and record as failed who is refused alone; raise *why* where nobody at all is taken."""
         self._largest = 0
         await self._send_in_halves(kind, batch, why)
-        if self._largest and not self._alone and isinstance(why, Rejected):
-            self._adapter.note_size(self._largest, refused=len(batch))  # not for anybody's row: it was too large
+        if self._largest and not self._alone and self._is_for_the_size(kind, batch, why):
+            self._adapter.note_size(self._largest, refused=len(batch))
         if not self._taken and (len(self._alone) > 1 or isinstance(why, OutcomeUnknown)):
             raise why
         results = [_refused(numbered, refusal) for numbered, refusal in self._alone]
         self._record([numbered for numbered, _ in self._alone], results)
         self._alone = []
+
+    def _is_for_the_size(self, kind: Kind, batch: Sequence[Numbered], why: RemoteError) -> bool:
+        """Tell whether a call that was refused for nobody's row was refused as too large.
+
+        Where few rows were refused it was more likely an accident, and a small size costs the next import of everybody.
+        """
+        is_large = len(batch) * 2 > self.rows_per_call
+        return kind is not Kind.DEACTIVATE and is_large and isinstance(why, Rejected) and why.status in TOO_LARGE
 
     async def settle(self, batch: Sequence[Numbered]) -> list[Numbered]:
         """Read the accounts again, record what was carried out of *batch*, and return the rest.
