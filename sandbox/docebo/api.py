@@ -15,6 +15,7 @@ from sandbox.bodies import read_body
 from sandbox.docebo import batch
 from sandbox.docebo.accounts import LEVELS, Account, UsernameTakenError
 from sandbox.docebo.attributes import LANGUAGES, Field, RefusedError
+from sandbox.docebo.description import describe
 from sandbox.docebo.jobs import Jobs
 from sandbox.docebo.listing import BadQueryError, user_page
 from sandbox.docebo.platform import CONNECT_USER_ID, Platform
@@ -411,8 +412,13 @@ class DoceboApi:
 
     async def _swagger(self, request: Request) -> Response:
         app = request.path_params["app"]
-        paths: dict[str, Any] = {route.path: {} for route in self.routes() if route.path.startswith(f"/{app}/")}
-        return JsonAnswer({"swagger": "2.0", "basePath": "/", "paths": paths})
+        calls = [
+            f"{verb} {route.path}"
+            for route in self.routes()
+            if route.path.startswith(f"/{app}/")
+            for verb in sorted((route.methods or set()) - {"HEAD"})
+        ]
+        return JsonAnswer(describe(calls, self.platform.switches.description_lacks))
 
     async def _start_job(self, _request: Request, body: dict[str, Any]) -> dict[str, Any]:
         try:

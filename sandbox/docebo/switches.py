@@ -47,6 +47,7 @@ class Switches:
     rotate_refresh_token: bool = True  # refreshing returns a new refresh token
     field_id_key: str = "id"  # of user_fields: id | id_field | both
     status_answer: str = "object"  # of change_status: object | array | ids | rows | silent (says nothing of anybody)
+    description_lacks: str = ""  # calls ("PUT /manage/v1/...") and names that the platform's own description leaves out
     slack_service_listed: bool = False  # microservices list an app called slack
 
 

@@ -272,6 +272,20 @@ async def test_additional_fields_are_listed_in_either_form(docebo, key, array):
         ]
 
 
+async def test_all_additional_fields_of_many_are_listed(sandbox):
+    for number in range(250):
+        sandbox.docebo.add_field(f"Field {number}", "textfield", mandatory=False, invisible_to_user=True)
+    async with client_of(sandbox) as client:
+        assert {field.id for field in await client.user_fields()} == set(sandbox.docebo.fields)
+
+
+async def test_fields_that_come_as_a_whole_whatever_page_is_asked_for_are_listed_once(docebo):
+    items = [{"id": number, "title": f"Field {number}"} for number in range(1, 251)]
+    docebo.get("/manage/v1/user_fields").mock(return_value=ok(items))
+    async with opened() as client:
+        assert [field.id for field in await client.user_fields()] == list(range(1, 251))
+
+
 async def test_branches_are_listed(docebo):
     first = ok({"items": [{"id": 0, "code": None, "title": "Acme"}], "has_more_data": True})
     second = ok({"items": [{"id": "42", "code": "SLACK", "title": "From Slack"}], "has_more_data": False})

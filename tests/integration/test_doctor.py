@@ -44,7 +44,7 @@ def environment(company, sqlite_url, monkeypatch, tmp_path):
     return monkeypatch
 
 
-def switch(company: Sandbox, switches: dict[str, bool]) -> None:
+def switch(company: Sandbox, switches: dict[str, bool | str]) -> None:
     httpx.put(f"{company.docebo_control_url}switches", json=switches).raise_for_status()
 
 
@@ -219,6 +219,30 @@ async def test_a_slack_service_of_the_platform_itself_is_told(environment, compa
 
     assert level is Level.WARN
     assert "slack" in message
+
+
+async def test_a_description_that_knows_all_that_is_used_is_told(environment):
+    assert (await findings())["Docebo's description"][0] is Level.OK
+
+
+@pytest.mark.parametrize(
+    ("lacking", "level", "told"),
+    [
+        ("POST /manage/v1/user/batch", Level.FAIL, "accounts cannot be created or changed"),
+        ("PUT /manage/v1/user/change_status", Level.WARN, "leavers cannot be deactivated"),
+        ("provisioned_by, powerUser_option", Level.WARN, "does not list powerUser_option, provisioned_by"),
+        ("do_nothing", Level.WARN, "lists existing for branch_option, not do_nothing"),
+    ],
+)
+async def test_what_the_platforms_description_lacks_is_named_before_anything_is_written(
+    environment, company, lacking, level, told
+):
+    switch(company, {"description_lacks": lacking})
+    found = await findings()
+
+    assert found["Docebo's description"][0] is level
+    assert told in found["Docebo's description"][1]
+    assert company.docebo_gate.counters.calls["POST /manage/v1/user/batch"] == 0
 
 
 async def test_a_database_that_cannot_be_reached_is_told_and_the_rest_is_looked_at(environment):

@@ -296,6 +296,17 @@ class DoceboClient:
             Service(read_text(item.get("app")), read_text(item.get("url"))) for item in items if isinstance(item, dict)
         ]
 
+    async def described(self, service: Service) -> object:
+        """Return the description of *service* in the form of Swagger, from the tenant's own host only.
+
+        Raises ContractViolation where it is on another host: that one is shown no token.
+        """
+        address = httpx.URL(service.url)
+        if address.is_absolute_url and address.netloc != self._http.base_url.netloc:
+            raise ContractViolation("description", "it is on another host, which is not asked")
+        path = address.raw_path.decode("ascii")
+        return await self._retrying.copy()(self._send, "description", "GET", path, enveloped=False)
+
     async def _pages(
         self, operation: str, path: str, params: Mapping[str, str | int], most: int = MOST_PAGES
     ) -> AsyncIterator[tuple[object, bool]]:
@@ -314,8 +325,8 @@ class DoceboClient:
             data = await self._get(operation, path, {**params, "page": page, "page_size": PAGE_SIZE})
             if isinstance(data, dict):
                 more = read_flag(data.get("has_more_data"), missing=bool(data.get("items")))
-            else:  # an array announces nothing: a full one may be a page
-                more = isinstance(data, list) and len(data) >= PAGE_SIZE
+            else:  # an array announces nothing: unless it is short, it may be a page, whatever size was asked for
+                more = isinstance(data, list) and len(data) >= SMALL_PAGE
             if page == 1:
                 most = min(most, _pages_counted(operation, data, otherwise=most))
             yield data, more
@@ -341,8 +352,9 @@ class DoceboClient:
         *,
         params: Mapping[str, str | int] | None = None,
         json: Mapping[str, Any] | None = None,
+        enveloped: bool = True,
     ) -> Any:
-        """Make one attempt and return the `data` of the answer, or raise what the answer means."""
+        """Make one attempt and return the `data` of the answer (all, if not *enveloped*), or raise what it means."""
         reading = method == "GET"
         unanswered: type[RemoteError] = TransientError if reading else OutcomeUnknown
         for last in (False, True):
@@ -369,7 +381,7 @@ class DoceboClient:
                 raise AccessDenied(operation, "a new token was refused as well", status=401)
         try:
             _refuse_failure(operation, response, unanswered)
-            return _data(operation, response, NotJson if reading else OutcomeUnknown)
+            return _data(operation, response, NotJson if reading else OutcomeUnknown, enveloped=enveloped)
         except OutOfBounds as error:
             raise (ContractViolation if reading else OutcomeUnknown)(operation, error.detail) from None
 
@@ -446,14 +458,16 @@ def _refuse_failure(operation: str, response: httpx.Response, unanswered: type[R
     raise (AccessDenied if status == 403 else Rejected)(operation, detail, status=status, said=said)
 
 
-def _data(operation: str, response: httpx.Response, unreadable: type[RemoteError]) -> Any:
-    """Return what is in the envelope; raise *unreadable* if it is not JSON."""
+def _data(operation: str, response: httpx.Response, unreadable: type[RemoteError], *, enveloped: bool) -> Any:
+    """Return what is in the envelope, or the whole body where there is none; raise *unreadable* if it is not JSON."""
     if "json" not in response.headers.get("Content-Type", "json"):
         raise unreadable(operation, "the answer is not JSON")
     try:
         body = response.json()
     except ValueError:
         raise unreadable(operation, "the answer is not JSON") from None
+    if not enveloped:
+        return body
     if not isinstance(body, dict) or "data" not in body:
         wrong = ContractViolation if issubclass(unreadable, TransientError) else OutcomeUnknown
         raise wrong(operation, "the answer holds no data")

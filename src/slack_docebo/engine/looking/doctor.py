@@ -20,9 +20,10 @@ from slack_docebo.clients.notifier import IMPLICIT_TLS_PORT, notifier
 from slack_docebo.clients.prefect_client import PrefectClient
 from slack_docebo.clients.slack import open_slack
 from slack_docebo.concurrency import within
+from slack_docebo.domain.description import differences, places
 from slack_docebo.engine.looking.diagnosis import Finding, fail, ok, warn
 from slack_docebo.engine.reading.connection import Rights, lack_of_rights, missing_scopes, rights_of
-from slack_docebo.errors import ConfigurationError, SyncError
+from slack_docebo.errors import ConfigurationError, RemoteError, SyncError
 from slack_docebo.integration_settings import VARIABLE, IntegrationSettings, read_rows
 from slack_docebo.private_files import may_others_write, open_to_others
 from slack_docebo.redaction import SHORTEST
@@ -79,6 +80,7 @@ async def examine() -> AsyncIterator[Finding]:
         ("order to stop", checks.halt),
         ("Docebo call budget", checks.budget),
         ("Docebo services", checks.services),
+        ("Docebo's description", checks.description),
         ("request URL", checks.request_url),
         ("notifications", checks.notifications),
     ):
@@ -251,6 +253,31 @@ class _Checks:
                 " own link with Slack off, or two systems write the same accounts",
             )
         return ok(check, f"{len(services)} are listed, none for Slack")
+
+    async def description(self, check: str) -> Finding:
+        """Hold the platform's own description of its API against what we send, before anything is written."""
+        async with AsyncExitStack() as stack:
+            client = await self._docebo(stack)
+            services = await client.services()
+            manage = next((service for service in services if service.app.lower() == "manage"), None)
+            if manage is None:
+                return warn(check, "the platform lists no description of its user management: the first run shows more")
+            try:
+                description = await client.described(manage)
+                found, there = differences(description), places(description)
+            except (RemoteError, ValueError) as error:
+                return warn(check, f"it cannot be read ({error}): the first run shows more")
+        if found:
+            say = fail if any(difference.fatal for difference in found) else warn
+            told = "; ".join(difference.text for difference in found)
+            return say(check, f"it differs from what is sent here: {told}. Try a dry run and one person first")
+        if there:
+            return warn(
+                check,
+                f"it lists what may be a place for a mapping of Docebo's own ({', '.join(there)}); nothing is written"
+                " there: Docebo's Slack app does not read our table, nor we its",
+            )
+        return ok(check, "it lists every call, field and value that is used here")
 
     async def request_url(self, check: str) -> Finding:
         url = self._settings.webhook_public_url

@@ -1,0 +1,118 @@
+"""A tenant's description of its API, held against what we send."""
+
+import json
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from slack_docebo.domain.description import USES, Difference, Use, differences, places
+
+OF_2017 = json.loads((Path(__file__).parents[1] / "fixtures" / "docebo" / "description_2017.json").read_text())
+
+
+@pytest.fixture
+def described() -> dict[str, Any]:
+    """A description that knows all that we use: that of 2017, with what has come since."""
+    found = deepcopy(OF_2017)
+    paths = found["paths"]
+    paths["/user"]["get"]["parameters"].append({"name": "match_type", "in": "query"})
+    paths["/orgchart"]["get"]["parameters"].append({"name": "flattened", "in": "query"})
+    options = found["definitions"]["BatchOptions"]["properties"]
+    options["branch_option"]["enum"].append("do_nothing")
+    options["powerUser_option"] = {"enum": ["no_association", "assigned_branch"]}
+    for name in ("destination_branch", "force_create_branches", "send_notification_email", "provisioned_by"):
+        options[name] = {}
+    return found
+
+
+def texts(description: object) -> str:
+    return "\n".join(found.text for found in differences(description))
+
+
+def test_a_description_that_knows_all_that_we_use_differs_in_nothing(described):
+    assert differences(described) == []
+
+
+def test_what_the_platforms_of_2017_did_not_know_is_named():
+    found = texts(OF_2017)
+
+    assert (
+        "POST /manage/v1/user/batch does not list destination_branch, force_create_branches, powerUser_option" in found
+    )
+    assert "lists autocreate, existing for branch_option, not do_nothing" in found
+    assert "GET /manage/v1/user does not list match_type" in found
+    assert not any(difference.fatal for difference in differences(OF_2017))
+
+
+@pytest.mark.parametrize("use", USES, ids=str)
+def test_a_call_that_is_missing_is_named_with_what_it_means(described, use):
+    path = use.path.removeprefix("/manage/v1").replace("{}", "{user_id}")
+    del described["paths"][path][use.verb.lower()]
+    described["paths"][path]["delete"] = {}
+
+    assert differences(described) == [Difference(f"there is no {use}: {use.without}", fatal=use.needed)]
+
+
+@pytest.mark.parametrize("name", ["new_username", "timezone"])
+def test_a_field_of_a_row_that_is_missing_is_named(described, name):
+    del described["definitions"]["Row"]["properties"][name]
+
+    assert f"POST /manage/v1/user/batch does not list {name}" in texts(described)
+
+
+@pytest.mark.parametrize("base", ["/", "", "/manage", "/manage/v1/"])
+def test_the_address_of_a_call_is_put_together_in_any_way(base):
+    whole = "/manage/v1/user/session"
+    path = whole if base in ("/", "") else whole.removeprefix(base.rstrip("/"))
+    [found] = differences({"basePath": base, "paths": {path: {"put": {}}}}, [Use("GET", whole, frozenset(), "why")])
+    assert found.text == "there is no GET /manage/v1/user/session: why"
+
+    assert differences({"basePath": base, "paths": {path: {"get": {}}}}, [Use("GET", whole, frozenset(), "why")]) == []
+
+
+def test_a_description_of_the_newer_form_is_read():
+    schema = {"type": "object", "properties": {"user_ids": {}, "status": {"$ref": "#/components/schemas/Status"}}}
+    description = {
+        "openapi": "3.0.0",
+        "servers": [{"url": "https://acme.example/manage/v1"}],
+        "paths": {
+            "/user/change_status": {"put": {"requestBody": {"content": {"application/json": {"schema": schema}}}}}
+        },
+        "components": {"schemas": {"Status": {"enum": [0, 1]}}},
+    }
+    use = Use(
+        "PUT", "/manage/v1/user/change_status", frozenset({"user_ids", "reason"}), "", words={"status": frozenset("2")}
+    )
+
+    assert [found.text.partition(":")[0] for found in differences(description, [use])] == [
+        "PUT /manage/v1/user/change_status does not list reason",
+        "PUT /manage/v1/user/change_status lists 0, 1 for status, not 2",
+    ]
+
+
+def test_calls_without_a_word_about_what_they_take_differ_in_nothing(described):
+    for item in described["paths"].values():
+        for operation in item.values():
+            operation.pop("parameters", None)
+
+    assert differences(described) == []
+
+
+@pytest.mark.parametrize("broken", [None, [], {}, {"paths": []}, {"paths": {}}])
+def test_what_is_no_description_proves_nothing(broken):
+    with pytest.raises(ValueError, match="lists no calls"):
+        differences(broken)
+
+
+def test_a_description_that_refers_to_itself_has_an_end(described):
+    described["definitions"]["Row"] = {"allOf": [{"$ref": "#/definitions/Row"}]}
+    described["definitions"]["Status"] = {"$ref": "#/definitions/Status"}
+
+    assert "does not list active" in texts(described)
+
+
+def test_a_place_for_a_mapping_of_docebos_own_is_found():
+    description = {"basePath": "/slack/v1", "paths": {"/slack_user/{id}": {}, "/channels": {}}}
+    assert places(description) == ["/slack/v1/slack_user/{id}"]
