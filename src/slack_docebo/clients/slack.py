@@ -106,7 +106,7 @@ class _NotVisible(Rejected):
 class Identity:
     """The owner of the token, and its scopes."""
 
-    team_id: str  # of an organisation-wide installation: the enterprise id
+    team_id: str  # of an organisation-wide installation: the enterprise id; "" where Slack names none
     team_name: str
     url: str
     user_id: str
@@ -170,8 +170,8 @@ class SlackClient:
             is_enterprise_install=body.get("is_enterprise_install") is True,
             scopes=frozenset(filter(None, map(str.strip, headers.get("X-OAuth-Scopes", "").split(",")))),
         )
-        if not identity.team_id:
-            raise ContractViolation("auth.test", "the answer names no workspace")
+        if not (identity.team_id or identity.user_id):
+            raise ContractViolation("auth.test", "the answer names neither a workspace nor a user")
         return identity
 
     async def team_name(self, team_id: str) -> str:

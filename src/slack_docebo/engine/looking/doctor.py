@@ -43,6 +43,7 @@ from slack_docebo.storage.store import Store
 from slack_docebo.storage.upgrade import revision
 
 SECONDS = 10.0
+NAMELESS = "(not named)"  # a workspace
 FEW_CALLS = 50  # as many as the reconciliation of a small platform makes
 EVENTS = "realtime-sync/slack-events"
 TAG = "slack-docebo"  # of all deployments
@@ -190,7 +191,7 @@ class _Checks:
             lambda: self._settings.slack_bot_token, base_url=self._settings.slack_api_url, attempts=1
         ) as client:
             identity = await client.identify()
-        self._team = identity.team_id
+        self._team = identity.team_id or NAMELESS
         if missing := missing_scopes(identity, self._behaviour.attributes if self._behaviour else ()):
             return fail(check, f"the token lacks {', '.join(missing)}: add it to the app and install it again")
         return ok(check, f"the token is valid for workspace {identity.team_id}, with the scopes that are needed")
@@ -201,11 +202,14 @@ class _Checks:
         with Store.open(self._settings.database_url.get_secret_value()) as store, store.reading() as tables:
             linked = tables.links.get(self._settings.docebo_url)
         expected = self._settings.slack_team_id or (linked.slack_team if linked else "")
-        if self._team.startswith("E") and not expected:
-            return fail(check, "the token is for an organisation with several workspaces: set SLACK_TEAM_ID")
+        is_named = not self._team.startswith(("E", NAMELESS))
+        if not is_named and not expected:
+            return fail(
+                check, "the token is for an organisation, or Slack does not name its workspace: set SLACK_TEAM_ID"
+            )
         if not expected:
             return ok(check, f"{self._team} will be linked to this Docebo by the first run")
-        if expected != self._team and not self._team.startswith("E"):
+        if expected != self._team and is_named:
             return fail(
                 check,
                 f"the token belongs to {self._team}, but this Docebo is linked to {expected}: use a token of that"
@@ -274,7 +278,7 @@ class _Checks:
         if there:
             return warn(
                 check,
-                f"it lists what may be a place for a mapping of Docebo's own ({', '.join(there)}); nothing is written"
+                f"it lists what may be a place for a mapping of Docebo's own ({', '.join(there[:5])}); nothing is written"
                 " there: Docebo's Slack app does not read our table, nor we its",
             )
         return ok(check, "it lists every call, field and value that is used here")

@@ -109,14 +109,20 @@ def _check_scopes(runtime: Runtime, identity: Identity) -> None:
 
 
 async def _workspace(runtime: Runtime, identity: Identity) -> Workspace:
-    """Return the workspace of the token; that of an organisation's token is configured, or linked since before."""
-    if not (identity.is_enterprise_install or identity.team_id.startswith("E")):
+    """Return the workspace of the token; one that Slack does not name is configured, or linked since before.
+
+    Slack names none for the token of an organisation, and proves the other one by its name.
+    """
+    if identity.team_id and not (identity.is_enterprise_install or identity.team_id.startswith("E")):
         return Workspace(identity.team_id, identity.team_name)
     with runtime.store.reading() as tables:
         linked = tables.links.get(runtime.settings.docebo_url)
     team = runtime.settings.slack_team_id or (linked.slack_team if linked else "")
     if not team:
-        raise ConfigurationError("SLACK_TEAM_ID is not set: the token is for an organisation with several workspaces")
+        why = (
+            "the token is for an organisation with several workspaces" if identity.team_id else "Slack does not name it"
+        )
+        raise ConfigurationError(f"SLACK_TEAM_ID is not set: {why}")
     return Workspace(team, await runtime.slack.team_name(team))
 
 
