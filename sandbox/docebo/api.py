@@ -73,6 +73,7 @@ class DoceboApi:
             self._route("GET", "/manage/v1/user", self._list),
             self._route("POST", "/manage/v1/user", self._create),
             self._route("POST", "/manage/v1/user/batch", self._batch),
+            self._route("POST", "/manage/v1/user/login", self._login, public=True),
             self._route("PUT", "/manage/v1/user/change_status", self._change_status),
             self._route("DELETE", "/manage/v1/user/delete", self._delete),
             self._route("GET", "/manage/v1/user/session", self._session, ordinary=True),
@@ -213,6 +214,12 @@ class DoceboApi:
         except GrantError as error:
             return JsonAnswer({"error": error.error, "error_description": error.description}, 400)
         return JsonAnswer(reply)
+
+    async def _login(self, _request: Request, body: dict[str, Any]) -> dict[str, Any]:
+        try:
+            return self.tokens.login(body)
+        except GrantError as error:
+            raise ApiError(400, error.description) from error
 
     async def _list(self, request: Request, body: dict[str, Any]) -> dict[str, Any]:
         query: dict[str, Any] = {**body, **request.query_params}

@@ -102,7 +102,7 @@ class SlackApi:
             return _rate_limited(seconds)
         arguments = {**request.query_params, **await read_body(request)}
         try:
-            self._authorise(request, method)
+            self._authorise(request, method, arguments)
             reply = {"ok": True, **method.carry_out(self, arguments, request.state.fault)}
         except SlackError as error:
             reply = error.reply
@@ -120,8 +120,10 @@ class SlackApi:
             await asyncio.sleep(self.workspace.switches.slow_seconds)
         return PlainTextResponse("Internal Server Error", 500)
 
-    def _authorise(self, request: Request, method: Method) -> None:
+    def _authorise(self, request: Request, method: Method, arguments: Arguments) -> None:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        if not scheme and request.method == "POST" and "token" not in request.query_params:
+            scheme, token = "bearer", str(arguments.get("token", ""))  # in the form, as older clients send it
         if scheme.lower() != "bearer" or not token:
             raise SlackError("not_authed")
         if token not in self.workspace.token_errors:

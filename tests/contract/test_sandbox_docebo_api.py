@@ -130,6 +130,16 @@ class TestTokens:
         assert (answer.status_code, answer.json()["error"]) == (400, error)
         assert answer.json()["error_description"]
 
+    def test_a_login_by_name_and_password_gives_a_token(self, anyone: httpx.Client) -> None:
+        body = {"username": API_USERNAME, "password": API_PASSWORD, "issue_refresh_token": True}
+        told = anyone.post("/manage/v1/user/login", json=body).json()["data"]
+        headers = {"Authorization": f"Bearer {told['access_token']}"}
+        session = anyone.get("/manage/v1/user/session", headers=headers).json()["data"]
+        refused = anyone.post("/manage/v1/user/login", json={**body, "password": "wrong"})
+
+        assert (told["id_user"], session["id"], "refresh_token" in told) == (session["id"], told["id_user"], True)
+        assert (refused.status_code, type(refused.json()["message"])) == (400, list)
+
     def test_a_grant_that_is_not_enabled_is_refused(self, anyone: httpx.Client, switch: Switch) -> None:
         switch(grants="password,refresh_token")
 

@@ -166,6 +166,14 @@ def test_granted_and_needed_scopes_are_in_the_headers(slack: httpx.Client) -> No
     assert answer.headers["X-Accepted-OAuth-Scopes"] == "users:read"
 
 
+@pytest.mark.parametrize(("place", "is_taken"), [("data", True), ("params", False)])
+def test_a_token_may_stand_in_a_form_and_in_no_address(sandbox: Sandbox, place: str, is_taken: bool) -> None:
+    with httpx.Client() as anyone:
+        answer = anyone.request("POST", f"{sandbox.slack_url}auth.test", **{place: {"token": BOT_TOKEN}})
+
+    assert answer.json()["ok"] is is_taken
+
+
 @pytest.mark.parametrize(
     ("authorization", "error"),
     [
