@@ -18,8 +18,10 @@ from hypothesis import strategies as st
 from slack_docebo.clients.docebo import Row, RowResult
 from slack_docebo.clients.slack import UserPage
 from slack_docebo.domain.attributes import fingerprint, wanted
+from slack_docebo.domain.languages import Languages
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.observation import Gone, Observation, Present
+from slack_docebo.domain.options import Options
 from slack_docebo.domain.people import Account, Mapping, SourceUser
 from slack_docebo.domain.planning import (
     IN_LINE,
@@ -62,6 +64,8 @@ class Target:
     def __init__(self, accounts: Sequence[Account]) -> None:
         self.accounts = {account.docebo_id: account for account in accounts}
         self.calls: dict[str, int] = {}
+        self.languages = Languages()
+        self.options: dict[int, Options] = {}
 
     async def upsert_users(self, rows: Sequence[Row], *, create: bool, branch: int | None = None) -> list[RowResult]:
         return [self._create(row) if create else self._update(row) for row in rows]
