@@ -9,11 +9,13 @@ from prefect.settings import get_current_settings
 from flows.bulk_import import bulk_import
 from flows.doctor import doctor
 from flows.explain_user import explain_user
+from flows.parked_events import parked_events
 from flows.realtime_sync import realtime_sync
 from flows.relink import relink
 from flows.reset_mappings import reset_mappings
 from flows.stop import go, stop
 from flows.sweep import sweep
+from flows.undo import undo
 
 
 def _without_stored_results(flow: Flow[..., Any]) -> Flow[..., Any]:
@@ -24,5 +26,17 @@ def _without_stored_results(flow: Flow[..., Any]) -> Flow[..., Any]:
 
 FLOWS = {
     flow.name: _without_stored_results(flow)
-    for flow in (bulk_import, doctor, explain_user, go, realtime_sync, relink, reset_mappings, stop, sweep)
+    for flow in (
+        bulk_import,
+        doctor,
+        explain_user,
+        go,
+        parked_events,
+        realtime_sync,
+        relink,
+        reset_mappings,
+        stop,
+        sweep,
+        undo,
+    )
 }

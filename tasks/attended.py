@@ -23,6 +23,6 @@ async def require_a_person() -> None:
         run = await client.read_flow_run(run_id)
     if started_by_itself(run):
         raise NotConfirmed(
-            "nothing was deleted: this flow is started by a person, never by a schedule or an automation;"
+            "nothing was done: this flow is started by a person, never by a schedule or an automation;"
             " remove that from the deployment"
         )

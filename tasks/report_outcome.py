@@ -7,11 +7,12 @@ from prefect.client.orchestration import get_client
 from prefect.exceptions import PrefectException
 
 from slack_docebo.concurrency import side_by_side, to_completion
+from slack_docebo.domain.planning import Outcome
 from slack_docebo.engine.reporting.attention import attention_rows
 from slack_docebo.engine.reporting.report import TABLE_ROWS, Summary, table, write_files
 from slack_docebo.engine.writing.finishing import finish
 from slack_docebo.runtime import Runtime
-from slack_docebo.storage.plans import PlanState
+from slack_docebo.storage.plans import PlanKind, PlanState
 from tasks.artifacts import publish_page, publish_table
 from tasks.links import form_links
 
@@ -53,4 +54,10 @@ async def _next_steps(summary: Summary) -> list[str]:
     if (form := forms.get("bulk-import")) and plan.state in {PlanState.PLANNED, PlanState.REFUSED}:
         anyway = " although it exceeds a limit" * (plan.state is PlanState.REFUSED)
         steps.append(f"[Apply exactly this plan{anyway}]({form.link(plan_id=plan.id, dry_run=False)})")
+    if (
+        (form := forms.get("undo"))
+        and plan.kind is not PlanKind.RESET_MAPPINGS
+        and summary.count(outcome=Outcome.APPLIED)
+    ):
+        steps.append(f"[Show what undoing this would do]({form.link(of=plan.id)})")
     return steps

@@ -3,6 +3,7 @@
 from prefect import runtime
 
 from slack_docebo.engine.mappings.relinking import Relation
+from slack_docebo.engine.realtime.parked import ParkedAction
 
 
 def bulk_import_run() -> str:
@@ -33,3 +34,14 @@ def realtime_sync_run() -> str:
     if not named:
         return "waiting events"
     return f"{named} named user{'s' * (named > 1)}{', dry run' * bool(parameters.get('dry_run'))}"
+
+
+def undo_run() -> str:
+    """Return what is undone, and whether for real."""
+    parameters = runtime.flow_run.parameters
+    return f"undo {parameters['of']}{', dry run' * bool(parameters.get('dry_run', True))}"
+
+
+def parked_events_run() -> str:
+    """Return what is done with parked events."""
+    return f"parked events: {ParkedAction(runtime.flow_run.parameters.get('action', ParkedAction.SHOW))}"

@@ -27,6 +27,8 @@ RECONCILIATION = "reconcile"
 TITLES = {
     "bulk-import": "Import, or apply a saved plan",
     "realtime-sync": "Synchronise single people",
+    "undo": "Undo a run",
+    "parked-events": "Replay or drop parked events",
     "explain-user": "Explain a person",
     "reset-mappings": "Delete mappings",
     "relink": "Link to another address of Docebo",

@@ -34,6 +34,8 @@ WANT = insertion_text(
     "(name) DO UPDATE SET wanted_at = coalesce(wake_up.wanted_at, excluded.wanted_at)",
 )
 
+DROPPED = "somebody has dropped it"
+
 
 class EventState(enum.StrEnum):
     """How far an event has come."""
@@ -41,7 +43,7 @@ class EventState(enum.StrEnum):
     WAITING = "waiting"
     CLAIMED = "claimed"
     APPLIED = "applied"  # the target shows it, or there was nothing to do
-    SUPERSEDED = "superseded"  # something newer about the same person was applied
+    SUPERSEDED = "superseded"  # something newer about the same person was applied, or somebody has dropped it
     PARKED = "parked"  # tried often enough: it stays until somebody replays it
 
 
@@ -226,6 +228,26 @@ class InboxRepository:
             self._replay(and_(parked, among(self._connection, event_columns.event_id, ids)), now)
             for ids in chunks(set(event_ids))
         )
+
+    def parked_ids(self, event_ids: Iterable[str] | None, incident: str = "") -> set[str]:
+        """Return which of these events, with None of all or of those held back with *incident*, are parked."""
+        parked = select(event_columns.event_id).where(event_columns.state == EventState.PARKED.value)
+        if event_ids is None:
+            held = event_columns.incident == incident if incident else true()
+            return set(self._connection.scalars(parked.where(held)))
+        return {
+            event_id
+            for ids in chunks(set(event_ids))
+            for event_id in self._connection.scalars(parked.where(among(self._connection, event_columns.event_id, ids)))
+        }
+
+    def drop(self, event_ids: Iterable[str], now: datetime) -> int:
+        """Let parked events count as done, with nothing applied; return how many there were.
+
+        They are kept like all that is done, so that Slack's sending one again makes no new event of it.
+        """
+        parked = event_columns.state == EventState.PARKED.value
+        return self._change(event_ids, parked, state=EventState.SUPERSEDED.value, error=DROPPED, done_at=now)
 
     def _replay(self, which: ColumnElement[bool], now: datetime) -> int:
         anew = {"state": EventState.WAITING.value, "attempts": 0, "due_at": AT_ONCE, "done_at": None}

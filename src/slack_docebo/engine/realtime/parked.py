@@ -1,0 +1,60 @@
+"""Parked events: tried anew or dropped, the ones that somebody has chosen."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from slack_docebo.errors import ConfigurationError, NotConfirmed
+from slack_docebo.storage.store import Store
+from slack_docebo.storage.tables import Tables
+
+
+class ParkedAction(StrEnum):
+    """What is done with parked events."""
+
+    SHOW = "show"
+    REPLAY = "replay"
+    DROP = "drop"
+
+
+@dataclass(frozen=True, slots=True)
+class ParkedChoice:
+    """Which parked events: those of these ids, those that wait with the incident, or every one."""
+
+    event_ids: Collection[str] = ()
+    incident: str = ""
+    everything: bool = False
+
+    def find(self, tables: Tables) -> set[str]:
+        """Return the ids of those that are parked now; raise ConfigurationError unless one way to choose is taken."""
+        if (bool(self.event_ids), bool(self.incident), self.everything).count(True) != 1:
+            raise ConfigurationError(
+                "choose the parked events in one way: by their ids, by an incident, or all of them"
+            )
+        parked = tables.inbox.parked_ids(None if self.everything or self.incident else self.event_ids, self.incident)
+        if unknown := sorted(set(self.event_ids) - parked):
+            raise ConfigurationError(f"nothing was changed: not parked, or not any more, is event {', '.join(unknown)}")
+        if not parked:
+            raise ConfigurationError("nothing was changed: none of these events is parked")
+        return parked
+
+
+def replay_parked(store: Store, choice: ParkedChoice, now: datetime) -> str:
+    """Let the chosen events be tried anew, and say how many there are."""
+    with store.transaction() as tables:
+        count = tables.inbox.replay(choice.find(tables), now)
+    return f"{count} events will be tried anew"
+
+
+def drop_parked(store: Store, choice: ParkedChoice, now: datetime, *, confirm: int) -> str:
+    """Let nobody try the chosen events any more, and say how many there are; the next import looks after the people.
+
+    Raises NotConfirmed unless *confirm* is their number.
+    """
+    with store.transaction() as tables:
+        chosen = choice.find(tables)
+        if confirm != len(chosen):
+            raise NotConfirmed(f"nothing was dropped: to drop these events, give their number, {len(chosen)}")
+        count = tables.inbox.drop(chosen, now)
+    return f"{count} events were dropped; the next import looks at the people whom they were about"

@@ -1,0 +1,62 @@
+"""The flows `undo` and `parked_events` on a real Prefect server: what they do is shown before."""
+
+import pytest
+
+from deployments.bootstrap import ensure_settings
+from deployments.local import connection_settings
+from sandbox.server import Sandbox
+from slack_docebo.integration_settings import table
+from tests.e2e.prefect_http import artifacts_of, prefect_http
+from tests.importing import ON, run_import, settings_for
+
+
+@pytest.fixture(scope="module")
+def sandbox():
+    with Sandbox(users=8, docebo_users=0, rate_limits=False) as running:
+        yield running
+
+
+@pytest.fixture
+async def imported(sandbox, prefect_api, tmp_path, monkeypatch) -> str:
+    """The id of the plan that has created everybody's account."""
+    sandbox.reset()
+    monkeypatch.chdir(tmp_path)
+    for name, value in connection_settings(sandbox.facts(), tmp_path).items():
+        monkeypatch.setenv(name, value)
+    await ensure_settings(table(ON))
+    done = await run_import(settings_for(sandbox.facts(), f"sqlite:///{tmp_path}/slack-docebo.db"))
+    return done.plan.id
+
+
+def active(sandbox: Sandbox) -> int:
+    return sum(account.active for account in sandbox.docebo.accounts.values())
+
+
+async def test_undoing_is_shown_and_then_done(imported, sandbox):
+    from flows.undo import undo
+
+    before = active(sandbox)
+    shown = await undo(of=imported, deactivate_created=True, return_state=True)
+    unchanged = active(sandbox)
+    done = await undo(of=imported, deactivate_created=True, dry_run=False, return_state=True)
+    again = await undo(of=imported, deactivate_created=True, dry_run=False, return_state=True)
+
+    assert (shown.name, unchanged) == ("Completed", before)
+    assert "to deactivate" in shown.message
+    assert (done.name, active(sandbox) < before) == ("Completed", True)
+    assert "deactivated" in done.message
+    assert (again.is_failed(), "was undone before" in again.message) == (True, True)
+
+
+async def test_parked_events_are_shown_and_not_dropped_without_being_chosen(imported):
+    from flows.parked_events import parked_events
+    from slack_docebo.engine.realtime.parked import ParkedAction
+
+    shown = await parked_events(return_state=True)
+    refused = await parked_events(action=ParkedAction.DROP, return_state=True)
+
+    assert (shown.name, shown.message) == ("Completed", "nothing was changed; 0 are parked")
+    with prefect_http() as http:
+        keys = [one["key"] for one in artifacts_of(http, str(shown.state_details.flow_run_id))]
+    assert keys == ["parked-events"]
+    assert (refused.is_failed(), "choose the parked events in one way" in refused.message) == (True, True)

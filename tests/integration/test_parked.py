@@ -1,0 +1,82 @@
+"""Parked events that somebody has chosen are tried anew or dropped; the others stay."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from slack_docebo.engine.realtime.parked import ParkedChoice, drop_parked, replay_parked
+from slack_docebo.errors import ConfigurationError, NotConfirmed
+from slack_docebo.storage.inbox import Event, EventState
+from slack_docebo.storage.store import Store
+
+NOW = datetime(2026, 3, 4, tzinfo=UTC)
+EVENTS = {name: Event(name, "T1", f"U{name}", 1, "user_change", NOW) for name in ("failed", "late", "held", "waiting")}
+PARKED = {"failed", "late", "held"}
+ALL = ParkedChoice(everything=True)
+
+
+@pytest.fixture
+def inbox(store: Store) -> Store:
+    with store.transaction() as tables:
+        tables.inbox.put(list(EVENTS.values()))
+        tables.inbox.park(["failed", "late"], "no room", NOW)
+        tables.inbox.claim("run", 10, NOW)
+        tables.inbox.hold(["held"], "1incid3n", "over a limit", NOW, run="run")
+        tables.inbox.release(run="run")
+    return store
+
+
+def in_state(store: Store, state: EventState) -> set[str]:
+    with store.reading() as tables:
+        return {entry.event.event_id for entry in tables.inbox.list_(100, state)}
+
+
+@pytest.mark.parametrize(
+    ("choice", "chosen"),
+    [
+        (ParkedChoice(event_ids=["late"]), {"late"}),
+        (ParkedChoice(incident="1incid3n"), {"held"}),
+        (ALL, PARKED),
+    ],
+    ids=["by id", "by incident", "all"],
+)
+def test_those_chosen_are_tried_anew_and_the_others_stay(inbox, choice, chosen):
+    assert replay_parked(inbox, choice, NOW) == f"{len(chosen)} events will be tried anew"
+
+    assert in_state(inbox, EventState.PARKED) == PARKED - chosen
+    assert in_state(inbox, EventState.WAITING) == chosen | {"waiting"}
+
+
+def test_what_is_dropped_is_neither_tried_nor_taken_again(inbox):
+    told = drop_parked(inbox, ParkedChoice(event_ids=["failed", "late"]), NOW, confirm=2)
+
+    assert told.startswith("2 events were dropped")
+    assert in_state(inbox, EventState.PARKED) == {"held"}
+    with inbox.transaction() as tables:
+        assert tables.inbox.put([EVENTS["failed"]]) == 0
+        assert tables.inbox.replay(None, NOW) == 1
+
+
+@pytest.mark.parametrize("confirm", [0, 2, 4])
+def test_nothing_is_dropped_without_their_number(inbox, confirm):
+    with pytest.raises(NotConfirmed, match="give their number, 3"):
+        drop_parked(inbox, ALL, NOW, confirm=confirm)
+
+    assert in_state(inbox, EventState.PARKED) == PARKED
+
+
+@pytest.mark.parametrize(
+    ("choice", "told"),
+    [
+        (ParkedChoice(), "choose the parked events in one way"),
+        (ParkedChoice(event_ids=["late"], everything=True), "choose the parked events in one way"),
+        (ParkedChoice(event_ids=["late", "waiting"]), "not parked, or not any more, is event waiting"),
+        (ParkedChoice(incident="2other4"), "none of these events is parked"),
+    ],
+    ids=["nothing", "two ways", "one that is not parked", "an incident of nobody"],
+)
+def test_a_choice_that_is_not_clear_changes_nothing(inbox, choice, told):
+    with pytest.raises(ConfigurationError, match=told):
+        replay_parked(inbox, choice, NOW)
+
+    assert in_state(inbox, EventState.PARKED) == PARKED
