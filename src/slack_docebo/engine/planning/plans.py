@@ -65,19 +65,22 @@ async def make_plan(
     Raises IncompleteRead if Slack shows somebody whom its list left out, or if to ask would take more calls than
     EVIDENCE_CALLS.
     """
-    draft = _Draft(runtime, workspace, kind, tells_changes_only=listed is not None)
-    planner = Planner(runtime.behaviour.policy(workspace.team), accounts)
-    orphans = None if listed is None or trusting else OrphanSearch(accounts, planner.claims)
     facts: dict[str, object] = {READ_SINCE: runtime.begun.isoformat()}
-    absences = Absences()
-    read: list[list[SourceUser]] = []  # of a whole source it is in *listed*
-    try:
-        async for page in people:
-            if listed is None:
-                read.append(page)
-            await to_completion(_plan_some, runtime, planner, draft, page, trusting, absences, orphans)
-    except Restarted:  # what was planned so far stays unfinished: nobody can apply it
-        return await make_plan(runtime, workspace, people, accounts, kind=kind, listed=listed, trusting=trusting)
+    is_read = False
+    while not is_read:
+        draft = _Draft(runtime, workspace, kind, tells_changes_only=listed is not None)
+        planner = Planner(runtime.behaviour.policy(workspace.team), accounts)
+        orphans = None if listed is None or trusting else OrphanSearch(accounts, planner.claims)
+        absences = Absences()
+        read: list[list[SourceUser]] = []  # of a whole source it is in *listed*
+        try:
+            async for page in people:
+                if listed is None:
+                    read.append(page)
+                await to_completion(_plan_some, runtime, planner, draft, page, trusting, absences, orphans)
+            is_read = True
+        except Restarted:
+            pass  # what was planned so far stays unfinished: nobody can apply it
     if listed is not None:
         await to_completion(absences.look_for_missing, runtime, workspace, planner, listed, trusting)
     else:
