@@ -29,7 +29,7 @@ async def imported(sandbox, prefect_api, tmp_path, monkeypatch) -> str:
 
 
 def active(sandbox: Sandbox) -> int:
-    return sum(account.active for account in sandbox.docebo.accounts.values())
+    return sum(account.active for account in sandbox.docebo.accounts)
 
 
 async def test_undoing_is_shown_and_then_done(imported, sandbox):
