@@ -6,6 +6,7 @@ from typing import Any
 from prefect.flows import Flow
 from prefect.settings import get_current_settings
 
+from flows.apply_plan import apply_plan
 from flows.bulk_import import bulk_import
 from flows.doctor import doctor
 from flows.explain_user import explain_user
@@ -27,6 +28,7 @@ def _without_stored_results(flow: Flow[..., Any]) -> Flow[..., Any]:
 FLOWS = {
     flow.name: _without_stored_results(flow)
     for flow in (
+        apply_plan,
         bulk_import,
         doctor,
         explain_user,

@@ -51,13 +51,13 @@ async def _next_steps(summary: Summary) -> list[str]:
     except (httpx.HTTPError, PrefectException):
         return []
     plan, steps = summary.plan, []
-    if (form := forms.get("bulk-import")) and plan.state in {PlanState.PLANNED, PlanState.REFUSED}:
+    can_be_applied = plan.state in {PlanState.PLANNED, PlanState.REFUSED}
+    if can_be_applied and (form := forms.get("bulk-import")):
         anyway = " although it exceeds a limit" * (plan.state is PlanState.REFUSED)
         steps.append(f"[Apply exactly this plan{anyway}]({form.link(plan_id=plan.id, dry_run=False)})")
-    if (
-        (form := forms.get("undo"))
-        and plan.kind is not PlanKind.RESET_MAPPINGS
-        and summary.count(outcome=Outcome.APPLIED)
-    ):
+    if can_be_applied and (form := forms.get("apply-plan")):
+        steps.append(f"[Apply a part of it first]({form.link(plan_id=plan.id)})")
+    applied = plan.kind is not PlanKind.RESET_MAPPINGS and summary.count(outcome=Outcome.APPLIED)
+    if applied and (form := forms.get("undo")):
         steps.append(f"[Show what undoing this would do]({form.link(of=plan.id)})")
     return steps

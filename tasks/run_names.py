@@ -42,6 +42,13 @@ def undo_run() -> str:
     return f"undo {parameters['of']}{', dry run' * bool(parameters.get('dry_run', True))}"
 
 
+def apply_plan_run() -> str:
+    """Return which plan is applied, whether as a whole, and whether for real."""
+    parameters = runtime.flow_run.parameters
+    part = "part of " * any(parameters.get(name) for name in ("first", "operations", "slack_ids"))
+    return f"apply {part}plan {parameters['plan_id']}{', dry run' * bool(parameters.get('dry_run', True))}"
+
+
 def parked_events_run() -> str:
     """Return what is done with parked events."""
     return f"parked events: {ParkedAction(runtime.flow_run.parameters.get('action', ParkedAction.SHOW))}"

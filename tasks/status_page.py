@@ -27,6 +27,7 @@ RECONCILIATION = "reconcile"
 TITLES = {
     "bulk-import": "Import, or apply a saved plan",
     "realtime-sync": "Synchronise single people",
+    "apply-plan": "Apply a saved plan, or a part of it",
     "undo": "Undo a run",
     "parked-events": "Replay or drop parked events",
     "explain-user": "Explain a person",

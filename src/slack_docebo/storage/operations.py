@@ -103,6 +103,34 @@ class OperationRepository:
             )
         }
 
+    def people_planned(self, plan_id: str, kinds: Iterable[Kind]) -> list[str]:
+        """Return the Slack ids of those for whom an operation of one of *kinds* is still planned, in the plan's order."""
+        query = (
+            select(operations.c.slack_id)
+            .where(
+                operations.c.plan_id == plan_id,
+                operations.c.outcome == Outcome.PLANNED.value,
+                operations.c.kind.in_([kind.value for kind in kinds]),
+                operations.c.slack_id != "",
+            )
+            .group_by(operations.c.slack_id)
+            .order_by(func.min(operations.c.seq))
+        )
+        return list(self._connection.scalars(query))
+
+    def move(self, plan_id: str, to: str, slack_ids: Iterable[str]) -> None:
+        """Give what is still planned for *slack_ids* to another plan, under the same numbers."""
+        for ids in chunks(set(slack_ids)):
+            self._connection.execute(
+                update(operations)
+                .where(
+                    operations.c.plan_id == plan_id,
+                    operations.c.outcome == Outcome.PLANNED.value,
+                    among(self._connection, operations.c.slack_id, ids),
+                )
+                .values(plan_id=to)
+            )
+
     def add_unmappings(self, plan_id: str, first_seq: int, team: str, slack_ids: Collection[str], reason: str) -> None:
         """Append, numbered from *first_seq*, the unmapping of *slack_ids*, or of everybody of the workspace.
 

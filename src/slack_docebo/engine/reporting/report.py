@@ -2,7 +2,7 @@
 
 import csv
 from collections import Counter, deque
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Collection, Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -200,13 +200,15 @@ def everybody(tables: Tables, plan: Plan) -> Generator[JournalEntry, None, None]
             yield JournalEntry(plan.id, place, left, Outcome.LEFT)
 
 
-def table(store: Store, plan_id: str, shown: PeopleShown) -> list[dict[str, Cell]]:
-    """Return the first rows of what was or would be done, and to whom, as Prefect may show it."""
+def table(
+    store: Store, plan_id: str, shown: PeopleShown, *, of: Collection[str] | None = None
+) -> list[dict[str, Cell]]:
+    """Return the first rows of what was or would be done, and to whom, as Prefect may show it; all, or *of* these people."""
     rows: list[dict[str, Cell]] = []
     with store.reading() as tables:
         team = tables.plans.read(plan_id).slack_team
         for row in tables.operations.told(plan_id):
-            if row.kind == Kind.LEAVE:
+            if row.kind == Kind.LEAVE or (of is not None and row.slack_id not in of):
                 continue
             rows.append(
                 {

@@ -1,4 +1,4 @@
-"""The flows `undo` and `parked_events` on a real Prefect server: what they do is shown before."""
+"""The flows for single jobs on a real Prefect server: what they do is shown before."""
 
 import pytest
 
@@ -46,6 +46,25 @@ async def test_undoing_is_shown_and_then_done(imported, sandbox):
     assert (done.name, active(sandbox) < before) == ("Completed", True)
     assert "deactivated" in done.message
     assert (again.is_failed(), "was undone before" in again.message) == (True, True)
+
+
+async def test_a_part_of_a_plan_is_shown_and_then_applied(imported, sandbox, tmp_path):
+    from flows.apply_plan import apply_plan
+
+    for name in ("Ada", "Bob", "Cyd"):
+        sandbox.slack.add(name, "New", f"{name.lower()}@example.com")
+    planned = await run_import(settings_for(sandbox.facts(), f"sqlite:///{tmp_path}/slack-docebo.db"), dry_run=True)
+    before = len(sandbox.docebo.accounts)
+    part = {"plan_id": planned.plan.id, "first": 2}
+
+    shown = await apply_plan(**part, return_state=True)
+    refused = await apply_plan(**part, dry_run=False, return_state=True)
+    unchanged = len(sandbox.docebo.accounts)
+    done = await apply_plan(**part, dry_run=False, confirm=2, return_state=True)
+
+    assert (shown.name, refused.name, unchanged) == ("Completed", "Refused", before)
+    assert shown.message.startswith("2 of the 3 people")
+    assert (done.name, len(sandbox.docebo.accounts)) == ("Completed", before + 2)
 
 
 async def test_parked_events_are_shown_and_not_dropped_without_being_chosen(imported):

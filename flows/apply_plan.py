@@ -1,0 +1,60 @@
+"""Flow *Apply plan*: a saved plan, or a part of it."""
+
+from typing import Annotated, Literal
+
+from prefect import flow
+
+from slack_docebo.domain.planning import Kind
+from slack_docebo.engine.planning.parting import PartChoice
+from slack_docebo.engine.reporting.report import Summary
+from tasks.attended import require_a_person
+from tasks.forms import SlackId, titled
+from tasks.hooks import ON_TROUBLE
+from tasks.map_user_details import map_user_details
+from tasks.part_plan import show_part, take_part_of_plan
+from tasks.process_user_details import process_user_details
+from tasks.recheck_plan import recheck_plan
+from tasks.report_outcome import report_outcome
+from tasks.retrieve_accounts import retrieve_accounts
+from tasks.run import concluded, open_run
+from tasks.run_names import apply_plan_run
+from tasks.validate_connection import validate_connection
+
+Doing = Literal["create", "update", "deactivate", "map", "unmap"]
+
+
+@flow(name="apply-plan", flow_run_name=apply_plan_run, **ON_TROUBLE)
+@concluded
+async def apply_plan(
+    plan_id: Annotated[str, titled("Saved plan", pattern="^[0-9a-z]+$", max_length=8)],
+    first: Annotated[int, titled("Only the first so many people", ge=0)] = 0,
+    operations: Annotated[list[Doing], titled("Only these operations")] = [],  # noqa: B006  (nobody changes it)
+    slack_ids: Annotated[list[SlackId], titled("Only these Slack users")] = [],  # noqa: B006
+    dry_run: Annotated[bool, titled("Dry run")] = True,
+    confirm: Annotated[int, titled("Number of people, to apply it", ge=0)] = 0,
+) -> Summary | str:
+    """Apply a saved plan, or a part of it; the rest stays planned, to be applied later: twenty first, then everybody.
+
+    Args:
+        plan_id: Id of the plan, as the summary of the run that made it says.
+        first: In the plan's order. 0: everybody who is chosen.
+        operations: People for whom one of these is planned. None: all of them.
+        slack_ids: Ids of the Slack users, like U012AB3CD. None: all of them.
+        dry_run: Show who is chosen and what would be done, write nothing.
+        confirm: To apply it for real, type how many people are chosen, as the dry run says.
+    """
+    await require_a_person()
+    choice = PartChoice(tuple(slack_ids), tuple(map(Kind, operations)), first)
+    async with open_run("bulk-import") as runtime:
+        workspace = await validate_connection(runtime)
+        if dry_run:
+            return await show_part(runtime, plan_id, choice)
+        accounts = await retrieve_accounts(runtime)
+        part = await take_part_of_plan(runtime, plan_id, choice, confirm)
+        await recheck_plan(runtime, workspace, part, accounts)
+        try:
+            await process_user_details(runtime, part)
+            await map_user_details(runtime, part)
+        finally:
+            summary = await report_outcome(runtime, part)
+        return summary

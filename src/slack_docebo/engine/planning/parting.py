@@ -1,0 +1,78 @@
+"""A part of a plan: some of its people are taken out of it, to be done first, and become a plan of their own."""
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+
+from slack_docebo.domain.planning import Kind
+from slack_docebo.engine.planning.limits import measure
+from slack_docebo.errors import NotConfirmed, PlanNotApplicable
+from slack_docebo.runtime import Runtime
+from slack_docebo.storage.plans import READ_SINCE, Plan, PlanKind, PlanState, new_plan_id
+from slack_docebo.storage.tables import Tables
+
+PARTED = frozenset({PlanKind.BULK_IMPORT, PlanKind.UNDO})
+NOT_BEGUN = frozenset({PlanState.PLANNED, PlanState.REFUSED})
+OF_THE_PEOPLE = (READ_SINCE, "looked_after", "undoes", "undoes_plans")  # facts that hold for a part as for the whole
+NAMED_AT_MOST = 5  # in a message
+
+
+@dataclass(frozen=True, slots=True)
+class PartChoice:
+    """Which people of a plan: those of these ids, with an operation of these kinds, and of them the first so many.
+
+    What is not given chooses everybody. All operations of a person go together.
+    """
+
+    slack_ids: Collection[str] = ()
+    kinds: Collection[Kind] = ()
+    first: int = 0
+
+    def find(self, tables: Tables, plan: Plan) -> list[str]:
+        """Return the Slack ids in the plan's order, of those for whom something is still planned.
+
+        Raises PlanNotApplicable where that is nobody, or where nothing is planned for one of *slack_ids*.
+        """
+        people = tables.operations.people_planned(plan.id, self.kinds or set(Kind))
+        if unknown := sorted(set(self.slack_ids) - set(people)):
+            some = ", ".join(unknown[:NAMED_AT_MOST])
+            raise PlanNotApplicable(f"in plan {plan.id} nothing like that is planned for {len(unknown)} people: {some}")
+        if self.slack_ids:
+            people = [slack_id for slack_id in people if slack_id in set(self.slack_ids)]
+        if not people:
+            raise PlanNotApplicable(f"in plan {plan.id} nothing like that is planned for anybody")
+        return people[: self.first or None]
+
+
+def find_part(runtime: Runtime, plan_id: str, choice: PartChoice) -> tuple[list[str], int]:
+    """Return whom *choice* means, by Slack id, and for how many people the plan is to do something."""
+    with runtime.store.reading() as tables:
+        plan = tables.plans.read(plan_id)
+        return choice.find(tables, plan), len(tables.operations.people_planned(plan_id, set(Kind)))
+
+
+def take_part(runtime: Runtime, plan_id: str, choice: PartChoice, *, confirm: int) -> str:
+    """Take the chosen people out of the plan, and return the id of the plan that they are in now.
+
+    It is held against the limits by itself. The rest stays planned where it is. A choice of everybody is the plan itself.
+    Raises NotConfirmed unless *confirm* is how many people are chosen, and PlanNotApplicable where the plan was begun.
+    """
+    with runtime.store.transaction() as tables:
+        plan = tables.plans.read(plan_id)
+        chosen = choice.find(tables, plan)
+        if confirm != len(chosen):
+            raise NotConfirmed(f"nothing was written: to apply this, give the number of people, {len(chosen)}")
+        if len(chosen) == len(tables.operations.people_planned(plan_id, set(Kind))):
+            return plan_id
+        if plan.kind not in PARTED or plan.state not in NOT_BEGUN or tables.intents.of(plan_id):
+            raise PlanNotApplicable(
+                f"plan {plan_id} is a {plan.kind} and {plan.state}: only as a whole can it be applied"
+            )
+        facts = {name: plan.facts[name] for name in OF_THE_PEOPLE if name in plan.facts} | {"part_of": plan_id}
+        part = replace(
+            plan, id=new_plan_id(), flow_run=runtime.run_id, state=PlanState.PLANNED, facts=facts, finished_at=None
+        )
+        tables.plans.create(part)
+        tables.operations.move(plan_id, part.id, chosen)
+        measured = measure(runtime, tables, part.id, looked_after=plan.looked_after)
+        tables.plans.set_state(part.id, part.state, facts=facts | measured.facts)
+    return part.id

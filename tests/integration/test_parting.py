@@ -1,0 +1,136 @@
+"""A part of a plan on the sandbox: these first, then everybody."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from sandbox.server import Sandbox
+from slack_docebo.domain.planning import Kind, Outcome
+from slack_docebo.engine.importing import apply_saved
+from slack_docebo.engine.planning.parting import PartChoice, find_part, take_part
+from slack_docebo.engine.planning.undoing import plan_undo
+from slack_docebo.engine.reporting.report import Summary, summary
+from slack_docebo.engine.writing.applying import begin
+from slack_docebo.errors import ChangeLimitExceeded, NotConfirmed, PlanNotApplicable
+from slack_docebo.integration_settings import read_rows, table
+from slack_docebo.runtime import Runtime, open_runtime
+from slack_docebo.settings import Settings
+from slack_docebo.storage.plans import PlanState
+from tests.importing import ON, run_import, settings_for
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Sandbox]:
+    with Sandbox(users=12, docebo_users=0, rate_limits=False) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def sandbox(running: Sandbox) -> Sandbox:
+    running.reset()
+    return running
+
+
+@pytest.fixture
+def settings(sandbox: Sandbox, database_url: str, tmp_path) -> Settings:
+    return settings_for(sandbox.facts(), database_url, report_dir=tmp_path)
+
+
+def at_work(settings: Settings, run: str, **rows: str):
+    return open_runtime(settings, read_rows(table({**ON, **rows})), run_id=run)
+
+
+async def apply_part(settings: Settings, plan_id: str, choice: PartChoice, **rows: str) -> Summary:
+    async with at_work(settings, f"part-{choice}", **rows) as runtime:
+        chosen, _ = find_part(runtime, plan_id, choice)
+        part = take_part(runtime, plan_id, choice, confirm=len(chosen))
+        return await apply_saved(runtime, part, lambda _: None)
+
+
+async def apply_rest(settings: Settings, plan_id: str) -> Summary:
+    async with at_work(settings, "rest") as runtime:
+        return await apply_saved(runtime, plan_id, lambda _: None)
+
+
+def people(runtime: Runtime, plan_id: str) -> list[str]:
+    return find_part(runtime, plan_id, PartChoice())[0]
+
+
+async def test_the_first_are_done_and_then_the_rest(settings, sandbox):
+    planned = await run_import(settings, dry_run=True)
+    everybody, before = planned.count(Kind.CREATE), len(sandbox.docebo.accounts)
+
+    first = await apply_part(settings, planned.plan.id, PartChoice(first=3))
+
+    assert (first.plan.state, first.count(outcome=Outcome.APPLIED)) == (PlanState.APPLIED, 3)
+    assert len(sandbox.docebo.accounts) == before + 3
+    rest = await apply_rest(settings, planned.plan.id)
+    assert (rest.plan.state, rest.count(outcome=Outcome.APPLIED)) == (PlanState.APPLIED, everybody - 3)
+    assert len(sandbox.docebo.accounts) == before + everybody
+    again = await run_import(settings)
+    assert again.count(outcome=Outcome.APPLIED) == 0
+
+
+async def test_a_part_is_undone_by_its_own_id(settings, sandbox):
+    planned = await run_import(settings, dry_run=True)
+    first = await apply_part(settings, planned.plan.id, PartChoice(first=2))
+
+    async with at_work(settings, "undo", LEAVERS="deactivate") as runtime:
+        undone = await apply_saved(runtime, plan_undo(runtime, first.plan.id, deactivate_created=True), lambda _: None)
+
+    assert undone.count(Kind.DEACTIVATE, outcome=Outcome.APPLIED) == 2
+
+
+async def test_people_are_chosen_by_id_and_by_operation(settings, sandbox):
+    ada = str(sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"])
+    planned = await run_import(settings, dry_run=True)
+
+    async with at_work(settings, "choose") as runtime:
+        assert find_part(runtime, planned.plan.id, PartChoice([ada]))[0] == [ada]
+        assert ada in find_part(runtime, planned.plan.id, PartChoice(kinds=[Kind.CREATE]))[0]
+        for choice in (PartChoice(kinds=[Kind.DEACTIVATE]), PartChoice([ada], kinds=[Kind.MAP]), PartChoice(["U0NO"])):
+            with pytest.raises(PlanNotApplicable, match="nothing like that is planned"):
+                find_part(runtime, planned.plan.id, choice)
+
+
+async def test_without_their_number_nobody_is_taken_out(settings):
+    planned = await run_import(settings, dry_run=True)
+
+    async with at_work(settings, "typed") as runtime:
+        everybody = people(runtime, planned.plan.id)
+        with pytest.raises(NotConfirmed, match="give the number of people, 3"):
+            take_part(runtime, planned.plan.id, PartChoice(first=3), confirm=len(everybody))
+        assert people(runtime, planned.plan.id) == everybody
+
+
+async def test_a_part_keeps_within_the_limits_that_the_whole_exceeds_and_two_parts_do_not(settings, sandbox):
+    limits = {"LIMIT_CREATIONS": "4"}
+    planned = await run_import(settings, dry_run=True, rows=limits)
+    before = len(sandbox.docebo.accounts)
+    assert planned.plan.over_limit
+
+    await apply_part(settings, planned.plan.id, PartChoice(first=3), **limits)
+    with pytest.raises(ChangeLimitExceeded):
+        await apply_part(settings, planned.plan.id, PartChoice(first=2), **limits)
+
+    assert len(sandbox.docebo.accounts) == before + 3
+
+
+async def test_everybody_is_the_plan_itself(settings):
+    planned = await run_import(settings, dry_run=True)
+
+    async with at_work(settings, "whole") as runtime:
+        everybody = len(people(runtime, planned.plan.id))
+        assert take_part(runtime, planned.plan.id, PartChoice(), confirm=everybody) == planned.plan.id
+
+
+async def test_of_a_plan_that_was_begun_nobody_is_taken_out(settings):
+    planned = await run_import(settings, dry_run=True)
+
+    async with at_work(settings, "begun") as runtime:
+        everybody = people(runtime, planned.plan.id)
+        begin(runtime, planned.plan.id)
+        with pytest.raises(PlanNotApplicable, match="only as a whole"):
+            take_part(runtime, planned.plan.id, PartChoice(first=1), confirm=1)
+        assert people(runtime, planned.plan.id) == everybody
+        assert summary(runtime.store, planned.plan.id).plan.state is PlanState.APPLYING
