@@ -14,6 +14,7 @@ from flows.parked_events import parked_events
 from flows.realtime_sync import realtime_sync
 from flows.relink import relink
 from flows.reset_mappings import reset_mappings
+from flows.restore_mappings import restore_mappings
 from flows.stop import go, stop
 from flows.sweep import sweep
 from flows.undo import undo
@@ -37,6 +38,7 @@ FLOWS = {
         realtime_sync,
         relink,
         reset_mappings,
+        restore_mappings,
         stop,
         sweep,
         undo,

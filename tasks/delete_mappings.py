@@ -32,7 +32,8 @@ async def delete_mappings(runtime: Runtime, workspace: Workspace, plan_id: str, 
     backup, count = back_up(runtime, workspace, plan_id, slack_ids)
     get_run_logger().info("Backup of %d mappings: %s", count, backup)
     await publish_page(
-        f"{count} mappings: {code(str(backup))}\n\nThey come back with {code(f'slack-docebo mappings restore {backup}')}",
+        f"{count} mappings: {code(str(backup))}\n\nThey come back with the form restore-a-backup and the id"
+        f" {code(plan_id)}, or with {code(f'slack-docebo mappings restore {backup}')}",
         key=f"backup-{plan_id}",
         description=f"Backup of {count} mappings",
     )

@@ -20,6 +20,14 @@ def reset_mappings_run() -> str:
     return f"reset mappings: {whose}{', dry run' * bool(parameters.get('dry_run', True))}"
 
 
+def restore_mappings_run() -> str:
+    """Return which backup is restored, and whether for real."""
+    parameters = runtime.flow_run.parameters
+    if not (backup := parameters.get("backup")):
+        return "list backups"
+    return f"restore backup {backup}{', dry run' * bool(parameters.get('dry_run', True))}"
+
+
 def relink_run() -> str:
     """Return what the database is linked to, and whether for real."""
     parameters = runtime.flow_run.parameters

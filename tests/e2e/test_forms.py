@@ -79,3 +79,13 @@ async def test_parked_events_are_shown_and_not_dropped_without_being_chosen(impo
         keys = [one["key"] for one in artifacts_of(http, str(shown.state_details.flow_run_id))]
     assert keys == ["parked-events"]
     assert (refused.is_failed(), "choose the parked events in one way" in refused.message) == (True, True)
+
+
+async def test_a_backup_is_chosen_from_those_there_are(imported):
+    from flows.restore_mappings import restore_mappings
+
+    shown = await restore_mappings(return_state=True)
+    refused = await restore_mappings(backup="0nothere", dry_run=False, return_state=True)
+
+    assert (shown.name, shown.message) == ("Completed", "0 backups are there, nothing was written")
+    assert (refused.is_failed(), "there is no backup 0nothere" in refused.message) == (True, True)

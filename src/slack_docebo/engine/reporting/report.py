@@ -140,6 +140,8 @@ class Summary:
             )
         if accounts := self._accounts():
             lines += ["", accounts]
+        if whole := self.plan.facts.get("part_of"):
+            lines += ["", f"This is a part of plan {whole}; the rest stays planned there."]
         if over := self.plan.over_limit:
             lines += ["", f"**Over the limit:** {markdown('; '.join(over))}"]
         if seconds := self.plan.facts.get("seconds"):

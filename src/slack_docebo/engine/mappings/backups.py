@@ -1,0 +1,70 @@
+"""Backups: the files that resets have left, looked at and brought back."""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from slack_docebo.engine.mappings.mapping_file import BadRow, MappingFile
+from slack_docebo.engine.mappings.restoring import restore_file
+from slack_docebo.errors import ConfigurationError, NotConfirmed
+from slack_docebo.private_files import is_ours
+from slack_docebo.runtime import Runtime
+from slack_docebo.storage.faults import translated_files
+
+NAME = re.compile(r"mappings-([0-9a-z]{8})\.csv")
+LINES_NAMED = 5  # in a message
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """One file of this machine, with the mappings that a reset has deleted."""
+
+    plan_id: str  # of the reset
+    path: Path
+    made_at: datetime
+
+
+def backups(folder: Path) -> list[Backup]:
+    """Return the backups in *folder*, the newest first. What is not a file of ours is none."""
+    found = []
+    with translated_files(str(folder)):
+        for path in folder.glob("mappings-*.csv"):
+            name, status = NAME.fullmatch(path.name), path.lstat()
+            if name and is_ours(status):
+                found.append(Backup(name[1], path, datetime.fromtimestamp(status.st_mtime, UTC)))
+    return sorted(found, key=lambda backup: (backup.made_at, backup.plan_id), reverse=True)
+
+
+def restore_backup(runtime: Runtime, team: str, plan_id: str, *, dry_run: bool, confirm: int) -> str:
+    """Bring back the mappings that the reset *plan_id* has deleted, exactly as they were; say how many were written.
+
+    All of them or, where one cannot be used, none. Raises ConfigurationError where there is no such backup or a row that
+    cannot be used, and NotConfirmed unless *confirm* is how many would be written.
+    """
+    backup = next((one for one in backups(runtime.settings.report_dir) if one.plan_id == plan_id), None)
+    if backup is None:
+        raise ConfigurationError(f"there is no backup {plan_id} on this worker's disk: choose one that the table names")
+    docebo = runtime.settings.docebo_url
+    would = restore_file(runtime.store, docebo, MappingFile(backup.path, team=team), dry_run=True)
+    if would.refused:
+        raise ConfigurationError(
+            f"nothing was written, for {len(would.refused)} rows cannot be used: {_named(would.refused)}"
+        )
+    if dry_run:
+        return (
+            f"{would.changed} mappings would be written, nothing was; to restore them, start again with Dry run off and"
+            f" {would.changed} as Number of mappings"
+        )
+    if confirm != would.changed:
+        raise NotConfirmed(f"nothing was written: to restore this backup, give the number of mappings, {would.changed}")
+    done = restore_file(runtime.store, docebo, MappingFile(backup.path, team=team), dry_run=False)
+    if done.refused:  # somebody was mapped meanwhile
+        raise ConfigurationError(
+            f"nothing was written, for {len(done.refused)} rows cannot be used: {_named(done.refused)}"
+        )
+    return f"{done.changed} mappings written"
+
+
+def _named(refused: list[BadRow]) -> str:
+    return "; ".join(f"line {row.line}: {row.reason}" for row in refused[:LINES_NAMED])

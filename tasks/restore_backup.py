@@ -1,0 +1,36 @@
+"""Backups of mappings: listed, and brought back."""
+
+from functools import partial
+
+from prefect import get_run_logger, task
+from prefect.cache_policies import NO_CACHE
+
+from slack_docebo.concurrency import to_completion
+from slack_docebo.engine.mappings.backups import backups, restore_backup
+from slack_docebo.engine.reading.connection import Workspace
+from slack_docebo.runtime import Runtime
+from tasks.artifacts import publish_table
+
+
+@task(name="List backups", task_run_name="List backups", cache_policy=NO_CACHE)
+async def list_backups(runtime: Runtime) -> str:
+    """Publish which backups there are, and say how many."""
+    found = await to_completion(backups, runtime.settings.report_dir)
+    rows = [
+        {"backup": backup.plan_id, "made": f"{backup.made_at:%Y-%m-%d %H:%M} UTC", "file": str(backup.path)}
+        for backup in found
+    ]
+    await publish_table(rows, key="backups", description="Backups of mappings on this worker's disk, the newest first")
+    return f"{len(rows)} backups are there, nothing was written"
+
+
+@task(name="Restore backup", task_run_name="Restore backup {plan_id}", cache_policy=NO_CACHE)
+async def restore_mappings_of(
+    runtime: Runtime, workspace: Workspace, plan_id: str, *, dry_run: bool, confirm: int
+) -> str:
+    """Bring the mappings of the backup back, or say what that would do."""
+    done = await to_completion(
+        partial(restore_backup, runtime, workspace.team, plan_id, dry_run=dry_run, confirm=confirm)
+    )
+    get_run_logger().info(done)
+    return done

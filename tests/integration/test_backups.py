@@ -1,0 +1,80 @@
+"""The backups that resets leave are listed, and one is brought back once that was confirmed."""
+
+import shutil
+from collections.abc import AsyncIterator
+
+import pytest
+
+from sandbox.server import Sandbox
+from slack_docebo.domain.matching import Accounts
+from slack_docebo.engine.mappings.backups import backups, restore_backup
+from slack_docebo.engine.mappings.resetting import back_up, delete_planned, plan_reset
+from slack_docebo.engine.reading.connection import validate
+from slack_docebo.errors import ConfigurationError, NotConfirmed
+from slack_docebo.integration_settings import read_rows, table
+from slack_docebo.runtime import Runtime, open_runtime
+from tests.importing import ON, mapped, run_import, settings_for
+
+
+@pytest.fixture(scope="module")
+def sandbox():
+    with Sandbox(users=6, docebo_users=0, rate_limits=False) as running:
+        yield running
+
+
+@pytest.fixture
+async def runtime(sandbox: Sandbox, sqlite_url: str) -> AsyncIterator[Runtime]:
+    sandbox.reset()
+    settings = settings_for(sandbox.facts(), sqlite_url)
+    await run_import(settings)
+    async with open_runtime(settings, read_rows(table(ON)), run_id="reset") as opened:
+        yield opened
+
+
+async def reset(runtime: Runtime) -> str:
+    workspace = await validate(runtime)
+    plan_id = plan_reset(runtime, workspace, Accounts(), ())
+    back_up(runtime, workspace, plan_id, ())
+    delete_planned(runtime, workspace, plan_id)
+    return plan_id
+
+
+def mappings(runtime: Runtime, sandbox: Sandbox) -> dict[str, int]:
+    return mapped(runtime.settings.database_url.get_secret_value(), sandbox.slack.team.id)
+
+
+async def test_a_backup_is_shown_and_brought_back_once_its_number_is_given(runtime, sandbox):
+    before, team = mappings(runtime, sandbox), sandbox.slack.team.id
+    plan_id = await reset(runtime)
+    assert [backup.plan_id for backup in backups(runtime.settings.report_dir)] == [plan_id]
+
+    told = restore_backup(runtime, team, plan_id, dry_run=True, confirm=0)
+    with pytest.raises(NotConfirmed, match=f"give the number of mappings, {len(before)}"):
+        restore_backup(runtime, team, plan_id, dry_run=False, confirm=len(before) + 1)
+    assert (told.split()[0], mappings(runtime, sandbox)) == (str(len(before)), {})
+
+    restore_backup(runtime, team, plan_id, dry_run=False, confirm=len(before))
+    assert mappings(runtime, sandbox) == before
+
+
+async def test_what_is_no_file_of_ours_is_no_backup(runtime, sandbox, tmp_path):
+    plan_id = await reset(runtime)
+    (backup,) = backups(runtime.settings.report_dir)
+    shutil.copy(backup.path, elsewhere := tmp_path / "elsewhere.csv")
+    backup.path.with_name("mappings-0planted.csv").symlink_to(elsewhere)
+    backup.path.with_name("mappings-../x.csv".replace("/", "_")).write_text("")
+
+    assert [one.plan_id for one in backups(runtime.settings.report_dir)] == [plan_id]
+    with pytest.raises(ConfigurationError, match="there is no backup 0planted"):
+        restore_backup(runtime, sandbox.slack.team.id, "0planted", dry_run=True, confirm=0)
+
+
+async def test_a_backup_with_a_row_that_cannot_be_used_is_not_restored(runtime, sandbox):
+    plan_id = await reset(runtime)
+    (backup,) = backups(runtime.settings.report_dir)
+    lines = backup.path.read_text().splitlines()
+    backup.path.write_text("\n".join([*lines, lines[1]]) + "\n")
+
+    with pytest.raises(ConfigurationError, match=r"nothing was written, for \d rows cannot be used: line "):
+        restore_backup(runtime, sandbox.slack.team.id, plan_id, dry_run=False, confirm=len(lines))
+    assert mappings(runtime, sandbox) == {}
