@@ -11,6 +11,7 @@ from flows.bulk_import import bulk_import
 from flows.doctor import doctor
 from flows.explain_user import explain_user
 from flows.parked_events import parked_events
+from flows.personal_data import personal_data
 from flows.realtime_sync import realtime_sync
 from flows.relink import relink
 from flows.reset_mappings import reset_mappings
@@ -35,6 +36,7 @@ FLOWS = {
         explain_user,
         go,
         parked_events,
+        personal_data,
         realtime_sync,
         relink,
         reset_mappings,

@@ -2,6 +2,7 @@
 
 from prefect import runtime
 
+from slack_docebo.engine.mappings.personal_data import PersonalDataRequest
 from slack_docebo.engine.mappings.relinking import Relation
 from slack_docebo.engine.realtime.parked import ParkedAction
 
@@ -26,6 +27,13 @@ def restore_mappings_run() -> str:
     if not (backup := parameters.get("backup")):
         return "list backups"
     return f"restore backup {backup}{', dry run' * bool(parameters.get('dry_run', True))}"
+
+
+def personal_data_run() -> str:
+    """Return what is asked for about whom."""
+    parameters = runtime.flow_run.parameters
+    request = PersonalDataRequest(parameters.get("request", PersonalDataRequest.SHOW))
+    return f"personal data: {request} {parameters['slack_id']}"
 
 
 def relink_run() -> str:

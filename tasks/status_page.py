@@ -32,6 +32,7 @@ TITLES = {
     "parked-events": "Replay or drop parked events",
     "explain-user": "Explain a person",
     "reset-mappings": "Delete mappings",
+    "personal-data": "Give out or forget a person",
     "restore-mappings": "Restore mappings from a backup",
     "relink": "Link to another address of Docebo",
     "stop": "Stop: let no run write",

@@ -7,7 +7,7 @@ from deployments.local import connection_settings
 from sandbox.server import Sandbox
 from slack_docebo.integration_settings import table
 from tests.e2e.prefect_http import artifacts_of, prefect_http
-from tests.importing import ON, run_import, settings_for
+from tests.importing import ON, mapped, run_import, settings_for
 
 
 @pytest.fixture(scope="module")
@@ -89,3 +89,17 @@ async def test_a_backup_is_chosen_from_those_there_are(imported):
 
     assert (shown.name, shown.message) == ("Completed", "0 backups are there, nothing was written")
     assert (refused.is_failed(), "there is no backup 0nothere" in refused.message) == (True, True)
+
+
+async def test_a_person_is_not_forgotten_without_the_id_typed_twice(imported, sandbox, tmp_path):
+    from flows.personal_data import personal_data
+    from slack_docebo.engine.mappings.personal_data import PersonalDataRequest
+
+    who = min(mapped(f"sqlite:///{tmp_path}/slack-docebo.db", sandbox.slack.team.id))
+    refused = await personal_data(who, request=PersonalDataRequest.FORGET, return_state=True)
+    shown = await personal_data(who, return_state=True)
+    done = await personal_data(who, request=PersonalDataRequest.FORGET, confirm=who, return_state=True)
+
+    assert (refused.name, shown.name, done.name) == ("Refused", "Completed", "Completed")
+    assert f"{who} is not forgotten" in shown.message
+    assert who not in mapped(f"sqlite:///{tmp_path}/slack-docebo.db", sandbox.slack.team.id)

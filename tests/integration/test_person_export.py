@@ -7,8 +7,10 @@ from slack_docebo.domain.texts import as_json
 from slack_docebo.engine.mappings.exporting import export_person
 from slack_docebo.engine.mappings.forgetting import forget
 from slack_docebo.engine.mappings.mapping_file import write_mappings
+from slack_docebo.engine.mappings.personal_data import PersonalDataRequest, fulfil
+from slack_docebo.engine.realtime.upkeep import REPORT
 from slack_docebo.engine.reporting.report import write_files
-from slack_docebo.errors import ConfigurationError
+from slack_docebo.errors import ConfigurationError, NotConfirmed
 from slack_docebo.storage.schema import metadata
 from tests.integration.commands import run
 from tests.integration.realtime_world import World, environment
@@ -90,3 +92,38 @@ async def test_the_command_prints_json_and_takes_an_address(here, ada, sqlite_ur
 
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["slack_ids"] == [ada]
+
+
+async def test_an_export_to_a_file_is_for_its_owner_and_goes_with_the_person(here, ada):
+    store, reports = here.runtime.store, here.runtime.settings.report_dir
+    before = export_person(store, reports, ada)
+
+    told = fulfil(store, reports, PersonalDataRequest.GIVE_OUT, ada, confirm="")
+    (file,) = reports.glob("*-person.json")
+    (record,) = json.loads(file.read_text())
+
+    assert (told, file.stat().st_mode & 0o777) == (
+        [f"all that is kept about {ada} is in {file}, which only its owner can read"],
+        0o600,
+    )
+    assert record["tables"] == json.loads(as_json(before))["tables"]
+    assert export_person(store, reports, ada) == before
+    assert REPORT.fullmatch(file.name)
+    with pytest.raises(NotConfirmed, match="nothing was erased"):
+        fulfil(store, reports, PersonalDataRequest.FORGET, ada, confirm="yes")
+    fulfil(store, reports, PersonalDataRequest.FORGET, ada, confirm=ada)
+    assert ada not in file.read_text()
+    assert "Lovelace" not in file.read_text()
+
+
+async def test_what_is_asked_for_is_told_without_the_persons_data(here, ada):
+    store, reports = here.runtime.store, here.runtime.settings.report_dir
+
+    shown = fulfil(store, reports, PersonalDataRequest.SHOW, ada, confirm="")
+    forgotten = fulfil(store, reports, PersonalDataRequest.FORGET, ada, confirm=ada)
+    again = fulfil(store, reports, PersonalDataRequest.LOOK_AFTER_AGAIN, ada, confirm="")
+
+    assert (shown[0].startswith(f"{ada} is not forgotten"), "1 mapping(s)" in shown) == (True, True)
+    assert shown[1:] == forgotten[1:]
+    assert again[0].startswith(f"{ada} is looked after again")
+    assert not any("Lovelace" in line or "ada@" in line for line in (*shown, *forgotten, *again))

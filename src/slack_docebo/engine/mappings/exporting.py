@@ -8,11 +8,15 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from slack_docebo.domain.texts import bared
+from slack_docebo.domain.texts import as_json, bared
 from slack_docebo.engine.mappings.forgetting import files_below, read_file, slack_id_of
+from slack_docebo.private_files import new_file
+from slack_docebo.storage.faults import translated_files
 from slack_docebo.storage.personal import NOT_TOLD, rows_about
+from slack_docebo.storage.plans import new_plan_id
 from slack_docebo.storage.store import Store
 
+EXPORTED = "-person.json"
 HIDDEN = {column.name for column in NOT_TOLD}
 
 
@@ -28,8 +32,22 @@ def export_person(store: Store, report_dir: Path, slack_id: str) -> dict[str, An
     return {"slack_ids": ids, "tables": rows_by_table, "files": files}
 
 
+def write_export(store: Store, report_dir: Path, slack_id: str) -> Path:
+    """Write all that is kept about the person to a new file for its owner only, and return its path.
+
+    It is a report like others: it is removed when those of its day are, and when the person is forgotten.
+    """
+    exported = export_person(store, report_dir, slack_id)
+    path = report_dir / f"{new_plan_id()}{EXPORTED}"
+    with translated_files(str(path)), new_file(path) as out:
+        out.write(as_json([{"slack_id": slack_id, **exported}], indent=2))
+    return path
+
+
 def _in_files(folder: Path, slack_ids: set[str]) -> Iterator[tuple[Path, list[dict[str, Any]]]]:
     for file in files_below(folder, lambda _path, _error: None):
+        if file.name.endswith(EXPORTED):
+            continue  # it repeats what is elsewhere
         with suppress(OSError, ValueError, csv.Error):  # what is not a file of ours
             rows = [row for row in _rows(file) if row.get("slack_id") in slack_ids]
             yield file, [{name: value for name, value in row.items() if name not in HIDDEN} for row in rows]
