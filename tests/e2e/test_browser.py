@@ -15,11 +15,15 @@ DEPLOYMENTS = [
     "doctor/manual",
     "explain-user/manual",
     "go/manual",
+    "parked-events/parked-events",
+    "personal-data/personal-data-of-a-person",
     "realtime-sync/slack-events",
     "relink/manual",
     "reset-mappings/manual",
+    "restore-mappings/restore-a-backup",
     "stop/manual",
     "sweep/sweep",
+    "undo/undo-a-run",
 ]
 WRONG = [
     ("bulk-import/manual", "Saved plan", "../../x", "'../../x' does not match"),
