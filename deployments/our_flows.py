@@ -16,6 +16,7 @@ from flows.realtime_sync import realtime_sync
 from flows.relink import relink
 from flows.reset_mappings import reset_mappings
 from flows.restore_mappings import restore_mappings
+from flows.send_test_message import send_test_message
 from flows.stop import go, stop
 from flows.sweep import sweep
 from flows.undo import undo
@@ -41,6 +42,7 @@ FLOWS = {
         relink,
         reset_mappings,
         restore_mappings,
+        send_test_message,
         stop,
         sweep,
         undo,

@@ -37,6 +37,7 @@ TITLES = {
     "relink": "Link to another address of Docebo",
     "stop": "Stop: let no run write",
     "go": "Go: let runs write again",
+    "send-test-message": "Send a test message",
     "doctor": "Is everything in place?",
 }
 

@@ -8,6 +8,7 @@ from sandbox.server import Sandbox
 from slack_docebo.integration_settings import table
 from tests.e2e.prefect_http import artifacts_of, prefect_http
 from tests.importing import ON, mapped, run_import, settings_for
+from tests.smtp import Mailbox
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +90,26 @@ async def test_a_backup_is_chosen_from_those_there_are(imported):
 
     assert (shown.name, shown.message) == ("Completed", "0 backups are there, nothing was written")
     assert (refused.is_failed(), "there is no backup 0nothere" in refused.message) == (True, True)
+
+
+async def test_a_test_message_arrives(imported, mails, monkeypatch):
+    from flows.send_test_message import send_test_message
+
+    nobody = await send_test_message(return_state=True)
+    server, port = mails
+    for name, value in {
+        "HOST": "127.0.0.1",
+        "PORT": str(port),
+        "STARTTLS": "false",
+        "FROM": "sync@example.com",
+    }.items():
+        monkeypatch.setenv(f"SMTP_{name}", value)
+    await ensure_settings(table({**ON, "NOTIFICATION_MAIL_ID": "tested@example.com"}))
+    sent = await send_test_message(return_state=True)
+
+    assert (nobody.is_failed(), "nobody would be told" in nobody.message) == (True, True)
+    assert sent.is_completed()
+    assert "this is a test" in Mailbox(server, "tested@example.com").next_mail()["Subject"]
 
 
 async def test_a_person_is_not_forgotten_without_the_id_typed_twice(imported, sandbox, tmp_path):
