@@ -47,6 +47,8 @@ class PrefectUI:
         """Go to the run form of *deployment*, like "flow-name/deployment-name"."""
         flow, name = deployment.split("/")
         await self.page.get_by_role("link", name="Deployments", exact=True).first.click()
+        await self.page.get_by_placeholder("Search deployments", exact=True).fill(flow)  # the list has ten a page
+        await self.page.wait_for_url(re.compile("flowOrDeploymentName"))
         rows = self.page.get_by_role("row").filter(has=self.page.get_by_role("link", name=flow, exact=True))
         await rows.get_by_role("cell").get_by_role("link", name=name, exact=True).first.click()
         await self.page.get_by_role("button", name="Run", exact=True).click()

@@ -11,6 +11,7 @@ from tests.e2e.prefect_http import deployment, finished, set_rows
 
 DEPLOYMENTS = [
     "bulk-import/manual",
+    "apply-plan/apply-a-plan-or-part",
     "bulk-import/reconcile",
     "doctor/manual",
     "explain-user/manual",
@@ -21,6 +22,7 @@ DEPLOYMENTS = [
     "relink/manual",
     "reset-mappings/manual",
     "restore-mappings/restore-a-backup",
+    "send-test-message/send-a-test-message",
     "stop/manual",
     "sweep/sweep",
     "undo/undo-a-run",
