@@ -31,7 +31,7 @@ async def apply_plan(
     operations: Annotated[list[Doing], titled("Only these operations")] = [],  # noqa: B006  (nobody changes it)
     slack_ids: Annotated[list[SlackId], titled("Only these Slack users")] = [],  # noqa: B006
     dry_run: Annotated[bool, titled("Dry run")] = True,
-    confirm: Annotated[int, titled("Number of people, to apply it", ge=0)] = 0,
+    confirm: Annotated[str, titled("Number of people, to apply it", max_length=30)] = "",
 ) -> Summary | str:
     """Apply a saved plan, or a part of it; the rest stays planned, to be applied later: twenty first, then everybody.
 
@@ -41,7 +41,7 @@ async def apply_plan(
         operations: People for whom one of these is planned. None: all of them.
         slack_ids: Ids of the Slack users, like U012AB3CD. None: all of them.
         dry_run: Show who is chosen and what would be done, write nothing.
-        confirm: To apply it for real, type how many people are chosen, as the dry run says.
+        confirm: To apply it for real, type how many people are chosen of how many, like 20 of 300, as the dry run says.
     """
     await require_a_person()
     choice = PartChoice(tuple(slack_ids), tuple(map(Kind, operations)), first)

@@ -21,11 +21,11 @@ async def show_part(runtime: Runtime, plan_id: str, choice: PartChoice) -> str:
     await publish_table(rows, key=f"part-of-{plan_id}", description=f"What would be done, and to whom{cut}")
     told = f"{len(chosen)} of the {people} people of plan {plan_id} are chosen, nothing was written"
     get_run_logger().info(told)
-    return f"{told}; to apply it, start again with Dry run off and {len(chosen)} as Number of people"
+    return f"{told}; to apply it, start again with Dry run off and, as Number of people: {len(chosen)} of {people}"
 
 
 @task(name="Take part", task_run_name="Take who is chosen out of plan {plan_id}", cache_policy=NO_CACHE)
-async def take_part_of_plan(runtime: Runtime, plan_id: str, choice: PartChoice, confirm: int) -> str:
+async def take_part_of_plan(runtime: Runtime, plan_id: str, choice: PartChoice, confirm: str) -> str:
     """Return the id of the plan that holds the chosen people, and nobody else."""
     part = await to_completion(partial(take_part, runtime, plan_id, choice, confirm=confirm))
     if part != plan_id:

@@ -61,7 +61,7 @@ async def test_a_part_of_a_plan_is_shown_and_then_applied(imported, sandbox, tmp
     shown = await apply_plan(**part, return_state=True)
     refused = await apply_plan(**part, dry_run=False, return_state=True)
     unchanged = len(sandbox.docebo.accounts)
-    done = await apply_plan(**part, dry_run=False, confirm=2, return_state=True)
+    done = await apply_plan(**part, dry_run=False, confirm="2 of 3", return_state=True)
 
     assert (shown.name, refused.name, unchanged) == ("Completed", "Refused", before)
     assert shown.message.startswith("2 of the 3 people")

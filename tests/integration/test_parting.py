@@ -42,8 +42,8 @@ def at_work(settings: Settings, run: str, **rows: str):
 
 async def apply_part(settings: Settings, plan_id: str, choice: PartChoice, **rows: str) -> Summary:
     async with at_work(settings, f"part-{choice}", **rows) as runtime:
-        chosen, _ = find_part(runtime, plan_id, choice)
-        part = take_part(runtime, plan_id, choice, confirm=len(chosen))
+        chosen, of = find_part(runtime, plan_id, choice)
+        part = take_part(runtime, plan_id, choice, confirm=f"{len(chosen)} of {of}")
         return await apply_saved(runtime, part, lambda _: None)
 
 
@@ -98,9 +98,20 @@ async def test_without_their_number_nobody_is_taken_out(settings):
 
     async with at_work(settings, "typed") as runtime:
         everybody = people(runtime, planned.plan.id)
-        with pytest.raises(NotConfirmed, match="give the number of people, 3"):
-            take_part(runtime, planned.plan.id, PartChoice(first=3), confirm=len(everybody))
+        with pytest.raises(NotConfirmed, match=f"number of people: 3 of {len(everybody)}"):
+            take_part(runtime, planned.plan.id, PartChoice(first=3), confirm="3")
         assert people(runtime, planned.plan.id) == everybody
+
+
+async def test_the_same_order_given_twice_does_not_take_the_next_ones(settings):
+    planned = await run_import(settings, dry_run=True)
+
+    async with at_work(settings, "twice") as runtime:
+        everybody = len(people(runtime, planned.plan.id))
+        take_part(runtime, planned.plan.id, PartChoice(first=3), confirm=f"3 of {everybody}")
+        with pytest.raises(NotConfirmed):
+            take_part(runtime, planned.plan.id, PartChoice(first=3), confirm=f"3 of {everybody}")
+        assert len(people(runtime, planned.plan.id)) == everybody - 3
 
 
 async def test_a_part_keeps_within_the_limits_that_the_whole_exceeds_and_two_parts_do_not(settings, sandbox):
@@ -121,7 +132,9 @@ async def test_everybody_is_the_plan_itself(settings):
 
     async with at_work(settings, "whole") as runtime:
         everybody = len(people(runtime, planned.plan.id))
-        assert take_part(runtime, planned.plan.id, PartChoice(), confirm=everybody) == planned.plan.id
+        assert (
+            take_part(runtime, planned.plan.id, PartChoice(), confirm=f"{everybody} of {everybody}") == planned.plan.id
+        )
 
 
 async def test_of_a_plan_that_was_begun_nobody_is_taken_out(settings):
@@ -131,6 +144,6 @@ async def test_of_a_plan_that_was_begun_nobody_is_taken_out(settings):
         everybody = people(runtime, planned.plan.id)
         begin(runtime, planned.plan.id)
         with pytest.raises(PlanNotApplicable, match="only as a whole"):
-            take_part(runtime, planned.plan.id, PartChoice(first=1), confirm=1)
+            take_part(runtime, planned.plan.id, PartChoice(first=1), confirm=f"1 of {len(everybody)}")
         assert people(runtime, planned.plan.id) == everybody
         assert summary(runtime.store, planned.plan.id).plan.state is PlanState.APPLYING

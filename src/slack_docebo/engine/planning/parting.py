@@ -50,18 +50,20 @@ def find_part(runtime: Runtime, plan_id: str, choice: PartChoice) -> tuple[list[
         return choice.find(tables, plan), len(tables.operations.people_planned(plan_id, set(Kind)))
 
 
-def take_part(runtime: Runtime, plan_id: str, choice: PartChoice, *, confirm: int) -> str:
+def take_part(runtime: Runtime, plan_id: str, choice: PartChoice, *, confirm: str) -> str:
     """Take the chosen people out of the plan, and return the id of the plan that they are in now.
 
     It is held against the limits by itself. The rest stays planned where it is. A choice of everybody is the plan itself.
-    Raises NotConfirmed unless *confirm* is how many people are chosen, and PlanNotApplicable where the plan was begun.
+    Raises NotConfirmed unless *confirm* is how many people are chosen of how many, like "20 of 300": the same order given
+    twice does not take the next twenty. Raises PlanNotApplicable where the plan was begun.
     """
     with runtime.store.transaction() as tables:
         plan = tables.plans.read(plan_id)
         chosen = choice.find(tables, plan)
-        if confirm != len(chosen):
-            raise NotConfirmed(f"nothing was written: to apply this, give the number of people, {len(chosen)}")
-        if len(chosen) == len(tables.operations.people_planned(plan_id, set(Kind))):
+        people = len(tables.operations.people_planned(plan_id, set(Kind)))
+        if confirm.split() != (wanted := f"{len(chosen)} of {people}").split():
+            raise NotConfirmed(f"nothing was written: to apply this, give as the number of people: {wanted}")
+        if len(chosen) == people:
             return plan_id
         if plan.kind not in PARTED or plan.state not in NOT_BEGUN or tables.intents.of(plan_id):
             raise PlanNotApplicable(
