@@ -8,7 +8,7 @@ from tasks.attended import require_a_person
 from tasks.forms import titled
 from tasks.hooks import ON_TROUBLE
 from tasks.restore_backup import list_backups, restore_mappings_of
-from tasks.run import concluded, open_run
+from tasks.run import concluded, open_resources, open_run
 from tasks.run_names import restore_mappings_run
 from tasks.validate_connection import validate_connection
 
@@ -28,8 +28,9 @@ async def restore_mappings(
         confirm: To restore for real, type how many mappings are written, as the dry run says.
     """
     await require_a_person()
-    async with open_run("bulk-import") as runtime:
-        if not backup:
+    if not backup:
+        async with open_resources() as runtime:
             return await list_backups(runtime)
+    async with open_run("bulk-import") as runtime:
         workspace = await validate_connection(runtime)
         return await restore_mappings_of(runtime, workspace, backup, dry_run=dry_run, confirm=confirm)
