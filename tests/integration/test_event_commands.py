@@ -103,7 +103,7 @@ def test_an_event_that_is_not_there_is_one_line(env, store):
 
 
 def test_a_parked_event_is_tried_anew_when_it_is_named_and_a_run_is_wanted(env, inbox):
-    replayed = run(env, "events", "replay", "EvParked1", "EvApplied")
+    replayed = run(env, "events", "replay", "EvParked1")
 
     assert replayed.stdout == "1 events will be tried anew.\n"
     assert states(inbox) == {
@@ -123,6 +123,22 @@ def test_a_parked_event_is_tried_anew_when_it_is_named_and_a_run_is_wanted(env, 
 def test_all_parked_events_are_tried_anew_when_that_is_asked_for(env, inbox):
     assert run(env, "events", "replay", "--all").stdout == "2 events will be tried anew.\n"
     assert EventState.PARKED not in states(inbox).values()
+
+
+@pytest.mark.parametrize("other", ["EvApplied", "EvNone"], ids=["not parked", "not there"])
+def test_an_event_that_is_not_parked_is_named_and_none_is_replayed(env, inbox, other):
+    replayed = run(env, "events", "replay", "EvParked1", other)
+
+    assert (replayed.returncode, replayed.stdout, replayed.stderr.count("\n")) == (2, "", 1)
+    assert f"not parked: {other};" in replayed.stderr
+    assert states(inbox)["EvParked1"] is EventState.PARKED
+
+
+@pytest.mark.parametrize("limit", ["0", "-5"])
+def test_a_limit_that_is_no_number_of_rows_is_refused(env, store, limit):
+    refused = run(env, "events", "list", "--limit", limit)
+
+    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
 
 
 @pytest.mark.parametrize("arguments", [(), ("EvParked1", "--all")], ids=["nothing", "both"])

@@ -174,6 +174,20 @@ def test_a_table_on_the_terminal_shows_text(text):
     assert seen(shown.replace("\n", ""))
 
 
+LONG_ROW = {"event": "Ev" + "0123456789" * 4, "error": "no room " * 9, "incident": "k8" * 25}
+
+
+@pytest.mark.parametrize("terminal", [True, False], ids=["terminal", "pipe"])
+def test_no_id_is_shortened_or_broken(terminal, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("TTY_COMPATIBLE", "1" if terminal else "0")
+    shown = printed(lambda: output.show_rows([LONG_ROW], json=False, empty=""))
+
+    assert LONG_ROW["event"] in shown
+    assert LONG_ROW["incident"] in shown
+    assert shown.count("no room") == 9
+
+
 @any_text
 def test_a_line_on_the_terminal_shows_text(text):
     assert printed(lambda: output.say(text)) == line(text) + "\n"

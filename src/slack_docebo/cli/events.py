@@ -5,14 +5,13 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from slack_docebo.cli.output import Json, say, show_json, show_rows
+from slack_docebo.cli.output import Json, Limit, say, show_json, show_rows
 from slack_docebo.cli.store import open_store
 from slack_docebo.errors import ConfigurationError
 from slack_docebo.storage.inbox import EventState, InboxEntry
 
 app = App(name="events")
 
-Limit = Annotated[int, Parameter(help="How many at the most.")]
 Parked = Annotated[bool, Parameter(negative="", help="Only those that were tried often enough.")]
 All = Annotated[bool, Parameter(name="--all", negative="", help="Every parked event.")]
 
@@ -48,6 +47,10 @@ def replay(*event_ids: str, all_: All = False) -> None:
     if bool(event_ids) == all_:
         raise ConfigurationError("name the events to replay, or give --all")
     with open_store() as store, store.transaction() as tables:
+        if unknown := set(event_ids) - tables.inbox.parked_ids(event_ids):
+            raise ConfigurationError(
+                f"not parked: {', '.join(sorted(unknown))}; `events list --parked` shows those that are"
+            )
         count = tables.inbox.replay(None if all_ else event_ids, datetime.now(UTC))
     say(f"{count} events will be tried anew.")
 

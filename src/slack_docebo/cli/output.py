@@ -4,7 +4,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
-from cyclopts import Parameter
+from cyclopts import Parameter, validators
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
@@ -14,20 +15,41 @@ from slack_docebo.errors import ConfigurationError, NotConfirmed
 
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON instead of text.")]
 
+Limit = Annotated[int, Parameter(validator=validators.Number(gte=1), help="How many at the most.")]
+
 Yes = Annotated[bool, Parameter(negative="", help="Do not ask.")]
+
+WIDEST = 10_000  # columns of a table where there is no terminal
 
 
 def show_rows(rows: Sequence[Mapping[str, Any]], *, json: bool, empty: str) -> None:
-    """Print *rows* as a table with the keys of the first as its head, or *empty* where there are none."""
+    """Print *rows* as a table with the keys of the first as its head, or *empty* where there are none.
+
+    No word is shortened or broken, for ids are copied: where the terminal is too narrow, each row is a paragraph. Without
+    a terminal a table is as wide as it is.
+    """
     if json:
         show_json(list(rows))
     elif not rows:
         say(empty)
     else:
-        table = Table(*(Column(header=_text(name), min_width=1) for name in rows[0]))
-        for row in rows:
-            table.add_row(*map(_text, row.values()))
-        Console().print(table)
+        cells = [list(map(_text, row.values())) for row in rows]
+        names = list(map(_text, rows[0]))
+        longest = [max(_longest_word(text) for text in column) for column in zip(names, *cells, strict=True)]
+        table = Table(*(Column(header=name, min_width=width) for name, width in zip(names, longest, strict=True)))
+        for row in cells:
+            table.add_row(*row)
+        console = Console(soft_wrap=True)
+        if not console.is_terminal:
+            unbounded = console.options.update(width=WIDEST)
+            console.width = max(console.width, console.measure(table, options=unbounded).maximum)
+        if sum(longest) + 3 * len(longest) + 1 <= console.width:
+            console.print(table, soft_wrap=False)
+        else:
+            for row in cells:
+                for name, cell in zip(names, row, strict=True):
+                    console.print(Text.assemble(name, ": ", cell))
+                console.print()
 
 
 def show_markdown(text: str) -> None:
@@ -67,6 +89,11 @@ def confirm(question: str, *, otherwise: str) -> None:
 def show_json(value: Any) -> None:
     """Print *value* as JSON."""
     print(as_json(value, indent=2))  # noqa: T201
+
+
+def _longest_word(text: Text) -> int:
+    """Return how many columns of a terminal the longest word of *text* takes, at least one."""
+    return max([1, *map(cell_len, text.plain.split())])
 
 
 def _text(value: object, style: str = "") -> Text:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
-from slack_docebo.cli.output import Json, show_json, show_markdown, show_rows
+from slack_docebo.cli.output import Json, Limit, show_json, show_markdown, show_rows
 from slack_docebo.cli.store import open_store
 from slack_docebo.domain.planning import Kind, Outcome
 from slack_docebo.domain.texts import shortened
@@ -19,7 +19,6 @@ app = App(name="plan")
 
 LONGEST_SHOWN = 200  # of a value
 
-Limit = Annotated[int, Parameter(help="How many at the most.")]
 PlanId = Annotated[str, Parameter(help="Id of the plan, as the run's summary and `plan list` show it.")]
 
 
