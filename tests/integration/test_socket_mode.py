@@ -2,8 +2,10 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -35,12 +37,15 @@ class Slack:
         self.sockets: asyncio.Queue[web.WebSocketResponse] = asyncio.Queue()
         self.acknowledged: asyncio.Queue[str] = asyncio.Queue()
         self.refuse_next = 0
+        self.keeps_connections = True
+        self.asked_at: list[float] = []
 
     async def open(self, request: web.Request) -> web.Response:
         assert request.headers["Authorization"] == f"Bearer {TOKEN.get_secret_value()}"
         if self.error:
             return web.json_response({"ok": False, "error": self.error})
         self.issued += 1
+        self.asked_at.append(time.monotonic())
         ticket = f"ticket-{self.issued}"
         self.tickets.add(ticket)
         return web.json_response({"ok": True, "url": f"{self.url.replace('http', 'ws', 1)}/link?ticket={ticket}"})
@@ -56,6 +61,8 @@ class Slack:
         socket = web.WebSocketResponse()
         await socket.prepare(request)
         await socket.send_json({"type": "hello", "num_connections": 1})
+        if not self.keeps_connections:
+            await socket.send_json({"type": "disconnect", "reason": "link_disabled"})
         await self.sockets.put(socket)
         async for message in socket:
             if message.type == WSMsgType.TEXT:
@@ -146,6 +153,18 @@ async def test_a_lost_connection_is_replaced(sqlite_url, farewell):
 
             assert await asyncio.wait_for(slack.acknowledged.get(), PATIENCE_SECONDS) == "envelope-2"
             assert len(entries(store)) == 1
+
+
+async def test_connections_that_slack_dismisses_at_once_become_ever_rarer(store):
+    async with slack_server() as slack:
+        slack.keeps_connections = False
+        async with connected(slack, store):
+            for _ in range(3):
+                await asyncio.wait_for(slack.sockets.get(), PATIENCE_SECONDS)
+
+    pauses = [then - before for before, then in pairwise(slack.asked_at)]
+    assert pauses[1] >= 0.2
+    assert pauses[2] >= 0.4
 
 
 async def test_a_wrong_token_is_told(sqlite_url):

@@ -110,6 +110,13 @@ def test_the_sandboxs_slack_is_served(webhook):
     assert any(entry.event.profile["deactivated"] for entry in webhook.entries())
 
 
+def test_a_slash_at_the_end_of_the_request_url_makes_no_difference(webhook):
+    body = json.dumps(envelope()).encode()
+
+    assert httpx.post(f"{webhook.url}/slack/events/", content=body, headers=signed(body)).status_code == 200
+    assert len(webhook.entries()) == 1
+
+
 def test_slack_can_verify_the_request_url(webhook):
     body = json.dumps({"type": "url_verification", "challenge": "3eZbrw1aB", "token": "t"}).encode()
 

@@ -63,7 +63,7 @@ def webhook_app(current: Current[WebhookSettings], reception: Reception) -> Star
             reception.metrics.seconds.observe(time.perf_counter() - began)
         return response
 
-    routes = [Route("/slack/events", events, methods=["POST"])]
+    routes = [Route(path, events, methods=["POST"]) for path in ("/slack/events", "/slack/events/")]  # as Bolt does
     if settings.observation_address == settings.webhook_address:
         routes += _observation(own_hosts(settings), reception)
     return _app(routes)

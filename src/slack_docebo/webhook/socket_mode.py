@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -22,11 +23,34 @@ from slack_docebo.webhook.reception import Reception
 
 PING_SECONDS = 5.0
 SECONDS = 30.0  # for asking where to connect
+STEADY_SECONDS = 60.0  # a connection that was kept so long was no failure
+LONGEST_PAUSE = 60.0  # seconds between two connections that Slack does not keep
 METHOD = "apps.connections.open"
 
 # slack_sdk writes whole events to its log when that is set to debug; this one has a level of its own.
 _sdk_log = logging.getLogger("slack_docebo.slack_sdk.socket_mode")
 _sdk_log.setLevel(logging.INFO)
+
+
+class PatientClient(SocketModeClient):
+    """A client that asks for another connection at once, and then ever more slowly as long as Slack keeps none."""
+
+    def __init__(self, token: str, *, web: AsyncWebClient, ping_seconds: float) -> None:
+        super().__init__(token, logger=_sdk_log, web_client=web, ping_interval=ping_seconds)
+        self._asking = asyncio.Lock()  # slack_sdk also asks without having got its own
+        self._asked = float("-inf")
+        self._in_a_row = 0
+
+    async def issue_new_wss_url(self) -> str:
+        async with self._asking:
+            steady = time.monotonic() - self._asked >= STEADY_SECONDS
+            self._in_a_row = 0 if steady else self._in_a_row + 1
+            if self._in_a_row > 1:
+                pause = min(self.ping_interval * 2 ** min(self._in_a_row - 2, 10), LONGEST_PAUSE)
+                _sdk_log.warning("Slack keeps no connection; the next one in %g seconds", pause)
+                await asyncio.sleep(pause)
+            self._asked = time.monotonic()
+            return await super().issue_new_wss_url()
 
 
 @asynccontextmanager
@@ -40,7 +64,7 @@ async def listening(
     session = bounded_session(SECONDS)
     web = AsyncWebClient(base_url=base_url, session=session, logger=_sdk_log)
     web.proxy = proxy_for(base_url)
-    client = SocketModeClient(token().get_secret_value(), logger=_sdk_log, web_client=web, ping_interval=ping_seconds)
+    client = PatientClient(token().get_secret_value(), web=web, ping_seconds=ping_seconds)
     client.proxy = web.proxy  # replaces slack_sdk's own choice, which ignores NO_PROXY
 
     async def take(connection: AsyncBaseSocketModeClient, request: SocketModeRequest) -> None:
