@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -114,6 +115,28 @@ def test_a_service_waits_only_for_services_there_are_and_that_can_be_waited_for(
             assert "healthcheck" in SERVICES[other]
         else:
             assert SERVICES[other]["restart"] != "unless-stopped"
+
+
+def test_postgresql_is_healthy_only_when_its_databases_answer_over_tcp():
+    _, command = SERVICES["postgresql"]["healthcheck"]["test"]
+
+    assert "psql -h 127.0.0.1 " in command
+    assert "-d prefect" in command
+
+
+def test_the_migration_is_tried_again():
+    assert SERVICES["migrate"]["restart"].startswith("on-failure")
+
+
+def test_prefects_server_lets_go_of_old_runs_and_events(monkeypatch):
+    for name, value in SERVICES["services"]["environment"].items():
+        if "VACUUM" in name or "EVENTS_RETENTION" in name:
+            monkeypatch.setenv(name, value)
+    server = PrefectSettings().server
+
+    assert server.services.db_vacuum.enabled == {"events", "flow_runs"}
+    assert server.services.db_vacuum.retention_period == timedelta(days=90)
+    assert server.events.retention_period == timedelta(days=7)
 
 
 def test_volumes_that_are_used_are_declared():
