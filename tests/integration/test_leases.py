@@ -1,6 +1,7 @@
 """Who lost its lock while it stood still writes nothing more, whatever it still believes."""
 
 import asyncio
+import gc
 import os
 import socket
 import threading
@@ -33,6 +34,13 @@ def other(database_url: str) -> Iterator[Store]:
     """The database as another process has it open."""
     with Store.open(database_url) as opened:
         yield opened
+
+
+@pytest.fixture(autouse=True)
+def no_lease_is_left() -> Iterator[None]:
+    """A lock that a test has not given back is held until it is collected, also by who opens a store later."""
+    yield
+    gc.collect()
 
 
 def lock_of(store: Store, name: str = "bulk-import", docebo: str = DOCEBO) -> RunLock:

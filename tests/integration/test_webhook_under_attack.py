@@ -159,7 +159,7 @@ def test_a_head_is_measured_and_not_what_follows_it(webhook):
         pytest.param(PROBE + b"X-A: b\r\n c\r\n\r\n", 400, id="a folded header"),
         pytest.param(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400, id="TLS"),
         pytest.param(
-            PROBE.replace(b"/healthz", b"/slack/events/") + b"Connection: close\r\n\r\n", 404, id="a slash more"
+            PROBE.replace(b"/healthz", b"/slack/events//") + b"Connection: close\r\n\r\n", 404, id="two slashes more"
         ),
     ],
 )
