@@ -10,7 +10,6 @@ from typing import Protocol
 
 from slack_docebo.errors import ConfigurationError
 from slack_docebo.settings import Network
-from slack_docebo.storage.tables import Tables
 from slack_docebo.webhook.metrics import Metrics
 
 MOST = 4000  # connections of one listener; an idle one costs about 10 kB
@@ -61,18 +60,18 @@ class Crowd:
     def full(self) -> bool:
         return len(self) >= self._most
 
-    def move(self, tables: Tables, stage: Stage, now: float) -> None:
+    def move(self, connection: Connection, stage: Stage, now: float) -> None:
         """Put *connection*, of this crowd or new to it, into another stage from *now* on."""
-        before = self._stages.get(tables)
+        before = self._stages.get(connection)
         if before is not None:
-            del self._since[before][tables]
-        self._stages[tables] = stage
-        self._since[stage][tables] = now
+            del self._since[before][connection]
+        self._stages[connection] = stage
+        self._since[stage][connection] = now
 
-    def remove(self, tables: Tables) -> None:
-        stage = self._stages.pop(tables, None)
+    def remove(self, connection: Connection) -> None:
+        stage = self._stages.pop(connection, None)
         if stage is not None:
-            del self._since[stage][tables]
+            del self._since[stage][connection]
 
     def first(self, *stages: Stage) -> Connection | None:
         """Return the connection in *stages* that is to be closed first, or None."""
@@ -119,48 +118,48 @@ class Connections:
     def __len__(self) -> int:
         return len(self._all)
 
-    def admit(self, tables: Tables, now: float) -> None:
+    def admit(self, connection: Connection, now: float) -> None:
         """Admit a new *connection*; if that is one too many, close the one that is to be closed first, maybe itself."""
-        client = client_of(tables.address, self._trusted)
+        client = client_of(connection.address, self._trusted)
         crowds = [(self._all, "too many")]
         if client:
             crowds.insert(0, (self._clients.get(client) or Crowd(self._most_of_one), "too many of one client"))
         for crowd, reason in crowds:
-            if crowd.full and not self._make_room(crowd, tables, reason):
+            if crowd.full and not self._make_room(crowd, connection, reason):
                 return
         self.metrics.connections.inc()
-        self._crowds[tables] = [crowd for crowd, _ in crowds]
+        self._crowds[connection] = [crowd for crowd, _ in crowds]
         if client:
-            self._client_of[tables] = client
+            self._client_of[connection] = client
             self._clients[client] = crowds[0][0]
-        self.move(tables, Stage.HEAD, now)
+        self.move(connection, Stage.HEAD, now)
 
-    def move(self, tables: Tables, stage: Stage, now: float) -> None:
+    def move(self, connection: Connection, stage: Stage, now: float) -> None:
         """Put *connection* into another stage from *now* on, unless it was closed already."""
-        for crowd in self._crowds.get(tables, ()):
-            crowd.move(tables, stage, now)
+        for crowd in self._crowds.get(connection, ()):
+            crowd.move(connection, stage, now)
 
-    def remove(self, tables: Tables) -> None:
+    def remove(self, connection: Connection) -> None:
         """Forget *connection*."""
-        if tables not in self._crowds:
+        if connection not in self._crowds:
             return
         self.metrics.connections.dec()
-        self._held -= self._holding.pop(tables, 0)
-        for crowd in self._crowds.pop(tables):
-            crowd.remove(tables)
-        client = self._client_of.pop(tables, "")
+        self._held -= self._holding.pop(connection, 0)
+        for crowd in self._crowds.pop(connection):
+            crowd.remove(connection)
+        client = self._client_of.pop(connection, "")
         if client and not self._clients[client]:
             del self._clients[client]
 
-    def hold(self, tables: Tables, size: int) -> None:
+    def hold(self, connection: Connection, size: int) -> None:
         """Note that *size* bytes of *connection* are held; if all hold too many, close the one that has held some longest."""
-        if tables not in self._crowds:
+        if connection not in self._crowds:
             return
-        self._held += size - self._holding.get(tables, 0)
+        self._held += size - self._holding.get(connection, 0)
         if size:
-            self._holding[tables] = size
+            self._holding[connection] = size
         else:
-            self._holding.pop(tables, None)
+            self._holding.pop(connection, None)
         while self._held > self._most_held:
             self._send_away(next(iter(self._holding)), "too much together")
 
@@ -175,20 +174,20 @@ class Connections:
             logger.warning("connections were closed to make room (%s); %d are open", said, len(self))
             self._sent_away.clear()
 
-    def _make_room(self, crowd: Crowd, tables: Tables, reason: str) -> bool:
+    def _make_room(self, crowd: Crowd, newcomer: Connection, reason: str) -> bool:
         """Close a connection of *crowd*; return False if it is the new one, because all others have sent an event."""
-        leaver = crowd.first(*EXPENDABLE) or tables
+        leaver = crowd.first(*EXPENDABLE) or newcomer
         self._send_away(leaver, reason)
-        return leaver is not tables
+        return leaver is not newcomer
 
-    def _send_away(self, tables: Tables, reason: str) -> None:
+    def _send_away(self, connection: Connection, reason: str) -> None:
         self._sent_away[reason] += 1
-        self._close(tables, reason)
+        self._close(connection, reason)
 
-    def _close(self, tables: Tables, reason: str) -> None:
+    def _close(self, connection: Connection, reason: str) -> None:
         self.metrics.closed.labels(reason).inc()
-        self.remove(tables)
-        tables.abort()
+        self.remove(connection)
+        connection.abort()
 
 
 def client_of(address: str, trusted: Iterable[Network] = ()) -> str:

@@ -98,9 +98,7 @@ def concluded(run: Callable[P, Awaitable[FlowResult]]) -> Callable[P, Awaitable[
         try:
             result = await run(*args, **kwargs)
             told = result if isinstance(result, str) else result.line
-            if (
-                isinstance(result, ServeResult) and result.elsewhere
-            ):  # where somebody else sees to it, nothing is left to do
+            if isinstance(result, ServeResult) and result.elsewhere:  # another run sees to it: nothing is left to do
                 return Completed(name=Trouble.ALREADY_RUNNING, message=line(told))
             if trouble := _trouble(result):
                 # Green means that nothing new is left to do: colour, tiles, hooks and automations go by the type.

@@ -95,8 +95,8 @@ def test_migrations_make_the_very_tables_of_the_schema(empty_url, config):
 def test_downgrading_leaves_nothing_and_upgrading_again_works(empty_url, config):
     Store.open(empty_url).close()
     engine = engine_of(empty_url)
-    with engine.begin() as tables:
-        config.attributes["connection"] = tables
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
         command.downgrade(config, "base")
     left = set(inspect(engine).get_table_names())
     engine.dispose()
