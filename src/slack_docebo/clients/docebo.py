@@ -35,6 +35,7 @@ from slack_docebo.clients.docebo_wire import (
 )
 from slack_docebo.clients.retries import NotJson, TooLate, Wait, no_connection, retrying, seconds_asked, wait_as_asked
 from slack_docebo.domain.addresses import mailbox, spellings
+from slack_docebo.domain.dialect import MOST_ROWS
 from slack_docebo.domain.languages import Languages
 from slack_docebo.domain.observation import Gone, Observation, Present, Unknown
 from slack_docebo.domain.options import Options
@@ -52,7 +53,6 @@ from slack_docebo.errors import (
 )
 
 __all__ = [
-    "MAX_ROWS",
     "Branch",
     "ClientCredentials",
     "DoceboClient",
@@ -73,7 +73,6 @@ SMALL_PAGE = 20  # the number of pages is bounded as if none were smaller than t
 MOST_PAGES = 100  # 20,000 fields or branches
 MOST_PAGES_OF_USERS = 5_000  # a million
 MOST_PAGES_FOUND = 10  # by the search for one address
-MAX_ROWS = 100  # the most a batch call is known to take
 HTTPX_LOGS = 5  # method, address, version, status, and the words beside the status
 LARGEST_CODE = 99_999  # of an error; 1006 is one. A larger number may be anything else
 NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
@@ -217,8 +216,8 @@ class DoceboClient:
         """
         if any((row.docebo_id is None) is not create for row in rows):
             raise ValueError("rows that create have no docebo_id, rows that update have one")
-        if len(rows) > MAX_ROWS:
-            raise ValueError(f"{len(rows)} rows in one call, at most {MAX_ROWS} are allowed")
+        if len(rows) > MOST_ROWS:
+            raise ValueError(f"{len(rows)} rows in one call, at most {MOST_ROWS} are allowed")
         if not rows:
             return []
         operation = "create users" if create else "update users"
@@ -244,8 +243,8 @@ class DoceboClient:
         Of the others nothing is known: whoever is not named may have had that status before.
         """
         ids = sorted(set(docebo_ids))
-        if len(ids) > MAX_ROWS:
-            raise ValueError(f"{len(ids)} accounts in one call, at most {MAX_ROWS} are allowed")
+        if len(ids) > MOST_ROWS:
+            raise ValueError(f"{len(ids)} accounts in one call, at most {MOST_ROWS} are allowed")
         if not ids:
             return set()
         body = {"user_ids": ids, "status": int(active)}

@@ -55,6 +55,12 @@ SOURCES: dict[str, Callable[[SourceUser], str]] = {
 }
 
 
+def field_id_of(target: str) -> int | None:
+    """Return the id of the additional field that an attribute of an account is, None if it is none."""
+    found = _FIELD.fullmatch(target)
+    return int(found[1]) if found else None
+
+
 @dataclass(frozen=True, slots=True)
 class AttributeRule:
     """One line of the attribute mapping."""
@@ -77,8 +83,7 @@ class AttributeRule:
     @property
     def field_id(self) -> int | None:
         """The id of the additional field that is written, if it is one."""
-        found = _FIELD.fullmatch(self.target)
-        return int(found[1]) if found else None
+        return field_id_of(self.target)
 
     def value(self, user: SourceUser) -> str | None:
         """Return the source value in the form in which Docebo shows it, or None if Slack did not say it.

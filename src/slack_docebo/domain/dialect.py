@@ -4,9 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-MOST_ROWS = (
-    100  # of a batch call: what Docebo's own jobs send in one (its API description of 2017); no number is documented
-)
+# Of a batch call: what Docebo's own jobs send in one (its API description of 2017); no number is documented.
+MOST_ROWS = 100
 
 
 class LanguageForm(StrEnum):

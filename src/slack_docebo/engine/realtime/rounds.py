@@ -8,6 +8,7 @@ import time
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
 
 from slack_docebo.concurrency import to_completion
+from slack_docebo.domain.dialect import MOST_ROWS
 from slack_docebo.domain.guards import changes_of
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.observation import Present
@@ -24,7 +25,7 @@ from slack_docebo.engine.realtime.merging import Case, event_ids, joined, merge
 from slack_docebo.engine.realtime.serve_result import ServeResult
 from slack_docebo.engine.realtime.settling import Settlement
 from slack_docebo.engine.realtime.sorting import Sorter
-from slack_docebo.engine.writing.applying import BATCH, apply_accounts, apply_mappings, begin
+from slack_docebo.engine.writing.applying import apply_accounts, apply_mappings, begin
 from slack_docebo.engine.writing.finishing import finish
 from slack_docebo.errors import IncompleteRead, Rejected, told
 from slack_docebo.runtime import Runtime
@@ -157,8 +158,8 @@ class _Round:
                 accounts = await self._read_all(unclear)
             except Exception as error:
                 await self._docebo.check(error)
-                await to_completion(self._settlement.fail, unclear[BATCH:], told(error))
-                unclear, one_by_one = unclear[:BATCH], True
+                await to_completion(self._settlement.fail, unclear[MOST_ROWS:], told(error))
+                unclear, one_by_one = unclear[:MOST_ROWS], True
 
         async def read(case: Case) -> None:
             await (look_up if one_by_one else find_bearers)(self._runtime, [(case.person, case.known)], accounts)
@@ -297,7 +298,7 @@ def _groups(cases: Iterable[Case], through: Collection[str], *, last_attempt: in
         if not attempts:
             size = len(group)
         elif attempts < last_attempt:
-            size = max(1, BATCH // SMALLER**attempts)
+            size = max(1, MOST_ROWS // SMALLER**attempts)
         else:
             size = 1
         yield from (group[start : start + size] for start in range(0, len(group), size))

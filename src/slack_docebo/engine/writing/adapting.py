@@ -6,6 +6,7 @@ is tried without it; what it is refused for is then tried by itself, a language 
 
 from collections.abc import Mapping, Sequence
 
+from slack_docebo.domain.attributes import field_id_of
 from slack_docebo.domain.dialect import LANGUAGE_FORM, ROWS_PER_CALL, Dialect, LanguageForm
 from slack_docebo.domain.planning import Value
 from slack_docebo.runtime import Runtime
@@ -21,9 +22,9 @@ class Adapter:
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         with runtime.store.reading() as tables:
-            self._dialect = Dialect(tables.dialect(runtime.settings.docebo_url).all())
-        self._language = self._dialect.language_form
-        self.rows_per_call = self._dialect.rows_per_call
+            known = Dialect(tables.dialect(runtime.settings.docebo_url).all())
+        self._language = known.language_form
+        self.rows_per_call = known.rows_per_call
         self.refused: set[tuple[str, Value]] = set()  # attributes with the values for which rows are refused
 
     def written(self, attributes: Attributes) -> dict[str, Value]:
@@ -51,8 +52,9 @@ class Adapter:
 
     def take(self, name: str, value: Value, form: Value) -> None:
         """Note that a row was taken with *form* for the *value* of the attribute, which another was refused."""
-        if name == "language":
-            self._language = LanguageForm.NAME if form != value else LanguageForm.CODE
+        taken = LanguageForm.NAME if form != value else LanguageForm.CODE
+        if name == "language" and taken is not self._language:
+            self._language = taken
             self._learn(LANGUAGE_FORM.name, self._language, "a row that was refused with the other form")
 
     def note_size(self, rows: int, *, refused: int) -> None:
@@ -66,7 +68,7 @@ class Adapter:
         return self._language is LanguageForm.NAME and name == "language" and not self._by_name(value)
 
     def _option(self, name: str, value: Value) -> str:
-        options = self._runtime.docebo.options.get(field_id(name))
+        options = self._runtime.docebo.options.get(field_id_of(name) or 0)
         return options.id(str(value)) if options else ""
 
     def _by_name(self, language: Value) -> str:
@@ -85,9 +87,3 @@ def optional(attributes: Attributes) -> dict[str, Value]:
 def needed(attributes: Attributes) -> dict[str, Value]:
     """Return the others."""
     return {name: value for name, value in attributes.items() if name in NEEDED}
-
-
-def field_id(name: str) -> int:
-    """Return the id of an additional field by the name of its attribute, 0 for any other attribute."""
-    _, _, number = name.partition("field_")
-    return int(number) if number.isdecimal() else 0

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from slack_docebo.concurrency import side_by_side, to_completion
+from slack_docebo.domain.dialect import MOST_ROWS
 from slack_docebo.domain.effects import TO_ACCOUNTS
 from slack_docebo.domain.guards import too_many_accounts
 from slack_docebo.domain.planning import Kind, Outcome
@@ -21,7 +22,6 @@ from slack_docebo.storage.operations import RowOutcome
 from slack_docebo.storage.plans import LET_THROUGH, OPEN, Plan, PlanKind, PlanState
 
 Progress = Callable[[int], None]
-BATCH = 100  # the most rows Docebo is known to take in one call
 INDEX_LAG = timedelta(hours=1)  # after which Docebo's search and list show what was made: a generous guess
 UNDER_WAY_SECONDS = 0.02  # in which a call is sent off: a busy thread beside it would hold that up
 # Whose runs are alone by one lock, so that an intent of another plan of theirs is that of a run that is dead.
@@ -161,7 +161,7 @@ def _looked_at(runtime: Runtime, plan: Plan) -> datetime:
     return listed or plan.created_at
 
 
-def _pending(runtime: Runtime, plan_id: str, kind: Kind, *, rows: int = BATCH, after: int = -1) -> list[Numbered]:
+def _pending(runtime: Runtime, plan_id: str, kind: Kind, *, rows: int = MOST_ROWS, after: int = -1) -> list[Numbered]:
     with runtime.store.reading() as tables:
         return tables.operations.pending(plan_id, kind, rows, after=after)
 
@@ -207,7 +207,7 @@ class _Breaker:
         return refused, people
 
     def _check(self, failed: int, of: int, what: str) -> None:
-        if of >= BATCH and failed * 100 > self._runtime.behaviour.limit_rejections * of:
+        if of >= MOST_ROWS and failed * 100 > self._runtime.behaviour.limit_rejections * of:
             raise TooManyRejected(
                 f"Docebo refused {failed} of {of} {what}, more than LIMIT_REJECTIONS allows:"
                 " see the report for the reasons; what was done is recorded, and applying the plan again goes on"
