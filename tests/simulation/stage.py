@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import Path
 
 import slack_docebo.clients.docebo as docebo_client
+import slack_docebo.domain.dialect as dialect
 import slack_docebo.engine.realtime.rounds as realtime
 import slack_docebo.engine.realtime.serving as serving
 import slack_docebo.engine.writing.applying as applying
@@ -93,8 +94,7 @@ def _small_and_repeatable() -> Iterator[None]:
     replaced = [
         (docebo_client, "PAGE_SIZE", PAGE),
         (docebo_client, "SMALL_PAGE", PAGE),
-        (applying, "BATCH", 2),
-        (realtime, "BATCH", 2),
+        *((module, "MOST_ROWS", 2) for module in (dialect, applying, realtime)),
         (serving, "POLL_SECONDS", 5.0),
         (plans, "secrets", random.Random(0)),
         (leases, "gethostname", lambda: "stage"),

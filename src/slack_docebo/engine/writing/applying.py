@@ -105,7 +105,7 @@ async def apply_mappings(runtime: Runtime, plan_id: str) -> int:
     policy = runtime.behaviour.policy(plan.slack_team)
     done = 0
     for kind in (Kind.MAP, Kind.UNMAP):
-        while batch := _pending(runtime, plan_id, kind):
+        while batch := _pending(runtime, plan_id, kind, rows=MOST_ROWS):
             admitted, skipped = admit(runtime, plan, batch, None, policy)
             if kind is Kind.MAP:
                 skipped += await ask_where_it_hurts(runtime, plan, admitted, _looked_at(runtime, plan), policy)
@@ -161,7 +161,7 @@ def _looked_at(runtime: Runtime, plan: Plan) -> datetime:
     return listed or plan.created_at
 
 
-def _pending(runtime: Runtime, plan_id: str, kind: Kind, *, rows: int = MOST_ROWS, after: int = -1) -> list[Numbered]:
+def _pending(runtime: Runtime, plan_id: str, kind: Kind, *, rows: int, after: int = -1) -> list[Numbered]:
     with runtime.store.reading() as tables:
         return tables.operations.pending(plan_id, kind, rows, after=after)
 
