@@ -1,8 +1,11 @@
-"""Effects: whether an account shows what an operation is about, and what it was to do."""
+"""Effects: which account and mapping an operation is about, and whether the account shows what it was to do."""
+
+from collections.abc import Iterable
+from collections.abc import Mapping as MappingType
 
 from slack_docebo.domain.attributes import current_value, same
 from slack_docebo.domain.matching import Accounts
-from slack_docebo.domain.people import Account
+from slack_docebo.domain.people import Account, Mapping
 from slack_docebo.domain.planning import Kind, Operation, Value
 
 TO_ACCOUNTS = (Kind.CREATE, Kind.UPDATE, Kind.DEACTIVATE)
@@ -14,6 +17,16 @@ def account_of(accounts: Accounts, operation: Operation) -> Account | None:
     if operation.docebo_id is not None:
         return accounts.get(operation.docebo_id)
     return accounts.with_username(str(operation.changes.get("username", "")))
+
+
+def people_of(operations: Iterable[Operation]) -> list[str]:
+    """Return the Slack ids under which the mappings that *operations* change may stand."""
+    return [slack_id for operation in operations for slack_id in (operation.slack_id, operation.mapped_as)]
+
+
+def mapping_of(operation: Operation, mappings: MappingType[str, Mapping]) -> Mapping | None:
+    """Return the mapping that *operation* would replace: under its own Slack id, else under the one of before."""
+    return mappings.get(operation.slack_id) or mappings.get(operation.mapped_as)
 
 
 def is_carried_out(operation: Operation, account: Account) -> bool:

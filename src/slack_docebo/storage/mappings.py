@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, delet
 
 from slack_docebo.domain.people import Known, LastSeen, Mapping, SourceUser
 from slack_docebo.domain.planning import Kind, Outcome
-from slack_docebo.errors import StorageError
+from slack_docebo.errors import StorageConflict
 from slack_docebo.storage.applied import AppliedRepository
 from slack_docebo.storage.people import PersonRepository
 from slack_docebo.storage.platforms import UNKNOWN, PlatformRepository
@@ -130,7 +130,7 @@ class MappingRepository:
         """Insert or update, with what was applied; saving an equal mapping again changes nothing.
 
         Accounts may move between the people of one call, in any order. An account that anybody else holds is not
-        taken away: that raises StorageError before anything is written, and the caller should have planned an unmap.
+        taken away: that raises StorageConflict before anything is written, and the caller should have planned an unmap.
         *run* is who says so, where an account is inactive because of us.
         """
         latest = {(mapping.slack_team, mapping.slack_id): mapping for mapping in mappings}
@@ -222,7 +222,7 @@ class MappingRepository:
         taken = [docebo_id for docebo_id, slack_id in held.items() if slack_id not in wanted]
         if shared or taken:
             some = ", ".join(str(docebo_id) for docebo_id in sorted({*shared, *taken})[:NAMED_AT_MOST])
-            raise StorageError(
+            raise StorageConflict(
                 f"Two Slack users of {team} would share a Docebo account ({some}): unmap one of them, then run again"
             )
         moving = [slack_id for docebo_id, slack_id in held.items() if wanted[slack_id] != docebo_id]

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from slack_docebo.domain.effects import HURTING, TO_ACCOUNTS, account_of, hurts
+from slack_docebo.domain.effects import HURTING, TO_ACCOUNTS, account_of, hurts, mapping_of, people_of
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.observation import Gone, Present, Unknown
 from slack_docebo.domain.people import LastSeen
@@ -12,8 +12,6 @@ from slack_docebo.domain.returns import has_left
 from slack_docebo.engine.reading.evidence import counted, observe_account, observe_person
 from slack_docebo.engine.writing.checking import (
     last_seen,
-    mapping_of,
-    people_of,
     reason_by_account,
     reason_by_dispute,
     reason_by_mapping,

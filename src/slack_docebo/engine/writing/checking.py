@@ -1,12 +1,11 @@
 """Rechecking a saved plan: an operation is skipped if its account or its mapping has changed since."""
 
-from collections.abc import Collection, Iterable
-from collections.abc import Mapping as MappingType
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 
 from slack_docebo.domain.changed_rules import reason_by_rules
 from slack_docebo.domain.disputes import dispute, is_same, look
-from slack_docebo.domain.effects import TO_ACCOUNTS, account_of, holds, is_carried_out
+from slack_docebo.domain.effects import TO_ACCOUNTS, account_of, holds, is_carried_out, mapping_of, people_of
 from slack_docebo.domain.matching import Accounts, MatchBy
 from slack_docebo.domain.people import Account, LastSeen, Mapping
 from slack_docebo.domain.planning import Kind, Operation, Outcome, Policy, shielded
@@ -136,16 +135,6 @@ def reason_by_mapping(operation: Operation, mapping: Mapping | None, holder: str
     if operation.maps and operation.kind is not Kind.CREATE and holder not in {"", *people_of([operation])}:
         return f"the account belongs to {holder} by now"
     return ""
-
-
-def people_of(operations: Iterable[Operation]) -> list[str]:
-    """Return the Slack ids under which the mappings that *operations* change may stand."""
-    return [slack_id for operation in operations for slack_id in (operation.slack_id, operation.mapped_as)]
-
-
-def mapping_of(operation: Operation, mappings: MappingType[str, Mapping]) -> Mapping | None:
-    """Return the mapping that *operation* would replace: under its own Slack id, else under the one of before."""
-    return mappings.get(operation.slack_id) or mappings.get(operation.mapped_as)
 
 
 def reason_by_account(

@@ -1,9 +1,10 @@
 """Recording: what became of operations, with the mappings and standings that go with it, in one transaction."""
 
+from collections.abc import Mapping as MappingType
 from collections.abc import Sequence
 from dataclasses import replace
 
-from slack_docebo.domain.effects import TO_ACCOUNTS
+from slack_docebo.domain.effects import TO_ACCOUNTS, mapping_of, people_of
 from slack_docebo.domain.people import Applied, Mapping
 from slack_docebo.domain.planning import Kind, Operation, Outcome
 from slack_docebo.domain.stamps import TOLERANCE, UNSTAMPED
@@ -15,14 +16,14 @@ from slack_docebo.storage.operations import RowOutcome
 from slack_docebo.storage.plans import PlanKind
 
 Numbered = tuple[int, Operation]  # an operation with its place in the plan
-TAKEN = "the account was mapped to somebody else meanwhile, so this person is not mapped: plan again"
+REMAPPED = "the mapping of this person or of the account was changed meanwhile, and stays so: plan again"
 
 
 def record(runtime: Runtime, plan_id: str, batch: Sequence[Numbered], results: Sequence[RowOutcome]) -> None:
     """Write outcomes, and the mapping rows and standings that go with them.
 
-    Where one row is at odds with what is there by now, the others are recorded all the same, and that one without its
-    mapping: what was done to the account is done.
+    Where a mapping was changed while the call was under way, it stays as it is. The others are recorded all the same, and
+    that one without its mapping: what was done to the account is done.
     """
     if not results:
         return
@@ -36,7 +37,7 @@ def record(runtime: Runtime, plan_id: str, batch: Sequence[Numbered], results: S
             except StorageConflict:
                 alone = replace(operations[result.seq], maps=False)
                 outcome = result.outcome if alone.kind in TO_ACCOUNTS else Outcome.SKIPPED
-                _record(runtime, plan_id, {result.seq: alone}, [replace(result, outcome=outcome, error=TAKEN)])
+                _record(runtime, plan_id, {result.seq: alone}, [replace(result, outcome=outcome, error=REMAPPED)])
 
 
 def _record(runtime: Runtime, plan_id: str, operations: dict[int, Operation], results: Sequence[RowOutcome]) -> None:
@@ -61,6 +62,8 @@ def _record(runtime: Runtime, plan_id: str, operations: dict[int, Operation], re
         mappings = tables.mappings(docebo)
         for team in {operation.slack_team for operation, _ in applied}:
             of_team = [(op, result) for op, result in applied if op.slack_team == team]
+            if _remapped(of_team, mappings.of(team, people_of(op for op, _ in of_team))):
+                raise StorageConflict(REMAPPED)
             if gone := [op.mapped_as for op, _ in of_team if op.kind is Kind.UNMAP]:
                 mappings.delete(team, gone)
             if heirs := {op.mapped_as: op.slack_id for op, _ in of_team if op.maps and op.mapped_as != op.slack_id}:
@@ -93,6 +96,15 @@ def _record(runtime: Runtime, plan_id: str, operations: dict[int, Operation], re
         if written:
             platform_id = tables.platforms.take(docebo)
             tables.accounts(platform_id).note_written(written, now=now)
+
+
+def _remapped(applied: Sequence[tuple[Operation, RowOutcome]], mappings: MappingType[str, Mapping]) -> bool:
+    """Tell whether somebody got another account meanwhile than the one that the plan replaces, or brings."""
+    return any(
+        mapping.docebo_id not in {result.docebo_id, op.prior and op.prior.docebo_id}
+        for op, result in applied
+        if (op.maps or op.kind is Kind.UNMAP) and (mapping := mapping_of(op, mappings))
+    )
 
 
 def _written(operation: Operation, docebo_id: int) -> Written:

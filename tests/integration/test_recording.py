@@ -1,0 +1,69 @@
+"""Recording: what was changed in the mapping while a call was under way is not taken back by its outcome."""
+
+from dataclasses import replace
+
+import pytest
+
+from sandbox.server import Sandbox
+from slack_docebo.domain.planning import Kind, Outcome
+from slack_docebo.engine.writing.applying import begin
+from slack_docebo.engine.writing.recording import REMAPPED, record
+from slack_docebo.integration_settings import read_rows, table
+from slack_docebo.runtime import open_runtime
+from slack_docebo.storage.operations import RowOutcome
+from tests.importing import ON, plan_import, run_import, settings_for
+
+BY_HAND = 4711
+
+
+@pytest.fixture
+def sandbox():
+    with Sandbox(users=12, docebo_users=0, rate_limits=False) as running:
+        yield running
+
+
+def rename(sandbox, member):
+    sandbox.slack.change(member["id"], {"profile": {"last_name": "Married"}})
+
+
+def leave(sandbox, member):
+    sandbox.slack.deactivate(member["id"])
+
+
+def members(sandbox):
+    return [user for user in sandbox.slack if user["profile"].get("email") and not user["deleted"]][:2]
+
+
+@pytest.mark.parametrize(
+    ("change", "leavers", "kind"),
+    [(rename, "keep", Kind.UPDATE), (leave, "deactivate", Kind.DEACTIVATE), (leave, "unmap", Kind.UNMAP)],
+)
+async def test_a_mapping_that_somebody_corrects_during_a_call_is_not_moved_back(
+    sandbox, sqlite_url, change, leavers, kind
+):
+    rows = {**ON, "LEAVERS": leavers, "LIMIT_DEACTIVATIONS": "none", "LIMIT_UNMAPPINGS": "none"}
+    settings = settings_for(sandbox.facts(), sqlite_url)
+    await run_import(settings, rows=rows)
+    one, other = members(sandbox)
+    for member in (one, other):
+        change(sandbox, member)
+    async with open_runtime(settings, read_rows(table(rows)), run_id="run") as runtime:
+        plan_id = await plan_import(runtime)
+        begin(runtime, plan_id)
+        with runtime.store.transaction() as tables:
+            batch = tables.operations.pending(plan_id, kind, 100)
+            team = batch[0][1].slack_team
+            corrected = replace(
+                tables.mappings(settings.docebo_url).of(team, [one["id"]])[one["id"]], docebo_id=BY_HAND
+            )
+            tables.mappings(settings.docebo_url).save([corrected], now=runtime.now())
+
+        record(runtime, plan_id, batch, [RowOutcome(seq, Outcome.APPLIED, op.docebo_id) for seq, op in batch])
+
+        with runtime.store.reading() as tables:
+            mapped = tables.mappings(settings.docebo_url).of(team, [one["id"], other["id"]])
+            told = {row.operation.slack_id: row for row in tables.operations.rows(plan_id)}
+    assert mapped[one["id"]].docebo_id == BY_HAND
+    assert told[one["id"]].error == REMAPPED
+    assert told[one["id"]].outcome is (Outcome.SKIPPED if kind is Kind.UNMAP else Outcome.APPLIED)
+    assert told[other["id"]].outcome is Outcome.APPLIED
