@@ -1,4 +1,7 @@
-"""An installation for every test that needs one: Prefect server, sandbox, mail server, worker."""
+"""An installation for every test that needs one: Prefect server, sandbox, mail server, worker.
+
+Server and worker end with the last of these tests: idle ones would take a tenth of the processor from all others.
+"""
 
 import contextlib
 import io
@@ -66,7 +69,7 @@ def deploy_all(clone: Path) -> Callable[[], None]:
     return run
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def deployed(prefect_api: str, bootstrap: Callable[..., str], deploy_all: Callable[[], None]) -> Iterator[httpx.Client]:
     """Prefect's API after bootstrap and deploy from the clone; no schedule starts a run in the middle of a test."""
     bootstrap()
@@ -103,7 +106,7 @@ def environment(
     }
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def at_work(
     deployed: httpx.Client, environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[subprocess.Popen[bytes]]:
@@ -112,7 +115,7 @@ def at_work(
         yield process
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def bootstrap(prefect_api: str) -> Callable[..., str]:
     """Run `deployments.bootstrap` in this process, and return what it prints."""
     from deployments.bootstrap import main  # Prefect is imported with its settings in place
@@ -125,7 +128,7 @@ def bootstrap(prefect_api: str) -> Callable[..., str]:
     return run
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def prefect_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The API address of a server with an empty database; this process and the ones it starts talk to it."""
     folder = tmp_path_factory.mktemp("prefect")
