@@ -238,7 +238,17 @@ async def test_an_account_for_whose_id_docebo_answers_404_is_gone(docebo):
         assert isinstance(await client.user(7), Gone)
 
 
-@pytest.mark.parametrize("answer", [yii(400), ok(None), ok({}), ok({"user_data": []})])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        *(yii(400), ok(None), ok({}), ok({"user_data": []}), ok({"user_data": {"user_id": "8", "username": "bob"}})),
+        *(
+            httpx.Response(404, json=body)
+            for body in ({"message": "no Route"}, {"message": "Not found", "status": 404})
+        ),
+        httpx.Response(404, text="<h1>?</h1>"),
+    ],
+)
 async def test_an_account_for_whose_id_docebo_answers_anything_else_is_unknown(docebo, answer):
     docebo.get(f"{USERS}/7").mock(return_value=answer)
     async with opened() as client:

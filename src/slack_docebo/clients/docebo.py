@@ -83,6 +83,10 @@ AMBIGUOUS = "Docebo answers 400 for the account's id"
 T = TypeVar("T")
 
 
+class _Answered(Rejected):
+    """Docebo itself refuses the call: no gateway before it, whose refusals have other forms."""
+
+
 async def _unlimited() -> None:
     pass
 
@@ -193,20 +197,23 @@ class DoceboClient:
         """Return what Docebo says of exactly this account.
 
         A 404 in Docebo's own form says that it is gone; any other is a gateway's. A 400, with which some endpoints answer
-        for what is not there and all for what they do not understand, leaves it unknown.
+        for what is not there and all for what they do not understand, leaves it unknown. So does an answer about another
+        account, as after a merge.
         """
         try:
             data = await self._get("user", f"/manage/v1/user/{docebo_id}")
         except Rejected as error:
-            if error.status == 404 and not error.detail:
-                return Unknown("the 404 for the account's id is not Docebo's")
-            if error.status == 404:
-                return Gone(f"Docebo has no account {docebo_id} (404)")
-            if error.status == 400:
-                return Unknown(AMBIGUOUS)
-            raise
+            if error.status not in {400, 404}:
+                raise
+            if not isinstance(error, _Answered):
+                return Unknown(f"the {error.status} for the account's id is not Docebo's")
+            return Unknown(AMBIGUOUS) if error.status == 400 else Gone(f"Docebo has no account {docebo_id} (404)")
         account = account_of_view(data, self._wanted_fields, self.languages, self.options)
-        return Unknown(f"Docebo's answer shows nothing of account {docebo_id}") if account is None else Present(account)
+        if account is None:
+            return Unknown(f"Docebo's answer shows nothing of account {docebo_id}")
+        if account.docebo_id != docebo_id:
+            return Unknown(f"asked for account {docebo_id}, Docebo shows account {account.docebo_id}")
+        return Present(account)
 
     async def upsert_users(self, rows: Sequence[Row], *, create: bool, branch: int | None = None) -> list[RowResult]:
         """Create accounts, or change existing ones, and return the result of each row in their order.
@@ -454,7 +461,13 @@ def _refuse_failure(operation: str, response: httpx.Response, unanswered: type[R
     told = quoted(said)
     code = read_id(body.get("code")) if isinstance(body, dict) else None
     detail = f"{told} (code {code})" if code and code <= LARGEST_CODE else told
-    raise (AccessDenied if status == 403 else Rejected)(operation, detail, status=status, said=said)
+    refusal = AccessDenied if status == 403 else _Answered if _is_docebos(body, status) else Rejected
+    raise refusal(operation, detail, status=status, said=said)
+
+
+def _is_docebos(body: object, status: int) -> bool:
+    """Tell whether an error has the form of Docebo's own: `name`, `message`, `code`, and the `status` once more."""
+    return isinstance(body, dict) and {"name", "message"} <= body.keys() and read_id(body.get("status")) == status
 
 
 def _data(operation: str, response: httpx.Response, unreadable: type[RemoteError], *, enveloped: bool) -> Any:

@@ -222,8 +222,9 @@ class SlackClient:
     async def user(self, slack_id: str, *, with_custom: bool = True) -> Observation[SourceUser]:
         """Return what Slack says of exactly this user, *with_custom* profile fields where these are wanted.
 
-        Whom it does not know (`user_not_found`) is gone; whom it does not show (`user_not_visible`) is unknown. Somebody
-        who was deactivated is present, as deactivated. Source: https://docs.slack.dev/reference/methods/users.info
+        Whom it does not know (`user_not_found`) is gone; whom it does not show (`user_not_visible`) is unknown, and so is
+        for whom it shows somebody under other ids who has left. Somebody who was deactivated is present, as deactivated.
+        Source: https://docs.slack.dev/reference/methods/users.info
         """
         try:
             user = await self._one("users.info", user=slack_id, include_locale=self._with_locale)
@@ -231,6 +232,8 @@ class SlackClient:
             return Unknown("Slack does not show this person to the app")
         if user is None:
             return Gone("Slack knows nobody under this id")
+        if slack_id not in user.ids and (user.deactivated or user.forgotten):
+            return Unknown(f"asked for {slack_id}, Slack shows {user.slack_id}")
         if user.custom is not None or not (self._with_custom and with_custom):
             return Present(user)
         body, _ = await self._call("users.profile.get", user=slack_id)

@@ -1,0 +1,90 @@
+"""A proxy before Slack or Docebo: it may answer a call itself, or change what is answered."""
+
+import http.server
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import httpx
+
+PASSED_ON = ("authorization", "content-type", "accept")
+GIVEN_BACK = ("x-oauth-scopes",)
+
+
+class Call(NamedTuple):
+    """A request, with the path as it was written."""
+
+    method: str
+    path: str
+    body: bytes
+
+
+class Answer(NamedTuple):
+    """What is answered."""
+
+    status: int
+    body: bytes
+    content_type: str = "application/json"
+
+
+def in_json(value: Any, status: int = 200) -> Answer:
+    """Return *value* as an answer."""
+    return Answer(status, json.dumps(value).encode())
+
+
+def _nothing(*_: Any) -> None:
+    """Meddle with nothing."""
+
+
+@contextmanager
+def between(
+    target: str,
+    instead: Callable[[Call], Answer | None] = _nothing,
+    changed: Callable[[Call, Any], Any] = _nothing,
+) -> Iterator[str]:
+    """Pass calls on to *target*, and yield the base URL.
+
+    What *instead* returns of a call is answered, and nothing is passed on; what *changed* makes of an answer's JSON is
+    answered in its place. Where they return None, the call goes its way.
+    """
+
+    class Proxy(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+        def do_GET(self) -> None:
+            call = Call(self.command, self.path, self.rfile.read(int(self.headers.get("Content-Length") or 0)))
+            if answer := instead(call):
+                self.answer(answer, {})
+                return
+            headers = {name: value for name, value in self.headers.items() if name.lower() in PASSED_ON}
+            got = client.request(call.method, target.rstrip("/") + call.path, content=call.body, headers=headers)
+            answer = Answer(got.status_code, got.content, got.headers.get("content-type", "application/json"))
+            if got.status_code == 200 and (other := changed(call, got.json())) is not None:
+                answer = in_json(other)
+            self.answer(answer, {name: got.headers[name] for name in GIVEN_BACK if name in got.headers})
+
+        def answer(self, answer: Answer, headers: dict[str, str]) -> None:
+            self.send_response(answer.status)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.send_header("Content-Type", answer.content_type)
+            self.send_header("Content-Length", str(len(answer.body)))
+            self.end_headers()
+            self.wfile.write(answer.body)
+
+        do_POST = do_PUT = do_GET  # noqa: N815  (names of the standard library)
+
+    with httpx.Client(timeout=30) as client, http.server.ThreadingHTTPServer(("127.0.0.1", 0), Proxy) as server:
+        server.daemon_threads = True
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()

@@ -1,0 +1,104 @@
+"""What counts as evidence that somebody, or an account, is gone: only an answer about exactly this one, of the right side."""
+
+import pytest
+
+from sandbox.server import Sandbox
+from slack_docebo.domain.planning import Kind, Outcome
+from tests.between import Call, between, in_json
+from tests.importing import ON, mapped, run_import, settings_for
+
+ROWS = {**ON, "LEAVERS": "deactivate", "TARGET_MAY_SHRINK": "50", "SOURCE_MAY_SHRINK": "50"}
+
+
+@pytest.fixture(scope="module")
+def small_sandbox():
+    with Sandbox(users=1, docebo_users=0, rate_limits=False) as running:
+        yield running
+
+
+@pytest.fixture
+def sandbox(small_sandbox):
+    small_sandbox.reset()
+    for name in ("eva", "ada", "bob"):
+        small_sandbox.slack.add(name.title(), "Lovelace", f"{name}@example.com")
+    return small_sandbox
+
+
+def slack_id(sandbox, name):
+    return sandbox.slack.by_email(f"{name}@example.com")["id"]
+
+
+def account(sandbox, name):
+    return sandbox.docebo.accounts.by_username(f"{name}@example.com")
+
+
+@pytest.mark.parametrize("verify_target", [True, False])
+async def test_an_answer_about_another_account_says_nothing_of_the_one_asked_for(sandbox, sqlite_url, verify_target):
+    ada, bob = slack_id(sandbox, "ada"), slack_id(sandbox, "bob")
+
+    def merged(call: Call):
+        if call.method == "GET" and call.path == f"/manage/v1/user/{accounts.get(ada)}":
+            user = account(sandbox, "bob")
+            shown = {"user_id": str(user.user_id), "username": user.username, "email": user.email, "valid": "1"}
+            return in_json({"data": {"user_data": {**shown, "level": "6"}, "additional_fields": []}})
+        return None
+
+    accounts: dict[str, int] = {}
+    with between(sandbox.docebo_url, merged) as url:
+        settings = settings_for({**sandbox.facts(), "docebo_url": url}, sqlite_url)
+        await run_import(settings, rows=ROWS)
+        accounts |= mapped(sqlite_url, sandbox.slack.team.id)
+        sandbox.docebo.delete(accounts[ada])
+        sandbox.slack.deactivate(ada)
+
+        summary = await run_import(settings, rows=ROWS, verify_target=verify_target)
+
+    assert account(sandbox, "bob").active
+    assert summary.count(Kind.DEACTIVATE, Kind.UNMAP) == 0
+    assert mapped(sqlite_url, sandbox.slack.team.id)[bob] == accounts[bob]
+
+
+async def test_an_answer_about_somebody_else_says_nothing_of_the_person_asked_for(sandbox, sqlite_url):
+    ada = slack_id(sandbox, "ada")
+
+    def other(call: Call, answer):
+        if "users.list" in call.path:
+            return {**answer, "members": [member for member in answer["members"] if member["id"] != ada]}
+        if "users.info" in call.path and ada in call.path:
+            return {"ok": True, "user": {"id": "U0OTHER01", "team_id": sandbox.slack.team.id, "deleted": True}}
+        return None
+
+    settings = settings_for(sandbox.facts(), sqlite_url)
+    await run_import(settings, rows=ROWS)
+    with between(sandbox.slack_url, changed=other) as url:
+        settings = settings_for({**sandbox.facts(), "slack_url": f"{url}/"}, sqlite_url)
+        summary = await run_import(settings, rows=ROWS)
+
+    assert account(sandbox, "ada").active
+    assert summary.count(Kind.DEACTIVATE, Kind.UNMAP) == 0
+
+
+async def test_a_gateways_404_does_not_say_that_an_account_is_gone(sandbox, sqlite_url):
+    ada = slack_id(sandbox, "ada")
+    accounts: dict[str, int] = {}
+
+    def gateway(call: Call):
+        path = f"/manage/v1/user/{accounts.get(ada)}"
+        return in_json({"message": "no Route matched"}, 404) if call.method == "GET" and call.path == path else None
+
+    def without_ada(call: Call, answer):
+        if not (accounts and call.path.startswith("/manage/v1/user?")):
+            return None
+        items = [item for item in answer["data"]["items"] if int(item["user_id"]) != accounts[ada]]
+        return {"data": {**answer["data"], "items": items, "total_count": len(items)}}
+
+    with between(sandbox.docebo_url, gateway, without_ada) as url:
+        settings = settings_for({**sandbox.facts(), "docebo_url": url}, sqlite_url)
+        await run_import(settings, rows=ROWS)
+        accounts |= mapped(sqlite_url, sandbox.slack.team.id)
+        sandbox.slack.change(ada, {"profile": {"email": "king@example.com"}})
+
+        summary = await run_import(settings, rows=ROWS)
+
+    assert summary.count(Kind.CREATE, Kind.UNMAP, outcome=Outcome.APPLIED) == 0
+    assert mapped(sqlite_url, sandbox.slack.team.id) == accounts
