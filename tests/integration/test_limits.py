@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from sandbox.server import Sandbox
 from slack_docebo.domain.people import Mapping
 from slack_docebo.domain.planning import Kind, Operation, Outcome
 from slack_docebo.engine.importing import apply_saved, plan_import
+from slack_docebo.engine.mappings.forgetting import forget
 from slack_docebo.engine.planning.named import plan_named, read_named
 from slack_docebo.engine.realtime.holding import let_through
 from slack_docebo.engine.writing.applying import apply_accounts, begin
@@ -21,7 +23,7 @@ from slack_docebo.storage.inbox import EventState
 from slack_docebo.storage.operations import RowOutcome
 from slack_docebo.storage.plans import LET_THROUGH, Plan, PlanKind, PlanState
 from slack_docebo.storage.store import Store
-from tests.importing import ON, run_import, settings_for
+from tests.importing import ON, carry_out, run_import, settings_for
 from tests.integration.commands import environment, run
 from tests.integration.realtime_world import World, world
 
@@ -289,6 +291,41 @@ def test_people_are_counted_once_over_however_many_plans_and_not_where_somebody_
     plan_of(store, "own", operation("U9", Kind.UPDATE))
 
     assert changed(store) == {"update": 2}
+
+
+def test_who_was_sent_by_a_run_that_died_and_who_was_forgotten_since_counts_as_changed(store, tmp_path):
+    with store.transaction() as tables:
+        tables.plans.create(Plan("1dead", PlanKind.BULK_IMPORT, NOW, DOCEBO, "T1"))
+        tables.operations.add("1dead", 0, [operation(f"U0{n}", Kind.DEACTIVATE, n) for n in range(1, 4)])
+        tables.intents.note("1dead", [0, 1], flow_run="dead", now=NOW)
+    plan_of(store, "2plan", *(operation(f"U0{n}", Kind.DEACTIVATE, n) for n in range(4, 7)))
+    for slack_id in ("U04", "U05"):
+        forget(store, tmp_path, slack_id)
+
+    assert changed(store) == {"deactivate": 5}
+
+
+@pytest.mark.parametrize("mapping", ["true", "false"])
+async def test_a_limit_is_a_share_of_everybody_whoever_few_a_run_is_about(
+    shared_sandbox, sqlite_url, tmp_path, mapping
+):
+    shared_sandbox.reset()
+    rows = {"LIMIT_UPDATES": "5%", "LIMIT_MINIMUM_SAMPLE": "20", "MAP_SLACK_USER_DATA": mapping}
+    await run_import(settings_for(shared_sandbox.facts(), sqlite_url), rows={**ON, "MAP_SLACK_USER_DATA": mapping})
+    everybody = [user["id"] for user in shared_sandbox.slack.of_kind("member")]
+    async with world(shared_sandbox, sqlite_url, tmp_path, **rows) as here:
+        for place, slack_id in enumerate(everybody[:6]):
+            shared_sandbox.slack.change(slack_id, {"profile": {"last_name": "King"}})
+            if place % 2:
+                here.put(here.event(slack_id))
+                await here.serve()
+            else:
+                plan_id = await plan_named(here.runtime, here.workspace, await read_named(here.runtime, [slack_id], []))
+                with suppress(ChangeLimitExceeded):
+                    await carry_out(here.runtime, plan_id)
+
+        updated = shared_sandbox.docebo_gate.counters.rows["updated"]
+    assert 0 < updated <= USERS * 5 // 100
 
 
 def test_refusals_are_counted_by_people_and_end_with_the_next_row_that_is_taken(store):

@@ -28,6 +28,7 @@ from slack_docebo.domain.names import folded
 from slack_docebo.domain.planning import Kind, Outcome
 from slack_docebo.storage.operations import JournalEntry, entry_of
 from slack_docebo.storage.plans import LET_THROUGH, OPEN, Plan, PlanKind, PlanRepository, plan_of
+from slack_docebo.storage.schema import intent
 from slack_docebo.storage.schema import operation as operations
 from slack_docebo.storage.schema import plan as plans
 from slack_docebo.storage.statements import ROWS_AT_ONCE, among, chunks, is_postgresql, replace_mentions
@@ -38,6 +39,23 @@ MOVES = and_(
     operations.c.prior.is_not(None),
     operations.c.prior["docebo_id"].as_integer() != func.coalesce(operations.c.docebo_id, -1),
 )
+# By whom people are counted: of the forgotten, only the account is on record.
+PERSON = func.coalesce(func.nullif(operations.c.slack_id, ""), cast(operations.c.docebo_id, Text), "")
+
+
+def _done(since: datetime) -> tuple[ColumnElement[bool], ...]:
+    """Return the conditions that an operation was carried out *since* then."""
+    return operations.c.done_at >= since, operations.c.outcome == Outcome.APPLIED.value
+
+
+def _sent(since: datetime) -> tuple[ColumnElement[bool], ...]:
+    """Return the conditions that an operation was sent *since* then, and that nobody knows what became of it."""
+    of_operation = intent.c.plan_id == operations.c.plan_id, intent.c.seq == operations.c.seq
+    return (
+        operations.c.plan_id.in_(select(intent.c.plan_id)),  # few of all, whose operations are looked at
+        exists().where(*of_operation, intent.c.noted_at >= since),
+        operations.c.outcome != Outcome.APPLIED.value,
+    )
 
 
 class JournalRepository:
@@ -54,31 +72,29 @@ class JournalRepository:
     def people_changed(self, plan_id: str, since: datetime) -> dict[Change, int]:
         """Count the people who were changed *since* then and are not in the plan, whatever run did it.
 
-        Left out is what somebody let through: what was applied by its id over a limit, and a reset.
+        Who may have been changed counts as well: a run is at work on it, or died. Left out is what somebody let through:
+        what was applied by its id over a limit, and a reset.
         """
         plan_ = PlanRepository(self._connection).read(plan_id)
         here = operations.alias()
         in_this_plan = exists().where(
             here.c.plan_id == plan_id, here.c.slack_id == operations.c.slack_id, here.c.kind == operations.c.kind
         )
-        done = operations.c.done_at >= since, operations.c.outcome == Outcome.APPLIED.value
-        return self._people(
-            *done,
-            operations.c.plan_id.in_(
-                select(plans.c.id).where(
-                    plans.c.id.in_(select(operations.c.plan_id).where(*done)),  # few of all, whose facts are read
-                    plans.c.docebo == plan_.docebo,
-                    plans.c.slack_team == plan_.slack_team,
-                    plans.c.kind != PlanKind.RESET_MAPPINGS.value,
-                    func.coalesce(plans.c.facts[LET_THROUGH].as_boolean(), false()) == false(),
-                )
-            ),
-            ~in_this_plan,
-        )
+        people = Counter[Change]()
+        for changed in (and_(*_done(since)), and_(*_sent(since))):
+            counted = select(plans.c.id).where(
+                plans.c.id.in_(select(operations.c.plan_id).where(changed)),  # few of all, whose facts are read
+                plans.c.docebo == plan_.docebo,
+                plans.c.slack_team == plan_.slack_team,
+                plans.c.kind != PlanKind.RESET_MAPPINGS.value,
+                func.coalesce(plans.c.facts[LET_THROUGH].as_boolean(), false()) == false(),
+            )
+            people.update(self._people(changed, operations.c.plan_id.in_(counted), ~in_this_plan))
+        return dict(people)
 
     def _people(self, *conditions: ColumnElement[bool]) -> dict[Change, int]:
-        slack_id, kind = operations.c.slack_id, operations.c.kind
-        query = select(kind, MOVES.label("moves"), func.count(slack_id.distinct())).where(*conditions)
+        kind = operations.c.kind
+        query = select(kind, MOVES.label("moves"), func.count(PERSON.distinct())).where(*conditions)
         people = Counter[Change]()
         for of_kind, moves, count in self._connection.execute(query.group_by(kind, literal_column("moves"))):
             if of_kind in set(Change):
@@ -130,19 +146,14 @@ class JournalRepository:
         return row[0], row[1]
 
     def created_since(self, docebo: str, since: datetime) -> int:
-        """Count the accounts that were created *since* then."""
+        """Count the accounts that were created *since* then, or may have been."""
         query = (
             select(func.count())
             .select_from(operations)
             .join(plans, plans.c.id == operations.c.plan_id)
-            .where(
-                operations.c.done_at >= since,
-                operations.c.kind == Kind.CREATE.value,
-                operations.c.outcome == Outcome.APPLIED.value,
-                plans.c.docebo == docebo,
-            )
+            .where(operations.c.kind == Kind.CREATE.value, plans.c.docebo == docebo)
         )
-        return self._connection.scalar(query) or 0
+        return sum(self._connection.scalar(query.where(*of)) or 0 for of in (_done(since), _sent(since)))
 
     def applied(self, *, plan_id: str = "", flow_run: str = "") -> Iterator[JournalEntry]:
         """Yield what a plan, or else a run, has done, in the order in which it was done."""

@@ -54,6 +54,13 @@ def measure(runtime: Runtime, tables: Tables, plan_id: str, *, looked_after: int
     )
 
 
+def count_people(runtime: Runtime, tables: Tables, team: str, *, at_least: int) -> int:
+    """Return how many people of the workspace are looked after, as far as is known, of whom a plan may show a few."""
+    docebo = runtime.settings.docebo_url
+    last = tables.plans.last_whole(docebo, team)
+    return max(at_least, tables.mappings(docebo).count(team), last.looked_after if last else 0)
+
+
 def count_accounts(runtime: Runtime, tables: Tables) -> int | None:
     """Return how many accounts Docebo has: those it listed last, and those that were created since; None before."""
     listing = last_listing(runtime, tables)

@@ -14,7 +14,7 @@ from slack_docebo.domain.people import Applied, Known, Mapping, PeopleShown, Sou
 from slack_docebo.domain.planning import Kind, Operation, Planner
 from slack_docebo.domain.texts import without_numbers
 from slack_docebo.engine.planning.absences import Absences, not_planned
-from slack_docebo.engine.planning.limits import Measure, measure
+from slack_docebo.engine.planning.limits import Measure, count_people, measure
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.sides import record_reads
 from slack_docebo.engine.reading.snapshot import Restarted, SourceSnapshot
@@ -96,7 +96,11 @@ async def make_plan(
         file = orphan_file(runtime.settings.report_dir, draft.plan_id)
         facts["orphans"], facts["orphan_fault"] = await to_completion(write_orphans, orphans.found(), file)
     facts |= {"forgotten": planner.forgotten, "hurting": draft.hurting}
-    close_plan(runtime, draft.plan_id, looked_after=planner.people, facts=facts)
+    looked_after = planner.people
+    if listed is None:  # a limit is a share of everybody, not of some
+        with runtime.store.reading() as tables:
+            looked_after = count_people(runtime, tables, workspace.team, at_least=planner.people)
+    close_plan(runtime, draft.plan_id, looked_after=looked_after, facts=facts)
     return draft.plan_id
 
 

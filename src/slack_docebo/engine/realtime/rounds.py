@@ -15,6 +15,7 @@ from slack_docebo.domain.observation import Present
 from slack_docebo.domain.planning import Kind, Operation, Planner
 from slack_docebo.domain.stamps import believed
 from slack_docebo.domain.standing import is_undecided
+from slack_docebo.engine.planning.limits import count_people
 from slack_docebo.engine.planning.plans import close_plan, keep_observations, note_names, open_plan, plan_people
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.evidence import ask_for_accounts, ask_for_people, observe_person
@@ -256,7 +257,8 @@ class _Round:
         """
         docebo = self._runtime.settings.docebo_url
         with self._runtime.store.reading() as tables:
-            mapped = tables.mappings(docebo).count(self._team)
+            # A limit is a share of everybody who is looked after, not of the few people of this round.
+            looked_after = count_people(self._runtime, tables, self._team, at_least=planner.people)
             waiting = [op for op in operations if op.kind is Kind.LEAVE and is_undecided(op.reason)]
             known = tables.standings.of(docebo, self._team, [op.slack_id for op in waiting])
         news = [op for op in waiting if op.slack_id not in known or not known[op.slack_id].covers(op)]
@@ -270,8 +272,6 @@ class _Round:
             tables.operations.add(plan_id, 0, remembered)
             keep_observations(tables, docebo, self._team, planner, now=self._runtime.now())
             note_names(self._runtime, tables, self._team, [case.pair[0] for case in cases])
-        # A limit is a share of everybody who is looked after, not of the few people of this round.
-        looked_after = max(mapped, planner.people)
         measured = close_plan(self._runtime, plan_id, looked_after=looked_after, let_through=let_through)
         self._served.plans.append(plan_id)
         over = dict(measured.refused(knowingly=let_through))
