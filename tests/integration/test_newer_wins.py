@@ -12,6 +12,7 @@ from slack_docebo.engine.reading.sides import read_target
 from slack_docebo.engine.realtime import rounds
 from slack_docebo.engine.realtime.upkeep import tidy
 from slack_docebo.engine.writing.applying import apply_accounts, apply_mappings, begin
+from slack_docebo.engine.writing.finishing import finish
 from slack_docebo.runtime import Runtime, open_runtime
 from slack_docebo.storage.inbox import EventState
 from slack_docebo.storage.plans import PlanKind
@@ -129,6 +130,21 @@ async def test_an_event_that_comes_long_after_its_time_does_not_overwrite_who_wa
     await here.serve()
 
     assert here.account(slack_id).lastname == "Now"
+
+
+async def test_a_join_that_comes_after_who_was_named_had_left_already_makes_no_account(here):
+    new = here.sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
+    late = here.event(new, kind="team_join")
+    here.sandbox.slack.deactivate(new)
+    async with open_runtime(here.runtime.settings, here.runtime.behaviour, run_id="named") as named:
+        plan_id = await plan_named(named, here.workspace, await read_named(named, [new], []))
+        await carried_out(named, plan_id)
+        finish(named, plan_id)
+    here.put(late)
+
+    await here.serve()
+
+    assert here.sandbox.docebo.accounts.by_email("ada@example.com") == []
 
 
 async def planned(here: World, runtime: Runtime, slack_id: str) -> str:

@@ -67,3 +67,24 @@ async def test_a_mapping_that_somebody_corrects_during_a_call_is_not_moved_back(
     assert told[one["id"]].error == REMAPPED
     assert told[one["id"]].outcome is (Outcome.SKIPPED if kind is Kind.UNMAP else Outcome.APPLIED)
     assert told[other["id"]].outcome is Outcome.APPLIED
+
+
+async def test_a_mapping_that_somebody_deletes_during_a_call_stays_so_and_who_deactivated_is_kept(sandbox, sqlite_url):
+    rows = {**ON, "LEAVERS": "deactivate", "LIMIT_DEACTIVATIONS": "none"}
+    settings = settings_for(sandbox.facts(), sqlite_url)
+    await run_import(settings, rows=rows)
+    leaver = members(sandbox)[0]
+    leave(sandbox, leaver)
+    async with open_runtime(settings, read_rows(table(rows)), run_id="run") as runtime:
+        plan_id = await plan_import(runtime)
+        begin(runtime, plan_id)
+        with runtime.store.transaction() as tables:
+            [(seq, operation)] = tables.operations.pending(plan_id, Kind.DEACTIVATE, 100)
+            tables.mappings(settings.docebo_url).delete(operation.slack_team, [operation.slack_id])
+
+        record(runtime, plan_id, [(seq, operation)], [RowOutcome(seq, Outcome.APPLIED, operation.docebo_id)])
+
+        with runtime.store.reading() as tables:
+            assert not tables.mappings(settings.docebo_url).of(operation.slack_team, [operation.slack_id])
+            known = tables.applied(settings.docebo_url).of(operation.slack_team, [operation.slack_id])
+    assert known[operation.slack_id].deactivated

@@ -1,10 +1,11 @@
 """Finishing a run: how it ended, and what it used, are written to the journal."""
 
 from slack_docebo.domain.planning import Outcome
+from slack_docebo.domain.stamps import UNSTAMPED
 from slack_docebo.engine.reporting.report import Summary, summary
 from slack_docebo.engine.writing.standing import conclude
 from slack_docebo.runtime import Runtime
-from slack_docebo.storage.plans import PlanState
+from slack_docebo.storage.plans import PlanKind, PlanState
 
 
 def finish(runtime: Runtime, plan_id: str) -> Summary:
@@ -19,6 +20,10 @@ def finish(runtime: Runtime, plan_id: str) -> Summary:
             state = PlanState.APPLIED if whole else PlanState.PARTLY_APPLIED
         if plan.state in {PlanState.APPLYING, PlanState.REFUSED}:
             conclude(tables, plan, now=now)
+        if plan.state is PlanState.APPLYING and plan.kind is PlanKind.REALTIME_SYNC and plan.read_since:
+            # Of those who were asked for by name, Slack is asked again before what is older than that is applied.
+            people = [operation.slack_id for operation in tables.operations.left_alone(plan_id)]
+            tables.applied(plan.docebo).advance(plan.slack_team, dict.fromkeys(people, UNSTAMPED), now=now)
         facts = {
             **plan.facts,
             "calls": runtime.calls,

@@ -35,7 +35,7 @@ def record(runtime: Runtime, plan_id: str, batch: Sequence[Numbered], results: S
             try:
                 _record(runtime, plan_id, operations, [result])
             except StorageConflict:
-                alone = replace(operations[result.seq], maps=False)
+                alone = replace(operations[result.seq], maps=False, fingerprint="")
                 outcome = result.outcome if alone.kind in TO_ACCOUNTS else Outcome.SKIPPED
                 _record(runtime, plan_id, {result.seq: alone}, [replace(result, outcome=outcome, error=REMAPPED)])
 
@@ -95,16 +95,22 @@ def _record(runtime: Runtime, plan_id: str, operations: dict[int, Operation], re
         ]
         if written:
             platform_id = tables.platforms.take(docebo)
-            tables.accounts(platform_id).note_written(written, now=now)
+            accounts = tables.accounts(platform_id)
+            accounts.note_written(written, now=now)
+            inactive = [
+                result.docebo_id for op, result in applied if op.deactivated and not op.maps and result.docebo_id
+            ]
+            accounts.note_deactivated(inactive, now=now, run=runtime.run_id)
 
 
 def _remapped(applied: Sequence[tuple[Operation, RowOutcome]], mappings: MappingType[str, Mapping]) -> bool:
-    """Tell whether somebody got another account meanwhile than the one that the plan replaces, or brings."""
-    return any(
-        mapping.docebo_id not in {result.docebo_id, op.prior and op.prior.docebo_id}
-        for op, result in applied
-        if (op.maps or op.kind is Kind.UNMAP) and (mapping := mapping_of(op, mappings))
-    )
+    """Tell whether somebody got another account meanwhile than the one that the plan replaces, or brings, or has none."""
+
+    def is_remapped(operation: Operation, result: RowOutcome) -> bool:
+        mapping, prior = mapping_of(operation, mappings), operation.prior
+        return (mapping and mapping.docebo_id) not in {result.docebo_id, prior and prior.docebo_id}
+
+    return any(is_remapped(op, result) for op, result in applied if op.maps or op.kind is Kind.UNMAP)
 
 
 def _written(operation: Operation, docebo_id: int) -> Written:
