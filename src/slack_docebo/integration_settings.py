@@ -232,8 +232,9 @@ class IntegrationSettings(BaseModel):
         ge=0,
         le=LARGEST_NUMBER,
         description="How old, in minutes, the list may be on which a deactivation, an activation, a change of the username or a"
-        " moved mapping rests. Beyond that the account is asked for by its id right before, at one call each. Other changes may"
-        " rest on a list of up to an hour, or of twice the time that reading it took.",
+        " moved mapping rests. Beyond that the account is asked for by its id right before, at one call each, and so is Slack"
+        " for those who have left or are back. Other changes may rest on a list of up to an hour, or of twice the time that"
+        " reading it took.",
     )
 
     people_shown: Annotated[PeopleShown, BeforeValidator(_lower)] = Field(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from sandbox.server import Sandbox
 from slack_docebo.clients.slack import source_user
 from slack_docebo.domain.planning import Kind, Outcome
-from slack_docebo.engine.importing import apply_saved
+from slack_docebo.engine.importing import apply_saved, plan_import
 from slack_docebo.engine.planning.undoing import plan_undo
 from slack_docebo.engine.reading.connection import validate
 from slack_docebo.engine.realtime.rounds import serve_round
@@ -24,7 +25,7 @@ from slack_docebo.settings import Settings
 from slack_docebo.storage.inbox import Event
 from slack_docebo.storage.operations import JournalEntry
 from slack_docebo.storage.store import Store
-from tests.importing import ON, mapped, run_import, settings_for
+from tests.importing import ON, carry_out, mapped, run_import, settings_for
 
 BATCH = "POST /manage/v1/user/batch"
 LEAVERS = {"LEAVERS": "deactivate", "LIMIT_DEACTIVATIONS": "none"}
@@ -318,6 +319,52 @@ async def test_nobody_is_unmapped_by_a_plan_of_before_the_person_came_back(sandb
     await apply(settings, planned.plan.id, LEAVERS="unmap")
 
     assert mapping_of(settings, sandbox, ada) is not None
+
+
+async def test_nobody_is_let_in_again_by_a_plan_of_before_the_person_left_once_more(sandbox, settings):
+    ada, account = await somebody(sandbox, settings)
+    sandbox.slack.deactivate(ada)
+    await run_import(settings, rows=LEAVERS)
+    sandbox.slack.reactivate(ada)
+    planned = await run_import(settings, dry_run=True, rows=LEAVERS)
+    sandbox.slack.deactivate(ada)
+
+    applied = await apply(settings, planned.plan.id, **LEAVERS)
+
+    assert not account.active
+    assert [entry.error for entry in entries(settings, applied.plan.id) if entry.operation.slack_id == ada] == [
+        "the person has left Slack again"
+    ]
+
+
+@pytest.mark.parametrize("leavers", ["deactivate", "unmap"])
+async def test_nobody_leaves_by_an_old_list_of_before_the_person_came_back(sandbox, settings, monkeypatch, leavers):
+    ada, account = await somebody(sandbox, settings)
+    sandbox.slack.deactivate(ada)
+    async with open_runtime(settings, read_rows(table({**ON, "LEAVERS": leavers})), run_id="slow") as runtime:
+        plan_id = await plan_import(runtime)
+        sandbox.slack.reactivate(ada)
+        later = runtime.now() + timedelta(minutes=runtime.behaviour.evidence_minutes + 1)
+        monkeypatch.setattr(runtime, "now", lambda: later)
+        await carry_out(runtime, plan_id)
+
+    assert account.active
+    assert mapping_of(settings, sandbox, ada) is not None
+
+
+async def test_nothing_is_handed_over_by_a_plan_of_before_returns_are_only_reported(sandbox, settings):
+    rows = {**LEAVERS, "REHIRES": "hand-over"}
+    ada, _ = await somebody(sandbox, settings)
+    sandbox.slack.deactivate(ada)
+    sandbox.slack.add("Ada", "Lovelace", "ada@example.com")
+    planned = await run_import(settings, dry_run=True, rows=rows)
+
+    applied = await apply(settings, planned.plan.id, **{**rows, "REHIRES": "report"})
+
+    assert mapping_of(settings, sandbox, ada) is not None
+    assert "REHIRES was hand-over when this was planned, and is report by now" in {
+        entry.error for entry in entries(settings, applied.plan.id)
+    }
 
 
 async def test_nobody_is_created_by_a_plan_of_before_an_event_said_that_the_person_has_left(sandbox, settings):

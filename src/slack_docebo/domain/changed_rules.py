@@ -19,6 +19,10 @@ def reason_by_rules(operation: Operation, address: str, then: Policy, now: Polic
         if then.out_of_scope_leaves and not now.out_of_scope_leaves:
             return "LEAVERS_OUT_OF_SCOPE was on when this was planned, and is off by now"
         return ""
+    if operation.mapped_as != operation.slack_id and then.rehires is not now.rehires:
+        return f"REHIRES was {then.rehires} when this was planned, and is {now.rehires} by now"
+    if operation.prior is None and then.match_by is not now.match_by:
+        return f"MATCH_BY was {then.match_by} when this was planned, and is {now.match_by} by now"
     if then.scope.guests is not now.scope.guests:
         return f"SCOPE_GUESTS was {then.scope.guests} when this was planned, and is {now.scope.guests} by now"
     if then.scope.invited and not now.scope.invited:

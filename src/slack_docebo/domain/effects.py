@@ -48,3 +48,8 @@ def holds(account: Account, name: str, value: Value) -> bool:
 def hurts(operation: Operation) -> bool:
     """Tell whether *operation* does harm that is seen at once, if what it rests on is not so any more."""
     return operation.kind is not Kind.CREATE and (not HURTING.isdisjoint(operation.changes) or operation.moves_mapping)
+
+
+def activates(operation: Operation) -> bool:
+    """Tell whether *operation* lets somebody in again."""
+    return operation.changes.get("active") is True

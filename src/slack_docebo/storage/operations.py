@@ -250,6 +250,16 @@ class OperationRepository:
             if (kind, outcome) == (Kind.CREATE, Outcome.PLANNED)
         )
 
+    def still_to_activate(self, plan_id: str) -> int:
+        """Count the accounts that the plan is still to activate."""
+        query = select(func.count()).where(
+            operations.c.plan_id == plan_id,
+            operations.c.outcome == Outcome.PLANNED.value,
+            operations.c.kind == Kind.UPDATE.value,
+            operations.c.changes["active"].as_boolean(),
+        )
+        return self._connection.scalar(query) or 0
+
     def tally(self, plan_id: str) -> list[tuple[Kind, str, Outcome, int]]:
         """Count the rows of a plan by kind, reason and outcome; whom it leaves alone as before is not among them."""
         columns = (operations.c.kind, operations.c.reason, operations.c.outcome)

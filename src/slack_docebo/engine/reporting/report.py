@@ -136,7 +136,7 @@ class Summary:
         if hurting := self.plan.facts.get("hurting"):
             lines.append(
                 f"{hurting} of the operations do harm if they are wrong: where the list is older than EVIDENCE_MINUTES, each"
-                " account is asked for right before, at one call each."
+                " account is asked for right before, at one call each, and so is Slack for those who have left or are back."
             )
         if accounts := self._accounts():
             lines += ["", accounts]

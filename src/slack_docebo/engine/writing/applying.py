@@ -13,7 +13,7 @@ from slack_docebo.domain.planning import Kind, Outcome
 from slack_docebo.engine.planning.limits import count_accounts, measure
 from slack_docebo.engine.writing.admitting import admit, ask_where_it_hurts, check_halt
 from slack_docebo.engine.writing.checking import planned_behaviour
-from slack_docebo.engine.writing.leavers import ask_whether_left
+from slack_docebo.engine.writing.leavers import ask_whether_still_so
 from slack_docebo.engine.writing.recording import Numbered, record
 from slack_docebo.engine.writing.sending import Sender
 from slack_docebo.errors import ChangeLimitExceeded, PlanNotApplicable, StorageError, TooManyRejected
@@ -84,7 +84,7 @@ async def apply_accounts(runtime: Runtime, plan_id: str, progress: Progress) -> 
                 _check_accounts(runtime, len(batch))
             admitted, skipped = admit(runtime, plan, batch, sender.accounts, policy)
             skipped += await ask_where_it_hurts(runtime, plan, admitted, _looked_at(runtime, plan), policy)
-            skipped += await ask_whether_left(runtime, plan, _without(admitted, skipped), policy)
+            skipped += await ask_whether_still_so(runtime, plan, _without(admitted, skipped), policy)
             recorded(batch, skipped)
             to_send = _without(admitted, skipped)
             following: list[Numbered] = []
@@ -109,7 +109,7 @@ async def apply_mappings(runtime: Runtime, plan_id: str) -> int:
             admitted, skipped = admit(runtime, plan, batch, None, policy)
             if kind is Kind.MAP:
                 skipped += await ask_where_it_hurts(runtime, plan, admitted, _looked_at(runtime, plan), policy)
-            skipped += await ask_whether_left(runtime, plan, _without(admitted, skipped), policy)
+            skipped += await ask_whether_still_so(runtime, plan, _without(admitted, skipped), policy)
             mapped = [RowOutcome(seq, Outcome.APPLIED, op.docebo_id) for seq, op in _without(admitted, skipped)]
             record(runtime, plan_id, batch, [*skipped, *mapped])
             done += len(mapped)

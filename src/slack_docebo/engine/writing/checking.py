@@ -43,20 +43,20 @@ def recheck(runtime: Runtime, workspace: Workspace, plan_id: str, accounts: Acco
 
     Operations that a run carried out and did not record, because it was cut off, are recorded now. Raises PlanNotApplicable
     if the plan does not exist, was applied before, is for another workspace or Docebo, or is at odds with the settings,
-    and IncompleteRead where to ask Slack for its leavers takes more calls than EVIDENCE_CALLS.
+    and IncompleteRead where to ask Slack for those who have left, or are back, takes more calls than EVIDENCE_CALLS.
     """
     with runtime.store.reading() as tables:
         plan = tables.plans.read(plan_id)
         pending = {kind for kind in Kind if tables.operations.pending(plan_id, kind, 1)}
         sent = set(tables.intents.of(plan_id))
-        leavers = sum(
+        to_ask = tables.operations.still_to_activate(plan_id) + sum(
             n
             for kind, _, outcome, n in tables.operations.tally(plan_id)
             if kind in OF_LEAVERS and outcome is Outcome.PLANNED
         )
     _check_applicable(runtime, workspace, plan, pending)
     if plan.kind in OF_THE_RULES:
-        check_calls(runtime, people=leavers)
+        check_calls(runtime, people=to_ask)
     policy = runtime.behaviour.policy(workspace.team)
     planned_by = planned_behaviour(runtime, plan).policy(workspace.team)
     undoes = plan.kind is PlanKind.UNDO

@@ -1,9 +1,11 @@
-"""Leavers of a saved plan: whoever has come back since it was made is left alone."""
+"""Leavers, and who is back: where it is long ago that Slack said so, it is asked again right before anything is done."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 
+from slack_docebo.domain.effects import activates
 from slack_docebo.domain.matching import Accounts
-from slack_docebo.domain.observation import Observation, Present, Unknown
+from slack_docebo.domain.observation import Gone, Observation, Present, Unknown
 from slack_docebo.domain.people import SourceUser
 from slack_docebo.domain.planning import Kind, Outcome, Planner, Policy
 from slack_docebo.engine.reading.evidence import ask_for_people
@@ -16,26 +18,36 @@ OF_LEAVERS = frozenset({Kind.DEACTIVATE, Kind.UNMAP})
 OF_THE_RULES = frozenset({PlanKind.BULK_IMPORT, PlanKind.REALTIME_SYNC})
 
 
-async def ask_whether_left(runtime: Runtime, plan: Plan, batch: Sequence[Numbered], policy: Policy) -> list[RowOutcome]:
-    """Return who of *batch* is to be skipped, for Slack does not say any more that the person has left.
+async def ask_whether_still_so(
+    runtime: Runtime, plan: Plan, batch: Sequence[Numbered], policy: Policy
+) -> list[RowOutcome]:
+    """Return who of *batch* is to be skipped, for Slack does not say any more that the person has left, or is back.
 
-    Asked, one call each, is for whom a plan would deactivate or unmap that was saved and is applied by its id.
+    Asked, one call each, is for whom a plan would deactivate or unmap, and whose account it would activate: where the plan
+    was saved and is applied by its id, or Slack was read longer ago than EVIDENCE_MINUTES.
     """
-    if plan.kind not in OF_THE_RULES or plan.flow_run == runtime.run_id:
+    if plan.kind not in OF_THE_RULES or _is_fresh(runtime, plan):
         return []
-    leavers = [(seq, operation.slack_id) for seq, operation in batch if operation.kind in OF_LEAVERS]
-    if not leavers:
+    asked = [(seq, op) for seq, op in batch if op.kind in OF_LEAVERS or activates(op)]
+    if not asked:
         return []
     planner = Planner(policy, Accounts())
-    answers = await ask_for_people(runtime, plan.slack_team, [slack_id for _, slack_id in leavers])
-    reasons = {seq: _reason(answers[slack_id], planner) for seq, slack_id in leavers}
+    answers = await ask_for_people(runtime, plan.slack_team, [operation.slack_id for _, operation in asked])
+    reasons = {seq: _reason(answers[op.slack_id], planner, expects_leaver=op.kind in OF_LEAVERS) for seq, op in asked}
     return [RowOutcome(seq, Outcome.SKIPPED, error=reason) for seq, reason in reasons.items() if reason]
 
 
-def _reason(seen: Observation[SourceUser], planner: Planner) -> str:
+def _is_fresh(runtime: Runtime, plan: Plan) -> bool:
+    age = runtime.now() - (plan.read_since or plan.created_at)
+    return plan.flow_run == runtime.run_id and age <= timedelta(minutes=runtime.behaviour.evidence_minutes)
+
+
+def _reason(seen: Observation[SourceUser], planner: Planner, *, expects_leaver: bool) -> str:
     match seen:
-        case Present(user) if not planner.is_leaver(user):
-            return "the person is in Slack again"
+        case Present(user) if planner.is_leaver(user) is not expects_leaver:
+            return "the person is in Slack again" if expects_leaver else "the person has left Slack again"
+        case Gone() if not expects_leaver:
+            return "the person has left Slack again"
         case Unknown(why):
             return why
     return ""
