@@ -301,6 +301,21 @@ async def test_who_is_forgotten_is_known_again_by_the_address_under_a_new_id(her
     assert traces_in_store(here, again) == ""
 
 
+async def test_who_is_forgotten_is_known_again_however_the_domain_of_the_address_is_written(here, tmp_path):
+    old = here.sandbox.slack.add("Ada", NAME, "ada@bücher.example")["id"]
+    await here.settle([old])
+    forget(here.runtime.store, tmp_path, old)
+    here.sandbox.slack.deactivate(old)
+    new = here.sandbox.slack.add("Ada", NAME, "Ada@xn--bcher-kva.example")["id"]
+
+    await here.settle([new])
+
+    assert here.docebo_id(new) is None
+    remember(here.runtime.store, "ada@XN--bcher-kva.example")
+    await here.settle([new])
+    assert here.docebo_id(new) is not None
+
+
 async def test_who_is_forgotten_is_known_again_by_the_address_that_only_the_account_showed(here, tmp_path):
     address = "eve@example.com"
     eve = here.sandbox.slack.add("Eve", NAME, address)["id"]

@@ -385,6 +385,18 @@ async def test_nobody_is_created_by_a_plan_of_before_an_event_said_that_the_pers
     assert not [account for account in sandbox.docebo.accounts if account.email == "ada@example.com"]
 
 
+async def test_nobody_gets_a_second_account_by_a_plan_of_before_the_first_came_back(sandbox, settings):
+    ada, account = await somebody(sandbox, settings)
+    sandbox.docebo.delete(account.user_id)
+    planned = await run_import(settings, dry_run=True, rows={"TARGET_MAY_SHRINK": "20"})
+    sandbox.docebo.accounts.add("ada.l", user_id=account.user_id, email="ada.l@example.com")
+
+    await apply(settings, planned.plan.id)
+
+    assert mapping_of(settings, sandbox, ada).docebo_id == account.user_id
+    assert sandbox.docebo.accounts.by_username("ada@example.com") is None
+
+
 async def test_nobody_is_created_by_a_plan_of_before_the_person_was_excluded(sandbox, settings):
     ada = sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
     planned = await run_import(settings, dry_run=True)

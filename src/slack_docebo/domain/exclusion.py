@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from slack_docebo.domain.addresses import spellings
 from slack_docebo.domain.disputes import digest
 from slack_docebo.domain.people import SourceUser
 
@@ -16,8 +17,8 @@ class Exclusions:
     digests: frozenset[str] = frozenset()
 
     def cover(self, user: SourceUser) -> bool:
-        """Tell whether *user* was forgotten, by one of the ids or the address."""
-        return self.cover_any((*user.ids, user.email))
+        """Tell whether *user* was forgotten, by one of the ids or the address, however its domain is written."""
+        return bool(self.digests) and self.cover_any((*user.ids, *spellings(user.email)))
 
     def cover_any(self, names: Iterable[str]) -> bool:
         """Tell whether somebody with one of these Slack ids or addresses was forgotten."""

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, delete, select
 
+from slack_docebo.domain.addresses import spellings
 from slack_docebo.domain.disputes import digest
 from slack_docebo.domain.exclusion import Exclusions
 from slack_docebo.storage.schema import exclusion
@@ -33,5 +34,6 @@ class ExclusionRepository:
 
     def lift(self, name: str) -> bool:
         """Exclude the person with this Slack id or address no longer; tell whether anybody with it was."""
-        keys = select(exclusion.c.person_key).where(exclusion.c.digest == digest(name)).scalar_subquery()
+        digests = list(map(digest, spellings(name)))
+        keys = select(exclusion.c.person_key).where(exclusion.c.digest.in_(digests)).scalar_subquery()
         return self._connection.execute(delete(exclusion).where(exclusion.c.person_key.in_(keys))).rowcount > 0

@@ -154,7 +154,8 @@ def reason_by_account(
     if operation.kind is Kind.CREATE:
         email = str(operation.changes.get("email", ""))
         namesakes = accounts.with_email(email) if email and policy.match_by is not MatchBy.USERNAME else []
-        found = account or next(iter(namesakes), None)
+        back = accounts.get(operation.prior.docebo_id) if operation.prior else None  # it was gone when this was planned
+        found = account or next(iter(namesakes), back)
         return f"account {found.docebo_id} exists by now" if found else ""
     if account is None:
         return "the account is gone"
