@@ -256,7 +256,9 @@ class DoceboApi:
         fields = [
             {**_described(field), "value": account.fields.get(field.id)} for field in self.platform.fields.values()
         ]
-        return {"user_data": user_data, "additional_fields": fields}
+        branches = [{"id": branch_id} for branch_id in account.branches]
+        shown = {"branches": branches} if self.platform.switches.branches_shown else {}
+        return {"user_data": user_data, "additional_fields": fields, **shown}
 
     async def _session(self, request: Request, _body: dict[str, Any]) -> dict[str, Any]:
         account = self.tokens.account(_bearer(request))

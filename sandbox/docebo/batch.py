@@ -14,6 +14,11 @@ from sandbox.docebo.platform import Platform
 BRANCH_OPTIONS = ("existing", "do_nothing")
 # The code of a real answer to a call without branch_option.
 OPTION_NOT_SET = 1006
+UPDATED_WITH: dict[str, dict[str, Any]] = {
+    "force_change": {"force_change": True},
+    "branches": {"branches": (0,)},
+    "status": {"active": False},
+}
 
 
 class BatchRefusedError(Exception):
@@ -88,6 +93,8 @@ def count(results: Sequence[RowResult]) -> Counter[str]:
 
 
 def _row(item: Mapping[str, Any], options: Mapping[str, Any], platform: Platform) -> RowResult:
+    ignored = platform.switches.ignored.split(",")
+    item = {column: value for column, value in item.items() if column not in ignored}
     attributes = platform.reader().row(item, options)
     account, username = _find(item, attributes, platform)
     if account is None:
@@ -98,6 +105,7 @@ def _row(item: Mapping[str, Any], options: Mapping[str, Any], platform: Platform
         attributes["username"] = attributes["email"]
     elif item.get("new_username"):
         attributes["username"] = str(item["new_username"])
+    attributes |= UPDATED_WITH.get(platform.switches.updates_also, {})
     effect = "updated" if platform.accounts.change(account.user_id, attributes) else "unchanged"
     return RowResult(effect, account.username, account.user_id)
 

@@ -77,9 +77,16 @@ def _found(query: Mapping[str, Any], platform: Platform) -> Iterable[Account] | 
     accounts: Iterable[Account] = platform.accounts
     if text:
         accounts = _exactly(text, platform) if query.get("match_type") == "full" else _containing(text, accounts)
+        accounts = [account for account in accounts if _is_indexed(account, platform)]
     if branch not in (None, ""):
         accounts = [account for account in accounts if str(branch) in map(str, account.branches)]
     return accounts
+
+
+def _is_indexed(account: Account, platform: Platform) -> bool:
+    """Tell whether a search finds the account by now, and count the search."""
+    platform.searched[account.user_id] += 1
+    return not account.provisioned_by or platform.searched[account.user_id] > platform.switches.searches_behind
 
 
 def _exactly(text: str, platform: Platform) -> list[Account]:

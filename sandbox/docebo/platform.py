@@ -63,6 +63,7 @@ class Platform:
         }
         self.branches = {0: Branch(0, "", "Sandbox"), 42: Branch(42, "SLACK", "From Slack")}
         self.notified = 0
+        self.searched = Counter[int]()  # searches that should have found an account, by its id
         self._field_ids = itertools.count(DEPARTMENT_FIELD + 1)
         self.accounts = Accounts()
         self._settle()

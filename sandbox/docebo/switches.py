@@ -47,6 +47,10 @@ class Switches:
     rotate_refresh_token: bool = True  # refreshing returns a new refresh token
     field_id_key: str = "id"  # of user_fields: id | id_field | both
     status_answer: str = "object"  # of change_status: object | array | ids | rows | silent (says nothing of anybody)
+    ignored: str = ""  # columns of batch rows that are taken without a word, and ignored
+    updates_also: str = ""  # what else the update of a row changes: force_change | branches | status
+    branches_shown: bool = False  # the view of one account shows its branches
+    searches_behind: int = 0  # searches that do not find an account yet that was made by a row
     description_lacks: str = ""  # calls ("PUT /manage/v1/...") and names that the platform's own description leaves out
     slack_service_listed: bool = False  # microservices list an app called slack
 
@@ -61,6 +65,7 @@ CHOICES = {
     "listed_language": ("code", "name"),
     "page_size_over_limit": ("clamp", "reject"),
     "token_type": ("Bearer", "bearer"),
+    "updates_also": ("", "force_change", "branches", "status"),
     "status_answer": ("object", "array", "ids", "rows", "silent"),
     "field_id_key": ("id", "id_field", "both"),
 }

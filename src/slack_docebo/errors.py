@@ -14,6 +14,7 @@ SyncError
 ├── PlatformMismatch        not the Docebo this database is linked to
 ├── ChangeLimitExceeded     the plan is larger than the limits allow
 ├── TooManyRejected         Docebo refuses row after row: the run was stopped
+├── Unproven                the first row does not show as it was sent: the run was stopped
 ├── NotConfirmed            a reset, or a plan, that nobody said yes to in so many words
 ├── AlreadyRunning          another run holds this Docebo
 ├── Halted                  somebody ordered that nothing be written
@@ -117,6 +118,10 @@ class ChangeLimitExceeded(SyncError):
 
 class TooManyRejected(SyncError):
     """Docebo refused a larger share of the rows than the settings allow; the rest was not sent."""
+
+
+class Unproven(SyncError):
+    """What Docebo shows of an account is not what its row has said; the rest was not sent."""
 
 
 class NotConfirmed(SyncError):

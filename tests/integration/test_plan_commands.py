@@ -150,10 +150,10 @@ async def test_a_run_whose_rows_are_refused_one_after_the_other_is_stopped(sqlit
         sandbox.docebo_gate.faults.add(
             "POST /manage/v1/user/batch", "rows_refused", times=-1, usernames=everybody, message="No."
         )
-        with pytest.raises(TooManyRejected, match="100 of 100"):
+        with pytest.raises(TooManyRejected, match="103 of 103"):
             await run_import(settings_for(sandbox.facts(), sqlite_url))
 
-        assert sandbox.docebo_gate.counters.calls["POST /manage/v1/user/batch"] == 1
+        assert sandbox.docebo_gate.counters.calls["POST /manage/v1/user/batch"] == 4  # three rows alone, then a batch
 
 
 async def test_two_plans_are_compared_person_by_person(sandbox, settings, env):

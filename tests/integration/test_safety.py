@@ -28,7 +28,7 @@ from slack_docebo.runtime import open_runtime
 from slack_docebo.settings import Settings
 from slack_docebo.storage.plans import PlanState
 from slack_docebo.storage.store import Store
-from tests.importing import ON, run_import, settings_for
+from tests.importing import ON, prove, run_import, settings_for
 from tests.integration.commands import environment, run, start
 from tests.waiting import PATIENCE_SECONDS, until
 
@@ -366,6 +366,7 @@ async def test_a_second_run_is_refused_and_the_lock_of_a_killed_one_is_taken_ove
 async def test_after_kill_9_between_write_and_journal_nobody_is_written_twice(
     running, settings, sqlite_url, tmp_path, resumed
 ):
+    prove(settings)
     planned = await run_import(settings, dry_run=True, rows=LEAVERS)
     env = environment(running.facts(), sqlite_url, tmp_path)
     running.docebo_gate.reset()

@@ -14,6 +14,7 @@ from slack_docebo.errors import (
     StorageError,
     SyncError,
     TooManyRejected,
+    Unproven,
     WorkspaceMismatch,
 )
 
@@ -36,6 +37,7 @@ _OF_ERRORS: dict[type[SyncError], int] = {
     AlreadyRunning: 4,
     LockLost: 4,
     TooManyRejected: DONE_IN_PART,
+    Unproven: DONE_IN_PART,
 }
 
 

@@ -19,7 +19,6 @@ from slack_docebo.clients.docebo_wire import (
     Service,
     Session,
     UserField,
-    account_of_view,
     account_reader,
     batch_item,
     branch_of,
@@ -32,6 +31,7 @@ from slack_docebo.clients.docebo_wire import (
     session_of,
     translated_options,
     user_field_of,
+    view_of,
 )
 from slack_docebo.clients.retries import NotJson, TooLate, Wait, no_connection, retrying, seconds_asked, wait_as_asked
 from slack_docebo.domain.addresses import mailbox, spellings
@@ -39,7 +39,7 @@ from slack_docebo.domain.dialect import MOST_ROWS
 from slack_docebo.domain.languages import Languages
 from slack_docebo.domain.observation import Gone, Observation, Present, Unknown
 from slack_docebo.domain.options import Options
-from slack_docebo.domain.people import Account
+from slack_docebo.domain.people import Account, View
 from slack_docebo.domain.quoting import quoted
 from slack_docebo.errors import (
     AccessDenied,
@@ -194,7 +194,12 @@ class DoceboClient:
         return found
 
     async def user(self, docebo_id: int) -> Observation[Account]:
-        """Return what Docebo says of exactly this account.
+        """Return what Docebo says of exactly this account; see `view`."""
+        seen = await self.view(docebo_id)
+        return Present(seen.value.account) if isinstance(seen, Present) else seen
+
+    async def view(self, docebo_id: int) -> Observation[View]:
+        """Return all that Docebo says of exactly this account.
 
         A 404 in Docebo's own form says that it is gone; any other is a gateway's. A 400, with which some endpoints answer
         for what is not there and all for what they do not understand, leaves it unknown. So does an answer about another
@@ -208,12 +213,12 @@ class DoceboClient:
             if not isinstance(error, _Answered):
                 return Unknown(f"the {error.status} for the account's id is not Docebo's")
             return Unknown(AMBIGUOUS) if error.status == 400 else Gone(f"Docebo has no account {docebo_id} (404)")
-        account = account_of_view(data, self._wanted_fields, self.languages, self.options)
-        if account is None:
+        seen = view_of(data, self._wanted_fields, self.languages, self.options)
+        if seen is None:
             return Unknown(f"Docebo's answer shows nothing of account {docebo_id}")
-        if account.docebo_id != docebo_id:
-            return Unknown(f"asked for account {docebo_id}, Docebo shows account {account.docebo_id}")
-        return Present(account)
+        if seen.account.docebo_id != docebo_id:
+            return Unknown(f"asked for account {docebo_id}, Docebo shows account {seen.account.docebo_id}")
+        return Present(seen)
 
     async def upsert_users(self, rows: Sequence[Row], *, create: bool, branch: int | None = None) -> list[RowResult]:
         """Create accounts, or change existing ones, and return the result of each row in their order.

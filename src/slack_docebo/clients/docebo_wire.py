@@ -6,14 +6,14 @@ Ids and numbers come as text or as numbers, and one thing has several names; see
 import html
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from slack_docebo.domain.languages import Languages
 from slack_docebo.domain.names import folded
 from slack_docebo.domain.options import Options
-from slack_docebo.domain.people import LARGEST_ID, Account
+from slack_docebo.domain.people import LARGEST_ID, Account, View
 from slack_docebo.domain.planning import Value
 from slack_docebo.domain.quoting import quoted
 from slack_docebo.domain.texts import LONGEST_VALUE, bounded
@@ -171,9 +171,9 @@ def account_reader(
     return read
 
 
-def account_of_view(
+def view_of(
     data: object, wanted_fields: frozenset[int], languages: Languages, options: Mapping[int, Options]
-) -> Account | None:
+) -> View | None:
     """Read the view of one user, whose names differ from those of the listing; None where it shows nobody."""
     user = data.get("user_data") if isinstance(data, dict) else None
     if not isinstance(data, dict) or not isinstance(user, dict) or not user:
@@ -184,9 +184,20 @@ def account_of_view(
         for item in (shown if isinstance(shown, list) else ())
         if isinstance(item, dict)
     }
-    return account_reader(wanted_fields, languages, options)(
-        {**user, "status": user.get("valid", user.get("status")), **fields}
-    )
+    status = user.get("valid", user.get("status"))
+    account = account_reader(wanted_fields, languages, options)({**user, "status": status, **fields})
+    besides = {"status": status, "level": user.get("level"), "force_change": user.get("force_change")}
+    shown_besides = {name: read_text(value) for name, value in besides.items() if value is not None}
+    branches = data.get("branches", user.get("select_orgchart", data.get("select_orgchart")))
+    if branches is not None:
+        shown_besides["branches"] = ",".join(sorted(_branch_ids(branches)))
+    return View(account, shown_besides)
+
+
+def _branch_ids(shown: object) -> Iterator[str]:
+    """Yield the ids of branches: of a list of ids or of nodes, or the keys of a map."""
+    for entry in shown if isinstance(shown, list | dict) else ():
+        yield read_text(entry.get("id", entry.get("branch_id")) if isinstance(entry, dict) else entry)
 
 
 def session_of(data: object) -> Session:

@@ -33,7 +33,8 @@ ROWS_PER_CALL = Question(
 LANGUAGE_FORM = Question(
     "language in rows", LanguageForm.CODE, "a row that is refused with the one form and taken with the other"
 )
-QUESTIONS = (MISSING_ACCOUNT, ROWS_PER_CALL, LANGUAGE_FORM)
+PROVEN = Question("proven rows", "", "a row that is sent alone, and what its account shows afterwards")
+QUESTIONS = (MISSING_ACCOUNT, ROWS_PER_CALL, LANGUAGE_FORM, PROVEN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,3 +55,8 @@ class Dialect:
     def language_form(self) -> LanguageForm:
         known = self.answer(LANGUAGE_FORM)
         return LanguageForm(known) if known in set(LanguageForm) else LanguageForm.CODE
+
+    @property
+    def proven(self) -> frozenset[str]:
+        """What rows were seen to do as they say: their kinds, and the attributes that they set."""
+        return frozenset(self.answer(PROVEN).split(", ")) - {""}

@@ -84,6 +84,14 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
+class View:
+    """What Docebo shows of one account that it is asked for: more than a listing does, and some things less."""
+
+    account: Account
+    besides: MappingType[str, str] = field(default_factory=dict)  # `status`, `level`, `force_change`, `branches`
+
+
+@dataclass(frozen=True, slots=True)
 class Applied:
     """What was last applied of a Slack user, and to which account; it outlives the mapping."""
 

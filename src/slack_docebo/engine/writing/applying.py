@@ -14,9 +14,10 @@ from slack_docebo.engine.planning.limits import count_accounts, measure
 from slack_docebo.engine.writing.admitting import admit, ask_where_it_hurts, check_halt
 from slack_docebo.engine.writing.checking import planned_behaviour
 from slack_docebo.engine.writing.leavers import ask_whether_still_so
+from slack_docebo.engine.writing.proving import Prover
 from slack_docebo.engine.writing.recording import Numbered, record
 from slack_docebo.engine.writing.sending import Sender
-from slack_docebo.errors import ChangeLimitExceeded, PlanNotApplicable, StorageError, TooManyRejected
+from slack_docebo.errors import ChangeLimitExceeded, OutcomeUnknown, PlanNotApplicable, StorageError, TooManyRejected
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.operations import RowOutcome
 from slack_docebo.storage.plans import LET_THROUGH, OPEN, Plan, PlanKind, PlanState
@@ -61,19 +62,23 @@ async def apply_accounts(runtime: Runtime, plan_id: str, progress: Progress) -> 
 
     Only what is still planned is done, so that a run that was cut off is finished by applying the plan again: of what it
     had sent, the accounts tell what became. Raises TooManyRejected when Docebo refuses more rows than the settings
-    allow, Halted when somebody orders it, and ChangeLimitExceeded before MAX_ACCOUNTS is.
+    allow, Unproven when a row of a new kind does not show as it was sent, Halted when somebody orders it, and ChangeLimitExceeded before MAX_ACCOUNTS is.
     """
     with runtime.store.reading() as tables:
         check_halt(tables, runtime.settings.docebo_url)
         plan = tables.plans.read(plan_id)
     breaker = _Breaker(runtime)
 
+    branch = planned_behaviour(runtime, plan).destination_branch
+    prover = Prover(runtime, plan_id, branch=branch)
+
     def recorded(batch: Sequence[Numbered], results: Sequence[RowOutcome]) -> None:
         record(runtime, plan_id, batch, results)
+        prover.note(batch, results)
         progress(len(results))
         breaker.count(results)
 
-    sender = Sender(runtime, plan_id, recorded, branch=planned_behaviour(runtime, plan).destination_branch)
+    sender = Sender(runtime, plan_id, recorded, branch=branch)
     if sent := _in_doubt(runtime, plan_id):
         await sender.settle(sent)
     policy = runtime.behaviour.policy(plan.slack_team)
@@ -82,20 +87,34 @@ async def apply_accounts(runtime: Runtime, plan_id: str, progress: Progress) -> 
         while batch:
             if kind is Kind.CREATE and runtime.behaviour.max_accounts is not None:
                 _check_accounts(runtime, len(batch))
+            batch = prover.first(batch)
             admitted, skipped = admit(runtime, plan, batch, sender.accounts, policy)
             skipped += await ask_where_it_hurts(runtime, plan, admitted, _looked_at(runtime, plan), policy)
             skipped += await ask_whether_still_so(runtime, plan, _without(admitted, skipped), policy)
             recorded(batch, skipped)
             to_send = _without(admitted, skipped)
             following: list[Numbered] = []
-            if to_send:
+            if to_send and prover.is_unproven(to_send):
+                await _prove(prover, sender, kind, to_send)
+            elif to_send:
                 _, following = await side_by_side(
                     sender.send(kind, to_send),
                     _pending_meanwhile(runtime, plan_id, kind, batch[-1][0], sender.rows_per_call),
                 )
             size = sender.rows_per_call
-            batch = (_still_pending(runtime, plan_id, batch) or following)[:size]
+            batch = (prover.in_turn(_still_pending(runtime, plan_id, batch)) or following)[:size]
             batch = batch or _pending(runtime, plan_id, kind, rows=size)
+
+
+async def _prove(prover: Prover, sender: Sender, kind: Kind, batch: Sequence[Numbered]) -> None:
+    """Send *batch* and look at what came of it; a row at which Docebo fails comes after another one was the first."""
+    await prover.look(batch)
+    try:
+        await sender.send(kind, batch)
+    except OutcomeUnknown as doubt:
+        if not (doubt.status and prover.passes_over(batch)):
+            raise
+    await prover.check(sender.left_out)
 
 
 async def apply_mappings(runtime: Runtime, plan_id: str) -> int:

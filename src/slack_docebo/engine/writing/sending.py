@@ -61,6 +61,10 @@ class Sender:
         """How many rows a call is to have."""
         return self._adapter.rows_per_call
 
+    def left_out(self, operation: Operation) -> list[str]:
+        """Return which attributes of *operation* rows go without."""
+        return self._adapter.left_out(operation.changes) if operation.kind is not Kind.DEACTIVATE else []
+
     async def send(self, kind: Kind, batch: Sequence[Numbered]) -> None:
         """Send the batch and record the outcomes that are known; what may be sent once more stays planned."""
         with suppress(PlanChanged):  # what is left of the batch is admitted anew
@@ -234,7 +238,7 @@ class Sender:
         seq, operation = numbered
         if answer.error:
             return RowOutcome(seq, Outcome.FAILED, operation.docebo_id, answer.error, said=answer.said)
-        missing = self._adapter.left_out(operation.changes) if operation.kind is not Kind.DEACTIVATE else []
+        missing = self.left_out(operation)
         told = f"{WITHOUT} {', '.join(missing)}" if missing else ""
         return RowOutcome(seq, Outcome.APPLIED, answer.docebo_id or operation.docebo_id, told)
 

@@ -1,0 +1,100 @@
+"""Proof: whether what a platform shows of an account that was just written is what it was sent."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from html import unescape
+
+from slack_docebo.domain.attributes import current_value
+from slack_docebo.domain.effects import holds
+from slack_docebo.domain.names import folded
+from slack_docebo.domain.people import Account, View
+from slack_docebo.domain.planning import Kind, Operation, Value
+
+MARKUP = frozenset("<>&")  # what a platform may take out of a text, or write otherwise
+WITH_DEFAULT = ("language", "time_zone")  # attributes that a new account has without its row
+FREE_TEXTS = frozenset({"first_name", "last_name"})  # and the additional fields
+CREDENTIALS = ("username", "email")
+
+
+def traits(operation: Operation, *, branch: int | None = None) -> frozenset[str]:
+    """Return what the row of *operation* proves of a platform if it shows as it was sent.
+
+    That is its kind, to a *branch* of its own or not, each attribute that it sets, and each that it empties. What a new
+    account has by itself it may have without its row: so of a language or a time zone only the value counts.
+    """
+    creates = operation.kind is Kind.CREATE
+    found = {f"{operation.kind} in a branch" if creates and branch is not None else str(operation.kind)}
+    for name, value in operation.changes.items():
+        may_be_default = creates and name in WITH_DEFAULT
+        found.add(f"{name} emptied" if value == "" else f"{name} {value}" if may_be_default else name)
+    return frozenset(found)
+
+
+def proven_with(proven: frozenset[str], more: frozenset[str]) -> frozenset[str]:
+    """Return what is *proven* with *more*: an attribute with a default by two different values of it."""
+    known = proven | more
+    for name in WITH_DEFAULT:
+        values = {one for one in known if one.startswith(f"{name} ") and one != f"{name} emptied"}
+        if name in known or len(values) > 1:
+            known = (known - values) | {name}
+    return known
+
+
+def still_to_prove(proves: frozenset[str], proven: frozenset[str]) -> frozenset[str]:
+    """Return what of the traits that a row *proves* is not *proven*."""
+    settled = {name for name in WITH_DEFAULT if name in proven}
+    return frozenset(one for one in proves - proven if one.endswith(" emptied") or one.split(" ")[0] not in settled)
+
+
+def is_plain(operation: Operation) -> bool:
+    """Tell whether no platform has a reason to keep one of the texts in a form of its own."""
+    return MARKUP.isdisjoint("".join(value for value in operation.changes.values() if isinstance(value, str)))
+
+
+def not_shown(operation: Operation, seen: Sequence[Account]) -> list[str]:
+    """Return the attributes that none of the accounts *seen* shows as *operation* sets them, or in Docebo's own form."""
+    return [
+        name
+        for name, value in operation.changes.items()
+        if not any(
+            holds(account, name, value) or _is_own_form(name, value, account, operation.before.get(name, ""))
+            for account in seen
+        )
+    ]
+
+
+def changed_besides(sent: Mapping[str, Value], before: View | None, after: View, *, branch: int | None) -> list[str]:
+    """Return what else is not as it was *before*, or, of a new account, as it has to be: in *branch*, a plain user's."""
+    if before is None:
+        shown = after.besides.get("branches")
+        is_elsewhere = branch is not None and shown is not None and str(branch) not in shown.split(",")
+        wrong = {"level": after.account.administrator, "status": not after.account.active, "branches": is_elsewhere}
+        return [name for name, is_wrong in wrong.items() if is_wrong]
+    allowed = set(sent) | ({"status"} if "active" in sent else set())
+    if allowed.intersection(CREDENTIALS):
+        allowed.update(CREDENTIALS)  # a platform whose usernames are addresses changes both
+    known = before.besides.keys() & after.besides.keys()
+    changed = [name for name in sorted(known - allowed) if before.besides[name] != after.besides[name]]
+    return changed + [name for name in _names(before.account, after.account) if name not in allowed]
+
+
+def _names(before: Account, after: Account) -> Iterable[str]:
+    """Yield the attributes in which the two differ."""
+    names = (*CREDENTIALS, "first_name", "last_name", "language", "time_zone")
+    fields = (f"field_{number}" for number in sorted(before.fields.keys() & after.fields.keys()))
+    for name in (*names, *fields):
+        if current_value(before, name) != current_value(after, name):
+            yield name
+
+
+def _is_own_form(name: str, sent: Value, account: Account, before: Value) -> bool:
+    """Tell whether the *account* shows its own form of the text that was *sent*: a form, and not what it had before."""
+    if not isinstance(sent, str) or not (name in FREE_TEXTS or name.startswith("field_")):
+        return False
+    if not MARKUP.isdisjoint(sent):  # it may be all that is left out
+        return True
+    shown = _letters(unescape(current_value(account, name)))
+    return bool(shown) and shown != _letters(str(before)) and shown in _letters(sent)
+
+
+def _letters(text: str) -> str:
+    return "".join(character for character in folded(text) if character.isalnum())

@@ -1,0 +1,174 @@
+"""Proving: the first row of a kind is sent alone, and the others follow only if its account shows what it was sent.
+
+What a platform takes without a word it may still ignore, or do more than it was told. So the first creation and the first
+update, and the first row with each further attribute, are read back: by id, and by a search for the address. What was
+proven of a platform is remembered.
+"""
+
+import asyncio
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
+
+from slack_docebo.domain.attributes import current_value, field_id_of
+from slack_docebo.domain.dialect import PROVEN, Dialect
+from slack_docebo.domain.observation import Present
+from slack_docebo.domain.people import Account, View
+from slack_docebo.domain.planning import Kind, Operation, Outcome
+from slack_docebo.domain.proof import (
+    CREDENTIALS,
+    changed_besides,
+    is_plain,
+    not_shown,
+    proven_with,
+    still_to_prove,
+    traits,
+)
+from slack_docebo.engine.writing.recording import Numbered, record
+from slack_docebo.errors import Unproven
+from slack_docebo.runtime import Runtime
+from slack_docebo.storage.operations import RowOutcome
+
+SEARCHED_AFTER = (0, 1, 2, 4, 8, 15, 30)  # seconds from one search to the next: an index may lag for a minute
+REFUSED = 3  # first rows that are refused, before the others are sent with the next: it may be for their texts
+NOT_ASKED_FOR = {  # what to do where something changes of which the row says nothing
+    "force_change": "whoever is updated would have to change the password: set SLACK | PROVISION_SLACK_USER_DATA to false"
+    " and ask Docebo's support",
+    "branches": "check SLACK | DESTINATION_BRANCH",
+}
+OTHERWISE = "set SLACK | PROVISION_SLACK_USER_DATA to false, and report it"
+
+
+class Prover:
+    """Proves by the rows of one plan how the platform takes those of their kind."""
+
+    def __init__(self, runtime: Runtime, plan_id: str, *, branch: int | None) -> None:
+        self._runtime = runtime
+        self._plan_id = plan_id
+        self._branch = branch  # of new accounts
+        with runtime.store.reading() as tables:
+            self._proven = Dialect(tables.dialect(runtime.settings.docebo_url).all()).proven
+        self._before: View | None = None
+        self._noted: list[tuple[Numbered, RowOutcome]] | None = None  # since the last look
+        self._refused = 0
+        self._passed: set[int] = set()  # rows at which Docebo failed
+
+    def is_unproven(self, batch: Sequence[Numbered]) -> bool:
+        """Tell whether one of *batch* would prove something."""
+        return any(self._news(operation) for _, operation in batch)
+
+    def first(self, batch: Sequence[Numbered]) -> list[Numbered]:
+        """Return what of *batch* is to be sent first: the row that proves most, by itself; all, where none proves anything.
+
+        Of those that prove as much it is one whose texts a platform has no reason to keep otherwise.
+        """
+        possible = self.in_turn(batch)
+        if self._refused >= REFUSED or not self.is_unproven(possible):
+            return list(batch)
+        return [max(possible, key=self._worth)]
+
+    def in_turn(self, batch: Sequence[Numbered]) -> list[Numbered]:
+        """Return *batch* without the rows that were passed over."""
+        return [numbered for numbered in batch if numbered[0] not in self._passed]
+
+    def passes_over(self, batch: Sequence[Numbered]) -> bool:
+        """Tell whether another row can be the first, where Docebo fails at the only one of *batch*; it is sent later."""
+        seqs = {seq for seq, _ in batch}
+        if len(batch) > 1 or self._refused >= REFUSED or self._passed >= seqs:
+            return False
+        self._passed |= seqs
+        self._refused += 1
+        return True
+
+    async def look(self, batch: Sequence[Numbered]) -> None:
+        """Look at the account of the only row of *batch* before it is sent, and note what becomes of *batch* from now on."""
+        self._noted, self._before = [], None
+        [(_, operation), *others] = batch
+        if operation.docebo_id is not None and not others:
+            seen = await self._runtime.docebo.view(operation.docebo_id)
+            self._before = seen.value if isinstance(seen, Present) else None
+
+    def note(self, batch: Sequence[Numbered], results: Sequence[RowOutcome]) -> None:
+        """Note what became of rows that were sent, since they were looked at."""
+        if self._noted is not None:
+            operations = dict(batch)
+            self._noted += [((result.seq, operations[result.seq]), result) for result in results]
+
+    async def check(self, left_out: Callable[[Operation], Collection[str]]) -> None:
+        """Look at the account of a row that was taken, and remember what that proves.
+
+        *left_out* names the attributes that a row goes without. Raises Unproven where the account does not show the rest.
+        """
+        noted, self._noted = self._noted or [], None
+        self._refused += bool(noted) and all(result.outcome is Outcome.FAILED for _, result in noted)
+        taken = [one for one in noted if one[1].outcome is Outcome.APPLIED and self._news(one[0][1])]
+        if not taken:
+            return
+        numbered, result = max(taken, key=lambda one: self._worth(one[0]))
+        missing = left_out(numbered[1])
+        sent = {name: value for name, value in numbered[1].changes.items() if name not in missing}
+        operation = replace(numbered[1], changes=sent, docebo_id=result.docebo_id or numbered[1].docebo_id)
+        if against := await self._reason_against(operation):
+            record(self._runtime, self._plan_id, [numbered], [replace(result, error=f"done, but {against}")])
+            whose = f"account {operation.docebo_id}" if operation.docebo_id else "the account just made"
+            raise Unproven(f"{whose} was written first, and {against}. Nothing more was sent")
+        self._proven = proven_with(self._proven, traits(operation, branch=self._branch))
+        with self._runtime.store.transaction() as tables:
+            tables.dialect(self._runtime.settings.docebo_url).learn(
+                PROVEN.name,
+                ", ".join(sorted(self._proven)),
+                source="the last of these rows, whose account was read after it was written",
+                now=self._runtime.now(),
+            )
+
+    def _news(self, operation: Operation) -> frozenset[str]:
+        """Return what the row of *operation* would prove; a change of status is proven by its answer each time."""
+        is_row = operation.kind in {Kind.CREATE, Kind.UPDATE}
+        return still_to_prove(traits(operation, branch=self._branch), self._proven) if is_row else frozenset()
+
+    def _worth(self, numbered: Numbered) -> tuple[int, bool]:
+        return len(self._news(numbered[1])), is_plain(numbered[1])
+
+    async def _reason_against(self, operation: Operation) -> str:
+        """Return why what Docebo shows of the account is not what the row of *operation* has said, or ""."""
+        seen: list[Account] = []
+        if operation.docebo_id is not None:
+            view = await self._runtime.docebo.view(operation.docebo_id)
+            if not isinstance(view, Present):
+                return "Docebo does not show it when it is asked for it: run again"
+            if others := changed_besides(operation.changes, self._before, view.value, branch=self._branch):
+                advice = next((NOT_ASKED_FOR[name] for name in others if name in NOT_ASKED_FOR), OTHERWISE)
+                return f"{', '.join(others)} is not as it has to be, of which the row says nothing: {advice}"
+            seen = [view.value.account]
+        unlike = not_shown(operation, seen)
+        if any(current_value(account, name) for account in seen for name in unlike):
+            return self._unlike(unlike)
+        if unlike or not operation.changes.keys().isdisjoint(CREDENTIALS):  # a view leaves out what a listing shows
+            found = await self._found(operation, seen)
+            if not found:
+                return (
+                    "Docebo's search does not find it by its address within a minute: run again later; if it stays, report"
+                    " it, for people who join could not be recognised"
+                )
+            unlike = not_shown(operation, [*seen, *found])
+        return self._unlike(unlike) if unlike else ""
+
+    async def _found(self, operation: Operation, seen: Sequence[Account]) -> list[Account]:
+        """Return the account as a search for its address shows it, within a minute as it was written; else none."""
+        given = (operation.changes.get(name) for name in CREDENTIALS)
+        address = next(filter(None, [*given, *(account.email or account.username for account in seen)]), "")
+        found: list[Account] = []
+        for seconds in SEARCHED_AFTER:
+            await asyncio.sleep(seconds)
+            accounts = await self._runtime.docebo.find_users(str(address))
+            found = [account for account in accounts if operation.docebo_id in {None, account.docebo_id}]
+            if found and not not_shown(operation, [*seen, *found]):
+                break
+        return found
+
+    def _unlike(self, names: Sequence[str]) -> str:
+        mirrored = set(self._runtime.mirror.field_ids) if self._runtime.mirror else set()
+        row = "MIRROR_FIELDS" if any(field_id_of(name) in mirrored for name in names) else "ATTRIBUTES"
+        return (
+            f"does not show {', '.join(names)} as it was sent: correct that in Docebo, or take it out of"
+            f" integration_settings: row SLACK | {row}"
+        )

@@ -1,0 +1,127 @@
+"""The first row of each kind goes alone, and the others follow only if its account shows what it was sent."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from sandbox.docebo.switches import Switches, switched
+from sandbox.server import Sandbox
+from slack_docebo.domain.dialect import PROVEN
+from slack_docebo.domain.planning import Outcome
+from slack_docebo.engine.writing import proving
+from slack_docebo.errors import Unproven
+from slack_docebo.storage.store import Store
+from tests.importing import run_import, settings_for
+
+BATCH, VIEW = "POST /manage/v1/user/batch", "GET /manage/v1/user/{id}"
+ROWS = {"ATTRIBUTES": "email, first_name, last_name, language, time_zone"}
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Sandbox]:
+    with Sandbox(users=60, docebo_users=20, rate_limits=False) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def sandbox(running: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Sandbox:
+    running.reset()
+    monkeypatch.setattr(proving, "SEARCHED_AFTER", (0, 0, 0))
+    return running
+
+
+async def imported(sandbox: Sandbox, database_url: str, rows: dict[str, str] | None = None, **switches: object):
+    sandbox.docebo.switches = switched(Switches(), switches)
+    return await run_import(settings_for(sandbox.facts(), database_url), rows=rows or ROWS)
+
+
+def made(sandbox: Sandbox) -> list[str]:
+    return [account.username for account in sandbox.docebo.accounts if account.provisioned_by]
+
+
+def proven(database_url: str, docebo: str) -> set[str]:
+    with Store.open(database_url) as store, store.reading() as tables:
+        return set(tables.dialect(docebo).get(PROVEN.name).split(", "))
+
+
+async def test_what_was_proven_once_is_not_proven_again(sandbox, sqlite_url):
+    first = await imported(sandbox, sqlite_url)
+    known = proven(sqlite_url, sandbox.docebo_url)
+    assert known >= {"create", "update", "username", "email", "first_name", "last_name", "language", "time_zone"}
+    assert first.count(outcome=Outcome.FAILED) == 0
+    sandbox.slack.add("New", "Comer", "newcomer@example.com")
+    sandbox.slack.add("New", "Comer", "another@example.com")
+    sandbox.docebo_gate.counters.reset()
+
+    await imported(sandbox, sqlite_url)
+
+    calls = sandbox.docebo_gate.counters.calls
+    assert (calls[BATCH], calls[VIEW]) == (1, 0)
+
+
+async def test_an_attribute_that_is_ignored_stops_the_first_import_after_one_account(sandbox, sqlite_url):
+    with pytest.raises(Unproven, match=r"does not show language .*ATTRIBUTES"):
+        await imported(sandbox, sqlite_url, ignored="language")
+
+    assert len(made(sandbox)) <= 2  # the first may have had by itself what its row said
+    assert "language" not in proven(sqlite_url, sandbox.docebo_url)
+    without = {"ATTRIBUTES": "email, first_name, last_name, time_zone"}
+    done = await imported(sandbox, sqlite_url, without, ignored="language")
+    assert done.count(outcome=Outcome.FAILED) == 0
+    assert len(made(sandbox)) > 1
+
+
+async def test_the_account_that_proved_it_is_told_with_its_person(sandbox, sqlite_url):
+    with pytest.raises(Unproven):
+        await imported(sandbox, sqlite_url, ignored="firstname")
+
+    with Store.open(sqlite_url) as store, store.reading() as tables:
+        plan_id = tables.plans.recent(1)[0].id
+        told = [entry for entry in tables.operations.rows(plan_id) if "first_name" in entry.error]
+    assert [entry.outcome for entry in told] == [Outcome.APPLIED]
+
+
+@pytest.mark.parametrize(
+    ("also", "advice"), [("force_change", "password"), ("branches", "DESTINATION_BRANCH"), ("status", "PROVISION")]
+)
+async def test_what_an_update_changes_besides_stops_the_others(sandbox, sqlite_url, also, advice):
+    await imported(sandbox, sqlite_url)
+    with Store.open(sqlite_url) as store, store.transaction() as tables:
+        tables.dialect(sandbox.docebo_url).learn(
+            PROVEN.name, "create", source="", now=tables.plans.recent(1)[0].created_at
+        )
+    people = [user for user in sandbox.slack if user["profile"].get("email") in made(sandbox)][:5]
+    for user in people:
+        sandbox.slack.change(user["id"], {"profile": {"last_name": "Newname", "first_name": "New"}})
+    for account in sandbox.docebo.accounts:
+        sandbox.docebo.edit(account.user_id, {"branches": (42,)})
+
+    with pytest.raises(Unproven, match=f"{also}.*{advice}"):
+        await imported(sandbox, sqlite_url, updates_also=also, branches_shown=True)
+
+    assert sum(account.lastname == "Newname" for account in sandbox.docebo.accounts) == 1
+
+
+async def test_a_search_that_is_behind_is_waited_for(sandbox, sqlite_url):
+    done = await imported(sandbox, sqlite_url, searches_behind=2)
+
+    assert done.count(outcome=Outcome.FAILED) == 0
+    assert len(made(sandbox)) > 1
+
+
+async def test_a_search_that_does_not_find_the_account_stops_the_others(sandbox, sqlite_url):
+    with pytest.raises(Unproven, match="search does not find it"):
+        await imported(sandbox, sqlite_url, searches_behind=100)
+
+    assert len(made(sandbox)) == 1
+
+
+async def test_people_whose_rows_are_refused_keep_nobody_from_an_account(sandbox, sqlite_url):
+    people = sorted(user["profile"]["email"] for user in sandbox.slack if user["profile"].get("email"))
+    sandbox.docebo_gate.faults.add(BATCH, "rows_refused", times=-1, usernames=people[:40], message="No.")
+
+    done = await imported(sandbox, sqlite_url, {**ROWS, "LIMIT_REJECTIONS": "100"})
+
+    assert done.count(outcome=Outcome.FAILED) > 3
+    assert len(made(sandbox)) >= 4
+    assert "create" in proven(sqlite_url, sandbox.docebo_url)
