@@ -119,6 +119,8 @@ class Reader:
         if "country" in row:
             attributes["country"] = str(row["country"] or "")
         fields = {key.removeprefix("field_"): value for key, value in row.items() if key.startswith("field_")}
+        if self._switches.option_form == "label":
+            fields = {key: self._option_id(key, value) for key, value in fields.items()}
         if fields:
             attributes["fields"] = self._field_values(fields)
         if managers := {key: value for key, value in row.items() if key.startswith("manager_")}:
@@ -146,6 +148,12 @@ class Reader:
     def name(self, text: str) -> str:
         """Return *text* as Docebo stores it: read back, it may differ from what was sent."""
         return _IN_ANGLE_BRACKETS.sub("", text).strip() if self._switches.sanitise_names else text
+
+    def _option_id(self, key: str, label: Any) -> Any:
+        known = self._fields.get(int(key)) if key.isdigit() else None
+        if known is None or known.type != "dropdown" or not label:
+            return label
+        return next((option for option, text in known.options.items() if text == label), f"no option {label}")
 
     def _field_values(self, values: Mapping[str, Any]) -> dict[int, str]:
         result = {}

@@ -31,6 +31,7 @@ class Switches:
     concurrent_batch: str = "serialise"  # two batches at once: serialise | 409 | 429 (each counts as a violation)
     batch_language: str = "any"  # the form batch rows take: any | code | name
     session_languages: bool = True  # the session's answer lists the platform's languages
+    option_form: str = "id"  # the form in which batch rows take an option of a dropdown: id | label
     listed_language: str = "code"  # what a listing shows as lang_code: code | name
     arrays_paged: bool = True  # a listing without an envelope comes in pages, too
     sanitise_names: bool = True  # what stands in angle brackets is cut from names
@@ -62,6 +63,7 @@ CHOICES = {
     "concurrent_batch": ("serialise", "409", "429"),
     "batch_too_large": ("400", "413"),
     "batch_language": ("any", "code", "name"),
+    "option_form": ("id", "label"),
     "listed_language": ("code", "name"),
     "page_size_over_limit": ("clamp", "reject"),
     "token_type": ("Bearer", "bearer"),

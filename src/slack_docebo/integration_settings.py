@@ -15,7 +15,7 @@ from slack_docebo.delimited import BadTableError, read_table
 from slack_docebo.domain.attributes import DEFAULT_RULES, AttributeRule, parse_rules
 from slack_docebo.domain.guards import Change, Limit, parse_limit
 from slack_docebo.domain.matching import MatchBy
-from slack_docebo.domain.options import Options
+from slack_docebo.domain.options import Values
 from slack_docebo.domain.people import LARGEST_ID, PeopleShown
 from slack_docebo.domain.planning import Leavers, Policy
 from slack_docebo.domain.returns import Rehires
@@ -277,9 +277,9 @@ class IntegrationSettings(BaseModel):
             protected=self.protected_accounts,
         )
 
-    def choosing(self, options: Mapping[int, Options]) -> Self:
-        """Return these settings with the *options* of dropdowns, by field, in the rules that fill them."""
-        rules = tuple(replace(rule, options=options.get(rule.field_id or 0)) for rule in self.attributes)
+    def holding(self, values: Mapping[str, Values]) -> Self:
+        """Return these settings with the *values* that attributes can hold, as far as is known, in the rules that fill them."""
+        rules = tuple(replace(rule, values=values.get(rule.target)) for rule in self.attributes)
         return self.model_copy(update={"attributes": rules})
 
     def mirroring(self, rules: tuple[AttributeRule, ...]) -> Self:

@@ -9,7 +9,7 @@ import pytest
 
 from sandbox.docebo.switches import Switches, switched
 from sandbox.server import Sandbox
-from slack_docebo.domain.dialect import LANGUAGE_FORM, ROWS_PER_CALL
+from slack_docebo.domain.dialect import LANGUAGE_FORM, OPTION_FORM, ROWS_PER_CALL
 from slack_docebo.domain.planning import Outcome
 from slack_docebo.engine.reporting.report import Summary
 from slack_docebo.storage.store import Store
@@ -33,6 +33,7 @@ OTHERWISE: dict[str, tuple[Any, ...]] = {
     "strict_options": (True,),
     "batch_language": ("code", "name"),
     "listed_language": ("name",),
+    "option_form": ("label",),
     "status_answer": ("array",),
     "arrays_paged": (False,),
     "sanitise_names": (False,),
@@ -204,7 +205,25 @@ async def test_a_dropdown_takes_the_option_with_this_label_and_goes_without_wher
     assert (ada.fields[department], grace.fields.get(department, "")) == ("1", "")
     assert done.count(outcome=Outcome.FAILED) == 0
     with Store.open(sqlite_url) as store, store.reading() as tables:
+        planned = {entry.operation.slack_id: entry.operation for entry in tables.operations.rows(done.plan.id)}
         changed = {
             entry.operation.slack_id for entry in tables.operations.rows(again.plan.id) if entry.operation.changes
         }
+    assert f"without field_{department}, which cannot hold" in planned[other].reason
     assert seller not in changed
+
+
+async def test_in_which_form_an_option_is_taken_is_found_out_once(sandbox, sqlite_url):
+    sandbox.reset()
+    [department] = [field.id for field in sandbox.docebo.fields.values() if field.type == "dropdown"]
+    for number, title in enumerate(("Sales", "Engineering", "Sales")):
+        user = sandbox.slack.add("New", f"Comer {number}", f"newcomer{number}@example.com")
+        sandbox.slack.change(user["id"], {"profile": {"title": title}})
+    rules = {"ATTRIBUTES": f"{SETTINGS['ATTRIBUTES']}, field_{department} = title"}
+
+    done = await imported(sandbox, sqlite_url, rules, option_form="label")
+
+    made = [sandbox.docebo.accounts.by_email(f"newcomer{number}@example.com")[0] for number in range(3)]
+    assert [account.fields[department] for account in made] == ["1", "2", "1"]
+    assert done.count(outcome=Outcome.FAILED) == 0
+    assert known(sqlite_url, sandbox.docebo_url)[OPTION_FORM.name] == "label"

@@ -17,7 +17,7 @@ from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime
 from slack_docebo.storage.plans import PlanState
 from tests.faults import FAULTS, READ_LIKE_WRITTEN, disturbed_import, import_killed_at_call, import_with_room_for, sides
-from tests.importing import ON, carry_out, plan_import, run_import, settings_for
+from tests.importing import ON, carry_out, plan_import, prove, run_import, settings_for
 
 USERS, PAGE = 260, 40
 
@@ -114,7 +114,9 @@ async def test_an_answer_is_recorded_although_the_next_batch_could_not_be_read(
     sandbox, undisturbed, sqlite_url, monkeypatch
 ):
     sandbox.reset()
-    async with open_runtime(settings_for(sandbox.facts(), sqlite_url), read_rows(table(ON)), run_id="run") as runtime:
+    settings = settings_for(sandbox.facts(), sqlite_url)
+    prove(settings)  # a row that is sent alone is waited for before anything else
+    async with open_runtime(settings, read_rows(table(ON)), run_id="run") as runtime:
         plan_id = await plan_import(runtime)
         upsert, tried = runtime.docebo.upsert_users, asyncio.Event()
         loop = asyncio.get_running_loop()

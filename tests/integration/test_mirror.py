@@ -20,7 +20,7 @@ from slack_docebo.errors import ConfigurationError
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime
 from slack_docebo.storage.store import Store
-from tests.importing import ON, mapped, run_import, settings_for
+from tests.importing import ON, mapped, prove, run_import, settings_for
 
 TITLES = "Slack ID, Slack Name, Slack Team"
 MIRROR = {"MIRROR_FIELDS": TITLES}
@@ -97,6 +97,7 @@ def untouchable(sandbox: Sandbox) -> set[int]:
 
 async def test_id_name_and_team_are_written_in_the_row_of_the_attributes(fresh, settings):
     plain = await run_import(settings, dry_run=True)
+    prove(settings)
     summary = await run_import(settings, rows=MIRROR)
     team = fresh.slack.team.id
     mapping = mapped(settings.database_url.get_secret_value(), team)

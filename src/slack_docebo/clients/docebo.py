@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
@@ -38,7 +38,7 @@ from slack_docebo.domain.addresses import mailbox, spellings
 from slack_docebo.domain.dialect import MOST_ROWS
 from slack_docebo.domain.languages import Languages
 from slack_docebo.domain.observation import Gone, Observation, Present, Unknown
-from slack_docebo.domain.options import Options
+from slack_docebo.domain.options import YES_OR_NO, Dates, Options, Values
 from slack_docebo.domain.people import Account, View
 from slack_docebo.domain.quoting import quoted
 from slack_docebo.errors import (
@@ -77,6 +77,7 @@ HTTPX_LOGS = 5  # method, address, version, status, and the words beside the sta
 LARGEST_CODE = 99_999  # of an error; 1006 is one. A larger number may be anything else
 NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 DROPDOWN = "dropdown"  # the type of a field whose values are options
+FIXED_VALUES: dict[str, Values] = {"date": Dates(), "yesno": YES_OR_NO}  # by the type of a field
 PROVISIONED_BY = "slack-docebo"
 AMBIGUOUS = "Docebo answers 400 for the account's id"
 
@@ -123,7 +124,7 @@ class DoceboClient:
         self._writing = asyncio.Lock()  # Docebo forbids concurrent batches
         self.calls: Counter[str] = Counter()
         self.languages = Languages()  # of the platform, as far as its answers have told them
-        self.options: dict[int, Options] = {}  # of the dropdowns among the wanted fields
+        self.options: dict[int, Values] = {}  # what those of the wanted fields can hold that hold no free text
 
     def want_fields(self, field_ids: Iterable[int]) -> None:
         """Read these additional fields, too, with each account from now on."""
@@ -220,11 +221,14 @@ class DoceboClient:
             return Unknown(f"asked for account {docebo_id}, Docebo shows account {seen.account.docebo_id}")
         return Present(seen)
 
-    async def upsert_users(self, rows: Sequence[Row], *, create: bool, branch: int | None = None) -> list[RowResult]:
+    async def upsert_users(
+        self, rows: Sequence[Row], *, create: bool, branch: int | None = None, without: Collection[str] = ()
+    ) -> list[RowResult]:
         """Create accounts, or change existing ones, and return the result of each row in their order.
 
         A row that creates never changes an account that is already there: it fails instead. New accounts get no
-        password and no mail. *branch* is where they are put; None leaves that to Docebo.
+        password and no mail. *branch* is where they are put; None leaves that to Docebo. The call goes *without* some
+        options, where the platform does not know them.
         """
         if any((row.docebo_id is None) is not create for row in rows):
             raise ValueError("rows that create have no docebo_id, rows that update have one")
@@ -245,7 +249,8 @@ class DoceboClient:
         }
         if branch is not None:
             options["destination_branch"] = branch
-        body = {"items": [batch_item(row) for row in rows], "options": options}
+        known = {name: value for name, value in options.items() if name not in without}
+        body = {"items": [batch_item(row) for row in rows], "options": known}
         data = await self._write(operation, "POST", "/manage/v1/user/batch", body)
         return correlate(rows, data, operation=operation)
 
@@ -272,11 +277,13 @@ class DoceboClient:
         return await _distinct("user fields", pages, user_field_of, lambda field: field.id)
 
     async def read_options(self, fields: Iterable[UserField]) -> None:
-        """Read the options of those of *fields* that are dropdowns, with their labels in every language of the platform.
+        """Read what those of *fields* can hold that hold no free text: of dropdowns the options, labelled in every language.
 
-        From then on accounts show the label where the platform shows an option's id.
+        From then on accounts show such a value in the form in which it is compared, like the label for an option's id.
         """
         for field in fields:
+            if held := FIXED_VALUES.get(field.type.lower().replace("_", "")):
+                self.options[field.id] = held
             if field.type == DROPDOWN:
                 view = await self._get("user field", f"/manage/v1/user_fields/{field.id}")
                 self.options[field.id] = Options.of(field.options, translated_options(view))

@@ -12,7 +12,7 @@ from typing import Any
 
 from slack_docebo.domain.languages import Languages
 from slack_docebo.domain.names import folded
-from slack_docebo.domain.options import Options
+from slack_docebo.domain.options import Values
 from slack_docebo.domain.people import LARGEST_ID, Account, View
 from slack_docebo.domain.planning import Value
 from slack_docebo.domain.quoting import quoted
@@ -29,7 +29,7 @@ BATCH_NAMES = {
     "time_zone": "timezone",
     "active": "active",
 }
-NO_OPTIONS: Mapping[int, Options] = {}
+NO_OPTIONS: Mapping[int, Values] = {}
 NO_VALUES: Mapping[int, str] = {}  # shared by all accounts without wanted fields
 PLAIN_USER = frozenset({"6", "user"})
 MESSAGE_READ = 2_000  # characters of a message
@@ -125,7 +125,7 @@ def is_administrator(level: object) -> bool:
 
 
 def account_reader(
-    wanted_fields: frozenset[int], languages: Languages, options: Mapping[int, Options] = NO_OPTIONS
+    wanted_fields: frozenset[int], languages: Languages, options: Mapping[int, Values] = NO_OPTIONS
 ) -> Callable[[object], Account]:
     """Return a function that reads one entry of the user listing, with the additional fields *wanted_fields*.
 
@@ -172,7 +172,7 @@ def account_reader(
 
 
 def view_of(
-    data: object, wanted_fields: frozenset[int], languages: Languages, options: Mapping[int, Options]
+    data: object, wanted_fields: frozenset[int], languages: Languages, options: Mapping[int, Values]
 ) -> View | None:
     """Read the view of one user, whose names differ from those of the listing; None where it shows nobody."""
     user = data.get("user_data") if isinstance(data, dict) else None

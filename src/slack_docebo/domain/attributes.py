@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from slack_docebo.domain.addresses import mailbox
 from slack_docebo.domain.names import clean, folded, split_name
-from slack_docebo.domain.options import Options
+from slack_docebo.domain.options import Values
 from slack_docebo.domain.people import Account, SourceUser
 from slack_docebo.domain.texts import LONGEST_ADDRESS, LONGEST_NAME, LONGEST_VALUE, bounded, key
 
@@ -69,7 +69,7 @@ class AttributeRule:
     source: str  # one of SOURCES or custom:<profile field id>
     on_create_only: bool = False
     clear: bool = False  # an empty source value empties the target; otherwise it leaves the target alone
-    options: Options | None = field(default=None, compare=False)  # of a dropdown, once Docebo was asked for them
+    values: Values | None = field(default=None, compare=False)  # that the target can hold, once Docebo was asked
 
     def __str__(self) -> str:
         source = "" if self.source == self.target else f" = {self.source}"
@@ -88,11 +88,15 @@ class AttributeRule:
     def value(self, user: SourceUser) -> str | None:
         """Return the source value in the form in which Docebo shows it, or None if Slack did not say it.
 
-        An address that Slack has not confirmed counts as not said, and so does what is no option of a dropdown: neither
-        may touch what the account has.
+        An address that Slack has not confirmed counts as not said, and so does what the target cannot hold: neither may
+        touch what the account has.
         """
         said = self._said(user)
-        return self.options.named(said) if self.options and said else said
+        return self.values.named(said) if self.values and said else said
+
+    def is_too_much_for(self, user: SourceUser) -> bool:
+        """Tell whether Slack says something that the target cannot hold."""
+        return bool(self.values and self._said(user)) and self.value(user) is None
 
     def _said(self, user: SourceUser) -> str | None:
         if self.source == "email" and user.unconfirmed:

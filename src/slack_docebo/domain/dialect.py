@@ -8,11 +8,25 @@ from enum import StrEnum
 MOST_ROWS = 100
 
 
+# Options of a batch call by which we only say what shall not happen; a platform that does not know one can do without.
+CAUTIOUS_OPTIONS = frozenset({
+    "force_create_branches", "change_user_password", "ignore_password_change_for_existing_users",
+    "send_notification_email", "powerUser_option", "provisioned_by",
+})  # fmt: skip
+
+
 class LanguageForm(StrEnum):
     """How a language is written in the rows of a batch."""
 
     CODE = "code"  # the browser's, like "en", which Docebo documents for single calls
     NAME = "name"  # Docebo's own, like "english"
+
+
+class OptionForm(StrEnum):
+    """How an option of a dropdown, or yes and no, are written in the rows of a batch."""
+
+    ID = "id"  # as in calls about one account
+    LABEL = "label"  # as in the CSV import
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +47,12 @@ ROWS_PER_CALL = Question(
 LANGUAGE_FORM = Question(
     "language in rows", LanguageForm.CODE, "a row that is refused with the one form and taken with the other"
 )
+OPTION_FORM = Question(
+    "options in rows", OptionForm.ID, "a row that is refused with the one form and taken with the other"
+)
 PROVEN = Question("proven rows", "", "a row that is sent alone, and what its account shows afterwards")
-QUESTIONS = (MISSING_ACCOUNT, ROWS_PER_CALL, LANGUAGE_FORM, PROVEN)
+UNKNOWN_OPTIONS = Question("unknown options", "", "a batch call that is refused with the name of an option that it has")
+QUESTIONS = (MISSING_ACCOUNT, ROWS_PER_CALL, LANGUAGE_FORM, OPTION_FORM, PROVEN, UNKNOWN_OPTIONS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,3 +78,13 @@ class Dialect:
     def proven(self) -> frozenset[str]:
         """What rows were seen to do as they say: their kinds, and the attributes that they set."""
         return frozenset(self.answer(PROVEN).split(", ")) - {""}
+
+    @property
+    def unknown_options(self) -> frozenset[str]:
+        """The options of a batch call that the platform does not know."""
+        return frozenset(self.answer(UNKNOWN_OPTIONS).split(", ")) & CAUTIOUS_OPTIONS
+
+    @property
+    def option_form(self) -> OptionForm:
+        known = self.answer(OPTION_FORM)
+        return OptionForm(known) if known in set(OptionForm) else OptionForm.ID

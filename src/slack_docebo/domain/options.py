@@ -1,7 +1,8 @@
-"""The options of an additional field that is a dropdown: Docebo holds their ids, people know their labels."""
+"""What values an attribute can hold: of a dropdown Docebo holds the options' ids, and people know their labels."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Self
 
 from slack_docebo.domain.names import clean, folded
@@ -20,8 +21,8 @@ class Options:
         return cls(labels, {folded(clean(label)): option for option, label in (*translated, *labels.items()) if label})
 
     def label(self, shown: str) -> str:
-        """Return the label of an option that is *shown* by its id; any other text as it is."""
-        return self.labels.get(shown, shown)
+        """Return the label of an option that is *shown* by its id or a label in any language; any other text as it is."""
+        return self.labels.get(shown) or self.labels.get(self.id(shown), shown)
 
     def id(self, value: str) -> str:
         """Return the id of the option with this label in any language, or with this id; "" where there is none."""
@@ -30,3 +31,33 @@ class Options:
     def named(self, value: str) -> str | None:
         """Return the label of the option with this label in any language, or with this id; None where there is none."""
         return self.labels.get(self.id(value))
+
+
+@dataclass(frozen=True, slots=True)
+class Dates:
+    """The values of a field that holds a day, in Docebo's form: 2026-05-31."""
+
+    def label(self, shown: str) -> str:
+        """Return the day that is *shown*, with or without a time of day."""
+        return shown[:10]
+
+    def id(self, value: str) -> str:
+        """Return *value* in Docebo's form; "" where it is no day."""
+        try:
+            return date.fromisoformat(value.strip()[:10]).isoformat()
+        except ValueError:
+            return ""
+
+    def named(self, value: str) -> str | None:
+        """Return *value* in Docebo's form; None where it is no day."""
+        return self.id(value) or None
+
+
+Values = Options | Dates  # that one attribute can hold
+
+
+# Docebo's numbers, as a client sends them; its CSV import takes the words, and 0 for no, too.
+YES_OR_NO = Options.of(
+    {"1": "yes", "2": "no"},
+    [*(("1", word) for word in ("true", "on")), *(("2", word) for word in ("false", "off", "0"))],
+)

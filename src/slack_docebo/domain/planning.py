@@ -293,7 +293,7 @@ class Planner:
         return self._operation(
             user,
             Kind.CREATE,
-            "new" if mapping is None else f"account {mapping.docebo_id} is gone",
+            ("new" if mapping is None else f"account {mapping.docebo_id} is gone") + self._without(user),
             changes={"username": user.email, **self._wanted(user, creating=True)},
             maps=self.policy.map,
             fingerprint=self._fingerprint(user),
@@ -322,7 +322,7 @@ class Planner:
                 kept = f"Docebo keeps its own form of {', '.join(changes)}"
                 return self._plan_mapping(user, mapping, account, by, kept, Applied(account.docebo_id, print_, echo))
         if changes:
-            differs = f"differs: {', '.join(changes)}"
+            differs = f"differs: {', '.join(changes)}{self._without(user)}"
             return self._operation(
                 user,
                 Kind.UPDATE,
@@ -437,6 +437,11 @@ class Planner:
         if self.policy.scope.team not in {"", user.team}:
             user = replace(user, team=self.policy.scope.team)
         return wanted(user, self.policy.rules, creating=creating)
+
+    def _without(self, user: SourceUser) -> str:
+        """Return what is added to a reason where Slack says something that the account cannot hold."""
+        names = [rule.target for rule in self.policy.rules if rule.values and rule.is_too_much_for(user)]
+        return f"; without {', '.join(names)}, which cannot hold what Slack says" if names else ""
 
     def _operation(
         self,

@@ -244,7 +244,7 @@ def _compared(user: SourceUser, account: Account, policy: Policy) -> list[Compar
         note = "written on creation only" if rule.on_create_only else ""
         if not source and not (rule.clear and told is not None):
             unconfirmed = rule.source == "email" and user.unconfirmed
-            why = UNCONFIRMED if unconfirmed else NO_OPTION if rule.options and told is None else "empty in Slack"
+            why = UNCONFIRMED if unconfirmed else NO_OPTION if rule.is_too_much_for(user) else "empty in Slack"
             note = f"{why}: left as it is"
         rows.append(Compared(rule.target, source, target, same(rule.target, source, target), note))
     return rows

@@ -1,13 +1,24 @@
 """Adapting: rows are written in the form in which this Docebo takes them, which is found out by trying.
 
 What Docebo says of a refused row is localised, and documented nowhere. So a row that holds what an account need not have
-is tried without it; what it is refused for is then tried by itself, a language in its other form as well.
+is tried without it; what it is refused for is then tried by itself, a language or an option in its other form as well.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 
 from slack_docebo.domain.attributes import field_id_of
-from slack_docebo.domain.dialect import LANGUAGE_FORM, ROWS_PER_CALL, Dialect, LanguageForm
+from slack_docebo.domain.dialect import (
+    CAUTIOUS_OPTIONS,
+    LANGUAGE_FORM,
+    OPTION_FORM,
+    PROVEN,
+    ROWS_PER_CALL,
+    UNKNOWN_OPTIONS,
+    Dialect,
+    LanguageForm,
+    OptionForm,
+)
 from slack_docebo.domain.planning import Value
 from slack_docebo.runtime import Runtime
 
@@ -24,7 +35,9 @@ class Adapter:
         with runtime.store.reading() as tables:
             known = Dialect(tables.dialect(runtime.settings.docebo_url).all())
         self._language = known.language_form
+        self._options = known.option_form
         self.rows_per_call = known.rows_per_call
+        self.unknown_options = known.unknown_options
         self.refused: set[tuple[str, Value]] = set()  # attributes with the values for which rows are refused
 
     def written(self, attributes: Attributes) -> dict[str, Value]:
@@ -33,6 +46,8 @@ class Adapter:
         row = {name: value for name, value in attributes.items() if name not in missing}
         if self._language is LanguageForm.NAME and "language" in row:
             row["language"] = self._by_name(row["language"])
+        if self._options is OptionForm.LABEL:
+            return row
         return {name: self._option(name, value) or value for name, value in row.items()}
 
     def left_out(self, attributes: Attributes) -> list[str]:
@@ -46,22 +61,40 @@ class Adapter:
     def forms(self, name: str, value: Value) -> Sequence[Value]:
         """Return how the attribute may be written, the present way first."""
         present = self.written({name: value}).get(name, value)
-        if name != "language":
-            return [present]
-        return list(dict.fromkeys(form for form in (present, value, self._by_name(value)) if form))
+        others = (value, self._by_name(value)) if name == "language" else (self._option(name, value), value)
+        return list(dict.fromkeys(form for form in (present, *others) if form))
 
     def take(self, name: str, value: Value, form: Value) -> None:
         """Note that a row was taken with *form* for the *value* of the attribute, which another was refused."""
-        taken = LanguageForm.NAME if form != value else LanguageForm.CODE
-        if name == "language" and taken is not self._language:
-            self._language = taken
-            self._learn(LANGUAGE_FORM.name, self._language, "a row that was refused with the other form")
+        if name == "language":
+            language = LanguageForm.NAME if form != value else LanguageForm.CODE
+            if language is not self._language:
+                self._language = language
+                self._learn(LANGUAGE_FORM.name, language, "a row that was refused with the other form")
+        elif option := self._option(name, value):
+            options = OptionForm.ID if form == option else OptionForm.LABEL
+            if options is not self._options:
+                self._options = options
+                self._learn(OPTION_FORM.name, options, "a row that was refused with the other form")
 
     def note_size(self, rows: int, *, refused: int) -> None:
         """Note that calls of *refused* rows are refused, and calls of *rows* are taken."""
         if rows < self.rows_per_call:
             self.rows_per_call = rows
             self._learn(ROWS_PER_CALL.name, str(rows), f"a call of {refused} rows that was refused as a whole")
+
+    def drops_option(self, said: str) -> bool:
+        """Tell whether a call that is refused with what Docebo *said* can do without an option that is named there.
+
+        The texts are localised, the name is not. What was proven was so with that option, and is proven anew.
+        """
+        named = set(re.findall(r"\w+", said)) & CAUTIOUS_OPTIONS - self.unknown_options
+        if named:
+            self.unknown_options |= named
+            known = ", ".join(sorted(self.unknown_options))
+            self._learn(UNKNOWN_OPTIONS.name, known, "a call that was refused with the name of the option")
+            self._learn(PROVEN.name, "", "another set of options")
+        return bool(named)
 
     def _is_nameless(self, name: str, value: Value) -> bool:
         """Tell whether the value is a language that is to be written by a name that is not known."""

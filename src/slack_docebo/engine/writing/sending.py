@@ -174,11 +174,23 @@ class Sender:
     async def _upsert(self, kind: Kind, rows: Sequence[Row]) -> list[RowResult]:
         """Send *rows* in one call, and return their results; a row that holds nothing is not sent."""
         sent = [row for row in rows if row.attributes]
-        branch = self._branch if kind is Kind.CREATE else None
-        answers = iter(
-            await self._runtime.docebo.upsert_users(sent, create=kind is Kind.CREATE, branch=branch) if sent else []
-        )
+        answers = iter(await self._written(kind, sent) if sent else [])
         return [next(answers) if row.attributes else RowResult(row.docebo_id) for row in rows]
+
+    async def _written(self, kind: Kind, rows: Sequence[Row]) -> list[RowResult]:
+        """Make the call, once more without each option for whose name Docebo refuses it."""
+        creates = kind is Kind.CREATE
+        while True:
+            try:
+                return await self._runtime.docebo.upsert_users(
+                    rows,
+                    create=creates,
+                    branch=self._branch if creates else None,
+                    without=self._adapter.unknown_options,
+                )
+            except Rejected as refusal:
+                if not self._adapter.drops_option(refusal.said):
+                    raise
 
     async def _tried_once(self, kind: Kind, rows: Sequence[Row]) -> list[RowResult]:
         """Send *rows* like `_upsert`; a call that is refused as a whole has taken none of them."""

@@ -1,0 +1,57 @@
+"""What an attribute can hold, in the form in which it is written and the one in which it is compared."""
+
+import pytest
+
+from slack_docebo.domain.attributes import AttributeRule
+from slack_docebo.domain.options import YES_OR_NO, Dates, Options
+from slack_docebo.domain.people import SourceUser
+
+GRADES = Options.of({"1": "Junior", "2": "Senior"}, [("2", "Älter")])
+
+
+@pytest.mark.parametrize(
+    ("values", "said", "written", "compared"),
+    [
+        (GRADES, "senior", "2", "Senior"),
+        (GRADES, "ÄLTER", "2", "Senior"),
+        (GRADES, "2", "2", "Senior"),
+        (GRADES, "Admiral", "", None),
+        (YES_OR_NO, "Yes", "1", "yes"),
+        (YES_OR_NO, "false", "2", "no"),
+        (YES_OR_NO, "0", "2", "no"),
+        (YES_OR_NO, "perhaps", "", None),
+        (Dates(), "2026-05-31", "2026-05-31", "2026-05-31"),
+        (Dates(), "2026-05-31T10:00:00Z", "2026-05-31", "2026-05-31"),
+        (Dates(), "31.05.2026", "", None),
+        (Dates(), "2026-02-30", "", None),
+    ],
+)
+def test_a_value_is_written_and_compared_in_the_form_of_its_field(values, said, written, compared):
+    assert (values.id(said), values.named(said)) == (written, compared)
+
+
+@pytest.mark.parametrize(
+    ("values", "shown", "compared"),
+    [
+        (GRADES, "2", "Senior"),
+        (GRADES, "älter", "Senior"),
+        (GRADES, "9", "9"),
+        (GRADES, "", ""),
+        (YES_OR_NO, "1", "yes"),
+        (YES_OR_NO, "No", "no"),
+        (YES_OR_NO, "", ""),
+        (Dates(), "2026-05-31 00:00:00", "2026-05-31"),
+        (Dates(), "", ""),
+    ],
+)
+def test_what_docebo_shows_is_compared_in_the_same_form(values, shown, compared):
+    assert values.label(shown) == compared
+
+
+def test_what_an_attribute_cannot_hold_is_told_from_what_slack_does_not_say():
+    rule = AttributeRule("field_3", "title", values=GRADES)
+
+    assert rule.is_too_much_for(SourceUser("U1", "T1", title="Admiral"))
+    assert not rule.is_too_much_for(SourceUser("U1", "T1", title="Senior"))
+    assert not rule.is_too_much_for(SourceUser("U1", "T1"))
+    assert not AttributeRule("field_3", "title").is_too_much_for(SourceUser("U1", "T1", title="Admiral"))
