@@ -17,6 +17,7 @@ from flows.relink import relink
 from flows.reset_mappings import reset_mappings
 from flows.restore_mappings import restore_mappings
 from flows.send_test_message import send_test_message
+from flows.settings import settings
 from flows.stop import go, stop
 from flows.sweep import sweep
 from flows.undo import undo
@@ -43,6 +44,7 @@ FLOWS = {
         reset_mappings,
         restore_mappings,
         send_test_message,
+        settings,
         stop,
         sweep,
         undo,

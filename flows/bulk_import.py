@@ -4,18 +4,15 @@ from typing import Annotated
 
 from prefect import flow
 
-from slack_docebo.concurrency import side_by_side
-from slack_docebo.engine.reading.snapshot import SourceSnapshot
 from slack_docebo.engine.reporting.report import Summary
 from tasks.forms import titled
 from tasks.hooks import ON_TROUBLE
 from tasks.map_user_details import map_user_details
-from tasks.plan_changes import plan_changes
 from tasks.process_user_details import process_user_details
+from tasks.read_and_plan import read_and_plan
 from tasks.recheck_plan import recheck_plan
 from tasks.report_outcome import report_outcome
-from tasks.retrieve_accounts import retrieve_accounts, retrieve_changed_accounts
-from tasks.retrieve_all_user_details import retrieve_all_user_details
+from tasks.retrieve_accounts import retrieve_accounts
 from tasks.run import concluded, open_run
 from tasks.run_names import bulk_import_run
 from tasks.validate_connection import validate_connection
@@ -42,18 +39,7 @@ async def bulk_import(
         if plan_id and not dry_run:
             await recheck_plan(runtime, workspace, plan_id, await retrieve_accounts(runtime))
         elif not plan_id:
-            with SourceSnapshot() as people:
-
-                async def compare() -> str:
-                    """Plan page by page, while the later pages of Slack are still being read."""
-                    if verify_target:
-                        accounts = await retrieve_accounts(runtime)
-                    else:
-                        accounts = await retrieve_changed_accounts(runtime, workspace, people)
-                    return await plan_changes(runtime, workspace, people, accounts, trusting=not verify_target)
-
-                reading = retrieve_all_user_details(runtime, workspace, people)
-                _, plan_id = await side_by_side(reading, compare())
+            plan_id = await read_and_plan(runtime, workspace, verify_target=verify_target)
         try:
             if not dry_run:
                 await process_user_details(runtime, plan_id)

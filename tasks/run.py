@@ -8,6 +8,7 @@ from typing import Any, ParamSpec
 
 from prefect import get_run_logger
 from prefect import runtime as prefect_runtime
+from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import StateType
 from prefect.states import Completed, Failed, State
 from prefect.variables import Variable
@@ -28,6 +29,7 @@ from slack_docebo.settings import RUN, PrefectSettings, Settings, load_settings,
 from slack_docebo.storage.gate import RunLock
 from slack_docebo.storage.plans import PlanState
 from tasks.logs import as_one_line
+from tasks.settings_in_prefect import show_settings
 from tasks.shown_people import check_people_shown
 from tasks.status_page import refresh_status_page
 
@@ -48,27 +50,29 @@ OWN_STATES: dict[type[SyncError], str] = {
 
 
 @asynccontextmanager
-async def open_run(name: str) -> AsyncIterator[Runtime]:
+async def open_run(name: str, behaviour: IntegrationSettings | None = None) -> AsyncIterator[Runtime]:
     """Open a runtime with the environment and the Variable as they are now; a change takes effect with the next run.
+
+    With *behaviour* it is as if those settings were saved.
 
     Raises AlreadyRunning if a run of the same *name* is at work on the same Docebo, on this machine or another. Should
     another take this one's place nevertheless, as when this one stands still and is cut off from the database, each
     further write raises LockLost.
     """
-    async with open_resources() as runtime:
+    async with open_resources(behaviour) as runtime:
         with RunLock(runtime.store, runtime.settings.docebo_url, name, holder=runtime.run_name):
             yield runtime
 
 
 @asynccontextmanager
-async def open_resources() -> AsyncIterator[Runtime]:
+async def open_resources(behaviour: IntegrationSettings | None = None) -> AsyncIterator[Runtime]:
     """Open a runtime like `open_run`, whoever else is at work."""
     _one_line_errors()
     load_settings(PrefectSettings)  # a login in the address would be in every link to a run
     settings = load_settings(Settings)
     if told := secrets_open_to_others(*RUN):
         get_run_logger().warning(told)
-    behaviour = await integration_settings()
+    behaviour = behaviour or await integration_settings()
     await check_people_shown(behaviour)
     run = prefect_runtime.flow_run
     async with open_runtime(settings, behaviour, run_id=run.id or "", run_name=run.name or "") as runtime:
@@ -87,7 +91,12 @@ async def integration_settings() -> IntegrationSettings:
         raise ConfigurationError(
             f"Prefect has no Variable {VARIABLE}: make it with `python -m deployments.bootstrap`, then edit it in the UI"
         )
-    return read_rows(rows)
+    try:
+        return read_rows(rows)
+    except ConfigurationError:
+        async with get_client() as client:
+            await show_settings(client)  # it is where they are mended
+        raise
 
 
 def concluded(run: Callable[P, Awaitable[FlowResult]]) -> Callable[P, Awaitable[State[Any]]]:

@@ -58,6 +58,11 @@ def undo_run() -> str:
     return f"undo {parameters['of']}{', dry run' * bool(parameters.get('dry_run', True))}"
 
 
+def settings_run() -> str:
+    """Return whether settings are checked or saved."""
+    return "settings: check" if runtime.flow_run.parameters.get("check_only", True) else "settings: save"
+
+
 def apply_plan_run() -> str:
     """Return which plan is applied, whether as a whole, and whether for real."""
     parameters = runtime.flow_run.parameters

@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, NamedTuple, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
@@ -129,77 +129,115 @@ class IntegrationSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=str.upper, hide_input_in_errors=True)
 
     notification_mail_id: Annotated[str, BeforeValidator(_mail_address)] = Field(
-        description="Where error notifications go."
+        title="Mail address for notifications", description="Where error notifications go."
     )
     provision_slack_user_data: OnlyTrue = Field(
-        description="true: create missing Docebo users and update existing ones. Anything else: no provisioning."
+        title="Create and update accounts",
+        description="true: create missing Docebo users and update existing ones. Anything else: no provisioning.",
     )
-    map_slack_user_data: OnlyTrue = Field(description="true: write the mapping. Anything else: no mapping.")
+    map_slack_user_data: OnlyTrue = Field(
+        title="Keep the mapping", description="true: write the mapping. Anything else: no mapping."
+    )
 
     scope_guests: Annotated[Guests, BeforeValidator(_lower)] = Field(
-        Guests.NONE, description="Which guests are in scope: none, multi-channel or all."
+        Guests.NONE, title="Guests", description="Which guests are in scope: none, multi-channel or all."
     )
     scope_invited: Flag = Field(
         False,
+        title="Invited people",
         description="true: people who have not signed in to Slack yet are in scope. While Slack marks their address as"
         " not confirmed, they are left alone all the same.",
     )
     scope_email_domains: Domains = Field(
-        (), description="Only these e-mail domains, comma-separated. Empty: every one."
+        (),
+        title="Only these e-mail domains",
+        description="Only these e-mail domains, comma-separated. Empty: every one.",
     )
     scope_include: Patterns = Field(
-        (), description="Only these people: patterns on e-mail or Slack id. Empty: everybody."
+        (),
+        title="Only these people",
+        description="Only these people: patterns on e-mail or Slack id. Empty: everybody.",
     )
-    scope_exclude: Patterns = Field((), description="Not these people: patterns on e-mail or Slack id.")
+    scope_exclude: Patterns = Field(
+        (), title="Not these people", description="Not these people: patterns on e-mail or Slack id."
+    )
     match_by: Annotated[MatchBy, BeforeValidator(_lower)] = Field(
-        MatchBy.BOTH, description="How an unmapped account is found: email, username or email-and-username."
+        MatchBy.BOTH,
+        title="How an account is found",
+        description="How an unmapped account is found: email, username or email-and-username.",
     )
     attributes: Annotated[
         tuple[AttributeRule, ...], BeforeValidator(lambda value: parse_rules(", ".join(_words(value))))
     ] = Field(
         DEFAULT_RULES,
+        title="Attribute mapping",
         description="The attribute mapping: target = source, with on-create-only or clear behind it. Slack's list leaves"
         " custom profile fields out: they are written when a person changes or is named, not by an import.",
     )
     destination_branch: Annotated[int | None, BeforeValidator(lambda value: str(value).strip() or None)] = Field(
-        None, ge=0, le=LARGEST_ID, description="Id of the Docebo branch for new users. Empty: none."
+        None,
+        ge=0,
+        le=LARGEST_ID,
+        title="Branch for new accounts",
+        description="Id of the Docebo branch for new users. Empty: none.",
     )
     mirror_fields: Annotated[tuple[str, ...], BeforeValidator(_three_titles)] = Field(
         (),
+        title="Fields that show the mapping",
         description="Titles of the Docebo user fields that show Slack id, name and workspace of a mapped user, like"
         f" {MIRROR_EXAMPLE}. Empty: none.",
     )
     leavers: Annotated[Leavers, BeforeValidator(_lower)] = Field(
-        Leavers.KEEP, description="What happens when a person has left Slack: keep, unmap or deactivate."
+        Leavers.KEEP,
+        title="Who has left Slack",
+        description="What happens when a person has left Slack: keep, unmap or deactivate.",
     )
-    leavers_out_of_scope: Flag = Field(False, description="true: who drops out of scope counts as having left.")
+    leavers_out_of_scope: Flag = Field(
+        False,
+        title="Who drops out of scope has left",
+        description="true: who drops out of scope counts as having left.",
+    )
     rehires: Annotated[Rehires, BeforeValidator(_lower)] = Field(
         Rehires.REPORT,
+        title="Who returns under a new id",
         description="What happens when a person returns under a new Slack id with the address of an account that is mapped"
         " to one who is gone: report, or hand-over, by which the mapping moves to the new id and an account that we"
         " deactivated is activated.",
     )
     protected_accounts: Patterns = Field(
         ("service.connect",),
+        title="Accounts never touched",
         description="Accounts that are never touched: patterns on username, e-mail or Docebo id.",
     )
-    limit_creations: LimitText = Field(Limit(), description="Most creations.")
-    limit_updates: LimitText = Field(Limit(), description="Most updates.")
-    limit_deactivations: LimitText = Field(Limit(50, 5), description="Most deactivations.")
-    limit_unmappings: LimitText = Field(Limit(50, 5), description="Most mappings removed.")
-    limit_remappings: LimitText = Field(Limit(50, 5), description="Most mappings moved to another account.")
+    limit_creations: LimitText = Field(Limit(), title="Most creations", description="Most creations.")
+    limit_updates: LimitText = Field(Limit(), title="Most updates", description="Most updates.")
+    limit_deactivations: LimitText = Field(Limit(50, 5), title="Most deactivations", description="Most deactivations.")
+    limit_unmappings: LimitText = Field(
+        Limit(50, 5), title="Most mappings removed", description="Most mappings removed."
+    )
+    limit_remappings: LimitText = Field(
+        Limit(50, 5), title="Most mappings moved", description="Most mappings moved to another account."
+    )
     limit_window_hours: Annotated[int, BeforeValidator(lambda value: str(value).strip())] = Field(
         24,
         ge=1,
         le=24 * 31,
+        title="Hours that the limits count",
         description="The limits count people changed within so many hours, over all runs and real time together. What was"
         " let through by its id over a limit does not count.",
     )
     limit_minimum_sample: Annotated[int, BeforeValidator(lambda value: str(value).strip())] = Field(
-        20, ge=0, le=LARGEST_NUMBER, description="Percentages count only from this many people on."
+        20,
+        ge=0,
+        le=LARGEST_NUMBER,
+        title="People from whom on percentages count",
+        description="Percentages count only from this many people on.",
     )
     limit_rejections: Annotated[int, BeforeValidator(_percent)] = Field(
         20,
+        ge=0,
+        le=100,
+        title="Percentage that Docebo may refuse",
         description="A run stops when Docebo refuses more than this percentage of its rows, or of the people of all runs"
         " within LIMIT_WINDOW_HOURS; from a hundred on.",
     )
@@ -207,16 +245,23 @@ class IntegrationSettings(BaseModel):
         None,
         ge=0,
         le=LARGEST_NUMBER,
+        title="Most accounts in Docebo",
         description="Most accounts that Docebo may have: nothing is created beyond that, whoever lets it through. Empty:"
         " no limit.",
     )
     source_may_shrink: Annotated[int, BeforeValidator(_percent)] = Field(
         10,
+        ge=0,
+        le=100,
+        title="Percentage by which Slack's list may shrink",
         description="By how many percent Slack's list may be shorter than at the last complete read, those apart who have left"
         " as Slack says when asked for them.",
     )
     target_may_shrink: Annotated[int, BeforeValidator(_percent)] = Field(
         10,
+        ge=0,
+        le=100,
+        title="Percentage by which Docebo's list may shrink",
         description="By how many percent Docebo's list may be shorter than at the last complete read, those accounts apart that"
         " are gone as Docebo says when asked for them.",
     )
@@ -224,6 +269,7 @@ class IntegrationSettings(BaseModel):
         1000,
         ge=0,
         le=LARGEST_NUMBER,
+        title="Most calls for evidence",
         description="Most calls in one run to ask for people and accounts that a list does not show, and for the leavers of"
         " a saved plan. A run that needs more is refused.",
     )
@@ -231,6 +277,7 @@ class IntegrationSettings(BaseModel):
         10,
         ge=0,
         le=LARGEST_NUMBER,
+        title="Minutes that a list is evidence",
         description="How old, in minutes, the list may be on which a deactivation, an activation, a change of the username or a"
         " moved mapping rests. Beyond that the account is asked for by its id right before, at one call each, and so is Slack"
         " for those who have left or are back. Other changes may rest on a list of up to an hour, or of twice the time that"
@@ -239,19 +286,26 @@ class IntegrationSettings(BaseModel):
 
     people_shown: Annotated[PeopleShown, BeforeValidator(_lower)] = Field(
         PeopleShown.IDS,
+        title="How people are shown",
         description="How Prefect's pages show people: ids, or names, which are names and e-mail addresses as well. names"
         " wants a login on Prefect.",
     )
     realtime_retry_delays: Annotated[tuple[int, ...], BeforeValidator(_seconds)] = Field(
         (30, 120, 600, 3600),
+        title="Seconds to the next tries of an event",
         description="After how many seconds a Slack event that failed is tried again; after the last it is parked.",
     )
     inbox_keep_days: Annotated[int, BeforeValidator(lambda value: str(value).strip())] = Field(
-        30, ge=1, le=LONGEST_KEPT, description="How many days Slack's events are kept after they were applied."
+        30,
+        ge=1,
+        le=LONGEST_KEPT,
+        title="Days that events are kept",
+        description="How many days Slack's events are kept after they were applied.",
     )
     journal_keep_days: Annotated[int, BeforeValidator(lambda value: str(value).strip())] = Field(
         90,
         ge=1,
+        title="Days that plans are kept",
         description="How many days plans, everybody's outcomes, reports and backups of resets are kept. What is older"
         " can be neither explained nor undone.",
     )
@@ -296,7 +350,7 @@ class IntegrationSettings(BaseModel):
     def written(self) -> dict[str, str]:
         """The values by key as the table holds them, without the mail address: what a plan remembers of its settings."""
         names = set(type(self).model_fields) - {"notification_mail_id"}
-        return {name.upper(): _as_written(getattr(self, name)) for name in sorted(names)}
+        return {name.upper(): as_written(getattr(self, name)) for name in sorted(names)}
 
     @property
     def limits(self) -> dict[Change, Limit]:
@@ -319,12 +373,11 @@ def read_rows(rows: object) -> IntegrationSettings:
     problems: list[str] = []
     values: dict[str, Any] = {}
     for number, row in enumerate(rows, start=1):
-        cells = {str(name).lower(): cell for name, cell in row.items()} if isinstance(row, Mapping) else {}
-        if not {"integration", "key", "value"} <= cells.keys():
+        cells = _cells(row)
+        if cells is None:
             problems.append(f"row {number} should have integration, key and value")
-        elif str(cells["integration"]).strip().upper() == INTEGRATION:
-            key = str(cells["key"]).strip().upper().encode(errors="replace").decode()  # half an emoji names no field
-            value = "" if cells["value"] is None else cells["value"]
+        elif cells.integration == INTEGRATION:
+            key, value = cells.key, cells.value
             if key in values:
                 problems.append(f"row {INTEGRATION} | {key} is there twice")
             elif isinstance(value, dict):
@@ -333,7 +386,7 @@ def read_rows(rows: object) -> IntegrationSettings:
             elif len(str(value)) > LONGEST_SETTING:
                 problems.append(f"row {INTEGRATION} | {key}: longer than {LONGEST_SETTING:,} characters")
                 value = ""
-            values.setdefault(key, _listed(value))
+            values.setdefault(key, listed(value))
     try:
         settings = IntegrationSettings.model_validate(values)
     except ValidationError as error:
@@ -344,7 +397,38 @@ def read_rows(rows: object) -> IntegrationSettings:
     return settings
 
 
-def _listed(value: object) -> object:
+def rows_by_key(rows: object) -> dict[str, object]:
+    """Return what the table holds for each key, right or wrong; of two rows with one key, the first."""
+    values: dict[str, object] = {}
+    for cells in map(_cells, rows if isinstance(rows, list) else ()):
+        if cells and cells.integration == INTEGRATION:
+            values.setdefault(cells.key, cells.value)
+    return values
+
+
+def rows_of_others(rows: object) -> list[Any]:
+    """Return the rows of other integrations, as they are."""
+    found = ((row, _cells(row)) for row in (rows if isinstance(rows, list) else ()))
+    return [row for row, cells in found if cells and cells.integration != INTEGRATION]
+
+
+class _Cells(NamedTuple):
+    integration: str
+    key: str
+    value: Any
+
+
+def _cells(row: object) -> _Cells | None:
+    """Return the cells of *row*, however their names are written; None if it lacks one."""
+    named = {str(name).lower(): cell for name, cell in row.items()} if isinstance(row, Mapping) else {}
+    if not {"integration", "key", "value"} <= named.keys():
+        return None
+    key = str(named["key"]).strip().upper().encode(errors="replace").decode()  # half an emoji names no field
+    value = "" if named["value"] is None else named["value"]
+    return _Cells(str(named["integration"]).strip().upper(), key, value)
+
+
+def listed(value: object) -> object:
     """Return the list that *value* is the JSON text of, else *value*."""
     if not (isinstance(value, str) and value.lstrip().startswith("[")):
         return value
@@ -383,14 +467,8 @@ def rows_from_csv(text: str) -> list[dict[str, str]]:
 
 def notification_mail_id(rows: object) -> str:
     """Return where notifications go, "" for nowhere; the other rows may be wrong, for that is told by a notification."""
-    for row in rows if isinstance(rows, list) else ():
-        match {str(name).lower(): cell for name, cell in row.items()} if isinstance(row, dict) else {}:
-            case {"integration": str(integration), "key": str(key), "value": str(value)} if (
-                integration.strip().upper(),
-                key.strip().upper(),
-            ) == (INTEGRATION, "NOTIFICATION_MAIL_ID"):
-                return value.strip()
-    return ""
+    value = rows_by_key(rows).get("NOTIFICATION_MAIL_ID")
+    return value.strip() if isinstance(value, str) else ""
 
 
 def read_written(values: Mapping[str, str]) -> IntegrationSettings:
@@ -410,16 +488,17 @@ def table(values: Mapping[str, str]) -> list[dict[str, str]]:
 def documented_rows() -> Iterable[tuple[str, str, str]]:
     """Yield key, default (as it would be written in the table) and description of every row."""
     for name, field in IntegrationSettings.model_fields.items():
-        yield name.upper(), "" if field.is_required() else _as_written(field.default), field.description or ""
+        yield name.upper(), "" if field.is_required() else as_written(field.default), field.description or ""
 
 
-def _as_written(value: object) -> str:
+def as_written(value: object) -> str:
+    """Return the text that stands for *value* in the table."""
     match value:
         case None:
             return ""
         case bool():
             return str(value).lower()
-        case tuple():
+        case tuple() | list():
             entries = list(map(str, value))
             return json.dumps(entries) if any(map(SEPARATORS.search, entries)) else ", ".join(entries)
         case _:

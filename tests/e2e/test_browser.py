@@ -23,6 +23,7 @@ DEPLOYMENTS = [
     "reset-mappings/manual",
     "restore-mappings/restore-a-backup",
     "send-test-message/send-a-test-message",
+    "settings/change-settings",
     "stop/manual",
     "sweep/sweep",
     "undo/undo-a-run",

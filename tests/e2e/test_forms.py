@@ -1,12 +1,16 @@
 """The flows for single jobs on a real Prefect server: what they do is shown before."""
 
+import os
+
 import pytest
+from prefect.variables import Variable
 
 from deployments.bootstrap import ensure_settings
 from deployments.local import connection_settings
 from sandbox.server import Sandbox
-from slack_docebo.integration_settings import table
-from tests.e2e.prefect_http import artifacts_of, prefect_http
+from slack_docebo.integration_settings import VARIABLE, rows_by_key, table
+from slack_docebo.storage.store import Store
+from tests.e2e.prefect_http import artifacts_of, deployment, prefect_http
 from tests.importing import ON, mapped, run_import, settings_for
 from tests.smtp import Mailbox
 
@@ -47,6 +51,55 @@ async def test_undoing_is_shown_and_then_done(imported, sandbox):
     assert (done.name, active(sandbox) < before) == ("Completed", True)
     assert "deactivated" in done.message
     assert (again.is_failed(), "was undone before" in again.message) == (True, True)
+
+
+async def test_settings_are_checked_with_what_they_do_to_people_and_then_saved(imported, sandbox):
+    from flows.settings import settings
+    from slack_docebo.settings_form import SettingsForm, filled, revision
+
+    rows = await Variable.aget(VARIABLE)
+    values = filled(rows)
+    values["leaving"]["leavers"] = "deactivate"
+    values["scope"]["scope_email_domains"] = "@Nowhere.example"
+    form = {"values": SettingsForm.model_validate(values), "revision": revision(rows)}
+    everybody = active(sandbox)
+
+    checked = await settings(**form, return_state=True)
+    unnamed = await settings(**form, check_only=False, return_state=True)
+    unchanged = await Variable.aget(VARIABLE)
+    saved = await settings(**form, check_only=False, changed_by="Ada", return_state=True)
+    late = await settings(**form, check_only=False, changed_by="Bob", return_state=True)
+
+    assert (checked.name, unnamed.name, unchanged) == ("Completed", "Refused", rows)
+    assert "2 of the settings (SCOPE_EMAIL_DOMAINS, LEAVERS)" in checked.message
+    assert "left alone" in checked.message
+    assert saved.name == "Completed"
+    now = rows_by_key(await Variable.aget(VARIABLE))
+    assert (now["SCOPE_EMAIL_DOMAINS"], now["LEAVERS"]) == ("nowhere.example", "deactivate")
+    assert (late.is_failed(), "are others by now" in late.message) == (True, True)
+    assert active(sandbox) == everybody
+    with Store.open(os.environ["DATABASE_URL"]) as store, store.reading() as tables:
+        recorded = tables.setting_changes.recent(10)
+    assert [(one.by, *one.change) for one in recorded] == [
+        ("Ada", "LEAVERS", "keep", "deactivate"),
+        ("Ada", "SCOPE_EMAIL_DOMAINS", "", "nowhere.example"),
+    ]
+
+
+async def test_the_form_of_the_settings_is_filled_with_those_of_now(imported, deployed):
+    from prefect.client.orchestration import get_client
+
+    from slack_docebo.settings_form import filled, revision
+    from tasks.settings_in_prefect import FORM, show_settings
+
+    rows = [*await Variable.aget(VARIABLE), *table({"SCOPE_GUESTS": "all", "LEAVERS": "nobody knows"})]
+    await Variable.aset(VARIABLE, rows, overwrite=True)
+    async with get_client() as client:
+        await show_settings(client)
+
+    shown = deployment(deployed, FORM)["parameters"]
+    assert shown == {"values": filled(rows), "revision": revision(rows)}
+    assert (shown["values"]["scope"]["scope_guests"], shown["values"]["leaving"]["leavers"]) == ("all", "keep")
 
 
 async def test_a_part_of_a_plan_is_shown_and_then_applied(imported, sandbox, tmp_path):

@@ -10,6 +10,7 @@ import pytest
 from slack_docebo.engine.reporting.bars import bars
 from slack_docebo.engine.reporting.status import status
 from slack_docebo.errors import ChangeLimitExceeded
+from slack_docebo.settings_form import SettingChange
 from slack_docebo.storage.inbox import EventState
 from tests.importing import run_import
 from tests.integration.realtime_world import ON, World, world
@@ -121,3 +122,15 @@ def test_every_day_with_work_is_a_bar_that_can_be_read():
 
 def test_a_month_without_work_is_drawn_all_the_same():
     assert bars([date(2026, 3, 2)], {}).startswith("![People by day](data:image/svg+xml;base64,")
+
+
+def test_what_was_changed_in_the_settings_is_shown_and_names_none_of_the_people(here):
+    changes = [SettingChange("LEAVERS", "keep", "unmap|"), SettingChange("SCOPE_EXCLUDE", "", "ada@example.com")]
+    with here.runtime.store.transaction() as tables:
+        tables.setting_changes.add(changes, by="Bob *B*", run_id="", now=datetime(2026, 3, 1, 12, 30, tzinfo=UTC))
+
+    page = shown(here)
+
+    assert "- 2026-03-01 12:30 UTC, Bob \\*B\\*: LEAVERS from keep to unmap\\|" in page
+    assert "SCOPE_EXCLUDE" in page
+    assert "ada@example.com" not in page

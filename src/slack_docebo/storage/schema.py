@@ -222,6 +222,17 @@ halt = Table(
     Column("reason", FreeText, nullable=False),
 )
 
+setting_change = Table(
+    "setting_change",  # what was changed with the form
+    metadata,
+    Column("changed_at", Instant, primary_key=True),
+    _text("key", primary_key=True),
+    Column("before", FreeText, nullable=False),
+    Column("after", FreeText, nullable=False),
+    Column("changed_by", FreeText, nullable=False),  # as somebody has typed it
+    _text("run_id"),
+)
+
 exclusion = Table(
     "exclusion",  # who was forgotten, and is left alone until somebody says otherwise
     metadata,

@@ -20,6 +20,7 @@ from slack_docebo.storage.people import PersonRepository
 from slack_docebo.storage.plans import PlanRepository
 from slack_docebo.storage.platforms import UNKNOWN, PlatformRepository
 from slack_docebo.storage.reads import ReadRepository
+from slack_docebo.storage.setting_changes import SettingChangeRepository
 from slack_docebo.storage.shares import ShareRepository
 from slack_docebo.storage.standings import StandingRepository
 
@@ -97,6 +98,10 @@ class Tables:
     @property
     def reads(self) -> ReadRepository:
         return ReadRepository(self.connection)
+
+    @property
+    def setting_changes(self) -> SettingChangeRepository:
+        return SettingChangeRepository(self.connection)
 
     @property
     def shares(self) -> ShareRepository:

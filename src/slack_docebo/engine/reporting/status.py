@@ -8,7 +8,7 @@ from statistics import quantiles
 
 from slack_docebo.domain.planning import IN_LINE, IN_LINE_AS_WRITTEN, Kind, Outcome
 from slack_docebo.domain.standing import is_undecided
-from slack_docebo.domain.texts import line, markdown
+from slack_docebo.domain.texts import line, markdown, shortened
 from slack_docebo.engine.reporting.bars import bars
 from slack_docebo.engine.reporting.report import DONE, Summary, summary
 from slack_docebo.runtime import Runtime
@@ -16,8 +16,17 @@ from slack_docebo.storage.halts import Halt
 from slack_docebo.storage.inbox import InboxStatus
 from slack_docebo.storage.plans import PlanKind, PlanState
 from slack_docebo.storage.reads import ProvenRead
+from slack_docebo.storage.setting_changes import RecordedChange
 
 DAYS = 30
+CHANGES = 10  # of the settings, on the page
+LONGEST_VALUE = 100  # of a setting, on the page
+NAMING_PEOPLE = {
+    "NOTIFICATION_MAIL_ID",
+    "SCOPE_INCLUDE",
+    "SCOPE_EXCLUDE",
+    "PROTECTED_ACCOUNTS",
+}  # which the page does not
 DAY = timedelta(days=1)
 
 
@@ -41,6 +50,7 @@ class Status:
     seconds: list[float]  # from event to account, of each event of the last day
     calls_left: int
     by_day: Mapping[tuple[date, str], int]  # people
+    setting_changes: list[RecordedChange]  # the newest first
 
     @property
     def to_do(self) -> list[str]:
@@ -104,6 +114,10 @@ class Status:
                 "",
                 bars(days, self.by_day),
                 "",
+                "## What was changed in the settings",
+                "",
+                *([_changed(one) for one in self.setting_changes] or ["Nothing, with the form."]),
+                "",
                 "## Forms",
                 "",
                 *(f"- [{title}]({link})" for title, link in forms.items()),
@@ -145,8 +159,18 @@ def status(runtime: Runtime) -> Status:
             held=tables.inbox.incidents(),
             seconds=tables.inbox.seconds_to_apply(now - DAY),
             calls_left=runtime.budget.left(),
+            setting_changes=tables.setting_changes.recent(CHANGES),
             by_day=_by_day(tables.journal.people_by_day(docebo, now - DAYS * DAY)),
         )
+
+
+def _changed(one: RecordedChange) -> str:
+    key, before, after = one.change
+    told = f"- {_moment(one.changed_at)}, {markdown(one.by)}: {markdown(key)}"
+    if key in NAMING_PEOPLE:
+        return told
+    values = [markdown(shortened(value, LONGEST_VALUE)) or "nothing" for value in (before, after)]
+    return f"{told} from {values[0]} to {values[1]}"
 
 
 def _by_day(counts: Mapping[tuple[date, Kind, Outcome], int]) -> Counter[tuple[date, str]]:

@@ -1,0 +1,47 @@
+"""Flow *Settings*: the table of settings as a form."""
+
+from typing import Annotated
+
+from prefect import flow
+
+from slack_docebo.settings_form import SettingsForm
+from tasks.attended import require_a_person
+from tasks.change_settings import propose_settings, save_settings
+from tasks.forms import titled
+from tasks.hooks import ON_TROUBLE
+from tasks.read_and_plan import read_and_plan
+from tasks.report_outcome import report_outcome
+from tasks.run import concluded, open_run
+from tasks.run_names import settings_run
+from tasks.validate_connection import validate_connection
+
+
+@flow(name="settings", flow_run_name=settings_run, **ON_TROUBLE)
+@concluded
+async def settings(
+    values: Annotated[SettingsForm, titled("Settings")] = SettingsForm(),  # noqa: B008  (nobody changes it)
+    check_only: Annotated[bool, titled("Check only")] = True,
+    look_at_people: Annotated[bool, titled("With what it does to people")] = True,
+    changed_by: Annotated[str, titled("Your name, to save", max_length=100)] = "",
+    revision: Annotated[str, titled("Revision (leave it)", max_length=20)] = "",
+) -> str:
+    """Check changed settings, see what they do, and save them.
+
+    Args:
+        values: As they are now. What is wrong is refused before anything is saved, and named by the word in brackets.
+        check_only: Show what would change, save nothing. Off: save.
+        look_at_people: When checking, read Slack and Docebo and plan an import with these settings, as a dry run does.
+        changed_by: Is kept with the change for as long as plans are. Prefect knows one login only, so it is what you say.
+        revision: Of the settings that the form was filled with. Where others were saved since, nothing is overwritten.
+    """
+    await require_a_person()
+    if not check_only:
+        return await save_settings(values, revision, changed_by)
+    proposal = await propose_settings(values, revision)
+    told = f"nothing was saved; different would be {proposal.line}"
+    if not look_at_people:
+        return told
+    async with open_run("bulk-import", proposal.settings) as runtime:
+        workspace = await validate_connection(runtime)
+        plan_id = await read_and_plan(runtime, workspace, verify_target=True)
+        return f"{told}; {(await report_outcome(runtime, plan_id)).line}"

@@ -1,0 +1,76 @@
+"""Settings that somebody proposes in the form: checked, shown, saved."""
+
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from prefect import get_run_logger
+from prefect import runtime as prefect_runtime
+from prefect.client.orchestration import get_client
+from prefect.variables import Variable
+from pydantic import BaseModel
+
+from slack_docebo.concurrency import to_completion
+from slack_docebo.errors import ConfigurationError, NotConfirmed
+from slack_docebo.integration_settings import VARIABLE, IntegrationSettings, read_rows
+from slack_docebo.settings import StoreSettings, load_settings
+from slack_docebo.settings_form import SettingChange, changes, proposed_rows, revision
+from slack_docebo.storage.gate import RunLock
+from slack_docebo.storage.store import Store
+from tasks.artifacts import publish_table
+from tasks.settings_in_prefect import show_settings
+from tasks.shown_people import check_people_shown
+
+OPEN_IT_AGAIN = "open the form again by its link on the status page, and change it there"
+
+
+class Proposal(NamedTuple):
+    """The table as it would be, and what of it is new."""
+
+    rows: list[Any]
+    settings: IntegrationSettings
+    changes: list[SettingChange]
+
+    @property
+    def line(self) -> str:
+        keys = ", ".join(change.key for change in self.changes)
+        return f"{len(self.changes)} of the settings ({keys})" if keys else "none of the settings"
+
+
+async def propose_settings(form: BaseModel, filled_from: str) -> Proposal:
+    """Return what the form proposes; raise ConfigurationError where a row is wrong or the form is out of date."""
+    present = await Variable.aget(VARIABLE)
+    if filled_from != revision(present):
+        raise ConfigurationError(
+            "nothing was saved: the settings are others by now than those that this form was filled with; "
+            + OPEN_IT_AGAIN
+        )
+    rows = proposed_rows(present, form)
+    settings = read_rows(rows)
+    await check_people_shown(settings)
+    proposal = Proposal(rows, settings, changes(present, rows))
+    shown = [{"setting": key, "from": before, "to": after} for key, before, after in proposal.changes]
+    await publish_table(shown, key="settings-changes", description=f"What changes: {proposal.line}")
+    return proposal
+
+
+async def save_settings(form: BaseModel, filled_from: str, changed_by: str) -> str:
+    """Write what the form proposes to the Variable, and record by whom; say what was changed."""
+    if not changed_by.strip():
+        raise NotConfirmed("nothing was saved: say who you are in *Your name, to save*")
+    database = load_settings(StoreSettings).database_url.get_secret_value()
+    with Store.open(database) as store, RunLock(store, VARIABLE, "save", holder=changed_by):
+        proposal = await propose_settings(form, filled_from)
+        if not proposal.changes:
+            return "nothing was saved: nothing is different"
+        await Variable.aset(VARIABLE, proposal.rows, overwrite=True)
+        await to_completion(_record, store, proposal.changes, changed_by)
+    async with get_client() as client:
+        await show_settings(client)
+    get_run_logger().info("Changed were %s", proposal.line)
+    return f"saved: {proposal.line}; they count from the next run on"
+
+
+def _record(store: Store, changed: list[SettingChange], by: str) -> None:
+    run_id = str(prefect_runtime.flow_run.id or "")
+    with store.transaction() as tables:
+        tables.setting_changes.add(changed, by=by, run_id=run_id, now=datetime.now(UTC))
