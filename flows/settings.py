@@ -38,7 +38,7 @@ async def settings(
     if not check_only:
         return await save_settings(values, revision, changed_by)
     proposal = await propose_settings(values, revision)
-    told = f"nothing was saved; different would be {proposal.line}"
+    told = f"{proposal.line} would change, nothing was saved"
     if not look_at_people:
         return told
     async with open_run("bulk-import", proposal.settings) as runtime:

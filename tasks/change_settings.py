@@ -17,7 +17,7 @@ from slack_docebo.settings_form import SettingChange, changes, proposed_rows, re
 from slack_docebo.storage.gate import RunLock
 from slack_docebo.storage.store import Store
 from tasks.artifacts import publish_table
-from tasks.settings_in_prefect import show_settings
+from tasks.settings_in_prefect import follow_settings
 from tasks.shown_people import check_people_shown
 
 OPEN_IT_AGAIN = "open the form again by its link on the status page, and change it there"
@@ -33,7 +33,7 @@ class Proposal(NamedTuple):
     @property
     def line(self) -> str:
         keys = ", ".join(change.key for change in self.changes)
-        return f"{len(self.changes)} of the settings ({keys})" if keys else "none of the settings"
+        return f"{len(self.changes)} setting{'s' * (len(self.changes) != 1)}" + f" ({keys})" * bool(keys)
 
 
 async def propose_settings(form: BaseModel, filled_from: str) -> Proposal:
@@ -65,8 +65,8 @@ async def save_settings(form: BaseModel, filled_from: str, changed_by: str) -> s
         await Variable.aset(VARIABLE, proposal.rows, overwrite=True)
         await to_completion(_record, store, proposal.changes, changed_by)
     async with get_client() as client:
-        await show_settings(client)
-    get_run_logger().info("Changed were %s", proposal.line)
+        await follow_settings(client)
+    get_run_logger().info("Saved: %s", proposal.line)
     return f"saved: {proposal.line}; they count from the next run on"
 
 

@@ -29,7 +29,7 @@ from slack_docebo.settings import RUN, PrefectSettings, Settings, load_settings,
 from slack_docebo.storage.gate import RunLock
 from slack_docebo.storage.plans import PlanState
 from tasks.logs import as_one_line
-from tasks.settings_in_prefect import show_settings
+from tasks.settings_in_prefect import follow_settings
 from tasks.shown_people import check_people_shown
 from tasks.status_page import refresh_status_page
 
@@ -95,7 +95,7 @@ async def integration_settings() -> IntegrationSettings:
         return read_rows(rows)
     except ConfigurationError:
         async with get_client() as client:
-            await show_settings(client)  # it is where they are mended
+            await follow_settings(client)  # it is where they are mended
         raise
 
 

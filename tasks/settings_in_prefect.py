@@ -1,23 +1,48 @@
-"""What the settings are elsewhere in Prefect: the values that their form shows."""
+"""What follows from the settings elsewhere in Prefect: the values that their form shows, and when the reconciliation begins."""
 
 from prefect.client.orchestration import PrefectClient
-from prefect.client.schemas.actions import DeploymentUpdate
+from prefect.client.schemas.actions import DeploymentScheduleUpdate, DeploymentUpdate
+from prefect.client.schemas.schedules import CronSchedule
 from prefect.exceptions import ObjectNotFound
 from prefect.variables import Variable
 
-from slack_docebo.integration_settings import VARIABLE
+from slack_docebo.errors import ConfigurationError
+from slack_docebo.integration_settings import VARIABLE, read_rows
 from slack_docebo.settings_form import filled, revision
 
 FORM = "settings/change-settings"
+RECONCILIATION = "bulk-import/reconcile"
+NIGHTLY = "nightly"  # the schedule's slug
 
 
-async def show_settings(client: PrefectClient) -> None:
-    """Fill the form with the settings of now, if it shows others: a deploy has emptied it, or the table was changed."""
+async def follow_settings(client: PrefectClient) -> None:
+    """Bring form and schedule in line with the settings of now: a deploy has reset them, or the table was changed.
+
+    What is not deployed yet is passed over, and with a table that cannot be read the schedule stays.
+    """
     rows = await Variable.aget(VARIABLE)
     try:
-        form = await client.read_deployment_by_name(FORM)
-    except ObjectNotFound:
-        return  # it is not deployed yet
+        await _fill_form(client, rows)
+        await _set_schedule(client, rows)
+    except (ObjectNotFound, ConfigurationError):
+        return
+
+
+async def _fill_form(client: PrefectClient, rows: object) -> None:
+    form = await client.read_deployment_by_name(FORM)
     shown = {"values": filled(rows), "revision": revision(rows)}
     if form.parameters != shown:
         await client.update_deployment(form.id, DeploymentUpdate(parameters=shown))
+
+
+async def _set_schedule(client: PrefectClient, rows: object) -> None:
+    """Let the reconciliation begin when the settings say, if they do; a schedule that is paused stays so."""
+    settings = read_rows(rows)
+    if settings.reconcile_at is None:
+        return
+    at = settings.reconcile_at
+    wanted = CronSchedule(cron=f"{at.minute} {at.hour} * * *", timezone=settings.time_zone)
+    reconciliation = await client.read_deployment_by_name(RECONCILIATION)
+    if any(present.slug == NIGHTLY and present.schedule != wanted for present in reconciliation.schedules):
+        change = DeploymentScheduleUpdate(slug=NIGHTLY, schedule=wanted)
+        await client.update_deployment(reconciliation.id, DeploymentUpdate(schedules=[change]))

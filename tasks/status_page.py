@@ -21,7 +21,7 @@ from slack_docebo.concurrency import to_completion
 from slack_docebo.engine.reporting.status import status
 from slack_docebo.runtime import Runtime
 from tasks.links import form_links
-from tasks.settings_in_prefect import show_settings
+from tasks.settings_in_prefect import follow_settings
 
 KEY = "slack-docebo-status"
 RECONCILIATION = "reconcile"
@@ -54,7 +54,7 @@ async def refresh_status_page(runtime: Runtime) -> None:
     try:
         found = await to_completion(status, runtime)
         async with get_client() as client:
-            await show_settings(client)
+            await follow_settings(client)
             forms = {TITLES.get(flow, flow): form.link() for flow, form in sorted((await form_links(client)).items())}
             page = found.page(next_import=await _next_import(client), forms=forms)
             await _write(client, page, description=f"How things stand: {found.line}")

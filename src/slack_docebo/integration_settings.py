@@ -7,12 +7,15 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from datetime import date, datetime, time
 from typing import Annotated, Any, NamedTuple, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from slack_docebo.delimited import BadTableError, read_table
 from slack_docebo.domain.attributes import DEFAULT_RULES, AttributeRule, parse_rules
+from slack_docebo.domain.freezing import Freeze, frozen_until, parse_freeze
 from slack_docebo.domain.guards import Change, Limit, parse_limit
 from slack_docebo.domain.matching import MatchBy
 from slack_docebo.domain.options import Values
@@ -32,6 +35,7 @@ LONGEST_KEPT = 36_600  # days
 SEPARATORS = re.compile(r"[,;\r\n]")
 NEVER_IN_PATTERNS = " \t\u00a0\"'{}<>|,;"
 DOMAIN = re.compile(r"(?=.{1,253}$)[\w-]{1,63}(\.[\w-]{1,63})*")
+LIMITED = "a count of people, a percentage of those looked after, both (25, 5%), or none."
 MIRROR_EXAMPLE = "Slack ID, Slack Name, Slack Team"
 
 
@@ -114,6 +118,24 @@ def _seconds(value: object) -> tuple[int, ...]:
     if max(seconds, default=0) > LONGEST_DELAY:
         raise ValueError(f"write at most a year, which is {LONGEST_DELAY} seconds")
     return seconds
+
+
+def _time_of_day(value: object) -> time | None:
+    text = str(value).strip()
+    if not text:
+        return None
+    hours, _, minutes = text.partition(":")
+    if not (hours.isdecimal() and minutes.isdecimal() and len(minutes) == 2 and int(hours) < 24 and int(minutes) < 60):
+        raise ValueError("write a time of day like 02:30, or leave the value empty")
+    return time(int(hours), int(minutes))
+
+
+def _time_zone(value: object) -> str:
+    name = str(value).strip()
+    try:
+        return ZoneInfo(name).key
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError("write the name of a time zone like Europe/Rome, America/New_York or Etc/UTC") from None
 
 
 Flag = Annotated[bool, BeforeValidator(_true_or_false)]
@@ -209,14 +231,16 @@ class IntegrationSettings(BaseModel):
         title="Accounts never touched",
         description="Accounts that are never touched: patterns on username, e-mail or Docebo id.",
     )
-    limit_creations: LimitText = Field(Limit(), title="Most creations", description="Most creations.")
-    limit_updates: LimitText = Field(Limit(), title="Most updates", description="Most updates.")
-    limit_deactivations: LimitText = Field(Limit(50, 5), title="Most deactivations", description="Most deactivations.")
+    limit_creations: LimitText = Field(Limit(), title="Most creations", description="Most creations: " + LIMITED)
+    limit_updates: LimitText = Field(Limit(), title="Most updates", description="Most updates: " + LIMITED)
+    limit_deactivations: LimitText = Field(
+        Limit(50, 5), title="Most deactivations", description="Most deactivations: " + LIMITED
+    )
     limit_unmappings: LimitText = Field(
-        Limit(50, 5), title="Most mappings removed", description="Most mappings removed."
+        Limit(50, 5), title="Most mappings removed", description="Most mappings removed: " + LIMITED
     )
     limit_remappings: LimitText = Field(
-        Limit(50, 5), title="Most mappings moved", description="Most mappings moved to another account."
+        Limit(50, 5), title="Most mappings moved", description="Most mappings moved to another account: " + LIMITED
     )
     limit_window_hours: Annotated[int, BeforeValidator(lambda value: str(value).strip())] = Field(
         24,
@@ -284,6 +308,26 @@ class IntegrationSettings(BaseModel):
         " reading it took.",
     )
 
+    reconcile_at: Annotated[time | None, BeforeValidator(_time_of_day)] = Field(
+        None,
+        title="Time of the reconciliation",
+        description="When the reconciliation begins each day, like 02:30, by the clock of TIME_ZONE. Empty: as the schedule"
+        " of its deployment in Prefect says.",
+    )
+    time_zone: Annotated[str, BeforeValidator(_time_zone)] = Field(
+        "Etc/UTC",
+        title="Time zone",
+        description="Whose clock and calendar RECONCILE_AT and FREEZE go by, like Europe/Rome.",
+    )
+    freeze: Annotated[tuple[Freeze, ...], BeforeValidator(lambda value: tuple(map(parse_freeze, _words(value))))] = (
+        Field(
+            (),
+            title="Days on which nothing is written",
+            description="For an audit or a migration, like 2026-12-20 to 2027-01-06: on these days no run that begins then writes to"
+            " Docebo; dry runs work, events wait. Several with commas in between.",
+        )
+    )
+
     people_shown: Annotated[PeopleShown, BeforeValidator(_lower)] = Field(
         PeopleShown.IDS,
         title="How people are shown",
@@ -309,6 +353,10 @@ class IntegrationSettings(BaseModel):
         description="How many days plans, everybody's outcomes, reports and backups of resets are kept. What is older"
         " can be neither explained nor undone.",
     )
+
+    def frozen_until(self, now: datetime) -> date | None:
+        """Return the last of the days, of which today is one, on which nothing is written; None if today is none."""
+        return frozen_until(self.freeze, now, self.time_zone)
 
     def policy(self, team: str) -> Policy:
         """Return the rules' view of these settings for the workspace *team*."""
@@ -498,6 +546,8 @@ def as_written(value: object) -> str:
             return ""
         case bool():
             return str(value).lower()
+        case time():
+            return f"{value:%H:%M}"
         case tuple() | list():
             entries = list(map(str, value))
             return json.dumps(entries) if any(map(SEPARATORS.search, entries)) else ", ".join(entries)

@@ -62,6 +62,7 @@ GROUPS = (
             "max_accounts",
         ),
     ),
+    Group("days", "When", ("reconcile_at", "time_zone", "freeze")),
     Group("kept", "What is shown and kept", ("people_shown", "inbox_keep_days", "journal_keep_days")),
     Group(
         "advanced",

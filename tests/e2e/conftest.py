@@ -17,7 +17,7 @@ import pytest
 
 from deployments.local import QUIET_PREFECT, connection_settings, prefect_server, worker
 from sandbox.server import Sandbox
-from tests.e2e.prefect_http import SCHEDULED, pause, prefect_http
+from tests.e2e.prefect_http import prefect_http, start_nothing
 from tests.smtp import MailServer, mail_server
 from tests.waiting import PATIENCE_SECONDS
 
@@ -75,8 +75,7 @@ def deployed(prefect_api: str, bootstrap: Callable[..., str], deploy_all: Callab
     bootstrap()
     deploy_all()
     with prefect_http() as http:
-        for name in SCHEDULED:
-            pause(http, name)
+        start_nothing(http)
         yield http
 
 

@@ -14,6 +14,7 @@ from slack_docebo.integration_settings import VARIABLE, table
 from tests.waiting import PATIENCE_SECONDS, until
 
 FINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
+ON_CHANGED_SETTINGS = "slack-docebo: settings that were changed are looked at"
 SCHEDULED = ("bulk-import/reconcile", "sweep/sweep")
 
 
@@ -67,6 +68,20 @@ def pause(http: httpx.Client, name: str, *, paused: bool = True) -> None:
     http.patch(f"deployments/{deployment(http, name)['id']}", json={"paused": paused}).raise_for_status()
 
 
+def start_nothing(http: httpx.Client) -> None:
+    """Keep schedules, and automations of deployments, from starting runs."""
+    for name in SCHEDULED:
+        pause(http, name)
+    let_automation(http, ON_CHANGED_SETTINGS, enabled=False)
+
+
+def let_automation(http: httpx.Client, name: str, *, enabled: bool) -> None:
+    """Switch the automation called *name* on or off."""
+    found = http.post("automations/filter", json={"automations": {"name": {"any_": [name]}}}).raise_for_status().json()
+    (automation,) = (one for one in found if one["name"] == name)
+    http.patch(f"automations/{automation['id']}", json={"enabled": enabled}).raise_for_status()
+
+
 def submit_form(http: httpx.Client, name: str, **parameters: Any) -> httpx.Response:
     """Ask for a run of the deployment *name* and return the answer."""
     path = f"deployments/{deployment(http, name)['id']}/create_flow_run"
@@ -111,6 +126,12 @@ def artifacts_of(http: httpx.Client, run_id: str) -> list[dict[str, Any]]:
 def process_of(http: httpx.Client, run_id: str) -> int:
     """Return the id of the process in which the run is at work."""
     return int(until(lambda: http.get(f"flow_runs/{run_id}").raise_for_status().json()["infrastructure_pid"]))
+
+
+def title_of(field: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
+    """Return what the form of *schema* calls *field*: a group has the title of its definition."""
+    group = schema.get("definitions", {}).get(field.get("$ref", "").rpartition("/")[2], {})
+    return field.get("title") or group.get("title", "")
 
 
 def set_rows(http: httpx.Client, **values: str) -> None:

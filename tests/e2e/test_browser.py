@@ -6,8 +6,8 @@ import pytest
 from playwright.async_api import expect
 
 from deployments.prefect_ui import PATIENCE, prefect_ui
-from slack_docebo.integration_settings import documented_rows
-from tests.e2e.prefect_http import deployment, finished, set_rows
+from slack_docebo.integration_settings import VARIABLE, documented_rows, rows_by_key
+from tests.e2e.prefect_http import deployment, finished, set_rows, start, title_of
 
 DEPLOYMENTS = [
     "bulk-import/manual",
@@ -63,12 +63,12 @@ def test_these_are_all_deployments(deployed):
 
 @pytest.mark.parametrize("name", first_and_long(DEPLOYMENTS))
 async def test_the_form_shows_what_each_parameter_is_called_and_does(deployed, ui, name):
-    parameters = deployment(deployed, name)["parameter_openapi_schema"]["properties"].values()
+    schema = deployment(deployed, name)["parameter_openapi_schema"]
 
     await ui.open_form(name)
 
-    for parameter in parameters:
-        await expect(ui.page.get_by_text(parameter["title"]).first).to_be_visible()
+    for parameter in schema["properties"].values():
+        await expect(ui.page.get_by_text(title_of(parameter, schema)).first).to_be_visible()
         help_text = " ".join(parameter["description"].split())
         await expect(ui.page.get_by_role("paragraph").filter(has_text=help_text)).to_be_visible()
 
@@ -127,6 +127,30 @@ async def test_a_dry_run_is_started_by_clicking_and_its_report_is_there_to_read(
     await expect(report.get_by_role("columnheader", name="Slack user")).to_be_visible()
     await expect(report.get_by_role("cell", name="new").first).to_be_visible()
     assert company.docebo_gate.counters.rows["created"] == created
+
+
+@pytest.mark.long
+async def test_a_setting_is_checked_and_then_saved_in_a_form_that_is_filled(deployed, at_work, ui):
+    whole_table = {key: default for key, default, _ in documented_rows()}
+    set_rows(deployed, **{**whole_table, "SCOPE_EXCLUDE": "nobody@example.com"})
+    finished(deployed, start(deployed, "sweep/sweep"))  # a look at how things stand, which fills the form
+
+    async def change_and_run():
+        await expect(ui.page.get_by_label("Not these people")).to_have_value("nobody@example.com")
+        await ui.fill("Not these people", "*@Partner.example; u0nobody")
+        await ui.run()
+        return rows_by_key(deployed.get(f"variables/name/{VARIABLE}").raise_for_status().json()["value"])
+
+    await ui.open_form("settings/change-settings")
+    checked = await change_and_run()
+    await ui.open_artifact("TABLE settings-changes")
+    await expect(ui.page.get_by_role("cell", name="@Partner.example")).to_be_visible()
+    await ui.open_form("settings/change-settings")
+    await ui.page.get_by_label("Check only").click()
+    await ui.fill("Your name, to save", "Ada")
+    saved = await change_and_run()
+
+    assert (checked["SCOPE_EXCLUDE"], saved["SCOPE_EXCLUDE"]) == ("nobody@example.com", "*@Partner.example, u0nobody")
 
 
 @pytest.mark.long

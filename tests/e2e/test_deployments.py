@@ -16,7 +16,18 @@ from deployments.login import keep_login
 from slack_docebo.prefect_profile import PROFILES
 from tasks.status_page import KEY
 from tests.e2e.conftest import run_command
-from tests.e2e.prefect_http import SCHEDULED, artifacts_of, deployment, finished, pause, set_rows, start, submit_form
+from tests.e2e.prefect_http import (
+    SCHEDULED,
+    artifacts_of,
+    deployment,
+    finished,
+    pause,
+    set_rows,
+    start,
+    start_nothing,
+    submit_form,
+    title_of,
+)
 from tests.waiting import until
 
 
@@ -43,7 +54,7 @@ def test_every_field_of_every_form_has_a_title_and_help(deployed):
         (one["name"], name)
         for one in stored
         for name, field in one["parameter_openapi_schema"]["properties"].items()
-        if not field.get("description") or field.get("title", name) == name
+        if not field.get("description") or title_of(field, one["parameter_openapi_schema"]) in {"", name}
     ]
     assert bare == []
 
@@ -184,8 +195,7 @@ def test_a_limit_of_an_earlier_release_is_gone_after_deploying(deployed, deploy_
     assert deployment(deployed, "bulk-import/reconcile")["global_concurrency_limit"]["limit"] == 1
 
     deploy_all()
-    for name in SCHEDULED:
-        pause(deployed, name)
+    start_nothing(deployed)
 
     redeployed = deployment(deployed, "bulk-import/reconcile")
     assert (redeployed["global_concurrency_limit"], redeployed["concurrency_options"]) == (None, None)

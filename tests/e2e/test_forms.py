@@ -1,5 +1,6 @@
 """The flows for single jobs on a real Prefect server: what they do is shown before."""
 
+import asyncio
 import os
 
 import pytest
@@ -10,7 +11,7 @@ from deployments.local import connection_settings
 from sandbox.server import Sandbox
 from slack_docebo.integration_settings import VARIABLE, rows_by_key, table
 from slack_docebo.storage.store import Store
-from tests.e2e.prefect_http import artifacts_of, deployment, prefect_http
+from tests.e2e.prefect_http import artifacts_of, deployment, prefect_http, start_nothing
 from tests.importing import ON, mapped, run_import, settings_for
 from tests.smtp import Mailbox
 
@@ -71,7 +72,7 @@ async def test_settings_are_checked_with_what_they_do_to_people_and_then_saved(i
     late = await settings(**form, check_only=False, changed_by="Bob", return_state=True)
 
     assert (checked.name, unnamed.name, unchanged) == ("Completed", "Refused", rows)
-    assert "2 of the settings (SCOPE_EMAIL_DOMAINS, LEAVERS)" in checked.message
+    assert "2 settings (SCOPE_EMAIL_DOMAINS, LEAVERS)" in checked.message
     assert "left alone" in checked.message
     assert saved.name == "Completed"
     now = rows_by_key(await Variable.aget(VARIABLE))
@@ -90,16 +91,43 @@ async def test_the_form_of_the_settings_is_filled_with_those_of_now(imported, de
     from prefect.client.orchestration import get_client
 
     from slack_docebo.settings_form import filled, revision
-    from tasks.settings_in_prefect import FORM, show_settings
+    from tasks.settings_in_prefect import FORM, follow_settings
 
     rows = [*await Variable.aget(VARIABLE), *table({"SCOPE_GUESTS": "all", "LEAVERS": "nobody knows"})]
     await Variable.aset(VARIABLE, rows, overwrite=True)
     async with get_client() as client:
-        await show_settings(client)
+        await follow_settings(client)
 
     shown = deployment(deployed, FORM)["parameters"]
     assert shown == {"values": filled(rows), "revision": revision(rows)}
     assert (shown["values"]["scope"]["scope_guests"], shown["values"]["leaving"]["leavers"]) == ("all", "keep")
+
+
+async def test_the_reconciliation_begins_when_the_settings_say_also_after_a_deploy(imported, deployed, deploy_all):
+    from prefect.client.orchestration import get_client
+
+    from tasks.settings_in_prefect import RECONCILIATION, follow_settings
+
+    def schedule():
+        (one,) = deployment(deployed, RECONCILIATION)["schedules"]
+        return one["schedule"]["cron"], one["schedule"]["timezone"], one["active"]
+
+    async def follow(**rows: str):
+        await ensure_settings(table({**ON, **rows}))
+        async with get_client() as client:
+            await follow_settings(client)
+        return schedule()
+
+    unset = await follow()
+    changed = await follow(RECONCILE_AT="4:05", TIME_ZONE="Europe/Rome")
+    await asyncio.to_thread(deploy_all)
+    start_nothing(deployed)
+    after_deploy = await follow(RECONCILE_AT="4:05", TIME_ZONE="Europe/Rome")
+    await asyncio.to_thread(deploy_all)
+    start_nothing(deployed)
+
+    assert unset == schedule() == ("30 2 * * *", "Etc/UTC", True)
+    assert changed == after_deploy == ("5 4 * * *", "Europe/Rome", True)
 
 
 async def test_a_part_of_a_plan_is_shown_and_then_applied(imported, sandbox, tmp_path):

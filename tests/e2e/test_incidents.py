@@ -10,7 +10,16 @@ import pytest
 from deployments.local import process
 from slack_docebo.storage.gate import RunLock
 from slack_docebo.storage.store import Store
-from tests.e2e.prefect_http import finished, logged, process_of, set_rows, start, state
+from tests.e2e.prefect_http import (
+    ON_CHANGED_SETTINGS,
+    finished,
+    let_automation,
+    logged,
+    process_of,
+    set_rows,
+    start,
+    state,
+)
 from tests.smtp import Mailbox, text
 from tests.waiting import until
 
@@ -67,6 +76,20 @@ def test_a_nightly_run_that_finds_its_place_taken_is_told(deployed, at_work, mai
     mail = mailbox.next_mail()
     assert mail["Subject"] == "slack-docebo: bulk-import was not done: its place was taken"
     assert "plan apply (process " in text(mail).replace("\n", " ")
+
+
+@pytest.mark.long
+def test_a_wrong_row_is_told_as_soon_as_it_is_saved_by_hand(deployed, at_work, mailbox):
+    set_rows(deployed)
+    let_automation(deployed, ON_CHANGED_SETTINGS, enabled=True)
+    try:
+        set_rows(deployed, NOTIFICATION_MAIL_ID=mailbox.address, LEAVERS="delete")
+        mail = mailbox.next_mail()
+    finally:
+        let_automation(deployed, ON_CHANGED_SETTINGS, enabled=False)
+        set_rows(deployed)
+
+    assert "row SLACK | LEAVERS" in text(mail).replace("\n", " ")
 
 
 def test_a_run_whose_process_is_killed_is_told(deployed, at_work, mailbox, company):

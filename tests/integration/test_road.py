@@ -14,6 +14,7 @@ from slack_docebo.engine.planning.named import plan_named, read_named
 from slack_docebo.engine.reading.connection import validate
 from slack_docebo.engine.reporting.report import table as report_table
 from slack_docebo.engine.reporting.report import write_files
+from slack_docebo.engine.reporting.status import status
 from slack_docebo.engine.writing.applying import apply_accounts, begin
 from slack_docebo.engine.writing.finishing import finish
 from slack_docebo.errors import AccessDenied, Halted, RemoteError
@@ -207,6 +208,21 @@ async def test_an_order_to_stop_is_met_before_the_next_batch_and_taken_back(sand
             assert tables.halts.go(settings.docebo_url)
         await apply_accounts(runtime, plan_id, stop_now)
         assert sandbox.docebo_gate.counters.rows["created"] > made
+
+
+async def test_on_days_that_are_frozen_nothing_is_written_and_a_dry_run_works(sandbox, sqlite_url):
+    today = datetime.now(UTC).date()
+    freeze = f"{today - timedelta(days=1)} to {today + timedelta(days=1)}"
+    settings = settings_for(sandbox.facts(), sqlite_url)
+    async with open_runtime(settings, read_rows(table({**ON, "FREEZE": freeze})), run_id="run") as runtime:
+        plan_id = await plan_import(runtime)
+        begin(runtime, plan_id)
+
+        with pytest.raises(Halted, match=f"until the end of {today + timedelta(days=1)}"):
+            await apply_accounts(runtime, plan_id, lambda _: None)
+
+        assert sandbox.docebo_gate.counters.rows["created"] == 0
+        assert "FREEZE" in status(runtime).page(next_import=None, forms={})
 
 
 async def test_a_leaver_whose_account_came_back_to_use_meanwhile_is_asked_for_before_it_is_deactivated(

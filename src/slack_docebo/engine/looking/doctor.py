@@ -10,6 +10,7 @@ import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -237,6 +238,8 @@ class _Checks:
     async def halt(self, check: str) -> Finding:
         with Store.open(self._settings.database_url.get_secret_value()) as store, store.reading() as tables:
             halt = tables.halts.get(self._settings.docebo_url)
+        if self._behaviour and (last := self._behaviour.frozen_until(datetime.now(UTC))):
+            return warn(check, f"nothing is written until the end of {last}: that is what FREEZE in the settings says")
         return warn(check, f"everything is {halt}: `slack-docebo go` lets runs write") if halt else ok(check, "none")
 
     async def budget(self, check: str) -> Finding:

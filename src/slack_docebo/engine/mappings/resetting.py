@@ -92,7 +92,7 @@ def delete_planned(runtime: Runtime, workspace: Workspace, plan_id: str) -> int:
     for first in range(0, total, MAPPINGS_AT_ONCE):
         seqs = range(first, first + MAPPINGS_AT_ONCE)
         with runtime.store.transaction() as tables:
-            check_halt(tables, runtime.settings.docebo_url)
+            check_halt(runtime, tables)
             deleted += tables.mappings(runtime.settings.docebo_url).delete_planned(
                 plan_id, workspace.team, seqs, backed_up
             )

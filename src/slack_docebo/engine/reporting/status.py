@@ -38,6 +38,7 @@ class Status:
     docebo: str
     team: str  # "" before the first run
     halt: Halt | None
+    frozen_until: date | None  # the last of the days on which nothing is written
     slack_read: ProvenRead | None
     docebo_read: ProvenRead | None
     last_import: Summary | None
@@ -83,7 +84,7 @@ class Status:
         """Return the page as Markdown; *forms* are links by what they are for."""
         sides = f"Slack workspace {markdown(self.team) or 'not known yet'} to {markdown(self.docebo)}"
         rows = {
-            "Writing to Docebo": line(str(self.halt)) if self.halt else "allowed",
+            "Writing to Docebo": self._writing(),
             "Last complete read of Slack": _read(self.slack_read),
             "Last complete read of Docebo": _read(self.docebo_read),
             "Last import": markdown(self.last_import.line) if self.last_import else "none yet",
@@ -124,6 +125,11 @@ class Status:
             ]
         )
 
+    def _writing(self) -> str:
+        if self.frozen_until:
+            return f"not until the end of {self.frozen_until}, as FREEZE in the settings says"
+        return line(str(self.halt)) if self.halt else "allowed"
+
     def _times(self) -> str:
         if not self.seconds:
             return "no event"
@@ -148,6 +154,7 @@ def status(runtime: Runtime) -> Status:
             docebo=docebo,
             team=team,
             halt=tables.halts.get(docebo),
+            frozen_until=runtime.behaviour.frozen_until(now),
             slack_read=tables.reads.last(f"slack:{team}"),
             docebo_read=tables.reads.last(f"docebo:{docebo}"),
             last_import=summary(runtime.store, done.id) if done else None,

@@ -27,9 +27,13 @@ IN_PART = "another part of what is undone for this person was not: undone togeth
 LISTED = timedelta(hours=1)  # other changes rest on no older list, unless to read one takes more than half of that
 
 
-def check_halt(tables: Tables, docebo: str) -> None:
-    """Raise Halted where somebody ordered that nothing be written to this Docebo."""
-    if halt := tables.halts.get(docebo):
+def check_halt(runtime: Runtime, tables: Tables) -> None:
+    """Raise Halted where somebody ordered that nothing be written to this Docebo, or not on this day."""
+    if last := runtime.behaviour.frozen_until(runtime.now()):
+        raise Halted(
+            f"nothing is written until the end of {last} (FREEZE in the settings); what is planned or waits is still there"
+        )
+    if halt := tables.halts.get(runtime.settings.docebo_url):
         raise Halted(
             f"everything is {halt}: `go` (the form in Prefect, or `slack-docebo go`) lets it go on; what is planned or"
             " waits is still there"
@@ -48,7 +52,7 @@ def admit(
     admitted: list[Numbered] = []
     skipped: list[RowOutcome] = []
     with runtime.store.transaction() as tables:
-        check_halt(tables, runtime.settings.docebo_url)
+        check_halt(runtime, tables)
         there = tables.operations.still_planned(plan.id, [seq for seq, _ in batch])
         in_part = tables.operations.not_done(plan.id, [op.slack_id for _, op in batch]) if undoes else set()
         moved = _moved(tables, runtime, [numbered for numbered in batch if numbered[0] in there])
@@ -97,7 +101,7 @@ def _moved(tables: Tables, runtime: Runtime, batch: Sequence[Numbered]) -> dict[
 def check_admitted(runtime: Runtime, plan_id: str, batch: Sequence[Numbered]) -> None:
     """Raise PlanChanged where one of *batch* was taken out of the plan since it was admitted, and Halted."""
     with runtime.store.transaction(durable=False) as tables:
-        check_halt(tables, runtime.settings.docebo_url)
+        check_halt(runtime, tables)
         if len(tables.operations.still_planned(plan_id, [seq for seq, _ in batch])) < len(batch):
             raise PlanChanged(f"somebody was taken out of plan {plan_id}")
 

@@ -65,7 +65,7 @@ async def apply_accounts(runtime: Runtime, plan_id: str, progress: Progress) -> 
     allow, Unproven when a row of a new kind does not show as it was sent, Halted when somebody orders it, and ChangeLimitExceeded before MAX_ACCOUNTS is.
     """
     with runtime.store.reading() as tables:
-        check_halt(tables, runtime.settings.docebo_url)
+        check_halt(runtime, tables)
         plan = tables.plans.read(plan_id)
     breaker = _Breaker(runtime)
 

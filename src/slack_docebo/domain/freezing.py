@@ -1,0 +1,37 @@
+"""Days on which nothing is written, such as those of an audit or a migration."""
+
+import re
+from collections.abc import Iterable
+from datetime import date, datetime
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+_DAYS = re.compile(r"(\d{4}-\d{2}-\d{2})(?:\s+to\s+(\d{4}-\d{2}-\d{2}))?", re.IGNORECASE | re.ASCII)
+
+
+class Freeze(NamedTuple):
+    """From the beginning of one day to the end of another, or of the same."""
+
+    first: date
+    last: date
+
+    def __str__(self) -> str:
+        return f"{self.first}" if self.first == self.last else f"{self.first} to {self.last}"
+
+
+def parse_freeze(text: str) -> Freeze:
+    """Read `2026-12-20 to 2027-01-06` or a single day. Raises ValueError that says what is allowed."""
+    found = _DAYS.fullmatch(text.strip())
+    try:
+        days = [date.fromisoformat(day) for day in found.groups() if day] if found else []
+    except ValueError:
+        days = []
+    if not days or days[0] > days[-1]:
+        raise ValueError(f"{text.strip()!r} is no range of days: write it like 2026-12-20 to 2027-01-06")
+    return Freeze(days[0], days[-1])
+
+
+def frozen_until(freezes: Iterable[Freeze], now: datetime, zone: str) -> date | None:
+    """Return the last day of the range that *now* is in where clocks are those of *zone*, None if it is in none."""
+    today = now.astimezone(ZoneInfo(zone)).date()
+    return max((freeze.last for freeze in freezes if freeze.first <= today <= freeze.last), default=None)
