@@ -10,6 +10,8 @@ import httpx
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.actions import DeploymentUpdate, WorkPoolCreate, WorkPoolUpdate
 from prefect.client.schemas.filters import (
+    DeploymentFilter,
+    DeploymentFilterId,
     FlowRunFilter,
     FlowRunFilterState,
     FlowRunFilterStateType,
@@ -36,6 +38,9 @@ from tasks.attended import started_by_itself
 
 WORK_POOL = "slack-docebo-flows"
 FORMER_POOL = "slack-docebo"  # its type let the server say what is run, and a pool's type cannot be changed
+FORMER_NAMES = tuple(
+    f"{flow}/manual" for flow in ("bulk-import", "reset-mappings", "relink", "explain-user", "doctor", "stop", "go")
+)
 TAG = "slack-docebo"  # of all our deployments and their runs
 LARGEST_TABLE = 1_000_000  # bytes
 SILENCE_SECONDS = 600  # a run sends a heartbeat every 180 seconds: less than three times that gives false alarms
@@ -125,6 +130,30 @@ async def _move(client: PrefectClient, run: FlowRun) -> None:
     await client.set_flow_run_state(run.id, Cancelled(message=message), force=True)
 
 
+async def leave_former_names(client: PrefectClient) -> bool:
+    """Delete the deployments that have other names by now; tell whether one was there.
+
+    One that somebody has given a schedule, or for which a run waits, stays until that is no more.
+    """
+    deleted = False
+    for name in FORMER_NAMES:
+        try:
+            former = await client.read_deployment_by_name(name)
+        except ObjectNotFound:
+            continue
+        waiting = await client.read_flow_runs(
+            deployment_filter=DeploymentFilter(id=DeploymentFilterId(any_=[former.id])),
+            flow_run_filter=FlowRunFilter(
+                state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.SCHEDULED]))
+            ),
+            limit=1,
+        )
+        if not (waiting or former.schedules):
+            await client.delete_deployment(former.id)
+            deleted = True
+    return deleted
+
+
 async def ensure_automations(client: PrefectClient) -> bool:
     """Make the automations that are missing or differ; tell whether one was written."""
     written = False
@@ -184,6 +213,8 @@ async def bootstrap(rows: list[dict[str, str]] | None = None) -> dict[str, bool]
         made = {f"Work pool {WORK_POOL}": await ensure_work_pool(client)}
         if await leave_former_pool(client):
             made[f"All that was in work pool {FORMER_POOL}"] = True
+        if await leave_former_names(client):
+            made["Deployments by their new names"] = True
         made[f"Variable {VARIABLE}"] = await ensure_settings(rows)
         made["Automations"] = await ensure_automations(client)
         return made

@@ -16,7 +16,7 @@ USERS = 500
 
 async def take(ui: PrefectUI) -> None:
     """Do a dry run, and take a picture of everything met on the way."""
-    await ui.open_form("bulk-import/manual")
+    await ui.open_form("bulk-import/import-everybody")
     await ui.page.get_by_label("Saved plan").wait_for()
     await picture(ui, "run-form")
     await ui.run()

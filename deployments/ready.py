@@ -76,7 +76,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(deployed.stdout + deployed.stderr, file=sys.stderr)
         return deployed.returncode
     print("\nReady.")
-    print(f"  Prefect      {api.removesuffix('/api')}   start with Deployments, bulk-import/manual, Run, Custom run")
+    print(
+        f"  Prefect      {api.removesuffix('/api')}   start with Deployments, bulk-import/import-everybody, Run, Custom run"
+    )
     print(f"  Settings     {api.removesuffix('/api')}/variables")
     print(f"  Slack events http://{host}:{port}/slack/events", flush=True)
     return 0

@@ -6,12 +6,15 @@ from slack_docebo.engine.mappings.personal_data import PersonalDataRequest
 from slack_docebo.engine.mappings.relinking import Relation
 from slack_docebo.engine.realtime.parked import ParkedAction
 
+RECONCILIATION = "reconcile"  # the deployment
+
 
 def bulk_import_run() -> str:
-    """Return what a bulk import does: which deployment it came from, which plan, and whether it writes."""
+    """Return what a bulk import does: whether it is the reconciliation, which plan, and whether it writes."""
     parameters = runtime.flow_run.parameters
+    by = "reconcile" if runtime.deployment.name == RECONCILIATION else "import"
     what = f"plan {plan}" if (plan := parameters.get("plan_id")) else "everybody"
-    return f"{runtime.deployment.name or 'bulk import'}: {what}{', dry run' * bool(parameters.get('dry_run', True))}"
+    return f"{by}: {what}{', dry run' * bool(parameters.get('dry_run', True))}"
 
 
 def reset_mappings_run() -> str:

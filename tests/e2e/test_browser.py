@@ -10,32 +10,32 @@ from slack_docebo.integration_settings import VARIABLE, documented_rows, rows_by
 from tests.e2e.prefect_http import deployment, finished, set_rows, start, title_of
 
 DEPLOYMENTS = [
-    "bulk-import/manual",
+    "bulk-import/import-everybody",
     "apply-plan/apply-a-plan-or-part",
     "bulk-import/reconcile",
-    "doctor/manual",
-    "explain-user/manual",
-    "go/manual",
+    "doctor/is-everything-in-place",
+    "explain-user/explain-a-person",
+    "go/go-on-writing",
     "parked-events/parked-events",
     "personal-data/personal-data-of-a-person",
     "realtime-sync/slack-events",
-    "relink/manual",
-    "reset-mappings/manual",
+    "relink/link-another-docebo-address",
+    "reset-mappings/delete-mappings",
     "restore-mappings/restore-a-backup",
     "send-test-message/send-a-test-message",
     "settings/change-settings",
-    "stop/manual",
+    "stop/stop-writing",
     "sweep/sweep",
     "undo/undo-a-run",
 ]
 WRONG = [
-    ("bulk-import/manual", "Saved plan", "../../x", "'../../x' does not match"),
+    ("bulk-import/import-everybody", "Saved plan", "../../x", "'../../x' does not match"),
     ("bulk-import/reconcile", "Saved plan", "123456789", "'123456789' is too long"),
-    ("explain-user/manual", "Slack id or docebo:ID", "ada@example.com", "'ada@example.com' does not match"),
+    ("explain-user/explain-a-person", "Slack id or docebo:ID", "ada@example.com", "'ada@example.com' does not match"),
 ]
 WRONG_IDS = [
     ("realtime-sync/slack-events", "ada@example.com"),
-    ("reset-mappings/manual", "everybody"),
+    ("reset-mappings/delete-mappings", "everybody"),
 ]
 
 
@@ -113,10 +113,10 @@ async def test_a_dry_run_is_started_by_clicking_and_its_report_is_there_to_read(
     set_rows(deployed)
     created = company.docebo_gate.counters.rows["created"]
 
-    await ui.open_form("bulk-import/manual")
+    await ui.open_form("bulk-import/import-everybody")
     await ui.run()
 
-    await expect(ui.page.get_by_text("manual: everybody, dry run").first).to_be_visible()
+    await expect(ui.page.get_by_text("import: everybody, dry run").first).to_be_visible()
     run_page = ui.page.url
     await ui.open_artifact("MARKDOWN")
     report = ui.page.get_by_role("tabpanel", name="Artifact")
@@ -161,7 +161,7 @@ async def test_a_setting_changed_in_the_variables_page_takes_effect_in_the_next_
     await ui.edit_settings()
     await ui.change_setting("SCOPE_EXCLUDE", "*")
     await ui.go_home()
-    await ui.open_form("bulk-import/manual")
+    await ui.open_form("bulk-import/import-everybody")
     await ui.run()
 
     ended = finished(deployed, ui.page.url.split("/flow-run/")[1].split("?")[0])

@@ -32,7 +32,7 @@ from tests.waiting import until
 
 
 def test_deploying_stores_nothing_to_be_executed_and_nothing_secret(deployed):
-    stored = deployment(deployed, "bulk-import/manual")
+    stored = deployment(deployed, "bulk-import/import-everybody")
 
     assert (stored["pull_steps"], stored["job_variables"]) == ([], {})
 
@@ -63,7 +63,7 @@ def test_every_field_of_every_form_has_a_title_and_help(deployed):
     "wrong", [{"dry_run": "perhaps"}, {"plan_id": "../../x"}, {"plan_id": "123456789"}, {"verify_target": 3}]
 )
 def test_a_wrong_value_is_refused_before_a_run_begins(deployed, wrong):
-    assert submit_form(deployed, "bulk-import/manual", **wrong).status_code == 409
+    assert submit_form(deployed, "bulk-import/import-everybody", **wrong).status_code == 409
 
 
 def test_bootstrap_a_second_time_changes_nothing(deployed, bootstrap):
@@ -130,7 +130,7 @@ def test_the_commands_find_server_and_login_where_make_up_keeps_them(kept_by_mak
 
 @pytest.mark.long
 def test_prefects_own_commands_find_them_too(kept_by_make_up, clone):
-    assert "bulk-import/manual" in run_command("prefect", "deployment", "ls", cwd=clone)
+    assert "bulk-import/import-everybody" in run_command("prefect", "deployment", "ls", cwd=clone)
 
 
 @pytest.mark.parametrize("module", ["deployments.ready", pytest.param("deployments.bootstrap", marks=pytest.mark.long)])
@@ -147,11 +147,11 @@ def test_a_wrong_login_is_told_in_one_line(deployed, clone, monkeypatch, module)
 def test_a_dry_run_started_in_the_form_is_done_by_a_worker_started_elsewhere(deployed, at_work, company):
     set_rows(deployed)
 
-    run_id = start(deployed, "bulk-import/manual", dry_run=True)
+    run_id = start(deployed, "bulk-import/import-everybody", dry_run=True)
     ended = finished(deployed, run_id)
 
     assert ended["state_type"] == "COMPLETED", ended["state"]
-    assert ended["name"] == "manual: everybody, dry run"
+    assert ended["name"] == "import: everybody, dry run"
     assert "to create" in ended["state"]["message"]
     assert company.docebo_gate.counters.rows["created"] == 0
     summary = next(one["data"] for one in artifacts_of(deployed, run_id) if one["key"].startswith("summary-"))

@@ -11,7 +11,7 @@ def examined(deployed, at_work):
 
     def examine():
         set_rows(deployed)
-        run = finished(deployed, start(deployed, "doctor/manual"))
+        run = finished(deployed, start(deployed, "doctor/is-everything-in-place"))
         [artifact] = artifacts_of(deployed, run["id"])
         return run, artifact["data"]
 

@@ -4,10 +4,11 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
+import httpx
 import pytest
 from prefect.client.orchestration import get_client
 
-from deployments.bootstrap import FORMER_POOL, WORK_POOL, leave_former_pool
+from deployments.bootstrap import FORMER_POOL, WORK_POOL, leave_former_names, leave_former_pool
 from tests.e2e.prefect_http import state
 
 LATER = (datetime.now(UTC) + timedelta(days=300)).isoformat()
@@ -94,3 +95,20 @@ def test_a_run_that_the_server_would_not_take_today_does_not_keep_the_others(dep
 
     assert state(deployed, wrong, "CANCELLED")["state"]["message"].endswith("start it again")
     assert "takes its place" in state(deployed, right, "CANCELLED")["state"]["message"]
+
+
+async def test_a_deployment_of_a_former_name_goes_once_no_run_of_it_waits(deployed):
+    flow = deployed.post("flows/", json={"name": "explain-user"}).raise_for_status().json()["id"]
+    body = {"name": "manual", "flow_id": flow, "work_pool_name": WORK_POOL}
+    former = deployed.post("deployments/", json=body).raise_for_status().json()["id"]
+    run_id = waiting(deployed, former)
+
+    async with get_client() as client:
+        kept = await leave_former_names(client)
+        deployed.delete(f"flow_runs/{run_id}").raise_for_status()
+        deleted = await leave_former_names(client)
+        again = await leave_former_names(client)
+
+    assert (kept, deleted, again) == (False, True, False)
+    assert deployed.get(f"deployments/{former}").status_code == httpx.codes.NOT_FOUND
+    assert deployed.get("deployments/name/explain-user/explain-a-person").is_success

@@ -222,7 +222,7 @@ async def test_a_server_that_keeps_nobody_away_is_read_and_written_in_every_way(
 async def test_nothing_is_read_from_prefect_and_nothing_started(victims, deployed, attacker, prefect_api, kind, victim):
     context = victims[victim]
     assert ("prefect-password" in json.dumps(await context.storage_state())) == (victim == "administrator")
-    target = deployment(deployed, "doctor/manual")["id"]
+    target = deployment(deployed, "doctor/is-everything-in-place")["id"]
 
     done = await attack(context, attacker, kind, prefect_api.removesuffix("/api"), target)
 
@@ -246,7 +246,9 @@ async def test_a_link_into_prefect_starts_nothing_by_itself(deployed, administra
     prefect, mark = prefect_api.removesuffix("/api"), f"hostile-{uuid4().hex[:8]}"
     wanted = {"job_variables": {"command": f"touch {mark}"}}
     query = urlencode({"parameters": "{}", "additionalOptions": json.dumps(wanted), "flow_run_name": mark})
-    path = f"{prefect}/v2/deployments/deployment/{deployment(deployed, 'doctor/manual')['id']}/run?{query}"
+    path = (
+        f"{prefect}/v2/deployments/deployment/{deployment(deployed, 'doctor/is-everything-in-place')['id']}/run?{query}"
+    )
 
     for context, shown in ((stranger, "Login"), (administrator, "Submit")):
         before = len(run_ids(deployed))
@@ -287,7 +289,7 @@ async def test_prefects_pages_ask_nobody_outside(deployed, administrator, attack
 
 def run_ids(http) -> set[str]:
     """The runs that somebody has asked for: schedules make theirs all the time."""
-    query = {"flow_runs": {"deployment_id": {"any_": [deployment(http, "doctor/manual")["id"]]}}}
+    query = {"flow_runs": {"deployment_id": {"any_": [deployment(http, "doctor/is-everything-in-place")["id"]]}}}
     return {run["id"] for run in http.post("flow_runs/filter", json=query).raise_for_status().json()}
 
 

@@ -37,8 +37,8 @@ def mailbox(mails, company):
 def test_a_refused_run_is_told_once_however_often_it_is_repeated(deployed, at_work, mailbox):
     set_rows(deployed, NOTIFICATION_MAIL_ID=mailbox.address, LIMIT_CREATIONS="1")
 
-    first = finished(deployed, start(deployed, "bulk-import/manual", dry_run=False))
-    again = finished(deployed, start(deployed, "bulk-import/manual", dry_run=False))
+    first = finished(deployed, start(deployed, "bulk-import/import-everybody", dry_run=False))
+    again = finished(deployed, start(deployed, "bulk-import/import-everybody", dry_run=False))
 
     assert (first["state"]["name"], again["state"]["name"]) == ("Refused", "Refused")
     mail = mailbox.next_mail()
@@ -57,7 +57,7 @@ def test_a_failed_run_is_told_and_a_notification_that_fails_changes_nothing_abou
     company.slack.token_errors[company.facts()["slack_token"]] = "token_revoked"
     mailbox.server.refusing = "451 not now"
 
-    ended = finished(deployed, start(deployed, "bulk-import/manual", dry_run=True))
+    ended = finished(deployed, start(deployed, "bulk-import/import-everybody", dry_run=True))
 
     assert ended["state"]["name"] == "Failed"
     assert "revoked" in ended["state"]["message"]
@@ -95,7 +95,7 @@ def test_a_wrong_row_is_told_as_soon_as_it_is_saved_by_hand(deployed, at_work, m
 def test_a_run_whose_process_is_killed_is_told(deployed, at_work, mailbox, company):
     set_rows(deployed, NOTIFICATION_MAIL_ID=mailbox.address)
     company.slack_gate.faults.add("users.list", "slow", times=-1, seconds=300)
-    run_id = start(deployed, "bulk-import/manual", dry_run=True)
+    run_id = start(deployed, "bulk-import/import-everybody", dry_run=True)
     state(deployed, run_id, "RUNNING")
 
     os.kill(process_of(deployed, run_id), signal.SIGKILL)
@@ -109,7 +109,7 @@ def test_a_run_whose_process_is_killed_is_told(deployed, at_work, mailbox, compa
 def test_a_cancelled_run_is_told(deployed, at_work, mailbox, company):
     set_rows(deployed, NOTIFICATION_MAIL_ID=mailbox.address)
     company.slack_gate.faults.add("users.list", "slow", times=-1, seconds=300)
-    run_id = start(deployed, "bulk-import/manual", dry_run=True)
+    run_id = start(deployed, "bulk-import/import-everybody", dry_run=True)
     state(deployed, run_id, "RUNNING")
 
     cancelling = {"state": {"type": "CANCELLING"}, "force": False}
@@ -124,7 +124,7 @@ def test_a_run_that_could_not_do_everybody_says_so(deployed, at_work, mailbox, c
     names = [user["profile"].get("email", "") for user in company.slack if user["profile"].get("email")]
     company.docebo_gate.faults.add("POST /manage/v1/user/batch", "rows_refused", usernames=names[20:22], message="no")
 
-    ended = finished(deployed, start(deployed, "bulk-import/manual", dry_run=False))
+    ended = finished(deployed, start(deployed, "bulk-import/import-everybody", dry_run=False))
 
     assert ended["state"]["name"] == "PartlyFailed", ended["state"]
     assert mailbox.next_mail()["Subject"] == "slack-docebo: bulk-import could not do everybody"
@@ -134,7 +134,7 @@ def test_what_the_library_waits_for_is_told_on_the_page_of_the_run(deployed, at_
     set_rows(deployed)
     company.slack_gate.faults.add("users.list", "rate_limited", times=1, retry_after=1)
 
-    ended = finished(deployed, start(deployed, "bulk-import/manual", dry_run=True))
+    ended = finished(deployed, start(deployed, "bulk-import/import-everybody", dry_run=True))
 
     assert ended["state_type"] == "COMPLETED"
     assert "attempt 2 follows in 1.0 s" in logged(deployed, ended["id"], "users.list: HTTP 429")

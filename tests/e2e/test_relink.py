@@ -25,7 +25,7 @@ async def test_a_run_at_a_new_address_stops_until_it_is_relinked(prefect_api, tm
         imported = await bulk_import(dry_run=False, return_state=True)
 
     assert stopped.is_failed()
-    assert "relink/manual" in stopped.message
+    assert "relink/link-another-docebo-address" in stopped.message
     assert "would be linked" in planned.message
     assert still_stopped.is_failed()
     assert "is linked" in done.message

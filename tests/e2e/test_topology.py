@@ -166,7 +166,7 @@ def test_nothing_is_lost_when_a_worker_and_a_server_are_killed(installation, tmp
     sandbox.docebo_gate.faults.add(BATCH, "slow", skip=2, seconds=3)
 
     flood(sandbox, people[:60], "Curie", "Franklin")
-    imported = start(http, "bulk-import/manual", dry_run=False)
+    imported = start(http, "bulk-import/import-everybody", dry_run=False)
     worker = installation.worker_of(imported)
     # The third call is under way for a while, and Docebo will carry it out.
     until(lambda: state(http, imported, "RUNNING") and sandbox.docebo_gate.counters.calls[BATCH] >= 3)
@@ -193,7 +193,7 @@ def test_nothing_is_lost_when_a_worker_and_a_server_are_killed(installation, tmp
 
 async def test_a_hostile_page_reads_nothing_from_the_composition_and_starts_nothing(installation):
     prefect = str(installation.http.base_url).rstrip("/").removesuffix("/api")
-    target = deployment(installation.http, "doctor/manual")["id"]
+    target = deployment(installation.http, "doctor/is-everything-in-place")["id"]
     with attackers_server() as attacker:
         async with open_browser() as browser, browser_window(browser) as stranger, browser_window(browser) as signed_in:
             await PrefectUI(await signed_in.new_page(), prefect).sign_in(LOGIN)

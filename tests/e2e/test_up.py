@@ -216,7 +216,7 @@ def test_all_parts_come_up_work_together_and_end_with_ctrl_c(up, ports, tmp_path
         until(lambda: answers(f"{webhook}/readyz") and answers(f"{slack}/_sim/events"))
         webhook_sees = httpx.get(f"{webhook}/readyz").json()
         verified = httpx.post(f"{slack}/_sim/events/url-verification").json()
-        run = finished(api, start(api, "bulk-import/manual"))
+        run = finished(api, start(api, "bulk-import/import-everybody"))
         workers = api.post("work_pools/slack-docebo-flows/workers/filter", json={}).raise_for_status().json()
 
     assert (webhook_sees["store"], webhook_sees["prefect"]) == ("up", "up")

@@ -163,7 +163,7 @@ def test_the_server_does_not_choose_where_results_are_kept(deployed, at_work, bl
     storage = "admin/storage"
     deployed.put(storage, json={"default_result_storage_block_id": theirs}).raise_for_status()
     try:
-        ended = finished(deployed, start(deployed, "bulk-import/manual", dry_run=True))
+        ended = finished(deployed, start(deployed, "bulk-import/import-everybody", dry_run=True))
     finally:
         deployed.delete(storage).raise_for_status()
 

@@ -95,7 +95,7 @@ class PlatformRepository:
         raise PlatformMismatch(
             f"nothing was written: the mappings in this database are those of {linked.address}, and DOCEBO_URL is"
             f" {address}. Correct DOCEBO_URL; or run `slack-docebo relink same` if that is the same platform under a new"
-            " address, `slack-docebo relink another` if it is another one (in Prefect: relink/manual)"
+            " address, `slack-docebo relink another` if it is another one (in Prefect: relink/link-another-docebo-address)"
         )
 
     def relink(self, address: str, *, now: datetime) -> None:

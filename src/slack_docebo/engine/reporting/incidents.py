@@ -42,7 +42,7 @@ ADVICE = {
     Trouble.FAILED: "Correct what the message says, then start it again: what was done already is not done twice."
     f" Every message is explained in {MANUAL}.",
     Trouble.REFUSED: "If a limit stopped it, look at the plan in the run's artifacts. If it is right, run"
-    " bulk-import/manual with the plan's id as Saved plan and Dry run off. If not, correct the settings.",
+    " bulk-import/import-everybody with the plan's id as Saved plan and Dry run off. If not, correct the settings.",
     Trouble.CRASHED: "Start it again: what was done already is not done twice. If it crashes again, look at the"
     " worker's log: most often the machine is short of memory or was restarted.",
     Trouble.CANCELLED: "Nothing, if that was meant. What was written stays; the next run does the rest.",
