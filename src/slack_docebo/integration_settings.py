@@ -5,13 +5,13 @@ In Prefect the table is the Variable `integration_settings`, a JSON list of obje
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import date, datetime, time
 from typing import Annotated, Any, NamedTuple, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationError
 
 from slack_docebo.delimited import BadTableError, read_table
 from slack_docebo.domain.attributes import DEFAULT_RULES, AttributeRule, parse_rules
@@ -23,11 +23,14 @@ from slack_docebo.domain.people import LARGEST_ID, PeopleShown
 from slack_docebo.domain.planning import Leavers, Policy
 from slack_docebo.domain.returns import Rehires
 from slack_docebo.domain.scope import Guests, Scope
+from slack_docebo.domain.texts import shortened
+from slack_docebo.domain.unmatched import UnmatchedEntries
 from slack_docebo.errors import ConfigurationError
 
 VARIABLE = "integration_settings"
 INTEGRATION = "SLACK"
 LONGEST_SETTING = 4_000
+LONGEST_SAID = 20  # of a switch, where it is quoted
 PROBLEMS_TOLD = 20
 LARGEST_NUMBER = 10**9
 LONGEST_DELAY = 366 * 24 * 3600  # seconds
@@ -149,6 +152,7 @@ class IntegrationSettings(BaseModel):
     """The table, read; the first three rows must be there, the others have the default shown."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=str.upper, hide_input_in_errors=True)
+    _remarks: tuple[str, ...] = PrivateAttr(())
 
     notification_mail_id: Annotated[str, BeforeValidator(_mail_address)] = Field(
         title="Mail address for notifications", description="Where error notifications go."
@@ -394,6 +398,26 @@ class IntegrationSettings(BaseModel):
             )
         return self.model_copy(update={"attributes": (*self.attributes, *added)})
 
+    def remarked(self, remarks: Iterable[str]) -> Self:
+        """Return these settings, which keep *remarks* on how the table is written."""
+        self._remarks = tuple(remarks)
+        return self
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What is not wrong in the table, and perhaps not meant."""
+        return self._remarks
+
+    def unmatched(self) -> UnmatchedEntries:
+        """Return the lists of these settings, to be compared with people and accounts as they are read."""
+        default = type(self).model_fields["protected_accounts"].default
+        protected = ["" if entry in default else entry for entry in self.protected_accounts]
+        return UnmatchedEntries(
+            people={"SCOPE_INCLUDE": self.scope_include, "SCOPE_EXCLUDE": self.scope_exclude},
+            domains={"SCOPE_EMAIL_DOMAINS": self.scope_email_domains},
+            accounts={"PROTECTED_ACCOUNTS": protected},
+        )
+
     @property
     def written(self) -> dict[str, str]:
         """The values by key as the table holds them, without the mail address: what a plan remembers of its settings."""
@@ -442,7 +466,15 @@ def read_rows(rows: object) -> IntegrationSettings:
     if problems:
         more = f"; and {len(problems) - PROBLEMS_TOLD} more" if len(problems) > PROBLEMS_TOLD else ""
         raise ConfigurationError(f"{VARIABLE}: {'; '.join(problems[:PROBLEMS_TOLD])}{more}")
-    return settings
+    return settings.remarked(_switches_off(values))
+
+
+def _switches_off(values: Mapping[str, object]) -> Iterator[str]:
+    """Yield a sentence for each switch that is off because of what it says, and is perhaps meant to be on."""
+    for name, field in IntegrationSettings.model_fields.items():
+        said = str(values.get(name.upper(), "")).strip()
+        if field.is_required() and field.annotation is bool and said.lower() not in {"true", "false", ""}:
+            yield f"{name.upper()} says {shortened(said, LONGEST_SAID)!r} and is off: only true switches it on"
 
 
 def rows_by_key(rows: object) -> dict[str, object]:

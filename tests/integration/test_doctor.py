@@ -2,7 +2,7 @@ import asyncio
 import json
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import httpx
@@ -12,8 +12,10 @@ from deployments.local import ROOT, connection_settings, free_port
 from sandbox.server import Sandbox
 from slack_docebo.engine.looking.diagnosis import Level
 from slack_docebo.engine.looking.doctor import examine
+from slack_docebo.integration_settings import table
 from slack_docebo.private_files import new_file
 from slack_docebo.settings import EVERYTHING, variables
+from tests.importing import ON, run_import, settings_for
 from tests.integration.commands import run
 from tests.releases import expand
 from tests.webhook import webhook_process
@@ -116,6 +118,37 @@ async def test_a_prefect_server_that_lets_strangers_in_is_told(environment, logi
     assert found[0] is level
     assert told in found[1]
     assert "python -m deployments.server" in found[1]
+
+
+class PrefectWithTable(BaseHTTPRequestHandler):
+    """Answers every call with a Variable whose value is the table."""
+
+    table: Sequence[dict[str, str]] = ()
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(json.dumps({"value": self.table}).encode())
+
+    def log_message(self, *_words: object) -> None:
+        pass
+
+
+async def test_a_switch_and_an_entry_that_are_perhaps_not_meant_are_told_after_an_import(
+    environment, company, sqlite_url
+):
+    rows = {**ON, "MAP_SLACK_USER_DATA": "WAHR", "SCOPE_EXCLUDE": "*@exampel.com, *"}
+    done = await run_import(settings_for(company.facts(), sqlite_url), rows=rows, dry_run=True)
+    handler = type("Handler", (PrefectWithTable,), {"table": table(rows)})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever).start()
+        environment.setenv("PREFECT_API_URL", f"http://127.0.0.1:{server.server_port}/api")
+        level, message = (await findings())["integration_settings"]
+        server.shutdown()
+
+    told = ("MAP_SLACK_USER_DATA says 'WAHR' and is off", "SCOPE_EXCLUDE: entry 1 of the list fits nobody")
+    assert level is Level.WARN
+    assert all(one in message and one in done.markdown() for one in told)
 
 
 async def test_a_missing_variable_is_named(environment):

@@ -22,6 +22,20 @@ def test_only_true_switches_provisioning_and_mapping_on(value, on):
     assert (settings.policy("T1").provision, settings.policy("T1").map) == (on, on)
 
 
+@pytest.mark.parametrize(
+    ("value", "remarks"),
+    [
+        ("true", ()),
+        ("False", ()),
+        ("", ()),
+        ("WAHR", ("MAP_SLACK_USER_DATA says 'WAHR' and is off: only true switches it on",)),
+        ("ture", ("MAP_SLACK_USER_DATA says 'ture' and is off: only true switches it on",)),
+    ],
+)
+def test_a_switch_that_is_perhaps_meant_to_be_on_is_named(value, remarks):
+    assert read_rows(table({**REQUIRED, "MAP_SLACK_USER_DATA": value})).remarks == remarks
+
+
 @pytest.mark.parametrize("missing", REQUIRED)
 def test_a_missing_row_is_named(missing):
     rows = table({key: value for key, value in REQUIRED.items() if key != missing})

@@ -1,7 +1,7 @@
 """Shell-style patterns, as administrators name people and accounts with them: `*@example.com`."""
 
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from fnmatch import translate
 from functools import lru_cache
 
@@ -22,7 +22,12 @@ def named(patterns: Sequence[str], keys: Collection[str]) -> bool:
 @lru_cache(maxsize=16)
 def _naming(patterns: tuple[str, ...]) -> Callable[[Collection[str]], bool]:
     """Compile *patterns* once for all people: fnmatch's own cache forgets them if they are many."""
-    words = {*map(folded, patterns), *map(mailbox, patterns)}
-    plain = frozenset(word for word in words if _WILD.isdisjoint(word))
-    wild = [re.compile(translate(word)).match for word in sorted(words - plain)]
+    plain, wild = compiled(patterns)
     return lambda keys: not plain.isdisjoint(keys) or any(matches(key) for matches in wild for key in keys)
+
+
+def compiled(patterns: Iterable[str]) -> tuple[frozenset[str], list[Callable[[str], object]]]:
+    """Return *patterns* without a wildcard, as keys, and a match for each of the others."""
+    words = {word for pattern in patterns for word in (folded(pattern), mailbox(pattern))}
+    plain = frozenset(word for word in words if _WILD.isdisjoint(word))
+    return plain, [re.compile(translate(word)).match for word in sorted(words - plain)]

@@ -485,7 +485,11 @@ def shielded(account: Account, protected: Sequence[str]) -> str:
     """Return why *account* is never touched, or ""; *protected* are patterns on username, e-mail or Docebo id."""
     if account.administrator:
         return "administrator account, never touched"
-    keys = (*pattern_keys(account.username), *pattern_keys(account.email), str(account.docebo_id))
-    if named(protected, keys):
+    if named(protected, account_keys(account)):
         return "protected account, never touched"
     return ""
+
+
+def account_keys(account: Account) -> tuple[str, ...]:
+    """Return by what patterns are compared with *account*."""
+    return (*pattern_keys(account.username), *pattern_keys(account.email), str(account.docebo_id))

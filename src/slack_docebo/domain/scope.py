@@ -74,9 +74,14 @@ class Scope:
             domain = mailbox(user.email).rpartition("@")[2]
             if domain not in map(mail_domain, self.email_domains):
                 return "e-mail domain"
-        keys = (*pattern_keys(user.email), *(slack_id.casefold() for slack_id in user.ids))
+        keys = person_keys(user)
         if named(self.exclude, keys):
             return "excluded"
         if self.include and not named(self.include, keys):
             return "not included"
         return ""
+
+
+def person_keys(user: SourceUser) -> tuple[str, ...]:
+    """Return by what patterns are compared with *user*."""
+    return (*pattern_keys(user.email), *(slack_id.casefold() for slack_id in user.ids))

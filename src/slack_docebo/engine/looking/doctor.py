@@ -40,11 +40,13 @@ from slack_docebo.settings import (
 )
 from slack_docebo.storage.budget import CallBudget
 from slack_docebo.storage.migrations import HEAD
+from slack_docebo.storage.plans import PlanKind
 from slack_docebo.storage.store import Store
 from slack_docebo.storage.upgrade import revision
 
 SECONDS = 10.0
 NAMELESS = "(not named)"  # a workspace
+FEW_PLANS = 20  # in which one with the settings of today is looked for
 FEW_CALLS = 50  # as many as the reconciliation of a small platform makes
 EVENTS = "realtime-sync/slack-events"
 TAG = "slack-docebo"  # of all deployments
@@ -184,9 +186,23 @@ class _Checks:
             )
             if not on
         ]
+        remarks = [*self._behaviour.remarks, *await asyncio.to_thread(self._remarks_of_last_import, self._behaviour)]
         if off:
-            return warn(check, f"switched off: {' and '.join(off)}; set to true in the Variable {VARIABLE}")
+            remarks.append(f"switched off: {' and '.join(off)}; set to true in the Variable {VARIABLE}")
+        if remarks:
+            return warn(check, "; ".join(dict.fromkeys(remarks)))
         return ok(check, "every row is right; provisioning and mapping are on")
+
+    def _remarks_of_last_import(self, behaviour: IntegrationSettings) -> list[str]:
+        """Return what the newest import with these settings has remarked on them."""
+        try:
+            with Store.open(self._settings.database_url.get_secret_value()) as store, store.reading() as tables:
+                plans = tables.plans.recent(FEW_PLANS, PlanKind.BULK_IMPORT)
+        except SyncError:
+            return []  # the check of the database says so
+        same = (plan.facts.get("remarks") for plan in plans if plan.settings == behaviour.written)
+        newest = next((found for found in same if isinstance(found, list)), [])
+        return list(map(str, newest))
 
     async def slack(self, check: str) -> Finding:
         async with open_slack(

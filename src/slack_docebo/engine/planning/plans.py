@@ -68,6 +68,7 @@ async def make_plan(
     facts: dict[str, object] = {READ_SINCE: runtime.begun.isoformat()}
     is_read = False
     while not is_read:
+        unmatched = runtime.behaviour.unmatched()
         draft = _Draft(runtime, workspace, kind, tells_changes_only=listed is not None)
         planner = Planner(runtime.behaviour.policy(workspace.team), accounts)
         orphans = None if listed is None or trusting else OrphanSearch(accounts, planner.claims)
@@ -77,6 +78,8 @@ async def make_plan(
             async for page in people:
                 if listed is None:
                     read.append(page)
+                else:
+                    unmatched.see_people(page)
                 await to_completion(_plan_some, runtime, planner, draft, page, trusting, absences, orphans)
             is_read = True
         except Restarted:
@@ -92,6 +95,8 @@ async def make_plan(
     if listed is not None:
         await to_completion(record_reads, runtime, workspace, listed, accounts)
         facts["left_as_before"] = draft.left_as_before
+        unmatched.see_accounts(accounts)
+        facts["remarks"] = [*runtime.behaviour.remarks, *unmatched.remarks(with_accounts=not trusting)]
     if orphans:
         file = orphan_file(runtime.settings.report_dir, draft.plan_id)
         facts["orphans"], facts["orphan_fault"] = await to_completion(write_orphans, orphans.found(), file)

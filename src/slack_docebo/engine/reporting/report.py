@@ -144,6 +144,9 @@ class Summary:
             lines += ["", f"This is a part of plan {whole}; the rest stays planned there."]
         if over := self.plan.over_limit:
             lines += ["", f"**Over the limit:** {markdown('; '.join(over))}"]
+        remarks = self.plan.facts.get("remarks")
+        if isinstance(remarks, list) and remarks:
+            lines += ["", "In the settings, perhaps not meant:", "", *(f"- {markdown(str(one))}" for one in remarks)]
         if seconds := self.plan.facts.get("seconds"):
             lines.append(f"Took {seconds} s.")
         orphans = self.plan.facts.get("orphans")
