@@ -40,6 +40,21 @@ def _token(secret: SecretStr) -> SecretStr:
     return SecretStr(token)
 
 
+def trimmed(value: object) -> object:
+    """Return *value* without the blanks, line ends and quotes that copying leaves around it."""
+    if not isinstance(value, str):
+        return value
+    text = value.strip()
+    is_quoted = len(text) > 1 and text[0] == text[-1] and text[0] in "\"'"
+    return text[1:-1].strip() if is_quoted else text
+
+
+def _id(text: str) -> str:
+    if text and not re.fullmatch(r"[A-Z][A-Z0-9]*", text):
+        raise ValueError("should be an id of capitals and digits, like T012AB3CD; copy it again")
+    return text
+
+
 def words(text: str) -> list[str]:
     """Return the words of a list with commas or spaces between them."""
     return text.replace(",", " ").split()
@@ -66,6 +81,7 @@ def _networks(text: str) -> str:
 Address = Annotated[str, AfterValidator(_address)]
 Url = Annotated[Address, AfterValidator(_encrypted)]
 Token = Annotated[SecretStr, AfterValidator(_token)]
+Id = Annotated[str, AfterValidator(_id)]
 Names = Annotated[str, AfterValidator(_names)]
 Networks = Annotated[str, AfterValidator(_networks)]
 Network = IPv4Network | IPv6Network

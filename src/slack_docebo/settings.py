@@ -10,7 +10,7 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Literal, Self, TypeVar, cast
 
-from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     DotEnvSettingsSource,
@@ -25,7 +25,7 @@ from slack_docebo.prefect_profile import with_profile
 from slack_docebo.private_files import readable_by_others
 from slack_docebo.redaction import SHORTEST, keep_secret
 from slack_docebo.secret_files import SUFFIX, SecretFiles, is_secret
-from slack_docebo.setting_types import Address, Names, Network, Networks, Token, Url, words
+from slack_docebo.setting_types import Address, Id, Names, Network, Networks, Token, Url, trimmed, words
 
 DOTENV = Path(".env")
 LARGEST_DOTENV = 1_000_000  # bytes
@@ -40,6 +40,12 @@ class ProcessSettings(BaseSettings):
     model_config = SettingsConfigDict(
         env_file=DOTENV, env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True
     )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _as_it_was_copied(cls, value: object, info: ValidationInfo) -> object:
+        """Trim what was copied with more around it; a password may have blanks and quotes of its own."""
+        return value if str(info.field_name).endswith("password") else trimmed(value)
 
     @classmethod
     def settings_customise_sources(
@@ -65,7 +71,7 @@ class StoreSettings(ProcessSettings):
 class WorkspaceSettings(ProcessSettings):
     """Which Slack workspace belongs to this installation."""
 
-    slack_team_id: str = Field(
+    slack_team_id: Id = Field(
         "",
         description="The workspace that is linked to this Docebo. Empty: the one of the first validated run is kept."
         " Needed with a token for a whole Enterprise organisation.",
@@ -98,7 +104,7 @@ class DoceboSettings(PlatformSettings):
     """What reading and writing accounts in Docebo takes."""
 
     docebo_client_id: str = Field(description="Client id of the OAuth2 app in Docebo's API credentials.")
-    docebo_client_secret: SecretStr = Field(description="Its client secret.")
+    docebo_client_secret: Token = Field(description="Its client secret.")
     docebo_username: str = Field("", description="A local superadmin, for the password and JWT-bearer grants.")
     docebo_password: SecretStr | None = Field(None, description="With the username: the password grant is used.")
     docebo_private_key: SecretStr | None = Field(
@@ -147,10 +153,10 @@ class PrefectSettings(ProcessSettings):
 class SigningSettings(ProcessSettings):
     """What tells Slack's requests from others."""
 
-    slack_signing_secret: SecretStr = Field(
+    slack_signing_secret: Token = Field(
         description="Signing secret of the Slack app (its Basic Information); the webhook must have it."
     )
-    slack_signing_secret_previous: SecretStr | None = Field(
+    slack_signing_secret_previous: Token | None = Field(
         None, description="The one before, accepted as well while the secret is being rotated."
     )
 
@@ -237,7 +243,7 @@ class ListeningSettings(PublicAddressSettings):
 class ReceptionSettings(LogSettings, ListeningSettings, WorkspaceSettings, PrefectSettings, StoreSettings):
     """What taking Slack's events takes, whichever way they come: nothing that opens Docebo."""
 
-    slack_app_id: str = Field("", description="Id of the Slack app (A...). Set: events of other apps are dropped.")
+    slack_app_id: Id = Field("", description="Id of the Slack app (A...). Set: events of other apps are dropped.")
     docebo_url: Url | None = Field(
         None, description="Whose workspace events are taken from; needed if the database serves several platforms."
     )

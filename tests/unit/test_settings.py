@@ -1,7 +1,7 @@
 import pytest
 
 from slack_docebo.errors import ConfigurationError
-from slack_docebo.settings import Settings, load_settings
+from slack_docebo.settings import Settings, SigningSettings, load_settings
 
 COMPLETE = {
     "SLACK_BOT_TOKEN": "xoxb-planted-secret",
@@ -60,6 +60,8 @@ def test_every_missing_variable_is_named_in_one_line(environment):
         ("SLACK_API_URL", "https://slack..com/api", "SLACK_API_URL should be an address like https://"),
         ("DOCEBO_URL", "https://me:planted-secret@acme.com", "DOCEBO_URL should hold no user and no password"),
         ("SLACK_BOT_TOKEN", "xoxb-planted-secret\nxoxb-2", "SLACK_BOT_TOKEN should be one word"),
+        ("SLACK_TEAM_ID", "acme.slack.com", "SLACK_TEAM_ID should be an id of capitals and digits"),
+        ("DOCEBO_CLIENT_SECRET", "planted-secret \n second", "DOCEBO_CLIENT_SECRET should be one word"),
         ("SLACK_PAGE_SIZE", "5000", "SLACK_PAGE_SIZE input should be less than or equal to 1000"),
         ("DOCEBO_PASSWORD", "planted-secret", "DOCEBO_USERNAME is missing"),
     ],
@@ -78,6 +80,28 @@ def test_one_platform_has_one_address_however_it_is_written(environment, url):
     environment(**{**COMPLETE, "DOCEBO_URL": url})
 
     assert load_settings(Settings).docebo_url == "https://acme.docebosaas.com"
+
+
+@pytest.mark.parametrize("around", [" {} ", "{}\r\n", '"{}"', "'{}'\n", '" {} "'])
+def test_what_copying_leaves_around_a_value_is_dropped(environment, monkeypatch, around):
+    values = {**COMPLETE, "SLACK_TEAM_ID": "T012AB3CD", "DATABASE_URL": "postgresql://sync@db/sync"}
+    environment(**{name: around.format(value) for name, value in values.items()})
+    monkeypatch.setenv("SLACK_SIGNING_SECRET", around.format("5f4dcc3b5aa765d6"))
+
+    settings = load_settings(Settings)
+    assert settings.slack_bot_token.get_secret_value() == COMPLETE["SLACK_BOT_TOKEN"]
+    assert settings.docebo_client_secret.get_secret_value() == COMPLETE["DOCEBO_CLIENT_SECRET"]
+    assert (settings.docebo_url, settings.slack_team_id) == (values["DOCEBO_URL"], values["SLACK_TEAM_ID"])
+    assert settings.database_url.get_secret_value() == values["DATABASE_URL"]
+    assert load_settings(SigningSettings).slack_signing_secret.get_secret_value() == "5f4dcc3b5aa765d6"
+
+
+def test_a_password_is_what_it_is(environment):
+    environment(**COMPLETE, DOCEBO_USERNAME="sync", DOCEBO_PASSWORD=" 'planted secret' ")
+
+    password = load_settings(Settings).docebo_password
+    assert password is not None
+    assert password.get_secret_value() == " 'planted secret' "
 
 
 def test_blanks_around_a_token_are_dropped(environment):
