@@ -26,15 +26,17 @@ from prefect.flow_engine import run_flow
 from prefect.flows import Flow
 from prefect.logging.loggers import flow_run_logger
 from prefect.runner._hook_runner import HookRunner
-from prefect.states import Crashed
+from prefect.states import Crashed, Scheduled
 
 from deployments.sealed_results import seal_results
 from slack_docebo.domain.texts import line
+from slack_docebo.safe_points import is_told_to_end, tell_to_end
 from slack_docebo.settings import NotificationSettings, Settings, unset_secrets
 
 logger = logging.getLogger(__name__)
 
-THE_WORKER_ENDS = signal.SIGHUP  # a run that gets this is cancelled, and shown as crashed
+THE_WORKER_ENDS = signal.SIGHUP  # a run that gets this ends at its next safe point
+SAFE_POINT_SECONDS = 15  # before it is cancelled where it stands
 GRACE_SECONDS = 30  # before it is killed; Prefect gives a run that somebody cancels as long
 BLOCKS = (
     "SLACK_BOT_TOKEN",
@@ -73,9 +75,12 @@ def run_hooks(flow_run_id: UUID, state_type: StateType, name: str, message: str 
 async def _execute(flow_run_id: UUID) -> None:
     # Between two steps of the event loop, unlike what Prefect makes of SIGTERM: an exception in the midst of whatever
     # is being done, which asyncio catches at times.
-    asyncio.get_running_loop().add_signal_handler(THE_WORKER_ENDS, _cancel_once, asyncio.current_task())
+    asyncio.get_running_loop().add_signal_handler(THE_WORKER_ENDS, _end, asyncio.current_task())
     async with AsyncClientContext.get_or_create() as context:  # the engine takes the same client
         flow_run, name, flow = await _found(context.client, flow_run_id)
+        if is_told_to_end():  # before it has begun
+            await context.client.set_flow_run_state(flow_run_id, Scheduled(message="Its worker ended before it began"))
+            return
         log = flow_run_logger(flow_run)
         if flow and not (unknown := flow_run.parameters.keys() - flow.parameters.properties):
             await run_flow(flow, flow_run=flow_run, return_type="state", error_logger=log)
@@ -88,9 +93,16 @@ async def _execute(flow_run_id: UUID) -> None:
         await context.client.set_flow_run_state(flow_run_id, Crashed(message=message))
 
 
-def _cancel_once(run: asyncio.Task[None]) -> None:
-    if not run.cancelling():  # a second time would interrupt what the first has begun
-        run.cancel()
+def heed_the_worker() -> None:
+    """Note that the worker ends, until a run is at work that sees to it: for the process that all children inherit from."""
+    signal.signal(THE_WORKER_ENDS, lambda *_: tell_to_end())
+
+
+def _end(run: asyncio.Task[None]) -> None:
+    """Let the run end at a safe point, or where it stands when it comes to none."""
+    if not is_told_to_end():  # a second time would interrupt what the first has begun
+        tell_to_end()
+        asyncio.get_running_loop().call_later(SAFE_POINT_SECONDS, run.cancel)
 
 
 async def _run_hooks(flow_run_id: UUID, state: State[Any]) -> None:

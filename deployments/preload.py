@@ -8,7 +8,7 @@ import os
 from importlib import import_module
 
 import deployments.flow_run
-import deployments.our_flows  # noqa: F401
+import deployments.our_flows
 
 IN_THE_FIRST_MOMENTS_OF_A_RUN = (
     "anyio._backends._asyncio",
@@ -19,5 +19,6 @@ IN_THE_FIRST_MOMENTS_OF_A_RUN = (
 for module in IN_THE_FIRST_MOMENTS_OF_A_RUN:
     import_module(module)
 
+deployments.flow_run.heed_the_worker()
 os.setsid()  # a signal to the worker's group is for the worker, who ends the runs
 gc.freeze()  # else each child's garbage collector would write to, and so copy, the memory they share

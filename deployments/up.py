@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from honcho.manager import Manager
+from honcho import manager as honcho
 
 from deployments.ending import end_in_order
 from deployments.local import (
@@ -22,6 +22,7 @@ from deployments.local import (
     OUR_WORKER,
     QUIET_PREFECT,
     ROOT,
+    STOP_SECONDS,
     WORKER,
     connection_settings,
     is_taken,
@@ -201,7 +202,8 @@ def _get_ready(what: Installation, *, switched_on: bool) -> int:
 
 def _supervise(what: Installation) -> int:
     """Run the commands until we are interrupted or one of them ends, and return the exit code."""
-    manager = Manager()
+    honcho.KILL_WAIT = STOP_SECONDS
+    manager = honcho.Manager()
     for name, command in what.commands.items():
         manager.add_process(name, command, env=what.environment_of(name))
     manager.loop()

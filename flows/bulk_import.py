@@ -13,12 +13,13 @@ from tasks.read_and_plan import read_and_plan
 from tasks.recheck_plan import recheck_plan
 from tasks.report_outcome import report_outcome
 from tasks.retrieve_accounts import retrieve_accounts
-from tasks.run import concluded, open_run
+from tasks.run import concluded, continued, open_run
 from tasks.run_names import bulk_import_run
 from tasks.validate_connection import validate_connection
 
 
 @flow(name="bulk-import", flow_run_name=bulk_import_run, **ON_TROUBLE)
+@continued
 @concluded
 async def bulk_import(
     dry_run: Annotated[bool, titled("Dry run")] = True,

@@ -16,12 +16,13 @@ from tasks.process_events import process_events
 from tasks.process_user_details import process_user_details
 from tasks.report_outcome import report_outcome
 from tasks.retrieve_named_users import retrieve_named_users
-from tasks.run import concluded, open_resources, open_run
+from tasks.run import concluded, continued, open_resources, open_run
 from tasks.run_names import realtime_sync_run
 from tasks.validate_connection import validate_connection
 
 
 @flow(name="realtime-sync", flow_run_name=realtime_sync_run, **ON_TROUBLE)
+@continued
 @concluded
 async def realtime_sync(
     slack_ids: Annotated[list[SlackId], titled("Slack ids")] = [],  # noqa: B006  (Prefect shows it, nobody changes it)

@@ -6,12 +6,13 @@ from slack_docebo.engine.realtime.serve_result import ServeResult
 from slack_docebo.engine.realtime.serving import InboxLease
 from tasks.hooks import ON_TROUBLE
 from tasks.process_events import process_events
-from tasks.run import concluded, open_resources
+from tasks.run import concluded, continued, open_resources
 from tasks.tidy_inbox import tidy_inbox
 from tasks.validate_connection import validate_connection
 
 
 @flow(name="sweep", flow_run_name="sweep", **ON_TROUBLE)
+@continued
 @concluded
 async def sweep() -> ServeResult:
     """Process events that wait while no run is at work, free what dead runs have claimed, and purge what is done."""

@@ -1,5 +1,6 @@
 """A run: the settings of this moment, and the resources opened with them."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
@@ -10,7 +11,7 @@ from prefect import get_run_logger
 from prefect import runtime as prefect_runtime
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import StateType
-from prefect.states import Completed, Failed, State
+from prefect.states import Completed, Failed, Scheduled, State
 from prefect.variables import Variable
 
 from slack_docebo.domain.planning import Outcome
@@ -21,10 +22,19 @@ from slack_docebo.engine.mappings.relinking import Relinked
 from slack_docebo.engine.realtime.serve_result import ServeResult
 from slack_docebo.engine.reporting.incidents import FIRST, Trouble
 from slack_docebo.engine.reporting.report import Summary
-from slack_docebo.errors import AlreadyRunning, ChangeLimitExceeded, ConfigurationError, Halted, NotConfirmed, SyncError
+from slack_docebo.errors import (
+    AlreadyRunning,
+    ChangeLimitExceeded,
+    ConfigurationError,
+    Halted,
+    NotConfirmed,
+    SyncError,
+    ToBeContinued,
+)
 from slack_docebo.integration_settings import VARIABLE, IntegrationSettings, read_rows
 from slack_docebo.redaction import redact_logs
 from slack_docebo.runtime import Runtime, open_runtime
+from slack_docebo.safe_points import is_told_to_end
 from slack_docebo.settings import RUN, PrefectSettings, Settings, load_settings, secrets_open_to_others
 from slack_docebo.storage.gate import RunLock
 from slack_docebo.storage.plans import PlanState
@@ -46,6 +56,7 @@ OWN_STATES: dict[type[SyncError], str] = {
     NotConfirmed: Trouble.REFUSED,
     AlreadyRunning: Trouble.ALREADY_RUNNING,
     Halted: Trouble.STOPPED,
+    ToBeContinued: Trouble.TO_BE_CONTINUED,
 }
 
 
@@ -97,6 +108,29 @@ async def integration_settings() -> IntegrationSettings:
         async with get_client() as client:
             await follow_settings(client)  # it is where they are mended
         raise
+
+
+def continued(run: Callable[P, Awaitable[State[Any]]]) -> Callable[P, Awaitable[State[Any]]]:
+    """Let a run that was told to end wait for the next worker, as the same run: for flows that may begin again by themselves.
+
+    Prefect takes such a run for scheduled. Where it does not come to a safe point it was cancelled, and waits as well.
+    """
+
+    @wraps(run)
+    async def wait_for_the_next_worker(*args: P.args, **kwargs: P.kwargs) -> State[Any]:
+        try:
+            state = await run(*args, **kwargs)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or not is_told_to_end():
+                raise
+            task.uncancel()
+            state = Failed(name=Trouble.TO_BE_CONTINUED, message="the run was told to end, and stood still")
+        if state.name != Trouble.TO_BE_CONTINUED:
+            return state
+        return Scheduled(name=state.name, message=f"{state.message}; the next worker goes on with it")
+
+    return wait_for_the_next_worker
 
 
 def concluded(run: Callable[P, Awaitable[FlowResult]]) -> Callable[P, Awaitable[State[Any]]]:

@@ -18,6 +18,7 @@ SyncError
 ├── NotConfirmed            a reset, or a plan, that nobody said yes to in so many words
 ├── AlreadyRunning          another run holds this Docebo
 ├── Halted                  somebody ordered that nothing be written
+│   └── ToBeContinued       or that this run end: the next one does the rest
 ├── LockLost                another run took this one's place meanwhile
 ├── PlanChanged             somebody was taken out of it just now
 ├── PlanNotApplicable       the saved plan cannot be applied
@@ -134,6 +135,10 @@ class AlreadyRunning(SyncError):
 
 class Halted(SyncError):
     """Somebody ordered that nothing be written for now; what is planned or waits stays."""
+
+
+class ToBeContinued(Halted):
+    """This run was told to end, and has come to a safe point: what it has done is recorded, the rest is still to do."""
 
 
 class LockLost(SyncError):

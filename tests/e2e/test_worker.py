@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 
 from deployments.local import OUR_WORKER, WORKER, descendants, process
-from tests.e2e.prefect_http import deployment, finished, process_of, set_rows, start, state
+from tests.e2e.prefect_http import deployment, finished, logged, process_of, set_rows, start, state
 from tests.waiting import PATIENCE_SECONDS, until
 
 POOL = "work_pools/slack-docebo-flows"
@@ -180,6 +180,14 @@ def waiting_at_slack(company):
 
 
 @pytest.fixture
+def slow_pages(company):
+    """Slack answers in many pages, each of which takes its time: a run that reads them comes to a safe point now and then."""
+    company.slack_gate.faults.add("users.list", "slow", times=-1, seconds=1)
+    yield {"SLACK_PAGE_SIZE": "2"}
+    company.slack_gate.faults.clear()
+
+
+@pytest.fixture
 def own_pool(deployed, deploy):
     """A pool that only the test's worker looks at, and a deployment there."""
     name = f"pool of {uuid4()}"
@@ -218,19 +226,26 @@ def is_gone(pid):
     "number",
     [pytest.param(signal.SIGTERM, id="stopped"), pytest.param(signal.SIGKILL, id="killed", marks=pytest.mark.long)],
 )
-def test_runs_end_with_their_worker_and_are_shown_as_crashed(
-    deployed, environment, own_pool, waiting_at_slack, tmp_path, number
+def test_a_run_whose_worker_ends_waits_for_the_next_one_which_goes_on_with_it(
+    deployed, environment, own_pool, company, slow_pages, tmp_path, number
 ):
     set_rows(deployed)
-    with a_run_at_work(deployed, environment, tmp_path, own_pool) as (at_work, run_id, pid):
+    with a_run_at_work(deployed, environment | slow_pages, tmp_path, own_pool) as (at_work, run_id, pid):
         # Ctrl-C, a supervisor and a container's init signal the whole group; what becomes of runs is for the worker to say.
         assert os.getpgid(pid) != os.getpgid(at_work.pid)
         assert len(list(Path(f"/proc/{parent_of(pid)}/task").iterdir())) == 1  # a fork with threads could hang
+        logged(deployed, run_id, "Docebo:")
         os.kill(at_work.pid, number)
 
-        assert finished(deployed, run_id)["state_type"] == "CRASHED"
+        waiting = state(deployed, run_id, "SCHEDULED")
         assert is_gone(pid)
         at_work.wait(PATIENCE_SECONDS)
+        company.slack_gate.faults.clear()
+    with worker_of(own_pool[0], environment, tmp_path):
+        ended = finished(deployed, run_id)
+
+    assert waiting["state_name"] == "ToBeContinued"
+    assert (ended["state_type"], ended["run_count"]) == ("COMPLETED", 2), ended["state"]
 
 
 @pytest.mark.long

@@ -17,11 +17,13 @@ from slack_docebo.engine.reporting.report import write_files
 from slack_docebo.engine.reporting.status import status
 from slack_docebo.engine.writing.applying import apply_accounts, begin
 from slack_docebo.engine.writing.finishing import finish
-from slack_docebo.errors import AccessDenied, Halted, RemoteError
+from slack_docebo.errors import AccessDenied, Halted, RemoteError, ToBeContinued
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime
+from slack_docebo.safe_points import tell_to_end
 from slack_docebo.storage.operations import RowOutcome
 from slack_docebo.storage.store import Store
+from tests.ending import a_process_that_ends
 from tests.firewall import POISON, firewall
 from tests.importing import ON, plan_import, run_import, settings_for
 
@@ -223,6 +225,28 @@ async def test_on_days_that_are_frozen_nothing_is_written_and_a_dry_run_works(sa
 
         assert sandbox.docebo_gate.counters.rows["created"] == 0
         assert "FREEZE" in status(runtime).page(next_import=None, forms={})
+
+
+async def test_a_run_that_is_told_to_end_does_so_before_the_next_batch_and_the_next_one_does_the_rest(
+    sandbox, sqlite_url
+):
+    settings = settings_for(sandbox.facts(), sqlite_url)
+    async with open_runtime(settings, read_rows(table(ON)), run_id="run") as runtime:
+        plan_id = await plan_import(runtime)
+        begin(runtime, plan_id)
+        with a_process_that_ends(), pytest.raises(ToBeContinued):
+            await apply_accounts(runtime, plan_id, lambda rows: tell_to_end() if rows else None)
+        finish(runtime, plan_id)
+        made = sandbox.docebo_gate.counters.rows["created"]
+        with runtime.store.reading() as tables:
+            assert not tables.intents.of(plan_id)  # nothing is under way
+            recorded = tables.operations.tally(plan_id)
+        assert sum(people for _, _, outcome, people in recorded if outcome is Outcome.APPLIED) == made > 0
+
+    await run_import(settings)
+    people = [account.username for account in sandbox.docebo.accounts]
+    assert sandbox.docebo_gate.counters.rows["created"] > made
+    assert len(people) == len(set(people))
 
 
 async def test_a_leaver_whose_account_came_back_to_use_meanwhile_is_asked_for_before_it_is_deactivated(

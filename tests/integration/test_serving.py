@@ -9,9 +9,12 @@ from slack_docebo.engine.realtime import serving
 from slack_docebo.engine.realtime.serve_result import ServeResult
 from slack_docebo.engine.realtime.serving import FOR_EVER, InboxLease, serve
 from slack_docebo.errors import AccessDenied, Halted
+from slack_docebo.safe_points import tell_to_end
 from slack_docebo.storage import shares
 from slack_docebo.storage.inbox import EventState
+from tests.ending import a_process_that_ends
 from tests.integration.realtime_world import World
+from tests.waiting import until
 
 USERS = 50
 
@@ -51,6 +54,18 @@ async def test_what_comes_after_an_order_to_stop_waits_for_the_order_to_go_on(he
         assert tables.halts.go(docebo)
     await one_run(here)
     assert here.state(event) is EventState.APPLIED
+
+
+async def test_a_run_that_is_told_to_end_finishes_what_it_serves_and_hands_over(here):
+    event = joined(here)
+    with a_process_that_ends():
+        run = asyncio.create_task(one_run(here, FOR_EVER))
+        await asyncio.to_thread(until, lambda: here.state(event) is EventState.APPLIED)
+        tell_to_end()
+        served = await run
+
+    assert served.events == 1
+    assert wanted(here)
 
 
 async def test_a_run_serves_what_waits_and_ends(here):

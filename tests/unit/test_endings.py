@@ -1,5 +1,6 @@
 """The state in which a run ends, and its one line."""
 
+import asyncio
 from datetime import UTC, datetime
 
 import pytest
@@ -11,8 +12,10 @@ from slack_docebo.domain.standing import is_undecided
 from slack_docebo.domain.texts import without_numbers
 from slack_docebo.engine.realtime.serve_result import ServeResult
 from slack_docebo.engine.reporting.report import Summary
+from slack_docebo.safe_points import safe_point, tell_to_end
 from slack_docebo.storage.plans import Plan, PlanKind, PlanState
-from tasks.run import concluded
+from tasks.run import concluded, continued
+from tests.ending import a_process_that_ends
 
 UNDECIDED = (Kind.LEAVE, "several accounts match: 1, 2", Outcome.LEFT, 1)
 DISPUTED_BEFORE = {without_numbers(dispute(7)): 1}
@@ -74,6 +77,44 @@ async def test_who_leaves_the_work_to_another_run_has_nothing_left_to_do():
     state = await state_after(ServeResult(elsewhere="import"))
 
     assert (state.name, state.is_completed()) == ("AlreadyRunning", True)
+
+
+def told_to_end(go_on):
+    @go_on
+    @concluded
+    async def run():
+        safe_point()
+
+    with a_process_that_ends():
+        tell_to_end()
+        return asyncio.run(run())
+
+
+def test_a_run_that_is_told_to_end_waits_for_the_next_worker_or_for_somebody_who_starts_it_again():
+    waiting, ended = told_to_end(continued), told_to_end(lambda run: run)
+
+    assert (waiting.name, waiting.is_scheduled()) == ("ToBeContinued", True)
+    assert (ended.name, ended.is_failed()) == ("ToBeContinued", True)
+
+
+async def test_a_run_that_comes_to_no_safe_point_is_continued_all_the_same_and_one_that_is_cancelled_is_not():
+    @continued
+    @concluded
+    async def stands_still():
+        await asyncio.sleep(3600)
+
+    with a_process_that_ends():
+        run = asyncio.create_task(stands_still())
+        await asyncio.sleep(0)
+        run.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await run
+
+        run = asyncio.create_task(stands_still())
+        await asyncio.sleep(0)
+        tell_to_end()
+        run.cancel()
+        assert (await run).name == "ToBeContinued"
 
 
 def test_a_line_says_what_became_of_the_events():

@@ -15,6 +15,7 @@ from slack_docebo.engine.reading.missing import check_missing_accounts, check_mi
 from slack_docebo.engine.reading.snapshot import Restarted, SourceSnapshot
 from slack_docebo.errors import IncompleteRead
 from slack_docebo.runtime import Runtime
+from slack_docebo.safe_points import safe_point
 from slack_docebo.storage.reads import ProvenRead
 from slack_docebo.storage.tables import Tables
 
@@ -32,6 +33,7 @@ async def read_page(runtime: Runtime, workspace: Workspace, people: SourceSnapsh
     A cursor says that somebody follows. So an empty page at its end is asked for again, and raises IncompleteRead if it
     stays empty.
     """
+    safe_point()
     asked = runtime.slack.page_size
     page = await runtime.slack.list_users(cursor, team_id=workspace.team)
     if runtime.slack.page_size < asked:
@@ -97,6 +99,7 @@ async def read_target(runtime: Runtime) -> Accounts:
     """Return every account of the platform; raise IncompleteRead where too many are missing that are not gone."""
     accounts, begun = Accounts(), runtime.now()
     async for page in runtime.docebo.list_users():
+        safe_point()
         accounts.add(page)
         accounts.pages += 1
     await to_completion(recall_accounts, runtime, accounts)

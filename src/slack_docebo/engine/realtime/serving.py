@@ -16,8 +16,9 @@ from slack_docebo.concurrency import to_completion
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.realtime.rounds import serve_round
 from slack_docebo.engine.realtime.serve_result import ServeResult
-from slack_docebo.errors import AlreadyRunning, LockLost, StorageError
+from slack_docebo.errors import AlreadyRunning, LockLost, StorageError, ToBeContinued
 from slack_docebo.runtime import Runtime
+from slack_docebo.safe_points import is_told_to_end
 from slack_docebo.storage.gate import RunLock
 
 NAME = "realtime-sync"
@@ -73,7 +74,7 @@ class InboxLease:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self.hand_back(failed=isinstance(error, Exception))
+        self.hand_back(failed=isinstance(error, Exception) and not isinstance(error, ToBeContinued))
 
 
 async def serve(
@@ -82,34 +83,34 @@ async def serve(
     """Apply what waits in the inbox until nothing has come for *linger_seconds*, and add what became of it to *served*.
 
     *turn* is the lease, already taken; it is given up at the end. With FOR_EVER a run does not end for want of events.
-    No run lasts longer than an hour: it sets the wake-up, and another takes over.
+    No run lasts longer than an hour, or than its worker: it sets the wake-up, and another takes over.
     """
     begun = time.monotonic()
     while True:
         async with _heartbeat(runtime):
-            is_young = await _serve_until_quiet(runtime, workspace, served, linger_seconds, begun)
-        if not is_young:
+            goes_on = await _serve_until_quiet(runtime, workspace, served, linger_seconds, begun)
+        if not goes_on:
             with runtime.store.transaction() as tables:
                 tables.inbox.wake_up(runtime.now())
         turn.hand_back()
-        if not (is_young and _wake_up_is_set(runtime) and turn.take()):
+        if not (goes_on and _wake_up_is_set(runtime) and turn.take()):
             return
 
 
 async def _serve_until_quiet(
     runtime: Runtime, workspace: Workspace, served: ServeResult, linger_seconds: int, begun: float
 ) -> bool:
-    """Return True once nothing has come for *linger_seconds*, False once the run has lasted LONGEST_SECONDS."""
+    """Return True once nothing has come for *linger_seconds*; False once the run has lasted LONGEST_SECONDS, or is to end."""
     last = time.monotonic()
     has_work = True
     while True:
         if has_work:
             await _debounce(runtime)
-            while await serve_round(runtime, workspace, served):
+            while await serve_round(runtime, workspace, served) and not is_told_to_end():
                 pass
             last = time.monotonic()  # also when what came has to wait: this run stays to apply it
         now = time.monotonic()
-        if now - begun >= LONGEST_SECONDS:
+        if now - begun >= LONGEST_SECONDS or is_told_to_end():
             return False
         if linger_seconds != FOR_EVER and now - last >= linger_seconds:
             return True

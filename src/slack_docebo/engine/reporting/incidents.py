@@ -23,6 +23,7 @@ class Trouble(StrEnum):
     HELD = "Held"
     ALREADY_RUNNING = "AlreadyRunning"
     STOPPED = "Stopped"
+    TO_BE_CONTINUED = "ToBeContinued"
 
 
 HAPPENED = {
@@ -37,6 +38,7 @@ HAPPENED = {
     Trouble.HELD: "holds back events that would change more than the limits allow",
     Trouble.ALREADY_RUNNING: "was not done: its place was taken",
     Trouble.STOPPED: "was stopped by order",
+    Trouble.TO_BE_CONTINUED: "was told to end before it was done",
 }
 ADVICE = {
     Trouble.FAILED: "Correct what the message says, then start it again: what was done already is not done twice."
@@ -59,6 +61,8 @@ ADVICE = {
     " hangs, cancel it first.",
     Trouble.STOPPED: "Nothing, if that is still meant. `slack-docebo go` lets runs write again; the next one does the"
     " rest.",
+    Trouble.TO_BE_CONTINUED: "Start it again: what was done already is not done twice. It was told to end with its worker,"
+    " as when that is updated.",
 }
 
 

@@ -19,6 +19,7 @@ from slack_docebo.engine.writing.checking import (
 from slack_docebo.engine.writing.recording import Numbered
 from slack_docebo.errors import Halted, PlanChanged
 from slack_docebo.runtime import Runtime
+from slack_docebo.safe_points import safe_point
 from slack_docebo.storage.operations import RowOutcome
 from slack_docebo.storage.plans import Plan, PlanKind
 from slack_docebo.storage.tables import Tables
@@ -46,8 +47,10 @@ def admit(
     """Return which of *batch* may be sent as things are now, noted as intents, and the outcomes of the others.
 
     *accounts*, where they were read again since the plan was made, are believed. Whoever was taken out of the plan
-    meanwhile is in neither. What one run did about a person is undone together or not at all. Raises Halted.
+    meanwhile is in neither. What one run did about a person is undone together or not at all. Raises Halted, and
+    ToBeContinued where this run was told to end.
     """
+    safe_point()
     undoes = plan.kind is PlanKind.UNDO
     admitted: list[Numbered] = []
     skipped: list[RowOutcome] = []
