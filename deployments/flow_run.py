@@ -45,6 +45,7 @@ BLOCKS = (
     "DOCEBO_PRIVATE_KEY",
     "SMTP_PASSWORD",
     "NOTIFICATION_URLS",
+    "HEARTBEAT_URL",
 )
 """The secrets that a run needs and a Secret block can hold. Not DATABASE_URL: webhook and command line need it, too."""
 

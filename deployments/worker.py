@@ -4,8 +4,9 @@
 
 Prefect finds the type by the entry point that `pyproject.toml` names, if the project's folder is on Python's path.
 
-`deployments.flow_run` decides what is run. This module forks the children, watches them and ends them. Crashes and
-cancellations are seen to by the same parts of Prefect that do so for its process worker.
+`deployments.flow_run` decides what is run. This module forks the children, watches them and ends them, and looks after
+the runs of workers that are gone (`deployments.lost_runs`). Crashes and cancellations are seen to by the same parts of
+Prefect that do so for its process worker.
 """
 
 import asyncio
@@ -20,17 +21,23 @@ from typing import Any, ClassVar, Self
 from uuid import UUID
 
 import anyio
+import httpx
 from anyio.abc import TaskStatus
 from prefect.client.schemas.objects import FlowRun, State
-from prefect.exceptions import ObjectNotFound
+from prefect.client.schemas.responses import WorkerFlowRunResponse
+from prefect.exceptions import ObjectNotFound, PrefectException
 from prefect.runner._control_channel import ControlChannel
 from prefect.runner._flow_run_executor import FlowRunExecutionResult, FlowRunExecutorContext
 from prefect.runner._process_manager import ProcessHandle
+from prefect.settings import PREFECT_CLIENT_RETRY_EXTRA_CODES, temporary_settings
 from prefect.workers.base import BaseJobConfiguration, BaseVariables, BaseWorker, BaseWorkerResult
 
 from deployments.flow_run import GRACE_SECONDS, THE_WORKER_ENDS, execute, run_hooks
+from deployments.lost_runs import SIGN_SECONDS, LostRuns, begin_again, conclude
 from deployments.sealed_results import seal_results
 from tasks.logs import as_one_line
+
+TRIED_AGAIN = PREFECT_CLIENT_RETRY_EXTRA_CODES  # beside 503; Prefect's server answers 500 while Redis is away
 
 forks = multiprocessing.get_context("forkserver")
 forks.set_forkserver_preload(["deployments.preload"])
@@ -62,13 +69,50 @@ class FlowRunWorker(BaseWorker[NoConfiguration, BaseVariables, BaseWorkerResult]
             "variables": {"type": "object", "properties": {}, "additionalProperties": False},
         }
 
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.heartbeat_interval_seconds = SIGN_SECONDS
+        self._lost_runs = LostRuns(self.name, self._work_pool_name)
+        self._at_work: set[UUID] = set()
+
     async def setup(self) -> None:
         seal_results()
+        os.environ[TRIED_AGAIN.name] = "500"  # for the runs
+        self._exit_stack.enter_context(temporary_settings({TRIED_AGAIN: {500}}))
         for handler in logging.getLogger().handlers:  # the terminal's, which shows the names of runs
             handler.addFilter(as_one_line)
         forkserver.ensure_running()  # so that it has imported everything before the first run comes
         end_between_two_steps()
         await super().setup()
+
+    async def sync_with_backend(self) -> None:
+        """Give a sign of life, and see to the runs of those who give none."""
+        await super().sync_with_backend()
+        if self.is_setup and self._runs_task_group:
+            self._runs_task_group.start_soon(self._see_to_lost_runs)
+
+    async def _see_to_lost_runs(self) -> None:
+        try:
+            for lost in await self._lost_runs.found(self.client, self._at_work):
+                if crashed := await conclude(self.client, lost):
+                    await ForkedHooks().run_crashed_hooks(lost, crashed)
+                    await begin_again(self.client, lost.id)
+        except (httpx.HTTPError, PrefectException) as error:
+            self._logger.warning("The runs of workers that are gone could not be seen to: %s", error)
+
+    async def _submit_scheduled_flow_runs(self, flow_run_response: list[WorkerFlowRunResponse]) -> list[FlowRun]:
+        """Leave alone what is at work here: a run that goes on is scheduled a moment before its process is gone."""
+        others = [one for one in flow_run_response if one.flow_run.id not in self._at_work]
+        return await super()._submit_scheduled_flow_runs(others)
+
+    async def _submit_run_and_capture_errors(
+        self, flow_run: FlowRun, task_status: TaskStatus[int | Exception] | None = None
+    ) -> BaseWorkerResult | Exception:
+        self._at_work.add(flow_run.id)
+        try:
+            return await super()._submit_run_and_capture_errors(flow_run, task_status)
+        finally:
+            self._at_work.discard(flow_run.id)
 
     async def run(
         self,
@@ -97,7 +141,9 @@ class FlowRunWorker(BaseWorker[NoConfiguration, BaseVariables, BaseWorkerResult]
         await self._conclude_cancellation(flow_run.id)
         if ended is None or ended.status_code is None:
             raise RuntimeError("the run's process is lost")
-        return BaseWorkerResult(identifier=str(ended.handle.pid), status_code=ended.status_code)
+        goes_on = ended.status_code != 0 and await begin_again(self.client, flow_run.id)
+        # Whatever is not 0 would make the run a crashed one again.
+        return BaseWorkerResult(identifier=str(ended.handle.pid), status_code=0 if goes_on else ended.status_code)
 
     async def _conclude_cancellation(self, flow_run_id: UUID) -> None:
         """Set the state of a run that was cancelled before it began: its child ends without doing so."""

@@ -1,4 +1,4 @@
-"""What happens when a run ends badly: people are told, once per incident."""
+"""What happens when a run ends: of a bad end people are told, once per incident; of a good import somebody outside is."""
 
 import logging
 import re
@@ -29,6 +29,7 @@ from prefect.types._datetime import now
 from prefect.utilities.urls import url_for
 from prefect.variables import Variable
 
+from slack_docebo.clients.heartbeat import send_heartbeat
 from slack_docebo.clients.notifier import notifier
 from slack_docebo.domain.texts import line, without_numbers
 from slack_docebo.engine.reporting.incidents import Incident, Trouble
@@ -40,9 +41,18 @@ SAME_INCIDENT = timedelta(days=1)  # after that the same trouble is told again
 
 
 async def notify_operators(flow: Flow[Any, Any], flow_run: FlowRun, state: State[Any]) -> None:
-    """Tell the operators how the run ended, if that is trouble and no news of yesterday; never fail."""
+    """Tell the operators how the run ended, if that is trouble and no news of yesterday; never fail.
+
+    After an import of everybody that went well, HEARTBEAT_URL is called.
+    """
     log = flow_run_logger(flow_run, flow)
     trouble = _trouble(state)
+    if (
+        (state.is_completed() or trouble is Trouble.UNDECIDED)
+        and flow.name == "bulk-import"
+        and flow_run.parameters.get("dry_run") is False
+    ):
+        await _tell_that_all_is_well(log)
     if trouble is None:
         return
     try:
@@ -75,6 +85,15 @@ async def notify(incident: Incident, log: logging.Logger | logging.LoggerAdapter
         log.warning("The notification was not delivered: %s", _safe(error))
     else:
         log.info("The operators were notified")
+
+
+async def _tell_that_all_is_well(log: logging.Logger | logging.LoggerAdapter[Any]) -> None:
+    try:
+        url = load_settings(NotificationSettings).heartbeat_url
+        if url:
+            await send_heartbeat(url.get_secret_value())
+    except Exception as error:  # a call that fails breaks nothing: whoever misses it tells people
+        log.warning("All is well, and nobody was told: %s", _safe(error))
 
 
 def _trouble(state: State[Any]) -> Trouble | None:

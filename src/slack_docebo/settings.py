@@ -186,6 +186,11 @@ class NotificationSettings(ProcessSettings):
         None,
         description="Further places to notify, as Apprise URLs with spaces between them: https://github.com/caronc/apprise.",
     )
+    heartbeat_url: SecretStr | None = Field(
+        None,
+        description="Called after each import of everybody that went well, the nightly one above all: a service like"
+        " healthchecks.io tells you when the call does not come.",
+    )
 
 
 class PublicAddressSettings(ProcessSettings):

@@ -275,7 +275,7 @@ def test_the_webhook_starts_without_anything_of_docebos(environment):
 def test_each_process_reads_its_own_secrets_and_no_others():
     login, store = "PREFECT_API_AUTH_STRING", "DATABASE_URL"
     docebo = ["DOCEBO_CLIENT_SECRET", "DOCEBO_PASSWORD", "DOCEBO_PRIVATE_KEY"]
-    notifications = ["NOTIFICATION_URLS", "SMTP_PASSWORD"]
+    notifications = ["HEARTBEAT_URL", "NOTIFICATION_URLS", "SMTP_PASSWORD"]
 
     assert secrets_of(WebhookSettings) == [store, login, "SLACK_SIGNING_SECRET", "SLACK_SIGNING_SECRET_PREVIOUS"]
     assert secrets_of(SocketModeSettings) == [store, login, "SLACK_APP_TOKEN"]
@@ -299,7 +299,7 @@ def test_a_secret_that_is_given_in_a_file_is_not_one_that_is_unset(environment, 
     (tmp_path / ".env").write_text("SMTP_PASSWORD_FILE=/run/secrets/smtp\nNOTIFICATION_URLS=\n")
     environment(SLACK_BOT_TOKEN="xoxb-planted", DOCEBO_PASSWORD_FILE="/run/secrets/docebo", DOCEBO_CLIENT_SECRET="")
 
-    unset = {"DATABASE_URL", "DOCEBO_CLIENT_SECRET", "DOCEBO_PRIVATE_KEY", "NOTIFICATION_URLS"}
+    unset = {"DATABASE_URL", "DOCEBO_CLIENT_SECRET", "DOCEBO_PRIVATE_KEY", "HEARTBEAT_URL", "NOTIFICATION_URLS"}
     assert set(unset_secrets(Settings, NotificationSettings)) == unset
 
 

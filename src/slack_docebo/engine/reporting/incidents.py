@@ -45,8 +45,9 @@ ADVICE = {
     f" Every message is explained in {MANUAL}.",
     Trouble.REFUSED: "If a limit stopped it, look at the plan in the run's artifacts. If it is right, run"
     " bulk-import/import-everybody with the plan's id as Saved plan and Dry run off. If not, correct the settings.",
-    Trouble.CRASHED: "Start it again: what was done already is not done twice. If it crashes again, look at the"
-    " worker's log: most often the machine is short of memory or was restarted.",
+    Trouble.CRASHED: "An import that is no dry run begins again by itself, once. Start anything else again: what was done"
+    " already is not done twice. If it crashes again, look at the worker's log: most often the machine is short of memory"
+    " or was restarted.",
     Trouble.CANCELLED: "Nothing, if that was meant. What was written stays; the next run does the rest.",
     Trouble.PARTLY_FAILED: "Look at the run's artifacts for the reason of each. The next run tries them again.",
     Trouble.SKIPPED: "What the plan rests on has changed since it was made. Make a new one.",
