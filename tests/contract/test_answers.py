@@ -167,10 +167,11 @@ async def test_a_packed_gigabyte_takes_no_gigabyte(server, opened):
     assert peak < 6 * MOST_BYTES
 
 
-async def test_prefect_that_answers_out_of_bounds_is_not_healthy(server):
+async def test_prefect_that_answers_out_of_bounds_is_not_up(server):
     server.answer = bomb
     async with open_prefect(server.url, lambda: None) as client:
-        assert not await client.is_healthy()
+        with pytest.raises(ContractViolation):
+            await client.check()
 
 
 @pytest.mark.parametrize("padding", [b"", b" " * 1000])

@@ -102,6 +102,14 @@ def test_while_a_run_is_at_work_no_other_is_asked_for(webhook, runs):
     until(runs.new)
 
 
+def test_readiness_says_that_prefect_refuses_our_login(store, prefect_api):
+    with running_webhook(store, prefect_api_url=prefect_api, prefect_api_auth_string="wrong:login") as webhook:
+        ready = webhook.get("readyz")
+
+    assert ready.status_code == 200  # events are taken all the same
+    assert ready.json()["prefect"].startswith("refuses our login: check PREFECT_API_AUTH_STRING")
+
+
 async def test_what_came_while_prefect_was_away_brings_a_run_when_it_is_back(store, runs, prefect_api):
     target = urlsplit(prefect_api)
     port = free_port()

@@ -11,6 +11,7 @@ import time_machine
 from sandbox.server import Sandbox
 from slack_docebo.engine.realtime.upkeep import PLANS_AT_ONCE, tidy
 from slack_docebo.engine.reporting.report import write_files
+from slack_docebo.storage.milestones import Milestone
 from slack_docebo.storage.reads import ProvenRead
 from tests.importing import run_import, settings_for
 from tests.integration.realtime_world import world
@@ -52,6 +53,21 @@ async def test_plans_outcomes_and_reports_are_kept_for_as_long_as_the_settings_s
         assert plans_of(here.runtime) == [second]  # the newest serves the command line while Prefect is down
         with here.runtime.store.reading() as tables:
             assert list(tables.operations.rows(first)) == []
+
+
+async def test_an_import_for_real_and_a_sweep_are_milestones_and_a_dry_run_is_none(company, sqlite_url, tmp_path):
+    async with world(company, sqlite_url, tmp_path) as here:
+
+        def reached():
+            with here.runtime.store.reading() as tables:
+                return tables.milestones.last(here.runtime.settings.docebo_url)
+
+        await run_import(here.runtime.settings, dry_run=True)
+        assert reached() == {}
+        await run_import(here.runtime.settings)
+        assert set(reached()) == {Milestone.IMPORT}
+        tidy(here.runtime)
+        assert set(reached()) == {Milestone.IMPORT, Milestone.SWEEP}
 
 
 async def test_only_reports_and_backups_of_ours_are_removed(company, sqlite_url, tmp_path):

@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -23,6 +23,8 @@ from hypothesis import strategies as st
 from deployments.local import free_port
 from sandbox.server import Sandbox
 from slack_docebo.storage.inbox import EventState
+from slack_docebo.storage.milestones import Milestone
+from slack_docebo.storage.reads import ProvenRead
 from slack_docebo.storage.store import Store
 from slack_docebo.webhook.app import LARGEST_BODY
 from tests.examples import examples
@@ -50,10 +52,13 @@ def besieged(tmp_path_factory) -> Iterator[Webhook]:
 
 def counted(webhook: Webhook, name: str, **labels: str) -> float:
     wanted = {f'{key}="{value}"' for key, value in labels.items()}
-    for line in webhook.get("metrics").text.splitlines():
-        if line.startswith(f"slack_docebo_{name}") and wanted <= set(re.findall(r'\w+="[^"]*"', line)):
-            return float(line.rpartition(" ")[2])
-    return 0
+    found = [
+        float(line.rpartition(" ")[2])
+        for line in webhook.get("metrics").text.splitlines()
+        if line.startswith(f"slack_docebo_{name}") and wanted <= set(re.findall(r'\w+="[^"]*"', line))
+    ]
+    assert found, f"{name} is not exposed for {labels}"
+    return sum(found)
 
 
 def test_an_acknowledged_event_is_committed(webhook):
@@ -302,6 +307,27 @@ def test_readiness_tells_what_waits(webhook):
     assert (facts["store"], facts["waiting"], facts["parked"]) == ("up", 1, 0)
     assert facts["oldest_seconds"] >= 0
     assert facts["prefect"].startswith("down")
+
+
+def test_whoever_watches_is_told_how_runs_did(webhook):
+    now = datetime.now(UTC)
+    with webhook.store.transaction() as tables:
+        tables.links.pin("https://acme.docebosaas.com", "T1", "Acme", now=now)
+        tables.milestones.reach("https://acme.docebosaas.com", Milestone.IMPORT, now=now - timedelta(hours=30))
+        tables.reads.record(ProvenRead("slack:T1", 7, 1, now))
+
+    facts = webhook.get("readyz").json()
+    assert 30 * 3600 <= facts["last_import_seconds"] < 31 * 3600
+    assert facts["last_sweep_seconds"] is None
+    assert counted(webhook, "last_timestamp_seconds", what="import") == pytest.approx(now.timestamp() - 30 * 3600)
+    assert counted(webhook, "last_timestamp_seconds", what="sweep") == 0
+    assert counted(webhook, "last_complete_read_timestamp_seconds", side="slack") == pytest.approx(now.timestamp())
+    assert counted(webhook, "people_last_day", operation="create", outcome="failed") == 0
+
+
+def test_what_has_not_happened_yet_is_counted_from_the_start_as_0(webhook):
+    assert counted(webhook, "webhook_alerts_total", kind="app_uninstalled") == 0
+    assert counted(webhook, "webhook_runs_asked_total", deployment="bulk-import/reconcile", outcome="failed") == 0
 
 
 def test_the_counters_can_be_scraped(webhook):

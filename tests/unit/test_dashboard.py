@@ -1,16 +1,51 @@
+"""Every query of the dashboard and of the alerts is held against what the webhook exposes from its first moment on."""
+
 import json
 import re
 from pathlib import Path
 
+import pytest
+import yaml
+from prometheus_client.parser import text_string_to_metric_families
+
+from slack_docebo.webhook.figures import Figures
 from slack_docebo.webhook.metrics import Metrics
 
-DASHBOARD = Path(__file__).parents[2] / "deployments" / "grafana" / "webhook.json"
+GRAFANA = Path(__file__).parents[2] / "deployments" / "grafana"
+RULES = yaml.safe_load((GRAFANA / "alerts.yaml").read_text())["groups"][0]["rules"]
+QUERIES = {
+    **{
+        panel["title"]: panel["targets"][0]["expr"]
+        for panel in json.loads((GRAFANA / "webhook.json").read_text())["panels"]
+    },
+    **{rule["alert"]: rule["expr"] for rule in RULES},
+}
+SERIES = re.compile(r"(slack_docebo_\w+|process_\w+)(?:\{([^}]*)\})?")
+MATCHER = re.compile(r'(\w+)="([^"]*)"')
+BY = re.compile(r"\bby \(([^)]*)\)")
 
 
-def test_the_dashboard_shows_only_what_the_webhook_counts():
-    panels = json.loads(DASHBOARD.read_text())["panels"]
-    shown = {name for panel in panels for name in re.findall(r"slack_docebo_\w+", panel["targets"][0]["expr"])}
-    page = Metrics().page().decode()
-    counted = set(re.findall(r"^# HELP (slack_docebo_\w+)", page, re.MULTILINE))
+@pytest.fixture(scope="module")
+def exposed():
+    metrics = Metrics()
+    metrics.observe_runs(Figures())
+    families = text_string_to_metric_families(metrics.page().decode())
+    return [sample for family in families for sample in family.samples]
 
-    assert {name for name in shown if name.removesuffix("_bucket") not in counted} == set()
+
+@pytest.mark.parametrize("query", QUERIES.values(), ids=QUERIES)
+def test_a_query_finds_what_it_asks_for_before_anything_has_happened(query, exposed):
+    asked = SERIES.findall(query)
+    labels = {label.strip() for group in BY.findall(query) for label in group.split(",")} - {"le"}
+
+    assert asked
+    for name, matchers in asked:
+        wanted = dict(MATCHER.findall(matchers))
+        found = [sample for sample in exposed if sample.name == name and wanted.items() <= sample.labels.items()]
+        assert found, f"nothing is exposed as {name}{{{matchers}}}"
+        assert labels <= found[0].labels.keys()
+
+
+def test_every_alert_says_what_is_wrong_and_what_to_do():
+    assert all(rule["annotations"].keys() == {"summary", "action"} for rule in RULES)
+    assert len({rule["alert"] for rule in RULES}) == len(RULES)

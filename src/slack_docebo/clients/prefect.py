@@ -27,12 +27,9 @@ class PrefectApi:
         self._http = http
         self._deployments: dict[str, str] = {}
 
-    async def is_healthy(self) -> bool:
-        """Tell whether Prefect answers."""
-        try:
-            return (await self._http.get("health")).is_success
-        except (httpx.HTTPError, OutOfBounds):
-            return False
+    async def check(self) -> None:
+        """Return if Prefect answers and takes our credentials: its `health` asks for none."""
+        await self._call("GET", "admin/version")
 
     async def is_about_to_run(self, deployment: str) -> bool:
         """Tell whether a run of *deployment*, like "flow-name/deployment-name", is due and has not begun yet."""

@@ -25,6 +25,7 @@ ID_LENGTH = 8
 
 Facts = MappingType[str, object]
 NO_FACTS: Facts = {}
+PART_OF = "part_of"  # the fact of a plan for some of the people of another, whose id it is
 READ_SINCE = "read_since"  # the fact of a plan of what was read by a run that began then; of events has none
 LET_THROUGH = "let_through"  # the fact of a plan over a limit that somebody let through by its id, having looked at it
 

@@ -283,6 +283,14 @@ page_limit = Table(
     Column("learned_at", Instant, nullable=False),
 )
 
+milestone = Table(
+    "milestone",
+    metadata,
+    _text("docebo", primary_key=True),
+    _text("name", primary_key=True),  # what has to happen again and again
+    Column("reached_at", Instant, nullable=False),
+)
+
 workspace_link = Table(
     "workspace_link",
     metadata,

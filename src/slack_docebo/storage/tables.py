@@ -13,6 +13,7 @@ from slack_docebo.storage.journal import JournalRepository
 from slack_docebo.storage.leases import LeaseRepository
 from slack_docebo.storage.links import LinkRepository
 from slack_docebo.storage.mappings import MappingRepository
+from slack_docebo.storage.milestones import MilestoneRepository
 from slack_docebo.storage.names import NameRepository
 from slack_docebo.storage.operations import OperationRepository
 from slack_docebo.storage.page_limits import PageLimitRepository
@@ -70,6 +71,10 @@ class Tables:
     @property
     def links(self) -> LinkRepository:
         return LinkRepository(self.connection)
+
+    @property
+    def milestones(self) -> MilestoneRepository:
+        return MilestoneRepository(self.connection)
 
     @property
     def names(self) -> NameRepository:

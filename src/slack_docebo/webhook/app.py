@@ -17,6 +17,7 @@ from starlette.routing import Route
 from slack_docebo.current_settings import Current
 from slack_docebo.errors import StorageError, UnverifiedRequest
 from slack_docebo.settings import ListeningSettings, WebhookSettings
+from slack_docebo.storage.milestones import Milestone
 from slack_docebo.webhook.hosts import Hosts, comes_from_a_page, own_hosts
 from slack_docebo.webhook.intake import read_payload
 from slack_docebo.webhook.metrics import age
@@ -165,23 +166,26 @@ def _observation(hosts: Hosts, reception: Reception) -> list[Route]:
         return PlainTextResponse("ok")
 
     async def readyz(_request: Request) -> Response:
-        prefect = "up" if await reception.prefect_is_up() else "down: events are stored, runs are asked for later"
-        facts: dict[str, Any] = {"store": "up", "prefect": prefect}
+        now = datetime.now(UTC)
+        facts: dict[str, Any] = {"store": "up", "prefect": await reception.prefect()}
         try:
             status = await reception.status()
+            figures = await reception.figures()
         except StorageError as error:
             # Only a store that is down makes us unready: while Prefect is down, the inbox keeps the events.
             return JSONResponse({**facts, "store": f"down: {error}"}, 503)
         waiting = {
             "waiting": status.waiting,
-            "oldest_seconds": round(age(status, datetime.now(UTC)), 1),
+            "oldest_seconds": round(age(status, now), 1),
             "parked": status.parked,
+            **{f"last_{name}_seconds": figures.age(name, now) for name in Milestone},
         }
         return JSONResponse(facts | waiting)
 
     async def metrics(_request: Request) -> Response:
         try:
             reception.metrics.observe(await reception.status(), now=datetime.now(UTC))
+            reception.metrics.observe_runs(await reception.figures())
         except StorageError:
             reception.metrics.store_faults.inc()
         return Response(reception.metrics.page(), media_type="text/plain; version=0.0.4; charset=utf-8")

@@ -16,6 +16,8 @@ ALARMING = {
     "tokens_revoked": "tokens of the Slack app were revoked: install it again and set the new SLACK_BOT_TOKEN",
 }
 RATE_LIMITED = "app_rate_limited"
+KINDS = (*sorted(ABOUT_PEOPLE), *ALARMING, RATE_LIMITED, "other")  # by which is counted: a short list
+REASONS = ("malformed", "unknown_type", "foreign_app", "foreign_team")  # why something is dropped
 PROFILE = tuple(field.name for field in fields(SourceUser))
 LONGEST_ID = 255
 LARGEST_INTEGER = 2**63 - 1
@@ -188,8 +190,8 @@ def _user_id(value: object) -> str:
 
 
 def _known(kind: str) -> str:
-    """Return *kind* if it is one of ours, for what is counted by kind must stay a short list."""
-    return kind if kind in ABOUT_PEOPLE or kind in ALARMING or kind == RATE_LIMITED else "other"
+    """Return *kind* if it is one of ours."""
+    return kind if kind in KINDS else "other"
 
 
 def _text(value: object) -> str:

@@ -1,25 +1,38 @@
-"""What the webhook counts, for Prometheus."""
+"""What the webhook counts, and what it tells of runs, for Prometheus."""
 
+from collections.abc import Iterable
 from datetime import datetime
+from itertools import product
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.process_collector import ProcessCollector
 
 from slack_docebo.storage.inbox import InboxStatus
+from slack_docebo.storage.milestones import Milestone
+from slack_docebo.webhook.figures import OPERATIONS, OUTCOMES, QUANTILES, Figures
+from slack_docebo.webhook.intake import ABOUT_PEOPLE, ALARMING, KINDS, REASONS
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
+ANSWERS = (200, 400, 401, 403, 408, 413, 415, 421, 503)
+SIDES = ("slack", "docebo")
+REFUSED = (400, 413, 431, 501, 505)
+CLOSED = ("too many", "too many of one client", "too slow")
+ASKED = ("realtime-sync/slack-events", "bulk-import/reconcile")
 GROUP_SIZES = (1, 2, 5, 10, 25, 50, 100, 250, 500)
 
 
 class Metrics:
-    """The counters of one webhook, in a registry of their own."""
+    """The counters of one webhook, and the figures of runs, in a registry of their own.
+
+    Each value of a label that is known beforehand is there from the start: otherwise the first alarm is no increase.
+    """
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
         ProcessCollector(registry=self._registry)
         GCCollector(registry=self._registry)
-        self.answers = self._counter("answers", "Requests to /slack/events, by status of the answer.", "status")
+        self.answers = self._counter("answers", "Requests to /slack/events, by status of the answer.", status=ANSWERS)
         self.seconds = Histogram(
             "slack_docebo_webhook_acknowledgement_seconds",
             "From the request to its answer, for what Slack signed.",
@@ -27,13 +40,15 @@ class Metrics:
             registry=self._registry,
         )
         self.refused = self._counter(
-            "requests_refused", "Requests that the application never saw, by status of the answer.", "status"
+            "requests_refused", "Requests that the application never saw, by status of the answer.", status=REFUSED
         )
-        self.closed = self._counter("connections_closed", "Connections that we ended without an answer.", "reason")
+        self.closed = self._counter("connections_closed", "Connections that we ended without an answer.", reason=CLOSED)
         self.connections = self._gauge("webhook_connections", "Connections that are open.")
-        self.stored = self._counter("events_stored", "Events committed to the inbox; repeated ones included.", "kind")
-        self.dropped = self._counter("events_dropped", "Acknowledged and not stored.", "reason", "kind")
-        self.alerts = self._counter("alerts", "Events that mean that nothing will come any more.", "kind")
+        self.stored = self._counter(
+            "events_stored", "Events committed to the inbox; repeated ones included.", kind=ABOUT_PEOPLE
+        )
+        self.dropped = self._counter("events_dropped", "Acknowledged and not stored.", reason=REASONS, kind=KINDS)
+        self.alerts = self._counter("alerts", "Events that mean that nothing will come any more.", kind=ALARMING)
         self.groups = Histogram(
             "slack_docebo_webhook_events_per_commit",
             "Events that shared one transaction.",
@@ -42,11 +57,31 @@ class Metrics:
         )
         self.store_faults = self._counter("store_faults", "Transactions that failed.")
         self.runs = self._counter(
-            "runs_asked", "Flow runs asked for, by deployment and outcome.", "deployment", "outcome"
+            "runs_asked",
+            "Flow runs asked for, by deployment and outcome.",
+            deployment=ASKED,
+            outcome=("created", "failed"),
         )
         self._waiting = self._gauge("inbox_waiting", "Events that are not done yet.")
         self._oldest = self._gauge("inbox_oldest_seconds", "Age of the oldest of them.")
         self._parked = self._gauge("inbox_parked", "Events set aside with an error.")
+        self._reached = self._gauge(
+            "last_timestamp_seconds",
+            "When it was last taken through to its end: an import of everybody for real, the sweep. 0: never yet.",
+            what=list(Milestone),
+        )
+        self._reads = self._gauge(
+            "last_complete_read_timestamp_seconds", "When a side was last read completely.", side=SIDES
+        )
+        self._people = self._gauge(
+            "people_last_day",
+            "People of the last 24 hours by operation and outcome.",
+            operation=OPERATIONS,
+            outcome=OUTCOMES,
+        )
+        self._event_seconds = self._gauge(
+            "event_to_account_seconds", "From event to account, events of the last 24 hours.", quantile=list(QUANTILES)
+        )
 
     def observe(self, status: InboxStatus, *, now: datetime) -> None:
         """Set the gauges of the inbox to its present status."""
@@ -54,15 +89,38 @@ class Metrics:
         self._oldest.set(age(status, now))
         self._parked.set(status.parked)
 
+    def observe_runs(self, figures: Figures) -> None:
+        """Set the gauges of runs to *figures*."""
+        for milestone in Milestone:
+            self._reached.labels(milestone).set(_seconds(figures.milestones.get(milestone)))
+        for side in SIDES:
+            self._reads.labels(side).set(_seconds(figures.reads.get(side)))
+        for operation, outcome in product(OPERATIONS, OUTCOMES):
+            self._people.labels(operation, outcome).set(figures.people.get((operation, outcome), 0))
+        for quantile, seconds in figures.seconds_by_quantile.items():
+            self._event_seconds.labels(quantile).set(seconds)
+
     def page(self) -> bytes:
         """Return the counters in Prometheus' text format."""
         return generate_latest(self._registry)
 
-    def _counter(self, name: str, description: str, *labels: str) -> Counter:
-        return Counter(f"slack_docebo_webhook_{name}", description, labels, registry=self._registry)
+    def _counter(self, name: str, description: str, **labels: Iterable[object]) -> Counter:
+        counter = Counter(f"slack_docebo_webhook_{name}", description, list(labels), registry=self._registry)
+        if labels:
+            for values in product(*labels.values()):
+                counter.labels(*values)
+        return counter
 
-    def _gauge(self, name: str, description: str) -> Gauge:
-        return Gauge(f"slack_docebo_{name}", description, registry=self._registry)
+    def _gauge(self, name: str, description: str, **labels: Iterable[object]) -> Gauge:
+        gauge = Gauge(f"slack_docebo_{name}", description, list(labels), registry=self._registry)
+        if labels:
+            for values in product(*labels.values()):
+                gauge.labels(*values)
+        return gauge
+
+
+def _seconds(moment: datetime | None) -> float:
+    return moment.timestamp() if moment else 0.0
 
 
 def age(status: InboxStatus, now: datetime) -> float:

@@ -12,10 +12,11 @@ from typing import TypeVar
 from slack_docebo.clients.prefect import PrefectApi, open_prefect
 from slack_docebo.concurrency import Shared, to_completion
 from slack_docebo.current_settings import Current
-from slack_docebo.errors import StorageError
+from slack_docebo.errors import AccessDenied, StorageError, SyncError
 from slack_docebo.settings import ReceptionSettings
 from slack_docebo.storage.inbox import Event, InboxStatus
 from slack_docebo.storage.store import Store
+from slack_docebo.webhook.figures import Figures, read_figures
 from slack_docebo.webhook.intake import Alert, Audience, Challenge, Drop, Reconcile, decide
 from slack_docebo.webhook.metrics import Metrics
 from slack_docebo.webhook.waker import Waker
@@ -24,6 +25,7 @@ from slack_docebo.webhook.writer import InboxWriter
 LOOK_SECONDS = 1.0  # how long an answer about Prefect or the store is used again
 PREFECT_SECONDS = 0.5  # Kubernetes waits one second for /readyz, and Prefect does not decide about it
 STORE_SECONDS = 2.5
+FIGURES_SECONDS = 30.0  # they tell of a day, and cost more than a look at the inbox
 LINK_SECONDS = 30.0  # how long a changed link between Docebo and workspace may go unnoticed
 
 R = TypeVar("R", bound=ReceptionSettings)
@@ -42,7 +44,10 @@ class Reception:
         self._waker = Waker(store, prefect, self.metrics)
         self._writer = InboxWriter(store, self.metrics, committed=self._waker.nudge)
         self._status = Shared(lambda: to_completion(self._read_status), seconds=LOOK_SECONDS, patience=STORE_SECONDS)
-        self._health = Shared(prefect.is_healthy, seconds=LOOK_SECONDS, patience=PREFECT_SECONDS)
+        self._prefect = Shared(prefect.check, seconds=LOOK_SECONDS, patience=PREFECT_SECONDS)
+        self._figures = Shared(
+            lambda: to_completion(self._read_figures), seconds=FIGURES_SECONDS, patience=STORE_SECONDS
+        )
 
     async def receive(self, payload: object) -> str:
         """Deal with *payload* and return the text to answer; raise StorageError if it could not be kept."""
@@ -71,12 +76,22 @@ class Reception:
         except TimeoutError:
             raise StorageError("the database does not answer") from None
 
-    async def prefect_is_up(self) -> bool:
-        """Tell whether Prefect answers, or did a second ago."""
+    async def figures(self) -> Figures:
+        """Return how runs did lately, or half a minute ago; raise StorageError if it cannot be told."""
         try:
-            return await self._health.get()
+            return await self._figures.get()
         except TimeoutError:
-            return False
+            raise StorageError("the database does not answer") from None
+
+    async def prefect(self) -> str:
+        """Say how Prefect is, or was a second ago: "up", or what is wrong. Events are stored in any case."""
+        try:
+            await self._prefect.get()
+        except AccessDenied:
+            return "refuses our login: check PREFECT_API_AUTH_STRING; runs are asked for later"
+        except (SyncError, TimeoutError):
+            return "down: events are stored, runs are asked for later"
+        return "up"
 
     @asynccontextmanager
     async def at_work(self) -> AsyncIterator[None]:
@@ -110,6 +125,10 @@ class Reception:
             links = tables.links
             link = links.get(self._settings.docebo_url) if self._settings.docebo_url else links.only()
         return link.slack_team if link else ""
+
+    def _read_figures(self) -> Figures:
+        with self._store.reading() as tables:
+            return read_figures(tables, self._settings.docebo_url)
 
     def _read_status(self) -> InboxStatus:
         with self._store.reading() as tables:

@@ -10,7 +10,7 @@ import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -40,11 +40,13 @@ from slack_docebo.settings import (
 )
 from slack_docebo.storage.budget import CallBudget
 from slack_docebo.storage.migrations import HEAD
+from slack_docebo.storage.milestones import Milestone
 from slack_docebo.storage.plans import PlanKind
 from slack_docebo.storage.store import Store
 from slack_docebo.storage.upgrade import revision
 
 SECONDS = 10.0
+REGULAR = {Milestone.IMPORT: timedelta(hours=26), Milestone.SWEEP: timedelta(hours=3)}  # how long ago each may be
 NAMELESS = "(not named)"  # a workspace
 FEW_PLANS = 20  # in which one with the settings of today is looked for
 FEW_CALLS = 50  # as many as the reconciliation of a small platform makes
@@ -82,6 +84,7 @@ async def examine() -> AsyncIterator[Finding]:
         ("Docebo", checks.docebo),
         ("linked Docebo", checks.platform),
         ("order to stop", checks.halt),
+        ("regular runs", checks.regular_runs),
         ("Docebo call budget", checks.budget),
         ("Docebo services", checks.services),
         ("Docebo's description", checks.description),
@@ -258,6 +261,15 @@ class _Checks:
             return warn(check, f"nothing is written until the end of {last}: that is what FREEZE in the settings says")
         return warn(check, f"everything is {halt}: `slack-docebo go` lets runs write") if halt else ok(check, "none")
 
+    async def regular_runs(self, check: str) -> Finding:
+        now = datetime.now(UTC)
+        with Store.open(self._settings.database_url.get_secret_value()) as store, store.reading() as tables:
+            last = tables.milestones.last(self._settings.docebo_url)
+        told = [f"the last {name} was {_age(now - at)} ago" for name, at in sorted(last.items())]
+        if any(now - last[name] > longest for name, longest in REGULAR.items() if name in last):
+            return warn(check, f"{', '.join(told)}: is a schedule paused, is a worker at work, do runs end well?")
+        return ok(check, ", ".join(told) or "there was no import of everybody and no sweep yet")
+
     async def budget(self, check: str) -> Finding:
         with Store.open(self._settings.database_url.get_secret_value()) as store:
             left = CallBudget(store, self._settings.docebo_url, self._settings.docebo_calls_per_hour).left()
@@ -384,6 +396,11 @@ class _Checks:
 def _is_served(answer: httpx.Response) -> bool:
     """Tell whether Prefect served the request; 404 counts, for it shows that the request was not refused."""
     return answer.is_success or answer.status_code == httpx.codes.NOT_FOUND
+
+
+def _age(since: timedelta) -> str:
+    hours, minutes = divmod(round(since.total_seconds() / 60), 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
 
 
 def _greet_mail_server(settings: NotificationSettings) -> None:

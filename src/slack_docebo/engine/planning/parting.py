@@ -7,7 +7,7 @@ from slack_docebo.domain.planning import Kind
 from slack_docebo.engine.planning.limits import measure
 from slack_docebo.errors import NotConfirmed, PlanNotApplicable
 from slack_docebo.runtime import Runtime
-from slack_docebo.storage.plans import READ_SINCE, Plan, PlanKind, PlanState, new_plan_id
+from slack_docebo.storage.plans import PART_OF, READ_SINCE, Plan, PlanKind, PlanState, new_plan_id
 from slack_docebo.storage.tables import Tables
 
 PARTED = frozenset({PlanKind.BULK_IMPORT, PlanKind.UNDO})
@@ -69,7 +69,7 @@ def take_part(runtime: Runtime, plan_id: str, choice: PartChoice, *, confirm: st
             raise PlanNotApplicable(
                 f"plan {plan_id} is a {plan.kind} and {plan.state}: only as a whole can it be applied"
             )
-        facts = {name: plan.facts[name] for name in OF_THE_PEOPLE if name in plan.facts} | {"part_of": plan_id}
+        facts = {name: plan.facts[name] for name in OF_THE_PEOPLE if name in plan.facts} | {PART_OF: plan_id}
         part = replace(
             plan, id=new_plan_id(), flow_run=runtime.run_id, state=PlanState.PLANNED, facts=facts, finished_at=None
         )

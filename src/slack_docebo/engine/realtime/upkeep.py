@@ -11,6 +11,7 @@ from slack_docebo.engine.reporting.shown import Cell, with_names
 from slack_docebo.private_files import is_ours
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.inbox import InboxStatus
+from slack_docebo.storage.milestones import Milestone
 from slack_docebo.storage.store import Store
 
 SHOWN = 500  # what a page of Prefect's UI can be asked to show
@@ -48,6 +49,7 @@ def tidy(runtime: Runtime) -> Upkeep:
         inbox = tables.inbox
         purged = inbox.purge(now - timedelta(days=runtime.behaviour.inbox_keep_days))
         tables.shares.purge(now)
+        tables.milestones.reach(runtime.settings.docebo_url, Milestone.SWEEP, now=now)
         due = inbox.due(now, SHOWN, left=left) + inbox.claimed()
         return Upkeep(inbox.status(), due, purged, plans, files)
 

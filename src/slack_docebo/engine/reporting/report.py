@@ -18,7 +18,7 @@ from slack_docebo.engine.reporting.orphans import Orphan, OrphanKind
 from slack_docebo.engine.reporting.shown import Cell, with_names
 from slack_docebo.private_files import rewritten_file
 from slack_docebo.storage.operations import REPORT_COLUMNS, JournalEntry
-from slack_docebo.storage.plans import Plan, PlanState
+from slack_docebo.storage.plans import PART_OF, Plan, PlanState
 from slack_docebo.storage.store import Store
 from slack_docebo.storage.tables import Tables
 
@@ -140,7 +140,7 @@ class Summary:
             )
         if accounts := self._accounts():
             lines += ["", accounts]
-        if whole := self.plan.facts.get("part_of"):
+        if whole := self.plan.facts.get(PART_OF):
             lines += ["", f"This is a part of plan {whole}; the rest stays planned there."]
         if over := self.plan.over_limit:
             lines += ["", f"**Over the limit:** {markdown('; '.join(over))}"]

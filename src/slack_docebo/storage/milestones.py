@@ -1,0 +1,37 @@
+"""Milestones: when what has to happen again and again last did, for whoever watches over it."""
+
+import enum
+from datetime import datetime
+
+from sqlalchemy import Connection, select
+
+from slack_docebo.storage.schema import milestone
+from slack_docebo.storage.statements import insertion
+
+
+class Milestone(enum.StrEnum):
+    """What has to happen again and again."""
+
+    IMPORT = "import"  # of everybody, for real, taken through to its end
+    SWEEP = "sweep"
+
+
+class MilestoneRepository:
+    """The table `milestone`; the caller owns the transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def reach(self, docebo: str, reached: Milestone, *, now: datetime) -> None:
+        """Note that it happens now."""
+        at = {"reached_at": now}
+        self._connection.execute(
+            insertion(self._connection, milestone)
+            .values(docebo=docebo, name=reached.value, **at)
+            .on_conflict_do_update(index_elements=["docebo", "name"], set_=at)
+        )
+
+    def last(self, docebo: str) -> dict[Milestone, datetime]:
+        """Return when each last happened; what never did is not in there."""
+        query = select(milestone.c.name, milestone.c.reached_at).where(milestone.c.docebo == docebo)
+        return {Milestone(name): at for name, at in self._connection.execute(query) if name in set(Milestone)}

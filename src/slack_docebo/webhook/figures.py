@@ -1,0 +1,60 @@
+"""Figures of runs, for whoever watches: from the database, which outlives every run."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from statistics import quantiles
+
+from slack_docebo.domain.planning import Kind, Outcome
+from slack_docebo.storage.milestones import Milestone
+from slack_docebo.storage.tables import Tables
+
+DAY = timedelta(days=1)
+OPERATIONS = tuple(kind for kind in Kind if kind is not Kind.LEAVE)
+OUTCOMES = (Outcome.APPLIED, Outcome.FAILED)
+QUANTILES = {"0.5": 9, "0.95": 18}  # of twenty parts
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """How runs did lately; a moment that is not there has not come yet."""
+
+    milestones: Mapping[Milestone, datetime] = field(default_factory=dict)
+    reads: Mapping[str, datetime] = field(default_factory=dict)  # last complete one, by "slack" and "docebo"
+    people: Mapping[tuple[Kind, Outcome], int] = field(default_factory=dict)  # of the last day
+    seconds: Sequence[float] = ()  # from event to account, of the events of the last day
+
+    def age(self, reached: Milestone, now: datetime) -> int | None:
+        """Return how many seconds ago it last happened; None if it never did."""
+        at = self.milestones.get(reached)
+        return None if at is None else max(0, round((now - at).total_seconds()))
+
+    @property
+    def seconds_by_quantile(self) -> dict[str, float]:
+        """From event to account; 0 where no event was applied."""
+        if len(self.seconds) < 2:
+            return dict.fromkeys(QUANTILES, self.seconds[0] if self.seconds else 0.0)
+        parts = quantiles(self.seconds, n=20, method="inclusive")
+        return {name: parts[part] for name, part in QUANTILES.items()}
+
+
+def read_figures(tables: Tables, docebo: str | None) -> Figures:
+    """Return the figures of *docebo*, or of the only Docebo of this database where none is named."""
+    now = datetime.now(UTC)
+    link = tables.links.get(docebo) if docebo else tables.links.only()
+    if link is None:
+        return Figures()
+    reads = {
+        "slack": tables.reads.last(f"slack:{link.slack_team}"),
+        "docebo": tables.reads.last(f"docebo:{link.docebo}"),
+    }
+    people = Counter[tuple[Kind, Outcome]]()
+    for (_, kind, outcome), count in tables.journal.people_by_day(link.docebo, now - DAY).items():
+        people[kind, outcome] += count
+    return Figures(
+        milestones=tables.milestones.last(link.docebo),
+        reads={side: read.proven_at for side, read in reads.items() if read},
+        people=people,
+        seconds=tables.inbox.seconds_to_apply(now - DAY),
+    )
