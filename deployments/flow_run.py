@@ -161,10 +161,11 @@ def _begin(flow_run_id: UUID) -> None:
 
 
 def _end_with_the_worker() -> None:
-    """End this child when the worker is gone, or the process that forked it and reports its end to the worker."""
+    """End this child when the worker is gone, or, at once, the process that forked it and reports its end to the worker."""
     worker, fork_server = parent_process().sentinel, os.getppid()
-    while not connection.wait([worker], timeout=1) and os.getppid() == fork_server:
-        pass
+    while not connection.wait([worker], timeout=1):
+        if os.getppid() != fork_server:
+            os.kill(os.getpid(), signal.SIGKILL)  # the worker takes the run for crashed, whatever it would say itself
     logger.warning("The worker is gone: this run ends, too")
     os.kill(os.getpid(), THE_WORKER_ENDS)
     time.sleep(GRACE_SECONDS)

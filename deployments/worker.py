@@ -221,7 +221,7 @@ async def _gone(child: Any) -> None:
     """Return when *child* has ended; end it if this worker is stopped or the process that forked it has died."""
     if child.exitcode not in {None, _FORK_SERVER_DIED}:
         return
-    for number in (THE_WORKER_ENDS, signal.SIGKILL):
+    for number in (signal.SIGKILL,) if child.exitcode else (THE_WORKER_ENDS, signal.SIGKILL):
         with anyio.move_on_after(GRACE_SECONDS):
             alive = _signalled(child.pid, number)
             while alive:
