@@ -95,6 +95,11 @@ def test_the_new_holder_of_an_address_does_not_get_the_account_of_the_former() -
     assert_kept(Promise.OWN_DATA, story)
 
 
+def test_who_returns_while_docebos_lists_lag_is_not_recorded_as_failed() -> None:
+    story = company(at(1, "lag"), at(2, "hire"), at(5, "rehire", 5))
+    assert_kept(Promise.TRUE_OUTCOME, story)
+
+
 def test_whose_account_was_made_is_not_recorded_as_failed_after_a_lock_of_the_database() -> None:
     story = company(at(0, "import"), fault("import 1", "write", 1, "done, then locked"))
     assert_kept(Promise.TRUE_OUTCOME, story)

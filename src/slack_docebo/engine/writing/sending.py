@@ -16,6 +16,7 @@ from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.observation import Present
 from slack_docebo.domain.people import Account
 from slack_docebo.domain.planning import Kind, Operation, Outcome, Value
+from slack_docebo.domain.returns import has_left
 from slack_docebo.engine.reading.evidence import ask_for_people
 from slack_docebo.engine.reading.outages import greet_docebo
 from slack_docebo.engine.reading.sides import read_target
@@ -271,7 +272,7 @@ class Sender:
             # A creation that is done is refused as well, and the search may be behind.
             settled = {seq: RowOutcome(seq, Outcome.SKIPPED, error=NOT_SHOWN_YET, in_doubt=True) for seq, _ in doubtful}
             settled |= self._made_meanwhile(refused)
-            settled |= await self._made_under_another_id([one for one in refused if one[0] not in settled])
+            settled |= await self._made_for_another_id([one for one in refused if one[0] not in settled])
         settled |= {
             seq: RowOutcome(seq, Outcome.APPLIED, docebo_id) for seq, docebo_id in await self._carried_out(doubtful)
         }
@@ -328,10 +329,11 @@ class Sender:
                         found[seq] = RowOutcome(seq, Outcome.SKIPPED, known.docebo_id, said)
         return found
 
-    async def _made_under_another_id(self, batch: Sequence[Numbered]) -> dict[int, RowOutcome]:
-        """Return the outcome of those whom another run gave their account under another of their ids, by place.
+    async def _made_for_another_id(self, batch: Sequence[Numbered]) -> dict[int, RowOutcome]:
+        """Return the outcome of those whose account was made for another Slack id, and is not shown yet, by place.
 
-        Slack is asked for whoever has the account: that is the same person where the company has just joined a Grid.
+        Slack is asked for whoever has it: that is the same person where the company has just joined a Grid, and gone
+        where somebody has returned under a new id.
         """
         found: dict[int, RowOutcome] = {}
         with self._runtime.store.reading() as tables:
@@ -346,6 +348,9 @@ class Sender:
                 answers = await ask_for_people(self._runtime, operation.slack_team, sorted(holders))
                 if any(isinstance(seen, Present) and operation.slack_id in seen.value.ids for seen in answers.values()):
                     said = f"account {docebo_id} was made for this person meanwhile"
+                    found[seq] = RowOutcome(seq, Outcome.SKIPPED, docebo_id, said)
+                elif gone := [slack_id for slack_id, seen in answers.items() if has_left(seen)]:
+                    said = f"account {docebo_id} was made for {gone[0]}, who is gone, and Docebo does not show it yet"
                     found[seq] = RowOutcome(seq, Outcome.SKIPPED, docebo_id, said)
         return found
 
