@@ -62,7 +62,8 @@ async def apply_accounts(runtime: Runtime, plan_id: str, progress: Progress) -> 
 
     Only what is still planned is done, so that a run that was cut off is finished by applying the plan again: of what it
     had sent, the accounts tell what became. Raises TooManyRejected when Docebo refuses more rows than the settings
-    allow, Unproven when a row of a new kind does not show as it was sent, Halted when somebody orders it, and ChangeLimitExceeded before MAX_ACCOUNTS is.
+    allow, Unproven when a row of a new kind does not show as it was sent, Halted when somebody orders it, and
+    ChangeLimitExceeded before MAX_ACCOUNTS is.
     """
     with runtime.store.reading() as tables:
         check_halt(runtime, tables)
