@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationError
 
 from slack_docebo.delimited import BadTableError, read_table
-from slack_docebo.domain.attributes import DEFAULT_RULES, AttributeRule, parse_rules
+from slack_docebo.domain.attributes import DEFAULT_RULES, SOURCES, TARGETS, AttributeRule, parse_rules
 from slack_docebo.domain.freezing import Freeze, frozen_until, parse_freeze
 from slack_docebo.domain.guards import Change, Limit, parse_limit
 from slack_docebo.domain.matching import MatchBy
@@ -197,8 +197,10 @@ class IntegrationSettings(BaseModel):
     ] = Field(
         DEFAULT_RULES,
         title="Attribute mapping",
-        description="The attribute mapping: target = source, with on-create-only or clear behind it. Slack's list leaves"
-        " custom profile fields out: they are written when a person changes or is named, not by an import.",
+        description="The attribute mapping: target = source, with on-create-only or clear behind it. Targets:"
+        f' {", ".join(TARGETS)} and additional fields, as field_12 or field:"Cost centre". Sources: {", ".join(SOURCES)} and'
+        " custom profile fields, as custom:Department or by id. Slack's list leaves custom profile fields out: they are"
+        " written when a person changes or is named, not by an import.",
     )
     destination_branch: Annotated[int | None, BeforeValidator(lambda value: str(value).strip() or None)] = Field(
         None,

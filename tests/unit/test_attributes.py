@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -28,13 +30,17 @@ def test_by_default_names_and_address_are_mapped():
 
 
 def test_the_rules_can_be_written_as_they_are_read():
-    text = "first_name, time_zone on-create-only, field_12 = title clear, field_3 = custom:Xf06ABC"
+    text = (
+        "first_name, time_zone on-create-only, field_12 = title clear, field_3 = custom:Xf06ABC,"
+        ' field:"Cost centre" = custom:Department on-create-only'
+    )
 
     rules = parse_rules(text)
 
     assert ", ".join(map(str, rules)) == text
     assert rules[2] == AttributeRule("field_12", "title", clear=True)
     assert rules[2].field_id == 12
+    assert (rules[4].title, rules[4].label) == ("Cost centre", "Department")
 
 
 @pytest.mark.parametrize(
@@ -45,11 +51,22 @@ def test_the_rules_can_be_written_as_they_are_read():
         ("first_name always", "unknown option 'always': allowed are on-create-only and clear"),
         ("email, email = title", "email is the target of two rules"),
         ("field_0 = title", "unknown target 'field_0'"),
+        ("field: = title", "unknown target 'field:'"),
+        ('field:"Role = title', "a quote without its other half"),
+        ("email = custom:", "unknown source 'custom:'"),
     ],
 )
 def test_a_wrong_rule_is_named_with_what_is_allowed(text, told):
     with pytest.raises(ValueError, match=told):
         parse_rules(text)
+
+
+def test_what_slack_does_not_say_empties_nothing():
+    rules = parse_rules("field_1 = phone clear, field_2 = start_date clear, field_3 = custom:Department clear")
+    silent, said = replace(ADA, custom={}), replace(ADA, phone="", start_date="2026-05-31")
+
+    assert wanted(silent, rules, creating=False) == {}
+    assert wanted(said, rules, creating=False) == {"field_1": "", "field_2": "2026-05-31"}
 
 
 def test_an_on_create_only_attribute_is_left_alone_later():

@@ -98,6 +98,12 @@ def test_a_complete_profile_is_read_completely():
         pytest.param({**MIRA, "is_email_confirmed": True}, {"unconfirmed": False}, id="an address that is"),
         pytest.param({**MIRA, "is_email_confirmed": None}, {"unconfirmed": False}, id="only a plain no is a no"),
         pytest.param({**MIRA, "tz": None}, {"time_zone": ""}, id="a time zone may be nulled"),
+        pytest.param(
+            with_profile(phone="+39 055 1", pronouns=None, start_date="2026-05-31"),
+            {"phone": "+39 055 1", "pronouns": None, "start_date": "2026-05-31"},
+            id="what the profile says besides",
+        ),
+        pytest.param({"id": "U1"}, {"phone": None, "pronouns": None, "start_date": None}, id="what nobody has said"),
         pytest.param(without(MIRA, "team_id"), {"team": "T0ACME"}, id="the team is taken from the profile if need be"),
         pytest.param({**MIRA, "team_id": ""}, {"team": "T0ACME"}, id="a blank team is taken from the profile"),
         pytest.param(

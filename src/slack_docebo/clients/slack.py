@@ -46,6 +46,7 @@ PACES = {
     "users.profile.get": 100,
     "users.lookupByEmail": 50,
     "team.info": 50,
+    "team.profile.get": 50,
     "auth.test": 600,
 }
 
@@ -181,6 +182,18 @@ class SlackClient:
         if not isinstance(team, dict):
             raise ContractViolation("team.info", "the answer holds no team")
         return _name(team.get("name"))
+
+    async def profile_fields(self) -> dict[str, str]:
+        """Return the labels of the workspace's custom profile fields by their ids.
+
+        Source: https://docs.slack.dev/reference/methods/team.profile.get
+        """
+        body, _ = await self._call("team.profile.get")
+        profile = body.get("profile")
+        fields = profile.get("fields") if isinstance(profile, dict) else None
+        if not isinstance(fields, list):
+            raise ContractViolation("team.profile.get", "the answer holds no list of fields")
+        return {_text(one["id"]): _name(one.get("label")) for one in fields if _has_id(one)}
 
     async def list_users(self, cursor: str = "", *, team_id: str = "") -> UserPage:
         """Return the page of the user list at *cursor*; raise StaleCursor if Slack does not know it any more.
@@ -371,6 +384,9 @@ def source_user(member: Mapping[str, Any]) -> SourceUser:
         real_name=real_name,
         display_name=real_name if display_name == real_name else display_name,
         title=sys.intern(_name(of_profile("title"))),
+        phone=_said(of_profile("phone")),
+        pronouns=_said(of_profile("pronouns")),
+        start_date=_said(of_profile("start_date")),
         time_zone=sys.intern(key(_text(get("tz")))),
         locale=sys.intern(key(_text(get("locale")))),
         updated=updated if type(updated) is int and 0 <= updated <= LARGEST_STAMP else 0,
@@ -398,6 +414,11 @@ def source_user(member: Mapping[str, Any]) -> SourceUser:
         profile_team=profile_team if profile_team != team and team else "",
         teams=teams,
     )
+
+
+def _said(value: object) -> str | None:
+    """Return the text of a key of the profile; None where it is missing, or null."""
+    return None if value is None else sys.intern(_name(value))
 
 
 def _custom(fields: object) -> Mapping[str, str] | None:

@@ -15,8 +15,11 @@ from slack_docebo.domain.texts import LONGEST_ADDRESS, LONGEST_NAME, LONGEST_VAL
 
 CASELESS = frozenset({"email", "username", "language", "time_zone"})  # attributes in which case makes no difference
 TARGETS = ("first_name", "last_name", "email", "language", "time_zone")
+TITLED = "field:"  # before the title of an additional field
+CUSTOM = "custom:"  # before the label or the id of a custom profile field
 _FIELD = re.compile(r"field_([1-9][0-9]{0,17})")
-_CUSTOM = re.compile(r"custom:([A-Za-z0-9]+)")
+_PROFILE_FIELD = re.compile(r"Xf[A-Za-z0-9]+")  # the id of a custom profile field
+_WORDS = re.compile(r'=|(?:[^\s="]|"[^"]*")+')
 
 
 def _first_name(user: SourceUser) -> str:
@@ -40,7 +43,7 @@ def _language(user: SourceUser) -> str:
     return locale if locale == "pt-br" else locale.partition("-")[0]
 
 
-SOURCES: dict[str, Callable[[SourceUser], str]] = {
+SOURCES: dict[str, Callable[[SourceUser], str | None]] = {
     "first_name": _first_name,
     "last_name": _last_name,
     "real_name": lambda user: user.real_name,
@@ -48,6 +51,10 @@ SOURCES: dict[str, Callable[[SourceUser], str]] = {
     "handle": lambda user: user.handle,
     "email": lambda user: user.email,
     "title": lambda user: user.title,
+    "phone": lambda user: user.phone,
+    "pronouns": lambda user: user.pronouns,
+    "start_date": lambda user: user.start_date,
+    "guest": lambda user: "yes" if user.guest else "no",
     "time_zone": lambda user: user.time_zone,
     "language": _language,
     "slack_id": lambda user: user.slack_id,
@@ -65,20 +72,31 @@ def field_id_of(target: str) -> int | None:
 class AttributeRule:
     """One line of the attribute mapping."""
 
-    target: str  # an attribute of the account: one of TARGETS or field_<id>
-    source: str  # one of SOURCES or custom:<profile field id>
+    target: str  # an attribute of the account: one of TARGETS, field_<id>, or field:<title> until Docebo was asked
+    source: str  # one of SOURCES, custom:<profile field id>, or custom:<label> until Slack was asked
     on_create_only: bool = False
     clear: bool = False  # an empty source value empties the target; otherwise it leaves the target alone
     values: Values | None = field(default=None, compare=False)  # that the target can hold, once Docebo was asked
 
     def __str__(self) -> str:
-        source = "" if self.source == self.target else f" = {self.source}"
-        return f"{self.target}{source}{' on-create-only' * self.on_create_only}{' clear' * self.clear}"
+        source = "" if self.source == self.target else f" = {_quoted(self.source)}"
+        return f"{_quoted(self.target)}{source}{' on-create-only' * self.on_create_only}{' clear' * self.clear}"
 
     @property
     def is_custom(self) -> bool:
         """Whether a custom profile field is read."""
-        return _CUSTOM.fullmatch(self.source) is not None
+        return self.source.startswith(CUSTOM)
+
+    @property
+    def label(self) -> str:
+        """The label of the custom profile field that is read, where the rule does not name it by its id; else ""."""
+        name = self.source.removeprefix(CUSTOM)
+        return "" if not self.is_custom or _PROFILE_FIELD.fullmatch(name) else name
+
+    @property
+    def title(self) -> str:
+        """The title of the additional field that is written, where the rule does not name it by its id; else ""."""
+        return self.target.removeprefix(TITLED) if self.target.startswith(TITLED) else ""
 
     @property
     def field_id(self) -> int | None:
@@ -101,9 +119,11 @@ class AttributeRule:
     def _said(self, user: SourceUser) -> str | None:
         if self.source == "email" and user.unconfirmed:
             return None
-        if custom := _CUSTOM.fullmatch(self.source):
-            return None if user.custom is None else self._fitting(clean(user.custom.get(custom[1], "")))
-        return self._fitting(clean(SOURCES[self.source](user)))
+        if self.is_custom:
+            field_id = self.source.removeprefix(CUSTOM)
+            return None if user.custom is None or self.label else self._fitting(clean(user.custom.get(field_id, "")))
+        said = SOURCES[self.source](user)
+        return None if said is None else self._fitting(clean(said))
 
     def _fitting(self, text: str) -> str:
         """Cut *text* to the length that is read back from Docebo; a longer one would differ for ever."""
@@ -118,11 +138,16 @@ DEFAULT_RULES = tuple(AttributeRule(name, name) for name in ("first_name", "last
 
 
 def parse_rules(text: str) -> tuple[AttributeRule, ...]:
-    """Read rules like `first_name, time_zone = time_zone on-create-only, field_12 = title clear`.
+    """Read rules like `first_name, time_zone on-create-only, field:Role = title clear, field_12 = custom:"Cost centre"`.
 
     A rule that names only a target takes the source of the same name. Raises ValueError that says what is allowed.
     """
-    rules = tuple(_parse_rule(part.strip()) for part in text.split(",") if part.strip())
+    return distinct(_parse_rule(part.strip()) for part in text.split(",") if part.strip())
+
+
+def distinct(rules: Iterable[AttributeRule]) -> tuple[AttributeRule, ...]:
+    """Return *rules*; raise ValueError where two of them have one target."""
+    rules = tuple(rules)
     targets = Counter(rule.target for rule in rules)
     if doubled := [target for target, count in targets.items() if count > 1]:
         raise ValueError(f"{min(doubled)} is the target of two rules")
@@ -130,16 +155,30 @@ def parse_rules(text: str) -> tuple[AttributeRule, ...]:
 
 
 def _parse_rule(text: str) -> AttributeRule:
-    words = text.replace("=", " = ").split()
+    if text.count('"') % 2:
+        raise ValueError(f"{text!r} has a quote without its other half")
+    words = [word.replace('"', "") for word in _WORDS.findall(text)]
     target, rest = words[0], words[1:]
     source, options = (rest[1], rest[2:]) if len(rest) > 1 and rest[0] == "=" else (target, rest)
-    if target not in TARGETS and not _FIELD.fullmatch(target):
-        raise ValueError(f"unknown target {target!r}: allowed are {', '.join(TARGETS)} and field_<id>")
-    if source not in SOURCES and not _CUSTOM.fullmatch(source):
-        raise ValueError(f"unknown source {source!r}: allowed are {', '.join(SOURCES)} and custom:<profile field id>")
+    if target not in TARGETS and not _FIELD.fullmatch(target) and not _names_one(TITLED, target):
+        raise ValueError(f"unknown target {target!r}: allowed are {', '.join(TARGETS)}, field_<id> and field:<title>")
+    if source not in SOURCES and not _names_one(CUSTOM, source):
+        raise ValueError(
+            f"unknown source {source!r}: allowed are {', '.join(SOURCES)} and custom:<label or id of a profile field>"
+        )
     if unknown := set(options) - {"on-create-only", "clear"}:
         raise ValueError(f"unknown option {min(unknown)!r}: allowed are on-create-only and clear")
     return AttributeRule(target, source, "on-create-only" in options, "clear" in options)
+
+
+def _names_one(prefix: str, name: str) -> bool:
+    return name.startswith(prefix) and bool(name.removeprefix(prefix).strip())
+
+
+def _quoted(name: str) -> str:
+    """Return *name* as it is written in a rule: a title or a label with a blank in it is quoted."""
+    prefix, colon, rest = name.partition(":")
+    return f'{prefix}{colon}"{rest}"' if set(rest).intersection(" \t=") else name
 
 
 def wanted(user: SourceUser, rules: Iterable[AttributeRule], *, creating: bool) -> dict[str, str]:

@@ -21,7 +21,8 @@ class PeopleShown(StrEnum):
 class SourceUser:
     """One entry of Slack's user list, reduced to what the rules look at.
 
-    Everything that Slack left out, blanked or nulled is `""`, `0` or `False`, but for `custom`.
+    Everything that Slack left out, blanked or nulled is `""`, `0` or `False`, but for what may be None: that is what Slack
+    did not say.
     """
 
     slack_id: str  # the organisation's, where Slack gives one
@@ -33,6 +34,9 @@ class SourceUser:
     real_name: str = ""
     display_name: str = ""
     title: str = ""
+    phone: str | None = None
+    pronouns: str | None = None
+    start_date: str | None = None  # like "2026-05-31"; only where the workspace has set its source
     time_zone: str = ""  # IANA name
     locale: str = ""  # like "en-US"; only when asked for with include_locale
     updated: int = 0  # unix seconds
@@ -45,7 +49,7 @@ class SourceUser:
     forgotten: bool = False  # erased on request; the names are placeholders
     unconfirmed: bool = False  # Slack says that the e-mail address is not confirmed; often it says nothing
     confirmed: bool = False  # Slack says that it is
-    custom: MappingType[str, str] | None = None  # custom profile field id -> value; None: Slack did not say
+    custom: MappingType[str, str] | None = None  # custom profile field id -> value
     hidden: str = ""  # characters of the e-mail address that nobody can see, like "U+200B"; the address is "" then
     local_id: str = ""  # within the workspace, where that is not the organisation's
     organisation: str = ""  # Enterprise Grid

@@ -8,8 +8,7 @@ from enum import StrEnum
 from slack_docebo.clients.docebo import Session
 from slack_docebo.clients.slack import Identity
 from slack_docebo.domain.attributes import AttributeRule
-from slack_docebo.domain.options import Options, Values
-from slack_docebo.engine.reading.mirror_fields import find_mirror
+from slack_docebo.engine.reading.attribute_fields import find_additional_fields, find_profile_fields
 from slack_docebo.errors import AccessDenied, ConfigurationError, WorkspaceMismatch
 from slack_docebo.runtime import Runtime
 
@@ -48,7 +47,8 @@ async def validate(runtime: Runtime, *, pin: bool = True) -> Workspace:
     _check_scopes(runtime, identity)
     check_rights(runtime, session)
     workspace = await _workspace(runtime, identity)
-    await _check_fields(runtime, session)
+    await find_profile_fields(runtime)
+    await find_additional_fields(runtime, session)
     await _check_branch(runtime)
     with runtime.store.transaction() as tables:
         links = tables.links
@@ -125,30 +125,6 @@ async def _workspace(runtime: Runtime, identity: Identity) -> Workspace:
         )
         raise ConfigurationError(f"SLACK_TEAM_ID is not set: {why}")
     return Workspace(team, await runtime.slack.team_name(team))
-
-
-async def _check_fields(runtime: Runtime, session: Session) -> None:
-    """Raise ConfigurationError where a field that the settings name is not there; learn what values attributes can hold."""
-    values: dict[str, Values] = {}
-    if session.languages:
-        values["language"] = Options.of({code: code for code in session.languages if code})
-    runtime.behaviour = runtime.behaviour.holding(values)
-    wanted = {rule.field_id: rule for rule in runtime.behaviour.attributes if rule.field_id}
-    mirrored = runtime.behaviour.mirror_fields
-    if not (wanted or mirrored):
-        return
-    fields = await runtime.docebo.user_fields()
-    known = {field.id for field in fields}
-    await runtime.docebo.read_options(field for field in fields if field.id in wanted)
-    values |= {f"field_{field_id}": options for field_id, options in runtime.docebo.options.items()}
-    runtime.behaviour = runtime.behaviour.holding(values)
-    if unknown := sorted(str(rule) for field_id, rule in wanted.items() if field_id not in known):
-        raise ConfigurationError(
-            f"integration_settings: row SLACK | ATTRIBUTES: Docebo has no such additional field: {', '.join(unknown)};"
-            f" there are {', '.join(map(str, sorted(known))) or 'none'}"
-        )
-    if mirrored:
-        runtime.mirror_into(find_mirror(fields, mirrored))
 
 
 async def _check_branch(runtime: Runtime) -> None:

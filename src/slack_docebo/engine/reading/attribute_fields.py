@@ -1,0 +1,85 @@
+"""The fields that the attribute mapping names, on both sides: found by their titles, labels or ids."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from slack_docebo.clients.docebo import Session
+from slack_docebo.domain.attributes import CUSTOM, AttributeRule, distinct
+from slack_docebo.domain.names import folded
+from slack_docebo.domain.options import Options, Values
+from slack_docebo.engine.reading.mirror_fields import find_mirror
+from slack_docebo.errors import ConfigurationError
+from slack_docebo.runtime import Runtime
+
+ROW = "integration_settings: row SLACK | ATTRIBUTES"
+
+
+async def find_profile_fields(runtime: Runtime) -> None:
+    """Put ids in the place of the labels of custom profile fields, for a call where there are any.
+
+    Raises ConfigurationError where Slack has no such field, or several.
+    """
+    if any(rule.label for rule in runtime.behaviour.attributes):
+        labels = await runtime.slack.profile_fields()
+        _name_by_id(
+            runtime,
+            lambda rule: (
+                rule if not rule.label else replace(rule, source=CUSTOM + _the_one(rule.label, labels, "Slack"))
+            ),
+        )
+
+
+async def find_additional_fields(runtime: Runtime, session: Session) -> None:
+    """Put ids in the place of the titles of additional fields, and learn what values attributes can hold.
+
+    Raises ConfigurationError where Docebo has no such field, or several.
+    """
+    values: dict[str, Values] = {}
+    if session.languages:
+        values["language"] = Options.of({code: code for code in session.languages if code})
+    runtime.behaviour = runtime.behaviour.holding(values)
+    rules, mirrored = runtime.behaviour.attributes, runtime.behaviour.mirror_fields
+    if not (mirrored or any(rule.title or rule.field_id for rule in rules)):
+        return
+    fields = await runtime.docebo.user_fields()
+    titles = {str(field.id): field.title for field in fields}
+    _name_by_id(
+        runtime,
+        lambda rule: (
+            rule if not rule.title else replace(rule, target=f"field_{_the_one(rule.title, titles, 'Docebo')}")
+        ),
+    )
+    wanted = {rule.field_id: rule for rule in runtime.behaviour.attributes if rule.field_id}
+    runtime.docebo.want_fields(wanted)
+    known = {field.id for field in fields}
+    if unknown := sorted(str(rule) for field_id, rule in wanted.items() if field_id not in known):
+        raise ConfigurationError(
+            f"{ROW}: Docebo has no such additional field: {', '.join(unknown)};"
+            f" there are {', '.join(map(str, sorted(known))) or 'none'}"
+        )
+    await runtime.docebo.read_options(field for field in fields if field.id in wanted)
+    values |= {f"field_{field_id}": options for field_id, options in runtime.docebo.options.items()}
+    runtime.behaviour = runtime.behaviour.holding(values)
+    if mirrored:
+        runtime.mirror_into(find_mirror(fields, mirrored))
+
+
+def _name_by_id(runtime: Runtime, named: Callable[[AttributeRule], AttributeRule]) -> None:
+    try:
+        rules = distinct(map(named, runtime.behaviour.attributes))
+    except ValueError as error:
+        raise ConfigurationError(f"{ROW}: {error}") from None
+    runtime.behaviour = runtime.behaviour.model_copy(update={"attributes": rules})
+
+
+def _the_one(name: str, names: Mapping[str, str], where: str) -> str:
+    """Return the id of the field with this name; raise ValueError where *names*, by id, hold none or several."""
+    found = [field_id for field_id, known in names.items() if folded(known) == folded(name)]
+    if len(found) > 1:
+        raise ValueError(
+            f"{where} has several fields called {name}: name the one that is meant by its id, {' or '.join(sorted(found))}"
+        )
+    if not found:
+        there = ", ".join(sorted(filter(None, names.values())))
+        raise ValueError(f"{where} has no field called {name}: there are {there or 'none'}")
+    return found[0]
