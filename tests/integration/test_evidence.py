@@ -102,3 +102,46 @@ async def test_a_gateways_404_does_not_say_that_an_account_is_gone(sandbox, sqli
 
     assert summary.count(Kind.CREATE, Kind.UNMAP, outcome=Outcome.APPLIED) == 0
     assert mapped(sqlite_url, sandbox.slack.team.id) == accounts
+
+
+@pytest.mark.parametrize("stamps", [(-60, 0), (0, -60)], ids=["the older first", "the newer first"])
+async def test_who_comes_back_while_the_list_is_read_does_not_leave_by_the_older_entry(sandbox, sqlite_url, stamps):
+    ada = slack_id(sandbox, "ada")
+
+    def listed_twice(call: Call, answer):
+        if "users.list" not in call.path:
+            return None
+        others = [member for member in answer["members"] if member["id"] != ada]
+        [now] = [member for member in answer["members"] if member["id"] == ada]
+        first, last = ({**now, "updated": now["updated"] + ahead, "deleted": ahead < 0} for ahead in stamps)
+        return {**answer, "members": [first, *others, last]}
+
+    settings = settings_for(sandbox.facts(), sqlite_url)
+    await run_import(settings, rows=ROWS)
+    with between(sandbox.slack_url, changed=listed_twice) as url:
+        settings = settings_for({**sandbox.facts(), "slack_url": f"{url}/"}, sqlite_url)
+        summary = await run_import(settings, rows=ROWS)
+
+    assert account(sandbox, "ada").active
+    assert summary.count(outcome=Outcome.APPLIED) == 0
+
+
+async def test_who_becomes_an_administrator_while_the_accounts_are_listed_is_not_written(sandbox, sqlite_url):
+    def listed_twice(call: Call, answer):
+        if not (promoted and call.path.startswith("/manage/v1/user?")):
+            return None
+        items = answer["data"]["items"]
+        before = [{**item, "level": "user"} for item in items if item["username"] == "ada@example.com"]
+        return {**answer, "data": {**answer["data"], "items": [*before, *items]}}
+
+    promoted: list[int] = []
+    with between(sandbox.docebo_url, changed=listed_twice) as url:
+        settings = settings_for({**sandbox.facts(), "docebo_url": url}, sqlite_url)
+        await run_import(settings, rows=ROWS)
+        promoted.append(account(sandbox, "ada").user_id)
+        sandbox.docebo.edit(promoted[0], {"level": "godadmin"})
+        sandbox.slack.change(slack_id(sandbox, "ada"), {"profile": {"last_name": "King"}})
+
+        await run_import(settings, rows=ROWS)
+
+    assert account(sandbox, "ada").lastname == "Lovelace"

@@ -93,6 +93,17 @@ def test_an_account_read_twice_is_one_account():
     assert accounts.with_email("ada@example.com") == [BY_EMAIL]
 
 
+def test_an_account_that_was_changed_between_two_pages_is_as_the_later_one_shows_it():
+    accounts = Accounts([BY_EMAIL, OTHER])
+    now = replace(BY_EMAIL, username="renamed", email="renamed@example.com", administrator=True)
+    accounts.add([now])
+
+    assert (len(accounts), accounts.get(now.docebo_id)) == (2, now)
+    assert accounts.with_email(BY_EMAIL.email) == []
+    assert accounts.with_username(BY_EMAIL.username) is None
+    assert accounts.with_username("renamed") == now
+
+
 def test_of_many_accounts_with_one_address_a_few_are_named():
     found = match(ADA, Accounts(Account(i, f"user{i}", ADA.email) for i in range(1, 10_001)), None, MatchBy.BOTH)
 

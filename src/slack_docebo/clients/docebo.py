@@ -138,7 +138,7 @@ class DoceboClient:
         return session
 
     async def list_users(self) -> AsyncIterator[list[Account]]:
-        """Yield all accounts, page by page, none twice.
+        """Yield all accounts, page by page; one that was renamed while they are read may come twice, the later as it is.
 
         Raises IncompleteRead, at the latest at the end, if some were left out: conclude nothing from an account's
         absence before the iteration has ended.
@@ -157,16 +157,14 @@ class DoceboClient:
             if expected is None:
                 # The first count: accounts made while reading need not be among those read, but all others do.
                 expected = read_id(data.get("total_count"))
-            fresh: list[Account] = []
-            for account in map(read, _items("list users", data)):
-                if account.docebo_id not in seen:
-                    seen.add(account.docebo_id)
-                    fresh.append(account)
-            if more and not fresh:
+            accounts = list(map(read, _items("list users", data)))
+            before = len(seen)
+            seen.update(account.docebo_id for account in accounts)
+            if more and len(seen) == before:
                 raise IncompleteRead(
                     f"Docebo repeats itself: after {len(seen)} accounts a page showed none that is new."
                 )
-            yield fresh
+            yield accounts
         if expected is not None and len(seen) < expected:
             raise IncompleteRead(f"Docebo listed {len(seen)} accounts of {expected}.")
 

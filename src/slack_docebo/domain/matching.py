@@ -55,9 +55,12 @@ class Accounts:
         self.add(accounts)
 
     def add(self, accounts: Iterable[Account]) -> None:
+        """Add *accounts*; one that is known already is from now on as it is shown here."""
         for account in accounts:
-            if account.docebo_id in self._by_id:
-                continue
+            if known_so_far := self._by_id.get(account.docebo_id):
+                if known_so_far == account:
+                    continue
+                self._take_out(known_so_far)
             self._by_id[account.docebo_id] = account
             username = _shared(mailbox(account.username), account.username)
             self._by_username[username] = account.docebo_id
@@ -68,6 +71,13 @@ class Accounts:
                     known.append(account.docebo_id)
                 elif known != account.docebo_id:
                     self._by_email[email] = [known, account.docebo_id]
+
+    def _take_out(self, account: Account) -> None:
+        """Let nobody find *account* by what it bore."""
+        username, email = mailbox(account.username), mailbox(account.email)
+        if self._by_username.get(username) == account.docebo_id:
+            del self._by_username[username]
+        self._by_email[email] = [i for i in _ids(self._by_email.get(email, [])) if i != account.docebo_id]
 
     def __len__(self) -> int:
         return len(self._by_id)

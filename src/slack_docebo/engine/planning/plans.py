@@ -89,7 +89,7 @@ async def make_plan(
     else:
         absences.to_ask = sorted(set(planner.returns.contested.values()))
     await absences.ask(runtime, workspace, planner, accounts, listed)
-    again = planner.returns.settle(absences.seen)
+    again = planner.returns.settle(absences.seen) | (set() if listed is None else listed.shown_again)
     await to_completion(_plan_absent, runtime, planner, draft, absences, trusting, orphans)
     await to_completion(_plan_again, runtime, planner, draft, listed or read, accounts, again, trusting)
     if listed is not None:
@@ -352,15 +352,16 @@ def _plan_again(
     draft: _Draft,
     read: Iterable[list[SourceUser]],
     accounts: Accounts,
-    returned: Collection[str],
+    others: Collection[str],
     trusting: bool,
 ) -> None:
-    """Plan again for those whose claim to an account was settled after they had been planned.
+    """Plan again for those of whom more was known after they had been planned.
 
-    These are the ones who have lost to somebody listed later, those who were given an account by its username although
-    somebody else in the list bears its address, and those who have *returned* under a new id.
+    These are the ones who have lost a claim to somebody listed later, those who were given an account by its username
+    although somebody else in the list bears its address, and *others*, who have returned under a new id, or whom the list
+    has shown anew.
     """
-    again = planner.claims.outdone.union(returned)
+    again = planner.claims.outdone.union(others)
     for user in chain.from_iterable(read) if planner.named_after else ():
         if not user.bot and (named := planner.named_after.get(mailbox(user.email))):
             again.update(named)

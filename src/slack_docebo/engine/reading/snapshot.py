@@ -19,7 +19,7 @@ class Restarted(Exception):
 
 
 class SourceSnapshot:
-    """Slack's users, page by page and each once, in a temporary file without a name.
+    """Slack's users, page by page and each once, as shown last, in a temporary file without a name.
 
     A run needs them again once the whole list is read and proven. In memory, a hundred thousand users would be most of
     what the run takes.
@@ -43,7 +43,8 @@ class SourceSnapshot:
         self._file.truncate()
         self._offsets: list[int] = []
         self._cursors: set[str] = set()
-        self._seen: set[str] = set()
+        self._stamps: dict[str, int] = {}  # `updated` of everybody seen, by each id
+        self._newer: dict[str, SourceUser] = {}
         self._ended = False
         self._proven = False
         self.people = 0
@@ -54,9 +55,17 @@ class SourceSnapshot:
         """Keep the next page; raise IncompleteRead if its cursor shows that the list has no proper end."""
         self._file.seek(0, 2)
         self._offsets.append(self._file.tell())
-        # Slack promises no order of its list, so two pages can show the same person.
-        fresh = [user for user in page.users if user.slack_id not in self._seen]
-        self._seen.update(slack_id for user in fresh for slack_id in user.ids)
+        fresh = []
+        for user in page.users:
+            # Slack promises no order of its list, so two pages can show the same person, who may have changed meanwhile.
+            stamp = self._stamps.get(user.slack_id)
+            if stamp is None:
+                fresh.append(user)
+            elif user.updated >= stamp:
+                self._newer[user.slack_id] = user
+            else:
+                continue
+            self._stamps.update(dict.fromkeys(user.ids, user.updated))
         pickle.dump(fresh, self._file)
         self.people += len(fresh)
         self.with_email += sum(1 for user in fresh if user.email or user.hidden)
@@ -92,9 +101,14 @@ class SourceSnapshot:
     def pages(self) -> int:
         return len(self._offsets)
 
+    @property
+    def shown_again(self) -> set[str]:
+        """The Slack ids of those who were shown anew after their page: who read that before has read what is older."""
+        return set(self._newer)
+
     def __contains__(self, slack_id: object) -> bool:
         """Tell whether the list shows somebody with this Slack id, be it one of several."""
-        return slack_id in self._seen
+        return slack_id in self._stamps
 
     def __iter__(self) -> Iterator[list[SourceUser]]:
         """Yield the users page by page, in the order read."""
@@ -120,4 +134,4 @@ class SourceSnapshot:
     def _page(self, page: int) -> list[SourceUser]:
         self._file.seek(self._offsets[page])
         users: list[SourceUser] = pickle.load(self._file)  # noqa: S301  (written above, by this process)
-        return users
+        return [self._newer.get(user.slack_id, user) for user in users] if self._newer else users

@@ -305,7 +305,7 @@ class Sender:
     def _believe(self, looked_at: Accounts) -> None:
         """Let what was *looked at* again be what the next batch is held against."""
         before = self.accounts or Accounts()
-        self.accounts = Accounts([*looked_at, *before])
+        self.accounts = Accounts([*before, *looked_at])
         self.accounts.pages = before.pages
 
     async def _asked(self, operation: Operation) -> list[Account]:
