@@ -7,9 +7,10 @@ import pytest
 
 from sandbox.docebo.attributes import Field
 from sandbox.server import Sandbox
+from slack_docebo.domain.matching import Accounts
 from slack_docebo.engine.mappings.mapping_file import MappingFile
 from slack_docebo.engine.mappings.resetting import back_up, delete_planned, plan_reset
-from slack_docebo.engine.mappings.restoring import rebuild, restore_file
+from slack_docebo.engine.mappings.restoring import ask_for_former_accounts, rebuild, restore_file
 from slack_docebo.engine.reading.connection import validate
 from slack_docebo.engine.reading.mirror_fields import prepare_mirror
 from slack_docebo.engine.reading.sides import read_target
@@ -66,10 +67,11 @@ async def reset(settings, slack_ids=()):
         return finish(runtime, plan_id)
 
 
-async def rebuilt(settings, *, dry_run=False):
+async def rebuilt(settings, *, dry_run=False, left_out=0):
     async with runtime_for(settings, **MIRROR) as runtime:
         workspace = await validate(runtime)
-        accounts = await read_target(runtime)
+        accounts = Accounts(one for one in await read_target(runtime) if one.docebo_id != left_out)
+        await ask_for_former_accounts(runtime, accounts, runtime.mirror, workspace.team)
         return rebuild(
             runtime.store,
             runtime.settings.docebo_url,
@@ -158,6 +160,20 @@ async def test_accounts_that_name_the_same_person_are_left_out_and_said(fresh, s
     assert {row.line for row in taken.refused} == {one, other}
     assert slack_id not in mapped(settings.database_url.get_secret_value(), fresh.slack.team.id)
     assert taken.changed == len(mirrored(fresh)) - 1
+
+
+@pytest.mark.parametrize("is_gone", [True, False])
+async def test_a_copy_of_an_account_gets_the_mapping_only_when_the_account_is_gone(fresh, settings, is_gone):
+    await run_import(settings, rows=MIRROR)
+    slack_id, one = min(mirrored(fresh).items())
+    copy = fresh.docebo.accounts.add("copy", fields=dict(fresh.docebo.accounts[one].fields)).user_id
+    if is_gone:
+        fresh.docebo.delete(one)
+
+    taken = await rebuilt(settings, left_out=one)
+
+    mapping = mapped(settings.database_url.get_secret_value(), fresh.slack.team.id)
+    assert (mapping[slack_id], [row.line for row in taken.refused]) == ((copy, []) if is_gone else (one, [copy]))
 
 
 async def test_a_reset_empties_the_mirror_and_keeps_the_accounts(fresh, settings):

@@ -5,7 +5,7 @@ import asyncio
 from slack_docebo.cli.mappings import DryRun, changed, show_refused
 from slack_docebo.cli.output import Json, say, show_json, show_rows
 from slack_docebo.cli.session import open_session
-from slack_docebo.engine.mappings.restoring import Taken
+from slack_docebo.engine.mappings.restoring import Taken, ask_for_former_accounts
 from slack_docebo.engine.mappings.restoring import rebuild as rebuild_from
 from slack_docebo.engine.reading.connection import validate
 from slack_docebo.engine.reading.mirror_fields import prepare_mirror as make_fields
@@ -43,6 +43,7 @@ async def _rebuild(*, dry_run: bool) -> Taken:
             if runtime.mirror is None:
                 raise ConfigurationError("MIRROR_FIELDS is empty: without a mirror there is nothing to rebuild from")
             accounts = await read_target(runtime)
+            await ask_for_former_accounts(runtime, accounts, runtime.mirror, workspace.team)
             store, docebo, now = runtime.store, runtime.settings.docebo_url, runtime.now()
             return rebuild_from(store, docebo, accounts, runtime.mirror, workspace.team, now=now, dry_run=dry_run)
 

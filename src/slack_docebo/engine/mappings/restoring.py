@@ -1,19 +1,23 @@
 """Restoring mappings: from a backup, from a table made elsewhere, or from the mirror in Docebo."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from slack_docebo.domain.exclusion import FORGOTTEN, Exclusions
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.mirror import Mirror
+from slack_docebo.domain.observation import Gone, Unknown
 from slack_docebo.domain.people import Mapping
 from slack_docebo.engine.mappings.mapping_file import SLACK_ID, BadRow, MappingFile
+from slack_docebo.engine.reading.evidence import ask_for_accounts, check_calls
 from slack_docebo.errors import ConfigurationError
+from slack_docebo.runtime import Runtime
 from slack_docebo.settings import MappingSettings
 from slack_docebo.storage.mappings import MappingRecord
 from slack_docebo.storage.staging import MappingStaging
 from slack_docebo.storage.store import Store
+from slack_docebo.storage.tables import Tables
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,16 +56,30 @@ def restore_file(store: Store, docebo: str, file: MappingFile, *, dry_run: bool)
     return _take(store, docebo, file.records(), file.bad, MappingStaging.restore, dry_run=dry_run)
 
 
+async def ask_for_former_accounts(runtime: Runtime, accounts: Accounts, mirror: Mirror, team: str) -> None:
+    """Ask Docebo for the accounts of those to whom the mirror gives another one, where *accounts* lack the one so far.
+
+    Raises IncompleteRead before the first question where that takes more calls than EVIDENCE_CALLS.
+    """
+    named = [slack_id for account in accounts if (slack_id := mirror.values(account)[0])]
+    with runtime.store.reading() as tables:
+        mapped = tables.mappings(runtime.settings.docebo_url).of(team, named)
+    lacking = {mapping.docebo_id: [""] for mapping in mapped.values() if not accounts.is_settled(mapping.docebo_id)}
+    check_calls(runtime, accounts=len(lacking))
+    await ask_for_accounts(runtime, accounts, lacking)
+
+
 def rebuild(
     store: Store, docebo: str, accounts: Accounts, mirror: Mirror, team: str, *, now: datetime, dry_run: bool
 ) -> Taken:
     """Map people as the mirrored fields of *accounts* say; accounts that contradict each other are left out.
 
-    Mappings of people whom no field names stay as they are.
+    Mappings of people whom no field names stay as they are, and so does one whose account may be there, unseen.
     """
     refused: list[BadRow] = []
     rows = _mirrored(accounts, mirror, team, now, refused)
     with store.transaction() as tables, MappingStaging(tables.connection, docebo) as staging:
+        rows = _without_unseen(tables, docebo, team, accounts, list(rows), refused)
         staging.add(_remembered(tables.exclusions.all(), rows, refused))
         while conflicts := list(staging.conflicts()):  # once these are left out, others can conflict
             refused += [BadRow(conflict.source, conflict.reason) for conflict in conflicts]
@@ -103,6 +121,26 @@ def _remembered(
             refused.append(BadRow(source, FORGOTTEN))
         else:
             yield source, record
+
+
+def _without_unseen(
+    tables: Tables,
+    docebo: str,
+    team: str,
+    accounts: Accounts,
+    rows: Sequence[tuple[int, MappingRecord]],
+    refused: list[BadRow],
+) -> Iterator[tuple[int, MappingRecord]]:
+    """Yield *rows* without those of people whose account so far is not among *accounts* and not gone."""
+    mapped = tables.mappings(docebo).of(team, (record.mapping.slack_id for _, record in rows))
+    for source, record in rows:
+        mapping = mapped.get(record.mapping.slack_id, record.mapping)
+        seen = accounts.look(mapping.docebo_id)
+        if accounts.get(mapping.docebo_id) or isinstance(seen, Gone):
+            yield source, record
+        else:
+            why = seen.why if isinstance(seen, Unknown) else "which Docebo shows, and its list did not"
+            refused.append(BadRow(source, f"this person has account {mapping.docebo_id} so far: {why}"))
 
 
 def _mirrored(
