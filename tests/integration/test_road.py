@@ -37,6 +37,12 @@ def sandbox() -> Iterator[Sandbox]:
         yield running
 
 
+@pytest.fixture
+def small_sandbox() -> Iterator[Sandbox]:
+    with Sandbox(users=1, docebo_users=0, rate_limits=False) as running:
+        yield running
+
+
 @pytest.mark.parametrize("status", [400, 403, 413, 500])
 async def test_a_text_for_which_a_firewall_refuses_the_whole_call_keeps_nobody_else_from_an_account(
     sandbox, sqlite_url, status
@@ -117,6 +123,27 @@ async def test_what_a_dead_run_has_sent_is_recorded_for_it_by_the_next(sandbox, 
         assert outcomes.count(Outcome.APPLIED) == made > 0
         assert tables.intents.of(dead) == set()
     assert sandbox.docebo_gate.counters.rows["failed"] == 0
+
+
+async def test_what_a_dead_run_has_changed_is_recorded_also_where_the_view_of_an_account_lacks_it(
+    small_sandbox, sqlite_url, monkeypatch
+):
+    settings, rows = settings_for(small_sandbox.facts(), sqlite_url), {**ON, "ATTRIBUTES": "first_name, language"}
+    ada = small_sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
+    await run_import(settings, rows=rows)
+    small_sandbox.slack.change(ada, {"locale": "de-DE"})
+    async with open_runtime(settings, read_rows(table(rows)), run_id="dies") as runtime:
+        dead = await plan_import(runtime)
+        begin(runtime, dead)
+        with monkeypatch.context() as patch:
+            patch.setattr("slack_docebo.engine.writing.applying.record", _dies)
+            with pytest.raises(Died):
+                await apply_accounts(runtime, dead, lambda _: None)
+
+    await run_import(settings, rows=rows)
+
+    with Store.open(sqlite_url) as store, store.reading() as tables:
+        assert [entry.outcome for entry in tables.operations.rows(dead)] == [Outcome.APPLIED]
 
 
 async def test_what_a_dead_run_for_named_people_has_sent_is_recorded_by_a_later_run_of_any_kind(

@@ -313,7 +313,11 @@ class Sender:
         if operation.docebo_id is None:
             return await self._runtime.docebo.find_users(str(operation.changes.get("username", "")))
         seen = await self._runtime.docebo.user(operation.docebo_id)
-        return [seen.value] if isinstance(seen, Present) else []
+        if not isinstance(seen, Present) or is_carried_out(operation, seen.value):
+            return [seen.value] if isinstance(seen, Present) else []
+        # The view of one user lacks attributes that the listing has.
+        listed = await self._runtime.docebo.find_users(seen.value.username)
+        return [account for account in listed if account.docebo_id == operation.docebo_id] or [seen.value]
 
     def _made_meanwhile(self, batch: Sequence[Numbered]) -> dict[int, RowOutcome]:
         """Return the outcome of those whom another run of ours gave their account meanwhile, by place."""
