@@ -15,6 +15,7 @@ from slack_docebo.engine.importing import apply_saved, plan_import
 from slack_docebo.engine.mappings.forgetting import forget
 from slack_docebo.engine.planning.named import plan_named, read_named
 from slack_docebo.engine.realtime.holding import let_through
+from slack_docebo.engine.realtime.upkeep import tidy
 from slack_docebo.engine.writing.applying import apply_accounts, begin
 from slack_docebo.errors import ChangeLimitExceeded, PlanNotApplicable, TooManyRejected
 from slack_docebo.integration_settings import read_rows, table
@@ -151,6 +152,18 @@ async def test_applying_the_refused_plan_lets_its_incident_through_as_well(here)
     assert not any(here.account(slack_id).active for slack_id in people[:3])
     await here.serve()
     assert {here.state(event) for event in events} == {EventState.APPLIED}
+
+
+async def test_an_incident_can_be_let_through_however_long_it_has_waited(here, monkeypatch):
+    leave(here, *here.members()[:2])
+    incident = (await here.serve()).incident
+    later = here.runtime.now() + timedelta(days=1000)
+    monkeypatch.setattr(here.runtime, "now", lambda: later)
+    plan_of(here.runtime.store, "1newest", at=later)
+
+    assert tidy(here.runtime).plans > 0
+
+    assert let_through(here.runtime.store, incident, later) == 2
 
 
 async def test_nothing_is_let_through_that_nobody_holds_back(here):

@@ -216,6 +216,17 @@ async def test_a_list_without_accounts_that_are_there_stops_the_import(small):
     assert target(sandbox) == before
 
 
+async def test_a_list_that_leaves_out_a_few_accounts_that_are_there_is_no_measure_for_the_next(small):
+    sandbox, settings = small
+    rows = {**LEAVERS, "TARGET_MAY_SHRINK": "40"}
+    sandbox.docebo_gate.faults.add("GET /manage/v1/user", "shrinking", share=0.7, uncounted=True)
+    await run_import(settings, rows=rows)
+    sandbox.docebo_gate.faults.add("GET /manage/v1/user", "shrinking", share=0.5, uncounted=True)
+
+    with pytest.raises(IncompleteRead, match="of which 0 are gone"):
+        await run_import(settings, rows=rows)
+
+
 async def test_too_many_missing_accounts_to_ask_for_stop_the_import_before_a_question(small):
     sandbox, settings = small
     delete_three(sandbox)

@@ -18,6 +18,7 @@ from sqlalchemy import (
 )
 
 from slack_docebo.errors import PlanNotApplicable, StorageError
+from slack_docebo.storage.schema import inbox_event
 from slack_docebo.storage.schema import plan as plans
 
 CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"  # no i, l, o, u: nothing to misread when typing an id
@@ -181,10 +182,12 @@ class PlanRepository:
     def purge(self, before: datetime, *, limit: int) -> int:
         """Delete the oldest plans, at most *limit*, that were made earlier than *before*, with their operations.
 
-        Return how many there were. The newest plan stays: its settings serve the command line while Prefect is down.
+        Return how many there were. The newest plan stays: its settings serve the command line while Prefect is down. So does
+        one with which events are held back.
         """
         newest = select(plans.c.id).order_by(plans.c.created_at.desc(), plans.c.id).limit(1).scalar_subquery()
-        old = select(plans.c.id).where(plans.c.created_at < before, plans.c.id != newest)
+        incidents = select(inbox_event.c.incident).where(inbox_event.c.incident != "")
+        old = select(plans.c.id).where(plans.c.created_at < before, plans.c.id != newest, plans.c.id.not_in(incidents))
         ids = list(self._connection.scalars(old.order_by(plans.c.created_at).limit(limit)))
         return self._connection.execute(delete(plans).where(plans.c.id.in_(ids))).rowcount
 
