@@ -19,7 +19,17 @@ MAINTENANCE_PAGE = "<html><head><title>Service Unavailable</title></head><body><
 LOGIN_PAGE = "<html><head><title>Sign in</title></head><body>Please sign in to continue.</body></html>"
 
 COMMON_KINDS = frozenset(
-    {"rate_limited", "error_500", "html_503", "html_200", "dropped", "slow", "carried_out_then_dropped"}
+    {
+        "rate_limited",
+        "error_500",
+        "html_503",
+        "html_200",
+        "dropped",
+        "slow",
+        "busy",
+        "carried_out_then_dropped",
+        "carried_out_then_busy",
+    }
 )
 
 
@@ -63,6 +73,11 @@ class Gate:
             case "carried_out_then_dropped":
                 await carry_out(request)
                 return Dropped()
+            case "carried_out_then_busy":
+                await carry_out(request)
+                return PlainTextResponse("Conflict", status_code=409)
+            case "busy":
+                return PlainTextResponse("Conflict", status_code=409)
             case "error_500":
                 return PlainTextResponse("Internal Server Error", status_code=500)
             case "html_503":

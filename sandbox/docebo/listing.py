@@ -30,6 +30,8 @@ def user_page(
     size = min(size, LARGEST_PAGE)
     # Docebo counts pages from 1; a page 0 seems to be the first as well.
     page = max(1, _number(query, "page", 1))
+    if platform.switches.pages_by_cursor and query.get("cursor") != f"c-{page - 1}":
+        page = 1
     ids = _matching(query, platform)
     start = (page - 1) * size
     total = len(ids)

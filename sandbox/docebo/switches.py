@@ -26,13 +26,14 @@ class Switches:
     unavailable_body: str = "html"  # of a 503: html | json | empty
     hourly_limit: int = 0  # calls per client address; the documented number is 1000
     max_batch_rows: int = 100
-    batch_too_large: str = "400"  # the status of a batch of more rows: 400 | 413
+    batch_too_large: str = "400"  # the status of a batch of more rows: 400 | 413 | 503
     strict_options: bool = False  # batch: every documented option is required, not only branch_option
     concurrent_batch: str = "serialise"  # two batches at once: serialise | 409 | 429 (each counts as a violation)
     batch_language: str = "any"  # the form batch rows take: any | code | name
     session_languages: bool = True  # the session's answer lists the platform's languages
     option_form: str = "id"  # the form in which batch rows take an option of a dropdown: id | label
     listed_language: str = "code"  # what a listing shows as lang_code: code | name
+    pages_by_cursor: bool = False  # a page after the first is given only with the cursor of the one before
     arrays_paged: bool = True  # a listing without an envelope comes in pages, too
     sanitise_names: bool = True  # what stands in angle brackets is cut from names
     fuzzy_full: bool = False  # match_type=full returns a row too many
@@ -61,7 +62,7 @@ CHOICES = {
     "limit_body": ("json", "text", "empty"),
     "unavailable_body": ("html", "json", "empty"),
     "concurrent_batch": ("serialise", "409", "429"),
-    "batch_too_large": ("400", "413"),
+    "batch_too_large": ("400", "413", "503"),
     "batch_language": ("any", "code", "name"),
     "option_form": ("id", "label"),
     "listed_language": ("code", "name"),

@@ -3,18 +3,21 @@
 import random
 from collections.abc import Iterator
 from dataclasses import fields
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from sandbox.docebo.switches import Switches, switched
 from sandbox.server import Sandbox
-from slack_docebo.domain.dialect import LANGUAGE_FORM, OPTION_FORM, ROWS_PER_CALL
-from slack_docebo.domain.planning import Outcome
+from slack_docebo.domain.dialect import LANGUAGE_FORM, OPTION_FORM, REFUSED_VALUES, ROWS_PER_CALL
+from slack_docebo.domain.planning import Kind, Outcome
 from slack_docebo.engine.reporting.report import Summary
+from slack_docebo.errors import OutcomeUnknown
 from slack_docebo.storage.store import Store
 from tests.importing import run_import, settings_for
 
+BATCH = "POST /manage/v1/user/batch"
 USERS, ACCOUNTS = 130, 40
 SETTINGS = {
     "ATTRIBUTES": "email = email, first_name = first_name, last_name = last_name, language = language,"
@@ -36,6 +39,7 @@ OTHERWISE: dict[str, tuple[Any, ...]] = {
     "option_form": ("label",),
     "status_answer": ("array",),
     "arrays_paged": (False,),
+    "pages_by_cursor": (True,),
     "sanitise_names": (False,),
     "fuzzy_full": (True,),
     "page_size_over_limit": ("reject",),
@@ -96,7 +100,7 @@ def learning(otherwise: dict[str, Any]) -> int:
     return calls + 12 * (otherwise.get("batch_language") == "name")
 
 
-COMBINED = [combined(seed, others=0.7) for seed in range(7)]
+COMBINED = [combined(seed, others=0.7) for seed in range(9, 16)]
 
 
 @pytest.mark.parametrize(
@@ -133,10 +137,10 @@ async def imported(
 
 def known(database_url: str, docebo: str) -> dict[str, str]:
     with Store.open(database_url) as store, store.reading() as tables:
-        return tables.dialect(docebo).all()
+        return {name: answer.value for name, answer in tables.dialect(docebo).all().items()}
 
 
-@pytest.mark.parametrize("status", ["400", "413"])
+@pytest.mark.parametrize("status", ["400", "413", "503"])
 async def test_how_many_rows_a_call_may_have_is_found_out_once(sandbox, sqlite_url, status):
     sandbox.reset()
     await imported(sandbox, sqlite_url, max_batch_rows=50, batch_too_large=status)
@@ -148,7 +152,7 @@ async def test_how_many_rows_a_call_may_have_is_found_out_once(sandbox, sqlite_u
     done = await imported(sandbox, sqlite_url, max_batch_rows=50)
 
     assert done.count(outcome=Outcome.APPLIED) == 60
-    assert sandbox.docebo_gate.counters.calls["POST /manage/v1/user/batch"] == 2
+    assert sandbox.docebo_gate.counters.calls[BATCH] == 2
 
 
 async def test_a_small_call_that_is_refused_makes_no_later_call_smaller(sandbox, sqlite_url):
@@ -163,6 +167,90 @@ async def test_a_small_call_that_is_refused_makes_no_later_call_smaller(sandbox,
     assert ROWS_PER_CALL.name not in known(sqlite_url, sandbox.docebo_url)
 
 
+async def test_a_number_of_rows_that_was_learned_is_tried_in_full_again_after_a_month(sandbox, sqlite_url):
+    sandbox.reset()
+    await imported(sandbox, sqlite_url)
+    for number in range(60):
+        sandbox.slack.add("New", f"Comer {number}", f"newcomer{number}@example.com")
+    with Store.open(sqlite_url) as store, store.transaction() as tables:
+        long_ago = datetime.now(UTC) - timedelta(days=31)
+        tables.dialect(sandbox.docebo_url).learn(ROWS_PER_CALL.name, "10", source="a test", now=long_ago)
+    sandbox.docebo_gate.counters.reset()
+
+    await imported(sandbox, sqlite_url)
+
+    assert sandbox.docebo_gate.counters.calls[BATCH] == 1
+
+
+@pytest.mark.parametrize(("kind", "calls"), [("busy", 2), ("carried_out_then_busy", 1)])
+async def test_a_call_that_another_one_is_in_the_way_of_is_sent_again_as_a_whole_and_only_if_nothing_was_done(
+    sandbox, sqlite_url, kind, calls
+):
+    sandbox.reset()
+    await imported(sandbox, sqlite_url)
+    for number in range(30):
+        sandbox.slack.add("New", f"Comer {number}", f"newcomer{number}@example.com")
+    sandbox.docebo_gate.counters.reset()
+    sandbox.docebo_gate.faults.add(BATCH, kind)
+
+    done = await imported(sandbox, sqlite_url)
+
+    assert done.count(outcome=Outcome.APPLIED) == 30
+    assert sandbox.docebo_gate.counters.calls[BATCH] == calls
+
+
+async def test_a_docebo_that_is_always_at_work_ends_the_run_and_gets_no_smaller_calls(sandbox, sqlite_url):
+    sandbox.reset()
+    await imported(sandbox, sqlite_url)
+    for number in range(30):
+        sandbox.slack.add("New", f"Comer {number}", f"newcomer{number}@example.com")
+    sandbox.docebo_gate.counters.reset()
+    sandbox.docebo_gate.faults.add(BATCH, "busy", times=-1)
+
+    with pytest.raises(OutcomeUnknown, match="another call is under way"):
+        await imported(sandbox, sqlite_url)
+
+    assert sandbox.docebo_gate.counters.calls[BATCH] == 3
+    assert not sandbox.docebo_gate.counters.rows["created"]
+
+
+async def test_a_call_without_an_answer_is_sent_again_in_halves_after_a_look(sandbox, sqlite_url):
+    sandbox.reset()
+    await imported(sandbox, sqlite_url)
+    for number in range(30):
+        sandbox.slack.add("New", f"Comer {number}", f"newcomer{number}@example.com")
+    sandbox.docebo_gate.counters.reset()
+    sandbox.docebo_gate.faults.add(BATCH, "dropped")
+
+    done = await imported(sandbox, sqlite_url)
+
+    assert done.count(outcome=Outcome.APPLIED) == 30
+    assert sandbox.docebo_gate.counters.calls[BATCH] == 3
+
+
+async def test_a_value_for_which_rows_are_refused_is_left_out_by_the_next_run_from_the_start(sandbox, sqlite_url):
+    sandbox.reset()
+    zones = {"ATTRIBUTES": "email, first_name, last_name, time_zone"}
+    await imported(sandbox, sqlite_url, zones)
+
+    def join(name: str) -> None:
+        user = sandbox.slack.add("New", name, f"{name}@example.com")
+        sandbox.slack.change(user["id"], {"tz": "Mars/Olympus"})
+
+    join("first")
+    first = await imported(sandbox, sqlite_url, zones)
+    join("second")
+    sandbox.docebo_gate.counters.reset()
+    second = await imported(sandbox, sqlite_url, zones)
+
+    assert first.count(Kind.CREATE, outcome=Outcome.APPLIED) == second.count(Kind.CREATE, outcome=Outcome.APPLIED) == 1
+    assert "Mars" not in known(sqlite_url, sandbox.docebo_url)[REFUSED_VALUES.name]
+    assert sandbox.docebo_gate.counters.calls[BATCH] == 1
+    with Store.open(sqlite_url) as store, store.reading() as tables:
+        told = [entry.error for entry in tables.operations.rows(second.plan.id) if entry.operation.kind is Kind.CREATE]
+    assert told == ["done, but without what Docebo refuses for an account: time_zone"]
+
+
 async def test_in_which_form_a_language_is_taken_is_found_out_once(sandbox, sqlite_url):
     sandbox.reset()
     await imported(sandbox, sqlite_url, batch_language="name")
@@ -172,7 +260,7 @@ async def test_in_which_form_a_language_is_taken_is_found_out_once(sandbox, sqli
 
     await imported(sandbox, sqlite_url, batch_language="name")
 
-    assert sandbox.docebo_gate.counters.calls["POST /manage/v1/user/batch"] == 1
+    assert sandbox.docebo_gate.counters.calls[BATCH] == 1
 
 
 async def test_a_language_without_a_known_name_costs_nobody_the_account(sandbox, sqlite_url):

@@ -47,7 +47,7 @@ async def test_a_tenant_unlike_any_other_is_served_without_a_setting(sqlite_url)
     assert (tenant.people[known]["firstname"], tenant.people[known]["active"]) == ("Grace", False)
     assert max(tenant.batches) <= MOST_ROWS
     with Store.open(sqlite_url) as store, store.reading() as tables:
-        learned = tables.dialect(url).all()
+        learned = {name: answer.value for name, answer in tables.dialect(url).all().items()}
     assert int(learned[ROWS_PER_CALL.name]) in range(25, MOST_ROWS + 1)
     assert learned[LANGUAGE_FORM.name] == "name"
     assert learned[UNKNOWN_OPTIONS.name] == "powerUser_option, provisioned_by"

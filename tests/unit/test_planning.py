@@ -265,6 +265,15 @@ def test_a_value_that_docebo_turns_into_its_own_form_is_written_twice_and_then_l
     assert plan(ADA, stubborn, after).reason == "Docebo keeps its own form of first_name"
 
 
+def test_a_value_that_docebo_ignores_is_not_called_its_own_form():
+    ignored = replace(HERS, first_name="Augusta")
+
+    again = plan(ADA, ignored, MAPPED)
+    after = replace(MAPPED, fingerprint=again.fingerprint, echo=again.echo)
+
+    assert plan(ADA, ignored, after).reason == "Docebo does not take first_name"
+
+
 def test_who_comes_back_is_activated_again_if_we_deactivated_the_account():
     operation = plan(ADA, replace(HERS, active=False), replace(MAPPED, deactivated=True))
 

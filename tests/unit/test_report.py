@@ -24,3 +24,19 @@ def test_only_what_was_done_counts_as_done():
 
 def test_a_plan_about_nobody_says_so():
     assert line(state=PlanState.APPLIED) == "plan 1abcdefg (applied): nobody"
+
+
+def test_an_attribute_that_is_kept_back_for_more_than_a_few_people_is_named():
+    told = Summary(
+        PLAN,
+        [
+            (Kind.LEAVE, "Docebo keeps its own form of last_name", Outcome.LEFT, 5),
+            (Kind.LEAVE, "Docebo does not take language, time_zone", Outcome.LEFT, 4),
+            (Kind.CREATE, "new; without language, field_3, which cannot hold what Slack says", Outcome.APPLIED, 3),
+            (Kind.LEAVE, "in line", Outcome.LEFT, 50),
+        ],
+    )
+
+    assert told.kept_back == {"language": 7}
+    assert "**Not as in Slack:** language (7 people)" in told.markdown()
+    assert "Not as in Slack" not in Summary(PLAN, [(Kind.LEAVE, "in line", Outcome.LEFT, 50)]).markdown()

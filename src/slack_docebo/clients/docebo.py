@@ -78,6 +78,9 @@ LARGEST_CODE = 99_999  # of an error; 1006 is one. A larger number may be anythi
 NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 DROPDOWN = "dropdown"  # the type of a field whose values are options
 FIXED_VALUES: dict[str, Values] = {"date": Dates(), "yesno": YES_OR_NO}  # by the type of a field
+# A call that changes something may be under way, ours as well as another's: Docebo forbids two batches at once, and does not
+# say how it refuses the second.
+AT_WORK = (408, 409, 423, 425)
 PROVISIONED_BY = "slack-docebo"
 AMBIGUOUS = "Docebo answers 400 for the account's id"
 
@@ -122,6 +125,7 @@ class DoceboClient:
         self._before_write = before_write
         self._wanted_fields = wanted_fields
         self._writing = asyncio.Lock()  # Docebo forbids concurrent batches
+        self._pages_by_cursor = False  # once the number of the page alone has shown the same page again
         self.calls: Counter[str] = Counter()
         self.languages = Languages()  # of the platform, as far as its answers have told them
         self.options: dict[int, Values] = {}  # what those of the wanted fields can hold that hold no free text
@@ -332,13 +336,20 @@ class DoceboClient:
         """
         page = 0
         more = True
+        before: object = None
         while more:
             page += 1  # Docebo counts pages from 1
             if page > most:
                 raise IncompleteRead(
                     f"{operation}: Docebo announces more than {most} pages, which is more than it can have"
                 )
-            data = await self._get(operation, path, {**params, "page": page, "page_size": PAGE_SIZE})
+            asked = {**params, "page": page, "page_size": PAGE_SIZE}
+            data = await self._get(operation, path, asked | (_cursor(before) if self._pages_by_cursor else {}))
+            if not self._pages_by_cursor and _repeats(before, data):
+                # Some listings keep a search under a cursor, and may give its further pages only with that.
+                data = await self._get(operation, path, asked | _cursor(before))
+                self._pages_by_cursor = not _repeats(before, data)
+            before = data
             if isinstance(data, dict):
                 more = read_flag(data.get("has_more_data"), missing=bool(data.get("items")))
             else:  # an array announces nothing: unless it is short, it may be a page, whatever size was asked for
@@ -461,6 +472,8 @@ def _refuse_failure(operation: str, response: httpx.Response, unanswered: type[R
         return
     if status == 429:
         raise RateLimited(operation, retry_after=seconds_asked(response.headers.get("Retry-After")))
+    if status in AT_WORK and unanswered is OutcomeUnknown:
+        raise unanswered(operation, "another call is under way", status=status)
     if status >= 500:  # a gateway's 503, too: it does not say that nobody behind it carried the call out
         raise unanswered(operation, status=status)
     try:
@@ -502,6 +515,18 @@ def _items(operation: str, data: object) -> list[object]:
     if not isinstance(items, list):
         raise ContractViolation(operation, "the answer holds no list of items")
     return items
+
+
+def _repeats(before: object, data: object) -> bool:
+    """Tell whether a page is the one *before* once more, though that came with a cursor to go on by."""
+    if not (isinstance(before, dict) and isinstance(data, dict) and before.get("items") and before.get("cursor")):
+        return False
+    return bool(before["items"] == data.get("items"))
+
+
+def _cursor(before: object) -> dict[str, str | int]:
+    cursor = read_text(before.get("cursor")) if isinstance(before, dict) else ""
+    return {"cursor": cursor} if cursor else {}
 
 
 def _pages_counted(operation: str, first: object, *, otherwise: int) -> int:

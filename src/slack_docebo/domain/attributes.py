@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from html import unescape
 
 from slack_docebo.domain.addresses import mailbox
 from slack_docebo.domain.names import clean, folded, split_name
@@ -14,6 +15,8 @@ from slack_docebo.domain.people import Account, SourceUser
 from slack_docebo.domain.texts import LONGEST_ADDRESS, LONGEST_NAME, LONGEST_VALUE, bounded, key
 
 CASELESS = frozenset({"email", "username", "language", "time_zone"})  # attributes in which case makes no difference
+FREE_TEXTS = frozenset({"first_name", "last_name"})  # and the additional fields
+MARKUP = frozenset("<>&")  # what a platform may take out of a text, or write otherwise
 TARGETS = ("first_name", "last_name", "email", "language", "time_zone")
 TITLED = "field:"  # before the title of an additional field
 CUSTOM = "custom:"  # before the label or the id of a custom profile field
@@ -215,6 +218,18 @@ def same(name: str, one: str, other: str) -> bool:
     if name not in CASELESS:
         return clean(one) == clean(other)
     return folded(one) == folded(other) or mailbox(one) == mailbox(other)
+
+
+def is_own_form(name: str, sent: str, shown: str) -> bool:
+    """Tell whether *shown* can be what a platform made of a text that was *sent*; of markup it may leave nothing."""
+    if not (name in FREE_TEXTS or _FIELD.fullmatch(name)):
+        return False
+    return not MARKUP.isdisjoint(sent) or (bool(letters(shown)) and letters(shown) in letters(sent))
+
+
+def letters(text: str) -> str:
+    """Return the letters and digits of *text*, without regard to case and to how HTML writes characters."""
+    return "".join(character for character in folded(unescape(text)) if character.isalnum())
 
 
 def fingerprint(attributes: Mapping[str, str]) -> str:

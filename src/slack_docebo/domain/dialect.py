@@ -2,10 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Self
 
 # Of a batch call: what Docebo's own jobs send in one (its API description of 2017); no number is documented.
 MOST_ROWS = 100
+A_MONTH = timedelta(days=30)
+MOST_VALUES = 200  # refused ones that are remembered
 
 
 # Options of a batch call by which we only say what shall not happen; a platform that does not know one can do without.
@@ -36,13 +40,14 @@ class Question:
     name: str
     assumed: str
     shown_by: str
+    kept: timedelta | None = None  # how long an answer holds; the assumption is tried again afterwards
 
 
 MISSING_ACCOUNT = Question(
     "missing account", "", "the HTTP status of the answer for the id of an account that is known to be gone"
 )
 ROWS_PER_CALL = Question(
-    "rows per call", str(MOST_ROWS), "a large call that is refused as a whole, and whose parts are taken"
+    "rows per call", str(MOST_ROWS), "a large call that is refused as a whole, and whose parts are taken", A_MONTH
 )
 LANGUAGE_FORM = Question(
     "language in rows", LanguageForm.CODE, "a row that is refused with the one form and taken with the other"
@@ -51,8 +56,21 @@ OPTION_FORM = Question(
     "options in rows", OptionForm.ID, "a row that is refused with the one form and taken with the other"
 )
 PROVEN = Question("proven rows", "", "a row that is sent alone, and what its account shows afterwards")
-UNKNOWN_OPTIONS = Question("unknown options", "", "a batch call that is refused with the name of an option that it has")
-QUESTIONS = (MISSING_ACCOUNT, ROWS_PER_CALL, LANGUAGE_FORM, OPTION_FORM, PROVEN, UNKNOWN_OPTIONS)
+UNKNOWN_OPTIONS = Question(
+    "unknown options", "", "a batch call that is refused with the name of an option that it has", A_MONTH
+)
+REFUSED_VALUES = Question(
+    "refused values", "", "a row that is refused with one attribute and taken without it", A_MONTH
+)
+QUESTIONS = (MISSING_ACCOUNT, ROWS_PER_CALL, LANGUAGE_FORM, OPTION_FORM, PROVEN, UNKNOWN_OPTIONS, REFUSED_VALUES)
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """The answer to a question, and when it was given."""
+
+    value: str
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +78,18 @@ class Dialect:
     """What is known of one platform; what is not known is as assumed."""
 
     answers: Mapping[str, str]
+
+    @classmethod
+    def of(cls, learned: Mapping[str, Learned], now: datetime) -> Self:
+        """Return what of *learned* still holds."""
+        kept = {question.name: question.kept for question in QUESTIONS}
+        return cls(
+            {
+                name: answer.value
+                for name, answer in learned.items()
+                if not (lasts := kept.get(name)) or answer.at > now - lasts
+            }
+        )
 
     def answer(self, question: Question) -> str:
         return self.answers.get(question.name) or question.assumed
@@ -88,3 +118,8 @@ class Dialect:
     def option_form(self) -> OptionForm:
         known = self.answer(OPTION_FORM)
         return OptionForm(known) if known in set(OptionForm) else OptionForm.ID
+
+    @property
+    def refused_values(self) -> list[str]:
+        """Which values of which attributes rows are refused for, as digests, the newest last."""
+        return [one for one in self.answer(REFUSED_VALUES).split(", ") if one]

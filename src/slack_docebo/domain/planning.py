@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from slack_docebo.domain.addresses import mailbox, pattern_keys
-from slack_docebo.domain.attributes import DEFAULT_RULES, AttributeRule, differences, fingerprint, wanted
+from slack_docebo.domain.attributes import DEFAULT_RULES, AttributeRule, differences, fingerprint, is_own_form, wanted
 from slack_docebo.domain.claims import RANKS, Claims, Rank
 from slack_docebo.domain.disputes import bears_data_of, dispute, is_same, look
 from slack_docebo.domain.matching import UNCONFIRMED, Accounts, FoundBy, Match, MatchBy, match
@@ -24,6 +24,9 @@ PROVISIONING_OFF = "in line, and provisioning is off"
 NO_LONGER_IN_SLACK = "no longer in Slack"
 NOT_LISTED = "not in Slack's list"  # and not asked for, or Slack shows the person all the same
 ELSEWHERE = "in other workspaces of the organisation alone"
+OWN_FORM = "Docebo keeps its own form of "  # before the attributes
+NOT_TAKEN = "Docebo does not take "  # likewise
+CANNOT_HOLD = ", which cannot hold what Slack says"  # behind them
 NOT_PLANNED = "no plan can be made"  # for this one person, and why
 DEACTIVATED_BEFORE = "; deactivated before"  # after why the person has left
 
@@ -319,7 +322,8 @@ class Planner:
         if changes and prior and prior.fingerprint == print_:  # written before, and yet read back otherwise
             echo = fingerprint({name: str(value) for name, value in before.items()})
             if echo == prior.echo:
-                kept = f"Docebo keeps its own form of {', '.join(changes)}"
+                is_form = all(is_own_form(name, str(changes[name]), str(shown)) for name, shown in before.items())
+                kept = f"{OWN_FORM if is_form else NOT_TAKEN}{', '.join(changes)}"
                 return self._plan_mapping(user, mapping, account, by, kept, Applied(account.docebo_id, print_, echo))
         if changes:
             differs = f"differs: {', '.join(changes)}{self._without(user)}"
@@ -441,7 +445,7 @@ class Planner:
     def _without(self, user: SourceUser) -> str:
         """Return what is added to a reason where Slack says something that the account cannot hold."""
         names = [rule.target for rule in self.policy.rules if rule.values and rule.is_too_much_for(user)]
-        return f"; without {', '.join(names)}, which cannot hold what Slack says" if names else ""
+        return f"; without {', '.join(names)}{CANNOT_HOLD}" if names else ""
 
     def _operation(
         self,

@@ -1,17 +1,13 @@
 """Proof: whether what a platform shows of an account that was just written is what it was sent."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from html import unescape
 
-from slack_docebo.domain.attributes import current_value
+from slack_docebo.domain.attributes import MARKUP, current_value, is_own_form, letters
 from slack_docebo.domain.effects import holds
-from slack_docebo.domain.names import folded
 from slack_docebo.domain.people import Account, View
 from slack_docebo.domain.planning import Kind, Operation, Value
 
-MARKUP = frozenset("<>&")  # what a platform may take out of a text, or write otherwise
 WITH_DEFAULT = ("language", "time_zone")  # attributes that a new account has without its row
-FREE_TEXTS = frozenset({"first_name", "last_name"})  # and the additional fields
 CREDENTIALS = ("username", "email")
 
 
@@ -88,13 +84,7 @@ def _names(before: Account, after: Account) -> Iterable[str]:
 
 def _is_own_form(name: str, sent: Value, account: Account, before: Value) -> bool:
     """Tell whether the *account* shows its own form of the text that was *sent*: a form, and not what it had before."""
-    if not isinstance(sent, str) or not (name in FREE_TEXTS or name.startswith("field_")):
+    shown = current_value(account, name)
+    if not isinstance(sent, str) or not is_own_form(name, sent, shown):
         return False
-    if not MARKUP.isdisjoint(sent):  # it may be all that is left out
-        return True
-    shown = _letters(unescape(current_value(account, name)))
-    return bool(shown) and shown != _letters(str(before)) and shown in _letters(sent)
-
-
-def _letters(text: str) -> str:
-    return "".join(character for character in folded(text) if character.isalnum())
+    return not MARKUP.isdisjoint(sent) or letters(shown) != letters(str(before))

@@ -4,6 +4,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, select
 
+from slack_docebo.domain.dialect import Learned
 from slack_docebo.storage.platforms import PlatformRepository
 from slack_docebo.storage.schema import dialect
 from slack_docebo.storage.statements import insertion
@@ -22,11 +23,13 @@ class DialectRepository:
         query = select(dialect.c.value).where(dialect.c.platform_id == platform_id, dialect.c.name == name)
         return self._connection.scalar(query) or ""
 
-    def all(self) -> dict[str, str]:
-        """Return everything that is known, by name."""
+    def all(self) -> dict[str, Learned]:
+        """Return everything that was learned, by name."""
         platform_id = PlatformRepository(self._connection).find(self._docebo)
-        query = select(dialect.c.name, dialect.c.value).where(dialect.c.platform_id == platform_id)
-        return dict(self._connection.execute(query).tuples().all())
+        query = select(dialect.c.name, dialect.c.value, dialect.c.learned_at).where(
+            dialect.c.platform_id == platform_id
+        )
+        return {name: Learned(value, at) for name, value, at in self._connection.execute(query)}
 
     def learn(self, name: str, value: str, *, source: str, now: datetime) -> None:
         """Note that *name* is *value*, and what showed it; a newer value takes the place of an older."""

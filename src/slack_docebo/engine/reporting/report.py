@@ -11,7 +11,7 @@ from typing import Any, TextIO
 from sqlalchemy import Row
 
 from slack_docebo.domain.people import PeopleShown
-from slack_docebo.domain.planning import Kind, Operation, Outcome
+from slack_docebo.domain.planning import CANNOT_HOLD, NOT_TAKEN, OWN_FORM, Kind, Operation, Outcome
 from slack_docebo.domain.standing import WAITING, is_undecided
 from slack_docebo.domain.texts import armoured, as_json, code, markdown, without_numbers
 from slack_docebo.engine.reporting.orphans import Orphan, OrphanKind
@@ -23,6 +23,8 @@ from slack_docebo.storage.store import Store
 from slack_docebo.storage.tables import Tables
 
 REASONS_SHOWN = 100
+A_FEW = 5  # people for whom an attribute may be kept back without a word
+KEPT_BACK = "Correct that in Docebo, or take the attribute out of SLACK | ATTRIBUTES."
 TABLE_ROWS = 500  # what a page of Prefect's UI can be asked to show
 DONE = {
     Kind.CREATE: "created",
@@ -77,6 +79,20 @@ class Summary:
         return self.undecided - sum(people for reason, people in before if is_undecided(reason))
 
     @property
+    def kept_back(self) -> dict[str, int]:
+        """For how many people an attribute stays as it is because Docebo does not take it, where they are not just a few."""
+        people = Counter[str]()
+        for kind, reason, _, count in self.tally:
+            names = reason.removeprefix(OWN_FORM).removeprefix(NOT_TAKEN)
+            if names != reason and kind is Kind.LEAVE:
+                people.update(dict.fromkeys(names.split(", "), count))
+            elif CANNOT_HOLD in reason:
+                people.update(
+                    dict.fromkeys(reason.partition(CANNOT_HOLD)[0].rpartition("; without ")[2].split(", "), count)
+                )
+        return {name: count for name, count in people.most_common() if count > A_FEW}
+
+    @property
     def line(self) -> str:
         """One line without a name in it, for states, logs and notifications."""
         told: list[tuple[int, str]] = []
@@ -116,6 +132,9 @@ class Summary:
         ]
         if len(reasons) > REASONS_SHOWN:
             lines.append(f"| | {len(reasons) - REASONS_SHOWN} more reasons, in the full list | |")
+        if kept_back := self.kept_back:
+            told = ", ".join(f"{name} ({people} people)" for name, people in kept_back.items())
+            lines += ["", f"**Not as in Slack:** {markdown(told)}. {KEPT_BACK}"]
         if before := sum(self.plan.left_as_before.values()):
             where = f"`slack-docebo plan show {self.plan.id} --operation leave` lists them by id"
             lines += ["", f"{before} of them were left alone as before, for the same reason: {where}."]

@@ -7,12 +7,14 @@ is tried without it; what it is refused for is then tried by itself, a language 
 import re
 from collections.abc import Mapping, Sequence
 
-from slack_docebo.domain.attributes import field_id_of
+from slack_docebo.domain.attributes import field_id_of, fingerprint
 from slack_docebo.domain.dialect import (
     CAUTIOUS_OPTIONS,
     LANGUAGE_FORM,
+    MOST_VALUES,
     OPTION_FORM,
     PROVEN,
+    REFUSED_VALUES,
     ROWS_PER_CALL,
     UNKNOWN_OPTIONS,
     Dialect,
@@ -33,12 +35,12 @@ class Adapter:
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         with runtime.store.reading() as tables:
-            known = Dialect(tables.dialect(runtime.settings.docebo_url).all())
+            known = Dialect.of(tables.dialect(runtime.settings.docebo_url).all(), runtime.now())
         self._language = known.language_form
         self._options = known.option_form
         self.rows_per_call = known.rows_per_call
         self.unknown_options = known.unknown_options
-        self.refused: set[tuple[str, Value]] = set()  # attributes with the values for which rows are refused
+        self._refused = known.refused_values
 
     def written(self, attributes: Attributes) -> dict[str, Value]:
         """Return *attributes* as a row holds them: without what is refused, a language in the form that is taken."""
@@ -55,8 +57,16 @@ class Adapter:
         return [
             name
             for name, value in attributes.items()
-            if (name, value) in self.refused or self._is_nameless(name, value)
+            if self._is_nameless(name, value) or (self._refused and _digest(name, value) in self._refused)
         ]
+
+    def refuse(self, attributes: Attributes) -> None:
+        """Note that rows are refused for these values of attributes; digests are kept, for a value may name somebody."""
+        news = [digest for digest in (_digest(*one) for one in attributes.items()) if digest not in self._refused]
+        if news:
+            self._refused = [*self._refused, *news][-MOST_VALUES:]
+            known = ", ".join(self._refused)
+            self._learn(REFUSED_VALUES.name, known, "rows that were refused with them and taken without them")
 
     def forms(self, name: str, value: Value) -> Sequence[Value]:
         """Return how the attribute may be written, the present way first."""
@@ -110,6 +120,10 @@ class Adapter:
     def _learn(self, name: str, value: str, source: str) -> None:
         with self._runtime.store.transaction() as tables:
             tables.dialect(self._runtime.settings.docebo_url).learn(name, value, source=source, now=self._runtime.now())
+
+
+def _digest(name: str, value: Value) -> str:
+    return f"{name} {fingerprint({name: str(value)})}"
 
 
 def optional(attributes: Attributes) -> dict[str, Value]:

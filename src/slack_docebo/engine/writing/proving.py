@@ -46,7 +46,7 @@ class Prover:
         self._plan_id = plan_id
         self._branch = branch  # of new accounts
         with runtime.store.reading() as tables:
-            self._proven = Dialect(tables.dialect(runtime.settings.docebo_url).all()).proven
+            self._proven = Dialect.of(tables.dialect(runtime.settings.docebo_url).all(), runtime.now()).proven
         self._before: View | None = None
         self._noted: list[tuple[Numbered, RowOutcome]] | None = None  # since the last look
         self._refused = 0

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
-from slack_docebo.clients.docebo import PAGE_SIZE, Row, RowResult
+from slack_docebo.clients.docebo import AT_WORK, PAGE_SIZE, Row, RowResult
 from slack_docebo.domain.effects import account_of, is_carried_out
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.observation import Present
@@ -28,7 +28,8 @@ from slack_docebo.runtime import Runtime
 from slack_docebo.storage.operations import RowOutcome
 
 UNANSWERED = 3  # calls in a row of which nobody knows what became: then a run gives up
-TOO_LARGE = (400, 413)  # the status of a call with too many rows: a guess, no number and no answer is documented
+# The status of a call with too many rows: a guess, no number and no answer is documented. A gateway may give up on it, too.
+TOO_LARGE = (400, 413, 500, 502, 503, 504)
 REFUSED_ALONE = 3  # rows that are refused one by one before any is taken: then it is not for their texts
 FEW = 5  # accounts that are asked for one by one, where nobody knows how many calls a list of all takes
 STATUS_KEPT = "Docebo did not change the status"
@@ -50,6 +51,7 @@ class Sender:
         self._branch = branch  # of new accounts
         self.accounts: Accounts | None = None
         self._in_doubt: set[int] = set()  # sent before, and perhaps carried out later
+        self._late: set[int] = set()  # in a call without any answer, and not carried out: sent again in halves
         self._unanswered = 0
         self._alone: list[tuple[Numbered, RemoteError]] = []  # not taken by themselves either, and why
         self._taken = 0  # rows
@@ -72,14 +74,25 @@ class Sender:
             await self._send(kind, batch)
 
     async def _send(self, kind: Kind, batch: Sequence[Numbered]) -> None:
+        if len(batch) > 1 and any(seq in self._late for seq, _ in batch):
+            middle = len(batch) // 2
+            for half in (batch[:middle], batch[middle:]):
+                await self._send_whole(kind, half)
+        else:
+            await self._send_whole(kind, batch)
+
+    async def _send_whole(self, kind: Kind, batch: Sequence[Numbered]) -> None:
         try:
             await self._call(kind, batch)
         except OutcomeUnknown as doubt:
             self._unanswered += 1
-            if self._unanswered >= UNANSWERED and not doubt.status:
+            may_be_at_work = not doubt.status or doubt.status in AT_WORK
+            if self._unanswered >= UNANSWERED and may_be_at_work:
                 raise
             rest = await self.settle(batch)
-            if rest and self._unanswered >= UNANSWERED - 1 and doubt.status:
+            if not doubt.status:
+                self._late.update(seq for seq, _ in rest)
+            if rest and self._unanswered >= UNANSWERED - 1 and not may_be_at_work:
                 await self._find_refused(kind, rest, doubt)
         except (Rejected, AccessDenied) as refusal:
             await self._find_refused(kind, batch, refusal)
@@ -102,7 +115,7 @@ class Sender:
         Where few rows were refused it was more likely an accident, and a small size costs the next import of everybody.
         """
         is_large = len(batch) * 2 > self.rows_per_call
-        return kind is not Kind.DEACTIVATE and is_large and isinstance(why, Rejected) and why.status in TOO_LARGE
+        return kind is not Kind.DEACTIVATE and is_large and why.status in TOO_LARGE
 
     async def settle(self, batch: Sequence[Numbered]) -> list[Numbered]:
         """Read the accounts again, record what was carried out of *batch*, and return the rest.
@@ -142,7 +155,7 @@ class Sender:
             except (Rejected, AccessDenied) as refusal:
                 await self._send_in_halves(kind, half, refusal)
             except OutcomeUnknown as doubt:
-                if not doubt.status:
+                if not doubt.status or doubt.status in AT_WORK:
                     raise
                 if rest := await self.settle(half):
                     await self._send_in_halves(kind, rest, doubt)
@@ -159,16 +172,20 @@ class Sender:
 
     async def _call(self, kind: Kind, batch: Sequence[Numbered]) -> None:
         """Make one call for *batch* and record its outcomes."""
+        without = [self.left_out(operation) for _, operation in batch]
         async with self._runtime.gate.call(lambda: check_admitted(self._runtime, self._plan_id, batch)):
             if kind is Kind.DEACTIVATE:
                 ids = [operation.docebo_id for _, operation in batch if operation.docebo_id is not None]
                 changed = await self._runtime.docebo.change_status(ids, active=False)
                 answers = [RowResult(op.docebo_id, "" if op.docebo_id in changed else STATUS_KEPT) for _, op in batch]
             else:
-                answers = await self._upsert(kind, [_row(op, self._adapter.written(op.changes)) for _, op in batch])
-                answers = await self._try_otherwise(kind, batch, answers)
+                first = await self._upsert(kind, [_row(op, self._adapter.written(op.changes)) for _, op in batch])
+                answers = await self._try_otherwise(kind, batch, first)
+                for place, (refused, answer) in enumerate(zip(first, answers, strict=True)):
+                    if refused.error and not answer.error:  # what it was refused for is known by now
+                        without[place] = self.left_out(batch[place][1])
         self._unanswered = 0
-        results = [self._result(numbered, answer) for numbered, answer in zip(batch, answers, strict=True)]
+        results = [_result(*one) for one in zip(batch, answers, without, strict=True)]
         self._taken += sum(result.outcome is Outcome.APPLIED for result in results)
         self._record(batch, await self._looked_at_again(kind, batch, results))
 
@@ -223,7 +240,7 @@ class Sender:
         for number, (operation, docebo_id) in enumerate(taken):
             rest = optional(operation.changes)
             if docebo_id is None:  # Docebo did not say the id: the next run writes the rest
-                self._adapter.refused |= set(rest.items())
+                self._adapter.refuse(rest)
                 continue
             if number:  # the first has shown in which form they are taken
                 [answer] = await self._tried_once(Kind.UPDATE, [Row(docebo_id, self._adapter.written(rest))])
@@ -245,15 +262,7 @@ class Sender:
                     self._adapter.take(name, value, form)
                     break
             else:
-                self._adapter.refused.add((name, value))
-
-    def _result(self, numbered: Numbered, answer: RowResult) -> RowOutcome:
-        seq, operation = numbered
-        if answer.error:
-            return RowOutcome(seq, Outcome.FAILED, operation.docebo_id, answer.error, said=answer.said)
-        missing = self.left_out(operation)
-        told = f"{WITHOUT} {', '.join(missing)}" if missing else ""
-        return RowOutcome(seq, Outcome.APPLIED, answer.docebo_id or operation.docebo_id, told)
+                self._adapter.refuse({name: value})
 
     async def _looked_at_again(
         self, kind: Kind, batch: Sequence[Numbered], results: Sequence[RowOutcome]
@@ -357,6 +366,14 @@ class Sender:
                     said = f"account {docebo_id} was made for {gone[0]}, who is gone, and Docebo does not show it yet"
                     found[seq] = RowOutcome(seq, Outcome.SKIPPED, docebo_id, said)
         return found
+
+
+def _result(numbered: Numbered, answer: RowResult, without: Sequence[str]) -> RowOutcome:
+    seq, operation = numbered
+    if answer.error:
+        return RowOutcome(seq, Outcome.FAILED, operation.docebo_id, answer.error, said=answer.said)
+    told = f"{WITHOUT} {', '.join(without)}" if without else ""
+    return RowOutcome(seq, Outcome.APPLIED, answer.docebo_id or operation.docebo_id, told)
 
 
 def _refused(numbered: Numbered, why: RemoteError) -> RowOutcome:
