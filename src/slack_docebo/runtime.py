@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from slack_docebo.clients.docebo import DoceboClient, open_docebo
 from slack_docebo.clients.docebo_auth import ClientCredentials, Grant, JwtBearer, Password
+from slack_docebo.clients.recording import Recorder
 from slack_docebo.clients.slack import SlackClient, open_slack
 from slack_docebo.current_settings import Current
 from slack_docebo.domain.mirror import Mirror
@@ -74,6 +75,7 @@ async def open_runtime(
 ) -> AsyncIterator[Runtime]:
     """Open what a run works with, and close it at the end; secrets that are exchanged meanwhile are taken up."""
     current = Current(settings)
+    recorder = Recorder(settings.debug_record) if settings.debug_record else None
     store = Store.open(settings.database_url.get_secret_value())
     try:
         gate = BatchGate(store, settings.docebo_url, grace_seconds=settings.docebo_timeout_seconds)
@@ -87,6 +89,7 @@ async def open_runtime(
                 calls_per_minute=settings.slack_calls_per_minute,
                 with_locale=any(rule.source == "language" for rule in rules),
                 with_custom=any(rule.is_custom for rule in rules),
+                recorder=recorder,
             ) as slack,
             open_docebo(
                 settings.docebo_url,
@@ -95,6 +98,7 @@ async def open_runtime(
                 before_call=budget.spend,
                 before_write=gate.begin_attempt,
                 wanted_fields=frozenset(rule.field_id for rule in rules if rule.field_id),
+                recorder=recorder,
             ) as docebo,
         ):
             yield Runtime(

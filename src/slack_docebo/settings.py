@@ -167,6 +167,16 @@ class ReportSettings(ProcessSettings):
     report_dir: Path = Field(Path("var/reports"), description="Where the full lists of each run are written.")
 
 
+class RecordSettings(ProcessSettings):
+    """Whether exchanges are recorded."""
+
+    debug_record: Path | None = Field(
+        None,
+        description="A folder to which every exchange of a run with Slack and Docebo is written, people and secrets"
+        " replaced, to be attached to a report. Empty: none is.",
+    )
+
+
 class LogSettings(ProcessSettings):
     """How log lines look."""
 
@@ -272,7 +282,7 @@ class ForgetSettings(ReportSettings, PlatformSettings, StoreSettings):
     """What erasing or exporting a person reads."""
 
 
-class Settings(ReportSettings, DoceboSettings, SlackSettings, StoreSettings):
+class Settings(RecordSettings, ReportSettings, DoceboSettings, SlackSettings, StoreSettings):
     """What a run reads; for notifications and Prefect it reads theirs."""
 
 

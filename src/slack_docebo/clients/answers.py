@@ -8,11 +8,13 @@ import asyncio
 import json
 import zlib
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 
 import aiohttp
 import httpx
 
+from slack_docebo.clients.recording import Recorder
 from slack_docebo.errors import ContractViolation
 
 MOST_BYTES = 16_000_000  # of a body, as sent and unpacked; what Python makes of it can be twenty times as much
@@ -38,19 +40,32 @@ class BoundedClient(httpx.AsyncClient):
 
     It raises httpx.ReadTimeout when that time is over, and OutOfBounds for an answer that exceeds a limit; in both
     cases the connection is closed by then. Answers are read in full, and redirects are not followed: they could carry
-    a secret to another host.
+    a secret to another host. What is exchanged is written to the *recorder*, if there is one.
     """
 
-    def __init__(self, side: str, *, seconds: float, **options: Any) -> None:
+    def __init__(self, side: str, *, seconds: float, recorder: Recorder | None = None, **options: Any) -> None:
         # Thirds, so that the time of a call that was never sent is over before that of the whole.
         timeout = httpx.Timeout(None, connect=seconds / 3, pool=seconds / 3)
         super().__init__(timeout=timeout, follow_redirects=False, **options)
         self.headers["Accept-Encoding"] = "gzip"
         self._side = side
         self._seconds = seconds
+        self._recorder = recorder
 
     async def send(self, request: httpx.Request, **options: Any) -> httpx.Response:
         """Send *request* and return the whole answer."""
+        if self._recorder is None:
+            return await self._send(request, **options)
+        asked = self._side, request.method, str(request.url), request.content
+        try:
+            answer = await self._send(request, **options)
+        except Exception as error:
+            self._recorder.note(*asked, failure=type(error).__name__)
+            raise
+        self._recorder.note(*asked, status=answer.status_code, headers=answer.headers, body=answer.content)
+        return answer
+
+    async def _send(self, request: httpx.Request, **options: Any) -> httpx.Response:
         try:
             async with asyncio.timeout(self._seconds):
                 answer = await super().send(request, **{**options, "stream": True})
@@ -120,17 +135,32 @@ class _SlackAnswer(aiohttp.ClientResponse):
         return "utf-8"
 
 
-def bounded_session(seconds: float) -> aiohttp.ClientSession:
+def bounded_session(seconds: float, recorder: Recorder | None = None) -> aiohttp.ClientSession:
     """Return the session for slack_sdk, which neither limits an answer nor stays with the host that was asked.
 
-    Its requests raise TimeoutError after *seconds*, from connecting to the last byte, and OutOfBounds.
+    Its requests raise TimeoutError after *seconds*, from connecting to the last byte, and OutOfBounds. What is exchanged
+    is written to the *recorder*, if there is one.
     """
     return aiohttp.ClientSession(
         timeout=aiohttp.ClientTimeout(total=seconds),  # slack_sdk does not apply its own to a session it was given
         cookie_jar=aiohttp.DummyCookieJar(),
         response_class=_SlackAnswer,
-        middlewares=[_refuse_redirect],
+        middlewares=[_refuse_redirect, *([partial(_record, recorder)] if recorder else [])],
     )
+
+
+async def _record(
+    recorder: Recorder, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    asked = "Slack", request.method, str(request.url), b""  # what we call, we call with a query
+    try:
+        response = await handler(request)
+        body = await response.read()
+    except Exception as error:
+        recorder.note(*asked, failure=type(error).__name__)
+        raise
+    recorder.note(*asked, status=response.status, headers=response.headers, body=body)
+    return response
 
 
 async def _refuse_redirect(

@@ -33,6 +33,7 @@ from slack_docebo.clients.docebo_wire import (
     user_field_of,
     view_of,
 )
+from slack_docebo.clients.recording import Recorder
 from slack_docebo.clients.retries import NotJson, TooLate, Wait, no_connection, retrying, seconds_asked, wait_as_asked
 from slack_docebo.domain.addresses import mailbox, spellings
 from slack_docebo.domain.dialect import MOST_ROWS
@@ -429,16 +430,18 @@ async def open_docebo(
     before_call: Callable[[], Awaitable[None]] = _unlimited,
     before_write: Callable[[], object] = _unguarded,
     wanted_fields: frozenset[int] = frozenset(),
+    recorder: Recorder | None = None,
 ) -> AsyncIterator[DoceboClient]:
     """Open a client that keeps its connection and its token, and close it at the end.
 
     *grant* is asked for what to sign in with whenever a token is needed.
     *before_call* is awaited before every request, repeated and token requests included; *before_write* is called just
-    before every request that writes. *wanted_fields* are the additional fields that accounts are read with.
+    before every request that writes. *wanted_fields* are the additional fields that accounts are read with. The *recorder*
+    writes down every exchange.
     """
     logging.getLogger("httpx").addFilter(_without_text_of_others)
     async with BoundedClient(
-        "Docebo", seconds=timeout, base_url=base_url, headers={"Accept": "application/json"}
+        "Docebo", seconds=timeout, recorder=recorder, base_url=base_url, headers={"Accept": "application/json"}
     ) as http:
         yield DoceboClient(
             http,

@@ -19,6 +19,7 @@ from tenacity import AsyncRetrying
 
 from slack_docebo.clients.answers import LARGE_HEAD, OutOfBounds, TooLarge, bounded_session, too_late
 from slack_docebo.clients.pace import Pace
+from slack_docebo.clients.recording import Recorder
 from slack_docebo.clients.retries import NotJson, TooLate, Wait, no_connection, retrying, seconds_asked, wait_as_asked
 from slack_docebo.domain.names import clean
 from slack_docebo.domain.observation import Gone, Observation, Present, Unknown
@@ -323,13 +324,14 @@ async def open_slack(
     with_custom: bool = False,
     attempts: int = 5,
     wait: Wait = wait_as_asked,
+    recorder: Recorder | None = None,
 ) -> AsyncIterator[SlackClient]:
     """Open a client that keeps its connection, and close it at the end.
 
     *token* is asked for before every call. *calls_per_minute* paces `users.list`; the other methods are paced by their
-    own, higher tiers.
+    own, higher tiers. The *recorder* writes down every exchange.
     """
-    async with bounded_session(timeout) as session:
+    async with bounded_session(timeout, recorder) as session:
         web = AsyncWebClient(base_url=base_url, session=session, logger=_sdk_log, retry_handlers=[])
         web.proxy = proxy_for(base_url)  # replaces slack_sdk's own choice, which ignores NO_PROXY
         yield SlackClient(

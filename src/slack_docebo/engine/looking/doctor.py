@@ -19,6 +19,7 @@ from slack_docebo.clients.answers import BoundedClient
 from slack_docebo.clients.docebo import DoceboClient, open_docebo
 from slack_docebo.clients.notifier import IMPLICIT_TLS_PORT, notifier
 from slack_docebo.clients.prefect_client import PrefectClient
+from slack_docebo.clients.recording import Recorder
 from slack_docebo.clients.slack import open_slack
 from slack_docebo.concurrency import within
 from slack_docebo.domain.description import differences, places
@@ -119,6 +120,7 @@ class _Checks:
         self._settings = settings
         self._behaviour: IntegrationSettings | None = None
         self._team = ""
+        self._recorder = Recorder(settings.debug_record) if settings.debug_record else None
         self._left: int | None = None  # calls to Docebo that may be made at once
 
     async def database(self, check: str) -> Finding:
@@ -209,7 +211,10 @@ class _Checks:
 
     async def slack(self, check: str) -> Finding:
         async with open_slack(
-            lambda: self._settings.slack_bot_token, base_url=self._settings.slack_api_url, attempts=1
+            lambda: self._settings.slack_bot_token,
+            base_url=self._settings.slack_api_url,
+            attempts=1,
+            recorder=self._recorder,
         ) as client:
             identity = await client.identify()
         self._team = identity.team_id or NAMELESS
@@ -369,7 +374,7 @@ class _Checks:
             before = CallBudget(store, settings.docebo_url, settings.docebo_calls_per_hour).spend
         except SyncError:
             pass  # the check of the database says so; the grant can be tried without a budget
-        options: dict[str, Any] = {"before_call": before} if before else {}
+        options: dict[str, Any] = {"recorder": self._recorder, **({"before_call": before} if before else {})}
         return await stack.enter_async_context(
             open_docebo(settings.docebo_url, lambda: grant(settings), timeout=SECONDS, attempts=1, **options)
         )
