@@ -263,6 +263,10 @@ class DoceboApi:
     async def _session(self, request: Request, _body: dict[str, Any]) -> dict[str, Any]:
         account = self.tokens.account(_bearer(request))
         assert account is not None
+        if (without := self.platform.switches.without_user) == "empty":
+            return {"id": None, "username": None}
+        if without:
+            raise ApiError(int(without), "This token has no user.")
         return {
             "id": self._shown_id(account.user_id),
             "username": account.username,
@@ -334,7 +338,7 @@ class DoceboApi:
     async def _check_validity(self, _request: Request, _body: dict[str, Any]) -> dict[str, Any]:
         return {"success": True, "message": []}
 
-    async def _batch(self, request: Request, body: dict[str, Any]) -> list[dict[str, Any]]:
+    async def _batch(self, request: Request, body: dict[str, Any]) -> Any:
         try:
             batch.check(body, self.platform)
         except batch.BatchRefusedError as error:
@@ -348,7 +352,7 @@ class DoceboApi:
         self.gate.counters.rows.update(batch.count(results))
         self.gate.counters.rows[BATCH] += len(results)
         base = self.platform.switches.row_index_base
-        return [
+        answers = [
             {
                 "row_index": index,
                 "success": result.error is None,
@@ -361,6 +365,11 @@ class DoceboApi:
             }
             for index, result in enumerate(results, start=base)
         ]
+        if self.platform.switches.batch_answer == "object":
+            return {str(place): answer for place, answer in enumerate(answers)}
+        if self.platform.switches.batch_answer == "failed":
+            return [answer for answer in answers if not answer["success"]]
+        return answers
 
     async def _list_fields(self, request: Request, _body: dict[str, Any]) -> Any:
         fields = list(self.platform.fields.values())

@@ -50,6 +50,8 @@ def check(body: Mapping[str, Any], platform: Platform) -> None:
         raise BatchRefusedError("Invalid parameter: items")
     if not isinstance(options, dict) or options.get("branch_option") is None:
         raise BatchRefusedError("Required option not set: branch_option", OPTION_NOT_SET)
+    if unknown := sorted(set(platform.switches.unknown_options.split(",")) & options.keys()):
+        raise BatchRefusedError(f"Unknown option: {unknown[0]}")
     if options["branch_option"] not in BRANCH_OPTIONS:
         raise BatchRefusedError("Invalid option: branch_option")
     if platform.switches.strict_options:
@@ -95,9 +97,13 @@ def count(results: Sequence[RowResult]) -> Counter[str]:
 def _row(item: Mapping[str, Any], options: Mapping[str, Any], platform: Platform) -> RowResult:
     ignored = platform.switches.ignored.split(",")
     item = {column: value for column, value in item.items() if column not in ignored}
+    if platform.switches.empty_ignored:
+        item = {column: value for column, value in item.items() if value != ""}
     attributes = platform.reader().row(item, options)
     account, username = _find(item, attributes, platform)
     if account is None:
+        if platform.switches.branchless == "refused" and "branches" not in attributes:
+            raise RefusedError("branch", "Branch required")
         return _create(username, item, attributes, options, platform)
     if not options.get("update_user_info"):
         raise RefusedError("username", "User already exists")

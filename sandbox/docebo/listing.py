@@ -92,7 +92,8 @@ def _is_indexed(account: Account, platform: Platform) -> bool:
 
 
 def _exactly(text: str, platform: Platform) -> list[Account]:
-    accounts = {account.user_id: account for account in platform.accounts.by_email(text)}
+    by_email = platform.accounts.by_email(text) if platform.switches.full_search == "addresses" else []
+    accounts = {account.user_id: account for account in by_email}
     if by_username := platform.accounts.by_username(text):
         accounts[by_username.user_id] = by_username
     if platform.switches.fuzzy_full:

@@ -49,7 +49,13 @@ class Switches:
     rotate_refresh_token: bool = True  # refreshing returns a new refresh token
     field_id_key: str = "id"  # of user_fields: id | id_field | both
     status_answer: str = "object"  # of change_status: object | array | ids | rows | silent (says nothing of anybody)
+    unknown_options: str = ""  # options for whose names a batch call is refused
     ignored: str = ""  # columns of batch rows that are taken without a word, and ignored
+    empty_ignored: bool = False  # an empty column of a row leaves the value as it is
+    branchless: str = "taken"  # what becomes of new accounts for which no branch is named: taken | refused
+    full_search: str = "addresses"  # what a search for a full text looks at, beside user names: addresses | names
+    batch_answer: str = "array"  # of all rows, as an array or with their places as keys, or of those that failed: array | object | failed
+    without_user: str = ""  # the session's answer where the token has no user: empty | 401 | 403; "" where it has one
     updates_also: str = ""  # what else the update of a row changes: force_change | branches | status
     branches_shown: bool = False  # the view of one account shows its branches
     searches_behind: int = 0  # searches that do not find an account yet that was made by a row
@@ -68,6 +74,10 @@ CHOICES = {
     "listed_language": ("code", "name"),
     "page_size_over_limit": ("clamp", "reject"),
     "token_type": ("Bearer", "bearer"),
+    "branchless": ("taken", "refused"),
+    "full_search": ("addresses", "names"),
+    "batch_answer": ("array", "object", "failed"),
+    "without_user": ("", "empty", "401", "403"),
     "updates_also": ("", "force_change", "branches", "status"),
     "status_answer": ("object", "array", "ids", "rows", "silent"),
     "field_id_key": ("id", "id_field", "both"),

@@ -13,6 +13,7 @@ from slack_docebo.clients.answers import BoundedClient, OutOfBounds
 from slack_docebo.clients.docebo_auth import OPERATION as TOKEN_OPERATION
 from slack_docebo.clients.docebo_auth import ClientCredentials, Grant, JwtBearer, Password, Token
 from slack_docebo.clients.docebo_wire import (
+    NO_USER,
     Branch,
     Row,
     RowResult,
@@ -136,8 +137,14 @@ class DoceboClient:
         self._wanted_fields |= frozenset(field_ids)
 
     async def session(self) -> Session:
-        """Return the user to whom the credentials belong."""
-        session = session_of(await self._get("session", "/manage/v1/user/session"))
+        """Return the user to whom the credentials belong; raise AccessDenied, with what to do, where there is none."""
+        try:
+            session = session_of(await self._get("session", "/manage/v1/user/session"))
+        except (AccessDenied, Rejected) as refusal:
+            if refusal.status is None:
+                raise
+            advice = f"{refusal.detail or 'it is refused'}; if {NO_USER}"
+            raise AccessDenied("session", advice, status=refusal.status, said=refusal.said) from None
         for code, name in session.languages.items():
             self.languages.note(code, name)
         return session
@@ -173,20 +180,21 @@ class DoceboClient:
         if expected is not None and len(seen) < expected:
             raise IncompleteRead(f"Docebo listed {len(seen)} accounts of {expected}.")
 
-    async def find_users(self, text: str) -> list[Account]:
+    async def find_users(self, text: str, *, in_parts: bool = False) -> list[Account]:
         """Return the accounts whose user name or e-mail address is *text*, compared as mailboxes are.
 
-        It is one call, or several for an address whose domain can be written in Unicode and in Punycode.
+        It is one call, or several for an address whose domain can be written in Unicode and in Punycode. The search is
+        for the full text, which is documented for names alone, or for anything of which it is a part.
         """
         found: dict[int, Account] = {}
         for spelling in spellings(text) if text.strip() else []:
-            found |= await self._find_users(spelling)
+            found |= await self._find_users(spelling, in_parts=in_parts)
         return list(found.values())
 
-    async def _find_users(self, text: str) -> dict[int, Account]:
+    async def _find_users(self, text: str, *, in_parts: bool) -> dict[int, Account]:
         wanted, found = mailbox(text), dict[int, Account]()
         read = account_reader(self._wanted_fields, self.languages, self.options)
-        params = {"search_text": text.strip(), "match_type": "full"}
+        params = {"search_text": text.strip(), **({} if in_parts else {"match_type": "full"})}
         async for data, more in self._pages("find users", "/manage/v1/user", params, MOST_PAGES_FOUND):
             items = _items("find users", data)
             # Docebo's search also finds names and parts of them.

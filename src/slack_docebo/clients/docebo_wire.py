@@ -31,6 +31,9 @@ BATCH_NAMES = {
 }
 NO_OPTIONS: Mapping[int, Values] = {}
 NO_VALUES: Mapping[int, str] = {}  # shared by all accounts without wanted fields
+NO_USER = (
+    "the token belongs to no user: use the password or JWT-bearer grant with the name of a superadmin (DOCEBO_USERNAME)"
+)
 PLAIN_USER = frozenset({"6", "user"})
 MESSAGE_READ = 2_000  # characters of a message
 MESSAGE_DEPTH = 5  # levels of lists and objects in a message
@@ -203,11 +206,7 @@ def _branch_ids(shown: object) -> Iterator[str]:
 def session_of(data: object) -> Session:
     """Read the description of the current user."""
     if not isinstance(data, dict) or (docebo_id := read_id(data.get("id", data.get("user_id")))) is None:
-        raise AccessDenied(
-            "session",
-            "the token belongs to no user: use the password or JWT-bearer grant with the name of a superadmin"
-            " (DOCEBO_USERNAME)",
-        )
+        raise AccessDenied("session", NO_USER)
     level = read_text(data.get("user_level", data.get("level")))
     active = data.get("active_languages")
     languages = {
@@ -327,8 +326,11 @@ def correlate(rows: Sequence[Row], data: object, *, operation: str = "batch") ->
 
     An answer belongs to the row whose id or user name it shows. Where it shows none, or several rows share it, it
     belongs to the row of its `row_index`, counted from 0 or from 1, or else of its position; ids and names that it does
-    show must agree. Raises OutcomeUnknown for the whole call unless each row has exactly one answer.
+    show must agree. PHP may send an array as an object whose keys are the places. Raises OutcomeUnknown for the whole call
+    unless each row has exactly one answer.
     """
+    if isinstance(data, dict) and all(str(key).isdecimal() for key in data):
+        data = [data[key] for key in sorted(data, key=int)]
     if not isinstance(data, list) or len(data) != len(rows):
         raise OutcomeUnknown(operation, "not one answer for each row")
     answers: list[dict[str, Any]] = [answer for answer in data if isinstance(answer, dict)]

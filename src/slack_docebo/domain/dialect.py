@@ -33,6 +33,13 @@ class OptionForm(StrEnum):
     LABEL = "label"  # as in the CSV import
 
 
+class AddressSearch(StrEnum):
+    """By which search an account is found by its e-mail address."""
+
+    FULL = "full"  # for the full text, which is documented for names
+    IN_PARTS = "in parts"
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
     """What the documentation leaves open: what we do until an answer was learned, and what shows it."""
@@ -56,13 +63,27 @@ OPTION_FORM = Question(
     "options in rows", OptionForm.ID, "a row that is refused with the one form and taken with the other"
 )
 PROVEN = Question("proven rows", "", "a row that is sent alone, and what its account shows afterwards")
+ADDRESS_SEARCH = Question(
+    "search by address",
+    "",
+    "an account with another user name, of which only one of the two searches has shown the address",
+)
 UNKNOWN_OPTIONS = Question(
     "unknown options", "", "a batch call that is refused with the name of an option that it has", A_MONTH
 )
 REFUSED_VALUES = Question(
     "refused values", "", "a row that is refused with one attribute and taken without it", A_MONTH
 )
-QUESTIONS = (MISSING_ACCOUNT, ROWS_PER_CALL, LANGUAGE_FORM, OPTION_FORM, PROVEN, UNKNOWN_OPTIONS, REFUSED_VALUES)
+QUESTIONS = (
+    MISSING_ACCOUNT,
+    ROWS_PER_CALL,
+    LANGUAGE_FORM,
+    OPTION_FORM,
+    PROVEN,
+    ADDRESS_SEARCH,
+    UNKNOWN_OPTIONS,
+    REFUSED_VALUES,
+)
 
 
 @dataclass(frozen=True, slots=True)

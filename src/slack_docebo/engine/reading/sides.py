@@ -5,6 +5,8 @@ from datetime import datetime, timedelta
 
 from slack_docebo.clients.slack import StaleCursor, UserPage
 from slack_docebo.concurrency import to_completion
+from slack_docebo.domain.addresses import mailbox
+from slack_docebo.domain.dialect import ADDRESS_SEARCH, AddressSearch
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.observation import Present
 from slack_docebo.domain.people import Account, Known, Mapping, SourceUser
@@ -140,10 +142,10 @@ def are_few(runtime: Runtime, people: int) -> bool:
 async def look_up(
     runtime: Runtime, people: Iterable[tuple[SourceUser, Known | None]], accounts: Accounts | None = None
 ) -> Accounts:
-    """Return *accounts* and those that a few *people* can be matched with, at one to three calls each."""
+    """Return *accounts* and those that a few *people* can be matched with, at one to four calls each."""
     accounts = Accounts() if accounts is None else accounts
     for user, known in people:
-        accounts.add(await runtime.docebo.find_users(user.email) if user.email and not user.unconfirmed else [])
+        accounts.add(await find_by_address(runtime, user.email) if user.email and not user.unconfirmed else [])
         if known:
             await ask_for_accounts(runtime, accounts, {known.docebo_id: [user.email]})
             seen = accounts.look(known.docebo_id)
@@ -152,6 +154,26 @@ async def look_up(
                 accounts.add(await runtime.docebo.find_users(seen.value.username))
         await find_bearers(runtime, [(user, known)], accounts)
     return accounts
+
+
+async def find_by_address(runtime: Runtime, address: str) -> list[Account]:
+    """Return the accounts whose user name or e-mail address is *address*, at one call.
+
+    As long as nobody knows whether Docebo's search for a full text looks at addresses, it is two where that finds none.
+    """
+    docebo = runtime.settings.docebo_url
+    with runtime.store.reading() as tables:
+        way = tables.dialect(docebo).get(ADDRESS_SEARCH.name)
+    if way == AddressSearch.IN_PARTS:
+        return await runtime.docebo.find_users(address, in_parts=True)
+    found, shown_by = await runtime.docebo.find_users(address), AddressSearch.FULL
+    if not found and way != AddressSearch.FULL:
+        found, shown_by = await runtime.docebo.find_users(address, in_parts=True), AddressSearch.IN_PARTS
+    if way != shown_by and any(mailbox(one.username) != mailbox(address) for one in found):
+        with runtime.store.transaction() as tables:
+            told = "an account that was found by its address alone"
+            tables.dialect(docebo).learn(ADDRESS_SEARCH.name, shown_by, source=told, now=runtime.now())
+    return found
 
 
 async def find_bearers(runtime: Runtime, people: Iterable[tuple[SourceUser, Known | None]], accounts: Accounts) -> None:

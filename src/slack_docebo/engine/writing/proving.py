@@ -23,6 +23,7 @@ from slack_docebo.domain.proof import (
     still_to_prove,
     traits,
 )
+from slack_docebo.engine.reading.sides import find_by_address
 from slack_docebo.engine.writing.recording import Numbered, record
 from slack_docebo.errors import Unproven
 from slack_docebo.runtime import Runtime
@@ -35,6 +36,9 @@ NOT_ASKED_FOR = {  # what to do where something changes of which the row says no
     " and ask Docebo's support",
     "branches": "check SLACK | DESTINATION_BRANCH",
 }
+NO_BRANCH = (
+    "if this is so for everybody, the platform may want a branch for new accounts: set SLACK | DESTINATION_BRANCH"
+)
 OTHERWISE = "set SLACK | PROVISION_SLACK_USER_DATA to false, and report it"
 
 
@@ -99,6 +103,7 @@ class Prover:
         *left_out* names the attributes that a row goes without. Raises Unproven where the account does not show the rest.
         """
         noted, self._noted = self._noted or [], None
+        self._advise(noted)
         self._refused += bool(noted) and all(result.outcome is Outcome.FAILED for _, result in noted)
         taken = [one for one in noted if one[1].outcome is Outcome.APPLIED and self._news(one[0][1])]
         if not taken:
@@ -119,6 +124,15 @@ class Prover:
                 source="the last of these rows, whose account was read after it was written",
                 now=self._runtime.now(),
             )
+
+    def _advise(self, noted: Sequence[tuple[Numbered, RowOutcome]]) -> None:
+        """Say with the first new accounts that are refused what may be wrong with all of them."""
+        if self._branch is not None or "create" in self._proven:
+            return
+        for numbered, result in noted:
+            if numbered[1].kind is Kind.CREATE and result.outcome is Outcome.FAILED:
+                told = replace(result, error=f"{result.error}; {NO_BRANCH}")
+                record(self._runtime, self._plan_id, [numbered], [told])
 
     def _news(self, operation: Operation) -> frozenset[str]:
         """Return what the row of *operation* would prove; a change of status is proven by its answer each time."""
@@ -159,7 +173,7 @@ class Prover:
         found: list[Account] = []
         for seconds in SEARCHED_AFTER:
             await asyncio.sleep(seconds)
-            accounts = await self._runtime.docebo.find_users(str(address))
+            accounts = await find_by_address(self._runtime, str(address))
             found = [account for account in accounts if operation.docebo_id in {None, account.docebo_id}]
             if found and not not_shown(operation, [*seen, *found]):
                 break

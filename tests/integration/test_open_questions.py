@@ -1,0 +1,138 @@
+"""What the public evidence about Docebo leaves open: each way ends with the same accounts, or is told with what to do."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from sandbox.docebo.switches import Switches, switched
+from sandbox.server import Sandbox
+from slack_docebo.domain.dialect import ADDRESS_SEARCH, PROVEN, UNKNOWN_OPTIONS
+from slack_docebo.domain.planning import Kind, Outcome
+from slack_docebo.engine.importing import apply_saved
+from slack_docebo.engine.planning.undoing import plan_undo
+from slack_docebo.engine.reading.connection import validate
+from slack_docebo.engine.reading.sides import find_by_address
+from slack_docebo.errors import AccessDenied, Unproven
+from slack_docebo.integration_settings import read_rows, table
+from slack_docebo.runtime import open_runtime
+from slack_docebo.storage.store import Store
+from tests.importing import ON, run_import, settings_for
+
+BATCH, LIST = "POST /manage/v1/user/batch", "GET /manage/v1/user"
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Sandbox]:
+    with Sandbox(users=40, docebo_users=20, rate_limits=False) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def sandbox(running: Sandbox) -> Sandbox:
+    running.reset()
+    return running
+
+
+def switch(sandbox: Sandbox, **switches: Any) -> None:
+    sandbox.docebo.switches = switched(Switches(), switches)
+
+
+async def imported(sandbox: Sandbox, database_url: str, rows: dict[str, str] | None = None, **switches: Any) -> Any:
+    switch(sandbox, **switches)
+    return await run_import(settings_for(sandbox.facts(), database_url), rows=rows or ON)
+
+
+def learned(database_url: str, sandbox: Sandbox, name: str) -> str:
+    with Store.open(database_url) as store, store.reading() as tables:
+        return tables.dialect(sandbox.docebo_url).get(name)
+
+
+def accounts(sandbox: Sandbox) -> list[tuple[str, ...]]:
+    return sorted((one.username, one.email, one.firstname, one.lastname) for one in sandbox.docebo.accounts)
+
+
+@pytest.mark.parametrize("without", ["empty", "401", "403"])
+async def test_a_grant_whose_token_has_no_user_is_told_with_the_grant_to_use(sandbox, sqlite_url, without):
+    switch(sandbox, without_user=without)
+    async with open_runtime(settings_for(sandbox.facts(), sqlite_url), read_rows(table(ON)), run_id="run") as runtime:
+        with pytest.raises(AccessDenied, match=r"use the password or JWT-bearer grant .*DOCEBO_USERNAME"):
+            await validate(runtime)
+
+
+@pytest.mark.parametrize("answer", ["object", "failed"])
+async def test_a_batch_may_be_answered_by_place_or_with_the_failed_rows_alone(sandbox, sqlite_url, answer, tmp_path):
+    await imported(sandbox, f"sqlite:///{tmp_path}/usual.db")
+    usual = accounts(sandbox)
+    sandbox.reset()
+
+    done = await imported(sandbox, sqlite_url, batch_answer=answer)
+
+    assert accounts(sandbox) == usual
+    assert done.count(outcome=Outcome.FAILED) == 0
+    again = await imported(sandbox, sqlite_url, batch_answer=answer)
+    assert again.count(outcome=Outcome.APPLIED) == 0
+
+
+async def test_a_platform_that_wants_a_branch_for_new_accounts_is_told_of_with_the_setting(sandbox, sqlite_url):
+    done = await imported(sandbox, sqlite_url, {**ON, "LIMIT_REJECTIONS": "100"}, branchless="refused")
+
+    with Store.open(sqlite_url) as store, store.reading() as tables:
+        told = [entry.error for entry in tables.operations.rows(done.plan.id) if entry.outcome is Outcome.FAILED]
+    assert any("DESTINATION_BRANCH" in error for error in told)
+    there = await imported(sandbox, sqlite_url, {**ON, "DESTINATION_BRANCH": "42"}, branchless="refused")
+    assert there.count(Kind.CREATE, outcome=Outcome.APPLIED) == len(told)
+
+
+async def test_an_account_that_only_a_search_in_parts_finds_by_its_address_gets_no_double(sandbox, sqlite_url):
+    switch(sandbox, full_search="names")
+    sandbox.docebo.accounts.add("ada", email="ada@example.com", firstname="Ada", lastname="Lovelace")
+    async with open_runtime(settings_for(sandbox.facts(), sqlite_url), read_rows(table(ON)), run_id="run") as runtime:
+        [found] = await find_by_address(runtime, "ada@example.com")
+        calls = runtime.docebo.calls["find users"]
+        await find_by_address(runtime, "ada@example.com")
+        await find_by_address(runtime, "nobody@example.com")
+
+    assert found.username == "ada"
+    assert learned(sqlite_url, sandbox, ADDRESS_SEARCH.name) == "in parts"
+    assert (calls, runtime.docebo.calls["find users"]) == (2, 4)
+
+
+async def test_once_the_full_search_has_shown_an_address_nobody_is_searched_for_twice(sandbox, sqlite_url):
+    switch(sandbox)
+    sandbox.docebo.accounts.add("ada", email="ada@example.com", firstname="Ada", lastname="Lovelace")
+    async with open_runtime(settings_for(sandbox.facts(), sqlite_url), read_rows(table(ON)), run_id="run") as runtime:
+        await find_by_address(runtime, "nobody@example.com")
+        before = runtime.docebo.calls["find users"]
+        await find_by_address(runtime, "ada@example.com")
+        await find_by_address(runtime, "nobody@example.com")
+
+    assert (before, runtime.docebo.calls["find users"]) == (2, 4)
+
+
+async def test_an_option_that_the_platform_does_not_know_is_left_out_and_the_rows_are_proven_anew(sandbox, sqlite_url):
+    await imported(sandbox, sqlite_url)
+    for number in range(3):
+        sandbox.slack.add("New", f"Comer {number}", f"newcomer{number}@example.com")
+
+    done = await imported(sandbox, sqlite_url, unknown_options="provisioned_by,send_notification_email")
+
+    assert done.count(Kind.CREATE, outcome=Outcome.APPLIED) == 3
+    assert learned(sqlite_url, sandbox, UNKNOWN_OPTIONS.name) == "provisioned_by, send_notification_email"
+    assert learned(sqlite_url, sandbox, PROVEN.name) == ""
+
+
+async def test_an_undo_looks_whether_an_empty_value_has_emptied_anything(sandbox, sqlite_url):
+    rules = {**ON, "ATTRIBUTES": "email, first_name, last_name, field_13 = title", "LIMIT_UNMAPPINGS": "none"}
+    people = [user for user in sandbox.slack if any(sandbox.docebo.accounts.by_email(user["profile"].get("email", "")))]
+    for user in people:
+        sandbox.slack.change(user["id"], {"profile": {"title": "Analyst"}})
+    done = await imported(sandbox, sqlite_url, rules)
+    assert done.count(Kind.UPDATE, outcome=Outcome.APPLIED) > 2
+    switch(sandbox, empty_ignored=True)
+    settings = settings_for(sandbox.facts(), sqlite_url)
+
+    async with open_runtime(settings, read_rows(table(rules)), run_id="undo") as runtime:
+        plan_id = plan_undo(runtime, done.plan.id)
+        with pytest.raises(Unproven, match="does not show field_13"):
+            await apply_saved(runtime, plan_id, lambda _: None)
