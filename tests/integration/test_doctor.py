@@ -3,6 +3,7 @@ import json
 import os
 import threading
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import httpx
@@ -15,10 +16,12 @@ from slack_docebo.engine.looking.doctor import examine
 from slack_docebo.integration_settings import table
 from slack_docebo.private_files import new_file
 from slack_docebo.settings import EVERYTHING, variables
+from slack_docebo.storage.refusals import Refusal, RefusalKind
+from slack_docebo.storage.store import Store
 from tests.importing import ON, run_import, settings_for
 from tests.integration.commands import run
 from tests.releases import expand
-from tests.webhook import webhook_process
+from tests.webhook import envelope, signed, webhook_process
 
 SIGNING_SECRET = "planted-signing-secret"
 
@@ -303,6 +306,13 @@ async def test_the_request_url_is_tried_with_a_signed_request(environment, tmp_p
     assert (await findings())["request URL"][0] is Level.FAIL
 
     with webhook_process(tmp_path / "webhook.log", {"PYTHONPATH": str(ROOT)}):
+        level, message = (await findings())["request URL"]
+        assert (level, "shows with its first event" in message) == (Level.WARN, True)
+        body = json.dumps(envelope()).encode()
+        headers = signed(body, secret=SIGNING_SECRET)
+        async with httpx.AsyncClient() as http:
+            answer = await http.post(f"http://127.0.0.1:{port}/slack/events", content=body, headers=headers)
+        assert answer.is_success
         assert (await findings())["request URL"][0] is Level.OK
 
         environment.setenv("SLACK_SIGNING_SECRET", "another")
@@ -310,6 +320,17 @@ async def test_the_request_url_is_tried_with_a_signed_request(environment, tmp_p
 
     assert level is Level.FAIL
     assert "another SLACK_SIGNING_SECRET" in message
+
+
+@pytest.mark.parametrize(("number", "level"), [(4, Level.OK), (5, Level.WARN)])
+async def test_what_the_webhook_refused_in_a_row_is_told(environment, sqlite_url, number, level):
+    with Store.open(sqlite_url) as store, store.transaction() as tables:
+        tables.refusals.replace([Refusal(RefusalKind.FOREIGN_APP, datetime.now(UTC), number)])
+
+    found = (await findings())["what Slack sends"]
+
+    assert found[0] is level
+    assert ("5 events in a row were of another Slack app" in found[1]) == (level is Level.WARN)
 
 
 async def test_a_proxy_that_passes_on_another_name_is_told(environment):

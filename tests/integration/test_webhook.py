@@ -25,10 +25,13 @@ from sandbox.server import Sandbox
 from slack_docebo.storage.inbox import EventState
 from slack_docebo.storage.milestones import Milestone
 from slack_docebo.storage.reads import ProvenRead
+from slack_docebo.storage.refusals import RefusalKind
 from slack_docebo.storage.store import Store
 from slack_docebo.webhook.app import LARGEST_BODY
+from slack_docebo.webhook.refusals import Refusals
 from tests.examples import examples
 from tests.postgresql import PostgresServer
+from tests.waiting import until
 from tests.webhook import TEAM, Webhook, entries, envelope, running_webhook, signed, webhook_process
 
 QUICK = examples(60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
@@ -328,6 +331,41 @@ def test_whoever_watches_is_told_how_runs_did(webhook):
 def test_what_has_not_happened_yet_is_counted_from_the_start_as_0(webhook):
     assert counted(webhook, "webhook_alerts_total", kind="app_uninstalled") == 0
     assert counted(webhook, "webhook_runs_asked_total", deployment="bulk-import/reconcile", outcome="failed") == 0
+
+
+def test_refusals_in_a_row_are_told_until_something_is_taken(webhook, caplog):
+    def in_a_row():
+        return webhook.get("readyz").json()["refused_in_a_row"]
+
+    for _ in range(5):
+        webhook.post(envelope(), **{"X-Slack-Signature": "v0=" + "0" * 64})
+    webhook.post({"type": "url_verification", "challenge": "ours"})
+    unsigned = in_a_row()
+    for _ in range(6):
+        webhook.post(envelope(api_app_id="A0OTHER"))
+    foreign = in_a_row()
+    webhook.post(envelope())
+
+    assert unsigned == {"unsigned": 5, "foreign_app": 0, "foreign_team": 0}
+    assert foreign == {"unsigned": 0, "foreign_app": 6, "foreign_team": 0}
+    assert set(in_a_row().values()) == {0}
+    told = [record.message.split(" UTC ")[1][:39] for record in caplog.records if "in a row" in record.message]
+    assert told == ["5 requests in a row were not signed wit", "5 events in a row were of another Slack"]
+
+
+async def test_what_was_refused_in_a_row_is_noted_for_those_who_look_from_elsewhere(store):
+    refusals = Refusals(store)
+    refusals.refused(RefusalKind.UNSIGNED)
+    noting = asyncio.create_task(refusals.work())
+
+    def noted():
+        with store.reading() as tables:
+            return [(one.kind, one.number) for one in tables.refusals.all()]
+
+    await asyncio.to_thread(until, noted)
+    noting.cancel()
+
+    assert noted() == [(RefusalKind.UNSIGNED, 1)]
 
 
 def test_the_counters_can_be_scraped(webhook):

@@ -347,6 +347,14 @@ inbox_event = Table(
     Index(None, "slack_id", "updated"),
 )
 
+refusal = Table(
+    "refusal",  # in a row, since the webhook has taken something
+    metadata,
+    _text("kind", primary_key=True),
+    Column("since", Instant, nullable=False),
+    Column("number", Integer, nullable=False),
+)
+
 person_share = Table(
     "person_share",
     metadata,

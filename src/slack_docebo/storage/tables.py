@@ -21,6 +21,7 @@ from slack_docebo.storage.people import PersonRepository
 from slack_docebo.storage.plans import PlanRepository
 from slack_docebo.storage.platforms import UNKNOWN, PlatformRepository
 from slack_docebo.storage.reads import ReadRepository
+from slack_docebo.storage.refusals import RefusalRepository
 from slack_docebo.storage.setting_changes import SettingChangeRepository
 from slack_docebo.storage.shares import ShareRepository
 from slack_docebo.storage.standings import StandingRepository
@@ -103,6 +104,10 @@ class Tables:
     @property
     def reads(self) -> ReadRepository:
         return ReadRepository(self.connection)
+
+    @property
+    def refusals(self) -> RefusalRepository:
+        return RefusalRepository(self.connection)
 
     @property
     def setting_changes(self) -> SettingChangeRepository:

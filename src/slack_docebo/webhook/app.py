@@ -18,6 +18,7 @@ from slack_docebo.current_settings import Current
 from slack_docebo.errors import StorageError, UnverifiedRequest
 from slack_docebo.settings import ListeningSettings, WebhookSettings
 from slack_docebo.storage.milestones import Milestone
+from slack_docebo.storage.refusals import RefusalKind
 from slack_docebo.webhook.hosts import Hosts, comes_from_a_page, own_hosts
 from slack_docebo.webhook.intake import read_payload
 from slack_docebo.webhook.metrics import age
@@ -54,7 +55,7 @@ def webhook_app(current: Current[WebhookSettings], reception: Reception) -> Star
 
     async def events(request: Request) -> Response:
         began = time.perf_counter()
-        response = _objection(request, hosts) or _unsigned(request, verifier)
+        response = _objection(request, hosts) or _unsigned(request, verifier, reception)
         if response:
             await _let_pass(request)
         else:
@@ -92,7 +93,7 @@ def _objection(request: Request, hosts: Hosts | None) -> Response | None:
     return None
 
 
-def _unsigned(request: Request, verifier: RequestVerifier) -> Response | None:
+def _unsigned(request: Request, verifier: RequestVerifier, reception: Reception) -> Response | None:
     """Return the refusal of a request whose headers are not Slack's; None if its body has to be read."""
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         return _refusal(415, "Slack sends its events as application/json")
@@ -101,7 +102,7 @@ def _unsigned(request: Request, verifier: RequestVerifier) -> Response | None:
     try:
         verifier.check_headers(*_signature(request))
     except UnverifiedRequest as error:
-        return _unverified(error)
+        return _unverified(error, reception)
     return None
 
 
@@ -111,7 +112,7 @@ async def _answer(request: Request, verifier: RequestVerifier, reception: Recept
         verifier.check(body, *_signature(request))
         return PlainTextResponse(await reception.receive(read_payload(body)))
     except UnverifiedRequest as error:
-        return _unverified(error)
+        return _unverified(error, reception)
     except RefusedBody as refused:
         return _refusal(refused.status, "the body cannot be taken")
     except StorageError:
@@ -132,7 +133,8 @@ async def _let_pass(request: Request) -> None:
         await _body(request, REFUSED_BODY_SECONDS)
 
 
-def _unverified(error: UnverifiedRequest) -> Response:
+def _unverified(error: UnverifiedRequest, reception: Reception) -> Response:
+    reception.refusals.refused(RefusalKind.UNSIGNED)
     logger.debug("refused: %s", error)
     return _refusal(401, "not signed by Slack")
 
@@ -179,6 +181,7 @@ def _observation(hosts: Hosts, reception: Reception) -> list[Route]:
             "oldest_seconds": round(age(status, now), 1),
             "parked": status.parked,
             **{f"last_{name}_seconds": figures.age(name, now) for name in Milestone},
+            "refused_in_a_row": reception.refusals.in_a_row,
         }
         return JSONResponse(facts | waiting)
 

@@ -15,10 +15,12 @@ from slack_docebo.current_settings import Current
 from slack_docebo.errors import AccessDenied, StorageError, SyncError
 from slack_docebo.settings import ReceptionSettings
 from slack_docebo.storage.inbox import Event, InboxStatus
+from slack_docebo.storage.refusals import RefusalKind
 from slack_docebo.storage.store import Store
 from slack_docebo.webhook.figures import Figures, read_figures
 from slack_docebo.webhook.intake import Alert, Audience, Challenge, Drop, Reconcile, decide
 from slack_docebo.webhook.metrics import Metrics
+from slack_docebo.webhook.refusals import Refusals
 from slack_docebo.webhook.waker import Waker
 from slack_docebo.webhook.writer import InboxWriter
 
@@ -38,6 +40,7 @@ class Reception:
 
     def __init__(self, settings: ReceptionSettings, store: Store, prefect: PrefectApi) -> None:
         self.metrics = Metrics()
+        self.refusals = Refusals(store)
         self._settings = settings
         self._store = store
         self._audience = Audience(settings.slack_app_id, settings.slack_team_id)
@@ -55,8 +58,9 @@ class Reception:
             case Event() as event:
                 await self._writer.put(event)
                 self.metrics.stored.labels(event.kind).inc()
+                self.refusals.taken(*RefusalKind)
             case Challenge(text):
-                return text
+                return text  # which the doctor asks for as well, and signs with what it has
             case Reconcile(reason):
                 logger.warning("Slack left out events (%s): asking for a reconciliation", reason)
                 await self._want_reconciliation()
@@ -67,6 +71,9 @@ class Reception:
                 await self._want_reconciliation()
             case Drop(reason, kind):
                 self.metrics.dropped.labels(reason, kind).inc()
+                self.refusals.taken(RefusalKind.UNSIGNED)
+                if reason in set(RefusalKind):
+                    self.refusals.refused(RefusalKind(reason))
         return ""
 
     async def status(self) -> InboxStatus:
@@ -96,7 +103,8 @@ class Reception:
     @asynccontextmanager
     async def at_work(self) -> AsyncIterator[None]:
         """Write events and ask for runs within the block; at its end the events that wait are written first."""
-        tasks = [asyncio.create_task(self._waker.work()), asyncio.create_task(self._follow_link())]
+        works = (self._waker.work(), self._follow_link(), self.refusals.work())
+        tasks = [asyncio.create_task(work) for work in works]
         try:
             yield
         finally:

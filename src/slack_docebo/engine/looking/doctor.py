@@ -49,6 +49,7 @@ from slack_docebo.storage.upgrade import revision
 SECONDS = 10.0
 REGULAR = {Milestone.IMPORT: timedelta(hours=26), Milestone.SWEEP: timedelta(hours=3)}  # how long ago each may be
 NAMELESS = "(not named)"  # a workspace
+MANY_REFUSALS = 5  # in a row
 FEW_PLANS = 20  # in which one with the settings of today is looked for
 FEW_CALLS = 50  # as many as the reconciliation of a small platform makes
 EVENTS = "realtime-sync/slack-events"
@@ -90,6 +91,7 @@ async def examine() -> AsyncIterator[Finding]:
         ("Docebo services", checks.services),
         ("Docebo's description", checks.description),
         ("request URL", checks.request_url),
+        ("what Slack sends", checks.refusals),
         ("notifications", checks.notifications),
     ):
         try:
@@ -351,7 +353,22 @@ class _Checks:
             return fail(check, f"the proxy before {url} passes on another name: add it to WEBHOOK_ALLOWED_HOSTS")
         if not answer.is_success or challenge not in answer.text:
             return fail(check, f"{url} answers HTTP {answer.status_code}, but not as the webhook: check the path")
-        return ok(check, f"a signed request to {url} came through and was answered")
+        if not await asyncio.to_thread(self._has_events):
+            return warn(
+                check,
+                f"a request to {url} that we signed came through. Whether the secret is Slack's shows with its first event:"
+                " change a profile in Slack, and look again",
+            )
+        return ok(check, f"a request to {url} that we signed came through, and Slack's events have")
+
+    def _has_events(self) -> bool:
+        with Store.open(self._settings.database_url.get_secret_value()) as store, store.reading() as tables:
+            return bool(tables.inbox.status().counts)
+
+    async def refusals(self, check: str) -> Finding:
+        with Store.open(self._settings.database_url.get_secret_value()) as store, store.reading() as tables:
+            many = [one.line for one in tables.refusals.all() if one.number >= MANY_REFUSALS]
+        return warn(check, "; ".join(many)) if many else ok(check, "the webhook has not refused many requests in a row")
 
     async def notifications(self, check: str) -> Finding:
         to = self._behaviour.notification_mail_id if self._behaviour else ""

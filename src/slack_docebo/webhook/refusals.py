@@ -1,0 +1,69 @@
+"""Refusals in a row: requests that Slack has not signed for us, events that are of another app or workspace.
+
+Single ones are everyday: strangers try the address, and a shared channel brings people of another company. Many in a row,
+and none that is taken, are a wrong setting.
+"""
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from slack_docebo.concurrency import to_completion
+from slack_docebo.errors import StorageError
+from slack_docebo.storage.refusals import Refusal, RefusalKind
+from slack_docebo.storage.store import Store
+
+LOG_FROM = 5  # in a row; then each tenfold
+NOTE_SECONDS = 30.0  # between two looks whether there is something to note, however many there are
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class _Row:
+    since: datetime
+    number: int = 0
+
+
+class Refusals:
+    """Counts refusals until something is taken, logs when they are many, and notes them in the store for the doctor."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._rows: dict[RefusalKind, _Row] = {}
+        self._noted: dict[RefusalKind, int] | None = None  # None: what another process has noted is not known
+
+    @property
+    def in_a_row(self) -> dict[str, int]:
+        """How many there were of each kind since something was taken."""
+        return {kind.value: self._rows[kind].number if kind in self._rows else 0 for kind in RefusalKind}
+
+    def refused(self, kind: RefusalKind) -> None:
+        """Count one, and log where there are many."""
+        row = self._rows.setdefault(kind, _Row(datetime.now(UTC)))
+        row.number += 1
+        if row.number % LOG_FROM == 0 and set(str(row.number // LOG_FROM)) <= {"1", "0"}:
+            logger.warning("%s", Refusal(kind, row.since, row.number).line)
+
+    def taken(self, *kinds: RefusalKind) -> None:
+        """Begin to count anew."""
+        for kind in kinds:
+            self._rows.pop(kind, None)
+
+    async def work(self) -> None:
+        """Note in the store what has changed, until cancelled."""
+        while True:
+            numbers = {kind: row.number for kind, row in self._rows.items()}
+            if numbers != self._noted:
+                try:
+                    await to_completion(self._note)
+                    self._noted = numbers
+                except StorageError as error:
+                    logger.debug("not noted: %s", error)
+            await asyncio.sleep(NOTE_SECONDS)
+
+    def _note(self) -> None:
+        refusals = [Refusal(kind, row.since, row.number) for kind, row in list(self._rows.items())]
+        with self._store.transaction() as tables:
+            tables.refusals.replace(refusals)
