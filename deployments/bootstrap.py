@@ -34,6 +34,7 @@ from slack_docebo.errors import ConfigurationError, SyncError
 from slack_docebo.given_files import UnusableFileError, read_given_text
 from slack_docebo.integration_settings import VARIABLE, documented_rows, read_rows, rows_from_csv, table
 from slack_docebo.settings import PrefectSettings, load_settings
+from slack_docebo.settings_form import changes, filled_up
 from tasks.attended import started_by_itself
 
 WORK_POOL = "slack-docebo-flows"
@@ -42,6 +43,7 @@ FORMER_NAMES = tuple(
     f"{flow}/manual" for flow in ("bulk-import", "reset-mappings", "relink", "explain-user", "doctor", "stop", "go")
 )
 TAG = "slack-docebo"  # of all our deployments and their runs
+VARIABLE_BEFORE = f"{VARIABLE}_before"
 LARGEST_TABLE = 1_000_000  # bytes
 SILENCE_SECONDS = 600  # a run sends a heartbeat every 180 seconds: less than three times that gives false alarms
 
@@ -59,6 +61,25 @@ async def ensure_settings(rows: list[dict[str, str]] | None = None) -> bool:
     read_rows(wanted)
     await Variable.aset(VARIABLE, wanted, overwrite=True)
     return True
+
+
+async def load_settings_table(loaded: list[dict[str, str]]) -> bool:
+    """Put the rows of *loaded* into the table, fill it up, and print what changes; tell whether it was written.
+
+    The table before is kept in another Variable.
+    """
+    present = await Variable.aget(VARIABLE)
+    wanted = filled_up(present, loaded)
+    for remark in read_rows(wanted).remarks:
+        print(line(f"  {remark}"))
+    if wanted == present:
+        return False
+    if present is not None:
+        await Variable.aset(VARIABLE_BEFORE, present, overwrite=True)
+        for key, before, after in changes(present, wanted):
+            print(line(f"  {key}: {before or 'nothing'} -> {after or 'nothing'}"))
+        print(f"  The table before is kept as the Variable {VARIABLE_BEFORE}.")
+    return await ensure_settings(wanted)
 
 
 async def ensure_work_pool(client: PrefectClient) -> bool:
@@ -215,7 +236,7 @@ async def bootstrap(rows: list[dict[str, str]] | None = None) -> dict[str, bool]
             made[f"All that was in work pool {FORMER_POOL}"] = True
         if await leave_former_names(client):
             made["Deployments by their new names"] = True
-        made[f"Variable {VARIABLE}"] = await ensure_settings(rows)
+        made[f"Variable {VARIABLE}"] = await (ensure_settings() if rows is None else load_settings_table(rows))
         made["Automations"] = await ensure_automations(client)
         return made
 
@@ -239,7 +260,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--settings",
         type=Path,
         metavar="CSV",
-        help="load the table integration-settings as the retired product exports it, in place of the present one",
+        help="load the table integration-settings as the retired product exports it; rows that it lacks stay as they are",
     )
     options = parser.parse_args(arguments)
     try:

@@ -22,6 +22,7 @@ from slack_docebo.private_files import make_folder, open_own
 ROOT = Path(__file__).parents[1]
 START_SECONDS = 180.0  # a new database takes Prefect's server ten to twenty seconds on two cores, a minute on busy ones
 STOP_SECONDS = 45.0  # a worker gives its runs 30 to come to a safe point
+DATABASE = "slack-docebo.db"
 PORTS = range(10_000, 32_768)  # below those from which Linux gives one to each outgoing connection
 
 QUIET_PREFECT = {
@@ -145,7 +146,7 @@ def connection_settings(facts: Mapping[str, Any], folder: Path) -> dict[str, str
         "DOCEBO_URL": facts["docebo_url"],
         "DOCEBO_CLIENT_ID": facts["docebo_client_id"],
         "DOCEBO_CLIENT_SECRET": facts["docebo_client_secret"],
-        "DATABASE_URL": f"sqlite:///{folder}/slack-docebo.db",
+        "DATABASE_URL": f"sqlite:///{folder}/{DATABASE}",
         "REPORT_DIR": str(folder / "reports"),
     }
 

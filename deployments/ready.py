@@ -53,6 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m deployments.ready", description=__doc__)
     parser.add_argument("--switched-on", action="store_true", help="a new table of settings has both recipes on")
+    parser.add_argument("--events", metavar="WORDS", help="how events come, where no webhook takes them")
     options = parser.parse_args(arguments)
     try:
         prefect = load_settings(PrefectSettings)
@@ -79,8 +80,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(
         f"  Prefect      {api.removesuffix('/api')}   start with Deployments, bulk-import/import-everybody, Run, Custom run"
     )
-    print(f"  Settings     {api.removesuffix('/api')}/variables")
-    print(f"  Slack events http://{host}:{port}/slack/events", flush=True)
+    print("  Settings     the form settings/change-settings there")
+    print(f"  Slack events {options.events or f'http://{host}:{port}/slack/events'}", flush=True)
     return 0
 
 

@@ -43,7 +43,8 @@ Rows *integration | key | value* of one table. The form `settings/change-setting
 with a title and help; the Variable itself can be edited as JSON, under Variables. The integration is `{integration}`.
 A change takes effect with the next run; a wrong row stops that run before it begins, and the message names it.
 The first three rows must be there. `python -m deployments.bootstrap` makes the whole table, and
-`python -m deployments.bootstrap --settings FILE.csv` loads the one exported from the retired product.
+`python -m deployments.bootstrap --settings FILE.csv` loads the one exported from the
+retired product: rows that it lacks stay as they are.
 
 | Key | Default | Meaning |
 |---|---|---|

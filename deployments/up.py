@@ -17,6 +17,7 @@ from honcho import manager as honcho
 
 from deployments.ending import end_in_order
 from deployments.local import (
+    DATABASE,
     LIBRARY_LOGS,
     OFTEN,
     OUR_WORKER,
@@ -38,20 +39,39 @@ from slack_docebo.settings import (
     EVERYTHING,
     RUN,
     ListeningSettings,
+    NotificationSettings,
     PrefectSettings,
     ProcessSettings,
+    Settings,
     SigningSettings,
+    SocketModeSettings,
     WebhookSettings,
     given_to,
     load_settings,
     secrets_open_to_others,
+    unset_secrets,
 )
 
 JSON_RUN_LOGS = {"PREFECT_LOGGING_HANDLERS_CONSOLE_FORMATTER": "json"}
 INTERRUPTED = {130, 143}  # Ctrl-C is how this is meant to end
+
+
+class _Imports(Settings, NotificationSettings):
+    """What is needed where no events come: imports run all the same."""
+
+
+class _WithWebhook(_Imports, WebhookSettings):
+    """The same, with events over HTTP."""
+
+
+class _WithSocketMode(_Imports, SocketModeSettings):
+    """The same, with events through Socket Mode."""
+
+
 READS: dict[str, tuple[type[ProcessSettings], ...]] = {
     "worker": RUN,
     "webhook": (WebhookSettings,),
+    "socket-mode": (SocketModeSettings,),
     "ready": (PrefectSettings, ListeningSettings),
     "sandbox": (SigningSettings,),  # it signs with the secret, for it is Slack
 }
@@ -70,14 +90,11 @@ class Installation:
         return given_to(*READS.get(name, ()), environment=self.environment)
 
 
-def installation(*, data: Path, webhook_port: int) -> Installation:
-    """Return worker and webhook, connected as the environment and `.env` say."""
-    python = sys.executable
+def installation(*, data: Path, webhook_port: int, events: str) -> Installation:
+    """Return the worker and what takes *events* ("webhook", "socket-mode" or ""), connected as the environment says."""
+    listening = {events: f"{sys.executable} -m deployments.{events.replace('-', '_')}"} if events else {}
     return Installation(
-        commands={
-            "worker": shlex.join(WORKER),
-            "webhook": f"{python} -m deployments.webhook",
-        },
+        commands={"worker": shlex.join(WORKER), **listening},
         environment={
             **QUIET_PREFECT,
             **OUR_WORKER,
@@ -134,14 +151,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options.webhook_port = options.webhook_port or load_settings(ListeningSettings).webhook_port
         _check_ports(options)
-        if not options.sandbox:
-            _check_webhook()
+        events = "webhook" if options.sandbox else _way_of_events()
         given = given_login()
         if told := secrets_open_to_others(*EVERYTHING):
             print(f"up: {told}", file=sys.stderr)
-        what = installation(data=data, webhook_port=options.webhook_port)
+        what = installation(data=data, webhook_port=options.webhook_port, events=events)
         if options.sandbox:
             ports = {"slack_port": options.slack_port, "docebo_port": options.docebo_port}
+            _begin_anew(data)
             what = with_sandbox(what, data=data, users=options.users, **ports)
         what.environment = {**os.environ, **what.environment}
         for name in (AT_SERVER, f"{AT_SERVER}_FILE", f"{AT_CLIENTS}_FILE"):  # each is given the login by itself
@@ -165,7 +182,7 @@ def _start(what: Installation, options: argparse.Namespace, data: Path, profiles
     with prefect_server(data, options.prefect_port, login) as clients:
         keep_login(profiles, profile, api=clients["PREFECT_API_URL"], login=login)
         what.environment |= clients
-        if failed := _get_ready(what, switched_on=options.sandbox):
+        if failed := _get_ready(what, options):
             return failed
         _show_login(login, profiles, new=not known)
         return _supervise(what)
@@ -178,12 +195,22 @@ def _check_ports(options: argparse.Namespace) -> None:
             raise ConfigurationError(f"port {port} is taken: stop what listens there, or use --{whose}-port")
 
 
-def _check_webhook() -> None:
-    """Raise ConfigurationError if the webhook could not start, before anything does."""
+def _way_of_events() -> str:
+    """Return by which process events come, "" if by none; raise ConfigurationError that names all that is missing."""
+    unset = unset_secrets(*EVERYTHING)
+    ways = {"webhook": ("SLACK_SIGNING_SECRET", _WithWebhook), "socket-mode": ("SLACK_APP_TOKEN", _WithSocketMode)}
+    way, kind = next(((way, kind) for way, (secret, kind) in ways.items() if secret not in unset), ("", _Imports))
     try:
-        load_settings(WebhookSettings)
+        load_settings(kind)
     except ConfigurationError as error:
         raise ConfigurationError(f"{error}; SANDBOX=1 tries it without Slack and Docebo") from None
+    return way
+
+
+def _begin_anew(data: Path) -> None:
+    """Remove the database of an earlier sandbox: its people and accounts are gone, and would be missed."""
+    for file in data.glob(f"{DATABASE}*"):
+        file.unlink()
 
 
 def _show_login(login: str, profiles: Path, *, new: bool) -> None:
@@ -195,8 +222,11 @@ def _show_login(login: str, profiles: Path, *, new: bool) -> None:
         print(f"  Login        PREFECT_API_AUTH_STRING of the active profile in {kept}\n", flush=True)
 
 
-def _get_ready(what: Installation, *, switched_on: bool) -> int:
-    command = [sys.executable, "-m", "deployments.ready", *(["--switched-on"] if switched_on else [])]
+def _get_ready(what: Installation, options: argparse.Namespace) -> int:
+    command = [sys.executable, "-m", "deployments.ready", *(["--switched-on"] if options.sandbox else [])]
+    if "webhook" not in what.commands:
+        none = "none: set SLACK_SIGNING_SECRET, or SLACK_APP_TOKEN for Socket Mode; imports run all the same"
+        command += ["--events", "through Socket Mode" if "socket-mode" in what.commands else none]
     return subprocess.run(command, env=what.environment_of("ready"), check=False).returncode
 
 

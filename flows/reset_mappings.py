@@ -21,14 +21,14 @@ from tasks.validate_connection import validate_connection
 async def reset_mappings(
     slack_ids: Annotated[list[SlackId], titled("Slack users")] = [],  # noqa: B006  (Prefect's form wants a list)
     dry_run: Annotated[bool, titled("Dry run")] = True,
-    confirm: Annotated[str, titled("Name of the workspace")] = "",
+    confirm: Annotated[str, titled("Name of the workspace, to delete")] = "",
 ) -> Summary:
     """Delete the mappings between Slack users and Docebo users. Docebo accounts stay, and a backup is written first.
 
     Args:
         slack_ids: Ids of the Slack users whose mappings are deleted, like U012AB3CD. Empty: those of everybody.
         dry_run: Plan and report, delete nothing.
-        confirm: To delete for real, type the name of the Slack workspace here.
+        confirm: To delete for real, type the name of the Slack workspace here; for everybody, everybody of and the name.
     """
     await require_a_person()
     async with open_run("bulk-import") as runtime:

@@ -19,9 +19,9 @@ async def plan_reset(
 ) -> str:
     """Plan to delete all mappings of the workspace, or those of *slack_ids*; return the id of the plan.
 
-    For real, *confirm* has to be the name of the workspace.
+    For real, *confirm* has to be the name of the workspace, for everybody after "everybody of".
     """
     if not dry_run:
-        resetting.check_confirmation(workspace, confirm)
+        resetting.check_confirmation(workspace, slack_ids, confirm)
     accounts = await read_target(runtime) if runtime.mirror else Accounts()
     return resetting.plan_reset(runtime, workspace, accounts, slack_ids)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -9,6 +10,7 @@ from annotated_types import Ge, Le
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, create_model
 from pydantic.fields import FieldInfo
 
+from slack_docebo.errors import ConfigurationError
 from slack_docebo.integration_settings import (
     LONGEST_SETTING,
     IntegrationSettings,
@@ -22,6 +24,9 @@ from slack_docebo.integration_settings import (
 )
 
 FIELDS = IntegrationSettings.model_fields
+DEFAULTS = {key: default for key, default, _ in documented_rows()}
+REQUIRED = {name.upper() for name, field in FIELDS.items() if field.is_required()}
+LONGEST_TABLE = 5000  # bytes of JSON: what a Variable of Prefect holds (prefect.types.MAX_VARIABLE_VALUE_LENGTH)
 
 
 class Group(NamedTuple):
@@ -111,14 +116,41 @@ def proposed_rows(rows: object, form: BaseModel) -> list[Any]:
         meant = getattr(settings, key.lower())
         same = key in present and _read(key.lower(), present[key]) == meant
         values[key] = present[key] if same else as_written(meant)
-    return [*rows_of_others(rows), *table(values)]
+    return _in_bounds(rows_of_others(rows), values)
+
+
+def filled_up(rows: object, loaded: object) -> list[Any]:
+    """Return the table with the rows of *loaded*, else those of *rows*, else the defaults; rows of others stay."""
+    values = {**DEFAULTS, **rows_by_key(rows), **rows_by_key(loaded)}
+    others = rows_of_others(loaded)
+    return _in_bounds([*(row for row in rows_of_others(rows) if row not in others), *others], values)
+
+
+def _in_bounds(others: list[Any], values: Mapping[str, Any]) -> list[Any]:
+    """Return the rows; without those that say the default, where Prefect would not take all of them.
+
+    Raises ConfigurationError where even that is too long.
+    """
+    wanted = [*others, *table(values)]
+    if _length(wanted) > LONGEST_TABLE:
+        news = {key: value for key, value in values.items() if key in REQUIRED or value != DEFAULTS.get(key)}
+        wanted = [*others, *table(news)]
+    if (length := _length(wanted)) > LONGEST_TABLE:
+        raise ConfigurationError(
+            f"the table would have {length:,} characters, and a Variable of Prefect holds {LONGEST_TABLE:,}: shorten the"
+            " lists, by patterns like *@example.com"
+        )
+    return wanted
+
+
+def _length(rows: list[Any]) -> int:
+    return len(json.dumps(rows, separators=(",", ":"), ensure_ascii=False).encode(errors="replace"))
 
 
 def changes(before: object, after: object) -> list[SettingChange]:
     """Return the rows in which two tables differ; a row that is missing is the same as one with the default."""
     old, new = ({key: as_written(value) for key, value in rows_by_key(rows).items()} for rows in (before, after))
-    defaults = {key: default for key, default, _ in documented_rows()}
-    found = [SettingChange(key, old.get(key, defaults.get(key, "")), new.get(key, "")) for key in {**new, **old}]
+    found = [SettingChange(key, old.get(key, DEFAULTS.get(key, "")), new.get(key, "")) for key in {**new, **old}]
     return [change for change in found if change.before != change.after]
 
 

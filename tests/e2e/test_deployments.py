@@ -13,6 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from deployments.login import keep_login
+from slack_docebo.integration_settings import VARIABLE, rows_by_key
 from slack_docebo.prefect_profile import PROFILES
 from tasks.status_page import KEY
 from tests.e2e.conftest import run_command
@@ -170,6 +171,24 @@ def asked_for_by(http, page: str, title: str) -> dict[str, Any]:
     run = http.post(f"deployments/{deployment_id}/create_flow_run", json={"parameters": parameters, "state": later})
     http.delete(f"flow_runs/{run.raise_for_status().json()['id']}").raise_for_status()
     return parameters
+
+
+def test_a_table_that_is_loaded_fills_up_and_says_what_changes_and_the_one_before_is_kept(
+    deployed, bootstrap, tmp_path
+):
+    set_rows(deployed, LIMIT_CREATIONS="7", SCOPE_GUESTS="all")
+    before = deployed.get(f"variables/name/{VARIABLE}").json()["value"]
+    exported = tmp_path / "integration-settings.csv"
+    exported.write_text("Integration,Key,Value\nSLACK,SCOPE_GUESTS,none\nSLACK,MAP_SLACK_USER_DATA,ture\n")
+
+    said = bootstrap("--settings", str(exported))
+
+    loaded = rows_by_key(deployed.get(f"variables/name/{VARIABLE}").json()["value"])
+    assert (loaded["LIMIT_CREATIONS"], loaded["SCOPE_GUESTS"], loaded["LEAVERS"]) == ("7", "none", "keep")
+    assert "SCOPE_GUESTS: all -> none" in said
+    assert "MAP_SLACK_USER_DATA says 'ture' and is off" in said
+    assert deployed.get(f"variables/name/{VARIABLE}_before").json()["value"] == before
+    set_rows(deployed)
 
 
 @pytest.mark.parametrize("name", SCHEDULED)

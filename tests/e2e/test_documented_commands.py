@@ -62,7 +62,7 @@ NOT_RUN = {
 
 
 class Terminal(io.StringIO):
-    """Somebody who answers yes."""
+    """Somebody who answers as is wanted."""
 
     def isatty(self) -> bool:
         return True
@@ -71,9 +71,10 @@ class Terminal(io.StringIO):
 def type_in(command: str) -> tuple[int, str]:
     """Run a command of ours in this process, and return its exit code and what it prints."""
     printed = io.StringIO()
+    answer = command.split()[2] if command.startswith("slack-docebo forget") else "y"  # whom it is about
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(printed):
         patch.setattr(sys, "argv", command.split())
-        patch.setattr(sys, "stdin", Terminal("y\n"))
+        patch.setattr(sys, "stdin", Terminal(f"{answer}\n"))
         with pytest.raises(SystemExit) as ended:
             main()
     return int(ended.value.code or 0), printed.getvalue()

@@ -73,10 +73,10 @@ async def test_a_run_without_parameters_deletes_nothing_and_says_what_it_would(i
     assert f"| unmap | {len(before)} | 0 | 0 | 0 | {len(before)} |" in artifact(state, "summary")["data"]
 
 
-@pytest.mark.parametrize("typed", ["", "delete", "lower"])
+@pytest.mark.parametrize("typed", ["", "delete", "as for people named"])
 async def test_without_the_name_of_the_workspace_it_is_refused(installation, sandbox, typed):
     before = mappings(installation, sandbox)
-    state = await reset(dry_run=False, confirm=sandbox.slack.team.name.lower() if typed == "lower" else typed)
+    state = await reset(dry_run=False, confirm=sandbox.slack.team.name if typed == "as for people named" else typed)
 
     assert (state.name, state.is_failed()) == ("Refused", True)
     assert "nothing was deleted" in state.message
@@ -85,7 +85,7 @@ async def test_without_the_name_of_the_workspace_it_is_refused(installation, san
 
 async def test_what_was_reset_is_restored_from_the_backup_to_the_last_row(installation, sandbox):
     before, accounts = mappings(installation, sandbox), len(sandbox.docebo.accounts)
-    state = await reset(dry_run=False, confirm=sandbox.slack.team.name)
+    state = await reset(dry_run=False, confirm=f"everybody of {sandbox.slack.team.name}")
 
     assert (state.name, mappings(installation, sandbox)) == ("Completed", {})
     assert f"{len(before)} unmapped" in state.message
@@ -120,7 +120,7 @@ async def test_a_reset_that_the_database_cut_off_goes_on_with_its_one_plan_and_b
     monkeypatch.setattr("tasks.delete_mappings.delete_mappings.retry_delay_seconds", [0, 0])
     monkeypatch.setattr(MappingRepository, "delete_planned", delete_until_cut_off)
 
-    state = await reset(dry_run=False, confirm=sandbox.slack.team.name)
+    state = await reset(dry_run=False, confirm=f"everybody of {sandbox.slack.team.name}")
 
     assert (state.name, mappings(installation, sandbox)) == ("Completed", {})
     assert f"{len(before)} unmapped" in state.message
@@ -157,7 +157,7 @@ async def test_a_start_by_schedule_is_refused(installation, sandbox):
     from flows.reset_mappings import reset_mappings
 
     before = mappings(installation, sandbox)
-    parameters = {"dry_run": False, "confirm": sandbox.slack.team.name}
+    parameters = {"dry_run": False, "confirm": f"everybody of {sandbox.slack.team.name}"}
     async with get_client() as client:
         deployment_id = await client.create_deployment(
             flow_id=await client.create_flow(reset_mappings),

@@ -233,7 +233,7 @@ def steps_of(here: Installation) -> list[Step]:
     gone = with_password("postgresql://postgres@127.0.0.1:9/gone")
     wrong_secret = {"DOCEBO_CLIENT_SECRET": "planted-client-secret-that-is-wrong"}
     wrong_token = {"SLACK_BOT_TOKEN": "xoxb-planted-token-that-is-wrong"}
-    confirmed = {**everybody, "confirm": here.sandbox.slack.team.name}
+    confirmed = {**everybody, "confirm": f"everybody of {here.sandbox.slack.team.name}"}
     return [
         Step("bulk_import", "Completed", often=True),
         Step("realtime_sync", "Parked", {"linger_seconds": 1}, often=True),

@@ -159,17 +159,43 @@ def test_the_webhooks_port_is_that_of_the_settings(ports, tmp_path):
     assert ended.stderr.startswith(f"up: port {env['WEBHOOK_PORT']} is taken: ")
 
 
-def test_a_webhook_that_could_not_start_is_told_before_anything_is_started(ports, tmp_path):
-    env = {**os.environ, "SLACK_SIGNING_SECRET": ""}
+def test_all_that_is_missing_is_told_before_anything_is_started(ports, tmp_path):
+    needed = ("SLACK_BOT_TOKEN", "DOCEBO_URL", "DOCEBO_CLIENT_ID", "DOCEBO_CLIENT_SECRET")
+    env = {**os.environ, **dict.fromkeys(needed, "")}
     command = up_command(ports, tmp_path)
     ended = subprocess.run(
         command, cwd=ROOT, env=env, capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS
     )
 
     assert ended.returncode == 2
-    assert "SLACK_SIGNING_SECRET is not set" in ended.stderr
+    assert all(f"{name} is not set" in ended.stderr for name in needed)
+    assert "SLACK_SIGNING_SECRET" not in ended.stderr
     assert ended.stderr.endswith("SANDBOX=1 tries it without Slack and Docebo\n")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("secrets", "way"),
+    [
+        ({}, ""),
+        ({"SLACK_SIGNING_SECRET": "5f4dcc3b5aa765d61d83"}, "webhook"),
+        ({"SLACK_APP_TOKEN": "xapp-planted"}, "socket-mode"),
+        ({"SLACK_APP_TOKEN": "xapp-planted", "SLACK_SIGNING_SECRET": "5f4dcc3b5aa765d61d83"}, "webhook"),
+    ],
+)
+def test_events_come_by_the_way_whose_secret_is_set_and_imports_run_without_one(secrets, way, tmp_path, monkeypatch):
+    from deployments.up import _way_of_events, installation
+
+    monkeypatch.chdir(tmp_path)
+    for name in secrets_of(*EVERYTHING):
+        monkeypatch.delenv(name, raising=False)
+    needed = {"SLACK_BOT_TOKEN": "xoxb-1", "DOCEBO_URL": "https://acme.docebosaas.com", "DOCEBO_CLIENT_ID": "sync"}
+    for name, value in {**needed, "DOCEBO_CLIENT_SECRET": "planted-secret", **secrets}.items():
+        monkeypatch.setenv(name, value)
+
+    commands = installation(data=tmp_path, webhook_port=8400, events=_way_of_events()).commands
+
+    assert set(commands) == {"worker", way} - {""}
 
 
 @pytest.mark.parametrize("told", [signal.SIGTERM, pytest.param(signal.SIGHUP, marks=pytest.mark.long)])

@@ -62,6 +62,7 @@ async def test_slack_docebo_and_the_database_are_found_well_while_prefect_is_dow
 
     for check in ("settings", "database", "Slack", "Slack workspace", "Docebo", "Docebo call budget"):
         assert found[check][0] is Level.OK, found[check]
+    assert "is new and empty" in found["database"][1]
     for check in ("Prefect", "deployments", "integration_settings"):
         assert found[check][0] is Level.FAIL
         assert "start it, or set PREFECT_API_URL" in found[check][1]

@@ -133,16 +133,24 @@ async def test_an_unknown_name_stops_it_before_anything_is_planned(database_url,
             plan_reset(runtime, ACME, Accounts(), ["U1", "U7"])
 
 
-@pytest.mark.parametrize("typed", ["", "acme", "Acme ", "T1"])
+@pytest.mark.parametrize("typed", ["", "acme", "Acme ", "T1", "everybody of Acme"])
 def test_only_the_exact_name_confirms(typed):
-    check_confirmation(ACME, "Acme")
-    with pytest.raises(NotConfirmed, match="exactly like this: Acme"):
-        check_confirmation(ACME, typed)
+    check_confirmation(ACME, ["U1"], "Acme")
+    with pytest.raises(NotConfirmed, match=r"1 people .* confirm with exactly this: Acme"):
+        check_confirmation(ACME, ["U1"], typed)
+
+
+@pytest.mark.parametrize("typed", ["", "Acme", "everybody", "Everybody of Acme"])
+def test_what_confirms_for_some_does_not_for_everybody(typed):
+    check_confirmation(ACME, [], "everybody of Acme")
+    with pytest.raises(NotConfirmed, match=r"everybody .* confirm with exactly this: everybody of Acme"):
+        check_confirmation(ACME, [], typed)
 
 
 def test_a_workspace_without_a_name_cannot_be_confirmed_by_typing_nothing():
-    with pytest.raises(NotConfirmed):
-        check_confirmation(Workspace("T1", ""), "")
+    for typed in ("", "everybody of "):
+        with pytest.raises(NotConfirmed):
+            check_confirmation(Workspace("T1", ""), [], typed)
 
 
 async def test_the_benchmark_resets_and_restores_every_row():

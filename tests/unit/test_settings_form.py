@@ -4,7 +4,7 @@ import pytest
 
 from slack_docebo.errors import ConfigurationError
 from slack_docebo.integration_settings import IntegrationSettings, documented_rows, read_rows, rows_by_key, table
-from slack_docebo.settings_form import GROUPS, SettingsForm, changes, filled, proposed_rows, revision
+from slack_docebo.settings_form import GROUPS, SettingsForm, changes, filled, filled_up, proposed_rows, revision
 
 DEFAULTS = {key: default for key, default, _ in documented_rows()}
 
@@ -89,6 +89,37 @@ def test_a_row_that_is_wrong_or_unknown_is_mended_and_shown_as_a_change():
 def test_what_cannot_be_is_refused_by_the_name_of_its_row(field, value):
     with pytest.raises(ConfigurationError, match=rf"row SLACK \| {field.upper()}"):
         proposed(table(DEFAULTS), **{field: value})
+
+
+def test_a_table_that_is_loaded_keeps_what_it_does_not_name_and_is_filled_up():
+    present = [*table({"LEAVERS": "unmap", "SCOPE_GUESTS": "all"}), {"integration": "OTHER", "key": "K", "value": 1}]
+    loaded = table({"NOTIFICATION_MAIL_ID": "it@example.com", "SCOPE_GUESTS": "none"})
+
+    found = filled_up(present, loaded)
+
+    assert rows_by_key(found) == {
+        **DEFAULTS,
+        "LEAVERS": "unmap",
+        "NOTIFICATION_MAIL_ID": "it@example.com",
+        "SCOPE_GUESTS": "none",
+    }
+    assert present[-1] in found
+    assert filled_up(found, loaded) == found
+
+
+def test_a_table_that_prefect_would_not_hold_is_without_its_defaults_or_refused():
+    entries = [f"person{number:03}@example.com" for number in range(140)]
+    long = proposed(table(DEFAULTS), scope_exclude=", ".join(entries))
+
+    assert read_rows(long).scope_exclude == tuple(entries)
+    assert set(rows_by_key(long)) == {
+        "SCOPE_EXCLUDE",
+        "NOTIFICATION_MAIL_ID",
+        "PROVISION_SLACK_USER_DATA",
+        "MAP_SLACK_USER_DATA",
+    }
+    with pytest.raises(ConfigurationError, match=r"and a Variable of Prefect holds 5,000"):
+        proposed(table(DEFAULTS), scope_exclude=", ".join(entries), scope_include=", ".join(entries))
 
 
 def test_a_table_that_is_none_shows_the_defaults():

@@ -32,7 +32,7 @@ def forget(who: Who, /, *, yes: Yes = False) -> int:
             note(f"Kept about {slack_id}:", *kept.lines)
         if not yes:
             question = "Erase it, and let no run look after this person until you say `slack-docebo remember`?"
-            confirm(question, otherwise=f"nothing was erased: forgetting {slack_id} was not confirmed")
+            confirm(question, otherwise=f"nothing was erased: forgetting {slack_id} was not confirmed", word=slack_id)
         # An import, or a run for named users, would write back what it has read.
         with RunLock(store, settings.docebo_url, PlanKind.BULK_IMPORT, holder="slack-docebo forget"):
             gone = forget_person(store, settings.report_dir, slack_id)

@@ -71,18 +71,18 @@ def note(*texts: str, style: str = "") -> None:
         console.print(_text(text, style))
 
 
-def confirm(question: str, *, otherwise: str) -> None:
-    """Ask the *question*; raise NotConfirmed with the message *otherwise* unless the answer is yes.
+def confirm(question: str, *, otherwise: str, word: str = "") -> None:
+    """Ask the *question*; raise NotConfirmed with the message *otherwise* unless the answer is yes or, if given, *word*.
 
     Raises ConfigurationError if there is no terminal to ask on.
     """
     if not sys.stdin.isatty():
         raise ConfigurationError("nobody is there to confirm: add --yes")
     try:
-        answer = Console(stderr=True).input(_text(f"{question} [y/N] "))
+        answer = Console(stderr=True).input(_text(f"{question} [{f'type {word}' if word else 'y/N'}] "))
     except EOFError:  # Ctrl-D
         answer = ""
-    if answer.strip().lower() not in {"y", "yes"}:
+    if (answer.strip() != word) if word else (answer.strip().lower() not in {"y", "yes"}):
         raise NotConfirmed(otherwise)
 
 

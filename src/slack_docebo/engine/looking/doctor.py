@@ -126,14 +126,19 @@ class _Checks:
         self._left: int | None = None  # calls to Docebo that may be made at once
 
     async def database(self, check: str) -> Finding:
-        def open_and_look() -> tuple[str, str | None]:
+        def open_and_look() -> tuple[str, str | None, bool]:
             with Store.open(self._settings.database_url.get_secret_value()) as store, store.transaction() as tables:
-                return store.url, revision(tables.connection)
+                is_new = not (tables.plans.recent(1) or tables.inbox.status().counts)
+                return store.url, revision(tables.connection), is_new
 
-        name, found = await asyncio.to_thread(open_and_look)
+        name, found, is_new = await asyncio.to_thread(open_and_look)
         if found != HEAD:
             advice = f"newer code has migrated it (revision {found}): update the code here, too"
             return warn(check, f"{name} can be written to, but {advice}")
+        if is_new:
+            return ok(
+                check, f"{name} is new and empty: right before the first run, else DATABASE_URL is another than before"
+            )
         return ok(check, f"{name} can be written to and is at the newest revision")
 
     async def files(self, check: str) -> Finding:

@@ -19,12 +19,17 @@ MAPPINGS_AT_ONCE = 5000  # deleted in one transaction
 NAMED_AT_MOST = 5  # in a message
 
 
-def check_confirmation(workspace: Workspace, confirm: str) -> None:
-    """Raise NotConfirmed unless *confirm* is the name of the workspace, letter by letter."""
-    if confirm != workspace.name or not confirm:
+def check_confirmation(workspace: Workspace, slack_ids: Collection[str], confirm: str) -> None:
+    """Raise NotConfirmed unless *confirm* is the name of the workspace, letter by letter, after "everybody of".
+
+    Where people are named, the name alone: an empty list must not do more than a short one by the same words.
+    """
+    wanted = workspace.name if slack_ids else f"everybody of {workspace.name}"
+    if confirm != wanted or not workspace.name:
+        whose = f"{len(set(slack_ids))} people" if slack_ids else "everybody"
         raise NotConfirmed(
-            f"nothing was deleted: to reset the mappings of workspace {workspace.team}, give its name as confirm,"
-            f" exactly like this: {workspace.name}"
+            f"nothing was deleted: to reset the mappings of {whose} in workspace {workspace.team}, confirm with exactly"
+            f" this: {wanted}"
         )
 
 
