@@ -37,7 +37,7 @@ logger = logging.getLogger(__name__)
 
 THE_WORKER_ENDS = signal.SIGHUP  # a run that gets this ends at its next safe point
 SAFE_POINT_SECONDS = 15  # before it is cancelled where it stands
-GRACE_SECONDS = 30  # before it is killed; Prefect gives a run that somebody cancels as long
+GRACE_SECONDS = 25  # before it is killed: Kubernetes gives a worker 30
 BLOCKS = (
     "SLACK_BOT_TOKEN",
     "DOCEBO_CLIENT_SECRET",

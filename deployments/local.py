@@ -21,7 +21,7 @@ from slack_docebo.private_files import make_folder, open_own
 
 ROOT = Path(__file__).parents[1]
 START_SECONDS = 180.0  # a new database takes Prefect's server ten to twenty seconds on two cores, a minute on busy ones
-STOP_SECONDS = 45.0  # a worker gives its runs 30 to come to a safe point
+STOP_SECONDS = 45.0  # a worker gives its runs 25 to come to a safe point
 DATABASE = "slack-docebo.db"
 PORTS = range(10_000, 32_768)  # below those from which Linux gives one to each outgoing connection
 
