@@ -564,7 +564,7 @@ async def test_a_refusal_is_final_and_gives_the_reason(docebo, call):
     for route in both(docebo):
         route.mock(return_value=yii(400, ["Required option not set: branch_option"], code=1006))
     async with opened() as client:
-        with pytest.raises(Rejected, match=r"HTTP 400: Docebo does not take .* DESTINATION_BRANCH \(code 1006\)"):
+        with pytest.raises(RemoteError, match=r"HTTP 400: Docebo does not take .* DESTINATION_BRANCH \(code 1006\)"):
             await call(client)
         assert client.calls.total() == 2
 
@@ -586,10 +586,10 @@ async def test_a_reason_of_a_megabyte_is_cut(docebo):
 
 @pytest.mark.parametrize("answer", [httpx.Response(404, text="<h1>?</h1>"), httpx.Response(418), yii(400, None)])
 async def test_a_refusal_without_a_reason_is_one_all_the_same(docebo, answer):
-    docebo.get(f"{USERS}/session").mock(return_value=answer)
+    docebo.get(USERS).mock(return_value=answer)
     async with opened() as client:
         with pytest.raises(Rejected):
-            await client.session()
+            await client.find_users("ada@x.org")
 
 
 async def test_credentials_that_may_not_are_denied(docebo):

@@ -41,3 +41,18 @@ async def test_a_name_that_is_no_fields_or_several_fields_stops_a_run_before_it_
 
     with pytest.raises(ConfigurationError, match=told):
         await run_import(settings_for(shared_sandbox.facts(), sqlite_url), rows=rows)
+
+
+async def test_what_is_not_stored_with_an_event_is_asked_for(shared_sandbox, sqlite_url, tmp_path):
+    shared_sandbox.reset()
+    rules = "first_name, last_name, email, field:Phone = phone"
+    field = shared_sandbox.docebo.add_field("Phone", "textfield", mandatory=False, invisible_to_user=False)
+    async with world(shared_sandbox, sqlite_url, tmp_path, ATTRIBUTES=rules) as here:
+        await here.settle()
+        slack_id = next(user["id"] for user in shared_sandbox.slack if user["profile"].get("email"))
+        here.sandbox.slack.change(slack_id, {"profile": {"phone": "+44 20 1234"}})
+
+        here.put(here.event(slack_id))
+        await here.serve()
+
+        assert here.account(slack_id).fields[field.id] == "+44 20 1234"

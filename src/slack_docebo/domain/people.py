@@ -9,6 +9,12 @@ LARGEST_ID = 10**18 - 1  # of an account, a branch or a field: a number that eve
 LARGEST_STAMP = 2**63 - 1
 SLACK_ID = re.compile(r"[UW][A-Z0-9]{2,}")  # https://api.slack.com/types/user: U or W
 
+NOT_STORED = (
+    "phone",
+    "pronouns",
+    "start_date",
+)  # with an event: personal, and mapped by few, who then ask Slack for it
+
 
 class PeopleShown(StrEnum):
     """How Prefect's pages show people."""

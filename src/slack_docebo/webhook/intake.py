@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, TypeGuard
 
 from slack_docebo.clients.slack import source_user
-from slack_docebo.domain.people import SourceUser
+from slack_docebo.domain.people import NOT_STORED, SourceUser
 from slack_docebo.storage.inbox import Event
 
 ABOUT_PEOPLE = frozenset({"team_join", "user_profile_changed", "user_change"})
@@ -18,7 +18,7 @@ ALARMING = {
 RATE_LIMITED = "app_rate_limited"
 KINDS = (*sorted(ABOUT_PEOPLE), *ALARMING, RATE_LIMITED, "other")  # by which is counted: a short list
 REASONS = ("malformed", "unknown_type", "foreign_app", "foreign_team")  # why something is dropped
-PROFILE = tuple(field.name for field in fields(SourceUser))
+PROFILE = tuple(field.name for field in fields(SourceUser) if field.name not in NOT_STORED)
 LONGEST_ID = 255
 LARGEST_INTEGER = 2**63 - 1
 

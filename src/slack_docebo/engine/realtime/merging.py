@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from slack_docebo.domain.attributes import AttributeRule
-from slack_docebo.domain.people import Known, Mapping, SourceUser
+from slack_docebo.domain.people import NOT_STORED, Known, Mapping, SourceUser
 from slack_docebo.domain.stamps import TOLERANCE, believed
 from slack_docebo.storage.inbox import InboxEntry
 
@@ -125,16 +125,20 @@ def is_complete(user: SourceUser, rules: Sequence[AttributeRule]) -> bool:
     """Tell whether *user*, as an event showed it, has every value that *rules* read.
 
     Events may lack e-mail address, locale and custom fields, and on Enterprise Grid the workspaces, without which nobody
-    can tell whether it is about a member. People whose attributes are not written are complete.
+    can tell whether it is about a member; some values are not stored with them. People whose attributes are not written
+    are complete.
     """
     if user.bot or user.external or user.forgotten or user.deactivated:
         return True
     if not user.workspaces or (user.organisation and not user.teams):
         return False
-    wants_locale = any(rule.source == "language" for rule in rules)
     wants_custom = any(rule.is_custom for rule in rules)
+    wanted = {rule.source for rule in rules}
     return (
-        bool(user.email) and (not wants_locale or bool(user.locale)) and (not wants_custom or user.custom is not None)
+        bool(user.email)
+        and ("language" not in wanted or bool(user.locale))
+        and (not wants_custom or user.custom is not None)
+        and all(getattr(user, name) is not None for name in wanted.intersection(NOT_STORED))
     )
 
 
