@@ -162,6 +162,33 @@ async def carried_out(runtime: Runtime, plan_id: str) -> None:
     await apply_mappings(runtime, plan_id)
 
 
+async def test_who_is_back_by_an_event_since_the_plan_was_made_does_not_leave_by_it(here):
+    slack_id = member(here)
+    here.sandbox.slack.deactivate(slack_id)
+    async with open_runtime(here.runtime.settings, here.runtime.behaviour, run_id="import") as runtime:
+        plan_id = await planned(here, runtime, slack_id)
+        here.sandbox.slack.reactivate(slack_id)
+        here.put(here.event(slack_id))
+        await here.serve()
+
+        await carried_out(runtime, plan_id)
+
+    assert here.account(slack_id).active
+
+
+async def test_who_has_left_by_an_event_since_the_plan_was_made_gets_no_account_by_it(here):
+    new = here.sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
+    async with open_runtime(here.runtime.settings, here.runtime.behaviour, run_id="import") as runtime:
+        plan_id = await planned(here, runtime, new)
+        here.sandbox.slack.deactivate(new)
+        here.put(here.event(new))
+        await here.serve()
+
+        await carried_out(runtime, plan_id)
+
+    assert here.sandbox.docebo.accounts.by_email("ada@example.com") == []
+
+
 @pytest.mark.parametrize("minutes", [-5, 0, 5], ids=lambda minutes: f"real time's clock is {minutes} minutes ahead")
 async def test_what_a_killed_import_read_before_an_event_is_looked_at_again(here, monkeypatch, minutes):
     slack_id = member(here)

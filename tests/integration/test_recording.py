@@ -1,4 +1,4 @@
-"""Recording: what was changed in the mapping while a call was under way is not taken back by its outcome."""
+"""What is changed in the mapping while a call waits, or is under way, is neither acted against nor taken back."""
 
 from dataclasses import replace
 
@@ -6,7 +6,7 @@ import pytest
 
 from sandbox.server import Sandbox
 from slack_docebo.domain.planning import Kind, Outcome
-from slack_docebo.engine.writing.applying import begin
+from slack_docebo.engine.writing.applying import apply_accounts, begin
 from slack_docebo.engine.writing.recording import REMAPPED, record
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime
@@ -88,3 +88,31 @@ async def test_a_mapping_that_somebody_deletes_during_a_call_stays_so_and_who_de
             assert not tables.mappings(settings.docebo_url).of(operation.slack_team, [operation.slack_id])
             known = tables.applied(settings.docebo_url).of(operation.slack_team, [operation.slack_id])
     assert known[operation.slack_id].deactivated
+
+
+async def test_nothing_is_sent_for_a_mapping_that_is_corrected_after_its_batch_was_checked(
+    sandbox, sqlite_url, monkeypatch
+):
+    settings = settings_for(sandbox.facts(), sqlite_url)
+    await run_import(settings)
+    one, other = members(sandbox)
+    for member in (one, other):
+        rename(sandbox, member)
+
+    async with open_runtime(settings, read_rows(table(ON)), run_id="run") as runtime:
+
+        async def by_hand(*_):
+            with runtime.store.transaction() as tables:
+                mappings = tables.mappings(settings.docebo_url)
+                [mapping] = mappings.of(sandbox.slack.team.id, [one["id"]]).values()
+                mappings.save([replace(mapping, docebo_id=BY_HAND)], now=runtime.now())
+            return []
+
+        monkeypatch.setattr("slack_docebo.engine.writing.applying.ask_whether_still_so", by_hand)
+        plan_id = await plan_import(runtime)
+        begin(runtime, plan_id)
+        await apply_accounts(runtime, plan_id, lambda _: None)
+
+    names = {member["id"]: sandbox.docebo.accounts.by_username(member["profile"]["email"]) for member in (one, other)}
+    assert names[other["id"]].lastname == "Married"
+    assert names[one["id"]].lastname != "Married"

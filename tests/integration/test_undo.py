@@ -16,8 +16,8 @@ from slack_docebo.engine.reading.connection import validate
 from slack_docebo.engine.realtime.rounds import serve_round
 from slack_docebo.engine.realtime.serve_result import ServeResult
 from slack_docebo.engine.reporting.report import Summary
+from slack_docebo.engine.writing.admitting import SERVED_SINCE
 from slack_docebo.engine.writing.applying import begin
-from slack_docebo.engine.writing.checking import SERVED_SINCE
 from slack_docebo.errors import IncompleteRead, PlanNotApplicable
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime

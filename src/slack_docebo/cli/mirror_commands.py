@@ -10,6 +10,7 @@ from slack_docebo.engine.mappings.restoring import rebuild as rebuild_from
 from slack_docebo.engine.reading.connection import validate
 from slack_docebo.engine.reading.mirror_fields import prepare_mirror as make_fields
 from slack_docebo.engine.reading.sides import read_target
+from slack_docebo.engine.writing.admitting import check_halt
 from slack_docebo.errors import ConfigurationError
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.gate import RunLock
@@ -51,6 +52,8 @@ async def _rebuild(*, dry_run: bool) -> Taken:
 async def _prepare_mirror() -> list[tuple[str, int, bool]]:
     async with open_session() as runtime:
         with _alone(runtime, "prepare-mirror"):
+            with runtime.store.reading() as tables:
+                check_halt(runtime, tables)
             return await make_fields(runtime)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from slack_docebo.domain.effects import HURTING, TO_ACCOUNTS, account_of, hurts, mapping_of, people_of
+from slack_docebo.domain.effects import HURTING, TO_ACCOUNTS, account_of, activates, hurts, mapping_of, people_of
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.observation import Gone, Present, Unknown
 from slack_docebo.domain.people import LastSeen
@@ -16,6 +16,7 @@ from slack_docebo.engine.writing.checking import (
     reason_by_dispute,
     reason_by_mapping,
 )
+from slack_docebo.engine.writing.leavers import OF_LEAVERS, OF_THE_RULES
 from slack_docebo.engine.writing.recording import Numbered
 from slack_docebo.errors import Halted, PlanChanged
 from slack_docebo.runtime import Runtime
@@ -24,6 +25,7 @@ from slack_docebo.storage.operations import RowOutcome
 from slack_docebo.storage.plans import Plan, PlanKind
 from slack_docebo.storage.tables import Tables
 
+SERVED_SINCE = "an event about this person was applied since: plan again"
 IN_PART = "another part of what is undone for this person was not: undone together or not at all"
 LISTED = timedelta(hours=1)  # other changes rest on no older list, unless to read one takes more than half of that
 
@@ -58,11 +60,11 @@ def admit(
         check_halt(runtime, tables)
         there = tables.operations.still_planned(plan.id, [seq for seq, _ in batch])
         in_part = tables.operations.not_done(plan.id, [op.slack_id for _, op in batch]) if undoes else set()
-        moved = _moved(tables, runtime, [numbered for numbered in batch if numbered[0] in there])
+        outdated = _outdated(tables, runtime, plan, [numbered for numbered in batch if numbered[0] in there])
         for seq, op in batch:
             if seq not in there:
                 continue
-            reason = moved.get(seq, "") or (IN_PART if op.slack_id in in_part else "")
+            reason = outdated.get(seq, "") or (IN_PART if op.slack_id in in_part else "")
             if not reason and accounts is not None and op.kind in TO_ACCOUNTS and _shows(accounts, op):
                 # Slack is the source: what else somebody has changed in Docebo meanwhile, any import would overwrite.
                 reason = reason_by_account(op, accounts, policy, undoes=undoes, attributes=HURTING)
@@ -86,6 +88,17 @@ def moved_meanwhile(runtime: Runtime, batch: Sequence[Numbered]) -> set[int]:
         return set(_moved(tables, runtime, batch))
 
 
+def _outdated(tables: Tables, runtime: Runtime, plan: Plan, batch: Sequence[Numbered]) -> dict[int, str]:
+    """Return why some of *batch* rest on what is not so any more, as far as the store knows, by their place."""
+    entering_or_leaving = [(seq, op) for seq, op in batch if op.kind in {Kind.CREATE, *OF_LEAVERS} or activates(op)]
+    if plan.kind not in OF_THE_RULES or not entering_or_leaving:
+        return _moved(tables, runtime, batch)
+    people = people_of(op for _, op in entering_or_leaving)
+    served = tables.inbox.applied_since(plan.read_since or plan.created_at, people)
+    reasons = {seq: SERVED_SINCE for seq, op in entering_or_leaving if not served.isdisjoint(people_of([op]))}
+    return reasons | _moved(tables, runtime, batch)
+
+
 def _moved(tables: Tables, runtime: Runtime, batch: Sequence[Numbered]) -> dict[int, str]:
     """Return why some of *batch* are at odds with the mappings of now, by their place."""
     mappings = tables.mappings(runtime.settings.docebo_url)
@@ -102,11 +115,13 @@ def _moved(tables: Tables, runtime: Runtime, batch: Sequence[Numbered]) -> dict[
 
 
 def check_admitted(runtime: Runtime, plan_id: str, batch: Sequence[Numbered]) -> None:
-    """Raise PlanChanged where one of *batch* was taken out of the plan since it was admitted, and Halted."""
+    """Raise PlanChanged where one of *batch* was taken out of the plan or outdated since it was admitted, and Halted."""
     with runtime.store.transaction(durable=False) as tables:
         check_halt(runtime, tables)
         if len(tables.operations.still_planned(plan_id, [seq for seq, _ in batch])) < len(batch):
             raise PlanChanged(f"somebody was taken out of plan {plan_id}")
+        if _outdated(tables, runtime, tables.plans.read(plan_id), batch):
+            raise PlanChanged(f"what plan {plan_id} rests on has changed")
 
 
 async def ask_where_it_hurts(

@@ -20,7 +20,6 @@ from slack_docebo.storage.operations import RowOutcome
 from slack_docebo.storage.plans import OPEN, Plan, PlanKind, PlanState
 from slack_docebo.storage.tables import Tables
 
-SERVED_SINCE = "an event about this person was applied since, and made no account: plan again"
 OPERATIONS_AT_ONCE = 500
 SAVED = frozenset({PlanKind.BULK_IMPORT, PlanKind.REALTIME_SYNC, PlanKind.UNDO})
 
@@ -71,8 +70,6 @@ def recheck(runtime: Runtime, workspace: Workspace, plan_id: str, accounts: Acco
                 ids = [operation.docebo_id for _, operation in some if operation.docebo_id is not None]
                 holders = mappings.holders(workspace.team, ids)
                 seen = last_seen(tables, runtime.settings.docebo_url, ids)
-                people = [operation.slack_id for _, operation in some]
-                served_since = tables.inbox.applied_since(plan.created_at, people)
             if not some:
                 break
             after = some[-1][0]
@@ -83,8 +80,6 @@ def recheck(runtime: Runtime, workspace: Workspace, plan_id: str, accounts: Acco
                 row = mapping_of(operation, rows)
                 now = Situation(accounts, policy, planned_by, undoes, row, holder, last)
                 reason = reason_to_skip(operation, now)
-                if operation.kind is Kind.CREATE and operation.slack_id in served_since:
-                    reason = reason or SERVED_SINCE
                 if reason and seq in sent and (docebo_id := _carried_out(operation, now)):
                     results.append(RowOutcome(seq, Outcome.APPLIED, docebo_id))
                 elif reason:
