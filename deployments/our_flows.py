@@ -8,6 +8,7 @@ from prefect.settings import get_current_settings
 
 from flows.apply_plan import apply_plan
 from flows.bulk_import import bulk_import
+from flows.decide import decide
 from flows.doctor import doctor
 from flows.explain_user import explain_user
 from flows.parked_events import parked_events
@@ -34,6 +35,7 @@ FLOWS = {
     for flow in (
         apply_plan,
         bulk_import,
+        decide,
         doctor,
         explain_user,
         go,

@@ -2,6 +2,7 @@
 
 from prefect import runtime
 
+from slack_docebo.engine.mappings.deciding import DecisionAction
 from slack_docebo.engine.mappings.personal_data import PersonalDataRequest
 from slack_docebo.engine.mappings.relinking import Relation
 from slack_docebo.engine.realtime.parked import ParkedAction
@@ -64,6 +65,14 @@ def undo_run() -> str:
 def settings_run() -> str:
     """Return whether settings are checked or saved."""
     return "settings: check" if runtime.flow_run.parameters.get("check_only", True) else "settings: save"
+
+
+def decide_run() -> str:
+    """Return what is decided, and about how many."""
+    parameters = runtime.flow_run.parameters
+    action = DecisionAction(parameters.get("action", DecisionAction.SHOW))
+    whom = "all who wait" if parameters.get("all_who_wait") else f"{len(parameters.get('slack_ids') or [])} people"
+    return "decisions: show" if action is DecisionAction.SHOW else f"decide: {action}, {whom}"
 
 
 def apply_plan_run() -> str:

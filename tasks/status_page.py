@@ -32,6 +32,7 @@ TITLES = {
     "apply-plan": "Apply a saved plan, or a part of it",
     "undo": "Undo a run",
     "parked-events": "Replay or drop parked events",
+    "decide": "Decide about people: never this one, leave it so, this account",
     "explain-user": "Explain a person",
     "reset-mappings": "Delete mappings",
     "personal-data": "Give out or forget a person",

@@ -14,6 +14,7 @@ DEPLOYMENTS = [
     "apply-plan/apply-a-plan-or-part",
     "bulk-import/reconcile",
     "doctor/is-everything-in-place",
+    "decide/decide-about-people",
     "explain-user/explain-a-person",
     "go/go-on-writing",
     "parked-events/parked-events",

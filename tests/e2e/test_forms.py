@@ -130,6 +130,26 @@ async def test_the_reconciliation_begins_when_the_settings_say_also_after_a_depl
     assert changed == after_deploy == ("5 4 * * *", "Europe/Rome", True)
 
 
+async def test_what_is_decided_about_a_person_is_kept_and_shown(imported, sandbox):
+    from flows.decide import decide
+    from slack_docebo.engine.mappings.deciding import DecisionAction
+
+    who = sandbox.slack.add("Ada", "New", "ada@example.com")["id"]
+    words = {"why": "an intern", "decided_by": "Bob"}
+    kept = await decide(DecisionAction.NEVER, slack_ids=[who], **words, return_state=True)
+    shown = await decide(return_state=True)
+    refused = await decide(DecisionAction.LINK, slack_ids=[who], docebo_id=987654, **words, return_state=True)
+
+    assert (kept.name, kept.message) == (
+        "Completed",
+        f"{who} will never be touched by a run, from its next batch on; 1 decisions are kept",
+    )
+    with prefect_http() as http:
+        (table_,) = artifacts_of(http, str(shown.state_details.flow_run_id))
+    assert ("an intern" in table_["data"], who in table_["data"]) == (True, True)
+    assert (refused.is_failed(), "does not show an account 987654" in refused.message) == (True, True)
+
+
 async def test_a_part_of_a_plan_is_shown_and_then_applied(imported, sandbox, tmp_path):
     from flows.apply_plan import apply_plan
 

@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 
+from slack_docebo.domain.decisions import SEEN
 from slack_docebo.domain.planning import (
     DEACTIVATED_BEFORE,
     IN_LINE,
@@ -47,7 +48,7 @@ class Standing:
 
 def is_undecided(reason: str) -> bool:
     """Tell whether people who are left alone for this *reason* wait for somebody's decision."""
-    return UNDECIDED.search(reason) is not None
+    return not reason.startswith(SEEN) and UNDECIDED.search(reason) is not None
 
 
 def standing_after(operation: Operation, docebo_id: int | None, *, provision: bool) -> Standing | None:

@@ -233,6 +233,19 @@ setting_change = Table(
     _text("run_id"),
 )
 
+decision = Table(
+    "decision",  # about single people, by hand
+    metadata,
+    _text("slack_team", primary_key=True),
+    _text("slack_id", primary_key=True),
+    _text("verdict"),
+    Column("why", FreeText, nullable=False),
+    Column("decided_by", FreeText, nullable=False),  # as somebody has typed it
+    Column("since", Instant, nullable=False),
+    _text("reason"),  # for which the person was left alone when that was seen
+    Column("docebo_id", BigInteger),
+)
+
 exclusion = Table(
     "exclusion",  # who was forgotten, and is left alone until somebody says otherwise
     metadata,

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from slack_docebo.domain.attributes import current_value, same
+from slack_docebo.domain.decisions import respecting
 from slack_docebo.domain.exclusion import FORGOTTEN
 from slack_docebo.domain.matching import UNCONFIRMED, Accounts, FoundBy, Match
 from slack_docebo.domain.observation import Gone, Observation, Present, Unknown
@@ -225,7 +226,9 @@ def _judge(runtime: Runtime, team: str, planner: Planner, found: Explanation, ne
             found.out_of_scope = FORGOTTEN
     elif found.mapping:
         found.match = Match(near.get(found.mapping.docebo_id), FoundBy.MAPPING)
-        found.operation = planner.plan_unlisted(found.mapping, found.seen)
+        operation = planner.plan_unlisted(found.mapping, found.seen)
+        with runtime.store.reading() as tables:
+            (found.operation,) = respecting(tables.decisions.all(team), [operation])
     if found.match.account:
         found.account = found.match.account
     if found.user and found.account:

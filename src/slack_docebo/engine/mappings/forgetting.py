@@ -32,6 +32,7 @@ class Traces:
     events: int
     operations: int
     standings: int
+    decisions: int  # by hand
     rows: Mapping[Path, int]  # of each report, export or backup
     left: Mapping[Path, str]  # files that are left as they are although the person may be in them, and why
 
@@ -44,6 +45,7 @@ class Traces:
             (self.events, "event(s) in the inbox"),
             (self.operations, "operation(s) in the journal"),
             (self.standings, "reason(s) to leave the person alone"),
+            (self.decisions, "decision(s) by hand"),
             *((count, f"row(s) in {file}") for file, count in self.rows.items()),
         )
         return [f"{count} {what}" for count, what in counts if count]
@@ -99,6 +101,7 @@ def forget(store: Store, report_dir: Path, slack_id: str) -> Traces:
             tables.journal.forget(each)
             tables.standings.forget(each)
             tables.names.forget(each)
+            tables.decisions.forget(each)
     rows, left = _in_files(report_dir, ids, erase=True)
     return replace(erased, rows=rows, left=left)
 
@@ -123,6 +126,7 @@ def _counted(tables: Tables, ids: list[str], rows: Mapping[Path, int], left: Map
         events=sum(map(tables.inbox.count_of, ids)),
         operations=sum(map(tables.journal.count_of, ids)),
         standings=sum(map(tables.standings.count_of, ids)),
+        decisions=sum(map(tables.decisions.count_of, ids)),
         rows=rows,
         left=left,
     )

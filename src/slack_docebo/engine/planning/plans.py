@@ -8,6 +8,7 @@ from itertools import chain
 
 from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.addresses import mailbox
+from slack_docebo.domain.decisions import respecting
 from slack_docebo.domain.effects import hurts
 from slack_docebo.domain.matching import Accounts, FoundBy
 from slack_docebo.domain.people import Applied, Known, Mapping, PeopleShown, SourceUser
@@ -250,7 +251,7 @@ def plan_people(
     if orphans:
         orphans.look(users, mappings)
         orphans.look_away(forgotten)
-    return operations
+    return respecting(tables.decisions.all(team), operations)
 
 
 def keep_observations(tables: Tables, docebo: str, team: str, planner: Planner, *, now: datetime) -> None:
@@ -340,7 +341,8 @@ def _plan_absent(
     for users in chunks(user for user, _ in absences.held_back):
         _plan_some(runtime, planner, draft, users, trusting)
     with runtime.store.transaction() as tables:
-        draft.add(tables, list(absences.operations(planner, draft.team, trusting=trusting)))
+        absent = absences.operations(planner, draft.team, trusting=trusting)
+        draft.add(tables, respecting(tables.decisions.all(draft.team), absent))
         keep_observations(tables, draft.docebo, draft.team, planner, now=runtime.now())
     if orphans:
         orphans.look_at_gone(absences.missing.values())

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from slack_docebo.domain.decisions import NEVER, is_never
 from slack_docebo.domain.effects import HURTING, TO_ACCOUNTS, account_of, activates, hurts, mapping_of, people_of
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.observation import Gone, Present, Unknown
@@ -60,11 +61,13 @@ def admit(
         check_halt(runtime, tables)
         there = tables.operations.still_planned(plan.id, [seq for seq, _ in batch])
         in_part = tables.operations.not_done(plan.id, [op.slack_id for _, op in batch]) if undoes else set()
+        decisions = tables.decisions.all(plan.slack_team)
         outdated = _outdated(tables, runtime, plan, [numbered for numbered in batch if numbered[0] in there])
         for seq, op in batch:
             if seq not in there:
                 continue
             reason = outdated.get(seq, "") or (IN_PART if op.slack_id in in_part else "")
+            reason = NEVER if is_never(decisions, op) else reason
             if not reason and accounts is not None and op.kind in TO_ACCOUNTS and _shows(accounts, op):
                 # Slack is the source: what else somebody has changed in Docebo meanwhile, any import would overwrite.
                 reason = reason_by_account(op, accounts, policy, undoes=undoes, attributes=HURTING)

@@ -1,0 +1,43 @@
+"""Flow *Decide*: what somebody decides about single people, and every run respects."""
+
+from typing import Annotated
+
+from prefect import flow
+
+from slack_docebo.engine.mappings.deciding import DecisionAction, DecisionRequest
+from tasks.attended import require_a_person
+from tasks.decide_about_people import decide_about_people
+from tasks.forms import SlackId, titled
+from tasks.hooks import ON_TROUBLE
+from tasks.run import concluded, open_run
+from tasks.run_names import decide_run
+from tasks.validate_connection import validate_connection
+
+
+@flow(name="decide", flow_run_name=decide_run, **ON_TROUBLE)
+@concluded
+async def decide(
+    action: Annotated[DecisionAction, titled("What to do")] = DecisionAction.SHOW,
+    slack_ids: Annotated[list[SlackId], titled("Slack users")] = [],  # noqa: B006  (Prefect's form wants a list)
+    all_who_wait: Annotated[bool, titled("All who wait for a decision")] = False,
+    docebo_id: Annotated[int, titled("Docebo user, to link", ge=0)] = 0,
+    why: Annotated[str, titled("Why", max_length=200)] = "",
+    decided_by: Annotated[str, titled("Your name", max_length=100)] = "",
+) -> str:
+    """Decide about single people: never this one; leave it so; this account. Or show what was decided, or take it back.
+
+    Args:
+        action: show: all decisions, in a table of this run. never this person: no run touches account or mapping.
+            leave it so: who waits for a decision is told as seen, until there is another reason. link to an account:
+            this Slack user is that Docebo user. take back: what was decided is no more; a mapping stays.
+        slack_ids: Ids of the people, like U012AB3CD. Prefect keeps them with the run.
+        all_who_wait: Instead of ids, for leave it so.
+        docebo_id: Id of the Docebo user.
+        why: Kept with the decision. No names but those that everybody may see.
+        decided_by: Kept with it, as you say it.
+    """
+    await require_a_person()
+    request = DecisionRequest(action, tuple(slack_ids), all_who_wait, docebo_id, why, decided_by)
+    async with open_run("bulk-import") as runtime:  # an import would write what it has planned before
+        workspace = await validate_connection(runtime)
+        return await decide_about_people(runtime, workspace, request)

@@ -1,0 +1,158 @@
+"""Deciding about single people, by hand; every run respects it from its next batch on."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from slack_docebo.domain.decisions import SEEN, Decision, Verdict
+from slack_docebo.domain.observation import Present
+from slack_docebo.domain.people import Mapping, SourceUser
+from slack_docebo.domain.standing import is_undecided
+from slack_docebo.engine.reading.connection import Workspace
+from slack_docebo.engine.reading.evidence import observe_account, observe_person
+from slack_docebo.errors import ConfigurationError
+from slack_docebo.runtime import Runtime
+
+NAMED_AT_MOST = 5  # in a message
+
+
+class DecisionAction(StrEnum):
+    """What is to be done."""
+
+    SHOW = "show"
+    NEVER = "never this person"
+    LEAVE_SO = "leave it so"
+    LINK = "link to an account"
+    TAKE_BACK = "take back"
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionRequest:
+    """What somebody wants to be decided, about whom, and who that is."""
+
+    action: DecisionAction
+    slack_ids: Sequence[str] = ()
+    all_who_wait: bool = False
+    docebo_id: int = 0
+    why: str = ""
+    by: str = ""
+
+
+async def decide(runtime: Runtime, workspace: Workspace, request: DecisionRequest) -> str:
+    """Keep, or take back, what *request* says, and return what is to be told.
+
+    Raises ConfigurationError, and keeps nothing, where it says too little or about somebody of whom it cannot be so.
+    """
+    if request.action is DecisionAction.SHOW:
+        return "nothing was changed"
+    if request.action is not DecisionAction.LEAVE_SO and (not request.slack_ids or request.all_who_wait):
+        raise ConfigurationError("say about whom: Slack ids of the people")
+    if request.action is DecisionAction.TAKE_BACK:
+        return _take_back(runtime, workspace, request.slack_ids)
+    if not (request.by.strip() and request.why.strip()):
+        raise ConfigurationError("say who you are, and why: both are kept for those who ask later")
+    match request.action:
+        case DecisionAction.NEVER:
+            _keep(runtime, workspace, [_decision(runtime, request, one, Verdict.NEVER) for one in request.slack_ids])
+            return f"{_people(request.slack_ids)} never be touched by a run, from its next batch on"
+        case DecisionAction.LEAVE_SO:
+            return _leave_so(runtime, workspace, request)
+        case DecisionAction.LINK:
+            return await _link(runtime, workspace, request)
+
+
+def decision_rows(runtime: Runtime, workspace: Workspace) -> list[dict[str, str | int | None]]:
+    """Return all decisions as rows of a table."""
+    with runtime.store.reading() as tables:
+        decisions = tables.decisions.all(workspace.team)
+    return [
+        {
+            "Slack user": one.slack_id,
+            "decided": one.verdict,
+            "Docebo user": one.docebo_id,
+            "what was seen": one.reason,
+            "why": one.why,
+            "by": one.by,
+            "since": f"{one.since:%Y-%m-%d %H:%M} UTC",
+        }
+        for one in decisions.values()
+    ]
+
+
+def _leave_so(runtime: Runtime, workspace: Workspace, request: DecisionRequest) -> str:
+    """Keep for what reason each of the people waits for a decision."""
+    docebo, team = runtime.settings.docebo_url, workspace.team
+    with runtime.store.reading() as tables:
+        wanted = set(tables.standings.known(docebo, team)) if request.all_who_wait else set(request.slack_ids)
+        found = tables.standings.of(docebo, team, wanted)
+    waiting = {slack_id: one.reason for slack_id, one in found.items() if is_undecided(one.reason)}
+    if others := sorted(set(request.slack_ids) - waiting.keys()):
+        raise ConfigurationError(f"nothing was kept: for no decision wait {_named(others)}, as the last import says")
+    if not waiting:
+        raise ConfigurationError("nothing was kept: nobody waits for a decision, as the last import says")
+    kept = [_decision(runtime, request, one, Verdict.LEAVE_SO, waiting[one]) for one in sorted(waiting)]
+    _keep(runtime, workspace, kept)
+    return f"{len(kept)} people are left as they are, until there is another reason; the next import tells them as seen"
+
+
+async def _link(runtime: Runtime, workspace: Workspace, request: DecisionRequest) -> str:
+    """Map one person to the account that somebody has named, if both are there and the account is nobody's."""
+    if len(set(request.slack_ids)) != 1 or not request.docebo_id:
+        raise ConfigurationError("to link, give one Slack id and the id of one Docebo user")
+    if not runtime.behaviour.map_slack_user_data:
+        raise ConfigurationError("nothing was linked: MAP_SLACK_USER_DATA is off, so no mapping is kept")
+    user = await _there(runtime, request.slack_ids[0])
+    if not isinstance(await observe_account(runtime, request.docebo_id), Present):
+        raise ConfigurationError(f"nothing was linked: Docebo does not show an account {request.docebo_id}")
+    docebo, now = runtime.settings.docebo_url, runtime.now()
+    with runtime.store.transaction() as tables:
+        mappings = tables.mappings(docebo)
+        holder = mappings.holders(workspace.team, [request.docebo_id]).get(request.docebo_id, "")
+        if holder not in {"", user.slack_id}:
+            raise ConfigurationError(f"nothing was linked: account {request.docebo_id} is mapped to {holder}")
+        tables.platforms.take(docebo)
+        mapping = Mapping(user.slack_id, workspace.team, user.handle, request.docebo_id)
+        mappings.save([mapping], now=now, run=runtime.run_id)
+        one = _decision(runtime, request, user.slack_id, Verdict.LINKED)
+        tables.decisions.put(workspace.team, one)
+    return f"{user.slack_id} is account {request.docebo_id} from now on; the next import brings it in line"
+
+
+async def _there(runtime: Runtime, slack_id: str) -> SourceUser:
+    seen = await observe_person(runtime, slack_id)
+    if not isinstance(seen, Present) or seen.value.bot or seen.value.forgotten:
+        raise ConfigurationError(f"nothing was linked: Slack does not show a person {slack_id}")
+    with runtime.store.reading() as tables:
+        if tables.exclusions.all().cover(seen.value):
+            raise ConfigurationError(f"nothing was linked: {slack_id} was forgotten on request")
+    return seen.value
+
+
+def _take_back(runtime: Runtime, workspace: Workspace, slack_ids: Sequence[str]) -> str:
+    with runtime.store.transaction() as tables:
+        done = [one for one in dict.fromkeys(slack_ids) if tables.decisions.take_back(workspace.team, one)]
+    if not done:
+        raise ConfigurationError("nothing was taken back: nothing was decided about these people")
+    return f"{len(done)} decisions are taken back; the next import looks at these people again, and mappings stay"
+
+
+def _decision(
+    runtime: Runtime, request: DecisionRequest, slack_id: str, verdict: Verdict, reason: str = ""
+) -> Decision:
+    account = request.docebo_id if verdict is Verdict.LINKED else None
+    return Decision(slack_id, verdict, request.why, request.by, runtime.now(), reason.removeprefix(SEEN), account)
+
+
+def _keep(runtime: Runtime, workspace: Workspace, decisions: Collection[Decision]) -> None:
+    with runtime.store.transaction() as tables:
+        for one in decisions:
+            tables.decisions.put(workspace.team, one)
+
+
+def _people(slack_ids: Sequence[str]) -> str:
+    return f"{slack_ids[0]} will" if len(set(slack_ids)) == 1 else f"{len(set(slack_ids))} people will"
+
+
+def _named(slack_ids: Sequence[str]) -> str:
+    more = f" and {len(slack_ids) - NAMED_AT_MOST} more" if len(slack_ids) > NAMED_AT_MOST else ""
+    return ", ".join(slack_ids[:NAMED_AT_MOST]) + more

@@ -1,0 +1,132 @@
+"""What is decided about single people by hand, and what runs make of it."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from slack_docebo.domain.decisions import NEVER
+from slack_docebo.domain.people import PeopleShown
+from slack_docebo.domain.planning import Kind
+from slack_docebo.engine.mappings.deciding import DecisionAction, DecisionRequest, decide
+from slack_docebo.engine.mappings.forgetting import forget
+from slack_docebo.engine.reporting.attention import attention_rows
+from slack_docebo.engine.reporting.status import status
+from slack_docebo.errors import ConfigurationError
+from tests.importing import carry_out, mapped, run_import
+from tests.integration.realtime_world import ON, World, world
+
+
+@pytest.fixture
+async def here(shared_sandbox, database_url, tmp_path) -> AsyncIterator[World]:
+    shared_sandbox.reset()
+    async with world(shared_sandbox, database_url, tmp_path, **ON) as opened:
+        yield opened
+
+
+async def imported(here: World, *, dry_run: bool = False):
+    return await run_import(here.runtime.settings, dry_run=dry_run, rows=ON)
+
+
+async def decided(here: World, action: DecisionAction, *slack_ids: str, **more) -> str:
+    words = {"why": "agreed with Ann", "by": "Bob"}
+    return await decide(here.runtime, here.workspace, DecisionRequest(action, slack_ids, **{**words, **more}))
+
+
+def account_of(here: World, slack_id: str) -> int:
+    return mapped(here.runtime.settings.database_url.get_secret_value(), here.workspace.team)[slack_id]
+
+
+async def test_nobody_touches_whom_somebody_has_decided_never_to_touch(here):
+    ada = here.sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
+    await imported(here)
+    account = here.sandbox.docebo.accounts[account_of(here, ada)]
+    here.sandbox.slack.change(ada, {"profile": {"last_name": "Byron"}})
+    planned = await imported(here, dry_run=True)
+    assert planned.count(Kind.UPDATE) == 1
+
+    await decided(here, DecisionAction.NEVER, ada)
+    await carry_out(here.runtime, planned.plan.id)
+    of_an_event = here.event(ada)
+    here.put(of_an_event)
+    await here.serve()
+    here.sandbox.slack.deactivate(ada)
+    left = await imported(here)
+
+    assert (account.lastname, account.active) == ("Lovelace", True)
+    assert sum(people for kind, reason, _, people in left.tally if (kind, reason) == (Kind.LEAVE, NEVER)) == 1
+
+    await decided(here, DecisionAction.TAKE_BACK, ada)
+    await imported(here)
+    assert not account.active
+
+
+async def test_what_was_seen_is_left_so_until_there_is_another_reason(here):
+    first = await imported(here)
+    assert first.newly_undecided == first.undecided > 0
+
+    told = await decided(here, DecisionAction.LEAVE_SO, all_who_wait=True)
+    again = await imported(here)
+
+    assert told.startswith(f"{first.undecided} people are left as they are")
+    assert (again.undecided, again.newly_undecided, status(here.runtime).undecided) == (0, 0, 0)
+    assert attention_rows(here.runtime.store, again.plan.id, PeopleShown.IDS) == []
+
+    with here.runtime.store.reading() as tables:
+        who = min(tables.decisions.all(here.workspace.team))
+    await decided(here, DecisionAction.TAKE_BACK, who)
+    assert ((await imported(here)).newly_undecided, status(here.runtime).undecided) == (1, 1)
+
+
+async def test_a_person_is_linked_to_an_account_that_nothing_would_have_found(here):
+    ada = here.sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
+    other = here.sandbox.docebo.accounts.add("countess", firstname="A", lastname="L", email="countess@example.com")
+    before = len(here.sandbox.docebo.accounts)
+
+    await decided(here, DecisionAction.LINK, ada, docebo_id=other.user_id)
+    planned = await imported(here, dry_run=True)
+    await carry_out(here.runtime, planned.plan.id)
+
+    assert account_of(here, ada) == other.user_id
+    assert other.firstname == "Ada"
+    assert len(here.sandbox.docebo.accounts) == before + planned.count(Kind.CREATE)
+
+
+@pytest.mark.parametrize(
+    ("action", "more", "told"),
+    [
+        (DecisionAction.NEVER, {}, "say about whom"),
+        (DecisionAction.NEVER, {"all_who_wait": True}, "say about whom"),
+        (DecisionAction.NEVER, {"slack_ids": ("U1",), "why": " "}, "say who you are, and why"),
+        (DecisionAction.LEAVE_SO, {"slack_ids": ("U1",)}, "for no decision wait U1"),
+        (DecisionAction.LEAVE_SO, {"all_who_wait": True}, "nobody waits for a decision"),
+        (DecisionAction.LINK, {"slack_ids": ("U1", "U2"), "docebo_id": 7}, "give one Slack id"),
+        (DecisionAction.LINK, {"slack_ids": ("UNOBODY",), "docebo_id": 7}, "Slack does not show a person UNOBODY"),
+        (DecisionAction.TAKE_BACK, {"slack_ids": ("U1",)}, "nothing was decided about these people"),
+    ],
+)
+async def test_what_says_too_little_or_cannot_be_is_refused(here, action, more, told):
+    words = {"why": "agreed", "by": "Bob", "slack_ids": (), **more}
+
+    with pytest.raises(ConfigurationError, match=told):
+        await decide(here.runtime, here.workspace, DecisionRequest(action, **words))
+
+
+async def test_an_account_that_is_somebodys_or_not_there_is_not_linked(here):
+    ada, bob = (here.sandbox.slack.add(name, "New", f"{name}@example.com")["id"] for name in ("ada", "bob"))
+    await imported(here)
+
+    with pytest.raises(ConfigurationError, match=f"is mapped to {ada}"):
+        await decided(here, DecisionAction.LINK, bob, docebo_id=account_of(here, ada))
+    with pytest.raises(ConfigurationError, match="does not show an account 987654"):
+        await decided(here, DecisionAction.LINK, bob, docebo_id=987654)
+
+
+async def test_who_is_forgotten_is_in_no_decision_any_more(here):
+    ada = here.sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
+    await decided(here, DecisionAction.NEVER, ada)
+
+    gone = forget(here.runtime.store, here.runtime.settings.report_dir, ada)
+
+    assert "1 decision(s) by hand" in gone.lines
+    with here.runtime.store.reading() as tables:
+        assert tables.decisions.all(here.workspace.team) == {}
