@@ -89,6 +89,22 @@ def test_an_event_after_the_end_of_a_run_brings_another(webhook, runs):
     until(lambda: len(runs.new()) == 2)
 
 
+def test_a_further_attempt_brings_a_run_when_it_falls_due(webhook, runs, monkeypatch):
+    monkeypatch.setattr(waker, "DUE_SECONDS", 0.0)
+    now = datetime.now(UTC)
+    with webhook.store.transaction() as tables:
+        tables.inbox.quiet(now + timedelta(seconds=60))  # a run is at work
+    webhook.post(envelope(1))
+    with webhook.store.transaction() as tables:
+        inbox = tables.inbox
+        (entry,) = inbox.claim("run", 10, datetime.now(UTC))
+        inbox.retry_later([entry.event.event_id], "no answer", now + timedelta(seconds=1))
+        inbox.claim("run", 10, now)  # finds nothing, and ends
+        inbox.quiet(None)
+
+    until(runs.new)
+
+
 def test_while_a_run_is_at_work_no_other_is_asked_for(webhook, runs):
     now = datetime.now(UTC)
     with webhook.store.transaction() as tables:

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from slack_docebo.storage.inbox import LEASE, Event, EventState
+from slack_docebo.storage.shares import INTERVAL
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 LATER = NOW + timedelta(minutes=1)
@@ -231,6 +232,33 @@ def test_nobody_asks_once_a_run_has_found_nothing_left(inbox):
     assert not inbox.may_ask(NOW, patience=PATIENCE)
     inbox.put([event(2)])
     assert inbox.may_ask(NOW, patience=PATIENCE)
+
+
+def test_a_further_attempt_that_falls_due_is_seen_while_no_run_is_at_work_or_wanted(inbox):
+    inbox.put([event()])
+    assert not inbox.falls_due_unseen(NOW)  # a run is wanted already
+    inbox.claim("run", 10, NOW)
+    inbox.retry_later(["Ev1"], "no answer", LATER)
+    assert inbox.claim("run", 10, NOW) == []
+
+    inbox.quiet(LATER + timedelta(seconds=20))
+    assert not inbox.falls_due_unseen(LATER)  # the run is still at work, and sees it
+    inbox.quiet(None)
+    assert not inbox.falls_due_unseen(NOW)
+    assert inbox.falls_due_unseen(LATER)
+
+
+def test_nobody_is_woken_for_a_person_who_may_have_to_wait(store):
+    with store.transaction() as tables:
+        inbox = tables.inbox
+        inbox.put([event()])
+        inbox.claim("run", 10, NOW)
+        inbox.retry_later(["Ev1"], "no answer", LATER)
+        inbox.claim("run", 10, NOW)  # finds nothing: no run is wanted
+        tables.shares.spend(["U1"], LATER)
+
+        assert not inbox.falls_due_unseen(LATER)
+        assert inbox.falls_due_unseen(LATER + timedelta(seconds=INTERVAL))
 
 
 def test_a_reconciliation_is_wanted_until_it_is_asked_for_and_then_not_again_for_a_while(inbox):

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, delete, func, or_, select, true, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, delete, exists, func, or_, select, true, update
 
 from slack_docebo.storage.exclusions import ExclusionRepository
 from slack_docebo.storage.schema import inbox_event, wake_up
@@ -366,6 +366,16 @@ class InboxRepository:
     def wake_up_wanted(self) -> bool:
         """Tell whether an event has come since a run last found nothing to claim."""
         query = select(wake_up.c.name).where(wake_up.c.name == WAKE_UP, wake_up.c.wanted_at.is_not(None))
+        return self._connection.scalar(query) is not None
+
+    def falls_due_unseen(self, now: datetime) -> bool:
+        """Tell whether an event is due, as a further attempt is after its delay, while no run is at work or wanted.
+
+        Of people who have spent some of their share a run may find them not due yet: they are left out.
+        """
+        seen = or_(wake_up.c.wanted_at.is_not(None), wake_up.c.quiet_until > now)
+        is_seen = exists().where(wake_up.c.name == WAKE_UP, seen)
+        query = select(event_columns.event_id).where(_is_due(now, left=0), ~is_seen).limit(1)
         return self._connection.scalar(query) is not None
 
     def may_ask(self, now: datetime, *, patience: timedelta) -> bool:

@@ -1,7 +1,11 @@
-"""Asking Prefect for runs, in a task of its own: Slack's requests are answered whether or not Prefect is up."""
+"""Asking Prefect for runs, in a task of its own: Slack's requests are answered whether or not Prefect is up.
+
+A run is asked for when an event comes, and when one falls due that had to wait: idle, no process is started to look.
+"""
 
 import asyncio
 import logging
+import time
 from datetime import UTC, datetime, timedelta
 
 from slack_docebo.clients.prefect import PrefectApi
@@ -12,6 +16,7 @@ from slack_docebo.webhook.metrics import Metrics
 
 REALTIME_SYNC = "realtime-sync/slack-events"
 RECONCILIATION = "bulk-import/reconcile"
+DUE_SECONDS = 15.0  # between two looks for what falls due
 LOOK_SECONDS = 1.0  # a run that ends can leave a wake-up, and tells nobody
 PATIENCE = timedelta(seconds=30)  # how long a run that was asked for may take to begin
 BETWEEN_RECONCILIATIONS = timedelta(minutes=10)
@@ -28,6 +33,7 @@ class Waker:
         self._metrics = metrics
         self._nudged = asyncio.Event()
         self._complaint = ""
+        self._looked_at = float("-inf")
 
     def nudge(self) -> None:
         """Say that an event was stored, or that a reconciliation is wanted."""
@@ -37,6 +43,7 @@ class Waker:
         """Ask for runs until cancelled."""
         while True:
             try:
+                await self._want_what_falls_due()
                 await self._ask_for_realtime_sync()
                 await self._ask_for_reconciliation()
                 self._say("")
@@ -53,6 +60,12 @@ class Waker:
             # Events that are stored a moment later share the run; while Prefect is down, it is asked once a second.
             await asyncio.sleep(LOOK_SECONDS if self._complaint else LOOK_SECONDS / 20)
         self._nudged.clear()
+
+    async def _want_what_falls_due(self) -> None:
+        now = time.monotonic()
+        if now - self._looked_at >= DUE_SECONDS:
+            self._looked_at = now
+            await to_completion(self._wake_up_for_what_is_due)
 
     async def _ask_for_realtime_sync(self) -> None:
         if not await to_completion(self._note_asked):
@@ -85,6 +98,14 @@ class Waker:
             raise
         self._metrics.runs.labels(deployment, "created").inc()
         logger.info("asked for run %s of %s", run_id, deployment)
+
+    def _wake_up_for_what_is_due(self) -> None:
+        now = datetime.now(UTC)
+        with self._store.reading() as tables:
+            if not tables.inbox.falls_due_unseen(now):
+                return
+        with self._store.transaction() as tables:
+            tables.inbox.wake_up(now)
 
     def _note_asked(self) -> bool:
         """Note that a run is asked for; return False where none is needed, or one was asked for or is at work."""
