@@ -260,9 +260,13 @@ def _guard(engine: Engine, path: Path) -> None:
 
 def _begin(connection: Connection) -> None:
     # IMMEDIATE: a transaction that reads first and writes later could not wait for another writer.
-    begin = connection.get_execution_options().get("sqlite_begin", "BEGIN IMMEDIATE")
+    options = connection.get_execution_options()
+    begin = options.get("sqlite_begin", "BEGIN IMMEDIATE")
     if begin:
-        connection.exec_driver_sql(f"PRAGMA query_only = {int(begin == 'BEGIN')}")
-        synchronous = connection.get_execution_options().get("sqlite_synchronous", "FULL")
-        connection.exec_driver_sql(f"PRAGMA synchronous = {synchronous}")
+        wanted = {"query_only": int(begin == "BEGIN"), "synchronous": options.get("sqlite_synchronous", "FULL")}
+        known = connection.connection.info.setdefault("pragmas", {})
+        for name, value in wanted.items():
+            if known.get(name) != value:  # each would be a third of what a short transaction costs
+                connection.exec_driver_sql(f"PRAGMA {name} = {value}")
+                known[name] = value
         connection.exec_driver_sql(begin)
