@@ -20,20 +20,22 @@ hypothesis.settings.load_profile("fixed")
 
 
 LONGEST_FIRST = ("e2e", "simulation", "integration", "contract", "unit")
+WITH_BROWSER = frozenset({"test_artifacts", "test_browser", "test_hostile_page", "test_secrets_and_personal_data"})
 
 
 @pytest.hookimpl(tryfirst=True)  # before the groups are read
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep each file on one of the processes that share the work, and all files that need Prefect's server together.
+    """Keep each file on one of the processes that share the work, and all files that need Prefect's server on two.
 
     What takes long comes first, so that all processes are done at about the same time.
     """
-    with_prefect = {
-        item.path for item in items if isinstance(item, pytest.Function) and "prefect_api" in item.fixturenames
-    }
+    groups: dict[Path, str] = {}
     for item in items:
-        item.add_marker(pytest.mark.xdist_group("prefect" if item.path in with_prefect else item.path.stem))
-    items.sort(key=lambda item: (item.path not in with_prefect, LONGEST_FIRST.index(item.path.parent.name)))
+        if isinstance(item, pytest.Function) and "prefect_api" in item.fixturenames:
+            groups[item.path] = "prefect in a browser" if item.path.stem in WITH_BROWSER else "prefect"
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(groups.get(item.path, str(item.path))))
+    items.sort(key=lambda item: (groups.get(item.path, "without"), LONGEST_FIRST.index(item.path.parent.name)))
 
 
 @pytest.fixture(scope="session", autouse=True)
