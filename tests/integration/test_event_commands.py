@@ -205,8 +205,11 @@ def test_nobody_is_forgotten_while_an_import_may_write_the_person_back(env, inbo
     assert "EvParked1" in states(inbox)
 
 
-def test_a_yes_at_the_terminal_is_enough(env, inbox, report):
-    assert run_at_terminal(env, "forget", ADA.slack_id, typed="y\n").returncode == 0
+def test_the_id_at_the_terminal_is_enough(env, inbox, report):
+    assert run_at_terminal(env, "forget", ADA.slack_id, typed="y\n").returncode == 3
+    assert "EvParked1" in states(inbox)
+
+    assert run_at_terminal(env, "forget", ADA.slack_id, typed=f"{ADA.slack_id}\n").returncode == 0
     assert "EvParked1" not in states(inbox)
 
 

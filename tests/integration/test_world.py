@@ -3,7 +3,7 @@
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import closing, suppress
 from copy import copy
 from dataclasses import dataclass, replace
@@ -22,7 +22,7 @@ from slack_docebo.domain.languages import Languages
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.observation import Gone, Observation, Present
 from slack_docebo.domain.options import Options
-from slack_docebo.domain.people import Account, Mapping, SourceUser
+from slack_docebo.domain.people import Account, Mapping, SourceUser, View
 from slack_docebo.domain.planning import (
     IN_LINE,
     IN_LINE_AS_WRITTEN,
@@ -67,14 +67,20 @@ class Target:
         self.languages = Languages()
         self.options: dict[int, Options] = {}
 
-    async def upsert_users(self, rows: Sequence[Row], *, create: bool, branch: int | None = None) -> list[RowResult]:
+    async def upsert_users(
+        self, rows: Sequence[Row], *, create: bool, branch: int | None = None, without: Collection[str] = ()
+    ) -> list[RowResult]:
         return [self._create(row) if create else self._update(row) for row in rows]
 
     async def user(self, docebo_id: int) -> Observation[Account]:
         account = self.accounts.get(docebo_id)
         return Gone("404") if account is None else Present(account)
 
-    async def find_users(self, text: str) -> list[Account]:
+    async def view(self, docebo_id: int) -> Observation[View]:
+        account = self.accounts.get(docebo_id)
+        return Gone("404") if account is None else Present(View(account))
+
+    async def find_users(self, text: str, *, in_parts: bool = False) -> list[Account]:
         return [account for account in self.accounts.values() if text in {account.username, account.email}]
 
     async def change_status(self, docebo_ids: Sequence[int], *, active: bool) -> set[int]:

@@ -104,6 +104,7 @@ async def read_target(runtime: Runtime) -> Accounts:
         safe_point()
         accounts.add(page)
         accounts.pages += 1
+    await _learn_search(runtime, accounts)
     await to_completion(recall_accounts, runtime, accounts)
     if last := await to_completion(_last_read, runtime, _target(runtime)):
         await check_missing_accounts(runtime, accounts, last)
@@ -174,6 +175,18 @@ async def find_by_address(runtime: Runtime, address: str) -> list[Account]:
             told = "an account that was found by its address alone"
             tables.dialect(docebo).learn(ADDRESS_SEARCH.name, shown_by, source=told, now=runtime.now())
     return found
+
+
+async def _learn_search(runtime: Runtime, accounts: Accounts) -> None:
+    """Find out by which search an account is found by its address, at one or two calls, if nobody knows it yet.
+
+    It takes an account whose user name is another one. Asked here, once, it is not asked for each person who joins.
+    """
+    with runtime.store.reading() as tables:
+        is_known = tables.dialect(runtime.settings.docebo_url).get(ADDRESS_SEARCH.name) != ""
+    addresses = (one.email for one in accounts if one.email and mailbox(one.email) != mailbox(one.username))
+    if not is_known and (address := next(addresses, "")):
+        await find_by_address(runtime, address)
 
 
 async def find_bearers(runtime: Runtime, people: Iterable[tuple[SourceUser, Known | None]], accounts: Accounts) -> None:
