@@ -125,7 +125,7 @@ def test_a_run_that_could_not_do_everybody_says_so(deployed, at_work, mailbox, c
     for address in nobody_knows:
         company.slack.add(address.split("@")[0].title(), "Refused", address)
     company.docebo_gate.faults.add(
-        "POST /manage/v1/user/batch", "rows_refused", usernames=nobody_knows[:2], message="no"
+        "POST /manage/v1/user/batch", "rows_refused", times=-1, usernames=nobody_knows[:2], message="no"
     )
 
     ended = finished(deployed, start(deployed, "bulk-import/import-everybody", dry_run=False))
