@@ -8,6 +8,7 @@ NAMES = (
     "bulk_import",
     "evidence",
     "nightly",
+    "custom_fields",
     "faults",
     "reset",
     "webhook",

@@ -4,12 +4,14 @@ from typing import Annotated
 
 from prefect import flow
 
+from slack_docebo.engine.reading.snapshot import SourceSnapshot
 from slack_docebo.engine.reporting.report import Summary
 from tasks.forms import titled
 from tasks.hooks import ON_TROUBLE
 from tasks.map_user_details import map_user_details
 from tasks.process_user_details import process_user_details
 from tasks.read_and_plan import read_and_plan
+from tasks.read_custom_fields import bring_custom_fields_in_line
 from tasks.recheck_plan import recheck_plan
 from tasks.report_outcome import report_outcome
 from tasks.retrieve_accounts import retrieve_accounts
@@ -25,7 +27,7 @@ async def bulk_import(
     dry_run: Annotated[bool, titled("Dry run")] = True,
     plan_id: Annotated[str, titled("Saved plan", pattern="^[0-9a-z]*$", max_length=8)] = "",
     verify_target: Annotated[bool, titled("Compare with Docebo's users of today")] = True,
-) -> Summary:
+) -> list[Summary]:
     """Bring Docebo's users and the mapping in line with Slack, everybody at once.
 
     Args:
@@ -35,16 +37,20 @@ async def bulk_import(
         verify_target: Off: trust that they are as last written, and read only Slack; much faster when little has
             changed.
     """
-    async with open_run("bulk-import") as runtime:
-        workspace = await validate_connection(runtime)
-        if plan_id and not dry_run:
-            await recheck_plan(runtime, workspace, plan_id, await retrieve_accounts(runtime))
-        elif not plan_id:
-            plan_id = await read_and_plan(runtime, workspace, verify_target=verify_target)
-        try:
-            if not dry_run:
-                await process_user_details(runtime, plan_id)
-                await map_user_details(runtime, plan_id)
-        finally:
-            summary = await report_outcome(runtime, plan_id)
-        return summary
+    with SourceSnapshot() as people:
+        async with open_run("bulk-import") as runtime:
+            workspace = await validate_connection(runtime)
+            is_saved = bool(plan_id)
+            if is_saved and not dry_run:
+                await recheck_plan(runtime, workspace, plan_id, await retrieve_accounts(runtime))
+            elif not is_saved:
+                plan_id = await read_and_plan(runtime, workspace, people, verify_target=verify_target)
+            try:
+                if not dry_run:
+                    await process_user_details(runtime, plan_id)
+                    await map_user_details(runtime, plan_id)
+            finally:
+                summaries = [await report_outcome(runtime, plan_id)]
+            if not (dry_run or is_saved):
+                summaries += await bring_custom_fields_in_line(runtime, workspace, people)
+            return summaries

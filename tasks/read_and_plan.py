@@ -9,17 +9,16 @@ from tasks.retrieve_accounts import retrieve_accounts, retrieve_changed_accounts
 from tasks.retrieve_all_user_details import retrieve_all_user_details
 
 
-async def read_and_plan(runtime: Runtime, workspace: Workspace, *, verify_target: bool) -> str:
-    """Return the id of the plan of everybody; without *verify_target* only Slack is read."""
-    with SourceSnapshot() as people:
+async def read_and_plan(runtime: Runtime, workspace: Workspace, people: SourceSnapshot, *, verify_target: bool) -> str:
+    """Read everybody into *people* and return the id of the plan; without *verify_target* only Slack is read."""
 
-        async def compare() -> str:
-            """Plan page by page, while the later pages of Slack are still being read."""
-            if verify_target:
-                accounts = await retrieve_accounts(runtime)
-            else:
-                accounts = await retrieve_changed_accounts(runtime, workspace, people)
-            return await plan_changes(runtime, workspace, people, accounts, trusting=not verify_target)
+    async def compare() -> str:
+        """Plan page by page, while the later pages of Slack are still being read."""
+        if verify_target:
+            accounts = await retrieve_accounts(runtime)
+        else:
+            accounts = await retrieve_changed_accounts(runtime, workspace, people)
+        return await plan_changes(runtime, workspace, people, accounts, trusting=not verify_target)
 
-        _, plan_id = await side_by_side(retrieve_all_user_details(runtime, workspace, people), compare())
-        return plan_id
+    _, plan_id = await side_by_side(retrieve_all_user_details(runtime, workspace, people), compare())
+    return plan_id

@@ -50,7 +50,7 @@ with suppress(ConfigurationError):  # which is told when the run begins
     load_settings(PrefectSettings)  # Prefect's own lines may quote its login, from the first on
 
 P = ParamSpec("P")
-FlowResult = Summary | ServeResult | Explanation | Diagnosis | Relinked | str
+FlowResult = Summary | list[Summary] | ServeResult | Explanation | Diagnosis | Relinked | str
 OWN_STATES: dict[type[SyncError], str] = {
     ChangeLimitExceeded: Trouble.REFUSED,
     NotConfirmed: Trouble.REFUSED,
@@ -140,7 +140,7 @@ def concluded(run: Callable[P, Awaitable[FlowResult]]) -> Callable[P, Awaitable[
     async def conclude(*args: P.args, **kwargs: P.kwargs) -> State[Any]:
         try:
             result = await run(*args, **kwargs)
-            told = result if isinstance(result, str) else result.line
+            told = _told(result)
             if isinstance(result, ServeResult) and result.elsewhere:  # another run sees to it: nothing is left to do
                 return Completed(name=Trouble.ALREADY_RUNNING, message=line(told))
             if trouble := _trouble(result):
@@ -155,9 +155,22 @@ def concluded(run: Callable[P, Awaitable[FlowResult]]) -> Callable[P, Awaitable[
     return conclude
 
 
+def _told(result: FlowResult) -> str:
+    """Return *result* in one line."""
+    match result:
+        case str():
+            return result
+        case list():
+            return "; then ".join(summary.line for summary in result)
+        case _:
+            return result.line
+
+
 def _trouble(result: FlowResult) -> Trouble | None:
     """Return what is left to do after a run that has done its work, but not for everybody."""
     match result:
+        case list():
+            return next(filter(None, map(_trouble, result)), None)
         case ServeResult(held=held) if held:
             return Trouble.HELD
         case ServeResult(parked=parked) if parked:

@@ -199,8 +199,24 @@ class IntegrationSettings(BaseModel):
         title="Attribute mapping",
         description="The attribute mapping: target = source, with on-create-only or clear behind it. Targets:"
         f' {", ".join(TARGETS)} and additional fields, as field_12 or field:"Cost centre". Sources: {", ".join(SOURCES)} and'
-        " custom profile fields, as custom:Department or by id. Slack's list leaves custom profile fields out: they are"
-        " written when a person changes or is named, not by an import.",
+        " custom profile fields, as custom:Department or by id. Slack's list leaves custom profile fields out: imports read"
+        " them person by person, as PROFILE_MINUTES allows.",
+    )
+    profile_minutes: Annotated[int, BeforeValidator(lambda value: str(value).strip())] = Field(
+        60,
+        ge=0,
+        le=24 * 60,
+        title="Minutes for custom profile fields",
+        description="How long an import may read custom profile fields, person by person, once everything else is done; the"
+        " next one goes on. 90 people take a minute. Only if ATTRIBUTES names such fields.",
+    )
+    profile_max_age_days: Annotated[int, BeforeValidator(lambda value: str(value).strip())] = Field(
+        7,
+        ge=1,
+        le=366,
+        title="Days that custom profile fields are believed",
+        description="After so many days, an import reads a person's custom profile fields again although Slack shows no"
+        " change of the profile.",
     )
     destination_branch: Annotated[int | None, BeforeValidator(lambda value: str(value).strip() or None)] = Field(
         None,

@@ -9,6 +9,7 @@ from slack_docebo.clients.docebo_auth import ClientCredentials, Grant, JwtBearer
 from slack_docebo.clients.recording import Recorder
 from slack_docebo.clients.slack import SlackClient, open_slack
 from slack_docebo.current_settings import Current
+from slack_docebo.domain.attributes import custom_fields
 from slack_docebo.domain.mirror import Mirror
 from slack_docebo.integration_settings import IntegrationSettings
 from slack_docebo.settings import DoceboSettings, Settings
@@ -88,7 +89,7 @@ async def open_runtime(
                 page_size=settings.slack_page_size,
                 calls_per_minute=settings.slack_calls_per_minute,
                 with_locale=any(rule.source == "language" for rule in rules),
-                with_custom=any(rule.is_custom for rule in rules),
+                wanted_fields=custom_fields(rules),
                 recorder=recorder,
             ) as slack,
             open_docebo(

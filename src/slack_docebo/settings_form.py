@@ -73,6 +73,8 @@ GROUPS = (
         "advanced",
         "Advanced: leave these unless you know why",
         (
+            "profile_minutes",
+            "profile_max_age_days",
             "limit_minimum_sample",
             "limit_rejections",
             "source_may_shrink",

@@ -404,7 +404,7 @@ async def test_custom_fields_are_read_of_a_single_person_where_they_are_wanted(s
     ada = sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
     sandbox.slack.change(ada, {"profile": {"fields": {"Xf0DEPARTMT": {"value": "Sales", "alt": ""}}}})
 
-    async with client_of(sandbox) as plain, client_of(sandbox, with_custom=True) as wanting:
+    async with client_of(sandbox) as plain, client_of(sandbox, wanted_fields=["Xf0DEPARTMT"]) as wanting:
         found = [await plain.user(ada), await wanting.user(ada)]
 
     assert [seen.value.custom for seen in found if isinstance(seen, Present)] == [None, {"Xf0DEPARTMT": "Sales"}]

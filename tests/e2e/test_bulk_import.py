@@ -80,6 +80,21 @@ async def test_the_saved_plan_is_what_is_applied_and_a_second_run_writes_nothing
     )  # the first creation alone, the others, the update
 
 
+async def test_custom_profile_fields_are_written_once_everybody_else_is_done(installation, sandbox):
+    field = sandbox.docebo.add_field("Unit", "textfield", mandatory=False, invisible_to_user=False)
+    await set_table({**ON, "ATTRIBUTES": "first_name, last_name, email, field:Unit = custom:Department"})
+    ada = sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
+    sandbox.slack.change(ada, {"profile": {"fields": {"Xf0DEPARTMT": {"value": "Sales", "alt": ""}}}})
+
+    done = await run(dry_run=False)
+
+    first, then = done.message.split("; then ")
+    assert applied_count(first, "created") > 0
+    assert applied_count(then, "updated") == 1
+    [account] = sandbox.docebo.accounts.by_email("ada@example.com")
+    assert account.fields[field.id] == "Sales"
+
+
 def applied_count(message: str, what: str) -> int:
     return next(int(part.split()[-2]) for part in message.split(",") if part.endswith(what))
 

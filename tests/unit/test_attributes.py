@@ -87,9 +87,11 @@ def test_an_empty_source_value_leaves_the_target_alone_unless_it_may_clear_it():
 
 def test_a_custom_field_is_cleared_only_if_slack_told_that_it_is_empty():
     rules = parse_rules("field_12 = custom:Xf1 clear")
-    untold, empty = (SourceUser("U1", "T1", email="ada@example.com", custom=custom) for custom in (None, {}))
+    unread, untold, empty = (
+        SourceUser("U1", "T1", email="ada@example.com", custom=custom) for custom in (None, {"Xf2": "x"}, {"Xf1": ""})
+    )
 
-    assert wanted(untold, rules, creating=False) == {}
+    assert wanted(unread, rules, creating=False) == wanted(untold, rules, creating=False) == {}
     assert wanted(empty, rules, creating=False) == {"field_12": ""}
 
 

@@ -4,7 +4,7 @@ import logging
 import re
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -44,7 +44,7 @@ MINUTE = 61.0  # seconds; the last one is for calls whose way to Slack takes lon
 # Calls a minute, by the tier of each method; `users.list` (tier 2) has a pace of its own.
 PACES = {
     "users.info": 100,
-    "users.profile.get": 100,
+    "users.profile.get": 90,  # below its tier: one person may be read for an event meanwhile
     "users.lookupByEmail": 50,
     "team.info": 50,
     "team.profile.get": 50,
@@ -141,7 +141,7 @@ class SlackClient:
         page_size: int = PAGE_SIZES[0],
         calls_per_minute: int = 20,
         with_locale: bool = False,
-        with_custom: bool = False,
+        wanted_fields: Collection[str] = (),
         timeout: float = 30,
         attempts: int = 5,
         wait: Wait = wait_as_asked,
@@ -151,13 +151,17 @@ class SlackClient:
         self._timeout = timeout  # that of the session, to be named
         self.page_size = page_size  # people that a page of the list is asked for; lowered where Slack cannot give it
         self._with_locale = with_locale or None  # None is not sent
-        self._with_custom = with_custom
+        self._wanted_fields = frozenset(wanted_fields)  # ids of custom profile fields
         self._paces = {method: Pace(max(calls, calls_per_minute), MINUTE) for method, calls in PACES.items()}
         self._paces["users.list"] = Pace(calls_per_minute, MINUTE)
         self._retrying = retrying(attempts, wait, never=(StaleCursor,))
         # A page that may be too large is asked for once more where Slack's trouble may pass, and not waited for twice.
         self._trying = retrying(attempts, wait, never=(StaleCursor,), fewer={TooLate: 1, _Overloaded: 2})
         self.calls: Counter[str] = Counter()
+
+    def want_fields(self, wanted: Iterable[str]) -> None:
+        """Read these custom profile fields of single people as well, by their ids."""
+        self._wanted_fields |= set(wanted)
 
     async def identify(self) -> Identity:
         """Return the workspace and the scopes of the token."""
@@ -248,13 +252,25 @@ class SlackClient:
             return Gone("Slack knows nobody under this id")
         if slack_id not in user.ids and (user.deactivated or user.forgotten):
             return Unknown(f"asked for {slack_id}, Slack shows {user.slack_id}")
-        if user.custom is not None or not (self._with_custom and with_custom):
+        if not with_custom or self._wanted_fields <= (user.custom or {}).keys():
             return Present(user)
-        body, _ = await self._call("users.profile.get", user=slack_id)
+        return Present(replace(user, custom=await self.custom_fields(slack_id)))
+
+    async def custom_fields(self, slack_id: str) -> Mapping[str, str] | None:
+        """Return the wanted custom profile fields of one person by their ids, or None of whom Slack does not show.
+
+        A field without a value is "": here, and here alone, Slack says so by leaving it out.
+        Source: https://docs.slack.dev/reference/methods/users.profile.get
+        """
+        try:
+            body, _ = await self._call("users.profile.get", user=slack_id)
+        except (_NoSuchUser, _NotVisible):
+            return None
         profile = body.get("profile")
         if not isinstance(profile, dict):
             raise ContractViolation("users.profile.get", "the answer holds no profile")
-        return Present(replace(user, custom=_custom(profile.get("fields")) or {}))
+        told = _custom(profile.get("fields")) or {}
+        return {field_id: told.get(field_id, "") for field_id in self._wanted_fields}
 
     async def find_user(self, email: str) -> SourceUser | None:
         """Return the user with this address, or None; Slack hides the deactivated ones from this search.
@@ -321,7 +337,7 @@ async def open_slack(
     calls_per_minute: int = 20,
     timeout: float = 30,  # noqa: ASYNC109  (of each request, from connecting to the last byte of its answer)
     with_locale: bool = False,
-    with_custom: bool = False,
+    wanted_fields: Collection[str] = (),
     attempts: int = 5,
     wait: Wait = wait_as_asked,
     recorder: Recorder | None = None,
@@ -340,7 +356,7 @@ async def open_slack(
             page_size=page_size,
             calls_per_minute=calls_per_minute,
             with_locale=with_locale,
-            with_custom=with_custom,
+            wanted_fields=wanted_fields,
             timeout=timeout,
             attempts=attempts,
             wait=wait,
@@ -424,17 +440,19 @@ def _said(value: object) -> str | None:
 
 
 def _custom(fields: object) -> Mapping[str, str] | None:
-    """Return the values of custom profile fields, which Slack sends as an object, {}, [], null or not at all.
+    """Return the values of custom profile fields; None where none is shown, which says nothing about the person.
 
-    The last two say nothing about the person: the list was seen with null for everybody (slack-ruby-client's recording).
+    Slack sends an object, {}, [], null or nothing: the list was seen with null for everybody (slack-ruby-client's
+    recording), and with {}.
     """
     if not isinstance(fields, dict):
-        return {} if isinstance(fields, list) else None
-    return {
+        return None
+    values = {
         sys.intern(field_id): bounded(_text(item.get("value")), LONGEST_VALUE)
         for field_id, item in fields.items()
         if isinstance(item, dict)
     }
+    return values or None
 
 
 def _text(value: object) -> str:

@@ -123,8 +123,8 @@ class AttributeRule:
         if self.source == "email" and user.unconfirmed:
             return None
         if self.is_custom:
-            field_id = self.source.removeprefix(CUSTOM)
-            return None if user.custom is None or self.label else self._fitting(clean(user.custom.get(field_id, "")))
+            said = (user.custom or {}).get(self.source.removeprefix(CUSTOM))
+            return None if said is None or self.label else self._fitting(clean(said))
         said = SOURCES[self.source](user)
         return None if said is None else self._fitting(clean(said))
 
@@ -135,6 +135,11 @@ class AttributeRule:
         if self.target in CASELESS:
             return key(text, LONGEST_ADDRESS)
         return bounded(text, LONGEST_VALUE if self.field_id else LONGEST_NAME).rstrip()
+
+
+def custom_fields(rules: Iterable[AttributeRule]) -> frozenset[str]:
+    """Return the ids of the custom profile fields that *rules* read, but for those named by a label so far."""
+    return frozenset(rule.source.removeprefix(CUSTOM) for rule in rules if rule.is_custom and not rule.label)
 
 
 DEFAULT_RULES = tuple(AttributeRule(name, name) for name in ("first_name", "last_name", "email"))

@@ -27,6 +27,7 @@ ID_LENGTH = 8
 Facts = MappingType[str, object]
 NO_FACTS: Facts = {}
 PART_OF = "part_of"  # the fact of a plan for some of the people of another, whose id it is
+COVERAGE = "custom_fields_known"  # the fact of a plan of how many people's custom fields are known, and of how many
 READ_SINCE = "read_since"  # the fact of a plan of what was read by a run that began then; of events has none
 LET_THROUGH = "let_through"  # the fact of a plan over a limit that somebody let through by its id, having looked at it
 
@@ -35,6 +36,7 @@ class PlanKind(StrEnum):
     """What a plan was made for."""
 
     BULK_IMPORT = "bulk-import"
+    CUSTOM_FIELDS = "custom-fields"  # of those whose custom fields an import has read after its own plan
     REALTIME_SYNC = "realtime-sync"
     RESET_MAPPINGS = "reset-mappings"
     UNDO = "undo"

@@ -263,6 +263,16 @@ person_name = Table(
     Column("email", FreeText, nullable=False),
 )
 
+profile = Table(
+    "profile",  # the mapped custom fields of each person, as Slack told them last
+    metadata,
+    _text("slack_team", primary_key=True),
+    _text("slack_id", primary_key=True),
+    Column("fields", JSON, nullable=False),  # id of the field -> value
+    Column("updated", BigInteger, nullable=False),  # Slack's stamp of the profile in the list then, unix seconds
+    Column("read_at", Instant, nullable=False),
+)
+
 standing = Table(
     "standing",
     metadata,

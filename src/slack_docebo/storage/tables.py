@@ -21,6 +21,7 @@ from slack_docebo.storage.page_limits import PageLimitRepository
 from slack_docebo.storage.people import PersonRepository
 from slack_docebo.storage.plans import PlanRepository
 from slack_docebo.storage.platforms import UNKNOWN, PlatformRepository
+from slack_docebo.storage.profiles import ProfileRepository
 from slack_docebo.storage.reads import ReadRepository
 from slack_docebo.storage.refusals import RefusalRepository
 from slack_docebo.storage.setting_changes import SettingChangeRepository
@@ -105,6 +106,10 @@ class Tables:
     @property
     def platforms(self) -> PlatformRepository:
         return PlatformRepository(self.connection)
+
+    @property
+    def profiles(self) -> ProfileRepository:
+        return ProfileRepository(self.connection)
 
     @property
     def reads(self) -> ReadRepository:

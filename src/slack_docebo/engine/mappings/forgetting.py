@@ -101,6 +101,7 @@ def forget(store: Store, report_dir: Path, slack_id: str) -> Traces:
             tables.journal.forget(each)
             tables.standings.forget(each)
             tables.names.forget(each)
+            tables.profiles.forget(each)
             tables.decisions.forget(each)
     rows, left = _in_files(report_dir, ids, erase=True)
     return replace(erased, rows=rows, left=left)

@@ -8,11 +8,13 @@ from itertools import chain
 
 from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.addresses import mailbox
+from slack_docebo.domain.attributes import custom_fields
 from slack_docebo.domain.decisions import respecting
 from slack_docebo.domain.effects import hurts
 from slack_docebo.domain.matching import Accounts, FoundBy
 from slack_docebo.domain.people import Applied, Known, Mapping, PeopleShown, SourceUser
 from slack_docebo.domain.planning import Kind, Operation, Planner
+from slack_docebo.domain.profiles import Coverage
 from slack_docebo.domain.texts import without_numbers
 from slack_docebo.engine.planning.absences import Absences, not_planned
 from slack_docebo.engine.planning.limits import Measure, count_people, measure
@@ -24,6 +26,7 @@ from slack_docebo.engine.reporting.report import orphan_file, write_orphans
 from slack_docebo.errors import Halted, LockLost, PlatformMismatch, StorageError
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.plans import (
+    COVERAGE,
     LET_THROUGH,
     NO_FACTS,
     READ_SINCE,
@@ -67,9 +70,9 @@ async def make_plan(
     EVIDENCE_CALLS.
     """
     facts: dict[str, object] = {READ_SINCE: runtime.begun.isoformat()}
-    is_read = False
+    is_read, wanted = False, custom_fields(runtime.behaviour.attributes)
     while not is_read:
-        unmatched = runtime.behaviour.unmatched()
+        unmatched, coverage = runtime.behaviour.unmatched(), Coverage()
         draft = _Draft(runtime, workspace, kind, tells_changes_only=listed is not None)
         planner = Planner(runtime.behaviour.policy(workspace.team), accounts)
         orphans = None if listed is None or trusting else OrphanSearch(accounts, planner.claims)
@@ -81,6 +84,7 @@ async def make_plan(
                     read.append(page)
                 else:
                     unmatched.see_people(page)
+                    coverage.see(page, planner.policy.scope, wanted)
                 await to_completion(_plan_some, runtime, planner, draft, page, trusting, absences, orphans)
             is_read = True
         except Restarted:
@@ -97,6 +101,8 @@ async def make_plan(
         await to_completion(record_reads, runtime, workspace, listed, accounts)
         facts["left_as_before"] = draft.left_as_before
         unmatched.see_accounts(accounts)
+        if wanted:
+            facts[COVERAGE] = [coverage.known, coverage.people]
         facts["remarks"] = [*runtime.behaviour.remarks, *unmatched.remarks(with_accounts=not trusting)]
     if orphans:
         file = orphan_file(runtime.settings.report_dir, draft.plan_id)

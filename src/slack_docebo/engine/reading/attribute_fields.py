@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from slack_docebo.clients.docebo import Session
-from slack_docebo.domain.attributes import CUSTOM, AttributeRule, distinct
+from slack_docebo.domain.attributes import CUSTOM, AttributeRule, custom_fields, distinct
 from slack_docebo.domain.names import folded
 from slack_docebo.domain.options import Options, Values
 from slack_docebo.engine.reading.mirror_fields import find_mirror
@@ -27,6 +27,7 @@ async def find_profile_fields(runtime: Runtime) -> None:
                 rule if not rule.label else replace(rule, source=CUSTOM + _the_one(rule.label, labels, "Slack"))
             ),
         )
+    runtime.slack.want_fields(custom_fields(runtime.behaviour.attributes))
 
 
 async def find_additional_fields(runtime: Runtime, session: Session) -> None:

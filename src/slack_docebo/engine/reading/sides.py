@@ -1,6 +1,7 @@
 """Reading both sides: Slack's users with the proof that they are all, and all or a few of Docebo's accounts."""
 
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from slack_docebo.clients.slack import StaleCursor, UserPage
@@ -14,6 +15,7 @@ from slack_docebo.domain.planning import Planner
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.evidence import ask_for_accounts, recall_accounts
 from slack_docebo.engine.reading.missing import check_missing_accounts, check_missing_people
+from slack_docebo.engine.reading.profiles import with_fields_read_before
 from slack_docebo.engine.reading.snapshot import Restarted, SourceSnapshot
 from slack_docebo.errors import IncompleteRead
 from slack_docebo.runtime import Runtime
@@ -47,7 +49,8 @@ async def read_page(runtime: Runtime, workspace: Workspace, people: SourceSnapsh
             f"Slack announced more than {people.people} users and sent an empty page instead: run again later. Should it"
             " be so each time, change SLACK_PAGE_SIZE"
         )
-    people.add(page)
+    people.shows_fields |= any(user.custom for user in page.users)
+    people.add(replace(page, users=await to_completion(with_fields_read_before, runtime, workspace.team, page.users)))
     return page.next_cursor
 
 

@@ -29,6 +29,7 @@ class SourceSnapshot:
         self._file = tempfile.TemporaryFile()  # noqa: SIM115  (closed by __exit__)
         self._changed = asyncio.Event()
         self.expected: frozenset[str] = frozenset()  # Slack ids that were mapped when the listing began
+        self.shows_fields = False  # whether the list itself shows custom fields of anybody, which it is not known to do
         self.restart()
 
     def __enter__(self) -> Self:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any
 
-from slack_docebo.domain.attributes import AttributeRule
+from slack_docebo.domain.attributes import AttributeRule, custom_fields
 from slack_docebo.domain.people import NOT_STORED, Known, Mapping, SourceUser
 from slack_docebo.domain.stamps import TOLERANCE, believed
 from slack_docebo.storage.inbox import InboxEntry
@@ -132,12 +132,11 @@ def is_complete(user: SourceUser, rules: Sequence[AttributeRule]) -> bool:
         return True
     if not user.workspaces or (user.organisation and not user.teams):
         return False
-    wants_custom = any(rule.is_custom for rule in rules)
     wanted = {rule.source for rule in rules}
     return (
         bool(user.email)
         and ("language" not in wanted or bool(user.locale))
-        and (not wants_custom or user.custom is not None)
+        and custom_fields(rules) <= (user.custom or {}).keys()
         and all(getattr(user, name) is not None for name in wanted.intersection(NOT_STORED))
     )
 

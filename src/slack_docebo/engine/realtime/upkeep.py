@@ -40,6 +40,7 @@ def tidy(runtime: Runtime) -> Upkeep:
         plans = tables.plans.purge(oldest, limit=PLANS_AT_ONCE)
         tables.standings.purge(oldest)
         tables.reads.purge(oldest)
+        tables.profiles.purge(oldest)
         tables.setting_changes.purge(oldest)
         tables.applied().doubt_future_stamps(now)
         if runtime.behaviour.people_shown is PeopleShown.IDS:

@@ -18,7 +18,7 @@ from slack_docebo.engine.reporting.orphans import Orphan, OrphanKind
 from slack_docebo.engine.reporting.shown import Cell, with_names
 from slack_docebo.private_files import rewritten_file
 from slack_docebo.storage.operations import REPORT_COLUMNS, JournalEntry
-from slack_docebo.storage.plans import PART_OF, Plan, PlanState
+from slack_docebo.storage.plans import COVERAGE, PART_OF, Plan, PlanState
 from slack_docebo.storage.store import Store
 from slack_docebo.storage.tables import Tables
 
@@ -135,6 +135,11 @@ class Summary:
         if kept_back := self.kept_back:
             told = ", ".join(f"{name} ({people} people)" for name, people in kept_back.items())
             lines += ["", f"**Not as in Slack:** {markdown(told)}. {KEPT_BACK}"]
+        coverage = self.plan.facts.get(COVERAGE)
+        if isinstance(coverage, list):
+            known, people = coverage
+            rest = "" if known == people else "; the others are read after it, and in the runs that follow"
+            lines += ["", f"Custom fields of Slack profiles are known for {known:,} of {people:,} people{rest}."]
         if before := sum(self.plan.left_as_before.values()):
             where = f"`slack-docebo plan show {self.plan.id} --operation leave` lists them by id"
             lines += ["", f"{before} of them were left alone as before, for the same reason: {where}."]

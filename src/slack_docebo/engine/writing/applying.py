@@ -26,7 +26,10 @@ Progress = Callable[[int], None]
 INDEX_LAG = timedelta(hours=1)  # after which Docebo's search and list show what was made: a generous guess
 UNDER_WAY_SECONDS = 0.02  # in which a call is sent off: a busy thread beside it would hold that up
 # Whose runs are alone by one lock, so that an intent of another plan of theirs is that of a run that is dead.
-ALONE_TOGETHER = (frozenset({PlanKind.BULK_IMPORT, PlanKind.UNDO}), frozenset({PlanKind.RESET_MAPPINGS}))
+ALONE_TOGETHER = (
+    frozenset({PlanKind.BULK_IMPORT, PlanKind.CUSTOM_FIELDS, PlanKind.UNDO}),
+    frozenset({PlanKind.RESET_MAPPINGS}),
+)
 
 
 def begin(runtime: Runtime, plan_id: str) -> None:

@@ -15,7 +15,7 @@ from slack_docebo.storage.operations import RowOutcome
 from slack_docebo.storage.plans import Plan, PlanKind
 
 OF_LEAVERS = frozenset({Kind.DEACTIVATE, Kind.UNMAP})
-OF_THE_RULES = frozenset({PlanKind.BULK_IMPORT, PlanKind.REALTIME_SYNC})
+OF_THE_RULES = frozenset({PlanKind.BULK_IMPORT, PlanKind.CUSTOM_FIELDS, PlanKind.REALTIME_SYNC})
 
 
 async def ask_whether_still_so(

@@ -11,7 +11,7 @@ from slack_docebo.storage.statements import chunks
 from slack_docebo.storage.tables import Tables
 
 # Others do what somebody asked for; what the rules make of it, only the next import knows.
-BY_THE_RULES = frozenset({PlanKind.BULK_IMPORT, PlanKind.REALTIME_SYNC})
+BY_THE_RULES = frozenset({PlanKind.BULK_IMPORT, PlanKind.CUSTOM_FIELDS, PlanKind.REALTIME_SYNC})
 
 
 def follow(

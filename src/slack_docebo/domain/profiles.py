@@ -1,0 +1,63 @@
+"""Custom profile fields, which Slack tells of one person a call: what is known of them, and who is read when."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hashlib import blake2b
+
+from slack_docebo.domain.people import SourceUser
+from slack_docebo.domain.scope import Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """The mapped custom fields of one person, as they were read."""
+
+    fields: Mapping[str, str]  # by the field's id; "" where Slack shows no value
+    updated: int  # the stamp of the profile that Slack's list showed then, unix seconds
+    read_at: datetime
+
+    def tells(self, wanted: Collection[str]) -> bool:
+        """Tell whether every field of *wanted* was read."""
+        return self.fields.keys() >= set(wanted)
+
+
+@dataclass(slots=True)
+class Coverage:
+    """Of how many people in scope the custom fields are known."""
+
+    known: int = 0
+    people: int = 0
+
+    def see(self, users: Collection[SourceUser], scope: Scope, wanted: frozenset[str]) -> None:
+        """Count those of *users* who are in scope, and of whom all *wanted* fields are known."""
+        inside = [user for user in users if not scope.reason_against(user)]
+        self.people += len(inside)
+        self.known += sum(wanted <= (user.custom or {}).keys() for user in inside)
+
+
+Turn = tuple[int, float, str]  # whoever has a smaller one is read earlier
+
+
+def turn(
+    user: SourceUser, profile: Profile | None, wanted: Collection[str], *, now: datetime, max_age: timedelta
+) -> Turn | None:
+    """Return when it is the turn of *user* to be read, or None where that is not needed.
+
+    First come those who were never read, newest first; then those whose stamp has moved since; then those who were read
+    too long ago, for an edit of a custom field may not move the stamp.
+    """
+    if profile is None or not profile.tells(wanted):
+        return 0, -user.updated, user.slack_id
+    if profile.updated != user.updated:
+        return 1, profile.read_at.timestamp(), user.slack_id
+    if profile.read_at < _last_due(user.slack_id, now, max_age):
+        return 2, profile.read_at.timestamp(), user.slack_id
+    return None
+
+
+def _last_due(slack_id: str, now: datetime, max_age: timedelta) -> datetime:
+    """Return when the person fell due last: once in *max_age*, at a moment of its own, so that not all do at once."""
+    seconds = max_age.total_seconds()
+    place = int.from_bytes(blake2b(slack_id.encode(), digest_size=8).digest()) / 2**64
+    return now - timedelta(seconds=(now.timestamp() - place * seconds) % seconds)

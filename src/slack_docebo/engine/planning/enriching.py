@@ -1,0 +1,41 @@
+"""Planning for those whose custom fields were read after everybody was planned for from Slack's list."""
+
+from collections.abc import AsyncIterator, Collection
+
+from slack_docebo.concurrency import to_completion
+from slack_docebo.domain.people import SourceUser
+from slack_docebo.engine.planning.plans import make_plan
+from slack_docebo.engine.reading.connection import Workspace
+from slack_docebo.engine.reading.profiles import with_fields_read_before
+from slack_docebo.engine.reading.sides import are_few, look_up, read_target
+from slack_docebo.engine.reading.snapshot import SourceSnapshot
+from slack_docebo.runtime import Runtime
+from slack_docebo.storage.plans import PlanKind
+
+
+async def plan_enriched(
+    runtime: Runtime, workspace: Workspace, listed: SourceSnapshot, slack_ids: Collection[str]
+) -> str:
+    """Compare those of *listed* with these *slack_ids* with their accounts, and return the id of the stored plan."""
+    people = _among(runtime, workspace, listed, slack_ids)
+    if not are_few(runtime, len(slack_ids)):
+        accounts = await read_target(runtime)
+        return await make_plan(runtime, workspace, people, accounts, kind=PlanKind.CUSTOM_FIELDS)
+    few = [user async for page in people for user in page]
+    with runtime.store.reading() as tables:
+        known = tables.mappings(runtime.settings.docebo_url).known_of_people(workspace.team, few)
+    accounts = await look_up(runtime, [(user, known.get(user.slack_id)) for user in few])
+    return await make_plan(runtime, workspace, _at_once(few), accounts, kind=PlanKind.CUSTOM_FIELDS)
+
+
+async def _among(
+    runtime: Runtime, workspace: Workspace, listed: SourceSnapshot, slack_ids: Collection[str]
+) -> AsyncIterator[list[SourceUser]]:
+    for page in listed:
+        some = [user for user in page if user.slack_id in slack_ids]
+        if some:
+            yield await to_completion(with_fields_read_before, runtime, workspace.team, some)
+
+
+async def _at_once(people: list[SourceUser]) -> AsyncIterator[list[SourceUser]]:
+    yield people

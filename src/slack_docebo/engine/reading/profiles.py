@@ -1,0 +1,99 @@
+"""Custom profile fields, which Slack's list does not show: taken from what was read before, and read person by person."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+from slack_docebo.concurrency import to_completion
+from slack_docebo.domain.attributes import custom_fields
+from slack_docebo.domain.people import SourceUser
+from slack_docebo.domain.profiles import Profile, turn
+from slack_docebo.engine.reading.connection import Workspace
+from slack_docebo.engine.reading.outages import OutageWatch, greet_slack
+from slack_docebo.engine.reading.snapshot import SourceSnapshot
+from slack_docebo.runtime import Runtime
+from slack_docebo.safe_points import safe_point
+
+
+@dataclass(slots=True)
+class ProfilesRead:
+    """The result: whose custom fields are others than before, and how many people are left for the next run."""
+
+    changed: set[str] = field(default_factory=set)  # Slack ids
+    read: int = 0
+    left: int = 0
+
+
+def with_fields_read_before(runtime: Runtime, team: str, users: Sequence[SourceUser]) -> list[SourceUser]:
+    """Return *users* with the custom fields that were last read of them; without, where a mapped one was not."""
+    wanted = custom_fields(runtime.behaviour.attributes)
+    if not wanted:
+        return list(users)
+    with runtime.store.reading() as tables:
+        known = tables.profiles.of(team, [user.slack_id for user in users])
+    return [
+        replace(user, custom=known[user.slack_id].fields)
+        if user.slack_id in known and known[user.slack_id].tells(wanted)
+        else user
+        for user in users
+    ]
+
+
+def due(runtime: Runtime, workspace: Workspace, listed: SourceSnapshot) -> list[SourceUser]:
+    """Return who of *listed* is to be read, in this order: none where no custom field is mapped, or the list shows them."""
+    wanted = custom_fields(runtime.behaviour.attributes)
+    if not wanted or listed.shows_fields:
+        return []
+    scope = runtime.behaviour.policy(workspace.team).scope
+    max_age, now = timedelta(days=runtime.behaviour.profile_max_age_days), runtime.now()
+    turns = {}
+    for page in listed:
+        with runtime.store.reading() as tables:
+            known = tables.profiles.of(workspace.team, [user.slack_id for user in page])
+            excluded = tables.exclusions.all()
+        for user in page:
+            if scope.reason_against(user) or excluded.cover(user):
+                continue
+            if (its := turn(user, known.get(user.slack_id), wanted, now=now, max_age=max_age)) is not None:
+                turns[its] = user
+    return [turns[its] for its in sorted(turns)]
+
+
+async def read_profiles(
+    runtime: Runtime, workspace: Workspace, people: Sequence[SourceUser], advance: Callable[[int], None]
+) -> ProfilesRead:
+    """Read the custom fields of *people* one after the other, for at most PROFILE_MINUTES, and keep each answer at once.
+
+    Raises where Slack does not answer for anybody; what was read until then is kept.
+    """
+    ends = time.monotonic() + runtime.behaviour.profile_minutes * 60
+    done, watch = ProfilesRead(left=len(people)), OutageWatch(runtime, greet_slack)
+    for user in people:
+        safe_point()
+        if time.monotonic() >= ends:
+            break
+        try:
+            fields = await runtime.slack.custom_fields(user.slack_id)
+        except Exception as error:  # whatever it is, it must not keep the others from being read
+            await watch.failed(error)
+            continue
+        watch.passed()
+        advance(1)
+        done.left -= 1
+        if fields is not None:
+            done.read += 1
+            read = Profile(fields, user.updated, runtime.now())
+            if await to_completion(_keep, runtime, workspace, user, read):
+                done.changed.add(user.slack_id)
+    return done
+
+
+def _keep(runtime: Runtime, workspace: Workspace, user: SourceUser, read: Profile) -> bool:
+    """Keep what was *read*, but of the forgotten, and tell whether it is another than before."""
+    with runtime.store.transaction() as tables:
+        if tables.exclusions.all().cover(user):
+            return False
+        before = tables.profiles.of(workspace.team, [user.slack_id]).get(user.slack_id)
+        tables.profiles.keep(workspace.team, user.slack_id, read)
+    return before is None or before.fields != read.fields

@@ -1,0 +1,168 @@
+"""Custom profile fields in bulk: the list does not show them, so they are read person by person, and kept."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+import pytest
+
+from sandbox.server import Sandbox
+from slack_docebo.engine.planning.enriching import plan_enriched
+from slack_docebo.engine.planning.plans import make_plan
+from slack_docebo.engine.reading.connection import validate
+from slack_docebo.engine.reading.profiles import ProfilesRead, due, read_profiles
+from slack_docebo.engine.reading.sides import read_page, read_source, read_target
+from slack_docebo.engine.reading.snapshot import SourceSnapshot
+from slack_docebo.engine.reporting.report import Summary
+from slack_docebo.engine.writing.finishing import finish
+from slack_docebo.integration_settings import read_rows, table
+from slack_docebo.runtime import open_runtime
+from slack_docebo.storage.plans import PlanKind
+from slack_docebo.storage.store import Store
+from tests.importing import ON, carry_out, mapped, settings_for
+
+RULES = "first_name, last_name, email, field:Unit = custom:Department"
+DEPARTMENT = "Xf0DEPARTMT"
+
+
+class Night:
+    """Imports as the flow does them, with the fields of a sandbox."""
+
+    def __init__(self, sandbox: Sandbox, database_url: str) -> None:
+        self.sandbox = sandbox
+        self.url = database_url
+        self._field = sandbox.docebo.add_field("Unit", "textfield", mandatory=False, invisible_to_user=False)
+
+    async def run(
+        self, advance: Callable[[int], Any] = lambda _: None, **rows: str
+    ) -> tuple[ProfilesRead, list[Summary]]:
+        """Import everybody, then read who is due and apply what that changes; return what was read, and both plans."""
+        behaviour = read_rows(table({**ON, "ATTRIBUTES": RULES, "PROFILE_MAX_AGE_DAYS": "366", **rows}))
+        settings = settings_for(self.sandbox.facts(), self.url)
+        async with open_runtime(settings, behaviour, run_id="run") as runtime:
+            workspace = await validate(runtime)
+            with SourceSnapshot() as people:
+                await read_source(runtime, workspace, people, partial(read_page, runtime, workspace))
+                accounts = await read_target(runtime)
+                plans = [
+                    await make_plan(runtime, workspace, people, accounts, kind=PlanKind.BULK_IMPORT, listed=people)
+                ]
+                await carry_out(runtime, plans[0])
+                summaries = [finish(runtime, plans[0])]
+                read = await read_profiles(runtime, workspace, due(runtime, workspace, people), advance)
+                if read.changed:
+                    plan_id = await plan_enriched(runtime, workspace, people, read.changed)
+                    await carry_out(runtime, plan_id)
+                    summaries.append(finish(runtime, plan_id))
+                return read, summaries
+
+    def give(self, slack_id: str, department: str) -> None:
+        """Give the person a department in Slack; as there, none is a field without a value."""
+        self.sandbox.slack.change(slack_id, {"profile": {"fields": {DEPARTMENT: {"value": department, "alt": ""}}}})
+
+    def department(self, slack_id: str) -> str:
+        """Return the department that the person's account has."""
+        account = self.sandbox.docebo.accounts[mapped(self.url, self.sandbox.slack.team.id)[slack_id]]
+        return str(account.fields.get(self._field.id, ""))
+
+    def asked(self) -> int:
+        """Return how many profiles Slack was asked for so far."""
+        return int(self.sandbox.slack_gate.counters.calls["users.profile.get"])
+
+
+@pytest.fixture
+def night(shared_sandbox, sqlite_url):
+    shared_sandbox.reset()
+    return Night(shared_sandbox, sqlite_url)
+
+
+@pytest.fixture
+def member(night):
+    """Somebody who is looked after."""
+    return night.sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
+
+
+async def test_the_first_import_writes_the_fields_and_the_second_one_asks_nobody(night, member):
+    night.give(member, "Sales")
+
+    read, (_, enriched) = await night.run()
+    asked = night.asked()
+    again, plans = await night.run()
+
+    assert night.department(member) == "Sales"
+    assert (read.left, read.read) == (0, asked)
+    assert enriched.plan.kind is PlanKind.CUSTOM_FIELDS
+    assert (again.read, len(plans), night.asked()) == (0, 1, asked)
+    assert "are known for" in plans[0].markdown()
+    assert night.department(member) == "Sales"
+
+
+async def test_one_changed_profile_is_one_call(night, member):
+    await night.run()
+    asked = night.asked()
+    night.give(member, "Law")
+
+    read, _ = await night.run()
+
+    assert (read.changed, night.asked() - asked) == ({member}, 1)
+    assert night.department(member) == "Law"
+
+
+async def test_what_the_list_does_not_show_empties_nothing_and_what_slack_says_of_the_person_does(night, member):
+    clearing = {"ATTRIBUTES": f"{RULES} clear"}
+    night.give(member, "Sales")
+    await night.run(**clearing)
+    with Store.open(night.url) as store, store.transaction() as tables:
+        tables.profiles.forget(member)  # as if nobody had been read so far
+
+    await night.run(**clearing, PROFILE_MINUTES="0")
+    assert night.department(member) == "Sales"
+
+    night.give(member, "")
+    await night.run(**clearing)
+    assert night.department(member) == ""
+
+
+async def test_a_run_that_dies_asks_for_nobody_twice_but_for_the_one_under_way(night, member):
+    def die(_people: int) -> None:
+        if night.asked() % 5 == 0:
+            raise SystemExit
+
+    night.give(member, "Sales")
+    deaths = 0
+    while True:
+        try:
+            await night.run(advance=die)
+            break
+        except SystemExit:
+            deaths += 1
+    with Store.open(night.url) as store, store.reading() as tables:
+        known = tables.profiles.of(night.sandbox.slack.team.id, [user["id"] for user in night.sandbox.slack])
+
+    assert deaths > 1
+    assert night.asked() <= len(known) + deaths
+    assert night.department(member) == "Sales"
+
+
+async def test_of_the_forgotten_nothing_is_read_or_kept(night, member):
+    night.give(member, "Sales")
+    await night.run()
+    with Store.open(night.url) as store:
+        with store.transaction() as tables:
+            tables.exclusions.add([member], now=datetime.now(UTC))
+            tables.profiles.forget(member)
+        await night.run()
+        with store.reading() as tables:
+            assert tables.profiles.of(night.sandbox.slack.team.id, [member]) == {}
+
+
+async def test_a_slack_that_shows_the_fields_in_its_list_is_not_asked_for_them(night, member):
+    night.give(member, "Sales")
+    night.sandbox.slack.switches = replace(night.sandbox.slack.switches, fields_form="object")
+
+    await night.run()
+
+    assert night.asked() == 0
+    assert night.department(member) == "Sales"

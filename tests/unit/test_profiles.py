@@ -1,0 +1,62 @@
+"""Whose custom profile fields are read, and when."""
+
+from datetime import UTC, datetime, timedelta
+
+from slack_docebo.domain.people import SourceUser
+from slack_docebo.domain.profiles import Coverage, Profile, turn
+from slack_docebo.domain.scope import Scope
+
+WANTED = frozenset({"Xf1", "Xf2"})
+NOW = datetime(2026, 11, 27, 2, 30, tzinfo=UTC)
+WEEK = timedelta(days=7)
+ADA = SourceUser("U0ADA", "T1", email="ada@example.com", updated=1_700_000_000)
+
+
+def read(*fields: str, updated: int = ADA.updated, ago: timedelta = timedelta()) -> Profile:
+    return Profile(dict.fromkeys(fields, "x"), updated, NOW - ago)
+
+
+def its_turn(profile: Profile | None, user: SourceUser = ADA) -> float | None:
+    found = turn(user, profile, WANTED, now=NOW, max_age=WEEK)
+    return None if found is None else found[0]
+
+
+def test_who_was_never_read_comes_before_who_has_changed_and_that_before_who_was_read_long_ago():
+    assert its_turn(None) == its_turn(read("Xf1")) == 0  # also whose reading lacks a field that is mapped since
+    assert its_turn(read("Xf1", "Xf2", updated=ADA.updated - 1)) == 1
+    assert its_turn(read("Xf1", "Xf2", ago=WEEK)) == 2
+    assert its_turn(read("Xf1", "Xf2")) is None
+
+
+def test_of_those_who_were_never_read_the_newest_comes_first():
+    older = SourceUser("U0BOB", "T1", updated=ADA.updated - 60)
+    turns = {turn(user, None, WANTED, now=NOW, max_age=WEEK): user for user in (older, ADA)}
+    assert [turns[its] for its in sorted(filter(None, turns))] == [ADA, older]
+
+
+def test_everybody_falls_due_once_a_week_and_no_day_sees_much_more_than_a_seventh():
+    people = [SourceUser(f"U{number:05}", "T1") for number in range(2_000)]
+    read_at = dict.fromkeys(people, NOW)
+    days = []
+    for day in range(1, 8):
+        now = NOW + timedelta(days=day)
+        due = [
+            user
+            for user in people
+            if turn(user, Profile({"Xf1": "", "Xf2": ""}, 0, read_at[user]), WANTED, now=now, max_age=WEEK)
+        ]
+        read_at |= dict.fromkeys(due, now)
+        days.append(len(due))
+
+    assert sum(days) == len(people)
+    assert all(len(people) / 8 < people_due < len(people) / 6 for people_due in days)
+
+
+def test_known_is_of_whom_every_mapped_field_is_known():
+    coverage = Coverage()
+    whole, partly = ({"Xf1": "", "Xf2": "x"}, {"Xf1": "x"})
+    people = [
+        SourceUser(f"U{n}", "T1", email=f"{n}@example.com", custom=c) for n, c in enumerate([whole, partly, None])
+    ]
+    coverage.see([*people, SourceUser("U9", "T1", bot=True, custom=whole)], Scope("T1"), WANTED)
+    assert (coverage.known, coverage.people) == (1, 3)
