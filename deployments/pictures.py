@@ -31,7 +31,7 @@ async def take(ui: PrefectUI) -> None:
     await ui.open_artifact("MARKDOWN")
     await picture(ui, "summary")
     await ui.page.goto(run)
-    await ui.open_artifact("TABLE changes")
+    await ui.open_artifact("TABLE created")
     await picture(ui, "table")
     await ui.edit_settings()
     await picture(ui, "settings")

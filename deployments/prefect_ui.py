@@ -82,7 +82,7 @@ class PrefectUI:
         await self.page.get_by_text("Completed", exact=True).first.wait_for()
 
     async def open_artifact(self, name: str) -> None:
-        """On a run's page, go to its artifact whose kind and key begin like this: "MARKDOWN" or "TABLE changes"."""
+        """On a run's page, go to its artifact whose kind and key begin like this: "MARKDOWN" or "TABLE created"."""
         await self.page.get_by_role("tab", name="Artifacts").click()
         await self.page.get_by_role("link", name=re.compile(f"^{name}")).click()
         await self.page.get_by_role("link", name=re.compile("^[0-9a-f]{8}$")).click()

@@ -1,10 +1,12 @@
 """Artifacts: pages and tables of a run in Prefect, in which text of others is text."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from prefect.artifacts import acreate_markdown_artifact, acreate_table_artifact
 
 from slack_docebo.domain.texts import markdown
+from slack_docebo.engine.reporting.steps import Step
+from tasks.links import find_forms
 
 
 async def publish_page(page: str, *, key: str, description: str) -> None:
@@ -16,3 +18,16 @@ async def publish_table(rows: Sequence[Mapping[str, str | int | None]], *, key: 
     """Publish *rows*; Prefect's older pages read each cell as Markdown."""
     cells = [{name: markdown(cell) if isinstance(cell, str) else cell for name, cell in row.items()} for row in rows]
     await acreate_table_artifact(cells, key=key, description=markdown(description))
+
+
+async def publish_steps(steps: Iterable[Step], *, key: str) -> None:
+    """Publish a page with links to the forms, filled in, for what can be done next: the cells of a table hold none."""
+    if lines := await step_lines(steps):
+        await publish_page("\n".join(lines), key=key, description="What can be done next")
+
+
+async def step_lines(steps: Iterable[Step]) -> list[str]:
+    """Return *steps* as a part of a page; none while Prefect does not say where the forms are."""
+    forms = await find_forms()
+    links = [f"- {forms.shown(step)}" for step in steps if forms.link(step)]
+    return ["## What can be done next", "", *links, ""] if links else []

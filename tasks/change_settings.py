@@ -10,13 +10,14 @@ from prefect.variables import Variable
 from pydantic import BaseModel
 
 from slack_docebo.concurrency import to_completion
+from slack_docebo.engine.reporting.steps import Step
 from slack_docebo.errors import ConfigurationError, NotConfirmed
 from slack_docebo.integration_settings import VARIABLE, IntegrationSettings, read_rows
 from slack_docebo.settings import StoreSettings, load_settings
 from slack_docebo.settings_form import SettingChange, changes, proposed_rows, revision
 from slack_docebo.storage.gate import RunLock
 from slack_docebo.storage.store import Store
-from tasks.artifacts import publish_table
+from tasks.artifacts import publish_steps, publish_table
 from tasks.settings_in_prefect import follow_settings
 from tasks.shown_people import check_people_shown
 
@@ -36,7 +37,7 @@ class Proposal(NamedTuple):
         return f"{len(self.changes)} setting{'s' * (len(self.changes) != 1)}" + f" ({keys})" * bool(keys)
 
 
-async def propose_settings(form: BaseModel, filled_from: str) -> Proposal:
+async def propose_settings(form: BaseModel, filled_from: str, *, check_only: bool = True) -> Proposal:
     """Return what the form proposes; raise ConfigurationError where a row is wrong or the form is out of date."""
     present = await Variable.aget(VARIABLE)
     if filled_from != revision(present):
@@ -50,6 +51,9 @@ async def propose_settings(form: BaseModel, filled_from: str) -> Proposal:
     proposal = Proposal(rows, settings, changes(present, rows))
     shown = [{"setting": key, "from": before, "to": after} for key, before, after in proposal.changes]
     await publish_table(shown, key="settings-changes", description=f"What changes: {proposal.line}")
+    if proposal.changes and check_only:
+        filled = {"values": form.model_dump(mode="json"), "check_only": False, "revision": filled_from}
+        await publish_steps([Step("Save these settings: type your name", "settings", filled)], key="settings-next")
     return proposal
 
 
@@ -59,7 +63,7 @@ async def save_settings(form: BaseModel, filled_from: str, changed_by: str) -> s
         raise NotConfirmed("nothing was saved: say who you are in *Your name, to save*")
     database = load_settings(StoreSettings).database_url.get_secret_value()
     with Store.open(database) as store, RunLock(store, VARIABLE, "save", holder=changed_by):
-        proposal = await propose_settings(form, filled_from)
+        proposal = await propose_settings(form, filled_from, check_only=False)
         if not proposal.changes:
             return "nothing was saved: nothing is different"
         await Variable.aset(VARIABLE, proposal.rows, overwrite=True)

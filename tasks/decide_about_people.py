@@ -3,10 +3,11 @@
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
-from slack_docebo.engine.mappings.deciding import DecisionRequest, decide, decision_rows
+from slack_docebo.engine.mappings.deciding import DecisionAction, DecisionRequest, decide, decision_rows
 from slack_docebo.engine.reading.connection import Workspace
+from slack_docebo.engine.reporting.steps import Step
 from slack_docebo.runtime import Runtime
-from tasks.artifacts import publish_table
+from tasks.artifacts import publish_steps, publish_table
 
 
 @task(name="Decide about people", task_run_name="Decide about people", cache_policy=NO_CACHE)
@@ -15,6 +16,9 @@ async def decide_about_people(runtime: Runtime, workspace: Workspace, request: D
     done = await decide(runtime, workspace, request)
     rows = decision_rows(runtime, workspace)
     await publish_table(rows, key="decisions", description="What was decided about people by hand")
+    if rows:
+        back = Step("Take a decision back: give the Slack id", "decide", {"action": DecisionAction.TAKE_BACK})
+        await publish_steps([back], key="decisions-next")
     told = f"{done}; {len(rows)} decisions are kept"
     get_run_logger().info(told)
     return told

@@ -6,7 +6,7 @@ from prefect.cache_policies import NO_CACHE
 from slack_docebo.domain.people import PeopleShown
 from slack_docebo.engine.looking.explaining import Compared, Explanation, explain
 from slack_docebo.runtime import Runtime
-from tasks.artifacts import publish_table
+from tasks.artifacts import publish_steps, publish_table
 from tasks.policies import RETRIED
 
 
@@ -31,7 +31,9 @@ async def explain_person(runtime: Runtime, who: str) -> Explanation:
         for plan, entry in found.history
     ]
     what = f"What is known about {who}{', without values' * (not named)}"
-    await publish_table(rows, key=f"explained-{who.lower().replace(':', '-')}", description=what)
+    key = who.lower().replace(":", "-")
+    await publish_table(rows, key=f"explained-{key}", description=what)
+    await publish_steps(found.next_steps, key=f"next-{key}")
     for question, answer in found.lines:
         get_run_logger().info("%s: %s", question, answer)
     return found

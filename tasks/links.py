@@ -6,7 +6,12 @@ from typing import Any
 from urllib.parse import quote
 from uuid import UUID
 
-from prefect.client.orchestration import PrefectClient
+import httpx
+from prefect.client.orchestration import PrefectClient, get_client
+from prefect.exceptions import PrefectException
+
+from slack_docebo.domain.texts import markdown
+from slack_docebo.engine.reporting.steps import Step
 
 BY_HAND = "by-hand"  # the tag of deployments that people start
 ALL = 200  # more deployments than that are not ours
@@ -28,17 +33,49 @@ class Form:
         return f"/v2/deployments/deployment/{self._deployment_id}/run?parameters={quote(filled, safe='')}"
 
 
+class Forms:
+    """The forms of all deployments that people start, by the name of the flow."""
+
+    def __init__(self, forms: Mapping[str, Form]) -> None:
+        self._forms = forms
+
+    def links(self) -> dict[str, str]:
+        """Return the address of each form as it is, by the name of its flow."""
+        return {flow: form.link() for flow, form in sorted(self._forms.items())}
+
+    def link(self, step: Step) -> str:
+        """Return the address of the form for *step*, filled in; "" if there is none."""
+        form = self._forms.get(step.flow)
+        return form.link(**step.values) if form else ""
+
+    def shown(self, step: Step) -> str:
+        """Return *step* as Markdown that links to its form; its words alone if there is none."""
+        link = self.link(step)
+        return f"[{markdown(step.words)}]({link})" if link else markdown(step.words)
+
+
+async def read_forms(client: PrefectClient) -> Forms:
+    """Return the forms that Prefect shows now."""
+    names = {flow.id: flow.name for flow in await client.read_flows(limit=ALL)}
+    return Forms(
+        {
+            names[deployment.flow_id]: Form(deployment.id, _parameters(deployment))
+            for deployment in await client.read_deployments(limit=ALL)
+            if BY_HAND in deployment.tags and deployment.flow_id in names
+        }
+    )
+
+
+async def find_forms() -> Forms:
+    """Return the forms that Prefect shows now; none while it does not answer."""
+    try:
+        async with get_client() as client:
+            return await read_forms(client)
+    except (httpx.HTTPError, PrefectException):
+        return Forms({})
+
+
 def _parameters(deployment: Any) -> dict[str, Any]:
     schema = (deployment.parameter_openapi_schema or {}).get("properties", {})
     defaults = {name: field["default"] for name, field in schema.items() if "default" in field}
     return {**defaults, **deployment.parameters}
-
-
-async def form_links(client: PrefectClient) -> dict[str, Form]:
-    """Return the form of each deployment that people start, by the name of its flow."""
-    names = {flow.id: flow.name for flow in await client.read_flows(limit=ALL)}
-    return {
-        names[deployment.flow_id]: Form(deployment.id, _parameters(deployment))
-        for deployment in await client.read_deployments(limit=ALL)
-        if BY_HAND in deployment.tags and deployment.flow_id in names
-    }

@@ -9,7 +9,9 @@ from slack_docebo.domain.matching import Accounts
 from slack_docebo.engine.mappings import resetting
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.sides import read_target
+from slack_docebo.engine.reporting.steps import Step
 from slack_docebo.runtime import Runtime
+from tasks.artifacts import publish_steps
 from tasks.policies import RETRIED
 
 
@@ -24,4 +26,8 @@ async def plan_reset(
     if not dry_run:
         resetting.check_confirmation(workspace, slack_ids, confirm)
     accounts = await read_target(runtime) if runtime.mirror else Accounts()
-    return resetting.plan_reset(runtime, workspace, accounts, slack_ids)
+    plan_id = resetting.plan_reset(runtime, workspace, accounts, slack_ids)
+    if dry_run:
+        delete = Step("Delete these mappings", "reset-mappings", {"slack_ids": list(slack_ids), "dry_run": False})
+        await publish_steps([delete], key=f"next-{plan_id}")
+    return plan_id

@@ -4,11 +4,12 @@ from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
 from slack_docebo.engine.reading.connection import Workspace
+from slack_docebo.engine.realtime.parked import parked_steps
 from slack_docebo.engine.realtime.serve_result import ServeResult
 from slack_docebo.engine.realtime.serving import InboxLease, serve
 from slack_docebo.engine.realtime.upkeep import parked_rows
 from slack_docebo.runtime import Runtime
-from tasks.artifacts import publish_page, publish_table
+from tasks.artifacts import publish_page, publish_table, step_lines
 
 
 @task(name="Process events", task_run_name="Process and map the users of the waiting events", cache_policy=NO_CACHE)
@@ -29,7 +30,8 @@ async def process_events(
 
 
 async def _publish(runtime: Runtime, served: ServeResult) -> None:
-    await publish_page(served.markdown(), key="summary-realtime-sync", description=served.line)
+    steps = parked_steps(runtime.store) if served.parked or served.held else []
+    await publish_page(served.markdown(await step_lines(steps)), key="summary-realtime-sync", description=served.line)
     if parked := parked_rows(runtime.store, runtime.behaviour.people_shown):
         await publish_table(
             parked, key="parked-events", description="Events that were tried often enough; replay them when it is time"

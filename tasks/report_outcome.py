@@ -1,20 +1,15 @@
 """The report of a run: artifacts in Prefect, files on disk."""
 
-import httpx
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
-from prefect.client.orchestration import get_client
-from prefect.exceptions import PrefectException
 
 from slack_docebo.concurrency import side_by_side, to_completion
-from slack_docebo.domain.planning import Outcome
-from slack_docebo.engine.reporting.attention import attention_rows
-from slack_docebo.engine.reporting.report import TABLE_ROWS, Summary, table, write_files
+from slack_docebo.engine.reporting.attention import attention_lines, attention_rows
+from slack_docebo.engine.reporting.report import DONE, TABLE_ROWS, Summary, tables_by_kind, write_files
 from slack_docebo.engine.writing.finishing import finish
 from slack_docebo.runtime import Runtime
-from slack_docebo.storage.plans import PlanKind, PlanState
-from tasks.artifacts import publish_page, publish_table
-from tasks.links import form_links
+from tasks.artifacts import publish_page, publish_table, step_lines
+from tasks.links import find_forms
 
 
 @task(name="Report outcome", task_run_name="Report plan {plan_id}", cache_policy=NO_CACHE)
@@ -23,18 +18,15 @@ async def report_outcome(runtime: Runtime, plan_id: str) -> Summary:
     summary = finish(runtime, plan_id)
     shown = runtime.behaviour.people_shown
     in_need = await to_completion(attention_rows, runtime.store, plan_id, shown) if summary.needs_somebody else []
-    rows = table(runtime.store, plan_id, shown)
-    cut = f": the first {TABLE_ROWS}, the files hold all of them" * (len(rows) == TABLE_ROWS)
-    files, _ = await side_by_side(
-        to_completion(write_files, runtime.store, plan_id, runtime.settings.report_dir),
-        publish_table(rows, key=f"changes-{plan_id}", description=f"What was or would be done, and to whom{cut}"),
-    )
     if in_need:
         await publish_table(in_need, key=f"to-look-at-{plan_id}", description=f"To look at: {len(in_need)} people")
+    files, _ = await side_by_side(
+        to_completion(write_files, runtime.store, plan_id, runtime.settings.report_dir),
+        _publish_tables(runtime, summary),
+    )
+    first = [*attention_lines(in_need, (await find_forms()).shown), *await step_lines(summary.next_steps)]
     await publish_page(
-        "\n\n".join([summary.markdown(), *await _next_steps(summary), *files.lines]),
-        key=f"summary-{plan_id}",
-        description=summary.line,
+        "\n\n".join([summary.markdown(first), *files.lines]), key=f"summary-{plan_id}", description=summary.line
     )
     logger = get_run_logger()
     for fault in files.faults:
@@ -43,21 +35,11 @@ async def report_outcome(runtime: Runtime, plan_id: str) -> Summary:
     return summary
 
 
-async def _next_steps(summary: Summary) -> list[str]:
-    """Return links to the forms, filled in, for what can be done next; none while Prefect does not answer."""
-    try:
-        async with get_client() as client:
-            forms = await form_links(client)
-    except (httpx.HTTPError, PrefectException):
-        return []
-    plan, steps = summary.plan, []
-    can_be_applied = plan.state in {PlanState.PLANNED, PlanState.REFUSED}
-    if can_be_applied and (form := forms.get("bulk-import")):
-        anyway = " although it exceeds a limit" * (plan.state is PlanState.REFUSED)
-        steps.append(f"[Apply exactly this plan{anyway}]({form.link(plan_id=plan.id, dry_run=False)})")
-    if can_be_applied and (form := forms.get("apply-plan")):
-        steps.append(f"[Apply a part of it first]({form.link(plan_id=plan.id)})")
-    applied = plan.kind is not PlanKind.RESET_MAPPINGS and summary.count(outcome=Outcome.APPLIED)
-    if applied and (form := forms.get("undo")):
-        steps.append(f"[Show what undoing this would do]({form.link(of=plan.id)})")
-    return steps
+async def _publish_tables(runtime: Runtime, summary: Summary) -> None:
+    """Publish a table for each thing that was or would be done."""
+    plan_id, kinds = summary.plan.id, [kind for kind in DONE if summary.count(kind)]
+    found = await to_completion(tables_by_kind, runtime.store, plan_id, kinds, runtime.behaviour.people_shown)
+    for kind, rows in found.items():
+        cut = f"; the first {TABLE_ROWS}, the files hold all of them" * (len(rows) == TABLE_ROWS)
+        key = f"{DONE[kind].replace(' ', '-')}-{plan_id}"
+        await publish_table(rows, key=key, description=f"{summary.told_of(kind)}{cut}")

@@ -8,8 +8,9 @@ from prefect.cache_policies import NO_CACHE
 from slack_docebo.concurrency import to_completion
 from slack_docebo.engine.mappings.backups import backups, restore_backup
 from slack_docebo.engine.reading.connection import Workspace
+from slack_docebo.engine.reporting.steps import Step
 from slack_docebo.runtime import Runtime
-from tasks.artifacts import publish_table
+from tasks.artifacts import publish_steps, publish_table
 
 
 @task(name="List backups", task_run_name="List backups", cache_policy=NO_CACHE)
@@ -21,6 +22,11 @@ async def list_backups(runtime: Runtime) -> str:
         for backup in found
     ]
     await publish_table(rows, key="backups", description="Backups of mappings on this worker's disk, the newest first")
+    steps = [
+        Step(f"Show what restoring {backup.plan_id} would do", "restore-mappings", {"backup": backup.plan_id})
+        for backup in found
+    ]
+    await publish_steps(steps, key="next-backups")
     return f"{len(rows)} backups are there, nothing was written"
 
 
@@ -32,5 +38,8 @@ async def restore_mappings_of(
     done = await to_completion(
         partial(restore_backup, runtime, workspace.team, plan_id, dry_run=dry_run, confirm=confirm)
     )
+    if dry_run:
+        restore = Step("Restore these mappings", "restore-mappings", {"backup": plan_id, "dry_run": False})
+        await publish_steps([restore], key=f"next-{plan_id}")
     get_run_logger().info(done)
     return done

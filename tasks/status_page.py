@@ -20,7 +20,7 @@ from prefect.client.schemas.sorting import FlowRunSort
 from slack_docebo.concurrency import to_completion
 from slack_docebo.engine.reporting.status import status
 from slack_docebo.runtime import Runtime
-from tasks.links import form_links
+from tasks.links import read_forms
 from tasks.settings_in_prefect import follow_settings
 
 KEY = "slack-docebo-status"
@@ -56,8 +56,9 @@ async def refresh_status_page(runtime: Runtime) -> None:
         found = await to_completion(status, runtime)
         async with get_client() as client:
             await follow_settings(client)
-            forms = {TITLES.get(flow, flow): form.link() for flow, form in sorted((await form_links(client)).items())}
-            page = found.page(next_import=await _next_import(client), forms=forms)
+            forms = await read_forms(client)
+            titled = {TITLES.get(flow, flow): link for flow, link in forms.links().items()}
+            page = found.page(next_import=await _next_import(client), forms=titled, shown=forms.shown)
             await _write(client, page, description=f"How things stand: {found.line}")
     except Exception as error:
         logger.warning("The status page was not written: %s", type(error).__name__)

@@ -1,9 +1,12 @@
 """What a person does in Prefect's UI, over the API the UI uses."""
 
+import json
 import os
+import re
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import httpx
 from prefect.states import State
@@ -167,3 +170,14 @@ def logged(http: httpx.Client, run_id: str, words: str) -> str:
 def wait_for_worker(http: httpx.Client) -> None:
     """Wait until Prefect sees a worker at work."""
     until(lambda: http.post("work_pools/slack-docebo-flows/workers/filter", json={}).raise_for_status().json())
+
+
+def asked_for_by(http, page: str, title: str) -> dict[str, Any]:
+    """Return the parameters of the run that the filled form asks for to which the page links, as the server takes them."""
+    link = urlsplit(next(re.finditer(rf"\[{re.escape(title)}\]\((.*?)\)", page))[1])
+    parameters = json.loads(parse_qs(link.query)["parameters"][0])
+    later = {"type": "SCHEDULED", "state_details": {"scheduled_time": "2099-01-01T00:00:00Z"}}
+    deployment_id = link.path.split("/")[-2]
+    run = http.post(f"deployments/{deployment_id}/create_flow_run", json={"parameters": parameters, "state": later})
+    http.delete(f"flow_runs/{run.raise_for_status().json()['id']}").raise_for_status()
+    return parameters

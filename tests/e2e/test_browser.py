@@ -124,7 +124,7 @@ async def test_a_dry_run_is_started_by_clicking_and_its_report_is_there_to_read(
     await expect(report.get_by_role("heading", name="planned")).to_be_visible()
     await expect(report.get_by_role("columnheader", name="still planned")).to_be_visible()
     await ui.page.goto(run_page)
-    await ui.open_artifact("TABLE changes")
+    await ui.open_artifact("TABLE created")
     await expect(report.get_by_role("columnheader", name="Slack user")).to_be_visible()
     await expect(report.get_by_role("cell", name="new").first).to_be_visible()
     assert company.docebo_gate.counters.rows["created"] == created

@@ -2,13 +2,10 @@
 
 import json
 import os
-import re
 import subprocess
 import sys
 from collections import Counter
 from datetime import UTC, datetime, timedelta
-from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -20,6 +17,7 @@ from tests.e2e.conftest import run_command
 from tests.e2e.prefect_http import (
     SCHEDULED,
     artifacts_of,
+    asked_for_by,
     deployment,
     finished,
     pause,
@@ -160,17 +158,6 @@ def test_a_dry_run_started_in_the_form_is_done_by_a_worker_started_elsewhere(dep
     [page] = deployed.post("artifacts/filter", json={"artifacts": {"key": {"any_": [KEY]}}}).json()
     assert asked_for_by(deployed, page["data"], "Stop: let no run write") == {"reason": ""}
     assert page["flow_run_id"] is None  # else it would be deleted with the run
-
-
-def asked_for_by(http, page: str, title: str) -> dict[str, Any]:
-    """Return the parameters of the run that the filled form asks for to which the page links, as the server takes them."""
-    link = urlsplit(next(re.finditer(rf"\[{title}\]\((.*?)\)", page))[1])
-    parameters = json.loads(parse_qs(link.query)["parameters"][0])
-    later = {"type": "SCHEDULED", "state_details": {"scheduled_time": "2099-01-01T00:00:00Z"}}
-    deployment_id = link.path.split("/")[-2]
-    run = http.post(f"deployments/{deployment_id}/create_flow_run", json={"parameters": parameters, "state": later})
-    http.delete(f"flow_runs/{run.raise_for_status().json()['id']}").raise_for_status()
-    return parameters
 
 
 def test_a_table_that_is_loaded_fills_up_and_says_what_changes_and_the_one_before_is_kept(

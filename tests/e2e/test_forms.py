@@ -11,7 +11,7 @@ from deployments.local import connection_settings
 from sandbox.server import Sandbox
 from slack_docebo.integration_settings import VARIABLE, rows_by_key, table
 from slack_docebo.storage.store import Store
-from tests.e2e.prefect_http import artifacts_of, deployment, prefect_http, start_nothing
+from tests.e2e.prefect_http import artifacts_of, asked_for_by, deployment, prefect_http, start_nothing
 from tests.importing import ON, mapped, run_import, settings_for
 from tests.smtp import Mailbox
 
@@ -34,6 +34,14 @@ async def imported(sandbox, prefect_api, tmp_path, monkeypatch) -> str:
     return done.plan.id
 
 
+def published(state, key: str) -> str:
+    """What the run that ended in *state* has published under *key*."""
+    with prefect_http() as http:
+        return next(
+            one["data"] for one in artifacts_of(http, str(state.state_details.flow_run_id)) if one["key"] == key
+        )
+
+
 def active(sandbox: Sandbox) -> int:
     return sum(account.active for account in sandbox.docebo.accounts)
 
@@ -54,7 +62,7 @@ async def test_undoing_is_shown_and_then_done(imported, sandbox):
     assert (again.is_failed(), "was undone before" in again.message) == (True, True)
 
 
-async def test_settings_are_checked_with_what_they_do_to_people_and_then_saved(imported, sandbox):
+async def test_settings_are_checked_with_what_they_do_to_people_and_then_saved(imported, sandbox, deployed):
     from flows.settings import settings
     from slack_docebo.settings_form import SettingsForm, filled, revision
 
@@ -73,6 +81,8 @@ async def test_settings_are_checked_with_what_they_do_to_people_and_then_saved(i
 
     assert (checked.name, unnamed.name, unchanged) == ("Completed", "Refused", rows)
     assert "2 settings (SCOPE_EMAIL_DOMAINS, LEAVERS)" in checked.message
+    to_save = asked_for_by(deployed, published(checked, "settings-next"), "Save these settings: type your name")
+    assert (to_save["values"], to_save["check_only"], to_save["revision"]) == (values, False, revision(rows))
     assert "left alone" in checked.message
     assert saved.name == "Completed"
     now = rows_by_key(await Variable.aget(VARIABLE))
@@ -144,13 +154,12 @@ async def test_what_is_decided_about_a_person_is_kept_and_shown(imported, sandbo
         "Completed",
         f"{who} will never be touched by a run, from its next batch on; 1 decisions are kept",
     )
-    with prefect_http() as http:
-        (table_,) = artifacts_of(http, str(shown.state_details.flow_run_id))
-    assert ("an intern" in table_["data"], who in table_["data"]) == (True, True)
+    table_ = published(shown, "decisions")
+    assert ("an intern" in table_, who in table_) == (True, True)
     assert (refused.is_failed(), "does not show an account 987654" in refused.message) == (True, True)
 
 
-async def test_a_part_of_a_plan_is_shown_and_then_applied(imported, sandbox, tmp_path):
+async def test_a_part_of_a_plan_is_shown_and_then_applied(imported, sandbox, deployed, tmp_path):
     from flows.apply_plan import apply_plan
 
     for name in ("Ada", "Bob", "Cyd"):
@@ -166,6 +175,9 @@ async def test_a_part_of_a_plan_is_shown_and_then_applied(imported, sandbox, tmp
 
     assert (shown.name, refused.name, unchanged) == ("Completed", "Refused", before)
     assert shown.message.startswith("2 of the 3 people")
+    page = published(shown, f"next-{planned.plan.id}")
+    wanted = {**part, "operations": [], "slack_ids": [], "dry_run": False, "confirm": ""}
+    assert asked_for_by(deployed, page, "Apply this to those who are chosen") == wanted
     assert (done.name, len(sandbox.docebo.accounts)) == ("Completed", before + 2)
 
 
@@ -177,9 +189,7 @@ async def test_parked_events_are_shown_and_not_dropped_without_being_chosen(impo
     refused = await parked_events(action=ParkedAction.DROP, return_state=True)
 
     assert (shown.name, shown.message) == ("Completed", "nothing was changed; 0 are parked")
-    with prefect_http() as http:
-        keys = [one["key"] for one in artifacts_of(http, str(shown.state_details.flow_run_id))]
-    assert keys == ["parked-events"]
+    assert published(shown, "parked-events") == "[]"
     assert (refused.is_failed(), "choose the parked events in one way" in refused.message) == (True, True)
 
 

@@ -99,7 +99,7 @@ async def test_a_refused_run_has_its_own_state_and_its_plan_is_let_through_by_id
     explained = await flows.explain_user(who=slack_id, return_state=True)
     [artifact] = await artifacts_of(explained)
     assert explained.is_completed()
-    assert explained.message == f"{slack_id}: leave (in line)"
+    assert explained.message == f"{slack_id}: leave alone (in line)"
     assert str(account.user_id) in str(artifact.data)
     assert account.email not in str(artifact.data)
     assert account.firstname not in str(artifact.data)

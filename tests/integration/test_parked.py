@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from slack_docebo.engine.realtime.parked import ParkedChoice, drop_parked, replay_parked
+from slack_docebo.engine.realtime.parked import ParkedChoice, drop_parked, parked_steps, replay_parked
 from slack_docebo.errors import ConfigurationError, NotConfirmed
 from slack_docebo.storage.inbox import Event, EventState
 from slack_docebo.storage.store import Store
@@ -80,3 +80,18 @@ def test_a_choice_that_is_not_clear_changes_nothing(inbox, choice, told):
         replay_parked(inbox, choice, NOW)
 
     assert in_state(inbox, EventState.PARKED) == PARKED
+
+
+def test_what_is_parked_can_be_let_through_tried_anew_or_dropped(inbox):
+    through, anew, drop = parked_steps(inbox)
+
+    assert (through.flow, through.values) == ("realtime-sync", {"let_through": "1incid3n"})
+    assert (anew.flow, anew.values) == ("parked-events", {"action": "replay", "everything": True})
+    assert drop.words == "Drop them without doing anything: type 3"
+
+
+def test_where_nothing_is_parked_there_is_nothing_to_do(inbox):
+    with inbox.transaction() as tables:
+        tables.inbox.replay(None, NOW)
+
+    assert parked_steps(inbox) == []

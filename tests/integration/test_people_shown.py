@@ -9,10 +9,11 @@ import respx
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from slack_docebo.domain.people import PeopleShown
+from slack_docebo.domain.planning import Kind
 from slack_docebo.engine.mappings.forgetting import forget
 from slack_docebo.engine.realtime.upkeep import parked_rows, tidy
 from slack_docebo.engine.reporting.attention import attention_rows
-from slack_docebo.engine.reporting.report import table
+from slack_docebo.engine.reporting.report import table, tables_by_kind
 from slack_docebo.errors import ConfigurationError
 from tasks.shown_people import check_people_shown
 from tests.importing import run_import
@@ -45,6 +46,18 @@ async def test_names_and_addresses_are_shown_where_they_are_wanted(here, ada):
     [row] = [row for row in show(NAMES) if row["Slack user"] == ada]
     assert (row["name"], row["e-mail address"]) == ("Ada Lovelace", "ada@example.com")
     assert not [row for row in show(IDS) if "name" in row]
+
+
+async def test_each_thing_that_is_done_has_a_table_and_those_left_alone_are_sorted_by_reason(here, ada):
+    done = await imported(here)
+
+    found = tables_by_kind(here.runtime.store, done.plan.id, list(Kind), NAMES)
+    assert {row["operation"] for row in found[Kind.CREATE]} == {"create"}
+    assert ada in {row["Slack user"] for row in found[Kind.CREATE]}
+    reasons = [str(row["why"]) for row in found[Kind.LEAVE]]
+    assert reasons == sorted(reasons)
+    assert "in line" not in reasons
+    assert Kind.DEACTIVATE not in found
 
 
 async def test_without_being_wanted_nobodys_name_is_kept(here, ada):

@@ -251,7 +251,7 @@ async def test_on_days_that_are_frozen_nothing_is_written_and_a_dry_run_works(sa
             await apply_accounts(runtime, plan_id, lambda _: None)
 
         assert sandbox.docebo_gate.counters.rows["created"] == 0
-        assert "FREEZE" in status(runtime).page(next_import=None, forms={})
+        assert "FREEZE" in status(runtime).page(next_import=None, forms={}, shown=str)
 
 
 async def test_a_run_that_is_told_to_end_does_so_before_the_next_batch_and_the_next_one_does_the_rest(

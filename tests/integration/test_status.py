@@ -9,13 +9,14 @@ import pytest
 
 from slack_docebo.engine.reporting.bars import bars
 from slack_docebo.engine.reporting.status import status
+from slack_docebo.engine.reporting.steps import Step
 from slack_docebo.errors import ChangeLimitExceeded
 from slack_docebo.settings_form import SettingChange
 from slack_docebo.storage.inbox import EventState
 from tests.importing import run_import
 from tests.integration.realtime_world import ON, World, world
 
-NOBODY_NEXT = {"next_import": None, "forms": {}}
+NOBODY_NEXT = {"next_import": None, "forms": {}, "shown": lambda step: f"[{step.words}]({step.flow})"}
 
 
 @pytest.fixture
@@ -50,7 +51,7 @@ async def test_after_an_import_the_page_says_what_it_did_and_who_waits(here):
     assert found.mapped > 0
     assert found.slack_read
     assert found.docebo_read
-    assert "waiting for somebody's decision" in found.to_do[0]
+    assert "waiting for somebody's decision" in found.to_do[0].words
     assert done.plan.id in shown(here)
 
 
@@ -75,14 +76,20 @@ async def test_what_is_parked_is_to_be_looked_at(here):
     for _ in range(4):
         await here.serve()
 
-    assert status(here.runtime).to_do == ["1 event is parked: look at why, and replay them."]
+    [step] = status(here.runtime).to_do
+    assert step == Step(
+        "1 event is parked: look at why, and replay them.", "parked-events", {"action": "replay", "everything": True}
+    )
+    assert f"- [{step.words}](parked-events)" in shown(here)
 
 
 async def test_a_stop_comes_first(here):
     with here.runtime.store.transaction() as tables:
         tables.halts.stop(here.runtime.settings.docebo_url, "audit", now=datetime.now(UTC))
 
-    assert status(here.runtime).to_do[0].startswith("Nothing is written: stopped since ")
+    first = status(here.runtime).to_do[0]
+    assert first.words.startswith("Nothing is written: stopped since ")
+    assert first.flow == "go"
     assert "(audit)" in shown(here)
 
 
@@ -93,7 +100,8 @@ async def test_a_plan_that_a_limit_refused_is_to_be_looked_at_until_one_is_appli
 
     await imported(here)
 
-    assert any(line.startswith("A limit has refused plan ") for line in refused)
+    [over] = [step for step in refused if step.words.startswith("A limit has refused plan ")]
+    assert str(over.values["plan_id"]) in over.words
     assert not status(here.runtime).over_limit
 
 

@@ -1,6 +1,8 @@
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from slack_docebo.domain.planning import Kind, Outcome
+from slack_docebo.engine.reporting.attention import attention_lines
 from slack_docebo.engine.reporting.report import Summary
 from slack_docebo.storage.plans import Plan, PlanKind, PlanState
 
@@ -40,3 +42,41 @@ def test_an_attribute_that_is_kept_back_for_more_than_a_few_people_is_named():
     assert told.kept_back == {"language": 7}
     assert "**Not as in Slack:** language (7 people)" in told.markdown()
     assert "Not as in Slack" not in Summary(PLAN, [(Kind.LEAVE, "in line", Outcome.LEFT, 50)]).markdown()
+
+
+def words(*tally: tuple[Kind, str, Outcome, int], **of_plan) -> list[str]:
+    return [step.words for step in Summary(replace(PLAN, **of_plan), list(tally)).next_steps]
+
+
+def test_a_plan_can_be_applied_as_a_whole_or_in_part_and_what_was_done_undone():
+    to_create, created = (Kind.CREATE, "new", Outcome.PLANNED, 30), (Kind.CREATE, "new", Outcome.APPLIED, 30)
+    applying = ["Apply exactly this plan", "Apply a part of it first"]
+
+    assert words(to_create, state=PlanState.PLANNED) == applying
+    assert words(to_create, state=PlanState.REFUSED)[0] == "Apply exactly this plan although it exceeds a limit"
+    assert words(created, state=PlanState.APPLIED) == ["Show what undoing this would do"]
+    restoring = ["Show what restoring these mappings would do"]
+    assert words(created, state=PlanState.APPLIED, kind=PlanKind.RESET_MAPPINGS) == restoring
+
+
+def test_about_those_who_wait_for_a_decision_somebody_can_say_that_they_were_seen():
+    waiting = (Kind.LEAVE, "several accounts match: 3, 4", Outcome.LEFT, 2)
+
+    [step] = Summary(replace(PLAN, state=PlanState.APPLIED), [waiting]).next_steps
+
+    assert (step.flow, step.values) == ("decide", {"action": "leave it so", "all_who_wait": True})
+
+
+def test_whoever_needs_somebody_is_told_by_what_is_wrong_with_a_link_for_each_of_the_first():
+    alike = [
+        {"Slack user": f"U{number}", "what is wrong": f"several accounts match: {number}, 9", "what to do": "Look."}
+        for number in range(12)
+    ]
+    other = {"Slack user": "U77", "name": "Ada *L*", "what is wrong": "no room", "what to do": "Make room."}
+
+    _, _, first, second, _ = attention_lines([other, *alike], lambda step: f"[{step.words}]({step.flow})")
+
+    assert first.startswith("- **12 people**: several accounts match. Look. Explain: [U0](explain-user), ")
+    assert first.endswith("[U9](explain-user) and 2 more, in the table *to look at*")
+    assert second == "- **1 person**: no room. Make room. Explain: [U77 (Ada *L*)](explain-user)"
+    assert attention_lines([], str) == []

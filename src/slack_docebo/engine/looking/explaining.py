@@ -15,6 +15,8 @@ from slack_docebo.engine.planning.plans import plan_people
 from slack_docebo.engine.reading.connection import validate
 from slack_docebo.engine.reading.evidence import observe_account, observe_person
 from slack_docebo.engine.reading.sides import look_up
+from slack_docebo.engine.reporting.report import IN_WORDS
+from slack_docebo.engine.reporting.steps import Step
 from slack_docebo.errors import ConfigurationError
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.operations import JournalEntry
@@ -94,6 +96,20 @@ class Explanation:
             sides.append(("Called in Docebo", f"{called}, username {self.account.username}"))
         return sides
 
+    @property
+    def next_steps(self) -> list[Step]:
+        """What can be done about the person."""
+        if not self.slack_id:
+            return []
+        alone = {"slack_ids": [self.slack_id]}
+        return [
+            Step(
+                "Bring just this person in line: see first what that does", "realtime-sync", {**alone, "dry_run": True}
+            ),
+            Step("Decide about this person", "decide", alone),
+            Step("Show what is kept about this person", "personal-data", {"slack_id": self.slack_id}),
+        ]
+
     def _in_slack(self) -> str:
         if self.user is None:
             return f"no user {self.slack_id}" if self.slack_id else "not found"
@@ -123,7 +139,7 @@ class Explanation:
         if self.operation is None:
             return "nothing"
         what = f" {', '.join(self.operation.changes)}" if self.operation.changes else ""
-        return f"{self.operation.kind}{what} ({self.operation.reason})"
+        return f"{IN_WORDS.get(self.operation.kind, self.operation.kind)}{what} ({self.operation.reason})"
 
 
 async def explain(runtime: Runtime, who: str) -> Explanation:

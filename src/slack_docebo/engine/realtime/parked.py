@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from slack_docebo.engine.reporting.steps import Step
 from slack_docebo.errors import ConfigurationError, NotConfirmed
 from slack_docebo.storage.store import Store
 from slack_docebo.storage.tables import Tables
@@ -38,6 +39,27 @@ class ParkedChoice:
         if not parked:
             raise ConfigurationError("nothing was changed: none of these events is parked")
         return parked
+
+
+def parked_steps(store: Store) -> list[Step]:
+    """Return what can be done about the events that are parked now."""
+    with store.reading() as tables:
+        parked, held = tables.inbox.status().parked, tables.inbox.incidents()
+    steps = [
+        Step(
+            f"Let incident {incident} through, over the limit: {count} events",
+            "realtime-sync",
+            {"let_through": incident},
+        )
+        for incident, count in held.items()
+    ]
+    if parked > sum(held.values()):
+        replay = {"action": ParkedAction.REPLAY, "everything": True}
+        steps.append(Step("Try all that are parked anew", "parked-events", replay))
+    if parked:
+        drop = {"action": ParkedAction.DROP, "everything": True}
+        steps.append(Step(f"Drop them without doing anything: type {parked}", "parked-events", drop))
+    return steps
 
 
 def replay_parked(store: Store, choice: ParkedChoice, now: datetime) -> str:

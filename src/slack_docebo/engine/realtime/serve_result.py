@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -52,9 +52,9 @@ class ServeResult:
         parts += [f"{number} {what}" for what, number in rest.items() if number]
         return f"{self.events} {'event' if self.events == 1 else 'events'}: {', '.join(parts) or 'none is done yet'}"
 
-    def markdown(self) -> str:
-        """Return the summary as a page: counts, stages, plans."""
-        lines = [f"# {self.line}", "", f"{self.rounds} rounds.", "", "| stage | seconds |", "|---|--:|"]
+    def markdown(self, first: Iterable[str] = ()) -> str:
+        """Return the summary as a page: what comes *first*, counts, stages, plans."""
+        lines = [f"# {self.line}", "", *first, f"{self.rounds} rounds.", "", "| stage | seconds |", "|---|--:|"]
         lines += [f"| {stage} | {seconds:.2f} |" for stage, seconds in self.seconds.items()]
         if self.plans:
             lines += ["", f"Plans, the last {PLANS_SHOWN} at the most: {', '.join(self.plans[-PLANS_SHOWN:])}"]

@@ -1,25 +1,51 @@
 """Who needs somebody's attention after a run: all of them, with what there is to do."""
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 
 from slack_docebo.domain.advice import attention
 from slack_docebo.domain.people import PeopleShown
 from slack_docebo.domain.planning import Kind, Outcome
 from slack_docebo.domain.standing import is_undecided
+from slack_docebo.domain.texts import markdown, without_numbers
 from slack_docebo.engine.reporting.report import DONE, everybody
-from slack_docebo.engine.reporting.shown import Cell, with_names
+from slack_docebo.engine.reporting.shown import Cells, with_names
+from slack_docebo.engine.reporting.steps import Shown, Step
 from slack_docebo.storage.operations import JournalEntry
 from slack_docebo.storage.plans import Plan
 from slack_docebo.storage.store import Store
 from slack_docebo.storage.tables import Tables
 
+LINKED = 10  # people of one trouble, on the page; the table has all of them
 
-def attention_rows(store: Store, plan_id: str, shown: PeopleShown) -> list[dict[str, Cell]]:
+
+def attention_rows(store: Store, plan_id: str, shown: PeopleShown) -> list[Cells]:
     """Return a row for everybody of the plan who failed, was skipped, or waits for somebody's decision."""
     with store.reading() as tables:
         plan = tables.plans.read(plan_id)
         rows = list(map(_row, _in_need(tables, plan)))
         return with_names(tables, plan.slack_team, rows, shown)
+
+
+def attention_lines(rows: Sequence[Cells], shown: Shown) -> list[str]:
+    """Return *rows* as a part of a page: by what is wrong, most people first, each with a link that explains the person."""
+    if not rows:
+        return []
+    alike: dict[tuple[str, str], list[Cells]] = defaultdict(list)
+    for row in rows:
+        alike[without_numbers(str(row["what is wrong"])).rstrip(" :,;"), str(row["what to do"])].append(row)
+    lines = ["## To look at", ""]
+    for (wrong, to_do), people in sorted(alike.items(), key=lambda item: -len(item[1])):
+        links = [shown(_explained(row)) for row in people[:LINKED]]
+        more = f" and {len(people) - LINKED} more, in the table *to look at*" * (len(people) > LINKED)
+        count = "1 person" if len(people) == 1 else f"{len(people):,} people"
+        lines.append(f"- **{count}**: {markdown(wrong)}. {markdown(to_do)} Explain: {', '.join(links)}{more}")
+    return [*lines, ""]
+
+
+def _explained(row: Cells) -> Step:
+    called = f" ({row['name']})" if row.get("name") else ""
+    return Step(f"{row['Slack user']}{called}", "explain-user", {"who": row["Slack user"]})
 
 
 def _in_need(tables: Tables, plan: Plan) -> Iterator[JournalEntry]:
@@ -29,7 +55,7 @@ def _in_need(tables: Tables, plan: Plan) -> Iterator[JournalEntry]:
             yield entry
 
 
-def _row(entry: JournalEntry) -> dict[str, Cell]:
+def _row(entry: JournalEntry) -> Cells:
     operation = entry.operation
     found = attention(entry.outcome, entry.error or operation.reason)
     became = "left alone" if operation.kind is Kind.LEAVE else f"{entry.outcome}: not {DONE[operation.kind]}"

@@ -11,14 +11,24 @@ from typing import Any, TextIO
 from sqlalchemy import Row
 
 from slack_docebo.domain.people import PeopleShown
-from slack_docebo.domain.planning import CANNOT_HOLD, NOT_TAKEN, OWN_FORM, Kind, Operation, Outcome
+from slack_docebo.domain.planning import (
+    CANNOT_HOLD,
+    IN_LINE,
+    IN_LINE_AS_WRITTEN,
+    NOT_TAKEN,
+    OWN_FORM,
+    Kind,
+    Operation,
+    Outcome,
+)
 from slack_docebo.domain.standing import WAITING, is_undecided
 from slack_docebo.domain.texts import armoured, as_json, code, markdown, without_numbers
 from slack_docebo.engine.reporting.orphans import Orphan, OrphanKind
-from slack_docebo.engine.reporting.shown import Cell, with_names
+from slack_docebo.engine.reporting.shown import Cell, Cells, with_names
+from slack_docebo.engine.reporting.steps import Step
 from slack_docebo.private_files import rewritten_file
 from slack_docebo.storage.operations import REPORT_COLUMNS, JournalEntry
-from slack_docebo.storage.plans import COVERAGE, PART_OF, Plan, PlanState
+from slack_docebo.storage.plans import COVERAGE, PART_OF, Plan, PlanKind, PlanState
 from slack_docebo.storage.store import Store
 from slack_docebo.storage.tables import Tables
 
@@ -35,7 +45,14 @@ DONE = {
     Kind.LEAVE: "left alone",
 }
 
+CHANGING = tuple(kind for kind in DONE if kind is not Kind.LEAVE)
 IN_WORDS = {Kind.LEAVE: "leave alone"}
+MADE_FOR = {
+    PlanKind.BULK_IMPORT: "Import",
+    PlanKind.REALTIME_SYNC: "Real-time sync",
+    PlanKind.RESET_MAPPINGS: "Reset of mappings",
+    PlanKind.UNDO: "Undoing",
+}
 BECAME = {
     PlanState.PLANNING: "not whole",
     PlanState.PLANNED: "planned, nothing is written yet",
@@ -107,12 +124,47 @@ class Summary:
         people = ", ".join(f"{count} {became}" for count, became in told if count)
         return f"plan {self.plan.id} ({self.plan.state}): {people or 'nobody'}"
 
-    def markdown(self) -> str:
-        """Return the summary as a page: counts, reasons, calls used."""
+    def told_of(self, kind: Kind) -> str:
+        """Say of how many people *kind* is true, and of how many it is planned; of those left alone without who is in line."""
+        people = {
+            DONE[kind]: self.count(kind, outcome=Outcome.APPLIED),
+            f"to {kind}": self.count(kind, outcome=Outcome.PLANNED),
+            "failed": self.count(kind, outcome=Outcome.FAILED),
+            "skipped": self.count(kind, outcome=Outcome.SKIPPED),
+        }
+        if kind is Kind.LEAVE:
+            return "Newly left alone, and why; without those who are in line"
+        return f"{IN_WORDS.get(kind, kind).capitalize()}: " + ", ".join(
+            f"{n} {what}" for what, n in people.items() if n
+        )
+
+    @property
+    def next_steps(self) -> list[Step]:
+        """What can be done next with the plan, or about what it has done."""
+        plan, steps = self.plan, []
+        if plan.state in {PlanState.PLANNED, PlanState.REFUSED} and plan.kind is not PlanKind.RESET_MAPPINGS:
+            anyway = " although it exceeds a limit" * (plan.state is PlanState.REFUSED)
+            apply = {"plan_id": plan.id, "dry_run": False}
+            steps.append(Step(f"Apply exactly this plan{anyway}", "bulk-import", apply))
+            steps.append(Step("Apply a part of it first", "apply-plan", {"plan_id": plan.id, "first": 20}))
+        if self.undecided:
+            seen = {"action": "leave it so", "all_who_wait": True}
+            steps.append(Step("Leave all who wait for a decision as they are, as seen", "decide", seen))
+        if self.count(outcome=Outcome.APPLIED):
+            restore = Step("Show what restoring these mappings would do", "restore-mappings", {"backup": plan.id})
+            undo = Step("Show what undoing this would do", "undo", {"of": plan.id})
+            steps.append(restore if plan.kind is PlanKind.RESET_MAPPINGS else undo)
+        return steps
+
+    def markdown(self, first: Iterable[str] = ()) -> str:
+        """Return the summary as a page: what comes *first*, counts, reasons, calls used."""
         lines = [
-            f"# {self.plan.kind} {self.plan.id}: {BECAME[self.plan.state]}",
+            f"# {MADE_FOR[self.plan.kind]} {self.plan.id}: {BECAME[self.plan.state]}",
             "",
             f"Slack workspace {markdown(self.plan.slack_team)} to {markdown(self.plan.docebo)}",
+            "",
+            *first,
+            "## In numbers",
             "",
             "| operation | people | applied | failed | skipped | still planned |",
             "|---|--:|--:|--:|--:|--:|",
@@ -233,17 +285,36 @@ def table(
     store: Store, plan_id: str, shown: PeopleShown, *, of: Collection[str] | None = None
 ) -> list[dict[str, Cell]]:
     """Return the first rows of what was or would be done, and to whom, as Prefect may show it; all, or *of* these people."""
-    rows: list[dict[str, Cell]] = []
-    with store.reading() as tables:
+    return _rows(store, plan_id, CHANGING, shown, of=of)
+
+
+def tables_by_kind(store: Store, plan_id: str, kinds: Iterable[Kind], shown: PeopleShown) -> dict[Kind, list[Cells]]:
+    """Return a table for each of *kinds*, with its first rows.
+
+    That of people who are left alone is sorted by the reason, without those who are in line.
+    """
+    tables = {kind: _rows(store, plan_id, (kind,), shown) for kind in kinds}
+    if Kind.LEAVE in tables:
+        tables[Kind.LEAVE].sort(key=lambda row: str(row["why"]))
+    return {kind: rows for kind, rows in tables.items() if rows}
+
+
+def _rows(
+    store: Store, plan_id: str, kinds: Iterable[Kind], shown: PeopleShown, *, of: Collection[str] | None = None
+) -> list[Cells]:
+    rows: list[Cells] = []
+    with store.reading() as tables, closing(tables.operations.told(plan_id, *kinds)) as told:
         team = tables.plans.read(plan_id).slack_team
-        for row in tables.operations.told(plan_id):
-            if row.kind == Kind.LEAVE or (of is not None and row.slack_id not in of):
+        for row in told:
+            if row.kind == Kind.LEAVE and row.reason in {IN_LINE, IN_LINE_AS_WRITTEN}:
+                continue
+            if of is not None and row.slack_id not in of:
                 continue
             rows.append(
                 {
                     "Slack user": row.slack_id,
                     "Docebo user": row.docebo_id,
-                    "operation": row.kind,
+                    "operation": IN_WORDS.get(Kind(row.kind), row.kind),
                     "attributes": ", ".join(row.changes),
                     "outcome": row.outcome,
                     "why": row.error or row.reason,

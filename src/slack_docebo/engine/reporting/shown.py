@@ -7,10 +7,11 @@ from slack_docebo.storage.names import PersonName
 from slack_docebo.storage.tables import Tables
 
 Cell = str | int | None
+Cells = dict[str, Cell]
 NOT_KEPT = PersonName()
 
 
-def with_names(tables: Tables, team: str, rows: Sequence[dict[str, Cell]], shown: PeopleShown) -> list[dict[str, Cell]]:
+def with_names(tables: Tables, team: str, rows: Sequence[Cells], shown: PeopleShown) -> list[Cells]:
     """Return *rows*, each with name and address behind its *Slack user* where people are *shown* by their names."""
     if shown is PeopleShown.IDS:
         return list(rows)

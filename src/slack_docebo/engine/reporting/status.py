@@ -11,6 +11,7 @@ from slack_docebo.domain.standing import is_undecided
 from slack_docebo.domain.texts import line, markdown, shortened
 from slack_docebo.engine.reporting.bars import bars
 from slack_docebo.engine.reporting.report import DONE, Summary, summary
+from slack_docebo.engine.reporting.steps import Shown, Step
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.halts import Halt
 from slack_docebo.storage.inbox import InboxStatus
@@ -54,25 +55,33 @@ class Status:
     setting_changes: list[RecordedChange]  # the newest first
 
     @property
-    def to_do(self) -> list[str]:
-        """What somebody has to do, the most urgent first; each a line without a name in it."""
+    def to_do(self) -> list[Step]:
+        """What somebody has to do, the most urgent first."""
         found = []
         if self.halt:
-            found.append(f"Nothing is written: {self.halt}. Let runs write again when it is time.")
+            when = f"Nothing is written: {self.halt}. Let runs write again when it is time."
+            found.append(Step(when, "go"))
         if self.over_limit:
-            found.append(
-                f"A limit has refused plan {self.over_limit}: look at it, and apply it by its id if it is right."
-            )
+            refused = f"A limit has refused plan {self.over_limit}: look at it, and apply it if it is right."
+            found.append(Step(refused, "bulk-import", {"plan_id": self.over_limit}))
         found += [
-            f"{_events(count)} held back by a limit, as incident {incident}: look at the plan, and let it through if it is right."
+            Step(
+                f"{_events(count)} held back by a limit, as incident {incident}: look at the plan, and let it through if"
+                " it is right.",
+                "realtime-sync",
+                {"let_through": incident},
+            )
             for incident, count in self.held.items()
         ]
         if parked := self.inbox.parked - sum(self.held.values()):
-            found.append(f"{_events(parked)} parked: look at why, and replay them.")
+            replay = {"action": "replay", "everything": not self.held}
+            found.append(Step(f"{_events(parked)} parked: look at why, and replay them.", "parked-events", replay))
         if self.undecided:
-            found.append(f"{_people(self.undecided)} waiting for somebody's decision: look at the last import.")
+            waiting = f"{_people(self.undecided)} waiting for somebody's decision: look at the last import, and decide."
+            found.append(Step(waiting, "decide"))
         if self.last_import and (failed := self.last_import.count(outcome=Outcome.FAILED)):
-            found.append(f"{failed} failed in the last import: look at it.")
+            again = f"{failed} failed in the last import: look at it, correct what it says, and import again."
+            found.append(Step(again, "bulk-import"))
         return found
 
     @property
@@ -80,8 +89,8 @@ class Status:
         """One line without a name in it."""
         return f"{len(self.to_do)} to do" if self.to_do else "nothing to do"
 
-    def page(self, *, next_import: datetime | None, forms: Mapping[str, str]) -> str:
-        """Return the page as Markdown; *forms* are links by what they are for."""
+    def page(self, *, next_import: datetime | None, forms: Mapping[str, str], shown: Shown) -> str:
+        """Return the page as Markdown; *forms* are links by what they are for, and each step is *shown* with its own."""
         sides = f"Slack workspace {markdown(self.team) or 'not known yet'} to {markdown(self.docebo)}"
         rows = {
             "Writing to Docebo": self._writing(),
@@ -103,7 +112,7 @@ class Status:
                 "",
                 "## What there is to do",
                 "",
-                *([f"- {markdown(one)}" for one in self.to_do] or ["Nothing."]),
+                *([f"- {shown(step)}" for step in self.to_do] or ["Nothing."]),
                 "",
                 "## Where we are",
                 "",
