@@ -49,6 +49,7 @@ CHANGING = tuple(kind for kind in DONE if kind is not Kind.LEAVE)
 IN_WORDS = {Kind.LEAVE: "leave alone"}
 MADE_FOR = {
     PlanKind.BULK_IMPORT: "Import",
+    PlanKind.CUSTOM_FIELDS: "Custom profile fields",
     PlanKind.REALTIME_SYNC: "Real-time sync",
     PlanKind.RESET_MAPPINGS: "Reset of mappings",
     PlanKind.UNDO: "Undoing",
