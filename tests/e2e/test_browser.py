@@ -16,6 +16,7 @@ DEPLOYMENTS = [
     "doctor/is-everything-in-place",
     "decide/decide-about-people",
     "explain-user/explain-a-person",
+    "find-person/find-a-person",
     "go/go-on-writing",
     "parked-events/parked-events",
     "personal-data/personal-data-of-a-person",

@@ -181,6 +181,22 @@ async def test_a_part_of_a_plan_is_shown_and_then_applied(imported, sandbox, dep
     assert (done.name, len(sandbox.docebo.accounts)) == ("Completed", before + 2)
 
 
+async def test_a_person_is_found_by_name_and_explained(imported, sandbox, deployed, tmp_path):
+    from flows.find_person import find_person
+
+    ada, eve = (sandbox.slack.add(name, "Lovelace", f"{name}@example.com")["id"] for name in ("Ada", "Eve"))
+    await ensure_settings(table({**ON, "PEOPLE_SHOWN": "names"}))
+    settings = settings_for(sandbox.facts(), f"sqlite:///{tmp_path}/slack-docebo.db")
+    await run_import(settings, rows={**ON, "PEOPLE_SHOWN": "names"})
+    one = await find_person(who="ada LOVE", return_state=True)
+    two = await find_person(who="lovelace", return_state=True)
+
+    assert (one.name, one.message.startswith(f"{ada}: ")) == ("Completed", True)
+    assert "Ada Lovelace" in published(one, f"explained-{ada.lower()}")
+    assert two.message == "2 people were found"
+    assert asked_for_by(deployed, published(two, "found-people-next"), f"Explain Eve Lovelace ({eve})") == {"who": eve}
+
+
 async def test_parked_events_are_shown_and_not_dropped_without_being_chosen(imported):
     from flows.parked_events import parked_events
     from slack_docebo.engine.realtime.parked import ParkedAction

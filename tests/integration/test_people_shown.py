@@ -10,6 +10,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from slack_docebo.domain.people import PeopleShown
 from slack_docebo.domain.planning import Kind
+from slack_docebo.engine.looking.finding import find_people
 from slack_docebo.engine.mappings.forgetting import forget
 from slack_docebo.engine.realtime.upkeep import parked_rows, tidy
 from slack_docebo.engine.reporting.attention import attention_rows
@@ -125,6 +126,34 @@ async def test_who_waits_as_before_is_shown_again(here):
     assert first.undecided == again.undecided > 0
     assert again.newly_undecided == 0
     assert len(attention_rows(here.runtime.store, again.plan.id, IDS)) == again.undecided
+
+
+async def called(here: World, words: str) -> set[object]:
+    return {row["Slack user"] for row in await find_people(here.runtime, words)}
+
+
+async def test_people_are_found_by_parts_of_name_and_address_in_any_order(here, ada):
+    eve = here.sandbox.slack.add("Ève", "LOVELACE", "eve@example.org")["id"]
+    await imported(here)
+
+    assert await called(here, "lovel") == {ada, eve}
+    assert await called(here, "LOVELACE ève") == {eve}
+    assert await called(here, "@example.com lovelace") == {ada}
+    assert await called(here, "nobody_%") == set()
+
+
+async def test_a_whole_address_is_looked_for_in_docebo_too(here, ada):
+    account = here.sandbox.docebo.accounts.add(username="cyd", email="cyd@elsewhere.example")
+
+    [row] = await find_people(here.runtime, "cyd@elsewhere.example")
+
+    assert row["Slack user"] == f"docebo:{account.user_id}"
+
+
+async def test_where_ids_are_shown_nobody_is_looked_for(here, ada, sqlite_url, tmp_path):
+    async with world(here.sandbox, sqlite_url, tmp_path, **ON) as by_ids:
+        with pytest.raises(ConfigurationError, match="PEOPLE_SHOWN is ids"):
+            await find_people(by_ids.runtime, "ada")
 
 
 def refuse(here: World, address: str) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
 
 from sqlalchemy import Connection, delete, select
 
@@ -48,6 +49,18 @@ class NameRepository:
             for ids in chunks(set(slack_ids))
             for row in self._connection.execute(query.where(among(self._connection, person_name.c.slack_id, ids)))
         }
+
+    def find(self, team: str, words: Iterable[str], limit: int) -> list[str]:
+        """Return the Slack ids of those whose name and address together hold all of *words*, by name, at most *limit*."""
+        wanted = [word.casefold() for word in words]
+        everybody = select(person_name).where(person_name.c.slack_team == team).order_by(person_name.c.name)
+        # Not in SQL: SQLite knows upper and lower case of ASCII alone.
+        found = (
+            row.slack_id
+            for row in self._connection.execute(everybody)
+            if all(word in f"{row.name} {row.email}".casefold() for word in wanted)
+        )
+        return list(islice(found, limit))
 
     def forget(self, slack_id: str) -> None:
         """Delete how one person is called, in whatever workspace."""
