@@ -22,7 +22,22 @@ class MailServer:
 
     def __init__(self) -> None:
         self.refusing = ""
+        self.refusing_at = ""  # MAIL or RCPT, at which every address is refused
         self._mails: Queue[Message] = Queue()
+
+    async def handle_MAIL(  # noqa: N802
+        self, _server: Any, _session: Any, envelope: Any, address: str, _options: Any
+    ) -> str:
+        envelope.mail_from = address
+        return "550 not that one" if self.refusing_at == "MAIL" else "250 taken"
+
+    async def handle_RCPT(  # noqa: N802
+        self, _server: Any, _session: Any, envelope: Any, address: str, _options: Any
+    ) -> str:
+        if self.refusing_at == "RCPT":
+            return "550 not that one"
+        envelope.rcpt_tos.append(address)
+        return "250 taken"
 
     async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:  # noqa: N802  (aiosmtpd's name)
         if self.refusing:

@@ -67,6 +67,15 @@ def _names(text: str) -> str:
     return text
 
 
+def _host(text: str) -> str:
+    try:
+        return str(ip_address(text)) if text else text
+    except ValueError:
+        if not re.fullmatch(r"[A-Za-z0-9._-]+", text):
+            raise ValueError("should be a name like mail.acme.com or an IP address, without port or smtp://") from None
+    return text
+
+
 def _networks(text: str) -> str:
     for network in words(text):
         try:
@@ -82,6 +91,7 @@ Address = Annotated[str, AfterValidator(_address)]
 Url = Annotated[Address, AfterValidator(_encrypted)]
 Token = Annotated[SecretStr, AfterValidator(_token)]
 Id = Annotated[str, AfterValidator(_id)]
+Host = Annotated[str, AfterValidator(_host)]
 Names = Annotated[str, AfterValidator(_names)]
 Networks = Annotated[str, AfterValidator(_networks)]
 Network = IPv4Network | IPv6Network

@@ -25,7 +25,7 @@ from slack_docebo.prefect_profile import with_profile
 from slack_docebo.private_files import readable_by_others
 from slack_docebo.redaction import SHORTEST, keep_secret
 from slack_docebo.secret_files import SUFFIX, SecretFiles, is_secret
-from slack_docebo.setting_types import Address, Id, Names, Network, Networks, Token, Url, trimmed, words
+from slack_docebo.setting_types import Address, Host, Id, Names, Network, Networks, Token, Url, trimmed, words
 
 DOTENV = Path(".env")
 LARGEST_DOTENV = 1_000_000  # bytes
@@ -186,11 +186,14 @@ class LogSettings(ProcessSettings):
 class NotificationSettings(ProcessSettings):
     """Who is told when something goes wrong; readable on its own, for it must work while other settings are wrong."""
 
-    smtp_host: str = Field("", description="Mail server for notifications to NOTIFICATION_MAIL_ID. Empty: no mail.")
+    smtp_host: Host = Field("", description="Mail server for notifications to NOTIFICATION_MAIL_ID. Empty: no mail.")
     smtp_port: int = Field(587, ge=1, le=65535, description="Its port. 465: encrypted from the first byte.")
     smtp_username: str = Field("", description="Empty: the server is used without signing in.")
     smtp_password: SecretStr | None = Field(None, description="The password of that user.")
-    smtp_from: str = Field("", description="Sender of the mails. Empty: slack-docebo@ and the mail server's name.")
+    smtp_from: str = Field(
+        "",
+        description="Sender of the mails. Empty: slack-docebo@ and the mail server's name, or localhost where that has no domain.",
+    )
     smtp_starttls: bool = Field(True, description="false: unencrypted, for a mail server on this machine only.")
     notification_urls: SecretStr | None = Field(
         None,
@@ -201,6 +204,12 @@ class NotificationSettings(ProcessSettings):
         description="Called after each import of everybody that went well, the nightly one above all: a service like"
         " healthchecks.io tells you when the call does not come.",
     )
+
+    @property
+    def sender(self) -> str:
+        """The sender of mails; no mail server takes one whose domain is an address."""
+        is_domain = re.fullmatch(r".+\.[A-Za-z][A-Za-z0-9-]*", self.smtp_host)
+        return self.smtp_from or f"slack-docebo@{self.smtp_host if is_domain else 'localhost'}"
 
 
 class PublicAddressSettings(ProcessSettings):

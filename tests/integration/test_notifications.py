@@ -1,5 +1,6 @@
 import asyncio
 import datetime
+import smtplib
 import ssl
 from ipaddress import ip_address
 
@@ -8,7 +9,9 @@ from apprise import Apprise, NotifyFormat
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from pydantic import ValidationError
 
+from slack_docebo.clients.mail_server import greet_mail_server, to_check
 from slack_docebo.clients.notifier import notifier
 from slack_docebo.engine.reporting.incidents import ADVICE, HAPPENED, Incident, Trouble
 from slack_docebo.errors import ConfigurationError, TransientError
@@ -89,6 +92,55 @@ async def test_a_password_is_not_sent_to_a_server_with_a_wrong_certificate(encry
             await notifier(signed_in, "lms@example.com").send("title", "body")
 
     assert list(server.taken()) == []
+
+
+async def test_a_mail_server_at_an_address_takes_mail_without_a_sender_being_set():
+    with mail_server() as (server, port):
+        await notifier(settings(port, smtp_from=""), "lms@example.com").send("title", "body")
+
+    assert server.next_mail()["From"] == "slack-docebo@localhost"
+
+
+@pytest.mark.parametrize(
+    ("host", "sender"),
+    [
+        ("mail.acme.com", "slack-docebo@mail.acme.com"),
+        ("10.0.0.7", "slack-docebo@localhost"),
+        ("::1", "slack-docebo@localhost"),
+        ("mail", "slack-docebo@localhost"),
+    ],
+)
+def test_whatever_may_be_a_mail_server_can_be_written_to_without_a_sender(host, sender):
+    found = settings(25, smtp_host=host, smtp_from="")
+
+    assert found.sender == sender
+    assert notifier(found, "lms@example.com")
+
+
+@pytest.mark.parametrize("host", ["mail.acme.com:587", "smtp://mail.acme.com", "mail acme", "[::1]"])
+def test_a_mail_server_is_named_by_its_host_alone(host):
+    with pytest.raises(ValidationError, match="without port or smtp://"):
+        settings(25, smtp_host=host)
+
+
+def test_whether_a_mail_would_be_taken_is_asked_without_sending_one():
+    with mail_server() as (server, port):
+        greet_mail_server(settings(port), "lms@example.com", 10)
+
+    assert list(server.taken()) == []
+
+
+@pytest.mark.parametrize(
+    ("refusing", "told"),
+    [("MAIL", "set SMTP_FROM to an address of yours"), ("RCPT", "does not take mail to NOTIFICATION_MAIL_ID")],
+)
+def test_a_sender_or_recipient_that_is_refused_is_told_as_such(refusing, told):
+    with mail_server() as (server, port):
+        server.refusing_at = refusing
+        with pytest.raises(smtplib.SMTPException) as caught:
+            greet_mail_server(settings(port), "lms@example.com", 10)
+
+    assert told in to_check(caught.value)
 
 
 @pytest.mark.parametrize("refusal", ["550 no such user", "451 try again later"])

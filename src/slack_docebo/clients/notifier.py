@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from slack_docebo.clients.mail_server import IMPLICIT_TLS_PORT
 from slack_docebo.errors import ConfigurationError, TransientError
 from slack_docebo.settings import NotificationSettings
 
-IMPLICIT_TLS_PORT = 465
 SECONDS = 20.0  # as long as a busy mail server may take for its greeting
 PATIENCE = 60.0  # seconds for one place, from beginning to end
 
@@ -99,7 +99,7 @@ def _mail(settings: NotificationSettings, mail_to: str) -> dict[str, Any]:
         "port": settings.smtp_port,
         "secure": settings.smtp_starttls,
         "secure_mode": "ssl" if settings.smtp_port == IMPLICIT_TLS_PORT else encryption,
-        "from_addr": settings.smtp_from or f"slack-docebo@{settings.smtp_host}",
+        "from_addr": settings.sender,
         "targets": [mail_to],
         "format": "text",
         "cto": SECONDS,

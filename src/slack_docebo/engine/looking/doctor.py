@@ -6,7 +6,6 @@ import hmac
 import json
 import secrets
 import smtplib
-import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
@@ -17,7 +16,8 @@ import httpx
 
 from slack_docebo.clients.answers import BoundedClient
 from slack_docebo.clients.docebo import DoceboClient, open_docebo
-from slack_docebo.clients.notifier import IMPLICIT_TLS_PORT, notifier
+from slack_docebo.clients.mail_server import greet_mail_server, to_check
+from slack_docebo.clients.notifier import notifier
 from slack_docebo.clients.prefect_client import PrefectClient
 from slack_docebo.clients.recording import Recorder
 from slack_docebo.clients.slack import open_slack
@@ -33,7 +33,6 @@ from slack_docebo.runtime import grant
 from slack_docebo.settings import (
     EVERYTHING,
     DoctorSettings,
-    NotificationSettings,
     SigningSettings,
     load_settings,
     secrets_open_to_others,
@@ -382,11 +381,11 @@ class _Checks:
         if not to:
             return ok(check, "the addresses of NOTIFICATION_URLS are understood")
         try:
-            await within(2 * SECONDS, _greet_mail_server, self._settings)
+            await within(2 * SECONDS, greet_mail_server, self._settings, to, SECONDS)
         except (OSError, smtplib.SMTPException) as error:
             code = f" {error.smtp_code}" if isinstance(error, smtplib.SMTPResponseException) else ""
-            return fail(check, f"the mail server does not take us ({type(error).__name__}{code}): check SMTP_*")
-        return ok(check, f"the mail server {self._settings.smtp_host} takes us; no mail was sent")
+            return fail(check, f"the mail server does not take us ({type(error).__name__}{code}): {to_check(error)}")
+        return ok(check, f"the mail server {self._settings.smtp_host} takes mails from us to there; none was sent")
 
     async def _docebo(self, stack: AsyncExitStack) -> DoceboClient:
         settings = self._settings
@@ -428,22 +427,3 @@ def _is_served(answer: httpx.Response) -> bool:
 def _age(since: timedelta) -> str:
     hours, minutes = divmod(round(since.total_seconds() / 60), 60)
     return f"{hours} h {minutes} min" if hours else f"{minutes} min"
-
-
-def _greet_mail_server(settings: NotificationSettings) -> None:
-    """Connect to the mail server, encrypt and sign in as for a mail, and send none."""
-    context = ssl.create_default_context()
-    if settings.smtp_port == IMPLICIT_TLS_PORT:
-        server: smtplib.SMTP = smtplib.SMTP_SSL(
-            settings.smtp_host, settings.smtp_port, timeout=SECONDS, context=context
-        )
-    else:
-        server = smtplib.SMTP(settings.smtp_host, settings.smtp_port, timeout=SECONDS)
-    with server:
-        if settings.smtp_starttls and settings.smtp_port != IMPLICIT_TLS_PORT:
-            server.starttls(context=context)
-        if settings.smtp_username:
-            password = settings.smtp_password
-            server.login(settings.smtp_username, password.get_secret_value() if password else "")
-        else:
-            server.noop()

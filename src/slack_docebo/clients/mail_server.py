@@ -1,0 +1,52 @@
+"""The mail server, asked whether it would take a mail of ours."""
+
+import smtplib
+import ssl
+
+from slack_docebo.settings import NotificationSettings
+
+IMPLICIT_TLS_PORT = 465
+FIRST_REFUSAL = 400  # among the codes of SMTP
+
+
+def greet_mail_server(settings: NotificationSettings, to: str, seconds: float) -> None:
+    """Connect, encrypt and sign in as for a mail, name sender and recipient, and send none.
+
+    Raises OSError or SMTPException; `to_check` says what it is about.
+    """
+    context = ssl.create_default_context()
+    if settings.smtp_port == IMPLICIT_TLS_PORT:
+        server: smtplib.SMTP = smtplib.SMTP_SSL(
+            settings.smtp_host, settings.smtp_port, timeout=seconds, context=context
+        )
+    else:
+        server = smtplib.SMTP(settings.smtp_host, settings.smtp_port, timeout=seconds)
+    with server:
+        if settings.smtp_starttls and settings.smtp_port != IMPLICIT_TLS_PORT:
+            server.starttls(context=context)
+        if settings.smtp_username:
+            password = settings.smtp_password
+            server.login(settings.smtp_username, password.get_secret_value() if password else "")
+        server.ehlo_or_helo_if_needed()
+        code, said = server.mail(settings.sender)
+        if code >= FIRST_REFUSAL:
+            raise smtplib.SMTPSenderRefused(code, said, settings.sender)
+        code, said = server.rcpt(to)
+        if code >= FIRST_REFUSAL:
+            raise smtplib.SMTPRecipientsRefused({to: (code, said)})
+        server.rset()
+
+
+def to_check(error: Exception) -> str:
+    """Say what to check after *error*, by the names of the settings."""
+    match error:
+        case smtplib.SMTPSenderRefused():
+            return "it does not take the sender: set SMTP_FROM to an address of yours"
+        case smtplib.SMTPRecipientsRefused():
+            return "it does not take mail to NOTIFICATION_MAIL_ID: correct that row, or sign in with SMTP_USERNAME"
+        case smtplib.SMTPAuthenticationError():
+            return "check SMTP_USERNAME and SMTP_PASSWORD"
+        case smtplib.SMTPNotSupportedError() | ssl.SSLError():
+            return "check SMTP_STARTTLS and SMTP_PORT: 587 encrypts on demand, 465 from the first byte, 25 may not"
+        case _:
+            return "check SMTP_HOST and SMTP_PORT"
