@@ -13,7 +13,8 @@ from slack_docebo.concurrency import to_completion
 from slack_docebo.engine.reporting.steps import Step
 from slack_docebo.errors import ConfigurationError, NotConfirmed
 from slack_docebo.integration_settings import VARIABLE, IntegrationSettings, read_rows
-from slack_docebo.settings import StoreSettings, load_settings
+from slack_docebo.lookup_tables import find_tables
+from slack_docebo.settings import StoreSettings, TableSettings, load_settings
 from slack_docebo.settings_form import SettingChange, changes, proposed_rows, revision
 from slack_docebo.storage.gate import RunLock
 from slack_docebo.storage.store import Store
@@ -48,6 +49,7 @@ async def propose_settings(form: BaseModel, filled_from: str, *, check_only: boo
     rows = proposed_rows(present, form)
     settings = read_rows(rows)
     await check_people_shown(settings)
+    await find_tables(settings.tables, load_settings(TableSettings).tables_dir, Variable.aget)
     proposal = Proposal(rows, settings, changes(present, rows))
     shown = [{"setting": key, "from": before, "to": after} for key, before, after in proposal.changes]
     await publish_table(shown, key="settings-changes", description=f"What changes: {proposal.line}")

@@ -32,6 +32,7 @@ from slack_docebo.errors import (
     ToBeContinued,
 )
 from slack_docebo.integration_settings import VARIABLE, IntegrationSettings, read_rows
+from slack_docebo.lookup_tables import find_tables
 from slack_docebo.redaction import redact_logs
 from slack_docebo.runtime import Runtime, open_runtime
 from slack_docebo.safe_points import is_told_to_end
@@ -84,6 +85,7 @@ async def open_resources(behaviour: IntegrationSettings | None = None) -> AsyncI
     if told := secrets_open_to_others(*RUN):
         get_run_logger().warning(told)
     behaviour = behaviour or await integration_settings()
+    behaviour = behaviour.looking_up(await find_tables(behaviour.tables, settings.tables_dir, Variable.aget))
     await check_people_shown(behaviour)
     run = prefect_runtime.flow_run
     async with open_runtime(settings, behaviour, run_id=run.id or "", run_name=run.name or "") as runtime:

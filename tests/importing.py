@@ -8,11 +8,13 @@ from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
-from slack_docebo.domain.attributes import TARGETS
 from slack_docebo.domain.dialect import PROVEN
+from slack_docebo.domain.lookup import LookupTable
 from slack_docebo.domain.people import SourceUser
+from slack_docebo.domain.targets import TARGETS
 from slack_docebo.engine.importing import plan_import
 from slack_docebo.engine.planning.plans import make_plan
 from slack_docebo.engine.reading.connection import validate
@@ -52,10 +54,15 @@ def settings_for(facts: Mapping[str, Any], database_url: str, **changes: Any) ->
 
 
 async def run_import(
-    settings: Settings, *, dry_run: bool = False, verify_target: bool = True, rows: Mapping[str, str] = ON
+    settings: Settings,
+    *,
+    dry_run: bool = False,
+    verify_target: bool = True,
+    rows: Mapping[str, str] = ON,
+    tables: Mapping[str, LookupTable] = MappingProxyType({}),
 ) -> Summary:
     """Do what the flow `bulk_import` does, in the same order."""
-    behaviour = read_rows(table({**ON, **rows}))
+    behaviour = read_rows(table({**ON, **rows})).looking_up(tables)
     async with open_runtime(settings, behaviour, run_id=f"test-{os.getpid()}-{os.urandom(4).hex()}") as runtime:
         plan_id = await (plan_import(runtime) if verify_target else plan_trusting(runtime))
         if not dry_run:

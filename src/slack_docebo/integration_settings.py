@@ -11,18 +11,21 @@ from datetime import date, datetime, time
 from typing import Annotated, Any, NamedTuple, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, InstanceOf, PrivateAttr, ValidationError
 
 from slack_docebo.delimited import BadTableError, read_table
-from slack_docebo.domain.attributes import DEFAULT_RULES, SOURCES, TARGETS, AttributeRule, parse_rules
 from slack_docebo.domain.freezing import Freeze, frozen_until, parse_freeze
 from slack_docebo.domain.guards import Change, Limit, parse_limit
+from slack_docebo.domain.lookup import LookupTable
 from slack_docebo.domain.matching import MatchBy
 from slack_docebo.domain.options import Values
 from slack_docebo.domain.people import LARGEST_ID, PeopleShown
 from slack_docebo.domain.planning import Leavers, Policy
 from slack_docebo.domain.returns import Rehires
+from slack_docebo.domain.rules import DEFAULT_RULES, AttributeRule, parse_rules
 from slack_docebo.domain.scope import Guests, Scope
+from slack_docebo.domain.sources import SOURCES
+from slack_docebo.domain.targets import TARGETS
 from slack_docebo.domain.texts import shortened
 from slack_docebo.domain.unmatched import UnmatchedEntries
 from slack_docebo.errors import ConfigurationError
@@ -66,6 +69,10 @@ def _words(value: object) -> tuple[str, ...]:
     else:
         words = SEPARATORS.split(str(value))
     return tuple(word.strip() for word in words if word.strip())
+
+
+def _rules(value: object) -> tuple[AttributeRule, ...]:
+    return parse_rules("\n".join(_words(value)) if isinstance(value, list) else str(value))
 
 
 def _patterns(value: object) -> tuple[str, ...]:
@@ -192,15 +199,14 @@ class IntegrationSettings(BaseModel):
         title="How an account is found",
         description="How an unmapped account is found: email, username or email-and-username.",
     )
-    attributes: Annotated[
-        tuple[AttributeRule, ...], BeforeValidator(lambda value: parse_rules(", ".join(_words(value))))
-    ] = Field(
+    attributes: Annotated[tuple[InstanceOf[AttributeRule], ...], BeforeValidator(_rules)] = Field(
         DEFAULT_RULES,
         title="Attribute mapping",
         description="The attribute mapping: target = source, with on-create-only or clear behind it. Targets:"
         f' {", ".join(TARGETS)} and additional fields, as field_12 or field:"Cost centre". Sources: {", ".join(SOURCES)} and'
         " custom profile fields, as custom:Department or by id. Slack's list leaves custom profile fields out: imports read"
-        " them person by person, as PROFILE_MINUTES allows.",
+        " them person by person, as PROFILE_MINUTES allows. table(NAME, SOURCE) looks the value up in the Variable"
+        " table_NAME, or in the file NAME.csv in TABLES_DIR.",
     )
     profile_minutes: Annotated[int, BeforeValidator(lambda value: str(value).strip())] = Field(
         60,
@@ -406,6 +412,16 @@ class IntegrationSettings(BaseModel):
         rules = tuple(replace(rule, values=values.get(rule.target)) for rule in self.attributes)
         return self.model_copy(update={"attributes": rules})
 
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """The names of the lookup tables that the attribute mapping uses."""
+        return tuple(dict.fromkeys(name for rule in self.attributes for name in rule.formula.tables))
+
+    def looking_up(self, tables: Mapping[str, LookupTable]) -> Self:
+        """Return these settings with the *tables* in the rules that look something up."""
+        rules = tuple(rule.looking_up(tables) for rule in self.attributes)
+        return self.model_copy(update={"attributes": rules})
+
     def mirroring(self, rules: tuple[AttributeRule, ...]) -> Self:
         """Return these settings with *rules*, which fill the mirrored fields, in the attribute mapping."""
         added = tuple(rule for rule in rules if rule not in self.attributes)
@@ -600,6 +616,8 @@ def as_written(value: object) -> str:
             return f"{value:%H:%M}"
         case tuple() | list():
             entries = list(map(str, value))
-            return json.dumps(entries) if any(map(SEPARATORS.search, entries)) else ", ".join(entries)
+            # A rule holds separators in quotes and brackets only, where they part nothing.
+            is_parted = any(isinstance(entry, str) and SEPARATORS.search(entry) for entry in value)
+            return json.dumps(entries) if is_parted else ", ".join(entries)
         case _:
             return str(value)

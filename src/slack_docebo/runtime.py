@@ -9,8 +9,8 @@ from slack_docebo.clients.docebo_auth import ClientCredentials, Grant, JwtBearer
 from slack_docebo.clients.recording import Recorder
 from slack_docebo.clients.slack import SlackClient, open_slack
 from slack_docebo.current_settings import Current
-from slack_docebo.domain.attributes import custom_fields
 from slack_docebo.domain.mirror import Mirror
+from slack_docebo.domain.rules import custom_fields
 from slack_docebo.integration_settings import IntegrationSettings
 from slack_docebo.settings import DoceboSettings, Settings
 from slack_docebo.storage.budget import CallBudget
@@ -88,7 +88,7 @@ async def open_runtime(
                 base_url=settings.slack_api_url,
                 page_size=settings.slack_page_size,
                 calls_per_minute=settings.slack_calls_per_minute,
-                with_locale=any(rule.source == "language" for rule in rules),
+                with_locale=any("language" in rule.sources for rule in rules),
                 wanted_fields=custom_fields(rules),
                 recorder=recorder,
             ) as slack,

@@ -167,6 +167,14 @@ class ReportSettings(ProcessSettings):
     report_dir: Path = Field(Path("var/reports"), description="Where the full lists of each run are written.")
 
 
+class TableSettings(ProcessSettings):
+    """Where files are that people write for us."""
+
+    tables_dir: Path = Field(
+        Path("var/tables"), description="Folder of the lookup tables that are CSV files, like branches.csv."
+    )
+
+
 class RecordSettings(ProcessSettings):
     """Whether exchanges are recorded."""
 
@@ -291,7 +299,7 @@ class ForgetSettings(ReportSettings, PlatformSettings, StoreSettings):
     """What erasing or exporting a person reads."""
 
 
-class Settings(RecordSettings, ReportSettings, DoceboSettings, SlackSettings, StoreSettings):
+class Settings(RecordSettings, TableSettings, ReportSettings, DoceboSettings, SlackSettings, StoreSettings):
     """What a run reads; for notifications and Prefect it reads theirs."""
 
 

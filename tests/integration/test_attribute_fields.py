@@ -1,7 +1,11 @@
-"""The fields that the attribute mapping names, by title, label or id."""
+"""The fields that the attribute mapping names, by title, label or id, and what is looked up for them."""
+
+import csv
 
 import pytest
 
+from slack_docebo.domain.lookup import LookupTable
+from slack_docebo.engine.reporting.report import values_file
 from slack_docebo.errors import ConfigurationError
 from tests.importing import ON, run_import, settings_for
 from tests.integration.realtime_world import world
@@ -56,3 +60,28 @@ async def test_what_is_not_stored_with_an_event_is_asked_for(shared_sandbox, sql
         await here.serve()
 
         assert here.account(slack_id).fields[field.id] == "+44 20 1234"
+
+
+async def test_values_are_looked_up_and_those_without_a_row_are_listed(shared_sandbox, sqlite_url):
+    shared_sandbox.reset()
+    field = shared_sandbox.docebo.add_field("Grade", "textfield", mandatory=False, invisible_to_user=False)
+    people = [one for one in shared_sandbox.slack if one["profile"].get("email") and not one["deleted"]]
+    titles = {one["id"]: title for one, title in zip(people, ["Dean", "DEAN", "Jester", "Jester"], strict=False)}
+    for slack_id, title in titles.items():
+        shared_sandbox.slack.change(slack_id, {"profile": {"title": title}})
+    settings = settings_for(shared_sandbox.facts(), sqlite_url)
+    rows = {"ATTRIBUTES": "first_name, last_name, email, field:Grade = table(grades, title)", "SCOPE_GUESTS": "all"}
+    grades = {"grades": LookupTable.of("grades", [("Dean", "A1")])}
+
+    done = await run_import(settings, rows=rows, tables=grades)
+    again = await run_import(settings, rows=rows, tables=grades)
+
+    grade = {one.email: one.fields.get(field.id) for one in shared_sandbox.docebo.accounts}
+    found = [grade.get(shared_sandbox.slack.get(slack_id)["profile"]["email"].lower()) for slack_id in titles]
+    assert found == ["A1", "A1", None, None]
+    assert f"| field_{field.id} | table grades has no row for it | 1 | 2 |" in done.markdown()
+    file = values_file(settings.report_dir, done.plan.id)
+    assert list(csv.reader(file.read_text(encoding="utf-8").splitlines()))[1:] == [
+        [f"field_{field.id}", "Jester", "table grades has no row for it", "2"]
+    ]
+    assert [again.count(outcome=outcome) for outcome in ("applied", "planned", "failed")] == [0, 0, 0]

@@ -155,6 +155,28 @@ async def test_a_switch_and_an_entry_that_are_perhaps_not_meant_are_told_after_a
     assert all(one in message and one in done.markdown() for one in told)
 
 
+async def test_a_lookup_table_that_is_not_there_is_named(environment, company, sqlite_url):
+    rows = {**ON, "ATTRIBUTES": "first_name, last_name, email, time_zone = table(zones, time_zone)"}
+
+    class PrefectWithoutZones(PrefectWithTable):
+        table = table(rows)
+
+        def do_GET(self) -> None:
+            if self.path.endswith("table_zones"):
+                self.send_error(404)
+            else:
+                super().do_GET()
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), PrefectWithoutZones) as server:
+        threading.Thread(target=server.serve_forever).start()
+        environment.setenv("PREFECT_API_URL", f"http://127.0.0.1:{server.server_port}/api")
+        level, message = (await findings())["integration_settings"]
+        server.shutdown()
+
+    assert level is Level.FAIL
+    assert "there is no table zones: make the Variable table_zones in Prefect" in message
+
+
 async def test_a_missing_variable_is_named(environment):
     environment.delenv("SLACK_BOT_TOKEN")
 

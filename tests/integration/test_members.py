@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from sandbox.server import Sandbox
-from slack_docebo.domain.attributes import TARGETS, parse_rules
+from slack_docebo.domain.rules import parse_rules
+from slack_docebo.domain.targets import TARGETS
 from slack_docebo.engine.importing import plan_import
 from slack_docebo.engine.looking.explaining import explain
 from slack_docebo.engine.writing.finishing import finish

@@ -6,16 +6,10 @@ from hypothesis import strategies as st
 
 from slack_docebo.clients.docebo_wire import account_reader
 from slack_docebo.clients.slack import source_user
-from slack_docebo.domain.attributes import (
-    DEFAULT_RULES,
-    AttributeRule,
-    differences,
-    fingerprint,
-    parse_rules,
-    wanted,
-)
+from slack_docebo.domain.attributes import differences, fingerprint, wanted
 from slack_docebo.domain.languages import Languages
 from slack_docebo.domain.people import Account, SourceUser
+from slack_docebo.domain.rules import DEFAULT_RULES, parse_rules
 
 ADA = SourceUser("U1", "T1", email="ada@example.com", first_name="Ada", last_name="Lovelace", title="Analyst")
 HERS = Account(7, "ada@example.com", "ada@example.com", "Ada", "Lovelace", fields={12: "Analyst"})
@@ -27,38 +21,6 @@ def test_by_default_names_and_address_are_mapped():
         "last_name": "Lovelace",
         "email": "ada@example.com",
     }
-
-
-def test_the_rules_can_be_written_as_they_are_read():
-    text = (
-        "first_name, time_zone on-create-only, field_12 = title clear, field_3 = custom:Xf06ABC,"
-        ' field:"Cost centre" = custom:Department on-create-only'
-    )
-
-    rules = parse_rules(text)
-
-    assert ", ".join(map(str, rules)) == text
-    assert rules[2] == AttributeRule("field_12", "title", clear=True)
-    assert rules[2].field_id == 12
-    assert (rules[4].title, rules[4].label) == ("Cost centre", "Department")
-
-
-@pytest.mark.parametrize(
-    ("text", "told"),
-    [
-        ("level = title", "unknown target 'level': allowed are first_name"),
-        ("first_name = salary", "unknown source 'salary': allowed are first_name"),
-        ("first_name always", "unknown option 'always': allowed are on-create-only and clear"),
-        ("email, email = title", "email is the target of two rules"),
-        ("field_0 = title", "unknown target 'field_0'"),
-        ("field: = title", "unknown target 'field:'"),
-        ('field:"Role = title', "a quote without its other half"),
-        ("email = custom:", "unknown source 'custom:'"),
-    ],
-)
-def test_a_wrong_rule_is_named_with_what_is_allowed(text, told):
-    with pytest.raises(ValueError, match=told):
-        parse_rules(text)
 
 
 def test_what_slack_does_not_say_empties_nothing():

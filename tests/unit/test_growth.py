@@ -13,7 +13,7 @@ import pytest
 
 from slack_docebo.clients.docebo_wire import account_reader, message_of
 from slack_docebo.clients.slack import source_user
-from slack_docebo.domain.attributes import DEFAULT_RULES, parse_rules, wanted
+from slack_docebo.domain.attributes import wanted
 from slack_docebo.domain.guards import parse_limit
 from slack_docebo.domain.languages import Languages
 from slack_docebo.domain.matching import Accounts, MatchBy, match
@@ -21,6 +21,7 @@ from slack_docebo.domain.names import clean, folded, split_name
 from slack_docebo.domain.people import Account, SourceUser
 from slack_docebo.domain.planning import shielded
 from slack_docebo.domain.quoting import quoted
+from slack_docebo.domain.rules import DEFAULT_RULES, parse_rules
 from slack_docebo.domain.scope import Scope
 from slack_docebo.domain.texts import (
     armoured,

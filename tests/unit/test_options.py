@@ -2,9 +2,10 @@
 
 import pytest
 
-from slack_docebo.domain.attributes import AttributeRule
+from slack_docebo.domain.formulas import OneSource
 from slack_docebo.domain.options import YES_OR_NO, Dates, Options
 from slack_docebo.domain.people import SourceUser
+from slack_docebo.domain.rules import NOT_HELD, AttributeRule, Shortfall
 
 GRADES = Options.of({"1": "Junior", "2": "Senior"}, [("2", "Älter")])
 
@@ -49,9 +50,9 @@ def test_what_docebo_shows_is_compared_in_the_same_form(values, shown, compared)
 
 
 def test_what_an_attribute_cannot_hold_is_told_from_what_slack_does_not_say():
-    rule = AttributeRule("field_3", "title", values=GRADES)
+    rule = AttributeRule("field_3", OneSource("title"), values=GRADES)
 
-    assert rule.is_too_much_for(SourceUser("U1", "T1", title="Admiral"))
-    assert not rule.is_too_much_for(SourceUser("U1", "T1", title="Senior"))
-    assert not rule.is_too_much_for(SourceUser("U1", "T1"))
-    assert not AttributeRule("field_3", "title").is_too_much_for(SourceUser("U1", "T1", title="Admiral"))
+    assert rule.shortfall(SourceUser("U1", "T1", title="Admiral")) == Shortfall("field_3", "Admiral", NOT_HELD)
+    assert rule.shortfall(SourceUser("U1", "T1", title="Senior")) is None
+    assert rule.shortfall(SourceUser("U1", "T1")) is None
+    assert AttributeRule("field_3", OneSource("title")).shortfall(SourceUser("U1", "T1", title="Admiral")) is None

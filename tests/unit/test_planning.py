@@ -4,11 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slack_docebo.domain.attributes import fingerprint, parse_rules, wanted
+from slack_docebo.domain.attributes import fingerprint, wanted
 from slack_docebo.domain.matching import Accounts, MatchBy
 from slack_docebo.domain.observation import Gone, Present, Unknown
 from slack_docebo.domain.people import Account, Applied, Mapping, SourceUser
 from slack_docebo.domain.planning import Kind, Leavers, Operation, Planner, Policy
+from slack_docebo.domain.rules import parse_rules
 from slack_docebo.domain.scope import Scope
 
 ON = Policy(provision=True, map=True)

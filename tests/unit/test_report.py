@@ -1,9 +1,11 @@
+import csv
 from dataclasses import replace
 from datetime import UTC, datetime
 
 from slack_docebo.domain.planning import Kind, Outcome
+from slack_docebo.domain.rules import NOT_HELD, Shortfall
 from slack_docebo.engine.reporting.attention import attention_lines
-from slack_docebo.engine.reporting.report import Summary
+from slack_docebo.engine.reporting.report import Summary, write_values
 from slack_docebo.storage.plans import Plan, PlanKind, PlanState
 
 PLAN = Plan("1abcdefg", PlanKind.BULK_IMPORT, datetime(2026, 3, 4, tzinfo=UTC), "https://lms.example.com", "T1")
@@ -34,7 +36,7 @@ def test_an_attribute_that_is_kept_back_for_more_than_a_few_people_is_named():
         [
             (Kind.LEAVE, "Docebo keeps its own form of last_name", Outcome.LEFT, 5),
             (Kind.LEAVE, "Docebo does not take language, time_zone", Outcome.LEFT, 4),
-            (Kind.CREATE, "new; without language, field_3, which cannot hold what Slack says", Outcome.APPLIED, 3),
+            (Kind.LEAVE, "Docebo does not take language", Outcome.LEFT, 3),
             (Kind.LEAVE, "in line", Outcome.LEFT, 50),
         ],
     )
@@ -80,3 +82,27 @@ def test_whoever_needs_somebody_is_told_by_what_is_wrong_with_a_link_for_each_of
     assert first.endswith("[U9](explain-user) and 2 more, in the table *to look at*")
     assert second == "- **1 person**: no room. Make room. Explain: [U77 (Ada *L*)](explain-user)"
     assert attention_lines([], str) == []
+
+
+def test_what_accounts_do_not_get_is_counted_and_each_value_is_listed(tmp_path):
+    found = [Shortfall("field_1", "Space", "table centres has no row for it")] * 3
+    found += [
+        Shortfall("field_1", "=Sea", "table centres has no row for it"),
+        Shortfall("field_2", "Admiral", NOT_HELD),
+    ]
+
+    told, fault = write_values(found, tmp_path / "values.csv")
+
+    plan = replace(PLAN, facts={"shortfalls": told, "shortfall_fault": fault})
+    page = Summary(plan, []).markdown()
+    assert "| field_1 | table centres has no row for it | 2 | 4 |" in page
+    assert "| field_2 | Docebo's field cannot hold it | 1 | 1 |" in page
+    assert "`1abcdefg-values.csv` below `REPORT_DIR`" in page
+    assert "Space" not in page
+    rows = list(csv.reader((tmp_path / "values.csv").read_text(encoding="utf-8").splitlines()))
+    assert rows == [
+        ["attribute", "value", "why", "people"],
+        ["field_1", "Space", "table centres has no row for it", "3"],
+        ["field_1", "'=Sea", "table centres has no row for it", "1"],
+        ["field_2", "Admiral", "Docebo's field cannot hold it", "1"],
+    ]

@@ -3,6 +3,8 @@
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
 
 import httpx
 
@@ -11,6 +13,7 @@ from slack_docebo.cli.store import open_store
 from slack_docebo.clients.prefect_client import PrefectClient
 from slack_docebo.errors import ConfigurationError
 from slack_docebo.integration_settings import VARIABLE, IntegrationSettings, read_rows, read_written
+from slack_docebo.lookup_tables import find_tables
 from slack_docebo.runtime import Runtime, open_runtime
 from slack_docebo.settings import PrefectSettings, Settings, load_settings
 
@@ -24,7 +27,7 @@ async def open_session() -> AsyncIterator[Runtime]:
     A Prefect that answers and has no table is not down: then the settings are missing, and that is an error.
     """
     settings = load_settings(Settings)
-    behaviour = await _behaviour_from_prefect()
+    behaviour = await _behaviour_from_prefect(settings.tables_dir)
     if behaviour is None:
         with open_store() as store, store.reading() as tables:
             plans = tables.plans.recent(1)
@@ -33,22 +36,34 @@ async def open_session() -> AsyncIterator[Runtime]:
                 f"Prefect is out of reach, and no run has left its {VARIABLE}: set PREFECT_API_URL or start the server"
             )
         behaviour = read_written({key: str(value) for key, value in plans[0].settings.items()})
-        note(f"Prefect is out of reach: going by the {VARIABLE} of the last run, plan {plans[0].id}")
+        unread = f"; what needs the table {' or '.join(behaviour.tables)} is not known" if behaviour.tables else ""
+        note(f"Prefect is out of reach: going by the {VARIABLE} of the last run, plan {plans[0].id}{unread}")
     async with open_runtime(settings, behaviour, run_id=f"command-line-{secrets.token_hex(4)}") as runtime:
         yield runtime
 
 
-async def _behaviour_from_prefect() -> IntegrationSettings | None:
-    """Read the Variable over Prefect's HTTP API; the library does not import Prefect."""
+async def _behaviour_from_prefect(tables_dir: Path) -> IntegrationSettings | None:
+    """Read the Variables over Prefect's HTTP API; the library does not import Prefect. None where it is out of reach."""
     prefect = load_settings(PrefectSettings)
     client = PrefectClient(prefect.prefect_api_url, lambda: prefect.prefect_api_auth_string, seconds=PREFECT_SECONDS)
     try:
         async with client as http:
-            answer = await http.get(f"variables/name/{VARIABLE}")
+            rows = await _variable(http, VARIABLE)
+            if rows is None:
+                raise ConfigurationError(
+                    f"Prefect has no Variable {VARIABLE}: make it with `python -m deployments.bootstrap`"
+                )
+            behaviour = read_rows(rows)
+            return behaviour.looking_up(await find_tables(behaviour.tables, tables_dir, partial(_variable, http)))
     except httpx.HTTPError:
         return None
+
+
+async def _variable(http: PrefectClient, name: str) -> object:
+    """Return what the Variable holds, None where there is none."""
+    answer = await http.get(f"variables/name/{name}")
     if answer.status_code == httpx.codes.NOT_FOUND:
-        raise ConfigurationError(f"Prefect has no Variable {VARIABLE}: make it with `python -m deployments.bootstrap`")
+        return None
     if answer.status_code in {httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN}:
         raise ConfigurationError("Prefect refuses the login: check PREFECT_API_AUTH_STRING")
-    return read_rows(answer.json()["value"]) if answer.status_code == httpx.codes.OK else None
+    return answer.raise_for_status().json()["value"]

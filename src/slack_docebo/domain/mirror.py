@@ -3,8 +3,9 @@
 from collections.abc import Mapping as MappingType
 from dataclasses import dataclass
 
-from slack_docebo.domain.attributes import AttributeRule
+from slack_docebo.domain.formulas import OneSource
 from slack_docebo.domain.people import Account
+from slack_docebo.domain.rules import AttributeRule
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,8 @@ class Mirror:
     def rules(self) -> tuple[AttributeRule, ...]:
         """The rules that fill the fields; they are written together with the other attributes."""
         sources = ("slack_id", "handle", "slack_team")
-        return tuple(AttributeRule(f"field_{i}", source) for i, source in zip(self.field_ids, sources, strict=True))
+        formulas = map(OneSource, sources)
+        return tuple(AttributeRule(f"field_{i}", one) for i, one in zip(self.field_ids, formulas, strict=True))
 
     def values(self, account: Account) -> tuple[str, str, str]:
         """Return Slack id, name and workspace as *account* shows them; "" for an empty field."""

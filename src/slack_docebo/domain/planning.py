@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from slack_docebo.domain.addresses import mailbox, pattern_keys
-from slack_docebo.domain.attributes import DEFAULT_RULES, AttributeRule, differences, fingerprint, is_own_form, wanted
+from slack_docebo.domain.attributes import differences, fingerprint, is_own_form, wanted
 from slack_docebo.domain.claims import RANKS, Claims, Rank
 from slack_docebo.domain.disputes import bears_data_of, dispute, is_same, look
 from slack_docebo.domain.matching import UNCONFIRMED, Accounts, FoundBy, Match, MatchBy, match
@@ -14,6 +14,7 @@ from slack_docebo.domain.observation import Gone, Observation, Present, Unknown
 from slack_docebo.domain.patterns import named
 from slack_docebo.domain.people import Account, Applied, Known, LastSeen, Mapping, SourceUser
 from slack_docebo.domain.returns import Rehires, Returns, has_left, reported
+from slack_docebo.domain.rules import DEFAULT_RULES, NOT_HELD, AttributeRule, Shortfall, shortfalls
 from slack_docebo.domain.scope import WORKSPACE_NOT_KNOWN, Scope
 
 Value = str | bool
@@ -27,6 +28,7 @@ ELSEWHERE = "in other workspaces of the organisation alone"
 OWN_FORM = "Docebo keeps its own form of "  # before the attributes
 NOT_TAKEN = "Docebo does not take "  # likewise
 CANNOT_HOLD = ", which cannot hold what Slack says"  # behind them
+NO_ROW = ", for which a table has no row"  # likewise
 NOT_PLANNED = "no plan can be made"  # for this one person, and why
 DEACTIVATED_BEFORE = "; deactivated before"  # after why the person has left
 
@@ -121,6 +123,7 @@ class Planner:
         self.seen: dict[int, LastSeen] = {}  # what mapped accounts bear, where that is news
         self.renamed: dict[str, str] = {}  # Slack ids under which others are known so far, by the organisation's
         self.returns = Returns(policy.rehires)
+        self.shortfalls: dict[str, tuple[Shortfall, ...]] = {}  # by Slack id: the values that have no place
         self._accounts = accounts
 
     def anew(self) -> "Planner":
@@ -293,10 +296,11 @@ class Planner:
         first = self.claims.stake(mailbox(user.email), user.slack_id, Rank.EMAIL)
         if first != user.slack_id:
             return self._operation(user, Kind.LEAVE, f"an account with this address is created for {first}")
+        lacking = self._note_shortfalls(user, creating=True)
         return self._operation(
             user,
             Kind.CREATE,
-            ("new" if mapping is None else f"account {mapping.docebo_id} is gone") + self._without(user),
+            ("new" if mapping is None else f"account {mapping.docebo_id} is gone") + _without(lacking),
             changes={"username": user.email, **self._wanted(user, creating=True)},
             maps=self.policy.map,
             fingerprint=self._fingerprint(user),
@@ -317,6 +321,7 @@ class Planner:
             # The digest stays: a row written for an account that comes under protection by it would be written again.
             known = Applied(account.docebo_id, prior.fingerprint if prior else "", deactivated=returned)
             return self._plan_mapping(user, mapping, account, by, shield, known)
+        lacking = self._note_shortfalls(user)
         print_, echo = self._fingerprint(user), ""
         changes, before = self._changes(user, account, returned=returned)
         if changes and prior and prior.fingerprint == print_:  # written before, and yet read back otherwise
@@ -326,7 +331,7 @@ class Planner:
                 kept = f"{OWN_FORM if is_form else NOT_TAKEN}{', '.join(changes)}"
                 return self._plan_mapping(user, mapping, account, by, kept, Applied(account.docebo_id, print_, echo))
         if changes:
-            differs = f"differs: {', '.join(changes)}{self._without(user)}"
+            differs = f"differs: {', '.join(changes)}{_without(lacking)}"
             return self._operation(
                 user,
                 Kind.UPDATE,
@@ -437,15 +442,19 @@ class Planner:
         return fingerprint(self._wanted(user))
 
     def _wanted(self, user: SourceUser, *, creating: bool = False) -> dict[str, str]:
-        """Return the attributes of *user* as a member of the workspace, whichever others Slack names first."""
-        if self.policy.scope.team not in {"", user.team}:
-            user = replace(user, team=self.policy.scope.team)
-        return wanted(user, self.policy.rules, creating=creating)
+        return wanted(self._as_member(user), self.policy.rules, creating=creating)
 
-    def _without(self, user: SourceUser) -> str:
-        """Return what is added to a reason where Slack says something that the account cannot hold."""
-        names = [rule.target for rule in self.policy.rules if rule.values and rule.is_too_much_for(user)]
-        return f"; without {', '.join(names)}{CANNOT_HOLD}" if names else ""
+    def _note_shortfalls(self, user: SourceUser, *, creating: bool = False) -> tuple[Shortfall, ...]:
+        """Note which values of Slack's the account of *user* does not get, and return them."""
+        found = shortfalls(self._as_member(user), self.policy.rules, creating=creating)
+        if found:
+            self.shortfalls[user.slack_id] = found
+        return found
+
+    def _as_member(self, user: SourceUser) -> SourceUser:
+        """Return *user* as a member of the workspace, whichever others Slack names first."""
+        team = self.policy.scope.team
+        return user if team in {"", user.team} else replace(user, team=team)
 
     def _operation(
         self,
@@ -478,6 +487,15 @@ class Planner:
             deactivated=deactivated,
             prior=prior,
         )
+
+
+def _without(lacking: Sequence[Shortfall]) -> str:
+    """Return what is added to a reason where attributes do not get what Slack says."""
+    told = ""
+    for why in (CANNOT_HOLD, NO_ROW):
+        if names := [one.target for one in lacking if (one.why == NOT_HELD) is (why == CANNOT_HOLD)]:
+            told += f"; without {', '.join(names)}{why}"
+    return told
 
 
 def _known_as(mapping: Mapping | None, user: SourceUser) -> str:

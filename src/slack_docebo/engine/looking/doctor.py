@@ -27,6 +27,7 @@ from slack_docebo.engine.looking.diagnosis import Finding, fail, ok, warn
 from slack_docebo.engine.reading.connection import Rights, lack_of_rights, missing_scopes, rights_of
 from slack_docebo.errors import ConfigurationError, RemoteError, SyncError
 from slack_docebo.integration_settings import VARIABLE, IntegrationSettings, read_rows
+from slack_docebo.lookup_tables import find_tables
 from slack_docebo.private_files import may_others_write, open_to_others
 from slack_docebo.redaction import SHORTEST
 from slack_docebo.runtime import grant
@@ -189,6 +190,7 @@ class _Checks:
         if answer.status_code == httpx.codes.NOT_FOUND:
             return fail(check, "Prefect has no such Variable: run `python -m deployments.bootstrap`")
         self._behaviour = read_rows(answer.raise_for_status().json()["value"])
+        await find_tables(self._behaviour.tables, self._settings.tables_dir, self._variable)
         off = [
             name
             for name, on in (
@@ -203,6 +205,11 @@ class _Checks:
         if remarks:
             return warn(check, "; ".join(dict.fromkeys(remarks)))
         return ok(check, "every row is right; provisioning and mapping are on")
+
+    async def _variable(self, name: str) -> object:
+        answer = await self._ask_prefect("GET", f"variables/name/{name}")
+        is_missing = answer.status_code == httpx.codes.NOT_FOUND
+        return None if is_missing else answer.raise_for_status().json()["value"]
 
     def _remarks_of_last_import(self, behaviour: IntegrationSettings) -> list[str]:
         """Return what the newest import with these settings has remarked on them."""

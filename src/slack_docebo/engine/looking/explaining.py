@@ -11,6 +11,7 @@ from slack_docebo.domain.matching import UNCONFIRMED, Accounts, FoundBy, Match
 from slack_docebo.domain.observation import Gone, Observation, Present, Unknown
 from slack_docebo.domain.people import SLACK_ID, Account, Known, Mapping, SourceUser
 from slack_docebo.domain.planning import Operation, Planner, Policy
+from slack_docebo.domain.rules import AttributeRule
 from slack_docebo.engine.planning.plans import plan_people
 from slack_docebo.engine.reading.connection import validate
 from slack_docebo.engine.reading.evidence import observe_account, observe_person
@@ -26,7 +27,7 @@ from slack_docebo.storage.tables import Tables
 
 HISTORY = 10
 DOCEBO_ID = re.compile(r"docebo:([1-9][0-9]{0,17})", re.IGNORECASE)
-NO_OPTION = "no option of this field in Docebo"
+NOT_SAID = "not said by Slack"
 HIDDEN = "Slack's search by e-mail hides deactivated people: if this one has left, ask by Slack id"
 
 
@@ -262,8 +263,15 @@ def _compared(user: SourceUser, account: Account, policy: Policy) -> list[Compar
         source = told or ""
         note = "written on creation only" if rule.on_create_only else ""
         if not source and not (rule.clear and told is not None):
-            unconfirmed = rule.source == "email" and user.unconfirmed
-            why = UNCONFIRMED if unconfirmed else NO_OPTION if rule.is_too_much_for(user) else "empty in Slack"
-            note = f"{why}: left as it is"
+            note = f"{_why_not(rule, user)}: left as it is"
         rows.append(Compared(rule.target, source, target, same(rule.target, source, target), note))
     return rows
+
+
+def _why_not(rule: AttributeRule, user: SourceUser) -> str:
+    """Say why *rule* has no value for *user*."""
+    if lacking := rule.shortfall(user):
+        return lacking.why
+    if "email" in rule.sources and user.unconfirmed:
+        return UNCONFIRMED
+    return NOT_SAID if rule.value(user) is None else "empty in Slack"

@@ -8,13 +8,13 @@ from itertools import chain
 
 from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.addresses import mailbox
-from slack_docebo.domain.attributes import custom_fields
 from slack_docebo.domain.decisions import respecting
 from slack_docebo.domain.effects import hurts
 from slack_docebo.domain.matching import Accounts, FoundBy
 from slack_docebo.domain.people import Applied, Known, Mapping, PeopleShown, SourceUser
 from slack_docebo.domain.planning import Kind, Operation, Planner
 from slack_docebo.domain.profiles import Coverage
+from slack_docebo.domain.rules import custom_fields
 from slack_docebo.domain.texts import without_numbers
 from slack_docebo.engine.planning.absences import Absences, not_planned
 from slack_docebo.engine.planning.limits import Measure, count_people, measure
@@ -22,7 +22,7 @@ from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.sides import record_reads
 from slack_docebo.engine.reading.snapshot import Restarted, SourceSnapshot
 from slack_docebo.engine.reporting.orphans import OrphanSearch
-from slack_docebo.engine.reporting.report import orphan_file, write_orphans
+from slack_docebo.engine.reporting.report import orphan_file, values_file, write_orphans, write_values
 from slack_docebo.errors import Halted, LockLost, PlatformMismatch, StorageError
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.plans import (
@@ -107,6 +107,10 @@ async def make_plan(
     if orphans:
         file = orphan_file(runtime.settings.report_dir, draft.plan_id)
         facts["orphans"], facts["orphan_fault"] = await to_completion(write_orphans, orphans.found(), file)
+    if listed is not None and planner.shortfalls:
+        file = values_file(runtime.settings.report_dir, draft.plan_id)
+        found = chain.from_iterable(planner.shortfalls.values())
+        facts["shortfalls"], facts["shortfall_fault"] = await to_completion(write_values, found, file)
     facts |= {"forgotten": planner.forgotten, "hurting": draft.hurting}
     looked_after = planner.people
     if listed is None:  # a limit is a share of everybody, not of some

@@ -4,9 +4,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from slack_docebo.clients.docebo import Session
-from slack_docebo.domain.attributes import CUSTOM, AttributeRule, custom_fields, distinct
 from slack_docebo.domain.names import folded
 from slack_docebo.domain.options import Options, Values
+from slack_docebo.domain.rules import AttributeRule, custom_fields, distinct
+from slack_docebo.domain.sources import CUSTOM, label_of
 from slack_docebo.engine.reading.mirror_fields import find_mirror
 from slack_docebo.errors import ConfigurationError
 from slack_docebo.runtime import Runtime
@@ -19,14 +20,14 @@ async def find_profile_fields(runtime: Runtime) -> None:
 
     Raises ConfigurationError where Slack has no such field, or several.
     """
-    if any(rule.label for rule in runtime.behaviour.attributes):
+    if any(label_of(source) for rule in runtime.behaviour.attributes for source in rule.sources):
         labels = await runtime.slack.profile_fields()
-        _name_by_id(
-            runtime,
-            lambda rule: (
-                rule if not rule.label else replace(rule, source=CUSTOM + _the_one(rule.label, labels, "Slack"))
-            ),
-        )
+
+        def by_id(source: str) -> str:
+            label = label_of(source)
+            return CUSTOM + _the_one(label, labels, "Slack") if label else source
+
+        _name_by_id(runtime, lambda rule: rule.reading(by_id))
     runtime.slack.want_fields(custom_fields(runtime.behaviour.attributes))
 
 

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from slack_docebo.clients.docebo import Session
 from slack_docebo.clients.slack import Identity
-from slack_docebo.domain.attributes import AttributeRule
+from slack_docebo.domain.rules import AttributeRule
 from slack_docebo.engine.reading.attribute_fields import find_additional_fields, find_profile_fields
 from slack_docebo.errors import AccessDenied, ConfigurationError, WorkspaceMismatch
 from slack_docebo.runtime import Runtime

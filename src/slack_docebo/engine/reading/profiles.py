@@ -6,9 +6,9 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from slack_docebo.concurrency import to_completion
-from slack_docebo.domain.attributes import custom_fields
 from slack_docebo.domain.people import SourceUser
 from slack_docebo.domain.profiles import Profile, turn
+from slack_docebo.domain.rules import custom_fields
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.outages import OutageWatch, greet_slack
 from slack_docebo.engine.reading.snapshot import SourceSnapshot

@@ -6,8 +6,8 @@ from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any
 
-from slack_docebo.domain.attributes import AttributeRule, custom_fields
 from slack_docebo.domain.people import NOT_STORED, Known, Mapping, SourceUser
+from slack_docebo.domain.rules import AttributeRule, custom_fields
 from slack_docebo.domain.stamps import TOLERANCE, believed
 from slack_docebo.storage.inbox import InboxEntry
 
@@ -132,7 +132,7 @@ def is_complete(user: SourceUser, rules: Sequence[AttributeRule]) -> bool:
         return True
     if not user.workspaces or (user.organisation and not user.teams):
         return False
-    wanted = {rule.source for rule in rules}
+    wanted = {source for rule in rules for source in rule.sources}
     return (
         bool(user.email)
         and ("language" not in wanted or bool(user.locale))

@@ -11,16 +11,8 @@ from typing import Any, TextIO
 from sqlalchemy import Row
 
 from slack_docebo.domain.people import PeopleShown
-from slack_docebo.domain.planning import (
-    CANNOT_HOLD,
-    IN_LINE,
-    IN_LINE_AS_WRITTEN,
-    NOT_TAKEN,
-    OWN_FORM,
-    Kind,
-    Operation,
-    Outcome,
-)
+from slack_docebo.domain.planning import IN_LINE, IN_LINE_AS_WRITTEN, NOT_TAKEN, OWN_FORM, Kind, Operation, Outcome
+from slack_docebo.domain.rules import Shortfall
 from slack_docebo.domain.standing import WAITING, is_undecided
 from slack_docebo.domain.texts import armoured, as_json, code, markdown, without_numbers
 from slack_docebo.engine.reporting.orphans import Orphan, OrphanKind
@@ -104,10 +96,6 @@ class Summary:
             names = reason.removeprefix(OWN_FORM).removeprefix(NOT_TAKEN)
             if names != reason and kind is Kind.LEAVE:
                 people.update(dict.fromkeys(names.split(", "), count))
-            elif CANNOT_HOLD in reason:
-                people.update(
-                    dict.fromkeys(reason.partition(CANNOT_HOLD)[0].rpartition("; without ")[2].split(", "), count)
-                )
         return {name: count for name, count in people.most_common() if count > A_FEW}
 
     @property
@@ -188,6 +176,7 @@ class Summary:
         if kept_back := self.kept_back:
             told = ", ".join(f"{name} ({people} people)" for name, people in kept_back.items())
             lines += ["", f"**Not as in Slack:** {markdown(told)}. {KEPT_BACK}"]
+        lines += self._shortfalls()
         coverage = self.plan.facts.get(COVERAGE)
         if isinstance(coverage, list):
             known, people = coverage
@@ -233,6 +222,19 @@ class Summary:
             where = f"Each of them, by id: `{orphan_file(Path(), self.plan.id)}` below `REPORT_DIR`."
             lines += ["", str(self.plan.facts.get("orphan_fault") or where)]
         return "\n".join(lines)
+
+    def _shortfalls(self) -> list[str]:
+        """Say which attributes do not get what Slack says, and where each value is listed."""
+        told = self.plan.facts.get("shortfalls")
+        if not isinstance(told, list) or not told:
+            return []
+        lines = ["", "| attribute | why it stays as it is | values | people |", "|---|---|--:|--:|"]
+        lines += [
+            f"| {markdown(str(one['target']))} | {markdown(str(one['why']))} | {one['values']} | {one['people']} |"
+            for one in told
+        ]
+        where = f"Each value, with how many people have it: `{values_file(Path(), self.plan.id)}` below `REPORT_DIR`."
+        return [*lines, "", str(self.plan.facts.get("shortfall_fault") or where)]
 
     def _accounts(self) -> str:
         """Say how many accounts Docebo has, and how many it will have."""
@@ -401,6 +403,36 @@ def write_orphans(orphans: Iterable[Orphan], file: Path) -> tuple[dict[str, int]
         fault = _fault(file, error)
         deque(rest, maxlen=0)  # they count all the same
     return found, fault
+
+
+def values_file(folder: Path, plan_id: str) -> Path:
+    """Return where the values are listed that accounts do not get."""
+    return folder / f"{plan_id}-values.csv"
+
+
+def write_values(found: Iterable[Shortfall], file: Path) -> tuple[list[dict[str, object]], str]:
+    """Write which values accounts do not get, and of how many people each is, as CSV, readable by its owner only.
+
+    Returns how many values and people there are for each attribute and reason, most people first, and why the file could
+    not be written, "" if it could.
+    """
+    people = Counter(found)
+    values, of_people = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
+    for one, count in people.items():
+        values[one.target, one.why] += 1
+        of_people[one.target, one.why] += count
+    told: list[dict[str, object]] = [
+        {"target": target, "why": why, "values": values[target, why], "people": count}
+        for (target, why), count in of_people.most_common()
+    ]
+    try:
+        with rewritten_file(file) as out:
+            writer = csv.writer(out)
+            writer.writerow(("attribute", "value", "why", "people"))
+            writer.writerows(map(_cell, (one.target, one.value, one.why, n)) for one, n in people.most_common())
+    except OSError as error:
+        return told, _fault(file, error)
+    return told, ""
 
 
 def _fault(file: Path, error: OSError) -> str:

@@ -7,7 +7,7 @@ is tried without it; what it is refused for is then tried by itself, a language 
 import re
 from collections.abc import Mapping, Sequence
 
-from slack_docebo.domain.attributes import field_id_of, fingerprint
+from slack_docebo.domain.attributes import fingerprint
 from slack_docebo.domain.dialect import (
     CAUTIOUS_OPTIONS,
     LANGUAGE_FORM,
@@ -22,6 +22,7 @@ from slack_docebo.domain.dialect import (
     OptionForm,
 )
 from slack_docebo.domain.planning import Value
+from slack_docebo.domain.targets import field_id_of
 from slack_docebo.runtime import Runtime
 
 TRIED = 3  # refused rows of one kind that a run tries otherwise, before the others are taken to be refused for good

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
-from slack_docebo.domain.attributes import current_value, field_id_of
+from slack_docebo.domain.attributes import current_value
 from slack_docebo.domain.dialect import PROVEN, Dialect
 from slack_docebo.domain.observation import Present
 from slack_docebo.domain.people import Account, View
@@ -23,6 +23,7 @@ from slack_docebo.domain.proof import (
     still_to_prove,
     traits,
 )
+from slack_docebo.domain.targets import field_id_of
 from slack_docebo.engine.reading.sides import find_by_address
 from slack_docebo.engine.writing.recording import Numbered, record
 from slack_docebo.errors import Unproven

@@ -1,0 +1,48 @@
+"""Lookup tables: what stands for a value of Slack's, like the code of a branch for a department."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Self
+
+from slack_docebo.domain.names import clean, folded
+
+EVERYTHING_ELSE = "*"  # the value of the default row
+
+
+@dataclass(frozen=True, slots=True)
+class NoRow:
+    """What is found where a table has no row for a value, and no default row."""
+
+    table: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class LookupTable:
+    """A table of two columns; its values are found in whatever case they are written."""
+
+    name: str
+    rows: Mapping[str, str]  # by value, folded
+    default: str | None = None
+
+    @classmethod
+    def of(cls, name: str, rows: Iterable[tuple[str, str]]) -> Self:
+        """Return the table with these *rows*; raise ValueError where one value has two."""
+        found: dict[str, str] = {}
+        for value, stands_for in rows:
+            if (key := _key(value)) in found:
+                raise ValueError(f"{value} is there twice")
+            found[key] = clean(stands_for)
+        default = found.pop(EVERYTHING_ELSE, None)
+        return cls(name, found, default)
+
+    def find(self, value: str) -> str | NoRow:
+        """Return what stands for *value*: its row, else the default row; an empty value without a row stays empty."""
+        found = self.rows.get(_key(value), self.default)
+        if found is not None:
+            return found
+        return NoRow(self.name, value) if value else ""
+
+
+def _key(value: str) -> str:
+    return folded(clean(value))

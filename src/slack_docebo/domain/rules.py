@@ -1,0 +1,208 @@
+"""The attribute mapping: rules, each of which fills one attribute of the account by a formula.
+
+What a rule says stays as it is written, for the settings are compared, shown and kept as text.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Self
+
+from slack_docebo.domain.formulas import TABLE_NAME, Formula, Lookup, OneSource, Result, quoted
+from slack_docebo.domain.lookup import LookupTable, NoRow
+from slack_docebo.domain.options import Values
+from slack_docebo.domain.people import SourceUser
+from slack_docebo.domain.sources import CUSTOM, SOURCES, is_custom, is_source, label_of
+from slack_docebo.domain.targets import CASELESS, TARGETS, field_id_of, is_target, title_of
+from slack_docebo.domain.texts import LONGEST_ADDRESS, LONGEST_NAME, LONGEST_VALUE, bounded, key
+
+OPTIONS = ("on-create-only", "clear")
+SEPARATORS = ",;\r\n"  # between rules, outside quotes and brackets
+NOT_HELD = "Docebo's field cannot hold it"
+_WORD = re.compile(r'(?:[^\s="]|"[^"]*")+')
+_OPTIONS_BEHIND = re.compile(rf"(?:\s+(?:{'|'.join(OPTIONS)}))*$")
+_TABLE = re.compile(rf"table\(\s*({TABLE_NAME.pattern})\s*,\s*({_WORD.pattern}?)\s*\)")
+
+
+@dataclass(frozen=True, slots=True)
+class Shortfall:
+    """A value that an attribute does not get, though Slack says something; the attribute stays as it is."""
+
+    target: str
+    value: str  # for which there is no row, or which cannot be held
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class AttributeRule:
+    """One line of the attribute mapping."""
+
+    target: str  # an attribute of the account: one of TARGETS, field_<id>, or field:<title> until Docebo was asked
+    formula: Formula
+    on_create_only: bool = False
+    clear: bool = False  # an empty result empties the target; otherwise it leaves the target alone
+    values: Values | None = field(default=None, compare=False)  # that the target can hold, once Docebo was asked
+
+    def __str__(self) -> str:
+        formula = "" if self.formula == OneSource(self.target) else f" = {self.formula}"
+        return f"{quoted(self.target)}{formula}{' on-create-only' * self.on_create_only}{' clear' * self.clear}"
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """What is read of a person."""
+        return self.formula.sources
+
+    @property
+    def is_custom(self) -> bool:
+        """Whether a custom profile field is read."""
+        return any(map(is_custom, self.sources))
+
+    @property
+    def title(self) -> str:
+        """The title of the additional field that is written, where the rule does not name it by its id; else ""."""
+        return title_of(self.target)
+
+    @property
+    def field_id(self) -> int | None:
+        """The id of the additional field that is written, if it is one."""
+        return field_id_of(self.target)
+
+    def reading(self, renamed: Callable[[str], str]) -> Self:
+        """Return the rule with other names of its sources, like ids in the place of labels."""
+        return replace(self, formula=self.formula.reading(renamed))
+
+    def looking_up(self, tables: Mapping[str, LookupTable]) -> Self:
+        """Return the rule with the *tables* that it looks things up in."""
+        return replace(self, formula=self.formula.looking_up(tables))
+
+    def value(self, user: SourceUser) -> str | None:
+        """Return the value for *user* in the form in which Docebo shows it, or None if it is not known.
+
+        It is not known where Slack does not say what is read, where a table has no row for it, and where the target cannot
+        hold it: neither may touch what the account has.
+        """
+        result = self._result(user)
+        if isinstance(result, NoRow):
+            return None
+        return self.values.named(result) if self.values and result else result
+
+    def shortfall(self, user: SourceUser) -> Shortfall | None:
+        """Return what keeps a value of Slack's from the target, if anything does."""
+        result = self._result(user)
+        if isinstance(result, NoRow):
+            return Shortfall(self.target, result.value, f"table {result.table} has no row for it")
+        if result and self.values and self.values.named(result) is None:
+            return Shortfall(self.target, result, NOT_HELD)
+        return None
+
+    @property
+    def may_fall_short(self) -> bool:
+        """Whether there can be values that the target does not get."""
+        return self.values is not None or bool(self.formula.tables)
+
+    def _result(self, user: SourceUser) -> Result:
+        result = self.formula.result(user)
+        return self._fitting(result) if isinstance(result, str) else result
+
+    def _fitting(self, text: str) -> str:
+        """Cut *text* to the length that is read back from Docebo; a longer one would differ for ever."""
+        if len(text) <= LONGEST_ADDRESS:  # the shortest of the bounds
+            return text
+        if self.target in CASELESS:
+            return key(text, LONGEST_ADDRESS)
+        return bounded(text, LONGEST_VALUE if self.field_id else LONGEST_NAME).rstrip()
+
+
+DEFAULT_RULES = tuple(AttributeRule(name, OneSource(name)) for name in ("first_name", "last_name", "email"))
+
+
+def parse_rules(text: str) -> tuple[AttributeRule, ...]:
+    """Read rules like `first_name, time_zone on-create-only, field:Role = title clear, field_12 = table(centres, title)`.
+
+    A rule that names only a target takes the source of the same name. Raises ValueError that says what is allowed.
+    """
+    return distinct(map(_parse_rule, _parted(text)))
+
+
+def distinct(rules: Iterable[AttributeRule]) -> tuple[AttributeRule, ...]:
+    """Return *rules*; raise ValueError where two of them have one target."""
+    rules = tuple(rules)
+    targets = Counter(rule.target for rule in rules)
+    if doubled := [target for target, count in targets.items() if count > 1]:
+        raise ValueError(f"{min(doubled)} is the target of two rules")
+    return rules
+
+
+def custom_fields(rules: Iterable[AttributeRule]) -> frozenset[str]:
+    """Return the ids of the custom profile fields that *rules* read, but for those named by a label so far."""
+    sources = {source for rule in rules for source in rule.sources if is_custom(source) and not label_of(source)}
+    return frozenset(source.removeprefix(CUSTOM) for source in sources)
+
+
+def shortfalls(user: SourceUser, rules: Iterable[AttributeRule], *, creating: bool) -> tuple[Shortfall, ...]:
+    """Return which values of Slack's the account of *user* does not get."""
+    found = (rule.shortfall(user) for rule in rules if rule.may_fall_short and (creating or not rule.on_create_only))
+    return tuple(one for one in found if one)
+
+
+def _parted(text: str) -> Iterator[str]:
+    """Yield the single rules: what stands between separators that are in no quotes and no brackets."""
+    start, depth, quote, before = 0, 0, "", " "
+    for place, character in enumerate(text):
+        if quote:
+            quote = "" if character == quote and before != "\\" else quote
+        elif character == '"' or (character == "'" and not before.isalnum()):  # else it is an apostrophe
+            quote = character
+        elif character in "([":
+            depth += 1
+        elif character in ")]":
+            depth -= 1
+        elif character in SEPARATORS and depth <= 0:
+            if rule := text[start:place].strip():
+                yield rule
+            start, depth = place + 1, 0
+        before = character
+    rule = text[start:].strip()
+    if quote:
+        raise ValueError(f"{rule!r} has a quote without its other half")
+    if depth > 0:
+        raise ValueError(f"{rule!r} has a bracket without its other half")
+    if rule:
+        yield rule
+
+
+def _parse_rule(text: str) -> AttributeRule:
+    word = _WORD.match(text)
+    target = word[0].replace('"', "") if word else ""
+    rest = text[word.end() :] if word else text
+    if not is_target(target):
+        raise ValueError(f"unknown target {target!r}: allowed are {', '.join(TARGETS)}, field_<id> and field:<title>")
+    behind = _OPTIONS_BEHIND.search(rest)
+    written, options = (rest[: behind.start()].strip(), behind[0].split()) if behind else (rest, [])
+    if not written:
+        formula = _parse_formula(target)
+    elif written.startswith("="):
+        formula = _parse_formula(written[1:].strip())
+    else:
+        raise ValueError(f"unknown option {written.split()[0]!r}: allowed are {' and '.join(OPTIONS)}")
+    return AttributeRule(target, formula, OPTIONS[0] in options, OPTIONS[1] in options)
+
+
+def _parse_formula(text: str) -> Formula:
+    if table := _TABLE.fullmatch(text):
+        return Lookup(table[1], _source(table[2]))
+    source, *others = _WORD.findall(text) or [""]
+    if others:
+        _source(source)
+        raise ValueError(f"unknown option {others[0]!r}: allowed are {' and '.join(OPTIONS)}")
+    return OneSource(_source(source))
+
+
+def _source(written: str) -> str:
+    name = written.replace('"', "")
+    if not is_source(name):
+        raise ValueError(
+            f"unknown source {name!r}: allowed are {', '.join(SOURCES)} and custom:<label or id of a profile field>"
+        )
+    return name

@@ -1,0 +1,78 @@
+"""Sources: what Slack says of a person, each under the name by which a rule reads it."""
+
+import re
+from collections.abc import Callable
+
+from slack_docebo.domain.names import clean, split_name
+from slack_docebo.domain.people import SourceUser
+
+CUSTOM = "custom:"  # before the label or the id of a custom profile field
+_PROFILE_FIELD = re.compile(r"Xf[A-Za-z0-9]+")  # the id of a custom profile field
+
+
+def _first_name(user: SourceUser) -> str:
+    return _names(user)[0]
+
+
+def _last_name(user: SourceUser) -> str:
+    return _names(user)[1]
+
+
+def _names(user: SourceUser) -> tuple[str, str]:
+    """Take the names as given; Slack leaves `last_name` empty for a one-word name, so one of them is enough."""
+    if user.first_name or user.last_name:
+        return user.first_name, user.last_name
+    return split_name(user.real_name or user.display_name)
+
+
+def _language(user: SourceUser) -> str:
+    """Reduce Slack's locale ("en-US") to the browser code that Docebo documents ("en"); Brazilian has its own."""
+    locale = user.locale.lower()
+    return locale if locale == "pt-br" else locale.partition("-")[0]
+
+
+SOURCES: dict[str, Callable[[SourceUser], str | None]] = {
+    "first_name": _first_name,
+    "last_name": _last_name,
+    "real_name": lambda user: user.real_name,
+    "display_name": lambda user: user.display_name,
+    "handle": lambda user: user.handle,
+    "email": lambda user: None if user.unconfirmed else user.email,
+    "title": lambda user: user.title,
+    "phone": lambda user: user.phone,
+    "pronouns": lambda user: user.pronouns,
+    "start_date": lambda user: user.start_date,
+    "guest": lambda user: "yes" if user.guest else "no",
+    "time_zone": lambda user: user.time_zone,
+    "language": _language,
+    "slack_id": lambda user: user.slack_id,
+    "slack_team": lambda user: user.team,
+}
+
+
+def said(user: SourceUser, source: str) -> str | None:
+    """Return what Slack says of *user* under the name *source*; None where it says nothing, which is not the same as "".
+
+    An address that Slack has not confirmed counts as not said.
+    """
+    if read := SOURCES.get(source):
+        text = read(user)
+    else:
+        text = None if label_of(source) else (user.custom or {}).get(source.removeprefix(CUSTOM))
+    return None if text is None else clean(text)
+
+
+def is_source(name: str) -> bool:
+    """Tell whether a rule can read what bears this *name*."""
+    return name in SOURCES or (name.startswith(CUSTOM) and bool(name.removeprefix(CUSTOM).strip()))
+
+
+def is_custom(source: str) -> bool:
+    """Tell whether *source* is a custom profile field."""
+    return source.startswith(CUSTOM)
+
+
+def label_of(source: str) -> str:
+    """Return the label of a custom profile field that is not named by its id; else ""."""
+    name = source.removeprefix(CUSTOM)
+    return "" if not is_custom(source) or _PROFILE_FIELD.fullmatch(name) else name

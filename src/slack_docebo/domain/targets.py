@@ -1,0 +1,25 @@
+"""Targets: the attributes of an account that rules write, and what is special about some of them."""
+
+import re
+
+CASELESS = frozenset({"email", "username", "language", "time_zone"})  # attributes in which case makes no difference
+FREE_TEXTS = frozenset({"first_name", "last_name"})  # and the additional fields
+TARGETS = ("first_name", "last_name", "email", "language", "time_zone")
+TITLED = "field:"  # before the title of an additional field
+_FIELD = re.compile(r"field_([1-9][0-9]{0,17})")
+
+
+def field_id_of(target: str) -> int | None:
+    """Return the id of the additional field that an attribute of an account is, None if it is none."""
+    found = _FIELD.fullmatch(target)
+    return int(found[1]) if found else None
+
+
+def title_of(target: str) -> str:
+    """Return the title of an additional field that is not named by its id; else ""."""
+    return target.removeprefix(TITLED) if target.startswith(TITLED) else ""
+
+
+def is_target(name: str) -> bool:
+    """Tell whether a rule can write what bears this *name*."""
+    return name in TARGETS or field_id_of(name) is not None or bool(title_of(name).strip())

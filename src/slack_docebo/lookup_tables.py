@@ -1,0 +1,70 @@
+"""Lookup tables as administrators keep them: each a Variable of Prefect, or a CSV file in one folder."""
+
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from pathlib import Path
+
+from slack_docebo.delimited import BadTableError, read_table
+from slack_docebo.domain.lookup import LookupTable
+from slack_docebo.errors import ConfigurationError
+from slack_docebo.given_files import UnusableFileError, read_given_text
+
+PREFIX = "table_"  # before the table's name, in that of the Variable
+LARGEST_FILE = 10_000_000  # bytes
+EXAMPLE = '{"Sales": "SAL", "*": "REST"}'
+
+ReadVariable = Callable[[str], Awaitable[object]]  # returns what Prefect's Variable of that name holds, None without it
+
+
+async def find_tables(names: Iterable[str], folder: Path, read_variable: ReadVariable) -> dict[str, LookupTable]:
+    """Return the tables with these *names*; raise ConfigurationError that says of each wrong or missing one what to do."""
+    found: dict[str, LookupTable] = {}
+    problems: list[str] = []
+    for name in dict.fromkeys(names):
+        try:
+            found[name] = _read(name, folder / f"{name}.csv", await read_variable(PREFIX + name))
+        except ValueError as error:
+            problems.append(str(error))
+    if problems:
+        raise ConfigurationError("; ".join(problems))
+    return found
+
+
+def _read(name: str, file: Path, held: object) -> LookupTable:
+    variable = f"the Variable {PREFIX}{name}"
+    is_file = file.exists()
+    if held is None and not is_file:
+        raise ValueError(
+            f"there is no table {name}: make {variable} in Prefect, like {EXAMPLE}, or the file {file} with two columns"
+        )
+    if held is not None and is_file:
+        raise ValueError(f"the table {name} is there twice: remove {variable} or the file {file}")
+    try:
+        return LookupTable.of(name, _rows_of_file(file) if is_file else _rows(held))
+    except (ValueError, BadTableError, UnusableFileError) as error:
+        raise ValueError(f"{file if is_file else variable}: {error}") from None
+
+
+def _rows(held: object) -> Iterator[tuple[str, str]]:
+    """Yield the rows of a Variable: an object of JSON, or a table as text."""
+    if isinstance(held, str):
+        yield from _rows_of_text(held)
+        return
+    if not isinstance(held, dict):
+        raise BadTableError(f"write an object like {EXAMPLE}")
+    for value, stands_for in held.items():
+        if not isinstance(stands_for, str | int | float) or isinstance(stands_for, bool):
+            raise BadTableError(f"write a text or a number for {value}")
+        yield str(value), str(stands_for)
+
+
+def _rows_of_file(file: Path) -> Iterator[tuple[str, str]]:
+    return _rows_of_text(read_given_text(file, largest=LARGEST_FILE))
+
+
+def _rows_of_text(text: str) -> Iterator[tuple[str, str]]:
+    rows = read_table(text)
+    header = next(rows, None)
+    if header is None or len(header[1]) != 2:
+        raise BadTableError("write two columns below a line with their names: the value, and what stands for it")
+    for _, (value, stands_for) in rows:
+        yield value, stands_for

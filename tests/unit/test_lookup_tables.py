@@ -1,0 +1,60 @@
+"""Lookup tables as administrators keep them."""
+
+import pytest
+
+from slack_docebo.errors import ConfigurationError
+from slack_docebo.lookup_tables import find_tables
+
+
+def prefect(**variables):
+    async def read(name):
+        return variables.get(name)
+
+    return read
+
+
+@pytest.mark.parametrize(
+    "held",
+    [
+        {"Sales": "S-100", "Space": 7, "*": "REST"},
+        "Department,Centre\nSales,S-100\nSpace,7\n*,REST\n",
+        "\ufeffDepartment;Centre\r\nSales;S-100\r\nSpace;7\r\n*;REST\r\n",
+    ],
+)
+async def test_a_table_is_a_variable_of_prefect(held, tmp_path):
+    tables = await find_tables(["centres"], tmp_path, prefect(table_centres=held))
+
+    assert [tables["centres"].find(value) for value in ("sales", "SPACE", "else")] == ["S-100", "7", "REST"]
+
+
+async def test_a_table_is_a_file(tmp_path):
+    (tmp_path / "centres.csv").write_text('Department,Centre\n"Sales, North",S-100\n', encoding="utf-8")
+
+    tables = await find_tables(["centres"], tmp_path, prefect())
+
+    assert tables["centres"].find("sales, north") == "S-100"
+
+
+@pytest.mark.parametrize(
+    ("held", "file", "told"),
+    [
+        (
+            None,
+            None,
+            r"there is no table centres: make the Variable table_centres in Prefect, like .* or the file .*csv",
+        ),
+        ({"a": "1"}, "a,b\n", "the table centres is there twice: remove the Variable table_centres or the file"),
+        ([1], None, "the Variable table_centres: write an object like"),
+        ({"a": True}, None, "the Variable table_centres: write a text or a number for a"),
+        ({"a": "1", "A ": "2"}, None, "the Variable table_centres: A  is there twice"),
+        (None, "a,b,c\n1,2,3\n", "centres.csv: write two columns below a line with their names"),
+        (None, "", "centres.csv: write two columns"),
+        (None, "a,b\n1\n", "centres.csv: line 2: 1 cells, the first line has 2"),
+    ],
+)
+async def test_a_wrong_or_missing_table_is_named_with_what_to_do(held, file, told, tmp_path):
+    if file is not None:
+        (tmp_path / "centres.csv").write_text(file, encoding="utf-8")
+
+    with pytest.raises(ConfigurationError, match=told):
+        await find_tables(["centres"], tmp_path, prefect(table_centres=held))

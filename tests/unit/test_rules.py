@@ -1,0 +1,177 @@
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from slack_docebo.domain.attributes import differences, wanted
+from slack_docebo.domain.formulas import Lookup, OneSource
+from slack_docebo.domain.lookup import LookupTable
+from slack_docebo.domain.options import Options
+from slack_docebo.domain.people import Account, SourceUser
+from slack_docebo.domain.rules import NOT_HELD, AttributeRule, Shortfall, parse_rules, shortfalls
+from slack_docebo.domain.sources import SOURCES
+
+ADA = SourceUser("U1", "T1", email="ada@example.com", title="Analyst", custom={"Xf1": "Sales"})
+CENTRES = LookupTable.of("centres", [("Sales", "S-100"), ("Straße", "R-1")])
+
+
+def looking_up(text, *tables):
+    return tuple(rule.looking_up({table.name: table for table in tables}) for rule in parse_rules(text))
+
+
+def test_the_rules_can_be_written_as_they_are_read():
+    text = (
+        "first_name, time_zone on-create-only, field_12 = title clear, field_3 = custom:Xf06ABC,"
+        ' field:"Cost centre" = custom:Department on-create-only, field_4 = table(centres, custom:"Cost, centre") clear'
+    )
+
+    rules = parse_rules(text)
+
+    assert ", ".join(map(str, rules)) == text
+    assert rules[2] == AttributeRule("field_12", OneSource("title"), clear=True)
+    assert rules[2].field_id == 12
+    assert (rules[4].title, rules[4].sources) == ("Cost centre", ("custom:Department",))
+    assert rules[5] == AttributeRule("field_4", Lookup("centres", "custom:Cost, centre"), clear=True)
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\n", " , ", "\r\n"])
+def test_rules_stand_one_after_the_other_or_one_below_the_other(separator):
+    rules = parse_rules(separator.join(["email", "field_1=table( centres ,title )", "field:Manager's = title"]))
+
+    assert list(map(str, rules)) == ["email", "field_1 = table(centres, title)", "field:Manager's = title"]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("level = title", "unknown target 'level': allowed are first_name"),
+        ("first_name = salary", "unknown source 'salary': allowed are first_name"),
+        ("first_name always", "unknown option 'always': allowed are on-create-only and clear"),
+        ("first_name = title always", "unknown option 'always': allowed are on-create-only and clear"),
+        ("first_name = ", "unknown source ''"),
+        ("= title", "unknown target ''"),
+        ("email, email = title", "email is the target of two rules"),
+        ("field_0 = title", "unknown target 'field_0'"),
+        ("field: = title", "unknown target 'field:'"),
+        ('field:"Role = title', "a quote without its other half"),
+        ("email = custom:", "unknown source 'custom:'"),
+        ("email = table(centres, salary)", "unknown source 'salary'"),
+        ("email = table(centres, title", "a bracket without its other half"),
+    ],
+)
+def test_a_wrong_rule_is_named_with_what_is_allowed(text, told):
+    with pytest.raises(ValueError, match=told):
+        parse_rules(text)
+
+
+def test_a_table_gives_what_stands_for_a_value_in_any_case():
+    rules = looking_up("field_1 = table(centres, custom:Xf1)", CENTRES)
+
+    assert wanted(ADA, rules, creating=True) == {"field_1": "S-100"}
+    for said, found in (("sales ", "S-100"), ("STRASSE", None), ("straße", "R-1")):
+        assert rules[0].value(replace(ADA, custom={"Xf1": said})) == found
+
+
+def test_a_value_without_a_row_takes_the_default_row():
+    table = LookupTable.of("centres", [("Sales", "S-100"), ("*", "REST")])
+    (rule,) = looking_up("field_1 = table(centres, custom:Xf1)", table)
+
+    assert [rule.value(replace(ADA, custom={"Xf1": said})) for said in ("Sales", "Space", "")] == [
+        "S-100",
+        "REST",
+        "REST",
+    ]
+    assert rule.shortfall(replace(ADA, custom={"Xf1": "Space"})) is None
+
+
+def test_without_a_default_row_the_target_stays_and_the_value_is_named():
+    rules = looking_up("field_1 = table(centres, custom:Xf1) clear, field_2 = table(centres, title) clear", CENTRES)
+    astronaut = replace(ADA, title="", custom={"Xf1": "Space"})
+
+    assert wanted(astronaut, rules, creating=False) == {"field_2": ""}  # Slack says that it is empty
+    assert shortfalls(astronaut, rules, creating=False) == (
+        Shortfall("field_1", "Space", "table centres has no row for it"),
+    )
+
+
+def test_a_table_that_was_not_read_gives_nothing():
+    (rule,) = parse_rules("field_1 = table(centres, title) clear")
+
+    assert (rule.value(ADA), rule.shortfall(ADA)) == (None, None)
+
+
+def test_what_a_table_gives_is_held_against_what_the_field_can_hold():
+    (rule,) = looking_up("field_1 = table(centres, custom:Xf1)", CENTRES)
+    rule = replace(rule, values=Options.of({"7": "S-200"}))
+
+    assert (rule.value(ADA), rule.shortfall(ADA)) == (None, Shortfall("field_1", "S-100", NOT_HELD))
+
+
+def test_a_value_with_two_rows_is_refused():
+    with pytest.raises(ValueError, match="SALES is there twice"):
+        LookupTable.of("centres", [("Sales", "1"), ("SALES", "2")])
+
+
+def test_what_falls_short_only_on_creation_is_not_told_of_others():
+    rules = looking_up("field_1 = table(centres, title) on-create-only", CENTRES)
+
+    assert shortfalls(ADA, rules, creating=False) == ()
+    assert len(shortfalls(ADA, rules, creating=True)) == 1
+
+
+texts = st.text(max_size=8)
+TARGETS = ("first_name", "last_name", "time_zone", "field_1", "field_2")
+READABLE = (*sorted(SOURCES), "custom:Xf1", "custom:Xf2")
+people = st.builds(
+    SourceUser,
+    slack_id=st.just("U1"),
+    team=st.just("T1"),
+    first_name=texts,
+    real_name=texts,
+    title=texts,
+    email=st.sampled_from(["", "ada@example.com"]),
+    phone=st.none() | texts,
+    start_date=st.none() | st.just("2026-05-31"),
+    unconfirmed=st.booleans(),
+    custom=st.none() | st.dictionaries(st.sampled_from(["Xf1", "Xf2"]), texts),
+)
+
+
+@st.composite
+def mappings(draw):
+    """Rules, with the tables that they look things up in."""
+    rules = []
+    for target in draw(st.lists(st.sampled_from(TARGETS), unique=True, min_size=1)):
+        source = draw(st.sampled_from(READABLE))
+        formula = draw(st.sampled_from([OneSource(source), Lookup("centres", source)]))
+        rules.append(AttributeRule(target, formula, draw(st.booleans()), draw(st.booleans())))
+    found = dict(draw(st.lists(st.tuples(st.sampled_from(["sales", "ada", "*", "yes", ""]), texts), max_size=4)))
+    table = LookupTable.of("centres", found.items())
+    return tuple(rule.looking_up({"centres": table}) for rule in draw(st.permutations(rules)))
+
+
+@given(people, mappings(), st.booleans())
+def test_rules_want_nothing_but_their_targets(user, rules, creating):
+    assert set(wanted(user, rules, creating=creating)) <= {rule.target for rule in rules}
+
+
+@given(people, mappings())
+def test_what_is_not_known_empties_nothing(user, rules):
+    for target, value in wanted(user, rules, creating=False).items():
+        (rule,) = (rule for rule in rules if rule.target == target)
+        assert value or rule.clear
+        assert rule.value(user) is not None
+
+
+@given(people, mappings())
+def test_applied_twice_rules_write_nothing(user, rules):
+    written = wanted(user, rules, creating=True)
+    account = Account(
+        7,
+        "ada@example.com",
+        **{name: value for name, value in written.items() if not name.startswith("field_")},
+        fields={int(name[6:]): value for name, value in written.items() if name.startswith("field_")},
+    )
+
+    assert differences(wanted(user, rules, creating=False), account) == ({}, {})
