@@ -14,7 +14,7 @@ from sandbox.answers import JsonAnswer
 from sandbox.bodies import read_body
 from sandbox.docebo import batch
 from sandbox.docebo.accounts import LEVELS, Account, UsernameTakenError
-from sandbox.docebo.attributes import LANGUAGES, Field, RefusedError
+from sandbox.docebo.attributes import LANGUAGES, Field, RefusedError, nested
 from sandbox.docebo.description import describe
 from sandbox.docebo.jobs import Jobs
 from sandbox.docebo.listing import BadQueryError, user_page
@@ -412,12 +412,12 @@ class DoceboApi:
                 "id": self._shown_id(branch.id),
                 "code": branch.code,
                 "title": branch.title,
-                "lev": 1 if branch.id == 0 else 2,
-                "i_left": 1 if branch.id == 0 else 2 * place,
-                "i_right": 2 * len(self.platform.branches) if branch.id == 0 else 2 * place + 1,
+                "lev": level,
+                "i_left": left,
+                "i_right": right,
                 "selectable": 1,
             }
-            for place, branch in enumerate(self.platform.branches.values())
+            for branch, level, left, right in nested(self.platform.branches)
         ]
         return {"items": items, "count": len(items), "has_more_data": False}
 

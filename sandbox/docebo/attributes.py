@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import zoneinfo
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -53,6 +53,33 @@ class Branch:
     code: str
     title: str
     parent: int = 0
+
+
+def nested(branches: Mapping[int, Branch]) -> Iterator[tuple[Branch, int, int, int]]:
+    """Yield each branch with its level and its place, left and right, in the tree as a nested set."""
+
+    def walk(branch: Branch, level: int, left: int) -> int:
+        right = left + 1
+        place = len(found)
+        found.append((branch, level, left, 0))
+        for child in branches.values():
+            if child.parent == branch.id and child.id != branch.id:
+                right = walk(child, level + 1, right) + 1
+        found[place] = (branch, level, left, right)
+        return right
+
+    found: list[tuple[Branch, int, int, int]] = []
+    walk(branches[0], 1, 1)
+    yield from found
+
+
+def path(branches: Mapping[int, Branch], branch: Branch) -> str:
+    """Return the titles that lead to *branch* below the root."""
+    titles = []
+    while branch.id:
+        titles.append(branch.title)
+        branch = branches[branch.parent]
+    return "/".join(reversed(titles))
 
 
 class RefusedError(Exception):
@@ -183,14 +210,18 @@ class Reader:
         return managers
 
     def _row_branch(self, row: Mapping[str, Any], options: Mapping[str, Any]) -> int | None:
-        code = row.get("branch_code") or str(row.get("branch_code_path") or "").rpartition("/")[2]
-        title = row.get("branch_name") or str(row.get("branch_name_path") or "").rpartition("/")[2]
-        if code or title:
-            # Names and codes of branches are compared with regard to case.
-            for branch in self._branches.values():
-                if (code and branch.code == code) or (not code and branch.title == title):
-                    return branch.id
-            raise RefusedError("branch_code" if code else "branch_name", "Branch not found")
+        names = {
+            "branch_name_path": lambda branch: path(self._branches, branch),
+            "branch_name": lambda branch: branch.title,
+            "branch_code": lambda branch: branch.code,
+        }
+        for column, name in names.items():
+            if row.get(column):
+                # Names and codes of branches are compared with regard to case.
+                found = [branch.id for branch in self._branches.values() if name(branch) == row[column]]
+                if len(found) != 1:
+                    raise RefusedError(column, "Several branches" if found else "Branch not found")
+                return found[0]
         if options.get("branch_option") == "existing" and options.get("destination_branch") is not None:
             return self._branch(options["destination_branch"])
         return None

@@ -95,6 +95,11 @@ class Platform:
         self.fields[added.id] = added
         return added
 
+    def add_branch(self, code: str, title: str, parent: int = 0) -> Branch:
+        added = Branch(max(self.branches) + 1, code, title, parent)
+        self.branches[added.id] = added
+        return added
+
     def delete(self, user_id: int) -> None:
         """Delete an account and the links to it."""
         self.accounts.delete(user_id)

@@ -9,6 +9,7 @@ from slack_docebo.clients.docebo_auth import ClientCredentials, Grant, JwtBearer
 from slack_docebo.clients.recording import Recorder
 from slack_docebo.clients.slack import SlackClient, open_slack
 from slack_docebo.current_settings import Current
+from slack_docebo.domain.branches import Branches
 from slack_docebo.domain.mirror import Mirror
 from slack_docebo.domain.rules import custom_fields
 from slack_docebo.integration_settings import IntegrationSettings
@@ -47,6 +48,7 @@ class Runtime:
         self.run_id = run_id  # the Prefect flow run's id; it stands in the journal
         self.run_name = run_name or run_id  # what others are told who want to be alone as well
         self.mirror: Mirror | None = None  # known once the connection was validated
+        self.branches: Branches | None = None  # likewise, where a rule names one
         self.accounts_listed_at: datetime | None = None  # when the last listing of Docebo's accounts began
         self.accounts_listed_in = timedelta()  # how long that took
         self.accounts_listed = 0  # and how many there were

@@ -14,7 +14,6 @@ from slack_docebo.clients.docebo_auth import OPERATION as TOKEN_OPERATION
 from slack_docebo.clients.docebo_auth import ClientCredentials, Grant, JwtBearer, Password, Token
 from slack_docebo.clients.docebo_wire import (
     NO_USER,
-    Branch,
     Row,
     RowResult,
     Service,
@@ -37,6 +36,7 @@ from slack_docebo.clients.docebo_wire import (
 from slack_docebo.clients.recording import Recorder
 from slack_docebo.clients.retries import NotJson, TooLate, Wait, no_connection, retrying, seconds_asked, wait_as_asked
 from slack_docebo.domain.addresses import mailbox, spellings
+from slack_docebo.domain.branches import Branch
 from slack_docebo.domain.dialect import MOST_ROWS
 from slack_docebo.domain.languages import Languages
 from slack_docebo.domain.observation import Gone, Observation, Present, Unknown
@@ -55,7 +55,6 @@ from slack_docebo.errors import (
 )
 
 __all__ = [
-    "Branch",
     "ClientCredentials",
     "DoceboClient",
     "Grant",

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from slack_docebo.domain.branches import Branch
 from slack_docebo.domain.languages import Languages
 from slack_docebo.domain.names import folded
 from slack_docebo.domain.options import Values
@@ -28,6 +29,7 @@ BATCH_NAMES = {
     "language": "language",
     "time_zone": "timezone",
     "active": "active",
+    **{name: name for name in ("branch_code", "branch_name", "branch_name_path")},
 }
 NO_OPTIONS: Mapping[int, Values] = {}
 NO_VALUES: Mapping[int, str] = {}  # shared by all accounts without wanted fields
@@ -79,15 +81,6 @@ class UserField:
     title: str
     type: str
     options: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Branch:
-    """A node of the organisation chart."""
-
-    id: int
-    code: str
-    title: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,7 +238,8 @@ def branch_of(item: object) -> Branch:
     """Read one node of the organisation chart."""
     if not isinstance(item, dict) or (branch_id := read_id(item.get("id"))) is None:
         raise ContractViolation("branches", "not every branch is an object with a numeric id")
-    return Branch(branch_id, read_text(item.get("code")), read_text(item.get("title")))
+    left, right = (read_id(item.get(name)) or 0 for name in ("i_left", "i_right"))
+    return Branch(branch_id, read_text(item.get("code")), read_text(item.get("title")), left, right)
 
 
 # Writing

@@ -18,7 +18,7 @@ def wanted(user: SourceUser, rules: Iterable[AttributeRule], *, creating: bool) 
     """Return the attributes that the account of *user* should have, without those that are not known."""
     attributes = {}
     for rule in rules:
-        if rule.on_create_only and not creating:
+        if rule.creates_only and not creating:
             continue
         value = rule.value(user)
         if value or (value is not None and rule.clear and not creating):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Self
 
+from slack_docebo.domain.branches import Branches
 from slack_docebo.domain.names import clean, folded
 
 
@@ -53,7 +54,7 @@ class Dates:
         return self.id(value) or None
 
 
-Values = Options | Dates  # that one attribute can hold
+Values = Options | Dates | Branches  # that one attribute can hold
 
 
 # Docebo's numbers, as a client sends them; its CSV import takes the words, and 0 for no, too.

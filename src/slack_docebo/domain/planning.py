@@ -14,7 +14,7 @@ from slack_docebo.domain.observation import Gone, Observation, Present, Unknown
 from slack_docebo.domain.patterns import named
 from slack_docebo.domain.people import Account, Applied, Known, LastSeen, Mapping, SourceUser
 from slack_docebo.domain.returns import Rehires, Returns, has_left, reported
-from slack_docebo.domain.rules import DEFAULT_RULES, NOT_HELD, AttributeRule, Shortfall, shortfalls
+from slack_docebo.domain.rules import DEFAULT_RULES, NO_BRANCH, NOT_HELD, AttributeRule, Shortfall, shortfalls
 from slack_docebo.domain.scope import WORKSPACE_NOT_KNOWN, Scope
 
 Value = str | bool
@@ -29,6 +29,7 @@ OWN_FORM = "Docebo keeps its own form of "  # before the attributes
 NOT_TAKEN = "Docebo does not take "  # likewise
 CANNOT_HOLD = ", which cannot hold what Slack says"  # behind them
 NO_ROW = ", for which a table has no row"  # likewise
+NOT_THERE = ", which Docebo does not have"  # likewise
 NOT_PLANNED = "no plan can be made"  # for this one person, and why
 DEACTIVATED_BEFORE = "; deactivated before"  # after why the person has left
 
@@ -492,8 +493,9 @@ class Planner:
 def _without(lacking: Sequence[Shortfall]) -> str:
     """Return what is added to a reason where attributes do not get what Slack says."""
     told = ""
-    for why in (CANNOT_HOLD, NO_ROW):
-        if names := [one.target for one in lacking if (one.why == NOT_HELD) is (why == CANNOT_HOLD)]:
+    whys = {NOT_HELD: CANNOT_HOLD, NO_BRANCH: NOT_THERE}
+    for why in (CANNOT_HOLD, NO_ROW, NOT_THERE):
+        if names := [one.target for one in lacking if whys.get(one.why, NO_ROW) == why]:
             told += f"; without {', '.join(names)}{why}"
     return told
 

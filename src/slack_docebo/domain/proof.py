@@ -6,6 +6,7 @@ from slack_docebo.domain.attributes import MARKUP, current_value, is_own_form, l
 from slack_docebo.domain.effects import holds
 from slack_docebo.domain.people import Account, View
 from slack_docebo.domain.planning import Kind, Operation, Value
+from slack_docebo.domain.targets import BRANCH
 
 WITH_DEFAULT = ("language", "time_zone")  # attributes that a new account has without its row
 CREDENTIALS = ("username", "email")
@@ -18,7 +19,8 @@ def traits(operation: Operation, *, branch: int | None = None) -> frozenset[str]
     account has by itself it may have without its row: so of a language or a time zone only the value counts.
     """
     creates = operation.kind is Kind.CREATE
-    found = {f"{operation.kind} in a branch" if creates and branch is not None else str(operation.kind)}
+    is_placed = branch is not None or BRANCH in operation.changes
+    found = {f"{operation.kind} in a branch" if creates and is_placed else str(operation.kind)}
     for name, value in operation.changes.items():
         may_be_default = creates and name in WITH_DEFAULT
         found.add(f"{name} emptied" if value == "" else f"{name} {value}" if may_be_default else name)
@@ -51,7 +53,8 @@ def not_shown(operation: Operation, seen: Sequence[Account]) -> list[str]:
     return [
         name
         for name, value in operation.changes.items()
-        if not any(
+        if name != BRANCH
+        and not any(
             holds(account, name, value) or _is_own_form(name, value, account, operation.before.get(name, ""))
             for account in seen
         )

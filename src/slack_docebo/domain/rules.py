@@ -14,12 +14,13 @@ from slack_docebo.domain.lookup import LookupTable, NoRow
 from slack_docebo.domain.options import Values
 from slack_docebo.domain.people import SourceUser
 from slack_docebo.domain.sources import CUSTOM, SOURCES, is_custom, is_source, label_of
-from slack_docebo.domain.targets import CASELESS, TARGETS, field_id_of, is_target, title_of
+from slack_docebo.domain.targets import BRANCH, CASELESS, TARGETS, field_id_of, is_target, title_of
 from slack_docebo.domain.texts import LONGEST_ADDRESS, LONGEST_NAME, LONGEST_VALUE, bounded, key
 
 OPTIONS = ("on-create-only", "clear")
 SEPARATORS = ",;\r\n"  # between rules, outside quotes and brackets
 NOT_HELD = "Docebo's field cannot hold it"
+NO_BRANCH = "Docebo has no such branch, or several"
 _WORD = re.compile(r'(?:[^\s="]|"[^"]*")+')
 _OPTIONS_BEHIND = re.compile(rf"(?:\s+(?:{'|'.join(OPTIONS)}))*$")
 _TABLE = re.compile(rf"table\(\s*({TABLE_NAME.pattern})\s*,\s*({_WORD.pattern}?)\s*\)")
@@ -47,6 +48,11 @@ class AttributeRule:
     def __str__(self) -> str:
         formula = "" if self.formula == OneSource(self.target) else f" = {self.formula}"
         return f"{quoted(self.target)}{formula}{' on-create-only' * self.on_create_only}{' clear' * self.clear}"
+
+    @property
+    def creates_only(self) -> bool:
+        """Whether only accounts that are created get the value."""
+        return self.on_create_only or self.target == BRANCH
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -93,7 +99,7 @@ class AttributeRule:
         if isinstance(result, NoRow):
             return Shortfall(self.target, result.value, f"table {result.table} has no row for it")
         if result and self.values and self.values.named(result) is None:
-            return Shortfall(self.target, result, NOT_HELD)
+            return Shortfall(self.target, result, NO_BRANCH if self.target == BRANCH else NOT_HELD)
         return None
 
     @property
@@ -142,7 +148,7 @@ def custom_fields(rules: Iterable[AttributeRule]) -> frozenset[str]:
 
 def shortfalls(user: SourceUser, rules: Iterable[AttributeRule], *, creating: bool) -> tuple[Shortfall, ...]:
     """Return which values of Slack's the account of *user* does not get."""
-    found = (rule.shortfall(user) for rule in rules if rule.may_fall_short and (creating or not rule.on_create_only))
+    found = (rule.shortfall(user) for rule in rules if rule.may_fall_short and (creating or not rule.creates_only))
     return tuple(one for one in found if one)
 
 

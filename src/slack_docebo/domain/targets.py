@@ -4,7 +4,8 @@ import re
 
 CASELESS = frozenset({"email", "username", "language", "time_zone"})  # attributes in which case makes no difference
 FREE_TEXTS = frozenset({"first_name", "last_name"})  # and the additional fields
-TARGETS = ("first_name", "last_name", "email", "language", "time_zone")
+BRANCH = "branch"  # of an account that is created: no list shows it, and nobody is moved
+TARGETS = ("first_name", "last_name", "email", "language", "time_zone", BRANCH)
 TITLED = "field:"  # before the title of an additional field
 _FIELD = re.compile(r"field_([1-9][0-9]{0,17})")
 

@@ -148,6 +148,12 @@ class AccountRepository:
         )
         carry_out(self._connection, DEACTIVATED, rows)
 
+    def note_placed(self, branches: MappingType[int, int]) -> None:
+        """Note to which branch, by account, we have brought these accounts, whose rows are there."""
+        for docebo_id, branch_id in branches.items():
+            is_it = (account.c.platform_id == self._platform_id, account.c.user_id == docebo_id)
+            self._connection.execute(update(account).where(*is_it).values(branch_placed=branch_id))
+
     def gone(self) -> dict[int, datetime]:
         """Return since when accounts are known to be gone."""
         query = select(account.c.user_id, account.c.gone_since).where(

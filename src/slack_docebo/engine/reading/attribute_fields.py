@@ -4,10 +4,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from slack_docebo.clients.docebo import Session
+from slack_docebo.domain.branches import Branches
 from slack_docebo.domain.names import folded
 from slack_docebo.domain.options import Options, Values
 from slack_docebo.domain.rules import AttributeRule, custom_fields, distinct
 from slack_docebo.domain.sources import CUSTOM, label_of
+from slack_docebo.domain.targets import BRANCH
 from slack_docebo.engine.reading.mirror_fields import find_mirror
 from slack_docebo.errors import ConfigurationError
 from slack_docebo.runtime import Runtime
@@ -39,6 +41,8 @@ async def find_additional_fields(runtime: Runtime, session: Session) -> None:
     values: dict[str, Values] = {}
     if session.languages:
         values["language"] = Options.of({code: code for code in session.languages if code})
+    if any(rule.target == BRANCH for rule in runtime.behaviour.attributes):
+        runtime.branches = values[BRANCH] = Branches.of(await runtime.docebo.branches())
     runtime.behaviour = runtime.behaviour.holding(values)
     rules, mirrored = runtime.behaviour.attributes, runtime.behaviour.mirror_fields
     if not (mirrored or any(rule.title or rule.field_id for rule in rules)):

@@ -22,11 +22,11 @@ from slack_docebo.domain.dialect import (
     OptionForm,
 )
 from slack_docebo.domain.planning import Value
-from slack_docebo.domain.targets import field_id_of
+from slack_docebo.domain.targets import BRANCH, field_id_of
 from slack_docebo.runtime import Runtime
 
 TRIED = 3  # refused rows of one kind that a run tries otherwise, before the others are taken to be refused for good
-NEEDED = frozenset({"username", "email", "first_name", "last_name", "active"})
+NEEDED = frozenset({"username", "email", "first_name", "last_name", "active", BRANCH})  # nobody lands elsewhere
 Attributes = Mapping[str, Value]
 
 
@@ -47,6 +47,8 @@ class Adapter:
         """Return *attributes* as a row holds them: without what is refused, a language in the form that is taken."""
         missing = self.left_out(attributes)
         row = {name: value for name, value in attributes.items() if name not in missing}
+        if branch := row.pop(BRANCH, ""):
+            row |= self._branch(str(branch))
         if self._language is LanguageForm.NAME and "language" in row:
             row["language"] = self._by_name(row["language"])
         if self._options is OptionForm.LABEL:
@@ -114,6 +116,11 @@ class Adapter:
     def _option(self, name: str, value: Value) -> str:
         options = self._runtime.docebo.options.get(field_id_of(name) or 0)
         return options.id(str(value)) if options else ""
+
+    def _branch(self, branch_id: str) -> Mapping[str, str]:
+        """Return how a row names the branch; one that is gone by now it names by the id, so that Docebo refuses it."""
+        branches = self._runtime.branches
+        return (branches.columns if branches else {}).get(branch_id, {"branch_code": branch_id})
 
     def _by_name(self, language: Value) -> str:
         return self._runtime.docebo.languages.name(str(language))

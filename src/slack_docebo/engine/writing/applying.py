@@ -6,10 +6,12 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from slack_docebo.concurrency import side_by_side, to_completion
+from slack_docebo.domain.branches import Branches
 from slack_docebo.domain.dialect import MOST_ROWS
 from slack_docebo.domain.effects import TO_ACCOUNTS
 from slack_docebo.domain.guards import too_many_accounts
 from slack_docebo.domain.planning import Kind, Outcome
+from slack_docebo.domain.targets import BRANCH
 from slack_docebo.engine.planning.limits import count_accounts, measure
 from slack_docebo.engine.writing.admitting import admit, ask_where_it_hurts, check_halt
 from slack_docebo.engine.writing.checking import planned_behaviour
@@ -73,7 +75,10 @@ async def apply_accounts(runtime: Runtime, plan_id: str, progress: Progress) -> 
         plan = tables.plans.read(plan_id)
     breaker = _Breaker(runtime)
 
-    branch = planned_behaviour(runtime, plan).destination_branch
+    planned = planned_behaviour(runtime, plan)
+    branch = planned.destination_branch
+    if runtime.branches is None and any(rule.target == BRANCH for rule in planned.attributes):  # a saved plan's
+        runtime.branches = Branches.of(await runtime.docebo.branches())
     prover = Prover(runtime, plan_id, branch=branch)
 
     def recorded(batch: Sequence[Numbered], results: Sequence[RowOutcome]) -> None:

@@ -23,7 +23,7 @@ from slack_docebo.domain.proof import (
     still_to_prove,
     traits,
 )
-from slack_docebo.domain.targets import field_id_of
+from slack_docebo.domain.targets import BRANCH, field_id_of
 from slack_docebo.engine.reading.sides import find_by_address
 from slack_docebo.engine.writing.recording import Numbered, record
 from slack_docebo.errors import Unproven
@@ -35,7 +35,7 @@ REFUSED = 3  # first rows that are refused, before the others are sent with the 
 NOT_ASKED_FOR = {  # what to do where something changes of which the row says nothing
     "force_change": "whoever is updated would have to change the password: set SLACK | PROVISION_SLACK_USER_DATA to false"
     " and ask Docebo's support",
-    "branches": "check SLACK | DESTINATION_BRANCH",
+    "branches": "check SLACK | DESTINATION_BRANCH and the rule for branch in SLACK | ATTRIBUTES",
 }
 NO_BRANCH = (
     "if this is so for everybody, the platform may want a branch for new accounts: set SLACK | DESTINATION_BRANCH"
@@ -150,7 +150,8 @@ class Prover:
             view = await self._runtime.docebo.view(operation.docebo_id)
             if not isinstance(view, Present):
                 return "Docebo does not show it when it is asked for it: run again"
-            if others := changed_besides(operation.changes, self._before, view.value, branch=self._branch):
+            branch = int(operation.changes[BRANCH]) if BRANCH in operation.changes else self._branch
+            if others := changed_besides(operation.changes, self._before, view.value, branch=branch):
                 advice = next((NOT_ASKED_FOR[name] for name in others if name in NOT_ASKED_FOR), OTHERWISE)
                 return f"{', '.join(others)} is not as it has to be, of which the row says nothing: {advice}"
             seen = [view.value.account]

@@ -8,6 +8,7 @@ from slack_docebo.domain.effects import TO_ACCOUNTS, mapping_of, people_of
 from slack_docebo.domain.people import Applied, Mapping
 from slack_docebo.domain.planning import Kind, Operation, Outcome
 from slack_docebo.domain.stamps import TOLERANCE, UNSTAMPED
+from slack_docebo.domain.targets import BRANCH
 from slack_docebo.engine.writing.standing import follow
 from slack_docebo.errors import StorageConflict
 from slack_docebo.runtime import Runtime
@@ -97,6 +98,13 @@ def _record(runtime: Runtime, plan_id: str, operations: dict[int, Operation], re
             platform_id = tables.platforms.take(docebo)
             accounts = tables.accounts(platform_id)
             accounts.note_written(written, now=now)
+            accounts.note_placed(
+                {
+                    result.docebo_id: int(op.changes[BRANCH])
+                    for op, result in applied
+                    if BRANCH in op.changes and result.docebo_id
+                }
+            )
             inactive = [
                 result.docebo_id for op, result in applied if op.deactivated and not op.maps and result.docebo_id
             ]

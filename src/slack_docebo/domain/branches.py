@@ -1,0 +1,70 @@
+"""Branches: the nodes of Docebo's organisation chart, and by what rules and rows name one of them."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Self
+
+PATH = "/"  # between the titles of a path, as in Docebo's CSV import
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """A node of the organisation chart; *left* and *right* are its place in a nested set, 0 where Docebo shows none."""
+
+    id: int
+    code: str
+    title: str
+    left: int = 0
+    right: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Branches:
+    """The branches of one platform. Codes and titles are compared with regard to case, as Docebo does."""
+
+    ids: Mapping[str, str]  # by id, and by what no other branch has: code, title, or path of titles
+    columns: Mapping[str, Mapping[str, str]]  # by id: how a row of a batch names the branch
+
+    @classmethod
+    def of(cls, branches: Iterable[Branch]) -> Self:
+        """Return the *branches* of a platform; one that neither code nor title nor path tells from others is left out."""
+        named = {str(branch.id): _names(branch, path) for branch, path in _with_paths(branches)}
+        borne = Counter(name for names in named.values() for name in names)
+        alone = {branch_id: [name for name in names if borne[name] == 1] for branch_id, names in named.items()}
+        ids: dict[str, str] = {}
+        for branch_id, names in alone.items():
+            for _, value in names:
+                ids.setdefault(value, branch_id)
+        columns = {branch_id: dict(names[:1]) for branch_id, names in alone.items() if names}
+        return cls({**ids, **{branch_id: branch_id for branch_id in columns}}, columns)
+
+    def label(self, shown: str) -> str:
+        """Return the id that is *shown*."""
+        return shown
+
+    def id(self, value: str) -> str:
+        """Return the id of the branch with this id, code, title or path; "" where there is none, or are several."""
+        return self.ids.get(value.strip(), "")
+
+    def named(self, value: str) -> str | None:
+        """Return the id of the branch with this id, code, title or path; None where there is none, or are several."""
+        return self.id(value) or None
+
+
+def _names(branch: Branch, path: str) -> list[tuple[str, str]]:
+    """Return the columns of a row that can name *branch*, with their values, the plainest first."""
+    columns = {"branch_code": branch.code, "branch_name": branch.title, "branch_name_path": path}
+    return [(name, value) for name, value in columns.items() if value]
+
+
+def _with_paths(branches: Iterable[Branch]) -> Iterator[tuple[Branch, str]]:
+    """Yield each branch with the titles that lead to it below the root; "" where the tree, or a title, does not tell."""
+    above: list[Branch] = []
+    for branch in sorted(branches, key=lambda one: one.left):
+        while above and above[-1].right < branch.right:
+            above.pop()
+        above.append(branch)
+        titles = [one.title for one in above[1:]]
+        tells = branch.left > 0 and not any(PATH in title for title in titles)
+        yield branch, PATH.join(titles) if tells else ""

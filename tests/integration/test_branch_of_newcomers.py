@@ -1,0 +1,109 @@
+"""A rule puts each new account into the branch that Slack's data name."""
+
+import pytest
+from sqlalchemy import select
+
+from slack_docebo.domain.planning import Kind, Outcome
+from slack_docebo.engine.importing import apply_saved
+from slack_docebo.integration_settings import read_rows, table
+from slack_docebo.runtime import open_runtime
+from slack_docebo.storage.schema import account as accounts
+from slack_docebo.storage.store import Store
+from tests.importing import ON, prove, run_import, settings_for
+
+RULES = "first_name, last_name, email, branch = title"
+
+
+@pytest.fixture
+def company(shared_sandbox):
+    shared_sandbox.reset()
+    return shared_sandbox
+
+
+def join(company, name: str, title: str) -> str:
+    address = f"{name.lower()}@example.com"
+    company.slack.add(name, "Lovelace", address, {"profile": {"title": title}})
+    return address
+
+
+def branches_of(company, *addresses: str) -> list[tuple[int, ...]]:
+    return [account.branches for address in addresses for account in company.docebo.accounts.by_email(address)]
+
+
+async def test_newcomers_land_in_the_branch_of_their_rule_without_a_call_more(company, sqlite_url):
+    europe = company.docebo.add_branch("EU", "Europe")
+    sales = [company.docebo.add_branch("", "Sales", parent) for parent in (europe.id, 42)]
+    people = [join(company, *who) for who in (("Ada", "EU"), ("Grace", "Europe/Sales"), ("Joan", "From Slack/Sales"))]
+    settings = settings_for(company.facts(), sqlite_url)
+    prove(settings)
+    usual = await run_import(settings, dry_run=True)
+
+    done = await run_import(settings, rows={**ON, "ATTRIBUTES": RULES})
+
+    assert branches_of(company, *people) == [(europe.id,), (sales[0].id,), (sales[1].id,)]
+    batches = company.docebo_gate.counters.calls["POST /manage/v1/user/batch"]
+    assert batches == -(-usual.count(Kind.CREATE) // 100) + -(-usual.count(Kind.UPDATE) // 100)
+    again = await run_import(settings, rows={**ON, "ATTRIBUTES": RULES})
+    assert again.count(outcome=Outcome.APPLIED) == 0
+    assert done.count(outcome=Outcome.FAILED) == 0
+
+
+async def test_who_is_there_is_not_moved_when_the_rule_says_another_branch(company, sqlite_url):
+    company.docebo.add_branch("EU", "Europe")
+    ada = join(company, "Ada", "From Slack")
+    settings = settings_for(company.facts(), sqlite_url)
+    await run_import(settings, rows={**ON, "ATTRIBUTES": RULES})
+    [user] = [user for user in company.slack if user["profile"].get("email") == ada]
+    company.slack.change(user["id"], {"profile": {"title": "Europe"}})
+
+    done = await run_import(settings, rows={**ON, "ATTRIBUTES": RULES})
+
+    assert branches_of(company, ada) == [(42,)]
+    assert done.count(outcome=Outcome.APPLIED) == 0
+
+
+async def test_a_branch_that_is_not_there_is_not_made_and_keeps_nobody_from_an_account(company, sqlite_url):
+    ada = join(company, "Ada", "Atlantis")
+    before = set(company.docebo.branches)
+
+    done = await run_import(settings_for(company.facts(), sqlite_url), rows={**ON, "ATTRIBUTES": RULES})
+
+    assert branches_of(company, ada) == [()]
+    assert set(company.docebo.branches) == before
+    assert "| branch | Docebo has no such branch, or several | " in done.markdown()
+    assert any("without branch, which Docebo does not have" in reason for _, reason, _, _ in done.tally)
+
+
+async def test_the_rule_goes_before_the_branch_for_new_accounts(company, sqlite_url):
+    europe = company.docebo.add_branch("EU", "Europe")
+    people = [join(company, "Ada", "EU"), join(company, "Grace", "Atlantis")]
+
+    await run_import(
+        settings_for(company.facts(), sqlite_url), rows={**ON, "ATTRIBUTES": RULES, "DESTINATION_BRANCH": "42"}
+    )
+
+    assert branches_of(company, *people) == [(europe.id,), (42,)]
+
+
+async def test_a_branch_that_is_renamed_before_a_saved_plan_is_applied_is_found_by_its_id(company, sqlite_url):
+    europe = company.docebo.add_branch("EU", "Europe")
+    ada = join(company, "Ada", "EU")
+    settings = settings_for(company.facts(), sqlite_url)
+    planned = await run_import(settings, dry_run=True, rows={**ON, "ATTRIBUTES": RULES})
+    europe.code, europe.title = "EMEA", "Europe and more"
+
+    async with open_runtime(settings, read_rows(table(ON)), run_id="another") as runtime:
+        await apply_saved(runtime, planned.plan.id, lambda _: None)
+
+    assert branches_of(company, ada) == [(europe.id,)]
+
+
+async def test_where_an_account_was_placed_is_remembered(company, sqlite_url):
+    ada = join(company, "Ada", "SLACK")
+    settings = settings_for(company.facts(), sqlite_url)
+    await run_import(settings, rows={**ON, "ATTRIBUTES": RULES})
+
+    [account] = company.docebo.accounts.by_email(ada)
+    with Store.open(sqlite_url) as store, store.reading() as tables:
+        query = select(accounts.c.branch_placed).where(accounts.c.user_id == account.user_id)
+        assert tables.connection.scalar(query) == 42
