@@ -46,8 +46,8 @@ format: setup    ## Rewrite the code in the project's format
 LOCKED := --universal --python-version 3.11 --generate-hashes --no-header --quiet
 
 lock: setup      ## Resolve the locks anew from pyproject.toml: of everything, and of what an installation needs
-	$(BIN)/uv pip compile pyproject.toml --group dev --upgrade $(LOCKED) --output-file requirements.lock
-	$(BIN)/uv pip compile pyproject.toml --constraint requirements.lock $(LOCKED) --output-file requirements-runtime.lock
+	$(BIN)/uv pip compile pyproject.toml --extra expressions --group dev --upgrade $(LOCKED) --output-file requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --extra expressions --constraint requirements.lock $(LOCKED) --output-file requirements-runtime.lock
 
 sbom: setup      ## What an installation consists of, with licences, as CycloneDX in dist/
 	@$(BIN)/python -m deployments.sbom

@@ -20,6 +20,7 @@ NAMES = (
     "hostile_texts",
     "simulation",
     "migration",
+    "expressions",
 )
 
 

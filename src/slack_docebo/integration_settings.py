@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, InstanceOf, PrivateAttr, ValidationError
 
+from slack_docebo import cel
 from slack_docebo.delimited import BadTableError, read_table
 from slack_docebo.domain.freezing import Freeze, frozen_until, parse_freeze
 from slack_docebo.domain.guards import Change, Limit, parse_limit
@@ -72,7 +73,7 @@ def _words(value: object) -> tuple[str, ...]:
 
 
 def _rules(value: object) -> tuple[AttributeRule, ...]:
-    return parse_rules("\n".join(_words(value)) if isinstance(value, list) else str(value))
+    return parse_rules("\n".join(_words(value)) if isinstance(value, list) else str(value), cel.compiled)
 
 
 def _patterns(value: object) -> tuple[str, ...]:
@@ -206,7 +207,8 @@ class IntegrationSettings(BaseModel):
         f' {", ".join(TARGETS)} and additional fields, as field_12 or field:"Cost centre". Sources: {", ".join(SOURCES)} and'
         " custom profile fields, as custom:Department or by id. Slack's list leaves custom profile fields out: imports read"
         " them person by person, as PROFILE_MINUTES allows. table(NAME, SOURCE) looks the value up in the Variable"
-        " table_NAME, or in the file NAME.csv in TABLES_DIR.",
+        " table_NAME, or in the file NAME.csv in TABLES_DIR. Or an expression in CEL of sources, texts in quotes"
+        " and functions: see docs/attributes.md.",
     )
     profile_minutes: Annotated[int, BeforeValidator(lambda value: str(value).strip())] = Field(
         60,

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from sandbox.server import Sandbox
-from slack_docebo.domain.rules import parse_rules
 from slack_docebo.domain.targets import TARGETS
 from slack_docebo.engine.importing import plan_import
 from slack_docebo.engine.looking.explaining import explain
 from slack_docebo.engine.writing.finishing import finish
 from slack_docebo.storage.inbox import EventState
 from slack_docebo.storage.shares import PER_HOUR
+from tests.attribute_mapping import parse_rules
 from tests.importing import carry_out
 from tests.integration.realtime_world import World, world
 

@@ -9,7 +9,8 @@ from slack_docebo.clients.slack import source_user
 from slack_docebo.domain.attributes import differences, fingerprint, wanted
 from slack_docebo.domain.languages import Languages
 from slack_docebo.domain.people import Account, SourceUser
-from slack_docebo.domain.rules import DEFAULT_RULES, parse_rules
+from slack_docebo.domain.rules import DEFAULT_RULES
+from tests.attribute_mapping import parse_rules
 
 ADA = SourceUser("U1", "T1", email="ada@example.com", first_name="Ada", last_name="Lovelace", title="Analyst")
 HERS = Account(7, "ada@example.com", "ada@example.com", "Ada", "Lovelace", fields={12: "Analyst"})

@@ -21,7 +21,7 @@ from slack_docebo.domain.names import clean, folded, split_name
 from slack_docebo.domain.people import Account, SourceUser
 from slack_docebo.domain.planning import shielded
 from slack_docebo.domain.quoting import quoted
-from slack_docebo.domain.rules import DEFAULT_RULES, parse_rules
+from slack_docebo.domain.rules import DEFAULT_RULES
 from slack_docebo.domain.scope import Scope
 from slack_docebo.domain.texts import (
     armoured,
@@ -39,6 +39,7 @@ from slack_docebo.engine.mappings.mapping_file import MappingFile
 from slack_docebo.errors import ConfigurationError
 from slack_docebo.integration_settings import IntegrationSettings, read_rows, rows_from_csv, table
 from slack_docebo.webhook.intake import Audience, decide, read_payload
+from tests.attribute_mapping import parse_rules
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 GROWTH = 9.0  # of the time for four times the size; 4 is linear, 16 is quadratic

@@ -9,8 +9,8 @@ from slack_docebo.domain.matching import Accounts, MatchBy
 from slack_docebo.domain.observation import Gone, Present, Unknown
 from slack_docebo.domain.people import Account, Applied, Mapping, SourceUser
 from slack_docebo.domain.planning import Kind, Leavers, Operation, Planner, Policy
-from slack_docebo.domain.rules import parse_rules
 from slack_docebo.domain.scope import Scope
+from tests.attribute_mapping import parse_rules
 
 ON = Policy(provision=True, map=True)
 ADA = SourceUser("U1", "T1", handle="ada", email="ada@example.com", first_name="Ada", last_name="Lovelace")

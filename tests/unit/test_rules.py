@@ -4,20 +4,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from slack_docebo.cel import compiled
 from slack_docebo.domain.attributes import differences, wanted
+from slack_docebo.domain.expressions import Expression
 from slack_docebo.domain.formulas import Lookup, OneSource
 from slack_docebo.domain.lookup import LookupTable
 from slack_docebo.domain.options import Options
 from slack_docebo.domain.people import Account, SourceUser
-from slack_docebo.domain.rules import NOT_HELD, AttributeRule, Shortfall, parse_rules, shortfalls
+from slack_docebo.domain.rules import NOT_HELD, AttributeRule, Shortfall, shortfalls
 from slack_docebo.domain.sources import SOURCES
+from tests.attribute_mapping import parse_rules
 
 ADA = SourceUser("U1", "T1", email="ada@example.com", title="Analyst", custom={"Xf1": "Sales"})
 CENTRES = LookupTable.of("centres", [("Sales", "S-100"), ("Straße", "R-1")])
-
-
-def looking_up(text, *tables):
-    return tuple(rule.looking_up({table.name: table for table in tables}) for rule in parse_rules(text))
 
 
 def test_the_rules_can_be_written_as_they_are_read():
@@ -66,7 +65,7 @@ def test_a_wrong_rule_is_named_with_what_is_allowed(text, told):
 
 
 def test_a_table_gives_what_stands_for_a_value_in_any_case():
-    rules = looking_up("field_1 = table(centres, custom:Xf1)", CENTRES)
+    rules = parse_rules("field_1 = table(centres, custom:Xf1)", CENTRES)
 
     assert wanted(ADA, rules, creating=True) == {"field_1": "S-100"}
     for said, found in (("sales ", "S-100"), ("STRASSE", None), ("straße", "R-1")):
@@ -75,7 +74,7 @@ def test_a_table_gives_what_stands_for_a_value_in_any_case():
 
 def test_a_value_without_a_row_takes_the_default_row():
     table = LookupTable.of("centres", [("Sales", "S-100"), ("*", "REST")])
-    (rule,) = looking_up("field_1 = table(centres, custom:Xf1)", table)
+    (rule,) = parse_rules("field_1 = table(centres, custom:Xf1)", table)
 
     assert [rule.value(replace(ADA, custom={"Xf1": said})) for said in ("Sales", "Space", "")] == [
         "S-100",
@@ -86,7 +85,7 @@ def test_a_value_without_a_row_takes_the_default_row():
 
 
 def test_without_a_default_row_the_target_stays_and_the_value_is_named():
-    rules = looking_up("field_1 = table(centres, custom:Xf1) clear, field_2 = table(centres, title) clear", CENTRES)
+    rules = parse_rules("field_1 = table(centres, custom:Xf1) clear, field_2 = table(centres, title) clear", CENTRES)
     astronaut = replace(ADA, title="", custom={"Xf1": "Space"})
 
     assert wanted(astronaut, rules, creating=False) == {"field_2": ""}  # Slack says that it is empty
@@ -102,7 +101,7 @@ def test_a_table_that_was_not_read_gives_nothing():
 
 
 def test_what_a_table_gives_is_held_against_what_the_field_can_hold():
-    (rule,) = looking_up("field_1 = table(centres, custom:Xf1)", CENTRES)
+    (rule,) = parse_rules("field_1 = table(centres, custom:Xf1)", CENTRES)
     rule = replace(rule, values=Options.of({"7": "S-200"}))
 
     assert (rule.value(ADA), rule.shortfall(ADA)) == (None, Shortfall("field_1", "S-100", NOT_HELD))
@@ -114,7 +113,7 @@ def test_a_value_with_two_rows_is_refused():
 
 
 def test_what_falls_short_only_on_creation_is_not_told_of_others():
-    rules = looking_up("field_1 = table(centres, title) on-create-only", CENTRES)
+    rules = parse_rules("field_1 = table(centres, title) on-create-only", CENTRES)
 
     assert shortfalls(ADA, rules, creating=False) == ()
     assert len(shortfalls(ADA, rules, creating=True)) == 1
@@ -123,6 +122,16 @@ def test_what_falls_short_only_on_creation_is_not_told_of_others():
 texts = st.text(max_size=8)
 TARGETS = ("first_name", "last_name", "time_zone", "field_1", "field_2")
 READABLE = (*sorted(SOURCES), "custom:Xf1", "custom:Xf2")
+EXPRESSIONS = tuple(
+    Expression.of(text, compiled)
+    for text in (
+        'custom:Xf1 == "Sales" ? table(centres, title) : lower(first_name)',
+        "first(custom:Xf1, custom:Xf2, title)",
+        "date(start_date, 30)",
+        'before(email, "@") + ascii(real_name)',
+        '"constant"',
+    )
+)
 people = st.builds(
     SourceUser,
     slack_id=st.just("U1"),
@@ -144,7 +153,7 @@ def mappings(draw):
     rules = []
     for target in draw(st.lists(st.sampled_from(TARGETS), unique=True, min_size=1)):
         source = draw(st.sampled_from(READABLE))
-        formula = draw(st.sampled_from([OneSource(source), Lookup("centres", source)]))
+        formula = draw(st.sampled_from([OneSource(source), Lookup("centres", source), *EXPRESSIONS]))
         rules.append(AttributeRule(target, formula, draw(st.booleans()), draw(st.booleans())))
     found = dict(draw(st.lists(st.tuples(st.sampled_from(["sales", "ada", "*", "yes", ""]), texts), max_size=4)))
     table = LookupTable.of("centres", found.items())

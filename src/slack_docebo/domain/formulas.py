@@ -9,12 +9,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Protocol, Self
 
-from slack_docebo.domain.lookup import LookupTable, NoRow
+from slack_docebo.domain.lookup import LookupTable, NoValue
 from slack_docebo.domain.people import SourceUser
 from slack_docebo.domain.sources import said
 
 NEEDS_QUOTES = frozenset(" \t=,;()")
-Result = str | NoRow | None  # None: not known
+Result = str | NoValue | None  # None: not known
 
 
 class Formula(Protocol):

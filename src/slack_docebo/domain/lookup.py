@@ -10,11 +10,11 @@ EVERYTHING_ELSE = "*"  # the value of the default row
 
 
 @dataclass(frozen=True, slots=True)
-class NoRow:
-    """What is found where a table has no row for a value, and no default row."""
+class NoValue:
+    """That there is nothing for a value of Slack's, like no row in a table."""
 
-    table: str
     value: str
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +36,12 @@ class LookupTable:
         default = found.pop(EVERYTHING_ELSE, None)
         return cls(name, found, default)
 
-    def find(self, value: str) -> str | NoRow:
+    def find(self, value: str) -> str | NoValue:
         """Return what stands for *value*: its row, else the default row; an empty value without a row stays empty."""
         found = self.rows.get(_key(value), self.default)
         if found is not None:
             return found
-        return NoRow(self.name, value) if value else ""
+        return NoValue(value, f"table {self.name} has no row for it") if value else ""
 
 
 def _key(value: str) -> str:

@@ -28,7 +28,7 @@ ELSEWHERE = "in other workspaces of the organisation alone"
 OWN_FORM = "Docebo keeps its own form of "  # before the attributes
 NOT_TAKEN = "Docebo does not take "  # likewise
 CANNOT_HOLD = ", which cannot hold what Slack says"  # behind them
-NO_ROW = ", for which a table has no row"  # likewise
+NO_VALUE = ", for which its rule finds nothing"  # likewise
 NOT_THERE = ", which Docebo does not have"  # likewise
 NOT_PLANNED = "no plan can be made"  # for this one person, and why
 DEACTIVATED_BEFORE = "; deactivated before"  # after why the person has left
@@ -494,8 +494,8 @@ def _without(lacking: Sequence[Shortfall]) -> str:
     """Return what is added to a reason where attributes do not get what Slack says."""
     told = ""
     whys = {NOT_HELD: CANNOT_HOLD, NO_BRANCH: NOT_THERE}
-    for why in (CANNOT_HOLD, NO_ROW, NOT_THERE):
-        if names := [one.target for one in lacking if whys.get(one.why, NO_ROW) == why]:
+    for why in (CANNOT_HOLD, NO_VALUE, NOT_THERE):
+        if names := [one.target for one in lacking if whys.get(one.why, NO_VALUE) == why]:
             told += f"; without {', '.join(names)}{why}"
     return told
 

@@ -9,21 +9,25 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Self
 
+from slack_docebo.domain.expressions import Compile, Expression
 from slack_docebo.domain.formulas import TABLE_NAME, Formula, Lookup, OneSource, Result, quoted
-from slack_docebo.domain.lookup import LookupTable, NoRow
+from slack_docebo.domain.lookup import LookupTable, NoValue
 from slack_docebo.domain.options import Values
 from slack_docebo.domain.people import SourceUser
 from slack_docebo.domain.sources import CUSTOM, SOURCES, is_custom, is_source, label_of
 from slack_docebo.domain.targets import BRANCH, CASELESS, TARGETS, field_id_of, is_target, title_of
-from slack_docebo.domain.texts import LONGEST_ADDRESS, LONGEST_NAME, LONGEST_VALUE, bounded, key
+from slack_docebo.domain.texts import LONGEST_ADDRESS, LONGEST_NAME, LONGEST_VALUE, bounded, key, shortened
 
 OPTIONS = ("on-create-only", "clear")
 SEPARATORS = ",;\r\n"  # between rules, outside quotes and brackets
+EXPRESSION_SHOWN = 200  # characters, in a message
 NOT_HELD = "Docebo's field cannot hold it"
 NO_BRANCH = "Docebo has no such branch, or several"
 _WORD = re.compile(r'(?:[^\s="]|"[^"]*")+')
 _OPTIONS_BEHIND = re.compile(rf"(?:\s+(?:{'|'.join(OPTIONS)}))*$")
-_TABLE = re.compile(rf"table\(\s*({TABLE_NAME.pattern})\s*,\s*({_WORD.pattern}?)\s*\)")
+_ONE_SOURCE = re.compile(r'[a-z_]+|[a-z]+:(?:"[^"]*"|[^\s="()?:]*)')
+_OPTION_LIKE = re.compile(r"[a-z][a-z-]*")
+_TABLE = re.compile(rf"table\(\s*({TABLE_NAME.pattern})\s*,\s*({_ONE_SOURCE.pattern})\s*\)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,19 +89,19 @@ class AttributeRule:
     def value(self, user: SourceUser) -> str | None:
         """Return the value for *user* in the form in which Docebo shows it, or None if it is not known.
 
-        It is not known where Slack does not say what is read, where a table has no row for it, and where the target cannot
-        hold it: neither may touch what the account has.
+        It is not known where Slack does not say what is read, where the formula has nothing for it, and where the target
+        cannot hold it: neither may touch what the account has.
         """
         result = self._result(user)
-        if isinstance(result, NoRow):
+        if isinstance(result, NoValue):
             return None
         return self.values.named(result) if self.values and result else result
 
     def shortfall(self, user: SourceUser) -> Shortfall | None:
         """Return what keeps a value of Slack's from the target, if anything does."""
         result = self._result(user)
-        if isinstance(result, NoRow):
-            return Shortfall(self.target, result.value, f"table {result.table} has no row for it")
+        if isinstance(result, NoValue):
+            return Shortfall(self.target, result.value, result.why)
         if result and self.values and self.values.named(result) is None:
             return Shortfall(self.target, result, NO_BRANCH if self.target == BRANCH else NOT_HELD)
         return None
@@ -123,12 +127,13 @@ class AttributeRule:
 DEFAULT_RULES = tuple(AttributeRule(name, OneSource(name)) for name in ("first_name", "last_name", "email"))
 
 
-def parse_rules(text: str) -> tuple[AttributeRule, ...]:
+def parse_rules(text: str, engine: Compile) -> tuple[AttributeRule, ...]:
     """Read rules like `first_name, time_zone on-create-only, field:Role = title clear, field_12 = table(centres, title)`.
 
-    A rule that names only a target takes the source of the same name. Raises ValueError that says what is allowed.
+    A rule that names only a target takes the source of the same name; expressions are read by *engine*. Raises ValueError
+    that says what is allowed.
     """
-    return distinct(map(_parse_rule, _parted(text)))
+    return distinct(_parse_rule(rule, engine) for rule in _parted(text))
 
 
 def distinct(rules: Iterable[AttributeRule]) -> tuple[AttributeRule, ...]:
@@ -178,7 +183,7 @@ def _parted(text: str) -> Iterator[str]:
         yield rule
 
 
-def _parse_rule(text: str) -> AttributeRule:
+def _parse_rule(text: str, engine: Compile) -> AttributeRule:
     word = _WORD.match(text)
     target = word[0].replace('"', "") if word else ""
     rest = text[word.end() :] if word else text
@@ -187,22 +192,26 @@ def _parse_rule(text: str) -> AttributeRule:
     behind = _OPTIONS_BEHIND.search(rest)
     written, options = (rest[: behind.start()].strip(), behind[0].split()) if behind else (rest, [])
     if not written:
-        formula = _parse_formula(target)
+        formula: Formula = OneSource(_source(target))
     elif written.startswith("="):
-        formula = _parse_formula(written[1:].strip())
+        formula = _parse_formula(written[1:].strip(), engine)
     else:
         raise ValueError(f"unknown option {written.split()[0]!r}: allowed are {' and '.join(OPTIONS)}")
     return AttributeRule(target, formula, OPTIONS[0] in options, OPTIONS[1] in options)
 
 
-def _parse_formula(text: str) -> Formula:
+def _parse_formula(text: str, engine: Compile) -> Formula:
+    if _ONE_SOURCE.fullmatch(text) or not text:
+        return OneSource(_source(text))
     if table := _TABLE.fullmatch(text):
         return Lookup(table[1], _source(table[2]))
-    source, *others = _WORD.findall(text) or [""]
-    if others:
-        _source(source)
+    source, *others = text.split()
+    if _ONE_SOURCE.fullmatch(source) and all(map(_OPTION_LIKE.fullmatch, others)) and "in" not in others:
         raise ValueError(f"unknown option {others[0]!r}: allowed are {' and '.join(OPTIONS)}")
-    return OneSource(_source(source))
+    try:
+        return Expression.of(text, engine)
+    except ValueError as error:
+        raise ValueError(f"{shortened(text, EXPRESSION_SHOWN)}: {error}") from None
 
 
 def _source(written: str) -> str:

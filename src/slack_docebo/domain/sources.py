@@ -7,6 +7,7 @@ from slack_docebo.domain.names import clean, split_name
 from slack_docebo.domain.people import SourceUser
 
 CUSTOM = "custom:"  # before the label or the id of a custom profile field
+PREFIXES = (CUSTOM,)  # of sources that have names of their own
 _PROFILE_FIELD = re.compile(r"Xf[A-Za-z0-9]+")  # the id of a custom profile field
 
 

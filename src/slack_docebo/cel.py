@@ -1,0 +1,113 @@
+"""The engine of expressions: Google's implementation of CEL, which infers the types before anything is evaluated."""
+
+import re
+import threading
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import TYPE_CHECKING, Any, ParamSpec
+
+from slack_docebo.domain.expressions import LookUp, Program
+from slack_docebo.domain.functions import FUNCTIONS, NoValueError
+from slack_docebo.domain.lookup import NoValue
+from slack_docebo.domain.sources import CUSTOM, SOURCES
+from slack_docebo.domain.texts import shortened
+
+if TYPE_CHECKING:
+    from cel_expr_python import cel
+
+P = ParamSpec("P")
+NOT_INSTALLED = "expressions need the package cel-expr-python: install `slack-docebo[expressions]`"
+WITHOUT_LOOPS = "stdlib:\n  disable_macros: true\n"  # all, exists, filter and map are the only loops of CEL
+NOT_WORKED_OUT = "its expression cannot be worked out"
+SHOWN = 20  # characters from where an error is
+_ERROR = re.compile(r"ERROR: <input>:(-?\d+):(-?\d+): (?:Syntax error: )?(.*)$", re.MULTILINE)
+_UNKNOWN = re.compile(r"undeclared reference to '(.*?)'")
+_raised = threading.local()  # what a function of ours has raised: the engine tells no more than its words
+
+
+def compiled(text: str, names: Mapping[str, str], tables: Mapping[str, LookUp]) -> Program:
+    """Return the program of *text*; raise ValueError that says where and why it is none whose result is a text."""
+    try:
+        from cel_expr_python import cel
+    except ImportError:
+        raise ValueError(NOT_INSTALLED) from None
+    environment = cel.NewEnv(
+        config=cel.NewEnvConfigFromYaml(WITHOUT_LOOPS),
+        variables=dict.fromkeys(names, cel.Type.STRING),
+        functions=_functions(cel, tables),
+    )
+    try:
+        expression = environment.compile(text)
+    except RuntimeError as error:
+        raise ValueError(_told(str(error), text)) from None
+    if (result := expression.return_type()) != cel.Type.STRING:
+        raise ValueError(
+            f"the result is {result.name().lower()} and should be a text: write string(...) or a choice of two texts"
+        )
+
+    def evaluate(values: Mapping[str, str]) -> str | NoValue:
+        _raised.by = None
+        found = expression.eval(data=values)
+        if found.type() == cel.Type.STRING:
+            return str(found.value())
+        raised: NoValue | None = _raised.by
+        error = str(found.value())
+        # An error does not always end an evaluation: `||` takes a true right side for an answer.
+        return raised if raised and raised.why in error else NoValue(error, NOT_WORKED_OUT)
+
+    return evaluate
+
+
+def _functions(cel: Any, tables: Mapping[str, LookUp]) -> list["cel.FunctionDecl"]:
+    kinds = {str: cel.Type.STRING, int: cel.Type.INT}
+    overloads: dict[str, list[cel.Overload]] = {}
+
+    def declare(name: str, takes: tuple[type, ...], does: Callable[..., str | NoValue]) -> None:
+        overloads.setdefault(name, []).append(
+            cel.Overload(
+                "_".join([name, *(kind.__name__ for kind in takes)]),
+                return_type=cel.Type.STRING,
+                parameters=[kinds[kind] for kind in takes],
+                impl=_telling(does),
+            )
+        )
+
+    for signature in FUNCTIONS:
+        declare(*signature)
+    for name, look_up in tables.items():
+        declare(name, (str,), look_up)
+    return [cel.FunctionDecl(name, ways) for name, ways in overloads.items()]
+
+
+def _telling(does: Callable[P, str | NoValue]) -> Callable[P, str]:
+    """Return the function as the engine can call it: what it has no value for is kept, and ends the evaluation."""
+
+    @wraps(does)
+    def call(*given: P.args, **named: P.kwargs) -> str:
+        try:
+            found = does(*given, **named)
+        except NoValueError as error:
+            found = error.found
+        if isinstance(found, str):
+            return found
+        _raised.by = found
+        raise NoValueError(found)
+
+    return call
+
+
+def _told(errors: str, text: str) -> str:
+    """Return the first of the engine's *errors*, in words for who has written *text*."""
+    found = _ERROR.search(errors)
+    if found is None:
+        return "it is nested too deeply" if "recursion" in errors else errors.partition(" [")[0]
+    line, column = int(found[1]), int(found[2])
+    what = found[3].partition(" expecting ")[0].replace("'<EOF>'", "the end")
+    if line < 1:
+        return "it is nested too deeply" if "recursion" in what else what
+    if unknown := _UNKNOWN.search(what):
+        functions = ", ".join(dict.fromkeys((*(one.name for one in FUNCTIONS), "table")))
+        what = f"unknown name {unknown[1]!r}: allowed are {', '.join(SOURCES)}, {CUSTOM}<label or id>, and the functions {functions}"
+    rest = text.splitlines()[line - 1][column - 1 :] if text else ""
+    place = f"character {column}" if line == 1 else f"line {line}, character {column}"
+    return f"at {place}{f' ({shortened(rest, SHOWN)})' if rest else ''}: {what}"

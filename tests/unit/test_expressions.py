@@ -1,0 +1,172 @@
+"""Expressions in the attribute mapping: what they say of a person, and what is refused while the settings are read."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from slack_docebo import cel
+from slack_docebo.domain.expressions import LONGEST_EXPRESSION, Expression
+from slack_docebo.domain.lookup import LookupTable
+from slack_docebo.domain.people import SourceUser
+from slack_docebo.domain.rules import Shortfall
+from slack_docebo.errors import ConfigurationError
+from slack_docebo.integration_settings import read_rows, table
+from tests.attribute_mapping import parse_rules
+from tests.importing import ON
+
+ZOE = SourceUser(
+    "U1",
+    "T1",
+    handle="zoe",
+    email="zoe.o-neill@example.com",
+    first_name="Zoë",
+    last_name="O'NEILL-łukasz",
+    title="Analyst",
+    start_date="2026-05-31",
+    custom={"Xf1": "Sales", "Xf2": ""},
+)
+CENTRES = LookupTable.of("centres", [("sales", "S-100"), ("Analyst", "A-1")])
+
+
+@pytest.mark.parametrize(
+    ("expression", "value"),
+    [
+        ('custom:Xf1 == "Sales" ? "yes" : "no"', "yes"),
+        ('custom:"Xf1" in ["Space", "Sea"] ? "yes" : "no"', "no"),
+        ('title.startsWith("Ana") && !email.endsWith(".org") ? title : ""', "Analyst"),
+        ("lower(ascii(first(first_name, 1) + last_name))", "zo'neill-lukasz"),
+        ("title(last_name)", "O'neill-Łukasz"),
+        ("upper(title)", "ANALYST"),
+        ('before(email, "@")', "zoe.o-neill"),
+        ('after(email, "@")', "example.com"),
+        ("first(custom:Xf2, title)", "Analyst"),
+        ("table(centres, lower(custom:Xf1))", "S-100"),
+        (
+            'custom:Xf1 == "" ? table(centres, title) : table( centres , custom:Xf1) + "/" + table(centres, title)',
+            "S-100/A-1",
+        ),
+        ("date(start_date, 30)", "2026-06-30"),
+        ('date("5/31/2026", "MM/DD/YYYY")', "2026-05-31"),
+        ('"it is \\"Staff\\", custom:Xf1"', 'it is "Staff", custom:Xf1'),
+        ("(title == 'Analyst'\n  ? 'on, two; lines'\n  : '')", "on, two; lines"),
+    ],
+)
+def test_an_expression_makes_a_value_of_what_slack_says(expression, value):
+    rules = parse_rules(f"email, field_1 = {expression} on-create-only clear; last_name", CENTRES)
+
+    assert rules[1].value(ZOE) == value
+    assert (rules[1].on_create_only, rules[1].clear) == (True, True)
+    assert list(map(str, rules)) == ["email", f"field_1 = {expression} on-create-only clear", "last_name"]
+
+
+def test_what_an_expression_reads_is_known_before_anybody_is_read():
+    (rule,) = parse_rules(
+        'field_1 = title(title) + custom:"Cost centre" + (guest == "yes" ? "email" : table(centres, custom:Xf1))'
+    )
+
+    assert rule.sources == ("title", "custom:Cost centre", "guest", "custom:Xf1")
+    assert rule.formula.tables == ("centres",)
+    assert rule.reading(lambda source: source.upper()).sources == ("TITLE", "CUSTOM:COST CENTRE", "GUEST", "CUSTOM:XF1")
+
+
+@pytest.mark.parametrize(
+    ("expression", "silent"),
+    [
+        ('custom:Xf1 == "" ? title : "no"', replace(ZOE, custom=None)),
+        ('title == "Analyst" ? title : phone', ZOE),
+        ('before(email, "@")', replace(ZOE, unconfirmed=True)),
+    ],
+)
+def test_where_a_source_is_not_known_neither_is_the_result(expression, silent):
+    (rule,) = parse_rules(f"field_1 = {expression} clear")
+
+    assert (rule.value(silent), rule.shortfall(silent)) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("expression", "value", "why"),
+    [
+        ("upper(table(centres, handle))", "zoe", "table centres has no row for it"),
+        ("date(title)", "Analyst", "it is no date like YYYY-MM-DD"),
+        ('date(start_date, "DD.MM.YYYY")', "2026-05-31", "it is no date like DD.MM.YYYY"),
+        ('{"Analyst": "A"}[handle]', 'NOT_FOUND: Key not found in map : "zoe"', "its expression cannot be worked out"),
+    ],
+)
+def test_what_comes_to_nothing_leaves_the_target_as_it_is_and_is_named(expression, value, why):
+    (rule,) = parse_rules(f"field_1 = {expression} clear", CENTRES)
+
+    assert (rule.value(ZOE), rule.shortfall(ZOE)) == (None, Shortfall("field_1", value, why))
+
+
+def test_what_is_found_after_all_forgets_what_an_earlier_person_lacked():
+    (rule,) = parse_rules(
+        'field_1 = table(centres, title) == "A-1" || true ? string(1 / size(custom:Xf1)) : ""', CENTRES
+    )
+
+    assert rule.shortfall(replace(ZOE, title="Jester")) is None
+    assert rule.shortfall(replace(ZOE, title="Jester", custom={"Xf1": ""})).why == "its expression cannot be worked out"
+
+
+ENDLESS = "[1, 2, 3].map(x, [1, 2, 3].map(y, x * y)).size() > 1 ? 'a' : 'b'"
+
+
+@pytest.mark.parametrize(
+    ("expression", "told"),
+    [
+        ("lower(titel)", r"lower\(titel\): at character 7 \(titel\)\): unknown name 'titel': allowed are first_name"),
+        ('custom:"Cost centre" == "a" ? titel : ""', r"at character 31 \(titel : \"\"\): unknown name 'titel'"),
+        ("lower(\n  titel)", r"at line 2, character 3 \(titel\)\): unknown name 'titel'"),
+        (
+            "trim(title)",
+            r"at character 5 .*: unknown name 'trim': allowed are .* and the functions lower, upper, title",
+        ),
+        ('table("centres", title)', "unknown name 'table'"),
+        ("title + 1", r"at character 7 \(\+ 1\): found no matching overload for '_\+_' applied to '\(string, int\)'"),
+        ('title ? "a" : "b"', "at character 7 .*: found no matching overload"),
+        ("size(title)", "the result is int and should be a text: write string"),
+        ("title == 'a'", "the result is bool and should be a text"),
+        ("title == ", "at character 9: mismatched input the end$"),
+        (ENDLESS, "at character 15 .*: unknown name 'x'"),
+        ("title.all(c, true) ? 'a' : 'b'", "unknown name 'c'"),
+        (f"'{'a' * LONGEST_EXPRESSION}'", "an expression of 1,002 characters: at most 1,000 are allowed"),
+        ("(" * 300 + "title" + ")" * 300, "it is nested too deeply"),
+        ("+".join(["title"] * 100), "it is nested too deeply"),
+        ("title(title", "a bracket without its other half"),
+    ],
+)
+def test_a_wrong_expression_is_refused_with_its_place_when_the_settings_are_read(expression, told):
+    with pytest.raises(ConfigurationError, match=rf"(?s)row SLACK \| ATTRIBUTES: .*{told}"):
+        read_rows(table({**ON, "ATTRIBUTES": f"email, field_1 = {expression}"}))
+
+
+def test_without_the_engine_an_expression_is_refused_with_what_to_install(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "cel_expr_python", None)
+
+    assert len(parse_rules("email, field_1 = table(centres, title)")) == 2
+    with pytest.raises(ValueError, match=r"install `slack-docebo\[expressions\]`"):
+        parse_rules("field_1 = lower(title)")
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            ["title", "custom:Xf1", '"', "'", "(", ")", "[", "{", "?", ":", "+", " ", "1", ",", ".", "=", "é", "\\"]
+        ),
+        max_size=12,
+    ).map("".join)
+)
+def test_any_text_is_an_expression_or_is_refused(text):
+    try:
+        result = Expression.of(text, cel.compiled).result(ZOE)
+    except ValueError:
+        return
+    assert isinstance(result, str) or result.why
+
+
+@given(st.text(max_size=20))
+def test_no_text_of_a_member_breaks_an_expression(text):
+    (rule,) = parse_rules("field_1 = title(ascii(upper(lower(title)))) + before(title, 'a') + after(title, 'a')")
+
+    assert rule.value(replace(ZOE, title=text)) is not None
