@@ -171,6 +171,25 @@ class SlackApi:
         definitions = [{**field, "hint": "", "is_hidden": False, "options": options} for field in PROFILE_FIELDS]
         return {"profile": {"fields": definitions, "sections": []}}
 
+    def usergroups_list(self, arguments: Arguments, _fault: Fault | None) -> Reply:
+        """Show the user groups: https://docs.slack.dev/reference/methods/usergroups.list."""
+        with_users = _is_true(arguments.get("include_users"))
+        return {
+            "usergroups": [
+                {
+                    "id": group.id,
+                    "team_id": self.workspace.team.id,
+                    "is_usergroup": True,
+                    "name": group.handle.title(),
+                    "handle": group.handle,
+                    "date_delete": 0,
+                    "user_count": len(group.members),
+                    **({"users": sorted(group.members)} if with_users else {}),
+                }
+                for group in self.workspace.groups.values()
+            ]
+        }
+
     def users_info(self, arguments: Arguments, _fault: Fault | None) -> Reply:
         return {"user": self._shown(self._find(arguments), arguments)}
 
@@ -284,6 +303,7 @@ METHODS = {
     "auth.test": Method(SlackApi.auth_test, None, 600),
     "team.info": Method(SlackApi.team_info, "team:read", 50),
     "team.profile.get": Method(SlackApi.team_profile_get, "users.profile:read", 50),
+    "usergroups.list": Method(SlackApi.usergroups_list, "usergroups:read", 20),
     "users.info": Method(SlackApi.users_info, "users:read", 100),
     "users.lookupByEmail": Method(SlackApi.users_lookup_by_email, "users:read.email", 50),
     "users.list": Method(SlackApi.users_list, "users:read", 20),

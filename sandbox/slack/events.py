@@ -16,12 +16,13 @@ from typing import Any
 import httpx
 
 from sandbox.slack.kinds import User
-from sandbox.slack.workspace import BOT_USER_ID, Workspace
+from sandbox.slack.workspace import BOT_USER_ID, Group, Workspace
 
 APP_ID = "A0SANDBOX"
 VERIFICATION_TOKEN = "sandbox-verification-token"  # noqa: S105 - deprecated by Slack, checked by nobody
 DEFAULT_SIGNING_SECRET = "sandbox-signing-secret"  # noqa: S105 - signs nothing but the sandbox's deliveries
 DEFAULT_SUBSCRIPTIONS = frozenset({"team_join", "user_change", "user_profile_changed"})
+MEMBERS_CHANGED = "subteam_members_changed"
 ACKNOWLEDGED_WITHIN = 3.0
 RETRIED_AFTER = (0.0, 60.0, 300.0)
 REDIRECTS_FOLLOWED = 2
@@ -66,6 +67,7 @@ class Events:
         self._under_way = 0
         self._progress = threading.Condition()
         workspace.announce = self.announce
+        workspace.announce_group = self.announce_group
 
     async def start(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -114,6 +116,27 @@ class Events:
                 if type_ != "team_join":
                     event["cache_ts"] = int(now)
                 self._deliver(self._wrap(event, now), user["id"])
+
+    def announce_group(self, group: Group, added: frozenset[str], removed: frozenset[str]) -> None:
+        """Deliver who came to a user group and who left it, if that is subscribed to.
+
+        https://docs.slack.dev/reference/events/subteam_members_changed
+        """
+        if not self.request_url or MEMBERS_CHANGED not in self.subscriptions or not (added or removed):
+            return
+        now = time.time()
+        event = {
+            "type": MEMBERS_CHANGED,
+            "subteam_id": group.id,
+            "team_id": self._workspace.team.id,
+            "date_previous_update": int(now) - 1,
+            "date_update": int(now),
+            "added_users": sorted(added),
+            "added_users_count": len(added),
+            "removed_users": sorted(removed),
+            "removed_users_count": len(removed),
+        }
+        self._deliver(self._wrap(event, now), None)
 
     def redeliver(self, payload: dict[str, Any]) -> None:
         """Deliver *payload* as it is: a repeated, an older or an unheard-of event."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from sandbox.slack.kinds import User, deactivate
 from sandbox.slack.population import Population, Team
 from sandbox.slack.switches import SlackSwitches
 
-DEFAULT_SCOPES = frozenset({"users:read", "users:read.email", "team:read", "users.profile:read"})
+DEFAULT_SCOPES = frozenset({"users:read", "users:read.email", "team:read", "users.profile:read", "usergroups:read"})
 BOT_TOKEN = "xoxb-sandbox-bot-token"  # noqa: S105 - opens nothing but the sandbox
 BOT_USER_ID = "U0SANDBOXBOT"
 
@@ -24,6 +25,18 @@ PROFILE_FIELDS = (
 Announce = Callable[[tuple[str, ...], User], None]
 
 
+@dataclass(frozen=True)
+class Group:
+    """A user group and the ids of its members."""
+
+    id: str
+    handle: str
+    members: frozenset[str]
+
+
+AnnounceGroup = Callable[[Group, frozenset[str], frozenset[str]], None]  # a group, who came, and who left
+
+
 class Workspace:
     """Users by position, the granted scopes, and the condition of each token.
 
@@ -34,6 +47,7 @@ class Workspace:
     def __init__(self, population: Population, scopes: frozenset[str] = DEFAULT_SCOPES) -> None:
         self.population = population
         self.announce: Announce = lambda _types, _user: None
+        self.announce_group: AnnounceGroup = lambda _group, _added, _removed: None
         self._initial_scopes = scopes
         self.reset()
 
@@ -44,6 +58,7 @@ class Workspace:
         self.token_errors: dict[str, str | None] = {BOT_TOKEN: None}
         self.invisible: set[str] = set()  # users whom the app may not see when it asks for them: `user_not_visible`
         self.without_address: set[str] = set()  # users whose e-mail address is not shown to the app
+        self.groups: dict[str, Group] = {}
         self._changed: dict[int, User] = {}
         self._before_deactivation: dict[int, User] = {}
         self._size = self.population.size
@@ -57,6 +72,15 @@ class Workspace:
 
     def __iter__(self) -> Iterator[User]:
         return map(self.at, range(self._size))
+
+    def group(self, handle: str, *members: str) -> Group:
+        """Let the user group with this handle have exactly these members, and announce who came and who left."""
+        known = self.groups.get(handle)
+        group = Group(known.id if known else f"S0{len(self.groups):07}", handle, frozenset(members))
+        self.groups[handle] = group
+        before = known.members if known else frozenset()
+        self.announce_group(group, group.members - before, before - group.members)
+        return group
 
     def at(self, index: int) -> User:
         """Return the user at *index*; the caller owns the result."""

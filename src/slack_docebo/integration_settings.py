@@ -42,6 +42,7 @@ LONGEST_KEPT = 36_600  # days
 SEPARATORS = re.compile(r"[,;\r\n]")
 NEVER_IN_PATTERNS = " \t\u00a0\"'{}<>|,;"
 DOMAIN = re.compile(r"(?=.{1,253}$)[\w-]{1,63}(\.[\w-]{1,63})*")
+HANDLE = re.compile(r"[^\s@,;]{1,80}")
 LIMITED = "a count of people, a percentage of those looked after, both (25, 5%), or none."
 MIRROR_EXAMPLE = "Slack ID, Slack Name, Slack Team"
 
@@ -94,6 +95,16 @@ def _domains(value: object) -> tuple[str, ...]:
             raise ValueError(
                 f"{word!r} is no e-mail domain: write domains like example.com with commas in between; patterns belong"
                 " into SCOPE_INCLUDE"
+            )
+    return words
+
+
+def _handles(value: object) -> tuple[str, ...]:
+    words = tuple(word.removeprefix("@") for word in _words(value))
+    for word in words:
+        if not HANDLE.fullmatch(word):
+            raise ValueError(
+                f"{word!r} is no handle of a user group: write handles like @learners with commas in between"
             )
     return words
 
@@ -161,6 +172,7 @@ class IntegrationSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=str.upper, hide_input_in_errors=True)
     _remarks: tuple[str, ...] = PrivateAttr(())
+    _members: tuple[frozenset[str] | None, frozenset[str]] | None = PrivateAttr(None)  # of user groups, once read
 
     notification_mail_id: Annotated[str, BeforeValidator(_mail_address)] = Field(
         title="Mail address for notifications", description="Where error notifications go."
@@ -194,6 +206,17 @@ class IntegrationSettings(BaseModel):
     )
     scope_exclude: Patterns = Field(
         (), title="Not these people", description="Not these people: patterns on e-mail or Slack id."
+    )
+    scope_usergroups: Annotated[tuple[str, ...], BeforeValidator(_handles)] = Field(
+        (),
+        title="Only these user groups",
+        description="Only people in one of these Slack user groups: handles like @learners, comma-separated. Empty: everybody."
+        " Needs the scope usergroups:read.",
+    )
+    scope_exclude_usergroups: Annotated[tuple[str, ...], BeforeValidator(_handles)] = Field(
+        (),
+        title="Not these user groups",
+        description="Nobody in one of these Slack user groups: handles like @contractors.",
     )
     match_by: Annotated[MatchBy, BeforeValidator(_lower)] = Field(
         MatchBy.BOTH,
@@ -390,6 +413,9 @@ class IntegrationSettings(BaseModel):
 
     def policy(self, team: str) -> Policy:
         """Return the rules' view of these settings for the workspace *team*."""
+        if self._members is None and self.reads_user_groups:
+            raise ConfigurationError("Slack's user groups, which the scope names, have not been read")
+        members, excluded_members = self._members or (None, frozenset())
         return Policy(
             provision=self.provision_slack_user_data,
             map=self.map_slack_user_data,
@@ -400,6 +426,8 @@ class IntegrationSettings(BaseModel):
                 email_domains=self.scope_email_domains,
                 include=self.scope_include,
                 exclude=self.scope_exclude,
+                members=members,
+                excluded_members=excluded_members,
             ),
             match_by=self.match_by,
             rules=self.attributes,
@@ -408,6 +436,24 @@ class IntegrationSettings(BaseModel):
             rehires=self.rehires,
             protected=self.protected_accounts,
         )
+
+    def with_members(self, included: frozenset[str] | None, excluded: frozenset[str]) -> Self:
+        """Return these settings with the Slack ids of those in the user groups that they name; None: they name none."""
+        self._members = (included, excluded)
+        return self
+
+    def with_members_as(self, other: Self) -> Self:
+        """Return these settings with the members that *other* knows; raise ValueError where that names other groups."""
+        named = (self.scope_usergroups, self.scope_exclude_usergroups)
+        if named != (other.scope_usergroups, other.scope_exclude_usergroups):
+            raise ValueError("it was made with other user groups in the settings")
+        self._members = other._members
+        return self
+
+    @property
+    def reads_user_groups(self) -> bool:
+        """Whether the scope names user groups."""
+        return bool(self.scope_usergroups or self.scope_exclude_usergroups)
 
     def holding(self, values: Mapping[str, Values]) -> Self:
         """Return these settings with the *values* that attributes can hold, as far as is known, in the rules that fill them."""

@@ -49,6 +49,7 @@ class Runtime:
         self.run_name = run_name or run_id  # what others are told who want to be alone as well
         self.mirror: Mirror | None = None  # known once the connection was validated
         self.branches: Branches | None = None  # likewise, where a rule names one
+        self.groups_read_at: datetime | None = None  # Slack's user groups, where the scope names any
         self.accounts_listed_at: datetime | None = None  # when the last listing of Docebo's accounts began
         self.accounts_listed_in = timedelta()  # how long that took
         self.accounts_listed = 0  # and how many there were

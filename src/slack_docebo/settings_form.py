@@ -46,7 +46,15 @@ GROUPS = (
     Group(
         "scope",
         "Who is looked after",
-        ("scope_guests", "scope_invited", "scope_email_domains", "scope_include", "scope_exclude"),
+        (
+            "scope_guests",
+            "scope_invited",
+            "scope_email_domains",
+            "scope_include",
+            "scope_exclude",
+            "scope_usergroups",
+            "scope_exclude_usergroups",
+        ),
     ),
     Group(
         "accounts",

@@ -170,3 +170,30 @@ def test_no_json_upsets_the_intake(payload, audience):
         assert decision.slack_id
         assert 0 <= decision.updated < 2**63
         json.dumps(decision.profile).encode()
+
+
+def members_changed(**event):
+    payload = {"type": "event_callback", "event_id": "Ev9", "team_id": "T1"}
+    return decide({**payload, "event": {"type": "subteam_members_changed", **event}}, Audience(), now=NOW)
+
+
+def test_a_changed_user_group_is_about_everybody_who_came_or_left():
+    several = members_changed(
+        added_users=["U2", "U1"], removed_users=["U3"], added_users_count=2, removed_users_count=1
+    )
+
+    assert [(event.event_id, event.slack_id, event.profile) for event in several.events] == [
+        ("Ev9:U1", "U1", None),
+        ("Ev9:U2", "U2", None),
+        ("Ev9:U3", "U3", None),
+    ]
+
+
+def test_of_more_people_than_an_event_names_a_reconciliation_finds_out():
+    assert isinstance(members_changed(added_users=["U1"], added_users_count=2), Reconcile)
+    assert isinstance(members_changed(added_users=[f"U{number}" for number in range(1_001)]), Reconcile)
+
+
+def test_a_changed_user_group_without_anybody_is_nothing():
+    for people in ([], None, "U1", [None, {}, "ada@example.com"]):
+        assert members_changed(added_users=people) == Drop("malformed", "subteam_members_changed")

@@ -14,8 +14,10 @@ NAME = "Slack to Docebo"
 DESCRIPTION = "Keeps Docebo Learn accounts in line with Slack profiles."
 SCOPES = ("users:read", "users:read.email", "team:read")
 CUSTOM_FIELDS_SCOPE = "users.profile:read"
+USER_GROUPS_SCOPE = "usergroups:read"
 # Not user_change: it repeats user_profile_changed and adds every status and huddle, thousands a day.
 EVENTS = ("team_join", "user_profile_changed", "app_uninstalled", "tokens_revoked")
+USER_GROUPS_EVENT = "subteam_members_changed"
 
 app = App(name="manifest")
 
@@ -32,6 +34,9 @@ def print_manifest(
     custom_fields: Annotated[
         bool, Parameter(negative="", help="With the scope for custom profile fields, if some are mapped.")
     ] = False,
+    user_groups: Annotated[
+        bool, Parameter(negative="", help="With scope and event for Slack's user groups, if settings name some.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Print the manifest; its first line is the link that creates the app with one click."""
@@ -39,23 +44,25 @@ def print_manifest(
         raise ConfigurationError("manifest: give either --request-url or --socket-mode")
     if request_url and (urlsplit(request_url).scheme != "https" or not urlsplit(request_url).hostname):
         raise ConfigurationError("manifest: --request-url should be like https://sync.acme.com/slack/events")
-    content = manifest(request_url=request_url, custom_fields=custom_fields)
+    content = manifest(request_url=request_url, custom_fields=custom_fields, user_groups=user_groups)
     if json:
         show_json({"manifest": content, "create_app": creation_link(content)})
     else:
         print(f"# Create the app: {creation_link(content)}\n{_as_yaml(content)}", end="")  # noqa: T201
 
 
-def manifest(*, request_url: str, custom_fields: bool) -> dict[str, Any]:
+def manifest(*, request_url: str, custom_fields: bool, user_groups: bool = False) -> dict[str, Any]:
     """Return the manifest of an app that sends its events to *request_url*, or with "" through Socket Mode."""
     subscriptions: dict[str, Any] = {"request_url": request_url} if request_url else {}
+    scopes = [*SCOPES, *[CUSTOM_FIELDS_SCOPE] * custom_fields, *[USER_GROUPS_SCOPE] * user_groups]
+    events = [*EVENTS, *[USER_GROUPS_EVENT] * user_groups]
     return {
         "_metadata": {"major_version": 1},
         "display_information": {"name": NAME, "description": DESCRIPTION},
         "features": {"bot_user": {"display_name": NAME, "always_online": False}},
-        "oauth_config": {"scopes": {"bot": [*SCOPES, *([CUSTOM_FIELDS_SCOPE] if custom_fields else [])]}},
+        "oauth_config": {"scopes": {"bot": scopes}},
         "settings": {
-            "event_subscriptions": {**subscriptions, "bot_events": list(EVENTS)},
+            "event_subscriptions": {**subscriptions, "bot_events": events},
             "org_deploy_enabled": False,
             "socket_mode_enabled": not request_url,
             "token_rotation_enabled": False,

@@ -26,9 +26,11 @@ from slack_docebo.domain.observation import Gone, Observation, Present, Unknown
 from slack_docebo.domain.people import LARGEST_STAMP, SourceUser
 from slack_docebo.domain.quoting import quoted_code
 from slack_docebo.domain.texts import LONGEST_ADDRESS, LONGEST_NAME, LONGEST_VALUE, bounded, key, unseen
+from slack_docebo.domain.user_groups import UserGroup
 from slack_docebo.errors import (
     AccessDenied,
     ContractViolation,
+    IncompleteRead,
     RateLimited,
     Rejected,
     RemoteError,
@@ -47,6 +49,7 @@ PACES = {
     "users.profile.get": 90,  # below its tier: one person may be read for an event meanwhile
     "users.lookupByEmail": 50,
     "team.info": 50,
+    "usergroups.list": 20,
     "team.profile.get": 50,
     "auth.test": 600,
 }
@@ -199,6 +202,17 @@ class SlackClient:
         if not isinstance(fields, list):
             raise ContractViolation("team.profile.get", "the answer holds no list of fields")
         return {_text(one["id"]): _name(one.get("label")) for one in fields if _has_id(one)}
+
+    async def user_groups(self) -> list[UserGroup]:
+        """Return the workspace's user groups that are in use, with their members; raise IncompleteRead if some are missing.
+
+        Source: https://docs.slack.dev/reference/methods/usergroups.list
+        """
+        body, _ = await self._call("usergroups.list", include_users="true")
+        groups = body.get("usergroups")
+        if not isinstance(groups, list) or not all(map(_has_id, groups)):
+            raise ContractViolation("usergroups.list", "not every user group is an object with an id")
+        return [_user_group(group) for group in groups]
 
     async def list_users(self, cursor: str = "", *, team_id: str = "") -> UserPage:
         """Return the page of the user list at *cursor*; raise StaleCursor if Slack does not know it any more.
@@ -432,6 +446,18 @@ def source_user(member: Mapping[str, Any]) -> SourceUser:
         profile_team=profile_team if profile_team != team and team else "",
         teams=teams,
     )
+
+
+def _user_group(group: Mapping[str, Any]) -> UserGroup:
+    """Read a user group; raise ContractViolation without its members, and IncompleteRead where Slack counts more."""
+    handle, users = _name(group.get("handle")), group.get("users")
+    if not isinstance(users, list):
+        raise ContractViolation("usergroups.list", f"the members of @{handle} are not shown")
+    members = frozenset(filter(None, map(_id, users)))
+    counted = group.get("user_count")
+    if str(counted).isdecimal() and int(str(counted)) != len(members):
+        raise IncompleteRead(f"Slack counts {counted} members of @{handle} and shows {len(members)}: run again later")
+    return UserGroup(_id(group.get("id")), handle, _name(group.get("name")), members)
 
 
 def _said(value: object) -> str | None:

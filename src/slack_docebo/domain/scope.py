@@ -33,6 +33,8 @@ class Scope:
     email_domains: Sequence[str] = ()
     include: Sequence[str] = ()
     exclude: Sequence[str] = ()
+    members: frozenset[str] | None = None  # Slack ids of those in the user groups; None: there is no such filter
+    excluded_members: frozenset[str] = frozenset()
 
     def reason_against(self, user: SourceUser) -> str:
         """Return why *user* is out of scope, or "" if in scope; a leaver is always out of it."""
@@ -74,6 +76,10 @@ class Scope:
             domain = mailbox(user.email).rpartition("@")[2]
             if domain not in map(mail_domain, self.email_domains):
                 return "e-mail domain"
+        if not self.excluded_members.isdisjoint(user.ids):
+            return "in an excluded user group"
+        if self.members is not None and self.members.isdisjoint(user.ids):
+            return "in none of the user groups"
         keys = person_keys(user)
         if named(self.exclude, keys):
             return "excluded"

@@ -10,13 +10,15 @@ from slack_docebo.clients.slack import source_user
 from slack_docebo.domain.people import NOT_STORED, SourceUser
 from slack_docebo.storage.inbox import Event
 
+MEMBERS_CHANGED = "subteam_members_changed"  # of a user group, which the scope may name
+MOST_MEMBERS = 1_000  # of whom one event may tell; of more a reconciliation finds out
 ABOUT_PEOPLE = frozenset({"team_join", "user_profile_changed", "user_change"})
 ALARMING = {
     "app_uninstalled": "the Slack app was uninstalled: install it again",
     "tokens_revoked": "tokens of the Slack app were revoked: install it again and set the new SLACK_BOT_TOKEN",
 }
 RATE_LIMITED = "app_rate_limited"
-KINDS = (*sorted(ABOUT_PEOPLE), *ALARMING, RATE_LIMITED, "other")  # by which is counted: a short list
+KINDS = (*sorted(ABOUT_PEOPLE), MEMBERS_CHANGED, *ALARMING, RATE_LIMITED, "other")  # by which is counted: a short list
 REASONS = ("malformed", "unknown_type", "foreign_app", "foreign_team")  # why something is dropped
 PROFILE = tuple(field.name for field in fields(SourceUser) if field.name not in NOT_STORED)
 LONGEST_ID = 255
@@ -61,7 +63,14 @@ class Drop:
     kind: str = "other"
 
 
-Decision = Event | Challenge | Reconcile | Alert | Drop
+@dataclass(frozen=True, slots=True)
+class Several:
+    """One payload is about several people: an event for each of them."""
+
+    events: tuple[Event, ...]
+
+
+Decision = Event | Several | Challenge | Reconcile | Alert | Drop
 
 
 def read_payload(body: bytes) -> object:
@@ -90,6 +99,8 @@ def decide(payload: object, audience: Audience, *, now: datetime) -> Decision:
         return Reconcile(RATE_LIMITED)
     if kind in ALARMING:
         return Alert(kind, ALARMING[kind])
+    if kind == MEMBERS_CHANGED and payload is not event:
+        return _members_changed(payload, event, audience, now)
     if kind in ABOUT_PEOPLE and payload is not event:
         return _event(kind, payload, event, audience, now)
     return Drop("unknown_type", _known(kind))
@@ -149,6 +160,30 @@ def _event(
         kind=kind,
         received_at=now,
         profile=profile,
+    )
+
+
+def _members_changed(
+    payload: dict[str, Any], event: dict[str, Any], audience: Audience, now: datetime
+) -> Several | Reconcile | Drop:
+    """Return an event for everybody who came to a user group or left it.
+
+    Source: https://docs.slack.dev/reference/events/subteam_members_changed
+    """
+    named = [event.get(key) for key in ("added_users", "removed_users")]
+    slack_ids = sorted({_user_id(one) for ids in named if isinstance(ids, list) for one in ids} - {""})
+    counts = [event.get(f"{key}_count", 0) for key in ("added_users", "removed_users")]
+    event_id = _id(payload.get("event_id"))
+    if len(slack_ids) > MOST_MEMBERS or sum(count for count in counts if type(count) is int) > len(slack_ids):
+        return Reconcile("a user group has changed for many people")
+    if not event_id or not slack_ids:
+        return Drop("malformed", MEMBERS_CHANGED)
+    team = _id(_team(event.get("team_id"))) or _id(_team(payload.get("team_id"))) or audience.team
+    return Several(
+        tuple(
+            Event(f"{event_id}:{slack_id}"[:LONGEST_ID], team, slack_id, 0, MEMBERS_CHANGED, now)
+            for slack_id in slack_ids
+        )
     )
 
 

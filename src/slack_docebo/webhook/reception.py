@@ -18,7 +18,7 @@ from slack_docebo.storage.inbox import Event, InboxStatus
 from slack_docebo.storage.refusals import RefusalKind
 from slack_docebo.storage.store import Store
 from slack_docebo.webhook.figures import Figures, read_figures
-from slack_docebo.webhook.intake import Alert, Audience, Challenge, Drop, Reconcile, decide
+from slack_docebo.webhook.intake import Alert, Audience, Challenge, Drop, Reconcile, Several, decide
 from slack_docebo.webhook.metrics import Metrics
 from slack_docebo.webhook.refusals import Refusals
 from slack_docebo.webhook.waker import Waker
@@ -58,6 +58,10 @@ class Reception:
             case Event() as event:
                 await self._writer.put(event)
                 self.metrics.stored.labels(event.kind).inc()
+                self.refusals.taken(*RefusalKind)
+            case Several(events):
+                await asyncio.gather(*map(self._writer.put, events))
+                self.metrics.stored.labels(events[0].kind).inc(len(events))
                 self.refusals.taken(*RefusalKind)
             case Challenge(text):
                 return text  # which the doctor asks for as well, and signs with what it has

@@ -231,7 +231,10 @@ class _Checks:
         ) as client:
             identity = await client.identify()
         self._team = identity.team_id or NAMELESS
-        if missing := missing_scopes(identity, self._behaviour.attributes if self._behaviour else ()):
+        rules, groups = (
+            (self._behaviour.attributes, self._behaviour.reads_user_groups) if self._behaviour else ((), False)
+        )
+        if missing := missing_scopes(identity, rules, user_groups=groups):
             return fail(check, f"the token lacks {', '.join(missing)}: add it to the app and install it again")
         return ok(check, f"the token is valid for workspace {identity.team_id}, with the scopes that are needed")
 

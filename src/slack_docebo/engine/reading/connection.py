@@ -9,6 +9,7 @@ from slack_docebo.clients.docebo import Session
 from slack_docebo.clients.slack import Identity
 from slack_docebo.domain.rules import AttributeRule
 from slack_docebo.engine.reading.attribute_fields import find_additional_fields, find_profile_fields
+from slack_docebo.engine.reading.user_groups import read_user_groups
 from slack_docebo.errors import AccessDenied, ConfigurationError, WorkspaceMismatch
 from slack_docebo.runtime import Runtime
 
@@ -17,6 +18,7 @@ NEEDED_SCOPES = ("users:read", "users:read.email")
 # some answers have a path before the word (/framework/level/admin).
 SUPERADMIN = frozenset({"godadmin", "superadmin", "super_admin", "super admin", "3"})
 LESSER = frozenset({"user", "6", "admin", "power_user", "poweruser", "power user", "pu", "4"})
+USER_GROUPS_SCOPE = "usergroups:read"
 PROFILE_SCOPE = "users.profile:read"
 
 
@@ -47,6 +49,7 @@ async def validate(runtime: Runtime, *, pin: bool = True) -> Workspace:
     _check_scopes(runtime, identity)
     check_rights(runtime, session)
     workspace = await _workspace(runtime, identity)
+    await read_user_groups(runtime)
     await find_profile_fields(runtime)
     await find_additional_fields(runtime, session)
     await _check_branch(runtime)
@@ -95,17 +98,19 @@ def lack_of_rights(session: Session, rights: Rights) -> str:
     )
 
 
-def missing_scopes(identity: Identity, rules: Iterable[AttributeRule]) -> list[str]:
-    """Return the scopes that the token lacks for *rules*."""
+def missing_scopes(identity: Identity, rules: Iterable[AttributeRule], *, user_groups: bool = False) -> list[str]:
+    """Return the scopes that the token lacks for *rules*, and for *user_groups* where the scope names some."""
     if not identity.scopes:
         return []  # no header: nothing known, and a list without any e-mail address is refused later
-    needed = (*NEEDED_SCOPES, PROFILE_SCOPE) if any(rule.is_custom for rule in rules) else NEEDED_SCOPES
+    needed = [*NEEDED_SCOPES]
+    needed += [PROFILE_SCOPE] * any(rule.is_custom for rule in rules) + [USER_GROUPS_SCOPE] * user_groups
     return [scope for scope in needed if scope not in identity.scopes]
 
 
 def _check_scopes(runtime: Runtime, identity: Identity) -> None:
     """Raise an error if a scope is missing: without it, Slack would leave out e-mail addresses and give no error."""
-    if missing := missing_scopes(identity, runtime.behaviour.attributes):
+    behaviour = runtime.behaviour
+    if missing := missing_scopes(identity, behaviour.attributes, user_groups=behaviour.reads_user_groups):
         raise AccessDenied("Slack", f"the token lacks {', '.join(missing)}: add it to the app and install it again")
 
 

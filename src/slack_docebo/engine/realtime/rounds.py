@@ -21,6 +21,7 @@ from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.evidence import ask_for_accounts, ask_for_people, observe_person
 from slack_docebo.engine.reading.outages import OutageWatch, greet_docebo, greet_slack
 from slack_docebo.engine.reading.sides import are_few, find_bearers, look_up, read_target
+from slack_docebo.engine.reading.user_groups import read_user_groups
 from slack_docebo.engine.realtime.holding import are_let_through, hold
 from slack_docebo.engine.realtime.merging import Case, event_ids, joined, merge
 from slack_docebo.engine.realtime.serve_result import ServeResult
@@ -33,6 +34,7 @@ from slack_docebo.runtime import Runtime
 from slack_docebo.storage.inbox import InboxEntry
 from slack_docebo.storage.plans import PlanKind
 
+MEMBERS_CHANGED = "subteam_members_changed"  # the kind of an event about somebody who came to a user group, or left it
 CLAIMED_AT_ONCE = 10_000
 LONGEST_SECONDS = 600.0  # of a round: whoever came meanwhile is claimed by the next
 SMALLER = 5  # a batch is so many times smaller after each failed attempt: one person must not keep failing others
@@ -52,6 +54,7 @@ async def serve_round(runtime: Runtime, workspace: Workspace, served: ServeResul
     served.events += len(entries)
     is_done = False
     try:
+        await read_user_groups(runtime, if_older=all(entry.event.kind != MEMBERS_CHANGED for entry in entries))
         is_done = await _Round(runtime, workspace, served).work(*merge(entries))
     finally:
         if not is_done:

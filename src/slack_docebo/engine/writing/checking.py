@@ -175,11 +175,15 @@ def planned_behaviour(runtime: Runtime, plan: Plan) -> IntegrationSettings:
     if plan.settings in ({}, runtime.behaviour.written):
         return runtime.behaviour
     try:
-        return read_written({key: str(value) for key, value in plan.settings.items()})
+        planned = read_written({key: str(value) for key, value in plan.settings.items()})
     except ConfigurationError as error:
         raise PlanNotApplicable(
             f"plan {plan.id} was made with settings that this version does not read: make a new one ({error})"
         ) from None
+    try:
+        return planned.with_members_as(runtime.behaviour) if planned.reads_user_groups else planned
+    except ValueError as error:
+        raise PlanNotApplicable(f"plan {plan.id}: {error}; make a new one") from None
 
 
 def _check_applicable(runtime: Runtime, workspace: Workspace, plan: Plan, pending: set[Kind]) -> None:

@@ -1,0 +1,23 @@
+"""Slack's user groups: who is in which, as far as the scope asks for it."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class UserGroup:
+    """One user group of the workspace."""
+
+    id: str
+    handle: str  # without @
+    name: str
+    members: frozenset[str]  # Slack ids
+
+
+def members_of(handles: Sequence[str], groups: Collection[UserGroup]) -> frozenset[str]:
+    """Return who is in at least one of the groups with these *handles*; raise ValueError if one is not there."""
+    known: Mapping[str, UserGroup] = {group.handle.casefold(): group for group in groups}
+    if missing := [handle for handle in handles if handle.casefold() not in known]:
+        there = ", ".join(sorted(f"@{group.handle}" for group in groups)) or "none"
+        raise ValueError(f"Slack has no user group @{missing[0]}, or it is disabled: there are {there}")
+    return frozenset().union(*(known[handle.casefold()].members for handle in handles))

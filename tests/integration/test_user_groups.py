@@ -1,0 +1,113 @@
+"""Slack's user groups decide who is looked after, where the settings name some."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from sandbox.slack.api import METHODS, SlackApi
+from slack_docebo.domain.planning import Kind, Outcome
+from slack_docebo.errors import AccessDenied, ConfigurationError, IncompleteRead
+from slack_docebo.storage.inbox import EventState
+from slack_docebo.webhook.intake import Audience, Several, decide
+from tests.importing import run_import, settings_for
+from tests.integration.realtime_world import world
+
+
+@pytest.fixture
+def company(shared_sandbox):
+    shared_sandbox.reset()
+    return shared_sandbox
+
+
+def join(company, name: str) -> str:
+    return str(company.slack.add(name, "Lovelace", f"{name.lower()}@example.com")["id"])
+
+
+def has_account(company, name: str) -> bool:
+    return any(account.active for account in company.docebo.accounts.by_email(f"{name.lower()}@example.com"))
+
+
+async def test_only_members_of_a_named_group_get_an_account_for_one_call_more(company, sqlite_url):
+    ada, grace = join(company, "Ada"), join(company, "Grace")
+    company.slack.group("learners", ada, grace)
+    company.slack.group("contractors", grace)
+
+    rows = {"SCOPE_USERGROUPS": "@Learners", "SCOPE_EXCLUDE_USERGROUPS": "contractors"}
+    done = await run_import(settings_for(company.facts(), sqlite_url), rows=rows)
+
+    assert (has_account(company, "Ada"), has_account(company, "Grace")) == (True, False)
+    assert done.count(Kind.CREATE, outcome=Outcome.APPLIED) == 1
+    assert company.slack_gate.counters.calls["usergroups.list"] == 1
+
+
+@pytest.mark.parametrize(("counts", "active"), [("false", True), ("true", False)])
+async def test_who_leaves_the_group_is_a_leaver_only_if_the_settings_say_so(company, sqlite_url, counts, active):
+    ada, grace = join(company, "Ada"), join(company, "Grace")
+    company.slack.group("learners", ada, grace)
+    rows = {"SCOPE_USERGROUPS": "learners", "LEAVERS": "deactivate", "LEAVERS_OUT_OF_SCOPE": counts}
+    settings = settings_for(company.facts(), sqlite_url)
+    await run_import(settings, rows=rows)
+    company.slack.group("learners", grace)
+
+    await run_import(settings, rows=rows)
+
+    assert has_account(company, "Ada") is active
+
+
+async def test_a_group_that_cannot_be_read_stops_the_run(company, sqlite_url):
+    settings, rows = settings_for(company.facts(), sqlite_url), {"SCOPE_USERGROUPS": "learners"}
+    with pytest.raises(
+        ConfigurationError, match=r"SCOPE_USERGROUPS: Slack has no user group @learners.* there are none"
+    ):
+        await run_import(settings, rows=rows)
+
+    company.slack.group("learners", "U0ADA")
+    company.slack.scopes -= {"usergroups:read"}
+    with pytest.raises(AccessDenied, match="the token lacks usergroups:read"):
+        await run_import(settings, rows=rows)
+    assert company.docebo_gate.counters.rows["created"] == 0
+
+
+async def test_a_list_of_members_that_is_shorter_than_slack_counts_stops_the_run(company, sqlite_url, monkeypatch):
+    company.slack.group("learners", join(company, "Ada"))
+    whole = SlackApi.usergroups_list
+
+    def short(self, arguments, fault):
+        reply = whole(self, arguments, fault)
+        reply["usergroups"][0]["users"] = []
+        return reply
+
+    monkeypatch.setitem(METHODS, "usergroups.list", replace(METHODS["usergroups.list"], carry_out=short))
+    with pytest.raises(IncompleteRead, match="Slack counts 1 members of @learners and shows 0"):
+        await run_import(settings_for(company.facts(), sqlite_url), rows={"SCOPE_USERGROUPS": "learners"})
+
+
+async def test_who_comes_to_a_group_is_served_in_real_time(shared_sandbox, sqlite_url, tmp_path):
+    shared_sandbox.reset()
+    grace = join(shared_sandbox, "Grace")
+    shared_sandbox.slack.group("learners", grace)
+    async with world(shared_sandbox, sqlite_url, tmp_path, SCOPE_USERGROUPS="learners") as here:
+        await here.settle([])
+        ada = join(shared_sandbox, "Ada")
+        shared_sandbox.slack.group("learners", grace, ada)
+        payload = {
+            "type": "event_callback",
+            "event_id": "Ev1",
+            "team_id": here.workspace.team,
+            "event": {
+                "type": "subteam_members_changed",
+                "added_users": [ada],
+                "added_users_count": 1,
+                "removed_users": [],
+                "removed_users_count": 0,
+            },
+        }
+        decided = decide(payload, Audience(team=here.workspace.team), now=datetime.now(UTC))
+        assert isinstance(decided, Several)
+        here.put(*decided.events)
+
+        await here.serve()
+
+        assert has_account(shared_sandbox, "Ada")
+        assert here.state(decided.events[0]) is EventState.APPLIED
