@@ -5,7 +5,7 @@ USERS ?= 500
 
 unexport PYTHONDONTWRITEBYTECODE  # else each process compiles all modules anew, and tests start a hundred
 
-.PHONY: help setup demo test test-long check format lock sbom bench clean up
+.PHONY: help setup demo test test-long check format lock image sbom bench clean up
 
 help:            ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -30,7 +30,7 @@ test: check      ## Format, lint, types, import rules, and the whole test suite
 	$(BIN)/pytest --numprocesses 3 --dist loadgroup --no-loadscope-reorder  # three, for each waits half of its time
 
 test-long: setup ## The journeys that take long; property tests and stories with examples nobody has seen yet
-	@scripts/install-programs
+	@scripts/install-programs long
 	$(BIN)/pytest -m "long or hypothesis" --hypothesis-profile exploring -o faulthandler_timeout=1800
 
 check: setup     ## Format, lint, types and import rules only
@@ -48,6 +48,9 @@ LOCKED := --universal --python-version 3.11 --generate-hashes --no-header --quie
 lock: setup      ## Resolve the locks anew from pyproject.toml: of everything, and of what an installation needs
 	$(BIN)/uv pip compile pyproject.toml --extra expressions --group dev --upgrade $(LOCKED) --output-file requirements.lock
 	$(BIN)/uv pip compile pyproject.toml --extra expressions --constraint requirements.lock $(LOCKED) --output-file requirements-runtime.lock
+
+image:           ## Build the container image with podman, docker or buildah (BASE, TAG, ENGINE)
+	@BASE='$(BASE)' TAG='$(TAG)' ENGINE='$(ENGINE)' scripts/build-image
 
 sbom: setup      ## What an installation consists of, with licences, as CycloneDX in dist/
 	@$(BIN)/python -m deployments.sbom

@@ -1,9 +1,11 @@
 """`python -m deployments.unpack_ui`: unpack the pages of Prefect's UI where its server will look for them.
 
 The server does so by itself when it first starts, if it may write there; from an image with a read-only root it may not.
-Then all it logs is a warning, and its root address answers 404 while its health is good.
+Then all it logs is a warning, and its root address answers 404 while its health is good. What it unpacks is readable for
+its own user alone, which at build time is root.
 """
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -15,12 +17,16 @@ PAGES = {__ui_static_path__: __ui_static_subpath__, __ui_v2_static_path__: __ui_
 
 
 def main() -> int:
-    """Unpack the pages, and let go of what they were packed as; fail if one is not there then."""
+    """Unpack the pages for every user, and let go of what they were packed as; fail if one is not there then."""
     create_ui_app(ephemeral=False)
     for packed, unpacked in PAGES.items():
         if not Path(unpacked, "index.html").is_file():
             print(f"Prefect has not unpacked {packed}", file=sys.stderr)
             return 1
+        for path in Path(unpacked).rglob("*"):
+            path.chmod(0o755 if path.is_dir() else 0o644)
+        shutil.rmtree(packed)
+        Path(packed).mkdir()  # Prefect serves the pages only where this is
     return 0
 
 

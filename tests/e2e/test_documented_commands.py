@@ -37,6 +37,7 @@ RUN_BY = {
     "make setup": ".ci/run",
     "make test": ".ci/run",
     "make sbom": "tests/unit/test_supply_chain.py",
+    "make image": "tests/e2e/test_image.py",
     "make up": "tests/e2e/test_up.py",
     "make up SANDBOX=1": "tests/e2e/test_up.py",
     "curl http://127.0.0.1:8400/readyz": "tests/e2e/test_up.py",
@@ -50,7 +51,7 @@ RUN_BY = {
 NOT_RUN = {
     "make demo": "takes a minute; what it shows is looked at by test_bulk_import.py and test_realtime_sync.py",
     "python -m deployments.socket_mode": "needs Slack's own address; the rest of it: tests/integration/test_socket_mode.py",
-    "podman compose --env-file .env -f deployments/compose.yaml up --build --scale worker=2": "there is no container engine",
+    "podman compose --env-file .env -f deployments/compose.yaml up --build --scale worker=2": "there is no container engine; test_image.py starts the services",
     "openssl rand -hex 32": "what it prints is used nowhere",
     "export POSTGRES_PASSWORD=...": "belongs to the containers",
     "cp .env.example .env": "what is filled in is of the reader's tenants",

@@ -1,4 +1,4 @@
-"""Container files are not run here: no engine. That they fit the code is checked all the same."""
+"""Container files are built and started by `e2e/test_image.py`; that they fit the code is checked here."""
 
 import json
 import re
@@ -24,6 +24,8 @@ CONTAINERFILE_PATH = FOLDER / "Containerfile"
 CONTAINERFILE = CONTAINERFILE_PATH.read_text()
 OF_THE_CHARTS = ["/usr/bin/tini", "-g", "--", "/opt/prefect/entrypoint.sh"]
 MANIFESTS = sorted((FOLDER / "helm").glob("*.yaml"))
+WITHOUT_PASSWORD = "postgresql://slack_docebo@"
+OF_LIBRARIES = {"TMPDIR", "PGPASSWORD"}
 USER = re.findall(r"^USER (\d+)", CONTAINERFILE, re.MULTILINE)[-1]
 OURS = variables(*EVERYTHING)
 REDIS = (RedisMessagingSettings, RedisWorkerCleanupQueueSettings)
@@ -39,7 +41,7 @@ def told() -> set[tuple[str, str]]:
     for path in MANIFESTS:
         named = re.findall(r"\{name: ([A-Z_]+), value|^  (PREFECT_[A-Z_]+): ", path.read_text(), re.MULTILINE)
         found |= {(path.name, name or other) for name, other in named}
-    return {(where, name) for where, name in found if not name.startswith("POSTGRES_") and name != "TMPDIR"}
+    return {(where, name) for where, name in found if not name.startswith("POSTGRES_") and name not in OF_LIBRARIES}
 
 
 @pytest.mark.parametrize(("where", "name"), sorted(told()))
@@ -184,7 +186,7 @@ def test_whatever_prefect_keeps_in_redis_has_its_address(monkeypatch):
 def test_prefects_servers_are_told_the_same_in_both_installations():
     values = yaml.safe_load((FOLDER / "helm" / "prefect-server.yaml").read_text())
     settings = next(yaml.safe_load_all((FOLDER / "helm" / "prefect-settings.yaml").read_text()))["data"]
-    of_the_chart = {"PREFECT_API_DATABASE_CONNECTION_URL", LOGIN}  # Secrets of its own
+    of_the_chart = {"PREFECT_API_DATABASE_CONNECTION_URL", "PGPASSWORD", LOGIN}  # Secrets of its own
     secret = {"PREFECT_SERVER_ENCRYPTION_KEY"}
 
     env = values["global"]["prefect"]["env"]
@@ -243,4 +245,17 @@ def test_secrets_are_in_no_file():
 
     for name in secrets_of(*EVERYTHING):
         values = re.findall(rf"(?<![\w{{]){name}[:=](?! \$\{{).*", everything)
-        assert [value for value in values if "${POSTGRES_PASSWORD:?" not in value] == []
+        assert [value for value in values if WITHOUT_PASSWORD not in value] == []
+
+
+def test_the_password_of_postgresql_stands_in_no_address_where_some_signs_would_mean_something():
+    environments = [one["environment"] for one in SERVICES.values() if "build" in one]
+    addresses = [text for one in environments for text in one.values() if text.startswith("postgresql")]
+
+    assert addresses
+    assert not [address for address in addresses if "$" in address]
+    assert all(
+        "PGPASSWORD" in one
+        for one in environments
+        if {"DATABASE_URL", "PREFECT_API_DATABASE_CONNECTION_URL"} & set(one)
+    )

@@ -1,0 +1,164 @@
+"""The image is built, and every service of compose.yaml starts from it: as its user, on a read-only root."""
+
+import asyncio
+import os
+import shutil
+import subprocess
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+from prefect.states import State
+
+from deployments.local import connection_settings, free_port
+from sandbox.server import Sandbox
+from slack_docebo.storage.inbox import FINISHED
+from slack_docebo.storage.store import Store
+from tests.containers import Buildah, Image, NoContainers, debian_base
+from tests.e2e.composed import Composition, first_start_of_postgresql
+from tests.e2e.prefect_http import finished, is_done, prefect_http, set_rows, start
+from tests.importing import run_import, settings_for
+from tests.postgresql import PostgresServer
+from tests.waiting import until
+
+pytestmark = pytest.mark.long
+USERS = 200
+LARGEST_MEGABYTES = 280  # above the base
+LOGIN = "admin:of-the-image-and-long"
+PASSWORD = "p@ss:w/rd#%41 'x'?"  # of PostgreSQL
+
+
+@dataclass(frozen=True)
+class Built:
+    """An image beside the one it was made on."""
+
+    image: Image
+    base: Image
+
+
+@pytest.fixture(scope="module")
+def built(clone: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Built]:
+    """What `make image` makes from a clone, on a base of Debian's packages."""
+    folder = tmp_path_factory.mktemp("image")
+    buildah = Buildah(folder)
+    try:
+        base = debian_base(buildah, folder)
+    except NoContainers as reason:
+        pytest.skip(f"the image is not built here: {reason}")
+    command = ["make", "image", f"BASE={base}", "TAG=slack-docebo:tested", "ENGINE=buildah"]
+    told = {**os.environ, "STORAGE": buildah.storage}
+    done = subprocess.run(command, cwd=clone, env=told, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    yield Built(Image.of(buildah, "localhost/slack-docebo:tested"), Image.of(buildah, base))
+    shutil.rmtree(folder)  # gigabytes
+
+
+@dataclass
+class Installation:
+    """The services of compose.yaml at work in the image."""
+
+    composition: Composition
+    sandbox: Sandbox
+    http: httpx.Client
+    pages: str
+    store_url: str
+
+    def events_done(self) -> int:
+        """Count the events that are done."""
+        with Store.open(self.store_url) as store, store.reading() as tables:
+            counts = Counter(tables.inbox.status().counts)
+        return sum(counts[state] for state in FINISHED)
+
+
+@pytest.fixture
+def installation(
+    built: Built, postgres_server: PostgresServer, clone: Path, tmp_path: Path, monkeypatch
+) -> Iterator[Installation]:
+    for name in [name for name in os.environ if name.startswith("PREFECT_")]:
+        monkeypatch.delenv(name)  # they lead to the server of the other tests
+    redis, webhook, observation, prefect = (free_port() for _ in range(4))
+    with ExitStack() as stack:
+        databases = stack.enter_context(first_start_of_postgresql(postgres_server, password=PASSWORD))
+        sandbox = stack.enter_context(Sandbox(users=USERS, rate_limits=False))
+        composition = stack.enter_context(
+            Composition(
+                clone,
+                tmp_path,
+                image=built.image,
+                addresses={
+                    "${POSTGRES_PASSWORD:?set it}": f'"{PASSWORD}"',
+                    "${PREFECT_SERVER_API_AUTH_STRING:?in .env, user:password}": LOGIN,
+                    "postgresql:5432": databases,
+                    "redis:6379": f"127.0.0.1:{redis}",
+                    "server:4200": f"127.0.0.1:{prefect}",
+                    '"4200"': f'"{prefect}"',
+                    "127.0.0.1:4200/api/ready": f"127.0.0.1:{prefect}/api/ready",
+                    " 0.0.0.0": " 127.0.0.1",
+                    '"8400"': f'"{webhook}"',
+                    '"8401"': f'"{observation}"',
+                    "127.0.0.1:8401": f"127.0.0.1:{observation}",
+                },
+                env_file={
+                    **connection_settings(sandbox.facts(), tmp_path),
+                    "SLACK_SIGNING_SECRET": sandbox.events.signing_secret,
+                },
+            )
+        )
+        composition.start("redis", "--port", str(redis), "--dir", str(tmp_path))
+        composition.run("migrate")
+        for service in ("services", "server"):
+            composition.start(service)
+        until(lambda: composition.is_healthy("server"))
+        composition.run("ready")
+        for service in ("worker", "webhook"):
+            composition.start(service)
+        until(lambda: composition.is_healthy("webhook"))
+        sandbox.events.configure(f"http://127.0.0.1:{webhook}/slack/events")
+        api = {"PREFECT_API_URL": f"http://127.0.0.1:{prefect}/api", "PREFECT_API_AUTH_STRING": LOGIN}
+        http = stack.enter_context(prefect_http(api))
+        set_rows(http)
+        store_url = postgres_server.url("slack_docebo")
+        yield Installation(composition, sandbox, http, f"http://127.0.0.1:{prefect}", store_url)
+
+
+def test_the_image_is_small_and_says_what_it_is(built):
+    config = built.image.config
+
+    assert built.image.megabytes - built.base.megabytes <= LARGEST_MEGABYTES
+    assert config["User"] == "1001:1001"
+    assert config["Labels"]["org.opencontainers.image.title"] == "slack-docebo"
+    assert config["Labels"]["org.opencontainers.image.version"][0].isdigit()
+    assert config["Labels"]["org.opencontainers.image.version"] != "0"
+
+
+def test_every_service_works_ends_in_time_and_loses_nothing(installation, tmp_path):
+    composition, sandbox, http = installation.composition, installation.sandbox, installation.http
+    page = httpx.get(installation.pages, follow_redirects=True)
+
+    imported = finished(http, start(http, "bulk-import/import-everybody", dry_run=False))
+    person = sandbox.slack.add("Ada", "Lovelace", "ada@example.com")
+    assert sandbox.events.settle(60)
+    until(lambda: sandbox.docebo.accounts.by_email("ada@example.com"))
+    sandbox.slack.change(person["id"], {"profile": {"last_name": "Byron"}})  # comes when the worker has gone
+    took = {"worker": composition.end("worker")}
+    assert sandbox.events.settle(60)
+    took |= {name: composition.end(name) for name in ("webhook", "services", "server")}
+    for service in ("services", "server"):
+        composition.start(service)
+    until(lambda: composition.is_healthy("server"))
+    for service in ("webhook", "worker"):
+        composition.start(service)
+    until(lambda: installation.events_done() == len(sandbox.events.deliveries))
+
+    assert (page.status_code, page.headers["content-type"].partition(";")[0]) == (200, "text/html")
+    assert "<html" in page.text
+    assert is_done(State.model_validate(imported["state"])), imported["state"]
+    assert {name: took[name] < composition.grace(name) for name in took} == dict.fromkeys(took, True), took
+    assert {delivery.result for delivery in sandbox.events.deliveries} == {"delivered"}
+    assert [account.lastname for account in sandbox.docebo.accounts.by_email("ada@example.com")] == ["Byron"]
+    settings = settings_for(sandbox.facts(), installation.store_url, report_dir=tmp_path)
+    assert f": {len(sandbox.slack)} left alone" in asyncio.run(run_import(settings, dry_run=True)).line
