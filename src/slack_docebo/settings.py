@@ -207,6 +207,11 @@ class NotificationSettings(ProcessSettings):
         None,
         description="Further places to notify, as Apprise URLs with spaces between them: https://github.com/caronc/apprise.",
     )
+    documentation_url: Url | None = Field(
+        None,
+        description="Address of the folder `docs` where those who are notified can read it, like"
+        " https://git.acme.com/slack-docebo/blob/main/docs. Empty: messages name the file.",
+    )
     heartbeat_url: SecretStr | None = Field(
         None,
         description="Called after each import of everybody that went well, the nightly one above all: a service like"

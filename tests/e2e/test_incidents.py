@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
@@ -31,10 +32,15 @@ def mailbox(mails, company):
     yield Mailbox(server, f"{uuid4().hex}@example.com")
     server.refusing = ""
     company.slack_gate.faults.clear()
+    company.docebo_gate.faults.clear()
     company.slack.token_errors[company.facts()["slack_token"]] = None
 
 
-def test_a_refused_run_is_told_once_however_often_it_is_repeated(deployed, at_work, mailbox):
+def subject(company, what: str) -> str:
+    return f"slack-docebo {urlsplit(company.docebo_url).netloc}: {what}"
+
+
+def test_a_refused_run_is_told_once_however_often_it_is_repeated(deployed, at_work, mailbox, company):
     set_rows(deployed, NOTIFICATION_MAIL_ID=mailbox.address, LIMIT_CREATIONS="1")
 
     first = finished(deployed, start(deployed, "bulk-import/import-everybody", dry_run=False))
@@ -42,11 +48,12 @@ def test_a_refused_run_is_told_once_however_often_it_is_repeated(deployed, at_wo
 
     assert (first["state"]["name"], again["state"]["name"]) == ("Refused", "Refused")
     mail = mailbox.next_mail()
-    assert mail["Subject"] == "slack-docebo: bulk-import was refused before its first write"
+    assert mail["Subject"].startswith(subject(company, "import-everybody was refused before its first write: "))
+    assert "/v2/deployments/deployment/" in text(mail)
     assert f"What happened: {first['state']['message']}" in text(mail).replace("\n", " ")
     assert "to create" in text(mail)
     assert f"/runs/flow-run/{first['id']}" in text(mail)
-    logged(deployed, again["id"], "No notification: the run before ended the same way")
+    logged(deployed, again["id"], "No notification: everybody was told of the same before")
     assert mailbox.is_empty()
 
 
@@ -63,6 +70,22 @@ def test_a_failed_run_is_told_and_a_notification_that_fails_changes_nothing_abou
     assert "revoked" in ended["state"]["message"]
     assert mailbox.address not in logged(deployed, ended["id"], "The notification was not delivered")
 
+    mailbox.server.refusing = ""
+    finished(deployed, start(deployed, "bulk-import/import-everybody", dry_run=True))
+
+    assert "import-everybody failed" in mailbox.next_mail()["Subject"]  # it counts as told only now
+
+
+@pytest.mark.long
+def test_somebody_new_is_told_of_the_trouble_there_is(deployed, at_work, mailbox):
+    set_rows(deployed, NOTIFICATION_MAIL_ID=f"former-{mailbox.address}", LIMIT_CREATIONS="1")
+    finished(deployed, start(deployed, "bulk-import/import-everybody", dry_run=False))
+    set_rows(deployed, NOTIFICATION_MAIL_ID=mailbox.address, LIMIT_CREATIONS="1")
+
+    finished(deployed, start(deployed, "bulk-import/import-everybody", dry_run=False))
+
+    assert "was refused" in mailbox.next_mail()["Subject"]
+
 
 def test_a_nightly_run_that_finds_its_place_taken_is_told(deployed, at_work, mailbox, company, environment):
     set_rows(deployed, NOTIFICATION_MAIL_ID=mailbox.address)
@@ -74,7 +97,7 @@ def test_a_nightly_run_that_finds_its_place_taken_is_told(deployed, at_work, mai
 
     assert (ended["state_name"], ended["state_type"]) == ("AlreadyRunning", "FAILED")
     mail = mailbox.next_mail()
-    assert mail["Subject"] == "slack-docebo: bulk-import was not done: its place was taken"
+    assert mail["Subject"] == subject(company, "reconcile was not done: its place was taken")
     assert "plan apply (process " in text(mail).replace("\n", " ")
 
 
@@ -102,7 +125,7 @@ def test_a_run_whose_process_is_killed_is_told(deployed, at_work, mailbox, compa
 
     assert finished(deployed, run_id)["state_type"] == "CRASHED"
     mail = mailbox.next_mail()
-    assert mail["Subject"] == "slack-docebo: bulk-import crashed"
+    assert mail["Subject"] == subject(company, "import-everybody crashed")
     assert "Start anything else again" in text(mail)
 
 
@@ -116,7 +139,7 @@ def test_a_cancelled_run_is_told(deployed, at_work, mailbox, company):
     deployed.post(f"flow_runs/{run_id}/set_state", json=cancelling).raise_for_status()
 
     assert state(deployed, run_id, "CANCELLED")
-    assert mailbox.next_mail()["Subject"] == "slack-docebo: bulk-import was cancelled"
+    assert mailbox.next_mail()["Subject"] == subject(company, "import-everybody was cancelled")
 
 
 def test_a_run_that_could_not_do_everybody_says_so(deployed, at_work, mailbox, company):
@@ -131,7 +154,7 @@ def test_a_run_that_could_not_do_everybody_says_so(deployed, at_work, mailbox, c
     ended = finished(deployed, start(deployed, "bulk-import/import-everybody", dry_run=False))
 
     assert ended["state"]["name"] == "PartlyFailed", ended["state"]
-    assert mailbox.next_mail()["Subject"] == "slack-docebo: bulk-import could not do everybody"
+    assert mailbox.next_mail()["Subject"].startswith(subject(company, "import-everybody could not do everybody: "))
 
 
 def test_what_the_library_waits_for_is_told_on_the_page_of_the_run(deployed, at_work, mailbox, company):

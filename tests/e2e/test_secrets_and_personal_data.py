@@ -316,7 +316,7 @@ def assert_it_all_happened(here: Installation, steps: list[Step], found: dict[st
     assert "(secret)" in found["the runs' output"]
     assert "events are kept" in found["the webhook's log"]
     assert 'slack_docebo_webhook_answers_total{status="401"} 4.0' in found["/metrics"]
-    assert found["mails"].count("Subject: slack-docebo:") == sum(step.state != "Completed" for step in steps)
+    assert found["mails"].count("Subject: slack-docebo ") == sum(step.state != "Completed" for step in steps)
     assert ids[0] in found["the list of events"]
     reports = "".join(file.read_text() for file in (here.folder / "reports").iterdir())
     assert {word for word in PEOPLE[:5] if word not in reports} == {"Quackenbush"}  # she was renamed before any run

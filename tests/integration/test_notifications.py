@@ -2,6 +2,7 @@ import asyncio
 import datetime
 import smtplib
 import ssl
+from dataclasses import replace
 from ipaddress import ip_address
 
 import pytest
@@ -13,7 +14,7 @@ from pydantic import ValidationError
 
 from slack_docebo.clients.mail_server import greet_mail_server, to_check
 from slack_docebo.clients.notifier import notifier
-from slack_docebo.engine.reporting.incidents import ADVICE, HAPPENED, Incident, Trouble
+from slack_docebo.engine.reporting.incidents import ADVICE, HAPPENED, Incident, Trouble, step_after
 from slack_docebo.errors import ConfigurationError, TransientError
 from slack_docebo.integration_settings import notification_mail_id, table
 from slack_docebo.settings import NotificationSettings
@@ -22,10 +23,13 @@ from tests.smtp import PASSWORD, USER, mail_server, text
 
 INCIDENT = Incident(
     Trouble.REFUSED,
-    "bulk-import",
+    "import-everybody",
     "nothing was written: 70 deactivations, at most 50 are allowed",
     "plan 9fy3 (refused): 70 to deactivate",
     "http://127.0.0.1:4200/runs/flow-run/1",
+    installation="lms.example.com",
+    form="Show the plan again",
+    form_link="http://127.0.0.1:4200/v2/form",
 )
 
 
@@ -67,11 +71,14 @@ async def test_an_incident_arrives_as_one_mail_that_says_what_to_do():
         await notifier(settings(port), "lms@example.com").send(INCIDENT.title, INCIDENT.body)
 
     mail = server.next_mail()
-    assert mail["Subject"] == "slack-docebo: bulk-import was refused before its first write"
+    assert mail["Subject"] == (
+        "slack-docebo lms.example.com: import-everybody was refused before its first write: 70 to deactivate"
+    )
     assert (mail["To"], mail["From"]) == ("lms@example.com", "sync@example.com")
     assert text(mail).splitlines()[0] == f"What happened: {INCIDENT.message}"
     assert "To how many: plan 9fy3" in text(mail)
     assert f"What to do: {ADVICE[Trouble.REFUSED]}" in text(mail)
+    assert "Show the plan again: http://127.0.0.1:4200/v2/form" in text(mail)
     assert "The run: http://127.0.0.1:4200/runs/flow-run/1" in text(mail)
     assert list(server.taken()) == []
 
@@ -242,7 +249,62 @@ def test_every_kind_of_incident_has_words_and_advice(trouble):
     incident = Incident(trouble, "bulk-import", "message")
 
     assert HAPPENED[trouble] in incident.title
-    assert ADVICE[trouble] in incident.body
+    assert ADVICE[trouble].partition("{")[0] in incident.body
+    assert "{" not in incident.body
+
+
+def test_the_manual_is_where_the_settings_say_and_no_line_is_told_twice():
+    told = "Look at those who failed: plan 9fy3 (partly-applied): 3 failed"
+    incident = Incident(Trouble.FAILED, "reconcile", told, "plan 9fy3 (partly-applied): 3 failed")
+
+    assert "explained in docs/operations.md." in incident.body
+    assert (
+        "https://git.acme.com/docs/operations.md" in replace(incident, documentation="https://git.acme.com/docs").body
+    )
+    assert incident.body.count("3 failed") == 1
+
+
+@pytest.mark.parametrize(
+    ("trouble", "plan_id", "flow"),
+    [
+        (Trouble.REFUSED, "9fy3abcd", "bulk-import"),
+        (Trouble.PARKED, "", "parked-events"),
+        (Trouble.UNDECIDED, "9fy3abcd", "decide"),
+        (Trouble.STOPPED, "", "go"),
+    ],
+)
+def test_a_trouble_that_a_form_ends_names_the_form(trouble, plan_id, flow):
+    assert step_after(trouble, plan_id).flow == flow
+
+
+def test_a_refusal_without_a_plan_names_no_form():
+    assert step_after(Trouble.REFUSED, "") is None
+
+
+async def test_only_a_place_that_took_the_message_was_told():
+    with mail_server() as (server, port), mail_server() as (other, other_port):
+        other.refusing = "451 not now"
+        url = f"mailto://127.0.0.1:{other_port}?from=a@example.com&to=b@example.com"
+        everybody = notifier(settings(port, notification_urls=url), "lms@example.com")
+        first = await everybody.deliver("title", "body")
+        other.refusing = ""
+        rest = everybody.without(first.taken)
+        second = await rest.deliver("title", "body")
+
+    assert (len(first.taken), list(first.not_taken)) == (1, ["E-Mail"])
+    assert (len(second.taken), list(second.not_taken)) == (1, [])
+    assert not everybody.without([*first.taken, *second.taken])
+    assert [mail["To"] for mail in server.taken()] == ["lms@example.com"]
+    assert [mail["To"] for mail in other.taken()] == ["b@example.com"]
+
+
+def test_a_place_is_known_again_when_the_mail_server_or_its_password_is_another():
+    before, after = settings(25), settings(587, smtp_host="mail.example.com", smtp_username="u", smtp_password="p")
+
+    [place] = notifier(before, "lms@example.com").keys
+    assert notifier(after, "lms@example.com").keys == [place]
+    assert notifier(after, "new@example.com").keys != [place]
+    assert "lms" not in place
 
 
 @pytest.mark.parametrize(

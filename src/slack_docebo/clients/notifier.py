@@ -1,12 +1,13 @@
 """Notifications: one message to each place, by mail or by another service that Apprise knows."""
 
 import asyncio
+import hashlib
 import json
 import logging
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +16,7 @@ from slack_docebo.errors import ConfigurationError, TransientError
 from slack_docebo.settings import NotificationSettings
 
 SECONDS = 20.0  # as long as a busy mail server may take for its greeting
+KEY_LENGTH = 16  # hexadecimal digits
 PATIENCE = 60.0  # seconds for one place, from beginning to end
 
 # All that the process needs of our environment, which holds secrets.
@@ -35,6 +37,20 @@ class Place:
     kind: str
     address: str | dict[str, Any] = field(repr=False)  # can hold a password
 
+    @property
+    def key(self) -> str:
+        """By which it is known again, without saying where it is; a mail address by itself, whichever server sends."""
+        known_by = self.address if isinstance(self.address, str) else self.address["targets"]
+        return hashlib.sha256(json.dumps(known_by).encode()).hexdigest()[:KEY_LENGTH]
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What became of a message: the keys of the places that took it, and the kinds of those that did not."""
+
+    taken: Sequence[str]
+    not_taken: Sequence[str]
+
 
 class Notifier:
     """Sends a message to each of its places; without a place it sends nothing."""
@@ -45,15 +61,26 @@ class Notifier:
     def __bool__(self) -> bool:
         return bool(self._places)
 
-    async def send(self, title: str, body: str, markdown: str = "") -> None:
-        """Send to all places at the same time; chats get *markdown* instead, if it is given.
+    @property
+    def keys(self) -> list[str]:
+        """The keys of the places."""
+        return [place.key for place in self._places]
 
-        Raises TransientError, which names the kinds of places that did not take the message.
-        """
+    def without(self, told: Collection[str]) -> "Notifier":
+        """Return a notifier for those places whose keys are not among *told*."""
+        return Notifier([place for place in self._places if place.key not in told])
+
+    async def deliver(self, title: str, body: str, markdown: str = "") -> Delivery:
+        """Send to all places at the same time; chats get *markdown* instead, if it is given."""
         failures = await asyncio.gather(
             *(asyncio.to_thread(_deliver, place, title, body, markdown) for place in self._places),
         )
-        if failed := list(filter(None, failures)):
+        taken = [place.key for place, failure in zip(self._places, failures, strict=True) if not failure]
+        return Delivery(taken, list(filter(None, failures)))
+
+    async def send(self, title: str, body: str, markdown: str = "") -> None:
+        """Deliver the message; raise TransientError, which names the kinds of places that did not take it."""
+        if failed := (await self.deliver(title, body, markdown)).not_taken:
             raise TransientError("notification", f"not taken by: {', '.join(failed)}; check with `slack-docebo doctor`")
 
 

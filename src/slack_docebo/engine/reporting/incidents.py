@@ -4,9 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from slack_docebo.domain.texts import chat, line
+from slack_docebo.domain.texts import chat, line, shortened
+from slack_docebo.engine.reporting.steps import Step
 
-MANUAL = "docs/operations.md"
+MANUAL = "operations.md"  # of the documentation
+LONGEST_EXTENT = 100  # characters in a subject
 
 
 class Trouble(StrEnum):
@@ -42,9 +44,9 @@ HAPPENED = {
 }
 ADVICE = {
     Trouble.FAILED: "Correct what the message says, then start it again: what was done already is not done twice."
-    f" Every message is explained in {MANUAL}.",
-    Trouble.REFUSED: "If a limit stopped it, look at the plan in the run's artifacts. If it is right, run"
-    " bulk-import/import-everybody with the plan's id as Saved plan and Dry run off. If not, correct the settings.",
+    " Every message is explained in {manual}.",
+    Trouble.REFUSED: "If a limit stopped it, look at the plan in the run's artifacts. If it is right, its summary links to"
+    " the form that applies it all the same. If not, correct the settings.",
     Trouble.CRASHED: "An import that is no dry run begins again by itself, once. Start anything else again: what was done"
     " already is not done twice. If it crashes again, look at the worker's log: most often the machine is short of memory"
     " or was restarted.",
@@ -52,16 +54,14 @@ ADVICE = {
     Trouble.PARTLY_FAILED: "Look at the run's artifacts for the reason of each. The next run tries them again.",
     Trouble.SKIPPED: "What the plan rests on has changed since it was made. Make a new one.",
     Trouble.UNDECIDED: "Look at the run's artifacts for the reason of each, which says whose account is in question. They"
-    " are told once, and left alone until that is settled in Slack, in Docebo or with `slack-docebo mappings import`.",
-    Trouble.PARKED: f"Look at them and at their errors, then replay them: {MANUAL} says how. Nothing is lost, and the"
+    " are told once, and left alone until that is settled in Slack, in Docebo or in the form.",
+    Trouble.PARKED: "Look at them and at their errors, then replay them: {manual} says how. Nothing is lost, and the"
     " next reconciliation brings the same people in line.",
-    Trouble.HELD: "Look at the plan with the incident's id: `slack-docebo plan show`. If it is right, let everybody who"
-    " waits with it through: `slack-docebo events let-through` with that id, or run realtime-sync/slack-events with it as"
-    " Let through. If not, correct Slack or the settings, and replay them.",
+    Trouble.HELD: "Look at whose events wait. If the changes are right, let everybody who waits through: the run links to"
+    " the form. If not, correct Slack or the settings, and replay them.",
     Trouble.ALREADY_RUNNING: "Look at the run that the message names. Once it has ended, start this one again; if it"
     " hangs, cancel it first.",
-    Trouble.STOPPED: "Nothing, if that is still meant. `slack-docebo go` lets runs write again; the next one does the"
-    " rest.",
+    Trouble.STOPPED: "Nothing, if that is still meant. The form lets runs write again; the next one does the rest.",
     Trouble.TO_BE_CONTINUED: "Start it again: what was done already is not done twice. It was told to end with its worker,"
     " as when that is updated.",
 }
@@ -77,19 +77,45 @@ FIRST = {
 """What there is to do about a run that has done its work, but not for everybody."""
 
 
+def step_after(trouble: Trouble, plan_id: str) -> Step | None:
+    """Return what is done about *trouble* in a form, if there is one; *plan_id* is that of the run's plan, or ""."""
+    match trouble:
+        case Trouble.REFUSED if plan_id:
+            return Step(
+                "Show the plan again; its summary links to the form that applies it",
+                "bulk-import",
+                {"plan_id": plan_id},
+            )
+        case Trouble.PARKED | Trouble.HELD:
+            return Step("Look at what is parked; the run links to the forms that go on", "parked-events")
+        case Trouble.UNDECIDED:
+            return Step("Decide about them", "decide")
+        case Trouble.STOPPED:
+            return Step("Let runs write again", "go")
+        case Trouble.FAILED:
+            return Step("Is everything in place?", "doctor")
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """One incident, told in one message; *subject* is the name of the flow."""
+    """One incident, told in one message; *subject* is the name of the deployment, or of the flow."""
 
     trouble: Trouble
     subject: str
     message: str
     extent: str = ""  # how many people, in words
     link: str = ""
+    installation: str = ""  # the Docebo that it is about
+    form: str = ""  # what the form at form_link does
+    form_link: str = ""
+    documentation: str = "docs"  # where it can be read
 
     @property
     def title(self) -> str:
-        return f"slack-docebo: {self.subject} {HAPPENED[self.trouble]}"
+        where = f"slack-docebo {self.installation}".strip()
+        how_many = shortened(self.extent.partition(": ")[2], LONGEST_EXTENT)
+        return line(f"{where}: {self.subject} {HAPPENED[self.trouble]}{': ' * bool(how_many)}{how_many}")
 
     @property
     def body(self) -> str:
@@ -104,8 +130,9 @@ class Incident:
     def _composed(self, escaped: Callable[[str], str]) -> str:
         parts = {
             "What happened": escaped(self.message),
-            "To how many": escaped(self.extent),
-            "What to do": ADVICE[self.trouble],
+            "To how many": escaped(self.extent) if self.extent not in self.message else "",
+            "What to do": ADVICE[self.trouble].format(manual=f"{self.documentation}/{MANUAL}"),
+            self.form: self.form_link,
             "The run": self.link,
         }
-        return "\n\n".join(f"{name}: {text}" for name, text in parts.items() if text)
+        return "\n\n".join(f"{name}: {text}" for name, text in parts.items() if name and text)

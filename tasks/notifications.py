@@ -1,0 +1,160 @@
+"""Notifications: an incident is told to each place once, and who was told is remembered with the run."""
+
+import logging
+import re
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from prefect.client.orchestration import PrefectClient, get_client
+from prefect.client.schemas import FlowRun
+from prefect.client.schemas.filters import (
+    ArtifactFilter,
+    ArtifactFilterFlowRunId,
+    FlowRunFilter,
+    FlowRunFilterDeploymentId,
+    FlowRunFilterId,
+    FlowRunFilterStartTime,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+)
+from prefect.client.schemas.objects import TERMINAL_STATES
+from prefect.client.schemas.sorting import FlowRunSort
+from prefect.states import State
+from prefect.types._datetime import now
+from prefect.utilities.urls import url_for
+from prefect.variables import Variable
+
+from slack_docebo.clients.notifier import Notifier, notifier
+from slack_docebo.domain.texts import line, without_numbers
+from slack_docebo.engine.reporting.incidents import Incident, Trouble, step_after
+from slack_docebo.errors import ConfigurationError
+from slack_docebo.integration_settings import VARIABLE, notification_mail_id
+from slack_docebo.settings import NotificationSettings, PlatformSettings, load_settings
+from tasks.links import read_forms
+
+SAME_INCIDENT = timedelta(days=1)  # after that the same trouble is told again
+LABEL = "slack-docebo.told"  # of a run: which trouble a place was told of, and when
+SUMMARY = "summary-"  # begins the key of a plan's summary, before the id
+Log = logging.Logger | logging.LoggerAdapter[Any]
+
+
+async def tell_once(
+    flow_run_id: UUID, flow: str, trouble: Trouble, message: str, log: Log, *, state: State[Any] | None = None
+) -> None:
+    """Tell the places that were not told of this *trouble* before: with this run, or with the one before that ended alike.
+
+    Only a place that took the message was told. *state* is the one in which the run ends, None while it is at work.
+    """
+    async with get_client() as client:
+        run = await client.read_flow_run(flow_run_id)
+        told = _told_of(trouble, run)
+        if state and (before := await _ended_alike(client, run, state, message)):
+            told |= _told_of(trouble, before)
+        settings = load_settings(NotificationSettings)
+        everybody = notifier(settings, await _mail_id())
+        untold = everybody.without(told)
+        if not everybody:
+            log.info("No notification: neither NOTIFICATION_MAIL_ID nor NOTIFICATION_URLS is set")
+        elif not untold:
+            log.info("No notification: everybody was told of the same before")
+        else:
+            told |= await _deliver(await _incident(client, run, flow, trouble, message, settings), untold, log)
+        if told:
+            labels = {f"{LABEL}.{trouble}.{place}": at for place, at in told.items()}
+            await client.update_flow_run_labels(flow_run_id, labels)
+
+
+async def _deliver(incident: Incident, to: Notifier, log: Log) -> dict[str, str]:
+    """Send *incident*; return the places that took it, with the time."""
+    delivery = await to.deliver(incident.title, incident.body, incident.markdown)
+    if delivery.not_taken:
+        log.warning("The notification was not delivered: not taken by %s", ", ".join(delivery.not_taken))
+    if delivery.taken:
+        log.info("The operators were notified")
+    return dict.fromkeys(delivery.taken, now("UTC").isoformat())
+
+
+def _told_of(trouble: Trouble, run: FlowRun) -> dict[str, str]:
+    """Return the places that were told of *trouble* with *run* not long ago, and when."""
+    begin, oldest = f"{LABEL}.{trouble}.", now("UTC") - SAME_INCIDENT
+    return {
+        label.removeprefix(begin): str(at)
+        for label, at in run.labels.items()
+        if label.startswith(begin) and datetime.fromisoformat(str(at)) > oldest
+    }
+
+
+async def _ended_alike(client: PrefectClient, run: FlowRun, state: State[Any], message: str) -> FlowRun | None:
+    """Return the run before this one, of the same deployment and not long ago, if it ended in the same way."""
+    if run.deployment_id is None:
+        return None
+    ended = await client.read_flow_runs(
+        flow_run_filter=FlowRunFilter(
+            deployment_id=FlowRunFilterDeploymentId(any_=[run.deployment_id]),
+            id=FlowRunFilterId(not_any_=[run.id]),
+            state=FlowRunFilterState(type=FlowRunFilterStateType(any_=list(TERMINAL_STATES))),
+            start_time=FlowRunFilterStartTime(after_=now("UTC") - SAME_INCIDENT),
+        ),
+        sort=FlowRunSort.END_TIME_DESC,
+        limit=1,
+    )
+    return next((before for before in ended if before.state and _alike(before.state, state, message)), None)
+
+
+def _alike(before: State[Any], state: State[Any], message: str) -> bool:
+    """Tell whether both say the same, but for numbers and ids."""
+    said = without_numbers(before.message or ""), without_numbers(state.message or line(message))
+    return before.name == state.name and said[0] == said[1]
+
+
+async def _incident(
+    client: PrefectClient, run: FlowRun, flow: str, trouble: Trouble, message: str, settings: NotificationSettings
+) -> Incident:
+    extent, plan_id = await _extent(client, run.id)
+    deployment = (await client.read_deployment(run.deployment_id)).name if run.deployment_id else flow
+    link = _without_login(url_for("flow-run", run.id) or "")
+    step = step_after(trouble, plan_id)
+    form = (await read_forms(client)).link(step) if step else ""
+    return Incident(
+        trouble,
+        deployment,
+        message,
+        extent,
+        link,
+        installation=_installation(),
+        form=step.words if step else "",
+        form_link=f"{link.partition('/runs/')[0]}{form}" if form and link else "",
+        **({"documentation": settings.documentation_url} if settings.documentation_url else {}),
+    )
+
+
+def _installation() -> str:
+    """Return the host of Docebo; "" while the settings do not say."""
+    try:
+        return urlsplit(load_settings(PlatformSettings).docebo_url).netloc
+    except ConfigurationError:
+        return ""
+
+
+async def _extent(client: PrefectClient, flow_run_id: UUID) -> tuple[str, str]:
+    """Return the line of the run's summary, if it came to that, and the id of the plan that it is about."""
+    of_run = ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[flow_run_id]))
+    for artifact in await client.read_artifacts(artifact_filter=of_run):
+        if (key := artifact.key or "").startswith(SUMMARY) and artifact.description:
+            of_plan = re.fullmatch("[0-9a-z]{8}", key.removeprefix(SUMMARY))
+            return artifact.description, of_plan[0] if of_plan else ""
+    return "", ""
+
+
+async def _mail_id() -> str:
+    try:
+        return notification_mail_id(await Variable.aget(VARIABLE))
+    except OSError:  # Prefect is out of reach; the other places can be told
+        return ""
+
+
+def _without_login(link: str) -> str:
+    """Return *link* as it may be mailed: Prefect makes it of PREFECT_API_URL where PREFECT_UI_URL is not set."""
+    return re.sub(r"//[^/]*@", "//", link)
