@@ -22,6 +22,7 @@ from flows.send_test_message import send_test_message
 from flows.settings import settings
 from flows.stop import go, stop
 from flows.sweep import sweep
+from flows.try_attributes import try_attributes
 from flows.undo import undo
 
 
@@ -51,6 +52,7 @@ FLOWS = {
         settings,
         stop,
         sweep,
+        try_attributes,
         undo,
     )
 }

@@ -40,10 +40,15 @@ async def explain_person(runtime: Runtime, who: str) -> Explanation:
 
 
 def _compared(compared: Compared, named: bool) -> str:
-    if compared.same:
-        return f"same: {compared.target}" if named else "same"
-    return (
-        f"differs: {compared.source or 'nothing'} in Slack, {compared.target or 'nothing'} in Docebo"
-        if named
-        else "differs"
-    )
+    """Say how the attribute stands, by which rule; what the rule reads is said with values only where *named*."""
+    if compared.target is None:
+        how = f"{compared.source or 'nothing'} in Slack, no account" if named else "no account"
+    elif compared.same:
+        how = f"same: {compared.target}" if named else "same"
+    elif named:
+        how = f"differs: {compared.source or 'nothing'} in Slack, {compared.target or 'nothing'} in Docebo"
+    else:
+        how = "differs"
+    reads = compared.reads if named else ", ".join(compared.inputs)
+    told = [how, compared.note, f"by {compared.rule}" + f" ({reads})" * bool(reads)]
+    return "; ".join(filter(None, told))

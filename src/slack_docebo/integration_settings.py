@@ -465,6 +465,13 @@ class IntegrationSettings(BaseModel):
         """The names of the lookup tables that the attribute mapping uses."""
         return tuple(dict.fromkeys(name for rule in self.attributes for name in rule.formula.tables))
 
+    def trying(self, rules: str) -> Self:
+        """Return these settings with other *rules*, which need not be saved; raise ConfigurationError if they are wrong."""
+        try:
+            return self.model_copy(update={"attributes": _rules(rules)})
+        except ValueError as error:
+            raise ConfigurationError(f"these rules cannot be used: {error}") from None
+
     def looking_up(self, tables: Mapping[str, LookupTable]) -> Self:
         """Return these settings with the *tables* in the rules that look something up."""
         rules = tuple(rule.looking_up(tables) for rule in self.attributes)

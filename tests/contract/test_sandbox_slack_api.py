@@ -162,7 +162,9 @@ def test_a_missing_scope_is_named(sandbox: Sandbox, slack: httpx.Client) -> None
 def test_granted_and_needed_scopes_are_in_the_headers(slack: httpx.Client) -> None:
     answer = slack.get("users.list")
 
-    assert answer.headers["X-OAuth-Scopes"] == "team:read,usergroups:read,users.profile:read,users:read,users:read.email"
+    assert (
+        answer.headers["X-OAuth-Scopes"] == "team:read,usergroups:read,users.profile:read,users:read,users:read.email"
+    )
     assert answer.headers["X-Accepted-OAuth-Scopes"] == "users:read"
 
 

@@ -28,6 +28,7 @@ DEPLOYMENTS = [
     "settings/change-settings",
     "stop/stop-writing",
     "sweep/sweep",
+    "try-attributes/try-attribute-rules",
     "undo/undo-a-run",
 ]
 WRONG = [

@@ -2,6 +2,7 @@
 
 import asyncio
 import importlib
+import json
 import os
 import re
 import subprocess
@@ -39,6 +40,7 @@ async def sandbox(prefect_api, tmp_path, monkeypatch) -> AsyncIterator[Sandbox]:
 def flows(prefect_api) -> SimpleNamespace:
     """The flows, imported with Prefect's settings in place and from outside the event loop."""
     names = {"bulk_import": "bulk_import", "explain_user": "explain_user", "stop": "stop", "go": "stop"}
+    names["try_attributes"] = "try_attributes"
     return SimpleNamespace(
         **{name: getattr(importlib.import_module(f"flows.{module}"), name) for name, module in names.items()}
     )
@@ -103,6 +105,40 @@ async def test_a_refused_run_has_its_own_state_and_its_plan_is_let_through_by_id
     assert str(account.user_id) in str(artifact.data)
     assert account.email not in str(artifact.data)
     assert account.firstname not in str(artifact.data)
+
+
+async def test_rules_are_tried_on_twenty_people_before_they_are_saved(sandbox, flows):
+    from prefect.variables import Variable  # with Prefect's settings in place
+
+    await Variable.aset("table_offices", {"Europe/Rome": "Roma", "*": "elsewhere"}, overwrite=True)
+    rules = 'first_name = upper(first_name), field:Office = "at " + table(offices, time_zone)'
+    sandbox.docebo.add_field("Office", "textfield", mandatory=False, invisible_to_user=False)
+
+    tried = await flows.try_attributes(rules=rules, return_state=True)
+
+    [artifact] = await artifacts_of(tried)
+    rows = json.loads(artifact.data)
+    assert (tried.is_completed(), tried.message) == (True, "tried on 20 people: 40 values, 0 times none")
+    assert {row["Slack user"] for row in rows} <= {user["id"] for user in sandbox.slack}
+    assert {row["gives"] for row in rows} == {"a value"}
+    assert sandbox.docebo_gate.counters.calls["POST /manage/v1/user/batch"] == 0
+
+
+@pytest.mark.parametrize(
+    ("rules", "told"),
+    [
+        ("field_1 = lower(titel)", "lower(titel): at character 7 (titel)): unknown name 'titel'"),
+        ("field_1 = table(nowhere, title)", "there is no table nowhere: make the Variable table_nowhere in Prefect"),
+    ],
+)
+async def test_a_wrong_rule_ends_a_run_before_its_first_call(sandbox, flows, rules, told):
+    tried = await flows.try_attributes(rules=rules, return_state=True)
+    await set_table({**ON, "ATTRIBUTES": rules})
+    imported = await flows.bulk_import(return_state=True)
+
+    assert [state.name for state in (tried, imported)] == ["Failed", "Failed"]
+    assert all(told in state.message for state in (tried, imported))
+    assert (sandbox.slack_gate.counters.calls.total(), sandbox.docebo_gate.counters.calls.total()) == (0, 0)
 
 
 async def test_a_second_run_ends_as_already_running_and_the_place_of_a_dead_one_is_taken(

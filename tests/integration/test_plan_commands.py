@@ -201,7 +201,42 @@ async def test_explain_finds_a_deactivated_person_by_the_address_of_the_account(
     assert "deactivated in Slack" in shown
 
 
+async def test_rules_are_tried_on_one_person_with_what_each_reads_and_gives(sandbox, settings, env):
+    await run_import(settings)
+    account = next(a for a in sandbox.docebo.accounts if a.provisioned_by)
+    person = sandbox.slack.by_email(account.email)
+    sandbox.slack.change(person["id"], {"profile": {"fields": {"Xf0DEPARTMT": {"value": "Sales", "alt": ""}}}})
+    before = target(sandbox)
+    rules = 'last_name = upper(last_name), first_name = custom:Department == "Sales" ? handle : phone'
+
+    shown = run(env, "attributes", "try", account.email, "--rules", rules)
+    (tried,) = json.loads(run(env, "attributes", "try", account.email, "--rules", rules, "--json").stdout)
+
+    last_name, first_name = tried["attributes"]
+    assert "custom:Xf0DEPARTMT: 'Sales'" in shown.stdout
+    assert (last_name["inputs"], last_name["source"], last_name["target"]) == (
+        {"last_name": account.lastname},
+        account.lastname.upper(),
+        account.lastname,
+    )
+    assert (first_name["source"], first_name["inputs"]["custom:Xf0DEPARTMT"]) == (person["name"], "Sales")
+    assert target(sandbox) == before
+
+
+async def test_rules_are_tried_on_a_sample_that_is_read_in_full(sandbox, settings, env):
+    await run_import(settings)
+    calls = sandbox.slack_gate.counters
+    calls.reset()
+
+    tried = json.loads(run(env, "attributes", "try", "--rules", "last_name = custom:Department", "--json").stdout)
+
+    assert len({one["slack_id"] for one in tried}) == 20
+    assert {row["note"] for one in tried for row in one["attributes"]} == {"empty in Slack: left as it is"}
+    assert calls.calls["users.profile.get"] == 20
+
+
 def test_wrong_usage_and_missing_settings_exit_2(env):
+    assert run(env, "attributes", "try", "U1", "--rules", "last_name = lower(x)").returncode == 2
     assert run(env, "explain", "nonsense").returncode == 2
     assert run(env, "nonsense").returncode == 2
     assert run({**env, "DOCEBO_URL": ""}, "plan", "make").returncode == 2

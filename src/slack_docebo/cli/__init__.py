@@ -38,6 +38,7 @@ app.command(
     help="Explain one person: both sides compared, what an import would do and why, and what was done before."
     "\n\nNothing is written. The attributes' values are shown here, on the terminal, and nowhere else.",
 )
+app.command("slack_docebo.cli.attributes:app", name="attributes", help="Try out the attribute mapping.")
 app.command(
     "slack_docebo.cli.undo:undo",
     help="Plan the inverse of what a run did: attributes, status and mappings as they were before; show it."

@@ -24,10 +24,11 @@ def explain(who: Who, /, *, json: Json = False) -> None:
         say(f"{question + ':':<15} {answer}")
     attributes = [
         {
-            "attribute": compared.name,
-            "Slack": compared.source,
+            "rule": compared.rule,
+            "reads": compared.reads,
+            "gives": compared.source,
             "Docebo": compared.target,
-            "": "same" if compared.same else "differs",
+            "": "no account" if compared.target is None else "same" if compared.same else "differs",
             "note": compared.note,
         }
         for compared in found.attributes

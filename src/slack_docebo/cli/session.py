@@ -21,13 +21,14 @@ PREFECT_SECONDS = 2.0
 
 
 @asynccontextmanager
-async def open_session() -> AsyncIterator[Runtime]:
+async def open_session(*, rules: str = "") -> AsyncIterator[Runtime]:
     """Open everything a run has, with the table of settings from Prefect or, while that is down, of the last run.
 
-    A Prefect that answers and has no table is not down: then the settings are missing, and that is an error.
+    A Prefect that answers and has no table is not down: then the settings are missing, and that is an error. With *rules*
+    it is as if these were its ATTRIBUTES.
     """
     settings = load_settings(Settings)
-    behaviour = await _behaviour_from_prefect(settings.tables_dir)
+    behaviour = await _behaviour_from_prefect(settings.tables_dir, rules)
     if behaviour is None:
         with open_store() as store, store.reading() as tables:
             plans = tables.plans.recent(1)
@@ -35,14 +36,14 @@ async def open_session() -> AsyncIterator[Runtime]:
             raise ConfigurationError(
                 f"Prefect is out of reach, and no run has left its {VARIABLE}: set PREFECT_API_URL or start the server"
             )
-        behaviour = read_written({key: str(value) for key, value in plans[0].settings.items()})
+        behaviour = _trying(read_written({key: str(value) for key, value in plans[0].settings.items()}), rules)
         unread = f"; what needs the table {' or '.join(behaviour.tables)} is not known" if behaviour.tables else ""
         note(f"Prefect is out of reach: going by the {VARIABLE} of the last run, plan {plans[0].id}{unread}")
     async with open_runtime(settings, behaviour, run_id=f"command-line-{secrets.token_hex(4)}") as runtime:
         yield runtime
 
 
-async def _behaviour_from_prefect(tables_dir: Path) -> IntegrationSettings | None:
+async def _behaviour_from_prefect(tables_dir: Path, rules: str) -> IntegrationSettings | None:
     """Read the Variables over Prefect's HTTP API; the library does not import Prefect. None where it is out of reach."""
     prefect = load_settings(PrefectSettings)
     client = PrefectClient(prefect.prefect_api_url, lambda: prefect.prefect_api_auth_string, seconds=PREFECT_SECONDS)
@@ -53,10 +54,14 @@ async def _behaviour_from_prefect(tables_dir: Path) -> IntegrationSettings | Non
                 raise ConfigurationError(
                     f"Prefect has no Variable {VARIABLE}: make it with `python -m deployments.bootstrap`"
                 )
-            behaviour = read_rows(rows)
+            behaviour = _trying(read_rows(rows), rules)
             return behaviour.looking_up(await find_tables(behaviour.tables, tables_dir, partial(_variable, http)))
     except httpx.HTTPError:
         return None
+
+
+def _trying(behaviour: IntegrationSettings, rules: str) -> IntegrationSettings:
+    return behaviour.trying(rules) if rules else behaviour
 
 
 async def _variable(http: PrefectClient, name: str) -> object:

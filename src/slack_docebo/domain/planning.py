@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping as MappingType
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from slack_docebo.domain.addresses import mailbox, pattern_keys
@@ -443,19 +443,14 @@ class Planner:
         return fingerprint(self._wanted(user))
 
     def _wanted(self, user: SourceUser, *, creating: bool = False) -> dict[str, str]:
-        return wanted(self._as_member(user), self.policy.rules, creating=creating)
+        return wanted(self.policy.scope.as_member(user), self.policy.rules, creating=creating)
 
     def _note_shortfalls(self, user: SourceUser, *, creating: bool = False) -> tuple[Shortfall, ...]:
         """Note which values of Slack's the account of *user* does not get, and return them."""
-        found = shortfalls(self._as_member(user), self.policy.rules, creating=creating)
+        found = shortfalls(self.policy.scope.as_member(user), self.policy.rules, creating=creating)
         if found:
             self.shortfalls[user.slack_id] = found
         return found
-
-    def _as_member(self, user: SourceUser) -> SourceUser:
-        """Return *user* as a member of the workspace, whichever others Slack names first."""
-        team = self.policy.scope.team
-        return user if team in {"", user.team} else replace(user, team=team)
 
     def _operation(
         self,

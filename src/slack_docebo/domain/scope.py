@@ -1,7 +1,7 @@
 """Scope: whose accounts are looked after, and why others are not."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from slack_docebo.domain.addresses import mail_domain, mailbox, pattern_keys
@@ -39,6 +39,10 @@ class Scope:
     def reason_against(self, user: SourceUser) -> str:
         """Return why *user* is out of scope, or "" if in scope; a leaver is always out of it."""
         return self.reason_against_kind(user) or self._reason_against_address(user)
+
+    def as_member(self, user: SourceUser) -> SourceUser:
+        """Return *user* as a member of the workspace, whichever others Slack names first."""
+        return user if self.team in {"", user.team} else replace(user, team=self.team)
 
     def reason_against_kind(self, user: SourceUser) -> str:
         """Return why *user* is out of scope for a reason other than the address, or ""."""

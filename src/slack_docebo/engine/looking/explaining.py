@@ -1,6 +1,7 @@
 """One person explained: what both sides show, what the rules make of it, and what happened before. Nothing is written."""
 
 import re
+from collections.abc import Mapping as MappingType
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -12,6 +13,7 @@ from slack_docebo.domain.observation import Gone, Observation, Present, Unknown
 from slack_docebo.domain.people import SLACK_ID, Account, Known, Mapping, SourceUser
 from slack_docebo.domain.planning import Operation, Planner, Policy
 from slack_docebo.domain.rules import AttributeRule
+from slack_docebo.domain.sources import said
 from slack_docebo.engine.planning.plans import plan_people
 from slack_docebo.engine.reading.connection import validate
 from slack_docebo.engine.reading.evidence import observe_account, observe_person
@@ -33,13 +35,25 @@ HIDDEN = "Slack's search by e-mail hides deactivated people: if this one has lef
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """One attribute on both sides; *source* is what Slack has, in the form in which Docebo keeps it."""
+    """One rule for one person: what it reads, what comes of that, and what the account has."""
 
-    name: str
-    source: str
-    target: str
+    name: str  # the attribute
+    rule: str
+    inputs: MappingType[str, str | None]  # what Slack says, by source; None: it does not say
+    source: str  # the result, in the form in which Docebo keeps it; "" where there is none
+    target: str | None  # None: there is no account
     same: bool
     note: str = ""
+
+    @property
+    def reads(self) -> str:
+        """The inputs in one line, with their values."""
+        return ", ".join(f"{name}: {NOT_SAID if value is None else repr(value)}" for name, value in self.inputs.items())
+
+    @property
+    def unsaid(self) -> str:
+        """The inputs that Slack does not say, without any value."""
+        return ", ".join(name for name, value in self.inputs.items() if value is None)
 
 
 NOT_ASKED = Unknown("Slack was not asked")
@@ -248,23 +262,28 @@ def _judge(runtime: Runtime, team: str, planner: Planner, found: Explanation, ne
             (found.operation,) = respecting(tables.decisions.all(team), [operation])
     if found.match.account:
         found.account = found.match.account
-    if found.user and found.account:
-        found.attributes = _compared(found.user, found.account, policy)
+    if found.user:
+        found.attributes = compared(found.user, found.account, policy)
 
 
 def _time(moment: datetime) -> str:
     return f"{moment:%Y-%m-%d %H:%M} UTC"
 
 
-def _compared(user: SourceUser, account: Account, policy: Policy) -> list[Compared]:
+def compared(user: SourceUser, account: Account | None, policy: Policy) -> list[Compared]:
+    """Return what each rule makes of *user*, beside what *account* has."""
     rows = []
+    user = policy.scope.as_member(user)
     for rule in policy.rules:
-        told, target = rule.value(user), current_value(account, rule.target)
+        told = rule.value(user)
+        target = None if account is None else current_value(account, rule.target)
         source = told or ""
         note = "written on creation only" if rule.on_create_only else ""
         if not source and not (rule.clear and told is not None):
             note = f"{_why_not(rule, user)}: left as it is"
-        rows.append(Compared(rule.target, source, target, same(rule.target, source, target), note))
+        inputs = {name: said(user, name) for name in rule.sources}
+        is_same = target is not None and same(rule.target, source, target)
+        rows.append(Compared(rule.target, str(rule), inputs, source, target, is_same, note))
     return rows
 
 
