@@ -12,6 +12,7 @@ from flows.decide import decide
 from flows.doctor import doctor
 from flows.explain_user import explain_user
 from flows.find_person import find_person
+from flows.fields import fields
 from flows.parked_events import parked_events
 from flows.personal_data import personal_data
 from flows.realtime_sync import realtime_sync
@@ -41,6 +42,7 @@ FLOWS = {
         doctor,
         explain_user,
         find_person,
+        fields,
         go,
         parked_events,
         personal_data,

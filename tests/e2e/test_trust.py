@@ -40,7 +40,7 @@ async def sandbox(prefect_api, tmp_path, monkeypatch) -> AsyncIterator[Sandbox]:
 def flows(prefect_api) -> SimpleNamespace:
     """The flows, imported with Prefect's settings in place and from outside the event loop."""
     names = {"bulk_import": "bulk_import", "explain_user": "explain_user", "stop": "stop", "go": "stop"}
-    names["try_attributes"] = "try_attributes"
+    names |= {"try_attributes": "try_attributes", "fields": "fields"}
     return SimpleNamespace(
         **{name: getattr(importlib.import_module(f"flows.{module}"), name) for name, module in names.items()}
     )
@@ -209,3 +209,16 @@ async def test_an_error_while_explaining_is_one_line_that_says_what_to_do(sandbo
     assert (state.name, "invalid_client" in state.message) == ("Failed", True)
     assert "\n" not in state.message
     assert "Traceback" not in caplog.text
+
+
+async def test_the_fields_of_both_sides_are_a_table_of_a_run(sandbox, flows):
+    sandbox.docebo.add_field("Cost centre", "date", mandatory=False, invisible_to_user=False)
+    await set_table({**ON, "ATTRIBUTES": 'first_name, last_name, email, field:"Cost centre" = custom:Department'})
+
+    ended = await flows.fields(return_state=True)
+
+    [artifact] = await artifacts_of(ended)
+    rows = {row["name"]: row for row in json.loads(artifact.data)}
+    assert re.fullmatch(r"\d+ fields, 8 of them in ATTRIBUTES", ended.message)
+    assert rows['field:"Cost centre"']["rules"] == rows["custom:Department"]["rules"] != ""
+    assert (rows['field:"Cost centre"']["type"], rows["custom:Department"]["type"]) == ("date", "text")

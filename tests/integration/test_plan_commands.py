@@ -2,12 +2,15 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from sandbox.server import Sandbox
 from slack_docebo.errors import TooManyRejected
+from slack_docebo.storage.store import Store
 from tests.importing import run_import, settings_for
 from tests.integration.commands import environment, run, run_at_terminal, run_process_at_terminal
 
@@ -233,6 +236,36 @@ async def test_rules_are_tried_on_a_sample_that_is_read_in_full(sandbox, setting
     assert len({one["slack_id"] for one in tried}) == 20
     assert {row["note"] for one in tried for row in one["attributes"]} == {"empty in Slack: left as it is"}
     assert calls.calls["users.profile.get"] == 20
+
+
+async def test_fields_of_both_sides_are_listed_with_options_and_rules_even_where_a_rule_fits_none(
+    sandbox, settings, env
+):
+    await run_import(settings, dry_run=True)
+    field = sandbox.docebo.add_field("Cost centre", "dropdown", mandatory=False, invisible_to_user=False)
+    field.options.update({1: "North", 2: "South"})
+    rules = 'first_name, last_name, email, field:"COST centre" = title(custom:department), field:Nowhere = title'
+    with Store.open(settings.database_url.get_secret_value()) as store, store.transaction() as tables:
+        (plan,) = tables.plans.recent(1)
+        wrong = replace(
+            plan, id="k8tfq19f", created_at=datetime.now(UTC), settings={**plan.settings, "ATTRIBUTES": rules}
+        )
+        tables.plans.create(wrong)
+
+    shown = {one["name"]: one for one in json.loads(run(env, "fields", "--json").stdout)}
+
+    filled = 'field:"COST centre" = title(custom:department)'
+    assert shown['field:"Cost centre"'] == {
+        "side": "Docebo",
+        "name": 'field:"Cost centre"',
+        "id": f"field_{field.id}",
+        "type": "dropdown",
+        "options": ["North", "South"],
+        "rules": [filled],
+    }
+    assert (shown["custom:Department"]["id"], shown["custom:Department"]["rules"]) == ("Xf0DEPARTMT", [filled])
+    assert (shown["title"]["side"], shown["title"]["rules"]) == ("Slack", ["field:Nowhere = title"])
+    assert (shown["first_name"]["rules"], shown["time_zone"]["rules"]) == (["first_name"], [])
 
 
 def test_wrong_usage_and_missing_settings_exit_2(env):

@@ -38,6 +38,10 @@ app.command(
     help="Explain one person: both sides compared, what an import would do and why, and what was done before."
     "\n\nNothing is written. The attributes' values are shown here, on the terminal, and nowhere else.",
 )
+app.command(
+    "slack_docebo.cli.fields:fields",
+    help="List the fields of both sides with types and options, and which rules of ATTRIBUTES read or fill them.",
+)
 app.command("slack_docebo.cli.attributes:app", name="attributes", help="Try out the attribute mapping.")
 app.command(
     "slack_docebo.cli.undo:undo",

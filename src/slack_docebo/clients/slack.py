@@ -122,6 +122,16 @@ class Identity:
 
 
 @dataclass(frozen=True, slots=True)
+class ProfileField:
+    """A custom profile field of the workspace; *options* are the values of a list."""
+
+    id: str
+    label: str
+    type: str  # in Slack's words: text, date, options_list, user, link ...
+    options: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class UserPage:
     """One page of the user list; *next_cursor* is "" on the last."""
 
@@ -191,8 +201,8 @@ class SlackClient:
             raise ContractViolation("team.info", "the answer holds no team")
         return _name(team.get("name"))
 
-    async def profile_fields(self) -> dict[str, str]:
-        """Return the labels of the workspace's custom profile fields by their ids.
+    async def profile_fields(self) -> list[ProfileField]:
+        """Return the workspace's custom profile fields.
 
         Source: https://docs.slack.dev/reference/methods/team.profile.get
         """
@@ -201,7 +211,7 @@ class SlackClient:
         fields = profile.get("fields") if isinstance(profile, dict) else None
         if not isinstance(fields, list):
             raise ContractViolation("team.profile.get", "the answer holds no list of fields")
-        return {_text(one["id"]): _name(one.get("label")) for one in fields if _has_id(one)}
+        return [_profile_field(one) for one in fields if _has_id(one)]
 
     async def user_groups(self) -> list[UserGroup]:
         """Return the workspace's user groups that are in use, with their members; raise IncompleteRead if some are missing.
@@ -479,6 +489,12 @@ def _custom(fields: object) -> Mapping[str, str] | None:
         if isinstance(item, dict)
     }
     return values or None
+
+
+def _profile_field(shown: Mapping[str, Any]) -> ProfileField:
+    values = shown.get("possible_values")
+    options = tuple(map(_name, values)) if isinstance(values, list) else ()
+    return ProfileField(_text(shown["id"]), _name(shown.get("label")), _name(shown.get("type")), options)
 
 
 def _text(value: object) -> str:

@@ -23,7 +23,7 @@ async def find_profile_fields(runtime: Runtime) -> None:
     Raises ConfigurationError where Slack has no such field, or several.
     """
     if any(label_of(source) for rule in runtime.behaviour.attributes for source in rule.sources):
-        labels = await runtime.slack.profile_fields()
+        labels = {field.id: field.label for field in await runtime.slack.profile_fields()}
 
         def by_id(source: str) -> str:
             label = label_of(source)

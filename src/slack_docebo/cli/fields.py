@@ -1,0 +1,34 @@
+"""`slack-docebo fields`: what rules can read and fill."""
+
+import asyncio
+from dataclasses import asdict
+
+from slack_docebo.cli.output import Json, note, show_json, show_rows
+from slack_docebo.cli.session import open_session
+from slack_docebo.engine.looking.fields import FieldShown, show_fields
+
+
+def fields(*, json: Json = False) -> None:
+    """Print the fields of both sides."""
+    shown, notes = asyncio.run(_fields())
+    if json:
+        show_json([asdict(field) for field in shown])
+    else:
+        show_rows(list(map(_row, shown)), json=False, empty="There are none.")
+    note(*notes)
+
+
+async def _fields() -> tuple[list[FieldShown], list[str]]:
+    async with open_session() as runtime:
+        return await show_fields(runtime)
+
+
+def _row(field: FieldShown) -> dict[str, str]:
+    return {
+        "side": field.side,
+        "name": field.name,
+        "id": field.id,
+        "type": field.type,
+        "options": field.options_told,
+        "rules": "; ".join(field.rules),
+    }

@@ -1,0 +1,90 @@
+"""The fields of both sides, and which rule of the attribute mapping reads or fills them. Nothing is written."""
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from slack_docebo.clients.docebo import DROPDOWN
+from slack_docebo.clients.docebo_wire import UserField
+from slack_docebo.clients.slack import ProfileField
+from slack_docebo.domain.formulas import quoted
+from slack_docebo.domain.names import folded
+from slack_docebo.domain.options import Options
+from slack_docebo.domain.rules import AttributeRule
+from slack_docebo.domain.sources import CUSTOM, SOURCES
+from slack_docebo.domain.targets import TARGETS, TITLED
+from slack_docebo.errors import AccessDenied
+from slack_docebo.runtime import Runtime
+
+OPTIONS_SHOWN = 20
+
+
+@dataclass(frozen=True, slots=True)
+class FieldShown:
+    """What can be read of a person in Slack, or filled in Docebo."""
+
+    side: str
+    name: str  # as rules name it
+    id: str  # "" where it is no field that somebody has made
+    type: str  # in the words of its side
+    options: tuple[str, ...]
+    rules: tuple[str, ...]  # that read or fill it
+
+    @property
+    def options_told(self) -> str:
+        """The options in one line, the first of them where there are many."""
+        more = len(self.options) - OPTIONS_SHOWN
+        return ", ".join(self.options[:OPTIONS_SHOWN]) + (f" and {more} more" if more > 0 else "")
+
+
+async def show_fields(runtime: Runtime) -> tuple[list[FieldShown], list[str]]:
+    """Return all fields, Slack's first, and what could not be read, at two calls and one for each dropdown.
+
+    Names that fit no field, or several, are no error here: this is where somebody looks for the right ones.
+    """
+    rules = runtime.behaviour.attributes
+    labels, fields, session = await asyncio.gather(
+        _profile_fields(runtime), runtime.docebo.user_fields(), runtime.docebo.session()
+    )
+    await runtime.docebo.read_options(field for field in fields if field.type == DROPDOWN)
+    custom, notes = labels
+    languages = tuple(sorted(filter(None, session.languages)))
+    shown = [
+        *(FieldShown("Slack", name, "", "", (), _reading(rules, name)) for name in SOURCES),
+        *(_of_slack(rules, field) for field in custom),
+        *(
+            FieldShown("Docebo", name, "", "", languages if name == "language" else (), _filling(rules, name))
+            for name in TARGETS
+        ),
+        *(_of_docebo(runtime, rules, field) for field in fields),
+    ]
+    return shown, notes
+
+
+async def _profile_fields(runtime: Runtime) -> tuple[list[ProfileField], list[str]]:
+    try:
+        return await runtime.slack.profile_fields(), []
+    except AccessDenied as error:
+        return [], [f"Slack's custom profile fields could not be read: {error}"]
+
+
+def _of_slack(rules: Iterable[AttributeRule], field: ProfileField) -> FieldShown:
+    name = f"{CUSTOM}{field.label}"
+    names = {name, f"{CUSTOM}{field.id}"}
+    return FieldShown("Slack", quoted(name), field.id, field.type, field.options, _reading(rules, *names))
+
+
+def _of_docebo(runtime: Runtime, rules: Iterable[AttributeRule], field: UserField) -> FieldShown:
+    name, held = f"{TITLED}{field.title}", runtime.docebo.options.get(field.id)
+    options = tuple(filter(None, held.labels.values())) if isinstance(held, Options) else ()
+    filling = _filling(rules, name, f"field_{field.id}")
+    return FieldShown("Docebo", quoted(name), f"field_{field.id}", field.type, options, filling)
+
+
+def _reading(rules: Iterable[AttributeRule], *names: str) -> tuple[str, ...]:
+    known = set(map(folded, names))
+    return tuple(str(rule) for rule in rules if not known.isdisjoint(map(folded, rule.sources)))
+
+
+def _filling(rules: Iterable[AttributeRule], *names: str) -> tuple[str, ...]:
+    return tuple(str(rule) for rule in rules if folded(rule.target) in set(map(folded, names)))
