@@ -11,8 +11,8 @@ from flows.bulk_import import bulk_import
 from flows.decide import decide
 from flows.doctor import doctor
 from flows.explain_user import explain_user
-from flows.find_person import find_person
 from flows.fields import fields
+from flows.find_person import find_person
 from flows.parked_events import parked_events
 from flows.personal_data import personal_data
 from flows.realtime_sync import realtime_sync

@@ -16,11 +16,8 @@ DEPLOYMENTS = [
     "doctor/is-everything-in-place",
     "decide/decide-about-people",
     "explain-user/explain-a-person",
-<<<<<<< HEAD
     "find-person/find-a-person",
-=======
     "fields/fields-of-both-sides",
->>>>>>> c1abd9e (List the fields of both sides with types and options, and which rules read or fill them)
     "go/go-on-writing",
     "parked-events/parked-events",
     "personal-data/personal-data-of-a-person",
