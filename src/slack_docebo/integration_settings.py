@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from typing import Annotated, Any, NamedTuple, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -272,6 +272,14 @@ class IntegrationSettings(BaseModel):
         title="Who drops out of scope has left",
         description="true: who drops out of scope counts as having left.",
     )
+    leavers_after_days: Annotated[int, BeforeValidator(lambda value: str(value).strip())] = Field(
+        0,
+        ge=0,
+        le=366,
+        title="Days until leavers are acted on",
+        description="How many days after somebody was first seen to have left LEAVERS takes effect; the plan says from when. Who"
+        " returns before is untouched. 0: at once.",
+    )
     rehires: Annotated[Rehires, BeforeValidator(_lower)] = Field(
         Rehires.REPORT,
         title="Who returns under a new id",
@@ -433,6 +441,7 @@ class IntegrationSettings(BaseModel):
             rules=self.attributes,
             leavers=self.leavers,
             out_of_scope_leaves=self.leavers_out_of_scope,
+            grace=timedelta(days=self.leavers_after_days),
             rehires=self.rehires,
             protected=self.protected_accounts,
         )

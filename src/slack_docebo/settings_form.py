@@ -61,7 +61,9 @@ GROUPS = (
         "Accounts",
         ("match_by", "attributes", "destination_branch", "mirror_fields", "protected_accounts"),
     ),
-    Group("leaving", "Who leaves, and who returns", ("leavers", "leavers_out_of_scope", "rehires")),
+    Group(
+        "leaving", "Who leaves, and who returns", ("leavers", "leavers_after_days", "leavers_out_of_scope", "rehires")
+    ),
     Group(
         "limits",
         "How much may be changed",

@@ -3,6 +3,7 @@
 from collections.abc import Mapping as MappingType
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from enum import StrEnum
 
 from slack_docebo.domain.addresses import mailbox, pattern_keys
@@ -107,6 +108,7 @@ class Policy:
     rules: Sequence[AttributeRule] = DEFAULT_RULES
     leavers: Leavers = Leavers.KEEP
     out_of_scope_leaves: bool = False
+    grace: timedelta = timedelta()  # from when a leaver is first seen to when anything is done
     rehires: Rehires = Rehires.REPORT
     protected: Sequence[str] = ()  # shell-style patterns on username, e-mail or Docebo id
 
@@ -124,6 +126,8 @@ class Planner:
         self.seen: dict[int, LastSeen] = {}  # what mapped accounts bear, where that is news
         self.renamed: dict[str, str] = {}  # Slack ids under which others are known so far, by the organisation's
         self.returns = Returns(policy.rehires)
+        self.first_seen_leaving: list[str] = []  # Slack ids
+        self.no_leavers: list[str] = []  # Slack ids of those who were known as leavers
         self.shortfalls: dict[str, tuple[Shortfall, ...]] = {}  # by Slack id: the values that have no place
         self._accounts = accounts
 

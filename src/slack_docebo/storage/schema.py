@@ -273,6 +273,14 @@ profile = Table(
     Column("read_at", Instant, nullable=False),
 )
 
+leaver = Table(
+    "leaver",  # with a mapping, and not acted on yet
+    metadata,
+    _text("slack_team", primary_key=True),
+    _text("slack_id", primary_key=True),
+    Column("since", Instant, nullable=False),  # when first seen as such
+)
+
 standing = Table(
     "standing",
     metadata,

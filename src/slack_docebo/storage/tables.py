@@ -12,6 +12,7 @@ from slack_docebo.storage.inbox import InboxRepository
 from slack_docebo.storage.intents import IntentRepository
 from slack_docebo.storage.journal import JournalRepository
 from slack_docebo.storage.leases import LeaseRepository
+from slack_docebo.storage.leavers import LeaverRepository
 from slack_docebo.storage.links import LinkRepository
 from slack_docebo.storage.mappings import MappingRepository
 from slack_docebo.storage.milestones import MilestoneRepository
@@ -70,6 +71,10 @@ class Tables:
     @property
     def journal(self) -> JournalRepository:
         return JournalRepository(self.connection)
+
+    @property
+    def leavers(self) -> LeaverRepository:
+        return LeaverRepository(self.connection)
 
     @property
     def leases(self) -> LeaseRepository:

@@ -14,7 +14,7 @@ from slack_docebo.domain.people import SLACK_ID, Account, Known, Mapping, Source
 from slack_docebo.domain.planning import Operation, Planner, Policy
 from slack_docebo.domain.rules import AttributeRule
 from slack_docebo.domain.sources import said
-from slack_docebo.engine.planning.plans import plan_people
+from slack_docebo.engine.planning.plans import in_grace, plan_people
 from slack_docebo.engine.reading.connection import validate
 from slack_docebo.engine.reading.evidence import observe_account, observe_person
 from slack_docebo.engine.reading.sides import look_up
@@ -250,7 +250,7 @@ def _judge(runtime: Runtime, team: str, planner: Planner, found: Explanation, ne
         found.out_of_scope = policy.scope.reason_against(found.user)
         found.match = planner.match(found.user, found.known)
         with runtime.store.reading() as tables:
-            planned = plan_people(tables, runtime.settings.docebo_url, team, planner, [found.user])
+            planned = plan_people(tables, runtime.settings.docebo_url, team, planner, [found.user], now=runtime.now())
         if planned:
             found.operation = planned[0]
         else:
@@ -259,7 +259,8 @@ def _judge(runtime: Runtime, team: str, planner: Planner, found: Explanation, ne
         found.match = Match(near.get(found.mapping.docebo_id), FoundBy.MAPPING)
         operation = planner.plan_unlisted(found.mapping, found.seen)
         with runtime.store.reading() as tables:
-            (found.operation,) = respecting(tables.decisions.all(team), [operation])
+            graced = in_grace(tables, team, planner, [operation], now=runtime.now())
+            (found.operation,) = respecting(tables.decisions.all(team), graced)
     if found.match.account:
         found.account = found.match.account
     if found.user:

@@ -102,6 +102,7 @@ def forget(store: Store, report_dir: Path, slack_id: str) -> Traces:
             tables.standings.forget(each)
             tables.names.forget(each)
             tables.profiles.forget(each)
+            tables.leavers.forget(each)
             tables.decisions.forget(each)
     rows, left = _in_files(report_dir, ids, erase=True)
     return replace(erased, rows=rows, left=left)

@@ -10,6 +10,7 @@ from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.addresses import mailbox
 from slack_docebo.domain.decisions import respecting
 from slack_docebo.domain.effects import hurts
+from slack_docebo.domain.grace import hold
 from slack_docebo.domain.matching import Accounts, FoundBy
 from slack_docebo.domain.people import Applied, Known, Mapping, PeopleShown, SourceUser
 from slack_docebo.domain.planning import Kind, Operation, Planner
@@ -212,6 +213,7 @@ def plan_people(
     planner: Planner,
     users: Sequence[SourceUser],
     *,
+    now: datetime,
     trusting: bool = False,
     orphans: OrphanSearch | None = None,
     held_back: list[tuple[SourceUser, Known]] | None = None,
@@ -261,7 +263,20 @@ def plan_people(
     if orphans:
         orphans.look(users, mappings)
         orphans.look_away(forgotten)
-    return respecting(tables.decisions.all(team), operations)
+    return respecting(tables.decisions.all(team), in_grace(tables, team, planner, operations, now=now))
+
+
+def in_grace(
+    tables: Tables, team: str, planner: Planner, operations: Sequence[Operation], *, now: datetime
+) -> Sequence[Operation]:
+    """Return *operations* with leavers left alone who have not been gone for long enough; *planner* keeps who is news."""
+    if not planner.policy.grace:
+        return operations
+    known = tables.leavers.since(team, [slack_id for op in operations for slack_id in (op.slack_id, op.mapped_as)])
+    held = hold(operations, known, now=now, grace=planner.policy.grace)
+    planner.first_seen_leaving += held.first_seen
+    planner.no_leavers += held.no_leavers
+    return held.operations
 
 
 def keep_observations(tables: Tables, docebo: str, team: str, planner: Planner, *, now: datetime) -> None:
@@ -269,6 +284,7 @@ def keep_observations(tables: Tables, docebo: str, team: str, planner: Planner, 
     if planner.no_echo:
         tables.applied(docebo).forget_echoes(team, planner.no_echo)
         planner.no_echo.clear()
+    keep_leavers(tables, team, planner, now=now)
     if planner.renamed:
         tables.people.note_ids(team, planner.renamed)
         planner.renamed.clear()
@@ -276,6 +292,16 @@ def keep_observations(tables: Tables, docebo: str, team: str, planner: Planner, 
         platform_id = tables.platforms.take(docebo)
         tables.accounts(platform_id).note_seen(planner.seen, now=now)
         planner.seen.clear()
+
+
+def keep_leavers(tables: Tables, team: str, planner: Planner, *, now: datetime) -> None:
+    """Keep who was seen to have left for the first time, and who is no leaver any more."""
+    if planner.first_seen_leaving:
+        tables.leavers.note(team, planner.first_seen_leaving, now=now)
+        planner.first_seen_leaving.clear()
+    if planner.no_leavers:
+        tables.leavers.clear(team, planner.no_leavers)
+        planner.no_leavers.clear()
 
 
 def _plan_some(
@@ -302,6 +328,7 @@ def _plan_some(
                 draft.team,
                 planner,
                 users,
+                now=runtime.now(),
                 trusting=trusting,
                 orphans=orphans,
                 held_back=held_back,
@@ -351,7 +378,8 @@ def _plan_absent(
     for users in chunks(user for user, _ in absences.held_back):
         _plan_some(runtime, planner, draft, users, trusting)
     with runtime.store.transaction() as tables:
-        absent = absences.operations(planner, draft.team, trusting=trusting)
+        left = list(absences.operations(planner, draft.team, trusting=trusting))
+        absent = in_grace(tables, draft.team, planner, left, now=runtime.now())
         draft.add(tables, respecting(tables.decisions.all(draft.team), absent))
         keep_observations(tables, draft.docebo, draft.team, planner, now=runtime.now())
     if orphans:

@@ -16,7 +16,14 @@ from slack_docebo.domain.planning import Kind, Operation, Planner
 from slack_docebo.domain.stamps import believed
 from slack_docebo.domain.standing import is_undecided
 from slack_docebo.engine.planning.limits import count_people
-from slack_docebo.engine.planning.plans import close_plan, keep_observations, note_names, open_plan, plan_people
+from slack_docebo.engine.planning.plans import (
+    close_plan,
+    keep_leavers,
+    keep_observations,
+    note_names,
+    open_plan,
+    plan_people,
+)
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.evidence import ask_for_accounts, ask_for_people, observe_person
 from slack_docebo.engine.reading.outages import OutageWatch, greet_docebo, greet_slack
@@ -241,12 +248,12 @@ class _Round:
 
     def _operations(self, cases: list[Case], planner: Planner) -> list[Operation]:
         """Plan for *cases*, and again for those whose claim to an account was outdone by that of somebody after them."""
-        docebo = self._runtime.settings.docebo_url
+        docebo, now = self._runtime.settings.docebo_url, self._runtime.now()
         with self._runtime.store.reading() as tables:
-            operations = plan_people(tables, docebo, self._team, planner, [case.person for case in cases])
+            operations = plan_people(tables, docebo, self._team, planner, [case.person for case in cases], now=now)
             looked_after = planner.people
             outdone = [case.person for case in cases if not planner.claims.outdone.isdisjoint(case.person.ids)]
-            again = plan_people(tables, docebo, self._team, planner, outdone) if outdone else []
+            again = plan_people(tables, docebo, self._team, planner, outdone, now=now) if outdone else []
             planner.people = looked_after
         by_person = {operation.slack_id: operation for operation in (*operations, *again)}
         return list(by_person.values())
@@ -266,6 +273,9 @@ class _Round:
             known = tables.standings.of(docebo, self._team, [op.slack_id for op in waiting])
         news = [op for op in waiting if op.slack_id not in known or not known[op.slack_id].covers(op)]
         if not news and all(operation.kind is Kind.LEAVE for operation in operations):
+            if planner.first_seen_leaving or planner.no_leavers:
+                with self._runtime.store.transaction() as tables:
+                    keep_leavers(tables, self._team, planner, now=self._runtime.now())
             return None, set()
         plan_id = open_plan(self._runtime, self._workspace, PlanKind.REALTIME_SYNC)
         with self._runtime.store.transaction() as tables:

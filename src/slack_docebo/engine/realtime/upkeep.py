@@ -15,6 +15,7 @@ from slack_docebo.storage.milestones import Milestone
 from slack_docebo.storage.store import Store
 
 SHOWN = 500  # what a page of Prefect's UI can be asked to show
+LONGEST_GRACE = timedelta(days=366)
 PLANS_AT_ONCE = 20  # deleted by one sweep: each may have an operation for everybody, and others wait to write
 REPORT = re.compile(
     r"(?:mappings-)?[0-9a-z]{8}(?:-orphans|-person|-values)?\.(?:csv|json)"
@@ -41,6 +42,7 @@ def tidy(runtime: Runtime) -> Upkeep:
         tables.standings.purge(oldest)
         tables.reads.purge(oldest)
         tables.profiles.purge(oldest)
+        tables.leavers.purge(now - 2 * LONGEST_GRACE)
         tables.setting_changes.purge(oldest)
         tables.applied().doubt_future_stamps(now)
         if runtime.behaviour.people_shown is PeopleShown.IDS:

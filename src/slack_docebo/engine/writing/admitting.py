@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from slack_docebo.domain.decisions import NEVER, is_never
 from slack_docebo.domain.effects import HURTING, TO_ACCOUNTS, account_of, activates, hurts, mapping_of, people_of
+from slack_docebo.domain.grace import OF_LEAVERS
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.observation import Gone, Present, Unknown
 from slack_docebo.domain.people import LastSeen
@@ -17,7 +18,7 @@ from slack_docebo.engine.writing.checking import (
     reason_by_dispute,
     reason_by_mapping,
 )
-from slack_docebo.engine.writing.leavers import OF_LEAVERS, OF_THE_RULES
+from slack_docebo.engine.writing.leavers import OF_THE_RULES
 from slack_docebo.engine.writing.recording import Numbered
 from slack_docebo.errors import Halted, PlanChanged
 from slack_docebo.runtime import Runtime

@@ -6,12 +6,13 @@ from dataclasses import dataclass, field, replace
 from slack_docebo.domain.changed_rules import reason_by_rules
 from slack_docebo.domain.disputes import dispute, is_same, look
 from slack_docebo.domain.effects import TO_ACCOUNTS, account_of, holds, is_carried_out, mapping_of, people_of
+from slack_docebo.domain.grace import OF_LEAVERS
 from slack_docebo.domain.matching import Accounts, MatchBy
 from slack_docebo.domain.people import Account, LastSeen, Mapping
 from slack_docebo.domain.planning import Kind, Operation, Outcome, Policy, shielded
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.evidence import check_calls
-from slack_docebo.engine.writing.leavers import OF_LEAVERS, OF_THE_RULES
+from slack_docebo.engine.writing.leavers import OF_THE_RULES
 from slack_docebo.engine.writing.recording import record
 from slack_docebo.errors import ConfigurationError, PlanNotApplicable
 from slack_docebo.integration_settings import IntegrationSettings, read_written

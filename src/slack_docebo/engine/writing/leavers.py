@@ -4,17 +4,17 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from slack_docebo.domain.effects import activates
+from slack_docebo.domain.grace import OF_LEAVERS
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.observation import Gone, Observation, Present, Unknown
 from slack_docebo.domain.people import SourceUser
-from slack_docebo.domain.planning import Kind, Outcome, Planner, Policy
+from slack_docebo.domain.planning import Outcome, Planner, Policy
 from slack_docebo.engine.reading.evidence import ask_for_people
 from slack_docebo.engine.writing.recording import Numbered
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.operations import RowOutcome
 from slack_docebo.storage.plans import Plan, PlanKind
 
-OF_LEAVERS = frozenset({Kind.DEACTIVATE, Kind.UNMAP})
 OF_THE_RULES = frozenset({PlanKind.BULK_IMPORT, PlanKind.CUSTOM_FIELDS, PlanKind.REALTIME_SYNC})
 
 

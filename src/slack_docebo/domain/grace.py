@@ -1,0 +1,51 @@
+"""The grace period: who has left Slack is seen at once, and acted on only some days later."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from slack_docebo.domain.planning import Kind, Operation
+
+OF_LEAVERS = frozenset({Kind.DEACTIVATE, Kind.UNMAP})
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The result: what is done now, who is seen as a leaver for the first time, and who is none any more."""
+
+    operations: list[Operation]
+    first_seen: list[str]  # Slack ids
+    no_leavers: list[str]
+
+
+def hold(operations: Sequence[Operation], since: Mapping[str, datetime], *, now: datetime, grace: timedelta) -> Held:
+    """Leave leavers alone, with the day on which they will be acted on, until they have been gone for *grace*.
+
+    *since* says, by Slack id, when somebody was first seen as a leaver. Whoever would not be acted on is none, so that the
+    days begin anew for who returns and leaves again.
+    """
+    held, first_seen = [], []
+    for operation in operations:
+        if operation.kind in OF_LEAVERS:
+            seen = since.get(operation.mapped_as)
+            if seen is None:
+                first_seen.append(operation.mapped_as)
+            due = (seen or now) + grace
+            held.append(_left_until(operation, due) if now < due else operation)
+        else:
+            held.append(operation)
+    leaving = {operation.mapped_as for operation in operations if operation.kind in OF_LEAVERS}
+    others = {slack_id for op in operations for slack_id in (op.slack_id, op.mapped_as)} - leaving
+    return Held(held, first_seen, sorted(others.intersection(since)))
+
+
+def _left_until(operation: Operation, due: datetime) -> Operation:
+    account = operation.docebo_id or (operation.prior.docebo_id if operation.prior else None)
+    return Operation(
+        operation.slack_id,
+        operation.slack_team,
+        operation.slack_name,
+        Kind.LEAVE,
+        f"{operation.reason}; acted on from {due:%Y-%m-%d}",
+        docebo_id=account,
+    )

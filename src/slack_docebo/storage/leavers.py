@@ -1,0 +1,48 @@
+"""Leavers: since when people with a mapping have been seen to have left, where they are acted on only later."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from sqlalchemy import Connection, delete, select
+
+from slack_docebo.storage.schema import leaver
+from slack_docebo.storage.statements import among, chunks, insertion
+
+
+class LeaverRepository:
+    """The table `leaver`; the caller owns the transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def since(self, team: str, slack_ids: Iterable[str]) -> dict[str, datetime]:
+        """Return when those of *slack_ids* who are leavers were first seen as such."""
+        query = select(leaver.c.slack_id, leaver.c.since).where(leaver.c.slack_team == team)
+        return {
+            row.slack_id: row.since
+            for ids in chunks(set(slack_ids))
+            for row in self._connection.execute(query.where(among(self._connection, leaver.c.slack_id, ids)))
+        }
+
+    def note(self, team: str, slack_ids: Iterable[str], *, now: datetime) -> None:
+        """Note that these people have left; what was noted before stays."""
+        for slack_id in slack_ids:
+            self._connection.execute(
+                insertion(self._connection, leaver)
+                .values(slack_team=team, slack_id=slack_id, since=now)
+                .on_conflict_do_nothing()
+            )
+
+    def clear(self, team: str, slack_ids: Iterable[str]) -> None:
+        """Note that these people are no leavers, or were acted on."""
+        for ids in chunks(slack_ids):
+            of_team = leaver.c.slack_team == team
+            self._connection.execute(delete(leaver).where(of_team, among(self._connection, leaver.c.slack_id, ids)))
+
+    def purge(self, oldest: datetime) -> None:
+        """Delete who was first seen before *oldest*: nobody plans for them any more."""
+        self._connection.execute(delete(leaver).where(leaver.c.since < oldest))
+
+    def forget(self, slack_id: str) -> None:
+        """Delete what is known of one person, in whatever workspace."""
+        self._connection.execute(delete(leaver).where(leaver.c.slack_id == slack_id))

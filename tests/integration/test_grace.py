@@ -1,0 +1,99 @@
+"""A leaver is seen at once and acted on after LEAVERS_AFTER_DAYS; who returns in time is untouched."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import time_machine
+
+from slack_docebo.domain.planning import Kind, Outcome
+from slack_docebo.storage.store import Store
+from tests.importing import run_import, settings_for
+from tests.integration.realtime_world import world
+
+ROWS = {"LEAVERS": "deactivate", "LEAVERS_AFTER_DAYS": "7", "LIMIT_DEACTIVATIONS": "none"}
+
+
+@pytest.fixture
+def company(shared_sandbox):
+    shared_sandbox.reset()
+    return shared_sandbox
+
+
+class Nights:
+    """Imports, each some days after the first."""
+
+    def __init__(self, company, database_url: str) -> None:
+        self._settings = settings_for(company.facts(), database_url)
+        self._begun = datetime.now(UTC)
+
+    async def run(self, days: int, *, dry_run: bool = False):
+        with time_machine.travel(self._begun + timedelta(days=days)):
+            return await run_import(self._settings, rows=ROWS, dry_run=dry_run)
+
+
+@pytest.fixture
+async def nights(company, sqlite_url):
+    company.slack.add("Ada", "Lovelace", "ada@example.com")
+    made = Nights(company, sqlite_url)
+    await made.run(0)
+    return made
+
+
+def ada(company) -> str:
+    return str(company.slack.by_email("ada@example.com")["id"])
+
+
+def is_active(company) -> bool:
+    [account] = company.docebo.accounts.by_email("ada@example.com")
+    return bool(account.active)
+
+
+async def test_the_plan_says_when_and_then_it_happens_once(company, nights):
+    company.slack.deactivate(ada(company))
+
+    seen = await nights.run(1)
+    assert is_active(company)
+    assert any("acted on from " in reason for _, reason, _, _ in seen.tally)
+    assert (await nights.run(5)).count(Kind.DEACTIVATE) == 0
+    acted = await nights.run(9)
+
+    assert not is_active(company)
+    assert acted.count(Kind.DEACTIVATE, outcome=Outcome.APPLIED) == 1
+    assert (await nights.run(20)).count(outcome=Outcome.APPLIED) == 0
+
+
+async def test_a_dry_run_sees_leavers_as_well(company, nights):
+    company.slack.deactivate(ada(company))
+    await nights.run(1, dry_run=True)
+    await nights.run(8)
+    assert not is_active(company)
+
+
+async def test_who_returns_in_time_is_untouched_and_has_all_days_again(company, nights, sqlite_url):
+    leaver = ada(company)
+    company.slack.deactivate(leaver)
+    await nights.run(1)
+    company.slack.reactivate(leaver)
+    back = await nights.run(6)
+    company.slack.deactivate(leaver)
+    await nights.run(9)
+
+    assert is_active(company)
+    assert back.count(outcome=Outcome.APPLIED) == 0
+    with Store.open(sqlite_url) as store, store.reading() as tables:
+        assert set(tables.leavers.since(company.slack.team.id, [leaver])) == {leaver}
+
+
+async def test_an_event_of_a_leaver_begins_the_days(shared_sandbox, sqlite_url, tmp_path):
+    shared_sandbox.reset()
+    async with world(shared_sandbox, sqlite_url, tmp_path, **ROWS) as here:
+        await here.settle()
+        slack_id = next(i for i in here.slack_ids if here.docebo_id(i) and here.account(i).level == "user")
+        shared_sandbox.slack.deactivate(slack_id)
+        here.put(here.event(slack_id))
+
+        await here.serve()
+
+        assert here.account(slack_id).active
+        with here.runtime.store.reading() as tables:
+            assert set(tables.leavers.since(here.workspace.team, [slack_id])) == {slack_id}

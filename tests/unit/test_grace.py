@@ -1,0 +1,44 @@
+"""Leavers are acted on only after the days of grace."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from slack_docebo.domain.grace import hold
+from slack_docebo.domain.people import Mapping
+from slack_docebo.domain.planning import Kind, Operation
+
+NOW = datetime(2026, 11, 27, 2, 30, tzinfo=UTC)
+WEEK = timedelta(days=7)
+LEAVING = Operation(
+    "U1",
+    "T1",
+    "ada",
+    Kind.DEACTIVATE,
+    "deactivated in Slack",
+    7,
+    {"active": False},
+    prior=Mapping("U1", "T1", "ada", 7),
+)
+IN_LINE = Operation("U1", "T1", "ada", Kind.LEAVE, "in line", 7)
+
+
+@pytest.mark.parametrize(
+    ("days", "kind"), [(0, Kind.LEAVE), (6, Kind.LEAVE), (7, Kind.DEACTIVATE), (30, Kind.DEACTIVATE)]
+)
+def test_a_leaver_is_left_alone_until_the_days_have_passed(days, kind):
+    held = hold([LEAVING], {"U1": NOW - timedelta(days=days)}, now=NOW, grace=WEEK)
+    assert [operation.kind for operation in held.operations] == [kind]
+    assert (held.first_seen, held.no_leavers) == ([], [])
+
+
+def test_who_is_seen_first_is_told_with_the_day_on_which_it_happens():
+    held = hold([LEAVING], {}, now=NOW, grace=WEEK)
+    assert held.first_seen == ["U1"]
+    assert held.operations[0].reason == "deactivated in Slack; acted on from 2026-12-04"
+    assert (held.operations[0].changes, held.operations[0].maps, held.operations[0].docebo_id) == ({}, False, 7)
+
+
+def test_who_is_back_is_no_leaver_any_more():
+    held = hold([IN_LINE], {"U1": NOW - WEEK}, now=NOW, grace=WEEK)
+    assert (held.operations, held.no_leavers) == ([IN_LINE], ["U1"])
