@@ -65,7 +65,7 @@ async def test_the_plan_says_when_and_then_it_happens_once(company, nights):
 async def test_a_dry_run_sees_leavers_as_well(company, nights):
     company.slack.deactivate(ada(company))
     await nights.run(1, dry_run=True)
-    await nights.run(8)
+    await nights.run(9)
     assert not is_active(company)
 
 
