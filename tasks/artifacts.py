@@ -16,8 +16,12 @@ async def publish_page(page: str, *, key: str, description: str) -> None:
 
 async def publish_table(rows: Sequence[Mapping[str, str | int | None]], *, key: str, description: str) -> None:
     """Publish *rows*; Prefect's older pages read each cell as Markdown."""
-    cells = [{name: markdown(cell) if isinstance(cell, str) else cell for name, cell in row.items()} for row in rows]
-    await acreate_table_artifact(cells, key=key, description=markdown(description))
+    await acreate_table_artifact(shown_as_text(rows), key=key, description=markdown(description))
+
+
+def shown_as_text(rows: Sequence[Mapping[str, str | int | None]]) -> list[dict[str, str | int | None]]:
+    """Return *rows* so that each cell is shown as it is."""
+    return [{name: markdown(cell) if isinstance(cell, str) else cell for name, cell in row.items()} for row in rows]
 
 
 async def publish_steps(steps: Iterable[Step], *, key: str) -> None:

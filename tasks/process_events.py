@@ -10,6 +10,7 @@ from slack_docebo.engine.realtime.serving import InboxLease, serve
 from slack_docebo.engine.realtime.upkeep import parked_rows
 from slack_docebo.runtime import Runtime
 from tasks.artifacts import publish_page, publish_table, step_lines
+from tasks.served_events import ServedEvents
 
 
 @task(name="Process events", task_run_name="Process and map the users of the waiting events", cache_policy=NO_CACHE)
@@ -21,8 +22,12 @@ async def process_events(
     No retry by Prefect: the events keep their own count of attempts.
     """
     served = ServeResult()
+    watched = ServedEvents(runtime, workspace.team, served)
     try:
-        await serve(runtime, workspace, turn, served, linger_seconds=linger_seconds)
+        async with watched.shown():
+            await serve(
+                runtime, workspace, turn, served, linger_seconds=linger_seconds, after_round=watched.after_round
+            )
     finally:
         if served.events:
             await _publish(runtime, served)

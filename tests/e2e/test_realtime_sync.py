@@ -1,5 +1,6 @@
 """Real time on a real Prefect server: the flow by event, by name, and the sweep."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import asdict
@@ -10,11 +11,15 @@ import pytest
 from deployments.local import connection_settings
 from sandbox.server import Sandbox
 from slack_docebo.clients.slack import source_user
+from slack_docebo.safe_points import tell_to_end
 from slack_docebo.storage.gate import RunLock
 from slack_docebo.storage.inbox import Event, EventState
 from slack_docebo.storage.store import Store
 from tests.e2e.prefect_http import artifacts_of, prefect_http, set_table
+from tests.ending import a_process_that_ends
 from tests.integration.realtime_world import ON
+from tests.smtp import Mailbox
+from tests.waiting import until
 
 
 @pytest.fixture(scope="module")
@@ -131,6 +136,39 @@ async def test_a_parked_event_shows_and_names_the_state(sandbox, store):
     assert (state.name, state.is_completed()) == ("Parked", False)
     rows = json.loads(artifacts(state)["parked-events"]["data"])
     assert [row["event"] for row in rows] == [event.event_id]
+
+
+async def test_what_a_run_does_is_shown_and_who_is_parked_told_while_it_lingers(sandbox, store, mails, monkeypatch):
+    server, port = mails
+    for name, value in {"HOST": "127.0.0.1", "PORT": str(port), "STARTTLS": "false"}.items():
+        monkeypatch.setenv(f"SMTP_{name}", value)
+    await set_table({**ON, "NOTIFICATION_MAIL_ID": "parked@example.com"})
+    ada, eve = (joined(sandbox, store, f"{name}@example.com") for name in ("ada", "eve"))
+    sandbox.docebo_gate.faults.add(
+        "POST /manage/v1/user/batch", "rows_refused", times=-1, usernames=["ada@example.com"], message="no room"
+    )
+    with prefect_http() as http, a_process_that_ends():
+        run = asyncio.create_task(sync(linger_seconds=300))
+        mail = await asyncio.to_thread(Mailbox(server, "parked@example.com").next_mail)
+        running = {"flow_runs": {"state": {"type": {"any_": ["RUNNING"]}}}}
+        (at_work,) = http.post("flow_runs/filter", json=running).raise_for_status().json()
+
+        def shown():
+            rows = [
+                json.loads(one["data"]) for one in artifacts_of(http, at_work["id"]) if one["key"] == "events-served"
+            ]
+            return rows and {row["Slack user"]: row["what"] for row in rows[0]}
+
+        became = {ada.slack_id: "parked", eve.slack_id: "created"}
+        await asyncio.to_thread(until, lambda: shown() == became, lambda: str(shown()))
+        still_at_work = not run.done()
+        tell_to_end()
+        ended = await run
+
+    assert "parked events" in mail["Subject"]
+    assert still_at_work
+    assert ended.name == "Parked"
+    assert Mailbox(server, "parked@example.com").is_empty()  # it was told
 
 
 async def test_events_over_a_limit_are_held_and_the_form_lets_them_through(sandbox, store):

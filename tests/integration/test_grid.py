@@ -9,6 +9,7 @@ from slack_docebo.clients.slack import SlackClient, UserPage
 from slack_docebo.domain.planning import Kind, Outcome
 from slack_docebo.engine.importing import plan_import
 from slack_docebo.engine.planning.undoing import plan_undo
+from slack_docebo.engine.realtime.serve_result import Became
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime
 from slack_docebo.storage.store import Store
@@ -194,7 +195,7 @@ async def test_an_id_is_gained_by_an_event_and_both_ids_are_one_person(sandbox, 
         assert here.docebo_id(organisation_id(ada)) == account
         assert here.docebo_id(ada) is None
         assert sandbox.docebo.accounts[account].lastname == "Byron"
-        assert served.parked == served.retried == 0
+        assert served.parked == served.count(Became.RETRIED) == 0
 
 
 async def test_whose_account_was_made_meanwhile_under_the_local_id_is_not_recorded_as_failed(

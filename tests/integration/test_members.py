@@ -12,6 +12,7 @@ from sandbox.server import Sandbox
 from slack_docebo.domain.targets import TARGETS
 from slack_docebo.engine.importing import plan_import
 from slack_docebo.engine.looking.explaining import explain
+from slack_docebo.engine.realtime.serve_result import Became
 from slack_docebo.engine.writing.finishing import finish
 from slack_docebo.storage.inbox import EventState
 from slack_docebo.storage.shares import PER_HOUR
@@ -358,5 +359,5 @@ async def test_the_newest_of_what_a_member_changed_meanwhile_is_written_in_the_e
     monkeypatch.setattr(here.runtime, "now", lambda: datetime.now(UTC) + timedelta(minutes=1, seconds=1))
     served = await here.serve()
 
-    assert (served.events, served.superseded) == (3, 2)
+    assert (served.events, served.count(Became.SUPERSEDED)) == (3, 2)
     assert here.account(slack_id).lastname == "Third"

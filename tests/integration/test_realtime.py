@@ -9,6 +9,7 @@ from slack_docebo.engine.mappings.forgetting import forget, traces
 from slack_docebo.engine.planning.plans import make_plan
 from slack_docebo.engine.reading.sides import read_target
 from slack_docebo.engine.realtime import rounds
+from slack_docebo.engine.realtime.serve_result import Became, ServeResult
 from slack_docebo.engine.realtime.upkeep import parked_rows
 from slack_docebo.engine.reporting.report import summary, table, write_files
 from slack_docebo.engine.writing.applying import apply_accounts, begin
@@ -108,7 +109,7 @@ async def test_noise_costs_no_call_and_leaves_no_plan(settled):
 
     assert settled.sandbox.docebo_gate.counters.calls == {}
     assert len(settled.plans()) == before
-    assert served.in_line == USERS
+    assert served.count(Became.IN_LINE) == USERS
 
 
 async def test_twin_events_are_one_change(settled):
@@ -220,6 +221,33 @@ def _no_progress(_rows: int) -> None:
     pass
 
 
+async def test_who_was_parked_and_replayed_counts_as_what_became_of_the_event_last(settled):
+    ada = settled.sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
+    settled.sandbox.docebo_gate.faults.add(
+        "POST /manage/v1/user/batch", "rows_refused", times=-1, usernames=["ada@example.com"], message="no room"
+    )
+    event = settled.event(ada)
+    settled.put(event)
+    served = ServeResult()
+
+    async def serve():
+        while await rounds.serve_round(settled.runtime, settled.workspace, served):
+            pass
+
+    await serve()
+    [parked] = served.rows
+    settled.sandbox.docebo_gate.faults.clear()
+    with settled.runtime.store.transaction() as tables:
+        tables.inbox.replay([event.event_id], settled.runtime.now())
+    await serve()
+    [healed] = served.rows
+
+    assert (parked["Slack user"], parked["what"]) == (ada, "parked")
+    assert "no room" in str(parked["why"])
+    assert (healed["what"], served.parked, served.line) == ("created", 0, "1 event: 1 created")
+    assert float(str(healed["seconds until then"])) >= 0
+
+
 async def test_a_refused_row_is_tried_again_then_parked_then_replayed(settled):
     ada = settled.sandbox.slack.add("Ada", "Lovelace", "ada@example.com")
     settled.sandbox.docebo_gate.faults.add(
@@ -231,7 +259,7 @@ async def test_a_refused_row_is_tried_again_then_parked_then_replayed(settled):
     served = await settled.serve()
 
     assert settled.state(event) is EventState.PARKED
-    assert (served.retried, served.parked) == (2, 1)
+    assert (served.events, served.parked, served.line) == (1, 1, "1 event: 1 parked")
     assert "no room" in settled.entry(event).error
     settled.sandbox.docebo_gate.faults.clear()
     with settled.runtime.store.transaction() as tables:

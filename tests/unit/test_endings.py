@@ -10,7 +10,7 @@ from slack_docebo.domain.planning import Kind, Outcome
 from slack_docebo.domain.returns import reported
 from slack_docebo.domain.standing import is_undecided
 from slack_docebo.domain.texts import without_numbers
-from slack_docebo.engine.realtime.serve_result import ServeResult
+from slack_docebo.engine.realtime.serve_result import Became, ServedEvent, ServeResult
 from slack_docebo.engine.reporting.report import Summary
 from slack_docebo.safe_points import safe_point, tell_to_end
 from slack_docebo.storage.plans import Plan, PlanKind, PlanState
@@ -35,6 +35,13 @@ def ended(*tally, state=PlanState.PARTLY_APPLIED, before=None):
     return Summary(plan, [*tally, *told])
 
 
+def served(*became: Became, undecided: int = 0) -> ServeResult:
+    """The result of a run whose events became so, each about somebody else."""
+    at = datetime(2026, 3, 4, tzinfo=UTC)
+    events = {f"Ev{number}": ServedEvent(f"U{number}", at, one) for number, one in enumerate(became)}
+    return ServeResult(events, undecided=undecided)
+
+
 @pytest.mark.parametrize(
     ("result", "name"),
     [
@@ -45,9 +52,9 @@ def ended(*tally, state=PlanState.PARTLY_APPLIED, before=None):
         (ended(UNDECIDED, state=PlanState.APPLIED), "Undecided"),
         (ended(state=PlanState.APPLIED, before=DISPUTED_BEFORE), "Completed"),  # as it was the night before
         (ended(UNDECIDED, state=PlanState.PLANNED), "Completed"),  # a dry run
-        (ServeResult(events=1, in_line=1), "Completed"),
-        (ServeResult(events=1, parked=1, undecided=1), "Parked"),
-        (ServeResult(events=1, left=1, undecided=1), "Undecided"),
+        (served(Became.IN_LINE), "Completed"),
+        (served(Became.PARKED, undecided=1), "Parked"),
+        (served(Became.LEFT, undecided=1), "Undecided"),
     ],
 )
 async def test_a_run_that_leaves_something_to_people_is_not_green(result, name):
@@ -66,8 +73,8 @@ async def state_after(result):
 
 
 async def test_a_message_begins_with_the_one_thing_to_do():
-    parked = await state_after(ServeResult(events=1, parked=1))
-    done = await state_after(ServeResult(events=1, in_line=1))
+    parked = await state_after(served(Became.PARKED))
+    done = await state_after(served(Became.IN_LINE))
 
     assert parked.message == "Look at the parked events and replay them: 1 event: 1 parked"
     assert done.message == "1 event: 1 in line"
@@ -118,9 +125,9 @@ async def test_a_run_that_comes_to_no_safe_point_is_continued_all_the_same_and_o
 
 
 def test_a_line_says_what_became_of_the_events():
-    assert ServeResult(events=1, left=1).line == "1 event: 1 left alone"
-    assert ServeResult(events=2, superseded=1, retried=1).line == "2 events: 1 superseded, 1 to be retried"
-    assert ServeResult(events=1).line == "1 event: none is done yet"
+    assert served(Became.LEFT).line == "1 event: 1 left alone"
+    assert served(Became.SUPERSEDED, Became.RETRIED).line == "2 events: 1 superseded, 1 to be retried"
+    assert served(Became.AT_WORK).line == "1 event: none is done yet"
     assert "1 of them waiting for somebody's decision" in ended(UNDECIDED).line
 
 

@@ -14,8 +14,8 @@ from slack_docebo.storage.store import Store
 from slack_docebo.storage.tables import Tables
 
 
-def hold(runtime: Runtime, plan_id: str, cases: Collection[Case], over: Iterable[str]) -> tuple[str, int]:
-    """Refuse the plan and set the events of *cases* aside; return with which incident, and how many there were."""
+def hold(runtime: Runtime, plan_id: str, cases: Collection[Case], over: Iterable[str]) -> str:
+    """Refuse the plan and set the events of *cases* aside; return with which incident."""
     now = runtime.now()
     with runtime.store.transaction() as tables:
         inbox = tables.inbox
@@ -29,7 +29,8 @@ def hold(runtime: Runtime, plan_id: str, cases: Collection[Case], over: Iterable
             f" `slack-docebo events let-through {incident}`, or realtime-sync with that id as Let through"
         )
         event_ids = [event_id for case in cases for event_id in case.event_ids]
-        return incident, inbox.hold(event_ids, incident, error, now, run=runtime.run_id)
+        inbox.hold(event_ids, incident, error, now, run=runtime.run_id)
+    return incident
 
 
 def let_through(store: Store, incident: str, now: datetime) -> int:

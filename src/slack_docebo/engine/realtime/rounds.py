@@ -6,6 +6,7 @@ looks at them again and finds nothing left to do.
 
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
+from functools import partial
 
 from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.dialect import MOST_ROWS
@@ -31,7 +32,7 @@ from slack_docebo.engine.reading.sides import are_few, find_bearers, look_up, re
 from slack_docebo.engine.reading.user_groups import read_user_groups
 from slack_docebo.engine.realtime.holding import are_let_through, hold
 from slack_docebo.engine.realtime.merging import Case, event_ids, joined, merge
-from slack_docebo.engine.realtime.serve_result import ServeResult
+from slack_docebo.engine.realtime.serve_result import Became, ServeResult
 from slack_docebo.engine.realtime.settling import Settlement
 from slack_docebo.engine.realtime.sorting import Sorter
 from slack_docebo.engine.writing.applying import apply_accounts, apply_mappings, begin
@@ -58,14 +59,15 @@ async def serve_round(runtime: Runtime, workspace: Workspace, served: ServeResul
     if not entries:
         return 0
     served.rounds += 1
-    served.events += len(entries)
+    served.take(entries)
     is_done = False
     try:
         await read_user_groups(runtime, if_older=all(entry.event.kind != MEMBERS_CHANGED for entry in entries))
         is_done = await _Round(runtime, workspace, served).work(*merge(entries))
     finally:
         if not is_done:
-            served.events -= await to_completion(release_claims, runtime)
+            await to_completion(release_claims, runtime)
+            served.give_back()
     return len(entries)
 
 
@@ -216,8 +218,7 @@ class _Round:
                 await self._bring_in_line(others, accounts, let_through=let_through)
             return
         if plan_id is None:
-            self._served.left += len(cases)
-            await to_completion(self._settlement.finish, cases)
+            await to_completion(partial(self._settlement.finish, cases, became=Became.LEFT))
             return
         reason = "the run ended before this was done"
         try:
@@ -292,8 +293,9 @@ class _Round:
             with self._runtime.store.transaction() as tables:
                 tables.operations.withdraw(plan_id, {op.slack_id for op in remembered} - held)
             theirs = [case for case in cases if case.slack_id in held]
-            self._served.incident, events = hold(self._runtime, plan_id, theirs, over.values())
-            self._served.held += events
+            self._served.incident = hold(self._runtime, plan_id, theirs, over.values())
+            why = "; ".join(over.values())
+            self._served.note(event_ids(theirs), Became.HELD, self._runtime.now(), why=why)
         else:
             self._served.undecided += len(news)
         return plan_id, held

@@ -1,36 +1,114 @@
-"""The result of a run on the inbox, in numbers and in words."""
+"""The result of a run on the inbox: what became of each event, in numbers, in words and as a table."""
 
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
 
 from slack_docebo.domain.planning import Kind
 from slack_docebo.domain.standing import WAITING
 from slack_docebo.engine.reporting.report import DONE
+from slack_docebo.engine.reporting.shown import Cells
+from slack_docebo.storage.inbox import InboxEntry
 
 PLANS_SHOWN = 50
+ROWS_SHOWN = 200
+
+
+class Became(StrEnum):
+    """What became of an event."""
+
+    AT_WORK = "at work"
+    APPLIED = "applied"
+    LEFT = "left alone"
+    IN_LINE = "in line"  # nothing that is mapped has changed
+    SUPERSEDED = "superseded"
+    RETRIED = "to be retried"
+    PARKED = "parked"
+    HELD = "held back"  # by a limit
+
+
+@dataclass(slots=True)
+class ServedEvent:
+    """One event, and what became of it last: however often it was tried, it is one."""
+
+    slack_id: str
+    received_at: datetime
+    became: Became = Became.AT_WORK
+    kind: Kind | None = None  # of what was applied
+    why: str = ""
+    at: datetime | None = None
+
+    @property
+    def row(self) -> Cells:
+        """The event as a row of a table."""
+        return {
+            "Slack user": self.slack_id,
+            "what": DONE[self.kind] if self.kind else self.became,
+            "event came": f"{self.received_at:%Y-%m-%d %H:%M:%S} UTC",
+            "seconds until then": f"{(self.at - self.received_at).total_seconds():.1f}" if self.at else "",
+            "why": self.why,
+        }
 
 
 @dataclass(slots=True)
 class ServeResult:
-    """The result of a run on the inbox: what became of its events, in numbers."""
+    """The result of a run on the inbox: its events by their ids, and what it took."""
 
-    events: int = 0
-    superseded: int = 0
-    in_line: int = 0  # nothing that is mapped has changed
-    left: int = 0  # people whom the rules leave alone
-    undecided: int = 0  # of those, who newly wait for a decision
-    retried: int = 0
-    parked: int = 0
-    held: int = 0  # events that would exceed a limit
-    incident: str = ""  # and with which they wait to be let through
+    served: dict[str, ServedEvent] = field(default_factory=dict)  # in the order in which something became of them
+    undecided: int = 0  # people who newly wait for a decision
+    incident: str = ""  # with which what is held back waits to be let through
     rounds: int = 0
     elsewhere: str = ""  # who is at work instead, and sees to it
-    operations: Counter[Kind] = field(default_factory=Counter)  # people, by what was applied
     plans: list[str] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)  # by stage
+
+    def take(self, entries: Iterable[InboxEntry]) -> None:
+        """Count events that were claimed, unless they were before."""
+        for entry in entries:
+            event = entry.event
+            self.served.setdefault(event.event_id, ServedEvent(event.slack_id, event.received_at))
+
+    def give_back(self) -> None:
+        """Do not count those of which nothing became: another run sees to them."""
+        self.served = {one: event for one, event in self.served.items() if event.became is not Became.AT_WORK}
+
+    def note(
+        self, event_ids: Iterable[str], became: Became, at: datetime, *, kind: Kind | None = None, why: str = ""
+    ) -> None:
+        """Note what became of events that were taken."""
+        for event_id in event_ids:
+            if event := self.served.pop(event_id, None):
+                self.served[event_id] = ServedEvent(event.slack_id, event.received_at, became, kind, why, at)
+
+    def count(self, became: Became) -> int:
+        """Return how many events became so."""
+        return sum(event.became is became for event in self.served.values())
+
+    @property
+    def events(self) -> int:
+        return len(self.served)
+
+    @property
+    def parked(self) -> int:
+        return self.count(Became.PARKED)
+
+    @property
+    def held(self) -> int:
+        return self.count(Became.HELD)
+
+    @property
+    def left(self) -> int:
+        """How many people the rules leave alone."""
+        return len({event.slack_id for event in self.served.values() if event.became is Became.LEFT})
+
+    @property
+    def operations(self) -> Counter[Kind]:
+        """How many people, by what was applied."""
+        return Counter(kind for kind, _ in {(event.kind, event.slack_id) for event in self.served.values()} if kind)
 
     @property
     def line(self) -> str:
@@ -43,14 +121,19 @@ class ServeResult:
         rest = {
             DONE[Kind.LEAVE]: self.left,
             WAITING: self.undecided,
-            "in line": self.in_line,
-            "superseded": self.superseded,
-            "to be retried": self.retried,
-            "parked": self.parked,
+            Became.IN_LINE: self.count(Became.IN_LINE),
+            Became.SUPERSEDED: self.count(Became.SUPERSEDED),
+            Became.RETRIED: self.count(Became.RETRIED),
+            Became.PARKED: self.parked,
             f"held back by a limit, as incident {self.incident}": self.held,
         }
         parts += [f"{number} {what}" for what, number in rest.items() if number]
         return f"{self.events} {'event' if self.events == 1 else 'events'}: {', '.join(parts) or 'none is done yet'}"
+
+    @property
+    def rows(self) -> list[Cells]:
+        """The events as rows of a table, the last of which something became first, at most ROWS_SHOWN."""
+        return [event.row for event in list(self.served.values())[: -ROWS_SHOWN - 1 : -1]]
 
     def markdown(self, first: Iterable[str] = ()) -> str:
         """Return the summary as a page: what comes *first*, counts, stages, plans."""

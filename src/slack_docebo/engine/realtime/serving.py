@@ -6,7 +6,7 @@ event whose own run ended because another held the lease is seen by the run that
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from types import TracebackType
@@ -77,18 +77,29 @@ class InboxLease:
         self.hand_back(failed=isinstance(error, Exception) and not isinstance(error, ToBeContinued))
 
 
+async def unwatched() -> None:
+    """Show nobody what a round has done."""
+
+
 async def serve(
-    runtime: Runtime, workspace: Workspace, turn: InboxLease, served: ServeResult, *, linger_seconds: int
+    runtime: Runtime,
+    workspace: Workspace,
+    turn: InboxLease,
+    served: ServeResult,
+    *,
+    linger_seconds: int,
+    after_round: Callable[[], Awaitable[None]] = unwatched,
 ) -> None:
     """Apply what waits in the inbox until nothing has come for *linger_seconds*, and add what became of it to *served*.
 
+    *after_round* is called after each round in which there was something to do, and must not raise.
     *turn* is the lease, already taken; it is given up at the end. With FOR_EVER a run does not end for want of events.
     No run lasts longer than an hour, or than its worker: it sets the wake-up, and another takes over.
     """
     begun = time.monotonic()
     while True:
         async with _heartbeat(runtime):
-            goes_on = await _serve_until_quiet(runtime, workspace, served, linger_seconds, begun)
+            goes_on = await _serve_until_quiet(runtime, workspace, served, linger_seconds, begun, after_round)
         if not goes_on:
             with runtime.store.transaction() as tables:
                 tables.inbox.wake_up(runtime.now())
@@ -98,7 +109,12 @@ async def serve(
 
 
 async def _serve_until_quiet(
-    runtime: Runtime, workspace: Workspace, served: ServeResult, linger_seconds: int, begun: float
+    runtime: Runtime,
+    workspace: Workspace,
+    served: ServeResult,
+    linger_seconds: int,
+    begun: float,
+    after_round: Callable[[], Awaitable[None]],
 ) -> bool:
     """Return True once nothing has come for *linger_seconds*; False once the run has lasted LONGEST_SECONDS, or is to end."""
     last = time.monotonic()
@@ -107,7 +123,7 @@ async def _serve_until_quiet(
         if has_work:
             await _debounce(runtime)
             while await serve_round(runtime, workspace, served) and not is_told_to_end():
-                pass
+                await after_round()
             last = time.monotonic()  # also when what came has to wait: this run stays to apply it
         now = time.monotonic()
         if now - begun >= LONGEST_SECONDS or is_told_to_end():

@@ -1,12 +1,12 @@
 """Settling: what became of the events of a round is noted in the inbox, and counted."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 
 from slack_docebo.domain.addresses import mailbox
 from slack_docebo.domain.planning import Outcome
 from slack_docebo.engine.realtime.merging import Case, event_ids
-from slack_docebo.engine.realtime.serve_result import ServeResult
+from slack_docebo.engine.realtime.serve_result import Became, ServeResult
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.inbox import EventState
 
@@ -28,7 +28,7 @@ class Settlement:
         # Who is left alone because another one gets an account for the same address is not done with before that one.
         users = (case.pair[0] for case in cases if case.slack_id in undone)
         addresses = {mailbox(user.email) for user in users if user.email}
-        done = []
+        applied, left = [], []
         for case in cases:
             entry = entries.get(case.slack_id)
             if entry is None:
@@ -36,39 +36,44 @@ class Settlement:
             if case.slack_id in undone:
                 self.fail([case], entry.error or reason)
             elif entry.outcome is Outcome.APPLIED:
-                self._served.operations[entry.operation.kind] += 1
-                done.append(case)
+                applied.append((case, entry.operation))
             elif mailbox(case.pair[0].email) in addresses:
                 self.fail([case], entry.operation.reason)
             else:
-                self._served.left += 1
-                done.append(case)
-        self.finish(done)
+                left.append((case, entry.operation))
+        self.finish([case for case, _ in (*applied, *left)])
+        now = self._runtime.now()
+        for case, operation in applied:
+            self._served.note(case.event_ids, Became.APPLIED, now, kind=operation.kind, why=operation.reason)
+        for case, operation in left:
+            self._served.note(case.event_ids, Became.LEFT, now, why=operation.reason)
 
-    def finish(self, cases: Sequence[Case], superseded: Iterable[str] = (), *, in_line: bool = False) -> None:
-        """Note that *cases* are done, or were *in line* already, and which events newer ones *superseded*."""
+    def finish(self, cases: Sequence[Case], superseded: Sequence[str] = (), *, became: Became = Became.APPLIED) -> None:
+        """Note that *cases* are done, and what they *became*; and which events newer ones *superseded*."""
         now = self._runtime.now()
         with self._runtime.store.transaction() as tables:
             inbox = tables.inbox
             kept = inbox.keep(event_ids(cases))  # who was forgotten meanwhile stays so
             # Those that this run still has: what an import has written meanwhile is to be looked at again.
             inbox.finish(event_ids(cases), EventState.APPLIED, now, run=self._runtime.run_id)
-            self._served.superseded += inbox.finish(superseded, EventState.SUPERSEDED, now, run=self._runtime.run_id)
+            inbox.finish(superseded, EventState.SUPERSEDED, now, run=self._runtime.run_id)
             there = (case.user for case in cases if case.user and not (case.user.deactivated or case.user.forgotten))
             tables.people.note_gone(self._team, (slack_id for user in there for slack_id in user.ids), since=None)
             stamps = {case.slack_id: case.updated for case in cases if not kept.isdisjoint(case.event_ids)}
             tables.applied(self._runtime.settings.docebo_url).advance(self._team, stamps, now=now)
-        if in_line:
-            self._served.in_line += sum(len(case.event_ids) for case in cases)
+        self._served.note(event_ids(cases), became, now)
+        self._served.note(superseded, Became.SUPERSEDED, now)
 
     def fail(self, cases: Sequence[Case], error: str) -> None:
         """Let *cases* be tried again after the delay of their attempt, or park those who had them all."""
-        delays, run = self._runtime.behaviour.realtime_retry_delays, self._runtime.run_id
+        delays, run, now = self._runtime.behaviour.realtime_retry_delays, self._runtime.run_id, self._runtime.now()
         with self._runtime.store.transaction() as tables:
             inbox = tables.inbox
             for case in cases:
                 if case.attempts < len(delays):
-                    at = self._runtime.now() + timedelta(seconds=delays[case.attempts])
-                    self._served.retried += inbox.retry_later(case.event_ids, error, at, run=run)
+                    at = now + timedelta(seconds=delays[case.attempts])
+                    changed, became = inbox.retry_later(case.event_ids, error, at, run=run), Became.RETRIED
                 else:
-                    self._served.parked += inbox.park(case.event_ids, error, self._runtime.now(), run=run)
+                    changed, became = inbox.park(case.event_ids, error, now, run=run), Became.PARKED
+                if changed:  # else an import has taken them meanwhile
+                    self._served.note(case.event_ids, became, now, why=error)

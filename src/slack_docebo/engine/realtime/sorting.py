@@ -7,6 +7,7 @@ from slack_docebo.domain.people import SourceUser
 from slack_docebo.domain.planning import Kind, Planner
 from slack_docebo.domain.stamps import NOT_BELIEVED, TOLERANCE, UNSTAMPED
 from slack_docebo.engine.realtime.merging import Case, is_complete, is_newer, restored
+from slack_docebo.engine.realtime.serve_result import Became
 from slack_docebo.engine.realtime.settling import Settlement
 from slack_docebo.errors import told
 from slack_docebo.runtime import Runtime
@@ -78,7 +79,7 @@ class Sorter:
                     todo.append(case)
             except Exception as error:
                 self._settlement.fail([case], told(error))
-        self._settlement.finish(in_line, superseded, in_line=True)
+        self._settlement.finish(in_line, superseded, became=Became.IN_LINE)
         if costly := [case.slack_id for case in (*todo, *to_read)]:
             with self._runtime.store.transaction(durable=False) as tables:
                 tables.shares.spend(costly, self._runtime.now())
@@ -93,7 +94,7 @@ class Sorter:
                 (in_line if case.read and self._is_in_line(case) else others).append(case)
             except Exception as error:
                 self._settlement.fail([case], told(error))
-        self._settlement.finish(in_line, in_line=True)
+        self._settlement.finish(in_line, became=Became.IN_LINE)
         return others
 
     def _is_unsure(self, case: Case, done: int) -> bool:
