@@ -39,6 +39,8 @@ from tasks.logs import as_one_line
 
 TRIED_AGAIN = PREFECT_CLIENT_RETRY_EXTRA_CODES  # beside 503; Prefect's server answers 500 while Redis is away
 
+PREFECTS_OWN_INTERVAL = 10  # seconds between two looks, by default; thirty that did not come are too many
+
 forks = multiprocessing.get_context("forkserver")
 forks.set_forkserver_preload(["deployments.preload"])
 
@@ -84,6 +86,10 @@ class FlowRunWorker(BaseWorker[NoConfiguration, BaseVariables, BaseWorkerResult]
         forkserver.ensure_running()  # so that it has imported everything before the first run comes
         end_between_two_steps()
         await super().setup()
+
+    def is_worker_still_polling(self, query_interval_seconds: float) -> bool:
+        """Tell its health: Prefect's server may be away for minutes before a worker that looks often is to be restarted."""
+        return super().is_worker_still_polling(max(query_interval_seconds, PREFECTS_OWN_INTERVAL))
 
     async def sync_with_backend(self) -> None:
         """Give a sign of life, and see to the runs of those who give none."""

@@ -80,7 +80,7 @@ def installation(
 ) -> Iterator[Installation]:
     for name in [name for name in os.environ if name.startswith("PREFECT_")]:
         monkeypatch.delenv(name)  # they lead to the server of the other tests
-    redis, webhook, observation, prefect = (free_port() for _ in range(4))
+    redis, webhook, observation, prefect, health = (free_port() for _ in range(5))
     with ExitStack() as stack:
         databases = stack.enter_context(first_start_of_postgresql(postgres_server, password=PASSWORD))
         sandbox = stack.enter_context(Sandbox(users=USERS, rate_limits=False))
@@ -101,6 +101,7 @@ def installation(
                     '"8400"': f'"{webhook}"',
                     '"8401"': f'"{observation}"',
                     "127.0.0.1:8401": f"127.0.0.1:{observation}",
+                    "8080": str(health),
                 },
                 env_file={
                     **connection_settings(sandbox.facts(), tmp_path),
@@ -116,7 +117,8 @@ def installation(
         composition.run("ready")
         for service in ("worker", "webhook"):
             composition.start(service)
-        until(lambda: composition.is_healthy("webhook"))
+        for service in ("services", "worker", "webhook"):
+            until(lambda service=service: composition.is_healthy(service), composition.log(service).read_text)
         sandbox.events.configure(f"http://127.0.0.1:{webhook}/slack/events")
         api = {"PREFECT_API_URL": f"http://127.0.0.1:{prefect}/api", "PREFECT_API_AUTH_STRING": LOGIN}
         http = stack.enter_context(prefect_http(api))

@@ -125,7 +125,7 @@ def installation(postgres_server: PostgresServer, clone: Path, tmp_path: Path, m
             wait_for(f"http://127.0.0.1:{port}/api/health")
         composition.run("ready")
         for number in (1, 2):
-            composition.start("worker", name=f"worker {number}")
+            composition.start("worker", name=f"worker {number}", **{"8080": str(free_port())})
         wait_for(f"http://127.0.0.1:{observation}/healthz")
         sandbox.events.configure(f"http://127.0.0.1:{webhook}/slack/events")
         no_waiting = httpx.Limits(max_keepalive_connections=0)  # for answers of the server that is killed

@@ -142,6 +142,12 @@ def test_prefects_server_lets_go_of_old_runs_and_events(monkeypatch):
     assert server.events.retention_period == timedelta(days=7)
 
 
+def test_every_service_that_goes_on_has_a_health_check():
+    assert [
+        name for name, one in SERVICES.items() if one["restart"] == "unless-stopped" and "healthcheck" not in one
+    ] == []
+
+
 def test_volumes_that_are_used_are_declared():
     used = {volume.split(":")[0] for one in SERVICES.values() for volume in one.get("volumes", [])}
 

@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import sys
+from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
@@ -30,6 +31,14 @@ def test_no_flow_lets_the_server_choose_where_its_results_are_kept():
     assert {
         name for name, flow in FLOWS.items() if flow.persist_result is not False or not flow.result_storage
     } == set()
+
+
+@pytest.mark.parametrize(("minutes", "healthy"), [(4, True), (6, False)])
+def test_a_worker_that_looks_often_is_as_patient_with_the_server_as_others(minutes, healthy):
+    worker = FlowRunWorker(work_pool_name="pool")
+    worker._last_polled_time -= timedelta(minutes=minutes)
+
+    assert worker.is_worker_still_polling(query_interval_seconds=0.5) == healthy
 
 
 @pytest.mark.parametrize("path", ["deployments/compose.yaml", "deployments/helm/prefect-worker.yaml"])
