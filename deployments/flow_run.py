@@ -40,6 +40,7 @@ SAFE_POINT_SECONDS = 15  # before it is cancelled where it stands
 GRACE_SECONDS = 25  # before it is killed: Kubernetes gives a worker 30
 BLOCKS = (
     "SLACK_BOT_TOKEN",
+    "SLACK_SCIM_TOKEN",
     "DOCEBO_CLIENT_SECRET",
     "DOCEBO_PASSWORD",
     "DOCEBO_PRIVATE_KEY",

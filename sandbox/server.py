@@ -26,7 +26,8 @@ from sandbox.slack import api as slack_api
 from sandbox.slack.control import SlackControl
 from sandbox.slack.events import Events
 from sandbox.slack.population import Population, Team
-from sandbox.slack.workspace import BOT_TOKEN, DEFAULT_SCOPES, Workspace
+from sandbox.slack.scim import ScimApi
+from sandbox.slack.workspace import BOT_TOKEN, DEFAULT_SCOPES, SCIM_TOKEN, Workspace
 
 START_SECONDS = 10
 STOP_SECONDS = 1  # that answers under way are waited for
@@ -77,6 +78,7 @@ class Sandbox:
         self._slack_api = slack_api.SlackApi(
             self.slack, self.slack_gate, rate_limits=rate_limits, time_scale=time_scale, org_token=org_token
         )
+        self._scim_api = ScimApi(self.slack, self.slack_gate, rate_limits=rate_limits, time_scale=time_scale)
         self._docebo_api = docebo_api.DoceboApi(self.docebo, self.tokens, self.docebo_gate, time_scale=time_scale)
         self._ports = (slack_port, docebo_port)
         self._servers: list[uvicorn.Server] = []
@@ -127,6 +129,8 @@ class Sandbox:
             "slack_control_url": self.slack_control_url,
             "slack_token": BOT_TOKEN,
             "slack_team_id": self.slack.team.id,
+            "scim_url": self.slack_url.removesuffix("/api/") + "/scim/v2/",
+            "scim_token": SCIM_TOKEN,
             "slack_signing_secret": self.events.signing_secret,
             "docebo_url": self.docebo_url,
             "docebo_control_url": self.docebo_control_url,
@@ -149,6 +153,7 @@ class Sandbox:
         self.events.configure(*self._initial_events)
         self.slack_gate.reset()
         self._slack_api.reset()
+        self._scim_api.reset()
 
     def _reset_docebo(self) -> None:
         self.docebo.reset()
@@ -162,7 +167,7 @@ class Sandbox:
             yield
             await self.events.stop()
 
-        routes = self._slack_api.routes() + SlackControl(self.slack, self.events).routes()
+        routes = self._slack_api.routes() + self._scim_api.routes() + SlackControl(self.slack, self.events).routes()
         return Starlette(routes=routes + gate_routes(self.slack_gate, self._reset_slack), lifespan=delivering)
 
     def _docebo_app(self) -> Starlette:

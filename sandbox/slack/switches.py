@@ -8,6 +8,7 @@ from typing import Any
 CHOICES = {
     "too_many": ("adjust", "limit_required", "error_500", "slow"),
     "fields_form": ("null", "list", "object", "missing"),
+    "scim": ("on", "plus_teams_only", "non_org_teams_only"),
     "identity_team": ("own", "null", "other"),
 }
 
@@ -23,6 +24,7 @@ class SlackSwitches:
         "null"  # of custom profile fields in list and users.info: null | list | object (as set) | missing
     )
     scopes_header: bool = True  # replies carry X-OAuth-Scopes
+    scim: str = "on"  # on | plus_teams_only | non_org_teams_only
     identity_team: str = "own"  # auth.test's `team_id`: own | null | other (a workspace that nobody knows)
 
 

@@ -14,6 +14,7 @@ from sandbox.slack.switches import SlackSwitches
 
 DEFAULT_SCOPES = frozenset({"users:read", "users:read.email", "team:read", "users.profile:read", "usergroups:read"})
 BOT_TOKEN = "xoxb-sandbox-bot-token"  # noqa: S105 - opens nothing but the sandbox
+SCIM_TOKEN = "xoxp-sandbox-scim-token"  # noqa: S105 - opens nothing but the sandbox
 BOT_USER_ID = "U0SANDBOXBOT"
 
 STATUS_KEYS = frozenset({"status_text", "status_emoji", "status_expiration", "status_text_canonical"})
@@ -59,6 +60,7 @@ class Workspace:
         self.invisible: set[str] = set()  # users whom the app may not see when it asks for them: `user_not_visible`
         self.without_address: set[str] = set()  # users whose e-mail address is not shown to the app
         self.groups: dict[str, Group] = {}
+        self.scim: dict[str, dict[str, str]] = {}  # what SCIM says of users, by id: "department", "manager" and others
         self._changed: dict[int, User] = {}
         self._before_deactivation: dict[int, User] = {}
         self._size = self.population.size

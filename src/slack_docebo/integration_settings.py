@@ -25,7 +25,7 @@ from slack_docebo.domain.planning import Leavers, Policy
 from slack_docebo.domain.returns import Rehires
 from slack_docebo.domain.rules import DEFAULT_RULES, AttributeRule, parse_rules
 from slack_docebo.domain.scope import Guests, Scope
-from slack_docebo.domain.sources import SOURCES
+from slack_docebo.domain.sources import SCIM_SOURCES, SOURCES
 from slack_docebo.domain.targets import TARGETS
 from slack_docebo.domain.texts import shortened
 from slack_docebo.domain.unmatched import UnmatchedEntries
@@ -227,7 +227,7 @@ class IntegrationSettings(BaseModel):
         DEFAULT_RULES,
         title="Attribute mapping",
         description="The attribute mapping: target = source, with on-create-only or clear behind it. Targets:"
-        f' {", ".join(TARGETS)} and additional fields, as field_12 or field:"Cost centre". Sources: {", ".join(SOURCES)} and'
+        f' {", ".join(TARGETS)} and additional fields, as field_12 or field:"Cost centre". Sources: {", ".join((*SOURCES, *SCIM_SOURCES))} and'
         " custom profile fields, as custom:Department or by id. Slack's list leaves custom profile fields out: imports read"
         " them person by person, as PROFILE_MINUTES allows. table(NAME, SOURCE) looks the value up in the Variable"
         " table_NAME, or in the file NAME.csv in TABLES_DIR. Or an expression in CEL of sources, texts in quotes"

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from slack_docebo.clients.docebo import DoceboClient, open_docebo
 from slack_docebo.clients.docebo_auth import ClientCredentials, Grant, JwtBearer, Password
 from slack_docebo.clients.recording import Recorder
+from slack_docebo.clients.scim import ScimClient, open_scim
 from slack_docebo.clients.slack import SlackClient, open_slack
 from slack_docebo.current_settings import Current
 from slack_docebo.domain.branches import Branches
@@ -49,6 +50,7 @@ class Runtime:
         self.run_name = run_name or run_id  # what others are told who want to be alone as well
         self.mirror: Mirror | None = None  # known once the connection was validated
         self.branches: Branches | None = None  # likewise, where a rule names one
+        self.scim: ScimClient | None = None  # where there is a token for it
         self.groups_read_at: datetime | None = None  # Slack's user groups, where the scope names any
         self.accounts_listed_at: datetime | None = None  # when the last listing of Docebo's accounts began
         self.accounts_listed_in = timedelta()  # how long that took
@@ -70,7 +72,7 @@ class Runtime:
     @property
     def calls(self) -> dict[str, int]:
         """API calls made so far, by operation."""
-        return {**self.slack.calls, **self.docebo.calls}
+        return {**self.slack.calls, **self.docebo.calls, **(self.scim.calls if self.scim else {})}
 
 
 @asynccontextmanager
@@ -105,11 +107,27 @@ async def open_runtime(
                 recorder=recorder,
             ) as docebo,
         ):
-            yield Runtime(
+            runtime = Runtime(
                 settings, behaviour, store, slack, docebo, gate=gate, budget=budget, run_id=run_id, run_name=run_name
             )
+            async with _scim(settings, current, recorder) as runtime.scim:
+                yield runtime
     finally:
         store.close()
+
+
+@asynccontextmanager
+async def _scim(
+    settings: Settings, current: Current[Settings], recorder: Recorder | None
+) -> AsyncIterator[ScimClient | None]:
+    if settings.slack_scim_token is None:
+        yield None
+        return
+    token = settings.slack_scim_token
+    async with open_scim(
+        lambda: current().slack_scim_token or token, base_url=settings.slack_scim_url, recorder=recorder
+    ) as scim:
+        yield scim
 
 
 def grant(settings: DoceboSettings) -> Grant:

@@ -88,6 +88,12 @@ class SlackSettings(SlackApiSettings, WorkspaceSettings):
     """What reading people from Slack takes."""
 
     slack_bot_token: Token = Field(description="Bot token of the Slack app (xoxb-...).")
+    slack_scim_token: Token | None = Field(
+        None,
+        description="Token for Slack's SCIM API, with which rules can read scim:department and others in bulk; on the plans"
+        " Business+ and Enterprise. It can do everything in Slack, and is only used to read. Empty: SCIM is not read.",
+    )
+    slack_scim_url: Url = Field("https://api.slack.com/scim/v2/", description="Base address of Slack's SCIM API.")
     slack_page_size: int = Field(
         1000, ge=1, le=1000, description="Users per page, at most; fewer are asked for where Slack cannot give as many."
     )

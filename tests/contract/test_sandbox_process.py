@@ -40,7 +40,7 @@ def test_it_tells_where_it_is_answers_and_stops_cleanly() -> None:
 def test_for_people_it_names_what_it_contains() -> None:
     with start() as process:
         assert process.stdout
-        lines = [process.stdout.readline() for _ in range(13)]
+        lines = [process.stdout.readline() for _ in range(15)]
         process.send_signal(signal.SIGINT)
 
     text = "".join(lines)

@@ -280,7 +280,7 @@ def test_each_process_reads_its_own_secrets_and_no_others():
     assert secrets_of(WebhookSettings) == [store, login, "SLACK_SIGNING_SECRET", "SLACK_SIGNING_SECRET_PREVIOUS"]
     assert secrets_of(SocketModeSettings) == [store, login, "SLACK_APP_TOKEN"]
     assert secrets_of(NotificationSettings) == notifications
-    assert secrets_of(*RUN) == sorted([store, login, "SLACK_BOT_TOKEN", *docebo, *notifications])
+    assert secrets_of(*RUN) == sorted([store, login, "SLACK_BOT_TOKEN", "SLACK_SCIM_TOKEN", *docebo, *notifications])
     assert secrets_of(MappingSettings) == [store]
     assert secrets_of(PrefectSettings) == [login]
 
@@ -299,7 +299,8 @@ def test_a_secret_that_is_given_in_a_file_is_not_one_that_is_unset(environment, 
     (tmp_path / ".env").write_text("SMTP_PASSWORD_FILE=/run/secrets/smtp\nNOTIFICATION_URLS=\n")
     environment(SLACK_BOT_TOKEN="xoxb-planted", DOCEBO_PASSWORD_FILE="/run/secrets/docebo", DOCEBO_CLIENT_SECRET="")
 
-    unset = {"DATABASE_URL", "DOCEBO_CLIENT_SECRET", "DOCEBO_PRIVATE_KEY", "HEARTBEAT_URL", "NOTIFICATION_URLS"}
+    docebo = {"DOCEBO_CLIENT_SECRET", "DOCEBO_PRIVATE_KEY"}
+    unset = {"DATABASE_URL", *docebo, "HEARTBEAT_URL", "NOTIFICATION_URLS", "SLACK_SCIM_TOKEN"}
     assert set(unset_secrets(Settings, NotificationSettings)) == unset
 
 

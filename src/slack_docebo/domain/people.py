@@ -13,6 +13,7 @@ NOT_STORED = (
     "phone",
     "pronouns",
     "start_date",
+    "scim",
 )  # with an event: personal, and mapped by few, who then ask Slack for it
 
 
@@ -56,6 +57,7 @@ class SourceUser:
     unconfirmed: bool = False  # Slack says that the e-mail address is not confirmed; often it says nothing
     confirmed: bool = False  # Slack says that it is
     custom: MappingType[str, str] | None = None  # custom profile field id -> value
+    scim: MappingType[str, str] | None = None  # by name of the source, like "department"; None: SCIM was not asked
     hidden: str = ""  # characters of the e-mail address that nobody can see, like "U+200B"; the address is "" then
     local_id: str = ""  # within the workspace, where that is not the organisation's
     organisation: str = ""  # Enterprise Grid

@@ -14,7 +14,7 @@ from slack_docebo.domain.formulas import TABLE_NAME, Formula, Lookup, OneSource,
 from slack_docebo.domain.lookup import LookupTable, NoValue
 from slack_docebo.domain.options import Values
 from slack_docebo.domain.people import SourceUser
-from slack_docebo.domain.sources import CUSTOM, SOURCES, is_custom, is_source, label_of
+from slack_docebo.domain.sources import CUSTOM, SCIM_SOURCES, SOURCES, is_custom, is_source, label_of
 from slack_docebo.domain.targets import BRANCH, CASELESS, TARGETS, field_id_of, is_target, title_of
 from slack_docebo.domain.texts import LONGEST_ADDRESS, LONGEST_NAME, LONGEST_VALUE, bounded, key, shortened
 
@@ -151,6 +151,11 @@ def custom_fields(rules: Iterable[AttributeRule]) -> frozenset[str]:
     return frozenset(source.removeprefix(CUSTOM) for source in sources)
 
 
+def reads_scim(rules: Iterable[AttributeRule]) -> bool:
+    """Tell whether *rules* read what only Slack's SCIM API says."""
+    return any(source in SCIM_SOURCES for rule in rules for source in rule.sources)
+
+
 def shortfalls(user: SourceUser, rules: Iterable[AttributeRule], *, creating: bool) -> tuple[Shortfall, ...]:
     """Return which values of Slack's the account of *user* does not get."""
     found = (rule.shortfall(user) for rule in rules if rule.may_fall_short and (creating or not rule.creates_only))
@@ -218,6 +223,7 @@ def _source(written: str) -> str:
     name = written.replace('"', "")
     if not is_source(name):
         raise ValueError(
-            f"unknown source {name!r}: allowed are {', '.join(SOURCES)} and custom:<label or id of a profile field>"
+            f"unknown source {name!r}: allowed are {', '.join((*SOURCES, *SCIM_SOURCES))} and custom:<label or id of a"
+            " profile field>"
         )
     return name

@@ -7,7 +7,15 @@ from slack_docebo.domain.names import clean, split_name
 from slack_docebo.domain.people import SourceUser
 
 CUSTOM = "custom:"  # before the label or the id of a custom profile field
-PREFIXES = (CUSTOM,)  # of sources that have names of their own
+SCIM = "scim:"  # before an attribute of Slack's SCIM API
+SCIM_SOURCES = tuple(
+    f"{SCIM}{name}"
+    for name in (
+        *("department", "division", "costCenter", "organization", "employeeNumber"),
+        *("manager", "userType", "startDate"),
+    )
+)
+PREFIXES = (CUSTOM, SCIM)  # of sources that have names of their own
 _PROFILE_FIELD = re.compile(r"Xf[A-Za-z0-9]+")  # the id of a custom profile field
 
 
@@ -58,6 +66,8 @@ def said(user: SourceUser, source: str) -> str | None:
     """
     if read := SOURCES.get(source):
         text = read(user)
+    elif source in SCIM_SOURCES:
+        text = (user.scim or {}).get(source.removeprefix(SCIM))
     else:
         text = None if label_of(source) else (user.custom or {}).get(source.removeprefix(CUSTOM))
     return None if text is None else clean(text)
@@ -65,7 +75,9 @@ def said(user: SourceUser, source: str) -> str | None:
 
 def is_source(name: str) -> bool:
     """Tell whether a rule can read what bears this *name*."""
-    return name in SOURCES or (name.startswith(CUSTOM) and bool(name.removeprefix(CUSTOM).strip()))
+    return (
+        name in SOURCES or name in SCIM_SOURCES or (name.startswith(CUSTOM) and bool(name.removeprefix(CUSTOM).strip()))
+    )
 
 
 def is_custom(source: str) -> bool:

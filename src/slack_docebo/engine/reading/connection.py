@@ -9,6 +9,7 @@ from slack_docebo.clients.docebo import Session
 from slack_docebo.clients.slack import Identity
 from slack_docebo.domain.rules import AttributeRule
 from slack_docebo.engine.reading.attribute_fields import find_additional_fields, find_profile_fields
+from slack_docebo.engine.reading.scim import check_scim
 from slack_docebo.engine.reading.user_groups import read_user_groups
 from slack_docebo.errors import AccessDenied, ConfigurationError, WorkspaceMismatch
 from slack_docebo.runtime import Runtime
@@ -49,6 +50,7 @@ async def validate(runtime: Runtime, *, pin: bool = True) -> Workspace:
     _check_scopes(runtime, identity)
     check_rights(runtime, session)
     workspace = await _workspace(runtime, identity)
+    check_scim(runtime)
     await read_user_groups(runtime)
     await find_profile_fields(runtime)
     await find_additional_fields(runtime, session)

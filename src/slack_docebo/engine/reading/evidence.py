@@ -17,6 +17,7 @@ from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.observation import Gone, Observation, Present, Unknown
 from slack_docebo.domain.people import Account, SourceUser
 from slack_docebo.engine.reading.outages import OutageWatch, greet_docebo, greet_slack
+from slack_docebo.engine.reading.scim import with_own_scim
 from slack_docebo.errors import IncompleteRead, told
 from slack_docebo.runtime import Runtime
 
@@ -25,8 +26,9 @@ T = TypeVar("T")
 
 
 async def observe_person(runtime: Runtime, slack_id: str) -> Observation[SourceUser]:
-    """Return what Slack says of this person, for one call (two where custom profile fields are mapped)."""
-    return await runtime.slack.user(slack_id)
+    """Return what Slack says of this person: one call, one more for custom profile fields and for SCIM, where rules read them."""
+    seen = await runtime.slack.user(slack_id)
+    return Present(await with_own_scim(runtime, seen.value)) if isinstance(seen, Present) else seen
 
 
 async def observe_account(runtime: Runtime, docebo_id: int, username: str = "") -> Observation[Account]:

@@ -16,6 +16,7 @@ from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.evidence import ask_for_accounts, recall_accounts
 from slack_docebo.engine.reading.missing import check_missing_accounts, check_missing_people
 from slack_docebo.engine.reading.profiles import with_fields_read_before
+from slack_docebo.engine.reading.scim import read_scim, with_scim
 from slack_docebo.engine.reading.snapshot import Restarted, SourceSnapshot
 from slack_docebo.errors import IncompleteRead
 from slack_docebo.runtime import Runtime
@@ -50,7 +51,8 @@ async def read_page(runtime: Runtime, workspace: Workspace, people: SourceSnapsh
             " be so each time, change SLACK_PAGE_SIZE"
         )
     people.shows_fields |= any(user.custom for user in page.users)
-    people.add(replace(page, users=await to_completion(with_fields_read_before, runtime, workspace.team, page.users)))
+    users = await to_completion(with_fields_read_before, runtime, workspace.team, page.users)
+    people.add(replace(page, users=users if people.scim is None else with_scim(users, people.scim)))
     return page.next_cursor
 
 
@@ -60,6 +62,7 @@ async def read_source(runtime: Runtime, workspace: Workspace, people: SourceSnap
     Raises IncompleteRead where it is not: then nothing may be concluded from who is missing. Pages that *people* holds
     from an earlier try are dropped.
     """
+    people.scim = await read_scim(runtime)
     if people.pages:
         people.restart()
     people.expected = _mapped(runtime, workspace)

@@ -3,7 +3,7 @@
 import asyncio
 import pickle
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Self
 
 from slack_docebo.clients.slack import UserPage
@@ -29,6 +29,7 @@ class SourceSnapshot:
         self._file = tempfile.TemporaryFile()  # noqa: SIM115  (closed by __exit__)
         self._changed = asyncio.Event()
         self.expected: frozenset[str] = frozenset()  # Slack ids that were mapped when the listing began
+        self.scim: Mapping[str, Mapping[str, str]] | None = None  # what SCIM says of everybody, by Slack id
         self.shows_fields = False  # whether the list itself shows custom fields of anybody, which it is not known to do
         self.restart()
 

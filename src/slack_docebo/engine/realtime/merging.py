@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from slack_docebo.domain.people import NOT_STORED, Known, Mapping, SourceUser
-from slack_docebo.domain.rules import AttributeRule, custom_fields
+from slack_docebo.domain.rules import AttributeRule, custom_fields, reads_scim
 from slack_docebo.domain.stamps import TOLERANCE, believed
 from slack_docebo.storage.inbox import InboxEntry
 
@@ -136,6 +136,7 @@ def is_complete(user: SourceUser, rules: Sequence[AttributeRule]) -> bool:
     return (
         bool(user.email)
         and ("language" not in wanted or bool(user.locale))
+        and (user.scim is not None or not reads_scim(rules))
         and custom_fields(rules) <= (user.custom or {}).keys()
         and all(getattr(user, name) is not None for name in wanted.intersection(NOT_STORED))
     )

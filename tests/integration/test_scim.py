@@ -1,0 +1,79 @@
+"""Rules that read Slack's SCIM API."""
+
+import pytest
+
+from slack_docebo.domain.planning import Outcome
+from slack_docebo.errors import ConfigurationError
+from tests.importing import run_import, settings_for
+from tests.integration.realtime_world import world
+
+RULES = "first_name, last_name, email, field:Unit = scim:department clear"
+
+
+@pytest.fixture
+def company(shared_sandbox):
+    shared_sandbox.reset()
+    shared_sandbox.docebo.add_field("Unit", "textfield", mandatory=False, invisible_to_user=False)
+    return shared_sandbox
+
+
+@pytest.fixture
+def ada(company):
+    slack_id = company.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
+    company.slack.scim[slack_id] = {"department": "Sales"}
+    return slack_id
+
+
+def settings_of(company, database_url):
+    facts = company.facts()
+    return settings_for(facts, database_url, slack_scim_token=facts["scim_token"], slack_scim_url=facts["scim_url"])
+
+
+def units(company) -> list[str]:
+    field = next(field.id for field in company.docebo.fields.values() if field.title == "Unit")
+    return [account.fields.get(field, "") for account in company.docebo.accounts.by_email("ada@example.com")]
+
+
+async def test_an_import_writes_what_scim_says_for_a_call_per_thousand_people(company, sqlite_url, ada):
+    settings, rows = settings_of(company, sqlite_url), {"ATTRIBUTES": RULES}
+
+    await run_import(settings, rows=rows)
+    again = await run_import(settings, rows=rows)
+
+    assert units(company) == ["Sales"]
+    assert again.count(outcome=Outcome.APPLIED) == 0
+    assert again.plan.facts["calls"]["SCIM people"] == 1
+
+
+async def test_whom_scim_does_not_show_keeps_what_is_there(company, sqlite_url, ada):
+    settings, rows = settings_of(company, sqlite_url), {"ATTRIBUTES": RULES}
+    await run_import(settings, rows=rows)
+    company.slack.scim[ada] = {"division": "West"}  # the department is null now
+
+    await run_import(settings, rows=rows)
+
+    assert units(company) == ["Sales"]
+
+
+async def test_without_rules_that_read_it_scim_is_not_asked(company, sqlite_url, ada):
+    done = await run_import(settings_of(company, sqlite_url))
+    assert not any(name.startswith("SCIM") for name in done.plan.facts["calls"])
+
+
+async def test_a_rule_without_a_token_stops_a_run_before_it_reads(company, sqlite_url):
+    with pytest.raises(ConfigurationError, match="SLACK_SCIM_TOKEN is missing"):
+        await run_import(settings_for(company.facts(), sqlite_url), rows={"ATTRIBUTES": RULES})
+
+
+async def test_who_joins_gets_what_scim_says_in_real_time(company, sqlite_url, tmp_path):
+    facts = company.facts()
+    of_scim = {"slack_scim_token": facts["scim_token"], "slack_scim_url": facts["scim_url"]}
+    async with world(company, sqlite_url, tmp_path, ways=of_scim, ATTRIBUTES=RULES) as here:
+        await here.settle([])
+        slack_id = company.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
+        company.slack.scim[slack_id] = {"department": "Sales"}
+        here.put(here.event(slack_id, kind="team_join"))
+
+        await here.serve()
+
+    assert units(company) == ["Sales"]
