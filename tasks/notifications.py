@@ -114,7 +114,7 @@ async def _incident(
 ) -> Incident:
     extent, plan_id = await _extent(client, run.id)
     deployment = (await client.read_deployment(run.deployment_id)).name if run.deployment_id else flow
-    link = _without_login(url_for("flow-run", run.id) or "")
+    link = without_login(url_for("flow-run", run.id) or "")
     step = step_after(trouble, plan_id)
     form = (await read_forms(client)).link(step) if step else ""
     return Incident(
@@ -155,6 +155,6 @@ async def _mail_id() -> str:
         return ""
 
 
-def _without_login(link: str) -> str:
+def without_login(link: str) -> str:
     """Return *link* as it may be mailed: Prefect makes it of PREFECT_API_URL where PREFECT_UI_URL is not set."""
     return re.sub(r"//[^/]*@", "//", link)

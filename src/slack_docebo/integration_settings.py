@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import date, datetime, time, timedelta
+from enum import StrEnum
 from typing import Annotated, Any, NamedTuple, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -160,6 +161,14 @@ def _time_zone(value: object) -> str:
         raise ValueError("write the name of a time zone like Europe/Rome, America/New_York or Etc/UTC") from None
 
 
+class ReportMail(StrEnum):
+    """After which imports of everybody a report is mailed."""
+
+    NEVER = "never"
+    WHEN_CHANGED = "when-changed"
+    ALWAYS = "always"
+
+
 Flag = Annotated[bool, BeforeValidator(_true_or_false)]
 OnlyTrue = Annotated[bool, BeforeValidator(_is_true)]  # "anything else: off", as in the retired product
 Domains = Annotated[tuple[str, ...], BeforeValidator(_domains)]
@@ -183,6 +192,13 @@ class IntegrationSettings(BaseModel):
     )
     map_slack_user_data: OnlyTrue = Field(
         title="Keep the mapping", description="true: write the mapping. Anything else: no mapping."
+    )
+
+    report_mail: Annotated[ReportMail, BeforeValidator(_lower)] = Field(
+        ReportMail.NEVER,
+        title="Report by mail",
+        description="Whether each import of everybody that was carried out is reported to the same address, in numbers and"
+        " without names: never, when-changed (if somebody was changed or refused) or always.",
     )
 
     scope_guests: Annotated[Guests, BeforeValidator(_lower)] = Field(

@@ -41,7 +41,7 @@ GROUPS = (
     Group(
         "switches",
         "What is done",
-        ("provision_slack_user_data", "map_slack_user_data", "notification_mail_id"),
+        ("provision_slack_user_data", "map_slack_user_data", "notification_mail_id", "report_mail"),
     ),
     Group(
         "scope",

@@ -43,7 +43,7 @@ async def run(**parameters):
 
 
 def artifacts(state) -> dict[str, dict]:
-    """The artifacts of the run by what they show: summary, changes, to-look-at."""
+    """The artifacts of the run by what they show: summary, created, to-look-at."""
     with prefect_http() as http:
         shown = artifacts_of(http, str(state.state_details.flow_run_id))
         return {str(artifact["key"]).rpartition("-")[0]: artifact for artifact in shown}
@@ -58,10 +58,10 @@ async def test_a_dry_run_shows_everything_and_writes_nothing(installation, sandb
     assert "| create | " in shown["summary"]["data"]
     assert "API calls: 6" in shown["summary"]["data"]
     assert "| account without Slack user | " in shown["summary"]["data"]
-    table = json.loads(shown["changes"]["data"])
-    assert {row["operation"] for row in table} == {"create", "update", "map"}
-    assert {row["outcome"] for row in table} == {"planned"}
-    assert "@" not in json.dumps(shown["changes"])
+    for key, operation in {"created": "create", "updated": "update", "mapped": "map"}.items():
+        table = json.loads(shown[key]["data"])
+        assert {(row["operation"], row["outcome"]) for row in table} == {(operation, "planned")}
+        assert "@" not in json.dumps(shown[key])
 
 
 async def test_the_saved_plan_is_what_is_applied_and_a_second_run_writes_nothing(installation, sandbox):

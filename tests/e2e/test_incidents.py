@@ -142,8 +142,10 @@ def test_a_cancelled_run_is_told(deployed, at_work, mailbox, company):
     assert mailbox.next_mail()["Subject"] == subject(company, "import-everybody was cancelled")
 
 
-def test_a_run_that_could_not_do_everybody_says_so(deployed, at_work, mailbox, company):
-    set_rows(deployed, NOTIFICATION_MAIL_ID=mailbox.address)
+def test_a_run_that_could_not_do_everybody_says_so_and_is_reported_where_that_is_wanted(
+    deployed, at_work, mailbox, company
+):
+    set_rows(deployed, NOTIFICATION_MAIL_ID=mailbox.address, REPORT_MAIL="when-changed")
     nobody_knows = [f"{first}@refused.example" for first in ("ada", "grace", "joan")]
     for address in nobody_knows:
         company.slack.add(address.split("@")[0].title(), "Refused", address)
@@ -154,6 +156,9 @@ def test_a_run_that_could_not_do_everybody_says_so(deployed, at_work, mailbox, c
     ended = finished(deployed, start(deployed, "bulk-import/import-everybody", dry_run=False))
 
     assert ended["state"]["name"] == "PartlyFailed", ended["state"]
+    report = mailbox.next_mail()
+    assert report["Subject"].endswith("2 failed")
+    assert "- 2 people: no. Correct what Docebo says, there or in Slack: the next run tries again." in text(report)
     assert mailbox.next_mail()["Subject"].startswith(subject(company, "import-everybody could not do everybody: "))
 
 

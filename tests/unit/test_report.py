@@ -4,8 +4,10 @@ from datetime import UTC, datetime
 
 from slack_docebo.domain.planning import Kind, Outcome
 from slack_docebo.domain.rules import NOT_HELD, Shortfall
-from slack_docebo.engine.reporting.attention import attention_lines
+from slack_docebo.engine.reporting.attention import Alike, attention_lines
+from slack_docebo.engine.reporting.mailed import ReportedImport, is_wanted
 from slack_docebo.engine.reporting.report import Summary, write_values
+from slack_docebo.integration_settings import ReportMail
 from slack_docebo.storage.plans import Plan, PlanKind, PlanState
 
 PLAN = Plan("1abcdefg", PlanKind.BULK_IMPORT, datetime(2026, 3, 4, tzinfo=UTC), "https://lms.example.com", "T1")
@@ -67,6 +69,32 @@ def test_about_those_who_wait_for_a_decision_somebody_can_say_that_they_were_see
     [step] = Summary(replace(PLAN, state=PlanState.APPLIED), [waiting]).next_steps
 
     assert (step.flow, step.values) == ("decide", {"action": "leave it so", "all_who_wait": True})
+
+
+def reported(*tally: tuple[Kind, str, Outcome, int], in_need=()) -> ReportedImport:
+    return ReportedImport(Summary(PLAN, list(tally)), in_need, "lms.example.com", "https://prefect.example.com/run")
+
+
+def test_a_mailed_report_has_numbers_who_needs_somebody_and_a_link():
+    tally = [(Kind.CREATE, "new", Outcome.APPLIED, 1200), (Kind.CREATE, "new", Outcome.FAILED, 2)]
+    mail = reported(
+        *tally, (Kind.LEAVE, "in line", Outcome.LEFT, 7), in_need=[Alike("no room", "Make room.", [{}, {}])]
+    )
+
+    assert mail.title == "slack-docebo lms.example.com: import, 1,200 created, 2 failed"
+    assert mail.body.split("\n\n") == [
+        "1,200 created, 2 failed; 7 were left alone.",
+        "To look at:\n- 2 people: no room. Make room.",
+        "Everybody by id, with links to what can be done next: https://prefect.example.com/run",
+    ]
+
+
+def test_a_night_without_changes_is_reported_to_those_alone_who_want_every_report():
+    quiet, busy = (Kind.LEAVE, "in line", Outcome.LEFT, 7), (Kind.UPDATE, "differs", Outcome.APPLIED, 1)
+
+    assert "There is nothing to do." in reported(quiet).body
+    wanted = [[is_wanted(when, Summary(PLAN, [one])) for one in (quiet, busy)] for when in ReportMail]
+    assert wanted == [[False, False], [False, True], [True, True]]
 
 
 def test_whoever_needs_somebody_is_told_by_what_is_wrong_with_a_link_for_each_of_the_first():

@@ -1,7 +1,8 @@
 """Who needs somebody's attention after a run: all of them, with what there is to do."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from slack_docebo.domain.advice import attention
 from slack_docebo.domain.people import PeopleShown
@@ -27,19 +28,37 @@ def attention_rows(store: Store, plan_id: str, shown: PeopleShown) -> list[Cells
         return with_names(tables, plan.slack_team, rows, shown)
 
 
+@dataclass(frozen=True, slots=True)
+class Alike:
+    """People with whom the same is wrong, and what there is to do."""
+
+    wrong: str
+    to_do: str
+    rows: list[Cells]
+
+    @property
+    def people(self) -> str:
+        return "1 person" if len(self.rows) == 1 else f"{len(self.rows):,} people"
+
+
+def alike(rows: Iterable[Cells]) -> list[Alike]:
+    """Return *rows* by what is wrong, without the numbers in it, most people first."""
+    found: dict[tuple[str, str], list[Cells]] = defaultdict(list)
+    for row in rows:
+        found[without_numbers(str(row["what is wrong"])).rstrip(" :,;"), str(row["what to do"])].append(row)
+    return [Alike(*said, people) for said, people in sorted(found.items(), key=lambda item: -len(item[1]))]
+
+
 def attention_lines(rows: Sequence[Cells], shown: Shown) -> list[str]:
-    """Return *rows* as a part of a page: by what is wrong, most people first, each with a link that explains the person."""
+    """Return *rows* as a part of a page: by what is wrong, each with a link that explains the person."""
     if not rows:
         return []
-    alike: dict[tuple[str, str], list[Cells]] = defaultdict(list)
-    for row in rows:
-        alike[without_numbers(str(row["what is wrong"])).rstrip(" :,;"), str(row["what to do"])].append(row)
     lines = ["## To look at", ""]
-    for (wrong, to_do), people in sorted(alike.items(), key=lambda item: -len(item[1])):
-        links = [shown(_explained(row)) for row in people[:LINKED]]
-        more = f" and {len(people) - LINKED} more, in the table *to look at*" * (len(people) > LINKED)
-        count = "1 person" if len(people) == 1 else f"{len(people):,} people"
-        lines.append(f"- **{count}**: {markdown(wrong)}. {markdown(to_do)} Explain: {', '.join(links)}{more}")
+    for some in alike(rows):
+        links = [shown(_explained(row)) for row in some.rows[:LINKED]]
+        more = f" and {len(some.rows) - LINKED} more, in the table *to look at*" * (len(some.rows) > LINKED)
+        said = f"{markdown(some.wrong)}. {markdown(some.to_do)} Explain: {', '.join(links)}{more}"
+        lines.append(f"- **{some.people}**: {said}")
     return [*lines, ""]
 
 
