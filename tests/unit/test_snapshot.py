@@ -37,8 +37,8 @@ def test_a_chain_of_cursors_that_brings_nobody_new_is_ended(news):
         deque(map(people.add, chain), maxlen=0)
 
 
-@given(st.lists(st.integers(1, 3), min_size=1, max_size=6), st.integers(0, 6), st.data())
-async def test_who_follows_sees_every_page_once_whenever_they_begin(sizes, begin_after, data):
+@given(st.lists(st.integers(1, 3), min_size=1, max_size=6), st.integers(0, 6), st.lists(st.booleans(), min_size=6))
+async def test_who_follows_sees_every_page_once_whenever_they_begin(sizes, begin_after, pauses):
     numbers = iter(range(100))
     pages = [[next(numbers) for _ in range(size)] for size in sizes]
     with SourceSnapshot() as people:
@@ -46,7 +46,7 @@ async def test_who_follows_sees_every_page_once_whenever_they_begin(sizes, begin
         for place, some in enumerate(pages):
             if place == begin_after:
                 following = asyncio.create_task(followed(people))
-            if data.draw(st.booleans()):
+            if pauses[place]:
                 await others_have_worked()
             people.add(page(*some, last=some is pages[-1]))
         following = following or asyncio.create_task(followed(people))
