@@ -139,6 +139,8 @@ def _item(account: Account, platform: Platform) -> dict[str, Any]:
         "email_validation_status": str(int(account.email_validated)) if text else int(account.email_validated),
         "is_manager": account.is_manager,
     }
+    if platform.switches.columns_listed:
+        item |= {"date_format": account.date_format, "country": account.country}
     for field_id in platform.fields:
         item[f"field_{field_id}"] = account.fields.get(field_id)
     return item

@@ -57,6 +57,7 @@ class Switches:
     batch_answer: str = "array"  # of all rows, as an array or with their places as keys, or of those that failed: array | object | failed
     without_user: str = ""  # the session's answer where the token has no user: empty | 401 | 403; "" where it has one
     updates_also: str = ""  # what else the update of a row changes: force_change | branches | status
+    columns_listed: bool = False  # the list of users shows country and format of dates
     branches_shown: bool = False  # the view of one account shows its branches
     searches_behind: int = 0  # searches that do not find an account yet that was made by a row
     description_lacks: str = ""  # calls ("PUT /manage/v1/...") and names that the platform's own description leaves out

@@ -1,14 +1,27 @@
 """The fields that the attribute mapping names, by title, label or id, and what is looked up for them."""
 
 import csv
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 
 import pytest
 
+from sandbox.server import Sandbox
 from slack_docebo.domain.lookup import LookupTable
+from slack_docebo.engine.planning.undoing import plan_undo
 from slack_docebo.engine.reporting.report import values_file
 from slack_docebo.errors import ConfigurationError
+from slack_docebo.integration_settings import read_rows, table
+from slack_docebo.runtime import open_runtime
 from tests.importing import ON, run_import, settings_for
 from tests.integration.realtime_world import world
+
+
+@pytest.fixture
+def sandbox_of() -> Iterator[Callable[..., Sandbox]]:
+    """Starts a small sandbox with the switches that are given."""
+    with ExitStack() as stack:
+        yield lambda **switches: stack.enter_context(Sandbox(users=40, rate_limits=False, switches=switches))
 
 
 async def test_fields_are_named_by_title_and_label_in_any_case(shared_sandbox, sqlite_url, tmp_path):
@@ -85,3 +98,65 @@ async def test_values_are_looked_up_and_those_without_a_row_are_listed(shared_sa
         [f"field_{field.id}", "Jester", "table grades has no row for it", "2"]
     ]
     assert [again.count(outcome=outcome) for outcome in ("applied", "planned", "failed")] == [0, 0, 0]
+
+
+COLUMNS = (
+    'email, date_format = "en-gb", country = time_zone.startsWith("Europe/") ? "Italy" : "India",'
+    ' expiration_date = "2099-12-31"'
+)
+
+
+@pytest.mark.parametrize(
+    ("listed", "mapping"),
+    [(False, "true"), (False, "false"), (True, "true")],
+    ids=["the list hides country and format", "and nothing is mapped", "the list shows them"],
+)
+async def test_further_columns_are_written_once_whether_or_not_a_list_shows_them(
+    sandbox_of, sqlite_url, listed, mapping
+):
+    sandbox = sandbox_of(columns_listed=listed)
+    settings = settings_for(sandbox.facts(), sqlite_url)
+    calls = sandbox.docebo_gate.counters.calls
+
+    rows = {"ATTRIBUTES": COLUMNS, "MAP_SLACK_USER_DATA": mapping}
+
+    await run_import(settings, rows=rows)
+    written = {one.user_id: (one.date_format, one.country, one.expiration) for one in made(sandbox)}
+    calls.clear()
+    again = await run_import(settings, rows=rows)
+
+    assert {expiration for _, _, expiration in written.values()} == {"2099-12-31"}
+    assert {country for _, country, _ in written.values()} == {"Italy", "India"}
+    assert {form for form, _, _ in written.values()} == {"en-gb"}
+    assert again.count(outcome="applied") == again.count("update") == 0
+    assert calls["POST /manage/v1/user/batch"] == 0
+
+
+async def test_what_a_list_hides_is_written_again_when_the_result_changes_and_is_not_undone(sandbox_of, sqlite_url):
+    sandbox = sandbox_of()
+    settings = settings_for(sandbox.facts(), sqlite_url)
+    await run_import(settings, rows={"ATTRIBUTES": 'email, country = "Italy"'})
+
+    changed = await run_import(settings, rows={"ATTRIBUTES": 'email, country = "India"'})
+    async with open_runtime(settings, read_rows(table(ON)), run_id="undo") as runtime:
+        undo = plan_undo(runtime, changed.plan.id)
+        with runtime.store.reading() as tables, closing(tables.operations.rows(undo)) as undone:
+            restored = [entry.operation.changes for entry in undone]
+
+    assert changed.count("update", outcome="applied") > len(made(sandbox)) > 0  # those who were there before, too
+    assert {one.country for one in made(sandbox)} == {"India"}
+    assert [changes for changes in restored if "country" in changes] == []
+
+
+async def test_a_date_that_is_none_is_left_out_and_listed(sandbox_of, sqlite_url):
+    sandbox = sandbox_of()
+    settings = settings_for(sandbox.facts(), sqlite_url)
+
+    done = await run_import(settings, rows={"ATTRIBUTES": "email, expiration_date = real_name"})
+
+    assert {one.expiration for one in made(sandbox)} == {None}
+    assert "| expiration_date | Docebo's field cannot hold it |" in done.markdown()
+
+
+def made(sandbox):
+    return [one for one in sandbox.docebo.accounts if one.provisioned_by]

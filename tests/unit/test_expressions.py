@@ -10,7 +10,7 @@ from slack_docebo import cel
 from slack_docebo.domain.expressions import LONGEST_EXPRESSION, Expression
 from slack_docebo.domain.lookup import LookupTable
 from slack_docebo.domain.people import SourceUser
-from slack_docebo.domain.rules import Shortfall
+from slack_docebo.domain.rules import Shortfall, shortfalls
 from slack_docebo.errors import ConfigurationError
 from slack_docebo.integration_settings import read_rows, table
 from tests.attribute_mapping import parse_rules
@@ -98,6 +98,7 @@ def test_what_comes_to_nothing_leaves_the_target_as_it_is_and_is_named(expressio
     (rule,) = parse_rules(f"field_1 = {expression} clear", CENTRES)
 
     assert (rule.value(ZOE), rule.shortfall(ZOE)) == (None, Shortfall("field_1", value, why))
+    assert shortfalls(ZOE, [rule], creating=False) == (rule.shortfall(ZOE),)
 
 
 def test_what_is_found_after_all_forgets_what_an_earlier_person_lacked():

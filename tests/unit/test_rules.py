@@ -13,6 +13,7 @@ from slack_docebo.domain.options import Options
 from slack_docebo.domain.people import Account, SourceUser
 from slack_docebo.domain.rules import NOT_HELD, AttributeRule, Shortfall, shortfalls
 from slack_docebo.domain.sources import SOURCES
+from slack_docebo.domain.targets import COLUMNS
 from tests.attribute_mapping import parse_rules
 
 ADA = SourceUser("U1", "T1", email="ada@example.com", title="Analyst", custom={"Xf1": "Sales"})
@@ -120,7 +121,7 @@ def test_what_falls_short_only_on_creation_is_not_told_of_others():
 
 
 texts = st.text(max_size=8)
-TARGETS = ("first_name", "last_name", "time_zone", "field_1", "field_2")
+TARGETS = ("first_name", "last_name", "time_zone", "country", "date_format", "field_1", "field_2")
 READABLE = (*sorted(SOURCES), "custom:Xf1", "custom:Xf2")
 EXPRESSIONS = tuple(
     Expression.of(text, compiled)
@@ -179,7 +180,8 @@ def test_applied_twice_rules_write_nothing(user, rules):
     account = Account(
         7,
         "ada@example.com",
-        **{name: value for name, value in written.items() if not name.startswith("field_")},
+        **{name: value for name, value in written.items() if not name.startswith("field_") and name not in COLUMNS},
+        columns={name: written.get(name, "") for name in COLUMNS},
         fields={int(name[6:]): value for name, value in written.items() if name.startswith("field_")},
     )
 

@@ -13,10 +13,11 @@ from typing import Any
 from slack_docebo.domain.branches import Branch
 from slack_docebo.domain.languages import Languages
 from slack_docebo.domain.names import folded
-from slack_docebo.domain.options import Values
+from slack_docebo.domain.options import Dates, Values
 from slack_docebo.domain.people import LARGEST_ID, Account, View
 from slack_docebo.domain.planning import Value
 from slack_docebo.domain.quoting import quoted
+from slack_docebo.domain.targets import COLUMNS
 from slack_docebo.domain.texts import LONGEST_VALUE, bounded
 from slack_docebo.errors import AccessDenied, ContractViolation, OutcomeUnknown
 from slack_docebo.redaction import redacted
@@ -29,8 +30,12 @@ BATCH_NAMES = {
     "language": "language",
     "time_zone": "timezone",
     "active": "active",
+    **dict(zip(COLUMNS, COLUMNS, strict=True)),
     **{name: name for name in ("branch_code", "branch_name", "branch_name_path")},
 }
+# The further attributes by the names under which lists and views show them.
+SHOWN_AS = {"date_format": "date_format", "country": "country", "expiration_date": "expiration_date"}
+SHOWN_AS["expiration"] = "expiration_date"  # in the view of one account
 NO_OPTIONS: Mapping[int, Values] = {}
 NO_VALUES: Mapping[int, str] = {}  # shared by all accounts without wanted fields
 NO_USER = (
@@ -138,6 +143,18 @@ def account_reader(
             known[code, name] = languages.code(code or name)
         return known[code, name]
 
+    alike: dict[tuple[str | None, ...], Mapping[str, str]] = {}
+
+    def columns_of(item: Mapping[str, object]) -> Mapping[str, str]:
+        """Return the further attributes that the entry shows; most accounts share the values, and so the object."""
+        shown = tuple(read_text(item[key]) if key in item else None for key in SHOWN_AS)
+        if shown not in alike:
+            found = {name: value for name, value in zip(SHOWN_AS.values(), shown, strict=True) if value is not None}
+            if "expiration_date" in found:
+                found["expiration_date"] = Dates().label(found["expiration_date"])
+            alike[shown] = found
+        return alike[shown]
+
     keys = [(field_id, f"field_{field_id}") for field_id in sorted(wanted_fields)]
 
     def value_of(field_id: int, shown: object) -> str:
@@ -162,6 +179,7 @@ def account_reader(
             language=language_of(read_text(get("lang_code")), read_text(get("language"))),
             time_zone=sys.intern(read_text(get("timezone"))),
             fields={field_id: value_of(field_id, item[key]) for field_id, key in keys if key in item} or NO_VALUES,
+            columns=columns_of(item),
         )
 
     return read

@@ -9,7 +9,7 @@ from slack_docebo.domain.addresses import mailbox
 from slack_docebo.domain.names import clean, folded
 from slack_docebo.domain.people import Account, SourceUser
 from slack_docebo.domain.rules import AttributeRule
-from slack_docebo.domain.targets import CASELESS, FREE_TEXTS, field_id_of
+from slack_docebo.domain.targets import CASELESS, COLUMNS, FREE_TEXTS, field_id_of
 
 MARKUP = frozenset("<>&")  # what a platform may take out of a text, or write otherwise
 
@@ -27,20 +27,25 @@ def wanted(user: SourceUser, rules: Iterable[AttributeRule], *, creating: bool) 
 
 
 def differences(wanted: Mapping[str, str], account: Account) -> tuple[dict[str, str], dict[str, str]]:
-    """Return the attributes of *account* that must change, and the values they have now."""
+    """Return the attributes of *account* that must change, and the values they have now; not those it does not show."""
     changes, before = {}, {}
     for name, value in wanted.items():
         current = current_value(account, name)
-        if not same(name, value, current):
+        if current is not None and not same(name, value, current):
             changes[name], before[name] = value, current
     return changes, before
 
 
-def current_value(account: Account, name: str) -> str:
-    """Return the value that *account* has for the attribute *name*."""
+def not_compared(wanted: Mapping[str, str], account: Account) -> dict[str, str]:
+    """Return those of the *wanted* attributes of which *account* does not show what it has."""
+    return {name: value for name, value in wanted.items() if current_value(account, name) is None}
+
+
+def current_value(account: Account, name: str) -> str | None:
+    """Return the value that *account* has for the attribute *name*; None where Docebo does not show it."""
     if field_id := field_id_of(name):
         return account.fields.get(field_id, "")
-    return str(getattr(account, name))
+    return account.columns.get(name) if name in COLUMNS else str(getattr(account, name))
 
 
 def same(name: str, one: str, other: str) -> bool:

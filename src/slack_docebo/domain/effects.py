@@ -9,7 +9,9 @@ from slack_docebo.domain.people import Account, Mapping
 from slack_docebo.domain.planning import Kind, Operation, Value
 
 TO_ACCOUNTS = (Kind.CREATE, Kind.UPDATE, Kind.DEACTIVATE)
-HURTING = frozenset({"active", "username"})  # attributes whose wrong value locks somebody out, or lets somebody in
+HURTING = frozenset(
+    {"active", "username", "expiration_date"}
+)  # attributes whose wrong value locks somebody out, or lets somebody in
 
 
 def account_of(accounts: Accounts, operation: Operation) -> Account | None:
@@ -41,8 +43,11 @@ def is_carried_out(operation: Operation, account: Account) -> bool:
 
 
 def holds(account: Account, name: str, value: Value) -> bool:
-    """Tell whether *account* has *value* for the attribute *name*."""
-    return account.active == value if isinstance(value, bool) else same(name, value, current_value(account, name))
+    """Tell whether *account* shows *value* for the attribute *name*."""
+    if isinstance(value, bool):
+        return account.active == value
+    shown = current_value(account, name)
+    return shown is not None and same(name, value, shown)
 
 
 def hurts(operation: Operation) -> bool:

@@ -94,6 +94,9 @@ class Account:
     time_zone: str = ""
     branch: str = ""  # id; no list shows it
     fields: MappingType[int, str] = field(default_factory=dict)  # additional field id -> value
+    columns: MappingType[str, str] = field(
+        default_factory=dict
+    )  # further attributes (COLUMNS) as far as they are shown
 
 
 @dataclass(frozen=True, slots=True)

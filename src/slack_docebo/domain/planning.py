@@ -7,7 +7,7 @@ from datetime import timedelta
 from enum import StrEnum
 
 from slack_docebo.domain.addresses import mailbox, pattern_keys
-from slack_docebo.domain.attributes import differences, fingerprint, is_own_form, wanted
+from slack_docebo.domain.attributes import differences, fingerprint, is_own_form, not_compared, wanted
 from slack_docebo.domain.claims import RANKS, Claims, Rank
 from slack_docebo.domain.disputes import bears_data_of, dispute, is_same, look
 from slack_docebo.domain.matching import UNCONFIRMED, Accounts, FoundBy, Match, MatchBy, match
@@ -61,7 +61,8 @@ class Operation:
     """What is, or would be, done about one person, and why.
 
     *changes* and *before* are keyed by attribute: `username`, `email`, `first_name`, `last_name`, `language`,
-    `time_zone`, `active` or `field_<id>`; *before* holds the values that *changes* replaces.
+    `time_zone`, `date_format`, `country`, `expiration_date`, `active` or `field_<id>`; *before* holds the values that
+    *changes* replaces, as far as Docebo shows them.
     """
 
     slack_id: str
@@ -328,7 +329,8 @@ class Planner:
             return self._plan_mapping(user, mapping, account, by, shield, known)
         lacking = self._note_shortfalls(user)
         print_, echo = self._fingerprint(user), ""
-        changes, before = self._changes(user, account, returned=returned)
+        is_news = prior is None or prior.fingerprint != print_
+        changes, before = self._changes(user, account, returned=returned, is_news=is_news)
         if changes and prior and prior.fingerprint == print_:  # written before, and yet read back otherwise
             echo = fingerprint({name: str(value) for name, value in before.items()})
             if echo == prior.echo:
@@ -381,10 +383,16 @@ class Planner:
         )
 
     def _changes(
-        self, user: SourceUser, account: Account, *, returned: bool
+        self, user: SourceUser, account: Account, *, returned: bool, is_news: bool
     ) -> tuple[dict[str, Value], dict[str, Value]]:
-        differing, current = differences(self._wanted(user), account)
-        changes: dict[str, Value] = {**differing}
+        """Return the attributes to change, and what they are now as far as it is shown.
+
+        What Docebo does not show of an account is written when what is wanted *is_news*, and is not known to differ
+        afterwards.
+        """
+        wanted = self._wanted(user)
+        differing, current = differences(wanted, account)
+        changes: dict[str, Value] = {**differing, **(not_compared(wanted, account) if is_news else {})}
         before: dict[str, Value] = {**current}
         if returned and not account.active:  # only what we deactivated is activated again
             changes["active"], before["active"] = True, False

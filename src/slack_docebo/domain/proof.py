@@ -6,9 +6,9 @@ from slack_docebo.domain.attributes import MARKUP, current_value, is_own_form, l
 from slack_docebo.domain.effects import holds
 from slack_docebo.domain.people import Account, View
 from slack_docebo.domain.planning import Kind, Operation, Value
-from slack_docebo.domain.targets import BRANCH
+from slack_docebo.domain.targets import BRANCH, COLUMNS
 
-WITH_DEFAULT = ("language", "time_zone")  # attributes that a new account has without its row
+WITH_DEFAULT = ("language", "time_zone", "date_format")  # attributes that a new account has without its row
 CREDENTIALS = ("username", "email")
 
 
@@ -49,16 +49,25 @@ def is_plain(operation: Operation) -> bool:
 
 
 def not_shown(operation: Operation, seen: Sequence[Account]) -> list[str]:
-    """Return the attributes that none of the accounts *seen* shows as *operation* sets them, or in Docebo's own form."""
+    """Return the attributes that none of the accounts *seen* shows as *operation* sets them, or in Docebo's own form.
+
+    What none of them shows at all proves nothing.
+    """
     return [
         name
         for name, value in operation.changes.items()
         if name != BRANCH
+        and name not in hidden(operation, seen)
         and not any(
             holds(account, name, value) or _is_own_form(name, value, account, operation.before.get(name, ""))
             for account in seen
         )
     ]
+
+
+def hidden(operation: Operation, seen: Sequence[Account]) -> list[str]:
+    """Return the attributes that *operation* sets and that none of the accounts *seen* shows, whatever their value."""
+    return [name for name in operation.changes if name in COLUMNS and all(name not in one.columns for one in seen)]
 
 
 def changed_besides(sent: Mapping[str, Value], before: View | None, after: View, *, branch: int | None) -> list[str]:
@@ -78,7 +87,7 @@ def changed_besides(sent: Mapping[str, Value], before: View | None, after: View,
 
 def _names(before: Account, after: Account) -> Iterable[str]:
     """Yield the attributes in which the two differ."""
-    names = (*CREDENTIALS, "first_name", "last_name", "language", "time_zone")
+    names = (*CREDENTIALS, "first_name", "last_name", "language", "time_zone", *COLUMNS)
     fields = (f"field_{number}" for number in sorted(before.fields.keys() & after.fields.keys()))
     for name in (*names, *fields):
         if current_value(before, name) != current_value(after, name):
@@ -88,6 +97,6 @@ def _names(before: Account, after: Account) -> Iterable[str]:
 def _is_own_form(name: str, sent: Value, account: Account, before: Value) -> bool:
     """Tell whether the *account* shows its own form of the text that was *sent*: a form, and not what it had before."""
     shown = current_value(account, name)
-    if not isinstance(sent, str) or not is_own_form(name, sent, shown):
+    if not isinstance(sent, str) or shown is None or not is_own_form(name, sent, shown):
         return False
     return not MARKUP.isdisjoint(sent) or letters(shown) != letters(str(before))

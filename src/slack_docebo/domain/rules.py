@@ -109,7 +109,7 @@ class AttributeRule:
     @property
     def may_fall_short(self) -> bool:
         """Whether there can be values that the target does not get."""
-        return self.values is not None or bool(self.formula.tables)
+        return self.values is not None or not isinstance(self.formula, OneSource)
 
     def _result(self, user: SourceUser) -> Result:
         result = self.formula.result(user)

@@ -2,10 +2,12 @@
 
 import re
 
-CASELESS = frozenset({"email", "username", "language", "time_zone"})  # attributes in which case makes no difference
+COLUMNS = ("date_format", "country", "expiration_date")  # attributes that not every list and view shows
+# Attributes in which case makes no difference.
+CASELESS = frozenset({"email", "username", "language", "time_zone", "date_format", "country"})
 FREE_TEXTS = frozenset({"first_name", "last_name"})  # and the additional fields
 BRANCH = "branch"  # of an account that is created: no list shows it, and nobody is moved
-TARGETS = ("first_name", "last_name", "email", "language", "time_zone", BRANCH)
+TARGETS = ("first_name", "last_name", "email", "language", "time_zone", *COLUMNS, BRANCH)
 TITLED = "field:"  # before the title of an additional field
 _FIELD = re.compile(r"field_([1-9][0-9]{0,17})")
 

@@ -29,6 +29,7 @@ from slack_docebo.storage.tables import Tables
 
 HISTORY = 10
 DOCEBO_ID = re.compile(r"docebo:([1-9][0-9]{0,17})", re.IGNORECASE)
+NOT_SHOWN = "Docebo does not show what the account has: written when the result changes"
 NOT_SAID = "not said by Slack"
 HIDDEN = "Slack's search by e-mail hides deactivated people: if this one has left, ask by Slack id"
 
@@ -277,11 +278,13 @@ def compared(user: SourceUser, account: Account | None, policy: Policy) -> list[
     user = policy.scope.as_member(user)
     for rule in policy.rules:
         told = rule.value(user)
-        target = None if account is None else current_value(account, rule.target)
+        target = None if account is None else current_value(account, rule.target) or ""
         source = told or ""
         note = "written on creation only" if rule.on_create_only else ""
         if not source and not (rule.clear and told is not None):
             note = f"{_why_not(rule, user)}: left as it is"
+        elif account and current_value(account, rule.target) is None:
+            note = NOT_SHOWN
         inputs = {name: said(user, name) for name in rule.sources}
         is_same = target is not None and same(rule.target, source, target)
         rows.append(Compared(rule.target, str(rule), inputs, source, target, is_same, note))

@@ -101,7 +101,8 @@ def _pasts(entries: Iterable[JournalEntry]) -> list[_Past]:
         past.last = operation
         past.created |= operation.kind is Kind.CREATE
         for name, value in operation.changes.items():
-            past.before.setdefault(name, operation.before.get(name, ""))
+            if operation.kind is Kind.CREATE or name in operation.before:  # else Docebo did not show what it was
+                past.before.setdefault(name, operation.before.get(name, ""))
             past.after[name] = value
         if operation.maps or operation.kind is Kind.UNMAP or _changes_applied(operation):
             if not past.remapped:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from slack_docebo.clients.docebo import Session
 from slack_docebo.domain.branches import Branches
 from slack_docebo.domain.names import folded
-from slack_docebo.domain.options import Options, Values
+from slack_docebo.domain.options import Dates, Options, Values
 from slack_docebo.domain.rules import AttributeRule, custom_fields, distinct
 from slack_docebo.domain.sources import CUSTOM, label_of
 from slack_docebo.domain.targets import BRANCH
@@ -38,7 +38,7 @@ async def find_additional_fields(runtime: Runtime, session: Session) -> None:
 
     Raises ConfigurationError where Docebo has no such field, or several.
     """
-    values: dict[str, Values] = {}
+    values: dict[str, Values] = {"expiration_date": Dates()}
     if session.languages:
         values["language"] = Options.of({code: code for code in session.languages if code})
     if any(rule.target == BRANCH for rule in runtime.behaviour.attributes):

@@ -17,6 +17,7 @@ from slack_docebo.domain.planning import Kind, Operation, Outcome
 from slack_docebo.domain.proof import (
     CREDENTIALS,
     changed_besides,
+    hidden,
     is_plain,
     not_shown,
     proven_with,
@@ -158,7 +159,8 @@ class Prover:
         unlike = not_shown(operation, seen)
         if any(current_value(account, name) for account in seen for name in unlike):
             return self._unlike(unlike)
-        if unlike or not operation.changes.keys().isdisjoint(CREDENTIALS):  # a view leaves out what a listing shows
+        is_searched = not operation.changes.keys().isdisjoint(CREDENTIALS)
+        if unlike or is_searched or hidden(operation, seen):  # a view leaves out what a listing shows
             found = await self._found(operation, seen)
             if not found:
                 return (
