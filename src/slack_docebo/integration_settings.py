@@ -4,33 +4,52 @@ In Prefect the table is the Variable `integration_settings`, a JSON list of obje
 """
 
 import json
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from typing import Annotated, Any, NamedTuple, Self
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, InstanceOf, PrivateAttr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 
-from slack_docebo import cel
 from slack_docebo.delimited import BadTableError, read_table
-from slack_docebo.domain.freezing import Freeze, frozen_until, parse_freeze
-from slack_docebo.domain.guards import Change, Limit, parse_limit
+from slack_docebo.domain.freezing import frozen_until
+from slack_docebo.domain.guards import Change, Limit
 from slack_docebo.domain.lookup import LookupTable
 from slack_docebo.domain.matching import MatchBy
 from slack_docebo.domain.options import Values
 from slack_docebo.domain.people import LARGEST_ID, PeopleShown
 from slack_docebo.domain.planning import Leavers, Policy
 from slack_docebo.domain.returns import Rehires
-from slack_docebo.domain.rules import DEFAULT_RULES, AttributeRule, parse_rules
+from slack_docebo.domain.rules import DEFAULT_RULES, AttributeRule
 from slack_docebo.domain.scope import Guests, Scope
 from slack_docebo.domain.sources import SCIM_SOURCES, SOURCES
 from slack_docebo.domain.targets import TARGETS
 from slack_docebo.domain.texts import shortened
 from slack_docebo.domain.unmatched import UnmatchedEntries
 from slack_docebo.errors import ConfigurationError
+from slack_docebo.setting_values import (
+    MIRROR_EXAMPLE,
+    SEPARATORS,
+    Days,
+    Domains,
+    Flag,
+    Handles,
+    LimitText,
+    MailAddress,
+    OneWord,
+    OnlyTrue,
+    Patterns,
+    Percent,
+    Rules,
+    Seconds,
+    ThreeTitles,
+    TimeOfDay,
+    TimeZone,
+    Whole,
+    WholeOrNone,
+    rules_of,
+)
 
 VARIABLE = "integration_settings"
 INTEGRATION = "SLACK"
@@ -38,127 +57,8 @@ LONGEST_SETTING = 4_000
 LONGEST_SAID = 20  # of a switch, where it is quoted
 PROBLEMS_TOLD = 20
 LARGEST_NUMBER = 10**9
-LONGEST_DELAY = 366 * 24 * 3600  # seconds
 LONGEST_KEPT = 36_600  # days
-SEPARATORS = re.compile(r"[,;\r\n]")
-NEVER_IN_PATTERNS = " \t\u00a0\"'{}<>|,;"
-DOMAIN = re.compile(r"(?=.{1,253}$)[\w-]{1,63}(\.[\w-]{1,63})*")
-HANDLE = re.compile(r"[^\s@,;]{1,80}")
 LIMITED = "a count of people, a percentage of those looked after, both (25, 5%), or none."
-MIRROR_EXAMPLE = "Slack ID, Slack Name, Slack Team"
-
-
-def _is_true(value: object) -> bool:
-    return str(value).strip().lower() == "true"
-
-
-def _true_or_false(value: object) -> bool:
-    text = str(value).strip().lower()
-    if text not in {"true", "false"}:
-        raise ValueError("write true or false")
-    return text == "true"
-
-
-def _lower(value: object) -> str:
-    return str(value).strip().lower()
-
-
-def _words(value: object) -> tuple[str, ...]:
-    """Read a list: a JSON list, or text with commas, semicolons or line breaks between its entries."""
-    if isinstance(value, list):
-        if not all(isinstance(word, str | int | float) for word in value):
-            raise ValueError("write a list of texts")
-        words = list(map(str, value))
-    else:
-        words = SEPARATORS.split(str(value))
-    return tuple(word.strip() for word in words if word.strip())
-
-
-def _rules(value: object) -> tuple[AttributeRule, ...]:
-    return parse_rules("\n".join(_words(value)) if isinstance(value, list) else str(value), cel.compiled)
-
-
-def _patterns(value: object) -> tuple[str, ...]:
-    words = _words(value)
-    for word in words:
-        if set(word).intersection(NEVER_IN_PATTERNS):
-            raise ValueError(
-                f"{word!r} is no pattern: write entries like ann@example.com, *@example.com or U012AB3CD with commas in"
-                " between, without quotes, and ? for a blank"
-            )
-    return words
-
-
-def _domains(value: object) -> tuple[str, ...]:
-    words = tuple(word.removeprefix("@").casefold() for word in _words(value))
-    for word in words:
-        if not DOMAIN.fullmatch(word):
-            raise ValueError(
-                f"{word!r} is no e-mail domain: write domains like example.com with commas in between; patterns belong"
-                " into SCOPE_INCLUDE"
-            )
-    return words
-
-
-def _handles(value: object) -> tuple[str, ...]:
-    words = tuple(word.removeprefix("@") for word in _words(value))
-    for word in words:
-        if not HANDLE.fullmatch(word):
-            raise ValueError(
-                f"{word!r} is no handle of a user group: write handles like @learners with commas in between"
-            )
-    return words
-
-
-def _mail_address(value: object) -> str:
-    text = str(value).strip()
-    if text and "@" not in text:
-        raise ValueError("write an e-mail address, or leave the value empty")
-    return text
-
-
-def _percent(value: object) -> int:
-    digits = str(value).strip().removesuffix("%").strip()
-    if not digits.isdecimal() or int(digits) > 100:
-        raise ValueError("write a percentage from 0 to 100")
-    return int(digits)
-
-
-def _three_titles(value: object) -> tuple[str, ...]:
-    titles = _words(value)
-    if titles and (len(titles), len({title.casefold() for title in titles})) != (3, 3):
-        raise ValueError(
-            f"write the titles of three additional fields, like {MIRROR_EXAMPLE}, or leave the value empty"
-        )
-    return titles
-
-
-def _seconds(value: object) -> tuple[int, ...]:
-    words = _words(value)
-    if not all(word.isdecimal() for word in words):
-        raise ValueError("write seconds, comma-separated, like 30, 120, 600")
-    seconds = tuple(map(int, words))
-    if max(seconds, default=0) > LONGEST_DELAY:
-        raise ValueError(f"write at most a year, which is {LONGEST_DELAY} seconds")
-    return seconds
-
-
-def _time_of_day(value: object) -> time | None:
-    text = str(value).strip()
-    if not text:
-        return None
-    hours, _, minutes = text.partition(":")
-    if not (hours.isdecimal() and minutes.isdecimal() and len(minutes) == 2 and int(hours) < 24 and int(minutes) < 60):
-        raise ValueError("write a time of day like 02:30, or leave the value empty")
-    return time(int(hours), int(minutes))
-
-
-def _time_zone(value: object) -> str:
-    name = str(value).strip()
-    try:
-        return ZoneInfo(name).key
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError("write the name of a time zone like Europe/Rome, America/New_York or Etc/UTC") from None
 
 
 class ReportMail(StrEnum):
@@ -169,13 +69,6 @@ class ReportMail(StrEnum):
     ALWAYS = "always"
 
 
-Flag = Annotated[bool, BeforeValidator(_true_or_false)]
-OnlyTrue = Annotated[bool, BeforeValidator(_is_true)]  # "anything else: off", as in the retired product
-Domains = Annotated[tuple[str, ...], BeforeValidator(_domains)]
-Patterns = Annotated[tuple[str, ...], BeforeValidator(_patterns)]
-LimitText = Annotated[Limit, BeforeValidator(lambda value: parse_limit(", ".join(_words(value))))]
-
-
 class IntegrationSettings(BaseModel):
     """The table, read; the first three rows must be there, the others have the default shown."""
 
@@ -183,7 +76,7 @@ class IntegrationSettings(BaseModel):
     _remarks: tuple[str, ...] = PrivateAttr(())
     _members: tuple[frozenset[str] | None, frozenset[str]] | None = PrivateAttr(None)  # of user groups, once read
 
-    notification_mail_id: Annotated[str, BeforeValidator(_mail_address)] = Field(
+    notification_mail_id: MailAddress = Field(
         title="Mail address for notifications", description="Where error notifications go."
     )
     provision_slack_user_data: OnlyTrue = Field(
@@ -194,14 +87,14 @@ class IntegrationSettings(BaseModel):
         title="Keep the mapping", description="true: write the mapping. Anything else: no mapping."
     )
 
-    report_mail: Annotated[ReportMail, BeforeValidator(_lower)] = Field(
+    report_mail: Annotated[ReportMail, OneWord] = Field(
         ReportMail.NEVER,
         title="Report by mail",
         description="Whether each import of everybody that was carried out is reported to the same address, in numbers and"
         " without names: never, when-changed (if somebody was changed or refused) or always.",
     )
 
-    scope_guests: Annotated[Guests, BeforeValidator(_lower)] = Field(
+    scope_guests: Annotated[Guests, OneWord] = Field(
         Guests.NONE, title="Guests", description="Which guests are in scope: none, multi-channel or all."
     )
     scope_invited: Flag = Field(
@@ -223,23 +116,23 @@ class IntegrationSettings(BaseModel):
     scope_exclude: Patterns = Field(
         (), title="Not these people", description="Not these people: patterns on e-mail or Slack id."
     )
-    scope_usergroups: Annotated[tuple[str, ...], BeforeValidator(_handles)] = Field(
+    scope_usergroups: Handles = Field(
         (),
         title="Only these user groups",
         description="Only people in one of these Slack user groups: handles like @learners, comma-separated. Empty: everybody."
         " Needs the scope usergroups:read.",
     )
-    scope_exclude_usergroups: Annotated[tuple[str, ...], BeforeValidator(_handles)] = Field(
+    scope_exclude_usergroups: Handles = Field(
         (),
         title="Not these user groups",
         description="Nobody in one of these Slack user groups: handles like @contractors.",
     )
-    match_by: Annotated[MatchBy, BeforeValidator(_lower)] = Field(
+    match_by: Annotated[MatchBy, OneWord] = Field(
         MatchBy.BOTH,
         title="How an account is found",
         description="How an unmapped account is found: email, username or email-and-username.",
     )
-    attributes: Annotated[tuple[InstanceOf[AttributeRule], ...], BeforeValidator(_rules)] = Field(
+    attributes: Rules = Field(
         DEFAULT_RULES,
         title="Attribute mapping",
         description="The attribute mapping: target = source, with on-create-only or clear behind it. Targets:"
@@ -249,7 +142,7 @@ class IntegrationSettings(BaseModel):
         " table_NAME, or in the file NAME.csv in TABLES_DIR. Or an expression in CEL of sources, texts in quotes"
         " and functions: see docs/attributes.md.",
     )
-    profile_minutes: Annotated[int, BeforeValidator(lambda value: str(value).strip())] = Field(
+    profile_minutes: Whole = Field(
         60,
         ge=0,
         le=24 * 60,
@@ -257,7 +150,7 @@ class IntegrationSettings(BaseModel):
         description="How long an import may read custom profile fields, person by person, once everything else is done; the"
         " next one goes on. 90 people take a minute. Only if ATTRIBUTES names such fields.",
     )
-    profile_max_age_days: Annotated[int, BeforeValidator(lambda value: str(value).strip())] = Field(
+    profile_max_age_days: Whole = Field(
         7,
         ge=1,
         le=366,
@@ -265,20 +158,20 @@ class IntegrationSettings(BaseModel):
         description="After so many days, an import reads a person's custom profile fields again although Slack shows no"
         " change of the profile.",
     )
-    destination_branch: Annotated[int | None, BeforeValidator(lambda value: str(value).strip() or None)] = Field(
+    destination_branch: WholeOrNone = Field(
         None,
         ge=0,
         le=LARGEST_ID,
         title="Branch for new accounts",
         description="Id of the Docebo branch for new users. Empty: none.",
     )
-    mirror_fields: Annotated[tuple[str, ...], BeforeValidator(_three_titles)] = Field(
+    mirror_fields: ThreeTitles = Field(
         (),
         title="Fields that show the mapping",
         description="Titles of the Docebo user fields that show Slack id, name and workspace of a mapped user, like"
         f" {MIRROR_EXAMPLE}. Empty: none.",
     )
-    leavers: Annotated[Leavers, BeforeValidator(_lower)] = Field(
+    leavers: Annotated[Leavers, OneWord] = Field(
         Leavers.KEEP,
         title="Who has left Slack",
         description="What happens when a person has left Slack: keep, unmap or deactivate.",
@@ -288,7 +181,7 @@ class IntegrationSettings(BaseModel):
         title="Who drops out of scope has left",
         description="true: who drops out of scope counts as having left.",
     )
-    leavers_after_days: Annotated[int, BeforeValidator(lambda value: str(value).strip())] = Field(
+    leavers_after_days: Whole = Field(
         0,
         ge=0,
         le=366,
@@ -296,7 +189,7 @@ class IntegrationSettings(BaseModel):
         description="How many days after somebody was first seen to have left LEAVERS takes effect; the plan says from when. Who"
         " returns before is untouched. 0: at once.",
     )
-    rehires: Annotated[Rehires, BeforeValidator(_lower)] = Field(
+    rehires: Annotated[Rehires, OneWord] = Field(
         Rehires.REPORT,
         title="Who returns under a new id",
         description="What happens when a person returns under a new Slack id with the address of an account that is mapped"
@@ -319,7 +212,7 @@ class IntegrationSettings(BaseModel):
     limit_remappings: LimitText = Field(
         Limit(50, 5), title="Most mappings moved", description="Most mappings moved to another account: " + LIMITED
     )
-    limit_window_hours: Annotated[int, BeforeValidator(lambda value: str(value).strip())] = Field(
+    limit_window_hours: Whole = Field(
         24,
         ge=1,
         le=24 * 31,
@@ -327,14 +220,14 @@ class IntegrationSettings(BaseModel):
         description="The limits count people changed within so many hours, over all runs and real time together. What was"
         " let through by its id over a limit does not count.",
     )
-    limit_minimum_sample: Annotated[int, BeforeValidator(lambda value: str(value).strip())] = Field(
+    limit_minimum_sample: Whole = Field(
         20,
         ge=0,
         le=LARGEST_NUMBER,
         title="People from whom on percentages count",
         description="Percentages count only from this many people on.",
     )
-    limit_rejections: Annotated[int, BeforeValidator(_percent)] = Field(
+    limit_rejections: Percent = Field(
         20,
         ge=0,
         le=100,
@@ -342,7 +235,7 @@ class IntegrationSettings(BaseModel):
         description="A run stops when Docebo refuses more than this percentage of its rows, or of the people of all runs"
         " within LIMIT_WINDOW_HOURS; from a hundred on.",
     )
-    max_accounts: Annotated[int | None, BeforeValidator(lambda value: str(value).strip() or None)] = Field(
+    max_accounts: WholeOrNone = Field(
         None,
         ge=0,
         le=LARGEST_NUMBER,
@@ -350,7 +243,7 @@ class IntegrationSettings(BaseModel):
         description="Most accounts that Docebo may have: nothing is created beyond that, whoever lets it through. Empty:"
         " no limit.",
     )
-    source_may_shrink: Annotated[int, BeforeValidator(_percent)] = Field(
+    source_may_shrink: Percent = Field(
         10,
         ge=0,
         le=100,
@@ -358,7 +251,7 @@ class IntegrationSettings(BaseModel):
         description="By how many percent Slack's list may be shorter than at the last complete read, those apart who have left"
         " as Slack says when asked for them.",
     )
-    target_may_shrink: Annotated[int, BeforeValidator(_percent)] = Field(
+    target_may_shrink: Percent = Field(
         10,
         ge=0,
         le=100,
@@ -366,7 +259,7 @@ class IntegrationSettings(BaseModel):
         description="By how many percent Docebo's list may be shorter than at the last complete read, those accounts apart that"
         " are gone as Docebo says when asked for them.",
     )
-    evidence_calls: Annotated[int, BeforeValidator(lambda value: str(value).strip())] = Field(
+    evidence_calls: Whole = Field(
         1000,
         ge=0,
         le=LARGEST_NUMBER,
@@ -374,7 +267,7 @@ class IntegrationSettings(BaseModel):
         description="Most calls in one run to ask for people and accounts that a list does not show, and for the leavers of"
         " a saved plan. A run that needs more is refused.",
     )
-    evidence_minutes: Annotated[int, BeforeValidator(lambda value: str(value).strip())] = Field(
+    evidence_minutes: Whole = Field(
         10,
         ge=0,
         le=LARGEST_NUMBER,
@@ -385,45 +278,43 @@ class IntegrationSettings(BaseModel):
         " reading it took.",
     )
 
-    reconcile_at: Annotated[time | None, BeforeValidator(_time_of_day)] = Field(
+    reconcile_at: TimeOfDay = Field(
         None,
         title="Time of the reconciliation",
         description="When the reconciliation begins each day, like 02:30, by the clock of TIME_ZONE. Empty: as the schedule"
         " of its deployment in Prefect says.",
     )
-    time_zone: Annotated[str, BeforeValidator(_time_zone)] = Field(
+    time_zone: TimeZone = Field(
         "Etc/UTC",
         title="Time zone",
         description="Whose clock and calendar RECONCILE_AT and FREEZE go by, like Europe/Rome.",
     )
-    freeze: Annotated[tuple[Freeze, ...], BeforeValidator(lambda value: tuple(map(parse_freeze, _words(value))))] = (
-        Field(
-            (),
-            title="Days on which nothing is written",
-            description="For an audit or a migration, like 2026-12-20 to 2027-01-06: on these days no run that begins then writes to"
-            " Docebo; dry runs work, events wait. Several with commas in between.",
-        )
+    freeze: Days = Field(
+        (),
+        title="Days on which nothing is written",
+        description="For an audit or a migration, like 2026-12-20 to 2027-01-06: on these days no run that begins then writes to"
+        " Docebo; dry runs work, events wait. Several with commas in between.",
     )
 
-    people_shown: Annotated[PeopleShown, BeforeValidator(_lower)] = Field(
+    people_shown: Annotated[PeopleShown, OneWord] = Field(
         PeopleShown.IDS,
         title="How people are shown",
         description="How Prefect's pages show people: ids, or names, which are names and e-mail addresses as well. names"
         " wants a login on Prefect.",
     )
-    realtime_retry_delays: Annotated[tuple[int, ...], BeforeValidator(_seconds)] = Field(
+    realtime_retry_delays: Seconds = Field(
         (30, 120, 600, 3600),
         title="Seconds to the next tries of an event",
         description="After how many seconds a Slack event that failed is tried again; after the last it is parked.",
     )
-    inbox_keep_days: Annotated[int, BeforeValidator(lambda value: str(value).strip())] = Field(
+    inbox_keep_days: Whole = Field(
         30,
         ge=1,
         le=LONGEST_KEPT,
         title="Days that events are kept",
         description="How many days Slack's events are kept after they were applied.",
     )
-    journal_keep_days: Annotated[int, BeforeValidator(lambda value: str(value).strip())] = Field(
+    journal_keep_days: Whole = Field(
         90,
         ge=1,
         title="Days that plans are kept",
@@ -493,7 +384,7 @@ class IntegrationSettings(BaseModel):
     def trying(self, rules: str) -> Self:
         """Return these settings with other *rules*, which need not be saved; raise ConfigurationError if they are wrong."""
         try:
-            return self.model_copy(update={"attributes": _rules(rules)})
+            return self.model_copy(update={"attributes": rules_of(rules)})
         except ValueError as error:
             raise ConfigurationError(f"these rules cannot be used: {error}") from None
 

@@ -6,8 +6,8 @@ from slack_docebo.clients.docebo import UserField
 from slack_docebo.domain.mirror import Mirror
 from slack_docebo.domain.names import folded
 from slack_docebo.errors import ConfigurationError
-from slack_docebo.integration_settings import MIRROR_EXAMPLE
 from slack_docebo.runtime import Runtime
+from slack_docebo.setting_values import MIRROR_EXAMPLE
 
 ROW = "integration_settings: row SLACK | MIRROR_FIELDS"
 TEXT = "textfield"

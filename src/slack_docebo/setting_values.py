@@ -1,0 +1,157 @@
+"""The values of the table of settings: each type reads what somebody wrote into one form, or says what is right."""
+
+import re
+from datetime import time
+from typing import Annotated
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import BeforeValidator, InstanceOf
+
+from slack_docebo import cel
+from slack_docebo.domain.freezing import Freeze, parse_freeze
+from slack_docebo.domain.guards import Limit, parse_limit
+from slack_docebo.domain.rules import AttributeRule, parse_rules
+
+LONGEST_DELAY = 366 * 24 * 3600  # seconds
+SEPARATORS = re.compile(r"[,;\r\n]")
+NEVER_IN_PATTERNS = " \t\u00a0\"'{}<>|,;"
+DOMAIN = re.compile(r"(?=.{1,253}$)[\w-]{1,63}(\.[\w-]{1,63})*")
+HANDLE = re.compile(r"[^\s@,;]{1,80}")
+MIRROR_EXAMPLE = "Slack ID, Slack Name, Slack Team"
+
+
+def _is_true(value: object) -> bool:
+    return str(value).strip().lower() == "true"
+
+
+def _true_or_false(value: object) -> bool:
+    text = str(value).strip().lower()
+    if text not in {"true", "false"}:
+        raise ValueError("write true or false")
+    return text == "true"
+
+
+def _lower(value: object) -> str:
+    return str(value).strip().lower()
+
+
+def _words(value: object) -> tuple[str, ...]:
+    """Read a list: a JSON list, or text with commas, semicolons or line breaks between its entries."""
+    if isinstance(value, list):
+        if not all(isinstance(word, str | int | float) for word in value):
+            raise ValueError("write a list of texts")
+        words = list(map(str, value))
+    else:
+        words = SEPARATORS.split(str(value))
+    return tuple(word.strip() for word in words if word.strip())
+
+
+def rules_of(value: object) -> tuple[AttributeRule, ...]:
+    """Read the attribute mapping: a text, or a JSON list of texts."""
+    return parse_rules("\n".join(_words(value)) if isinstance(value, list) else str(value), cel.compiled)
+
+
+def _patterns(value: object) -> tuple[str, ...]:
+    words = _words(value)
+    for word in words:
+        if set(word).intersection(NEVER_IN_PATTERNS):
+            raise ValueError(
+                f"{word!r} is no pattern: write entries like ann@example.com, *@example.com or U012AB3CD with commas in"
+                " between, without quotes, and ? for a blank"
+            )
+    return words
+
+
+def _domains(value: object) -> tuple[str, ...]:
+    words = tuple(word.removeprefix("@").casefold() for word in _words(value))
+    for word in words:
+        if not DOMAIN.fullmatch(word):
+            raise ValueError(
+                f"{word!r} is no e-mail domain: write domains like example.com with commas in between; patterns belong"
+                " into SCOPE_INCLUDE"
+            )
+    return words
+
+
+def _handles(value: object) -> tuple[str, ...]:
+    words = tuple(word.removeprefix("@") for word in _words(value))
+    for word in words:
+        if not HANDLE.fullmatch(word):
+            raise ValueError(
+                f"{word!r} is no handle of a user group: write handles like @learners with commas in between"
+            )
+    return words
+
+
+def _mail_address(value: object) -> str:
+    text = str(value).strip()
+    if text and "@" not in text:
+        raise ValueError("write an e-mail address, or leave the value empty")
+    return text
+
+
+def _percent(value: object) -> int:
+    digits = str(value).strip().removesuffix("%").strip()
+    if not digits.isdecimal() or int(digits) > 100:
+        raise ValueError("write a percentage from 0 to 100")
+    return int(digits)
+
+
+def _three_titles(value: object) -> tuple[str, ...]:
+    titles = _words(value)
+    if titles and (len(titles), len({title.casefold() for title in titles})) != (3, 3):
+        raise ValueError(
+            f"write the titles of three additional fields, like {MIRROR_EXAMPLE}, or leave the value empty"
+        )
+    return titles
+
+
+def _seconds(value: object) -> tuple[int, ...]:
+    words = _words(value)
+    if not all(word.isdecimal() for word in words):
+        raise ValueError("write seconds, comma-separated, like 30, 120, 600")
+    seconds = tuple(map(int, words))
+    if max(seconds, default=0) > LONGEST_DELAY:
+        raise ValueError(f"write at most a year, which is {LONGEST_DELAY} seconds")
+    return seconds
+
+
+def _time_of_day(value: object) -> time | None:
+    text = str(value).strip()
+    if not text:
+        return None
+    hours, _, minutes = text.partition(":")
+    if not (hours.isdecimal() and minutes.isdecimal() and len(minutes) == 2 and int(hours) < 24 and int(minutes) < 60):
+        raise ValueError("write a time of day like 02:30, or leave the value empty")
+    return time(int(hours), int(minutes))
+
+
+def _time_zone(value: object) -> str:
+    name = str(value).strip()
+    try:
+        return ZoneInfo(name).key
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError("write the name of a time zone like Europe/Rome, America/New_York or Etc/UTC") from None
+
+
+def _trimmed(value: object) -> str:
+    return str(value).strip()
+
+
+Flag = Annotated[bool, BeforeValidator(_true_or_false)]
+OnlyTrue = Annotated[bool, BeforeValidator(_is_true)]  # "anything else: off", as in the retired product
+OneWord = BeforeValidator(_lower)  # before a choice of words
+Whole = Annotated[int, BeforeValidator(_trimmed)]
+WholeOrNone = Annotated[int | None, BeforeValidator(lambda value: _trimmed(value) or None)]
+Percent = Annotated[int, BeforeValidator(_percent)]
+Seconds = Annotated[tuple[int, ...], BeforeValidator(_seconds)]
+TimeOfDay = Annotated[time | None, BeforeValidator(_time_of_day)]
+TimeZone = Annotated[str, BeforeValidator(_time_zone)]
+Days = Annotated[tuple[Freeze, ...], BeforeValidator(lambda value: tuple(map(parse_freeze, _words(value))))]
+MailAddress = Annotated[str, BeforeValidator(_mail_address)]
+Domains = Annotated[tuple[str, ...], BeforeValidator(_domains)]
+Patterns = Annotated[tuple[str, ...], BeforeValidator(_patterns)]
+Handles = Annotated[tuple[str, ...], BeforeValidator(_handles)]
+ThreeTitles = Annotated[tuple[str, ...], BeforeValidator(_three_titles)]
+Rules = Annotated[tuple[InstanceOf[AttributeRule], ...], BeforeValidator(rules_of)]
+LimitText = Annotated[Limit, BeforeValidator(lambda value: parse_limit(", ".join(_words(value))))]
