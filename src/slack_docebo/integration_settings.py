@@ -165,6 +165,11 @@ class IntegrationSettings(BaseModel):
         title="Branch for new accounts",
         description="Id of the Docebo branch for new users. Empty: none.",
     )
+    welcome_mail: Flag = Field(
+        False,
+        title="Welcome new accounts",
+        description="true: Docebo sends its own mail to accounts that we create. It cannot be called back.",
+    )
     mirror_fields: ThreeTitles = Field(
         (),
         title="Fields that show the mapping",

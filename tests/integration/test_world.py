@@ -3,7 +3,7 @@
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import closing, suppress
 from copy import copy
 from dataclasses import dataclass, replace
@@ -67,9 +67,7 @@ class Target:
         self.languages = Languages()
         self.options: dict[int, Options] = {}
 
-    async def upsert_users(
-        self, rows: Sequence[Row], *, create: bool, branch: int | None = None, without: Collection[str] = ()
-    ) -> list[RowResult]:
+    async def upsert_users(self, rows: Sequence[Row], *, create: bool, **_: object) -> list[RowResult]:
         return [self._create(row) if create else self._update(row) for row in rows]
 
     async def user(self, docebo_id: int) -> Observation[Account]:

@@ -232,13 +232,19 @@ class DoceboClient:
         return Present(seen)
 
     async def upsert_users(
-        self, rows: Sequence[Row], *, create: bool, branch: int | None = None, without: Collection[str] = ()
+        self,
+        rows: Sequence[Row],
+        *,
+        create: bool,
+        branch: int | None = None,
+        welcome: bool = False,
+        without: Collection[str] = (),
     ) -> list[RowResult]:
         """Create accounts, or change existing ones, and return the result of each row in their order.
 
         A row that creates never changes an account that is already there: it fails instead. New accounts get no
-        password and no mail. *branch* is where they are put; None leaves that to Docebo. The call goes *without* some
-        options, where the platform does not know them.
+        password, and Docebo's own mail if they are to be *welcome*d. *branch* is where they are put; None leaves that to
+        Docebo. The call goes *without* some options, where the platform does not know them.
         """
         if any((row.docebo_id is None) is not create for row in rows):
             raise ValueError("rows that create have no docebo_id, rows that update have one")
@@ -253,7 +259,7 @@ class DoceboClient:
             "force_create_branches": False,
             "change_user_password": False,
             "ignore_password_change_for_existing_users": True,
-            "send_notification_email": False,
+            "send_notification_email": create and welcome,
             "powerUser_option": "no_association",
             "provisioned_by": PROVISIONED_BY,
         }

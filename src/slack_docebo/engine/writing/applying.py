@@ -87,7 +87,7 @@ async def apply_accounts(runtime: Runtime, plan_id: str, progress: Progress) -> 
         progress(len(results))
         breaker.count(results)
 
-    sender = Sender(runtime, plan_id, recorded, branch=branch)
+    sender = Sender(runtime, plan_id, recorded, branch=branch, welcome=planned.welcome_mail)
     if sent := _in_doubt(runtime, plan_id):
         await sender.settle(sent)
     policy = runtime.behaviour.policy(plan.slack_team)

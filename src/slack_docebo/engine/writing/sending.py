@@ -44,11 +44,14 @@ Record = Callable[[Sequence[Numbered], Sequence[RowOutcome]], None]
 class Sender:
     """Sends the batches of one plan; `accounts` is what was read again meanwhile, and is believed from then on."""
 
-    def __init__(self, runtime: Runtime, plan_id: str, record: Record, *, branch: int | None = None) -> None:
+    def __init__(
+        self, runtime: Runtime, plan_id: str, record: Record, *, branch: int | None = None, welcome: bool = False
+    ) -> None:
         self._runtime = runtime
         self._plan_id = plan_id
         self._record = record  # called with the outcomes of each call before the next
         self._branch = branch  # of new accounts
+        self._welcome = welcome  # new accounts get Docebo's own mail
         self.accounts: Accounts | None = None
         self._in_doubt: set[int] = set()  # sent before, and perhaps carried out later
         self._late: set[int] = set()  # in a call without any answer, and not carried out: sent again in halves
@@ -204,6 +207,7 @@ class Sender:
                     rows,
                     create=creates,
                     branch=self._branch if creates else None,
+                    welcome=self._welcome,
                     without=self._adapter.unknown_options,
                 )
             except Rejected as refusal:

@@ -1,4 +1,4 @@
-"""A rule puts each new account into the branch that Slack's data name."""
+"""New accounts: a rule puts each into the branch that Slack names, and Docebo welcomes them where that is wanted."""
 
 import pytest
 from sqlalchemy import select
@@ -107,3 +107,14 @@ async def test_where_an_account_was_placed_is_remembered(company, sqlite_url):
     with Store.open(sqlite_url) as store, store.reading() as tables:
         query = select(accounts.c.branch_placed).where(accounts.c.user_id == account.user_id)
         assert tables.connection.scalar(query) == 42
+
+
+async def test_new_accounts_are_welcomed_only_where_the_settings_say_so(company, sqlite_url, tmp_path):
+    join(company, "Ada", "EU")
+    await run_import(settings_for(company.facts(), sqlite_url))
+    assert company.docebo.notified == 0
+
+    company.reset()
+    join(company, "Ada", "EU")
+    done = await run_import(settings_for(company.facts(), f"sqlite:///{tmp_path}/2.db"), rows={"WELCOME_MAIL": "true"})
+    assert company.docebo.notified == done.count(Kind.CREATE, outcome=Outcome.APPLIED) > 0
