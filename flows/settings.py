@@ -4,6 +4,7 @@ from typing import Annotated
 
 from prefect import flow
 
+from slack_docebo.engine.reading.snapshot import SourceSnapshot
 from slack_docebo.settings_form import SettingsForm
 from tasks.attended import require_a_person
 from tasks.change_settings import propose_settings, save_settings
@@ -41,7 +42,8 @@ async def settings(
     told = f"{proposal.line} would change, nothing was saved"
     if not look_at_people:
         return told
-    async with open_run("bulk-import", proposal.settings) as runtime:
-        workspace = await validate_connection(runtime)
-        plan_id = await read_and_plan(runtime, workspace, verify_target=True)
-        return f"{told}; {(await report_outcome(runtime, plan_id)).line}"
+    with SourceSnapshot() as people:
+        async with open_run("bulk-import", proposal.settings) as runtime:
+            workspace = await validate_connection(runtime)
+            plan_id = await read_and_plan(runtime, workspace, people, verify_target=True)
+            return f"{told}; {(await report_outcome(runtime, plan_id)).line}"
