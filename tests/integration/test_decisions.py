@@ -1,6 +1,7 @@
 """What is decided about single people by hand, and what runs make of it."""
 
 from collections.abc import AsyncIterator
+from functools import partial
 
 import pytest
 
@@ -12,6 +13,7 @@ from slack_docebo.engine.mappings.forgetting import forget
 from slack_docebo.engine.reporting.attention import attention_rows
 from slack_docebo.engine.reporting.status import status
 from slack_docebo.errors import ConfigurationError
+from tasks.run import concluded
 from tests.importing import carry_out, mapped, run_import
 from tests.integration.realtime_world import ON, World, world
 
@@ -75,6 +77,33 @@ async def test_what_was_seen_is_left_so_until_there_is_another_reason(here):
         who = min(tables.decisions.all(here.workspace.team))
     await decided(here, DecisionAction.TAKE_BACK, who)
     assert ((await imported(here)).newly_undecided, status(here.runtime).undecided) == (1, 1)
+
+
+def join_with_two_accounts(here: World, number: int) -> None:
+    """Let somebody join of whom nobody can tell which of two accounts is theirs."""
+    address = f"twin{number}@example.com"
+    here.sandbox.slack.add(f"Twin {number}", "Lovelace", address)
+    for place in ("a", "b"):
+        here.sandbox.docebo.accounts.add(f"twin-{number}-{place}", email=address)
+
+
+async def test_a_night_in_which_the_forty_of_yesterday_are_seen_is_green_and_one_more_is_not(here):
+    for number in range(40):
+        join_with_two_accounts(here, number)
+    night = concluded(partial(imported, here))
+
+    first = await night()
+    as_yesterday = await night()
+    await decided(here, DecisionAction.LEAVE_SO, all_who_wait=True)
+    seen = await night()
+    join_with_two_accounts(here, 40)
+    one_more = await night()
+    the_next = await night()
+
+    names = [state.name for state in (first, as_yesterday, seen, one_more, the_next)]
+    assert names == ["Undecided", "Completed", "Completed", "Undecided", "Completed"]
+    assert "1 of them waiting for somebody's decision" in one_more.message
+    assert status(here.runtime).undecided == 1  # told once, and shown until it is settled
 
 
 async def test_a_person_is_linked_to_an_account_that_nothing_would_have_found(here):
