@@ -71,7 +71,7 @@ class PostgresServer:
 @contextmanager
 def running_server() -> Iterator[PostgresServer]:
     """Start a server in a temporary folder, and stop and remove it at the end."""
-    programs = _programs()
+    installed = programs()
     user = _unprivileged_user()
     # Not pytest's own folder: that one is closed to the user the server runs as.
     with tempfile.TemporaryDirectory(prefix="slack-docebo-postgresql-") as temporary:
@@ -80,7 +80,19 @@ def running_server() -> Iterator[PostgresServer]:
             shutil.chown(folder, user)
         data = folder / "data"
         subprocess.run(
-            [programs / "initdb", "-D", data, "-U", USER, "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"],
+            [
+                installed / "initdb",
+                "-D",
+                data,
+                "-U",
+                USER,
+                "-A",
+                "trust",
+                "-E",
+                "UTF8",
+                "--locale=C.UTF-8",
+                "--no-sync",
+            ],
             check=True,
             stdout=subprocess.DEVNULL,
             user=user,
@@ -90,7 +102,7 @@ def running_server() -> Iterator[PostgresServer]:
         settings = ["listen_addresses=127.0.0.1", f"unix_socket_directories={folder}", *FAST]
         with (folder / "log").open("wb") as log:
             process = subprocess.Popen(
-                [programs / "postgres", "-D", data, "-p", str(port), *(f"-c{setting}" for setting in settings)],
+                [installed / "postgres", "-D", data, "-p", str(port), *(f"-c{setting}" for setting in settings)],
                 stdout=log,
                 stderr=log,
                 user=user,
@@ -105,7 +117,8 @@ def running_server() -> Iterator[PostgresServer]:
             process.wait(PATIENCE_SECONDS)
 
 
-def _programs() -> Path:
+def programs() -> Path:
+    """Return the folder of PostgreSQL's programs."""
     on_path = shutil.which("initdb")
     found = [Path(on_path)] if on_path else sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     if not found:

@@ -3,6 +3,8 @@
 In Prefect the table is the Variable `integration_settings`, a JSON list of objects with those three keys.
 """
 
+import csv
+import io
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -553,6 +555,15 @@ def rows_from_csv(text: str) -> list[dict[str, str]]:
     if len(rows) < 2 or not {"integration", "key", "value"} <= set(header):
         raise ConfigurationError("the CSV file should have the columns Integration, Key and Value, and a row")
     return [dict(zip(header, cells, strict=True)) for cells in rows[1:]]
+
+
+def rows_as_csv(values: Mapping[str, object]) -> str:
+    """Return *values*, keyed by setting, as a table that `rows_from_csv` reads."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("Integration", "Key", "Value"))
+    writer.writerows((INTEGRATION, key, as_written(value)) for key, value in values.items())
+    return text.getvalue()
 
 
 def notification_mail_id(rows: object) -> str:

@@ -27,6 +27,7 @@ from tests.e2e.prefect_http import (
     submit_form,
     title_of,
 )
+from tests.integration.commands import run
 from tests.waiting import until
 
 
@@ -175,6 +176,22 @@ def test_a_table_that_is_loaded_fills_up_and_says_what_changes_and_the_one_befor
     assert "SCOPE_GUESTS: all -> none" in said
     assert "MAP_SLACK_USER_DATA says 'ture' and is off" in said
     assert deployed.get(f"variables/name/{VARIABLE}_before").json()["value"] == before
+    set_rows(deployed)
+
+
+def test_a_table_that_was_exported_comes_back_in_a_prefect_that_has_none(deployed, bootstrap, tmp_path):
+    values = {"NOTIFICATION_MAIL_ID": "it@example.com", "PROTECTED_ACCOUNTS": "ceo@example.com", "LIMIT_CREATIONS": "7"}
+    set_rows(deployed, **values)
+    before = rows_by_key(deployed.get(f"variables/name/{VARIABLE}").json()["value"])
+    exported = tmp_path / "settings.csv"
+
+    done = run({**os.environ}, "settings", "export", str(exported))
+    deployed.delete(f"variables/name/{VARIABLE}").raise_for_status()
+    bootstrap("--settings", str(exported))
+
+    assert done.returncode == 0, done.stderr
+    after = rows_by_key(deployed.get(f"variables/name/{VARIABLE}").json()["value"])
+    assert {key: after[key] for key in before} == before
     set_rows(deployed)
 
 

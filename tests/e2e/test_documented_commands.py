@@ -46,9 +46,14 @@ RUN_BY = {
     "prefect --no-prompt deploy --all": "tests/e2e/conftest.py",
     "python -m prefect worker start --pool slack-docebo-flows --type slack-docebo --limit 5": "tests/e2e/conftest.py",
     "python -m deployments.webhook": "tests/integration/test_webhook.py",
+    "pg_dump --format=custom --file=slack_docebo.dump slack_docebo": "tests/integration/test_restored_database.py",
+    "pg_restore --clean --if-exists --exit-on-error --dbname=slack_docebo slack_docebo.dump": "tests/integration/test_restored_database.py",
+    "python -m deployments.bootstrap --settings settings.csv": "tests/e2e/test_deployments.py",
     "python -m sandbox --users 500 --seed 7": "tests/contract/test_sandbox_process.py",
 }
 NOT_RUN = {
+    "pg_dump --format=custom --file=prefect.dump prefect": "the same as for our own database",
+    "sqlite3 slack-docebo.db '.backup kept.db'": "its C function is called by tests/integration/test_restored_database.py",
     "make demo": "takes a minute; what it shows is looked at by test_bulk_import.py and test_realtime_sync.py",
     "python -m deployments.socket_mode": "needs Slack's own address; the rest of it: tests/integration/test_socket_mode.py",
     "podman compose --env-file .env -f deployments/compose.yaml up --build --scale worker=2": "there is no container engine; test_image.py starts the services",

@@ -25,7 +25,21 @@ from tests.documented import BLOCK, PAGES, ROOT, named, typed
 SPAN = re.compile(r"`([^`\n]+)`")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 OURS = ("slack-docebo ", "python -m ", ".venv/bin/python -m ", "make ")
-FOREIGN = {"cd", "chmod", "cp", "curl", "export", "git", "openssl", "podman", "prefect", "source"}
+FOREIGN = {
+    "cd",
+    "chmod",
+    "cp",
+    "curl",
+    "export",
+    "git",
+    "openssl",
+    "pg_dump",
+    "pg_restore",
+    "podman",
+    "prefect",
+    "source",
+    "sqlite3",
+}
 SETTING = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)*_?")
 TEST = re.compile(r"^(?:async )?def (test_\w+)", re.MULTILINE)
 SETTINGS_TABLES = {"Key", "Variable"}

@@ -32,6 +32,7 @@ app.command("slack_docebo.cli.plans:app", name="plan", help="List, show, compare
 app.command(
     "slack_docebo.cli.mappings:app", name="mappings", help="List, export, import, restore and rebuild the mappings."
 )
+app.command("slack_docebo.cli.settings_table:app", name="settings", help="Export the table of settings.")
 app.command("slack_docebo.cli.events:app", name="events", help="List, show and replay Slack's events.")
 app.command(
     "slack_docebo.cli.explain:explain",

@@ -43,21 +43,35 @@ async def open_session(*, rules: str = "") -> AsyncIterator[Runtime]:
         yield runtime
 
 
-async def _behaviour_from_prefect(tables_dir: Path, rules: str) -> IntegrationSettings | None:
-    """Read the Variables over Prefect's HTTP API; the library does not import Prefect. None where it is out of reach."""
-    prefect = load_settings(PrefectSettings)
-    client = PrefectClient(prefect.prefect_api_url, lambda: prefect.prefect_api_auth_string, seconds=PREFECT_SECONDS)
+async def rows_from_prefect() -> object | None:
+    """Read the Variable over Prefect's HTTP API; the library does not import Prefect. None: it is out of reach."""
     try:
-        async with client as http:
-            rows = await _variable(http, VARIABLE)
-            if rows is None:
-                raise ConfigurationError(
-                    f"Prefect has no Variable {VARIABLE}: make it with `python -m deployments.bootstrap`"
-                )
-            behaviour = _trying(read_rows(rows), rules)
+        async with _prefect() as http:
+            return await _rows(http)
+    except httpx.HTTPError:
+        return None
+
+
+async def _behaviour_from_prefect(tables_dir: Path, rules: str) -> IntegrationSettings | None:
+    """Read the settings and the lookup tables that they use; None where Prefect is out of reach."""
+    try:
+        async with _prefect() as http:
+            behaviour = _trying(read_rows(await _rows(http)), rules)
             return behaviour.looking_up(await find_tables(behaviour.tables, tables_dir, partial(_variable, http)))
     except httpx.HTTPError:
         return None
+
+
+def _prefect() -> PrefectClient:
+    prefect = load_settings(PrefectSettings)
+    return PrefectClient(prefect.prefect_api_url, lambda: prefect.prefect_api_auth_string, seconds=PREFECT_SECONDS)
+
+
+async def _rows(http: PrefectClient) -> object:
+    rows = await _variable(http, VARIABLE)
+    if rows is None:
+        raise ConfigurationError(f"Prefect has no Variable {VARIABLE}: make it with `python -m deployments.bootstrap`")
+    return rows
 
 
 def _trying(behaviour: IntegrationSettings, rules: str) -> IntegrationSettings:
