@@ -34,7 +34,7 @@ from sandbox.docebo.tokens import CLIENT_ID, CLIENT_SECRET
 from sandbox.slack.workspace import BOT_TOKEN
 from slack_docebo.errors import ConfigurationError
 from slack_docebo.prefect_profile import PROFILES
-from slack_docebo.private_files import make_folder
+from slack_docebo.private_files import make_folder, rewritten_file
 from slack_docebo.settings import (
     EVERYTHING,
     RUN,
@@ -50,9 +50,11 @@ from slack_docebo.settings import (
     load_settings,
     secrets_open_to_others,
     unset_secrets,
+    variables,
 )
 
 JSON_RUN_LOGS = {"PREFECT_LOGGING_HANDLERS_CONSOLE_FORMATTER": "json"}
+SHELL = "connection.sh"
 INTERRUPTED = {130, 143}  # Ctrl-C is how this is meant to end
 
 
@@ -160,6 +162,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             ports = {"slack_port": options.slack_port, "docebo_port": options.docebo_port}
             _begin_anew(data)
             what = with_sandbox(what, data=data, users=options.users, **ports)
+            _keep_for_shells(what, data / SHELL)
         what.environment = {**os.environ, **what.environment}
         for name in (AT_SERVER, f"{AT_SERVER}_FILE", f"{AT_CLIENTS}_FILE"):  # each is given the login by itself
             what.environment.pop(name, None)
@@ -185,6 +188,8 @@ def _start(what: Installation, options: argparse.Namespace, data: Path, profiles
         if failed := _get_ready(what, options):
             return failed
         _show_login(login, profiles, new=not known)
+        if options.sandbox:
+            print(f"  Shell        source {_from_here(data / SHELL)}, then slack-docebo doctor\n", flush=True)
         return _supervise(what)
 
 
@@ -215,11 +220,22 @@ def _begin_anew(data: Path) -> None:
 
 def _show_login(login: str, profiles: Path, *, new: bool) -> None:
     """Show a new login once, and not where it would stay: in a file of logs."""
-    kept = profiles.relative_to(ROOT) if profiles.is_relative_to(ROOT) else profiles
+    kept = _from_here(profiles)
     if new and sys.stdout.isatty():
         print(f"  Login        {login}   shown this once, and kept in {kept}\n", flush=True)
     else:
         print(f"  Login        PREFECT_API_AUTH_STRING of the active profile in {kept}\n", flush=True)
+
+
+def _keep_for_shells(what: Installation, file: Path) -> None:
+    """Write how the sandbox is reached, for shells whose `slack-docebo` is to look at it and not at what `.env` names."""
+    connections = {name: what.environment[name] for name in variables(Settings) & what.environment.keys()}
+    with rewritten_file(file) as out:
+        out.writelines(f"export {name}={shlex.quote(value)}\n" for name, value in sorted(connections.items()))
+
+
+def _from_here(path: Path) -> Path:
+    return path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
 
 
 def _get_ready(what: Installation, options: argparse.Namespace) -> int:

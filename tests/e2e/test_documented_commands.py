@@ -62,6 +62,7 @@ NOT_RUN = {
     "cp .env.example .env": "what is filled in is of the reader's tenants",
     "chmod 600 .env": "the same; that others must not read it is told by tests/integration/test_doctor.py",
     "source .venv/bin/activate": "changes the reader's shell",
+    "source var/sandbox/connection.sh": "changes the reader's shell; test_up.py does",
     "git clone ADDRESS-OF-THIS-REPOSITORY slack-docebo": "the reader's address",
     "cd slack-docebo": "belongs to the clone",
 }

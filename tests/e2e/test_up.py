@@ -1,6 +1,7 @@
 """`make up SANDBOX=1` as its user meets it: everything comes up, works together, and is gone after Ctrl-C."""
 
 import contextlib
+import json
 import os
 import shlex
 import signal
@@ -16,6 +17,7 @@ import httpx
 import pytest
 
 from deployments.local import free_port
+from deployments.up import SHELL
 from sandbox.docebo.tokens import CLIENT_SECRET
 from sandbox.slack.workspace import BOT_TOKEN
 from slack_docebo.prefect_profile import PROFILES
@@ -236,6 +238,13 @@ def test_nothing_is_left_when_the_terminal_is_closed(up, tmp_path):
     assert still_there(tmp_path) == []
 
 
+def in_a_shell(data: Path, command: str) -> str:
+    """What *command* prints in a shell that reaches the sandbox as its README says, and knows nothing else."""
+    words = f"source {ROOT / '.venv/bin/activate'} && source {data / SHELL} && {command}"
+    clean = {name: os.environ[name] for name in ("HOME", "PATH")}
+    return subprocess.run(["bash", "-c", words], env=clean, cwd=data, capture_output=True, text=True, check=True).stdout
+
+
 def test_all_parts_come_up_work_together_and_end_with_ctrl_c(up, ports, tmp_path):
     webhook, slack = (f"http://127.0.0.1:{ports[name]}" for name in ("webhook", "slack"))
     with prefect_http(signed_in(tmp_path)) as api:
@@ -257,6 +266,9 @@ def test_all_parts_come_up_work_together_and_end_with_ctrl_c(up, ports, tmp_path
     assert stat.S_IMODE((tmp_path / PROFILES.name).stat().st_mode) == 0o600
     assert login not in arguments([up.pid, *still_there(tmp_path)])
     assert login not in (tmp_path / "up.log").read_text()  # shown in a terminal only, and this is none
+    listed = in_a_shell(tmp_path, "slack-docebo plan list --json")
+    assert [plan["state"] for plan in json.loads(listed)] == ["planned"]
+    assert stat.S_IMODE((tmp_path / SHELL).stat().st_mode) == 0o600
 
     os.killpg(up.pid, signal.SIGINT)
 
