@@ -9,6 +9,7 @@ from slack_docebo.engine.reporting.report import Summary
 from tasks.forms import titled
 from tasks.hooks import ON_TROUBLE
 from tasks.mail_report import mail_report
+from tasks.managers import bring_managers_in_line
 from tasks.map_user_details import map_user_details
 from tasks.process_user_details import process_user_details
 from tasks.read_and_plan import read_and_plan
@@ -54,6 +55,7 @@ async def bulk_import(
                 summaries = [await report_outcome(runtime, plan_id)]
             if not (dry_run or is_saved):
                 summaries += await bring_custom_fields_in_line(runtime, workspace, people)
+                summaries += await bring_managers_in_line(runtime, workspace, people)
             if not dry_run:
                 await mail_report(runtime, summaries[0])
             return summaries

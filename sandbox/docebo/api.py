@@ -85,6 +85,7 @@ class DoceboApi:
             self._route("POST", "/manage/v1/user_fields", self._create_field),
             self._route("GET", "/manage/v1/user_fields/{id}", self._view_field),
             self._route("GET", "/manage/v1/orgchart", self._orgchart),
+            self._route("GET", "/manage/v1/managers", self._manager_types),
             self._route("GET", "/manage/v1/site/microservices", self._microservices, ordinary=True),
             Route("/swagger/{app}.json", self._swagger),
             self._route("GET", "/manage/v1/job", self._list_jobs),
@@ -405,6 +406,12 @@ class DoceboApi:
             invisible_to_user=str(body.get("invisible_to_user", 0)) == "1",
         )
         return {"user_field_id": field.id}
+
+    async def _manager_types(self, request: Request, _body: dict[str, Any]) -> Any:
+        items = [{"id": self._shown_id(key), "title": title} for key, title in self.platform.manager_types.items()]
+        if request.query_params.get("as_array") == "1":
+            return items
+        return {"items": items, "count": len(items), "has_more_data": False}
 
     async def _orgchart(self, _request: Request, _body: dict[str, Any]) -> dict[str, Any]:
         items = [

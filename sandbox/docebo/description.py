@@ -25,6 +25,7 @@ _QUERIES: dict[str, tuple[str, ...]] = {
         *_PAGED, "search_text", "match_type", "sort_attr", "sort_dir", "get_total_count", "branch_id", "pending",
     ),
     "GET /manage/v1/user_fields": (*_PAGED, "as_array", "lang"),
+    "GET /manage/v1/managers": (*_PAGED, "as_array"),
     "GET /manage/v1/orgchart": (*_PAGED, "node_id", "flattened", "search_text"),
 }  # fmt: skip
 _BODIES: dict[str, tuple[str, ...]] = {

@@ -62,6 +62,7 @@ class Platform:
             DEPARTMENT_FIELD: Field(DEPARTMENT_FIELD, "Department", "dropdown", {1: "Sales", 2: "Engineering"}),
         }
         self.branches = {0: Branch(0, "", "Sandbox"), 42: Branch(42, "SLACK", "From Slack")}
+        self.manager_types = {1: "Direct manager"}
         self.notified = 0
         self.searched = Counter[int]()  # searches that should have found an account, by its id
         self._field_ids = itertools.count(DEPARTMENT_FIELD + 1)

@@ -167,6 +167,13 @@ class IntegrationSettings(BaseModel):
         title="Branch for new accounts",
         description="Id of the Docebo branch for new users. Empty: none.",
     )
+    manager_type: str = Field(
+        "",
+        max_length=200,
+        title="Type of managers",
+        description="As what a person's manager is written, where ATTRIBUTES has a rule for manager: the title or the id of one"
+        " of Docebo's manager types. Empty: the only one there is.",
+    )
     welcome_mail: Flag = Field(
         False,
         title="Welcome new accounts",

@@ -59,7 +59,15 @@ GROUPS = (
     Group(
         "accounts",
         "Accounts",
-        ("match_by", "attributes", "destination_branch", "welcome_mail", "mirror_fields", "protected_accounts"),
+        (
+            "match_by",
+            "attributes",
+            "destination_branch",
+            "manager_type",
+            "welcome_mail",
+            "mirror_fields",
+            "protected_accounts",
+        ),
     ),
     Group(
         "leaving", "Who leaves, and who returns", ("leavers", "leavers_after_days", "leavers_out_of_scope", "rehires")

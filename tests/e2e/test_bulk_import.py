@@ -80,19 +80,25 @@ async def test_the_saved_plan_is_what_is_applied_and_a_second_run_writes_nothing
     )  # the first creation alone, the others, the update
 
 
-async def test_custom_profile_fields_are_written_once_everybody_else_is_done(installation, sandbox):
+async def test_custom_profile_fields_are_written_once_everybody_else_is_done_and_managers_at_last(
+    installation, sandbox
+):
     field = sandbox.docebo.add_field("Unit", "textfield", mandatory=False, invisible_to_user=False)
-    await set_table({**ON, "ATTRIBUTES": "first_name, last_name, email, field:Unit = custom:Department"})
-    ada = sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
+    await set_table(
+        {**ON, "ATTRIBUTES": "first_name, last_name, email, field:Unit = custom:Department, manager = title"}
+    )
+    sandbox.slack.add("Grace", "Hopper", "grace@example.com")
+    ada = sandbox.slack.add("Ada", "Lovelace", "ada@example.com", {"profile": {"title": "grace@example.com"}})["id"]
     sandbox.slack.change(ada, {"profile": {"fields": {"Xf0DEPARTMT": {"value": "Sales", "alt": ""}}}})
 
     done = await run(dry_run=False)
 
-    first, then = done.message.split("; then ")
+    first, *then = done.message.split("; then ")
     assert applied_count(first, "created") > 0
-    assert applied_count(then, "updated") == 1
+    assert [applied_count(one, "updated") for one in then] == [1, 1]
+    [grace] = sandbox.docebo.accounts.by_email("grace@example.com")
     [account] = sandbox.docebo.accounts.by_email("ada@example.com")
-    assert account.fields[field.id] == "Sales"
+    assert (account.fields[field.id], account.managers) == ("Sales", {1: grace.user_id})
 
 
 def applied_count(message: str, what: str) -> int:

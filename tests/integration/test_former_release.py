@@ -99,7 +99,8 @@ def test_the_fixture_holds_what_a_migration_can_meet():
     assert len({row["user_id"] for row in mappings}) < len(mappings), "accounts of two Docebos have the same number"
     assert any(row["slack_updated"] for row in mappings)
     assert {row["state"] for row in rows("plan")} == {state.value for state in PlanState}
-    assert {row["kind"] for row in rows("plan")} == {kind.value for kind in PlanKind}
+    since = {PlanKind.CUSTOM_FIELDS, PlanKind.MANAGERS}  # which that release does not know
+    assert {row["kind"] for row in rows("plan")} == {kind.value for kind in set(PlanKind) - since}
     assert {kind for kind, _ in outcomes} == {kind.value for kind in Kind}
     assert {outcome for _, outcome in outcomes} == {outcome.value for outcome in Outcome}
     assert any(row["prior"] for row in rows("operation"))

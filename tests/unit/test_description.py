@@ -19,6 +19,9 @@ def described() -> dict[str, Any]:
     paths = found["paths"]
     paths["/user"]["get"]["parameters"].append({"name": "match_type", "in": "query"})
     paths["/orgchart"]["get"]["parameters"].append({"name": "flattened", "in": "query"})
+    paths["/managers"] = {
+        "get": {"parameters": [{"name": name, "in": "query"} for name in ("page", "page_size", "as_array")]}
+    }
     options = found["definitions"]["BatchOptions"]["properties"]
     options["branch_option"]["enum"].append("do_nothing")
     options["powerUser_option"] = {"enum": ["no_association", "assigned_branch"]}

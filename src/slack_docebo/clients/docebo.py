@@ -14,6 +14,7 @@ from slack_docebo.clients.docebo_auth import OPERATION as TOKEN_OPERATION
 from slack_docebo.clients.docebo_auth import ClientCredentials, Grant, JwtBearer, Password, Token
 from slack_docebo.clients.docebo_wire import (
     NO_USER,
+    ManagerType,
     Row,
     RowResult,
     Service,
@@ -24,6 +25,7 @@ from slack_docebo.clients.docebo_wire import (
     branch_of,
     changed_of,
     correlate,
+    manager_type_of,
     message_of,
     read_flag,
     read_id,
@@ -322,6 +324,11 @@ class DoceboClient:
         """Return the branches: the nodes of the organisation chart."""
         pages = self._pages("branches", "/manage/v1/orgchart", {"flattened": "true"})
         return await _distinct("branches", pages, branch_of, lambda branch: branch.id)
+
+    async def manager_types(self) -> list[ManagerType]:
+        """Return the platform's types of managers."""
+        pages = self._pages("manager types", "/manage/v1/managers", {"as_array": 1})
+        return await _distinct("manager types", pages, manager_type_of, lambda one: one.id)
 
     async def services(self) -> list[Service]:
         """Return the parts of this tenant's API and where each is described."""

@@ -89,6 +89,14 @@ class UserField:
 
 
 @dataclass(frozen=True, slots=True)
+class ManagerType:
+    """One of the ways in which somebody can be a manager of somebody on this platform."""
+
+    id: int
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
 class Service:
     """A part of Docebo's API and the address of its description."""
 
@@ -252,6 +260,13 @@ def translated_options(data: object) -> list[tuple[str, str]]:
     ]
 
 
+def manager_type_of(item: object) -> ManagerType:
+    """Read one of the platform's types of managers."""
+    if not isinstance(item, dict) or (type_id := read_id(item.get("id"))) is None:
+        raise ContractViolation("manager types", "not every type is an object with a numeric id")
+    return ManagerType(type_id, read_text(item.get("title")))
+
+
 def branch_of(item: object) -> Branch:
     """Read one node of the organisation chart."""
     if not isinstance(item, dict) or (branch_id := read_id(item.get("id"))) is None:
@@ -263,14 +278,16 @@ def branch_of(item: object) -> Branch:
 # Writing
 
 
-def batch_item(row: Row) -> dict[str, Value | int]:
+def batch_item(row: Row) -> dict[str, Value | int | None]:
     """Write *row* in the words of the batch endpoint; raise ValueError for what it cannot say."""
-    item: dict[str, Value | int] = {}
+    item: dict[str, Value | int | None] = {}
     for name, value in row.attributes.items():
         if name in BATCH_NAMES:
             item[BATCH_NAMES[name]] = value
         elif re.fullmatch(r"field_\d+", name):
             item[name] = value
+        elif re.fullmatch(r"manager_\d+", name):
+            item[name] = value or None  # which removes the manager
         else:
             raise ValueError(f"Docebo accounts have no attribute {name!r}")
     if row.docebo_id is not None:

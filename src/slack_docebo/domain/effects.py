@@ -50,6 +50,12 @@ def holds(account: Account, name: str, value: Value) -> bool:
     return shown is not None and same(name, value, shown)
 
 
+def differs(account: Account, name: str, value: Value) -> bool:
+    """Tell whether *account* shows another value than *value*; what it does not show is not known to differ."""
+    is_shown = isinstance(value, bool) or current_value(account, name) is not None
+    return is_shown and not holds(account, name, value)
+
+
 def hurts(operation: Operation) -> bool:
     """Tell whether *operation* does harm that is seen at once, if what it rests on is not so any more."""
     return operation.kind is not Kind.CREATE and (not HURTING.isdisjoint(operation.changes) or operation.moves_mapping)

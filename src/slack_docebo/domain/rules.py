@@ -15,7 +15,7 @@ from slack_docebo.domain.lookup import LookupTable, NoValue
 from slack_docebo.domain.options import Values
 from slack_docebo.domain.people import SourceUser
 from slack_docebo.domain.sources import CUSTOM, SCIM_SOURCES, SOURCES, is_custom, is_source, label_of
-from slack_docebo.domain.targets import BRANCH, CASELESS, TARGETS, field_id_of, is_target, title_of
+from slack_docebo.domain.targets import BRANCH, CASELESS, MANAGER, TARGETS, field_id_of, is_target, title_of
 from slack_docebo.domain.texts import LONGEST_ADDRESS, LONGEST_NAME, LONGEST_VALUE, bounded, key, shortened
 
 OPTIONS = ("on-create-only", "clear")
@@ -158,7 +158,11 @@ def reads_scim(rules: Iterable[AttributeRule]) -> bool:
 
 def shortfalls(user: SourceUser, rules: Iterable[AttributeRule], *, creating: bool) -> tuple[Shortfall, ...]:
     """Return which values of Slack's the account of *user* does not get."""
-    found = (rule.shortfall(user) for rule in rules if rule.may_fall_short and (creating or not rule.creates_only))
+    found = (
+        rule.shortfall(user)
+        for rule in rules
+        if rule.target != MANAGER and rule.may_fall_short and (creating or not rule.creates_only)
+    )
     return tuple(one for one in found if one)
 
 

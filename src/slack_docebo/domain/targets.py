@@ -7,9 +7,20 @@ COLUMNS = ("date_format", "country", "expiration_date")  # attributes that not e
 CASELESS = frozenset({"email", "username", "language", "time_zone", "date_format", "country"})
 FREE_TEXTS = frozenset({"first_name", "last_name"})  # and the additional fields
 BRANCH = "branch"  # of an account that is created: no list shows it, and nobody is moved
-TARGETS = ("first_name", "last_name", "email", "language", "time_zone", *COLUMNS, BRANCH)
+MANAGER = "manager"  # written when all accounts exist, as one of the platform's types of managers
+TARGETS = ("first_name", "last_name", "email", "language", "time_zone", *COLUMNS, BRANCH, MANAGER)
 TITLED = "field:"  # before the title of an additional field
 _FIELD = re.compile(r"field_([1-9][0-9]{0,17})")
+
+
+def manager_column(type_id: int) -> str:
+    """Return the attribute that is the manager of this type."""
+    return f"manager_{type_id}"
+
+
+def is_manager(target: str) -> bool:
+    """Tell whether an attribute is a manager, whom no list shows."""
+    return target == MANAGER or target.startswith("manager_")
 
 
 def field_id_of(target: str) -> int | None:

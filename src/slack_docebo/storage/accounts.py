@@ -154,6 +154,19 @@ class AccountRepository:
             is_it = (account.c.platform_id == self._platform_id, account.c.user_id == docebo_id)
             self._connection.execute(update(account).where(*is_it).values(branch_placed=branch_id))
 
+    def note_managers(self, managers: MappingType[int, int]) -> None:
+        """Note whom, by account, we have made manager of these accounts, whose rows are there; 0 for nobody."""
+        for docebo_id, manager_id in managers.items():
+            is_it = (account.c.platform_id == self._platform_id, account.c.user_id == docebo_id)
+            self._connection.execute(update(account).where(*is_it).values(manager_placed=manager_id))
+
+    def managers(self) -> dict[int, int]:
+        """Return whom we have made manager, by account; 0 where we have removed one."""
+        query = select(account.c.user_id, account.c.manager_placed).where(
+            account.c.platform_id == self._platform_id, account.c.manager_placed.is_not(None)
+        )
+        return {row.user_id: row.manager_placed for row in self._connection.execute(query)}
+
     def gone(self) -> dict[int, datetime]:
         """Return since when accounts are known to be gone."""
         query = select(account.c.user_id, account.c.gone_since).where(

@@ -9,7 +9,7 @@ from slack_docebo.domain.names import folded
 from slack_docebo.domain.options import Dates, Options, Values
 from slack_docebo.domain.rules import AttributeRule, custom_fields, distinct
 from slack_docebo.domain.sources import CUSTOM, label_of
-from slack_docebo.domain.targets import BRANCH
+from slack_docebo.domain.targets import BRANCH, MANAGER
 from slack_docebo.engine.reading.mirror_fields import find_mirror
 from slack_docebo.errors import ConfigurationError
 from slack_docebo.runtime import Runtime
@@ -68,6 +68,28 @@ async def find_additional_fields(runtime: Runtime, session: Session) -> None:
     runtime.behaviour = runtime.behaviour.holding(values)
     if mirrored:
         runtime.mirror_into(find_mirror(fields, mirrored))
+
+
+async def find_manager_type(runtime: Runtime) -> None:
+    """Find out as what managers are written, for a call where a rule names them.
+
+    Raises ConfigurationError where the platform has no such type, or several and MANAGER_TYPE names none.
+    """
+    if not any(rule.target == MANAGER for rule in runtime.behaviour.attributes):
+        return
+    wanted = runtime.behaviour.manager_type.strip()
+    titles = {str(one.id): one.title for one in await runtime.docebo.manager_types()}
+    row = "integration_settings: row SLACK | MANAGER_TYPE"
+    if wanted in titles:
+        runtime.manager_type = int(wanted)
+        return
+    if not wanted and len(titles) != 1:
+        there = ", ".join(sorted(titles.values())) or "none"
+        raise ConfigurationError(f"{row} is empty, and Docebo has not just one type of managers: there are {there}")
+    try:
+        runtime.manager_type = int(_the_one(wanted, titles, "Docebo") if wanted else next(iter(titles)))
+    except ValueError as error:
+        raise ConfigurationError(f"{row}: {str(error).replace('field', 'type of managers')}") from None
 
 
 def _name_by_id(runtime: Runtime, named: Callable[[AttributeRule], AttributeRule]) -> None:

@@ -8,7 +8,7 @@ from enum import StrEnum
 from slack_docebo.clients.docebo import Session
 from slack_docebo.clients.slack import Identity
 from slack_docebo.domain.rules import AttributeRule
-from slack_docebo.engine.reading.attribute_fields import find_additional_fields, find_profile_fields
+from slack_docebo.engine.reading.attribute_fields import find_additional_fields, find_manager_type, find_profile_fields
 from slack_docebo.engine.reading.scim import check_scim
 from slack_docebo.engine.reading.user_groups import read_user_groups
 from slack_docebo.errors import AccessDenied, ConfigurationError, WorkspaceMismatch
@@ -54,6 +54,7 @@ async def validate(runtime: Runtime, *, pin: bool = True) -> Workspace:
     await read_user_groups(runtime)
     await find_profile_fields(runtime)
     await find_additional_fields(runtime, session)
+    await find_manager_type(runtime)
     await _check_branch(runtime)
     with runtime.store.transaction() as tables:
         links = tables.links

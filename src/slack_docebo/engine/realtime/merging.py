@@ -9,6 +9,7 @@ from typing import Any
 from slack_docebo.domain.people import NOT_STORED, Known, Mapping, SourceUser
 from slack_docebo.domain.rules import AttributeRule, custom_fields, reads_scim
 from slack_docebo.domain.stamps import TOLERANCE, believed
+from slack_docebo.domain.targets import MANAGER
 from slack_docebo.storage.inbox import InboxEntry
 
 FIELDS = frozenset(field.name for field in fields(SourceUser))
@@ -132,6 +133,7 @@ def is_complete(user: SourceUser, rules: Sequence[AttributeRule]) -> bool:
         return True
     if not user.workspaces or (user.organisation and not user.teams):
         return False
+    rules = [rule for rule in rules if rule.target != MANAGER]  # which no event changes
     wanted = {source for rule in rules for source in rule.sources}
     return (
         bool(user.email)

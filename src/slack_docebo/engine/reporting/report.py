@@ -42,6 +42,7 @@ IN_WORDS = {Kind.LEAVE: "leave alone"}
 MADE_FOR = {
     PlanKind.BULK_IMPORT: "Import",
     PlanKind.CUSTOM_FIELDS: "Custom profile fields",
+    PlanKind.MANAGERS: "Managers",
     PlanKind.REALTIME_SYNC: "Real-time sync",
     PlanKind.RESET_MAPPINGS: "Reset of mappings",
     PlanKind.UNDO: "Undoing",

@@ -29,7 +29,7 @@ INDEX_LAG = timedelta(hours=1)  # after which Docebo's search and list show what
 UNDER_WAY_SECONDS = 0.02  # in which a call is sent off: a busy thread beside it would hold that up
 # Whose runs are alone by one lock, so that an intent of another plan of theirs is that of a run that is dead.
 ALONE_TOGETHER = (
-    frozenset({PlanKind.BULK_IMPORT, PlanKind.CUSTOM_FIELDS, PlanKind.UNDO}),
+    frozenset({PlanKind.BULK_IMPORT, PlanKind.CUSTOM_FIELDS, PlanKind.MANAGERS, PlanKind.UNDO}),
     frozenset({PlanKind.RESET_MAPPINGS}),
 )
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from slack_docebo.domain.changed_rules import reason_by_rules
 from slack_docebo.domain.disputes import dispute, is_same, look
-from slack_docebo.domain.effects import TO_ACCOUNTS, account_of, holds, is_carried_out, mapping_of, people_of
+from slack_docebo.domain.effects import TO_ACCOUNTS, account_of, differs, is_carried_out, mapping_of, people_of
 from slack_docebo.domain.grace import OF_LEAVERS
 from slack_docebo.domain.matching import Accounts, MatchBy
 from slack_docebo.domain.people import Account, LastSeen, Mapping
@@ -159,7 +159,7 @@ def reason_by_account(
     if operation.kind in TO_ACCOUNTS and (shield := shielded(judged, policy.protected)):
         return shield
     before = ((name, value) for name, value in operation.before.items() if attributes is None or name in attributes)
-    if changed := [name for name, value in before if not holds(account, name, value)]:
+    if changed := [name for name, value in before if differs(account, name, value)]:
         return f"changed in Docebo since: {', '.join(changed)}"
     return ""
 

@@ -8,11 +8,11 @@ from slack_docebo.domain.effects import TO_ACCOUNTS, mapping_of, people_of
 from slack_docebo.domain.people import Applied, Mapping
 from slack_docebo.domain.planning import Kind, Operation, Outcome
 from slack_docebo.domain.stamps import TOLERANCE, UNSTAMPED
-from slack_docebo.domain.targets import BRANCH
+from slack_docebo.domain.targets import BRANCH, is_manager
 from slack_docebo.engine.writing.standing import follow
 from slack_docebo.errors import StorageConflict
 from slack_docebo.runtime import Runtime
-from slack_docebo.storage.accounts import Written
+from slack_docebo.storage.accounts import AccountRepository, Written
 from slack_docebo.storage.operations import RowOutcome
 from slack_docebo.storage.plans import PlanKind
 
@@ -98,6 +98,7 @@ def _record(runtime: Runtime, plan_id: str, operations: dict[int, Operation], re
             platform_id = tables.platforms.take(docebo)
             accounts = tables.accounts(platform_id)
             accounts.note_written(written, now=now)
+            accounts.note_managers(_managers(accounts, applied))
             accounts.note_placed(
                 {
                     result.docebo_id: int(op.changes[BRANCH])
@@ -119,6 +120,18 @@ def _remapped(applied: Sequence[tuple[Operation, RowOutcome]], mappings: Mapping
         return (mapping and mapping.docebo_id) not in {result.docebo_id, prior and prior.docebo_id}
 
     return any(is_remapped(op, result) for op, result in applied if op.maps or op.kind is Kind.UNMAP)
+
+
+def _managers(accounts: AccountRepository, applied: Sequence[tuple[Operation, RowOutcome]]) -> dict[int, int]:
+    """Return the accounts of the managers that were written, by account; 0 for nobody. Unknown ones are left out."""
+    written = {
+        result.docebo_id: str(value)
+        for operation, result in applied
+        for name, value in operation.changes.items()
+        if is_manager(name) and result.docebo_id
+    }
+    known = accounts.bearing(filter(None, written.values()))
+    return {one: known.get(name, 0) for one, name in written.items() if not name or name in known}
 
 
 def _written(operation: Operation, docebo_id: int) -> Written:

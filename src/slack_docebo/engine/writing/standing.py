@@ -24,8 +24,10 @@ def follow(
 ) -> None:
     """Let the standing of everybody with an outcome be what the next import will find.
 
-    It ends where that is not known: then that import tells it.
+    It ends where that is not known: then that import tells it. A manager is nothing that it looks at.
     """
+    if plan.kind is PlanKind.MANAGERS:
+        return
     found = {
         operation.slack_id: standing_after(operation, result.docebo_id or operation.docebo_id, provision=provision)
         if result.outcome is Outcome.APPLIED and plan.kind in BY_THE_RULES

@@ -1,0 +1,52 @@
+"""Managers: who reports to whom, as Slack names them, and of whom that cannot be written."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from slack_docebo.domain.addresses import mailbox
+from slack_docebo.domain.people import SLACK_ID, SourceUser
+from slack_docebo.domain.sources import SCIM
+
+SEVERAL = ""  # in the place of an id, for what several people have
+NOT_KNOWN = "Slack lists nobody in scope as this manager"
+NOT_ALONE = "several people have what names this manager"
+NO_ACCOUNT = "the manager has no account"
+IN_A_CIRCLE = "the managers report to each other in a circle"
+
+
+@dataclass(slots=True)
+class Directory:
+    """Everybody in scope, by what a rule may name a manager: any Slack id, the address, the employee number."""
+
+    people: dict[str, str] = field(default_factory=dict)  # Slack id, or SEVERAL
+
+    def add(self, users: Iterable[SourceUser]) -> None:
+        """Take in *users*."""
+        for user in users:
+            number = (user.scim or {}).get("employeeNumber")
+            keys = [*user.ids, *([mailbox(user.email)] if user.email else []), *([f"{SCIM}{number}"] if number else [])]
+            for key in keys:
+                known = self.people.setdefault(key, user.slack_id)
+                if known != user.slack_id:
+                    self.people[key] = SEVERAL
+
+    def find(self, named: str) -> str | None:
+        """Return the Slack id of the one who is *named*; SEVERAL, or None where nobody is."""
+        key = mailbox(named) if "@" in named else named if SLACK_ID.fullmatch(named) else f"{SCIM}{named}"
+        return self.people.get(key)
+
+
+def in_circles(managers: Mapping[int, int]) -> set[int]:
+    """Return the accounts that are their own manager, be it by way of others; *managers* are by account."""
+    found: set[int] = set()
+    done: set[int] = set()
+    for start in managers:
+        line: dict[int, int] = {}  # the accounts on the way up, with their place
+        at = start
+        while at in managers and at not in done and at not in line:
+            line[at] = len(line)
+            at = managers[at]
+        if at in line:
+            found.update(account for account, place in line.items() if place >= line[at])
+        done.update(line)
+    return found

@@ -1,0 +1,34 @@
+"""Managers, once all accounts exist."""
+
+from prefect import get_run_logger, task
+from prefect.cache_policies import NO_CACHE
+
+from slack_docebo.engine.planning.managing import plan_managers
+from slack_docebo.engine.reading.connection import Workspace
+from slack_docebo.engine.reading.snapshot import SourceSnapshot
+from slack_docebo.engine.reporting.report import Summary
+from slack_docebo.runtime import Runtime
+from tasks.policies import RETRIED
+from tasks.process_user_details import process_user_details
+from tasks.report_outcome import report_outcome
+
+
+async def bring_managers_in_line(runtime: Runtime, workspace: Workspace, people: SourceSnapshot) -> list[Summary]:
+    """Give those of *people* their manager whose manager has changed; return the summary of what was done."""
+    plan_id = await plan_who_manages(runtime, workspace, people)
+    if plan_id is None:
+        return []
+    try:
+        await process_user_details(runtime, plan_id)
+    finally:
+        summary = await report_outcome(runtime, plan_id)
+    return [summary]
+
+
+@task(name="Plan managers", task_run_name="Plan who is whose manager", cache_policy=NO_CACHE, **RETRIED)
+async def plan_who_manages(runtime: Runtime, workspace: Workspace, people: SourceSnapshot) -> str | None:
+    """Return the id of the plan of those whose manager has changed, None where nobody's has."""
+    plan_id, problems = await plan_managers(runtime, workspace, people)
+    for why, count in problems.most_common():
+        get_run_logger().warning("Managers of %d people are not written: %s", count, why)
+    return plan_id

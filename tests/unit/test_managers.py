@@ -1,0 +1,57 @@
+"""Who reports to whom."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from slack_docebo.domain.managers import SEVERAL, Directory, in_circles
+from slack_docebo.domain.people import SourceUser
+
+
+def directory(*users: SourceUser) -> Directory:
+    made = Directory()
+    made.add(users)
+    return made
+
+
+ADA = SourceUser("U0ADA", "T1", email="Ada@example.com", local_id="W0ADA", scim={"employeeNumber": "7"})
+BOB = SourceUser("U0BOB", "T1", email="bob@example.com", scim={"employeeNumber": "8"})
+
+
+@pytest.mark.parametrize("named", ["U0ADA", "W0ADA", "ada@example.com", "7"])
+def test_a_manager_is_found_by_any_id_by_address_or_by_number(named):
+    assert directory(ADA, BOB).find(named) == "U0ADA"
+
+
+@pytest.mark.parametrize("named", ["U0NOBODY", "nobody@example.com", "9", "Ada"])
+def test_whom_nobody_is_is_not_found(named):
+    assert directory(ADA, BOB).find(named) is None
+
+
+def test_what_several_have_names_nobody():
+    twin = SourceUser("U0TWIN", "T1", email="ada@example.com", scim={"employeeNumber": "7"})
+    both = directory(ADA, twin)
+    assert [both.find(named) for named in ("ada@example.com", "7", "U0TWIN")] == [SEVERAL, SEVERAL, "U0TWIN"]
+
+
+@pytest.mark.parametrize(
+    ("managers", "circle"),
+    [
+        ({1: 2, 2: 3}, set()),
+        ({1: 1}, {1}),
+        ({1: 2, 2: 1, 3: 1}, {1, 2}),
+        ({1: 2, 2: 3, 3: 4, 4: 2, 5: 1}, {2, 3, 4}),
+    ],
+)
+def test_who_is_the_own_manager_by_way_of_others_is_in_a_circle(managers, circle):
+    assert in_circles(managers) == circle
+
+
+@given(st.dictionaries(st.integers(1, 12), st.integers(1, 12)))
+def test_without_those_in_circles_every_line_of_managers_ends(managers):
+    line = {one: manager for one, manager in managers.items() if one not in in_circles(managers)}
+    for start in line:
+        at, steps = start, 0
+        while at in line:
+            at, steps = line[at], steps + 1
+            assert steps <= len(line)
