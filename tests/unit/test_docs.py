@@ -122,6 +122,7 @@ def check_foreign(program: str, arguments: list[str]) -> None:
         assert [path for path in paths if f'"{path}"' not in Path(webhook.__file__).read_text()] == []
     else:
         files = [word for word in arguments if "/" in word or word == ".env.example"]
+        files = [file for file in files if not file.startswith("var/")]  # what running makes
         assert [file for file in files if not (ROOT / file).exists()] == []
 
 
