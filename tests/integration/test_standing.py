@@ -14,6 +14,7 @@ from slack_docebo.domain.people import Mapping
 from slack_docebo.domain.planning import Kind, Operation, Outcome
 from slack_docebo.domain.standing import Standing
 from slack_docebo.engine.importing import apply_saved, plan_import
+from slack_docebo.engine.looking.explaining import explain
 from slack_docebo.engine.mappings.forgetting import forget, traces
 from slack_docebo.engine.planning.undoing import plan_undo
 from slack_docebo.engine.realtime.upkeep import tidy
@@ -169,6 +170,19 @@ async def test_nights_that_trust_and_nights_that_compare_agree(sandbox, settings
     for verify_target in (False, True, False):
         night = await run_import(settings, verify_target=verify_target, rows={"LEAVERS": "deactivate"})
         assert rows(store, night) == []
+
+
+@on_both
+async def test_switching_provisioning_off_and_on_changes_nothing_about_who_is_mapped_and_in_line(sandbox, settings):
+    await settle(settings)
+    off = {"PROVISION_SLACK_USER_DATA": "false"}
+
+    nights = [await run_import(settings, rows=rows) for rows in (off, {}, off, {})]
+    async with open_runtime(settings, read_rows(table(ON)), run_id="explains") as runtime:
+        explained = (await explain(runtime, somebody(sandbox))).operation
+
+    assert [night.count(Kind.MAP) for night in nights] == [0, 0, 0, 0]
+    assert (explained.kind, explained.reason) == (Kind.LEAVE, "in line")
 
 
 @on_both

@@ -319,10 +319,9 @@ class Planner:
         prior = applied if applied and applied.docebo_id == account.docebo_id else None
         returned = prior is not None and prior.deactivated
         if not self.policy.provision:
-            # Nothing vouches for the attributes, but that we deactivated the account stays known.
-            return self._plan_mapping(
-                user, mapping, account, by, PROVISIONING_OFF, Applied(account.docebo_id, deactivated=returned)
-            )
+            # What was last written stays known: it is written no other way while provisioning is off.
+            known = Applied(account.docebo_id, prior.fingerprint if prior else "", deactivated=returned)
+            return self._plan_mapping(user, mapping, account, by, PROVISIONING_OFF, known)
         if shield := shielded(account, self.policy.protected):
             # The digest stays: a row written for an account that comes under protection by it would be written again.
             known = Applied(account.docebo_id, prior.fingerprint if prior else "", deactivated=returned)

@@ -120,9 +120,13 @@ class Sorter:
         return says_nothing and mapping is None and not self._planner.policy.scope.reason_against(user)
 
     def _lacks_fingerprint(self, case: Case) -> bool:
-        """Tell whether nothing records what was last written: of administrators, and of people without an account."""
-        mapping = case.mapping
-        return self._planner.policy.map and (mapping is None or not (mapping.fingerprint or mapping.deactivated))
+        """Tell whether nothing records what was last written: of administrators, and of people without an account.
+
+        Nor does it say anything while provisioning is off.
+        """
+        mapping, policy = case.mapping, self._planner.policy
+        recorded = mapping is not None and policy.provision and bool(mapping.fingerprint or mapping.deactivated)
+        return policy.map and not recorded
 
 
 def _is_unchanged(case: Case) -> bool:
