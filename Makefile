@@ -5,7 +5,7 @@ USERS ?= 500
 
 unexport PYTHONDONTWRITEBYTECODE  # else each process compiles all modules anew, and tests start a hundred
 
-.PHONY: help setup demo test test-long check format lock image sbom bench clean up
+.PHONY: help setup demo test test-long check format lock image release sbom bench clean up
 
 help:            ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -51,6 +51,9 @@ lock: setup      ## Resolve the locks anew from pyproject.toml: of everything, a
 
 image:           ## Build the container image with podman, docker or buildah (BASE, TAG, ENGINE)
 	@BASE='$(BASE)' TAG='$(TAG)' ENGINE='$(ENGINE)' scripts/build-image
+
+release: setup   ## Image, source, bill of materials, notes and checksums in dist/ (BASE=NAME@sha256:...)
+	@ENGINE='$(ENGINE)' $(BIN)/python -m deployments.release --base '$(BASE)'
 
 sbom: setup      ## What an installation consists of, with licences, as CycloneDX in dist/
 	@$(BIN)/python -m deployments.sbom

@@ -11,6 +11,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = "python3,python3-venv,python-is-python3,ca-certificates,tini"  # of a base that could be Debian's own
+BASE = "localhost/debian-python"
 CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"  # this machine's: a registry may be reached through its company's
 ENTER = """
 set -e
@@ -51,6 +52,10 @@ class Buildah:
             raise NoContainers(f"buildah {arguments[0]}: {done.stderr[-2000:]}")
         return done.stdout.strip()
 
+    def digest(self, name: str) -> str:
+        """Return the image's name with its digest."""
+        return f"{name}@{json.loads(self('inspect', '--type', 'image', name))['FromImageDigest']}"
+
 
 def debian_base(buildah: Buildah, folder: Path) -> str:
     """Make an image of Debian's packages, of the release that this machine has, and return its name."""
@@ -71,8 +76,8 @@ def debian_base(buildah: Buildah, folder: Path) -> str:
     container = buildah("from", "scratch")
     buildah("add", container, str(tree), "/")
     buildah("copy", container, CERTIFICATES, CERTIFICATES)
-    buildah("commit", "--rm", container, "debian-python")
-    return "localhost/debian-python"
+    buildah("commit", "--rm", container, BASE)
+    return BASE
 
 
 @dataclass(frozen=True)

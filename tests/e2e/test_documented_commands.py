@@ -38,6 +38,7 @@ RUN_BY = {
     "make test": ".ci/run",
     "make sbom": "tests/unit/test_supply_chain.py",
     "make image": "tests/e2e/test_image.py",
+    "make release BASE=docker.io/library/python@sha256:...": "tests/e2e/test_image.py",
     "make up": "tests/e2e/test_up.py",
     "make up SANDBOX=1": "tests/e2e/test_up.py",
     "curl http://127.0.0.1:8400/readyz": "tests/e2e/test_up.py",

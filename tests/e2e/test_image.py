@@ -1,9 +1,12 @@
 """The image is built, and every service of compose.yaml starts from it: as its user, on a read-only root."""
 
 import asyncio
+import json
 import os
 import shutil
 import subprocess
+import sys
+import tarfile
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -18,7 +21,7 @@ from deployments.local import connection_settings, free_port
 from sandbox.server import Sandbox
 from slack_docebo.storage.inbox import FINISHED
 from slack_docebo.storage.store import Store
-from tests.containers import Buildah, Image, NoContainers, debian_base
+from tests.containers import BASE, Buildah, Image, NoContainers, debian_base
 from tests.e2e.composed import Composition, first_start_of_postgresql
 from tests.e2e.prefect_http import finished, is_done, prefect_http, set_rows, start
 from tests.importing import run_import, settings_for
@@ -38,6 +41,7 @@ class Built:
 
     image: Image
     base: Image
+    buildah: Buildah
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +57,7 @@ def built(clone: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bui
     told = {**os.environ, "STORAGE": buildah.storage}
     done = subprocess.run(command, cwd=clone, env=told, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    yield Built(Image.of(buildah, "localhost/slack-docebo:tested"), Image.of(buildah, base))
+    yield Built(Image.of(buildah, "localhost/slack-docebo:tested"), Image.of(buildah, base), buildah)
     shutil.rmtree(folder)  # gigabytes
 
 
@@ -135,6 +139,33 @@ def test_the_image_is_small_and_says_what_it_is(built):
     assert config["Labels"]["org.opencontainers.image.title"] == "slack-docebo"
     assert config["Labels"]["org.opencontainers.image.version"][0].isdigit()
     assert config["Labels"]["org.opencontainers.image.version"] != "0"
+
+
+def test_a_release_is_the_image_with_source_bill_of_materials_notes_and_sums(built, clone, tmp_path):
+    project = shutil.copytree(clone, tmp_path / "project")
+    changelog = project / "CHANGELOG.md"
+    changelog.write_text(changelog.read_text().replace("## Unreleased", "## 0.1.0"))
+    for words in ("init --quiet", "add .", "-c user.name=a -c user.email=a@example.com commit --quiet --message=1"):
+        subprocess.run(["git", *words.split()], cwd=project, check=True)
+
+    command = [sys.executable, "-m", "deployments.release", "--base", built.buildah.digest(BASE)]
+    told = {**os.environ, "PYTHONPATH": str(project), "ENGINE": "buildah", "STORAGE": built.buildah.storage}
+    done = subprocess.run(command, cwd=project, env=told, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    made = project / "dist" / "0.1.0"
+    subprocess.run(["sha256sum", "--check", "--strict", "SHA256SUMS"], cwd=made, check=True, capture_output=True)
+    assert {path.name for path in made.iterdir()} == {
+        "NOTES.md",
+        "SHA256SUMS",
+        "sbom.cdx.json",
+        "slack-docebo-0.1.0-image.tar",
+        "slack-docebo-0.1.0.tar.gz",
+    }
+    with tarfile.open(made / "slack-docebo-0.1.0-image.tar") as archive:
+        manifest = json.load(archive.extractfile("manifest.json"))
+    assert "docker.io/library/slack-docebo:0.1.0" in manifest[0]["RepoTags"]  # which docker calls slack-docebo:0.1.0
+    assert "make image" in (made / "NOTES.md").read_text()
 
 
 def test_every_service_works_ends_in_time_and_loses_nothing(installation, tmp_path):
