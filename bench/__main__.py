@@ -21,6 +21,7 @@ NAMES = (
     "simulation",
     "migration",
     "expressions",
+    "stopping",
 )
 
 

@@ -58,10 +58,10 @@ def main() -> None:
         stock_id = http.post("deployments/", json=stock).raise_for_status().json()["id"]
         alone = _processor_seconds(api)
         stack.enter_context(process(WORKER, log=folder / "ours.log", env=env, cwd=folder))
-        _until(lambda: _is_at_work(http, "slack-docebo-flows"))
+        until(lambda: is_at_work(http, "slack-docebo-flows"))
         watched = _processor_seconds(api)
         stack.enter_context(process(STOCK, log=folder / "stock.log", env=env, cwd=folder))
-        _until(lambda: _is_at_work(http, "stock"))
+        until(lambda: is_at_work(http, "stock"))
         seconds: dict[str, list[float]] = {"ours": [], "stock": []}
         for _ in range(RUNS):  # by turns: what else goes on here meets both
             seconds["ours"].append(_first_line(http, ours["id"]))
@@ -82,7 +82,7 @@ def main() -> None:
 def _first_line(http: httpx.Client, deployment_id: str) -> float:
     """Return the seconds from asking for a run, as the webhook does, to the line with which its flow begins."""
     asked, run_id = _ask(http, deployment_id, linger_seconds=0)
-    _until(lambda: _run(http, run_id)["state_type"] in {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"})
+    until(lambda: _run(http, run_id)["state_type"] in {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"})
     if _run(http, run_id)["state_type"] != "COMPLETED":
         raise RuntimeError(f"the run ended as {_run(http, run_id)['state']}")
     query = {"logs": {"flow_run_id": {"any_": [run_id]}}}
@@ -91,18 +91,18 @@ def _first_line(http: httpx.Client, deployment_id: str) -> float:
         lines = http.post("logs/filter", json=query).raise_for_status().json()
         return [line["timestamp"] for line in lines if line["message"].startswith("Beginning flow run")]
 
-    _until(lambda: bool(begun()))
+    until(lambda: bool(begun()))
     return datetime.fromisoformat(begun()[0]).timestamp() - asked
 
 
 def _own_memory_mb(http: httpx.Client, deployment_id: str) -> float:
     """Return what a run at work has in memory that it shares with no other process."""
     _, run_id = _ask(http, deployment_id, linger_seconds=10)
-    _until(lambda: _run(http, run_id)["state_type"] == "RUNNING" and bool(_run(http, run_id)["infrastructure_pid"]))
+    until(lambda: _run(http, run_id)["state_type"] == "RUNNING" and bool(_run(http, run_id)["infrastructure_pid"]))
     time.sleep(4)
     pid = _run(http, run_id)["infrastructure_pid"].rpartition(":")[2]
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    _until(lambda: _run(http, run_id)["state_type"] == "COMPLETED")  # else the next finds its place taken, and ends
+    until(lambda: _run(http, run_id)["state_type"] == "COMPLETED")  # else the next finds its place taken, and ends
     return sum(int(line.split()[1]) for line in lines if line.startswith("Private_")) / 1024
 
 
@@ -121,7 +121,8 @@ def _run(http: httpx.Client, run_id: str) -> Mapping[str, Any]:
     return found
 
 
-def _is_at_work(http: httpx.Client, pool: str) -> bool:
+def is_at_work(http: httpx.Client, pool: str) -> bool:
+    """Tell whether Prefect has seen a worker of *pool*."""
     return bool(http.post(f"work_pools/{pool}/workers/filter", json={}).raise_for_status().json())
 
 
@@ -144,7 +145,8 @@ def _processor_seconds(api: str) -> float:
     return spent() - before
 
 
-def _until(holds: Callable[[], bool]) -> None:
+def until(holds: Callable[[], bool]) -> None:
+    """Wait for what has to come; raise RuntimeError if it never does."""
     deadline = time.monotonic() + 180
     while not holds():
         if time.monotonic() > deadline:
