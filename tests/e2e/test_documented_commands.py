@@ -53,6 +53,8 @@ RUN_BY = {
     "python -m sandbox --users 500 --seed 7": "tests/contract/test_sandbox_process.py",
 }
 NOT_RUN = {
+    "apt-get install apache2 libapache2-mod-auth-openidc": "test_single_sign_on.py has what scripts/install-programs installs",
+    "a2enmod auth_openidc proxy_http headers substitute ssl": "test_single_sign_on.py loads these modules itself",
     "pg_dump --format=custom --file=prefect.dump prefect": "the same as for our own database",
     "sqlite3 slack-docebo.db '.backup kept.db'": "its C function is called by tests/integration/test_restored_database.py",
     "make demo": "takes a minute; what it shows is looked at by test_bulk_import.py and test_realtime_sync.py",

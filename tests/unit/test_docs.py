@@ -26,6 +26,8 @@ SPAN = re.compile(r"`([^`\n]+)`")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 OURS = ("slack-docebo ", "python -m ", ".venv/bin/python -m ", "make ")
 FOREIGN = {
+    "a2enmod",
+    "apt-get",
     "cd",
     "chmod",
     "cp",
