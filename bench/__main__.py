@@ -22,6 +22,7 @@ NAMES = (
     "migration",
     "expressions",
     "stopping",
+    "redis_lost",
 )
 
 
