@@ -226,6 +226,11 @@ class IntegrationSettings(BaseModel):
     limit_remappings: LimitText = Field(
         Limit(50, 5), title="Most mappings moved", description="Most mappings moved to another account: " + LIMITED
     )
+    limit_renames: LimitText = Field(
+        Limit(50, 5),
+        title="Most changes of the username",
+        description="Most accounts whose username a rule of ATTRIBUTES changes: " + LIMITED,
+    )
     limit_window_hours: Whole = Field(
         24,
         ge=1,
@@ -451,6 +456,7 @@ class IntegrationSettings(BaseModel):
             Change.DEACTIVATE: self.limit_deactivations,
             Change.UNMAP: self.limit_unmappings,
             Change.REMAP: self.limit_remappings,
+            Change.RENAME: self.limit_renames,
         }
 
 

@@ -81,6 +81,7 @@ GROUPS = (
             "limit_deactivations",
             "limit_unmappings",
             "limit_remappings",
+            "limit_renames",
             "limit_window_hours",
             "max_accounts",
         ),

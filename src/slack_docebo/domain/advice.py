@@ -10,6 +10,9 @@ BY_REASON = {
     " `slack-docebo mappings import`.",
     "belongs to": "Two people claim one account: correct the address of one of them in Slack or Docebo.",
     "the username is taken": "Rename that account in Docebo, or give the pair to `slack-docebo mappings import`.",
+    "no username": "Complete the rule for username in SLACK | ATTRIBUTES, or what it reads for this person in Slack.",
+    "an account with this username": "Two people come to one username: change its rule in SLACK | ATTRIBUTES, or what it"
+    " reads for one of them in Slack.",
     "an account with this address is created": "Two people bear one address: correct it for one of them in Slack.",
 }
 BY_OUTCOME = {

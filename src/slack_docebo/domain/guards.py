@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from enum import StrEnum
 from typing import NamedTuple
 
-from slack_docebo.domain.planning import Operation
+from slack_docebo.domain.planning import Kind, Operation
+from slack_docebo.domain.targets import EXPIRATION, USERNAME
 
 LONGEST_NUMBER = 9  # digits
 
@@ -18,6 +20,7 @@ class Change(StrEnum):
     DEACTIVATE = "deactivate"
     UNMAP = "unmap"
     REMAP = "move mapping"  # to another account
+    RENAME = "change username"
 
 
 class Excess(NamedTuple):
@@ -59,10 +62,16 @@ def parse_limit(text: str) -> Limit:
     return Limit(next(iter(counts), None), next(iter(percents), None))
 
 
-def changes_of(operation: Operation) -> set[Change]:
-    """Return as what *operation* counts."""
-    by_kind = {change for change in Change if change.value == operation.kind.value}
-    return by_kind | {Change.REMAP} if operation.moves_mapping else by_kind
+def changes_of(operation: Operation, today: date) -> set[Change]:
+    """Return as what *operation* counts; an account that has expired by *today* is as good as deactivated."""
+    found = {change for change in Change if change.value == operation.kind.value}
+    if operation.moves_mapping:
+        found.add(Change.REMAP)
+    if operation.kind is Kind.UPDATE:
+        expires = str(operation.changes.get(EXPIRATION, ""))
+        found |= {Change.RENAME} if USERNAME in operation.changes else set()
+        found |= {Change.DEACTIVATE} if expires and expires <= today.isoformat() else set()
+    return found
 
 
 def exceeded(

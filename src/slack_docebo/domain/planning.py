@@ -7,7 +7,7 @@ from datetime import timedelta
 from enum import StrEnum
 
 from slack_docebo.domain.addresses import mailbox, pattern_keys
-from slack_docebo.domain.attributes import differences, fingerprint, is_own_form, not_compared, wanted
+from slack_docebo.domain.attributes import differences, fingerprint, is_own_form, not_compared, same, wanted
 from slack_docebo.domain.claims import RANKS, Claims, Rank
 from slack_docebo.domain.disputes import bears_data_of, dispute, is_same, look
 from slack_docebo.domain.matching import UNCONFIRMED, Accounts, FoundBy, Match, MatchBy, match
@@ -15,8 +15,9 @@ from slack_docebo.domain.observation import Gone, Observation, Present, Unknown
 from slack_docebo.domain.patterns import named
 from slack_docebo.domain.people import Account, Applied, Known, LastSeen, Mapping, SourceUser
 from slack_docebo.domain.returns import Rehires, Returns, has_left, reported
-from slack_docebo.domain.rules import DEFAULT_RULES, NO_BRANCH, NOT_HELD, AttributeRule, Shortfall, shortfalls
+from slack_docebo.domain.rules import DEFAULT_RULES, NO_BRANCH, NOT_HELD, TAKEN, AttributeRule, Shortfall, shortfalls
 from slack_docebo.domain.scope import WORKSPACE_NOT_KNOWN, Scope
+from slack_docebo.domain.targets import USERNAME
 
 Value = str | bool
 # Reasons by which the next run is told that nothing has changed.
@@ -29,6 +30,8 @@ ELSEWHERE = "in other workspaces of the organisation alone"
 OWN_FORM = "Docebo keeps its own form of "  # before the attributes
 NOT_TAKEN = "Docebo does not take "  # likewise
 CANNOT_HOLD = ", which cannot hold what Slack says"  # behind them
+IS_TAKEN = ", which is taken"  # likewise
+NO_USERNAME = "no username: "  # before why
 NO_VALUE = ", for which its rule finds nothing"  # likewise
 NOT_THERE = ", which Docebo does not have"  # likewise
 NOT_PLANNED = "no plan can be made"  # for this one person, and why
@@ -297,17 +300,24 @@ class Planner:
     def _plan_newcomer(self, user: SourceUser, mapping: Mapping | None) -> Operation:
         if not self.policy.provision:
             return self._operation(user, Kind.LEAVE, "no account, and provisioning is off")
-        if namesake := self._accounts.with_username(user.email):
+        lacking = self._note_shortfalls(user, creating=True)
+        wanted = {USERNAME: user.email, **self._wanted(user, creating=True)}
+        username = wanted[USERNAME]
+        if against := self._reason_without_username(user, lacking):
+            return self._operation(user, Kind.LEAVE, against)
+        if namesake := self._accounts.with_username(username):
             return self._operation(user, Kind.LEAVE, f"the username is taken by account {namesake.docebo_id}", namesake)
         first = self.claims.stake(mailbox(user.email), user.slack_id, Rank.EMAIL)
         if first != user.slack_id:
             return self._operation(user, Kind.LEAVE, f"an account with this address is created for {first}")
-        lacking = self._note_shortfalls(user, creating=True)
+        first = self.claims.stake(mailbox(username), user.slack_id, Rank.EMAIL)
+        if first != user.slack_id:
+            return self._operation(user, Kind.LEAVE, f"an account with this username is for {first}")
         return self._operation(
             user,
             Kind.CREATE,
             ("new" if mapping is None else f"account {mapping.docebo_id} is gone") + _without(lacking),
-            changes={"username": user.email, **self._wanted(user, creating=True)},
+            changes=wanted,
             maps=self.policy.map,
             fingerprint=self._fingerprint(user),
             prior=mapping,
@@ -326,7 +336,7 @@ class Planner:
             # The digest stays: a row written for an account that comes under protection by it would be written again.
             known = Applied(account.docebo_id, prior.fingerprint if prior else "", deactivated=returned)
             return self._plan_mapping(user, mapping, account, by, shield, known)
-        lacking = self._note_shortfalls(user)
+        lacking = self._note_shortfalls(user, taken=self._taken_username(user, account, by))
         print_, echo = self._fingerprint(user), ""
         is_news = prior is None or prior.fingerprint != print_
         changes, before = self._changes(user, account, returned=returned, is_news=is_news)
@@ -390,6 +400,8 @@ class Planner:
         afterwards.
         """
         wanted = self._wanted(user)
+        if any(one.target == USERNAME and one.why == TAKEN for one in self.shortfalls.get(user.slack_id, ())):
+            del wanted[USERNAME]
         differing, current = differences(wanted, account)
         changes: dict[str, Value] = {**differing, **(not_compared(wanted, account) if is_news else {})}
         before: dict[str, Value] = {**current}
@@ -456,11 +468,35 @@ class Planner:
     def _wanted(self, user: SourceUser, *, creating: bool = False) -> dict[str, str]:
         return wanted(self.policy.scope.as_member(user), self.policy.rules, creating=creating)
 
-    def _note_shortfalls(self, user: SourceUser, *, creating: bool = False) -> tuple[Shortfall, ...]:
-        """Note which values of Slack's the account of *user* does not get, and return them."""
-        found = shortfalls(self.policy.scope.as_member(user), self.policy.rules, creating=creating)
+    def _reason_without_username(self, user: SourceUser, lacking: Sequence[Shortfall]) -> str:
+        """Return why *user* gets no account because of the rule for its username, which is *lacking* or gives nothing."""
+        rule = next((rule for rule in self.policy.rules if rule.target == USERNAME), None)
+        if rule is None or rule.value(self.policy.scope.as_member(user)):
+            return ""
+        why = next((one.why for one in lacking if one.target == USERNAME), "Slack does not say what its rule reads")
+        return NO_USERNAME + why
+
+    def _taken_username(self, user: SourceUser, account: Account, by: str) -> tuple[Shortfall, ...]:
+        """Return the username that *user* does not get for the *account*, because it is another's, or becomes that."""
+        username = self._wanted(user).get(USERNAME, "")
+        if not username or same(USERNAME, username, account.username):
+            return ()
+        other = self._accounts.with_username(username)
+        if other is None or other.docebo_id == account.docebo_id:
+            rank = Rank.MAPPING if by is FoundBy.MAPPING else Rank.EMAIL
+            if self.claims.stake(mailbox(username), user.slack_id, rank) == user.slack_id:
+                return ()
+        return (Shortfall(USERNAME, username, TAKEN),)
+
+    def _note_shortfalls(
+        self, user: SourceUser, *, creating: bool = False, taken: tuple[Shortfall, ...] = ()
+    ) -> tuple[Shortfall, ...]:
+        """Note which values of Slack's the account of *user* does not get, those *taken* among them, and return them."""
+        found = shortfalls(self.policy.scope.as_member(user), self.policy.rules, creating=creating) + taken
         if found:
             self.shortfalls[user.slack_id] = found
+        else:
+            self.shortfalls.pop(user.slack_id, None)  # as it was planned before
         return found
 
     def _operation(
@@ -499,8 +535,8 @@ class Planner:
 def _without(lacking: Sequence[Shortfall]) -> str:
     """Return what is added to a reason where attributes do not get what Slack says."""
     told = ""
-    whys = {NOT_HELD: CANNOT_HOLD, NO_BRANCH: NOT_THERE}
-    for why in (CANNOT_HOLD, NO_VALUE, NOT_THERE):
+    whys = {NOT_HELD: CANNOT_HOLD, NO_BRANCH: NOT_THERE, TAKEN: IS_TAKEN}
+    for why in (CANNOT_HOLD, NO_VALUE, NOT_THERE, IS_TAKEN):
         if names := [one.target for one in lacking if whys.get(one.why, NO_VALUE) == why]:
             told += f"; without {', '.join(names)}{why}"
     return told

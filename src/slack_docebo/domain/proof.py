@@ -6,7 +6,7 @@ from slack_docebo.domain.attributes import MARKUP, current_value, is_own_form, l
 from slack_docebo.domain.effects import holds
 from slack_docebo.domain.people import Account, View
 from slack_docebo.domain.planning import Kind, Operation, Value
-from slack_docebo.domain.targets import BRANCH, COLUMNS, is_manager
+from slack_docebo.domain.targets import BRANCH, COLUMNS, USERNAME, is_manager
 
 WITH_DEFAULT = ("language", "time_zone", "date_format")  # attributes that a new account has without its row
 CREDENTIALS = ("username", "email")
@@ -21,6 +21,8 @@ def traits(operation: Operation, *, branch: int | None = None) -> frozenset[str]
     creates = operation.kind is Kind.CREATE
     is_placed = branch is not None or BRANCH in operation.changes
     found = {f"{operation.kind} in a branch" if creates and is_placed else str(operation.kind)}
+    if not creates and USERNAME in operation.changes:
+        found.add("another username")  # a column of its own
     for name, value in operation.changes.items():
         may_be_default = creates and name in WITH_DEFAULT
         found.add(f"{name} emptied" if value == "" else f"{name} {value}" if may_be_default else name)

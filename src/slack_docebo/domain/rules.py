@@ -15,13 +15,14 @@ from slack_docebo.domain.lookup import LookupTable, NoValue
 from slack_docebo.domain.options import Values
 from slack_docebo.domain.people import SourceUser
 from slack_docebo.domain.sources import CUSTOM, SCIM_SOURCES, SOURCES, is_custom, is_source, label_of
-from slack_docebo.domain.targets import BRANCH, CASELESS, MANAGER, TARGETS, field_id_of, is_target, title_of
+from slack_docebo.domain.targets import BRANCH, CASELESS, MANAGER, TARGETS, USERNAME, field_id_of, is_target, title_of
 from slack_docebo.domain.texts import LONGEST_ADDRESS, LONGEST_NAME, LONGEST_VALUE, bounded, key, shortened
 
 OPTIONS = ("on-create-only", "clear")
 SEPARATORS = ",;\r\n"  # between rules, outside quotes and brackets
 EXPRESSION_SHOWN = 200  # characters, in a message
 NOT_HELD = "Docebo's field cannot hold it"
+TAKEN = "another account has this username, or gets it"
 NO_BRANCH = "Docebo has no such branch, or several"
 _WORD = re.compile(r'(?:[^\s="]|"[^"]*")+')
 _OPTIONS_BEHIND = re.compile(rf"(?:\s+(?:{'|'.join(OPTIONS)}))*$")
@@ -133,7 +134,11 @@ def parse_rules(text: str, engine: Compile) -> tuple[AttributeRule, ...]:
     A rule that names only a target takes the source of the same name; expressions are read by *engine*. Raises ValueError
     that says what is allowed.
     """
-    return distinct(_parse_rule(rule, engine) for rule in _parted(text))
+    rules = distinct(_parse_rule(rule, engine) for rule in _parted(text))
+    targets = {rule.target for rule in rules}
+    if USERNAME in targets and "email" not in targets:
+        raise ValueError("username wants a rule for email beside it: by its address an account is found again")
+    return rules
 
 
 def distinct(rules: Iterable[AttributeRule]) -> tuple[AttributeRule, ...]:
@@ -206,6 +211,8 @@ def _parse_rule(text: str, engine: Compile) -> AttributeRule:
         formula = _parse_formula(written[1:].strip(), engine)
     else:
         raise ValueError(f"unknown option {written.split()[0]!r}: allowed are {' and '.join(OPTIONS)}")
+    if target == USERNAME and OPTIONS[1] in options:
+        raise ValueError("username cannot be cleared: nobody signs in without")
     return AttributeRule(target, formula, OPTIONS[0] in options, OPTIONS[1] in options)
 
 

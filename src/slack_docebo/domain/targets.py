@@ -2,13 +2,15 @@
 
 import re
 
-COLUMNS = ("date_format", "country", "expiration_date")  # attributes that not every list and view shows
+EXPIRATION = "expiration_date"
+COLUMNS = ("date_format", "country", EXPIRATION)  # attributes that not every list and view shows
 # Attributes in which case makes no difference.
 CASELESS = frozenset({"email", "username", "language", "time_zone", "date_format", "country"})
 FREE_TEXTS = frozenset({"first_name", "last_name"})  # and the additional fields
+USERNAME = "username"  # without a rule, that of an account which is created is the e-mail address
 BRANCH = "branch"  # of an account that is created: no list shows it, and nobody is moved
 MANAGER = "manager"  # written when all accounts exist, as one of the platform's types of managers
-TARGETS = ("first_name", "last_name", "email", "language", "time_zone", *COLUMNS, BRANCH, MANAGER)
+TARGETS = ("first_name", "last_name", "email", USERNAME, "language", "time_zone", *COLUMNS, BRANCH, MANAGER)
 TITLED = "field:"  # before the title of an additional field
 _FIELD = re.compile(r"field_([1-9][0-9]{0,17})")
 

@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Iterator
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -26,6 +26,7 @@ from sqlalchemy import (
 from slack_docebo.domain.guards import Change
 from slack_docebo.domain.names import folded
 from slack_docebo.domain.planning import Kind, Outcome
+from slack_docebo.domain.targets import EXPIRATION, USERNAME
 from slack_docebo.storage.operations import JournalEntry, entry_of
 from slack_docebo.storage.plans import LET_THROUGH, OPEN, Plan, PlanKind, PlanRepository, plan_of
 from slack_docebo.storage.schema import intent
@@ -39,6 +40,8 @@ MOVES = and_(
     operations.c.prior.is_not(None),
     operations.c.prior["docebo_id"].as_integer() != func.coalesce(operations.c.docebo_id, -1),
 )
+UPDATES = operations.c.kind == Kind.UPDATE.value
+RENAMES = and_(UPDATES, operations.c.changes[USERNAME].as_string().is_not(None))
 # By whom people are counted: of the forgotten, only the account is on record.
 PERSON = func.coalesce(func.nullif(operations.c.slack_id, ""), cast(operations.c.docebo_id, Text), "")
 
@@ -93,14 +96,23 @@ class JournalRepository:
         return dict(people)
 
     def _people(self, *conditions: ColumnElement[bool]) -> dict[Change, int]:
-        kind = operations.c.kind
-        query = select(kind, MOVES.label("moves"), func.count(PERSON.distinct())).where(*conditions)
+        kind, expires = operations.c.kind, operations.c.changes[EXPIRATION].as_string()
+        expired = and_(UPDATES, expires != "", expires <= datetime.now(UTC).date().isoformat())
+        query = select(
+            kind,
+            MOVES.label("moves"),
+            RENAMES.label("renames"),
+            func.coalesce(expired, false()).label("expired"),
+            func.count(PERSON.distinct()),
+        ).where(*conditions)
         people = Counter[Change]()
-        for of_kind, moves, count in self._connection.execute(query.group_by(kind, literal_column("moves"))):
+        groups = query.group_by(kind, *map(literal_column, ("moves", "renames", "expired")))
+        for of_kind, moves, renames, is_expired, count in self._connection.execute(groups):
             if of_kind in set(Change):
                 people[Change(of_kind)] += count
-            if moves:
-                people[Change.REMAP] += count
+            counts_as = {Change.REMAP: moves, Change.RENAME: renames, Change.DEACTIVATE: is_expired}
+            for change in (change for change, does in counts_as.items() if does):
+                people[change] += count
         return dict(people)
 
     def people_by_day(self, docebo: str, since: datetime) -> dict[tuple[date, Kind, Outcome], int]:

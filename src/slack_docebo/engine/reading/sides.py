@@ -12,6 +12,7 @@ from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.observation import Present
 from slack_docebo.domain.people import Account, Known, Mapping, SourceUser
 from slack_docebo.domain.planning import Planner
+from slack_docebo.domain.targets import USERNAME
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.evidence import ask_for_accounts, recall_accounts
 from slack_docebo.engine.reading.missing import check_missing_accounts, check_missing_people
@@ -149,8 +150,12 @@ def are_few(runtime: Runtime, people: int) -> bool:
 async def look_up(
     runtime: Runtime, people: Iterable[tuple[SourceUser, Known | None]], accounts: Accounts | None = None
 ) -> Accounts:
-    """Return *accounts* and those that a few *people* can be matched with, at one to four calls each."""
+    """Return *accounts* and those that a few *people* can be matched with, at one to four calls each.
+
+    Where a rule gives usernames, it is one more: whoever has that username is among them, too.
+    """
     accounts = Accounts() if accounts is None else accounts
+    naming = next((rule for rule in runtime.behaviour.attributes if rule.target == USERNAME), None)
     for user, known in people:
         accounts.add(await find_by_address(runtime, user.email) if user.email and not user.unconfirmed else [])
         if known:
@@ -160,6 +165,9 @@ async def look_up(
                 # The view of one user lacks attributes that the listing has.
                 accounts.add(await runtime.docebo.find_users(seen.value.username))
         await find_bearers(runtime, [(user, known)], accounts)
+        username = (naming and naming.value(user)) or ""
+        if username and accounts.with_username(username) is None:
+            accounts.add(await runtime.docebo.find_users(username))
     return accounts
 
 

@@ -289,7 +289,9 @@ class _Round:
         measured = close_plan(self._runtime, plan_id, looked_after=looked_after, let_through=let_through)
         self._served.plans.append(plan_id)
         over = dict(measured.refused(knowingly=let_through))
-        if held := {op.slack_id for op in remembered if not over.keys().isdisjoint(changes_of(op))}:
+        if held := {
+            op.slack_id for op in remembered if not over.keys().isdisjoint(changes_of(op, self._runtime.now().date()))
+        }:
             with self._runtime.store.transaction() as tables:
                 tables.operations.withdraw(plan_id, {op.slack_id for op in remembered} - held)
             theirs = [case for case in cases if case.slack_id in held]

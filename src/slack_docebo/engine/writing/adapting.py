@@ -22,7 +22,7 @@ from slack_docebo.domain.dialect import (
     OptionForm,
 )
 from slack_docebo.domain.planning import Value
-from slack_docebo.domain.targets import BRANCH, field_id_of
+from slack_docebo.domain.targets import BRANCH, USERNAME, field_id_of
 from slack_docebo.runtime import Runtime
 
 TRIED = 3  # refused rows of one kind that a run tries otherwise, before the others are taken to be refused for good
@@ -43,9 +43,9 @@ class Adapter:
         self.unknown_options = known.unknown_options
         self._refused = known.refused_values
 
-    def written(self, attributes: Attributes) -> dict[str, Value]:
+    def written(self, attributes: Attributes, *, creates: bool = False) -> dict[str, Value]:
         """Return *attributes* as a row holds them: without what is refused, a language in the form that is taken."""
-        missing = self.left_out(attributes)
+        missing = self.left_out(attributes, creates=creates)
         row = {name: value for name, value in attributes.items() if name not in missing}
         if branch := row.pop(BRANCH, ""):
             row |= self._branch(str(branch))
@@ -55,12 +55,13 @@ class Adapter:
             return row
         return {name: self._option(name, value) or value for name, value in row.items()}
 
-    def left_out(self, attributes: Attributes) -> list[str]:
-        """Return which of *attributes* rows go without."""
+    def left_out(self, attributes: Attributes, *, creates: bool) -> list[str]:
+        """Return which of *attributes* rows go without; one that *creates* an account has a username."""
         return [
             name
             for name, value in attributes.items()
-            if self._is_nameless(name, value) or (self._refused and _digest(name, value) in self._refused)
+            if (name != USERNAME or not creates)
+            and (self._is_nameless(name, value) or (self._refused and _digest(name, value) in self._refused))
         ]
 
     def refuse(self, attributes: Attributes) -> None:
@@ -134,11 +135,13 @@ def _digest(name: str, value: Value) -> str:
     return f"{name} {fingerprint({name: str(value)})}"
 
 
-def optional(attributes: Attributes) -> dict[str, Value]:
-    """Return those of *attributes* that an account need not have."""
-    return {name: value for name, value in attributes.items() if name not in NEEDED}
+def optional(attributes: Attributes, *, creates: bool) -> dict[str, Value]:
+    """Return those of *attributes* that a row need not have; another username is needed by none."""
+    spared = {name: value for name, value in attributes.items() if name not in NEEDED}
+    return spared if creates or USERNAME not in attributes else {USERNAME: attributes[USERNAME], **spared}
 
 
-def needed(attributes: Attributes) -> dict[str, Value]:
+def needed(attributes: Attributes, *, creates: bool) -> dict[str, Value]:
     """Return the others."""
-    return {name: value for name, value in attributes.items() if name in NEEDED}
+    spared = optional(attributes, creates=creates)
+    return {name: value for name, value in attributes.items() if name not in spared}

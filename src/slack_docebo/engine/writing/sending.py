@@ -69,7 +69,9 @@ class Sender:
 
     def left_out(self, operation: Operation) -> list[str]:
         """Return which attributes of *operation* rows go without."""
-        return self._adapter.left_out(operation.changes) if operation.kind is not Kind.DEACTIVATE else []
+        if operation.kind is Kind.DEACTIVATE:
+            return []
+        return self._adapter.left_out(operation.changes, creates=operation.kind is Kind.CREATE)
 
     async def send(self, kind: Kind, batch: Sequence[Numbered]) -> None:
         """Send the batch and record the outcomes that are known; what may be sent once more stays planned."""
@@ -182,7 +184,10 @@ class Sender:
                 changed = await self._runtime.docebo.change_status(ids, active=False)
                 answers = [RowResult(op.docebo_id, "" if op.docebo_id in changed else STATUS_KEPT) for _, op in batch]
             else:
-                first = await self._upsert(kind, [_row(op, self._adapter.written(op.changes)) for _, op in batch])
+                creates = kind is Kind.CREATE
+                first = await self._upsert(
+                    kind, [_row(op, self._adapter.written(op.changes, creates=creates)) for _, op in batch]
+                )
                 answers = await self._try_otherwise(kind, batch, first)
                 for place, (refused, answer) in enumerate(zip(first, answers, strict=True)):
                     if refused.error and not answer.error:  # what it was refused for is known by now
@@ -225,24 +230,26 @@ class Sender:
         self, kind: Kind, batch: Sequence[Numbered], answers: Sequence[RowResult]
     ) -> list[RowResult]:
         """Return *answers*, where a row that is refused for what an account need not have has been sent without that."""
-        results = list(answers)
+        results, creates = list(answers), kind is Kind.CREATE
         doubtful = [
             place
             for place, ((seq, op), answer) in enumerate(zip(batch, answers, strict=True))
-            if answer.error and seq not in self._in_doubt and optional(op.changes)
+            if answer.error and seq not in self._in_doubt and optional(op.changes, creates=creates)
         ]
         tried = doubtful[: max(0, TRIED - self._tried[kind])]
         if not tried:
             return results
         self._tried[kind] += len(tried)
         taken = []
-        bare = await self._tried_once(kind, [_row(op, needed(op.changes)) for _, op in map(batch.__getitem__, tried)])
+        bare = await self._tried_once(
+            kind, [_row(op, needed(op.changes, creates=creates)) for _, op in map(batch.__getitem__, tried)]
+        )
         for place, answer in zip(tried, bare, strict=True):
             if not answer.error:
                 results[place] = answer
                 taken.append((batch[place][1], answer.docebo_id or batch[place][1].docebo_id))
         for number, (operation, docebo_id) in enumerate(taken):
-            rest = optional(operation.changes)
+            rest = optional(operation.changes, creates=creates)
             if docebo_id is None:  # Docebo did not say the id: the next run writes the rest
                 self._adapter.refuse(rest)
                 continue
@@ -252,7 +259,8 @@ class Sender:
                     continue
             await self._find_refused_values(docebo_id, rest)
         if taken and (others := [place for place in doubtful if place not in tried]):
-            rows = [_row(op, self._adapter.written(op.changes)) for _, op in map(batch.__getitem__, others)]
+            others_of = map(batch.__getitem__, others)
+            rows = [_row(op, self._adapter.written(op.changes, creates=creates)) for _, op in others_of]
             for place, answer in zip(others, await self._tried_once(kind, rows), strict=True):
                 results[place] = answer
         return results

@@ -1,0 +1,82 @@
+"""Usernames by a rule, and expiration dates, as an import and real time write them, and as limits count them."""
+
+import pytest
+
+from sandbox.server import Sandbox
+from slack_docebo.engine.planning.undoing import plan_undo
+from slack_docebo.engine.writing.applying import apply_accounts, begin
+from slack_docebo.integration_settings import read_rows, table
+from slack_docebo.runtime import open_runtime
+from tests.importing import ON, run_import, settings_for
+from tests.integration.realtime_world import world
+
+PLAIN = "first_name, last_name, email"
+BY_HANDLE = f"{PLAIN}, username = lower(handle)"
+
+
+@pytest.fixture
+def settings(shared_sandbox: Sandbox, sqlite_url: str):
+    shared_sandbox.reset()
+    return settings_for(shared_sandbox.facts(), sqlite_url)
+
+
+def usernames(sandbox: Sandbox) -> dict[int, str]:
+    return {one.user_id: one.username for one in sandbox.docebo.accounts}
+
+
+def named(sandbox: Sandbox) -> set[str]:
+    return {one.username for one in sandbox.docebo.accounts if one.provisioned_by}
+
+
+async def test_new_accounts_are_called_as_the_rule_says_and_the_next_run_writes_nothing(shared_sandbox, settings):
+    done = await run_import(settings, rows={"ATTRIBUTES": BY_HANDLE, "LIMIT_RENAMES": "none"})
+    again = await run_import(settings, rows={"ATTRIBUTES": BY_HANDLE, "LIMIT_RENAMES": "none"})
+
+    assert done.count("create", outcome="applied") == len(named(shared_sandbox)) > 5
+    assert not any("@" in username for username in named(shared_sandbox))
+    assert again.count(outcome="applied") == 0
+
+
+async def test_more_changes_of_usernames_than_the_limit_stop_before_the_first_and_are_undone(shared_sandbox, settings):
+    await run_import(settings, rows={"ATTRIBUTES": PLAIN})
+    before = usernames(shared_sandbox)
+
+    refused = await run_import(settings, rows={"ATTRIBUTES": BY_HANDLE, "LIMIT_RENAMES": "2"}, dry_run=True)
+    done = await run_import(settings, rows={"ATTRIBUTES": BY_HANDLE, "LIMIT_RENAMES": "none"})
+    renamed = usernames(shared_sandbox)
+    async with open_runtime(settings, read_rows(table({**ON, "LIMIT_RENAMES": "none"})), run_id="undo") as runtime:
+        undo = plan_undo(runtime, done.plan.id)
+        begin(runtime, undo)
+        await apply_accounts(runtime, undo, lambda _rows: None)
+
+    changed = sum(before[user_id] != username for user_id, username in renamed.items())
+    assert refused.plan.over_limit == [f"{changed} x change username, the limit is 2"]
+    assert changed == done.count("update", outcome="applied") > 5
+    assert usernames(shared_sandbox) == before
+
+
+async def test_what_expires_at_once_counts_as_a_deactivation(shared_sandbox, settings):
+    await run_import(settings, rows={"ATTRIBUTES": PLAIN})
+    over = {"ATTRIBUTES": f'{PLAIN}, expiration_date = "2020-01-01"', "LIMIT_DEACTIVATIONS": "3"}
+    later = {"ATTRIBUTES": f'{PLAIN}, expiration_date = "2099-01-01"', "LIMIT_DEACTIVATIONS": "3"}
+
+    refused = await run_import(settings, rows=over, dry_run=True)
+    planned = await run_import(settings, rows=later, dry_run=True)
+
+    assert [sentence.split(", ")[1] for sentence in refused.plan.over_limit] == ["the limit is 3"]
+    assert planned.plan.over_limit == []
+
+
+async def test_in_real_time_a_username_that_somebody_has_is_not_asked_for(shared_sandbox, sqlite_url, tmp_path):
+    shared_sandbox.reset()
+    async with world(shared_sandbox, sqlite_url, tmp_path, ATTRIBUTES=BY_HANDLE, LIMIT_RENAMES="none") as here:
+        await here.settle()
+        one, other = here.members()[:2]
+        taken = here.account(other).username
+        shared_sandbox.slack.change(one, {"name": taken, "profile": {"last_name": "Newname"}})
+        here.put(here.event(one))
+
+        served = await here.serve()
+
+        assert (here.account(one).lastname, here.account(one).username != taken) == ("Newname", True)
+        assert (served.parked, shared_sandbox.docebo_gate.counters.rows["failed"]) == (0, 0)
