@@ -21,6 +21,7 @@ from slack_docebo.settings import (
     SocketModeSettings,
     WebhookSettings,
 )
+from slack_docebo.settings_form import GROUPS
 
 ROOT = Path(__file__).parents[1]
 PREFECT = {
@@ -42,9 +43,12 @@ environment; `slack-docebo doctor` checks both.
 Rows *integration | key | value* of one table. The form `settings/change-settings` in Prefect shows and changes them, each
 with a title and help; the Variable itself can be edited as JSON, under Variables. The integration is `{integration}`.
 A change takes effect with the next run; a wrong row stops that run before it begins, and the message names it.
-The first three rows must be there. `python -m deployments.bootstrap` makes the whole table, and
+The rows `NOTIFICATION_MAIL_ID`, `PROVISION_SLACK_USER_DATA` and `MAP_SLACK_USER_DATA` must be there. `python -m deployments.bootstrap` makes the whole table, and
 `python -m deployments.bootstrap --settings FILE.csv` loads the one exported from the
 retired product: rows that it lacks stay as they are.
+"""
+ROWS_HEAD = """
+### {title}
 
 | Key | Default | Meaning |
 |---|---|---|
@@ -85,14 +89,17 @@ def fields() -> list[tuple[str, FieldInfo]]:
 
 def reference() -> str:
     """Return docs/settings.md."""
-    rows = "".join(f"| `{key}` | {_code(default)} | {_cell(text)} |\n" for key, default, text in documented_rows())
+    rows = {key: f"| `{key}` | {_code(default)} | {_cell(text)} |\n" for key, default, text in documented_rows()}
+    groups = "".join(
+        ROWS_HEAD.format(title=group.title) + "".join(rows[name.upper()] for name in group.fields) for group in GROUPS
+    )
     variables = "".join(
         f"| `{name}`{'*' if is_secret(field) else ''} | {_default(name, field)} | {_readers(name)} | {_cell(field.description or '')} |\n"
         for name, field in fields()
     )
     prefect = "".join(f"| `{name}` | {_cell(text)} |\n" for name, text in PREFECT.items())
     head = HEAD.format(variable=VARIABLE, integration=INTEGRATION)
-    return head + rows + ENVIRONMENT + variables + PREFECT_HEAD + prefect
+    return head + groups + ENVIRONMENT + variables + PREFECT_HEAD + prefect
 
 
 def example() -> str:

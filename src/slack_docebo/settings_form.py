@@ -82,7 +82,6 @@ GROUPS = (
             "limit_unmappings",
             "limit_remappings",
             "limit_renames",
-            "limit_window_hours",
             "max_accounts",
         ),
     ),
@@ -94,6 +93,7 @@ GROUPS = (
         (
             "profile_minutes",
             "profile_max_age_days",
+            "limit_window_hours",
             "limit_minimum_sample",
             "limit_rejections",
             "source_may_shrink",
