@@ -22,6 +22,12 @@ PREFECT = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
 }
+# Where nothing else is said; left to itself, Prefect keeps runs for ever. compose.yaml and prefect-settings.yaml say the same.
+KEPT = {
+    "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
+    "PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD": "90d",
+    "PREFECT_SERVER_EVENTS_RETENTION_PERIOD": "7d",
+}
 STOP_SECONDS = 5  # for connections that are open at the end
 
 
@@ -40,7 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     options = parser.parse_args(arguments)
     os.environ |= {**PREFECT, "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": f"http://127.0.0.1:{options.port}"}
-    os.environ.setdefault("PREFECT_UI_API_URL", "/api")
+    for name, value in {**KEPT, "PREFECT_UI_API_URL": "/api"}.items():
+        os.environ.setdefault(name, value)
     try:
         login = os.environ[AT_SERVER] = check_login(AT_SERVER, server_login())  # Prefect reads no file
     except ConfigurationError as error:

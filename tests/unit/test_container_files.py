@@ -12,6 +12,7 @@ from prefect.settings.legacy import _get_settings_fields
 from prefect_redis.cleanup_queue import RedisWorkerCleanupQueueSettings
 from prefect_redis.client import RedisMessagingSettings
 
+from deployments.server import KEPT
 from slack_docebo.settings import EVERYTHING, RUN, WebhookSettings, secrets_of, variables
 
 ROOT = Path(__file__).parents[2]
@@ -137,6 +138,7 @@ def test_prefects_server_lets_go_of_old_runs_and_events(monkeypatch):
             monkeypatch.setenv(name, value)
     server = PrefectSettings().server
 
+    assert KEPT.items() <= SERVICES["services"]["environment"].items()  # as `make up` has it
     assert server.services.db_vacuum.enabled == {"events", "flow_runs"}
     assert server.services.db_vacuum.retention_period == timedelta(days=90)
     assert server.events.retention_period == timedelta(days=7)
