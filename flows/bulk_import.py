@@ -6,6 +6,7 @@ from prefect import flow
 
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
 from slack_docebo.engine.reporting.report import Summary
+from tasks.branches import bring_branches_in_line
 from tasks.forms import titled
 from tasks.hooks import ON_TROUBLE
 from tasks.mail_report import mail_report
@@ -55,6 +56,7 @@ async def bulk_import(
                 summaries = [await report_outcome(runtime, plan_id)]
             if not (dry_run or is_saved):
                 summaries += await bring_custom_fields_in_line(runtime, workspace, people)
+                summaries += await bring_branches_in_line(runtime, workspace, people)
                 summaries += await bring_managers_in_line(runtime, workspace, people)
             if not dry_run:
                 await mail_report(runtime, summaries[0])

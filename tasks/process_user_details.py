@@ -21,6 +21,6 @@ async def process_user_details(runtime: Runtime, plan_id: str) -> None:
     """Upsert the accounts as planned, in batches and within the limits; a retry goes on where the last try was cut off."""
     begin(runtime, plan_id)
     planned = summary(runtime.store, plan_id)
-    total = planned.count(Kind.CREATE, Kind.UPDATE, Kind.DEACTIVATE, outcome=Outcome.PLANNED)
+    total = planned.count(Kind.CREATE, Kind.UPDATE, Kind.MOVE, Kind.DEACTIVATE, outcome=Outcome.PLANNED)
     async with shown(runtime, f"progress-{plan_id}", total) as progress:
         await apply_accounts(runtime, plan_id, progress.advance)

@@ -75,6 +75,7 @@ class DoceboApi:
             self._route("POST", "/manage/v1/user/batch", self._batch),
             self._route("POST", "/manage/v1/user/login", self._login, public=True),
             self._route("PUT", "/manage/v1/user/change_status", self._change_status),
+            self._route("PUT", "/manage/v1/user/move_to_branch", self._move_to_branch),
             self._route("DELETE", "/manage/v1/user/delete", self._delete),
             self._route("GET", "/manage/v1/user/session", self._session, ordinary=True),
             self._route("GET", "/manage/v1/user/check_validity", self._check_validity),
@@ -304,6 +305,15 @@ class DoceboApi:
             attributes["username"] = self.platform.reader().name(str(body["userid"]))
         self._change(account, attributes)
         return {"success": True, "updated_id": self._shown_id(account.user_id)}
+
+    async def _move_to_branch(self, _request: Request, body: dict[str, Any]) -> Any:
+        [branch_id] = [int(one) for one in body["branch_ids"]]
+        if branch_id not in self.platform.branches:
+            raise ApiError(400, "Branch not found")
+        for user_id in map(int, body["user_ids"]):
+            if self.platform.accounts.get(user_id) is not None:
+                self.platform.edit(user_id, {"branches": (branch_id,)})
+        return {"success": True}
 
     async def _change_status(self, _request: Request, body: dict[str, Any]) -> Any:
         active = str(body.get("status")) == "1"

@@ -22,13 +22,15 @@ _OPTIONS: dict[str, tuple[str, ...]] = {
 }
 _QUERIES: dict[str, tuple[str, ...]] = {
     "GET /manage/v1/user": (
-        *_PAGED, "search_text", "match_type", "sort_attr", "sort_dir", "get_total_count", "branch_id", "pending",
+        *_PAGED, "search_text", "match_type", "sort_attr", "sort_dir", "get_total_count", "branch_id", "selection_status",
+        "pending",
     ),
     "GET /manage/v1/user_fields": (*_PAGED, "as_array", "lang"),
     "GET /manage/v1/managers": (*_PAGED, "as_array"),
     "GET /manage/v1/orgchart": (*_PAGED, "node_id", "flattened", "search_text"),
 }  # fmt: skip
 _BODIES: dict[str, tuple[str, ...]] = {
+    "PUT /manage/v1/user/move_to_branch": ("branch_ids", "user_ids"),
     "PUT /manage/v1/user/change_status": ("user_ids", "status"),
     "POST /manage/v1/user_fields": ("type", "translations", "mandatory", "invisible_to_user"),
 }

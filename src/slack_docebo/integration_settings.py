@@ -167,6 +167,12 @@ class IntegrationSettings(BaseModel):
         title="Branch for new accounts",
         description="Id of the Docebo branch for new users. Empty: none.",
     )
+    branch_moves: Flag = Field(
+        False,
+        title="Move accounts to the branch of their rule",
+        description="true: after each import, accounts are moved to the branch that the rule for branch in ATTRIBUTES gives, if"
+        " that is another than the one to which we have brought them. false: only new accounts get it.",
+    )
     manager_type: str = Field(
         "",
         max_length=200,
@@ -219,6 +225,11 @@ class IntegrationSettings(BaseModel):
     limit_updates: LimitText = Field(Limit(), title="Most updates", description="Most updates: " + LIMITED)
     limit_deactivations: LimitText = Field(
         Limit(50, 5), title="Most deactivations", description="Most deactivations: " + LIMITED
+    )
+    limit_branch_moves: LimitText = Field(
+        Limit(50, 5),
+        title="Most moves to other branches",
+        description="Most moves of accounts to other branches: " + LIMITED,
     )
     limit_unmappings: LimitText = Field(
         Limit(50, 5), title="Most mappings removed", description="Most mappings removed: " + LIMITED
@@ -453,6 +464,7 @@ class IntegrationSettings(BaseModel):
         return {
             Change.CREATE: self.limit_creations,
             Change.UPDATE: self.limit_updates,
+            Change.MOVE: self.limit_branch_moves,
             Change.DEACTIVATE: self.limit_deactivations,
             Change.UNMAP: self.limit_unmappings,
             Change.REMAP: self.limit_remappings,

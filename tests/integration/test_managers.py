@@ -1,24 +1,14 @@
 """Managers are written after an import, when all accounts exist, and only where somebody's has changed."""
 
-from functools import partial
+from collections import Counter
 
 import pytest
 
 from slack_docebo.domain.planning import Outcome
-from slack_docebo.engine.importing import apply_saved
 from slack_docebo.engine.planning.managing import plan_managers
-from slack_docebo.engine.planning.plans import make_plan
-from slack_docebo.engine.planning.undoing import plan_undo
-from slack_docebo.engine.reading.connection import validate
-from slack_docebo.engine.reading.sides import read_page, read_source, read_target
-from slack_docebo.engine.reading.snapshot import SourceSnapshot
-from slack_docebo.engine.writing.applying import apply_accounts, begin
-from slack_docebo.engine.writing.finishing import finish
 from slack_docebo.errors import ConfigurationError
-from slack_docebo.integration_settings import read_rows, table
-from slack_docebo.runtime import open_runtime
-from slack_docebo.storage.plans import PlanKind
-from tests.importing import ON, carry_out, settings_for
+from tests.importing import settings_for
+from tests.integration.after_an_import import import_then, undo
 
 RULES = "first_name, last_name, email, manager = scim:manager"
 
@@ -53,31 +43,17 @@ class Company:
 
     async def import_everybody(self, rules: str = RULES, **rows: str):
         """Import as the flow does; return the summary of the managers' plan, None without one, and the problems."""
-        async with self._open(rules, **rows) as runtime:
-            workspace = await validate(runtime)
-            with SourceSnapshot() as people:
-                await read_source(runtime, workspace, people, partial(read_page, runtime, workspace))
-                accounts = await read_target(runtime)
-                plan_id = await make_plan(
-                    runtime, workspace, people, accounts, kind=PlanKind.BULK_IMPORT, listed=people
-                )
-                await carry_out(runtime, plan_id)
-                finish(runtime, plan_id)
-                managers, problems = await plan_managers(runtime, workspace, people)
-                if managers is None:
-                    return None, problems
-                begin(runtime, managers)
-                await apply_accounts(runtime, managers, lambda _: None)
-                return finish(runtime, managers), problems
+        told = Counter()
+
+        async def plan(*of) -> str | None:
+            plan_id, problems = await plan_managers(*of)
+            told.update(problems)
+            return plan_id
+
+        return await import_then(self._settings, {"ATTRIBUTES": rules, **rows}, plan), told
 
     async def undo(self, plan_id: str):
-        async with self._open(RULES) as runtime:
-            undo = plan_undo(runtime, plan_id)
-            return await apply_saved(runtime, undo, lambda _: None)
-
-    def _open(self, rules: str, **rows: str):
-        behaviour = read_rows(table({**ON, "ATTRIBUTES": rules, **rows}))
-        return open_runtime(self._settings, behaviour, run_id="run")
+        return await undo(self._settings, {"ATTRIBUTES": RULES}, plan_id)
 
 
 @pytest.fixture

@@ -19,6 +19,11 @@ def described() -> dict[str, Any]:
     paths = found["paths"]
     paths["/user"]["get"]["parameters"].append({"name": "match_type", "in": "query"})
     paths["/orgchart"]["get"]["parameters"].append({"name": "flattened", "in": "query"})
+    paths["/user/move_to_branch"] = {
+        "put": {
+            "parameters": [{"name": "body", "in": "body", "schema": {"properties": {"branch_ids": {}, "user_ids": {}}}}]
+        }
+    }
     paths["/managers"] = {
         "get": {"parameters": [{"name": name, "in": "query"} for name in ("page", "page_size", "as_array")]}
     }

@@ -21,7 +21,7 @@ def callers(method: str) -> set[str]:
     } - {CLIENT}
 
 
-@pytest.mark.parametrize("method", ["upsert_users", "change_status"])
+@pytest.mark.parametrize("method", ["upsert_users", "change_status", "move_to_branch"])
 def test_accounts_are_written_on_one_road(method):
     assert callers(method) == {ROAD}
 
@@ -36,4 +36,4 @@ def test_the_client_has_no_other_method_that_changes_anything():
         for node in ast.walk(method)
         if isinstance(node, ast.Attribute) and node.attr == "_write"
     }
-    assert writing == {"upsert_users", "change_status", "create_user_field"}
+    assert writing == {"upsert_users", "change_status", "move_to_branch", "create_user_field"}

@@ -49,7 +49,7 @@ async def _apply(plan_id: str, *, yes: bool, json: bool) -> int:
 async def apply_plan(runtime: Runtime, plan_id: str) -> Summary:
     """Apply the plan while no other import is at work on this Docebo, showing how far it has come."""
     planned = summary(runtime.store, plan_id)
-    total = planned.count(Kind.CREATE, Kind.UPDATE, Kind.DEACTIVATE, outcome=Outcome.PLANNED)
+    total = planned.count(Kind.CREATE, Kind.UPDATE, Kind.MOVE, Kind.DEACTIVATE, outcome=Outcome.PLANNED)
     done = 0
     with (
         RunLock(runtime.store, runtime.settings.docebo_url, PlanKind.BULK_IMPORT, holder=f"applying plan {plan_id}"),

@@ -64,6 +64,7 @@ USES = (
             "powerUser_option": frozenset({"no_association"}),
         },
     ),
+    Use("PUT", "/manage/v1/user/move_to_branch", frozenset({"branch_ids", "user_ids"}), "nobody can be moved to a branch"),
     Use("GET", "/manage/v1/managers", PAGED | {"as_array"}, "managers cannot be written"),
     Use("PUT", "/manage/v1/user/change_status", frozenset({"user_ids", "status"}), "leavers cannot be deactivated"),
     Use("GET", "/manage/v1/user_fields", PAGED | {"as_array"}, "additional fields cannot be checked or mirrored"),

@@ -8,7 +8,7 @@ from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.people import Account, Mapping
 from slack_docebo.domain.planning import Kind, Operation, Value
 
-TO_ACCOUNTS = (Kind.CREATE, Kind.UPDATE, Kind.DEACTIVATE)
+TO_ACCOUNTS = (Kind.CREATE, Kind.UPDATE, Kind.MOVE, Kind.DEACTIVATE)
 HURTING = frozenset(
     {"active", "username", "expiration_date"}
 )  # attributes whose wrong value locks somebody out, or lets somebody in

@@ -17,6 +17,7 @@ class Change(StrEnum):
 
     CREATE = "create"
     UPDATE = "update"
+    MOVE = "move"  # to another branch
     DEACTIVATE = "deactivate"
     UNMAP = "unmap"
     REMAP = "move mapping"  # to another account

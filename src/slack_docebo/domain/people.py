@@ -92,7 +92,6 @@ class Account:
     administrator: bool = False  # any level above "user": superadmin and power user
     language: str = ""
     time_zone: str = ""
-    branch: str = ""  # id; no list shows it
     fields: MappingType[int, str] = field(default_factory=dict)  # additional field id -> value
     columns: MappingType[str, str] = field(
         default_factory=dict

@@ -43,6 +43,7 @@ class Kind(StrEnum):
 
     CREATE = "create"
     UPDATE = "update"
+    MOVE = "move"  # to another branch
     DEACTIVATE = "deactivate"
     MAP = "map"
     UNMAP = "unmap"

@@ -154,6 +154,13 @@ class AccountRepository:
             is_it = (account.c.platform_id == self._platform_id, account.c.user_id == docebo_id)
             self._connection.execute(update(account).where(*is_it).values(branch_placed=branch_id))
 
+    def placed(self) -> dict[int, int]:
+        """Return to which branch we have brought accounts."""
+        query = select(account.c.user_id, account.c.branch_placed).where(
+            account.c.platform_id == self._platform_id, account.c.branch_placed.is_not(None)
+        )
+        return {row.user_id: row.branch_placed for row in self._connection.execute(query)}
+
     def note_managers(self, managers: MappingType[int, int]) -> None:
         """Note whom, by account, we have made manager of these accounts, whose rows are there; 0 for nobody."""
         for docebo_id, manager_id in managers.items():

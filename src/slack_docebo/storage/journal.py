@@ -146,7 +146,7 @@ class JournalRepository:
             .join(plans, plans.c.id == operations.c.plan_id)
             .where(
                 operations.c.done_at >= since,
-                operations.c.kind.in_([Kind.CREATE.value, Kind.UPDATE.value, Kind.DEACTIVATE.value]),
+                operations.c.kind.in_([Kind.CREATE.value, Kind.UPDATE.value, Kind.MOVE.value, Kind.DEACTIVATE.value]),
                 operations.c.outcome.in_([Outcome.APPLIED.value, Outcome.FAILED.value]),
                 plans.c.docebo == docebo,
             )

@@ -37,6 +37,7 @@ class PlanKind(StrEnum):
 
     BULK_IMPORT = "bulk-import"
     CUSTOM_FIELDS = "custom-fields"  # of those whose custom fields an import has read after its own plan
+    MOVES = "moves"  # to other branches, after an import
     MANAGERS = "managers"  # who is whose, after an import
     REALTIME_SYNC = "realtime-sync"
     RESET_MAPPINGS = "reset-mappings"

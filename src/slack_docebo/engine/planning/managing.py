@@ -15,20 +15,14 @@ from slack_docebo.domain.managers import (
     in_circles,
 )
 from slack_docebo.domain.matching import Accounts
-from slack_docebo.domain.observation import Present
 from slack_docebo.domain.planning import Kind, Operation, shielded
 from slack_docebo.domain.rules import AttributeRule
-from slack_docebo.domain.scope import Scope
 from slack_docebo.domain.targets import MANAGER, manager_column
-from slack_docebo.engine.planning.limits import count_people
-from slack_docebo.engine.planning.plans import close_plan, open_plan
+from slack_docebo.engine.planning.afterwards import look_at_accounts, rule_for, store_plan, values_of
 from slack_docebo.engine.reading.connection import Workspace
-from slack_docebo.engine.reading.evidence import observe_account
-from slack_docebo.engine.reading.sides import are_few, read_target
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.plans import PlanKind
-from slack_docebo.storage.statements import chunks
 
 NOBODY = 0  # in the place of a manager's account, for one whom we have removed
 
@@ -52,22 +46,22 @@ async def plan_managers(
     runtime: Runtime, workspace: Workspace, listed: SourceSnapshot
 ) -> tuple[str | None, Counter[str]]:
     """Return the id of the stored plan, None where nothing is to be changed, and the problems, by how many people have them."""
-    rule = next((rule for rule in runtime.behaviour.attributes if rule.target == MANAGER), None)
-    if rule is None or runtime.manager_type is None or not runtime.behaviour.provision_slack_user_data:
+    rule = rule_for(runtime, MANAGER)
+    if rule is None or runtime.manager_type is None:
         return None, Counter()
     relations = await to_completion(_relations, runtime, workspace, listed, rule)
     if not relations.changed:
         return None, relations.problems
-    accounts = await _accounts(runtime, relations)
-    operations = _operations(runtime, workspace, relations, accounts)
+    operations = _operations(runtime, workspace, relations, await _accounts(runtime, relations))
     if not operations:
         return None, relations.problems
-    return await to_completion(_store, runtime, workspace, operations), relations.problems
+    plan_id = await to_completion(store_plan, runtime, workspace, PlanKind.MANAGERS, operations)
+    return plan_id, relations.problems
 
 
 def _relations(runtime: Runtime, workspace: Workspace, listed: SourceSnapshot, rule: AttributeRule) -> Relations:
     scope = runtime.behaviour.policy(workspace.team).scope
-    directory, named = Directory(), _named(runtime, scope, listed, rule)
+    directory, named = Directory(), values_of(runtime, workspace, listed, rule)
     for page in listed:
         directory.add(user for user in page if not scope.reason_against(user))
     found = Relations()
@@ -99,30 +93,11 @@ def _relations(runtime: Runtime, workspace: Workspace, listed: SourceSnapshot, r
     return found
 
 
-def _named(runtime: Runtime, scope: Scope, listed: SourceSnapshot, rule: AttributeRule) -> dict[str, str]:
-    """Return, by Slack id, how the manager of each person in scope is named; "" only where the rule clears."""
-    named = {}
-    for page in listed:
-        with runtime.store.reading() as tables:
-            excluded = tables.exclusions.all()
-        for user in page:
-            value = rule.value(scope.as_member(user))
-            if (value or (value is not None and rule.clear)) and not (
-                scope.reason_against(user) or excluded.cover(user)
-            ):
-                named[user.slack_id] = value
-    return named
-
-
 async def _accounts(runtime: Runtime, relations: Relations) -> Accounts:
     """Return the accounts of those who change and of their managers, of then and now."""
     changed = relations.changed
     managers = {*changed.values(), *(relations.placed.get(one, NOBODY) for one in changed)} - {NOBODY}
-    wanted = {*changed, *managers}
-    if not are_few(runtime, len(wanted)):
-        return await read_target(runtime)
-    seen = [await observe_account(runtime, docebo_id) for docebo_id in sorted(wanted)]
-    return Accounts(one.value for one in seen if isinstance(one, Present))
+    return await look_at_accounts(runtime, {*changed, *managers})
 
 
 def _operations(runtime: Runtime, workspace: Workspace, relations: Relations, accounts: Accounts) -> list[Operation]:
@@ -155,15 +130,3 @@ def _operations(runtime: Runtime, workspace: Workspace, relations: Relations, ac
 def _no_manager(placed: Mapping[int, int], docebo_id: int, column: str) -> dict[str, str]:
     """Return that there was none where we have removed the last; else nobody knows whom somebody else had set."""
     return {column: ""} if placed.get(docebo_id) == NOBODY else {}
-
-
-def _store(runtime: Runtime, workspace: Workspace, operations: list[Operation]) -> str:
-    plan_id = open_plan(runtime, workspace, PlanKind.MANAGERS)
-    with runtime.store.transaction() as tables:
-        seq = 0
-        for some in chunks(operations):
-            tables.operations.add(plan_id, seq, some)
-            seq += len(some)
-        looked_after = count_people(runtime, tables, workspace.team, at_least=len(operations))
-    close_plan(runtime, plan_id, looked_after=looked_after)
-    return plan_id

@@ -6,6 +6,7 @@ from typing import Any
 
 from slack_docebo.domain.people import Mapping
 from slack_docebo.domain.planning import Kind, Operation, Value
+from slack_docebo.domain.targets import BRANCH
 from slack_docebo.engine.planning.plans import close_plan, open_plan
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.errors import PlanNotApplicable
@@ -146,6 +147,8 @@ def _inverse(past: _Past, *, deactivate_created: bool) -> Iterator[Operation]:
     deactivates = changed.get("active") is False
     if deactivates:
         del changed["active"]
+    if branch := changed.pop(BRANCH, ""):
+        operations.append(_operation(past, Kind.MOVE, "moves back", {BRANCH: branch}, {BRANCH: past.after[BRANCH]}))
     if changed:
         before = {name: past.after[name] for name in changed}
         operations.append(_operation(past, Kind.UPDATE, f"restores {', '.join(changed)}", changed, before))

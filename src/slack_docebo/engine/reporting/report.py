@@ -31,6 +31,7 @@ TABLE_ROWS = 500  # what a page of Prefect's UI can be asked to show
 DONE = {
     Kind.CREATE: "created",
     Kind.UPDATE: "updated",
+    Kind.MOVE: "moved",
     Kind.DEACTIVATE: "deactivated",
     Kind.MAP: "mapped",
     Kind.UNMAP: "unmapped",
@@ -43,6 +44,7 @@ MADE_FOR = {
     PlanKind.BULK_IMPORT: "Import",
     PlanKind.CUSTOM_FIELDS: "Custom profile fields",
     PlanKind.MANAGERS: "Managers",
+    PlanKind.MOVES: "Moves to other branches",
     PlanKind.REALTIME_SYNC: "Real-time sync",
     PlanKind.RESET_MAPPINGS: "Reset of mappings",
     PlanKind.UNDO: "Undoing",

@@ -29,7 +29,7 @@ INDEX_LAG = timedelta(hours=1)  # after which Docebo's search and list show what
 UNDER_WAY_SECONDS = 0.02  # in which a call is sent off: a busy thread beside it would hold that up
 # Whose runs are alone by one lock, so that an intent of another plan of theirs is that of a run that is dead.
 ALONE_TOGETHER = (
-    frozenset({PlanKind.BULK_IMPORT, PlanKind.CUSTOM_FIELDS, PlanKind.MANAGERS, PlanKind.UNDO}),
+    frozenset({PlanKind.BULK_IMPORT, PlanKind.CUSTOM_FIELDS, PlanKind.MOVES, PlanKind.MANAGERS, PlanKind.UNDO}),
     frozenset({PlanKind.RESET_MAPPINGS}),
 )
 
@@ -191,7 +191,10 @@ def _looked_at(runtime: Runtime, plan: Plan) -> datetime:
 
 def _pending(runtime: Runtime, plan_id: str, kind: Kind, *, rows: int, after: int = -1) -> list[Numbered]:
     with runtime.store.reading() as tables:
-        return tables.operations.pending(plan_id, kind, rows, after=after)
+        batch = tables.operations.pending(plan_id, kind, rows, after=after)
+    if kind is Kind.MOVE:  # one call is to one branch
+        batch = [numbered for numbered in batch if numbered[1].changes == batch[0][1].changes]
+    return batch
 
 
 def _still_pending(runtime: Runtime, plan_id: str, batch: Sequence[Numbered]) -> list[Numbered]:

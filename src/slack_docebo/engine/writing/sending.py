@@ -17,6 +17,7 @@ from slack_docebo.domain.observation import Present
 from slack_docebo.domain.people import Account
 from slack_docebo.domain.planning import Kind, Operation, Outcome, Value
 from slack_docebo.domain.returns import has_left
+from slack_docebo.domain.targets import BRANCH
 from slack_docebo.engine.reading.evidence import ask_for_people
 from slack_docebo.engine.reading.outages import greet_docebo
 from slack_docebo.engine.reading.sides import read_target
@@ -69,7 +70,7 @@ class Sender:
 
     def left_out(self, operation: Operation) -> list[str]:
         """Return which attributes of *operation* rows go without."""
-        if operation.kind is Kind.DEACTIVATE:
+        if operation.kind in {Kind.DEACTIVATE, Kind.MOVE}:
             return []
         return self._adapter.left_out(operation.changes, creates=operation.kind is Kind.CREATE)
 
@@ -120,7 +121,7 @@ class Sender:
         Where few rows were refused it was more likely an accident, and a small size costs the next import of everybody.
         """
         is_large = len(batch) * 2 > self.rows_per_call
-        return kind is not Kind.DEACTIVATE and is_large and why.status in TOO_LARGE
+        return kind in {Kind.CREATE, Kind.UPDATE} and is_large and why.status in TOO_LARGE
 
     async def settle(self, batch: Sequence[Numbered]) -> list[Numbered]:
         """Read the accounts again, record what was carried out of *batch*, and return the rest.
@@ -183,6 +184,11 @@ class Sender:
                 ids = [operation.docebo_id for _, operation in batch if operation.docebo_id is not None]
                 changed = await self._runtime.docebo.change_status(ids, active=False)
                 answers = [RowResult(op.docebo_id, "" if op.docebo_id in changed else STATUS_KEPT) for _, op in batch]
+            elif kind is Kind.MOVE:
+                branch_id = int(batch[0][1].changes[BRANCH])
+                ids = [operation.docebo_id for _, operation in batch if operation.docebo_id is not None]
+                await self._runtime.docebo.move_to_branch(ids, branch_id)
+                answers = [RowResult(operation.docebo_id) for _, operation in batch]
             else:
                 creates = kind is Kind.CREATE
                 first = await self._upsert(

@@ -24,9 +24,9 @@ def follow(
 ) -> None:
     """Let the standing of everybody with an outcome be what the next import will find.
 
-    It ends where that is not known: then that import tells it. A manager is nothing that it looks at.
+    It ends where that is not known: then that import tells it. A manager or a branch is nothing that it looks at.
     """
-    if plan.kind is PlanKind.MANAGERS:
+    if plan.kind in {PlanKind.MANAGERS, PlanKind.MOVES}:
         return
     found = {
         operation.slack_id: standing_after(operation, result.docebo_id or operation.docebo_id, provision=provision)

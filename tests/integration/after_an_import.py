@@ -1,0 +1,45 @@
+"""An import as the flow does it, with a plan that is made after that of everybody."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+
+from slack_docebo.engine.importing import apply_saved
+from slack_docebo.engine.planning.plans import make_plan
+from slack_docebo.engine.planning.undoing import plan_undo
+from slack_docebo.engine.reading.connection import Workspace, validate
+from slack_docebo.engine.reading.sides import read_page, read_source, read_target
+from slack_docebo.engine.reading.snapshot import SourceSnapshot
+from slack_docebo.engine.reporting.report import Summary
+from slack_docebo.engine.writing.applying import apply_accounts, begin
+from slack_docebo.engine.writing.finishing import finish
+from slack_docebo.integration_settings import read_rows, table
+from slack_docebo.runtime import Runtime, open_runtime
+from slack_docebo.settings import Settings
+from slack_docebo.storage.plans import PlanKind
+from tests.importing import ON, carry_out
+
+PlanAfterwards = Callable[[Runtime, Workspace, SourceSnapshot], Awaitable[str | None]]
+
+
+async def import_then(settings: Settings, rows: Mapping[str, str], plan: PlanAfterwards) -> Summary | None:
+    """Import everybody, then make *plan* and apply it; return its summary, None where there was nothing to do."""
+    async with open_runtime(settings, read_rows(table({**ON, **rows})), run_id="run") as runtime:
+        workspace = await validate(runtime)
+        with SourceSnapshot() as people:
+            await read_source(runtime, workspace, people, partial(read_page, runtime, workspace))
+            accounts = await read_target(runtime)
+            everybody = await make_plan(runtime, workspace, people, accounts, kind=PlanKind.BULK_IMPORT, listed=people)
+            await carry_out(runtime, everybody)
+            finish(runtime, everybody)
+            plan_id = await plan(runtime, workspace, people)
+            if plan_id is None:
+                return None
+            begin(runtime, plan_id)
+            await apply_accounts(runtime, plan_id, lambda _: None)
+            return finish(runtime, plan_id)
+
+
+async def undo(settings: Settings, rows: Mapping[str, str], plan_id: str) -> Summary:
+    """Undo what the plan has done."""
+    async with open_runtime(settings, read_rows(table({**ON, **rows})), run_id="undo") as runtime:
+        return await apply_saved(runtime, plan_undo(runtime, plan_id), lambda _: None)

@@ -1,0 +1,117 @@
+"""Accounts are moved to the branch of their rule, where the settings say so: a call for each branch."""
+
+import pytest
+
+from slack_docebo.domain.planning import Kind, Outcome
+from slack_docebo.engine.planning.moving import plan_moves
+from slack_docebo.errors import ChangeLimitExceeded
+from tests.importing import run_import, settings_for
+from tests.integration.after_an_import import import_then, undo
+
+ROWS = {
+    "ATTRIBUTES": "first_name, last_name, email, branch = title",
+    "BRANCH_MOVES": "true",
+    "LIMIT_BRANCH_MOVES": "none",
+}
+
+
+@pytest.fixture
+def company(shared_sandbox):
+    shared_sandbox.reset()
+    shared_sandbox.docebo.add_branch("EU", "Europe")
+    shared_sandbox.docebo.add_branch("US", "America")
+    return shared_sandbox
+
+
+@pytest.fixture
+def settings(company, sqlite_url):
+    return settings_for(company.facts(), sqlite_url)
+
+
+def join(company, name: str, title: str) -> str:
+    return str(company.slack.add(name, "Lovelace", f"{name.lower()}@example.com", {"profile": {"title": title}})["id"])
+
+
+def branch_of(company, name: str) -> str:
+    [account] = company.docebo.accounts.by_email(f"{name.lower()}@example.com")
+    return ", ".join(company.docebo.branches[one].code for one in account.branches)
+
+
+def moves(company) -> int:
+    return int(company.docebo_gate.counters.calls["PUT /manage/v1/user/move_to_branch"])
+
+
+async def test_who_is_to_be_in_another_branch_is_moved_and_undoing_moves_back(company, settings):
+    ada = join(company, "Ada", "EU")
+    await import_then(settings, ROWS, plan_moves)
+    company.slack.change(ada, {"profile": {"title": "America"}})
+
+    done = await import_then(settings, ROWS, plan_moves)
+
+    assert branch_of(company, "Ada") == "US"
+    assert done.count(Kind.MOVE, outcome=Outcome.APPLIED) == 1
+    assert await import_then(settings, ROWS, plan_moves) is None
+    await undo(settings, ROWS, done.plan.id)
+    assert branch_of(company, "Ada") == "EU"
+
+
+async def test_moves_to_a_branch_are_one_call(company, settings):
+    people = [join(company, f"Ada{number}", "EU") for number in range(12)]
+    await import_then(settings, ROWS, plan_moves)
+    for place, slack_id in enumerate(people):
+        company.slack.change(slack_id, {"profile": {"title": "US" if place % 2 else "SLACK"}})
+
+    done = await import_then(settings, ROWS, plan_moves)
+
+    assert done.count(outcome=Outcome.APPLIED) == 12
+    assert moves(company) == 2
+    assert {branch_of(company, f"Ada{number}") for number in range(12)} == {"US", "SLACK"}
+
+
+async def test_without_the_setting_nobody_is_moved(company, settings):
+    ada = join(company, "Ada", "EU")
+    still = {**ROWS, "BRANCH_MOVES": "false"}
+    await import_then(settings, still, plan_moves)
+    company.slack.change(ada, {"profile": {"title": "US"}})
+
+    assert await import_then(settings, still, plan_moves) is None
+    assert branch_of(company, "Ada") == "EU"
+
+
+async def test_whom_nobody_has_brought_anywhere_is_moved_unless_already_there(company, settings):
+    join(company, "Ada", "EU")
+    join(company, "Grace", "EU")
+    await run_import(settings)  # before there was a rule
+    [grace] = company.docebo.accounts.by_email("grace@example.com")
+    company.docebo.edit(grace.user_id, {"branches": (43,)})
+
+    done = await import_then(settings, ROWS, plan_moves)
+
+    assert (branch_of(company, "Ada"), branch_of(company, "Grace")) == ("EU", "EU")
+    assert done.count(Kind.MOVE, outcome=Outcome.APPLIED) == 1
+    calls = company.docebo_gate.counters.calls["GET /manage/v1/user"]
+    assert await import_then(settings, ROWS, plan_moves) is None
+    assert company.docebo_gate.counters.calls["GET /manage/v1/user"] - calls <= 2  # the import's own list
+
+
+async def test_moves_have_a_limit_of_their_own(company, settings):
+    people = [join(company, f"Ada{number}", "EU") for number in range(3)]
+    await import_then(settings, ROWS, plan_moves)
+    for slack_id in people:
+        company.slack.change(slack_id, {"profile": {"title": "US"}})
+
+    with pytest.raises(ChangeLimitExceeded, match="3 x move, the limit is 2"):
+        await import_then(settings, {**ROWS, "LIMIT_BRANCH_MOVES": "2"}, plan_moves)
+    assert moves(company) == 0
+
+
+async def test_a_move_without_an_answer_is_made_again(company, settings):
+    ada = join(company, "Ada", "EU")
+    await import_then(settings, ROWS, plan_moves)
+    company.slack.change(ada, {"profile": {"title": "US"}})
+    company.docebo_gate.faults.add("PUT /manage/v1/user/move_to_branch", "carried_out_then_dropped", times=1)
+
+    done = await import_then(settings, ROWS, plan_moves)
+
+    assert done.count(Kind.MOVE, outcome=Outcome.APPLIED) == 1
+    assert branch_of(company, "Ada") == "US"
