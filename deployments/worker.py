@@ -14,6 +14,7 @@ import logging
 import multiprocessing
 import os
 import signal
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from multiprocessing import forkserver
@@ -23,6 +24,7 @@ from uuid import UUID
 import anyio
 import httpx
 from anyio.abc import TaskStatus
+from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.client.schemas.responses import WorkerFlowRunResponse
 from prefect.exceptions import ObjectNotFound, PrefectException
@@ -78,6 +80,7 @@ class FlowRunWorker(BaseWorker[NoConfiguration, BaseVariables, BaseWorkerResult]
         self._at_work: set[UUID] = set()
 
     async def setup(self) -> None:
+        await end_if_refused()
         seal_results()
         os.environ[TRIED_AGAIN.name] = "500"  # for the runs
         self._exit_stack.enter_context(temporary_settings({TRIED_AGAIN: {500}}))
@@ -158,6 +161,18 @@ class FlowRunWorker(BaseWorker[NoConfiguration, BaseVariables, BaseWorkerResult]
             if flow_run.state and flow_run.state.is_cancelling():
                 message = "The run was cancelled, and its process is gone"
                 await self._mark_flow_run_as_cancelled(flow_run, {"message": message})
+
+
+async def end_if_refused() -> None:
+    """End this process with one line where Prefect does not take our login: else that would be a page of traceback."""
+    async with get_client() as client:
+        try:
+            await client.api_version()
+        except httpx.HTTPStatusError as error:
+            if error.response.status_code == httpx.codes.UNAUTHORIZED:
+                sys.exit("worker: Prefect refuses the login: check PREFECT_API_AUTH_STRING")
+        except httpx.TransportError:
+            return  # out of reach: Prefect's own words about that are short
 
 
 def end_between_two_steps() -> None:
