@@ -9,6 +9,7 @@ NAMES = (
     "evidence",
     "nightly",
     "custom_fields",
+    "hierarchy",
     "faults",
     "reset",
     "webhook",
