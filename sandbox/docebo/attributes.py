@@ -30,6 +30,7 @@ _ADDRESS = re.compile(r"[^@\s]{1,45}@[^@\s]{1,45}")  # 45 characters a side: the
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _IN_ANGLE_BRACKETS = re.compile(r"<[^>]*>")
 _FLAGS = {"true": True, "1": True, "false": False, "0": False}
+YES_OR_NO = ("0", "1", "2", "yes", "no")  # numbers as clients send them, words as the CSV import takes them
 _TIME_ZONES = zoneinfo.available_timezones()
 
 
@@ -191,6 +192,10 @@ class Reader:
             text = "" if value is None else str(value)
             if known.type == "dropdown" and text and text not in map(str, known.options):
                 raise RefusedError(f"field_{key}", "Invalid dropdown option")
+            if known.type == "date":
+                _date(f"field_{key}", text)
+            if known.type == "yesno" and text and text.lower() not in YES_OR_NO:
+                raise RefusedError(f"field_{key}", "Invalid value")
             result[known.id] = text
         return result
 

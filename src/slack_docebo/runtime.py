@@ -49,6 +49,7 @@ class Runtime:
         self.run_id = run_id  # the Prefect flow run's id; it stands in the journal
         self.run_name = run_name or run_id  # what others are told who want to be alone as well
         self.mirror: Mirror | None = None  # known once the connection was validated
+        self.field_titles: dict[str, str] = {}  # of the additional fields, likewise, where a rule fills any
         self.branches: Branches | None = None  # likewise, where a rule names one
         self.scim: ScimClient | None = None  # where there is a token for it
         self.manager_type: int | None = None  # of the managers that are written, where a rule names them

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from sandbox.docebo.accounts import Account
 from sandbox.docebo.api import CONCURRENT_BATCH
+from sandbox.docebo.attributes import Field
 from sandbox.docebo.platform import API_PASSWORD, API_USERNAME
 from sandbox.docebo.population import SHARE_OF_HUNDRED
 from sandbox.docebo.switches import Switches, switched
@@ -334,6 +335,8 @@ class TestBatch:
             pytest.param({"user_id": 999999}, "User not found", id="unknown id"),
             pytest.param({"username": "x", "field_99": "y"}, "Additional field not found", id="unknown field"),
             pytest.param({"username": "x", "field_15": "Sales"}, "Invalid dropdown option", id="label for an option"),
+            pytest.param({"username": "x", "field_90": "31.05.2026"}, "Invalid date", id="no date for a date"),
+            pytest.param({"username": "x", "field_91": "perhaps"}, "Invalid value", id="neither yes nor no"),
             pytest.param({"username": "x", "branch_code": "slack"}, "Branch not found", id="case of a branch code"),
             pytest.param({"username": "x", "email": "x"}, "Invalid email address", id="bad address"),
             pytest.param({"username": "x", "email": "a" * 46 + "@b.c"}, "Invalid email address", id="long address"),
@@ -342,7 +345,10 @@ class TestBatch:
             pytest.param({"user_id": 10000, "new_username": "api.bot"}, "Username not available", id="name taken"),
         ],
     )
-    def test_a_bad_row_fails_alone(self, docebo: httpx.Client, row: dict[str, Any], error: str) -> None:
+    def test_a_bad_row_fails_alone(
+        self, docebo: httpx.Client, sandbox: Sandbox, row: dict[str, Any], error: str
+    ) -> None:
+        sandbox.docebo.fields |= {90: Field(90, "Hired", "date"), 91: Field(91, "Guest", "yesno")}
         bad, good = batch(docebo, row, {"username": "grace@example.com"})
 
         assert not bad["success"]

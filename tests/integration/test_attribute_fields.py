@@ -92,10 +92,10 @@ async def test_values_are_looked_up_and_those_without_a_row_are_listed(shared_sa
     grade = {one.email: one.fields.get(field.id) for one in shared_sandbox.docebo.accounts}
     found = [grade.get(shared_sandbox.slack.get(slack_id)["profile"]["email"].lower()) for slack_id in titles]
     assert found == ["A1", "A1", None, None]
-    assert f"| field_{field.id} | table grades has no row for it | 1 | 2 |" in done.markdown()
+    assert f"| field_{field.id} (Grade) | table grades has no row for it | 1 | 2 |" in done.markdown()
     file = values_file(settings.report_dir, done.plan.id)
     assert list(csv.reader(file.read_text(encoding="utf-8").splitlines()))[1:] == [
-        [f"field_{field.id}", "Jester", "table grades has no row for it", "2"]
+        [f"field_{field.id} (Grade)", "Jester", "table grades has no row for it", "2"]
     ]
     assert [again.count(outcome=outcome) for outcome in ("applied", "planned", "failed")] == [0, 0, 0]
 
@@ -146,6 +146,26 @@ async def test_what_a_list_hides_is_written_again_when_the_result_changes_and_is
     assert changed.count("update", outcome="applied") > len(made(sandbox)) > 0  # those who were there before, too
     assert {one.country for one in made(sandbox)} == {"India"}
     assert [changes for changes in restored if "country" in changes] == []
+
+
+async def test_fields_of_each_type_are_filled_in_docebos_form_and_no_row_is_refused(sandbox_of, sqlite_url):
+    sandbox = sandbox_of()
+    day, guest, wrong = (
+        sandbox.docebo.add_field(title, kind, mandatory=False, invisible_to_user=False).id
+        for title, kind in (("Day", "date"), ("Guest", "yesno"), ("Wrong", "date"))
+    )
+    rules = f'email, field_{day} = date("31.5.2026", "DD.MM.YYYY"), field_{guest} = guest, field_{wrong} = handle'
+    settings = settings_for(sandbox.facts(), sqlite_url)
+
+    done = await run_import(settings, rows={"ATTRIBUTES": rules, "SCOPE_GUESTS": "all"})
+    again = await run_import(settings, rows={"ATTRIBUTES": rules, "SCOPE_GUESTS": "all"})
+
+    filled = [one.fields for one in made(sandbox)]
+    assert {fields[day] for fields in filled} == {"2026-05-31"}
+    assert {fields[guest] for fields in filled} <= {"1", "2"}
+    assert [fields for fields in filled if wrong in fields] == []
+    assert f"| field_{wrong} (Wrong) | Docebo's field cannot hold it |" in done.markdown()
+    assert (sandbox.docebo_gate.counters.rows["failed"], again.count(outcome="applied")) == (0, 0)
 
 
 async def test_a_date_that_is_none_is_left_out_and_listed(sandbox_of, sqlite_url):

@@ -119,18 +119,18 @@ def test_what_accounts_do_not_get_is_counted_and_each_value_is_listed(tmp_path):
         Shortfall("field_2", "Admiral", NOT_HELD),
     ]
 
-    told, fault = write_values(found, tmp_path / "values.csv")
+    told, fault = write_values(found, {"field_1": "Cost|centre"}, tmp_path / "values.csv")
 
     plan = replace(PLAN, facts={"shortfalls": told, "shortfall_fault": fault})
     page = Summary(plan, []).markdown()
-    assert "| field_1 | table centres has no row for it | 2 | 4 |" in page
+    assert "| field_1 (Cost\\|centre) | table centres has no row for it | 2 | 4 |" in page
     assert "| field_2 | Docebo's field cannot hold it | 1 | 1 |" in page
     assert "`1abcdefg-values.csv` below `REPORT_DIR`" in page
     assert "Space" not in page
     rows = list(csv.reader((tmp_path / "values.csv").read_text(encoding="utf-8").splitlines()))
     assert rows == [
         ["attribute", "value", "why", "people"],
-        ["field_1", "Space", "table centres has no row for it", "3"],
-        ["field_1", "'=Sea", "table centres has no row for it", "1"],
+        ["field_1 (Cost|centre)", "Space", "table centres has no row for it", "3"],
+        ["field_1 (Cost|centre)", "'=Sea", "table centres has no row for it", "1"],
         ["field_2", "Admiral", "Docebo's field cannot hold it", "1"],
     ]

@@ -110,8 +110,8 @@ async def make_plan(
         facts["orphans"], facts["orphan_fault"] = await to_completion(write_orphans, orphans.found(), file)
     if listed is not None and planner.shortfalls:
         file = values_file(runtime.settings.report_dir, draft.plan_id)
-        found = chain.from_iterable(planner.shortfalls.values())
-        facts["shortfalls"], facts["shortfall_fault"] = await to_completion(write_values, found, file)
+        found, titles = chain.from_iterable(planner.shortfalls.values()), runtime.field_titles
+        facts["shortfalls"], facts["shortfall_fault"] = await to_completion(write_values, found, titles, file)
     facts |= {"forgotten": planner.forgotten, "hurting": draft.hurting}
     looked_after = planner.people
     if listed is None:  # a limit is a share of everybody, not of some

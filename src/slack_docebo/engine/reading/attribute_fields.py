@@ -49,6 +49,7 @@ async def find_additional_fields(runtime: Runtime, session: Session) -> None:
         return
     fields = await runtime.docebo.user_fields()
     titles = {str(field.id): field.title for field in fields}
+    runtime.field_titles = {f"field_{field_id}": title for field_id, title in titles.items()}
     _name_by_id(
         runtime,
         lambda rule: (

@@ -2,7 +2,7 @@
 
 import csv
 from collections import Counter, deque
-from collections.abc import Collection, Generator, Iterable, Iterator
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -413,8 +413,12 @@ def values_file(folder: Path, plan_id: str) -> Path:
     return folder / f"{plan_id}-values.csv"
 
 
-def write_values(found: Iterable[Shortfall], file: Path) -> tuple[list[dict[str, object]], str]:
+def write_values(
+    found: Iterable[Shortfall], titles: Mapping[str, str], file: Path
+) -> tuple[list[dict[str, object]], str]:
     """Write which values accounts do not get, and of how many people each is, as CSV, readable by its owner only.
+
+    Attributes that have *titles* bear them.
 
     Returns how many values and people there are for each attribute and reason, most people first, and why the file could
     not be written, "" if it could.
@@ -424,15 +428,19 @@ def write_values(found: Iterable[Shortfall], file: Path) -> tuple[list[dict[str,
     for one, count in people.items():
         values[one.target, one.why] += 1
         of_people[one.target, one.why] += count
+
+    def called(target: str) -> str:
+        return f"{target} ({titles[target]})" if target in titles else target
+
     told: list[dict[str, object]] = [
-        {"target": target, "why": why, "values": values[target, why], "people": count}
+        {"target": called(target), "why": why, "values": values[target, why], "people": count}
         for (target, why), count in of_people.most_common()
     ]
     try:
         with rewritten_file(file) as out:
             writer = csv.writer(out)
             writer.writerow(("attribute", "value", "why", "people"))
-            writer.writerows(map(_cell, (one.target, one.value, one.why, n)) for one, n in people.most_common())
+            writer.writerows(map(_cell, (called(one.target), one.value, one.why, n)) for one, n in people.most_common())
     except OSError as error:
         return told, _fault(file, error)
     return told, ""
