@@ -17,6 +17,7 @@ SWITCHED_ON = {
     "PROVISION_SLACK_USER_DATA": "true",
     "MAP_SLACK_USER_DATA": "true",
     "LEAVERS": "deactivate",
+    "ATTRIBUTES": "first_name, last_name, email, branch = scim:department, manager = scim:manager",
 }
 ACTS = (
     ("1. Dry run: what would be done. Nothing is written.", {"dry_run": True}),
@@ -38,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         folder = Path(name)
         print("Starting a Slack workspace, a Docebo platform and a Prefect server on this machine ...", flush=True)
         with (
-            sandbox("--users", str(options.users), "--no-rate-limits", folder=folder) as facts,
+            sandbox("--users", str(options.users), "--no-rate-limits", "--hierarchy", folder=folder) as facts,
             prefect_server(folder) as clients,
         ):
             print(f"Slack has {options.users} users, Docebo {sum(facts['docebo_users'].values())}.")
@@ -82,7 +83,8 @@ async def _acts() -> bool:
         async with get_client() as client:
             of_run = ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[state.state_details.flow_run_id]))
             artifacts = await client.read_artifacts(artifact_filter=of_run)
-        print(next(artifact.data for artifact in artifacts if artifact.type == "markdown"), flush=True)
+        pages = [str(artifact.data) for artifact in artifacts if artifact.type == "markdown"]
+        print("\n\n".join(reversed(pages)), flush=True)  # the newest comes first
     return True
 
 

@@ -143,6 +143,8 @@ def connection_settings(facts: Mapping[str, Any], folder: Path) -> dict[str, str
     return {
         "SLACK_BOT_TOKEN": facts["slack_token"],
         "SLACK_API_URL": facts["slack_url"],
+        "SLACK_SCIM_TOKEN": facts["scim_token"],
+        "SLACK_SCIM_URL": facts["scim_url"],
         "DOCEBO_URL": facts["docebo_url"],
         "DOCEBO_CLIENT_ID": facts["docebo_client_id"],
         "DOCEBO_CLIENT_SECRET": facts["docebo_client_secret"],

@@ -38,6 +38,9 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         metavar="NAME=VALUE",
         help="set what is not known of Docebo; see sandbox/README.md",
     )
+    parser.add_argument(
+        "--hierarchy", action="store_true", help="departments and managers, by SCIM, and a branch for each department"
+    )
     parser.add_argument("--request-url", help="where Slack delivers events to")
     parser.add_argument(
         "--signing-secret",
@@ -64,6 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             signing_secret=options.signing_secret,
             slack_port=options.slack_port,
             docebo_port=options.docebo_port,
+            hierarchy=options.hierarchy,
         )
     except ValueError as error:
         print(f"sandbox: {error}", file=sys.stderr)

@@ -22,6 +22,7 @@ from sandbox.docebo.population import newcomers
 from sandbox.docebo.switches import Switches, switched
 from sandbox.docebo.tokens import CLIENT_ID, CLIENT_SECRET, Tokens
 from sandbox.gate import Gate
+from sandbox.hierarchy import organise
 from sandbox.slack import api as slack_api
 from sandbox.slack.control import SlackControl
 from sandbox.slack.events import Events
@@ -59,6 +60,7 @@ class Sandbox:
         signing_secret: str | None = None,
         slack_port: int = 0,
         docebo_port: int = 0,
+        hierarchy: bool = False,
     ) -> None:
         team = team or Team()
         population = Population(users, seed, team)
@@ -84,6 +86,9 @@ class Sandbox:
         self._servers: list[uvicorn.Server] = []
         self._thread: threading.Thread | None = None
         self._initial_events = (request_url, signing_secret)
+        self._has_hierarchy = hierarchy
+        if hierarchy:
+            organise(self.slack, self.docebo)
 
     def __enter__(self) -> Self:
         sockets = _listen(self._ports)
@@ -146,6 +151,8 @@ class Sandbox:
         """Undo everything that happened since the start, faults and switches included."""
         self._reset_slack()
         self._reset_docebo()
+        if self._has_hierarchy:
+            organise(self.slack, self.docebo)
 
     def _reset_slack(self) -> None:
         self.slack.reset()
