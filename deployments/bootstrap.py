@@ -27,6 +27,7 @@ from prefect.states import Cancelled, Scheduled, StateType
 from prefect.variables import Variable
 
 from deployments.login import AT_CLIENTS
+from deployments.lost_runs import ENDED, TAG
 from deployments.worker import FlowRunWorker
 from slack_docebo.domain.texts import line
 from slack_docebo.engine.reporting.incidents import Trouble
@@ -42,7 +43,6 @@ FORMER_POOL = "slack-docebo"  # its type let the server say what is run, and a p
 FORMER_NAMES = tuple(
     f"{flow}/manual" for flow in ("bulk-import", "reset-mappings", "relink", "explain-user", "doctor", "stop", "go")
 )
-TAG = "slack-docebo"  # of all our deployments and their runs
 VARIABLE_BEFORE = f"{VARIABLE}_before"
 LARGEST_TABLE = 1_000_000  # bytes
 SILENCE_SECONDS = 600  # a run sends a heartbeat every 180 seconds: less than three times that gives false alarms
@@ -200,7 +200,7 @@ def automations(silence_seconds: int = SILENCE_SECONDS) -> list[AutomationCore]:
     signs_of_life = "prefect.flow-run.heartbeat"
     # Events bear the names of states, ours among them. Not all of them, by a wildcard: the event of a run's beginning
     # can come after its first sign of life, and would pass for the next one.
-    ends = {f"prefect.flow-run.{end}" for end in (*Trouble, "Completed", "TimedOut", "Cancelling")}
+    ends = {ENDED, *(f"prefect.flow-run.{end}" for end in (*Trouble, "Completed", "TimedOut", "Cancelling"))}
     return [
         AutomationCore(
             name="slack-docebo: a run without signs of life has crashed",

@@ -183,7 +183,7 @@ with tags("slack-docebo", sys.argv[1]):
 
 @pytest.mark.long
 def test_a_run_is_shown_as_crashed_when_its_process_is_gone_and_no_worker_saw_it(
-    deployed, environment, clone, mailbox, company, tmp_path
+    deployed, at_work, environment, clone, mailbox, company, tmp_path
 ):
     """In ten minutes; here within seconds, by a copy of the same automation."""
     from deployments.bootstrap import automations  # Prefect is imported with its settings in place
@@ -196,6 +196,8 @@ def test_a_run_is_shown_as_crashed_when_its_process_is_gone_and_no_worker_saw_it
     mark = uuid4().hex
     running = {"flow_runs": {"state": {"type": {"any_": ["RUNNING"]}}, "tags": {"all_": [mark]}}}
     try:
+        for _ in range(4):  # they are at an end before Prefect has sent their first sign of life
+            finished(deployed, start(deployed, "go/go-on-writing"))
         with process(
             [sys.executable, "-c", UNWATCHED, mark], log=tmp_path / "run.log", env=environment, cwd=clone
         ) as child:
@@ -209,5 +211,11 @@ def test_a_run_is_shown_as_crashed_when_its_process_is_gone_and_no_worker_saw_it
             child.kill()
 
             assert finished(deployed, runs[0]["id"])["state_type"] == "CRASHED"
+        fired = {
+            "event": {"name": ["prefect.automation.triggered"]},
+            "resource": {"id": [f"prefect.automation.{made['id']}"]},
+        }
+        events = deployed.post("events/filter", json={"filter": fired}).raise_for_status().json()["events"]
+        assert len(events) == 1
     finally:
         deployed.delete(f"automations/{made['id']}").raise_for_status()
