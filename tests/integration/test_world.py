@@ -19,6 +19,7 @@ from slack_docebo.clients.docebo import Row, RowResult
 from slack_docebo.clients.slack import UserPage
 from slack_docebo.domain.attributes import fingerprint, wanted
 from slack_docebo.domain.languages import Languages
+from slack_docebo.domain.lookup import LookupTable
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.observation import Gone, Observation, Present
 from slack_docebo.domain.options import Options
@@ -34,6 +35,7 @@ from slack_docebo.domain.planning import (
     shielded,
 )
 from slack_docebo.domain.standing import NOT_COMPARED, NOT_MAPPED, Standing
+from slack_docebo.domain.targets import COLUMNS
 from slack_docebo.engine.planning.plans import make_plan
 from slack_docebo.engine.planning.undoing import plan_undo
 from slack_docebo.engine.reading.connection import Workspace
@@ -56,6 +58,10 @@ from tests.importing import ON, paged
 TEAM = "T1"
 WORKSPACE = Workspace(TEAM, "Acme")
 WAITING = ("belongs to", "is created for", "several accounts match")  # for an account that somebody else gives up
+
+
+HIDDEN = ("date_format",)  # of the further attributes, what Docebo shows in no list
+TITLES = LookupTable.of("titles", [("ada", "Countess"), ("", "untitled")])
 
 
 class Target:
@@ -98,6 +104,10 @@ class Target:
 
     def _update(self, row: Row) -> RowResult:
         assert row.docebo_id is not None
+        if username := row.attributes.get("username"):
+            namesake = Accounts(self.accounts.values()).with_username(str(username))
+            if namesake and namesake.docebo_id != row.docebo_id:
+                return RowResult(row.docebo_id, "the username is taken")
         self.accounts[row.docebo_id] = _changed(self.accounts[row.docebo_id], row.attributes)
         return RowResult(row.docebo_id)
 
@@ -107,14 +117,19 @@ class Source:
 
     calls: ClassVar[dict[str, int]] = {}
 
-    async def user(self, _slack_id: str, **_: object) -> Observation[SourceUser]:
-        return Gone("it is not in the list")
+    def __init__(self, people: Sequence[SourceUser]) -> None:
+        self._people = {user.slack_id: user for user in people}
+
+    async def user(self, slack_id: str, **_: object) -> Observation[SourceUser]:
+        found = self._people.get(slack_id)
+        return Present(found) if found else Gone("it is not in the list")
 
 
 def _changed(account: Account, attributes: Any) -> Account:
-    plain = {name: value for name, value in attributes.items() if not name.startswith("field_")}
+    columns = {name: value for name, value in attributes.items() if name in COLUMNS and name not in HIDDEN}
     fields = {int(name[6:]): value for name, value in attributes.items() if name.startswith("field_")}
-    return replace(account, **plain, fields={**account.fields, **fields})
+    plain = {name: value for name, value in attributes.items() if not name.startswith("field_") and name not in COLUMNS}
+    return replace(account, **plain, fields={**account.fields, **fields}, columns={**account.columns, **columns})
 
 
 @dataclass
@@ -161,6 +176,10 @@ def worlds(draw: st.DrawFn) -> World:
             draw(st.booleans()),
             draw(st.sampled_from([False, False, False, True])),
             fields={3: draw(names)},
+            columns={
+                "country": draw(names),
+                "expiration_date": draw(st.sampled_from(["", "2020-01-01", "2099-01-01"])),
+            },
         )
         for docebo_id, username in enumerate(usernames, 1)
     ]
@@ -184,6 +203,11 @@ def worlds(draw: st.DrawFn) -> World:
                     "first_name, last_name, email",
                     "first_name, field_3 = title clear, last_name",
                     "first_name on-create-only, last_name clear, email, field_3 = title on-create-only",
+                    "email, first_name = upper(ascii(first_name)), field_3 = table(titles, title) clear",
+                    'email, last_name, username = handle, country = title clear, date_format = "en-gb"',
+                    "email, expiration_date = guest == 'yes' ? date('2098-12-31', 1) : '' clear, country = title",
+                    "email, username = first(table(titles, title), 'x' + slack_id) on-create-only, field_3 = phone",
+                    "email, first_name = phone clear, username = lower(first(first_name, 1) + last_name)",
                 ]
             )
         ),
@@ -212,7 +236,7 @@ class Run:
             docebo_client_secret="secret",
             report_dir=folder,
         )
-        self.behaviour = read_rows(table(world.rows))
+        self.behaviour = read_rows(table(world.rows)).looking_up({TITLES.name: TITLES})
         self.policy = self.behaviour.policy(TEAM)
         self.runs = 0
         people = {user.slack_id: user for user in world.source}
@@ -241,7 +265,7 @@ class Run:
             self.settings,
             behaviour or self.behaviour,
             self.store,
-            Source(),  # type: ignore[arg-type]
+            Source(self.world.source),  # type: ignore[arg-type]
             self.target,  # type: ignore[arg-type]
             gate=BatchGate(self.store, self.settings.docebo_url, grace_seconds=1),
             budget=CallBudget(self.store, self.settings.docebo_url, self.settings.docebo_calls_per_hour),
