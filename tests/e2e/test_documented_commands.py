@@ -3,6 +3,7 @@
 import contextlib
 import io
 import json
+import shlex
 import sys
 from collections.abc import Iterator
 
@@ -83,7 +84,7 @@ def type_in(command: str) -> tuple[int, str]:
     printed = io.StringIO()
     answer = command.split()[2] if command.startswith("slack-docebo forget") else "y"  # whom it is about
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(printed):
-        patch.setattr(sys, "argv", command.split())
+        patch.setattr(sys, "argv", shlex.split(command))
         patch.setattr(sys, "stdin", Terminal(f"{answer}\n"))
         with pytest.raises(SystemExit) as ended:
             main()
@@ -109,6 +110,7 @@ def imported(deployed, at_work, tmp_path_factory) -> Iterator[Sandbox]:
         (folder / "var" / "reports").mkdir(parents=True)
         set_rows(deployed, MIRROR_FIELDS="Slack ID, Slack Name, Slack Team")
         sandbox.slack.add("Ada", "Lovelace", "ada@example.com")
+        sandbox.docebo.add_field("Login", "textfield", mandatory=False, invisible_to_user=False)
         for command in (
             "slack-docebo mappings prepare-mirror",
             f"slack-docebo plan apply {made_plan()}",
@@ -134,8 +136,8 @@ def real(imported) -> dict[str, str]:
 def test_every_command_of_the_page_does_what_it_should(real, page):
     ended = {}
     for command in [command for at, command in OURS if at == page]:
-        words = [real.get(word, word) for word in command.split()]
-        ended[command] = type_in(" ".join(words))
+        words = [real.get(word, word) for word in shlex.split(command)]
+        ended[command] = type_in(shlex.join(words))
 
     assert {command: said for command, said in ended.items() if said[0] != REFUSED.get(command, 0)} == {}
 
