@@ -10,12 +10,13 @@ from prefect.variables import Variable
 from pydantic import BaseModel
 
 from slack_docebo.concurrency import to_completion
+from slack_docebo.domain.setting_change import SettingChange
 from slack_docebo.engine.reporting.steps import Step
 from slack_docebo.errors import ConfigurationError, NotConfirmed
 from slack_docebo.integration_settings import VARIABLE, IntegrationSettings, read_rows
 from slack_docebo.lookup_tables import find_tables
 from slack_docebo.settings import StoreSettings, TableSettings, load_settings
-from slack_docebo.settings_form import SettingChange, changes, proposed_rows, revision
+from slack_docebo.settings_form import changes, proposed_rows, revision
 from slack_docebo.storage.gate import RunLock
 from slack_docebo.storage.store import Store
 from tasks.artifacts import publish_steps, publish_table

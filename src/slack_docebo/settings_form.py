@@ -10,6 +10,7 @@ from annotated_types import Ge, Le
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, create_model
 from pydantic.fields import FieldInfo
 
+from slack_docebo.domain.setting_change import SettingChange
 from slack_docebo.errors import ConfigurationError
 from slack_docebo.integration_settings import (
     LONGEST_SETTING,
@@ -106,14 +107,6 @@ GROUPS = (
         ),
     ),
 )
-
-
-class SettingChange(NamedTuple):
-    """A row that differs, as it is written before and after; "" where it is not there and nothing stands for it."""
-
-    key: str
-    before: str
-    after: str
 
 
 def filled(rows: object) -> dict[str, dict[str, Any]]:

@@ -22,6 +22,7 @@ from slack_docebo.runtime import open_runtime
 from slack_docebo.storage.plans import PlanKind
 from slack_docebo.storage.store import Store
 from tests.importing import ON, carry_out, mapped, settings_for
+from tests.integration.realtime_world import world
 
 RULES = "first_name, last_name, email, field:Unit = custom:Department"
 DEPARTMENT = "Xf0DEPARTMT"
@@ -166,3 +167,24 @@ async def test_a_slack_that_shows_the_fields_in_its_list_is_not_asked_for_them(n
 
     assert night.asked() == 0
     assert night.department(member) == "Sales"
+
+
+async def test_what_an_event_has_brought_is_not_written_back_from_an_older_reading(
+    shared_sandbox, sqlite_url, tmp_path
+):
+    shared_sandbox.reset()
+    night = Night(shared_sandbox, sqlite_url)
+    ada = shared_sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
+    night.give(ada, "Sales")
+    await night.run()
+    async with world(shared_sandbox, sqlite_url, tmp_path, ATTRIBUTES=RULES) as here:
+        night.give(ada, "Law")
+        here.put(here.event(ada))
+        await here.serve()
+    assert night.department(ada) == "Law"
+
+    asked = night.asked()
+    read, _ = await night.run()
+
+    assert night.department(ada) == "Law"
+    assert (read.read, night.asked()) == (0, asked)  # the event's own reading is kept

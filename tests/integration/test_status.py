@@ -7,11 +7,11 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
+from slack_docebo.domain.setting_change import SettingChange
 from slack_docebo.engine.reporting.bars import bars
 from slack_docebo.engine.reporting.status import status
 from slack_docebo.engine.reporting.steps import Step
 from slack_docebo.errors import ChangeLimitExceeded
-from slack_docebo.settings_form import SettingChange
 from slack_docebo.storage.inbox import EventState
 from tests.importing import run_import
 from tests.integration.realtime_world import ON, World, world

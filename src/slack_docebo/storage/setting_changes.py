@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, delete, insert, select
 
-from slack_docebo.settings_form import SettingChange
+from slack_docebo.domain.setting_change import SettingChange
 from slack_docebo.storage.schema import setting_change
 
 

@@ -26,7 +26,10 @@ class ProfilesRead:
 
 
 def with_fields_read_before(runtime: Runtime, team: str, users: Sequence[SourceUser]) -> list[SourceUser]:
-    """Return *users* with the custom fields that were last read of them; without, where a mapped one was not."""
+    """Return *users* with the custom fields that were last read of them.
+
+    Without, where a mapped one was not, or where the profile has changed since: an event may have brought what is newer.
+    """
     wanted = custom_fields(runtime.behaviour.attributes)
     if not wanted:
         return list(users)
@@ -34,7 +37,7 @@ def with_fields_read_before(runtime: Runtime, team: str, users: Sequence[SourceU
         known = tables.profiles.of(team, [user.slack_id for user in users])
     return [
         replace(user, custom=known[user.slack_id].fields)
-        if user.slack_id in known and known[user.slack_id].tells(wanted)
+        if user.slack_id in known and known[user.slack_id].is_of(user, wanted)
         else user
         for user in users
     ]
@@ -84,16 +87,24 @@ async def read_profiles(
         if fields is not None:
             done.read += 1
             read = Profile(fields, user.updated, runtime.now())
-            if await to_completion(_keep, runtime, workspace, user, read):
+            if await to_completion(keep_profile, runtime, workspace.team, user, read):
                 done.changed.add(user.slack_id)
     return done
 
 
-def _keep(runtime: Runtime, workspace: Workspace, user: SourceUser, read: Profile) -> bool:
+def note_fields(runtime: Runtime, team: str, user: SourceUser) -> None:
+    """Keep the custom fields that Slack has just told of *user*, where they are mapped."""
+    wanted, told = custom_fields(runtime.behaviour.attributes), user.custom or {}
+    if wanted and wanted <= told.keys():
+        fields = {field_id: told[field_id] for field_id in wanted}
+        keep_profile(runtime, team, user, Profile(fields, user.updated, runtime.now()))
+
+
+def keep_profile(runtime: Runtime, team: str, user: SourceUser, read: Profile) -> bool:
     """Keep what was *read*, but of the forgotten, and tell whether it is another than before."""
     with runtime.store.transaction() as tables:
         if tables.exclusions.all().cover(user):
             return False
-        before = tables.profiles.of(workspace.team, [user.slack_id]).get(user.slack_id)
-        tables.profiles.keep(workspace.team, user.slack_id, read)
+        before = tables.profiles.of(team, [user.slack_id]).get(user.slack_id)
+        tables.profiles.keep(team, user.slack_id, read)
     return before is None or before.fields != read.fields

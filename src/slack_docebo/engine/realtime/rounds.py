@@ -28,6 +28,7 @@ from slack_docebo.engine.planning.plans import (
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.evidence import ask_for_accounts, ask_for_people, observe_person
 from slack_docebo.engine.reading.outages import OutageWatch, greet_docebo, greet_slack
+from slack_docebo.engine.reading.profiles import note_fields
 from slack_docebo.engine.reading.sides import are_few, find_bearers, look_up, read_target
 from slack_docebo.engine.reading.user_groups import read_user_groups
 from slack_docebo.engine.realtime.holding import are_let_through, hold
@@ -150,6 +151,9 @@ class _Round:
             raise Rejected("users.info", f"Slack does not show {case.slack_id} any more")
         user = seen.value
         case.user, case.updated, case.read = user, max(case.updated, believed(user.updated, self._runtime.now())), True
+        await to_completion(
+            note_fields, self._runtime, self._team, user
+        )  # else the next import asks for them once more
         if case.slack_id != user.slack_id or user.local_id:  # the event may have borne an older, local id
             case.slack_id = user.slack_id
             with self._runtime.store.reading() as tables:
