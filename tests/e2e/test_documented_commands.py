@@ -61,6 +61,11 @@ NOT_RUN = {
     "make demo": "takes a minute; what it shows is looked at by test_bulk_import.py and test_realtime_sync.py",
     "python -m deployments.socket_mode": "needs Slack's own address; the rest of it: tests/integration/test_socket_mode.py",
     "podman compose --env-file .env -f deployments/compose.yaml up --build --scale worker=2": "there is no container engine; test_image.py starts the services",
+    "podman compose --env-file .env -f deployments/compose.yaml stop worker server services": "the same",
+    **{
+        f"podman compose -f deployments/compose.yaml exec -T postgresql pg_dump -U slack_docebo -Fc {name} '>' {name}.dump": "the same"
+        for name in ("slack_docebo", "prefect")
+    },
     "openssl rand -hex 32": "what it prints is used nowhere",
     "export POSTGRES_PASSWORD=...": "belongs to the containers",
     "cp .env.example .env": "what is filled in is of the reader's tenants",

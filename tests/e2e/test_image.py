@@ -23,7 +23,7 @@ from slack_docebo.storage.inbox import FINISHED
 from slack_docebo.storage.store import Store
 from tests.containers import BASE, Buildah, Image, NoContainers, debian_base
 from tests.e2e.composed import Composition, first_start_of_postgresql
-from tests.e2e.prefect_http import finished, is_done, prefect_http, set_rows, start
+from tests.e2e.prefect_http import finished, is_done, prefect_http, set_rows, start, state
 from tests.importing import run_import, settings_for
 from tests.postgresql import PostgresServer
 from tests.waiting import until
@@ -31,6 +31,7 @@ from tests.waiting import until
 pytestmark = pytest.mark.long
 USERS = 200
 LARGEST_MEGABYTES = 280  # above the base
+BATCH = "POST /manage/v1/user/batch"
 LOGIN = "admin:of-the-image-and-long"
 PASSWORD = "p@ss:w/rd#%41 'x'?"  # of PostgreSQL
 
@@ -176,8 +177,16 @@ def test_every_service_works_ends_in_time_and_loses_nothing(installation, tmp_pa
     person = sandbox.slack.add("Ada", "Lovelace", "ada@example.com")
     assert sandbox.events.settle(60)
     until(lambda: sandbox.docebo.accounts.by_email("ada@example.com"))
-    sandbox.slack.change(person["id"], {"profile": {"last_name": "Byron"}})  # comes when the worker has gone
+    for number in range(USERS):
+        sandbox.slack.add("Grace", "Hopper", f"grace{number}@example.com")
+    sandbox.docebo_gate.faults.add(BATCH, "slow", times=-1, seconds=1)
+    calls = sandbox.docebo_gate.counters.calls[BATCH]
+    cut = start(http, "bulk-import/import-everybody", dry_run=False)
+    until(lambda: sandbox.docebo_gate.counters.calls[BATCH] > calls and state(http, cut, "RUNNING"))
     took = {"worker": composition.end("worker")}
+    waiting = state(http, cut, "SCHEDULED")["state_name"]
+    sandbox.docebo_gate.faults.clear()
+    sandbox.slack.change(person["id"], {"profile": {"last_name": "Byron"}})  # comes when the worker has gone
     assert sandbox.events.settle(60)
     took |= {name: composition.end(name) for name in ("webhook", "services", "server")}
     for service in ("services", "server"):
@@ -185,11 +194,14 @@ def test_every_service_works_ends_in_time_and_loses_nothing(installation, tmp_pa
     until(lambda: composition.is_healthy("server"))
     for service in ("webhook", "worker"):
         composition.start(service)
+    ended = finished(http, cut)
     until(lambda: installation.events_done() == len(sandbox.events.deliveries))
 
     assert (page.status_code, page.headers["content-type"].partition(";")[0]) == (200, "text/html")
     assert "<html" in page.text
     assert is_done(State.model_validate(imported["state"])), imported["state"]
+    assert waiting == "ToBeContinued"
+    assert is_done(State.model_validate(ended["state"])), ended["state"]
     assert {name: took[name] < composition.grace(name) for name in took} == dict.fromkeys(took, True), took
     assert {delivery.result for delivery in sandbox.events.deliveries} == {"delivered"}
     assert [account.lastname for account in sandbox.docebo.accounts.by_email("ada@example.com")] == ["Byron"]
