@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 
 from deployments.local import free_port
 from sandbox.server import Sandbox
+from slack_docebo.storage.budget import CallBudget
 from slack_docebo.storage.inbox import EventState
 from slack_docebo.storage.milestones import Milestone
 from slack_docebo.storage.reads import ProvenRead
@@ -318,6 +319,7 @@ def test_whoever_watches_is_told_how_runs_did(webhook):
         tables.links.pin("https://acme.docebosaas.com", "T1", "Acme", now=now)
         tables.milestones.reach("https://acme.docebosaas.com", Milestone.IMPORT, now=now - timedelta(hours=30))
         tables.reads.record(ProvenRead("slack:T1", 7, 1, now))
+    asyncio.run(spend(CallBudget(webhook.store, "https://acme.docebosaas.com", 100), calls=20))
 
     facts = webhook.get("readyz").json()
     assert 30 * 3600 <= facts["last_import_seconds"] < 31 * 3600
@@ -326,6 +328,12 @@ def test_whoever_watches_is_told_how_runs_did(webhook):
     assert counted(webhook, "last_timestamp_seconds", what="sweep") == 0
     assert counted(webhook, "last_complete_read_timestamp_seconds", side="slack") == pytest.approx(now.timestamp())
     assert counted(webhook, "people_last_day", operation="create", outcome="failed") == 0
+    assert counted(webhook, "docebo_calls_left_ratio") == pytest.approx(0.6, abs=0.05)  # 20 of 50 at once are spent
+
+
+async def spend(budget, *, calls):
+    for _ in range(calls):
+        await budget.spend()
 
 
 def test_what_has_not_happened_yet_is_counted_from_the_start_as_0(webhook):

@@ -55,9 +55,7 @@ class CallBudget:
     def part_left(self) -> float:
         """Return which part of the calls that may be made at once is left, from 0 to 1."""
         with self._store.reading() as tables:
-            arrival = tables.connection.scalar(ARRIVAL, {"at": self._docebo})
-        ahead = (arrival or 0.0) - self._clock()
-        return 1.0 - min(max(0.0, ahead / HOUR), 1.0)
+            return part_left(tables, self._docebo, self._clock())
 
     def _book(self) -> float:
         """Book one call and return 0, or book nothing and return how many seconds to wait."""
@@ -80,3 +78,10 @@ class CallBudget:
             tables.connection.execute(first.on_conflict_do_nothing())
             arrival = tables.connection.scalars(ARRIVAL_KEPT, {"at": self._docebo}).one()
         return arrival
+
+
+def part_left(tables: Tables, docebo: str, now: float) -> float:
+    """Return which part of the calls to *docebo* that may be made at once is left *now*, in seconds, from 0 to 1."""
+    arrival = tables.connection.scalar(ARRIVAL, {"at": docebo})
+    ahead = (arrival or 0.0) - now
+    return 1.0 - min(max(0.0, ahead / HOUR), 1.0)

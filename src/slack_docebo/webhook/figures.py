@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from statistics import quantiles
 
 from slack_docebo.domain.planning import Kind, Outcome
+from slack_docebo.storage.budget import part_left
 from slack_docebo.storage.milestones import Milestone
 from slack_docebo.storage.tables import Tables
 
@@ -23,6 +24,7 @@ class Figures:
     milestones: Mapping[Milestone, datetime] = field(default_factory=dict)
     reads: Mapping[str, datetime] = field(default_factory=dict)  # last complete one, by "slack" and "docebo"
     people: Mapping[tuple[Kind, Outcome], int] = field(default_factory=dict)  # of the last day
+    calls_left: float = 1.0  # part of the calls to Docebo that may be made at once
     seconds: Sequence[float] = ()  # from event to account, of the events of the last day
 
     def age(self, reached: Milestone, now: datetime) -> int | None:
@@ -56,5 +58,6 @@ def read_figures(tables: Tables, docebo: str | None) -> Figures:
         milestones=tables.milestones.last(link.docebo),
         reads={side: read.proven_at for side, read in reads.items() if read},
         people=people,
+        calls_left=part_left(tables, link.docebo, now.timestamp()),
         seconds=tables.inbox.seconds_to_apply(now - DAY),
     )

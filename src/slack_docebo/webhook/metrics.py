@@ -79,6 +79,9 @@ class Metrics:
             operation=OPERATIONS,
             outcome=OUTCOMES,
         )
+        self._calls_left = self._gauge(
+            "docebo_calls_left_ratio", "Part of the calls to Docebo that may be made at once that is left: 1 is all."
+        )
         self._event_seconds = self._gauge(
             "event_to_account_seconds", "From event to account, events of the last 24 hours.", quantile=list(QUANTILES)
         )
@@ -97,6 +100,7 @@ class Metrics:
             self._reads.labels(side).set(_seconds(figures.reads.get(side)))
         for operation, outcome in product(OPERATIONS, OUTCOMES):
             self._people.labels(operation, outcome).set(figures.people.get((operation, outcome), 0))
+        self._calls_left.set(figures.calls_left)
         for quantile, seconds in figures.seconds_by_quantile.items():
             self._event_seconds.labels(quantile).set(seconds)
 
