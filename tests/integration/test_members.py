@@ -130,8 +130,9 @@ async def test_new_accounts_come_into_the_branch_of_the_settings_whatever_their_
 
 
 def test_no_attribute_that_can_be_mapped_gives_rights():
-    assert {"username", "level", "branches", "active", "password"}.isdisjoint(TARGETS)
-    for target_ in ("username", "level", "branches", "active", "password"):
+    rights = {"level", "branches", "active", "password", "profile", "is_manager"}
+    assert rights.isdisjoint(TARGETS)
+    for target_ in rights:
         with pytest.raises(ValueError, match="unknown target"):
             parse_rules(f"{target_} = custom:Xf01")
 
