@@ -43,6 +43,28 @@ def test_rules_stand_one_after_the_other_or_one_below_the_other(separator):
 
 
 @pytest.mark.parametrize(
+    "formula",
+    [
+        '{"a": "1", "b": "2"}[title]',
+        'title in ["a, b", "c; d"] ? "e\\", f" : "g\\\\"',
+        "title.matches(r'(a|b), \\d') ? \"it's\" : 'h, i'",
+        "first(title, 'a\\'b, c', \"d'e, f\")",
+        'first(\n  title,\n  """g,\n"h" i"""\n)',
+        'custom:"A, B" + title',
+    ],
+)
+def test_separators_in_quotes_and_brackets_part_no_rules(formula):
+    rules = parse_rules(f"email, field_1 = {formula} clear, field:Manager's = title; field_2 = title")
+
+    assert list(map(str, rules)) == [
+        "email",
+        f"field_1 = {formula} clear",
+        "field:Manager's = title",
+        "field_2 = title",
+    ]
+
+
+@pytest.mark.parametrize(
     ("text", "told"),
     [
         ("level = title", "unknown target 'level': allowed are first_name"),

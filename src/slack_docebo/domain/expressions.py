@@ -17,9 +17,14 @@ from slack_docebo.domain.sources import PREFIXES, SOURCES, said
 LONGEST_EXPRESSION = 1000  # characters
 WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PREFIXED = rf"(?:{'|'.join(map(re.escape, PREFIXES))})(?:\"[^\"]+\"|\w+)"
-_STRING = r'"""(?:[^\\]|\\.)*?"""|\'\'\'(?:[^\\]|\\.)*?\'\'\'|"(?:[^"\\]|\\.)*"|\'(?:[^\'\\]|\\.)*\''
+# A text in CEL: in quotes, three of them for one with line breaks; in a raw one a backslash is a backslash.
+_QUOTED = r'"""(?:[^\\]|\\.)*?"""|"(?:[^"\\\n]|\\.)*"'
+_QUOTED += r"|(?<!\w)(?:'''(?:[^\\]|\\.)*?'''|'(?:[^'\\\n]|\\.)*')"
+_RAW = r'(?<!\w)[rR](?:"[^"\n]*"|'
+_RAW += r"'[^'\n]*')"
+TEXT = f"{_RAW}|{_QUOTED}"
 _TOKEN = re.compile(
-    rf"(?P<text>{_STRING})|(?P<table>table\([ \t]*(?P<name>{TABLE_NAME.pattern})[ \t]*,)"
+    rf"(?P<text>{TEXT})|(?P<table>table\([ \t]*(?P<name>{TABLE_NAME.pattern})[ \t]*,)"
     rf"|(?P<source>{_PREFIXED})|(?P<member>\.\s*{WORD.pattern})|(?P<call>{WORD.pattern}\s*\()|(?P<word>\w+)",
     re.DOTALL,
 )

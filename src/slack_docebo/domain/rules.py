@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Self
 
-from slack_docebo.domain.expressions import Compile, Expression
+from slack_docebo.domain.expressions import TEXT, Compile, Expression
 from slack_docebo.domain.formulas import TABLE_NAME, Formula, Lookup, OneSource, Result, quoted
 from slack_docebo.domain.lookup import LookupTable, NoValue
 from slack_docebo.domain.options import Values
@@ -24,6 +24,11 @@ EXPRESSION_SHOWN = 200  # characters, in a message
 NOT_HELD = "Docebo's field cannot hold it"
 TAKEN = "another account has this username, or gets it"
 NO_BRANCH = "Docebo has no such branch, or several"
+# What tells rules from each other: texts in quotes (an apostrophe within a word begins none), brackets, separators.
+_PIECE = re.compile(
+    rf"(?P<text>{TEXT})|(?P<opening>[(\[{{])|(?P<closing>[)\]}}])|(?P<separator>[{SEPARATORS}])|(?P<quote>\")",
+    re.DOTALL,
+)
 _WORD = re.compile(r'(?:[^\s="]|"[^"]*")+')
 _OPTIONS_BEHIND = re.compile(rf"(?:\s+(?:{'|'.join(OPTIONS)}))*$")
 _ONE_SOURCE = re.compile(r'[a-z_]+|[a-z]+:(?:"[^"]*"|[^\s="()?:]*)')
@@ -173,24 +178,16 @@ def shortfalls(user: SourceUser, rules: Iterable[AttributeRule], *, creating: bo
 
 def _parted(text: str) -> Iterator[str]:
     """Yield the single rules: what stands between separators that are in no quotes and no brackets."""
-    start, depth, quote, before = 0, 0, "", " "
-    for place, character in enumerate(text):
-        if quote:
-            quote = "" if character == quote and before != "\\" else quote
-        elif character == '"' or (character == "'" and not before.isalnum()):  # else it is an apostrophe
-            quote = character
-        elif character in "([":
-            depth += 1
-        elif character in ")]":
-            depth -= 1
-        elif character in SEPARATORS and depth <= 0:
-            if rule := text[start:place].strip():
+    start, depth = 0, 0
+    for piece in _PIECE.finditer(text):
+        if piece["quote"]:
+            raise ValueError(f"{text[start:].strip()!r} has a quote without its other half")
+        depth += bool(piece["opening"]) - bool(piece["closing"])
+        if piece["separator"] and depth <= 0:
+            if rule := text[start : piece.start()].strip():
                 yield rule
-            start, depth = place + 1, 0
-        before = character
+            start, depth = piece.end(), 0
     rule = text[start:].strip()
-    if quote:
-        raise ValueError(f"{rule!r} has a quote without its other half")
     if depth > 0:
         raise ValueError(f"{rule!r} has a bracket without its other half")
     if rule:
