@@ -1,14 +1,16 @@
 """Custom profile fields in bulk: the list does not show them, so they are read person by person, and kept."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 import pytest
 
 from sandbox.server import Sandbox
+from slack_docebo.domain.lookup import LookupTable
 from slack_docebo.engine.planning.enriching import plan_enriched
 from slack_docebo.engine.planning.plans import make_plan
 from slack_docebo.engine.reading.connection import validate
@@ -37,10 +39,15 @@ class Night:
         self._field = sandbox.docebo.add_field("Unit", "textfield", mandatory=False, invisible_to_user=False)
 
     async def run(
-        self, advance: Callable[[int], Any] = lambda _: None, **rows: str
+        self,
+        advance: Callable[[int], Any] = lambda _: None,
+        tables: Mapping[str, LookupTable] = MappingProxyType({}),
+        **rows: str,
     ) -> tuple[ProfilesRead, list[Summary]]:
         """Import everybody, then read who is due and apply what that changes; return what was read, and both plans."""
-        behaviour = read_rows(table({**ON, "ATTRIBUTES": RULES, "PROFILE_MAX_AGE_DAYS": "366", **rows}))
+        behaviour = read_rows(table({**ON, "ATTRIBUTES": RULES, "PROFILE_MAX_AGE_DAYS": "366", **rows})).looking_up(
+            tables
+        )
         settings = settings_for(self.sandbox.facts(), self.url)
         async with open_runtime(settings, behaviour, run_id="run") as runtime:
             workspace = await validate(runtime)
@@ -188,3 +195,28 @@ async def test_what_an_event_has_brought_is_not_written_back_from_an_older_readi
 
     assert night.department(ada) == "Law"
     assert (read.read, night.asked()) == (0, asked)  # the event's own reading is kept
+
+
+async def test_who_is_called_by_a_custom_field_gets_an_account_once_it_was_read(night, member):
+    night.give(member, "Sales")
+    rules = "first_name, last_name, email, username = custom:Department == '' ? email : lower(custom:Department)"
+
+    _, (first, enriched) = await night.run(ATTRIBUTES=rules, LIMIT_RENAMES="none")
+
+    account = night.sandbox.docebo.accounts[mapped(night.url, night.sandbox.slack.team.id)[member]]
+    assert account.username == "sales"
+    assert first.count("create") == 0
+    assert "no username: Slack does not say what its rule reads" in first.markdown()
+    assert enriched.count("create", outcome="applied") > 0
+
+
+async def test_what_a_table_has_no_row_for_is_listed_in_the_night_in_which_it_was_read(night, member):
+    night.give(member, "Sales")
+    none = {"units": LookupTable.of("units", [("Law", "L-1")])}
+
+    _, (_, enriched) = await night.run(
+        tables=none, ATTRIBUTES="first_name, last_name, email, field:Unit = table(units, custom:Department)"
+    )
+
+    assert "(Unit) | table units has no row for it | 1 | 1 |" in enriched.markdown()
+    assert night.department(member) == ""

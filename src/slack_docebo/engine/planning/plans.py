@@ -108,7 +108,7 @@ async def make_plan(
     if orphans:
         file = orphan_file(runtime.settings.report_dir, draft.plan_id)
         facts["orphans"], facts["orphan_fault"] = await to_completion(write_orphans, orphans.found(), file)
-    if listed is not None and planner.shortfalls:
+    if planner.shortfalls and kind is not PlanKind.REALTIME_SYNC:  # which is about a few, again and again
         file = values_file(runtime.settings.report_dir, draft.plan_id)
         found, titles = chain.from_iterable(planner.shortfalls.values()), runtime.field_titles
         facts["shortfalls"], facts["shortfall_fault"] = await to_completion(write_values, found, titles, file)
