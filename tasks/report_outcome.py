@@ -5,7 +5,7 @@ from prefect.cache_policies import NO_CACHE
 
 from slack_docebo.concurrency import side_by_side, to_completion
 from slack_docebo.engine.reporting.attention import attention_lines, attention_rows
-from slack_docebo.engine.reporting.report import DONE, TABLE_ROWS, Summary, tables_by_kind, write_files
+from slack_docebo.engine.reporting.report import DONE, TABLE_ROWS, Summary, tables_by_kind, values_shown, write_files
 from slack_docebo.engine.writing.finishing import finish
 from slack_docebo.runtime import Runtime
 from tasks.artifacts import publish_page, publish_table, step_lines
@@ -20,8 +20,11 @@ async def report_outcome(runtime: Runtime, plan_id: str) -> Summary:
     in_need = await to_completion(attention_rows, runtime.store, plan_id, shown) if summary.needs_somebody else []
     if in_need:
         await publish_table(in_need, key=f"to-look-at-{plan_id}", description=f"To look at: {len(in_need)} people")
+    folder = runtime.settings.report_dir
+    if values := await to_completion(values_shown, folder, plan_id, shown):
+        await publish_table(values, key=f"values-{plan_id}", description="Values that accounts do not get")
     files, _ = await side_by_side(
-        to_completion(write_files, runtime.store, plan_id, runtime.settings.report_dir),
+        to_completion(write_files, runtime.store, plan_id, folder),
         _publish_tables(runtime, summary),
     )
     first = [*attention_lines(in_need, (await find_forms()).shown), *await step_lines(summary.next_steps)]

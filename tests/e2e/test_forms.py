@@ -1,6 +1,7 @@
 """The flows for single jobs on a real Prefect server: what they do is shown before."""
 
 import asyncio
+import json
 import os
 
 import pytest
@@ -195,6 +196,25 @@ async def test_a_person_is_found_by_name_and_explained(imported, sandbox, deploy
     assert "Ada Lovelace" in published(one, f"explained-{ada.lower()}")
     assert two.message == "2 people were found"
     assert asked_for_by(deployed, published(two, "found-people-next"), f"Explain Eve Lovelace ({eve})") == {"who": eve}
+
+
+@pytest.mark.parametrize("shown", ["ids", "names"])
+async def test_values_that_have_no_place_are_a_table_only_where_people_are_shown_by_names(imported, sandbox, shown):
+    from flows.bulk_import import bulk_import
+
+    for slack_id in mapped(os.environ["DATABASE_URL"], sandbox.slack.team.id):
+        sandbox.slack.change(slack_id, {"profile": {"title": "Jester"}})
+    rules = "first_name, last_name, email, expiration_date = title"
+    await ensure_settings(table({**ON, "PEOPLE_SHOWN": shown, "ATTRIBUTES": rules}))
+
+    planned = await bulk_import(return_state=True)
+
+    with prefect_http() as http:
+        pages = {one["key"]: one["data"] for one in artifacts_of(http, str(planned.state_details.flow_run_id))}
+    values = [json.loads(data) for key, data in pages.items() if key.startswith("values-")]
+    assert planned.is_completed()
+    assert "cannot hold it" in "".join(data for key, data in pages.items() if key.startswith("summary-"))
+    assert [row["value"] for rows in values for row in rows] == (["Jester"] if shown == "names" else [])
 
 
 async def test_parked_events_are_shown_and_not_dropped_without_being_chosen(imported):

@@ -5,6 +5,7 @@ from collections import Counter, deque
 from collections.abc import Collection, Generator, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -14,7 +15,7 @@ from slack_docebo.domain.people import PeopleShown
 from slack_docebo.domain.planning import IN_LINE, IN_LINE_AS_WRITTEN, NOT_TAKEN, OWN_FORM, Kind, Operation, Outcome
 from slack_docebo.domain.rules import Shortfall
 from slack_docebo.domain.standing import WAITING, is_undecided
-from slack_docebo.domain.texts import armoured, as_json, code, markdown, without_numbers
+from slack_docebo.domain.texts import armoured, as_json, bared, code, markdown, without_numbers
 from slack_docebo.engine.reporting.orphans import Orphan, OrphanKind
 from slack_docebo.engine.reporting.shown import Cell, Cells, with_names
 from slack_docebo.engine.reporting.steps import Step
@@ -444,6 +445,18 @@ def write_values(
     except OSError as error:
         return told, _fault(file, error)
     return told, ""
+
+
+def values_shown(folder: Path, plan_id: str, shown: PeopleShown) -> list[dict[str, Cell]]:
+    """Return the first rows of that list where people are *shown* by their names; elsewhere no value is shown."""
+    if shown is PeopleShown.IDS:
+        return []
+    try:
+        with values_file(folder, plan_id).open(encoding="utf-8", newline="") as file:
+            rows = islice(csv.DictReader(file), TABLE_ROWS)
+            return [{name: bared(cell) for name, cell in row.items()} for row in rows]
+    except OSError:  # there is none, or the summary says why
+        return []
 
 
 def _fault(file: Path, error: OSError) -> str:
