@@ -337,10 +337,14 @@ class Planner:
             # The digest stays: a row written for an account that comes under protection by it would be written again.
             known = Applied(account.docebo_id, prior.fingerprint if prior else "", deactivated=returned)
             return self._plan_mapping(user, mapping, account, by, shield, known)
-        lacking = self._note_shortfalls(user, taken=self._taken_username(user, account, by))
-        print_, echo = self._fingerprint(user), ""
+        wanted = self._wanted(user)
+        print_, echo = fingerprint(wanted), ""
+        taken = self._taken_username(user, wanted, account, by)
+        if taken:
+            del wanted[USERNAME]
+        lacking = self._note_shortfalls(user, taken=taken)
         is_news = prior is None or prior.fingerprint != print_
-        changes, before = self._changes(user, account, returned=returned, is_news=is_news)
+        changes, before = _changes(wanted, account, returned=returned, is_news=is_news)
         if changes and prior and prior.fingerprint == print_:  # written before, and yet read back otherwise
             echo = fingerprint({name: str(value) for name, value in before.items()})
             if echo == prior.echo:
@@ -391,24 +395,6 @@ class Planner:
             deactivated=known.deactivated,
             prior=mapping,
         )
-
-    def _changes(
-        self, user: SourceUser, account: Account, *, returned: bool, is_news: bool
-    ) -> tuple[dict[str, Value], dict[str, Value]]:
-        """Return the attributes to change, and what they are now as far as it is shown.
-
-        What Docebo does not show of an account is written when what is wanted *is_news*, and is not known to differ
-        afterwards.
-        """
-        wanted = self._wanted(user)
-        if any(one.target == USERNAME and one.why == TAKEN for one in self.shortfalls.get(user.slack_id, ())):
-            del wanted[USERNAME]
-        differing, current = differences(wanted, account)
-        changes: dict[str, Value] = {**differing, **(not_compared(wanted, account) if is_news else {})}
-        before: dict[str, Value] = {**current}
-        if returned and not account.active:  # only what we deactivated is activated again
-            changes["active"], before["active"] = True, False
-        return changes, before
 
     def _plan_absent(self, user: SourceUser, mapping: Mapping | None, against: str) -> Operation:
         if mapping is None or not self._has_left(user):
@@ -477,9 +463,11 @@ class Planner:
         why = next((one.why for one in lacking if one.target == USERNAME), "Slack does not say what its rule reads")
         return NO_USERNAME + why
 
-    def _taken_username(self, user: SourceUser, account: Account, by: str) -> tuple[Shortfall, ...]:
-        """Return the username that *user* does not get for the *account*, because it is another's, or becomes that."""
-        username = self._wanted(user).get(USERNAME, "")
+    def _taken_username(
+        self, user: SourceUser, wanted: MappingType[str, str], account: Account, by: str
+    ) -> tuple[Shortfall, ...]:
+        """Return the *wanted* username, if *user* does not get it because it is another's, or becomes that."""
+        username = wanted.get(USERNAME, "")
         if not username or same(USERNAME, username, account.username):
             return ()
         other = self._accounts.with_username(username)
@@ -531,6 +519,21 @@ class Planner:
             deactivated=deactivated,
             prior=prior,
         )
+
+
+def _changes(
+    wanted: MappingType[str, str], account: Account, *, returned: bool, is_news: bool
+) -> tuple[dict[str, Value], dict[str, Value]]:
+    """Return the attributes to change, and what they are now as far as it is shown.
+
+    What Docebo does not show of an account is written when what is *wanted* is news, and is not known to differ afterwards.
+    """
+    differing, current = differences(wanted, account)
+    changes: dict[str, Value] = {**differing, **(not_compared(wanted, account) if is_news else {})}
+    before: dict[str, Value] = {**current}
+    if returned and not account.active:  # only what we deactivated is activated again
+        changes["active"], before["active"] = True, False
+    return changes, before
 
 
 def _without(lacking: Sequence[Shortfall]) -> str:
