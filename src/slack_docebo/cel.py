@@ -108,6 +108,6 @@ def _told(errors: str, text: str) -> str:
     if unknown := _UNKNOWN.search(what):
         functions = ", ".join(dict.fromkeys((*(one.name for one in FUNCTIONS), "table")))
         what = f"unknown name {unknown[1]!r}: allowed are {', '.join(SOURCES)}, {CUSTOM}<label or id>, and the functions {functions}"
-    rest = text.splitlines()[line - 1][column - 1 :] if text else ""
+    rest = "".join(text.split("\n")[line - 1 : line])[column - 1 :]
     place = f"character {column}" if line == 1 else f"line {line}, character {column}"
     return f"at {place}{f' ({shortened(rest, SHOWN)})' if rest else ''}: {what}"

@@ -134,6 +134,7 @@ ENDLESS = "[1, 2, 3].map(x, [1, 2, 3].map(y, x * y)).size() > 1 ? 'a' : 'b'"
         (f"'{'a' * LONGEST_EXPRESSION}'", "an expression of 1,002 characters: at most 1,000 are allowed"),
         ("(" * 300 + "title" + ")" * 300, "it is nested too deeply"),
         ("+".join(["title"] * 100), "it is nested too deeply"),
+        ("title + '\ud83d'", "at character 10: half an emoji"),
         ("title(title", "a bracket without its other half"),
     ],
 )
@@ -150,14 +151,13 @@ def test_without_the_engine_an_expression_is_refused_with_what_to_install(monkey
         parse_rules("field_1 = lower(title)")
 
 
-@given(
-    st.lists(
-        st.sampled_from(
-            ["title", "custom:Xf1", '"', "'", "(", ")", "[", "{", "?", ":", "+", " ", "1", ",", ".", "=", "é", "\\"]
-        ),
-        max_size=12,
-    ).map("".join)
-)
+PIECES = [
+    *("title", "custom:Xf1", "lower(", "table(x,", "matches", "null", "true", "1", "9223372036854775807"),
+    *('"', "'", "(", ")", "[", "{", "?", ":", "+", ",", ".", "=", " ", "\n", "\\", "\0", "\ud83d", "é", "😀"),
+]
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=12).map("".join))
 def test_any_text_is_an_expression_or_is_refused(text):
     try:
         result = Expression.of(text, cel.compiled).result(ZOE)

@@ -71,6 +71,8 @@ class Expression:
         """Return the expression; raise ValueError that says where and why it cannot be used."""
         if len(text) > LONGEST_EXPRESSION:
             raise ValueError(f"an expression of {len(text):,} characters: at most {LONGEST_EXPRESSION:,} are allowed")
+        if unreadable := re.search("[\ud800-\udfff\0]", text):
+            raise ValueError(f"at character {unreadable.start() + 1}: half an emoji, or no character at all")
         found = _prepared(text)
         program = engine(found.text, found.names, dict.fromkeys(found.tables, _not_read))
         tables = tuple(dict.fromkeys(found.tables.values()))

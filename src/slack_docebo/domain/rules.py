@@ -16,7 +16,7 @@ from slack_docebo.domain.options import Values
 from slack_docebo.domain.people import SourceUser
 from slack_docebo.domain.sources import CUSTOM, SCIM_SOURCES, SOURCES, is_custom, is_source, label_of
 from slack_docebo.domain.targets import BRANCH, CASELESS, MANAGER, TARGETS, USERNAME, field_id_of, is_target, title_of
-from slack_docebo.domain.texts import LONGEST_ADDRESS, LONGEST_NAME, LONGEST_VALUE, bounded, key, shortened
+from slack_docebo.domain.texts import LONGEST_ADDRESS, LONGEST_NAME, LONGEST_VALUE, bounded, key, shortened, visible
 
 OPTIONS = ("on-create-only", "clear")
 SEPARATORS = ",;\r\n"  # between rules, outside quotes and brackets
@@ -224,7 +224,7 @@ def _parse_formula(text: str, engine: Compile) -> Formula:
     try:
         return Expression.of(text, engine)
     except ValueError as error:
-        raise ValueError(f"{shortened(text, EXPRESSION_SHOWN)}: {error}") from None
+        raise ValueError(f"{visible(shortened(text, EXPRESSION_SHOWN))}: {error}") from None
 
 
 def _source(written: str) -> str:
