@@ -49,6 +49,9 @@ class Runtime:
         self.run_id = run_id  # the Prefect flow run's id; it stands in the journal
         self.run_name = run_name or run_id  # what others are told who want to be alone as well
         self.mirror: Mirror | None = None  # known once the connection was validated
+        self.profile_labels: dict[
+            str, str
+        ] = {}  # of custom profile fields by their sources, where rules name any by label
         self.field_titles: dict[str, str] = {}  # of the additional fields, likewise, where a rule fills any
         self.branches: Branches | None = None  # likewise, where a rule names one
         self.scim: ScimClient | None = None  # where there is a token for it

@@ -219,13 +219,14 @@ async def test_rules_are_tried_on_one_person_with_what_each_reads_and_gives(sand
     (tried,) = json.loads(run(env, "attributes", "try", account.email, "--rules", rules, "--json").stdout)
 
     last_name, first_name = tried["attributes"]
-    assert "custom:Xf0DEPARTMT: 'Sales'" in shown.stdout
+    assert "custom:Department: 'Sales'" in shown.stdout
+    assert 'first_name = custom:Department == "Sales" ? handle : phone' in shown.stdout
     assert (last_name["inputs"], last_name["source"], last_name["target"]) == (
         {"last_name": account.lastname},
         account.lastname.upper(),
         account.lastname,
     )
-    assert (first_name["source"], first_name["inputs"]["custom:Xf0DEPARTMT"]) == (person["name"], "Sales")
+    assert (first_name["source"], first_name["inputs"]["custom:Department"]) == (person["name"], "Sales")
     assert target(sandbox) == before
 
 

@@ -54,6 +54,7 @@ class AttributeRule:
     on_create_only: bool = False
     clear: bool = False  # an empty result empties the target; otherwise it leaves the target alone
     values: Values | None = field(default=None, compare=False)  # that the target can hold, once Docebo was asked
+    written: str = field(default="", compare=False)  # with titles and labels as somebody wrote them
 
     def __str__(self) -> str:
         formula = "" if self.formula == OneSource(self.target) else f" = {self.formula}"
@@ -210,7 +211,8 @@ def _parse_rule(text: str, engine: Compile) -> AttributeRule:
         raise ValueError(f"unknown option {written.split()[0]!r}: allowed are {' and '.join(OPTIONS)}")
     if target == USERNAME and OPTIONS[1] in options:
         raise ValueError("username cannot be cleared: nobody signs in without")
-    return AttributeRule(target, formula, OPTIONS[0] in options, OPTIONS[1] in options)
+    rule = AttributeRule(target, formula, OPTIONS[0] in options, OPTIONS[1] in options)
+    return replace(rule, written=str(rule))
 
 
 def _parse_formula(text: str, engine: Compile) -> Formula:

@@ -265,15 +265,17 @@ def _judge(runtime: Runtime, team: str, planner: Planner, found: Explanation, ne
     if found.match.account:
         found.account = found.match.account
     if found.user:
-        found.attributes = compared(found.user, found.account, policy)
+        found.attributes = compared(found.user, found.account, policy, runtime.profile_labels)
 
 
 def _time(moment: datetime) -> str:
     return f"{moment:%Y-%m-%d %H:%M} UTC"
 
 
-def compared(user: SourceUser, account: Account | None, policy: Policy) -> list[Compared]:
-    """Return what each rule makes of *user*, beside what *account* has."""
+def compared(
+    user: SourceUser, account: Account | None, policy: Policy, labels: MappingType[str, str]
+) -> list[Compared]:
+    """Return what each rule makes of *user*, beside what *account* has; sources that have *labels* bear them."""
     rows = []
     user = policy.scope.as_member(user)
     for rule in policy.rules:
@@ -285,9 +287,9 @@ def compared(user: SourceUser, account: Account | None, policy: Policy) -> list[
             note = f"{_why_not(rule, user)}: left as it is"
         elif account and current_value(account, rule.target) is None:
             note = NOT_SHOWN
-        inputs = {name: said(user, name) for name in rule.sources}
+        inputs = {labels.get(name, name): said(user, name) for name in rule.sources}
         is_same = target is not None and same(rule.target, source, target)
-        rows.append(Compared(rule.target, str(rule), inputs, source, target, is_same, note))
+        rows.append(Compared(rule.target, rule.written or str(rule), inputs, source, target, is_same, note))
     return rows
 
 

@@ -33,7 +33,7 @@ async def try_rules(runtime: Runtime) -> list[Tried]:
     some = in_scope[:: max(1, len(in_scope) // SAMPLE)][:SAMPLE]
     if any(rule.is_custom for rule in policy.rules):
         some = [await _in_full(runtime, user) for user in some]
-    return [Tried(user.slack_id, compared(user, None, policy)) for user in some]
+    return [Tried(user.slack_id, compared(user, None, policy, runtime.profile_labels)) for user in some]
 
 
 async def _in_full(runtime: Runtime, user: SourceUser) -> SourceUser:

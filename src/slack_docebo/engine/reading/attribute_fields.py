@@ -24,6 +24,7 @@ async def find_profile_fields(runtime: Runtime) -> None:
     """
     if any(label_of(source) for rule in runtime.behaviour.attributes for source in rule.sources):
         labels = {field.id: field.label for field in await runtime.slack.profile_fields()}
+        runtime.profile_labels = {CUSTOM + field_id: CUSTOM + label for field_id, label in labels.items()}
 
         def by_id(source: str) -> str:
             label = label_of(source)
