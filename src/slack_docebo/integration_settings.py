@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from typing import Annotated, Any, NamedTuple, Self
+from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 
@@ -194,7 +195,7 @@ class IntegrationSettings(BaseModel):
     leavers: Annotated[Leavers, OneWord] = Field(
         Leavers.KEEP,
         title="Who has left Slack",
-        description="What happens when a person has left Slack: keep, unmap or deactivate.",
+        description="What happens when a person has left Slack: keep, unmap, deactivate, or expire, by which the account ends with that day.",
     )
     leavers_out_of_scope: Flag = Field(
         False,
@@ -378,6 +379,7 @@ class IntegrationSettings(BaseModel):
             rules=self.attributes,
             leavers=self.leavers,
             out_of_scope_leaves=self.leavers_out_of_scope,
+            today=datetime.now(ZoneInfo(self.time_zone)).date(),
             grace=timedelta(days=self.leavers_after_days),
             rehires=self.rehires,
             protected=self.protected_accounts,

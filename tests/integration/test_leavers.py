@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
 from sandbox.server import Sandbox
-from slack_docebo.domain.planning import Outcome
+from slack_docebo.domain.planning import Kind, Outcome
+from slack_docebo.errors import ChangeLimitExceeded
 from tests.importing import run_import, settings_for
 
 LEAVERS = {"LEAVERS": "deactivate", "LIMIT_DEACTIVATIONS": "none", "SOURCE_MAY_SHRINK": "100"}
@@ -35,3 +37,43 @@ async def test_all_of_many_leavers_are_done_whatever_form_the_answer_has(sandbox
 
     assert done.count(outcome=Outcome.APPLIED) == PEOPLE
     assert not any(account.active for account in sandbox.docebo.accounts if account.email.startswith("ada"))
+
+
+EXPIRING = {**LEAVERS, "LEAVERS": "expire"}
+
+
+def ada_of(sandbox):
+    [account] = sandbox.docebo.accounts.by_email("ada@example.com")
+    return account
+
+
+@pytest.mark.parametrize("is_listed", [True, False])
+async def test_an_account_expires_with_the_day_and_who_returns_has_it_again(sandbox, sqlite_url, is_listed):
+    sandbox.reset()
+    sandbox.docebo.switches = replace(sandbox.docebo.switches, columns_listed=is_listed)
+    settings, today = settings_for(sandbox.facts(), sqlite_url), datetime.now(UTC).date().isoformat()
+    slack_id = str(sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"])
+    await run_import(settings, rows=EXPIRING)
+    sandbox.slack.deactivate(slack_id)
+
+    left = await run_import(settings, rows=EXPIRING)
+    assert (ada_of(sandbox).active, ada_of(sandbox).expiration) == (True, today)
+    assert left.count(Kind.DEACTIVATE, outcome=Outcome.APPLIED) == 1
+    assert (await run_import(settings, rows=EXPIRING)).count(outcome=Outcome.APPLIED) == 0
+
+    sandbox.slack.reactivate(slack_id)
+    await run_import(settings, rows=EXPIRING)
+    assert not ada_of(sandbox).expiration
+    assert (await run_import(settings, rows=EXPIRING)).count(outcome=Outcome.APPLIED) == 0
+
+
+async def test_expirations_count_as_deactivations_in_the_limits(sandbox, sqlite_url):
+    sandbox.reset()
+    settings = settings_for(sandbox.facts(), sqlite_url)
+    slack_id = str(sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"])
+    await run_import(settings, rows=EXPIRING)
+    sandbox.slack.deactivate(slack_id)
+
+    with pytest.raises(ChangeLimitExceeded, match="deactivate"):
+        await run_import(settings, rows={**EXPIRING, "LIMIT_DEACTIVATIONS": "0"})
+    assert not ada_of(sandbox).expiration

@@ -3,11 +3,19 @@
 from collections.abc import Mapping as MappingType
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import date, timedelta
 from enum import StrEnum
 
 from slack_docebo.domain.addresses import mailbox, pattern_keys
-from slack_docebo.domain.attributes import differences, fingerprint, is_own_form, not_compared, same, wanted
+from slack_docebo.domain.attributes import (
+    current_value,
+    differences,
+    fingerprint,
+    is_own_form,
+    not_compared,
+    same,
+    wanted,
+)
 from slack_docebo.domain.claims import RANKS, Claims, Rank
 from slack_docebo.domain.disputes import bears_data_of, dispute, is_same, look
 from slack_docebo.domain.matching import UNCONFIRMED, Accounts, FoundBy, Match, MatchBy, match
@@ -17,7 +25,7 @@ from slack_docebo.domain.people import Account, Applied, Known, LastSeen, Mappin
 from slack_docebo.domain.returns import Rehires, Returns, has_left, reported
 from slack_docebo.domain.rules import DEFAULT_RULES, NO_BRANCH, NOT_HELD, TAKEN, AttributeRule, Shortfall, shortfalls
 from slack_docebo.domain.scope import WORKSPACE_NOT_KNOWN, Scope
-from slack_docebo.domain.targets import USERNAME
+from slack_docebo.domain.targets import EXPIRATION, USERNAME
 
 Value = str | bool
 # Reasons by which the next run is told that nothing has changed.
@@ -100,6 +108,10 @@ class Leavers(StrEnum):
     KEEP = "keep"
     UNMAP = "unmap"
     DEACTIVATE = "deactivate"
+    EXPIRE = "expire"  # the account ends with the day on which that is done, and keeps its groups
+
+
+SHUT_OUT = frozenset({Leavers.DEACTIVATE, Leavers.EXPIRE})  # whose account is changed
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +125,7 @@ class Policy:
     rules: Sequence[AttributeRule] = DEFAULT_RULES
     leavers: Leavers = Leavers.KEEP
     out_of_scope_leaves: bool = False
+    today: date = date.min  # on which accounts expire
     grace: timedelta = timedelta()  # from when a leaver is first seen to when anything is done
     rehires: Rehires = Rehires.REPORT
     protected: Sequence[str] = ()  # shell-style patterns on username, e-mail or Docebo id
@@ -229,7 +242,7 @@ class Planner:
         """
         if against := self.policy.scope.reason_against(user):
             leaves = mapping is not None and not mapping.deactivated and self._has_left(user)
-            needs_account = leaves and self.policy.leavers is Leavers.DEACTIVATE
+            needs_account = leaves and self.policy.leavers in SHUT_OUT
             return None if needs_account else self._plan_absent(user, mapping, against)
         if not (self.policy.provision or self.policy.map):
             self.people += 1
@@ -280,7 +293,7 @@ class Planner:
 
     def _depends_on_account(self, user: SourceUser, known: Known) -> bool:
         if self.policy.scope.reason_against(user):
-            deactivates = self._has_left(user) and self.policy.leavers is Leavers.DEACTIVATE
+            deactivates = self._has_left(user) and self.policy.leavers in SHUT_OUT
             return deactivates and isinstance(known, Mapping) and self.acts_on_leaver(known)
         return self.policy.provision or self.policy.map
 
@@ -345,6 +358,8 @@ class Planner:
         lacking = self._note_shortfalls(user, taken=taken)
         is_news = prior is None or prior.fingerprint != print_
         changes, before = _changes(wanted, account, returned=returned, is_news=is_news)
+        if returned and account.active and EXPIRATION not in wanted and self._may_have_expired(account):
+            changes, before = {**changes, EXPIRATION: ""}, {**before, **_shown(account, EXPIRATION)}
         if changes and prior and prior.fingerprint == print_:  # written before, and yet read back otherwise
             echo = fingerprint({name: str(value) for name, value in before.items()})
             if echo == prior.echo:
@@ -423,7 +438,7 @@ class Planner:
             return self._operation(user, Kind.LEAVE, f"{why}; {heir} is back in this place", account)
         if self.policy.leavers is Leavers.KEEP:
             return self._operation(user, Kind.LEAVE, why, account)
-        if self.policy.leavers is Leavers.DEACTIVATE and isinstance(seen, Unknown):
+        if self.policy.leavers in SHUT_OUT and isinstance(seen, Unknown):
             return self._operation(user, Kind.LEAVE, f"{why}; {seen.why}", docebo_id=mapping.docebo_id)
         if self.policy.leavers is Leavers.UNMAP or account is None:
             if not self.policy.map:
@@ -437,17 +452,31 @@ class Planner:
             return self._operation(user, Kind.LEAVE, f"{why}; {shield}", account)
         if not account.active:
             return self._operation(user, Kind.LEAVE, f"{why}; inactive already", account)
+        changes: dict[str, Value] = {"active": False}
+        before: dict[str, Value] = {"active": True}
+        if self.policy.leavers is Leavers.EXPIRE:
+            if self._has_expired(account):
+                return self._operation(user, Kind.LEAVE, f"{why}; expired already", account)
+            changes, before = {EXPIRATION: self.policy.today.isoformat()}, _shown(account, EXPIRATION)
         return self._operation(
             user,
             Kind.DEACTIVATE,
             why,
             account,
-            changes={"active": False},
-            before={"active": True},
+            changes=changes,
+            before=before,
             maps=True,
             deactivated=True,
             prior=mapping,
         )
+
+    def _has_expired(self, account: Account) -> bool:
+        """Tell whether the account is shown to have ended by today."""
+        expires = current_value(account, EXPIRATION)
+        return bool(expires) and str(expires)[:10] <= self.policy.today.isoformat()
+
+    def _may_have_expired(self, account: Account) -> bool:
+        return current_value(account, EXPIRATION) is None or self._has_expired(account)
 
     def _fingerprint(self, user: SourceUser) -> str:
         return fingerprint(self._wanted(user))
@@ -534,6 +563,12 @@ def _changes(
     if returned and not account.active:  # only what we deactivated is activated again
         changes["active"], before["active"] = True, False
     return changes, before
+
+
+def _shown(account: Account, name: str) -> dict[str, Value]:
+    """Return the value of the attribute *name*, as far as Docebo shows it."""
+    value = current_value(account, name)
+    return {} if value is None else {name: value}
 
 
 def _without(lacking: Sequence[Shortfall]) -> str:

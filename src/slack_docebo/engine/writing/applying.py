@@ -192,7 +192,7 @@ def _looked_at(runtime: Runtime, plan: Plan) -> datetime:
 def _pending(runtime: Runtime, plan_id: str, kind: Kind, *, rows: int, after: int = -1) -> list[Numbered]:
     with runtime.store.reading() as tables:
         batch = tables.operations.pending(plan_id, kind, rows, after=after)
-    if kind is Kind.MOVE:  # one call is to one branch
+    if kind in {Kind.MOVE, Kind.DEACTIVATE}:  # one call is to one branch, and deactivates, or lets expire by rows
         batch = [numbered for numbered in batch if numbered[1].changes == batch[0][1].changes]
     return batch
 

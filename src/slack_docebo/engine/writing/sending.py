@@ -180,7 +180,7 @@ class Sender:
         """Make one call for *batch* and record its outcomes."""
         without = [self.left_out(operation) for _, operation in batch]
         async with self._runtime.gate.call(lambda: check_admitted(self._runtime, self._plan_id, batch)):
-            if kind is Kind.DEACTIVATE:
+            if kind is Kind.DEACTIVATE and all("active" in operation.changes for _, operation in batch):
                 ids = [operation.docebo_id for _, operation in batch if operation.docebo_id is not None]
                 changed = await self._runtime.docebo.change_status(ids, active=False)
                 answers = [RowResult(op.docebo_id, "" if op.docebo_id in changed else STATUS_KEPT) for _, op in batch]
