@@ -59,6 +59,11 @@ class PrefectUI:
         """Write *value* into the form's *field*."""
         await self.page.get_by_label(field).fill(value)
 
+    async def choose(self, field: str, value: str) -> None:
+        """Choose *value* in the form's *field*, whose values are given."""
+        await self.page.get_by_label(field).click()
+        await self.page.get_by_role("option", name=value, exact=True).click()
+
     async def add_item(self, value: str) -> None:
         """Add *value* to the form's first list."""
         items = self.page.get_by_role("group").filter(has=self.page.get_by_role("button", name="Add item")).first
@@ -70,7 +75,12 @@ class PrefectUI:
         await self.page.get_by_role("button", name="Submit").click()
 
     async def run(self) -> None:
-        """Submit the form, go to the run's page, and wait for its end."""
+        """Submit the form, go to the run's page, and wait until it is completed."""
+        await self.start()
+        await self.page.get_by_text("Completed", exact=True).first.wait_for()
+
+    async def start(self) -> None:
+        """Submit the form, and go to the run's page."""
         for _ in range(PATIENCE // BUSY):
             with suppress(TimeoutError):
                 async with self.page.expect_response(_tells_of_a_run, timeout=BUSY) as creation:
@@ -79,7 +89,6 @@ class PrefectUI:
         run = await (await creation.value).json()
         # Not by the link in the message that comes up: on a slow machine it is gone before it can be clicked.
         await self.page.goto(re.sub("/deployments/.*", f"/runs/flow-run/{run['id']}", self.page.url))
-        await self.page.get_by_text("Completed", exact=True).first.wait_for()
 
     async def open_artifact(self, name: str) -> None:
         """On a run's page, go to its artifact whose kind and key begin like this: "MARKDOWN" or "TABLE created"."""

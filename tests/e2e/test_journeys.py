@@ -1,0 +1,277 @@
+"""Each job as an administrator does it, in a real browser: from the status page, by clicking, to what Docebo shows then.
+
+What is seen on the way is kept, wide and narrow, below dist/journeys.
+"""
+
+import os
+import shutil
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from playwright.async_api import expect
+
+from deployments.local import ROOT
+from deployments.prefect_ui import PATIENCE, PrefectUI, prefect_ui
+from slack_docebo.clients.slack import source_user
+from slack_docebo.integration_settings import VARIABLE, rows_by_key
+from slack_docebo.storage.inbox import Event
+from slack_docebo.storage.store import Store
+from tasks.status_page import KEY
+from tests.e2e.prefect_http import artifacts_of, finished, set_rows, start
+from tests.smtp import Mailbox
+
+pytestmark = pytest.mark.long
+WIDTHS = (1280, 800)
+PICTURES = ROOT / "dist" / "journeys"
+
+
+class Seat:
+    """An administrator before a browser."""
+
+    def __init__(self, ui: PrefectUI, http, folder: Path) -> None:
+        self.ui = ui
+        self.http = http
+        self.folder = folder
+        self.clicks = 0  # since the status page
+
+    async def open_status_page(self) -> None:
+        """Open the bookmark; the page is as of the last run."""
+        finished(self.http, start(self.http, "sweep/sweep"))
+        [page] = self.http.post("artifacts/filter", json={"artifacts": {"key": {"any_": [KEY]}}}).json()
+        await self.ui.page.goto(f"{self.ui.address}/v2/artifacts/artifact/{page['id']}")
+        self.clicks = 0
+
+    async def click(self, words: str) -> None:
+        """Click the link with *words*, which leads to a form that is filled in."""
+        await self.ui.page.get_by_role("link", name=words).first.click()
+        await self.ui.page.get_by_role("heading", name="Parameters").wait_for()
+        self.clicks += 1
+
+    async def switch(self, field: str) -> None:
+        await self.ui.page.get_by_label(field).click()
+        self.clicks += 1
+
+    async def run(self, ends_as: str = "Completed") -> str:
+        """Submit the form; return the run's message, with its page open."""
+        await self.keep("form")
+        await self.ui.start()
+        self.clicks += 1
+        assert self.clicks <= 6
+        self.clicks = 0
+        run = finished(self.http, self.run_id)
+        assert run["state"]["name"] == ends_as, run["state"]
+        await self.ui.page.reload()
+        return run["state"]["message"]
+
+    @property
+    def run_id(self) -> str:
+        return self.ui.page.url.split("/flow-run/")[1].split("?")[0]
+
+    async def read(self, key: str) -> None:
+        """Open what the run has published under a key that begins so."""
+        found = [one for one in artifacts_of(self.http, self.run_id) if one["key"].startswith(key)]
+        await self.ui.page.goto(f"{self.ui.address}/v2/artifacts/artifact/{found[0]['id']}")
+        await self.ui.page.get_by_role("tabpanel", name="Artifact").wait_for()
+        await self.keep(key)
+
+    async def keep(self, name: str) -> None:
+        """Keep what the window shows."""
+        for width in WIDTHS:
+            await self.ui.page.set_viewport_size({"width": width, "height": 800})
+            await self.ui.page.screenshot(path=self.folder / f"{datetime.now(UTC):%H%M%S}-{name}-{width}.png")
+        await self.ui.page.set_viewport_size({"width": WIDTHS[0], "height": 800})
+
+
+@pytest.fixture
+async def seat(deployed, at_work, company, prefect_api, request):
+    expect.set_options(timeout=PATIENCE)
+    set_rows(deployed)
+    finished(deployed, start(deployed, "bulk-import/import-everybody", dry_run=False))  # everybody is in line
+    async with prefect_ui(prefect_api.removesuffix("/api"), os.environ["PREFECT_API_AUTH_STRING"]) as ui:
+        yield Seat(ui, deployed, emptied(PICTURES / request.node.originalname))
+    company.docebo_gate.faults.clear()
+
+
+def emptied(folder: Path) -> Path:
+    """Make *folder*, without what an earlier session has left."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
+
+
+def join(company, *names: str) -> list[str]:
+    """Let people join Slack; return their ids."""
+    return [company.slack.add(name, "Newcomer", f"{name.lower()}@journeys.example")["id"] for name in names]
+
+
+def accounts(company) -> dict[str, bool]:
+    """Whose accounts are there, by the first part of the address, and whether they are active."""
+    theirs = (account for account in company.docebo.accounts if account.email.endswith("@journeys.example"))
+    return {account.email.partition("@")[0]: account.active for account in theirs}
+
+
+async def test_some_first_then_everybody_then_undone(seat, company):
+    join(company, "Amy", "Ben", "Cleo")
+    await seat.open_status_page()
+    await seat.click("Import, or apply a saved plan")
+    assert "3 to create" in await seat.run()
+    await seat.read("summary")
+    await seat.click("Apply a part of it first")
+    await seat.ui.fill("Only the first so many people", "1")
+    assert (await seat.run()).startswith("1 of the 3 people")
+    await seat.read("next")
+    await seat.click("Apply this to those who are chosen")
+    await seat.ui.fill("Number of people, to apply it", "1 of 3")
+    await seat.run()
+    after_one = accounts(company)
+    await seat.open_status_page()
+    await seat.click("Import, or apply a saved plan")
+    await seat.switch("Dry run")
+    await seat.run()
+    after_all = accounts(company)
+    await seat.read("summary")
+    await seat.click("Show what undoing this would do")
+    await seat.switch("Deactivate what was created")
+    await seat.run()
+    await seat.read("summary")
+    await seat.click("Apply exactly this plan")
+    await seat.run()
+
+    assert len(after_one) == 1
+    assert after_all == {"amy": True, "ben": True, "cleo": True}
+    undone = accounts(company)
+    assert [name for name, active in undone.items() if active] == list(after_one)
+
+
+async def test_one_person_is_explained_and_decided_about(seat, company):
+    (dora,) = join(company, "Dora")
+    await seat.open_status_page()
+    await seat.click("Explain a person, by id")
+    await seat.ui.fill("Slack id or docebo:ID", dora)
+    assert (await seat.run()).startswith(f"{dora}: create ")
+    await seat.read("next")
+    await seat.click("Decide about this person")
+    await seat.ui.choose("What to do", "never this person")
+    await seat.ui.fill("Why", "an intern")
+    await seat.ui.fill("Your name", "Ada")
+    await seat.run()
+    finished(seat.http, start(seat.http, "bulk-import/import-everybody", dry_run=False))
+
+    assert "dora" not in accounts(company)
+
+
+async def test_what_was_parked_is_looked_at_and_tried_anew(seat, company, environment):
+    (eve,) = join(company, "Eve")
+    company.docebo_gate.faults.add(
+        "POST /manage/v1/user/batch", "rows_refused", times=-1, usernames=["eve@journeys.example"], message="no room"
+    )
+    set_rows(seat.http, REALTIME_RETRY_DELAYS="0")
+    comes(environment, company, eve)
+    assert (
+        finished(seat.http, start(seat.http, "realtime-sync/slack-events", linger_seconds=1))["state_name"] == "Parked"
+    )
+    company.docebo_gate.faults.clear()
+    await seat.open_status_page()
+    await seat.click("1 event is parked: look at why, and replay them.")
+    await seat.run()
+    finished(seat.http, start(seat.http, "realtime-sync/slack-events", linger_seconds=0))
+
+    assert accounts(company)["eve"]
+
+
+async def test_what_exceeds_a_limit_is_looked_at_and_let_through(seat, company):
+    join(company, "Fay", "Gus")
+    set_rows(seat.http, LIMIT_CREATIONS="1")
+    assert finished(seat.http, start(seat.http, "bulk-import/reconcile"))["state_name"] == "Refused"
+    await seat.open_status_page()
+    await seat.ui.page.get_by_role("link", name="A limit has refused plan").click()
+    await seat.run()
+    await seat.read("summary")
+    await seat.click("Apply exactly this plan although it exceeds a limit")
+    await seat.run()
+
+    assert {"fay", "gus"} <= accounts(company).keys()
+
+
+async def test_mappings_are_deleted_and_brought_back(seat, company, environment):
+    before = mapped(environment)
+    await seat.open_status_page()
+    await seat.click("Delete mappings")
+    await seat.run()
+    await seat.read("next")
+    await seat.click("Delete these mappings")
+    await seat.ui.fill("Name of the workspace, to delete", f"everybody of {company.slack.team.name}")
+    await seat.run()
+    deleted = mapped(environment)
+    await seat.read("summary")
+    await seat.click("Show what restoring these mappings would do")
+    assert (await seat.run()).startswith(f"{before} mappings would be written")
+    await seat.read("next")
+    await seat.click("Restore these mappings")
+    await seat.ui.fill("Number of mappings, to restore them", str(before))
+    await seat.run()
+
+    assert (deleted, mapped(environment)) == (0, before)
+
+
+async def test_runs_are_stopped_and_let_go_on(seat, company):
+    join(company, "Hal")
+    await seat.open_status_page()
+    await seat.click("Stop: let no run write")
+    await seat.ui.fill("Why, for those who meet the order", "an audit")
+    await seat.run()
+    stopped = finished(seat.http, start(seat.http, "bulk-import/import-everybody", dry_run=False))
+    meanwhile = accounts(company)
+    await seat.open_status_page()
+    await seat.ui.page.get_by_role("link", name="Nothing is written").click()
+    await seat.run()
+    finished(seat.http, start(seat.http, "bulk-import/import-everybody", dry_run=False))
+
+    assert (stopped["state_name"], "hal" in meanwhile) == ("Stopped", False)
+    assert accounts(company)["hal"]
+
+
+async def test_a_setting_is_changed_by_what_was_checked(seat):
+    await seat.open_status_page()
+    await seat.click("Change the settings")
+    await seat.ui.choose("Guests", "all")
+    await seat.run()
+    await seat.read("settings-next")
+    await seat.click("Save these settings: type your name")
+    await seat.ui.fill("Your name, to save", "Ada")
+    await seat.run()
+
+    assert rows_by_key(seat.http.get(f"variables/name/{VARIABLE}").json()["value"])["SCOPE_GUESTS"] == "all"
+
+
+async def test_a_test_message_and_what_is_kept_about_a_person_are_asked_for(seat, company, mails):
+    (ida,) = join(company, "Ida")
+    set_rows(seat.http, NOTIFICATION_MAIL_ID="journeys@example.com")
+    await seat.open_status_page()
+    await seat.click("Send a test message")
+    await seat.run()
+    await seat.open_status_page()
+    await seat.click("Give out or forget a person")
+    await seat.ui.fill("Slack user", ida)
+    await seat.ui.choose("What to do", "forget")
+    await seat.ui.fill("The Slack id again, to forget", ida)
+    await seat.run()
+    finished(seat.http, start(seat.http, "bulk-import/import-everybody", dry_run=False))
+
+    assert "this is a test" in Mailbox(mails[0], "journeys@example.com").next_mail()["Subject"]
+    assert "ida" not in accounts(company)
+
+
+def comes(environment: dict[str, str], company, slack_id: str) -> None:
+    """Let Slack's event about somebody wait in the inbox."""
+    user = source_user(company.slack.get(slack_id))
+    event = Event(f"Ev{slack_id}", user.team, slack_id, user.updated, "team_join", datetime.now(UTC), asdict(user))
+    with Store.open(environment["DATABASE_URL"]) as store, store.transaction() as tables:
+        tables.inbox.put([event])
+
+
+def mapped(environment: dict[str, str]) -> int:
+    with Store.open(environment["DATABASE_URL"]) as store, store.reading() as tables:
+        return tables.mappings(environment["DOCEBO_URL"]).count("T0SANDBOX")
