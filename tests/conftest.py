@@ -20,7 +20,9 @@ hypothesis.settings.load_profile("fixed")
 
 
 LONGEST_FIRST = ("e2e", "simulation", "integration", "contract", "unit")
-WITH_BROWSER = frozenset({"test_artifacts", "test_browser", "test_hostile_page", "test_journeys", "test_secrets_and_personal_data"})
+WITH_BROWSER = frozenset(
+    {"test_artifacts", "test_browser", "test_hostile_page", "test_journeys", "test_secrets_and_personal_data"}
+)
 
 
 @pytest.hookimpl(tryfirst=True)  # before the groups are read

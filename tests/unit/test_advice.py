@@ -13,7 +13,12 @@ from slack_docebo.domain.returns import reported
     [
         (Outcome.LEFT, dispute(7), "account 7 is disputed", "If it is somebody else's by now, run reset-mappings"),
         (Outcome.LEFT, reported(7, "U1"), "returned under a new Slack id", "set REHIRES to hand-over"),
-        (Outcome.LEFT, "several accounts match: 1, 2", "several accounts match: 1, 2", "another address or username"),
+        (
+            Outcome.LEFT,
+            "several accounts match: 1, 2",
+            "several accounts match: 1, 2",
+            "or link the person to the right one",
+        ),
         (Outcome.LEFT, "account 7 belongs to U1", "account 7 belongs to U1", "correct the address of one of them"),
         (Outcome.LEFT, "the username is taken by account 7", "the username is taken", "Rename that account"),
         (Outcome.LEFT, "an account with this address is created for U1", "an account", "correct it for one of them"),

@@ -6,10 +6,11 @@ from slack_docebo.domain.planning import Outcome
 
 # Reasons are one sentence; those that know what to do say it in the sentences behind.
 BY_REASON = {
-    "several accounts match": "Give all but one of them another address or username in Docebo, or give the right pair to"
-    " `slack-docebo mappings import`.",
+    "several accounts match": "Give all but one of them another address or username in Docebo, or link the person to the"
+    " right one: the form Decide about people on the status page.",
     "belongs to": "Two people claim one account: correct the address of one of them in Slack or Docebo.",
-    "the username is taken": "Rename that account in Docebo, or give the pair to `slack-docebo mappings import`.",
+    "the username is taken": "Rename that account in Docebo, or link the person to it: the form Decide about people on"
+    " the status page.",
     "no username": "Complete the rule for username in SLACK | ATTRIBUTES, or what it reads for this person in Slack.",
     "an account with this username": "Two people come to one username: change its rule in SLACK | ATTRIBUTES, or what it"
     " reads for one of them in Slack.",
