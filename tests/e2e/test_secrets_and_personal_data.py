@@ -5,7 +5,7 @@ import os
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -51,6 +51,14 @@ PEOPLE = [
     "Grand Vizier",  # their title
     "Oleander",  # who is only in requests that are turned away
 ]
+FOUND_BY = {"who": "thistlewi"}  # what is typed stays with the run, so it is no name
+SHOW_NAMES = {
+    "Prefect's database, artifact",
+    "Prefect's database, artifact_collection",
+    "Prefect's database, events",  # the server tells of each artifact with all that it holds
+    "Prefect's file prefect.db",
+    "Prefect's file prefect.db-wal",
+}
 ON = {
     "NOTIFICATION_MAIL_ID": "lms@example.com",
     "PROVISION_SLACK_USER_DATA": "true",
@@ -64,7 +72,7 @@ LOUD = {
 }
 RUNS = """
 import asyncio, importlib, json, os, sys
-names = ("bulk_import", "doctor", "explain_user", "realtime_sync", "reset_mappings")
+names = ("bulk_import", "doctor", "explain_user", "find_person", "realtime_sync", "reset_mappings")
 flows = {name: getattr(importlib.import_module(f"flows.{name}"), name) for name in names}
 async def main():
     usual = dict(os.environ)
@@ -137,9 +145,40 @@ def with_password(url: str) -> str:
 
 @pytest.mark.parametrize("all_steps", [False, pytest.param(True, marks=pytest.mark.long)], ids=["short", "whole"])
 def test_what_was_planted_is_found_nowhere(installation: Installation, prefect_api: str, all_steps: bool):
+    found, steps = all_that_is_to_be_seen(installation, lambda step: step.often or all_steps)
+
+    assert_it_all_happened(installation, steps, found)
+    assert_no_leaks(installation, found, PEOPLE)
+
+
+@pytest.mark.long
+def test_where_names_are_shown_they_are_in_artifacts_and_what_prefect_tells_of_them_and_nowhere_else(
+    installation: Installation, prefect_api: str
+):
+    with prefect_http() as http:
+        rows = table({**ON, "PEOPLE_SHOWN": "names"})
+        http.patch(f"variables/name/{VARIABLE}", json={"value": rows}).raise_for_status()
+    found, steps = all_that_is_to_be_seen(installation, lambda _: True, [Step("find_person", "Completed", FOUND_BY)])
+
+    shown = found["Prefect's database, artifact"]
+    assert_it_all_happened(installation, steps, found)
+    assert {
+        word for word in ("Zephyrine", "Featherstone", "Thistlewick", "Bramblethorpe") if word not in shown
+    } == set()
+    others = "SELECT * FROM events WHERE event NOT LIKE 'prefect.artifact%'"
+    found["Prefect's other events"] = "\n".join(map(str, rows_of(others)))
+    for where in SHOW_NAMES:
+        assert_no_leaks(installation, {where: found.pop(where)}, [])
+    assert_no_leaks(installation, found, PEOPLE)
+
+
+def all_that_is_to_be_seen(
+    installation: Installation, wanted: Callable[[Step], bool], more: Sequence[Step] = ()
+) -> tuple[dict[str, str], list[Step]]:
+    """Let everything happen that is *wanted*, and *more*; return what is to be seen of it then, and the runs."""
     found: dict[str, str] = {}
     found |= events_come(installation)
-    steps = [step for step in steps_of(installation) if step.often or all_steps]
+    steps = [*filter(wanted, steps_of(installation)), *more]
     ended, found["the runs' output"] = runs(installation, steps)
     wait_until_told(ended)
     found |= {f"Prefect's database, {name}": rows for name, rows in prefect_tables().items()}
@@ -150,7 +189,11 @@ def test_what_was_planted_is_found_nowhere(installation: Installation, prefect_a
     found["the list of plans"] = told(installation, "plan", "list")
 
     assert [(name, state) for name, state, _, _ in ended] == [(step.flow, step.state) for step in steps], ended
-    assert_it_all_happened(installation, steps, found)
+    return found, steps
+
+
+def assert_no_leaks(installation: Installation, found: dict[str, str], people: list[str]) -> None:
+    """No secret that was planted is in what was *found*, and none of *people*."""
     facts = installation.sandbox.facts()
     planted = ("slack_token", "docebo_client_secret", "docebo_password")
     login = os.environ["PREFECT_API_AUTH_STRING"]
@@ -159,7 +202,7 @@ def test_what_was_planted_is_found_nowhere(installation: Installation, prefect_a
     leaks = [
         f"{word} in {where}: {around(text, word)}"
         for where, text in folded.items()
-        for word in map(str.casefold, [*secrets, *PEOPLE])
+        for word in map(str.casefold, [*secrets, *people])
         if word in text
     ]
     assert not leaks, "\n\n".join(leaks)
