@@ -28,6 +28,22 @@ def test_only_what_was_done_counts_as_done():
     ) == ("plan 1abcdefg (partly-applied): 2 created, 4 to update, 5 left alone, 1 failed, 3 skipped")
 
 
+def test_why_people_are_left_alone_is_said_apart_from_what_is_done():
+    page = Summary(
+        PLAN,
+        [
+            (Kind.CREATE, "new", Outcome.APPLIED, 2),
+            (Kind.LEAVE, "deactivated in Slack", Outcome.LEFT, 37),
+            (Kind.LEAVE, "several accounts match: 3, 4", Outcome.LEFT, 1),
+        ],
+    ).markdown()
+
+    assert "| create | new | 2 |" in page
+    _, left = page.split("## Left alone\n")
+    assert left.strip().splitlines()[2:4] == ["| deactivated in Slack | 37 |", "| several accounts match | 1 |"]
+    assert "leave alone |" not in left
+
+
 def test_a_plan_about_nobody_says_so():
     assert line(state=PlanState.APPLIED) == "plan 1abcdefg (applied): nobody"
 

@@ -169,14 +169,15 @@ class Summary:
                     for outcome in (Outcome.APPLIED, Outcome.FAILED, Outcome.SKIPPED, Outcome.PLANNED)
                 )
                 lines.append(f"| {IN_WORDS.get(kind, kind)} | {people} | {' | '.join(map(str, cells))} |")
-        lines += ["", "| operation | why | people |", "|---|---|--:|"]
         reasons = self._reasons()
-        lines += [
-            f"| {IN_WORDS.get(kind, kind)} | {markdown(why)} | {people} |"
-            for kind, why, people in reasons[:REASONS_SHOWN]
-        ]
-        if len(reasons) > REASONS_SHOWN:
-            lines.append(f"| | {len(reasons) - REASONS_SHOWN} more reasons, in the full list | |")
+        of_changes = [(kind, why, people) for kind, why, people in reasons if kind is not Kind.LEAVE]
+        of_others = [(why, people) for kind, why, people in reasons if kind is Kind.LEAVE]
+        if of_changes:
+            rows = [f"{kind} | {markdown(why)} | {people}" for kind, why, people in of_changes]
+            lines += ["", "## Why", "", "| operation | why | people |", "|---|---|--:|", *_first_rows(rows)]
+        if of_others:
+            rows = [f"{markdown(why)} | {people}" for why, people in of_others]
+            lines += ["", "## Left alone", "", "| why they are left alone | people |", "|---|--:|", *_first_rows(rows)]
         if kept_back := self.kept_back:
             told = ", ".join(f"{name} ({people} people)" for name, people in kept_back.items())
             lines += ["", f"**Not as in Slack:** {markdown(told)}. {KEPT_BACK}"]
@@ -247,6 +248,8 @@ class Summary:
         now, then = self.plan.facts["accounts"], self.plan.facts.get("accounts_then")
         if now is None:
             return "How many accounts Docebo has is not known yet: a run that lists them all will tell."
+        if self.plan.state in {PlanState.APPLIED, PlanState.PARTLY_APPLIED}:
+            return f"Docebo had {now} accounts, and {then} were to be there after this plan."
         return f"Docebo has {now} accounts, this plan makes it {then}."
 
     def _reasons(self) -> list[tuple[Kind, str, int]]:
@@ -256,6 +259,12 @@ class Summary:
             key = kind, without_numbers(reason).removesuffix(":")
             sums[key] = sums.get(key, 0) + people
         return [(kind, why, people) for (kind, why), people in sorted(sums.items(), key=lambda item: -item[1])]
+
+
+def _first_rows(rows: list[str]) -> list[str]:
+    """Return *rows* as those of a table, as many as are shown, and how many there are beyond."""
+    more = [f"{len(rows) - REASONS_SHOWN} more reasons, in the full list"] * (len(rows) > REASONS_SHOWN)
+    return [f"| {row} |" for row in (*rows[:REASONS_SHOWN], *more)]
 
 
 def summary(store: Store, plan_id: str) -> Summary:
