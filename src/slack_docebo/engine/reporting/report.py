@@ -127,9 +127,7 @@ class Summary:
         }
         if kind is Kind.LEAVE:
             return "Newly left alone, and why; without those who are in line"
-        return f"{IN_WORDS.get(kind, kind).capitalize()}: " + ", ".join(
-            f"{n} {what}" for what, n in people.items() if n
-        )
+        return ", ".join(f"{number:,} {what}" for what, number in people.items() if number)
 
     @property
     def next_steps(self) -> list[Step]:
@@ -331,9 +329,9 @@ def _rows(
                     "Slack user": row.slack_id,
                     "Docebo user": row.docebo_id,
                     "operation": IN_WORDS.get(Kind(row.kind), row.kind),
-                    "attributes": ", ".join(row.changes),
                     "outcome": row.outcome,
                     "why": row.error or row.reason,
+                    "attributes": ", ".join(row.changes),
                 }
             )
             if len(rows) == TABLE_ROWS:
