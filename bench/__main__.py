@@ -24,6 +24,7 @@ NAMES = (
     "expressions",
     "stopping",
     "redis_lost",
+    "idle",
 )
 
 

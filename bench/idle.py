@@ -1,0 +1,132 @@
+"""`python -m bench.idle`: what a day leaves in Prefect on which nothing happens: its runs, and the bytes of its database."""
+
+import os
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, closing
+from pathlib import Path
+
+import httpx
+import yaml
+
+from bench.flow_start import ROOT, is_at_work, until
+from bench.table import Results
+from deployments.local import (
+    LIBRARY_LOGS,
+    OFTEN,
+    OUR_WORKER,
+    QUIET_PREFECT,
+    WORKER,
+    connection_settings,
+    prefect_server,
+    process,
+)
+from sandbox.server import Sandbox
+from tests.e2e.prefect_http import prefect_http, set_rows, start, start_nothing
+
+PEOPLE = 10_000
+SETTLED = 2  # imports after which nothing is left to tell
+SWEEPS, NIGHTS = 6, 2  # measured
+IDLE_SECONDS = 120
+DRAIN_SECONDS = 20  # in which Prefect's server has written down what it was told
+DAY = 86_400
+OF_EVENTS = "tbl_name IN ('events', 'event_resources')"  # kept for 7 days, all else for 90: deployments/server.py
+EVENT_DAYS, RUN_DAYS = 7, 90
+SERVED = 3  # runs that serve an event, measured
+
+
+def main() -> int:
+    """Measure and print."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="slack-docebo-bench-")))
+        company = stack.enter_context(Sandbox(users=PEOPLE, rate_limits=False))
+        clients = stack.enter_context(prefect_server(folder))
+        env = {
+            **QUIET_PREFECT,
+            **OUR_WORKER,
+            **OFTEN,
+            **LIBRARY_LOGS,
+            **clients,
+            "PREFECT_HOME": str(folder / "prefect"),
+            **connection_settings(company.facts(), folder),
+            "DOCEBO_CALLS_PER_HOUR": "1000000",
+        }
+        for command in (["deployments.bootstrap"], ["prefect", "--no-prompt", "deploy", "--all"]):
+            run = [sys.executable, "-m", *command]
+            subprocess.run(run, cwd=ROOT, env={**os.environ, **env}, check=True, capture_output=True)
+        http = stack.enter_context(prefect_http(clients, timeout=120))
+        start_nothing(http)
+        set_rows(http)
+        stack.enter_context(process(WORKER, log=folder / "worker.log", env=env, cwd=folder))
+        until(lambda: is_at_work(http, "slack-docebo-flows"))
+        for _ in range(SETTLED):
+            _run(http, "bulk-import/reconcile")
+        prefect = folder / "prefect" / "prefect.db"
+        alone = _growth(prefect, IDLE_SECONDS, lambda: time.sleep(IDLE_SECONDS))
+        sweep = _growth(prefect, SWEEPS, lambda: [_run(http, "sweep/sweep") for _ in range(SWEEPS)])
+        night = _growth(prefect, NIGHTS, lambda: [_run(http, "bulk-import/reconcile") for _ in range(NIGHTS)])
+        served = _growth(prefect, SERVED, lambda: [_run(http, "realtime-sync/slack-events") for _ in range(SERVED)])
+    sweeps = DAY / _interval("sweep")
+    day = [(alone, DAY), (sweep, sweeps), (night, 1)]
+    events, everything = (sum(_bytes(*one, what) for one in day) for what in ("events", "bytes"))
+    results = Results(f"A day on which nothing happens, {PEOPLE:,} people, Prefect on SQLite (idle)")
+    results.add("runs a day", sweeps + 1, 60)
+    results.add("rows of logs a day", sweeps * sweep["log"] + night["log"])
+    results.add("bytes a day", everything, 5, "MB")
+    results.add("   of it: while no run is at work", _bytes(alone, DAY), unit="MB")
+    results.add("   of it: sweeps", _bytes(sweep, sweeps), unit="MB")
+    results.add("   of it: the reconciliation", _bytes(night, 1), unit="MB")
+    results.add("   of it: events, which are kept for 7 days", events, unit="MB")
+    results.add(
+        "after 90 days, when it grows no more", events * EVENT_DAYS + (everything - events) * RUN_DAYS, unit="MB"
+    )
+    per_run = _bytes(served, EVENT_DAYS, "events") + (_bytes(served, RUN_DAYS) - _bytes(served, RUN_DAYS, "events"))
+    results.add("   and for each run a day that serves Slack's events", per_run, unit="MB")
+    results.show()
+    return 0
+
+
+def _run(http: httpx.Client, deployment: str) -> None:
+    run_id = start(http, deployment)
+    until(lambda: http.get(f"flow_runs/{run_id}").json()["state_type"] in {"COMPLETED", "FAILED", "CRASHED"})
+
+
+def _growth(database: Path, times: float, happens: Callable[[], object]) -> Mapping[str, float]:
+    """Return by how many bytes and rows Prefect's database grows each time that something *happens*."""
+    time.sleep(DRAIN_SECONDS)
+    before = _size(database)
+    happens()
+    time.sleep(DRAIN_SECONDS)
+    return {what: (size - before[what]) / times for what, size in _size(database).items()}
+
+
+def _size(database: Path) -> Mapping[str, float]:
+    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+
+        def value(query: str) -> int:
+            return int(connection.execute(query).fetchone()[0])
+
+        pages = value("PRAGMA page_count") - value("PRAGMA freelist_count")
+        events = value(
+            f"SELECT sum(pgsize) FROM dbstat WHERE name IN (SELECT name FROM sqlite_schema WHERE {OF_EVENTS})"
+        )
+        return {"bytes": pages * value("PRAGMA page_size"), "events": events, "log": value("SELECT count(*) FROM log")}
+
+
+def _bytes(growth: Mapping[str, float], times: float, what: str = "bytes") -> float:
+    return growth[what] * times / 1e6
+
+
+def _interval(deployment: str) -> float:
+    """Return the seconds between two runs of a deployment."""
+    deployments = yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]
+    (found,) = (one for one in deployments if one["name"] == deployment)
+    return float(found["schedules"][0]["interval"])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
