@@ -16,6 +16,7 @@ from multiprocessing import connection, parent_process
 from typing import Any
 from uuid import UUID
 
+import httpx
 from prefect._internal.control_listener import configure_from_env
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.objects import FlowRun, State, StateType
@@ -26,6 +27,7 @@ from prefect.flow_engine import run_flow
 from prefect.flows import Flow
 from prefect.logging.loggers import flow_run_logger
 from prefect.runner._hook_runner import HookRunner
+from prefect.settings import PREFECT_CLIENT_RETRY_EXTRA_CODES, temporary_settings
 from prefect.states import Crashed, Scheduled
 
 from deployments.sealed_results import seal_results
@@ -141,8 +143,18 @@ async def _take_secrets(client: PrefectClient, variables: Iterable[str]) -> None
 
     async def take(variable: str) -> None:
         try:
-            block = await client.read_block_document_by_name(block_name(variable), "secret")
+            with temporary_settings({PREFECT_CLIENT_RETRY_EXTRA_CODES: None}):  # no try again makes it readable
+                block = await client.read_block_document_by_name(block_name(variable), "secret")
         except ObjectNotFound:
+            return
+        except httpx.HTTPStatusError as error:
+            if error.response.status_code != httpx.codes.INTERNAL_SERVER_ERROR:
+                raise
+            logger.warning(
+                "the Secret block %s cannot be read and is not used: if it was made under another"
+                " PREFECT_SERVER_ENCRYPTION_KEY, give the server that one back, or make the block anew",
+                block_name(variable),
+            )
             return
         try:
             os.environ[variable] = block.data.get("value")
