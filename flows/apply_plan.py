@@ -20,7 +20,7 @@ from tasks.run import concluded, open_run
 from tasks.run_names import apply_plan_run
 from tasks.validate_connection import validate_connection
 
-Doing = Literal["create", "update", "deactivate", "map", "unmap"]
+Doing = Literal["create", "update", "move", "deactivate", "map", "unmap"]
 
 
 @flow(name="apply-plan", flow_run_name=apply_plan_run, **ON_TROUBLE)

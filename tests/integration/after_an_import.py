@@ -39,6 +39,12 @@ async def import_then(settings: Settings, rows: Mapping[str, str], plan: PlanAft
             return finish(runtime, plan_id)
 
 
+async def apply_by_id(settings: Settings, rows: Mapping[str, str], plan_id: str) -> Summary:
+    """Apply the saved plan in a run of its own."""
+    async with open_runtime(settings, read_rows(table({**ON, **rows})), run_id="apply") as runtime:
+        return await apply_saved(runtime, plan_id, lambda _: None)
+
+
 async def undo(settings: Settings, rows: Mapping[str, str], plan_id: str) -> Summary:
     """Undo what the plan has done."""
     async with open_runtime(settings, read_rows(table({**ON, **rows})), run_id="undo") as runtime:

@@ -1,12 +1,14 @@
 """Accounts are moved to the branch of their rule, where the settings say so: a call for each branch."""
 
+import re
+
 import pytest
 
 from slack_docebo.domain.planning import Kind, Outcome
 from slack_docebo.engine.planning.moving import plan_moves
 from slack_docebo.errors import ChangeLimitExceeded
 from tests.importing import run_import, settings_for
-from tests.integration.after_an_import import import_then, undo
+from tests.integration.after_an_import import apply_by_id, import_then, undo
 
 ROWS = {
     "ATTRIBUTES": "first_name, last_name, email, branch = title",
@@ -94,15 +96,20 @@ async def test_whom_nobody_has_brought_anywhere_is_moved_unless_already_there(co
     assert company.docebo_gate.counters.calls["GET /manage/v1/user"] - calls <= 2  # the import's own list
 
 
-async def test_moves_have_a_limit_of_their_own(company, settings):
+async def test_moves_have_a_limit_of_their_own_and_are_let_through_by_the_id_of_their_plan(company, settings):
     people = [join(company, f"Ada{number}", "EU") for number in range(3)]
     await import_then(settings, ROWS, plan_moves)
     for slack_id in people:
         company.slack.change(slack_id, {"profile": {"title": "US"}})
 
-    with pytest.raises(ChangeLimitExceeded, match="3 x move, the limit is 2"):
-        await import_then(settings, {**ROWS, "LIMIT_BRANCH_MOVES": "2"}, plan_moves)
+    rows = {**ROWS, "LIMIT_BRANCH_MOVES": "2"}
+    with pytest.raises(ChangeLimitExceeded, match="3 x move, the limit is 2") as refusal:
+        await import_then(settings, rows, plan_moves)
     assert moves(company) == 0
+
+    done = await apply_by_id(settings, rows, re.search("plan_id=([0-9a-z]+)", str(refusal.value))[1])
+    assert done.count(Kind.MOVE, outcome=Outcome.APPLIED) == 3
+    assert {branch_of(company, f"Ada{number}") for number in range(3)} == {"US"}
 
 
 async def test_a_move_without_an_answer_is_made_again(company, settings):

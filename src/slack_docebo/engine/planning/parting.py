@@ -10,7 +10,7 @@ from slack_docebo.runtime import Runtime
 from slack_docebo.storage.plans import PART_OF, READ_SINCE, Plan, PlanKind, PlanState, new_plan_id
 from slack_docebo.storage.tables import Tables
 
-PARTED = frozenset({PlanKind.BULK_IMPORT, PlanKind.UNDO})
+PARTED = frozenset(PlanKind) - {PlanKind.REALTIME_SYNC, PlanKind.RESET_MAPPINGS}
 NOT_BEGUN = frozenset({PlanState.PLANNED, PlanState.REFUSED})
 OF_THE_PEOPLE = (READ_SINCE, "looked_after", "undoes", "undoes_plans")  # facts that hold for a part as for the whole
 NAMED_AT_MOST = 5  # in a message

@@ -22,7 +22,7 @@ from slack_docebo.storage.plans import OPEN, Plan, PlanKind, PlanState
 from slack_docebo.storage.tables import Tables
 
 OPERATIONS_AT_ONCE = 500
-SAVED = frozenset({PlanKind.BULK_IMPORT, PlanKind.CUSTOM_FIELDS, PlanKind.REALTIME_SYNC, PlanKind.UNDO})
+SAVED = frozenset(PlanKind) - {PlanKind.RESET_MAPPINGS}
 
 
 @dataclass(frozen=True, slots=True)
