@@ -34,6 +34,12 @@ def test_what_several_have_names_nobody():
     assert [both.find(named) for named in ("ada@example.com", "7", "U0TWIN")] == [SEVERAL, SEVERAL, "U0TWIN"]
 
 
+def test_an_address_that_slack_has_not_confirmed_names_nobody_and_hides_nobody():
+    pretender = SourceUser("U0EVE", "T1", email="ada@example.com", unconfirmed=True)
+    assert directory(ADA, pretender).find("ada@example.com") == "U0ADA"
+    assert directory(BOB, pretender).find("ada@example.com") is None
+
+
 @pytest.mark.parametrize(
     ("managers", "circle"),
     [

@@ -11,12 +11,16 @@ SEVERAL = ""  # in the place of an id, for what several people have
 NOT_KNOWN = "Slack lists nobody in scope as this manager"
 NOT_ALONE = "several people have what names this manager"
 NO_ACCOUNT = "the manager has no account"
+NOT_THEIRS = "the manager's account may be somebody else's by now"
 IN_A_CIRCLE = "the managers report to each other in a circle"
 
 
 @dataclass(slots=True)
 class Directory:
-    """Everybody in scope, by what a rule may name a manager: any Slack id, the address, the employee number."""
+    """Everybody in scope, by what a rule may name a manager: any Slack id, the address, the employee number.
+
+    An address that Slack has not confirmed names nobody: it may be somebody else's.
+    """
 
     people: dict[str, str] = field(default_factory=dict)  # Slack id, or SEVERAL
 
@@ -24,8 +28,8 @@ class Directory:
         """Take in *users*."""
         for user in users:
             number = (user.scim or {}).get("employeeNumber")
-            keys = [*user.ids, *([mailbox(user.email)] if user.email else []), *([f"{SCIM}{number}"] if number else [])]
-            for key in keys:
+            address = "" if user.unconfirmed else mailbox(user.email)
+            for key in filter(None, (*user.ids, address, f"{SCIM}{number}" if number else "")):
                 known = self.people.setdefault(key, user.slack_id)
                 if known != user.slack_id:
                     self.people[key] = SEVERAL
