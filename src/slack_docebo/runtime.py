@@ -56,6 +56,9 @@ class Runtime:
         self.branches: Branches | None = None  # likewise, where a rule names one
         self.scim: ScimClient | None = None  # where there is a token for it
         self.manager_type: int | None = None  # of the managers that are written, where a rule names them
+        self.manager_names: dict[
+            int, str
+        ] = {}  # usernames, as rows name managers; by account, as this run has seen them
         self.groups_read_at: datetime | None = None  # Slack's user groups, where the scope names any
         self.accounts_listed_at: datetime | None = None  # when the last listing of Docebo's accounts began
         self.accounts_listed_in = timedelta()  # how long that took

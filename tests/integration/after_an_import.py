@@ -1,8 +1,10 @@
 """An import as the flow does it, with a plan that is made after that of everybody."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
 from functools import partial
 
+from slack_docebo.domain.decisions import Decision, Verdict
 from slack_docebo.engine.importing import apply_saved
 from slack_docebo.engine.planning.plans import make_plan
 from slack_docebo.engine.planning.undoing import plan_undo
@@ -15,7 +17,9 @@ from slack_docebo.engine.writing.finishing import finish
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import Runtime, open_runtime
 from slack_docebo.settings import Settings
+from slack_docebo.storage.inbox import Event, EventState
 from slack_docebo.storage.plans import PlanKind
+from slack_docebo.storage.store import Store
 from tests.importing import ON, carry_out
 
 PlanAfterwards = Callable[[Runtime, Workspace, SourceSnapshot], Awaitable[str | None]]
@@ -37,6 +41,21 @@ async def import_then(settings: Settings, rows: Mapping[str, str], plan: PlanAft
             begin(runtime, plan_id)
             await apply_accounts(runtime, plan_id, lambda _: None)
             return finish(runtime, plan_id)
+
+
+def note_applied_event(settings: Settings, slack_id: str) -> None:
+    """Let real time have served the person just now."""
+    now = datetime.now(UTC)
+    with Store.open(settings.database_url.get_secret_value()) as store, store.transaction() as tables:
+        tables.inbox.put([Event("Ev1", "", slack_id, 0, "user_change", now)])
+        tables.inbox.finish(["Ev1"], EventState.APPLIED, now)
+
+
+def decide_never(settings: Settings, team: str, slack_id: str) -> None:
+    """Let somebody have decided that the person is never touched."""
+    decision = Decision(slack_id, Verdict.NEVER, "asked for", "Grace", datetime.now(UTC))
+    with Store.open(settings.database_url.get_secret_value()) as store, store.transaction() as tables:
+        tables.decisions.put(team, decision)
 
 
 async def apply_by_id(settings: Settings, rows: Mapping[str, str], plan_id: str) -> Summary:

@@ -5,10 +5,11 @@ import re
 import pytest
 
 from slack_docebo.domain.planning import Kind, Outcome
+from slack_docebo.domain.profiles import Profile
 from slack_docebo.engine.planning.moving import plan_moves
 from slack_docebo.errors import ChangeLimitExceeded
 from tests.importing import run_import, settings_for
-from tests.integration.after_an_import import apply_by_id, import_then, undo
+from tests.integration.after_an_import import apply_by_id, decide_never, import_then, note_applied_event, undo
 
 ROWS = {
     "ATTRIBUTES": "first_name, last_name, email, branch = title",
@@ -122,3 +123,82 @@ async def test_a_move_without_an_answer_is_made_again(company, settings):
 
     assert done.count(Kind.MOVE, outcome=Outcome.APPLIED) == 1
     assert branch_of(company, "Ada") == "US"
+
+
+async def test_a_custom_field_that_was_read_after_the_list_moves_in_the_same_night(company, settings):
+    rows = {**ROWS, "ATTRIBUTES": "first_name, last_name, email, branch = custom:Department"}
+    ada = join(company, "Ada", "")
+
+    async def read_and_plan(runtime, workspace, people):
+        with runtime.store.transaction() as tables:
+            tables.profiles.keep(workspace.team, ada, Profile({"Xf0DEPARTMT": "EU"}, 0, runtime.now()))
+        return await plan_moves(runtime, workspace, people)
+
+    await import_then(settings, rows, read_and_plan)
+
+    assert branch_of(company, "Ada") == "EU"
+
+
+async def test_who_is_never_to_be_touched_is_in_no_plan_of_moves(company, settings):
+    ada = join(company, "Ada", "EU")
+    await import_then(settings, ROWS, plan_moves)
+    company.slack.change(ada, {"profile": {"title": "US"}})
+    decide_never(settings, company.slack.team.id, ada)
+
+    assert await import_then(settings, ROWS, plan_moves) is None
+
+
+async def test_nobody_is_moved_by_a_list_that_is_older_than_an_event_about_the_person(company, settings):
+    ada = join(company, "Ada", "EU")
+    await import_then(settings, ROWS, plan_moves)
+    company.slack.change(ada, {"profile": {"title": "US"}})
+
+    async def serve_and_plan(runtime, workspace, people):
+        note_applied_event(settings, ada)
+        return await plan_moves(runtime, workspace, people)
+
+    assert await import_then(settings, ROWS, serve_and_plan) is None
+    assert await import_then(settings, ROWS, plan_moves) is not None
+
+
+async def test_an_account_that_is_somebody_elses_by_now_is_not_moved(company, settings):
+    ada = join(company, "Ada", "EU")
+    await import_then(settings, ROWS, plan_moves)
+    company.slack.change(ada, {"profile": {"title": "US"}})
+    [account] = company.docebo.accounts.by_email("ada@example.com")
+    stranger = {"username": "eve", "email": "eve@example.com", "firstname": "Eve", "lastname": "Moneypenny"}
+    company.docebo.edit(account.user_id, stranger)
+
+    assert await import_then(settings, ROWS, plan_moves) is None
+    assert branch_of(company, "Eve") == "EU"
+
+
+async def test_a_move_is_not_carried_out_once_the_account_is_mapped_otherwise(company, settings):
+    ada = join(company, "Ada", "EU")
+    await import_then(settings, ROWS, plan_moves)
+    company.slack.change(ada, {"profile": {"title": "US"}})
+
+    async def plan_and_unmap(runtime, workspace, people):
+        plan_id = await plan_moves(runtime, workspace, people)
+        with runtime.store.transaction() as tables:
+            tables.mappings(settings.docebo_url).delete(workspace.team, [ada])
+        return plan_id
+
+    done = await import_then(settings, ROWS, plan_and_unmap)
+
+    assert done.count(Kind.MOVE, outcome=Outcome.SKIPPED) == 1
+    assert branch_of(company, "Ada") == "EU"
+
+
+async def test_a_move_is_not_undone_once_a_later_one_has_gone_elsewhere(company, settings):
+    ada = join(company, "Ada", "EU")
+    await import_then(settings, ROWS, plan_moves)
+    company.slack.change(ada, {"profile": {"title": "US"}})
+    first = await import_then(settings, ROWS, plan_moves)
+    company.slack.change(ada, {"profile": {"title": "SLACK"}})
+    await import_then(settings, ROWS, plan_moves)
+
+    undone = await undo(settings, ROWS, first.plan.id)
+
+    assert undone.count(Kind.MOVE, outcome=Outcome.SKIPPED) == 1
+    assert branch_of(company, "Ada") == "SLACK"

@@ -1,14 +1,16 @@
 """Managers are written after an import, when all accounts exist, and only where somebody's has changed."""
 
+import re
 from collections import Counter
 
 import pytest
 
 from slack_docebo.domain.planning import Outcome
 from slack_docebo.engine.planning.managing import plan_managers
-from slack_docebo.errors import ConfigurationError
+from slack_docebo.errors import ChangeLimitExceeded, ConfigurationError
+from slack_docebo.storage.store import Store
 from tests.importing import settings_for
-from tests.integration.after_an_import import import_then, undo
+from tests.integration.after_an_import import apply_by_id, decide_never, import_then, undo
 
 RULES = "first_name, last_name, email, manager = scim:manager"
 
@@ -19,7 +21,7 @@ class Company:
     def __init__(self, sandbox, database_url: str) -> None:
         self.sandbox = sandbox
         facts = sandbox.facts()
-        self._settings = settings_for(
+        self.settings = settings_for(
             facts, database_url, slack_scim_token=facts["scim_token"], slack_scim_url=facts["scim_url"]
         )
 
@@ -50,10 +52,10 @@ class Company:
             told.update(problems)
             return plan_id
 
-        return await import_then(self._settings, {"ATTRIBUTES": rules, **rows}, plan), told
+        return await import_then(self.settings, {"ATTRIBUTES": rules, **rows}, plan), told
 
     async def undo(self, plan_id: str):
-        return await undo(self._settings, {"ATTRIBUTES": RULES}, plan_id)
+        return await undo(self.settings, {"ATTRIBUTES": RULES}, plan_id)
 
 
 @pytest.fixture
@@ -140,3 +142,93 @@ async def test_a_manager_may_be_named_by_address(company):
     await company.import_everybody(rules="first_name, last_name, email, manager = title")
 
     assert company.manager_of("Ada") == company.account("Grace").user_id
+
+
+async def test_the_journal_of_others_holds_no_address_of_a_manager(company):
+    company.hire("Ada", company.hire("Grace"))
+
+    done, _ = await company.import_everybody()
+
+    with Store.open(company.settings.database_url.get_secret_value()) as store, store.reading() as tables:
+        [entry] = tables.journal.applied(plan_id=done.plan.id)
+    assert entry.operation.changes == {"manager_1": str(company.account("Grace").user_id)}
+
+
+async def test_a_manager_is_not_undone_once_there_is_a_later_one(company):
+    grace, joan, mary = company.hire("Grace"), company.hire("Joan"), company.hire("Mary")
+    ada = company.hire("Ada", grace)
+    await company.import_everybody()
+    company.report_to(ada, joan)
+    done, _ = await company.import_everybody()
+    company.report_to(ada, mary)
+    await company.import_everybody()
+
+    undone = await company.undo(done.plan.id)
+
+    assert undone.count(outcome=Outcome.SKIPPED) == 1
+    assert company.manager_of("Ada") == company.account("Mary").user_id
+
+
+async def test_a_manager_whose_account_is_gone_is_not_brought_back(company):
+    grace, joan = company.hire("Grace"), company.hire("Joan")
+    ada = company.hire("Ada", grace)
+    await company.import_everybody()
+    company.report_to(ada, joan)
+    done, _ = await company.import_everybody()
+    company.sandbox.docebo.delete(company.account("Grace").user_id)
+
+    undone = await company.undo(done.plan.id)
+
+    assert undone.count(outcome=Outcome.SKIPPED) == 1
+    assert company.manager_of("Ada") == company.account("Joan").user_id
+
+
+async def test_managers_over_a_limit_are_let_through_by_the_id_of_their_plan(company):
+    boss = company.hire("Grace")
+    for name in ("Ada", "Bob", "Cid"):
+        company.hire(name, boss)
+
+    with pytest.raises(ChangeLimitExceeded) as refusal:
+        await company.import_everybody(LIMIT_UPDATES="2")
+    rows = {"ATTRIBUTES": RULES, "LIMIT_UPDATES": "2"}
+    await apply_by_id(company.settings, rows, re.search("plan_id=([0-9a-z]+)", str(refusal.value))[1])
+
+    assert {company.manager_of(name) for name in ("Ada", "Bob", "Cid")} == {company.account("Grace").user_id}
+
+
+async def test_a_manager_whom_docebo_refuses_is_told_and_tried_again(company):
+    company.hire("Ada", company.hire("Grace"))
+
+    async def plan_and_rename(*of):
+        plan_id, _ = await plan_managers(*of)
+        company.sandbox.docebo.edit(company.account("Grace").user_id, {"username": "hopper"})
+        return plan_id
+
+    done = await import_then(company.settings, {"ATTRIBUTES": RULES}, plan_and_rename)
+    again, _ = await company.import_everybody()
+
+    assert done.count(outcome=Outcome.FAILED) == 1
+    assert again.count(outcome=Outcome.APPLIED) == 1
+    assert company.manager_of("Ada") == company.account("Grace").user_id
+
+
+async def test_who_is_never_to_be_touched_is_in_no_plan_of_managers(company):
+    ada = company.hire("Ada", company.hire("Grace"))
+    await company.import_everybody("first_name, last_name, email")
+    decide_never(company.settings, company.sandbox.slack.team.id, ada)
+
+    done, _ = await company.import_everybody()
+
+    assert done is None
+
+
+async def test_a_manager_whose_account_is_somebody_elses_by_now_is_given_to_nobody(company):
+    company.hire("Ada", company.hire("Grace"))
+    await company.import_everybody("first_name, last_name, email")
+    stranger = {"username": "eve", "email": "eve@example.com", "firstname": "Eve", "lastname": "Moneypenny"}
+    company.sandbox.docebo.edit(company.account("Grace").user_id, stranger)
+
+    done, problems = await company.import_everybody()
+
+    assert done is None
+    assert dict(problems) == {"the manager's account may be somebody else's by now": 1}

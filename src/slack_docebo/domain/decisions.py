@@ -46,7 +46,12 @@ def respecting(decisions: Decisions, operations: Iterable[Operation]) -> list[Op
 
 def is_never(decisions: Decisions, operation: Operation) -> bool:
     """Tell whether nothing may be done about the person of *operation*."""
-    found = decisions.get(operation.slack_id) or decisions.get(operation.mapped_as)
+    return is_for_never(decisions, (operation.slack_id, operation.mapped_as))
+
+
+def is_for_never(decisions: Decisions, slack_ids: Iterable[str]) -> bool:
+    """Tell whether nothing may be done about the person with these *slack_ids*."""
+    found = next((decisions[slack_id] for slack_id in slack_ids if slack_id in decisions), None)
     return found is not None and found.verdict is Verdict.NEVER
 
 

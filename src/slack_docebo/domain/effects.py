@@ -7,6 +7,7 @@ from slack_docebo.domain.attributes import current_value, same
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.people import Account, Mapping
 from slack_docebo.domain.planning import Kind, Operation, Value
+from slack_docebo.domain.targets import is_manager
 
 TO_ACCOUNTS = (Kind.CREATE, Kind.UPDATE, Kind.MOVE, Kind.DEACTIVATE)
 HURTING = frozenset(
@@ -24,6 +25,11 @@ def account_of(accounts: Accounts, operation: Operation) -> Account | None:
 def people_of(operations: Iterable[Operation]) -> list[str]:
     """Return the Slack ids under which the mappings that *operations* change may stand."""
     return [slack_id for operation in operations for slack_id in (operation.slack_id, operation.mapped_as)]
+
+
+def managers_of(operation: Operation) -> set[int]:
+    """Return the accounts that *operation* makes managers."""
+    return {int(value) for name, value in operation.changes.items() if is_manager(name) and value}
 
 
 def mapping_of(operation: Operation, mappings: MappingType[str, Mapping]) -> Mapping | None:

@@ -1,18 +1,31 @@
 """What plans need that are made once that of everybody is applied, of one rule: its values, accounts, a place in the store."""
 
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from itertools import chain
+
+from slack_docebo.domain.decisions import is_for_never
+from slack_docebo.domain.disputes import is_same, look
 from slack_docebo.domain.matching import Accounts
-from slack_docebo.domain.observation import Present
-from slack_docebo.domain.planning import Operation
+from slack_docebo.domain.people import Mapping
+from slack_docebo.domain.planning import Kind, Operation, Value, shielded
 from slack_docebo.domain.rules import AttributeRule
 from slack_docebo.engine.planning.limits import count_people
 from slack_docebo.engine.planning.plans import close_plan, open_plan
 from slack_docebo.engine.reading.connection import Workspace
-from slack_docebo.engine.reading.evidence import observe_account
-from slack_docebo.engine.reading.sides import are_few, read_target
+from slack_docebo.engine.reading.profiles import with_fields_read_before
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.plans import PlanKind
 from slack_docebo.storage.statements import chunks
+
+
+@dataclass(slots=True)
+class Wishes:
+    """What a rule gives for those who are mapped, by the Docebo ids of their accounts."""
+
+    values: dict[int, str] = field(default_factory=dict)  # "" only where the rule clears
+    mappings: dict[int, Mapping] = field(default_factory=dict)
 
 
 def rule_for(runtime: Runtime, target: str) -> AttributeRule | None:
@@ -22,27 +35,49 @@ def rule_for(runtime: Runtime, target: str) -> AttributeRule | None:
     return next((rule for rule in runtime.behaviour.attributes if rule.target == target), None)
 
 
-def values_of(runtime: Runtime, workspace: Workspace, listed: SourceSnapshot, rule: AttributeRule) -> dict[str, str]:
-    """Return the values that *rule* gives for those in scope, by Slack id; "" only where it clears."""
-    scope = runtime.behaviour.policy(workspace.team).scope
-    values = {}
+def wishes_of(runtime: Runtime, workspace: Workspace, listed: SourceSnapshot, rule: AttributeRule) -> Wishes:
+    """Return what *rule* gives for those of *listed* who are in scope and mapped.
+
+    Left out is of whom somebody has decided that they are never touched, and about whom an event was applied since this
+    run began: the list is older.
+    """
+    scope, docebo = runtime.behaviour.policy(workspace.team).scope, runtime.settings.docebo_url
+    found = Wishes()
     for page in listed:
+        users = with_fields_read_before(runtime, workspace.team, page) if rule.is_custom else page
         with runtime.store.reading() as tables:
-            excluded = tables.exclusions.all()
-        for user in page:
-            value = rule.value(scope.as_member(user))
-            is_said = bool(value) or (value is not None and rule.clear)
-            if value is not None and is_said and not (scope.reason_against(user) or excluded.cover(user)):
-                values[user.slack_id] = value
-    return values
+            excluded, decisions = tables.exclusions.all(), tables.decisions.all(workspace.team)
+            mappings = tables.mappings(docebo).of_people(workspace.team, users)
+            served = tables.inbox.applied_since(runtime.begun, chain.from_iterable(user.ids for user in users))
+        for user in users:
+            mapping, value = mappings.get(user.slack_id), rule.value(scope.as_member(user))
+            if mapping is None or value is None or not (value or rule.clear):
+                continue
+            if scope.reason_against(user) or excluded.cover(user) or is_for_never(decisions, user.ids):
+                continue
+            if served.isdisjoint(user.ids):
+                found.values[mapping.docebo_id], found.mappings[mapping.docebo_id] = value, mapping
+    return found
 
 
-async def look_at_accounts(runtime: Runtime, docebo_ids: set[int]) -> Accounts:
-    """Return these accounts: asked for one by one, or listed with all others where that takes fewer calls."""
-    if not are_few(runtime, len(docebo_ids)):
-        return await read_target(runtime)
-    seen = [await observe_account(runtime, docebo_id) for docebo_id in sorted(docebo_ids)]
-    return Accounts(one.value for one in seen if isinstance(one, Present))
+def changeable(runtime: Runtime, workspace: Workspace, accounts: Accounts, mappings: Collection[Mapping]) -> set[int]:
+    """Return which of the accounts of *mappings* may be changed: there, not shielded, and still the same person's."""
+    protected = runtime.behaviour.policy(workspace.team).protected
+    return {
+        mapping.docebo_id
+        for mapping in mappings
+        if (account := accounts.get(mapping.docebo_id))
+        and not shielded(account, protected)
+        and is_same(look(account), mapping.seen)
+    }
+
+
+def operation_on(
+    mapping: Mapping, kind: Kind, reason: str, changes: dict[str, Value], before: dict[str, Value]
+) -> Operation:
+    """Return the operation on the account of *mapping*; it is not carried out where the mapping is another by then."""
+    person = mapping.slack_id, mapping.slack_team, mapping.slack_name
+    return Operation(*person, kind, reason, mapping.docebo_id, changes, before, prior=mapping)
 
 
 def store_plan(runtime: Runtime, workspace: Workspace, kind: PlanKind, operations: list[Operation]) -> str:

@@ -1,45 +1,50 @@
 """Planning who is whose manager, once all accounts exist: for those for whom that is another than we set last."""
 
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from slack_docebo.concurrency import to_completion
+from slack_docebo.domain.disputes import is_same, look
 from slack_docebo.domain.managers import (
     IN_A_CIRCLE,
     NO_ACCOUNT,
     NOT_ALONE,
     NOT_KNOWN,
+    NOT_THEIRS,
     SEVERAL,
     Directory,
     in_circles,
 )
 from slack_docebo.domain.matching import Accounts
-from slack_docebo.domain.planning import Kind, Operation, shielded
+from slack_docebo.domain.people import Mapping
+from slack_docebo.domain.planning import Kind, Operation, Value
 from slack_docebo.domain.rules import AttributeRule
 from slack_docebo.domain.targets import MANAGER, manager_column
-from slack_docebo.engine.planning.afterwards import look_at_accounts, rule_for, store_plan, values_of
+from slack_docebo.engine.planning.afterwards import Wishes, changeable, operation_on, rule_for, store_plan, wishes_of
 from slack_docebo.engine.reading.connection import Workspace
+from slack_docebo.engine.reading.sides import read_accounts
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.plans import PlanKind
-
-NOBODY = 0  # in the place of a manager's account, for one whom we have removed
 
 
 @dataclass(slots=True)
 class Relations:
     """Who is to have which manager, by Docebo ids."""
 
-    managers: dict[int, int] = field(default_factory=dict)  # NOBODY for who is to have none any more
-    people: dict[int, str] = field(default_factory=dict)  # Slack id, by account
-    placed: dict[int, int] = field(default_factory=dict)  # whom we set last
+    wishes: Wishes
+    placed: dict[int, int]  # whom we set last; 0 for who has none any more
+    managers: dict[int, Mapping | None] = field(default_factory=dict)  # None for who is to have none any more
     problems: Counter[str] = field(default_factory=Counter)  # people by why their manager cannot be written
 
     @property
-    def changed(self) -> dict[int, int]:
+    def changed(self) -> dict[int, Mapping | None]:
         """Those who are to have another manager than we set last."""
-        return {one: manager for one, manager in self.managers.items() if self.placed.get(one, NOBODY) != manager}
+        return {
+            one: manager
+            for one, manager in self.managers.items()
+            if self.placed.get(one, 0) != (manager.docebo_id if manager else 0)
+        }
 
 
 async def plan_managers(
@@ -50,9 +55,11 @@ async def plan_managers(
     if rule is None or runtime.manager_type is None:
         return None, Counter()
     relations = await to_completion(_relations, runtime, workspace, listed, rule)
-    if not relations.changed:
+    changed = relations.changed
+    if not changed:
         return None, relations.problems
-    operations = _operations(runtime, workspace, relations, await _accounts(runtime, relations))
+    accounts = await read_accounts(runtime, {*changed, *(one.docebo_id for one in changed.values() if one)})
+    operations = _operations(runtime, workspace, relations, accounts, manager_column(runtime.manager_type))
     if not operations:
         return None, relations.problems
     plan_id = await to_completion(store_plan, runtime, workspace, PlanKind.MANAGERS, operations)
@@ -60,73 +67,60 @@ async def plan_managers(
 
 
 def _relations(runtime: Runtime, workspace: Workspace, listed: SourceSnapshot, rule: AttributeRule) -> Relations:
-    scope = runtime.behaviour.policy(workspace.team).scope
-    directory, named = Directory(), values_of(runtime, workspace, listed, rule)
-    for page in listed:
-        directory.add(user for user in page if not scope.reason_against(user))
-    found = Relations()
+    scope, docebo = runtime.behaviour.policy(workspace.team).scope, runtime.settings.docebo_url
+    directory, mapped = Directory(), dict[str, Mapping]()
     with runtime.store.reading() as tables:
-        docebo_ids = {
-            one.slack_id: one.docebo_id for one in tables.mappings(runtime.settings.docebo_url).all(workspace.team)
-        }
-        platform_id = tables.platforms.find(runtime.settings.docebo_url)
-        if platform_id is not None:
-            found.placed = tables.accounts(platform_id).managers()
-    for slack_id, manager in named.items():
-        account = docebo_ids.get(slack_id)
-        if account is None:
+        platform_id = tables.platforms.find(docebo)
+        placed = {} if platform_id is None else tables.accounts(platform_id).managers()
+    for page in listed:
+        inside = [user for user in page if not scope.reason_against(user)]
+        directory.add(inside)
+        with runtime.store.reading() as tables:
+            mapped |= tables.mappings(docebo).of_people(workspace.team, inside)
+    found = Relations(wishes_of(runtime, workspace, listed, rule), placed)
+    for account, named in found.wishes.values.items():
+        if not named:
+            if placed.get(account):
+                found.managers[account] = None
             continue
-        if not manager:
-            if found.placed.get(account):
-                found.managers[account], found.people[account] = NOBODY, slack_id
-            continue
-        whom = directory.find(manager)
+        whom = directory.find(named)
         if whom is None or whom == SEVERAL:
             found.problems[NOT_KNOWN if whom is None else NOT_ALONE] += 1
-        elif whom not in docebo_ids:
+        elif whom not in mapped:
             found.problems[NO_ACCOUNT] += 1
         else:
-            found.managers[account], found.people[account] = docebo_ids[whom], slack_id
-    for account in in_circles({one: manager for one, manager in found.managers.items() if manager != NOBODY}):
+            found.managers[account] = mapped[whom]
+    for account in in_circles({one: manager.docebo_id for one, manager in found.managers.items() if manager}):
         del found.managers[account]
         found.problems[IN_A_CIRCLE] += 1
     return found
 
 
-async def _accounts(runtime: Runtime, relations: Relations) -> Accounts:
-    """Return the accounts of those who change and of their managers, of then and now."""
-    changed = relations.changed
-    managers = {*changed.values(), *(relations.placed.get(one, NOBODY) for one in changed)} - {NOBODY}
-    return await look_at_accounts(runtime, {*changed, *managers})
-
-
-def _operations(runtime: Runtime, workspace: Workspace, relations: Relations, accounts: Accounts) -> list[Operation]:
-    policy = runtime.behaviour.policy(workspace.team)
-    column = manager_column(runtime.manager_type or 0)
+def _operations(
+    runtime: Runtime, workspace: Workspace, relations: Relations, accounts: Accounts, column: str
+) -> list[Operation]:
+    """Return what is to be done. Managers are named by the ids of their accounts: a journal of others tells no addresses."""
+    changed, mappings, placed = relations.changed, relations.wishes.mappings, relations.placed
+    may_change = changeable(runtime, workspace, accounts, [mappings[one] for one in changed])
     operations = []
-    for docebo_id, manager_id in relations.changed.items():
-        account, manager = accounts.get(docebo_id), accounts.get(manager_id)
-        if account is None or shielded(account, policy.protected):
+    for docebo_id, manager in changed.items():
+        if docebo_id not in may_change:
             continue
-        if manager is None and manager_id != NOBODY:
-            relations.problems[NO_ACCOUNT] += 1
+        if manager and (problem := _problem_of(manager, accounts)):
+            relations.problems[problem] += 1
             continue
-        former = accounts.get(relations.placed.get(docebo_id, NOBODY))
-        operations.append(
-            Operation(
-                relations.people[docebo_id],
-                workspace.team,
-                "",
-                Kind.UPDATE,
-                "another manager",
-                docebo_id,
-                {column: manager.username if manager else ""},
-                {column: former.username} if former else _no_manager(relations.placed, docebo_id, column),
-            )
-        )
+        if manager and (account := accounts.get(manager.docebo_id)):
+            runtime.manager_names[manager.docebo_id] = account.username
+        # Where we have set nobody yet, nobody knows whom somebody else had set.
+        before: dict[str, Value] = {column: str(placed[docebo_id] or "")} if docebo_id in placed else {}
+        changes: dict[str, Value] = {column: str(manager.docebo_id) if manager else ""}
+        operations.append(operation_on(mappings[docebo_id], Kind.UPDATE, "another manager", changes, before))
     return operations
 
 
-def _no_manager(placed: Mapping[int, int], docebo_id: int, column: str) -> dict[str, str]:
-    """Return that there was none where we have removed the last; else nobody knows whom somebody else had set."""
-    return {column: ""} if placed.get(docebo_id) == NOBODY else {}
+def _problem_of(manager: Mapping, accounts: Accounts) -> str:
+    """Return why nobody can be given this *manager*, or ""."""
+    account = accounts.get(manager.docebo_id)
+    if account is None:
+        return NO_ACCOUNT
+    return "" if is_same(look(account), manager.seen) else NOT_THEIRS

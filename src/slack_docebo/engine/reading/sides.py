@@ -1,6 +1,6 @@
 """Reading both sides: Slack's users with the proof that they are all, and all or a few of Docebo's accounts."""
 
-from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterable, Awaitable, Callable, Collection, Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -14,7 +14,7 @@ from slack_docebo.domain.people import Account, Known, Mapping, SourceUser
 from slack_docebo.domain.planning import Planner
 from slack_docebo.domain.targets import USERNAME
 from slack_docebo.engine.reading.connection import Workspace
-from slack_docebo.engine.reading.evidence import ask_for_accounts, recall_accounts
+from slack_docebo.engine.reading.evidence import ask_for_accounts, observe_account, recall_accounts
 from slack_docebo.engine.reading.missing import check_missing_accounts, check_missing_people
 from slack_docebo.engine.reading.profiles import with_fields_read_before
 from slack_docebo.engine.reading.scim import read_scim, with_scim
@@ -118,6 +118,14 @@ async def read_target(runtime: Runtime) -> Accounts:
     runtime.accounts_listed_at, runtime.accounts_listed = begun, len(accounts)
     runtime.accounts_listed_in = runtime.now() - begun
     return accounts
+
+
+async def read_accounts(runtime: Runtime, docebo_ids: Collection[int]) -> Accounts:
+    """Return these accounts: asked for one by one, or listed with all others where that takes fewer calls."""
+    if not are_few(runtime, len(docebo_ids)):
+        return await read_target(runtime)
+    seen = [await observe_account(runtime, docebo_id) for docebo_id in sorted(docebo_ids)]
+    return Accounts(one.value for one in seen if isinstance(one, Present))
 
 
 def last_listing(runtime: Runtime, tables: Tables) -> tuple[int, datetime] | None:

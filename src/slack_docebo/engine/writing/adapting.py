@@ -22,7 +22,7 @@ from slack_docebo.domain.dialect import (
     OptionForm,
 )
 from slack_docebo.domain.planning import Value
-from slack_docebo.domain.targets import BRANCH, USERNAME, field_id_of
+from slack_docebo.domain.targets import BRANCH, USERNAME, field_id_of, is_manager
 from slack_docebo.runtime import Runtime
 
 TRIED = 3  # refused rows of one kind that a run tries otherwise, before the others are taken to be refused for good
@@ -49,6 +49,9 @@ class Adapter:
         row = {name: value for name, value in attributes.items() if name not in missing}
         if branch := row.pop(BRANCH, ""):
             row |= self._branch(str(branch))
+        row |= {
+            name: self._runtime.manager_names[int(value)] for name, value in row.items() if is_manager(name) and value
+        }
         if self._language is LanguageForm.NAME and "language" in row:
             row["language"] = self._by_name(row["language"])
         if self._options is OptionForm.LABEL:
@@ -137,7 +140,7 @@ def _digest(name: str, value: Value) -> str:
 
 def optional(attributes: Attributes, *, creates: bool) -> dict[str, Value]:
     """Return those of *attributes* that a row need not have; another username is needed by none."""
-    spared = {name: value for name, value in attributes.items() if name not in NEEDED}
+    spared = {name: value for name, value in attributes.items() if name not in NEEDED and not is_manager(name)}
     return spared if creates or USERNAME not in attributes else {USERNAME: attributes[USERNAME], **spared}
 
 

@@ -5,11 +5,20 @@ from dataclasses import dataclass, field, replace
 
 from slack_docebo.domain.changed_rules import reason_by_rules
 from slack_docebo.domain.disputes import dispute, is_same, look
-from slack_docebo.domain.effects import TO_ACCOUNTS, account_of, differs, is_carried_out, mapping_of, people_of
+from slack_docebo.domain.effects import (
+    TO_ACCOUNTS,
+    account_of,
+    differs,
+    is_carried_out,
+    managers_of,
+    mapping_of,
+    people_of,
+)
 from slack_docebo.domain.grace import OF_LEAVERS
 from slack_docebo.domain.matching import Accounts, MatchBy
 from slack_docebo.domain.people import Account, LastSeen, Mapping
 from slack_docebo.domain.planning import Kind, Operation, Outcome, Policy, shielded
+from slack_docebo.domain.targets import BRANCH, is_manager
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.evidence import check_calls
 from slack_docebo.engine.writing.leavers import OF_THE_RULES
@@ -36,6 +45,8 @@ class Situation:
     mapping: Mapping | None = None  # of the operation's Slack user
     holder: str = ""  # Slack id to whom the operation's account is mapped
     seen: LastSeen = field(default=LastSeen())  # of the operation's account
+    branch: int | None = None  # to which we have brought that account last
+    manager: int | None = None  # the account that we have made its manager last; 0 where we have removed one
 
 
 def recheck(runtime: Runtime, workspace: Workspace, plan_id: str, accounts: Accounts) -> int:
@@ -60,6 +71,7 @@ def recheck(runtime: Runtime, workspace: Workspace, plan_id: str, accounts: Acco
     policy = runtime.behaviour.policy(workspace.team)
     planned_by = planned_behaviour(runtime, plan).policy(workspace.team)
     undoes = plan.kind is PlanKind.UNDO
+    branches, managers = _given(runtime)
     skipped = 0
     for kind in pending:
         after = -1
@@ -75,11 +87,14 @@ def recheck(runtime: Runtime, workspace: Workspace, plan_id: str, accounts: Acco
                 break
             after = some[-1][0]
             results = []
+            managing = (accounts.get(docebo_id) for _, operation in some for docebo_id in managers_of(operation))
+            runtime.manager_names |= {account.docebo_id: account.username for account in managing if account}
             for seq, operation in some:
                 holder = holders.get(operation.docebo_id, "") if operation.docebo_id is not None else ""
                 last = seen.get(operation.docebo_id or 0, LastSeen())
                 row = mapping_of(operation, rows)
-                now = Situation(accounts, policy, planned_by, undoes, row, holder, last)
+                given = branches.get(operation.docebo_id or 0), managers.get(operation.docebo_id or 0)
+                now = Situation(accounts, policy, planned_by, undoes, row, holder, last, *given)
                 reason = reason_to_skip(operation, now)
                 if reason and seq in sent and (docebo_id := _carried_out(operation, now)):
                     results.append(RowOutcome(seq, Outcome.APPLIED, docebo_id))
@@ -102,8 +117,28 @@ def reason_to_skip(operation: Operation, now: Situation) -> str:
             return reason
     if operation.kind is Kind.UNMAP:
         return ""
+    if reason := reason_by_given(operation, now.branch, now.manager):
+        return reason
+    if not all(map(now.accounts.get, managers_of(operation))):
+        return "the manager's account is gone"
     disputed = reason_by_dispute(operation, now.accounts, now.seen)
     return disputed or reason_by_account(operation, now.accounts, now.policy, undoes=now.undoes)
+
+
+def reason_by_given(operation: Operation, branch: int | None, manager: int | None) -> str:
+    """Return why *operation* rests on another *branch* or *manager* than those that we gave the account last, or "".
+
+    No list shows them; so nobody knows what somebody else has made of them.
+    """
+    if operation.kind is Kind.CREATE:
+        return ""
+    given = {
+        name: manager if is_manager(name) else branch
+        for name in operation.changes
+        if name == BRANCH or is_manager(name)
+    }
+    changed = [name for name, now in given.items() if str(now or "") != operation.before.get(name, "")]
+    return f"changed by us since: {', '.join(changed)}" if changed else ""
 
 
 def reason_by_dispute(operation: Operation, accounts: Accounts, seen: LastSeen) -> str:
@@ -169,6 +204,16 @@ def _as_undone(account: Account, operation: Operation) -> Account:
     changes = operation.changes
     username, email = (str(changes.get(name, getattr(account, name))) for name in ("username", "email"))
     return replace(account, username=username, email=email)
+
+
+def _given(runtime: Runtime) -> tuple[dict[int, int], dict[int, int]]:
+    """Return to which branch we have brought accounts, and whom we have made their manager."""
+    with runtime.store.reading() as tables:
+        platform_id = tables.platforms.find(runtime.settings.docebo_url)
+        if platform_id is None:
+            return {}, {}
+        accounts = tables.accounts(platform_id)
+        return accounts.placed(), accounts.managers()
 
 
 def planned_behaviour(runtime: Runtime, plan: Plan) -> IntegrationSettings:

@@ -12,7 +12,7 @@ from slack_docebo.domain.targets import BRANCH, is_manager
 from slack_docebo.engine.writing.standing import follow
 from slack_docebo.errors import StorageConflict
 from slack_docebo.runtime import Runtime
-from slack_docebo.storage.accounts import AccountRepository, Written
+from slack_docebo.storage.accounts import Written
 from slack_docebo.storage.operations import RowOutcome
 from slack_docebo.storage.plans import PlanKind
 
@@ -98,7 +98,7 @@ def _record(runtime: Runtime, plan_id: str, operations: dict[int, Operation], re
             platform_id = tables.platforms.take(docebo)
             accounts = tables.accounts(platform_id)
             accounts.note_written(written, now=now)
-            accounts.note_managers(_managers(accounts, applied))
+            accounts.note_managers(_managers(applied))
             accounts.note_placed(
                 {
                     result.docebo_id: int(op.changes[BRANCH])
@@ -122,16 +122,14 @@ def _remapped(applied: Sequence[tuple[Operation, RowOutcome]], mappings: Mapping
     return any(is_remapped(op, result) for op, result in applied if op.maps or op.kind is Kind.UNMAP)
 
 
-def _managers(accounts: AccountRepository, applied: Sequence[tuple[Operation, RowOutcome]]) -> dict[int, int]:
-    """Return the accounts of the managers that were written, by account; 0 for nobody. Unknown ones are left out."""
-    written = {
-        result.docebo_id: str(value)
+def _managers(applied: Sequence[tuple[Operation, RowOutcome]]) -> dict[int, int]:
+    """Return the accounts of the managers that were written, by account; 0 for nobody."""
+    return {
+        result.docebo_id: int(value or 0)
         for operation, result in applied
         for name, value in operation.changes.items()
         if is_manager(name) and result.docebo_id
     }
-    known = accounts.bearing(filter(None, written.values()))
-    return {one: known.get(name, 0) for one, name in written.items() if not name or name in known}
 
 
 def _written(operation: Operation, docebo_id: int) -> Written:
