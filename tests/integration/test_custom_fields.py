@@ -11,16 +11,20 @@ import pytest
 
 from sandbox.server import Sandbox
 from slack_docebo.domain.lookup import LookupTable
+from slack_docebo.domain.planning import Outcome
 from slack_docebo.engine.planning.enriching import plan_enriched
 from slack_docebo.engine.planning.plans import make_plan
 from slack_docebo.engine.reading.connection import validate
 from slack_docebo.engine.reading.profiles import ProfilesRead, due, read_profiles
 from slack_docebo.engine.reading.sides import read_page, read_source, read_target
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
+from slack_docebo.engine.realtime.rounds import serve_round
+from slack_docebo.engine.realtime.serve_result import ServeResult
 from slack_docebo.engine.reporting.report import Summary
 from slack_docebo.engine.writing.finishing import finish
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime
+from slack_docebo.storage.inbox import Event
 from slack_docebo.storage.plans import PlanKind
 from slack_docebo.storage.store import Store
 from tests.importing import ON, carry_out, mapped, settings_for
@@ -65,6 +69,15 @@ class Night:
                     await carry_out(runtime, plan_id)
                     summaries.append(finish(runtime, plan_id))
                 return read, summaries
+
+    async def serve(self, slack_id: str) -> None:
+        """Serve an event that says of the person only that something has changed."""
+        behaviour = read_rows(table({**ON, "ATTRIBUTES": RULES}))
+        async with open_runtime(settings_for(self.sandbox.facts(), self.url), behaviour, run_id="event") as runtime:
+            workspace = await validate(runtime)
+            with runtime.store.transaction() as tables:
+                tables.inbox.put([Event("Ev1", workspace.team, slack_id, 0, "user_change", runtime.now())])
+            await serve_round(runtime, workspace, ServeResult())
 
     def give(self, slack_id: str, department: str) -> None:
         """Give the person a department in Slack; as there, none is a field without a value."""
@@ -152,6 +165,20 @@ async def test_a_run_that_dies_asks_for_nobody_twice_but_for_the_one_under_way(n
     assert deaths > 1
     assert night.asked() <= len(known) + deaths
     assert night.department(member) == "Sales"
+
+
+async def test_what_an_event_has_written_is_not_overwritten_by_what_was_read_before(night, member):
+    night.give(member, "Sales")
+    await night.run()
+    night.give(member, "Law")
+    await night.serve(member)
+    asked = night.asked()
+
+    _, summaries = await night.run()
+
+    assert night.department(member) == "Law"
+    assert [summary.count(outcome=Outcome.APPLIED) for summary in summaries] == [0]
+    assert night.asked() == asked
 
 
 async def test_of_the_forgotten_nothing_is_read_or_kept(night, member):

@@ -1,7 +1,7 @@
-"""Custom profile fields, which Slack's list does not show: taken from what was read before, and read person by person."""
+"""Custom profile fields, which Slack's list does not show: read person by person, and kept for what comes later."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
@@ -63,6 +63,25 @@ def due(runtime: Runtime, workspace: Workspace, listed: SourceSnapshot) -> list[
     return [turns[its] for its in sorted(turns)]
 
 
+def keep_fields_shown(runtime: Runtime, team: str, users: Iterable[SourceUser]) -> None:
+    """Keep the custom fields of those of *users* in scope with whom Slack has shown them, by an event or one by one.
+
+    Else the next import would write what was read before.
+    """
+    wanted = custom_fields(runtime.behaviour.attributes)
+    scope = runtime.behaviour.policy(team).scope
+    shown = [user for user in users if wanted <= (user.custom or {}).keys() and not scope.reason_against(user)]
+    if not wanted or not shown:
+        return
+    with runtime.store.transaction() as tables:
+        known, excluded = tables.profiles.of(team, [user.slack_id for user in shown]), tables.exclusions.all()
+        for user in shown:
+            before = known.get(user.slack_id)
+            if not excluded.cover(user) and (before is None or before.updated <= user.updated):
+                fields = {name: value for name, value in (user.custom or {}).items() if name in wanted}
+                tables.profiles.keep(team, user.slack_id, Profile(fields, user.updated, runtime.now()))
+
+
 async def read_profiles(
     runtime: Runtime, workspace: Workspace, people: Sequence[SourceUser], advance: Callable[[int], None]
 ) -> ProfilesRead:
@@ -90,14 +109,6 @@ async def read_profiles(
             if await to_completion(keep_profile, runtime, workspace.team, user, read):
                 done.changed.add(user.slack_id)
     return done
-
-
-def note_fields(runtime: Runtime, team: str, user: SourceUser) -> None:
-    """Keep the custom fields that Slack has just told of *user*, where they are mapped."""
-    wanted, told = custom_fields(runtime.behaviour.attributes), user.custom or {}
-    if wanted and wanted <= told.keys():
-        fields = {field_id: told[field_id] for field_id in wanted}
-        keep_profile(runtime, team, user, Profile(fields, user.updated, runtime.now()))
 
 
 def keep_profile(runtime: Runtime, team: str, user: SourceUser, read: Profile) -> bool:

@@ -28,7 +28,7 @@ from slack_docebo.engine.planning.plans import (
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.evidence import ask_for_accounts, ask_for_people, observe_person
 from slack_docebo.engine.reading.outages import OutageWatch, greet_docebo, greet_slack
-from slack_docebo.engine.reading.profiles import note_fields
+from slack_docebo.engine.reading.profiles import keep_fields_shown
 from slack_docebo.engine.reading.sides import are_few, find_bearers, look_up, read_target
 from slack_docebo.engine.reading.user_groups import read_user_groups
 from slack_docebo.engine.realtime.holding import are_let_through, hold
@@ -107,6 +107,7 @@ class _Round:
         with self._served.timed("read Slack"):
             read = await self._each(to_read, self._read_again, self._slack)
             todo = await to_completion(self._sorter.not_in_line, joined([*todo, *read]))
+            await to_completion(keep_fields_shown, self._runtime, self._team, [case.person for case in todo])
         with self._runtime.store.reading() as tables:
             through = are_let_through(tables, {case.incident for case in todo if case.incident})
         for group in _groups(todo, through, last_attempt=len(self._runtime.behaviour.realtime_retry_delays)):
