@@ -8,6 +8,7 @@ import time_machine
 from slack_docebo.domain.planning import Kind, Outcome
 from slack_docebo.storage.store import Store
 from tests.importing import run_import, settings_for
+from tests.integration.after_an_import import apply_by_id
 from tests.integration.realtime_world import world
 
 ROWS = {"LEAVERS": "deactivate", "LEAVERS_AFTER_DAYS": "7", "LIMIT_DEACTIVATIONS": "none"}
@@ -26,9 +27,13 @@ class Nights:
         self._settings = settings_for(company.facts(), database_url)
         self._begun = datetime.now(UTC)
 
-    async def run(self, days: int, *, dry_run: bool = False):
+    async def run(self, days: int, *, dry_run: bool = False, **rows: str):
         with time_machine.travel(self._begun + timedelta(days=days)):
-            return await run_import(self._settings, rows=ROWS, dry_run=dry_run)
+            return await run_import(self._settings, rows={**ROWS, **rows}, dry_run=dry_run)
+
+    async def apply(self, days: int, plan_id: str, **rows: str):
+        with time_machine.travel(self._begun + timedelta(days=days)):
+            return await apply_by_id(self._settings, {**ROWS, **rows}, plan_id)
 
 
 @pytest.fixture
@@ -97,3 +102,69 @@ async def test_an_event_of_a_leaver_begins_the_days(shared_sandbox, sqlite_url, 
         assert here.account(slack_id).active
         with here.runtime.store.reading() as tables:
             assert set(tables.leavers.since(here.workspace.team, [slack_id])) == {slack_id}
+
+
+async def test_a_saved_plan_leaves_alone_who_was_back_and_has_left_anew(company, nights):
+    leaver = ada(company)
+    company.slack.deactivate(leaver)
+    await nights.run(1)
+    saved = await nights.run(9, dry_run=True)
+    company.slack.reactivate(leaver)
+    await nights.run(10, dry_run=True)
+    company.slack.deactivate(leaver)
+    await nights.run(11, dry_run=True)
+
+    done = await nights.apply(12, saved.plan.id)
+
+    assert saved.count(Kind.DEACTIVATE) == 1
+    assert done.count(Kind.DEACTIVATE, outcome=Outcome.SKIPPED) == 1
+    assert is_active(company)
+
+
+async def test_a_saved_plan_waits_for_the_days_that_the_settings_of_today_want(company, nights):
+    company.slack.deactivate(ada(company))
+    saved = await nights.run(1, dry_run=True, LEAVERS_AFTER_DAYS="0")
+
+    done = await nights.apply(2, saved.plan.id)
+
+    assert done.count(Kind.DEACTIVATE, outcome=Outcome.SKIPPED) == 1
+    assert is_active(company)
+
+
+async def test_who_was_back_while_no_days_were_set_has_all_days_later(company, nights):
+    leaver = ada(company)
+    company.slack.deactivate(leaver)
+    await nights.run(1)
+    company.slack.reactivate(leaver)
+    await nights.run(3, LEAVERS_AFTER_DAYS="0")
+    company.slack.deactivate(leaver)
+
+    await nights.run(20)
+
+    assert is_active(company)
+
+
+async def test_a_night_in_which_nothing_could_be_done_does_not_begin_the_days_anew(company, nights):
+    company.slack.deactivate(ada(company))
+    await nights.run(1)
+    await nights.run(4, PROVISION_SLACK_USER_DATA="false")
+
+    await nights.run(9)
+
+    assert not is_active(company)
+
+
+async def test_an_event_of_somebody_who_is_back_ends_the_days(shared_sandbox, sqlite_url, tmp_path):
+    shared_sandbox.reset()
+    async with world(shared_sandbox, sqlite_url, tmp_path, **ROWS) as here:
+        await here.settle()
+        slack_id = here.members()[0]
+        shared_sandbox.slack.deactivate(slack_id)
+        here.put(here.event(slack_id))
+        await here.serve()
+        shared_sandbox.slack.reactivate(slack_id)
+        here.put(here.event(slack_id))
+        await here.serve()
+
+        with here.runtime.store.reading() as tables:
+            assert tables.leavers.since(here.workspace.team, [slack_id]) == {}

@@ -39,6 +39,12 @@ def test_who_is_seen_first_is_told_with_the_day_on_which_it_happens():
     assert (held.operations[0].changes, held.operations[0].maps, held.operations[0].docebo_id) == ({}, False, 7)
 
 
-def test_who_is_back_is_no_leaver_any_more():
-    held = hold([IN_LINE], {"U1": NOW - WEEK}, now=NOW, grace=WEEK)
+def test_who_is_back_is_no_leaver_any_more_and_of_whom_nothing_is_known_stays_one():
+    since = {"U1": NOW - WEEK, "U2": NOW - WEEK}
+    held = hold([IN_LINE], since, back={"U1", "U3"}, now=NOW, grace=WEEK)
     assert (held.operations, held.no_leavers) == ([IN_LINE], ["U1"])
+
+
+def test_without_days_of_grace_leavers_are_acted_on_at_once_and_who_is_back_is_none_all_the_same():
+    held = hold([LEAVING], {"U2": NOW - WEEK}, back={"U2"}, now=NOW, grace=timedelta())
+    assert (held.operations, held.first_seen, held.no_leavers) == ([LEAVING], [], ["U2"])

@@ -1,6 +1,6 @@
 """The grace period: who has left Slack is seen at once, and acted on only some days later."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -18,25 +18,29 @@ class Held:
     no_leavers: list[str]
 
 
-def hold(operations: Sequence[Operation], since: Mapping[str, datetime], *, now: datetime, grace: timedelta) -> Held:
+def hold(
+    operations: Sequence[Operation],
+    since: Mapping[str, datetime],
+    *,
+    back: Collection[str] = (),
+    now: datetime,
+    grace: timedelta,
+) -> Held:
     """Leave leavers alone, with the day on which they will be acted on, until they have been gone for *grace*.
 
-    *since* says, by Slack id, when somebody was first seen as a leaver. Whoever would not be acted on is none, so that the
-    days begin anew for who returns and leaves again.
+    *since* says, by Slack id, when somebody was first seen as a leaver. For those who are *back* the days begin anew
+    should they leave again; of whom nobody knows whether they have left, the days go on.
     """
     held, first_seen = [], []
     for operation in operations:
-        if operation.kind in OF_LEAVERS:
-            seen = since.get(operation.mapped_as)
-            if seen is None:
+        if operation.kind in OF_LEAVERS and grace:
+            if operation.mapped_as not in since:
                 first_seen.append(operation.mapped_as)
-            due = (seen or now) + grace
+            due = since.get(operation.mapped_as, now) + grace
             held.append(_left_until(operation, due) if now < due else operation)
         else:
             held.append(operation)
-    leaving = {operation.mapped_as for operation in operations if operation.kind in OF_LEAVERS}
-    others = {slack_id for op in operations for slack_id in (op.slack_id, op.mapped_as)} - leaving
-    return Held(held, first_seen, sorted(others.intersection(since)))
+    return Held(held, first_seen, sorted(since.keys() & set(back)))
 
 
 def _left_until(operation: Operation, due: datetime) -> Operation:

@@ -108,6 +108,14 @@ class Absences:
             except Exception as error:  # whatever it is, it must not keep the plans of others waiting
                 yield not_planned(slack_id, team, error)
 
+    def back(self, planner: Planner) -> set[str]:
+        """Return who of the missing has not left, as Slack has said."""
+        return {
+            slack_id
+            for slack_id in self.missing
+            if isinstance(seen := self.seen[slack_id], Present) and not planner.is_leaver(seen.value)
+        }
+
 
 def not_planned(slack_id: str, team: str, error: Exception) -> Operation:
     """Return that somebody is left alone, because to plan for exactly this person has failed with *error*."""

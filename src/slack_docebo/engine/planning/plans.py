@@ -9,7 +9,7 @@ from itertools import chain
 from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.addresses import mailbox
 from slack_docebo.domain.decisions import respecting
-from slack_docebo.domain.effects import hurts
+from slack_docebo.domain.effects import hurts, people_of
 from slack_docebo.domain.grace import hold
 from slack_docebo.domain.matching import Accounts, FoundBy
 from slack_docebo.domain.people import Applied, Known, Mapping, PeopleShown, SourceUser
@@ -263,17 +263,25 @@ def plan_people(
     if orphans:
         orphans.look(users, mappings)
         orphans.look_away(forgotten)
-    return respecting(tables.decisions.all(team), in_grace(tables, team, planner, operations, now=now))
+    back = {slack_id for user in users if not planner.is_leaver(user) for slack_id in user.ids}
+    return respecting(tables.decisions.all(team), in_grace(tables, team, planner, operations, now=now, back=back))
 
 
 def in_grace(
-    tables: Tables, team: str, planner: Planner, operations: Sequence[Operation], *, now: datetime
+    tables: Tables,
+    team: str,
+    planner: Planner,
+    operations: Sequence[Operation],
+    *,
+    now: datetime,
+    back: Collection[str] = (),
 ) -> Sequence[Operation]:
-    """Return *operations* with leavers left alone who have not been gone for long enough; *planner* keeps who is news."""
-    if not planner.policy.grace:
-        return operations
-    known = tables.leavers.since(team, [slack_id for op in operations for slack_id in (op.slack_id, op.mapped_as)])
-    held = hold(operations, known, now=now, grace=planner.policy.grace)
+    """Return *operations* with leavers left alone who have not been gone for long enough; *planner* keeps who is news.
+
+    *back* are those of whom is known that they have not left.
+    """
+    known = tables.leavers.since(team, {*people_of(operations), *back})
+    held = hold(operations, known, back=back, now=now, grace=planner.policy.grace)
     planner.first_seen_leaving += held.first_seen
     planner.no_leavers += held.no_leavers
     return held.operations
@@ -379,7 +387,7 @@ def _plan_absent(
         _plan_some(runtime, planner, draft, users, trusting)
     with runtime.store.transaction() as tables:
         left = list(absences.operations(planner, draft.team, trusting=trusting))
-        absent = in_grace(tables, draft.team, planner, left, now=runtime.now())
+        absent = in_grace(tables, draft.team, planner, left, now=runtime.now(), back=absences.back(planner))
         draft.add(tables, respecting(tables.decisions.all(draft.team), absent))
         keep_observations(tables, draft.docebo, draft.team, planner, now=runtime.now())
     if orphans:

@@ -79,6 +79,7 @@ class Sorter:
                     todo.append(case)
             except Exception as error:
                 self._settlement.fail([case], told(error))
+        self._note_back(in_line)
         self._settlement.finish(in_line, superseded, became=Became.IN_LINE)
         if costly := [case.slack_id for case in (*todo, *to_read)]:
             with self._runtime.store.transaction(durable=False) as tables:
@@ -94,8 +95,18 @@ class Sorter:
                 (in_line if case.read and self._is_in_line(case) else others).append(case)
             except Exception as error:
                 self._settlement.fail([case], told(error))
+        self._note_back(in_line)
         self._settlement.finish(in_line, became=Became.IN_LINE)
         return others
+
+    def _note_back(self, cases: Collection[Case]) -> None:
+        """Let the days of grace begin anew for those of *cases* who had left and are back: their accounts are in line."""
+        people = [case.person for case in cases if not self._planner.is_leaver(case.person)]
+        with self._runtime.store.reading() as tables:
+            back = tables.leavers.since(self._team, [slack_id for user in people for slack_id in user.ids])
+        if back:
+            with self._runtime.store.transaction() as tables:
+                tables.leavers.clear(self._team, back)
 
     def _is_unsure(self, case: Case, done: int) -> bool:
         """Tell whether clocks and stamps leave open how new the newest event is; *done* is the stamp last applied."""

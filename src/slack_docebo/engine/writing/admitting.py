@@ -28,6 +28,7 @@ from slack_docebo.storage.plans import Plan, PlanKind
 from slack_docebo.storage.tables import Tables
 
 SERVED_SINCE = "an event about this person was applied since: plan again"
+IN_GRACE = "the person has not been gone for LEAVERS_AFTER_DAYS"
 IN_PART = "another part of what is undone for this person was not: undone together or not at all"
 LISTED = timedelta(hours=1)  # other changes rest on no older list, unless to read one takes more than half of that
 
@@ -100,6 +101,10 @@ def _outdated(tables: Tables, runtime: Runtime, plan: Plan, batch: Sequence[Numb
     people = people_of(op for _, op in entering_or_leaving)
     served = tables.inbox.applied_since(plan.read_since or plan.created_at, people)
     reasons = {seq: SERVED_SINCE for seq, op in entering_or_leaving if not served.isdisjoint(people_of([op]))}
+    if grace := timedelta(days=runtime.behaviour.leavers_after_days):
+        leaving = [(seq, op) for seq, op in entering_or_leaving if op.kind in OF_LEAVERS]
+        since, due = tables.leavers.since(plan.slack_team, people_of(op for _, op in leaving)), runtime.now() - grace
+        reasons |= {seq: IN_GRACE for seq, op in leaving if op.mapped_as not in since or since[op.mapped_as] > due}
     return reasons | _moved(tables, runtime, batch)
 
 
