@@ -28,7 +28,6 @@ from slack_docebo.storage.inbox import Event
 from slack_docebo.storage.plans import PlanKind
 from slack_docebo.storage.store import Store
 from tests.importing import ON, carry_out, mapped, settings_for
-from tests.integration.realtime_world import world
 
 RULES = "first_name, last_name, email, field:Unit = custom:Department"
 DEPARTMENT = "Xf0DEPARTMT"
@@ -181,6 +180,14 @@ async def test_what_an_event_has_written_is_not_overwritten_by_what_was_read_bef
     assert night.asked() == asked
 
 
+async def test_nobody_is_read_while_accounts_are_not_provisioned(night, member):
+    night.give(member, "Sales")
+
+    read, _ = await night.run(PROVISION_SLACK_USER_DATA="false")
+
+    assert (read, night.asked()) == (ProfilesRead(), 0)
+
+
 async def test_of_the_forgotten_nothing_is_read_or_kept(night, member):
     night.give(member, "Sales")
     await night.run()
@@ -201,27 +208,6 @@ async def test_a_slack_that_shows_the_fields_in_its_list_is_not_asked_for_them(n
 
     assert night.asked() == 0
     assert night.department(member) == "Sales"
-
-
-async def test_what_an_event_has_brought_is_not_written_back_from_an_older_reading(
-    shared_sandbox, sqlite_url, tmp_path
-):
-    shared_sandbox.reset()
-    night = Night(shared_sandbox, sqlite_url)
-    ada = shared_sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
-    night.give(ada, "Sales")
-    await night.run()
-    async with world(shared_sandbox, sqlite_url, tmp_path, ATTRIBUTES=RULES) as here:
-        night.give(ada, "Law")
-        here.put(here.event(ada))
-        await here.serve()
-    assert night.department(ada) == "Law"
-
-    asked = night.asked()
-    read, _ = await night.run()
-
-    assert night.department(ada) == "Law"
-    assert (read.read, night.asked()) == (0, asked)  # the event's own reading is kept
 
 
 async def test_who_is_called_by_a_custom_field_gets_an_account_once_it_was_read(night, member):

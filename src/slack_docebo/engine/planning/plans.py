@@ -15,11 +15,11 @@ from slack_docebo.domain.matching import Accounts, FoundBy
 from slack_docebo.domain.people import Applied, Known, Mapping, PeopleShown, SourceUser
 from slack_docebo.domain.planning import Kind, Operation, Planner
 from slack_docebo.domain.profiles import Coverage
-from slack_docebo.domain.rules import custom_fields
 from slack_docebo.domain.texts import without_numbers
 from slack_docebo.engine.planning.absences import Absences, not_planned
 from slack_docebo.engine.planning.limits import Measure, count_people, measure
 from slack_docebo.engine.reading.connection import Workspace
+from slack_docebo.engine.reading.profiles import fields_wanted
 from slack_docebo.engine.reading.sides import record_reads
 from slack_docebo.engine.reading.snapshot import Restarted, SourceSnapshot
 from slack_docebo.engine.reporting.orphans import OrphanSearch
@@ -71,7 +71,7 @@ async def make_plan(
     EVIDENCE_CALLS.
     """
     facts: dict[str, object] = {READ_SINCE: runtime.begun.isoformat()}
-    is_read, wanted = False, custom_fields(runtime.behaviour.attributes)
+    is_read, wanted = False, fields_wanted(runtime)
     while not is_read:
         unmatched, coverage = runtime.behaviour.unmatched(), Coverage()
         draft = _Draft(runtime, workspace, kind, tells_changes_only=listed is not None)

@@ -25,12 +25,18 @@ class ProfilesRead:
     left: int = 0
 
 
+def fields_wanted(runtime: Runtime) -> frozenset[str]:
+    """Return the ids of the custom fields that rules read; none while accounts are not provisioned."""
+    behaviour = runtime.behaviour
+    return custom_fields(behaviour.attributes) if behaviour.provision_slack_user_data else frozenset()
+
+
 def with_fields_read_before(runtime: Runtime, team: str, users: Sequence[SourceUser]) -> list[SourceUser]:
     """Return *users* with the custom fields that were last read of them.
 
     Without, where a mapped one was not, or where the profile has changed since: an event may have brought what is newer.
     """
-    wanted = custom_fields(runtime.behaviour.attributes)
+    wanted = fields_wanted(runtime)
     if not wanted:
         return list(users)
     with runtime.store.reading() as tables:
@@ -44,8 +50,8 @@ def with_fields_read_before(runtime: Runtime, team: str, users: Sequence[SourceU
 
 
 def due(runtime: Runtime, workspace: Workspace, listed: SourceSnapshot) -> list[SourceUser]:
-    """Return who of *listed* is to be read, in this order: none where no custom field is mapped, or the list shows them."""
-    wanted = custom_fields(runtime.behaviour.attributes)
+    """Return who of *listed* is to be read, in this order: none where none is wanted, or the list shows them."""
+    wanted = fields_wanted(runtime)
     if not wanted or listed.shows_fields:
         return []
     scope = runtime.behaviour.policy(workspace.team).scope
@@ -68,7 +74,7 @@ def keep_fields_shown(runtime: Runtime, team: str, users: Iterable[SourceUser]) 
 
     Else the next import would write what was read before.
     """
-    wanted = custom_fields(runtime.behaviour.attributes)
+    wanted = fields_wanted(runtime)
     scope = runtime.behaviour.policy(team).scope
     shown = [user for user in users if wanted <= (user.custom or {}).keys() and not scope.reason_against(user)]
     if not wanted or not shown:

@@ -152,9 +152,6 @@ class _Round:
             raise Rejected("users.info", f"Slack does not show {case.slack_id} any more")
         user = seen.value
         case.user, case.updated, case.read = user, max(case.updated, believed(user.updated, self._runtime.now())), True
-        await to_completion(
-            note_fields, self._runtime, self._team, user
-        )  # else the next import asks for them once more
         if case.slack_id != user.slack_id or user.local_id:  # the event may have borne an older, local id
             case.slack_id = user.slack_id
             with self._runtime.store.reading() as tables:
