@@ -173,6 +173,8 @@ class SlackApi:
 
     def usergroups_list(self, arguments: Arguments, _fault: Fault | None) -> Reply:
         """Show the user groups: https://docs.slack.dev/reference/methods/usergroups.list."""
+        if self._org_token and not arguments.get("team_id"):
+            raise SlackError("missing_argument")
         with_users = _is_true(arguments.get("include_users"))
         return {
             "usergroups": [

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from sandbox.server import Sandbox
 from sandbox.slack.api import METHODS, SlackApi
 from slack_docebo.domain.planning import Kind, Outcome
 from slack_docebo.errors import AccessDenied, ConfigurationError, IncompleteRead
@@ -53,6 +54,16 @@ async def test_who_leaves_the_group_is_a_leaver_only_if_the_settings_say_so(comp
     await run_import(settings, rows=rows)
 
     assert has_account(company, "Ada") is active
+
+
+async def test_the_token_of_an_organisation_reads_the_groups_of_the_workspace(sqlite_url):
+    with Sandbox(users=1, docebo_users=0, org_token=True, rate_limits=False) as company:
+        company.slack.group("learners", join(company, "Ada"))
+        settings = settings_for(company.facts(), sqlite_url, slack_team_id=company.slack.team.id)
+
+        await run_import(settings, rows={"SCOPE_USERGROUPS": "learners"})
+
+        assert has_account(company, "Ada")
 
 
 async def test_a_group_that_cannot_be_read_stops_the_run(company, sqlite_url):

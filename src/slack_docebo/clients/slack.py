@@ -213,12 +213,13 @@ class SlackClient:
             raise ContractViolation("team.profile.get", "the answer holds no list of fields")
         return [_profile_field(one) for one in fields if _has_id(one)]
 
-    async def user_groups(self) -> list[UserGroup]:
+    async def user_groups(self, *, team_id: str) -> list[UserGroup]:
         """Return the workspace's user groups that are in use, with their members; raise IncompleteRead if some are missing.
 
+        The token of an organisation has to name the workspace; for others Slack ignores it.
         Source: https://docs.slack.dev/reference/methods/usergroups.list
         """
-        body, _ = await self._call("usergroups.list", include_users="true")
+        body, _ = await self._call("usergroups.list", include_users="true", team_id=team_id)
         groups = body.get("usergroups")
         if not isinstance(groups, list) or not all(map(_has_id, groups)):
             raise ContractViolation("usergroups.list", "not every user group is an object with an id")

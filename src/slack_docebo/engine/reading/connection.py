@@ -51,7 +51,7 @@ async def validate(runtime: Runtime, *, pin: bool = True) -> Workspace:
     check_rights(runtime, session)
     workspace = await _workspace(runtime, identity)
     check_scim(runtime)
-    await read_user_groups(runtime)
+    await read_user_groups(runtime, workspace.team)
     await find_profile_fields(runtime)
     await find_additional_fields(runtime, session)
     await find_manager_type(runtime)

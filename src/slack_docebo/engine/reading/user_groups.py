@@ -9,7 +9,7 @@ from slack_docebo.runtime import Runtime
 FRESH = timedelta(minutes=1)  # in which a run that lingers need not read them again
 
 
-async def read_user_groups(runtime: Runtime, *, if_older: bool = False) -> None:
+async def read_user_groups(runtime: Runtime, team: str, *, if_older: bool = False) -> None:
     """Let the scope know who is in the groups that it names, for one call; for none where it names none.
 
     With *if_older* they are read only if that was a while ago. Raises ConfigurationError where a group is not there: its
@@ -20,7 +20,7 @@ async def read_user_groups(runtime: Runtime, *, if_older: bool = False) -> None:
         return
     if if_older and runtime.groups_read_at and now - runtime.groups_read_at < FRESH:
         return
-    groups = await runtime.slack.user_groups()
+    groups = await runtime.slack.user_groups(team_id=team)
     members = {}
     for row, handles in (
         ("SCOPE_USERGROUPS", behaviour.scope_usergroups),

@@ -63,7 +63,8 @@ async def serve_round(runtime: Runtime, workspace: Workspace, served: ServeResul
     served.take(entries)
     is_done = False
     try:
-        await read_user_groups(runtime, if_older=all(entry.event.kind != MEMBERS_CHANGED for entry in entries))
+        names_no_group = all(entry.event.kind != MEMBERS_CHANGED for entry in entries)
+        await read_user_groups(runtime, workspace.team, if_older=names_no_group)
         is_done = await _Round(runtime, workspace, served).work(*merge(entries))
     finally:
         if not is_done:
