@@ -94,6 +94,22 @@ async def test_a_list_of_members_that_is_shorter_than_slack_counts_stops_the_run
         await run_import(settings_for(company.facts(), sqlite_url), rows={"SCOPE_USERGROUPS": "learners"})
 
 
+async def test_what_slack_shows_of_a_group_that_is_not_named_stops_nothing(company, sqlite_url, monkeypatch):
+    company.slack.group("learners", join(company, "Ada"))
+    company.slack.group("others", "U0BOB")
+    whole = SlackApi.usergroups_list
+
+    def short(self, arguments, fault):
+        reply = whole(self, arguments, fault)
+        del next(group for group in reply["usergroups"] if group["handle"] == "others")["users"]
+        return reply
+
+    monkeypatch.setitem(METHODS, "usergroups.list", replace(METHODS["usergroups.list"], carry_out=short))
+    await run_import(settings_for(company.facts(), sqlite_url), rows={"SCOPE_USERGROUPS": "learners"})
+
+    assert has_account(company, "Ada")
+
+
 async def test_who_comes_to_a_group_is_served_in_real_time(shared_sandbox, sqlite_url, tmp_path):
     shared_sandbox.reset()
     grace = join(shared_sandbox, "Grace")

@@ -213,17 +213,18 @@ class SlackClient:
             raise ContractViolation("team.profile.get", "the answer holds no list of fields")
         return [_profile_field(one) for one in fields if _has_id(one)]
 
-    async def user_groups(self, *, team_id: str) -> list[UserGroup]:
-        """Return the workspace's user groups that are in use, with their members; raise IncompleteRead if some are missing.
+    async def user_groups(self, handles: Collection[str], *, team_id: str) -> list[UserGroup]:
+        """Return the workspace's user groups that are in use, with the members of those with these *handles*.
 
-        The token of an organisation has to name the workspace; for others Slack ignores it.
+        Raises IncompleteRead if some of these are missing; nobody minds what Slack shows of other groups. The token of an organisation has to name the workspace; for others Slack ignores it.
         Source: https://docs.slack.dev/reference/methods/usergroups.list
         """
         body, _ = await self._call("usergroups.list", include_users="true", team_id=team_id)
         groups = body.get("usergroups")
         if not isinstance(groups, list) or not all(map(_has_id, groups)):
             raise ContractViolation("usergroups.list", "not every user group is an object with an id")
-        return [_user_group(group) for group in groups]
+        wanted = set(map(str.casefold, handles))
+        return [_user_group(group, with_members=_name(group.get("handle")).casefold() in wanted) for group in groups]
 
     async def list_users(self, cursor: str = "", *, team_id: str = "") -> UserPage:
         """Return the page of the user list at *cursor*; raise StaleCursor if Slack does not know it any more.
@@ -459,9 +460,11 @@ def source_user(member: Mapping[str, Any]) -> SourceUser:
     )
 
 
-def _user_group(group: Mapping[str, Any]) -> UserGroup:
-    """Read a user group; raise ContractViolation without its members, and IncompleteRead where Slack counts more."""
+def _user_group(group: Mapping[str, Any], *, with_members: bool) -> UserGroup:
+    """Read a user group; *with_members*, raise ContractViolation without them, and IncompleteRead where Slack counts more."""
     handle, users = _name(group.get("handle")), group.get("users")
+    if not with_members:
+        return UserGroup(_id(group.get("id")), handle, _name(group.get("name")), frozenset())
     if not isinstance(users, list):
         raise ContractViolation("usergroups.list", f"the members of @{handle} are not shown")
     members = frozenset(filter(None, map(_id, users)))

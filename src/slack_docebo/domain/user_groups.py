@@ -11,7 +11,7 @@ class UserGroup:
     id: str
     handle: str  # without @
     name: str
-    members: frozenset[str]  # Slack ids
+    members: frozenset[str]  # Slack ids; none of a group whose members nobody asked for
 
 
 def members_of(handles: Sequence[str], groups: Collection[UserGroup]) -> frozenset[str]:

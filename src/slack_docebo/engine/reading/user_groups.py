@@ -20,7 +20,8 @@ async def read_user_groups(runtime: Runtime, team: str, *, if_older: bool = Fals
         return
     if if_older and runtime.groups_read_at and now - runtime.groups_read_at < FRESH:
         return
-    groups = await runtime.slack.user_groups(team_id=team)
+    named = {*behaviour.scope_usergroups, *behaviour.scope_exclude_usergroups}
+    groups = await runtime.slack.user_groups(named, team_id=team)
     members = {}
     for row, handles in (
         ("SCOPE_USERGROUPS", behaviour.scope_usergroups),
