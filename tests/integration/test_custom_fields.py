@@ -28,6 +28,7 @@ from slack_docebo.storage.inbox import Event
 from slack_docebo.storage.plans import PlanKind
 from slack_docebo.storage.store import Store
 from tests.importing import ON, carry_out, mapped, settings_for
+from tests.integration.after_an_import import note_applied_event
 
 RULES = "first_name, last_name, email, field:Unit = custom:Department"
 DEPARTMENT = "Xf0DEPARTMT"
@@ -186,6 +187,23 @@ async def test_nobody_is_read_while_accounts_are_not_provisioned(night, member):
     read, _ = await night.run(PROVISION_SLACK_USER_DATA="false")
 
     assert (read, night.asked()) == (ProfilesRead(), 0)
+
+
+async def test_what_an_event_has_written_while_profiles_were_read_is_not_overwritten_by_the_list(night, member):
+    def rename(_people: int) -> None:
+        if night.sandbox.slack.get(member)["profile"]["last_name"] != "Byron":
+            night.sandbox.slack.change(member, {"profile": {"last_name": "Byron", "real_name": "Ada Byron"}})
+            [account] = night.sandbox.docebo.accounts.by_email("ada@example.com")
+            night.sandbox.docebo.edit(account.user_id, {"lastname": "Byron"})  # as the run for the event does
+            note_applied_event(settings_for(night.sandbox.facts(), night.url), member)
+
+    await night.run()
+    night.give(member, "Law")
+
+    await night.run(advance=rename)
+
+    [account] = night.sandbox.docebo.accounts.by_email("ada@example.com")
+    assert account.lastname == "Byron"
 
 
 async def test_of_the_forgotten_nothing_is_read_or_kept(night, member):

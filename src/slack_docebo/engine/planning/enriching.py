@@ -16,7 +16,12 @@ from slack_docebo.storage.plans import PlanKind
 async def plan_enriched(
     runtime: Runtime, workspace: Workspace, listed: SourceSnapshot, slack_ids: Collection[str]
 ) -> str:
-    """Compare those of *listed* with these *slack_ids* with their accounts, and return the id of the stored plan."""
+    """Compare those of *listed* with these *slack_ids* with their accounts, and return the id of the stored plan.
+
+    About whom an event was applied since this run began the list is older: the next import sees to them.
+    """
+    with runtime.store.reading() as tables:
+        slack_ids = set(slack_ids) - tables.inbox.applied_since(runtime.begun, slack_ids)
     people = _among(runtime, workspace, listed, slack_ids)
     if not are_few(runtime, len(slack_ids)):
         accounts = await read_target(runtime)
