@@ -11,6 +11,7 @@ from sqlalchemy import insert, select
 from slack_docebo.clients.slack import source_user
 from slack_docebo.domain.disputes import digest
 from slack_docebo.domain.exclusion import FORGOTTEN
+from slack_docebo.domain.profiles import Profile
 from slack_docebo.engine.importing import plan_import
 from slack_docebo.engine.looking.explaining import explain
 from slack_docebo.engine.mappings.forgetting import Traces, find_person, forget, remember, traces
@@ -76,6 +77,20 @@ async def test_what_is_shown_before_is_what_is_erased(here, ada, tmp_path):
     assert traces(here.runtime.store, tmp_path / "reports", ada).lines == []
 
 
+async def test_custom_fields_and_that_somebody_has_left_are_shown_before_they_are_erased(here, tmp_path):
+    now = here.runtime.now()
+    with here.runtime.store.transaction() as tables:
+        tables.profiles.keep("T0HOME", "U0IDA", Profile({"Xf0DEPARTMT": "Law"}, 0, now))
+        tables.leavers.note("T0HOME", ["U0IDA"], now=now)
+
+    shown = traces(here.runtime.store, tmp_path / "reports", "U0IDA")
+    forget(here.runtime.store, tmp_path / "reports", "U0IDA")
+    left = traces(here.runtime.store, tmp_path / "reports", "U0IDA")
+
+    assert shown.lines == ["1 record(s) of custom profile fields", "1 note(s) that the person has left"]
+    assert left.lines == []
+
+
 async def test_nobody_else_is_touched(here, ada, tmp_path):
     forget(here.runtime.store, tmp_path / "reports", ada)
 
@@ -132,7 +147,7 @@ async def test_rows_that_only_mention_the_id_stay_other_peoples_and_lose_it(here
 async def test_a_person_nobody_knows_is_forgotten_without_fuss(here, tmp_path):
     gone = forget(here.runtime.store, tmp_path / "nowhere", "U0NOBODY")
 
-    assert gone == Traces(0, 0, 0, 0, 0, 0, {}, {})
+    assert gone == Traces(0, 0, 0, 0, 0, 0, 0, 0, {}, {})
 
 
 async def test_files_that_are_not_ours_to_change_are_named_and_stay(here, ada, tmp_path):

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, delete, func, select
 
 from slack_docebo.storage.schema import leaver
 from slack_docebo.storage.statements import among, chunks, insertion
@@ -42,6 +42,11 @@ class LeaverRepository:
     def purge(self, oldest: datetime) -> None:
         """Delete who was first seen before *oldest*: nobody plans for them any more."""
         self._connection.execute(delete(leaver).where(leaver.c.since < oldest))
+
+    def count_of(self, slack_id: str) -> int:
+        """Return in how many workspaces this person was seen to have left."""
+        query = select(func.count()).select_from(leaver).where(leaver.c.slack_id == slack_id)
+        return self._connection.scalar(query) or 0
 
     def forget(self, slack_id: str) -> None:
         """Delete what is known of one person, in whatever workspace."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, delete, func, select
 
 from slack_docebo.domain.profiles import Profile
 from slack_docebo.storage.schema import profile
@@ -37,6 +37,11 @@ class ProfileRepository:
     def purge(self, oldest: datetime) -> None:
         """Delete what nobody has read anew since *oldest*: these people have left, or no field is mapped any more."""
         self._connection.execute(delete(profile).where(profile.c.read_at < oldest))
+
+    def count_of(self, slack_id: str) -> int:
+        """Return of how many workspaces custom profile fields of this person are kept."""
+        query = select(func.count()).select_from(profile).where(profile.c.slack_id == slack_id)
+        return self._connection.scalar(query) or 0
 
     def forget(self, slack_id: str) -> None:
         """Delete what was read of one person, in whatever workspace."""

@@ -33,6 +33,8 @@ class Traces:
     operations: int
     standings: int
     decisions: int  # by hand
+    profiles: int  # custom profile fields as Slack told them last, in each workspace
+    leavers: int  # since when the person was seen to have left, likewise
     rows: Mapping[Path, int]  # of each report, export or backup
     left: Mapping[Path, str]  # files that are left as they are although the person may be in them, and why
 
@@ -46,6 +48,8 @@ class Traces:
             (self.operations, "operation(s) in the journal"),
             (self.standings, "reason(s) to leave the person alone"),
             (self.decisions, "decision(s) by hand"),
+            (self.profiles, "record(s) of custom profile fields"),
+            (self.leavers, "note(s) that the person has left"),
             *((count, f"row(s) in {file}") for file, count in self.rows.items()),
         )
         return [f"{count} {what}" for count, what in counts if count]
@@ -129,6 +133,8 @@ def _counted(tables: Tables, ids: list[str], rows: Mapping[Path, int], left: Map
         operations=sum(map(tables.journal.count_of, ids)),
         standings=sum(map(tables.standings.count_of, ids)),
         decisions=sum(map(tables.decisions.count_of, ids)),
+        profiles=sum(map(tables.profiles.count_of, ids)),
+        leavers=sum(map(tables.leavers.count_of, ids)),
         rows=rows,
         left=left,
     )
