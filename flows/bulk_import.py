@@ -54,10 +54,10 @@ async def bulk_import(
                     await map_user_details(runtime, plan_id)
             finally:
                 summaries = [await report_outcome(runtime, plan_id)]
+            if not dry_run:
+                await mail_report(runtime, summaries[0])  # what comes after it may be refused, or take an hour
             if not (dry_run or is_saved):
                 summaries += await bring_custom_fields_in_line(runtime, workspace, people)
                 summaries += await bring_branches_in_line(runtime, workspace, people)
                 summaries += await bring_managers_in_line(runtime, workspace, people)
-            if not dry_run:
-                await mail_report(runtime, summaries[0])
             return summaries
