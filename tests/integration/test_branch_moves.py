@@ -202,3 +202,16 @@ async def test_a_move_is_not_undone_once_a_later_one_has_gone_elsewhere(company,
 
     assert undone.count(Kind.MOVE, outcome=Outcome.SKIPPED) == 1
     assert branch_of(company, "Ada") == "SLACK"
+
+
+async def test_where_somebody_was_before_we_brought_anybody_is_not_known_and_an_undo_says_so(company, settings):
+    join(company, "Ada", "EU")
+    await run_import(settings)  # before there was a rule
+    done = await import_then(settings, ROWS, plan_moves)
+
+    undone = await undo(settings, ROWS, done.plan.id)
+
+    assert [(kind, reason) for kind, reason, _, _ in undone.tally] == [
+        (Kind.LEAVE, "nobody knows what there was before: branch")
+    ]
+    assert branch_of(company, "Ada") == "EU"

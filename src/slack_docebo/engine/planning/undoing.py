@@ -155,6 +155,9 @@ def _inverse(past: _Past, *, deactivate_created: bool) -> Iterator[Operation]:
     if deactivates:
         operations.append(_operation(past, Kind.DEACTIVATE, "was inactive before", {"active": False}, {"active": True}))
     if not past.remapped or past.prior == past.written:
+        if not operations and (unknown := sorted(past.after.keys() - past.before.keys())):
+            reason = f"nobody knows what there was before: {', '.join(unknown)}"
+            operations.append(_operation(past, Kind.LEAVE, reason, {}, {}))
         yield from operations
         return
     operations = [replace(operation, prior=past.written) for operation in operations]
