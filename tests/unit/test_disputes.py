@@ -48,5 +48,29 @@ def test_an_account_of_which_nothing_is_known_is_not_disputed():
 def test_who_has_no_name_bears_nobodys_data():
     nobody = Account(7, "x", "")
 
-    assert not bears_data_of(nobody, SourceUser("U1", "T1"))
+    assert not bears_data_of(nobody, SourceUser("U1", "T1"), LastSeen())
     assert not is_same(look(nobody), look(HERS))
+
+
+HANDED_OVER = replace(BOBS, email="ada@example.com")  # to Bob, right before we wrote Ada's address
+
+
+@pytest.mark.parametrize("user", [ADA, replace(ADA, deactivated=True)])
+def test_an_address_that_we_have_written_ourselves_does_not_prove_whose_the_account_is(user):
+    written = replace(MAPPED, seen=replace(look(HERS), address_written=True))
+
+    assert "account 7 is disputed" in planned(user, HANDED_OVER, written).reason
+    assert "is disputed" not in planned(user, HANDED_OVER).reason
+
+
+@pytest.mark.parametrize(
+    "account",
+    [
+        pytest.param(replace(HERS, username="alovelace"), id="another username by hand"),
+        pytest.param(replace(HANDED_OVER, username="ada@example.com"), id="the username is the person's"),
+        pytest.param(HERS, id="as it was"),
+    ],
+)
+def test_what_else_it_bears_of_the_person_still_does(account):
+    written = replace(MAPPED, seen=replace(look(HERS), address_written=True))
+    assert "is disputed" not in planned(ADA, account, written).reason

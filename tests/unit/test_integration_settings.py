@@ -61,7 +61,7 @@ def test_a_missing_row_is_named(missing):
         ("TIME_ZONE", "../etc/passwd", r"row SLACK \| TIME_ZONE: write the name of a time zone"),
         ("FREEZE", "Christmas", r"row SLACK \| FREEZE: 'Christmas' is no range of days"),
         ("SCOPE_INVITED", "perhaps", r"row SLACK \| SCOPE_INVITED: write true or false"),
-        ("LEAVERS", "delete", r"row SLACK \| LEAVERS: .*'keep', 'unmap' or 'deactivate'"),
+        ("LEAVERS", "delete", r"row SLACK \| LEAVERS: .*'keep', 'unmap', 'deactivate' or 'expire'"),
         ("ATTRIBUTES", "email = boss", r"row SLACK \| ATTRIBUTES: unknown source 'boss'"),
         ("LIMIT_UPDATES", "few", r"row SLACK \| LIMIT_UPDATES: 'few' is not a limit"),
         ("DESTINATION_BRANCH", "Sales", r"row SLACK \| DESTINATION_BRANCH: .*integer"),

@@ -25,18 +25,24 @@ def look(account: Account) -> LastSeen:
 def is_same(now: LastSeen, then: LastSeen) -> bool:
     """Tell whether an account bears the username or the address that it bore, as far as that is known.
 
-    Who changes one of the two is no stranger.
+    Who changes one of the two is no stranger. An address that we have written ourselves says nothing until it was seen: the
+    account may have been handed over right before.
     """
     if then == LastSeen():
         return True
     same_username = bool(then.username) and now.username == then.username
-    return same_username or (bool(then.address) and now.address == then.address)
+    same_address = bool(then.address) and now.address == then.address
+    return same_username or (same_address and not then.address_written)
 
 
-def bears_data_of(account: Account, user: SourceUser) -> bool:
-    """Tell whether the account shows the name of *user*, or the address if Slack does not say that it is not confirmed."""
+def bears_data_of(account: Account, user: SourceUser, seen: LastSeen) -> bool:
+    """Tell whether the account shows the name of *user*, or the address if Slack does not say that it is not confirmed.
+
+    *seen* is what was last seen of it: an address that is there because we have written it is no evidence.
+    """
     address = "" if user.unconfirmed else mailbox(user.email)
-    if address and address in {mailbox(account.email), mailbox(account.username)}:
+    is_own_word = seen.address_written and seen.address == look(account).address
+    if address and (address == mailbox(account.username) or (address == mailbox(account.email) and not is_own_word)):
         return True
     names = {f"{user.first_name} {user.last_name}", user.real_name, user.display_name}
     shown = folded(clean(f"{account.first_name} {account.last_name}"))

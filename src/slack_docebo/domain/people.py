@@ -122,6 +122,7 @@ class LastSeen:
 
     username: str = ""
     address: str = ""
+    address_written: bool = False  # by us, and not seen since: what we have said ourselves proves nothing
 
 
 @dataclass(frozen=True, slots=True)

@@ -233,7 +233,7 @@ class Planner:
     def _is_disputed(self, account: Account, mapping: Mapping, user: SourceUser) -> bool:
         if mapping.docebo_id != account.docebo_id or is_same(look(account), mapping.seen):
             return False
-        return not bears_data_of(account, user)
+        return not bears_data_of(account, user, mapping.seen)
 
     def plan_trusting(self, user: SourceUser, mapping: Mapping | None) -> Operation | None:
         """Return what can be planned without a look at the target, or None where it has to be read.

@@ -12,6 +12,7 @@ from slack_docebo.domain.people import LastSeen
 from slack_docebo.storage.schema import account, applied, identity, mapping, operation, plan, platform
 from slack_docebo.storage.statements import among, carry_out, chunks, insertion_text
 
+WRITTEN_BY_US = "written"  # what shows the address: our own word, and nothing seen since
 # Made once: a statement costs more to build than to carry out.
 WRITTEN = insertion_text(
     [
@@ -29,7 +30,8 @@ WRITTEN = insertion_text(
         active = COALESCE(excluded.active, account.active),
         gone_since = NULL,
         verified_at = excluded.verified_at,
-        verified_by = excluded.verified_by""",
+        verified_by = CASE WHEN excluded.address_digest = ''
+            THEN account.verified_by ELSE excluded.verified_by END""",
 )
 DEACTIVATED = insertion_text(
     [
@@ -86,7 +88,7 @@ class AccountRepository:
                 "level": "",
                 "active": written.active,
                 "verified_at": now,
-                "verified_by": "written",
+                "verified_by": WRITTEN_BY_US,
                 "deactivated_by": "",
             }
             for written in accounts
@@ -113,11 +115,10 @@ class AccountRepository:
 
     def last_seen(self, docebo_ids: Iterable[int]) -> dict[int, LastSeen]:
         """Return what these accounts were last seen to bear; without those of which nothing is known."""
-        query = select(account.c.user_id, account.c.username_digest, account.c.address_digest).where(
-            account.c.platform_id == self._platform_id
-        )
+        seen = account.c.username_digest, account.c.address_digest, account.c.verified_by
+        query = select(account.c.user_id, *seen).where(account.c.platform_id == self._platform_id)
         return {
-            row.user_id: LastSeen(row.username_digest, row.address_digest)
+            row.user_id: LastSeen(row.username_digest, row.address_digest, row.verified_by == WRITTEN_BY_US)
             for ids in chunks(set(docebo_ids))
             for row in self._connection.execute(query.where(among(self._connection, account.c.user_id, ids)))
         }

@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, delet
 from slack_docebo.domain.people import Known, LastSeen, Mapping, SourceUser
 from slack_docebo.domain.planning import Kind, Outcome
 from slack_docebo.errors import StorageConflict
+from slack_docebo.storage.accounts import WRITTEN_BY_US
 from slack_docebo.storage.applied import AppliedRepository
 from slack_docebo.storage.people import PersonRepository
 from slack_docebo.storage.platforms import UNKNOWN, PlatformRepository
@@ -40,6 +41,7 @@ READ = (
         account.c.deactivated_at.is_not(None).label("deactivated"),
         func.coalesce(account.c.username_digest, "").label("username_digest"),
         func.coalesce(account.c.address_digest, "").label("address_digest"),
+        func.coalesce(account.c.verified_by, "").label("verified_by"),
         func.coalesce(applied.c.slack_updated, 0).label("slack_updated"),
     )
     .outerjoin(applied, and_(applied.c.platform_id == rows.c.platform_id, applied.c.person_id == rows.c.person_id))
@@ -269,5 +271,5 @@ def _mapping(row: Row[Any]) -> Mapping:
         fingerprint=row.fingerprint,
         echo=row.echo,
         deactivated=row.deactivated,
-        seen=LastSeen(row.username_digest, row.address_digest),
+        seen=LastSeen(row.username_digest, row.address_digest, row.verified_by == WRITTEN_BY_US),
     )
