@@ -44,6 +44,9 @@ class PlanKind(StrEnum):
     UNDO = "undo"
 
 
+AFTER_AN_IMPORT = frozenset({PlanKind.CUSTOM_FIELDS, PlanKind.MOVES, PlanKind.MANAGERS})  # which is done by then
+
+
 class PlanState(StrEnum):
     """How far a plan has come."""
 

@@ -22,14 +22,14 @@ from slack_docebo.engine.writing.sending import Sender
 from slack_docebo.errors import ChangeLimitExceeded, OutcomeUnknown, PlanNotApplicable, StorageError, TooManyRejected
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.operations import RowOutcome
-from slack_docebo.storage.plans import LET_THROUGH, OPEN, Plan, PlanKind, PlanState
+from slack_docebo.storage.plans import AFTER_AN_IMPORT, LET_THROUGH, OPEN, Plan, PlanKind, PlanState
 
 Progress = Callable[[int], None]
 INDEX_LAG = timedelta(hours=1)  # after which Docebo's search and list show what was made: a generous guess
 UNDER_WAY_SECONDS = 0.02  # in which a call is sent off: a busy thread beside it would hold that up
 # Whose runs are alone by one lock, so that an intent of another plan of theirs is that of a run that is dead.
 ALONE_TOGETHER = (
-    frozenset({PlanKind.BULK_IMPORT, PlanKind.CUSTOM_FIELDS, PlanKind.MOVES, PlanKind.MANAGERS, PlanKind.UNDO}),
+    AFTER_AN_IMPORT | {PlanKind.BULK_IMPORT, PlanKind.UNDO},
     frozenset({PlanKind.RESET_MAPPINGS}),
 )
 
@@ -56,8 +56,9 @@ def begin(runtime: Runtime, plan_id: str) -> None:
         if facts.get(LET_THROUGH):
             tables.inbox.replay_held(plan_id, runtime.now())
     if refused:
+        what = f"nothing of {plan.kind}" if plan.kind in AFTER_AN_IMPORT else "nothing"
         raise ChangeLimitExceeded(
-            f"nothing was written: {'; '.join(refused)}. Look at plan {plan_id}; if it is right, let exactly that plan"
+            f"{what} was written: {'; '.join(refused)}. Look at plan {plan_id}; if it is right, let exactly that plan"
             f" through: run the flow with plan_id={plan_id} and dry_run off, or `slack-docebo plan apply {plan_id}`"
         )
 
