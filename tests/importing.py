@@ -94,7 +94,7 @@ async def carry_out(runtime: Runtime, plan_id: str) -> None:
 
 def prove(settings: Settings) -> None:
     """Let the platform be one whose rows were seen to do what they say: no row is sent alone any more."""
-    known = ("another username", "create", "create in a branch", "update", *TARGETS, "username", "active")
+    known = ("another username", "create", "create in a branch", "update", "move", *TARGETS, "username", "active")
     fields = (f"field_{number}" for number in range(12, 30))
     with Store.open(settings.database_url.get_secret_value()) as store, store.transaction() as tables:
         entries = tables.dialect(settings.docebo_url)

@@ -310,7 +310,8 @@ class DoceboApi:
         [branch_id] = [int(one) for one in body["branch_ids"]]
         if branch_id not in self.platform.branches:
             raise ApiError(400, "Branch not found")
-        for user_id in map(int, body["user_ids"]):
+        user_ids = [] if "move" in self.platform.switches.ignored.split(",") else map(int, body["user_ids"])
+        for user_id in user_ids:
             if self.platform.accounts.get(user_id) is not None:
                 self.platform.edit(user_id, {"branches": (branch_id,)})
         return {"success": True}

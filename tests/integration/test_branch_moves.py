@@ -1,14 +1,15 @@
 """Accounts are moved to the branch of their rule, where the settings say so: a call for each branch."""
 
 import re
+from dataclasses import replace
 
 import pytest
 
 from slack_docebo.domain.planning import Kind, Outcome
 from slack_docebo.domain.profiles import Profile
 from slack_docebo.engine.planning.moving import plan_moves
-from slack_docebo.errors import ChangeLimitExceeded
-from tests.importing import run_import, settings_for
+from slack_docebo.errors import ChangeLimitExceeded, Unproven
+from tests.importing import prove, run_import, settings_for
 from tests.integration.after_an_import import apply_by_id, decide_never, import_then, note_applied_event, undo
 
 ROWS = {
@@ -59,6 +60,7 @@ async def test_who_is_to_be_in_another_branch_is_moved_and_undoing_moves_back(co
 
 
 async def test_moves_to_a_branch_are_one_call(company, settings):
+    prove(settings)
     people = [join(company, f"Ada{number}", "EU") for number in range(12)]
     await import_then(settings, ROWS, plan_moves)
     for place, slack_id in enumerate(people):
@@ -217,3 +219,16 @@ async def test_where_somebody_was_before_we_brought_anybody_is_not_known_and_an_
         (Kind.LEAVE, "nobody knows what there was before: branch")
     ]
     assert branch_of(company, "Ada") == "EU"
+
+
+async def test_a_platform_that_takes_moves_and_ignores_them_is_noticed_at_the_first(company, settings):
+    people = [join(company, f"Ada{number}", "EU") for number in range(3)]
+    await import_then(settings, ROWS, plan_moves)
+    for slack_id in people:
+        company.slack.change(slack_id, {"profile": {"title": "US"}})
+    company.docebo.switches = replace(company.docebo.switches, ignored="move", branches_shown=True)
+
+    with pytest.raises(Unproven, match=r"is not in the branch to which it was moved.*BRANCH_MOVES"):
+        await import_then(settings, ROWS, plan_moves)
+
+    assert moves(company) == 1

@@ -108,3 +108,9 @@ def test_a_new_account_is_an_active_plain_users_in_its_branch():
     assert changed_besides({}, None, made, branch=4) == ["level", "status", "branches"]
     assert changed_besides({}, None, View(ADA, {"branches": "0,4"}), branch=4) == []
     assert changed_besides({}, None, View(ADA), branch=4) == []
+
+
+@pytest.mark.parametrize(("shown", "wrong"), [("4", []), ("0,4", []), ("3", ["branches"])])
+def test_an_account_that_was_moved_has_to_be_in_its_new_branch(shown, wrong):
+    before, after = View(ADA, {"branches": "3"}), View(ADA, {"branches": shown})
+    assert changed_besides({"branch": "4"}, before, after, branch=4) == wrong

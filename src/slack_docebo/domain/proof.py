@@ -74,10 +74,13 @@ def hidden(operation: Operation, seen: Sequence[Account]) -> list[str]:
 
 
 def changed_besides(sent: Mapping[str, Value], before: View | None, after: View, *, branch: int | None) -> list[str]:
-    """Return what else is not as it was *before*, or, of a new account, as it has to be: in *branch*, a plain user's."""
+    """Return what else is not as it was *before*, or, of a new account, as it has to be: in *branch*, a plain user's.
+
+    Of an account that was moved, *branch* is where it has to be.
+    """
+    shown = after.besides.get("branches")
+    is_elsewhere = branch is not None and shown is not None and str(branch) not in shown.split(",")
     if before is None:
-        shown = after.besides.get("branches")
-        is_elsewhere = branch is not None and shown is not None and str(branch) not in shown.split(",")
         wrong = {"level": after.account.administrator, "status": not after.account.active, "branches": is_elsewhere}
         return [name for name, is_wrong in wrong.items() if is_wrong]
     allowed = set(sent) | ({"status"} if "active" in sent else set())
@@ -85,6 +88,8 @@ def changed_besides(sent: Mapping[str, Value], before: View | None, after: View,
         allowed.update(CREDENTIALS)  # a platform whose usernames are addresses changes both
     known = before.besides.keys() & after.besides.keys()
     changed = [name for name in sorted(known - allowed) if before.besides[name] != after.besides[name]]
+    if BRANCH in sent:
+        changed = [name for name in changed if name != "branches"] + ["branches"] * is_elsewhere
     return changed + [name for name in _names(before.account, after.account) if name not in allowed]
 
 

@@ -1,8 +1,8 @@
 """Proving: the first row of a kind is sent alone, and the others follow only if its account shows what it was sent.
 
-What a platform takes without a word it may still ignore, or do more than it was told. So the first creation and the first
-update, and the first row with each further attribute, are read back: by id, and by a search for the address. What was
-proven of a platform is remembered.
+What a platform takes without a word it may still ignore, or do more than it was told. So the first creation, the first
+update and the first move, and the first row with each further attribute, are read back: by id, and by a search for the
+address. What was proven of a platform is remembered.
 """
 
 import asyncio
@@ -138,8 +138,8 @@ class Prover:
 
     def _news(self, operation: Operation) -> frozenset[str]:
         """Return what the row of *operation* would prove; a change of status is proven by its answer each time."""
-        is_row = operation.kind in {Kind.CREATE, Kind.UPDATE}
-        return still_to_prove(traits(operation, branch=self._branch), self._proven) if is_row else frozenset()
+        proves = operation.kind in {Kind.CREATE, Kind.UPDATE, Kind.MOVE}
+        return still_to_prove(traits(operation, branch=self._branch), self._proven) if proves else frozenset()
 
     def _worth(self, numbered: Numbered) -> tuple[int, bool]:
         return len(self._news(numbered[1])), is_plain(numbered[1])
@@ -152,7 +152,10 @@ class Prover:
             if not isinstance(view, Present):
                 return "Docebo does not show it when it is asked for it: run again"
             branch = int(operation.changes[BRANCH]) if BRANCH in operation.changes else self._branch
-            if others := changed_besides(operation.changes, self._before, view.value, branch=branch):
+            others = changed_besides(operation.changes, self._before, view.value, branch=branch)
+            if operation.kind is Kind.MOVE and "branches" in others:
+                return "is not in the branch to which it was moved: set SLACK | BRANCH_MOVES to false, and report it"
+            if others:
                 advice = next((NOT_ASKED_FOR[name] for name in others if name in NOT_ASKED_FOR), OTHERWISE)
                 return f"{', '.join(others)} is not as it has to be, of which the row says nothing: {advice}"
             seen = [view.value.account]
