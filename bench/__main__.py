@@ -25,6 +25,7 @@ NAMES = (
     "stopping",
     "redis_lost",
     "idle",
+    "arrivals",
 )
 
 
