@@ -26,6 +26,7 @@ NAMES = (
     "redis_lost",
     "idle",
     "arrivals",
+    "year",
 )
 
 
