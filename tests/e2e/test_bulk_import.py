@@ -101,6 +101,23 @@ async def test_custom_profile_fields_are_written_once_everybody_else_is_done_and
     assert (account.fields[field.id], account.managers) == ("Sales", {1: grace.user_id})
 
 
+async def test_moves_over_their_limit_wait_for_somebody_and_managers_do_not_wait_with_them(installation, sandbox):
+    sandbox.docebo.add_branch("EU", "Europe")
+    sandbox.slack.add("Grace", "Hopper", "grace@example.com")
+    profile = {"title": "grace@example.com", "phone": "EU"}
+    sandbox.slack.add("Ada", "Lovelace", "ada@example.com", {"profile": profile})
+    await run(dry_run=False)
+    rules = "first_name, last_name, email, branch = phone, manager = title"
+    await set_table({**ON, "ATTRIBUTES": rules, "BRANCH_MOVES": "true", "LIMIT_BRANCH_MOVES": "0"})
+
+    state = await run(dry_run=False)
+
+    assert (state.name, state.message.partition(":")[0]) == ("Refused", "nothing of moves was written")
+    [grace] = sandbox.docebo.accounts.by_email("grace@example.com")
+    [ada] = sandbox.docebo.accounts.by_email("ada@example.com")
+    assert ada.managers == {1: grace.user_id}
+
+
 def applied_count(message: str, what: str) -> int:
     return next(int(part.split()[-2]) for part in message.split(",") if part.endswith(what))
 
