@@ -6,6 +6,7 @@ from functools import partial
 
 from slack_docebo.domain.decisions import Decision, Verdict
 from slack_docebo.engine.importing import apply_saved
+from slack_docebo.engine.planning.parting import PartChoice, take_part
 from slack_docebo.engine.planning.plans import make_plan
 from slack_docebo.engine.planning.undoing import plan_undo
 from slack_docebo.engine.reading.connection import Workspace, validate
@@ -62,6 +63,13 @@ async def apply_by_id(settings: Settings, rows: Mapping[str, str], plan_id: str)
     """Apply the saved plan in a run of its own."""
     async with open_runtime(settings, read_rows(table({**ON, **rows})), run_id="apply") as runtime:
         return await apply_saved(runtime, plan_id, lambda _: None)
+
+
+async def apply_first(settings: Settings, rows: Mapping[str, str], plan_id: str, *, confirm: str) -> Summary:
+    """Apply the saved plan for the first person alone."""
+    async with open_runtime(settings, read_rows(table({**ON, **rows})), run_id="part") as runtime:
+        part = take_part(runtime, plan_id, PartChoice(first=1), confirm=confirm)
+        return await apply_saved(runtime, part, lambda _: None)
 
 
 async def undo(settings: Settings, rows: Mapping[str, str], plan_id: str) -> Summary:

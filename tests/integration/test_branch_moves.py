@@ -10,7 +10,14 @@ from slack_docebo.domain.profiles import Profile
 from slack_docebo.engine.planning.moving import plan_moves
 from slack_docebo.errors import ChangeLimitExceeded, Unproven
 from tests.importing import prove, run_import, settings_for
-from tests.integration.after_an_import import apply_by_id, decide_never, import_then, note_applied_event, undo
+from tests.integration.after_an_import import (
+    apply_by_id,
+    apply_first,
+    decide_never,
+    import_then,
+    note_applied_event,
+    undo,
+)
 
 ROWS = {
     "ATTRIBUTES": "first_name, last_name, email, branch = title",
@@ -99,7 +106,9 @@ async def test_whom_nobody_has_brought_anywhere_is_moved_unless_already_there(co
     assert company.docebo_gate.counters.calls["GET /manage/v1/user"] - calls <= 2  # the import's own list
 
 
-async def test_moves_have_a_limit_of_their_own_and_are_let_through_by_the_id_of_their_plan(company, settings):
+async def test_moves_have_a_limit_of_their_own_and_are_let_through_by_the_id_of_their_plan_in_parts_or_as_a_whole(
+    company, settings
+):
     people = [join(company, f"Ada{number}", "EU") for number in range(3)]
     await import_then(settings, ROWS, plan_moves)
     for slack_id in people:
@@ -112,8 +121,11 @@ async def test_moves_have_a_limit_of_their_own_and_are_let_through_by_the_id_of_
         await import_then(settings, rows, plan_moves)
     assert moves(company) == 0
 
-    done = await apply_by_id(settings, rows, re.search("plan_id=([0-9a-z]+)", str(refusal.value))[1])
-    assert done.count(Kind.MOVE, outcome=Outcome.APPLIED) == 3
+    plan_id = re.search("plan_id=([0-9a-z]+)", str(refusal.value))[1]
+    first = await apply_first(settings, rows, plan_id, confirm="1 of 3")
+    assert first.count(Kind.MOVE, outcome=Outcome.APPLIED) == 1
+    others = await apply_by_id(settings, rows, plan_id)
+    assert others.count(Kind.MOVE, outcome=Outcome.APPLIED) == 2
     assert {branch_of(company, f"Ada{number}") for number in range(3)} == {"US"}
 
 
