@@ -146,8 +146,9 @@ async def test_a_custom_field_that_was_read_after_the_list_moves_in_the_same_nig
     ada = join(company, "Ada", "")
 
     async def read_and_plan(runtime, workspace, people):
+        read = Profile({"Xf0DEPARTMT": "EU"}, company.slack.get(ada)["updated"], runtime.now())
         with runtime.store.transaction() as tables:
-            tables.profiles.keep(workspace.team, ada, Profile({"Xf0DEPARTMT": "EU"}, 0, runtime.now()))
+            tables.profiles.keep(workspace.team, ada, read)
         return await plan_moves(runtime, workspace, people)
 
     await import_then(settings, rows, read_and_plan)

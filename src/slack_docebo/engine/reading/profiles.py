@@ -112,12 +112,12 @@ async def read_profiles(
         if fields is not None:
             done.read += 1
             read = Profile(fields, user.updated, runtime.now())
-            if await to_completion(keep_profile, runtime, workspace.team, user, read):
+            if await to_completion(_keep, runtime, workspace.team, user, read):
                 done.changed.add(user.slack_id)
     return done
 
 
-def keep_profile(runtime: Runtime, team: str, user: SourceUser, read: Profile) -> bool:
+def _keep(runtime: Runtime, team: str, user: SourceUser, read: Profile) -> bool:
     """Keep what was *read*, but of the forgotten, and tell whether it is another than before."""
     with runtime.store.transaction() as tables:
         if tables.exclusions.all().cover(user):
