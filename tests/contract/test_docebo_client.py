@@ -707,8 +707,8 @@ async def test_a_token_that_is_never_accepted_is_denied(docebo):
 @pytest.mark.parametrize(
     ("error", "hint"),
     [
-        ("invalid_client", "client id and secret"),
-        ("invalid_grant", "user name"),
+        ("invalid_client", "DOCEBO_CLIENT_SECRET"),
+        ("invalid_grant", "DOCEBO_USERNAME"),
         ("unauthorized_client", "grant type"),
         ("unsupported_request", "credentials"),
     ],

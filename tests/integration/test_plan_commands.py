@@ -312,8 +312,10 @@ def test_wrong_usage_and_missing_settings_exit_2(env):
 @pytest.mark.parametrize(
     ("variables", "told"),
     [
-        pytest.param({"SLACK_BOT_TOKEN": "xoxb-wrong"}, "check the token", id="token"),
-        pytest.param({"DOCEBO_CLIENT_SECRET": "wrong"}, "check the client id and secret", id="client secret"),
+        pytest.param({"SLACK_BOT_TOKEN": "xoxb-wrong"}, "check SLACK_BOT_TOKEN", id="token"),
+        pytest.param(
+            {"DOCEBO_CLIENT_SECRET": "wrong"}, "check DOCEBO_CLIENT_ID and DOCEBO_CLIENT_SECRET", id="client secret"
+        ),
         pytest.param({"SLACK_TEAM_ID": "T0OTHER"}, "linked to T0OTHER", id="workspace"),
         pytest.param({"DATABASE_URL": "sqlite:////proc/no/store.db"}, "/proc/no/store.db", id="database"),
     ],

@@ -55,16 +55,16 @@ PACES = {
 }
 
 ADVICE = {
-    "invalid_auth": "the token is not valid, or this network address is not allowed; check the token",
-    "not_authed": "no token was sent; set one",
-    "account_inactive": "the token's user or workspace was deactivated; install the app again",
-    "token_revoked": "the token was revoked; install the app again",
-    "token_expired": "the token has expired; issue a new one, or turn token rotation off for this app",
-    "missing_scope": "the app lacks a scope; add it and install the app again",
+    "invalid_auth": "Slack's bot token is not valid, or this network address is not allowed; check SLACK_BOT_TOKEN",
+    "not_authed": "no token was sent to Slack; set SLACK_BOT_TOKEN",
+    "account_inactive": "the user or workspace of Slack's bot token was deactivated; install the app again",
+    "token_revoked": "Slack's bot token was revoked; install the app again, and set SLACK_BOT_TOKEN to the new one",
+    "token_expired": "Slack's bot token has expired; issue a new one, or turn token rotation off for this app",
+    "missing_scope": "the Slack app lacks a scope; add it and install the app again",
     "not_allowed_token_type": "this kind of token may not do that; use the app's bot token (xoxb-)",
     "access_denied": "the app was not granted access; ask a Slack administrator to approve it",
     "team_access_not_granted": "the app is not approved for this workspace; ask an organisation administrator",
-    "two_factor_setup_required": "the token's user must set up two-factor authentication first",
+    "two_factor_setup_required": "the user of Slack's bot token must set up two-factor authentication first",
     "enterprise_is_restricted": "the organisation does not allow this method",
     "ekm_access_denied": "an administrator has suspended access to the organisation's keys",
     "accesslimited": "this network address is not on the workspace's allow list",
