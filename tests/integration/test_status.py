@@ -53,6 +53,7 @@ async def test_after_an_import_the_page_says_what_it_did_and_who_waits(here):
     assert found.docebo_read
     assert "waiting for somebody's decision" in found.to_do[0].words
     assert done.plan.id in shown(here)
+    assert f"| People | {done.plan.looked_after:,} looked after, {found.mapped:,} mapped, " in shown(here)
 
 
 async def test_an_event_shows_how_long_it_took(here):

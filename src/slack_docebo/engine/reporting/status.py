@@ -98,7 +98,8 @@ class Status:
             "Last complete read of Docebo": _read(self.docebo_read),
             "Last import": markdown(self.last_import.line) if self.last_import else "none yet",
             "Next reconciliation": _moment(next_import) if next_import else "not scheduled",
-            "People": f"{self.mapped:,} mapped, {self.in_line:,} in line, {self.undecided:,} waiting for a decision",
+            "People": f"{self._looked_after()}{self.mapped:,} mapped, {self.in_line:,} in line, {self.undecided:,} waiting"
+            " for a decision",
             "Events": f"{self.inbox.waiting:,} waiting, {self.inbox.parked:,} set aside",
             "From event to account, last day": self._times(),
             "Calls to Docebo that may be made at once": f"{self.calls_left:,}",
@@ -133,6 +134,10 @@ class Status:
                 *(f"- [{title}]({link})" for title, link in forms.items()),
             ]
         )
+
+    def _looked_after(self) -> str:
+        """Say how many people the last import has found in scope, or leaving it."""
+        return f"{self.last_import.plan.looked_after:,} looked after, " if self.last_import else ""
 
     def _writing(self) -> str:
         if self.frozen_until:
