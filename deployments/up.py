@@ -31,7 +31,7 @@ from deployments.local import (
 )
 from deployments.login import AT_CLIENTS, AT_SERVER, given_login, keep_login, kept_login, new_login
 from sandbox.docebo.tokens import CLIENT_ID, CLIENT_SECRET
-from sandbox.slack.workspace import BOT_TOKEN
+from sandbox.slack.workspace import BOT_TOKEN, SCIM_TOKEN
 from slack_docebo.errors import ConfigurationError
 from slack_docebo.prefect_profile import PROFILES
 from slack_docebo.private_files import make_folder, rewritten_file
@@ -116,6 +116,8 @@ def with_sandbox(plain: Installation, *, data: Path, users: int, slack_port: int
     facts = {
         "slack_token": BOT_TOKEN,
         "slack_url": f"http://127.0.0.1:{slack_port}/api/",
+        "scim_token": SCIM_TOKEN,
+        "scim_url": f"http://127.0.0.1:{slack_port}/scim/v2/",
         "docebo_url": f"http://127.0.0.1:{docebo_port}",
         "docebo_client_id": CLIENT_ID,
         "docebo_client_secret": CLIENT_SECRET,

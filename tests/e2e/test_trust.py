@@ -99,12 +99,12 @@ async def test_a_refused_run_has_its_own_state_and_its_plan_is_let_through_by_id
     account = next(a for a in sandbox.docebo.accounts if a.provisioned_by)
     slack_id = sandbox.slack.by_email(account.email)["id"]
     explained = await flows.explain_user(who=slack_id, return_state=True)
-    [artifact] = await artifacts_of(explained)
+    shown = str([artifact.data for artifact in await artifacts_of(explained)])
     assert explained.is_completed()
     assert explained.message == f"{slack_id}: leave alone (in line)"
-    assert str(account.user_id) in str(artifact.data)
-    assert account.email not in str(artifact.data)
-    assert account.firstname not in str(artifact.data)
+    assert str(account.user_id) in shown
+    assert account.email not in shown
+    assert account.firstname not in shown
 
 
 async def test_rules_are_tried_on_twenty_people_before_they_are_saved(sandbox, flows):

@@ -140,8 +140,8 @@ account = Table(
     _text("deactivated_by"),  # flow run
     Column("gone_since", Instant),
     Column("branch_placed", BigInteger),  # by us
-    Column("manager_placed", BigInteger),  # by us: the manager's account, 0 where we have removed one
     Column("expiry_set", Instant),  # by us
+    Column("manager_placed", BigInteger),  # by us: the manager's account, 0 where we have removed one
 )
 
 mapping = Table(
