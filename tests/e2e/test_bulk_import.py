@@ -81,8 +81,11 @@ async def test_the_saved_plan_is_what_is_applied_and_a_second_run_writes_nothing
 
 
 async def test_custom_profile_fields_are_written_once_everybody_else_is_done_and_managers_at_last(
-    installation, sandbox
+    installation, sandbox, monkeypatch
 ):
+    monkeypatch.setenv(
+        "SLACK_CALLS_PER_MINUTE", "10000"
+    )  # else more people than Slack lets be read in a minute wait for it
     field = sandbox.docebo.add_field("Unit", "textfield", mandatory=False, invisible_to_user=False)
     await set_table(
         {**ON, "ATTRIBUTES": "first_name, last_name, email, field:Unit = custom:Department, manager = title"}
