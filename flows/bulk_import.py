@@ -6,24 +6,19 @@ from prefect import flow
 
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
 from slack_docebo.engine.reporting.report import Summary
-from slack_docebo.errors import ChangeLimitExceeded
-from tasks.branches import bring_branches_in_line
 from tasks.forms import titled
 from tasks.hooks import ON_TROUBLE
 from tasks.mail_report import mail_report
-from tasks.managers import bring_managers_in_line
 from tasks.map_user_details import map_user_details
 from tasks.process_user_details import process_user_details
 from tasks.read_and_plan import read_and_plan
-from tasks.read_custom_fields import bring_custom_fields_in_line
 from tasks.recheck_plan import recheck_plan
 from tasks.report_outcome import report_outcome
 from tasks.retrieve_accounts import retrieve_accounts
 from tasks.run import concluded, continued, open_run
 from tasks.run_names import bulk_import_run
 from tasks.validate_connection import validate_connection
-
-AFTERWARDS = (bring_custom_fields_in_line, bring_branches_in_line, bring_managers_in_line)
+from tasks.what_follows import do_what_follows
 
 
 @flow(name="bulk-import", flow_run_name=bulk_import_run, **ON_TROUBLE)
@@ -59,12 +54,6 @@ async def bulk_import(
                 summaries = [await report_outcome(runtime, plan_id)]
             if not dry_run:
                 await mail_report(runtime, summaries[0])  # what comes after it may be refused, or take an hour
-            refused: list[ChangeLimitExceeded] = []
-            for bring_in_line in () if dry_run or is_saved else AFTERWARDS:
-                try:
-                    summaries += await bring_in_line(runtime, workspace, people)
-                except ChangeLimitExceeded as error:  # this plan waits for somebody: the next ones need not
-                    refused.append(error)
-            if refused:
-                raise refused[0]
+            if not (dry_run or is_saved):
+                summaries += await do_what_follows(runtime, workspace, people)
             return summaries

@@ -8,27 +8,15 @@ from slack_docebo.engine.planning.enriching import plan_enriched
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.profiles import ProfilesRead, due, read_profiles
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
-from slack_docebo.engine.reporting.report import Summary
 from slack_docebo.runtime import Runtime
-from tasks.map_user_details import map_user_details
 from tasks.policies import RETRIED
-from tasks.process_user_details import process_user_details
 from tasks.progress import shown
-from tasks.report_outcome import report_outcome
 
 
-async def bring_custom_fields_in_line(runtime: Runtime, workspace: Workspace, people: SourceSnapshot) -> list[Summary]:
-    """Read who of *people* is due, and apply a plan of those whose fields are others than before; return its summary."""
+async def plan_from_custom_fields(runtime: Runtime, workspace: Workspace, people: SourceSnapshot) -> str | None:
+    """Read who of *people* is due, and return the id of the plan of those whose fields are others than before, if any."""
     read = await read_custom_fields(runtime, workspace, people)
-    if not read.changed:
-        return []
-    plan_id = await plan_custom_fields(runtime, workspace, people, read)
-    try:
-        await process_user_details(runtime, plan_id)
-        await map_user_details(runtime, plan_id)
-    finally:
-        summary = await report_outcome(runtime, plan_id)
-    return [summary]
+    return await plan_custom_fields(runtime, workspace, people, read) if read.changed else None
 
 
 @task(name="Read custom profile fields", task_run_name="Slack profiles, one by one", cache_policy=NO_CACHE, **RETRIED)

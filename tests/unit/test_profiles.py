@@ -60,9 +60,3 @@ def test_known_is_of_whom_every_mapped_field_is_known():
     ]
     coverage.see([*people, SourceUser("U9", "T1", bot=True, custom=whole)], Scope("T1"), WANTED)
     assert (coverage.known, coverage.people) == (1, 3)
-
-
-def test_a_reading_of_another_stamp_is_not_what_somebody_has_now():
-    assert read("Xf1", "Xf2").is_of(ADA, WANTED)
-    assert not read("Xf1", "Xf2", updated=ADA.updated - 1).is_of(ADA, WANTED)
-    assert not read("Xf1").is_of(ADA, WANTED)

@@ -21,10 +21,6 @@ class Profile:
         """Tell whether every field of *wanted* was read."""
         return self.fields.keys() >= set(wanted)
 
-    def is_of(self, user: SourceUser, wanted: Collection[str]) -> bool:
-        """Tell whether this is what *user* has now, as far as Slack's stamp tells."""
-        return self.updated == user.updated and self.tells(wanted)
-
 
 @dataclass(slots=True)
 class Coverage:

@@ -32,9 +32,9 @@ def fields_wanted(runtime: Runtime) -> frozenset[str]:
 
 
 def with_fields_read_before(runtime: Runtime, team: str, users: Sequence[SourceUser]) -> list[SourceUser]:
-    """Return *users* with the custom fields that were last read of them.
+    """Return *users* with the custom fields that were last read of them; without, where a mapped one was not.
 
-    Without, where a mapped one was not, or where the profile has changed since: an event may have brought what is newer.
+    Nothing that Docebo has by us is newer: what an event or a named person has brought is kept as well.
     """
     wanted = fields_wanted(runtime)
     if not wanted:
@@ -43,7 +43,7 @@ def with_fields_read_before(runtime: Runtime, team: str, users: Sequence[SourceU
         known = tables.profiles.of(team, [user.slack_id for user in users])
     return [
         replace(user, custom=known[user.slack_id].fields)
-        if user.slack_id in known and known[user.slack_id].is_of(user, wanted)
+        if user.slack_id in known and known[user.slack_id].tells(wanted)
         else user
         for user in users
     ]

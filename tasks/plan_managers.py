@@ -6,23 +6,8 @@ from prefect.cache_policies import NO_CACHE
 from slack_docebo.engine.planning.managing import plan_managers
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
-from slack_docebo.engine.reporting.report import Summary
 from slack_docebo.runtime import Runtime
 from tasks.policies import RETRIED
-from tasks.process_user_details import process_user_details
-from tasks.report_outcome import report_outcome
-
-
-async def bring_managers_in_line(runtime: Runtime, workspace: Workspace, people: SourceSnapshot) -> list[Summary]:
-    """Give those of *people* their manager whose manager has changed; return the summary of what was done."""
-    plan_id = await plan_who_manages(runtime, workspace, people)
-    if plan_id is None:
-        return []
-    try:
-        await process_user_details(runtime, plan_id)
-    finally:
-        summary = await report_outcome(runtime, plan_id)
-    return [summary]
 
 
 @task(name="Plan managers", task_run_name="Plan who is whose manager", cache_policy=NO_CACHE, **RETRIED)
