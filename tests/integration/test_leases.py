@@ -22,6 +22,7 @@ from slack_docebo.storage.reads import ProvenRead
 from slack_docebo.storage.schema import lease, proven_read, wake_up
 from slack_docebo.storage.store import Store
 from tests.importing import mapped, run_import, settings_for
+from tests.waiting import until
 
 DOCEBO = "https://lms.example.com"
 NOW = datetime(2026, 3, 4, tzinfo=UTC)
@@ -54,11 +55,11 @@ def lose_locks(url: str) -> None:
         for file in path.parent.glob(f"{path.name}.*.lock"):
             file.unlink()
         return
+    others = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        )
+        connection.execute(f"SELECT pg_terminate_backend(pid) {others}")
+        # They end a moment after they were told to, and their locks with them.
+        until(lambda: connection.execute(f"SELECT count(*) {others}").fetchone() == (0,))
 
 
 def write(store: Store) -> None:
