@@ -83,8 +83,9 @@ async def _acts() -> bool:
         async with get_client() as client:
             of_run = ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[state.state_details.flow_run_id]))
             artifacts = await client.read_artifacts(artifact_filter=of_run)
-        pages = [str(artifact.data) for artifact in artifacts if artifact.type == "markdown"]
-        print("\n\n".join(reversed(pages)), flush=True)  # the newest comes first
+        pages = [artifact for artifact in artifacts if artifact.type == "markdown"]
+        in_order = sorted(pages, key=lambda page: page.created)  # the import, then what followed it
+        print("\n\n".join(str(page.data) for page in in_order), flush=True)
     return True
 
 
