@@ -44,6 +44,7 @@ def test_a_refused_run_is_told_once_however_often_it_is_repeated(deployed, at_wo
     set_rows(deployed, NOTIFICATION_MAIL_ID=mailbox.address, LIMIT_CREATIONS="1")
 
     first = finished(deployed, start(deployed, "bulk-import/import-everybody", dry_run=False))
+    logged(deployed, first["id"], "Hook 'notify_operators' finished")  # a moment after the run has ended
     again = finished(deployed, start(deployed, "bulk-import/import-everybody", dry_run=False))
 
     assert (first["state"]["name"], again["state"]["name"]) == ("Refused", "Refused")
