@@ -13,19 +13,10 @@ from tasks.policies import RETRIED
 async def show_fields(runtime: Runtime) -> str:
     """Publish what rules can read and fill, and which rules do; return that in numbers."""
     shown, notes = await fields.show_fields(runtime)
-    rows: list[dict[str, str | int | None]] = [
-        {
-            "side": field.side,
-            "name": field.name,
-            "id": field.id,
-            "type": field.type,
-            "options": field.options_told,
-            "rules": "; ".join(field.rules),
-        }
-        for field in shown
-    ]
     await publish_table(
-        rows, key="fields", description="The fields of both sides, and the rules that read or fill them"
+        [field.row for field in shown],
+        key="fields",
+        description="The fields of both sides, and the rules that read or fill them",
     )
     for note in notes:
         get_run_logger().warning(note)

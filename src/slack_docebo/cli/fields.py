@@ -14,21 +14,10 @@ def fields(*, json: Json = False) -> None:
     if json:
         show_json([asdict(field) for field in shown])
     else:
-        show_rows(list(map(_row, shown)), json=False, empty="There are none.")
+        show_rows([field.row for field in shown], json=False, empty="There are none.")
     note(*notes)
 
 
 async def _fields() -> tuple[list[FieldShown], list[str]]:
     async with open_session() as runtime:
         return await show_fields(runtime)
-
-
-def _row(field: FieldShown) -> dict[str, str]:
-    return {
-        "side": field.side,
-        "name": field.name,
-        "id": field.id,
-        "type": field.type,
-        "options": field.options_told,
-        "rules": "; ".join(field.rules),
-    }

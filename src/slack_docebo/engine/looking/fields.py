@@ -36,6 +36,18 @@ class FieldShown:
         more = len(self.options) - OPTIONS_SHOWN
         return ", ".join(self.options[:OPTIONS_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
+    @property
+    def row(self) -> dict[str, str]:
+        """What a table shows of it, by the titles of the columns."""
+        return {
+            "side": self.side,
+            "name": self.name,
+            "id": self.id,
+            "type": self.type,
+            "options": self.options_told,
+            "rules": "; ".join(self.rules),
+        }
+
 
 async def show_fields(runtime: Runtime) -> tuple[list[FieldShown], list[str]]:
     """Return all fields, Slack's first, and what could not be read, at two calls and one for each dropdown.
