@@ -9,7 +9,7 @@ from slack_docebo.domain.addresses import mailbox
 from slack_docebo.domain.names import clean, folded
 from slack_docebo.domain.people import Account, SourceUser
 from slack_docebo.domain.rules import AttributeRule
-from slack_docebo.domain.targets import BRANCH, CASELESS, COLUMNS, FREE_TEXTS, MANAGER, field_id_of, is_manager
+from slack_docebo.domain.targets import CASELESS, COLUMNS, FREE_TEXTS, MANAGER, field_id_of, is_never_shown
 
 MARKUP = frozenset("<>&")  # what a platform may take out of a text, or write otherwise
 
@@ -43,8 +43,8 @@ def not_compared(wanted: Mapping[str, str], account: Account) -> dict[str, str]:
 
 def current_value(account: Account, name: str) -> str | None:
     """Return the value that *account* has for the attribute *name*; None where Docebo does not show it."""
-    if is_manager(name) or name == BRANCH:
-        return None  # no list shows it
+    if is_never_shown(name):
+        return None
     if field_id := field_id_of(name):
         return account.fields.get(field_id, "")
     return account.columns.get(name) if name in COLUMNS else str(getattr(account, name))

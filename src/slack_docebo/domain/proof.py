@@ -6,7 +6,7 @@ from slack_docebo.domain.attributes import MARKUP, current_value, is_own_form, l
 from slack_docebo.domain.effects import holds
 from slack_docebo.domain.people import Account, View
 from slack_docebo.domain.planning import Kind, Operation, Value
-from slack_docebo.domain.targets import BRANCH, COLUMNS, USERNAME, is_manager
+from slack_docebo.domain.targets import BRANCH, COLUMNS, USERNAME, is_never_shown
 
 WITH_DEFAULT = ("language", "time_zone", "date_format")  # attributes that a new account has without its row
 CREDENTIALS = ("username", "email")
@@ -58,8 +58,7 @@ def not_shown(operation: Operation, seen: Sequence[Account]) -> list[str]:
     return [
         name
         for name, value in operation.changes.items()
-        if name != BRANCH
-        and not is_manager(name)
+        if not is_never_shown(name)
         and name not in hidden(operation, seen)
         and not any(
             holds(account, name, value) or _is_own_form(name, value, account, operation.before.get(name, ""))

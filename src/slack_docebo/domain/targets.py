@@ -8,7 +8,7 @@ COLUMNS = ("date_format", "country", EXPIRATION)  # attributes that not every li
 CASELESS = frozenset({"email", "username", "language", "time_zone", "date_format", "country"})
 FREE_TEXTS = frozenset({"first_name", "last_name"})  # and the additional fields
 USERNAME = "username"  # without a rule, that of an account which is created is the e-mail address
-BRANCH = "branch"  # no list shows it; where it changes, accounts are moved only if the settings say so
+BRANCH = "branch"  # where it changes, accounts are moved only if the settings say so
 MANAGER = "manager"  # written when all accounts exist, as one of the platform's types of managers
 TARGETS = ("first_name", "last_name", "email", USERNAME, "language", "time_zone", *COLUMNS, BRANCH, MANAGER)
 TITLED = "field:"  # before the title of an additional field
@@ -21,8 +21,13 @@ def manager_column(type_id: int) -> str:
 
 
 def is_manager(target: str) -> bool:
-    """Tell whether an attribute is a manager, whom no list shows."""
+    """Tell whether an attribute is a manager."""
     return target == MANAGER or target.startswith("manager_")
+
+
+def is_never_shown(target: str) -> bool:
+    """Tell whether no list shows what an account has for an attribute: we know only what we gave it."""
+    return target == BRANCH or is_manager(target)
 
 
 def field_id_of(target: str) -> int | None:

@@ -18,7 +18,7 @@ from slack_docebo.domain.grace import OF_LEAVERS
 from slack_docebo.domain.matching import Accounts, MatchBy
 from slack_docebo.domain.people import Account, LastSeen, Mapping
 from slack_docebo.domain.planning import Kind, Operation, Outcome, Policy, shielded
-from slack_docebo.domain.targets import BRANCH, is_manager
+from slack_docebo.domain.targets import is_manager, is_never_shown
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.evidence import check_calls
 from slack_docebo.engine.writing.leavers import OF_THE_RULES
@@ -132,11 +132,7 @@ def reason_by_given(operation: Operation, branch: int | None, manager: int | Non
     """
     if operation.kind is Kind.CREATE:
         return ""
-    given = {
-        name: manager if is_manager(name) else branch
-        for name in operation.changes
-        if name == BRANCH or is_manager(name)
-    }
+    given = {name: manager if is_manager(name) else branch for name in operation.changes if is_never_shown(name)}
     changed = [name for name, now in given.items() if str(now or "") != operation.before.get(name, "")]
     return f"changed by us since: {', '.join(changed)}" if changed else ""
 
