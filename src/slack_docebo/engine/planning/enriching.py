@@ -4,10 +4,11 @@ from collections.abc import AsyncIterator, Collection
 
 from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.people import SourceUser
+from slack_docebo.engine.planning.few import plan_few
 from slack_docebo.engine.planning.plans import make_plan
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.profiles import with_fields_read_before
-from slack_docebo.engine.reading.sides import are_few, look_up, read_target
+from slack_docebo.engine.reading.sides import are_few, read_target
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.plans import PlanKind
@@ -27,10 +28,7 @@ async def plan_enriched(
         accounts = await read_target(runtime)
         return await make_plan(runtime, workspace, people, accounts, kind=PlanKind.CUSTOM_FIELDS)
     few = [user async for page in people for user in page]
-    with runtime.store.reading() as tables:
-        known = tables.mappings(runtime.settings.docebo_url).known_of_people(workspace.team, few)
-    accounts = await look_up(runtime, [(user, known.get(user.slack_id)) for user in few])
-    return await make_plan(runtime, workspace, _at_once(few), accounts, kind=PlanKind.CUSTOM_FIELDS)
+    return await plan_few(runtime, workspace, few, kind=PlanKind.CUSTOM_FIELDS)
 
 
 async def _among(
@@ -40,7 +38,3 @@ async def _among(
         some = [user for user in page if user.slack_id in slack_ids]
         if some:
             yield await to_completion(with_fields_read_before, runtime, workspace.team, some)
-
-
-async def _at_once(people: list[SourceUser]) -> AsyncIterator[list[SourceUser]]:
-    yield people

@@ -1,16 +1,15 @@
 """Named people: those whom somebody asked to synchronise, and nobody else."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 
 from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.exclusion import FORGOTTEN
 from slack_docebo.domain.observation import Present
 from slack_docebo.domain.people import SourceUser
-from slack_docebo.engine.planning.plans import make_plan
+from slack_docebo.engine.planning.few import plan_few
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.evidence import observe_person
 from slack_docebo.engine.reading.profiles import keep_fields_shown
-from slack_docebo.engine.reading.sides import look_up
 from slack_docebo.errors import Rejected
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.plans import PlanKind
@@ -43,12 +42,5 @@ async def read_named(runtime: Runtime, slack_ids: Sequence[str], emails: Sequenc
 
 async def plan_named(runtime: Runtime, workspace: Workspace, people: Sequence[SourceUser]) -> str:
     """Compare *people* with their accounts and return the id of the stored plan; nobody else is in it."""
-    with runtime.store.reading() as tables:
-        known = tables.mappings(runtime.settings.docebo_url).known_of_people(workspace.team, people)
     await to_completion(keep_fields_shown, runtime, workspace.team, people)
-    accounts = await look_up(runtime, [(user, known.get(user.slack_id)) for user in people])
-    return await make_plan(runtime, workspace, _at_once(people), accounts, kind=PlanKind.REALTIME_SYNC)
-
-
-async def _at_once(people: Sequence[SourceUser]) -> AsyncIterator[list[SourceUser]]:
-    yield list(people)
+    return await plan_few(runtime, workspace, people, kind=PlanKind.REALTIME_SYNC)
