@@ -2,15 +2,12 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
-from functools import partial
 
 from slack_docebo.domain.decisions import Decision, Verdict
-from slack_docebo.engine.importing import apply_saved
+from slack_docebo.engine.importing import apply_saved, plan_everybody
 from slack_docebo.engine.planning.parting import PartChoice, take_part
-from slack_docebo.engine.planning.plans import make_plan
 from slack_docebo.engine.planning.undoing import plan_undo
 from slack_docebo.engine.reading.connection import Workspace, validate
-from slack_docebo.engine.reading.sides import read_page, read_source, read_target
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
 from slack_docebo.engine.reporting.report import Summary
 from slack_docebo.engine.writing.applying import apply_accounts, begin
@@ -19,7 +16,6 @@ from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import Runtime, open_runtime
 from slack_docebo.settings import Settings
 from slack_docebo.storage.inbox import Event, EventState
-from slack_docebo.storage.plans import PlanKind
 from slack_docebo.storage.store import Store
 from tests.importing import ON, carry_out
 
@@ -31,9 +27,7 @@ async def import_then(settings: Settings, rows: Mapping[str, str], plan: PlanAft
     async with open_runtime(settings, read_rows(table({**ON, **rows})), run_id="run") as runtime:
         workspace = await validate(runtime)
         with SourceSnapshot() as people:
-            await read_source(runtime, workspace, people, partial(read_page, runtime, workspace))
-            accounts = await read_target(runtime)
-            everybody = await make_plan(runtime, workspace, people, accounts, kind=PlanKind.BULK_IMPORT, listed=people)
+            everybody = await plan_everybody(runtime, workspace, people)
             await carry_out(runtime, everybody)
             finish(runtime, everybody)
             plan_id = await plan(runtime, workspace, people)

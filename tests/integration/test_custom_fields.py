@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -12,11 +11,10 @@ import pytest
 from sandbox.server import Sandbox
 from slack_docebo.domain.lookup import LookupTable
 from slack_docebo.domain.planning import Outcome
+from slack_docebo.engine.importing import plan_everybody
 from slack_docebo.engine.planning.enriching import plan_enriched
-from slack_docebo.engine.planning.plans import make_plan
 from slack_docebo.engine.reading.connection import validate
 from slack_docebo.engine.reading.profiles import ProfilesRead, due, read_profiles
-from slack_docebo.engine.reading.sides import read_page, read_source, read_target
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
 from slack_docebo.engine.realtime.rounds import serve_round
 from slack_docebo.engine.realtime.serve_result import ServeResult
@@ -56,13 +54,9 @@ class Night:
         async with open_runtime(settings, behaviour, run_id="run") as runtime:
             workspace = await validate(runtime)
             with SourceSnapshot() as people:
-                await read_source(runtime, workspace, people, partial(read_page, runtime, workspace))
-                accounts = await read_target(runtime)
-                plans = [
-                    await make_plan(runtime, workspace, people, accounts, kind=PlanKind.BULK_IMPORT, listed=people)
-                ]
-                await carry_out(runtime, plans[0])
-                summaries = [finish(runtime, plans[0])]
+                everybody = await plan_everybody(runtime, workspace, people)
+                await carry_out(runtime, everybody)
+                summaries = [finish(runtime, everybody)]
                 read = await read_profiles(runtime, workspace, due(runtime, workspace, people), advance)
                 if read.changed:
                     plan_id = await plan_enriched(runtime, workspace, people, read.changed)

@@ -19,14 +19,19 @@ async def plan_import(runtime: Runtime) -> str:
     """Read both sides, plan, and return the plan's id; nothing is written to Docebo."""
     workspace = await validate(runtime)
     with SourceSnapshot() as people:
+        return await plan_everybody(runtime, workspace, people)
 
-        async def compare() -> str:
-            accounts = await read_target(runtime)
-            return await make_plan(runtime, workspace, people, accounts, kind=PlanKind.BULK_IMPORT, listed=people)
 
-        reading = read_source(runtime, workspace, people, partial(read_page, runtime, workspace))
-        _, plan_id = await side_by_side(reading, compare())
-        return plan_id
+async def plan_everybody(runtime: Runtime, workspace: Workspace, people: SourceSnapshot) -> str:
+    """Read both sides, Slack's into *people*, plan for everybody, and return the plan's id."""
+
+    async def compare() -> str:
+        accounts = await read_target(runtime)
+        return await make_plan(runtime, workspace, people, accounts, kind=PlanKind.BULK_IMPORT, listed=people)
+
+    reading = read_source(runtime, workspace, people, partial(read_page, runtime, workspace))
+    _, plan_id = await side_by_side(reading, compare())
+    return plan_id
 
 
 async def apply_saved(runtime: Runtime, plan_id: str, progress: Progress) -> Summary:
