@@ -7,10 +7,8 @@ bursts of a working day, drawn once.
 
 import itertools
 import json
-import os
 import random
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -20,7 +18,7 @@ from pathlib import Path
 
 import httpx
 
-from bench.flow_start import ROOT, is_at_work, until
+from bench.installation import ROOT, deploy, is_at_work, until
 from bench.table import Results
 from deployments.local import (
     OFTEN,
@@ -98,9 +96,7 @@ def _measured() -> tuple[list[float], list[float]]:
             "SLACK_SIGNING_SECRET": company.events.signing_secret,
             "WEBHOOK_PORT": str(port),
         }
-        for command in (["deployments.bootstrap"], ["prefect", "--no-prompt", "deploy", "--all"]):
-            run = [sys.executable, "-m", *command]
-            subprocess.run(run, cwd=ROOT, env={**os.environ, **env}, check=True, capture_output=True)
+        deploy(env)
         http = stack.enter_context(prefect_http(clients, timeout=120))
         start_nothing(http)
         set_rows(http)

@@ -2,11 +2,10 @@
 
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
@@ -14,13 +13,13 @@ from typing import Any
 
 import httpx
 
+from bench.installation import ROOT, deploy, is_at_work, until
 from bench.table import Results
 from deployments.local import OFTEN, OUR_WORKER, QUIET_PREFECT, WORKER, connection_settings, prefect_server, process
 from sandbox.server import Sandbox
 from tests.e2e.prefect_http import prefect_http
 
 RUNS = 9
-ROOT = Path(__file__).parents[1]
 STOCK = [sys.executable, "-m", "prefect", "worker", "start", "--pool", "stock", "--type", "process"]
 STOCK_DEPLOYMENT = {
     "name": "stock",
@@ -49,9 +48,7 @@ def main() -> None:
             **connection_settings(company.facts(), folder),
         }
         http = stack.enter_context(prefect_http(clients, transport=httpx.HTTPTransport(), timeout=120))
-        for command in (["deployments.bootstrap"], ["prefect", "--no-prompt", "deploy", "--name", "slack-events"]):
-            run = [sys.executable, "-m", *command]
-            subprocess.run(run, cwd=ROOT, env={**os.environ, **env}, check=True, capture_output=True)
+        deploy(env, "slack-events")
         ours = http.get("deployments/name/realtime-sync/slack-events").raise_for_status().json()
         http.post("work_pools/", json={"name": "stock", "type": "process"}).raise_for_status()
         stock = {**STOCK_DEPLOYMENT, "flow_id": ours["flow_id"]}
@@ -121,11 +118,6 @@ def _run(http: httpx.Client, run_id: str) -> Mapping[str, Any]:
     return found
 
 
-def is_at_work(http: httpx.Client, pool: str) -> bool:
-    """Tell whether Prefect has seen a worker of *pool*."""
-    return bool(http.post(f"work_pools/{pool}/workers/filter", json={}).raise_for_status().json())
-
-
 def _processor_seconds(api: str) -> float:
     """Return what the processor does for the server in IDLE_SECONDS."""
     port = api.rpartition(":")[2].removesuffix("/api")
@@ -143,15 +135,6 @@ def _processor_seconds(api: str) -> float:
     before = spent()
     time.sleep(IDLE_SECONDS)
     return spent() - before
-
-
-def until(holds: Callable[[], bool]) -> None:
-    """Wait for what has to come; raise RuntimeError if it never does."""
-    deadline = time.monotonic() + 180
-    while not holds():
-        if time.monotonic() > deadline:
-            raise RuntimeError("that took too long")
-        time.sleep(0.1)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,6 @@
 """`python -m bench.idle`: what a day leaves in Prefect on which nothing happens: its runs, and the bytes of its database."""
 
-import os
 import sqlite3
-import subprocess
 import sys
 import tempfile
 import time
@@ -13,7 +11,7 @@ from pathlib import Path
 import httpx
 import yaml
 
-from bench.flow_start import ROOT, is_at_work, until
+from bench.installation import ROOT, deploy, is_at_work, until
 from bench.table import Results
 from deployments.local import (
     LIBRARY_LOGS,
@@ -55,9 +53,7 @@ def main() -> int:
             **connection_settings(company.facts(), folder),
             "DOCEBO_CALLS_PER_HOUR": "1000000",
         }
-        for command in (["deployments.bootstrap"], ["prefect", "--no-prompt", "deploy", "--all"]):
-            run = [sys.executable, "-m", *command]
-            subprocess.run(run, cwd=ROOT, env={**os.environ, **env}, check=True, capture_output=True)
+        deploy(env)
         http = stack.enter_context(prefect_http(clients, timeout=120))
         start_nothing(http)
         set_rows(http)

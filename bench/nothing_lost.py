@@ -26,6 +26,7 @@ from typing import Any, Self
 
 import httpx
 
+from bench.installation import ROOT, deploy, until
 from bench.table import Results
 from bench.webhook import SECRET, Connections, request
 from deployments.local import (
@@ -50,13 +51,11 @@ from tests.e2e.prefect_http import prefect_http, wait_for_worker
 from tests.importing import ON, run_import, settings_for
 from tests.webhook import envelope
 
-ROOT = Path(__file__).parents[1]
 # Without limits: a run that was away for minutes finds more leavers than the usual ones let through.
 ROWS = {**ON, "LEAVERS": "deactivate", "LIMIT_DEACTIVATIONS": "none", "REALTIME_RETRY_DELAYS": "1, 2, 5, 10, 20"}
 DEPLOYMENTS = ("realtime-sync/slack-events", "sweep/sweep")
 ACKNOWLEDGED_WITHIN = 3.0
 REPEATED_AFTER = (0.0, 3.0, 15.0)  # Slack: at once, after one and after five minutes
-START_SECONDS = 180.0
 DRAIN_SECONDS = 420.0
 BETWEEN_SWEEPS_SECONDS = 10.0  # instead of five minutes
 FORGED = (("X-Slack-Signature", "v0=" + 64 * "0"),)
@@ -115,14 +114,6 @@ class Part:
         self._child.wait()
 
 
-def _until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while not holds():
-        if time.monotonic() > deadline:
-            raise RuntimeError("the installation did not start")
-        time.sleep(0.1)
-
-
 def _is_listening(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
@@ -159,7 +150,7 @@ class Installation:
 
         command, settings = prefect_server_command(folder, prefect, login)
         self.parts = {"Prefect server": part("prefect-server", command, **settings)}
-        _until(lambda: is_healthy(self.api))
+        until(lambda: is_healthy(self.api))
         self.http = stack.enter_context(prefect_http(self.env, transport=httpx.HTTPTransport()))
         self._deploy()
         self.parts |= {
@@ -167,14 +158,11 @@ class Installation:
             "webhook": part("webhook", [sys.executable, "-m", "deployments.webhook"]),
         }
         wait_for_worker(self.http)
-        _until(lambda: _is_listening(self.webhook_port))
+        until(lambda: _is_listening(self.webhook_port))
         self.store = stack.enter_context(Store.open(self.database_url))
 
     def _deploy(self) -> None:
-        deploy = ["prefect", "--no-prompt", "deploy", *(word for name in DEPLOYMENTS for word in ("--name", name))]
-        for command in (["deployments.bootstrap"], deploy):
-            run = [sys.executable, "-m", *command]
-            subprocess.run(run, cwd=ROOT, env={**os.environ, **self.env}, check=True, capture_output=True)
+        deploy(self.env, *DEPLOYMENTS)
         self.http.patch(f"variables/name/{VARIABLE}", json={"value": table(ROWS)}).raise_for_status()
 
     def import_everybody(self, *, dry_run: bool = False) -> set[str]:

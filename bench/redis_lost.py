@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 
-from bench.flow_start import ROOT, until
+from bench.installation import ROOT, until
 from bench.table import Results
 from deployments.local import connection_settings, free_port
 from sandbox.server import Sandbox

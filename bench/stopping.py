@@ -15,7 +15,7 @@ from typing import Any
 
 import httpx
 
-from bench.flow_start import ROOT, is_at_work, until
+from bench.installation import deploy, is_at_work, until
 from bench.table import Results
 from deployments.local import OFTEN, OUR_WORKER, QUIET_PREFECT, WORKER, connection_settings, prefect_server, process
 from sandbox.server import Sandbox
@@ -49,9 +49,7 @@ def _installations(times: int) -> Iterator[tuple[Path, Mapping[str, str]]]:
     """Yield a new folder for each time, beside one Prefect server."""
     with tempfile.TemporaryDirectory(prefix="slack-docebo-bench-") as name, prefect_server(Path(name)) as clients:
         settings = {**QUIET_PREFECT, **clients, "PREFECT_HOME": f"{name}/prefect"}
-        for command in (["deployments.bootstrap"], ["prefect", "--no-prompt", "deploy", "--all"]):
-            run = [sys.executable, "-m", *command]
-            subprocess.run(run, cwd=ROOT, env={**os.environ, **settings}, check=True, capture_output=True)
+        deploy(settings)
         for number in range(times):
             (folder := Path(name, str(number))).mkdir()
             yield folder, settings
