@@ -258,7 +258,7 @@ def server(app: ASGIApp, connections: Connections) -> uvicorn.Server:
 
     config = uvicorn.Config(
         app,
-        http=partial(BoundedConnection, connections),  # type: ignore[arg-type]
+        http=partial(BoundedConnection, connections),  # type: ignore[arg-type]  # uvicorn calls it, as it would the class
         ws="none",
         lifespan="off",
         access_log=False,  # one line per event and probe; /metrics counts them

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from playwright.async_api import Page, Response, TimeoutError, async_playwright  # noqa: A004
+from playwright.async_api import Page, Response, TimeoutError, async_playwright  # noqa: A004  (Playwright's name)
 
 CHROMIUM = "/usr/bin/chromium"  # Debian's; scripts/install-programs
 OPTIONS = [

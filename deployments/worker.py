@@ -127,7 +127,7 @@ class FlowRunWorker(BaseWorker[NoConfiguration, BaseVariables, BaseWorkerResult]
     async def run(
         self,
         flow_run: FlowRun,
-        configuration: NoConfiguration,  # noqa: ARG002
+        configuration: NoConfiguration,  # noqa: ARG002  (Prefect passes it)
         task_status: TaskStatus[int] = anyio.TASK_STATUS_IGNORED,
     ) -> BaseWorkerResult:
         ended: FlowRunExecutionResult | None = None

@@ -29,7 +29,7 @@ async def apply_plan(
     plan_id: Annotated[str, titled("Saved plan", pattern="^[0-9a-z]+$", max_length=8)],
     first: Annotated[int, titled("Only the first so many people", ge=0)] = 0,
     operations: Annotated[list[Doing], titled("Only these operations")] = [],  # noqa: B006  (nobody changes it)
-    slack_ids: Annotated[list[SlackId], titled("Only these Slack users")] = [],  # noqa: B006
+    slack_ids: Annotated[list[SlackId], titled("Only these Slack users")] = [],  # noqa: B006  (nobody changes it)
     dry_run: Annotated[bool, titled("Dry run")] = True,
     confirm: Annotated[str, titled("Number of people, to apply it", max_length=30)] = "",
 ) -> Summary | str:

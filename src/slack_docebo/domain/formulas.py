@@ -61,7 +61,7 @@ class OneSource:
     def reading(self, renamed: Callable[[str], str]) -> Self:
         return replace(self, source=renamed(self.source))
 
-    def looking_up(self, tables: Mapping[str, LookupTable]) -> Self:  # noqa: ARG002
+    def looking_up(self, tables: Mapping[str, LookupTable]) -> Self:  # noqa: ARG002  (it has none)
         return self
 
 
