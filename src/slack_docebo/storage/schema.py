@@ -132,15 +132,15 @@ account = Table(
     Column("user_id", BigInteger, primary_key=True, autoincrement=False),
     _text("username_digest"),  # as last seen, like the address; "" where not known
     _text("address_digest"),
-    _text("level"),
-    Column("active", Boolean),
+    _text("level"),  # not kept, see decision 17
+    Column("active", Boolean),  # as last written by us
     Column("verified_at", Instant),
     _text("verified_by"),  # what showed it: "written"
     Column("deactivated_at", Instant),  # by us, and not activated by us since
     _text("deactivated_by"),  # flow run
     Column("gone_since", Instant),
     Column("branch_placed", BigInteger),  # by us
-    Column("expiry_set", Instant),  # by us
+    Column("expiry_set", Instant),  # not kept, see decision 17
     Column("manager_placed", BigInteger),  # by us: the manager's account, 0 where we have removed one
 )
 
