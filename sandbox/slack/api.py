@@ -27,6 +27,7 @@ Reply = dict[str, Any]
 
 FAULT_KINDS = frozenset({"ok_false", "token_expired", "repeated_cursor", "empty_page", "shrinking"})
 LARGEST_PAGE = 1000
+MOST_EXCHANGED = 400  # ids of a call
 # Above so many users a listing without a limit is refused; Slack does not say where that is.
 TOO_MANY_FOR_ONE_REPLY = 1000
 
@@ -146,6 +147,8 @@ class SlackApi:
             "bot_id": "B0SANDBOXBOT",
             "is_enterprise_install": self._org_token,
         }
+        if organisation := self.workspace.organisation:
+            reply["enterprise_id"] = organisation
         if self._org_token:
             # An org token's "team" is the organisation: slackapi/java-slack-sdk, SCIMClientImpl.java.
             reply |= {"team": team.enterprise_name, "team_id": team.enterprise_id, "enterprise_id": team.enterprise_id}
@@ -190,6 +193,21 @@ class SlackApi:
                 }
                 for group in self.workspace.groups.values()
             ]
+        }
+
+    def migration_exchange(self, arguments: Arguments, _fault: Fault | None) -> Reply:
+        """Tell the organisation's ids of local ones: https://docs.slack.dev/reference/methods/migration.exchange."""
+        if not self.workspace.organisation:
+            raise SlackError("not_enterprise_team")
+        asked = str(arguments.get("users", "")).split(",")
+        if len(asked) > MOST_EXCHANGED:
+            raise SlackError("too_many_users")
+        found = {user_id: self.workspace.organisation_id(user_id) for user_id in asked}
+        return {
+            "team_id": self.workspace.team.id,
+            "enterprise_id": self.workspace.organisation,
+            "user_id_map": {user_id: now for user_id, now in found.items() if now},
+            "invalid_user_ids": [user_id for user_id, now in found.items() if not now],
         }
 
     def users_info(self, arguments: Arguments, _fault: Fault | None) -> Reply:
@@ -303,6 +321,7 @@ class SlackApi:
 METHODS = {
     # Slack counts auth.test by its own measure, "hundreds a minute"; its SDK assumes 600.
     "auth.test": Method(SlackApi.auth_test, None, 600),
+    "migration.exchange": Method(SlackApi.migration_exchange, None, 20),
     "team.info": Method(SlackApi.team_info, "team:read", 50),
     "team.profile.get": Method(SlackApi.team_profile_get, "users.profile:read", 50),
     "usergroups.list": Method(SlackApi.usergroups_list, "usergroups:read", 20),

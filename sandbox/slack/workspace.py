@@ -84,6 +84,12 @@ class Workspace:
         self.announce_group(group, group.members - before, before - group.members)
         return group
 
+    @property
+    def organisation(self) -> str:
+        """The id of the Enterprise Grid that the workspace has joined, or ""."""
+        told = (user.get("enterprise_user", {}).get("enterprise_id") for user in self._changed.values())
+        return next(filter(None, told), "")
+
     def at(self, index: int) -> User:
         """Return the user at *index*; the caller owns the result."""
         changed = self._changed.get(index)
@@ -98,6 +104,14 @@ class Workspace:
     def get(self, user_id: str) -> User:
         """Return the user; raise KeyError for an id of nobody here."""
         return self.at(self._position(user_id))
+
+    def organisation_id(self, user_id: str) -> str:
+        """Return the user's id in the organisation, the same one of whom has no other; "" of nobody here."""
+        index = self.index_of(user_id)
+        if index is None:
+            return ""
+        user = self.at(index)
+        return _organisation_id(user) or str(user["id"])
 
     def by_email(self, email: str) -> User:
         """Return the user with this address; raise KeyError when there is none. Looks at everybody."""

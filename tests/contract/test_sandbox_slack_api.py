@@ -271,3 +271,16 @@ def test_an_org_token_names_the_organisation_and_wants_a_team() -> None:
         assert identity["team_id"].startswith("E")
         assert slack.get("users.list").json()["error"] == "missing_argument"
         assert slack.get("users.list", params={"team_id": sandbox.slack.team.id}).json()["ok"]
+
+
+def test_ids_of_the_organisation_are_told_of_400_at_once(sandbox: Sandbox, slack: httpx.Client) -> None:
+    user_id = sandbox.slack.add("Ada", "Grid", "ada@example.com")["id"]
+    assert slack.get("migration.exchange", params={"users": user_id}).json()["error"] == "not_enterprise_team"
+    sandbox.slack.change(user_id, {"enterprise_user": {"id": "W0ADA", "enterprise_id": "E0GRID"}})
+
+    reply = slack.get("migration.exchange", params={"users": f"{user_id},U0NOBODY"}).json()
+    too_many = slack.get("migration.exchange", params={"users": ",".join([user_id] * 401)}).json()
+
+    assert (reply["enterprise_id"], slack.post("auth.test").json()["enterprise_id"]) == ("E0GRID", "E0GRID")
+    assert (reply["user_id_map"], reply["invalid_user_ids"]) == ({user_id: "W0ADA"}, ["U0NOBODY"])
+    assert too_many["error"] == "too_many_users"

@@ -410,6 +410,23 @@ async def test_custom_fields_are_read_of_a_single_person_where_they_are_wanted(s
     assert [seen.value.custom for seen in found if isinstance(seen, Present)] == [None, {"Xf0DEPARTMT": "Sales"}]
 
 
+async def test_the_organisations_ids_are_told_of_everybody_who_is_here(sandbox):
+    ada, ida = (sandbox.slack.add(name, "Grid", f"{name}@example.com")["id"] for name in ("ada", "ida"))
+    sandbox.slack.change(ada, {"enterprise_user": {"id": "W0ADA", "enterprise_id": "E0GRID"}})
+
+    async with client_of(sandbox) as client:
+        found = await client.organisation_ids([ada, ida, *(f"U0NOBODY{n}" for n in range(800))], team_id="")
+
+    assert found == {ada: "W0ADA", ida: ida}
+    assert client.calls["migration.exchange"] == 3
+
+
+async def test_a_workspace_of_no_organisation_has_no_such_ids(sandbox):
+    async with client_of(sandbox) as client:
+        with pytest.raises(Rejected, match="not_enterprise_team"):
+            await client.organisation_ids(["U1"], team_id="")
+
+
 async def test_a_leaver_is_deactivated(sandbox):
     ada = sandbox.slack.add("Ada", "Lovelace", "ada@example.com")
     sandbox.slack.deactivate(ada["id"])

@@ -92,18 +92,28 @@ async def test_a_company_that_joins_grid_loses_nobody(sandbox, sqlite_url, shape
 
 
 @pytest.mark.parametrize("mapping", ["true", "false"])
-async def test_a_list_of_the_organisations_ids_alone_costs_a_question_a_person_once(
-    sandbox, sqlite_url, monkeypatch, mapping
+@pytest.mark.parametrize(
+    ("is_told", "evidence_calls"),
+    [
+        pytest.param(True, "1", id="Slack tells the ids of 400 people at once"),
+        pytest.param(False, "4", id="it does not"),
+    ],
+)
+async def test_a_list_of_the_organisations_ids_alone_is_found_out_about_once(
+    sandbox, sqlite_url, monkeypatch, mapping, is_told, evidence_calls
 ):
-    settings, rows = settings_for(sandbox.facts(), sqlite_url), {**LEAVERS, "MAP_SLACK_USER_DATA": mapping}
+    settings = settings_for(sandbox.facts(), sqlite_url)
+    rows = {**LEAVERS, "MAP_SLACK_USER_DATA": mapping, "EVIDENCE_CALLS": evidence_calls}
     await run_import(settings, rows=LEAVERS)
     join_grid(sandbox)
     monkeypatch.setattr(SlackClient, "list_users", without_local_ids(SlackClient.list_users))
+    if not is_told:
+        sandbox.slack_gate.faults.add("migration.exchange", "ok_false", times=-1, error="missing_scope")
 
     first = await run_import(settings, rows=rows)
     again = await run_import(settings, rows=rows)
 
-    assert (first.plan.facts["evidence_calls"], again.plan.facts["evidence_calls"]) == (3, 0)
+    assert (first.plan.facts["evidence_calls"], again.plan.facts["evidence_calls"]) == (int(evidence_calls), 0)
     assert [kind for kind, *_ in again.tally if kind is not Kind.LEAVE] == []
     assert sum(bool(account.provisioned_by) for account in sandbox.docebo.accounts) == 3
 

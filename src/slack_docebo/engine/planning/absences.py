@@ -21,6 +21,7 @@ from slack_docebo.engine.reading.evidence import (
     note_present,
 )
 from slack_docebo.engine.reading.missing import FEW, check_still_whole
+from slack_docebo.engine.reading.organisation import find_under_other_ids
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
 from slack_docebo.errors import told
 from slack_docebo.runtime import Runtime
@@ -84,6 +85,12 @@ class Absences:
         doubtful = [m for m in self.missing.values() if planner.asks_for_account(_left(m), m)]
         if not (self.held_back or self.to_ask or doubtful):
             return
+        if listed is not None:
+            shown = await find_under_other_ids(runtime, workspace, listed, self.to_ask)
+            found = {slack_id: Present(user) for slack_id, user in shown.items()}
+            await to_completion(note_ids, runtime, workspace.team, found)
+            self.seen |= found
+            self.to_ask = [slack_id for slack_id in self.to_ask if slack_id not in found]
         check_calls(runtime, people=len(self.to_ask), accounts=len(self.held_back) + len(doubtful))
         for some in (self.to_ask[:FEW], self.to_ask[FEW:]):  # a list that is not whole shows in the first few
             answers = await ask_for_people(runtime, workspace.team, some)

@@ -29,6 +29,7 @@ class Workspace:
 
     team: str
     name: str
+    organisation: str = ""  # the Enterprise Grid that the workspace is in
 
 
 class Rights(StrEnum):
@@ -123,7 +124,7 @@ async def _workspace(runtime: Runtime, identity: Identity) -> Workspace:
     Slack names none for the token of an organisation, and proves the other one by its name.
     """
     if identity.team_id and not (identity.is_enterprise_install or identity.team_id.startswith("E")):
-        return Workspace(identity.team_id, identity.team_name)
+        return Workspace(identity.team_id, identity.team_name, identity.enterprise_id)
     with runtime.store.reading() as tables:
         linked = tables.links.get(runtime.settings.docebo_url)
     team = runtime.settings.slack_team_id or (linked.slack_team if linked else "")
@@ -132,7 +133,7 @@ async def _workspace(runtime: Runtime, identity: Identity) -> Workspace:
             "the token is for an organisation with several workspaces" if identity.team_id else "Slack does not name it"
         )
         raise ConfigurationError(f"SLACK_TEAM_ID is not set: {why}")
-    return Workspace(team, await runtime.slack.team_name(team))
+    return Workspace(team, await runtime.slack.team_name(team), identity.enterprise_id)
 
 
 async def _check_branch(runtime: Runtime) -> None:

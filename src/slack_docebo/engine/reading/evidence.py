@@ -180,7 +180,9 @@ async def _asked(
 
 
 def _asking(runtime: Runtime) -> int:
-    return sum(runtime.calls.get(operation, 0) for operation in ("users.info", "user", "find users"))
+    return sum(
+        runtime.calls.get(operation, 0) for operation in ("users.info", "migration.exchange", "user", "find users")
+    )
 
 
 def _usernames(runtime: Runtime, docebo_ids: Sequence[int]) -> dict[int, str]:
