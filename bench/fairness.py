@@ -18,7 +18,7 @@ from bench.settings_on import ON
 from bench.table import Results
 from deployments.local import connection_settings
 from sandbox.server import Sandbox
-from slack_docebo.clients.slack import source_user
+from slack_docebo.clients.slack_wire import source_user
 from slack_docebo.engine.reading.connection import validate
 from slack_docebo.engine.realtime.serve_result import ServeResult
 from slack_docebo.engine.realtime.serving import FOR_EVER, InboxLease, serve

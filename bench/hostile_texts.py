@@ -17,7 +17,7 @@ import httpx
 from bench.table import Results
 from deployments.local import sandbox
 from sandbox.server import Sandbox
-from slack_docebo.clients.slack import source_user
+from slack_docebo.clients.slack_wire import source_user
 from slack_docebo.domain.scope import Scope
 from slack_docebo.domain.texts import markdown
 from slack_docebo.engine.reporting.incidents import Incident, Trouble

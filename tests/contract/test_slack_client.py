@@ -16,7 +16,8 @@ from sandbox.server import Sandbox
 from sandbox.slack.workspace import BOT_TOKEN
 from slack_docebo.clients.answers import MOST_BYTES
 from slack_docebo.clients.retries import wait_as_asked
-from slack_docebo.clients.slack import SlackClient, StaleCursor, open_slack
+from slack_docebo.clients.slack import SlackClient, open_slack
+from slack_docebo.clients.slack_refusals import StaleCursor
 from slack_docebo.domain.observation import Gone, Present, Unknown
 from slack_docebo.errors import AccessDenied, ContractViolation, RateLimited, Rejected, TransientError
 

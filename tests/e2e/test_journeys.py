@@ -14,7 +14,7 @@ from playwright.async_api import expect
 
 from deployments.local import ROOT
 from deployments.prefect_ui import PATIENCE, PrefectUI, prefect_ui
-from slack_docebo.clients.slack import source_user
+from slack_docebo.clients.slack_wire import source_user
 from slack_docebo.integration_settings import VARIABLE, rows_by_key
 from slack_docebo.storage.inbox import Event
 from slack_docebo.storage.store import Store

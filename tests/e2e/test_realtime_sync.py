@@ -10,7 +10,7 @@ import pytest
 
 from deployments.local import connection_settings
 from sandbox.server import Sandbox
-from slack_docebo.clients.slack import source_user
+from slack_docebo.clients.slack_wire import source_user
 from slack_docebo.safe_points import tell_to_end
 from slack_docebo.storage.gate import RunLock
 from slack_docebo.storage.inbox import Event, EventState

@@ -10,7 +10,7 @@ from typing import Any
 
 from deployments.local import connection_settings
 from sandbox.server import Sandbox
-from slack_docebo.clients.slack import source_user
+from slack_docebo.clients.slack_wire import source_user
 from slack_docebo.engine.reading.connection import Workspace, validate
 from slack_docebo.engine.realtime.rounds import serve_round
 from slack_docebo.engine.realtime.serve_result import ServeResult

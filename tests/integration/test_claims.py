@@ -6,7 +6,7 @@ from random import Random
 import pytest
 
 from sandbox.server import Sandbox
-from slack_docebo.clients.slack import UserPage
+from slack_docebo.clients.slack_wire import UserPage
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.people import Account, Mapping, SourceUser
 from slack_docebo.engine.planning.plans import make_plan

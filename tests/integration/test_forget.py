@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import insert, select
 
-from slack_docebo.clients.slack import source_user
+from slack_docebo.clients.slack_wire import source_user
 from slack_docebo.domain.disputes import digest
 from slack_docebo.domain.exclusion import FORGOTTEN
 from slack_docebo.domain.profiles import Profile

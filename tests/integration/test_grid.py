@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from sandbox.server import Sandbox
-from slack_docebo.clients.slack import SlackClient, UserPage
+from slack_docebo.clients.slack import SlackClient
+from slack_docebo.clients.slack_wire import UserPage
 from slack_docebo.domain.planning import Kind, Outcome
 from slack_docebo.engine.importing import plan_import
 from slack_docebo.engine.planning.undoing import plan_undo

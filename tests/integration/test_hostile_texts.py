@@ -11,7 +11,7 @@ import pytest
 
 from sandbox.server import Sandbox
 from slack_docebo import cli
-from slack_docebo.clients.slack import source_user
+from slack_docebo.clients.slack_wire import source_user
 from slack_docebo.domain.people import PeopleShown
 from slack_docebo.domain.planning import Kind
 from slack_docebo.domain.scope import Scope

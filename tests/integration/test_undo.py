@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from sandbox.server import Sandbox
-from slack_docebo.clients.slack import source_user
+from slack_docebo.clients.slack_wire import source_user
 from slack_docebo.domain.planning import Kind, Outcome
 from slack_docebo.engine.importing import apply_saved, plan_import
 from slack_docebo.engine.planning.undoing import plan_undo

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from slack_docebo.clients.docebo import Row, RowResult
-from slack_docebo.clients.slack import UserPage
+from slack_docebo.clients.slack_wire import UserPage
 from slack_docebo.domain.attributes import fingerprint, wanted
 from slack_docebo.domain.languages import Languages
 from slack_docebo.domain.lookup import LookupTable

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 
 from sandbox.slack.kinds import User
-from slack_docebo.clients.slack import source_user
+from slack_docebo.clients.slack_wire import source_user
 from slack_docebo.storage.inbox import Event
 from slack_docebo.storage.store import Store
 

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Row, select
 
 from sandbox.docebo.accounts import Account as ModelAccount
-from slack_docebo.clients.slack import source_user
+from slack_docebo.clients.slack_wire import source_user
 from slack_docebo.domain.attributes import differences, wanted
 from slack_docebo.domain.people import Account, PeopleShown
 from slack_docebo.domain.planning import Kind, Outcome

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slack_docebo.clients.docebo_wire import account_reader
-from slack_docebo.clients.slack import source_user
+from slack_docebo.clients.slack_wire import source_user
 from slack_docebo.domain.attributes import differences, fingerprint, wanted
 from slack_docebo.domain.languages import Languages
 from slack_docebo.domain.people import Account, SourceUser

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slack_docebo.clients.slack import UserPage
+from slack_docebo.clients.slack_wire import UserPage
 from slack_docebo.domain.people import SourceUser
 from slack_docebo.engine.reading.snapshot import Restarted, SourceSnapshot
 from slack_docebo.errors import IncompleteRead

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slack_docebo.clients.slack import source_user
+from slack_docebo.clients.slack_wire import source_user
 from slack_docebo.domain.people import SourceUser
 
 MIRA: dict[str, Any] = {

@@ -1,12 +1,10 @@
 """The Slack Web API methods this project reads, typed."""
 
 import logging
-import re
-import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -20,22 +18,32 @@ from tenacity import AsyncRetrying
 from slack_docebo.clients.answers import LARGE_HEAD, OutOfBounds, TooLarge, bounded_session, too_late
 from slack_docebo.clients.pace import Pace
 from slack_docebo.clients.recording import Recorder
-from slack_docebo.clients.retries import NotJson, TooLate, Wait, no_connection, retrying, seconds_asked, wait_as_asked
-from slack_docebo.domain.names import clean
-from slack_docebo.domain.observation import Gone, Observation, Present, Unknown
-from slack_docebo.domain.people import LARGEST_STAMP, SourceUser
-from slack_docebo.domain.quoting import quoted_code
-from slack_docebo.domain.texts import LONGEST_ADDRESS, LONGEST_NAME, LONGEST_VALUE, bounded, key, unseen
-from slack_docebo.domain.user_groups import UserGroup
-from slack_docebo.errors import (
-    AccessDenied,
-    ContractViolation,
-    IncompleteRead,
-    RateLimited,
-    Rejected,
-    RemoteError,
-    TransientError,
+from slack_docebo.clients.retries import NotJson, TooLate, Wait, no_connection, retrying, wait_as_asked
+from slack_docebo.clients.slack_refusals import (
+    LimitRequired,
+    NoSuchUser,
+    NotVisible,
+    Overloaded,
+    StaleCursor,
+    translated,
 )
+from slack_docebo.clients.slack_wire import (
+    Identity,
+    ProfileField,
+    UserPage,
+    custom_values,
+    has_id,
+    id_of,
+    name_of,
+    profile_field,
+    source_user,
+    text_of,
+    user_group,
+)
+from slack_docebo.domain.observation import Gone, Observation, Present, Unknown
+from slack_docebo.domain.people import SourceUser
+from slack_docebo.domain.user_groups import UserGroup
+from slack_docebo.errors import ContractViolation, TransientError
 
 BASE_URL = "https://slack.com/api/"
 
@@ -56,89 +64,11 @@ PACES = {
     "auth.test": 600,
 }
 
-ADVICE = {
-    "invalid_auth": "Slack's bot token is not valid, or this network address is not allowed; check SLACK_BOT_TOKEN",
-    "not_authed": "no token was sent to Slack; set SLACK_BOT_TOKEN",
-    "account_inactive": "the user or workspace of Slack's bot token was deactivated; install the app again",
-    "token_revoked": "Slack's bot token was revoked; install the app again, and set SLACK_BOT_TOKEN to the new one",
-    "token_expired": "Slack's bot token has expired; issue a new one, or turn token rotation off for this app",
-    "missing_scope": "the Slack app lacks a scope; add it and install the app again",
-    "not_allowed_token_type": "this kind of token may not do that; use the app's bot token (xoxb-)",
-    "access_denied": "the app was not granted access; ask a Slack administrator to approve it",
-    "team_access_not_granted": "the app is not approved for this workspace; ask an organisation administrator",
-    "two_factor_setup_required": "the user of Slack's bot token must set up two-factor authentication first",
-    "enterprise_is_restricted": "the organisation does not allow this method",
-    "ekm_access_denied": "an administrator has suspended access to the organisation's keys",
-    "accesslimited": "this network address is not on the workspace's allow list",
-}
-PASSING = frozenset({
-    "ratelimited", "internal_error", "fatal_error", "service_unavailable", "request_timeout",
-    "team_added_to_org", "org_login_required",
-})  # fmt: skip
-NOT_FOUND = frozenset({"user_not_found", "users_not_found"})
-NOT_VISIBLE = "user_not_visible"  # somebody is there, and not for this app to see
-NOTHING: Mapping[str, Any] = {}
-# What is quoted of a reply; whatever else it says may be what it was sent.
-WORD = re.compile(r"[a-z0-9_]{1,60}")
-SCOPES = re.compile(r"[a-z._:]{1,40}(, ?[a-z._:]{1,40}){0,9}")
-
 # slack_sdk writes whole replies, that is people, to its log, and even composes those lines for a logger that was never
 # given a level; this one has a level, so that neither the names nor the work (more than the parsing takes) arise.
 _sdk_log = logging.getLogger("slack_docebo.slack_sdk")
 _sdk_log.setLevel(logging.INFO)
 _log = logging.getLogger(__name__)
-
-
-class StaleCursor(TransientError):
-    """Slack does not know the cursor any more: start the listing again from its first page."""
-
-
-class _Overloaded(TransientError):
-    """Slack answers with a status of 5xx; a listing may do so because its page is too large."""
-
-
-class _LimitRequired(Rejected):
-    """Slack will not list so many people at once."""
-
-
-class _NoSuchUser(Rejected):
-    """Slack has no such user."""
-
-
-class _NotVisible(Rejected):
-    """Slack does not show this user to this app."""
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """The owner of the token, and its scopes."""
-
-    team_id: str  # of an organisation-wide installation: the enterprise id; "" where Slack names none
-    team_name: str
-    url: str
-    user_id: str
-    bot_id: str
-    enterprise_id: str
-    is_enterprise_install: bool
-    scopes: frozenset[str]
-
-
-@dataclass(frozen=True, slots=True)
-class ProfileField:
-    """A custom profile field of the workspace; *options* are the values of a list."""
-
-    id: str
-    label: str
-    type: str  # in Slack's words: text, date, options_list, user, link ...
-    options: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class UserPage:
-    """One page of the user list; *next_cursor* is "" on the last."""
-
-    users: list[SourceUser]
-    next_cursor: str
 
 
 class SlackClient:
@@ -171,7 +101,7 @@ class SlackClient:
         self._paces["users.list"] = Pace(calls_per_minute, MINUTE)
         self._retrying = retrying(attempts, wait, never=(StaleCursor,))
         # A page that may be too large is asked for once more where Slack's trouble may pass, and not waited for twice.
-        self._trying = retrying(attempts, wait, never=(StaleCursor,), fewer={TooLate: 1, _Overloaded: 2})
+        self._trying = retrying(attempts, wait, never=(StaleCursor,), fewer={TooLate: 1, Overloaded: 2})
         self.calls: Counter[str] = Counter()
 
     def want_fields(self, wanted: Iterable[str]) -> None:
@@ -182,12 +112,12 @@ class SlackClient:
         """Return the workspace and the scopes of the token."""
         body, headers = await self._call("auth.test", verb="POST")
         identity = Identity(
-            team_id=_text(body.get("team_id")),
-            team_name=_name(body.get("team")),
-            url=_text(body.get("url")),
-            user_id=_text(body.get("user_id")),
-            bot_id=_text(body.get("bot_id")),
-            enterprise_id=_text(body.get("enterprise_id")),
+            team_id=text_of(body.get("team_id")),
+            team_name=name_of(body.get("team")),
+            url=text_of(body.get("url")),
+            user_id=text_of(body.get("user_id")),
+            bot_id=text_of(body.get("bot_id")),
+            enterprise_id=text_of(body.get("enterprise_id")),
             is_enterprise_install=body.get("is_enterprise_install") is True,
             scopes=frozenset(filter(None, map(str.strip, headers.get("X-OAuth-Scopes", "").split(",")))),
         )
@@ -201,7 +131,7 @@ class SlackClient:
         team = body.get("team")
         if not isinstance(team, dict):
             raise ContractViolation("team.info", "the answer holds no team")
-        return _name(team.get("name"))
+        return name_of(team.get("name"))
 
     async def profile_fields(self) -> list[ProfileField]:
         """Return the workspace's custom profile fields.
@@ -213,7 +143,7 @@ class SlackClient:
         fields = profile.get("fields") if isinstance(profile, dict) else None
         if not isinstance(fields, list):
             raise ContractViolation("team.profile.get", "the answer holds no list of fields")
-        return [_profile_field(one) for one in fields if _has_id(one)]
+        return [profile_field(one) for one in fields if has_id(one)]
 
     async def user_groups(self, handles: Collection[str], *, team_id: str) -> list[UserGroup]:
         """Return the workspace's user groups that are in use, with the members of those with these *handles*.
@@ -223,10 +153,10 @@ class SlackClient:
         """
         body, _ = await self._call("usergroups.list", include_users="true", team_id=team_id)
         groups = body.get("usergroups")
-        if not isinstance(groups, list) or not all(map(_has_id, groups)):
+        if not isinstance(groups, list) or not all(map(has_id, groups)):
             raise ContractViolation("usergroups.list", "not every user group is an object with an id")
         wanted = set(map(str.casefold, handles))
-        return [_user_group(group, with_members=_name(group.get("handle")).casefold() in wanted) for group in groups]
+        return [user_group(group, with_members=name_of(group.get("handle")).casefold() in wanted) for group in groups]
 
     async def list_users(self, cursor: str = "", *, team_id: str = "") -> UserPage:
         """Return the page of the user list at *cursor*; raise StaleCursor if Slack does not know it any more.
@@ -237,11 +167,11 @@ class SlackClient:
         asked = {"cursor": cursor or None, "team_id": team_id or None, "include_locale": self._with_locale}
         body = await self._page(asked)
         members = body.get("members")
-        if not isinstance(members, list) or not all(map(_has_id, members)):
+        if not isinstance(members, list) or not all(map(has_id, members)):
             # Leaving out what cannot be read would make people look absent.
             raise ContractViolation("users.list", "not every member is an object with an id")
         metadata = body.get("response_metadata")
-        following = _text(metadata.get("next_cursor")) if isinstance(metadata, dict) else ""
+        following = text_of(metadata.get("next_cursor")) if isinstance(metadata, dict) else ""
         if len(following) > LONGEST_CURSOR:
             raise ContractViolation("users.list", f"the cursor is longer than {LONGEST_CURSOR} characters")
         return UserPage([source_user(member) for member in members], following)
@@ -255,7 +185,7 @@ class SlackClient:
         for size in larger:
             try:
                 body, _ = await self._call("users.list", self._trying, limit=size, **asked)
-            except (TooLate, _Overloaded, _LimitRequired, TooLarge) as error:
+            except (TooLate, Overloaded, LimitRequired, TooLarge) as error:
                 _log.info("%s; fewer than %d people are asked for", error, size)
             else:
                 break
@@ -274,7 +204,7 @@ class SlackClient:
         """
         try:
             user = await self._one("users.info", user=slack_id, include_locale=self._with_locale)
-        except _NotVisible:
+        except NotVisible:
             return Unknown("Slack does not show this person to the app")
         if user is None:
             return Gone("Slack knows nobody under this id")
@@ -297,7 +227,7 @@ class SlackClient:
             told = body.get("user_id_map")
             if not isinstance(told, dict):
                 raise ContractViolation("migration.exchange", "the answer holds no table of ids")
-            found |= {before: now for before, now in told.items() if _id(now)}
+            found |= {before: now for before, now in told.items() if id_of(now)}
         return found
 
     async def custom_fields(self, slack_id: str) -> Mapping[str, str] | None:
@@ -308,12 +238,12 @@ class SlackClient:
         """
         try:
             body, _ = await self._call("users.profile.get", user=slack_id)
-        except (_NoSuchUser, _NotVisible):
+        except (NoSuchUser, NotVisible):
             return None
         profile = body.get("profile")
         if not isinstance(profile, dict):
             raise ContractViolation("users.profile.get", "the answer holds no profile")
-        told = _custom(profile.get("fields")) or {}
+        told = custom_values(profile.get("fields")) or {}
         return {field_id: told.get(field_id, "") for field_id in self._wanted_fields}
 
     async def find_user(self, email: str) -> SourceUser | None:
@@ -323,15 +253,15 @@ class SlackClient:
         """
         try:
             return await self._one("users.lookupByEmail", email=email)
-        except _NotVisible:
+        except NotVisible:
             return None
 
     async def _one(self, method: str, **params: Any) -> SourceUser | None:
         try:
             body, _ = await self._call(method, **params)
-        except _NoSuchUser:
+        except NoSuchUser:
             return None
-        if not _has_id(body.get("user")):
+        if not has_id(body.get("user")):
             raise ContractViolation(method, "the answer holds no user with an id")
         return source_user(body["user"])
 
@@ -353,7 +283,7 @@ class SlackClient:
             response = await self._web.api_call(method, http_verb=verb, params=dict(params))
         except SlackApiError as error:
             # Not chained: the message of slack_sdk quotes the reply.
-            raise _translated(method, error) from None
+            raise translated(method, error) from None
         except aiohttp.ClientConnectorError as error:
             raise TransientError(method, no_connection(error)) from error
         except TimeoutError as error:
@@ -405,186 +335,6 @@ async def open_slack(
             attempts=attempts,
             wait=wait,
         )
-
-
-def source_user(member: Mapping[str, Any]) -> SourceUser:
-    """Reduce a Slack user object, from a reply or an event, to what the rules look at.
-
-    Any key may be missing and any value null, blank or of another type: deactivated users lack most keys. Names and
-    titles are cut to their bound; an address, time zone or locale that is too long is read as "".
-    """
-    # It is called for every person of a listing: so look-ups are plain, and equal strings are kept once.
-    get = member.get
-    profile = get("profile")
-    of_profile = profile.get if isinstance(profile, dict) else NOTHING.get
-    slack_id = own_id = _text(get("id"))
-    organisation, teams = _id(get("enterprise_id")), _workspaces(get("teams"))
-    enterprise = get("enterprise_user")
-    if isinstance(enterprise, dict):
-        # The id that is the same in all workspaces of the organisation, which Slack says to use where it is given:
-        # `id` can still be an older, local one, and one person under two ids would be provisioned twice.
-        slack_id = _id(enterprise.get("id")) or own_id
-        organisation = _id(enterprise.get("enterprise_id")) or organisation
-        teams = _workspaces(enterprise.get("teams")) or teams
-    team, profile_team = _workspace(get("team_id")), _workspace(of_profile("team"))
-    real_name = _name(of_profile("real_name")) or _name(get("real_name"))
-    display_name = _name(of_profile("display_name"))
-    email = key(_text(of_profile("email")).strip(), LONGEST_ADDRESS)
-    hidden = unseen(email)
-    handle = _name(get("name"))
-    updated = get("updated")
-    single_channel = bool(get("is_ultra_restricted"))
-    return SourceUser(
-        slack_id=slack_id,
-        team=team or profile_team,
-        handle=handle if handle.isprintable() else clean(handle),  # as the database keeps it
-        email="" if hidden else email,
-        hidden=hidden,
-        # Not the `_normalized` twins: they lose characters of some scripts.
-        first_name=_name(of_profile("first_name")),
-        last_name=_name(of_profile("last_name")),
-        real_name=real_name,
-        display_name=real_name if display_name == real_name else display_name,
-        title=sys.intern(_name(of_profile("title"))),
-        phone=_said(of_profile("phone")),
-        pronouns=_said(of_profile("pronouns")),
-        start_date=_said(of_profile("start_date")),
-        time_zone=sys.intern(key(_text(get("tz")))),
-        locale=sys.intern(key(_text(get("locale")))),
-        updated=updated if type(updated) is int and 0 <= updated <= LARGEST_STAMP else 0,
-        deactivated=bool(get("deleted")),
-        # `is_app_user` says nothing here: it marks people who use the calling app.
-        bot=bool(
-            get("is_bot")
-            or get("is_workflow_bot")
-            or get("is_connector_bot")
-            or own_id == "USLACKBOT"
-            or of_profile("bot_id")
-            or of_profile("api_app_id")
-        ),
-        guest=bool(get("is_restricted")) or single_channel,
-        single_channel=single_channel,
-        invited=bool(get("is_invited_user")),
-        external=bool(get("is_stranger")),
-        forgotten=bool(get("is_forgotten")),
-        # Many payloads lack the key, so only an explicit "no" counts.
-        unconfirmed=get("is_email_confirmed") is False,
-        confirmed=get("is_email_confirmed") is True,
-        custom=_custom(of_profile("fields")),
-        local_id=_id(own_id) if own_id != slack_id else "",
-        organisation=sys.intern(organisation),
-        profile_team=profile_team if profile_team != team and team else "",
-        teams=teams,
-    )
-
-
-def _user_group(group: Mapping[str, Any], *, with_members: bool) -> UserGroup:
-    """Read a user group; *with_members*, raise ContractViolation without them, and IncompleteRead where Slack counts more."""
-    handle, users = _name(group.get("handle")), group.get("users")
-    if not with_members:
-        return UserGroup(_id(group.get("id")), handle, _name(group.get("name")), frozenset())
-    if not isinstance(users, list):
-        raise ContractViolation("usergroups.list", f"the members of @{handle} are not shown")
-    members = frozenset(filter(None, map(_id, users)))
-    counted = group.get("user_count")
-    if str(counted).isdecimal() and int(str(counted)) != len(members):
-        raise IncompleteRead(f"Slack counts {counted} members of @{handle} and shows {len(members)}: run again later")
-    return UserGroup(_id(group.get("id")), handle, _name(group.get("name")), members)
-
-
-def _said(value: object) -> str | None:
-    """Return the text of a key of the profile; None where it is missing, or null."""
-    return None if value is None else sys.intern(_name(value))
-
-
-def _custom(fields: object) -> Mapping[str, str] | None:
-    """Return the values of custom profile fields; None where none is shown, which says nothing about the person.
-
-    Slack sends an object, {}, [], null or nothing: the list was seen with null for everybody (slack-ruby-client's
-    recording), and with {}.
-    """
-    if not isinstance(fields, dict):
-        return None
-    values = {
-        sys.intern(field_id): bounded(_text(item.get("value")), LONGEST_VALUE)
-        for field_id, item in fields.items()
-        if isinstance(item, dict)
-    }
-    return values or None
-
-
-def _profile_field(shown: Mapping[str, Any]) -> ProfileField:
-    values = shown.get("possible_values")
-    options = tuple(map(_name, values)) if isinstance(values, list) else ()
-    return ProfileField(_text(shown["id"]), _name(shown.get("label")), _name(shown.get("type")), options)
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""
-
-
-def _name(value: object) -> str:
-    return bounded(_text(value), LONGEST_NAME)
-
-
-def _workspace(value: object) -> str:
-    """Return the id of a workspace; "" for that of an organisation (E...), which is none."""
-    text = _name(value)
-    return "" if text.startswith("E") else sys.intern(text)
-
-
-def _workspaces(values: object) -> tuple[str, ...]:
-    return tuple(filter(None, map(_workspace, values))) if isinstance(values, list) else ()
-
-
-def _has_id(member: object) -> bool:
-    return isinstance(member, dict) and bool(_id(member.get("id")))
-
-
-def _id(value: object) -> str:
-    """Return the id of something; "" for what cannot be one, since ids are kept and shown as they are."""
-    text = key(_text(value))
-    return text if text.isascii() and text.isalnum() else ""
-
-
-def _translated(method: str, error: SlackApiError) -> RemoteError:
-    """Return our error for a refusal of Slack's."""
-    response = error.response
-    # slack_sdk hands over its own response, or aiohttp's where the body could not be read as JSON.
-    status = getattr(response, "status_code", None) or getattr(response, "status", None) or 0
-    data = getattr(response, "data", None)
-    body = data if isinstance(data, dict) else {}
-    said = _text(body.get("error"))
-    code = said if WORD.fullmatch(said) else ""
-    if status == 429 or code == "ratelimited":
-        headers: Mapping[str, str] = getattr(response, "headers", {})
-        return RateLimited(method, retry_after=seconds_asked(headers.get("Retry-After")))
-    if status >= 500:
-        return _Overloaded(method, quoted_code(code), status=status)
-    if code in PASSING:
-        return TransientError(method, quoted_code(code))
-    if code in ADVICE:
-        advice = ADVICE[code]
-        if SCOPES.fullmatch(needed := _text(body.get("needed"))):
-            advice = f"{advice} (needed: {quoted_code(needed)})"
-        return AccessDenied(method, f"{code}: {advice}")
-    if code == "invalid_cursor":
-        return StaleCursor(method, code)
-    if code == "limit_required":
-        return _LimitRequired(method, code)
-    if code in NOT_FOUND:
-        return _NoSuchUser(method, code)
-    if code == NOT_VISIBLE:
-        return _NotVisible(method, code)
-    if code:
-        return Rejected(method, quoted_code(code))
-    if status in (401, 403):
-        return AccessDenied(method, "refused before Slack's API answered; check the token and the proxy", status=status)
-    if status == 200 and body:
-        return ContractViolation(method, "neither ok nor an error")
-    if status == 404:
-        return ContractViolation(method, "there is no such method; check the base URL", status=status)
-    return NotJson(method, status=status) if status == 200 else Rejected(method, status=status)
 
 
 def proxy_for(base_url: str) -> str | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, TypeGuard
 
-from slack_docebo.clients.slack import source_user
+from slack_docebo.clients.slack_wire import source_user
 from slack_docebo.domain.people import NOT_STORED, SourceUser
 from slack_docebo.storage.inbox import Event
 

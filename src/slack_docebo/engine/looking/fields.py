@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from slack_docebo.clients.docebo import DROPDOWN
 from slack_docebo.clients.docebo_wire import UserField
-from slack_docebo.clients.slack import ProfileField
+from slack_docebo.clients.slack_wire import ProfileField
 from slack_docebo.domain.formulas import quoted
 from slack_docebo.domain.names import folded
 from slack_docebo.domain.options import Options

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from slack_docebo.clients.docebo import Session
-from slack_docebo.clients.slack import Identity
+from slack_docebo.clients.slack_wire import Identity
 from slack_docebo.domain.rules import AttributeRule
 from slack_docebo.engine.reading.attribute_fields import find_additional_fields, find_manager_type, find_profile_fields
 from slack_docebo.engine.reading.scim import check_scim

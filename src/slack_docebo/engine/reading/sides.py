@@ -4,7 +4,8 @@ from collections.abc import AsyncIterable, Awaitable, Callable, Collection, Iter
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from slack_docebo.clients.slack import StaleCursor, UserPage
+from slack_docebo.clients.slack_refusals import StaleCursor
+from slack_docebo.clients.slack_wire import UserPage
 from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.addresses import mailbox
 from slack_docebo.domain.dialect import ADDRESS_SEARCH, AddressSearch

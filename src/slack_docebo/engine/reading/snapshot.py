@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Self
 
-from slack_docebo.clients.slack import UserPage
+from slack_docebo.clients.slack_wire import UserPage
 from slack_docebo.domain.people import SourceUser
 from slack_docebo.errors import IncompleteRead
 

@@ -1,0 +1,193 @@
+"""Slack's wire format: its users, groups and profile fields as we read them.
+
+Any key may be missing and any value null, blank or of another type; see each function.
+"""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from slack_docebo.domain.names import clean
+from slack_docebo.domain.people import LARGEST_STAMP, SourceUser
+from slack_docebo.domain.texts import LONGEST_ADDRESS, LONGEST_NAME, LONGEST_VALUE, bounded, key, unseen
+from slack_docebo.domain.user_groups import UserGroup
+from slack_docebo.errors import ContractViolation, IncompleteRead
+
+NOTHING: Mapping[str, Any] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """The owner of the token, and its scopes."""
+
+    team_id: str  # of an organisation-wide installation: the enterprise id; "" where Slack names none
+    team_name: str
+    url: str
+    user_id: str
+    bot_id: str
+    enterprise_id: str
+    is_enterprise_install: bool
+    scopes: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileField:
+    """A custom profile field of the workspace; *options* are the values of a list."""
+
+    id: str
+    label: str
+    type: str  # in Slack's words: text, date, options_list, user, link ...
+    options: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class UserPage:
+    """One page of the user list; *next_cursor* is "" on the last."""
+
+    users: list[SourceUser]
+    next_cursor: str
+
+
+def source_user(member: Mapping[str, Any]) -> SourceUser:
+    """Reduce a Slack user object, from a reply or an event, to what the rules look at.
+
+    Any key may be missing and any value null, blank or of another type: deactivated users lack most keys. Names and
+    titles are cut to their bound; an address, time zone or locale that is too long is read as "".
+    """
+    # It is called for every person of a listing: so look-ups are plain, and equal strings are kept once.
+    get = member.get
+    profile = get("profile")
+    of_profile = profile.get if isinstance(profile, dict) else NOTHING.get
+    slack_id = own_id = text_of(get("id"))
+    organisation, teams = id_of(get("enterprise_id")), _workspaces(get("teams"))
+    enterprise = get("enterprise_user")
+    if isinstance(enterprise, dict):
+        # The id that is the same in all workspaces of the organisation, which Slack says to use where it is given:
+        # `id` can still be an older, local one, and one person under two ids would be provisioned twice.
+        slack_id = id_of(enterprise.get("id")) or own_id
+        organisation = id_of(enterprise.get("enterprise_id")) or organisation
+        teams = _workspaces(enterprise.get("teams")) or teams
+    team, profile_team = _workspace(get("team_id")), _workspace(of_profile("team"))
+    real_name = name_of(of_profile("real_name")) or name_of(get("real_name"))
+    display_name = name_of(of_profile("display_name"))
+    email = key(text_of(of_profile("email")).strip(), LONGEST_ADDRESS)
+    hidden = unseen(email)
+    handle = name_of(get("name"))
+    updated = get("updated")
+    single_channel = bool(get("is_ultra_restricted"))
+    return SourceUser(
+        slack_id=slack_id,
+        team=team or profile_team,
+        handle=handle if handle.isprintable() else clean(handle),  # as the database keeps it
+        email="" if hidden else email,
+        hidden=hidden,
+        # Not the `_normalized` twins: they lose characters of some scripts.
+        first_name=name_of(of_profile("first_name")),
+        last_name=name_of(of_profile("last_name")),
+        real_name=real_name,
+        display_name=real_name if display_name == real_name else display_name,
+        title=sys.intern(name_of(of_profile("title"))),
+        phone=_said(of_profile("phone")),
+        pronouns=_said(of_profile("pronouns")),
+        start_date=_said(of_profile("start_date")),
+        time_zone=sys.intern(key(text_of(get("tz")))),
+        locale=sys.intern(key(text_of(get("locale")))),
+        updated=updated if type(updated) is int and 0 <= updated <= LARGEST_STAMP else 0,
+        deactivated=bool(get("deleted")),
+        # `is_app_user` says nothing here: it marks people who use the calling app.
+        bot=bool(
+            get("is_bot")
+            or get("is_workflow_bot")
+            or get("is_connector_bot")
+            or own_id == "USLACKBOT"
+            or of_profile("bot_id")
+            or of_profile("api_app_id")
+        ),
+        guest=bool(get("is_restricted")) or single_channel,
+        single_channel=single_channel,
+        invited=bool(get("is_invited_user")),
+        external=bool(get("is_stranger")),
+        forgotten=bool(get("is_forgotten")),
+        # Many payloads lack the key, so only an explicit "no" counts.
+        unconfirmed=get("is_email_confirmed") is False,
+        confirmed=get("is_email_confirmed") is True,
+        custom=custom_values(of_profile("fields")),
+        local_id=id_of(own_id) if own_id != slack_id else "",
+        organisation=sys.intern(organisation),
+        profile_team=profile_team if profile_team != team and team else "",
+        teams=teams,
+    )
+
+
+def user_group(group: Mapping[str, Any], *, with_members: bool) -> UserGroup:
+    """Read a user group; *with_members*, raise ContractViolation without them, and IncompleteRead where Slack counts more."""
+    handle, users = name_of(group.get("handle")), group.get("users")
+    if not with_members:
+        return UserGroup(id_of(group.get("id")), handle, name_of(group.get("name")), frozenset())
+    if not isinstance(users, list):
+        raise ContractViolation("usergroups.list", f"the members of @{handle} are not shown")
+    members = frozenset(filter(None, map(id_of, users)))
+    counted = group.get("user_count")
+    if str(counted).isdecimal() and int(str(counted)) != len(members):
+        raise IncompleteRead(f"Slack counts {counted} members of @{handle} and shows {len(members)}: run again later")
+    return UserGroup(id_of(group.get("id")), handle, name_of(group.get("name")), members)
+
+
+def _said(value: object) -> str | None:
+    """Return the text of a key of the profile; None where it is missing, or null."""
+    return None if value is None else sys.intern(name_of(value))
+
+
+def custom_values(fields: object) -> Mapping[str, str] | None:
+    """Return the values of custom profile fields; None where none is shown, which says nothing about the person.
+
+    Slack sends an object, {}, [], null or nothing: the list was seen with null for everybody (slack-ruby-client's
+    recording), and with {}.
+    """
+    if not isinstance(fields, dict):
+        return None
+    values = {
+        sys.intern(field_id): bounded(text_of(item.get("value")), LONGEST_VALUE)
+        for field_id, item in fields.items()
+        if isinstance(item, dict)
+    }
+    return values or None
+
+
+def profile_field(shown: Mapping[str, Any]) -> ProfileField:
+    """Read a custom profile field, which has an id."""
+    values = shown.get("possible_values")
+    options = tuple(map(name_of, values)) if isinstance(values, list) else ()
+    return ProfileField(text_of(shown["id"]), name_of(shown.get("label")), name_of(shown.get("type")), options)
+
+
+def text_of(value: object) -> str:
+    """Return a text; "" for what is none."""
+    return value if isinstance(value, str) else ""
+
+
+def name_of(value: object) -> str:
+    """Return a text within the bound of names."""
+    return bounded(text_of(value), LONGEST_NAME)
+
+
+def _workspace(value: object) -> str:
+    """Return the id of a workspace; "" for that of an organisation (E...), which is none."""
+    text = name_of(value)
+    return "" if text.startswith("E") else sys.intern(text)
+
+
+def _workspaces(values: object) -> tuple[str, ...]:
+    return tuple(filter(None, map(_workspace, values))) if isinstance(values, list) else ()
+
+
+def has_id(member: object) -> bool:
+    """Tell whether *member* is an object with an id."""
+    return isinstance(member, dict) and bool(id_of(member.get("id")))
+
+
+def id_of(value: object) -> str:
+    """Return the id of something; "" for what cannot be one, since ids are kept and shown as they are."""
+    text = key(text_of(value))
+    return text if text.isascii() and text.isalnum() else ""
