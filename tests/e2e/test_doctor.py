@@ -2,6 +2,7 @@
 
 import pytest
 
+from tasks.status_page import KEY
 from tests.e2e.prefect_http import artifacts_of, finished, set_rows, start
 
 
@@ -27,7 +28,7 @@ def test_what_was_found_is_a_table_of_the_run(examined):
     assert "is a superadmin |" in found
 
 
-def test_a_check_that_fails_makes_the_run_fail_in_one_line_and_the_table_says_what_to_do(examined, company):
+def test_a_check_that_fails_makes_the_run_fail_in_one_line_and_the_table_says_what_to_do(deployed, examined, company):
     scopes, company.slack.scopes = company.slack.scopes, frozenset({"users:read"})
     try:
         run, found = examined()
@@ -37,3 +38,5 @@ def test_a_check_that_fails_makes_the_run_fail_in_one_line_and_the_table_says_wh
     assert (run["state_type"], run["state_name"]) == ("FAILED", "Failed")
     assert run["state"]["message"] == "1 of 21 checks failed: Slack; the run's table says what to do"
     assert "| Slack | fail | the token lacks users:read.email: add it to the app and install it again |" in found
+    [page] = deployed.post("artifacts/filter", json={"artifacts": {"key": {"any_": [KEY]}}}).json()
+    assert "Slack did not take our token, or did not answer, at " in page["data"]

@@ -16,6 +16,7 @@ from slack_docebo.engine.looking.doctor import examine
 from slack_docebo.integration_settings import table
 from slack_docebo.private_files import new_file
 from slack_docebo.settings import EVERYTHING, variables
+from slack_docebo.storage.contacts import Side
 from slack_docebo.storage.refusals import Refusal, RefusalKind
 from slack_docebo.storage.store import Store
 from tests.importing import ON, run_import, settings_for
@@ -66,6 +67,17 @@ async def test_slack_docebo_and_the_database_are_found_well_while_prefect_is_dow
     for check in ("Prefect", "deployments", "integration_settings"):
         assert found[check][0] is Level.FAIL
         assert "start it, or set PREFECT_API_URL" in found[check][1]
+
+
+async def test_an_examination_tells_the_status_page_whose_credentials_work(environment, company, sqlite_url):
+    environment.setenv("SLACK_BOT_TOKEN", "xoxb-of-before")
+    await findings()
+
+    with Store.open(sqlite_url) as store, store.reading() as tables:
+        contacts = tables.contacts.last(company.docebo_url)
+    assert (contacts[Side.SLACK].is_broken, contacts[Side.SLACK].worked_at) == (True, None)
+    assert contacts[Side.DOCEBO].worked_at
+    assert not contacts[Side.DOCEBO].is_broken
 
 
 async def test_a_database_that_newer_code_has_migrated_is_told(environment, sqlite_url):

@@ -7,11 +7,14 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
+from sandbox.docebo.switches import switched
 from slack_docebo.domain.setting_change import SettingChange
+from slack_docebo.domain.texts import markdown
+from slack_docebo.engine.reading.connection import validate
 from slack_docebo.engine.reporting.bars import bars
 from slack_docebo.engine.reporting.status import status
 from slack_docebo.engine.reporting.steps import Step
-from slack_docebo.errors import ChangeLimitExceeded
+from slack_docebo.errors import AccessDenied, ChangeLimitExceeded
 from slack_docebo.storage.inbox import EventState
 from tests.importing import run_import
 from tests.integration.realtime_world import ON, World, world
@@ -54,6 +57,44 @@ async def test_after_an_import_the_page_says_what_it_did_and_who_waits(here):
     assert "waiting for somebody's decision" in found.to_do[0].words
     assert done.plan.id in shown(here)
     assert f"| People | {done.plan.looked_after:,} looked after, {found.mapped:,} mapped, " in shown(here)
+
+
+async def test_the_page_says_whose_credentials_worked_and_when(here):
+    workspace = await validate(here.runtime)
+
+    page = shown(here)
+    worked = r"worked last at \d{4}-\d\d-\d\d \d\d:\d\d UTC \|"
+    assert re.search(
+        rf"\| Slack \| {re.escape(markdown(f'{workspace.name} ({workspace.team})'))}; our token: {worked}", page
+    )
+    assert re.search(
+        rf"\| Docebo \| {re.escape(markdown(here.runtime.settings.docebo_url))}; our API credentials: {worked}", page
+    )
+
+
+async def test_credentials_that_are_refused_are_to_be_looked_at_until_they_work(here):
+    here.sandbox.slack_gate.faults.add("auth.test", "ok_false", error="token_revoked")
+    with pytest.raises(AccessDenied):
+        await validate(here.runtime)
+    refused = status(here.runtime).to_do
+
+    await validate(here.runtime)
+
+    [step] = refused
+    assert step.words.startswith("Slack did not take our token, or did not answer, at ")
+    assert step.flow == "doctor"
+    assert not status(here.runtime).to_do
+
+
+async def test_a_side_that_refuses_us_does_not_hide_that_the_other_took_us(here):
+    await validate(here.runtime)
+    here.sandbox.docebo.switches = switched(here.sandbox.docebo.switches, {"session_level": "user"})
+    with pytest.raises(AccessDenied):
+        await validate(here.runtime)
+
+    page = shown(here)
+    assert page.count(", but not at ") == 1
+    assert re.search(r"\| Docebo \| .*: worked last at .*, but not at ", page)
 
 
 async def test_an_event_shows_how_long_it_took(here):

@@ -4,6 +4,7 @@ from sqlalchemy import Connection
 
 from slack_docebo.storage.accounts import AccountRepository
 from slack_docebo.storage.applied import AppliedRepository
+from slack_docebo.storage.contacts import ContactRepository
 from slack_docebo.storage.decisions import DecisionRepository
 from slack_docebo.storage.dialects import DialectRepository
 from slack_docebo.storage.exclusions import ExclusionRepository
@@ -47,6 +48,10 @@ class Tables:
 
     def mappings(self, docebo: str = UNKNOWN) -> MappingRepository:
         return MappingRepository(self.connection, docebo)
+
+    @property
+    def contacts(self) -> ContactRepository:
+        return ContactRepository(self.connection)
 
     @property
     def decisions(self) -> DecisionRepository:

@@ -23,8 +23,8 @@ from slack_docebo.clients.recording import Recorder
 from slack_docebo.clients.slack import open_slack
 from slack_docebo.concurrency import within
 from slack_docebo.domain.description import differences, places
-from slack_docebo.engine.looking.diagnosis import Finding, fail, ok, warn
-from slack_docebo.engine.reading.connection import Rights, lack_of_rights, missing_scopes, rights_of
+from slack_docebo.engine.looking.diagnosis import Finding, Level, fail, ok, warn
+from slack_docebo.engine.reading.connection import Rights, lack_of_rights, missing_scopes, note_contacts, rights_of
 from slack_docebo.errors import ConfigurationError, RemoteError, SyncError
 from slack_docebo.integration_settings import VARIABLE, IntegrationSettings, read_rows
 from slack_docebo.lookup_tables import find_tables
@@ -40,6 +40,7 @@ from slack_docebo.settings import (
     short_secrets,
 )
 from slack_docebo.storage.budget import CallBudget
+from slack_docebo.storage.contacts import Side
 from slack_docebo.storage.migrations import HEAD
 from slack_docebo.storage.milestones import Milestone
 from slack_docebo.storage.plans import PlanKind
@@ -74,6 +75,7 @@ async def examine() -> AsyncIterator[Finding]:
         yield ok("files of secrets", "no other user of this machine can read them")
     yield _lengths("lengths of secrets", settings)
     checks = _Checks(settings)
+    fine = set[str]()
     for name, check in (
         ("database", checks.database),
         ("files", checks.files),
@@ -95,11 +97,17 @@ async def examine() -> AsyncIterator[Finding]:
         ("notifications", checks.notifications),
     ):
         try:
-            yield await check(name)
+            finding = await check(name)
         except SyncError as error:
-            yield fail(name, str(error))
+            finding = fail(name, str(error))
         except Exception as error:  # also an error of the check itself is a finding
-            yield fail(name, f"{type(error).__name__}: this check could not be made")
+            finding = fail(name, f"{type(error).__name__}: this check could not be made")
+        if finding.level is Level.OK:
+            fine.add(name)
+        yield finding
+    works = {Side.SLACK: fine.issuperset({"Slack", "Slack workspace"}), Side.DOCEBO: "Docebo" in fine}
+    with suppress(SyncError), Store.open(settings.database_url.get_secret_value()) as store:
+        note_contacts(store, settings.docebo_url, works, now=datetime.now(UTC))
 
 
 def _lengths(check: str, settings: DoctorSettings) -> Finding:

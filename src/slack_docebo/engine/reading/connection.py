@@ -1,8 +1,9 @@
 """The connection check: both sides answer, our credentials suffice, and the two belong together."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 from slack_docebo.clients.docebo import Session
@@ -13,6 +14,9 @@ from slack_docebo.engine.reading.scim import check_scim
 from slack_docebo.engine.reading.user_groups import read_user_groups
 from slack_docebo.errors import AccessDenied, ConfigurationError, WorkspaceMismatch
 from slack_docebo.runtime import Runtime
+from slack_docebo.storage.contacts import Side
+from slack_docebo.storage.links import WorkspaceLink
+from slack_docebo.storage.store import Store
 
 NEEDED_SCOPES = ("users:read", "users:read.email")
 # Docebo's words for a superadmin and for everybody else, as clients and the API's descriptions of 2017 to 2026 show them;
@@ -47,28 +51,63 @@ async def validate(runtime: Runtime, *, pin: bool = True) -> Workspace:
     """
     with runtime.store.reading() as tables:
         tables.platforms.check(runtime.settings.docebo_url)
-    identity, session = await asyncio.gather(runtime.slack.identify(), runtime.docebo.session())
-    _check_scopes(runtime, identity)
-    check_rights(runtime, session)
-    workspace = await _workspace(runtime, identity)
+    workspace, session = await _ask_both(runtime)
     check_scim(runtime)
     await read_user_groups(runtime, workspace.team)
     await find_profile_fields(runtime)
     await find_additional_fields(runtime, session)
     await find_manager_type(runtime)
     await _check_branch(runtime)
-    with runtime.store.transaction() as tables:
-        links = tables.links
-        linked = links.get(runtime.settings.docebo_url)
-        expected = runtime.settings.slack_team_id or (linked.slack_team if linked else workspace.team)
-        if workspace.team != expected:
-            raise WorkspaceMismatch(
-                f"the token belongs to workspace {workspace.team}, but this Docebo is linked to {expected}:"
-                " use a token of that workspace, or set SLACK_TEAM_ID if the link shall change"
-            )
-        if pin and (linked is None or linked.slack_team != workspace.team):
-            links.pin(runtime.settings.docebo_url, workspace.team, workspace.name, now=runtime.now())
+    if pin:
+        with runtime.store.transaction() as tables:
+            pinned = tables.links.pin(runtime.settings.docebo_url, workspace.team, workspace.name, now=runtime.now())
+        _check_link(runtime, workspace, pinned)
     return workspace
+
+
+def note_contacts(store: Store, docebo: str, works: Mapping[Side, bool], *, now: datetime) -> None:
+    """Keep whether each side accepted us *now*, for the status page."""
+    with store.transaction() as tables:
+        for side, it_works in works.items():
+            tables.contacts.note(docebo, side, works=it_works, now=now)
+
+
+async def _ask_both(runtime: Runtime) -> tuple[Workspace, Session]:
+    """Return what each side says of our credentials, and note whether they work; raise an error if one does not."""
+    slack, docebo = await asyncio.gather(_ask_slack(runtime), _ask_docebo(runtime), return_exceptions=True)
+    works = {side: not isinstance(said, BaseException) for side, said in ((Side.SLACK, slack), (Side.DOCEBO, docebo))}
+    note_contacts(runtime.store, runtime.settings.docebo_url, works, now=runtime.now())
+    if isinstance(slack, BaseException):
+        raise slack
+    if isinstance(docebo, BaseException):
+        raise docebo
+    return slack, docebo
+
+
+async def _ask_slack(runtime: Runtime) -> Workspace:
+    identity = await runtime.slack.identify()
+    _check_scopes(runtime, identity)
+    workspace = await _workspace(runtime, identity)
+    with runtime.store.reading() as tables:
+        linked = tables.links.get(runtime.settings.docebo_url)
+    _check_link(runtime, workspace, linked)
+    return workspace
+
+
+async def _ask_docebo(runtime: Runtime) -> Session:
+    session = await runtime.docebo.session()
+    check_rights(runtime, session)
+    return session
+
+
+def _check_link(runtime: Runtime, workspace: Workspace, linked: WorkspaceLink | None) -> None:
+    """Raise an error if this Docebo belongs to another workspace."""
+    expected = runtime.settings.slack_team_id or (linked.slack_team if linked else workspace.team)
+    if workspace.team != expected:
+        raise WorkspaceMismatch(
+            f"the token belongs to workspace {workspace.team}, but this Docebo is linked to {expected}:"
+            " use a token of that workspace, or set SLACK_TEAM_ID if the link shall change"
+        )
 
 
 def check_rights(runtime: Runtime, session: Session) -> None:

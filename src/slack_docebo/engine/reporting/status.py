@@ -13,6 +13,7 @@ from slack_docebo.engine.reporting.bars import bars
 from slack_docebo.engine.reporting.report import DONE, Summary, summary
 from slack_docebo.engine.reporting.steps import Shown, Step
 from slack_docebo.runtime import Runtime
+from slack_docebo.storage.contacts import Contact, Side
 from slack_docebo.storage.halts import Halt
 from slack_docebo.storage.inbox import InboxStatus
 from slack_docebo.storage.plans import PlanKind, PlanState
@@ -29,6 +30,7 @@ NAMING_PEOPLE = {
     "PROTECTED_ACCOUNTS",
 }  # which the page does not
 DAY = timedelta(days=1)
+OURS = {Side.SLACK: "our token", Side.DOCEBO: "our API credentials"}  # with which we are let in
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,8 @@ class Status:
 
     now: datetime
     docebo: str
-    team: str  # "" before the first run
+    workspace: str  # "" before the first run
+    contacts: Mapping[Side, Contact]
     halt: Halt | None
     frozen_until: date | None  # the last of the days on which nothing is written
     slack_read: ProvenRead | None
@@ -61,6 +64,15 @@ class Status:
         if self.halt:
             when = f"Nothing is written: {self.halt}. Let runs write again when it is time."
             found.append(Step(when, "go"))
+        found += [
+            Step(
+                f"{side.capitalize()} did not take {OURS[side]}, or did not answer, at {_moment(contact.asked_at)}: see"
+                " why, and what to do.",
+                "doctor",
+            )
+            for side, contact in self.contacts.items()
+            if contact.asked_at and contact.is_broken
+        ]
         if self.over_limit:
             refused = f"A limit has refused plan {self.over_limit}: look at it, and apply it if it is right."
             found.append(Step(refused, "bulk-import", {"plan_id": self.over_limit}))
@@ -91,8 +103,9 @@ class Status:
 
     def page(self, *, next_import: datetime | None, forms: Mapping[str, str], shown: Shown) -> str:
         """Return the page as Markdown; *forms* are links by what they are for, and each step is *shown* with its own."""
-        sides = f"Slack workspace {markdown(self.team) or 'not known yet'} to {markdown(self.docebo)}"
         rows = {
+            "Slack": self._connection(Side.SLACK, self.workspace or "a workspace that is not known yet"),
+            "Docebo": self._connection(Side.DOCEBO, self.docebo),
             "Writing to Docebo": self._writing(),
             "Last complete read of Slack": _read(self.slack_read),
             "Last complete read of Docebo": _read(self.docebo_read),
@@ -109,7 +122,7 @@ class Status:
             [
                 "# How things stand",
                 "",
-                f"As of {_moment(self.now)}, {sides}",
+                f"As of {_moment(self.now)}",
                 "",
                 "## What there is to do",
                 "",
@@ -134,6 +147,13 @@ class Status:
                 *(f"- [{title}]({link})" for title, link in forms.items()),
             ]
         )
+
+    def _connection(self, side: Side, name: str) -> str:
+        """Say with whom we are connected, and when our credentials have last worked there."""
+        contact = self.contacts[side]
+        worked = f"worked last at {_moment(contact.worked_at)}" if contact.worked_at else "never worked yet"
+        failed = f", but not at {_moment(contact.asked_at)}" if contact.asked_at and contact.is_broken else ""
+        return f"{markdown(name)}; {OURS[side]}: {worked}{failed}"
 
     def _looked_after(self) -> str:
         """Say how many people the last import has found in scope, or leaving it."""
@@ -166,7 +186,8 @@ def status(runtime: Runtime) -> Status:
         return Status(
             now=now,
             docebo=docebo,
-            team=team,
+            workspace=f"{link.slack_team_name} ({team})" if link else "",
+            contacts=tables.contacts.last(docebo),
             halt=tables.halts.get(docebo),
             frozen_until=runtime.behaviour.frozen_until(now),
             slack_read=tables.reads.last(f"slack:{team}"),

@@ -1,0 +1,55 @@
+"""Contacts: when Slack and Docebo were last asked with our credentials, and when that last worked."""
+
+import enum
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, select
+
+from slack_docebo.storage.schema import milestone
+from slack_docebo.storage.statements import insertion
+
+ASKED, WORKED = "asked", "worked"
+
+
+class Side(enum.StrEnum):
+    """Who is asked."""
+
+    SLACK = "slack"
+    DOCEBO = "docebo"
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """The latest of one side; the moments are None where there was none yet."""
+
+    asked_at: datetime | None = None
+    worked_at: datetime | None = None
+
+    @property
+    def is_broken(self) -> bool:
+        """Tell whether the last time did not work."""
+        return self.asked_at != self.worked_at
+
+
+class ContactRepository:
+    """Rows of the table `milestone`, two for each side; the caller owns the transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def note(self, docebo: str, side: Side, *, works: bool, now: datetime) -> None:
+        """Note that *side* was asked now, and whether that *works*."""
+        for event in (ASKED, WORKED) if works else (ASKED,):
+            at = {"reached_at": now}
+            self._connection.execute(
+                insertion(self._connection, milestone)
+                .values(docebo=docebo, name=f"{side}-{event}", **at)
+                .on_conflict_do_update(index_elements=["docebo", "name"], set_=at)
+            )
+
+    def last(self, docebo: str) -> dict[Side, Contact]:
+        """Return the latest contact of each side."""
+        query = select(milestone.c.name, milestone.c.reached_at).where(milestone.c.docebo == docebo)
+        at = dict(self._connection.execute(query).tuples().all())
+        return {side: Contact(at.get(f"{side}-{ASKED}"), at.get(f"{side}-{WORKED}")) for side in Side}
