@@ -35,6 +35,8 @@ TITLES = {
     "decide": "Decide about people: never this one, leave it so, this account",
     "explain-user": "Explain a person, by id",
     "find-person": "Find a person by name or address",
+    "fields": "The fields of both sides, and which rules read or fill them",
+    "try-attributes": "Try rules for attributes on twenty people, or on one",
     "reset-mappings": "Delete mappings",
     "personal-data": "Give out or forget a person",
     "restore-mappings": "Restore mappings from a backup",
@@ -58,7 +60,8 @@ async def refresh_status_page(runtime: Runtime) -> None:
         async with get_client() as client:
             await follow_settings(client)
             forms = await read_forms(client)
-            titled = {TITLES.get(flow, flow): link for flow, link in forms.links().items()}
+            links = forms.links()
+            titled = {title: links[flow] for flow, title in TITLES.items() if flow in links}
             page = found.page(next_import=await _next_import(client), forms=titled, shown=forms.shown)
             await _write(client, page, description=f"How things stand: {found.line}")
     except Exception as error:

@@ -15,6 +15,7 @@ from slack_docebo.engine.reporting.bars import bars
 from slack_docebo.engine.reporting.status import status
 from slack_docebo.engine.reporting.steps import Step
 from slack_docebo.errors import AccessDenied, ChangeLimitExceeded
+from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.storage.inbox import EventState
 from tests.importing import run_import
 from tests.integration.realtime_world import ON, World, world
@@ -37,11 +38,25 @@ def shown(here: World, **more) -> str:
     return status(here.runtime).page(**{**NOBODY_NEXT, **more})
 
 
-async def test_before_the_first_import_nothing_is_known_and_nothing_to_do(here):
+async def test_before_the_first_import_there_is_a_dry_run_to_do(here):
     found = status(here.runtime)
 
-    assert (found.to_do, found.line) == ([], "nothing to do")
+    assert [(step.words, step.flow) for step in found.to_do] == [
+        ("Nobody was imported yet: see what an import would do, and to whom.", "bulk-import")
+    ]
+    assert found.line == "1 to do"
     assert "| Last import | none yet |" in shown(here)
+
+
+async def test_where_everything_is_switched_off_the_page_says_that_nothing_is_written(here):
+    here.runtime.behaviour = read_rows(table({**ON, "PROVISION_SLACK_USER_DATA": "", "MAP_SLACK_USER_DATA": "false"}))
+
+    [step] = status(here.runtime).to_do
+    assert step.words.startswith("Provisioning and mapping are switched off")
+    assert step.flow == "settings"
+    assert "| Writing to Docebo | switched off in the settings |" in shown(here)
+    here.runtime.behaviour = read_rows(table({**ON, "PROVISION_SLACK_USER_DATA": ""}))
+    assert "| Writing to Docebo | allowed |" in shown(here)
 
 
 async def test_after_an_import_the_page_says_what_it_did_and_who_waits(here):
@@ -80,10 +95,10 @@ async def test_credentials_that_are_refused_are_to_be_looked_at_until_they_work(
 
     await validate(here.runtime)
 
-    [step] = refused
+    step = refused[0]
     assert step.words.startswith("Slack did not take our token, or did not answer, at ")
     assert step.flow == "doctor"
-    assert not status(here.runtime).to_do
+    assert "doctor" not in {step.flow for step in status(here.runtime).to_do}
 
 
 async def test_a_side_that_refuses_us_does_not_hide_that_the_other_took_us(here):
@@ -118,7 +133,7 @@ async def test_what_is_parked_is_to_be_looked_at(here):
     for _ in range(4):
         await here.serve()
 
-    [step] = status(here.runtime).to_do
+    step = status(here.runtime).to_do[-1]
     assert step == Step(
         "1 event is parked: look at why, and replay them.", "parked-events", {"action": "replay", "everything": True}
     )

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tasks.status_page import TITLES
+
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "prefect.yaml").read_text()
 DEPLOYMENTS = yaml.safe_load(TEXT)["deployments"]
@@ -125,3 +127,9 @@ def test_a_flow_file_holds_flows_only(path):
     nodes = [node for node in ast.parse(path.read_text()).body if isinstance(node, ast.ClassDef)]
 
     assert nodes == []
+
+
+def test_the_status_page_says_of_each_form_what_it_is_for(loaded):
+    by_hand = {loaded[one["entrypoint"]]["name"] for one in DEPLOYMENTS if "by-hand" in one["tags"]}
+
+    assert set(TITLES) == by_hand

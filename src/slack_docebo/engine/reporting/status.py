@@ -43,6 +43,7 @@ class Status:
     contacts: Mapping[Side, Contact]
     halt: Halt | None
     frozen_until: date | None  # the last of the days on which nothing is written
+    switched_off: bool  # neither accounts nor mappings are written
     slack_read: ProvenRead | None
     docebo_read: ProvenRead | None
     last_import: Summary | None
@@ -73,6 +74,11 @@ class Status:
             for side, contact in self.contacts.items()
             if contact.asked_at and contact.is_broken
         ]
+        if self.switched_off:
+            off = "Provisioning and mapping are switched off, so nobody would be created, updated or mapped: switch them on."
+            found.append(Step(off, "settings"))
+        elif self.last_import is None and not self.over_limit:
+            found.append(Step("Nobody was imported yet: see what an import would do, and to whom.", "bulk-import"))
         if self.over_limit:
             refused = f"A limit has refused plan {self.over_limit}: look at it, and apply it if it is right."
             found.append(Step(refused, "bulk-import", {"plan_id": self.over_limit}))
@@ -162,7 +168,9 @@ class Status:
     def _writing(self) -> str:
         if self.frozen_until:
             return f"not until the end of {self.frozen_until}, as FREEZE in the settings says"
-        return line(str(self.halt)) if self.halt else "allowed"
+        if self.halt:
+            return line(str(self.halt))
+        return "switched off in the settings" if self.switched_off else "allowed"
 
     def _times(self) -> str:
         if not self.seconds:
@@ -190,6 +198,7 @@ def status(runtime: Runtime) -> Status:
             contacts=tables.contacts.last(docebo),
             halt=tables.halts.get(docebo),
             frozen_until=runtime.behaviour.frozen_until(now),
+            switched_off=not (runtime.behaviour.provision_slack_user_data or runtime.behaviour.map_slack_user_data),
             slack_read=tables.reads.last(f"slack:{team}"),
             docebo_read=tables.reads.last(f"docebo:{docebo}"),
             last_import=summary(runtime.store, done.id) if done else None,
