@@ -24,7 +24,7 @@ from tests.smtp import PASSWORD, USER, mail_server, text
 INCIDENT = Incident(
     Trouble.REFUSED,
     "import-everybody",
-    "nothing was written: 70 deactivations, at most 50 are allowed",
+    "Look at plan 9fy3, and apply exactly this plan if it is right: 70 to deactivate, the limit is 50; nothing was written",
     "plan 9fy3 (refused): 70 to deactivate",
     "http://127.0.0.1:4200/runs/flow-run/1",
     installation="lms.example.com",
@@ -254,8 +254,8 @@ def test_every_kind_of_incident_has_words_and_advice(trouble):
 
 
 def test_the_manual_is_where_the_settings_say_and_no_line_is_told_twice():
-    told = "Look at those who failed: plan 9fy3 (partly-applied): 3 failed"
-    incident = Incident(Trouble.FAILED, "reconcile", told, "plan 9fy3 (partly-applied): 3 failed")
+    told = "Look at those who failed: plan 9fy3 (applied in part): 3 failed"
+    incident = Incident(Trouble.FAILED, "reconcile", told, "plan 9fy3 (applied in part): 3 failed")
 
     assert "explained in docs/operations.md." in incident.body
     assert (

@@ -50,7 +50,7 @@ async def test_more_changes_of_usernames_than_the_limit_stop_before_the_first_an
         await apply_accounts(runtime, undo, lambda _rows: None)
 
     changed = sum(before[user_id] != username for user_id, username in renamed.items())
-    assert refused.plan.over_limit == [f"{changed} x change username, the limit is 2"]
+    assert refused.plan.over_limit == [f"{changed} to give another username, the limit is 2"]
     assert changed == done.count("update", outcome="applied") > 5
     assert usernames(shared_sandbox) == before
 

@@ -25,7 +25,7 @@ def test_only_what_was_done_counts_as_done():
         (Kind.UPDATE, "differs", Outcome.SKIPPED, 3),
         (Kind.UPDATE, "differs", Outcome.PLANNED, 4),
         (Kind.LEAVE, "in line", Outcome.LEFT, 5),
-    ) == ("plan 1abcdefg (partly-applied): 2 created, 4 to update, 5 left alone, 1 failed, 3 skipped")
+    ) == ("plan 1abcdefg (applied in part): 2 created, 4 to update, 5 left alone, 1 failed, 3 skipped")
 
 
 def test_why_people_are_left_alone_is_said_apart_from_what_is_done():
@@ -46,6 +46,12 @@ def test_why_people_are_left_alone_is_said_apart_from_what_is_done():
 
 def test_a_plan_about_nobody_says_so():
     assert line(state=PlanState.APPLIED) == "plan 1abcdefg (applied): nobody"
+
+
+def test_what_was_only_looked_at_is_not_called_abandoned():
+    assert line((Kind.UNMAP, "reset", Outcome.PLANNED, 3), state=PlanState.ABANDONED) == (
+        "plan 1abcdefg (not carried out): 3 to unmap"
+    )
 
 
 def test_an_attribute_that_is_kept_back_for_more_than_a_few_people_is_named():

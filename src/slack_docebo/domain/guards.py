@@ -24,6 +24,13 @@ class Change(StrEnum):
     RENAME = "change username"
 
 
+IN_WORDS = {
+    Change.MOVE: "move to another branch",
+    Change.REMAP: "map to another account",
+    Change.RENAME: "give another username",
+}
+
+
 class Excess(NamedTuple):
     """A limit that would be exceeded, and the sentence that says so."""
 
@@ -94,11 +101,11 @@ def exceeded(
             continue
         earlier, limit = before.get(change, 0), limits.get(change, Limit())
         number = planned[change] + earlier
-        told = f"{number} x {change}" + (f" ({earlier} of them by runs before)" if earlier else "")
+        told = f"{number} to {IN_WORDS.get(change, change)}" + f" ({earlier} of them by runs before)" * bool(earlier)
         if limit.count is not None and number > limit.count:
             found.append(Excess(change, f"{told}, the limit is {limit.count}"))
         if limit.percent is not None and people >= minimum_sample and number * 100 > limit.percent * people:
-            share = f"{told} among {people} people is {number / max(people, 1):.1%}"
+            share = f"{told}, {number / max(people, 1):.1%} of {people} people"
             found.append(Excess(change, f"{share}, the limit is {limit.percent:g}%"))
     return found
 
@@ -115,5 +122,6 @@ def too_many_accounts(creations: int, accounts: int | None, most: int | None) ->
         return [Excess(Change.CREATE, told)]
     if accounts + creations <= most:
         return []
-    told = f"Docebo has {accounts} accounts, this would make it {accounts + creations}, and MAX_ACCOUNTS is {most}"
+    then = accounts + creations
+    told = f"Docebo has {accounts} accounts, this would make it {then}, and MAX_ACCOUNTS is {most}: raise that first"
     return [Excess(Change.CREATE, told)]

@@ -59,6 +59,12 @@ BECAME = {
     PlanState.REFUSED: "refused by a limit, nothing is written",
     PlanState.ABANDONED: "not carried out",
 }
+IN_SHORT = {
+    PlanState.PLANNING: "not whole",
+    PlanState.APPLYING: "at work",
+    PlanState.PARTLY_APPLIED: "applied in part",
+    PlanState.ABANDONED: "not carried out",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +121,7 @@ class Summary:
         told += [(self.count(outcome=outcome), outcome) for outcome in (Outcome.FAILED, Outcome.SKIPPED)]
         told.append((self.undecided, WAITING))
         people = ", ".join(f"{count} {became}" for count, became in told if count)
-        return f"plan {self.plan.id} ({self.plan.state}): {people or 'nobody'}"
+        return f"plan {self.plan.id} ({IN_SHORT.get(self.plan.state, self.plan.state)}): {people or 'nobody'}"
 
     def told_of(self, kind: Kind) -> str:
         """Say of how many people *kind* is true, and of how many it is planned; of those left alone without who is in line."""

@@ -58,8 +58,8 @@ def begin(runtime: Runtime, plan_id: str) -> None:
     if refused:
         what = f"nothing of {plan.kind}" if plan.kind in AFTER_AN_IMPORT else "nothing"
         raise ChangeLimitExceeded(
-            f"{what} was written: {'; '.join(refused)}. Look at plan {plan_id}; if it is right, let exactly that plan"
-            f" through: run the flow with plan_id={plan_id} and dry_run off, or `slack-docebo plan apply {plan_id}`"
+            f"Look at plan {plan_id}, and apply exactly this plan if it is right, by the link in its summary or with"
+            f" `slack-docebo plan apply {plan_id}`: {'; '.join(refused)}; {what} was written"
         )
 
 
