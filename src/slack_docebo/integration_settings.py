@@ -202,13 +202,21 @@ class IntegrationSettings(BaseModel):
         title="Who drops out of scope has left",
         description="true: who drops out of scope counts as having left.",
     )
+    leavers_branch: str = Field(
+        "",
+        max_length=200,
+        title="Branch for leavers",
+        description="To which branch accounts of people who have left Slack are moved after an import: its code, title, path or"
+        " id. It counts in LIMIT_BRANCH_MOVES. Not with LEAVERS unmap, by which nobody's is known any more. Empty: they stay"
+        " where they are.",
+    )
     leavers_after_days: Whole = Field(
         0,
         ge=0,
         le=366,
         title="Days until leavers are acted on",
-        description="How many days after somebody was first seen to have left LEAVERS takes effect; the plan says from when. Who"
-        " returns before is untouched. 0: at once.",
+        description="How many days after somebody was first seen to have left LEAVERS and LEAVERS_BRANCH take effect; the plan"
+        " says from when. Who returns before is untouched. 0: at once.",
     )
     rehires: Annotated[Rehires, OneWord] = Field(
         Rehires.REPORT,
@@ -378,6 +386,7 @@ class IntegrationSettings(BaseModel):
             match_by=self.match_by,
             rules=self.attributes,
             leavers=self.leavers,
+            leavers_branch=self.leavers_branch.strip(),
             out_of_scope_leaves=self.leavers_out_of_scope,
             today=datetime.now(ZoneInfo(self.time_zone)).date(),
             grace=timedelta(days=self.leavers_after_days),

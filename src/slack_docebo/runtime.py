@@ -53,7 +53,8 @@ class Runtime:
             str, str
         ] = {}  # of custom profile fields by their sources, where rules name any by label
         self.field_titles: dict[str, str] = {}  # of the additional fields, likewise, where a rule fills any
-        self.branches: Branches | None = None  # likewise, where a rule names one
+        self.branches: Branches | None = None  # likewise, where a rule or a setting names one
+        self.leavers_branch: int | None = None  # to which accounts of leavers are moved, if they are
         self.scim: ScimClient | None = None  # where there is a token for it
         self.manager_type: int | None = None  # of the managers that are written, where a rule names them
         self.manager_names: dict[

@@ -72,7 +72,9 @@ GROUPS = (
         ),
     ),
     Group(
-        "leaving", "Who leaves, and who returns", ("leavers", "leavers_after_days", "leavers_out_of_scope", "rehires")
+        "leaving",
+        "Who leaves, and who returns",
+        ("leavers", "leavers_branch", "leavers_after_days", "leavers_out_of_scope", "rehires"),
     ),
     Group(
         "limits",

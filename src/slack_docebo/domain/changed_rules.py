@@ -4,8 +4,9 @@ An operation holds what follows from the rules of its plan, and that is what is 
 whom the rules of today leave alone.
 """
 
+from slack_docebo.domain.grace import OF_LEAVERS, is_of_leaver
 from slack_docebo.domain.people import SourceUser
-from slack_docebo.domain.planning import Kind, Operation, Policy
+from slack_docebo.domain.planning import Operation, Policy
 
 
 def reason_by_rules(operation: Operation, address: str, then: Policy, now: Policy) -> str:
@@ -13,9 +14,11 @@ def reason_by_rules(operation: Operation, address: str, then: Policy, now: Polic
 
     *address* is the person's e-mail address, as far as the operation or its account tells it.
     """
-    if operation.kind in {Kind.DEACTIVATE, Kind.UNMAP}:
-        if then.leavers is not now.leavers:
+    if is_of_leaver(operation.kind, operation.reason):
+        if operation.kind in OF_LEAVERS and then.leavers is not now.leavers:
             return f"LEAVERS was {then.leavers} when this was planned, and is {now.leavers} by now"
+        if operation.kind not in OF_LEAVERS and then.leavers_branch != now.leavers_branch:
+            return "LEAVERS_BRANCH was another when this was planned"
         if then.out_of_scope_leaves and not now.out_of_scope_leaves:
             return "LEAVERS_OUT_OF_SCOPE was on when this was planned, and is off by now"
         return ""

@@ -7,6 +7,12 @@ from datetime import datetime, timedelta
 from slack_docebo.domain.planning import Kind, Operation
 
 OF_LEAVERS = frozenset({Kind.DEACTIVATE, Kind.UNMAP})
+HAS_LEFT = "has left Slack"  # the reason of a move to the branch for leavers
+
+
+def is_of_leaver(kind: Kind, reason: str) -> bool:
+    """Tell whether an operation of this *kind*, for this *reason*, is done only because the person has left Slack."""
+    return kind in OF_LEAVERS or (kind is Kind.MOVE and reason == HAS_LEFT)
 
 
 @dataclass(frozen=True, slots=True)

@@ -126,6 +126,7 @@ class Policy:
     leavers: Leavers = Leavers.KEEP
     out_of_scope_leaves: bool = False
     today: date = date.min  # on which accounts expire
+    leavers_branch: str = ""  # to which accounts of leavers are moved, as the administrator names it
     grace: timedelta = timedelta()  # from when a leaver is first seen to when anything is done
     rehires: Rehires = Rehires.REPORT
     protected: Sequence[str] = ()  # shell-style patterns on username, e-mail or Docebo id

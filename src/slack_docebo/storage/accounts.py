@@ -162,6 +162,19 @@ class AccountRepository:
         )
         return {row.user_id: row.branch_placed for row in self._connection.execute(query)}
 
+    def note_left(self, branches: MappingType[int, int]) -> None:
+        """Note from which branch, by account, we have moved who has left."""
+        for docebo_id, branch_id in branches.items():
+            is_it = (account.c.platform_id == self._platform_id, account.c.user_id == docebo_id)
+            self._connection.execute(update(account).where(*is_it).values(branch_left=branch_id))
+
+    def left(self) -> dict[int, int]:
+        """Return from which branch we have moved who had left."""
+        query = select(account.c.user_id, account.c.branch_left).where(
+            account.c.platform_id == self._platform_id, account.c.branch_left.is_not(None)
+        )
+        return {row.user_id: row.branch_left for row in self._connection.execute(query)}
+
     def note_managers(self, managers: MappingType[int, int]) -> None:
         """Note whom, by account, we have made manager of these accounts, whose rows are there; 0 for nobody."""
         for docebo_id, manager_id in managers.items():

@@ -142,6 +142,7 @@ account = Table(
     Column("branch_placed", BigInteger),  # by us
     Column("expiry_set", Instant),  # not kept, see decision 17
     Column("manager_placed", BigInteger),  # by us: the manager's account, 0 where we have removed one
+    Column("branch_left", BigInteger),  # from which we have moved somebody who has left
 )
 
 mapping = Table(

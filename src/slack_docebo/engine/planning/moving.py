@@ -1,65 +1,120 @@
 """Planning who is moved to another branch, once all accounts exist: who is to be in another than where we brought them."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from slack_docebo.concurrency import to_completion
+from slack_docebo.domain.grace import HAS_LEFT
+from slack_docebo.domain.observation import Present
 from slack_docebo.domain.planning import Kind
 from slack_docebo.domain.targets import BRANCH
-from slack_docebo.engine.planning.afterwards import changeable, operation_on, rule_for, store_plan, wishes_of
+from slack_docebo.engine.planning.afterwards import (
+    Wishes,
+    changeable,
+    operation_on,
+    rule_for,
+    store_plan,
+    wishes_of,
+)
+from slack_docebo.engine.planning.leaving import Leaving, look_for_leavers
 from slack_docebo.engine.reading.connection import Workspace
+from slack_docebo.engine.reading.evidence import can_ask, counted
 from slack_docebo.engine.reading.sides import read_accounts
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.plans import PlanKind
+
+BRANCHES = "branches"  # of what a view shows besides
+ANOTHER_BRANCH = "another branch"
+IS_BACK = "is back in Slack"
 
 
 async def plan_moves(runtime: Runtime, workspace: Workspace, listed: SourceSnapshot) -> str | None:
     """Return the id of the stored plan of moves, None where nobody is to be moved.
 
     An account that we have never brought anywhere may be in its branch already: each branch that is wanted for such is
-    listed once, and who is found there is remembered.
+    listed once, and who is found there is remembered. Who has left is moved to the branch for leavers, and back to the
+    one of before on return, unless the rule gives another one.
     """
-    rule = rule_for(runtime, BRANCH)
-    if rule is None or not runtime.behaviour.branch_moves:
+    rule = rule_for(runtime, BRANCH) if runtime.behaviour.branch_moves else None
+    branch_of_leavers = runtime.leavers_branch if runtime.behaviour.provision_slack_user_data else None
+    if rule is None and branch_of_leavers is None:
         return None
-    wishes = await to_completion(wishes_of, runtime, workspace, listed, rule)
-    wanted = {docebo_id: int(value) for docebo_id, value in wishes.values.items() if value}
-    placed = await to_completion(_placed, runtime)
-    unknown = {branch_id for docebo_id, branch_id in wanted.items() if docebo_id not in placed}
-    found: dict[int, int] = {}
-    for branch_id in sorted(unknown):
-        there = await runtime.docebo.in_branch(branch_id)
-        found |= {one: branch_id for one in there if one not in placed and wanted.get(one) == branch_id}
-    if found:
-        await to_completion(_remember, runtime, found)
-    moved = {one: branch for one, branch in wanted.items() if (placed | found).get(one) != branch}
+    placed, left_from = await to_completion(_placed, runtime)
+    wishes, leaving = Wishes(), Leaving()
+    if rule is not None:
+        wishes = await to_completion(wishes_of, runtime, workspace, listed, rule)
+    if branch_of_leavers is not None:
+        leaving = await to_completion(look_for_leavers, runtime, workspace, listed, placed, branch_of_leavers)
+    wanted = {one: left_from[one] for one in leaving.back if one in left_from}
+    wanted |= {docebo_id: int(value) for docebo_id, value in wishes.values.items() if value}
+    wanted |= {one: branch_of_leavers for one in leaving.left if branch_of_leavers is not None}
+    placed |= await _find(runtime, {one: branch for one, branch in wanted.items() if one not in placed})
+    placed |= await _look_at(runtime, leaving.left.keys() - placed.keys())
+    mappings = leaving.back | wishes.mappings | leaving.left
+    moved = sorted(
+        (branch, one) for one, branch in wanted.items() if placed.get(one) != branch
+    )  # a call is to one branch
     if not moved:
         return None
-    mappings = [
-        wishes.mappings[one] for one in sorted(moved, key=lambda one: (moved[one], one))
-    ]  # a call is to one branch
-    may_move = changeable(runtime, workspace, await read_accounts(runtime, set(moved)), mappings)
+    accounts = await read_accounts(runtime, {one for _, one in moved})
+    may_move = changeable(runtime, workspace, accounts, [mappings[one] for _, one in moved])
     operations = [
         operation_on(
-            mapping,
+            mappings[one],
             Kind.MOVE,
-            "another branch",
-            {BRANCH: str(moved[mapping.docebo_id])},
-            {BRANCH: str(placed[mapping.docebo_id])} if mapping.docebo_id in placed else {},
+            HAS_LEFT if one in leaving.left else ANOTHER_BRANCH if one in wishes.values else IS_BACK,
+            {BRANCH: str(branch)},
+            {BRANCH: str(placed[one])} if one in placed else {},
         )
-        for mapping in mappings
-        if mapping.docebo_id in may_move
+        for branch, one in moved
+        if one in may_move
     ]
     return await to_completion(store_plan, runtime, workspace, PlanKind.MOVES, operations) if operations else None
 
 
-def _placed(runtime: Runtime) -> dict[int, int]:
-    """Return to which branch, by account, we have brought accounts."""
+async def _find(runtime: Runtime, wanted: Mapping[int, int]) -> dict[int, int]:
+    """Return which of these accounts are in the branch that is *wanted* for them, and remember it."""
+    found: dict[int, int] = {}
+    for branch_id in sorted(set(wanted.values())):
+        there = await runtime.docebo.in_branch(branch_id)
+        found |= {one: branch_id for one in there if wanted.get(one) == branch_id}
+    await to_completion(_remember, runtime, found)
+    return found
+
+
+async def _look_at(runtime: Runtime, docebo_ids: Collection[int]) -> dict[int, int]:
+    """Return in which branch these accounts are, for a call each, and remember it: so that they can be moved back.
+
+    Nothing is known of an account in several, nor of any where Docebo does not show it or EVIDENCE_CALLS is too low.
+    """
+    found: dict[int, int] = {}
+    if not docebo_ids or not can_ask(runtime, accounts=len(docebo_ids)):
+        return found
+    for docebo_id in sorted(docebo_ids):
+        with counted(runtime):
+            seen = await runtime.docebo.view(docebo_id)
+        if not isinstance(seen, Present):
+            continue
+        branches = seen.value.besides.get(BRANCHES)
+        if branches is None:
+            break
+        if branches.isdecimal():
+            found[docebo_id] = int(branches)
+    await to_completion(_remember, runtime, found)
+    return found
+
+
+def _placed(runtime: Runtime) -> tuple[dict[int, int], dict[int, int]]:
+    """Return to which branch, by account, we have brought accounts, and from which we have moved leavers."""
     with runtime.store.reading() as tables:
         platform_id = tables.platforms.find(runtime.settings.docebo_url)
-        return {} if platform_id is None else tables.accounts(platform_id).placed()
+        if platform_id is None:
+            return {}, {}
+        accounts = tables.accounts(platform_id)
+        return accounts.placed(), accounts.left()
 
 
 def _remember(runtime: Runtime, found: Mapping[int, int]) -> None:
-    with runtime.store.transaction() as tables:
-        tables.accounts(tables.platforms.take(runtime.settings.docebo_url)).note_placed(found)
+    if found:
+        with runtime.store.transaction() as tables:
+            tables.accounts(tables.platforms.take(runtime.settings.docebo_url)).note_placed(found)

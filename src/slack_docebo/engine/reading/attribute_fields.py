@@ -10,11 +10,13 @@ from slack_docebo.domain.options import Dates, Options, Values
 from slack_docebo.domain.rules import AttributeRule, custom_fields, distinct
 from slack_docebo.domain.sources import CUSTOM, label_of
 from slack_docebo.domain.targets import BRANCH, MANAGER
+from slack_docebo.domain.texts import shortened
 from slack_docebo.engine.reading.mirror_fields import find_mirror
 from slack_docebo.errors import ConfigurationError
 from slack_docebo.runtime import Runtime
 
 ROW = "integration_settings: row SLACK | ATTRIBUTES"
+BRANCH_SHOWN = 80  # characters of its name
 
 
 async def find_profile_fields(runtime: Runtime) -> None:
@@ -42,8 +44,10 @@ async def find_additional_fields(runtime: Runtime, session: Session) -> None:
     values: dict[str, Values] = {"expiration_date": Dates()}
     if session.languages:
         values["language"] = Options.of({code: code for code in session.languages if code})
-    if any(rule.target == BRANCH for rule in runtime.behaviour.attributes):
+    moves_leavers = runtime.behaviour.leavers_branch.strip() and runtime.behaviour.provision_slack_user_data
+    if moves_leavers or any(rule.target == BRANCH for rule in runtime.behaviour.attributes):
         runtime.branches = values[BRANCH] = Branches.of(await runtime.docebo.branches())
+        runtime.leavers_branch = _leavers_branch(runtime.behaviour.leavers_branch, runtime.branches)
     runtime.behaviour = runtime.behaviour.holding(values)
     rules, mirrored = runtime.behaviour.attributes, runtime.behaviour.mirror_fields
     if not (mirrored or any(rule.title or rule.field_id for rule in rules)):
@@ -92,6 +96,18 @@ async def find_manager_type(runtime: Runtime) -> None:
         runtime.manager_type = int(_the_one(wanted, titles, "Docebo") if wanted else next(iter(titles)))
     except ValueError as error:
         raise ConfigurationError(f"{row}: {str(error).replace('field', 'type of managers')}") from None
+
+
+def _leavers_branch(name: str, branches: Branches) -> int | None:
+    """Return the id of the branch of this *name*; None where none is named."""
+    if not name.strip():
+        return None
+    if found := branches.id(name):
+        return int(found)
+    raise ConfigurationError(
+        "integration_settings: row SLACK | LEAVERS_BRANCH: Docebo has no branch with this code, title, path or id, or has"
+        f" several: {shortened(name.strip(), BRANCH_SHOWN)}"
+    )
 
 
 def _name_by_id(runtime: Runtime, named: Callable[[AttributeRule], AttributeRule]) -> None:

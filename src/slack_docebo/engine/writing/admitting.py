@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from slack_docebo.domain.decisions import NEVER, is_never
 from slack_docebo.domain.effects import HURTING, TO_ACCOUNTS, account_of, activates, hurts, mapping_of, people_of
-from slack_docebo.domain.grace import OF_LEAVERS
+from slack_docebo.domain.grace import OF_LEAVERS, is_of_leaver
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.observation import Gone, Present, Unknown
 from slack_docebo.domain.people import LastSeen
@@ -95,7 +95,9 @@ def moved_meanwhile(runtime: Runtime, batch: Sequence[Numbered]) -> set[int]:
 
 def _outdated(tables: Tables, runtime: Runtime, plan: Plan, batch: Sequence[Numbered]) -> dict[int, str]:
     """Return why some of *batch* rest on what is not so any more, as far as the store knows, by their place."""
-    entering_or_leaving = [(seq, op) for seq, op in batch if op.kind in {Kind.CREATE, *OF_LEAVERS} or activates(op)]
+    entering_or_leaving = [
+        (seq, op) for seq, op in batch if op.kind is Kind.CREATE or is_of_leaver(op.kind, op.reason) or activates(op)
+    ]
     if plan.kind not in OF_THE_RULES or not entering_or_leaving:
         return _moved(tables, runtime, batch)
     people = people_of(op for _, op in entering_or_leaving)

@@ -14,7 +14,7 @@ from slack_docebo.domain.effects import (
     mapping_of,
     people_of,
 )
-from slack_docebo.domain.grace import OF_LEAVERS
+from slack_docebo.domain.grace import is_of_leaver
 from slack_docebo.domain.matching import Accounts, MatchBy
 from slack_docebo.domain.people import Account, LastSeen, Mapping
 from slack_docebo.domain.planning import Kind, Operation, Outcome, Policy, shielded
@@ -62,8 +62,8 @@ def recheck(runtime: Runtime, workspace: Workspace, plan_id: str, accounts: Acco
         sent = set(tables.intents.of(plan_id))
         to_ask = tables.operations.still_to_activate(plan_id) + sum(
             n
-            for kind, _, outcome, n in tables.operations.tally(plan_id)
-            if kind in OF_LEAVERS and outcome is Outcome.PLANNED
+            for kind, reason, outcome, n in tables.operations.tally(plan_id)
+            if is_of_leaver(kind, reason) and outcome is Outcome.PLANNED
         )
     _check_applicable(runtime, workspace, plan, pending)
     if plan.kind in OF_THE_RULES:

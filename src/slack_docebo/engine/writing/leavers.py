@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from slack_docebo.domain.effects import activates
-from slack_docebo.domain.grace import OF_LEAVERS
+from slack_docebo.domain.grace import is_of_leaver
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.observation import Gone, Observation, Present, Unknown
 from slack_docebo.domain.people import SourceUser
@@ -15,7 +15,7 @@ from slack_docebo.runtime import Runtime
 from slack_docebo.storage.operations import RowOutcome
 from slack_docebo.storage.plans import Plan, PlanKind
 
-OF_THE_RULES = frozenset({PlanKind.BULK_IMPORT, PlanKind.CUSTOM_FIELDS, PlanKind.REALTIME_SYNC})
+OF_THE_RULES = frozenset({PlanKind.BULK_IMPORT, PlanKind.CUSTOM_FIELDS, PlanKind.MOVES, PlanKind.REALTIME_SYNC})
 
 
 async def ask_whether_still_so(
@@ -23,22 +23,25 @@ async def ask_whether_still_so(
 ) -> list[RowOutcome]:
     """Return who of *batch* is to be skipped, for Slack does not say any more that the person has left, or is back.
 
-    Asked, one call each, is for whom a plan would deactivate or unmap, and whose account it would activate: where the plan
+    Asked, one call each, is for whom a plan would deactivate, unmap or move as a leaver, and whose account it would activate: where the plan
     was saved and is applied by its id, or Slack was read longer ago than EVIDENCE_MINUTES.
     """
     if plan.kind not in OF_THE_RULES or _is_fresh(runtime, plan):
         return []
-    asked = [(seq, op) for seq, op in batch if op.kind in OF_LEAVERS or activates(op)]
+    asked = [(seq, op) for seq, op in batch if is_of_leaver(op.kind, op.reason) or activates(op)]
     if not asked:
         return []
     planner = Planner(policy, Accounts())
     answers = await ask_for_people(runtime, plan.slack_team, [operation.slack_id for _, operation in asked])
-    reasons = {seq: _reason(answers[op.slack_id], planner, expects_leaver=op.kind in OF_LEAVERS) for seq, op in asked}
+    reasons = {
+        seq: _reason(answers[op.slack_id], planner, expects_leaver=is_of_leaver(op.kind, op.reason))
+        for seq, op in asked
+    }
     return [RowOutcome(seq, Outcome.SKIPPED, error=reason) for seq, reason in reasons.items() if reason]
 
 
 def _is_fresh(runtime: Runtime, plan: Plan) -> bool:
-    age = runtime.now() - (plan.read_since or plan.created_at)
+    age = runtime.now() - (plan.read_since or runtime.begun)
     return plan.flow_run == runtime.run_id and age <= timedelta(minutes=runtime.behaviour.evidence_minutes)
 
 

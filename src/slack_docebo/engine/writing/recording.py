@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from slack_docebo.domain.effects import TO_ACCOUNTS, mapping_of, people_of
-from slack_docebo.domain.grace import OF_LEAVERS
+from slack_docebo.domain.grace import HAS_LEFT, is_of_leaver
 from slack_docebo.domain.people import Applied, Mapping
 from slack_docebo.domain.planning import Kind, Operation, Outcome
 from slack_docebo.domain.stamps import TOLERANCE, UNSTAMPED
@@ -66,7 +66,9 @@ def _record(runtime: Runtime, plan_id: str, operations: dict[int, Operation], re
             of_team = [(op, result) for op, result in applied if op.slack_team == team]
             if _remapped(of_team, mappings.of(team, people_of(op for op, _ in of_team))):
                 raise StorageConflict(REMAPPED)
-            acted_on = [op.mapped_as for op, _ in of_team if op.kind in OF_LEAVERS or op.mapped_as != op.slack_id]
+            acted_on = [
+                op.mapped_as for op, _ in of_team if is_of_leaver(op.kind, op.reason) or op.mapped_as != op.slack_id
+            ]
             tables.leavers.clear(team, acted_on)
             if gone := [op.mapped_as for op, _ in of_team if op.kind is Kind.UNMAP]:
                 mappings.delete(team, gone)
@@ -107,6 +109,13 @@ def _record(runtime: Runtime, plan_id: str, operations: dict[int, Operation], re
                     result.docebo_id: int(op.changes[BRANCH])
                     for op, result in applied
                     if BRANCH in op.changes and result.docebo_id
+                }
+            )
+            accounts.note_left(
+                {
+                    result.docebo_id: int(op.before[BRANCH])
+                    for op, result in applied
+                    if op.reason == HAS_LEFT and BRANCH in op.before and result.docebo_id
                 }
             )
             inactive = [

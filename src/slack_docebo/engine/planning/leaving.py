@@ -1,0 +1,101 @@
+"""Who has left and is to be in the branch for leavers, and who is back and is to be in the branch of before."""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from itertools import chain
+
+from slack_docebo.domain.decisions import is_for_never
+from slack_docebo.domain.matching import Accounts
+from slack_docebo.domain.people import Mapping as PersonsMapping
+from slack_docebo.domain.planning import Planner
+from slack_docebo.engine.reading.connection import Workspace
+from slack_docebo.engine.reading.evidence import gone_people
+from slack_docebo.engine.reading.snapshot import SourceSnapshot
+from slack_docebo.runtime import Runtime
+from slack_docebo.storage.tables import Tables
+
+
+@dataclass(slots=True)
+class Leaving:
+    """Mappings of those who are to be moved, by the Docebo ids of their accounts."""
+
+    left: dict[int, PersonsMapping] = field(default_factory=dict)
+    back: dict[int, PersonsMapping] = field(default_factory=dict)
+
+    def take(self, mappings: Iterable[PersonsMapping]) -> None:
+        """Take in who has left."""
+        self.left |= {mapping.docebo_id: mapping for mapping in mappings}
+
+
+def look_for_leavers(
+    runtime: Runtime, workspace: Workspace, listed: SourceSnapshot, placed: Mapping[int, int], branch_id: int
+) -> Leaving:
+    """Return who has left and was not brought to the branch for leavers yet, and who was and is looked after again.
+
+    *placed* says to which branch accounts were brought last. Who has left only lately is noted, and waits for
+    LEAVERS_AFTER_DAYS. Who is not listed has left only if Slack has said so when it was asked, or if we have deactivated
+    the account for it before. Left out is whom `wishes_of` leaves out as well.
+    """
+    policy, docebo = runtime.behaviour.policy(workspace.team), runtime.settings.docebo_url
+    planner, found = Planner(policy, Accounts()), Leaving()
+    for page in listed:
+        with runtime.store.transaction() as tables:
+            excluded = tables.exclusions.all()
+            mappings = tables.mappings(docebo).of_people(workspace.team, page)
+            touched = _touched(runtime, tables, workspace, chain.from_iterable(user.ids for user in page))
+            left = []
+            for user in page:
+                mapping = mappings.get(user.slack_id)
+                if mapping is None or excluded.cover(user) or not touched.isdisjoint(user.ids):
+                    continue
+                is_there = placed.get(mapping.docebo_id) == branch_id
+                if is_there and not policy.scope.reason_against(user):
+                    found.back[mapping.docebo_id] = mapping
+                elif not is_there and planner.is_leaver(user):
+                    left.append(mapping)
+            found.take(_due(runtime, tables, workspace, left, policy.grace))
+    gone = gone_people(runtime, workspace.team)
+    with runtime.store.transaction() as tables:
+        unlisted = _unlisted(tables, docebo, workspace, listed)
+        excluded, touched = tables.exclusions.all(), _touched(runtime, tables, workspace, list(unlisted))
+        left = [
+            mapping
+            for slack_id, mapping in unlisted.items()
+            if (slack_id in gone or mapping.deactivated)
+            and placed.get(mapping.docebo_id) != branch_id
+            and slack_id not in touched
+            and not excluded.cover_any([slack_id])
+        ]
+        found.take(_due(runtime, tables, workspace, left, policy.grace))
+    return found
+
+
+def _unlisted(tables: Tables, docebo: str, workspace: Workspace, listed: SourceSnapshot) -> dict[str, PersonsMapping]:
+    """Return the mappings of those whom the list shows under no id, by Slack id."""
+    mappings = tables.mappings(docebo)
+    absent = [slack_id for slack_id in mappings.slack_ids(workspace.team) if slack_id not in listed]
+    known_as = tables.people.other_ids(workspace.team, absent)
+    listed_otherwise = {former for other, former in known_as.items() if other in listed}
+    return mappings.of(workspace.team, set(absent) - listed_otherwise)
+
+
+def _touched(runtime: Runtime, tables: Tables, workspace: Workspace, slack_ids: Iterable[str]) -> set[str]:
+    """Return about whom an event was applied since this run began, or somebody has decided that nothing is ever done."""
+    ids = set(slack_ids)
+    decisions = tables.decisions.all(workspace.team)
+    return set(tables.inbox.applied_since(runtime.begun, ids)) | {one for one in ids if is_for_never(decisions, [one])}
+
+
+def _due(
+    runtime: Runtime, tables: Tables, workspace: Workspace, left: Collection[PersonsMapping], grace: timedelta
+) -> Iterator[PersonsMapping]:
+    """Yield who has been gone for *grace*, or is known to have been by what LEAVERS has done; note who is seen first."""
+    since = tables.leavers.since(workspace.team, [mapping.slack_id for mapping in left]) if grace else {}
+    for mapping in left:
+        if not grace or mapping.deactivated:
+            yield mapping
+        elif mapping.slack_id not in since:
+            tables.leavers.note(workspace.team, [mapping.slack_id], now=runtime.now())
+        elif since[mapping.slack_id] + grace <= runtime.now():
+            yield mapping

@@ -1,0 +1,192 @@
+"""Accounts of people who have left Slack are moved to the branch for leavers, and back when they return."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import time_machine
+
+from slack_docebo.domain.people import Mapping
+from slack_docebo.domain.planning import Kind, Outcome
+from slack_docebo.engine.planning.moving import plan_moves
+from slack_docebo.errors import ChangeLimitExceeded, ConfigurationError
+from slack_docebo.storage.store import Store
+from tests.importing import run_import, settings_for
+from tests.integration.after_an_import import apply_by_id, decide_never, import_then, note_applied_event, undo
+
+ROWS = {"LEAVERS_BRANCH": "Left", "LIMIT_BRANCH_MOVES": "none", "LIMIT_DEACTIVATIONS": "none"}
+ANYWHERE = 42  # the branch in which accounts are before
+
+
+@pytest.fixture
+def company(shared_sandbox):
+    shared_sandbox.reset()
+    shared_sandbox.docebo.add_branch("LEFT", "Left")
+    shared_sandbox.docebo.switches = replace(shared_sandbox.docebo.switches, branches_shown=True)
+    return shared_sandbox
+
+
+@pytest.fixture
+def settings(company, sqlite_url):
+    return settings_for(company.facts(), sqlite_url)
+
+
+@pytest.fixture
+async def ada(company, settings) -> str:
+    """Somebody with an account in a branch, who is mapped."""
+    slack_id = str(company.slack.add("Ada", "Lovelace", "ada@example.com")["id"])
+    await run_import(settings)
+    company.docebo.edit(account_of(company).user_id, {"branches": (ANYWHERE,)})
+    return slack_id
+
+
+def account_of(company):
+    [account] = company.docebo.accounts.by_email("ada@example.com")
+    return account
+
+
+def branch_of(company) -> str:
+    return ", ".join(company.docebo.branches[one].code for one in account_of(company).branches)
+
+
+@pytest.mark.parametrize("leavers", ["keep", "deactivate", "expire"])
+async def test_who_leaves_is_moved_once_and_who_returns_is_back_in_the_branch_of_before(
+    company, settings, ada, leavers
+):
+    rows = {**ROWS, "LEAVERS": leavers}
+    company.slack.deactivate(ada)
+
+    done = await import_then(settings, rows, plan_moves)
+    assert done.count(Kind.MOVE, outcome=Outcome.APPLIED) == 1
+    assert branch_of(company) == "LEFT"
+    assert await import_then(settings, rows, plan_moves) is None
+
+    company.slack.reactivate(ada)
+    await import_then(settings, rows, plan_moves)
+    assert branch_of(company) == "SLACK"
+    assert await import_then(settings, rows, plan_moves) is None
+
+
+async def test_an_undo_moves_back(company, settings, ada):
+    company.slack.deactivate(ada)
+    done = await import_then(settings, ROWS, plan_moves)
+
+    await undo(settings, ROWS, done.plan.id)
+
+    assert branch_of(company) == "SLACK"
+
+
+async def test_where_docebo_does_not_show_branches_nobody_knows_where_to_move_back(company, settings, ada):
+    company.docebo.switches = replace(company.docebo.switches, branches_shown=False)
+    company.slack.deactivate(ada)
+    done = await import_then(settings, ROWS, plan_moves)
+
+    undone = await undo(settings, ROWS, done.plan.id)
+
+    assert [reason for _, reason, _, _ in undone.tally] == ["nobody knows what there was before: branch"]
+    assert branch_of(company) == "LEFT"
+
+
+async def test_a_leaver_counts_as_a_move(company, settings, ada):
+    company.slack.deactivate(ada)
+    with pytest.raises(ChangeLimitExceeded, match="1 x move, the limit is 0"):
+        await import_then(settings, {**ROWS, "LIMIT_BRANCH_MOVES": "0"}, plan_moves)
+    assert branch_of(company) == "SLACK"
+
+
+async def test_a_leaver_is_moved_after_the_days_of_grace_and_who_returns_before_is_untouched(company, settings, ada):
+    rows, begun = {**ROWS, "LEAVERS_AFTER_DAYS": "7"}, datetime.now(UTC)
+    company.slack.deactivate(ada)
+    assert await import_then(settings, rows, plan_moves) is None
+    company.slack.reactivate(ada)
+    with time_machine.travel(begun + timedelta(days=3)):
+        assert await import_then(settings, rows, plan_moves) is None
+    company.slack.deactivate(ada)
+    with time_machine.travel(begun + timedelta(days=5)):
+        assert await import_then(settings, rows, plan_moves) is None
+    with time_machine.travel(begun + timedelta(days=8)):  # the days began anew
+        assert await import_then(settings, rows, plan_moves) is None
+    assert branch_of(company) == "SLACK"
+    with time_machine.travel(begun + timedelta(days=13)):
+        assert await import_then(settings, rows, plan_moves) is not None
+    assert branch_of(company) == "LEFT"
+
+
+async def test_a_rule_for_branches_has_the_word_when_somebody_returns(company, settings, ada):
+    company.docebo.add_branch("EU", "Europe")
+    rows = {**ROWS, "ATTRIBUTES": "first_name, last_name, email, branch = title", "BRANCH_MOVES": "true"}
+    company.slack.change(ada, {"profile": {"title": "EU"}})
+    company.slack.deactivate(ada)
+    await import_then(settings, rows, plan_moves)
+    assert branch_of(company) == "LEFT"
+
+    company.slack.reactivate(ada)
+    await import_then(settings, rows, plan_moves)
+
+    assert branch_of(company) == "EU"
+
+
+@pytest.mark.parametrize("why", ["administrator", "protected", "never", "served", "unmap", "provisioning off"])
+async def test_whom_nothing_may_be_done_to_is_not_moved(company, settings, ada, why):
+    rows = dict(ROWS)
+    company.slack.deactivate(ada)
+    match why:
+        case "administrator":
+            company.docebo.edit(account_of(company).user_id, {"level": "godadmin"})
+        case "protected":
+            rows["PROTECTED_ACCOUNTS"] = "ada@*"
+        case "never":
+            decide_never(settings, company.slack.team.id, ada)
+        case "unmap":
+            rows |= {"LEAVERS": "unmap", "LIMIT_UNMAPPINGS": "none"}
+        case "provisioning off":
+            rows["PROVISION_SLACK_USER_DATA"] = "false"
+
+    async def plan(runtime, workspace, people):
+        if why == "served":
+            note_applied_event(settings, ada)
+        return await plan_moves(runtime, workspace, people)
+
+    assert await import_then(settings, rows, plan) is None
+    assert branch_of(company) == "SLACK"
+
+
+async def test_who_only_drops_out_of_scope_is_a_leaver_only_if_the_settings_say_so(company, settings, ada):
+    rows = {**ROWS, "SCOPE_EXCLUDE": "ada@*"}
+    assert await import_then(settings, rows, plan_moves) is None
+
+    assert await import_then(settings, {**rows, "LEAVERS_OUT_OF_SCOPE": "true"}, plan_moves) is not None
+    assert branch_of(company) == "LEFT"
+
+
+async def test_a_saved_plan_does_not_move_who_is_back_meanwhile(company, settings, ada):
+    company.slack.deactivate(ada)
+    with pytest.raises(ChangeLimitExceeded) as refusal:
+        await import_then(settings, {**ROWS, "LIMIT_BRANCH_MOVES": "0"}, plan_moves)
+    company.slack.reactivate(ada)
+
+    done = await apply_by_id(settings, ROWS, str(refusal.value).split("plan_id=")[1].split()[0])
+
+    assert done.count(Kind.MOVE, outcome=Outcome.SKIPPED) == 1
+    assert branch_of(company) == "SLACK"
+
+
+async def test_a_branch_that_is_not_there_stops_a_run_at_its_start(company, settings, ada):
+    with pytest.raises(ConfigurationError, match=r"LEAVERS_BRANCH: Docebo has no branch .*: Nowhere"):
+        await run_import(settings, rows={"LEAVERS_BRANCH": "Nowhere"})
+
+
+@pytest.mark.parametrize("known_by", ["Slack's answer", "what was done before", "nothing"])
+async def test_who_is_not_listed_is_moved_only_where_it_is_known_that_the_person_has_left(company, settings, known_by):
+    account = company.docebo.accounts.add("ada@example.com", email="ada@example.com", branches=(ANYWHERE,))
+    gone = Mapping(
+        "U0G0NE0001", company.slack.team.id, "ada", account.user_id, deactivated=known_by == "what was done before"
+    )
+    with Store.open(settings.database_url.get_secret_value()) as store, store.transaction() as tables:
+        tables.mappings(settings.docebo_url).save([gone], now=datetime.now(UTC))
+    if known_by != "Slack's answer":
+        company.slack_gate.faults.add("users.info", "ok_false", error="user_not_visible", times=-1)
+
+    await import_then(settings, ROWS, plan_moves)
+
+    assert branch_of(company) == ("SLACK" if known_by == "nothing" else "LEFT")
