@@ -386,6 +386,7 @@ class IntegrationSettings(BaseModel):
             match_by=self.match_by,
             rules=self.attributes,
             leavers=self.leavers,
+            branch_moves=self.branch_moves,
             leavers_branch=self.leavers_branch.strip(),
             out_of_scope_leaves=self.leavers_out_of_scope,
             today=datetime.now(ZoneInfo(self.time_zone)).date(),

@@ -5,6 +5,7 @@ from sqlalchemy import select
 
 from slack_docebo.domain.planning import Kind, Outcome
 from slack_docebo.engine.importing import apply_saved
+from slack_docebo.engine.reporting.report import branches_file
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime
 from slack_docebo.storage.schema import account as accounts
@@ -64,14 +65,30 @@ async def test_who_is_there_is_not_moved_when_the_rule_says_another_branch(compa
 
 async def test_a_branch_that_is_not_there_is_not_made_and_keeps_nobody_from_an_account(company, sqlite_url):
     ada = join(company, "Ada", "Atlantis")
-    before = set(company.docebo.branches)
+    before, settings = set(company.docebo.branches), settings_for(company.facts(), sqlite_url)
 
-    done = await run_import(settings_for(company.facts(), sqlite_url), rows={**ON, "ATTRIBUTES": RULES})
+    done = await run_import(settings, rows={**ON, "ATTRIBUTES": RULES})
 
     assert branches_of(company, ada) == [()]
     assert set(company.docebo.branches) == before
     assert "| branch | Docebo has no such branch, or several | " in done.markdown()
+    assert f"`{done.plan.id}-branches.csv` below `REPORT_DIR` lists the 1 to make in Docebo" in done.markdown()
+    listed = branches_file(settings.report_dir, done.plan.id)
+    assert listed.read_text(encoding="utf-8").splitlines()[1:] == ["Atlantis,Atlantis,,1"]
+    assert listed.stat().st_mode & 0o077 == 0
     assert any("without branch, which Docebo does not have" in reason for _, reason, _, _ in done.tally)
+
+
+async def test_who_is_there_waits_for_a_branch_only_where_accounts_are_moved(company, sqlite_url):
+    join(company, "Ada", "Atlantis")
+    settings, rows = settings_for(company.facts(), sqlite_url), {**ON, "ATTRIBUTES": RULES}
+    await run_import(settings, rows=rows)
+
+    stays = await run_import(settings, rows=rows)
+    moves = await run_import(settings, rows={**rows, "BRANCH_MOVES": "true"})
+
+    assert not branches_file(settings.report_dir, stays.plan.id).exists()
+    assert "Atlantis,Atlantis,,1" in branches_file(settings.report_dir, moves.plan.id).read_text(encoding="utf-8")
 
 
 async def test_the_rule_goes_before_the_branch_for_new_accounts(company, sqlite_url):

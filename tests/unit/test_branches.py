@@ -2,7 +2,7 @@
 
 import pytest
 
-from slack_docebo.domain.branches import Branch, Branches
+from slack_docebo.domain.branches import Branch, Branches, NewBranch, to_be_made
 
 ROOT = Branch(0, "", "Acme", 1, 14)
 TREE = [
@@ -52,3 +52,26 @@ def test_a_branch_that_nothing_tells_from_another_cannot_be_named():
 def test_a_number_is_an_id_before_it_is_a_code():
     numbered = Branches.of([Branch(1, "2", "One"), Branch(2, "1", "Two")])
     assert numbered.named("1") == "1"
+
+
+def test_branches_to_be_made_have_their_parents_first_and_leave_out_what_is_there_or_borne_by_several():
+    wanted = {"Europe/Press/Film": 2, "Europe/Press": 1, "HR": 5, "Sales": 3, "Asia/": 1, "Asia//East": 1}
+
+    assert to_be_made(wanted, BRANCHES) == [
+        NewBranch("", "Press", "Europe", 1),
+        NewBranch("", "Film", "Europe/Press", 2),
+        NewBranch("HR", "HR", "", 5),
+    ]
+
+
+def test_a_branch_that_was_made_as_listed_is_found():
+    wanted = {"HR": 1, "Europe/Press/Film": 1}
+    [press, film, hr] = to_be_made(wanted, BRANCHES)
+    made = [
+        Branch(7, hr.code, hr.title, 14, 15),
+        Branch(8, press.code, press.title, 5, 8),
+        Branch(9, film.code, film.title, 6, 7),
+    ]
+    tree = [Branch(0, "", "Acme", 1, 16), Branch(1, "EU", "Europe", 2, 9), *made]
+
+    assert [Branches.of(tree).named(value) for value in wanted] == ["7", "9"]

@@ -1,7 +1,7 @@
 """Branches: the nodes of Docebo's organisation chart, and by what rules and rows name one of them."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Self
 
@@ -25,6 +25,7 @@ class Branches:
 
     ids: Mapping[str, str]  # by id, and by what no other branch has: code, title, or path of titles
     columns: Mapping[str, Mapping[str, str]]  # by id: how a row of a batch names the branch
+    borne: Collection[str] = frozenset()  # all codes, titles and paths, also those that several bear
 
     @classmethod
     def of(cls, branches: Iterable[Branch]) -> Self:
@@ -37,7 +38,11 @@ class Branches:
             for _, value in names:
                 ids.setdefault(value, branch_id)
         columns = {branch_id: dict(names[:1]) for branch_id, names in alone.items() if names}
-        return cls({**ids, **{branch_id: branch_id for branch_id in columns}}, columns)
+        return cls(
+            {**ids, **{branch_id: branch_id for branch_id in columns}},
+            columns,
+            frozenset(value for names in named.values() for _, value in names),
+        )
 
     def label(self, shown: str) -> str:
         """Return the id that is *shown*."""
@@ -50,6 +55,38 @@ class Branches:
     def named(self, value: str) -> str | None:
         """Return the id of the branch with this id, code, title or path; None where there is none, or are several."""
         return self.id(value) or None
+
+
+@dataclass(frozen=True, slots=True)
+class NewBranch:
+    """A branch that somebody would have to make: what is known of it, and for how many people."""
+
+    code: str
+    title: str
+    parent: str  # path of titles; "" below the root
+    people: int = 0
+
+
+def to_be_made(wanted: Mapping[str, int], branches: Branches) -> list[NewBranch]:
+    """Return the branches by which each value of *wanted*, with its number of people, would be found; parents come first.
+
+    A path makes those above it that are not there. Of any other value nobody knows whether it is a code or a title: it
+    becomes both. What several branches bear already is not among them: one more would make it no clearer.
+    """
+    made: dict[str, NewBranch] = {}
+    for value, people in sorted((value.strip(), people) for value, people in wanted.items()):
+        titles = value.split(PATH)
+        if value in branches.borne or not all(titles):
+            continue
+        if len(titles) == 1:
+            made[value] = NewBranch(value, value, "", people)
+            continue
+        for depth in range(1, len(titles) + 1):
+            path, parent = PATH.join(titles[:depth]), PATH.join(titles[: depth - 1])
+            if path not in branches.borne:
+                made.setdefault(path, NewBranch("", titles[depth - 1], parent))
+        made[path] = NewBranch("", titles[-1], parent, people)
+    return list(made.values())
 
 
 def _names(branch: Branch, path: str) -> list[tuple[str, str]]:

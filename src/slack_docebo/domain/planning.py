@@ -126,6 +126,7 @@ class Policy:
     leavers: Leavers = Leavers.KEEP
     out_of_scope_leaves: bool = False
     today: date = date.min  # on which accounts expire
+    branch_moves: bool = False  # accounts that are there get another branch, too
     leavers_branch: str = ""  # to which accounts of leavers are moved, as the administrator names it
     grace: timedelta = timedelta()  # from when a leaver is first seen to when anything is done
     rehires: Rehires = Rehires.REPORT
@@ -511,7 +512,8 @@ class Planner:
         self, user: SourceUser, *, creating: bool = False, taken: tuple[Shortfall, ...] = ()
     ) -> tuple[Shortfall, ...]:
         """Note which values of Slack's the account of *user* does not get, those *taken* among them, and return them."""
-        found = shortfalls(self.policy.scope.as_member(user), self.policy.rules, creating=creating) + taken
+        member, moving = self.policy.scope.as_member(user), self.policy.branch_moves
+        found = shortfalls(member, self.policy.rules, creating=creating, moving=moving) + taken
         if found:
             self.shortfalls[user.slack_id] = found
         else:

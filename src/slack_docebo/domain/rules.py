@@ -167,12 +167,16 @@ def reads_scim(rules: Iterable[AttributeRule]) -> bool:
     return any(source in SCIM_SOURCES for rule in rules for source in rule.sources)
 
 
-def shortfalls(user: SourceUser, rules: Iterable[AttributeRule], *, creating: bool) -> tuple[Shortfall, ...]:
-    """Return which values of Slack's the account of *user* does not get."""
+def shortfalls(
+    user: SourceUser, rules: Iterable[AttributeRule], *, creating: bool, moving: bool = False
+) -> tuple[Shortfall, ...]:
+    """Return which values of Slack's the account of *user* does not get; *moving*, one that is there gets a branch, too."""
     found = (
         rule.shortfall(user)
         for rule in rules
-        if rule.target != MANAGER and rule.may_fall_short and (creating or not rule.creates_only)
+        if rule.target != MANAGER
+        and rule.may_fall_short
+        and (creating or not rule.creates_only or (moving and rule.target == BRANCH))
     )
     return tuple(one for one in found if one)
 

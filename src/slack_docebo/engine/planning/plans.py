@@ -8,6 +8,7 @@ from itertools import chain
 
 from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.addresses import mailbox
+from slack_docebo.domain.branches import NewBranch, to_be_made
 from slack_docebo.domain.decisions import respecting
 from slack_docebo.domain.effects import hurts, people_of
 from slack_docebo.domain.grace import hold
@@ -15,6 +16,8 @@ from slack_docebo.domain.matching import Accounts, FoundBy
 from slack_docebo.domain.people import Applied, Known, Mapping, PeopleShown, SourceUser
 from slack_docebo.domain.planning import Kind, Operation, Planner
 from slack_docebo.domain.profiles import Coverage
+from slack_docebo.domain.rules import NO_BRANCH
+from slack_docebo.domain.targets import BRANCH
 from slack_docebo.domain.texts import without_numbers
 from slack_docebo.engine.planning.absences import Absences, not_planned
 from slack_docebo.engine.planning.limits import Measure, count_people, measure
@@ -23,7 +26,14 @@ from slack_docebo.engine.reading.profiles import fields_wanted
 from slack_docebo.engine.reading.sides import record_reads
 from slack_docebo.engine.reading.snapshot import Restarted, SourceSnapshot
 from slack_docebo.engine.reporting.orphans import OrphanSearch
-from slack_docebo.engine.reporting.report import orphan_file, values_file, write_orphans, write_values
+from slack_docebo.engine.reporting.report import (
+    branches_file,
+    orphan_file,
+    values_file,
+    write_branches,
+    write_orphans,
+    write_values,
+)
 from slack_docebo.errors import Halted, LockLost, PlatformMismatch, StorageError
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.plans import (
@@ -112,6 +122,10 @@ async def make_plan(
         file = values_file(runtime.settings.report_dir, draft.plan_id)
         found, titles = chain.from_iterable(planner.shortfalls.values()), runtime.field_titles
         facts["shortfalls"], facts["shortfall_fault"] = await to_completion(write_values, found, titles, file)
+        if new := _branches_to_make(runtime, planner):
+            file = branches_file(runtime.settings.report_dir, draft.plan_id)
+            facts["missing_branches"] = len(new)
+            facts["missing_branches_fault"] = await to_completion(write_branches, new, file)
     facts |= {"forgotten": planner.forgotten, "hurting": draft.hurting}
     looked_after = planner.people
     if listed is None:  # a limit is a share of everybody, not of some
@@ -119,6 +133,13 @@ async def make_plan(
             looked_after = count_people(runtime, tables, workspace.team, at_least=planner.people)
     close_plan(runtime, draft.plan_id, looked_after=looked_after, facts=facts)
     return draft.plan_id
+
+
+def _branches_to_make(runtime: Runtime, planner: Planner) -> list[NewBranch]:
+    """Return the branches that rules give and that Docebo does not have."""
+    found = chain.from_iterable(planner.shortfalls.values())
+    wanted = Counter(one.value for one in found if one.target == BRANCH and one.why == NO_BRANCH)
+    return [] if runtime.branches is None else to_be_made(wanted, runtime.branches)
 
 
 class _Draft:

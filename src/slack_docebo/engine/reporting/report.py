@@ -2,7 +2,7 @@
 
 import csv
 from collections import Counter, deque
-from collections.abc import Collection, Generator, Iterable, Iterator, Mapping
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
@@ -11,6 +11,7 @@ from typing import Any, TextIO
 
 from sqlalchemy import Row
 
+from slack_docebo.domain.branches import NewBranch
 from slack_docebo.domain.people import PeopleShown
 from slack_docebo.domain.planning import IN_LINE, IN_LINE_AS_WRITTEN, NOT_TAKEN, OWN_FORM, Kind, Operation, Outcome
 from slack_docebo.domain.rules import Shortfall
@@ -243,7 +244,14 @@ class Summary:
             for one in told
         ]
         where = f"Each value, with how many people have it: `{values_file(Path(), self.plan.id)}` below `REPORT_DIR`."
-        return [*lines, "", str(self.plan.facts.get("shortfall_fault") or where)]
+        lines += ["", str(self.plan.facts.get("shortfall_fault") or where)]
+        if missing := self.plan.facts.get("missing_branches"):
+            where = (
+                f"Branches are never made from here. `{branches_file(Path(), self.plan.id)}` below `REPORT_DIR` lists the"
+                f" {missing} to make in Docebo, and how many people wait for each."
+            )
+            lines += ["", str(self.plan.facts.get("missing_branches_fault") or where)]
+        return lines
 
     def _accounts(self) -> str:
         """Say how many accounts Docebo has, and how many it will have."""
@@ -458,6 +466,23 @@ def write_values(
     except OSError as error:
         return told, _fault(file, error)
     return told, ""
+
+
+def branches_file(folder: Path, plan_id: str) -> Path:
+    """Return where the branches are listed that somebody would have to make."""
+    return folder / f"{plan_id}-branches.csv"
+
+
+def write_branches(branches: Sequence[NewBranch], file: Path) -> str:
+    """Write *branches* as CSV, readable by its owner only; return why that could not be done, "" if it could."""
+    try:
+        with rewritten_file(file) as out:
+            writer = csv.writer(out)
+            writer.writerow(("branch_code", "branch_name", "parent_path", "people"))
+            writer.writerows(map(_cell, (one.code, one.title, one.parent, one.people)) for one in branches)
+    except OSError as error:
+        return _fault(file, error)
+    return ""
 
 
 def values_shown(folder: Path, plan_id: str, shown: PeopleShown) -> list[dict[str, Cell]]:
