@@ -54,8 +54,8 @@ class Company:
 
         return await import_then(self.settings, {"ATTRIBUTES": rules, **rows}, plan), told
 
-    async def undo(self, plan_id: str):
-        return await undo(self.settings, {"ATTRIBUTES": RULES}, plan_id)
+    async def undo(self, plan_id: str, **rows: str):
+        return await undo(self.settings, {"ATTRIBUTES": RULES, **rows}, plan_id)
 
 
 @pytest.fixture
@@ -132,6 +132,25 @@ async def test_a_type_of_managers_is_named_where_there_are_several(company):
     await company.import_everybody(MANAGER_TYPE="mentor")
 
     assert company.account("Ada").managers == {4: company.account("Grace").user_id}
+
+
+async def test_after_a_change_of_the_type_everybody_gets_a_manager_of_it_and_each_undo_restores_its_own(company):
+    grace, joan = company.hire("Grace"), company.hire("Joan")
+    ada = company.hire("Ada", grace)
+    company.sandbox.docebo.manager_types = {1: "Direct manager", 4: "Mentor"}
+    await company.import_everybody(MANAGER_TYPE="1")
+    company.report_to(ada, joan)
+    direct, _ = await company.import_everybody(MANAGER_TYPE="1")
+
+    mentor, _ = await company.import_everybody(MANAGER_TYPE="4")
+
+    grace, joan = company.account("Grace").user_id, company.account("Joan").user_id
+    assert company.account("Ada").managers == {1: joan, 4: joan}
+    assert mentor.count(outcome=Outcome.APPLIED) == 1
+    assert (await company.import_everybody(MANAGER_TYPE="4"))[0] is None
+    assert (await company.import_everybody(MANAGER_TYPE="1"))[0] is None
+    await company.undo(direct.plan.id, MANAGER_TYPE="4")
+    assert company.account("Ada").managers == {1: grace, 4: joan}
 
 
 async def test_a_manager_may_be_named_by_address(company):

@@ -20,6 +20,11 @@ def manager_column(type_id: int) -> str:
     return f"manager_{type_id}"
 
 
+def manager_type_of(column: str) -> int:
+    """Return the type of manager that an attribute is, as `manager_column` makes it."""
+    return int(column.removeprefix("manager_"))
+
+
 def is_manager(target: str) -> bool:
     """Tell whether an attribute is a manager."""
     return target == MANAGER or target.startswith("manager_")

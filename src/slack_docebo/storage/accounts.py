@@ -9,8 +9,8 @@ from sqlalchemy import ColumnElement, Connection, Select, exists, or_, select, u
 
 from slack_docebo.domain.disputes import digest
 from slack_docebo.domain.people import LastSeen
-from slack_docebo.storage.schema import account, applied, identity, mapping, operation, plan, platform
-from slack_docebo.storage.statements import among, carry_out, chunks, insertion_text
+from slack_docebo.storage.schema import account, applied, identity, manager, mapping, operation, plan, platform
+from slack_docebo.storage.statements import among, carry_out, chunks, insertion, insertion_text
 
 WRITTEN_BY_US = "written"  # what shows the address: our own word, and nothing seen since
 # Made once: a statement costs more to build than to carry out.
@@ -175,18 +175,21 @@ class AccountRepository:
         )
         return {row.user_id: row.branch_left for row in self._connection.execute(query)}
 
-    def note_managers(self, managers: MappingType[int, int]) -> None:
-        """Note whom, by account, we have made manager of these accounts, whose rows are there; 0 for nobody."""
-        for docebo_id, manager_id in managers.items():
-            is_it = (account.c.platform_id == self._platform_id, account.c.user_id == docebo_id)
-            self._connection.execute(update(account).where(*is_it).values(manager_placed=manager_id))
+    def note_managers(self, managers: MappingType[tuple[int, int], int]) -> None:
+        """Note whom, by account and type of manager, we have made manager; 0 for nobody."""
+        for (docebo_id, type_id), manager_id in managers.items():
+            key = {"platform_id": self._platform_id, "user_id": docebo_id, "type_id": type_id}
+            self._connection.execute(
+                insertion(self._connection, manager)
+                .values(**key, manager_id=manager_id)
+                .on_conflict_do_update(index_elements=list(key), set_={"manager_id": manager_id})
+            )
 
-    def managers(self) -> dict[int, int]:
-        """Return whom we have made manager, by account; 0 where we have removed one."""
-        query = select(account.c.user_id, account.c.manager_placed).where(
-            account.c.platform_id == self._platform_id, account.c.manager_placed.is_not(None)
-        )
-        return {row.user_id: row.manager_placed for row in self._connection.execute(query)}
+    def managers(self) -> dict[tuple[int, int], int]:
+        """Return whom we have made manager, by account and type of manager; 0 where we have removed one."""
+        query = select(manager.c.user_id, manager.c.type_id, manager.c.manager_id)
+        rows = self._connection.execute(query.where(manager.c.platform_id == self._platform_id))
+        return {(row.user_id, row.type_id): row.manager_id for row in rows}
 
     def gone(self) -> dict[int, datetime]:
         """Return since when accounts are known to be gone."""

@@ -141,8 +141,17 @@ account = Table(
     Column("gone_since", Instant),
     Column("branch_placed", BigInteger),  # by us
     Column("expiry_set", Instant),  # not kept, see decision 17
-    Column("manager_placed", BigInteger),  # by us: the manager's account, 0 where we have removed one
+    Column("manager_placed", BigInteger),  # of releases that knew no types: a later one takes it away
     Column("branch_left", BigInteger),  # from which we have moved somebody who has left
+)
+
+manager = Table(
+    "manager",  # by us
+    metadata,
+    Column("platform_id", ForeignKey(platform.c.id, ondelete="CASCADE"), primary_key=True),
+    Column("user_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("type_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("manager_id", BigInteger, nullable=False),  # the manager's account, 0 where we have removed one
 )
 
 mapping = Table(

@@ -33,7 +33,7 @@ class Relations:
     """Who is to have which manager, by Docebo ids."""
 
     wishes: Wishes
-    placed: dict[int, int]  # whom we set last; 0 for who has none any more
+    placed: dict[int, int]  # whom we set last as this type of manager; 0 for who has none any more
     managers: dict[int, Mapping | None] = field(default_factory=dict)  # None for who is to have none any more
     problems: Counter[str] = field(default_factory=Counter)  # people by why their manager cannot be written
 
@@ -71,7 +71,8 @@ def _relations(runtime: Runtime, workspace: Workspace, listed: SourceSnapshot, r
     directory, mapped = Directory(), dict[str, Mapping]()
     with runtime.store.reading() as tables:
         platform_id = tables.platforms.find(docebo)
-        placed = {} if platform_id is None else tables.accounts(platform_id).managers()
+        every = {} if platform_id is None else tables.accounts(platform_id).managers()
+    placed = {account: manager for (account, type_id), manager in every.items() if type_id == runtime.manager_type}
     for page in listed:
         inside = [user for user in page if not scope.reason_against(user)]
         directory.add(inside)

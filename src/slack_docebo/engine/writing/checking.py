@@ -1,6 +1,7 @@
 """Rechecking a saved plan: an operation is skipped if its account or its mapping has changed since."""
 
 from collections.abc import Collection
+from collections.abc import Mapping as MappingType
 from dataclasses import dataclass, field, replace
 
 from slack_docebo.domain.changed_rules import reason_by_rules
@@ -18,7 +19,7 @@ from slack_docebo.domain.grace import is_of_leaver
 from slack_docebo.domain.matching import Accounts, MatchBy
 from slack_docebo.domain.people import Account, LastSeen, Mapping
 from slack_docebo.domain.planning import Kind, Operation, Outcome, Policy, shielded
-from slack_docebo.domain.targets import is_manager, is_never_shown
+from slack_docebo.domain.targets import is_manager, is_never_shown, manager_type_of
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.evidence import check_calls
 from slack_docebo.engine.writing.leavers import OF_THE_RULES
@@ -46,7 +47,9 @@ class Situation:
     holder: str = ""  # Slack id to whom the operation's account is mapped
     seen: LastSeen = field(default=LastSeen())  # of the operation's account
     branch: int | None = None  # to which we have brought that account last
-    manager: int | None = None  # the account that we have made its manager last; 0 where we have removed one
+    managers: MappingType[int, int] = field(
+        default_factory=dict
+    )  # by type, the accounts that we have made its managers; 0 for removed
 
 
 def recheck(runtime: Runtime, workspace: Workspace, plan_id: str, accounts: Accounts) -> int:
@@ -93,7 +96,7 @@ def recheck(runtime: Runtime, workspace: Workspace, plan_id: str, accounts: Acco
                 holder = holders.get(operation.docebo_id, "") if operation.docebo_id is not None else ""
                 last = seen.get(operation.docebo_id or 0, LastSeen())
                 row = mapping_of(operation, rows)
-                given = branches.get(operation.docebo_id or 0), managers.get(operation.docebo_id or 0)
+                given = branches.get(operation.docebo_id or 0), managers.get(operation.docebo_id or 0, {})
                 now = Situation(accounts, policy, planned_by, undoes, row, holder, last, *given)
                 reason = reason_to_skip(operation, now)
                 if reason and seq in sent and (docebo_id := _carried_out(operation, now)):
@@ -117,7 +120,7 @@ def reason_to_skip(operation: Operation, now: Situation) -> str:
             return reason
     if operation.kind is Kind.UNMAP:
         return ""
-    if reason := reason_by_given(operation, now.branch, now.manager):
+    if reason := reason_by_given(operation, now.branch, now.managers):
         return reason
     if not all(map(now.accounts.get, managers_of(operation))):
         return "the manager's account is gone"
@@ -125,14 +128,18 @@ def reason_to_skip(operation: Operation, now: Situation) -> str:
     return disputed or reason_by_account(operation, now.accounts, now.policy, undoes=now.undoes)
 
 
-def reason_by_given(operation: Operation, branch: int | None, manager: int | None) -> str:
-    """Return why *operation* rests on another *branch* or *manager* than those that we gave the account last, or "".
+def reason_by_given(operation: Operation, branch: int | None, managers: MappingType[int, int]) -> str:
+    """Return why *operation* rests on another *branch* or other *managers* than we gave the account last, or "".
 
     No list shows them; so nobody knows what somebody else has made of them.
     """
     if operation.kind is Kind.CREATE:
         return ""
-    given = {name: manager if is_manager(name) else branch for name in operation.changes if is_never_shown(name)}
+    given = {
+        name: managers.get(manager_type_of(name)) if is_manager(name) else branch
+        for name in operation.changes
+        if is_never_shown(name)
+    }
     changed = [name for name, now in given.items() if str(now or "") != operation.before.get(name, "")]
     return f"changed by us since: {', '.join(changed)}" if changed else ""
 
@@ -202,14 +209,17 @@ def _as_undone(account: Account, operation: Operation) -> Account:
     return replace(account, username=username, email=email)
 
 
-def _given(runtime: Runtime) -> tuple[dict[int, int], dict[int, int]]:
-    """Return to which branch we have brought accounts, and whom we have made their manager."""
+def _given(runtime: Runtime) -> tuple[dict[int, int], dict[int, dict[int, int]]]:
+    """Return to which branch we have brought accounts, and whom we have made their managers, by type."""
     with runtime.store.reading() as tables:
         platform_id = tables.platforms.find(runtime.settings.docebo_url)
         if platform_id is None:
             return {}, {}
         accounts = tables.accounts(platform_id)
-        return accounts.placed(), accounts.managers()
+        managers: dict[int, dict[int, int]] = {}
+        for (docebo_id, type_id), manager_id in accounts.managers().items():
+            managers.setdefault(docebo_id, {})[type_id] = manager_id
+        return accounts.placed(), managers
 
 
 def planned_behaviour(runtime: Runtime, plan: Plan) -> IntegrationSettings:

@@ -9,7 +9,7 @@ from slack_docebo.domain.grace import HAS_LEFT, is_of_leaver
 from slack_docebo.domain.people import Applied, Mapping
 from slack_docebo.domain.planning import Kind, Operation, Outcome
 from slack_docebo.domain.stamps import TOLERANCE, UNSTAMPED
-from slack_docebo.domain.targets import BRANCH, is_manager
+from slack_docebo.domain.targets import BRANCH, is_manager, manager_type_of
 from slack_docebo.engine.writing.standing import follow
 from slack_docebo.errors import StorageConflict
 from slack_docebo.runtime import Runtime
@@ -134,10 +134,10 @@ def _remapped(applied: Sequence[tuple[Operation, RowOutcome]], mappings: Mapping
     return any(is_remapped(op, result) for op, result in applied if op.maps or op.kind is Kind.UNMAP)
 
 
-def _managers(applied: Sequence[tuple[Operation, RowOutcome]]) -> dict[int, int]:
-    """Return the accounts of the managers that were written, by account; 0 for nobody."""
+def _managers(applied: Sequence[tuple[Operation, RowOutcome]]) -> dict[tuple[int, int], int]:
+    """Return the accounts of the managers that were written, by account and type; 0 for nobody."""
     return {
-        result.docebo_id: int(value or 0)
+        (result.docebo_id, manager_type_of(name)): int(value or 0)
         for operation, result in applied
         for name, value in operation.changes.items()
         if is_manager(name) and result.docebo_id
