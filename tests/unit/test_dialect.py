@@ -1,9 +1,21 @@
-"""The page on what is learned of a platform says what the code does."""
+"""What is learned of a platform or set by hand, and the page that says so."""
 
 import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from slack_docebo.domain.dialect import QUESTIONS
+import pytest
+
+from slack_docebo.domain.dialect import (
+    LANGUAGE_FORM,
+    PROVEN,
+    QUESTIONS,
+    ROWS_PER_CALL,
+    SET_BY_HAND,
+    UNKNOWN_OPTIONS,
+    Dialect,
+    Learned,
+)
 
 PAGE = Path(__file__).parents[2] / "docs" / "dialect.md"
 
@@ -12,3 +24,38 @@ def test_the_page_lists_each_question_with_what_is_assumed_and_what_shows_it():
     rows = re.findall(r"^\| (.+?) \| (.+?) \| (.+?) \|$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
 
     assert rows[1:] == [(asked.name, asked.assumed or "not known", asked.shown_by) for asked in QUESTIONS]
+
+
+@pytest.mark.parametrize(
+    ("question", "given", "kept"),
+    [
+        (ROWS_PER_CALL, " 050 ", "50"),
+        (LANGUAGE_FORM, "name", "name"),
+        (UNKNOWN_OPTIONS, "provisioned_by,change_user_password", "change_user_password, provisioned_by"),
+    ],
+)
+def test_an_answer_by_hand_is_kept_in_the_form_of_one_that_was_learned(question, given, kept):
+    assert question.by_hand(given) == kept
+
+
+@pytest.mark.parametrize(
+    ("question", "given", "told"),
+    [
+        (ROWS_PER_CALL, "101", "a number from 1 to 100"),
+        (ROWS_PER_CALL, "", "a number from 1 to 100"),
+        (LANGUAGE_FORM, "english", "code, name"),
+        (UNKNOWN_OPTIONS, "branch_option", "some of change_user_password"),
+        (PROVEN, "create", "forgotten, not set"),
+    ],
+)
+def test_an_answer_that_a_question_cannot_have_is_refused_with_those_it_can(question, given, told):
+    with pytest.raises(ValueError, match=told):
+        question.by_hand(given)
+
+
+@pytest.mark.parametrize(("source", "rows"), [("a call that was refused", 100), (SET_BY_HAND, 10)])
+def test_only_what_was_set_by_hand_holds_for_longer_than_a_month(source, rows):
+    now = datetime(2026, 5, 31, tzinfo=UTC)
+    learned = {ROWS_PER_CALL.name: Learned("10", now - timedelta(days=31), source)}
+
+    assert Dialect.of(learned, now).rows_per_call == rows

@@ -24,6 +24,11 @@ app.command(
     "\n\nNothing is changed, apart from bringing the database to its newest revision, and nothing is sent.",
 )
 app.command(
+    "slack_docebo.cli.dialect:app",
+    name="dialect",
+    help="Show what is assumed and known of this Docebo where its documentation leaves it open; set and forget answers.",
+)
+app.command(
     "slack_docebo.cli.manifest:app",
     name="manifest",
     help="Print the Slack app's manifest and the link that creates the app from it.",

@@ -1,6 +1,6 @@
 """Dialect: how one Docebo behaves where the documentation leaves it open, and how we know."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -10,6 +10,7 @@ from typing import Self
 MOST_ROWS = 100
 A_MONTH = timedelta(days=30)
 MOST_VALUES = 200  # refused ones that are remembered
+SET_BY_HAND = "set by hand"  # the source of an answer that holds until somebody forgets it
 
 
 # Options of a batch call by which we only say what shall not happen; a platform that does not know one can do without.
@@ -48,28 +49,66 @@ class Question:
     assumed: str
     shown_by: str
     kept: timedelta | None = None  # how long an answer holds; the assumption is tried again afterwards
+    words: Collection[str] = ()  # that can be set by hand
+    numbers: range = range(0)  # likewise
+    several: bool = False  # of the words, with commas between them
+
+    @property
+    def possible(self) -> str:
+        """What can be set by hand, in words; "" where nothing can."""
+        if self.numbers:
+            return f"a number from {self.numbers[0]} to {self.numbers[-1]}"
+        return ("some of " * self.several) + ", ".join(self.words)
+
+    def by_hand(self, value: str) -> str:
+        """Return *value* as an answer that is set by hand, in the form in which it is kept; raise ValueError for others."""
+        given = [part.strip() for part in value.split(",")] if self.several else [value.strip()]
+        if self.numbers and value.strip().isascii() and value.strip().isdecimal() and int(value) in self.numbers:
+            return str(int(value))
+        if not self.words or not set(given) <= set(self.words):
+            raise ValueError(f"{self.name!r} can be {self.possible or 'forgotten, not set'}")
+        return ", ".join(sorted(set(given)))
 
 
 MISSING_ACCOUNT = Question(
-    "missing account", "", "the HTTP status of the answer for the id of an account that is known to be gone"
+    "missing account",
+    "",
+    "the HTTP status of the answer for the id of an account that is known to be gone",
+    words=("400", "404"),
 )
 ROWS_PER_CALL = Question(
-    "rows per call", str(MOST_ROWS), "a large call that is refused as a whole, and whose parts are taken", A_MONTH
+    "rows per call",
+    str(MOST_ROWS),
+    "a large call that is refused as a whole, and whose parts are taken",
+    A_MONTH,
+    numbers=range(1, MOST_ROWS + 1),
 )
 LANGUAGE_FORM = Question(
-    "language in rows", LanguageForm.CODE, "a row that is refused with the one form and taken with the other"
+    "language in rows",
+    LanguageForm.CODE,
+    "a row that is refused with the one form and taken with the other",
+    words=tuple(LanguageForm),
 )
 OPTION_FORM = Question(
-    "options in rows", OptionForm.ID, "a row that is refused with the one form and taken with the other"
+    "options in rows",
+    OptionForm.ID,
+    "a row that is refused with the one form and taken with the other",
+    words=tuple(OptionForm),
 )
 PROVEN = Question("proven rows", "", "a row that is sent alone, and what its account shows afterwards")
 ADDRESS_SEARCH = Question(
     "search by address",
     "",
     "an account with another user name, of which only one of the two searches has shown the address",
+    words=tuple(AddressSearch),
 )
 UNKNOWN_OPTIONS = Question(
-    "unknown options", "", "a batch call that is refused with the name of an option that it has", A_MONTH
+    "unknown options",
+    "",
+    "a batch call that is refused with the name of an option that it has",
+    A_MONTH,
+    words=tuple(sorted(CAUTIOUS_OPTIONS)),
+    several=True,
 )
 REFUSED_VALUES = Question(
     "refused values", "", "a row that is refused with one attribute and taken without it", A_MONTH
@@ -92,6 +131,7 @@ class Learned:
 
     value: str
     at: datetime
+    source: str  # what showed it
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +148,7 @@ class Dialect:
             {
                 name: answer.value
                 for name, answer in learned.items()
-                if not (lasts := kept.get(name)) or answer.at > now - lasts
+                if answer.source == SET_BY_HAND or not (lasts := kept.get(name)) or answer.at > now - lasts
             }
         )
 

@@ -23,6 +23,7 @@ from slack_docebo.clients.recording import Recorder
 from slack_docebo.clients.slack import open_slack
 from slack_docebo.concurrency import within
 from slack_docebo.domain.description import differences, places
+from slack_docebo.domain.dialect import PROVEN, QUESTIONS, REFUSED_VALUES, SET_BY_HAND, Dialect
 from slack_docebo.engine.looking.diagnosis import Finding, Level, fail, ok, warn
 from slack_docebo.engine.reading.connection import Rights, lack_of_rights, missing_scopes, note_contacts, rights_of
 from slack_docebo.errors import ConfigurationError, RemoteError, SyncError
@@ -92,6 +93,7 @@ async def examine() -> AsyncIterator[Finding]:
         ("Docebo call budget", checks.budget),
         ("Docebo services", checks.services),
         ("Docebo's description", checks.description),
+        ("Docebo's ways", checks.ways),
         ("request URL", checks.request_url),
         ("what Slack sends", checks.refusals),
         ("notifications", checks.notifications),
@@ -346,6 +348,21 @@ class _Checks:
                 " there: Docebo's Slack app does not read our table, nor we its",
             )
         return ok(check, "it lists every call, field and value that is used here")
+
+    async def ways(self, check: str) -> Finding:
+        """Tell what is known of this platform where Docebo's documentation leaves it open."""
+        with Store.open(self._settings.database_url.get_secret_value()) as store, store.reading() as tables:
+            learned = tables.dialect(self._settings.docebo_url).all()
+        answers = Dialect.of(learned, datetime.now(UTC)).answers
+        told = [
+            f"{name} is {answers[name]}, {'set by hand' if learned[name].source == SET_BY_HAND else 'learned'} on"
+            f" {learned[name].at:%Y-%m-%d}"
+            for name in (question.name for question in QUESTIONS if question not in {PROVEN, REFUSED_VALUES})
+            if answers.get(name)
+        ]
+        if not told:
+            return ok(check, "nothing unusual is known of this platform yet; docs/dialect.md says what is assumed")
+        return ok(check, f"{'; '.join(told)}; `slack-docebo dialect` says more")
 
     async def request_url(self, check: str) -> Finding:
         url = self._settings.webhook_public_url

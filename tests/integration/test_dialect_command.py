@@ -1,0 +1,105 @@
+"""What is known of a Docebo is shown, set and forgotten from a shell, and runs keep to what was set."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from sandbox.docebo.switches import Switches, switched
+from sandbox.server import Sandbox
+from slack_docebo.domain.dialect import LANGUAGE_FORM, PROVEN, QUESTIONS, ROWS_PER_CALL, SET_BY_HAND
+from slack_docebo.domain.planning import Outcome
+from slack_docebo.storage.store import Store
+from tests.importing import run_import, settings_for
+from tests.integration.commands import environment, run
+
+BATCH = "POST /manage/v1/user/batch"
+LANGUAGES = {"ATTRIBUTES": "email, first_name, last_name, language"}
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox(users=20, docebo_users=0, rate_limits=False) as running:
+        yield running
+
+
+@pytest.fixture
+def env(sandbox: Sandbox, sqlite_url: str, tmp_path: Path) -> dict[str, str]:
+    return environment(sandbox.facts(), sqlite_url, tmp_path)
+
+
+def shown(env: dict[str, str]) -> dict[str, dict[str, str]]:
+    return {row["question"]: row for row in json.loads(run(env, "dialect", "--json").stdout)}
+
+
+def test_what_nobody_knows_yet_is_shown_as_it_is_assumed(env):
+    rows = shown(env)
+
+    assert {name: row["answer"] for name, row in rows.items()} == {
+        question.name: question.assumed or "not known" for question in QUESTIONS
+    }
+    assert {row["source"] for row in rows.values()} == {"assumed"}
+
+
+async def test_what_a_run_has_learned_is_shown_with_what_showed_it_and_learned_anew_once_forgotten(
+    sandbox, sqlite_url, env
+):
+    sandbox.docebo.switches = switched(Switches(), {"batch_language": "name"})
+    await run_import(settings_for(sandbox.facts(), sqlite_url), rows=LANGUAGES)
+    learned = shown(env)[LANGUAGE_FORM.name]
+    assert (learned["answer"], learned["source"]) == ("name", "a row that was refused with the other form")
+    assert learned["since"] == f"{datetime.now(UTC):%Y-%m-%d}"
+
+    told = run(env, "dialect", "forget", "language in rows")
+
+    assert (told.returncode, "forgotten, so it is code" in told.stdout) == (0, True)
+    assert shown(env)[LANGUAGE_FORM.name]["source"] == "assumed"
+
+
+async def test_a_run_keeps_to_what_was_set_by_hand_and_leaves_it_so(sandbox, sqlite_url, env):
+    sandbox.docebo.switches = switched(Switches(), {"batch_language": "name"})
+    assert run(env, "dialect", "set", "language in rows", "name").returncode == 0
+    assert run(env, "dialect", "set", "rows per call", "4").returncode == 0
+
+    done = await run_import(settings_for(sandbox.facts(), sqlite_url), rows=LANGUAGES)
+
+    rows, calls = sandbox.docebo_gate.counters.rows["created"], sandbox.docebo_gate.counters.calls[BATCH]
+    assert done.count(outcome=Outcome.FAILED) == 0
+    assert not sandbox.docebo_gate.counters.rows["failed"]
+    assert rows / 4 <= calls
+    assert {shown(env)[name]["source"] for name in (LANGUAGE_FORM.name, ROWS_PER_CALL.name)} == {SET_BY_HAND}
+
+
+def test_what_was_set_by_hand_is_not_learned_otherwise(sandbox, sqlite_url, env):
+    run(env, "dialect", "set", "language in rows", "name")
+
+    with Store.open(sqlite_url) as store, store.transaction() as tables:
+        entries = tables.dialect(sandbox.docebo_url)
+        entries.learn(LANGUAGE_FORM.name, "code", source="a row", now=datetime.now(UTC))
+        kept = entries.all()[LANGUAGE_FORM.name]
+
+    assert (kept.value, kept.source) == ("name", SET_BY_HAND)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("set", "rows per call", "1000"), "a number from 1 to 100"),
+        (("set", PROVEN.name, "create"), "can be forgotten, not set"),
+        (("forget", "rows"), "there is no question 'rows'; there are missing account, rows per call"),
+    ],
+)
+def test_what_cannot_be_set_is_refused_with_what_can(env, arguments, told):
+    ended = run(env, "dialect", *arguments)
+
+    assert (ended.returncode, told in ended.stderr) == (2, True)
+
+
+def test_doctor_names_what_is_known(env):
+    run(env, "dialect", "set", "rows per call", "50")
+
+    findings = {one["check"]: one["message"] for one in json.loads(run(env, "doctor", "--json").stdout)}
+
+    assert f"rows per call is 50, set by hand on {datetime.now(UTC):%Y-%m-%d}" in findings["Docebo's ways"]
