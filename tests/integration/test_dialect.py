@@ -10,7 +10,7 @@ import pytest
 
 from sandbox.docebo.switches import Switches, switched
 from sandbox.server import Sandbox
-from slack_docebo.domain.dialect import LANGUAGE_FORM, OPTION_FORM, REFUSED_VALUES, ROWS_PER_CALL
+from slack_docebo.domain.dialect import LANGUAGE_FORM, OPTION_FORM, PAGES, REFUSED_VALUES, ROWS_PER_CALL
 from slack_docebo.domain.planning import Kind, Outcome
 from slack_docebo.engine.reporting.report import Summary
 from slack_docebo.errors import OutcomeUnknown
@@ -315,3 +315,21 @@ async def test_in_which_form_an_option_is_taken_is_found_out_once(sandbox, sqlit
     assert [account.fields[department] for account in made] == ["1", "2", "1"]
     assert done.count(outcome=Outcome.FAILED) == 0
     assert known(sqlite_url, sandbox.docebo_url)[OPTION_FORM.name] == "label"
+
+
+async def test_that_pages_go_by_a_cursor_is_found_out_once(sqlite_url):
+    listing = "GET /manage/v1/user"
+    with Sandbox(users=10, docebo_users=0, rate_limits=False) as sandbox:
+        for number in range(450):
+            sandbox.docebo.accounts.add(f"other{number}")
+        calls = []
+        for _ in range(2):
+            sandbox.docebo_gate.counters.reset()
+            await imported(sandbox, sqlite_url, pages_by_cursor=True)
+            calls.append(sandbox.docebo_gate.counters.calls[listing])
+            learned = known(sqlite_url, sandbox.docebo_url)[PAGES.name]
+        sandbox.docebo_gate.counters.reset()
+        await imported(sandbox, sqlite_url, pages_by_cursor=False)
+
+        assert learned == "cursor"
+        assert calls[1] == sandbox.docebo_gate.counters.calls[listing] == 3

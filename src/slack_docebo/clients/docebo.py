@@ -128,8 +128,8 @@ class DoceboClient:
         self._before_write = before_write
         self._wanted_fields = wanted_fields
         self._writing = asyncio.Lock()  # Docebo forbids concurrent batches
-        self._pages_by_cursor = False  # once the number of the page alone has shown the same page again
         self.calls: Counter[str] = Counter()
+        self.pages_by_cursor = False  # once the number of the page alone has shown the same page again
         self.languages = Languages()  # of the platform, as far as its answers have told them
         self.options: dict[int, Values] = {}  # what those of the wanted fields can hold that hold no free text
 
@@ -388,11 +388,11 @@ class DoceboClient:
                     f"{operation}: Docebo announces more than {most} pages, which is more than it can have"
                 )
             asked = {**params, "page": page, "page_size": PAGE_SIZE}
-            data = await self._get(operation, path, asked | (_cursor(before) if self._pages_by_cursor else {}))
-            if not self._pages_by_cursor and _repeats(before, data):
+            data = await self._get(operation, path, asked | (_cursor(before) if self.pages_by_cursor else {}))
+            if not self.pages_by_cursor and _repeats(before, data):
                 # Some listings keep a search under a cursor, and may give its further pages only with that.
                 data = await self._get(operation, path, asked | _cursor(before))
-                self._pages_by_cursor = not _repeats(before, data)
+                self.pages_by_cursor = not _repeats(before, data)
             before = data
             if isinstance(data, dict):
                 more = read_flag(data.get("has_more_data"), missing=bool(data.get("items")))

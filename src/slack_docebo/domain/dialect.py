@@ -41,6 +41,13 @@ class AddressSearch(StrEnum):
     IN_PARTS = "in parts"
 
 
+class Pages(StrEnum):
+    """By what the next page of a listing is asked for."""
+
+    NUMBER = "number"
+    CURSOR = "cursor"  # and its number
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
     """What the documentation leaves open: what we do until an answer was learned, and what shows it."""
@@ -95,6 +102,12 @@ OPTION_FORM = Question(
     "a row that is refused with the one form and taken with the other",
     words=tuple(OptionForm),
 )
+PAGES = Question(
+    "pages",
+    Pages.NUMBER,
+    "a page that shows the one before once more, unless the cursor of that one is sent with its number",
+    words=tuple(Pages),
+)
 PROVEN = Question("proven rows", "", "a row that is sent alone, and what its account shows afterwards")
 ADDRESS_SEARCH = Question(
     "search by address",
@@ -118,6 +131,7 @@ QUESTIONS = (
     ROWS_PER_CALL,
     LANGUAGE_FORM,
     OPTION_FORM,
+    PAGES,
     PROVEN,
     ADDRESS_SEARCH,
     UNKNOWN_OPTIONS,

@@ -8,7 +8,7 @@ from slack_docebo.clients.slack_refusals import StaleCursor
 from slack_docebo.clients.slack_wire import UserPage
 from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.addresses import mailbox
-from slack_docebo.domain.dialect import ADDRESS_SEARCH, AddressSearch
+from slack_docebo.domain.dialect import ADDRESS_SEARCH, PAGES, AddressSearch, Pages
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.observation import Present
 from slack_docebo.domain.people import Account, Known, Mapping, SourceUser
@@ -108,10 +108,12 @@ def record_reads(runtime: Runtime, workspace: Workspace, people: SourceSnapshot,
 async def read_target(runtime: Runtime) -> Accounts:
     """Return every account of the platform; raise IncompleteRead where too many are missing that are not gone."""
     accounts, begun = Accounts(), runtime.now()
+    await to_completion(_recall_paging, runtime)
     async for page in runtime.docebo.list_users():
         safe_point()
         accounts.add(page)
         accounts.pages += 1
+    await to_completion(_learn_paging, runtime)
     await _learn_search(runtime, accounts)
     await to_completion(recall_accounts, runtime, accounts)
     if last := await to_completion(_last_read, runtime, _target(runtime)):
@@ -198,6 +200,22 @@ async def find_by_address(runtime: Runtime, address: str) -> list[Account]:
             told = "an account that was found by its address alone"
             tables.dialect(docebo).learn(ADDRESS_SEARCH.name, shown_by, source=told, now=runtime.now())
     return found
+
+
+def _recall_paging(runtime: Runtime) -> None:
+    with runtime.store.reading() as tables:
+        by_cursor = tables.dialect(runtime.settings.docebo_url).get(PAGES.name) == Pages.CURSOR
+    runtime.docebo.pages_by_cursor |= by_cursor
+
+
+def _learn_paging(runtime: Runtime) -> None:
+    if not runtime.docebo.pages_by_cursor:
+        return
+    with runtime.store.transaction() as tables:
+        entries = tables.dialect(runtime.settings.docebo_url)
+        if entries.get(PAGES.name) != Pages.CURSOR:
+            told = "a page of accounts that came only with the cursor of the one before"
+            entries.learn(PAGES.name, Pages.CURSOR, source=told, now=runtime.now())
 
 
 async def _learn_search(runtime: Runtime, accounts: Accounts) -> None:
