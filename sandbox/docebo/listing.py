@@ -46,7 +46,8 @@ def user_page(
         "current_page_size": size,
     }
     if counted and str(query.get("get_total_count", "0")).lower() in ("1", "true"):
-        data |= {"total_count": total, "total_page_count": math.ceil(total / size)}
+        counted_in_all = total + platform.switches.counted_more
+        data |= {"total_count": counted_in_all, "total_page_count": math.ceil(counted_in_all / size)}
     return data
 
 

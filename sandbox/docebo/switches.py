@@ -34,6 +34,7 @@ class Switches:
     option_form: str = "id"  # the form in which batch rows take an option of a dropdown: id | label
     listed_language: str = "code"  # what a listing shows as lang_code: code | name
     pages_by_cursor: bool = False  # a page after the first is given only with the cursor of the one before
+    counted_more: int = 0  # accounts that a listing counts, and does not show
     arrays_paged: bool = True  # a listing without an envelope comes in pages, too
     sanitise_names: bool = True  # what stands in angle brackets is cut from names
     fuzzy_full: bool = False  # match_type=full returns a row too many

@@ -1,5 +1,7 @@
 """What the public evidence about Docebo leaves open: each way ends with the same accounts, or is told with what to do."""
 
+import re
+import shlex
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,11 +15,12 @@ from slack_docebo.engine.importing import apply_saved
 from slack_docebo.engine.planning.undoing import plan_undo
 from slack_docebo.engine.reading.connection import validate
 from slack_docebo.engine.reading.sides import find_by_address
-from slack_docebo.errors import AccessDenied, Unproven
+from slack_docebo.errors import AccessDenied, IncompleteRead, Unproven
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime
 from slack_docebo.storage.store import Store
 from tests.importing import ON, run_import, settings_for
+from tests.integration.commands import environment, run
 
 BATCH, LIST = "POST /manage/v1/user/batch", "GET /manage/v1/user"
 
@@ -136,3 +139,21 @@ async def test_an_undo_looks_whether_an_empty_value_has_emptied_anything(sandbox
         plan_id = plan_undo(runtime, done.plan.id)
         with pytest.raises(Unproven, match="does not show field_13"):
             await apply_saved(runtime, plan_id, lambda _: None)
+
+
+async def test_accounts_that_are_counted_and_never_listed_end_each_run_until_somebody_vouches_for_them(
+    sandbox, sqlite_url, tmp_path
+):
+    command = 'slack-docebo dialect set "accounts counted, not listed" 2'
+    with pytest.raises(IncompleteRead, match=re.escape(command)):
+        await imported(sandbox, sqlite_url, counted_more=2)
+
+    program, *arguments = shlex.split(command)
+    assert (program, run(environment(sandbox.facts(), sqlite_url, tmp_path), *arguments).returncode) == (
+        "slack-docebo",
+        0,
+    )
+    done = await imported(sandbox, sqlite_url, counted_more=2)
+    assert done.count(Kind.CREATE, outcome=Outcome.APPLIED) > 0
+    with pytest.raises(IncompleteRead):
+        await imported(sandbox, sqlite_url, counted_more=3)

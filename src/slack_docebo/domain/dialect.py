@@ -10,6 +10,7 @@ from typing import Self
 MOST_ROWS = 100
 A_MONTH = timedelta(days=30)
 MOST_VALUES = 200  # refused ones that are remembered
+MOST_UNLISTED = 1_000  # accounts
 SET_BY_HAND = "set by hand"  # the source of an answer that holds until somebody forgets it
 
 
@@ -108,6 +109,12 @@ PAGES = Question(
     "a page that shows the one before once more, unless the cursor of that one is sent with its number",
     words=tuple(Pages),
 )
+UNLISTED = Question(
+    "accounts counted, not listed",
+    "0",
+    "nothing that a run sees: whoever compares the message with Docebo's user management sets it",
+    numbers=range(MOST_UNLISTED + 1),
+)
 PROVEN = Question("proven rows", "", "a row that is sent alone, and what its account shows afterwards")
 ADDRESS_SEARCH = Question(
     "search by address",
@@ -132,6 +139,7 @@ QUESTIONS = (
     LANGUAGE_FORM,
     OPTION_FORM,
     PAGES,
+    UNLISTED,
     PROVEN,
     ADDRESS_SEARCH,
     UNKNOWN_OPTIONS,
@@ -173,6 +181,16 @@ class Dialect:
     def rows_per_call(self) -> int:
         known = self.answer(ROWS_PER_CALL)
         return min(max(1, int(known)), MOST_ROWS) if known.isdecimal() else MOST_ROWS
+
+    @property
+    def unlisted(self) -> int:
+        """How many accounts the platform counts beyond those that it lists."""
+        known = self.answer(UNLISTED)
+        return min(int(known), MOST_UNLISTED) if known.isdecimal() else 0
+
+    @property
+    def pages_by_cursor(self) -> bool:
+        return self.answer(PAGES) == Pages.CURSOR
 
     @property
     def language_form(self) -> LanguageForm:

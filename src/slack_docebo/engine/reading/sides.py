@@ -8,7 +8,7 @@ from slack_docebo.clients.slack_refusals import StaleCursor
 from slack_docebo.clients.slack_wire import UserPage
 from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.addresses import mailbox
-from slack_docebo.domain.dialect import ADDRESS_SEARCH, PAGES, AddressSearch, Pages
+from slack_docebo.domain.dialect import ADDRESS_SEARCH, PAGES, AddressSearch, Dialect, Pages
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.observation import Present
 from slack_docebo.domain.people import Account, Known, Mapping, SourceUser
@@ -108,8 +108,9 @@ def record_reads(runtime: Runtime, workspace: Workspace, people: SourceSnapshot,
 async def read_target(runtime: Runtime) -> Accounts:
     """Return every account of the platform; raise IncompleteRead where too many are missing that are not gone."""
     accounts, begun = Accounts(), runtime.now()
-    await to_completion(_recall_paging, runtime)
-    async for page in runtime.docebo.list_users():
+    known = await to_completion(_dialect, runtime)
+    runtime.docebo.pages_by_cursor |= known.pages_by_cursor
+    async for page in runtime.docebo.list_users(unlisted=known.unlisted):
         safe_point()
         accounts.add(page)
         accounts.pages += 1
@@ -202,10 +203,9 @@ async def find_by_address(runtime: Runtime, address: str) -> list[Account]:
     return found
 
 
-def _recall_paging(runtime: Runtime) -> None:
+def _dialect(runtime: Runtime) -> Dialect:
     with runtime.store.reading() as tables:
-        by_cursor = tables.dialect(runtime.settings.docebo_url).get(PAGES.name) == Pages.CURSOR
-    runtime.docebo.pages_by_cursor |= by_cursor
+        return Dialect.of(tables.dialect(runtime.settings.docebo_url).all(), runtime.now())
 
 
 def _learn_paging(runtime: Runtime) -> None:
