@@ -30,7 +30,8 @@ _ADDRESS = re.compile(r"[^@\s]{1,45}@[^@\s]{1,45}")  # 45 characters a side: the
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _IN_ANGLE_BRACKETS = re.compile(r"<[^>]*>")
 _FLAGS = {"true": True, "1": True, "false": False, "0": False}
-YES_OR_NO = ("0", "1", "2", "yes", "no")  # numbers as clients send them, words as the CSV import takes them
+NUMBERS_FOR_YES_AND_NO = ("0", "1", "2")  # unset, yes, no: as clients send them about one account
+WORDS_FOR_YES_AND_NO = {"1": "1", "yes": "1", "0": "2", "no": "2"}  # as the CSV import takes them
 _TIME_ZONES = zoneinfo.available_timezones()
 
 
@@ -179,6 +180,8 @@ class Reader:
 
     def _option_id(self, key: str, label: Any) -> Any:
         known = self._fields.get(int(key)) if key.isdigit() else None
+        if known is not None and known.type == "yesno" and label:
+            return WORDS_FOR_YES_AND_NO.get(str(label).lower(), f"neither yes nor no: {label}")
         if known is None or known.type != "dropdown" or not label:
             return label
         return next((option for option, text in known.options.items() if text == label), f"no option {label}")
@@ -194,7 +197,7 @@ class Reader:
                 raise RefusedError(f"field_{key}", "Invalid dropdown option")
             if known.type == "date":
                 _date(f"field_{key}", text)
-            if known.type == "yesno" and text and text.lower() not in YES_OR_NO:
+            if known.type == "yesno" and text and text not in NUMBERS_FOR_YES_AND_NO:
                 raise RefusedError(f"field_{key}", "Invalid value")
             result[known.id] = text
         return result
