@@ -54,6 +54,9 @@ def check(body: Mapping[str, Any], platform: Platform) -> None:
         raise BatchRefusedError(f"Unknown option: {unknown[0]}")
     if options["branch_option"] not in BRANCH_OPTIONS:
         raise BatchRefusedError("Invalid option: branch_option")
+    is_branchless = options["branch_option"] == "do_nothing" and not all(map(_names_branch, items))
+    if platform.switches.branchless == "400" and is_branchless and not options.get("update_user_info"):
+        raise BatchRefusedError("Il ramo è obbligatorio")  # texts are in the platform's language
     if platform.switches.strict_options:
         required = ["update_user_info", *(["destination_branch"] if options["branch_option"] == "existing" else [])]
         for name in required:
@@ -64,6 +67,10 @@ def check(body: Mapping[str, Any], platform: Platform) -> None:
             f"Too many items: at most {platform.switches.max_batch_rows} are allowed",
             status=int(platform.switches.batch_too_large),
         )
+
+
+def _names_branch(item: Mapping[str, Any]) -> bool:
+    return any(column.startswith("branch_") for column in item)
 
 
 def carry_out(

@@ -53,7 +53,9 @@ class Switches:
     unknown_options: str = ""  # options for whose names a batch call is refused
     ignored: str = ""  # columns of batch rows, or "move", that are taken without a word, and ignored
     empty_ignored: bool = False  # an empty column of a row leaves the value as it is
-    branchless: str = "taken"  # what becomes of new accounts for which no branch is named: taken | refused
+    branchless: str = (
+        "taken"  # what becomes of new accounts for which no branch is named: taken | refused | 400 (the call is)
+    )
     full_search: str = "addresses"  # what a search for a full text looks at, beside user names: addresses | names
     batch_answer: str = "array"  # of all rows, as an array or with their places as keys, or of those that failed: array | object | failed
     without_user: str = ""  # the session's answer where the token has no user: empty | 401 | 403; "" where it has one
@@ -76,7 +78,7 @@ CHOICES = {
     "listed_language": ("code", "name"),
     "page_size_over_limit": ("clamp", "reject"),
     "token_type": ("Bearer", "bearer"),
-    "branchless": ("taken", "refused"),
+    "branchless": ("taken", "refused", "400"),
     "full_search": ("addresses", "names"),
     "batch_answer": ("array", "object", "failed"),
     "without_user": ("", "empty", "401", "403"),

@@ -15,7 +15,7 @@ from slack_docebo.engine.importing import apply_saved
 from slack_docebo.engine.planning.undoing import plan_undo
 from slack_docebo.engine.reading.connection import validate
 from slack_docebo.engine.reading.sides import find_by_address
-from slack_docebo.errors import AccessDenied, IncompleteRead, Unproven
+from slack_docebo.errors import AccessDenied, IncompleteRead, Rejected, Unproven
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime
 from slack_docebo.storage.store import Store
@@ -75,6 +75,14 @@ async def test_a_batch_may_be_answered_by_place_or_with_the_failed_rows_alone(sa
     assert done.count(outcome=Outcome.FAILED) == 0
     again = await imported(sandbox, sqlite_url, batch_answer=answer)
     assert again.count(outcome=Outcome.APPLIED) == 0
+
+
+async def test_a_platform_that_refuses_each_call_without_a_branch_is_told_of_with_the_setting(sandbox, sqlite_url):
+    with pytest.raises(Rejected, match="DESTINATION_BRANCH"):
+        await imported(sandbox, sqlite_url, branchless="400")
+
+    there = await imported(sandbox, sqlite_url, {**ON, "DESTINATION_BRANCH": "42"}, branchless="400")
+    assert there.count(Kind.CREATE, outcome=Outcome.APPLIED) > 10
 
 
 async def test_a_platform_that_wants_a_branch_for_new_accounts_is_told_of_with_the_setting(sandbox, sqlite_url):

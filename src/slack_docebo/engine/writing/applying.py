@@ -19,7 +19,14 @@ from slack_docebo.engine.writing.leavers import ask_whether_still_so
 from slack_docebo.engine.writing.proving import Prover
 from slack_docebo.engine.writing.recording import Numbered, record
 from slack_docebo.engine.writing.sending import Sender
-from slack_docebo.errors import ChangeLimitExceeded, OutcomeUnknown, PlanNotApplicable, StorageError, TooManyRejected
+from slack_docebo.errors import (
+    ChangeLimitExceeded,
+    OutcomeUnknown,
+    PlanNotApplicable,
+    Rejected,
+    StorageError,
+    TooManyRejected,
+)
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.operations import RowOutcome
 from slack_docebo.storage.plans import AFTER_AN_IMPORT, LET_THROUGH, OPEN, Plan, PlanKind, PlanState
@@ -121,6 +128,8 @@ async def _prove(prover: Prover, sender: Sender, kind: Kind, batch: Sequence[Num
     await prover.look(batch)
     try:
         await sender.send(kind, batch)
+    except Rejected as refusal:
+        raise prover.advised(kind, refusal) from None
     except OutcomeUnknown as doubt:
         if not (doubt.status and prover.passes_over(batch)):
             raise

@@ -27,7 +27,7 @@ from slack_docebo.domain.proof import (
 from slack_docebo.domain.targets import BRANCH, field_id_of
 from slack_docebo.engine.reading.sides import find_by_address
 from slack_docebo.engine.writing.recording import Numbered, record
-from slack_docebo.errors import Unproven
+from slack_docebo.errors import Rejected, Unproven
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.operations import RowOutcome
 
@@ -126,6 +126,13 @@ class Prover:
                 source="the last of these rows, whose account was read after it was written",
                 now=self._runtime.now(),
             )
+
+    def advised(self, kind: Kind, refusal: Rejected) -> Rejected:
+        """Return the *refusal* of each call of *kind* with what may be wrong, if nobody was ever taken."""
+        if kind is not Kind.CREATE or self._branch is not None or "create" in self._proven:
+            return refusal
+        detail = "; ".join(filter(None, (refusal.detail, NO_BRANCH)))
+        return Rejected(refusal.operation, detail, status=refusal.status, said=refusal.said)
 
     def _advise(self, noted: Sequence[tuple[Numbered, RowOutcome]]) -> None:
         """Say with the first new accounts that are refused what may be wrong with all of them."""
