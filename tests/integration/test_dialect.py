@@ -333,3 +333,14 @@ async def test_that_pages_go_by_a_cursor_is_found_out_once(sqlite_url):
 
         assert learned == "cursor"
         assert calls[1] == sandbox.docebo_gate.counters.calls[listing] == 3
+
+
+async def test_a_refused_value_costs_nobody_the_account_in_the_branch_of_the_rule(sandbox, sqlite_url):
+    sandbox.reset()
+    user = sandbox.slack.add("New", "Comer", "newcomer@example.com")
+    sandbox.slack.change(user["id"], {"tz": "Mars/Olympus"})
+
+    done = await imported(sandbox, sqlite_url, {"ATTRIBUTES": 'email, time_zone, branch = "SLACK"'})
+
+    [made] = sandbox.docebo.accounts.by_email("newcomer@example.com")
+    assert (made.branches, done.count(outcome=Outcome.FAILED)) == ((42,), 0)

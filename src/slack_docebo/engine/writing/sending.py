@@ -247,8 +247,9 @@ class Sender:
             return results
         self._tried[kind] += len(tried)
         taken = []
+        without_rest = [(op, needed(op.changes, creates=creates)) for _, op in map(batch.__getitem__, tried)]
         bare = await self._tried_once(
-            kind, [_row(op, needed(op.changes, creates=creates)) for _, op in map(batch.__getitem__, tried)]
+            kind, [_row(op, self._adapter.written(changes, creates=creates)) for op, changes in without_rest]
         )
         for place, answer in zip(tried, bare, strict=True):
             if not answer.error:
