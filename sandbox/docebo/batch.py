@@ -111,6 +111,8 @@ def _row(item: Mapping[str, Any], options: Mapping[str, Any], platform: Platform
     if account is None:
         if platform.switches.branchless == "refused" and "branches" not in attributes:
             raise RefusedError("branch", "Branch required")
+        if platform.switches.passwordless == "refused" and not attributes.get("password"):
+            raise RefusedError("password", "Password obbligatoria")
         return _create(username, item, attributes, options, platform)
     if not options.get("update_user_info"):
         raise RefusedError("username", "User already exists")

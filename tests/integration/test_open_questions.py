@@ -9,7 +9,7 @@ import pytest
 
 from sandbox.docebo.switches import Switches, switched
 from sandbox.server import Sandbox
-from slack_docebo.domain.dialect import ADDRESS_SEARCH, PROVEN, UNKNOWN_OPTIONS
+from slack_docebo.domain.dialect import ADDRESS_SEARCH, NEW_PASSWORD, PROVEN, UNKNOWN_OPTIONS
 from slack_docebo.domain.planning import Kind, Outcome
 from slack_docebo.engine.importing import apply_saved
 from slack_docebo.engine.planning.undoing import plan_undo
@@ -165,3 +165,26 @@ async def test_accounts_that_are_counted_and_never_listed_end_each_run_until_som
     assert done.count(Kind.CREATE, outcome=Outcome.APPLIED) > 0
     with pytest.raises(IncompleteRead):
         await imported(sandbox, sqlite_url, counted_more=3)
+
+
+async def test_a_platform_that_wants_passwords_gets_random_ones_for_new_accounts_and_is_asked_once(sandbox, sqlite_url):
+    rules = {**ON, "ATTRIBUTES": "email, first_name, last_name, language"}
+    done = await imported(sandbox, sqlite_url, rules, passwordless="refused")
+
+    made = [account for account in sandbox.docebo.accounts if account.provisioned_by]
+    assert done.count(Kind.CREATE, outcome=Outcome.APPLIED) == len(made) > 10
+    assert done.count(outcome=Outcome.FAILED) == 0
+    assert len({account.password for account in made}) == len(made)
+    assert min(len(account.password or "") for account in made) >= 32
+    assert learned(sqlite_url, sandbox, NEW_PASSWORD.name) == "random"
+    sandbox.slack.add("New", "Comer", "newcomer@example.com")
+    sandbox.docebo_gate.counters.reset()
+    await imported(sandbox, sqlite_url, rules, passwordless="refused")
+    assert sandbox.docebo_gate.counters.calls[BATCH] == 1
+
+
+async def test_who_has_an_account_is_given_no_password(sandbox, sqlite_url):
+    before = {account.user_id: account.password for account in sandbox.docebo.accounts}
+    await imported(sandbox, sqlite_url, passwordless="refused")
+
+    assert {user_id: sandbox.docebo.accounts[user_id].password for user_id in before} == before

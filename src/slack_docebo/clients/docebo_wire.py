@@ -17,7 +17,7 @@ from slack_docebo.domain.options import Dates, Values
 from slack_docebo.domain.people import LARGEST_ID, Account, View
 from slack_docebo.domain.planning import Value
 from slack_docebo.domain.quoting import quoted
-from slack_docebo.domain.targets import COLUMNS
+from slack_docebo.domain.targets import COLUMNS, PASSWORD
 from slack_docebo.domain.texts import LONGEST_VALUE, bounded
 from slack_docebo.errors import AccessDenied, ContractViolation, OutcomeUnknown
 from slack_docebo.redaction import redacted
@@ -30,6 +30,7 @@ BATCH_NAMES = {
     "language": "language",
     "time_zone": "timezone",
     "active": "active",
+    PASSWORD: "password",
     **dict(zip(COLUMNS, COLUMNS, strict=True)),
     **{name: name for name in ("branch_code", "branch_name", "branch_name_path")},
 }

@@ -42,6 +42,13 @@ class AddressSearch(StrEnum):
     IN_PARTS = "in parts"
 
 
+class NewPassword(StrEnum):
+    """Which password the row of a new account gives it."""
+
+    NONE = "none"
+    RANDOM = "random"  # which nobody knows, and nobody keeps
+
+
 class Pages(StrEnum):
     """By what the next page of a listing is asked for."""
 
@@ -103,6 +110,12 @@ OPTION_FORM = Question(
     "a row that is refused with the one form and taken with the other",
     words=tuple(OptionForm),
 )
+NEW_PASSWORD = Question(
+    "password of new accounts",
+    NewPassword.NONE,
+    "the row of a new account that is refused without one and taken with one, while nobody was made yet",
+    words=tuple(NewPassword),
+)
 PAGES = Question(
     "pages",
     Pages.NUMBER,
@@ -138,6 +151,7 @@ QUESTIONS = (
     ROWS_PER_CALL,
     LANGUAGE_FORM,
     OPTION_FORM,
+    NEW_PASSWORD,
     PAGES,
     UNLISTED,
     PROVEN,
@@ -187,6 +201,10 @@ class Dialect:
         """How many accounts the platform counts beyond those that it lists."""
         known = self.answer(UNLISTED)
         return min(int(known), MOST_UNLISTED) if known.isdecimal() else 0
+
+    @property
+    def gives_passwords(self) -> bool:
+        return self.answer(NEW_PASSWORD) == NewPassword.RANDOM
 
     @property
     def pages_by_cursor(self) -> bool:

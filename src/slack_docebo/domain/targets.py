@@ -8,6 +8,7 @@ COLUMNS = ("date_format", "country", EXPIRATION)  # attributes that not every li
 CASELESS = frozenset({"email", "username", "language", "time_zone", "date_format", "country"})
 FREE_TEXTS = frozenset({"first_name", "last_name"})  # and the additional fields
 USERNAME = "username"  # without a rule, that of an account which is created is the e-mail address
+PASSWORD = "password"  # noqa: S105 - the attribute, of a new account where the platform wants one; no rule gives it
 BRANCH = "branch"  # where it changes, accounts are moved only if the settings say so
 MANAGER = "manager"  # written when all accounts exist, as one of the platform's types of managers
 TARGETS = ("first_name", "last_name", "email", USERNAME, "language", "time_zone", *COLUMNS, BRANCH, MANAGER)

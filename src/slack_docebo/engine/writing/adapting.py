@@ -5,6 +5,7 @@ is tried without it; what it is refused for is then tried by itself, a language 
 """
 
 import re
+import secrets
 from collections.abc import Mapping, Sequence
 
 from slack_docebo.domain.attributes import fingerprint
@@ -12,6 +13,7 @@ from slack_docebo.domain.dialect import (
     CAUTIOUS_OPTIONS,
     LANGUAGE_FORM,
     MOST_VALUES,
+    NEW_PASSWORD,
     OPTION_FORM,
     PROVEN,
     REFUSED_VALUES,
@@ -19,14 +21,16 @@ from slack_docebo.domain.dialect import (
     UNKNOWN_OPTIONS,
     Dialect,
     LanguageForm,
+    NewPassword,
     OptionForm,
 )
 from slack_docebo.domain.planning import Value
-from slack_docebo.domain.targets import BRANCH, USERNAME, field_id_of, is_manager
+from slack_docebo.domain.targets import BRANCH, PASSWORD, USERNAME, field_id_of, is_manager
 from slack_docebo.runtime import Runtime
 
 TRIED = 3  # refused rows of one kind that a run tries otherwise, before the others are taken to be refused for good
 NEEDED = frozenset({"username", "email", "first_name", "last_name", "active", BRANCH})  # nobody lands elsewhere
+CREATIONS = frozenset({"create", "create in a branch"})  # as they are proven
 Attributes = Mapping[str, Value]
 
 
@@ -42,6 +46,9 @@ class Adapter:
         self.rows_per_call = known.rows_per_call
         self.unknown_options = known.unknown_options
         self._refused = known.refused_values
+        self._gives_passwords = known.gives_passwords
+        # Where somebody was made without one, a refused row is refused for something else.
+        self.may_want_passwords = not known.gives_passwords and known.proven.isdisjoint(CREATIONS)
 
     def written(self, attributes: Attributes, *, creates: bool = False) -> dict[str, Value]:
         """Return *attributes* as a row holds them: without what is refused, a language in the form that is taken."""
@@ -49,6 +56,8 @@ class Adapter:
         row = {name: value for name, value in attributes.items() if name not in missing}
         if branch := row.pop(BRANCH, ""):
             row |= self._branch(str(branch))
+        if creates and self._gives_passwords:
+            row |= with_password()
         row |= {
             name: self._runtime.manager_names[int(value)] for name, value in row.items() if is_manager(name) and value
         }
@@ -94,6 +103,11 @@ class Adapter:
                 self._options = options
                 self._learn(OPTION_FORM.name, options, "a row that was refused with the other form")
 
+    def give_passwords(self) -> None:
+        """Note that rows of new accounts are taken with a password, and without one are not."""
+        self._gives_passwords, self.may_want_passwords = True, False
+        self._learn(NEW_PASSWORD.name, NewPassword.RANDOM, "the row of a new account that was refused without one")
+
     def note_size(self, rows: int, *, refused: int) -> None:
         """Note that calls of *refused* rows are refused, and calls of *rows* are taken."""
         if rows < self.rows_per_call:
@@ -132,6 +146,11 @@ class Adapter:
     def _learn(self, name: str, value: str, source: str) -> None:
         with self._runtime.store.transaction() as tables:
             tables.dialect(self._runtime.settings.docebo_url).learn(name, value, source=source, now=self._runtime.now())
+
+
+def with_password() -> dict[str, Value]:
+    """Return a column with a password that nobody knows, of all the signs that a platform may ask for."""
+    return {PASSWORD: f"{secrets.token_urlsafe(24)}-aA1"}
 
 
 def _digest(name: str, value: Value) -> str:

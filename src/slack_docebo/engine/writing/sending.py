@@ -21,7 +21,7 @@ from slack_docebo.domain.targets import BRANCH
 from slack_docebo.engine.reading.evidence import ask_for_people
 from slack_docebo.engine.reading.outages import greet_docebo
 from slack_docebo.engine.reading.sides import read_target
-from slack_docebo.engine.writing.adapting import TRIED, Adapter, needed, optional
+from slack_docebo.engine.writing.adapting import TRIED, Adapter, needed, optional, with_password
 from slack_docebo.engine.writing.admitting import check_admitted, moved_meanwhile
 from slack_docebo.engine.writing.recording import Numbered
 from slack_docebo.errors import AccessDenied, OutcomeUnknown, PlanChanged, Rejected, RemoteError
@@ -235,12 +235,17 @@ class Sender:
     async def _try_otherwise(
         self, kind: Kind, batch: Sequence[Numbered], answers: Sequence[RowResult]
     ) -> list[RowResult]:
-        """Return *answers*, where a row that is refused for what an account need not have has been sent without that."""
+        """Return *answers*, where a row that is refused for what an account need not have has been sent without that.
+
+        As long as nobody was ever made, it may be refused for a password that it lacks.
+        """
         results, creates = list(answers), kind is Kind.CREATE
+        wants_password = creates and self._adapter.may_want_passwords
         doubtful = [
             place
             for place, ((seq, op), answer) in enumerate(zip(batch, answers, strict=True))
-            if answer.error and seq not in self._in_doubt and optional(op.changes, creates=creates)
+            if answer.error and seq not in self._in_doubt
+            if wants_password or optional(op.changes, creates=creates)
         ]
         tried = doubtful[: max(0, TRIED - self._tried[kind])]
         if not tried:
@@ -248,9 +253,13 @@ class Sender:
         self._tried[kind] += len(tried)
         taken = []
         without_rest = [(op, needed(op.changes, creates=creates)) for _, op in map(batch.__getitem__, tried)]
-        bare = await self._tried_once(
-            kind, [_row(op, self._adapter.written(changes, creates=creates)) for op, changes in without_rest]
-        )
+        rows = [_row(op, self._adapter.written(changes, creates=creates)) for op, changes in without_rest]
+        bare = await self._tried_once(kind, rows)
+        if wants_password and all(answer.error for answer in bare):
+            secured = [replace(row, attributes={**row.attributes, **with_password()}) for row in rows]
+            bare = await self._tried_once(kind, secured)
+            if not all(answer.error for answer in bare):
+                self._adapter.give_passwords()
         for place, answer in zip(tried, bare, strict=True):
             if not answer.error:
                 results[place] = answer
