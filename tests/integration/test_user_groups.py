@@ -12,6 +12,7 @@ from slack_docebo.errors import AccessDenied, ConfigurationError, IncompleteRead
 from slack_docebo.storage.inbox import EventState
 from slack_docebo.webhook.intake import Audience, Several, decide
 from tests.importing import run_import, settings_for
+from tests.integration.after_an_import import apply_by_id
 from tests.integration.realtime_world import world
 
 
@@ -54,6 +55,21 @@ async def test_who_leaves_the_group_is_a_leaver_only_if_the_settings_say_so(comp
     await run_import(settings, rows=rows)
 
     assert has_account(company, "Ada") is active
+
+
+async def test_a_saved_plan_asks_once_who_is_in_the_groups_and_leaves_alone_who_is_out_by_now(company, sqlite_url):
+    ada, grace = join(company, "Ada"), join(company, "Grace")
+    company.slack.group("learners", ada, grace)
+    settings, rows = settings_for(company.facts(), sqlite_url), {"SCOPE_USERGROUPS": "learners"}
+    plan = await run_import(settings, rows=rows, dry_run=True)
+    company.slack.group("learners", grace)
+    calls = company.slack_gate.counters.calls["usergroups.list"]
+
+    done = await apply_by_id(settings, rows, plan.plan.id)
+
+    assert (has_account(company, "Ada"), has_account(company, "Grace")) == (False, True)
+    assert done.count(Kind.CREATE, outcome=Outcome.SKIPPED) == 1
+    assert company.slack_gate.counters.calls["usergroups.list"] - calls == 1
 
 
 async def test_the_token_of_an_organisation_reads_the_groups_of_the_workspace(sqlite_url):

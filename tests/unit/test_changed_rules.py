@@ -36,6 +36,8 @@ def test_the_same_rules_keep_nobody(kind):
         (Kind.CREATE, scoped(email_domains=("example.org",)), "out of scope by now: e-mail domain"),
         (Kind.CREATE, scoped(exclude=("bob@*",)), ""),
         (Kind.DEACTIVATE, scoped(exclude=("ada@*",)), ""),
+        (Kind.MAP, scoped(members=frozenset({"U2"})), "out of scope by now: in none of the user groups"),
+        (Kind.MAP, scoped(members=frozenset({"U1"})), ""),
     ],
 )
 def test_rules_that_leave_somebody_alone_by_now_keep_a_plan_of_before_from_it(kind, now, reason):
@@ -43,3 +45,16 @@ def test_rules_that_leave_somebody_alone_by_now_keep_a_plan_of_before_from_it(ki
 
     assert found.startswith(reason)
     assert bool(found) is bool(reason)
+
+
+def test_who_has_dropped_out_of_a_user_group_is_left_alone_though_no_setting_was_changed():
+    scope = replace(THEN.scope, members=frozenset({"U2"}), excluded_members=frozenset({"U3"}))
+    policy = replace(THEN, scope=scope)
+
+    def reason(slack_id: str, *other_ids: str) -> str:
+        operation = Operation(slack_id, "T1", "ada", Kind.UPDATE, "")
+        return reason_by_rules(operation, "", policy, policy, other_ids=other_ids)
+
+    assert reason("U1") == "out of scope by now: in none of the user groups"
+    assert reason("U2", "U3") == "out of scope by now: in an excluded user group"
+    assert reason("U1", "U2") == ""

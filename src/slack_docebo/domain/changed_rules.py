@@ -4,15 +4,20 @@ An operation holds what follows from the rules of its plan, and that is what is 
 whom the rules of today leave alone.
 """
 
+from collections.abc import Collection
+
 from slack_docebo.domain.grace import OF_LEAVERS, is_of_leaver
 from slack_docebo.domain.people import SourceUser
 from slack_docebo.domain.planning import Operation, Policy
 
 
-def reason_by_rules(operation: Operation, address: str, then: Policy, now: Policy) -> str:
+def reason_by_rules(
+    operation: Operation, address: str, then: Policy, now: Policy, *, other_ids: Collection[str] = ()
+) -> str:
     """Return why the rules of *now* leave alone whom *operation* is about, or "".
 
-    *address* is the person's e-mail address, as far as the operation or its account tells it.
+    *address* is the person's e-mail address, as far as the operation or its account tells it; *other_ids* are those under
+    which Slack knows the person besides. Who is in which of Slack's user groups is as read by this run.
     """
     if is_of_leaver(operation.kind, operation.reason):
         if operation.kind in OF_LEAVERS and then.leavers is not now.leavers:
@@ -30,7 +35,7 @@ def reason_by_rules(operation: Operation, address: str, then: Policy, now: Polic
         return f"SCOPE_GUESTS was {then.scope.guests} when this was planned, and is {now.scope.guests} by now"
     if then.scope.invited and not now.scope.invited:
         return "SCOPE_INVITED was on when this was planned, and is off by now"
-    if then.scope == now.scope:
-        return ""
-    against = now.scope.reason_against(SourceUser(operation.slack_id, operation.slack_team, email=address))
+    against = now.scope.reason_against_membership({operation.slack_id, operation.mapped_as, *other_ids})
+    if not against and then.scope != now.scope:
+        against = now.scope.reason_against(SourceUser(operation.slack_id, operation.slack_team, email=address))
     return f"out of scope by now: {against}" if against else ""

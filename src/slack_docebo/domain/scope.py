@@ -1,6 +1,6 @@
 """Scope: whose accounts are looked after, and why others are not."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -80,15 +80,21 @@ class Scope:
             domain = mailbox(user.email).rpartition("@")[2]
             if domain not in map(mail_domain, self.email_domains):
                 return "e-mail domain"
-        if not self.excluded_members.isdisjoint(user.ids):
-            return "in an excluded user group"
-        if self.members is not None and self.members.isdisjoint(user.ids):
-            return "in none of the user groups"
+        if against := self.reason_against_membership(user.ids):
+            return against
         keys = person_keys(user)
         if named(self.exclude, keys):
             return "excluded"
         if self.include and not named(self.include, keys):
             return "not included"
+        return ""
+
+    def reason_against_membership(self, slack_ids: Collection[str]) -> str:
+        """Return why the person with these *slack_ids* is out of scope by Slack's user groups, or ""."""
+        if not self.excluded_members.isdisjoint(slack_ids):
+            return "in an excluded user group"
+        if self.members is not None and self.members.isdisjoint(slack_ids):
+            return "in none of the user groups"
         return ""
 
 

@@ -47,6 +47,7 @@ class Situation:
     holder: str = ""  # Slack id to whom the operation's account is mapped
     seen: LastSeen = field(default=LastSeen())  # of the operation's account
     branch: int | None = None  # to which we have brought that account last
+    other_ids: Collection[str] = ()  # under which Slack knows the person besides
     managers: MappingType[int, int] = field(
         default_factory=dict
     )  # by type, the accounts that we have made its managers; 0 for removed
@@ -86,6 +87,7 @@ def recheck(runtime: Runtime, workspace: Workspace, plan_id: str, accounts: Acco
                 ids = [operation.docebo_id for _, operation in some if operation.docebo_id is not None]
                 holders = mappings.holders(workspace.team, ids)
                 seen = last_seen(tables, runtime.settings.docebo_url, ids)
+                other_ids = _other_ids(tables, workspace.team, [operation.slack_id for _, operation in some])
             if not some:
                 break
             after = some[-1][0]
@@ -96,8 +98,12 @@ def recheck(runtime: Runtime, workspace: Workspace, plan_id: str, accounts: Acco
                 holder = holders.get(operation.docebo_id, "") if operation.docebo_id is not None else ""
                 last = seen.get(operation.docebo_id or 0, LastSeen())
                 row = mapping_of(operation, rows)
-                given = branches.get(operation.docebo_id or 0), managers.get(operation.docebo_id or 0, {})
-                now = Situation(accounts, policy, planned_by, undoes, row, holder, last, *given)
+                now = Situation(
+                    *(accounts, policy, planned_by, undoes, row, holder, last),
+                    branch=branches.get(operation.docebo_id or 0),
+                    other_ids=other_ids.get(operation.slack_id, ()),
+                    managers=managers.get(operation.docebo_id or 0, {}),
+                )
                 reason = reason_to_skip(operation, now)
                 if reason and seq in sent and (docebo_id := _carried_out(operation, now)):
                     results.append(RowOutcome(seq, Outcome.APPLIED, docebo_id))
@@ -116,7 +122,7 @@ def reason_to_skip(operation: Operation, now: Situation) -> str:
         account = account_of(now.accounts, operation)
         given = operation.changes.get("email") or operation.changes.get("username") or ""
         address = str(given) or (account.email if account else "")
-        if reason := reason_by_rules(operation, address, now.planned_by, now.policy):
+        if reason := reason_by_rules(operation, address, now.planned_by, now.policy, other_ids=now.other_ids):
             return reason
     if operation.kind is Kind.UNMAP:
         return ""
@@ -207,6 +213,14 @@ def _as_undone(account: Account, operation: Operation) -> Account:
     changes = operation.changes
     username, email = (str(changes.get(name, getattr(account, name))) for name in ("username", "email"))
     return replace(account, username=username, email=email)
+
+
+def _other_ids(tables: Tables, team: str, slack_ids: Collection[str]) -> dict[str, list[str]]:
+    """Return under which other ids Slack knows these people."""
+    found: dict[str, list[str]] = {}
+    for other, slack_id in tables.people.other_ids(team, slack_ids).items():
+        found.setdefault(slack_id, []).append(other)
+    return found
 
 
 def _given(runtime: Runtime) -> tuple[dict[int, int], dict[int, dict[int, int]]]:
