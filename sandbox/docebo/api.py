@@ -256,7 +256,8 @@ class DoceboApi:
             "email_validation_status": text(int(account.email_validated)),
         }
         fields = [
-            {**_described(field), "value": account.fields.get(field.id)} for field in self.platform.fields.values()
+            {**_described(field, self._options(field)), "value": account.fields.get(field.id)}
+            for field in self.platform.fields.values()
         ]
         branches = [{"id": branch_id} for branch_id in account.branches]
         shown = {"branches": branches} if self.platform.switches.branches_shown else {}
@@ -386,7 +387,7 @@ class DoceboApi:
     async def _list_fields(self, request: Request, _body: dict[str, Any]) -> Any:
         fields = list(self.platform.fields.values())
         if request.query_params.get("as_array") == "1":
-            entries = [{**self._field_item(f), "options": _described(f)["options"]} for f in fields]
+            entries = [{**self._field_item(f), "options": _described(f, self._options(f))["options"]} for f in fields]
             if not self.platform.switches.arrays_paged:
                 return entries
             size = min(int(request.query_params.get("page_size", 200)), 200)
@@ -400,7 +401,9 @@ class DoceboApi:
         if not field_id.isdigit() or int(field_id) not in self.platform.fields:
             raise ApiError(404, "Additional field not found")
         field = self.platform.fields[int(field_id)]
-        options = [{"option_id": number, "translations": {"english": label}} for number, label in field.options.items()]
+        options = [
+            {"option_id": number, "translations": {"english": label}} for number, label in self._options(field).items()
+        ]
         return {"type": field.type, "translations": {"english": field.title}, "dropdown_options": options}
 
     async def _create_field(self, _request: Request, body: dict[str, Any]) -> dict[str, Any]:
@@ -498,25 +501,29 @@ class DoceboApi:
         self.gate.counters.rows["updated" if changed else "unchanged"] += 1
 
     def _field_item(self, field: Field) -> dict[str, Any]:
-        described = _described(field)
+        described = _described(field, self._options(field))
         keys = {"id": ("id",), "id_field": ("id_field",), "both": ("id", "id_field")}
         item = {key: self._shown_id(field.id) for key in keys[self.platform.switches.field_id_key]}
         return {**item, "title": field.title, "type": field.type, "sequence": field.id} | {
             key: str(described[key]) for key in ("mandatory", "invisible_to_user")
         }
 
+    def _options(self, field: Field) -> Mapping[int, str]:
+        """Return the options that are shown of *field*."""
+        return field.options if field.type == "dropdown" or self.platform.switches.country_options else {}
+
     def _shown_id(self, number: int) -> int | str:
         return str(number) if self.platform.switches.string_ids else number
 
 
-def _described(field: Field) -> dict[str, Any]:
+def _described(field: Field, options: Mapping[int, str]) -> dict[str, Any]:
     return {
         "id": field.id,
         "title": field.title,
         "type": field.type,
         "mandatory": int(field.mandatory),
         "invisible_to_user": int(field.invisible_to_user),
-        "options": [{"id": number, "label": label} for number, label in field.options.items()],
+        "options": [{"id": number, "label": label} for number, label in options.items()],
     }
 
 

@@ -32,12 +32,13 @@ _IN_ANGLE_BRACKETS = re.compile(r"<[^>]*>")
 _FLAGS = {"true": True, "1": True, "false": False, "0": False}
 NUMBERS_FOR_YES_AND_NO = ("0", "1", "2")  # unset, yes, no: as clients send them about one account
 WORDS_FOR_YES_AND_NO = {"1": "1", "yes": "1", "0": "2", "no": "2"}  # as the CSV import takes them
+WITH_OPTIONS = ("dropdown", "country")
 _TIME_ZONES = zoneinfo.available_timezones()
 
 
 @dataclass
 class Field:
-    """An additional field of users; a dropdown's values are ids of its options."""
+    """An additional field of users; the values of a dropdown or a country are ids of its options."""
 
     id: int
     title: str
@@ -182,8 +183,10 @@ class Reader:
         known = self._fields.get(int(key)) if key.isdigit() else None
         if known is not None and known.type == "yesno" and label:
             return WORDS_FOR_YES_AND_NO.get(str(label).lower(), f"neither yes nor no: {label}")
-        if known is None or known.type != "dropdown" or not label:
+        if known is None or known.type not in WITH_OPTIONS or not label:
             return label
+        if known.type == "country" and not self._switches.country_options:
+            return label if label in known.options.values() else f"no country {label}"
         return next((option for option, text in known.options.items() if text == label), f"no option {label}")
 
     def _field_values(self, values: Mapping[str, Any]) -> dict[int, str]:
@@ -193,8 +196,11 @@ class Reader:
             if known is None:
                 raise RefusedError(f"field_{key}", "Additional field not found")
             text = "" if value is None else str(value)
-            if known.type == "dropdown" and text and text not in map(str, known.options):
-                raise RefusedError(f"field_{key}", "Invalid dropdown option")
+            by_name = known.type == "country" and not self._switches.country_options
+            by_name = by_name and self._switches.option_form == "label"
+            options = known.options.values() if by_name else map(str, known.options)
+            if known.type in WITH_OPTIONS and text and text not in options:
+                raise RefusedError(f"field_{key}", f"Invalid {known.type} option")
             if known.type == "date":
                 _date(f"field_{key}", text)
             if known.type == "yesno" and text and text not in NUMBERS_FOR_YES_AND_NO:

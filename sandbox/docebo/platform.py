@@ -6,6 +6,7 @@ import itertools
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from sandbox.docebo.accounts import Account, Accounts
@@ -91,8 +92,16 @@ class Platform:
         ordinary = self.accounts.get(ORDINARY_USER_ID)
         return ordinary or self.accounts.add("ordinary.app", ORDINARY_USER_ID, firstname="Ordinary", lastname="App")
 
-    def add_field(self, title: str, type_: str, *, mandatory: bool, invisible_to_user: bool) -> Field:
-        added = Field(next(self._field_ids), title, type_, {}, mandatory, invisible_to_user)
+    def add_field(
+        self,
+        title: str,
+        type_: str,
+        *,
+        mandatory: bool,
+        invisible_to_user: bool,
+        options: Mapping[int, str] = MappingProxyType({}),
+    ) -> Field:
+        added = Field(next(self._field_ids), title, type_, dict(options), mandatory, invisible_to_user)
         self.fields[added.id] = added
         return added
 

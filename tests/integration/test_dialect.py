@@ -344,3 +344,30 @@ async def test_a_refused_value_costs_nobody_the_account_in_the_branch_of_the_rul
 
     [made] = sandbox.docebo.accounts.by_email("newcomer@example.com")
     assert (made.branches, done.count(outcome=Outcome.FAILED)) == ((42,), 0)
+
+
+@pytest.mark.parametrize(
+    ("listed", "form", "kept"), [(True, "id", "1"), (True, "label", "1"), (False, "label", "Italy"), (False, "id", "")]
+)
+async def test_a_country_is_written_as_this_docebo_takes_it_and_left_out_where_it_does_not(
+    sandbox, sqlite_url, listed, form, kept
+):
+    sandbox.reset()
+    home = sandbox.docebo.add_field(
+        "Home", "country", mandatory=False, invisible_to_user=False, options={1: "Italy", 2: "France"}
+    )
+    for name, title in (("ada", "Italy"), ("grace", "Atlantis")):
+        user = sandbox.slack.add(name.title(), "Lovelace", f"{name}@example.com")
+        sandbox.slack.change(user["id"], {"profile": {"title": title}})
+    rules = {"ATTRIBUTES": f"{SETTINGS['ATTRIBUTES']}, field:Home = title", "SCOPE_INCLUDE": "ada@*, grace@*"}
+
+    done = await imported(sandbox, sqlite_url, rules, country_options=listed, option_form=form)
+    again = await imported(sandbox, sqlite_url, rules, country_options=listed, option_form=form)
+
+    ada, grace = (sandbox.docebo.accounts.by_email(f"{name}@example.com")[0] for name in ("ada", "grace"))
+    assert (ada.fields.get(home.id, ""), grace.fields.get(home.id, "")) == (kept, "")
+    assert done.count(outcome=Outcome.FAILED) == 0
+    assert done.count(outcome=Outcome.APPLIED) == 2
+    if listed:
+        assert again.count(outcome=Outcome.APPLIED) == 0
+        assert f"| field_{home.id} (Home) | Docebo's field cannot hold it | 1 | 1 |" in done.markdown()

@@ -80,6 +80,8 @@ HTTPX_LOGS = 5  # method, address, version, status, and the words beside the sta
 LARGEST_CODE = 99_999  # of an error; 1006 is one. A larger number may be anything else
 NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 DROPDOWN = "dropdown"  # the type of a field whose values are options
+# Nothing documents how countries are shown and written: where Docebo lists them, they are options like any other.
+COUNTRY = "country"
 FIXED_VALUES: dict[str, Values] = {"date": Dates(), "yesno": YES_OR_NO}  # by the type of a field
 # A call that changes something may be under way, ours as well as another's: Docebo forbids two batches at once, and does not
 # say how it refuses the second.
@@ -326,13 +328,15 @@ class DoceboClient:
         """Read what those of *fields* can hold that hold no free text: of dropdowns the options, labelled in every language.
 
         From then on accounts show such a value in the form in which it is compared, like the label for an option's id.
+        A country of a field that lists none is a text: what Docebo refuses is left out.
         """
         for field in fields:
             if held := FIXED_VALUES.get(field.type.lower().replace("_", "")):
                 self.options[field.id] = held
-            if field.type == DROPDOWN:
-                view = await self._get("user field", f"/manage/v1/user_fields/{field.id}")
-                self.options[field.id] = Options.of(field.options, translated_options(view))
+            if field.type in {DROPDOWN, COUNTRY}:
+                translated = translated_options(await self._get("user field", f"/manage/v1/user_fields/{field.id}"))
+                if field.type == DROPDOWN or field.options:
+                    self.options[field.id] = Options.of(field.options, translated)
 
     async def create_user_field(self, title: str) -> int:
         """Create a text field that users do not see, and return its id."""

@@ -50,7 +50,7 @@ class FieldShown:
 
 
 async def show_fields(runtime: Runtime) -> tuple[list[FieldShown], list[str]]:
-    """Return all fields, Slack's first, and what could not be read, at two calls and one for each dropdown.
+    """Return all fields, Slack's first, and what could not be read, at two calls and one for each dropdown and country.
 
     Names that fit no field, or several, are no error here: this is where somebody looks for the right ones.
     """
