@@ -29,4 +29,4 @@ async def try_attributes(
     """
     saved = await integration_settings()
     async with open_resources(saved.trying(rules) if rules else saved) as runtime:
-        return await try_on_people(runtime, who)
+        return await try_on_people(runtime, who, rules)

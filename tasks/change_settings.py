@@ -16,7 +16,7 @@ from slack_docebo.errors import ConfigurationError, NotConfirmed
 from slack_docebo.integration_settings import VARIABLE, IntegrationSettings, read_rows
 from slack_docebo.lookup_tables import find_tables
 from slack_docebo.settings import StoreSettings, TableSettings, load_settings
-from slack_docebo.settings_form import changes, proposed_rows, revision
+from slack_docebo.settings_form import changes, filled, proposed_rows, revision
 from slack_docebo.storage.gate import RunLock
 from slack_docebo.storage.store import Store
 from tasks.artifacts import publish_steps, publish_table
@@ -58,6 +58,19 @@ async def propose_settings(form: BaseModel, filled_from: str, *, check_only: boo
         filled = {"values": form.model_dump(mode="json"), "check_only": False, "revision": filled_from}
         await publish_steps([Step("Save these settings: type your name", "settings", filled)], key="settings-next")
     return proposal
+
+
+async def rules_of_now() -> str:
+    """Return the rules for attributes as the settings have them."""
+    return str(filled(await Variable.aget(VARIABLE))["accounts"]["attributes"])
+
+
+async def with_rules(words: str, rules: str) -> Step:
+    """Return the step that opens the settings of now with other *rules* for attributes."""
+    present = await Variable.aget(VARIABLE)
+    values = filled(present)
+    values["accounts"]["attributes"] = rules
+    return Step(words, "settings", {"values": values, "revision": revision(present)})
 
 
 async def save_settings(form: BaseModel, filled_from: str, changed_by: str) -> str:

@@ -16,9 +16,14 @@ async def decide_about_people(runtime: Runtime, workspace: Workspace, request: D
     done = await decide(runtime, workspace, request)
     rows = decision_rows(runtime, workspace)
     await publish_table(rows, key="decisions", description="What was decided about people by hand")
+    steps = []
+    if request.action is DecisionAction.LINK:
+        alone = {"slack_ids": list(request.slack_ids), "dry_run": True}
+        steps.append(Step("Bring this person in line now: see first what that does", "realtime-sync", alone))
     if rows:
-        back = Step("Take a decision back: give the Slack id", "decide", {"action": DecisionAction.TAKE_BACK})
-        await publish_steps([back], key="decisions-next")
-    told = f"{done}; {len(rows)} decisions are kept"
+        back = {"action": DecisionAction.TAKE_BACK}
+        steps.append(Step("Take a decision back: give the Slack id", "decide", back))
+    await publish_steps(steps, key="decisions-next")
+    told = f"{done}; {'1 decision is' if len(rows) == 1 else f'{len(rows)} decisions are'} kept"
     get_run_logger().info(told)
     return told

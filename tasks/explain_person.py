@@ -5,6 +5,7 @@ from prefect.cache_policies import NO_CACHE
 
 from slack_docebo.domain.people import PeopleShown
 from slack_docebo.engine.looking.explaining import Compared, Explanation, explain
+from slack_docebo.engine.reporting.report import became
 from slack_docebo.runtime import Runtime
 from tasks.artifacts import publish_steps, publish_table
 from tasks.policies import RETRIED
@@ -26,7 +27,7 @@ async def explain_person(runtime: Runtime, who: str) -> Explanation:
     rows += [
         {
             "question": f"{entry.done_at or plan.created_at:%Y-%m-%d %H:%M} UTC, {plan.kind} {plan.id}",
-            "answer": f"{entry.operation.kind}, {entry.outcome}: {entry.error or entry.operation.reason}",
+            "answer": f"{became(entry.operation.kind, entry.outcome)}: {entry.error or entry.operation.reason}",
         }
         for plan, entry in found.history
     ]

@@ -28,6 +28,7 @@ async def plan_reset(
     accounts = await read_target(runtime) if runtime.mirror else Accounts()
     plan_id = resetting.plan_reset(runtime, workspace, accounts, slack_ids)
     if dry_run:
-        delete = Step("Delete these mappings", "reset-mappings", {"slack_ids": list(slack_ids), "dry_run": False})
+        words = f"Delete these mappings: to confirm, type {resetting.confirmation(workspace, slack_ids)}"
+        delete = Step(words, "reset-mappings", {"slack_ids": list(slack_ids), "dry_run": False})
         await publish_steps([delete], key=f"next-{plan_id}")
     return plan_id

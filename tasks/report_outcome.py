@@ -4,6 +4,7 @@ from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
 from slack_docebo.concurrency import side_by_side, to_completion
+from slack_docebo.domain.texts import people
 from slack_docebo.engine.reporting.attention import attention_lines, attention_rows
 from slack_docebo.engine.reporting.report import DONE, TABLE_ROWS, Summary, tables_by_kind, values_shown, write_files
 from slack_docebo.engine.writing.finishing import finish
@@ -19,7 +20,7 @@ async def report_outcome(runtime: Runtime, plan_id: str) -> Summary:
     shown = runtime.behaviour.people_shown
     in_need = await to_completion(attention_rows, runtime.store, plan_id, shown) if summary.needs_somebody else []
     if in_need:
-        await publish_table(in_need, key=f"to-look-at-{plan_id}", description=f"To look at: {len(in_need)} people")
+        await publish_table(in_need, key=f"to-look-at-{plan_id}", description=f"To look at: {people(len(in_need))}")
     folder = runtime.settings.report_dir
     if values := await to_completion(values_shown, folder, plan_id, shown):
         await publish_table(values, key=f"values-{plan_id}", description="Values that accounts do not get")

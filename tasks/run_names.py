@@ -2,6 +2,7 @@
 
 from prefect import runtime
 
+from slack_docebo.domain.texts import people
 from slack_docebo.engine.mappings.deciding import DecisionAction
 from slack_docebo.engine.mappings.personal_data import PersonalDataRequest
 from slack_docebo.engine.mappings.relinking import Relation
@@ -21,7 +22,7 @@ def bulk_import_run() -> str:
 def reset_mappings_run() -> str:
     """Return how many people's mappings are reset, and whether for real."""
     parameters = runtime.flow_run.parameters
-    whose = f"{len(people)} users" if (people := parameters.get("slack_ids")) else "everybody"
+    whose = people(len(named)) if (named := parameters.get("slack_ids")) else "everybody"
     return f"reset mappings: {whose}{', dry run' * bool(parameters.get('dry_run', True))}"
 
 
@@ -71,7 +72,7 @@ def decide_run() -> str:
     """Return what is decided, and about how many."""
     parameters = runtime.flow_run.parameters
     action = DecisionAction(parameters.get("action", DecisionAction.SHOW))
-    whom = "all who wait" if parameters.get("all_who_wait") else f"{len(parameters.get('slack_ids') or [])} people"
+    whom = "all who wait" if parameters.get("all_who_wait") else people(len(parameters.get("slack_ids") or []))
     return "decisions: show" if action is DecisionAction.SHOW else f"decide: {action}, {whom}"
 
 

@@ -4,8 +4,10 @@ from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
 from slack_docebo.engine.looking import fields
+from slack_docebo.engine.reporting.steps import Step
 from slack_docebo.runtime import Runtime
-from tasks.artifacts import publish_table
+from tasks.artifacts import publish_steps, publish_table
+from tasks.change_settings import rules_of_now
 from tasks.policies import RETRIED
 
 
@@ -18,6 +20,8 @@ async def show_fields(runtime: Runtime) -> str:
         key="fields",
         description="The fields of both sides, and the rules that read or fill them",
     )
+    attempt = Step("Try rules on twenty people", "try-attributes", {"rules": await rules_of_now()})
+    await publish_steps([attempt], key="fields-next")
     for note in notes:
         get_run_logger().warning(note)
     mapped = sum(bool(field.rules) for field in shown)

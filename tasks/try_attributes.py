@@ -4,18 +4,23 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from slack_docebo.domain.people import PeopleShown
+from slack_docebo.domain.texts import people
 from slack_docebo.engine.looking.explaining import Compared, explain
 from slack_docebo.engine.looking.trying import Tried, try_rules
 from slack_docebo.errors import ConfigurationError
 from slack_docebo.runtime import Runtime
-from tasks.artifacts import publish_table
+from tasks.artifacts import publish_steps, publish_table
+from tasks.change_settings import with_rules
 from tasks.policies import RETRIED
+
+SAVE = "Put these rules into the settings: see first what that changes"
 
 
 @task(name="Try attributes", task_run_name="Try attributes", cache_policy=NO_CACHE, **RETRIED)
-async def try_attributes(runtime: Runtime, who: str) -> str:
+async def try_attributes(runtime: Runtime, who: str, rules: str = "") -> str:
     """Publish what the rules make of one person, or of a sample if *who* is ""; return that in numbers.
 
+    From *rules* that are not saved, a link leads to the settings with them.
     Values are shown where people are shown by names; elsewhere it is said whether there is one, and what is not known.
     """
     if who:
@@ -27,10 +32,12 @@ async def try_attributes(runtime: Runtime, who: str) -> str:
         tried = await try_rules(runtime)
     named = runtime.behaviour.people_shown is PeopleShown.NAMES
     rows = [_row(one.slack_id, compared, named) for one in tried for compared in one.attributes]
-    what = f"What the rules make of {len(tried)} people{', without values' * (not named)}"
+    what = f"What the rules make of {people(len(tried))}{', without values' * (not named)}"
     await publish_table(rows, key="tried-attributes", description=what)
+    if rules:
+        await publish_steps([await with_rules(SAVE, rules)], key="tried-attributes-next")
     without = sum(not compared.source for one in tried for compared in one.attributes)
-    return f"tried on {len(tried)} people: {len(rows) - without} values, {without} times none"
+    return f"tried on {people(len(tried))}: {len(rows) - without} values, {without} times none"
 
 
 def _row(slack_id: str, compared: Compared, named: bool) -> dict[str, str | int | None]:

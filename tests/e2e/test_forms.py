@@ -153,11 +153,55 @@ async def test_what_is_decided_about_a_person_is_kept_and_shown(imported, sandbo
 
     assert (kept.name, kept.message) == (
         "Completed",
-        f"{who} will never be touched by a run, from its next batch on; 1 decisions are kept",
+        f"{who} will never be touched by a run, from its next batch on; 1 decision is kept",
     )
     table_ = published(shown, "decisions")
     assert ("an intern" in table_, who in table_) == (True, True)
     assert (refused.is_failed(), "does not show an account 987654" in refused.message) == (True, True)
+
+
+async def test_who_was_linked_by_hand_is_brought_in_line_by_the_next_form(imported, sandbox, deployed):
+    from flows.decide import decide
+    from slack_docebo.engine.mappings.deciding import DecisionAction
+
+    who = sandbox.slack.add("Ada", "New", "ada@example.com")["id"]
+    account = sandbox.docebo.accounts.add("countess", email="countess@example.com")
+    words = {"why": "she said so", "decided_by": "Bob"}
+    linked = await decide(DecisionAction.LINK, slack_ids=[who], docebo_id=account.user_id, **words, return_state=True)
+
+    assert linked.is_completed(), linked.message
+    next_ = asked_for_by(
+        deployed, published(linked, "decisions-next"), "Bring this person in line now: see first what that does"
+    )
+    assert (next_["slack_ids"], next_["dry_run"]) == ([who], True)
+
+
+async def test_rules_that_were_tried_go_to_the_settings_by_the_next_form(imported, deployed):
+    from flows.fields import fields
+    from flows.try_attributes import try_attributes
+    from slack_docebo.settings_form import filled, revision
+
+    rows = await Variable.aget(VARIABLE)
+    listed = await fields(return_state=True)
+    tried = await try_attributes(rules="first_name, last_name = upper(last_name), email", return_state=True)
+
+    to_try = asked_for_by(deployed, published(listed, "fields-next"), "Try rules on twenty people")
+    assert to_try == {"rules": "first_name, last_name, email", "who": ""}
+    page = published(tried, "tried-attributes-next")
+    to_check = asked_for_by(deployed, page, "Put these rules into the settings: see first what that changes")
+    values = filled(rows)
+    values["accounts"]["attributes"] = "first_name, last_name = upper(last_name), email"
+    assert (to_check["values"], to_check["check_only"], to_check["revision"]) == (values, True, revision(rows))
+
+
+async def test_a_reset_that_was_looked_at_says_what_to_type(imported, sandbox, deployed):
+    from flows.reset_mappings import reset_mappings
+
+    shown = await reset_mappings(return_state=True)
+
+    words = f"Delete these mappings: to confirm, type everybody of {sandbox.slack.team.name}"
+    page = published(shown, f"next-{shown.message.split()[1]}")
+    assert asked_for_by(deployed, page, words)["dry_run"] is False
 
 
 async def test_a_part_of_a_plan_is_shown_and_then_applied(imported, sandbox, deployed, tmp_path):

@@ -8,6 +8,7 @@ import pytest
 from slack_docebo.domain.decisions import NEVER
 from slack_docebo.domain.people import PeopleShown
 from slack_docebo.domain.planning import Kind
+from slack_docebo.domain.texts import people
 from slack_docebo.engine.mappings.deciding import DecisionAction, DecisionRequest, decide
 from slack_docebo.engine.mappings.forgetting import forget
 from slack_docebo.engine.reporting.attention import attention_rows
@@ -69,7 +70,7 @@ async def test_what_was_seen_is_left_so_until_there_is_another_reason(here):
     told = await decided(here, DecisionAction.LEAVE_SO, all_who_wait=True)
     again = await imported(here)
 
-    assert told.startswith(f"{first.undecided} people are left as they are")
+    assert told.startswith(f"{people(first.undecided)} will be left alone as now")
     assert (again.undecided, again.newly_undecided, status(here.runtime).undecided) == (0, 0, 0)
     assert attention_rows(here.runtime.store, again.plan.id, PeopleShown.IDS) == []
 

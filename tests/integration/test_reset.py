@@ -136,7 +136,7 @@ async def test_an_unknown_name_stops_it_before_anything_is_planned(database_url,
 @pytest.mark.parametrize("typed", ["", "acme", "Acme ", "T1", "everybody of Acme"])
 def test_only_the_exact_name_confirms(typed):
     check_confirmation(ACME, ["U1"], "Acme")
-    with pytest.raises(NotConfirmed, match=r"1 people .* confirm with exactly this: Acme"):
+    with pytest.raises(NotConfirmed, match=r"1 person .* confirm with exactly this: Acme"):
         check_confirmation(ACME, ["U1"], typed)
 
 

@@ -156,6 +156,11 @@ def _as_code(shown: str) -> str:
     return "`" + shown.replace("`", r"\x60").replace("|", r"\x7c") + "`"
 
 
+def people(count: int) -> str:
+    """Return how many people *count* is, in words."""
+    return "1 person" if count == 1 else f"{count:,} people"
+
+
 def without_numbers(text: str) -> str:
     """Return the words of *text* without a digit: those that messages about different people and numbers share."""
     return " ".join(word for word in text.split() if not any(map(str.isdigit, word)))

@@ -19,7 +19,8 @@ async def find_people(runtime: Runtime, words: str) -> list[Cells]:
     """
     if runtime.behaviour.people_shown is PeopleShown.IDS:
         raise ConfigurationError(
-            "nobody was looked for: PEOPLE_SHOWN is ids, so no name is kept; `slack-docebo explain` takes an address"
+            "nobody was looked for: PEOPLE_SHOWN is ids, so no name is kept. Choose names in the form Change the settings, or"
+            " ask `slack-docebo explain`, which takes an address"
         )
     if not words.strip():
         raise ConfigurationError("nobody was looked for: give a part of a name or of an address")

@@ -8,6 +8,7 @@ from slack_docebo.domain.decisions import SEEN, Decision, Verdict
 from slack_docebo.domain.observation import Present
 from slack_docebo.domain.people import Mapping, SourceUser
 from slack_docebo.domain.standing import is_undecided
+from slack_docebo.domain.texts import people
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.evidence import observe_account, observe_person
 from slack_docebo.errors import ConfigurationError
@@ -92,7 +93,7 @@ def _leave_so(runtime: Runtime, workspace: Workspace, request: DecisionRequest) 
         raise ConfigurationError("nothing was kept: nobody waits for a decision, as the last import says")
     kept = [_decision(runtime, request, one, Verdict.LEAVE_SO, waiting[one]) for one in sorted(waiting)]
     _keep(runtime, workspace, kept)
-    return f"{len(kept)} people are left as they are, until there is another reason; the next import tells them as seen"
+    return f"{people(len(kept))} will be left alone as now, until there is another reason; imports tell that as seen"
 
 
 async def _link(runtime: Runtime, workspace: Workspace, request: DecisionRequest) -> str:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.planning import Kind, Operation, shielded
+from slack_docebo.domain.texts import people
 from slack_docebo.domain.unmirroring import REASON, unmirroring
 from slack_docebo.engine.mappings.mapping_file import MappingFile, write_mappings
 from slack_docebo.engine.reading.connection import Workspace
@@ -19,14 +20,19 @@ MAPPINGS_AT_ONCE = 5000  # deleted in one transaction
 NAMED_AT_MOST = 5  # in a message
 
 
-def check_confirmation(workspace: Workspace, slack_ids: Collection[str], confirm: str) -> None:
-    """Raise NotConfirmed unless *confirm* is the name of the workspace, letter by letter, after "everybody of".
+def confirmation(workspace: Workspace, slack_ids: Collection[str]) -> str:
+    """Return what confirms a reset: the name of the workspace, for everybody after "everybody of".
 
-    Where people are named, the name alone: an empty list must not do more than a short one by the same words.
+    An empty list must not do more than a short one by the same words.
     """
-    wanted = workspace.name if slack_ids else f"everybody of {workspace.name}"
+    return workspace.name if slack_ids else f"everybody of {workspace.name}"
+
+
+def check_confirmation(workspace: Workspace, slack_ids: Collection[str], confirm: str) -> None:
+    """Raise NotConfirmed unless *confirm* is what is wanted, letter by letter."""
+    wanted = confirmation(workspace, slack_ids)
     if confirm != wanted or not workspace.name:
-        whose = f"{len(set(slack_ids))} people" if slack_ids else "everybody"
+        whose = people(len(set(slack_ids))) if slack_ids else "everybody"
         raise NotConfirmed(
             f"nothing was deleted: to reset the mappings of {whose} in workspace {workspace.team}, confirm with exactly"
             f" this: {wanted}"

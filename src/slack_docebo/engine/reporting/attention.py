@@ -8,7 +8,7 @@ from slack_docebo.domain.advice import attention
 from slack_docebo.domain.people import PeopleShown
 from slack_docebo.domain.planning import Kind, Outcome
 from slack_docebo.domain.standing import is_undecided
-from slack_docebo.domain.texts import markdown, without_numbers
+from slack_docebo.domain.texts import markdown, people, without_numbers
 from slack_docebo.engine.reporting.report import DONE, everybody
 from slack_docebo.engine.reporting.shown import Cells, with_names
 from slack_docebo.engine.reporting.steps import Shown, Step
@@ -38,7 +38,7 @@ class Alike:
 
     @property
     def people(self) -> str:
-        return "1 person" if len(self.rows) == 1 else f"{len(self.rows):,} people"
+        return people(len(self.rows))
 
 
 def alike(rows: Iterable[Cells]) -> list[Alike]:

@@ -68,6 +68,17 @@ IN_SHORT = {
 }
 
 
+def became(kind: Kind, outcome: Outcome) -> str:
+    """Return what was or would be done to somebody, in the words of people."""
+    match outcome:
+        case Outcome.APPLIED | Outcome.LEFT:
+            return DONE[kind]
+        case Outcome.PLANNED:
+            return f"planned to {kind}"
+        case _:
+            return f"{IN_WORDS.get(kind, kind)}, {outcome}"
+
+
 @dataclass(frozen=True, slots=True)
 class Summary:
     """A plan in numbers."""
