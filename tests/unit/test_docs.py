@@ -43,6 +43,8 @@ FOREIGN = {
     "sqlite3",
 }
 SETTING = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)*_?")
+CLICKED = re.compile(r"[Cc]lick \*([^*]+)\*")
+WORDS_OF_OTHERS = {"Deployments", "Run", "Custom run", "Submit", "View run", "Runs", "Retry"}  # Prefect's and Slack's
 TEST = re.compile(r"^(?:async )?def (test_\w+)", re.MULTILINE)
 SETTINGS_TABLES = {"Key", "Variable"}
 SETTINGS = {
@@ -245,3 +247,13 @@ def test_deployments_that_are_named_exist(page):
     flows = tuple(name.partition("/")[0] + "/" for name in known)
 
     assert {span for span in spans(page) if span.startswith(flows)} - known == set()
+
+
+def test_what_is_to_be_clicked_bears_these_words():
+    ours = [file.read_text("utf-8") for folder in ("tasks", "src") for file in (ROOT / folder).rglob("*.py")]
+    deployments = yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]
+    known = WORDS_OF_OTHERS | {each["name"] for each in deployments}
+    clicked = {words for page in PAGES for words in CLICKED.findall(prose(page).replace("\n", " "))}
+
+    assert len(clicked) > 10
+    assert {words for words in clicked - known if not any(words in text for text in ours)} == set()
