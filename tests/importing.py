@@ -11,7 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from slack_docebo.domain.dialect import PROVEN
+from slack_docebo.domain.dialect import PROVEN, ROW_COLUMNS, RowColumns
 from slack_docebo.domain.lookup import LookupTable
 from slack_docebo.domain.people import SourceUser
 from slack_docebo.domain.targets import TARGETS
@@ -98,7 +98,8 @@ def prove(settings: Settings) -> None:
     fields = (f"field_{number}" for number in range(12, 30))
     with Store.open(settings.database_url.get_secret_value()) as store, store.transaction() as tables:
         entries = tables.dialect(settings.docebo_url)
-        entries.learn(PROVEN.name, ", ".join([*known, *fields]), source="a test", now=datetime.now(UTC))
+        for question, answer in ((PROVEN, ", ".join([*known, *fields])), (ROW_COLUMNS, RowColumns.OWN)):
+            entries.learn(question.name, answer, source="a test", now=datetime.now(UTC))
 
 
 async def paged(*pages: list[SourceUser]) -> AsyncIterator[list[SourceUser]]:

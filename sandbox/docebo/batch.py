@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from sandbox.docebo.platform import Platform
 BRANCH_OPTIONS = ("existing", "do_nothing")
 # The code of a real answer to a call without branch_option.
 OPTION_NOT_SET = 1006
+KEYS = frozenset({"username", "user_id"})  # which say whose row it is
 UPDATED_WITH: dict[str, dict[str, Any]] = {
     "force_change": {"force_change": True},
     "branches": {"branches": (0,)},
@@ -81,7 +82,7 @@ def carry_out(
 ) -> list[RowResult]:
     """Carry out the rows in order. *refused* names usernames whose rows fail whatever they say, and why."""
     results = []
-    for item in items:
+    for item in _as_a_table(items, platform.switches.row_columns):
         username = item.get("username")
         reason = refused.get(str(username).casefold())
         if reason:
@@ -94,6 +95,17 @@ def carry_out(
         except UsernameTakenError:
             results.append(RowResult("failed", username, error="Username not available"))
     return results
+
+
+def _as_a_table(items: Sequence[Mapping[str, Any]], columns: str) -> Iterator[Mapping[str, Any]]:
+    """Yield each row as it is or, as in a table with one head, with the columns of the first or of all rows."""
+    head = {column for item in items[: 1 if columns == "first" else None] for column in item}
+    for item in items:
+        if columns == "own":
+            yield item
+        else:
+            rest = {} if columns == "first" else dict.fromkeys(head - item.keys() - KEYS, "")
+            yield {column: value for column, value in item.items() if column in head | KEYS} | rest
 
 
 def count(results: Sequence[RowResult]) -> Counter[str]:

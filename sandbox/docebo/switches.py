@@ -58,6 +58,9 @@ class Switches:
         "taken"  # what becomes of new accounts for which no branch is named: taken | refused | 400 (the call is)
     )
     passwordless: str = "taken"  # what becomes of the row of a new account without a password: taken | refused
+    row_columns: str = (
+        "own"  # which columns a batch row has: own | first (those of the first) | all (others' are emptied)
+    )
     full_search: str = "addresses"  # what a search for a full text looks at, beside user names: addresses | names
     batch_answer: str = "array"  # of all rows, as an array or with their places as keys, or of those that failed: array | object | failed
     without_user: str = ""  # the session's answer where the token has no user: empty | 401 | 403; "" where it has one
@@ -82,6 +85,7 @@ CHOICES = {
     "token_type": ("Bearer", "bearer"),
     "branchless": ("taken", "refused", "400"),
     "passwordless": ("taken", "refused"),
+    "row_columns": ("own", "first", "all"),
     "full_search": ("addresses", "names"),
     "batch_answer": ("array", "object", "failed"),
     "without_user": ("", "empty", "401", "403"),

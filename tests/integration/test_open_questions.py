@@ -9,7 +9,7 @@ import pytest
 
 from sandbox.docebo.switches import Switches, switched
 from sandbox.server import Sandbox
-from slack_docebo.domain.dialect import ADDRESS_SEARCH, NEW_PASSWORD, PROVEN, UNKNOWN_OPTIONS
+from slack_docebo.domain.dialect import ADDRESS_SEARCH, NEW_PASSWORD, PROVEN, ROW_COLUMNS, UNKNOWN_OPTIONS
 from slack_docebo.domain.planning import Kind, Outcome
 from slack_docebo.engine.importing import apply_saved
 from slack_docebo.engine.planning.undoing import plan_undo
@@ -188,3 +188,32 @@ async def test_who_has_an_account_is_given_no_password(sandbox, sqlite_url):
     await imported(sandbox, sqlite_url, passwordless="refused")
 
     assert {user_id: sandbox.docebo.accounts[user_id].password for user_id in before} == before
+
+
+@pytest.mark.parametrize(("columns", "learned_as"), [("own", "own"), ("first", "alike"), ("all", "alike")])
+async def test_a_platform_that_reads_rows_as_one_table_is_recognised_by_two_of_them(
+    sandbox, sqlite_url, columns, learned_as
+):
+    rules = {**ON, "ATTRIBUTES": "email, first_name, last_name, time_zone"}
+    await imported(sandbox, sqlite_url, rules)
+    made = {account.email for account in sandbox.docebo.accounts if account.provisioned_by}
+    people = [user for user in sandbox.slack if user["profile"].get("email", "") in made and "<" not in str(user)][:12]
+    kinds = [{"first_name": "Other"}, {"last_name": "Other"}, {"first_name": "New", "last_name": "Name"}]
+    for number, user in enumerate(people):
+        sandbox.slack.change(user["id"], {"profile": kinds[number % len(kinds)]})
+    sandbox.docebo_gate.counters.reset()
+
+    if learned_as == "alike":
+        with pytest.raises(Unproven, match=r"name is not as it has to be.*Run again"):
+            await imported(sandbox, sqlite_url, rules, row_columns=columns)
+        assert sandbox.docebo_gate.counters.rows[BATCH] == 2
+    for _ in range(2):
+        done = await imported(sandbox, sqlite_url, rules, row_columns=columns)
+
+    assert learned(sqlite_url, sandbox, ROW_COLUMNS.name) == learned_as
+    assert done.count(outcome=Outcome.APPLIED) == done.count(outcome=Outcome.FAILED) == 0
+    shown = {account.email: (account.firstname, account.lastname) for account in sandbox.docebo.accounts}
+    for user in people:
+        profile = sandbox.slack.get(user["id"])["profile"]
+        assert shown[profile["email"]] == (profile["first_name"], profile["last_name"])
+    assert sandbox.docebo_gate.counters.calls[BATCH] <= (2 if learned_as == "own" else 6)

@@ -49,6 +49,13 @@ class NewPassword(StrEnum):
     RANDOM = "random"  # which nobody knows, and nobody keeps
 
 
+class RowColumns(StrEnum):
+    """Which columns a row of a batch has for the platform."""
+
+    OWN = "own"  # its own
+    ALIKE = "alike"  # those of the others in the call, too: so all rows of a call are given the same
+
+
 class Pages(StrEnum):
     """By what the next page of a listing is asked for."""
 
@@ -116,6 +123,12 @@ NEW_PASSWORD = Question(
     "the row of a new account that is refused without one and taken with one, while nobody was made yet",
     words=tuple(NewPassword),
 )
+ROW_COLUMNS = Question(
+    "columns of rows in one call",
+    "",
+    "two rows with different columns in one call, and what their accounts show afterwards",
+    words=tuple(RowColumns),
+)
 PAGES = Question(
     "pages",
     Pages.NUMBER,
@@ -152,6 +165,7 @@ QUESTIONS = (
     LANGUAGE_FORM,
     OPTION_FORM,
     NEW_PASSWORD,
+    ROW_COLUMNS,
     PAGES,
     UNLISTED,
     PROVEN,
@@ -205,6 +219,10 @@ class Dialect:
     @property
     def gives_passwords(self) -> bool:
         return self.answer(NEW_PASSWORD) == NewPassword.RANDOM
+
+    @property
+    def wants_rows_alike(self) -> bool:
+        return self.answer(ROW_COLUMNS) == RowColumns.ALIKE
 
     @property
     def pages_by_cursor(self) -> bool:

@@ -46,6 +46,7 @@ class Adapter:
         self.rows_per_call = known.rows_per_call
         self.unknown_options = known.unknown_options
         self._refused = known.refused_values
+        self.wants_rows_alike = known.wants_rows_alike
         self._gives_passwords = known.gives_passwords
         # Where somebody was made without one, a refused row is refused for something else.
         self.may_want_passwords = not known.gives_passwords and known.proven.isdisjoint(CREATIONS)

@@ -15,6 +15,7 @@ from slack_docebo.domain.targets import BRANCH
 from slack_docebo.engine.planning.limits import count_accounts, measure
 from slack_docebo.engine.writing.admitting import admit, ask_where_it_hurts, check_halt
 from slack_docebo.engine.writing.checking import planned_behaviour
+from slack_docebo.engine.writing.columns import Columns
 from slack_docebo.engine.writing.leavers import ask_whether_still_so
 from slack_docebo.engine.writing.proving import Prover
 from slack_docebo.engine.writing.recording import Numbered, record
@@ -87,7 +88,7 @@ async def apply_accounts(runtime: Runtime, plan_id: str, progress: Progress) -> 
     branch = planned.destination_branch
     if runtime.branches is None and any(rule.target == BRANCH for rule in planned.attributes):  # a saved plan's
         runtime.branches = Branches.of(await runtime.docebo.branches())
-    prover = Prover(runtime, plan_id, branch=branch)
+    prover, columns = Prover(runtime, plan_id, branch=branch), Columns(runtime, plan_id)
 
     def recorded(batch: Sequence[Numbered], results: Sequence[RowOutcome]) -> None:
         record(runtime, plan_id, batch, results)
@@ -104,7 +105,7 @@ async def apply_accounts(runtime: Runtime, plan_id: str, progress: Progress) -> 
         while batch:
             if kind is Kind.CREATE and runtime.behaviour.max_accounts is not None:
                 _check_accounts(runtime, len(batch))
-            batch = prover.first(batch)
+            batch = sender.alike(columns.first(prover.first(batch)))
             admitted, skipped = admit(runtime, plan, batch, sender.accounts, policy)
             skipped += await ask_where_it_hurts(runtime, plan, admitted, _looked_at(runtime, plan), policy)
             skipped += await ask_whether_still_so(runtime, plan, _without(admitted, skipped), policy)
@@ -113,6 +114,8 @@ async def apply_accounts(runtime: Runtime, plan_id: str, progress: Progress) -> 
             following: list[Numbered] = []
             if to_send and prover.is_unproven(to_send):
                 await _prove(prover, sender, kind, to_send)
+            elif columns.is_telling(to_send):
+                await columns.prove(to_send, sender)
             elif to_send:
                 _, following = await side_by_side(
                     sender.send(kind, to_send),

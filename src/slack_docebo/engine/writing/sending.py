@@ -68,6 +68,13 @@ class Sender:
         """How many rows a call is to have."""
         return self._adapter.rows_per_call
 
+    def alike(self, batch: Sequence[Numbered]) -> list[Numbered]:
+        """Return of *batch* what can be in one call with its first row: on some platforms only rows with the same columns."""
+        if not self._adapter.wants_rows_alike:
+            return list(batch)
+        columns = [operation.changes.keys() - set(self.left_out(operation)) for _, operation in batch]
+        return [numbered for numbered, its in zip(batch, columns, strict=True) if its == columns[0]]
+
     def left_out(self, operation: Operation) -> list[str]:
         """Return which attributes of *operation* rows go without."""
         if operation.kind in {Kind.DEACTIVATE, Kind.MOVE}:

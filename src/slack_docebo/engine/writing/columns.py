@@ -1,0 +1,109 @@
+"""Columns: whether each row of a call has columns of its own, found out by two rows that differ in them.
+
+The description of the batch call speaks of rows as of objects. A platform that reads them as a table, though, would leave
+out what its first row lacks, or empty what a later one does, and say nothing. So the first two updates whose columns
+differ go alone, and both accounts are looked at.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import permutations
+
+from slack_docebo.domain.attributes import current_value
+from slack_docebo.domain.dialect import ROW_COLUMNS, Dialect, RowColumns
+from slack_docebo.domain.observation import Present
+from slack_docebo.domain.people import Account
+from slack_docebo.domain.planning import Kind, Operation, Outcome
+from slack_docebo.domain.proof import is_plain, not_shown
+from slack_docebo.domain.targets import field_id_of
+from slack_docebo.engine.writing.recording import Numbered, record
+from slack_docebo.engine.writing.sending import Sender
+from slack_docebo.errors import Unproven
+from slack_docebo.runtime import Runtime
+from slack_docebo.storage.operations import RowOutcome
+
+SHOWN = frozenset({"first_name", "last_name", "email", "time_zone"})  # by the view of one account, and rarely empty
+PAIRS = 3  # that tell nothing, before a run does without
+
+
+class Columns:
+    """Finds out by two rows of one plan how the platform takes rows with different columns."""
+
+    def __init__(self, runtime: Runtime, plan_id: str) -> None:
+        self._runtime = runtime
+        self._plan_id = plan_id
+        with runtime.store.reading() as tables:
+            known = Dialect.of(tables.dialect(runtime.settings.docebo_url).all(), runtime.now())
+        self._left = 0 if known.answer(ROW_COLUMNS) else PAIRS
+
+    def first(self, batch: Sequence[Numbered]) -> list[Numbered]:
+        """Return two updates of *batch* that would tell, the one with fewer columns first; all, where none would."""
+        if not self._left or batch[0][1].kind is not Kind.UPDATE:
+            return list(batch)
+        pairs = permutations(batch, 2)
+        telling = ([one, other] for one, other in pairs if _telling(one[1], other[1]) and is_plain(other[1]))
+        return next(telling, list(batch))
+
+    def is_telling(self, batch: Sequence[Numbered]) -> bool:
+        """Tell whether *batch* is such a pair."""
+        return bool(self._left) and len(batch) == 2 and bool(_telling(batch[0][1], batch[1][1]))
+
+    async def prove(self, pair: Sequence[Numbered], sender: Sender) -> None:
+        """Send the *pair*, look at both accounts, and remember what they show.
+
+        Raises Unproven where one of them shows that the other's columns were taken for its own.
+        """
+        self._left -= 1
+        (_, lacking), (_, having) = pair
+        names = _telling(lacking, having)
+        before = await self._account(lacking)
+        await sender.send(Kind.UPDATE, pair)
+        if not self._are_applied(pair):
+            return
+        after, other = await self._account(lacking), await self._account(having)
+        if before is None or after is None or other is None:
+            return
+        sent = replace(having, changes={name: having.changes[name] for name in names})
+        ignored = not_shown(sent, [other])
+        changed = [name for name in names if current_value(before, name) != current_value(after, name)]
+        if ignored or changed:
+            self._learn(RowColumns.ALIKE)
+            self._tell(*(pair[0], changed) if changed else (pair[1], ignored))
+        elif any(current_value(before, name) for name in names):
+            self._learn(RowColumns.OWN)
+
+    def _tell(self, numbered: Numbered, names: Sequence[str]) -> None:
+        seq, operation = numbered
+        told = f"{', '.join(names)} is not as it has to be: Docebo took the columns of another row for this one's"
+        outcome = RowOutcome(seq, Outcome.APPLIED, operation.docebo_id, f"done, but {told}")
+        record(self._runtime, self._plan_id, [numbered], [outcome])
+        raise Unproven(
+            f"account {operation.docebo_id} was written in one call with another one, and {told}. Nothing more was sent. Run"
+            " again: from now on a call has rows with the same columns, and the next run corrects that account"
+        )
+
+    async def _account(self, operation: Operation) -> Account | None:
+        seen = await self._runtime.docebo.user(operation.docebo_id or 0)
+        return seen.value if isinstance(seen, Present) else None
+
+    def _are_applied(self, pair: Sequence[Numbered]) -> bool:
+        with self._runtime.store.reading() as tables:
+            open_ = tables.operations.still_planned(self._plan_id, [seq for seq, _ in pair])
+            undone = tables.operations.not_done(self._plan_id, [operation.slack_id for _, operation in pair])
+        return not (open_ or undone)
+
+    def _learn(self, columns: RowColumns) -> None:
+        self._left = 0
+        with self._runtime.store.transaction() as tables:
+            tables.dialect(self._runtime.settings.docebo_url).learn(
+                ROW_COLUMNS.name,
+                columns,
+                source="two rows with different columns in one call, whose accounts were read afterwards",
+                now=self._runtime.now(),
+            )
+
+
+def _telling(lacking: Operation, having: Operation) -> list[str]:
+    """Return which columns only the second row has, and both accounts show."""
+    names = having.changes.keys() - lacking.changes.keys()
+    return sorted(name for name in names if (name in SHOWN or field_id_of(name)) and having.changes[name] != "")
