@@ -161,6 +161,25 @@ async def test_another_platform_has_mappings_of_its_own_and_the_old_ones_are_kep
     assert (await run_import(settings_for(trial.facts(), sqlite_url), rows=ROWS)).count(outcome=Outcome.APPLIED) == 0
 
 
+async def test_a_table_of_the_mappings_of_another_platform_is_not_taken_over(trial, real, sqlite_url, tmp_path):
+    await run_import(settings_for(trial.facts(), sqlite_url), rows=ROWS)
+    before, table_ = rows(sqlite_url, trial.facts()["docebo_url"]), str(tmp_path / "mappings.csv")
+    assert run(environment(trial.facts(), sqlite_url, tmp_path), "mappings", "export", table_).returncode == 0
+
+    await relinked(elsewhere(trial, real), sqlite_url, Relation.ANOTHER)
+    env = environment(elsewhere(trial, real), sqlite_url, tmp_path) | {"COLUMNS": "1000", "SLACK_TEAM_ID": "T0SANDBOX"}
+    restored = run(env, "mappings", "restore", table_)
+    imported = run(env, "mappings", "import", table_)
+
+    assert (restored.returncode, imported.returncode) == (2, 2)
+    assert "docebo is another platform than DOCEBO_URL" in restored.stdout
+    assert "docebo is another platform than DOCEBO_URL" in imported.stdout
+    assert rows(sqlite_url, real.facts()["docebo_url"]) == {}
+    await relinked(trial.facts(), sqlite_url, Relation.ANOTHER)
+    assert run(environment(trial.facts(), sqlite_url, tmp_path), "mappings", "restore", table_).returncode == 0
+    assert rows(sqlite_url, trial.facts()["docebo_url"]) == before
+
+
 async def test_what_was_applied_to_another_platform_is_not_taken_as_done(trial, real, sqlite_url, tmp_path):
     person = trial.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
     async with world(trial, sqlite_url, tmp_path) as here:

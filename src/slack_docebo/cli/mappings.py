@@ -49,7 +49,8 @@ def export(file: Path) -> None:
     with Store.open(settings.database_url.get_secret_value()) as store:
         team, _ = linked_workspace(store, settings)
         with store.reading() as tables:
-            count = write_mappings(file, tables.mappings(settings.docebo_url).records(team))
+            records = tables.mappings(settings.docebo_url).records(team)
+            count = write_mappings(file, records, docebo=settings.docebo_url)
     say(f"{count} mappings written to {file}")
 
 
@@ -60,7 +61,7 @@ def import_(file: Path, *, dry_run: DryRun = False) -> None:
     All rows are taken over or, where one cannot be used, none. Who is not in the file is left alone.
     """
     with _locked_store("import") as (store, docebo, team, name):
-        rows = MappingFile(file, team=team, team_name=name)
+        rows = MappingFile(file, team=team, team_name=name, docebo=docebo)
         taken = import_file(store, docebo, rows, now=datetime.now(UTC), dry_run=dry_run)
     _conclude(taken, file, dry_run=dry_run)
 
@@ -72,7 +73,7 @@ def restore(backup: Path, *, dry_run: DryRun = False) -> None:
     All rows are brought back or, where one cannot be used, none. Who is not in the file is left alone.
     """
     with _locked_store("restore") as (store, docebo, team, _):
-        taken = restore_file(store, docebo, MappingFile(backup, team=team), dry_run=dry_run)
+        taken = restore_file(store, docebo, MappingFile(backup, team=team, docebo=docebo), dry_run=dry_run)
     _conclude(taken, backup, dry_run=dry_run)
 
 

@@ -24,6 +24,7 @@ from slack_docebo.storage.mappings import MappingRecord
 NEEDED = ("slack_id", "slack_name", "slack_team", "user_id")
 REMEMBERED = ("fingerprint", "echo", "slack_updated", "mapped_at", "changed_at")
 DEACTIVATED = "deactivated"  # older backups lack this column, and have the word as fingerprint
+DOCEBO = "docebo"  # they lack this one, too
 HIGHEST_ID = 2**63 - 1
 LARGEST = 100_000_000  # bytes: some 500,000 mappings as a backup has them
 SLACK_ID = re.compile(r"[A-Z0-9]+")
@@ -37,15 +38,16 @@ class BadRow:
     reason: str
 
 
-def write_mappings(path: Path, records: Iterable[MappingRecord]) -> int:
+def write_mappings(path: Path, records: Iterable[MappingRecord], *, docebo: str = "") -> int:
     """Write *records* to a new file that only its owner can read, and return how many there were.
 
+    *docebo* is the address of the platform whose accounts they name; on another one the same ids are other people's.
     The file is there in full or not at all. Raises StorageError if it exists or cannot be written.
     """
     count = 0
     with _new_file(path) as out:
         writer = csv.writer(out)
-        writer.writerow((*NEEDED, *REMEMBERED, DEACTIVATED))
+        writer.writerow((*NEEDED, *REMEMBERED, DEACTIVATED, DOCEBO))
         for record in records:
             mapping = record.mapping
             writer.writerow(
@@ -60,6 +62,7 @@ def write_mappings(path: Path, records: Iterable[MappingRecord]) -> int:
                     record.mapped_at.isoformat(),
                     record.changed_at.isoformat(),
                     "true" if mapping.deactivated else "",
+                    docebo,
                 )
             )
             count += 1
@@ -69,8 +72,11 @@ def write_mappings(path: Path, records: Iterable[MappingRecord]) -> int:
 class MappingFile:
     """The rows of a CSV file; what cannot be used is found in `bad` when they have been read."""
 
-    def __init__(self, path: Path, *, team: str, team_name: str = "") -> None:
-        """Read the file at once; raise ConfigurationError if it cannot be read, is no file or no text."""
+    def __init__(self, path: Path, *, team: str, team_name: str = "", docebo: str = "") -> None:
+        """Read the file at once; raise ConfigurationError if it cannot be read, is no file or no text.
+
+        Rows of another workspace than *team*, or another platform than that at the address *docebo*, cannot be used.
+        """
         self._name = path.name
         try:
             self._text = read_given_text(path, largest=LARGEST)
@@ -78,6 +84,7 @@ class MappingFile:
             raise ConfigurationError(f"{path} {error}") from None
         self._team = team
         self._teams = {"", team, team_name}  # some exports name the workspace, others leave it out
+        self._docebo = docebo
         self.bad: list[BadRow] = []
 
     def mappings(self, *, now: datetime) -> Iterator[tuple[int, MappingRecord]]:
@@ -143,6 +150,11 @@ class MappingFile:
             return "user_id is not the number of a Docebo user"
         if cells["slack_team"].strip() not in self._teams:
             return f"slack_team is not the linked workspace, {self._team}"
+        if self._docebo and cells.get(DOCEBO, "").strip().rstrip("/") not in {"", self._docebo}:
+            return (
+                f"docebo is another platform than DOCEBO_URL, {self._docebo}, where the same ids are other people's; if"
+                " it is the same one under a former address, write the new one into that column"
+            )
         return ""
 
     def _passes(self, line: int, fault: str) -> bool:

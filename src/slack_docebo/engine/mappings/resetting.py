@@ -82,7 +82,7 @@ def back_up(runtime: Runtime, workspace: Workspace, plan_id: str, slack_ids: Col
         with translated_files(str(path)):
             path.unlink(missing_ok=True)  # of a try that was cut off before it deleted anything
         mappings = tables.mappings(runtime.settings.docebo_url)
-        count = write_mappings(path, mappings.records(workspace.team, slack_ids))
+        count = write_mappings(path, mappings.records(workspace.team, slack_ids), docebo=runtime.settings.docebo_url)
     with runtime.store.transaction() as tables:
         tables.plans.set_state(plan_id, PlanState.PLANNED)
     return path, count
