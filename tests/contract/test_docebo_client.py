@@ -370,7 +370,8 @@ async def test_no_rows_are_no_call(docebo):
         pytest.param([ADA], False, id="no id to change"),
         pytest.param([Row(7, {"email": "a@x.org"})], True, id="an id that is there already"),
         pytest.param([Row(None, {"email": "a@x.org"})], True, id="no user name"),
-        pytest.param([Row(None, {"username": "a", "password": "p"})], True, id="an unknown attribute"),
+        pytest.param([Row(None, {"username": "a", "shoe_size": "p"})], True, id="an unknown attribute"),
+        pytest.param([Row(7, {"password": "p"})], False, id="a password for an account that is there"),
         pytest.param([Row(None, {"username": "a", "field_x": "p"})], True, id="a field that is no number"),
     ],
 )

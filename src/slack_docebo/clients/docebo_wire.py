@@ -298,6 +298,8 @@ def batch_item(row: Row) -> dict[str, Value | int | None]:
         item["user_id"] = row.docebo_id
     elif not item.get("username"):
         raise ValueError("a new account needs a username")
+    if PASSWORD in row.attributes and row.docebo_id is not None:
+        raise ValueError("nobody's password is changed: that attribute is of a new account alone")
     return item
 
 
