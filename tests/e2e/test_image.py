@@ -24,13 +24,14 @@ from slack_docebo.storage.store import Store
 from tests.containers import BASE, Buildah, Image, NoContainers, debian_base
 from tests.e2e.composed import Composition, first_start_of_postgresql
 from tests.e2e.prefect_http import finished, is_done, prefect_http, set_rows, start, state
-from tests.importing import run_import, settings_for
+from tests.importing import ON, run_import, settings_for
 from tests.postgresql import PostgresServer
 from tests.waiting import until
 
 pytestmark = pytest.mark.long
 USERS = 200
 LARGEST_MEGABYTES = 280  # above the base
+RULES = {"ATTRIBUTES": "first_name, last_name = upper(last_name), email"}  # an expression: its engine is in the image
 BATCH = "POST /manage/v1/user/batch"
 LOGIN = "admin:of-the-image-and-long"
 PASSWORD = "p@ss:w/rd#%41 'x'?"  # of PostgreSQL
@@ -127,7 +128,7 @@ def installation(
         sandbox.events.configure(f"http://127.0.0.1:{webhook}/slack/events")
         api = {"PREFECT_API_URL": f"http://127.0.0.1:{prefect}/api", "PREFECT_API_AUTH_STRING": LOGIN}
         http = stack.enter_context(prefect_http(api))
-        set_rows(http)
+        set_rows(http, **RULES)
         store_url = postgres_server.url("slack_docebo")
         yield Installation(composition, sandbox, http, f"http://127.0.0.1:{prefect}", store_url)
 
@@ -204,6 +205,7 @@ def test_every_service_works_ends_in_time_and_loses_nothing(installation, tmp_pa
     assert is_done(State.model_validate(ended["state"])), ended["state"]
     assert {name: took[name] < composition.grace(name) for name in took} == dict.fromkeys(took, True), took
     assert {delivery.result for delivery in sandbox.events.deliveries} == {"delivered"}
-    assert [account.lastname for account in sandbox.docebo.accounts.by_email("ada@example.com")] == ["Byron"]
+    assert [account.lastname for account in sandbox.docebo.accounts.by_email("ada@example.com")] == ["BYRON"]
     settings = settings_for(sandbox.facts(), installation.store_url, report_dir=tmp_path)
-    assert f": {len(sandbox.slack)} left alone" in asyncio.run(run_import(settings, dry_run=True)).line
+    again = asyncio.run(run_import(settings, rows={**ON, **RULES}, dry_run=True))
+    assert f": {len(sandbox.slack)} left alone" in again.line
