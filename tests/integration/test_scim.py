@@ -60,6 +60,29 @@ async def test_without_rules_that_read_it_scim_is_not_asked(company, sqlite_url,
     assert not any(name.startswith("SCIM") for name in done.plan.facts["calls"])
 
 
+OFF = {"ATTRIBUTES": f"{RULES}, manager = scim:manager", "PROVISION_SLACK_USER_DATA": "false"}
+
+
+async def test_while_nothing_is_written_neither_scim_nor_manager_types_are_asked_for(company, sqlite_url, ada):
+    done = await run_import(settings_of(company, sqlite_url), rows=OFF)
+
+    assert not {name for name in done.plan.facts["calls"] if name.startswith("SCIM") or name == "manager types"}
+
+
+async def test_while_nothing_is_written_an_event_asks_slack_for_the_person_alone(company, sqlite_url, tmp_path):
+    facts = company.facts()
+    of_scim = {"slack_scim_token": facts["scim_token"], "slack_scim_url": facts["scim_url"]}
+    async with world(company, sqlite_url, tmp_path, ways=of_scim, **OFF) as here:
+        await here.settle([])
+        ada = company.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
+        company.slack.change(ada, {"profile": {"email": ""}})
+        here.put(here.event(ada, kind="team_join"))
+
+        await here.serve()
+
+        assert not any(name.startswith("SCIM") or name == "users.profile.get" for name in here.runtime.calls)
+
+
 async def test_a_rule_without_a_token_stops_a_run_before_it_reads(company, sqlite_url):
     with pytest.raises(ConfigurationError, match="SLACK_SCIM_TOKEN is missing"):
         await run_import(settings_for(company.facts(), sqlite_url), rows={"ATTRIBUTES": RULES})

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from slack_docebo.clients.docebo import DROPDOWN
+from slack_docebo.clients.docebo import COUNTRY, DROPDOWN
 from slack_docebo.clients.docebo_wire import UserField
 from slack_docebo.clients.slack_wire import ProfileField
 from slack_docebo.domain.formulas import quoted
@@ -58,7 +58,7 @@ async def show_fields(runtime: Runtime) -> tuple[list[FieldShown], list[str]]:
     labels, fields, session = await asyncio.gather(
         _profile_fields(runtime), runtime.docebo.user_fields(), runtime.docebo.session()
     )
-    await runtime.docebo.read_options(field for field in fields if field.type == DROPDOWN)
+    await runtime.docebo.read_options(field for field in fields if field.type in {DROPDOWN, COUNTRY})
     custom, notes = labels
     languages = tuple(sorted(filter(None, session.languages)))
     shown = [

@@ -120,7 +120,7 @@ async def _link(runtime: Runtime, workspace: Workspace, request: DecisionRequest
 
 
 async def _there(runtime: Runtime, slack_id: str) -> SourceUser:
-    seen = await observe_person(runtime, slack_id)
+    seen = await observe_person(runtime, slack_id, with_values=False)
     if not isinstance(seen, Present) or seen.value.bot or seen.value.forgotten:
         raise ConfigurationError(f"nothing was linked: Slack does not show a person {slack_id}")
     with runtime.store.reading() as tables:

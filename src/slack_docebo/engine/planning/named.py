@@ -29,7 +29,8 @@ async def read_named(runtime: Runtime, slack_ids: Sequence[str], emails: Sequenc
         wanted.append(found.slack_id)
     people = []
     for slack_id in dict.fromkeys(wanted):
-        seen = await observe_person(runtime, slack_id)
+        provisions = runtime.behaviour.provision_slack_user_data
+        seen = await observe_person(runtime, slack_id, with_values=provisions)
         if not isinstance(seen, Present):
             raise Rejected("users.info", f"Slack knows no {slack_id}, or does not show it: correct slack_ids")
         people.append(seen.value)

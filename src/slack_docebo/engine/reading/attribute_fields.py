@@ -77,11 +77,12 @@ async def find_additional_fields(runtime: Runtime, session: Session) -> None:
 
 
 async def find_manager_type(runtime: Runtime) -> None:
-    """Find out as what managers are written, for a call where a rule names them.
+    """Find out as what managers are written, for a call where a rule names them and accounts are provisioned.
 
     Raises ConfigurationError where the platform has no such type, or several and MANAGER_TYPE names none.
     """
-    if not any(rule.target == MANAGER for rule in runtime.behaviour.attributes):
+    behaviour = runtime.behaviour
+    if not behaviour.provision_slack_user_data or not any(rule.target == MANAGER for rule in behaviour.attributes):
         return
     wanted = runtime.behaviour.manager_type.strip()
     titles = {str(one.id): one.title for one in await runtime.docebo.manager_types()}

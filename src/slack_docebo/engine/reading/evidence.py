@@ -25,9 +25,14 @@ K = TypeVar("K")
 T = TypeVar("T")
 
 
-async def observe_person(runtime: Runtime, slack_id: str) -> Observation[SourceUser]:
-    """Return what Slack says of this person: one call, one more for custom profile fields and for SCIM, where rules read them."""
-    seen = await runtime.slack.user(slack_id)
+async def observe_person(runtime: Runtime, slack_id: str, *, with_values: bool = True) -> Observation[SourceUser]:
+    """Return what Slack says of this person, for one call.
+
+    *with_values* it is one more for custom profile fields and for SCIM, where rules read them.
+    """
+    seen = await runtime.slack.user(slack_id, with_custom=with_values)
+    if not with_values:
+        return seen
     return Present(await with_own_scim(runtime, seen.value)) if isinstance(seen, Present) else seen
 
 

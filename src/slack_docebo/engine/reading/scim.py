@@ -24,8 +24,9 @@ def check_scim(runtime: Runtime) -> None:
 
 
 async def read_scim(runtime: Runtime) -> dict[str, Mapping[str, str]] | None:
-    """Return what SCIM says of everybody, by Slack id, for a call per thousand; None where no rule reads it."""
-    if runtime.scim is None or not reads_scim(runtime.behaviour.attributes):
+    """Return what SCIM says of everybody, by Slack id, for a call per thousand; None where nothing of it is written."""
+    behaviour = runtime.behaviour
+    if runtime.scim is None or not behaviour.provision_slack_user_data or not reads_scim(behaviour.attributes):
         return None
     return await runtime.scim.people()
 

@@ -148,7 +148,8 @@ class _Round:
 
     async def _read_again(self, case: Case) -> None:
         """Give *case* the profile that Slack has now."""
-        seen = await observe_person(self._runtime, case.slack_id)
+        provisions = self._runtime.behaviour.provision_slack_user_data
+        seen = await observe_person(self._runtime, case.slack_id, with_values=provisions)
         if not isinstance(seen, Present):
             raise Rejected("users.info", f"Slack does not show {case.slack_id} any more")
         user = seen.value

@@ -38,6 +38,8 @@ class Sorter:
 
     def sort_out(self, cases: list[Case], superseded: list[str]) -> tuple[list[Case], list[Case]]:
         """Finish what needs no call; return the cases to compare with Docebo, and those to read from Slack before."""
+        policy = self._planner.policy
+        written = policy.rules if policy.provision else ()
         people = {case.slack_id: case.user or SourceUser(case.slack_id, "") for case in cases}
         ids = [slack_id for user in people.values() for slack_id in user.ids]
         self._pass_on_incidents(cases)
@@ -66,7 +68,7 @@ class Sorter:
                 elif (
                     self._is_unsure(case, done)
                     or case.user is None
-                    or not is_complete(case.user, self._planner.policy.rules)
+                    or not is_complete(case.user, written)
                     or self._lacks_confirmation(case)
                 ):
                     to_read.append(case)

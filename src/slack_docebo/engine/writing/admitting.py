@@ -194,7 +194,7 @@ def _passed_on(tables: Tables, batch: Sequence[Numbered]) -> set[int]:
 async def _reason_by_former_holder(runtime: Runtime, operation: Operation) -> str:
     """Return why the one who has the mapping so far is not known to be gone, or ""."""
     with counted(runtime):
-        seen = await observe_person(runtime, operation.mapped_as)
+        seen = await observe_person(runtime, operation.mapped_as, with_values=False)
     if has_left(seen) or (isinstance(seen, Present) and operation.slack_id in seen.value.ids):
         return ""
     return f"{operation.mapped_as}, whose mapping this is, is not gone from Slack"
