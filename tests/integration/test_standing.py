@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import time_machine
+from pydantic import SecretStr
 
 from sandbox.server import Sandbox
 from slack_docebo.domain.people import Mapping
@@ -183,6 +184,22 @@ async def test_switching_provisioning_off_and_on_changes_nothing_about_who_is_ma
 
     assert [night.count(Kind.MAP) for night in nights] == [0, 0, 0, 0]
     assert (explained.kind, explained.reason) == (Kind.LEAVE, "in line")
+
+
+async def test_who_was_first_mapped_while_provisioning_was_off_and_is_in_line_is_left_alone_when_it_is_on(
+    sandbox, settings, tmp_path
+):
+    await settle(settings)  # everybody has an account that is in line
+    anew = settings.model_copy(update={"database_url": SecretStr(f"sqlite:///{tmp_path / 'anew.db'}")})
+    off = {"PROVISION_SLACK_USER_DATA": "false"}
+    [account] = sandbox.docebo.accounts.by_email(sandbox.slack.get(somebody(sandbox))["profile"]["email"])
+    sandbox.docebo.edit(account.user_id, {"lastname": "Other"})
+
+    nights = [await run_import(anew, rows=rows) for rows in (off, off, {}, {})]
+
+    assert nights[0].count(Kind.MAP) > 1
+    assert [night.count(Kind.MAP) for night in nights[1:]] == [0, 0, 0]
+    assert [night.count(Kind.UPDATE) for night in nights[1:]] == [0, 1, 0]
 
 
 @on_both

@@ -345,8 +345,10 @@ class Planner:
         prior = applied if applied and applied.docebo_id == account.docebo_id else None
         returned = prior is not None and prior.deactivated
         if not self.policy.provision:
-            # What was last written stays known: it is written no other way while provisioning is off.
-            known = Applied(account.docebo_id, prior.fingerprint if prior else "", deactivated=returned)
+            # What was last written stays known: it is written no other way while provisioning is off. Who is met in line
+            # would be mapped once more when it is switched on, for that alone.
+            print_ = prior.fingerprint if prior else self._fingerprint_in_line(user, account)
+            known = Applied(account.docebo_id, print_, deactivated=returned)
             return self._plan_mapping(user, mapping, account, by, PROVISIONING_OFF, known)
         if shield := shielded(account, self.policy.protected):
             # The digest stays: a row written for an account that comes under protection by it would be written again.
@@ -482,6 +484,12 @@ class Planner:
 
     def _fingerprint(self, user: SourceUser) -> str:
         return fingerprint(self._wanted(user))
+
+    def _fingerprint_in_line(self, user: SourceUser, account: Account) -> str:
+        """Return the digest of what *user* is to have, "" where *account* does not show all of it."""
+        wanted = self._wanted(user)
+        changes, _ = _changes(wanted, account, returned=False, is_news=True)
+        return "" if changes else fingerprint(wanted)
 
     def _wanted(self, user: SourceUser, *, creating: bool = False) -> dict[str, str]:
         return wanted(self.policy.scope.as_member(user), self.policy.rules, creating=creating)
