@@ -300,6 +300,8 @@ async def test_fields_of_both_sides_are_listed_with_options_and_rules_even_where
     assert (shown["custom:Department"]["id"], shown["custom:Department"]["rules"]) == ("Xf0DEPARTMT", [filled])
     assert (shown["title"]["side"], shown["title"]["rules"]) == ("Slack", ["field:Nowhere = title"])
     assert (shown["first_name"]["rules"], shown["time_zone"]["rules"]) == (["first_name"], [])
+    assert (shown["branch"]["options"], shown["manager"]["options"]) == (["SLACK", "Sandbox"], ["Direct manager"])
+    assert shown["scim:department"]["side"] == "Slack"
 
 
 def test_wrong_usage_and_missing_settings_exit_2(env):

@@ -3,8 +3,11 @@
 import pytest
 
 from slack_docebo.domain.planning import Outcome
+from slack_docebo.engine.looking.trying import try_rules
 from slack_docebo.errors import ConfigurationError
-from tests.importing import run_import, settings_for
+from slack_docebo.integration_settings import read_rows, table
+from slack_docebo.runtime import open_runtime
+from tests.importing import ON, run_import, settings_for
 from tests.integration.realtime_world import world
 
 RULES = "first_name, last_name, email, field:Unit = scim:department clear"
@@ -58,6 +61,14 @@ async def test_whom_scim_does_not_show_keeps_what_is_there(company, sqlite_url, 
 async def test_without_rules_that_read_it_scim_is_not_asked(company, sqlite_url, ada):
     done = await run_import(settings_of(company, sqlite_url))
     assert not any(name.startswith("SCIM") for name in done.plan.facts["calls"])
+
+
+async def test_rules_that_are_tried_show_what_scim_says(company, sqlite_url, ada):
+    behaviour = read_rows(table({**ON, "ATTRIBUTES": RULES, "SCOPE_INCLUDE": "ada@*"}))
+    async with open_runtime(settings_of(company, sqlite_url), behaviour, run_id="tries") as runtime:
+        [tried] = await try_rules(runtime)
+
+    assert "Sales" in [one.source for one in tried.attributes]
 
 
 OFF = {"ATTRIBUTES": f"{RULES}, manager = scim:manager", "PROVISION_SLACK_USER_DATA": "false"}

@@ -44,6 +44,11 @@ class Branches:
             frozenset(value for names in named.values() for _, value in names),
         )
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """By what rules name the branches, one name each, sorted."""
+        return tuple(sorted(value for column in self.columns.values() for value in column.values()))
+
     def label(self, shown: str) -> str:
         """Return the id that is *shown*."""
         return shown

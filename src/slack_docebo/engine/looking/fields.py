@@ -1,22 +1,25 @@
 """The fields of both sides, and which rule of the attribute mapping reads or fills them. Nothing is written."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from slack_docebo.clients.docebo import COUNTRY, DROPDOWN
 from slack_docebo.clients.docebo_wire import UserField
 from slack_docebo.clients.slack_wire import ProfileField
+from slack_docebo.domain.branches import Branches
 from slack_docebo.domain.formulas import quoted
 from slack_docebo.domain.names import folded
 from slack_docebo.domain.options import Options
 from slack_docebo.domain.rules import AttributeRule
-from slack_docebo.domain.sources import CUSTOM, SOURCES
-from slack_docebo.domain.targets import TARGETS, TITLED
-from slack_docebo.errors import AccessDenied
+from slack_docebo.domain.sources import CUSTOM, SCIM_SOURCES, SOURCES
+from slack_docebo.domain.targets import BRANCH, MANAGER, TARGETS, TITLED
+from slack_docebo.errors import AccessDenied, RemoteError
 from slack_docebo.runtime import Runtime
 
 OPTIONS_SHOWN = 20
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,7 @@ class FieldShown:
 
 
 async def show_fields(runtime: Runtime) -> tuple[list[FieldShown], list[str]]:
-    """Return all fields, Slack's first, and what could not be read, at two calls and one for each dropdown and country.
+    """Return all fields, Slack's first, and what could not be read, at five calls and one for each dropdown and country.
 
     Names that fit no field, or several, are no error here: this is where somebody looks for the right ones.
     """
@@ -60,17 +63,20 @@ async def show_fields(runtime: Runtime) -> tuple[list[FieldShown], list[str]]:
     )
     await runtime.docebo.read_options(field for field in fields if field.type in {DROPDOWN, COUNTRY})
     custom, notes = labels
-    languages = tuple(sorted(filter(None, session.languages)))
+    branches, why_none = await _read(runtime.docebo.branches(), "Docebo's branches")
+    types, why_no_types = await _read(runtime.docebo.manager_types(), "Docebo's types of managers")
+    options = {
+        "language": tuple(sorted(filter(None, session.languages))),
+        BRANCH: Branches.of(branches).names,
+        MANAGER: tuple(sorted(one.title for one in types)),
+    }
     shown = [
-        *(FieldShown("Slack", name, "", "", (), _reading(rules, name)) for name in SOURCES),
+        *(FieldShown("Slack", name, "", "", (), _reading(rules, name)) for name in (*SOURCES, *SCIM_SOURCES)),
         *(_of_slack(rules, field) for field in custom),
-        *(
-            FieldShown("Docebo", name, "", "", languages if name == "language" else (), _filling(rules, name))
-            for name in TARGETS
-        ),
+        *(FieldShown("Docebo", name, "", "", options.get(name, ()), _filling(rules, name)) for name in TARGETS),
         *(_of_docebo(runtime, rules, field) for field in fields),
     ]
-    return shown, notes
+    return shown, [*notes, *why_none, *why_no_types]
 
 
 async def _profile_fields(runtime: Runtime) -> tuple[list[ProfileField], list[str]]:
@@ -78,6 +84,14 @@ async def _profile_fields(runtime: Runtime) -> tuple[list[ProfileField], list[st
         return await runtime.slack.profile_fields(), []
     except AccessDenied as error:
         return [], [f"Slack's custom profile fields could not be read: {error}"]
+
+
+async def _read(listed: Awaitable[list[T]], what: str) -> tuple[list[T], list[str]]:
+    """Return what is *listed*, or why it is not: not every platform has it, and the rest is worth a look all the same."""
+    try:
+        return await listed, []
+    except RemoteError as error:
+        return [], [f"{what} could not be read: {error}"]
 
 
 def _of_slack(rules: Iterable[AttributeRule], field: ProfileField) -> FieldShown:
