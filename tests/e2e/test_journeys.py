@@ -53,6 +53,16 @@ class Seat:
         await self.ui.page.get_by_label(field).click()
         self.clicks += 1
 
+    async def choose(self, field: str, value: str) -> None:
+        """Open the list of *field*, and choose *value*."""
+        await self.ui.choose(field, value)
+        self.clicks += 2
+
+    async def add_item(self, value: str) -> None:
+        """Add *value* to the form's first list."""
+        await self.ui.add_item(value)
+        self.clicks += 1
+
     async def run(self, ends_as: str = "Completed") -> str:
         """Submit the form; return the run's message, with its page open."""
         await self.keep("form")
@@ -153,13 +163,62 @@ async def test_one_person_is_explained_and_decided_about(seat, company):
     assert (await seat.run()).startswith(f"{dora}: create ")
     await seat.read("next")
     await seat.click("Decide about this person")
-    await seat.ui.choose("What to do", "never this person")
+    await seat.choose("What to do", "never this person")
     await seat.ui.fill("Why", "an intern")
     await seat.ui.fill("Your name", "Ada")
     await seat.run()
     finished(seat.http, start(seat.http, "bulk-import/import-everybody", dry_run=False))
 
     assert "dora" not in accounts(company)
+
+
+async def test_a_person_is_found_by_a_part_of_the_name(seat, company):
+    (jil,) = join(company, "Jil")
+    join(company, "Jon")
+    set_rows(seat.http, PEOPLE_SHOWN="names")
+    finished(seat.http, start(seat.http, "bulk-import/import-everybody", dry_run=False))
+    await seat.open_status_page()
+    await seat.click("Find a person by name or address")
+    await seat.ui.fill("Part of the name or of the e-mail address", "newcomer ji")
+    assert (await seat.run()).startswith(f"{jil}: leave alone (in line)")
+    await seat.read("explained")
+
+    shown = await seat.ui.page.get_by_role("tabpanel").inner_text()
+    assert [part for part in ("Jil Newcomer", "jil@journeys.example", "in line") if part not in shown] == []
+    assert "Jon" not in shown
+
+
+async def test_a_person_is_linked_to_an_account_and_brought_in_line(seat, company):
+    (kim,) = join(company, "Kim")
+    account = company.docebo.accounts.add("countess", email="countess@journeys.example", firstname="Countess")
+    await seat.open_status_page()
+    await seat.click("Decide about people")
+    await seat.choose("What to do", "link to an account")
+    await seat.add_item(kim)
+    await seat.ui.fill("Docebo user, to link", str(account.user_id))
+    await seat.ui.fill("Why", "she said so")
+    await seat.ui.fill("Your name", "Ada")
+    await seat.run()
+    await seat.read("decisions-next")
+    await seat.click("Bring this person in line now")
+    await seat.switch("Dry run")
+    await seat.run()
+
+    assert accounts(company)["kim"]
+    assert company.docebo.accounts.get(account.user_id).firstname == "Kim"
+
+
+async def test_all_that_is_kept_about_a_person_is_given_out(seat, company, environment):
+    (lea,) = join(company, "Lea")
+    finished(seat.http, start(seat.http, "bulk-import/import-everybody", dry_run=False))
+    await seat.open_status_page()
+    await seat.click("Give out or forget a person")
+    await seat.ui.fill("Slack user", lea)
+    await seat.choose("What to do", "give out")
+    told = await seat.run()
+
+    assert "lea@journeys.example" in given_out(environment, told)
+    assert "lea@journeys.example" not in told
 
 
 async def test_what_was_parked_is_looked_at_and_tried_anew(seat, company, environment):
@@ -236,7 +295,7 @@ async def test_runs_are_stopped_and_let_go_on(seat, company):
 async def test_a_setting_is_changed_by_what_was_checked(seat):
     await seat.open_status_page()
     await seat.click("Change the settings")
-    await seat.ui.choose("Guests", "all")
+    await seat.choose("Guests", "all")
     await seat.run()
     await seat.read("settings-next")
     await seat.click("Save these settings: type your name")
@@ -255,7 +314,7 @@ async def test_a_test_message_and_what_is_kept_about_a_person_are_asked_for(seat
     await seat.open_status_page()
     await seat.click("Give out or forget a person")
     await seat.ui.fill("Slack user", ida)
-    await seat.ui.choose("What to do", "forget")
+    await seat.choose("What to do", "forget")
     await seat.ui.fill("The Slack id again, to forget", ida)
     await seat.run()
     finished(seat.http, start(seat.http, "bulk-import/import-everybody", dry_run=False))
@@ -270,6 +329,12 @@ def comes(environment: dict[str, str], company, slack_id: str) -> None:
     event = Event(f"Ev{slack_id}", user.team, slack_id, user.updated, "team_join", datetime.now(UTC), asdict(user))
     with Store.open(environment["DATABASE_URL"]) as store, store.transaction() as tables:
         tables.inbox.put([event])
+
+
+def given_out(environment: dict[str, str], told: str) -> str:
+    """What the file of one person holds that a run has *told* of."""
+    [file] = [path for path in Path(environment["REPORT_DIR"]).glob("*-person.json") if str(path) in told]
+    return file.read_text()
 
 
 def mapped(environment: dict[str, str]) -> int:
