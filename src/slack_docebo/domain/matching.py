@@ -52,6 +52,9 @@ class Accounts:
         self._by_email: dict[str, int | list[int]] = {}  # a bare id for the usual single hit saves memory
         self._by_username: dict[str, int] = {}
         self._bearers: dict[int, str] = {}
+        self._unlisted: set[int] = set()
+        self._searched: set[str] = set()
+        self._hidden: dict[str, int] = {}  # accounts that are there and not among these, by what they bear
         self.add(accounts)
 
     def add(self, accounts: Iterable[Account]) -> None:
@@ -62,6 +65,7 @@ class Accounts:
                     continue
                 self._take_out(known_so_far)
             self._by_id[account.docebo_id] = account
+            self._unlisted.discard(account.docebo_id)
             username = _shared(mailbox(account.username), account.username)
             self._by_username[username] = account.docebo_id
             if account.email:
@@ -91,6 +95,32 @@ class Accounts:
     def keep_answer(self, docebo_id: int, answer: Observation[Account]) -> None:
         """Keep what Docebo said when it was asked for exactly this account."""
         self._answers[docebo_id] = answer
+        if not isinstance(answer, Unknown):
+            self._unlisted.discard(docebo_id)
+        if isinstance(answer, Present):
+            self._hidden |= {mailbox(text): docebo_id for text in (answer.value.username, answer.value.email) if text}
+
+    def note_unlisted(self, docebo_ids: Iterable[int]) -> None:
+        """Note which accounts were listed before, are not among these, and of which nobody knows whether they are gone."""
+        self._unlisted |= {docebo_id for docebo_id in docebo_ids if not self.is_settled(docebo_id)}
+
+    def note_searched(self, address: str) -> None:
+        """Note that Docebo was asked for whoever bears *address*."""
+        self._searched.add(mailbox(address))
+
+    @property
+    def unlisted(self) -> list[int]:
+        """The accounts that were listed before, are not among these, and were not asked for."""
+        return sorted(self._unlisted - self._answers.keys())
+
+    def may_lack(self, address: str) -> bool:
+        """Tell whether there may be an account that bears *address* and is not among these, as far as is known."""
+        return bool(self._unlisted) and mailbox(address) not in self._searched
+
+    def hidden(self, address: str) -> int | None:
+        """Return the account that bears *address*, is there, as Docebo said, and yet not among these."""
+        found = self._hidden.get(mailbox(address))
+        return None if found in self._by_id else found
 
     def is_settled(self, docebo_id: int) -> bool:
         """Tell whether the account is among these, or Docebo was asked for it."""
@@ -156,6 +186,8 @@ def match(user: SourceUser, accounts: Accounts, known: Known | None, by: MatchBy
                 return Match(problem=f"account {known.docebo_id} is there, but Docebo's list did not show it")
     if user.unconfirmed:
         return Match(problem=UNCONFIRMED)
+    if (hidden := accounts.hidden(user.email)) is not None:
+        return Match(problem=f"account {hidden} is there, but Docebo's list did not show it")
     hits: dict[int, tuple[Account, FoundBy]] = {}
     if by is not MatchBy.USERNAME:
         hits |= {account.docebo_id: (account, FoundBy.EMAIL) for account in accounts.with_email(user.email)}

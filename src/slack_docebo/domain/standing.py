@@ -12,6 +12,7 @@ from slack_docebo.domain.planning import (
     NO_USERNAME,
     NOT_PLANNED,
     PROVISIONING_OFF,
+    UNLISTED,
     Kind,
     Operation,
 )
@@ -22,7 +23,7 @@ NOT_COMPARED = "not in Slack's list; a run that compares with Docebo decides"
 WAITING = "of them waiting for somebody's decision"
 UNDECIDED = re.compile(
     rf"{RETURNED}|is disputed:|^account (\d+ )?belongs to|several accounts match:|the username is taken by account|"
-    f"an account with this (?:address is created|username is) for|^{NO_USERNAME}|^{NOT_PLANNED}"
+    f"an account with this (?:address is created|username is) for|^{NO_USERNAME}|^{NOT_PLANNED}|^{UNLISTED}"
 )  # reasons that last until somebody changes something on either side
 
 

@@ -22,6 +22,7 @@ from slack_docebo.engine.reading.evidence import (
 )
 from slack_docebo.engine.reading.missing import FEW, check_still_whole
 from slack_docebo.engine.reading.organisation import find_under_other_ids
+from slack_docebo.engine.reading.sides import ask_for_unlisted
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
 from slack_docebo.errors import told
 from slack_docebo.runtime import Runtime
@@ -31,7 +32,9 @@ from slack_docebo.runtime import Runtime
 class Absences:
     """Those about whom nothing is concluded while a list is read, because it does not show them or their account."""
 
-    held_back: list[tuple[SourceUser, Known]] = field(default_factory=list)  # in Slack, the account is not listed
+    held_back: list[tuple[SourceUser, Known | None]] = field(
+        default_factory=list
+    )  # in Slack, the account is not listed
     missing: dict[str, Mapping] = field(default_factory=dict)  # mapped and not in Slack's list, by Slack id
     unmapped: list[str] = field(default_factory=list)  # known by why they were left alone, and not in the list either
     seen: dict[str, Observation[SourceUser]] = field(default_factory=dict)  # what Slack says of the missing
@@ -91,16 +94,17 @@ class Absences:
             await to_completion(note_ids, runtime, workspace.team, found)
             self.seen |= found
             self.to_ask = [slack_id for slack_id in self.to_ask if slack_id not in found]
-        check_calls(runtime, people=len(self.to_ask), accounts=len(self.held_back) + len(doubtful))
+        wanted = {known.docebo_id: [user.email] for user, known in self.held_back if known}
+        check_calls(runtime, people=len(self.to_ask), accounts=len(wanted) + len(doubtful))
         for some in (self.to_ask[:FEW], self.to_ask[FEW:]):  # a list that is not whole shows in the first few
             answers = await ask_for_people(runtime, workspace.team, some)
             await to_completion(note_ids, runtime, workspace.team, answers)
             if listed is not None:
                 check_still_whole(workspace, listed, answers)
             self.seen |= answers
-        wanted = {known.docebo_id: [user.email] for user, known in self.held_back}
         wanted |= {m.docebo_id: [_address(self.seen[m.slack_id])] for m in doubtful if has_left(self.seen[m.slack_id])}
         await ask_for_accounts(runtime, accounts, wanted)
+        await ask_for_unlisted(runtime, accounts, [user for user, _ in self.held_back])
 
     def operations(self, planner: Planner, team: str, *, trusting: bool) -> Iterator[Operation]:
         """Yield what is to be done about everybody who is not in Slack's list."""

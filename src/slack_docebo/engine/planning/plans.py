@@ -237,7 +237,7 @@ def plan_people(
     now: datetime,
     trusting: bool = False,
     orphans: OrphanSearch | None = None,
-    held_back: list[tuple[SourceUser, Known]] | None = None,
+    held_back: list[tuple[SourceUser, Known | None]] | None = None,
 ) -> list[Operation]:
     """Return the operation for each of *users*. Mappings are looked up for them alone: a whole table is large.
 
@@ -274,10 +274,12 @@ def plan_people(
         mapping, one = mappings.get(user.slack_id), known.get(user.slack_id)
         operation = planner.plan_trusting(user, mapping) if trusting else None
         if operation is None:
-            if held_back is not None and one and planner.asks_for_account(user, one):
+            match = matches[user.slack_id]
+            if held_back is not None and (
+                (one and planner.asks_for_account(user, one)) or planner.awaits_unlisted(user, match)
+            ):
                 held_back.append((user, one))
                 continue
-            match = matches[user.slack_id]
             holder = holders.get(match.account.docebo_id) if match.account else None
             operation = planner.plan(user, mapping, match, holder, applied.get(user.slack_id))
         operations.append(operation)
@@ -348,7 +350,7 @@ def _plan_some(
     the error where it is everybody's.
     """
     before = draft.state, planner.people, planner.forgotten
-    held_back: list[tuple[SourceUser, Known]] | None = None if absences is None else []
+    held_back: list[tuple[SourceUser, Known | None]] | None = None if absences is None else []
     try:
         with runtime.store.transaction() as tables:
             operations = plan_people(

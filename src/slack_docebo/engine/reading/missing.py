@@ -66,15 +66,17 @@ async def check_missing_accounts(runtime: Runtime, accounts: Accounts, last: Pro
     listed = await to_completion(_listed_accounts, runtime, last)
     missing = [docebo_id for docebo_id in listed if accounts.get(docebo_id) is None]
     to_ask = [docebo_id for docebo_id in missing if not accounts.is_settled(docebo_id)]
-    is_whole = not _has_shrunk(len(accounts), last.people, percent)
+    before = max(last.people, len(listed))  # those that it had left out, and that were not asked for, are among them
+    is_whole = not _has_shrunk(len(accounts), before, percent)
     if is_whole:
         to_ask = to_ask[:: len(to_ask) // FEW + 1]
     if can_ask(runtime, accounts=len(to_ask)):
         await ask_for_accounts(runtime, accounts, {docebo_id: [] for docebo_id in to_ask})
     gone = sum(isinstance(accounts.look(docebo_id), Gone) for docebo_id in missing)
-    if not is_whole and _has_shrunk(len(accounts), last.people - gone, percent):
+    accounts.note_unlisted(missing)
+    if not is_whole and _has_shrunk(len(accounts), before - gone, percent):
         raise IncompleteRead(
-            f"Docebo listed {len(accounts)} accounts, the last complete read had {last.people}, of which {gone} are gone:"
+            f"Docebo listed {len(accounts)} accounts, the last complete read had {before}, of which {gone} are gone:"
             f" more than {percent}% are missing. If that is right, raise TARGET_MAY_SHRINK for one run"
         )
 

@@ -15,8 +15,9 @@ from slack_docebo.domain.people import Account, Known, Mapping, SourceUser
 from slack_docebo.domain.planning import Planner
 from slack_docebo.domain.targets import USERNAME
 from slack_docebo.engine.reading.connection import Workspace
-from slack_docebo.engine.reading.evidence import ask_for_accounts, observe_account, recall_accounts
+from slack_docebo.engine.reading.evidence import ask_for_accounts, can_ask, counted, observe_account, recall_accounts
 from slack_docebo.engine.reading.missing import check_missing_accounts, check_missing_people
+from slack_docebo.engine.reading.outages import OutageWatch, greet_docebo
 from slack_docebo.engine.reading.profiles import with_fields_read_before
 from slack_docebo.engine.reading.scim import read_scim, with_scim
 from slack_docebo.engine.reading.snapshot import Restarted, SourceSnapshot
@@ -94,7 +95,8 @@ def last_count(runtime: Runtime, workspace: Workspace) -> int:
 def record_reads(runtime: Runtime, workspace: Workspace, people: SourceSnapshot, accounts: Accounts) -> None:
     """Let both reads be the measure for the next ones, once everything was asked that could disprove them.
 
-    Not the one of Docebo that was not of all accounts, or left out some that are there.
+    Not the one of Docebo that was not of all accounts, or left out some that are there. Those that it has left out and
+    that were not asked for stay among the ones to be missed.
     """
     now, run = runtime.now(), runtime.run_id
     with runtime.store.transaction() as tables:
@@ -102,7 +104,8 @@ def record_reads(runtime: Runtime, workspace: Workspace, people: SourceSnapshot,
         reads.record(ProvenRead(_source(workspace), people.people, people.pages, now, run))
         if accounts.pages and not accounts.overlooked:
             ids = [account.docebo_id for account in accounts]
-            reads.record(ProvenRead(_target(runtime), len(ids), accounts.pages, now, run), listed=ids)
+            read = ProvenRead(_target(runtime), len(ids), accounts.pages, now, run)
+            reads.record(read, listed=[*ids, *accounts.unlisted])
 
 
 async def read_target(runtime: Runtime) -> Accounts:
@@ -181,6 +184,28 @@ async def look_up(
         if username and accounts.with_username(username) is None:
             accounts.add(await runtime.docebo.find_users(username))
     return accounts
+
+
+async def ask_for_unlisted(runtime: Runtime, accounts: Accounts, newcomers: Iterable[SourceUser]) -> None:
+    """Ask Docebo for the accounts that it listed before and not now, for one of them may be that of a newcomer.
+
+    Where its answer leaves one of them unknown, it is searched for whoever bears the address of each of the *newcomers*.
+    Nothing is asked beyond EVIDENCE_CALLS: who may have an account then gets no other one.
+    """
+    newcomers = [user for user in newcomers if user.email and accounts.may_lack(user.email)]
+    if newcomers and can_ask(runtime, accounts=len(accounts.unlisted)):
+        await ask_for_accounts(runtime, accounts, {docebo_id: [] for docebo_id in accounts.unlisted})
+        newcomers = [user for user in newcomers if accounts.may_lack(user.email)]
+        watch = OutageWatch(runtime, greet_docebo)
+        for user in newcomers if can_ask(runtime, accounts=len(newcomers)) else ():
+            try:
+                with counted(runtime):
+                    accounts.add(await find_by_address(runtime, user.email))
+            except Exception as error:  # whatever it is, it must not keep the others from being searched for
+                await watch.failed(error)
+            else:
+                watch.passed()
+                accounts.note_searched(user.email)
 
 
 async def find_by_address(runtime: Runtime, address: str) -> list[Account]:

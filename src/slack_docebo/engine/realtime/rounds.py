@@ -29,7 +29,7 @@ from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.evidence import ask_for_accounts, ask_for_people, observe_person
 from slack_docebo.engine.reading.outages import OutageWatch, greet_docebo, greet_slack
 from slack_docebo.engine.reading.profiles import keep_fields_shown
-from slack_docebo.engine.reading.sides import are_few, find_bearers, look_up, read_target
+from slack_docebo.engine.reading.sides import are_few, ask_for_unlisted, find_bearers, look_up, read_target
 from slack_docebo.engine.reading.user_groups import read_user_groups
 from slack_docebo.engine.realtime.holding import are_let_through, hold
 from slack_docebo.engine.realtime.merging import Case, event_ids, joined, merge
@@ -191,6 +191,8 @@ class _Round:
         pairs = [(case.person, case.known) for case in cases]
         unlisted = {one.docebo_id: [user.email] for user, one in pairs if one and planner.asks_for_account(user, one)}
         await ask_for_accounts(self._runtime, accounts, unlisted)
+        newcomers = [user for user, one in pairs if planner.awaits_unlisted(user, planner.match(user, one))]
+        await ask_for_unlisted(self._runtime, accounts, newcomers)
         return accounts
 
     def _check_shown(self, case: Case, accounts: Accounts) -> None:
