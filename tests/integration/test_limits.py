@@ -17,6 +17,7 @@ from slack_docebo.engine.planning.named import plan_named, read_named
 from slack_docebo.engine.realtime.holding import let_through
 from slack_docebo.engine.realtime.upkeep import tidy
 from slack_docebo.engine.writing.applying import apply_accounts, begin
+from slack_docebo.engine.writing.finishing import finish
 from slack_docebo.errors import ChangeLimitExceeded, PlanNotApplicable, TooManyRejected
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime
@@ -68,6 +69,28 @@ async def test_events_over_a_limit_wait_as_one_incident_and_are_let_through_by_i
 
     assert not any(here.account(slack_id).active for slack_id in people[:5])
     assert {here.state(event) for event in (*first, *second)} == {EventState.APPLIED}
+
+
+@pytest.mark.parametrize("at_work", [False, True], ids=["before its first call", "while it is at work"])
+async def test_an_import_stops_where_events_have_used_up_its_limit_meanwhile(here, at_work):
+    first, second = here.members()[:2]
+    here.sandbox.slack.deactivate(first)
+    settings, behaviour = here.runtime.settings, here.runtime.behaviour
+    async with open_runtime(settings, behaviour, run_id="an import") as runtime:
+        plan_id = await plan_import(runtime)
+        if at_work:
+            begin(runtime, plan_id)
+        leave(here, second)
+        await here.serve()
+
+        with pytest.raises(ChangeLimitExceeded, match=rf"2 x deactivate \(1 of them by runs before\).*{plan_id}"):
+            await (apply_accounts(runtime, plan_id, lambda _: None) if at_work else carry_out(runtime, plan_id))
+        finish(runtime, plan_id)
+    assert [here.account(slack_id).active for slack_id in (first, second)] == [True, False]
+
+    async with open_runtime(settings, behaviour, run_id="somebody who looked") as runtime:
+        await apply_saved(runtime, plan_id, lambda _: None)
+    assert not here.account(first).active
 
 
 async def test_what_was_let_through_does_not_count_and_lets_nobody_else_through(here):

@@ -95,6 +95,12 @@ class JournalRepository:
             people.update(self._people(changed, operations.c.plan_id.in_(counted), ~in_this_plan))
         return dict(people)
 
+    def others_at_work(self, plan_id: str, since: datetime) -> bool:
+        """Tell whether anybody was changed *since* then, or may have been, by another plan than this one."""
+        done = select(1).where(*_done(since), operations.c.plan_id != plan_id)
+        sent = select(1).where(intent.c.noted_at >= since, intent.c.plan_id != plan_id)
+        return any(self._connection.execute(query.limit(1)).first() for query in (done, sent))
+
     def _people(self, *conditions: ColumnElement[bool]) -> dict[Change, int]:
         kind, expires = operations.c.kind, operations.c.changes[EXPIRATION].as_string()
         expired = and_(UPDATES, expires != "", expires <= datetime.now(UTC).date().isoformat())

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from slack_docebo.domain.guards import NOBODY, Excess, exceeded, too_many_accounts
+from slack_docebo.domain.stamps import TOLERANCE
 from slack_docebo.engine.reading.sides import last_listing
 from slack_docebo.runtime import Runtime
+from slack_docebo.storage.plans import PlanKind
 from slack_docebo.storage.tables import Tables
 
 
@@ -52,6 +54,23 @@ def measure(runtime: Runtime, tables: Tables, plan_id: str, *, looked_after: int
         over,
         too_many_accounts(creations, accounts, behaviour.max_accounts),
     )
+
+
+def over_by_now(runtime: Runtime, tables: Tables, plan_id: str) -> list[str]:
+    """Return the limits that the plan, which is at work, exceeds with what other runs have changed since it was measured.
+
+    They are kept with the plan, so that whoever applies it by its id lets it exceed them.
+    """
+    plan = tables.plans.read(plan_id)
+    measured_at = plan.created_at if plan.flow_run == runtime.run_id else runtime.begun
+    is_measured = plan.kind is not PlanKind.RESET_MAPPINGS  # for which somebody has confirmed the number
+    if not is_measured or not tables.journal.others_at_work(plan_id, measured_at - TOLERANCE):
+        return []
+    measured = measure(runtime, tables, plan_id, looked_after=plan.looked_after)
+    over = [excess.sentence for excess in measured.refused(knowingly=plan.is_let_through)]
+    if over:
+        tables.plans.set_state(plan_id, plan.state, facts={**plan.facts, **measured.facts})
+    return over
 
 
 def count_people(runtime: Runtime, tables: Tables, team: str, *, at_least: int) -> int:

@@ -11,6 +11,7 @@ from slack_docebo.domain.observation import Gone, Present, Unknown
 from slack_docebo.domain.people import LastSeen
 from slack_docebo.domain.planning import Kind, Operation, Outcome, Policy
 from slack_docebo.domain.returns import has_left
+from slack_docebo.engine.planning.limits import over_by_now
 from slack_docebo.engine.reading.evidence import counted, observe_account, observe_person
 from slack_docebo.engine.writing.checking import (
     last_seen,
@@ -20,7 +21,7 @@ from slack_docebo.engine.writing.checking import (
 )
 from slack_docebo.engine.writing.leavers import OF_THE_RULES
 from slack_docebo.engine.writing.recording import Numbered
-from slack_docebo.errors import Halted, PlanChanged
+from slack_docebo.errors import ChangeLimitExceeded, Halted, PlanChanged
 from slack_docebo.runtime import Runtime
 from slack_docebo.safe_points import safe_point
 from slack_docebo.storage.operations import RowOutcome
@@ -52,33 +53,50 @@ def admit(
     """Return which of *batch* may be sent as things are now, noted as intents, and the outcomes of the others.
 
     *accounts*, where they were read again since the plan was made, are believed. Whoever was taken out of the plan
-    meanwhile is in neither. What one run did about a person is undone together or not at all. Raises Halted, and
-    ToBeContinued where this run was told to end.
+    meanwhile is in neither. What one run did about a person is undone together or not at all. Raises Halted,
+    ToBeContinued where this run was told to end, and ChangeLimitExceeded where other runs have used up a limit meanwhile.
     """
     safe_point()
+    with runtime.store.transaction() as tables:
+        check_halt(runtime, tables)
+        over = over_by_now(runtime, tables, plan.id)
+        if not over:
+            return _admitted(runtime, tables, plan, batch, accounts, policy)
+    raise ChangeLimitExceeded(
+        f"nothing more was written: {'; '.join(over)}. Look at plan {plan.id}; if it is right, let the rest of exactly that"
+        f" plan through: run the flow with plan_id={plan.id} and dry_run off, or `slack-docebo plan apply {plan.id}`"
+    )
+
+
+def _admitted(
+    runtime: Runtime,
+    tables: Tables,
+    plan: Plan,
+    batch: Sequence[Numbered],
+    accounts: Accounts | None,
+    policy: Policy,
+) -> tuple[list[Numbered], list[RowOutcome]]:
     undoes = plan.kind is PlanKind.UNDO
     admitted: list[Numbered] = []
     skipped: list[RowOutcome] = []
-    with runtime.store.transaction() as tables:
-        check_halt(runtime, tables)
-        there = tables.operations.still_planned(plan.id, [seq for seq, _ in batch])
-        in_part = tables.operations.not_done(plan.id, [op.slack_id for _, op in batch]) if undoes else set()
-        decisions = tables.decisions.all(plan.slack_team)
-        outdated = _outdated(tables, runtime, plan, [numbered for numbered in batch if numbered[0] in there])
-        for seq, op in batch:
-            if seq not in there:
-                continue
-            reason = outdated.get(seq, "") or (IN_PART if op.slack_id in in_part else "")
-            reason = NEVER if is_never(decisions, op) else reason
-            if not reason and accounts is not None and op.kind in TO_ACCOUNTS and _shows(accounts, op):
-                # Slack is the source: what else somebody has changed in Docebo meanwhile, any import would overwrite.
-                reason = reason_by_account(op, accounts, policy, undoes=undoes, attributes=HURTING)
-            if reason:
-                skipped.append(RowOutcome(seq, Outcome.SKIPPED, error=reason))
-            else:
-                admitted.append((seq, op))
-        sent = [seq for seq, op in admitted if op.kind in TO_ACCOUNTS]
-        tables.intents.note(plan.id, sent, flow_run=runtime.run_id, now=runtime.now())
+    there = tables.operations.still_planned(plan.id, [seq for seq, _ in batch])
+    in_part = tables.operations.not_done(plan.id, [op.slack_id for _, op in batch]) if undoes else set()
+    decisions = tables.decisions.all(plan.slack_team)
+    outdated = _outdated(tables, runtime, plan, [numbered for numbered in batch if numbered[0] in there])
+    for seq, op in batch:
+        if seq not in there:
+            continue
+        reason = outdated.get(seq, "") or (IN_PART if op.slack_id in in_part else "")
+        reason = NEVER if is_never(decisions, op) else reason
+        if not reason and accounts is not None and op.kind in TO_ACCOUNTS and _shows(accounts, op):
+            # Slack is the source: what else somebody has changed in Docebo meanwhile, any import would overwrite.
+            reason = reason_by_account(op, accounts, policy, undoes=undoes, attributes=HURTING)
+        if reason:
+            skipped.append(RowOutcome(seq, Outcome.SKIPPED, error=reason))
+        else:
+            admitted.append((seq, op))
+    sent = [seq for seq, op in admitted if op.kind in TO_ACCOUNTS]
+    tables.intents.note(plan.id, sent, flow_run=runtime.run_id, now=runtime.now())
     return admitted, skipped
 
 
