@@ -264,7 +264,7 @@ class IntegrationSettings(BaseModel):
         ge=0,
         le=LARGEST_NUMBER,
         title="People from whom on percentages count",
-        description="Percentages count only from this many people on.",
+        description="Percentages count only from this many people on; 0% is nobody, of however many.",
     )
     limit_rejections: Percent = Field(
         20,

@@ -33,6 +33,7 @@ def test_anything_else_is_refused(text):
         pytest.param(51, 1000, Limit(percent=5), True, id="a little more may not"),
         pytest.param(3, 1000, Limit(2, 5), True, id="both bounds hold"),
         pytest.param(1, 3, Limit(percent=5), False, id="one of three is no third of a workspace"),
+        pytest.param(1, 3, Limit(percent=0), True, id="none of three is nobody all the same"),
         pytest.param(1000, 1000, Limit(), False, id="without a limit everything passes"),
     ],
 )

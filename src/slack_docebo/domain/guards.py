@@ -93,7 +93,7 @@ def exceeded(
     """Return one excess for each limit that the plan exceeds, together with who was changed *before* it in its window.
 
     *people* is the number of people looked after. Percentages are checked from *minimum_sample* people on: in a
-    workspace of three, one person would be a third.
+    workspace of three, one person would be a third. 0% is nobody, of however many.
     """
     found = []
     for change in Change:
@@ -104,7 +104,8 @@ def exceeded(
         told = f"{number} to {IN_WORDS.get(change, change)}" + f" ({earlier} of them by runs before)" * bool(earlier)
         if limit.count is not None and number > limit.count:
             found.append(Excess(change, f"{told}, the limit is {limit.count}"))
-        if limit.percent is not None and people >= minimum_sample and number * 100 > limit.percent * people:
+        counts = people >= minimum_sample or limit.percent == 0
+        if limit.percent is not None and counts and number * 100 > limit.percent * people:
             share = f"{told}, {number / max(people, 1):.1%} of {people} people"
             found.append(Excess(change, f"{share}, the limit is {limit.percent:g}%"))
     return found
