@@ -23,6 +23,7 @@ class SlackSwitches:
     fields_form: str = (
         "null"  # of custom profile fields in list and users.info: null | list | object (as set) | missing
     )
+    fields_move_stamps: bool = True  # a change of nothing but custom profile fields moves the profile's `updated`
     scopes_header: bool = True  # replies carry X-OAuth-Scopes
     scim: str = "on"  # on | plus_teams_only | non_org_teams_only
     identity_team: str = "own"  # auth.test's `team_id`: own | null | other (a workspace that nobody knows)

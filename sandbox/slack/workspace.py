@@ -157,8 +157,11 @@ class Workspace:
         for path in remove:
             parent, _, key = path.rpartition(".")
             (user[parent] if parent else user).pop(key, None)
-        self._store(index, user)
         touched = set(changes.get("profile", {})) if set(changes) <= {"profile"} and not remove else {"user"}
+        if touched == {"fields"} and not self.switches.fields_move_stamps:
+            self._changed[index] = user
+        else:
+            self._store(index, user)
         if touched <= STATUS_KEYS:
             self.announce(("user_change", "user_status_changed"), self.at(index))
         elif touched != {"fields"}:

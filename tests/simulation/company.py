@@ -4,19 +4,33 @@ Slack and Docebo are the sandbox's models. They change by themselves, by the met
 """
 
 import time
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import cycle
 from typing import Any
 
 from sandbox.docebo.accounts import Account
 from sandbox.server import Sandbox
 from sandbox.slack.kinds import User
+from tests.simulation.organisation import (
+    DEPARTMENT,
+    DEPARTMENTS,
+    MANAGER,
+    MANAGER_TYPE,
+    ODD_JOBS,
+    TEAM,
+    Said,
+    branch_of,
+    team_of,
+)
 from tests.simulation.wire import caller
 
 SCOPE = "users:read.email"
 BATCH = "POST /manage/v1/user/batch"
 ODD = "!"  # what Docebo leaves out of names
 ALWAYS = float("-inf")
+FORMS_OF_FIELDS = ("list", "missing", "object", "null")  # in which Slack's list and users.info show custom fields
 
 
 @dataclass
@@ -43,6 +57,8 @@ class Person:
     forgotten_at: float | None = None
     forgotten_as: set[str] = field(default_factory=set)  # ids and addresses by which we knew who was to be forgotten
     readdressed_at: float = ALWAYS
+    said: dict[str, Said] = field(default_factory=lambda: defaultdict(Said))  # by DEPARTMENT, TEAM and MANAGER
+    seen_back_until: dict[str, float] = field(default_factory=dict)  # by Slack id: surely known to be there
 
     @property
     def slack_id(self) -> str:
@@ -71,6 +87,11 @@ class Person:
         """Tell whether the person was not in Slack under *slack_id* at any time from *since* on."""
         return any(absence.until >= since for absence in self.absences.get(slack_id, []))
 
+    def has_been_gone(self, slack_id: str, since: float) -> bool:
+        """Tell whether the person left before *since* under *slack_id*, and nobody can know of a return after that."""
+        seen_back = self.seen_back_until.get(slack_id, ALWAYS)
+        return any(seen_back <= absence.since <= since for absence in self.absences.get(slack_id, []))
+
 
 @dataclass(frozen=True)
 class Write:
@@ -94,8 +115,10 @@ class Ownership:
 class Company:
     """People, accounts, and who has which; *announce* is called with every event Slack would send."""
 
-    def __init__(self, sandbox: Sandbox, announce: Callable[[User], None]) -> None:
+    def __init__(self, sandbox: Sandbox, announce: Callable[[User], None], *, is_organised: bool = False) -> None:
         self.sandbox = sandbox
+        self.is_organised = is_organised  # people have departments, teams and managers
+        self.branches: dict[str, int] = {}  # by department
         self.people: list[Person] = []
         self.owners: dict[int, Ownership] = {}
         self.writes: list[Write] = []
@@ -106,7 +129,17 @@ class Company:
         self.on_grid = False
         self.is_other_platform = False
         self.lagging_since: float | None = None  # Docebo shows no account that was made since
-        sandbox.slack.announce = lambda _types, user: announce(self.shown(user))
+        self.moved: dict[int, float] = {}  # account -> when an administrator moved it
+        self.managed: dict[int, float] = {}  # account -> when an administrator gave it a manager
+        self.given_by_hand: set[int] = set()  # accounts to which an administrator has set a mapping
+        self.undone_at = ALWAYS  # when anything was undone last
+        self.fields_in_events = True
+        self._forms_of_fields = cycle(FORMS_OF_FIELDS)
+        sandbox.slack.announce = lambda _types, user: announce(self._announced(user))
+        if is_organised:
+            docebo = sandbox.docebo
+            self.branches = {title: docebo.add_branch(code, title).id for title, code in DEPARTMENTS.items()}
+            docebo.add_field("Team", "textfield", mandatory=False, invisible_to_user=False)
         self._watch()
 
     # -- what Slack does ---------------------------------------------------------------------------------------------
@@ -115,8 +148,13 @@ class Company:
         """Somebody new joins."""
         number = len(self.people)
         address, last_name = address or f"p{number}@example.com", f"Last{number}"
-        user = self.sandbox.slack.add(f"First{number}", last_name, address)
-        person = Person(number, [user["id"]], time.time(), [address], [last_name])
+        person = Person(number, [], time.time(), [address], [last_name])
+        if self.is_organised:
+            person.said[DEPARTMENT].say(list(DEPARTMENTS)[number % len(DEPARTMENTS)])
+            person.said[TEAM].say(team_of(number, 0))
+            person.said[MANAGER].say(self.people[number // 3].slack_id if number else "")
+        user = self.sandbox.slack.add(f"First{number}", last_name, address, self._said_of(person))
+        person.slack_ids.append(user["id"])
         self.people.append(person)
         return person
 
@@ -133,7 +171,8 @@ class Company:
     def rehire(self, person: Person) -> None:
         """Somebody leaves and comes back under a new Slack id, with the same address."""
         self.leave(person)
-        user = self.sandbox.slack.add(f"First{person.number}", person.last_names[-1], person.address)
+        of_person = self._said_of(person)
+        user = self.sandbox.slack.add(f"First{person.number}", person.last_names[-1], person.address, of_person)
         person.slack_ids.append(user["id"])
         person.joined_at = self.rehired[person.number] = time.time()
 
@@ -183,6 +222,39 @@ class Company:
         """The workspace joins an organisation: everybody gets an id of it, beside the local one."""
         self.on_grid = True
 
+    def change_department(self, person: Person) -> None:
+        """Somebody goes to the next department, now and then to one for which there is no branch."""
+        if self.is_organised and person.gone_since is None:
+            titles = [*DEPARTMENTS, ODD_JOBS]
+            self._say(person, DEPARTMENT, titles[(titles.index(person.said[DEPARTMENT].now) + 1) % len(titles)])
+
+    def change_team(self, person: Person) -> None:
+        """Somebody is in another team, of which no event tells."""
+        if self.is_organised and person.gone_since is None:
+            self._say(person, TEAM, team_of(person.number, len(person.said[TEAM].values)))
+
+    def lose_team(self, person: Person) -> None:
+        """Somebody is in no team any more, and Slack says so."""
+        if self.is_organised and person.gone_since is None:
+            self._say(person, TEAM, "")
+
+    def change_manager(self, person: Person, manager: Person) -> None:
+        if self.is_organised and person.gone_since is None and person is not manager:
+            self._say(person, MANAGER, manager.slack_id)
+
+    def lose_manager(self, person: Person) -> None:
+        if self.is_organised and person.gone_since is None:
+            self._say(person, MANAGER, "")
+
+    def show_fields_otherwise(self) -> None:
+        """Slack's list shows custom fields in another form, and events show none, or do again."""
+        self.sandbox.slack.switches = replace(self.sandbox.slack.switches, fields_form=next(self._forms_of_fields))
+        self.fields_in_events = not self.fields_in_events
+
+    def keep_stamps(self) -> None:
+        """A change of nothing but custom fields does not move the stamp of a profile any more."""
+        self.sandbox.slack.switches = replace(self.sandbox.slack.switches, fields_move_stamps=False)
+
     # -- what an administrator of Docebo does ------------------------------------------------------------------------
 
     def correct(self, person: Person) -> None:
@@ -212,6 +284,22 @@ class Company:
             self.sandbox.docebo.edit(account.user_id, {"level": "godadmin"})
             self.promoted.setdefault(account.user_id, time.time())
 
+    def move_by_hand(self, person: Person) -> None:
+        """Somebody moves an account to the next branch."""
+        if self.is_organised and (account := self.account_of(person)):
+            ids = list(self.branches.values())
+            now = branch_of(account)
+            following = ids[(ids.index(now) + 1) % len(ids)] if now in ids else ids[0]
+            self.sandbox.docebo.edit(account.user_id, {"branches": (following,)})
+            self.moved[account.user_id] = time.time()
+
+    def manage_by_hand(self, person: Person) -> None:
+        """Somebody gives an account a manager of whom Slack knows nothing."""
+        customers = (account for account in self.sandbox.docebo.accounts if account.username.startswith("0customer"))
+        if self.is_organised and (account := self.account_of(person)) and (customer := next(customers, None)):
+            self.sandbox.docebo.edit(account.user_id, {"managers": {MANAGER_TYPE: customer.user_id}})
+            self.managed[account.user_id] = time.time()
+
     def restore_another_platform(self) -> None:
         """Other people are behind the ids of Docebo: a tenant was restored, or another is at the address."""
         self.is_other_platform = True
@@ -240,6 +328,7 @@ class Company:
         """Let both sides behave; what has changed stays changed."""
         self.sandbox.docebo_gate.faults.clear()
         self.sandbox.slack.scopes = self.sandbox.slack.scopes | {SCOPE}
+        self.sandbox.slack.switches = replace(self.sandbox.slack.switches, fields_form="null", fields_move_stamps=True)
         self.lagging_since = None
         for person in self.people:
             person.hidden = person.poisoned = person.unfindable = False
@@ -252,6 +341,8 @@ class Company:
         if accounts.by_username(username or address):
             return None
         made = accounts.add(username or address, email=address, firstname="Before", lastname="Import")
+        if person and person.number % 2 and (branch := self.branches.get(person.said[DEPARTMENT].now)):
+            accounts.change(made.user_id, {"branches": (branch,)})
         self.owners[made.user_id] = Ownership(person, time.time() if since is None else since)
         return made
 
@@ -307,6 +398,25 @@ class Company:
 
     # -- how it is kept ----------------------------------------------------------------------------------------------
 
+    def _announced(self, user: User) -> User:
+        """Return *user* as an event shows it."""
+        user = self.shown(user)
+        if not self.fields_in_events:
+            user["profile"]["fields"] = None
+        return user
+
+    def _said_of(self, person: Person) -> dict[str, Any]:
+        """Return what Slack says of *person* beside names and address, as changes of a profile."""
+        if not self.is_organised:
+            return {}
+        fields = {name: {"value": value, "alt": ""} for name in (TEAM, MANAGER) if (value := person.said[name].now)}
+        return {"profile": {"title": person.said[DEPARTMENT].now, "fields": fields}}
+
+    def _say(self, person: Person, name: str, value: str) -> None:
+        person.said[name].say(value)
+        profile = self._said_of(person)["profile"]
+        self._change(person, **{key: profile[key] for key in ([DEPARTMENT] if name == DEPARTMENT else ["fields"])})
+
     def _give_away(self, account: Account) -> None:
         address = f"stranger{account.user_id}x{int(time.time())}@customers.example"
         stranger = {"email": address, "username": address, "firstname": "Stranger", "lastname": f"Of{account.user_id}"}
@@ -318,7 +428,7 @@ class Company:
         person.readdressed_at = time.time()
         self._change(person, email=address)
 
-    def _change(self, person: Person, **profile: str) -> None:
+    def _change(self, person: Person, **profile: Any) -> None:
         self.sandbox.slack.change(person.slack_id, {"profile": profile})
 
     def _watch(self) -> None:

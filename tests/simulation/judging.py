@@ -19,11 +19,14 @@ from slack_docebo.storage.inbox import FINISHED, EventState, InboxEntry
 from slack_docebo.storage.schema import operation, plan
 from slack_docebo.storage.store import Store
 from tests.simulation.company import Company, Person, Write, kept
+from tests.simulation.following import FollowUpJudge
+from tests.simulation.organisation import shown
 from tests.simulation.processes import Process
 from tests.simulation.promises import DAY, Breach, Promise
 from tests.simulation.watching import Mapping
 
-TO_ACCOUNTS = (Kind.CREATE, Kind.UPDATE, Kind.DEACTIVATE)
+TO_ACCOUNTS = (Kind.CREATE, Kind.UPDATE, Kind.MOVE, Kind.DEACTIVATE)
+NAMES = ("first_name", "last_name", "email")
 
 
 class Judge:
@@ -35,6 +38,7 @@ class Judge:
         self._mapping = mapping
         self._behaviour = behaviour
         self._team = company.sandbox.slack.team.id
+        self.following = FollowUpJudge(company, store, mapping, behaviour)
 
     def after(self, processes: Sequence[Process]) -> Iterator[Breach]:
         """Yield what is wrong after everybody has come to an end."""
@@ -62,6 +66,8 @@ class Judge:
                 Promise.QUIET, f"the {len(imports)}th import in a row, while which nothing changes, still writes"
             )
         yield from self._people_without_account(last)
+        if not (last.failed_people or last.undecided_people):
+            yield from self.following.left_behind()
 
     # -- events ------------------------------------------------------------------------------------------------------
 
@@ -104,7 +110,8 @@ class Judge:
     def _stale_account(self, person: Person, account: ModelAccount) -> Iterator[Breach]:
         user = source_user(self._company.profile(person))
         seen = Account(account.user_id, account.username, account.email, account.firstname, account.lastname)
-        there = wanted(user, self._behaviour.attributes, creating=False)
+        rules = [rule for rule in self._behaviour.attributes if rule.target in NAMES]
+        there = wanted(user, rules, creating=False)
         differing, _ = differences({name: kept(name, value) for name, value in there.items()}, seen)
         if differing and account.active:
             how = f"the account of person {person.number} was written with an older {', '.join(differing)}"
@@ -211,5 +218,5 @@ def _failed_after(row: Row[Any], write: Write) -> bool:
     if row.outcome != Outcome.FAILED or row.done_at is None or not 0 <= row.done_at.timestamp() - write.at < DAY:
         return False
     return bool(row.kind == Kind.CREATE) or all(
-        getattr(write.after, name.replace("_", ""), value) == value for name, value in row.changes.items()
+        shown(write.after, name) == str(value) for name, value in row.changes.items()
     )

@@ -94,6 +94,7 @@ class Process:
     failed_people: int = 0  # of whom the report says so
     undecided_people: int = 0  # likewise, who wait for a decision
     plan_id: str = ""
+    undoes: str = ""  # the plan that it takes back, of those that follow an import
     backup: Path | None = None  # that a reset has written
     planned_at: float = 0.0  # when that plan was made, unix seconds
     left_out: set[int] = field(default_factory=set)  # people whom a list that broke off did not show
@@ -101,6 +102,11 @@ class Process:
     @property
     def is_dead(self) -> bool:
         return self.store.is_dead
+
+    @property
+    def has_done_all(self) -> bool:
+        """Whether it came to its own end, and nothing has failed."""
+        return self.has_ended and not self.is_dead and not self.failure
 
     @property
     def has_ended(self) -> bool:

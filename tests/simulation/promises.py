@@ -34,6 +34,13 @@ class Promise(StrEnum):
     PRIVATE = "Nobody's data stand in what is told about somebody else"
     UNDISTURBED = "A change while an import is at work does not fail it"
     EVERYBODY = "Everybody in scope has an account, or the run says who has not"
+    GRACE = "Who has left is left alone until the days of grace are over"
+    PLACED = "A branch and a manager are those that Slack says of exactly this person"
+    KNOWN = "What is not known empties nothing"
+    SHIELDED = "Who is out of scope, and a protected account, is never touched"
+    STAYS = "Who was moved by hand stays until Slack says another department"
+    UNDONE = "What is undone is as it was before, or the run says what is not"
+    CAUGHT_UP = "In the end branch, manager and custom fields are what Slack says"
     NO_TRACEBACK = "A run ends with a sentence, not with a traceback"
 
 

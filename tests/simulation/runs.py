@@ -4,17 +4,21 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import TypeVar
 
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.planning import Outcome
-from slack_docebo.engine.importing import apply_saved, plan_import
+from slack_docebo.engine.importing import apply_saved, plan_everybody, plan_import
 from slack_docebo.engine.mappings.relinking import Relation, relink
 from slack_docebo.engine.mappings.resetting import back_up, delete_planned, plan_reset
+from slack_docebo.engine.planning.enriching import plan_enriched
+from slack_docebo.engine.planning.managing import plan_managers
+from slack_docebo.engine.planning.moving import plan_moves
 from slack_docebo.engine.planning.named import plan_named, read_named
 from slack_docebo.engine.planning.plans import make_plan
 from slack_docebo.engine.planning.undoing import plan_undo
-from slack_docebo.engine.reading.connection import validate
+from slack_docebo.engine.reading.connection import Workspace, validate
+from slack_docebo.engine.reading.profiles import ProfilesRead, due, read_profiles
 from slack_docebo.engine.reading.sides import read_changed, read_page, read_source
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
 from slack_docebo.engine.realtime.serve_result import ServeResult
@@ -23,9 +27,10 @@ from slack_docebo.engine.realtime.upkeep import tidy
 from slack_docebo.engine.reporting.report import Summary
 from slack_docebo.engine.writing.applying import apply_accounts, apply_mappings, begin
 from slack_docebo.engine.writing.finishing import finish
-from slack_docebo.errors import StorageError, TransientError
+from slack_docebo.errors import ChangeLimitExceeded, StorageError, TransientError
+from slack_docebo.runtime import Runtime
 from slack_docebo.storage.gate import RunLock
-from slack_docebo.storage.plans import Plan, PlanKind, PlanState
+from slack_docebo.storage.plans import AFTER_AN_IMPORT, Plan, PlanKind, PlanState
 from tests.simulation.processes import Process
 
 RETRY_DELAYS = (30, 120)  # seconds, as the tasks have them
@@ -34,26 +39,29 @@ LINGER_SECONDS = 5
 LOOKED_AT = 1800.0  # seconds for which a dry run's plan is looked at before it is applied
 
 Run = Callable[[Process], Awaitable[None]]
+R = TypeVar("R")
 
 
 async def run_import(process: Process) -> None:
     """The flow `bulk_import`."""
-    with _alone(process):
-        await _carry_out(process, await plan_import(process.runtime))
+    with _alone(process), SourceSnapshot() as people:
+        workspace = await validate(process.runtime)
+        await _carry_out(process, await plan_everybody(process.runtime, workspace, people))
+        await _do_what_follows(process, workspace, people)
 
 
 async def run_trusting_import(process: Process) -> None:
     """The flow `bulk_import` that reads only Slack and, of Docebo, who has changed."""
     runtime = process.runtime
-    with _alone(process):
+    with _alone(process), SourceSnapshot() as people:
         workspace = await validate(runtime)
-        with SourceSnapshot() as people:
-            await read_source(runtime, workspace, people, partial(read_page, runtime, workspace))
-            accounts = await read_changed(runtime, workspace, people)
-            plan_id = await make_plan(
-                runtime, workspace, people, accounts, kind=PlanKind.BULK_IMPORT, listed=people, trusting=True
-            )
+        await read_source(runtime, workspace, people, partial(read_page, runtime, workspace))
+        accounts = await read_changed(runtime, workspace, people)
+        plan_id = await make_plan(
+            runtime, workspace, people, accounts, kind=PlanKind.BULK_IMPORT, listed=people, trusting=True
+        )
         await _carry_out(process, plan_id)
+        await _do_what_follows(process, workspace, people)
 
 
 async def run_saved_plan(process: Process) -> None:
@@ -78,6 +86,23 @@ async def run_undo(process: Process) -> None:
     if plans := _recent(process):
         await validate(process.runtime)
         process.plan_id = plan_undo(process.runtime, plans[0].id, deactivate_created=True)
+        await _apply_saved(process)
+
+
+async def run_late_plan(process: Process) -> None:
+    """The last plan that followed an import and was refused, or cut off, let through by its id."""
+    waiting = {PlanState.REFUSED, PlanState.APPLYING, PlanState.PARTLY_APPLIED}
+    if plan := next((plan for plan in _that_followed(process) if plan.state in waiting), None):
+        process.plan_id, process.planned_at = plan.id, plan.created_at.timestamp()
+        await _apply_saved(process)
+
+
+async def run_undo_of_what_followed(process: Process) -> None:
+    """The last plan that followed an import is undone: branches, managers, or what custom fields have changed."""
+    if plans := _that_followed(process):
+        await validate(process.runtime)
+        process.undoes = plans[0].id
+        process.plan_id = plan_undo(process.runtime, process.undoes)
         await _apply_saved(process)
 
 
@@ -128,6 +153,11 @@ RUNS: Mapping[str, Run] = {
     "sweep": run_sweep,
     "reset": run_reset,
 }
+# Those of the stories in which something follows an import.
+LATER_RUNS: Mapping[str, Run] = {
+    "late plan": run_late_plan,
+    "undo of what followed": run_undo_of_what_followed,
+}
 NAMED = "named run"  # the one that is told about whom it is
 
 
@@ -140,9 +170,15 @@ def _recent(process: Process) -> list[Plan]:
         return tables.plans.recent(20, PlanKind.BULK_IMPORT)
 
 
+def _that_followed(process: Process) -> list[Plan]:
+    with process.store.reading() as tables:
+        return [plan for plan in tables.plans.recent(20) if plan.kind in AFTER_AN_IMPORT]
+
+
 def _report(process: Process, summary: Summary) -> None:
-    process.line, process.failed_people = summary.line, summary.count(outcome=Outcome.FAILED)
-    process.undecided_people = summary.undecided
+    process.line = f"{process.line}; {summary.line}" if process.line else summary.line
+    process.failed_people += summary.count(outcome=Outcome.FAILED)
+    process.undecided_people += summary.undecided
 
 
 def _unseen(_rows: int) -> None:
@@ -154,16 +190,14 @@ async def run_relink(process: Process) -> None:
     process.line = (await relink(process.runtime, Relation.ANOTHER, dry_run=False)).line
 
 
-async def _with_retries(work: Callable[[], Awaitable[Any]]) -> None:
+async def _with_retries(work: Callable[[], Awaitable[R]]) -> R:
     """Do *work* as a task does that Prefect retries."""
     for delay in RETRY_DELAYS:
         try:
-            await work()
+            return await work()
         except (TransientError, StorageError):
             await asyncio.sleep(delay)
-        else:
-            return
-    await work()
+    return await work()
 
 
 async def _carry_out(process: Process, plan_id: str) -> None:
@@ -182,6 +216,40 @@ async def _carry_out(process: Process, plan_id: str) -> None:
         await _with_retries(map_user_details)
     finally:
         _report(process, finish(runtime, plan_id))
+
+
+async def _do_what_follows(process: Process, workspace: Workspace, people: SourceSnapshot) -> None:
+    """What `do_what_follows` does."""
+    refused: list[ChangeLimitExceeded] = []
+    for plan in (_plan_custom_fields, _plan_moves, _plan_managers):
+        plan_id = await plan(process.runtime, workspace, people)
+        if plan_id is None:
+            continue
+        try:
+            await _carry_out(process, plan_id)
+        except ChangeLimitExceeded as error:
+            refused.append(error)
+    if refused:
+        raise refused[0]
+
+
+async def _plan_custom_fields(runtime: Runtime, workspace: Workspace, people: SourceSnapshot) -> str | None:
+    async def read_custom_fields() -> ProfilesRead:
+        return await read_profiles(runtime, workspace, due(runtime, workspace, people), _unseen)
+
+    read = await _with_retries(read_custom_fields)
+    if not read.changed:
+        return None
+    return await _with_retries(partial(plan_enriched, runtime, workspace, people, read.changed))
+
+
+async def _plan_moves(runtime: Runtime, workspace: Workspace, people: SourceSnapshot) -> str | None:
+    return await _with_retries(partial(plan_moves, runtime, workspace, people))
+
+
+async def _plan_managers(runtime: Runtime, workspace: Workspace, people: SourceSnapshot) -> str | None:
+    plan_id, _ = await _with_retries(partial(plan_managers, runtime, workspace, people))
+    return plan_id
 
 
 async def _apply_saved(process: Process) -> None:

@@ -27,7 +27,7 @@ from slack_docebo.errors import AlreadyRunning, PlatformMismatch, SyncError
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.settings import Settings
 from slack_docebo.storage.gate import RunLock
-from slack_docebo.storage.inbox import Event
+from slack_docebo.storage.inbox import FINISHED, Event
 from slack_docebo.storage.plans import PlanKind
 from slack_docebo.storage.store import Store
 from tests.importing import ON
@@ -36,9 +36,10 @@ from tests.simulation.company import ALWAYS, Company, Person
 from tests.simulation.delivery import Delivery
 from tests.simulation.judging import Judge
 from tests.simulation.models import Models
+from tests.simulation.organisation import TABLE
 from tests.simulation.processes import Database, Process, open_process
 from tests.simulation.promises import Breach, Promise
-from tests.simulation.runs import NAMED, RUNS, run_named, run_relink
+from tests.simulation.runs import LATER_RUNS, NAMED, RUNS, run_named, run_relink
 from tests.simulation.story import Step, Story
 from tests.simulation.watching import Mapping, Watch
 from tests.simulation.wire import caller
@@ -48,6 +49,8 @@ CUSTOMERS = 4  # accounts of people of whom Slack knows nothing
 AFTERWARDS = 1800.0  # seconds, from the last step until both sides behave
 PATIENCE = 400  # minutes, until everybody should have come to an end
 LAST_IMPORTS = 4
+A_DAY_LATER = 25 * 3600.0  # seconds, after which days of grace are over, and custom fields are read again
+NAMES = ("first_name", "last_name", "email")
 
 
 @dataclass
@@ -132,7 +135,8 @@ class Stage:
         self.changes = 0
         self.processes: list[Process] = []
         self._story = story
-        self._behaviour = read_rows(table({**ON, **dict(story.rows)}))
+        behaviour = read_rows(table({**ON, **dict(story.rows)}))
+        self._behaviour = behaviour.looking_up({TABLE.name: TABLE})
         self._database = Database(folder, _empty_database())
         self._store = self._database.store_of("webhook")
         self._settings = Settings(
@@ -151,7 +155,8 @@ class Stage:
         self._is_elsewhere = False
         self._delivery = Delivery(self._store, self._arrived)
         sandbox = Sandbox(users=1, docebo_users=0, rate_limits=False)
-        self._company = Company(sandbox, self._delivery.announce)
+        is_organised = any(rule.target not in NAMES for rule in self._behaviour.attributes)
+        self._company = Company(sandbox, self._delivery.announce, is_organised=is_organised)
         self._mapping = Mapping(self._database.path)
         self._watch = Watch(self._company, self._mapping, self._database.locks, self._behaviour)
         self._judge = Judge(self._company, self._store, self._mapping, self._behaviour)
@@ -178,6 +183,8 @@ class Stage:
         await self._come_to_rest()
         self._watch.look_at_mapping(None)
         judged = list(self._judge.after(self.processes))
+        if self._company.is_organised or self._behaviour.leavers_after_days:
+            await asyncio.sleep(A_DAY_LATER)
         judged += self._judge.at_rest([await self._import_alone() for _ in range(LAST_IMPORTS)])
         breaches = dict.fromkeys([*self._watch.breaches, *judged])
         return Played(list(breaches), self.changes + self._models.calls, self.log)
@@ -192,14 +199,30 @@ class Stage:
         people = [self._company.people[number] for number in step.people if number < len(self._company.people)]
         if len(people) < len(step.people):
             return  # a story that was shortened speaks of somebody who was not hired
-        if step.what in RUNS:
-            self._start(step.what, RUNS[step.what])
+        if step.what in {"leave", "rehire"}:
+            self._note_seen(people[0])
+        if run := (RUNS | LATER_RUNS).get(step.what):
+            self._start(step.what, run)
         elif step.what == NAMED:
             self._start(NAMED, lambda process: run_named(process, people[0].slack_id))
         elif step.what in _BY_US:
             _BY_US[step.what](self, *people)
         else:
             getattr(self._company, step.what)(*people)
+
+    def _note_seen(self, person: Person) -> None:
+        """Note whether one of our runs has surely seen that *person*, who is about to leave, is there."""
+        since = person.joined_at
+        listed = any(
+            process.name.startswith("import ") and process.begun > since and process.has_done_all
+            for process in self.processes
+        )
+        with self._store.reading() as tables:
+            entries = [entry for entry in tables.inbox.list_(1000) if entry.event.slack_id == person.slack_id]
+        newest = max(entries, key=lambda entry: entry.event.updated, default=None)
+        is_served = newest is not None and newest.event.updated >= int(since) and newest.state in FINISHED
+        if person.gone_since is None and (listed or is_served):
+            person.seen_back_until[person.slack_id] = time.time()
 
     def _lose_event(self) -> None:
         self._delivery.to_lose += 1
@@ -237,6 +260,7 @@ class Stage:
                 tables.mappings(self._settings.docebo_url).save([row], now=datetime.now(UTC))
                 accounts.forget_seen([right.user_id])
             self._company.remapped.add(slack_id)
+            self._company.given_by_hand.add(right.user_id)
             self._watch.set_by_hand(right.user_id)
 
     def _alone(self, command: str) -> RunLock:
@@ -257,6 +281,8 @@ class Stage:
             begun=time.time(),
         )
         self.processes.append(process)
+        if kind.startswith("undo"):
+            self._company.undone_at = time.time()
         process.work = asyncio.get_running_loop().create_task(self._work(process, run))
         return process
 
@@ -271,6 +297,7 @@ class Stage:
                 self._watch.found(Promise.NO_TRACEBACK, f"{process.name} ends with {error!r}")
         if not process.is_dead:
             self._watch.look_at_mapping(process)
+            self._watch.breaches += self._judge.following.undone(process)
             self._note(f"{process.name} ends: {process.failure or process.line or 'there was nothing to do'}")
 
     def _arrived(self, event: Event) -> None:

@@ -4,7 +4,8 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from tests.simulation.runs import NAMED, RUNS
+from tests.simulation.organisation import BRANCH_RULE, MANAGER_RULE, NAMES_RULES, TEAM_RULE
+from tests.simulation.runs import LATER_RUNS, NAMED, RUNS
 
 HOUR = 3600.0
 FAULTS = {
@@ -23,7 +24,14 @@ CHANGES = {
     "refuse_rows": 1, "lag": 0, "hide_from_search": 1, "forget": 1, "correct_mapping": 1, "lose_event": 0, "delay_event": 0,
     "change_docebo_url": 0, "deliver_by_older_webhook": 0,
 }  # fmt: skip
+# What happens in the stories of LATER_THEMES alone.
+LATER_CHANGES = {
+    "change_department": 1, "change_team": 1, "lose_team": 1, "change_manager": 2, "lose_manager": 1,
+    "show_fields_otherwise": 0, "keep_stamps": 0, "move_by_hand": 1, "manage_by_hand": 1,
+}  # fmt: skip
 PAUSES = (0.3, 1.0, 2.0, 5.0, 60.0, 1200.0, 3 * HOUR)  # mostly while the run before is at work
+DAYS = (14 * HOUR, 26 * HOUR)  # also in stories with a time of grace, which is a day
+FIRST_LATER = 10_000_000  # the first seed that may stand for a story of LATER_THEMES
 
 
 @dataclass(frozen=True)
@@ -33,6 +41,8 @@ class Theme:
     changes: tuple[str, ...]
     runs: tuple[str, ...] = ()
     faults: tuple[tuple[str, str], ...] = ()  # "read" or "write", and kind
+    follows: tuple[str, ...] = ()  # rules of ATTRIBUTES that are seen to after an import, if any
+    leavers: str = ""  # what becomes of them after a day of grace, if there is any
 
 
 THEMES = (
@@ -65,13 +75,36 @@ THEMES = (
     Theme(("deliver_by_older_webhook", "rename")),
 )
 
+_ALL = (BRANCH_RULE, TEAM_RULE, MANAGER_RULE)
+LATER_THEMES = (
+    Theme(("leave", "come_back"), leavers="deactivate"),
+    Theme(("leave", "come_back", "lose_event"), leavers="expire"),
+    Theme(("leave", "rehire"), ("undo",), leavers="unmap"),
+    Theme(("change_department", "move_by_hand"), ("undo of what followed",), follows=(BRANCH_RULE,)),
+    Theme(("change_department", "hire"), ("late plan",), (("write", "killed at work"),), (BRANCH_RULE,)),
+    Theme(("change_department", "hand_over"), follows=(BRANCH_RULE,)),
+    Theme(("change_department", "correct_mapping"), ("late plan",), follows=(BRANCH_RULE,)),
+    Theme(("change_manager", "leave", "come_back"), follows=(MANAGER_RULE,), leavers="deactivate"),
+    Theme(("change_manager", "lose_manager", "manage_by_hand"), ("undo of what followed",), follows=(MANAGER_RULE,)),
+    Theme(("change_manager", "rehire", "delete_account"), follows=(MANAGER_RULE,)),
+    Theme(("change_manager", "hand_over"), faults=(("write", "lost"), ("write", "paused")), follows=(MANAGER_RULE,)),
+    Theme(("change_team", "rename"), faults=(("write", "paused"), ("read", "slow")), follows=(TEAM_RULE,)),
+    Theme(("change_team", "lose_team", "show_fields_otherwise"), follows=(TEAM_RULE,)),
+    Theme(("change_team", "keep_stamps", "lose_team"), ("undo of what followed",), follows=(TEAM_RULE,)),
+    Theme(("change_team", "hide", "poison", "show_fields_otherwise"), follows=(TEAM_RULE, MANAGER_RULE)),
+    Theme(("change_department", "change_team", "change_manager"), ("undo of what followed",), follows=_ALL),
+    Theme(("change_department", "swap_addresses", "change_team"), ("reset",), follows=_ALL),
+    Theme(("change_department", "change_manager", "promote"), ("late plan",), _ANY_FAULTS, _ALL),
+    Theme(("change_manager", "change_department", "leave", "come_back"), follows=_ALL, leavers="expire"),
+)
+
 
 @dataclass(frozen=True)
 class Step:
     """Something that happens at *at* seconds: a change of the world, the start of a process, or a fault of a call."""
 
     at: float
-    what: str  # one of CHANGES, one of RUNS, NAMED, or "fault"
+    what: str  # a change, a run, NAMED, or "fault"
     people: tuple[int, ...] = ()
     call: tuple[str, str, int, str] = ("", "", 0, "")  # of a fault: process, "read" or "write", number, kind
 
@@ -81,7 +114,7 @@ class Step:
             process, way, number, kind = self.call
             return f"{when}  {way} {number} of {process} is {kind}"
         who = " and ".join(f"person {number}" for number in self.people)
-        what = f"{self.what} starts" if self.what in RUNS or self.what == NAMED else self.what.replace("_", " ")
+        what = f"{self.what} starts" if self.what in {*RUNS, *LATER_RUNS, NAMED} else self.what.replace("_", " ")
         return f"{when}  {what} {who}".rstrip()
 
 
@@ -100,16 +133,27 @@ class Story:
 
 
 def draw(seed: int, *, length: int = 30) -> Story:
-    """Return the story that *seed* stands for, with *length* changes, starts and faults."""
+    """Return the story that *seed* stands for, with *length* changes, starts and faults.
+
+    Below FIRST_LATER each tells what it has told before there were LATER_THEMES; from there on half of them tell of those.
+    """
     chance = random.Random(seed)
     size = chance.randint(5, 11)
     rows = _rows(chance)
     # A story tells of a few kinds of changes and of a few people: then they meet.
     theme = chance.choice(THEMES)
-    changes = [*theme.changes, *chance.sample(sorted(CHANGES), chance.randint(0, 2))]
+    is_later = seed >= FIRST_LATER and chance.random() < 0.5
+    possible = CHANGES
+    if is_later:
+        theme, possible = chance.choice(LATER_THEMES), CHANGES | LATER_CHANGES
+        rows |= _later_rows(chance, theme)
+    changes = [*theme.changes, *chance.sample(sorted(possible), chance.randint(0, 2))]
+    pauses = PAUSES + (DAYS if theme.leavers else ())
     cast = chance.sample(range(size), 3)
     others = sorted({*RUNS, NAMED} - {"import", "real time", *theme.runs})
     runs = ["import", *theme.runs, *chance.sample(others, chance.randint(0, 1))]
+    if theme.follows:
+        runs += ["import", "import"]  # which alone are followed by anything
     faults = theme.faults or chance.choice([(), _ANY_FAULTS])
     steps = [Step(0.0, "import")]
     starts = {"import": 1}
@@ -121,23 +165,25 @@ def draw(seed: int, *, length: int = 30) -> Story:
             starts[run] = starts.get(run, 0) + 1
             steps.append(Step(at, run, (chance.choice(cast),) if run == NAMED else ()))
             if faults and chance.random() < 0.6:
-                steps += _faults(chance, at, f"{run} {starts[run]}", faults)
+                steps += _faults(chance, at, f"{run} {starts[run]}", faults, most=2 if is_later else 1)
         else:
             change = chance.choice(changes)
-            steps.append(Step(at, change, tuple(chance.sample(cast, CHANGES[change]))))
+            steps.append(Step(at, change, tuple(chance.sample(cast, possible[change]))))
             if change in {"hire", "pass_address_on"}:
                 cast.append(size + sum(step.what in {"hire", "pass_address_on"} for step in steps) - 1)
                 cast.pop(0)
-        at += chance.choice(PAUSES)
+        at += chance.choice(pauses)
     have_accounts = tuple(sorted(chance.sample(range(size), chance.choice([0, size // 3, size]))))
     return Story(size, tuple(rows.items()), tuple(steps), have_accounts)
 
 
-def _faults(chance: random.Random, at: float, run: str, likely: Sequence[tuple[str, str]]) -> Iterator[Step]:
-    """Yield one to three faults of calls of one run."""
+def _faults(
+    chance: random.Random, at: float, run: str, likely: Sequence[tuple[str, str]], *, most: int
+) -> Iterator[Step]:
+    """Yield one to three faults of calls of one run, among the first of them, or *most* times as many."""
     for _ in range(chance.randint(1, 3)):
         way, kind = chance.choice(likely if chance.random() < 0.7 else _ANY_FAULTS)
-        yield Step(at, "fault", call=(run, way, chance.randint(1, 3 if way == "write" else 14), kind))
+        yield Step(at, "fault", call=(run, way, chance.randint(1, most * (3 if way == "write" else 14)), kind))
 
 
 def _rows(chance: random.Random) -> dict[str, str]:
@@ -151,6 +197,26 @@ def _rows(chance: random.Random) -> dict[str, str]:
         "LIMIT_REJECTIONS": "100",
         "REALTIME_RETRY_DELAYS": "30, 120, 600",
     }
+
+
+def _later_rows(chance: random.Random, theme: Theme) -> dict[str, str]:
+    rows = {
+        "PROTECTED_ACCOUNTS": chance.choice(["service.connect", "p1@example.com"]),
+        "SCOPE_EXCLUDE": chance.choice(["", "p2@example.com"]),
+        "LEAVERS_OUT_OF_SCOPE": "false",
+    }
+    if theme.leavers:
+        rows |= {"LEAVERS": theme.leavers, "LEAVERS_AFTER_DAYS": chance.choice(["0", "1", "1"])}
+    if theme.follows:
+        clear = chance.choice(["", " clear"])
+        rules = [rule + (clear if rule != BRANCH_RULE else "") for rule in theme.follows]
+        rows |= {
+            "ATTRIBUTES": ", ".join([NAMES_RULES, *rules]),
+            "BRANCH_MOVES": "true",
+            "LIMIT_BRANCH_MOVES": chance.choice(["none", "none", "3"]),
+            "PROFILE_MAX_AGE_DAYS": "1",
+        }
+    return rows
 
 
 def shortened(story: Story, fails: Callable[[Story], bool]) -> Story:

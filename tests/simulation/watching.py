@@ -5,6 +5,7 @@ import sqlite3
 import time
 from collections import defaultdict
 from collections.abc import Collection, Iterable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,12 @@ from sandbox.docebo.accounts import Account
 from slack_docebo.integration_settings import IntegrationSettings
 from tests.simulation.company import ALWAYS, Company, Ownership, Person, Write
 from tests.simulation.locks import Locks
+from tests.simulation.placing import BY_PLAN, Placements, is_shut_out
 from tests.simulation.processes import Process
 from tests.simulation.promises import DAY, FRESH, LISTED, MINUTE, Breach, Promise
 
 NOBODY = Ownership(None, ALWAYS)
 NEVER = float("inf")
-BY_PLAN = ("saved plan", "cut-off plan")
 ON_REQUEST = ("undo", "reset")  # they bring back or delete because somebody said so
 
 
@@ -63,6 +64,7 @@ class Watch:
         self._deactivated: list[tuple[float, int]] = []  # when, and whose
         self._busy_until = 0.0
         self._first_shown: dict[int, float] = {}  # accounts that somebody has set by hand: when we saw them first
+        self._placements = Placements(company, behaviour)
 
     def found(self, promise: Promise, how: str) -> None:
         """Note a breach."""
@@ -127,6 +129,8 @@ class Watch:
             elif self._behaviour.leavers != "unmap":
                 how = f"{slack_id} is unmapped as if account {account_id} were gone, which is there"
                 self.found(Promise.ABSENCE, how)
+            else:
+                self._look_at_grace(person, [self._company.local_id(slack_id)], time.time(), f"{slack_id} is unmapped")
         for slack_id in now.keys() - before.keys():
             person = self._company.person_of(slack_id)
             if person and self._was_forgotten_before(person, time.time()):
@@ -153,9 +157,11 @@ class Watch:
         if write.before is None:
             if owner.person is not None:
                 self._look_at_creation(write, owner.person)
+                self.breaches += self._placements.look_at(write, process, owner.person)
             return
         what = f"{write.process} writes account {write.account_id}"
-        hurts = write.before.active != write.after.active or write.before.username != write.after.username
+        status = (write.before.active, write.before.expiration) != (write.after.active, write.after.expiration)
+        hurts = status or write.before.username != write.after.username
         self._look_at_level(write, write.before, what, FRESH if hurts else LISTED)
         self._look_at_correction(write, write.before, process, what)
         if owner.person is None:
@@ -166,6 +172,8 @@ class Watch:
             return
         self._look_at_status(write, write.before, owner.person, what)
         self._look_at_data(write, write.before, owner.person, what)
+        if person := self._company.owner_of(write.account_id):  # by now
+            self.breaches += self._placements.look_at(write, process, person)
 
     def _look_at_creation(self, write: Write, person: Person) -> None:
         what = f"{write.process} creates account {write.account_id} for person {person.number}"
@@ -205,14 +213,23 @@ class Watch:
             self.found(Promise.ADMINISTRATORS, f"{what}, which has long been an administrator's")
 
     def _look_at_status(self, write: Write, before: Account, person: Person, what: str) -> None:
-        if before.active and not write.after.active and not write.process.startswith("undo"):
+        today = f"{datetime.fromtimestamp(write.at, UTC):%Y-%m-%d}"
+        was_out, is_out = is_shut_out(before, today), is_shut_out(write.after, today)
+        if is_out and not was_out and not write.process.startswith("undo"):
             holders = [slack_id for slack_id in self._mapping.holders(write.account_id) if slack_id]
             ids = [self._company.local_id(slack_id) for slack_id in holders] or person.slack_ids
             if not any(person.was_gone(slack_id, write.at - FRESH) for slack_id in ids):
                 self.found(Promise.ABSENCE, f"{what}: deactivated, and person {person.number} is in Slack")
+            self._look_at_grace(person, ids, write.at, f"{what}: deactivated")
             self._count(write.at, person)
-        if not before.active and write.after.active:
+        if was_out and not is_out:
             self._look_at_leaver(write, person, f"{what}: activated for person {person.number}")
+
+    def _look_at_grace(self, person: Person, ids: Iterable[str], at: float, what: str) -> None:
+        """Whoever is acted on has been gone for as long as that since we knew that the person was there."""
+        grace = self._behaviour.leavers_after_days * 24 * 60 * MINUTE
+        if grace and not any(person.has_been_gone(slack_id, at - grace) for slack_id in ids):
+            self.found(Promise.GRACE, f"{what}, and person {person.number} has not been gone for long enough")
 
     def _count(self, at: float, person: Person) -> None:
         limit = self._behaviour.limit_deactivations.count
@@ -248,4 +265,5 @@ class Watch:
 
 def is_write(request: httpx.Request) -> bool:
     """Tell whether the call changes accounts."""
-    return request.url.path in {"/manage/v1/user/batch", "/manage/v1/user/change_status"}
+    changing = {"/manage/v1/user/batch", "/manage/v1/user/change_status", "/manage/v1/user/move_to_branch"}
+    return request.url.path in changing

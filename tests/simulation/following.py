@@ -1,0 +1,111 @@
+"""Judging what follows an import: whether an undo says what it did not, and whether all are caught up in the end."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from sqlalchemy import Row, select
+
+from sandbox.docebo.accounts import Account
+from slack_docebo.clients.slack import source_user
+from slack_docebo.domain.planning import Outcome
+from slack_docebo.integration_settings import IntegrationSettings
+from slack_docebo.storage.schema import operation
+from slack_docebo.storage.store import Store
+from tests.simulation.company import Company, Person
+from tests.simulation.organisation import DEPARTMENT, MANAGER, TEAM, TEAM_FIELD, branch_of, manager_of, shown
+from tests.simulation.processes import Process
+from tests.simulation.promises import Breach, Promise
+from tests.simulation.watching import Mapping
+
+
+class FollowUpJudge:
+    """Knows what Slack says of departments, teams and managers, and reads what the store says of plans."""
+
+    def __init__(self, company: Company, store: Store, mapping: Mapping, behaviour: IntegrationSettings) -> None:
+        self._company = company
+        self._store = store
+        self._mapping = mapping
+        self._behaviour = behaviour
+        self._scope = behaviour.policy(company.sandbox.slack.team.id).scope
+        self._rules = {rule.target: rule for rule in behaviour.attributes}
+        self._undone: set[str] = set()  # plans that were undone before
+
+    # -- undo --------------------------------------------------------------------------------------------------------
+
+    def undone(self, process: Process) -> Iterator[Breach]:
+        """Yield what *process*, which has come to its end, was to take back, and neither did nor tells of."""
+        is_first = process.undoes not in self._undone
+        self._undone.add(process.undoes)
+        if not (process.undoes and is_first and process.has_done_all):
+            return
+        done, taken_back = self._operations(process.undoes), self._operations(process.plan_id)
+        for row in (row for row in done if row.outcome == Outcome.APPLIED and row.slack_id):
+            before = {name: value for name, value in row.before.items() if value != row.changes.get(name)}
+            told = {back.outcome for back in taken_back if back.docebo_id == row.docebo_id}
+            if before and not told:
+                yield Breach(Promise.UNDONE, f"{process.name} says nothing of account {row.docebo_id}")
+            account = self._company.account(row.docebo_id)
+            if account is None or told != {Outcome.APPLIED} or self._is_touched(row.docebo_id, process):
+                continue
+            if unlike := [name for name, value in before.items() if shown(account, name) != value]:
+                how = f"{process.name} has not brought back {', '.join(unlike)} of account {row.docebo_id}"
+                yield Breach(Promise.UNDONE, how)
+
+    def _operations(self, plan_id: str) -> list[Row[Any]]:
+        with self._store.reading() as tables:
+            return list(tables.connection.execute(select(operation).where(operation.c.plan_id == plan_id)))
+
+    def _is_touched(self, account_id: int, process: Process) -> bool:
+        """Tell whether anybody else has changed the account since *process* began."""
+        company = self._company
+        times = [by_hand.get(account_id, 0.0) for by_hand in (company.moved, company.managed, company.corrected)]
+        if owned := company.owners.get(account_id):
+            times.append(owned.since)
+        others = (write for write in company.writes if write.account_id == account_id and write.process != process.name)
+        return max([*times, *(write.at for write in others)]) > process.begun
+
+    # -- in the end --------------------------------------------------------------------------------------------------
+
+    def left_behind(self) -> Iterator[Breach]:
+        """Yield whose branch, manager or team is not what Slack says, although the last import has failed for nobody."""
+        if not self._company.is_organised or self._company.is_other_platform:
+            return
+        for person in self._company.people:
+            if account := self._looked_after(person):
+                for name, is_, should_be in self._compared(person, account):
+                    if is_ == should_be:
+                        continue
+                    how = f"account {account.user_id} of person {person.number} has {is_ or 'none'}, not {should_be}"
+                    yield Breach(Promise.CAUGHT_UP, f"{name}: {how}")
+
+    def _compared(self, person: Person, account: Account) -> Iterator[tuple[str, object, object]]:
+        """Yield name, value, and the value that Slack tells; what somebody has set by hand stays."""
+        branch, team = self._company.branches.get(person.said[DEPARTMENT].now), person.said[TEAM].now
+        if "branch" in self._rules and branch and account.user_id not in self._company.moved:
+            yield "branch", branch_of(account), branch
+        rule = self._rules.get(f"field_{TEAM_FIELD}")
+        if rule and (team or rule.clear):
+            yield "team", account.fields.get(TEAM_FIELD, ""), team
+        manager = self._manager_of(person)
+        if "manager" in self._rules and manager and account.user_id not in self._company.managed:
+            yield "manager", manager_of(account), manager.user_id
+
+    def _looked_after(self, person: Person) -> Account | None:
+        """Return the account of *person* if it surely is to be kept in line."""
+        user = source_user(self._company.profile(person))
+        account = self._company.account(self._mapping.rows.get(user.slack_id, 0))
+        if account is None or self._scope.reason_against(user) or person.forgotten_at or account.level != "user":
+            return None
+        is_theirs = self._company.owner_of(account.user_id) is person and account.email == person.address
+        names = {account.username.casefold(), account.email.casefold()}
+        return account if is_theirs and names.isdisjoint(self._behaviour.protected_accounts) else None
+
+    def _manager_of(self, person: Person) -> Account | None:
+        """Return the account of whoever Slack names as the manager, but for people who manage each other in a circle."""
+        line = [person]
+        while manager := self._company.person_of(line[-1].said[MANAGER].now):
+            if manager in line:
+                return None
+            line.append(manager)
+        is_there = len(line) > 1 and person.said[MANAGER].now == line[1].slack_id
+        return self._looked_after(line[1]) if is_there else None

@@ -1,0 +1,116 @@
+"""Watching what is written beside names: branches, managers and custom fields, each held against what Slack says."""
+
+from collections.abc import Iterator
+
+from sandbox.docebo.accounts import Account
+from slack_docebo.clients.slack import source_user
+from slack_docebo.integration_settings import IntegrationSettings
+from tests.simulation.company import ALWAYS, SCOPE, Company, Ownership, Person, Write
+from tests.simulation.organisation import DEPARTMENT, MANAGER, TEAM, TEAM_FIELD, branch_of, manager_of, member_of
+from tests.simulation.processes import Process
+from tests.simulation.promises import DAY, LISTED, MINUTE, Breach, Promise
+
+BY_PLAN = ("saved plan", "cut-off plan", "late plan")
+UNDO = "undo"
+
+
+def is_shut_out(account: Account, today: str) -> bool:
+    """Tell whether nobody gets in by the account."""
+    return not account.active or bool(account.expiration and account.expiration <= today)
+
+
+class Placements:
+    """Looks at each write to the account of somebody in Slack."""
+
+    def __init__(self, company: Company, behaviour: IntegrationSettings) -> None:
+        self._company = company
+        self._behaviour = behaviour
+        self._placed: dict[int, tuple[int, float]] = {}  # account -> branch, and when we have surely noted that
+        self._moved: list[tuple[float, int]] = []  # when, and whose
+
+    def look_at(self, write: Write, process: Process, person: Person) -> Iterator[Breach]:
+        """Yield what is wrong with *write* to an account of *person*."""
+        what = f"{write.process} writes account {write.account_id} of person {person.number}"
+        yield from self._look_at_shield(write, process, person, what)
+        if not self._company.is_organised:
+            return
+        yield from self._look_at_branch(write, process, person, what)
+        yield from self._look_at_manager(write, process, person, what)
+        yield from self._look_at_team(write, process, person, what)
+
+    def _since(self, write: Write, process: Process) -> float:
+        """Return how old what Slack said may be on which *write* rests."""
+        begun = process.planned_at if write.process.startswith(BY_PLAN) else process.begun
+        return min(begun, write.at) - LISTED
+
+    def _look_at_shield(self, write: Write, process: Process, person: Person, what: str) -> Iterator[Breach]:
+        before, after = write.before, write.after
+        if before is None or write.process.startswith(UNDO):
+            return
+        names = {before.username.casefold(), before.email.casefold()}
+        if not names.isdisjoint(self._behaviour.protected_accounts):
+            yield Breach(Promise.SHIELDED, f"{what}, which is protected")
+        if (before.active, before.expiration) != (after.active, after.expiration) or person.hidden:
+            return
+        user = source_user(self._company.profile(person))
+        against = self._behaviour.policy(self._company.sandbox.slack.team.id).scope.reason_against(user)
+        since = max(person.readdressed_at, person.gone_since or ALWAYS, person.joined_at)
+        if against and SCOPE in self._company.sandbox.slack.scopes and since < self._since(write, process):
+            yield Breach(Promise.SHIELDED, f"{what}, who has long been out of scope: {against}")
+
+    def _look_at_branch(self, write: Write, process: Process, person: Person, what: str) -> Iterator[Breach]:
+        before, after = write.before and branch_of(write.before), branch_of(write.after)
+        if before == after or after is None:
+            return
+        account = write.account_id
+        placed, noted_at = self._placed.get(account, (None, ALWAYS))
+        is_undo = write.process.startswith(UNDO)
+        self._placed[account] = after, ALWAYS if process.faults or is_undo else write.at
+        if write.before is not None and not write.process.startswith("late plan"):
+            yield from self._count(write.at, person)
+        if is_undo:
+            return
+        said = person.said[DEPARTMENT]
+        wanted = {branch: title for title, branch in self._company.branches.items()}
+        title = wanted.get(after, "")
+        if title not in said.since(self._since(write, process)):
+            yield Breach(Promise.PLACED, f"{what}: to {title or after}, where Slack has not had the person for long")
+        elif before == placed and wanted.get(before or 0) and said.ended(title) < said.began(wanted[before or 0]):
+            yield Breach(Promise.NEWEST, f"{what}: moved from {wanted[before or 0]} back to {title}, which is older")
+        is_moved = account in self._company.moved and account not in self._company.given_by_hand
+        if placed == after and is_moved and noted_at > self._company.undone_at:
+            yield Breach(Promise.STAYS, f"{what}: back to {title}, from where an administrator has moved it")
+
+    def _count(self, at: float, person: Person) -> Iterator[Breach]:
+        limit = self._behaviour.limit_branch_moves.count
+        self._moved.append((at, person.number))
+        lately = {number for when, number in self._moved if when > at - DAY}
+        if limit is not None and len(lately) > limit:
+            yield Breach(Promise.LIMITS, f"{len(lately)} people were moved within a day, {limit} are allowed")
+            self._moved.clear()
+
+    def _look_at_manager(self, write: Write, process: Process, person: Person, what: str) -> Iterator[Breach]:
+        before, after = (manager_of(write.before) if write.before else 0), manager_of(write.after)
+        if before == after or write.process.startswith(UNDO):
+            return
+        said = person.said[MANAGER].since(self._since(write, process))
+        if not after:
+            if "" not in said:
+                yield Breach(Promise.KNOWN, f"{what}: without a manager, and Slack has always told one")
+            return
+        owner = self._company.owners.get(after, Ownership(None, ALWAYS))
+        of_owner = self._company.ids_of(owner.person) if owner.person else set[str]()
+        if of_owner.isdisjoint(said) and owner.since < write.at - LISTED and after not in self._company.given_by_hand:
+            whose = f"person {owner.person.number}" if owner.person else "somebody who is not in Slack"
+            yield Breach(Promise.PLACED, f"{what}: the manager is {whose}, whom Slack does not name")
+
+    def _look_at_team(self, write: Write, process: Process, person: Person, what: str) -> Iterator[Breach]:
+        before = write.before.fields.get(TEAM_FIELD, "") if write.before else ""
+        after = write.after.fields.get(TEAM_FIELD, "")
+        if before == after or write.process.startswith(UNDO):
+            return
+        if not after and "" not in person.said[TEAM].since(self._since(write, process) - MINUTE):
+            yield Breach(Promise.KNOWN, f"{what}: without a team, and Slack has always told one")
+        number = member_of(after)
+        if number is not None and number != person.number:
+            yield Breach(Promise.OWN_DATA, f"{what} with the team of person {number}")
