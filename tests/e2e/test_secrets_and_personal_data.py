@@ -48,7 +48,8 @@ PEOPLE = [
     "Marchbanks",
     "planted.example",  # the domain of all their addresses
     "555-0142",  # their phone number
-    "Grand Vizier",  # their title
+    "Grand Vizier",  # their title, by which the rules look for a manager
+    "Sinecure Office",  # their department, by which the rules look for a branch and an option
     "Oleander",  # who is only in requests that are turned away
 ]
 FOUND_BY = {"who": "thistlewi"}  # what is typed stays with the run, so it is no name
@@ -64,6 +65,8 @@ ON = {
     "PROVISION_SLACK_USER_DATA": "true",
     "MAP_SLACK_USER_DATA": "true",
     "REALTIME_RETRY_DELAYS": "0",
+    "ATTRIBUTES": "first_name, last_name, email, manager = title, branch = custom:Department,"
+    " field:Department = custom:Department",
 }
 LOUD = {
     "PREFECT_LOGGING_LEVEL": "DEBUG",
@@ -72,7 +75,8 @@ LOUD = {
 }
 RUNS = """
 import asyncio, importlib, json, os, sys
-names = ("bulk_import", "doctor", "explain_user", "find_person", "realtime_sync", "reset_mappings")
+names = ("bulk_import", "decide", "doctor", "explain_user", "fields", "find_person", "parked_events", "personal_data",
+    "realtime_sync", "reset_mappings", "restore_mappings", "try_attributes")
 flows = {name: getattr(importlib.import_module(f"flows.{name}"), name) for name in names}
 async def main():
     usual = dict(os.environ)
@@ -163,7 +167,9 @@ def test_where_names_are_shown_they_are_in_artifacts_and_what_prefect_tells_of_t
     shown = found["Prefect's database, artifact"]
     assert_it_all_happened(installation, steps, found)
     assert {
-        word for word in ("Zephyrine", "Featherstone", "Thistlewick", "Bramblethorpe") if word not in shown
+        word
+        for word in ("Zephyrine", "Featherstone", "Thistlewick", "Bramblethorpe", "Grand Vizier", "Sinecure Office")
+        if word not in shown
     } == set()
     others = "SELECT * FROM events WHERE event NOT LIKE 'prefect.artifact%'"
     found["Prefect's other events"] = "\n".join(map(str, rows_of(others)))
@@ -229,7 +235,8 @@ def events_come(here: Installation) -> dict[str, str]:
 
 
 def join(sandbox: Sandbox, first: str, last: str) -> dict[str, Any]:
-    words = {"phone": "+1 555-0142", "title": "Grand Vizier"}
+    department = {"Xf0DEPARTMT": {"value": "Sinecure Office", "alt": ""}}
+    words = {"phone": "+1 555-0142", "title": "Grand Vizier", "fields": department}
     return sandbox.slack.add(first, last, f"{first}.{last}@planted.example".lower(), {"profile": words})
 
 
@@ -284,6 +291,14 @@ def steps_of(here: Installation) -> list[Step]:
         Step("realtime_sync", "PartlyFailed", named),
         Step("explain_user", "Completed", {"who": here.refused["id"]}, often=True),
         Step("explain_user", "Completed", {"who": here.taken["id"]}),
+        Step("fields", "Completed"),
+        Step("try_attributes", "Completed", often=True),
+        Step("try_attributes", "Completed", {"who": here.taken["id"], "rules": "first_name, field:Department = title"}),
+        Step("decide", "Completed"),
+        Step("parked_events", "Completed"),
+        Step("personal_data", "Completed", {"slack_id": here.taken["id"]}),
+        Step("personal_data", "Completed", {"slack_id": here.taken["id"], "request": "give out"}),
+        Step("restore_mappings", "Completed"),
         Step("bulk_import", "Failed", everybody, wrong_secret),
         Step("bulk_import", "Failed", everybody, wrong_token, often=True),
         Step("bulk_import", "Failed", everybody, {"DATABASE_URL": gone}),
@@ -361,6 +376,8 @@ def assert_it_all_happened(here: Installation, steps: list[Step], found: dict[st
     assert 'slack_docebo_webhook_answers_total{status="401"} 4.0' in found["/metrics"]
     assert found["mails"].count("Subject: slack-docebo ") == sum(step.state != "Completed" for step in steps)
     assert ids[0] in found["the list of events"]
+    for list_ in ("values", "branches"):
+        assert any("Sinecure Office" in file.read_text() for file in (here.folder / "reports").glob(f"*-{list_}.csv"))
     reports = "".join(file.read_text() for file in (here.folder / "reports").iterdir())
     assert {word for word in PEOPLE[:5] if word not in reports} == {"Quackenbush"}  # she was renamed before any run
     assert "555-0142" not in reports
