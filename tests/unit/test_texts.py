@@ -161,6 +161,12 @@ def test_code_is_code_in_a_table(text):
     assert shown.endswith("end")
 
 
+def test_what_ends_a_sentence_is_no_part_of_an_address():
+    assert markdown("answers at http://a.example/api; or ada@a.example.") == (
+        "answers at `http://a.example/api`; or `ada@a.example`."
+    )
+
+
 @pytest.mark.parametrize("text", ["see http://e.example", "www.e.example", "mail a@e.example", "HTTPS://e.example"])
 def test_nothing_becomes_a_link_by_itself(text):
     assert re.search(r"`[^`]*e\.example`", markdown(text))

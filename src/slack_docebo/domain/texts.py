@@ -133,7 +133,8 @@ def markdown(text: str) -> str:
     cells of table artifacts as they are. Text that renderers turn into a link, escaped or not, becomes code.
     """
     words = [
-        _as_code(word) if _BECOMES_LINK.search(word) else _MARKDOWN.sub(r"\\\g<0>", word) for word in line(text).split()
+        _without_link(word) if _BECOMES_LINK.search(word) else _MARKDOWN.sub(r"\\\g<0>", word)
+        for word in line(text).split()
     ]
     return " ".join([_BEGINS_BLOCK.sub(r"\1\\", word) for word in words[:1]] + words[1:])
 
@@ -150,6 +151,12 @@ def chat(text: str) -> str:
 def code(text: str) -> str:
     """Return *text* as code within a line or a table cell of Markdown, in which no character has a meaning."""
     return _as_code(line(text).strip())
+
+
+def _without_link(word: str) -> str:
+    """Return an address as code, that can be copied: what ends the sentence is no part of it."""
+    address = word.rstrip(".,;:")
+    return _as_code(address) + word[len(address) :]
 
 
 def _as_code(shown: str) -> str:
