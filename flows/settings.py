@@ -7,7 +7,7 @@ from prefect import flow
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
 from slack_docebo.settings_form import SettingsForm
 from tasks.attended import require_a_person
-from tasks.change_settings import propose_settings, save_settings
+from tasks.change_settings import propose_settings, save_settings, told_of_scope
 from tasks.forms import titled
 from tasks.hooks import ON_TROUBLE
 from tasks.read_and_plan import read_and_plan
@@ -46,4 +46,5 @@ async def settings(
         async with open_run("bulk-import", proposal.settings) as runtime:
             workspace = await validate_connection(runtime)
             plan_id = await read_and_plan(runtime, workspace, people, verify_target=True)
-            return f"{told}; {(await report_outcome(runtime, plan_id)).line}"
+            scope = told_of_scope(runtime, plan_id, proposal.before)
+            return f"{told}; {scope}; {(await report_outcome(runtime, plan_id)).line}"

@@ -1,5 +1,6 @@
 """Settings that somebody proposes in the form: checked, shown, saved."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -11,18 +12,22 @@ from pydantic import BaseModel
 
 from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.setting_change import SettingChange
+from slack_docebo.domain.texts import people
 from slack_docebo.engine.reporting.steps import Step
 from slack_docebo.errors import ConfigurationError, NotConfirmed
 from slack_docebo.integration_settings import VARIABLE, IntegrationSettings, read_rows
 from slack_docebo.lookup_tables import find_tables
+from slack_docebo.runtime import Runtime
 from slack_docebo.settings import StoreSettings, TableSettings, load_settings
 from slack_docebo.settings_form import changes, filled, proposed_rows, revision
 from slack_docebo.storage.gate import RunLock
+from slack_docebo.storage.plans import PlanKind, PlanState
 from slack_docebo.storage.store import Store
 from tasks.artifacts import publish_steps, publish_table
 from tasks.settings_in_prefect import follow_settings
 from tasks.shown_people import check_people_shown
 
+FEW_PLANS = 20  # in which one with the settings of now is looked for
 OPEN_IT_AGAIN = "open the form again by its link on the status page, and change it there"
 
 
@@ -32,6 +37,7 @@ class Proposal(NamedTuple):
     rows: list[Any]
     settings: IntegrationSettings
     changes: list[SettingChange]
+    before: Mapping[str, object]  # the settings of now, as plans keep them
 
     @property
     def line(self) -> str:
@@ -51,13 +57,28 @@ async def propose_settings(form: BaseModel, filled_from: str, *, check_only: boo
     settings = read_rows(rows)
     await check_people_shown(settings)
     await find_tables(settings.tables, load_settings(TableSettings).tables_dir, Variable.aget)
-    proposal = Proposal(rows, settings, changes(present, rows))
+    proposal = Proposal(rows, settings, changes(present, rows), _written(present))
     shown = [{"setting": key, "from": before, "to": after} for key, before, after in proposal.changes]
     await publish_table(shown, key="settings-changes", description=f"What changes: {proposal.line}")
     if proposal.changes and check_only:
         filled = {"values": form.model_dump(mode="json"), "check_only": False, "revision": filled_from}
         await publish_steps([Step("Save these settings: type your name", "settings", filled)], key="settings-next")
     return proposal
+
+
+def told_of_scope(runtime: Runtime, plan_id: str, before: Mapping[str, object]) -> str:
+    """Say how many people the plan looks after, and how many that is more or less than with the settings *before*."""
+    with runtime.store.reading() as tables:
+        plan = tables.plans.read(plan_id)
+        recent = tables.plans.recent(FEW_PLANS, PlanKind.BULK_IMPORT)
+    told = f"{people(plan.looked_after)} would be looked after"
+    whole = [one for one in recent if one.docebo == plan.docebo and one.state is not PlanState.PLANNING]
+    former = next((one for one in whole if one.settings == before and one.id != plan_id), None)
+    if former is None:
+        return told
+    more = plan.looked_after - former.looked_after
+    than = f"{abs(more)} {'more than' if more > 0 else 'fewer than'}" if more else "as many as"
+    return f"{told}, {than} with the settings of now"
 
 
 async def rules_of_now() -> str:
@@ -88,6 +109,14 @@ async def save_settings(form: BaseModel, filled_from: str, changed_by: str) -> s
         await follow_settings(client)
     get_run_logger().info("Saved: %s", proposal.line)
     return f"saved: {proposal.line}; they count from the next run on"
+
+
+def _written(present: object) -> Mapping[str, object]:
+    """Return the settings of now as plans keep them; nothing where they cannot be read."""
+    try:
+        return read_rows(present).written
+    except ConfigurationError:
+        return {}
 
 
 def _record(store: Store, changed: list[SettingChange], by: str) -> None:

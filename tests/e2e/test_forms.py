@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 
 import pytest
 from prefect.variables import Variable
@@ -82,6 +83,9 @@ async def test_settings_are_checked_with_what_they_do_to_people_and_then_saved(i
 
     assert (checked.name, unnamed.name, unchanged) == ("Completed", "Refused", rows)
     assert "2 settings (SCOPE_EMAIL_DOMAINS, LEAVERS)" in checked.message
+    assert re.search(
+        r"; \d people would be looked after, \d fewer than with the settings of now; plan ", checked.message
+    )
     to_save = asked_for_by(deployed, published(checked, "settings-next"), "Save these settings: type your name")
     assert (to_save["values"], to_save["check_only"], to_save["revision"]) == (values, False, revision(rows))
     assert "left alone" in checked.message
