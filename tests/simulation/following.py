@@ -1,6 +1,7 @@
 """Judging what follows an import: whether an undo says what it did not, and whether all are caught up in the end."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Row, select
@@ -13,6 +14,7 @@ from slack_docebo.storage.schema import operation
 from slack_docebo.storage.store import Store
 from tests.simulation.company import Company, Person
 from tests.simulation.organisation import DEPARTMENT, MANAGER, TEAM, TEAM_FIELD, branch_of, manager_of, shown
+from tests.simulation.placing import is_shut_out
 from tests.simulation.processes import Process
 from tests.simulation.promises import Breach, Promise
 from tests.simulation.watching import Mapping
@@ -36,7 +38,7 @@ class FollowUpJudge:
         """Yield what *process*, which has come to its end, was to take back, and neither did nor tells of."""
         is_first = process.undoes not in self._undone
         self._undone.add(process.undoes)
-        if not (process.undoes and is_first and process.has_done_all):
+        if not process.undoes or not is_first or process.is_dead or process.failure:
             return
         done, taken_back = self._operations(process.undoes), self._operations(process.plan_id)
         for row in (row for row in done if row.outcome == Outcome.APPLIED and row.slack_id):
@@ -67,11 +69,12 @@ class FollowUpJudge:
     # -- in the end --------------------------------------------------------------------------------------------------
 
     def left_behind(self) -> Iterator[Breach]:
-        """Yield whose branch, manager or team is not what Slack says, although the last import has failed for nobody."""
-        if not self._company.is_organised or self._company.is_other_platform:
-            return
+        """Yield who is still shut out, and whose branch, manager or team is not what Slack says.
+
+        The last import has failed for nobody.
+        """
         for person in self._company.people:
-            if account := self._looked_after(person):
+            if not self._company.is_other_platform and (account := self._looked_after(person)):
                 for name, is_, should_be in self._compared(person, account):
                     if is_ == should_be:
                         continue
@@ -80,6 +83,10 @@ class FollowUpJudge:
 
     def _compared(self, person: Person, account: Account) -> Iterator[tuple[str, object, object]]:
         """Yield name, value, and the value that Slack tells; what somebody has set by hand stays."""
+        if any(write.account_id == account.user_id for write in self._company.writes):
+            yield "access", not is_shut_out(account, f"{datetime.now(UTC):%Y-%m-%d}"), True
+        if not self._company.is_organised:
+            return
         branch, team = self._company.branches.get(person.said[DEPARTMENT].now), person.said[TEAM].now
         if "branch" in self._rules and branch and account.user_id not in self._company.moved:
             yield "branch", branch_of(account), branch

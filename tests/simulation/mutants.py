@@ -10,7 +10,7 @@ import itertools
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from inspect import signature
 from typing import Any
@@ -18,17 +18,23 @@ from unittest.mock import patch
 
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.observation import Gone
+from slack_docebo.domain.people import SourceUser
 from slack_docebo.domain.planning import Planner
+from slack_docebo.domain.profiles import Profile
 from slack_docebo.domain.returns import Returns
+from slack_docebo.engine.reading.profiles import fields_wanted
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
 from slack_docebo.engine.writing.sending import Sender
+from slack_docebo.runtime import Runtime
+from slack_docebo.storage.accounts import AccountRepository
 from slack_docebo.storage.applied import AppliedRepository
 from slack_docebo.storage.gate import BatchGate
 from slack_docebo.storage.journal import JournalRepository
 from slack_docebo.storage.leases import LeaseRepository
+from slack_docebo.storage.leavers import LeaverRepository
 from tests.simulation.promises import Promise
 from tests.simulation.stage import play
-from tests.simulation.story import Story, draw
+from tests.simulation.story import FIRST_LATER, Story, draw
 
 ENGINE = "slack_docebo.engine"
 SEEDS = 20_000  # that are tried before a mutant counts as not found
@@ -140,6 +146,21 @@ async def _settled(_sender: Sender, batch: Any) -> list[Any]:
     return list(batch)
 
 
+def _taking_hidden_fields_for_empty() -> Patches:
+    def with_fields(runtime: Runtime, _team: str, users: Sequence[SourceUser]) -> list[SourceUser]:
+        empty = dict.fromkeys(fields_wanted(runtime), "")
+        return [replace(user, custom=user.custom or empty) for user in users]
+
+    return [patch(f"{ENGINE}.reading.sides.with_fields_read_before", with_fields)]
+
+
+def _reading_fields_once() -> Patches:
+    def turn(user: SourceUser, profile: Profile | None, *_: Any, **__: Any) -> Any:
+        return None if profile else (0, 0.0, user.slack_id)
+
+    return [patch(f"{ENGINE}.reading.profiles.turn", turn)]
+
+
 P = Promise
 MUTANTS = (
     Mutant(
@@ -241,6 +262,36 @@ MUTANTS = (
         ],
         (115,),
     ),
+    Mutant(
+        "who is back still counts as gone since before", 16, frozenset({P.GRACE}),
+        lambda: [patch.object(LeaverRepository, "clear", _nothing)],
+    ),
+    Mutant(
+        "nobody notes where accounts were brought", 17, frozenset({P.STAYS}),
+        lambda: [patch.object(AccountRepository, "note_placed", _nothing)],
+    ),
+    Mutant(
+        "what we gave an account since does not matter", 17, frozenset({P.NEWEST}),
+        lambda: [patch(f"{ENGINE}.writing.checking.reason_by_given", _blank)],
+    ),
+    Mutant(
+        "what follows an import spares no account", 17, frozenset({P.SHIELDED}),
+        lambda: [patch(f"{ENGINE}.planning.afterwards.shielded", _blank)],
+    ),
+    Mutant(
+        "a manager's account is whoever's it was", 17, frozenset({P.PLACED}),
+        lambda: [patch(f"{ENGINE}.planning.managing._problem_of", _blank)],
+    ),
+    Mutant(
+        "limits are those of one plan of moves", 17, frozenset({P.LIMITS}),
+        lambda: [patch.object(JournalRepository, "people_changed", _none)], about=("change_department",),
+    ),
+    Mutant("what is not shown is empty", 18, frozenset({P.KNOWN}), _taking_hidden_fields_for_empty),
+    Mutant("custom fields are read once", 18, frozenset({P.CAUGHT_UP}), _reading_fields_once),
+    Mutant(
+        "an undo forgets", 19, frozenset({P.UNDONE}),
+        lambda: [patch(f"{ENGINE}.planning.undoing._inverse", lambda *_, **__: ())],
+    ),
 )  # fmt: skip
 
 
@@ -249,7 +300,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.simulation.mutants", description=__doc__)
     parser.add_argument("kinds", nargs="*", type=int, metavar="KIND", help="a number of docs/safety.md; none: all")
     parser.add_argument("--seconds", type=float, default=SECONDS, help="for each mutant")
-    parser.add_argument("--first", type=int, default=0, metavar="SEED", help="where to begin")
+    parser.add_argument("--first", type=int, default=FIRST_LATER, metavar="SEED", help="where to begin")
     options = parser.parse_args(arguments)
     lost = 0
     for mutant in MUTANTS:

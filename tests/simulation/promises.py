@@ -40,7 +40,7 @@ class Promise(StrEnum):
     SHIELDED = "Who is out of scope, and a protected account, is never touched"
     STAYS = "Who was moved by hand stays until Slack says another department"
     UNDONE = "What is undone is as it was before, or the run says what is not"
-    CAUGHT_UP = "In the end branch, manager and custom fields are what Slack says"
+    CAUGHT_UP = "In the end whoever is back gets in, and branch, manager and custom fields are what Slack says"
     NO_TRACEBACK = "A run ends with a sentence, not with a traceback"
 
 

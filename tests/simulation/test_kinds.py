@@ -4,6 +4,7 @@ import pytest
 
 from tests.simulation.apart import apart
 from tests.simulation.mutants import MUTANTS
+from tests.simulation.organisation import BRANCH_RULE, MANAGER_RULE, NAMES_RULES, TEAM_RULE
 from tests.simulation.promises import Promise
 from tests.simulation.runs import NAMED, RUNS
 from tests.simulation.stage import play, told
@@ -18,6 +19,9 @@ SETTINGS = {
     "SOURCE_MAY_SHRINK": "40",
     "REALTIME_RETRY_DELAYS": "30, 120, 600",
 }
+BRANCHES = {"ATTRIBUTES": f"{NAMES_RULES}, {BRANCH_RULE}", "BRANCH_MOVES": "true", "LIMIT_BRANCH_MOVES": "none"}
+MANAGERS = {"ATTRIBUTES": f"{NAMES_RULES}, {MANAGER_RULE} clear"}
+TEAMS = {"ATTRIBUTES": f"{NAMES_RULES}, {TEAM_RULE} clear", "PROFILE_MAX_AGE_DAYS": "1"}
 
 
 def at(hours: float, what: str, *people: int, seconds: float = 0) -> Step:
@@ -221,6 +225,79 @@ def test_the_reason_of_a_refusal_names_nobody_else() -> None:
     assert_kept(Promise.PRIVATE, company(at(0, "import"), at(1, "refuse_rows", 2), at(1, "hire")))
 
 
+def test_who_returns_in_time_has_all_days_of_grace_again() -> None:
+    story = company(
+        *(at(0, "import"), at(1, "leave", 1), at(2, "import"), at(10, "come_back", 1), at(11, "import")),
+        *(at(20, "leave", 1), at(21, "import"), at(27, "import")),
+        LEAVERS_AFTER_DAYS="1",
+    )
+    assert_kept(Promise.GRACE, story)
+
+
+@pytest.mark.parametrize("leavers", ["deactivate", "expire"])
+def test_who_returns_after_the_grace_gets_in_again(leavers: str) -> None:
+    story = company(
+        *(at(0, "import"), at(1, "leave", 1), at(2, "import"), at(27, "import"), at(50, "come_back", 1)),
+        LEAVERS=leavers,
+        LEAVERS_AFTER_DAYS="1",
+    )
+    played = apart(play, story)
+    assert not played.breaches, "\n" + told(story, played)
+    assert any("1 deactivated" in line for line in played.log)
+
+
+def test_limits_hold_for_people_who_are_moved_hour_by_hour() -> None:
+    moving = (
+        step for hour in (1, 2, 3) for step in (at(hour, "change_department", hour - 1), at(hour + 0.5, "import"))
+    )
+    assert_kept(Promise.LIMITS, company(at(0, "import"), *moving, **BRANCHES | {"LIMIT_BRANCH_MOVES": "2"}))
+
+
+def test_who_was_moved_by_hand_is_not_moved_back() -> None:
+    assert_kept(Promise.STAYS, company(at(0, "import"), at(1, "move_by_hand", 1), at(2, "import"), **BRANCHES))
+
+
+def test_a_protected_account_is_not_moved() -> None:
+    story = company(
+        *(at(0, "import"), at(1, "change_department", 1), at(2, "import")),
+        with_accounts=(1,),
+        PROTECTED_ACCOUNTS="p1@example.com",
+        **BRANCHES,
+    )
+    assert_kept(Promise.SHIELDED, story)
+
+
+def test_moves_that_are_let_through_late_undo_no_newer_ones() -> None:
+    story = company(
+        *(at(0, "import"), at(1, "change_department", 0), at(1, "change_department", 1), at(2, "import")),
+        *(at(3, "change_department", person) for person in (0, 0, 1, 1)),
+        *(at(4, "import"), at(5, "late plan")),
+        **BRANCHES | {"LIMIT_BRANCH_MOVES": "1"},
+    )
+    assert_kept(Promise.NEWEST, story)
+
+
+def test_moves_that_are_undone_are_brought_back() -> None:
+    story = company(
+        *(at(0, "import"), at(1, "change_department", 1), at(2, "import"), at(3, "undo of what followed")), **BRANCHES
+    )
+    assert_kept(Promise.UNDONE, story)
+
+
+def test_whose_account_was_handed_over_is_made_nobodys_manager() -> None:
+    story = company(at(0, "import"), at(1, "hand_over", 1), at(3, "change_manager", 2, 1), at(4, "import"), **MANAGERS)
+    assert_kept(Promise.PLACED, story)
+
+
+def test_a_field_that_slacks_list_does_not_show_is_not_emptied() -> None:
+    assert_kept(Promise.KNOWN, company(at(0, "import"), at(1, "show_fields_otherwise"), at(2, "import"), **TEAMS))
+
+
+def test_a_field_that_was_changed_without_a_new_stamp_is_read_again() -> None:
+    story = company(at(0, "import"), at(1, "keep_stamps"), at(2, "change_team", 1), at(3, "import"), **TEAMS)
+    assert_kept(Promise.CAUGHT_UP, story)
+
+
 def test_every_kind_of_run_does_its_work_where_nothing_goes_wrong() -> None:
     everyday = [at(hour, run) for hour, run in enumerate(RUNS)]
     story = company(*everyday, at(20, NAMED, 1), at(21, "deliver_by_older_webhook"), at(22, "rename", 1))
@@ -231,4 +308,4 @@ def test_every_kind_of_run_does_its_work_where_nothing_goes_wrong() -> None:
 
 
 def test_every_kind_has_a_mutant() -> None:
-    assert {mutant.kind for mutant in MUTANTS} == set(range(1, 16))
+    assert {mutant.kind for mutant in MUTANTS} == set(range(1, 20))
