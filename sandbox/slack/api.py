@@ -178,7 +178,7 @@ class SlackApi:
         """Show the user groups: https://docs.slack.dev/reference/methods/usergroups.list."""
         if self._org_token and not arguments.get("team_id"):
             raise SlackError("missing_argument")
-        with_users = _is_true(arguments.get("include_users"))
+        with_users, with_count = (_is_true(arguments.get(name)) for name in ("include_users", "include_count"))
         return {
             "usergroups": [
                 {
@@ -188,7 +188,7 @@ class SlackApi:
                     "name": group.handle.title(),
                     "handle": group.handle,
                     "date_delete": 0,
-                    "user_count": len(group.members),
+                    **({"user_count": len(group.members)} if with_count else {}),
                     **({"users": sorted(group.members)} if with_users else {}),
                 }
                 for group in self.workspace.groups.values()

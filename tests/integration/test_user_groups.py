@@ -72,6 +72,36 @@ async def test_a_saved_plan_asks_once_who_is_in_the_groups_and_leaves_alone_who_
     assert company.slack_gate.counters.calls["usergroups.list"] - calls == 1
 
 
+@pytest.mark.parametrize(
+    ("shown", "error"),
+    [
+        ({"users": [], "user_count": 0}, ConfigurationError),
+        ({"users": [], "user_count": None}, IncompleteRead),
+        ({"users": ["U0NOBODY"], "user_count": None}, IncompleteRead),
+    ],
+    ids=["nobody", "nobody, not counted", "others, not counted"],
+)
+async def test_a_group_that_seems_to_have_lost_everybody_makes_nobody_a_leaver(
+    company, sqlite_url, monkeypatch, shown, error
+):
+    company.slack.group("learners", join(company, "Ada"), join(company, "Grace"))
+    rows = {"SCOPE_USERGROUPS": "learners", "LEAVERS": "deactivate", "LEAVERS_OUT_OF_SCOPE": "true"}
+    settings = settings_for(company.facts(), sqlite_url)
+    await run_import(settings, rows=rows)
+    whole = SlackApi.usergroups_list
+
+    def short(api, arguments, fault):
+        reply = whole(api, arguments, fault)
+        return {**reply, "usergroups": [{**group, **shown} for group in reply["usergroups"]]}
+
+    monkeypatch.setitem(METHODS, "usergroups.list", replace(METHODS["usergroups.list"], carry_out=short))
+    with pytest.raises(error):
+        await run_import(settings, rows=rows)
+
+    assert has_account(company, "Ada")
+    assert has_account(company, "Grace")
+
+
 async def test_the_token_of_an_organisation_reads_the_groups_of_the_workspace(sqlite_url):
     with Sandbox(users=1, docebo_users=0, org_token=True, rate_limits=False) as company:
         company.slack.group("learners", join(company, "Ada"))

@@ -148,10 +148,11 @@ class SlackClient:
     async def user_groups(self, handles: Collection[str], *, team_id: str) -> list[UserGroup]:
         """Return the workspace's user groups that are in use, with the members of those with these *handles*.
 
-        Raises IncompleteRead if some of these are missing; nobody minds what Slack shows of other groups. The token of an organisation has to name the workspace; for others Slack ignores it.
+        Raises IncompleteRead if some of these are missing, or not counted; nobody minds what Slack shows of other groups.
+        The token of an organisation has to name the workspace; for others Slack ignores it.
         Source: https://docs.slack.dev/reference/methods/usergroups.list
         """
-        body, _ = await self._call("usergroups.list", include_users="true", team_id=team_id)
+        body, _ = await self._call("usergroups.list", include_users="true", include_count="true", team_id=team_id)
         groups = body.get("usergroups")
         if not isinstance(groups, list) or not all(map(has_id, groups)):
             raise ContractViolation("usergroups.list", "not every user group is an object with an id")

@@ -121,15 +121,17 @@ def source_user(member: Mapping[str, Any]) -> SourceUser:
 
 
 def user_group(group: Mapping[str, Any], *, with_members: bool) -> UserGroup:
-    """Read a user group; *with_members*, raise ContractViolation without them, and IncompleteRead where Slack counts more."""
+    """Read a user group; *with_members*, raise ContractViolation without them, and IncompleteRead unless Slack counts as many."""
     handle, users = name_of(group.get("handle")), group.get("users")
     if not with_members:
         return UserGroup(id_of(group.get("id")), handle, name_of(group.get("name")), frozenset())
     if not isinstance(users, list):
         raise ContractViolation("usergroups.list", f"the members of @{handle} are not shown")
     members = frozenset(filter(None, map(id_of, users)))
-    counted = group.get("user_count")
-    if str(counted).isdecimal() and int(str(counted)) != len(members):
+    counted = str(group.get("user_count"))
+    if not counted.isdecimal():
+        raise IncompleteRead(f"Slack does not count the members of @{handle}, so some may be missing: run again later")
+    if int(counted) != len(members):
         raise IncompleteRead(f"Slack counts {counted} members of @{handle} and shows {len(members)}: run again later")
     return UserGroup(id_of(group.get("id")), handle, name_of(group.get("name")), members)
 

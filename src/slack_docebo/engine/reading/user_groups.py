@@ -12,8 +12,8 @@ FRESH = timedelta(minutes=1)  # in which a run that lingers need not read them a
 async def read_user_groups(runtime: Runtime, team: str, *, if_older: bool = False) -> None:
     """Let the scope know who is in the groups that it names, for one call; for none where it names none.
 
-    With *if_older* they are read only if that was a while ago. Raises ConfigurationError where a group is not there: its
-    people would have dropped out of scope.
+    With *if_older* they are read only if that was a while ago. Raises ConfigurationError where a group is not there, or
+    nobody is in those that make up the scope: their people would all have dropped out of it.
     """
     behaviour, now = runtime.behaviour, runtime.now()
     if not behaviour.reads_user_groups:
@@ -31,6 +31,11 @@ async def read_user_groups(runtime: Runtime, team: str, *, if_older: bool = Fals
             members[row] = members_of(handles, groups)
         except ValueError as error:
             raise ConfigurationError(f"integration_settings: row SLACK | {row}: {error}") from None
+    if behaviour.scope_usergroups and not members["SCOPE_USERGROUPS"]:
+        raise ConfigurationError(
+            f"integration_settings: row SLACK | SCOPE_USERGROUPS: nobody is in @{', @'.join(behaviour.scope_usergroups)}:"
+            " add people in Slack, or empty the row if everybody is to be looked after"
+        )
     runtime.behaviour = behaviour.with_members(
         members["SCOPE_USERGROUPS"] if behaviour.scope_usergroups else None, members["SCOPE_EXCLUDE_USERGROUPS"]
     )
