@@ -15,7 +15,7 @@ from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime
 from slack_docebo.storage.store import Store
 from tests.importing import ON, carry_out, mapped, run_import, settings_for
-from tests.integration.realtime_world import world
+from tests.integration.realtime_world import replaced, world
 
 LEAVERS = {**ON, "LEAVERS": "deactivate", "LIMIT_DEACTIVATIONS": "none"}
 
@@ -241,6 +241,23 @@ async def test_somebody_of_another_workspace_of_the_organisation_gets_no_account
         await here.serve()
 
         assert not [account for account in sandbox.docebo.accounts if account.email == "otto@example.com"]
+
+
+@pytest.mark.parametrize("left", [{"deactivated": True}, {"external": True}], ids=["deactivated", "a stranger"])
+async def test_who_has_left_another_workspace_by_an_event_is_asked_for_before_anything_follows(
+    sandbox, sqlite_url, tmp_path, left
+):
+    async with world(sandbox, sqlite_url, tmp_path, LEAVERS_OUT_OF_SCOPE="true") as here:
+        await here.settle()
+        for member in here.members():
+            now = here.event(member)
+            elsewhere = {"team": "T0OTHER", "teams": [], "profile_team": "", **left}
+            here.put(replaced(now, updated=now.updated + 60, slack_team="T0OTHER", profile=elsewhere))
+
+        await here.serve()
+
+        assert all(here.account(member).active for member in here.members())
+        assert here.sandbox.slack_gate.counters.calls["users.info"] == len(here.members())
 
 
 async def test_a_token_that_becomes_the_organisations_stays_with_the_linked_workspace(sqlite_url):

@@ -70,6 +70,7 @@ class Sorter:
                     or case.user is None
                     or not is_complete(case.user, written)
                     or self._lacks_confirmation(case)
+                    or self._is_from_elsewhere(case)
                 ):
                     to_read.append(case)
                 elif self._is_in_line(case):
@@ -131,6 +132,11 @@ class Sorter:
         user, mapping = case.pair
         says_nothing = not (user.confirmed or user.unconfirmed)
         return says_nothing and mapping is None and not self._planner.policy.scope.reason_against(user)
+
+    def _is_from_elsewhere(self, case: Case) -> bool:
+        """Tell whether the event shows a person of ours as another workspace has it, where somebody may have left alone."""
+        user = case.person
+        return case.known is not None and bool(user.workspaces) and not user.is_member_of(self._team)
 
     def _lacks_fingerprint(self, case: Case) -> bool:
         """Tell whether nothing records what was last written: of administrators, and of people without an account.
