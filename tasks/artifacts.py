@@ -8,6 +8,8 @@ from slack_docebo.domain.texts import markdown
 from slack_docebo.engine.reporting.steps import Step
 from tasks.links import find_forms
 
+SUMMARY = "summary-"  # begins the key of a plan's summary, before the id
+
 
 async def publish_page(page: str, *, key: str, description: str) -> None:
     """Publish *page*, which is Markdown; whoever composed it has escaped what it holds of others."""

@@ -32,11 +32,11 @@ from slack_docebo.engine.reporting.incidents import Incident, Trouble, step_afte
 from slack_docebo.errors import ConfigurationError
 from slack_docebo.integration_settings import VARIABLE, notification_mail_id
 from slack_docebo.settings import NotificationSettings, PlatformSettings, load_settings
+from tasks.artifacts import SUMMARY
 from tasks.links import read_forms
 
 SAME_INCIDENT = timedelta(days=1)  # after that the same trouble is told again
 LABEL = "slack-docebo.told"  # of a run: which trouble a place was told of, and when
-SUMMARY = "summary-"  # begins the key of a plan's summary, before the id
 Log = logging.Logger | logging.LoggerAdapter[Any]
 
 

@@ -9,7 +9,7 @@ from slack_docebo.engine.reporting.attention import attention_lines, attention_r
 from slack_docebo.engine.reporting.report import DONE, TABLE_ROWS, Summary, tables_by_kind, values_shown, write_files
 from slack_docebo.engine.writing.finishing import finish
 from slack_docebo.runtime import Runtime
-from tasks.artifacts import publish_page, publish_table, step_lines
+from tasks.artifacts import SUMMARY, publish_page, publish_table, step_lines
 from tasks.links import find_forms
 
 
@@ -30,7 +30,7 @@ async def report_outcome(runtime: Runtime, plan_id: str) -> Summary:
     )
     first = [*attention_lines(in_need, (await find_forms()).shown), *await step_lines(summary.next_steps)]
     await publish_page(
-        "\n\n".join([summary.markdown(first), *files.lines]), key=f"summary-{plan_id}", description=summary.line
+        "\n\n".join([summary.markdown(first), *files.lines]), key=f"{SUMMARY}{plan_id}", description=summary.line
     )
     logger = get_run_logger()
     for fault in files.faults:

@@ -15,11 +15,12 @@ from prefect.client.schemas.filters import (
     FlowRunFilterStateType,
 )
 from prefect.client.schemas.objects import StateType
-from prefect.client.schemas.sorting import FlowRunSort
+from prefect.client.schemas.sorting import ArtifactSort, FlowRunSort
 
 from slack_docebo.concurrency import to_completion
 from slack_docebo.engine.reporting.status import status
 from slack_docebo.runtime import Runtime
+from tasks.artifacts import SUMMARY
 from tasks.links import read_forms
 from tasks.settings_in_prefect import follow_settings
 
@@ -62,7 +63,12 @@ async def refresh_status_page(runtime: Runtime) -> None:
             forms = await read_forms(client)
             links = forms.links()
             titled = {title: links[flow] for flow, title in TITLES.items() if flow in links}
-            page = found.page(next_import=await _next_import(client), forms=titled, shown=forms.shown)
+            page = found.page(
+                next_import=await _next_import(client),
+                last_summary=await _summary(client, found.last_import.plan.id) if found.last_import else "",
+                forms=titled,
+                shown=forms.shown,
+            )
             await _write(client, page, description=f"How things stand: {found.line}")
     except Exception as error:
         logger.warning("The status page was not written: %s", type(error).__name__)
@@ -76,6 +82,13 @@ async def _write(client: PrefectClient, page: str, *, description: str) -> None:
         return
     first = min(present, key=lambda artifact: str(artifact.created))  # two runs may have made it at once
     await client.update_artifact(first.id, ArtifactUpdate(data=page, description=description))
+
+
+async def _summary(client: PrefectClient, plan_id: str) -> str:
+    """Return where the newest summary of the plan is; "" if no run has published one, or it is deleted by now."""
+    of_plan = ArtifactFilter(key=ArtifactFilterKey(any_=[f"{SUMMARY}{plan_id}"]))
+    newest = await client.read_artifacts(artifact_filter=of_plan, sort=ArtifactSort.CREATED_DESC, limit=1)
+    return f"/v2/artifacts/artifact/{newest[0].id}" if newest else ""
 
 
 async def _next_import(client: PrefectClient) -> datetime | None:

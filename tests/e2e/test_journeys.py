@@ -4,6 +4,7 @@ What is seen on the way is kept, wide and narrow, below dist/journeys.
 """
 
 import os
+import re
 import shutil
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -153,6 +154,13 @@ async def test_some_first_then_everybody_then_undone(seat, company):
     assert after_all == {"amy": True, "ben": True, "cleo": True}
     undone = accounts(company)
     assert [name for name, active in undone.items() if active] == list(after_one)
+
+
+async def test_the_last_import_is_one_click_away(seat):
+    await seat.open_status_page()
+    await seat.ui.page.get_by_role("link", name=re.compile("^plan [0-9a-z]{8} ")).click()
+
+    await seat.ui.page.get_by_role("heading", name=re.compile("^Import [0-9a-z]{8}: done")).wait_for()
 
 
 async def test_one_person_is_explained_and_decided_about(seat, company):

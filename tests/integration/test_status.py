@@ -71,6 +71,9 @@ async def test_after_an_import_the_page_says_what_it_did_and_who_waits(here):
     assert found.docebo_read
     assert "waiting for somebody's decision" in found.to_do[0].words
     assert done.plan.id in shown(here)
+    assert re.search(
+        rf"\| Last import \| \[plan {done.plan.id} .*\]\(/v2/summary\) \|", shown(here, last_summary="/v2/summary")
+    )
     assert f"| People | {done.plan.looked_after:,} looked after, {found.mapped:,} mapped, " in shown(here)
 
 

@@ -107,15 +107,20 @@ class Status:
         """One line without a name in it."""
         return f"{len(self.to_do)} to do" if self.to_do else "nothing to do"
 
-    def page(self, *, next_import: datetime | None, forms: Mapping[str, str], shown: Shown) -> str:
-        """Return the page as Markdown; *forms* are links by what they are for, and each step is *shown* with its own."""
+    def page(
+        self, *, next_import: datetime | None, last_summary: str = "", forms: Mapping[str, str], shown: Shown
+    ) -> str:
+        """Return the page as Markdown; *forms* are links by what they are for, and each step is *shown* with its own.
+
+        *last_summary* is where the summary of the last import is, "" where that is not known.
+        """
         rows = {
             "Slack": self._connection(Side.SLACK, self.workspace or "a workspace that is not known yet"),
             "Docebo": self._connection(Side.DOCEBO, self.docebo),
             "Writing to Docebo": self._writing(),
             "Last complete read of Slack": _read(self.slack_read),
             "Last complete read of Docebo": _read(self.docebo_read),
-            "Last import": markdown(self.last_import.line) if self.last_import else "none yet",
+            "Last import": self._last_import(last_summary),
             "Next reconciliation": _moment(next_import) if next_import else "not scheduled",
             "People": f"{self._looked_after()}{self.mapped:,} mapped, {self.in_line:,} in line, {self.undecided:,} waiting"
             " for a decision",
@@ -160,6 +165,12 @@ class Status:
         worked = f"worked last at {_moment(contact.worked_at)}" if contact.worked_at else "never worked yet"
         failed = f", but not at {_moment(contact.asked_at)}" if contact.asked_at and contact.is_broken else ""
         return f"{markdown(name)}; {OURS[side]}: {worked}{failed}"
+
+    def _last_import(self, link: str) -> str:
+        if self.last_import is None:
+            return "none yet"
+        told = markdown(self.last_import.line)
+        return f"[{told}]({link})" if link else told
 
     def _looked_after(self) -> str:
         """Say how many people the last import has found in scope, or leaving it."""
