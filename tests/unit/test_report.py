@@ -28,6 +28,14 @@ def test_only_what_was_done_counts_as_done():
     ) == ("plan 1abcdefg (applied in part): 2 created, 4 to update, 5 left alone, 1 failed, 3 skipped")
 
 
+def test_who_waits_is_counted_among_those_left_alone_and_not_among_those_who_failed():
+    assert line(
+        (Kind.LEAVE, "in line", Outcome.LEFT, 5),
+        (Kind.LEAVE, "several accounts match: 3, 4", Outcome.LEFT, 1),
+        (Kind.CREATE, "new", Outcome.FAILED, 2),
+    ).endswith(": 6 left alone, 1 of them waiting for somebody's decision, 2 failed")
+
+
 def test_why_people_are_left_alone_is_said_apart_from_what_is_done():
     page = Summary(
         PLAN,

@@ -130,8 +130,8 @@ class Summary:
                 (self.count(kind, outcome=settled), done),
                 (self.count(kind, outcome=Outcome.PLANNED), f"to {kind}"),
             ]
+        told.append((self.undecided, WAITING))  # right behind those left alone, of whom they are
         told += [(self.count(outcome=outcome), outcome) for outcome in (Outcome.FAILED, Outcome.SKIPPED)]
-        told.append((self.undecided, WAITING))
         people = ", ".join(f"{count} {became}" for count, became in told if count)
         return f"plan {self.plan.id} ({IN_SHORT.get(self.plan.state, self.plan.state)}): {people or 'nobody'}"
 
