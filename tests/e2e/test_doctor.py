@@ -3,7 +3,7 @@
 import pytest
 
 from tasks.status_page import KEY
-from tests.e2e.prefect_http import artifacts_of, finished, set_rows, start
+from tests.e2e.prefect_http import artifacts_of, asked_for_by, finished, set_rows, start
 
 
 @pytest.fixture
@@ -19,13 +19,15 @@ def examined(deployed, at_work):
     return examine
 
 
-def test_what_was_found_is_a_table_of_the_run(examined):
+def test_what_was_found_is_a_table_of_the_run_with_links_to_what_mends_it(deployed, examined):
     run, found = examined()
 
     assert run["state_type"] == "COMPLETED", run["state"]
     assert "| fail |" not in found
     assert "worker(s) at work |" in found
     assert "is a superadmin |" in found
+    for what in ("Change the settings", "Send a test message", "Look again"):
+        assert asked_for_by(deployed, found, what) is not None
 
 
 def test_a_check_that_fails_makes_the_run_fail_in_one_line_and_the_table_says_what_to_do(deployed, examined, company):
@@ -36,7 +38,7 @@ def test_a_check_that_fails_makes_the_run_fail_in_one_line_and_the_table_says_wh
         company.slack.scopes = scopes
 
     assert (run["state_type"], run["state_name"]) == ("FAILED", "Failed")
-    assert run["state"]["message"] == "1 of 21 checks failed: Slack; the run's table says what to do"
+    assert run["state"]["message"] == "1 of 22 checks failed: Slack; the run's table says what to do"
     assert "| Slack | fail | the token lacks users:read.email: add it to the app and install it again |" in found
     [page] = deployed.post("artifacts/filter", json={"artifacts": {"key": {"any_": [KEY]}}}).json()
     assert "Slack did not take our token, or did not answer, at " in page["data"]
