@@ -7,6 +7,7 @@ from slack_docebo.domain.rules import NOT_HELD, Shortfall
 from slack_docebo.engine.reporting.attention import Alike, attention_lines
 from slack_docebo.engine.reporting.mailed import ReportedImport, is_wanted
 from slack_docebo.engine.reporting.report import Summary, write_values
+from slack_docebo.engine.reporting.steps import Step
 from slack_docebo.integration_settings import ReportMail
 from slack_docebo.storage.plans import Plan, PlanKind, PlanState
 
@@ -127,17 +128,26 @@ def test_a_night_without_changes_is_reported_to_those_alone_who_want_every_repor
     assert wanted == [[False, False], [False, True], [True, True]]
 
 
-def test_whoever_needs_somebody_is_told_by_what_is_wrong_with_a_link_for_each_of_the_first():
-    alike = [
-        {"Slack user": f"U{number}", "what is wrong": f"several accounts match: {number}, 9", "what to do": "Look."}
-        for number in range(12)
-    ]
-    other = {"Slack user": "U77", "name": "Ada *L*", "what is wrong": "no room", "what to do": "Make room."}
+def in_need(slack_id: str, happened: str, wrong: str, to_do: str, **more: str) -> dict[str, str]:
+    return {"Slack user": slack_id, "what happened": happened, "what is wrong": wrong, "what to do": to_do, **more}
 
-    _, _, first, second, _ = attention_lines([other, *alike], lambda step: f"[{step.words}]({step.flow})")
+
+def test_whoever_needs_somebody_is_told_by_what_is_wrong_with_a_link_for_each_of_the_first():
+    alike = [in_need(f"U{n}", "left alone", f"several accounts match: {n}, 9", "Look.") for n in range(12)]
+    other = in_need("U77", "failed: not created", "no room", "Make room.", name="Ada *L*")
+    asked: list[Step] = []
+
+    def shown(step: Step) -> str:
+        asked.append(step)
+        return f"[{step.words}]({step.flow})"
+
+    _, _, first, second, _ = attention_lines([other, *alike], shown)
 
     assert first.startswith("- **12 people**: several accounts match. Look. Explain: [U0](explain-user), ")
-    assert first.endswith("[U9](explain-user) and 2 more, in the table *to look at*")
+    assert first.endswith(
+        "[U9](explain-user) and 2 more, in the table *to look at*; [Decide about the first 10](decide)"
+    )
+    assert next(step for step in asked if step.flow == "decide").values == {"slack_ids": [f"U{n}" for n in range(10)]}
     assert second == "- **1 person**: no room. Make room. Explain: [U77 (Ada *L*)](explain-user)"
     assert attention_lines([], str) == []
 

@@ -17,6 +17,7 @@ from slack_docebo.storage.plans import Plan
 from slack_docebo.storage.store import Store
 from slack_docebo.storage.tables import Tables
 
+LEFT_ALONE = "left alone"
 LINKED = 10  # people of one trouble, on the page; the table has all of them
 
 
@@ -50,7 +51,7 @@ def alike(rows: Iterable[Cells]) -> list[Alike]:
 
 
 def attention_lines(rows: Sequence[Cells], shown: Shown) -> list[str]:
-    """Return *rows* as a part of a page: by what is wrong, each with a link that explains the person."""
+    """Return *rows* as a part of a page: by what is wrong, with links that explain each person and decide about who waits."""
     if not rows:
         return []
     lines = ["## To look at", ""]
@@ -58,8 +59,15 @@ def attention_lines(rows: Sequence[Cells], shown: Shown) -> list[str]:
         links = [shown(_explained(row)) for row in some.rows[:LINKED]]
         more = f" and {len(some.rows) - LINKED} more, in the table *to look at*" * (len(some.rows) > LINKED)
         said = f"{markdown(some.wrong)}. {markdown(some.to_do)} Explain: {', '.join(links)}{more}"
-        lines.append(f"- **{some.people}**: {said}")
+        decide = f"; {shown(_decided(some))}" * (some.rows[0]["what happened"] == LEFT_ALONE)
+        lines.append(f"- **{some.people}**: {said}{decide}")
     return [*lines, ""]
+
+
+def _decided(some: Alike) -> Step:
+    ids = [row["Slack user"] for row in some.rows[:LINKED]]
+    whom = f"the first {LINKED}" if len(some.rows) > LINKED else "them" if len(ids) > 1 else "this person"
+    return Step(f"Decide about {whom}", "decide", {"slack_ids": ids})
 
 
 def _explained(row: Cells) -> Step:
@@ -77,7 +85,7 @@ def _in_need(tables: Tables, plan: Plan) -> Iterator[JournalEntry]:
 def _row(entry: JournalEntry) -> Cells:
     operation = entry.operation
     found = attention(entry.outcome, entry.error or operation.reason)
-    became = "left alone" if operation.kind is Kind.LEAVE else f"{entry.outcome}: not {DONE[operation.kind]}"
+    became = LEFT_ALONE if operation.kind is Kind.LEAVE else f"{entry.outcome}: not {DONE[operation.kind]}"
     return {
         "Slack user": operation.slack_id,
         "Docebo user": operation.docebo_id,
