@@ -33,6 +33,8 @@ async def take(ui: PrefectUI) -> None:
     await ui.page.goto(run)
     await ui.open_artifact("TABLE created")
     await picture(ui, "table")
+    await ui.open_status_page()
+    await picture(ui, "status")
     await ui.open_form("settings/change-settings")
     await ui.page.get_by_label("Guests").scroll_into_view_if_needed()
     await picture(ui, "settings")

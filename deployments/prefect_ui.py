@@ -97,6 +97,13 @@ class PrefectUI:
         await self.page.get_by_role("link", name=re.compile("^[0-9a-f]{8}$")).click()
         await self.page.get_by_role("tabpanel", name="Artifact").get_by_role("table").first.wait_for()
 
+    async def open_status_page(self) -> None:
+        """Go to the page that says how things stand, as somebody does who has no bookmark yet."""
+        await self.page.goto(f"{self.address}/v2/artifacts")
+        await self.page.get_by_role("link", name=re.compile("slack-docebo-status")).first.click()
+        await self.page.get_by_role("link", name=re.compile("^[0-9a-f]{8}$")).first.click()
+        await self.page.get_by_role("tabpanel", name="Artifact").get_by_role("table").first.wait_for()
+
     async def edit_settings(self) -> None:
         """Open the table of settings, a row's keys on lines of their own.
 
