@@ -11,7 +11,7 @@ from slack_docebo.domain.returns import reported
 @pytest.mark.parametrize(
     ("outcome", "told", "wrong", "to_do"),
     [
-        (Outcome.LEFT, dispute(7), "account 7 is disputed", "If it is somebody else's by now, run reset-mappings"),
+        (Outcome.LEFT, dispute(7), "account 7 is disputed", "If it is somebody else's by now, delete the mapping"),
         (Outcome.LEFT, reported(7, "U1"), "returned under a new Slack id", "set REHIRES to hand-over"),
         (
             Outcome.LEFT,

@@ -52,6 +52,6 @@ def bears_data_of(account: Account, user: SourceUser, seen: LastSeen) -> bool:
 def dispute(docebo_id: int) -> str:
     """Return what is told of a disputed account, and what there is to do."""
     return (
-        f"account {docebo_id} {DISPUTED}. If it is somebody else's by now, run reset-mappings for this Slack id; if it is"
-        " right, give the pair to `slack-docebo mappings import`"
+        f"account {docebo_id} {DISPUTED}. If it is somebody else's by now, delete the mapping of this Slack id; if it is"
+        " right, link the two: the form Decide about people on the status page"
     )

@@ -7,7 +7,7 @@ from slack_docebo.domain.addresses import spellings
 from slack_docebo.domain.disputes import digest
 from slack_docebo.domain.people import SourceUser
 
-FORGOTTEN = "forgotten on request: `slack-docebo remember` lets runs look after this person again"
+FORGOTTEN = "forgotten on request: look after again, in the form Give out or forget a person, or `slack-docebo remember`, ends that"
 
 
 @dataclass(frozen=True, slots=True)

@@ -290,7 +290,11 @@ class _Checks:
             halt = tables.halts.get(self._settings.docebo_url)
         if self._behaviour and (last := self._behaviour.frozen_until(datetime.now(UTC))):
             return warn(check, f"nothing is written until the end of {last}: that is what FREEZE in the settings says")
-        return warn(check, f"everything is {halt}: `slack-docebo go` lets runs write") if halt else ok(check, "none")
+        return (
+            warn(check, f"everything is {halt}: the form Go, or `slack-docebo go`, lets runs write")
+            if halt
+            else ok(check, "none")
+        )
 
     async def regular_runs(self, check: str) -> Finding:
         now = datetime.now(UTC)

@@ -16,7 +16,7 @@ from slack_docebo.storage.plans import Plan, PlanKind
 from slack_docebo.storage.tables import Tables
 
 Key = tuple[str, str]  # a plan, and the Slack id of somebody to whom it did something
-NOT_UNDONE = {PlanKind.RESET_MAPPINGS: "bring the rows back with `slack-docebo mappings restore`"}
+NOT_UNDONE = {PlanKind.RESET_MAPPINGS: "bring the rows back with the form Restore mappings from a backup"}
 
 
 @dataclass(slots=True)
@@ -64,7 +64,8 @@ def _read(runtime: Runtime, of: str) -> tuple[list[Plan], list[_Past], set[str]]
         undone = _undone(tables)
     if not plans:
         raise PlanNotApplicable(
-            f"nothing was done under {of}: give the id of a plan, as `slack-docebo plan list` shows it, or of a flow run"
+            f"nothing was done under {of}: give the id of a plan, as its summary or `slack-docebo plan list` shows it, or of a"
+            " flow run"
         )
     for plan in plans:
         if advice := NOT_UNDONE.get(plan.kind):

@@ -18,7 +18,7 @@ def find_mirror(fields: Sequence[UserField], titles: Sequence[str]) -> Mirror:
     if missing := [title for title in titles if not _with_title(fields, title)]:
         raise ConfigurationError(
             f"{ROW}: Docebo has no additional field {', '.join(missing)}:"
-            " make it with `slack-docebo mappings prepare-mirror`"
+            " make it there as a text field, or with `slack-docebo mappings prepare-mirror`"
         )
     return Mirror(*(_the_one(fields, title) for title in titles))
 

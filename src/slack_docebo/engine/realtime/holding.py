@@ -25,8 +25,8 @@ def hold(runtime: Runtime, plan_id: str, cases: Collection[Case], over: Iterable
         state = PlanState.REFUSED if incident == plan_id else PlanState.ABANDONED
         tables.plans.set_state(plan_id, state, finished_at=now)
         error = (
-            f"{'; '.join(over)}. Look at plan {incident}; if it is right, let everybody who waits with it through:"
-            f" `slack-docebo events let-through {incident}`, or realtime-sync with that id as Let through"
+            f"{'; '.join(over)}. Look at plan {incident}; if it is right, let everybody who waits with it through, by the"
+            f" link on the status page or with `slack-docebo events let-through {incident}`"
         )
         event_ids = [event_id for case in cases for event_id in case.event_ids]
         inbox.hold(event_ids, incident, error, now, run=runtime.run_id)
@@ -43,7 +43,7 @@ def let_through(store: Store, incident: str, now: datetime) -> int:
         count = tables.inbox.replay_held(incident, now)
         if not count:
             raise PlanNotApplicable(
-                f"no event is held back with plan {incident}: see `slack-docebo events list --parked`"
+                f"no event is held back with plan {incident}: the form Replay or drop parked events shows what is"
             )
         facts = {**plan.facts, LET_THROUGH: True}
         tables.plans.set_state(

@@ -63,8 +63,8 @@ def admit(
         if not over:
             return _admitted(runtime, tables, plan, batch, accounts, policy)
     raise ChangeLimitExceeded(
-        f"nothing more was written: {'; '.join(over)}. Look at plan {plan.id}; if it is right, let the rest of exactly that"
-        f" plan through: run the flow with plan_id={plan.id} and dry_run off, or `slack-docebo plan apply {plan.id}`"
+        f"Look at plan {plan.id}, and apply the rest of it if it is right, by the link in its summary or with"
+        f" `slack-docebo plan apply {plan.id}`: {'; '.join(over)}; nothing more was written"
     )
 
 
