@@ -25,6 +25,7 @@ class Branches:
 
     ids: Mapping[str, str]  # by id, and by what no other branch has: code, title, or path of titles
     columns: Mapping[str, Mapping[str, str]]  # by id: how a row of a batch names the branch
+    all_ids: Collection[str] = frozenset()  # also of those that nothing tells from others
     borne: Collection[str] = frozenset()  # all codes, titles and paths, also those that several bear
 
     @classmethod
@@ -41,6 +42,7 @@ class Branches:
         return cls(
             {**ids, **{branch_id: branch_id for branch_id in columns}},
             columns,
+            frozenset(named),
             frozenset(value for names in named.values() for _, value in names),
         )
 

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from slack_docebo.clients.docebo import Session
 from slack_docebo.clients.slack_wire import Identity
+from slack_docebo.domain.branches import Branches
 from slack_docebo.domain.rules import AttributeRule
 from slack_docebo.engine.reading.attribute_fields import find_additional_fields, find_manager_type, find_profile_fields
 from slack_docebo.engine.reading.scim import check_scim
@@ -177,7 +178,10 @@ async def _workspace(runtime: Runtime, identity: Identity) -> Workspace:
 
 async def _check_branch(runtime: Runtime) -> None:
     branch = runtime.behaviour.destination_branch
-    if branch is None or branch in {known.id for known in await runtime.docebo.branches()}:
+    if branch is None:
+        return
+    there = runtime.branches or Branches.of(await runtime.docebo.branches())
+    if str(branch) in there.all_ids:
         return
     raise ConfigurationError(
         f"integration_settings: row SLACK | DESTINATION_BRANCH: Docebo has no branch {branch};"
