@@ -127,6 +127,22 @@ async def test_a_rule_for_branches_has_the_word_when_somebody_returns(company, s
     assert branch_of(company) == "EU"
 
 
+async def test_who_returns_after_another_branch_was_named_for_leavers_is_back_where_the_account_was_first(
+    company, settings, ada
+):
+    company.docebo.add_branch("GONE", "Gone")
+    company.slack.deactivate(ada)
+    await import_then(settings, ROWS, plan_moves)
+
+    rows = {**ROWS, "LEAVERS_BRANCH": "Gone"}
+    await import_then(settings, rows, plan_moves)
+    assert branch_of(company) == "GONE"
+    company.slack.reactivate(ada)
+    await import_then(settings, rows, plan_moves)
+
+    assert branch_of(company) == "SLACK"
+
+
 @pytest.mark.parametrize("why", ["administrator", "protected", "never", "served", "unmap", "provisioning off"])
 async def test_whom_nothing_may_be_done_to_is_not_moved(company, settings, ada, why):
     rows = dict(ROWS)

@@ -163,13 +163,23 @@ class AccountRepository:
         return {row.user_id: row.branch_placed for row in self._connection.execute(query)}
 
     def note_left(self, branches: MappingType[int, int]) -> None:
-        """Note from which branch, by account, we have moved who has left."""
+        """Note from which branch, by account, we have moved who has left; of who was moved on since, the first stays."""
         for docebo_id, branch_id in branches.items():
             is_it = (account.c.platform_id == self._platform_id, account.c.user_id == docebo_id)
-            self._connection.execute(update(account).where(*is_it).values(branch_left=branch_id))
+            is_news = account.c.branch_left.is_(None)
+            self._connection.execute(update(account).where(*is_it, is_news).values(branch_left=branch_id))
+
+    def clear_left(self, docebo_ids: Iterable[int]) -> None:
+        """Note that these accounts are where nobody who has left is brought."""
+        for ids in chunks(docebo_ids):
+            self._connection.execute(
+                update(account)
+                .where(account.c.platform_id == self._platform_id, among(self._connection, account.c.user_id, ids))
+                .values(branch_left=None)
+            )
 
     def left(self) -> dict[int, int]:
-        """Return from which branch we have moved who had left."""
+        """Return from which branch we have moved those who have left, and have not been moved back."""
         query = select(account.c.user_id, account.c.branch_left).where(
             account.c.platform_id == self._platform_id, account.c.branch_left.is_not(None)
         )

@@ -29,11 +29,17 @@ class Leaving:
 
 
 def look_for_leavers(
-    runtime: Runtime, workspace: Workspace, listed: SourceSnapshot, placed: Mapping[int, int], branch_id: int
+    runtime: Runtime,
+    workspace: Workspace,
+    listed: SourceSnapshot,
+    branch_id: int,
+    *,
+    placed: Mapping[int, int],
+    away: Collection[int],
 ) -> Leaving:
-    """Return who has left and was not brought to the branch for leavers yet, and who was and is looked after again.
+    """Return who has left and is not in the branch for leavers yet, and who was brought there and is looked after again.
 
-    *placed* says to which branch accounts were brought last. Who has left only lately is noted, and waits for
+    *placed* says to which branch accounts were brought last; *away* are those that were moved as leavers'. Who has left only lately is noted, and waits for
     LEAVERS_AFTER_DAYS. Who is not listed has left only if Slack has said so when it was asked, or if we have deactivated
     the account for it before. Left out is whom `wishes_of` leaves out as well.
     """
@@ -49,10 +55,9 @@ def look_for_leavers(
                 mapping = mappings.get(user.slack_id)
                 if mapping is None or excluded.cover(user) or not touched.isdisjoint(user.ids):
                     continue
-                is_there = placed.get(mapping.docebo_id) == branch_id
-                if is_there and not policy.scope.reason_against(user):
+                if mapping.docebo_id in away and not policy.scope.reason_against(user):
                     found.back[mapping.docebo_id] = mapping
-                elif not is_there and planner.is_leaver(user):
+                elif placed.get(mapping.docebo_id) != branch_id and planner.is_leaver(user):
                     left.append(mapping)
             found.take(_due(runtime, tables, workspace, left, policy.grace))
     gone = gone_people(runtime, workspace.team)

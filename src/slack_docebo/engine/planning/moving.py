@@ -1,6 +1,7 @@
 """Planning who is moved to another branch, once all accounts exist: who is to be in another than where we brought them."""
 
 from collections.abc import Collection, Mapping
+from functools import partial
 
 from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.grace import HAS_LEFT
@@ -44,8 +45,9 @@ async def plan_moves(runtime: Runtime, workspace: Workspace, listed: SourceSnaps
     if rule is not None:
         wishes = await to_completion(wishes_of, runtime, workspace, listed, rule)
     if branch_of_leavers is not None:
-        leaving = await to_completion(look_for_leavers, runtime, workspace, listed, placed, branch_of_leavers)
-    wanted = {one: left_from[one] for one in leaving.back if one in left_from}
+        look = partial(look_for_leavers, placed=placed, away=left_from.keys())
+        leaving = await to_completion(look, runtime, workspace, listed, branch_of_leavers)
+    wanted = {one: left_from[one] for one in leaving.back}
     wanted |= {docebo_id: int(value) for docebo_id, value in wishes.values.items() if value}
     wanted |= {one: branch_of_leavers for one in leaving.left if branch_of_leavers is not None}
     placed |= await _find(runtime, {one: branch for one, branch in wanted.items() if one not in placed})

@@ -118,6 +118,11 @@ def _record(runtime: Runtime, plan_id: str, operations: dict[int, Operation], re
                     if op.reason == HAS_LEFT and BRANCH in op.before and result.docebo_id
                 }
             )
+            accounts.clear_left(
+                result.docebo_id
+                for op, result in applied
+                if op.kind is Kind.MOVE and op.reason != HAS_LEFT and result.docebo_id
+            )
             inactive = [
                 result.docebo_id for op, result in applied if op.deactivated and not op.maps and result.docebo_id
             ]
