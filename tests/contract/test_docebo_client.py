@@ -370,7 +370,7 @@ async def test_no_rows_are_no_call(docebo):
         pytest.param([ADA], False, id="no id to change"),
         pytest.param([Row(7, {"email": "a@x.org"})], True, id="an id that is there already"),
         pytest.param([Row(None, {"email": "a@x.org"})], True, id="no user name"),
-        pytest.param([Row(None, {"username": "a", "shoe_size": "p"})], True, id="an unknown attribute"),
+        pytest.param([Row(None, {"username": "a", "level": "user"})], True, id="an unknown attribute"),
         pytest.param([Row(7, {"password": "p"})], False, id="a password for an account that is there"),
         pytest.param([Row(None, {"username": "a", "field_x": "p"})], True, id="a field that is no number"),
     ],
@@ -1021,6 +1021,18 @@ async def test_a_page_that_drips_is_asked_for_once_more(sandbox):
         with pytest.raises(TransientError, match=r"no whole answer within 0\.5 s"):
             await listed(client)
     assert sandbox.docebo_gate.counters.calls[LIST] == 2
+
+
+@pytest.mark.parametrize("unavailable_body", ["html", "json", "empty"])
+async def test_a_platform_that_is_not_available_is_asked_again_and_written_to_once(sandbox, unavailable_body):
+    switch(sandbox, unavailable_body=unavailable_body)
+    for method in (LIST, POST_BATCH):
+        sandbox.docebo_gate.faults.add(method, "html_503")
+    async with client_of(sandbox) as client:
+        assert len(await listed(client)) == len(sandbox.docebo.accounts)
+        with pytest.raises(OutcomeUnknown):  # a gateway's 503 says nothing of what is behind it
+            await client.upsert_users([Row(None, {"username": "ada.new"})], create=True)
+    assert sandbox.docebo_gate.counters.calls[POST_BATCH] == 1
 
 
 @pytest.mark.parametrize("limit_body", ["json", "text", "empty"])

@@ -67,6 +67,15 @@ class RowResult:
     said: str = ""
 
 
+class RowsLeftOut(OutcomeUnknown):
+    """The call was carried out and answered, but of some rows the answer says nothing.
+
+    *failed* are the results of the others, by the position of the row, if the answer holds nothing but failures.
+    """
+
+    failed: Mapping[int, RowResult] | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Session:
     """The user to whom the credentials belong."""
@@ -364,7 +373,9 @@ def correlate(rows: Sequence[Row], data: object, *, operation: str = "batch") ->
     if isinstance(data, dict) and all(str(key).isdecimal() for key in data):
         data = [data[key] for key in sorted(data, key=int)]
     if not isinstance(data, list) or len(data) != len(rows):
-        raise OutcomeUnknown(operation, "not one answer for each row")
+        left_out = RowsLeftOut(operation, "not one answer for each row")
+        left_out.failed = _failures(rows, data)
+        raise left_out
     answers: list[dict[str, Any]] = [answer for answer in data if isinstance(answer, dict)]
     if len(answers) != len(data) or not all(_is_verdict(answer.get("success")) for answer in answers):
         raise OutcomeUnknown(operation, "a row's answer does not tell success from failure")
@@ -380,6 +391,23 @@ def correlate(rows: Sequence[Row], data: object, *, operation: str = "batch") ->
     if len(results) != len(rows):
         raise OutcomeUnknown(operation, "two answers for one row")
     return [results[position] for position in range(len(rows))]
+
+
+def _failures(rows: Sequence[Row], data: object) -> Mapping[int, RowResult] | None:
+    """Return the results in an answer that names failed rows alone, by position; None where it may be another one."""
+    if not isinstance(data, list) or len(data) > len(rows):
+        return None
+    answers: list[dict[str, Any]] = [answer for answer in data if isinstance(answer, dict)]
+    refused = [
+        one for one in answers if _is_verdict(one.get("success")) and not read_flag(one["success"], missing=True)
+    ]
+    candidates = _candidates(rows, refused)
+    owners = {next(iter(found)) for found in candidates if len(found) == 1}
+    if len(refused) != len(data) or len(owners) != len(data):
+        return None
+    return {
+        next(iter(found)): _result(rows[next(iter(found))], one) for found, one in zip(candidates, refused, strict=True)
+    }
 
 
 def _candidates(rows: Sequence[Row], answers: Iterable[Mapping[str, Any]]) -> list[set[int]]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
-from slack_docebo.clients.docebo import AT_WORK, PAGE_SIZE, Row, RowResult
+from slack_docebo.clients.docebo import AT_WORK, PAGE_SIZE, Row, RowResult, RowsLeftOut
 from slack_docebo.domain.effects import account_of, is_carried_out
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.observation import Present
@@ -167,6 +167,13 @@ class Sender:
                 self._largest = max(self._largest, len(half))
             except (Rejected, AccessDenied) as refusal:
                 await self._send_in_halves(kind, half, refusal)
+            except RowsLeftOut:
+                self._unanswered += 1
+                rest = await self.settle(half)
+                if len(rest) == len(half) and self._unanswered >= UNANSWERED:
+                    raise
+                self._taken += len(half) - len(rest)
+                self._largest = max(self._largest, len(half))  # the rest stays planned
             except OutcomeUnknown as doubt:
                 if not doubt.status or doubt.status in AT_WORK:
                     raise
@@ -233,11 +240,27 @@ class Sender:
                     raise
 
     async def _tried_once(self, kind: Kind, rows: Sequence[Row]) -> list[RowResult]:
-        """Send *rows* like `_upsert`; a call that is refused as a whole has taken none of them."""
+        """Send *rows* like `_upsert`; a call that is refused as a whole has taken none of them.
+
+        Where an answer names failed rows alone, the others are taken to be carried out, once a new account is seen.
+        """
         try:
             return await self._upsert(kind, rows)
+        except RowsLeftOut as doubt:
+            if doubt.failed is None:
+                raise
+            return [doubt.failed.get(place) or await self._seen(row, doubt) for place, row in enumerate(rows)]
         except (Rejected, AccessDenied) as refusal:
             return [RowResult(row.docebo_id, refusal.detail or REFUSED, refusal.said) for row in rows]
+
+    async def _seen(self, row: Row, doubt: RowsLeftOut) -> RowResult:
+        """Return the result of a *row* that was carried out, with the id of a new account; raise *doubt* where none is seen."""
+        if row.docebo_id is not None:
+            return RowResult(row.docebo_id)
+        found = await self._runtime.docebo.find_users(str(row.attributes["username"]))
+        if len(found) != 1:
+            raise doubt
+        return RowResult(found[0].docebo_id)
 
     async def _try_otherwise(
         self, kind: Kind, batch: Sequence[Numbered], answers: Sequence[RowResult]
