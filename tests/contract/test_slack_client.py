@@ -4,7 +4,7 @@ import logging
 import traceback
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -449,6 +449,17 @@ async def test_a_slow_answer_is_asked_for_again(sandbox):
     sandbox.slack_gate.faults.add("users.list", "slow", seconds=1)
     async with client_of(sandbox, timeout=0.3) as client:
         assert len(await read_all(client)) == len(sandbox.slack)
+
+
+async def test_of_a_list_that_takes_too_long_a_shorter_page_is_asked_for(sandbox):
+    usual = sandbox.slack.switches
+    sandbox.slack.switches = replace(usual, most_people=200, too_many="slow", slow_seconds=1)
+    try:
+        async with client_of(sandbox, timeout=0.3, page_size=1000) as client:
+            assert len(await read_all(client)) == len(sandbox.slack)
+            assert client.page_size == 200
+    finally:
+        sandbox.slack.switches = usual
 
 
 @pytest.mark.parametrize("kind", ["endless", "bomb"])
