@@ -1,11 +1,14 @@
 """What is learned of a platform or set by hand, and the page that says so."""
 
 import re
+from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from sandbox.docebo.switches import Switches
+from sandbox.slack.switches import SlackSwitches
 from slack_docebo.domain.dialect import (
     LANGUAGE_FORM,
     PROVEN,
@@ -20,10 +23,25 @@ from slack_docebo.domain.dialect import (
 PAGE = Path(__file__).parents[2] / "docs" / "dialect.md"
 
 
-def test_the_page_lists_each_question_with_what_is_assumed_and_what_shows_it():
-    rows = re.findall(r"^\| (.+?) \| (.+?) \| (.+?) \|$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+def table_rows(cells: int) -> list[list[str]]:
+    """The rows of the page's tables with so many columns, without their heads."""
+    rows = [
+        line.strip("|").split("|") for line in PAGE.read_text(encoding="utf-8").splitlines() if line.startswith("|")
+    ]
+    found = [[cell.strip() for cell in row] for row in rows if len(row) == cells]
+    return [row for row in found if row[0] not in {"Question", "What is open"} and not row[0].startswith("---")]
 
-    assert rows[1:] == [(asked.name, asked.assumed or "not known", asked.shown_by) for asked in QUESTIONS]
+
+def test_the_page_lists_each_question_with_what_is_assumed_and_what_shows_it():
+    assert table_rows(3) == [[asked.name, asked.assumed or "not known", asked.shown_by] for asked in QUESTIONS]
+
+
+def test_the_page_says_of_each_switch_of_the_sandbox_how_sure_we_are_and_what_is_done():
+    listed = [name for row in table_rows(4) for name in re.findall(r"`(\w+)`", row[3])]
+
+    assert sorted(listed) == sorted(field.name for kind in (Switches, SlackSwitches) for field in fields(kind))
+    assert {row[1] for row in table_rows(4)} == {"documented", "seen", "guess"}
+    assert [row for row in table_rows(4) if not all(row)] == []
 
 
 @pytest.mark.parametrize(
