@@ -100,30 +100,35 @@ async def apply_accounts(runtime: Runtime, plan_id: str, progress: Progress) -> 
     if sent := _in_doubt(runtime, plan_id):
         await sender.settle(sent)
     policy = runtime.behaviour.policy(plan.slack_team)
-    for kind in TO_ACCOUNTS:
-        batch = _pending(runtime, plan_id, kind, rows=sender.rows_per_call)
-        while batch:
-            if kind is Kind.CREATE and runtime.behaviour.max_accounts is not None:
-                _check_accounts(runtime, len(batch))
-            batch = sender.alike(columns.first(prover.first(batch)))
-            admitted, skipped = admit(runtime, plan, batch, sender.accounts, policy)
-            skipped += await ask_where_it_hurts(runtime, plan, admitted, _looked_at(runtime, plan), policy)
-            skipped += await ask_whether_still_so(runtime, plan, _without(admitted, skipped), policy)
-            recorded(batch, skipped)
-            to_send = _without(admitted, skipped)
-            following: list[Numbered] = []
-            if to_send and prover.is_unproven(to_send):
-                await _prove(prover, sender, kind, to_send)
-            elif columns.is_telling(to_send):
-                await columns.prove(to_send, sender)
-            elif to_send:
-                _, following = await side_by_side(
-                    sender.send(kind, to_send),
-                    _pending_meanwhile(runtime, plan_id, kind, batch[-1][0], sender.rows_per_call),
-                )
-            size = sender.rows_per_call
-            batch = (prover.in_turn(_still_pending(runtime, plan_id, batch)) or following)[:size]
-            batch = batch or _pending(runtime, plan_id, kind, rows=size)
+    try:
+        for kind in TO_ACCOUNTS:
+            batch = _pending(runtime, plan_id, kind, rows=sender.rows_per_call)
+            while batch:
+                if kind is Kind.CREATE and runtime.behaviour.max_accounts is not None:
+                    _check_accounts(runtime, len(batch))
+                batch = sender.alike(columns.first(prover.first(batch)))
+                admitted, skipped = admit(runtime, plan, batch, sender.accounts, policy)
+                skipped += await ask_where_it_hurts(runtime, plan, admitted, _looked_at(runtime, plan), policy)
+                skipped += await ask_whether_still_so(runtime, plan, _without(admitted, skipped), policy)
+                recorded(batch, skipped)
+                to_send = _without(admitted, skipped)
+                following: list[Numbered] = []
+                if to_send and prover.is_unproven(to_send):
+                    await _prove(prover, sender, kind, to_send)
+                elif columns.is_telling(to_send):
+                    await columns.prove(to_send, sender)
+                elif to_send:
+                    _, following = await side_by_side(
+                        sender.send(kind, to_send),
+                        _pending_meanwhile(runtime, plan_id, kind, batch[-1][0], sender.rows_per_call),
+                    )
+                size = sender.rows_per_call
+                batch = (prover.in_turn(_still_pending(runtime, plan_id, batch)) or following)[:size]
+                batch = batch or _pending(runtime, plan_id, kind, rows=size)
+    except TooManyRejected:
+        record(runtime, plan_id, *await sender.look_at_unclear())
+        raise
+    record(runtime, plan_id, *await sender.look_at_unclear())
 
 
 async def _prove(prover: Prover, sender: Sender, kind: Kind, batch: Sequence[Numbered]) -> None:

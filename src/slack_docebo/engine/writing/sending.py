@@ -24,7 +24,7 @@ from slack_docebo.engine.reading.sides import read_target
 from slack_docebo.engine.writing.adapting import TRIED, Adapter, needed, optional, with_password
 from slack_docebo.engine.writing.admitting import check_admitted, moved_meanwhile
 from slack_docebo.engine.writing.recording import Numbered
-from slack_docebo.errors import AccessDenied, OutcomeUnknown, PlanChanged, Rejected, RemoteError
+from slack_docebo.errors import AccessDenied, IncompleteRead, OutcomeUnknown, PlanChanged, Rejected, RemoteError
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.operations import RowOutcome
 
@@ -33,6 +33,9 @@ UNANSWERED = 3  # calls in a row of which nobody knows what became: then a run g
 TOO_LARGE = (400, 413, 500, 502, 503, 504)
 REFUSED_ALONE = 3  # rows that are refused one by one before any is taken: then it is not for their texts
 FEW = 5  # accounts that are asked for one by one, where nobody knows how many calls a list of all takes
+REFUSED_AND_THERE = (
+    "Docebo refused the row, and has the account: whether that row has made it, nobody can tell; the next import looks"
+)
 STATUS_KEPT = "Docebo did not change the status"
 NOT_SHOWN_YET = (
     "nobody knows whether Docebo has made the account, for it does not show it yet: the next run looks again"
@@ -62,6 +65,8 @@ class Sender:
         self._largest = 0  # of the parts of a refused call that were taken
         self._tried = Counter[Kind]()  # refused rows that were tried otherwise
         self._adapter = Adapter(runtime)
+        self._refused: list[Numbered] = []  # and nothing says that they were carried out all the same
+        self._nameless: list[Numbered] = []  # accounts that were made, and whose ids Docebo did not say
 
     @property
     def rows_per_call(self) -> int:
@@ -119,6 +124,7 @@ class Sender:
         if not self._taken and (len(self._alone) > 1 or isinstance(why, OutcomeUnknown)):
             raise why
         results = [_refused(numbered, refusal) for numbered, refusal in self._alone]
+        self._refused += [numbered for numbered, _ in self._alone]
         self._record([numbered for numbered, _ in self._alone], results)
         self._alone = []
 
@@ -215,7 +221,13 @@ class Sender:
         self._unanswered = 0
         results = [_result(*one) for one in zip(batch, answers, without, strict=True)]
         self._taken += sum(result.outcome is Outcome.APPLIED for result in results)
-        self._record(batch, await self._looked_at_again(kind, batch, results))
+        looked_at = await self._looked_at_again(kind, batch, results)
+        for numbered, result in zip(batch, looked_at, strict=True):
+            if result.outcome is Outcome.FAILED:
+                self._refused.append(numbered)
+            elif result.outcome is Outcome.APPLIED and result.docebo_id is None:
+                self._nameless.append(numbered)
+        self._record(batch, looked_at)
 
     async def _upsert(self, kind: Kind, rows: Sequence[Row]) -> list[RowResult]:
         """Send *rows* in one call, and return their results; a row that holds nothing is not sent."""
@@ -350,6 +362,27 @@ class Sender:
         with self._runtime.store.reading() as tables:
             people = tables.intents.creations_of(self._plan_id, [operation.slack_id for _, operation in batch])
         return [(seq, operation) for seq, operation in batch if (operation.slack_team, operation.slack_id) in people]
+
+    async def look_at_unclear(self) -> tuple[list[Numbered], list[RowOutcome]]:
+        """Return what became of the rows that were refused and carried out all the same, or made nobody knows which account.
+
+        Docebo may make an account and fail at what comes after. It takes a call for each of a few, or one list for all. An
+        account that is there although it was refused may be somebody else's doing as well: it is not taken for ours.
+        """
+        refused = [one for one in self._refused if one[1].kind in {Kind.CREATE, Kind.UPDATE}]
+        unclear = [*refused, *self._nameless]
+        self._refused, self._nameless = [], []
+        try:
+            done = dict(await self._carried_out(unclear))
+        except (RemoteError, IncompleteRead):  # then what Docebo has said stands
+            return [], []
+        not_ours = {seq for seq, operation in refused if operation.kind is Kind.CREATE}
+        return unclear, [
+            RowOutcome(seq, Outcome.SKIPPED, docebo_id, REFUSED_AND_THERE)
+            if seq in not_ours
+            else RowOutcome(seq, Outcome.APPLIED, docebo_id)
+            for seq, docebo_id in done.items()
+        ]
 
     async def _carried_out(self, batch: Sequence[Numbered]) -> list[tuple[int, int]]:
         """Return place and account of the operations that their accounts show to be carried out."""

@@ -1,0 +1,84 @@
+"""Docebo refuses rows that it has carried out, or does not say which accounts it has made: the accounts tell."""
+
+import pytest
+
+from sandbox.server import Sandbox
+from slack_docebo.domain.planning import Kind, Outcome
+from slack_docebo.storage.store import Store
+from tests.between import Call, between
+from tests.importing import mapped, run_import, settings_for
+
+NAMES = ("ada", "bea", "cid", "dan", "eva", "fay", "gil", "hal")  # more than are looked for one by one
+
+
+@pytest.fixture
+def sandbox():
+    with Sandbox(users=1, docebo_users=0, rate_limits=False) as running:
+        for name in NAMES:
+            running.slack.add(name.title(), "Lovelace", f"{name}@example.com")
+        yield running
+
+
+def refused(answer):
+    return [{**row, "success": False, "message": "the welcome mail was not sent", "output": {}} for row in answer]
+
+
+def without_ids(answer):
+    return [{**row, "output": {}} for row in answer]
+
+
+async def import_with(sandbox, url, answered, times=1):
+    """Let imports run whose batches are answered in another way than they were carried out."""
+
+    def changed(call: Call, answer):
+        return {"data": answered(answer["data"])} if call.path.endswith("/user/batch") else None
+
+    with between(sandbox.docebo_url, changed=changed) as docebo:
+        settings = settings_for({**sandbox.facts(), "docebo_url": docebo}, url)
+        summaries = [await run_import(settings) for _ in range(times)]
+    with Store.open(url) as store, store.reading() as tables:
+        entries = [list(tables.operations.rows(summary.plan.id)) for summary in summaries]
+    return [{e.operation.slack_id: e for e in some if e.operation.kind is not Kind.LEAVE} for some in entries]
+
+
+def accounts(sandbox):
+    return {
+        sandbox.slack.by_email(f"{n}@example.com")["id"]: sandbox.docebo.accounts.by_username(
+            f"{n}@example.com"
+        ).user_id
+        for n in NAMES
+    }
+
+
+async def test_whose_account_was_made_and_refused_is_not_recorded_as_failed_and_is_mapped_by_the_next_import(
+    sandbox, sqlite_url
+):
+    first, second = await import_with(sandbox, sqlite_url, refused, times=2)
+
+    there = accounts(sandbox)
+    assert {slack_id: (entry.outcome, entry.operation.docebo_id) for slack_id, entry in first.items()} == {
+        slack_id: (Outcome.SKIPPED, docebo_id) for slack_id, docebo_id in there.items()
+    }
+    assert {entry.operation.kind for entry in second.values()} == {Kind.MAP}
+    assert mapped(sqlite_url, sandbox.slack.team.id) == there
+
+
+async def test_who_is_changed_and_refused_is_recorded_as_changed(sandbox, sqlite_url):
+    def renamed(answer):
+        for name in NAMES:
+            member = sandbox.slack.by_email(f"{name}@example.com")
+            sandbox.slack.change(member["id"], {"profile": {"last_name": "King"}})
+        return answer if sandbox.docebo.accounts.by_username("ada@example.com").lastname != "King" else refused(answer)
+
+    _, second = await import_with(sandbox, sqlite_url, renamed, times=2)
+
+    changed = {(entry.operation.kind, entry.outcome) for entry in second.values()}
+    assert changed == {(Kind.UPDATE, Outcome.APPLIED)}
+    assert len(second) == len(NAMES)
+
+
+async def test_an_account_whose_id_docebo_does_not_say_is_mapped_by_the_run_that_made_it(sandbox, sqlite_url):
+    [entries] = await import_with(sandbox, sqlite_url, without_ids)
+
+    assert {(entry.operation.kind, entry.outcome) for entry in entries.values()} == {(Kind.CREATE, Outcome.APPLIED)}
+    assert mapped(sqlite_url, sandbox.slack.team.id) == accounts(sandbox)
