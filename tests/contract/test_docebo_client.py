@@ -156,6 +156,15 @@ async def test_a_listing_that_never_says_whether_there_is_more_ends_with_an_empt
         assert [[a.docebo_id for a in accounts] async for accounts in client.list_users()] == [[1], [2], []]
 
 
+@pytest.mark.parametrize(
+    "behind", [page(more=False), page(1, 2), httpx.Response(400)], ids=["empty", "again", "refused"]
+)
+async def test_a_listing_that_nobody_counted_ends_where_nothing_new_comes_behind_it(docebo, behind):
+    docebo.get(USERS).mock(side_effect=[page(1, 2, more=False), behind])
+    async with opened() as client:
+        assert [[a.docebo_id for a in accounts] async for accounts in client.list_users()] == [[1, 2]]
+
+
 async def test_an_account_that_moves_to_the_next_page_is_listed_as_it_is_on_both(docebo):
     docebo.get(USERS).mock(side_effect=[page(1, 2, more=True, total_count=3), page(2, 3, total_count=4)])
     async with opened() as client:
@@ -169,6 +178,7 @@ async def test_an_account_that_moves_to_the_next_page_is_listed_as_it_is_on_both
         pytest.param([page(1, 2, more=True, total_count=3), page(2, total_count=2)], id="one slipped through"),
         pytest.param([page(1, 2, more=True), page(1, 2, more=True)], id="a page repeats"),
         pytest.param([page(1, 2, more=True), page(more=True)], id="an empty page announces more"),
+        pytest.param([page(1, 2, more=False), page(3, more=False)], id="it ends uncounted, and goes on behind its end"),
     ],
 )
 async def test_a_short_listing_is_noticed(docebo, pages):

@@ -166,8 +166,9 @@ class DoceboClient:
         read = account_reader(self._wanted_fields, self.languages, self.options)
         seen: set[int] = set()
         expected: int | None = None
-        announced = False
+        announced, pages, data, accounts = False, 0, None, list[Account]()
         async for data, more in self._pages("list users", "/manage/v1/user", params, MOST_PAGES_OF_USERS):
+            pages += 1
             if not isinstance(data, dict):
                 raise ContractViolation("list users", "the answer is not a page")
             if announced and expected is None and not _items("list users", data):
@@ -189,6 +190,18 @@ class DoceboClient:
                 f"Docebo listed {len(seen)} accounts and counts {expected}: run again later. If it is so each time, and its"
                 f' user management shows {len(seen)}, `slack-docebo dialect set "{UNLISTED.name}" {expected - len(seen)}`'
             )
+        if expected is None and accounts and await self._goes_on({**params, **_page(pages + 1), **_cursor(data)}, seen):
+            raise IncompleteRead(f"Docebo ended its list after {len(seen)} accounts, and has more.")
+
+    async def _goes_on(self, params: Mapping[str, str | int], seen: set[int]) -> bool:
+        """Tell whether the page behind the end of the list shows accounts that were not *seen*; it may be refused."""
+        try:
+            data = await self._get("list users", "/manage/v1/user", params)
+            items = _items("list users", data)
+        except (Rejected, ContractViolation):
+            return False
+        shown = {read_id(item.get("user_id")) for item in items if isinstance(item, dict)}
+        return not shown <= {None, *seen}
 
     async def find_users(self, text: str, *, in_parts: bool = False) -> list[Account]:
         """Return the accounts whose user name or e-mail address is *text*, compared as mailboxes are.
@@ -398,7 +411,7 @@ class DoceboClient:
                 raise IncompleteRead(
                     f"{operation}: Docebo announces more than {most} pages, which is more than it can have"
                 )
-            asked = {**params, "page": page, "page_size": PAGE_SIZE}
+            asked = {**params, **_page(page)}
             data = await self._get(operation, path, asked | (_cursor(before) if self.pages_by_cursor else {}))
             if not self.pages_by_cursor and _repeats(before, data):
                 # Some listings keep a search under a cursor, and may give its further pages only with that.
@@ -579,6 +592,10 @@ def _repeats(before: object, data: object) -> bool:
     if not (isinstance(before, dict) and isinstance(data, dict) and before.get("items") and before.get("cursor")):
         return False
     return bool(before["items"] == data.get("items"))
+
+
+def _page(number: int) -> dict[str, str | int]:
+    return {"page": number, "page_size": PAGE_SIZE}
 
 
 def _cursor(before: object) -> dict[str, str | int]:
