@@ -4,8 +4,10 @@ import pytest
 
 from sandbox.server import Sandbox
 from slack_docebo.domain.planning import Kind, Outcome
+from slack_docebo.storage.inbox import EventState
 from tests.between import Call, between, in_json
 from tests.importing import ON, mapped, run_import, settings_for
+from tests.integration.realtime_world import world
 
 ROWS = {**ON, "LEAVERS": "deactivate", "TARGET_MAY_SHRINK": "50", "SOURCE_MAY_SHRINK": "50"}
 
@@ -76,6 +78,34 @@ async def test_an_answer_about_somebody_else_says_nothing_of_the_person_asked_fo
 
     assert account(sandbox, "ada").active
     assert summary.count(Kind.DEACTIVATE, Kind.UNMAP) == 0
+
+
+async def test_an_event_is_not_done_with_by_an_answer_about_somebody_else(sandbox, sqlite_url, tmp_path):
+    ada = slack_id(sandbox, "ada")
+
+    def other(call: Call, answer):
+        if "users.info" in call.path and ada in call.path and lost:
+            return {"ok": True, "user": {**answer["user"], "id": slack_id(sandbox, "bob")}}
+        return None
+
+    lost: list[bool] = []
+    with between(sandbox.slack_url, changed=other) as url:
+        async with world(sandbox, sqlite_url, tmp_path, ways={"SLACK_API_URL": f"{url}/"}) as here:
+            await here.settle()
+            sandbox.slack.change(ada, {"profile": {"last_name": "King"}})
+            event = here.event(ada, bare=True)
+            here.put(event)
+            lost.append(True)
+            await here.serve()
+            parked = here.state(event)
+            lost.clear()
+            with here.runtime.store.transaction() as tables:
+                tables.inbox.replay([event.event_id], here.runtime.now())
+            await here.serve()
+
+    assert parked is EventState.PARKED
+    assert account(sandbox, "ada").lastname == "King"
+    assert account(sandbox, "bob").lastname == "Lovelace"
 
 
 async def test_a_gateways_404_does_not_say_that_an_account_is_gone(sandbox, sqlite_url):

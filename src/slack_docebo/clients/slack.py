@@ -200,7 +200,8 @@ class SlackClient:
         """Return what Slack says of exactly this user, *with_custom* profile fields where these are wanted.
 
         Whom it does not know (`user_not_found`) is gone; whom it does not show (`user_not_visible`) is unknown, and so is
-        for whom it shows somebody under other ids who has left. Somebody who was deactivated is present, as deactivated.
+        for whom it shows somebody under other ids who has left, or has joined no organisation. Somebody who was
+        deactivated is present, as deactivated.
         Source: https://docs.slack.dev/reference/methods/users.info
         """
         try:
@@ -209,7 +210,10 @@ class SlackClient:
             return Unknown("Slack does not show this person to the app")
         if user is None:
             return Gone("Slack knows nobody under this id")
-        if slack_id not in user.ids and (user.deactivated or user.forgotten):
+        joined = (
+            bool(user.organisation) or user.slack_id[:1] != slack_id[:1]
+        )  # an organisation: there ids become others
+        if slack_id not in user.ids and (user.deactivated or user.forgotten or not joined):
             return Unknown(f"asked for {slack_id}, Slack shows {user.slack_id}")
         if not with_custom or self._wanted_fields <= (user.custom or {}).keys():
             return Present(user)
