@@ -12,5 +12,5 @@ from slack_docebo.runtime import Runtime
 @task(name="Recheck plan", task_run_name="Recheck plan {plan_id}", cache_policy=NO_CACHE)
 async def recheck_plan(runtime: Runtime, workspace: Workspace, plan_id: str, accounts: Accounts) -> None:
     """Compare the saved plan with the target of today; what has changed since is skipped, with the reason."""
-    skipped = recheck(runtime, workspace, plan_id, accounts)
+    skipped = await recheck(runtime, workspace, plan_id, accounts)
     get_run_logger().info("Plan %s: %d operations skipped, for the target has changed since", plan_id, skipped)

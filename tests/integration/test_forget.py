@@ -397,7 +397,7 @@ async def test_a_saved_plan_of_before_does_nothing_about_somebody_forgotten(here
     plan_id = await plan_import(here.runtime)
     forget(here.runtime.store, tmp_path / "reports", ada)
 
-    recheck(here.runtime, here.workspace, plan_id, await read_target(here.runtime))
+    await recheck(here.runtime, here.workspace, plan_id, await read_target(here.runtime))
     await carry_out(here.runtime, plan_id)
     finish(here.runtime, plan_id)
 

@@ -6,6 +6,9 @@ import pytest
 
 from sandbox.server import Sandbox
 from slack_docebo.domain.planning import UNLISTED, Kind, Outcome
+from slack_docebo.engine.importing import apply_saved
+from slack_docebo.integration_settings import read_rows, table
+from slack_docebo.runtime import open_runtime
 from slack_docebo.storage.store import Store
 from tests.between import Call, between
 from tests.importing import ON, mapped, run_import, settings_for
@@ -135,6 +138,22 @@ async def test_where_docebo_does_not_say_that_an_account_is_gone_the_newcomers_a
     assert summary.count(Kind.CREATE, outcome=Outcome.APPLIED) == 1
     assert sandbox.docebo.accounts.by_username("ada@example.com")
     assert slack_id not in mapped(sqlite_url, sandbox.slack.team.id)
+    assert sandbox.docebo.accounts.by_username("jane@example.com") is None
+
+
+async def test_a_saved_plan_makes_no_second_account_because_a_list_leaves_out_whose_address_was_corrected_since(
+    sandbox, settings, left_out
+):
+    sandbox.docebo.edit(jane(sandbox), {"email": "jane@client.example"})
+    joins(sandbox)
+    saved = await run_import(settings, rows=ROWS, dry_run=True)
+    sandbox.docebo.edit(jane(sandbox), {"email": "jane@example.com"})
+    left_out.add(jane(sandbox))
+
+    async with open_runtime(settings, read_rows(table(ROWS)), run_id="later") as runtime:
+        summary = await apply_saved(runtime, saved.plan.id, lambda _: None)
+
+    assert summary.count(Kind.CREATE, outcome=Outcome.SKIPPED) == 1
     assert sandbox.docebo.accounts.by_username("jane@example.com") is None
 
 

@@ -301,7 +301,7 @@ class Run:
 
     async def apply_saved(self, plan_id: str) -> Summary:
         runtime = self.runtime()
-        recheck(runtime, WORKSPACE, plan_id, self.target.read())
+        await recheck(runtime, WORKSPACE, plan_id, self.target.read())
         return await self.apply(runtime, plan_id)
 
     def reasons_to_skip(self, plan_id: str) -> set[str]:

@@ -37,7 +37,7 @@ async def plan_everybody(runtime: Runtime, workspace: Workspace, people: SourceS
 async def apply_saved(runtime: Runtime, plan_id: str, progress: Progress) -> Summary:
     """Apply exactly the saved plan, without what has changed since, and return what became of it."""
     workspace: Workspace = await validate(runtime)
-    recheck(runtime, workspace, plan_id, await read_target(runtime))
+    await recheck(runtime, workspace, plan_id, await read_target(runtime))
     begin(runtime, plan_id)
     try:
         await apply_accounts(runtime, plan_id, progress)

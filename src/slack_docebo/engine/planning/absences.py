@@ -104,7 +104,7 @@ class Absences:
             self.seen |= answers
         wanted |= {m.docebo_id: [_address(self.seen[m.slack_id])] for m in doubtful if has_left(self.seen[m.slack_id])}
         await ask_for_accounts(runtime, accounts, wanted)
-        await ask_for_unlisted(runtime, accounts, [user for user, _ in self.held_back])
+        await ask_for_unlisted(runtime, accounts, [user.email for user, _ in self.held_back])
 
     def operations(self, planner: Planner, team: str, *, trusting: bool) -> Iterator[Operation]:
         """Yield what is to be done about everybody who is not in Slack's list."""

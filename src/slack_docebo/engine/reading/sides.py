@@ -186,26 +186,26 @@ async def look_up(
     return accounts
 
 
-async def ask_for_unlisted(runtime: Runtime, accounts: Accounts, newcomers: Iterable[SourceUser]) -> None:
+async def ask_for_unlisted(runtime: Runtime, accounts: Accounts, newcomers: Iterable[str]) -> None:
     """Ask Docebo for the accounts that it listed before and not now, for one of them may be that of a newcomer.
 
-    Where its answer leaves one of them unknown, it is searched for whoever bears the address of each of the *newcomers*.
+    *newcomers* are their addresses. Where its answer leaves one of the accounts unknown, each of them is searched for.
     Nothing is asked beyond EVIDENCE_CALLS: who may have an account then gets no other one.
     """
-    newcomers = [user for user in newcomers if user.email and accounts.may_lack(user.email)]
+    newcomers = [address for address in newcomers if address and accounts.may_lack(address)]
     if newcomers and can_ask(runtime, accounts=len(accounts.unlisted)):
         await ask_for_accounts(runtime, accounts, {docebo_id: [] for docebo_id in accounts.unlisted})
-        newcomers = [user for user in newcomers if accounts.may_lack(user.email)]
+        newcomers = [address for address in newcomers if accounts.may_lack(address)]
         watch = OutageWatch(runtime, greet_docebo)
-        for user in newcomers if can_ask(runtime, accounts=len(newcomers)) else ():
+        for address in newcomers if can_ask(runtime, accounts=len(newcomers)) else ():
             try:
                 with counted(runtime):
-                    accounts.add(await find_by_address(runtime, user.email))
+                    accounts.add(await find_by_address(runtime, address))
             except Exception as error:  # whatever it is, it must not keep the others from being searched for
                 await watch.failed(error)
             else:
                 watch.passed()
-                accounts.note_searched(user.email)
+                accounts.note_searched(address)
 
 
 async def find_by_address(runtime: Runtime, address: str) -> list[Account]:

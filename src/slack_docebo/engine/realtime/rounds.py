@@ -191,7 +191,7 @@ class _Round:
         pairs = [(case.person, case.known) for case in cases]
         unlisted = {one.docebo_id: [user.email] for user, one in pairs if one and planner.asks_for_account(user, one)}
         await ask_for_accounts(self._runtime, accounts, unlisted)
-        newcomers = [user for user, one in pairs if planner.awaits_unlisted(user, planner.match(user, one))]
+        newcomers = [user.email for user, one in pairs if planner.awaits_unlisted(user, planner.match(user, one))]
         await ask_for_unlisted(self._runtime, accounts, newcomers)
         return accounts
 

@@ -18,10 +18,11 @@ from slack_docebo.domain.effects import (
 from slack_docebo.domain.grace import is_of_leaver
 from slack_docebo.domain.matching import Accounts, MatchBy
 from slack_docebo.domain.people import Account, LastSeen, Mapping
-from slack_docebo.domain.planning import Kind, Operation, Outcome, Policy, shielded
+from slack_docebo.domain.planning import UNLISTED, Kind, Operation, Outcome, Policy, shielded
 from slack_docebo.domain.targets import is_manager, is_never_shown, manager_type_of
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.evidence import check_calls
+from slack_docebo.engine.reading.sides import ask_for_unlisted
 from slack_docebo.engine.writing.leavers import OF_THE_RULES
 from slack_docebo.engine.writing.recording import record
 from slack_docebo.errors import ConfigurationError, PlanNotApplicable
@@ -53,9 +54,10 @@ class Situation:
     )  # by type, the accounts that we have made its managers; 0 for removed
 
 
-def recheck(runtime: Runtime, workspace: Workspace, plan_id: str, accounts: Accounts) -> int:
+async def recheck(runtime: Runtime, workspace: Workspace, plan_id: str, accounts: Accounts) -> int:
     """Mark each operation that must not be applied today as skipped, and return their number.
 
+    Where *accounts* lack some that Docebo had listed before, these are asked for before an account is made for anybody.
     Operations that a run carried out and did not record, because it was cut off, are recorded now. Raises PlanNotApplicable
     if the plan does not exist, was applied before, is for another workspace or Docebo, or is at odds with the settings,
     and IncompleteRead where to ask Slack for those who have left, or are back, takes more calls than EVIDENCE_CALLS.
@@ -91,6 +93,8 @@ def recheck(runtime: Runtime, workspace: Workspace, plan_id: str, accounts: Acco
             if not some:
                 break
             after = some[-1][0]
+            if kind is Kind.CREATE:
+                await ask_for_unlisted(runtime, accounts, map(address_of, (operation for _, operation in some)))
             results = []
             managing = (accounts.get(docebo_id) for _, operation in some for docebo_id in managers_of(operation))
             runtime.manager_names |= {account.docebo_id: account.username for account in managing if account}
@@ -130,6 +134,8 @@ def reason_to_skip(operation: Operation, now: Situation) -> str:
         return reason
     if not all(map(now.accounts.get, managers_of(operation))):
         return "the manager's account is gone"
+    if operation.kind is Kind.CREATE and now.accounts.may_lack(address_of(operation)):
+        return UNLISTED
     disputed = reason_by_dispute(operation, now.accounts, now.seen)
     return disputed or reason_by_account(operation, now.accounts, now.policy, undoes=now.undoes)
 
@@ -192,11 +198,12 @@ def reason_by_account(
     """
     account = account_of(accounts, operation)
     if operation.kind is Kind.CREATE:
-        email = str(operation.changes.get("email", ""))
+        email = address_of(operation)
         namesakes = accounts.with_email(email) if email and policy.match_by is not MatchBy.USERNAME else []
         back = accounts.get(operation.prior.docebo_id) if operation.prior else None  # it was gone when this was planned
         found = account or next(iter(namesakes), back)
-        return f"account {found.docebo_id} exists by now" if found else ""
+        docebo_id = found.docebo_id if found else accounts.hidden(email)
+        return "" if docebo_id is None else f"account {docebo_id} exists by now"
     if account is None:
         return "the account is gone"
     judged = _as_undone(account, operation) if undoes else account
@@ -206,6 +213,11 @@ def reason_by_account(
     if changed := [name for name, value in before if differs(account, name, value)]:
         return f"changed in Docebo since: {', '.join(changed)}"
     return ""
+
+
+def address_of(operation: Operation) -> str:
+    """Return the e-mail address that *operation* gives to an account."""
+    return str(operation.changes.get("email", ""))
 
 
 def _as_undone(account: Account, operation: Operation) -> Account:
