@@ -1,5 +1,7 @@
 """What counts as evidence that somebody, or an account, is gone: only an answer about exactly this one, of the right side."""
 
+import re
+
 import pytest
 
 from sandbox.server import Sandbox
@@ -106,6 +108,33 @@ async def test_an_event_is_not_done_with_by_an_answer_about_somebody_else(sandbo
     assert parked is EventState.PARKED
     assert account(sandbox, "ada").lastname == "King"
     assert account(sandbox, "bob").lastname == "Lovelace"
+
+
+async def test_where_docebo_shows_no_account_at_all_its_404_does_not_say_that_one_is_gone(sandbox, sqlite_url):
+    ada = slack_id(sandbox, "ada")
+    accounts: dict[str, int] = {}
+
+    def no_such_page(call: Call):
+        is_view = call.method == "GET" and re.fullmatch(r"/manage/v1/user/\d+", call.path)
+        error = {"name": "Not Found", "message": "Page not found.", "code": 0, "status": 404}
+        return in_json(error, 404) if accounts and is_view else None
+
+    def without_ada(call: Call, answer):
+        if not (accounts and call.path.startswith("/manage/v1/user?")):
+            return None
+        items = [item for item in answer["data"]["items"] if int(item["user_id"]) != accounts[ada]]
+        return {"data": {**answer["data"], "items": items, "total_count": len(items)}}
+
+    with between(sandbox.docebo_url, no_such_page, without_ada) as url:
+        settings = settings_for({**sandbox.facts(), "docebo_url": url}, sqlite_url)
+        await run_import(settings, rows=ROWS)
+        accounts |= mapped(sqlite_url, sandbox.slack.team.id)
+        sandbox.slack.change(ada, {"profile": {"email": "king@example.com"}})
+
+        summary = await run_import(settings, rows=ROWS)
+
+    assert summary.count(Kind.CREATE, Kind.UNMAP, outcome=Outcome.APPLIED) == 0
+    assert mapped(sqlite_url, sandbox.slack.team.id) == accounts
 
 
 async def test_a_gateways_404_does_not_say_that_an_account_is_gone(sandbox, sqlite_url):

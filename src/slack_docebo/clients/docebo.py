@@ -132,6 +132,8 @@ class DoceboClient:
         self._before_write = before_write
         self._wanted_fields = wanted_fields
         self._writing = asyncio.Lock()  # Docebo forbids concurrent batches
+        self._own_id: int | None = None  # of the account to which the grant belongs, once it is known
+        self._shows_accounts = False  # once it has shown one that it was asked for
         self.calls: Counter[str] = Counter()
         self.pages_by_cursor = False  # once the number of the page alone has shown the same page again
         self.languages = Languages()  # of the platform, as far as its answers have told them
@@ -152,6 +154,7 @@ class DoceboClient:
             raise AccessDenied("session", advice, status=refusal.status, said=refusal.said) from None
         for code, name in session.languages.items():
             self.languages.note(code, name)
+        self._own_id = session.docebo_id
         return session
 
     async def list_users(self, *, unlisted: int = 0) -> AsyncIterator[list[Account]]:
@@ -236,7 +239,8 @@ class DoceboClient:
     async def view(self, docebo_id: int) -> Observation[View]:
         """Return all that Docebo says of exactly this account.
 
-        A 404 in Docebo's own form says that it is gone; any other is a gateway's. A 400, with which some endpoints answer
+        A 404 in Docebo's own form says that it is gone; any other is a gateway's, and where our own account is not shown
+        either, for which it takes one call more, it is the whole endpoint that is not there. A 400, with which some endpoints answer
         for what is not there and all for what they do not understand, leaves it unknown. So does an answer about another
         account, as after a merge.
         """
@@ -247,13 +251,29 @@ class DoceboClient:
                 raise
             if not isinstance(error, _Answered):
                 return Unknown(f"the {error.status} for the account's id is not Docebo's")
-            return Unknown(AMBIGUOUS) if error.status == 400 else Gone(f"Docebo has no account {docebo_id} (404)")
+            if error.status == 400:
+                return Unknown(AMBIGUOUS)
+            if not (self._shows_accounts or await self._shows_own_account()):
+                return Unknown("Docebo does not show our own account either, which is there")
+            return Gone(f"Docebo has no account {docebo_id} (404)")
         seen = view_of(data, self._wanted_fields, self.languages, self.options)
         if seen is None:
             return Unknown(f"Docebo's answer shows nothing of account {docebo_id}")
         if seen.account.docebo_id != docebo_id:
             return Unknown(f"asked for account {docebo_id}, Docebo shows account {seen.account.docebo_id}")
+        self._shows_accounts = True
         return Present(seen)
+
+    async def _shows_own_account(self) -> bool:
+        """Tell whether Docebo shows the account to which the grant belongs, as far as that is known."""
+        if self._own_id is None:
+            return True
+        try:
+            data = await self._get("own account", f"/manage/v1/user/{self._own_id}")
+        except Rejected:
+            return False
+        self._shows_accounts = view_of(data, frozenset(), self.languages, {}) is not None
+        return self._shows_accounts
 
     async def upsert_users(
         self,
