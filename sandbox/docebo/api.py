@@ -15,7 +15,7 @@ from sandbox.bodies import read_body
 from sandbox.docebo import batch
 from sandbox.docebo.accounts import LEVELS, Account, UsernameTakenError
 from sandbox.docebo.attributes import LANGUAGES, Field, RefusedError, nested
-from sandbox.docebo.description import describe
+from sandbox.docebo.description import describe, importer_columns
 from sandbox.docebo.jobs import Jobs
 from sandbox.docebo.listing import BadQueryError, user_page
 from sandbox.docebo.platform import CONNECT_USER_ID, Platform
@@ -80,6 +80,7 @@ class DoceboApi:
             self._route("GET", "/manage/v1/user/session", self._session, ordinary=True),
             self._route("GET", "/manage/v1/user/check_validity", self._check_validity),
             self._route("GET", "/manage/v1/user/check_username/{userid}", self._check_username),
+            self._route("GET", "/manage/v1/user/importer_fields", self._importer_fields),
             self._route("GET", "/manage/v1/user/{id}", self._view),
             self._route("PUT", "/manage/v1/user/{id}", self._update),
             self._route("GET", "/manage/v1/user_fields", self._list_fields),
@@ -405,6 +406,9 @@ class DoceboApi:
             {"option_id": number, "translations": {"english": label}} for number, label in self._options(field).items()
         ]
         return {"type": field.type, "translations": {"english": field.title}, "dropdown_options": options}
+
+    async def _importer_fields(self, _request: Request, _body: dict[str, Any]) -> dict[str, Any]:
+        return {"fields": importer_columns(self.platform.switches.description_lacks)}
 
     async def _create_field(self, _request: Request, body: dict[str, Any]) -> dict[str, Any]:
         translations = body.get("translations") or {}

@@ -7,7 +7,7 @@ from typing import Any
 _PAGED = ("page", "page_size")
 _ROW = (
     "username", "user_id", "new_username", "firstname", "lastname", "email", "password", "timezone", "language",
-    "country", "active", "expiration_date", "level", "is_manager", "branch_code", "branch_name",
+    "date_format", "country", "active", "expiration_date", "level", "is_manager", "branch_code", "branch_name",
 )  # fmt: skip
 _OPTIONS: dict[str, tuple[str, ...]] = {
     "update_user_info": (),
@@ -34,6 +34,12 @@ _BODIES: dict[str, tuple[str, ...]] = {
     "PUT /manage/v1/user/change_status": ("user_ids", "status"),
     "POST /manage/v1/user_fields": ("type", "translations", "mandatory", "invisible_to_user"),
 }
+
+
+def importer_columns(lacking: str) -> dict[str, str]:
+    """Return the columns of the importer with their labels, without those that are *lacking*."""
+    left_out = frozenset(part.strip() for part in lacking.split(","))
+    return {name: name.replace("_", " ").capitalize() for name in _ROW if name not in left_out}
 
 
 def describe(calls: list[str], lacking: str) -> dict[str, Any]:

@@ -316,6 +316,22 @@ async def test_what_the_platforms_description_lacks_is_named_before_anything_is_
     assert company.docebo_gate.counters.calls["POST /manage/v1/user/batch"] == 0
 
 
+@pytest.mark.parametrize(
+    ("lacking", "level", "told"),
+    [
+        ("", Level.OK, "it has the 5 columns"),
+        ("lastname, firstname", Level.WARN, "it has no column firstname, lastname: rows with it may be refused"),
+        ("username", Level.OK, "does not tell its columns in the words that are used here"),
+    ],
+)
+async def test_what_the_platforms_importer_lacks_is_named(environment, company, lacking, level, told):
+    switch(company, {"description_lacks": lacking})
+
+    found = (await findings())["Docebo's importer"]
+
+    assert (found[0], told in found[1]) == (level, True)
+
+
 async def test_a_database_that_cannot_be_reached_is_told_and_the_rest_is_looked_at(environment):
     environment.setenv("DATABASE_URL", f"postgresql://sync:planted@127.0.0.1:{free_port()}/sync")
 

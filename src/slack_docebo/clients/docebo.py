@@ -397,6 +397,18 @@ class DoceboClient:
         pages = self._pages("manager types", "/manage/v1/managers", {"as_array": 1})
         return await _distinct("manager types", pages, manager_type_of, lambda one: one.id)
 
+    async def importer_columns(self) -> set[str]:
+        """Return the columns that the platform's importer knows; none where it does not tell.
+
+        Source: Docebo's description of its API of 2017, `GET /manage/v1/user/importer_fields`.
+        """
+        try:
+            data = await self._get("importer columns", "/manage/v1/user/importer_fields")
+        except Rejected:
+            return set()
+        columns = data.get("fields") if isinstance(data, dict) else None
+        return set(map(str, columns)) if isinstance(columns, dict) else set()
+
     async def services(self) -> list[Service]:
         """Return the parts of this tenant's API and where each is described."""
         items = _items("services", await self._get("services", "/manage/v1/site/microservices"))

@@ -68,6 +68,7 @@ USES = (
     Use("GET", "/manage/v1/managers", PAGED | {"as_array"}, "managers cannot be written"),
     Use("PUT", "/manage/v1/user/change_status", frozenset({"user_ids", "status"}), "leavers cannot be deactivated"),
     Use("GET", "/manage/v1/user_fields", PAGED | {"as_array"}, "additional fields cannot be checked or mirrored"),
+    Use("GET", "/manage/v1/user_fields/{}", frozenset(), "fields with options cannot be filled"),
     Use(
         "POST",
         "/manage/v1/user_fields",

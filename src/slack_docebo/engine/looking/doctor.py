@@ -16,6 +16,7 @@ import httpx
 
 from slack_docebo.clients.answers import BoundedClient
 from slack_docebo.clients.docebo import DoceboClient, open_docebo
+from slack_docebo.clients.docebo_wire import BATCH_NAMES
 from slack_docebo.clients.mail_server import greet_mail_server, to_check
 from slack_docebo.clients.notifier import notifier
 from slack_docebo.clients.prefect_client import PrefectClient
@@ -53,6 +54,7 @@ REGULAR = {Milestone.IMPORT: timedelta(hours=26), Milestone.SWEEP: timedelta(hou
 NAMELESS = "(not named)"  # a workspace
 MANY_REFUSALS = 5  # in a row
 FEW_PLANS = 20  # in which one with the settings of today is looked for
+ALWAYS_WRITTEN = frozenset({"username", "email", "firstname", "lastname", "active"})  # columns of rows
 FEW_CALLS = 50  # as many as the reconciliation of a small platform makes
 EVENTS = "realtime-sync/slack-events"
 TAG = "slack-docebo"  # of all deployments
@@ -93,6 +95,7 @@ async def examine() -> AsyncIterator[Finding]:
         ("Docebo call budget", checks.budget),
         ("Docebo services", checks.services),
         ("Docebo's description", checks.description),
+        ("Docebo's importer", checks.importer),
         ("Docebo's ways", checks.ways),
         ("request URL", checks.request_url),
         ("what Slack sends", checks.refusals),
@@ -352,6 +355,24 @@ class _Checks:
                 " there: Docebo's Slack app does not read our table, nor we its",
             )
         return ok(check, "it lists every call, field and value that is used here")
+
+    async def importer(self, check: str) -> Finding:
+        """Look the columns of our rows up among those of the platform's importer, which reads rows like ours from files."""
+        if self._left is not None and self._left < FEW_CALLS:
+            return warn(check, "not looked at, to leave the few calls that may be made to runs")
+        async with AsyncExitStack() as stack:
+            known = await (await self._docebo(stack)).importer_columns()
+        targets = {rule.target for rule in self._behaviour.attributes} if self._behaviour else set()
+        written = {BATCH_NAMES[target] for target in targets if target in BATCH_NAMES} | ALWAYS_WRITTEN
+        if "username" not in known:
+            return ok(check, "it does not tell its columns in the words that are used here: the first run shows more")
+        if lacking := sorted(written - known):
+            return warn(
+                check,
+                f"it has no column {', '.join(lacking)}: rows with it may be refused, or it may be ignored. Try a dry run and"
+                " one person first",
+            )
+        return ok(check, f"it has the {len(written)} columns that are written by the rules of now")
 
     async def ways(self, check: str) -> Finding:
         """Tell what is known of this platform where Docebo's documentation leaves it open."""
