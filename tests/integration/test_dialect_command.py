@@ -11,7 +11,6 @@ from sandbox.docebo.switches import Switches, switched
 from sandbox.server import Sandbox
 from slack_docebo.domain.dialect import LANGUAGE_FORM, PROVEN, QUESTIONS, ROWS_PER_CALL, SET_BY_HAND
 from slack_docebo.domain.planning import Outcome
-from slack_docebo.storage.store import Store
 from tests.importing import run_import, settings_for
 from tests.integration.commands import environment, run
 
@@ -72,15 +71,22 @@ async def test_a_run_keeps_to_what_was_set_by_hand_and_leaves_it_so(sandbox, sql
     assert {shown(env)[name]["source"] for name in (LANGUAGE_FORM.name, ROWS_PER_CALL.name)} == {SET_BY_HAND}
 
 
-def test_what_was_set_by_hand_is_not_learned_otherwise(sandbox, sqlite_url, env):
-    run(env, "dialect", "set", "language in rows", "name")
+def test_what_was_set_by_hand_is_not_learned_otherwise_until_it_is_forgotten(store):
+    docebo, now = "https://acme.example", datetime.now(UTC)
 
-    with Store.open(sqlite_url) as store, store.transaction() as tables:
-        entries = tables.dialect(sandbox.docebo_url)
-        entries.learn(LANGUAGE_FORM.name, "code", source="a row", now=datetime.now(UTC))
-        kept = entries.all()[LANGUAGE_FORM.name]
+    def learned(answer: str, source: str) -> tuple[str, str]:
+        with store.transaction() as tables:
+            entries = tables.dialect(docebo)
+            entries.learn(LANGUAGE_FORM.name, answer, source=source, now=now)
+            known = entries.all()[LANGUAGE_FORM.name]
+        return known.value, known.source
 
-    assert (kept.value, kept.source) == ("name", SET_BY_HAND)
+    assert learned("code", "a row") == ("code", "a row")
+    assert learned("name", SET_BY_HAND) == learned("code", "a row") == ("name", SET_BY_HAND)
+    assert learned("code", SET_BY_HAND) == ("code", SET_BY_HAND)
+    with store.transaction() as tables:
+        assert [tables.dialect(docebo).forget(LANGUAGE_FORM.name) for _ in range(2)] == [True, False]
+    assert learned("name", "a row") == ("name", "a row")
 
 
 @pytest.mark.parametrize(
