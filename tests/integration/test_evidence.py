@@ -82,6 +82,31 @@ async def test_an_answer_about_somebody_else_says_nothing_of_the_person_asked_fo
     assert summary.count(Kind.DEACTIVATE, Kind.UNMAP) == 0
 
 
+async def test_where_slack_knows_nobody_at_all_nobody_is_gone(sandbox, sqlite_url):
+    ada = slack_id(sandbox, "ada")
+    broken: list[bool] = []
+
+    def nobody(call: Call):
+        return in_json({"ok": False, "error": "user_not_found"}) if broken and "users.info" in call.path else None
+
+    def without_ada(call: Call, answer):
+        if not (broken and "users.list" in call.path):
+            return None
+        return {**answer, "members": [member for member in answer["members"] if member["id"] != ada]}
+
+    with between(sandbox.slack_url, nobody, without_ada) as url:
+        settings = settings_for({**sandbox.facts(), "slack_url": f"{url}/"}, sqlite_url)
+        await run_import(settings, rows=ROWS)
+        accounts = mapped(sqlite_url, sandbox.slack.team.id)
+        broken.append(True)
+
+        summary = await run_import(settings, rows=ROWS)
+
+    assert account(sandbox, "ada").active
+    assert summary.count(Kind.DEACTIVATE, Kind.UNMAP) == 0
+    assert mapped(sqlite_url, sandbox.slack.team.id) == accounts
+
+
 async def test_an_event_is_not_done_with_by_an_answer_about_somebody_else(sandbox, sqlite_url, tmp_path):
     ada = slack_id(sandbox, "ada")
 

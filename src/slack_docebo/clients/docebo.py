@@ -132,8 +132,8 @@ class DoceboClient:
         self._before_write = before_write
         self._wanted_fields = wanted_fields
         self._writing = asyncio.Lock()  # Docebo forbids concurrent batches
-        self._own_id: int | None = None  # of the account to which the grant belongs, once it is known
-        self._shows_accounts = False  # once it has shown one that it was asked for
+        self._there: int | None = None  # an account that a list has shown, or else our own
+        self._shows_accounts: bool | None = None  # that are there and were asked for; None where none was yet
         self.calls: Counter[str] = Counter()
         self.pages_by_cursor = False  # once the number of the page alone has shown the same page again
         self.languages = Languages()  # of the platform, as far as its answers have told them
@@ -154,7 +154,7 @@ class DoceboClient:
             raise AccessDenied("session", advice, status=refusal.status, said=refusal.said) from None
         for code, name in session.languages.items():
             self.languages.note(code, name)
-        self._own_id = session.docebo_id
+        self._there = self._there or session.docebo_id
         return session
 
     async def list_users(self, *, unlisted: int = 0) -> AsyncIterator[list[Account]]:
@@ -187,6 +187,7 @@ class DoceboClient:
                 raise IncompleteRead(
                     f"Docebo repeats itself: after {len(seen)} accounts a page showed none that is new."
                 )
+            self._there = accounts[-1].docebo_id if accounts else self._there
             yield accounts
         if expected is not None and len(seen) + unlisted < expected:
             raise IncompleteRead(
@@ -239,8 +240,8 @@ class DoceboClient:
     async def view(self, docebo_id: int) -> Observation[View]:
         """Return all that Docebo says of exactly this account.
 
-        A 404 in Docebo's own form says that it is gone; any other is a gateway's, and where our own account is not shown
-        either, for which it takes one call more, it is the whole endpoint that is not there. A 400, with which some endpoints answer
+        A 404 in Docebo's own form says that it is gone; any other is a gateway's, and where one that was listed is
+        not shown either, for which it takes one call more, it is the whole endpoint that is not there. A 400, with which some endpoints answer
         for what is not there and all for what they do not understand, leaves it unknown. So does an answer about another
         account, as after a merge.
         """
@@ -253,8 +254,10 @@ class DoceboClient:
                 return Unknown(f"the {error.status} for the account's id is not Docebo's")
             if error.status == 400:
                 return Unknown(AMBIGUOUS)
-            if not (self._shows_accounts or await self._shows_own_account()):
-                return Unknown("Docebo does not show our own account either, which is there")
+            if self._shows_accounts is None:
+                self._shows_accounts = await self._shows_listed()
+            if not self._shows_accounts:
+                return Unknown("Docebo does not show an account of its own list either")
             return Gone(f"Docebo has no account {docebo_id} (404)")
         seen = view_of(data, self._wanted_fields, self.languages, self.options)
         if seen is None:
@@ -264,16 +267,15 @@ class DoceboClient:
         self._shows_accounts = True
         return Present(seen)
 
-    async def _shows_own_account(self) -> bool:
-        """Tell whether Docebo shows the account to which the grant belongs, as far as that is known."""
-        if self._own_id is None:
+    async def _shows_listed(self) -> bool:
+        """Tell whether Docebo shows an account that it has listed, or else the one to which the grant belongs."""
+        if self._there is None:
             return True
         try:
-            data = await self._get("own account", f"/manage/v1/user/{self._own_id}")
+            data = await self._get("witness", f"/manage/v1/user/{self._there}")
         except Rejected:
             return False
-        self._shows_accounts = view_of(data, frozenset(), self.languages, {}) is not None
-        return self._shows_accounts
+        return view_of(data, frozenset(), self.languages, {}) is not None
 
     async def upsert_users(
         self,

@@ -102,6 +102,8 @@ class SlackClient:
         self._retrying = retrying(attempts, wait, never=(StaleCursor,))
         # A page that may be too large is asked for once more where Slack's trouble may pass, and not waited for twice.
         self._trying = retrying(attempts, wait, never=(StaleCursor,), fewer={TooLate: 1, Overloaded: 2})
+        self._listed = ""  # the id of somebody whom the list has shown, and who is therefore there
+        self._shows_people: bool | None = None  # who is there and was asked for; None where nobody was yet
         self.calls: Counter[str] = Counter()
 
     def want_fields(self, wanted: Iterable[str]) -> None:
@@ -175,7 +177,10 @@ class SlackClient:
         following = text_of(metadata.get("next_cursor")) if isinstance(metadata, dict) else ""
         if len(following) > LONGEST_CURSOR:
             raise ContractViolation("users.list", f"the cursor is longer than {LONGEST_CURSOR} characters")
-        return UserPage([source_user(member) for member in members], following)
+        users = [source_user(member) for member in members]
+        there = (user.slack_id for user in users if not (user.deactivated or user.forgotten or user.bot))
+        self._listed = next(there, self._listed)
+        return UserPage(users, following)
 
     async def _page(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         """Return the answer with the largest page that Slack gives: "limit_required", 500 or nothing for a larger one.
@@ -199,7 +204,8 @@ class SlackClient:
     async def user(self, slack_id: str, *, with_custom: bool = True) -> Observation[SourceUser]:
         """Return what Slack says of exactly this user, *with_custom* profile fields where these are wanted.
 
-        Whom it does not know (`user_not_found`) is gone; whom it does not show (`user_not_visible`) is unknown, and so is
+        Whom it does not know (`user_not_found`) is gone, unless it does not know somebody of its own list
+        either, for which it takes one call more; whom it does not show (`user_not_visible`) is unknown, and so is
         for whom it shows somebody under other ids who has left, or has joined no organisation. Somebody who was
         deactivated is present, as deactivated.
         Source: https://docs.slack.dev/reference/methods/users.info
@@ -209,15 +215,29 @@ class SlackClient:
         except NotVisible:
             return Unknown("Slack does not show this person to the app")
         if user is None:
+            if self._shows_people is None:
+                self._shows_people = await self._shows_listed()
+            if not self._shows_people:
+                return Unknown("Slack does not know somebody of its own list either")
             return Gone("Slack knows nobody under this id")
         joined = (
             bool(user.organisation) or user.slack_id[:1] != slack_id[:1]
         )  # an organisation: there ids become others
         if slack_id not in user.ids and (user.deactivated or user.forgotten or not joined):
             return Unknown(f"asked for {slack_id}, Slack shows {user.slack_id}")
+        self._shows_people = True
         if not with_custom or self._wanted_fields <= (user.custom or {}).keys():
             return Present(user)
         return Present(replace(user, custom=await self.custom_fields(slack_id)))
+
+    async def _shows_listed(self) -> bool:
+        """Tell whether Slack shows somebody whom its list has shown; where it was not read, that is taken for granted."""
+        if not self._listed:
+            return True
+        try:
+            return await self._one("users.info", counted_as="witness", user=self._listed) is not None
+        except _NotVisible:
+            return False
 
     async def organisation_ids(self, slack_ids: Sequence[str], *, team_id: str) -> dict[str, str]:
         """Return the id in the organisation of each of *slack_ids* whom Slack knows: the same one of whom has no other.
@@ -271,18 +291,24 @@ class SlackClient:
         return source_user(body["user"])
 
     async def _call(
-        self, method: str, policy: AsyncRetrying | None = None, *, verb: str = "GET", **params: Any
+        self,
+        method: str,
+        policy: AsyncRetrying | None = None,
+        *,
+        verb: str = "GET",
+        counted_as: str = "",
+        **params: Any,
     ) -> tuple[dict[str, Any], Mapping[str, str]]:
         try:
-            return await (policy or self._retrying).copy()(self._send, method, verb, params)
+            return await (policy or self._retrying).copy()(self._send, method, verb, params, counted_as or method)
         except NotJson as error:
             raise ContractViolation(method, "the answer is not JSON; check the base URL and the proxy") from error
 
     async def _send(
-        self, method: str, verb: str, params: Mapping[str, Any]
+        self, method: str, verb: str, params: Mapping[str, Any], counted_as: str
     ) -> tuple[dict[str, Any], Mapping[str, str]]:
         await self._paces[method].wait()
-        self.calls[method] += 1
+        self.calls[counted_as] += 1
         self._web.token = self._token().get_secret_value()
         try:
             response = await self._web.api_call(method, http_verb=verb, params=dict(params))
