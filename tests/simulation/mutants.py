@@ -286,6 +286,10 @@ MUTANTS = (
         "limits are those of one plan of moves", 17, frozenset({P.LIMITS}),
         lambda: [patch.object(JournalRepository, "people_changed", _none)], about=("change_department",),
     ),
+    Mutant(
+        "what a dead run has sent is as it was before", 17, frozenset({P.CAUGHT_UP}),
+        lambda: [patch(f"{ENGINE}.writing.applying._note_in_doubt", _nothing)],
+    ),
     Mutant("what is not shown is empty", 18, frozenset({P.KNOWN}), _taking_hidden_fields_for_empty),
     Mutant("custom fields are read once", 18, frozenset({P.CAUGHT_UP}), _reading_fields_once),
     Mutant(

@@ -289,6 +289,27 @@ def test_whose_account_was_handed_over_is_made_nobodys_manager() -> None:
     assert_kept(Promise.PLACED, story)
 
 
+def test_a_move_that_a_killed_run_has_sent_is_taken_back_where_slack_says_the_former_department_again() -> None:
+    story = company(
+        *(at(0, "import"), at(1, "change_department", 1), at(2, "import")),
+        fault("import 2", "write", 1, "killed at work"),
+        *(at(3, "change_department", 1) for _ in range(3)),
+        at(4, "import"),
+        **BRANCHES,
+    )
+    assert_kept(Promise.CAUGHT_UP, story)
+
+
+def test_a_manager_whom_a_killed_run_has_sent_is_replaced_where_slack_names_the_former_one_again() -> None:
+    story = company(
+        *(at(0, "import"), at(1, "change_manager", 4, 2), at(2, "import")),
+        fault("import 2", "write", 1, "killed at work"),
+        *(at(3, "change_manager", 4, 1), at(4, "import")),
+        **MANAGERS,
+    )
+    assert_kept(Promise.CAUGHT_UP, story)
+
+
 def test_a_field_that_slacks_list_does_not_show_is_not_emptied() -> None:
     assert_kept(Promise.KNOWN, company(at(0, "import"), at(1, "show_fields_otherwise"), at(2, "import"), **TEAMS))
 

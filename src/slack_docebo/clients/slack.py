@@ -236,7 +236,7 @@ class SlackClient:
             return True
         try:
             return await self._one("users.info", counted_as="witness", user=self._listed) is not None
-        except _NotVisible:
+        except NotVisible:
             return False
 
     async def organisation_ids(self, slack_ids: Sequence[str], *, team_id: str) -> dict[str, str]:

@@ -7,6 +7,7 @@ from slack_docebo.domain.addresses import mailbox
 from slack_docebo.domain.people import SLACK_ID, SourceUser
 from slack_docebo.domain.sources import SCIM
 
+IN_DOUBT = -1  # in the place of a manager's account: one was sent, and nobody knows whether it was taken
 SEVERAL = ""  # in the place of an id, for what several people have
 NOT_KNOWN = "Slack lists nobody in scope as this manager"
 NOT_ALONE = "several people have what names this manager"

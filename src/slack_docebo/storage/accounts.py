@@ -125,12 +125,7 @@ class AccountRepository:
 
     def forget_seen(self, docebo_ids: Iterable[int]) -> None:
         """Forget what these accounts were last seen to bear: somebody has said whose they are."""
-        for ids in chunks(set(docebo_ids)):
-            self._connection.execute(
-                update(account)
-                .where(account.c.platform_id == self._platform_id, among(self._connection, account.c.user_id, ids))
-                .values(username_digest="", address_digest="")
-            )
+        self._set(docebo_ids, username_digest="", address_digest="")
 
     def note_deactivated(self, docebo_ids: Iterable[int], *, now: datetime, run: str) -> None:
         """Note that these accounts are inactive because of us; what was noted before stays."""
@@ -169,14 +164,13 @@ class AccountRepository:
             is_news = account.c.branch_left.is_(None)
             self._connection.execute(update(account).where(*is_it, is_news).values(branch_left=branch_id))
 
+    def clear_placed(self, docebo_ids: Iterable[int]) -> None:
+        """Note that nobody knows to which branch we have brought these accounts: Docebo is asked who is in it."""
+        self._set(docebo_ids, branch_placed=None)
+
     def clear_left(self, docebo_ids: Iterable[int]) -> None:
         """Note that these accounts are where nobody who has left is brought."""
-        for ids in chunks(docebo_ids):
-            self._connection.execute(
-                update(account)
-                .where(account.c.platform_id == self._platform_id, among(self._connection, account.c.user_id, ids))
-                .values(branch_left=None)
-            )
+        self._set(docebo_ids, branch_left=None)
 
     def left(self) -> dict[int, int]:
         """Return from which branch we have moved those who have left, and have not been moved back."""
@@ -186,7 +180,7 @@ class AccountRepository:
         return {row.user_id: row.branch_left for row in self._connection.execute(query)}
 
     def note_managers(self, managers: MappingType[tuple[int, int], int]) -> None:
-        """Note whom, by account and type of manager, we have made manager; 0 for nobody."""
+        """Note whom, by account and type of manager, we have made manager; 0 for nobody, IN_DOUBT where nobody knows."""
         for (docebo_id, type_id), manager_id in managers.items():
             key = {"platform_id": self._platform_id, "user_id": docebo_id, "type_id": type_id}
             self._connection.execute(
@@ -196,7 +190,7 @@ class AccountRepository:
             )
 
     def managers(self) -> dict[tuple[int, int], int]:
-        """Return whom we have made manager, by account and type of manager; 0 where we have removed one."""
+        """Return whom we have made manager, by account and type; 0 where we have removed one, IN_DOUBT where nobody knows."""
         query = select(manager.c.user_id, manager.c.type_id, manager.c.manager_id)
         rows = self._connection.execute(query.where(manager.c.platform_id == self._platform_id))
         return {(row.user_id, row.type_id): row.manager_id for row in rows}
@@ -261,25 +255,16 @@ class AccountRepository:
 
     def clear_gone(self, docebo_ids: Iterable[int]) -> None:
         """Note that these accounts are there."""
-        for ids in chunks(set(docebo_ids)):
-            self._connection.execute(
-                update(account)
-                .where(account.c.platform_id == self._platform_id, among(self._connection, account.c.user_id, ids))
-                .values(gone_since=None)
-            )
+        self._set(docebo_ids, gone_since=None)
 
     def clear_deactivated(self, docebo_ids: Iterable[int]) -> None:
         """Note that these accounts are not inactive because of us."""
-        for ids in chunks(docebo_ids):
-            self._connection.execute(
-                update(account)
-                .where(
-                    account.c.platform_id == self._platform_id,
-                    among(self._connection, account.c.user_id, ids),
-                    account.c.deactivated_at.is_not(None),
-                )
-                .values(deactivated_at=None, deactivated_by="")
-            )
+        self._set(docebo_ids, deactivated_at=None, deactivated_by="")
+
+    def _set(self, docebo_ids: Iterable[int], **values: object) -> None:
+        for ids in chunks(set(docebo_ids)):
+            is_one = (account.c.platform_id == self._platform_id, among(self._connection, account.c.user_id, ids))
+            self._connection.execute(update(account).where(*is_one).values(**values))
 
 
 def addresses_of_accounts(connection: Connection, slack_ids: Iterable[str]) -> set[str]:

@@ -151,7 +151,7 @@ manager = Table(
     Column("platform_id", ForeignKey(platform.c.id, ondelete="CASCADE"), primary_key=True),
     Column("user_id", BigInteger, primary_key=True, autoincrement=False),
     Column("type_id", BigInteger, primary_key=True, autoincrement=False),
-    Column("manager_id", BigInteger, nullable=False),  # the manager's account, 0 where we have removed one
+    Column("manager_id", BigInteger, nullable=False),  # the manager's account, 0 where we have removed one, -1 in doubt
 )
 
 mapping = Table(

@@ -7,6 +7,7 @@ from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.disputes import is_same, look
 from slack_docebo.domain.managers import (
     IN_A_CIRCLE,
+    IN_DOUBT,
     NO_ACCOUNT,
     NOT_ALONE,
     NOT_KNOWN,
@@ -33,7 +34,7 @@ class Relations:
     """Who is to have which manager, by Docebo ids."""
 
     wishes: Wishes
-    placed: dict[int, int]  # whom we set last as this type of manager; 0 for who has none any more
+    placed: dict[int, int]  # whom we set last as this type; 0 for who has none any more, IN_DOUBT where nobody knows
     managers: dict[int, Mapping | None] = field(default_factory=dict)  # None for who is to have none any more
     problems: Counter[str] = field(default_factory=Counter)  # people by why their manager cannot be written
 
@@ -113,7 +114,8 @@ def _operations(
         if manager and (account := accounts.get(manager.docebo_id)):
             runtime.manager_names[manager.docebo_id] = account.username
         # Where we have set nobody yet, nobody knows whom somebody else had set.
-        before: dict[str, Value] = {column: str(placed[docebo_id] or "")} if docebo_id in placed else {}
+        is_known = placed.get(docebo_id, IN_DOUBT) != IN_DOUBT
+        before: dict[str, Value] = {column: str(placed[docebo_id] or "")} if is_known else {}
         changes: dict[str, Value] = {column: str(manager.docebo_id) if manager else ""}
         operations.append(operation_on(mappings[docebo_id], Kind.UPDATE, "another manager", changes, before))
     return operations

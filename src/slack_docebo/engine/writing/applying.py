@@ -10,8 +10,9 @@ from slack_docebo.domain.branches import Branches
 from slack_docebo.domain.dialect import MOST_ROWS
 from slack_docebo.domain.effects import TO_ACCOUNTS
 from slack_docebo.domain.guards import too_many_accounts
+from slack_docebo.domain.managers import IN_DOUBT
 from slack_docebo.domain.planning import Kind, Outcome
-from slack_docebo.domain.targets import BRANCH
+from slack_docebo.domain.targets import BRANCH, is_manager, is_never_shown, manager_type_of
 from slack_docebo.engine.planning.limits import count_accounts, measure
 from slack_docebo.engine.writing.admitting import admit, ask_where_it_hurts, check_halt
 from slack_docebo.engine.writing.checking import planned_behaviour
@@ -31,6 +32,7 @@ from slack_docebo.errors import (
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.operations import RowOutcome
 from slack_docebo.storage.plans import AFTER_AN_IMPORT, LET_THROUGH, OPEN, Plan, PlanKind, PlanState
+from slack_docebo.storage.tables import Tables
 
 Progress = Callable[[int], None]
 INDEX_LAG = timedelta(hours=1)  # after which Docebo's search and list show what was made: a generous guess
@@ -196,9 +198,30 @@ async def _settle_left_behind(runtime: Runtime, plan: Plan) -> None:
     for plan_id in plan_ids:
         if plan_id != plan.id:
             sender = Sender(runtime, plan_id, partial(record, runtime, plan_id))
-            await sender.settle(_in_doubt(runtime, plan_id))
+            rest = await sender.settle(_in_doubt(runtime, plan_id))
             with runtime.store.transaction() as tables:
+                _note_in_doubt(tables, plan, plan_id, rest)
                 tables.intents.give_up(plan_id, before=runtime.now() - INDEX_LAG)
+
+
+def _note_in_doubt(tables: Tables, plan: Plan, left_by: str, rest: Sequence[Numbered]) -> None:
+    """Let nobody rely any more on the branch and the manager of those of *rest* to whom *left_by* was to give another.
+
+    Nothing else shows that this was done: where it was, and Slack says the former one again, it would stay for ever.
+    """
+    given = [(seq, op, op.docebo_id) for seq, op in rest if op.docebo_id and any(map(is_never_shown, op.changes))]
+    if given:
+        accounts = tables.accounts(tables.platforms.take(plan.docebo))
+        accounts.clear_placed(docebo_id for _, op, docebo_id in given if op.kind is Kind.MOVE)
+        accounts.note_managers(
+            {
+                (docebo_id, manager_type_of(name)): IN_DOUBT
+                for _, op, docebo_id in given
+                for name in op.changes
+                if is_manager(name)
+            }
+        )
+        tables.intents.settle(left_by, [seq for seq, _, _ in given])
 
 
 def _looked_at(runtime: Runtime, plan: Plan) -> datetime:

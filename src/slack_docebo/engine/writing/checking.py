@@ -16,6 +16,7 @@ from slack_docebo.domain.effects import (
     people_of,
 )
 from slack_docebo.domain.grace import is_of_leaver
+from slack_docebo.domain.managers import IN_DOUBT
 from slack_docebo.domain.matching import Accounts, MatchBy
 from slack_docebo.domain.people import Account, LastSeen, Mapping
 from slack_docebo.domain.planning import UNLISTED, Kind, Operation, Outcome, Policy, shielded
@@ -236,7 +237,7 @@ def _other_ids(tables: Tables, team: str, slack_ids: Collection[str]) -> dict[st
 
 
 def _given(runtime: Runtime) -> tuple[dict[int, int], dict[int, dict[int, int]]]:
-    """Return to which branch we have brought accounts, and whom we have made their managers, by type."""
+    """Return to which branch we have brought accounts, and whom we have made their managers, by type, as far as that is known."""
     with runtime.store.reading() as tables:
         platform_id = tables.platforms.find(runtime.settings.docebo_url)
         if platform_id is None:
@@ -244,7 +245,8 @@ def _given(runtime: Runtime) -> tuple[dict[int, int], dict[int, dict[int, int]]]
         accounts = tables.accounts(platform_id)
         managers: dict[int, dict[int, int]] = {}
         for (docebo_id, type_id), manager_id in accounts.managers().items():
-            managers.setdefault(docebo_id, {})[type_id] = manager_id
+            if manager_id != IN_DOUBT:
+                managers.setdefault(docebo_id, {})[type_id] = manager_id
         return accounts.placed(), managers
 
 

@@ -386,8 +386,11 @@ class Sender:
 
     async def _carried_out(self, batch: Sequence[Numbered]) -> list[tuple[int, int]]:
         """Return place and account of the operations that their accounts show to be carried out."""
+        moves = [(seq, operation) for seq, operation in batch if operation.kind is Kind.MOVE]
+        moved = await self._moved(moves)
+        batch = [numbered for numbered in batch if numbered not in moves]
         if not batch:
-            return []
+            return moved
         pages = len(self.accounts or ()) // PAGE_SIZE
         if len(batch) <= max(FEW, pages):
             accounts = Accounts()
@@ -396,10 +399,21 @@ class Sender:
             self._believe(accounts)
         else:
             accounts = self.accounts = await read_target(self._runtime)
-        return [
+        return moved + [
             (seq, account.docebo_id)
             for seq, operation in batch
             if (account := account_of(accounts, operation)) and is_carried_out(operation, account)
+        ]
+
+    async def _moved(self, batch: Sequence[Numbered]) -> list[tuple[int, int]]:
+        """Return place and account of those who are in the branch to which they were moved: one listing for each branch."""
+        there: dict[int, set[int]] = {}
+        for branch_id in sorted({int(operation.changes[BRANCH]) for _, operation in batch}):
+            there[branch_id] = await self._runtime.docebo.in_branch(branch_id)
+        return [
+            (seq, operation.docebo_id)
+            for seq, operation in batch
+            if operation.docebo_id and operation.docebo_id in there[int(operation.changes[BRANCH])]
         ]
 
     def _believe(self, looked_at: Accounts) -> None:
