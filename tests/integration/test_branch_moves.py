@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -231,6 +232,24 @@ async def test_where_somebody_was_before_we_brought_anybody_is_not_known_and_an_
     assert [(kind, reason) for kind, reason, _, _ in undone.tally] == [
         (Kind.LEAVE, "nobody knows what there was before: branch")
     ]
+    assert branch_of(company, "Ada") == "EU"
+
+
+async def test_whose_account_became_an_administrators_long_after_the_accounts_were_read_is_not_moved(company, settings):
+    ada = join(company, "Ada", "EU")
+    await import_then(settings, ROWS, plan_moves)
+    company.slack.change(ada, {"profile": {"title": "US"}})
+
+    async def plan(runtime, workspace, people) -> str | None:
+        plan_id = await plan_moves(runtime, workspace, people)
+        runtime.accounts_listed_at -= timedelta(minutes=61)
+        [account] = company.docebo.accounts.by_email("ada@example.com")
+        company.docebo.edit(account.user_id, {"level": "godadmin"})
+        return plan_id
+
+    done = await import_then(settings, ROWS, plan)
+
+    assert done.count(Kind.MOVE, outcome=Outcome.SKIPPED) == 1
     assert branch_of(company, "Ada") == "EU"
 
 

@@ -178,7 +178,8 @@ async def ask_where_it_hurts(
         if not is_fresh and seq in passed_on and (reason := await _reason_by_former_holder(runtime, operation)):
             skipped.append(RowOutcome(seq, Outcome.SKIPPED, error=reason))
             continue
-        asks = is_old if operation.kind is Kind.UPDATE and not hurts(operation) else hurts(operation) and not is_fresh
+        is_plain = operation.kind in {Kind.UPDATE, Kind.MOVE} and not hurts(operation)
+        asks = is_old if is_plain else hurts(operation) and not is_fresh
         if operation.docebo_id is None or not asks:
             continue
         with counted(runtime):
