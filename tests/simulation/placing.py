@@ -25,7 +25,8 @@ class Placements:
     def __init__(self, company: Company, behaviour: IntegrationSettings) -> None:
         self._company = company
         self._behaviour = behaviour
-        self._placed: dict[int, tuple[int, float]] = {}  # account -> branch, and when we have surely noted that
+        # By account and person: the branch to which we brought it for that person last, and when we have surely noted it.
+        self._placed: dict[tuple[int, int], tuple[int, float]] = {}
         self._moved: list[tuple[float, int]] = []  # when, and whose
 
     def look_at(self, write: Write, process: Process, person: Person) -> Iterator[Breach]:
@@ -63,9 +64,9 @@ class Placements:
         if before == after or after is None:
             return
         account = write.account_id
-        placed, noted_at = self._placed.get(account, (None, ALWAYS))
+        placed, noted_at = self._placed.get((account, person.number), (None, ALWAYS))
         is_undo = write.process.startswith(UNDO)
-        self._placed[account] = after, ALWAYS if process.faults or is_undo else write.at
+        self._placed[account, person.number] = after, ALWAYS if process.faults or is_undo else write.at
         if write.before is not None and not write.process.startswith("late plan"):
             yield from self._count(write.at, person)
         if is_undo:
