@@ -76,6 +76,7 @@ OTHERWISE: dict[str, tuple[Any, ...]] = {
     "most_people": (50,),
     "too_many": ("limit_required",),
     "fields_form": ("object", "missing", "list"),
+    "fields_move_stamps": (False,),
     "scopes_header": (False,),
 }
 """The ways in which the sandbox can be other than its default, and yet have the same people and rights."""
@@ -85,6 +86,7 @@ ELSEWHERE = {
     "retry_after": "test_sandbox_faults",
     "unavailable_body": "test_docebo_client",
     "hourly_limit": "test_sandbox_docebo_api",  # the budget keeps us below it
+    "country_options": "test_dialect",  # fields of that type are in no other test
     "session_languages": "test_dialect",  # without it a language without a name is left out
     "grants": "test_docebo_client",  # who may sign in, and how
     "superadmin": "test_doctor",

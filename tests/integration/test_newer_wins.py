@@ -259,8 +259,8 @@ async def test_an_event_in_work_while_an_import_writes_is_looked_at_again(here, 
     here.put(event)
     observe, written = rounds.observe_person, []
 
-    async def observe_person(runtime, who):
-        seen = await observe(runtime, who)
+    async def observe_person(runtime, who, **how):
+        seen = await observe(runtime, who, **how)
         if not written:
             written.append(who)
             async with open_runtime(runtime.settings, runtime.behaviour, run_id="import") as importing:

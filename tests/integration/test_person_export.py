@@ -24,7 +24,11 @@ async def ada(here: World) -> str:
     ada = here.sandbox.slack.add("Ada", "Lovelace", "ada@example.com")
     grace = here.sandbox.slack.add("Grace", "Hopper", "grace@example.com")
     here.sandbox.docebo_gate.faults.add(
-        "POST /manage/v1/user/batch", "rows_refused", usernames=["ada@example.com"], message="Refused, see Grace Hopper"
+        "POST /manage/v1/user/batch",
+        "rows_refused",
+        times=3,  # and so once more, and with a password
+        usernames=["ada@example.com"],
+        message="Refused, see Grace Hopper",
     )
     await here.settle([ada["id"], grace["id"]])
     reports = here.runtime.settings.report_dir

@@ -143,7 +143,9 @@ async def test_undo_leaves_created_accounts_and_skips_what_was_changed_since(san
 async def test_rows_that_docebo_refuses_are_a_partial_failure_and_not_a_success(sandbox, settings, env):
     planned = await run_import(settings, dry_run=True)
     refused = [user["profile"]["email"] for user in sandbox.slack if user["profile"].get("email")][:20]
-    sandbox.docebo_gate.faults.add("POST /manage/v1/user/batch", "rows_refused", usernames=refused, message="No.")
+    sandbox.docebo_gate.faults.add(
+        "POST /manage/v1/user/batch", "rows_refused", times=-1, usernames=refused, message="No."
+    )
 
     assert run(env, "plan", "apply", planned.plan.id, "--yes").returncode == 5
     failed = json.loads(run(env, "plan", "show", planned.plan.id, "--outcome", "failed", "--json").stdout)
@@ -159,7 +161,8 @@ async def test_a_run_whose_rows_are_refused_one_after_the_other_is_stopped(sqlit
         with pytest.raises(TooManyRejected, match="103 of 103"):
             await run_import(settings_for(sandbox.facts(), sqlite_url))
 
-        assert sandbox.docebo_gate.counters.calls["POST /manage/v1/user/batch"] == 4  # three rows alone, then a batch
+        # Three rows alone, each once more and with a password; then a batch.
+        assert sandbox.docebo_gate.counters.calls["POST /manage/v1/user/batch"] == 10
 
 
 async def test_two_plans_are_compared_person_by_person(sandbox, settings, env):

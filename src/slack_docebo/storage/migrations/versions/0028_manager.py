@@ -23,9 +23,7 @@ def upgrade() -> None:
         sa.Column("user_id", sa.BigInteger(), nullable=False),
         sa.Column("type_id", sa.BigInteger(), nullable=False),
         sa.Column("manager_id", sa.BigInteger(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["platform_id"], ["platform.id"], name="fk_manager_platform_id_platform", ondelete="CASCADE"
-        ),
+        sa.ForeignKeyConstraint(["platform_id"], ["platform.id"], name="fk_manager_platform", ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("platform_id", "user_id", "type_id", name="pk_manager"),
     )
 
