@@ -217,7 +217,7 @@ async def test_the_fields_of_both_sides_are_a_table_of_a_run(sandbox, flows):
 
     ended = await flows.fields(return_state=True)
 
-    [artifact] = await artifacts_of(ended)
+    artifact = next(one for one in await artifacts_of(ended) if one.key == "fields")
     rows = {row["name"]: row for row in json.loads(artifact.data)}
     assert re.fullmatch(r"\d+ fields, 8 of them in ATTRIBUTES", ended.message)
     assert rows['field:"Cost centre"']["rules"] == rows["custom:Department"]["rules"] != ""

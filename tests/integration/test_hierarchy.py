@@ -117,7 +117,7 @@ def small() -> Iterator[Sandbox]:
 
 @given(days)
 @examples(
-    4,
+    2,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
     phases=[Phase.explicit, Phase.reuse, Phase.generate],  # an example takes a second: to shrink one, minutes
