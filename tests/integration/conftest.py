@@ -11,7 +11,7 @@ from slack_docebo import runtime
 from slack_docebo.storage.gate import BatchGate
 from tests.integration.realtime_world import World, world
 
-GRACE_SECONDS = 0.1
+GRACE_SECONDS = 0.3
 
 
 @pytest.fixture(scope="session", autouse=True)

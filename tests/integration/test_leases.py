@@ -37,6 +37,12 @@ def other(database_url: str) -> Iterator[Store]:
         yield opened
 
 
+@pytest.fixture(scope="module", autouse=True)
+def what_others_have_left_is_looked_at_once() -> None:
+    gc.collect()
+    gc.freeze()  # all that a long session holds would take a second after each test
+
+
 @pytest.fixture(autouse=True)
 def no_lease_is_left() -> Iterator[None]:
     """A lock that a test has not given back is held until it is collected, also by who opens a store later."""
