@@ -217,3 +217,19 @@ async def test_a_platform_that_reads_rows_as_one_table_is_recognised_by_two_of_t
         profile = sandbox.slack.get(user["id"])["profile"]
         assert shown[profile["email"]] == (profile["first_name"], profile["last_name"])
     assert sandbox.docebo_gate.counters.calls[BATCH] <= (2 if learned_as == "own" else 6)
+
+
+async def test_two_new_accounts_with_different_columns_are_made_in_one_call(sandbox, sqlite_url):
+    rules = {**ON, "ATTRIBUTES": "email, first_name, last_name, field_13 = title"}
+    titled = sandbox.slack.add("Grace", "Hopper", "grace@example.com")
+    sandbox.slack.change(titled["id"], {"profile": {"title": "Admiral"}})
+    await imported(sandbox, sqlite_url, rules)
+    ada, ida = (sandbox.slack.add(name, "Lovelace", f"{name}@example.com") for name in ("ada", "ida"))
+    sandbox.slack.change(ida["id"], {"profile": {"title": "Countess"}})
+    sandbox.docebo_gate.counters.reset()
+
+    done = await imported(sandbox, sqlite_url, rules)
+
+    made = [account for one in (ada, ida) for account in sandbox.docebo.accounts.by_email(one["profile"]["email"])]
+    assert [account.fields.get(13, "") for account in made] == ["", "Countess"]
+    assert (done.count(outcome=Outcome.FAILED), sandbox.docebo_gate.counters.calls[BATCH]) == (0, 1)

@@ -38,7 +38,8 @@ class Columns:
 
     def first(self, batch: Sequence[Numbered]) -> list[Numbered]:
         """Return two updates of *batch* that would tell, the one with fewer columns first; all, where none would."""
-        if not self._left or batch[0][1].kind is not Kind.UPDATE:
+        of_any = {frozenset(operation.changes) for _, operation in batch}
+        if not self._left or not _are_updates(batch) or len(of_any) == 1:
             return list(batch)
         pairs = permutations(batch, 2)
         telling = ([one, other] for one, other in pairs if _telling(one[1], other[1]) and is_plain(other[1]))
@@ -46,7 +47,7 @@ class Columns:
 
     def is_telling(self, batch: Sequence[Numbered]) -> bool:
         """Tell whether *batch* is such a pair."""
-        return bool(self._left) and len(batch) == 2 and bool(_telling(batch[0][1], batch[1][1]))
+        return bool(self._left) and len(batch) == 2 and _are_updates(batch) and bool(_telling(batch[0][1], batch[1][1]))
 
     async def prove(self, pair: Sequence[Numbered], sender: Sender) -> None:
         """Send the *pair*, look at both accounts, and remember what they show.
@@ -101,6 +102,10 @@ class Columns:
                 source="two rows with different columns in one call, whose accounts were read afterwards",
                 now=self._runtime.now(),
             )
+
+
+def _are_updates(batch: Sequence[Numbered]) -> bool:
+    return all(operation.kind is Kind.UPDATE for _, operation in batch)
 
 
 def _telling(lacking: Operation, having: Operation) -> list[str]:
