@@ -162,6 +162,23 @@ async def carried_out(runtime: Runtime, plan_id: str) -> None:
     await apply_mappings(runtime, plan_id)
 
 
+async def test_what_was_read_before_somebody_left_does_not_make_the_account_one_that_others_have_deactivated(here):
+    slack_id = member(here)
+    async with open_runtime(here.runtime.settings, here.runtime.behaviour, run_id="import") as runtime:
+        seen, accounts = await runtime.slack.user(slack_id), await read_target(runtime)
+        here.sandbox.slack.deactivate(slack_id)
+        here.put(here.event(slack_id))
+        await here.serve()
+        plan_id = await make_plan(runtime, here.workspace, paged([seen.value]), accounts, kind=PlanKind.BULK_IMPORT)
+        await carried_out(runtime, plan_id)
+    await here.settle()
+    here.sandbox.slack.reactivate(slack_id)
+    here.put(here.event(slack_id))
+    await here.settle()
+
+    assert here.account(slack_id).active
+
+
 async def test_who_is_back_by_an_event_since_the_plan_was_made_does_not_leave_by_it(here):
     slack_id = member(here)
     here.sandbox.slack.deactivate(slack_id)

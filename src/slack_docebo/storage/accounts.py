@@ -257,6 +257,17 @@ class AccountRepository:
         """Note that these accounts are there."""
         self._set(docebo_ids, gone_since=None)
 
+    def deactivated_since(self, docebo_ids: Iterable[int], since: datetime) -> set[int]:
+        """Return which of these accounts are inactive because of us, who have done so after *since*."""
+        query = select(account.c.user_id).where(
+            account.c.platform_id == self._platform_id, account.c.deactivated_at > since
+        )
+        return {
+            docebo_id
+            for ids in chunks(set(docebo_ids))
+            for docebo_id in self._connection.scalars(query.where(among(self._connection, account.c.user_id, ids)))
+        }
+
     def clear_deactivated(self, docebo_ids: Iterable[int]) -> None:
         """Note that these accounts are not inactive because of us."""
         self._set(docebo_ids, deactivated_at=None, deactivated_by="")

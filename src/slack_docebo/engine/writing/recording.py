@@ -15,7 +15,8 @@ from slack_docebo.errors import StorageConflict
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.accounts import Written
 from slack_docebo.storage.operations import RowOutcome
-from slack_docebo.storage.plans import PlanKind
+from slack_docebo.storage.plans import Plan, PlanKind
+from slack_docebo.storage.tables import Tables
 
 Numbered = tuple[int, Operation]  # an operation with its place in the plan
 REMAPPED = "the mapping of this person or of the account was changed meanwhile, and stays so: plan again"
@@ -62,6 +63,7 @@ def _record(runtime: Runtime, plan_id: str, operations: dict[int, Operation], re
                 tables.applied(plan.docebo).advance(plan.slack_team, stamps, now=now)
         docebo = runtime.settings.docebo_url
         mappings = tables.mappings(docebo)
+        shut_out = _shut_out_since(tables, plan, applied)
         for team in {operation.slack_team for operation, _ in applied}:
             of_team = [(op, result) for op, result in applied if op.slack_team == team]
             if _remapped(of_team, mappings.of(team, people_of(op for op, _ in of_team))):
@@ -78,7 +80,7 @@ def _record(runtime: Runtime, plan_id: str, operations: dict[int, Operation], re
                 [
                     Mapping(
                         *(op.slack_id, team, op.slack_name, result.docebo_id),
-                        *(op.fingerprint, op.echo, op.deactivated),
+                        *(op.fingerprint, op.echo, op.deactivated or result.docebo_id in shut_out),
                     )
                     for op, result in of_team
                     if op.maps and result.docebo_id is not None
@@ -89,7 +91,9 @@ def _record(runtime: Runtime, plan_id: str, operations: dict[int, Operation], re
             tables.applied(docebo).save(
                 team,
                 {
-                    op.slack_id: Applied(result.docebo_id, op.fingerprint, op.echo, op.deactivated)
+                    op.slack_id: Applied(
+                        result.docebo_id, op.fingerprint, op.echo, op.deactivated or result.docebo_id in shut_out
+                    )
                     for op, result in of_team
                     if op.fingerprint and not op.maps and result.docebo_id is not None
                 },
@@ -127,6 +131,18 @@ def _record(runtime: Runtime, plan_id: str, operations: dict[int, Operation], re
                 result.docebo_id for op, result in applied if op.deactivated and not op.maps and result.docebo_id
             ]
             accounts.note_deactivated(inactive, now=now, run=runtime.run_id)
+
+
+def _shut_out_since(tables: Tables, plan: Plan, applied: Sequence[tuple[Operation, RowOutcome]]) -> set[int]:
+    """Return of the accounts those that we have deactivated since the plan's run began, and that it has not activated.
+
+    What it has read may show them as active all the same: who is to have them again would stay shut out by that.
+    """
+    platform_id = tables.platforms.find(plan.docebo)
+    if platform_id is None or plan.read_since is None:
+        return set()
+    ids = [result.docebo_id for op, result in applied if result.docebo_id and "active" not in op.changes]
+    return tables.accounts(platform_id).deactivated_since(ids, plan.read_since - TOLERANCE)
 
 
 def _remapped(applied: Sequence[tuple[Operation, RowOutcome]], mappings: MappingType[str, Mapping]) -> bool:
