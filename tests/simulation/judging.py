@@ -22,7 +22,7 @@ from tests.simulation.company import Company, Person, Write, kept
 from tests.simulation.following import FollowUpJudge
 from tests.simulation.organisation import shown
 from tests.simulation.processes import Process
-from tests.simulation.promises import DAY, Breach, Promise
+from tests.simulation.promises import DAY, FRESH, Breach, Promise
 from tests.simulation.watching import Mapping
 
 TO_ACCOUNTS = (Kind.CREATE, Kind.UPDATE, Kind.MOVE, Kind.DEACTIVATE)
@@ -166,13 +166,16 @@ class Judge:
     # -- runs --------------------------------------------------------------------------------------------------------
 
     def _run(self, process: Process) -> Iterator[Breach]:
-        if process.left_out and process.line and process.failure is None and not process.is_dead:
-            some = ", ".join(map(str, sorted(process.left_out)))
+        joined = [person for person in self._company.people if process.begun < person.joined_at]
+        # Whoever joined right before may have been mapped while the list was read, and so disproves none.
+        new = {person.number for person in self._company.people if process.begun - FRESH < person.joined_at}
+        left_out = process.left_out - new
+        if left_out and process.line and process.failure is None and not process.is_dead:
+            some = ", ".join(map(str, sorted(left_out)))
             how = f"the list that {process.name} read did not show the mapped people {some}; it ends as: {process.line}"
             yield Breach(Promise.SHORT_READ, how)
         if not isinstance(process.failure, IncompleteRead):
             return
-        joined = [person for person in self._company.people if process.begun < person.joined_at]
         if any(person.slack_id in str(process.failure) for person in joined):
             yield Breach(Promise.UNDISTURBED, f"somebody joined while {process.name} was at work: {process.failure}")
         if process.left_out:

@@ -76,7 +76,7 @@ class Placements:
         title = wanted.get(after, "")
         if title not in said.since(self._since(write, process)):
             yield Breach(Promise.PLACED, f"{what}: to {title or after}, where Slack has not had the person for long")
-        elif before == placed and wanted.get(before or 0) and said.ended(title) <= said.began(wanted[before or 0]):
+        elif before == placed and wanted.get(before or 0) and said.ended(title) <= noted_at:
             yield Breach(Promise.NEWEST, f"{what}: moved from {wanted[before or 0]} back to {title}, which is older")
         is_moved = account in self._company.moved and account not in self._company.given_by_hand
         if placed == after and is_moved and noted_at > self._company.undone_at:
