@@ -95,6 +95,19 @@ async def test_a_mapping_that_was_handed_over_comes_back_by_an_undo(sandbox, sql
     assert not sandbox.docebo.accounts[account].active
 
 
+async def test_who_returns_under_a_new_id_has_the_account_again_once_its_mapping_was_deleted(sandbox, sqlite_url):
+    settings, rows = settings_for(sandbox.facts(), sqlite_url), {**ON, "LEAVERS": "deactivate"}
+    old, new, account = await leave_and_return(sandbox, settings, rows)
+    with Store.open(sqlite_url) as store, store.transaction() as tables:
+        tables.mappings(settings.docebo_url).delete(sandbox.slack.team.id, [old])
+
+    await run_import(settings, rows=rows)
+
+    assert mapped(sqlite_url, sandbox.slack.team.id)[new] == account
+    assert sandbox.docebo.accounts[account].active
+    assert (await run_import(settings, rows=rows)).count(outcome=Outcome.APPLIED) == 0
+
+
 async def test_nothing_is_taken_from_a_holder_who_is_there(sandbox, sqlite_url):
     settings, rows = settings_for(sandbox.facts(), sqlite_url), {**ON, "REHIRES": "hand-over"}
     old = sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]

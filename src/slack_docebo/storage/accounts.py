@@ -257,15 +257,15 @@ class AccountRepository:
         """Note that these accounts are there."""
         self._set(docebo_ids, gone_since=None)
 
-    def deactivated_since(self, docebo_ids: Iterable[int], since: datetime) -> set[int]:
-        """Return which of these accounts are inactive because of us, who have done so after *since*."""
-        query = select(account.c.user_id).where(
-            account.c.platform_id == self._platform_id, account.c.deactivated_at > since
+    def deactivated(self, docebo_ids: Iterable[int]) -> dict[int, datetime]:
+        """Return which of these accounts are inactive because of us, and since when."""
+        query = select(account.c.user_id, account.c.deactivated_at).where(
+            account.c.platform_id == self._platform_id, account.c.deactivated_at.is_not(None)
         )
         return {
-            docebo_id
+            row.user_id: row.deactivated_at
             for ids in chunks(set(docebo_ids))
-            for docebo_id in self._connection.scalars(query.where(among(self._connection, account.c.user_id, ids)))
+            for row in self._connection.execute(query.where(among(self._connection, account.c.user_id, ids)))
         }
 
     def clear_deactivated(self, docebo_ids: Iterable[int]) -> None:

@@ -142,7 +142,8 @@ def _shut_out_since(tables: Tables, plan: Plan, applied: Sequence[tuple[Operatio
     if platform_id is None or plan.read_since is None:
         return set()
     ids = [result.docebo_id for op, result in applied if result.docebo_id and "active" not in op.changes]
-    return tables.accounts(platform_id).deactivated_since(ids, plan.read_since - TOLERANCE)
+    since = plan.read_since - TOLERANCE
+    return {docebo_id for docebo_id, when in tables.accounts(platform_id).deactivated(ids).items() if when > since}
 
 
 def _remapped(applied: Sequence[tuple[Operation, RowOutcome]], mappings: MappingType[str, Mapping]) -> bool:
