@@ -50,6 +50,10 @@ def test_people_of_another_docebo_at_another_address_are_not_written() -> None:
     assert_kept(Promise.ONLY_OWN, story)
 
 
+def test_an_account_that_is_shown_to_be_an_administrators_before_the_first_row_is_not_written() -> None:
+    assert_kept(Promise.ADMINISTRATORS, company(at(0, "import"), at(1, "rename", 1), at(1, "promote", 1, seconds=2)))
+
+
 def test_people_of_a_restored_tenant_are_not_written() -> None:
     story = company(at(0, "import"), at(1, "restore_another_platform"), at(3, "import"))
     assert_kept(Promise.ONLY_OWN, story)

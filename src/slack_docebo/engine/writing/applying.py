@@ -109,6 +109,11 @@ async def apply_accounts(runtime: Runtime, plan_id: str, progress: Progress) -> 
                 if kind is Kind.CREATE and runtime.behaviour.max_accounts is not None:
                     _check_accounts(runtime, len(batch))
                 batch = sender.alike(columns.first(prover.first(batch)))
+                # What these looks show is believed as well: whose account has become an administrator's is not written.
+                if prover.is_unproven(batch):
+                    sender.believe(await prover.look(batch))
+                elif columns.is_telling(batch):
+                    sender.believe(await columns.look(batch))
                 admitted, skipped = admit(runtime, plan, batch, sender.accounts, policy)
                 skipped += await ask_where_it_hurts(runtime, plan, admitted, _looked_at(runtime, plan), policy)
                 skipped += await ask_whether_still_so(runtime, plan, _without(admitted, skipped), policy)
@@ -135,7 +140,6 @@ async def apply_accounts(runtime: Runtime, plan_id: str, progress: Progress) -> 
 
 async def _prove(prover: Prover, sender: Sender, kind: Kind, batch: Sequence[Numbered]) -> None:
     """Send *batch* and look at what came of it; a row at which Docebo fails comes after another one was the first."""
-    await prover.look(batch)
     try:
         await sender.send(kind, batch)
     except Rejected as refusal:

@@ -35,6 +35,7 @@ class Columns:
         with runtime.store.reading() as tables:
             known = Dialect.of(tables.dialect(runtime.settings.docebo_url).all(), runtime.now())
         self._left = 0 if known.answer(ROW_COLUMNS) else PAIRS
+        self._before: Account | None = None
 
     def first(self, batch: Sequence[Numbered]) -> list[Numbered]:
         """Return two updates of *batch* that would tell, the one with fewer columns first; all, where none would."""
@@ -49,15 +50,20 @@ class Columns:
         """Tell whether *batch* is such a pair."""
         return bool(self._left) and len(batch) == 2 and _are_updates(batch) and bool(_telling(batch[0][1], batch[1][1]))
 
+    async def look(self, pair: Sequence[Numbered]) -> list[Account]:
+        """Return the first account of the *pair*, before it is sent."""
+        self._before = await self._account(pair[0][1])
+        return [self._before] if self._before else []
+
     async def prove(self, pair: Sequence[Numbered], sender: Sender) -> None:
-        """Send the *pair*, look at both accounts, and remember what they show.
+        """Send the *pair*, look at both accounts, and remember what they show against what the first one was seen to be.
 
         Raises Unproven where one of them shows that the other's columns were taken for its own.
         """
         self._left -= 1
         (_, lacking), (_, having) = pair
         names = _telling(lacking, having)
-        before = await self._account(lacking)
+        before, self._before = self._before, None
         await sender.send(Kind.UPDATE, pair)
         if not self._are_applied(pair):
             return

@@ -85,13 +85,14 @@ class Prover:
         self._refused += 1
         return True
 
-    async def look(self, batch: Sequence[Numbered]) -> None:
-        """Look at the account of the only row of *batch* before it is sent, and note what becomes of *batch* from now on."""
+    async def look(self, batch: Sequence[Numbered]) -> list[Account]:
+        """Return the account of the only row of *batch*, before it is sent, and note what becomes of *batch* from now on."""
         self._noted, self._before = [], None
         [(_, operation), *others] = batch
         if operation.docebo_id is not None and not others:
             seen = await self._runtime.docebo.view(operation.docebo_id)
             self._before = seen.value if isinstance(seen, Present) else None
+        return [self._before.account] if self._before else []
 
     def note(self, batch: Sequence[Numbered], results: Sequence[RowOutcome]) -> None:
         """Note what became of rows that were sent, since they were looked at."""

@@ -6,7 +6,7 @@ until the row that it is refused for is alone.
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
@@ -396,7 +396,7 @@ class Sender:
             accounts = Accounts()
             for _, operation in batch:
                 accounts.add(await self._asked(operation))
-            self._believe(accounts)
+            self.believe(accounts)
         else:
             accounts = self.accounts = await read_target(self._runtime)
         return moved + [
@@ -416,7 +416,7 @@ class Sender:
             if operation.docebo_id and operation.docebo_id in there[int(operation.changes[BRANCH])]
         ]
 
-    def _believe(self, looked_at: Accounts) -> None:
+    def believe(self, looked_at: Iterable[Account]) -> None:
         """Let what was *looked at* again be what the next batch is held against."""
         before = self.accounts or Accounts()
         self.accounts = Accounts([*before, *looked_at])
