@@ -73,7 +73,7 @@ class Written:
 class AccountRepository:
     """The table `account`, the rows of one platform; the caller owns the transaction."""
 
-    def __init__(self, connection: Connection, platform_id: int) -> None:
+    def __init__(self, connection: Connection, platform_id: int | None) -> None:
         self._connection = connection
         self._platform_id = platform_id
 

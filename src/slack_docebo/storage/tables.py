@@ -40,6 +40,10 @@ class Tables:
     def accounts(self, platform_id: int) -> AccountRepository:
         return AccountRepository(self.connection, platform_id)
 
+    def accounts_at(self, docebo: str) -> AccountRepository:
+        """To read the accounts of that Docebo; there are none where it was never met."""
+        return AccountRepository(self.connection, self.platforms.find(docebo))
+
     def applied(self, docebo: str = UNKNOWN) -> AppliedRepository:
         return AppliedRepository(self.connection, docebo)
 

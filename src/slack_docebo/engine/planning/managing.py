@@ -71,8 +71,7 @@ def _relations(runtime: Runtime, workspace: Workspace, listed: SourceSnapshot, r
     scope, docebo = runtime.behaviour.policy(workspace.team).scope, runtime.settings.docebo_url
     directory, mapped = Directory(), dict[str, Mapping]()
     with runtime.store.reading() as tables:
-        platform_id = tables.platforms.find(docebo)
-        every = {} if platform_id is None else tables.accounts(platform_id).managers()
+        every = tables.accounts_at(docebo).managers()
     placed = {account: manager for (account, type_id), manager in every.items() if type_id == runtime.manager_type}
     for page in listed:
         inside = [user for user in page if not scope.reason_against(user)]

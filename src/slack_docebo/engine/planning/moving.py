@@ -109,10 +109,7 @@ async def _look_at(runtime: Runtime, docebo_ids: Collection[int]) -> dict[int, i
 def _placed(runtime: Runtime) -> tuple[dict[int, int], dict[int, int]]:
     """Return to which branch, by account, we have brought accounts, and from which we have moved leavers."""
     with runtime.store.reading() as tables:
-        platform_id = tables.platforms.find(runtime.settings.docebo_url)
-        if platform_id is None:
-            return {}, {}
-        accounts = tables.accounts(platform_id)
+        accounts = tables.accounts_at(runtime.settings.docebo_url)
         return accounts.placed(), accounts.left()
 
 

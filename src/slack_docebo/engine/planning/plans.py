@@ -269,7 +269,7 @@ def plan_people(
         if match.account and match.by is not FoundBy.MAPPING
     ]
     holders = repository.of_accounts(team, found)
-    ours_to_open = _shut_by_us(tables, docebo, found) - holders.keys()
+    shut_by_us = tables.accounts_at(docebo).deactivated(found).keys() - holders.keys()
     operations = []
     for user in users:
         mapping, one = mappings.get(user.slack_id), known.get(user.slack_id)
@@ -283,7 +283,8 @@ def plan_people(
                 continue
             holder = holders.get(match.account.docebo_id) if match.account else None
             last = applied.get(user.slack_id)
-            if match.account and match.account.docebo_id in ours_to_open and (last is None or not last.deactivated):
+            # Whose mapping is gone, too, gets an account back that we have shut.
+            if match.account and match.account.docebo_id in shut_by_us and (last is None or not last.deactivated):
                 last = Applied(match.account.docebo_id, deactivated=True)
             operation = planner.plan(user, mapping, match, holder, last)
         operations.append(operation)
@@ -292,12 +293,6 @@ def plan_people(
         orphans.look_away(forgotten)
     back = {slack_id for user in users if not planner.is_leaver(user) for slack_id in user.ids}
     return respecting(tables.decisions.all(team), in_grace(tables, team, planner, operations, now=now, back=back))
-
-
-def _shut_by_us(tables: Tables, docebo: str, docebo_ids: Collection[int]) -> set[int]:
-    """Return which of these accounts, whose mapping is gone, are inactive because of us: whoever they are for gets them back."""
-    platform_id = tables.platforms.find(docebo) if docebo_ids else None
-    return set() if platform_id is None else set(tables.accounts(platform_id).deactivated(docebo_ids))
 
 
 def in_grace(

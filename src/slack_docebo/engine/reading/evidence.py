@@ -138,15 +138,14 @@ def gone_people(runtime: Runtime, team: str) -> dict[str, Gone]:
 def recall_accounts(runtime: Runtime, accounts: Accounts) -> None:
     """Let *accounts* know which of the others Docebo has said to be gone; one that is there again is not any more."""
     with runtime.store.reading() as tables:
-        platform_id = tables.platforms.find(runtime.settings.docebo_url)
-        known = {} if platform_id is None else tables.accounts(platform_id).gone()
+        known = tables.accounts_at(runtime.settings.docebo_url).gone()
     for docebo_id, since in known.items():
         if accounts.get(docebo_id) is None:
             accounts.keep_answer(docebo_id, Gone(f"Docebo said so on {since:%Y-%m-%d}"))
     back = [docebo_id for docebo_id in known if accounts.get(docebo_id)]
-    if back and platform_id is not None:
+    if back:
         with runtime.store.transaction() as tables:
-            tables.accounts(platform_id).clear_gone(back)
+            tables.accounts_at(runtime.settings.docebo_url).clear_gone(back)
 
 
 def note_ids(runtime: Runtime, team: str, answers: MappingType[str, Observation[SourceUser]]) -> None:
@@ -192,8 +191,7 @@ def _asking(runtime: Runtime) -> int:
 
 def _usernames(runtime: Runtime, docebo_ids: Sequence[int]) -> dict[int, str]:
     with runtime.store.reading() as tables:
-        platform_id = tables.platforms.find(runtime.settings.docebo_url)
-        return {} if platform_id is None else tables.accounts(platform_id).usernames(docebo_ids)
+        return tables.accounts_at(runtime.settings.docebo_url).usernames(docebo_ids)
 
 
 def _note_people(runtime: Runtime, team: str, slack_ids: Sequence[str], since: datetime | None) -> None:

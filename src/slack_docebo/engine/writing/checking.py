@@ -167,8 +167,7 @@ def reason_by_dispute(operation: Operation, accounts: Accounts, seen: LastSeen) 
 
 def last_seen(tables: Tables, docebo: str, docebo_ids: Collection[int]) -> dict[int, LastSeen]:
     """Return what accounts were last seen to bear, as far as that is known."""
-    platform_id = tables.platforms.find(docebo)
-    return {} if platform_id is None else tables.accounts(platform_id).last_seen(docebo_ids)
+    return tables.accounts_at(docebo).last_seen(docebo_ids)
 
 
 def reason_by_mapping(operation: Operation, mapping: Mapping | None, holder: str) -> str:
@@ -239,10 +238,7 @@ def _other_ids(tables: Tables, team: str, slack_ids: Collection[str]) -> dict[st
 def _given(runtime: Runtime) -> tuple[dict[int, int], dict[int, dict[int, int]]]:
     """Return to which branch we have brought accounts, and whom we have made their managers, by type, as far as that is known."""
     with runtime.store.reading() as tables:
-        platform_id = tables.platforms.find(runtime.settings.docebo_url)
-        if platform_id is None:
-            return {}, {}
-        accounts = tables.accounts(platform_id)
+        accounts = tables.accounts_at(runtime.settings.docebo_url)
         managers: dict[int, dict[int, int]] = {}
         for (docebo_id, type_id), manager_id in accounts.managers().items():
             if manager_id != IN_DOUBT:

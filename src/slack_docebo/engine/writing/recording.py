@@ -139,12 +139,11 @@ def _shut_out_since(tables: Tables, plan: Plan, applied: Sequence[tuple[Operatio
 
     What it has read may show them as active all the same: who is to have them again would stay shut out by that.
     """
-    platform_id = tables.platforms.find(plan.docebo)
-    if platform_id is None or plan.read_since is None:
+    if plan.read_since is None:
         return set()
     ids = [result.docebo_id for op, result in applied if result.docebo_id and op.changes.keys().isdisjoint(OPENING)]
     since = plan.read_since - TOLERANCE
-    return {docebo_id for docebo_id, when in tables.accounts(platform_id).deactivated(ids).items() if when > since}
+    return {docebo_id for docebo_id, when in tables.accounts_at(plan.docebo).deactivated(ids).items() if when > since}
 
 
 def _remapped(applied: Sequence[tuple[Operation, RowOutcome]], mappings: MappingType[str, Mapping]) -> bool:

@@ -455,9 +455,8 @@ class Sender:
         """
         found: dict[int, RowOutcome] = {}
         with self._runtime.store.reading() as tables:
-            platform_id = tables.platforms.find(self._runtime.settings.docebo_url)
             names = [str(operation.changes.get("username", "")) for _, operation in batch]
-            bearing = {} if platform_id is None else tables.accounts(platform_id).bearing(names)
+            bearing = tables.accounts_at(self._runtime.settings.docebo_url).bearing(names)
             given = tables.applied(self._runtime.settings.docebo_url).given(bearing.values())
         for seq, operation in batch:
             docebo_id = bearing.get(str(operation.changes.get("username", "")))
