@@ -16,6 +16,7 @@ from slack_docebo.domain.disputes import digest
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.observation import Gone, Observation, Present, Unknown
 from slack_docebo.domain.people import Account, SourceUser
+from slack_docebo.engine.reading.dialects import known_dialect, learn
 from slack_docebo.engine.reading.outages import OutageWatch, greet_docebo, greet_slack
 from slack_docebo.engine.reading.scim import with_own_scim
 from slack_docebo.errors import IncompleteRead, told
@@ -86,8 +87,7 @@ def can_ask(runtime: Runtime, *, people: int = 0, accounts: int = 0) -> bool:
 
 def _calls_to_ask(runtime: Runtime, *, people: int = 0, accounts: int = 0) -> int:
     """Return how many calls it takes at most to ask for so many *people* and *accounts* by their ids."""
-    with runtime.store.reading() as tables:
-        answer = tables.dialect(runtime.settings.docebo_url).get(MISSING_ACCOUNT.name)
+    answer = known_dialect(runtime).answer(MISSING_ACCOUNT)
     return people + accounts * (1 if answer == "404" else 2)
 
 
@@ -98,7 +98,7 @@ async def ask_for_people(runtime: Runtime, team: str, slack_ids: Iterable[str]) 
         return await runtime.slack.user(slack_id, with_custom=False)
 
     watch = OutageWatch(runtime, greet_slack)
-    answers = {slack_id: answer async for slack_id, answer in _asked(runtime, slack_ids, about, watch)}
+    answers = {slack_id: answer async for slack_id, answer in answers_to(runtime, slack_ids, about, watch)}
     gone = [slack_id for slack_id, answer in answers.items() if isinstance(answer, Gone)]
     await to_completion(_note_people, runtime, team, gone, runtime.now())
     return answers
@@ -119,7 +119,7 @@ async def ask_for_accounts(runtime: Runtime, accounts: Accounts, wanted: Mapping
 
     gone: dict[int, Gone] = {}
     there: list[int] = []
-    async for docebo_id, answer in _asked(runtime, open_, about, OutageWatch(runtime, greet_docebo)):
+    async for docebo_id, answer in answers_to(runtime, open_, about, OutageWatch(runtime, greet_docebo)):
         accounts.keep_answer(docebo_id, answer)
         if isinstance(answer, Gone):
             gone[docebo_id] = answer
@@ -166,7 +166,7 @@ def note_present(runtime: Runtime, team: str, slack_ids: Sequence[str]) -> None:
         _note_people(runtime, team, slack_ids, None)
 
 
-async def _asked(
+async def answers_to(
     runtime: Runtime, questions: Iterable[K], ask: Callable[[K], Awaitable[Observation[T]]], watch: OutageWatch
 ) -> AsyncIterator[tuple[K, Observation[T]]]:
     """Yield each question with its answer; what could not be answered is unknown. Raises where the other side is down."""
@@ -210,5 +210,5 @@ def _note_accounts(runtime: Runtime, gone: MappingType[int, Gone], there: Sequen
     docebo_id, answer = list(gone.items())[-1]
     with runtime.store.transaction() as tables:
         tables.accounts(tables.platforms.take(docebo)).note_gone(gone, now=now)
-        status = "400" if answer.evidence.startswith(AMBIGUOUS) else "404"
-        tables.dialect(docebo).learn(MISSING_ACCOUNT.name, status, source=f"asked for account {docebo_id}", now=now)
+    status = "400" if answer.evidence.startswith(AMBIGUOUS) else "404"
+    learn(runtime, MISSING_ACCOUNT, status, source=f"asked for account {docebo_id}")

@@ -8,14 +8,15 @@ from slack_docebo.clients.slack_refusals import StaleCursor
 from slack_docebo.clients.slack_wire import UserPage
 from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.addresses import mailbox
-from slack_docebo.domain.dialect import ADDRESS_SEARCH, PAGES, AddressSearch, Dialect, Pages
+from slack_docebo.domain.dialect import ADDRESS_SEARCH, PAGES, AddressSearch, Pages
 from slack_docebo.domain.matching import Accounts
-from slack_docebo.domain.observation import Present
+from slack_docebo.domain.observation import Observation, Present
 from slack_docebo.domain.people import Account, Known, Mapping, SourceUser
 from slack_docebo.domain.planning import Planner
 from slack_docebo.domain.targets import USERNAME
 from slack_docebo.engine.reading.connection import Workspace
-from slack_docebo.engine.reading.evidence import ask_for_accounts, can_ask, counted, observe_account, recall_accounts
+from slack_docebo.engine.reading.dialects import known_dialect, learn
+from slack_docebo.engine.reading.evidence import answers_to, ask_for_accounts, can_ask, observe_account, recall_accounts
 from slack_docebo.engine.reading.missing import check_missing_accounts, check_missing_people
 from slack_docebo.engine.reading.outages import OutageWatch, greet_docebo
 from slack_docebo.engine.reading.profiles import with_fields_read_before
@@ -111,7 +112,7 @@ def record_reads(runtime: Runtime, workspace: Workspace, people: SourceSnapshot,
 async def read_target(runtime: Runtime) -> Accounts:
     """Return every account of the platform; raise IncompleteRead where too many are missing that are not gone."""
     accounts, begun = Accounts(), runtime.now()
-    known = await to_completion(_dialect, runtime)
+    known = await to_completion(known_dialect, runtime)
     runtime.docebo.pages_by_cursor |= known.pages_by_cursor
     async for page in runtime.docebo.list_users(unlisted=known.unlisted):
         safe_point()
@@ -192,19 +193,19 @@ async def ask_for_unlisted(runtime: Runtime, accounts: Accounts, newcomers: Iter
     *newcomers* are their addresses. Where its answer leaves one of the accounts unknown, each of them is searched for.
     Nothing is asked beyond EVIDENCE_CALLS: who may have an account then gets no other one.
     """
+
+    async def search(address: str) -> Observation[list[Account]]:
+        return Present(await find_by_address(runtime, address))
+
     newcomers = [address for address in newcomers if address and accounts.may_lack(address)]
     if newcomers and can_ask(runtime, accounts=len(accounts.unlisted)):
         await ask_for_accounts(runtime, accounts, {docebo_id: [] for docebo_id in accounts.unlisted})
         newcomers = [address for address in newcomers if accounts.may_lack(address)]
-        watch = OutageWatch(runtime, greet_docebo)
-        for address in newcomers if can_ask(runtime, accounts=len(newcomers)) else ():
-            try:
-                with counted(runtime):
-                    accounts.add(await find_by_address(runtime, address))
-            except Exception as error:  # whatever it is, it must not keep the others from being searched for
-                await watch.failed(error)
-            else:
-                watch.passed()
+        if not can_ask(runtime, accounts=len(newcomers)):
+            return
+        async for address, found in answers_to(runtime, newcomers, search, OutageWatch(runtime, greet_docebo)):
+            if isinstance(found, Present):
+                accounts.add(found.value)
                 accounts.note_searched(address)
 
 
@@ -213,34 +214,22 @@ async def find_by_address(runtime: Runtime, address: str) -> list[Account]:
 
     As long as nobody knows whether Docebo's search for a full text looks at addresses, it is two where that finds none.
     """
-    docebo = runtime.settings.docebo_url
-    with runtime.store.reading() as tables:
-        way = tables.dialect(docebo).get(ADDRESS_SEARCH.name)
+    way = known_dialect(runtime).answer(ADDRESS_SEARCH)
     if way == AddressSearch.IN_PARTS:
         return await runtime.docebo.find_users(address, in_parts=True)
     found, shown_by = await runtime.docebo.find_users(address), AddressSearch.FULL
     if not found and way != AddressSearch.FULL:
         found, shown_by = await runtime.docebo.find_users(address, in_parts=True), AddressSearch.IN_PARTS
     if way != shown_by and any(mailbox(one.username) != mailbox(address) for one in found):
-        with runtime.store.transaction() as tables:
-            told = "an account that was found by its address alone"
-            tables.dialect(docebo).learn(ADDRESS_SEARCH.name, shown_by, source=told, now=runtime.now())
+        learn(runtime, ADDRESS_SEARCH, shown_by, source="an account that was found by its address alone")
     return found
 
 
-def _dialect(runtime: Runtime) -> Dialect:
-    with runtime.store.reading() as tables:
-        return Dialect.of(tables.dialect(runtime.settings.docebo_url).all(), runtime.now())
-
-
 def _learn_paging(runtime: Runtime) -> None:
-    if not runtime.docebo.pages_by_cursor:
-        return
-    with runtime.store.transaction() as tables:
-        entries = tables.dialect(runtime.settings.docebo_url)
-        if entries.get(PAGES.name) != Pages.CURSOR:
-            told = "a page of accounts that came only with the cursor of the one before"
-            entries.learn(PAGES.name, Pages.CURSOR, source=told, now=runtime.now())
+    if runtime.docebo.pages_by_cursor and not known_dialect(runtime).pages_by_cursor:
+        learn(
+            runtime, PAGES, Pages.CURSOR, source="a page of accounts that came only with the cursor of the one before"
+        )
 
 
 async def _learn_search(runtime: Runtime, accounts: Accounts) -> None:
@@ -248,8 +237,7 @@ async def _learn_search(runtime: Runtime, accounts: Accounts) -> None:
 
     It takes an account whose user name is another one. Asked here, once, it is not asked for each person who joins.
     """
-    with runtime.store.reading() as tables:
-        is_known = tables.dialect(runtime.settings.docebo_url).get(ADDRESS_SEARCH.name) != ""
+    is_known = known_dialect(runtime).answer(ADDRESS_SEARCH) != ""
     addresses = (one.email for one in accounts if one.email and mailbox(one.email) != mailbox(one.username))
     if not is_known and (address := next(addresses, "")):
         await find_by_address(runtime, address)

@@ -19,13 +19,14 @@ from slack_docebo.domain.dialect import (
     REFUSED_VALUES,
     ROWS_PER_CALL,
     UNKNOWN_OPTIONS,
-    Dialect,
     LanguageForm,
     NewPassword,
     OptionForm,
+    Question,
 )
 from slack_docebo.domain.planning import Value
 from slack_docebo.domain.targets import BRANCH, PASSWORD, USERNAME, field_id_of, is_manager
+from slack_docebo.engine.reading.dialects import known_dialect, learn
 from slack_docebo.runtime import Runtime
 
 TRIED = 3  # refused rows of one kind that a run tries otherwise, before the others are taken to be refused for good
@@ -39,8 +40,7 @@ class Adapter:
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
-        with runtime.store.reading() as tables:
-            known = Dialect.of(tables.dialect(runtime.settings.docebo_url).all(), runtime.now())
+        known = known_dialect(runtime)
         self._language = known.language_form
         self._options = known.option_form
         self.rows_per_call = known.rows_per_call
@@ -83,7 +83,7 @@ class Adapter:
         if news:
             self._refused = [*self._refused, *news][-MOST_VALUES:]
             known = ", ".join(self._refused)
-            self._learn(REFUSED_VALUES.name, known, "rows that were refused with them and taken without them")
+            self._learn(REFUSED_VALUES, known, "rows that were refused with them and taken without them")
 
     def forms(self, name: str, value: Value) -> Sequence[Value]:
         """Return how the attribute may be written, the present way first."""
@@ -97,23 +97,23 @@ class Adapter:
             language = LanguageForm.NAME if form != value else LanguageForm.CODE
             if language is not self._language:
                 self._language = language
-                self._learn(LANGUAGE_FORM.name, language, "a row that was refused with the other form")
+                self._learn(LANGUAGE_FORM, language, "a row that was refused with the other form")
         elif option := self._option(name, value):
             options = OptionForm.ID if form == option else OptionForm.LABEL
             if options is not self._options:
                 self._options = options
-                self._learn(OPTION_FORM.name, options, "a row that was refused with the other form")
+                self._learn(OPTION_FORM, options, "a row that was refused with the other form")
 
     def give_passwords(self) -> None:
         """Note that rows of new accounts are taken with a password, and without one are not."""
         self._gives_passwords, self.may_want_passwords = True, False
-        self._learn(NEW_PASSWORD.name, NewPassword.RANDOM, "the row of a new account that was refused without one")
+        self._learn(NEW_PASSWORD, NewPassword.RANDOM, "the row of a new account that was refused without one")
 
     def note_size(self, rows: int, *, refused: int) -> None:
         """Note that calls of *refused* rows are refused, and calls of *rows* are taken."""
         if rows < self.rows_per_call:
             self.rows_per_call = rows
-            self._learn(ROWS_PER_CALL.name, str(rows), f"a call of {refused} rows that was refused as a whole")
+            self._learn(ROWS_PER_CALL, str(rows), f"a call of {refused} rows that was refused as a whole")
 
     def drops_option(self, said: str) -> bool:
         """Tell whether a call that is refused with what Docebo *said* can do without an option that is named there.
@@ -124,8 +124,8 @@ class Adapter:
         if named:
             self.unknown_options |= named
             known = ", ".join(sorted(self.unknown_options))
-            self._learn(UNKNOWN_OPTIONS.name, known, "a call that was refused with the name of the option")
-            self._learn(PROVEN.name, "", "another set of options")
+            self._learn(UNKNOWN_OPTIONS, known, "a call that was refused with the name of the option")
+            self._learn(PROVEN, "", "another set of options")
         return bool(named)
 
     def _is_nameless(self, name: str, value: Value) -> bool:
@@ -144,9 +144,8 @@ class Adapter:
     def _by_name(self, language: Value) -> str:
         return self._runtime.docebo.languages.name(str(language))
 
-    def _learn(self, name: str, value: str, source: str) -> None:
-        with self._runtime.store.transaction() as tables:
-            tables.dialect(self._runtime.settings.docebo_url).learn(name, value, source=source, now=self._runtime.now())
+    def _learn(self, question: Question, answer: str, source: str) -> None:
+        learn(self._runtime, question, answer, source=source)
 
 
 def with_password() -> dict[str, Value]:

@@ -10,12 +10,13 @@ from dataclasses import replace
 from itertools import permutations
 
 from slack_docebo.domain.attributes import current_value
-from slack_docebo.domain.dialect import ROW_COLUMNS, Dialect, RowColumns
+from slack_docebo.domain.dialect import ROW_COLUMNS, RowColumns
 from slack_docebo.domain.observation import Present
 from slack_docebo.domain.people import Account
 from slack_docebo.domain.planning import Kind, Operation, Outcome
 from slack_docebo.domain.proof import is_plain, not_shown
 from slack_docebo.domain.targets import field_id_of
+from slack_docebo.engine.reading.dialects import known_dialect, learn
 from slack_docebo.engine.writing.recording import Numbered, record
 from slack_docebo.engine.writing.sending import Sender
 from slack_docebo.errors import Unproven
@@ -32,9 +33,7 @@ class Columns:
     def __init__(self, runtime: Runtime, plan_id: str) -> None:
         self._runtime = runtime
         self._plan_id = plan_id
-        with runtime.store.reading() as tables:
-            known = Dialect.of(tables.dialect(runtime.settings.docebo_url).all(), runtime.now())
-        self._left = 0 if known.answer(ROW_COLUMNS) else PAIRS
+        self._left = 0 if known_dialect(runtime).answer(ROW_COLUMNS) else PAIRS
         self._before: Account | None = None
 
     def first(self, batch: Sequence[Numbered]) -> list[Numbered]:
@@ -101,13 +100,8 @@ class Columns:
 
     def _learn(self, columns: RowColumns) -> None:
         self._left = 0
-        with self._runtime.store.transaction() as tables:
-            tables.dialect(self._runtime.settings.docebo_url).learn(
-                ROW_COLUMNS.name,
-                columns,
-                source="two rows with different columns in one call, whose accounts were read afterwards",
-                now=self._runtime.now(),
-            )
+        told = "two rows with different columns in one call, whose accounts were read afterwards"
+        learn(self._runtime, ROW_COLUMNS, columns, source=told)
 
 
 def _are_updates(batch: Sequence[Numbered]) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
 from slack_docebo.domain.attributes import current_value
-from slack_docebo.domain.dialect import PROVEN, Dialect
+from slack_docebo.domain.dialect import PROVEN
 from slack_docebo.domain.observation import Present
 from slack_docebo.domain.people import Account, View
 from slack_docebo.domain.planning import Kind, Operation, Outcome
@@ -25,6 +25,7 @@ from slack_docebo.domain.proof import (
     traits,
 )
 from slack_docebo.domain.targets import BRANCH, field_id_of
+from slack_docebo.engine.reading.dialects import known_dialect, learn
 from slack_docebo.engine.reading.sides import find_by_address
 from slack_docebo.engine.writing.recording import Numbered, record
 from slack_docebo.errors import Rejected, Unproven
@@ -51,8 +52,7 @@ class Prover:
         self._runtime = runtime
         self._plan_id = plan_id
         self._branch = branch  # of new accounts
-        with runtime.store.reading() as tables:
-            self._proven = Dialect.of(tables.dialect(runtime.settings.docebo_url).all(), runtime.now()).proven
+        self._proven = known_dialect(runtime).proven
         self._before: View | None = None
         self._noted: list[tuple[Numbered, RowOutcome]] | None = None  # since the last look
         self._refused = 0
@@ -120,13 +120,8 @@ class Prover:
             whose = f"account {operation.docebo_id}" if operation.docebo_id else "the account just made"
             raise Unproven(f"{whose} was written first, and {against}. Nothing more was sent")
         self._proven = proven_with(self._proven, traits(operation, branch=self._branch))
-        with self._runtime.store.transaction() as tables:
-            tables.dialect(self._runtime.settings.docebo_url).learn(
-                PROVEN.name,
-                ", ".join(sorted(self._proven)),
-                source="the last of these rows, whose account was read after it was written",
-                now=self._runtime.now(),
-            )
+        told = "the last of these rows, whose account was read after it was written"
+        learn(self._runtime, PROVEN, ", ".join(sorted(self._proven)), source=told)
 
     def advised(self, kind: Kind, refusal: Rejected) -> Rejected:
         """Return the *refusal* of each call of *kind* with what may be wrong, if nobody was ever taken."""

@@ -1,0 +1,16 @@
+"""What a run knows of how its platform behaves, and what it learns of that."""
+
+from slack_docebo.domain.dialect import Dialect, Question
+from slack_docebo.runtime import Runtime
+
+
+def known_dialect(runtime: Runtime) -> Dialect:
+    """Return what is known now of the platform; what was learned too long ago is not."""
+    with runtime.store.reading() as tables:
+        return Dialect.of(tables.dialect(runtime.settings.docebo_url).all(), runtime.now())
+
+
+def learn(runtime: Runtime, question: Question, answer: str, *, source: str) -> None:
+    """Keep the *answer* to a question, and what showed it."""
+    with runtime.store.transaction() as tables:
+        tables.dialect(runtime.settings.docebo_url).learn(question.name, answer, source=source, now=runtime.now())
