@@ -56,7 +56,7 @@ class Companies:
         while not any(account["username"] == email and shows(account) for account in self._accounts()):
             if time.monotonic() - begun > PATIENCE_SECONDS:
                 raise RuntimeError(f"nothing arrived in Docebo within {PATIENCE_SECONDS:.0f} s")
-            time.sleep(POLL_SECONDS)
+            time.sleep(POLL_SECONDS)  # nothing tells when Docebo has it
         return time.monotonic() - begun
 
     def _accounts(self) -> list[Account]:
@@ -98,7 +98,7 @@ def _webhook(facts: Mapping[str, Any], folder: Path) -> Iterator[str]:
             except httpx.TransportError:
                 if child.poll() is not None:
                     raise RuntimeError(f"the webhook did not start:\n{log.read_text()[-2000:]}") from None
-                time.sleep(POLL_SECONDS)
+                time.sleep(POLL_SECONDS)  # until it listens
             else:
                 break
         yield address

@@ -177,4 +177,4 @@ def is_healthy(api: str) -> bool:
 def _still_starting(child: subprocess.Popen[bytes], deadline: float, log: Path) -> None:
     if child.poll() is not None or time.monotonic() > deadline:
         raise RuntimeError(f"{child.args} did not start:\n{log.read_text()[-2000:]}")
-    time.sleep(0.1)
+    time.sleep(0.1)  # until it is asked again

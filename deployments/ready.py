@@ -39,7 +39,7 @@ def wait_for_server(api: str) -> bool:
                 return True
         except httpx.TransportError:
             pass
-        time.sleep(0.3)
+        time.sleep(0.3)  # until it is asked again
     return False
 
 

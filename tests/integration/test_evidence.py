@@ -135,6 +135,18 @@ async def test_an_event_is_not_done_with_by_an_answer_about_somebody_else(sandbo
     assert account(sandbox, "bob").lastname == "Lovelace"
 
 
+def leaving_out(accounts: dict[str, int], slack_id: str):
+    """Let Docebo's list leave out the account of *slack_id*, once *accounts* says which one that is."""
+
+    def shortened(call: Call, answer):
+        if not (accounts and call.path.startswith("/manage/v1/user?")):
+            return None
+        items = [item for item in answer["data"]["items"] if int(item["user_id"]) != accounts[slack_id]]
+        return {"data": {**answer["data"], "items": items, "total_count": len(items)}}
+
+    return shortened
+
+
 async def test_where_docebo_shows_no_account_at_all_its_404_does_not_say_that_one_is_gone(sandbox, sqlite_url):
     ada = slack_id(sandbox, "ada")
     accounts: dict[str, int] = {}
@@ -144,13 +156,7 @@ async def test_where_docebo_shows_no_account_at_all_its_404_does_not_say_that_on
         error = {"name": "Not Found", "message": "Page not found.", "code": 0, "status": 404}
         return in_json(error, 404) if accounts and is_view else None
 
-    def without_ada(call: Call, answer):
-        if not (accounts and call.path.startswith("/manage/v1/user?")):
-            return None
-        items = [item for item in answer["data"]["items"] if int(item["user_id"]) != accounts[ada]]
-        return {"data": {**answer["data"], "items": items, "total_count": len(items)}}
-
-    with between(sandbox.docebo_url, no_such_page, without_ada) as url:
+    with between(sandbox.docebo_url, no_such_page, leaving_out(accounts, ada)) as url:
         settings = settings_for({**sandbox.facts(), "docebo_url": url}, sqlite_url)
         await run_import(settings, rows=ROWS)
         accounts |= mapped(sqlite_url, sandbox.slack.team.id)
@@ -170,13 +176,7 @@ async def test_a_gateways_404_does_not_say_that_an_account_is_gone(sandbox, sqli
         path = f"/manage/v1/user/{accounts.get(ada)}"
         return in_json({"message": "no Route matched"}, 404) if call.method == "GET" and call.path == path else None
 
-    def without_ada(call: Call, answer):
-        if not (accounts and call.path.startswith("/manage/v1/user?")):
-            return None
-        items = [item for item in answer["data"]["items"] if int(item["user_id"]) != accounts[ada]]
-        return {"data": {**answer["data"], "items": items, "total_count": len(items)}}
-
-    with between(sandbox.docebo_url, gateway, without_ada) as url:
+    with between(sandbox.docebo_url, gateway, leaving_out(accounts, ada)) as url:
         settings = settings_for({**sandbox.facts(), "docebo_url": url}, sqlite_url)
         await run_import(settings, rows=ROWS)
         accounts |= mapped(sqlite_url, sandbox.slack.team.id)

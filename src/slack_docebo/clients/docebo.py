@@ -240,10 +240,10 @@ class DoceboClient:
     async def view(self, docebo_id: int) -> Observation[View]:
         """Return all that Docebo says of exactly this account.
 
-        A 404 in Docebo's own form says that it is gone; any other is a gateway's, and where one that was listed is
-        not shown either, for which it takes one call more, it is the whole endpoint that is not there. A 400, with which some endpoints answer
-        for what is not there and all for what they do not understand, leaves it unknown. So does an answer about another
-        account, as after a merge.
+        A 404 in Docebo's own form says that it is gone; any other is a gateway's, and where one that was listed is not shown
+        either, for which it takes one call more, it is the whole endpoint that is not there. A 400, with which some endpoints
+        answer for what is not there and all for what they do not understand, leaves it unknown. So does an answer about
+        another account, as after a merge.
         """
         try:
             data = await self._get("user", f"/manage/v1/user/{docebo_id}")

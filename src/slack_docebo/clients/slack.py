@@ -220,9 +220,8 @@ class SlackClient:
             if not self._shows_people:
                 return Unknown("Slack does not know somebody of its own list either")
             return Gone("Slack knows nobody under this id")
-        joined = (
-            bool(user.organisation) or user.slack_id[:1] != slack_id[:1]
-        )  # an organisation: there ids become others
+        # In an organisation ids become others.
+        joined = bool(user.organisation) or user.slack_id[:1] != slack_id[:1]
         if slack_id not in user.ids and (user.deactivated or user.forgotten or not joined):
             return Unknown(f"asked for {slack_id}, Slack shows {user.slack_id}")
         self._shows_people = True

@@ -121,7 +121,10 @@ def source_user(member: Mapping[str, Any]) -> SourceUser:
 
 
 def user_group(group: Mapping[str, Any], *, with_members: bool) -> UserGroup:
-    """Read a user group; *with_members*, raise ContractViolation without them, and IncompleteRead unless Slack counts as many."""
+    """Read a user group, *with_members* or without.
+
+    Raises ContractViolation where they are wanted and not shown, and IncompleteRead unless Slack counts as many.
+    """
     handle, users = name_of(group.get("handle")), group.get("users")
     if not with_members:
         return UserGroup(id_of(group.get("id")), handle, name_of(group.get("name")), frozenset())

@@ -7,12 +7,11 @@ from slack_docebo.domain.attributes import current_value, same
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.people import Account, Mapping
 from slack_docebo.domain.planning import Kind, Operation, Value
-from slack_docebo.domain.targets import is_manager
+from slack_docebo.domain.targets import EXPIRATION, USERNAME, is_manager
 
 TO_ACCOUNTS = (Kind.CREATE, Kind.UPDATE, Kind.MOVE, Kind.DEACTIVATE)
-HURTING = frozenset(
-    {"active", "username", "expiration_date"}
-)  # attributes whose wrong value locks somebody out, or lets somebody in
+# Attributes whose wrong value locks somebody out, or lets somebody in.
+HURTING = frozenset({"active", USERNAME, EXPIRATION})
 
 
 def account_of(accounts: Accounts, operation: Operation) -> Account | None:
@@ -65,6 +64,11 @@ def differs(account: Account, name: str, value: Value) -> bool:
 def hurts(operation: Operation) -> bool:
     """Tell whether *operation* does harm that is seen at once, if what it rests on is not so any more."""
     return operation.kind is not Kind.CREATE and (not HURTING.isdisjoint(operation.changes) or operation.moves_mapping)
+
+
+def changes_access(operation: Operation) -> bool:
+    """Tell whether *operation* says itself whether somebody gets in."""
+    return "active" in operation.changes or EXPIRATION in operation.changes
 
 
 def activates(operation: Operation) -> bool:

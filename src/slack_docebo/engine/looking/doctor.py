@@ -380,7 +380,7 @@ class _Checks:
             learned = tables.dialect(self._settings.docebo_url).all()
         answers = Dialect.of(learned, datetime.now(UTC)).answers
         told = [
-            f"{name} is {answers[name]}, {'set by hand' if learned[name].source == SET_BY_HAND else 'learned'} on"
+            f"{name} is {answers[name]}, {SET_BY_HAND if learned[name].source == SET_BY_HAND else 'learned'} on"
             f" {learned[name].at:%Y-%m-%d}"
             for name in (question.name for question in QUESTIONS if question not in {PROVEN, REFUSED_VALUES})
             if answers.get(name)

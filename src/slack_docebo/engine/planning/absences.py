@@ -32,9 +32,8 @@ from slack_docebo.runtime import Runtime
 class Absences:
     """Those about whom nothing is concluded while a list is read, because it does not show them or their account."""
 
-    held_back: list[tuple[SourceUser, Known | None]] = field(
-        default_factory=list
-    )  # in Slack, the account is not listed
+    # In Slack, and the account is not listed, or there may be one that is not.
+    held_back: list[tuple[SourceUser, Known | None]] = field(default_factory=list)
     missing: dict[str, Mapping] = field(default_factory=dict)  # mapped and not in Slack's list, by Slack id
     unmapped: list[str] = field(default_factory=list)  # known by why they were left alone, and not in the list either
     seen: dict[str, Observation[SourceUser]] = field(default_factory=dict)  # what Slack says of the missing

@@ -39,9 +39,9 @@ def look_for_leavers(
 ) -> Leaving:
     """Return who has left and is not in the branch for leavers yet, and who was brought there and is looked after again.
 
-    *placed* says to which branch accounts were brought last; *away* are those that were moved as leavers'. Who has left only lately is noted, and waits for
-    LEAVERS_AFTER_DAYS. Who is not listed has left only if Slack has said so when it was asked, or if we have deactivated
-    the account for it before. Left out is whom `wishes_of` leaves out as well.
+    *placed* says to which branch accounts were brought last; *away* are those that were moved as leavers'. Who has left only
+    lately is noted, and waits for LEAVERS_AFTER_DAYS. Who is not listed has left only if Slack has said so when it was asked,
+    or if we have deactivated the account for it before. Left out is whom `wishes_of` leaves out as well.
     """
     policy, docebo = runtime.behaviour.policy(workspace.team), runtime.settings.docebo_url
     planner, found = Planner(policy, Accounts()), Leaving()

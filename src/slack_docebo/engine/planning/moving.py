@@ -8,14 +8,7 @@ from slack_docebo.domain.grace import HAS_LEFT
 from slack_docebo.domain.observation import Present
 from slack_docebo.domain.planning import Kind
 from slack_docebo.domain.targets import BRANCH
-from slack_docebo.engine.planning.afterwards import (
-    Wishes,
-    changeable,
-    operation_on,
-    rule_for,
-    store_plan,
-    wishes_of,
-)
+from slack_docebo.engine.planning.afterwards import Wishes, changeable, operation_on, rule_for, store_plan, wishes_of
 from slack_docebo.engine.planning.leaving import Leaving, look_for_leavers
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.evidence import can_ask, counted
@@ -53,9 +46,8 @@ async def plan_moves(runtime: Runtime, workspace: Workspace, listed: SourceSnaps
     placed |= await _find(runtime, {one: branch for one, branch in wanted.items() if one not in placed})
     placed |= await _look_at(runtime, leaving.left.keys() - placed.keys())
     mappings = leaving.back | wishes.mappings | leaving.left
-    moved = sorted(
-        (branch, one) for one, branch in wanted.items() if placed.get(one) != branch
-    )  # a call is to one branch
+    # By branch, for a call is to one.
+    moved = sorted((branch, one) for one, branch in wanted.items() if placed.get(one) != branch)
     if not moved:
         return None
     accounts = await read_accounts(runtime, {one for _, one in moved})

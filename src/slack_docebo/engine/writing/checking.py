@@ -50,9 +50,8 @@ class Situation:
     seen: LastSeen = field(default=LastSeen())  # of the operation's account
     branch: int | None = None  # to which we have brought that account last
     other_ids: Collection[str] = ()  # under which Slack knows the person besides
-    managers: MappingType[int, int] = field(
-        default_factory=dict
-    )  # by type, the accounts that we have made its managers; 0 for removed
+    # By type, the accounts that we have made its managers; 0 for removed.
+    managers: MappingType[int, int] = field(default_factory=dict)
 
 
 async def recheck(runtime: Runtime, workspace: Workspace, plan_id: str, accounts: Accounts) -> int:
@@ -236,7 +235,7 @@ def _other_ids(tables: Tables, team: str, slack_ids: Collection[str]) -> dict[st
 
 
 def _given(runtime: Runtime) -> tuple[dict[int, int], dict[int, dict[int, int]]]:
-    """Return to which branch we have brought accounts, and whom we have made their managers, by type, as far as that is known."""
+    """Return to which branch we have brought accounts, and by type whom we have surely made their managers."""
     with runtime.store.reading() as tables:
         accounts = tables.accounts_at(runtime.settings.docebo_url)
         managers: dict[int, dict[int, int]] = {}

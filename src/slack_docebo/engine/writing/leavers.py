@@ -23,8 +23,8 @@ async def ask_whether_still_so(
 ) -> list[RowOutcome]:
     """Return who of *batch* is to be skipped, for Slack does not say any more that the person has left, or is back.
 
-    Asked, one call each, is for whom a plan would deactivate, unmap or move as a leaver, and whose account it would activate: where the plan
-    was saved and is applied by its id, or Slack was read longer ago than EVIDENCE_MINUTES.
+    Asked, one call each, is for whom a plan would deactivate, unmap or move as a leaver, and whose account it would activate:
+    where the plan was saved and is applied by its id, or Slack was read longer ago than EVIDENCE_MINUTES.
     """
     if plan.kind not in OF_THE_RULES or _is_fresh(runtime, plan):
         return []

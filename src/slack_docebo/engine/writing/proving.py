@@ -157,7 +157,10 @@ class Prover:
             branch = int(operation.changes[BRANCH]) if BRANCH in operation.changes else self._branch
             others = changed_besides(operation.changes, self._before, view.value, branch=branch)
             if operation.kind is Kind.MOVE and "branches" in others:
-                return "is not in the branch to which it was moved: set SLACK | BRANCH_MOVES to false, empty LEAVERS_BRANCH, and report it"
+                return (
+                    "is not in the branch to which it was moved: set SLACK | BRANCH_MOVES to false, empty LEAVERS_BRANCH, and"
+                    " report it"
+                )
             if others:
                 advice = next((NOT_ASKED_FOR[name] for name in others if name in NOT_ASKED_FOR), OTHERWISE)
                 return f"{', '.join(others)} is not as it has to be, of which the row says nothing: {advice}"

@@ -4,12 +4,12 @@ from collections.abc import Mapping as MappingType
 from collections.abc import Sequence
 from dataclasses import replace
 
-from slack_docebo.domain.effects import TO_ACCOUNTS, mapping_of, people_of
+from slack_docebo.domain.effects import TO_ACCOUNTS, changes_access, mapping_of, people_of
 from slack_docebo.domain.grace import HAS_LEFT, is_of_leaver
 from slack_docebo.domain.people import Applied, Mapping
 from slack_docebo.domain.planning import Kind, Operation, Outcome
 from slack_docebo.domain.stamps import TOLERANCE, UNSTAMPED
-from slack_docebo.domain.targets import BRANCH, EXPIRATION, is_manager, manager_type_of
+from slack_docebo.domain.targets import BRANCH, is_manager, manager_type_of
 from slack_docebo.engine.writing.standing import follow
 from slack_docebo.errors import StorageConflict
 from slack_docebo.runtime import Runtime
@@ -19,7 +19,6 @@ from slack_docebo.storage.plans import Plan, PlanKind
 from slack_docebo.storage.tables import Tables
 
 Numbered = tuple[int, Operation]  # an operation with its place in the plan
-OPENING = frozenset({"active", EXPIRATION})  # attributes by whose change an account is open again
 REMAPPED = "the mapping of this person or of the account was changed meanwhile, and stays so: plan again"
 
 
@@ -141,7 +140,7 @@ def _shut_out_since(tables: Tables, plan: Plan, applied: Sequence[tuple[Operatio
     """
     if plan.read_since is None:
         return set()
-    ids = [result.docebo_id for op, result in applied if result.docebo_id and op.changes.keys().isdisjoint(OPENING)]
+    ids = [result.docebo_id for op, result in applied if result.docebo_id and not changes_access(op)]
     since = plan.read_since - TOLERANCE
     return {docebo_id for docebo_id, when in tables.accounts_at(plan.docebo).deactivated(ids).items() if when > since}
 

@@ -386,9 +386,8 @@ class Sender:
 
     async def _carried_out(self, batch: Sequence[Numbered]) -> list[tuple[int, int]]:
         """Return place and account of the operations that their accounts show to be carried out."""
-        moves = [(seq, operation) for seq, operation in batch if operation.kind is Kind.MOVE]
-        moved = await self._moved(moves)
-        batch = [numbered for numbered in batch if numbered not in moves]
+        moved = await self._moved([numbered for numbered in batch if numbered[1].kind is Kind.MOVE])
+        batch = [numbered for numbered in batch if numbered[1].kind is not Kind.MOVE]
         if not batch:
             return moved
         pages = len(self.accounts or ()) // PAGE_SIZE
@@ -418,9 +417,8 @@ class Sender:
 
     def believe(self, looked_at: Iterable[Account]) -> None:
         """Let what was *looked at* again be what the next batch is held against."""
-        before = self.accounts or Accounts()
-        self.accounts = Accounts([*before, *looked_at])
-        self.accounts.pages = before.pages
+        self.accounts = self.accounts or Accounts()
+        self.accounts.add(looked_at)
 
     async def _asked(self, operation: Operation) -> list[Account]:
         """Return what Docebo shows of the account of *operation*: by its id or, of a creation, by its username."""
