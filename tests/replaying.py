@@ -13,7 +13,8 @@ from pydantic import SecretStr
 from slack_sdk.web.async_client import AsyncWebClient
 
 from slack_docebo.clients.answers import BoundedClient
-from slack_docebo.clients.docebo import ClientCredentials, DoceboClient
+from slack_docebo.clients.docebo import DoceboClient
+from slack_docebo.clients.docebo_auth import ClientCredentials
 from slack_docebo.clients.slack import SlackClient
 from tests.simulation.wire import SlackSession, Unanswered
 

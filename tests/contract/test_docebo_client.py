@@ -22,9 +22,9 @@ from tenacity import RetryCallState
 from sandbox.docebo.platform import API_PASSWORD, API_USER_ID, API_USERNAME
 from sandbox.docebo.tokens import CLIENT_ID, CLIENT_SECRET
 from sandbox.server import Sandbox
-from slack_docebo.clients.docebo import DoceboClient, Row, RowResult, open_docebo
+from slack_docebo.clients.docebo import DoceboClient, open_docebo
 from slack_docebo.clients.docebo_auth import ClientCredentials, Grant, JwtBearer, Password, Token
-from slack_docebo.clients.docebo_wire import Branch, Service, Session, UserField, is_administrator
+from slack_docebo.clients.docebo_wire import Branch, Row, RowResult, Service, Session, UserField, is_administrator
 from slack_docebo.clients.retries import wait_as_asked
 from slack_docebo.domain.observation import Gone, Present, Unknown
 from slack_docebo.domain.people import Account

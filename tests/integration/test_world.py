@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
-from slack_docebo.clients.docebo import Row, RowResult
+from slack_docebo.clients.docebo_wire import Row, RowResult
 from slack_docebo.clients.slack_wire import UserPage
 from slack_docebo.domain.attributes import fingerprint, wanted
 from slack_docebo.domain.languages import Languages

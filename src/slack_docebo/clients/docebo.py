@@ -10,14 +10,14 @@ from typing import Any, TypeVar
 import httpx
 
 from slack_docebo.clients.answers import BoundedClient, OutOfBounds
+from slack_docebo.clients.docebo_answers import Answered, data_of, items_of, refuse_failure
 from slack_docebo.clients.docebo_auth import OPERATION as TOKEN_OPERATION
-from slack_docebo.clients.docebo_auth import ClientCredentials, Grant, JwtBearer, Password, Token
+from slack_docebo.clients.docebo_auth import Grant, Token
 from slack_docebo.clients.docebo_wire import (
     NO_USER,
     ManagerType,
     Row,
     RowResult,
-    RowsLeftOut,
     Service,
     Session,
     UserField,
@@ -27,7 +27,6 @@ from slack_docebo.clients.docebo_wire import (
     changed_of,
     correlate,
     manager_type_of,
-    message_of,
     read_flag,
     read_id,
     read_text,
@@ -37,7 +36,7 @@ from slack_docebo.clients.docebo_wire import (
     view_of,
 )
 from slack_docebo.clients.recording import Recorder
-from slack_docebo.clients.retries import NotJson, TooLate, Wait, no_connection, retrying, seconds_asked, wait_as_asked
+from slack_docebo.clients.retries import NotJson, TooLate, Wait, no_connection, retrying, wait_as_asked
 from slack_docebo.domain.addresses import mailbox, spellings
 from slack_docebo.domain.branches import Branch
 from slack_docebo.domain.dialect import MOST_ROWS, UNLISTED
@@ -45,32 +44,15 @@ from slack_docebo.domain.languages import Languages
 from slack_docebo.domain.observation import Gone, Observation, Present, Unknown
 from slack_docebo.domain.options import YES_OR_NO, Dates, Options, Values
 from slack_docebo.domain.people import Account, View
-from slack_docebo.domain.quoting import quoted
 from slack_docebo.errors import (
     AccessDenied,
     ContractViolation,
     IncompleteRead,
     OutcomeUnknown,
-    RateLimited,
     Rejected,
     RemoteError,
     TransientError,
 )
-
-__all__ = [
-    "ClientCredentials",
-    "DoceboClient",
-    "Grant",
-    "JwtBearer",
-    "Password",
-    "Row",
-    "RowResult",
-    "RowsLeftOut",
-    "Service",
-    "Session",
-    "UserField",
-    "open_docebo",
-]
 
 PAGE_SIZE = 200  # the most Docebo gives
 SMALL_PAGE = 20  # the number of pages is bounded as if none were smaller than this
@@ -79,23 +61,15 @@ MOST_PAGES = 100  # 20,000 fields or branches
 MOST_PAGES_OF_USERS = 5_000  # a million
 MOST_PAGES_FOUND = 10  # by the search for one address
 HTTPX_LOGS = 5  # method, address, version, status, and the words beside the status
-LARGEST_CODE = 99_999  # of an error; 1006 is one. A larger number may be anything else
 NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 DROPDOWN = "dropdown"  # the type of a field whose values are options
 # Nothing documents how countries are shown and written: where Docebo lists them, they are options like any other.
 COUNTRY = "country"
 FIXED_VALUES: dict[str, Values] = {"date": Dates(), "yesno": YES_OR_NO}  # by the type of a field
-# A call that changes something may be under way, ours as well as another's: Docebo forbids two batches at once, and does not
-# say how it refuses the second.
-AT_WORK = (408, 409, 423, 425)
 PROVISIONED_BY = "slack-docebo"
 AMBIGUOUS = "Docebo answers 400 for the account's id"
 
 T = TypeVar("T")
-
-
-class _Answered(Rejected):
-    """Docebo itself refuses the call: no gateway before it, whose refusals have other forms."""
 
 
 async def _unlimited() -> None:
@@ -174,13 +148,13 @@ class DoceboClient:
             pages += 1
             if not isinstance(data, dict):
                 raise ContractViolation("list users", "the answer is not a page")
-            if announced and expected is None and not _items("list users", data):
+            if announced and expected is None and not items_of("list users", data):
                 raise IncompleteRead(f"Docebo announced more than {len(seen)} accounts, and sent an empty page.")
             announced = read_flag(data.get("has_more_data"), missing=False)
             if expected is None:
                 # The first count: accounts made while reading need not be among those read, but all others do.
                 expected = read_id(data.get("total_count"))
-            accounts = list(map(read, _items("list users", data)))
+            accounts = list(map(read, items_of("list users", data)))
             before = len(seen)
             seen.update(account.docebo_id for account in accounts)
             if more and len(seen) == before:
@@ -201,7 +175,7 @@ class DoceboClient:
         """Tell whether the page behind the end of the list shows accounts that were not *seen*; it may be refused."""
         try:
             data = await self._get("list users", "/manage/v1/user", params)
-            items = _items("list users", data)
+            items = items_of("list users", data)
         except (Rejected, ContractViolation):
             return False
         shown = {read_id(item.get("user_id")) for item in items if isinstance(item, dict)}
@@ -223,7 +197,7 @@ class DoceboClient:
         read = account_reader(self._wanted_fields, self.languages, self.options)
         params = {"search_text": text.strip(), **({} if in_parts else {"match_type": "full"})}
         async for data, more in self._pages("find users", "/manage/v1/user", params, MOST_PAGES_FOUND):
-            items = _items("find users", data)
+            items = items_of("find users", data)
             # Docebo's search also finds names and parts of them.
             for account in map(read, items):
                 if wanted in (mailbox(account.username), mailbox(account.email)):
@@ -250,7 +224,7 @@ class DoceboClient:
         except Rejected as error:
             if error.status not in {400, 404}:
                 raise
-            if not isinstance(error, _Answered):
+            if not isinstance(error, Answered):
                 return Unknown(f"the {error.status} for the account's id is not Docebo's")
             if error.status == 400:
                 return Unknown(AMBIGUOUS)
@@ -351,7 +325,9 @@ class DoceboClient:
         params = {"branch_id": branch_id, "selection_status": 1}
         async for data, _ in self._pages("accounts of a branch", "/manage/v1/user", params):
             ids = [
-                read_id(item.get("user_id")) for item in _items("accounts of a branch", data) if isinstance(item, dict)
+                read_id(item.get("user_id"))
+                for item in items_of("accounts of a branch", data)
+                if isinstance(item, dict)
             ]
             found.update(docebo_id for docebo_id in ids if docebo_id is not None)
         return found
@@ -413,7 +389,7 @@ class DoceboClient:
 
     async def services(self) -> list[Service]:
         """Return the parts of this tenant's API and where each is described."""
-        items = _items("services", await self._get("services", "/manage/v1/site/microservices"))
+        items = items_of("services", await self._get("services", "/manage/v1/site/microservices"))
         return [
             Service(read_text(item.get("app")), read_text(item.get("url"))) for item in items if isinstance(item, dict)
         ]
@@ -509,8 +485,8 @@ class DoceboClient:
             if last:
                 raise AccessDenied(operation, "a new token was refused as well", status=401)
         try:
-            _refuse_failure(operation, response, unanswered)
-            return _data(operation, response, NotJson if reading else OutcomeUnknown, enveloped=enveloped)
+            refuse_failure(operation, response, unanswered)
+            return data_of(operation, response, NotJson if reading else OutcomeUnknown, enveloped=enveloped)
         except OutOfBounds as error:
             raise (ContractViolation if reading else OutcomeUnknown)(operation, error.detail) from None
 
@@ -569,58 +545,6 @@ def _without_text_of_others(record: logging.LogRecord) -> bool:
     return True
 
 
-def _refuse_failure(operation: str, response: httpx.Response, unanswered: type[RemoteError]) -> None:
-    """Raise the error that a status other than success stands for."""
-    status = response.status_code
-    if status < 300:
-        return
-    if status == 429:
-        raise RateLimited(operation, retry_after=seconds_asked(response.headers.get("Retry-After")))
-    if status in AT_WORK and unanswered is OutcomeUnknown:
-        raise unanswered(operation, "another call is under way", status=status)
-    if status >= 500:  # a gateway's 503, too: it does not say that nobody behind it carried the call out
-        raise unanswered(operation, status=status)
-    try:
-        body = response.json()
-    except ValueError:
-        body = None
-    said = message_of(body) if isinstance(body, dict) else ""
-    told = quoted(said)
-    code = read_id(body.get("code")) if isinstance(body, dict) else None
-    detail = f"{told} (code {code})" if code and code <= LARGEST_CODE else told
-    refusal = AccessDenied if status == 403 else _Answered if _is_docebos(body, status) else Rejected
-    raise refusal(operation, detail, status=status, said=said)
-
-
-def _is_docebos(body: object, status: int) -> bool:
-    """Tell whether an error has the form of Docebo's own: `name`, `message`, `code`, and the `status` once more."""
-    return isinstance(body, dict) and {"name", "message"} <= body.keys() and read_id(body.get("status")) == status
-
-
-def _data(operation: str, response: httpx.Response, unreadable: type[RemoteError], *, enveloped: bool) -> Any:
-    """Return what is in the envelope, or the whole body where there is none; raise *unreadable* if it is not JSON."""
-    if "json" not in response.headers.get("Content-Type", "json"):
-        raise unreadable(operation, "the answer is not JSON")
-    try:
-        body = response.json()
-    except ValueError:
-        raise unreadable(operation, "the answer is not JSON") from None
-    if not enveloped:
-        return body
-    if not isinstance(body, dict) or "data" not in body:
-        wrong = ContractViolation if issubclass(unreadable, TransientError) else OutcomeUnknown
-        raise wrong(operation, "the answer holds no data")
-    return body["data"]
-
-
-def _items(operation: str, data: object) -> list[object]:
-    """Return the entries of a listing, which is an array or an object with `items`."""
-    items = data.get("items") if isinstance(data, dict) else data
-    if not isinstance(items, list):
-        raise ContractViolation(operation, "the answer holds no list of items")
-    return items
-
-
 def _repeats(before: object, data: object) -> bool:
     """Tell whether a page is the one *before* once more, though that came with a cursor to go on by."""
     if not (isinstance(before, dict) and isinstance(data, dict) and before.get("items") and before.get("cursor")):
@@ -642,7 +566,7 @@ def _pages_counted(operation: str, first: object, *, otherwise: int) -> int:
     count = read_id(first.get("total_count")) if isinstance(first, dict) else None
     if count is None:
         return otherwise
-    size = max(SMALL_PAGE, len(_items(operation, first)))
+    size = max(SMALL_PAGE, len(items_of(operation, first)))
     return 10 + count // size * 11 // 10
 
 
@@ -656,7 +580,7 @@ async def _distinct(
     found: dict[int, T] = {}
     async for data, more in pages:
         before = len(found)
-        for entry in map(read, _items(operation, data)):
+        for entry in map(read, items_of(operation, data)):
             found[identity(entry)] = entry
         if more and len(found) == before:
             if isinstance(data, list):  # all of them, whatever page was asked for

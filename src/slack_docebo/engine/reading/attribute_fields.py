@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from slack_docebo.clients.docebo import Session
+from slack_docebo.clients.docebo_wire import Session
 from slack_docebo.domain.branches import Branches
 from slack_docebo.domain.names import folded
 from slack_docebo.domain.options import Dates, Options, Values

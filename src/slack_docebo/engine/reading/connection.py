@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from slack_docebo.clients.docebo import Session
+from slack_docebo.clients.docebo_wire import Session
 from slack_docebo.clients.slack_wire import Identity
 from slack_docebo.domain.branches import Branches
 from slack_docebo.domain.rules import AttributeRule

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from slack_docebo.clients.docebo import UserField
+from slack_docebo.clients.docebo_wire import UserField
 from slack_docebo.domain.mirror import Mirror
 from slack_docebo.domain.names import folded
 from slack_docebo.errors import ConfigurationError

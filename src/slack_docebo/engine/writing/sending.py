@@ -10,7 +10,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
-from slack_docebo.clients.docebo import AT_WORK, PAGE_SIZE, Row, RowResult, RowsLeftOut
+from slack_docebo.clients.docebo import PAGE_SIZE
+from slack_docebo.clients.docebo_answers import AT_WORK
+from slack_docebo.clients.docebo_wire import Row, RowResult, RowsLeftOut
 from slack_docebo.domain.effects import account_of, is_carried_out
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.observation import Present

@@ -1,0 +1,79 @@
+"""Docebo's answers: what is in them, and what their refusals mean."""
+
+from typing import Any
+
+import httpx
+
+from slack_docebo.clients.docebo_wire import message_of, read_id
+from slack_docebo.clients.retries import seconds_asked
+from slack_docebo.domain.quoting import quoted
+from slack_docebo.errors import (
+    AccessDenied,
+    ContractViolation,
+    OutcomeUnknown,
+    RateLimited,
+    Rejected,
+    RemoteError,
+    TransientError,
+)
+
+LARGEST_CODE = 99_999  # of an error; 1006 is one. A larger number may be anything else
+# A call that changes something may be under way, ours as well as another's: Docebo forbids two batches at once, and does not
+# say how it refuses the second.
+AT_WORK = (408, 409, 423, 425)
+
+
+class Answered(Rejected):
+    """Docebo itself refuses the call: no gateway before it, whose refusals have other forms."""
+
+
+def refuse_failure(operation: str, response: httpx.Response, unanswered: type[RemoteError]) -> None:
+    """Raise the error that a status other than success stands for."""
+    status = response.status_code
+    if status < 300:
+        return
+    if status == 429:
+        raise RateLimited(operation, retry_after=seconds_asked(response.headers.get("Retry-After")))
+    if status in AT_WORK and unanswered is OutcomeUnknown:
+        raise unanswered(operation, "another call is under way", status=status)
+    if status >= 500:  # a gateway's 503, too: it does not say that nobody behind it carried the call out
+        raise unanswered(operation, status=status)
+    try:
+        body = response.json()
+    except ValueError:
+        body = None
+    said = message_of(body) if isinstance(body, dict) else ""
+    told = quoted(said)
+    code = read_id(body.get("code")) if isinstance(body, dict) else None
+    detail = f"{told} (code {code})" if code and code <= LARGEST_CODE else told
+    refusal = AccessDenied if status == 403 else Answered if _is_docebos(body, status) else Rejected
+    raise refusal(operation, detail, status=status, said=said)
+
+
+def _is_docebos(body: object, status: int) -> bool:
+    """Tell whether an error has the form of Docebo's own: `name`, `message`, `code`, and the `status` once more."""
+    return isinstance(body, dict) and {"name", "message"} <= body.keys() and read_id(body.get("status")) == status
+
+
+def data_of(operation: str, response: httpx.Response, unreadable: type[RemoteError], *, enveloped: bool) -> Any:
+    """Return what is in the envelope, or the whole body where there is none; raise *unreadable* if it is not JSON."""
+    if "json" not in response.headers.get("Content-Type", "json"):
+        raise unreadable(operation, "the answer is not JSON")
+    try:
+        body = response.json()
+    except ValueError:
+        raise unreadable(operation, "the answer is not JSON") from None
+    if not enveloped:
+        return body
+    if not isinstance(body, dict) or "data" not in body:
+        wrong = ContractViolation if issubclass(unreadable, TransientError) else OutcomeUnknown
+        raise wrong(operation, "the answer holds no data")
+    return body["data"]
+
+
+def items_of(operation: str, data: object) -> list[object]:
+    """Return the entries of a listing, which is an array or an object with `items`."""
+    items = data.get("items") if isinstance(data, dict) else data
+    if not isinstance(items, list):
+        raise ContractViolation(operation, "the answer holds no list of items")
+    return items
