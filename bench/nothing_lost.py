@@ -43,7 +43,7 @@ from deployments.local import (
 )
 from deployments.login import new_login
 from sandbox.server import Sandbox
-from slack_docebo.domain.planning import Kind
+from slack_docebo.domain.operations import Kind
 from slack_docebo.integration_settings import VARIABLE, table
 from slack_docebo.storage.inbox import EventState
 from slack_docebo.storage.store import Store

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from prefect import flow
 
-from slack_docebo.domain.planning import Kind
+from slack_docebo.domain.operations import Kind
 from slack_docebo.engine.planning.parting import PartChoice
 from slack_docebo.engine.reporting.report import Summary
 from tasks.attended import require_a_person

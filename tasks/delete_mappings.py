@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
-from slack_docebo.domain.planning import Kind, Outcome
+from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.domain.texts import code
 from slack_docebo.engine.mappings.resetting import back_up, delete_planned
 from slack_docebo.engine.reading.connection import Workspace

@@ -14,7 +14,7 @@ from prefect.client.schemas.objects import StateType
 from prefect.states import Completed, Failed, Scheduled, State
 from prefect.variables import Variable
 
-from slack_docebo.domain.planning import Outcome
+from slack_docebo.domain.operations import Outcome
 from slack_docebo.domain.texts import line
 from slack_docebo.engine.looking.diagnosis import Diagnosis
 from slack_docebo.engine.looking.explaining import Explanation

@@ -22,7 +22,7 @@ from slack_docebo.domain.lookup import LookupTable
 from slack_docebo.domain.matching import MatchBy
 from slack_docebo.domain.options import Values
 from slack_docebo.domain.people import LARGEST_ID, PeopleShown
-from slack_docebo.domain.planning import Leavers, Policy
+from slack_docebo.domain.policy import Leavers, Policy
 from slack_docebo.domain.returns import Rehires
 from slack_docebo.domain.rules import DEFAULT_RULES, AttributeRule
 from slack_docebo.domain.scope import Guests, Scope

@@ -10,7 +10,7 @@ import pytest
 
 from sandbox.server import Sandbox
 from slack_docebo.domain.lookup import LookupTable
-from slack_docebo.domain.planning import Outcome
+from slack_docebo.domain.operations import Outcome
 from slack_docebo.engine.importing import plan_everybody
 from slack_docebo.engine.planning.enriching import plan_enriched
 from slack_docebo.engine.reading.connection import validate

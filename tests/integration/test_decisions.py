@@ -6,8 +6,8 @@ from functools import partial
 import pytest
 
 from slack_docebo.domain.decisions import NEVER
+from slack_docebo.domain.operations import Kind
 from slack_docebo.domain.people import PeopleShown
-from slack_docebo.domain.planning import Kind
 from slack_docebo.domain.texts import people
 from slack_docebo.engine.mappings.deciding import DecisionAction, DecisionRequest, decide
 from slack_docebo.engine.mappings.forgetting import forget

@@ -10,7 +10,7 @@ import pytest
 from sandbox.docebo.switches import Switches, switched
 from sandbox.server import Sandbox
 from slack_docebo.domain.dialect import LANGUAGE_FORM, PROVEN, QUESTIONS, ROWS_PER_CALL, SET_BY_HAND
-from slack_docebo.domain.planning import Outcome
+from slack_docebo.domain.operations import Outcome
 from tests.importing import run_import, settings_for
 from tests.integration.commands import environment, run
 

@@ -19,7 +19,7 @@ from sandbox.docebo.switches import Switches, switched
 from sandbox.server import Sandbox
 from sandbox.slack.switches import SlackSwitches
 from slack_docebo.clients.slack import source_user
-from slack_docebo.domain.planning import Outcome
+from slack_docebo.domain.operations import Outcome
 from slack_docebo.engine.importing import apply_saved
 from slack_docebo.engine.planning.undoing import plan_undo
 from slack_docebo.engine.reading.connection import validate

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from sandbox.server import Sandbox
-from slack_docebo.domain.planning import Kind, Outcome
+from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.storage.inbox import EventState
 from tests.between import Call, between, in_json
 from tests.importing import ON, mapped, run_import, settings_for

@@ -16,8 +16,8 @@ import pytest
 from sqlalchemy import Inspector, create_engine, inspect, text
 
 from sandbox.server import Sandbox
+from slack_docebo.domain.operations import Kind, Operation, Outcome
 from slack_docebo.domain.people import Mapping
-from slack_docebo.domain.planning import Kind, Operation, Outcome
 from slack_docebo.engine.importing import apply_saved
 from slack_docebo.engine.mappings.mapping_file import MappingFile
 from slack_docebo.engine.mappings.restoring import restore_file

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import time_machine
 
-from slack_docebo.domain.planning import Kind, Outcome
+from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.storage.store import Store
 from tests.importing import run_import, settings_for
 from tests.integration.after_an_import import apply_by_id

@@ -7,7 +7,7 @@ import pytest
 from sandbox.server import Sandbox
 from slack_docebo.clients.slack import SlackClient
 from slack_docebo.clients.slack_wire import UserPage
-from slack_docebo.domain.planning import Kind, Outcome
+from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.engine.importing import plan_import
 from slack_docebo.engine.planning.undoing import plan_undo
 from slack_docebo.engine.realtime.serve_result import Became

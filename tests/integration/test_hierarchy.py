@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, Phase, given
 from hypothesis import strategies as st
 
 from sandbox.server import Sandbox
-from slack_docebo.domain.planning import Outcome
+from slack_docebo.domain.operations import Outcome
 from slack_docebo.engine.importing import plan_everybody
 from slack_docebo.engine.planning.managing import plan_managers
 from slack_docebo.engine.planning.moving import plan_moves

@@ -12,8 +12,8 @@ import pytest
 from sandbox.server import Sandbox
 from slack_docebo import cli
 from slack_docebo.clients.slack_wire import source_user
+from slack_docebo.domain.operations import Kind
 from slack_docebo.domain.people import PeopleShown
-from slack_docebo.domain.planning import Kind
 from slack_docebo.domain.scope import Scope
 from slack_docebo.domain.texts import bared, line
 from slack_docebo.engine.reporting.report import Summary, table, write_files

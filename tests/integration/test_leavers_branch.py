@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import time_machine
 
+from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.domain.people import Mapping
-from slack_docebo.domain.planning import Kind, Outcome
 from slack_docebo.engine.planning.moving import plan_moves
 from slack_docebo.errors import ChangeLimitExceeded, ConfigurationError
 from slack_docebo.storage.store import Store

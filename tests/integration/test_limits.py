@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from sandbox.server import Sandbox
+from slack_docebo.domain.operations import Kind, Operation, Outcome
 from slack_docebo.domain.people import Mapping
-from slack_docebo.domain.planning import Kind, Operation, Outcome
 from slack_docebo.engine.importing import apply_saved, plan_import
 from slack_docebo.engine.mappings.forgetting import forget
 from slack_docebo.engine.planning.named import plan_named, read_named

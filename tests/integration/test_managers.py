@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from slack_docebo.domain.planning import Outcome
+from slack_docebo.domain.operations import Outcome
 from slack_docebo.engine.planning.managing import plan_managers
 from slack_docebo.errors import ChangeLimitExceeded, ConfigurationError
 from slack_docebo.storage.store import Store

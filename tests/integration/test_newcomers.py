@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import select
 
-from slack_docebo.domain.planning import Kind, Outcome
+from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.engine.importing import apply_saved
 from slack_docebo.engine.reporting.report import branches_file
 from slack_docebo.integration_settings import read_rows, table

@@ -10,7 +10,7 @@ import pytest
 from sandbox.docebo.switches import Switches, switched
 from sandbox.server import Sandbox
 from slack_docebo.domain.dialect import ADDRESS_SEARCH, NEW_PASSWORD, PROVEN, ROW_COLUMNS, UNKNOWN_OPTIONS
-from slack_docebo.domain.planning import Kind, Outcome
+from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.engine.importing import apply_saved
 from slack_docebo.engine.planning.undoing import plan_undo
 from slack_docebo.engine.reading.connection import validate

@@ -8,8 +8,8 @@ import pytest
 import respx
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
+from slack_docebo.domain.operations import Kind
 from slack_docebo.domain.people import PeopleShown
-from slack_docebo.domain.planning import Kind
 from slack_docebo.engine.looking.finding import find_people
 from slack_docebo.engine.mappings.forgetting import forget
 from slack_docebo.engine.realtime.upkeep import parked_rows, tidy

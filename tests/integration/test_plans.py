@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from slack_docebo.domain.planning import Kind, Operation, Outcome
+from slack_docebo.domain.operations import Kind, Operation, Outcome
 from slack_docebo.errors import PlanNotApplicable, StorageError
 from slack_docebo.storage.operations import JournalEntry, RowOutcome
 from slack_docebo.storage.plans import CROCKFORD, Plan, PlanKind, PlanState, new_plan_id

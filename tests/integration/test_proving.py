@@ -7,7 +7,7 @@ import pytest
 from sandbox.docebo.switches import Switches, switched
 from sandbox.server import Sandbox
 from slack_docebo.domain.dialect import PROVEN
-from slack_docebo.domain.planning import Outcome
+from slack_docebo.domain.operations import Outcome
 from slack_docebo.engine.writing import proving
 from slack_docebo.errors import Unproven
 from slack_docebo.storage.store import Store

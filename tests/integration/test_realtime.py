@@ -3,8 +3,8 @@ from datetime import timedelta
 import pytest
 
 from slack_docebo.domain.observation import Present
+from slack_docebo.domain.operations import Kind
 from slack_docebo.domain.people import PeopleShown
-from slack_docebo.domain.planning import Kind
 from slack_docebo.engine.mappings.forgetting import forget, traces
 from slack_docebo.engine.planning.plans import make_plan
 from slack_docebo.engine.reading.sides import read_target

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from sandbox.server import Sandbox
-from slack_docebo.domain.planning import Kind, Outcome
+from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.engine.writing.applying import apply_accounts, begin
 from slack_docebo.engine.writing.recording import REMAPPED, record
 from slack_docebo.integration_settings import read_rows, table

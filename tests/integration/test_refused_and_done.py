@@ -3,7 +3,7 @@
 import pytest
 
 from sandbox.server import Sandbox
-from slack_docebo.domain.planning import Kind, Outcome
+from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.storage.store import Store
 from tests.between import Call, between
 from tests.importing import mapped, run_import, settings_for

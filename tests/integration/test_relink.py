@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from sandbox.server import Sandbox
-from slack_docebo.domain.planning import Kind, Outcome
+from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.engine.mappings.relinking import SAMPLE, Relation, relink
 from slack_docebo.engine.planning.undoing import plan_undo
 from slack_docebo.engine.writing.applying import begin

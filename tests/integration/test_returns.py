@@ -3,7 +3,7 @@
 import pytest
 
 from sandbox.server import Sandbox
-from slack_docebo.domain.planning import Kind, Outcome
+from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.engine.looking.explaining import explain
 from slack_docebo.engine.planning.named import plan_named, read_named
 from slack_docebo.engine.planning.undoing import plan_undo

@@ -8,8 +8,8 @@ import pytest
 
 from sandbox.docebo.platform import API_USER_ID
 from sandbox.server import Sandbox
+from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.domain.people import PeopleShown
-from slack_docebo.domain.planning import Kind, Outcome
 from slack_docebo.engine.planning.named import plan_named, read_named
 from slack_docebo.engine.reading.connection import validate
 from slack_docebo.engine.reporting.report import table as report_table

@@ -12,7 +12,7 @@ import pytest
 
 from sandbox.server import Sandbox
 from sandbox.slack.population import Team
-from slack_docebo.domain.planning import Kind, Outcome
+from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.engine.importing import apply_saved
 from slack_docebo.engine.planning.undoing import plan_undo
 from slack_docebo.engine.reporting.report import Summary

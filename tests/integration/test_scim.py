@@ -2,7 +2,7 @@
 
 import pytest
 
-from slack_docebo.domain.planning import Outcome
+from slack_docebo.domain.operations import Outcome
 from slack_docebo.engine.looking.trying import try_rules
 from slack_docebo.errors import ConfigurationError
 from slack_docebo.integration_settings import read_rows, table

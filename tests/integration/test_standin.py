@@ -5,7 +5,7 @@ from typing import Any
 from deployments.local import connection_settings
 from sandbox.server import Sandbox
 from slack_docebo.domain.dialect import LANGUAGE_FORM, ROWS_PER_CALL, UNKNOWN_OPTIONS
-from slack_docebo.domain.planning import Kind, Outcome
+from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.engine.looking.diagnosis import Level
 from slack_docebo.engine.looking.doctor import examine
 from slack_docebo.settings import EVERYTHING, variables

@@ -11,8 +11,8 @@ import time_machine
 from pydantic import SecretStr
 
 from sandbox.server import Sandbox
+from slack_docebo.domain.operations import Kind, Operation, Outcome
 from slack_docebo.domain.people import Mapping
-from slack_docebo.domain.planning import Kind, Operation, Outcome
 from slack_docebo.domain.standing import Standing
 from slack_docebo.engine.importing import apply_saved, plan_import
 from slack_docebo.engine.looking.explaining import explain

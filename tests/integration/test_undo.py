@@ -9,7 +9,7 @@ import pytest
 
 from sandbox.server import Sandbox
 from slack_docebo.clients.slack_wire import source_user
-from slack_docebo.domain.planning import Kind, Outcome
+from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.engine.importing import apply_saved, plan_import
 from slack_docebo.engine.planning.undoing import plan_undo
 from slack_docebo.engine.reading.connection import validate

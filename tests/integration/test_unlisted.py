@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from sandbox.server import Sandbox
-from slack_docebo.domain.planning import UNLISTED, Kind, Outcome
+from slack_docebo.domain.operations import UNLISTED, Kind, Outcome
 from slack_docebo.engine.importing import apply_saved
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime

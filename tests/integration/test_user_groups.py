@@ -7,7 +7,7 @@ import pytest
 
 from sandbox.server import Sandbox
 from sandbox.slack.api import METHODS, SlackApi
-from slack_docebo.domain.planning import Kind, Outcome
+from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.errors import AccessDenied, ConfigurationError, IncompleteRead
 from slack_docebo.storage.inbox import EventState
 from slack_docebo.webhook.intake import Audience, Several, decide

@@ -22,9 +22,7 @@ from slack_docebo.domain.languages import Languages
 from slack_docebo.domain.lookup import LookupTable
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.observation import Gone, Observation, Present
-from slack_docebo.domain.options import Options
-from slack_docebo.domain.people import Account, Mapping, SourceUser, View
-from slack_docebo.domain.planning import (
+from slack_docebo.domain.operations import (
     IN_LINE,
     IN_LINE_AS_WRITTEN,
     NO_LONGER_IN_SLACK,
@@ -32,8 +30,10 @@ from slack_docebo.domain.planning import (
     Kind,
     Operation,
     Outcome,
-    shielded,
 )
+from slack_docebo.domain.options import Options
+from slack_docebo.domain.people import Account, Mapping, SourceUser, View
+from slack_docebo.domain.planning import shielded
 from slack_docebo.domain.standing import NOT_COMPARED, NOT_MAPPED, Standing
 from slack_docebo.domain.targets import COLUMNS
 from slack_docebo.engine.planning.plans import make_plan

@@ -8,7 +8,7 @@ from sqlalchemy import Row, select
 
 from sandbox.docebo.accounts import Account
 from slack_docebo.clients.slack import source_user
-from slack_docebo.domain.planning import Outcome
+from slack_docebo.domain.operations import Outcome
 from slack_docebo.integration_settings import IntegrationSettings
 from slack_docebo.storage.schema import operation
 from slack_docebo.storage.store import Store

@@ -9,8 +9,8 @@ from sqlalchemy import Row, select
 from sandbox.docebo.accounts import Account as ModelAccount
 from slack_docebo.clients.slack_wire import source_user
 from slack_docebo.domain.attributes import differences, wanted
+from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.domain.people import Account, PeopleShown
-from slack_docebo.domain.planning import Kind, Outcome
 from slack_docebo.engine.realtime.upkeep import parked_rows
 from slack_docebo.engine.reporting.report import table
 from slack_docebo.errors import ChangeLimitExceeded, IncompleteRead

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TypeVar
 
 from slack_docebo.domain.matching import Accounts
-from slack_docebo.domain.planning import Outcome
+from slack_docebo.domain.operations import Outcome
 from slack_docebo.engine.importing import apply_saved, plan_everybody, plan_import
 from slack_docebo.engine.mappings.relinking import Relation, relink
 from slack_docebo.engine.mappings.resetting import back_up, delete_planned, plan_reset

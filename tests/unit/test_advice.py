@@ -4,7 +4,7 @@ import pytest
 
 from slack_docebo.domain.advice import attention
 from slack_docebo.domain.disputes import dispute
-from slack_docebo.domain.planning import Outcome
+from slack_docebo.domain.operations import Outcome
 from slack_docebo.domain.returns import reported
 
 

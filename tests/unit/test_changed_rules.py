@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from slack_docebo.domain.changed_rules import reason_by_rules
-from slack_docebo.domain.planning import Kind, Leavers, Operation, Policy
+from slack_docebo.domain.operations import Kind, Operation
+from slack_docebo.domain.policy import Leavers, Policy
 from slack_docebo.domain.scope import Guests, Scope
 
 THEN = Policy(leavers=Leavers.DEACTIVATE, out_of_scope_leaves=True, scope=Scope(guests=Guests.ALL, invited=True))

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from slack_docebo.domain.disputes import dispute
-from slack_docebo.domain.planning import Kind, Outcome
+from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.domain.returns import reported
 from slack_docebo.domain.standing import is_undecided
 from slack_docebo.domain.texts import without_numbers

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from slack_docebo.domain.grace import hold
+from slack_docebo.domain.operations import Kind, Operation
 from slack_docebo.domain.people import Mapping
-from slack_docebo.domain.planning import Kind, Operation
 
 NOW = datetime(2026, 11, 27, 2, 30, tzinfo=UTC)
 WEEK = timedelta(days=7)

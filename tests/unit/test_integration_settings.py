@@ -1,7 +1,8 @@
 import pytest
 
 from slack_docebo.domain.guards import Limit
-from slack_docebo.domain.planning import Kind, Leavers
+from slack_docebo.domain.operations import Kind
+from slack_docebo.domain.policy import Leavers
 from slack_docebo.errors import ConfigurationError
 from slack_docebo.given_files import read_given_text
 from slack_docebo.integration_settings import documented_rows, read_rows, read_written, rows_from_csv, table

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from slack_docebo.domain.operations import Kind, Operation
 from slack_docebo.domain.people import Account, View
-from slack_docebo.domain.planning import Kind, Operation
 from slack_docebo.domain.proof import changed_besides, is_plain, not_shown, proven_with, still_to_prove, traits
 
 ADA = Account(7, "ada@example.com", "ada@example.com", "Ada", "Lovelace", language="en", time_zone="Europe/London")

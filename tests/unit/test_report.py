@@ -2,7 +2,7 @@ import csv
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from slack_docebo.domain.planning import Kind, Outcome
+from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.domain.rules import NOT_HELD, Shortfall
 from slack_docebo.engine.reporting.attention import Alike, attention_lines
 from slack_docebo.engine.reporting.mailed import ReportedImport, is_wanted

@@ -8,7 +8,7 @@ from slack_docebo.cli.exit_codes import DONE, DONE_IN_PART
 from slack_docebo.cli.output import Json, Yes, confirm, note, show_json, show_markdown
 from slack_docebo.cli.plans import PlanId, as_json
 from slack_docebo.cli.session import open_session
-from slack_docebo.domain.planning import Kind, Outcome
+from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.engine.importing import apply_saved, plan_import
 from slack_docebo.engine.reporting.report import Summary, summary, write_files
 from slack_docebo.engine.writing.finishing import finish

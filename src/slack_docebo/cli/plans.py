@@ -9,7 +9,7 @@ from cyclopts import App, Parameter
 
 from slack_docebo.cli.output import Json, Limit, show_json, show_markdown, show_rows
 from slack_docebo.cli.store import open_store
-from slack_docebo.domain.planning import Kind, Outcome
+from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.domain.texts import shortened
 from slack_docebo.engine.reporting.comparing import compare
 from slack_docebo.engine.reporting.report import Summary, everybody, summary

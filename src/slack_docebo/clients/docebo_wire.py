@@ -13,9 +13,9 @@ from typing import Any
 from slack_docebo.domain.branches import Branch
 from slack_docebo.domain.languages import Languages
 from slack_docebo.domain.names import folded
+from slack_docebo.domain.operations import Value
 from slack_docebo.domain.options import Dates, Values
 from slack_docebo.domain.people import LARGEST_ID, Account, View
-from slack_docebo.domain.planning import Value
 from slack_docebo.domain.quoting import quoted
 from slack_docebo.domain.targets import COLUMNS, PASSWORD
 from slack_docebo.domain.texts import LONGEST_VALUE, bounded

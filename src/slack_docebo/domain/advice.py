@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from slack_docebo.domain.planning import Outcome
+from slack_docebo.domain.operations import Outcome
 
 # Reasons are one sentence; those that know what to do say it in the sentences behind.
 BY_REASON = {

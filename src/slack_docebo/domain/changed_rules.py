@@ -7,8 +7,9 @@ whom the rules of today leave alone.
 from collections.abc import Collection
 
 from slack_docebo.domain.grace import OF_LEAVERS, is_of_leaver
+from slack_docebo.domain.operations import Operation
 from slack_docebo.domain.people import SourceUser
-from slack_docebo.domain.planning import Operation, Policy
+from slack_docebo.domain.policy import Policy
 
 
 def reason_by_rules(

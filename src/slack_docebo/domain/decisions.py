@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
-from slack_docebo.domain.planning import Kind, Operation
+from slack_docebo.domain.operations import Kind, Operation
 
 NEVER = "somebody has decided: never this person"
 SEEN = "seen, and left so: "  # before the reason that was seen

@@ -5,8 +5,8 @@ from collections.abc import Mapping as MappingType
 
 from slack_docebo.domain.attributes import current_value, same
 from slack_docebo.domain.matching import Accounts
+from slack_docebo.domain.operations import Kind, Operation, Value
 from slack_docebo.domain.people import Account, Mapping
-from slack_docebo.domain.planning import Kind, Operation, Value
 from slack_docebo.domain.targets import EXPIRATION, USERNAME, is_manager
 
 TO_ACCOUNTS = (Kind.CREATE, Kind.UPDATE, Kind.MOVE, Kind.DEACTIVATE)

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from slack_docebo.domain.planning import Kind, Operation
+from slack_docebo.domain.operations import Kind, Operation
 
 OF_LEAVERS = frozenset({Kind.DEACTIVATE, Kind.UNMAP})
 HAS_LEFT = "has left Slack"  # the reason of a move to the branch for leavers

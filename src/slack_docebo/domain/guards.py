@@ -6,7 +6,7 @@ from datetime import date
 from enum import StrEnum
 from typing import NamedTuple
 
-from slack_docebo.domain.planning import Kind, Operation
+from slack_docebo.domain.operations import Kind, Operation
 from slack_docebo.domain.targets import EXPIRATION, USERNAME
 
 LONGEST_NUMBER = 9  # digits

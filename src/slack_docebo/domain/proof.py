@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from slack_docebo.domain.attributes import MARKUP, current_value, is_own_form, letters
 from slack_docebo.domain.effects import holds
+from slack_docebo.domain.operations import Kind, Operation, Value
 from slack_docebo.domain.people import Account, View
-from slack_docebo.domain.planning import Kind, Operation, Value
 from slack_docebo.domain.targets import BRANCH, COLUMNS, USERNAME, is_never_shown
 
 WITH_DEFAULT = ("language", "time_zone", "date_format")  # attributes that a new account has without its row

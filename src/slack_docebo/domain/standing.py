@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 
 from slack_docebo.domain.decisions import SEEN
-from slack_docebo.domain.planning import (
+from slack_docebo.domain.operations import (
     DEACTIVATED_BEFORE,
     IN_LINE,
     IN_LINE_AS_WRITTEN,

@@ -3,8 +3,8 @@
 from collections.abc import Collection
 
 from slack_docebo.domain.mirror import Mirror
+from slack_docebo.domain.operations import Kind, Operation
 from slack_docebo.domain.people import Account
-from slack_docebo.domain.planning import Kind, Operation
 
 REASON = "reset"
 

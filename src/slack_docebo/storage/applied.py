@@ -6,8 +6,8 @@ from datetime import datetime
 
 from sqlalchemy import Connection, and_, select, update
 
+from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.domain.people import Applied, SourceUser
-from slack_docebo.domain.planning import Kind, Outcome
 from slack_docebo.domain.stamps import NOT_BELIEVED, TOLERANCE, UNSTAMPED, believed
 from slack_docebo.storage.accounts import AccountRepository
 from slack_docebo.storage.people import PersonRepository

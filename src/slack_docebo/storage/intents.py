@@ -8,7 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, delete, func, or_, select
 
-from slack_docebo.domain.planning import Kind
+from slack_docebo.domain.operations import Kind
 from slack_docebo.storage.plans import PlanKind
 from slack_docebo.storage.schema import intent, operation, plan
 from slack_docebo.storage.statements import among, carry_out, chunks, insertion_text

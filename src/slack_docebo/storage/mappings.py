@@ -9,8 +9,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, delete, func, select, true, update
 
+from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.domain.people import Known, LastSeen, Mapping, SourceUser
-from slack_docebo.domain.planning import Kind, Outcome
 from slack_docebo.errors import StorageConflict
 from slack_docebo.storage.accounts import WRITTEN_BY_US
 from slack_docebo.storage.applied import AppliedRepository

@@ -18,8 +18,8 @@ from sqlalchemy import (
     update,
 )
 
+from slack_docebo.domain.operations import Kind, Operation, Outcome
 from slack_docebo.domain.people import Mapping
-from slack_docebo.domain.planning import Kind, Operation, Outcome
 from slack_docebo.storage.schema import mapping as mappings
 from slack_docebo.storage.schema import operation as operations
 from slack_docebo.storage.schema import plan as plans

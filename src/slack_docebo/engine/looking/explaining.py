@@ -10,8 +10,10 @@ from slack_docebo.domain.decisions import respecting
 from slack_docebo.domain.exclusion import FORGOTTEN
 from slack_docebo.domain.matching import UNCONFIRMED, Accounts, FoundBy, Match
 from slack_docebo.domain.observation import Gone, Observation, Present, Unknown
+from slack_docebo.domain.operations import Operation
 from slack_docebo.domain.people import SLACK_ID, Account, Known, Mapping, SourceUser
-from slack_docebo.domain.planning import Operation, Planner, Policy
+from slack_docebo.domain.planning import Planner
+from slack_docebo.domain.policy import Policy
 from slack_docebo.domain.rules import AttributeRule
 from slack_docebo.domain.sources import said
 from slack_docebo.engine.planning.plans import in_grace, plan_people

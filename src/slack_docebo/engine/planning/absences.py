@@ -7,8 +7,9 @@ from itertools import chain
 from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.observation import Observation, Present, Unknown
+from slack_docebo.domain.operations import NO_LONGER_IN_SLACK, NOT_LISTED, NOT_PLANNED, Kind, Operation
 from slack_docebo.domain.people import Known, Mapping, SourceUser
-from slack_docebo.domain.planning import NO_LONGER_IN_SLACK, NOT_LISTED, NOT_PLANNED, Kind, Operation, Planner
+from slack_docebo.domain.planning import Planner
 from slack_docebo.domain.returns import has_left
 from slack_docebo.domain.standing import NOT_COMPARED, NOT_MAPPED
 from slack_docebo.engine.reading.connection import Workspace

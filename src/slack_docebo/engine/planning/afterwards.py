@@ -7,8 +7,9 @@ from itertools import chain
 from slack_docebo.domain.decisions import is_for_never
 from slack_docebo.domain.disputes import is_same, look
 from slack_docebo.domain.matching import Accounts
+from slack_docebo.domain.operations import Kind, Operation, Value
 from slack_docebo.domain.people import Mapping
-from slack_docebo.domain.planning import Kind, Operation, Value, shielded
+from slack_docebo.domain.planning import shielded
 from slack_docebo.domain.rules import AttributeRule
 from slack_docebo.engine.planning.limits import count_people
 from slack_docebo.engine.planning.plans import close_plan, open_plan

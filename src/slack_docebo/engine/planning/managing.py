@@ -17,8 +17,8 @@ from slack_docebo.domain.managers import (
     in_circles,
 )
 from slack_docebo.domain.matching import Accounts
+from slack_docebo.domain.operations import Kind, Operation, Value
 from slack_docebo.domain.people import Mapping
-from slack_docebo.domain.planning import Kind, Operation, Value
 from slack_docebo.domain.rules import AttributeRule
 from slack_docebo.domain.targets import MANAGER, manager_column
 from slack_docebo.engine.planning.afterwards import Wishes, changeable, operation_on, rule_for, store_plan, wishes_of

@@ -6,7 +6,7 @@ from functools import partial
 from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.grace import HAS_LEFT
 from slack_docebo.domain.observation import Present
-from slack_docebo.domain.planning import Kind
+from slack_docebo.domain.operations import Kind
 from slack_docebo.domain.targets import BRANCH
 from slack_docebo.engine.planning.afterwards import Wishes, changeable, operation_on, rule_for, store_plan, wishes_of
 from slack_docebo.engine.planning.leaving import Leaving, look_for_leavers

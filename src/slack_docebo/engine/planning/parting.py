@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
-from slack_docebo.domain.planning import Kind
+from slack_docebo.domain.operations import Kind
 from slack_docebo.engine.planning.limits import measure
 from slack_docebo.errors import NotConfirmed, PlanNotApplicable
 from slack_docebo.runtime import Runtime

@@ -13,8 +13,9 @@ from slack_docebo.domain.decisions import respecting
 from slack_docebo.domain.effects import hurts, people_of
 from slack_docebo.domain.grace import hold
 from slack_docebo.domain.matching import Accounts, FoundBy
+from slack_docebo.domain.operations import Kind, Operation
 from slack_docebo.domain.people import Applied, Known, Mapping, PeopleShown, SourceUser
-from slack_docebo.domain.planning import Kind, Operation, Planner
+from slack_docebo.domain.planning import Planner
 from slack_docebo.domain.profiles import Coverage
 from slack_docebo.domain.rules import NO_BRANCH
 from slack_docebo.domain.targets import BRANCH

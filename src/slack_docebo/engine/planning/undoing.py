@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from slack_docebo.domain.operations import Kind, Operation, Value
 from slack_docebo.domain.people import Mapping
-from slack_docebo.domain.planning import Kind, Operation, Value
 from slack_docebo.domain.targets import BRANCH
 from slack_docebo.engine.planning.plans import close_plan, open_plan
 from slack_docebo.engine.reading.connection import Workspace

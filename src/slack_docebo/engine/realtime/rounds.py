@@ -13,7 +13,8 @@ from slack_docebo.domain.dialect import MOST_ROWS
 from slack_docebo.domain.guards import changes_of
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.observation import Present
-from slack_docebo.domain.planning import Kind, Operation, Planner
+from slack_docebo.domain.operations import Kind, Operation
+from slack_docebo.domain.planning import Planner
 from slack_docebo.domain.stamps import believed
 from slack_docebo.domain.standing import is_undecided
 from slack_docebo.engine.planning.limits import count_people

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from slack_docebo.domain.planning import Kind
+from slack_docebo.domain.operations import Kind
 from slack_docebo.domain.standing import WAITING
 from slack_docebo.engine.reporting.report import DONE
 from slack_docebo.engine.reporting.shown import Cells

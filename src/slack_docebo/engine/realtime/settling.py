@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from slack_docebo.domain.addresses import mailbox
-from slack_docebo.domain.planning import Outcome
+from slack_docebo.domain.operations import Outcome
 from slack_docebo.engine.realtime.merging import Case, event_ids
 from slack_docebo.engine.realtime.serve_result import Became, ServeResult
 from slack_docebo.runtime import Runtime

@@ -3,8 +3,9 @@
 from collections.abc import Collection, Iterable
 from dataclasses import replace
 
+from slack_docebo.domain.operations import Kind
 from slack_docebo.domain.people import SourceUser
-from slack_docebo.domain.planning import Kind, Planner
+from slack_docebo.domain.planning import Planner
 from slack_docebo.domain.stamps import NOT_BELIEVED, TOLERANCE, UNSTAMPED
 from slack_docebo.engine.realtime.merging import Case, is_complete, is_newer, restored
 from slack_docebo.engine.realtime.serve_result import Became

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from slack_docebo.domain.advice import attention
+from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.domain.people import PeopleShown
-from slack_docebo.domain.planning import Kind, Outcome
 from slack_docebo.domain.standing import is_undecided
 from slack_docebo.domain.texts import markdown, people, without_numbers
 from slack_docebo.engine.reporting.report import DONE, everybody

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from slack_docebo.domain.planning import Kind
+from slack_docebo.domain.operations import Kind
 from slack_docebo.engine.reporting.report import everybody
 from slack_docebo.errors import PlanNotApplicable
 from slack_docebo.storage.plans import Plan

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from slack_docebo.domain.planning import Kind, Outcome
+from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.domain.texts import line
 from slack_docebo.engine.reporting.attention import Alike
 from slack_docebo.engine.reporting.report import DONE, Summary

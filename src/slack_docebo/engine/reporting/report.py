@@ -12,8 +12,8 @@ from typing import Any, TextIO
 from sqlalchemy import Row
 
 from slack_docebo.domain.branches import NewBranch
+from slack_docebo.domain.operations import IN_LINE, IN_LINE_AS_WRITTEN, NOT_TAKEN, OWN_FORM, Kind, Operation, Outcome
 from slack_docebo.domain.people import PeopleShown
-from slack_docebo.domain.planning import IN_LINE, IN_LINE_AS_WRITTEN, NOT_TAKEN, OWN_FORM, Kind, Operation, Outcome
 from slack_docebo.domain.rules import Shortfall
 from slack_docebo.domain.standing import WAITING, is_undecided
 from slack_docebo.domain.texts import armoured, as_json, bared, code, markdown, without_numbers

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from statistics import quantiles
 
-from slack_docebo.domain.planning import IN_LINE, IN_LINE_AS_WRITTEN, Kind, Outcome
+from slack_docebo.domain.operations import IN_LINE, IN_LINE_AS_WRITTEN, Kind, Outcome
 from slack_docebo.domain.standing import is_undecided
 from slack_docebo.domain.texts import line, markdown, shortened
 from slack_docebo.engine.reporting.bars import bars

@@ -24,7 +24,7 @@ from slack_docebo.domain.dialect import (
     OptionForm,
     Question,
 )
-from slack_docebo.domain.planning import Value
+from slack_docebo.domain.operations import Value
 from slack_docebo.domain.targets import BRANCH, PASSWORD, USERNAME, field_id_of, is_manager
 from slack_docebo.engine.reading.dialects import known_dialect, learn
 from slack_docebo.runtime import Runtime

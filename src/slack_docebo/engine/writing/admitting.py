@@ -8,8 +8,9 @@ from slack_docebo.domain.effects import HURTING, TO_ACCOUNTS, account_of, activa
 from slack_docebo.domain.grace import OF_LEAVERS, is_of_leaver
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.observation import Gone, Present, Unknown
+from slack_docebo.domain.operations import Kind, Operation, Outcome
 from slack_docebo.domain.people import LastSeen
-from slack_docebo.domain.planning import Kind, Operation, Outcome, Policy
+from slack_docebo.domain.policy import Policy
 from slack_docebo.domain.returns import has_left
 from slack_docebo.engine.planning.limits import over_by_now
 from slack_docebo.engine.reading.evidence import counted, observe_account, observe_person

@@ -11,7 +11,7 @@ from slack_docebo.domain.dialect import MOST_ROWS
 from slack_docebo.domain.effects import TO_ACCOUNTS
 from slack_docebo.domain.guards import too_many_accounts
 from slack_docebo.domain.managers import IN_DOUBT
-from slack_docebo.domain.planning import Kind, Outcome
+from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.domain.targets import BRANCH, is_manager, is_never_shown, manager_type_of
 from slack_docebo.engine.planning.limits import count_accounts, measure
 from slack_docebo.engine.writing.admitting import admit, ask_where_it_hurts, check_halt

@@ -18,8 +18,10 @@ from slack_docebo.domain.effects import (
 from slack_docebo.domain.grace import is_of_leaver
 from slack_docebo.domain.managers import IN_DOUBT
 from slack_docebo.domain.matching import Accounts, MatchBy
+from slack_docebo.domain.operations import UNLISTED, Kind, Operation, Outcome
 from slack_docebo.domain.people import Account, LastSeen, Mapping
-from slack_docebo.domain.planning import UNLISTED, Kind, Operation, Outcome, Policy, shielded
+from slack_docebo.domain.planning import shielded
+from slack_docebo.domain.policy import Policy
 from slack_docebo.domain.targets import is_manager, is_never_shown, manager_type_of
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.evidence import check_calls

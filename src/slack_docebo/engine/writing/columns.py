@@ -12,8 +12,8 @@ from itertools import permutations
 from slack_docebo.domain.attributes import current_value
 from slack_docebo.domain.dialect import ROW_COLUMNS, RowColumns
 from slack_docebo.domain.observation import Present
+from slack_docebo.domain.operations import Kind, Operation, Outcome
 from slack_docebo.domain.people import Account
-from slack_docebo.domain.planning import Kind, Operation, Outcome
 from slack_docebo.domain.proof import is_plain, not_shown
 from slack_docebo.domain.targets import field_id_of
 from slack_docebo.engine.reading.dialects import known_dialect, learn

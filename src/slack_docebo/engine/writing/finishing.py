@@ -1,6 +1,6 @@
 """Finishing a run: how it ended, and what it used, are written to the journal."""
 
-from slack_docebo.domain.planning import Outcome
+from slack_docebo.domain.operations import Outcome
 from slack_docebo.domain.stamps import UNSTAMPED
 from slack_docebo.engine.reporting.report import Summary, summary
 from slack_docebo.engine.writing.standing import conclude

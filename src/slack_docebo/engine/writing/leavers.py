@@ -7,8 +7,10 @@ from slack_docebo.domain.effects import activates
 from slack_docebo.domain.grace import is_of_leaver
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.observation import Gone, Observation, Present, Unknown
+from slack_docebo.domain.operations import Outcome
 from slack_docebo.domain.people import SourceUser
-from slack_docebo.domain.planning import Outcome, Planner, Policy
+from slack_docebo.domain.planning import Planner
+from slack_docebo.domain.policy import Policy
 from slack_docebo.engine.reading.evidence import ask_for_people
 from slack_docebo.engine.writing.recording import Numbered
 from slack_docebo.runtime import Runtime

@@ -12,8 +12,8 @@ from dataclasses import replace
 from slack_docebo.domain.attributes import current_value
 from slack_docebo.domain.dialect import PROVEN
 from slack_docebo.domain.observation import Present
+from slack_docebo.domain.operations import Kind, Operation, Outcome
 from slack_docebo.domain.people import Account, View
-from slack_docebo.domain.planning import Kind, Operation, Outcome
 from slack_docebo.domain.proof import (
     CREDENTIALS,
     changed_besides,

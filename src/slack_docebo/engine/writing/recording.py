@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from slack_docebo.domain.effects import TO_ACCOUNTS, changes_access, mapping_of, people_of
 from slack_docebo.domain.grace import HAS_LEFT, is_of_leaver
+from slack_docebo.domain.operations import Kind, Operation, Outcome
 from slack_docebo.domain.people import Applied, Mapping
-from slack_docebo.domain.planning import Kind, Operation, Outcome
 from slack_docebo.domain.stamps import TOLERANCE, UNSTAMPED
 from slack_docebo.domain.targets import BRANCH, is_manager, manager_type_of
 from slack_docebo.engine.writing.standing import follow

@@ -16,8 +16,8 @@ from slack_docebo.clients.docebo_wire import Row, RowResult, RowsLeftOut
 from slack_docebo.domain.effects import account_of, is_carried_out
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.observation import Present
+from slack_docebo.domain.operations import Kind, Operation, Outcome, Value
 from slack_docebo.domain.people import Account
-from slack_docebo.domain.planning import Kind, Operation, Outcome, Value
 from slack_docebo.domain.returns import has_left
 from slack_docebo.domain.targets import BRANCH
 from slack_docebo.engine.reading.evidence import ask_for_people

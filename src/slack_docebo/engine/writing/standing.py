@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from slack_docebo.domain.planning import Operation, Outcome
+from slack_docebo.domain.operations import Operation, Outcome
 from slack_docebo.domain.standing import standing_after
 from slack_docebo.storage.operations import RowOutcome
 from slack_docebo.storage.plans import Plan, PlanKind

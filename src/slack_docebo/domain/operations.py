@@ -1,0 +1,85 @@
+"""Operations: what is done about one person, why, and what became of it."""
+
+from collections.abc import Mapping as MappingType
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from slack_docebo.domain.people import Mapping
+
+Value = str | bool
+# Reasons by which the next run is told that nothing has changed.
+IN_LINE = "in line"
+IN_LINE_AS_WRITTEN = "in line with what was last written"
+PROVISIONING_OFF = "in line, and provisioning is off"
+NO_LONGER_IN_SLACK = "no longer in Slack"
+NOT_LISTED = "not in Slack's list"  # and not asked for, or Slack shows the person all the same
+ELSEWHERE = "in other workspaces of the organisation alone"
+OWN_FORM = "Docebo keeps its own form of "  # before the attributes
+NOT_TAKEN = "Docebo does not take "  # likewise
+CANNOT_HOLD = ", which cannot hold what Slack says"  # behind them
+IS_TAKEN = ", which is taken"  # likewise
+NO_USERNAME = "no username: "  # before why
+NO_VALUE = ", for which its rule finds nothing"  # likewise
+NOT_THERE = ", which Docebo does not have"  # likewise
+NOT_PLANNED = "no plan can be made"  # for this one person, and why
+UNLISTED = (
+    "no account is made while Docebo's list lacks some that it had before and was not asked for: run again, with more"
+    " EVIDENCE_CALLS where they are many"
+)
+DEACTIVATED_BEFORE = "; deactivated before"  # after why the person has left
+
+
+class Kind(StrEnum):
+    """What an operation does to the target or to the mapping."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    MOVE = "move"  # to another branch
+    DEACTIVATE = "deactivate"
+    MAP = "map"
+    UNMAP = "unmap"
+    LEAVE = "leave"
+
+
+class Outcome(StrEnum):
+    """What became of an operation."""
+
+    PLANNED = "planned"
+    APPLIED = "applied"
+    FAILED = "failed"  # refused for this one person; the run went on
+    SKIPPED = "skipped"  # the target has changed since the plan was made
+    LEFT = "left"  # there was nothing to do
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """What is, or would be, done about one person, and why.
+
+    *changes* and *before* are keyed by attribute: `username`, `email`, `first_name`, `last_name`, `language`,
+    `time_zone`, `date_format`, `country`, `expiration_date`, `active` or `field_<id>`; *before* holds the values that
+    *changes* replaces, as far as Docebo shows them.
+    """
+
+    slack_id: str
+    slack_team: str
+    slack_name: str
+    kind: Kind
+    reason: str
+    docebo_id: int | None = None
+    changes: MappingType[str, Value] = field(default_factory=dict)
+    before: MappingType[str, Value] = field(default_factory=dict)
+    maps: bool = False  # the mapping row is written together with the outcome
+    fingerprint: str = ""
+    echo: str = ""
+    deactivated: bool = False  # the account is then inactive because of us
+    prior: Mapping | None = None  # the mapping that is replaced or removed: what undoing brings back
+
+    @property
+    def moves_mapping(self) -> bool:
+        """Whether the person's mapping goes to another account."""
+        return self.maps and self.prior is not None and self.prior.docebo_id != self.docebo_id
+
+    @property
+    def mapped_as(self) -> str:
+        """The Slack id under which the mapping stands so far; the operation puts it under its own."""
+        return self.prior.slack_id if self.prior else self.slack_id

@@ -1,0 +1,42 @@
+"""Policy: what the administrator wishes to happen to people and accounts."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from enum import StrEnum
+
+from slack_docebo.domain.matching import MatchBy
+from slack_docebo.domain.returns import Rehires
+from slack_docebo.domain.rules import DEFAULT_RULES, AttributeRule
+from slack_docebo.domain.scope import Scope
+
+
+class Leavers(StrEnum):
+    """What happens to the account and the mapping of a person who has left Slack."""
+
+    KEEP = "keep"
+    UNMAP = "unmap"
+    DEACTIVATE = "deactivate"
+    EXPIRE = "expire"  # the account ends with the day on which that is done, and keeps its groups
+
+
+SHUT_OUT = frozenset({Leavers.DEACTIVATE, Leavers.EXPIRE})  # whose account is changed
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Everything the rules have to know about the wishes of the administrator."""
+
+    provision: bool = False
+    map: bool = False
+    scope: Scope = field(default_factory=Scope)
+    match_by: MatchBy = MatchBy.BOTH
+    rules: Sequence[AttributeRule] = DEFAULT_RULES
+    leavers: Leavers = Leavers.KEEP
+    out_of_scope_leaves: bool = False
+    today: date = date.min  # on which accounts expire
+    branch_moves: bool = False  # accounts that are there get another branch, too
+    leavers_branch: str = ""  # to which accounts of leavers are moved, as the administrator names it
+    grace: timedelta = timedelta()  # from when a leaver is first seen to when anything is done
+    rehires: Rehires = Rehires.REPORT
+    protected: Sequence[str] = ()  # shell-style patterns on username, e-mail or Docebo id
