@@ -24,6 +24,7 @@ from slack_docebo.domain.profiles import Profile
 from slack_docebo.domain.returns import Returns
 from slack_docebo.engine.reading.profiles import fields_wanted
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
+from slack_docebo.engine.writing.rereading import Rereading
 from slack_docebo.engine.writing.sending import Sender
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.accounts import AccountRepository
@@ -200,9 +201,9 @@ MUTANTS = (
     Mutant(
         "an answer that is lost is a no", 6, frozenset({P.TRUE_OUTCOME, P.RECORDED}),
         lambda: [
-            patch.object(Sender, "_carried_out", _carried_out),
-            patch.object(Sender, "_sent_by_others", lambda *_: []),
-            patch.object(Sender, "_made_meanwhile", _none),
+            patch.object(Rereading, "carried_out", _carried_out),
+            patch(f"{ENGINE}.writing.sending.sent_by_others", lambda *_: []),
+            patch(f"{ENGINE}.writing.sending.made_meanwhile", _none),
             patch.object(Sender, "settle", _settled),
         ],
         (4, 91),

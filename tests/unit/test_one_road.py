@@ -7,7 +7,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 CODE = [file for folder in ("src", "tasks", "flows", "deployments") for file in (ROOT / folder).rglob("*.py")]
-ROAD = "src/slack_docebo/engine/writing/sending.py"
+WRITING = "src/slack_docebo/engine/writing"
+ROAD = f"{WRITING}/calls.py"
 CLIENT = "src/slack_docebo/clients/docebo.py"
 
 
@@ -24,6 +25,17 @@ def callers(method: str) -> set[str]:
 @pytest.mark.parametrize("method", ["upsert_users", "change_status", "move_to_branch"])
 def test_accounts_are_written_on_one_road(method):
     assert callers(method) == {ROAD}
+
+
+def test_calls_are_made_by_who_sends_batches_and_by_who_tries_refused_rows_otherwise_alone():
+    makers = {
+        str(file.relative_to(ROOT))
+        for file in CODE
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom) and node.module == "slack_docebo.engine.writing.calls"
+        if "Calls" in {alias.name for alias in node.names}
+    }
+    assert makers == {f"{WRITING}/sending.py", f"{WRITING}/experiments.py"}
 
 
 def test_the_client_has_no_other_method_that_changes_anything():

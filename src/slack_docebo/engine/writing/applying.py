@@ -20,6 +20,7 @@ from slack_docebo.engine.writing.columns import Columns
 from slack_docebo.engine.writing.leavers import ask_whether_still_so
 from slack_docebo.engine.writing.proving import Prover
 from slack_docebo.engine.writing.recording import Numbered, record
+from slack_docebo.engine.writing.rereading import Rereading
 from slack_docebo.engine.writing.sending import Sender
 from slack_docebo.errors import (
     ChangeLimitExceeded,
@@ -98,7 +99,8 @@ async def apply_accounts(runtime: Runtime, plan_id: str, progress: Progress) -> 
         progress(len(results))
         breaker.count(results)
 
-    sender = Sender(runtime, plan_id, recorded, branch=branch, welcome=planned.welcome_mail)
+    rereading = Rereading(runtime)
+    sender = Sender(runtime, plan_id, recorded, rereading, branch=branch, welcome=planned.welcome_mail)
     if sent := _in_doubt(runtime, plan_id):
         await sender.settle(sent)
     policy = runtime.behaviour.policy(plan.slack_team)
@@ -111,10 +113,10 @@ async def apply_accounts(runtime: Runtime, plan_id: str, progress: Progress) -> 
                 batch = sender.alike(columns.first(prover.first(batch)))
                 # What these looks show is believed as well: whose account has become an administrator's is not written.
                 if prover.is_unproven(batch):
-                    sender.believe(await prover.look(batch))
+                    rereading.believe(await prover.look(batch))
                 elif columns.is_telling(batch):
-                    sender.believe(await columns.look(batch))
-                admitted, skipped = admit(runtime, plan, batch, sender.accounts, policy)
+                    rereading.believe(await columns.look(batch))
+                admitted, skipped = admit(runtime, plan, batch, rereading.accounts, policy)
                 skipped += await ask_where_it_hurts(runtime, plan, admitted, _looked_at(runtime, plan), policy)
                 skipped += await ask_whether_still_so(runtime, plan, _without(admitted, skipped), policy)
                 recorded(batch, skipped)
@@ -201,7 +203,7 @@ async def _settle_left_behind(runtime: Runtime, plan: Plan) -> None:
         plan_ids = tables.intents.left_behind(runtime.settings.docebo_url, kinds, before=long_ago)
     for plan_id in plan_ids:
         if plan_id != plan.id:
-            sender = Sender(runtime, plan_id, partial(record, runtime, plan_id))
+            sender = Sender(runtime, plan_id, partial(record, runtime, plan_id), Rereading(runtime))
             rest = await sender.settle(_in_doubt(runtime, plan_id))
             with runtime.store.transaction() as tables:
                 _note_in_doubt(tables, plan, plan_id, rest)

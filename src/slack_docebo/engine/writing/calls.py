@@ -1,0 +1,83 @@
+"""Calls: one call of Docebo for a batch of one kind, and its answer for each row."""
+
+from collections.abc import Sequence
+
+from slack_docebo.clients.docebo_wire import Row, RowResult, RowsLeftOut
+from slack_docebo.domain.operations import Kind
+from slack_docebo.domain.targets import BRANCH
+from slack_docebo.engine.writing.adapting import Adapter
+from slack_docebo.engine.writing.recording import Numbered
+from slack_docebo.errors import AccessDenied, Rejected
+from slack_docebo.runtime import Runtime
+
+STATUS_KEPT = "Docebo did not change the status"
+REFUSED = "Docebo refuses this person's row, alone and with others"
+
+
+class Calls:
+    """Makes the calls of one plan, in the form in which this platform takes them."""
+
+    def __init__(self, runtime: Runtime, adapter: Adapter, *, branch: int | None, welcome: bool) -> None:
+        self._docebo = runtime.docebo
+        self._adapter = adapter
+        self._branch = branch  # of new accounts
+        self._welcome = welcome  # new accounts get Docebo's own mail
+
+    async def deactivate(self, batch: Sequence[Numbered]) -> list[RowResult]:
+        """Deactivate the accounts of *batch*; Docebo may do so for some of them only."""
+        changed = await self._docebo.change_status(_accounts(batch), active=False)
+        return [RowResult(op.docebo_id, "" if op.docebo_id in changed else STATUS_KEPT) for _, op in batch]
+
+    async def move(self, batch: Sequence[Numbered]) -> list[RowResult]:
+        """Move the accounts of *batch* to the branch of the first one."""
+        await self._docebo.move_to_branch(_accounts(batch), int(batch[0][1].changes[BRANCH]))
+        return [RowResult(operation.docebo_id) for _, operation in batch]
+
+    async def upsert(self, kind: Kind, rows: Sequence[Row]) -> list[RowResult]:
+        """Send *rows* in one call, and return their results; a row that holds nothing is not sent."""
+        sent = [row for row in rows if row.attributes]
+        answers = iter(await self._written(kind, sent) if sent else [])
+        return [next(answers) if row.attributes else RowResult(row.docebo_id) for row in rows]
+
+    async def upsert_once(self, kind: Kind, rows: Sequence[Row]) -> list[RowResult]:
+        """Send *rows* like `upsert`; a call that is refused as a whole has taken none of them.
+
+        Where an answer names failed rows alone, the others are taken to be carried out, once a new account is seen.
+        """
+        try:
+            return await self.upsert(kind, rows)
+        except RowsLeftOut as doubt:
+            if doubt.failed is None:
+                raise
+            return [doubt.failed.get(place) or await self._seen(row, doubt) for place, row in enumerate(rows)]
+        except (Rejected, AccessDenied) as refusal:
+            return [RowResult(row.docebo_id, refusal.detail or REFUSED, refusal.said) for row in rows]
+
+    async def _written(self, kind: Kind, rows: Sequence[Row]) -> list[RowResult]:
+        """Make the call, once more without each option for whose name Docebo refuses it."""
+        creates = kind is Kind.CREATE
+        while True:
+            try:
+                return await self._docebo.upsert_users(
+                    rows,
+                    create=creates,
+                    branch=self._branch if creates else None,
+                    welcome=self._welcome,
+                    without=self._adapter.unknown_options,
+                )
+            except Rejected as refusal:
+                if not self._adapter.drops_option(refusal.said):
+                    raise
+
+    async def _seen(self, row: Row, doubt: RowsLeftOut) -> RowResult:
+        """Return the result of a *row* that was carried out, with the id of a new account; raise *doubt* where none is seen."""
+        if row.docebo_id is not None:
+            return RowResult(row.docebo_id)
+        found = await self._docebo.find_users(str(row.attributes["username"]))
+        if len(found) != 1:
+            raise doubt
+        return RowResult(found[0].docebo_id)
+
+
+def _accounts(batch: Sequence[Numbered]) -> list[int]:
+    return [operation.docebo_id for _, operation in batch if operation.docebo_id is not None]

@@ -1,0 +1,60 @@
+"""Refused creations: the person may have got an account meanwhile, by another run or under another Slack id."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+
+from slack_docebo.domain.observation import Present
+from slack_docebo.domain.operations import Outcome
+from slack_docebo.domain.returns import has_left
+from slack_docebo.engine.reading.evidence import ask_for_people
+from slack_docebo.engine.writing.recording import Numbered
+from slack_docebo.errors import RemoteError
+from slack_docebo.runtime import Runtime
+from slack_docebo.storage.operations import RowOutcome
+
+
+def sent_by_others(runtime: Runtime, plan_id: str, batch: Sequence[Numbered]) -> list[Numbered]:
+    """Return which of *batch* another plan than *plan_id* was to create, without anybody knowing yet what became of it."""
+    with runtime.store.reading() as tables:
+        people = tables.intents.creations_of(plan_id, [operation.slack_id for _, operation in batch])
+    return [(seq, operation) for seq, operation in batch if (operation.slack_team, operation.slack_id) in people]
+
+
+def made_meanwhile(runtime: Runtime, batch: Sequence[Numbered]) -> dict[int, RowOutcome]:
+    """Return the outcome of those whom another run of ours gave their account meanwhile, by place."""
+    found: dict[int, RowOutcome] = {}
+    with runtime.store.reading() as tables:
+        applied = tables.applied(runtime.settings.docebo_url)
+        for team in {operation.slack_team for _, operation in batch}:
+            of_team = {op.slack_id: seq for seq, op in batch if op.slack_team == team}
+            for slack_id, known in applied.of(team, list(of_team)).items():
+                if known.docebo_id is not None:
+                    said = f"account {known.docebo_id} was made for this person meanwhile"
+                    seq = of_team[slack_id]
+                    found[seq] = RowOutcome(seq, Outcome.SKIPPED, known.docebo_id, said)
+    return found
+
+
+async def made_for_another_id(runtime: Runtime, batch: Sequence[Numbered]) -> dict[int, RowOutcome]:
+    """Return the outcome of those whose account was made for another Slack id, and is not shown yet, by place.
+
+    Slack is asked for whoever has it: that is the same person where the company has just joined a Grid, and gone
+    where somebody has returned under a new id.
+    """
+    found: dict[int, RowOutcome] = {}
+    with runtime.store.reading() as tables:
+        names = [str(operation.changes.get("username", "")) for _, operation in batch]
+        bearing = tables.accounts_at(runtime.settings.docebo_url).bearing(names)
+        given = tables.applied(runtime.settings.docebo_url).given(bearing.values())
+    for seq, operation in batch:
+        docebo_id = bearing.get(str(operation.changes.get("username", "")))
+        holders = given.get(docebo_id or 0, set()) - {operation.slack_id}
+        with suppress(RemoteError):
+            answers = await ask_for_people(runtime, operation.slack_team, sorted(holders))
+            if any(isinstance(seen, Present) and operation.slack_id in seen.value.ids for seen in answers.values()):
+                said = f"account {docebo_id} was made for this person meanwhile"
+                found[seq] = RowOutcome(seq, Outcome.SKIPPED, docebo_id, said)
+            elif gone := [slack_id for slack_id, seen in answers.items() if has_left(seen)]:
+                said = f"account {docebo_id} was made for {gone[0]}, who is gone, and Docebo does not show it yet"
+                found[seq] = RowOutcome(seq, Outcome.SKIPPED, docebo_id, said)
+    return found
