@@ -68,6 +68,14 @@ def test_what_is_shown_otherwise_is_not_believed(sent, before):
     assert not_shown(row(before=dict.fromkeys(sent, before), **sent), [ADA]) == list(sent)
 
 
+def test_what_is_only_spelt_anew_proves_nothing_and_is_no_failure_where_docebo_keeps_its_own_form():
+    respelt = row(before={"first_name": "Ada", "last_name": "King"}, first_name="ADA!", last_name="Lovelace")
+
+    assert traits(respelt) == {"update", "last_name"}
+    assert not_shown(respelt, [ADA]) == []
+    assert traits(row(before={"first_name": "Ada"}, first_name="Adam")) == {"update", "first_name"}
+
+
 def test_one_of_two_looks_is_enough_for_what_the_other_leaves_out():
     view = Account(7, "ada@example.com", "ada@example.com")
     assert not_shown(row(email="ada@example.com", language="en"), [view, ADA]) == []

@@ -16,7 +16,8 @@ def traits(operation: Operation, *, branch: int | None = None) -> frozenset[str]
     """Return what the row of *operation* proves of a platform if it shows as it was sent.
 
     That is its kind, to a *branch* of its own or not, each attribute that it sets, and each that it empties. What a new
-    account has by itself it may have without its row: so of a language or a time zone only the value counts.
+    account has by itself it may have without its row: so of a language or a time zone only the value counts. What is only
+    spelt anew proves nothing, for the account may show it as it was.
     """
     creates = operation.kind is Kind.CREATE
     is_placed = branch is not None or BRANCH in operation.changes
@@ -24,6 +25,8 @@ def traits(operation: Operation, *, branch: int | None = None) -> frozenset[str]
     if not creates and USERNAME in operation.changes:
         found.add("another username")  # a column of its own
     for name, value in operation.changes.items():
+        if is_respelt(operation, name):
+            continue
         may_be_default = creates and name in WITH_DEFAULT
         found.add(f"{name} emptied" if value == "" else f"{name} {value}" if may_be_default else name)
     return frozenset(found)
@@ -45,6 +48,14 @@ def still_to_prove(proves: frozenset[str], proven: frozenset[str]) -> frozenset[
     return frozenset(one for one in proves - proven if one.endswith(" emptied") or one.split(" ")[0] not in settled)
 
 
+def is_respelt(operation: Operation, name: str) -> bool:
+    """Tell whether *operation* sets a text in whose place the same letters stand: a platform may keep that as its own form."""
+    sent, before = operation.changes[name], operation.before.get(name)
+    if not (isinstance(sent, str) and isinstance(before, str)):
+        return False
+    return is_own_form(name, sent, before) and letters(sent) == letters(before)
+
+
 def is_plain(operation: Operation) -> bool:
     """Tell whether no platform has a reason to keep one of the texts in a form of its own."""
     return MARKUP.isdisjoint("".join(value for value in operation.changes.values() if isinstance(value, str)))
@@ -53,12 +64,13 @@ def is_plain(operation: Operation) -> bool:
 def not_shown(operation: Operation, seen: Sequence[Account]) -> list[str]:
     """Return the attributes that none of the accounts *seen* shows as *operation* sets them, or in Docebo's own form.
 
-    What none of them shows at all proves nothing.
+    What none of them shows at all proves nothing, and neither does what was only spelt anew.
     """
     return [
         name
         for name, value in operation.changes.items()
         if not is_never_shown(name)
+        and not is_respelt(operation, name)
         and name not in hidden(operation, seen)
         and not any(
             holds(account, name, value) or _is_own_form(name, value, account, operation.before.get(name, ""))

@@ -14,7 +14,7 @@ from slack_docebo.domain.dialect import ROW_COLUMNS, RowColumns
 from slack_docebo.domain.observation import Present
 from slack_docebo.domain.operations import Kind, Operation, Outcome
 from slack_docebo.domain.people import Account
-from slack_docebo.domain.proof import is_plain, not_shown
+from slack_docebo.domain.proof import is_plain, is_respelt, not_shown
 from slack_docebo.domain.targets import field_id_of
 from slack_docebo.engine.reading.dialects import known_dialect, learn
 from slack_docebo.engine.writing.recording import Numbered, record
@@ -109,6 +109,7 @@ def _are_updates(batch: Sequence[Numbered]) -> bool:
 
 
 def _telling(lacking: Operation, having: Operation) -> list[str]:
-    """Return which columns only the second row has, and both accounts show."""
+    """Return which columns only the second row has, and both accounts show; not what it only spells anew."""
     names = having.changes.keys() - lacking.changes.keys()
-    return sorted(name for name in names if (name in SHOWN or field_id_of(name)) and having.changes[name] != "")
+    shown = [name for name in names if (name in SHOWN or field_id_of(name)) and having.changes[name] != ""]
+    return sorted(name for name in shown if not is_respelt(having, name))
