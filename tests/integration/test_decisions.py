@@ -121,6 +121,75 @@ async def test_a_person_is_linked_to_an_account_that_nothing_would_have_found(he
     assert len(here.sandbox.docebo.accounts) == before + planned.count(Kind.CREATE)
 
 
+async def test_a_disputed_account_that_somebody_links_is_brought_in_line(here):
+    ada = here.sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
+    await imported(here)
+    account = here.sandbox.docebo.accounts[account_of(here, ada)]
+    here.sandbox.docebo.edit(
+        account.user_id, {"username": "zed", "email": "zed@example.com", "firstname": "Zed", "lastname": "Quux"}
+    )
+    await imported(here)
+    assert account.firstname == "Zed"  # left alone: it may be somebody else's by now
+
+    await decided(here, DecisionAction.LINK, ada, docebo_id=account.user_id)
+    await imported(here)
+
+    assert (account.firstname, account.email) == ("Ada", "ada@example.com")
+
+
+async def test_who_is_linked_to_an_account_that_we_have_shut_has_it_open_again(here):
+    ada = here.sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
+    await imported(here)
+    account = here.sandbox.docebo.accounts[account_of(here, ada)]
+    here.sandbox.slack.deactivate(ada)
+    await imported(here)
+    assert not account.active
+
+    here.sandbox.slack.reactivate(ada)
+    await decided(here, DecisionAction.LINK, ada, docebo_id=account.user_id)
+    await imported(here)
+
+    assert account.active
+
+
+def join_grid(here: World, slack_id: str) -> str:
+    """Give the person an id of the organisation, and return it."""
+    of_organisation, teams = f"W9{slack_id[2:]}", ["T0HOME", here.workspace.team]
+    enterprise = {"id": of_organisation, "enterprise_id": "E0GRID", "teams": teams}
+    here.sandbox.slack.change(slack_id, {"team_id": "T0HOME", "enterprise_user": enterprise})
+    return of_organisation
+
+
+@pytest.mark.parametrize("by_event", [False, True])
+async def test_who_is_never_to_be_touched_stays_so_under_the_id_of_the_organisation(here, by_event):
+    ada = here.sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
+    await decided(here, DecisionAction.NEVER, ada)
+    await imported(here)
+    join_grid(here, ada)
+
+    if by_event:
+        here.put(here.event(ada))
+        await here.serve()
+    else:
+        await imported(here)
+
+    assert here.sandbox.docebo.accounts.by_email("ada@example.com") == []
+
+
+@pytest.mark.parametrize("names_the_new_id", [False, True])
+async def test_who_was_mapped_before_the_company_joined_grid_is_linked_to_another_account(here, names_the_new_id):
+    ada = here.sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
+    await imported(here)
+    other = here.sandbox.docebo.accounts.add("countess", firstname="A", lastname="L", email="countess@example.com")
+    of_organisation = join_grid(here, ada)
+
+    await decided(here, DecisionAction.LINK, of_organisation if names_the_new_id else ada, docebo_id=other.user_id)
+    await imported(here)
+
+    assert account_of(here, of_organisation) == other.user_id
+    assert other.firstname == "Ada"
+
+
 @pytest.mark.parametrize(
     ("action", "more", "told"),
     [

@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from slack_docebo.domain.operations import Kind, Operation
+from slack_docebo.domain.people import SourceUser
 
 NEVER = "somebody has decided: never this person"
 SEEN = "seen, and left so: "  # before the reason that was seen
@@ -36,6 +37,11 @@ Decisions = Mapping[str, Decision]
 """By Slack id."""
 
 
+def about(decisions: Decisions, users: Iterable[SourceUser]) -> Decisions:
+    """Return *decisions* with what was decided about *users* under another of their ids; the latest counts."""
+    return {**decisions, **{user.slack_id: one for user in users if (one := _latest(decisions, user.ids))}}
+
+
 def respecting(decisions: Decisions, operations: Iterable[Operation]) -> list[Operation]:
     """Return *operations* as they are with *decisions*.
 
@@ -51,8 +57,13 @@ def is_never(decisions: Decisions, operation: Operation) -> bool:
 
 def is_for_never(decisions: Decisions, slack_ids: Iterable[str]) -> bool:
     """Tell whether nothing may be done about the person with these *slack_ids*."""
-    found = next((decisions[slack_id] for slack_id in slack_ids if slack_id in decisions), None)
+    found = _latest(decisions, slack_ids)
     return found is not None and found.verdict is Verdict.NEVER
+
+
+def _latest(decisions: Decisions, slack_ids: Iterable[str]) -> Decision | None:
+    found = (decisions[slack_id] for slack_id in slack_ids if slack_id in decisions)
+    return max(found, key=lambda one: one.since, default=None)
 
 
 def _respecting(decisions: Decisions, operation: Operation) -> Operation:

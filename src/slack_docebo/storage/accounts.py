@@ -125,7 +125,7 @@ class AccountRepository:
 
     def forget_seen(self, docebo_ids: Iterable[int]) -> None:
         """Forget what these accounts were last seen to bear: somebody has said whose they are."""
-        self._set(docebo_ids, username_digest="", address_digest="")
+        self._set(docebo_ids, username_digest="", address_digest="", verified_by="")
 
     def note_deactivated(self, docebo_ids: Iterable[int], *, now: datetime, run: str) -> None:
         """Note that these accounts are inactive because of us; what was noted before stays."""

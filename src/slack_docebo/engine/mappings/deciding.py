@@ -107,13 +107,16 @@ async def _link(runtime: Runtime, workspace: Workspace, request: DecisionRequest
         raise ConfigurationError(f"nothing was linked: Docebo does not show an account {request.docebo_id}")
     docebo, now = runtime.settings.docebo_url, runtime.now()
     with runtime.store.transaction() as tables:
-        mappings = tables.mappings(docebo)
+        mappings, accounts = tables.mappings(docebo), tables.accounts(tables.platforms.take(docebo))
+        so_far = mappings.of_people(workspace.team, [user]).get(user.slack_id)
+        slack_id = so_far.slack_id if so_far else user.slack_id  # the next import passes it on to the organisation's id
         holder = mappings.holders(workspace.team, [request.docebo_id]).get(request.docebo_id, "")
-        if holder not in {"", user.slack_id}:
+        if holder not in {"", slack_id}:
             raise ConfigurationError(f"nothing was linked: account {request.docebo_id} is mapped to {holder}")
-        tables.platforms.take(docebo)
-        mapping = Mapping(user.slack_id, workspace.team, user.handle, request.docebo_id)
+        shut_by_us = bool(accounts.deactivated([request.docebo_id]))  # else nobody would open it again
+        mapping = Mapping(slack_id, workspace.team, user.handle, request.docebo_id, deactivated=shut_by_us)
         mappings.save([mapping], now=now, run=runtime.run_id)
+        accounts.forget_seen([request.docebo_id])  # a disputed account is then taken as it is
         one = _decision(runtime, request, user.slack_id, Verdict.LINKED)
         tables.decisions.put(workspace.team, one)
     return f"{user.slack_id} is account {request.docebo_id} from now on; the next import brings it in line"

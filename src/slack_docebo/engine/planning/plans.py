@@ -9,7 +9,7 @@ from itertools import chain
 from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.addresses import mailbox
 from slack_docebo.domain.branches import NewBranch, to_be_made
-from slack_docebo.domain.decisions import respecting
+from slack_docebo.domain.decisions import about, respecting
 from slack_docebo.domain.effects import hurts, people_of
 from slack_docebo.domain.grace import hold
 from slack_docebo.domain.matching import Accounts, FoundBy
@@ -293,7 +293,8 @@ def plan_people(
         orphans.look(users, mappings)
         orphans.look_away(forgotten)
     back = {slack_id for user in users if not planner.is_leaver(user) for slack_id in user.ids}
-    return respecting(tables.decisions.all(team), in_grace(tables, team, planner, operations, now=now, back=back))
+    decisions = about(tables.decisions.all(team), users)
+    return respecting(decisions, in_grace(tables, team, planner, operations, now=now, back=back))
 
 
 def in_grace(
