@@ -321,17 +321,19 @@ async def test_nobody_is_unmapped_by_a_plan_of_before_the_person_came_back(sandb
     assert mapping_of(settings, sandbox, ada) is not None
 
 
-async def test_nobody_is_let_in_again_by_a_plan_of_before_the_person_left_once_more(sandbox, settings):
+@pytest.mark.parametrize("leavers", ["deactivate", "expire"])
+async def test_nobody_is_let_in_again_by_a_plan_of_before_the_person_left_once_more(sandbox, settings, leavers):
+    rows = {**LEAVERS, "LEAVERS": leavers}
     ada, account = await somebody(sandbox, settings)
     sandbox.slack.deactivate(ada)
-    await run_import(settings, rows=LEAVERS)
+    await run_import(settings, rows=rows)
     sandbox.slack.reactivate(ada)
-    planned = await run_import(settings, dry_run=True, rows=LEAVERS)
+    planned = await run_import(settings, dry_run=True, rows=rows)
     sandbox.slack.deactivate(ada)
 
-    applied = await apply(settings, planned.plan.id, **LEAVERS)
+    applied = await apply(settings, planned.plan.id, **rows)
 
-    assert not account.active
+    assert not account.active or account.expiration
     assert [entry.error for entry in entries(settings, applied.plan.id) if entry.operation.slack_id == ada] == [
         "the person has left Slack again"
     ]

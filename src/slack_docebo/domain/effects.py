@@ -72,5 +72,9 @@ def changes_access(operation: Operation) -> bool:
 
 
 def activates(operation: Operation) -> bool:
-    """Tell whether *operation* lets somebody in again."""
-    return operation.changes.get("active") is True
+    """Tell whether *operation* lets somebody in again: by the status, or by another end of an account that we let expire."""
+    if operation.changes.get("active") is True:
+        return True
+    if operation.prior is None:  # nothing says here whether that was us
+        return operation.changes.get(EXPIRATION) == ""
+    return EXPIRATION in operation.changes and operation.prior.deactivated and not operation.deactivated
