@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
+import time_machine
 
 from sandbox.server import Sandbox
 from slack_docebo.domain.operations import Kind, Outcome
@@ -65,6 +66,44 @@ async def test_an_account_expires_with_the_day_and_who_returns_has_it_again(sand
     await run_import(settings, rows=EXPIRING)
     assert not ada_of(sandbox).expiration
     assert (await run_import(settings, rows=EXPIRING)).count(outcome=Outcome.APPLIED) == 0
+
+
+@pytest.mark.parametrize("is_listed", [True, False])
+async def test_who_returns_to_an_account_that_expired_and_was_shut_since_gets_in(sandbox, sqlite_url, is_listed):
+    sandbox.reset()
+    sandbox.docebo.switches = replace(sandbox.docebo.switches, columns_listed=is_listed)
+    settings = settings_for(sandbox.facts(), sqlite_url)
+    slack_id = str(sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"])
+    await run_import(settings, rows=EXPIRING)
+    sandbox.slack.deactivate(slack_id)
+    await run_import(settings, rows=EXPIRING)
+    sandbox.docebo.edit(ada_of(sandbox).user_id, {"active": False})
+
+    sandbox.slack.reactivate(slack_id)
+    await run_import(settings, rows=EXPIRING)
+
+    assert (ada_of(sandbox).active, ada_of(sandbox).expiration) == (True, None)
+
+
+@pytest.mark.parametrize(("days_away", "is_kept"), [(7, True), (60, False)])
+async def test_who_returns_to_an_account_that_expired_has_its_end_of_before_if_that_is_to_come(
+    sandbox, sqlite_url, days_away, is_kept
+):
+    sandbox.reset()
+    settings, begun = settings_for(sandbox.facts(), sqlite_url), datetime.now(UTC)
+    end = (begun + timedelta(days=30)).date().isoformat()
+    slack_id = str(sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"])
+    await run_import(settings, rows=EXPIRING)
+    sandbox.docebo.edit(ada_of(sandbox).user_id, {"expiration": end})
+    sandbox.slack.deactivate(slack_id)
+    await run_import(settings, rows=EXPIRING)
+    assert ada_of(sandbox).expiration == begun.date().isoformat()
+
+    sandbox.slack.reactivate(slack_id)
+    with time_machine.travel(begun + timedelta(days=days_away)):
+        await run_import(settings, rows=EXPIRING)
+
+    assert ada_of(sandbox).expiration == (end if is_kept else None)
 
 
 async def test_expirations_count_as_deactivations_in_the_limits(sandbox, sqlite_url):

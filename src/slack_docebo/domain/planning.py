@@ -61,6 +61,7 @@ class Planner:
         self.returns = Returns(policy.rehires)
         self.first_seen_leaving: list[str] = []  # Slack ids
         self.no_leavers: list[str] = []  # Slack ids of those who were known as leavers
+        self.ended: dict[int, str] = {}  # accounts that we have let expire, with the date that they had before
         self.shortfalls: dict[str, tuple[Shortfall, ...]] = {}  # by Slack id: the values that have no place
         self._accounts = accounts
 
@@ -282,8 +283,9 @@ class Planner:
         lacking = self._note_shortfalls(user, taken=taken)
         is_news = prior is None or prior.fingerprint != print_
         changes, before = _changes(wanted, account, returned=returned, is_news=is_news)
-        if returned and account.active and EXPIRATION not in wanted and self._may_have_expired(account):
-            changes, before = {**changes, EXPIRATION: ""}, {**before, **_shown(account, EXPIRATION)}
+        if returned and EXPIRATION not in wanted and self._may_have_ended(account):
+            changes = {**changes, EXPIRATION: self._end_of_before(account)}
+            before = {**before, **_shown(account, EXPIRATION)}
         if changes and prior and prior.fingerprint == print_:  # written before, and yet read back otherwise
             echo = fingerprint({name: str(value) for name, value in before.items()})
             if echo == prior.echo:
@@ -399,8 +401,15 @@ class Planner:
         expires = current_value(account, EXPIRATION)
         return bool(expires) and str(expires)[:10] <= self.policy.today.isoformat()
 
-    def _may_have_expired(self, account: Account) -> bool:
-        return current_value(account, EXPIRATION) is None or self._has_expired(account)
+    def _may_have_ended(self, account: Account) -> bool:
+        """Tell whether an account may have expired; of one that is shut besides, that is ours only where we let it end."""
+        is_ours = account.active or account.docebo_id in self.ended
+        return is_ours and (current_value(account, EXPIRATION) is None or self._has_expired(account))
+
+    def _end_of_before(self, account: Account) -> str:
+        """Return the expiration date that the account had, where that is known and to come, or ""."""
+        date = self.ended.get(account.docebo_id, "")[:10]
+        return date if date > self.policy.today.isoformat() else ""
 
     def _fingerprint(self, user: SourceUser) -> str:
         return fingerprint(self._wanted(user))

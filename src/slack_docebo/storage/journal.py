@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -185,6 +185,28 @@ class JournalRepository:
         with self._connection.execute(query, execution_options={"yield_per": ROWS_AT_ONCE}) as rows:
             for row in rows:
                 yield entry_of(row)
+
+    def ended(self, docebo: str, slack_ids: Iterable[str]) -> dict[int, str]:
+        """Return the accounts of *slack_ids* that we have let expire, with the expiration date that they had before.
+
+        That is "" where they had none, or nobody knows. Left out is which we have deactivated since.
+        """
+        columns = operations.c.docebo_id, operations.c.changes, operations.c.before
+        query = (
+            select(*columns)
+            .join(plans, plans.c.id == operations.c.plan_id)
+            .where(
+                plans.c.docebo == docebo,
+                operations.c.kind == Kind.DEACTIVATE.value,
+                operations.c.outcome == Outcome.APPLIED.value,
+            )
+            .order_by(operations.c.done_at)
+        )
+        before: dict[int, str | None] = {}
+        for ids in chunks(set(slack_ids)):
+            for row in self._connection.execute(query.where(among(self._connection, operations.c.slack_id, ids))):
+                before[row.docebo_id] = str(row.before.get(EXPIRATION, "")) if EXPIRATION in row.changes else None
+        return {docebo_id: date for docebo_id, date in before.items() if date is not None}
 
     def history(self, slack_id: str, limit: int) -> list[tuple[Plan, JournalEntry]]:
         """Return what was planned for one person and what became of it, the newest first."""

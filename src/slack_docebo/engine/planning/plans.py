@@ -271,6 +271,9 @@ def plan_people(
     ]
     holders = repository.of_accounts(team, found)
     shut_by_us = tables.accounts_at(docebo).deactivated(found).keys() - holders.keys()
+    shut = [one.slack_id for one in (*mappings.values(), *holders.values()) if one.deactivated]
+    shut += [slack_id for slack_id, one in applied.items() if one.deactivated]
+    planner.ended |= tables.journal.ended(docebo, shut)
     operations = []
     for user in users:
         mapping, one = mappings.get(user.slack_id), known.get(user.slack_id)
