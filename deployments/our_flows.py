@@ -9,6 +9,7 @@ from prefect.settings import get_current_settings
 from flows.apply_plan import apply_plan
 from flows.bulk_import import bulk_import
 from flows.decide import decide
+from flows.dialect import dialect
 from flows.doctor import doctor
 from flows.explain_user import explain_user
 from flows.fields import fields
@@ -39,6 +40,7 @@ FLOWS = {
         apply_plan,
         bulk_import,
         decide,
+        dialect,
         doctor,
         explain_user,
         find_person,

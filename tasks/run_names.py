@@ -3,6 +3,7 @@
 from prefect import runtime
 
 from slack_docebo.domain.texts import people
+from slack_docebo.engine.looking.ways import WayAction
 from slack_docebo.engine.mappings.deciding import DecisionAction
 from slack_docebo.engine.mappings.personal_data import PersonalDataRequest
 from slack_docebo.engine.mappings.relinking import Relation
@@ -86,3 +87,12 @@ def apply_plan_run() -> str:
 def parked_events_run() -> str:
     """Return what is done with parked events."""
     return f"parked events: {ParkedAction(runtime.flow_run.parameters.get('action', ParkedAction.SHOW))}"
+
+
+def dialect_run() -> str:
+    """Return which of Docebo's ways is set or forgotten, and whether for real."""
+    parameters = runtime.flow_run.parameters
+    action = WayAction(parameters.get("action", WayAction.SHOW))
+    if action is WayAction.SHOW:
+        return "Docebo's ways: show"
+    return f"Docebo's ways: {action} {parameters.get('question')}{', check' * bool(parameters.get('check_only', True))}"

@@ -46,6 +46,7 @@ TITLES = {
     "go": "Go: let runs write again",
     "send-test-message": "Send a test message",
     "doctor": "Is everything in place?",
+    "dialect": "How this Docebo answers: what is assumed, learned, or set by hand",
 }
 
 logger = logging.getLogger(__name__)

@@ -15,6 +15,7 @@ DEPLOYMENTS = [
     "bulk-import/reconcile",
     "doctor/is-everything-in-place",
     "decide/decide-about-people",
+    "dialect/how-this-docebo-answers",
     "explain-user/explain-a-person",
     "find-person/find-a-person",
     "fields/fields-of-both-sides",

@@ -13,7 +13,7 @@ from deployments.local import connection_settings
 from sandbox.server import Sandbox
 from slack_docebo.integration_settings import VARIABLE, rows_by_key, table
 from slack_docebo.storage.store import Store
-from tests.e2e.prefect_http import artifacts_of, asked_for_by, deployment, prefect_http, start_nothing
+from tests.e2e.prefect_http import artifacts_of, asked_for_by, deployment, prefect_http, start_nothing, submit_form
 from tests.importing import ON, mapped, run_import, settings_for
 from tests.smtp import Mailbox
 
@@ -196,6 +196,38 @@ async def test_rules_that_were_tried_go_to_the_settings_by_the_next_form(importe
     values = filled(rows)
     values["accounts"]["attributes"] = "first_name, last_name = upper(last_name), email"
     assert (to_check["values"], to_check["check_only"], to_check["revision"]) == (values, True, revision(rows))
+
+
+async def test_an_answer_that_this_docebo_gives_is_looked_at_set_by_hand_and_forgotten_by_the_next_form(
+    imported, deployed
+):
+    from flows.dialect import dialect
+    from slack_docebo.engine.looking.ways import WayAction
+
+    asked = {"action": WayAction.SET, "question": "rows per call"}
+
+    def answer(state) -> dict[str, str]:
+        return next(row for row in json.loads(published(state, "dialect")) if row["question"] == "rows per call")
+
+    checked = await dialect(**asked, answer="50", return_state=True)
+    page = published(checked, "dialect-next")
+    wanted = asked_for_by(deployed, page, "Set it")
+    done = await dialect(**{**wanted, "action": WayAction(wanted["action"])}, return_state=True)
+    back = asked_for_by(deployed, published(done, "dialect-next"), "Forget rows per call, which was set by hand")
+    forgotten = await dialect(action=WayAction.FORGET, question="rows per call", check_only=False, return_state=True)
+    refused = await dialect(**asked, answer="1000", return_state=True)
+
+    assert checked.message.startswith(
+        "nothing was changed; it would be rows per call: from 100, assumed, to 50, set by"
+    )
+    assert (answer(checked)["answer"], answer(checked)["source"]) == ("100", "assumed")
+    assert answer(checked)["what it means"] == "the most people who are written in one call"
+    assert wanted == {**asked, "answer": "50", "check_only": False}
+    assert (done.name, answer(done)["answer"], answer(done)["source"]) == ("Completed", "50", "set by hand")
+    assert (back["action"], back["check_only"]) == ("forget", True)
+    assert answer(forgotten)["source"] == "assumed"
+    assert (refused.is_failed(), "a number from 1 to 100" in refused.message) == (True, True)
+    assert submit_form(deployed, "dialect/how-this-docebo-answers", question="rows").status_code == 409
 
 
 async def test_a_reset_that_was_looked_at_says_what_to_type(imported, sandbox, deployed):

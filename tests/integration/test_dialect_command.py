@@ -53,7 +53,7 @@ async def test_what_a_run_has_learned_is_shown_with_what_showed_it_and_learned_a
 
     told = run(env, "dialect", "forget", "language in rows")
 
-    assert (told.returncode, "forgotten, so it is code" in told.stdout) == (0, True)
+    assert (told.returncode, "to code, assumed, until a run learns it anew" in told.stdout) == (0, True)
     assert shown(env)[LANGUAGE_FORM.name]["source"] == "assumed"
 
 

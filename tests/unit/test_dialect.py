@@ -13,6 +13,7 @@ from slack_docebo.domain.dialect import (
     LANGUAGE_FORM,
     PROVEN,
     QUESTIONS,
+    REFUSED_VALUES,
     ROWS_PER_CALL,
     SET_BY_HAND,
     UNKNOWN_OPTIONS,
@@ -69,6 +70,10 @@ def test_an_answer_by_hand_is_kept_in_the_form_of_one_that_was_learned(question,
 def test_an_answer_that_a_question_cannot_have_is_refused_with_those_it_can(question, given, told):
     with pytest.raises(ValueError, match=told):
         question.by_hand(given)
+
+
+def test_digests_are_shown_as_their_number():
+    assert [REFUSED_VALUES.shown(answer) for answer in ("9f3a, 77b0", "")] == ["2 values", "not known"]
 
 
 @pytest.mark.parametrize(("source", "rows"), [("a call that was refused", 100), (SET_BY_HAND, 10)])

@@ -68,12 +68,14 @@ class Question:
     """What the documentation leaves open: what we do until an answer was learned, and what shows it."""
 
     name: str
+    means: str  # what the answer is about
     assumed: str
     shown_by: str
     kept: timedelta | None = None  # how long an answer holds; the assumption is tried again afterwards
     words: Collection[str] = ()  # that can be set by hand
     numbers: range = range(0)  # likewise
     several: bool = False  # of the words, with commas between them
+    digests: bool = False  # are the answer, which say nothing to people
 
     @property
     def possible(self) -> str:
@@ -81,6 +83,12 @@ class Question:
         if self.numbers:
             return f"a number from {self.numbers[0]} to {self.numbers[-1]}"
         return ("some of " * self.several) + ", ".join(self.words)
+
+    def shown(self, answer: str) -> str:
+        """Return *answer* as people are shown it; "" stands for none."""
+        if self.digests and answer:
+            return f"{len(answer.split(', '))} values"
+        return answer or "not known"
 
     def by_hand(self, value: str) -> str:
         """Return *value* as an answer that is set by hand, in the form in which it is kept; raise ValueError for others."""
@@ -94,12 +102,14 @@ class Question:
 
 MISSING_ACCOUNT = Question(
     "missing account",
+    "the HTTP status with which Docebo answers for an account that is not there any more",
     "",
     "the HTTP status of the answer for the id of an account that is known to be gone",
     words=("400", "404"),
 )
 ROWS_PER_CALL = Question(
     "rows per call",
+    "the most people who are written in one call",
     str(MOST_ROWS),
     "a large call that is refused as a whole, and whose parts are taken",
     A_MONTH,
@@ -107,49 +117,62 @@ ROWS_PER_CALL = Question(
 )
 LANGUAGE_FORM = Question(
     "language in rows",
+    "whether a language is written by its code, like en, or by Docebo's own name, like english",
     LanguageForm.CODE,
     "a row that is refused with the one form and taken with the other",
     words=tuple(LanguageForm),
 )
 OPTION_FORM = Question(
     "options in rows",
+    "whether an option of a dropdown, yes and no are written by their id or by their label",
     OptionForm.ID,
     "a row that is refused with the one form and taken with the other",
     words=tuple(OptionForm),
 )
 NEW_PASSWORD = Question(
     "password of new accounts",
+    "whether new accounts are made with a random password, which nobody knows",
     NewPassword.NONE,
     "the row of a new account that is refused without one and taken with one, while nobody was made yet",
     words=tuple(NewPassword),
 )
 ROW_COLUMNS = Question(
     "columns of rows in one call",
+    "whether each person in a call has columns of their own, or all have to have the same",
     "",
     "two rows with different columns in one call, and what their accounts show afterwards",
     words=tuple(RowColumns),
 )
 PAGES = Question(
     "pages",
+    "whether the next page of a listing is asked for by its number alone or with a cursor, too",
     Pages.NUMBER,
     "a page that shows the one before once more, unless the cursor of that one is sent with its number",
     words=tuple(Pages),
 )
 UNLISTED = Question(
     "accounts counted, not listed",
+    "how many accounts Docebo counts and never lists; as many may be missing from a list",
     "0",
     "nothing that a run sees: whoever compares the message with Docebo's user management sets it",
     numbers=range(MOST_UNLISTED + 1),
 )
-PROVEN = Question("proven rows", "", "a row that is sent alone, and what its account shows afterwards")
+PROVEN = Question(
+    "proven rows",
+    "which changes an account was seen to show as they were sent; any other is tried on one person first",
+    "",
+    "a row that is sent alone, and what its account shows afterwards",
+)
 ADDRESS_SEARCH = Question(
     "search by address",
+    "whether a search for the full text finds e-mail addresses",
     "",
     "an account with another user name, of which only one of the two searches has shown the address",
     words=tuple(AddressSearch),
 )
 UNKNOWN_OPTIONS = Question(
     "unknown options",
+    "which options of a batch call Docebo does not know; they are left out",
     "",
     "a batch call that is refused with the name of an option that it has",
     A_MONTH,
@@ -157,7 +180,12 @@ UNKNOWN_OPTIONS = Question(
     several=True,
 )
 REFUSED_VALUES = Question(
-    "refused values", "", "a row that is refused with one attribute and taken without it", A_MONTH
+    "refused values",
+    "how many values Docebo has refused; they are left out of the rows, and the outcomes say so",
+    "",
+    "a row that is refused with one attribute and taken without it",
+    A_MONTH,
+    digests=True,
 )
 QUESTIONS = (
     MISSING_ACCOUNT,

@@ -387,7 +387,7 @@ class _Checks:
         ]
         if not told:
             return ok(check, "nothing unusual is known of this platform yet; docs/dialect.md says what is assumed")
-        return ok(check, f"{'; '.join(told)}; `slack-docebo dialect` says more")
+        return ok(check, f"{'; '.join(told)}; `slack-docebo dialect` and the form of that name say more")
 
     async def request_url(self, check: str) -> Finding:
         url = self._settings.webhook_public_url
