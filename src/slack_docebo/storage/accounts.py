@@ -225,6 +225,18 @@ class AccountRepository:
             )
         }
 
+    def with_addresses(self, addresses: Iterable[str]) -> dict[str, list[int]]:
+        """Return, by address, which accounts were last seen to bear it, or written with it."""
+        wanted = {digest(address): address for address in addresses}
+        query = select(account.c.user_id, account.c.address_digest).where(account.c.platform_id == self._platform_id)
+        found: dict[str, list[int]] = {}
+        for digests in chunks(wanted):
+            for row in self._connection.execute(
+                query.where(among(self._connection, account.c.address_digest, digests))
+            ):
+                found.setdefault(wanted[row.address_digest], []).append(row.user_id)
+        return found
+
     def usernames_of_mapped(self) -> dict[int, str]:
         """Return, like `usernames`, those of all accounts that are mapped."""
         is_mapped = exists().where(

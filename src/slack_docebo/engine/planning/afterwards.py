@@ -8,7 +8,7 @@ from slack_docebo.domain.decisions import is_for_never
 from slack_docebo.domain.disputes import is_same, look
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.operations import Kind, Operation, Value
-from slack_docebo.domain.people import Mapping
+from slack_docebo.domain.people import Mapping, SourceUser
 from slack_docebo.domain.planning import shielded
 from slack_docebo.domain.rules import AttributeRule
 from slack_docebo.engine.planning.limits import count_people
@@ -17,7 +17,7 @@ from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.profiles import with_fields_read_before
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
 from slack_docebo.runtime import Runtime
-from slack_docebo.storage.plans import PlanKind
+from slack_docebo.storage.plans import NO_FACTS, Facts, PlanKind
 from slack_docebo.storage.statements import chunks
 
 
@@ -42,23 +42,29 @@ def wishes_of(runtime: Runtime, workspace: Workspace, listed: SourceSnapshot, ru
     Left out is of whom somebody has decided that they are never touched, and about whom an event was applied since this
     run began: the list is older.
     """
-    scope, docebo = runtime.behaviour.policy(workspace.team).scope, runtime.settings.docebo_url
     found = Wishes()
     for page in listed:
         users = with_fields_read_before(runtime, workspace.team, page) if rule.is_custom else page
         with runtime.store.reading() as tables:
-            excluded, decisions = tables.exclusions.all(), tables.decisions.all(workspace.team)
-            mappings = tables.mappings(docebo).of_people(workspace.team, users)
             served = tables.inbox.applied_since(runtime.begun, chain.from_iterable(user.ids for user in users))
-        for user in users:
-            mapping, value = mappings.get(user.slack_id), rule.value(scope.as_member(user))
-            if mapping is None or value is None or not (value or rule.clear):
-                continue
-            if scope.reason_against(user) or excluded.cover(user) or is_for_never(decisions, user.ids):
-                continue
-            if served.isdisjoint(user.ids):
-                found.values[mapping.docebo_id], found.mappings[mapping.docebo_id] = value, mapping
+        note_wishes(found, runtime, workspace, [user for user in users if served.isdisjoint(user.ids)], rule)
     return found
+
+
+def note_wishes(
+    found: Wishes, runtime: Runtime, workspace: Workspace, users: Collection[SourceUser], rule: AttributeRule
+) -> None:
+    """Add to *found* what *rule* gives for those of *users* who are in scope and mapped, and may be touched."""
+    scope, docebo = runtime.behaviour.policy(workspace.team).scope, runtime.settings.docebo_url
+    with runtime.store.reading() as tables:
+        excluded, decisions = tables.exclusions.all(), tables.decisions.all(workspace.team)
+        mappings = tables.mappings(docebo).of_people(workspace.team, users)
+    for user in users:
+        mapping, value = mappings.get(user.slack_id), rule.value(scope.as_member(user))
+        if mapping is None or value is None or not (value or rule.clear):
+            continue
+        if not (scope.reason_against(user) or excluded.cover(user) or is_for_never(decisions, user.ids)):
+            found.values[mapping.docebo_id], found.mappings[mapping.docebo_id] = value, mapping
 
 
 def changeable(runtime: Runtime, workspace: Workspace, accounts: Accounts, mappings: Collection[Mapping]) -> set[int]:
@@ -81,7 +87,9 @@ def operation_on(
     return Operation(*person, kind, reason, mapping.docebo_id, changes, before, prior=mapping)
 
 
-def store_plan(runtime: Runtime, workspace: Workspace, kind: PlanKind, operations: list[Operation]) -> str:
+def store_plan(
+    runtime: Runtime, workspace: Workspace, kind: PlanKind, operations: list[Operation], *, facts: Facts = NO_FACTS
+) -> str:
     """Store a plan of these *operations*, measured against the limits, and return its id."""
     plan_id, seq = open_plan(runtime, workspace, kind), 0
     with runtime.store.transaction() as tables:
@@ -89,5 +97,5 @@ def store_plan(runtime: Runtime, workspace: Workspace, kind: PlanKind, operation
             tables.operations.add(plan_id, seq, some)
             seq += len(some)
         looked_after = count_people(runtime, tables, workspace.team, at_least=len(operations))
-    close_plan(runtime, plan_id, looked_after=looked_after)
+    close_plan(runtime, plan_id, looked_after=looked_after, facts=facts)
     return plan_id

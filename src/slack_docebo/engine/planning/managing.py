@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import partial
 
 from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.disputes import is_same, look
@@ -26,7 +27,7 @@ from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.sides import read_accounts
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
 from slack_docebo.runtime import Runtime
-from slack_docebo.storage.plans import PlanKind
+from slack_docebo.storage.plans import NO_FACTS, READ_SINCE, PlanKind
 
 
 @dataclass(slots=True)
@@ -56,15 +57,24 @@ async def plan_managers(
     if rule is None or runtime.manager_type is None:
         return None, Counter()
     relations = await to_completion(_relations, runtime, workspace, listed, rule)
+    plan_id = await plan_relations(runtime, workspace, relations, PlanKind.MANAGERS)
+    return plan_id, relations.problems
+
+
+async def plan_relations(runtime: Runtime, workspace: Workspace, relations: Relations, kind: PlanKind) -> str | None:
+    """Return the id of the stored plan of those of *relations* that have changed, None where none has; Docebo is read for these.
+
+    An event that was applied since an import began to read is looked at again, once the import has written something older.
+    """
     changed = relations.changed
-    if not changed:
-        return None, relations.problems
+    if not changed or runtime.manager_type is None:
+        return None
     accounts = await read_accounts(runtime, {*changed, *(one.docebo_id for one in changed.values() if one)})
     operations = _operations(runtime, workspace, relations, accounts, manager_column(runtime.manager_type))
     if not operations:
-        return None, relations.problems
-    plan_id = await to_completion(store_plan, runtime, workspace, PlanKind.MANAGERS, operations)
-    return plan_id, relations.problems
+        return None
+    facts = {READ_SINCE: runtime.begun.isoformat()} if kind is PlanKind.MANAGERS else NO_FACTS
+    return await to_completion(partial(store_plan, runtime, workspace, kind, operations, facts=facts))
 
 
 def _relations(runtime: Runtime, workspace: Workspace, listed: SourceSnapshot, rule: AttributeRule) -> Relations:

@@ -133,7 +133,7 @@ def is_complete(user: SourceUser, rules: Sequence[AttributeRule]) -> bool:
         return True
     if not user.workspaces or (user.organisation and not user.teams):
         return False
-    rules = [rule for rule in rules if rule.target != MANAGER]  # which no event changes
+    rules = [rule for rule in rules if rule.target != MANAGER]  # for which nobody is read: it waits for the next import
     wanted = {source for rule in rules for source in rule.sources}
     return (
         bool(user.email)

@@ -4,6 +4,7 @@ Outcomes are recorded before the events are finished. A run that dies in between
 looks at them again and finds nothing left to do.
 """
 
+import logging
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
 from functools import partial
@@ -33,6 +34,7 @@ from slack_docebo.engine.reading.profiles import keep_fields_shown
 from slack_docebo.engine.reading.sides import are_few, ask_for_unlisted, find_bearers, look_up, read_target
 from slack_docebo.engine.reading.user_groups import read_user_groups
 from slack_docebo.engine.realtime.holding import are_let_through, hold
+from slack_docebo.engine.realtime.managers import plan_managers_of
 from slack_docebo.engine.realtime.merging import Case, event_ids, joined, merge
 from slack_docebo.engine.realtime.serve_result import Became, ServeResult
 from slack_docebo.engine.realtime.settling import Settlement
@@ -43,6 +45,8 @@ from slack_docebo.errors import IncompleteRead, Rejected, told
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.inbox import InboxEntry
 from slack_docebo.storage.plans import PlanKind
+
+logger = logging.getLogger(__name__)
 
 MEMBERS_CHANGED = "subteam_members_changed"  # the kind of an event about somebody who came to a user group, or left it
 CLAIMED_AT_ONCE = 10_000
@@ -119,7 +123,31 @@ class _Round:
                 await self._bring_in_line(readable, accounts, let_through=group[0].incident in through)
             if self._is_over:
                 break
+        with self._served.timed("managers"):
+            await self._write_managers([case for case in self._settlement.done if case.user])
         return not self._is_over
+
+    async def _write_managers(self, cases: list[Case]) -> None:
+        """Write whose manager is another by what events say; whoever that fails for waits for the next import."""
+        tried, plan_id = self._served.managers_tried, None
+        try:
+            people = [case.person for case in cases]
+            plan_id = await plan_managers_of(self._runtime, self._workspace, people, tried)
+            if plan_id is None:
+                return
+            self._served.plans.append(plan_id)
+            begin(self._runtime, plan_id)
+            await apply_accounts(self._runtime, plan_id, _no_progress)
+            await apply_mappings(self._runtime, plan_id)
+            self._docebo.passed()
+        except Exception as error:
+            await self._docebo.check(error)
+            logger.warning("Managers wait for the next import: %s", told(error))
+        finally:
+            if plan_id:
+                finish(self._runtime, plan_id)
+        if plan_id:
+            await to_completion(self._settlement.note_managers, plan_id, cases)
 
     @property
     def _is_over(self) -> bool:

@@ -65,6 +65,7 @@ class ServeResult:
     elsewhere: str = ""  # who is at work instead, and sees to it
     plans: list[str] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)  # by stage
+    managers_tried: dict[int, str] = field(default_factory=dict)  # by account, what names the one who was not written
 
     def take(self, entries: Iterable[InboxEntry]) -> None:
         """Count events that were claimed, unless they were before."""
@@ -83,6 +84,10 @@ class ServeResult:
         for event_id in event_ids:
             if event := self.served.pop(event_id, None):
                 self.served[event_id] = ServedEvent(event.slack_id, event.received_at, became, kind, why, at)
+
+    def wrote_nothing(self, event_ids: Iterable[str]) -> bool:
+        """Tell whether nothing was written for these events."""
+        return not any(self.served[one].kind for one in event_ids if one in self.served)
 
     def count(self, became: Became) -> int:
         """Return how many events became so."""

@@ -18,6 +18,7 @@ class Settlement:
         self._runtime = runtime
         self._team = team
         self._served = served
+        self.done: list[Case] = []  # of whom nothing newer than what these say was applied
 
     def settle(self, plan_id: str, cases: list[Case], reason: str) -> None:
         """Finish the cases that the plan brought in line, and let the others be tried again later, for *reason*."""
@@ -61,8 +62,22 @@ class Settlement:
             tables.people.note_gone(self._team, (slack_id for user in there for slack_id in user.ids), since=None)
             stamps = {case.slack_id: case.updated for case in cases if not kept.isdisjoint(case.event_ids)}
             tables.applied(self._runtime.settings.docebo_url).advance(self._team, stamps, now=now)
+        self.done += cases
         self._served.note(event_ids(cases), became, now)
         self._served.note(superseded, Became.SUPERSEDED, now)
+
+    def note_managers(self, plan_id: str, cases: Sequence[Case]) -> None:
+        """Note whose manager the plan has written, and count it for those of *cases* for whom nothing else was."""
+        with self._runtime.store.reading() as tables:
+            entries = tables.operations.rows(plan_id)
+            applied = {one.operation.slack_id: one.operation for one in entries if one.outcome is Outcome.APPLIED}
+        for operation in applied.values():
+            self._served.managers_tried.pop(operation.docebo_id or 0, None)
+        now = self._runtime.now()
+        for case in cases:
+            written = next((applied[slack_id] for slack_id in case.person.ids if slack_id in applied), None)
+            if written and self._served.wrote_nothing(case.event_ids):
+                self._served.note(case.event_ids, Became.APPLIED, now, kind=written.kind, why=written.reason)
 
     def fail(self, cases: Sequence[Case], error: str) -> None:
         """Let *cases* be tried again after the delay of their attempt, or park those who had them all."""

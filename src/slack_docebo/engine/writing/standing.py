@@ -3,8 +3,9 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from slack_docebo.domain.operations import Operation, Outcome
+from slack_docebo.domain.operations import Kind, Operation, Outcome
 from slack_docebo.domain.standing import standing_after
+from slack_docebo.domain.targets import is_never_shown
 from slack_docebo.storage.operations import RowOutcome
 from slack_docebo.storage.plans import Plan, PlanKind
 from slack_docebo.storage.statements import chunks
@@ -24,10 +25,9 @@ def follow(
 ) -> None:
     """Let the standing of everybody with an outcome be what the next import will find.
 
-    It ends where that is not known: then that import tells it. A manager or a branch is nothing that it looks at.
+    It ends where that is not known: then that import tells it. A manager or a move is nothing that it looks at.
     """
-    if plan.kind in {PlanKind.MANAGERS, PlanKind.MOVES}:
-        return
+    outcomes = [(operation, result) for operation, result in outcomes if not _is_unseen(operation)]
     found = {
         operation.slack_id: standing_after(operation, result.docebo_id or operation.docebo_id, provision=provision)
         if result.outcome is Outcome.APPLIED and plan.kind in BY_THE_RULES
@@ -53,3 +53,8 @@ def conclude(tables: Tables, plan: Plan, *, now: datetime) -> None:
             if operation.slack_id not in settled
         }
         standings.replace(plan.docebo, plan.slack_team, found, plan_id=plan.id, now=now)
+
+
+def _is_unseen(operation: Operation) -> bool:
+    """Tell whether *operation* changes nothing but what no list shows."""
+    return operation.kind in {Kind.UPDATE, Kind.MOVE} and all(map(is_never_shown, operation.changes))
