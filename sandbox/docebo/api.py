@@ -17,7 +17,7 @@ from sandbox.docebo.accounts import LEVELS, Account, UsernameTakenError
 from sandbox.docebo.attributes import LANGUAGES, Field, RefusedError, nested
 from sandbox.docebo.description import describe, importer_columns
 from sandbox.docebo.jobs import Jobs
-from sandbox.docebo.listing import BadQueryError, user_page
+from sandbox.docebo.listing import BadQueryError, page_of, user_page
 from sandbox.docebo.platform import CONNECT_USER_ID, Platform
 from sandbox.docebo.tokens import GrantError, Tokens
 from sandbox.faults import Fault
@@ -88,6 +88,8 @@ class DoceboApi:
             self._route("GET", "/manage/v1/user_fields/{id}", self._view_field),
             self._route("GET", "/manage/v1/orgchart", self._orgchart),
             self._route("GET", "/manage/v1/managers", self._manager_types),
+            self._route("GET", "/manage/v1/managers/candidates", self._candidates),
+            self._route("GET", "/manage/v1/managers/{id}/subordinates", self._subordinates),
             self._route("GET", "/manage/v1/site/microservices", self._microservices, ordinary=True),
             Route("/swagger/{app}.json", self._swagger),
             self._route("GET", "/manage/v1/job", self._list_jobs),
@@ -425,11 +427,36 @@ class DoceboApi:
         )
         return {"user_field_id": field.id}
 
-    async def _manager_types(self, request: Request, _body: dict[str, Any]) -> Any:
+    async def _manager_types(self, _request: Request, _body: dict[str, Any]) -> dict[str, Any]:
+        """Answer with an envelope also to `as_array`: the client that sends it reads `data.items`."""
         items = [{"id": self._shown_id(key), "title": title} for key, title in self.platform.manager_types.items()]
-        if request.query_params.get("as_array") == "1":
-            return items
         return {"items": items, "count": len(items), "has_more_data": False}
+
+    async def _candidates(self, request: Request, _body: dict[str, Any]) -> dict[str, Any]:
+        """Answer with who may become a manager, in the two keys that a client reads; who may not is not known."""
+        text = request.query_params.get("search_text", "").casefold()
+        items = [
+            {"manager_id": self._shown_id(account.user_id), "manager_email": account.email}
+            for account in self.platform.accounts
+            if account.active and (text in account.email.casefold() or text in account.username.casefold())
+        ]
+        return self._page_of(items, request)
+
+    async def _subordinates(self, request: Request, _body: dict[str, Any]) -> dict[str, Any]:
+        """Answer with whose manager this account is, as any type: of their keys, clients read these first."""
+        manager = self._account(request.path_params["id"])
+        items = [
+            {"user_id": self._shown_id(account.user_id), "username": account.username}
+            for account in self.platform.accounts
+            if manager.user_id in account.managers.values()
+        ]
+        return self._page_of(items, request)
+
+    def _page_of(self, items: list[dict[str, Any]], request: Request) -> dict[str, Any]:
+        try:
+            return page_of(items, request.query_params)
+        except BadQueryError as error:
+            raise ApiError(400, str(error)) from error
 
     async def _orgchart(self, _request: Request, _body: dict[str, Any]) -> dict[str, Any]:
         items = [

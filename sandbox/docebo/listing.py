@@ -1,9 +1,9 @@
-"""`GET /manage/v1/user`: search, order and pages."""
+"""`GET /manage/v1/user`: search, order and pages; and the pages of shorter lists."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sandbox.docebo.accounts import SORT_KEYS, Account
@@ -49,6 +49,20 @@ def user_page(
         counted_in_all = total + platform.switches.counted_more
         data |= {"total_count": counted_in_all, "total_page_count": math.ceil(counted_in_all / size)}
     return data
+
+
+def page_of(items: Sequence[Mapping[str, Any]], query: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the page of *items* that *query* asks for."""
+    size = min(_number(query, "page_size", LARGEST_PAGE) or LARGEST_PAGE, LARGEST_PAGE)
+    page = max(1, _number(query, "page", 1))
+    shown = items[(page - 1) * size : page * size]
+    return {
+        "items": shown,
+        "count": len(shown),
+        "has_more_data": page * size < len(items),
+        "current_page": page,
+        "current_page_size": size,
+    }
 
 
 def _matching(query: Mapping[str, Any], platform: Platform) -> list[int]:

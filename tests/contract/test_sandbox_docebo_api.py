@@ -541,6 +541,42 @@ class TestTheRest:
 
         assert "/manage/v1/user/batch" in described["paths"]
 
+    def test_types_of_managers_come_in_an_envelope_also_as_array(self, docebo: httpx.Client) -> None:
+        data = docebo.get("/manage/v1/managers", params={"page_size": 200, "as_array": 1}).json()["data"]
+
+        assert data["items"] == [{"id": "1", "title": "Direct manager"}]
+
+    def test_who_may_become_a_manager_is_found_by_address_or_name_page_by_page(
+        self, sandbox: Sandbox, docebo: httpx.Client, ada: Account
+    ) -> None:
+        sandbox.docebo.accounts.add("adele", email="adele@example.com")
+        sandbox.docebo.accounts.add("adam", email="adam@example.com", active=False)
+
+        def found(**query: Any) -> tuple[list[dict[str, str]], bool]:
+            data = docebo.get("/manage/v1/managers/candidates", params=query).json()["data"]
+            return data["items"], data["has_more_data"]
+
+        lovelace = {"manager_id": str(ada.user_id), "manager_email": "ada@example.com"}
+        assert found(search_text="ADA@example") == ([lovelace], False)
+        assert [one["manager_email"] for one in found(search_text="ad")[0]] == ["ada@example.com", "adele@example.com"]
+        assert found(search_text="ad", page_size=1) == ([lovelace], True)
+        assert docebo.get("/manage/v1/managers/candidates", params={"page": "x"}).status_code == 400
+
+    def test_whose_manager_somebody_is_counts_every_type_and_nobody_elses(
+        self, sandbox: Sandbox, docebo: httpx.Client, ada: Account
+    ) -> None:
+        sandbox.docebo.manager_types = {1: "Direct manager", 4: "Mentor"}
+        boss = sandbox.docebo.accounts.add("grace", email="grace@example.com")
+        batch(docebo, {"username": "ada@example.com", "manager_4": "grace"}, {"username": "eve", "manager_1": "grace"})
+
+        def reports_to(user_id: int) -> list[str]:
+            answer = docebo.get(f"/manage/v1/managers/{user_id}/subordinates")
+            return [one["username"] for one in answer.json()["data"]["items"]]
+
+        assert reports_to(boss.user_id) == ["ada@example.com", "eve"]
+        assert reports_to(ada.user_id) == []
+        assert docebo.get("/manage/v1/managers/987654/subordinates").status_code == 404
+
     def test_a_job_posts_its_rows_in_chunks(self, sandbox: Sandbox, docebo: httpx.Client) -> None:
         rows = [{"username": f"person{number}"} for number in range(150)] + [{}]
         body = {
