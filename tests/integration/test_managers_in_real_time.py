@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import pytest
@@ -125,6 +126,17 @@ async def test_nobody_out_of_scope_becomes_a_manager(team):
 
     assert team.manager_of("Ada") == team.account_of("Grace")
     assert team.here.docebo_calls == 0
+
+
+async def test_an_event_that_has_waited_for_long_says_nothing_of_the_manager_of_now(team):
+    long_ago = datetime.now(UTC) - timedelta(hours=2)
+    eve = team.hire("Eve", "Joan")
+    team.here.put(team.here.event(eve, received_at=long_ago, updated=int(long_ago.timestamp())))
+
+    served = await team.here.serve()
+
+    assert served.operations == {Kind.CREATE: 1}
+    assert team.manager_of("Eve") == 0
 
 
 async def test_an_address_that_is_somebody_elses_in_slack_names_nobody(team):

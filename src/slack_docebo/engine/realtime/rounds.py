@@ -7,6 +7,7 @@ looks at them again and finds nothing left to do.
 import logging
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
+from datetime import timedelta
 from functools import partial
 
 from slack_docebo.concurrency import to_completion
@@ -124,8 +125,13 @@ class _Round:
             if self._is_over:
                 break
         with self._served.timed("managers"):
-            await self._write_managers([case for case in self._settlement.done if case.user])
+            await self._write_managers([case for case in self._settlement.done if self._tells_of_now(case)])
         return not self._is_over
+
+    def _tells_of_now(self, case: Case) -> bool:
+        """Tell whether *case* says what Slack says now: that custom fields alone were changed since, no event tells."""
+        oldest = self._runtime.now() - timedelta(minutes=self._runtime.behaviour.evidence_minutes)
+        return case.user is not None and (case.read or case.newest.event.received_at >= oldest)
 
     async def _write_managers(self, cases: list[Case]) -> None:
         """Write whose manager is another by what events say; whoever that fails for waits for the next import."""
