@@ -108,6 +108,27 @@ async def test_who_returns_under_a_new_id_has_the_account_again_once_its_mapping
     assert (await run_import(settings, rows=rows)).count(outcome=Outcome.APPLIED) == 0
 
 
+async def test_who_gets_an_account_that_we_shut_has_it_open_though_an_own_one_was_shut_before(sandbox, sqlite_url):
+    settings, rows = settings_for(sandbox.facts(), sqlite_url), {**ON, "LEAVERS": "deactivate"}
+    old = sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
+    new = sandbox.slack.add("Ada", "Lovelace", "ada.lovelace@example.com")["id"]
+    await run_import(settings, rows=rows)
+    accounts = mapped(sqlite_url, sandbox.slack.team.id)
+    for slack_id in (old, new):
+        sandbox.slack.deactivate(slack_id)
+    await run_import(settings, rows=rows)
+    with Store.open(sqlite_url) as store, store.transaction() as tables:
+        tables.mappings(settings.docebo_url).delete(sandbox.slack.team.id, [old, new])
+    sandbox.docebo.delete(accounts[new])
+    sandbox.slack.reactivate(new)
+    sandbox.slack.change(new, {"profile": {"email": "ada@example.com"}})
+
+    await run_import(settings, rows=rows)
+
+    assert mapped(sqlite_url, sandbox.slack.team.id)[new] == accounts[old]
+    assert sandbox.docebo.accounts[accounts[old]].active
+
+
 async def test_nothing_is_taken_from_a_holder_who_is_there(sandbox, sqlite_url):
     settings, rows = settings_for(sandbox.facts(), sqlite_url), {**ON, "REHIRES": "hand-over"}
     old = sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]

@@ -285,11 +285,11 @@ def plan_people(
             ):
                 held_back.append((user, one))
                 continue
-            holder = holders.get(match.account.docebo_id) if match.account else None
-            last = applied.get(user.slack_id)
+            account = match.account.docebo_id if match.account else 0
+            holder, last = holders.get(account), applied.get(user.slack_id)
             # Whose mapping is gone, too, gets an account back that we have shut.
-            if match.account and match.account.docebo_id in shut_by_us and (last is None or not last.deactivated):
-                last = Applied(match.account.docebo_id, deactivated=True)
+            if account in shut_by_us and not (last and last.deactivated and last.docebo_id == account):
+                last = Applied(account, deactivated=True)
             operation = planner.plan(user, mapping, match, holder, last)
         operations.append(operation)
     if orphans:
