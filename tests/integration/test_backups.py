@@ -78,3 +78,43 @@ async def test_a_backup_with_a_row_that_cannot_be_used_is_not_restored(runtime, 
     with pytest.raises(ConfigurationError, match=r"nothing was written, for \d rows cannot be used: line "):
         restore_backup(runtime, sandbox.slack.team.id, plan_id, dry_run=False, confirm=len(lines))
     assert mappings(runtime, sandbox) == {}
+
+
+LEAVERS = {**ON, "LEAVERS": "deactivate", "LIMIT_DEACTIVATIONS": "none"}
+
+
+@pytest.mark.parametrize("has_left_before", [False, True])
+async def test_a_backup_does_not_undo_what_is_known_since_of_who_has_shut_an_account(
+    sandbox, database_url, tmp_path, has_left_before
+):
+    """Who was shut out by us since has the account again on return; what somebody else has shut since stays so."""
+    sandbox.reset()
+    settings, team = settings_for(sandbox.facts(), database_url, report_dir=tmp_path), sandbox.slack.team.id
+    ada = str(sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"])
+    await run_import(settings, rows=LEAVERS)
+    [account] = sandbox.docebo.accounts.by_email("ada@example.com")
+    if has_left_before:
+        sandbox.slack.deactivate(ada)
+        await run_import(settings, rows=LEAVERS)
+    async with open_runtime(settings, read_rows(table(LEAVERS)), run_id="reset") as runtime:
+        count = len(mappings(runtime, sandbox))
+        plan_id = await reset(runtime)
+    if has_left_before:
+        sandbox.slack.reactivate(ada)
+        await run_import(settings, rows=LEAVERS)
+        sandbox.docebo.edit(account.user_id, {"active": False})
+    else:
+        await run_import(settings, rows=LEAVERS)
+        sandbox.slack.deactivate(ada)
+        await run_import(settings, rows=LEAVERS)
+        sandbox.slack.reactivate(ada)
+
+    async with open_runtime(settings, read_rows(table(LEAVERS)), run_id="restore") as runtime:
+        written = int(restore_backup(runtime, team, plan_id, dry_run=True, confirm=0).split()[0])
+        restore_backup(runtime, team, plan_id, dry_run=False, confirm=written)
+        assert restore_backup(runtime, team, plan_id, dry_run=True, confirm=0).split()[0] == "0"
+        restore_backup(runtime, team, plan_id, dry_run=False, confirm=0)
+    await run_import(settings, rows=LEAVERS)
+
+    assert written <= count
+    assert account.active is not has_left_before

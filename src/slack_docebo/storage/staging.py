@@ -145,9 +145,10 @@ class MappingStaging:
     def restore(self) -> int:
         """Take over the rows as they are, to the last column, and return how many mappings that changed.
 
-        Of the newest `updated` of Slack that was applied, the newer one stays.
+        Of the newest `updated` of Slack that was applied, the newer one stays; so does what is known since the row was
+        written of whether the account is inactive because of us, and when that was.
         """
-        compared = ("slack_name", "user_id", "mapped_at", "changed_at")
+        compared = ("slack_name", "user_id", "mapped_at")
         same = (
             applied.c.user_id == staged.c.user_id,
             *(applied.c[name] == staged.c[name] for name in ("fingerprint", "echo")),
@@ -155,20 +156,32 @@ class MappingStaging:
         changed = self._count(
             or_(
                 *(mapping.c[name] != staged.c[name] for name in compared),
+                mapping.c.changed_at < staged.c.changed_at,
                 ~and_(*same, applied.c.slack_updated >= staged.c.slack_updated),
                 applied.c.user_id.is_(None),
-                account.c.deactivated_at.is_not(None) != staged.c.deactivated,
+                and_(account.c.deactivated_at.is_not(None) != staged.c.deactivated, ~self._is_known_since()),
             )
         )
-        inactive = self._connection.scalars(select(staged.c.user_id).where(staged.c.deactivated)).all()
+        is_inactive = and_(staged.c.deactivated, ~self._is_known_since())
+        inactive = self._connection.scalars(select(staged.c.user_id).where(is_inactive)).all()
         now = func.max(staged.c.changed_at)
-        if inactive and (at := self._connection.scalar(select(now).where(staged.c.deactivated))):
+        if inactive and (at := self._connection.scalar(select(now).where(is_inactive))):
             AccountRepository(self._connection, self._platform_id).note_deactivated(inactive, now=at, run="")
-        active = select(staged.c.source).where(staged.c.user_id == account.c.user_id, ~staged.c.deactivated)
-        self._clear_deactivated(active)
+        is_active = and_(~staged.c.deactivated, ~self._is_known_since())
+        self._clear_deactivated(select(staged.c.source).where(staged.c.user_id == account.c.user_id, is_active))
         self._write_mappings(as_they_are=True)
         self._write_applied(as_they_are=True)
         return changed
+
+    def _is_known_since(self) -> ColumnElement[bool]:
+        """Return the condition that something is known of a staged account from after its row was written."""
+        row, shut = mapping.alias(), account.alias()
+        is_newer = row.c.user_id == staged.c.user_id, row.c.changed_at > staged.c.changed_at
+        is_shut_since = shut.c.user_id == staged.c.user_id, shut.c.deactivated_at > staged.c.changed_at
+        return or_(
+            exists().where(row.c.platform_id == self._platform_id, _same_person(row, staged), *is_newer),
+            exists().where(shut.c.platform_id == self._platform_id, *is_shut_since),
+        )
 
     def _count(self, differs: ColumnElement[bool]) -> int:
         """Return how many staged rows are new, or differ from what is known."""
@@ -209,7 +222,9 @@ class MappingStaging:
             name: new[name] for name in ("slack_name", "user_id", "mapped_at", "changed_at")
         }
         differs: ColumnElement[bool] = true()
-        if not as_they_are:
+        if as_they_are:
+            values["changed_at"] = case((old.changed_at > new.changed_at, old.changed_at), else_=new.changed_at)
+        else:
             values["mapped_at"] = case((old.user_id == new.user_id, old.mapped_at), else_=new.mapped_at)
             differs = or_(old.slack_name != new.slack_name, old.user_id != new.user_id)
         key = [mapping.c.platform_id, mapping.c.person_id]
