@@ -229,3 +229,19 @@ async def test_who_is_forgotten_is_in_no_decision_any_more(here):
     assert "1 decision(s) by hand" in gone.lines
     with here.runtime.store.reading() as tables:
         assert tables.decisions.all(here.workspace.team) == {}
+
+
+async def test_who_is_forgotten_is_named_in_no_decision_about_somebody_else(here):
+    ada = here.sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
+    await imported(here)
+    here.sandbox.slack.deactivate(ada)
+    returned = here.sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
+    await imported(here)
+    await decided(here, DecisionAction.LEAVE_SO, returned, why=f"she was {ada}")
+
+    forget(here.runtime.store, here.runtime.settings.report_dir, ada)
+
+    with here.runtime.store.reading() as tables:
+        kept = tables.decisions.all(here.workspace.team)[returned]
+    assert ada not in kept.reason + kept.why
+    assert "returned under a new Slack id" in kept.reason

@@ -4,7 +4,7 @@ from sqlalchemy import Connection, delete, select
 
 from slack_docebo.domain.decisions import Decision, Decisions, Verdict
 from slack_docebo.storage.schema import decision
-from slack_docebo.storage.statements import insertion
+from slack_docebo.storage.statements import insertion, replace_mentions
 
 
 class DecisionRepository:
@@ -45,7 +45,12 @@ class DecisionRepository:
         return self._connection.execute(mine).rowcount > 0
 
     def forget(self, slack_id: str) -> int:
-        """Delete what was decided about this person, in whichever workspace; return the number of rows."""
+        """Delete what was decided about this person, in whichever workspace; return the number of rows.
+
+        Out of what was decided about others goes the id.
+        """
+        for column in (decision.c.reason, decision.c.why):
+            replace_mentions(self._connection, column, slack_id)
         return self._connection.execute(delete(decision).where(decision.c.slack_id == slack_id)).rowcount
 
     def count_of(self, slack_id: str) -> int:
