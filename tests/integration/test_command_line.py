@@ -7,6 +7,7 @@ import pytest
 from cyclopts import App
 
 from slack_docebo.cli import app
+from tests.integration.commands import run
 
 CLIENTS = {"aiohttp", "httpx", "slack_sdk"}
 LOADED = "import sys\nfrom slack_docebo.cli import main\ntry: main()\nfinally: print('LOADED', *sys.modules)"
@@ -45,3 +46,14 @@ def test_who_looks_at_our_own_data_does_not_wait_for_the_clients_of_slack_and_do
     found = loaded(*words.split(), env={**env, "REPORT_DIR": str(tmp_path)})
     assert "sqlalchemy" in found
     assert found.isdisjoint(CLIENTS)
+
+
+@pytest.mark.parametrize("words", ["plan list", "events list", "mappings list"])
+@pytest.mark.parametrize("number", ["-1", "0", "99999999999999999999"])
+def test_a_number_of_rows_that_is_none_is_refused_in_one_line(words, number, sqlite_url, tmp_path):
+    env = {"DOCEBO_URL": "https://lms.example.com", "DATABASE_URL": sqlite_url, "SLACK_TEAM_ID": "T0HOME"}
+
+    ended = run(env, *words.split(), "--limit", number)
+
+    assert (ended.returncode, len(ended.stderr.splitlines())) == (2, 1)
+    assert "--limit" in ended.stderr

@@ -9,7 +9,7 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from slack_docebo.cli.output import Json, say, show_rows
+from slack_docebo.cli.output import Json, Limit, say, show_rows
 from slack_docebo.engine.mappings.mapping_file import BadRow, MappingFile, write_mappings
 from slack_docebo.engine.mappings.restoring import Taken, import_file, linked_workspace, restore_file
 from slack_docebo.errors import ConfigurationError
@@ -21,7 +21,6 @@ from slack_docebo.storage.store import Store
 app = App(name="mappings")
 
 DryRun = Annotated[bool, Parameter(negative="", help="Check everything and say what would change; write nothing.")]
-Limit = Annotated[int, Parameter(help="How many at the most.")]
 
 
 @app.command(name="list")

@@ -15,7 +15,8 @@ from slack_docebo.errors import ConfigurationError, NotConfirmed
 
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON instead of text.")]
 
-Limit = Annotated[int, Parameter(validator=validators.Number(gte=1), help="How many at the most.")]
+MOST_SHOWN = 1_000_000
+Limit = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=MOST_SHOWN), help="How many at the most.")]
 
 Yes = Annotated[bool, Parameter(negative="", help="Do not ask.")]
 
