@@ -1,7 +1,8 @@
-"""Databases for every test that needs one."""
+"""Databases and folders for every test that needs one."""
 
 import gc
 import shutil
+import tempfile
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -127,3 +128,12 @@ def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 def store(database_url: str) -> Iterator[Store]:
     with Store.open(database_url) as opened:
         yield opened
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """Return a folder that others may enter: pytest closes the one above its own each time somebody starts it."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        yield folder

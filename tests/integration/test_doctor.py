@@ -197,17 +197,15 @@ async def test_a_missing_variable_is_named(environment):
     }
 
 
-async def test_an_env_file_that_others_can_read_is_named_with_what_to_do(environment, tmp_path):
-    for folder in (tmp_path, *tmp_path.parents):
-        if folder.stat().st_uid == os.geteuid():
-            folder.chmod(folder.stat().st_mode | 0o055)
-    (tmp_path / ".env").touch()
-    (tmp_path / ".env").chmod(0o644)
+async def test_an_env_file_that_others_can_read_is_named_with_what_to_do(environment, open_folder):
+    environment.chdir(open_folder)
+    (open_folder / ".env").touch()
+    (open_folder / ".env").chmod(0o644)
 
     told = "other users of this machine can read secrets: run `chmod 600 .env`"
     assert (await findings())["files of secrets"] == (Level.WARN, told)
 
-    (tmp_path / ".env").chmod(0o600)
+    (open_folder / ".env").chmod(0o600)
 
     assert (await findings())["files of secrets"][0] is Level.OK
 

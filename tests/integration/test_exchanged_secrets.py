@@ -104,25 +104,26 @@ def test_the_webhook_goes_on_with_an_exchanged_signing_secret_and_has_nothing_of
     assert "it was read again" in log.read_text()
 
 
-def test_the_webhook_names_a_file_that_others_can_read_when_it_starts(tmp_path):
-    for folder in (tmp_path, *tmp_path.parents):
-        if folder.stat().st_uid == os.geteuid():
-            folder.chmod(folder.stat().st_mode | 0o055)
-    (tmp_path / "secret").write_text("planted-signing-secret")
-    (tmp_path / "secret").chmod(0o644)
-    env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "SLACK_SIGNING_SECRET_FILE": str(tmp_path / "secret")}
+def test_the_webhook_names_a_file_that_others_can_read_when_it_starts(open_folder):
+    (open_folder / "secret").write_text("planted-signing-secret")
+    (open_folder / "secret").chmod(0o644)
+    env = {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(ROOT),
+        "SLACK_SIGNING_SECRET_FILE": str(open_folder / "secret"),
+    }
     env |= {"DATABASE_URL": "mysql://nowhere"}  # so that it ends
 
     done = subprocess.run(
         [sys.executable, "-m", "deployments.webhook"],
         env=env,
-        cwd=tmp_path,
+        cwd=open_folder,
         capture_output=True,
         text=True,
         check=False,
     )
 
-    assert f"can read secrets: run `chmod 600 {tmp_path / 'secret'}`" in done.stderr
+    assert f"can read secrets: run `chmod 600 {open_folder / 'secret'}`" in done.stderr
     assert "planted" not in done.stderr
 
 

@@ -1,7 +1,6 @@
 """Secrets in files, as Docker and Kubernetes mount them, and what becomes of them when they change."""
 
 import os
-import stat
 from pathlib import Path
 
 import pytest
@@ -308,42 +307,36 @@ def test_a_secret_that_is_given_in_a_file_is_not_one_that_is_unset(environment, 
 
 
 @pytest.fixture
-def secret(environment, tmp_path) -> Path:
-    secret = tmp_path / "secret"
+def secret(environment, open_folder) -> Path:
+    secret = open_folder / "secret"
     secret.write_text("planted")
     environment(SLACK_SIGNING_SECRET_FILE=secret)
     return secret
 
 
-@pytest.fixture
-def passable(tmp_path) -> None:
-    """Let everybody reach the folder."""
-    for folder in (tmp_path, *tmp_path.parents):
-        if folder.stat().st_uid == os.geteuid():
-            folder.chmod(stat.S_IMODE(folder.stat().st_mode) | 0o055)
-
-
 @pytest.mark.parametrize(("mode", "is_open"), [(0o600, False), (0o640, True), (0o604, True), (0o622, False)])
-def test_a_secrets_file_that_others_can_read_is_named(secret, passable, mode, is_open):
+def test_a_secrets_file_that_others_can_read_is_named(secret, mode, is_open):
     secret.chmod(mode)
 
     assert (str(secret) in secrets_open_to_others(SigningSettings)) == is_open
 
 
-def test_an_env_file_that_others_can_read_is_named(environment, tmp_path, passable):
-    (tmp_path / ".env").touch()
-    (tmp_path / ".env").chmod(0o644)
+def test_an_env_file_that_others_can_read_is_named(environment, open_folder, monkeypatch):
+    monkeypatch.chdir(open_folder)
+    (open_folder / ".env").touch()
+    (open_folder / ".env").chmod(0o644)
 
     assert secrets_open_to_others(StoreSettings).endswith("run `chmod 600 .env`")
 
 
 def test_a_file_in_a_folder_that_nobody_else_can_enter_is_not(secret):
     secret.chmod(0o644)
+    secret.parent.chmod(0o700)
 
     assert secrets_open_to_others(SigningSettings) == ""
 
 
-def test_a_file_of_somebody_else_is_theirs_to_look_after(secret, passable, monkeypatch):
+def test_a_file_of_somebody_else_is_theirs_to_look_after(secret, monkeypatch):
     secret.chmod(0o644)
     monkeypatch.setattr(os, "geteuid", lambda: 4711)
 
