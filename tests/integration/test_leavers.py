@@ -3,14 +3,21 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 import time_machine
 
 from sandbox.server import Sandbox
 from slack_docebo.domain.operations import Kind, Outcome
+from slack_docebo.engine.importing import apply_saved
+from slack_docebo.engine.planning.undoing import plan_undo
 from slack_docebo.errors import ChangeLimitExceeded
-from tests.importing import run_import, settings_for
+from slack_docebo.integration_settings import read_rows, table
+from slack_docebo.runtime import open_runtime
+from slack_docebo.settings import Settings
+from tests.between import Call, between
+from tests.importing import ON, run_import, settings_for
 
 LEAVERS = {"LEAVERS": "deactivate", "LIMIT_DEACTIVATIONS": "none", "SOURCE_MAY_SHRINK": "100"}
 PEOPLE = 210  # three calls
@@ -68,21 +75,71 @@ async def test_an_account_expires_with_the_day_and_who_returns_has_it_again(sand
     assert (await run_import(settings, rows=EXPIRING)).count(outcome=Outcome.APPLIED) == 0
 
 
-@pytest.mark.parametrize("is_listed", [True, False])
-async def test_who_returns_to_an_account_that_expired_and_was_shut_since_gets_in(sandbox, sqlite_url, is_listed):
+def without_dates(call: Call, answer: Any) -> Any:
+    """A list of accounts that does not show when they expire."""
+    if call.method == "GET" and call.path.startswith("/manage/v1/user?"):
+        for item in answer["data"]["items"]:
+            del item["expiration_date"]
+        return answer
+    return None
+
+
+@pytest.fixture(params=[True, False], ids=["dates are listed", "dates are not listed"])
+def expiring(request, sandbox, sqlite_url) -> Iterator[Settings]:
+    """Settings for a Docebo that lists when accounts expire, or does not."""
     sandbox.reset()
-    sandbox.docebo.switches = replace(sandbox.docebo.switches, columns_listed=is_listed)
-    settings = settings_for(sandbox.facts(), sqlite_url)
+    facts = sandbox.facts()
+    if request.param:
+        yield settings_for(facts, sqlite_url)
+    else:
+        with between(facts["docebo_url"], changed=without_dates) as address:
+            yield settings_for(facts | {"docebo_url": address}, sqlite_url)
+
+
+async def test_who_returns_to_an_account_that_expired_and_was_shut_since_gets_in(sandbox, expiring):
     slack_id = str(sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"])
-    await run_import(settings, rows=EXPIRING)
+    await run_import(expiring, rows=EXPIRING)
     sandbox.slack.deactivate(slack_id)
-    await run_import(settings, rows=EXPIRING)
+    await run_import(expiring, rows=EXPIRING)
     sandbox.docebo.edit(ada_of(sandbox).user_id, {"active": False})
 
     sandbox.slack.reactivate(slack_id)
-    await run_import(settings, rows=EXPIRING)
+    await run_import(expiring, rows=EXPIRING)
 
     assert (ada_of(sandbox).active, ada_of(sandbox).expiration) == (True, None)
+
+
+async def undo(settings: Settings, plan_id: str) -> None:
+    async with open_runtime(settings, read_rows(table({**ON, **EXPIRING})), run_id="undo") as runtime:
+        await apply_saved(runtime, plan_undo(runtime, plan_id), lambda _: None)
+
+
+async def test_who_is_back_once_an_expiration_was_undone_gets_in(sandbox, expiring):
+    slack_id = str(sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"])
+    await run_import(expiring, rows=EXPIRING)
+    sandbox.slack.deactivate(slack_id)
+    left = await run_import(expiring, rows=EXPIRING)
+
+    await undo(expiring, left.plan.id)
+    sandbox.slack.reactivate(slack_id)
+    await run_import(expiring, rows=EXPIRING)
+
+    assert (ada_of(sandbox).active, ada_of(sandbox).expiration) == (True, None)
+
+
+async def test_who_leaves_once_a_return_was_undone_is_shut_out(sandbox, expiring):
+    slack_id = str(sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"])
+    await run_import(expiring, rows=EXPIRING)
+    sandbox.slack.deactivate(slack_id)
+    await run_import(expiring, rows=EXPIRING)
+    sandbox.slack.reactivate(slack_id)
+    back = await run_import(expiring, rows=EXPIRING)
+
+    sandbox.slack.deactivate(slack_id)
+    await undo(expiring, back.plan.id)
+    await run_import(expiring, rows=EXPIRING)
+
+    assert ada_of(sandbox).expiration == datetime.now(UTC).date().isoformat()
 
 
 @pytest.mark.parametrize(("days_away", "is_kept"), [(7, True), (60, False)])

@@ -6,7 +6,7 @@ from typing import Any
 
 from slack_docebo.domain.operations import Kind, Operation, Value
 from slack_docebo.domain.people import Mapping
-from slack_docebo.domain.targets import BRANCH
+from slack_docebo.domain.targets import BRANCH, EXPIRATION
 from slack_docebo.engine.planning.plans import close_plan, open_plan
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.errors import PlanNotApplicable
@@ -30,6 +30,13 @@ class _Past:
     remapped: bool = False  # the mapping was written or deleted
     prior: Mapping | None = None  # the mapping before the first operation
     written: Mapping | None = None  # and after the last one
+
+    @property
+    def changes_mark(self) -> bool:
+        """Whether it changed what is known of who has shut the account: together with the account, or not at all."""
+        return (self.prior is not None and self.prior.deactivated) != (
+            self.written is not None and self.written.deactivated
+        )
 
 
 def plan_undo(runtime: Runtime, of: str, *, deactivate_created: bool = False) -> str:
@@ -155,8 +162,9 @@ def _inverse(past: _Past, *, deactivate_created: bool) -> Iterator[Operation]:
         operations.append(_operation(past, Kind.UPDATE, f"restores {', '.join(changed)}", changed, before))
     if deactivates:
         operations.append(_operation(past, Kind.DEACTIVATE, "was inactive before", {"active": False}, {"active": True}))
-    if not past.remapped or past.prior == past.written:
-        if not operations and (unknown := sorted(past.after.keys() - past.before.keys())):
+    unknown = sorted(past.after.keys() - past.before.keys())
+    if not past.remapped or past.prior == past.written or (EXPIRATION in unknown and past.changes_mark):
+        if not operations and unknown:
             reason = f"nobody knows what there was before: {', '.join(unknown)}"
             operations.append(_operation(past, Kind.LEAVE, reason, {}, {}))
         yield from operations
