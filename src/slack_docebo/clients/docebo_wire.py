@@ -96,7 +96,6 @@ class UserField:
     title: str
     type: str
     options: Mapping[str, str]
-    mandatory: bool = False  # in the form of the platform; whether in rows as well is documented nowhere
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,8 +256,7 @@ def user_field_of(item: object) -> UserField:
         for option in (options if isinstance(options, list) else ())
         if isinstance(option, dict)
     }
-    mandatory = read_flag(item.get("mandatory"), missing=False)
-    return UserField(field_id, read_text(item.get("title")), read_text(item.get("type")), labels, mandatory)
+    return UserField(field_id, read_text(item.get("title")), read_text(item.get("type")), labels)
 
 
 def translated_options(data: object) -> list[tuple[str, str]]:
