@@ -142,10 +142,7 @@ class _Round:
             if plan_id is None:
                 return
             self._served.plans.append(plan_id)
-            begin(self._runtime, plan_id)
-            await apply_accounts(self._runtime, plan_id, _no_progress)
-            await apply_mappings(self._runtime, plan_id)
-            self._docebo.passed()
+            await self._apply(plan_id)
         except Exception as error:
             await self._docebo.check(error)
             logger.warning("Managers wait for the next import: %s", told(error))
@@ -154,6 +151,12 @@ class _Round:
                 finish(self._runtime, plan_id)
         if plan_id:
             await to_completion(self._settlement.note_managers, plan_id, cases)
+
+    async def _apply(self, plan_id: str) -> None:
+        begin(self._runtime, plan_id)
+        await apply_accounts(self._runtime, plan_id, _no_progress)
+        await apply_mappings(self._runtime, plan_id)
+        self._docebo.passed()
 
     @property
     def _is_over(self) -> bool:
@@ -264,10 +267,7 @@ class _Round:
         reason = "the run ended before this was done"
         try:
             with self._served.timed("write"):
-                begin(self._runtime, plan_id)
-                await apply_accounts(self._runtime, plan_id, _no_progress)
-                await apply_mappings(self._runtime, plan_id)
-            self._docebo.passed()
+                await self._apply(plan_id)
         except Exception as error:
             await self._docebo.failed(error)
             reason = told(error)
