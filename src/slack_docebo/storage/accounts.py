@@ -1,6 +1,6 @@
 """Accounts: what was last seen of them, and what we did to them."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from collections.abc import Mapping as MappingType
 from dataclasses import dataclass
 from datetime import datetime
@@ -194,6 +194,17 @@ class AccountRepository:
         query = select(manager.c.user_id, manager.c.type_id, manager.c.manager_id)
         rows = self._connection.execute(query.where(manager.c.platform_id == self._platform_id))
         return {(row.user_id, row.type_id): row.manager_id for row in rows}
+
+    def managers_as(self, type_id: int, docebo_ids: Collection[int] | None = None) -> dict[int, int]:
+        """Return what `managers` does for one type, by account: of all accounts, or of these."""
+        query = select(manager.c.user_id, manager.c.manager_id).where(
+            manager.c.platform_id == self._platform_id, manager.c.type_id == type_id
+        )
+        queries = [query]
+        if docebo_ids is not None:
+            column = manager.c.user_id
+            queries = [query.where(among(self._connection, column, ids)) for ids in chunks(docebo_ids)]
+        return {row.user_id: row.manager_id for one in queries for row in self._connection.execute(one)}
 
     def gone(self) -> dict[int, datetime]:
         """Return since when accounts are known to be gone."""

@@ -30,7 +30,8 @@ class WayChange:
 
     def told(self, entries: DialectRepository, now: datetime) -> str:
         """Say from what to what the answer changes, for the runs that begin from then on."""
-        holds = _Answer.of(self.question, entries.all(), now)
+        learned = entries.all()
+        holds = _Answer.of(self.question, learned, Dialect.of(learned, now))
         if self.answer is not None:
             then = f"{self.question.shown(self.answer)}, {SET_BY_HAND}, until somebody forgets it"
         elif holds.source == ASSUMED:
@@ -69,6 +70,7 @@ def way_change(action: WayAction, name: str, answer: str = "") -> WayChange | No
 def way_rows(entries: DialectRepository, now: datetime) -> list[dict[str, str | int | None]]:
     """Return each question with its answer, from where and since when that is, and what it means."""
     learned = entries.all()
+    known = Dialect.of(learned, now)
     return [
         {
             "question": question.name,
@@ -79,7 +81,7 @@ def way_rows(entries: DialectRepository, now: datetime) -> list[dict[str, str | 
             "can be set to": question.possible or "nothing, but forgotten",
         }
         for question in QUESTIONS
-        for holds in [_Answer.of(question, learned, now)]
+        for holds in [_Answer.of(question, learned, known)]
     ]
 
 
@@ -102,8 +104,8 @@ class _Answer:
     since: str
 
     @classmethod
-    def of(cls, question: Question, learned: Mapping[str, Learned], now: datetime) -> "_Answer":
-        known, one = Dialect.of(learned, now), learned.get(question.name)
+    def of(cls, question: Question, learned: Mapping[str, Learned], known: Dialect) -> "_Answer":
+        one = learned.get(question.name)
         shown = question.shown(known.answer(question))
         if one is None or not known.answers.get(question.name):
             return cls(shown, ASSUMED, "")

@@ -56,7 +56,7 @@ async def plan_managers(
     rule = rule_for(runtime, MANAGER)
     if rule is None or runtime.manager_type is None:
         return None, Counter()
-    relations = await to_completion(_relations, runtime, workspace, listed, rule)
+    relations = await to_completion(_relations, runtime, workspace, listed, rule, runtime.manager_type)
     plan_id = await plan_relations(runtime, workspace, relations, PlanKind.MANAGERS)
     return plan_id, relations.problems
 
@@ -77,12 +77,13 @@ async def plan_relations(runtime: Runtime, workspace: Workspace, relations: Rela
     return await to_completion(partial(store_plan, runtime, workspace, kind, operations, facts=facts))
 
 
-def _relations(runtime: Runtime, workspace: Workspace, listed: SourceSnapshot, rule: AttributeRule) -> Relations:
+def _relations(
+    runtime: Runtime, workspace: Workspace, listed: SourceSnapshot, rule: AttributeRule, type_id: int
+) -> Relations:
     scope, docebo = runtime.behaviour.policy(workspace.team).scope, runtime.settings.docebo_url
     directory, mapped = Directory(), dict[str, Mapping]()
     with runtime.store.reading() as tables:
-        every = tables.accounts_at(docebo).managers()
-    placed = {account: manager for (account, type_id), manager in every.items() if type_id == runtime.manager_type}
+        placed = tables.accounts_at(docebo).managers_as(type_id)
     for page in listed:
         inside = [user for user in page if not scope.reason_against(user)]
         directory.add(inside)

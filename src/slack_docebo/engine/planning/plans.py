@@ -271,8 +271,10 @@ def plan_people(
     ]
     holders = repository.of_accounts(team, found)
     shut_by_us = tables.accounts_at(docebo).deactivated(found).keys() - holders.keys()
-    shut = [one.slack_id for one in (*mappings.values(), *holders.values()) if one.deactivated]
-    shut += [slack_id for slack_id, one in applied.items() if one.deactivated]
+    back = {slack_id for user in users if not planner.is_leaver(user) for slack_id in user.ids}
+    shut = {one.slack_id for slack_id, one in mappings.items() if one.deactivated and slack_id in back}
+    shut |= {slack_id for slack_id, one in applied.items() if one.deactivated and slack_id in back}
+    shut |= {one.slack_id for one in holders.values() if one.deactivated}
     planner.ended |= tables.journal.ended(docebo, shut)
     operations = []
     for user in users:
@@ -295,7 +297,6 @@ def plan_people(
     if orphans:
         orphans.look(users, mappings)
         orphans.look_away(forgotten)
-    back = {slack_id for user in users if not planner.is_leaver(user) for slack_id in user.ids}
     decisions = about(tables.decisions.all(team), users)
     return respecting(decisions, in_grace(tables, team, planner, operations, now=now, back=back))
 

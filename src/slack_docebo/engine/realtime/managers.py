@@ -40,7 +40,9 @@ async def plan_managers_of(
         telling = [user for user in telling if fields_wanted(runtime) <= (user.custom or {}).keys()]
     if not telling:
         return None
-    relations = await to_completion(_relations, runtime, workspace, telling, rule)
+    relations = await to_completion(_relations, runtime, workspace, telling, rule, runtime.manager_type)
+    if not relations.changed:
+        return None
     names = {account: relations.wishes.values[account] for account in relations.changed}
     for account, name in names.items():
         if tried.get(account) == name:
@@ -55,21 +57,21 @@ async def plan_managers_of(
                 confirmed[whom] = await _is_named_so(runtime, workspace, *whom, there)
             if not confirmed[whom]:
                 del relations.managers[account]
-    set_before = {one: other for one, other in relations.placed.items() if other not in {0, IN_DOUBT}}
+    every = await to_completion(_managers_as, runtime, runtime.manager_type)
+    set_before = {one: other for one, other in every.items() if other not in {0, IN_DOUBT}}
     asked_for = {one: manager.docebo_id if manager else 0 for one, manager in relations.managers.items()}
     for account in in_circles(set_before | asked_for):
         relations.managers.pop(account, None)
     return await plan_relations(runtime, workspace, relations, PlanKind.REALTIME_SYNC)
 
 
-def _relations(runtime: Runtime, workspace: Workspace, users: Sequence[SourceUser], rule: AttributeRule) -> Relations:
+def _relations(
+    runtime: Runtime, workspace: Workspace, users: Sequence[SourceUser], rule: AttributeRule, type_id: int
+) -> Relations:
     """Return which managers the events name, as far as these are mapped."""
-    with runtime.store.reading() as tables:
-        every = tables.accounts_at(runtime.settings.docebo_url).managers()
-    found = Relations(
-        Wishes(), {account: manager for (account, kind), manager in every.items() if kind == runtime.manager_type}
-    )
-    note_wishes(found.wishes, runtime, workspace, users, rule)
+    wishes = Wishes()
+    note_wishes(wishes, runtime, workspace, users, rule)
+    found = Relations(wishes, _managers_as(runtime, type_id, wishes.mappings))
     named = _mapped_as(runtime, workspace.team, set(found.wishes.values.values()))
     for account, name in found.wishes.values.items():
         if not found.wishes.mappings[account].fingerprint:
@@ -81,6 +83,11 @@ def _relations(runtime: Runtime, workspace: Workspace, users: Sequence[SourceUse
     if rule.is_custom and found.changed:
         _forget_outdated(runtime, workspace, found, users, rule)
     return found
+
+
+def _managers_as(runtime: Runtime, type_id: int, accounts: Collection[int] | None = None) -> dict[int, int]:
+    with runtime.store.reading() as tables:
+        return tables.accounts_at(runtime.settings.docebo_url).managers_as(type_id, accounts)
 
 
 def _mapped_as(runtime: Runtime, team: str, names: Iterable[str]) -> Mapping[str, Link]:
