@@ -1,5 +1,7 @@
 """Names, addresses, ids and secrets of an exchange get others, and the exchange can still be understood."""
 
+from datetime import date
+
 import pytest
 
 from slack_docebo.domain.disguise import Disguise
@@ -64,6 +66,7 @@ def test_what_is_the_apis_own_stays(name, value):
         {"access_token": "Ada-Acme-0123456789"},
         {"anything": [["Ada"], {"more": "https://acme.example/ada"}]},
         {"status": "/Ada Acme/"},
+        {"id": "43", "code": "ADA-ACME", "title": "Acme", "lev": 2},  # a branch
     ],
     ids=str,
 )
@@ -72,3 +75,16 @@ def test_what_may_name_somebody_is_replaced_wherever_it_stands(said):
 
     assert "ada" not in shown.replace("acme'", "")
     assert "lovelace" not in shown
+
+
+def test_a_day_is_another_day_and_the_same_one_each_time():
+    born = DISGUISE.value({"start_date": "1977-07-13", "fields": {"Xf0123": {"value": "1977-07-13"}}})
+
+    assert born["start_date"] == born["fields"]["Xf0123"]["value"] != "1977-07-13"
+    date.fromisoformat(born["start_date"])
+
+
+def test_the_code_of_a_language_stays():
+    language = {"code": "english", "browsercode": "en", "name": "English"}
+
+    assert DISGUISE.value(language)["code"] == "english"

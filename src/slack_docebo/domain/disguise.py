@@ -20,9 +20,11 @@ KEPT = frozenset({
     "token_type", "total_count", "total_page_count", "type", "tz", "tz_offset", "updated", "user_level", "valid",
     "version", "warning", "branch_option", "powerUser_option", "date_format",
 })  # fmt: skip
+BRANCHES_OWN = frozenset({"code", "title"})  # keys of a branch, whose code is the company's word: a language has a name
 # A word, and no more than a few: of a sentence nobody knows whom it names.
 _WORD = re.compile(r"[A-Za-z0-9_./+:,-]{0,60}")
-_MOMENT = re.compile(r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:?\d\d)?)?")
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:?\d\d)?")
+_DAY = re.compile(r"\d{4}-\d\d-\d\d")  # somebody may be born on it
 _SLACK_ID = re.compile(r"/?([UWTEBCDA])[A-Z0-9]{6,}")
 _ADDRESS = re.compile(r"/?[^@\s]+@[^@\s]+")
 _WEB = re.compile(r"https?://\S+")
@@ -39,7 +41,8 @@ class Disguise:
     def value(self, value: Any, name: str = "") -> Any:
         """Return the JSON *value*, which stands under *name*, in disguise."""
         if isinstance(value, dict):
-            return {self._key_of(key): self.value(inner, str(key)) for key, inner in value.items()}
+            named = {key: "" if key == "code" and value.keys() >= BRANCHES_OWN else str(key) for key in value}
+            return {self._key_of(key): self.value(inner, named[key]) for key, inner in value.items()}
         if isinstance(value, list):
             return [self.value(inner, name) for inner in value]
         if isinstance(value, bool) or value is None or isinstance(value, float):
@@ -54,6 +57,8 @@ class Disguise:
             return text
         if text.isascii() and text.isdecimal():
             return text if int(text) < SMALL else self._digits(text)
+        if _DAY.fullmatch(text):
+            return self._day(text)
         slash = "/" if text.startswith("/") else ""
         if found := _SLACK_ID.fullmatch(text):
             return f"{slash}{found[1]}0{self._letters(text.removeprefix('/'), 4).upper()}"
@@ -86,6 +91,11 @@ class Disguise:
 
     def _letters(self, text: str, size: int = LONG // 2) -> str:
         return "x" + blake2b(text.casefold().encode("utf-8", "replace"), key=self._key, digest_size=size).hexdigest()
+
+    def _day(self, text: str) -> str:
+        """Return another day."""
+        number = int.from_bytes(blake2b(text.encode(), key=self._key, digest_size=8).digest())
+        return f"{1970 + number % 60}-{number // 60 % 12 + 1:02}-{number // 720 % 28 + 1:02}"
 
     def _digits(self, text: str) -> str:
         """Return another number of as many digits."""
