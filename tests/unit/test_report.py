@@ -89,6 +89,7 @@ def test_a_plan_can_be_applied_as_a_whole_or_in_part_and_what_was_done_undone():
 
     assert words(to_create, state=PlanState.PLANNED) == applying
     assert words(to_create, state=PlanState.REFUSED)[0] == "Apply exactly this plan although it exceeds a limit"
+    assert words((Kind.LEAVE, "in line", Outcome.LEFT, 30), state=PlanState.PLANNED) == []  # there is nothing to apply
     assert words(created, state=PlanState.APPLIED) == ["Show what undoing this would do"]
     restoring = ["Show what restoring these mappings would do"]
     assert words(created, state=PlanState.APPLIED, kind=PlanKind.RESET_MAPPINGS) == restoring

@@ -151,7 +151,10 @@ class Summary:
     def next_steps(self) -> list[Step]:
         """What can be done next with the plan, or about what it has done."""
         plan, steps = self.plan, []
-        if plan.state in {PlanState.PLANNED, PlanState.REFUSED} and plan.kind is not PlanKind.RESET_MAPPINGS:
+        may_be_applied = (
+            plan.state in {PlanState.PLANNED, PlanState.REFUSED} and plan.kind is not PlanKind.RESET_MAPPINGS
+        )
+        if may_be_applied and self.count(outcome=Outcome.PLANNED):
             anyway = " although it exceeds a limit" * (plan.state is PlanState.REFUSED)
             apply = {"plan_id": plan.id, "dry_run": False}
             steps.append(Step(f"Apply exactly this plan{anyway}", "bulk-import", apply))
