@@ -1,11 +1,12 @@
 """What is decided about single people by hand, and what runs make of it."""
 
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from functools import partial
 
 import pytest
 
-from slack_docebo.domain.decisions import NEVER
+from slack_docebo.domain.decisions import NEVER, Verdict
 from slack_docebo.domain.operations import Kind
 from slack_docebo.domain.people import PeopleShown
 from slack_docebo.domain.texts import people
@@ -86,6 +87,24 @@ def join_with_two_accounts(here: World, number: int) -> None:
     here.sandbox.slack.add(f"Twin {number}", "Lovelace", address)
     for place in ("a", "b"):
         here.sandbox.docebo.accounts.add(f"twin-{number}-{place}", email=address)
+
+
+@pytest.mark.parametrize("action", [DecisionAction.NEVER, DecisionAction.LINK])
+async def test_about_whom_somebody_has_decided_waits_no_longer_when_all_who_wait_are_seen(here, action):
+    join_with_two_accounts(here, 1)
+    await imported(here)
+    [twin] = [user["id"] for user in here.sandbox.slack if user["profile"].get("email") == "twin1@example.com"]
+    [first, _] = here.sandbox.docebo.accounts.by_email("twin1@example.com")
+    waiting = status(here.runtime).undecided
+
+    await decided(here, action, twin, docebo_id=first.user_id if action is DecisionAction.LINK else 0)
+    assert status(here.runtime).undecided == waiting - 1
+    with suppress(ConfigurationError):  # where nobody else waits
+        await decided(here, DecisionAction.LEAVE_SO, all_who_wait=True)
+
+    with here.runtime.store.reading() as tables:
+        verdict = tables.decisions.all(here.workspace.team)[twin].verdict
+    assert verdict is (Verdict.NEVER if action is DecisionAction.NEVER else Verdict.LINKED)
 
 
 async def test_a_night_in_which_the_forty_of_yesterday_are_seen_is_green_and_one_more_is_not(here):

@@ -55,6 +55,7 @@ async def decide(runtime: Runtime, workspace: Workspace, request: DecisionReques
     match request.action:
         case DecisionAction.NEVER:
             _keep(runtime, workspace, [_decision(runtime, request, one, Verdict.NEVER) for one in request.slack_ids])
+            _wait_no_longer(runtime, workspace, request.slack_ids)
             return f"{_people(request.slack_ids)} never be touched by a run, from its next batch on"
         case DecisionAction.LEAVE_SO:
             return _leave_so(runtime, workspace, request)
@@ -119,7 +120,15 @@ async def _link(runtime: Runtime, workspace: Workspace, request: DecisionRequest
         accounts.forget_seen([request.docebo_id])  # a disputed account is then taken as it is
         one = _decision(runtime, request, user.slack_id, Verdict.LINKED)
         tables.decisions.put(workspace.team, one)
+    _wait_no_longer(runtime, workspace, [slack_id])
     return f"{user.slack_id} is account {request.docebo_id} from now on; the next import brings it in line"
+
+
+def _wait_no_longer(runtime: Runtime, workspace: Workspace, slack_ids: Sequence[str]) -> None:
+    """Let these people wait for no decision any more: the next import tells why they are left alone, if they are."""
+    with runtime.store.transaction() as tables:
+        left = dict.fromkeys(slack_ids)
+        tables.standings.replace(runtime.settings.docebo_url, workspace.team, left, plan_id="", now=runtime.now())
 
 
 async def _there(runtime: Runtime, slack_id: str) -> SourceUser:
