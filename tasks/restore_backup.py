@@ -27,7 +27,8 @@ async def list_backups(runtime: Runtime) -> str:
         for backup in found
     ]
     await publish_steps(steps, key="next-backups")
-    return f"{len(rows)} backups are there, nothing was written"
+    there = "1 backup is" if len(rows) == 1 else f"{len(rows)} backups are"
+    return f"{there} there, nothing was written"
 
 
 @task(name="Restore backup", task_run_name="Restore backup {plan_id}", cache_policy=NO_CACHE)

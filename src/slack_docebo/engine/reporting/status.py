@@ -151,7 +151,7 @@ class Status:
                 "",
                 "## What was changed in the settings",
                 "",
-                *([_changed(one) for one in self.setting_changes] or ["Nothing, with the form."]),
+                *([_changed(one) for one in self.setting_changes] or ["Nothing was changed with the form."]),
                 "",
                 "## Forms",
                 "",
