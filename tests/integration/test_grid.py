@@ -7,9 +7,12 @@ import pytest
 from sandbox.server import Sandbox
 from slack_docebo.clients.slack import SlackClient
 from slack_docebo.clients.slack_wire import UserPage
+from slack_docebo.domain.decisions import NEVER
 from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.engine.importing import plan_import
+from slack_docebo.engine.mappings.deciding import DecisionAction, DecisionRequest, decide
 from slack_docebo.engine.planning.undoing import plan_undo
+from slack_docebo.engine.reading.connection import validate
 from slack_docebo.engine.realtime.serve_result import Became
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime
@@ -117,6 +120,26 @@ async def test_a_list_of_the_organisations_ids_alone_is_found_out_about_once(
     assert (first.plan.facts["evidence_calls"], again.plan.facts["evidence_calls"]) == (int(evidence_calls), 0)
     assert [kind for kind, *_ in again.tally if kind is not Kind.LEAVE] == []
     assert sum(bool(account.provisioned_by) for account in sandbox.docebo.accounts) == 3
+
+
+@pytest.mark.parametrize("verify_target", [True, False])
+async def test_nobody_gets_an_account_under_another_id_whom_somebody_has_decided_never_to_touch(
+    sandbox, sqlite_url, monkeypatch, verify_target
+):
+    settings, never = settings_for(sandbox.facts(), sqlite_url), people(sandbox)[0]
+    async with open_runtime(settings, read_rows(table(LEAVERS)), run_id="decides") as runtime:
+        words = {"why": "agreed", "by": "Ann"}
+        await decide(runtime, await validate(runtime), DecisionRequest(DecisionAction.NEVER, [never], **words))
+    await run_import(settings, rows=LEAVERS)
+    join_grid(sandbox)
+    monkeypatch.setattr(SlackClient, "list_users", without_local_ids(SlackClient.list_users))
+
+    first = await run_import(settings, rows=LEAVERS, verify_target=verify_target)
+    again = await run_import(settings, rows=LEAVERS)
+
+    assert operations(settings, first)[organisation_id(never)].operation.reason == NEVER
+    assert sum(bool(account.provisioned_by) for account in sandbox.docebo.accounts) == 2
+    assert again.plan.facts["evidence_calls"] == 0  # it is asked once
 
 
 def without_local_ids(list_users):

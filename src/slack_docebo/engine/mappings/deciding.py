@@ -158,6 +158,8 @@ def _decision(
 
 def _keep(runtime: Runtime, workspace: Workspace, decisions: Collection[Decision]) -> None:
     with runtime.store.transaction() as tables:
+        # Known, they are known again under the id of an organisation.
+        tables.people.meet(workspace.team, [one.slack_id for one in decisions], now=runtime.now())
         for one in decisions:
             tables.decisions.put(workspace.team, one)
 

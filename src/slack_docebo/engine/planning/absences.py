@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 
 from slack_docebo.concurrency import to_completion
+from slack_docebo.domain.decisions import Verdict
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.observation import Observation, Present, Unknown
 from slack_docebo.domain.operations import NO_LONGER_IN_SLACK, NOT_LISTED, NOT_PLANNED, Kind, Operation
@@ -39,6 +40,8 @@ class Absences:
     unmapped: list[str] = field(default_factory=list)  # known by why they were left alone, and not in the list either
     seen: dict[str, Observation[SourceUser]] = field(default_factory=dict)  # what Slack says of the missing
     to_ask: list[str] = field(default_factory=list)  # of the missing
+    untouchable: list[str] = field(default_factory=list)  # whom somebody decided never to touch, and who is not listed
+    shown_otherwise: set[str] = field(default_factory=set)  # the ids under which some of them are listed
 
     def look_for_missing(
         self, runtime: Runtime, workspace: Workspace, planner: Planner, listed: SourceSnapshot, trusting: bool
@@ -58,6 +61,11 @@ class Absences:
             self.missing = dict(sorted(mappings.of(team, unlisted).items()))
             told = standings.of(docebo, team, self.missing)
             gained = tables.people.other_ids(team, self.missing)
+            never = {i for i, one in tables.decisions.all(team).items() if one.verdict is Verdict.NEVER} - gone.keys()
+            known_as = tables.people.other_ids(team, never)
+        if workspace.organisation:  # else nobody has another id
+            found = {former for other, former in known_as.items() if other in listed}
+            self.untouchable = sorted(i for i in never - found if i not in listed)
         self.unmapped = sorted(unlisted - self.missing.keys())
         self.seen = {slack_id: gone.get(slack_id, Unknown(NOT_LISTED)) for slack_id in self.missing}
         for user in chain.from_iterable(listed) if gained else ():
@@ -86,22 +94,25 @@ class Absences:
         Raises IncompleteRead before the first question where these are too many, and where Slack disproves its list.
         """
         doubtful = [m for m in self.missing.values() if planner.asks_for_account(_left(m), m)]
-        if not (self.held_back or self.to_ask or doubtful):
+        if not (self.held_back or self.to_ask or self.untouchable or doubtful):
             return
+        to_ask = sorted({*self.to_ask, *self.untouchable})
         if listed is not None:
-            shown = await find_under_other_ids(runtime, workspace, listed, self.to_ask)
+            shown = await find_under_other_ids(runtime, workspace, listed, to_ask)
             found = {slack_id: Present(user) for slack_id, user in shown.items()}
             await to_completion(note_ids, runtime, workspace.team, found)
             self.seen |= found
-            self.to_ask = [slack_id for slack_id in self.to_ask if slack_id not in found]
+            to_ask = [slack_id for slack_id in to_ask if slack_id not in found]
         wanted = {known.docebo_id: [user.email] for user, known in self.held_back if known}
-        check_calls(runtime, people=len(self.to_ask), accounts=len(wanted) + len(doubtful))
-        for some in (self.to_ask[:FEW], self.to_ask[FEW:]):  # a list that is not whole shows in the first few
+        check_calls(runtime, people=len(to_ask), accounts=len(wanted) + len(doubtful))
+        for some in (to_ask[:FEW], to_ask[FEW:]):  # a list that is not whole shows in the first few
             answers = await ask_for_people(runtime, workspace.team, some)
             await to_completion(note_ids, runtime, workspace.team, answers)
             if listed is not None:
                 check_still_whole(workspace, listed, answers)
             self.seen |= answers
+        shown_now = (self.seen[one] for one in self.untouchable if one in self.seen)
+        self.shown_otherwise = {seen.value.slack_id for seen in shown_now if isinstance(seen, Present)}
         wanted |= {m.docebo_id: [_address(self.seen[m.slack_id])] for m in doubtful if has_left(self.seen[m.slack_id])}
         await ask_for_accounts(runtime, accounts, wanted)
         await ask_for_unlisted(runtime, accounts, [user.email for user, _ in self.held_back])

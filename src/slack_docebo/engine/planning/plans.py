@@ -106,7 +106,8 @@ async def make_plan(
     else:
         absences.to_ask = sorted(set(planner.returns.contested.values()))
     await absences.ask(runtime, workspace, planner, accounts, listed)
-    again = planner.returns.settle(absences.seen) | (set() if listed is None else listed.shown_again)
+    again = planner.returns.settle(absences.seen) | absences.shown_otherwise
+    again |= set() if listed is None else listed.shown_again
     await to_completion(_plan_absent, runtime, planner, draft, absences, trusting, orphans)
     await to_completion(_plan_again, runtime, planner, draft, listed or read, accounts, again, trusting)
     if listed is not None:
@@ -298,6 +299,8 @@ def plan_people(
         orphans.look(users, mappings)
         orphans.look_away(forgotten)
     decisions = about(tables.decisions.all(team), users)
+    known_as = tables.people.other_ids(team, decisions)
+    decisions = {**{other: decisions[one] for other, one in known_as.items()}, **decisions}
     return respecting(decisions, in_grace(tables, team, planner, operations, now=now, back=back))
 
 
