@@ -209,6 +209,17 @@ async def test_who_was_mapped_before_the_company_joined_grid_is_linked_to_anothe
     assert other.firstname == "Ada"
 
 
+async def test_of_an_administrators_account_that_is_linked_nobody_is_told_that_it_will_change(here):
+    ada = here.sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
+    admin = here.sandbox.docebo.accounts.add("countess", email="countess@example.com", level="godadmin")
+
+    told = await decided(here, DecisionAction.LINK, ada, docebo_id=admin.user_id)
+    await imported(here)
+
+    assert told.endswith("it stays as it is: administrator account, never touched")
+    assert (account_of(here, ada), admin.email) == (admin.user_id, "countess@example.com")
+
+
 @pytest.mark.parametrize(
     ("action", "more", "told"),
     [

@@ -7,6 +7,7 @@ from enum import StrEnum
 from slack_docebo.domain.decisions import SEEN, Decision, Verdict
 from slack_docebo.domain.observation import Present
 from slack_docebo.domain.people import Mapping, SourceUser
+from slack_docebo.domain.planning import shielded
 from slack_docebo.domain.standing import is_undecided
 from slack_docebo.domain.texts import people
 from slack_docebo.engine.reading.connection import Workspace
@@ -104,7 +105,8 @@ async def _link(runtime: Runtime, workspace: Workspace, request: DecisionRequest
     if not runtime.behaviour.map_slack_user_data:
         raise ConfigurationError("nothing was linked: MAP_SLACK_USER_DATA is off, so no mapping is kept")
     user = await _there(runtime, request.slack_ids[0])
-    if not isinstance(await observe_account(runtime, request.docebo_id), Present):
+    account = await observe_account(runtime, request.docebo_id)
+    if not isinstance(account, Present):
         raise ConfigurationError(f"nothing was linked: Docebo does not show an account {request.docebo_id}")
     docebo, now = runtime.settings.docebo_url, runtime.now()
     with runtime.store.transaction() as tables:
@@ -121,7 +123,9 @@ async def _link(runtime: Runtime, workspace: Workspace, request: DecisionRequest
         one = _decision(runtime, request, user.slack_id, Verdict.LINKED)
         tables.decisions.put(workspace.team, one)
     _wait_no_longer(runtime, workspace, [slack_id])
-    return f"{user.slack_id} is account {request.docebo_id} from now on; the next import brings it in line"
+    shield = shielded(account.value, runtime.behaviour.protected_accounts)
+    follows = f"it stays as it is: {shield}" if shield else "the next import brings it in line"
+    return f"{user.slack_id} is account {request.docebo_id} from now on; {follows}"
 
 
 def _wait_no_longer(runtime: Runtime, workspace: Workspace, slack_ids: Sequence[str]) -> None:
