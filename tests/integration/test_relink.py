@@ -5,11 +5,15 @@ from datetime import UTC, datetime
 import pytest
 
 from sandbox.server import Sandbox
+from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.operations import Kind, Outcome
+from slack_docebo.engine.mappings.backups import restore_backup
 from slack_docebo.engine.mappings.relinking import SAMPLE, Relation, relink
+from slack_docebo.engine.mappings.resetting import back_up, delete_planned, plan_reset
 from slack_docebo.engine.planning.undoing import plan_undo
+from slack_docebo.engine.reading.connection import validate
 from slack_docebo.engine.writing.applying import begin
-from slack_docebo.errors import AlreadyRunning, NotConfirmed, PlanNotApplicable, PlatformMismatch
+from slack_docebo.errors import AlreadyRunning, ConfigurationError, NotConfirmed, PlanNotApplicable, PlatformMismatch
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime
 from slack_docebo.storage.gate import RunLock
@@ -121,6 +125,27 @@ async def test_the_same_platform_under_a_new_address_keeps_everything(trial, dat
         await run_import(settings, rows=ROWS)
     async with open_runtime(again, read_rows(table(ROWS)), run_id="undo") as runtime:
         begin(runtime, plan_undo(runtime, first.plan.id))
+
+
+@pytest.mark.parametrize("relation", Relation)
+async def test_the_form_restores_a_backup_of_before_where_the_platform_is_the_same(trial, real, sqlite_url, relation):
+    settings = settings_for(trial.facts(), sqlite_url)
+    await run_import(settings, rows=ROWS)
+    async with open_runtime(settings, read_rows(table(ROWS)), run_id="reset") as runtime:
+        workspace = await validate(runtime)
+        backup = plan_reset(runtime, workspace, Accounts(), ())
+        back_up(runtime, workspace, backup, ())
+        delete_planned(runtime, workspace, backup)
+    await run_import(settings, rows=ROWS)
+    facts = moved(trial) if relation is Relation.SAME else elsewhere(trial, real)
+    await relinked(facts, sqlite_url, relation)
+
+    async with open_runtime(settings_for(facts, sqlite_url), read_rows(table(ROWS)), run_id="restore") as runtime:
+        if relation is Relation.SAME:
+            assert "mappings would be written" in restore_backup(runtime, "T0SANDBOX", backup, dry_run=True, confirm=0)
+        else:
+            with pytest.raises(ConfigurationError, match="docebo is another platform than DOCEBO_URL"):
+                restore_backup(runtime, "T0SANDBOX", backup, dry_run=True, confirm=0)
 
 
 async def test_another_platform_is_not_taken_for_the_same(trial, real, sqlite_url):

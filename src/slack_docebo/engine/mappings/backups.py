@@ -46,7 +46,11 @@ def restore_backup(runtime: Runtime, team: str, plan_id: str, *, dry_run: bool, 
     if backup is None:
         raise ConfigurationError(f"there is no backup {plan_id} on this worker's disk: choose one that the table names")
     docebo = runtime.settings.docebo_url
-    would = restore_file(runtime.store, docebo, MappingFile(backup.path, team=team, docebo=docebo), dry_run=True)
+    with runtime.store.reading() as tables:
+        reset = tables.plans.get(plan_id)
+    # Of a platform that was taken to another address, the backup names the former one; the plan went along.
+    named = "" if reset is not None and reset.docebo == docebo else docebo
+    would = restore_file(runtime.store, docebo, MappingFile(backup.path, team=team, docebo=named), dry_run=True)
     if would.refused:
         raise ConfigurationError(
             f"nothing was written, for {len(would.refused)} rows cannot be used: {_named(would.refused)}"
@@ -58,7 +62,7 @@ def restore_backup(runtime: Runtime, team: str, plan_id: str, *, dry_run: bool, 
         )
     if confirm != would.changed:
         raise NotConfirmed(f"nothing was written: to restore this backup, give the number of mappings, {would.changed}")
-    done = restore_file(runtime.store, docebo, MappingFile(backup.path, team=team, docebo=docebo), dry_run=False)
+    done = restore_file(runtime.store, docebo, MappingFile(backup.path, team=team, docebo=named), dry_run=False)
     if done.refused:  # somebody was mapped meanwhile
         raise ConfigurationError(
             f"nothing was written, for {len(done.refused)} rows cannot be used: {_named(done.refused)}"
