@@ -125,6 +125,10 @@ def _row(item: Mapping[str, Any], options: Mapping[str, Any], platform: Platform
             raise RefusedError("branch", "Branch required")
         if platform.switches.passwordless == "refused" and not attributes.get("password"):
             raise RefusedError("password", "Password obbligatoria")
+        if platform.switches.mandatory_in_rows:
+            _check_fields(attributes, platform)
+        if platform.switches.names_required:
+            _check_names({"firstname": "", "lastname": "", **attributes})
         return _create(username, item, attributes, options, platform)
     if not options.get("update_user_info"):
         raise RefusedError("username", "User already exists")
@@ -132,9 +136,25 @@ def _row(item: Mapping[str, Any], options: Mapping[str, Any], platform: Platform
         attributes["username"] = attributes["email"]
     elif item.get("new_username"):
         attributes["username"] = str(item["new_username"])
+    if platform.switches.names_required:
+        _check_names(attributes)
     attributes |= UPDATED_WITH.get(platform.switches.updates_also, {})
     effect = "updated" if platform.accounts.change(account.user_id, attributes) else "unchanged"
     return RowResult(effect, account.username, account.user_id)
+
+
+def _check_fields(attributes: Mapping[str, Any], platform: Platform) -> None:
+    """Raise RefusedError where a mandatory field has no value; texts are in the platform's language."""
+    given = attributes.get("fields", {})
+    for known in platform.fields.values():
+        if known.mandatory and not given.get(known.id):
+            raise RefusedError(f"field_{known.id}", "Campo obbligatorio")
+
+
+def _check_names(attributes: Mapping[str, Any]) -> None:
+    for name in ("firstname", "lastname"):
+        if name in attributes and not attributes[name]:
+            raise RefusedError(name, "Nome e cognome sono obbligatori")
 
 
 def _find(item: Mapping[str, Any], attributes: Mapping[str, Any], platform: Platform) -> tuple[Account | None, str]:

@@ -57,6 +57,8 @@ class Switches:
     branchless: str = (
         "taken"  # what becomes of new accounts for which no branch is named: taken | refused | 400 (the call is)
     )
+    mandatory_in_rows: bool = False  # the row of a new account is refused without the fields that are mandatory
+    names_required: bool = False  # a row is refused that leaves an account without first or last name
     passwordless: str = "taken"  # what becomes of the row of a new account without a password: taken | refused
     row_columns: str = (
         "own"  # which columns a batch row has: own | first (those of the first) | all (others' are emptied)

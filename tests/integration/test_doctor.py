@@ -330,6 +330,17 @@ async def test_what_the_platforms_importer_lacks_is_named(environment, company, 
     assert (found[0], told in found[1]) == (level, True)
 
 
+async def test_a_mandatory_field_that_no_rule_fills_is_named_before_anything_is_written(environment, company):
+    before = (await findings())["Docebo's mandatory fields"]
+    company.docebo.add_field("Country of work", "textfield", mandatory=True, invisible_to_user=False)
+
+    after = (await findings())["Docebo's mandatory fields"]
+
+    assert before == (Level.OK, "there are none")
+    assert after[0] is Level.WARN
+    assert after[1].startswith('no rule fills field:"Country of work": the platform may refuse new accounts without')
+
+
 async def test_a_database_that_cannot_be_reached_is_told_and_the_rest_is_looked_at(environment):
     environment.setenv("DATABASE_URL", f"postgresql://sync:planted@127.0.0.1:{free_port()}/sync")
 

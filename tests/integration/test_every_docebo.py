@@ -100,6 +100,8 @@ ELSEWHERE = {
     "updates_also": "test_proving",
     "searches_behind": "test_proving",
     "branchless": "test_open_questions",
+    "mandatory_in_rows": "test_open_questions",
+    "names_required": "test_open_questions",
     "row_columns": "test_open_questions",
     "counted_more": "test_open_questions",
     "slow_seconds": "test_slack_client",

@@ -51,6 +51,15 @@ def learned(database_url: str, sandbox: Sandbox, name: str) -> str:
         return tables.dialect(sandbox.docebo_url).get(name)
 
 
+def entries(database_url: str, done: Any) -> list[Any]:
+    with Store.open(database_url) as store, store.reading() as tables:
+        return list(tables.operations.rows(done.plan.id))
+
+
+def refusals(database_url: str, done: Any) -> list[str]:
+    return [entry.error for entry in entries(database_url, done) if entry.outcome is Outcome.FAILED]
+
+
 def accounts(sandbox: Sandbox) -> list[tuple[str, ...]]:
     return sorted((one.username, one.email, one.firstname, one.lastname) for one in sandbox.docebo.accounts)
 
@@ -88,11 +97,38 @@ async def test_a_platform_that_refuses_each_call_without_a_branch_is_told_of_wit
 async def test_a_platform_that_wants_a_branch_for_new_accounts_is_told_of_with_the_setting(sandbox, sqlite_url):
     done = await imported(sandbox, sqlite_url, {**ON, "LIMIT_REJECTIONS": "100"}, branchless="refused")
 
-    with Store.open(sqlite_url) as store, store.reading() as tables:
-        told = [entry.error for entry in tables.operations.rows(done.plan.id) if entry.outcome is Outcome.FAILED]
+    told = refusals(sqlite_url, done)
     assert any("DESTINATION_BRANCH" in error for error in told)
     there = await imported(sandbox, sqlite_url, {**ON, "DESTINATION_BRANCH": "42"}, branchless="refused")
     assert there.count(Kind.CREATE, outcome=Outcome.APPLIED) == len(told)
+
+
+async def test_a_mandatory_field_that_no_rule_fills_is_told_of_with_who_names_it(sandbox, sqlite_url):
+    sandbox.docebo.add_field("Country of work", "textfield", mandatory=True, invisible_to_user=False)
+    rules = 'first_name, last_name, email, field:"Country of work" = time_zone'
+
+    done = await imported(sandbox, sqlite_url, {**ON, "LIMIT_REJECTIONS": "100"}, mandatory_in_rows=True)
+    there = await imported(sandbox, sqlite_url, {**ON, "ATTRIBUTES": rules}, mandatory_in_rows=True)
+
+    told = refusals(sqlite_url, done)
+    assert any("`slack-docebo doctor` names those that no rule fills" in error for error in told)
+    assert there.count(Kind.CREATE, outcome=Outcome.APPLIED) == len(told)
+
+
+async def test_who_has_one_name_is_refused_alone_where_two_are_wanted_and_told_what_to_do(sandbox, sqlite_url):
+    cher = sandbox.slack.add("Cher", "", "cher@example.com")["id"]
+    rule = 'first_name, last_name = last_name == "" ? "-" : last_name, email'
+
+    done = await imported(sandbox, sqlite_url, names_required=True)
+    refused = {one.operation.slack_id: one.error for one in entries(sqlite_url, done) if one.outcome is Outcome.FAILED}
+    there = await imported(sandbox, sqlite_url, {**ON, "ATTRIBUTES": rule}, names_required=True)
+
+    names = {user["id"]: [user["profile"].get(name) for name in ("first_name", "last_name")] for user in sandbox.slack}
+    assert [who for who in refused if all(names[who])] == []
+    assert done.count(Kind.CREATE, outcome=Outcome.APPLIED) > 10
+    assert "It has no last_name: if Docebo wants one, complete it in Slack, or let a rule" in refused[cher]
+    assert there.count(Kind.CREATE, outcome=Outcome.APPLIED) >= 1
+    assert [one.lastname for one in sandbox.docebo.accounts.by_email("cher@example.com")] == ["-"]
 
 
 async def test_an_account_that_only_a_search_in_parts_finds_by_its_address_gets_no_double(sandbox, sqlite_url):

@@ -297,6 +297,7 @@ async def test_fields_of_both_sides_are_listed_with_options_and_rules_even_where
         "name": 'field:"Cost centre"',
         "id": f"field_{field.id}",
         "type": "dropdown",
+        "mandatory": False,
         "options": ["North", "South"],
         "rules": [filled],
     }

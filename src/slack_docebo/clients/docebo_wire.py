@@ -96,6 +96,7 @@ class UserField:
     title: str
     type: str
     options: Mapping[str, str]
+    mandatory: bool = False  # in the form of the platform; whether in rows as well is documented nowhere
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,7 +257,8 @@ def user_field_of(item: object) -> UserField:
         for option in (options if isinstance(options, list) else ())
         if isinstance(option, dict)
     }
-    return UserField(field_id, read_text(item.get("title")), read_text(item.get("type")), labels)
+    mandatory = read_flag(item.get("mandatory"), missing=False)
+    return UserField(field_id, read_text(item.get("title")), read_text(item.get("type")), labels, mandatory)
 
 
 def translated_options(data: object) -> list[tuple[str, str]]:

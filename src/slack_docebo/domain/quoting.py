@@ -29,6 +29,8 @@ _MEANINGS = tuple(
     )
 )
 
+MEANINGS = frozenset(meaning for _, meaning in _MEANINGS)
+
 _WORDS = frozenset(
     """
     a about account accounts action activated active add address administrator after again all allowed already also an

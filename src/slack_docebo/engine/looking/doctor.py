@@ -25,7 +25,10 @@ from slack_docebo.clients.slack import open_slack
 from slack_docebo.concurrency import within
 from slack_docebo.domain.description import differences, places
 from slack_docebo.domain.dialect import PROVEN, QUESTIONS, REFUSED_VALUES, SET_BY_HAND, Dialect
+from slack_docebo.domain.formulas import quoted
+from slack_docebo.domain.targets import TITLED
 from slack_docebo.engine.looking.diagnosis import Finding, Level, fail, ok, warn
+from slack_docebo.engine.looking.fields import rules_filling
 from slack_docebo.engine.reading.connection import Rights, lack_of_rights, missing_scopes, note_contacts, rights_of
 from slack_docebo.errors import ConfigurationError, RemoteError, SyncError
 from slack_docebo.integration_settings import VARIABLE, IntegrationSettings, read_rows
@@ -96,6 +99,7 @@ async def examine() -> AsyncIterator[Finding]:
         ("Docebo services", checks.services),
         ("Docebo's description", checks.description),
         ("Docebo's importer", checks.importer),
+        ("Docebo's mandatory fields", checks.mandatory_fields),
         ("Docebo's ways", checks.ways),
         ("request URL", checks.request_url),
         ("what Slack sends", checks.refusals),
@@ -373,6 +377,21 @@ class _Checks:
                 " one person first",
             )
         return ok(check, f"it has the {len(written)} columns that are written by the rules of now")
+
+    async def mandatory_fields(self, check: str) -> Finding:
+        """Name what the platform says an account must have, and no rule fills."""
+        if self._left is not None and self._left < FEW_CALLS:
+            return warn(check, "not looked at, to leave the few calls that may be made to runs")
+        async with AsyncExitStack() as stack:
+            fields = [field for field in await (await self._docebo(stack)).user_fields() if field.mandatory]
+        rules = self._behaviour.attributes if self._behaviour else ()
+        if unfilled := [quoted(f"{TITLED}{field.title}") for field in fields if not rules_filling(rules, field)]:
+            return warn(
+                check,
+                f"no rule fills {', '.join(unfilled)}: the platform may refuse new accounts without. Add a rule for each to"
+                " SLACK | ATTRIBUTES, or let it be optional in Docebo",
+            )
+        return ok(check, f"rules fill the {len(fields)} that there are" if fields else "there are none")
 
     async def ways(self, check: str) -> Finding:
         """Tell what is known of this platform where Docebo's documentation leaves it open."""

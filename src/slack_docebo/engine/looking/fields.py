@@ -30,6 +30,7 @@ class FieldShown:
     name: str  # as rules name it
     id: str  # "" where it is no field that somebody has made
     type: str  # in the words of its side
+    mandatory: bool  # in Docebo
     options: tuple[str, ...]
     rules: tuple[str, ...]  # that read or fill it
 
@@ -47,6 +48,7 @@ class FieldShown:
             "name": self.name,
             "id": self.id,
             "type": self.type,
+            "mandatory": "yes" * self.mandatory,
             "options": self.options_told,
             "rules": "; ".join(self.rules),
         }
@@ -71,9 +73,9 @@ async def show_fields(runtime: Runtime) -> tuple[list[FieldShown], list[str]]:
         MANAGER: tuple(sorted(one.title for one in types)),
     }
     shown = [
-        *(FieldShown("Slack", name, "", "", (), _reading(rules, name)) for name in (*SOURCES, *SCIM_SOURCES)),
+        *(FieldShown("Slack", name, "", "", False, (), _reading(rules, name)) for name in (*SOURCES, *SCIM_SOURCES)),
         *(_of_slack(rules, field) for field in custom),
-        *(FieldShown("Docebo", name, "", "", options.get(name, ()), _filling(rules, name)) for name in TARGETS),
+        *(FieldShown("Docebo", name, "", "", False, options.get(name, ()), _filling(rules, name)) for name in TARGETS),
         *(_of_docebo(runtime, rules, field) for field in fields),
     ]
     return shown, [*notes, *why_none, *why_no_types]
@@ -97,14 +99,19 @@ async def _read(listed: Awaitable[list[T]], what: str) -> tuple[list[T], list[st
 def _of_slack(rules: Iterable[AttributeRule], field: ProfileField) -> FieldShown:
     name = f"{CUSTOM}{field.label}"
     names = {name, f"{CUSTOM}{field.id}"}
-    return FieldShown("Slack", quoted(name), field.id, field.type, field.options, _reading(rules, *names))
+    return FieldShown("Slack", quoted(name), field.id, field.type, False, field.options, _reading(rules, *names))
 
 
 def _of_docebo(runtime: Runtime, rules: Iterable[AttributeRule], field: UserField) -> FieldShown:
-    name, held = f"{TITLED}{field.title}", runtime.docebo.options.get(field.id)
+    held = runtime.docebo.options.get(field.id)
     options = tuple(filter(None, held.labels.values())) if isinstance(held, Options) else ()
-    filling = _filling(rules, name, f"field_{field.id}")
-    return FieldShown("Docebo", quoted(name), f"field_{field.id}", field.type, options, filling)
+    name, filling = quoted(f"{TITLED}{field.title}"), rules_filling(rules, field)
+    return FieldShown("Docebo", name, f"field_{field.id}", field.type, field.mandatory, options, filling)
+
+
+def rules_filling(rules: Iterable[AttributeRule], field: UserField) -> tuple[str, ...]:
+    """Return the rules that fill the additional *field*, by its title or its id."""
+    return _filling(rules, f"{TITLED}{field.title}", f"field_{field.id}")
 
 
 def _reading(rules: Iterable[AttributeRule], *names: str) -> tuple[str, ...]:

@@ -42,6 +42,7 @@ NOT_ASKED_FOR = {  # what to do where something changes of which the row says no
 NO_BRANCH = (
     "if this is so for everybody, the platform may want a branch for new accounts: set SLACK | DESTINATION_BRANCH"
 )
+MANDATORY = "or an additional field that is mandatory there: `slack-docebo doctor` names those that no rule fills"
 OTHERWISE = "set SLACK | PROVISION_SLACK_USER_DATA to false, and report it"
 
 
@@ -136,7 +137,7 @@ class Prover:
             return
         for numbered, result in noted:
             if numbered[1].kind is Kind.CREATE and result.outcome is Outcome.FAILED:
-                told = replace(result, error=f"{result.error}; {NO_BRANCH}")
+                told = replace(result, error=f"{result.error}; {NO_BRANCH}, {MANDATORY}")
                 record(self._runtime, self._plan_id, [numbered], [told])
 
     def _news(self, operation: Operation) -> frozenset[str]:

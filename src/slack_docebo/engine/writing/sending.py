@@ -12,6 +12,7 @@ from dataclasses import replace
 from slack_docebo.clients.docebo_answers import AT_WORK
 from slack_docebo.clients.docebo_wire import Row, RowResult, RowsLeftOut
 from slack_docebo.domain.operations import Kind, Operation, Outcome
+from slack_docebo.domain.quoting import MEANINGS
 from slack_docebo.engine.reading.outages import greet_docebo
 from slack_docebo.engine.writing.adapting import Adapter
 from slack_docebo.engine.writing.admitting import check_admitted, moved_meanwhile
@@ -271,9 +272,21 @@ class Sender:
 def _result(numbered: Numbered, answer: RowResult, without: Sequence[str]) -> RowOutcome:
     seq, operation = numbered
     if answer.error:
-        return RowOutcome(seq, Outcome.FAILED, operation.docebo_id, answer.error, said=answer.said)
+        error = f"{answer.error}{_lacks_a_name(operation)}" if answer.error not in MEANINGS else answer.error
+        return RowOutcome(seq, Outcome.FAILED, operation.docebo_id, error, said=answer.said)
     told = f"{WITHOUT} {', '.join(without)}" if without else ""
     return RowOutcome(seq, Outcome.APPLIED, answer.docebo_id or operation.docebo_id, told)
+
+
+def _lacks_a_name(operation: Operation) -> str:
+    """Return what may be wrong with a new account that has no first or no last name, or "": many have one name in Slack."""
+    lacking = [name for name in ("first_name", "last_name") if not operation.changes.get(name)]
+    if operation.kind is not Kind.CREATE or not lacking:
+        return ""
+    return (
+        f". It has no {' and no '.join(lacking)}: if Docebo wants one, complete it in Slack, or let a rule in"
+        f' SLACK | ATTRIBUTES give one, like {lacking[0]} = {lacking[0]} == "" ? "-" : {lacking[0]}'
+    )
 
 
 def _refused(numbered: Numbered, why: RemoteError) -> RowOutcome:
