@@ -246,7 +246,7 @@ class DoceboApi:
         text = str if self.platform.switches.string_ids else int
         user_data = {
             "user_id": text(account.user_id),
-            "username": account.username,
+            "username": self.platform.shown(account.username),
             "first_name": account.firstname,
             "last_name": account.lastname,
             "email": account.email,
@@ -275,7 +275,7 @@ class DoceboApi:
             raise ApiError(int(without), "This token has no user.")
         return {
             "id": self._shown_id(account.user_id),
-            "username": account.username,
+            "username": self.platform.shown(account.username),
             "firstname": account.firstname,
             "lastname": account.lastname,
             "email": account.email,
@@ -375,7 +375,7 @@ class DoceboApi:
                 "message": result.error or "",
                 "output": {
                     "user_id": None if result.user_id is None else self._shown_id(result.user_id),
-                    "username": result.username,
+                    "username": result.username and self.platform.shown(result.username),
                     "error": result.error,
                 },
             }
@@ -446,7 +446,7 @@ class DoceboApi:
         """Answer with whose manager this account is, as any type: of their keys, clients read these first."""
         manager = self._account(request.path_params["id"])
         items = [
-            {"user_id": self._shown_id(account.user_id), "username": account.username}
+            {"user_id": self._shown_id(account.user_id), "username": self.platform.shown(account.username)}
             for account in self.platform.accounts
             if manager.user_id in account.managers.values()
         ]

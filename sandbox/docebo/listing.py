@@ -38,7 +38,7 @@ def user_page(
     end = min(start + size, start + int(max(0, total - start) * share))
     items = [] if empty else [_item(platform.accounts[user_id], platform) for user_id in ids[start:end]]
     data: dict[str, Any] = {
-        "items": items,
+        "items": dict(enumerate(items, start=1)) if items and platform.switches.lists_keyed else items,
         "count": len(items),
         "has_more_data": empty or (share == 1.0 and start + size < total),
         "cursor": f"c-{page}",
@@ -135,7 +135,7 @@ def _item(account: Account, platform: Platform) -> dict[str, Any]:
     user_id = account.user_id
     item = {
         "user_id": str(user_id) if text else user_id,
-        "username": account.username,
+        "username": platform.shown(account.username),
         "first_name": account.firstname,
         "last_name": account.lastname,
         "fullname": f"{account.firstname} {account.lastname}".strip(),

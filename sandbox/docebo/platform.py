@@ -85,6 +85,10 @@ class Platform:
     def reader(self) -> Reader:
         return Reader(self.accounts, self.fields, self.branches, self.switches)
 
+    def shown(self, username: str) -> str:
+        """Return *username* as answers show it."""
+        return f"/{username}" if self.switches.slash_in_usernames else username
+
     def app_account(self) -> Account:
         """Return the account the app's own token stands for."""
         if self.switches.superadmin:

@@ -70,7 +70,7 @@ class Tokens:
         short_name = name.removeprefix("urn:ietf:params:oauth:grant-type:")
         if short_name in ALL_GRANTS.split(",") and short_name not in self._platform.switches.grants.split(","):
             raise GrantError("unauthorized_client", "The grant type is unauthorized for this client_id")
-        if body.get("scope", "api") != "api":
+        if body.get("scope", "api") != "api" or ("scope" in body and self._platform.switches.scope_refused):
             raise GrantError("invalid_scope", "An unsupported scope was requested")
         match name:
             case "client_credentials":

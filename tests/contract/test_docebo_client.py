@@ -934,6 +934,17 @@ async def test_the_sandbox_accepts_a_signed_assertion(sandbox):
         assert (await client.session()).docebo_id == API_USER_ID
 
 
+async def test_a_scope_that_is_refused_is_named_once(sandbox):
+    switch(sandbox, scope_refused=True)
+    async with client_of(sandbox) as client:
+        await client.session()
+        asked = client.calls["token"]
+        sandbox.docebo_gate.faults.add("GET /manage/v1/user/session", "token_expired")
+        await client.session()
+
+        assert (asked, client.calls["token"]) == (2, 3)
+
+
 async def test_a_grant_that_is_switched_off_is_denied(sandbox):
     switch(sandbox, grants="password")
     async with client_of(sandbox) as client:

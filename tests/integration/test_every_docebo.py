@@ -57,11 +57,14 @@ OTHERWISE: dict[str, tuple[Any, ...]] = {
     "status_answer": ("array", "silent", "ids", "rows"),
     "arrays_paged": (False,),
     "pages_by_cursor": (True,),
+    "lists_keyed": (True,),
+    "slash_in_usernames": (True,),
     "sanitise_names": (False,),
     "fuzzy_full": (True,),
     "full_search": ("names",),
     "page_size_over_limit": ("reject",),
     "session_level": ("super_admin",),
+    "scope_refused": (True,),
     "expires_in_string": (True,),
     "token_type": ("bearer",),
     "rotate_refresh_token": (False,),
@@ -220,6 +223,7 @@ def learning(otherwise: Otherwise) -> int:
     calls = 2 * (USERS // rows + 8) if rows < 100 else 0  # smaller ones, and those that were refused for their size
     calls += 12 * (otherwise.get("batch_language") == "name")  # one row's attributes, one by one
     calls += 12 * (otherwise.get("passwordless") == "refused")  # likewise
+    calls += 8 * (otherwise.get("scope_refused") is True)  # once in each run
     calls += 8 * (otherwise.get("option_form") == "label")
     if otherwise.get("batch_answer") == "failed":  # after each call the accounts are read
         calls += 2 * (USERS // rows + 10)

@@ -72,8 +72,13 @@ def data_of(operation: str, response: httpx.Response, unreadable: type[RemoteErr
 
 
 def items_of(operation: str, data: object) -> list[object]:
-    """Return the entries of a listing, which is an array or an object with `items`."""
+    """Return the entries of a listing, which is an array or an object with `items`.
+
+    PHP may send an array as an object whose keys are the places.
+    """
     items = data.get("items") if isinstance(data, dict) else data
+    if isinstance(items, dict) and all(map(str.isdecimal, items)):
+        items = [items[place] for place in sorted(items, key=int)]
     if not isinstance(items, list):
         raise ContractViolation(operation, "the answer holds no list of items")
     return items

@@ -125,6 +125,7 @@ class Token:
         self._clock = clock
         self._value = ""
         self._good_until = 0.0
+        self._scope = True  # is named
         self._fetching = asyncio.Lock()
 
     async def get(self) -> str:
@@ -142,8 +143,7 @@ class Token:
     async def _fetch(self) -> None:
         asked_at = self._clock()
         try:
-            response = await self._post("/oauth2/token", self._grant().form(self._audience))
-            body = _granted(response)
+            body = await self._granted(self._grant().form(self._audience))
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             raise TransientError(OPERATION, no_connection(error)) from error
         except httpx.TimeoutException as error:
@@ -159,6 +159,20 @@ class Token:
         lifetime = _seconds(body.get("expires_in"))
         self._value = value
         self._good_until = asked_at + lifetime - min(60.0, lifetime / 10)
+
+    async def _granted(self, form: dict[str, str]) -> dict[str, object]:
+        """Return the answer to *form*; once a scope was refused, without one: an app may have no other than its own."""
+        named = form.pop("scope", "")
+        if named and self._scope:
+            try:
+                return _granted(await self._post("/oauth2/token", {**form, "scope": named}))
+            except ScopeRefused:
+                self._scope = False
+        return _granted(await self._post("/oauth2/token", form))
+
+
+class ScopeRefused(AccessDenied):
+    """The scope that was named is refused, and nothing else."""
 
 
 def _granted(response: httpx.Response) -> dict[str, object]:
@@ -177,7 +191,8 @@ def _granted(response: httpx.Response) -> dict[str, object]:
         code = said if isinstance(said, str) and re.fullmatch(r"[a-z_]{1,60}", said) else ""
         advice = ADVICE.get(code, "check the base URL and the credentials of the OAuth2 app")
         told = code if code in ADVICE else quoted_code(code)
-        raise AccessDenied(OPERATION, f"{told}: {advice}" if code else advice, status=status)
+        refusal = ScopeRefused if code == "invalid_scope" else AccessDenied
+        raise refusal(OPERATION, f"{told}: {advice}" if code else advice, status=status)
     if not isinstance(body, dict):
         raise NotJson(OPERATION)
     return body

@@ -132,6 +132,11 @@ def read_text(value: object) -> str:
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else ""
 
 
+def username_of(shown: Mapping[str, object]) -> str:
+    """Read the user name that is *shown*: Docebo's database has a slash before each, and may show it."""
+    return read_text(shown.get("username")).removeprefix("/")
+
+
 def read_flag(value: object, *, missing: bool) -> bool:
     """Read a yes or no sent as a boolean, as a number or as text."""
     if value is None or value == "":
@@ -185,7 +190,7 @@ def account_reader(
         if not isinstance(item, dict) or (docebo_id := read_id(item.get("user_id"))) is None:
             raise ContractViolation("list users", "not every user is an object with a numeric user_id")
         get = item.get
-        username = read_text(get("username")).removeprefix("/")
+        username = username_of(item)
         email = read_text(get("email")).strip()
         return Account(
             docebo_id=docebo_id,
@@ -244,7 +249,7 @@ def session_of(data: object) -> Session:
         for one in (active if isinstance(active, list) else ())
         if isinstance(one, dict)
     }
-    return Session(docebo_id, read_text(data.get("username")).removeprefix("/"), level, languages)
+    return Session(docebo_id, username_of(data), level, languages)
 
 
 def user_field_of(item: object) -> UserField:
@@ -434,7 +439,7 @@ def _candidates(rows: Sequence[Row], answers: Iterable[Mapping[str, Any]]) -> li
         found = anyone
         if docebo_id := read_id(shown.get("user_id")):
             found = ids.get(docebo_id, creating)  # the id of a new account is not known beforehand
-        if username := read_text(shown.get("username")):
+        if username := username_of(shown):
             # Of an existing account it proves nothing: an update may leave it out, or change it.
             found = found & (names.get(_folded(username), set()) | updating)
         candidates.append(found)
