@@ -218,8 +218,10 @@ class Reader:
         managers = {}
         for key, username in columns.items():
             manager = self._accounts.by_username(str(username)) if username else None
-            if username and manager is None:
-                raise RefusedError(key, "Manager not found")
+            if username and manager is None and self._switches.managers == "listed":
+                continue
+            if username and (manager is None or (self._switches.managers == "marked" and not manager.is_manager)):
+                raise RefusedError(key, "Responsabile non valido")
             managers[int(key.removeprefix("manager_"))] = manager.user_id if manager else 0
         return managers
 

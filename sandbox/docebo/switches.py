@@ -61,6 +61,9 @@ class Switches:
         "taken"  # what becomes of new accounts for which no branch is named: taken | refused | 400 (the call is)
     )
     mandatory_in_rows: bool = False  # the row of a new account is refused without the fields that are mandatory
+    managers: str = (
+        "any"  # whom a row may make a manager: any | marked (as one) | listed (any; who is not known is passed over)
+    )
     names_required: bool = False  # a row is refused that leaves an account without first or last name
     passwordless: str = "taken"  # what becomes of the row of a new account without a password: taken | refused
     row_columns: str = (
@@ -90,6 +93,7 @@ CHOICES = {
     "token_type": ("Bearer", "bearer"),
     "branchless": ("taken", "refused", "400"),
     "passwordless": ("taken", "refused"),
+    "managers": ("any", "marked", "listed"),
     "row_columns": ("own", "first", "all"),
     "full_search": ("addresses", "names"),
     "batch_answer": ("array", "object", "failed"),

@@ -104,6 +104,7 @@ ELSEWHERE = {
     "searches_behind": "test_proving",
     "branchless": "test_open_questions",
     "mandatory_in_rows": "test_open_questions",
+    "managers": "test_managers",
     "names_required": "test_open_questions",
     "row_columns": "test_open_questions",
     "counted_more": "test_open_questions",

@@ -5,6 +5,7 @@ from collections import Counter
 
 import pytest
 
+from sandbox.docebo.switches import switched
 from slack_docebo.domain.operations import Outcome
 from slack_docebo.engine.planning.managing import plan_managers
 from slack_docebo.errors import ChangeLimitExceeded, ConfigurationError
@@ -230,6 +231,28 @@ async def test_a_manager_whom_docebo_refuses_is_told_and_tried_again(company):
     assert done.count(outcome=Outcome.FAILED) == 1
     assert again.count(outcome=Outcome.APPLIED) == 1
     assert company.manager_of("Ada") == company.account("Grace").user_id
+
+
+@pytest.mark.parametrize(
+    ("managers", "outcome", "told"),
+    [("marked", Outcome.FAILED, "Docebo may want them to be marked"), ("listed", Outcome.APPLIED, "")],
+)
+async def test_a_docebo_that_takes_not_everybody_as_a_manager_says_so_or_does_nothing(company, managers, outcome, told):
+    company.hire("Ada", company.hire("Grace"))
+    company.sandbox.docebo.switches = switched(company.sandbox.docebo.switches, {"managers": managers})
+
+    async def plan_and_rename(*of):
+        plan_id, _ = await plan_managers(*of)
+        if managers == "listed":
+            company.sandbox.docebo.edit(company.account("Grace").user_id, {"username": "hopper"})
+        return plan_id
+
+    done = await import_then(company.settings, {"ATTRIBUTES": RULES}, plan_and_rename)
+    with Store.open(company.settings.database_url.get_secret_value()) as store, store.reading() as tables:
+        [entry] = tables.operations.rows(done.plan.id)
+
+    assert (entry.outcome, told in entry.error) == (outcome, True)
+    assert company.manager_of("Ada") == 0
 
 
 async def test_who_is_never_to_be_touched_is_in_no_plan_of_managers(company):

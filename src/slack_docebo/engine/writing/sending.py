@@ -13,6 +13,7 @@ from slack_docebo.clients.docebo_answers import AT_WORK
 from slack_docebo.clients.docebo_wire import Row, RowResult, RowsLeftOut
 from slack_docebo.domain.operations import Kind, Operation, Outcome
 from slack_docebo.domain.quoting import MEANINGS
+from slack_docebo.domain.targets import is_manager
 from slack_docebo.engine.reading.outages import greet_docebo
 from slack_docebo.engine.writing.adapting import Adapter
 from slack_docebo.engine.writing.admitting import check_admitted, moved_meanwhile
@@ -272,10 +273,18 @@ class Sender:
 def _result(numbered: Numbered, answer: RowResult, without: Sequence[str]) -> RowOutcome:
     seq, operation = numbered
     if answer.error:
-        error = f"{answer.error}{_lacks_a_name(operation)}" if answer.error not in MEANINGS else answer.error
+        hint = "" if answer.error in MEANINGS else _unmarked(operation) or _lacks_a_name(operation)
+        error = f"{answer.error}{hint}"
         return RowOutcome(seq, Outcome.FAILED, operation.docebo_id, error, said=answer.said)
     told = f"{WITHOUT} {', '.join(without)}" if without else ""
     return RowOutcome(seq, Outcome.APPLIED, answer.docebo_id or operation.docebo_id, told)
+
+
+def _unmarked(operation: Operation) -> str:
+    """Return what may be wrong with the manager who is refused, or ""."""
+    if not operation.changes or not all(map(is_manager, operation.changes)):
+        return ""
+    return ". If it is so with each manager, Docebo may want them to be marked: let each manage subordinates there"
 
 
 def _lacks_a_name(operation: Operation) -> str:
