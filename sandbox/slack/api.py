@@ -176,6 +176,8 @@ class SlackApi:
 
     def usergroups_list(self, arguments: Arguments, _fault: Fault | None) -> Reply:
         """Show the user groups: https://docs.slack.dev/reference/methods/usergroups.list."""
+        if (answer := self.workspace.switches.user_groups) != "on":
+            raise SlackError(answer)
         if self._org_token and not arguments.get("team_id"):
             raise SlackError("missing_argument")
         with_users, with_count = (_is_true(arguments.get(name)) for name in ("include_users", "include_count"))

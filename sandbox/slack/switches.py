@@ -8,6 +8,7 @@ from typing import Any
 CHOICES = {
     "too_many": ("adjust", "limit_required", "error_500", "slow"),
     "fields_form": ("null", "list", "object", "missing"),
+    "user_groups": ("on", "plan_upgrade_required", "paid_teams_only"),
     "scim": ("on", "plus_teams_only", "non_org_teams_only"),
     "identity_team": ("own", "null", "other"),
 }
@@ -25,6 +26,7 @@ class SlackSwitches:
     )
     fields_move_stamps: bool = True  # a change of nothing but custom profile fields moves the profile's `updated`
     scopes_header: bool = True  # replies carry X-OAuth-Scopes
+    user_groups: str = "on"  # on | plan_upgrade_required (documented) | paid_teams_only (seen), on a free plan
     scim: str = "on"  # on | plus_teams_only | non_org_teams_only
     identity_team: str = "own"  # auth.test's `team_id`: own | null | other (a workspace that nobody knows)
 

@@ -110,6 +110,7 @@ ELSEWHERE = {
     "counted_more": "test_open_questions",
     "slow_seconds": "test_slack_client",
     "scim": "test_scim",
+    "user_groups": "test_user_groups",
     "identity_team": "test_tokens",
 }
 """In which tests the other switches are: with them people are left out, told of, or kept waiting."""

@@ -43,6 +43,19 @@ async def test_only_members_of_a_named_group_get_an_account_for_one_call_more(co
     assert company.slack_gate.counters.calls["usergroups.list"] == 1
 
 
+@pytest.mark.parametrize("answer", ["plan_upgrade_required", "paid_teams_only"])
+async def test_a_plan_of_slacks_without_user_groups_stops_the_run_with_the_rows_to_empty(company, sqlite_url, answer):
+    join(company, "Ada")
+    company.slack.switches = replace(company.slack.switches, user_groups=answer)
+
+    with pytest.raises(
+        AccessDenied, match=f"{answer}: Slack has user groups on its paid plans only; empty the rows SCOPE"
+    ):
+        await run_import(settings_for(company.facts(), sqlite_url), rows={"SCOPE_USERGROUPS": "learners"})
+
+    assert not has_account(company, "Ada")
+
+
 @pytest.mark.parametrize(("counts", "active"), [("false", True), ("true", False)])
 async def test_who_leaves_the_group_is_a_leaver_only_if_the_settings_say_so(company, sqlite_url, counts, active):
     ada, grace = join(company, "Ada"), join(company, "Grace")

@@ -10,6 +10,10 @@ from slack_docebo.clients.slack_wire import text_of
 from slack_docebo.domain.quoting import quoted_code
 from slack_docebo.errors import AccessDenied, ContractViolation, RateLimited, Rejected, RemoteError, TransientError
 
+OF_PAID_PLANS = (
+    "Slack has user groups on its paid plans only; empty the rows SCOPE_USERGROUPS and SCOPE_EXCLUDE_USERGROUPS of the"
+    " settings, and name the people by address or id"
+)
 ADVICE = {
     "invalid_auth": "Slack's bot token is not valid, or this network address is not allowed; check SLACK_BOT_TOKEN",
     "not_authed": "no token was sent to Slack; set SLACK_BOT_TOKEN",
@@ -23,6 +27,8 @@ ADVICE = {
     "two_factor_setup_required": "the user of Slack's bot token must set up two-factor authentication first",
     "enterprise_is_restricted": "the organisation does not allow this method",
     "ekm_access_denied": "an administrator has suspended access to the organisation's keys",
+    "plan_upgrade_required": OF_PAID_PLANS,
+    "paid_teams_only": OF_PAID_PLANS,
     "accesslimited": "this network address is not on the workspace's allow list",
 }
 PASSING = frozenset({
