@@ -22,21 +22,18 @@ hypothesis.settings.load_profile("fixed")
 
 
 LONGEST_FIRST = ("e2e", "simulation", "integration", "contract", "unit")
-WITH_BROWSER = frozenset(
-    {"test_artifacts", "test_browser", "test_hostile_page", "test_journeys", "test_secrets_and_personal_data"}
-)
 
 
 @pytest.hookimpl(tryfirst=True)  # before the groups are read
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep each file on one of the processes that share the work, and all files that need Prefect's server on two.
+    """Keep each file on one of the processes that share the work, and all files that need Prefect's server on one.
 
     What takes long comes first, so that all processes are done at about the same time.
     """
     groups: dict[Path, str] = {}
     for item in items:
         if isinstance(item, pytest.Function) and "prefect_api" in item.fixturenames:
-            groups[item.path] = "prefect in a browser" if item.path.stem in WITH_BROWSER else "prefect"
+            groups[item.path] = "prefect"
     for item in items:
         item.add_marker(pytest.mark.xdist_group(groups.get(item.path, str(item.path))))
     items.sort(key=lambda item: (groups.get(item.path, "without"), LONGEST_FIRST.index(item.path.parent.name)))

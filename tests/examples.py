@@ -6,6 +6,6 @@ from hypothesis import settings
 
 
 def examples(number: int, **options: Any) -> settings:
-    """Return settings for *number* examples, always the same, or for five times as many that nobody has seen yet."""
+    """Return settings for *number* examples, always the same, or for ten times as many that nobody has seen yet."""
     exploring = settings.get_current_profile_name() == "exploring"
-    return settings(max_examples=number * (5 if exploring else 1), **options)
+    return settings(max_examples=number * (10 if exploring else 1), **options)

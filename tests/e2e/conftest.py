@@ -47,12 +47,12 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def deploy_all(clone: Path) -> Callable[[], None]:
+def prefect_deploy(clone: Path) -> Callable[..., None]:
     """Deploy from the clone as `prefect deploy` does, in this process, which has imported Prefect already."""
     from prefect.cli import app  # Prefect is imported with its settings in place
 
-    def run() -> None:
-        words = ["prefect", "--no-prompt", "deploy", "--all"]
+    def run(*which: str) -> None:
+        words = ["prefect", "--no-prompt", "deploy", *which]
         printed = io.StringIO()
         with (
             contextlib.chdir(clone),
@@ -70,10 +70,12 @@ def deploy_all(clone: Path) -> Callable[[], None]:
 
 
 @pytest.fixture(scope="package")
-def deployed(prefect_api: str, bootstrap: Callable[..., str], deploy_all: Callable[[], None]) -> Iterator[httpx.Client]:
+def deployed(
+    prefect_api: str, bootstrap: Callable[..., str], prefect_deploy: Callable[..., None]
+) -> Iterator[httpx.Client]:
     """Prefect's API after bootstrap and deploy from the clone; no schedule starts a run in the middle of a test."""
     bootstrap()
-    deploy_all()
+    prefect_deploy("--all")
     with prefect_http() as http:
         start_nothing(http)
         yield http

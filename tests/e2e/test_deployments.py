@@ -220,14 +220,14 @@ def test_a_schedule_makes_runs(deployed, name):
 
 
 @pytest.mark.long
-def test_a_limit_of_an_earlier_release_is_gone_after_deploying(deployed, deploy_all):
+def test_a_limit_of_an_earlier_release_is_gone_after_deploying(deployed, prefect_deploy):
     """A run that died while it was started kept such a limit, and the nightly run did not start any more."""
     stored = deployment(deployed, "bulk-import/reconcile")
     limited = {"concurrency_limit": 1, "concurrency_options": {"collision_strategy": "CANCEL_NEW"}}
     deployed.patch(f"deployments/{stored['id']}", json=limited).raise_for_status()
     assert deployment(deployed, "bulk-import/reconcile")["global_concurrency_limit"]["limit"] == 1
 
-    deploy_all()
+    prefect_deploy("--name", "reconcile")
     start_nothing(deployed)
 
     redeployed = deployment(deployed, "bulk-import/reconcile")

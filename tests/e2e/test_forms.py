@@ -118,7 +118,7 @@ async def test_the_form_of_the_settings_is_filled_with_those_of_now(imported, de
     assert (shown["values"]["scope"]["scope_guests"], shown["values"]["leaving"]["leavers"]) == ("all", "keep")
 
 
-async def test_the_reconciliation_begins_when_the_settings_say_also_after_a_deploy(imported, deployed, deploy_all):
+async def test_the_reconciliation_begins_when_the_settings_say_also_after_a_deploy(imported, deployed, prefect_deploy):
     from prefect.client.orchestration import get_client
 
     from tasks.settings_in_prefect import RECONCILIATION, follow_settings
@@ -135,10 +135,9 @@ async def test_the_reconciliation_begins_when_the_settings_say_also_after_a_depl
 
     unset = await follow()
     changed = await follow(RECONCILE_AT="4:05", TIME_ZONE="Europe/Rome")
-    await asyncio.to_thread(deploy_all)
-    start_nothing(deployed)
+    await asyncio.to_thread(prefect_deploy, "--name", "reconcile")
     after_deploy = await follow(RECONCILE_AT="4:05", TIME_ZONE="Europe/Rome")
-    await asyncio.to_thread(deploy_all)
+    await asyncio.to_thread(prefect_deploy, "--name", "reconcile")
     start_nothing(deployed)
 
     assert unset == schedule() == ("30 2 * * *", "Etc/UTC", True)

@@ -375,7 +375,7 @@ def teardown_module() -> None:
         folder.cleanup()
 
 
-checked = examples(20, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+checked = examples(10, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 
 @checked
@@ -519,7 +519,7 @@ async def spend(run: Run, night: Night, plan_id: str, runtime: Runtime) -> None:
     finish(runtime, plan_id)
 
 
-@examples(8, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@examples(4, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(runs(), st.lists(st.tuples(worlds(), st.booleans(), st.sampled_from(Night)), min_size=2, max_size=7), st.data())
 async def test_what_became_of_everybody_in_any_night_can_be_told(run, nights, data):
     expectations: dict[str, dict[str, tuple[Kind, str, int | None]]] = {}
