@@ -176,6 +176,25 @@ async def test_a_copy_of_an_account_gets_the_mapping_only_when_the_account_is_go
     assert (mapping[slack_id], [row.line for row in taken.refused]) == ((copy, []) if is_gone else (one, [copy]))
 
 
+async def test_who_names_somebody_else_in_the_mirrored_field_does_not_get_that_persons_mapping_believed(
+    fresh, settings
+):
+    await run_import(settings, rows=MIRROR)
+    url, team = settings.database_url.get_secret_value(), fresh.slack.team.id
+    unmirrored = next(one for one in mapped(url, team) if one not in mirrored(fresh))  # an administrator
+    thief = fresh.docebo.accounts[min(mirrored(fresh).values())]
+    thief.fields[FIELDS[0]] = unmirrored
+    bore = thief.username, thief.email, thief.lastname
+    with Store.open(url) as store, store.transaction() as tables:
+        tables.mappings(settings.docebo_url).delete(team, None)
+
+    await rebuilt(settings)
+    assert mapped(url, team)[unmirrored] == thief.user_id
+    await run_import(settings, rows=MIRROR)
+
+    assert (thief.username, thief.email, thief.lastname) == bore
+
+
 async def test_a_reset_empties_the_mirror_and_keeps_the_accounts(fresh, settings):
     await run_import(settings, rows=MIRROR)
     accounts, filled = len(fresh.docebo.accounts), len(mirrored(fresh))

@@ -76,3 +76,12 @@ def test_an_address_that_we_have_written_ourselves_does_not_prove_whose_the_acco
 def test_what_else_it_bears_of_the_person_still_does(account):
     written = replace(MAPPED, seen=replace(look(HERS), address_written=True))
     assert "is disputed" not in planned(ADA, account, written).reason
+
+
+def test_what_a_table_claims_is_nobodys_until_the_account_has_shown_it():
+    claimed = replace(MAPPED, seen=LastSeen(claimed=True))
+
+    assert not is_same(look(HERS), claimed.seen)  # so it is moved, and made a manager, for nobody
+    assert "account 7 is not proven" in planned(ADA, BOBS, claimed).reason
+    assert "account 7 is not proven" in planned(replace(ADA, deactivated=True), BOBS, claimed).reason
+    assert planned(ADA, replace(BOBS, email="ADA@example.com"), claimed).kind is Kind.UPDATE

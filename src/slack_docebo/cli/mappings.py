@@ -57,12 +57,15 @@ def export(file: Path) -> None:
 def import_(file: Path, *, dry_run: DryRun = False) -> None:
     """Take mappings over from a CSV file with the columns slack_id, slack_name, slack_team and user_id.
 
-    All rows are taken over or, where one cannot be used, none. Who is not in the file is left alone.
+    All rows are taken over or, where one cannot be used, none. Who is not in the file is left alone. What a row says is
+    a claim: no account is written to before it has shown the person's address or name.
     """
     with _locked_store("import") as (store, docebo, team, name):
         rows = MappingFile(file, team=team, team_name=name, docebo=docebo)
         taken = import_file(store, docebo, rows, now=datetime.now(UTC), dry_run=dry_run)
     _conclude(taken, file, dry_run=dry_run)
+    if taken.changed and not dry_run:
+        say("each is a claim until its account has shown whose it is: a dry run of an import tells of whom it does not")
 
 
 @app.command

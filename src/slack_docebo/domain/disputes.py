@@ -1,6 +1,7 @@
 """Disputes: whether a mapped account is still whose it was.
 
 Behind an id there may be somebody else by now: a tenant was restored, or an account recycled or handed over by hand.
+And what a table says, imported or restored, is a claim until the account has shown whose it is.
 """
 
 import hashlib
@@ -10,6 +11,12 @@ from slack_docebo.domain.names import clean, folded
 from slack_docebo.domain.people import Account, LastSeen, SourceUser
 
 DISPUTED = "is disputed: it shows neither what was last seen of it nor this person's data"
+UNPROVEN = "is not proven: a table of mappings gives it to this person, whose address it does not show"
+NOT_THE_NAME = ", nor the name"
+ADDRESS_OF_ANOTHER = "; it shows the name, and another person's address"
+ADDRESS_OF_NOBODY_KNOWN = (
+    "; it shows the name, and an address of which the next import, which sees everybody, can tell more"
+)
 
 
 def digest(text: str) -> str:
@@ -26,8 +33,10 @@ def is_same(now: LastSeen, then: LastSeen) -> bool:
     """Tell whether an account bears the username or the address that it bore, as far as that is known.
 
     Who changes one of the two is no stranger. An address that we have written ourselves says nothing until it was seen: the
-    account may have been handed over right before.
+    account may have been handed over right before. Nor does what a table claims.
     """
+    if then.claimed:
+        return False
     if then == LastSeen():
         return True
     same_username = bool(then.username) and now.username == then.username
@@ -40,18 +49,42 @@ def bears_data_of(account: Account, user: SourceUser, seen: LastSeen) -> bool:
 
     *seen* is what was last seen of it: an address that is there because we have written it is no evidence.
     """
+    return bears_address_of(account, user, seen) or bears_name_of(account, user)
+
+
+def bears_address_of(account: Account, user: SourceUser, seen: LastSeen) -> bool:
+    """Tell whether the account shows the address of *user*, like `bears_data_of`."""
     address = "" if user.unconfirmed else mailbox(user.email)
     is_own_word = seen.address_written and seen.address == look(account).address
-    if address and (address == mailbox(account.username) or (address == mailbox(account.email) and not is_own_word)):
-        return True
+    return bool(address) and (
+        address == mailbox(account.username) or (address == mailbox(account.email) and not is_own_word)
+    )
+
+
+def bears_name_of(account: Account, user: SourceUser) -> bool:
+    """Tell whether the account shows the name of *user*."""
     names = {f"{user.first_name} {user.last_name}", user.real_name, user.display_name}
     shown = folded(clean(f"{account.first_name} {account.last_name}"))
     return bool(shown) and shown in {folded(clean(name)) for name in names}
+
+
+def rests_on_name(account: Account, user: SourceUser, seen: LastSeen) -> bool:
+    """Tell whether nothing but the name shows that a table is right about the account: its address is another one."""
+    shows_another = bool(account.email) and not bears_address_of(account, user, seen)
+    return seen.claimed and shows_another and bears_name_of(account, user)
 
 
 def dispute(docebo_id: int) -> str:
     """Return what is told of a disputed account, and what there is to do."""
     return (
         f"account {docebo_id} {DISPUTED}. If it is somebody else's by now, delete the mapping of this Slack id; if it is"
+        " right, link the two: the form Decide about people on the status page"
+    )
+
+
+def unproven(docebo_id: int, why: str) -> str:
+    """Return what is told of an account that a table has given to somebody, *why* that is no more than a claim."""
+    return (
+        f"account {docebo_id} {UNPROVEN}{why}. If it is somebody else's, delete the mapping of this Slack id; if it is"
         " right, link the two: the form Decide about people on the status page"
     )

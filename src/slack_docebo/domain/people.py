@@ -123,6 +123,7 @@ class LastSeen:
     username: str = ""
     address: str = ""
     address_written: bool = False  # by us, and not seen since: what we have said ourselves proves nothing
+    claimed: bool = False  # a table says whose it is, and nobody has seen yet that it is so
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,19 @@ from slack_docebo.domain.attributes import (
     wanted,
 )
 from slack_docebo.domain.claims import RANKS, Claims, Rank
-from slack_docebo.domain.disputes import bears_data_of, dispute, is_same, look
+from slack_docebo.domain.disputes import (
+    ADDRESS_OF_ANOTHER,
+    ADDRESS_OF_NOBODY_KNOWN,
+    NOT_THE_NAME,
+    bears_address_of,
+    bears_data_of,
+    bears_name_of,
+    dispute,
+    is_same,
+    look,
+    rests_on_name,
+    unproven,
+)
 from slack_docebo.domain.matching import UNCONFIRMED, Accounts, FoundBy, Match, MatchBy, match
 from slack_docebo.domain.observation import Gone, Observation, Present, Unknown
 from slack_docebo.domain.operations import (
@@ -55,7 +67,8 @@ class Planner:
         self.forgotten = 0  # people who are in nobody's plan any more
         self.no_echo: list[str] = []  # Slack ids whose account was seen in line, whatever it once read back
         self.claims = Claims()  # also to addresses: usernames are unique, and Slack may list one twice
-        self.named_after: dict[str, list[str]] = {}  # Slack ids, by the other address of an account found by username
+        # Slack ids, by the other address of an account that was found by its username, or that a table has given to them
+        self.named_after: dict[str, list[str]] = {}
         self.seen: dict[int, LastSeen] = {}  # what mapped accounts bear, where that is news
         self.renamed: dict[str, str] = {}  # Slack ids under which others are known so far, by the organisation's
         self.returns = Returns(policy.rehires)
@@ -77,6 +90,8 @@ class Planner:
         by_username = found.by is not FoundBy.MAPPING and self.policy.match_by is not MatchBy.EMAIL
         if by_username and (account := self._accounts.named_after(user)):
             self.named_after.setdefault(mailbox(account.email), []).append(user.slack_id)
+        if found.account and isinstance(known, Mapping) and rests_on_name(found.account, user, known.seen):
+            self.named_after.setdefault(mailbox(found.account.email), []).append(user.slack_id)
         return found
 
     def match_again(
@@ -131,13 +146,15 @@ class Planner:
             if holder and mapping is None and self._accounts.named_after(user) is None:
                 self.returns.contest(user.slack_id, holder.slack_id)
             return self._operation(user, Kind.LEAVE, f"account {account.docebo_id} belongs to {owner}", account)
-        if mapping and self._is_disputed(account, mapping, user):
-            return self._operation(user, Kind.LEAVE, dispute(account.docebo_id), account)
+        if mapping and (doubt := self._doubt(account, mapping, user)):
+            return self._operation(user, Kind.LEAVE, doubt, account)
         if mapping and mapping.slack_id == user.local_id:
             self.renamed[user.slack_id] = mapping.slack_id
         operation = self._plan_known(user, mapping, account, found.by, mapping.applied if mapping else applied)
         if mapping or operation.maps:
             now = look(account)
+            if mapping and mapping.seen.claimed and not bears_address_of(account, user, mapping.seen):
+                now = LastSeen(now.username, claimed=True)  # until the address is seen there, or written
             if mapping is None or mapping.docebo_id != account.docebo_id or now != mapping.seen:
                 self.seen[account.docebo_id] = now
         return operation
@@ -146,10 +163,27 @@ class Planner:
         """Tell whether *user* bears the address that the account had when its former holder was there."""
         return self.returns.returned.get(user.slack_id) == holder.slack_id and is_same(look(account), holder.seen)
 
-    def _is_disputed(self, account: Account, mapping: Mapping, user: SourceUser) -> bool:
-        if mapping.docebo_id != account.docebo_id or is_same(look(account), mapping.seen):
-            return False
-        return not bears_data_of(account, user, mapping.seen)
+    def _doubt(self, account: Account, mapping: Mapping, user: SourceUser) -> str:
+        """Return why nobody can tell that the mapped account is, or still is, that of *user*, or ""."""
+        if mapping.docebo_id != account.docebo_id:
+            return ""
+        if mapping.seen.claimed:
+            return self._doubt_of_claim(account, mapping, user)
+        is_theirs = is_same(look(account), mapping.seen) or bears_data_of(account, user, mapping.seen)
+        return "" if is_theirs else dispute(account.docebo_id)
+
+    def _doubt_of_claim(self, account: Account, mapping: Mapping, user: SourceUser) -> str:
+        """Return why nobody can tell that a table is right about the account, or "".
+
+        A name may be that of several people: it tells nothing of an account with another's address.
+        """
+        if bears_address_of(account, user, mapping.seen):
+            return ""
+        if not bears_name_of(account, user):
+            return unproven(account.docebo_id, NOT_THE_NAME)
+        if self._accounts.has_unknown_bearer(account):
+            return unproven(account.docebo_id, ADDRESS_OF_NOBODY_KNOWN)
+        return unproven(account.docebo_id, ADDRESS_OF_ANOTHER) if self._accounts.is_of_another(account, user) else ""
 
     def plan_trusting(self, user: SourceUser, mapping: Mapping | None) -> Operation | None:
         """Return what can be planned without a look at the target, or None where it has to be read.
@@ -372,8 +406,8 @@ class Planner:
             return self._operation(user, Kind.UNMAP, why, docebo_id=mapping.docebo_id, prior=mapping)
         if not self.policy.provision:
             return self._operation(user, Kind.LEAVE, f"{why}; provisioning is off", account)
-        if self._is_disputed(account, mapping, user):
-            return self._operation(user, Kind.LEAVE, f"{why}; {dispute(account.docebo_id)}", account)
+        if doubt := self._doubt(account, mapping, user):
+            return self._operation(user, Kind.LEAVE, f"{why}; {doubt}", account)
         if shield := shielded(account, self.policy.protected):
             return self._operation(user, Kind.LEAVE, f"{why}; {shield}", account)
         if not account.active:

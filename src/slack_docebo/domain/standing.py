@@ -22,7 +22,7 @@ NOT_MAPPED = "not in Slack's list, and not mapped"
 NOT_COMPARED = "not in Slack's list; a run that compares with Docebo decides"
 WAITING = "of them waiting for somebody's decision"
 UNDECIDED = re.compile(
-    rf"{RETURNED}|is disputed:|^account (\d+ )?belongs to|several accounts match:|the username is taken by account|"
+    rf"{RETURNED}|is disputed:|is not proven:|^account (\d+ )?belongs to|several accounts match:|the username is taken by account|"
     f"an account with this (?:address is created|username is) for|^{NO_USERNAME}|^{NOT_PLANNED}|^{UNLISTED}"
 )  # reasons that last until somebody changes something on either side
 

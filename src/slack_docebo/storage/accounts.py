@@ -13,6 +13,8 @@ from slack_docebo.storage.schema import account, applied, identity, manager, map
 from slack_docebo.storage.statements import among, carry_out, chunks, insertion, insertion_text
 
 WRITTEN_BY_US = "written"  # what shows the address: our own word, and nothing seen since
+SEEN = "seen"
+CLAIMED = "claimed"  # by a table that was imported or restored; nobody has seen whether it is so
 # Made once: a statement costs more to build than to carry out.
 WRITTEN = insertion_text(
     [
@@ -30,8 +32,10 @@ WRITTEN = insertion_text(
         active = COALESCE(excluded.active, account.active),
         gone_since = NULL,
         verified_at = excluded.verified_at,
-        verified_by = CASE WHEN excluded.address_digest = ''
-            THEN account.verified_by ELSE excluded.verified_by END""",
+        verified_by = CASE
+            WHEN account.verified_by = 'claimed' AND excluded.verified_by = 'seen' THEN excluded.verified_by
+            WHEN excluded.address_digest = '' THEN account.verified_by
+            ELSE excluded.verified_by END""",
 )
 DEACTIVATED = insertion_text(
     [
@@ -55,8 +59,21 @@ GONE = insertion_text(
         )
     ],
     """(platform_id, user_id) DO UPDATE SET
-        verified_at = excluded.verified_at, verified_by = excluded.verified_by, gone_since = excluded.gone_since
+        verified_at = excluded.verified_at, gone_since = excluded.gone_since
         WHERE account.gone_since IS NULL""",
+)
+CLAIM = insertion_text(
+    [
+        account.c[name]
+        for name in (
+            *("platform_id", "user_id", "username_digest", "address_digest", "level"),
+            *("verified_by", "deactivated_by"),
+        )
+    ],
+    """(platform_id, user_id) DO UPDATE SET
+        username_digest = excluded.username_digest,
+        address_digest = excluded.address_digest,
+        verified_by = excluded.verified_by""",
 )
 
 
@@ -96,7 +113,7 @@ class AccountRepository:
         carry_out(self._connection, WRITTEN, rows)
 
     def note_seen(self, accounts: MappingType[int, LastSeen], *, now: datetime) -> None:
-        """Note what accounts were seen to bear."""
+        """Note what accounts were seen to bear; those that a table gives to somebody stay claimed where that says so."""
         rows = (
             {
                 "platform_id": self._platform_id,
@@ -106,7 +123,7 @@ class AccountRepository:
                 "level": "",
                 "active": None,
                 "verified_at": now,
-                "verified_by": "seen",
+                "verified_by": CLAIMED if seen.claimed else SEEN,
                 "deactivated_by": "",
             }
             for docebo_id, seen in accounts.items()
@@ -126,6 +143,15 @@ class AccountRepository:
     def forget_seen(self, docebo_ids: Iterable[int]) -> None:
         """Forget what these accounts were last seen to bear: somebody has said whose they are."""
         self._set(docebo_ids, username_digest="", address_digest="", verified_by="")
+
+    def note_claimed(self, docebo_ids: Iterable[int]) -> None:
+        """Note that a table says whose these accounts are: whatever was seen of them before, they have to show it."""
+        blank = {"username_digest": "", "address_digest": "", "level": "", "deactivated_by": ""}
+        rows = (
+            {"platform_id": self._platform_id, "user_id": docebo_id, "verified_by": CLAIMED, **blank}
+            for docebo_id in docebo_ids
+        )
+        carry_out(self._connection, CLAIM, rows)
 
     def note_deactivated(self, docebo_ids: Iterable[int], *, now: datetime, run: str) -> None:
         """Note that these accounts are inactive because of us; what was noted before stays."""

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, delet
 from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.domain.people import Known, LastSeen, Mapping, SourceUser
 from slack_docebo.errors import StorageConflict
-from slack_docebo.storage.accounts import WRITTEN_BY_US
+from slack_docebo.storage.accounts import CLAIMED, WRITTEN_BY_US
 from slack_docebo.storage.applied import AppliedRepository
 from slack_docebo.storage.people import PersonRepository
 from slack_docebo.storage.platforms import UNKNOWN, PlatformRepository
@@ -271,5 +271,7 @@ def _mapping(row: Row[Any]) -> Mapping:
         fingerprint=row.fingerprint,
         echo=row.echo,
         deactivated=row.deactivated,
-        seen=LastSeen(row.username_digest, row.address_digest, row.verified_by == WRITTEN_BY_US),
+        seen=LastSeen(
+            row.username_digest, row.address_digest, row.verified_by == WRITTEN_BY_US, row.verified_by == CLAIMED
+        ),
     )

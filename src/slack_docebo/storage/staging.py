@@ -75,6 +75,7 @@ class MappingStaging:
     def __init__(self, connection: Connection, docebo: str = UNKNOWN) -> None:
         self._connection = connection
         self._platform_id = PlatformRepository(connection).take(docebo)
+        self._accounts = AccountRepository(connection, self._platform_id)
 
     def __enter__(self) -> Self:
         staged.create(self._connection)
@@ -124,8 +125,10 @@ class MappingStaging:
     def merge(self) -> int:
         """Take over names and accounts and return how many mappings that changed.
 
-        What was applied before stays with a person whose account stays the same.
+        What was applied before stays with a person whose account stays the same. Whose does not, has a claim to it, and no
+        more, until the account has shown whose it is.
         """
+        claimed = self._new_accounts()
         differs = or_(mapping.c.slack_name != staged.c.slack_name, mapping.c.user_id != staged.c.user_id)
         changed = self._count(differs)
         other_account = select(staged.c.source).where(
@@ -140,12 +143,13 @@ class MappingStaging:
         self._clear_deactivated(other_account)
         self._write_mappings(as_they_are=False)
         self._write_applied(as_they_are=False)
+        self._accounts.note_claimed(claimed)
         return changed
 
     def restore(self) -> int:
         """Take over the rows as they are, to the last column, and return how many mappings that changed.
 
-        Of the newest `updated` of Slack that was applied, the newer one stays; so does what is known since the row was
+        An account of which nothing is known is then claimed, like by `merge`, and no more. Of the newest `updated` of Slack that was applied, the newer one stays; so does what is known since the row was
         written of whether the account is inactive because of us, and when that was.
         """
         compared = ("slack_name", "user_id", "mapped_at")
@@ -166,12 +170,24 @@ class MappingStaging:
         inactive = self._connection.scalars(select(staged.c.user_id).where(is_inactive)).all()
         now = func.max(staged.c.changed_at)
         if inactive and (at := self._connection.scalar(select(now).where(is_inactive))):
-            AccountRepository(self._connection, self._platform_id).note_deactivated(inactive, now=at, run="")
+            self._accounts.note_deactivated(inactive, now=at, run="")
         is_active = and_(~staged.c.deactivated, ~self._is_known_since())
         self._clear_deactivated(select(staged.c.source).where(staged.c.user_id == account.c.user_id, is_active))
+        claimed = self._new_accounts()
         self._write_mappings(as_they_are=True)
         self._write_applied(as_they_are=True)
+        known = {one for one, seen in self._accounts.last_seen(claimed).items() if seen.username or seen.address}
+        self._accounts.note_claimed(claimed - known)
         return changed
+
+    def _new_accounts(self) -> set[int]:
+        """Return the accounts of staged rows whose people do not have them yet."""
+        is_there = and_(
+            _same_person(staged, mapping),
+            mapping.c.platform_id == self._platform_id,
+            mapping.c.user_id == staged.c.user_id,
+        )
+        return set(self._connection.scalars(select(staged.c.user_id).where(~exists().where(is_there))))
 
     def _is_known_since(self) -> ColumnElement[bool]:
         """Return the condition that something is known of a staged account from after its row was written."""

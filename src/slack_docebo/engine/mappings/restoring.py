@@ -41,14 +41,11 @@ def linked_workspace(store: Store, settings: MappingSettings) -> tuple[str, str]
 
 
 def import_file(store: Store, docebo: str, file: MappingFile, *, now: datetime, dry_run: bool) -> Taken:
-    """Map people as the rows of *file* say: all rows are taken or, where one cannot be used, none."""
-    rows = list(file.mappings(now=now))
-    taken = _take(store, docebo, rows, file.bad, MappingStaging.merge, dry_run=dry_run)
-    if not (taken.refused or dry_run):
-        with store.transaction() as tables:  # a disputed account is then taken as it is
-            accounts = tables.accounts(tables.platforms.take(docebo))
-            accounts.forget_seen(record.mapping.docebo_id for _, record in rows)
-    return taken
+    """Map people as the rows of *file* say: all rows are taken or, where one cannot be used, none.
+
+    What it says of somebody is a claim: nothing is written to the account before it has shown whose it is.
+    """
+    return _take(store, docebo, file.mappings(now=now), file.bad, MappingStaging.merge, dry_run=dry_run)
 
 
 def restore_file(store: Store, docebo: str, file: MappingFile, *, dry_run: bool) -> Taken:

@@ -9,6 +9,7 @@ from slack_docebo.clients.slack_wire import UserPage
 from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.addresses import mailbox
 from slack_docebo.domain.dialect import ADDRESS_SEARCH, PAGES, AddressSearch, Pages
+from slack_docebo.domain.disputes import rests_on_name
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.observation import Observation, Present
 from slack_docebo.domain.people import Account, Known, Mapping, SourceUser
@@ -246,13 +247,18 @@ async def _learn_search(runtime: Runtime, accounts: Accounts) -> None:
 async def find_bearers(runtime: Runtime, people: Iterable[tuple[SourceUser, Known | None]], accounts: Accounts) -> None:
     """Find out whose account it is that bears the address of one of *people* as its username, and another as its own.
 
-    What was applied says it, else Slack is asked who has that other address: one call for each such account. The answers
-    are kept in *accounts*. Whom Slack does not find may be somebody who was deactivated: nobody can tell.
+    Likewise of an account that a table has given to one of them, and that shows nothing but the name. What was applied
+    says it, else Slack is asked who has that other address: one call for each such account. The answers are kept in
+    *accounts*. Whom Slack does not find may be somebody who was deactivated: nobody can tell.
     """
     for user, known in people:
-        is_mapped = isinstance(known, Mapping) and accounts.get(known.docebo_id) is not None
-        account = None if is_mapped or user.unconfirmed else accounts.named_after(user)
-        if account is None or await to_completion(_note_given, runtime, user, account, accounts):
+        if isinstance(known, Mapping) and (mapped := accounts.get(known.docebo_id)):
+            account = mapped if rests_on_name(mapped, user, known.seen) else None
+        else:
+            named = None if user.unconfirmed else accounts.named_after(user)
+            is_given = named is not None and await to_completion(_note_given, runtime, user, named, accounts)
+            account = None if is_given else named
+        if account is None:
             continue
         if bearer := await runtime.slack.find_user(account.email):
             accounts.note_bearer(account.docebo_id, bearer.slack_id)
