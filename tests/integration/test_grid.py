@@ -232,6 +232,62 @@ async def test_an_id_is_gained_by_an_event_and_both_ids_are_one_person(sandbox, 
         assert served.parked == served.count(Became.RETRIED) == 0
 
 
+def leave_grid(sandbox, monkeypatch):
+    """Everybody has the local id alone, and of the organisation's ids Slack knows nothing any more."""
+    for slack_id in people(sandbox):
+        home = {"team_id": team(sandbox), "profile": {"team": team(sandbox)}}
+        sandbox.slack.change(slack_id, home, ("enterprise_user",))
+    known = sandbox.slack.get
+
+    def get(slack_id):
+        if slack_id.startswith("W9"):
+            raise KeyError(slack_id)
+        return known(slack_id)
+
+    monkeypatch.setattr(sandbox.slack, "get", get)
+
+
+@pytest.mark.parametrize("verify_target", [True, False])
+async def test_a_company_that_leaves_grid_loses_nobody_and_makes_no_second_account(
+    sandbox, sqlite_url, monkeypatch, verify_target
+):
+    settings = settings_for(sandbox.facts(), sqlite_url)
+    await run_import(settings, rows=LEAVERS)
+    before = mapped(sqlite_url, team(sandbox))
+    join_grid(sandbox)
+    await run_import(settings, rows=LEAVERS)
+    leave_grid(sandbox, monkeypatch)
+    ada, otto = people(sandbox)[0], people(sandbox)[1]
+    sandbox.slack.change(ada, {"profile": {"email": "countess@example.com"}})
+    sandbox.slack.change(otto, {"is_restricted": True})  # out of scope is not gone
+
+    summary = await run_import(settings, rows=LEAVERS, verify_target=verify_target)
+
+    assert summary.count(Kind.CREATE, Kind.DEACTIVATE, Kind.UNMAP) == 0
+    of_otto = {organisation_id(otto): before.pop(otto)}
+    assert mapped(sqlite_url, team(sandbox)) == before | of_otto
+    assert sandbox.docebo.accounts[before[ada]].email == "countess@example.com"
+    assert sandbox.docebo.accounts[of_otto[organisation_id(otto)]].active
+
+
+async def test_an_event_of_who_has_left_grid_makes_no_second_account(sandbox, sqlite_url, tmp_path, monkeypatch):
+    async with world(sandbox, sqlite_url, tmp_path, LEAVERS="deactivate") as here:
+        await here.settle()
+        join_grid(sandbox)
+        ada = people(sandbox)[0]
+        await here.settle([organisation_id(ada)])
+        account = here.docebo_id(organisation_id(ada))
+        leave_grid(sandbox, monkeypatch)
+        sandbox.slack.change(ada, {"profile": {"email": "countess@example.com"}})
+
+        here.put(here.event(ada))
+        await here.serve()
+
+        assert here.docebo_id(ada) == account
+        assert sandbox.docebo.accounts[account].email == "countess@example.com"
+        assert sum(bool(one.provisioned_by) for one in sandbox.docebo.accounts) == 3
+
+
 async def test_whose_account_was_made_meanwhile_under_the_local_id_is_not_recorded_as_failed(
     sandbox, sqlite_url, tmp_path
 ):

@@ -3,8 +3,12 @@ from dataclasses import replace
 import pytest
 
 from slack_docebo.domain.disputes import dispute
+from slack_docebo.domain.matching import Accounts, Match
 from slack_docebo.domain.observation import Gone, Present, Unknown
-from slack_docebo.domain.people import SourceUser
+from slack_docebo.domain.operations import Kind
+from slack_docebo.domain.people import Mapping, SourceUser
+from slack_docebo.domain.planning import Planner
+from slack_docebo.domain.policy import Policy
 from slack_docebo.domain.returns import Rehires, Returns, reported
 from slack_docebo.domain.standing import is_undecided
 from slack_docebo.domain.texts import without_numbers
@@ -54,6 +58,27 @@ def test_nothing_is_handed_over_unless_it_is_wanted():
     returns.settle({"U1": Gone("")})
 
     assert (returns.returned, returns.heirs) == ({"U2": "U1"}, {})
+
+
+@pytest.mark.parametrize("rehires", list(Rehires))
+def test_who_was_known_under_both_ids_has_the_mapping_once_slack_knows_nobody_under_the_other(rehires):
+    returns = Returns(rehires)
+    returns.contest("U2", "U1", is_one_person=True)
+
+    assert returns.settle({"U1": Present(OLD)}) == set()
+    assert returns.settle({"U1": Gone("user_not_found")}) == {"U1", "U2"}
+    assert (returns.of_holder, returns.heirs, returns.returned) == ({"U2": "U1"}, {"U1": "U2"}, {})
+
+
+def test_while_slack_shows_both_ids_nothing_is_done_for_the_one_without_the_mapping():
+    planner = Planner(Policy(provision=True, map=True), Accounts())
+    user, mapping = SourceUser("U2", "T1", email="ada@example.com"), Mapping("U1", "T1", "ada", 7)
+
+    operation = planner.plan(user, None, Match(), under_other_id=mapping)
+
+    assert (operation.kind, planner.returns.contested) == (Kind.LEAVE, {"U2": "U1"})
+    assert is_undecided(operation.reason)
+    assert "link each to an account" in operation.reason
 
 
 def test_who_is_known_to_slack_by_both_ids_is_the_same_person():

@@ -52,7 +52,7 @@ from slack_docebo.domain.operations import (
 from slack_docebo.domain.patterns import named
 from slack_docebo.domain.people import Account, Applied, Known, LastSeen, Mapping, SourceUser
 from slack_docebo.domain.policy import SHUT_OUT, Leavers, Policy
-from slack_docebo.domain.returns import Returns, has_left, reported
+from slack_docebo.domain.returns import Returns, elsewhere, has_left, reported
 from slack_docebo.domain.rules import NO_BRANCH, NOT_HELD, TAKEN, Shortfall, shortfalls
 from slack_docebo.domain.scope import WORKSPACE_NOT_KNOWN
 from slack_docebo.domain.targets import EXPIRATION, USERNAME
@@ -116,11 +116,13 @@ class Planner:
         found: Match,
         holder: Mapping | None = None,
         applied: Applied | None = None,
+        under_other_id: Mapping | None = None,
     ) -> Operation:
         """Return the one operation that brings target and mapping in line with *user*.
 
         *holder* is the mapping of the account *found*, if it has one; *applied* is what was last applied of somebody
-        without a mapping.
+        without a mapping, and *under_other_id* the mapping that the same person had before, under an id that Slack does not
+        name any more.
         """
         if against := self.policy.scope.reason_against(user):
             return self._plan_absent(user, mapping, against)
@@ -129,6 +131,11 @@ class Planner:
             return self._operation(user, Kind.LEAVE, "provisioning and mapping are off")
         if found.problem:
             return self._operation(user, Kind.LEAVE, found.problem)
+        if mapping is None and under_other_id is not None:
+            former = under_other_id.slack_id
+            self.returns.contest(user.slack_id, former, is_one_person=True)
+            told = elsewhere(under_other_id.docebo_id, former)
+            return self._operation(user, Kind.LEAVE, told, docebo_id=under_other_id.docebo_id)
         if found.account is None:
             return self._plan_newcomer(user, mapping)
         account = found.account
