@@ -132,9 +132,9 @@ class Events:
             "date_previous_update": int(now) - 1,
             "date_update": int(now),
             "added_users": sorted(added),
-            "added_users_count": len(added),
+            "added_users_count": str(len(added)),
             "removed_users": sorted(removed),
-            "removed_users_count": len(removed),
+            "removed_users_count": str(len(removed)),
         }
         self._deliver(self._wrap(event, now), None)
 

@@ -8,7 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slack_docebo.storage.inbox import Event
-from slack_docebo.webhook.intake import PROFILE, Alert, Audience, Challenge, Drop, Reconcile, decide, read_payload
+from slack_docebo.webhook.intake import (
+    PROFILE,
+    Alert,
+    Audience,
+    Challenge,
+    Drop,
+    Reconcile,
+    Several,
+    decide,
+    read_payload,
+)
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 OURS = Audience(app_id="A1", team="T1")
@@ -191,6 +201,8 @@ def test_a_changed_user_group_is_about_everybody_who_came_or_left():
 
 def test_of_more_people_than_an_event_names_a_reconciliation_finds_out():
     assert isinstance(members_changed(added_users=["U1"], added_users_count=2), Reconcile)
+    assert isinstance(members_changed(added_users=["U1"], added_users_count="3", removed_users_count="1"), Reconcile)
+    assert isinstance(members_changed(added_users=["U1"], added_users_count="1", removed_users_count="²"), Several)
     assert isinstance(members_changed(added_users=[f"U{number}" for number in range(1_001)]), Reconcile)
 
 

@@ -22,6 +22,7 @@ KINDS = (*sorted(ABOUT_PEOPLE), MEMBERS_CHANGED, *ALARMING, RATE_LIMITED, "other
 REASONS = ("malformed", "unknown_type", "foreign_app", "foreign_team")  # why something is dropped
 PROFILE = tuple(field.name for field in fields(SourceUser) if field.name not in NOT_STORED)
 LONGEST_ID = 255
+LONGEST_COUNT = 12  # digits
 LARGEST_INTEGER = 2**63 - 1
 
 
@@ -172,9 +173,9 @@ def _members_changed(
     """
     named = [event.get(key) for key in ("added_users", "removed_users")]
     slack_ids = sorted({_user_id(one) for ids in named if isinstance(ids, list) for one in ids} - {""})
-    counts = [event.get(f"{key}_count", 0) for key in ("added_users", "removed_users")]
+    count = sum(_count(event.get(f"{key}_count")) for key in ("added_users", "removed_users"))
     event_id = _id(payload.get("event_id"))
-    if len(slack_ids) > MOST_MEMBERS or sum(count for count in counts if type(count) is int) > len(slack_ids):
+    if len(slack_ids) > MOST_MEMBERS or count > len(slack_ids):
         return Reconcile("a user group has changed for many people")
     if not event_id or not slack_ids:
         return Drop("malformed", MEMBERS_CHANGED)
@@ -185,6 +186,13 @@ def _members_changed(
             for slack_id in slack_ids
         )
     )
+
+
+def _count(value: object) -> int:
+    """Return a number that Slack documents as text and types as a number; 0 of anything else."""
+    if isinstance(value, str):
+        return int(value) if value.isascii() and value.isdecimal() and len(value) <= LONGEST_COUNT else 0
+    return value if type(value) is int else 0
 
 
 def _storable(value: Any) -> Any:
