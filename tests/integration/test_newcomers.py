@@ -115,6 +115,27 @@ async def test_a_branch_that_is_renamed_before_a_saved_plan_is_applied_is_found_
     assert branches_of(company, ada) == [(europe.id,)]
 
 
+async def test_nobody_lands_in_another_branch_whose_code_is_the_id_of_one_that_is_gone(company, sqlite_url):
+    europe = company.docebo.add_branch("EU", "Europe")
+    ada, bob = join(company, "Ada", "EU"), join(company, "Bob", "SLACK")
+    settings, rows = settings_for(company.facts(), sqlite_url), {**ON, "ATTRIBUTES": RULES}
+    planned = await run_import(settings, dry_run=True, rows=rows)
+    company.docebo.add_branch(str(europe.id), "Somewhere else")
+    del company.docebo.branches[europe.id]
+
+    async with open_runtime(settings, read_rows(table(rows)), run_id="another") as runtime:
+        done = await apply_saved(runtime, planned.plan.id, lambda _: None)
+
+    assert branches_of(company, ada) == []
+    assert branches_of(company, bob) == [(42,)]
+    assert done.count(outcome=Outcome.SKIPPED) == 1
+    with Store.open(sqlite_url) as store, store.reading() as tables:
+        told = [entry.error for entry in tables.operations.rows(done.plan.id) if entry.outcome is Outcome.SKIPPED]
+    assert f"branch {europe.id} is gone from Docebo since" in told[0]
+    again = await run_import(settings, rows=rows)  # it makes the account, and says that the branch is not there
+    assert (again.count(Kind.CREATE, outcome=Outcome.APPLIED), branches_of(company, ada)) == (1, [()])
+
+
 async def test_where_an_account_was_placed_is_remembered(company, sqlite_url):
     ada = join(company, "Ada", "SLACK")
     settings = settings_for(company.facts(), sqlite_url)

@@ -137,9 +137,9 @@ class Adapter:
         return options.id(str(value)) if options else ""
 
     def _branch(self, branch_id: str) -> Mapping[str, str]:
-        """Return how a row names the branch; one that is gone by now it names by the id, so that Docebo refuses it."""
+        """Return how a row names the branch, which is there: nothing else is admitted."""
         branches = self._runtime.branches
-        return (branches.columns if branches else {}).get(branch_id, {"branch_code": branch_id})
+        return branches.columns[branch_id] if branches else {}
 
     def _by_name(self, language: Value) -> str:
         return self._runtime.docebo.languages.name(str(language))

@@ -17,6 +17,7 @@ from slack_docebo.engine.reading.evidence import counted, observe_account, obser
 from slack_docebo.engine.writing.checking import (
     last_seen,
     reason_by_account,
+    reason_by_branch,
     reason_by_dispute,
     reason_by_mapping,
 )
@@ -88,7 +89,7 @@ def _admitted(
         if seq not in there:
             continue
         reason = outdated.get(seq, "") or (IN_PART if op.slack_id in in_part else "")
-        reason = NEVER if is_never(decisions, op) else reason
+        reason = NEVER if is_never(decisions, op) else reason or reason_by_branch(op, runtime.branches)
         if not reason and accounts is not None and op.kind in TO_ACCOUNTS and _shows(accounts, op):
             # Slack is the source: what else somebody has changed in Docebo meanwhile, any import would overwrite.
             reason = reason_by_account(op, accounts, policy, undoes=undoes, attributes=HURTING)

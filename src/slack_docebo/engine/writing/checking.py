@@ -4,6 +4,7 @@ from collections.abc import Collection
 from collections.abc import Mapping as MappingType
 from dataclasses import dataclass, field, replace
 
+from slack_docebo.domain.branches import Branches
 from slack_docebo.domain.changed_rules import reason_by_rules
 from slack_docebo.domain.disputes import dispute, is_same, look
 from slack_docebo.domain.effects import (
@@ -22,7 +23,7 @@ from slack_docebo.domain.operations import UNLISTED, Kind, Operation, Outcome
 from slack_docebo.domain.people import Account, LastSeen, Mapping
 from slack_docebo.domain.planning import shielded
 from slack_docebo.domain.policy import Policy
-from slack_docebo.domain.targets import is_manager, is_never_shown, manager_type_of
+from slack_docebo.domain.targets import BRANCH, is_manager, is_never_shown, manager_type_of
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.evidence import check_calls
 from slack_docebo.engine.reading.sides import ask_for_unlisted
@@ -156,6 +157,21 @@ def reason_by_given(operation: Operation, branch: int | None, managers: MappingT
     }
     changed = [name for name, now in given.items() if str(now or "") != operation.before.get(name, "")]
     return f"changed by us since: {', '.join(changed)}" if changed else ""
+
+
+def reason_by_branch(operation: Operation, branches: Branches | None) -> str:
+    """Return why nobody can be put into the branch of *operation*, or "".
+
+    A row names the branch by its code, title or path of now: by what it bore before another one may be named.
+    """
+    branch = str(operation.changes.get(BRANCH, ""))
+    if not branch or operation.kind not in {Kind.CREATE, Kind.MOVE}:
+        return ""
+    if operation.kind is Kind.MOVE:
+        is_there = branches is None or branch in branches.all_ids  # the call takes the id
+    else:
+        is_there = branches is not None and branch in branches.columns
+    return "" if is_there else f"branch {branch} is gone from Docebo since, or nothing tells it from others: plan again"
 
 
 def reason_by_dispute(operation: Operation, accounts: Accounts, seen: LastSeen) -> str:
