@@ -49,7 +49,7 @@ async def apply_plan(
         workspace = await validate_connection(runtime)
         if dry_run:
             return await show_part(runtime, plan_id, choice)
-        accounts = await retrieve_accounts(runtime)
+        accounts = await retrieve_accounts(runtime, plan_id)
         part = await take_part_of_plan(runtime, plan_id, choice, confirm)
         await recheck_plan(runtime, workspace, part, accounts)
         try:

@@ -43,7 +43,7 @@ async def bulk_import(
             workspace = await validate_connection(runtime)
             is_saved = bool(plan_id)
             if is_saved and not dry_run:
-                await recheck_plan(runtime, workspace, plan_id, await retrieve_accounts(runtime))
+                await recheck_plan(runtime, workspace, plan_id, await retrieve_accounts(runtime, plan_id))
             elif not is_saved:
                 plan_id = await read_and_plan(runtime, workspace, people, verify_target=verify_target)
             try:

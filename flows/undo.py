@@ -40,7 +40,7 @@ async def undo(
         plan_id = await plan_inverse(runtime, of, deactivate_created=deactivate_created)
         try:
             if not dry_run:
-                await recheck_plan(runtime, workspace, plan_id, await retrieve_accounts(runtime))
+                await recheck_plan(runtime, workspace, plan_id, await retrieve_accounts(runtime, plan_id))
                 await process_user_details(runtime, plan_id)
                 await map_user_details(runtime, plan_id)
         finally:

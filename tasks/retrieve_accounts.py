@@ -7,6 +7,7 @@ from slack_docebo.domain.matching import Accounts
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.sides import read_changed, read_target
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
+from slack_docebo.engine.writing.checking import read_for
 from slack_docebo.runtime import Runtime
 from tasks.policies import RETRIED
 
@@ -17,9 +18,9 @@ from tasks.policies import RETRIED
     cache_policy=NO_CACHE,
     **RETRIED,
 )
-async def retrieve_accounts(runtime: Runtime) -> Accounts:
-    """Return every account of the platform."""
-    accounts = await read_target(runtime)
+async def retrieve_accounts(runtime: Runtime, plan_id: str = "") -> Accounts:
+    """Return every account of the platform, with all that the saved plan changes, where there is one."""
+    accounts = await (read_for(runtime, plan_id) if plan_id else read_target(runtime))
     get_run_logger().info("Docebo: %d users", len(accounts))
     return accounts
 

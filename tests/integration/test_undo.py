@@ -432,3 +432,66 @@ async def test_what_a_cut_off_plan_has_not_sent_is_not_taken_for_its_doing(sandb
     row = next(entry for entry in entries(settings, applied.plan.id) if entry.operation.slack_id == ada)
     assert (row.outcome, row.error) == (Outcome.SKIPPED, f"account {by_hand.user_id} exists by now")
     assert mapping_of(settings, sandbox, ada) is None
+
+
+DROPDOWN = "first_name, last_name, email, field:Dept = title"
+
+
+@pytest.fixture
+def dept(sandbox: Sandbox) -> Any:
+    field = sandbox.docebo.add_field("Dept", "dropdown", mandatory=False, invisible_to_user=False)
+    field.options.update({1: "Sales", 2: "Support"})
+    return field
+
+
+def titled(sandbox: Sandbox, title: str) -> str:
+    user = sandbox.slack.add("Ada", "Lovelace", "ada@example.com", {"profile": {"title": title}})
+    return str(user["id"])
+
+
+def ada_in(sandbox: Sandbox) -> Any:
+    [account] = sandbox.docebo.accounts.by_email("ada@example.com")
+    return account
+
+
+async def test_what_a_rule_has_written_is_undone_once_the_rule_is_gone_and_not_over_what_was_edited_since(
+    sandbox, settings, dept
+):
+    ada = titled(sandbox, "Sales")
+    await run_import(settings, rows={"ATTRIBUTES": DROPDOWN})
+    sandbox.slack.change(ada, {"profile": {"title": "Support"}})
+    wrong = await run_import(settings, rows={"ATTRIBUTES": DROPDOWN})
+    assert ada_in(sandbox).fields[dept.id] == "2"
+
+    ada_in(sandbox).fields[dept.id] = "1"  # by hand
+    skipped = await undo(settings, wrong.plan.id)
+    assert (skipped.count(outcome=Outcome.SKIPPED), ada_in(sandbox).fields[dept.id]) == (1, "1")
+
+    ada_in(sandbox).fields[dept.id] = "2"
+    done = await undo(settings, wrong.plan.id)
+    assert (done.count(outcome=Outcome.APPLIED), ada_in(sandbox).fields[dept.id]) == (1, "1")
+
+
+@pytest.mark.parametrize("rules", [DROPDOWN, "first_name, last_name, email"], ids=["the rule is there", "it is gone"])
+async def test_a_saved_plan_writes_the_options_of_its_fields_whatever_the_rules_are_by_now(
+    sandbox, settings, dept, rules
+):
+    titled(sandbox, "Sales")
+    planned = await run_import(settings, dry_run=True, rows={"ATTRIBUTES": DROPDOWN})
+
+    await apply(settings, planned.plan.id, ATTRIBUTES=rules)
+
+    assert ada_in(sandbox).fields[dept.id] == "1"
+
+
+async def test_an_option_that_is_gone_for_a_while_is_written_once_it_is_back(sandbox, settings, dept):
+    titled(sandbox, "Sales")
+    planned = await run_import(settings, dry_run=True, rows={"ATTRIBUTES": DROPDOWN})
+    label = dept.options.pop(1)
+
+    await apply(settings, planned.plan.id, ATTRIBUTES=DROPDOWN)
+    assert ada_in(sandbox).fields == {}
+    dept.options[1] = label
+    await run_import(settings, rows={"ATTRIBUTES": DROPDOWN})
+
+    assert ada_in(sandbox).fields[dept.id] == "1"

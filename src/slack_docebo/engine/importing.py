@@ -9,7 +9,7 @@ from slack_docebo.engine.reading.sides import read_page, read_source, read_targe
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
 from slack_docebo.engine.reporting.report import Summary
 from slack_docebo.engine.writing.applying import Progress, apply_accounts, apply_mappings, begin
-from slack_docebo.engine.writing.checking import recheck
+from slack_docebo.engine.writing.checking import read_for, recheck
 from slack_docebo.engine.writing.finishing import finish
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.plans import PlanKind
@@ -37,7 +37,7 @@ async def plan_everybody(runtime: Runtime, workspace: Workspace, people: SourceS
 async def apply_saved(runtime: Runtime, plan_id: str, progress: Progress) -> Summary:
     """Apply exactly the saved plan, without what has changed since, and return what became of it."""
     workspace: Workspace = await validate(runtime)
-    await recheck(runtime, workspace, plan_id, await read_target(runtime))
+    await recheck(runtime, workspace, plan_id, await read_for(runtime, plan_id))
     begin(runtime, plan_id)
     try:
         await apply_accounts(runtime, plan_id, progress)

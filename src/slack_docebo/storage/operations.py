@@ -260,6 +260,14 @@ class OperationRepository:
         )
         return self._connection.scalar(query) or 0
 
+    def attributes_to_change(self, plan_id: str) -> set[str]:
+        """Return the names of the attributes that what is still to be carried out changes."""
+        query = select(operations.c.changes).where(
+            operations.c.plan_id == plan_id, operations.c.outcome == Outcome.PLANNED.value
+        )
+        with self._connection.execute(query, execution_options={"yield_per": ROWS_AT_ONCE}) as rows:
+            return {name for row in rows for name in row.changes}
+
     def tally(self, plan_id: str) -> list[tuple[Kind, str, Outcome, int]]:
         """Count the rows of a plan by kind, reason and outcome; whom it leaves alone as before is not among them."""
         columns = (operations.c.kind, operations.c.reason, operations.c.outcome)

@@ -1,6 +1,6 @@
 """The fields that the attribute mapping names, on both sides: found by their titles, labels or ids."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 
 from slack_docebo.clients.docebo_wire import Session
@@ -74,6 +74,17 @@ async def find_additional_fields(runtime: Runtime, session: Session) -> None:
     runtime.behaviour = runtime.behaviour.holding(values)
     if mirrored:
         runtime.mirror_into(find_mirror(fields, mirrored))
+
+
+async def know_fields(runtime: Runtime, field_ids: Collection[int]) -> None:
+    """Let accounts show these additional fields, too, and learn what they can hold, for a call and one for each dropdown.
+
+    For none where the rules of now name all of them.
+    """
+    others = set(field_ids) - {rule.field_id for rule in runtime.behaviour.attributes}
+    if others:
+        runtime.docebo.want_fields(others)
+        await runtime.docebo.read_options(field for field in await runtime.docebo.user_fields() if field.id in others)
 
 
 async def find_manager_type(runtime: Runtime) -> None:

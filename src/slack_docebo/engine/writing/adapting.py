@@ -74,7 +74,11 @@ class Adapter:
             name
             for name, value in attributes.items()
             if (name != USERNAME or not creates)
-            and (self._is_nameless(name, value) or (self._refused and _digest(name, value) in self._refused))
+            and (
+                self._is_nameless(name, value)
+                or self._is_gone(name, value)
+                or (self._refused and _digest(name, value) in self._refused)
+            )
         ]
 
     def refuse(self, attributes: Attributes) -> None:
@@ -131,6 +135,10 @@ class Adapter:
     def _is_nameless(self, name: str, value: Value) -> bool:
         """Tell whether the value is a language that is to be written by a name that is not known."""
         return self._language is LanguageForm.NAME and name == "language" and not self._by_name(value)
+
+    def _is_gone(self, name: str, value: Value) -> bool:
+        """Tell whether the value is an option that the field has no longer: to be refused would be remembered."""
+        return bool(value) and field_id_of(name) in self._runtime.docebo.options and not self._option(name, value)
 
     def _option(self, name: str, value: Value) -> str:
         options = self._runtime.docebo.options.get(field_id_of(name) or 0)

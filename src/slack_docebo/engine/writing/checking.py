@@ -23,10 +23,11 @@ from slack_docebo.domain.operations import UNLISTED, Kind, Operation, Outcome
 from slack_docebo.domain.people import Account, LastSeen, Mapping
 from slack_docebo.domain.planning import shielded
 from slack_docebo.domain.policy import Policy
-from slack_docebo.domain.targets import BRANCH, is_manager, is_never_shown, manager_type_of
+from slack_docebo.domain.targets import BRANCH, field_id_of, is_manager, is_never_shown, manager_type_of
+from slack_docebo.engine.reading.attribute_fields import know_fields
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.evidence import check_calls
-from slack_docebo.engine.reading.sides import ask_for_unlisted
+from slack_docebo.engine.reading.sides import ask_for_unlisted, read_target
 from slack_docebo.engine.writing.leavers import OF_THE_RULES
 from slack_docebo.engine.writing.recording import record
 from slack_docebo.errors import ConfigurationError, PlanNotApplicable
@@ -55,6 +56,14 @@ class Situation:
     other_ids: Collection[str] = ()  # under which Slack knows the person besides
     # By type, the accounts that we have made its managers; 0 for removed.
     managers: MappingType[int, int] = field(default_factory=dict)
+
+
+async def read_for(runtime: Runtime, plan_id: str) -> Accounts:
+    """Return all accounts, with the fields that the saved plan changes, also those that no rule names any more."""
+    with runtime.store.reading() as tables:
+        names = tables.operations.attributes_to_change(plan_id)
+    await know_fields(runtime, {field_id for name in names if (field_id := field_id_of(name))})
+    return await read_target(runtime)
 
 
 async def recheck(runtime: Runtime, workspace: Workspace, plan_id: str, accounts: Accounts) -> int:
