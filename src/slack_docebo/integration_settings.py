@@ -25,7 +25,7 @@ from slack_docebo.domain.people import LARGEST_ID, PeopleShown
 from slack_docebo.domain.policy import Leavers, Policy
 from slack_docebo.domain.returns import Rehires
 from slack_docebo.domain.rules import DEFAULT_RULES, AttributeRule
-from slack_docebo.domain.scope import Guests, Scope
+from slack_docebo.domain.scope import Guests, Scope, ids_named
 from slack_docebo.domain.sources import SCIM_SOURCES, SOURCES
 from slack_docebo.domain.targets import TARGETS
 from slack_docebo.domain.texts import shortened
@@ -78,6 +78,7 @@ class IntegrationSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=str.upper, hide_input_in_errors=True)
     _remarks: tuple[str, ...] = PrivateAttr(())
     _members: tuple[frozenset[str] | None, frozenset[str]] | None = PrivateAttr(None)  # of user groups, once read
+    _other_ids: dict[str, str] = PrivateAttr(default_factory=dict)  # of people whom the scope names by an id
 
     notification_mail_id: MailAddress = Field(
         title="Mail address for notifications", description="Where error notifications go."
@@ -361,6 +362,21 @@ class IntegrationSettings(BaseModel):
         " can be neither explained nor undone.",
     )
 
+    @property
+    def ids_excluded(self) -> frozenset[str]:
+        """The Slack ids of people who are not to be looked after."""
+        return ids_named(self.scope_exclude)
+
+    @property
+    def ids_named(self) -> frozenset[str]:
+        """The Slack ids by which the scope names people."""
+        return self.ids_excluded | ids_named(self.scope_include)
+
+    def knowing_ids(self, named: Mapping[str, str]) -> Self:
+        """Return these settings with further ids of people whom the scope names by one: which, by the further ones."""
+        self._other_ids = dict(named)
+        return self
+
     def frozen_until(self, now: datetime) -> date | None:
         """Return the last of the days, of which today is one, on which nothing is written; None if today is none."""
         return frozen_until(self.freeze, now, self.time_zone)
@@ -382,6 +398,8 @@ class IntegrationSettings(BaseModel):
                 exclude=self.scope_exclude,
                 members=members,
                 excluded_members=excluded_members,
+                included_ids=self._others_of(ids_named(self.scope_include)),
+                excluded_ids=self._others_of(self.ids_excluded),
             ),
             match_by=self.match_by,
             rules=self.attributes,
@@ -394,6 +412,9 @@ class IntegrationSettings(BaseModel):
             rehires=self.rehires,
             protected=self.protected_accounts,
         )
+
+    def _others_of(self, slack_ids: frozenset[str]) -> frozenset[str]:
+        return frozenset(other for other, named in self._other_ids.items() if named in slack_ids)
 
     def with_members(self, included: frozenset[str] | None, excluded: frozenset[str]) -> Self:
         """Return these settings with the Slack ids of those in the user groups that they name; None: they name none."""

@@ -14,6 +14,7 @@ from slack_docebo.engine.mappings.deciding import DecisionAction, DecisionReques
 from slack_docebo.engine.planning.undoing import plan_undo
 from slack_docebo.engine.reading.connection import validate
 from slack_docebo.engine.realtime.serve_result import Became
+from slack_docebo.errors import ConfigurationError
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime
 from slack_docebo.storage.store import Store
@@ -140,6 +141,46 @@ async def test_nobody_gets_an_account_under_another_id_whom_somebody_has_decided
     assert operations(settings, first)[organisation_id(never)].operation.reason == NEVER
     assert sum(bool(account.provisioned_by) for account in sandbox.docebo.accounts) == 2
     assert again.plan.facts["evidence_calls"] == 0  # it is asked once
+
+
+@pytest.mark.parametrize("verify_target", [True, False])
+@pytest.mark.parametrize("is_told", [True, False], ids=["Slack tells 400 ids at once", "it is asked one by one"])
+async def test_who_is_excluded_by_a_local_id_is_so_where_slack_lists_the_organisations_ids_alone(
+    sandbox, sqlite_url, monkeypatch, verify_target, is_told
+):
+    settings, (ada, ida, eva) = settings_for(sandbox.facts(), sqlite_url), people(sandbox)
+    await run_import(settings, rows={**LEAVERS, "SCOPE_INCLUDE": f"{ida}, {eva.lower()}"})
+    join_grid(sandbox)
+    monkeypatch.setattr(SlackClient, "list_users", without_local_ids(SlackClient.list_users))
+    if not is_told:
+        sandbox.slack_gate.faults.add("migration.exchange", "ok_false", times=-1, error="missing_scope")
+    for slack_id in (ida, eva):
+        sandbox.slack.change(slack_id, {"profile": {"last_name": "Byron"}})
+    rows = {**LEAVERS, "SCOPE_INCLUDE": f"{ida}, {eva.lower()}, {ada}", "SCOPE_EXCLUDE": f"{ada}, {ida}"}
+
+    first = await run_import(settings, rows=rows, verify_target=verify_target)
+    again = await run_import(settings, rows=rows)
+
+    for one in (ada, ida):
+        assert operations(settings, first)[organisation_id(one)].operation.reason == "excluded"
+    made = {one.email: one.lastname for one in sandbox.docebo.accounts if one.provisioned_by}
+    assert made == {"ida@example.com": "Grid", "eva@example.com": "Byron"}
+    assert again.plan.facts["evidence_calls"] == 0  # it is asked once
+    assert (await run_import(settings, rows=rows)).count(outcome=Outcome.APPLIED) == 0
+
+
+async def test_where_nobody_can_tell_who_is_excluded_the_import_stops_and_says_what_to_write(
+    sandbox, sqlite_url, monkeypatch
+):
+    settings, ada = settings_for(sandbox.facts(), sqlite_url), people(sandbox)[0]
+    join_grid(sandbox)
+    monkeypatch.setattr(SlackClient, "list_users", without_local_ids(SlackClient.list_users))
+    sandbox.slack_gate.faults.add("users.info", "ok_false", times=-1, error="user_not_visible")
+
+    with pytest.raises(ConfigurationError, match=f"SCOPE_EXCLUDE: .*{ada}: exclude them by their e-mail addresses"):
+        await run_import(settings, rows={**LEAVERS, "SCOPE_EXCLUDE": ada})
+
+    assert not [one for one in sandbox.docebo.accounts if one.provisioned_by]
 
 
 def without_local_ids(list_users):

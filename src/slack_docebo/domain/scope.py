@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from slack_docebo.domain.addresses import mail_domain, mailbox, pattern_keys
 from slack_docebo.domain.patterns import named
-from slack_docebo.domain.people import SourceUser
+from slack_docebo.domain.people import SLACK_ID, SourceUser
 
 WORKSPACE_NOT_KNOWN = "in another workspace of the organisation, and Slack does not say whether in this one, too"
 
@@ -35,6 +35,9 @@ class Scope:
     exclude: Sequence[str] = ()
     members: frozenset[str] | None = None  # Slack ids of those in the user groups; None: there is no such filter
     excluded_members: frozenset[str] = frozenset()
+    # Further Slack ids of people whom the patterns name by another one, as far as Slack has said.
+    included_ids: frozenset[str] = frozenset()
+    excluded_ids: frozenset[str] = frozenset()
 
     def reason_against(self, user: SourceUser) -> str:
         """Return why *user* is out of scope, or "" if in scope; a leaver is always out of it."""
@@ -85,17 +88,27 @@ class Scope:
         keys = person_keys(user)
         if named(self.exclude, keys):
             return "excluded"
-        if self.include and not named(self.include, keys):
+        if self.include and not named(self.include, keys) and self.included_ids.isdisjoint(user.ids):
             return "not included"
         return ""
 
     def reason_against_membership(self, slack_ids: Collection[str]) -> str:
-        """Return why the person with these *slack_ids* is out of scope by Slack's user groups, or ""."""
+        """Return why the person with these *slack_ids* is out of scope by what says so by ids alone, or "".
+
+        That are Slack's user groups, and the other ids of whoever is excluded by one.
+        """
+        if not self.excluded_ids.isdisjoint(slack_ids):
+            return "excluded"
         if not self.excluded_members.isdisjoint(slack_ids):
             return "in an excluded user group"
         if self.members is not None and self.members.isdisjoint(slack_ids):
             return "in none of the user groups"
         return ""
+
+
+def ids_named(patterns: Sequence[str]) -> frozenset[str]:
+    """Return which of *patterns* are Slack ids."""
+    return frozenset(id_ for pattern in patterns if SLACK_ID.fullmatch(id_ := pattern.strip().upper()))
 
 
 def person_keys(user: SourceUser) -> tuple[str, ...]:

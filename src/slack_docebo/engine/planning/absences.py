@@ -1,6 +1,6 @@
 """Absences: people and accounts that a list does not show. Each side is asked for them, once, before anything follows."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import chain
 
@@ -26,8 +26,10 @@ from slack_docebo.engine.reading.missing import FEW, check_still_whole
 from slack_docebo.engine.reading.organisation import find_under_other_ids
 from slack_docebo.engine.reading.sides import ask_for_unlisted
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
-from slack_docebo.errors import told
+from slack_docebo.errors import ConfigurationError, told
 from slack_docebo.runtime import Runtime
+
+NAMED_AT_MOST = 5  # in a message
 
 
 @dataclass(slots=True)
@@ -40,8 +42,11 @@ class Absences:
     unmapped: list[str] = field(default_factory=list)  # known by why they were left alone, and not in the list either
     seen: dict[str, Observation[SourceUser]] = field(default_factory=dict)  # what Slack says of the missing
     to_ask: list[str] = field(default_factory=list)  # of the missing
-    untouchable: list[str] = field(default_factory=list)  # whom somebody decided never to touch, and who is not listed
-    shown_otherwise: set[str] = field(default_factory=set)  # the ids under which some of them are listed
+    # Not listed, and never to be touched, or named by the scope: under another id Slack may list them.
+    named: list[str] = field(default_factory=list)
+    shown_otherwise: dict[str, str] = field(
+        default_factory=dict
+    )  # those of them by the ids under which they are listed
 
     def look_for_missing(
         self, runtime: Runtime, workspace: Workspace, planner: Planner, listed: SourceSnapshot, trusting: bool
@@ -62,10 +67,14 @@ class Absences:
             told = standings.of(docebo, team, self.missing)
             gained = tables.people.other_ids(team, self.missing)
             never = {i for i, one in tables.decisions.all(team).items() if one.verdict is Verdict.NEVER} - gone.keys()
-            known_as = tables.people.other_ids(team, never)
+            named = never | (runtime.behaviour.ids_named - gone.keys())
+            known_as = tables.people.other_ids(team, named)
         if workspace.organisation:  # else nobody has another id
             found = {former for other, former in known_as.items() if other in listed}
-            self.untouchable = sorted(i for i in never - found if i not in listed)
+            self.named = sorted(i for i in named - found if i not in listed)
+            if self.named:  # known, they are known again under the other id
+                with runtime.store.transaction() as tables:
+                    tables.people.meet(team, self.named, now=runtime.now())
         self.unmapped = sorted(unlisted - self.missing.keys())
         self.seen = {slack_id: gone.get(slack_id, Unknown(NOT_LISTED)) for slack_id in self.missing}
         for user in chain.from_iterable(listed) if gained else ():
@@ -94,9 +103,9 @@ class Absences:
         Raises IncompleteRead before the first question where these are too many, and where Slack disproves its list.
         """
         doubtful = [m for m in self.missing.values() if planner.asks_for_account(_left(m), m)]
-        if not (self.held_back or self.to_ask or self.untouchable or doubtful):
+        if not (self.held_back or self.to_ask or self.named or doubtful):
             return
-        to_ask = sorted({*self.to_ask, *self.untouchable})
+        to_ask = sorted({*self.to_ask, *self.named})
         if listed is not None:
             shown = await find_under_other_ids(runtime, workspace, listed, to_ask)
             found = {slack_id: Present(user) for slack_id, user in shown.items()}
@@ -111,8 +120,9 @@ class Absences:
             if listed is not None:
                 check_still_whole(workspace, listed, answers)
             self.seen |= answers
-        shown_now = (self.seen[one] for one in self.untouchable if one in self.seen)
-        self.shown_otherwise = {seen.value.slack_id for seen in shown_now if isinstance(seen, Present)}
+        shown_now = ((one, self.seen[one]) for one in self.named if one in self.seen)
+        self.shown_otherwise = {seen.value.slack_id: one for one, seen in shown_now if isinstance(seen, Present)}
+        _check_excluded(runtime, [one for one in self.named if isinstance(self.seen.get(one), Unknown)])
         wanted |= {m.docebo_id: [_address(self.seen[m.slack_id])] for m in doubtful if has_left(self.seen[m.slack_id])}
         await ask_for_accounts(runtime, accounts, wanted)
         await ask_for_unlisted(runtime, accounts, [user.email for user, _ in self.held_back])
@@ -137,6 +147,15 @@ class Absences:
             for slack_id in self.missing
             if isinstance(seen := self.seen[slack_id], Present) and not planner.is_leaver(seen.value)
         }
+
+
+def _check_excluded(runtime: Runtime, unknown: Collection[str]) -> None:
+    """Raise ConfigurationError where the scope excludes one of those under whom Slack lists nobody knows whom."""
+    if hidden := sorted(runtime.behaviour.ids_excluded.intersection(unknown)):
+        raise ConfigurationError(
+            f"integration_settings: row SLACK | SCOPE_EXCLUDE: Slack does not say under which id of the organisation it lists"
+            f" {', '.join(hidden[:NAMED_AT_MOST])}: exclude them by their e-mail addresses"
+        )
 
 
 def not_planned(slack_id: str, team: str, error: Exception) -> Operation:

@@ -22,7 +22,7 @@ from slack_docebo.domain.targets import BRANCH
 from slack_docebo.domain.texts import without_numbers
 from slack_docebo.engine.planning.absences import Absences, not_planned
 from slack_docebo.engine.planning.limits import Measure, count_people, measure
-from slack_docebo.engine.reading.connection import Workspace
+from slack_docebo.engine.reading.connection import Workspace, recall_other_ids
 from slack_docebo.engine.reading.profiles import fields_wanted
 from slack_docebo.engine.reading.sides import record_reads
 from slack_docebo.engine.reading.snapshot import Restarted, SourceSnapshot
@@ -106,7 +106,11 @@ async def make_plan(
     else:
         absences.to_ask = sorted(set(planner.returns.contested.values()))
     await absences.ask(runtime, workspace, planner, accounts, listed)
-    again = planner.returns.settle(absences.seen) | absences.shown_otherwise
+    again = planner.returns.settle(absences.seen) | absences.shown_otherwise.keys()
+    planner.returns.of_holder |= absences.shown_otherwise
+    if absences.shown_otherwise:
+        recall_other_ids(runtime, workspace.team)
+        planner.policy = runtime.behaviour.policy(workspace.team)
     again |= set() if listed is None else listed.shown_again
     await to_completion(_plan_absent, runtime, planner, draft, absences, trusting, orphans)
     await to_completion(_plan_again, runtime, planner, draft, listed or read, accounts, again, trusting)
