@@ -5,7 +5,7 @@ from typing import Annotated
 from prefect import flow
 
 from slack_docebo.domain.dialect import QUESTIONS
-from slack_docebo.engine.looking.ways import WayAction
+from slack_docebo.engine.reading.ways import WayAction
 from tasks.answer_by_hand import answer_by_hand
 from tasks.attended import require_a_person
 from tasks.forms import titled

@@ -4,7 +4,8 @@ from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
 from slack_docebo.concurrency import to_completion
-from slack_docebo.engine.looking.ways import WayAction, WayChange, way_change, way_rows, way_steps
+from slack_docebo.engine.looking.ways import way_rows, way_steps
+from slack_docebo.engine.reading.ways import WayAction, WayChange, way_change
 from slack_docebo.engine.reporting.steps import Step
 from slack_docebo.runtime import Runtime
 from tasks.artifacts import publish_steps, publish_table

@@ -3,10 +3,10 @@
 from prefect import runtime
 
 from slack_docebo.domain.texts import people
-from slack_docebo.engine.looking.ways import WayAction
 from slack_docebo.engine.mappings.deciding import DecisionAction
 from slack_docebo.engine.mappings.personal_data import PersonalDataRequest
 from slack_docebo.engine.mappings.relinking import Relation
+from slack_docebo.engine.reading.ways import WayAction
 from slack_docebo.engine.realtime.parked import ParkedAction
 
 RECONCILIATION = "reconcile"  # the deployment

@@ -201,7 +201,7 @@ async def test_an_answer_that_this_docebo_gives_is_looked_at_set_by_hand_and_for
     imported, deployed
 ):
     from flows.dialect import dialect
-    from slack_docebo.engine.looking.ways import WayAction
+    from slack_docebo.engine.reading.ways import WayAction
 
     asked = {"action": WayAction.SET, "question": "rows per call"}
 

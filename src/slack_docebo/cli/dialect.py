@@ -8,7 +8,8 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from slack_docebo.cli.output import Json, say, show_rows
-from slack_docebo.engine.looking.ways import WayAction, way_change, way_rows
+from slack_docebo.engine.looking.ways import way_rows
+from slack_docebo.engine.reading.ways import WayAction, way_change
 from slack_docebo.settings import PlatformSettings, StoreSettings, load_settings
 from slack_docebo.storage.dialects import DialectRepository
 from slack_docebo.storage.store import Store

@@ -1,70 +1,11 @@
-"""What is known of a Docebo's ways, as rows of a table, and one answer that somebody sets by hand or lets be forgotten."""
+"""What is known of a Docebo's ways, as rows of a table, and what can be done about it."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 
-from slack_docebo.domain.dialect import QUESTIONS, SET_BY_HAND, Dialect, Learned, Question
+from slack_docebo.domain.dialect import QUESTIONS, SET_BY_HAND, Dialect
+from slack_docebo.engine.reading.ways import HeldAnswer, WayAction
 from slack_docebo.engine.reporting.steps import Step
-from slack_docebo.errors import ConfigurationError
 from slack_docebo.storage.dialects import DialectRepository
-
-ASSUMED = "assumed"
-
-
-class WayAction(StrEnum):
-    """What is to be done."""
-
-    SHOW = "show"
-    SET = "set"
-    FORGET = "forget"
-
-
-@dataclass(frozen=True, slots=True)
-class WayChange:
-    """What somebody wants of one question: that *answer* holds, or, where it is None, that none is known."""
-
-    question: Question
-    answer: str | None
-
-    def told(self, entries: DialectRepository, now: datetime) -> str:
-        """Say from what to what the answer changes, for the runs that begin from then on."""
-        learned = entries.all()
-        holds = _Answer.of(self.question, learned, Dialect.of(learned, now))
-        if self.answer is not None:
-            then = f"{self.question.shown(self.answer)}, {SET_BY_HAND}, until somebody forgets it"
-        elif holds.source == ASSUMED:
-            return f"{self.question.name}: nothing is known that could be forgotten"
-        else:
-            then = f"{self.question.shown(self.question.assumed)}, {ASSUMED}, until a run learns it anew"
-        return f"{self.question.name}: from {holds.shown}, {holds.source}, to {then}"
-
-    def keep(self, entries: DialectRepository, now: datetime) -> None:
-        """Let it hold; the caller owns the transaction."""
-        if self.answer is None:
-            entries.forget(self.question.name)
-        else:
-            entries.learn(self.question.name, self.answer, source=SET_BY_HAND, now=now)
-
-
-def way_change(action: WayAction, name: str, answer: str = "") -> WayChange | None:
-    """Return what is to change, None where it is only to be shown.
-
-    Raises ConfigurationError where there is no such question, or where it cannot have this answer.
-    """
-    if action is WayAction.SHOW:
-        return None
-    question = next((one for one in QUESTIONS if one.name == name.strip().lower()), None)
-    if question is None:
-        names = ", ".join(one.name for one in QUESTIONS)
-        raise ConfigurationError(f"dialect: there is no question {name!r}; there are {names}")
-    if action is WayAction.FORGET:
-        return WayChange(question, None)
-    try:
-        return WayChange(question, question.by_hand(answer))
-    except ValueError as error:
-        raise ConfigurationError(f"dialect: {error}") from None
 
 
 def way_rows(entries: DialectRepository, now: datetime) -> list[dict[str, str | int | None]]:
@@ -81,7 +22,7 @@ def way_rows(entries: DialectRepository, now: datetime) -> list[dict[str, str | 
             "can be set to": question.possible or "nothing, but forgotten",
         }
         for question in QUESTIONS
-        for holds in [_Answer.of(question, learned, known)]
+        for holds in [HeldAnswer.of(question, learned, known)]
     ]
 
 
@@ -93,20 +34,3 @@ def way_steps(entries: DialectRepository) -> list[Step]:
         for name in sorted(by_hand)
     ]
     return [Step("Set an answer by hand: see first what changes", "dialect", {"action": WayAction.SET}), *forgotten]
-
-
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    """The answer that holds now, as it is shown."""
-
-    shown: str
-    source: str
-    since: str
-
-    @classmethod
-    def of(cls, question: Question, learned: Mapping[str, Learned], known: Dialect) -> "_Answer":
-        one = learned.get(question.name)
-        shown = question.shown(known.answer(question))
-        if one is None or not known.answers.get(question.name):
-            return cls(shown, ASSUMED, "")
-        return cls(shown, one.source, f"{one.at:%Y-%m-%d}")
