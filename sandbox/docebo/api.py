@@ -251,7 +251,7 @@ class DoceboApi:
             "last_name": account.lastname,
             "email": account.email,
             "valid": text(int(account.active)),
-            "level": text(LEVELS[account.level]),
+            "level": self.platform.level(account.level, text(LEVELS[account.level])),
             "timezone": account.timezone,
             "date_format": account.date_format,
             "expiration": account.expiration,

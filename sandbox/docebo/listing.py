@@ -141,7 +141,7 @@ def _item(account: Account, platform: Platform) -> dict[str, Any]:
         "fullname": f"{account.firstname} {account.lastname}".strip(),
         "email": account.email,
         "uuid": f"{user_id:08x}-0000-4000-8000-{user_id:012x}",
-        "level": account.level,
+        "level": platform.level(account.level, account.level),
         "status": str(int(account.active)) if text else int(account.active),
         "expired": False,
         "language": LANGUAGES.get(account.language, account.language).capitalize(),

@@ -109,6 +109,10 @@ class Platform:
         self.fields[added.id] = added
         return added
 
+    def level(self, level: str, shown: str | int) -> str | int:
+        """Return how an account's *level*, else *shown*, is shown on this platform."""
+        return (self.switches.user_level if level == "user" else "") or shown
+
     def add_branch(self, code: str, title: str, parent: int = 0) -> Branch:
         added = Branch(max(self.branches) + 1, code, title, parent)
         self.branches[added.id] = added

@@ -46,6 +46,7 @@ class Switches:
     scope_refused: bool = False  # a token request that names a scope is refused
     superadmin: bool = True  # the app's own token is a superadmin's
     session_level: str = ""  # the session's word for the level of our account; "" for Docebo's usual one
+    user_level: str = ""  # the word for the level of a plain user; "" for Docebo's usual one
     platform_language: str = "english"  # of which a new field's title is required, unless it is given for all
     token_lifetime: int = 3600  # seconds promised
     real_token_lifetime: int = 0  # seconds kept, when shorter than promised

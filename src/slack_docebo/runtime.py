@@ -113,6 +113,7 @@ async def open_runtime(
                 before_call=budget.spend,
                 before_write=gate.begin_attempt,
                 wanted_fields=frozenset(rule.field_id for rule in rules if rule.field_id),
+                user_level=settings.docebo_user_level,
                 recorder=recorder,
             ) as docebo,
         ):

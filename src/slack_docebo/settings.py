@@ -122,6 +122,11 @@ class DoceboSettings(PlatformSettings):
         "",
         description="Only where `doctor` says that the level of our account is not known: Docebo's word for a superadmin.",
     )
+    docebo_user_level: str = Field(
+        "",
+        description="Only where a summary or `doctor` says that the level of accounts is not known, so that they count as"
+        " administrators: Docebo's word for a plain user.",
+    )
     docebo_calls_per_hour: int = Field(
         1000, ge=10, description="API calls this installation may spend in any hour, half of them at once."
     )

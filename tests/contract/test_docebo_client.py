@@ -24,7 +24,7 @@ from sandbox.docebo.tokens import CLIENT_ID, CLIENT_SECRET
 from sandbox.server import Sandbox
 from slack_docebo.clients.docebo import DoceboClient, open_docebo
 from slack_docebo.clients.docebo_auth import ClientCredentials, Grant, JwtBearer, Password, Token
-from slack_docebo.clients.docebo_wire import Branch, Row, RowResult, Service, Session, UserField, is_administrator
+from slack_docebo.clients.docebo_wire import Branch, Levels, Row, RowResult, Service, Session, UserField
 from slack_docebo.clients.retries import wait_as_asked
 from slack_docebo.domain.observation import Gone, Present, Unknown
 from slack_docebo.domain.people import Account
@@ -131,12 +131,29 @@ async def test_a_suspended_account_is_inactive_however_it_is_written(docebo, sta
 
 @pytest.mark.parametrize("level", ["user", "6", 6, "User", "/framework/level/user"])
 def test_a_plain_user_is_no_administrator(level):
-    assert not is_administrator(level)
+    assert not Levels().is_administrator(level)
 
 
 @pytest.mark.parametrize("level", ["godadmin", "superadmin", "3", 4, "power_user", "something new", "", None, {}])
 def test_whoever_may_be_an_administrator_is_one(level):
-    assert is_administrator(level)
+    assert Levels().is_administrator(level)
+
+
+def test_a_word_of_the_platforms_own_makes_plain_users_and_never_administrators():
+    levels = Levels(" Learner ")
+    assert not levels.is_administrator("/framework/level/learner")
+    for word in ("power_user", "4", "godadmin", "3", "admin", ""):
+        assert Levels(word).is_administrator(word)
+
+
+def test_a_level_is_in_doubt_as_long_as_nobody_is_known_to_be_a_plain_user():
+    levels = Levels()
+    levels.is_administrator("godadmin")
+    levels.is_administrator("Learner")
+    assert levels.in_doubt == {"learner"}
+
+    levels.is_administrator("user")
+    assert levels.in_doubt == frozenset()
 
 
 async def test_all_pages_are_read_from_the_first_to_the_last(docebo):

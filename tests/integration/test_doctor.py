@@ -11,6 +11,7 @@ import pytest
 
 from deployments.local import ROOT, connection_settings, free_port
 from sandbox.server import Sandbox
+from slack_docebo.domain.operations import Kind
 from slack_docebo.engine.looking.diagnosis import Level
 from slack_docebo.engine.looking.doctor import examine
 from slack_docebo.integration_settings import table
@@ -261,6 +262,28 @@ async def test_a_level_that_nobody_knows_is_told_with_the_setting_that_says_what
 
     environment.setenv("DOCEBO_SUPERADMIN_LEVEL", "Supervisore")
     assert (await findings())["Docebo"][0] is Level.OK
+
+
+@pytest.mark.parametrize("word", ["learner", "/framework/level/learner"])
+async def test_a_level_that_makes_everybody_an_administrator_is_told_with_the_setting_that_says_what_it_is(
+    environment, company, sqlite_url, word
+):
+    switch(company, {"user_level": word})
+    level, message = (await findings())["Docebo's levels"]
+    assert level is Level.WARN
+    assert '"learner"' in message
+    assert "set DOCEBO_USER_LEVEL to that word" in message
+
+    settings = settings_for(company.facts(), sqlite_url)
+    untouched = await run_import(settings, dry_run=True)
+    assert untouched.count(Kind.UPDATE) == 0
+    assert "**Nobody is a plain user:** Docebo names the level of an account with a word" in untouched.markdown()
+
+    environment.setenv("DOCEBO_USER_LEVEL", "Learner")
+    assert (await findings())["Docebo's levels"][0] is Level.OK
+    touched = await run_import(settings.model_copy(update={"docebo_user_level": "Learner"}), dry_run=True)
+    assert touched.count(Kind.UPDATE) > 0
+    assert "Nobody is a plain user" not in touched.markdown()
 
 
 async def test_wrong_credentials_at_docebo_are_told(environment):

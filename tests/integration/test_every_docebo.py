@@ -94,6 +94,7 @@ ELSEWHERE = {
     "grants": "test_docebo_client",  # who may sign in, and how
     "superadmin": "test_doctor",
     "without_user": "test_open_questions",
+    "user_level": "test_doctor",  # without a setting nobody is touched
     "platform_language": "test_docebo_client",
     "token_lifetime": "test_sandbox_docebo_api",  # of the client its 401 (token_expired)
     "real_token_lifetime": "test_sandbox_docebo_api",

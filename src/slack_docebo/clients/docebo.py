@@ -15,6 +15,7 @@ from slack_docebo.clients.docebo_auth import OPERATION as TOKEN_OPERATION
 from slack_docebo.clients.docebo_auth import Grant, Token
 from slack_docebo.clients.docebo_wire import (
     NO_USER,
+    Levels,
     ManagerType,
     Row,
     RowResult,
@@ -98,6 +99,7 @@ class DoceboClient:
         before_call: Callable[[], Awaitable[None]] = _unlimited,
         before_write: Callable[[], object] = _unguarded,
         wanted_fields: frozenset[int] = frozenset(),
+        user_level: str = "",
     ) -> None:
         self._http = http  # carries base URL and timeouts; its opener closes it
         self._token = Token(grant, http.base_url.netloc.decode("ascii"), self._post_form)
@@ -111,6 +113,7 @@ class DoceboClient:
         self.calls: Counter[str] = Counter()
         self.pages_by_cursor = False  # once the number of the page alone has shown the same page again
         self.languages = Languages()  # of the platform, as far as its answers have told them
+        self.levels = Levels(user_level)
         self.options: dict[int, Values] = {}  # what those of the wanted fields can hold that hold no free text
 
     def want_fields(self, field_ids: Iterable[int]) -> None:
@@ -140,7 +143,7 @@ class DoceboClient:
         absence before the iteration has ended.
         """
         params: dict[str, str | int] = {"sort_attr": "username", "sort_dir": "asc", "get_total_count": 1}
-        read = account_reader(self._wanted_fields, self.languages, self.options)
+        read = account_reader(self._wanted_fields, self.languages, self.options, self.levels)
         seen: set[int] = set()
         expected: int | None = None
         announced, pages, data, accounts = False, 0, None, list[Account]()
@@ -194,7 +197,7 @@ class DoceboClient:
 
     async def _find_users(self, text: str, *, in_parts: bool) -> dict[int, Account]:
         wanted, found = mailbox(text), dict[int, Account]()
-        read = account_reader(self._wanted_fields, self.languages, self.options)
+        read = account_reader(self._wanted_fields, self.languages, self.options, self.levels)
         params = {"search_text": text.strip(), **({} if in_parts else {"match_type": "full"})}
         async for data, more in self._pages("find users", "/manage/v1/user", params, MOST_PAGES_FOUND):
             items = items_of("find users", data)
@@ -233,7 +236,7 @@ class DoceboClient:
             if not self._shows_accounts:
                 return Unknown("Docebo does not show an account of its own list either")
             return Gone(f"Docebo has no account {docebo_id} (404)")
-        seen = view_of(data, self._wanted_fields, self.languages, self.options)
+        seen = view_of(data, self._wanted_fields, self.languages, self.options, self.levels)
         if seen is None:
             return Unknown(f"Docebo's answer shows nothing of account {docebo_id}")
         if seen.account.docebo_id != docebo_id:
@@ -507,14 +510,15 @@ async def open_docebo(
     before_call: Callable[[], Awaitable[None]] = _unlimited,
     before_write: Callable[[], object] = _unguarded,
     wanted_fields: frozenset[int] = frozenset(),
+    user_level: str = "",
     recorder: Recorder | None = None,
 ) -> AsyncIterator[DoceboClient]:
     """Open a client that keeps its connection and its token, and close it at the end.
 
     *grant* is asked for what to sign in with whenever a token is needed.
     *before_call* is awaited before every request, repeated and token requests included; *before_write* is called just
-    before every request that writes. *wanted_fields* are the additional fields that accounts are read with. The *recorder*
-    writes down every exchange.
+    before every request that writes. *wanted_fields* are the additional fields that accounts are read with; *user_level* is one
+    more word for the level of a plain user. The *recorder* writes down every exchange.
     """
     logging.getLogger("httpx").addFilter(_without_text_of_others)
     async with BoundedClient(
@@ -528,6 +532,7 @@ async def open_docebo(
             before_call=before_call,
             before_write=before_write,
             wanted_fields=wanted_fields,
+            user_level=user_level,
         )
 
 

@@ -42,7 +42,12 @@ NO_VALUES: Mapping[int, str] = {}  # shared by all accounts without wanted field
 NO_USER = (
     "the token belongs to no user: use the password or JWT-bearer grant with the name of a superadmin (DOCEBO_USERNAME)"
 )
+# Docebo's words for the levels of accounts, as clients and the API's descriptions of 2017 to 2026 show them; some answers
+# have a path before the word (/framework/level/admin).
 PLAIN_USER = frozenset({"6", "user"})
+LESSER = PLAIN_USER | {"admin", "power_user", "poweruser", "power user", "pu", "4"}
+SUPERADMIN = frozenset({"godadmin", "superadmin", "super_admin", "super admin", "3"})
+MOST_LEVELS = 10  # that are remembered as not known
 MESSAGE_READ = 2_000  # characters of a message
 MESSAGE_DEPTH = 5  # levels of lists and objects in a message
 
@@ -144,19 +149,52 @@ def read_flag(value: object, *, missing: bool) -> bool:
     return str(value).strip().lower() not in ("0", "false", "no")
 
 
-def is_administrator(level: object) -> bool:
-    """Tell whether *level* is above a plain user; an unknown or missing one counts as above, to be safe."""
-    return read_text(level).rpartition("/")[2].lower() not in PLAIN_USER
+def level_word(level: object) -> str:
+    """Return the word of a level, as words are compared."""
+    return read_text(level).rpartition("/")[2].strip().lower()
+
+
+class Levels:
+    """Tells administrators from plain users by the words for their levels, and remembers those that are not known.
+
+    Whose level is unknown or missing counts as an administrator, to be safe. *user_level* is one more word for a plain
+    user; of a word that is known it changes nothing.
+    """
+
+    def __init__(self, user_level: str = "") -> None:
+        word = level_word(user_level)
+        self._plain = PLAIN_USER | (frozenset({word} - {""}) - LESSER - SUPERADMIN)
+        self._unknown: set[str] = set()
+        self._has_met_users = False
+
+    def is_administrator(self, level: object) -> bool:
+        """Tell whether whoever has this level may be one."""
+        word = level_word(level)
+        if word in self._plain:
+            self._has_met_users = True
+            return False
+        if word not in LESSER and word not in SUPERADMIN and len(self._unknown) < MOST_LEVELS:
+            self._unknown.add(word)
+        return True
+
+    @property
+    def in_doubt(self) -> frozenset[str]:
+        """The words that are not known, as long as nobody was met who is known to be a plain user."""
+        return frozenset() if self._has_met_users else frozenset(self._unknown)
 
 
 def account_reader(
-    wanted_fields: frozenset[int], languages: Languages, options: Mapping[int, Values] = NO_OPTIONS
+    wanted_fields: frozenset[int],
+    languages: Languages,
+    options: Mapping[int, Values] = NO_OPTIONS,
+    levels: Levels | None = None,
 ) -> Callable[[object], Account]:
     """Return a function that reads one entry of the user listing, with the additional fields *wanted_fields*.
 
-    What an entry tells of the platform's *languages* is noted there; the *options* are those of dropdowns, by field. It
-    raises ContractViolation for an entry without an id.
+    What an entry tells of the platform's *languages* and *levels* is noted there; the *options* are those of dropdowns, by
+    field. It raises ContractViolation for an entry without an id.
     """
+    is_administrator = (levels or Levels()).is_administrator
     known: dict[tuple[str, str], str] = {}
 
     def language_of(code: str, name: str) -> str:
@@ -210,7 +248,11 @@ def account_reader(
 
 
 def view_of(
-    data: object, wanted_fields: frozenset[int], languages: Languages, options: Mapping[int, Values]
+    data: object,
+    wanted_fields: frozenset[int],
+    languages: Languages,
+    options: Mapping[int, Values],
+    levels: Levels | None = None,
 ) -> View | None:
     """Read the view of one user, whose names differ from those of the listing; None where it shows nobody."""
     user = data.get("user_data") if isinstance(data, dict) else None
@@ -223,7 +265,7 @@ def view_of(
         if isinstance(item, dict)
     }
     status = user.get("valid", user.get("status"))
-    account = account_reader(wanted_fields, languages, options)({**user, "status": status, **fields})
+    account = account_reader(wanted_fields, languages, options, levels)({**user, "status": status, **fields})
     besides = {"status": status, "level": user.get("level"), "force_change": user.get("force_change")}
     shown_besides = {name: read_text(value) for name, value in besides.items() if value is not None}
     branches = data.get("branches", user.get("select_orgchart", data.get("select_orgchart")))

@@ -29,7 +29,14 @@ from slack_docebo.domain.formulas import quoted
 from slack_docebo.domain.targets import TITLED
 from slack_docebo.engine.looking.diagnosis import Finding, Level, fail, ok, warn
 from slack_docebo.engine.looking.fields import rules_filling
-from slack_docebo.engine.reading.connection import Rights, lack_of_rights, missing_scopes, note_contacts, rights_of
+from slack_docebo.engine.reading.connection import (
+    Rights,
+    lack_of_rights,
+    missing_scopes,
+    note_contacts,
+    rights_of,
+    unknown_levels,
+)
 from slack_docebo.errors import ConfigurationError, RemoteError, SyncError
 from slack_docebo.integration_settings import VARIABLE, IntegrationSettings, read_rows
 from slack_docebo.lookup_tables import find_tables
@@ -100,6 +107,7 @@ async def examine() -> AsyncIterator[Finding]:
         ("Docebo's description", checks.description),
         ("Docebo's importer", checks.importer),
         ("Docebo's mandatory fields", checks.mandatory_fields),
+        ("Docebo's levels", checks.levels),
         ("Docebo's ways", checks.ways),
         ("request URL", checks.request_url),
         ("what Slack sends", checks.refusals),
@@ -408,6 +416,17 @@ class _Checks:
             return ok(check, "nothing unusual is known of this platform yet; docs/dialect.md says what is assumed")
         return ok(check, f"{'; '.join(told)}; `slack-docebo dialect` and the form of that name say more")
 
+    async def levels(self, check: str) -> Finding:
+        """Look whether anybody on the first page of accounts is known to be a plain user."""
+        if self._left is not None and self._left < FEW_CALLS:
+            return warn(check, "not looked at, to leave the few calls that may be made to runs")
+        async with AsyncExitStack() as stack:
+            docebo = await self._docebo(stack)
+            async for _ in docebo.list_users():
+                break
+        told = unknown_levels(docebo.levels.in_doubt)
+        return warn(check, told) if told else ok(check, "the first accounts have levels that are known")
+
     async def request_url(self, check: str) -> Finding:
         url = self._settings.webhook_public_url
         try:
@@ -474,7 +493,8 @@ class _Checks:
             before = CallBudget(store, settings.docebo_url, settings.docebo_calls_per_hour).spend
         except SyncError:
             pass  # the check of the database says so; the grant can be tried without a budget
-        options: dict[str, Any] = {"recorder": self._recorder, **({"before_call": before} if before else {})}
+        options: dict[str, Any] = {"recorder": self._recorder, "user_level": settings.docebo_user_level}
+        options |= {"before_call": before} if before else {}
         return await stack.enter_async_context(
             open_docebo(settings.docebo_url, lambda: grant(settings), timeout=SECONDS, attempts=1, **options)
         )

@@ -22,7 +22,7 @@ from slack_docebo.domain.targets import BRANCH
 from slack_docebo.domain.texts import without_numbers
 from slack_docebo.engine.planning.absences import Absences, not_planned
 from slack_docebo.engine.planning.limits import Measure, count_people, measure
-from slack_docebo.engine.reading.connection import Workspace, recall_other_ids
+from slack_docebo.engine.reading.connection import Workspace, recall_other_ids, unknown_levels
 from slack_docebo.engine.reading.profiles import fields_wanted
 from slack_docebo.engine.reading.sides import record_reads
 from slack_docebo.engine.reading.snapshot import Restarted, SourceSnapshot
@@ -118,6 +118,8 @@ async def make_plan(
         await to_completion(record_reads, runtime, workspace, listed, accounts)
         facts["left_as_before"] = draft.left_as_before
         unmatched.see_accounts(accounts)
+        if told := unknown_levels(runtime.docebo.levels.in_doubt):
+            facts["unknown_levels"] = told
         if wanted:
             facts[COVERAGE] = [coverage.known, coverage.people]
         facts["remarks"] = [*runtime.behaviour.remarks, *unmatched.remarks(with_accounts=not trusting)]

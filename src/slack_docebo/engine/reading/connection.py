@@ -1,15 +1,16 @@
 """The connection check: both sides answer, our credentials suffice, and the two belong together."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from slack_docebo.clients.docebo_wire import Session
+from slack_docebo.clients.docebo_wire import LESSER, SUPERADMIN, Session, level_word
 from slack_docebo.clients.slack_wire import Identity
 from slack_docebo.domain.branches import Branches
 from slack_docebo.domain.rules import AttributeRule
+from slack_docebo.domain.texts import shortened, visible
 from slack_docebo.engine.reading.attribute_fields import find_additional_fields, find_manager_type, find_profile_fields
 from slack_docebo.engine.reading.scim import check_scim
 from slack_docebo.engine.reading.user_groups import read_user_groups
@@ -19,11 +20,8 @@ from slack_docebo.storage.contacts import Side
 from slack_docebo.storage.links import WorkspaceLink
 from slack_docebo.storage.store import Store
 
+LEVEL_SHOWN = 40  # characters of a word
 NEEDED_SCOPES = ("users:read", "users:read.email")
-# Docebo's words for a superadmin and for everybody else, as clients and the API's descriptions of 2017 to 2026 show them;
-# some answers have a path before the word (/framework/level/admin).
-SUPERADMIN = frozenset({"godadmin", "superadmin", "super_admin", "super admin", "3"})
-LESSER = frozenset({"user", "6", "admin", "power_user", "poweruser", "power user", "pu", "4"})
 USER_GROUPS_SCOPE = "usergroups:read"
 PROFILE_SCOPE = "users.profile:read"
 
@@ -130,8 +128,8 @@ def rights_of(session: Session, superadmin_level: str = "") -> Rights:
 
     Whoever is no superadmin may be shown a part of the accounts as if they were all.
     """
-    word = session.level.rpartition("/")[2].strip().casefold()
-    if word and word in SUPERADMIN | {superadmin_level.strip().casefold()}:
+    word = level_word(session.level)
+    if word and word in SUPERADMIN | {level_word(superadmin_level)}:
         return Rights.SUPERADMIN
     return Rights.LESSER if word in LESSER else Rights.UNKNOWN
 
@@ -147,6 +145,20 @@ def lack_of_rights(session: Session, rights: Rights) -> str:
         f"account {session.docebo_id} has a level that is not known ({session.level or 'none is named'}): if Docebo's"
         " user management shows it as superadmin, set DOCEBO_SUPERADMIN_LEVEL to that word; otherwise use a"
         " superadmin's grant"
+    )
+
+
+def unknown_levels(words: Collection[str]) -> str:
+    """Return what is wrong, and what to do, where accounts have levels of which only these *words* are known; "" of none."""
+    if not words:
+        return ""
+    quoted = [f'"{visible(shortened(word, LEVEL_SHOWN))}"' for word in sorted(words) if word]
+    counts = "so it counts as an administrator's, whom nothing touches"
+    if not quoted:
+        return f"Docebo names no level of an account, {counts}: let Docebo's support say why the API user sees none"
+    return (
+        f"Docebo names the level of an account with a word that is not known, {', '.join(quoted)}, {counts}. If its user"
+        " management shows such accounts as plain users, set DOCEBO_USER_LEVEL to that word"
     )
 
 

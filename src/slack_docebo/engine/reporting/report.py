@@ -200,6 +200,8 @@ class Summary:
         if kept_back := self.kept_back:
             told = ", ".join(f"{name} ({people} people)" for name, people in kept_back.items())
             lines += ["", f"**Not as in Slack:** {markdown(told)}. {KEPT_BACK}"]
+        if levels := self.plan.facts.get("unknown_levels"):
+            lines += ["", f"**Nobody is a plain user:** {markdown(str(levels))}."]
         lines += self._shortfalls()
         coverage = self.plan.facts.get(COVERAGE)
         if isinstance(coverage, list):
