@@ -7,10 +7,12 @@ from prefect import flow
 from slack_docebo.engine.realtime.serve_result import ServeResult
 from slack_docebo.engine.realtime.serving import InboxLease
 from slack_docebo.engine.reporting.report import Summary
+from slack_docebo.runtime import Runtime
 from tasks.forms import SlackId, titled
 from tasks.hooks import ON_TROUBLE
 from tasks.let_events_through import let_events_through
 from tasks.map_user_details import map_user_details
+from tasks.plan_managers import plan_who_manages_named
 from tasks.plan_named_users import plan_named_users
 from tasks.process_events import process_events
 from tasks.process_user_details import process_user_details
@@ -30,7 +32,7 @@ async def realtime_sync(
     linger_seconds: Annotated[int, titled("Linger, seconds", ge=-1)] = 60,
     dry_run: Annotated[bool, titled("Dry run")] = False,
     let_through: Annotated[str, titled("Let through", pattern="^[0-9a-z]*$", max_length=8)] = "",
-) -> ServeResult | Summary:
+) -> ServeResult | Summary | list[Summary]:
     """Bring the users of Slack's waiting events into Docebo, or exactly the users named here.
 
     Args:
@@ -47,13 +49,10 @@ async def realtime_sync(
             workspace = await validate_connection(runtime)
             people = await retrieve_named_users(runtime, slack_ids, emails)
             plan_id = await plan_named_users(runtime, workspace, people)
-            try:
-                if not dry_run:
-                    await process_user_details(runtime, plan_id)
-                    await map_user_details(runtime, plan_id)
-            finally:
-                summary = await report_outcome(runtime, plan_id)
-            return summary
+            summary = await _finished(runtime, plan_id, dry_run=dry_run)
+            # Managers come after everything else, when their people have accounts.
+            of_managers = None if dry_run else await plan_who_manages_named(runtime, workspace, people)
+            return [summary, await _finished(runtime, of_managers)] if of_managers else summary
     async with open_resources() as runtime:
         if let_through:
             await let_events_through(runtime, let_through)
@@ -62,3 +61,14 @@ async def realtime_sync(
                 return ServeResult(elsewhere=turn.taken_by)
             workspace = await validate_connection(runtime)
             return await process_events(runtime, workspace, turn, linger_seconds=linger_seconds)
+
+
+async def _finished(runtime: Runtime, plan_id: str, *, dry_run: bool = False) -> Summary:
+    """Apply the plan, unless it is a *dry_run*, and report what became of it."""
+    try:
+        if not dry_run:
+            await process_user_details(runtime, plan_id)
+            await map_user_details(runtime, plan_id)
+    finally:
+        summary = await report_outcome(runtime, plan_id)
+    return summary

@@ -3,9 +3,11 @@
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
+from slack_docebo.domain.people import SourceUser
 from slack_docebo.engine.planning.managing import plan_managers
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
+from slack_docebo.engine.realtime.managers import plan_managers_of
 from slack_docebo.runtime import Runtime
 from tasks.policies import RETRIED
 
@@ -17,3 +19,14 @@ async def plan_who_manages(runtime: Runtime, workspace: Workspace, people: Sourc
     for why, count in problems.most_common():
         get_run_logger().warning("Managers of %d people are not written: %s", count, why)
     return plan_id
+
+
+@task(
+    name="Plan managers of named users",
+    task_run_name="Plan who manages the named users",
+    cache_policy=NO_CACHE,
+    **RETRIED,
+)
+async def plan_who_manages_named(runtime: Runtime, workspace: Workspace, people: list[SourceUser]) -> str | None:
+    """Return the id of the plan of those of *people* whose manager has changed and can be told, None where nobody's is."""
+    return await plan_managers_of(runtime, workspace, people, tried={})

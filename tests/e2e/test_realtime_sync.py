@@ -118,6 +118,24 @@ async def test_named_users_can_be_tried_and_then_synchronised(sandbox, store):
     assert len(sandbox.docebo.accounts.by_email("grace@example.com")) == 1
 
 
+async def test_named_users_get_their_managers_once_they_have_accounts(sandbox, store):
+    await set_table({**ON, "ATTRIBUTES": "first_name, last_name, email, manager = title"})
+    grace = sandbox.slack.add("Grace", "Hopper", "grace@example.com")
+    ada = sandbox.slack.add("Ada", "Lovelace", "ada@example.com", {"profile": {"title": "grace@example.com"}})
+
+    tried = await sync(slack_ids=[ada["id"], grace["id"]], dry_run=True)
+    assert not sandbox.docebo.accounts.by_email("ada@example.com")
+    done = await sync(slack_ids=[ada["id"], grace["id"]])
+
+    [manager], [account] = map(sandbox.docebo.accounts.by_email, ("grace@example.com", "ada@example.com"))
+    assert list(account.managers.values()) == [manager.user_id]
+    assert (tried.is_completed(), done.is_completed()) == (True, True)
+    assert "2 created" in done.message
+    again = await sync(slack_ids=[ada["id"]])
+    assert again.is_completed()
+    assert "another manager" not in str(artifacts(again))
+
+
 async def test_a_name_slack_does_not_know_stops_the_run_without_quoting_it(store):
     state = await sync(emails=["nobody@example.com"])
 
