@@ -14,7 +14,7 @@ from tasks.progress import shown
 
 
 async def plan_from_custom_fields(runtime: Runtime, workspace: Workspace, people: SourceSnapshot) -> str | None:
-    """Read who of *people* is due, and return the id of the plan of those whose fields are others than before, if any."""
+    """Read who of *people* is due, and return the id of the plan of those whose fields are others than those compared before, if any."""
     read = await read_custom_fields(runtime, workspace, people)
     return await plan_custom_fields(runtime, workspace, people, read) if read.changed else None
 
@@ -26,7 +26,7 @@ async def read_custom_fields(runtime: Runtime, workspace: Workspace, people: Sou
     if not to_read:
         return ProfilesRead()
     async with shown(runtime, "slack-profiles", len(to_read)) as progress:
-        done = await read_profiles(runtime, workspace, to_read, progress.advance)
+        done = await read_profiles(runtime, workspace, to_read, progress.advance, to_compare=people.to_compare)
     get_run_logger().info(
         "Slack: custom fields of %d people read, %d of them changed; %d people are left for the next run",
         done.read,

@@ -157,6 +157,19 @@ async def test_a_custom_field_that_was_read_after_the_list_moves_in_the_same_nig
     assert branch_of(company, "Ada") == "EU"
 
 
+async def test_nobody_is_moved_by_a_custom_field_that_was_read_before_the_profile_was_changed(company, settings):
+    rows = {**ROWS, "ATTRIBUTES": "first_name, last_name, email, branch = custom:Department"}
+    ada = join(company, "Ada", "")
+
+    async def plan_from_what_was_read_before(runtime, workspace, people):
+        read = Profile({"Xf0DEPARTMT": "EU"}, company.slack.get(ada)["updated"] - 1, runtime.now())
+        with runtime.store.transaction() as tables:
+            tables.profiles.keep(workspace.team, ada, read)
+        return await plan_moves(runtime, workspace, people)
+
+    assert await import_then(settings, rows, plan_from_what_was_read_before) is None
+
+
 async def test_who_is_never_to_be_touched_is_in_no_plan_of_moves(company, settings):
     ada = join(company, "Ada", "EU")
     await import_then(settings, ROWS, plan_moves)

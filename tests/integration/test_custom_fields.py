@@ -10,7 +10,7 @@ import pytest
 
 from sandbox.server import Sandbox
 from slack_docebo.domain.lookup import LookupTable
-from slack_docebo.domain.operations import Outcome
+from slack_docebo.domain.operations import READ_FIRST, Outcome
 from slack_docebo.engine.importing import plan_everybody
 from slack_docebo.engine.planning.enriching import plan_enriched
 from slack_docebo.engine.reading.connection import validate
@@ -26,7 +26,7 @@ from slack_docebo.storage.inbox import Event
 from slack_docebo.storage.plans import PlanKind
 from slack_docebo.storage.store import Store
 from tests.importing import ON, carry_out, mapped, settings_for
-from tests.integration.after_an_import import note_applied_event
+from tests.integration.after_an_import import note_applied_event, undo
 
 RULES = "first_name, last_name, email, field:Unit = custom:Department"
 DEPARTMENT = "Xf0DEPARTMT"
@@ -38,7 +38,8 @@ class Night:
     def __init__(self, sandbox: Sandbox, database_url: str) -> None:
         self.sandbox = sandbox
         self.url = database_url
-        self._field = sandbox.docebo.add_field("Unit", "textfield", mandatory=False, invisible_to_user=False)
+        unit = sandbox.docebo.add_field("Unit", "textfield", mandatory=False, invisible_to_user=False)
+        self.field = int(unit.id)
 
     async def run(
         self,
@@ -57,7 +58,9 @@ class Night:
                 everybody = await plan_everybody(runtime, workspace, people)
                 await carry_out(runtime, everybody)
                 summaries = [finish(runtime, everybody)]
-                read = await read_profiles(runtime, workspace, due(runtime, workspace, people), advance)
+                read = await read_profiles(
+                    runtime, workspace, due(runtime, workspace, people), advance, to_compare=people.to_compare
+                )
                 if read.changed:
                     plan_id = await plan_enriched(runtime, workspace, people, read.changed)
                     await carry_out(runtime, plan_id)
@@ -80,7 +83,7 @@ class Night:
     def department(self, slack_id: str) -> str:
         """Return the department that the person's account has."""
         account = self.sandbox.docebo.accounts[mapped(self.url, self.sandbox.slack.team.id)[slack_id]]
-        return str(account.fields.get(self._field.id, ""))
+        return str(account.fields.get(self.field, ""))
 
     def asked(self) -> int:
         """Return how many profiles Slack was asked for so far."""
@@ -245,3 +248,34 @@ async def test_what_a_table_has_no_row_for_is_listed_in_the_night_in_which_it_wa
 
     assert "(Unit) | table units has no row for it | 1 | 1 |" in enriched.markdown()
     assert night.department(member) == ""
+
+
+async def test_what_was_undone_is_not_written_once_more_from_a_reading_that_is_outdated(night, member):
+    night.give(member, "Sales")
+    await night.run()
+    night.give(member, "Law")
+    _, (_, enriched) = await night.run()
+    await undo(settings_for(night.sandbox.facts(), night.url), {"ATTRIBUTES": RULES}, enriched.plan.id)
+    assert night.department(member) == "Sales"
+    night.give(member, "Press")
+
+    _, (first, then) = await night.run()
+
+    assert first.count(outcome=Outcome.APPLIED) == 0
+    assert f"{READ_FIRST} | 1 |" in first.markdown()
+    assert then.count("update", outcome="applied") == 1
+    assert night.department(member) == "Press"
+
+
+async def test_what_was_changed_by_hand_is_put_right_once_slack_has_said_the_same_again(night, member):
+    night.give(member, "Sales")
+    await night.run()
+    [account] = night.sandbox.docebo.accounts.by_email("ada@example.com")
+    night.sandbox.docebo.edit(account.user_id, {"fields": {night.field: "Law"}, "lastname": "Byron"})
+    night.give(member, "Sales")  # the stamp moves, the value stays
+
+    _, (first, then) = await night.run()
+
+    assert [summary.count("update", outcome="applied") for summary in (first, then)] == [1, 1]  # the name, the field
+    assert night.department(member) == "Sales"
+    assert len((await night.run())[1]) == 1

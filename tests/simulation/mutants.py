@@ -152,7 +152,7 @@ def _taking_hidden_fields_for_empty() -> Patches:
         empty = dict.fromkeys(fields_wanted(runtime), "")
         return [replace(user, custom=user.custom or empty) for user in users]
 
-    return [patch(f"{ENGINE}.reading.sides.with_fields_read_before", with_fields)]
+    return [patch(f"{ENGINE}.reading.sides.with_fields_known", with_fields)]
 
 
 def _reading_fields_once() -> Patches:
@@ -292,6 +292,10 @@ MUTANTS = (
         lambda: [patch(f"{ENGINE}.writing.applying._note_in_doubt", _nothing)],
     ),
     Mutant("what is not shown is empty", 18, frozenset({P.KNOWN}), _taking_hidden_fields_for_empty),
+    Mutant(
+        "what was read of custom fields is so now", 18, frozenset({P.KNOWN}),
+        lambda: [patch.object(Planner, "_to_read_first", lambda *_: set[str]())],
+    ),
     Mutant("custom fields are read once", 18, frozenset({P.CAUGHT_UP}), _reading_fields_once),
     Mutant(
         "an undo forgets", 19, frozenset({P.UNDONE}),

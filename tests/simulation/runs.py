@@ -235,7 +235,9 @@ async def _do_what_follows(process: Process, workspace: Workspace, people: Sourc
 
 async def _plan_custom_fields(runtime: Runtime, workspace: Workspace, people: SourceSnapshot) -> str | None:
     async def read_custom_fields() -> ProfilesRead:
-        return await read_profiles(runtime, workspace, due(runtime, workspace, people), _unseen)
+        return await read_profiles(
+            runtime, workspace, due(runtime, workspace, people), _unseen, to_compare=people.to_compare
+        )
 
     read = await _with_retries(read_custom_fields)
     if not read.changed:

@@ -323,6 +323,15 @@ def test_a_field_that_was_changed_without_a_new_stamp_is_read_again() -> None:
     assert_kept(Promise.CAUGHT_UP, story)
 
 
+def test_a_field_that_was_emptied_and_undone_is_not_emptied_again_where_slack_says_another_since() -> None:
+    story = company(
+        *(at(0, "import"), at(1, "lose_event"), at(1, "lose_team", 1), at(2, "import")),
+        *(at(3, "undo of what followed"), at(5, "lose_event"), at(5, "change_team", 1), at(8, "import")),
+        **TEAMS,
+    )
+    assert_kept(Promise.KNOWN, story)
+
+
 def test_every_kind_of_run_does_its_work_where_nothing_goes_wrong() -> None:
     everyday = [at(hour, run) for hour, run in enumerate(RUNS)]
     story = company(*everyday, at(20, NAMED, 1), at(21, "deliver_by_older_webhook"), at(22, "rename", 1))

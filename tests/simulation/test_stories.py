@@ -44,6 +44,9 @@ MENDED = [
     (13, Promise.BACKED_UP, 98),
     (14, Promise.QUIET, 47),
     (15, Promise.PRIVATE, 115),
+    (17, Promise.PLACED, 73000026),
+    (18, Promise.KNOWN, 20000553),
+    (18, Promise.KNOWN, 60000022),
 ]
 SECONDS = float(os.environ.get("SIMULATION_SECONDS", "600"))
 

@@ -57,6 +57,7 @@ class SourceUser:
     unconfirmed: bool = False  # Slack says that the e-mail address is not confirmed; often it says nothing
     confirmed: bool = False  # Slack says that it is
     custom: MappingType[str, str] | None = None  # custom profile field id -> value
+    outdated: bool = False  # what *custom* holds was read before, and Slack is to be asked again before it is believed
     scim: MappingType[str, str] | None = None  # by name of the source, like "department"; None: SCIM was not asked
     hidden: str = ""  # characters of the e-mail address that nobody can see, like "U+200B"; the address is "" then
     local_id: str = ""  # within the workspace, where that is not the organisation's

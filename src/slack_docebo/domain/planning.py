@@ -44,6 +44,7 @@ from slack_docebo.domain.operations import (
     NOT_THERE,
     OWN_FORM,
     PROVISIONING_OFF,
+    READ_FIRST,
     UNLISTED,
     Kind,
     Operation,
@@ -76,6 +77,7 @@ class Planner:
         self.no_leavers: list[str] = []  # Slack ids of those who were known as leavers
         self.ended: dict[int, str] = {}  # accounts that we have let expire, with the date that they had before
         self.shortfalls: dict[str, tuple[Shortfall, ...]] = {}  # by Slack id: the values that have no place
+        self.to_read_first: set[str] = set()  # Slack ids of those whose custom fields are read before they are written
         self._accounts = accounts
 
     def anew(self) -> "Planner":
@@ -333,6 +335,14 @@ class Planner:
                 is_form = all(is_own_form(name, str(changes[name]), str(shown)) for name, shown in before.items())
                 kept = f"{OWN_FORM if is_form else NOT_TAKEN}{', '.join(changes)}"
                 return self._plan_mapping(user, mapping, account, by, kept, Applied(account.docebo_id, print_, echo))
+        if held := self._to_read_first(user, changes):
+            self.to_read_first.add(user.slack_id)
+            changes = {name: value for name, value in changes.items() if name not in held}
+            before = {name: value for name, value in before.items() if name not in held}
+            if not changes:
+                known = prior or Applied(account.docebo_id)
+                return self._plan_mapping(user, mapping, account, by, READ_FIRST, known)
+            print_, echo = fingerprint({name: wanted[name] for name in wanted.keys() - held}), ""
         if changes:
             differs = f"differs: {', '.join(changes)}{_without(lacking)}"
             return self._operation(
@@ -451,6 +461,10 @@ class Planner:
         """Return the expiration date that the account had, where that is known and to come, or ""."""
         date = self.ended.get(account.docebo_id, "")[:10]
         return date if date > self.policy.today.isoformat() else ""
+
+    def _to_read_first(self, user: SourceUser, changes: MappingType[str, Value]) -> set[str]:
+        """Return which of *changes* come from custom fields that are to be read again before they are believed."""
+        return {rule.target for rule in self.policy.rules if user.outdated and rule.is_custom} & changes.keys()
 
     def _fingerprint(self, user: SourceUser) -> str:
         return fingerprint(self._wanted(user))

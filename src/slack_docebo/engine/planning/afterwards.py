@@ -39,12 +39,15 @@ def rule_for(runtime: Runtime, target: str) -> AttributeRule | None:
 def wishes_of(runtime: Runtime, workspace: Workspace, listed: SourceSnapshot, rule: AttributeRule) -> Wishes:
     """Return what *rule* gives for those of *listed* who are in scope and mapped.
 
-    Left out is of whom somebody has decided that they are never touched, and about whom an event was applied since this
-    run began: the list is older.
+    Left out is of whom somebody has decided that they are never touched, about whom an event was applied since this run
+    began, for the list is older, and who would be read again before the custom field of the rule is believed.
     """
     found = Wishes()
     for page in listed:
-        users = with_fields_read_before(runtime, workspace.team, page) if rule.is_custom else page
+        users = page
+        if rule.is_custom:
+            known = page if listed.shows_fields else with_fields_read_before(runtime, workspace.team, page)
+            users = [user for user in known if not user.outdated]
         with runtime.store.reading() as tables:
             served = tables.inbox.applied_since(runtime.begun, chain.from_iterable(user.ids for user in users))
         note_wishes(found, runtime, workspace, [user for user in users if served.isdisjoint(user.ids)], rule)

@@ -116,6 +116,7 @@ async def make_plan(
     await to_completion(_plan_again, runtime, planner, draft, listed or read, accounts, again, trusting)
     if listed is not None:
         await to_completion(record_reads, runtime, workspace, listed, accounts)
+        listed.to_compare = planner.to_read_first
         facts["left_as_before"] = draft.left_as_before
         unmatched.see_accounts(accounts)
         if told := unknown_levels(runtime.docebo.levels.in_doubt):

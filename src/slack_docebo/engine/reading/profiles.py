@@ -1,7 +1,7 @@
 """Custom profile fields, which Slack's list does not show: read person by person, and kept for what comes later."""
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
@@ -18,7 +18,7 @@ from slack_docebo.safe_points import safe_point
 
 @dataclass(slots=True)
 class ProfilesRead:
-    """The result: whose custom fields are others than before, and how many people are left for the next run."""
+    """The result: with whom the import has compared others than these fields, and how many are left for the next run."""
 
     changed: set[str] = field(default_factory=set)  # Slack ids
     read: int = 0
@@ -34,18 +34,32 @@ def fields_wanted(runtime: Runtime) -> frozenset[str]:
 def with_fields_read_before(runtime: Runtime, team: str, users: Sequence[SourceUser]) -> list[SourceUser]:
     """Return *users* with the custom fields that were last read of them; without, where a mapped one was not.
 
-    Nothing that Docebo has by us is newer: what an event or a named person has brought is kept as well.
+    Nothing that Docebo has by us is newer: what an event or a named person has brought is kept as well. But somebody whose
+    turn it is to be read again may have others by now: what is known of them is outdated.
     """
     wanted = fields_wanted(runtime)
     if not wanted:
         return list(users)
+    max_age, now = timedelta(days=runtime.behaviour.profile_max_age_days), runtime.now()
     with runtime.store.reading() as tables:
         known = tables.profiles.of(team, [user.slack_id for user in users])
+
+    def with_fields(user: SourceUser) -> SourceUser:
+        profile = known.get(user.slack_id)
+        if profile is None or not profile.tells(wanted):
+            return user
+        is_due = turn(user, profile, wanted, now=now, max_age=max_age) is not None
+        return replace(user, custom=profile.fields, outdated=is_due)
+
+    return [with_fields(user) for user in users]
+
+
+def with_fields_known(runtime: Runtime, team: str, users: Sequence[SourceUser]) -> list[SourceUser]:
+    """Return *users* of a list with the custom fields that it shows, else with those that were last read of them."""
+    wanted = fields_wanted(runtime)
+    read_before = with_fields_read_before(runtime, team, users)
     return [
-        replace(user, custom=known[user.slack_id].fields)
-        if user.slack_id in known and known[user.slack_id].tells(wanted)
-        else user
-        for user in users
+        user if wanted <= (user.custom or {}).keys() else known for user, known in zip(users, read_before, strict=True)
     ]
 
 
@@ -89,9 +103,16 @@ def keep_fields_shown(runtime: Runtime, team: str, users: Iterable[SourceUser]) 
 
 
 async def read_profiles(
-    runtime: Runtime, workspace: Workspace, people: Sequence[SourceUser], advance: Callable[[int], None]
+    runtime: Runtime,
+    workspace: Workspace,
+    people: Sequence[SourceUser],
+    advance: Callable[[int], None],
+    *,
+    to_compare: Collection[str] = (),
 ) -> ProfilesRead:
     """Read the custom fields of *people* one after the other, for at most PROFILE_MINUTES, and keep each answer at once.
+
+    Those *to compare* (Slack ids) count as changed whatever Slack says: the import has waited for it.
 
     Raises where Slack does not answer for anybody; what was read until then is kept.
     """
@@ -112,7 +133,7 @@ async def read_profiles(
         if fields is not None:
             done.read += 1
             read = Profile(fields, user.updated, runtime.now())
-            if await to_completion(_keep, runtime, workspace.team, user, read):
+            if await to_completion(_keep, runtime, workspace.team, user, read) or user.slack_id in to_compare:
                 done.changed.add(user.slack_id)
     return done
 

@@ -20,7 +20,7 @@ from slack_docebo.engine.reading.dialects import known_dialect, learn
 from slack_docebo.engine.reading.evidence import answers_to, ask_for_accounts, can_ask, observe_account, recall_accounts
 from slack_docebo.engine.reading.missing import check_missing_accounts, check_missing_people
 from slack_docebo.engine.reading.outages import OutageWatch, greet_docebo
-from slack_docebo.engine.reading.profiles import with_fields_read_before
+from slack_docebo.engine.reading.profiles import with_fields_known
 from slack_docebo.engine.reading.scim import read_scim, with_scim
 from slack_docebo.engine.reading.snapshot import Restarted, SourceSnapshot
 from slack_docebo.errors import IncompleteRead
@@ -56,7 +56,7 @@ async def read_page(runtime: Runtime, workspace: Workspace, people: SourceSnapsh
             " be so each time, change SLACK_PAGE_SIZE"
         )
     people.shows_fields |= any(user.custom for user in page.users)
-    users = await to_completion(with_fields_read_before, runtime, workspace.team, page.users)
+    users = await to_completion(with_fields_known, runtime, workspace.team, page.users)
     people.add(replace(page, users=users if people.scim is None else with_scim(users, people.scim)))
     return page.next_cursor
 
