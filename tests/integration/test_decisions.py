@@ -10,8 +10,10 @@ from slack_docebo.domain.decisions import NEVER, Verdict
 from slack_docebo.domain.operations import Kind
 from slack_docebo.domain.people import PeopleShown
 from slack_docebo.domain.texts import people
+from slack_docebo.engine.importing import apply_saved
 from slack_docebo.engine.mappings.deciding import DecisionAction, DecisionRequest, decide
 from slack_docebo.engine.mappings.forgetting import forget
+from slack_docebo.engine.planning.undoing import plan_undo
 from slack_docebo.engine.reporting.attention import attention_rows
 from slack_docebo.engine.reporting.status import status
 from slack_docebo.errors import ConfigurationError
@@ -154,6 +156,22 @@ async def test_a_disputed_account_that_somebody_links_is_brought_in_line(here):
     await imported(here)
 
     assert (account.firstname, account.email) == ("Ada", "ada@example.com")
+
+
+async def test_a_linked_account_that_an_undo_alone_has_seen_is_left_alone_once_it_is_somebody_elses(here):
+    ada = here.sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
+    await imported(here)
+    here.sandbox.slack.change(ada, {"profile": {"last_name": "Byron"}})
+    planned = await imported(here)
+    other = here.sandbox.docebo.accounts.add("countess", firstname="A", lastname="L", email="countess@example.com")
+    await decided(here, DecisionAction.LINK, ada, docebo_id=other.user_id)
+    await apply_saved(here.runtime, plan_undo(here.runtime, planned.plan.id), lambda _: None)
+
+    stranger = {"username": "zed", "email": "zed@example.com", "firstname": "Zed", "lastname": "Quux"}
+    here.sandbox.docebo.edit(other.user_id, stranger)
+    await imported(here)
+
+    assert (other.firstname, other.email) == ("Zed", "zed@example.com")
 
 
 async def test_who_is_linked_to_an_account_that_we_have_shut_has_it_open_again(here):

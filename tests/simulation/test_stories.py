@@ -24,6 +24,7 @@ SEEDS = 2  # a test
 # By kind of breach, as in docs/safety.md: a seed whose story showed it by itself, until it was mended.
 MENDED = [
     (1, Promise.ONLY_OWN, 2),
+    (1, Promise.ONLY_OWN, 20000118),
     (2, Promise.SECOND_ACCOUNT, 163),
     (2, Promise.SECOND_ACCOUNT, 1219),
     (3, Promise.LIMITS, 31),
@@ -44,7 +45,9 @@ MENDED = [
     (13, Promise.BACKED_UP, 98),
     (14, Promise.QUIET, 47),
     (15, Promise.PRIVATE, 115),
+    (17, Promise.PLACED, 60000421),
     (17, Promise.PLACED, 73000026),
+    (17, Promise.PLACED, 73000085),
     (18, Promise.KNOWN, 20000553),
     (18, Promise.KNOWN, 60000022),
 ]

@@ -124,6 +124,11 @@ class MappingRepository:
             )
         }
 
+    def unseen(self, team: str) -> list[int]:
+        """Return the accounts of mappings of which nobody knows what they bear: somebody has just mapped them by hand."""
+        is_unseen = func.coalesce(account.c.username_digest, "") + func.coalesce(account.c.address_digest, "") == ""
+        return [row.user_id for row in self._connection.execute(READ.where(self._of(team), is_unseen))]
+
     def slack_ids(self, team: str) -> Iterator[str]:
         """Yield the Slack ids of all who are mapped, like `all`."""
         return (row.slack_id for row in self._stream(select(rows.c.slack_id).where(self._of(team))))

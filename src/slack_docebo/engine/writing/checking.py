@@ -86,6 +86,7 @@ async def recheck(runtime: Runtime, workspace: Workspace, plan_id: str, accounts
     _check_applicable(runtime, workspace, plan, pending)
     if plan.kind in OF_THE_RULES:
         check_calls(runtime, people=to_ask)
+    _note_first_sight(runtime, workspace, accounts)
     policy = runtime.behaviour.policy(workspace.team)
     planned_by = planned_behaviour(runtime, plan).policy(workspace.team)
     undoes = plan.kind is PlanKind.UNDO
@@ -128,6 +129,19 @@ async def recheck(runtime: Runtime, workspace: Workspace, plan_id: str, accounts
             record(runtime, plan_id, some, results)
             skipped += sum(result.outcome is Outcome.SKIPPED for result in results)
     return skipped
+
+
+def _note_first_sight(runtime: Runtime, workspace: Workspace, accounts: Accounts) -> None:
+    """Note what mapped accounts bear that nobody has looked at since somebody mapped them by hand, as planning does.
+
+    Else somebody who is behind their ids later could not be told from the person.
+    """
+    docebo = runtime.settings.docebo_url
+    with runtime.store.reading() as tables:
+        unseen = tables.mappings(docebo).unseen(workspace.team)
+    if seen := {one: look(account) for one in unseen if (account := accounts.get(one))}:
+        with runtime.store.transaction() as tables:
+            tables.accounts(tables.platforms.take(docebo)).note_seen(seen, now=runtime.now())
 
 
 def reason_to_skip(operation: Operation, now: Situation) -> str:
