@@ -267,6 +267,24 @@ async def test_what_was_undone_is_not_written_once_more_from_a_reading_that_is_o
     assert night.department(member) == "Press"
 
 
+async def test_what_was_undone_is_written_again_only_once_slack_was_asked_for_it(night, member):
+    night.give(member, "Sales")
+    await night.run()
+    night.give(member, "Law")
+    _, (_, enriched) = await night.run()
+    await undo(settings_for(night.sandbox.facts(), night.url), {"ATTRIBUTES": RULES}, enriched.plan.id)
+    night.sandbox.slack.switches = replace(night.sandbox.slack.switches, fields_move_stamps=False)
+    night.give(member, "Press")
+    asked = night.asked()
+
+    _, (first, _) = await night.run()
+    await night.run()
+
+    assert first.count(outcome=Outcome.APPLIED) == 0
+    assert night.department(member) == "Press"
+    assert night.asked() - asked == 1
+
+
 async def test_what_was_changed_by_hand_is_put_right_once_slack_has_said_the_same_again(night, member):
     night.give(member, "Sales")
     await night.run()

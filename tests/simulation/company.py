@@ -57,6 +57,7 @@ class Person:
     forgotten_at: float | None = None
     forgotten_as: set[str] = field(default_factory=set)  # ids and addresses by which we knew who was to be forgotten
     readdressed_at: float = ALWAYS
+    stamped_at: list[float] = field(default_factory=list)  # when a change has moved the stamp of the profile
     said: dict[str, Said] = field(default_factory=lambda: defaultdict(Said))  # by DEPARTMENT, TEAM and MANAGER
     seen_back_until: dict[str, float] = field(default_factory=dict)  # by Slack id: surely known to be there
 
@@ -429,6 +430,8 @@ class Company:
         self._change(person, email=address)
 
     def _change(self, person: Person, **profile: Any) -> None:
+        if profile.keys() != {"fields"} or self.sandbox.slack.switches.fields_move_stamps:
+            person.stamped_at.append(time.time())
         self.sandbox.slack.change(person.slack_id, {"profile": profile})
 
     def _watch(self) -> None:

@@ -33,6 +33,7 @@ from slack_docebo.storage.gate import BatchGate
 from slack_docebo.storage.journal import JournalRepository
 from slack_docebo.storage.leases import LeaseRepository
 from slack_docebo.storage.leavers import LeaverRepository
+from slack_docebo.storage.profiles import ProfileRepository
 from tests.simulation.promises import Promise
 from tests.simulation.stage import play
 from tests.simulation.story import FIRST_LATER, Story, draw
@@ -295,6 +296,10 @@ MUTANTS = (
     Mutant(
         "what was read of custom fields is so now", 18, frozenset({P.KNOWN}),
         lambda: [patch.object(Planner, "_to_read_first", lambda *_: set[str]())],
+    ),
+    Mutant(
+        "what was undone is believed as before", 18, frozenset({P.KNOWN}),
+        lambda: [patch.object(ProfileRepository, "doubt", _nothing)],
     ),
     Mutant("custom fields are read once", 18, frozenset({P.CAUGHT_UP}), _reading_fields_once),
     Mutant(

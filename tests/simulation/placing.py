@@ -8,10 +8,11 @@ from slack_docebo.integration_settings import IntegrationSettings
 from tests.simulation.company import ALWAYS, SCOPE, Company, Ownership, Person, Write
 from tests.simulation.organisation import DEPARTMENT, MANAGER, TEAM, TEAM_FIELD, branch_of, manager_of, member_of
 from tests.simulation.processes import Process
-from tests.simulation.promises import DAY, LISTED, MINUTE, Breach, Promise
+from tests.simulation.promises import DAY, FIELDS_READ, LISTED, MINUTE, Breach, Promise
 
 BY_PLAN = ("saved plan", "cut-off plan", "late plan")
 UNDO = "undo"
+STAMP = 1.0  # seconds, by which Slack stamps
 
 
 def is_shut_out(account: Account, today: str) -> bool:
@@ -28,6 +29,7 @@ class Placements:
         # By account and person: the branch to which we brought it for that person last, and when we have surely noted it.
         self._placed: dict[tuple[int, int], tuple[int, float]] = {}
         self._moved: list[tuple[float, int]] = []  # when, and whose
+        self._undone: set[int] = set()  # accounts of which we have taken team or manager back, and written none since
 
     def look_at(self, write: Write, process: Process, person: Person) -> Iterator[Breach]:
         """Yield what is wrong with *write* to an account of *person*."""
@@ -43,6 +45,18 @@ class Placements:
         """Return how old what Slack said may be on which *write* rests."""
         begun = process.planned_at if write.process.startswith(BY_PLAN) else process.begun
         return min(begun, write.at) - LISTED
+
+    def _read_since(self, write: Write, process: Process, person: Person) -> float:
+        """Return how old custom fields may be on which *write* rests: older where no stamp tells that they have changed.
+
+        But what was undone is read again before it is written.
+        """
+        since = self._since(write, process)
+        if write.account_id in self._undone:
+            self._undone.discard(write.account_id)
+            return since
+        stamped = max((at for at in person.stamped_at if at < since), default=ALWAYS)
+        return min(since, max(since - FIELDS_READ, stamped + STAMP))
 
     def _look_at_shield(self, write: Write, process: Process, person: Person, what: str) -> Iterator[Breach]:
         before, after = write.before, write.after
@@ -92,9 +106,12 @@ class Placements:
 
     def _look_at_manager(self, write: Write, process: Process, person: Person, what: str) -> Iterator[Breach]:
         before, after = (manager_of(write.before) if write.before else 0), manager_of(write.after)
-        if before == after or write.process.startswith(UNDO):
+        if before == after:
             return
-        said = person.said[MANAGER].since(self._since(write, process))
+        if write.process.startswith(UNDO):
+            self._undone.add(write.account_id)
+            return
+        said = person.said[MANAGER].since(self._read_since(write, process, person))
         if not after:
             if "" not in said:
                 yield Breach(Promise.KNOWN, f"{what}: without a manager, and Slack has always told one")
@@ -108,9 +125,12 @@ class Placements:
     def _look_at_team(self, write: Write, process: Process, person: Person, what: str) -> Iterator[Breach]:
         before = write.before.fields.get(TEAM_FIELD, "") if write.before else ""
         after = write.after.fields.get(TEAM_FIELD, "")
-        if before == after or write.process.startswith(UNDO):
+        if before == after:
             return
-        if not after and "" not in person.said[TEAM].since(self._since(write, process) - MINUTE):
+        if write.process.startswith(UNDO):
+            self._undone.add(write.account_id)
+            return
+        if not after and "" not in person.said[TEAM].since(self._read_since(write, process, person) - MINUTE):
             yield Breach(Promise.KNOWN, f"{what}: without a team, and Slack has always told one")
         number = member_of(after)
         if number is not None and number != person.number:

@@ -6,6 +6,7 @@ from enum import StrEnum
 MINUTE = 60.0
 FRESH = 15 * MINUTE  # what hurts if it is wrong may rest on a look of ten minutes ago, and calls take their time
 LISTED = 75 * MINUTE  # a change of names, and a creation, on a listing of an hour ago
+FIELDS_READ = 24 * 60 * MINUTE  # custom fields of a profile whose stamp does not move, by PROFILE_MAX_AGE_DAYS
 DAY = 23 * 60 * MINUTE  # what surely lies within 24 hours, whenever a run counts them from
 
 

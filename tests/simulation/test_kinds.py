@@ -332,6 +332,26 @@ def test_a_field_that_was_emptied_and_undone_is_not_emptied_again_where_slack_sa
     assert_kept(Promise.KNOWN, story)
 
 
+def test_a_field_that_was_emptied_and_undone_is_read_again_though_no_stamp_tells_of_its_change() -> None:
+    story = company(
+        *(at(0, "import"), at(1, "lose_event"), at(1, "lose_team", 1), at(2, "import")),
+        *(at(3, "undo of what followed"), at(4, "keep_stamps"), at(5, "change_team", 1), at(8, "import")),
+        **TEAMS,
+    )
+    assert_kept(Promise.KNOWN, story)
+
+
+def test_a_manager_whom_slack_has_named_within_the_age_of_a_reading_is_no_breach() -> None:
+    story = company(
+        *(at(0, "import"), at(1, "keep_stamps"), at(2, "change_manager", 3, 2), at(5, "correct_mapping", 3)),
+        *(at(6, "import"), at(7, "import")),
+        **MANAGERS | {"PROFILE_MAX_AGE_DAYS": "1"},
+    )
+    played = apart(play, story)
+    assert not played.breaches, "\n" + told(story, played)
+    assert any("import 2 ends" in line and "1 updated" in line for line in played.log), told(story, played)
+
+
 def test_every_kind_of_run_does_its_work_where_nothing_goes_wrong() -> None:
     everyday = [at(hour, run) for hour, run in enumerate(RUNS)]
     story = company(*everyday, at(20, NAMED, 1), at(21, "deliver_by_older_webhook"), at(22, "rename", 1))

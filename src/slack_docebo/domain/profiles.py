@@ -14,7 +14,9 @@ class Profile:
     """The mapped custom fields of one person, as they were read."""
 
     fields: Mapping[str, str]  # by the field's id; "" where Slack shows no value
-    updated: int  # the stamp of the profile that Slack's list showed then, unix seconds
+    updated: (
+        int  # the stamp of the profile that Slack's list showed then, unix seconds; NOT_BELIEVED once it was undone
+    )
     read_at: datetime
 
     def tells(self, wanted: Collection[str]) -> bool:
@@ -44,7 +46,8 @@ def turn(
 ) -> Turn | None:
     """Return when it is the turn of *user* to be read, or None where that is not needed.
 
-    First come those who were never read, newest first; then those whose stamp has moved since; then those who were read
+    First come those who were never read, newest first; then those whose stamp has moved since,
+    or for whom it was undone what the reading wrote; then those who were read
     too long ago, for an edit of a custom field may not move the stamp.
     """
     if profile is None or not profile.tells(wanted):

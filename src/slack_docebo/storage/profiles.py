@@ -3,9 +3,10 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, func, select
+from sqlalchemy import Connection, delete, func, select, update
 
 from slack_docebo.domain.profiles import Profile
+from slack_docebo.domain.stamps import NOT_BELIEVED
 from slack_docebo.storage.schema import profile
 from slack_docebo.storage.statements import among, chunks, insertion
 
@@ -33,6 +34,12 @@ class ProfileRepository:
             .values(slack_team=team, slack_id=slack_id, **values)
             .on_conflict_do_update(index_elements=["slack_team", "slack_id"], set_=values)
         )
+
+    def doubt(self, team: str, slack_ids: Iterable[str]) -> None:
+        """Let nobody believe what was read of these people before Slack has said it again."""
+        for ids in chunks(set(slack_ids)):
+            theirs = profile.c.slack_team == team, among(self._connection, profile.c.slack_id, ids)
+            self._connection.execute(update(profile).where(*theirs).values(updated=NOT_BELIEVED))
 
     def purge(self, oldest: datetime) -> None:
         """Delete what nobody has read anew since *oldest*: these people have left, or no field is mapped any more."""

@@ -1,15 +1,16 @@
 """Recording: what became of operations, with the mappings and standings that go with it, in one transaction."""
 
+from collections.abc import Iterable, Sequence
 from collections.abc import Mapping as MappingType
-from collections.abc import Sequence
 from dataclasses import replace
 
 from slack_docebo.domain.effects import TO_ACCOUNTS, changes_access, mapping_of, people_of
 from slack_docebo.domain.grace import HAS_LEFT, is_of_leaver
 from slack_docebo.domain.operations import Kind, Operation, Outcome
 from slack_docebo.domain.people import Applied, Mapping
+from slack_docebo.domain.rules import AttributeRule
 from slack_docebo.domain.stamps import TOLERANCE, UNSTAMPED
-from slack_docebo.domain.targets import BRANCH, is_manager, manager_type_of
+from slack_docebo.domain.targets import BRANCH, MANAGER, is_manager, manager_type_of
 from slack_docebo.engine.writing.standing import follow
 from slack_docebo.errors import StorageConflict
 from slack_docebo.runtime import Runtime
@@ -61,6 +62,9 @@ def _record(runtime: Runtime, plan_id: str, operations: dict[int, Operation], re
             if plan.kind is PlanKind.REALTIME_SYNC:  # no list: nothing else says how new this is
                 stamps = dict.fromkeys(people, UNSTAMPED)
                 tables.applied(plan.docebo).advance(plan.slack_team, stamps, now=now)
+        if plan.kind is PlanKind.UNDO:  # it would be written once more by what was read before
+            undone = [op.slack_id for op, _ in applied if _comes_from_custom_fields(op, runtime.behaviour.attributes)]
+            tables.profiles.doubt(plan.slack_team, undone)
         docebo = runtime.settings.docebo_url
         mappings = tables.mappings(docebo)
         shut_out = _shut_out_since(tables, plan, applied)
@@ -153,6 +157,12 @@ def _remapped(applied: Sequence[tuple[Operation, RowOutcome]], mappings: Mapping
         return (mapping and mapping.docebo_id) not in {result.docebo_id, prior and prior.docebo_id}
 
     return any(is_remapped(op, result) for op, result in applied if op.maps or op.kind is Kind.UNMAP)
+
+
+def _comes_from_custom_fields(operation: Operation, rules: Iterable[AttributeRule]) -> bool:
+    """Tell whether *operation* changes what custom profile fields give by these *rules*."""
+    given = {rule.target for rule in rules if rule.is_custom}
+    return any(name in given or (is_manager(name) and MANAGER in given) for name in operation.changes)
 
 
 def _managers(applied: Sequence[tuple[Operation, RowOutcome]]) -> dict[tuple[int, int], int]:
