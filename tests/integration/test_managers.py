@@ -123,6 +123,20 @@ async def test_what_slack_does_not_say_removes_no_manager(company):
     assert company.manager_of("Ada") == company.account("Grace").user_id
 
 
+async def test_nobody_comes_into_a_circle_with_a_manager_who_stays_because_slack_says_nothing_of_one(company):
+    grace = company.hire("Grace")
+    ada = company.hire("Ada", grace)
+    await company.import_everybody()
+    company.report_to(ada, "")
+    company.report_to(grace, ada)
+
+    done, problems = await company.import_everybody()
+
+    assert done is None
+    assert dict(problems) == {"the managers report to each other in a circle": 1}
+    assert company.manager_of("Grace") == 0
+
+
 async def test_a_type_of_managers_is_named_where_there_are_several(company):
     boss = company.hire("Grace")
     company.hire("Ada", boss)

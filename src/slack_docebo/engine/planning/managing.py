@@ -102,7 +102,10 @@ def _relations(
             found.problems[NO_ACCOUNT] += 1
         else:
             found.managers[account] = mapped[whom]
-    for account in in_circles({one: manager.docebo_id for one, manager in found.managers.items() if manager}):
+    # Whose manager is not known, or cannot be written, keeps the one whom we have set.
+    stay = {one: other for one, other in placed.items() if one not in found.managers and other not in {0, IN_DOUBT}}
+    named_now = {one: manager.docebo_id for one, manager in found.managers.items() if manager}
+    for account in in_circles(stay | named_now) & named_now.keys():
         del found.managers[account]
         found.problems[IN_A_CIRCLE] += 1
     return found
