@@ -108,11 +108,24 @@ class FollowUpJudge:
         return account if is_theirs and names.isdisjoint(self._behaviour.protected_accounts) else None
 
     def _manager_of(self, person: Person) -> Account | None:
-        """Return the account of whoever Slack names as the manager, but for people who manage each other in a circle."""
+        """Return the account of whoever Slack names as the manager, but for people who manage each other in a circle.
+
+        That is so by what Slack says, or by a manager of before who stays where Slack says none.
+        """
         line = [person]
         while manager := self._company.person_of(line[-1].said[MANAGER].now):
             if manager in line:
                 return None
             line.append(manager)
         is_there = len(line) > 1 and person.said[MANAGER].now == line[1].slack_id
-        return self._looked_after(line[1]) if is_there else None
+        manager_account = self._looked_after(line[1]) if is_there else None
+        return None if manager_account and self._reports_to(manager_account, person) else manager_account
+
+    def _reports_to(self, account: Account, person: Person) -> bool:
+        """Tell whether *person* is above *account* by what Docebo has."""
+        above: list[Account] = []
+        at: Account | None = account
+        while at and at not in above:
+            above.append(at)
+            at = self._company.account(manager_of(at))
+        return any(self._company.owner_of(one.user_id) is person for one in above)

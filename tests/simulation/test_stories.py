@@ -48,6 +48,7 @@ MENDED = [
     (17, Promise.PLACED, 60000421),
     (17, Promise.PLACED, 73000026),
     (17, Promise.PLACED, 73000085),
+    (17, Promise.CAUGHT_UP, 81000939),
     (18, Promise.KNOWN, 20000553),
     (18, Promise.KNOWN, 60000022),
 ]
