@@ -16,7 +16,7 @@ from slack_docebo.engine.reporting.report import table
 from slack_docebo.errors import ChangeLimitExceeded, IncompleteRead
 from slack_docebo.integration_settings import IntegrationSettings
 from slack_docebo.storage.inbox import FINISHED, EventState, InboxEntry
-from slack_docebo.storage.schema import operation, plan
+from slack_docebo.storage.schema import intent, operation, plan
 from slack_docebo.storage.store import Store
 from tests.simulation.company import Company, Person, Write, kept
 from tests.simulation.following import FollowUpJudge
@@ -45,13 +45,13 @@ class Judge:
         entries = self._entries()
         yield from self._waiting_events(entries)
         yield from self._stale_accounts(entries)
-        yield from self._outcomes({process.name: process for process in processes})
+        yield from self._outcomes(processes)
         yield from self._what_is_told()
         for process in processes:
             yield from self._run(process)
 
-    def at_rest(self, imports: Sequence[Process]) -> Iterator[Breach]:
-        """Yield what the last *imports* leave wrong, while which nothing changes."""
+    def at_rest(self, processes: Sequence[Process], imports: Sequence[Process]) -> Iterator[Breach]:
+        """Yield what the last *imports*, while which nothing changes, leave wrong of what all *processes* have done."""
         failures = [process.failure for process in imports if process.failure]
         if self._company.is_other_platform and failures:
             return  # to stop, and to say so, is right
@@ -65,6 +65,7 @@ class Judge:
             yield Breach(
                 Promise.QUIET, f"the {len(imports)}th import in a row, while which nothing changes, still writes"
             )
+        yield from self._outcomes(processes)  # what was in doubt is known by now
         yield from self._people_without_account(last)
         if not (last.failed_people or last.undecided_people):
             yield from self.following.left_behind()
@@ -119,14 +120,17 @@ class Judge:
 
     # -- outcomes ----------------------------------------------------------------------------------------------------
 
-    def _outcomes(self, processes: dict[str, Process]) -> Iterator[Breach]:
+    def _outcomes(self, processes: Sequence[Process]) -> Iterator[Breach]:
         columns = operation.c
         query = select(
             columns.slack_id, columns.kind, columns.outcome, columns.docebo_id, columns.changes, columns.done_at,
-            columns.flow_run, plan.c.flow_run.label("planned_by"),
-        ).join(plan, plan.c.id == columns.plan_id).where(columns.kind.in_(TO_ACCOUNTS))  # fmt: skip
+            columns.flow_run, plan.c.flow_run.label("planned_by"), intent.c.seq.is_not(None).label("is_in_doubt"),
+        ).join(plan, plan.c.id == columns.plan_id).outerjoin(
+            intent, (intent.c.plan_id == columns.plan_id) & (intent.c.seq == columns.seq)
+        ).where(columns.kind.in_(TO_ACCOUNTS))  # fmt: skip
         with self._store.reading() as tables:
             rows = list(tables.connection.execute(query))
+        by_name = {process.name: process for process in processes}
         for write in self._company.writes:
             owner = self._company.owner_of(write.account_id)
             person = self._company.person_with(write.after.lastname) or owner
@@ -136,7 +140,7 @@ class Judge:
                 continue  # with the person goes what was recorded
             theirs = [row for row in rows if row.kind != Kind.CREATE or self._company.person_of(row.slack_id) is person]
             about = [row for row in theirs if _is_about(row, write)]
-            yield from self._outcome(write, person, about, processes.get(write.process))
+            yield from self._outcome(write, person, about, by_name.get(write.process))
 
     def _outcome(
         self, write: Write, person: Person, about: Sequence[Row[Any]], process: Process | None
@@ -148,7 +152,9 @@ class Judge:
             yield Breach(Promise.TRUE_OUTCOME, f"{what}, and the person is recorded as failed")
             return
         ended_well = process is not None and process.has_ended and not process.is_dead and not process.failure
-        if ended_well and all(row.outcome != Outcome.APPLIED for row in of_process):
+        # Of what Docebo does not show yet nobody knows, and the store says so until the next import finds out.
+        is_told = any(row.outcome == Outcome.APPLIED or row.is_in_doubt for row in of_process)
+        if ended_well and not is_told:
             yield Breach(Promise.RECORDED, f"{what}, and no outcome says so")
 
     def _what_is_told(self) -> Iterator[Breach]:
@@ -166,10 +172,16 @@ class Judge:
     # -- runs --------------------------------------------------------------------------------------------------------
 
     def _run(self, process: Process) -> Iterator[Breach]:
-        joined = [person for person in self._company.people if process.begun < person.joined_at]
+        # Whom a list that was really cut short left out was rightly missed, though the person had joined during the run.
+        joined = [
+            person
+            for person in self._company.people
+            if process.begun < person.joined_at and person.number not in process.left_out
+        ]
         # Whoever joined right before may have been mapped while the list was read, and so disproves none.
         new = {person.number for person in self._company.people if process.begun - FRESH < person.joined_at}
-        left_out = process.left_out - new
+        # Nor does anybody whom Slack does not show when asked: nobody can tell whether the list should have.
+        left_out = process.left_out - new - process.not_shown
         if left_out and process.line and process.failure is None and not process.is_dead:
             some = ", ".join(map(str, sorted(left_out)))
             how = f"the list that {process.name} read did not show the mapped people {some}; it ends as: {process.line}"

@@ -97,7 +97,7 @@ class Models:
         self._watch.look_at_mapping(process)
         if is_write(request):
             self._watch.before_write(process, busy_seconds=LONGER if fault == "killed at work" else BUSY)
-        if refusal := self._refusal(request):
+        if refusal := self._refusal(process, request):
             return refusal
         answer = await model.handle_async_request(request)
         content = await answer.aread()
@@ -124,9 +124,11 @@ class Models:
 
     # -- what the models do not do by themselves -----------------------------------------------------------------------
 
-    def _refusal(self, request: httpx.Request) -> httpx.Response | None:
-        """Return what Slack answers about somebody who is not to be seen."""
+    def _refusal(self, process: Process, request: httpx.Request) -> httpx.Response | None:
+        """Return what Slack answers about somebody who is not to be seen; note that *process* has asked in vain."""
         person = self._company.person_of(request.url.params.get("user", ""))
+        if person and (person.poisoned or person.hidden):
+            process.not_shown.add(person.number)
         if person and person.poisoned:
             return httpx.Response(200, json={"ok": True, "user": "nonsense"})
         if person and person.hidden:

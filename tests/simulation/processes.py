@@ -98,6 +98,7 @@ class Process:
     backup: Path | None = None  # that a reset has written
     planned_at: float = 0.0  # when that plan was made, unix seconds
     left_out: set[int] = field(default_factory=set)  # people whom a list that broke off did not show
+    not_shown: set[int] = field(default_factory=set)  # people for whom it asked Slack, which does not show them
 
     @property
     def is_dead(self) -> bool:

@@ -185,7 +185,8 @@ class Stage:
         judged = list(self._judge.after(self.processes))
         if self._company.is_organised or self._behaviour.leavers_after_days:
             await asyncio.sleep(A_DAY_LATER)
-        judged += self._judge.at_rest([await self._import_alone() for _ in range(LAST_IMPORTS)])
+        last_imports = [await self._import_alone() for _ in range(LAST_IMPORTS)]
+        judged += self._judge.at_rest(self.processes, last_imports)
         breaches = dict.fromkeys([*self._watch.breaches, *judged])
         return Played(list(breaches), self.changes + self._models.calls, self.log)
 

@@ -362,6 +362,40 @@ def test_a_manager_whom_slack_has_named_within_the_age_of_a_reading_is_no_breach
     assert any("import 2 ends" in line and "1 updated" in line for line in played.log), told(story, played)
 
 
+def test_a_list_that_lacks_only_whom_slack_does_not_show_when_asked_is_not_held_against_the_run() -> None:
+    broken_off = fault("import 2", "read", 4, "short")
+    unknown = company(at(0, "import"), at(1, "poison", 2), at(2, "import"), broken_off, size=3)
+    assert_kept(Promise.SHORT_READ, unknown)
+    shown = apart(play, company(at(0, "import"), at(2, "import"), broken_off, size=3))
+    assert any("import 2 ends: Slack's list left out" in line for line in shown.log)
+
+
+def test_an_import_may_refuse_a_list_that_really_left_out_somebody_who_joined_before_it_was_read() -> None:
+    story = company(
+        *(at(0, "import"), at(1, "import"), at(1, "hire", seconds=2)),
+        *(fault("import 2", "read", 2, "unavailable"), fault("import 2", "read", 7, "short")),
+    )
+    assert_kept(Promise.UNDISTURBED, story)
+
+
+def test_an_account_that_docebo_does_not_show_yet_is_in_doubt_until_the_next_import_records_it() -> None:
+    story = company(
+        *(at(0, "import"), at(1, "lag"), at(2, "lose_event"), at(2, "hire"), at(2, "import", seconds=2)),
+        fault("import 2", "write", 1, "done, then locked"),
+        size=2,
+    )
+    assert_kept(Promise.RECORDED, story)
+
+
+def test_an_undo_gives_an_account_back_to_whoever_had_it_before_its_address_came_to_somebody_else() -> None:
+    story = company(
+        *(at(0, "import"), at(1, "reset"), at(2, "lose_event"), at(2, "lose_event"), at(2, "swap_addresses", 1, 2)),
+        *(at(3, "import"), at(4, "undo")),
+        with_accounts=(0, 1, 2),
+    )
+    assert_kept(Promise.OWN_DATA, story)
+
+
 def test_every_kind_of_run_does_its_work_where_nothing_goes_wrong() -> None:
     everyday = [at(hour, run) for hour, run in enumerate(RUNS)]
     story = company(*everyday, at(20, NAMED, 1), at(21, "deliver_by_older_webhook"), at(22, "rename", 1))

@@ -21,7 +21,7 @@ from tests.simulation.stage import play, told
 from tests.simulation.story import FIRST_LATER, Step, Story, draw, shortened
 
 SEEDS = 2  # a test
-# By kind of breach, as in docs/safety.md: a seed whose story showed it by itself, until it was mended.
+# By kind of breach, as in docs/safety.md: a seed whose story showed it by itself, until it, or the judge, was mended.
 MENDED = [
     (1, Promise.ONLY_OWN, 2),
     (1, Promise.ONLY_OWN, 20000118),
@@ -31,16 +31,20 @@ MENDED = [
     (4, Promise.NEWEST, 164),
     (5, Promise.OWN_DATA, 275),
     (5, Promise.OWN_DATA, 1386),
+    (5, Promise.OWN_DATA, 71000541),
     (6, Promise.TRUE_OUTCOME, 4),
     (6, Promise.TRUE_OUTCOME, 91),
     (6, Promise.TRUE_OUTCOME, 7603),
+    (6, Promise.RECORDED, 5300071),
     (7, Promise.ADMINISTRATORS, 240),
     (7, Promise.FORGOTTEN, 5134),
     (8, Promise.ABSENCE, 87),
     (9, Promise.FENCED, 52),
     (10, Promise.EVERYBODY, 17),
     (11, Promise.UNDISTURBED, 261),
+    (11, Promise.UNDISTURBED, 60000433),
     (12, Promise.SHORT_READ, 1),
+    (12, Promise.SHORT_READ, 50000247),
     (12, Promise.UNDISTURBED, 880043),
     (13, Promise.BACKED_UP, 98),
     (14, Promise.QUIET, 47),

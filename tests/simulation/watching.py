@@ -64,6 +64,9 @@ class Watch:
         self._deactivated: list[tuple[float, int]] = []  # when, and whose
         self._busy_until = 0.0
         self._first_shown: dict[int, float] = {}  # accounts that somebody has set by hand: when we saw them first
+        self._given_by_address: dict[
+            int, Ownership
+        ] = {}  # accounts that came to whoever bore their address: whose before
         self._placements = Placements(company, behaviour)
 
     def found(self, promise: Promise, how: str) -> None:
@@ -248,8 +251,14 @@ class Watch:
         if other is None or other is person:
             return
         holders = {self._company.person_of(slack_id) for slack_id in self._mapping.holders(write.account_id)}
+        former = self._given_by_address.get(write.account_id, NOBODY)
+        if former.person is other and write.process.startswith("undo"):
+            # What gave it to the next bearer of its address is taken back.
+            self._company.owners[write.account_id] = self._given_by_address.pop(write.account_id)
+            return
         if before.email in other.addresses and person not in holders:
             # Nothing but the address says whose it is.
+            self._given_by_address[write.account_id] = self._company.owners[write.account_id]
             self._company.owners[write.account_id] = Ownership(other, write.at)
             return
         self.found(Promise.OWN_DATA, f"{what} of person {person.number} with the data of person {other.number}")
