@@ -103,6 +103,10 @@ def _none(*_: Any, **__: Any) -> dict[Any, Any]:
     return {}
 
 
+async def _as_listed(*_: Any) -> None:
+    """Ask for none of the accounts that are missing."""
+
+
 def _believing_absence() -> Patches:
     shown = Accounts.look
 
@@ -110,7 +114,11 @@ def _believing_absence() -> Patches:
         seen = shown(accounts, docebo_id)
         return seen if accounts.is_settled(docebo_id) else Gone("not listed")
 
-    return [patch.object(Accounts, "look", look), patch.object(Planner, "asks_for_account", _no)]
+    return [
+        patch.object(Accounts, "look", look),
+        patch.object(Planner, "asks_for_account", _no),
+        patch(f"{ENGINE}.reading.sides.check_missing_accounts", _as_listed),
+    ]
 
 
 def _taking_hidden_for_left() -> Patches:
@@ -125,6 +133,9 @@ def _expecting_whoever_is_known() -> Patches:
     class Everybody(frozenset[str]):
         def __contains__(self, _: object) -> bool:
             return True
+
+        def __sub__(self, _: object) -> "Everybody":
+            return self
 
     def expected(_: SourceSnapshot) -> frozenset[str]:
         return Everybody()
@@ -247,6 +258,8 @@ MUTANTS = (
         lambda: [
             patch(f"{ENGINE}.writing.checking.reason_by_mapping", _blank),
             patch(f"{ENGINE}.writing.admitting.reason_by_mapping", _blank),
+            patch(f"{ENGINE}.writing.sending.moved_meanwhile", lambda *_: set[int]()),
+            patch(f"{ENGINE}.writing.recording._remapped", _no),
         ],
     ),
     Mutant(
@@ -259,7 +272,7 @@ MUTANTS = (
     Mutant(
         "what Docebo says is told in its words", 15, frozenset({P.PRIVATE}),
         lambda: [
-            patch("slack_docebo.clients.docebo.quoted", str),
+            patch("slack_docebo.clients.docebo_answers.quoted", str),
             patch("slack_docebo.clients.docebo_wire.quoted", str),
         ],
         (115,),
@@ -278,7 +291,10 @@ MUTANTS = (
     ),
     Mutant(
         "what follows an import spares no account", 17, frozenset({P.SHIELDED}),
-        lambda: [patch(f"{ENGINE}.planning.afterwards.shielded", _blank)],
+        lambda: [
+            patch(f"{ENGINE}.planning.afterwards.shielded", _blank),
+            patch(f"{ENGINE}.writing.checking.shielded", _blank),
+        ],
     ),
     Mutant(
         "a manager's account is whoever's it was", 17, frozenset({P.PLACED}),
