@@ -1,11 +1,12 @@
 """Accounts: what was last seen of them, and what we did to them."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from collections.abc import Mapping as MappingType
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, exists, or_, select, update
+from sqlalchemy import Column, ColumnElement, Connection, Row, Select, exists, or_, select, update
 
 from slack_docebo.domain.disputes import digest
 from slack_docebo.domain.people import LastSeen
@@ -176,12 +177,13 @@ class AccountRepository:
             is_it = (account.c.platform_id == self._platform_id, account.c.user_id == docebo_id)
             self._connection.execute(update(account).where(*is_it).values(branch_placed=branch_id))
 
-    def placed(self) -> dict[int, int]:
-        """Return to which branch we have brought accounts."""
+    def placed(self, docebo_ids: Collection[int] | None = None) -> dict[int, int]:
+        """Return to which branch we have brought accounts: all of them, or these."""
         query = select(account.c.user_id, account.c.branch_placed).where(
             account.c.platform_id == self._platform_id, account.c.branch_placed.is_not(None)
         )
-        return {row.user_id: row.branch_placed for row in self._connection.execute(query)}
+        rows = self._of(query, account.c.user_id, docebo_ids)
+        return {row.user_id: row.branch_placed for row in rows}
 
     def note_left(self, branches: MappingType[int, int]) -> None:
         """Note from which branch, by account, we have moved who has left; of who was moved on since, the first stays."""
@@ -215,10 +217,15 @@ class AccountRepository:
                 .on_conflict_do_update(index_elements=list(key), set_={"manager_id": manager_id})
             )
 
-    def managers(self) -> dict[tuple[int, int], int]:
-        """Return whom we have made manager, by account and type; 0 where we have removed one, IN_DOUBT where nobody knows."""
-        query = select(manager.c.user_id, manager.c.type_id, manager.c.manager_id)
-        rows = self._connection.execute(query.where(manager.c.platform_id == self._platform_id))
+    def managers(self, docebo_ids: Collection[int]) -> dict[tuple[int, int], int]:
+        """Return whom we have made manager of these accounts, by account and type.
+
+        0 stands where we have removed one, IN_DOUBT where nobody knows.
+        """
+        query = select(manager.c.user_id, manager.c.type_id, manager.c.manager_id).where(
+            manager.c.platform_id == self._platform_id
+        )
+        rows = self._of(query, manager.c.user_id, docebo_ids)
         return {(row.user_id, row.type_id): row.manager_id for row in rows}
 
     def managers_as(self, type_id: int, docebo_ids: Collection[int] | None = None) -> dict[int, int]:
@@ -226,11 +233,7 @@ class AccountRepository:
         query = select(manager.c.user_id, manager.c.manager_id).where(
             manager.c.platform_id == self._platform_id, manager.c.type_id == type_id
         )
-        queries = [query]
-        if docebo_ids is not None:
-            column = manager.c.user_id
-            queries = [query.where(among(self._connection, column, ids)) for ids in chunks(docebo_ids)]
-        return {row.user_id: row.manager_id for one in queries for row in self._connection.execute(one)}
+        return {row.user_id: row.manager_id for row in self._of(query, manager.c.user_id, docebo_ids)}
 
     def gone(self) -> dict[int, datetime]:
         """Return since when accounts are known to be gone."""
@@ -320,6 +323,14 @@ class AccountRepository:
     def clear_deactivated(self, docebo_ids: Iterable[int]) -> None:
         """Note that these accounts are not inactive because of us."""
         self._set(docebo_ids, deactivated_at=None, deactivated_by="")
+
+    def _of(self, query: Select[Any], column: Column[Any], docebo_ids: Collection[int] | None) -> Iterator[Row[Any]]:
+        """Yield the rows of *query*: all, or those in which *column* is one of these accounts."""
+        if docebo_ids is None:
+            yield from self._connection.execute(query)
+            return
+        for ids in chunks(docebo_ids):
+            yield from self._connection.execute(query.where(among(self._connection, column, ids)))
 
     def _set(self, docebo_ids: Iterable[int], **values: object) -> None:
         for ids in chunks(set(docebo_ids)):

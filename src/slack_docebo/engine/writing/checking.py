@@ -90,7 +90,6 @@ async def recheck(runtime: Runtime, workspace: Workspace, plan_id: str, accounts
     policy = runtime.behaviour.policy(workspace.team)
     planned_by = planned_behaviour(runtime, plan).policy(workspace.team)
     undoes = plan.kind is PlanKind.UNDO
-    branches, managers = _given(runtime)
     skipped = 0
     for kind in pending:
         after = -1
@@ -102,6 +101,7 @@ async def recheck(runtime: Runtime, workspace: Workspace, plan_id: str, accounts
                 ids = [operation.docebo_id for _, operation in some if operation.docebo_id is not None]
                 holders = mappings.holders(workspace.team, ids)
                 seen = last_seen(tables, runtime.settings.docebo_url, ids)
+                branches, managers = _given(tables, runtime.settings.docebo_url, ids)
                 other_ids = _other_ids(tables, workspace.team, [operation.slack_id for _, operation in some])
             if not some:
                 break
@@ -275,15 +275,16 @@ def _other_ids(tables: Tables, team: str, slack_ids: Collection[str]) -> dict[st
     return found
 
 
-def _given(runtime: Runtime) -> tuple[dict[int, int], dict[int, dict[int, int]]]:
-    """Return to which branch we have brought accounts, and by type whom we have surely made their managers."""
-    with runtime.store.reading() as tables:
-        accounts = tables.accounts_at(runtime.settings.docebo_url)
-        managers: dict[int, dict[int, int]] = {}
-        for (docebo_id, type_id), manager_id in accounts.managers().items():
-            if manager_id != IN_DOUBT:
-                managers.setdefault(docebo_id, {})[type_id] = manager_id
-        return accounts.placed(), managers
+def _given(
+    tables: Tables, docebo: str, docebo_ids: Collection[int]
+) -> tuple[dict[int, int], dict[int, dict[int, int]]]:
+    """Return to which branch we have brought these accounts, and by type whom we have surely made their managers."""
+    accounts = tables.accounts_at(docebo)
+    managers: dict[int, dict[int, int]] = {}
+    for (docebo_id, type_id), manager_id in accounts.managers(docebo_ids).items():
+        if manager_id != IN_DOUBT:
+            managers.setdefault(docebo_id, {})[type_id] = manager_id
+    return accounts.placed(docebo_ids), managers
 
 
 def planned_behaviour(runtime: Runtime, plan: Plan) -> IntegrationSettings:
