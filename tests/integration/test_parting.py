@@ -127,6 +127,24 @@ async def test_a_part_keeps_within_the_limits_that_the_whole_exceeds_and_two_par
     assert len(sandbox.docebo.accounts) == before + 3
 
 
+async def test_a_part_whose_run_died_before_it_began_is_refused_before_anybody_lets_it_through(settings, sandbox):
+    limits = {"LIMIT_CREATIONS": "2"}
+    planned = await run_import(settings, dry_run=True, rows=limits)
+    before = len(sandbox.docebo.accounts)
+    async with at_work(settings, "dies", **limits) as runtime:
+        of = len(people(runtime, planned.plan.id))
+        part = take_part(runtime, planned.plan.id, PartChoice(first=3), confirm=f"3 of {of}")
+
+    async with at_work(settings, "is told", **limits) as runtime:
+        with pytest.raises(ChangeLimitExceeded):
+            await apply_saved(runtime, part, lambda _: None)
+        assert len(sandbox.docebo.accounts) == before
+    async with at_work(settings, "lets it through", **limits) as runtime:
+        await apply_saved(runtime, part, lambda _: None)
+
+    assert len(sandbox.docebo.accounts) == before + 3
+
+
 async def test_everybody_is_the_plan_itself(settings):
     planned = await run_import(settings, dry_run=True)
 

@@ -91,6 +91,11 @@ class Plan:
         return list(over) if isinstance(over, list) else []
 
     @property
+    def is_measured(self) -> bool:
+        """Whether it was held against the limits."""
+        return "over_limit" in self.facts
+
+    @property
     def is_let_through(self) -> bool:
         """Whether somebody has let the plan through over a limit, by its id."""
         return self.facts.get(LET_THROUGH) is True

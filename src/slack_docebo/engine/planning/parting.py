@@ -4,7 +4,6 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from slack_docebo.domain.operations import Kind
-from slack_docebo.engine.planning.limits import measure
 from slack_docebo.errors import NotConfirmed, PlanNotApplicable
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.plans import PART_OF, READ_SINCE, Plan, PlanKind, PlanState, new_plan_id
@@ -53,7 +52,8 @@ def find_part(runtime: Runtime, plan_id: str, choice: PartChoice) -> tuple[list[
 def take_part(runtime: Runtime, plan_id: str, choice: PartChoice, *, confirm: str) -> str:
     """Take the chosen people out of the plan, and return the id of the plan that they are in now.
 
-    It is held against the limits by itself. The rest stays planned where it is. A choice of everybody is the plan itself.
+    It is held against the limits by itself, once it begins: a run that dies before has told nobody what it would exceed.
+    The rest stays planned where it is. A choice of everybody is the plan itself.
     Raises NotConfirmed unless *confirm* is how many people are chosen of how many, like "20 of 300": the same order given
     twice does not take the next twenty. Raises PlanNotApplicable where the plan was begun.
     """
@@ -75,6 +75,4 @@ def take_part(runtime: Runtime, plan_id: str, choice: PartChoice, *, confirm: st
         )
         tables.plans.create(part)
         tables.operations.move(plan_id, part.id, chosen)
-        measured = measure(runtime, tables, part.id, looked_after=plan.looked_after)
-        tables.plans.set_state(part.id, part.state, facts=facts | measured.facts)
     return part.id
