@@ -187,6 +187,32 @@ async def test_what_a_run_has_just_sent_that_may_be_at_work_is_left_to_it(sandbo
         assert len(tables.intents.of(slow)) == 1
 
 
+async def test_of_what_another_run_has_written_over_before_its_outcome_was_recorded_nobody_says_that_it_was_not_done(
+    small_sandbox, sqlite_url, monkeypatch
+):
+    settings = settings_for(small_sandbox.facts(), sqlite_url)
+    ada = small_sandbox.slack.add("Ada", "Byron", "ada@example.com")["id"]
+    await run_import(settings)
+    small_sandbox.slack.change(ada, {"profile": {"last_name": "King"}})
+    async with open_runtime(settings, read_rows(table(ON)), run_id="is retried") as runtime:
+        first = await plan_import(runtime)
+        begin(runtime, first)
+        with monkeypatch.context() as patch:
+            patch.setattr("slack_docebo.engine.writing.applying.record", _dies)
+            with pytest.raises(Died):
+                await apply_accounts(runtime, first, lambda _: None)
+        small_sandbox.slack.change(ada, {"profile": {"last_name": "Lovelace"}})
+        await run_import(settings)
+
+        await apply_accounts(runtime, first, lambda _: None)
+
+    with Store.open(sqlite_url) as store, store.reading() as tables:
+        [row] = [row for row in tables.operations.rows(first) if row.operation.kind is Kind.UPDATE]
+        assert row.outcome is Outcome.SKIPPED
+        assert row.error.endswith("it was sent before, and nobody can tell whether it was done")
+    assert small_sandbox.docebo.accounts.by_username("ada@example.com").lastname == "Lovelace"
+
+
 @pytest.mark.parametrize(("age", "taken", "asked"), [(30, 10, False), (70, 10, True), (70, 40, False), (130, 60, True)])
 async def test_a_plain_change_rests_on_a_list_of_an_hour_or_of_twice_the_time_it_took(
     sandbox, sqlite_url, age, taken, asked

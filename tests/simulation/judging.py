@@ -9,7 +9,7 @@ from sqlalchemy import Row, select
 from sandbox.docebo.accounts import Account as ModelAccount
 from slack_docebo.clients.slack_wire import source_user
 from slack_docebo.domain.attributes import differences, wanted
-from slack_docebo.domain.operations import Kind, Outcome
+from slack_docebo.domain.operations import SENT_BEFORE, Kind, Outcome
 from slack_docebo.domain.people import Account, PeopleShown
 from slack_docebo.engine.realtime.upkeep import parked_rows
 from slack_docebo.engine.reporting.report import table
@@ -124,7 +124,7 @@ class Judge:
         columns = operation.c
         query = select(
             columns.slack_id, columns.kind, columns.outcome, columns.docebo_id, columns.changes, columns.done_at,
-            columns.flow_run, plan.c.flow_run.label("planned_by"), intent.c.seq.is_not(None).label("is_in_doubt"),
+            columns.error, columns.flow_run, plan.c.flow_run.label("planned_by"), intent.c.seq.is_not(None).label("is_in_doubt"),
         ).join(plan, plan.c.id == columns.plan_id).outerjoin(
             intent, (intent.c.plan_id == columns.plan_id) & (intent.c.seq == columns.seq)
         ).where(columns.kind.in_(TO_ACCOUNTS))  # fmt: skip
@@ -154,8 +154,16 @@ class Judge:
         ended_well = process is not None and process.has_ended and not process.is_dead and not process.failure
         # Of what Docebo does not show yet nobody knows, and the store says so until the next import finds out.
         is_told = any(row.outcome == Outcome.APPLIED or row.is_in_doubt for row in of_process)
-        if ended_well and not is_told:
+        if ended_well and not (is_told or any(self._is_hidden(write, row) for row in of_process)):
             yield Breach(Promise.RECORDED, f"{what}, and no outcome says so")
+
+    def _is_hidden(self, write: Write, row: Row[Any]) -> bool:
+        """Tell whether *row* says that nobody can tell what became of *write*, for another run of ours has written over it."""
+        if row.done_at is None or not row.error.endswith(SENT_BEFORE):
+            return False
+        others = (other for other in self._company.writes if other.account_id == write.account_id)
+        until = row.done_at.timestamp()
+        return any(write.at < other.at <= until and other.process != write.process for other in others)
 
     def _what_is_told(self) -> Iterator[Breach]:
         """What Prefect shows to everybody names nobody: ids alone."""

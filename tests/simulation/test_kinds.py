@@ -386,6 +386,15 @@ def test_an_account_that_docebo_does_not_show_yet_is_in_doubt_until_the_next_imp
     assert_kept(Promise.RECORDED, story)
 
 
+def test_of_a_lost_answer_that_real_time_has_written_over_it_is_told_that_nobody_can_tell() -> None:
+    story = company(
+        *(at(0, "import"), at(1, "lose_event"), at(1, "rename", 1), at(1, "import", seconds=5)),
+        fault("import 2", "write", 1, "done, then locked"),
+        at(1, "rename", 1, seconds=16),
+    )
+    assert_kept(Promise.RECORDED, story)
+
+
 def test_an_undo_gives_an_account_back_to_whoever_had_it_before_its_address_came_to_somebody_else() -> None:
     story = company(
         *(at(0, "import"), at(1, "reset"), at(2, "lose_event"), at(2, "lose_event"), at(2, "swap_addresses", 1, 2)),

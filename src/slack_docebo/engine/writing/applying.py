@@ -119,7 +119,7 @@ async def apply_accounts(runtime: Runtime, plan_id: str, progress: Progress) -> 
                 admitted, skipped = admit(runtime, plan, batch, rereading.accounts, policy)
                 skipped += await ask_where_it_hurts(runtime, plan, admitted, _looked_at(runtime, plan), policy)
                 skipped += await ask_whether_still_so(runtime, plan, _without(admitted, skipped), policy)
-                recorded(batch, skipped)
+                recorded(batch, sender.with_doubts(skipped))
                 to_send = _without(admitted, skipped)
                 following: list[Numbered] = []
                 if to_send and prover.is_unproven(to_send):

@@ -19,7 +19,7 @@ from slack_docebo.domain.effects import (
 from slack_docebo.domain.grace import is_of_leaver
 from slack_docebo.domain.managers import IN_DOUBT
 from slack_docebo.domain.matching import Accounts, MatchBy
-from slack_docebo.domain.operations import UNLISTED, Kind, Operation, Outcome
+from slack_docebo.domain.operations import SENT_BEFORE, UNLISTED, Kind, Operation, Outcome
 from slack_docebo.domain.people import Account, LastSeen, Mapping
 from slack_docebo.domain.planning import shielded
 from slack_docebo.domain.policy import Policy
@@ -125,7 +125,8 @@ async def recheck(runtime: Runtime, workspace: Workspace, plan_id: str, accounts
                 if reason and seq in sent and (docebo_id := _carried_out(operation, now)):
                     results.append(RowOutcome(seq, Outcome.APPLIED, docebo_id))
                 elif reason:
-                    results.append(RowOutcome(seq, Outcome.SKIPPED, error=reason))
+                    doubt = SENT_BEFORE if seq in sent else ""
+                    results.append(RowOutcome(seq, Outcome.SKIPPED, error=f"{reason}{doubt}"))
             record(runtime, plan_id, some, results)
             skipped += sum(result.outcome is Outcome.SKIPPED for result in results)
     return skipped

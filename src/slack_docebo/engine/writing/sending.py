@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from slack_docebo.clients.docebo_answers import AT_WORK
 from slack_docebo.clients.docebo_wire import Row, RowResult, RowsLeftOut
-from slack_docebo.domain.operations import Kind, Operation, Outcome
+from slack_docebo.domain.operations import SENT_BEFORE, Kind, Operation, Outcome
 from slack_docebo.domain.quoting import MEANINGS
 from slack_docebo.domain.targets import is_manager
 from slack_docebo.engine.reading.outages import greet_docebo
@@ -155,6 +155,13 @@ class Sender:
         if not rest:
             self._unanswered = 0
         return rest
+
+    def with_doubts(self, skipped: Sequence[RowOutcome]) -> list[RowOutcome]:
+        """Return *skipped*, of which it is told where it was sent before and may have been done all the same."""
+        return [
+            replace(result, error=f"{result.error}{SENT_BEFORE}") if result.seq in self._in_doubt else result
+            for result in skipped
+        ]
 
     async def _send_in_halves(self, kind: Kind, batch: Sequence[Numbered], why: RemoteError) -> None:
         """Send smaller and smaller parts of a *batch* that was not taken, until the rows that it is for are alone.
