@@ -75,9 +75,13 @@ class Person:
         latest = self.absences.get(self.slack_id, [])[-1:]
         return latest[0].since if latest and latest[0].until > time.time() else None
 
-    def be_forgotten(self) -> None:
-        """Note that we were told to forget the person; what happens to somebody who is forgotten comes to nobody's ears."""
-        self.forgotten_as |= {*self.slack_ids, *(self.addresses if self.forgotten_at is None else ())}
+    def be_forgotten(self, *, is_known: bool) -> None:
+        """Note that we were told to forget the person; what happens to somebody who is forgotten comes to nobody's ears.
+
+        Unless it *is known*, nothing has shown us the newest address as this person's.
+        """
+        known = self.addresses if is_known else self.addresses[:-1]
+        self.forgotten_as |= {*self.slack_ids, *(known if self.forgotten_at is None else ())}
         self.forgotten_at = time.time()
 
     def is_known_as_forgotten(self) -> bool:

@@ -8,9 +8,10 @@ the same promise, then seeds, those first that have shown the kind before.
 import argparse
 import itertools
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
+from datetime import datetime
 from importlib import import_module
 from inspect import signature
 from typing import Any
@@ -29,6 +30,7 @@ from slack_docebo.engine.writing.sending import Sender
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.accounts import AccountRepository
 from slack_docebo.storage.applied import AppliedRepository
+from slack_docebo.storage.exclusions import ExclusionRepository
 from slack_docebo.storage.gate import BatchGate
 from slack_docebo.storage.journal import JournalRepository
 from slack_docebo.storage.leases import LeaseRepository
@@ -159,6 +161,15 @@ async def _settled(_sender: Sender, batch: Any) -> list[Any]:
     return list(batch)
 
 
+def _forgetting_addresses() -> Patches:
+    keep = ExclusionRepository.add
+
+    def add(exclusions: ExclusionRepository, who: Iterable[str], *, now: datetime, digests: Iterable[str] = ()) -> None:
+        keep(exclusions, [one for one in who if "@" not in one], now=now)
+
+    return [patch.object(ExclusionRepository, "add", add)]
+
+
 def _taking_hidden_fields_for_empty() -> Patches:
     def with_fields(runtime: Runtime, _team: str, users: Sequence[SourceUser]) -> list[SourceUser]:
         empty = dict.fromkeys(fields_wanted(runtime), "")
@@ -223,6 +234,10 @@ MUTANTS = (
     Mutant(
         "accounts are as they were planned", 7, frozenset({P.ADMINISTRATORS}),
         lambda: [patch(f"{ENGINE}.writing.admitting.reason_by_account", _blank)], about=("promote",),
+    ),
+    Mutant(
+        "who was forgotten is known by the id alone", 7, frozenset({P.FORGOTTEN}),
+        _forgetting_addresses,
     ),
     Mutant("whose address is hidden has left", 8, frozenset({P.ABSENCE}), _taking_hidden_for_left, (87,)),
     Mutant(

@@ -27,7 +27,7 @@ from slack_docebo.errors import AlreadyRunning, PlatformMismatch, SyncError
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.settings import Settings
 from slack_docebo.storage.gate import RunLock
-from slack_docebo.storage.inbox import FINISHED, Event
+from slack_docebo.storage.inbox import FINISHED, Event, InboxEntry
 from slack_docebo.storage.plans import PlanKind
 from slack_docebo.storage.store import Store
 from tests.importing import ON
@@ -51,6 +51,7 @@ PATIENCE = 400  # minutes, until everybody should have come to an end
 LAST_IMPORTS = 4
 A_DAY_LATER = 25 * 3600.0  # seconds, after which days of grace are over, and custom fields are read again
 NAMES = ("first_name", "last_name", "email")
+PLANNERS = ("import ", "trusting import ", "saved plan ")  # runs that read everybody
 
 
 @dataclass
@@ -218,12 +219,25 @@ class Stage:
             process.name.startswith("import ") and process.begun > since and process.has_done_all
             for process in self.processes
         )
-        with self._store.reading() as tables:
-            entries = [entry for entry in tables.inbox.list_(1000) if entry.event.slack_id == person.slack_id]
-        newest = max(entries, key=lambda entry: entry.event.updated, default=None)
+        newest = self._newest_entry(person)
         is_served = newest is not None and newest.event.updated >= int(since) and newest.state in FINISHED
         if person.gone_since is None and (listed or is_served):
             person.seen_back_until[person.slack_id] = time.time()
+
+    def _is_known(self, person: Person) -> bool:
+        """Tell whether anything has shown us the newest address of *person* as this person's."""
+        since = max(person.joined_at, person.readdressed_at)
+        planned = any(
+            process.name.startswith(PLANNERS) and process.begun >= since and process.plan_id
+            for process in self.processes
+        )
+        newest = self._newest_entry(person)
+        return planned or (newest is not None and newest.event.updated >= int(since))
+
+    def _newest_entry(self, person: Person) -> InboxEntry | None:
+        with self._store.reading() as tables:
+            entries = [entry for entry in tables.inbox.list_(1000) if entry.event.slack_id == person.slack_id]
+        return max(entries, key=lambda entry: entry.event.updated, default=None)
 
     def _lose_event(self) -> None:
         self._delivery.to_lose += 1
@@ -243,7 +257,7 @@ class Stage:
     def _forget(self, person: Person) -> None:
         """Do what `slack-docebo forget` does; while an import is at work it is refused."""
         with suppress(AlreadyRunning), self._alone("forget"):
-            person.be_forgotten()
+            person.be_forgotten(is_known=self._is_known(person))
             for slack_id in (*person.slack_ids, *map(self._company.organisation_id, person.slack_ids)):
                 forget(self._store, self._settings.report_dir, slack_id)
             self._watch.set_by_hand()

@@ -125,6 +125,17 @@ def test_who_is_forgotten_during_an_import_is_not_created_by_it() -> None:
     assert_kept(Promise.FORGOTTEN, story)
 
 
+def test_who_was_forgotten_stays_so_under_another_id() -> None:
+    assert_kept(Promise.FORGOTTEN, company(at(0, "import"), at(1, "forget", 2), at(2, "rehire", 2)))
+
+
+def test_who_is_forgotten_before_anybody_has_seen_the_address_is_somebody_new_under_another_id() -> None:
+    story = company(
+        *(at(0, "import"), at(1, "lose_event"), at(1, "hire"), at(1, "forget", 5, seconds=1), at(2, "rehire", 5)),
+    )
+    assert_kept(Promise.FORGOTTEN, story)
+
+
 def test_an_account_that_a_second_look_shows_to_be_an_administrators_is_not_written() -> None:
     story = company(
         at(0, "import"),
