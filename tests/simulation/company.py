@@ -134,6 +134,7 @@ class Company:
         self.on_grid = False
         self.is_other_platform = False
         self.lagging_since: float | None = None  # Docebo shows no account that was made since
+        self.lagged = (float("inf"), float("inf"))  # when that began first, and ended
         self.moved: dict[int, float] = {}  # account -> when an administrator moved it
         self.managed: dict[int, float] = {}  # account -> when an administrator gave it a manager
         self.given_by_hand: set[int] = set()  # accounts to which an administrator has set a mapping
@@ -322,6 +323,7 @@ class Company:
     def lag(self) -> None:
         """Docebo's lists and searches do not show what is made from now on."""
         self.lagging_since = time.time()
+        self.lagged = min(self.lagged[0], time.time()), float("inf")
 
     def hide_from_search(self, person: Person) -> None:
         """Docebo's search announces results for somebody's address and sends none."""
@@ -335,6 +337,7 @@ class Company:
         self.sandbox.slack.scopes = self.sandbox.slack.scopes | {SCOPE}
         self.sandbox.slack.switches = replace(self.sandbox.slack.switches, fields_form="null", fields_move_stamps=True)
         self.lagging_since = None
+        self.lagged = self.lagged[0], time.time()
         for person in self.people:
             person.hidden = person.poisoned = person.unfindable = False
 

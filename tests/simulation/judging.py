@@ -158,11 +158,16 @@ class Judge:
             yield Breach(Promise.RECORDED, f"{what}, and no outcome says so")
 
     def _is_hidden(self, write: Write, row: Row[Any]) -> bool:
-        """Tell whether *row* says that nobody can tell what became of *write*, for another run of ours has written over it."""
+        """Tell whether *row* says that nobody can tell what became of *write*, and nobody could by then.
+
+        Another run of ours had written over it, or Docebo did not show the account that it had made.
+        """
         if row.done_at is None or not row.error.endswith(SENT_BEFORE):
             return False
+        until, (lag_began, lag_ended) = row.done_at.timestamp(), self._company.lagged
+        if write.before is None and lag_began <= write.at and until < lag_ended:
+            return True
         others = (other for other in self._company.writes if other.account_id == write.account_id)
-        until = row.done_at.timestamp()
         return any(write.at < other.at <= until and other.process != write.process for other in others)
 
     def _what_is_told(self) -> Iterator[Breach]:

@@ -397,6 +397,17 @@ def test_an_account_that_docebo_does_not_show_yet_is_in_doubt_until_the_next_imp
     assert_kept(Promise.RECORDED, story)
 
 
+def test_of_an_account_that_docebo_did_not_show_as_long_as_anybody_looked_is_told_that_nobody_can_tell() -> None:
+    story = company(
+        *(at(0, "import"), at(1, "lag"), at(2, "lose_event"), at(2, "hire"), at(2, "import", seconds=2)),
+        fault("import 2", "write", 1, "done, then locked"),
+        *(at(5, "rename", 0), at(5.1, "named run", 1), at(6, "rename", 1)),
+        size=2,
+    )
+    played = apart(play, story)
+    assert not played.breaches, "\n" + told(story, played)
+
+
 def test_of_a_lost_answer_that_real_time_has_written_over_it_is_told_that_nobody_can_tell() -> None:
     story = company(
         *(at(0, "import"), at(1, "lose_event"), at(1, "rename", 1), at(1, "import", seconds=5)),

@@ -11,7 +11,7 @@ from slack_docebo.domain.dialect import MOST_ROWS
 from slack_docebo.domain.effects import TO_ACCOUNTS
 from slack_docebo.domain.guards import too_many_accounts
 from slack_docebo.domain.managers import IN_DOUBT
-from slack_docebo.domain.operations import Kind, Outcome
+from slack_docebo.domain.operations import SENT_BEFORE, Kind, Outcome
 from slack_docebo.domain.targets import BRANCH, is_manager, is_never_shown, manager_type_of
 from slack_docebo.engine.planning.limits import count_accounts, measure
 from slack_docebo.engine.writing.admitting import admit, ask_where_it_hurts, check_halt
@@ -37,6 +37,7 @@ from slack_docebo.storage.tables import Tables
 
 Progress = Callable[[int], None]
 INDEX_LAG = timedelta(hours=1)  # after which Docebo's search and list show what was made: a generous guess
+NOT_SHOWN = "Docebo does not show the account"
 UNDER_WAY_SECONDS = 0.02  # in which a call is sent off: a busy thread beside it would hold that up
 # Whose runs are alone by one lock, so that an intent of another plan of theirs is that of a run that is dead.
 ALONE_TOGETHER = (
@@ -208,6 +209,7 @@ async def _settle_left_behind(runtime: Runtime, plan: Plan) -> None:
             with runtime.store.transaction() as tables:
                 _note_in_doubt(tables, plan, plan_id, rest)
                 tables.intents.give_up(plan_id, before=runtime.now() - INDEX_LAG)
+                _note_given_up(runtime, tables, plan_id, rest)
 
 
 def _note_in_doubt(tables: Tables, plan: Plan, left_by: str, rest: Sequence[Numbered]) -> None:
@@ -228,6 +230,15 @@ def _note_in_doubt(tables: Tables, plan: Plan, left_by: str, rest: Sequence[Numb
             }
         )
         tables.intents.settle(left_by, [seq for seq, _, _ in given])
+
+
+def _note_given_up(runtime: Runtime, tables: Tables, plan_id: str, rest: Sequence[Numbered]) -> None:
+    """Say of the accounts of *rest* for which nobody looks any more that nobody can tell: it was said that somebody would."""
+    looked_for = tables.intents.of(plan_id)
+    if given_up := {seq for seq, op in rest if op.kind is Kind.CREATE and seq not in looked_for}:
+        told = sorted(given_up - tables.operations.still_planned(plan_id, given_up))
+        results = [RowOutcome(seq, Outcome.SKIPPED, error=f"{NOT_SHOWN}{SENT_BEFORE}") for seq in told]
+        tables.operations.record(plan_id, results, now=runtime.now(), flow_run=runtime.run_id)
 
 
 def _looked_at(runtime: Runtime, plan: Plan) -> datetime:
