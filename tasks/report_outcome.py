@@ -5,7 +5,12 @@ from prefect.cache_policies import NO_CACHE
 
 from slack_docebo.concurrency import side_by_side, to_completion
 from slack_docebo.domain.texts import people
-from slack_docebo.engine.reporting.attention import attention_lines, attention_rows
+from slack_docebo.engine.reporting.attention import (
+    acknowledged_lines,
+    acknowledged_rows,
+    attention_lines,
+    attention_rows,
+)
 from slack_docebo.engine.reporting.report import DONE, TABLE_ROWS, Summary, tables_by_kind, values_shown, write_files
 from slack_docebo.engine.writing.finishing import finish
 from slack_docebo.runtime import Runtime
@@ -21,6 +26,9 @@ async def report_outcome(runtime: Runtime, plan_id: str) -> Summary:
     in_need = await to_completion(attention_rows, runtime.store, plan_id, shown) if summary.needs_somebody else []
     if in_need:
         await publish_table(in_need, key=f"to-look-at-{plan_id}", description=f"To look at: {people(len(in_need))}")
+    seen = await to_completion(acknowledged_rows, runtime.store, plan_id, shown)
+    if seen:
+        await publish_table(seen, key=f"acknowledged-{plan_id}", description=f"Acknowledged: {people(len(seen))}")
     folder = runtime.settings.report_dir
     if values := await to_completion(values_shown, folder, plan_id, shown):
         await publish_table(values, key=f"values-{plan_id}", description="Values that accounts do not get")
@@ -28,7 +36,8 @@ async def report_outcome(runtime: Runtime, plan_id: str) -> Summary:
         to_completion(write_files, runtime.store, plan_id, folder),
         _publish_tables(runtime, summary),
     )
-    first = [*attention_lines(in_need, (await find_forms()).shown), *await step_lines(summary.next_steps)]
+    forms = (await find_forms()).shown
+    first = [*attention_lines(in_need, forms), *await step_lines(summary.next_steps), *acknowledged_lines(seen, forms)]
     await publish_page(
         "\n\n".join([summary.markdown(first), *files.lines]), key=f"{SUMMARY}{plan_id}", description=summary.line
     )

@@ -179,9 +179,9 @@ def _trouble(result: FlowResult) -> Trouble | None:
             return Trouble.PARKED
         case Summary() if result.plan.state is PlanState.PLANNED:  # a dry run
             return None
-        case Summary() if result.count(outcome=Outcome.FAILED):
+        case Summary() if result.failed:
             return Trouble.PARTLY_FAILED
-        case Summary() if result.count(outcome=Outcome.SKIPPED) and not result.count(outcome=Outcome.APPLIED):
+        case Summary() if result.skipped and not result.count(outcome=Outcome.APPLIED):
             return Trouble.SKIPPED
         case Summary(newly_undecided=undecided) | ServeResult(undecided=undecided) if undecided:
             return Trouble.UNDECIDED

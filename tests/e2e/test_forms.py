@@ -44,6 +44,11 @@ def published(state, key: str) -> str:
         )
 
 
+def of_run(http, state) -> list[dict]:
+    """The artifacts of the run that ended in *state*."""
+    return artifacts_of(http, str(state.state_details.flow_run_id))
+
+
 def active(sandbox: Sandbox) -> int:
     return sum(account.active for account in sandbox.docebo.accounts)
 
@@ -161,6 +166,28 @@ async def test_what_is_decided_about_a_person_is_kept_and_shown(imported, sandbo
     table_ = published(shown, "decisions")
     assert ("an intern" in table_, who in table_) == (True, True)
     assert (refused.is_failed(), "does not show an account 987654" in refused.message) == (True, True)
+
+
+async def test_who_is_refused_is_acknowledged_by_the_form_that_the_summary_links_to(imported, sandbox, deployed):
+    from flows.bulk_import import bulk_import
+    from flows.decide import decide
+
+    who = sandbox.slack.add("Ada", "New", "ada@example.com")["id"]
+    refused = {"usernames": ["ada@example.com"], "message": "no room"}
+    sandbox.docebo_gate.faults.add("POST /manage/v1/user/batch", "rows_refused", times=-1, **refused)
+    night = await bulk_import(dry_run=False, return_state=True)
+    with prefect_http() as http:
+        [page] = [one["data"] for one in of_run(http, night) if one["key"].startswith("summary-")]
+    form = asked_for_by(deployed, page, "Acknowledge this person")
+    kept = await decide(**{**form, "why": "ticket 4711", "decided_by": "Bob"}, return_state=True)
+    next_night = await bulk_import(dry_run=False, return_state=True)
+    with prefect_http() as http:
+        found = {one["key"].rpartition("-")[0]: one["data"] for one in of_run(http, next_night)}
+
+    assert (night.name, kept.name, next_night.name) == ("PartlyFailed", "Completed", "Completed")
+    assert (form["action"], form["slack_ids"]) == ("leave it so", [who])
+    assert ("ticket 4711" in found["acknowledged"], who in found["acknowledged"]) == (True, True)
+    assert ("## Acknowledged" in found["summary"], "to-look-at" in found) == (True, False)
 
 
 async def test_who_was_linked_by_hand_is_brought_in_line_by_the_next_form(imported, sandbox, deployed):

@@ -14,7 +14,7 @@ from slack_docebo.engine.importing import apply_saved
 from slack_docebo.engine.mappings.deciding import DecisionAction, DecisionRequest, decide
 from slack_docebo.engine.mappings.forgetting import forget
 from slack_docebo.engine.planning.undoing import plan_undo
-from slack_docebo.engine.reporting.attention import attention_rows
+from slack_docebo.engine.reporting.attention import acknowledged_lines, acknowledged_rows, attention_rows
 from slack_docebo.engine.reporting.status import status
 from slack_docebo.errors import ConfigurationError
 from tasks.run import concluded
@@ -73,7 +73,7 @@ async def test_what_was_seen_is_left_so_until_there_is_another_reason(here):
     told = await decided(here, DecisionAction.LEAVE_SO, all_who_wait=True)
     again = await imported(here)
 
-    assert told.startswith(f"{people(first.undecided)} will be left alone as now")
+    assert told.startswith(f"{people(first.undecided)} {'is' if first.undecided == 1 else 'are'} acknowledged")
     assert (again.undecided, again.newly_undecided, status(here.runtime).undecided) == (0, 0, 0)
     assert attention_rows(here.runtime.store, again.plan.id, PeopleShown.IDS) == []
 
@@ -81,6 +81,80 @@ async def test_what_was_seen_is_left_so_until_there_is_another_reason(here):
         who = min(tables.decisions.all(here.workspace.team))
     await decided(here, DecisionAction.TAKE_BACK, who)
     assert ((await imported(here)).newly_undecided, status(here.runtime).undecided) == (1, 1)
+
+
+async def test_a_row_that_is_refused_every_night_is_no_news_once_somebody_has_acknowledged_it(here):
+    ada, bob = (here.sandbox.slack.add(name, "New", f"{name}@example.com")["id"] for name in ("ada", "bob"))
+    refuse(here, "ada@example.com", "no room")
+    night = concluded(partial(imported, here))
+
+    first = await night()
+    told = await decided(here, DecisionAction.LEAVE_SO, ada)
+    seen = await night()
+    refuse(here, "ada@example.com", "no such branch")
+    another = await night()
+    here.sandbox.docebo_gate.faults.clear()
+    await night()
+
+    assert told.startswith(
+        "1 person is acknowledged: left alone as now or, where something has failed, tried as before"
+    )
+    assert [state.name for state in (first, seen, another)] == ["PartlyFailed", "Completed", "PartlyFailed"]
+    assert "1 failed, 1 of them acknowledged" in seen.message
+    assert account_of(here, ada)  # tried each time, and done once Docebo took it
+    assert account_of(here, bob)
+
+
+async def test_who_is_acknowledged_is_listed_apart_with_who_why_and_since_when(here):
+    ada, bob = (here.sandbox.slack.add(name, "New", f"{name}@example.com")["id"] for name in ("ada", "bob"))
+    refuse(here, "ada@example.com", "no room")
+    join_with_two_accounts(here, 1)
+    await imported(here)
+    await decided(here, DecisionAction.LEAVE_SO, ada, why="as ticket 4711 says")
+    await decided(here, DecisionAction.LEAVE_SO, all_who_wait=True)
+    again = await imported(here)
+
+    rows = acknowledged_rows(here.runtime.store, again.plan.id, PeopleShown.IDS)
+    [of_ada] = [row for row in rows if row["Slack user"] == ada]
+    page = "\n".join(acknowledged_lines(rows, lambda step: f"[{step.words}]"))
+
+    assert (of_ada["what happened"], of_ada["why it is left so"], of_ada["by"]) == (
+        "failed: not created",
+        "as ticket 4711 says",
+        "Bob",
+    )
+    assert len(rows) > 1
+    assert {row["what happened"] for row in rows if row is not of_ada} == {"left alone"}
+    assert attention_rows(here.runtime.store, again.plan.id, PeopleShown.IDS) == []
+    assert not any("failed in the last import" in step.words for step in status(here.runtime).to_do)
+    assert "## Acknowledged" in page
+    assert bob not in page
+
+
+async def test_who_fails_for_two_reasons_is_acknowledged_for_both(here):
+    ada = here.sandbox.slack.add("Ada", "New", "ada@example.com")["id"]
+    refuse(here, "ada@example.com", "no room")
+    night = concluded(partial(imported, here))
+    await night()
+    await decided(here, DecisionAction.LEAVE_SO, ada)
+    refuse(here, "ada@example.com", "no such branch")
+    await night()
+    await decided(here, DecisionAction.LEAVE_SO, ada)
+    second = await night()
+    refuse(here, "ada@example.com", "no room")
+    first_again = await night()
+
+    assert [second.name, first_again.name] == ["Completed", "Completed"]
+
+    await decided(here, DecisionAction.TAKE_BACK, ada)
+    assert (await night()).name == "PartlyFailed"
+
+
+def refuse(here: World, username: str, why: str) -> None:
+    """Let Docebo refuse each row with this username, for this reason."""
+    faults = here.sandbox.docebo_gate.faults
+    faults.clear()
+    faults.add("POST /manage/v1/user/batch", "rows_refused", times=-1, usernames=[username], message=why)
 
 
 def join_with_two_accounts(here: World, number: int) -> None:
@@ -244,7 +318,7 @@ async def test_of_an_administrators_account_that_is_linked_nobody_is_told_that_i
         (DecisionAction.NEVER, {}, "say about whom"),
         (DecisionAction.NEVER, {"all_who_wait": True}, "say about whom"),
         (DecisionAction.NEVER, {"slack_ids": ("U1",), "why": " "}, "say who you are, and why"),
-        (DecisionAction.LEAVE_SO, {"slack_ids": ("U1",)}, "for no decision wait U1"),
+        (DecisionAction.LEAVE_SO, {"slack_ids": ("U1",)}, "U1 neither wait for a decision nor have failed"),
         (DecisionAction.LEAVE_SO, {"all_who_wait": True}, "nobody waits for a decision"),
         (DecisionAction.LINK, {"slack_ids": ("U1", "U2"), "docebo_id": 7}, "give one Slack id"),
         (DecisionAction.LINK, {"slack_ids": ("UNOBODY",), "docebo_id": 7}, "Slack does not show a person UNOBODY"),
@@ -291,5 +365,5 @@ async def test_who_is_forgotten_is_named_in_no_decision_about_somebody_else(here
 
     with here.runtime.store.reading() as tables:
         kept = tables.decisions.all(here.workspace.team)[returned]
-    assert ada not in kept.reason + kept.why
-    assert "returned under a new Slack id" in kept.reason
+    assert ada not in " ".join(kept.reasons) + kept.why
+    assert "returned under a new Slack id" in kept.reasons[0]

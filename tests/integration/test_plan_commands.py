@@ -152,6 +152,30 @@ async def test_rows_that_docebo_refuses_are_a_partial_failure_and_not_a_success(
     assert {row["operation"] for row in failed["operations"]} == {CREATED}
 
 
+async def test_who_is_refused_each_time_is_acknowledged_from_the_shell(sandbox, settings, env):
+    ada = sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
+    sandbox.docebo_gate.faults.add(
+        "POST /manage/v1/user/batch", "rows_refused", times=-1, usernames=["ada@example.com"], message="No."
+    )
+    first = await run_import(settings)
+
+    words = "--why", "ticket 4711", "--by", "Bob", "--json"
+    kept = json.loads(run(env, "decide", "leave-so", ada, *words).stdout)
+    again = json.loads(run(env, "plan", "make", "--json").stdout)["plan"]
+    applied = run(env, "plan", "apply", again, "--yes")
+    listed = json.loads(run(env, "decide", "list", "--json").stdout)
+    back = run(env, "decide", "take-back", ada)
+
+    assert (first.failed, first.is_done) == (1, False)
+    assert kept["told"].startswith("1 person is acknowledged")
+    assert (applied.returncode, "1 failed, 1 of them acknowledged" in applied.stderr) == (0, True)
+    assert [(one["Slack user"], one["decided"], one["by"]) for one in listed["decisions"]] == [
+        (ada, "leave it so", "Bob")
+    ]
+    assert (back.returncode, "Nothing was decided about anybody." in back.stdout) == (0, True)
+    assert run(env, "decide", "leave-so", "--why", "x", "--by", "y").returncode == 2
+
+
 async def test_a_run_whose_rows_are_refused_one_after_the_other_is_stopped(sqlite_url):
     with Sandbox(users=400, docebo_users=0, rate_limits=False) as sandbox:
         everybody = [user["profile"].get("email", "") for user in sandbox.slack]

@@ -134,7 +134,7 @@ def in_need(slack_id: str, happened: str, wrong: str, to_do: str, **more: str) -
 
 
 def test_whoever_needs_somebody_is_told_by_what_is_wrong_with_a_link_for_each_of_the_first():
-    alike = [in_need(f"U{n}", "left alone", f"several accounts match: {n}, 9", "Look.") for n in range(12)]
+    alike = [in_need(f"U{n}", "left alone", f"several accounts match: {n}, 9", "Look.") for n in range(102)]
     other = in_need("U77", "failed: not created", "no room", "Make room.", name="Ada *L*")
     asked: list[Step] = []
 
@@ -144,12 +144,15 @@ def test_whoever_needs_somebody_is_told_by_what_is_wrong_with_a_link_for_each_of
 
     _, _, first, second, _ = attention_lines([other, *alike], shown)
 
-    assert first.startswith("- **12 people**: several accounts match. Look. Explain: [U0](explain-user), ")
+    assert first.startswith("- **102 people**: several accounts match. Look. Explain: [U0](explain-user), ")
     assert first.endswith(
-        "[U9](explain-user) and 2 more, in the table *to look at*; [Decide about the first 10](decide)"
+        "[U9](explain-user) and 92 more, in the table *to look at*; [Decide about the first 100](decide)"
     )
-    assert next(step for step in asked if step.flow == "decide").values == {"slack_ids": [f"U{n}" for n in range(10)]}
-    assert second == "- **1 person**: no room. Make room. Explain: [U77 (Ada *L*)](explain-user)"
+    assert next(step for step in asked if step.flow == "decide").values == {"slack_ids": [f"U{n}" for n in range(100)]}
+    assert second == (
+        "- **1 person**: no room. Make room. Explain: [U77 (Ada *L*)](explain-user); [Acknowledge this person](decide)"
+    )
+    assert asked[-1].values == {"action": "leave it so", "slack_ids": ["U77"]}
     assert attention_lines([], str) == []
 
 

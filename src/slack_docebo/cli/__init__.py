@@ -45,6 +45,11 @@ app.command(
     "\n\nNothing is written. The attributes' values are shown here, on the terminal, and nowhere else.",
 )
 app.command(
+    "slack_docebo.cli.deciding:app",
+    name="decide",
+    help="Decide about single people: never this one; leave it so; this account. List that, or take it back.",
+)
+app.command(
     "slack_docebo.cli.fields:fields",
     help="List the fields of both sides with types and options, and which rules of ATTRIBUTES read or fill them.",
 )

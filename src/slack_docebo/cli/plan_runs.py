@@ -14,7 +14,7 @@ from slack_docebo.engine.reporting.report import Summary, summary, write_files
 from slack_docebo.engine.writing.finishing import finish
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.gate import RunLock
-from slack_docebo.storage.plans import PlanKind, PlanState
+from slack_docebo.storage.plans import PlanKind
 
 
 def make(*, json: Json = False) -> None:
@@ -71,4 +71,4 @@ def conclude(runtime: Runtime, applied: Summary, *, json: bool) -> int:
         show_json(as_json(applied))
     else:
         note(applied.line, *files.lines)
-    return DONE if applied.plan.state is PlanState.APPLIED else DONE_IN_PART
+    return DONE if applied.is_done else DONE_IN_PART

@@ -29,8 +29,12 @@ class Decision:
     why: str
     by: str
     since: datetime
-    reason: str = ""  # for which the person was left alone when that was seen
+    reasons: tuple[str, ...] = ()  # for which the person was left alone, or had failed, when that was seen
     docebo_id: int | None = None
+
+    def acknowledges(self, told: str) -> bool:
+        """Tell whether somebody has seen that the person is left alone, or fails, for the reason that is *told*."""
+        return self.verdict is Verdict.LEAVE_SO and told in self.reasons
 
 
 Decisions = Mapping[str, Decision]
@@ -39,13 +43,19 @@ Decisions = Mapping[str, Decision]
 
 def about(decisions: Decisions, users: Iterable[SourceUser]) -> Decisions:
     """Return *decisions* with what was decided about *users* under another of their ids; the latest counts."""
-    return {**decisions, **{user.slack_id: one for user in users if (one := _latest(decisions, user.ids))}}
+    return {**decisions, **{user.slack_id: one for user in users if (one := latest(decisions, user.ids))}}
+
+
+def under_other_ids(decisions: Decisions, others: Mapping[str, str]) -> Decisions:
+    """Return *decisions* also by the *others* under which the same people are known, each with the id of its decision."""
+    return {**{other: decisions[one] for other, one in others.items()}, **decisions}
 
 
 def respecting(decisions: Decisions, operations: Iterable[Operation]) -> list[Operation]:
     """Return *operations* as they are with *decisions*.
 
-    Who is never to be touched is left alone. A reason that was seen is told as such, until there is another.
+    Who is never to be touched is left alone. A reason that was seen is told as such, until there is another. For whom
+    something fails, it is tried as before: nobody has decided that it may not be done.
     """
     return [_respecting(decisions, operation) for operation in operations]
 
@@ -57,11 +67,12 @@ def is_never(decisions: Decisions, operation: Operation) -> bool:
 
 def is_for_never(decisions: Decisions, slack_ids: Iterable[str]) -> bool:
     """Tell whether nothing may be done about the person with these *slack_ids*."""
-    found = _latest(decisions, slack_ids)
+    found = latest(decisions, slack_ids)
     return found is not None and found.verdict is Verdict.NEVER
 
 
-def _latest(decisions: Decisions, slack_ids: Iterable[str]) -> Decision | None:
+def latest(decisions: Decisions, slack_ids: Iterable[str]) -> Decision | None:
+    """Return what was decided last about the person with these *slack_ids*, if anything was."""
     found = (decisions[slack_id] for slack_id in slack_ids if slack_id in decisions)
     return max(found, key=lambda one: one.since, default=None)
 
@@ -77,5 +88,5 @@ def _respecting(decisions: Decisions, operation: Operation) -> Operation:
             docebo_id=operation.prior.docebo_id if operation.prior else operation.docebo_id,
         )
     found = decisions.get(operation.slack_id)
-    seen = found is not None and found.verdict is Verdict.LEAVE_SO and found.reason == operation.reason
-    return replace(operation, reason=SEEN + operation.reason) if seen and operation.kind is Kind.LEAVE else operation
+    seen = found is not None and operation.kind is Kind.LEAVE and found.acknowledges(operation.reason)
+    return replace(operation, reason=SEEN + operation.reason) if seen else operation

@@ -18,7 +18,13 @@ class DecisionRepository:
         rows = self._connection.execute(select(decision).where(decision.c.slack_team == team).order_by("slack_id"))
         return {
             row.slack_id: Decision(
-                row.slack_id, Verdict(row.verdict), row.why, row.decided_by, row.since, row.reason, row.docebo_id
+                row.slack_id,
+                Verdict(row.verdict),
+                row.why,
+                row.decided_by,
+                row.since,
+                tuple(filter(None, row.reason.split("\n"))),
+                row.docebo_id,
             )
             for row in rows
         }
@@ -30,7 +36,7 @@ class DecisionRepository:
             "why": one.why,
             "decided_by": one.by,
             "since": one.since,
-            "reason": one.reason,
+            "reason": "\n".join(one.reasons),
             "docebo_id": one.docebo_id,
         }
         self._connection.execute(

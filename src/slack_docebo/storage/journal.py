@@ -225,6 +225,23 @@ class JournalRepository:
         }
         return [(headers[entry.plan_id], entry) for entry in entries]
 
+    def undone(self, docebo: str, since: datetime, slack_ids: Iterable[str]) -> Iterator[tuple[str, str]]:
+        """Yield, by Slack id, the errors with which plans made *since* then have failed for these people, or skipped them."""
+        query = (
+            select(operations.c.slack_id, operations.c.error)
+            .join(plans, plans.c.id == operations.c.plan_id)
+            .where(
+                plans.c.docebo == docebo,
+                plans.c.created_at >= since,
+                operations.c.outcome.in_([Outcome.FAILED.value, Outcome.SKIPPED.value]),
+                operations.c.error != "",
+            )
+            .order_by(operations.c.slack_id, plans.c.created_at, operations.c.seq)
+        )
+        for ids in chunks(set(slack_ids)):
+            for row in self._connection.execute(query.where(among(self._connection, operations.c.slack_id, ids))):
+                yield row.slack_id, row.error
+
     def forget(self, slack_id: str) -> int:
         """Take the person out of every operation, the id included; what was still planned is skipped.
 

@@ -199,6 +199,18 @@ class OperationRepository:
             )
         }
 
+    def of_people(self, plan_id: str, slack_ids: Iterable[str]) -> list[JournalEntry]:
+        """Return everything about the plan's operations for *slack_ids*, in their order."""
+        of_plan = operations.c.plan_id == plan_id
+        rows = [
+            row
+            for ids in chunks(set(slack_ids))
+            for row in self._connection.execute(
+                select(operations).where(of_plan, among(self._connection, operations.c.slack_id, ids))
+            )
+        ]
+        return sorted(map(entry_of, rows), key=lambda entry: entry.seq)
+
     def without_outcome(self, plan_id: str, seqs: Collection[int]) -> list[tuple[int, Operation]]:
         """Return those operations numbered *seqs* that are neither carried out nor refused, in their order."""
         query = (

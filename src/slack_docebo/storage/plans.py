@@ -174,6 +174,24 @@ class PlanRepository:
         row = self._connection.execute(query).one_or_none()
         return None if row is None else plan_of(row)
 
+    def last_import(self, docebo: str, team: str) -> Plan | None:
+        """Return the newest plan for everybody that was carried out, be it not for all of them, if there is one."""
+        done = [PlanState.APPLIED.value, PlanState.PARTLY_APPLIED.value]
+        query = (
+            select(plans)
+            .where(
+                plans.c.docebo == docebo,
+                plans.c.slack_team == team,
+                plans.c.kind == PlanKind.BULK_IMPORT.value,
+                plans.c.state.in_(done),
+                plans.c.facts[PART_OF].as_string().is_(None),
+            )
+            .order_by(plans.c.created_at.desc(), plans.c.id)
+            .limit(1)
+        )
+        row = self._connection.execute(query).one_or_none()
+        return None if row is None else plan_of(row)
+
     def undos(self) -> list[Plan]:
         """Return the plans that undo something, the oldest first."""
         query = select(plans).where(plans.c.kind == PlanKind.UNDO.value).order_by(plans.c.created_at, plans.c.id)

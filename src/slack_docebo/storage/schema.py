@@ -253,7 +253,7 @@ decision = Table(
     Column("why", FreeText, nullable=False),
     Column("decided_by", FreeText, nullable=False),  # as somebody has typed it
     Column("since", Instant, nullable=False),
-    _text("reason"),  # for which the person was left alone when that was seen
+    _text("reason"),  # for which the person was left alone, or had failed, when that was seen; one in each line
     Column("docebo_id", BigInteger),
 )
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from slack_docebo.domain.attributes import current_value, same
-from slack_docebo.domain.decisions import respecting
+from slack_docebo.domain.decisions import Decision, latest, respecting
 from slack_docebo.domain.exclusion import FORGOTTEN
 from slack_docebo.domain.matching import UNCONFIRMED, Accounts, FoundBy, Match
 from slack_docebo.domain.observation import Gone, Observation, Present, Unknown
@@ -75,6 +75,7 @@ class Explanation:
     account: Account | None = None
     attributes: list[Compared] = field(default_factory=list)
     operation: Operation | None = None
+    decision: Decision | None = None  # by hand
     history: list[tuple[Plan, JournalEntry]] = field(default_factory=list)
     left_alone: list[Period] = field(default_factory=list)  # the newest first
     last_look: datetime | None = None  # when a run last looked at everybody
@@ -99,6 +100,7 @@ class Explanation:
             ("Mapped", f"to account {self.mapping.docebo_id}" if self.mapping else "no"),
             ("Account", self._account()),
             ("Would be done", self._operation()),
+            *([("Decided by hand", self._decided(self.decision))] if self.decision else []),
             *(("Left alone", self._left_alone(period)) for period in self.left_alone),
             *(("Note", note) for note in self.notes),
         ]
@@ -152,6 +154,10 @@ class Explanation:
             return f"from {_time(period.since)} to {_time(period.until)}: {period.standing.reason}"
         seen = f"; last looked at {_time(self.last_look)}" if self.last_look and self.last_look > period.since else ""
         return f"since {_time(period.since)}: {period.standing.reason}{seen}"
+
+    def _decided(self, decision: Decision) -> str:
+        of = f", of: {'; '.join(decision.reasons)}" if decision.reasons else ""
+        return f"{decision.verdict}, since {_time(decision.since)}{of}"
 
     def _operation(self) -> str:
         if self.operation is None:
@@ -241,6 +247,9 @@ async def _search_slack(runtime: Runtime, address: str, found: Explanation) -> N
 def _look_back(tables: Tables, docebo: str, team: str, found: Explanation) -> None:
     """Read what runs have done about the person, and from when to when they left the person alone."""
     found.history = tables.journal.history(found.slack_id, HISTORY)
+    found.decision = latest(
+        tables.decisions.all(team), [found.slack_id, *tables.people.other_ids(team, [found.slack_id])]
+    )
     found.left_alone = tables.standings.history(docebo, team, found.slack_id)[:HISTORY]
     last = tables.plans.last_whole(docebo, team)
     found.last_look = last.created_at if last else None

@@ -1,6 +1,7 @@
 """Deciding about single people, by hand; every run respects it from its next batch on."""
 
-from collections.abc import Collection, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -73,7 +74,7 @@ def decision_rows(runtime: Runtime, workspace: Workspace) -> list[dict[str, str 
             "Slack user": one.slack_id,
             "decided": one.verdict,
             "Docebo user": one.docebo_id,
-            "what was seen": one.reason,
+            "what was seen": "; ".join(one.reasons),
             "why": one.why,
             "by": one.by,
             "since": f"{one.since:%Y-%m-%d %H:%M} UTC",
@@ -83,19 +84,35 @@ def decision_rows(runtime: Runtime, workspace: Workspace) -> list[dict[str, str 
 
 
 def _leave_so(runtime: Runtime, workspace: Workspace, request: DecisionRequest) -> str:
-    """Keep for what reason each of the people waits for a decision."""
+    """Keep for what reason each of the people waits for a decision, or could not be done in the last import and after it."""
     docebo, team = runtime.settings.docebo_url, workspace.team
     with runtime.store.reading() as tables:
         wanted = set(tables.standings.known(docebo, team)) if request.all_who_wait else set(request.slack_ids)
         found = tables.standings.of(docebo, team, wanted)
-    waiting = {slack_id: one.reason for slack_id, one in found.items() if is_undecided(one.reason)}
-    if others := sorted(set(request.slack_ids) - waiting.keys()):
-        raise ConfigurationError(f"nothing was kept: for no decision wait {_named(others)}, as the last import says")
-    if not waiting:
+        last = tables.plans.last_import(docebo, team)
+        undone = list(tables.journal.undone(docebo, last.created_at, request.slack_ids)) if last else []
+        known = tables.decisions.all(team)
+    seen: dict[str, list[str]] = defaultdict(list)
+    for slack_id, one in found.items():
+        if is_undecided(reason := one.reason if request.all_who_wait else one.reason.removeprefix(SEEN)):
+            seen[slack_id].append(reason)
+    for slack_id, error in undone:
+        seen[slack_id].append(error)
+    if others := sorted(set(request.slack_ids) - seen.keys()):
+        told = f"{_named(others)} neither wait for a decision nor have failed, as the last import says"
+        raise ConfigurationError(f"nothing was kept: {told}")
+    if not seen:
         raise ConfigurationError("nothing was kept: nobody waits for a decision, as the last import says")
-    kept = [_decision(runtime, request, one, Verdict.LEAVE_SO, waiting[one]) for one in sorted(waiting)]
+    before = {one.slack_id: one.reasons for one in known.values() if one.verdict is Verdict.LEAVE_SO}
+    kept = [
+        _decision(runtime, request, one, Verdict.LEAVE_SO, (*before.get(one, ()), *seen[one])) for one in sorted(seen)
+    ]
     _keep(runtime, workspace, kept)
-    return f"{people(len(kept))} will be left alone as now, until there is another reason; imports tell that as seen"
+    are = "is" if len(kept) == 1 else "are"
+    return (
+        f"{people(len(kept))} {are} acknowledged: left alone as now or, where something has failed, tried as before, and"
+        " no news until there is another reason"
+    )
 
 
 async def _link(runtime: Runtime, workspace: Workspace, request: DecisionRequest) -> str:
@@ -154,10 +171,10 @@ def _take_back(runtime: Runtime, workspace: Workspace, slack_ids: Sequence[str])
 
 
 def _decision(
-    runtime: Runtime, request: DecisionRequest, slack_id: str, verdict: Verdict, reason: str = ""
+    runtime: Runtime, request: DecisionRequest, slack_id: str, verdict: Verdict, reasons: Iterable[str] = ()
 ) -> Decision:
     account = request.docebo_id if verdict is Verdict.LINKED else None
-    return Decision(slack_id, verdict, request.why, request.by, runtime.now(), reason.removeprefix(SEEN), account)
+    return Decision(slack_id, verdict, request.why, request.by, runtime.now(), tuple(dict.fromkeys(reasons)), account)
 
 
 def _keep(runtime: Runtime, workspace: Workspace, decisions: Collection[Decision]) -> None:

@@ -9,7 +9,7 @@ from itertools import chain
 from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.addresses import mailbox
 from slack_docebo.domain.branches import NewBranch, to_be_made
-from slack_docebo.domain.decisions import about, respecting
+from slack_docebo.domain.decisions import about, respecting, under_other_ids
 from slack_docebo.domain.effects import hurts, people_of
 from slack_docebo.domain.grace import hold
 from slack_docebo.domain.matching import Accounts, FoundBy
@@ -308,8 +308,7 @@ def plan_people(
         orphans.look(users, mappings)
         orphans.look_away(forgotten)
     decisions = about(tables.decisions.all(team), users)
-    known_as = tables.people.other_ids(team, decisions)
-    decisions = {**{other: decisions[one] for other, one in known_as.items()}, **decisions}
+    decisions = under_other_ids(decisions, tables.people.other_ids(team, decisions))
     return respecting(decisions, in_grace(tables, team, planner, operations, now=now, back=back))
 
 

@@ -1,15 +1,16 @@
 """Who needs somebody's attention after a run: all of them, with what there is to do."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from slack_docebo.domain.advice import attention
+from slack_docebo.domain.decisions import SEEN, Decision
 from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.domain.people import PeopleShown
 from slack_docebo.domain.standing import is_undecided
 from slack_docebo.domain.texts import markdown, people, without_numbers
-from slack_docebo.engine.reporting.report import DONE, everybody
+from slack_docebo.engine.reporting.report import DONE, acknowledged_in, everybody
 from slack_docebo.engine.reporting.shown import Cells, with_names
 from slack_docebo.engine.reporting.steps import Shown, Step
 from slack_docebo.storage.operations import JournalEntry
@@ -18,7 +19,8 @@ from slack_docebo.storage.store import Store
 from slack_docebo.storage.tables import Tables
 
 LEFT_ALONE = "left alone"
-LINKED = 10  # people of one trouble, on the page; the table has all of them
+LINKED = 10  # people of one trouble who are explained, on the page; the table has all of them
+DECIDED = 100  # who are decided about at once: a link holds their ids
 
 
 def attention_rows(store: Store, plan_id: str, shown: PeopleShown) -> list[Cells]:
@@ -59,15 +61,16 @@ def attention_lines(rows: Sequence[Cells], shown: Shown) -> list[str]:
         links = [shown(_explained(row)) for row in some.rows[:LINKED]]
         more = f" and {len(some.rows) - LINKED} more, in the table *to look at*" * (len(some.rows) > LINKED)
         said = f"{markdown(some.wrong)}. {markdown(some.to_do)} Explain: {', '.join(links)}{more}"
-        decide = f"; {shown(_decided(some))}" * (some.rows[0]["what happened"] == LEFT_ALONE)
-        lines.append(f"- **{some.people}**: {said}{decide}")
+        lines.append(f"- **{some.people}**: {said}; {shown(_decided(some))}")
     return [*lines, ""]
 
 
 def _decided(some: Alike) -> Step:
-    ids = [row["Slack user"] for row in some.rows[:LINKED]]
-    whom = f"the first {LINKED}" if len(some.rows) > LINKED else "them" if len(ids) > 1 else "this person"
-    return Step(f"Decide about {whom}", "decide", {"slack_ids": ids})
+    ids = [row["Slack user"] for row in some.rows[:DECIDED]]
+    whom = f"the first {DECIDED}" if len(some.rows) > DECIDED else "them" if len(ids) > 1 else "this person"
+    if some.rows[0]["what happened"] == LEFT_ALONE:
+        return Step(f"Decide about {whom}", "decide", {"slack_ids": ids})
+    return Step(f"Acknowledge {whom}", "decide", {"action": "leave it so", "slack_ids": ids})
 
 
 def _explained(row: Cells) -> Step:
@@ -75,21 +78,57 @@ def _explained(row: Cells) -> Step:
     return Step(f"{row['Slack user']}{called}", "explain-user", {"who": row["Slack user"]})
 
 
+def acknowledged_rows(store: Store, plan_id: str, shown: PeopleShown) -> list[Cells]:
+    """Return a row for everybody of the plan who would need attention, had nobody acknowledged what is so about them."""
+    with store.reading() as tables:
+        plan = tables.plans.read(plan_id)
+        rows = [_acknowledged(entry, decision) for entry, decision in acknowledged_in(tables, plan)]
+        return with_names(tables, plan.slack_team, rows, shown)
+
+
+def acknowledged_lines(rows: Sequence[Cells], shown: Shown) -> list[str]:
+    """Return *rows* as a part of a page: how many people, by what was seen, and how that is taken back."""
+    if not rows:
+        return []
+    reasons = Counter(without_numbers(str(row["what was seen"])).rstrip(" :,;") for row in rows)
+    lines = [f"- {people(count)}: {markdown(why)}" for why, count in reasons.most_common()]
+    back = Step("Take that back about somebody: give the Slack id", "decide", {"action": "take back"})
+    told = "Nothing new: somebody has seen it. Who, why and since when is in the table *acknowledged*."
+    return ["## Acknowledged", "", told, "", *lines, f"- {shown(back)}", ""]
+
+
+def _acknowledged(entry: JournalEntry, decision: Decision) -> Cells:
+    return {
+        "Slack user": entry.operation.slack_id,
+        "Docebo user": entry.operation.docebo_id,
+        "what happened": _became(entry),
+        "what was seen": (entry.error or entry.operation.reason).removeprefix(SEEN),
+        "why it is left so": decision.why,
+        "by": decision.by,
+        "since": f"{decision.since:%Y-%m-%d %H:%M} UTC",
+    }
+
+
 def _in_need(tables: Tables, plan: Plan) -> Iterator[JournalEntry]:
+    acknowledged = {entry.seq for entry, _ in acknowledged_in(tables, plan) if entry.outcome is not Outcome.LEFT}
     for entry in everybody(tables, plan):
         waits = entry.operation.kind is Kind.LEAVE and is_undecided(entry.operation.reason)
-        if waits or entry.outcome in {Outcome.FAILED, Outcome.SKIPPED}:
+        if waits or (entry.outcome in {Outcome.FAILED, Outcome.SKIPPED} and entry.seq not in acknowledged):
             yield entry
 
 
 def _row(entry: JournalEntry) -> Cells:
     operation = entry.operation
     found = attention(entry.outcome, entry.error or operation.reason)
-    became = LEFT_ALONE if operation.kind is Kind.LEAVE else f"{entry.outcome}: not {DONE[operation.kind]}"
     return {
         "Slack user": operation.slack_id,
         "Docebo user": operation.docebo_id,
-        "what happened": became,
+        "what happened": _became(entry),
         "what is wrong": found.wrong,
         "what to do": found.to_do,
     }
+
+
+def _became(entry: JournalEntry) -> str:
+    kind = entry.operation.kind
+    return LEFT_ALONE if kind is Kind.LEAVE else f"{entry.outcome}: not {DONE[kind]}"

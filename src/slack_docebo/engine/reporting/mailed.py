@@ -42,6 +42,7 @@ class ReportedImport:
                 *((self.summary.count(kind, outcome=Outcome.APPLIED), done) for kind, done in DONE.items()),
                 (self.summary.count(outcome=Outcome.FAILED), "failed"),
                 (self.summary.count(outcome=Outcome.SKIPPED), "skipped"),
+                (sum(self.summary.acknowledged.values()), "of them acknowledged"),
             )
             if people
         )

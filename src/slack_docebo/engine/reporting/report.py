@@ -4,7 +4,7 @@ import csv
 from collections import Counter, deque
 from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any, TextIO
@@ -12,6 +12,7 @@ from typing import Any, TextIO
 from sqlalchemy import Row
 
 from slack_docebo.domain.branches import NewBranch
+from slack_docebo.domain.decisions import SEEN, Decision, Verdict, under_other_ids
 from slack_docebo.domain.operations import IN_LINE, IN_LINE_AS_WRITTEN, NOT_TAKEN, OWN_FORM, Kind, Operation, Outcome
 from slack_docebo.domain.people import PeopleShown
 from slack_docebo.domain.rules import Shortfall
@@ -85,6 +86,7 @@ class Summary:
 
     plan: Plan
     tally: list[tuple[Kind, str, Outcome, int]]
+    acknowledged: Mapping[Outcome, int] = field(default_factory=dict)  # of those who failed or were skipped
 
     def count(self, *kinds: Kind, outcome: Outcome | None = None) -> int:
         """Return how many people have one of *kinds* (any, if none is named) and *outcome* (any, if None)."""
@@ -100,9 +102,25 @@ class Summary:
         return sum(people for kind, reason, _, people in self.tally if kind is Kind.LEAVE and is_undecided(reason))
 
     @property
+    def failed(self) -> int:
+        """How many people failed, but for those of whom somebody has acknowledged that they do, for this reason."""
+        return self.count(outcome=Outcome.FAILED) - self.acknowledged.get(Outcome.FAILED, 0)
+
+    @property
+    def skipped(self) -> int:
+        """How many people were skipped, but for those of whom that is acknowledged."""
+        return self.count(outcome=Outcome.SKIPPED) - self.acknowledged.get(Outcome.SKIPPED, 0)
+
+    @property
     def needs_somebody(self) -> bool:
         """Whether anybody failed, was skipped, or is left alone until somebody has decided."""
-        return self.undecided + self.count(outcome=Outcome.FAILED) + self.count(outcome=Outcome.SKIPPED) > 0
+        return self.undecided + self.failed + self.skipped > 0
+
+    @property
+    def is_done(self) -> bool:
+        """Whether all of the plan is carried out, but for what somebody has acknowledged."""
+        is_at_end = self.plan.state in {PlanState.APPLIED, PlanState.PARTLY_APPLIED}
+        return is_at_end and not (self.failed or self.skipped or self.count(outcome=Outcome.PLANNED))
 
     @property
     def newly_undecided(self) -> int:
@@ -132,6 +150,7 @@ class Summary:
             ]
         told.append((self.undecided, WAITING))  # right behind those left alone, of whom they are
         told += [(self.count(outcome=outcome), outcome) for outcome in (Outcome.FAILED, Outcome.SKIPPED)]
+        told.append((sum(self.acknowledged.values()), "of them acknowledged"))
         people = ", ".join(f"{count} {became}" for count, became in told if count)
         return f"plan {self.plan.id} ({IN_SHORT.get(self.plan.state, self.plan.state)}): {people or 'nobody'}"
 
@@ -299,10 +318,32 @@ def summary(store: Store, plan_id: str) -> Summary:
     """Return the plan in numbers."""
     with store.reading() as tables:
         plan, told = tables.plans.read(plan_id), tables.operations.tally(plan_id)
+        acknowledged = Counter[Outcome](
+            entry.outcome
+            for entry, _ in acknowledged_in(tables, plan)
+            if entry.outcome in {Outcome.FAILED, Outcome.SKIPPED}
+        )
     people = Counter({(kind, reason, outcome): count for kind, reason, outcome, count in told})
     for reason, count in plan.left_as_before.items():
         people[Kind.LEAVE, reason, Outcome.LEFT] += count
-    return Summary(plan, sorted((*what, count) for what, count in people.items()))
+    return Summary(plan, sorted((*what, count) for what, count in people.items()), acknowledged)
+
+
+def acknowledged_in(tables: Tables, plan: Plan) -> Iterator[tuple[JournalEntry, Decision]]:
+    """Yield what became of those of whom somebody has acknowledged just that, each with the decision."""
+    decided = tables.decisions.all(plan.slack_team)
+    decisions = under_other_ids(decided, tables.people.other_ids(plan.slack_team, decided))
+    seen = {slack_id: one for slack_id, one in decisions.items() if one.verdict is Verdict.LEAVE_SO}
+    entries = tables.operations.of_people(plan.id, seen)
+    if plan.left_as_before:
+        others = seen.keys() - {entry.operation.slack_id for entry in entries}
+        for slack_id, one in tables.standings.of(plan.docebo, plan.slack_team, others).items():
+            left = Operation(slack_id, plan.slack_team, "", Kind.LEAVE, one.reason, one.docebo_id)
+            entries.append(JournalEntry(plan.id, len(entries), left, Outcome.LEFT))
+    for entry in entries:
+        decision = seen[entry.operation.slack_id]
+        if decision.acknowledges((entry.error or entry.operation.reason).removeprefix(SEEN)):
+            yield entry, decision
 
 
 def everybody(tables: Tables, plan: Plan) -> Generator[JournalEntry, None, None]:

@@ -97,7 +97,7 @@ class Status:
         if self.undecided:
             waiting = f"{_people(self.undecided)} waiting for somebody's decision: look at the last import, and decide."
             found.append(Step(waiting, "decide"))
-        if self.last_import and (failed := self.last_import.count(outcome=Outcome.FAILED)):
+        if self.last_import and (failed := self.last_import.failed):
             again = f"{failed} failed in the last import: look at it, correct what it says, and import again."
             found.append(Step(again, "bulk-import"))
         return found
