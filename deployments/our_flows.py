@@ -14,6 +14,7 @@ from flows.doctor import doctor
 from flows.explain_user import explain_user
 from flows.fields import fields
 from flows.find_person import find_person
+from flows.left_alone import left_alone
 from flows.parked_events import parked_events
 from flows.personal_data import personal_data
 from flows.realtime_sync import realtime_sync
@@ -44,6 +45,7 @@ FLOWS = {
         doctor,
         explain_user,
         find_person,
+        left_alone,
         fields,
         go,
         parked_events,

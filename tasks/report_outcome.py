@@ -39,7 +39,7 @@ async def report_outcome(runtime: Runtime, plan_id: str) -> Summary:
     forms = (await find_forms()).shown
     first = [*attention_lines(in_need, forms), *await step_lines(summary.next_steps), *acknowledged_lines(seen, forms)]
     await publish_page(
-        "\n\n".join([summary.markdown(first), *files.lines]), key=f"{SUMMARY}{plan_id}", description=summary.line
+        "\n\n".join([summary.markdown(first, forms), *files.lines]), key=f"{SUMMARY}{plan_id}", description=summary.line
     )
     logger = get_run_logger()
     for fault in files.faults:

@@ -163,6 +163,35 @@ async def test_the_last_import_is_one_click_away(seat):
     await seat.ui.page.get_by_role("heading", name=re.compile("^Import [0-9a-z]{8}: done")).wait_for()
 
 
+async def test_a_row_that_is_refused_each_night_is_acknowledged(seat, company):
+    join(company, "Max")
+    company.docebo_gate.faults.add(
+        "POST /manage/v1/user/batch", "rows_refused", times=-1, usernames=["max@journeys.example"], message="no room"
+    )
+    assert finished(seat.http, start(seat.http, "bulk-import/reconcile"))["state_name"] == "PartlyFailed"
+    await seat.open_status_page()
+    await seat.ui.page.get_by_role("link", name=re.compile("^plan [0-9a-z]{8} ")).click()
+    await seat.click("Acknowledge this person")
+    await seat.ui.fill("Why", "as ticket 4711 says")
+    await seat.ui.fill("Your name", "Ada")
+    assert (await seat.run()).startswith("1 person is acknowledged")
+
+    night = finished(seat.http, start(seat.http, "bulk-import/reconcile"))
+    assert (night["state_name"], "1 of them acknowledged" in night["state"]["message"]) == ("Completed", True)
+
+
+async def test_whom_a_night_leaves_alone_is_a_click_on_the_reason(seat, company):
+    bot = next(user["id"] for user in company.slack if user.get("is_bot"))
+    finished(seat.http, start(seat.http, "bulk-import/reconcile"))
+    await seat.open_status_page()
+    await seat.ui.page.get_by_role("link", name=re.compile("^plan [0-9a-z]{8} ")).click()
+    await seat.click("bot")
+    assert re.match("plan [0-9a-z]{8}: [0-9]+ people are left alone", await seat.run())
+    await seat.read("who-is-left-alone")
+
+    assert bot in await seat.ui.page.get_by_role("tabpanel").inner_text()
+
+
 async def test_one_person_is_explained_and_decided_about(seat, company):
     (dora,) = join(company, "Dora")
     await seat.open_status_page()

@@ -75,7 +75,7 @@ LOUD = {
 }
 RUNS = """
 import asyncio, importlib, json, os, sys
-names = ("bulk_import", "decide", "dialect", "doctor", "explain_user", "fields", "find_person", "parked_events", "personal_data",
+names = ("bulk_import", "decide", "dialect", "doctor", "explain_user", "fields", "find_person", "left_alone", "parked_events", "personal_data",
     "realtime_sync", "reset_mappings", "restore_mappings", "try_attributes")
 flows = {name: getattr(importlib.import_module(f"flows.{name}"), name) for name in names}
 async def main():
@@ -295,6 +295,7 @@ def steps_of(here: Installation) -> list[Step]:
         Step("try_attributes", "Completed", often=True),
         Step("try_attributes", "Completed", {"who": here.taken["id"], "rules": "first_name, field:Department = title"}),
         Step("decide", "Completed"),
+        Step("left_alone", "Completed"),
         Step("dialect", "Completed"),
         Step("parked_events", "Completed"),
         Step("personal_data", "Completed", {"slack_id": here.taken["id"]}),

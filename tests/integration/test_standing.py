@@ -11,17 +11,20 @@ import time_machine
 from pydantic import SecretStr
 
 from sandbox.server import Sandbox
-from slack_docebo.domain.operations import Kind, Operation, Outcome
-from slack_docebo.domain.people import Mapping
+from slack_docebo.domain.operations import IN_LINE, Kind, Operation, Outcome
+from slack_docebo.domain.people import Mapping, PeopleShown
 from slack_docebo.domain.standing import Standing
 from slack_docebo.engine.importing import apply_saved, plan_import
 from slack_docebo.engine.looking.explaining import explain
 from slack_docebo.engine.mappings.forgetting import forget, traces
 from slack_docebo.engine.planning.undoing import plan_undo
 from slack_docebo.engine.realtime.upkeep import tidy
+from slack_docebo.engine.reporting.left_alone import left_alone
 from slack_docebo.engine.reporting.report import Summary, write_files
+from slack_docebo.engine.reporting.steps import Step
 from slack_docebo.engine.writing.applying import begin
 from slack_docebo.engine.writing.finishing import finish
+from slack_docebo.errors import ConfigurationError
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime
 from slack_docebo.settings import Settings
@@ -113,6 +116,56 @@ async def test_a_night_without_changes_leaves_no_row_and_still_counts_everybody(
     files = write_files(store, second.plan.id, tmp_path / "reports")
     assert [len(file.read_text().splitlines()) for file in files.written] == [1, 1]
     assert f"{first.count()} of them were left alone as before" in second.markdown()
+
+
+@on_both
+async def test_everybody_who_is_left_alone_is_listed_by_reason_and_page_also_as_before(
+    sandbox, settings, store, monkeypatch
+):
+    await settle(settings)
+    quiet = await run_import(settings)
+    of_plan = {"plan_id": quiet.plan.id, "shown": PeopleShown.IDS}
+
+    newest = left_alone(store, settings.docebo_url, reason="", page=1, **of_plan | {"plan_id": ""})
+    in_line = left_alone(store, settings.docebo_url, reason=IN_LINE, page=1, **of_plan)
+    some = left_alone(store, settings.docebo_url, reason="IN lin", page=1, **of_plan)
+    monkeypatch.setattr("slack_docebo.engine.reporting.left_alone.PAGE", 25)
+    pages = [left_alone(store, settings.docebo_url, reason=IN_LINE, page=page, **of_plan) for page in (1, 2)]
+
+    assert newest.plan_id == quiet.plan.id
+    assert sum(newest.reasons.values()) == quiet.count()
+    assert newest.people == quiet.count() - in_line.people > 0
+    assert {row["why"] for row in newest.rows} & {IN_LINE} == set()
+    assert in_line.people == in_line.reasons[IN_LINE] == some.people
+    assert sorted(one.plan_id for one in pages) == [quiet.plan.id] * 2
+    assert [row for page in pages for row in page.rows] == list(in_line.rows)[:50]
+    assert pages[0].line == f"plan {quiet.plan.id}: {in_line.people} people are left alone; page 1 of {pages[0].pages}"
+    assert [step.words for step in pages[1].next_steps][:1] == ["The page before"]
+    for reason, page, told in ((IN_LINE, 99, "choose a page up to"), ("no such", 1, "leave the reason empty")):
+        with pytest.raises(ConfigurationError, match=told):
+            left_alone(store, settings.docebo_url, reason=reason, page=page, **of_plan)
+
+
+async def test_each_reason_of_a_summary_leads_to_whom_it_is_about(settings, store):
+    first = await run_import(settings)
+    asked: list[Step] = []
+
+    def shown(step: Step) -> str:
+        asked.append(step)
+        return f"[{step.words}]"
+
+    page = first.markdown((), shown)
+
+    assert asked
+    for step in asked:
+        wanted = {"reason": "", **step.values}
+        listed = left_alone(store, settings.docebo_url, **wanted, page=1, shown=PeopleShown.IDS)
+        assert f"| [{step.words}] | {listed.people} |" in page
+
+
+async def test_before_the_first_import_nobody_is_left_alone(settings, store):
+    with pytest.raises(ConfigurationError, match="make an import"):
+        left_alone(store, settings.docebo_url, plan_id="", reason="", page=1, shown=PeopleShown.IDS)
 
 
 @on_both

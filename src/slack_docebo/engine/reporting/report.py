@@ -20,7 +20,7 @@ from slack_docebo.domain.standing import WAITING, is_undecided
 from slack_docebo.domain.texts import armoured, as_json, bared, code, markdown, without_numbers
 from slack_docebo.engine.reporting.orphans import Orphan, OrphanKind
 from slack_docebo.engine.reporting.shown import Cell, Cells, with_names
-from slack_docebo.engine.reporting.steps import Step
+from slack_docebo.engine.reporting.steps import Shown, Step, words_alone
 from slack_docebo.private_files import rewritten_file
 from slack_docebo.storage.operations import REPORT_COLUMNS, JournalEntry
 from slack_docebo.storage.plans import COVERAGE, PART_OF, Plan, PlanKind, PlanState
@@ -187,8 +187,8 @@ class Summary:
             steps.append(restore if plan.kind is PlanKind.RESET_MAPPINGS else undo)
         return steps
 
-    def markdown(self, first: Iterable[str] = ()) -> str:
-        """Return the summary as a page: what comes *first*, counts, reasons, calls used."""
+    def markdown(self, first: Iterable[str] = (), shown: Shown = words_alone) -> str:
+        """Return the summary as a page: what comes *first*, counts, reasons, calls used; steps as they are *shown*."""
         lines = [
             f"# {MADE_FOR[self.plan.kind]} {self.plan.id}: {BECAME[self.plan.state]}",
             "",
@@ -214,7 +214,7 @@ class Summary:
             rows = [f"{kind} | {markdown(why)} | {people}" for kind, why, people in of_changes]
             lines += ["", "## Why", "", "| operation | why | people |", "|---|---|--:|", *_first_rows(rows)]
         if of_others:
-            rows = [f"{markdown(why)} | {people}" for why, people in of_others]
+            rows = [f"{shown(self._left_alone(why, why))} | {people}" for why, people in of_others]
             lines += ["", "## Left alone", "", "| why they are left alone | people |", "|---|--:|", *_first_rows(rows)]
         if kept_back := self.kept_back:
             told = ", ".join(f"{name} ({people} people)" for name, people in kept_back.items())
@@ -228,8 +228,9 @@ class Summary:
             rest = "" if known == people else "; the others are read after it, and in the runs that follow"
             lines += ["", f"Custom fields of Slack profiles are known for {known:,} of {people:,} people{rest}."]
         if before := sum(self.plan.left_as_before.values()):
-            where = f"`slack-docebo plan show {self.plan.id} --operation leave` lists them by id"
-            lines += ["", f"{before} of them were left alone as before, for the same reason: {where}."]
+            where = f"`slack-docebo plan show {self.plan.id} --operation leave` lists all of them by id"
+            form = shown(self._left_alone("Who is left alone, and why", ""))
+            lines += ["", f"{before} of them were left alone as before, for the same reason. {form}; {where}."]
         if forgotten := self.plan.facts.get("forgotten"):
             lines += ["", f"{forgotten} more were forgotten on request, and are left alone without a row."]
         calls = self.plan.facts.get("calls")
@@ -299,13 +300,21 @@ class Summary:
             return f"Docebo had {now} accounts, and {then} were to be there after this plan."
         return f"Docebo has {now} accounts, this plan makes it {then}."
 
+    def _left_alone(self, words: str, reason: str) -> Step:
+        return Step(words, "left-alone", {"plan_id": self.plan.id, "reason": reason})
+
     def _reasons(self) -> list[tuple[Kind, str, int]]:
         """Sum up the reasons over the outcomes, with account and Slack ids left out of the text, most people first."""
         sums: dict[tuple[Kind, str], int] = {}
         for kind, reason, _, people in self.tally:
-            key = kind, without_numbers(reason).removesuffix(":")
+            key = kind, left_alone_for(reason)
             sums[key] = sums.get(key, 0) + people
         return [(kind, why, people) for (kind, why), people in sorted(sums.items(), key=lambda item: -item[1])]
+
+
+def left_alone_for(reason: str) -> str:
+    """Return *reason* without the account and Slack ids in it: people of one reason are summed up."""
+    return without_numbers(reason).removesuffix(":")
 
 
 def _first_rows(rows: list[str]) -> list[str]:

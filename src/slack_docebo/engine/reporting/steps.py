@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from slack_docebo.domain.texts import markdown
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -15,3 +17,8 @@ class Step:
 
 Shown = Callable[[Step], str]
 """How a page shows a step: as Markdown that links to the form."""
+
+
+def words_alone(step: Step) -> str:
+    """Show *step* where there is no form to link to, as in a shell."""
+    return markdown(step.words)
