@@ -30,7 +30,7 @@ from deployments.login import AT_CLIENTS
 from deployments.lost_runs import ENDED, TAG
 from deployments.worker import FlowRunWorker
 from slack_docebo.domain.texts import line
-from slack_docebo.engine.reporting.incidents import Trouble
+from slack_docebo.engine.reporting.incidents import A_CRASH, Trouble, led
 from slack_docebo.errors import ConfigurationError, SyncError
 from slack_docebo.given_files import UnusableFileError, read_given_text
 from slack_docebo.integration_settings import VARIABLE, documented_rows, read_rows, rows_from_csv, table
@@ -221,7 +221,10 @@ def automations(silence_seconds: int = SILENCE_SECONDS) -> list[AutomationCore]:
             actions=[
                 ChangeFlowRunState(
                     state=StateType.CRASHED,
-                    message=f"No sign of life for {silence_seconds / 60:g} minutes: its process or machine is gone",
+                    message=led(
+                        A_CRASH,
+                        f"no sign of life for {silence_seconds / 60:g} minutes, for its process or machine is gone",
+                    ),
                 )
             ],
         )

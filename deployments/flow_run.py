@@ -31,7 +31,7 @@ from prefect.settings import PREFECT_CLIENT_RETRY_EXTRA_CODES, temporary_setting
 from prefect.states import Crashed, Scheduled
 
 from deployments.sealed_results import seal_results
-from slack_docebo.domain.texts import line
+from slack_docebo.engine.reporting.incidents import OTHER_CODE, led
 from slack_docebo.safe_points import is_told_to_end, tell_to_end
 from slack_docebo.settings import NotificationSettings, Settings, unset_secrets
 
@@ -90,9 +90,10 @@ async def _execute(flow_run_id: UUID) -> None:
             await run_flow(flow, flow_run=flow_run, return_type="state", error_logger=log)
             return
         if flow:
-            message = line(f"{name} has no parameter {', '.join(sorted(unknown))}: nothing was run")
+            told = f"{name} has no parameter {', '.join(sorted(unknown))}; nothing was run"
         else:
-            message = f"{name!r} is none of the flows that are installed here: nothing was run"
+            told = f"{name!r} is none of the flows that are installed here; nothing was run"
+        message = led(OTHER_CODE, told)
         log.error(message)
         await context.client.set_flow_run_state(flow_run_id, Crashed(message=message))
 

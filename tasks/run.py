@@ -11,7 +11,8 @@ from prefect import get_run_logger
 from prefect import runtime as prefect_runtime
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import StateType
-from prefect.states import Completed, Failed, Scheduled, State
+from prefect.logging import get_logger
+from prefect.states import Completed, Scheduled, State
 from prefect.variables import Variable
 
 from slack_docebo.domain.operations import Outcome
@@ -20,7 +21,7 @@ from slack_docebo.engine.looking.diagnosis import Diagnosis
 from slack_docebo.engine.looking.explaining import Explanation
 from slack_docebo.engine.mappings.relinking import Relinked
 from slack_docebo.engine.realtime.serve_result import ServeResult
-from slack_docebo.engine.reporting.incidents import FIRST, Trouble
+from slack_docebo.engine.reporting.incidents import FIRST, Trouble, led, led_by_kind
 from slack_docebo.engine.reporting.report import Summary
 from slack_docebo.errors import (
     AlreadyRunning,
@@ -127,16 +128,19 @@ def continued(run: Callable[P, Awaitable[State[Any]]]) -> Callable[P, Awaitable[
             if task is None or not is_told_to_end():
                 raise
             task.uncancel()
-            state = Failed(name=Trouble.TO_BE_CONTINUED, message="the run was told to end, and stood still")
-        if state.name != Trouble.TO_BE_CONTINUED:
-            return state
-        return Scheduled(name=state.name, message=f"{state.message}; the next worker goes on with it")
+            return _continued()
+        return _continued() if state.name == Trouble.TO_BE_CONTINUED else state
 
     return wait_for_the_next_worker
 
 
+def _continued() -> State[Any]:
+    told = "Nothing is to be done: the run was told to end with its worker, and the next one goes on with it"
+    return Scheduled(name=Trouble.TO_BE_CONTINUED, message=told)
+
+
 def concluded(run: Callable[P, Awaitable[FlowResult]]) -> Callable[P, Awaitable[State[Any]]]:
-    """Make a flow's end a state with one line that says what happened, and no traceback for what we know about."""
+    """Make a flow's end a state whose one line begins with what there is to do, and no traceback for what we know about."""
 
     @wraps(run)
     async def conclude(*args: P.args, **kwargs: P.kwargs) -> State[Any]:
@@ -147,12 +151,14 @@ def concluded(run: Callable[P, Awaitable[FlowResult]]) -> Callable[P, Awaitable[
                 return Completed(name=Trouble.ALREADY_RUNNING, message=line(told))
             if trouble := _trouble(result):
                 # Green means that nothing new is left to do: colour, tiles, hooks and automations go by the type.
-                return State(type=StateType.FAILED, name=trouble, message=line(f"{FIRST[trouble]}: {told}"))
+                return State(type=StateType.FAILED, name=trouble, message=led(FIRST[trouble], told))
             return Completed(message=line(told))
         except SyncError as error:
-            if name := OWN_STATES.get(type(error)):
-                return State(type=StateType.FAILED, name=name, message=line(str(error)))
-            return Failed(message=line(str(error)))
+            name = OWN_STATES.get(type(error), Trouble.FAILED)
+            return State(type=StateType.FAILED, name=name, message=led_by_kind(error))
+        except Exception as error:  # unforeseen: the log has its words, which may name somebody
+            get_logger("flow_runs").exception("A fault of slack-docebo's")
+            return State(type=StateType.FAILED, name=Trouble.FAILED, message=led_by_kind(error))
 
     return conclude
 

@@ -9,6 +9,7 @@ from uuid import uuid4
 import pytest
 
 from deployments.local import process
+from slack_docebo.engine.reporting.incidents import cause_in
 from slack_docebo.storage.gate import RunLock
 from slack_docebo.storage.store import Store
 from tests.e2e.prefect_http import (
@@ -51,7 +52,7 @@ def test_a_refused_run_is_told_once_however_often_it_is_repeated(deployed, at_wo
     mail = mailbox.next_mail()
     assert mail["Subject"].startswith(subject(company, "import-everybody was refused before its first write: "))
     assert "/v2/deployments/deployment/" in text(mail)
-    assert f"What happened: {first['state']['message']}" in text(mail).replace("\n", " ")
+    assert f"What happened: {cause_in(first['state']['message'])}" in text(mail).replace("\n", " ")
     assert "to create" in text(mail)
     assert f"/runs/flow-run/{first['id']}" in text(mail)
     logged(deployed, again["id"], "No notification: everybody was told of the same before")

@@ -153,7 +153,7 @@ async def test_a_second_run_ends_as_already_running_and_the_place_of_a_dead_one_
 
     assert (second.name, second.type.value) == ("AlreadyRunning", "FAILED")
     assert second.message.startswith(
-        f"Another run is at work on {sandbox.docebo_url}: import: everybody (process {pid} on {gethostname()}, since "
+        f"Start again when the other run has ended: Another run is at work on {sandbox.docebo_url}: import: everybody (process {pid} on {gethostname()}, since "
     )
     assert second.message.endswith("Wait for its end, or cancel it, then run again")
     assert len(sandbox.docebo.accounts) == before

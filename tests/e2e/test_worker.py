@@ -109,7 +109,9 @@ def test_a_flow_that_is_none_of_ours_is_not_run_and_its_run_says_so(deployed, at
     ended = run_of(deployed, deploy("evil", **hostile.deployment))
 
     assert ended["state_type"] == "CRASHED"
-    assert ended["state"]["message"] == "'evil' is none of the flows that are installed here: nothing was run"
+    assert ended["state"]["message"] == (
+        "Deploy again, with the code that the workers have: 'evil' is none of the flows that are installed here; nothing was run"
+    )
     assert hostile.has_run() == set()
 
 
@@ -155,7 +157,9 @@ def test_a_parameter_that_the_flow_does_not_have_is_told_in_one_line(deployed, a
     ended = run_of(deployed, theirs, parameters={"dry_run": True, "self": 1, "eval\n": "x"})
 
     assert ended["state_type"] == "CRASHED"
-    assert ended["state"]["message"] == "bulk-import has no parameter eval\\n, self: nothing was run"
+    assert ended["state"]["message"] == (
+        "Deploy again, with the code that the workers have: bulk-import has no parameter eval\\n, self; nothing was run"
+    )
 
 
 def test_the_server_does_not_choose_where_results_are_kept(deployed, at_work, block, tmp_path):

@@ -1,9 +1,14 @@
 """The state in which a run ends, and its one line."""
 
+import ast
 import asyncio
+import re
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
+from prefect.settings import PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW, temporary_settings
 
 from slack_docebo.domain.disputes import dispute
 from slack_docebo.domain.operations import Kind, Outcome
@@ -11,13 +16,32 @@ from slack_docebo.domain.returns import reported
 from slack_docebo.domain.standing import is_undecided
 from slack_docebo.domain.texts import without_numbers
 from slack_docebo.engine.realtime.serve_result import Became, ServedEvent, ServeResult
+from slack_docebo.engine.reporting.incidents import A_CRASH, A_FAULT, FIRST, OTHER_CODE, cause_in
 from slack_docebo.engine.reporting.report import Summary
+from slack_docebo.errors import ChangeLimitExceeded, SyncError
 from slack_docebo.safe_points import safe_point, tell_to_end
 from slack_docebo.storage.plans import Plan, PlanKind, PlanState
 from tasks.run import concluded, continued
+from tests.documented import ROOT
 from tests.ending import a_process_that_ends
 
 UNDECIDED = (Kind.LEAVE, "several accounts match: 1, 2", Outcome.LEFT, 1)
+# Of what there is to do.
+IMPERATIVES = {
+    "Choose",
+    "Confirm",
+    "Correct",
+    "Decide",
+    "Deploy",
+    "Leave",
+    "Let",
+    "Look",
+    "Make",
+    "Report",
+    "Start",
+    "Use",
+}
+LED = re.compile(r"\bled(_by_kind)?\(")
 DISPUTED_BEFORE = {without_numbers(dispute(7)): 1}
 
 
@@ -67,6 +91,8 @@ async def test_a_run_that_leaves_something_to_people_is_not_green(result, name):
 
 async def state_after(result):
     async def run():
+        if isinstance(result, Exception):
+            raise result
         return result
 
     return await concluded(run)()
@@ -78,6 +104,76 @@ async def test_a_message_begins_with_the_one_thing_to_do():
 
     assert parked.message == "Look at the parked events and replay them: 1 event: 1 parked"
     assert done.message == "1 event: 1 in line"
+
+
+def kinds(of: type[SyncError]) -> list[type[SyncError]]:
+    return [of, *(kind for nearer in of.__subclasses__() for kind in kinds(nearer))]
+
+
+@pytest.mark.parametrize("kind", kinds(SyncError), ids=lambda kind: kind.__name__)
+async def test_the_message_of_each_error_begins_with_what_there_is_to_do_and_goes_on_with_the_cause(kind):
+    error = kind("the cause")
+
+    state = await state_after(error)
+
+    assert state.is_failed()
+    told = str(error)
+    assert cause_in(state.message) == told
+    if kind is not ChangeLimitExceeded:  # whose words begin so
+        assert state.message.removesuffix(f": {told}").partition(" ")[0].rstrip(",") in IMPERATIVES
+        assert state.message.endswith(f": {told}")
+
+
+def test_what_a_limit_stops_begins_itself_with_what_there_is_to_do():
+    raised = re.compile(r"""raise ChangeLimitExceeded\(\s*(?:f?"(\w+) )?""")
+    sources = (ROOT / "src").rglob("*.py")
+    first = [word for file in sources for word in raised.findall(file.read_text(encoding="utf-8"))]
+
+    assert len(first) > 2
+    assert set(first) <= {"Look", "Raise"}
+
+
+async def test_an_unforeseen_error_is_to_be_reported_and_its_words_stay_out_of_the_state():
+    with temporary_settings({PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW: "ignore"}):
+        state = await state_after(KeyError("ada@example.com"))
+
+    assert (state.name, state.is_failed()) == ("Failed", True)
+    assert state.message.startswith("Report this, with the run's log: KeyError in test_endings.py, line ")
+    assert "ada" not in state.message
+
+
+def test_each_state_of_a_failure_is_made_with_what_there_is_to_do():
+    made = [
+        (f"{file.relative_to(ROOT)}:{call.lineno}", message)
+        for folder in ("flows", "tasks", "deployments")
+        for file in sorted((ROOT / folder).glob("*.py"))
+        for call, message in failures_made_in(file)
+    ]
+
+    assert len(made) > 5
+    assert [where for where, message in made if not LED.search(message)] == []
+    assert {one.partition(" ")[0].rstrip(",") for one in (*FIRST.values(), A_FAULT, A_CRASH, OTHER_CODE)} <= IMPERATIVES
+
+
+def failures_made_in(file: Path) -> Iterator[tuple[ast.Call, str]]:
+    """Yield the calls that make a state of a failure or a crash, each with how its message is made."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    names = {
+        target.id: ast.unparse(one.value)
+        for one in ast.walk(tree)
+        if isinstance(one, ast.Assign)
+        for target in one.targets
+        if isinstance(target, ast.Name)
+    }
+    for call in ast.walk(tree):
+        if not isinstance(call, ast.Call):
+            continue
+        given = {one.arg: ast.unparse(one.value) for one in call.keywords}
+        how = ast.unparse(call.func)
+        fails = how in {"Failed", "Crashed"} or "FAILED" in given.get("type", "") or "CRASHED" in given.get("state", "")
+        if fails:
+            message = given.get("message", "")
+            yield call, names.get(message, message)
 
 
 async def test_who_leaves_the_work_to_another_run_has_nothing_left_to_do():

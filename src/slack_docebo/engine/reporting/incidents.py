@@ -6,6 +6,31 @@ from enum import StrEnum
 
 from slack_docebo.domain.texts import chat, line, shortened
 from slack_docebo.engine.reporting.steps import Step
+from slack_docebo.errors import (
+    AccessDenied,
+    AlreadyRunning,
+    ChangeLimitExceeded,
+    ConfigurationError,
+    ContractViolation,
+    Halted,
+    IncompleteRead,
+    LockLost,
+    NotConfirmed,
+    OutcomeUnknown,
+    PlanChanged,
+    PlanNotApplicable,
+    PlatformMismatch,
+    Rejected,
+    StorageError,
+    SyncError,
+    ToBeContinued,
+    TooManyRejected,
+    TransientError,
+    Unproven,
+    UnverifiedRequest,
+    WorkspaceMismatch,
+    told,
+)
 
 MANUAL = "operations.md"  # of the documentation
 LONGEST_EXTENT = 100  # characters in a subject
@@ -75,6 +100,52 @@ FIRST = {
     Trouble.HELD: "Look at what is held back, and let it through if it is right",
 }
 """What there is to do about a run that has done its work, but not for everybody."""
+FIRST_AFTER: dict[type[SyncError], str] = {
+    AccessDenied: "Correct the token or its rights, and start again",
+    AlreadyRunning: "Start again when the other run has ended",
+    ChangeLimitExceeded: "",  # it says so itself, with the id of the plan
+    ConfigurationError: "Correct this, and start again",
+    ContractViolation: "Start again, and report it if it stays",
+    Halted: "Let runs write again when it is time",
+    IncompleteRead: "Start again later",
+    LockLost: "Leave it to the other run",
+    NotConfirmed: "Start again, as this says",
+    OutcomeUnknown: "Start again",
+    PlanChanged: "Start again",
+    PlanNotApplicable: "Choose another plan",
+    PlatformMismatch: "Correct DOCEBO_URL, or link the new address",
+    Rejected: "Correct whom it is about, and start again",
+    StorageError: "Look after the database, and start again",
+    ToBeContinued: "Start it again",
+    TooManyRejected: "Look at who was refused, correct that, and start again",
+    TransientError: "Start again later",
+    UnverifiedRequest: "Correct SLACK_SIGNING_SECRET",
+    Unproven: "Start again, as this says",
+    WorkspaceMismatch: "Use the token of the linked workspace",
+    SyncError: "Look at what the run has left to read",
+}
+"""What there is to do about a run that could not go on, by the kind of error; the nearest kind counts."""
+A_FAULT = "Report this, with the run's log"
+A_CRASH = "Start it again, unless it begins again by itself"
+OTHER_CODE = "Deploy again, with the code that the workers have"
+_BEGINNINGS = tuple(f"{one}: " for one in (*FIRST.values(), *FIRST_AFTER.values(), A_FAULT, A_CRASH, OTHER_CODE) if one)
+
+
+def led(to_do: str, told: str) -> str:
+    """Return the message of a state: the one thing *to_do*, unless it begins with that, then what is *told*, in one line."""
+    return line(f"{to_do}: {told}" if to_do else told)
+
+
+def led_by_kind(error: Exception) -> str:
+    """Return the message of the state of a run that *error* has ended; the words of what is none of ours may name somebody."""
+    if not isinstance(error, SyncError):
+        return led(A_FAULT, told(error))
+    return led(next(FIRST_AFTER[kind] for kind in type(error).__mro__ if kind in FIRST_AFTER), str(error))
+
+
+def cause_in(message: str) -> str:
+    """Return what the *message* of a state tells, without the thing to do."""
+    return next((message.removeprefix(one) for one in _BEGINNINGS if message.startswith(one)), message)
 
 
 def step_after(trouble: Trouble, plan_id: str) -> Step | None:
@@ -129,7 +200,7 @@ class Incident:
 
     def _composed(self, escaped: Callable[[str], str]) -> str:
         parts = {
-            "What happened": escaped(self.message),
+            "What happened": escaped(cause_in(self.message)),
             "To how many": escaped(self.extent) if self.extent not in self.message else "",
             "What to do": ADVICE[self.trouble].format(manual=f"{self.documentation}/{MANUAL}"),
             self.form: self.form_link,

@@ -177,7 +177,9 @@ def _check_accounts(runtime: Runtime, creations: int) -> None:
     with runtime.store.reading() as tables:
         accounts = count_accounts(runtime, tables)
     if beyond := too_many_accounts(creations, accounts, runtime.behaviour.max_accounts):
-        raise ChangeLimitExceeded(f"nothing more was created: {beyond[0].sentence}")
+        raise ChangeLimitExceeded(
+            f"Raise MAX_ACCOUNTS if Docebo may have more: nothing more was created, {beyond[0].sentence}"
+        )
 
 
 def _without(batch: Sequence[Numbered], skipped: Sequence[RowOutcome]) -> list[Numbered]:
