@@ -47,4 +47,6 @@ async def settings(
             workspace = await validate_connection(runtime)
             plan_id = await read_and_plan(runtime, workspace, people, verify_target=True)
             scope = told_of_scope(runtime, plan_id, proposal.before)
-            return f"{told}; {scope}; {(await report_outcome(runtime, plan_id)).line}"
+            # What was planned rests on settings that are not saved: that comes first.
+            steps = [proposal.save] if proposal.changes else None
+            return f"{told}; {scope}; {(await report_outcome(runtime, plan_id, steps=steps)).line}"

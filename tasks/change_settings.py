@@ -38,6 +38,7 @@ class Proposal(NamedTuple):
     settings: IntegrationSettings
     changes: list[SettingChange]
     before: Mapping[str, object]  # the settings of now, as plans keep them
+    save: Step  # by the form, filled in with what was checked
 
     @property
     def line(self) -> str:
@@ -57,12 +58,13 @@ async def propose_settings(form: BaseModel, filled_from: str, *, check_only: boo
     settings = read_rows(rows)
     await check_people_shown(settings)
     await find_tables(settings.tables, load_settings(TableSettings).tables_dir, Variable.aget)
-    proposal = Proposal(rows, settings, changes(present, rows), _written(present))
+    filled = {"values": form.model_dump(mode="json"), "check_only": False, "revision": filled_from}
+    save = Step("Save these settings: type your name", "settings", filled)
+    proposal = Proposal(rows, settings, changes(present, rows), _written(present), save)
     shown = [{"setting": key, "from": before, "to": after} for key, before, after in proposal.changes]
     await publish_table(shown, key="settings-changes", description=f"What changes: {proposal.line}")
     if proposal.changes and check_only:
-        filled = {"values": form.model_dump(mode="json"), "check_only": False, "revision": filled_from}
-        await publish_steps([Step("Save these settings: type your name", "settings", filled)], key="settings-next")
+        await publish_steps([save], key="settings-next")
     return proposal
 
 

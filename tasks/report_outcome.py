@@ -1,5 +1,7 @@
 """The report of a run: artifacts in Prefect, files on disk."""
 
+from collections.abc import Sequence
+
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
@@ -12,6 +14,7 @@ from slack_docebo.engine.reporting.attention import (
     attention_rows,
 )
 from slack_docebo.engine.reporting.report import DONE, TABLE_ROWS, Summary, tables_by_kind, values_shown, write_files
+from slack_docebo.engine.reporting.steps import Step
 from slack_docebo.engine.writing.finishing import finish
 from slack_docebo.runtime import Runtime
 from tasks.artifacts import SUMMARY, publish_page, publish_table, step_lines
@@ -19,8 +22,11 @@ from tasks.links import find_forms
 
 
 @task(name="Report outcome", task_run_name="Report plan {plan_id}", cache_policy=NO_CACHE)
-async def report_outcome(runtime: Runtime, plan_id: str) -> Summary:
-    """Publish what was or would be done; return it in numbers."""
+async def report_outcome(runtime: Runtime, plan_id: str, *, steps: Sequence[Step] | None = None) -> Summary:
+    """Publish what was or would be done, with links to what can be done next; return it in numbers.
+
+    Without *steps* these are the plan's own.
+    """
     summary = finish(runtime, plan_id)
     shown = runtime.behaviour.people_shown
     in_need = await to_completion(attention_rows, runtime.store, plan_id, shown) if summary.needs_somebody else []
@@ -37,7 +43,8 @@ async def report_outcome(runtime: Runtime, plan_id: str) -> Summary:
         _publish_tables(runtime, summary),
     )
     forms = (await find_forms()).shown
-    first = [*attention_lines(in_need, forms), *await step_lines(summary.next_steps), *acknowledged_lines(seen, forms)]
+    next_ = await step_lines(summary.next_steps if steps is None else steps)
+    first = [*attention_lines(in_need, forms), *next_, *acknowledged_lines(seen, forms)]
     await publish_page(
         "\n\n".join([summary.markdown(first, forms), *files.lines]), key=f"{SUMMARY}{plan_id}", description=summary.line
     )

@@ -107,6 +107,34 @@ async def test_settings_are_checked_with_what_they_do_to_people_and_then_saved(i
     ]
 
 
+@pytest.mark.parametrize(
+    ("leavers", "next_", "not_yet"),
+    [
+        ("deactivate", "Save these settings: type your name", "Apply exactly this plan"),
+        ("keep", "Apply exactly this plan", "Save these settings: type your name"),  # nothing is different
+    ],
+)
+async def test_a_plan_that_rests_on_unsaved_settings_leads_to_saving_them_first(
+    imported, sandbox, deployed, leavers, next_, not_yet
+):
+    from flows.settings import settings
+    from slack_docebo.settings_form import SettingsForm, filled, revision
+
+    sandbox.slack.add("Ada", "New", "ada@example.com")
+    rows = await Variable.aget(VARIABLE)
+    values = filled(rows)
+    values["leaving"]["leavers"] = leavers
+    form = {"values": SettingsForm.model_validate(values), "revision": revision(rows)}
+
+    checked = await settings(**form, return_state=True)
+    with prefect_http() as http:
+        [page] = [one["data"] for one in of_run(http, checked) if one["key"].startswith("summary-")]
+
+    assert "1 to create" in checked.message
+    assert asked_for_by(deployed, page, next_)
+    assert not_yet not in page
+
+
 async def test_the_form_of_the_settings_is_filled_with_those_of_now(imported, deployed):
     from prefect.client.orchestration import get_client
 
