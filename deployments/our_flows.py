@@ -15,6 +15,7 @@ from flows.explain_user import explain_user
 from flows.fields import fields
 from flows.find_person import find_person
 from flows.left_alone import left_alone
+from flows.mappings import mappings
 from flows.parked_events import parked_events
 from flows.personal_data import personal_data
 from flows.realtime_sync import realtime_sync
@@ -48,6 +49,7 @@ FLOWS = {
         left_alone,
         fields,
         go,
+        mappings,
         parked_events,
         personal_data,
         realtime_sync,

@@ -3,6 +3,7 @@
 from prefect import runtime
 
 from slack_docebo.domain.texts import people
+from slack_docebo.engine.mappings.carrying import MappingAction
 from slack_docebo.engine.mappings.deciding import DecisionAction
 from slack_docebo.engine.mappings.personal_data import PersonalDataRequest
 from slack_docebo.engine.mappings.relinking import Relation
@@ -67,6 +68,14 @@ def undo_run() -> str:
 def settings_run() -> str:
     """Return whether settings are checked or saved."""
     return "settings: check" if runtime.flow_run.parameters.get("check_only", True) else "settings: save"
+
+
+def mappings_run() -> str:
+    """Return what is done with mappings, and whether for real."""
+    parameters = runtime.flow_run.parameters
+    action = MappingAction(parameters.get("action", MappingAction.EXPORT))
+    check = action is not MappingAction.EXPORT and bool(parameters.get("check_only", True))
+    return f"mappings: {action}{', check' * check}"
 
 
 def decide_run() -> str:

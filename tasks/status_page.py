@@ -41,6 +41,7 @@ TITLES = {
     "try-attributes": "Try rules for attributes on twenty people, or on one",
     "reset-mappings": "Delete mappings",
     "personal-data": "Give out or forget a person",
+    "mappings": "Import or export mappings, or show them in Docebo's fields",
     "restore-mappings": "Restore mappings from a backup",
     "relink": "Link to another address of Docebo",
     "stop": "Stop: let no run write",

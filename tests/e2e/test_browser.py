@@ -21,6 +21,7 @@ DEPLOYMENTS = [
     "left-alone/who-is-left-alone-and-why",
     "fields/fields-of-both-sides",
     "go/go-on-writing",
+    "mappings/import-export-or-show-mappings",
     "parked-events/parked-events",
     "personal-data/personal-data-of-a-person",
     "realtime-sync/slack-events",

@@ -425,3 +425,36 @@ async def test_everybody_who_is_left_alone_is_listed_by_the_form_that_a_reason_l
     assert ({row["why"] for row in table_}, len(table_)) == ({"in line"}, int(told[2]))
     next_ = asked_for_by(deployed, published(others, "left-alone-next"), f"in line: {told[2]} people")
     assert (next_["reason"], next_["plan_id"]) == ("in line", told[1])
+
+
+async def test_a_table_that_is_pasted_is_imported_by_the_next_form_and_prefect_keeps_nothing_of_it(
+    imported, sandbox, deployed
+):
+    from flows.mappings import mappings
+    from slack_docebo.engine.mappings.carrying import MappingAction
+
+    ada = sandbox.slack.add("Ada", "New", "ada@example.com")["id"]
+    account = sandbox.docebo.accounts.add("countess", email="countess@example.com").user_id
+    table_ = f"slack_id,slack_name,slack_team,user_id\n{ada},zephyrine,,{account}\n"
+    checked = await mappings(MappingAction.IMPORT, table=table_, return_state=True)
+    form = asked_for_by(deployed, published(checked, "mappings-next"), "Write them: type 1 as their number")
+    unconfirmed = await mappings(**form, return_state=True)
+    done = await mappings(**{**form, "confirm": 1}, return_state=True)
+    with prefect_http() as http:
+        run = http.get(f"flow_runs/{checked.state_details.flow_run_id}").raise_for_status().json()
+
+    assert (checked.name, unconfirmed.name, done.name) == ("Completed", "Refused", "Completed"), checked.message
+    assert (run["parameters"]["table"], "zephyrine" in json.dumps(run)) == ("", False)
+    assert done.message == "1 mapping written"
+    assert mapped(os.environ["DATABASE_URL"], sandbox.slack.team.id)[ada] == account
+
+
+async def test_mappings_are_exported_to_a_file_and_a_table_of_ids(imported, sandbox):
+    from flows.mappings import mappings
+
+    done = await mappings(return_state=True)
+
+    there = mapped(os.environ["DATABASE_URL"], sandbox.slack.team.id)
+    assert done.message.startswith(f"{len(there)} mappings written to "), done.message
+    shown = json.loads(published(done, "mappings"))
+    assert {row["Slack user"]: row["Docebo user"] for row in shown} == there

@@ -192,6 +192,23 @@ async def test_whom_a_night_leaves_alone_is_a_click_on_the_reason(seat, company)
     assert bot in await seat.ui.page.get_by_role("tabpanel").inner_text()
 
 
+async def test_a_table_is_pasted_checked_and_imported(seat, company):
+    (nia,) = join(company, "Nia")
+    account = company.docebo.accounts.add("countess", email="countess@journeys.example", firstname="Countess")
+    await seat.open_status_page()
+    await seat.click("Import or export mappings")
+    await seat.choose("What to do", "import")
+    await seat.ui.fill("Table, to import", f"slack_id,slack_name,slack_team,user_id\n{nia},nia,,{account.user_id}\n")
+    assert (await seat.run()).startswith("1 mapping would be written, nothing was")
+    await seat.read("mappings-next")
+    await seat.click("Write them: type 1 as their number")
+    await seat.ui.fill("Number of mappings, to write them", "1")
+    assert await seat.run() == "1 mapping written"
+    finished(seat.http, start(seat.http, "bulk-import/import-everybody", dry_run=False))
+
+    assert company.docebo.accounts.get(account.user_id).firstname == "Nia"
+
+
 async def test_one_person_is_explained_and_decided_about(seat, company):
     (dora,) = join(company, "Dora")
     await seat.open_status_page()

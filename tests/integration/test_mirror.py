@@ -236,7 +236,8 @@ async def test_a_reset_of_one_person_leaves_the_others_mirrored(fresh, settings)
 async def test_missing_fields_are_made_on_request_only(fresh, settings):
     titles = {"MIRROR_FIELDS": "Slack ID, Chat name, Chat team"}
     with pytest.raises(
-        ConfigurationError, match=r"no additional field Chat name, Chat team: make it there as a text field, or with"
+        ConfigurationError,
+        match=r"no additional field Chat name, Chat team: make it there as a text field, by the form",
     ):
         await run_import(settings, rows=titles)
     async with runtime_for(settings, **titles) as runtime:

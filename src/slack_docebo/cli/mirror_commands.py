@@ -5,13 +5,10 @@ import asyncio
 from slack_docebo.cli.mappings import DryRun, changed, show_refused
 from slack_docebo.cli.output import Json, say, show_json, show_rows
 from slack_docebo.cli.session import open_session
-from slack_docebo.engine.mappings.restoring import Taken, ask_for_former_accounts
-from slack_docebo.engine.mappings.restoring import rebuild as rebuild_from
+from slack_docebo.engine.mappings.restoring import Taken, rebuild_from_mirror
 from slack_docebo.engine.reading.connection import validate
 from slack_docebo.engine.reading.mirror_fields import prepare_mirror as make_fields
-from slack_docebo.engine.reading.sides import read_target
 from slack_docebo.engine.writing.admitting import check_halt
-from slack_docebo.errors import ConfigurationError
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.gate import RunLock
 from slack_docebo.storage.plans import PlanKind
@@ -40,13 +37,7 @@ def prepare_mirror(*, json: Json = False) -> None:
 async def _rebuild(*, dry_run: bool) -> Taken:
     async with open_session() as runtime:
         with _alone(runtime, "rebuild"):
-            workspace = await validate(runtime)
-            if runtime.mirror is None:
-                raise ConfigurationError("MIRROR_FIELDS is empty: without a mirror there is nothing to rebuild from")
-            accounts = await read_target(runtime)
-            await ask_for_former_accounts(runtime, accounts, runtime.mirror, workspace.team)
-            store, docebo, now = runtime.store, runtime.settings.docebo_url, runtime.now()
-            return rebuild_from(store, docebo, accounts, runtime.mirror, workspace.team, now=now, dry_run=dry_run)
+            return await rebuild_from_mirror(runtime, await validate(runtime), dry_run=dry_run)
 
 
 async def _prepare_mirror() -> list[tuple[str, int, bool]]:

@@ -70,18 +70,20 @@ def write_mappings(path: Path, records: Iterable[MappingRecord], *, docebo: str 
 
 
 class MappingFile:
-    """The rows of a CSV file; what cannot be used is found in `bad` when they have been read."""
+    """The rows of a CSV file, or of its text; what cannot be used is found in `bad` when they have been read."""
 
-    def __init__(self, path: Path, *, team: str, team_name: str = "", docebo: str = "") -> None:
+    def __init__(self, source: Path | str, *, team: str, team_name: str = "", docebo: str = "") -> None:
         """Read the file at once; raise ConfigurationError if it cannot be read, is no file or no text.
+
+        The *source* is its path, or what somebody has pasted of it.
 
         Rows of another workspace than *team*, or another platform than that at the address *docebo*, cannot be used.
         """
-        self._name = path.name
+        self._name = "the table" if isinstance(source, str) else source.name
         try:
-            self._text = read_given_text(path, largest=LARGEST)
+            self._text = source if isinstance(source, str) else read_given_text(source, largest=LARGEST)
         except UnusableFileError as error:
-            raise ConfigurationError(f"{path} {error}") from None
+            raise ConfigurationError(f"{source} {error}") from None
         self._team = team
         self._teams = {"", team, team_name}  # some exports name the workspace, others leave it out
         self._docebo = docebo

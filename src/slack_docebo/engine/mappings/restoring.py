@@ -10,7 +10,9 @@ from slack_docebo.domain.mirror import Mirror
 from slack_docebo.domain.observation import Gone, Unknown
 from slack_docebo.domain.people import Mapping
 from slack_docebo.engine.mappings.mapping_file import SLACK_ID, BadRow, MappingFile
+from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.evidence import ask_for_accounts, check_calls
+from slack_docebo.engine.reading.sides import read_target
 from slack_docebo.errors import ConfigurationError
 from slack_docebo.runtime import Runtime
 from slack_docebo.settings import MappingSettings
@@ -64,6 +66,16 @@ async def ask_for_former_accounts(runtime: Runtime, accounts: Accounts, mirror: 
     lacking = {mapping.docebo_id: [""] for mapping in mapped.values() if not accounts.is_settled(mapping.docebo_id)}
     check_calls(runtime, accounts=len(lacking))
     await ask_for_accounts(runtime, accounts, lacking)
+
+
+async def rebuild_from_mirror(runtime: Runtime, workspace: Workspace, *, dry_run: bool) -> Taken:
+    """Map people as the fields in Docebo say, of all accounts as they are now."""
+    if runtime.mirror is None:
+        raise ConfigurationError("MIRROR_FIELDS is empty: without a mirror there is nothing to rebuild from")
+    accounts = await read_target(runtime)
+    await ask_for_former_accounts(runtime, accounts, runtime.mirror, workspace.team)
+    docebo, now = runtime.settings.docebo_url, runtime.now()
+    return rebuild(runtime.store, docebo, accounts, runtime.mirror, workspace.team, now=now, dry_run=dry_run)
 
 
 def rebuild(

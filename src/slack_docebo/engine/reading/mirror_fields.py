@@ -18,19 +18,24 @@ def find_mirror(fields: Sequence[UserField], titles: Sequence[str]) -> Mirror:
     if missing := [title for title in titles if not _with_title(fields, title)]:
         raise ConfigurationError(
             f"{ROW}: Docebo has no additional field {', '.join(missing)}:"
-            " make it there as a text field, or with `slack-docebo mappings prepare-mirror`"
+            " make it there as a text field, by the form of mappings/import-export-or-show-mappings, or with"
+            " `slack-docebo mappings prepare-mirror`"
         )
     return Mirror(*(_the_one(fields, title) for title in titles))
 
 
-async def prepare_mirror(runtime: Runtime) -> list[tuple[str, int, bool]]:
-    """Make the fields that are missing; return the title and id of each of the three, and whether it was made now."""
+async def prepare_mirror(runtime: Runtime, *, check_only: bool = False) -> list[tuple[str, int, bool]]:
+    """Make the fields that are missing; return the title and id of each of the three, and whether it was made now.
+
+    With *check_only* none is made: those that would be have the id 0.
+    """
     titles = runtime.behaviour.mirror_fields
     if not titles:
         raise ConfigurationError(f"{ROW} is empty: write the titles of three fields there, like {MIRROR_EXAMPLE}")
     fields = await runtime.docebo.user_fields()
     present = {title: _the_one(fields, title) for title in titles if _with_title(fields, title)}
-    made = {title: await runtime.docebo.create_user_field(title) for title in titles if title not in present}
+    missing = [title for title in titles if title not in present]
+    made = {title: 0 if check_only else await runtime.docebo.create_user_field(title) for title in missing}
     return [(title, (present | made)[title], title in made) for title in titles]
 
 

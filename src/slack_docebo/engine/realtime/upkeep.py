@@ -18,7 +18,7 @@ SHOWN = 500  # what a page of Prefect's UI can be asked to show
 LONGEST_GRACE = timedelta(days=366)
 PLANS_AT_ONCE = 20  # deleted by one sweep: each may have an operation for everybody, and others wait to write
 REPORT = re.compile(
-    r"(?:mappings-)?[0-9a-z]{8}(?:-branches|-orphans|-person|-values)?\.(?:csv|json)"
+    r"(?:mappings-)?[0-9a-z]{8}(?:-branches|-export|-import|-orphans|-person|-values)?\.(?:csv|json)"
 )  # as reports and backups are called
 
 
