@@ -14,10 +14,10 @@ from flows.doctor import doctor
 from flows.explain_user import explain_user
 from flows.fields import fields
 from flows.find_person import find_person
-from flows.left_alone import left_alone
 from flows.mappings import mappings
 from flows.parked_events import parked_events
 from flows.personal_data import personal_data
+from flows.plan_people import plan_people
 from flows.realtime_sync import realtime_sync
 from flows.relink import relink
 from flows.reset_mappings import reset_mappings
@@ -46,12 +46,12 @@ FLOWS = {
         doctor,
         explain_user,
         find_person,
-        left_alone,
         fields,
         go,
         mappings,
         parked_events,
         personal_data,
+        plan_people,
         realtime_sync,
         relink,
         reset_mappings,

@@ -36,7 +36,7 @@ TITLES = {
     "decide": "Decide about people: never this one, leave it so, this account",
     "explain-user": "Explain a person, by id",
     "find-person": "Find a person by name or address",
-    "left-alone": "Who is left alone, and why",
+    "plan-people": "Everybody of a plan: who is created, updated, left alone, and why",
     "fields": "The fields of both sides, and which rules read or fill them",
     "try-attributes": "Try rules for attributes on twenty people, or on one",
     "reset-mappings": "Delete mappings",

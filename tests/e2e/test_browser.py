@@ -18,7 +18,7 @@ DEPLOYMENTS = [
     "dialect/how-this-docebo-answers",
     "explain-user/explain-a-person",
     "find-person/find-a-person",
-    "left-alone/who-is-left-alone-and-why",
+    "plan-people/everybody-of-a-plan-and-why",
     "fields/fields-of-both-sides",
     "go/go-on-writing",
     "mappings/import-export-or-show-mappings",

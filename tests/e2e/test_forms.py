@@ -409,21 +409,21 @@ async def test_a_person_is_not_forgotten_without_the_id_typed_twice(imported, sa
 
 async def test_everybody_who_is_left_alone_is_listed_by_the_form_that_a_reason_leads_to(imported, sandbox, deployed):
     from flows.bulk_import import bulk_import
-    from flows.left_alone import left_alone
+    from flows.plan_people import plan_people
 
     night = await bulk_import(return_state=True)
     with prefect_http() as http:
         [page] = [one["data"] for one in of_run(http, night) if one["key"].startswith("summary-")]
-    in_line = await left_alone(**asked_for_by(deployed, page, "in line"), return_state=True)
-    others = await left_alone(return_state=True)
+    in_line = await plan_people(**asked_for_by(deployed, page, "in line"), return_state=True)
+    others = await plan_people(return_state=True)
 
     assert (in_line.name, others.name) == ("Completed", "Completed"), (in_line.message, others.message)
-    told = re.fullmatch(r"plan ([0-9a-z]{8}): ([0-9]+) people are left alone", in_line.message)
+    told = re.fullmatch(r"plan ([0-9a-z]{8}), left alone: ([0-9]+) people", in_line.message)
     assert told
     assert f"| {told[2]} |" in page
-    table_ = json.loads(published(in_line, f"who-is-left-alone-{told[1]}"))
+    table_ = json.loads(published(in_line, f"listed-{told[1]}"))
     assert ({row["why"] for row in table_}, len(table_)) == ({"in line"}, int(told[2]))
-    next_ = asked_for_by(deployed, published(others, "left-alone-next"), f"in line: {told[2]} people")
+    next_ = asked_for_by(deployed, published(others, "people-next"), f"in line: {told[2]} people")
     assert (next_["reason"], next_["plan_id"]) == ("in line", told[1])
 
 

@@ -186,8 +186,8 @@ async def test_whom_a_night_leaves_alone_is_a_click_on_the_reason(seat, company)
     await seat.open_status_page()
     await seat.ui.page.get_by_role("link", name=re.compile("^plan [0-9a-z]{8} ")).click()
     await seat.click("bot")
-    assert re.match("plan [0-9a-z]{8}: [0-9]+ people are left alone", await seat.run())
-    await seat.read("who-is-left-alone")
+    assert re.match("plan [0-9a-z]{8}, left alone: [0-9]+ people", await seat.run())
+    await seat.read("listed-")
 
     assert bot in await seat.ui.page.get_by_role("tabpanel").inner_text()
 

@@ -76,7 +76,7 @@ LOUD = {
 TABLE_HEAD = "slack_id,slack_name,slack_team,user_id"
 RUNS = """
 import asyncio, importlib, json, os, sys
-names = ("bulk_import", "decide", "dialect", "doctor", "explain_user", "fields", "find_person", "left_alone", "mappings", "parked_events", "personal_data",
+names = ("bulk_import", "decide", "dialect", "doctor", "explain_user", "fields", "find_person", "mappings", "parked_events", "personal_data", "plan_people",
     "realtime_sync", "reset_mappings", "restore_mappings", "try_attributes")
 flows = {name: getattr(importlib.import_module(f"flows.{name}"), name) for name in names}
 async def main():
@@ -296,7 +296,7 @@ def steps_of(here: Installation) -> list[Step]:
         Step("try_attributes", "Completed", often=True),
         Step("try_attributes", "Completed", {"who": here.taken["id"], "rules": "first_name, field:Department = title"}),
         Step("decide", "Completed"),
-        Step("left_alone", "Completed"),
+        Step("plan_people", "Completed"),
         Step("dialect", "Completed"),
         Step("mappings", "Completed"),
         Step(

@@ -19,7 +19,7 @@ from slack_docebo.engine.looking.explaining import explain
 from slack_docebo.engine.mappings.forgetting import forget, traces
 from slack_docebo.engine.planning.undoing import plan_undo
 from slack_docebo.engine.realtime.upkeep import tidy
-from slack_docebo.engine.reporting.left_alone import left_alone
+from slack_docebo.engine.reporting.listing import list_people
 from slack_docebo.engine.reporting.report import Summary, write_files
 from slack_docebo.engine.reporting.steps import Step
 from slack_docebo.engine.writing.applying import begin
@@ -124,13 +124,13 @@ async def test_everybody_who_is_left_alone_is_listed_by_reason_and_page_also_as_
 ):
     await settle(settings)
     quiet = await run_import(settings)
-    of_plan = {"plan_id": quiet.plan.id, "shown": PeopleShown.IDS}
+    of_plan = {"plan_id": quiet.plan.id, "what": "left alone", "shown": PeopleShown.IDS}
 
-    newest = left_alone(store, settings.docebo_url, reason="", page=1, **of_plan | {"plan_id": ""})
-    in_line = left_alone(store, settings.docebo_url, reason=IN_LINE, page=1, **of_plan)
-    some = left_alone(store, settings.docebo_url, reason="IN lin", page=1, **of_plan)
-    monkeypatch.setattr("slack_docebo.engine.reporting.left_alone.PAGE", 25)
-    pages = [left_alone(store, settings.docebo_url, reason=IN_LINE, page=page, **of_plan) for page in (1, 2)]
+    newest = list_people(store, settings.docebo_url, reason="", page=1, **of_plan | {"plan_id": ""})
+    in_line = list_people(store, settings.docebo_url, reason=IN_LINE, page=1, **of_plan)
+    some = list_people(store, settings.docebo_url, reason="IN lin", page=1, **of_plan)
+    monkeypatch.setattr("slack_docebo.engine.reporting.listing.PAGE", 25)
+    pages = [list_people(store, settings.docebo_url, reason=IN_LINE, page=page, **of_plan) for page in (1, 2)]
 
     assert newest.plan_id == quiet.plan.id
     assert sum(newest.reasons.values()) == quiet.count()
@@ -139,11 +139,11 @@ async def test_everybody_who_is_left_alone_is_listed_by_reason_and_page_also_as_
     assert in_line.people == in_line.reasons[IN_LINE] == some.people
     assert sorted(one.plan_id for one in pages) == [quiet.plan.id] * 2
     assert [row for page in pages for row in page.rows] == list(in_line.rows)[:50]
-    assert pages[0].line == f"plan {quiet.plan.id}: {in_line.people} people are left alone; page 1 of {pages[0].pages}"
+    assert pages[0].line == f"plan {quiet.plan.id}, left alone: {in_line.people} people; page 1 of {pages[0].pages}"
     assert [step.words for step in pages[1].next_steps][:1] == ["The page before"]
     for reason, page, told in ((IN_LINE, 99, "choose a page up to"), ("no such", 1, "leave the reason empty")):
         with pytest.raises(ConfigurationError, match=told):
-            left_alone(store, settings.docebo_url, reason=reason, page=page, **of_plan)
+            list_people(store, settings.docebo_url, reason=reason, page=page, **of_plan)
 
 
 async def test_each_reason_of_a_summary_leads_to_whom_it_is_about(settings, store):
@@ -158,14 +158,18 @@ async def test_each_reason_of_a_summary_leads_to_whom_it_is_about(settings, stor
 
     assert asked
     for step in asked:
-        wanted = {"reason": "", **step.values}
-        listed = left_alone(store, settings.docebo_url, **wanted, page=1, shown=PeopleShown.IDS)
-        assert f"| [{step.words}] | {listed.people} |" in page
+        listed = list_people(store, settings.docebo_url, **step.values, page=1, shown=PeopleShown.IDS)
+        in_line = sum(
+            people for why, people in listed.reasons.items() if why.startswith(IN_LINE) and not step.values["reason"]
+        )
+        assert f"| [{step.words}] | {listed.people + in_line} |" in page
+        assert {row["operation"] for row in listed.rows} <= {step.words, "leave alone"}
+    assert {step.values["what"] for step in asked} > {"created", "left alone"}
 
 
 async def test_before_the_first_import_nobody_is_left_alone(settings, store):
     with pytest.raises(ConfigurationError, match="make an import"):
-        left_alone(store, settings.docebo_url, plan_id="", reason="", page=1, shown=PeopleShown.IDS)
+        list_people(store, settings.docebo_url, plan_id="", what="left alone", reason="", page=1, shown=PeopleShown.IDS)
 
 
 @on_both

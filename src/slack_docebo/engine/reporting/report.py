@@ -206,7 +206,9 @@ class Summary:
                     self.count(kind, outcome=outcome)
                     for outcome in (Outcome.APPLIED, Outcome.FAILED, Outcome.SKIPPED, Outcome.PLANNED)
                 )
-                lines.append(f"| {IN_WORDS.get(kind, kind)} | {people} | {' | '.join(map(str, cells))} |")
+                lines.append(
+                    f"| {shown(self._people(IN_WORDS.get(kind, kind), kind))} | {people} | {' | '.join(map(str, cells))} |"
+                )
         reasons = self._reasons()
         of_changes = [(kind, why, people) for kind, why, people in reasons if kind is not Kind.LEAVE]
         of_others = [(why, people) for kind, why, people in reasons if kind is Kind.LEAVE]
@@ -214,7 +216,7 @@ class Summary:
             rows = [f"{kind} | {markdown(why)} | {people}" for kind, why, people in of_changes]
             lines += ["", "## Why", "", "| operation | why | people |", "|---|---|--:|", *_first_rows(rows)]
         if of_others:
-            rows = [f"{shown(self._left_alone(why, why))} | {people}" for why, people in of_others]
+            rows = [f"{shown(self._people(why, Kind.LEAVE, why))} | {people}" for why, people in of_others]
             lines += ["", "## Left alone", "", "| why they are left alone | people |", "|---|--:|", *_first_rows(rows)]
         if kept_back := self.kept_back:
             told = ", ".join(f"{name} ({people} people)" for name, people in kept_back.items())
@@ -229,7 +231,7 @@ class Summary:
             lines += ["", f"Custom fields of Slack profiles are known for {known:,} of {people:,} people{rest}."]
         if before := sum(self.plan.left_as_before.values()):
             where = f"`slack-docebo plan show {self.plan.id} --operation leave` lists all of them by id"
-            form = shown(self._left_alone("Who is left alone, and why", ""))
+            form = shown(self._people("Who is left alone, and why", Kind.LEAVE))
             lines += ["", f"{before} of them were left alone as before, for the same reason. {form}; {where}."]
         if forgotten := self.plan.facts.get("forgotten"):
             lines += ["", f"{forgotten} more were forgotten on request, and are left alone without a row."]
@@ -300,19 +302,19 @@ class Summary:
             return f"Docebo had {now} accounts, and {then} were to be there after this plan."
         return f"Docebo has {now} accounts, this plan makes it {then}."
 
-    def _left_alone(self, words: str, reason: str) -> Step:
-        return Step(words, "left-alone", {"plan_id": self.plan.id, "reason": reason})
+    def _people(self, words: str, kind: Kind, reason: str = "") -> Step:
+        return Step(words, "plan-people", {"plan_id": self.plan.id, "what": DONE[kind], "reason": reason})
 
     def _reasons(self) -> list[tuple[Kind, str, int]]:
         """Sum up the reasons over the outcomes, with account and Slack ids left out of the text, most people first."""
         sums: dict[tuple[Kind, str], int] = {}
         for kind, reason, _, people in self.tally:
-            key = kind, left_alone_for(reason)
+            key = kind, summed_up(reason)
             sums[key] = sums.get(key, 0) + people
         return [(kind, why, people) for (kind, why), people in sorted(sums.items(), key=lambda item: -item[1])]
 
 
-def left_alone_for(reason: str) -> str:
+def summed_up(reason: str) -> str:
     """Return *reason* without the account and Slack ids in it: people of one reason are summed up."""
     return without_numbers(reason).removesuffix(":")
 
@@ -373,6 +375,19 @@ def everybody(tables: Tables, plan: Plan) -> Generator[JournalEntry, None, None]
             reason, account = period.standing.reason, period.standing.docebo_id
             left = Operation(period.slack_id, plan.slack_team, "", Kind.LEAVE, reason, account)
             yield JournalEntry(plan.id, place, left, Outcome.LEFT)
+
+
+def what_became(entry: JournalEntry) -> Cells:
+    """Return what was or would be done about one person, as a row of a table."""
+    operation = entry.operation
+    return {
+        "Slack user": operation.slack_id,
+        "Docebo user": operation.docebo_id,
+        "operation": IN_WORDS.get(operation.kind, operation.kind),
+        "outcome": entry.outcome,
+        "why": entry.error or operation.reason,
+        "attributes": ", ".join(operation.changes),
+    }
 
 
 def table(

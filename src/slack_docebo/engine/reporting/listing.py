@@ -1,4 +1,4 @@
-"""Who is left alone, and why: all of them, by reason and a page at a time."""
+"""Everybody of a plan: to whom what was or would be done, who is left alone, and why; by reason and a page at a time."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -9,21 +9,26 @@ from slack_docebo.domain.operations import IN_LINE, IN_LINE_AS_WRITTEN, Kind
 from slack_docebo.domain.people import PeopleShown
 from slack_docebo.domain.standing import is_undecided
 from slack_docebo.domain.texts import people
-from slack_docebo.engine.reporting.report import everybody, left_alone_for
+from slack_docebo.engine.reporting.report import DONE, everybody, summed_up, what_became
 from slack_docebo.engine.reporting.shown import Cells, with_names
 from slack_docebo.engine.reporting.steps import Step
 from slack_docebo.errors import ConfigurationError
+from slack_docebo.storage.operations import JournalEntry
+from slack_docebo.storage.plans import Plan
 from slack_docebo.storage.store import Store
+from slack_docebo.storage.tables import Tables
 
 PAGE = 5_000  # people in one table of Prefect's
+KINDS = {done: kind for kind, done in DONE.items()}  # by the words of the form
 
 
 @dataclass(frozen=True, slots=True)
-class LeftAlone:
-    """One page of those whom a plan leaves alone for a reason, and how many there are for each."""
+class Listing:
+    """One page of those to whom a plan does one thing, and how many there are for each reason."""
 
     plan_id: str
-    reason: str  # that was asked for; "" for all but who is in line
+    what: str  # is done to them, as DONE says it
+    reason: str  # that was asked for; "" for all, but for who is in line
     page: int
     rows: Sequence[Cells]
     people: int  # on all pages
@@ -32,9 +37,8 @@ class LeftAlone:
     @property
     def line(self) -> str:
         """One line without a name in it."""
-        are = "is" if self.people == 1 else "are"
         of_pages = f"; page {self.page} of {self.pages}" * (self.pages > 1)
-        return f"plan {self.plan_id}: {people(self.people)} {are} left alone{of_pages}"
+        return f"plan {self.plan_id}, {self.what}: {people(self.people)}{of_pages}"
 
     @property
     def pages(self) -> int:
@@ -55,11 +59,14 @@ class LeftAlone:
         return steps
 
     def _showing(self, words: str, reason: str, page: int = 1) -> Step:
-        return Step(words, "left-alone", {"plan_id": self.plan_id, "reason": reason, "page": page})
+        wanted = {"plan_id": self.plan_id, "what": self.what, "reason": reason, "page": page}
+        return Step(words, "plan-people", wanted)
 
 
-def left_alone(store: Store, docebo: str, *, plan_id: str, reason: str, page: int, shown: PeopleShown) -> LeftAlone:
-    """Return a page of those whom the plan leaves alone for *reason*, or for one that has these words in it.
+def list_people(
+    store: Store, docebo: str, *, plan_id: str, what: str, reason: str, page: int, shown: PeopleShown
+) -> Listing:
+    """Return a page of those to whom the plan does *what* for *reason*, or for one that has these words in it.
 
     Without *plan_id* it is the newest import, or dry run, of everybody. Raises ConfigurationError where there is none, no
     such reason, or no such page.
@@ -70,38 +77,33 @@ def left_alone(store: Store, docebo: str, *, plan_id: str, reason: str, page: in
         if not (plan_id or last):
             raise ConfigurationError("make an import, or a dry run of one, first: there is none yet")
         plan = last or tables.plans.read(plan_id)
-        with closing(everybody(tables, plan)) as entries:
-            left = sorted(
-                (entry.operation.reason, entry.operation.slack_id, entry.operation.docebo_id or 0)
-                for entry in entries
-                if entry.operation.kind is Kind.LEAVE and entry.operation.slack_id
-            )
-        reasons = Counter(left_alone_for(why) for why, _, _ in left)
+        entries = sorted(_entries(tables, plan, KINDS[what]), key=_reason_and_id)
+        reasons = Counter(summed_up(entry.operation.reason) for entry in entries)
         wanted = _wanted(reasons, reason)
-        found = [one for one in left if left_alone_for(one[0]) in wanted]
+        found = [entry for entry in entries if summed_up(entry.operation.reason) in wanted]
         part = found[(page - 1) * PAGE : page * PAGE]
         if found and not part:
             raise ConfigurationError(f"choose a page up to {-(-len(found) // PAGE)}: there are no more")
-        rows: list[Cells] = [
-            {"Slack user": who, "Docebo user": account or None, "why": why} for why, who, account in part
-        ]
-        return LeftAlone(
-            plan.id,
-            reason,
-            page,
-            with_names(tables, plan.slack_team, rows, shown),
-            len(found),
-            dict(reasons.most_common()),
-        )
+        rows = with_names(tables, plan.slack_team, list(map(what_became, part)), shown)
+        return Listing(plan.id, what, reason, page, rows, len(found), dict(reasons.most_common()))
+
+
+def _entries(tables: Tables, plan: Plan, kind: Kind) -> list[JournalEntry]:
+    with closing(everybody(tables, plan)) as entries:
+        return [entry for entry in entries if entry.operation.kind is kind and entry.operation.slack_id]
+
+
+def _reason_and_id(entry: JournalEntry) -> tuple[str, str]:
+    return entry.operation.reason, entry.operation.slack_id
 
 
 def _wanted(reasons: Mapping[str, int], words: str) -> set[str]:
     """Return the reason that is *words*, else those that hold them; without any, all but that of who is in line."""
     if not words.strip():
         return set(reasons) - {IN_LINE, IN_LINE_AS_WRITTEN}
-    asked = left_alone_for(words) or words.strip()
+    asked = summed_up(words) or words.strip()
     if asked in reasons:
         return {asked}
     if found := {reason for reason in reasons if asked.casefold() in reason.casefold()}:
         return found
-    raise ConfigurationError("leave the reason empty to see which there are: nobody is left alone for that one")
+    raise ConfigurationError("leave the reason empty to see which there are: it is nobody's")
