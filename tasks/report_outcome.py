@@ -13,7 +13,15 @@ from slack_docebo.engine.reporting.attention import (
     attention_lines,
     attention_rows,
 )
-from slack_docebo.engine.reporting.report import DONE, TABLE_ROWS, Summary, tables_by_kind, values_shown, write_files
+from slack_docebo.engine.reporting.report import (
+    DONE,
+    TABLE_ROWS,
+    Summary,
+    orphans_shown,
+    tables_by_kind,
+    values_shown,
+    write_files,
+)
 from slack_docebo.engine.reporting.steps import Step
 from slack_docebo.engine.writing.finishing import finish
 from slack_docebo.runtime import Runtime
@@ -38,6 +46,9 @@ async def report_outcome(runtime: Runtime, plan_id: str, *, steps: Sequence[Step
     folder = runtime.settings.report_dir
     if values := await to_completion(values_shown, folder, plan_id, shown):
         await publish_table(values, key=f"values-{plan_id}", description="Values that accounts do not get")
+    if orphans := await to_completion(orphans_shown, runtime.store, folder, plan_id, shown):
+        told = "What does not fit together, as things were when the plan was made"
+        await publish_table(orphans, key=f"orphans-{plan_id}", description=told)
     files, _ = await side_by_side(
         to_completion(write_files, runtime.store, plan_id, folder),
         _publish_tables(runtime, summary),

@@ -8,14 +8,16 @@ from functools import partial
 import pytest
 
 from sandbox.server import Sandbox
+from slack_docebo.domain.people import PeopleShown
 from slack_docebo.engine.reading.connection import validate
 from slack_docebo.engine.reading.sides import read_page, read_source, read_target
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
 from slack_docebo.engine.reporting.orphans import Orphan, OrphanKind, find_orphans
-from slack_docebo.engine.reporting.report import orphan_file
+from slack_docebo.engine.reporting.report import orphan_file, orphans_shown
 from slack_docebo.errors import IncompleteRead
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime
+from slack_docebo.storage.store import Store
 from tests.importing import ON, mapped, run_import, settings_for
 
 
@@ -141,6 +143,12 @@ async def test_an_import_reports_the_same_at_no_extra_call(fresh, settings, befo
             for row in csv.DictReader(lines)
         }
     assert listed == expected
+    with Store.open(settings.database_url.get_secret_value()) as store:
+        shown = orphans_shown(store, settings.report_dir, summary.plan.id, PeopleShown.IDS)
+    assert [(row["finding"], row["Docebo user"], row["why"]) for row in shown] == [
+        (kind, " ".join(map(str, ids)), why) for (kind, _, ids), why in listed.items()
+    ]
+    assert shown[-1]["finding"] == OrphanKind.ACCOUNT  # which most are, and most of those are right so
 
 
 async def test_an_import_that_read_docebo_only_in_part_says_nothing_about_orphans(fresh, settings, before):

@@ -267,7 +267,8 @@ class Summary:
         if isinstance(orphans, dict):
             lines += ["", "| orphans when the plan was made | how many |", "|---|--:|"]
             lines += [f"| {kind} | {orphans.get(kind, 0)} |" for kind in OrphanKind]
-            where = f"Each of them, by id: `{orphan_file(Path(), self.plan.id)}` below `REPORT_DIR`."
+            file = f"`{orphan_file(Path(), self.plan.id)}` below `REPORT_DIR`"
+            where = f"The first {TABLE_ROWS}, by id: the table *orphans*. Each of them: {file}."
             lines += ["", str(self.plan.facts.get("orphan_fault") or where)]
         return "\n".join(lines)
 
@@ -509,6 +510,26 @@ def write_orphans(orphans: Iterable[Orphan], file: Path) -> tuple[dict[str, int]
         fault = _fault(file, error)
         deque(rest, maxlen=0)  # they count all the same
     return found, fault
+
+
+def orphans_shown(store: Store, folder: Path, plan_id: str, shown: PeopleShown) -> list[Cells]:
+    """Return the first rows of that list, by ids; those that are most likely to want something done come first."""
+    try:
+        with orphan_file(folder, plan_id).open(encoding="utf-8", newline="") as file:
+            found = list(islice(csv.DictReader(file), TABLE_ROWS))
+    except OSError:  # there is none, or the summary says why
+        return []
+    rows: list[Cells] = [
+        {
+            "Slack user": row["slack_id"],
+            "Docebo user": row["user_id"],
+            "finding": row["finding"],
+            "why": bared(row["why"]),
+        }
+        for row in found
+    ]
+    with store.reading() as tables:
+        return with_names(tables, tables.plans.read(plan_id).slack_team, rows, shown)
 
 
 def values_file(folder: Path, plan_id: str) -> Path:
