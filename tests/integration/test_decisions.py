@@ -14,6 +14,7 @@ from slack_docebo.engine.importing import apply_saved
 from slack_docebo.engine.mappings.deciding import DecisionAction, DecisionRequest, decide
 from slack_docebo.engine.mappings.forgetting import forget
 from slack_docebo.engine.planning.undoing import plan_undo
+from slack_docebo.engine.realtime.serve_result import Became
 from slack_docebo.engine.reporting.attention import acknowledged_lines, acknowledged_rows, attention_rows
 from slack_docebo.engine.reporting.status import status
 from slack_docebo.errors import ConfigurationError
@@ -103,6 +104,30 @@ async def test_a_row_that_is_refused_every_night_is_no_news_once_somebody_has_ac
     assert "1 failed, 1 of them acknowledged" in seen.message
     assert account_of(here, ada)  # tried each time, and done once Docebo took it
     assert account_of(here, bob)
+
+
+async def test_an_event_that_fails_for_what_is_acknowledged_is_parked_and_no_news(here):
+    ada = here.sandbox.slack.add("Ada", "New", "ada@example.com")["id"]
+    refuse(here, "ada@example.com", "no room")
+    await imported(here)
+    await decided(here, DecisionAction.LEAVE_SO, ada)
+    seen = await served_until_parked(here, ada)
+    refuse(here, "ada@example.com", "no such branch")
+    another = await served_until_parked(here, ada)
+
+    assert (seen.parked, seen.count(Became.ACKNOWLEDGED)) == (0, 1)
+    assert "1 parked, as acknowledged" in seen.line
+    assert another.parked == 1
+    assert status(here.runtime).inbox.parked == 2  # what is parked is shown until it is replayed or dropped
+
+
+async def served_until_parked(here: World, slack_id: str):
+    """Let an event about the person come, and be tried as often as it is."""
+    here.put(here.event(slack_id))
+    served = await here.serve()
+    while served.count(Became.RETRIED):
+        served = await here.serve()
+    return served
 
 
 async def test_who_is_acknowledged_is_listed_apart_with_who_why_and_since_when(here):

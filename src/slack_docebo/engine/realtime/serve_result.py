@@ -28,6 +28,7 @@ class Became(StrEnum):
     SUPERSEDED = "superseded"
     RETRIED = "to be retried"
     PARKED = "parked"
+    ACKNOWLEDGED = "parked, as acknowledged"  # somebody knows that it fails for this reason
     HELD = "held back"  # by a limit
 
 
@@ -130,6 +131,7 @@ class ServeResult:
             Became.SUPERSEDED: self.count(Became.SUPERSEDED),
             Became.RETRIED: self.count(Became.RETRIED),
             Became.PARKED: self.parked,
+            Became.ACKNOWLEDGED: self.count(Became.ACKNOWLEDGED),
             f"held back by a limit, as incident {self.incident}": self.held,
         }
         parts += [f"{number} {what}" for what, number in rest.items() if number]

@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from slack_docebo.domain.addresses import mailbox
+from slack_docebo.domain.decisions import latest
 from slack_docebo.domain.operations import Outcome
 from slack_docebo.engine.realtime.merging import Case, event_ids
 from slack_docebo.engine.realtime.serve_result import Became, ServeResult
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.inbox import EventState
+from slack_docebo.storage.tables import Tables
 
 
 class Settlement:
@@ -89,6 +91,12 @@ class Settlement:
                     at = now + timedelta(seconds=delays[case.attempts])
                     changed, became = inbox.retry_later(case.event_ids, error, at, run=run), Became.RETRIED
                 else:
-                    changed, became = inbox.park(case.event_ids, error, now, run=run), Became.PARKED
+                    changed, became = inbox.park(case.event_ids, error, now, run=run), self._parked(tables, case, error)
                 if changed:  # else an import has taken them meanwhile
                     self._served.note(case.event_ids, became, now, why=error)
+
+    def _parked(self, tables: Tables, case: Case, error: str) -> Became:
+        """Return what is told of a case that is parked: it is no news where somebody has acknowledged this *error*."""
+        ids = [case.slack_id, *tables.people.other_ids(self._team, [case.slack_id])]
+        decision = latest(tables.decisions.all(self._team), ids)
+        return Became.ACKNOWLEDGED if decision and decision.acknowledges(error) else Became.PARKED
