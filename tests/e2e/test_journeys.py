@@ -294,6 +294,37 @@ async def test_what_was_parked_is_looked_at_and_tried_anew(seat, company, enviro
     assert accounts(company)["eve"]
 
 
+async def test_what_was_parked_is_dropped_once_its_number_is_typed(seat, company, environment):
+    (ola,) = join(company, "Ola")
+    company.docebo_gate.faults.add(
+        "POST /manage/v1/user/batch", "rows_refused", times=-1, usernames=["ola@journeys.example"], message="no room"
+    )
+    set_rows(seat.http, REALTIME_RETRY_DELAYS="0")
+    comes(environment, company, ola)
+    finished(seat.http, start(seat.http, "realtime-sync/slack-events", linger_seconds=1))
+    await seat.open_status_page()
+    await seat.click("1 event is parked: look at why, and replay them.")
+    await seat.choose("What to do", "drop")
+    await seat.ui.fill("Number of events, to drop them", "1")
+    await seat.run()
+    await seat.open_status_page()
+
+    assert await seat.ui.page.get_by_role("link", name="is parked").count() == 0
+    assert "ola" not in accounts(company)
+
+
+async def test_a_wrong_setting_is_named_and_nothing_is_saved(seat):
+    before = seat.http.get(f"variables/name/{VARIABLE}").json()["value"]
+    await seat.open_status_page()
+    await seat.click("Change the settings")
+    await seat.ui.fill("Most creations", "a few")
+    told = await seat.run("Failed")
+
+    assert told.startswith("Correct this, and start again: ")
+    assert "LIMIT_CREATIONS" in told
+    assert seat.http.get(f"variables/name/{VARIABLE}").json()["value"] == before
+
+
 async def test_what_exceeds_a_limit_is_looked_at_and_let_through(seat, company):
     join(company, "Fay", "Gus")
     set_rows(seat.http, LIMIT_CREATIONS="1")

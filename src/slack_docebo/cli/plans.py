@@ -108,6 +108,7 @@ def as_json(numbers: Summary) -> dict[str, Any]:
             {"operation": kind, "why": why, "outcome": outcome, "people": people}
             for kind, why, outcome, people in numbers.tally
         ],
+        "acknowledged": {outcome.value: people for outcome, people in numbers.acknowledged.items()},
     }
 
 
