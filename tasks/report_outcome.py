@@ -17,8 +17,10 @@ from slack_docebo.engine.reporting.report import (
     DONE,
     TABLE_ROWS,
     Summary,
+    branches_file,
     orphans_shown,
     tables_by_kind,
+    values_file,
     values_shown,
     write_files,
 )
@@ -44,8 +46,10 @@ async def report_outcome(runtime: Runtime, plan_id: str, *, steps: Sequence[Step
     if seen:
         await publish_table(seen, key=f"acknowledged-{plan_id}", description=f"Acknowledged: {people(len(seen))}")
     folder = runtime.settings.report_dir
-    if values := await to_completion(values_shown, folder, plan_id, shown):
+    if values := await to_completion(values_shown, values_file(folder, plan_id), shown):
         await publish_table(values, key=f"values-{plan_id}", description="Values that accounts do not get")
+    if missing := await to_completion(values_shown, branches_file(folder, plan_id), shown):
+        await publish_table(missing, key=f"branches-{plan_id}", description="Branches to make in Docebo")
     if orphans := await to_completion(orphans_shown, runtime.store, folder, plan_id, shown):
         told = "What does not fit together, as things were when the plan was made"
         await publish_table(orphans, key=f"orphans-{plan_id}", description=told)

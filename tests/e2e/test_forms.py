@@ -338,7 +338,8 @@ async def test_values_that_have_no_place_are_a_table_only_where_people_are_shown
 
     for slack_id in mapped(os.environ["DATABASE_URL"], sandbox.slack.team.id):
         sandbox.slack.change(slack_id, {"profile": {"title": "Jester"}})
-    rules = "first_name, last_name, email, expiration_date = title"
+    sandbox.slack.add("Ada", "New", "ada@example.com", {"profile": {"title": "Jester"}})
+    rules = "first_name, last_name, email, expiration_date = title, branch = title"
     await ensure_settings(table({**ON, "PEOPLE_SHOWN": shown, "ATTRIBUTES": rules}))
 
     planned = await bulk_import(return_state=True)
@@ -348,7 +349,10 @@ async def test_values_that_have_no_place_are_a_table_only_where_people_are_shown
     values = [json.loads(data) for key, data in pages.items() if key.startswith("values-")]
     assert planned.is_completed()
     assert "cannot hold it" in "".join(data for key, data in pages.items() if key.startswith("summary-"))
-    assert [row["value"] for rows in values for row in rows] == (["Jester"] if shown == "names" else [])
+    named = shown == "names"
+    assert [row["value"] for rows in values for row in rows if row["attribute"] != "branch"] == ["Jester"] * named
+    branches = [json.loads(data) for key, data in pages.items() if key.startswith("branches-")]
+    assert [(row["branch_name"], row["people"]) for rows in branches for row in rows] == [("Jester", "1")] * named
 
 
 async def test_parked_events_are_shown_and_not_dropped_without_being_chosen(imported):

@@ -587,13 +587,13 @@ def write_branches(branches: Sequence[NewBranch], file: Path) -> str:
     return ""
 
 
-def values_shown(folder: Path, plan_id: str, shown: PeopleShown) -> list[dict[str, Cell]]:
-    """Return the first rows of that list where people are *shown* by their names; elsewhere no value is shown."""
+def values_shown(file: Path, shown: PeopleShown) -> list[Cells]:
+    """Return the first rows of a *file* of values where people are *shown* by their names; elsewhere no value is shown."""
     if shown is PeopleShown.IDS:
         return []
     try:
-        with values_file(folder, plan_id).open(encoding="utf-8", newline="") as file:
-            rows = islice(csv.DictReader(file), TABLE_ROWS)
+        with file.open(encoding="utf-8", newline="") as lines:
+            rows = islice(csv.DictReader(lines), TABLE_ROWS)
             return [{name: bared(cell) for name, cell in row.items()} for row in rows]
     except OSError:  # there is none, or the summary says why
         return []
