@@ -278,7 +278,7 @@ def plan_people(
         if match.account and match.by is not FoundBy.MAPPING
     ]
     other_ids = tables.people.other_ids(team, applied)
-    under_other_ids = {other_ids[one]: mapping for one, mapping in repository.of(team, other_ids).items()}
+    mapped_otherwise = {other_ids[one]: mapping for one, mapping in repository.of(team, other_ids).items()}
     holders = repository.of_accounts(team, found)
     shut_by_us = tables.accounts_at(docebo).deactivated(found).keys() - holders.keys()
     back = {slack_id for user in users if not planner.is_leaver(user) for slack_id in user.ids}
@@ -302,7 +302,7 @@ def plan_people(
             # Whose mapping is gone, too, gets an account back that we have shut.
             if account in shut_by_us and not (last and last.deactivated and last.docebo_id == account):
                 last = Applied(account, deactivated=True)
-            operation = planner.plan(user, mapping, match, holder, last, under_other_ids.get(user.slack_id))
+            operation = planner.plan(user, mapping, match, holder, last, mapped_otherwise.get(user.slack_id))
         operations.append(operation)
     if orphans:
         orphans.look(users, mappings)
