@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
-from slack_docebo.clients.docebo_wire import Row, RowResult
+from slack_docebo.clients.docebo_wire import Levels, Row, RowResult
 from slack_docebo.clients.slack_wire import UserPage
 from slack_docebo.domain.attributes import fingerprint, wanted
 from slack_docebo.domain.languages import Languages
@@ -71,6 +71,7 @@ class Target:
         self.accounts = {account.docebo_id: account for account in accounts}
         self.calls: dict[str, int] = {}
         self.languages = Languages()
+        self.levels = Levels()
         self.options: dict[int, Options] = {}
 
     async def upsert_users(self, rows: Sequence[Row], *, create: bool, **_: object) -> list[RowResult]:

@@ -190,7 +190,7 @@ MUTANTS = (
     Mutant(
         "an account is whoever's id it bears", 1, frozenset({P.ONLY_OWN}),
         lambda: [
-            patch.object(Planner, "_is_disputed", _no),
+            patch.object(Planner, "_doubt", _blank),
             patch(f"{ENGINE}.writing.checking.reason_by_dispute", _blank),
             patch(f"{ENGINE}.writing.admitting.reason_by_dispute", _blank),
         ],

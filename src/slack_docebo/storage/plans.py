@@ -91,9 +91,9 @@ class Plan:
         return list(over) if isinstance(over, list) else []
 
     @property
-    def is_measured(self) -> bool:
-        """Whether it was held against the limits."""
-        return "over_limit" in self.facts
+    def is_part(self) -> bool:
+        """Whether it is for some of the people of another plan."""
+        return PART_OF in self.facts
 
     @property
     def is_let_through(self) -> bool:

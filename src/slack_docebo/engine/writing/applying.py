@@ -50,8 +50,8 @@ def begin(runtime: Runtime, plan_id: str) -> None:
     """Take the plan into work; raise ChangeLimitExceeded, and leave it refused, if it is over a limit.
 
     The run that made the plan is refused. Who applies exactly this plan later lets it through, if it was said then to be
-    over a limit: it is measured again, and refused where it has come to be over one meanwhile, or was never measured, as a
-    part of another. MAX_ACCOUNTS holds for everybody.
+    over a limit: it is measured again, and refused where it has come to be over one meanwhile. A part of another plan is
+    first measured here. MAX_ACCOUNTS holds for everybody.
     """
     with runtime.store.transaction() as tables:
         plan = tables.plans.read(plan_id)
@@ -59,7 +59,7 @@ def begin(runtime: Runtime, plan_id: str) -> None:
             raise PlanNotApplicable(f"plan {plan_id} is {plan.state}: make a new one with a dry run")
         facts = dict(plan.facts)
         refused = [] if plan.is_let_through else plan.over_limit
-        if plan.flow_run != runtime.run_id or not plan.is_measured:
+        if plan.flow_run != runtime.run_id or plan.is_part:
             measured = measure(runtime, tables, plan_id, looked_after=plan.looked_after)
             facts |= measured.facts
             refused = [excess.sentence for excess in measured.refused(knowingly=bool(plan.over_limit))]

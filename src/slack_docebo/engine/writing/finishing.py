@@ -6,7 +6,7 @@ from slack_docebo.engine.reporting.report import Summary, summary
 from slack_docebo.engine.writing.standing import conclude
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.milestones import Milestone
-from slack_docebo.storage.plans import PART_OF, PlanKind, PlanState
+from slack_docebo.storage.plans import PlanKind, PlanState
 
 
 def finish(runtime: Runtime, plan_id: str) -> Summary:
@@ -19,7 +19,7 @@ def finish(runtime: Runtime, plan_id: str) -> Summary:
             outcomes = {outcome for _, _, outcome, _ in tables.operations.tally(plan_id)}
             whole = outcomes <= {Outcome.APPLIED, Outcome.LEFT}
             state = PlanState.APPLIED if whole else PlanState.PARTLY_APPLIED
-            of_everybody = plan.kind is PlanKind.BULK_IMPORT and PART_OF not in plan.facts
+            of_everybody = plan.kind is PlanKind.BULK_IMPORT and not plan.is_part
             if of_everybody and Outcome.PLANNED not in outcomes:
                 tables.milestones.reach(plan.docebo, Milestone.IMPORT, now=now)
         if plan.state in {PlanState.APPLYING, PlanState.REFUSED}:
