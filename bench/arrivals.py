@@ -1,7 +1,7 @@
 """`python -m bench.arrivals`: from event to account over a day of arrivals, when a run lingers for longer or shorter.
 
 Measured are cold events, for which a run has to be started, and warm ones, which find one that lingers: Slack's event, the
-webhook, Prefect, our worker, Docebo. How many of a day's events are cold follows from when they come: mornings, lulls and
+webhook, Prefect, our worker, Docebo, with both databases on PostgreSQL as compose.yaml has them. How many of a day's events are cold follows from when they come: mornings, lulls and
 bursts of a working day, drawn once.
 """
 
@@ -32,9 +32,10 @@ from deployments.local import (
 )
 from sandbox.server import Sandbox
 from tests.e2e.prefect_http import deployment, prefect_http, set_rows, start_nothing
+from tests.postgresql import running_server
 
 LATENCY_MS = 100
-COLD, WARM = 15, 30
+COLD, WARM = 40, 30
 HOURS = (0, 0, 0, 0, 0, 1, 3, 8, 16, 12, 8, 6, 3, 6, 8, 8, 6, 4, 3, 2, 1, 1, 0, 0)  # weights of a day's events
 BURSTS = 3  # of twenty people within two minutes: a team is renamed, newcomers of a month
 EVENTS = 100
@@ -84,7 +85,10 @@ def _measured() -> tuple[list[float], list[float]]:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="slack-docebo-bench-")))
         company = stack.enter_context(Sandbox(users=50, rate_limits=False, latency_ms=LATENCY_MS))
-        clients = stack.enter_context(prefect_server(folder))
+        postgresql = stack.enter_context(running_server())
+        prefects = postgresql.url(postgresql.create_database()).replace("://", "+asyncpg://")
+        database = {"PREFECT_API_DATABASE_CONNECTION_URL": prefects}
+        clients = stack.enter_context(prefect_server(folder, settings=database))
         port = free_port()
         env = {
             **QUIET_PREFECT,
@@ -93,6 +97,7 @@ def _measured() -> tuple[list[float], list[float]]:
             **clients,
             "PREFECT_HOME": str(folder / "prefect"),
             **connection_settings(company.facts(), folder),
+            "DATABASE_URL": postgresql.url(postgresql.create_database()),
             "SLACK_SIGNING_SECRET": company.events.signing_secret,
             "WEBHOOK_PORT": str(port),
         }

@@ -107,16 +107,18 @@ def sandbox(*options: str, folder: Path) -> Iterator[dict[str, Any]]:
 
 
 @contextmanager
-def prefect_server(folder: Path, port: int | None = None, login: str | None = None) -> Iterator[dict[str, str]]:
+def prefect_server(
+    folder: Path, port: int | None = None, login: str | None = None, settings: Mapping[str, str] | None = None
+) -> Iterator[dict[str, str]]:
     """Run a Prefect server with its own database in *folder* and yield the environment that its clients need.
 
-    Without a *login* a new one is made, which stands in that environment only.
+    Without a *login* a new one is made, which stands in that environment only. *settings* of Prefect's come on top.
     """
     port, login = port or free_port(), login or new_login()
     api = f"http://127.0.0.1:{port}/api"
-    command, settings = prefect_server_command(folder, port, login)
+    command, env = prefect_server_command(folder, port, login)
     log = folder / "prefect-server.log"
-    with process(command, log=log, env=settings, cwd=ROOT) as child:
+    with process(command, log=log, env={**env, **(settings or {})}, cwd=ROOT) as child:
         deadline = time.monotonic() + START_SECONDS
         while not is_healthy(api):
             _still_starting(child, deadline, log)

@@ -6,6 +6,7 @@ A run is asked for when an event comes, and when one falls due that had to wait:
 import asyncio
 import logging
 import time
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 from slack_docebo.clients.prefect import PrefectApi
@@ -18,6 +19,7 @@ REALTIME_SYNC = "realtime-sync/slack-events"
 RECONCILIATION = "bulk-import/reconcile"
 DUE_SECONDS = 15.0  # between two looks for what falls due
 LOOK_SECONDS = 1.0  # a run that ends can leave a wake-up, and tells nobody
+SHORT_SECONDS = LOOK_SECONDS / 20
 PATIENCE = timedelta(seconds=30)  # how long a run that was asked for may take to begin
 BETWEEN_RECONCILIATIONS = timedelta(minutes=10)
 
@@ -33,6 +35,7 @@ class Waker:
         self._metrics = metrics
         self._nudged = asyncio.Event()
         self._complaint = ""
+        self._rest = SHORT_SECONDS
         self._looked_at = float("-inf")
 
     def nudge(self) -> None:
@@ -47,18 +50,19 @@ class Waker:
                 await self._ask_for_realtime_sync()
                 await self._ask_for_reconciliation()
                 self._say("")
+                self._rest = SHORT_SECONDS
             except SyncError as error:
                 self._say(str(error))
+                self._rest = min(2 * self._rest, LOOK_SECONDS)
             await self._pause()
 
     async def _pause(self) -> None:
-        try:
-            await asyncio.wait_for(self._nudged.wait(), LOOK_SECONDS)
-        except TimeoutError:
-            pass
-        else:
-            # Events that are stored a moment later share the run; while Prefect is down, it is asked once a second.
-            await asyncio.sleep(LOOK_SECONDS if self._complaint else LOOK_SECONDS / 20)
+        if not self._complaint:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._nudged.wait(), LOOK_SECONDS)
+        # Events that are stored a moment later share the run. Prefect on a busy SQLite refuses for a moment: it is asked
+        # again soon, and once a second while it is down.
+        await asyncio.sleep(self._rest)
         self._nudged.clear()
 
     async def _want_what_falls_due(self) -> None:

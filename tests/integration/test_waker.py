@@ -1,0 +1,45 @@
+"""Asking a Prefect that refuses for a moment."""
+
+import asyncio
+from contextlib import suppress
+from datetime import UTC, datetime
+
+import httpx
+
+from slack_docebo.clients.prefect import PrefectApi
+from slack_docebo.storage.store import Store
+from slack_docebo.webhook import waker
+from slack_docebo.webhook.metrics import Metrics
+from slack_docebo.webhook.waker import Waker
+from tests.waiting import PATIENCE_SECONDS
+
+
+class BusyPrefect:
+    """Refuses the first requests for a run, as Prefect's server does whose database is locked."""
+
+    def __init__(self, refusals: int) -> None:
+        self._refusals = refusals
+        self.created = asyncio.Event()
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("create_flow_run"):
+            if self._refusals:
+                self._refusals -= 1
+                return httpx.Response(503)
+            self.created.set()
+        return httpx.Response(200, json=[] if request.url.path.endswith("filter") else {"id": "1"})
+
+
+async def test_a_prefect_that_refuses_once_is_asked_again_before_the_next_look(sqlite_url, monkeypatch):
+    monkeypatch.setattr(waker, "LOOK_SECONDS", 2 * PATIENCE_SECONDS)
+    prefect = BusyPrefect(refusals=2)
+    http = httpx.AsyncClient(transport=httpx.MockTransport(prefect), base_url="http://prefect/api/")
+    with Store.open(sqlite_url) as store:
+        with store.transaction() as tables:
+            tables.inbox.wake_up(datetime.now(UTC))
+        async with http:
+            work = asyncio.create_task(Waker(store, PrefectApi(http), Metrics()).work())
+            await asyncio.wait_for(prefect.created.wait(), PATIENCE_SECONDS)
+            work.cancel()
+            with suppress(asyncio.CancelledError):
+                await work
