@@ -74,7 +74,9 @@ def show_events(facts: Mapping[str, Any], folder: Path) -> None:
         companies.hire("Ada", "Lovelace", "ada.lovelace@example.com")
         seconds = companies.seconds_until("ada.lovelace@example.com", lambda _account: True)
         print(
-            f"Ada Lovelace joins Slack: has an account after {seconds:.1f} s, for a run had to be started", flush=True
+            f"Ada Lovelace joins Slack: has an account after {seconds:.1f} s, for the worker has just been started,"
+            " and starts a run",
+            flush=True,
         )
         companies.rename(renamed, "King")
         seconds = companies.seconds_until(renamed["profile"]["email"], lambda account: account["lastname"] == "King")
