@@ -15,6 +15,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from slack_docebo.clients.answers import BoundedClient
 from slack_docebo.clients.docebo import DoceboClient
 from slack_docebo.clients.docebo_auth import ClientCredentials
+from slack_docebo.clients.docebo_requests import DoceboRequests
 from slack_docebo.clients.slack import SlackClient
 from tests.simulation.wire import SlackSession, Unanswered
 
@@ -49,7 +50,9 @@ class Replay:
         """Open a client that asks the recording."""
         url = "https://tenant.invalid"
         async with BoundedClient("Docebo", seconds=5, base_url=url, transport=_Transport(self)) as http:
-            yield DoceboClient(http, lambda: ClientCredentials("app", SECRET), attempts=2, wait=lambda _: 0)
+            yield DoceboClient(
+                DoceboRequests(http, lambda: ClientCredentials("app", SECRET), attempts=2, wait=lambda _: 0)
+            )
 
     def slack(self, page_size: int) -> SlackClient:
         """Return a client that asks the recording for pages of the size that was asked for then."""

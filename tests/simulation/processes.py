@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Engine
 
 from slack_docebo.clients.answers import BoundedClient
 from slack_docebo.clients.docebo import DoceboClient
+from slack_docebo.clients.docebo_requests import DoceboRequests
 from slack_docebo.clients.slack import SlackClient
 from slack_docebo.errors import StorageError, SyncError
 from slack_docebo.integration_settings import IntegrationSettings
@@ -141,7 +142,7 @@ def open_process(
     gate = BatchGate(store, settings.docebo_url, grace_seconds=settings.docebo_timeout_seconds)
     budget = CallBudget(store, settings.docebo_url, settings.docebo_calls_per_hour)
     paced = {"before_call": budget.spend} if keeps_budget else {}
-    docebo = DoceboClient(http, lambda: grant(settings), before_write=gate.begin_attempt, **paced)
+    docebo = DoceboClient(DoceboRequests(http, lambda: grant(settings), before_write=gate.begin_attempt, **paced))
     slack = SlackClient(
         web,
         lambda: settings.slack_bot_token,

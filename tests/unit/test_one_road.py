@@ -46,6 +46,16 @@ def test_the_client_has_no_other_method_that_changes_anything():
         for method in client.body
         if isinstance(method, ast.AsyncFunctionDef) and not method.name.startswith("_")
         for node in ast.walk(method)
-        if isinstance(node, ast.Attribute) and node.attr == "_write"
+        if isinstance(node, ast.Attribute) and ast.unparse(node) == "self._requests.write"
     }
     assert writing == {"upsert_users", "change_status", "move_to_branch", "create_user_field"}
+
+
+def test_only_the_client_makes_requests_that_write():
+    importers = {
+        str(file.relative_to(ROOT))
+        for file in CODE
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom) and "DoceboRequests" in {alias.name for alias in node.names}
+    }
+    assert importers == {CLIENT}

@@ -1,18 +1,17 @@
 """The Docebo endpoints this project needs, typed."""
 
-import asyncio
 import logging
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+from typing import Any
 
 import httpx
 
-from slack_docebo.clients.answers import BoundedClient, OutOfBounds
-from slack_docebo.clients.docebo_answers import Answered, data_of, items_of, refuse_failure
-from slack_docebo.clients.docebo_auth import OPERATION as TOKEN_OPERATION
-from slack_docebo.clients.docebo_auth import Grant, Token
+from slack_docebo.clients.answers import BoundedClient
+from slack_docebo.clients.docebo_answers import Answered, items_of
+from slack_docebo.clients.docebo_auth import Grant
+from slack_docebo.clients.docebo_requests import DoceboRequests, unguarded, unlimited
 from slack_docebo.clients.docebo_wire import (
     NO_USER,
     Levels,
@@ -37,7 +36,7 @@ from slack_docebo.clients.docebo_wire import (
     view_of,
 )
 from slack_docebo.clients.recording import Recorder
-from slack_docebo.clients.retries import NotJson, TooLate, Wait, no_connection, retrying, wait_as_asked
+from slack_docebo.clients.retries import Wait, wait_as_asked
 from slack_docebo.domain.addresses import mailbox, spellings
 from slack_docebo.domain.branches import Branch
 from slack_docebo.domain.dialect import MOST_ROWS, UNLISTED
@@ -45,24 +44,11 @@ from slack_docebo.domain.languages import Languages
 from slack_docebo.domain.observation import Gone, Observation, Present, Unknown
 from slack_docebo.domain.options import YES_OR_NO, Dates, Options, Values
 from slack_docebo.domain.people import Account, View
-from slack_docebo.errors import (
-    AccessDenied,
-    ContractViolation,
-    IncompleteRead,
-    OutcomeUnknown,
-    Rejected,
-    RemoteError,
-    TransientError,
-)
+from slack_docebo.errors import AccessDenied, ContractViolation, IncompleteRead, OutcomeUnknown, Rejected
 
-PAGE_SIZE = 200  # the most Docebo gives
-SMALL_PAGE = 20  # the number of pages is bounded as if none were smaller than this
-# Pages of a listing that does not count what it has, or counts more than there can be.
-MOST_PAGES = 100  # 20,000 fields or branches
-MOST_PAGES_OF_USERS = 5_000  # a million
+MOST_PAGES_OF_USERS = 5_000  # a million accounts
 MOST_PAGES_FOUND = 10  # by the search for one address
 HTTPX_LOGS = 5  # method, address, version, status, and the words beside the status
-NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 DROPDOWN = "dropdown"  # the type of a field whose values are options
 # Nothing documents how countries are shown and written: where Docebo lists them, they are options like any other.
 COUNTRY = "country"
@@ -70,51 +56,38 @@ FIXED_VALUES: dict[str, Values] = {"date": Dates(), "yesno": YES_OR_NO}  # by th
 PROVISIONED_BY = "slack-docebo"
 AMBIGUOUS = "Docebo answers 400 for the account's id"
 
-T = TypeVar("T")
-
-
-async def _unlimited() -> None:
-    pass
-
-
-def _unguarded() -> None:
-    pass
-
 
 class DoceboClient:
-    """Reads and writes accounts; `calls` counts the requests made, by operation.
+    """Reads and writes accounts.
 
-    Every method raises AccessDenied when the credentials do not allow the call, TransientError when it did not happen
-    in *attempts* attempts, and Rejected when Docebo refuses it for good. A reading one raises ContractViolation when
-    the answer is not as documented, a writing one OutcomeUnknown when there is no answer that can be relied on.
+    Every method raises what `DoceboRequests` raises. A reading one raises ContractViolation when the answer is not as
+    documented, a writing one OutcomeUnknown when there is no answer that can be relied on.
     """
 
     def __init__(
-        self,
-        http: httpx.AsyncClient,
-        grant: Callable[[], Grant],
-        *,
-        attempts: int = 5,
-        wait: Wait = wait_as_asked,
-        before_call: Callable[[], Awaitable[None]] = _unlimited,
-        before_write: Callable[[], object] = _unguarded,
-        wanted_fields: frozenset[int] = frozenset(),
-        user_level: str = "",
+        self, requests: DoceboRequests, *, wanted_fields: frozenset[int] = frozenset(), user_level: str = ""
     ) -> None:
-        self._http = http  # carries base URL and timeouts; its opener closes it
-        self._token = Token(grant, http.base_url.netloc.decode("ascii"), self._post_form)
-        self._retrying = retrying(attempts, wait)
-        self._before_call = before_call
-        self._before_write = before_write
+        self._requests = requests
         self._wanted_fields = wanted_fields
-        self._writing = asyncio.Lock()  # Docebo forbids concurrent batches
         self._there: int | None = None  # an account that a list has shown, or else our own
         self._shows_accounts: bool | None = None  # that are there and were asked for; None where none was yet
-        self.calls: Counter[str] = Counter()
-        self.pages_by_cursor = False  # once the number of the page alone has shown the same page again
         self.languages = Languages()  # of the platform, as far as its answers have told them
         self.levels = Levels(user_level)
         self.options: dict[int, Values] = {}  # what those of the wanted fields can hold that hold no free text
+
+    @property
+    def calls(self) -> Counter[str]:
+        """How many requests were made, by operation."""
+        return self._requests.calls
+
+    @property
+    def pages_by_cursor(self) -> bool:
+        """Whether the number of the page alone has shown the same page again, so that the cursor goes along with it."""
+        return self._requests.pages_by_cursor
+
+    @pages_by_cursor.setter
+    def pages_by_cursor(self, known: bool) -> None:
+        self._requests.pages_by_cursor = known
 
     def want_fields(self, field_ids: Iterable[int]) -> None:
         """Read these additional fields, too, with each account from now on."""
@@ -123,7 +96,7 @@ class DoceboClient:
     async def session(self) -> Session:
         """Return the user to whom the credentials belong; raise AccessDenied, with what to do, where there is none."""
         try:
-            session = session_of(await self._get("session", "/manage/v1/user/session"))
+            session = session_of(await self._requests.get("session", "/manage/v1/user/session"))
         except (AccessDenied, Rejected) as refusal:
             if refusal.status is None:
                 raise
@@ -147,7 +120,7 @@ class DoceboClient:
         seen: set[int] = set()
         expected: int | None = None
         announced, pages, data, accounts = False, 0, None, list[Account]()
-        async for data, more in self._pages("list users", "/manage/v1/user", params, MOST_PAGES_OF_USERS):
+        async for data, more in self._requests.pages("list users", "/manage/v1/user", params, MOST_PAGES_OF_USERS):
             pages += 1
             if not isinstance(data, dict):
                 raise ContractViolation("list users", "the answer is not a page")
@@ -171,13 +144,13 @@ class DoceboClient:
                 f"Docebo listed {len(seen)} accounts and counts {expected}: run again later. If it is so each time, and its"
                 f' user management shows {len(seen)}, `slack-docebo dialect set "{UNLISTED.name}" {expected - len(seen)}`'
             )
-        if expected is None and accounts and await self._goes_on({**params, **_page(pages + 1), **_cursor(data)}, seen):
+        if expected is None and accounts and await self._goes_on(params, pages + 1, data, seen):
             raise IncompleteRead(f"Docebo ended its list after {len(seen)} accounts, and has more.")
 
-    async def _goes_on(self, params: Mapping[str, str | int], seen: set[int]) -> bool:
+    async def _goes_on(self, params: Mapping[str, str | int], number: int, before: object, seen: set[int]) -> bool:
         """Tell whether the page behind the end of the list shows accounts that were not *seen*; it may be refused."""
         try:
-            data = await self._get("list users", "/manage/v1/user", params)
+            data = await self._requests.page("list users", "/manage/v1/user", params, number, before)
             items = items_of("list users", data)
         except (Rejected, ContractViolation):
             return False
@@ -199,7 +172,7 @@ class DoceboClient:
         wanted, found = mailbox(text), dict[int, Account]()
         read = account_reader(self._wanted_fields, self.languages, self.options, self.levels)
         params = {"search_text": text.strip(), **({} if in_parts else {"match_type": "full"})}
-        async for data, more in self._pages("find users", "/manage/v1/user", params, MOST_PAGES_FOUND):
+        async for data, more in self._requests.pages("find users", "/manage/v1/user", params, MOST_PAGES_FOUND):
             items = items_of("find users", data)
             # Docebo's search also finds names and parts of them.
             for account in map(read, items):
@@ -223,7 +196,7 @@ class DoceboClient:
         another account, as after a merge.
         """
         try:
-            data = await self._get("user", f"/manage/v1/user/{docebo_id}")
+            data = await self._requests.get("user", f"/manage/v1/user/{docebo_id}")
         except Rejected as error:
             if error.status not in {400, 404}:
                 raise
@@ -249,7 +222,7 @@ class DoceboClient:
         if self._there is None:
             return True
         try:
-            data = await self._get("witness", f"/manage/v1/user/{self._there}")
+            data = await self._requests.get("witness", f"/manage/v1/user/{self._there}")
         except Rejected:
             return False
         return view_of(data, frozenset(), self.languages, {}) is not None
@@ -290,7 +263,7 @@ class DoceboClient:
             options["destination_branch"] = branch
         known = {name: value for name, value in options.items() if name not in without}
         body = {"items": [batch_item(row) for row in rows], "options": known}
-        data = await self._write(operation, "POST", "/manage/v1/user/batch", body)
+        data = await self._requests.write(operation, "POST", "/manage/v1/user/batch", body)
         return correlate(rows, data, operation=operation)
 
     async def change_status(self, docebo_ids: Iterable[int], *, active: bool) -> set[int]:
@@ -304,7 +277,7 @@ class DoceboClient:
         if not ids:
             return set()
         body = {"user_ids": ids, "status": int(active)}
-        data = await self._write("change status", "PUT", "/manage/v1/user/change_status", body)
+        data = await self._requests.write("change status", "PUT", "/manage/v1/user/change_status", body)
         changed = changed_of(data)
         if changed is None:
             raise OutcomeUnknown("change status", "the answer does not tell who was changed")
@@ -320,13 +293,13 @@ class DoceboClient:
             raise ValueError(f"{len(ids)} accounts in one call, at most {MOST_ROWS} are allowed")
         if ids:
             body = {"branch_ids": [branch_id], "user_ids": ids}
-            await self._write("move to branch", "PUT", "/manage/v1/user/move_to_branch", body)
+            await self._requests.write("move to branch", "PUT", "/manage/v1/user/move_to_branch", body)
 
     async def in_branch(self, branch_id: int) -> set[int]:
         """Return the ids of the accounts in one branch, not in those below it."""
         found: set[int] = set()
         params = {"branch_id": branch_id, "selection_status": 1}
-        async for data, _ in self._pages("accounts of a branch", "/manage/v1/user", params):
+        async for data, _ in self._requests.pages("accounts of a branch", "/manage/v1/user", params):
             ids = [
                 read_id(item.get("user_id"))
                 for item in items_of("accounts of a branch", data)
@@ -337,8 +310,9 @@ class DoceboClient:
 
     async def user_fields(self) -> list[UserField]:
         """Return the additional fields of user accounts."""
-        pages = self._pages("user fields", "/manage/v1/user_fields", {"as_array": 1})
-        return await _distinct("user fields", pages, user_field_of, lambda field: field.id)
+        return await self._requests.entries(
+            "user fields", "/manage/v1/user_fields", {"as_array": 1}, user_field_of, lambda field: field.id
+        )
 
     async def read_options(self, fields: Iterable[UserField]) -> None:
         """Read what those of *fields* can hold that hold no free text: of dropdowns the options, labelled in every language.
@@ -350,7 +324,9 @@ class DoceboClient:
             if held := FIXED_VALUES.get(field.type.lower().replace("_", "")):
                 self.options[field.id] = held
             if field.type in {DROPDOWN, COUNTRY}:
-                translated = translated_options(await self._get("user field", f"/manage/v1/user_fields/{field.id}"))
+                translated = translated_options(
+                    await self._requests.get("user field", f"/manage/v1/user_fields/{field.id}")
+                )
                 if field.type == DROPDOWN or field.options:
                     self.options[field.id] = Options.of(field.options, translated)
 
@@ -362,7 +338,7 @@ class DoceboClient:
             "mandatory": 0,
             "invisible_to_user": 1,
         }
-        data = await self._write("create user field", "POST", "/manage/v1/user_fields", body)
+        data = await self._requests.write("create user field", "POST", "/manage/v1/user_fields", body)
         field_id = read_id(data.get("user_field_id")) if isinstance(data, dict) else None
         if field_id is None:
             raise OutcomeUnknown("create user field", "the answer holds no id")
@@ -370,13 +346,15 @@ class DoceboClient:
 
     async def branches(self) -> list[Branch]:
         """Return the branches: the nodes of the organisation chart."""
-        pages = self._pages("branches", "/manage/v1/orgchart", {"flattened": "true"})
-        return await _distinct("branches", pages, branch_of, lambda branch: branch.id)
+        return await self._requests.entries(
+            "branches", "/manage/v1/orgchart", {"flattened": "true"}, branch_of, lambda branch: branch.id
+        )
 
     async def manager_types(self) -> list[ManagerType]:
         """Return the platform's types of managers."""
-        pages = self._pages("manager types", "/manage/v1/managers", {"as_array": 1})
-        return await _distinct("manager types", pages, manager_type_of, lambda one: one.id)
+        return await self._requests.entries(
+            "manager types", "/manage/v1/managers", {"as_array": 1}, manager_type_of, lambda one: one.id
+        )
 
     async def importer_columns(self) -> set[str]:
         """Return the columns that the platform's importer knows; none where it does not tell.
@@ -384,7 +362,7 @@ class DoceboClient:
         Source: Docebo's description of its API of 2017, `GET /manage/v1/user/importer_fields`.
         """
         try:
-            data = await self._get("importer columns", "/manage/v1/user/importer_fields")
+            data = await self._requests.get("importer columns", "/manage/v1/user/importer_fields")
         except Rejected:
             return set()
         columns = data.get("fields") if isinstance(data, dict) else None
@@ -392,7 +370,7 @@ class DoceboClient:
 
     async def services(self) -> list[Service]:
         """Return the parts of this tenant's API and where each is described."""
-        items = items_of("services", await self._get("services", "/manage/v1/site/microservices"))
+        items = items_of("services", await self._requests.get("services", "/manage/v1/site/microservices"))
         return [
             Service(read_text(item.get("app")), read_text(item.get("url"))) for item in items if isinstance(item, dict)
         ]
@@ -403,100 +381,9 @@ class DoceboClient:
         Raises ContractViolation where it is on another host: that one is shown no token.
         """
         address = httpx.URL(service.url)
-        if address.is_absolute_url and address.netloc != self._http.base_url.netloc:
+        if address.is_absolute_url and address.netloc.decode("ascii") != self._requests.host:
             raise ContractViolation("description", "it is on another host, which is not asked")
-        path = address.raw_path.decode("ascii")
-        return await self._retrying.copy()(self._send, "description", "GET", path, enveloped=False)
-
-    async def _pages(
-        self, operation: str, path: str, params: Mapping[str, str | int], most: int = MOST_PAGES
-    ) -> AsyncIterator[tuple[object, bool]]:
-        """Yield the `data` of each page of a listing, and whether more are announced.
-
-        Raises IncompleteRead where there are more than *most*, or than follow from what Docebo counted.
-        """
-        page = 0
-        more = True
-        before: object = None
-        while more:
-            page += 1  # Docebo counts pages from 1
-            if page > most:
-                raise IncompleteRead(
-                    f"{operation}: Docebo announces more than {most} pages, which is more than it can have"
-                )
-            asked = {**params, **_page(page)}
-            data = await self._get(operation, path, asked | (_cursor(before) if self.pages_by_cursor else {}))
-            if not self.pages_by_cursor and _repeats(before, data):
-                # Some listings keep a search under a cursor, and may give its further pages only with that.
-                data = await self._get(operation, path, asked | _cursor(before))
-                self.pages_by_cursor = not _repeats(before, data)
-            before = data
-            if isinstance(data, dict):
-                more = read_flag(data.get("has_more_data"), missing=bool(data.get("items")))
-            else:  # an array announces nothing: unless it is short, it may be a page, whatever size was asked for
-                more = isinstance(data, list) and len(data) >= SMALL_PAGE
-            if page == 1:
-                most = min(most, _pages_counted(operation, data, otherwise=most))
-            yield data, more
-
-    async def _get(self, operation: str, path: str, params: Mapping[str, str | int] | None = None) -> Any:
-        try:
-            return await self._retrying.copy()(self._send, operation, "GET", path, params=params)
-        except NotJson as error:
-            raise ContractViolation(operation, "the answer is not JSON; check the base URL and the proxy") from error
-
-    async def _write(self, operation: str, method: str, path: str, body: Mapping[str, Any]) -> Any:
-        async with self._writing:
-            try:
-                return await self._retrying.copy()(self._send, operation, method, path, json=body)
-            except NotJson as error:
-                raise ContractViolation(operation, "no token: the answer is not JSON") from error
-
-    async def _send(
-        self,
-        operation: str,
-        method: str,
-        path: str,
-        *,
-        params: Mapping[str, str | int] | None = None,
-        json: Mapping[str, Any] | None = None,
-        enveloped: bool = True,
-    ) -> Any:
-        """Make one attempt and return the `data` of the answer (all, if not *enveloped*), or raise what it means."""
-        reading = method == "GET"
-        unanswered: type[RemoteError] = TransientError if reading else OutcomeUnknown
-        for last in (False, True):
-            token = await self._token.get()
-            await self._before_call()
-            if not reading:
-                self._before_write()
-            self.calls[operation] += 1
-            headers = {"Authorization": f"Bearer {token}"}
-            try:
-                response = await self._http.request(method, path, params=params, json=json, headers=headers)
-            except NEVER_SENT as error:
-                raise TransientError(operation, no_connection(error)) from error
-            except httpx.TimeoutException as error:
-                raise (TooLate if reading else OutcomeUnknown)(operation, str(error)) from error
-            except httpx.RequestError as error:
-                raise unanswered(operation, type(error).__name__) from None  # it may quote the answer
-            except OutOfBounds as error:
-                raise (ContractViolation if reading else OutcomeUnknown)(operation, error.detail) from None
-            if response.status_code != 401:
-                break
-            self._token.refused(token)
-            if last:
-                raise AccessDenied(operation, "a new token was refused as well", status=401)
-        try:
-            refuse_failure(operation, response, unanswered)
-            return data_of(operation, response, NotJson if reading else OutcomeUnknown, enveloped=enveloped)
-        except OutOfBounds as error:
-            raise (ContractViolation if reading else OutcomeUnknown)(operation, error.detail) from None
-
-    async def _post_form(self, path: str, fields: dict[str, str]) -> httpx.Response:
-        await self._before_call()
-        self.calls[TOKEN_OPERATION] += 1
-        return await self._http.post(path, data=fields)
+        return await self._requests.get_bare("description", address.raw_path.decode("ascii"))
 
 
 @asynccontextmanager
@@ -507,8 +394,8 @@ async def open_docebo(
     timeout: float = 60,  # noqa: ASYNC109  (of each request, from connecting to the last byte of its answer)
     attempts: int = 5,
     wait: Wait = wait_as_asked,
-    before_call: Callable[[], Awaitable[None]] = _unlimited,
-    before_write: Callable[[], object] = _unguarded,
+    before_call: Callable[[], Awaitable[None]] = unlimited,
+    before_write: Callable[[], object] = unguarded,
     wanted_fields: frozenset[int] = frozenset(),
     user_level: str = "",
     recorder: Recorder | None = None,
@@ -524,16 +411,10 @@ async def open_docebo(
     async with BoundedClient(
         "Docebo", seconds=timeout, recorder=recorder, base_url=base_url, headers={"Accept": "application/json"}
     ) as http:
-        yield DoceboClient(
-            http,
-            grant,
-            attempts=attempts,
-            wait=wait,
-            before_call=before_call,
-            before_write=before_write,
-            wanted_fields=wanted_fields,
-            user_level=user_level,
+        requests = DoceboRequests(
+            http, grant, attempts=attempts, wait=wait, before_call=before_call, before_write=before_write
         )
+        yield DoceboClient(requests, wanted_fields=wanted_fields, user_level=user_level)
 
 
 def _without_text_of_others(record: logging.LogRecord) -> bool:
@@ -548,47 +429,3 @@ def _without_text_of_others(record: logging.LogRecord) -> bool:
             args[-1] = ""
         record.args = tuple(args)
     return True
-
-
-def _repeats(before: object, data: object) -> bool:
-    """Tell whether a page is the one *before* once more, though that came with a cursor to go on by."""
-    if not (isinstance(before, dict) and isinstance(data, dict) and before.get("items") and before.get("cursor")):
-        return False
-    return bool(before["items"] == data.get("items"))
-
-
-def _page(number: int) -> dict[str, str | int]:
-    return {"page": number, "page_size": PAGE_SIZE}
-
-
-def _cursor(before: object) -> dict[str, str | int]:
-    cursor = read_text(before.get("cursor")) if isinstance(before, dict) else ""
-    return {"cursor": cursor} if cursor else {}
-
-
-def _pages_counted(operation: str, first: object, *, otherwise: int) -> int:
-    """Return how many pages follow from the count in the *first*, with room for what is added while they are read."""
-    count = read_id(first.get("total_count")) if isinstance(first, dict) else None
-    if count is None:
-        return otherwise
-    size = max(SMALL_PAGE, len(items_of(operation, first)))
-    return 10 + count // size * 11 // 10
-
-
-async def _distinct(
-    operation: str,
-    pages: AsyncIterator[tuple[object, bool]],
-    read: Callable[[object], T],
-    identity: Callable[[T], int],
-) -> list[T]:
-    """Return the entries of all pages, each once."""
-    found: dict[int, T] = {}
-    async for data, more in pages:
-        before = len(found)
-        for entry in map(read, items_of(operation, data)):
-            found[identity(entry)] = entry
-        if more and len(found) == before:
-            if isinstance(data, list):  # all of them, whatever page was asked for
-                break
-            raise IncompleteRead(f"Docebo repeats itself: a page of {operation} showed nothing new.")
-    return list(found.values())

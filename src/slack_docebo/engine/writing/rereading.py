@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from slack_docebo.clients.docebo import PAGE_SIZE
+from slack_docebo.clients.docebo_requests import PAGE_SIZE
 from slack_docebo.domain.effects import account_of, is_carried_out
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.observation import Present

@@ -1,0 +1,211 @@
+"""Requests to Docebo: each with a token, made again where that is safe, and counted; listings page by page."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Any, TypeVar
+
+import httpx
+
+from slack_docebo.clients.answers import OutOfBounds
+from slack_docebo.clients.docebo_answers import data_of, items_of, refuse_failure
+from slack_docebo.clients.docebo_auth import OPERATION as TOKEN_OPERATION
+from slack_docebo.clients.docebo_auth import Grant, Token
+from slack_docebo.clients.docebo_wire import read_flag, read_id, read_text
+from slack_docebo.clients.retries import NotJson, TooLate, Wait, no_connection, retrying, wait_as_asked
+from slack_docebo.errors import (
+    AccessDenied,
+    ContractViolation,
+    IncompleteRead,
+    OutcomeUnknown,
+    RemoteError,
+    TransientError,
+)
+
+PAGE_SIZE = 200  # the most Docebo gives
+SMALL_PAGE = 20  # the number of pages is bounded as if none were smaller than this
+MOST_PAGES = (
+    100  # 20,000 fields or branches, of a listing that does not count what it has, or counts more than there can be
+)
+NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+
+T = TypeVar("T")
+
+
+async def unlimited() -> None:
+    """Wait for nothing before a call."""
+
+
+def unguarded() -> None:
+    """Check nothing before a call that writes."""
+
+
+class DoceboRequests:
+    """Makes requests to Docebo; `calls` counts them by operation, those for a token included.
+
+    Every method raises AccessDenied when the credentials do not allow the call, TransientError when it did not happen
+    in *attempts* attempts, and Rejected when Docebo refuses it for good.
+    """
+
+    def __init__(
+        self,
+        http: httpx.AsyncClient,
+        grant: Callable[[], Grant],
+        *,
+        attempts: int = 5,
+        wait: Wait = wait_as_asked,
+        before_call: Callable[[], Awaitable[None]] = unlimited,
+        before_write: Callable[[], object] = unguarded,
+    ) -> None:
+        self._http = http  # carries base URL and timeouts; its opener closes it
+        self._token = Token(grant, self.host, self._post_form)
+        self._retrying = retrying(attempts, wait)
+        self._before_call = before_call
+        self._before_write = before_write
+        self._writing = asyncio.Lock()  # Docebo forbids concurrent batches
+        self.calls: Counter[str] = Counter()
+        self.pages_by_cursor = False  # once the number of the page alone has shown the same page again
+
+    @property
+    def host(self) -> str:
+        """The platform's host, with the port if it is not the usual one."""
+        return self._http.base_url.netloc.decode("ascii")
+
+    async def pages(
+        self, operation: str, path: str, params: Mapping[str, str | int], most: int = MOST_PAGES
+    ) -> AsyncIterator[tuple[object, bool]]:
+        """Yield the `data` of each page of a listing, and whether more are announced.
+
+        Raises IncompleteRead where there are more than *most*, or than follow from what Docebo counted.
+        """
+        number = 0
+        more = True
+        before: object = None
+        while more:
+            number += 1  # Docebo counts pages from 1
+            if number > most:
+                raise IncompleteRead(
+                    f"{operation}: Docebo announces more than {most} pages, which is more than it can have"
+                )
+            data = await self.page(operation, path, params, number, before if self.pages_by_cursor else None)
+            if not self.pages_by_cursor and _repeats(before, data):
+                # Some listings keep a search under a cursor, and may give its further pages only with that.
+                data = await self.page(operation, path, params, number, before)
+                self.pages_by_cursor = not _repeats(before, data)
+            before = data
+            if isinstance(data, dict):
+                more = read_flag(data.get("has_more_data"), missing=bool(data.get("items")))
+            else:  # an array announces nothing: unless it is short, it may be a page, whatever size was asked for
+                more = isinstance(data, list) and len(data) >= SMALL_PAGE
+            if number == 1:
+                most = min(most, _pages_counted(operation, data, otherwise=most))
+            yield data, more
+
+    async def page(
+        self, operation: str, path: str, params: Mapping[str, str | int], number: int, before: object
+    ) -> object:
+        """Return the `data` of the page of this *number* of a listing; the page *before* lends its cursor, if it has one."""
+        cursor = read_text(before.get("cursor")) if isinstance(before, dict) else ""
+        asked: dict[str, str | int] = {"page": number, "page_size": PAGE_SIZE, **({"cursor": cursor} if cursor else {})}
+        return await self.get(operation, path, {**params, **asked})
+
+    async def entries(
+        self,
+        operation: str,
+        path: str,
+        params: Mapping[str, str | int],
+        read: Callable[[object], T],
+        identity: Callable[[T], int],
+    ) -> list[T]:
+        """Return the entries of a listing, each *read* and once; raise IncompleteRead where it repeats itself."""
+        found: dict[int, T] = {}
+        async for data, more in self.pages(operation, path, params):
+            before = len(found)
+            for entry in map(read, items_of(operation, data)):
+                found[identity(entry)] = entry
+            if more and len(found) == before:
+                if isinstance(data, list):  # all of them, whatever page was asked for
+                    break
+                raise IncompleteRead(f"Docebo repeats itself: a page of {operation} showed nothing new.")
+        return list(found.values())
+
+    async def get(self, operation: str, path: str, params: Mapping[str, str | int] | None = None) -> Any:
+        """Return the `data` of the answer; raise ContractViolation where it is not as documented."""
+        try:
+            return await self._retrying.copy()(self._send, operation, "GET", path, params=params)
+        except NotJson as error:
+            raise ContractViolation(operation, "the answer is not JSON; check the base URL and the proxy") from error
+
+    async def get_bare(self, operation: str, path: str) -> object:
+        """Return the whole answer of a call that wraps it in no `data`."""
+        return await self._retrying.copy()(self._send, operation, "GET", path, enveloped=False)
+
+    async def write(self, operation: str, method: str, path: str, body: Mapping[str, Any]) -> Any:
+        """Return the `data` of the answer, one call at a time; raise OutcomeUnknown where none can be relied on."""
+        async with self._writing:
+            try:
+                return await self._retrying.copy()(self._send, operation, method, path, json=body)
+            except NotJson as error:
+                raise ContractViolation(operation, "no token: the answer is not JSON") from error
+
+    async def _send(
+        self,
+        operation: str,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str | int] | None = None,
+        json: Mapping[str, Any] | None = None,
+        enveloped: bool = True,
+    ) -> Any:
+        """Make one attempt and return the `data` of the answer (all, if not *enveloped*), or raise what it means."""
+        reading = method == "GET"
+        unanswered: type[RemoteError] = TransientError if reading else OutcomeUnknown
+        for last in (False, True):
+            token = await self._token.get()
+            await self._before_call()
+            if not reading:
+                self._before_write()
+            self.calls[operation] += 1
+            headers = {"Authorization": f"Bearer {token}"}
+            try:
+                response = await self._http.request(method, path, params=params, json=json, headers=headers)
+            except NEVER_SENT as error:
+                raise TransientError(operation, no_connection(error)) from error
+            except httpx.TimeoutException as error:
+                raise (TooLate if reading else OutcomeUnknown)(operation, str(error)) from error
+            except httpx.RequestError as error:
+                raise unanswered(operation, type(error).__name__) from None  # it may quote the answer
+            except OutOfBounds as error:
+                raise (ContractViolation if reading else OutcomeUnknown)(operation, error.detail) from None
+            if response.status_code != 401:
+                break
+            self._token.refused(token)
+            if last:
+                raise AccessDenied(operation, "a new token was refused as well", status=401)
+        try:
+            refuse_failure(operation, response, unanswered)
+            return data_of(operation, response, NotJson if reading else OutcomeUnknown, enveloped=enveloped)
+        except OutOfBounds as error:
+            raise (ContractViolation if reading else OutcomeUnknown)(operation, error.detail) from None
+
+    async def _post_form(self, path: str, fields: dict[str, str]) -> httpx.Response:
+        await self._before_call()
+        self.calls[TOKEN_OPERATION] += 1
+        return await self._http.post(path, data=fields)
+
+
+def _repeats(before: object, data: object) -> bool:
+    """Tell whether a page is the one *before* once more, though that came with a cursor to go on by."""
+    if not (isinstance(before, dict) and isinstance(data, dict) and before.get("items") and before.get("cursor")):
+        return False
+    return bool(before["items"] == data.get("items"))
+
+
+def _pages_counted(operation: str, first: object, *, otherwise: int) -> int:
+    """Return how many pages follow from the count in the *first*, with room for what is added while they are read."""
+    count = read_id(first.get("total_count")) if isinstance(first, dict) else None
+    if count is None:
+        return otherwise
+    size = max(SMALL_PAGE, len(items_of(operation, first)))
+    return 10 + count // size * 11 // 10
