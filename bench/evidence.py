@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bench.table import Results
 from sandbox.server import Sandbox
-from slack_docebo.engine.reporting.report import Summary
+from slack_docebo.engine.reporting.summary import Summary
 from slack_docebo.settings import Settings
 from tests.importing import run_import, settings_for
 

@@ -20,8 +20,8 @@ from sandbox.server import Sandbox
 from slack_docebo.clients.slack_wire import source_user
 from slack_docebo.domain.scope import Scope
 from slack_docebo.domain.texts import markdown
+from slack_docebo.engine.reporting.files import write_files
 from slack_docebo.engine.reporting.incidents import Incident, Trouble
-from slack_docebo.engine.reporting.report import write_files
 from slack_docebo.storage.store import Store
 from tests.hostile_texts import INERT, TEXTS, parts, seen
 from tests.importing import run_import, settings_for

@@ -16,7 +16,7 @@ from typing import Any
 
 from bench.table import Results
 from deployments.local import sandbox
-from slack_docebo.engine.reporting.report import write_files
+from slack_docebo.engine.reporting.files import write_files
 from slack_docebo.storage.store import Store
 from tests.importing import run_import, settings_for
 

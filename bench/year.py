@@ -17,7 +17,7 @@ import time_machine
 from bench.table import Results
 from sandbox.server import Sandbox
 from slack_docebo.engine.realtime.upkeep import tidy
-from slack_docebo.engine.reporting.report import write_files
+from slack_docebo.engine.reporting.files import write_files
 from slack_docebo.settings import Settings
 from slack_docebo.storage.store import Store
 from tests.importing import run_import, settings_for

@@ -6,7 +6,7 @@ from prefect import flow
 
 from slack_docebo.domain.operations import Kind
 from slack_docebo.engine.planning.parting import PartChoice
-from slack_docebo.engine.reporting.report import Summary
+from slack_docebo.engine.reporting.summary import Summary
 from tasks.attended import require_a_person
 from tasks.forms import SlackId, titled
 from tasks.hooks import ON_TROUBLE

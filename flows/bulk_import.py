@@ -5,7 +5,7 @@ from typing import Annotated
 from prefect import flow
 
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
-from slack_docebo.engine.reporting.report import Summary
+from slack_docebo.engine.reporting.summary import Summary
 from tasks.forms import titled
 from tasks.hooks import ON_TROUBLE
 from tasks.mail_report import mail_report

@@ -6,7 +6,7 @@ from prefect import flow
 
 from slack_docebo.engine.realtime.serve_result import ServeResult
 from slack_docebo.engine.realtime.serving import InboxLease
-from slack_docebo.engine.reporting.report import Summary
+from slack_docebo.engine.reporting.summary import Summary
 from slack_docebo.runtime import Runtime
 from tasks.forms import SlackId, titled
 from tasks.hooks import ON_TROUBLE

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from prefect import flow
 
-from slack_docebo.engine.reporting.report import Summary
+from slack_docebo.engine.reporting.summary import Summary
 from tasks.attended import require_a_person
 from tasks.delete_mappings import delete_mappings
 from tasks.forms import SlackId, titled

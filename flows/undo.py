@@ -4,7 +4,7 @@ from typing import Annotated
 
 from prefect import flow
 
-from slack_docebo.engine.reporting.report import Summary
+from slack_docebo.engine.reporting.summary import Summary
 from tasks.attended import require_a_person
 from tasks.forms import titled
 from tasks.hooks import ON_TROUBLE

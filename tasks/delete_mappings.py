@@ -9,7 +9,7 @@ from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.domain.texts import code
 from slack_docebo.engine.mappings.resetting import back_up, delete_planned
 from slack_docebo.engine.reading.connection import Workspace
-from slack_docebo.engine.reporting.report import summary
+from slack_docebo.engine.reporting.summary import summary
 from slack_docebo.engine.writing.applying import apply_accounts, begin
 from slack_docebo.runtime import Runtime
 from tasks.artifacts import publish_page

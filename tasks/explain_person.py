@@ -5,7 +5,7 @@ from prefect.cache_policies import NO_CACHE
 
 from slack_docebo.domain.people import PeopleShown
 from slack_docebo.engine.looking.explaining import Compared, Explanation, explain
-from slack_docebo.engine.reporting.report import became
+from slack_docebo.engine.reporting.outcomes import became
 from slack_docebo.runtime import Runtime
 from tasks.artifacts import publish_steps, publish_table
 from tasks.policies import RETRIED

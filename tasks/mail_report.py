@@ -10,7 +10,7 @@ from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.people import PeopleShown
 from slack_docebo.engine.reporting.attention import alike, attention_rows
 from slack_docebo.engine.reporting.mailed import ReportedImport, is_wanted
-from slack_docebo.engine.reporting.report import Summary
+from slack_docebo.engine.reporting.summary import Summary
 from slack_docebo.errors import SyncError
 from slack_docebo.runtime import Runtime
 from slack_docebo.settings import NotificationSettings, load_settings

@@ -7,7 +7,7 @@ from prefect.cache_policies import NO_CACHE
 
 from slack_docebo.concurrency import to_completion
 from slack_docebo.engine.planning.parting import PartChoice, find_part, take_part
-from slack_docebo.engine.reporting.report import TABLE_ROWS, table
+from slack_docebo.engine.reporting.outcomes import TABLE_ROWS, table
 from slack_docebo.engine.reporting.steps import Step
 from slack_docebo.runtime import Runtime
 from tasks.artifacts import publish_steps, publish_table

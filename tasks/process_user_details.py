@@ -4,7 +4,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from slack_docebo.domain.operations import Kind, Outcome
-from slack_docebo.engine.reporting.report import summary
+from slack_docebo.engine.reporting.summary import summary
 from slack_docebo.engine.writing.applying import apply_accounts, begin
 from slack_docebo.runtime import Runtime
 from tasks.policies import RETRIED

@@ -13,18 +13,10 @@ from slack_docebo.engine.reporting.attention import (
     attention_lines,
     attention_rows,
 )
-from slack_docebo.engine.reporting.report import (
-    DONE,
-    TABLE_ROWS,
-    Summary,
-    branches_file,
-    orphans_shown,
-    tables_by_kind,
-    values_file,
-    values_shown,
-    write_files,
-)
+from slack_docebo.engine.reporting.files import branches_file, orphans_shown, values_file, values_shown, write_files
+from slack_docebo.engine.reporting.outcomes import DONE, TABLE_ROWS, tables_by_kind
 from slack_docebo.engine.reporting.steps import Step
+from slack_docebo.engine.reporting.summary import Summary
 from slack_docebo.engine.writing.finishing import finish
 from slack_docebo.runtime import Runtime
 from tasks.artifacts import SUMMARY, publish_page, publish_table, step_lines

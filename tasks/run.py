@@ -22,7 +22,7 @@ from slack_docebo.engine.looking.explaining import Explanation
 from slack_docebo.engine.mappings.relinking import Relinked
 from slack_docebo.engine.realtime.serve_result import ServeResult
 from slack_docebo.engine.reporting.incidents import FIRST, Trouble, led, led_by_kind
-from slack_docebo.engine.reporting.report import Summary
+from slack_docebo.engine.reporting.summary import Summary
 from slack_docebo.errors import (
     AlreadyRunning,
     ChangeLimitExceeded,

@@ -2,7 +2,7 @@
 
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
-from slack_docebo.engine.reporting.report import Summary
+from slack_docebo.engine.reporting.summary import Summary
 from slack_docebo.errors import ChangeLimitExceeded
 from slack_docebo.runtime import Runtime
 from tasks.map_user_details import map_user_details

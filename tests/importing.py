@@ -20,7 +20,7 @@ from slack_docebo.engine.planning.plans import make_plan
 from slack_docebo.engine.reading.connection import validate
 from slack_docebo.engine.reading.sides import read_changed, read_page, read_source
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
-from slack_docebo.engine.reporting.report import Summary
+from slack_docebo.engine.reporting.summary import Summary
 from slack_docebo.engine.writing.applying import apply_accounts, apply_mappings, begin
 from slack_docebo.engine.writing.finishing import finish
 from slack_docebo.integration_settings import read_rows, table

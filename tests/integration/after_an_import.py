@@ -9,7 +9,7 @@ from slack_docebo.engine.planning.parting import PartChoice, take_part
 from slack_docebo.engine.planning.undoing import plan_undo
 from slack_docebo.engine.reading.connection import Workspace, validate
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
-from slack_docebo.engine.reporting.report import Summary
+from slack_docebo.engine.reporting.summary import Summary
 from slack_docebo.engine.writing.applying import apply_accounts, begin
 from slack_docebo.engine.writing.finishing import finish
 from slack_docebo.integration_settings import read_rows, table

@@ -9,7 +9,7 @@ import pytest
 from sandbox.server import Sandbox
 from slack_docebo.domain.lookup import LookupTable
 from slack_docebo.engine.planning.undoing import plan_undo
-from slack_docebo.engine.reporting.report import values_file
+from slack_docebo.engine.reporting.files import values_file
 from slack_docebo.errors import ConfigurationError
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime

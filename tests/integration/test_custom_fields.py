@@ -18,7 +18,7 @@ from slack_docebo.engine.reading.profiles import ProfilesRead, due, read_profile
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
 from slack_docebo.engine.realtime.rounds import serve_round
 from slack_docebo.engine.realtime.serve_result import ServeResult
-from slack_docebo.engine.reporting.report import Summary
+from slack_docebo.engine.reporting.summary import Summary
 from slack_docebo.engine.writing.finishing import finish
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime

@@ -10,7 +10,7 @@ from sandbox.docebo.switches import Switches, switched
 from sandbox.server import Sandbox
 from slack_docebo.domain.dialect import LANGUAGE_FORM, OPTION_FORM, PAGES, REFUSED_VALUES, ROWS_PER_CALL
 from slack_docebo.domain.operations import Kind, Outcome
-from slack_docebo.engine.reporting.report import Summary
+from slack_docebo.engine.reporting.summary import Summary
 from slack_docebo.errors import OutcomeUnknown
 from slack_docebo.storage.store import Store
 from tests.importing import run_import, settings_for

@@ -12,8 +12,9 @@ import pytest
 from sandbox.server import Sandbox
 from slack_docebo.domain.people import Mapping
 from slack_docebo.engine.mappings.mapping_file import write_mappings
+from slack_docebo.engine.reporting.files import ReportFiles, write_files, write_orphans
 from slack_docebo.engine.reporting.orphans import Orphan, OrphanKind
-from slack_docebo.engine.reporting.report import ReportFiles, summary, write_files, write_orphans
+from slack_docebo.engine.reporting.summary import summary
 from slack_docebo.errors import AlreadyRunning, StorageError
 from slack_docebo.storage.gate import RunLock
 from slack_docebo.storage.mappings import MappingRecord

@@ -21,8 +21,9 @@ from slack_docebo.engine.planning.named import read_named
 from slack_docebo.engine.planning.plans import close_plan
 from slack_docebo.engine.planning.undoing import plan_undo
 from slack_docebo.engine.reading.sides import read_target
+from slack_docebo.engine.reporting.files import write_files
 from slack_docebo.engine.reporting.orphans import find_orphans
-from slack_docebo.engine.reporting.report import summary, write_files
+from slack_docebo.engine.reporting.summary import summary
 from slack_docebo.engine.writing.checking import recheck
 from slack_docebo.engine.writing.finishing import finish
 from slack_docebo.errors import ConfigurationError, Rejected

@@ -15,7 +15,7 @@ from slack_docebo.engine.planning.managing import plan_managers
 from slack_docebo.engine.planning.moving import plan_moves
 from slack_docebo.engine.reading.connection import validate
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
-from slack_docebo.engine.reporting.report import Summary
+from slack_docebo.engine.reporting.summary import Summary
 from slack_docebo.engine.writing.applying import apply_accounts, begin
 from slack_docebo.engine.writing.finishing import finish
 from slack_docebo.integration_settings import read_rows, table

@@ -16,7 +16,9 @@ from slack_docebo.domain.operations import Kind
 from slack_docebo.domain.people import PeopleShown
 from slack_docebo.domain.scope import Scope
 from slack_docebo.domain.texts import bared, line
-from slack_docebo.engine.reporting.report import Summary, table, write_files
+from slack_docebo.engine.reporting.files import write_files
+from slack_docebo.engine.reporting.outcomes import table
+from slack_docebo.engine.reporting.summary import Summary
 from slack_docebo.storage.store import Store
 from tests.hostile_texts import TEXTS, seen
 from tests.importing import run_import, settings_for

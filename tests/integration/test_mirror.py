@@ -14,7 +14,7 @@ from slack_docebo.engine.mappings.restoring import ask_for_former_accounts, rebu
 from slack_docebo.engine.reading.connection import validate
 from slack_docebo.engine.reading.mirror_fields import prepare_mirror
 from slack_docebo.engine.reading.sides import read_target
-from slack_docebo.engine.reporting.report import write_files
+from slack_docebo.engine.reporting.files import write_files
 from slack_docebo.engine.writing.applying import apply_accounts, begin
 from slack_docebo.engine.writing.finishing import finish
 from slack_docebo.errors import ConfigurationError

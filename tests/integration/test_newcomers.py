@@ -5,7 +5,7 @@ from sqlalchemy import select
 
 from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.engine.importing import apply_saved
-from slack_docebo.engine.reporting.report import branches_file
+from slack_docebo.engine.reporting.files import branches_file
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime
 from slack_docebo.storage.schema import account as accounts

@@ -12,8 +12,8 @@ from slack_docebo.domain.people import PeopleShown
 from slack_docebo.engine.reading.connection import validate
 from slack_docebo.engine.reading.sides import read_page, read_source, read_target
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
+from slack_docebo.engine.reporting.files import orphan_file, orphans_shown
 from slack_docebo.engine.reporting.orphans import Orphan, OrphanKind, find_orphans
-from slack_docebo.engine.reporting.report import orphan_file, orphans_shown
 from slack_docebo.errors import IncompleteRead
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime

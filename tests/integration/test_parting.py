@@ -9,7 +9,7 @@ from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.engine.importing import apply_saved
 from slack_docebo.engine.planning.parting import PartChoice, find_part, take_part
 from slack_docebo.engine.planning.undoing import plan_undo
-from slack_docebo.engine.reporting.report import Summary, summary
+from slack_docebo.engine.reporting.summary import Summary, summary
 from slack_docebo.engine.writing.applying import begin
 from slack_docebo.errors import ChangeLimitExceeded, NotConfirmed, PlanNotApplicable
 from slack_docebo.integration_settings import read_rows, table

@@ -14,7 +14,7 @@ from slack_docebo.engine.looking.finding import find_people
 from slack_docebo.engine.mappings.forgetting import forget
 from slack_docebo.engine.realtime.upkeep import parked_rows, tidy
 from slack_docebo.engine.reporting.attention import attention_rows
-from slack_docebo.engine.reporting.report import table, tables_by_kind
+from slack_docebo.engine.reporting.outcomes import table, tables_by_kind
 from slack_docebo.errors import ConfigurationError
 from tasks.shown_people import check_people_shown
 from tests.importing import run_import

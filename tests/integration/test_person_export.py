@@ -9,7 +9,7 @@ from slack_docebo.engine.mappings.forgetting import forget
 from slack_docebo.engine.mappings.mapping_file import write_mappings
 from slack_docebo.engine.mappings.personal_data import PersonalDataRequest, fulfil
 from slack_docebo.engine.realtime.upkeep import REPORT
-from slack_docebo.engine.reporting.report import write_files
+from slack_docebo.engine.reporting.files import write_files
 from slack_docebo.errors import ConfigurationError, NotConfirmed
 from slack_docebo.storage.schema import metadata
 from tests.integration.commands import run

@@ -11,7 +11,9 @@ from slack_docebo.engine.reading.sides import read_target
 from slack_docebo.engine.realtime import rounds
 from slack_docebo.engine.realtime.serve_result import Became, ServeResult
 from slack_docebo.engine.realtime.upkeep import parked_rows
-from slack_docebo.engine.reporting.report import summary, table, write_files
+from slack_docebo.engine.reporting.files import write_files
+from slack_docebo.engine.reporting.outcomes import table
+from slack_docebo.engine.reporting.summary import summary
 from slack_docebo.engine.writing.applying import apply_accounts, begin
 from slack_docebo.engine.writing.finishing import finish
 from slack_docebo.errors import AccessDenied

@@ -12,8 +12,8 @@ from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.domain.people import PeopleShown
 from slack_docebo.engine.planning.named import plan_named, read_named
 from slack_docebo.engine.reading.connection import validate
-from slack_docebo.engine.reporting.report import table as report_table
-from slack_docebo.engine.reporting.report import write_files
+from slack_docebo.engine.reporting.files import write_files
+from slack_docebo.engine.reporting.outcomes import table as report_table
 from slack_docebo.engine.reporting.status import status
 from slack_docebo.engine.writing.applying import apply_accounts, begin
 from slack_docebo.engine.writing.finishing import finish

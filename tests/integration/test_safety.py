@@ -15,7 +15,7 @@ from sandbox.slack.population import Team
 from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.engine.importing import apply_saved
 from slack_docebo.engine.planning.undoing import plan_undo
-from slack_docebo.engine.reporting.report import Summary
+from slack_docebo.engine.reporting.summary import Summary
 from slack_docebo.errors import (
     AccessDenied,
     ChangeLimitExceeded,

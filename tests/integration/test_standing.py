@@ -19,9 +19,10 @@ from slack_docebo.engine.looking.explaining import explain
 from slack_docebo.engine.mappings.forgetting import forget, traces
 from slack_docebo.engine.planning.undoing import plan_undo
 from slack_docebo.engine.realtime.upkeep import tidy
+from slack_docebo.engine.reporting.files import write_files
 from slack_docebo.engine.reporting.listing import list_people
-from slack_docebo.engine.reporting.report import Summary, write_files
 from slack_docebo.engine.reporting.steps import Step
+from slack_docebo.engine.reporting.summary import Summary
 from slack_docebo.engine.writing.applying import begin
 from slack_docebo.engine.writing.finishing import finish
 from slack_docebo.errors import ConfigurationError

@@ -15,7 +15,7 @@ from slack_docebo.engine.planning.undoing import plan_undo
 from slack_docebo.engine.reading.connection import validate
 from slack_docebo.engine.realtime.rounds import serve_round
 from slack_docebo.engine.realtime.serve_result import ServeResult
-from slack_docebo.engine.reporting.report import Summary
+from slack_docebo.engine.reporting.summary import Summary
 from slack_docebo.engine.writing.admitting import SERVED_SINCE
 from slack_docebo.engine.writing.applying import begin
 from slack_docebo.errors import IncompleteRead, PlanNotApplicable

@@ -10,7 +10,7 @@ import time_machine
 
 from sandbox.server import Sandbox
 from slack_docebo.engine.realtime.upkeep import PLANS_AT_ONCE, tidy
-from slack_docebo.engine.reporting.report import write_files
+from slack_docebo.engine.reporting.files import write_files
 from slack_docebo.storage.milestones import Milestone
 from slack_docebo.storage.reads import ProvenRead
 from tests.importing import run_import, settings_for

@@ -40,7 +40,8 @@ from slack_docebo.engine.planning.plans import make_plan
 from slack_docebo.engine.planning.undoing import plan_undo
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
-from slack_docebo.engine.reporting.report import Summary, everybody, summary
+from slack_docebo.engine.reporting.outcomes import everybody
+from slack_docebo.engine.reporting.summary import Summary, summary
 from slack_docebo.engine.writing.applying import apply_accounts, apply_mappings, begin
 from slack_docebo.engine.writing.checking import recheck
 from slack_docebo.engine.writing.finishing import finish

@@ -12,7 +12,7 @@ from slack_docebo.domain.attributes import differences, wanted
 from slack_docebo.domain.operations import SENT_BEFORE, Kind, Outcome
 from slack_docebo.domain.people import Account, PeopleShown
 from slack_docebo.engine.realtime.upkeep import parked_rows
-from slack_docebo.engine.reporting.report import table
+from slack_docebo.engine.reporting.outcomes import table
 from slack_docebo.errors import ChangeLimitExceeded, IncompleteRead
 from slack_docebo.integration_settings import IntegrationSettings
 from slack_docebo.storage.inbox import FINISHED, EventState, InboxEntry

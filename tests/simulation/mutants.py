@@ -253,7 +253,7 @@ MUTANTS = (
         "who returns is not told of", 10, frozenset({P.EVERYBODY}),
         lambda: [
             patch.object(Returns, "settle", lambda *_: set[str]()),
-            patch("slack_docebo.engine.reporting.report.is_undecided", _no),
+            patch("slack_docebo.engine.reporting.summary.is_undecided", _no),
         ],
         (17,),
     ),

@@ -24,7 +24,7 @@ from slack_docebo.engine.reading.snapshot import SourceSnapshot
 from slack_docebo.engine.realtime.serve_result import ServeResult
 from slack_docebo.engine.realtime.serving import InboxLease, serve
 from slack_docebo.engine.realtime.upkeep import tidy
-from slack_docebo.engine.reporting.report import Summary
+from slack_docebo.engine.reporting.summary import Summary
 from slack_docebo.engine.writing.applying import apply_accounts, apply_mappings, begin
 from slack_docebo.engine.writing.finishing import finish
 from slack_docebo.errors import ChangeLimitExceeded, StorageError, TransientError

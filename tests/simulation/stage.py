@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
-import slack_docebo.clients.docebo as docebo_client
+import slack_docebo.clients.docebo_requests as docebo_requests
 import slack_docebo.domain.dialect as dialect
 import slack_docebo.engine.realtime.rounds as realtime
 import slack_docebo.engine.realtime.serving as serving
@@ -96,8 +96,8 @@ def told(story: Story, played: Played) -> str:
 def _small_and_repeatable() -> Iterator[None]:
     """Make pages and batches small, waiting coarse and what is drawn the same each time; be quiet."""
     replaced = [
-        (docebo_client, "PAGE_SIZE", PAGE),
-        (docebo_client, "SMALL_PAGE", PAGE),
+        (docebo_requests, "PAGE_SIZE", PAGE),
+        (docebo_requests, "SMALL_PAGE", PAGE),
         *((module, "MOST_ROWS", 2) for module in (dialect, applying, realtime)),
         (serving, "POLL_SECONDS", 5.0),
         (plans, "secrets", random.Random(0)),

@@ -46,7 +46,7 @@ def second_import() -> Run:
     with (
         tempfile.TemporaryDirectory() as name,
         virtual_time() as loop,
-        patch("slack_docebo.clients.docebo.PAGE_SIZE", PAGE),
+        patch("slack_docebo.clients.docebo_requests.PAGE_SIZE", PAGE),
     ):
         return loop.run_until_complete(_second_import(Path(name)))
 

@@ -123,7 +123,7 @@ def test_a_finding_is_told_in_steps_that_a_person_can_read() -> None:
 def finding_where_nobody_is_told_of_who_returns(story: Story) -> Finding:
     with (
         patch.object(Returns, "settle", return_value=set()),
-        patch("slack_docebo.engine.reporting.report.is_undecided", return_value=False),
+        patch("slack_docebo.engine.reporting.summary.is_undecided", return_value=False),
     ):
         return finding(7, story, Promise.EVERYBODY)
 

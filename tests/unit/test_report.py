@@ -5,9 +5,10 @@ from datetime import UTC, datetime
 from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.domain.rules import NOT_HELD, Shortfall
 from slack_docebo.engine.reporting.attention import Alike, attention_lines
+from slack_docebo.engine.reporting.files import write_values
 from slack_docebo.engine.reporting.mailed import ReportedImport, is_wanted
-from slack_docebo.engine.reporting.report import Summary, write_values
 from slack_docebo.engine.reporting.steps import Step
+from slack_docebo.engine.reporting.summary import Summary
 from slack_docebo.integration_settings import ReportMail
 from slack_docebo.storage.plans import Plan, PlanKind, PlanState
 

@@ -10,7 +10,8 @@ from slack_docebo.cli.plans import PlanId, as_json
 from slack_docebo.cli.session import open_session
 from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.engine.importing import apply_saved, plan_import
-from slack_docebo.engine.reporting.report import Summary, summary, write_files
+from slack_docebo.engine.reporting.files import write_files
+from slack_docebo.engine.reporting.summary import Summary, summary
 from slack_docebo.engine.writing.finishing import finish
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.gate import RunLock

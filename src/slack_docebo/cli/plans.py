@@ -12,7 +12,8 @@ from slack_docebo.cli.store import open_store
 from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.domain.texts import shortened
 from slack_docebo.engine.reporting.comparing import compare
-from slack_docebo.engine.reporting.report import Summary, everybody, summary
+from slack_docebo.engine.reporting.outcomes import everybody
+from slack_docebo.engine.reporting.summary import Summary, summary
 from slack_docebo.storage.operations import JournalEntry
 
 app = App(name="plan")

@@ -7,7 +7,7 @@ from slack_docebo.engine.planning.plans import make_plan
 from slack_docebo.engine.reading.connection import Workspace, validate
 from slack_docebo.engine.reading.sides import read_page, read_source, read_target
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
-from slack_docebo.engine.reporting.report import Summary
+from slack_docebo.engine.reporting.summary import Summary
 from slack_docebo.engine.writing.applying import Progress, apply_accounts, apply_mappings, begin
 from slack_docebo.engine.writing.checking import read_for, recheck
 from slack_docebo.engine.writing.finishing import finish

@@ -20,7 +20,7 @@ from slack_docebo.engine.planning.plans import in_grace, plan_people
 from slack_docebo.engine.reading.connection import validate
 from slack_docebo.engine.reading.evidence import observe_account, observe_person
 from slack_docebo.engine.reading.sides import look_up
-from slack_docebo.engine.reporting.report import IN_WORDS
+from slack_docebo.engine.reporting.outcomes import IN_WORDS
 from slack_docebo.engine.reporting.steps import Step
 from slack_docebo.errors import ConfigurationError
 from slack_docebo.runtime import Runtime

@@ -26,8 +26,7 @@ from slack_docebo.engine.reading.connection import Workspace, recall_other_ids, 
 from slack_docebo.engine.reading.profiles import fields_wanted
 from slack_docebo.engine.reading.sides import record_reads
 from slack_docebo.engine.reading.snapshot import Restarted, SourceSnapshot
-from slack_docebo.engine.reporting.orphans import OrphanSearch
-from slack_docebo.engine.reporting.report import (
+from slack_docebo.engine.reporting.files import (
     branches_file,
     orphan_file,
     values_file,
@@ -35,6 +34,7 @@ from slack_docebo.engine.reporting.report import (
     write_orphans,
     write_values,
 )
+from slack_docebo.engine.reporting.orphans import OrphanSearch
 from slack_docebo.errors import Halted, LockLost, PlatformMismatch, StorageError
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.plans import (

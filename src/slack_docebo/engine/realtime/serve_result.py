@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from slack_docebo.domain.operations import Kind
 from slack_docebo.domain.standing import WAITING
-from slack_docebo.engine.reporting.report import DONE
+from slack_docebo.engine.reporting.outcomes import DONE
 from slack_docebo.engine.reporting.shown import Cells
 from slack_docebo.storage.inbox import InboxEntry
 

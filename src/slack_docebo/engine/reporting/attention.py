@@ -10,7 +10,7 @@ from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.domain.people import PeopleShown
 from slack_docebo.domain.standing import is_undecided
 from slack_docebo.domain.texts import markdown, people, without_numbers
-from slack_docebo.engine.reporting.report import DONE, acknowledged_in, everybody
+from slack_docebo.engine.reporting.outcomes import DONE, acknowledged_in, everybody
 from slack_docebo.engine.reporting.shown import Cells, with_names
 from slack_docebo.engine.reporting.steps import Shown, Step
 from slack_docebo.storage.operations import JournalEntry

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from slack_docebo.domain.operations import Kind
-from slack_docebo.engine.reporting.report import everybody
+from slack_docebo.engine.reporting.outcomes import everybody
 from slack_docebo.errors import PlanNotApplicable
 from slack_docebo.storage.plans import Plan
 from slack_docebo.storage.store import Store

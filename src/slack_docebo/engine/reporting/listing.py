@@ -9,9 +9,10 @@ from slack_docebo.domain.operations import IN_LINE, IN_LINE_AS_WRITTEN, Kind
 from slack_docebo.domain.people import PeopleShown
 from slack_docebo.domain.standing import is_undecided
 from slack_docebo.domain.texts import people
-from slack_docebo.engine.reporting.report import DONE, everybody, summed_up, what_became
+from slack_docebo.engine.reporting.outcomes import DONE, everybody, what_became
 from slack_docebo.engine.reporting.shown import Cells, with_names
 from slack_docebo.engine.reporting.steps import Step
+from slack_docebo.engine.reporting.summary import summed_up
 from slack_docebo.errors import ConfigurationError
 from slack_docebo.storage.operations import JournalEntry
 from slack_docebo.storage.plans import Plan

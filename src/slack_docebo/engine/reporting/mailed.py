@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.domain.texts import line
 from slack_docebo.engine.reporting.attention import Alike
-from slack_docebo.engine.reporting.report import DONE, Summary
+from slack_docebo.engine.reporting.outcomes import DONE
+from slack_docebo.engine.reporting.summary import Summary
 from slack_docebo.integration_settings import ReportMail
 
 

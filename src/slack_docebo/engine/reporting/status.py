@@ -10,8 +10,9 @@ from slack_docebo.domain.operations import IN_LINE, IN_LINE_AS_WRITTEN, Kind, Ou
 from slack_docebo.domain.standing import is_undecided
 from slack_docebo.domain.texts import line, markdown, shortened
 from slack_docebo.engine.reporting.bars import bars
-from slack_docebo.engine.reporting.report import DONE, Summary, summary
+from slack_docebo.engine.reporting.outcomes import DONE
 from slack_docebo.engine.reporting.steps import Shown, Step
+from slack_docebo.engine.reporting.summary import Summary, summary
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.contacts import Contact, Side
 from slack_docebo.storage.halts import Halt

@@ -2,7 +2,7 @@
 
 from slack_docebo.domain.operations import Outcome
 from slack_docebo.domain.stamps import UNSTAMPED
-from slack_docebo.engine.reporting.report import Summary, summary
+from slack_docebo.engine.reporting.summary import Summary, summary
 from slack_docebo.engine.writing.standing import conclude
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.milestones import Milestone

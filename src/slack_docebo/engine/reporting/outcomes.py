@@ -1,0 +1,132 @@
+"""Outcomes: what was or would be done about whom, as words and as rows of a table."""
+
+from collections.abc import Collection, Generator, Iterable, Iterator
+from contextlib import closing
+
+from slack_docebo.domain.decisions import SEEN, Decision, Verdict, under_other_ids
+from slack_docebo.domain.operations import IN_LINE, IN_LINE_AS_WRITTEN, Kind, Operation, Outcome
+from slack_docebo.domain.people import PeopleShown
+from slack_docebo.engine.reporting.shown import Cell, Cells, with_names
+from slack_docebo.storage.operations import JournalEntry
+from slack_docebo.storage.plans import Plan
+from slack_docebo.storage.store import Store
+from slack_docebo.storage.tables import Tables
+
+TABLE_ROWS = 500  # what a page of Prefect's UI can be asked to show
+DONE = {
+    Kind.CREATE: "created",
+    Kind.UPDATE: "updated",
+    Kind.MOVE: "moved",
+    Kind.DEACTIVATE: "deactivated",
+    Kind.MAP: "mapped",
+    Kind.UNMAP: "unmapped",
+    Kind.LEAVE: "left alone",
+}
+
+CHANGING = tuple(kind for kind in DONE if kind is not Kind.LEAVE)
+IN_WORDS = {Kind.LEAVE: "leave alone"}
+
+
+def became(kind: Kind, outcome: Outcome) -> str:
+    """Return what was or would be done to somebody, in the words of people."""
+    match outcome:
+        case Outcome.APPLIED | Outcome.LEFT:
+            return DONE[kind]
+        case Outcome.PLANNED:
+            return f"planned to {kind}"
+        case _:
+            return f"{IN_WORDS.get(kind, kind)}, {outcome}"
+
+
+def acknowledged_in(tables: Tables, plan: Plan) -> Iterator[tuple[JournalEntry, Decision]]:
+    """Yield what became of those of whom somebody has acknowledged just that, each with the decision."""
+    decided = tables.decisions.all(plan.slack_team)
+    decisions = under_other_ids(decided, tables.people.other_ids(plan.slack_team, decided))
+    seen = {slack_id: one for slack_id, one in decisions.items() if one.verdict is Verdict.LEAVE_SO}
+    entries = tables.operations.of_people(plan.id, seen)
+    if plan.left_as_before:
+        others = seen.keys() - {entry.operation.slack_id for entry in entries}
+        for slack_id, one in tables.standings.of(plan.docebo, plan.slack_team, others).items():
+            left = Operation(slack_id, plan.slack_team, "", Kind.LEAVE, one.reason, one.docebo_id)
+            entries.append(JournalEntry(plan.id, len(entries), left, Outcome.LEFT))
+    for entry in entries:
+        decision = seen[entry.operation.slack_id]
+        if decision.acknowledges((entry.error or entry.operation.reason).removeprefix(SEEN)):
+            yield entry, decision
+
+
+def everybody(tables: Tables, plan: Plan) -> Generator[JournalEntry, None, None]:
+    """Yield what became of everybody: the rows of *plan*, then whom it left alone for the reason that stood before.
+
+    Who does not read to the end closes it within the transaction.
+    """
+    told = set[str]()
+    with closing(tables.operations.rows(plan.id)) as entries:
+        for entry in entries:
+            told.add(entry.operation.slack_id)
+            yield entry
+    if not plan.left_as_before:
+        return
+    with closing(tables.standings.at(plan.created_at, plan.docebo, plan.slack_team)) as periods:
+        others = (period for period in periods if period.slack_id not in told)
+        for place, period in enumerate(others, len(told)):
+            reason, account = period.standing.reason, period.standing.docebo_id
+            left = Operation(period.slack_id, plan.slack_team, "", Kind.LEAVE, reason, account)
+            yield JournalEntry(plan.id, place, left, Outcome.LEFT)
+
+
+def what_became(entry: JournalEntry) -> Cells:
+    """Return what was or would be done about one person, as a row of a table."""
+    operation = entry.operation
+    return {
+        "Slack user": operation.slack_id,
+        "Docebo user": operation.docebo_id,
+        "operation": IN_WORDS.get(operation.kind, operation.kind),
+        "outcome": entry.outcome,
+        "why": entry.error or operation.reason,
+        "attributes": ", ".join(operation.changes),
+    }
+
+
+def table(
+    store: Store, plan_id: str, shown: PeopleShown, *, of: Collection[str] | None = None
+) -> list[dict[str, Cell]]:
+    """Return the first rows of what was or would be done, and to whom, as Prefect may show it; all, or *of* these people."""
+    return _rows(store, plan_id, CHANGING, shown, of=of)
+
+
+def tables_by_kind(store: Store, plan_id: str, kinds: Iterable[Kind], shown: PeopleShown) -> dict[Kind, list[Cells]]:
+    """Return a table for each of *kinds*, with its first rows.
+
+    That of people who are left alone is sorted by the reason, without those who are in line.
+    """
+    tables = {kind: _rows(store, plan_id, (kind,), shown) for kind in kinds}
+    if Kind.LEAVE in tables:
+        tables[Kind.LEAVE].sort(key=lambda row: str(row["why"]))
+    return {kind: rows for kind, rows in tables.items() if rows}
+
+
+def _rows(
+    store: Store, plan_id: str, kinds: Iterable[Kind], shown: PeopleShown, *, of: Collection[str] | None = None
+) -> list[Cells]:
+    rows: list[Cells] = []
+    with store.reading() as tables, closing(tables.operations.told(plan_id, *kinds)) as told:
+        team = tables.plans.read(plan_id).slack_team
+        for row in told:
+            if row.kind == Kind.LEAVE and row.reason in {IN_LINE, IN_LINE_AS_WRITTEN}:
+                continue
+            if of is not None and row.slack_id not in of:
+                continue
+            rows.append(
+                {
+                    "Slack user": row.slack_id,
+                    "Docebo user": row.docebo_id,
+                    "operation": IN_WORDS.get(Kind(row.kind), row.kind),
+                    "outcome": row.outcome,
+                    "why": row.error or row.reason,
+                    "attributes": ", ".join(row.changes),
+                }
+            )
+            if len(rows) == TABLE_ROWS:
+                break
+        return with_names(tables, team, rows, shown)
