@@ -70,7 +70,7 @@ def test_many_events_bring_one_run(webhook, runs):
 
     # Longer than a run is waited for: the one that nobody has started yet is not joined by another.
     with webhook.store.transaction() as tables:
-        tables.inbox.not_asked()
+        tables.wake_ups.not_asked()
     webhook.post(envelope(21))
     until(lambda: not _may_be_asked(webhook.store))
     assert len(runs.new()) == 1
@@ -93,14 +93,14 @@ def test_a_further_attempt_brings_a_run_when_it_falls_due(webhook, runs, monkeyp
     monkeypatch.setattr(waker, "DUE_SECONDS", 0.0)
     now = datetime.now(UTC)
     with webhook.store.transaction() as tables:
-        tables.inbox.quiet(now + timedelta(seconds=60))  # a run is at work
+        tables.wake_ups.quiet(now + timedelta(seconds=60))  # a run is at work
     webhook.post(envelope(1))
     with webhook.store.transaction() as tables:
         inbox = tables.inbox
         (entry,) = inbox.claim("run", 10, datetime.now(UTC))
         inbox.retry_later([entry.event.event_id], "no answer", now + timedelta(seconds=1))
         inbox.claim("run", 10, now)  # finds nothing, and ends
-        inbox.quiet(None)
+        tables.wake_ups.quiet(None)
 
     until(runs.new)
 
@@ -108,13 +108,13 @@ def test_a_further_attempt_brings_a_run_when_it_falls_due(webhook, runs, monkeyp
 def test_while_a_run_is_at_work_no_other_is_asked_for(webhook, runs):
     now = datetime.now(UTC)
     with webhook.store.transaction() as tables:
-        tables.inbox.quiet(now + timedelta(seconds=60))
+        tables.wake_ups.quiet(now + timedelta(seconds=60))
     webhook.post(envelope(1))
     assert webhook.get("readyz").json()["prefect"] == "up"
     assert runs.new() == []
 
     with webhook.store.transaction() as tables:
-        tables.inbox.quiet(None)
+        tables.wake_ups.quiet(None)
     until(runs.new)
 
 
@@ -176,8 +176,7 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 def _may_be_asked(store: Store) -> bool:
     with store.transaction() as tables:
-        repository = tables.inbox
-        asked = repository.may_ask(datetime.now(UTC), patience=timedelta(hours=1))
+        asked = tables.wake_ups.may_ask(datetime.now(UTC), patience=timedelta(hours=1))
         if asked:
-            repository.not_asked()
+            tables.wake_ups.not_asked()
     return asked

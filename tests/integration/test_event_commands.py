@@ -117,7 +117,7 @@ def test_a_parked_event_is_tried_anew_when_it_is_named_and_a_run_is_wanted(env, 
         entry = repository.get("EvParked1")
         assert entry is not None
         assert (entry.attempts, entry.due_at) == (0, AT_ONCE)
-        assert repository.wake_up_wanted()
+        assert tables.wake_ups.run_wanted()
 
 
 def test_all_parked_events_are_tried_anew_when_that_is_asked_for(env, inbox):

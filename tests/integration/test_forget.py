@@ -298,7 +298,7 @@ async def test_an_event_of_somebody_forgotten_that_an_older_webhook_has_stored_i
     forget(here.runtime.store, tmp_path / "reports", ada)
     with here.runtime.store.transaction() as tables:
         tables.connection.execute(insert(inbox_event).values(**_columns(event)))
-        tables.inbox.wake_up(here.runtime.now())
+        tables.wake_ups.want_run(here.runtime.now())
 
     await here.serve()
 

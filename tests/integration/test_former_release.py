@@ -233,9 +233,8 @@ def test_reads_links_and_the_state_of_the_calls_are_found(looked_at):
         gate = tables.connection.execute(text("SELECT docebo, holder FROM batch_gate")).one()
         assert tuple(gate) == (DOCEBO, rows("batch_gate")[0]["holder"])
         assert tables.connection.scalar(text("SELECT arrival FROM call_budget")) == rows("call_budget")[0]["arrival"]
-        inbox = tables.inbox
-        assert inbox.wake_up_wanted()
-        assert inbox.reconciliation_wanted(LATER, pause=timedelta(minutes=10))
+        assert tables.wake_ups.run_wanted()
+        assert tables.wake_ups.reconciliation_wanted(LATER, pause=timedelta(minutes=10))
 
 
 def test_what_waits_and_what_a_dead_run_had_in_work_can_be_claimed_and_what_is_parked_replayed(migrated):

@@ -11,9 +11,19 @@ LATER = NOW + timedelta(minutes=1)
 
 
 @pytest.fixture
-def inbox(store):
-    with store.transaction() as tables:
-        yield tables.inbox
+def tables(store):
+    with store.transaction() as lent:
+        yield lent
+
+
+@pytest.fixture
+def inbox(tables):
+    return tables.inbox
+
+
+@pytest.fixture
+def wake_ups(tables):
+    return tables.wake_ups
 
 
 def event(number: int = 1, **changes) -> Event:
@@ -41,9 +51,9 @@ def test_an_event_id_that_comes_twice_at_once_is_stored_once(inbox):
     assert inbox.put([event(), event()]) == 1
 
 
-def test_nothing_is_put_without_events(inbox):
+def test_nothing_is_put_without_events(inbox, wake_ups):
     assert inbox.put([]) == 0
-    assert not inbox.wake_up_wanted()
+    assert not wake_ups.run_wanted()
 
 
 def test_an_event_of_a_machine_whose_clock_is_ahead_can_be_claimed_at_once(inbox):
@@ -98,7 +108,7 @@ def test_what_failed_waits_until_its_time_with_its_error(inbox):
     assert (again.attempts, again.error) == (1, "Docebo refused it")
 
 
-def test_what_is_parked_stays_until_it_is_replayed(inbox):
+def test_what_is_parked_stays_until_it_is_replayed(inbox, wake_ups):
     inbox.put([event(1), event(2)])
     inbox.park(["Ev1", "Ev2"], "no", NOW)
 
@@ -106,7 +116,7 @@ def test_what_is_parked_stays_until_it_is_replayed(inbox):
     assert inbox.status().parked == 2
     assert ids(inbox.parked()) == ["Ev1", "Ev2"]
     assert inbox.replay(["Ev2"], NOW) == 1
-    assert inbox.wake_up_wanted()
+    assert wake_ups.run_wanted()
     (again,) = inbox.claim("run", 10, NOW)
     assert (again.event.event_id, again.attempts) == ("Ev2", 0)
     assert inbox.replay(None, NOW) == 1
@@ -141,7 +151,7 @@ def test_only_what_was_done_long_ago_is_purged(inbox):
     assert ids(inbox.list_(10)) == ["Ev2", "Ev3", "Ev4"]
 
 
-def test_what_was_applied_lately_can_be_looked_at_again(inbox):
+def test_what_was_applied_lately_can_be_looked_at_again(inbox, wake_ups):
     inbox.put([event(1), event(2), event(3)])
     inbox.finish(["Ev1"], EventState.APPLIED, NOW)
     inbox.finish(["Ev2"], EventState.APPLIED, LATER)
@@ -149,7 +159,7 @@ def test_what_was_applied_lately_can_be_looked_at_again(inbox):
     assert inbox.claim("run", 10, LATER) == []
 
     assert inbox.look_again(["U1", "U2", "U3"], since=LATER, now=LATER) == 1
-    assert inbox.wake_up_wanted()
+    assert wake_ups.run_wanted()
     assert ids(inbox.claim("run", 10, LATER)) == ["Ev2"]
 
 
@@ -198,52 +208,52 @@ def test_an_unknown_event_is_none(inbox):
 PATIENCE = timedelta(seconds=30)
 
 
-def test_a_wake_up_is_asked_for_once_in_a_while(inbox):
-    assert not inbox.may_ask(NOW, patience=PATIENCE)
+def test_a_wake_up_is_asked_for_once_in_a_while(inbox, wake_ups):
+    assert not wake_ups.may_ask(NOW, patience=PATIENCE)
     inbox.put([event()])
 
-    assert inbox.may_ask(NOW, patience=PATIENCE)
-    assert not inbox.may_ask(NOW + PATIENCE - timedelta(seconds=1), patience=PATIENCE)
-    assert inbox.may_ask(NOW + PATIENCE, patience=PATIENCE)
+    assert wake_ups.may_ask(NOW, patience=PATIENCE)
+    assert not wake_ups.may_ask(NOW + PATIENCE - timedelta(seconds=1), patience=PATIENCE)
+    assert wake_ups.may_ask(NOW + PATIENCE, patience=PATIENCE)
 
 
-def test_who_could_not_ask_gives_the_turn_back(inbox):
+def test_who_could_not_ask_gives_the_turn_back(inbox, wake_ups):
     inbox.put([event()])
-    inbox.may_ask(NOW, patience=PATIENCE)
-    inbox.not_asked()
+    wake_ups.may_ask(NOW, patience=PATIENCE)
+    wake_ups.not_asked()
 
-    assert inbox.may_ask(NOW, patience=PATIENCE)
+    assert wake_ups.may_ask(NOW, patience=PATIENCE)
 
 
-def test_nobody_asks_while_a_run_says_it_is_at_work(inbox):
+def test_nobody_asks_while_a_run_says_it_is_at_work(inbox, wake_ups):
     inbox.put([event()])
-    inbox.quiet(LATER)
+    wake_ups.quiet(LATER)
 
-    assert not inbox.may_ask(NOW, patience=PATIENCE)
-    assert inbox.may_ask(LATER, patience=PATIENCE)
+    assert not wake_ups.may_ask(NOW, patience=PATIENCE)
+    assert wake_ups.may_ask(LATER, patience=PATIENCE)
 
 
-def test_nobody_asks_once_a_run_has_found_nothing_left(inbox):
+def test_nobody_asks_once_a_run_has_found_nothing_left(inbox, wake_ups):
     inbox.put([event()])
     inbox.claim("run", 10, NOW)
-    assert inbox.may_ask(NOW, patience=timedelta(0))
+    assert wake_ups.may_ask(NOW, patience=timedelta(0))
     assert inbox.claim("run", 10, NOW) == []
 
-    assert not inbox.may_ask(NOW, patience=PATIENCE)
+    assert not wake_ups.may_ask(NOW, patience=PATIENCE)
     inbox.put([event(2)])
-    assert inbox.may_ask(NOW, patience=PATIENCE)
+    assert wake_ups.may_ask(NOW, patience=PATIENCE)
 
 
-def test_a_further_attempt_that_falls_due_is_seen_while_no_run_is_at_work_or_wanted(inbox):
+def test_a_further_attempt_that_falls_due_is_seen_while_no_run_is_at_work_or_wanted(inbox, wake_ups):
     inbox.put([event()])
     assert not inbox.falls_due_unseen(NOW)  # a run is wanted already
     inbox.claim("run", 10, NOW)
     inbox.retry_later(["Ev1"], "no answer", LATER)
     assert inbox.claim("run", 10, NOW) == []
 
-    inbox.quiet(LATER + timedelta(seconds=20))
+    wake_ups.quiet(LATER + timedelta(seconds=20))
     assert not inbox.falls_due_unseen(LATER)  # the run is still at work, and sees it
-    inbox.quiet(None)
+    wake_ups.quiet(None)
     assert not inbox.falls_due_unseen(NOW)
     assert inbox.falls_due_unseen(LATER)
 
@@ -261,27 +271,27 @@ def test_nobody_is_woken_for_a_person_who_may_have_to_wait(store):
         assert inbox.falls_due_unseen(LATER + timedelta(seconds=INTERVAL))
 
 
-def test_a_reconciliation_is_wanted_until_it_is_asked_for_and_then_not_again_for_a_while(inbox):
+def test_a_reconciliation_is_wanted_until_it_is_asked_for_and_then_not_again_for_a_while(wake_ups):
     pause = timedelta(minutes=10)
-    inbox.want_reconciliation(NOW)
-    assert inbox.reconciliation_wanted(NOW, pause=pause)
+    wake_ups.want_reconciliation(NOW)
+    assert wake_ups.reconciliation_wanted(NOW, pause=pause)
 
-    inbox.reconciliation_asked(NOW)
-    assert not inbox.reconciliation_wanted(NOW + pause, pause=pause)
+    wake_ups.reconciliation_asked(NOW)
+    assert not wake_ups.reconciliation_wanted(NOW + pause, pause=pause)
 
-    inbox.want_reconciliation(LATER)
-    assert not inbox.reconciliation_wanted(LATER, pause=pause)
-    assert inbox.reconciliation_wanted(NOW + pause, pause=pause)
-    assert not inbox.wake_up_wanted()
+    wake_ups.want_reconciliation(LATER)
+    assert not wake_ups.reconciliation_wanted(LATER, pause=pause)
+    assert wake_ups.reconciliation_wanted(NOW + pause, pause=pause)
+    assert not wake_ups.run_wanted()
 
 
-def test_an_event_that_was_known_wakes_nobody_up(inbox):
+def test_an_event_that_was_known_wakes_nobody_up(inbox, wake_ups):
     inbox.put([event()])
     inbox.finish(["Ev1"], EventState.APPLIED, NOW)
     inbox.claim("run", 10, NOW)
     inbox.put([event()])
 
-    assert not inbox.wake_up_wanted()
+    assert not wake_ups.run_wanted()
 
 
 def test_two_runs_never_claim_the_same_event(store):

@@ -70,7 +70,7 @@ def lose_locks(url: str) -> None:
 
 def write(store: Store) -> None:
     with store.transaction() as tables:
-        tables.inbox.wake_up(NOW)
+        tables.wake_ups.want_run(NOW)
 
 
 def written(store: Store) -> bool:
@@ -172,7 +172,7 @@ def test_who_takes_the_lock_waits_for_a_transaction_that_was_begun_before(store,
         taker.start()
         taker.join(0.2)
         assert seen == []
-        tables.inbox.wake_up(NOW)
+        tables.wake_ups.want_run(NOW)
     taker.join(SECONDS)
 
     assert seen == [True]

@@ -36,7 +36,7 @@ async def one_run(here: World, linger_seconds: int = 0) -> ServeResult:
 
 def wanted(here: World) -> bool:
     with here.runtime.store.reading() as tables:
-        return tables.inbox.wake_up_wanted()
+        return tables.wake_ups.run_wanted()
 
 
 async def test_what_comes_after_an_order_to_stop_waits_for_the_order_to_go_on(here):
@@ -153,9 +153,9 @@ async def test_after_a_failure_nobody_is_asked_for_a_while(here):
     here.put(replace(here.event(user["id"]), event_id="EvNext"))
 
     with here.runtime.store.transaction() as tables:
-        inbox, now = tables.inbox, here.runtime.now()
-        assert not inbox.may_ask(now, patience=serving.QUIET)
-        assert inbox.may_ask(now + serving.QUIET_AFTER_FAILURE, patience=serving.QUIET)
+        now = here.runtime.now()
+        assert not tables.wake_ups.may_ask(now, patience=serving.QUIET)
+        assert tables.wake_ups.may_ask(now + serving.QUIET_AFTER_FAILURE, patience=serving.QUIET)
 
 
 async def test_a_flood_shares_the_calls(here, monkeypatch):

@@ -23,6 +23,7 @@ class Shares:
 
     def __init__(self, tables) -> None:
         self.inbox = tables.inbox
+        self.wake_ups = tables.wake_ups
         self.shares = tables.shares
 
     def look(self, times: int = 1, at: datetime = NOW, slack_id: str = "U1") -> None:
@@ -100,7 +101,7 @@ def test_a_claim_that_passes_over_everybody_wants_no_further_run(here):
     here.look(PER_HOUR, slack_id="U2")
 
     assert here.inbox.claim("run", 10, NOW) == []
-    assert not here.inbox.wake_up_wanted()
+    assert not here.wake_ups.run_wanted()
 
 
 def test_who_has_the_whole_share_again_is_no_longer_known(here):

@@ -58,7 +58,7 @@ class Run:
                     self.stage = "claiming"
                     return True
                 case "quiet":  # nothing has come for the time it lingers
-                    self.stage = "claiming" if inbox.wake_up_wanted() else "handing back"
+                    self.stage = "claiming" if tables.wake_ups.run_wanted() else "handing back"
                     return True
         match self.stage:
             case "started":
@@ -70,7 +70,7 @@ class Run:
                 self.stage = "looking once more"
             case "looking once more":
                 with self.runtime.store.reading() as tables:
-                    if not tables.inbox.wake_up_wanted():
+                    if not tables.wake_ups.run_wanted():
                         return False
                 self.stage = "started"
         return True
@@ -115,7 +115,7 @@ class Wakefulness(RuleBasedStateMachine):
     @rule()
     def webhook_looks(self) -> None:
         with self.store.transaction() as tables:
-            wanted = tables.inbox.may_ask(self.clock, patience=PATIENCE)
+            wanted = tables.wake_ups.may_ask(self.clock, patience=PATIENCE)
         if wanted:
             assert not any(run.turn._held for run in self.alive), "asked for a run while one was at work"
             assert self.asked_at is None or self.clock - self.asked_at >= PATIENCE, "asked too often"
@@ -147,7 +147,7 @@ class Wakefulness(RuleBasedStateMachine):
         for run in self.alive:
             if run.turn._held:  # it says so every few seconds
                 with self.store.transaction() as tables:
-                    tables.inbox.quiet(self.clock + QUIET)
+                    tables.wake_ups.quiet(self.clock + QUIET)
 
     @invariant()
     def nothing_is_lost(self) -> None:
@@ -162,8 +162,7 @@ class Wakefulness(RuleBasedStateMachine):
     @invariant()
     def a_run_is_wanted_until_every_event_is_done(self) -> None:
         with self.store.reading() as tables:
-            inbox = tables.inbox
-            assert inbox.wake_up_wanted() or not inbox.list_(1, *OPEN)
+            assert tables.wake_ups.run_wanted() or not tables.inbox.list_(1, *OPEN)
 
     def _start(self) -> None:
         self.alive.append(Run(self, next(self.numbers)))

@@ -36,7 +36,7 @@ async def test_a_prefect_that_refuses_once_is_asked_again_before_the_next_look(s
     http = httpx.AsyncClient(transport=httpx.MockTransport(prefect), base_url="http://prefect/api/")
     with Store.open(sqlite_url) as store:
         with store.transaction() as tables:
-            tables.inbox.wake_up(datetime.now(UTC))
+            tables.wake_ups.want_run(datetime.now(UTC))
         async with http:
             work = asyncio.create_task(Waker(store, PrefectApi(http), Metrics()).work())
             await asyncio.wait_for(prefect.created.wait(), PATIENCE_SECONDS)

@@ -78,7 +78,7 @@ def test_an_event_wakes_a_run_up_in_the_same_transaction(webhook):
     webhook.post(envelope())
 
     with webhook.store.reading() as tables:
-        assert tables.inbox.wake_up_wanted()
+        assert tables.wake_ups.run_wanted()
 
 
 def test_a_repeated_event_is_acknowledged_and_stored_once(webhook):

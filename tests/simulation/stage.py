@@ -326,8 +326,7 @@ class Stage:
         if any(process.name.startswith("real time") and not process.has_ended for process in self.processes):
             return
         with self._store.reading() as tables:
-            inbox = tables.inbox
-            is_wanted = inbox.wake_up_wanted() or inbox.due(datetime.now(UTC), 1)
+            is_wanted = tables.wake_ups.run_wanted() or tables.inbox.due(datetime.now(UTC), 1)
         if is_wanted:
             self._start("real time", RUNS["real time"])
 

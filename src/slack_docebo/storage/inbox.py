@@ -1,8 +1,7 @@
-"""The inbox: Slack's events, committed before they are acknowledged, and the wake-up for the run that serves them.
+"""The inbox: Slack's events, committed before they are acknowledged.
 
-The wake-up is one row. `put` sets it in the transaction that stores the event, and only a claim that finds nothing
-clears it. So as long as an event that is due is not done, a run is wanted, whoever dies in between. A second row says
-that Slack left out events, until a reconciliation was asked for.
+`put` wants a run in the transaction that stores the event, and only a claim that finds nothing ends that (see
+`storage.wake_ups`). So as long as an event that is due is not done, a run is wanted, whoever dies in between.
 
 An event is due when its own time has come and its person has something left of the share (see `storage.shares`): of
 those who keep changing, what came meanwhile is claimed together.
@@ -15,25 +14,19 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, delete, exists, func, or_, select, true, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, delete, func, or_, select, true, update
 
 from slack_docebo.storage.exclusions import ExclusionRepository
-from slack_docebo.storage.schema import inbox_event, wake_up
+from slack_docebo.storage.schema import inbox_event
 from slack_docebo.storage.shares import ALL, ShareRepository, has_to_wait
-from slack_docebo.storage.statements import among, chunks, insertion, insertion_text, replace_mentions
+from slack_docebo.storage.statements import among, chunks, insertion_text, replace_mentions
+from slack_docebo.storage.wake_ups import WakeUpRepository, is_seen_to
 
 LEASE = timedelta(minutes=15)  # how long a claim counts when nobody can tell whether its run still lives
 AT_ONCE = datetime(1970, 1, 1, tzinfo=UTC)  # not "now": the clock of the machine that claims may be behind
-WAKE_UP = "realtime-sync"
-RECONCILIATION = "reconciliation"
 
 event_columns = inbox_event.c
 PUT = insertion_text(event_columns, "DO NOTHING")
-WANT = insertion_text(
-    (wake_up.c.name, wake_up.c.wanted_at),
-    "(name) DO UPDATE SET wanted_at = coalesce(wake_up.wanted_at, excluded.wanted_at)",
-)
-
 DROPPED = "somebody has dropped it"
 
 
@@ -88,10 +81,11 @@ class InboxStatus:
 
 
 class InboxRepository:
-    """The tables `inbox_event` and `wake_up`; the caller owns the transaction."""
+    """The table `inbox_event`; the caller owns the transaction."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._wake_ups = WakeUpRepository(connection)
 
     def put(self, events: Sequence[Event]) -> int:
         """Store the events that are not there yet, and wake a run up; return how many were new.
@@ -104,7 +98,7 @@ class InboxRepository:
             return 0
         new = self._connection.execute(PUT, [_columns(event) for event in kept]).rowcount
         if new:
-            self.wake_up(min(event.received_at for event in kept))
+            self._wake_ups.want_run(min(event.received_at for event in kept))
         return new
 
     def status(self) -> InboxStatus:
@@ -128,7 +122,7 @@ class InboxRepository:
 
         *left* is the part of the hour's calls that is left. When no event is due, no run is wanted any more.
         """
-        self._hold_wake_up()
+        self._wake_ups.hold()
         due = (
             select(event_columns.event_id)
             .where(_is_due(now, left))
@@ -138,7 +132,7 @@ class InboxRepository:
         )
         ids = list(self._connection.scalars(due))
         if not ids:
-            self._set_wake_up(wanted_at=None, asked_at=None)
+            self._wake_ups.want_no_run()
         entries: list[InboxEntry] = []
         for some in chunks(ids):
             mine = among(self._connection, event_columns.event_id, some)
@@ -253,7 +247,7 @@ class InboxRepository:
         anew = {"state": EventState.WAITING.value, "attempts": 0, "due_at": AT_ONCE, "done_at": None}
         count = self._connection.execute(update(inbox_event).where(which).values(**anew)).rowcount
         if count:
-            self.wake_up(now)
+            self._wake_ups.want_run(now)
         return count
 
     def look_again(self, slack_ids: Iterable[str], *, since: datetime, now: datetime) -> int:
@@ -270,7 +264,7 @@ class InboxRepository:
             again = update(inbox_event).where(theirs, or_(lately, in_work)).values(**anew)
             count += self._connection.execute(again).rowcount
         if count:
-            self.wake_up(now)
+            self._wake_ups.want_run(now)
         return count
 
     def purge(self, before: datetime) -> int:
@@ -359,79 +353,13 @@ class InboxRepository:
         claimed = event_columns.state == EventState.CLAIMED.value
         return self._connection.scalar(select(func.count()).select_from(inbox_event).where(claimed)) or 0
 
-    def wake_up(self, now: datetime) -> None:
-        """Want a run; one that is wanted already stays wanted since then."""
-        self._connection.execute(WANT, {"name": WAKE_UP, "wanted_at": now})
-
-    def wake_up_wanted(self) -> bool:
-        """Tell whether an event has come since a run last found nothing to claim."""
-        query = select(wake_up.c.name).where(wake_up.c.name == WAKE_UP, wake_up.c.wanted_at.is_not(None))
-        return self._connection.scalar(query) is not None
-
     def falls_due_unseen(self, now: datetime) -> bool:
         """Tell whether an event is due, as a further attempt is after its delay, while no run is at work or wanted.
 
         Of people who have spent some of their share a run may find them not due yet: they are left out.
         """
-        seen = or_(wake_up.c.wanted_at.is_not(None), wake_up.c.quiet_until > now)
-        is_seen = exists().where(wake_up.c.name == WAKE_UP, seen)
-        query = select(event_columns.event_id).where(_is_due(now, left=0), ~is_seen).limit(1)
+        query = select(event_columns.event_id).where(_is_due(now, left=0), ~is_seen_to(now)).limit(1)
         return self._connection.scalar(query) is not None
-
-    def may_ask(self, now: datetime, *, patience: timedelta) -> bool:
-        """Tell the caller, and nobody else for the time of *patience*, to ask Prefect for a run.
-
-        Nobody is told to while no run is wanted, or while one is at work that will look by itself.
-        """
-        asked = wake_up.c.asked_at
-        turn = (
-            update(wake_up)
-            .where(
-                wake_up.c.name == WAKE_UP,
-                wake_up.c.wanted_at.is_not(None),
-                or_(asked.is_(None), asked <= now - patience),
-                or_(wake_up.c.quiet_until.is_(None), wake_up.c.quiet_until <= now),
-            )
-            .values(asked_at=now)
-        )
-        return self._connection.execute(turn).rowcount == 1
-
-    def not_asked(self) -> None:
-        """Take the turn back: the run could not be asked for, so anybody may ask at once."""
-        self._set_wake_up(asked_at=None)
-
-    def quiet(self, until: datetime | None) -> None:
-        """Let nobody ask for a run before *until*, for one is at work, or has just failed; None: that is over."""
-        row = insertion(self._connection, wake_up).values(name=WAKE_UP, quiet_until=until)
-        self._connection.execute(
-            row.on_conflict_do_update(index_elements=[wake_up.c.name], set_={"quiet_until": until})
-        )
-
-    def want_reconciliation(self, now: datetime) -> None:
-        """Want a reconciliation, for events were left out."""
-        self._connection.execute(WANT, {"name": RECONCILIATION, "wanted_at": now})
-
-    def reconciliation_wanted(self, now: datetime, *, pause: timedelta) -> bool:
-        """Tell whether one is wanted, and none was asked for during the last *pause*."""
-        asked = wake_up.c.asked_at
-        query = select(wake_up.c.name).where(
-            wake_up.c.name == RECONCILIATION,
-            wake_up.c.wanted_at.is_not(None),
-            or_(asked.is_(None), asked <= now - pause),
-        )
-        return self._connection.scalar(query) is not None
-
-    def reconciliation_asked(self, now: datetime) -> None:
-        """Note that a reconciliation comes, which will see what was left out until now."""
-        asked = update(wake_up).where(wake_up.c.name == RECONCILIATION).values(wanted_at=None, asked_at=now)
-        self._connection.execute(asked)
-
-    def _hold_wake_up(self) -> None:
-        """Let every `put` that has set the wake-up commit, and others wait: what is cleared is what was seen."""
-        self._connection.execute(select(wake_up.c.name).where(wake_up.c.name == WAKE_UP).with_for_update())
-
-    def _set_wake_up(self, **values: object) -> None:
-        self._connection.execute(update(wake_up).where(wake_up.c.name == WAKE_UP).values(**values))
 
     def _count(self, some: Select[Any]) -> int:
         return self._connection.scalar(select(func.count()).select_from(some.subquery())) or 0

@@ -29,6 +29,7 @@ from slack_docebo.storage.refusals import RefusalRepository
 from slack_docebo.storage.setting_changes import SettingChangeRepository
 from slack_docebo.storage.shares import ShareRepository
 from slack_docebo.storage.standings import StandingRepository
+from slack_docebo.storage.wake_ups import WakeUpRepository
 
 
 class Tables:
@@ -144,3 +145,7 @@ class Tables:
     @property
     def standings(self) -> StandingRepository:
         return StandingRepository(self.connection)
+
+    @property
+    def wake_ups(self) -> WakeUpRepository:
+        return WakeUpRepository(self.connection)

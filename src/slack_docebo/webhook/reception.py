@@ -130,7 +130,7 @@ class Reception:
 
     def _note_reconciliation(self) -> None:
         with self._store.transaction() as tables:
-            tables.inbox.want_reconciliation(datetime.now(UTC))
+            tables.wake_ups.want_reconciliation(datetime.now(UTC))
 
     def _linked_team(self) -> str:
         with self._store.reading() as tables:

@@ -109,27 +109,27 @@ class Waker:
             if not tables.inbox.falls_due_unseen(now):
                 return
         with self._store.transaction() as tables:
-            tables.inbox.wake_up(now)
+            tables.wake_ups.want_run(now)
 
     def _note_asked(self) -> bool:
         """Note that a run is asked for; return False where none is needed, or one was asked for or is at work."""
         with self._store.reading() as tables:
-            if not tables.inbox.wake_up_wanted():
+            if not tables.wake_ups.run_wanted():
                 return False
         with self._store.transaction() as tables:
-            return tables.inbox.may_ask(datetime.now(UTC), patience=PATIENCE)
+            return tables.wake_ups.may_ask(datetime.now(UTC), patience=PATIENCE)
 
     def _note_not_asked(self) -> None:
         with self._store.transaction() as tables:
-            tables.inbox.not_asked()
+            tables.wake_ups.not_asked()
 
     def _reconciliation_wanted(self) -> bool:
         with self._store.reading() as tables:
-            return tables.inbox.reconciliation_wanted(datetime.now(UTC), pause=BETWEEN_RECONCILIATIONS)
+            return tables.wake_ups.reconciliation_wanted(datetime.now(UTC), pause=BETWEEN_RECONCILIATIONS)
 
     def _reconciliation_asked(self) -> None:
         with self._store.transaction() as tables:
-            tables.inbox.reconciliation_asked(datetime.now(UTC))
+            tables.wake_ups.reconciliation_asked(datetime.now(UTC))
 
     def _say(self, complaint: str) -> None:
         """Log what is wrong when it begins, and when it is over."""

@@ -47,9 +47,8 @@ class InboxLease:
             return False
         self._held = True
         with self._runtime.store.transaction() as tables:
-            inbox = tables.inbox
-            inbox.release()
-            inbox.quiet(self._runtime.now() + QUIET)
+            tables.inbox.release()
+            tables.wake_ups.quiet(self._runtime.now() + QUIET)
         return True
 
     @property
@@ -64,7 +63,7 @@ class InboxLease:
         self._held = False
         try:
             with suppress(StorageError, LockLost), self._runtime.store.transaction() as tables:
-                tables.inbox.quiet(self._runtime.now() + QUIET_AFTER_FAILURE if failed else None)
+                tables.wake_ups.quiet(self._runtime.now() + QUIET_AFTER_FAILURE if failed else None)
         finally:
             self._lock.release()
 
@@ -102,7 +101,7 @@ async def serve(
             goes_on = await _serve_until_quiet(runtime, workspace, served, linger_seconds, begun, after_round)
         if not goes_on:
             with runtime.store.transaction() as tables:
-                tables.inbox.wake_up(runtime.now())
+                tables.wake_ups.want_run(runtime.now())
         turn.hand_back()
         if not (goes_on and _wake_up_is_set(runtime) and turn.take()):
             return
@@ -153,7 +152,7 @@ async def _heartbeat(runtime: Runtime) -> AsyncIterator[None]:
 
     def beat() -> None:
         with suppress(StorageError), runtime.store.transaction() as tables:
-            tables.inbox.quiet(runtime.now() + QUIET)
+            tables.wake_ups.quiet(runtime.now() + QUIET)
 
     async def keep_beating() -> None:
         while True:
@@ -171,15 +170,14 @@ async def _heartbeat(runtime: Runtime) -> AsyncIterator[None]:
 
 def _wake_up_is_set(runtime: Runtime) -> bool:
     with runtime.store.reading() as tables:
-        return tables.inbox.wake_up_wanted()
+        return tables.wake_ups.run_wanted()
 
 
 def _has_work(runtime: Runtime) -> bool:
     """Tell whether a new event has come, or one that had to wait is due."""
     left = runtime.budget.part_left()
     with runtime.store.reading() as tables:
-        inbox = tables.inbox
-        return inbox.wake_up_wanted() or inbox.due(runtime.now(), 1, left=left) > 0
+        return tables.wake_ups.run_wanted() or tables.inbox.due(runtime.now(), 1, left=left) > 0
 
 
 def _people_due(runtime: Runtime) -> int:

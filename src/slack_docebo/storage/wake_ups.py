@@ -1,0 +1,99 @@
+"""Wake-ups: which runs are wanted, since when, and whether somebody has asked Prefect for them.
+
+One row is for the run that serves events, one for the reconciliation that finds what Slack left out.
+"""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, Connection, exists, or_, select, update
+
+from slack_docebo.storage.schema import wake_up
+from slack_docebo.storage.statements import insertion, insertion_text
+
+REALTIME_SYNC = "realtime-sync"
+RECONCILIATION = "reconciliation"
+WANT = insertion_text(
+    (wake_up.c.name, wake_up.c.wanted_at),
+    "(name) DO UPDATE SET wanted_at = coalesce(wake_up.wanted_at, excluded.wanted_at)",
+)
+
+
+class WakeUpRepository:
+    """The table `wake_up`; the caller owns the transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def want_run(self, now: datetime) -> None:
+        """Want a run that serves events; one that is wanted already stays wanted since then."""
+        self._connection.execute(WANT, {"name": REALTIME_SYNC, "wanted_at": now})
+
+    def run_wanted(self) -> bool:
+        """Tell whether an event has come since a run last found nothing to claim."""
+        query = select(wake_up.c.name).where(wake_up.c.name == REALTIME_SYNC, wake_up.c.wanted_at.is_not(None))
+        return self._connection.scalar(query) is not None
+
+    def hold(self) -> None:
+        """Let everybody who has wanted a run commit, and others wait: what is cleared then is what was seen."""
+        self._connection.execute(select(wake_up.c.name).where(wake_up.c.name == REALTIME_SYNC).with_for_update())
+
+    def want_no_run(self) -> None:
+        """End that a run is wanted, for no event is due."""
+        self._set(wanted_at=None, asked_at=None)
+
+    def may_ask(self, now: datetime, *, patience: timedelta) -> bool:
+        """Tell the caller, and nobody else for the time of *patience*, to ask Prefect for a run.
+
+        Nobody is told to while no run is wanted, or while one is at work that will look by itself.
+        """
+        asked = wake_up.c.asked_at
+        turn = (
+            update(wake_up)
+            .where(
+                wake_up.c.name == REALTIME_SYNC,
+                wake_up.c.wanted_at.is_not(None),
+                or_(asked.is_(None), asked <= now - patience),
+                or_(wake_up.c.quiet_until.is_(None), wake_up.c.quiet_until <= now),
+            )
+            .values(asked_at=now)
+        )
+        return self._connection.execute(turn).rowcount == 1
+
+    def not_asked(self) -> None:
+        """Take the turn back: the run could not be asked for, so anybody may ask at once."""
+        self._set(asked_at=None)
+
+    def quiet(self, until: datetime | None) -> None:
+        """Let nobody ask for a run before *until*, for one is at work, or has just failed; None: that is over."""
+        row = insertion(self._connection, wake_up).values(name=REALTIME_SYNC, quiet_until=until)
+        self._connection.execute(
+            row.on_conflict_do_update(index_elements=[wake_up.c.name], set_={"quiet_until": until})
+        )
+
+    def want_reconciliation(self, now: datetime) -> None:
+        """Want a reconciliation, for events were left out."""
+        self._connection.execute(WANT, {"name": RECONCILIATION, "wanted_at": now})
+
+    def reconciliation_wanted(self, now: datetime, *, pause: timedelta) -> bool:
+        """Tell whether one is wanted, and none was asked for during the last *pause*."""
+        asked = wake_up.c.asked_at
+        query = select(wake_up.c.name).where(
+            wake_up.c.name == RECONCILIATION,
+            wake_up.c.wanted_at.is_not(None),
+            or_(asked.is_(None), asked <= now - pause),
+        )
+        return self._connection.scalar(query) is not None
+
+    def reconciliation_asked(self, now: datetime) -> None:
+        """Note that a reconciliation comes, which will see what was left out until now."""
+        asked = update(wake_up).where(wake_up.c.name == RECONCILIATION).values(wanted_at=None, asked_at=now)
+        self._connection.execute(asked)
+
+    def _set(self, **values: object) -> None:
+        self._connection.execute(update(wake_up).where(wake_up.c.name == REALTIME_SYNC).values(**values))
+
+
+def is_seen_to(now: datetime) -> ColumnElement[bool]:
+    """Return the condition that a run is wanted, or at work until it looks again."""
+    seen = or_(wake_up.c.wanted_at.is_not(None), wake_up.c.quiet_until > now)
+    return exists().where(wake_up.c.name == REALTIME_SYNC, seen)
