@@ -11,16 +11,20 @@ from slack_docebo.domain.operations import Kind
 from slack_docebo.domain.people import PeopleShown
 from slack_docebo.domain.texts import people
 from slack_docebo.engine.importing import apply_saved
-from slack_docebo.engine.mappings.deciding import DecisionAction, DecisionRequest, decide
+from slack_docebo.engine.looking.explaining import explain
+from slack_docebo.engine.mappings.deciding import DecisionAction, DecisionRequest, decide, decision_rows
 from slack_docebo.engine.mappings.forgetting import forget
 from slack_docebo.engine.planning.undoing import plan_undo
 from slack_docebo.engine.realtime.serve_result import Became
 from slack_docebo.engine.reporting.attention import acknowledged_lines, acknowledged_rows, attention_rows
 from slack_docebo.engine.reporting.status import status
 from slack_docebo.errors import ConfigurationError
+from slack_docebo.storage.personal import rows_about
 from tasks.run import concluded
 from tests.importing import carry_out, mapped, run_import
 from tests.integration.realtime_world import ON, World, world
+
+STRANGER = {"username": "zed", "email": "zed@example.com", "firstname": "Zed", "lastname": "Quux"}
 
 
 @pytest.fixture
@@ -79,7 +83,7 @@ async def test_what_was_seen_is_left_so_until_there_is_another_reason(here):
     assert attention_rows(here.runtime.store, again.plan.id, PeopleShown.IDS) == []
 
     with here.runtime.store.reading() as tables:
-        who = min(tables.decisions.all(here.workspace.team))
+        who = min(tables.decisions.acknowledged(here.workspace.team))
     await decided(here, DecisionAction.TAKE_BACK, who)
     assert ((await imported(here)).newly_undecided, status(here.runtime).undecided) == (1, 1)
 
@@ -204,7 +208,7 @@ async def test_about_whom_somebody_has_decided_waits_no_longer_when_all_who_wait
         await decided(here, DecisionAction.LEAVE_SO, all_who_wait=True)
 
     with here.runtime.store.reading() as tables:
-        verdict = tables.decisions.all(here.workspace.team)[twin].verdict
+        verdict = tables.decisions.binding(here.workspace.team)[twin].verdict
     assert verdict is (Verdict.NEVER if action is DecisionAction.NEVER else Verdict.LINKED)
 
 
@@ -245,9 +249,7 @@ async def test_a_disputed_account_that_somebody_links_is_brought_in_line(here):
     ada = here.sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
     await imported(here)
     account = here.sandbox.docebo.accounts[account_of(here, ada)]
-    here.sandbox.docebo.edit(
-        account.user_id, {"username": "zed", "email": "zed@example.com", "firstname": "Zed", "lastname": "Quux"}
-    )
+    here.sandbox.docebo.edit(account.user_id, STRANGER)
     await imported(here)
     assert account.firstname == "Zed"  # left alone: it may be somebody else's by now
 
@@ -266,8 +268,7 @@ async def test_a_linked_account_that_an_undo_alone_has_seen_is_left_alone_once_i
     await decided(here, DecisionAction.LINK, ada, docebo_id=other.user_id)
     await apply_saved(here.runtime, plan_undo(here.runtime, planned.plan.id), lambda _: None)
 
-    stranger = {"username": "zed", "email": "zed@example.com", "firstname": "Zed", "lastname": "Quux"}
-    here.sandbox.docebo.edit(other.user_id, stranger)
+    here.sandbox.docebo.edit(other.user_id, STRANGER)
     await imported(here)
 
     assert (other.firstname, other.email) == ("Zed", "zed@example.com")
@@ -348,6 +349,7 @@ async def test_of_an_administrators_account_that_is_linked_nobody_is_told_that_i
         (DecisionAction.LINK, {"slack_ids": ("U1", "U2"), "docebo_id": 7}, "give one Slack id"),
         (DecisionAction.LINK, {"slack_ids": ("UNOBODY",), "docebo_id": 7}, "Slack does not show a person UNOBODY"),
         (DecisionAction.TAKE_BACK, {"slack_ids": ("U1",)}, "nothing was decided about these people"),
+        (DecisionAction.NO_LONGER_SO, {"slack_ids": ("U1",)}, "nothing was acknowledged about these people"),
     ],
 )
 async def test_what_says_too_little_or_cannot_be_is_refused(here, action, more, told):
@@ -367,15 +369,64 @@ async def test_an_account_that_is_somebodys_or_not_there_is_not_linked(here):
         await decided(here, DecisionAction.LINK, bob, docebo_id=987654)
 
 
-async def test_who_is_forgotten_is_in_no_decision_any_more(here):
-    ada = here.sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
+async def test_who_was_linked_by_hand_stays_so_when_somebody_acknowledges_that_the_account_is_disputed(here):
+    ada, account = await linked_and_disputed(here)
+    await decided(here, DecisionAction.LEAVE_SO, ada, why="ticket 4711", by="Carol")
+
+    rows = decision_rows(here.runtime, here.workspace)
+    told = [answer for what, answer in (await explain(here.runtime, ada)).lines if what == "Decided by hand"]
+    assert [(row["decided"], row["Docebo user"], row["why"], row["by"]) for row in rows] == [
+        ("this account", account, "agreed with Ann", "Bob"),
+        ("leave it so", None, "ticket 4711", "Carol"),
+    ]
+    assert [one.partition(",")[0] for one in told] == ["this account", "leave it so"]
+    seen = await imported(here)
+
+    await decided(here, DecisionAction.NO_LONGER_SO, ada)
+    assert [row["decided"] for row in decision_rows(here.runtime, here.workspace)] == ["this account"]
+    assert (await imported(here)).undecided == seen.undecided + 1
+
+
+async def test_who_is_never_to_be_touched_stays_so_whatever_is_acknowledged_and_taken_back(here):
+    ada = here.sandbox.slack.add("Ada", "New", "ada@example.com")["id"]
+    refuse(here, "ada@example.com", "no room")
+    await imported(here)
     await decided(here, DecisionAction.NEVER, ada)
+    await decided(here, DecisionAction.LEAVE_SO, ada)
+    here.sandbox.docebo_gate.faults.clear()
+
+    acknowledged = await imported(here)
+    await decided(here, DecisionAction.NO_LONGER_SO, ada)
+    taken_back = await imported(here)
+
+    for summary in (acknowledged, taken_back):
+        assert sum(people for kind, reason, _, people in summary.tally if (kind, reason) == (Kind.LEAVE, NEVER)) == 1
+    assert here.sandbox.docebo.accounts.by_email("ada@example.com") == []
+
+
+async def linked_and_disputed(here: World) -> tuple[str, int]:
+    """Return somebody who was linked by hand to an account that may be somebody else's by now; and the account."""
+    ada = here.sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
+    account = here.sandbox.docebo.accounts.add("countess", firstname="A", lastname="L", email="countess@example.com")
+    await decided(here, DecisionAction.LINK, ada, docebo_id=account.user_id)
+    await imported(here)
+    here.sandbox.docebo.edit(account.user_id, STRANGER)
+    await imported(here)
+    return ada, account.user_id
+
+
+async def test_who_is_forgotten_is_in_no_decision_any_more(here):
+    ada, account = await linked_and_disputed(here)
+    await decided(here, DecisionAction.LEAVE_SO, ada)
+    with here.runtime.store.reading() as tables:
+        given_out = rows_about(tables.connection, [ada])
 
     gone = forget(here.runtime.store, here.runtime.settings.report_dir, ada)
 
-    assert "1 decision(s) by hand" in gone.lines
-    with here.runtime.store.reading() as tables:
-        assert tables.decisions.all(here.workspace.team) == {}
+    assert [row["docebo_id"] for row in given_out["decision"]] == [account]
+    assert [row["why"] for row in given_out["acknowledgement"]] == ["agreed with Ann"]
+    assert "2 decision(s) by hand" in gone.lines
+    assert decision_rows(here.runtime, here.workspace) == []
 
 
 async def test_who_is_forgotten_is_named_in_no_decision_about_somebody_else(here):
@@ -389,6 +440,6 @@ async def test_who_is_forgotten_is_named_in_no_decision_about_somebody_else(here
     forget(here.runtime.store, here.runtime.settings.report_dir, ada)
 
     with here.runtime.store.reading() as tables:
-        kept = tables.decisions.all(here.workspace.team)[returned]
+        kept = tables.decisions.acknowledged(here.workspace.team)[returned]
     assert ada not in " ".join(kept.reasons) + kept.why
     assert "returned under a new Slack id" in kept.reasons[0]

@@ -6,7 +6,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, Inspector, create_engine, event, inspect, select
+from sqlalchemy import Engine, Inspector, create_engine, event, inspect, select, text
 
 from slack_docebo.storage.migrations import HEAD
 from slack_docebo.storage.schema import metadata, schema_contract
@@ -104,6 +104,40 @@ def test_downgrading_leaves_nothing_and_upgrading_again_works(empty_url, config)
     assert left == {"alembic_version"}
     with Store.open(empty_url) as store, store.reading() as tables:
         assert set(inspect(tables.connection).get_table_names()) == {*metadata.tables, "alembic_version"}
+
+
+def test_what_was_acknowledged_before_it_could_stand_beside_a_decision_is_kept_for_this_release_and_the_former(
+    empty_url, config
+):
+    Store.open(empty_url).close()
+    engine = engine_of(empty_url)
+    verdicts = {"U1": "leave it so", "U2": "never this person", "U3": "this account"}
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0028")
+        for slack_id, verdict in verdicts.items():
+            reason = "no room\nno branch" if verdict == "leave it so" else ""
+            connection.execute(
+                text(
+                    "INSERT INTO decision VALUES ('T1', :id, :verdict, 'why', 'Bob', '2026-11-01 00:00:00', :reason, 7)"
+                ),
+                {"id": slack_id, "verdict": verdict, "reason": reason},
+            )
+
+    with Store.open(empty_url) as store, store.reading() as tables:
+        acknowledged, binding = tables.decisions.acknowledged("T1"), tables.decisions.binding("T1")
+    with engine.connect() as connection:
+        read_by_the_former = dict(connection.execute(text("SELECT slack_id, verdict FROM decision")).tuples().all())
+    engine.dispose()
+
+    assert {one: (seen.reasons, seen.why, seen.by) for one, seen in acknowledged.items()} == {
+        "U1": (("no room", "no branch"), "why", "Bob")
+    }
+    assert {one: str(made.verdict) for one, made in binding.items()} == {
+        "U2": "never this person",
+        "U3": "this account",
+    }
+    assert read_by_the_former == verdicts
 
 
 def test_a_database_is_made_although_python_is_slow_to_collect_cursors(empty_url):

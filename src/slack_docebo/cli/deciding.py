@@ -16,6 +16,7 @@ app = App(name="decide")
 
 Why = Annotated[str, Parameter(help="Kept with the decision.")]
 By = Annotated[str, Parameter(help="Who you are, as you say it; kept with the decision.")]
+OnlyLeaveSo = Annotated[bool, Parameter(negative="", help="Only what was acknowledged; never and link stay.")]
 AllWhoWait = Annotated[bool, Parameter(negative="", help="Instead of ids: everybody who waits for a decision.")]
 
 
@@ -47,9 +48,10 @@ def link(slack_id: str, docebo_id: int, *, why: Why, by: By, json: Json = False)
 
 
 @app.command
-def take_back(*slack_ids: str, json: Json = False) -> None:
+def take_back(*slack_ids: str, only_leave_so: OnlyLeaveSo = False, json: Json = False) -> None:
     """Take back what was decided about these people; a mapping stays."""
-    _do(DecisionRequest(DecisionAction.TAKE_BACK, slack_ids), json=json)
+    action = DecisionAction.NO_LONGER_SO if only_leave_so else DecisionAction.TAKE_BACK
+    _do(DecisionRequest(action, slack_ids), json=json)
 
 
 def _do(request: DecisionRequest, *, json: bool) -> None:

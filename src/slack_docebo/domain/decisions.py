@@ -34,11 +34,11 @@ class Decision:
 
     def acknowledges(self, told: str) -> bool:
         """Tell whether somebody has seen that the person is left alone, or fails, for the reason that is *told*."""
-        return self.verdict is Verdict.LEAVE_SO and told in self.reasons
+        return told in self.reasons
 
 
 Decisions = Mapping[str, Decision]
-"""By Slack id."""
+"""By Slack id: those that bind runs (never, this account), or what was acknowledged, for both can be so of one person."""
 
 
 def about(decisions: Decisions, users: Iterable[SourceUser]) -> Decisions:
@@ -51,13 +51,13 @@ def under_other_ids(decisions: Decisions, others: Mapping[str, str]) -> Decision
     return {**{other: decisions[one] for other, one in others.items()}, **decisions}
 
 
-def respecting(decisions: Decisions, operations: Iterable[Operation]) -> list[Operation]:
-    """Return *operations* as they are with *decisions*.
+def respecting(binding: Decisions, acknowledged: Decisions, operations: Iterable[Operation]) -> list[Operation]:
+    """Return *operations* as they are with what was decided.
 
     Who is never to be touched is left alone. A reason that was seen is told as such, until there is another. For whom
     something fails, it is tried as before: nobody has decided that it may not be done.
     """
-    return [_respecting(decisions, operation) for operation in operations]
+    return [_respecting(binding, acknowledged, operation) for operation in operations]
 
 
 def is_never(decisions: Decisions, operation: Operation) -> bool:
@@ -77,8 +77,8 @@ def latest(decisions: Decisions, slack_ids: Iterable[str]) -> Decision | None:
     return max(found, key=lambda one: one.since, default=None)
 
 
-def _respecting(decisions: Decisions, operation: Operation) -> Operation:
-    if is_never(decisions, operation):
+def _respecting(binding: Decisions, acknowledged: Decisions, operation: Operation) -> Operation:
+    if is_never(binding, operation):
         return Operation(
             operation.slack_id,
             operation.slack_team,
@@ -87,6 +87,6 @@ def _respecting(decisions: Decisions, operation: Operation) -> Operation:
             NEVER,
             docebo_id=operation.prior.docebo_id if operation.prior else operation.docebo_id,
         )
-    found = decisions.get(operation.slack_id)
+    found = acknowledged.get(operation.slack_id)
     seen = found is not None and operation.kind is Kind.LEAVE and found.acknowledges(operation.reason)
     return replace(operation, reason=SEEN + operation.reason) if seen else operation

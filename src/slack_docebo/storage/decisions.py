@@ -1,64 +1,77 @@
 """Decisions about single people, which every run respects."""
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import ColumnElement, Connection, Table, delete, select, true, union_all
 
 from slack_docebo.domain.decisions import Decision, Decisions, Verdict
-from slack_docebo.storage.schema import decision
+from slack_docebo.storage.schema import acknowledgement, decision
 from slack_docebo.storage.statements import insertion, replace_mentions
+
+_BINDS = decision.c.verdict != Verdict.LEAVE_SO.value  # the others were copied to `acknowledgement`
 
 
 class DecisionRepository:
-    """The table `decision`; the caller owns the transaction."""
+    """The tables `decision` and `acknowledgement`; the caller owns the transaction."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def all(self, team: str) -> Decisions:
-        """Return all decisions about people of the workspace: they are few."""
-        rows = self._connection.execute(select(decision).where(decision.c.slack_team == team).order_by("slack_id"))
+    def binding(self, team: str) -> Decisions:
+        """Return who of the workspace is never touched, or was linked by hand: they are few."""
+        mine = select(decision).where(decision.c.slack_team == team, _BINDS)
         return {
             row.slack_id: Decision(
-                row.slack_id,
-                Verdict(row.verdict),
-                row.why,
-                row.decided_by,
-                row.since,
-                tuple(filter(None, row.reason.split("\n"))),
-                row.docebo_id,
+                row.slack_id, Verdict(row.verdict), row.why, row.decided_by, row.since, docebo_id=row.docebo_id
             )
-            for row in rows
+            for row in self._connection.execute(mine.order_by(decision.c.slack_id))
+        }
+
+    def acknowledged(self, team: str) -> Decisions:
+        """Return what was acknowledged about people of the workspace, also about those of whom more was decided."""
+        mine = select(acknowledgement).where(acknowledgement.c.slack_team == team)
+        return {
+            row.slack_id: Decision(
+                row.slack_id, Verdict.LEAVE_SO, row.why, row.decided_by, row.since, tuple(row.reason.split("\n"))
+            )
+            for row in self._connection.execute(mine.order_by(acknowledgement.c.slack_id))
         }
 
     def put(self, team: str, one: Decision) -> None:
-        """Keep a decision, in place of an earlier one about the same person."""
-        values = {
-            "verdict": one.verdict.value,
-            "why": one.why,
-            "decided_by": one.by,
-            "since": one.since,
-            "reason": "\n".join(one.reasons),
-            "docebo_id": one.docebo_id,
-        }
+        """Keep a decision, in place of an earlier one about the same person; an acknowledgement and another stand together."""
+        values = {"why": one.why, "decided_by": one.by, "since": one.since, "reason": "\n".join(one.reasons)}
+        if one.verdict is Verdict.LEAVE_SO:
+            table = acknowledgement
+        else:
+            table = decision
+            values |= {"verdict": one.verdict.value, "docebo_id": one.docebo_id}
         self._connection.execute(
-            insertion(self._connection, decision)
+            insertion(self._connection, table)
             .values(slack_team=team, slack_id=one.slack_id, **values)
             .on_conflict_do_update(index_elements=["slack_team", "slack_id"], set_=values)
         )
 
-    def take_back(self, team: str, slack_id: str) -> bool:
-        """Delete the decision about this person; tell whether there was one."""
-        mine = delete(decision).where(decision.c.slack_team == team, decision.c.slack_id == slack_id)
-        return self._connection.execute(mine).rowcount > 0
+    def take_back(self, team: str, slack_id: str, *, acknowledged_alone: bool) -> int:
+        """Delete what was decided about this person, or only what was acknowledged; return how many decisions that were."""
+        taken = self._delete(acknowledgement, acknowledgement.c.slack_team == team, slack_id)
+        self._delete(decision, (decision.c.slack_team == team) & ~_BINDS, slack_id)
+        if not acknowledged_alone:
+            taken += self._delete(decision, decision.c.slack_team == team, slack_id)
+        return taken
 
     def forget(self, slack_id: str) -> int:
         """Delete what was decided about this person, in whichever workspace; return the number of rows.
 
         Out of what was decided about others goes the id.
         """
-        for column in (decision.c.reason, decision.c.why):
-            replace_mentions(self._connection, column, slack_id)
-        return self._connection.execute(delete(decision).where(decision.c.slack_id == slack_id)).rowcount
+        for table in (decision, acknowledgement):
+            for column in (table.c.reason, table.c.why):
+                replace_mentions(self._connection, column, slack_id)
+        return sum(self._delete(table, true(), slack_id) for table in (decision, acknowledgement))
 
     def count_of(self, slack_id: str) -> int:
-        """Return how many rows are about this person."""
-        return len(self._connection.execute(select(decision.c.slack_id).where(decision.c.slack_id == slack_id)).all())
+        """Return how many decisions are about this person."""
+        binding = select(decision.c.slack_id).where(decision.c.slack_id == slack_id, _BINDS)
+        acknowledged = select(acknowledgement.c.slack_id).where(acknowledgement.c.slack_id == slack_id)
+        return len(self._connection.execute(union_all(binding, acknowledged)).all())
+
+    def _delete(self, table: Table, condition: ColumnElement[bool], slack_id: str) -> int:
+        return self._connection.execute(delete(table).where(condition, table.c.slack_id == slack_id)).rowcount

@@ -245,16 +245,27 @@ setting_change = Table(
 )
 
 decision = Table(
-    "decision",  # about single people, by hand
+    "decision",  # about single people, by hand: never, or this account
     metadata,
     _text("slack_team", primary_key=True),
     _text("slack_id", primary_key=True),
-    _text("verdict"),
+    _text("verdict"),  # "leave it so" is of releases that knew no acknowledgement beside it: a later one takes it away
     Column("why", FreeText, nullable=False),
     Column("decided_by", FreeText, nullable=False),  # as somebody has typed it
     Column("since", Instant, nullable=False),
-    _text("reason"),  # for which the person was left alone, or had failed, when that was seen; one in each line
+    _text("reason"),  # of those releases, too
     Column("docebo_id", BigInteger),
+)
+
+acknowledgement = Table(
+    "acknowledgement",  # by hand, that it may stay so about single people; stands beside a decision
+    metadata,
+    _text("slack_team", primary_key=True),
+    _text("slack_id", primary_key=True),
+    Column("why", FreeText, nullable=False),
+    Column("decided_by", FreeText, nullable=False),
+    Column("since", Instant, nullable=False),
+    _text("reason"),  # for which the person was left alone, or had failed, when that was seen; one in each line
 )
 
 exclusion = Table(

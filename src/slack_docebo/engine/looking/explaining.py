@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from slack_docebo.domain.attributes import current_value, same
-from slack_docebo.domain.decisions import Decision, latest, respecting
+from slack_docebo.domain.decisions import Decision, latest
 from slack_docebo.domain.exclusion import FORGOTTEN
 from slack_docebo.domain.matching import UNCONFIRMED, Accounts, FoundBy, Match
 from slack_docebo.domain.observation import Gone, Observation, Present, Unknown
@@ -16,7 +16,7 @@ from slack_docebo.domain.planning import Planner
 from slack_docebo.domain.policy import Policy
 from slack_docebo.domain.rules import AttributeRule
 from slack_docebo.domain.sources import said
-from slack_docebo.engine.planning.plans import in_grace, plan_people
+from slack_docebo.engine.planning.plans import as_decided, in_grace, plan_people
 from slack_docebo.engine.reading.connection import validate
 from slack_docebo.engine.reading.evidence import observe_account, observe_person
 from slack_docebo.engine.reading.sides import look_up
@@ -75,7 +75,7 @@ class Explanation:
     account: Account | None = None
     attributes: list[Compared] = field(default_factory=list)
     operation: Operation | None = None
-    decision: Decision | None = None  # by hand
+    decisions: list[Decision] = field(default_factory=list)  # by hand: what binds runs, and what was acknowledged
     history: list[tuple[Plan, JournalEntry]] = field(default_factory=list)
     left_alone: list[Period] = field(default_factory=list)  # the newest first
     last_look: datetime | None = None  # when a run last looked at everybody
@@ -100,7 +100,7 @@ class Explanation:
             ("Mapped", f"to account {self.mapping.docebo_id}" if self.mapping else "no"),
             ("Account", self._account()),
             ("Would be done", self._operation()),
-            *([("Decided by hand", self._decided(self.decision))] if self.decision else []),
+            *(("Decided by hand", self._decided(one)) for one in self.decisions),
             *(("Left alone", self._left_alone(period)) for period in self.left_alone),
             *(("Note", note) for note in self.notes),
         ]
@@ -247,9 +247,9 @@ async def _search_slack(runtime: Runtime, address: str, found: Explanation) -> N
 def _look_back(tables: Tables, docebo: str, team: str, found: Explanation) -> None:
     """Read what runs have done about the person, and from when to when they left the person alone."""
     found.history = tables.journal.history(found.slack_id, HISTORY)
-    found.decision = latest(
-        tables.decisions.all(team), [found.slack_id, *tables.people.other_ids(team, [found.slack_id])]
-    )
+    ids = [found.slack_id, *tables.people.other_ids(team, [found.slack_id])]
+    decided = (tables.decisions.binding(team), tables.decisions.acknowledged(team))
+    found.decisions = [one for decisions in decided if (one := latest(decisions, ids))]
     found.left_alone = tables.standings.history(docebo, team, found.slack_id)[:HISTORY]
     last = tables.plans.last_whole(docebo, team)
     found.last_look = last.created_at if last else None
@@ -272,7 +272,7 @@ def _judge(runtime: Runtime, team: str, planner: Planner, found: Explanation, ne
         operation = planner.plan_unlisted(found.mapping, found.seen)
         with runtime.store.reading() as tables:
             graced = in_grace(tables, team, planner, [operation], now=runtime.now())
-            (found.operation,) = respecting(tables.decisions.all(team), graced)
+            (found.operation,) = as_decided(tables, team, graced)
     if found.match.account:
         found.account = found.match.account
     if found.user:

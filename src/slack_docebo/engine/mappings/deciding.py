@@ -27,6 +27,7 @@ class DecisionAction(StrEnum):
     LEAVE_SO = "leave it so"
     LINK = "link to an account"
     TAKE_BACK = "take back"
+    NO_LONGER_SO = "take back only leave it so"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +51,8 @@ async def decide(runtime: Runtime, workspace: Workspace, request: DecisionReques
         return "nothing was changed"
     if request.action is not DecisionAction.LEAVE_SO and (not request.slack_ids or request.all_who_wait):
         raise ConfigurationError("say about whom: Slack ids of the people")
-    if request.action is DecisionAction.TAKE_BACK:
-        return _take_back(runtime, workspace, request.slack_ids)
+    if request.action in {DecisionAction.TAKE_BACK, DecisionAction.NO_LONGER_SO}:
+        return _take_back(runtime, workspace, request)
     if not (request.by.strip() and request.why.strip()):
         raise ConfigurationError("say who you are, and why: both are kept for those who ask later")
     match request.action:
@@ -66,9 +67,12 @@ async def decide(runtime: Runtime, workspace: Workspace, request: DecisionReques
 
 
 def decision_rows(runtime: Runtime, workspace: Workspace) -> list[dict[str, str | int | None]]:
-    """Return all decisions as rows of a table."""
+    """Return all decisions as rows of a table; of one person there can be two, one of them an acknowledgement."""
     with runtime.store.reading() as tables:
-        decisions = tables.decisions.all(workspace.team)
+        binding, acknowledged = (
+            tables.decisions.binding(workspace.team),
+            tables.decisions.acknowledged(workspace.team),
+        )
     return [
         {
             "Slack user": one.slack_id,
@@ -79,7 +83,7 @@ def decision_rows(runtime: Runtime, workspace: Workspace) -> list[dict[str, str 
             "by": one.by,
             "since": f"{one.since:%Y-%m-%d %H:%M} UTC",
         }
-        for one in decisions.values()
+        for one in sorted((*binding.values(), *acknowledged.values()), key=lambda one: one.slack_id)
     ]
 
 
@@ -91,7 +95,7 @@ def _leave_so(runtime: Runtime, workspace: Workspace, request: DecisionRequest) 
         found = tables.standings.of(docebo, team, wanted)
         last = tables.plans.last_import(docebo, team)
         undone = list(tables.journal.undone(docebo, last.created_at, request.slack_ids)) if last else []
-        known = tables.decisions.all(team)
+        before = tables.decisions.acknowledged(team)
     seen: dict[str, list[str]] = defaultdict(list)
     for slack_id, one in found.items():
         if is_undecided(reason := one.reason if request.all_who_wait else one.reason.removeprefix(SEEN)):
@@ -103,9 +107,9 @@ def _leave_so(runtime: Runtime, workspace: Workspace, request: DecisionRequest) 
         raise ConfigurationError(f"nothing was kept: {told}")
     if not seen:
         raise ConfigurationError("nothing was kept: nobody waits for a decision, as the last import says")
-    before = {one.slack_id: one.reasons for one in known.values() if one.verdict is Verdict.LEAVE_SO}
     kept = [
-        _decision(runtime, request, one, Verdict.LEAVE_SO, (*before.get(one, ()), *seen[one])) for one in sorted(seen)
+        _decision(runtime, request, one, Verdict.LEAVE_SO, (*(before[one].reasons if one in before else ()), *reasons))
+        for one, reasons in sorted(seen.items())
     ]
     _keep(runtime, workspace, kept)
     are = "is" if len(kept) == 1 else "are"
@@ -162,12 +166,18 @@ async def _there(runtime: Runtime, slack_id: str) -> SourceUser:
     return seen.value
 
 
-def _take_back(runtime: Runtime, workspace: Workspace, slack_ids: Sequence[str]) -> str:
+def _take_back(runtime: Runtime, workspace: Workspace, request: DecisionRequest) -> str:
+    alone = request.action is DecisionAction.NO_LONGER_SO
     with runtime.store.transaction() as tables:
-        done = [one for one in dict.fromkeys(slack_ids) if tables.decisions.take_back(workspace.team, one)]
+        done = sum(
+            tables.decisions.take_back(workspace.team, one, acknowledged_alone=alone)
+            for one in dict.fromkeys(request.slack_ids)
+        )
     if not done:
-        raise ConfigurationError("nothing was taken back: nothing was decided about these people")
-    return f"{len(done)} decisions are taken back; the next import looks at these people again, and mappings stay"
+        what = "acknowledged" if alone else "decided"
+        raise ConfigurationError(f"nothing was taken back: nothing was {what} about these people")
+    are = "decision is" if done == 1 else "decisions are"
+    return f"{done} {are} taken back; the next import looks at these people again, and mappings stay"
 
 
 def _decision(

@@ -66,7 +66,9 @@ class Absences:
             self.missing = dict(sorted(mappings.of(team, unlisted).items()))
             told = standings.of(docebo, team, self.missing)
             gained = tables.people.other_ids(team, self.missing)
-            never = {i for i, one in tables.decisions.all(team).items() if one.verdict is Verdict.NEVER} - gone.keys()
+            never = {
+                i for i, one in tables.decisions.binding(team).items() if one.verdict is Verdict.NEVER
+            } - gone.keys()
             named = never | (runtime.behaviour.ids_named - gone.keys())
             known_as = tables.people.other_ids(team, named)
         if workspace.organisation:  # else nobody has another id

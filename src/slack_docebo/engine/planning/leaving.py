@@ -88,7 +88,7 @@ def _unlisted(tables: Tables, docebo: str, workspace: Workspace, listed: SourceS
 def _touched(runtime: Runtime, tables: Tables, workspace: Workspace, slack_ids: Iterable[str]) -> set[str]:
     """Return about whom an event was applied since this run began, or somebody has decided that nothing is ever done."""
     ids = set(slack_ids)
-    decisions = tables.decisions.all(workspace.team)
+    decisions = tables.decisions.binding(workspace.team)
     return set(tables.inbox.applied_since(runtime.begun, ids)) | {one for one in ids if is_for_never(decisions, [one])}
 
 

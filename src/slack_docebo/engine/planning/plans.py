@@ -9,7 +9,7 @@ from itertools import chain
 from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.addresses import mailbox
 from slack_docebo.domain.branches import NewBranch, to_be_made
-from slack_docebo.domain.decisions import about, respecting, under_other_ids
+from slack_docebo.domain.decisions import Decisions, about, respecting, under_other_ids
 from slack_docebo.domain.effects import hurts, people_of
 from slack_docebo.domain.grace import hold
 from slack_docebo.domain.matching import Accounts, FoundBy
@@ -307,9 +307,23 @@ def plan_people(
     if orphans:
         orphans.look(users, mappings)
         orphans.look_away(forgotten)
-    decisions = about(tables.decisions.all(team), users)
-    decisions = under_other_ids(decisions, tables.people.other_ids(team, decisions))
-    return respecting(decisions, in_grace(tables, team, planner, operations, now=now, back=back))
+    return as_decided(tables, team, in_grace(tables, team, planner, operations, now=now, back=back), users)
+
+
+def as_decided(
+    tables: Tables, team: str, operations: Iterable[Operation], users: Collection[SourceUser] = ()
+) -> list[Operation]:
+    """Return *operations* as they are with what somebody has decided by hand, also under other ids of the people.
+
+    *users* are those whom they are about, where Slack shows them.
+    """
+
+    def known(decisions: Decisions) -> Decisions:
+        found = about(decisions, users)
+        return under_other_ids(found, tables.people.other_ids(team, found))
+
+    binding, acknowledged = tables.decisions.binding(team), tables.decisions.acknowledged(team)
+    return respecting(known(binding), known(acknowledged), operations)
 
 
 def in_grace(
@@ -433,7 +447,7 @@ def _plan_absent(
     with runtime.store.transaction() as tables:
         left = list(absences.operations(planner, draft.team, trusting=trusting))
         absent = in_grace(tables, draft.team, planner, left, now=runtime.now(), back=absences.back(planner))
-        draft.add(tables, respecting(tables.decisions.all(draft.team), absent))
+        draft.add(tables, as_decided(tables, draft.team, absent))
         keep_observations(tables, draft.docebo, draft.team, planner, now=runtime.now())
     if orphans:
         orphans.look_at_gone(absences.missing.values())

@@ -98,5 +98,5 @@ class Settlement:
     def _parked(self, tables: Tables, case: Case, error: str) -> Became:
         """Return what is told of a case that is parked: it is no news where somebody has acknowledged this *error*."""
         ids = [case.slack_id, *tables.people.other_ids(self._team, [case.slack_id])]
-        decision = latest(tables.decisions.all(self._team), ids)
+        decision = latest(tables.decisions.acknowledged(self._team), ids)
         return Became.ACKNOWLEDGED if decision and decision.acknowledges(error) else Became.PARKED

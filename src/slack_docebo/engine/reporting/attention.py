@@ -92,7 +92,7 @@ def acknowledged_lines(rows: Sequence[Cells], shown: Shown) -> list[str]:
         return []
     reasons = Counter(without_numbers(str(row["what was seen"])).rstrip(" :,;") for row in rows)
     lines = [f"- {people(count)}: {markdown(why)}" for why, count in reasons.most_common()]
-    back = Step("Take that back about somebody: give the Slack id", "decide", {"action": "take back"})
+    back = Step("Take that back about somebody: give the Slack id", "decide", {"action": "take back only leave it so"})
     told = "Nothing new: somebody has seen it. Who, why and since when is in the table *acknowledged*."
     return ["## Acknowledged", "", told, "", *lines, f"- {shown(back)}", ""]
 

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Generator, Iterable, Iterator
 from contextlib import closing
 
-from slack_docebo.domain.decisions import SEEN, Decision, Verdict, under_other_ids
+from slack_docebo.domain.decisions import SEEN, Decision, under_other_ids
 from slack_docebo.domain.operations import IN_LINE, IN_LINE_AS_WRITTEN, Kind, Operation, Outcome
 from slack_docebo.domain.people import PeopleShown
 from slack_docebo.engine.reporting.shown import Cell, Cells, with_names
@@ -40,9 +40,8 @@ def became(kind: Kind, outcome: Outcome) -> str:
 
 def acknowledged_in(tables: Tables, plan: Plan) -> Iterator[tuple[JournalEntry, Decision]]:
     """Yield what became of those of whom somebody has acknowledged just that, each with the decision."""
-    decided = tables.decisions.all(plan.slack_team)
-    decisions = under_other_ids(decided, tables.people.other_ids(plan.slack_team, decided))
-    seen = {slack_id: one for slack_id, one in decisions.items() if one.verdict is Verdict.LEAVE_SO}
+    acknowledged = tables.decisions.acknowledged(plan.slack_team)
+    seen = under_other_ids(acknowledged, tables.people.other_ids(plan.slack_team, acknowledged))
     entries = tables.operations.of_people(plan.id, seen)
     if plan.left_as_before:
         others = seen.keys() - {entry.operation.slack_id for entry in entries}

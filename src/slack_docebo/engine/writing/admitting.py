@@ -83,7 +83,7 @@ def _admitted(
     skipped: list[RowOutcome] = []
     there = tables.operations.still_planned(plan.id, [seq for seq, _ in batch])
     in_part = tables.operations.not_done(plan.id, [op.slack_id for _, op in batch]) if undoes else set()
-    decisions = tables.decisions.all(plan.slack_team)
+    decisions = tables.decisions.binding(plan.slack_team)
     outdated = _outdated(tables, runtime, plan, [numbered for numbered in batch if numbered[0] in there])
     for seq, op in batch:
         if seq not in there:
