@@ -122,7 +122,18 @@ async def test_an_event_that_fails_for_what_is_acknowledged_is_parked_and_no_new
     assert (seen.parked, seen.count(Became.ACKNOWLEDGED)) == (0, 1)
     assert "1 parked, as acknowledged" in seen.line
     assert another.parked == 1
-    assert status(here.runtime).inbox.parked == 2  # what is parked is shown until it is replayed or dropped
+    found = status(here.runtime)
+    assert (found.inbox.parked, found.parked_as_acknowledged) == (2, 1)
+    assert [step.words for step in found.to_do if "parked" in step.words] == [
+        "1 event is parked: look at why, and replay them."
+    ]
+
+    await decided(here, DecisionAction.LEAVE_SO, ada)
+    found = status(here.runtime)
+    assert (found.inbox.parked, found.parked_as_acknowledged) == (2, 2)
+    assert not [step.words for step in found.to_do if "parked" in step.words]
+    page = found.page(next_import=None, forms={}, shown=lambda step: step.words)
+    assert "| Events | 0 waiting, 2 set aside, 2 of them acknowledged |" in page
 
 
 async def served_until_parked(here: World, slack_id: str):

@@ -186,6 +186,19 @@ class InboxRepository:
         )
         return dict(self._connection.execute(query).tuples().all())
 
+    def parked_errors(self, team: str, slack_ids: Iterable[str]) -> list[tuple[str, str]]:
+        """Return of each parked event about these people, unless a limit holds it back, the Slack id and the error."""
+        query = select(event_columns.slack_id, event_columns.error).where(
+            event_columns.state == EventState.PARKED.value,
+            event_columns.incident == "",
+            event_columns.slack_team == team,
+        )
+        return [
+            (row.slack_id, row.error)
+            for ids in chunks(set(slack_ids))
+            for row in self._connection.execute(query.where(among(self._connection, event_columns.slack_id, ids)))
+        ]
+
     def replay_held(self, incident: str, now: datetime) -> int:
         """Let the events that are held back with *incident* be tried anew; return how many there were."""
         parked = event_columns.state == EventState.PARKED.value

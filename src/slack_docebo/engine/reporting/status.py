@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from statistics import quantiles
 
+from slack_docebo.domain.decisions import under_other_ids
 from slack_docebo.domain.operations import IN_LINE, IN_LINE_AS_WRITTEN, Kind, Outcome
 from slack_docebo.domain.standing import is_undecided
 from slack_docebo.domain.texts import line, markdown, shortened
@@ -20,6 +21,7 @@ from slack_docebo.storage.inbox import InboxStatus
 from slack_docebo.storage.plans import PlanKind, PlanState
 from slack_docebo.storage.reads import ProvenRead
 from slack_docebo.storage.setting_changes import RecordedChange
+from slack_docebo.storage.tables import Tables
 
 DAYS = 30
 CHANGES = 10  # of the settings, on the page
@@ -53,6 +55,7 @@ class Status:
     in_line: int
     undecided: int
     inbox: InboxStatus
+    parked_as_acknowledged: int  # events that failed for what somebody has acknowledged
     held: Mapping[str, int]  # events by the incident with which they wait
     seconds: list[float]  # from event to account, of each event of the last day
     calls_left: int
@@ -92,7 +95,7 @@ class Status:
             )
             for incident, count in self.held.items()
         ]
-        if parked := self.inbox.parked - sum(self.held.values()):
+        if parked := self.inbox.parked - sum(self.held.values()) - self.parked_as_acknowledged:
             replay = {"action": "replay", "everything": not self.held}
             found.append(Step(f"{_events(parked)} parked: look at why, and replay them.", "parked-events", replay))
         if self.undecided:
@@ -125,7 +128,7 @@ class Status:
             "Next reconciliation": _moment(next_import) if next_import else "not scheduled",
             "People": f"{self._looked_after()}{self.mapped:,} mapped, {self.in_line:,} in line, {self.undecided:,} waiting"
             " for a decision",
-            "Events": f"{self.inbox.waiting:,} waiting, {self.inbox.parked:,} set aside",
+            "Events": f"{self.inbox.waiting:,} waiting, {self._set_aside()}",
             "From event to account, last day": self._times(),
             "Calls to Docebo that may be made at once": f"{self.calls_left:,}",
         }
@@ -184,6 +187,11 @@ class Status:
             return line(str(self.halt))
         return "switched off in the settings" if self.switched_off else "allowed"
 
+    def _set_aside(self) -> str:
+        """Say how many events are parked, and of how many of them somebody has said that it may stay so."""
+        seen = f", {self.parked_as_acknowledged:,} of them acknowledged" if self.parked_as_acknowledged else ""
+        return f"{self.inbox.parked:,} set aside{seen}"
+
     def _times(self) -> str:
         if not self.seconds:
             return "no event"
@@ -219,12 +227,19 @@ def status(runtime: Runtime) -> Status:
             in_line=sum(reasons[reason] for reason in (IN_LINE, IN_LINE_AS_WRITTEN)),
             undecided=sum(people for reason, people in reasons.items() if is_undecided(reason)),
             inbox=tables.inbox.status(),
+            parked_as_acknowledged=_parked_as_acknowledged(tables, team),
             held=tables.inbox.incidents(),
             seconds=tables.inbox.seconds_to_apply(now - DAY),
             calls_left=runtime.budget.left(),
             setting_changes=tables.setting_changes.recent(CHANGES),
             by_day=_by_day(tables.journal.people_by_day(docebo, now - DAYS * DAY)),
         )
+
+
+def _parked_as_acknowledged(tables: Tables, team: str) -> int:
+    acknowledged = tables.decisions.acknowledged(team)
+    seen = under_other_ids(acknowledged, tables.people.other_ids(team, acknowledged))
+    return sum(seen[slack_id].acknowledges(error) for slack_id, error in tables.inbox.parked_errors(team, seen))
 
 
 def _changed(one: RecordedChange) -> str:
