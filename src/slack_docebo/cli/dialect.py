@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from slack_docebo.cli.output import Json, say, show_rows
+from slack_docebo.cli.output import Json, show_done, show_rows
 from slack_docebo.engine.looking.ways import way_rows
 from slack_docebo.engine.reading.ways import WayAction, way_change
 from slack_docebo.settings import PlatformSettings, StoreSettings, load_settings
@@ -33,24 +33,24 @@ def show(*, json: Json = False) -> None:
 
 
 @app.command(name="set")
-def set_by_hand(name: Name, answer: Answer, /) -> None:
+def set_by_hand(name: Name, answer: Answer, /, *, json: Json = False) -> None:
     """Answer a question by hand; runs keep to that, also if they see otherwise, from the next one on."""
-    _change(WayAction.SET, name, answer)
+    _change(WayAction.SET, name, answer, json=json)
 
 
 @app.command
-def forget(name: Name, /) -> None:
+def forget(name: Name, /, *, json: Json = False) -> None:
     """Forget the answer to a question, however it was given: the next run goes by what is assumed, and learns anew."""
-    _change(WayAction.FORGET, name)
+    _change(WayAction.FORGET, name, json=json)
 
 
-def _change(action: WayAction, name: str, answer: str = "") -> None:
+def _change(action: WayAction, name: str, answer: str = "", *, json: bool) -> None:
     if change := way_change(action, name, answer):
         with _entries() as entries:
             now = datetime.now(UTC)
             told = change.told(entries, now)
             change.keep(entries, now)
-        say(told)
+        show_done(told, {"question": name, "answer": answer, "told": told}, json=json)
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from slack_docebo.cli.output import Json, Limit, say, show_json, show_rows
+from slack_docebo.cli.output import Json, Limit, show_done, show_json, show_rows
 from slack_docebo.cli.store import open_store
 from slack_docebo.errors import ConfigurationError
 from slack_docebo.storage.inbox import EventState, InboxEntry
@@ -42,7 +42,7 @@ def show(event_id: str, *, json: Json = False) -> None:
 
 
 @app.command
-def replay(*event_ids: str, all_: All = False) -> None:
+def replay(*event_ids: str, all_: All = False, json: Json = False) -> None:
     """Let parked events be tried anew: those named, or all. The next run takes them; the webhook asks for one."""
     if bool(event_ids) == all_:
         raise ConfigurationError("name the events to replay, or give --all")
@@ -52,18 +52,19 @@ def replay(*event_ids: str, all_: All = False) -> None:
                 f"not parked: {', '.join(sorted(unknown))}; `events list --parked` shows those that are"
             )
         count = tables.inbox.replay(None if all_ else event_ids, datetime.now(UTC))
-    say(f"{count} events will be tried anew.")
+    show_done(f"{count} events will be tried anew.", {"replayed": count}, json=json)
 
 
 @app.command
-def let_through(incident: str) -> None:
+def let_through(incident: str, *, json: Json = False) -> None:
     """Let the events that a limit holds back be applied, all that wait with this incident: `events list` names it."""
     # A run's modules, and with them the clients, are not needed to look at events.
     from slack_docebo.engine.realtime.holding import let_through as let_incident_through
 
     with open_store() as store:
         count = let_incident_through(store, incident, datetime.now(UTC))
-    say(f"{count} events will be applied over the limit.")
+    told = f"{count} events will be applied over the limit."
+    show_done(told, {"incident": incident, "let_through": count}, json=json)
 
 
 def _row(entry: InboxEntry, *, with_incident: bool) -> dict[str, str | int]:

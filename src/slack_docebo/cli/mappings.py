@@ -9,7 +9,7 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from slack_docebo.cli.output import Json, Limit, say, show_rows
+from slack_docebo.cli.output import Json, Limit, say, show_done, show_json, show_rows
 from slack_docebo.engine.mappings.mapping_file import BadRow, MappingFile, write_mappings
 from slack_docebo.engine.mappings.restoring import Taken, import_file, linked_workspace, restore_file
 from slack_docebo.errors import ConfigurationError
@@ -42,7 +42,7 @@ def list_(*, limit: Limit = 50, json: Json = False) -> None:
 
 
 @app.command
-def export(file: Path) -> None:
+def export(file: Path, *, json: Json = False) -> None:
     """Write all mappings to a new CSV file that only you can read."""
     settings = load_settings(MappingSettings)
     with Store.open(settings.database_url.get_secret_value()) as store:
@@ -50,11 +50,11 @@ def export(file: Path) -> None:
         with store.reading() as tables:
             records = tables.mappings(settings.docebo_url).records(team)
             count = write_mappings(file, records, docebo=settings.docebo_url)
-    say(f"{count} mappings written to {file}")
+    show_done(f"{count} mappings written to {file}", {"written": count, "file": str(file)}, json=json)
 
 
 @app.command(name="import")
-def import_(file: Path, *, dry_run: DryRun = False) -> None:
+def import_(file: Path, *, dry_run: DryRun = False, json: Json = False) -> None:
     """Take mappings over from a CSV file with the columns slack_id, slack_name, slack_team and user_id.
 
     All rows are taken over or, where one cannot be used, none. Who is not in the file is left alone. What a row says is
@@ -63,20 +63,20 @@ def import_(file: Path, *, dry_run: DryRun = False) -> None:
     with _locked_store("import") as (store, docebo, team, name):
         rows = MappingFile(file, team=team, team_name=name, docebo=docebo)
         taken = import_file(store, docebo, rows, now=datetime.now(UTC), dry_run=dry_run)
-    _conclude(taken, file, dry_run=dry_run)
-    if taken.changed and not dry_run:
+    _conclude(taken, file, dry_run=dry_run, json=json)
+    if taken.changed and not (dry_run or json):
         say("each is a claim until its account has shown whose it is: a dry run of an import tells of whom it does not")
 
 
 @app.command
-def restore(backup: Path, *, dry_run: DryRun = False) -> None:
+def restore(backup: Path, *, dry_run: DryRun = False, json: Json = False) -> None:
     """Bring the mappings of a backup, or of an export, back exactly as they were.
 
     All rows are brought back or, where one cannot be used, none. Who is not in the file is left alone.
     """
     with _locked_store("restore") as (store, docebo, team, _):
         taken = restore_file(store, docebo, MappingFile(backup, team=team, docebo=docebo), dry_run=dry_run)
-    _conclude(taken, backup, dry_run=dry_run)
+    _conclude(taken, backup, dry_run=dry_run, json=json)
 
 
 app.command(
@@ -100,11 +100,16 @@ def _locked_store(command: str) -> Iterator[tuple[Store, str, str, str]]:
         yield store, settings.docebo_url, *linked_workspace(store, settings)
 
 
-def _conclude(taken: Taken, file: Path, *, dry_run: bool) -> None:
-    if taken.refused:
+def _conclude(taken: Taken, file: Path, *, dry_run: bool, json: bool) -> None:
+    if json:
+        refused = [{"line": row.line, "reason": row.reason} for row in taken.refused]
+        show_json({"written": 0 if refused else taken.changed, "dry_run": dry_run, "refused": refused})
+    elif taken.refused:
         show_refused(taken.refused, "line")
+    else:
+        say(changed(taken, dry_run=dry_run))
+    if taken.refused:
         raise ConfigurationError(f"{file}: nothing was written, for {len(taken.refused)} rows cannot be used")
-    say(changed(taken, dry_run=dry_run))
 
 
 def show_refused(refused: Sequence[BadRow], number: str) -> None:

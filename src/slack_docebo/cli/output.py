@@ -65,6 +65,14 @@ def say(text: str) -> None:
     Console(soft_wrap=True).print(_text(text))
 
 
+def show_done(told: str, facts: Mapping[str, Any], *, json: bool) -> None:
+    """Print what was done: the line *told* for people, or the *facts* for programs."""
+    if json:
+        show_json(facts)
+    else:
+        say(told)
+
+
 def note(*texts: str, style: str = "") -> None:
     """Print each text as one line on standard error, apart from what programs read."""
     console = Console(stderr=True, soft_wrap=True)

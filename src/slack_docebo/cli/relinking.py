@@ -5,7 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from slack_docebo.cli.output import Yes, confirm, note, say
+from slack_docebo.cli.output import Json, Yes, confirm, note, show_done
 from slack_docebo.cli.session import open_session
 from slack_docebo.engine.mappings.relinking import Relation
 from slack_docebo.engine.mappings.relinking import relink as relink_database
@@ -18,16 +18,16 @@ Which = Annotated[
 ]
 
 
-def relink(which: Which, /, *, yes: Yes = False) -> None:
+def relink(which: Which, /, *, yes: Yes = False, json: Json = False) -> None:
     """Say what would be done and, if that is confirmed, link the database to the Docebo at DOCEBO_URL."""
-    asyncio.run(_relink(which, yes=yes))
+    asyncio.run(_relink(which, yes=yes, json=json))
 
 
-async def _relink(which: Relation, *, yes: bool) -> None:
+async def _relink(which: Relation, *, yes: bool, json: bool) -> None:
     async with open_session() as runtime:
         planned = await relink_database(runtime, which, dry_run=True)
         note(f"If you confirm, {planned.line}.")
         if not yes:
             confirm("Relink it?", otherwise="nothing was changed: relinking was not confirmed")
         done = await relink_database(runtime, which, dry_run=False)
-    say(f"From now on {done.line}.")
+    show_done(f"From now on {done.line}.", {"relation": which, "told": done.line}, json=json)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from slack_docebo.cli.output import note, say
+from slack_docebo.cli.output import Json, note, show_done
 from slack_docebo.cli.session import rows_from_prefect
 from slack_docebo.cli.store import open_store
 from slack_docebo.errors import ConfigurationError, StorageError
@@ -21,7 +21,7 @@ PlanId = Annotated[str, Parameter(name="--plan", help="As the run that made this
 
 
 @app.command
-def export(file: Path, *, plan: PlanId = "") -> None:
+def export(file: Path, *, plan: PlanId = "", json: Json = False) -> None:
     """Write the table of settings to a new CSV file that only you can read.
 
     From Prefect or, while that is out of reach, as the last run had it. `python -m deployments.bootstrap --settings FILE`
@@ -41,7 +41,7 @@ def export(file: Path, *, plan: PlanId = "") -> None:
         raise StorageError(f"{file} is there already: name another file") from None
     except OSError as error:
         raise StorageError(f"{file} cannot be written: {error.strerror}") from None
-    say(f"{len(values)} rows written to {file}")
+    show_done(f"{len(values)} rows written to {file}", {"written": len(values), "file": str(file)}, json=json)
 
 
 def _values_in_prefect() -> Mapping[str, object] | None:
