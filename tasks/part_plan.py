@@ -6,28 +6,21 @@ from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
 from slack_docebo.concurrency import to_completion
-from slack_docebo.engine.planning.parting import PartChoice, find_part, take_part
-from slack_docebo.engine.reporting.outcomes import TABLE_ROWS, table
-from slack_docebo.engine.reporting.steps import Step
+from slack_docebo.engine.planning.parting import PartChoice, find_part, page_of, take_part
+from slack_docebo.engine.reporting.outcomes import table
 from slack_docebo.runtime import Runtime
 from tasks.artifacts import publish_steps, publish_table
 
 
 @task(name="Show part", task_run_name="Show who is chosen of plan {plan_id}", cache_policy=NO_CACHE)
-async def show_part(runtime: Runtime, plan_id: str, choice: PartChoice) -> str:
-    """Publish what would be done to whom; say how many they are."""
+async def show_part(runtime: Runtime, plan_id: str, choice: PartChoice, page: int) -> str:
+    """Publish what would be done to whom, a page at a time; say how many they are."""
     chosen, people = await to_completion(find_part, runtime, plan_id, choice)
-    rows = table(runtime.store, plan_id, runtime.behaviour.people_shown, of=set(chosen))
-    cut = f": the first {TABLE_ROWS} rows" * (len(rows) == TABLE_ROWS)
-    await publish_table(rows, key=f"part-of-{plan_id}", description=f"What would be done, and to whom{cut}")
-    again = {
-        "plan_id": plan_id,
-        "first": choice.first,
-        "operations": list(choice.kinds),
-        "slack_ids": list(choice.slack_ids),
-        "dry_run": False,
-    }
-    await publish_steps([Step("Apply this to those who are chosen", "apply-plan", again)], key=f"next-{plan_id}")
+    shown = set(page_of(chosen, page))
+    rows = await to_completion(partial(table, runtime.store, plan_id, runtime.behaviour.people_shown, of=shown))
+    some = f": page {page}, {len(shown)} of {len(chosen)} people" * (len(shown) < len(chosen))
+    await publish_table(rows, key=f"part-of-{plan_id}", description=f"What would be done, and to whom{some}")
+    await publish_steps(choice.steps(plan_id, len(chosen), page), key=f"next-{plan_id}")
     told = f"{len(chosen)} of the {people} people of plan {plan_id} are chosen, nothing was written"
     get_run_logger().info(told)
     return f"{told}; to apply it, start again with Dry run off and, as Number of people: {len(chosen)} of {people}"

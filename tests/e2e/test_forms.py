@@ -311,7 +311,7 @@ async def test_a_part_of_a_plan_is_shown_and_then_applied(imported, sandbox, dep
     assert (shown.name, refused.name, unchanged) == ("Completed", "Refused", before)
     assert shown.message.startswith("2 of the 3 people")
     page = published(shown, f"next-{planned.plan.id}")
-    wanted = {**part, "operations": [], "slack_ids": [], "dry_run": False, "confirm": ""}
+    wanted = {**part, "operations": [], "slack_ids": [], "page": 1, "dry_run": False, "confirm": ""}
     assert asked_for_by(deployed, page, "Apply this to those who are chosen") == wanted
     assert (done.name, len(sandbox.docebo.accounts)) == ("Completed", before + 2)
 

@@ -6,12 +6,15 @@ import pytest
 
 from sandbox.server import Sandbox
 from slack_docebo.domain.operations import Kind, Outcome
+from slack_docebo.domain.people import PeopleShown
 from slack_docebo.engine.importing import apply_saved
-from slack_docebo.engine.planning.parting import PartChoice, find_part, take_part
+from slack_docebo.engine.planning.parting import PartChoice, find_part, page_of, take_part
 from slack_docebo.engine.planning.undoing import plan_undo
+from slack_docebo.engine.reporting.listing import list_people
+from slack_docebo.engine.reporting.outcomes import table as report_table
 from slack_docebo.engine.reporting.summary import Summary, summary
 from slack_docebo.engine.writing.applying import begin
-from slack_docebo.errors import ChangeLimitExceeded, NotConfirmed, PlanNotApplicable
+from slack_docebo.errors import ChangeLimitExceeded, ConfigurationError, NotConfirmed, PlanNotApplicable
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import Runtime, open_runtime
 from slack_docebo.settings import Settings
@@ -69,6 +72,46 @@ async def test_the_first_are_done_and_then_the_rest(settings, sandbox):
     assert len(sandbox.docebo.accounts) == before + everybody
     again = await run_import(settings)
     assert again.count(outcome=Outcome.APPLIED) == 0
+
+
+async def test_everybody_who_is_chosen_is_shown_however_many_a_page_at_a_time(settings, monkeypatch):
+    planned = await run_import(settings, dry_run=True)
+    monkeypatch.setattr("slack_docebo.engine.planning.parting.PAGE", 5)
+    choice = PartChoice(kinds=(Kind.CREATE,))
+
+    async with at_work(settings, "shown") as runtime:
+        chosen, _ = find_part(runtime, planned.plan.id, choice)
+        pages = [page_of(chosen, page) for page in (1, 2)]
+        shown = [report_table(runtime.store, planned.plan.id, PeopleShown.IDS, of=set(page)) for page in pages]
+        with pytest.raises(ConfigurationError, match="choose a page up to 2"):
+            page_of(chosen, 3)
+
+    assert [*pages[0], *pages[1]] == chosen
+    assert [[row["Slack user"] for row in rows] for rows in shown] == pages
+    first, last = (choice.steps(planned.plan.id, len(chosen), page) for page in (1, 2))
+    assert [step.words for step in first] == ["Apply this to those who are chosen", "The next page, 2 of 2"]
+    assert first[1].values == {
+        "plan_id": planned.plan.id,
+        "first": 0,
+        "operations": ["create"],
+        "slack_ids": [],
+        "page": 2,
+    }
+    assert [step.words for step in last][1:] == ["The page before, 1 of 2"]
+
+
+async def test_from_the_list_of_everybody_a_form_leads_to_applying_the_plan_to_some_of_them(settings):
+    planned = await run_import(settings, dry_run=True)
+    async with at_work(settings, "listed") as runtime:
+        of_plan = {"plan_id": planned.plan.id, "what": "created", "reason": "", "page": 1, "shown": PeopleShown.IDS}
+        listed = list_people(runtime.store, settings.docebo_url, **of_plan)
+        [step] = [step for step in listed.next_steps if step.flow == "apply-plan"]
+        await apply_saved(runtime, planned.plan.id, lambda _: None)
+        afterwards = list_people(runtime.store, settings.docebo_url, **of_plan)
+
+    assert step.values == {"plan_id": planned.plan.id, "operations": ["create"]}
+    assert listed.people == planned.count(Kind.CREATE)
+    assert not [step for step in afterwards.next_steps if step.flow == "apply-plan"]
 
 
 async def test_a_part_is_undone_by_its_own_id(settings, sandbox):

@@ -91,6 +91,12 @@ class Plan:
         return list(over) if isinstance(over, list) else []
 
     @property
+    def may_be_parted(self) -> bool:
+        """Whether a part of it may be applied before the rest: nothing of it was begun, and it is of a kind that has parts."""
+        has_parts = self.kind not in {PlanKind.REALTIME_SYNC, PlanKind.RESET_MAPPINGS}
+        return has_parts and self.state in {PlanState.PLANNED, PlanState.REFUSED}
+
+    @property
     def is_part(self) -> bool:
         """Whether it is for some of the people of another plan."""
         return PART_OF in self.facts

@@ -1,16 +1,16 @@
 """A part of a plan: some of its people are taken out of it, to be done first, and become a plan of their own."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from slack_docebo.domain.operations import Kind
-from slack_docebo.errors import NotConfirmed, PlanNotApplicable
+from slack_docebo.engine.reporting.outcomes import PAGE
+from slack_docebo.engine.reporting.steps import Step
+from slack_docebo.errors import ConfigurationError, NotConfirmed, PlanNotApplicable
 from slack_docebo.runtime import Runtime
-from slack_docebo.storage.plans import PART_OF, READ_SINCE, Plan, PlanKind, PlanState, new_plan_id
+from slack_docebo.storage.plans import PART_OF, READ_SINCE, Plan, PlanState, new_plan_id
 from slack_docebo.storage.tables import Tables
 
-PARTED = frozenset(PlanKind) - {PlanKind.REALTIME_SYNC, PlanKind.RESET_MAPPINGS}
-NOT_BEGUN = frozenset({PlanState.PLANNED, PlanState.REFUSED})
 OF_THE_PEOPLE = (READ_SINCE, "looked_after", "undoes", "undoes_plans")  # facts that hold for a part as for the whole
 NAMED_AT_MOST = 5  # in a message
 
@@ -41,12 +41,39 @@ class PartChoice:
             raise PlanNotApplicable(f"in plan {plan.id} nothing like that is planned for anybody")
         return people[: self.first or None]
 
+    def steps(self, plan_id: str, chosen: int, page: int) -> list[Step]:
+        """Return what can be done next where so many people are *chosen*, of whom this *page* is shown."""
+        form = {
+            "plan_id": plan_id,
+            "first": self.first,
+            "operations": list(self.kinds),
+            "slack_ids": list(self.slack_ids),
+        }
+        pages = {"The page before": page - 1, "The next page": page + 1}
+        last = -(-chosen // PAGE)
+        return [
+            Step("Apply this to those who are chosen", "apply-plan", {**form, "dry_run": False}),
+            *(
+                Step(f"{words}, {other} of {last}", "apply-plan", {**form, "page": other})
+                for words, other in pages.items()
+                if other in range(1, last + 1)
+            ),
+        ]
+
 
 def find_part(runtime: Runtime, plan_id: str, choice: PartChoice) -> tuple[list[str], int]:
     """Return whom *choice* means, by Slack id, and for how many people the plan is to do something."""
     with runtime.store.reading() as tables:
         plan = tables.plans.read(plan_id)
         return choice.find(tables, plan), len(tables.operations.people_planned(plan_id, set(Kind)))
+
+
+def page_of(chosen: Sequence[str], page: int) -> Sequence[str]:
+    """Return those of *chosen* on this *page*; raise ConfigurationError where there is no such page."""
+    last = -(-len(chosen) // PAGE)
+    if page > last:
+        raise ConfigurationError(f"choose a page up to {last}: there are no more")
+    return chosen[(page - 1) * PAGE : page * PAGE]
 
 
 def take_part(runtime: Runtime, plan_id: str, choice: PartChoice, *, confirm: str) -> str:
@@ -65,7 +92,7 @@ def take_part(runtime: Runtime, plan_id: str, choice: PartChoice, *, confirm: st
             raise NotConfirmed(f"nothing was written: to apply this, give as the number of people: {wanted}")
         if len(chosen) == people:
             return plan_id
-        if plan.kind not in PARTED or plan.state not in NOT_BEGUN or tables.intents.of(plan_id):
+        if not plan.may_be_parted or tables.intents.of(plan_id):
             raise PlanNotApplicable(
                 f"plan {plan_id} is a {plan.kind} and {plan.state}: only as a whole can it be applied"
             )

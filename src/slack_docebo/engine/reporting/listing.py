@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
-from slack_docebo.domain.operations import IN_LINE, IN_LINE_AS_WRITTEN, Kind
+from slack_docebo.domain.operations import IN_LINE, IN_LINE_AS_WRITTEN, Kind, Outcome
 from slack_docebo.domain.people import PeopleShown
 from slack_docebo.domain.standing import is_undecided
 from slack_docebo.domain.texts import people
-from slack_docebo.engine.reporting.outcomes import DONE, everybody, what_became
+from slack_docebo.engine.reporting.outcomes import DONE, PAGE, everybody, what_became
 from slack_docebo.engine.reporting.shown import Cells, with_names
 from slack_docebo.engine.reporting.steps import Step
 from slack_docebo.engine.reporting.summary import summed_up
@@ -19,7 +19,6 @@ from slack_docebo.storage.plans import Plan
 from slack_docebo.storage.store import Store
 from slack_docebo.storage.tables import Tables
 
-PAGE = 5_000  # people in one table of Prefect's
 KINDS = {done: kind for kind, done in DONE.items()}  # by the words of the form
 
 
@@ -34,6 +33,7 @@ class Listing:
     rows: Sequence[Cells]
     people: int  # on all pages
     reasons: Mapping[str, int]  # people by each reason there is, most people first
+    may_be_chosen: bool  # to be done first: it is planned for some of them
 
     @property
     def line(self) -> str:
@@ -55,6 +55,9 @@ class Listing:
             if page in range(1, self.pages + 1)
         ]
         steps += [self._showing(f"{why}: {people(count)}", why) for why, count in self.reasons.items()]
+        if self.may_be_chosen:
+            part = {"plan_id": self.plan_id, "operations": [KINDS[self.what].value]}
+            steps.append(Step("Apply the plan to some of them: give their ids, or how many", "apply-plan", part))
         if any(map(is_undecided, self.reasons)):
             steps.append(Step("Decide about people who wait for it: give their ids", "decide"))
         return steps
@@ -86,7 +89,17 @@ def list_people(
         if found and not part:
             raise ConfigurationError(f"choose a page up to {-(-len(found) // PAGE)}: there are no more")
         rows = with_names(tables, plan.slack_team, list(map(what_became, part)), shown)
-        return Listing(plan.id, what, reason, page, rows, len(found), dict(reasons.most_common()))
+        planned = any(entry.outcome is Outcome.PLANNED for entry in found)
+        return Listing(
+            plan.id,
+            what,
+            reason,
+            page,
+            rows,
+            len(found),
+            dict(reasons.most_common()),
+            may_be_chosen=planned and plan.may_be_parted,
+        )
 
 
 def _entries(tables: Tables, plan: Plan, kind: Kind) -> list[JournalEntry]:

@@ -6,13 +6,14 @@ from contextlib import closing
 from slack_docebo.domain.decisions import SEEN, Decision, under_other_ids
 from slack_docebo.domain.operations import IN_LINE, IN_LINE_AS_WRITTEN, Kind, Operation, Outcome
 from slack_docebo.domain.people import PeopleShown
-from slack_docebo.engine.reporting.shown import Cell, Cells, with_names
+from slack_docebo.engine.reporting.shown import Cells, with_names
 from slack_docebo.storage.operations import JournalEntry
 from slack_docebo.storage.plans import Plan
 from slack_docebo.storage.store import Store
 from slack_docebo.storage.tables import Tables
 
-TABLE_ROWS = 500  # what a page of Prefect's UI can be asked to show
+TABLE_ROWS = 500  # of what nobody has asked for
+PAGE = 5_000  # people in one table that somebody has asked for
 DONE = {
     Kind.CREATE: "created",
     Kind.UPDATE: "updated",
@@ -87,10 +88,8 @@ def what_became(entry: JournalEntry) -> Cells:
     }
 
 
-def table(
-    store: Store, plan_id: str, shown: PeopleShown, *, of: Collection[str] | None = None
-) -> list[dict[str, Cell]]:
-    """Return the first rows of what was or would be done, and to whom, as Prefect may show it; all, or *of* these people."""
+def table(store: Store, plan_id: str, shown: PeopleShown, *, of: Collection[str] | None = None) -> list[Cells]:
+    """Return the first rows of what was or would be done, and to whom, as Prefect may show it; or all *of* these people."""
     return _rows(store, plan_id, CHANGING, shown, of=of)
 
 
@@ -126,6 +125,6 @@ def _rows(
                     "attributes": ", ".join(row.changes),
                 }
             )
-            if len(rows) == TABLE_ROWS:
+            if of is None and len(rows) == TABLE_ROWS:
                 break
         return with_names(tables, team, rows, shown)
