@@ -31,6 +31,7 @@ from prefect.settings import PREFECT_CLIENT_RETRY_EXTRA_CODES, temporary_setting
 from prefect.states import Crashed, Scheduled
 
 from deployments.sealed_results import seal_results
+from deployments.wrong_form import misfits, refusing
 from slack_docebo.engine.reporting.incidents import OTHER_CODE, led
 from slack_docebo.safe_points import is_told_to_end, tell_to_end
 from slack_docebo.settings import NotificationSettings, Settings, unset_secrets
@@ -87,6 +88,8 @@ async def _execute(flow_run_id: UUID) -> None:
             return
         log = flow_run_logger(flow_run)
         if flow and not (unknown := flow_run.parameters.keys() - flow.parameters.properties):
+            if wrong := misfits(flow, flow_run.parameters):
+                flow, flow_run = refusing(flow, wrong), flow_run.model_copy(update={"parameters": {}})
             await run_flow(flow, flow_run=flow_run, return_type="state", error_logger=log)
             return
         if flow:

@@ -24,7 +24,7 @@ from uuid import UUID
 import anyio
 import httpx
 from anyio.abc import TaskStatus
-from prefect.client.orchestration import get_client
+from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.client.schemas.responses import WorkerFlowRunResponse
 from prefect.events import emit_event
@@ -35,9 +35,11 @@ from prefect.runner._process_manager import ProcessHandle
 from prefect.settings import PREFECT_CLIENT_RETRY_EXTRA_CODES, temporary_settings
 from prefect.workers.base import BaseJobConfiguration, BaseVariables, BaseWorker, BaseWorkerResult
 
+from deployments.crashes import Crashes, how_it_ended
 from deployments.flow_run import GRACE_SECONDS, THE_WORKER_ENDS, execute, run_hooks
 from deployments.lost_runs import ENDED, SIGN_SECONDS, TAG, LostRuns, begin_again, conclude
 from deployments.sealed_results import seal_results
+from slack_docebo.engine.reporting.incidents import A_CRASH, led
 from tasks.logs import as_one_line
 
 TRIED_AGAIN = PREFECT_CLIENT_RETRY_EXTRA_CODES  # beside 503; Prefect's server answers 500 while Redis is away
@@ -134,9 +136,11 @@ class FlowRunWorker(BaseWorker[NoConfiguration, BaseVariables, BaseWorkerResult]
         # One for each run, as Prefect's process worker has it: one that was left without a server for half a minute
         # gives up watching for cancellations for good.
         async with FlowRunExecutorContext() as context:
+            forked = ForkedRun(context.control_channel)
+            context._state_proposer = Crashes(context.client, lambda: forked.exit_code)  # noqa: SLF001  (it takes none)
             executor = context.create_executor(
                 flow_run,
-                ForkedRun(context.control_channel),
+                forked,
                 hook_runner=ForkedHooks(),
                 propose_submitting=False,  # BaseWorker has done so
             )
@@ -155,6 +159,15 @@ class FlowRunWorker(BaseWorker[NoConfiguration, BaseVariables, BaseWorkerResult]
         goes_on = ended.status_code != 0 and await begin_again(self.client, flow_run.id)
         # Whatever is not 0 would make the run a crashed one again.
         return BaseWorkerResult(identifier=str(ended.handle.pid), status_code=0 if goes_on else ended.status_code)
+
+    async def _propose_crashed_state(
+        self,
+        flow_run: FlowRun,
+        message: str,  # noqa: ARG002  (Prefect's words)
+        client: PrefectClient | None = None,
+    ) -> None:
+        """Say of a run that could not be handed to a process what there is to do; one that has crashed has said so."""
+        await super()._propose_crashed_state(flow_run, led(A_CRASH, how_it_ended(None)), client)
 
     async def _conclude_cancellation(self, flow_run_id: UUID) -> None:
         """Set the state of a run that was cancelled before it began: its child ends without doing so."""
@@ -208,14 +221,23 @@ class ForkedRun:
 
     def __init__(self, control_channel: ControlChannel) -> None:
         self._control_channel = control_channel
+        self._child: Any = None
+
+    @property
+    def exit_code(self) -> int | None:
+        """How the child has ended; None before that."""
+        return None if self._child is None else self._child.exitcode
 
     async def start(
         self, flow_run: FlowRun, task_status: TaskStatus[ProcessHandle] = anyio.TASK_STATUS_IGNORED
     ) -> None:
         port, token = self._control_channel.register(flow_run.id)
-        await _forked(
-            execute, flow_run.id, port, token, started=lambda child: task_status.started(ProcessHandle(child))
-        )
+
+        def started(child: Any) -> None:
+            self._child = child
+            task_status.started(ProcessHandle(child))
+
+        await _forked(execute, flow_run.id, port, token, started=started)
 
 
 class ForkedHooks:

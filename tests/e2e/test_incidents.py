@@ -125,7 +125,11 @@ def test_a_run_whose_process_is_killed_is_told(deployed, at_work, mailbox, compa
 
     os.kill(process_of(deployed, run_id), signal.SIGKILL)
 
-    assert finished(deployed, run_id)["state_type"] == "CRASHED"
+    ended = finished(deployed, run_id)
+    assert ended["state_type"] == "CRASHED"
+    assert ended["state"]["message"].startswith(
+        "Start it again, unless it begins again by itself: its process was killed, most often because the machine"
+    )
     mail = mailbox.next_mail()
     assert mail["Subject"] == subject(company, "import-everybody crashed")
     assert "Start anything else again" in text(mail)

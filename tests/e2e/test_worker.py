@@ -148,7 +148,9 @@ def test_parameters_are_checked_by_the_flow_even_if_the_deployment_does_not(depl
     ended = run_of(deployed, theirs, parameters={"dry_run": True, "plan_id": "../../x"})
 
     assert ended["state_type"] == "FAILED"
-    assert "plan_id" in ended["state"]["message"]
+    assert ended["state"]["message"] == (
+        "Correct the form, and start again: Saved plan is not written as the help below it says; nothing was run"
+    )
 
 
 def test_a_parameter_that_the_flow_does_not_have_is_told_in_one_line(deployed, at_work, deploy):

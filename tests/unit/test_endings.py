@@ -16,7 +16,7 @@ from slack_docebo.domain.returns import reported
 from slack_docebo.domain.standing import is_undecided
 from slack_docebo.domain.texts import without_numbers
 from slack_docebo.engine.realtime.serve_result import Became, ServedEvent, ServeResult
-from slack_docebo.engine.reporting.incidents import A_CRASH, A_FAULT, FIRST, OTHER_CODE, cause_in
+from slack_docebo.engine.reporting.incidents import A_CRASH, A_FAULT, FIRST, OTHER_CODE, WRONG_FORM, cause_in
 from slack_docebo.engine.reporting.summary import Summary
 from slack_docebo.errors import ChangeLimitExceeded, SyncError
 from slack_docebo.safe_points import safe_point, tell_to_end
@@ -152,7 +152,9 @@ def test_each_state_of_a_failure_is_made_with_what_there_is_to_do():
 
     assert len(made) > 5
     assert [where for where, message in made if not LED.search(message)] == []
-    assert {one.partition(" ")[0].rstrip(",") for one in (*FIRST.values(), A_FAULT, A_CRASH, OTHER_CODE)} <= IMPERATIVES
+    assert {
+        one.partition(" ")[0].rstrip(",") for one in (*FIRST.values(), A_FAULT, A_CRASH, WRONG_FORM, OTHER_CODE)
+    } <= IMPERATIVES
 
 
 def failures_made_in(file: Path) -> Iterator[tuple[ast.Call, str]]:

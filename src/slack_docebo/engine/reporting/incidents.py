@@ -127,8 +127,11 @@ FIRST_AFTER: dict[type[SyncError], str] = {
 """What there is to do about a run that could not go on, by the kind of error; the nearest kind counts."""
 A_FAULT = "Report this, with the run's log"
 A_CRASH = "Start it again, unless it begins again by itself"
+WRONG_FORM = "Correct the form, and start again"
 OTHER_CODE = "Deploy again, with the code that the workers have"
-_BEGINNINGS = tuple(f"{one}: " for one in (*FIRST.values(), *FIRST_AFTER.values(), A_FAULT, A_CRASH, OTHER_CODE) if one)
+_BEGINNINGS = tuple(
+    f"{one}: " for one in (*FIRST.values(), *FIRST_AFTER.values(), A_FAULT, A_CRASH, WRONG_FORM, OTHER_CODE) if one
+)
 
 
 def led(to_do: str, told: str) -> str:

@@ -1,0 +1,58 @@
+"""A run whose form does not fit: said in the words of the form, and without what somebody has typed."""
+
+import logging
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from prefect.exceptions import ParameterTypeError
+from prefect.flows import Flow
+from prefect.states import Failed, State
+from pydantic import ValidationError
+
+from slack_docebo.engine.reporting.incidents import WRONG_FORM, led
+
+SAID = {
+    "missing": "has to be filled in",
+    "string_pattern_mismatch": "is not written as the help below it says",
+    "value_error": "is not what the help below it allows",
+}
+"""By pydantic's kind of error. Its own words do for the others: they say what is allowed, and repeat nothing."""
+SHOULD = re.compile("^[A-Z][a-z]+ should ")
+
+
+def misfits(flow: Flow[..., Any], parameters: Mapping[str, Any]) -> list[str]:
+    """Return what does not fit in the form of *flow*, field by field; none where everything does."""
+    log = logging.getLogger("prefect.flows")
+    log.disabled = True  # it would show what somebody has typed, such as an address
+    try:
+        flow.validate_parameters(dict(parameters))
+    except ParameterTypeError as error:
+        if not isinstance(error.__context__, ValidationError):
+            return ["a field holds what cannot be read"]
+        found = error.__context__.errors(include_input=False, include_url=False)
+        return [f"{_field(flow, one['loc'])} {_said(one['type'], one['msg'])}" for one in found]
+    finally:
+        log.disabled = False
+    return []
+
+
+def refusing(flow: Flow[..., Any], wrong: list[str]) -> Flow[..., Any]:
+    """Return a flow that does nothing but fail over what is *wrong*, and of which people are told as of *flow*."""
+
+    async def refused() -> State[Any]:
+        return Failed(message=led(WRONG_FORM, f"{'; '.join(wrong)}; nothing was run"))
+
+    stored = {"persist_result": False, "result_storage": flow.result_storage}
+    return Flow(refused, name=flow.name, validate_parameters=False, on_failure=flow.on_failure_hooks, **stored)
+
+
+def _field(flow: Flow[..., Any], place: tuple[int | str, ...]) -> str:
+    """Return the field at this *place* as the form calls it, like Slack users, number 2."""
+    name, *rest = place
+    title = flow.parameters.properties.get(str(name), {}).get("title", name)
+    return ", ".join([str(title), *(f"number {one + 1}" if isinstance(one, int) else str(one) for one in rest)])
+
+
+def _said(kind: str, words: str) -> str:
+    return SAID.get(kind) or SHOULD.sub("has to ", words)

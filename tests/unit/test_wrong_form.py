@@ -1,0 +1,51 @@
+"""What a run says whose form does not fit, and one whose process did not end by itself."""
+
+import logging
+
+import pytest
+
+from deployments.crashes import how_it_ended
+from deployments.our_flows import FLOWS
+from deployments.wrong_form import misfits
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"plan_id": "k8tfq19f"}, []),
+        ({}, ["Saved plan has to be filled in"]),
+        ({"plan_id": "../x"}, ["Saved plan is not written as the help below it says"]),
+        ({"plan_id": "a" * 9}, ["Saved plan has to have at most 8 characters"]),
+        (
+            {"plan_id": "a", "slack_ids": ["U1", "ada@example.com"]},
+            ["Only these Slack users, number 2 is not written as the help below it says"],
+        ),
+        (
+            {"plan_id": "a", "first": -1, "dry_run": "perhaps"},
+            [
+                "Only the first so many people has to be greater than or equal to 0",
+                "Dry run has to be a valid boolean, unable to interpret input",
+            ],
+        ),
+    ],
+)
+def test_what_does_not_fit_is_told_by_the_names_of_the_fields_and_repeats_nothing(given, told, caplog):
+    with caplog.at_level(logging.DEBUG):
+        found = misfits(FLOWS["apply-plan"], given)
+
+    assert found == told
+    assert "ada@example.com" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "words"),
+    [
+        (None, "could not be started"),
+        (-9, "short of memory"),
+        (-11, "by SIGSEGV"),
+        (143, "told to end from outside"),
+        (3, "exit code 3"),
+    ],
+)
+def test_how_a_process_ended_is_told_in_words(exit_code, words):
+    assert words in how_it_ended(exit_code)
