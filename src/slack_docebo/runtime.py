@@ -64,6 +64,7 @@ class Runtime:
         self.accounts_listed_at: datetime | None = None  # when the last listing of Docebo's accounts began
         self.accounts_listed_in = timedelta()  # how long that took
         self.accounts_listed = 0  # and how many there were
+        self.ids_looked_up: set[str] = set()  # of people whom the scope or a decision names, in an organisation
         self.evidence_calls = 0  # made to ask for people and accounts by their ids
         self.evidence_calls_at_most = 0  # that were expected to be needed for that
         self.begun = self.now()

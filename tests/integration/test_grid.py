@@ -1,16 +1,17 @@
 """A company joins Enterprise Grid: people get ids of the organisation beside the local ones, and further workspaces."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 
 from sandbox.server import Sandbox
 from slack_docebo.clients.slack import SlackClient
-from slack_docebo.clients.slack_wire import UserPage
+from slack_docebo.clients.slack_wire import UserPage, source_user
 from slack_docebo.domain.decisions import NEVER
 from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.engine.importing import plan_import
 from slack_docebo.engine.mappings.deciding import DecisionAction, DecisionRequest, decide
+from slack_docebo.engine.planning.named import plan_named
 from slack_docebo.engine.planning.undoing import plan_undo
 from slack_docebo.engine.reading.connection import validate
 from slack_docebo.engine.realtime.serve_result import Became
@@ -167,6 +168,48 @@ async def test_who_is_excluded_by_a_local_id_is_so_where_slack_lists_the_organis
     assert made == {"ida@example.com": "Grid", "eva@example.com": "Byron"}
     assert again.plan.facts["evidence_calls"] == 0  # it is asked once
     assert (await run_import(settings, rows=rows)).count(outcome=Outcome.APPLIED) == 0
+
+
+@pytest.mark.parametrize(
+    ("by_event", "is_told"),
+    [
+        pytest.param(True, True, id="by an event"),
+        pytest.param(True, False, id="by an event, where Slack is asked one by one"),
+        pytest.param(False, True, id="because somebody asks for them"),
+    ],
+)
+async def test_nobody_excluded_by_a_local_id_gets_an_account_before_the_first_import_of_the_organisation(
+    sandbox, sqlite_url, tmp_path, monkeypatch, by_event, is_told
+):
+    ada, ida, eva = people(sandbox)
+    rows = {**LEAVERS, "SCOPE_EXCLUDE": ada}
+    async with world(sandbox, sqlite_url, tmp_path, **rows) as before:
+        words = {"why": "agreed", "by": "Ann"}
+        await decide(before.runtime, before.workspace, DecisionRequest(DecisionAction.NEVER, [ida], **words))
+    join_grid(sandbox)
+    if not is_told:
+        sandbox.slack_gate.faults.add("migration.exchange", "ok_false", times=-1, error="missing_scope")
+    async with world(sandbox, sqlite_url, tmp_path, **rows) as here:
+        shown = {
+            slack_id: replace(source_user(sandbox.slack.get(slack_id)), local_id="") for slack_id in (ada, ida, eva)
+        }
+        read_one = SlackClient.user
+
+        async def without_local_id(client, slack_id, **options):
+            seen = await read_one(client, slack_id, **options)
+            return seen if slack_id in shown else replace(seen, value=replace(seen.value, local_id=""))
+
+        monkeypatch.setattr(SlackClient, "user", without_local_id)
+        if by_event:
+            here.put(
+                *(replaced(here.event(i), slack_id=organisation_id(i), profile=asdict(one)) for i, one in shown.items())
+            )
+            await here.serve()
+        else:
+            plan_id = await plan_named(here.runtime, here.workspace, list(shown.values()))
+            await carry_out(here.runtime, plan_id)
+
+    assert [one.email for one in sandbox.docebo.accounts if one.provisioned_by] == ["eva@example.com"]
 
 
 async def test_where_nobody_can_tell_who_is_excluded_the_import_stops_and_says_what_to_write(

@@ -1,6 +1,6 @@
 """Absences: people and accounts that a list does not show. Each side is asked for them, once, before anything follows."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from itertools import chain
 
@@ -23,13 +23,11 @@ from slack_docebo.engine.reading.evidence import (
     note_present,
 )
 from slack_docebo.engine.reading.missing import FEW, check_still_whole
-from slack_docebo.engine.reading.organisation import find_under_other_ids
+from slack_docebo.engine.reading.organisation import check_excluded, find_under_other_ids
 from slack_docebo.engine.reading.sides import ask_for_unlisted
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
-from slack_docebo.errors import ConfigurationError, told
+from slack_docebo.errors import told
 from slack_docebo.runtime import Runtime
-
-NAMED_AT_MOST = 5  # in a message
 
 
 @dataclass(slots=True)
@@ -124,7 +122,7 @@ class Absences:
             self.seen |= answers
         shown_now = ((one, self.seen[one]) for one in self.named if one in self.seen)
         self.shown_otherwise = {seen.value.slack_id: one for one, seen in shown_now if isinstance(seen, Present)}
-        _check_excluded(runtime, [one for one in self.named if isinstance(self.seen.get(one), Unknown)])
+        check_excluded(runtime, [one for one in self.named if isinstance(self.seen.get(one), Unknown)])
         wanted |= {m.docebo_id: [_address(self.seen[m.slack_id])] for m in doubtful if has_left(self.seen[m.slack_id])}
         await ask_for_accounts(runtime, accounts, wanted)
         await ask_for_unlisted(runtime, accounts, [user.email for user, _ in self.held_back])
@@ -149,15 +147,6 @@ class Absences:
             for slack_id in self.missing
             if isinstance(seen := self.seen[slack_id], Present) and not planner.is_leaver(seen.value)
         }
-
-
-def _check_excluded(runtime: Runtime, unknown: Collection[str]) -> None:
-    """Raise ConfigurationError where the scope excludes one of those under whom Slack lists nobody knows whom."""
-    if hidden := sorted(runtime.behaviour.ids_excluded.intersection(unknown)):
-        raise ConfigurationError(
-            f"integration_settings: row SLACK | SCOPE_EXCLUDE: Slack does not say under which id of the organisation it lists"
-            f" {', '.join(hidden[:NAMED_AT_MOST])}: exclude them by their e-mail addresses"
-        )
 
 
 def not_planned(slack_id: str, team: str, error: Exception) -> Operation:

@@ -9,6 +9,7 @@ from slack_docebo.domain.people import SourceUser
 from slack_docebo.engine.planning.few import plan_few
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.evidence import observe_person
+from slack_docebo.engine.reading.organisation import learn_who_is_named
 from slack_docebo.engine.reading.profiles import keep_fields_shown
 from slack_docebo.errors import Rejected
 from slack_docebo.runtime import Runtime
@@ -44,4 +45,5 @@ async def read_named(runtime: Runtime, slack_ids: Sequence[str], emails: Sequenc
 async def plan_named(runtime: Runtime, workspace: Workspace, people: Sequence[SourceUser]) -> str:
     """Compare *people* with their accounts and return the id of the stored plan; nobody else is in it."""
     await to_completion(keep_fields_shown, runtime, workspace.team, people)
+    await learn_who_is_named(runtime, workspace, people)
     return await plan_few(runtime, workspace, people, kind=PlanKind.REALTIME_SYNC)

@@ -5,18 +5,22 @@ calls as there are people; here 400 of them take one.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from itertools import chain
 
 from slack_docebo.clients.slack import EXCHANGED_AT_ONCE
 from slack_docebo.concurrency import to_completion
+from slack_docebo.domain.decisions import Verdict
+from slack_docebo.domain.observation import Present, Unknown
 from slack_docebo.domain.people import SourceUser
-from slack_docebo.engine.reading.connection import Workspace
-from slack_docebo.engine.reading.evidence import can_ask, counted
+from slack_docebo.engine.reading.connection import Workspace, recall_other_ids
+from slack_docebo.engine.reading.evidence import ask_for_people, can_ask, check_calls, counted
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
-from slack_docebo.errors import RemoteError
+from slack_docebo.errors import ConfigurationError, RemoteError
 from slack_docebo.runtime import Runtime
+
+NAMED_AT_MOST = 5  # in a message
 
 _log = logging.getLogger(__name__)
 
@@ -28,17 +32,69 @@ async def find_under_other_ids(
 
     The others have to be asked for one by one; so has everybody where Slack does not say, or where it takes no fewer calls.
     """
+    if not workspace.organisation:
+        return {}
+    ids = await _exchanged(runtime, workspace, slack_ids)
+    former = {now: before for before in slack_ids if (now := ids.get(before)) and now in listed}
+    return await to_completion(_shown, listed, former)
+
+
+async def learn_who_is_named(runtime: Runtime, workspace: Workspace, people: Iterable[SourceUser]) -> bool:
+    """Find out whom the scope, or a decision, names by an id that is another one in the organisation of *people*.
+
+    An event may come, and somebody may ask for a person, before an import has found that out from the list. Each is asked
+    for once a run. Return whether anybody was; raise ConfigurationError where nobody can tell whom SCOPE_EXCLUDE excludes.
+    """
+    if not any(user.organisation for user in people):
+        return False
+    to_ask = await to_completion(_named, runtime, workspace.team)
+    if not to_ask:
+        return False
+    ids = await _exchanged(runtime, workspace, to_ask)
+    rest = [slack_id for slack_id in to_ask if slack_id not in ids]
+    check_calls(runtime, people=len(rest))
+    answers = await ask_for_people(runtime, workspace.team, rest)
+    ids |= {before: seen.value.slack_id for before, seen in answers.items() if isinstance(seen, Present)}
+    with runtime.store.transaction() as tables:
+        tables.people.meet(workspace.team, to_ask, now=runtime.now())
+        tables.people.note_ids(workspace.team, {now: before for before, now in ids.items() if now != before})
+    check_excluded(runtime, [slack_id for slack_id, seen in answers.items() if isinstance(seen, Unknown)])
+    runtime.ids_looked_up.update(to_ask)
+    recall_other_ids(runtime, workspace.team)
+    return True
+
+
+def check_excluded(runtime: Runtime, unknown: Collection[str]) -> None:
+    """Raise ConfigurationError where the scope excludes one of those under whom Slack lists nobody knows whom."""
+    if hidden := sorted(runtime.behaviour.ids_excluded.intersection(unknown)):
+        raise ConfigurationError(
+            f"integration_settings: row SLACK | SCOPE_EXCLUDE: Slack does not say under which id of the organisation it lists"
+            f" {', '.join(hidden[:NAMED_AT_MOST])}: exclude them by their e-mail addresses"
+        )
+
+
+def _named(runtime: Runtime, team: str) -> list[str]:
+    """Return who is named by an id of which nobody has said whether it is the only one."""
+    with runtime.store.reading() as tables:
+        never = {slack_id for slack_id, one in tables.decisions.all(team).items() if one.verdict is Verdict.NEVER}
+        named = (never | runtime.behaviour.ids_named) - tables.people.gone(team).keys() - runtime.ids_looked_up
+        return sorted(named - set(tables.people.other_ids(team, named).values()))
+
+
+async def _exchanged(runtime: Runtime, workspace: Workspace, slack_ids: Sequence[str]) -> dict[str, str]:
+    """Return the id in the organisation of each of *slack_ids* of whom Slack tells it for 400 at once.
+
+    Nobody's where it takes no fewer calls to ask for each.
+    """
     calls = -(-len(slack_ids) // EXCHANGED_AT_ONCE)
-    if not workspace.organisation or calls >= len(slack_ids) or not can_ask(runtime, people=calls):
+    if calls >= len(slack_ids) or not can_ask(runtime, people=calls):
         return {}
     try:
         with counted(runtime):
-            ids = await runtime.slack.organisation_ids(slack_ids, team_id=workspace.team)
+            return await runtime.slack.organisation_ids(slack_ids, team_id=workspace.team)
     except RemoteError as error:
         _log.warning("who was given another id in the organisation is asked for one by one: %s", error)
         return {}
-    former = {now: before for before in slack_ids if (now := ids.get(before)) and now in listed}
-    return await to_completion(_shown, listed, former)
 
 
 def _shown(listed: SourceSnapshot, former: dict[str, str]) -> dict[str, SourceUser]:

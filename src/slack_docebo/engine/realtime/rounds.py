@@ -30,6 +30,7 @@ from slack_docebo.engine.planning.plans import (
 )
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.evidence import ask_for_accounts, ask_for_people, observe_person
+from slack_docebo.engine.reading.organisation import learn_who_is_named
 from slack_docebo.engine.reading.outages import OutageWatch, greet_docebo, greet_slack
 from slack_docebo.engine.reading.profiles import keep_fields_shown
 from slack_docebo.engine.reading.sides import are_few, ask_for_unlisted, find_bearers, look_up, read_target
@@ -113,7 +114,10 @@ class _Round:
             todo, to_read = await to_completion(self._sorter.sort_out, cases, superseded)
         with self._served.timed("read Slack"):
             read = await self._each(to_read, self._read_again, self._slack)
-            todo = await to_completion(self._sorter.not_in_line, joined([*todo, *read]))
+            todo = [*todo, *read]
+            if await learn_who_is_named(self._runtime, self._workspace, [case.person for case in todo]):
+                self._planner.policy = self._runtime.behaviour.policy(self._team)
+            todo = await to_completion(self._sorter.not_in_line, joined(todo))
             await to_completion(keep_fields_shown, self._runtime, self._team, [case.person for case in todo])
         with self._runtime.store.reading() as tables:
             through = are_let_through(tables, {case.incident for case in todo if case.incident})
