@@ -12,6 +12,7 @@ import hypothesis.internal.conjecture.optimiser  # imported late, deep down, CPy
 import pytest
 
 from slack_docebo.storage.store import Store
+from tests.compiled import statements_compiled_once
 from tests.postgresql import PostgresServer, running_server
 
 # Time is no measure here: other work on the machine makes anything slow.
@@ -59,6 +60,12 @@ def certificates_are_read_once() -> Iterator[None]:
     """Else httpx reads them for each client, which takes a third of a test's time and is needed by none."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("httpx._transports.default.create_ssl_context", cache(httpx.create_ssl_context))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def statements_are_compiled_once() -> Iterator[None]:
+    with statements_compiled_once():
         yield
 
 
