@@ -12,6 +12,7 @@ from tests.simulation.runs import NAMED, RUNS
 from tests.simulation.stage import play, told
 from tests.simulation.story import Step, Story
 
+ANOTHER = pytest.mark.long  # story of a kind, in which another attribute, setting or fault shows what one here shows
 HOUR = 3600.0
 SETTINGS = {
     "LEAVERS": "deactivate",
@@ -66,7 +67,7 @@ def test_an_account_that_was_handed_over_is_not_deactivated_for_its_former_owner
     assert_kept(Promise.ONLY_OWN, story)
 
 
-@pytest.mark.parametrize("mapping", ["true", "false"])
+@pytest.mark.parametrize("mapping", ["true", pytest.param("false", marks=ANOTHER)])
 def test_an_account_that_slips_through_a_shifting_list_gets_no_double(mapping: str) -> None:
     story = company(
         at(0, "import"),
@@ -115,6 +116,7 @@ def test_whose_account_was_made_is_not_recorded_as_failed_after_a_lock_of_the_da
     assert_kept(Promise.TRUE_OUTCOME, story)
 
 
+@ANOTHER
 def test_whose_account_was_made_is_not_recorded_as_failed_after_the_503_of_a_gateway() -> None:
     story = company(at(0, "import"), fault("import 1", "write", 1, "done, then unavailable"))
     assert_kept(Promise.TRUE_OUTCOME, story)
@@ -129,6 +131,7 @@ def test_who_was_forgotten_stays_so_under_another_id() -> None:
     assert_kept(Promise.FORGOTTEN, company(at(0, "import"), at(1, "forget", 2), at(2, "rehire", 2)))
 
 
+@ANOTHER
 def test_who_is_forgotten_before_anybody_has_seen_the_address_is_somebody_new_under_another_id() -> None:
     story = company(
         *(at(0, "import"), at(1, "lose_event"), at(1, "hire"), at(1, "forget", 5, seconds=1), at(2, "rehire", 5)),
@@ -169,11 +172,12 @@ def test_a_batch_is_waited_for_whose_caller_died_in_a_later_attempt() -> None:
     assert_kept(Promise.ONE_BATCH, story)
 
 
-@pytest.mark.parametrize("rehires", ["report", "hand-over"])
+@pytest.mark.parametrize("rehires", [pytest.param("report", marks=ANOTHER), "hand-over"])
 def test_who_is_hired_again_under_a_new_id_has_an_account_or_is_told_of(rehires: str) -> None:
     assert_kept(Promise.EVERYBODY, company(at(0, "import"), at(1, "rehire", 1), REHIRES=rehires))
 
 
+@ANOTHER
 def test_who_is_hired_again_and_whose_address_two_accounts_bear_is_told_of() -> None:
     story = company(
         *(at(0, "import"), at(6, "correct_mapping", 3), at(7, "import"), at(8, "rehire", 3)), REHIRES="hand-over"
@@ -251,7 +255,7 @@ def test_who_returns_in_time_has_all_days_of_grace_again() -> None:
     assert_kept(Promise.GRACE, story)
 
 
-@pytest.mark.parametrize("leavers", ["deactivate", "expire"])
+@pytest.mark.parametrize("leavers", ["deactivate", pytest.param("expire", marks=ANOTHER)])
 def test_who_returns_after_the_grace_gets_in_again(leavers: str) -> None:
     story = company(
         *(at(0, "import"), at(1, "leave", 1), at(2, "import"), at(27, "import"), at(50, "come_back", 1)),
@@ -263,6 +267,7 @@ def test_who_returns_after_the_grace_gets_in_again(leavers: str) -> None:
     assert any("1 deactivated" in line for line in played.log)
 
 
+@ANOTHER
 def test_limits_hold_for_people_who_are_moved_hour_by_hour() -> None:
     moving = (
         step for hour in (1, 2, 3) for step in (at(hour, "change_department", hour - 1), at(hour + 0.5, "import"))
@@ -317,6 +322,7 @@ def test_a_move_that_a_killed_run_has_sent_is_taken_back_where_slack_says_the_fo
     assert_kept(Promise.CAUGHT_UP, story)
 
 
+@ANOTHER
 def test_a_manager_whom_a_killed_run_has_sent_is_replaced_where_slack_names_the_former_one_again() -> None:
     story = company(
         *(at(0, "import"), at(1, "change_manager", 4, 2), at(2, "import")),
@@ -327,6 +333,7 @@ def test_a_manager_whom_a_killed_run_has_sent_is_replaced_where_slack_names_the_
     assert_kept(Promise.CAUGHT_UP, story)
 
 
+@ANOTHER
 def test_who_would_come_into_a_circle_with_a_manager_who_stays_is_not_expected_to_have_one() -> None:
     story = company(
         *(at(0, "import"), at(1, "change_manager", 0, 4), at(2, "import"), at(3, "lose_manager", 0)),
@@ -346,6 +353,7 @@ def test_a_field_that_was_changed_without_a_new_stamp_is_read_again() -> None:
     assert_kept(Promise.CAUGHT_UP, story)
 
 
+@ANOTHER
 def test_a_field_that_was_emptied_and_undone_is_not_emptied_again_where_slack_says_another_since() -> None:
     story = company(
         *(at(0, "import"), at(1, "lose_event"), at(1, "lose_team", 1), at(2, "import")),
@@ -364,6 +372,7 @@ def test_a_field_that_was_emptied_and_undone_is_read_again_though_no_stamp_tells
     assert_kept(Promise.KNOWN, story)
 
 
+@ANOTHER
 def test_a_manager_whom_slack_has_named_within_the_age_of_a_reading_is_no_breach() -> None:
     story = company(
         *(at(0, "import"), at(1, "keep_stamps"), at(2, "change_manager", 3, 2), at(5, "correct_mapping", 3)),
@@ -375,11 +384,13 @@ def test_a_manager_whom_slack_has_named_within_the_age_of_a_reading_is_no_breach
     assert any("import 2 ends" in line and "1 updated" in line for line in played.log), told(story, played)
 
 
+@ANOTHER
 def test_a_list_that_lacks_only_whom_slack_does_not_show_when_asked_is_not_held_against_the_run() -> None:
     broken_off = fault("import 2", "read", 4, "short")
     assert_kept(Promise.SHORT_READ, company(at(0, "import"), at(1, "poison", 2), at(2, "import"), broken_off, size=3))
 
 
+@ANOTHER
 def test_an_import_may_refuse_a_list_that_really_left_out_somebody_who_joined_before_it_was_read() -> None:
     story = company(
         *(at(0, "import"), at(1, "import"), at(1, "hire", seconds=2)),
@@ -397,6 +408,7 @@ def test_an_account_that_docebo_does_not_show_yet_is_in_doubt_until_the_next_imp
     assert_kept(Promise.RECORDED, story)
 
 
+@ANOTHER
 def test_of_an_account_that_docebo_did_not_show_as_long_as_anybody_looked_is_told_that_nobody_can_tell() -> None:
     story = company(
         *(at(0, "import"), at(1, "lag"), at(2, "lose_event"), at(2, "hire"), at(2, "import", seconds=2)),
@@ -408,6 +420,7 @@ def test_of_an_account_that_docebo_did_not_show_as_long_as_anybody_looked_is_tol
     assert not played.breaches, "\n" + told(story, played)
 
 
+@ANOTHER
 def test_of_a_lost_answer_that_real_time_has_written_over_it_is_told_that_nobody_can_tell() -> None:
     story = company(
         *(at(0, "import"), at(1, "lose_event"), at(1, "rename", 1), at(1, "import", seconds=5)),
