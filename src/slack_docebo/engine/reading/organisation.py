@@ -76,7 +76,7 @@ def check_excluded(runtime: Runtime, unknown: Collection[str]) -> None:
 def _named(runtime: Runtime, team: str) -> list[str]:
     """Return who is named by an id of which nobody has said whether it is the only one."""
     with runtime.store.reading() as tables:
-        never = {slack_id for slack_id, one in tables.decisions.all(team).items() if one.verdict is Verdict.NEVER}
+        never = {slack_id for slack_id, one in tables.decisions.binding(team).items() if one.verdict is Verdict.NEVER}
         named = (never | runtime.behaviour.ids_named) - tables.people.gone(team).keys() - runtime.ids_looked_up
         return sorted(named - set(tables.people.other_ids(team, named).values()))
 
