@@ -264,7 +264,7 @@ class Stage:
             self._watch.set_by_hand()
 
     def _correct_mapping(self, person: Person) -> None:
-        """Give somebody another account, made by hand, as `slack-docebo mappings import` does; nobody else is at work."""
+        """Give somebody another account, made by hand, as linking people by hand does; nobody else is at work."""
         slack_id = self._company.profile(person)["id"]
         with suppress(AlreadyRunning, PlatformMismatch), self._alone("mappings import"):
             right = self._company.add_account(person, f"right{person.number}x{int(time.time())}@example.com")

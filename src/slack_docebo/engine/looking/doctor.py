@@ -34,6 +34,7 @@ from slack_docebo.engine.reading.connection import (
     lack_of_rights,
     missing_scopes,
     note_contacts,
+    of_another_workspace,
     rights_of,
     unknown_levels,
 )
@@ -277,11 +278,7 @@ class _Checks:
         if not expected:
             return ok(check, f"{self._team} will be linked to this Docebo by the first run")
         if expected != self._team and is_named:
-            return fail(
-                check,
-                f"the token belongs to {self._team}, but this Docebo is linked to {expected}: use a token of that"
-                " workspace, or set SLACK_TEAM_ID if the link shall change",
-            )
+            return fail(check, of_another_workspace(self._team, expected))
         return ok(check, f"{expected} is the one linked to this Docebo")
 
     async def docebo(self, check: str) -> Finding:

@@ -111,10 +111,15 @@ def _check_link(runtime: Runtime, workspace: Workspace, linked: WorkspaceLink | 
     """Raise an error if this Docebo belongs to another workspace."""
     expected = runtime.settings.slack_team_id or (linked.slack_team if linked else workspace.team)
     if workspace.team != expected:
-        raise WorkspaceMismatch(
-            f"the token belongs to workspace {workspace.team}, but this Docebo is linked to {expected}:"
-            " use a token of that workspace, or set SLACK_TEAM_ID if the link shall change"
-        )
+        raise WorkspaceMismatch(of_another_workspace(workspace.team, expected))
+
+
+def of_another_workspace(team: str, expected: str) -> str:
+    """Say that our token belongs to workspace *team* where this Docebo is linked to the *expected* one."""
+    return (
+        f"the token belongs to workspace {team}, but this Docebo is linked to {expected}: use a token of that workspace,"
+        " or set SLACK_TEAM_ID if the link shall change"
+    )
 
 
 def check_rights(runtime: Runtime, session: Session) -> None:
