@@ -231,7 +231,8 @@ def test_what_is_no_json_is_a_value_error(text):
 
 
 def users(page: int, size: int) -> list[dict[str, object]]:
-    return [{"user_id": page * size + n, "username": f"u{page}-{n}"} for n in range(size)]
+    of_all = {"email": "", "status": "1"}
+    return [{"user_id": page * size + n, "username": f"u{page}-{n}", **of_all} for n in range(size)]
 
 
 def listing(**changes: Callable[[int], object]) -> Part:

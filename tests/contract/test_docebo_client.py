@@ -72,7 +72,7 @@ def yii(status: int, message: object = "No", code: int = 0) -> httpx.Response:
 
 
 def page(*ids: int, more: object = False, **extra: Any) -> httpx.Response:
-    items = [{"user_id": str(id_), "username": f"u{id_}", "level": "user", "status": "1"} for id_ in ids]
+    items = [{"user_id": str(id_), "username": f"u{id_}", "email": "", "level": "user", "status": "1"} for id_ in ids]
     return ok({"items": items, "has_more_data": more, **extra})
 
 
@@ -124,7 +124,11 @@ async def test_an_account_is_read_from_the_listing(docebo):
     ("status", "active"), [("1", True), (1, True), ("0", False), (0, False), (False, False), (None, True)]
 )
 async def test_a_suspended_account_is_inactive_however_it_is_written(docebo, status, active):
-    docebo.get(USERS).mock(return_value=ok({"items": [{"user_id": 1, "status": status}], "has_more_data": False}))
+    docebo.get(USERS).mock(
+        return_value=ok(
+            {"items": [{"user_id": 1, "username": "", "email": "", "status": status}], "has_more_data": False}
+        )
+    )
     async with opened() as client:
         assert [[account.active for account in accounts] async for accounts in client.list_users()] == [[active]]
 
@@ -205,6 +209,13 @@ async def test_a_short_listing_is_noticed(docebo, pages):
             [accounts async for accounts in client.list_users()]
 
 
+async def test_behind_the_end_of_the_first_list_of_all_nobody_must_follow_whatever_is_counted(docebo):
+    docebo.get(USERS).mock(side_effect=[page(1, 2, total_count=2), page(3, total_count=2)])
+    async with opened() as client:
+        with pytest.raises(IncompleteRead, match="ended its list after 2 accounts, and has more"):
+            [accounts async for accounts in client.list_users(is_first=True)]
+
+
 @pytest.mark.parametrize(
     "answer",
     [
@@ -213,6 +224,10 @@ async def test_a_short_listing_is_noticed(docebo, pages):
         pytest.param(ok({"items": [{"username": "a"}]}), id="an account without an id"),
         pytest.param(ok({"items": ["a"]}), id="an account that is none"),
         pytest.param(ok({"items": [{"user_id": 10**30}]}), id="an id that no database holds"),
+        pytest.param(
+            ok({"items": [{"user_id": 1, "username": "a", "status": 1}]}), id="an account without its address"
+        ),
+        pytest.param(ok({"items": [{"user_id": 1, "username": "a", "email": ""}]}), id="an account without its status"),
         pytest.param(httpx.Response(200, json=[]), id="no envelope"),
         pytest.param(HTML, id="never JSON"),
         pytest.param(httpx.Response(200, content=b"{", headers={"Content-Type": "application/json"}), id="half of it"),
@@ -228,10 +243,10 @@ async def test_a_listing_that_is_not_as_documented_is_not_read(docebo, answer):
 
 async def test_a_search_keeps_only_what_was_searched_for(docebo):
     items = [
-        {"user_id": 1, "username": "ADA", "email": ""},
-        {"user_id": 2, "username": "adam", "email": "x@x.org"},
-        {"user_id": 3, "username": "u3", "email": "Ada"},
-        {"user_id": 4, "username": "u4", "first_name": "ada"},
+        {"user_id": 1, "username": "ADA", "email": "", "status": 1},
+        {"user_id": 2, "username": "adam", "email": "x@x.org", "status": 1},
+        {"user_id": 3, "username": "u3", "email": "Ada", "status": 1},
+        {"user_id": 4, "username": "u4", "email": "", "status": 1, "first_name": "ada"},
     ]
     route = docebo.get(USERS).mock(return_value=ok({"items": items, "has_more_data": False}))
     async with opened() as client:

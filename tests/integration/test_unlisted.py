@@ -7,6 +7,7 @@ import pytest
 from sandbox.server import Sandbox
 from slack_docebo.domain.operations import UNLISTED, Kind, Outcome
 from slack_docebo.engine.importing import apply_saved
+from slack_docebo.errors import IncompleteRead
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime
 from slack_docebo.storage.store import Store
@@ -90,6 +91,39 @@ async def test_nobody_gets_a_second_account_because_a_list_leaves_out_the_first(
     assert sandbox.docebo.accounts.by_username("jane@example.com") is None
     assert slack_id not in without
     assert mapped(sqlite_url, sandbox.slack.team.id)[slack_id] == jane(sandbox)
+
+
+async def test_the_first_list_of_all_that_leaves_out_an_account_makes_nobody_a_second_one(
+    sandbox, settings, left_out, sqlite_url
+):
+    left_out.add(jane(sandbox))
+    slack_id = joins(sandbox)
+
+    with pytest.raises(IncompleteRead, match=rf"search finds account {jane(sandbox)}, which is not among them"):
+        await run_import(settings, rows=ROWS)
+    made = [account.username for account in sandbox.docebo.accounts if account.provisioned_by]
+    left_out.clear()
+    await run_import(settings, rows=ROWS)
+
+    assert made == []
+    assert sandbox.docebo.accounts.by_username("jane@example.com") is None
+    assert mapped(sqlite_url, sandbox.slack.team.id)[slack_id] == jane(sandbox)
+
+
+async def test_many_who_join_before_the_first_import_get_no_second_account_by_a_list_that_leaves_out_the_first(
+    sandbox, docebo, left_out, sqlite_url, tmp_path
+):
+    left_out.add(jane(sandbox))
+    people = [joins(sandbox)]
+    people += [sandbox.slack.add("Ada", f"Lovelace {n}", f"ada{n}@example.com")["id"] for n in range(6)]
+
+    async with world(sandbox, sqlite_url, tmp_path, ways={"DOCEBO_URL": docebo}) as here:
+        here.put(*(here.event(slack_id) for slack_id in people))
+        await here.serve()
+        accounts = [here.docebo_id(slack_id) for slack_id in people]
+
+    assert all(accounts)
+    assert accounts[0] == jane(sandbox)
 
 
 async def test_what_one_night_has_not_asked_for_is_missed_by_the_next(sandbox, settings, left_out):

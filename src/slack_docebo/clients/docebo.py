@@ -107,10 +107,11 @@ class DoceboClient:
         self._there = self._there or session.docebo_id
         return session
 
-    async def list_users(self, *, unlisted: int = 0) -> AsyncIterator[list[Account]]:
+    async def list_users(self, *, unlisted: int = 0, is_first: bool = False) -> AsyncIterator[list[Account]]:
         """Yield all accounts, page by page; one that was renamed while they are read may come twice, the later as it is.
 
-        As many as *unlisted* may be counted by Docebo and not listed.
+        As many as *unlisted* may be counted by Docebo and not listed. Of a list that *is_first*, so that nothing tells what it
+        has to show, the page behind its end is asked for; so it is where Docebo does not count.
 
         Raises IncompleteRead, at the latest at the end, if some were left out: conclude nothing from an account's
         absence before the iteration has ended.
@@ -130,7 +131,7 @@ class DoceboClient:
             if expected is None:
                 # The first count: accounts made while reading need not be among those read, but all others do.
                 expected = read_id(data.get("total_count"))
-            accounts = list(map(read, items_of("list users", data)))
+            accounts = list(map(read, _shown_in_full("list users", items_of("list users", data))))
             before = len(seen)
             seen.update(account.docebo_id for account in accounts)
             if more and len(seen) == before:
@@ -144,7 +145,8 @@ class DoceboClient:
                 f"Docebo listed {len(seen)} accounts and counts {expected}: run again later. If it is so each time, and its"
                 f' user management shows {len(seen)}, `slack-docebo dialect set "{UNLISTED.name}" {expected - len(seen)}`'
             )
-        if expected is None and accounts and await self._goes_on(params, pages + 1, data, seen):
+        is_in_doubt = expected is None or is_first
+        if is_in_doubt and accounts and await self._goes_on(params, pages + 1, data, seen):
             raise IncompleteRead(f"Docebo ended its list after {len(seen)} accounts, and has more.")
 
     async def _goes_on(self, params: Mapping[str, str | int], number: int, before: object, seen: set[int]) -> bool:
@@ -173,7 +175,7 @@ class DoceboClient:
         read = account_reader(self._wanted_fields, self.languages, self.options, self.levels)
         params = {"search_text": text.strip(), **({} if in_parts else {"match_type": "full"})}
         async for data, more in self._requests.pages("find users", "/manage/v1/user", params, MOST_PAGES_FOUND):
-            items = items_of("find users", data)
+            items = _shown_in_full("find users", items_of("find users", data))
             # Docebo's search also finds names and parts of them.
             for account in map(read, items):
                 if wanted in (mailbox(account.username), mailbox(account.email)):
@@ -429,3 +431,16 @@ def _without_text_of_others(record: logging.LogRecord) -> bool:
             args[-1] = ""
         record.args = tuple(args)
     return True
+
+
+def _shown_in_full(operation: str, items: list[object]) -> list[object]:
+    """Return *items*; raise ContractViolation where one leaves out what accounts are told apart by.
+
+    An address or a status that is not shown is neither empty nor active: by it somebody would get a second account.
+    """
+    for item in items:
+        if isinstance(item, dict) and not ("username" in item and "email" in item and "status" in item):
+            raise ContractViolation(
+                operation, "not every account is shown with its user name, e-mail address and status"
+            )
+    return items

@@ -228,6 +228,10 @@ def account_reader(
         if not isinstance(item, dict) or (docebo_id := read_id(item.get("user_id"))) is None:
             raise ContractViolation("list users", "not every user is an object with a numeric user_id")
         get = item.get
+        if not ("email" in item and "status" in item):  # what is not shown is not empty
+            raise ContractViolation(
+                "list users", f"account {docebo_id} is shown without its e-mail address or its status"
+            )
         username = username_of(item)
         email = read_text(get("email")).strip()
         return Account(
@@ -265,7 +269,9 @@ def view_of(
         if isinstance(item, dict)
     }
     status = user.get("valid", user.get("status"))
-    account = account_reader(wanted_fields, languages, options, levels)({**user, "status": status, **fields})
+    account = account_reader(wanted_fields, languages, options, levels)(
+        {"email": "", **user, "status": status, **fields}
+    )
     besides = {"status": status, "level": user.get("level"), "force_change": user.get("force_change")}
     shown_besides = {name: read_text(value) for name, value in besides.items() if value is not None}
     branches = data.get("branches", user.get("select_orgchart", data.get("select_orgchart")))

@@ -10,6 +10,7 @@ from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.addresses import mailbox
 from slack_docebo.domain.branches import NewBranch, to_be_made
 from slack_docebo.domain.decisions import Decisions, about, respecting, under_other_ids
+from slack_docebo.domain.dialect import MOST_ROWS
 from slack_docebo.domain.effects import hurts, people_of
 from slack_docebo.domain.grace import hold
 from slack_docebo.domain.matching import Accounts, FoundBy
@@ -18,13 +19,13 @@ from slack_docebo.domain.people import Applied, Known, Mapping, PeopleShown, Sou
 from slack_docebo.domain.planning import Planner
 from slack_docebo.domain.profiles import Coverage
 from slack_docebo.domain.rules import NO_BRANCH
-from slack_docebo.domain.targets import BRANCH
+from slack_docebo.domain.targets import BRANCH, USERNAME
 from slack_docebo.domain.texts import without_numbers
 from slack_docebo.engine.planning.absences import Absences, not_planned
 from slack_docebo.engine.planning.limits import Measure, count_people, measure
 from slack_docebo.engine.reading.connection import Workspace, recall_other_ids, unknown_levels
 from slack_docebo.engine.reading.profiles import fields_wanted
-from slack_docebo.engine.reading.sides import record_reads
+from slack_docebo.engine.reading.sides import check_first_list, record_reads
 from slack_docebo.engine.reading.snapshot import Restarted, SourceSnapshot
 from slack_docebo.engine.reporting.files import (
     branches_file,
@@ -115,6 +116,8 @@ async def make_plan(
     await to_completion(_plan_absent, runtime, planner, draft, absences, trusting, orphans)
     await to_completion(_plan_again, runtime, planner, draft, listed or read, accounts, again, trusting)
     if listed is not None:
+        newcomers = await to_completion(_newcomers, runtime, draft.plan_id)
+        await check_first_list(runtime, workspace.team, accounts, newcomers)
         await to_completion(record_reads, runtime, workspace, listed, accounts)
         listed.to_compare = planner.to_read_first
         facts["left_as_before"] = draft.left_as_before
@@ -142,6 +145,13 @@ async def make_plan(
             looked_after = count_people(runtime, tables, workspace.team, at_least=planner.people)
     close_plan(runtime, draft.plan_id, looked_after=looked_after, facts=facts)
     return draft.plan_id
+
+
+def _newcomers(runtime: Runtime, plan_id: str) -> list[str]:
+    """Return the addresses of some for whom the plan makes an account."""
+    with runtime.store.reading() as tables:
+        created = tables.operations.pending(plan_id, Kind.CREATE, MOST_ROWS)
+    return [str(operation.changes.get("email") or operation.changes[USERNAME]) for _, operation in created]
 
 
 def _branches_to_make(runtime: Runtime, planner: Planner) -> list[NewBranch]:

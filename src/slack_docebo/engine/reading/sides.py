@@ -1,6 +1,6 @@
 """Reading both sides: Slack's users with the proof that they are all, and all or a few of Docebo's accounts."""
 
-from collections.abc import AsyncIterable, Awaitable, Callable, Collection, Iterable
+from collections.abc import AsyncIterable, Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -17,8 +17,15 @@ from slack_docebo.domain.planning import Planner
 from slack_docebo.domain.targets import USERNAME
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.dialects import known_dialect, learn
-from slack_docebo.engine.reading.evidence import answers_to, ask_for_accounts, can_ask, observe_account, recall_accounts
-from slack_docebo.engine.reading.missing import check_missing_accounts, check_missing_people
+from slack_docebo.engine.reading.evidence import (
+    answers_to,
+    ask_for_accounts,
+    can_ask,
+    counted,
+    observe_account,
+    recall_accounts,
+)
+from slack_docebo.engine.reading.missing import FEW, check_missing_accounts, check_missing_people
 from slack_docebo.engine.reading.outages import OutageWatch, greet_docebo
 from slack_docebo.engine.reading.profiles import with_fields_known
 from slack_docebo.engine.reading.scim import read_scim, with_scim
@@ -114,15 +121,16 @@ async def read_target(runtime: Runtime) -> Accounts:
     """Return every account of the platform; raise IncompleteRead where too many are missing that are not gone."""
     accounts, begun = Accounts(), runtime.now()
     known = await to_completion(known_dialect, runtime)
+    last = await to_completion(_last_read, runtime, _target(runtime))
     runtime.docebo.pages_by_cursor |= known.pages_by_cursor
-    async for page in runtime.docebo.list_users(unlisted=known.unlisted):
+    async for page in runtime.docebo.list_users(unlisted=known.unlisted, is_first=last is None):
         safe_point()
         accounts.add(page)
         accounts.pages += 1
     await to_completion(_learn_paging, runtime)
     await _learn_search(runtime, accounts)
     await to_completion(recall_accounts, runtime, accounts)
-    if last := await to_completion(_last_read, runtime, _target(runtime)):
+    if last:
         await check_missing_accounts(runtime, accounts, last)
     runtime.accounts_listed_at, runtime.accounts_listed = begun, len(accounts)
     runtime.accounts_listed_in = runtime.now() - begun
@@ -208,6 +216,28 @@ async def ask_for_unlisted(runtime: Runtime, accounts: Accounts, newcomers: Iter
             if isinstance(found, Present):
                 accounts.add(found.value)
                 accounts.note_searched(address)
+
+
+async def check_first_list(runtime: Runtime, team: str, accounts: Accounts, newcomers: Sequence[str]) -> None:
+    """Raise IncompleteRead where the first list of a platform has left out an account that is there.
+
+    Nothing tells yet what such a list has to show. So a few of the *newcomers*, who would get an account, are searched for
+    by their addresses. Whoever was given one by a run of ours meanwhile disproves nothing.
+    """
+    few = [address for address in newcomers if address][:: len(newcomers) // FEW + 1]
+    is_first = accounts.pages and await to_completion(_last_read, runtime, _target(runtime)) is None
+    if not is_first or not can_ask(runtime, accounts=len(few)):
+        return
+    with counted(runtime):
+        found = [account for address in few for account in await find_by_address(runtime, address)]
+    left_out = {account.docebo_id for account in found if accounts.get(account.docebo_id) is None}
+    with runtime.store.reading() as tables:
+        left_out -= tables.mappings(runtime.settings.docebo_url).of_accounts(team, left_out).keys()
+    if left_out:
+        raise IncompleteRead(
+            f"Docebo listed {len(accounts)} accounts, and its search finds account {min(left_out)}, which is not among them:"
+            " run again later"
+        )
 
 
 async def find_by_address(runtime: Runtime, address: str) -> list[Account]:

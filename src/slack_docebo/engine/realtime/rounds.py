@@ -33,7 +33,14 @@ from slack_docebo.engine.reading.evidence import ask_for_accounts, ask_for_peopl
 from slack_docebo.engine.reading.organisation import learn_who_is_named
 from slack_docebo.engine.reading.outages import OutageWatch, greet_docebo, greet_slack
 from slack_docebo.engine.reading.profiles import keep_fields_shown
-from slack_docebo.engine.reading.sides import are_few, ask_for_unlisted, find_bearers, look_up, read_target
+from slack_docebo.engine.reading.sides import (
+    are_few,
+    ask_for_unlisted,
+    check_first_list,
+    find_bearers,
+    look_up,
+    read_target,
+)
 from slack_docebo.engine.reading.user_groups import read_user_groups
 from slack_docebo.engine.realtime.holding import are_let_through, hold
 from slack_docebo.engine.realtime.managers import plan_managers_of
@@ -235,6 +242,8 @@ class _Round:
         await ask_for_accounts(self._runtime, accounts, unlisted)
         newcomers = [user.email for user, one in pairs if planner.awaits_unlisted(user, planner.match(user, one))]
         await ask_for_unlisted(self._runtime, accounts, newcomers)
+        without = [user.email for user, one in pairs if planner.match(user, one).account is None]
+        await check_first_list(self._runtime, self._team, accounts, without)
         return accounts
 
     def _check_shown(self, case: Case, accounts: Accounts) -> None:
