@@ -6,6 +6,7 @@ import pytest
 
 from sandbox.server import Sandbox
 from slack_docebo.domain.operations import Kind, Outcome
+from slack_docebo.errors import IncompleteRead
 from slack_docebo.storage.inbox import EventState
 from tests.between import Call, between, in_json
 from tests.importing import ON, mapped, run_import, settings_for
@@ -229,3 +230,28 @@ async def test_who_becomes_an_administrator_while_the_accounts_are_listed_is_not
         await run_import(settings, rows=ROWS)
 
     assert account(sandbox, "ada").lastname == "Lovelace"
+
+
+async def test_people_whom_slack_hides_night_by_night_do_not_make_ever_shorter_lists_the_measure(sandbox, sqlite_url):
+    people = [sandbox.slack.add("Joe", f"Doe {n}", f"joe{n}@example.com")["id"] for n in range(36)]  # of 40
+    rows = {**ON, "LEAVERS": "deactivate"}
+
+    def without(call: Call, answer):
+        if "users.list" not in call.path:
+            return None
+        return {**answer, "members": [one for one in answer["members"] if one["id"] not in sandbox.slack.invisible]}
+
+    with between(sandbox.slack_url.removesuffix("/api/"), changed=without) as url:
+        settings = settings_for({**sandbox.facts(), "slack_url": f"{url}/api/"}, sqlite_url)
+        await run_import(settings, rows=rows)
+        sandbox.slack.invisible = set(people[:3])
+        await run_import(settings, rows=rows)
+        sandbox.slack.invisible = set(people[:6])
+
+        with pytest.raises(IncompleteRead, match="listed 34 users, the last complete read had 40"):
+            await run_import(settings, rows=rows)
+        await run_import(settings, rows={**rows, "SOURCE_MAY_SHRINK": "20"})  # for one run, as that says
+        again = await run_import(settings, rows=rows)
+
+    assert again.count(outcome=Outcome.APPLIED) == 0
+    assert all(account(sandbox, f"joe{n}").active for n in range(36))

@@ -140,6 +140,11 @@ class Absences:
             except Exception as error:  # whatever it is, it must not keep the plans of others waiting
                 yield not_planned(slack_id, team, error)
 
+    @property
+    def hidden(self) -> int:
+        """How many of the missing Slack was asked for and does not show: whether they have left, nobody knows."""
+        return sum(isinstance(self.seen[slack_id], Unknown) for slack_id in self.to_ask)
+
     def back(self, planner: Planner) -> set[str]:
         """Return who of the missing has not left, as Slack has said."""
         return {

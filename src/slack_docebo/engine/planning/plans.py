@@ -118,7 +118,7 @@ async def make_plan(
     if listed is not None:
         newcomers = await to_completion(_newcomers, runtime, draft.plan_id)
         await check_first_list(runtime, workspace.team, accounts, newcomers)
-        await to_completion(record_reads, runtime, workspace, listed, accounts)
+        await to_completion(record_reads, runtime, workspace, listed, accounts, absences.hidden)
         listed.to_compare = planner.to_read_first
         facts["left_as_before"] = draft.left_as_before
         unmatched.see_accounts(accounts)

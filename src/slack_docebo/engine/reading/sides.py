@@ -101,16 +101,24 @@ def last_count(runtime: Runtime, workspace: Workspace) -> int:
     return _last_count(runtime, _source(workspace))
 
 
-def record_reads(runtime: Runtime, workspace: Workspace, people: SourceSnapshot, accounts: Accounts) -> None:
+def record_reads(
+    runtime: Runtime, workspace: Workspace, people: SourceSnapshot, accounts: Accounts, hidden: int
+) -> None:
     """Let both reads be the measure for the next ones, once everything was asked that could disprove them.
 
-    Not the one of Docebo that was not of all accounts, or left out some that are there. Those that it has left out and
-    that were not asked for stay among the ones to be missed.
+    So many mapped people as are *hidden* were missing, and Slack does not show them when it is asked: they stay among those
+    whom the next list has to show, or ever more would be missing night by night. Unless somebody has let this one be
+    shorter than usual. Of Docebo's reads none counts that was not of all accounts, or left out some that are there; those
+    that it has left out and that were not asked for stay among the ones to be missed.
     """
-    now, run = runtime.now(), runtime.run_id
+    now, run, listed = runtime.now(), runtime.run_id, people.people
+    usual = type(runtime.behaviour).model_fields["source_may_shrink"].default
     with runtime.store.transaction() as tables:
         reads = tables.reads
-        reads.record(ProvenRead(_source(workspace), people.people, people.pages, now, run))
+        before = reads.last(_source(workspace))
+        if before and runtime.behaviour.source_may_shrink <= usual:
+            listed = max(listed, min(listed + hidden, before.people))
+        reads.record(ProvenRead(_source(workspace), listed, people.pages, now, run))
         if accounts.pages and not accounts.overlooked:
             ids = [account.docebo_id for account in accounts]
             read = ProvenRead(_target(runtime), len(ids), accounts.pages, now, run)
