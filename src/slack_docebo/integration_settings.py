@@ -364,13 +364,20 @@ class IntegrationSettings(BaseModel):
 
     @property
     def ids_excluded(self) -> frozenset[str]:
-        """The Slack ids of people who are not to be looked after."""
-        return ids_named(self.scope_exclude)
+        """The Slack ids of people who are not to be looked after, also by a user group, once these are read."""
+        _, members = self._members or (None, frozenset[str]())
+        return ids_named(self.scope_exclude) | members
 
     @property
     def ids_named(self) -> frozenset[str]:
         """The Slack ids by which the scope names people."""
         return self.ids_excluded | ids_named(self.scope_include)
+
+    @property
+    def ids_of_members(self) -> frozenset[str]:
+        """The Slack ids of the people in the user groups that are looked after, once these are read."""
+        members, _ = self._members or (None, None)
+        return members or frozenset()
 
     def knowing_ids(self, named: Mapping[str, str]) -> Self:
         """Return these settings with further ids of people whom the scope names by one: which, by the further ones."""
@@ -396,7 +403,7 @@ class IntegrationSettings(BaseModel):
                 email_domains=self.scope_email_domains,
                 include=self.scope_include,
                 exclude=self.scope_exclude,
-                members=members,
+                members=None if members is None else members | self._others_of(members),
                 excluded_members=excluded_members,
                 included_ids=self._others_of(ids_named(self.scope_include)),
                 excluded_ids=self._others_of(self.ids_excluded),

@@ -212,6 +212,29 @@ async def test_nobody_excluded_by_a_local_id_gets_an_account_before_the_first_im
     assert [one.email for one in sandbox.docebo.accounts if one.provisioned_by] == ["eva@example.com"]
 
 
+async def test_who_is_in_a_user_group_by_a_local_id_is_so_where_slack_lists_the_organisations_ids_alone(
+    sandbox, sqlite_url, monkeypatch
+):
+    settings, (ada, ida, eva) = settings_for(sandbox.facts(), sqlite_url), people(sandbox)
+    sandbox.slack.group("staff", ada, ida)
+    sandbox.slack.group("board", ada)
+    groups = {"SCOPE_EXCLUDE_USERGROUPS": "board", "LEAVERS_OUT_OF_SCOPE": "true"}
+    of_staff, of_all = {**LEAVERS, **groups, "SCOPE_USERGROUPS": "staff"}, {**LEAVERS, **groups}
+    await run_import(settings, rows=of_staff)
+    join_grid(sandbox)
+    monkeypatch.setattr(SlackClient, "list_users", without_local_ids(SlackClient.list_users))
+    sandbox.slack.change(ida, {"profile": {"last_name": "Byron"}})
+
+    await run_import(settings, rows=of_staff)
+    made = {one.email: (one.lastname, one.active) for one in sandbox.docebo.accounts if one.provisioned_by}
+    again = await run_import(settings, rows=of_staff)
+    await run_import(settings, rows=of_all)
+
+    assert made == {"ida@example.com": ("Byron", True)}
+    assert mapped(sqlite_url, team(sandbox)).keys() == {organisation_id(ida), organisation_id(eva)}
+    assert (again.plan.facts["evidence_calls"], again.count(outcome=Outcome.APPLIED)) == (0, 0)
+
+
 async def test_where_nobody_can_tell_who_is_excluded_the_import_stops_and_says_what_to_write(
     sandbox, sqlite_url, monkeypatch
 ):

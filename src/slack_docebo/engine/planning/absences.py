@@ -42,6 +42,7 @@ class Absences:
     to_ask: list[str] = field(default_factory=list)  # of the missing
     # Not listed, and never to be touched, or named by the scope: under another id Slack may list them.
     named: list[str] = field(default_factory=list)
+    members: list[str] = field(default_factory=list)  # likewise of the user groups that are looked after
     shown_otherwise: dict[str, str] = field(
         default_factory=dict
     )  # those of them by the ids under which they are listed
@@ -68,13 +69,15 @@ class Absences:
                 i for i, one in tables.decisions.binding(team).items() if one.verdict is Verdict.NEVER
             } - gone.keys()
             named = never | (runtime.behaviour.ids_named - gone.keys())
-            known_as = tables.people.other_ids(team, named)
+            members = runtime.behaviour.ids_of_members - gone.keys()
+            known_as = tables.people.other_ids(team, named | members)
         if workspace.organisation:  # else nobody has another id
             found = {former for other, former in known_as.items() if other in listed}
             self.named = sorted(i for i in named - found if i not in listed)
-            if self.named:  # known, they are known again under the other id
+            self.members = sorted(i for i in members - found if i not in listed)
+            if self.named or self.members:  # known, they are known again under the other id
                 with runtime.store.transaction() as tables:
-                    tables.people.meet(team, self.named, now=runtime.now())
+                    tables.people.meet(team, {*self.named, *self.members}, now=runtime.now())
         self.unmapped = sorted(unlisted - self.missing.keys())
         self.seen = {slack_id: gone.get(slack_id, Unknown(NOT_LISTED)) for slack_id in self.missing}
         for user in chain.from_iterable(listed) if gained else ():
@@ -103,15 +106,16 @@ class Absences:
         Raises IncompleteRead before the first question where these are too many, and where Slack disproves its list.
         """
         doubtful = [m for m in self.missing.values() if planner.asks_for_account(_left(m), m)]
-        if not (self.held_back or self.to_ask or self.named or doubtful):
+        if not (self.held_back or self.to_ask or self.named or self.members or doubtful):
             return
         to_ask = sorted({*self.to_ask, *self.named})
         if listed is not None:
-            shown = await find_under_other_ids(runtime, workspace, listed, to_ask)
+            shown = await find_under_other_ids(runtime, workspace, listed, sorted({*to_ask, *self.members}))
             found = {slack_id: Present(user) for slack_id, user in shown.items()}
             await to_completion(note_ids, runtime, workspace.team, found)
             self.seen |= found
-            to_ask = [slack_id for slack_id in to_ask if slack_id not in found]
+            settled = found.keys() | runtime.ids_looked_up.difference(self.to_ask)
+            to_ask = [slack_id for slack_id in to_ask if slack_id not in settled]
         wanted = {known.docebo_id: [user.email] for user, known in self.held_back if known}
         check_calls(runtime, people=len(to_ask), accounts=len(wanted) + len(doubtful))
         for some in (to_ask[:FEW], to_ask[FEW:]):  # a list that is not whole shows in the first few
@@ -120,7 +124,7 @@ class Absences:
             if listed is not None:
                 check_still_whole(workspace, listed, answers)
             self.seen |= answers
-        shown_now = ((one, self.seen[one]) for one in self.named if one in self.seen)
+        shown_now = ((one, self.seen[one]) for one in (*self.named, *self.members) if one in self.seen)
         self.shown_otherwise = {seen.value.slack_id: one for one, seen in shown_now if isinstance(seen, Present)}
         check_excluded(runtime, [one for one in self.named if isinstance(self.seen.get(one), Unknown)])
         wanted |= {m.docebo_id: [_address(self.seen[m.slack_id])] for m in doubtful if has_left(self.seen[m.slack_id])}

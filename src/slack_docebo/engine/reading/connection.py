@@ -52,8 +52,8 @@ async def validate(runtime: Runtime, *, pin: bool = True) -> Workspace:
         tables.platforms.check(runtime.settings.docebo_url)
     workspace, session = await _ask_both(runtime)
     check_scim(runtime)
-    recall_other_ids(runtime, workspace.team)
     await read_user_groups(runtime, workspace.team)
+    recall_other_ids(runtime, workspace.team)
     await find_profile_fields(runtime)
     await find_additional_fields(runtime, session)
     await find_manager_type(runtime)
@@ -67,7 +67,7 @@ async def validate(runtime: Runtime, *, pin: bool = True) -> Workspace:
 
 def recall_other_ids(runtime: Runtime, team: str) -> None:
     """Let the scope know under which other ids Slack knows the people whom it names by one, as far as it has said."""
-    if named := runtime.behaviour.ids_named:
+    if named := runtime.behaviour.ids_named | runtime.behaviour.ids_of_members:
         with runtime.store.reading() as tables:
             runtime.behaviour = runtime.behaviour.knowing_ids(tables.people.other_ids(team, named))
 

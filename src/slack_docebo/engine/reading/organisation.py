@@ -31,10 +31,12 @@ async def find_under_other_ids(
     """Return those of *slack_ids* whom *listed* shows under the id that Slack says is theirs in the organisation.
 
     The others have to be asked for one by one; so has everybody where Slack does not say, or where it takes no fewer calls.
+    For whom it says so counts as looked up.
     """
     if not workspace.organisation:
         return {}
     ids = await _exchanged(runtime, workspace, slack_ids)
+    runtime.ids_looked_up.update(ids)
     former = {now: before for before in slack_ids if (now := ids.get(before)) and now in listed}
     return await to_completion(_shown, listed, former)
 
@@ -43,23 +45,21 @@ async def learn_who_is_named(runtime: Runtime, workspace: Workspace, people: Ite
     """Find out whom the scope, or a decision, names by an id that is another one in the organisation of *people*.
 
     An event may come, and somebody may ask for a person, before an import has found that out from the list. Each is asked
-    for once a run. Return whether anybody was; raise ConfigurationError where nobody can tell whom SCOPE_EXCLUDE excludes.
+    for once a run. Return whether more is known than before; raise ConfigurationError where nobody can tell who is excluded.
     """
     if not any(user.organisation for user in people):
         return False
-    to_ask = await to_completion(_named, runtime, workspace.team)
-    if not to_ask:
-        return False
-    ids = await _exchanged(runtime, workspace, to_ask)
-    rest = [slack_id for slack_id in to_ask if slack_id not in ids]
-    check_calls(runtime, people=len(rest))
-    answers = await ask_for_people(runtime, workspace.team, rest)
-    ids |= {before: seen.value.slack_id for before, seen in answers.items() if isinstance(seen, Present)}
-    with runtime.store.transaction() as tables:
-        tables.people.meet(workspace.team, to_ask, now=runtime.now())
-        tables.people.note_ids(workspace.team, {now: before for before, now in ids.items() if now != before})
-    check_excluded(runtime, [slack_id for slack_id, seen in answers.items() if isinstance(seen, Unknown)])
-    runtime.ids_looked_up.update(to_ask)
+    if to_ask := await to_completion(_named, runtime, workspace.team):
+        ids = await _exchanged(runtime, workspace, to_ask)
+        rest = [slack_id for slack_id in to_ask if slack_id not in ids]
+        check_calls(runtime, people=len(rest))
+        answers = await ask_for_people(runtime, workspace.team, rest)
+        ids |= {before: seen.value.slack_id for before, seen in answers.items() if isinstance(seen, Present)}
+        with runtime.store.transaction() as tables:
+            tables.people.meet(workspace.team, to_ask, now=runtime.now())
+            tables.people.note_ids(workspace.team, {now: before for before, now in ids.items() if now != before})
+        check_excluded(runtime, [slack_id for slack_id, seen in answers.items() if isinstance(seen, Unknown)])
+        runtime.ids_looked_up.update(to_ask)
     recall_other_ids(runtime, workspace.team)
     return True
 
