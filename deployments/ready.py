@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 
 import httpx
+from prefect.deployments import run_deployment
 from prefect.settings import temporary_settings
 
 from deployments import bootstrap
@@ -49,6 +50,11 @@ async def make(*, switched_on: bool) -> None:
     await bootstrap.bootstrap(rows)
 
 
+async def begin_status_page() -> None:
+    """Let the first worker write the status page, from which everything else is a click away."""
+    await run_deployment("sweep/sweep", timeout=0, as_subflow=False)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m deployments.ready", description=__doc__)
@@ -76,11 +82,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if deployed.returncode:
         print(deployed.stdout + deployed.stderr, file=sys.stderr)
         return deployed.returncode
+    with temporary_settings(login):
+        asyncio.run(begin_status_page())
     print("\nReady.")
     print(
         f"  Prefect      {api.removesuffix('/api')}   start with Deployments, bulk-import/import-everybody, Run, Custom run"
     )
-    print("  Settings     the form settings/change-settings there")
+    print(
+        "  Status page  there, in a moment: Artifacts, slack-docebo-status; it says what to do, and links to every form"
+    )
     print(f"  Slack events {options.events or f'http://{host}:{port}/slack/events'}", flush=True)
     return 0
 
