@@ -30,9 +30,9 @@ async def apply_plan(
     first: Annotated[int, titled("Only the first so many people", ge=0)] = 0,
     operations: Annotated[list[Doing], titled("Only these operations")] = [],  # noqa: B006  (nobody changes it)
     slack_ids: Annotated[list[SlackId], titled("Only these Slack users")] = [],  # noqa: B006  (nobody changes it)
-    page: Annotated[int, titled("Page of a dry run, of 5,000 people each", ge=1)] = 1,
     dry_run: Annotated[bool, titled("Dry run")] = True,
     confirm: Annotated[str, titled("Number of people, to apply it", max_length=30)] = "",
+    page: Annotated[int, titled("Page of a dry run, of 5,000 people each", ge=1)] = 1,
 ) -> Summary | str:
     """Apply a saved plan, or a part of it; the rest stays planned, to be applied later: twenty first, then everybody.
 
@@ -41,9 +41,9 @@ async def apply_plan(
         first: In the plan's order. 0: everybody who is chosen.
         operations: People for whom one of these is planned. None: all of them.
         slack_ids: Ids of the Slack users, like U012AB3CD. None: all of them.
-        page: The first, unless more people are chosen than one table holds.
         dry_run: Show who is chosen and what would be done, write nothing.
         confirm: To apply it for real, type how many people are chosen of how many, like 20 of 300, as the dry run says.
+        page: The first, unless more people are chosen than one table holds.
     """
     await require_a_person()
     choice = PartChoice(tuple(slack_ids), tuple(map(Kind, operations)), first)

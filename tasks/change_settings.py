@@ -69,7 +69,7 @@ async def propose_settings(form: BaseModel, filled_from: str, *, check_only: boo
 
 
 def told_of_scope(runtime: Runtime, plan_id: str, before: Mapping[str, object]) -> str:
-    """Say how many people the plan looks after, and how many that is more or less than with the settings *before*."""
+    """Say how many people the plan looks after, and how many more or fewer that is than in the last one with those *before*."""
     with runtime.store.reading() as tables:
         plan = tables.plans.read(plan_id)
         recent = tables.plans.recent(FEW_PLANS, PlanKind.BULK_IMPORT)
@@ -80,7 +80,7 @@ def told_of_scope(runtime: Runtime, plan_id: str, before: Mapping[str, object]) 
         return told
     more = plan.looked_after - former.looked_after
     than = f"{abs(more)} {'more than' if more > 0 else 'fewer than'}" if more else "as many as"
-    return f"{told}, {than} with the settings of now"
+    return f"{told}, {than} in the last import or dry run with the settings of now"
 
 
 async def rules_of_now() -> str:

@@ -20,7 +20,7 @@ async def show_part(runtime: Runtime, plan_id: str, choice: PartChoice, page: in
     rows = await to_completion(partial(table, runtime.store, plan_id, runtime.behaviour.people_shown, of=shown))
     some = f": page {page}, {len(shown)} of {len(chosen)} people" * (len(shown) < len(chosen))
     await publish_table(rows, key=f"part-of-{plan_id}", description=f"What would be done, and to whom{some}")
-    await publish_steps(choice.steps(plan_id, len(chosen), page), key=f"next-{plan_id}")
+    await publish_steps(choice.steps(plan_id, len(chosen), people, page), key=f"next-{plan_id}")
     told = f"{len(chosen)} of the {people} people of plan {plan_id} are chosen, nothing was written"
     get_run_logger().info(told)
     return f"{told}; to apply it, start again with Dry run off and, as Number of people: {len(chosen)} of {people}"

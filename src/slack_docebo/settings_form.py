@@ -221,12 +221,20 @@ def _field(name: str) -> Any:
     field, kind = FIELDS[name], _kind(FIELDS[name])
     bounds = [bound for bound in field.metadata if isinstance(bound, Ge | Le)] if kind is int else []
     longest = LONGEST_SETTING if kind is str else None
-    told = f"{field.description} ({name.upper()})"
+    told = f"{_help(field, kind)} ({name.upper()})"
     default = _default(name)
     return (
         _annotated(kind, bounds),
         Field(default, title=field.title, description=told, max_length=longest),
     )
+
+
+def _help(field: FieldInfo, kind: Any) -> str:
+    """Return what the field does: of a switch by how it stands, not by what a row of the table says."""
+    told = str(field.description)
+    for written, stands in (("true: ", "On: "), ("false: ", "Off: "), ("Anything else: ", "Off: ")):
+        told = told.replace(written, stands) if kind is bool else told
+    return told
 
 
 def _group(group: Group) -> Any:

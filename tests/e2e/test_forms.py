@@ -89,7 +89,8 @@ async def test_settings_are_checked_with_what_they_do_to_people_and_then_saved(i
     assert (checked.name, unnamed.name, unchanged) == ("Completed", "Refused", rows)
     assert "2 settings (SCOPE_EMAIL_DOMAINS, LEAVERS)" in checked.message
     assert re.search(
-        r"; \d people would be looked after, \d fewer than with the settings of now; plan ", checked.message
+        r"; \d people would be looked after, \d fewer than in the last import or dry run with the settings of now; plan ",
+        checked.message,
     )
     to_save = asked_for_by(deployed, published(checked, "settings-next"), "Save these settings: type your name")
     assert (to_save["values"], to_save["check_only"], to_save["revision"]) == (values, False, revision(rows))
@@ -311,8 +312,9 @@ async def test_a_part_of_a_plan_is_shown_and_then_applied(imported, sandbox, dep
     assert (shown.name, refused.name, unchanged) == ("Completed", "Refused", before)
     assert shown.message.startswith("2 of the 3 people")
     page = published(shown, f"next-{planned.plan.id}")
+    words = "Apply this to those who are chosen: type 2 of 3 as the number of people"
     wanted = {**part, "operations": [], "slack_ids": [], "page": 1, "dry_run": False, "confirm": ""}
-    assert asked_for_by(deployed, page, "Apply this to those who are chosen") == wanted
+    assert asked_for_by(deployed, page, words) == wanted
     assert (done.name, len(sandbox.docebo.accounts)) == ("Completed", before + 2)
 
 

@@ -204,7 +204,7 @@ def test_a_report_whose_place_is_taken_says_so_and_the_rest_is_written(planned, 
     assert precious.read_text() == "precious"
     assert files.written == (folder / "1abc.json",)
     found, missing = files.lines
-    assert found == f"The full list: `{folder}/1abc.json`"
+    assert found == f"The full list, on the worker's disk: `{folder}/1abc.json`"
     assert missing.startswith(f"`{folder}/1abc.csv` was not written: something that is not a file of ours is there")
 
 

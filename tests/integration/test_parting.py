@@ -12,6 +12,8 @@ from slack_docebo.engine.planning.parting import PartChoice, find_part, page_of,
 from slack_docebo.engine.planning.undoing import plan_undo
 from slack_docebo.engine.reporting.listing import list_people
 from slack_docebo.engine.reporting.outcomes import table as report_table
+from slack_docebo.engine.reporting.status import status
+from slack_docebo.engine.reporting.steps import Step
 from slack_docebo.engine.reporting.summary import Summary, summary
 from slack_docebo.engine.writing.applying import begin
 from slack_docebo.errors import ChangeLimitExceeded, ConfigurationError, NotConfirmed, PlanNotApplicable
@@ -88,8 +90,11 @@ async def test_everybody_who_is_chosen_is_shown_however_many_a_page_at_a_time(se
 
     assert [*pages[0], *pages[1]] == chosen
     assert [[row["Slack user"] for row in rows] for rows in shown] == pages
-    first, last = (choice.steps(planned.plan.id, len(chosen), page) for page in (1, 2))
-    assert [step.words for step in first] == ["Apply this to those who are chosen", "The next page, 2 of 2"]
+    first, last = (choice.steps(planned.plan.id, len(chosen), len(chosen), page) for page in (1, 2))
+    assert [step.words for step in first] == [
+        f"Apply this to those who are chosen: type {len(chosen)} of {len(chosen)} as the number of people",
+        "The next page, 2 of 2",
+    ]
     assert first[1].values == {
         "plan_id": planned.plan.id,
         "first": 0,
@@ -112,6 +117,24 @@ async def test_from_the_list_of_everybody_a_form_leads_to_applying_the_plan_to_s
     assert step.values == {"plan_id": planned.plan.id, "operations": ["create"]}
     assert listed.people == planned.count(Kind.CREATE)
     assert not [step for step in afterwards.next_steps if step.flow == "apply-plan"]
+
+
+async def test_once_the_first_are_done_everybody_else_is_a_click_away_until_the_rest_is_done(settings):
+    planned = await run_import(settings, dry_run=True)
+    first = await apply_part(settings, planned.plan.id, PartChoice(first=3))
+    async with at_work(settings, "looks") as runtime:
+        told = status(runtime)
+        page = told.page(next_import=None, forms={}, last_summary="/v2/summary", shown=lambda step: step.words)
+    await apply_rest(settings, planned.plan.id)
+    async with at_work(settings, "looks again") as runtime:
+        afterwards, of_first = status(runtime), summary(runtime.store, first.plan.id)
+
+    rest = {"plan_id": planned.plan.id, "dry_run": False}
+    assert first.next_steps[0] == Step("Apply the rest of the plan, to everybody else", "bulk-import", rest)
+    assert [step.values for step in told.to_do if "applied in part" in step.words] == [rest]
+    assert "apply the rest. [The last import](/v2/summary)" in page
+    assert not [step for step in afterwards.to_do if "applied in part" in step.words]
+    assert of_first.rest == ""
 
 
 async def test_a_part_is_undone_by_its_own_id(settings, sandbox):

@@ -29,6 +29,7 @@ def test_each_setting_is_in_one_group_with_a_title_and_help():
     assert sorted(fields) == sorted(IntegrationSettings.model_fields)
     assert len({field["title"] for field in shown}) == len(fields)
     assert all(field["description"] for field in shown)
+    assert not [field["title"] for field in shown if field.get("type") == "boolean" and "true:" in field["description"]]
 
 
 def test_a_form_that_nobody_changed_changes_nothing():

@@ -41,8 +41,8 @@ class PartChoice:
             raise PlanNotApplicable(f"in plan {plan.id} nothing like that is planned for anybody")
         return people[: self.first or None]
 
-    def steps(self, plan_id: str, chosen: int, page: int) -> list[Step]:
-        """Return what can be done next where so many people are *chosen*, of whom this *page* is shown."""
+    def steps(self, plan_id: str, chosen: int, people: int, page: int) -> list[Step]:
+        """Return what can be done next where so many of the plan's *people* are *chosen*, of whom this *page* is shown."""
         form = {
             "plan_id": plan_id,
             "first": self.first,
@@ -52,7 +52,11 @@ class PartChoice:
         pages = {"The page before": page - 1, "The next page": page + 1}
         last = -(-chosen // PAGE)
         return [
-            Step("Apply this to those who are chosen", "apply-plan", {**form, "dry_run": False}),
+            Step(
+                f"Apply this to those who are chosen: type {chosen} of {people} as the number of people",
+                "apply-plan",
+                {**form, "dry_run": False},
+            ),
             *(
                 Step(f"{words}, {other} of {last}", "apply-plan", {**form, "page": other})
                 for words, other in pages.items()

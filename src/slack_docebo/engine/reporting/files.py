@@ -32,7 +32,11 @@ class ReportFiles:
     @property
     def lines(self) -> list[str]:
         """Say where the full list is, and why it is not elsewhere."""
-        full = f"The full list: {' and '.join(code(str(file)) for file in self.written)}" if self.written else ""
+        full = (
+            f"The full list, on the worker's disk: {' and '.join(code(str(file)) for file in self.written)}"
+            if self.written
+            else ""
+        )
         return [line for line in (full, *self.faults) if line]
 
 

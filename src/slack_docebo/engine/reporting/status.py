@@ -33,6 +33,7 @@ NAMING_PEOPLE = {
     "PROTECTED_ACCOUNTS",
 }  # which the page does not
 DAY = timedelta(days=1)
+LOOK = "look at the last import"
 OURS = {Side.SLACK: "our token", Side.DOCEBO: "our API credentials"}  # with which we are let in
 
 
@@ -99,11 +100,14 @@ class Status:
             replay = {"action": "replay", "everything": not self.held}
             found.append(Step(f"{_events(parked)} parked: look at why, and replay them.", "parked-events", replay))
         if self.undecided:
-            waiting = f"{_people(self.undecided)} waiting for somebody's decision: look at the last import, and decide."
+            waiting = f"{_people(self.undecided)} waiting for somebody's decision: {LOOK}, and decide."
             found.append(Step(waiting, "decide"))
         if self.last_import and (failed := self.last_import.failed):
-            again = f"{failed} failed in the last import: look at it, correct what it says, and import again."
+            again = f"{failed} failed in the last import: {LOOK}, correct what it says, and import again."
             found.append(Step(again, "bulk-import"))
+        if self.last_import and (rest := self.last_import.rest):
+            others = f"Plan {rest} was applied in part: {LOOK} and, if it is right, apply the rest."
+            found.append(self.last_import.rest_step(others))
         return found
 
     @property
@@ -141,7 +145,7 @@ class Status:
                 "",
                 "## What there is to do",
                 "",
-                *([f"- {shown(step)}" for step in self.to_do] or ["Nothing."]),
+                *([f"- {shown(step)}{_beside(step, last_summary)}" for step in self.to_do] or ["Nothing."]),
                 "",
                 "## Where we are",
                 "",
@@ -234,6 +238,11 @@ def status(runtime: Runtime) -> Status:
             setting_changes=tables.setting_changes.recent(CHANGES),
             by_day=_by_day(tables.journal.people_by_day(docebo, now - DAYS * DAY)),
         )
+
+
+def _beside(step: Step, last_summary: str) -> str:
+    """Return the link to the last import, where *step* says to look at that first: its own link is to the form."""
+    return f" [The last import]({last_summary})" if LOOK in step.words and last_summary else ""
 
 
 def _parked_as_acknowledged(tables: Tables, team: str) -> int:

@@ -51,6 +51,7 @@ class Summary:
     plan: Plan
     tally: list[tuple[Kind, str, Outcome, int]]
     acknowledged: Mapping[Outcome, int] = field(default_factory=dict)  # of those who failed or were skipped
+    rest: str = ""  # the plan of which this is a part, while it can be applied to the others
 
     def count(self, *kinds: Kind, outcome: Outcome | None = None) -> int:
         """Return how many people have one of *kinds* (any, if none is named) and *outcome* (any, if None)."""
@@ -142,6 +143,8 @@ class Summary:
             apply = {"plan_id": plan.id, "dry_run": False}
             steps.append(Step(f"Apply exactly this plan{anyway}", "bulk-import", apply))
             steps.append(Step("Apply a part of it first", "apply-plan", {"plan_id": plan.id, "first": 20}))
+        if self.rest and not may_be_applied:
+            steps.append(self.rest_step("Apply the rest of the plan, to everybody else"))
         if self.undecided:
             seen = {"action": "leave it so", "all_who_wait": True}
             steps.append(Step("Leave all who wait for a decision as they are, as seen", "decide", seen))
@@ -150,6 +153,10 @@ class Summary:
             undo = Step("Show what undoing this would do", "undo", {"of": plan.id})
             steps.append(restore if plan.kind is PlanKind.RESET_MAPPINGS else undo)
         return steps
+
+    def rest_step(self, words: str) -> Step:
+        """Return the step that applies the plan of which this is a part to the others."""
+        return Step(words, "bulk-import", {"plan_id": self.rest, "dry_run": False})
 
     def markdown(self, first: Iterable[str] = (), shown: Shown = words_alone) -> str:
         """Return the summary as a page: what comes *first*, counts, reasons, calls used; steps as they are *shown*."""
@@ -222,8 +229,8 @@ class Summary:
             rest = "" if known == people else "; the others are read after it, and in the runs that follow"
             yield [f"Custom fields of Slack profiles are known for {known:,} of {people:,} people{rest}."]
         if before := sum(self.plan.left_as_before.values()):
-            where = f"`slack-docebo plan show {self.plan.id} --operation leave` lists all of them by id"
-            form = shown(self._people("Who is left alone, and why", Kind.LEAVE))
+            where = f"in a shell, `slack-docebo plan show {self.plan.id} --operation leave` lists them"
+            form = shown(self._people("All who are left alone, and why", Kind.LEAVE))
             yield [f"{before} of them were left alone as before, for the same reason. {form}; {where}."]
         if forgotten := self.plan.facts.get("forgotten"):
             yield [f"{forgotten} more were forgotten on request, and are left alone without a row."]
@@ -280,7 +287,7 @@ class Summary:
             rows = [f"| {kind} | {orphans.get(kind, 0)} |" for kind in OrphanKind]
             yield ["| orphans when the plan was made | how many |", "|---|--:|", *rows]
             file = f"`{orphan_file(Path(), self.plan.id)}` below `REPORT_DIR`"
-            where = f"The first {TABLE_ROWS}, by id: the table *orphans*. Each of them: {file}."
+            where = f"The first {TABLE_ROWS}, by id: the table *orphans*. Each of them, on the worker's disk: {file}."
             yield [str(self.plan.facts.get("orphan_fault") or where)]
 
     def _people(self, words: str, kind: Kind, reason: str = "") -> Step:
@@ -315,7 +322,11 @@ def summary(store: Store, plan_id: str) -> Summary:
             for entry, _ in acknowledged_in(tables, plan)
             if entry.outcome in {Outcome.FAILED, Outcome.SKIPPED}
         )
+        whole = tables.plans.get(str(plan.facts.get(PART_OF, "")))
+        rest = (
+            whole.id if whole and whole.may_be_parted and tables.operations.people_planned(whole.id, set(Kind)) else ""
+        )
     people = Counter({(kind, reason, outcome): count for kind, reason, outcome, count in told})
     for reason, count in plan.left_as_before.items():
         people[Kind.LEAVE, reason, Outcome.LEFT] += count
-    return Summary(plan, sorted((*what, count) for what, count in people.items()), acknowledged)
+    return Summary(plan, sorted((*what, count) for what, count in people.items()), acknowledged, rest)
