@@ -12,8 +12,8 @@ import hypothesis.internal.conjecture.optimiser  # imported late, deep down, CPy
 import pytest
 
 from slack_docebo.storage.store import Store
-from tests.compiled import statements_compiled_once
 from tests.postgresql import PostgresServer, running_server
+from tests.quick_stores import quick_stores
 
 # Time is no measure here: other work on the machine makes anything slow.
 PATIENT = {"deadline": None, "suppress_health_check": [hypothesis.HealthCheck.too_slow]}
@@ -64,8 +64,8 @@ def certificates_are_read_once() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def statements_are_compiled_once() -> Iterator[None]:
-    with statements_compiled_once():
+def stores_are_quick() -> Iterator[None]:
+    with quick_stores():
         yield
 
 

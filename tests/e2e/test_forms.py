@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import re
+import shutil
 
 import pytest
 from prefect.variables import Variable
@@ -25,14 +26,15 @@ def sandbox():
 
 
 @pytest.fixture
-async def imported(sandbox, prefect_api, tmp_path, monkeypatch) -> str:
+async def imported(sandbox, prefect_api, migrated_sqlite, tmp_path, monkeypatch) -> str:
     """The id of the plan that has created everybody's account."""
     sandbox.reset()
     monkeypatch.chdir(tmp_path)
     for name, value in connection_settings(sandbox.facts(), tmp_path).items():
         monkeypatch.setenv(name, value)
     await ensure_settings(table(ON))
-    done = await run_import(settings_for(sandbox.facts(), f"sqlite:///{tmp_path}/slack-docebo.db"))
+    database = shutil.copy(migrated_sqlite, tmp_path / "slack-docebo.db")
+    done = await run_import(settings_for(sandbox.facts(), f"sqlite:///{database}"))
     return done.plan.id
 
 

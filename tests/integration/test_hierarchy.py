@@ -1,5 +1,6 @@
 """Random nights of a company in which people change departments and managers, leave and return: the promises hold."""
 
+import shutil
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -123,13 +124,13 @@ def small() -> Iterator[Sandbox]:
     phases=[Phase.explicit, Phase.reuse, Phase.generate],  # an example takes a second: to shrink one, minutes
 )
 async def test_a_night_again_writes_nothing_unknown_empties_nothing_and_an_undo_restores_branch_and_manager(
-    small, days
+    small, migrated_sqlite, days
 ):
     company = Company(small)
     with tempfile.TemporaryDirectory() as folder:
         facts = small.facts()
         of_scim = {"slack_scim_token": facts["scim_token"], "slack_scim_url": facts["scim_url"]}
-        settings = settings_for(facts, f"sqlite:///{folder}/company.db", **of_scim)
+        settings = settings_for(facts, f"sqlite:///{shutil.copy(migrated_sqlite, folder)}", **of_scim)
         await night(settings)
         for day in days:
             before = company.state()

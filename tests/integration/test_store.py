@@ -5,7 +5,7 @@ import sys
 from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy import insert, select, text
+from sqlalchemy import create_engine, insert, select, text
 
 from slack_docebo.errors import ConfigurationError, StorageError
 from slack_docebo.storage.schema import proven_read, workspace_link
@@ -47,7 +47,9 @@ def test_a_new_file_is_closed_to_other_users(tmp_path):
     assert stat.S_IMODE((tmp_path / "store.db").stat().st_mode) == 0o600
 
 
-def test_sqlite_is_set_up_for_several_processes_and_power_cuts(sqlite_url):
+def test_sqlite_is_set_up_for_several_processes_and_power_cuts(sqlite_url, monkeypatch):
+    monkeypatch.setattr("slack_docebo.storage.store.create_engine", create_engine)  # not tests.quick_stores
+
     with Store.open(sqlite_url) as store, store.transaction() as tables:
         settings = {
             name: tables.connection.scalar(text(f"PRAGMA {name}"))

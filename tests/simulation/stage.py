@@ -30,8 +30,8 @@ from slack_docebo.storage.gate import RunLock
 from slack_docebo.storage.inbox import FINISHED, Event, InboxEntry
 from slack_docebo.storage.plans import PlanKind
 from slack_docebo.storage.store import Store
-from tests.compiled import statements_compiled_once
 from tests.importing import ON
+from tests.quick_stores import quick_stores
 from tests.simulation.clock import BEGINNING, virtual_time
 from tests.simulation.company import ALWAYS, Company, Person
 from tests.simulation.delivery import Delivery
@@ -73,7 +73,7 @@ def play(story: Story) -> Played:
     """Let the story happen in virtual time, and judge it by the promises."""
     memory = Path("/dev/shm")
     folder = tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None)
-    with folder as name, _small_and_repeatable(), statements_compiled_once(), virtual_time() as loop:
+    with folder as name, _small_and_repeatable(), quick_stores(), virtual_time() as loop:
         stage = Stage(story, Path(name))
         try:
             return loop.run_until_complete(stage.play())

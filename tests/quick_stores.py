@@ -1,0 +1,33 @@
+"""Stores that cost a test less than an installation's: a process opens hundreds of them, each for a moment."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+from unittest.mock import patch
+
+from sqlalchemy import create_engine
+from sqlalchemy.sql.compiler import Compiled
+
+
+class CompiledStatements(dict[tuple[Any, ...], Compiled]):
+    """What SQLAlchemy keeps compiled statements in, by the name of the dialect: each engine has a dialect of its own."""
+
+    def get(self, key: tuple[Any, ...], default: Any = None) -> Any:
+        return super().get((key[0].name, *key[1:]), default)
+
+    def __setitem__(self, key: tuple[Any, ...], compiled: Compiled) -> None:
+        super().__setitem__((key[0].name, *key[1:]), compiled)
+
+
+_OPTIONS = {
+    "compiled_cache": CompiledStatements(),  # to compile all of them anew would be a quarter of an integration test
+    "sqlite_synchronous": "OFF",  # what a test commits has to survive processes, and no power failure
+}
+
+
+@contextmanager
+def quick_stores() -> Iterator[None]:
+    """Let the stores that are opened within the block share what is compiled, and wait for no disk."""
+    with patch("slack_docebo.storage.store.create_engine", partial(create_engine, execution_options=_OPTIONS)):
+        yield
