@@ -119,6 +119,13 @@ def database_url(request: pytest.FixtureRequest) -> str:
     return url
 
 
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.long)])
+def usual_database_url(request: pytest.FixtureRequest) -> str:
+    """Likewise, for what lies far above the database: `make test` takes PostgreSQL for the tests that are ON_BOTH only."""
+    url: str = request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "postgres_url")
+    return url
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Where there is no table yet, for each kind of database in turn."""

@@ -144,7 +144,11 @@ async def test_the_full_list_is_on_disk_for_its_owner_and_holds_everybody(instal
 
 @pytest.mark.parametrize(
     ("provision", "maps", "created", "mapped"),
-    [("true", "false", True, False), ("false", "true", False, True), ("false", "false", False, False)],
+    [
+        ("true", "false", True, False),
+        pytest.param("false", "true", False, True, marks=pytest.mark.long),
+        pytest.param("false", "false", False, False, marks=pytest.mark.long),
+    ],
 )
 async def test_provisioning_and_mapping_work_each_alone_and_not_at_all(
     installation, sandbox, provision, maps, created, mapped

@@ -114,7 +114,9 @@ async def test_settings_are_checked_with_what_they_do_to_people_and_then_saved(i
     ("leavers", "next_", "not_yet"),
     [
         ("deactivate", "Save these settings: type your name", "Apply exactly this plan"),
-        ("keep", "Apply exactly this plan", "Save these settings: type your name"),  # nothing is different
+        pytest.param(  # nothing is different
+            "keep", "Apply exactly this plan", "Save these settings: type your name", marks=pytest.mark.long
+        ),
     ],
 )
 async def test_a_plan_that_rests_on_unsaved_settings_leads_to_saving_them_first(

@@ -59,6 +59,7 @@ def test_a_refused_run_is_told_once_however_often_it_is_repeated(deployed, at_wo
     assert mailbox.is_empty()
 
 
+@pytest.mark.long
 def test_a_failed_run_is_told_and_a_notification_that_fails_changes_nothing_about_it(
     deployed, at_work, mailbox, company
 ):
@@ -89,6 +90,7 @@ def test_somebody_new_is_told_of_the_trouble_there_is(deployed, at_work, mailbox
     assert "was refused" in mailbox.next_mail()["Subject"]
 
 
+@pytest.mark.long
 def test_a_nightly_run_that_finds_its_place_taken_is_told(deployed, at_work, mailbox, company, environment):
     set_rows(deployed, NOTIFICATION_MAIL_ID=mailbox.address)
     with (
@@ -135,6 +137,7 @@ def test_a_run_whose_process_is_killed_is_told(deployed, at_work, mailbox, compa
     assert "Start anything else again" in text(mail)
 
 
+@pytest.mark.long
 def test_a_cancelled_run_is_told(deployed, at_work, mailbox, company):
     set_rows(deployed, NOTIFICATION_MAIL_ID=mailbox.address)
     company.slack_gate.faults.add("users.list", "slow", times=-1, seconds=300)

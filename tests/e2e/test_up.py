@@ -213,6 +213,7 @@ def test_nothing_is_left_when_it_is_ended_while_it_starts(told, ports, tmp_path)
         end(process, tmp_path)
 
 
+@pytest.mark.long
 def test_nothing_is_left_when_the_terminal_of_make_is_closed(ports, tmp_path):
     # make is told by the kernel, and keeps it to itself.
     (tmp_path / "Makefile").write_text(f"up:\n\t@{shlex.join(up_command(ports, tmp_path, '--sandbox'))}\n")

@@ -13,12 +13,13 @@ from tests.importing import run_import
 from tests.integration.realtime_world import ON, World, world
 
 ADDRESS, OF_BEFORE = "ada@example.com", "countess@example.com"
+ON_BOTH = pytest.mark.parametrize("usual_database_url", ["sqlite", "postgresql"], indirect=True)
 
 
 @pytest.fixture
-async def here(shared_sandbox, database_url, tmp_path) -> AsyncIterator[World]:
+async def here(shared_sandbox, usual_database_url, tmp_path) -> AsyncIterator[World]:
     shared_sandbox.reset()
-    async with world(shared_sandbox, database_url, tmp_path, **ON) as opened:
+    async with world(shared_sandbox, usual_database_url, tmp_path, **ON) as opened:
         yield opened
 
 
@@ -53,6 +54,7 @@ def shown(one) -> tuple[str, str, str, bool]:
     return one.username, one.email, one.lastname, one.active
 
 
+@ON_BOTH
 async def test_a_wrong_row_of_a_table_is_not_believed_by_any_road(here, ada, tmp_path):
     bobs = account(here, "bob", "bob@elsewhere.example.com", "Bob", "Babbage")
     before = shown(bobs)
@@ -133,6 +135,7 @@ async def test_a_name_proves_nothing_in_real_time_where_nobody_can_tell_whose_th
     assert hers.email == ADDRESS
 
 
+@ON_BOTH
 async def test_a_claim_that_somebody_confirms_by_hand_is_believed(here, ada, tmp_path):
     bobs = account(here, "bob", "bob@elsewhere.example.com", "Bob", "Babbage")
     take(here, tmp_path, {ada: bobs.user_id})
@@ -168,6 +171,7 @@ async def test_an_account_that_was_gone_and_is_back_has_still_to_show_whose_it_i
     assert back.email == "bob@elsewhere.example.com"
 
 
+@ON_BOTH
 async def test_a_backup_in_an_empty_database_is_a_claim_like_any_table(here, ada, tmp_path):
     await imported(here, ada)
     hers, backup = here.account(ada), tmp_path / "backup.csv"

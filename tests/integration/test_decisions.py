@@ -25,12 +25,13 @@ from tests.importing import carry_out, mapped, run_import
 from tests.integration.realtime_world import ON, World, world
 
 STRANGER = {"username": "zed", "email": "zed@example.com", "firstname": "Zed", "lastname": "Quux"}
+ON_BOTH = pytest.mark.parametrize("usual_database_url", ["sqlite", "postgresql"], indirect=True)
 
 
 @pytest.fixture
-async def here(shared_sandbox, database_url, tmp_path) -> AsyncIterator[World]:
+async def here(shared_sandbox, usual_database_url, tmp_path) -> AsyncIterator[World]:
     shared_sandbox.reset()
-    async with world(shared_sandbox, database_url, tmp_path, **ON) as opened:
+    async with world(shared_sandbox, usual_database_url, tmp_path, **ON) as opened:
         yield opened
 
 
@@ -47,6 +48,7 @@ def account_of(here: World, slack_id: str) -> int:
     return mapped(here.runtime.settings.database_url.get_secret_value(), here.workspace.team)[slack_id]
 
 
+@ON_BOTH
 async def test_nobody_touches_whom_somebody_has_decided_never_to_touch(here):
     ada = here.sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
     await imported(here)
@@ -88,6 +90,7 @@ async def test_what_was_seen_is_left_so_until_there_is_another_reason(here):
     assert ((await imported(here)).newly_undecided, status(here.runtime).undecided) == (1, 1)
 
 
+@ON_BOTH
 async def test_a_row_that_is_refused_every_night_is_no_news_once_somebody_has_acknowledged_it(here):
     ada, bob = (here.sandbox.slack.add(name, "New", f"{name}@example.com")["id"] for name in ("ada", "bob"))
     refuse(here, "ada@example.com", "no room")
@@ -145,6 +148,7 @@ async def served_until_parked(here: World, slack_id: str):
     return served
 
 
+@ON_BOTH
 async def test_who_is_acknowledged_is_listed_apart_with_who_why_and_since_when(here):
     ada, bob = (here.sandbox.slack.add(name, "New", f"{name}@example.com")["id"] for name in ("ada", "bob"))
     refuse(here, "ada@example.com", "no room")
@@ -242,6 +246,7 @@ async def test_a_night_in_which_the_forty_of_yesterday_are_seen_is_green_and_one
     assert status(here.runtime).undecided == 1  # told once, and shown until it is settled
 
 
+@ON_BOTH
 async def test_a_person_is_linked_to_an_account_that_nothing_would_have_found(here):
     ada = here.sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
     other = here.sandbox.docebo.accounts.add("countess", firstname="A", lastname="L", email="countess@example.com")
@@ -426,6 +431,7 @@ async def linked_and_disputed(here: World) -> tuple[str, int]:
     return ada, account.user_id
 
 
+@ON_BOTH
 async def test_who_is_forgotten_is_in_no_decision_any_more(here):
     ada, account = await linked_and_disputed(here)
     await decided(here, DecisionAction.LEAVE_SO, ada)

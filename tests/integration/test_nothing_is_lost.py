@@ -26,7 +26,6 @@ from tests.integration.realtime_world import ON, World, environment, world
 from tests.waiting import PATIENCE_SECONDS
 
 PEOPLE = 40
-ROUNDS = 6
 DEADLINE = 90.0
 
 
@@ -73,14 +72,15 @@ def open_events(here: World) -> int:
         return tables.inbox.status().waiting
 
 
-async def test_every_event_is_applied_or_superseded_whatever_dies(sandbox, sqlite_url, tmp_path: Path):
+@pytest.mark.parametrize("rounds", [2, pytest.param(6, marks=pytest.mark.long)])
+async def test_every_event_is_applied_or_superseded_whatever_dies(sandbox, sqlite_url, tmp_path: Path, rounds: int):
     dice = random.Random(20260301)
     env = environment(sandbox, sqlite_url, tmp_path) | {"DOCEBO_TIMEOUT_SECONDS": "1"}
     put: set[str] = set()
     async with world(sandbox, sqlite_url, tmp_path) as here:
         worker = Worker(env)
         try:
-            for number in range(ROUNDS):
+            for number in range(rounds):
                 events = changes(here, dice)
                 here.put(*events)
                 put |= {event.event_id for event in events}
