@@ -192,7 +192,7 @@ def account_reader(
     """Return a function that reads one entry of the user listing, with the additional fields *wanted_fields*.
 
     What an entry tells of the platform's *languages* and *levels* is noted there; the *options* are those of dropdowns, by
-    field. It raises ContractViolation for an entry without an id.
+    field. It raises ContractViolation for an entry without an id, or without what accounts are told apart by.
     """
     is_administrator = (levels or Levels()).is_administrator
     known: dict[tuple[str, str], str] = {}
@@ -228,9 +228,10 @@ def account_reader(
         if not isinstance(item, dict) or (docebo_id := read_id(item.get("user_id"))) is None:
             raise ContractViolation("list users", "not every user is an object with a numeric user_id")
         get = item.get
-        if not ("email" in item and "status" in item):  # what is not shown is not empty
+        if not ("username" in item and "email" in item and "status" in item):
+            # What is not shown is neither empty nor active: by it somebody would get a second account.
             raise ContractViolation(
-                "list users", f"account {docebo_id} is shown without its e-mail address or its status"
+                "list users", f"account {docebo_id} is shown without its user name, its e-mail address or its status"
             )
         username = username_of(item)
         email = read_text(get("email")).strip()
@@ -269,9 +270,8 @@ def view_of(
         if isinstance(item, dict)
     }
     status = user.get("valid", user.get("status"))
-    account = account_reader(wanted_fields, languages, options, levels)(
-        {"email": "", **user, "status": status, **fields}
-    )
+    shown_always = {"username": "", "email": "", **user, "status": status}
+    account = account_reader(wanted_fields, languages, options, levels)({**shown_always, **fields})
     besides = {"status": status, "level": user.get("level"), "force_change": user.get("force_change")}
     shown_besides = {name: read_text(value) for name, value in besides.items() if value is not None}
     branches = data.get("branches", user.get("select_orgchart", data.get("select_orgchart")))
