@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from sandbox.server import Sandbox
+from sandbox.slack.api import METHODS
 from slack_docebo.domain.lookup import LookupTable
 from slack_docebo.domain.operations import READ_FIRST, Outcome
 from slack_docebo.engine.importing import plan_everybody
@@ -140,6 +141,40 @@ async def test_what_the_list_does_not_show_empties_nothing_and_what_slack_says_o
 
     night.give(member, "")
     await night.run(**clearing)
+    assert night.department(member) == ""
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        pytest.param(None, id="no object of fields"),
+        pytest.param({DEPARTMENT: {"value": None, "alt": ""}}, id="a value that is no text"),
+        pytest.param([{"id": DEPARTMENT, "value": "Law"}], id="fields of another form"),
+    ],
+)
+async def test_an_answer_about_the_person_that_does_not_show_the_fields_empties_nothing(
+    night, member, monkeypatch, fields
+):
+    clearing = {"ATTRIBUTES": f"{RULES} clear"}
+    night.give(member, "Sales")
+    await night.run(**clearing)
+    night.sandbox.slack.change(member, {"profile": {"title": "Countess"}})
+    asked = night.asked()
+
+    def hiding(*_):
+        return {"profile": {"fields": fields}}
+
+    with monkeypatch.context() as patch:
+        patch.setitem(METHODS, "users.profile.get", replace(METHODS["users.profile.get"], carry_out=hiding))
+        await night.run(**clearing)
+        hidden = night.department(member)
+        await night.run(**clearing)
+        asked_twice = night.asked() - asked
+    night.give(member, "")
+    await night.run(**clearing)
+
+    assert hidden == "Sales"
+    assert asked_twice == 1  # it is an answer all the same, and nobody's turn comes before that of others by it
     assert night.department(member) == ""
 
 

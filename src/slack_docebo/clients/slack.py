@@ -31,7 +31,7 @@ from slack_docebo.clients.slack_wire import (
     Identity,
     ProfileField,
     UserPage,
-    custom_values,
+    custom_values_said,
     has_id,
     id_of,
     name_of,
@@ -257,7 +257,8 @@ class SlackClient:
     async def custom_fields(self, slack_id: str) -> Mapping[str, str] | None:
         """Return the wanted custom profile fields of one person by their ids, or None of whom Slack does not show.
 
-        A field without a value is "": here, and here alone, Slack says so by leaving it out.
+        A field without a value is "": here, and here alone, Slack says so by leaving it out of the object of fields, or by an
+        empty array. Where it shows neither, or a value that is no text, nothing is said, and the field is missing.
         Source: https://docs.slack.dev/reference/methods/users.profile.get
         """
         try:
@@ -267,8 +268,8 @@ class SlackClient:
         profile = body.get("profile")
         if not isinstance(profile, dict):
             raise ContractViolation("users.profile.get", "the answer holds no profile")
-        told = custom_values(profile.get("fields")) or {}
-        return {field_id: told.get(field_id, "") for field_id in self._wanted_fields}
+        shown = {} if profile.get("fields") == [] else profile.get("fields")
+        return custom_values_said(shown, self._wanted_fields)
 
     async def find_user(self, email: str) -> SourceUser | None:
         """Return the user with this address, or None; Slack hides the deactivated ones from this search.

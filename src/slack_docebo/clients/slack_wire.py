@@ -4,7 +4,7 @@ Any key may be missing and any value null, blank or of another type; see each fu
 """
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -158,6 +158,19 @@ def custom_values(fields: object) -> Mapping[str, str] | None:
         if isinstance(item, dict)
     }
     return values or None
+
+
+def custom_values_said(fields: object, wanted: Iterable[str]) -> Mapping[str, str]:
+    """Return what the *fields* of one person say of those *wanted*: "" of whichever they leave out."""
+    if not isinstance(fields, dict):
+        return {}
+    said = {field_id for field_id in wanted if field_id not in fields or _is_text(fields[field_id])}
+    told = custom_values(fields) or {}
+    return {field_id: told.get(field_id, "") for field_id in said}
+
+
+def _is_text(item: object) -> bool:
+    return isinstance(item, dict) and isinstance(item.get("value"), str)
 
 
 def profile_field(shown: Mapping[str, Any]) -> ProfileField:

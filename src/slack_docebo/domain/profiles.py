@@ -13,11 +13,16 @@ from slack_docebo.domain.scope import Scope
 class Profile:
     """The mapped custom fields of one person, as they were read."""
 
-    fields: Mapping[str, str]  # by the field's id; "" where Slack shows no value
+    fields: Mapping[str, str | None]  # by the field's id; "" where Slack shows no value, None where it does not say
     updated: (
         int  # the stamp of the profile that Slack's list showed then, unix seconds; NOT_BELIEVED once it was undone
     )
     read_at: datetime
+
+    @property
+    def said(self) -> dict[str, str]:
+        """The fields of which Slack has said something."""
+        return {field_id: value for field_id, value in self.fields.items() if value is not None}
 
     def tells(self, wanted: Collection[str]) -> bool:
         """Tell whether every field of *wanted* was read."""

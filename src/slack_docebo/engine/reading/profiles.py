@@ -49,7 +49,7 @@ def with_fields_read_before(runtime: Runtime, team: str, users: Sequence[SourceU
         if profile is None or not profile.tells(wanted):
             return user
         is_due = turn(user, profile, wanted, now=now, max_age=max_age) is not None
-        return replace(user, custom=profile.fields, outdated=is_due)
+        return replace(user, custom=profile.said, outdated=is_due)
 
     return [with_fields(user) for user in users]
 
@@ -118,6 +118,7 @@ async def read_profiles(
     """
     ends = time.monotonic() + runtime.behaviour.profile_minutes * 60
     done, watch = ProfilesRead(left=len(people)), OutageWatch(runtime, greet_slack)
+    wanted = fields_wanted(runtime)
     for user in people:
         safe_point()
         if time.monotonic() >= ends:
@@ -132,7 +133,8 @@ async def read_profiles(
         done.left -= 1
         if fields is not None:
             done.read += 1
-            read = Profile(fields, user.updated, runtime.now())
+            asked = {field_id: fields.get(field_id) for field_id in wanted}
+            read = Profile(asked, user.updated, runtime.now())
             if await to_completion(_keep, runtime, workspace.team, user, read) or user.slack_id in to_compare:
                 done.changed.add(user.slack_id)
     return done
