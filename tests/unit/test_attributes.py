@@ -120,6 +120,31 @@ def test_an_account_that_holds_what_was_written_is_in_line_however_long_the_name
     assert differences(wanted(user, rules, creating=False), read) == ({}, {})
 
 
+@pytest.mark.parametrize(
+    ("source", "key"),
+    [
+        *((name, name) for name in ("first_name", "last_name", "real_name", "display_name", "title")),
+        *(("phone", "phone"), ("pronouns", "pronouns"), ("time_zone", "tz"), ("language", "locale")),
+    ],
+)
+def test_what_slack_does_not_show_of_a_person_empties_nothing_and_an_empty_text_does(source, key):
+    rules = parse_rules(f"field_1 = {source} clear")
+    of_profile = key not in {"tz", "locale"}
+
+    def values(shown):
+        return wanted(source_user({"id": "U1", **({"profile": shown} if of_profile else shown)}), rules, creating=False)
+
+    assert [values(shown) for shown in ({}, {key: None}, {key: 5})] == [{}, {}, {}]
+    assert values({key: ""}) == {"field_1": ""}
+
+
+def test_a_whole_name_of_one_word_says_that_there_is_no_last_name():
+    rules = parse_rules('first_name, last_name = last_name == "" ? "-" : last_name')
+    user = source_user({"id": "U1", "profile": {"real_name": "Cher"}})
+
+    assert wanted(user, rules, creating=True) == {"first_name": "Cher", "last_name": "-"}
+
+
 def test_half_an_address_is_no_address():
     rules = parse_rules("email")
 

@@ -49,6 +49,9 @@ class UserPage:
     next_cursor: str
 
 
+_combinations: dict[tuple[str, ...], tuple[str, ...]] = {}
+
+
 def source_user(member: Mapping[str, Any]) -> SourceUser:
     """Reduce a Slack user object, from a reply or an event, to what the rules look at.
 
@@ -71,6 +74,8 @@ def source_user(member: Mapping[str, Any]) -> SourceUser:
     team, profile_team = _workspace(get("team_id")), _workspace(of_profile("team"))
     real_name = name_of(of_profile("real_name")) or name_of(get("real_name"))
     display_name = name_of(of_profile("display_name"))
+    first_name, last_name = name_of(of_profile("first_name")), name_of(of_profile("last_name"))
+    is_split = not (first_name or last_name) and bool(real_name or display_name)
     email = key(text_of(of_profile("email")).strip(), LONGEST_ADDRESS)
     hidden = unseen(email)
     handle = name_of(get("name"))
@@ -83,8 +88,8 @@ def source_user(member: Mapping[str, Any]) -> SourceUser:
         email="" if hidden else email,
         hidden=hidden,
         # Not the `_normalized` twins: they lose characters of some scripts.
-        first_name=name_of(of_profile("first_name")),
-        last_name=name_of(of_profile("last_name")),
+        first_name=first_name,
+        last_name=last_name,
         real_name=real_name,
         display_name=real_name if display_name == real_name else display_name,
         title=sys.intern(name_of(of_profile("title"))),
@@ -109,6 +114,18 @@ def source_user(member: Mapping[str, Any]) -> SourceUser:
         invited=bool(get("is_invited_user")),
         external=bool(get("is_stranger")),
         forgotten=bool(get("is_forgotten")),
+        unsaid=_unsaid(
+            {
+                # Some profiles have neither key, and the names are those of the whole name.
+                "first_name": "" if is_split else of_profile("first_name"),
+                "last_name": "" if is_split else of_profile("last_name"),
+                "real_name": of_profile("real_name", get("real_name")),
+                "display_name": of_profile("display_name"),
+                "title": of_profile("title"),
+                "time_zone": get("tz"),
+                "language": get("locale"),
+            }
+        ),
         # Many payloads lack the key, so only an explicit "no" counts.
         unconfirmed=get("is_email_confirmed") is False,
         confirmed=get("is_email_confirmed") is True,
@@ -118,6 +135,12 @@ def source_user(member: Mapping[str, Any]) -> SourceUser:
         profile_team=profile_team if profile_team != team and team else "",
         teams=teams,
     )
+
+
+def _unsaid(shown: Mapping[str, object]) -> tuple[str, ...]:
+    """Return the names of those that are *shown* without a text; most people share the few combinations."""
+    names = tuple(name for name, value in shown.items() if not isinstance(value, str))
+    return _combinations.setdefault(names, names)
 
 
 def user_group(group: Mapping[str, Any], *, with_members: bool) -> UserGroup:
@@ -140,8 +163,8 @@ def user_group(group: Mapping[str, Any], *, with_members: bool) -> UserGroup:
 
 
 def _said(value: object) -> str | None:
-    """Return the text of a key of the profile; None where it is missing, or null."""
-    return None if value is None else sys.intern(name_of(value))
+    """Return the text of a key of the profile; None where there is none."""
+    return sys.intern(name_of(value)) if isinstance(value, str) else None
 
 
 def custom_values(fields: object) -> Mapping[str, str] | None:

@@ -29,7 +29,7 @@ class SourceUser:
     """One entry of Slack's user list, reduced to what the rules look at.
 
     Everything that Slack left out, blanked or nulled is `""`, `0` or `False`, but for what may be None: that is what Slack
-    did not say.
+    did not say. Of texts that are `""`, *unsaid* tells.
     """
 
     slack_id: str  # the organisation's, where Slack gives one
@@ -56,6 +56,7 @@ class SourceUser:
     forgotten: bool = False  # erased on request; the names are placeholders
     unconfirmed: bool = False  # Slack says that the e-mail address is not confirmed; often it says nothing
     confirmed: bool = False  # Slack says that it is
+    unsaid: tuple[str, ...] = ()  # the sources that Slack has not shown, of those that are "" then
     custom: MappingType[str, str] | None = None  # custom profile field id -> value
     outdated: bool = False  # what *custom* holds was read before, and Slack is to be asked again before it is believed
     scim: MappingType[str, str] | None = None  # by name of the source, like "department"; None: SCIM was not asked

@@ -66,6 +66,7 @@ def said(user: SourceUser, source: str) -> str | None:
     """
     if read := SOURCES.get(source):
         text = read(user)
+        text = None if not text and source in user.unsaid else text
     elif source in SCIM_SOURCES:
         text = (user.scim or {}).get(source.removeprefix(SCIM))
     else:

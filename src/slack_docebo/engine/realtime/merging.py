@@ -60,7 +60,7 @@ def restored(profile: MappingType[str, Any] | None) -> SourceUser | None:
     """
     try:
         user = None if profile is None else SourceUser(**{name: profile[name] for name in FIELDS & profile.keys()})
-        return user and replace(user, teams=tuple(user.teams))  # JSON knows lists alone
+        return user and replace(user, teams=tuple(user.teams), unsaid=tuple(user.unsaid))  # JSON knows lists alone
     except TypeError:
         return None
 
