@@ -68,7 +68,7 @@ async def refresh_status_page(runtime: Runtime) -> None:
             titled = {title: links[flow] for flow, title in TITLES.items() if flow in links}
             page = found.page(
                 next_import=await _next_import(client),
-                last_summary=await _summary(client, found.last_import.plan.id) if found.last_import else "",
+                summaries={plan: link for plan in found.plans_told_of if (link := await _summary(client, plan))},
                 forms=titled,
                 shown=forms.shown,
             )

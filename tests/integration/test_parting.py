@@ -124,7 +124,8 @@ async def test_once_the_first_are_done_everybody_else_is_a_click_away_until_the_
     first = await apply_part(settings, planned.plan.id, PartChoice(first=3))
     async with at_work(settings, "looks") as runtime:
         told = status(runtime)
-        page = told.page(next_import=None, forms={}, last_summary="/v2/summary", shown=lambda step: step.words)
+        summaries = {first.plan.id: "/v2/summary"}
+        page = told.page(next_import=None, forms={}, summaries=summaries, shown=lambda step: step.words)
     await apply_rest(settings, planned.plan.id)
     async with at_work(settings, "looks again") as runtime:
         afterwards, of_first = status(runtime), summary(runtime.store, first.plan.id)

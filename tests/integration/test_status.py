@@ -72,7 +72,8 @@ async def test_after_an_import_the_page_says_what_it_did_and_who_waits(here):
     assert "waiting for somebody's decision" in found.to_do[0].words
     assert done.plan.id in shown(here)
     assert re.search(
-        rf"\| Last import \| \[plan {done.plan.id} .*\]\(/v2/summary\) \|", shown(here, last_summary="/v2/summary")
+        rf"\| Last import \| \[plan {done.plan.id} .*\]\(/v2/summary\) \|",
+        shown(here, summaries={done.plan.id: "/v2/summary"}),
     )
     assert f"| People | {done.plan.looked_after:,} looked after, {found.mapped:,} mapped, " in shown(here)
 
@@ -158,8 +159,10 @@ async def test_a_plan_that_a_limit_refused_is_to_be_looked_at_until_one_is_appli
         await imported(here, LIMIT_CREATIONS="1")
     refused = status(here.runtime).to_do
 
+    page = shown(here, summaries={status(here.runtime).over_limit: "/v2/refused"})
     await imported(here)
 
+    assert "and apply it if it is right.](bulk-import) [The plan](/v2/refused)" in page
     [over] = [step for step in refused if step.words.startswith("A limit has refused plan ")]
     assert str(over.values["plan_id"]) in over.words
     assert not status(here.runtime).over_limit

@@ -34,6 +34,7 @@ NAMING_PEOPLE = {
 }  # which the page does not
 DAY = timedelta(days=1)
 LOOK = "look at the last import"
+NOWHERE: Mapping[str, str] = {}
 OURS = {Side.SLACK: "our token", Side.DOCEBO: "our API credentials"}  # with which we are let in
 
 
@@ -116,11 +117,16 @@ class Status:
         return f"{len(self.to_do)} to do" if self.to_do else "nothing to do"
 
     def page(
-        self, *, next_import: datetime | None, last_summary: str = "", forms: Mapping[str, str], shown: Shown
+        self,
+        *,
+        next_import: datetime | None,
+        summaries: Mapping[str, str] = NOWHERE,
+        forms: Mapping[str, str],
+        shown: Shown,
     ) -> str:
         """Return the page as Markdown; *forms* are links by what they are for, and each step is *shown* with its own.
 
-        *last_summary* is where the summary of the last import is, "" where that is not known.
+        *summaries* are links to those that are known of `plans_told_of`, by their ids.
         """
         rows = {
             "Slack": self._connection(Side.SLACK, self.workspace or "a workspace that is not known yet"),
@@ -128,7 +134,7 @@ class Status:
             "Writing to Docebo": self._writing(),
             "Last complete read of Slack": _read(self.slack_read),
             "Last complete read of Docebo": _read(self.docebo_read),
-            "Last import": self._last_import(last_summary),
+            "Last import": self._last_import(summaries),
             "Next reconciliation": _moment(next_import) if next_import else "not scheduled",
             "People": f"{self._looked_after()}{self.mapped:,} mapped, {self.in_line:,} in line, {self.undecided:,} waiting"
             " for a decision",
@@ -145,7 +151,7 @@ class Status:
                 "",
                 "## What there is to do",
                 "",
-                *([f"- {shown(step)}{_beside(step, last_summary)}" for step in self.to_do] or ["Nothing."]),
+                *([f"- {shown(step)}{self._beside(step, summaries)}" for step in self.to_do] or ["Nothing."]),
                 "",
                 "## Where we are",
                 "",
@@ -174,10 +180,21 @@ class Status:
         failed = f", but not at {_moment(contact.asked_at)}" if contact.asked_at and contact.is_broken else ""
         return f"{markdown(name)}; {OURS[side]}: {worked}{failed}"
 
-    def _last_import(self, link: str) -> str:
+    @property
+    def plans_told_of(self) -> set[str]:
+        """The ids of the plans whose summaries somebody may want to look at."""
+        return {self.over_limit, self.last_import.plan.id if self.last_import else ""} - {""}
+
+    def _beside(self, step: Step, summaries: Mapping[str, str]) -> str:
+        """Return a link to the plan that *step* says to look at first: its own is to the form."""
+        of_last = self.last_import.plan.id if self.last_import and LOOK in step.words else ""
+        words, plan = ("The last import", of_last) if of_last else ("The plan", str(step.values.get("plan_id", "")))
+        return f" [{words}]({summaries[plan]})" if plan in summaries else ""
+
+    def _last_import(self, summaries: Mapping[str, str]) -> str:
         if self.last_import is None:
             return "none yet"
-        told = markdown(self.last_import.line)
+        told, link = markdown(self.last_import.line), summaries.get(self.last_import.plan.id)
         return f"[{told}]({link})" if link else told
 
     def _looked_after(self) -> str:
@@ -238,11 +255,6 @@ def status(runtime: Runtime) -> Status:
             setting_changes=tables.setting_changes.recent(CHANGES),
             by_day=_by_day(tables.journal.people_by_day(docebo, now - DAYS * DAY)),
         )
-
-
-def _beside(step: Step, last_summary: str) -> str:
-    """Return the link to the last import, where *step* says to look at that first: its own link is to the form."""
-    return f" [The last import]({last_summary})" if LOOK in step.words and last_summary else ""
 
 
 def _parked_as_acknowledged(tables: Tables, team: str) -> int:
