@@ -50,7 +50,12 @@ class PrefectUI:
         await self.page.get_by_placeholder("Search deployments", exact=True).fill(flow)  # the list has ten a page
         await self.page.wait_for_url(re.compile("flowOrDeploymentName"))
         rows = self.page.get_by_role("row").filter(has=self.page.get_by_role("link", name=flow, exact=True))
-        await rows.get_by_role("cell").get_by_role("link", name=name, exact=True).first.click()
+        link = rows.get_by_role("cell").get_by_role("link", name=name, exact=True).first
+        for _ in range(PATIENCE // BUSY):
+            with suppress(TimeoutError):  # a list that is shown anew at this moment takes no notice of the click
+                await link.click(timeout=BUSY)
+                await self.page.wait_for_url(re.compile("/deployments/deployment/"), timeout=BUSY)
+                break
         await self.page.get_by_role("button", name="Run", exact=True).click()
         await self.page.get_by_role("menuitem", name="Custom run").click()
         await self.page.get_by_role("heading", name="Parameters").wait_for()

@@ -5,8 +5,10 @@ import json
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 
 import pytest
+from prefect import tags
 
 from deployments.local import connection_settings
 from sandbox.server import Sandbox
@@ -165,23 +167,28 @@ async def test_what_a_run_does_is_shown_and_who_is_parked_told_while_it_lingers(
     sandbox.docebo_gate.faults.add(
         "POST /manage/v1/user/batch", "rows_refused", times=-1, usernames=["ada@example.com"], message="no room"
     )
-    with prefect_http() as http, a_process_that_ends():
+    mark = uuid4().hex  # others may have left runs that are at work
+    with prefect_http() as http, a_process_that_ends(), tags(mark):
         run = asyncio.create_task(sync(linger_seconds=300))
-        mail = await asyncio.to_thread(Mailbox(server, "parked@example.com").next_mail)
-        running = {"flow_runs": {"state": {"type": {"any_": ["RUNNING"]}}}}
-        (at_work,) = http.post("flow_runs/filter", json=running).raise_for_status().json()
+        try:
+            mail = await asyncio.to_thread(Mailbox(server, "parked@example.com").next_mail)
+            ours = {"flow_runs": {"tags": {"all_": [mark]}}}
+            (at_work,) = http.post("flow_runs/filter", json=ours).raise_for_status().json()
 
-        def shown():
-            rows = [
-                json.loads(one["data"]) for one in artifacts_of(http, at_work["id"]) if one["key"] == "events-served"
-            ]
-            return rows and {row["Slack user"]: row["what"] for row in rows[0]}
+            def shown():
+                rows = [
+                    json.loads(one["data"])
+                    for one in artifacts_of(http, at_work["id"])
+                    if one["key"] == "events-served"
+                ]
+                return rows and {row["Slack user"]: row["what"] for row in rows[0]}
 
-        became = {ada.slack_id: "parked", eve.slack_id: "created"}
-        await asyncio.to_thread(until, lambda: shown() == became, lambda: str(shown()))
-        still_at_work = not run.done()
-        tell_to_end()
-        ended = await run
+            became = {ada.slack_id: "parked", eve.slack_id: "created"}
+            await asyncio.to_thread(until, lambda: shown() == became, lambda: str(shown()))
+            still_at_work = not run.done()
+        finally:
+            tell_to_end()
+            ended = await run
 
     assert "parked events" in mail["Subject"]
     assert still_at_work
