@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from slack_docebo.domain.addresses import pattern_keys
 from slack_docebo.domain.patterns import named
 
 PIECES = st.text("aB*?[]!-.@")
@@ -20,3 +21,12 @@ def test_a_name_fits_as_in_a_shell_without_regard_to_case(patterns, keys):
 def test_people_are_named_by_pattern(pattern):
     assert named([pattern], ["ada@example.com", "u1"])
     assert not named([pattern], ["bob@example.org", "u2"])
+
+
+@pytest.mark.parametrize("composed", [True, False])
+def test_an_accent_is_the_same_whether_it_is_a_character_of_its_own_or_not(composed):
+    forms = ("Jos\u00e9@Example.com", "jose\u0301@example.com")
+    pattern, address = forms if composed else reversed(forms)
+
+    assert named([pattern], pattern_keys(address))
+    assert named([f"*{pattern[3:]}"], pattern_keys(address))

@@ -23,9 +23,14 @@ def mailbox(address: str) -> str:
 
 
 def pattern_keys(address: str) -> tuple[str, ...]:
-    """Return the keys by which patterns are compared with *address*: without regard to case, and as a mailbox."""
+    """Return the keys by which patterns are compared with *address*: without regard to case, and as a mailbox.
+
+    A letter is the same whether its accent is a part of it or a character of its own: two programs have typed it.
+    """
     written = folded(address)
-    return (written,) if written.isascii() and PREFIX not in written else (written, mailbox(address))
+    if written.isascii() and PREFIX not in written:
+        return (written,)
+    return written, mailbox(address), unicodedata.normalize("NFC", written)
 
 
 def mail_domain(domain: str) -> str:

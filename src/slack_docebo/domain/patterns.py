@@ -5,8 +5,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from fnmatch import translate
 from functools import lru_cache
 
-from slack_docebo.domain.addresses import mailbox
-from slack_docebo.domain.names import folded
+from slack_docebo.domain.addresses import mailbox, pattern_keys
 
 _WILD = frozenset("*?[")
 
@@ -28,6 +27,6 @@ def _naming(patterns: tuple[str, ...]) -> Callable[[Collection[str]], bool]:
 
 def compiled(patterns: Iterable[str]) -> tuple[frozenset[str], list[Callable[[str], object]]]:
     """Return *patterns* without a wildcard, as keys, and a match for each of the others."""
-    words = {word for pattern in patterns for word in (folded(pattern), mailbox(pattern))}
+    words = {word for pattern in patterns for word in (mailbox(pattern), *pattern_keys(pattern))}
     plain = frozenset(word for word in words if _WILD.isdisjoint(word))
     return plain, [re.compile(translate(word)).match for word in sorted(words - plain)]
