@@ -67,6 +67,17 @@ async def test_the_plan_says_when_and_then_it_happens_once(company, nights):
     assert (await nights.run(20)).count(outcome=Outcome.APPLIED) == 0
 
 
+async def test_a_clock_that_was_far_behind_takes_no_days_from_a_leaver(company, nights):
+    company.slack.deactivate(ada(company))
+    await nights.run(-2000)
+
+    waited = await nights.run(5)
+    assert is_active(company)
+    assert waited.count(Kind.DEACTIVATE) == 0
+    await nights.run(9)
+    assert not is_active(company)
+
+
 async def test_a_dry_run_sees_leavers_as_well(company, nights):
     company.slack.deactivate(ada(company))
     await nights.run(1, dry_run=True)

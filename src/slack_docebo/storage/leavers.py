@@ -5,7 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, delete, func, select
 
-from slack_docebo.storage.schema import leaver
+from slack_docebo.storage.schema import leaver, proven_read
 from slack_docebo.storage.statements import among, chunks, insertion
 
 
@@ -25,11 +25,17 @@ class LeaverRepository:
         }
 
     def note(self, team: str, slack_ids: Iterable[str], *, now: datetime) -> None:
-        """Note that these people have left; what was noted before stays."""
+        """Note that these people have left; what was noted before stays.
+
+        Not as of a time before anything was read last: then the clock is behind, and their days of grace would be over as
+        soon as it is right again.
+        """
+        newest = self._connection.scalar(select(func.max(proven_read.c.proven_at)))
+        since = max(now, newest or now)
         for slack_id in slack_ids:
             self._connection.execute(
                 insertion(self._connection, leaver)
-                .values(slack_team=team, slack_id=slack_id, since=now)
+                .values(slack_team=team, slack_id=slack_id, since=since)
                 .on_conflict_do_nothing()
             )
 
