@@ -255,3 +255,31 @@ async def test_people_whom_slack_hides_night_by_night_do_not_make_ever_shorter_l
 
     assert again.count(outcome=Outcome.APPLIED) == 0
     assert all(account(sandbox, f"joe{n}").active for n in range(36))
+
+
+async def test_who_is_shown_without_a_word_on_being_active_neither_leaves_nor_comes_back_nor_gets_an_account(
+    sandbox, sqlite_url
+):
+    eva, ada, bob = (slack_id(sandbox, name) for name in ("eva", "ada", "bob"))
+    silent = {eva, ada}
+
+    def without(call: Call, answer):
+        for one in answer.get("members", []) if isinstance(answer, dict) else []:
+            if one["id"] in silent:
+                one.pop("deleted")
+        return answer
+
+    with between(sandbox.slack_url.removesuffix("/api/"), changed=without) as url:
+        settings = settings_for({**sandbox.facts(), "slack_url": f"{url}/api/"}, sqlite_url)
+        rows = {**ROWS, "LEAVERS_OUT_OF_SCOPE": "true", "LIMIT_DEACTIVATIONS": "none"}
+        await run_import(settings, rows=rows)
+        made = [account(sandbox, name) is not None for name in ("eva", "ada", "bob")]
+        silent.clear()
+        await run_import(settings, rows=rows)
+        sandbox.slack.deactivate(ada)
+        await run_import(settings, rows=rows)
+        silent |= {ada, bob}
+        await run_import(settings, rows=rows)
+
+    assert made == [False, False, True]
+    assert [account(sandbox, name).active for name in ("eva", "ada", "bob")] == [True, False, True]

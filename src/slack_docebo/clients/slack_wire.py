@@ -99,7 +99,7 @@ def source_user(member: Mapping[str, Any]) -> SourceUser:
         time_zone=sys.intern(key(text_of(get("tz")))),
         locale=sys.intern(key(text_of(get("locale")))),
         updated=updated if type(updated) is int and 0 <= updated <= LARGEST_STAMP else 0,
-        deactivated=bool(get("deleted")),
+        deactivated=get("deleted") is True,
         # `is_app_user` says nothing here: it marks people who use the calling app.
         bot=bool(
             get("is_bot")
@@ -124,6 +124,7 @@ def source_user(member: Mapping[str, Any]) -> SourceUser:
                 "title": of_profile("title"),
                 "time_zone": get("tz"),
                 "language": get("locale"),
+                "deactivated": "" if isinstance(get("deleted"), bool) else None,
             }
         ),
         # Many payloads lack the key, so only an explicit "no" counts.

@@ -55,7 +55,7 @@ from slack_docebo.domain.people import Account, Applied, Known, LastSeen, Mappin
 from slack_docebo.domain.policy import SHUT_OUT, Leavers, Policy
 from slack_docebo.domain.returns import Returns, elsewhere, has_left, reported
 from slack_docebo.domain.rules import NO_BRANCH, NOT_HELD, TAKEN, Shortfall, shortfalls
-from slack_docebo.domain.scope import WORKSPACE_NOT_KNOWN
+from slack_docebo.domain.scope import STATUS_NOT_KNOWN, WORKSPACE_NOT_KNOWN
 from slack_docebo.domain.targets import EXPIRATION, USERNAME
 
 
@@ -401,9 +401,10 @@ class Planner:
         if user.deactivated or user.forgotten:
             return True
         against = self.policy.scope.reason_against_kind(user)
-        # An address that is missing or not confirmed makes nobody a leaver, nor does a workspace that is not named.
-        knows_address = bool(user.email) and not user.unconfirmed
-        return self.policy.out_of_scope_leaves and against != WORKSPACE_NOT_KNOWN and (knows_address or bool(against))
+        # An address that is missing or not confirmed makes nobody a leaver, nor does anything else that Slack does not say.
+        if not self.policy.out_of_scope_leaves or against in {WORKSPACE_NOT_KNOWN, STATUS_NOT_KNOWN}:
+            return False
+        return bool(against) or (bool(user.email) and not user.unconfirmed)
 
     def _plan_leaver(self, user: SourceUser, mapping: Mapping, why: str) -> Operation:
         self.people += 1

@@ -8,6 +8,7 @@ from slack_docebo.domain.addresses import mail_domain, mailbox, pattern_keys
 from slack_docebo.domain.patterns import named
 from slack_docebo.domain.people import SLACK_ID, SourceUser
 
+STATUS_NOT_KNOWN = "Slack does not say whether this person is active"
 WORKSPACE_NOT_KNOWN = "in another workspace of the organisation, and Slack does not say whether in this one, too"
 
 
@@ -59,6 +60,8 @@ class Scope:
             return "erased in Slack"
         if user.deactivated:
             return "deactivated in Slack"
+        if "deactivated" in user.unsaid:
+            return STATUS_NOT_KNOWN
         if user.guest and not self._admits_guest(user):
             return "single-channel guest" if user.single_channel else "multi-channel guest"
         if user.invited and not self.invited:

@@ -131,7 +131,7 @@ def is_complete(user: SourceUser, rules: Sequence[AttributeRule]) -> bool:
     """
     if user.bot or user.external or user.forgotten or user.deactivated:
         return True
-    if not user.workspaces or (user.organisation and not user.teams):
+    if "deactivated" in user.unsaid or not user.workspaces or (user.organisation and not user.teams):
         return False
     rules = [rule for rule in rules if rule.target != MANAGER]  # for which nobody is read: it waits for the next import
     wanted = {source for rule in rules for source in rule.sources}
