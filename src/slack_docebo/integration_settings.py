@@ -297,7 +297,7 @@ class IntegrationSettings(BaseModel):
         le=100,
         title="Percentage by which Docebo's list may shrink",
         description="By how many percent Docebo's list may be shorter than at the last complete read, those accounts apart that"
-        " are gone as Docebo says when asked for them.",
+        " are gone as Docebo says when asked for them. With 100 the first list of all is taken as it is.",
     )
     evidence_calls: Whole = Field(
         1000,

@@ -110,6 +110,15 @@ async def test_the_first_list_of_all_that_leaves_out_an_account_makes_nobody_a_s
     assert mapped(sqlite_url, sandbox.slack.team.id)[slack_id] == jane(sandbox)
 
 
+async def test_somebody_may_take_the_first_list_as_it_is(sandbox, settings, left_out):
+    left_out.add(jane(sandbox))
+    joins(sandbox)
+
+    done = await run_import(settings, rows={**ROWS, "TARGET_MAY_SHRINK": "100"})
+
+    assert done.count(Kind.CREATE, outcome=Outcome.APPLIED) == 2
+
+
 async def test_many_who_join_before_the_first_import_get_no_second_account_by_a_list_that_leaves_out_the_first(
     sandbox, docebo, left_out, sqlite_url, tmp_path
 ):
