@@ -44,20 +44,22 @@ async def find_under_other_ids(
 async def learn_who_is_named(runtime: Runtime, workspace: Workspace, people: Iterable[SourceUser]) -> bool:
     """Find out whom the scope, or a decision, names by an id that is another one in the organisation of *people*.
 
-    An event may come, and somebody may ask for a person, before an import has found that out from the list. Each is asked
-    for once a run. Return whether more is known than before; raise ConfigurationError where nobody can tell who is excluded.
+    An event may come, and somebody may ask for a person, before an import has found that out from the list. Asked is once a
+    run, and only where one of *people* is new to us. Return whether more is known than before; raise ConfigurationError
+    where nobody can tell who is excluded.
     """
-    if not any(user.organisation for user in people):
+    ids = {user.slack_id for user in people if user.organisation}
+    if not ids or not await to_completion(_are_new, runtime, workspace.team, ids):
         return False
     if to_ask := await to_completion(_named, runtime, workspace.team):
-        ids = await _exchanged(runtime, workspace, to_ask)
-        rest = [slack_id for slack_id in to_ask if slack_id not in ids]
+        others = await _exchanged(runtime, workspace, to_ask)
+        rest = [slack_id for slack_id in to_ask if slack_id not in others]
         check_calls(runtime, people=len(rest))
         answers = await ask_for_people(runtime, workspace.team, rest)
-        ids |= {before: seen.value.slack_id for before, seen in answers.items() if isinstance(seen, Present)}
+        others |= {before: seen.value.slack_id for before, seen in answers.items() if isinstance(seen, Present)}
         with runtime.store.transaction() as tables:
             tables.people.meet(workspace.team, to_ask, now=runtime.now())
-            tables.people.note_ids(workspace.team, {now: before for before, now in ids.items() if now != before})
+            tables.people.note_ids(workspace.team, {now: before for before, now in others.items() if now != before})
         check_excluded(runtime, [slack_id for slack_id, seen in answers.items() if isinstance(seen, Unknown)])
         runtime.ids_looked_up.update(to_ask)
     recall_other_ids(runtime, workspace.team)
@@ -71,6 +73,14 @@ def check_excluded(runtime: Runtime, unknown: Collection[str]) -> None:
             f"integration_settings: row SLACK | SCOPE_EXCLUDE: Slack does not say under which id of the organisation it lists"
             f" {', '.join(hidden[:NAMED_AT_MOST])}: exclude them by their e-mail addresses"
         )
+
+
+def _are_new(runtime: Runtime, team: str, slack_ids: Collection[str]) -> bool:
+    """Tell whether one of *slack_ids* is that of somebody whom no import or event has dealt with under it."""
+    docebo = runtime.settings.docebo_url
+    with runtime.store.reading() as tables:
+        mapped, told = tables.mappings(docebo).of(team, slack_ids), tables.standings.of(docebo, team, slack_ids)
+    return not mapped.keys() | told.keys() >= set(slack_ids)
 
 
 def _named(runtime: Runtime, team: str) -> list[str]:
