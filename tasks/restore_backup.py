@@ -6,7 +6,7 @@ from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
 from slack_docebo.concurrency import to_completion
-from slack_docebo.engine.mappings.backups import backups, restore_backup
+from slack_docebo.engine.mappings.backups import backups, restorable, restore_backup
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reporting.steps import Step
 from slack_docebo.runtime import Runtime
@@ -36,11 +36,17 @@ async def restore_mappings_of(
     runtime: Runtime, workspace: Workspace, plan_id: str, *, dry_run: bool, confirm: int
 ) -> str:
     """Bring the mappings of the backup back, or say what that would do."""
-    done = await to_completion(
-        partial(restore_backup, runtime, workspace.team, plan_id, dry_run=dry_run, confirm=confirm)
-    )
     if dry_run:
-        restore = Step("Restore these mappings", "restore-mappings", {"backup": plan_id, "dry_run": False})
-        await publish_steps([restore], key=f"next-{plan_id}")
+        there = await to_completion(restorable, runtime, workspace.team, plan_id)
+        words = f"Restore these mappings: type {there} as their number"
+        await publish_steps(
+            [Step(words, "restore-mappings", {"backup": plan_id, "dry_run": False})], key=f"next-{plan_id}"
+        )
+        done = (
+            f"{there} mappings would be written, nothing was; to restore them, start again with Dry run off and {there} as"
+            " Number of mappings"
+        )
+    else:
+        done = await to_completion(partial(restore_backup, runtime, workspace.team, plan_id, confirm=confirm))
     get_run_logger().info(done)
     return done

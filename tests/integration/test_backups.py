@@ -7,7 +7,7 @@ import pytest
 
 from sandbox.server import Sandbox
 from slack_docebo.domain.matching import Accounts
-from slack_docebo.engine.mappings.backups import backups, restore_backup
+from slack_docebo.engine.mappings.backups import backups, restorable, restore_backup
 from slack_docebo.engine.mappings.resetting import back_up, delete_planned, plan_reset
 from slack_docebo.engine.reading.connection import validate
 from slack_docebo.errors import ConfigurationError, NotConfirmed
@@ -48,12 +48,12 @@ async def test_a_backup_is_shown_and_brought_back_once_its_number_is_given(runti
     plan_id = await reset(runtime)
     assert [backup.plan_id for backup in backups(runtime.settings.report_dir)] == [plan_id]
 
-    told = restore_backup(runtime, team, plan_id, dry_run=True, confirm=0)
+    there = restorable(runtime, team, plan_id)
     with pytest.raises(NotConfirmed, match=f"give the number of mappings, {len(before)}"):
-        restore_backup(runtime, team, plan_id, dry_run=False, confirm=len(before) + 1)
-    assert (told.split()[0], mappings(runtime, sandbox)) == (str(len(before)), {})
+        restore_backup(runtime, team, plan_id, confirm=len(before) + 1)
+    assert (there, mappings(runtime, sandbox)) == (len(before), {})
 
-    restore_backup(runtime, team, plan_id, dry_run=False, confirm=len(before))
+    restore_backup(runtime, team, plan_id, confirm=len(before))
     assert mappings(runtime, sandbox) == before
 
 
@@ -66,7 +66,7 @@ async def test_what_is_no_file_of_ours_is_no_backup(runtime, sandbox, tmp_path):
 
     assert [one.plan_id for one in backups(runtime.settings.report_dir)] == [plan_id]
     with pytest.raises(ConfigurationError, match="there is no backup 0planted"):
-        restore_backup(runtime, sandbox.slack.team.id, "0planted", dry_run=True, confirm=0)
+        restorable(runtime, sandbox.slack.team.id, "0planted")
 
 
 async def test_a_backup_with_a_row_that_cannot_be_used_is_not_restored(runtime, sandbox):
@@ -76,7 +76,7 @@ async def test_a_backup_with_a_row_that_cannot_be_used_is_not_restored(runtime, 
     backup.path.write_text("\n".join([*lines, lines[1]]) + "\n")
 
     with pytest.raises(ConfigurationError, match=r"nothing was written, for \d rows cannot be used: line "):
-        restore_backup(runtime, sandbox.slack.team.id, plan_id, dry_run=False, confirm=len(lines))
+        restore_backup(runtime, sandbox.slack.team.id, plan_id, confirm=len(lines))
     assert mappings(runtime, sandbox) == {}
 
 
@@ -110,10 +110,10 @@ async def test_a_backup_does_not_undo_what_is_known_since_of_who_has_shut_an_acc
         sandbox.slack.reactivate(ada)
 
     async with open_runtime(settings, read_rows(table(LEAVERS)), run_id="restore") as runtime:
-        written = int(restore_backup(runtime, team, plan_id, dry_run=True, confirm=0).split()[0])
-        restore_backup(runtime, team, plan_id, dry_run=False, confirm=written)
-        assert restore_backup(runtime, team, plan_id, dry_run=True, confirm=0).split()[0] == "0"
-        restore_backup(runtime, team, plan_id, dry_run=False, confirm=0)
+        written = restorable(runtime, team, plan_id)
+        restore_backup(runtime, team, plan_id, confirm=written)
+        assert restorable(runtime, team, plan_id) == 0
+        restore_backup(runtime, team, plan_id, confirm=0)
     await run_import(settings, rows=LEAVERS)
 
     assert written <= count

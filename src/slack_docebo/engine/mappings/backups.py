@@ -36,33 +36,29 @@ def backups(folder: Path) -> list[Backup]:
     return sorted(found, key=lambda backup: (backup.made_at, backup.plan_id), reverse=True)
 
 
-def restore_backup(runtime: Runtime, team: str, plan_id: str, *, dry_run: bool, confirm: int) -> str:
-    """Bring back the mappings that the reset *plan_id* has deleted, exactly as they were; say how many were written.
+def restorable(runtime: Runtime, team: str, plan_id: str) -> int:
+    """Return how many mappings that the reset *plan_id* has deleted would be brought back, exactly as they were.
 
-    All of them or, where one cannot be used, none. Raises ConfigurationError where there is no such backup or a row that
-    cannot be used, and NotConfirmed unless *confirm* is how many would be written.
+    Raises ConfigurationError where there is no such backup or a row that cannot be used.
     """
-    backup = next((one for one in backups(runtime.settings.report_dir) if one.plan_id == plan_id), None)
-    if backup is None:
-        raise ConfigurationError(f"there is no backup {plan_id} on this worker's disk: choose one that the table names")
-    docebo = runtime.settings.docebo_url
-    with runtime.store.reading() as tables:
-        reset = tables.plans.get(plan_id)
-    # Of a platform that was taken to another address, the backup names the former one; the plan went along.
-    named = "" if reset is not None and reset.docebo == docebo else docebo
-    would = restore_file(runtime.store, docebo, MappingFile(backup.path, team=team, docebo=named), dry_run=True)
+    would = restore_file(runtime.store, runtime.settings.docebo_url, _rows(runtime, team, plan_id), dry_run=True)
     if would.refused:
         raise ConfigurationError(
             f"nothing was written, for {len(would.refused)} rows cannot be used: {_named(would.refused)}"
         )
-    if dry_run:
-        return (
-            f"{would.changed} mappings would be written, nothing was; to restore them, start again with Dry run off and"
-            f" {would.changed} as Number of mappings"
-        )
-    if confirm != would.changed:
-        raise NotConfirmed(f"nothing was written: to restore this backup, give the number of mappings, {would.changed}")
-    done = restore_file(runtime.store, docebo, MappingFile(backup.path, team=team, docebo=named), dry_run=False)
+    return would.changed
+
+
+def restore_backup(runtime: Runtime, team: str, plan_id: str, *, confirm: int) -> str:
+    """Bring back the mappings that the reset *plan_id* has deleted, exactly as they were; say how many were written.
+
+    All of them or, where one cannot be used, none. Raises what `restorable` raises, and NotConfirmed unless *confirm* is
+    how many would be written.
+    """
+    there = restorable(runtime, team, plan_id)
+    if confirm != there:
+        raise NotConfirmed(f"nothing was written: to restore this backup, give the number of mappings, {there}")
+    done = restore_file(runtime.store, runtime.settings.docebo_url, _rows(runtime, team, plan_id), dry_run=False)
     if done.refused:  # somebody was mapped meanwhile
         raise ConfigurationError(
             f"nothing was written, for {len(done.refused)} rows cannot be used: {_named(done.refused)}"
@@ -72,3 +68,15 @@ def restore_backup(runtime: Runtime, team: str, plan_id: str, *, dry_run: bool, 
 
 def _named(refused: list[BadRow]) -> str:
     return "; ".join(f"line {row.line}: {row.reason}" for row in refused[:LINES_NAMED])
+
+
+def _rows(runtime: Runtime, team: str, plan_id: str) -> MappingFile:
+    backup = next((one for one in backups(runtime.settings.report_dir) if one.plan_id == plan_id), None)
+    if backup is None:
+        raise ConfigurationError(f"there is no backup {plan_id} on this worker's disk: choose one that the table names")
+    docebo = runtime.settings.docebo_url
+    with runtime.store.reading() as tables:
+        reset = tables.plans.get(plan_id)
+    # Of a platform that was taken to another address, the backup names the former one; the plan went along.
+    named = "" if reset is not None and reset.docebo == docebo else docebo
+    return MappingFile(backup.path, team=team, docebo=named)
