@@ -41,8 +41,15 @@ def subject(company, what: str) -> str:
     return f"slack-docebo {urlsplit(company.docebo_url).netloc}: {what}"
 
 
+def over_the_limit(company) -> dict[str, str]:
+    """Let two people join Slack, whoever has an account by now, and return a limit that they are over."""
+    for name in ("Ada", "Grace"):
+        company.slack.add(name, "New", f"{uuid4().hex}@example.com")
+    return {"LIMIT_CREATIONS": "1"}
+
+
 def test_a_refused_run_is_told_once_however_often_it_is_repeated(deployed, at_work, mailbox, company):
-    set_rows(deployed, NOTIFICATION_MAIL_ID=mailbox.address, LIMIT_CREATIONS="1")
+    set_rows(deployed, NOTIFICATION_MAIL_ID=mailbox.address, **over_the_limit(company))
 
     first = finished(deployed, start(deployed, "bulk-import/import-everybody", dry_run=False))
     logged(deployed, first["id"], "Hook 'notify_operators' finished")  # a moment after the run has ended
@@ -80,10 +87,11 @@ def test_a_failed_run_is_told_and_a_notification_that_fails_changes_nothing_abou
 
 
 @pytest.mark.long
-def test_somebody_new_is_told_of_the_trouble_there_is(deployed, at_work, mailbox):
-    set_rows(deployed, NOTIFICATION_MAIL_ID=f"former-{mailbox.address}", LIMIT_CREATIONS="1")
+def test_somebody_new_is_told_of_the_trouble_there_is(deployed, at_work, mailbox, company):
+    limit = over_the_limit(company)
+    set_rows(deployed, NOTIFICATION_MAIL_ID=f"former-{mailbox.address}", **limit)
     finished(deployed, start(deployed, "bulk-import/import-everybody", dry_run=False))
-    set_rows(deployed, NOTIFICATION_MAIL_ID=mailbox.address, LIMIT_CREATIONS="1")
+    set_rows(deployed, NOTIFICATION_MAIL_ID=mailbox.address, **limit)
 
     finished(deployed, start(deployed, "bulk-import/import-everybody", dry_run=False))
 
