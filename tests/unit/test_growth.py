@@ -172,7 +172,10 @@ CASES: dict[str, tuple[Callable[[Any], object], Callable[[int], Any], int]] = {
     "people matched with accounts of one address": (matched, lambda n: Accounts(shared_address(n)), 500),
     "an account with a long name": (
         account_reader(frozenset({1}), Languages()),
-        lambda n: {"user_id": 1, "username": "<" * n, "first_name": "a" + "\u0301\u0316" * n, "field_1": "é" * n},
+        lambda n: {
+            **{"user_id": 1, "username": "<" * n, "email": "", "status": "1"},
+            **{"first_name": "a" + "\u0301\u0316" * n, "field_1": "é" * n},
+        },
         20_000,
     ),
     "an address held against a pattern of many stars": (in_scope, lambda n: Scope(exclude=["*a" * n + "b"]), 50),
