@@ -173,8 +173,12 @@ CASES: dict[str, tuple[Callable[[Any], object], Callable[[int], Any], int]] = {
     "an account with a long name": (
         account_reader(frozenset({1}), Languages()),
         lambda n: {
-            **{"user_id": 1, "username": "<" * n, "email": "", "status": "1"},
-            **{"first_name": "a" + "\u0301\u0316" * n, "field_1": "é" * n},
+            "user_id": 1,
+            "username": "<" * n,
+            "email": "",
+            "status": "1",
+            "first_name": "a" + "\u0301\u0316" * n,
+            "field_1": "é" * n,
         },
         20_000,
     ),
