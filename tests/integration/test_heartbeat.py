@@ -4,6 +4,7 @@ from uuid import uuid4
 
 import pytest
 from prefect.client.schemas import FlowRun
+from prefect.settings import PREFECT_LOGGING_TO_API_ENABLED, temporary_settings
 from prefect.states import Completed
 
 from flows.bulk_import import bulk_import
@@ -12,6 +13,12 @@ from slack_docebo.clients.heartbeat import send_heartbeat
 from slack_docebo.errors import RemoteError, TransientError
 from tasks.hooks import notify_operators
 from tests.hostile import elsewhere, listening, whole
+
+
+@pytest.fixture(autouse=True)
+def no_server_is_started_for_what_is_logged():
+    with temporary_settings({PREFECT_LOGGING_TO_API_ENABLED: False}):
+        yield
 
 
 def run(**parameters):
