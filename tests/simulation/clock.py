@@ -11,6 +11,7 @@ from typing import Any
 import time_machine
 
 BEGINNING = 1_800_000_000.0  # unix seconds
+RESOLUTION = 1e-6  # seconds; after half a year a float no longer tells asyncio's own, a nanosecond, from nothing
 
 
 class Deadlock(RuntimeError):
@@ -60,6 +61,7 @@ def virtual_time() -> Iterator[asyncio.AbstractEventLoop]:
 
         time.monotonic = lambda: elapsed  # the event loop's own clock, too
         loop = _Loop(_Selector(advance))
+        loop._clock_resolution = RESOLUTION  # type: ignore[attr-defined]
         try:
             yield loop
         finally:

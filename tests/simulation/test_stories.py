@@ -138,3 +138,14 @@ def time_after_five_hours_and_a_standstill() -> float:
         with pytest.raises(Deadlock):
             loop.run_until_complete(loop.create_future())
         return time.time()
+
+
+def test_years_pass_as_hours_do() -> None:
+    assert apart(time_after_three_years) == BEGINNING + 3 * 365 * 24 * 3600
+
+
+def time_after_three_years() -> float:
+    with virtual_time() as loop:
+        for _ in range(3):
+            loop.run_until_complete(asyncio.sleep(365 * 24 * 3600))
+        return time.time()
