@@ -1,6 +1,7 @@
 """What counts as evidence that somebody, or an account, is gone: only an answer about exactly this one, of the right side."""
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -283,3 +284,22 @@ async def test_who_is_shown_without_a_word_on_being_active_neither_leaves_nor_co
 
     assert made == [False, False, True]
     assert [account(sandbox, name).active for name in ("eva", "ada", "bob")] == [True, False, True]
+
+
+async def test_where_docebo_answers_400_all_missing_accounts_are_asked_for_at_two_calls_each_and_then_no_more(
+    sandbox, sqlite_url
+):
+    sandbox.docebo.switches = replace(sandbox.docebo.switches, not_found_as_400=True)
+    settings = settings_for(sandbox.facts(), sqlite_url)
+    rows = {**ROWS, "PROVISION_SLACK_USER_DATA": "false"}  # nobody gets another account, who would be searched for
+    await run_import(settings, rows=ROWS)
+    await run_import(settings, rows=ROWS)  # lists them
+    for name in ("eva", "ada"):  # below the limit a few are asked for before Slack has told anybody's address
+        sandbox.docebo.delete(account(sandbox, name).user_id)
+
+    first = await run_import(settings, rows=rows)
+    second = await run_import(settings, rows=rows)
+
+    assert first.plan.facts["evidence_calls"] == 4
+    assert not second.plan.facts.get("evidence_calls")
+    assert first.undecided == second.undecided == 0

@@ -53,6 +53,7 @@ class Accounts:
         self._by_username: dict[str, int] = {}
         self._bearers: dict[int, str] = {}
         self._unlisted: set[int] = set()
+        self.ambiguous: set[int] = set()  # asked for, and a search for its last username can tell whether it is gone
         self._searched: set[str] = set()
         self._hidden: dict[str, int] = {}  # accounts that are there and not among these, by what they bear
         self.add(accounts)

@@ -117,7 +117,9 @@ class Absences:
             settled = found.keys() | runtime.ids_looked_up.difference(self.to_ask)
             to_ask = [slack_id for slack_id in to_ask if slack_id not in settled]
         wanted = {known.docebo_id: [user.email] for user, known in self.held_back if known}
-        check_calls(runtime, people=len(to_ask), accounts=len(wanted) + len(doubtful))
+        in_doubt = [*wanted, *(m.docebo_id for m in doubtful)]
+        searches = len(accounts.ambiguous.intersection(in_doubt))
+        check_calls(runtime, people=len(to_ask), accounts=len(in_doubt), searches=searches)
         for some in (to_ask[:FEW], to_ask[FEW:]):  # a list that is not whole shows in the first few
             answers = await ask_for_people(runtime, workspace.team, some)
             await to_completion(note_ids, runtime, workspace.team, answers)

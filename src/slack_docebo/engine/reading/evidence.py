@@ -43,11 +43,14 @@ async def observe_account(runtime: Runtime, docebo_id: int, username: str = "") 
     Where it answers 400, nobody under *username*, the one last known, is the second witness, for one call more; without
     a *username* it stays unknown. The account of the answer lacks attributes that a listing has.
     """
-    seen = await runtime.docebo.user(docebo_id)
+    return await _with_second_witness(runtime, await runtime.docebo.user(docebo_id), username)
+
+
+async def _with_second_witness(runtime: Runtime, seen: Observation[Account], username: str) -> Observation[Account]:
     if seen != Unknown(AMBIGUOUS) or not username:
         return seen
     if await runtime.docebo.find_users(username):
-        return seen
+        return Unknown(f"{AMBIGUOUS} and has somebody under its last username")
     return Gone(f"{AMBIGUOUS} and has nobody under its last username")
 
 
@@ -61,13 +64,14 @@ def counted(runtime: Runtime) -> Iterator[None]:
         runtime.evidence_calls += _asking(runtime) - before
 
 
-def check_calls(runtime: Runtime, *, people: int = 0, accounts: int = 0) -> None:
+def check_calls(runtime: Runtime, *, people: int = 0, accounts: int = 0, searches: int = 0) -> None:
     """Raise IncompleteRead where to ask for so many *people* and *accounts* takes the run beyond EVIDENCE_CALLS.
 
-    Called before anything of it is asked.
+    For *searches* of the accounts a search is enough. Called before anything of it is asked.
     """
-    if not can_ask(runtime, people=people, accounts=accounts):
-        calls, most = _calls_to_ask(runtime, people=people, accounts=accounts), runtime.behaviour.evidence_calls
+    if not can_ask(runtime, people=people, accounts=accounts, searches=searches):
+        calls = _calls_to_ask(runtime, people=people, accounts=accounts, searches=searches)
+        most = runtime.behaviour.evidence_calls
         raise IncompleteRead(
             f"it takes up to {calls} calls to ask Slack for {people} people and Docebo for {accounts} accounts, who have"
             f" left or are in no list any more, by their ids; EVIDENCE_CALLS allows {most}. Nothing of it was asked or"
@@ -76,19 +80,19 @@ def check_calls(runtime: Runtime, *, people: int = 0, accounts: int = 0) -> None
         )
 
 
-def can_ask(runtime: Runtime, *, people: int = 0, accounts: int = 0) -> bool:
+def can_ask(runtime: Runtime, *, people: int = 0, accounts: int = 0, searches: int = 0) -> bool:
     """Tell whether EVIDENCE_CALLS allows to ask for so many; if so, the calls are expected from now on."""
-    calls = _calls_to_ask(runtime, people=people, accounts=accounts)
+    calls = _calls_to_ask(runtime, people=people, accounts=accounts, searches=searches)
     if runtime.evidence_calls + calls > runtime.behaviour.evidence_calls:
         return False
     runtime.evidence_calls_at_most += calls
     return True
 
 
-def _calls_to_ask(runtime: Runtime, *, people: int = 0, accounts: int = 0) -> int:
+def _calls_to_ask(runtime: Runtime, *, people: int, accounts: int, searches: int) -> int:
     """Return how many calls it takes at most to ask for so many *people* and *accounts* by their ids."""
     answer = known_dialect(runtime).answer(MISSING_ACCOUNT)
-    return people + accounts * (1 if answer == "404" else 2)
+    return people + searches + (accounts - searches) * (1 if answer == "404" else 2)
 
 
 async def ask_for_people(runtime: Runtime, team: str, slack_ids: Iterable[str]) -> dict[str, Observation[SourceUser]]:
@@ -108,18 +112,26 @@ async def ask_for_accounts(runtime: Runtime, accounts: Accounts, wanted: Mapping
     """Ask Docebo for each account of *wanted* that *accounts* does not know, keep the answers there, and who is gone.
 
     *wanted* holds by account id under which usernames it may have been seen last; the store knows which of them it was.
+    Where it answers 400 for one that is asked for without any, that one stays open: who asks for it with its username lets it
+    be searched for, without asking for the id once more.
     """
-    open_ = [docebo_id for docebo_id in wanted if not accounts.is_settled(docebo_id)]
-    known = await to_completion(_usernames, runtime, open_)
+    possible = [docebo_id for docebo_id in wanted if not accounts.is_settled(docebo_id)]
+    known = await to_completion(_usernames, runtime, possible)
 
     async def about(docebo_id: int) -> Observation[Account]:
         last = known.get(docebo_id)
         username = next((name for name in wanted[docebo_id] if name and digest(name) == last), "")
+        if docebo_id in accounts.ambiguous:
+            return await _with_second_witness(runtime, Unknown(AMBIGUOUS), username)
         return await observe_account(runtime, docebo_id, username)
 
+    open_ = [docebo_id for docebo_id in possible if wanted[docebo_id] or docebo_id not in accounts.ambiguous]
     gone: dict[int, Gone] = {}
     there: list[int] = []
     async for docebo_id, answer in answers_to(runtime, open_, about, OutageWatch(runtime, greet_docebo)):
+        if answer == Unknown(AMBIGUOUS) and not wanted[docebo_id]:
+            accounts.ambiguous.add(docebo_id)
+            continue
         accounts.keep_answer(docebo_id, answer)
         if isinstance(answer, Gone):
             gone[docebo_id] = answer
