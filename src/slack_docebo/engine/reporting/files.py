@@ -59,9 +59,7 @@ def write_files(store: Store, plan_id: str, folder: Path) -> ReportFiles:
 
 
 def _write_table(rows: Iterable[Row[Any]], out: TextIO) -> None:
-    writer = csv.writer(out)
-    writer.writerow(REPORT_COLUMNS)
-    writer.writerows([_cell(value) for value in values] for values in rows)
+    _write_rows(out, REPORT_COLUMNS, rows)
 
 
 def _write_records(rows: Iterable[Row[Any]], out: TextIO) -> None:
@@ -89,17 +87,10 @@ def write_orphans(orphans: Iterable[Orphan], file: Path) -> tuple[dict[str, int]
             found[orphan.kind] += 1
             yield orphan
 
-    rest, fault = counted(), ""
-    try:
-        with rewritten_file(file) as out:
-            writer = csv.writer(out)
-            writer.writerow(("finding", "slack_id", "user_id", "why"))
-            for orphan in rest:
-                ids = " ".join(map(str, orphan.docebo_ids))
-                writer.writerow(map(_cell, (orphan.kind, orphan.slack_id, ids, orphan.why)))
-    except OSError as error:
-        fault = _fault(file, error)
-        deque(rest, maxlen=0)  # they count all the same
+    rest = counted()
+    rows = ((one.kind, one.slack_id, " ".join(map(str, one.docebo_ids)), one.why) for one in rest)
+    fault = _write(file, ("finding", "slack_id", "user_id", "why"), rows)
+    deque(rest, maxlen=0)  # where the file could not be written, they count all the same
     return found, fault
 
 
@@ -151,14 +142,8 @@ def write_values(
         {"target": called(target), "why": why, "values": values[target, why], "people": count}
         for (target, why), count in of_people.most_common()
     ]
-    try:
-        with rewritten_file(file) as out:
-            writer = csv.writer(out)
-            writer.writerow(("attribute", "value", "why", "people"))
-            writer.writerows(map(_cell, (called(one.target), one.value, one.why, n)) for one, n in people.most_common())
-    except OSError as error:
-        return told, _fault(file, error)
-    return told, ""
+    rows = ((called(one.target), one.value, one.why, count) for one, count in people.most_common())
+    return told, _write(file, ("attribute", "value", "why", "people"), rows)
 
 
 def branches_file(folder: Path, plan_id: str) -> Path:
@@ -168,14 +153,8 @@ def branches_file(folder: Path, plan_id: str) -> Path:
 
 def write_branches(branches: Sequence[NewBranch], file: Path) -> str:
     """Write *branches* as CSV, readable by its owner only; return why that could not be done, "" if it could."""
-    try:
-        with rewritten_file(file) as out:
-            writer = csv.writer(out)
-            writer.writerow(("branch_code", "branch_name", "parent_path", "people"))
-            writer.writerows(map(_cell, (one.code, one.title, one.parent, one.people)) for one in branches)
-    except OSError as error:
-        return _fault(file, error)
-    return ""
+    rows = ((one.code, one.title, one.parent, one.people) for one in branches)
+    return _write(file, ("branch_code", "branch_name", "parent_path", "people"), rows)
 
 
 def values_shown(file: Path, shown: PeopleShown) -> list[Cells]:
@@ -188,6 +167,22 @@ def values_shown(file: Path, shown: PeopleShown) -> list[Cells]:
             return [{name: bared(cell) for name, cell in row.items()} for row in rows]
     except OSError:  # there is none, or the summary says why
         return []
+
+
+def _write(file: Path, columns: Iterable[str], rows: Iterable[Sequence[object]]) -> str:
+    """Write *rows* as CSV, readable by their owner only; return why that could not be done, "" if it could."""
+    try:
+        with rewritten_file(file) as out:
+            _write_rows(out, columns, rows)
+    except OSError as error:
+        return _fault(file, error)
+    return ""
+
+
+def _write_rows(out: TextIO, columns: Iterable[str], rows: Iterable[Sequence[object]]) -> None:
+    writer = csv.writer(out)
+    writer.writerow(columns)
+    writer.writerows(map(_cell, row) for row in rows)
 
 
 def _fault(file: Path, error: OSError) -> str:

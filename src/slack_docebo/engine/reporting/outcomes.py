@@ -2,10 +2,14 @@
 
 from collections.abc import Collection, Generator, Iterable, Iterator
 from contextlib import closing
+from typing import Any
+
+from sqlalchemy import Row
 
 from slack_docebo.domain.decisions import SEEN, Decision, under_other_ids
 from slack_docebo.domain.operations import IN_LINE, IN_LINE_AS_WRITTEN, Kind, Operation, Outcome
 from slack_docebo.domain.people import PeopleShown
+from slack_docebo.domain.standing import Standing
 from slack_docebo.engine.reporting.shown import Cells, with_names
 from slack_docebo.storage.operations import JournalEntry
 from slack_docebo.storage.plans import Plan
@@ -47,8 +51,7 @@ def acknowledged_in(tables: Tables, plan: Plan) -> Iterator[tuple[JournalEntry, 
     if plan.left_as_before:
         others = seen.keys() - {entry.operation.slack_id for entry in entries}
         for slack_id, one in tables.standings.of(plan.docebo, plan.slack_team, others).items():
-            left = Operation(slack_id, plan.slack_team, "", Kind.LEAVE, one.reason, one.docebo_id)
-            entries.append(JournalEntry(plan.id, len(entries), left, Outcome.LEFT))
+            entries.append(_left_as_before(plan, len(entries), slack_id, one))
     for entry in entries:
         decision = seen[entry.operation.slack_id]
         if decision.acknowledges((entry.error or entry.operation.reason).removeprefix(SEEN)):
@@ -70,20 +73,26 @@ def everybody(tables: Tables, plan: Plan) -> Generator[JournalEntry, None, None]
     with closing(tables.standings.at(plan.created_at, plan.docebo, plan.slack_team)) as periods:
         others = (period for period in periods if period.slack_id not in told)
         for place, period in enumerate(others, len(told)):
-            reason, account = period.standing.reason, period.standing.docebo_id
-            left = Operation(period.slack_id, plan.slack_team, "", Kind.LEAVE, reason, account)
-            yield JournalEntry(plan.id, place, left, Outcome.LEFT)
+            yield _left_as_before(plan, place, period.slack_id, period.standing)
+
+
+def _left_as_before(plan: Plan, place: int, slack_id: str, standing: Standing) -> JournalEntry:
+    left = Operation(slack_id, plan.slack_team, "", Kind.LEAVE, standing.reason, standing.docebo_id)
+    return JournalEntry(plan.id, place, left, Outcome.LEFT)
 
 
 def what_became(entry: JournalEntry) -> Cells:
     """Return what was or would be done about one person, as a row of a table."""
-    operation = entry.operation
+    return _cells(entry.operation, entry.outcome, entry.error)
+
+
+def _cells(operation: Operation | Row[Any], outcome: str, error: str) -> Cells:
     return {
         "Slack user": operation.slack_id,
         "Docebo user": operation.docebo_id,
-        "operation": IN_WORDS.get(operation.kind, operation.kind),
-        "outcome": entry.outcome,
-        "why": entry.error or operation.reason,
+        "operation": IN_WORDS.get(Kind(operation.kind), operation.kind),
+        "outcome": outcome,
+        "why": error or operation.reason,
         "attributes": ", ".join(operation.changes),
     }
 
@@ -115,16 +124,7 @@ def _rows(
                 continue
             if of is not None and row.slack_id not in of:
                 continue
-            rows.append(
-                {
-                    "Slack user": row.slack_id,
-                    "Docebo user": row.docebo_id,
-                    "operation": IN_WORDS.get(Kind(row.kind), row.kind),
-                    "outcome": row.outcome,
-                    "why": row.error or row.reason,
-                    "attributes": ", ".join(row.changes),
-                }
-            )
+            rows.append(_cells(row, row.outcome, row.error))
             if of is None and len(rows) == TABLE_ROWS:
                 break
         return with_names(tables, team, rows, shown)
