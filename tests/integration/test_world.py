@@ -33,7 +33,7 @@ from slack_docebo.domain.operations import (
 )
 from slack_docebo.domain.options import Options
 from slack_docebo.domain.people import Account, Mapping, SourceUser, View
-from slack_docebo.domain.planning import shielded
+from slack_docebo.domain.protection import shielded
 from slack_docebo.domain.standing import NOT_COMPARED, NOT_MAPPED, Standing
 from slack_docebo.domain.targets import COLUMNS
 from slack_docebo.engine.planning.plans import make_plan

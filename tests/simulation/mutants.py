@@ -21,6 +21,7 @@ from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.observation import Gone
 from slack_docebo.domain.people import SourceUser
 from slack_docebo.domain.planning import Planner
+from slack_docebo.domain.policy import Policy
 from slack_docebo.domain.profiles import Profile
 from slack_docebo.domain.returns import Returns
 from slack_docebo.engine.reading.profiles import fields_wanted
@@ -40,6 +41,7 @@ from tests.simulation.promises import Promise
 from tests.simulation.stage import play
 from tests.simulation.story import FIRST_LATER, Story, draw
 
+DOMAIN = "slack_docebo.domain"
 ENGINE = "slack_docebo.engine"
 SEEDS = 20_000  # that are tried before a mutant counts as not found
 SECONDS = 120.0  # likewise
@@ -124,11 +126,11 @@ def _believing_absence() -> Patches:
 
 
 def _taking_hidden_for_left() -> Patches:
-    def has_left(planner: Planner, user: Any) -> bool:
+    def counts_as_leaver(user: Any, policy: Policy) -> bool:
         gone = user.deactivated or user.forgotten
-        return gone or (planner.policy.out_of_scope_leaves and bool(planner.policy.scope.reason_against(user)))
+        return gone or (policy.out_of_scope_leaves and bool(policy.scope.reason_against(user)))
 
-    return [patch.object(Planner, "_has_left", has_left)]
+    return [patch(f"{DOMAIN}.{module}.counts_as_leaver", counts_as_leaver) for module in ("leavers", "planning")]
 
 
 def _expecting_whoever_is_known() -> Patches:
@@ -190,7 +192,7 @@ MUTANTS = (
     Mutant(
         "an account is whoever's id it bears", 1, frozenset({P.ONLY_OWN}),
         lambda: [
-            patch.object(Planner, "_doubt", _blank),
+            *(patch(f"{DOMAIN}.{module}.doubt_about", _blank) for module in ("leavers", "planning")),
             patch(f"{ENGINE}.writing.checking.reason_by_dispute", _blank),
             patch(f"{ENGINE}.writing.admitting.reason_by_dispute", _blank),
         ],

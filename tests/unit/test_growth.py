@@ -19,7 +19,7 @@ from slack_docebo.domain.languages import Languages
 from slack_docebo.domain.matching import Accounts, MatchBy, match
 from slack_docebo.domain.names import clean, folded, split_name
 from slack_docebo.domain.people import Account, SourceUser
-from slack_docebo.domain.planning import shielded
+from slack_docebo.domain.protection import shielded
 from slack_docebo.domain.quoting import quoted
 from slack_docebo.domain.rules import DEFAULT_RULES
 from slack_docebo.domain.scope import Scope

@@ -77,7 +77,7 @@ def test_a_username_that_another_account_has_is_left_to_it():
     assert is_undecided(new["U1"].reason)
     assert known["U1"].changes == {"last_name": "Lovelace"}
     assert known["U1"].reason == "differs: last_name; without username, which is taken"
-    assert [(one.target, one.value, one.why) for one in planner.shortfalls["U1"]] == [("username", "ada", TAKEN)]
+    assert [(one.target, one.value, one.why) for one in planner.found.shortfalls["U1"]] == [("username", "ada", TAKEN)]
 
 
 @pytest.mark.parametrize("order", [[ADA, BEA], [BEA, ADA]])
@@ -116,7 +116,7 @@ def test_a_username_for_which_nothing_is_found_is_named_with_why():
     found, planner = plans([ADA], by=by)
 
     assert found["U1"].reason == "no username: table logins has no row for it"
-    assert planner.shortfalls["U1"][0].value == "ada"
+    assert planner.found.shortfalls["U1"][0].value == "ada"
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from html import unescape
 
 from slack_docebo.domain.addresses import mailbox
 from slack_docebo.domain.names import clean, folded
+from slack_docebo.domain.operations import Value
 from slack_docebo.domain.people import Account, SourceUser
 from slack_docebo.domain.rules import AttributeRule
 from slack_docebo.domain.targets import CASELESS, COLUMNS, FREE_TEXTS, MANAGER, field_id_of, is_never_shown
@@ -77,3 +78,24 @@ def fingerprint(attributes: Mapping[str, str]) -> str:
         separators=(",", ":"),
     )
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def changes_to(
+    wanted: Mapping[str, str], account: Account, *, returned: bool, is_news: bool
+) -> tuple[dict[str, Value], dict[str, Value]]:
+    """Return the attributes to change, and what they are now as far as it is shown.
+
+    What Docebo does not show of an account is written when what is *wanted* is news, and is not known to differ afterwards.
+    """
+    differing, current = differences(wanted, account)
+    changes: dict[str, Value] = {**differing, **(not_compared(wanted, account) if is_news else {})}
+    before: dict[str, Value] = {**current}
+    if returned and not account.active:  # only what we deactivated is activated again
+        changes["active"], before["active"] = True, False
+    return changes, before
+
+
+def shown(account: Account, name: str) -> dict[str, Value]:
+    """Return the value of the attribute *name*, as far as Docebo shows it."""
+    value = current_value(account, name)
+    return {} if value is None else {name: value}

@@ -7,8 +7,9 @@ And what a table says, imported or restored, is a claim until the account has sh
 import hashlib
 
 from slack_docebo.domain.addresses import mailbox
+from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.names import clean, folded
-from slack_docebo.domain.people import Account, LastSeen, SourceUser
+from slack_docebo.domain.people import Account, LastSeen, Mapping, SourceUser
 
 DISPUTED = "is disputed: it shows neither what was last seen of it nor this person's data"
 UNPROVEN = "is not proven: a table of mappings gives it to this person, whose address it does not show"
@@ -72,6 +73,30 @@ def rests_on_name(account: Account, user: SourceUser, seen: LastSeen) -> bool:
     """Tell whether nothing but the name shows that a table is right about the account: its address is another one."""
     shows_another = bool(account.email) and not bears_address_of(account, user, seen)
     return seen.claimed and shows_another and bears_name_of(account, user)
+
+
+def doubt_about(account: Account, mapping: Mapping, user: SourceUser, accounts: Accounts) -> str:
+    """Return why nobody can tell that the mapped account is, or still is, that of *user*, or ""."""
+    if mapping.docebo_id != account.docebo_id:
+        return ""
+    if mapping.seen.claimed:
+        return _doubt_of_claim(account, mapping, user, accounts)
+    is_theirs = is_same(look(account), mapping.seen) or bears_data_of(account, user, mapping.seen)
+    return "" if is_theirs else dispute(account.docebo_id)
+
+
+def _doubt_of_claim(account: Account, mapping: Mapping, user: SourceUser, accounts: Accounts) -> str:
+    """Return why nobody can tell that a table is right about the account, or "".
+
+    A name may be that of several people: it tells nothing of an account with another's address.
+    """
+    if bears_address_of(account, user, mapping.seen):
+        return ""
+    if not bears_name_of(account, user):
+        return unproven(account.docebo_id, NOT_THE_NAME)
+    if accounts.has_unknown_bearer(account):
+        return unproven(account.docebo_id, ADDRESS_OF_NOBODY_KNOWN)
+    return unproven(account.docebo_id, ADDRESS_OF_ANOTHER) if accounts.is_of_another(account, user) else ""
 
 
 def dispute(docebo_id: int) -> str:

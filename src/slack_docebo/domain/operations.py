@@ -4,7 +4,7 @@ from collections.abc import Mapping as MappingType
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from slack_docebo.domain.people import Mapping
+from slack_docebo.domain.people import Account, Mapping, SourceUser
 
 Value = str | bool
 # Reasons by which the next run is told that nothing has changed.
@@ -85,3 +85,17 @@ class Operation:
     def mapped_as(self) -> str:
         """The Slack id under which the mapping stands so far; the operation puts it under its own."""
         return self.prior.slack_id if self.prior else self.slack_id
+
+
+def leave_alone(
+    user: SourceUser, team: str, reason: str, account: Account | None = None, *, docebo_id: int | None = None
+) -> Operation:
+    """Return that nothing is done about *user* in the workspace *team*, and why; *account* or *docebo_id* is theirs."""
+    return Operation(
+        slack_id=user.slack_id,
+        slack_team=team or user.team,
+        slack_name=user.handle,
+        kind=Kind.LEAVE,
+        reason=reason,
+        docebo_id=account.docebo_id if account else docebo_id,
+    )

@@ -2,36 +2,31 @@
 
 from collections.abc import Mapping as MappingType
 from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
-from slack_docebo.domain.addresses import mailbox, pattern_keys
+from slack_docebo.domain.addresses import mailbox
 from slack_docebo.domain.attributes import (
-    current_value,
-    differences,
+    changes_to,
     fingerprint,
     is_own_form,
-    not_compared,
     same,
+    shown,
     wanted,
 )
 from slack_docebo.domain.claims import RANKS, Claims, Rank
 from slack_docebo.domain.disputes import (
-    ADDRESS_OF_ANOTHER,
-    ADDRESS_OF_NOBODY_KNOWN,
-    NOT_THE_NAME,
     bears_address_of,
-    bears_data_of,
-    bears_name_of,
-    dispute,
+    doubt_about,
     is_same,
     look,
     rests_on_name,
-    unproven,
 )
+from slack_docebo.domain.expiry import end_of_before, may_have_ended
+from slack_docebo.domain.leavers import acts_on_leaver, counts_as_leaver, plan_leaver
 from slack_docebo.domain.matching import UNCONFIRMED, Accounts, FoundBy, Match, MatchBy, match
 from slack_docebo.domain.observation import Gone, Observation, Present, Unknown
 from slack_docebo.domain.operations import (
     CANNOT_HOLD,
-    DEACTIVATED_BEFORE,
     ELSEWHERE,
     IN_LINE,
     IN_LINE_AS_WRITTEN,
@@ -49,14 +44,31 @@ from slack_docebo.domain.operations import (
     Kind,
     Operation,
     Value,
+    leave_alone,
 )
-from slack_docebo.domain.patterns import named
 from slack_docebo.domain.people import Account, Applied, Known, LastSeen, Mapping, SourceUser
 from slack_docebo.domain.policy import SHUT_OUT, Leavers, Policy
+from slack_docebo.domain.protection import shielded
 from slack_docebo.domain.returns import Returns, elsewhere, has_left, reported
 from slack_docebo.domain.rules import NO_BRANCH, NOT_HELD, TAKEN, Shortfall, shortfalls
-from slack_docebo.domain.scope import STATUS_NOT_KNOWN, WORKSPACE_NOT_KNOWN
 from slack_docebo.domain.targets import EXPIRATION, USERNAME
+
+
+@dataclass(slots=True)
+class Findings:
+    """What is found out while planning, for whoever stores it or tells it."""
+
+    people: int = 0  # looked after: in scope, or leavers with a mapping
+    forgotten: int = 0  # people who are in nobody's plan any more
+    # Slack ids whose account was seen in line, whatever it once read back
+    no_echo: list[str] = field(default_factory=list)
+    seen: dict[int, LastSeen] = field(default_factory=dict)  # what mapped accounts bear, where that is news
+    renamed: dict[str, str] = field(default_factory=dict)  # Slack ids of before, by the organisation's
+    first_seen_leaving: list[str] = field(default_factory=list)  # Slack ids
+    no_leavers: list[str] = field(default_factory=list)  # Slack ids of those who were known as leavers
+    shortfalls: dict[str, tuple[Shortfall, ...]] = field(default_factory=dict)  # values without a place, by Slack id
+    # Slack ids whose custom fields are read before they are written
+    to_read_first: set[str] = field(default_factory=set)
 
 
 class Planner:
@@ -64,20 +76,12 @@ class Planner:
 
     def __init__(self, policy: Policy, accounts: Accounts) -> None:
         self.policy = policy
-        self.people = 0  # looked after: in scope, or leavers with a mapping
-        self.forgotten = 0  # people who are in nobody's plan any more
-        self.no_echo: list[str] = []  # Slack ids whose account was seen in line, whatever it once read back
+        self.found = Findings()
         self.claims = Claims()  # also to addresses: usernames are unique, and Slack may list one twice
+        self.returns = Returns(policy.rehires)
+        self.ended: dict[int, str] = {}  # accounts that we have let expire, with the date that they had before
         # Slack ids, by the other address of an account that was found by its username, or that a table has given to them
         self.named_after: dict[str, list[str]] = {}
-        self.seen: dict[int, LastSeen] = {}  # what mapped accounts bear, where that is news
-        self.renamed: dict[str, str] = {}  # Slack ids under which others are known so far, by the organisation's
-        self.returns = Returns(policy.rehires)
-        self.first_seen_leaving: list[str] = []  # Slack ids
-        self.no_leavers: list[str] = []  # Slack ids of those who were known as leavers
-        self.ended: dict[int, str] = {}  # accounts that we have let expire, with the date that they had before
-        self.shortfalls: dict[str, tuple[Shortfall, ...]] = {}  # by Slack id: the values that have no place
-        self.to_read_first: set[str] = set()  # Slack ids of those whose custom fields are read before they are written
         self._accounts = accounts
 
     def anew(self) -> "Planner":
@@ -128,16 +132,16 @@ class Planner:
         """
         if against := self.policy.scope.reason_against(user):
             return self._plan_absent(user, mapping, against)
-        self.people += 1
+        self.found.people += 1
         if not (self.policy.provision or self.policy.map):
-            return self._operation(user, Kind.LEAVE, "provisioning and mapping are off")
+            return self._leave(user, "provisioning and mapping are off")
         if found.problem:
-            return self._operation(user, Kind.LEAVE, found.problem)
+            return self._leave(user, found.problem)
         if mapping is None and under_other_id is not None:
             former = under_other_id.slack_id
             self.returns.contest(user.slack_id, former, is_one_person=True)
             told = elsewhere(under_other_id.docebo_id, former)
-            return self._operation(user, Kind.LEAVE, told, docebo_id=under_other_id.docebo_id)
+            return self._leave(user, told, docebo_id=under_other_id.docebo_id)
         if found.account is None:
             return self._plan_newcomer(user, mapping)
         account = found.account
@@ -146,7 +150,7 @@ class Planner:
                 mapping = holder
             elif self.policy.leavers is not Leavers.UNMAP or not self.policy.map:
                 # Else the holder is unmapped, which frees the account for the next run.
-                return self._operation(user, Kind.LEAVE, reported(account.docebo_id, holder.slack_id), account)
+                return self._leave(user, reported(account.docebo_id, holder.slack_id), account)
         if holder:
             self.claims.stake(account.docebo_id, holder.slack_id, Rank.MAPPING)
         claimant = mapping.slack_id if mapping else user.slack_id
@@ -154,45 +158,23 @@ class Planner:
         if owner != claimant:
             if holder and mapping is None and self._accounts.named_after(user) is None:
                 self.returns.contest(user.slack_id, holder.slack_id)
-            return self._operation(user, Kind.LEAVE, f"account {account.docebo_id} belongs to {owner}", account)
-        if mapping and (doubt := self._doubt(account, mapping, user)):
-            return self._operation(user, Kind.LEAVE, doubt, account)
+            return self._leave(user, f"account {account.docebo_id} belongs to {owner}", account)
+        if mapping and (doubt := doubt_about(account, mapping, user, self._accounts)):
+            return self._leave(user, doubt, account)
         if mapping and mapping.slack_id == user.local_id:
-            self.renamed[user.slack_id] = mapping.slack_id
+            self.found.renamed[user.slack_id] = mapping.slack_id
         operation = self._plan_known(user, mapping, account, found.by, mapping.applied if mapping else applied)
         if mapping or operation.maps:
             now = look(account)
             if mapping and mapping.seen.claimed and not bears_address_of(account, user, mapping.seen):
                 now = LastSeen(now.username, claimed=True)  # until the address is seen there, or written
             if mapping is None or mapping.docebo_id != account.docebo_id or now != mapping.seen:
-                self.seen[account.docebo_id] = now
+                self.found.seen[account.docebo_id] = now
         return operation
 
     def _has_returned(self, user: SourceUser, holder: Mapping, account: Account) -> bool:
         """Tell whether *user* bears the address that the account had when its former holder was there."""
         return self.returns.returned.get(user.slack_id) == holder.slack_id and is_same(look(account), holder.seen)
-
-    def _doubt(self, account: Account, mapping: Mapping, user: SourceUser) -> str:
-        """Return why nobody can tell that the mapped account is, or still is, that of *user*, or ""."""
-        if mapping.docebo_id != account.docebo_id:
-            return ""
-        if mapping.seen.claimed:
-            return self._doubt_of_claim(account, mapping, user)
-        is_theirs = is_same(look(account), mapping.seen) or bears_data_of(account, user, mapping.seen)
-        return "" if is_theirs else dispute(account.docebo_id)
-
-    def _doubt_of_claim(self, account: Account, mapping: Mapping, user: SourceUser) -> str:
-        """Return why nobody can tell that a table is right about the account, or "".
-
-        A name may be that of several people: it tells nothing of an account with another's address.
-        """
-        if bears_address_of(account, user, mapping.seen):
-            return ""
-        if not bears_name_of(account, user):
-            return unproven(account.docebo_id, NOT_THE_NAME)
-        if self._accounts.has_unknown_bearer(account):
-            return unproven(account.docebo_id, ADDRESS_OF_NOBODY_KNOWN)
-        return unproven(account.docebo_id, ADDRESS_OF_ANOTHER) if self._accounts.is_of_another(account, user) else ""
 
     def plan_trusting(self, user: SourceUser, mapping: Mapping | None) -> Operation | None:
         """Return what can be planned without a look at the target, or None where it has to be read.
@@ -200,23 +182,23 @@ class Planner:
         Trusted is that the target still holds what was last written to it.
         """
         if against := self.policy.scope.reason_against(user):
-            leaves = mapping is not None and not mapping.deactivated and self._has_left(user)
+            leaves = mapping is not None and not mapping.deactivated and counts_as_leaver(user, self.policy)
             needs_account = leaves and self.policy.leavers in SHUT_OUT
             return None if needs_account else self._plan_absent(user, mapping, against)
         if not (self.policy.provision or self.policy.map):
-            self.people += 1
-            return self._operation(user, Kind.LEAVE, "provisioning and mapping are off")
+            self.found.people += 1
+            return self._leave(user, "provisioning and mapping are off")
         if mapping is None and user.unconfirmed:
-            self.people += 1
-            return self._operation(user, Kind.LEAVE, UNCONFIRMED)
+            self.found.people += 1
+            return self._leave(user, UNCONFIRMED)
         if not (mapping and self.policy.provision and self.policy.map) or mapping.deactivated:
             return None
         if mapping.slack_id != user.slack_id:
             return None
         if (mapping.slack_name, mapping.fingerprint) != (user.handle, self._fingerprint(user)):
             return None
-        self.people += 1
-        return self._operation(user, Kind.LEAVE, IN_LINE_AS_WRITTEN, docebo_id=mapping.docebo_id)
+        self.found.people += 1
+        return self._leave(user, IN_LINE_AS_WRITTEN, docebo_id=mapping.docebo_id)
 
     def plan_unlisted(self, mapping: Mapping, seen: Observation[SourceUser]) -> Operation:
         """Return what happens to a mapping whose Slack user is not in the workspace's list.
@@ -232,11 +214,11 @@ class Planner:
             case Present(found) if found.teams and not found.is_member_of(self.policy.scope.team):
                 if self.policy.out_of_scope_leaves:
                     return self._plan_leaver(user, mapping, ELSEWHERE)
-                return self._operation(user, Kind.LEAVE, f"{NOT_LISTED}, and {ELSEWHERE}", docebo_id=mapping.docebo_id)
+                return self._leave(user, f"{NOT_LISTED}, and {ELSEWHERE}", docebo_id=mapping.docebo_id)
             case Present():
-                return self._operation(user, Kind.LEAVE, f"{NOT_LISTED}, and still there", docebo_id=mapping.docebo_id)
+                return self._leave(user, f"{NOT_LISTED}, and still there", docebo_id=mapping.docebo_id)
             case Unknown(why):
-                return self._operation(user, Kind.LEAVE, why, docebo_id=mapping.docebo_id)
+                return self._leave(user, why, docebo_id=mapping.docebo_id)
 
     def asks_for_account(self, user: SourceUser, known: Known) -> bool:
         """Tell whether Docebo has to be asked for the *known* account before it is decided what happens to *user*."""
@@ -252,8 +234,8 @@ class Planner:
 
     def _depends_on_account(self, user: SourceUser, known: Known) -> bool:
         if self.policy.scope.reason_against(user):
-            deactivates = self._has_left(user) and self.policy.leavers in SHUT_OUT
-            return deactivates and isinstance(known, Mapping) and self.acts_on_leaver(known)
+            deactivates = counts_as_leaver(user, self.policy) and self.policy.leavers in SHUT_OUT
+            return deactivates and isinstance(known, Mapping) and acts_on_leaver(known, self.policy, self._accounts)
         return self.policy.provision or self.policy.map
 
     def awaits_unlisted(self, user: SourceUser, found: Match) -> bool:
@@ -261,42 +243,28 @@ class Planner:
         is_new = found.account is None and not found.problem and self._accounts.may_lack(user.email)
         return is_new and self.policy.provision and not self.policy.scope.reason_against(user)
 
-    def acts_on_leaver(self, mapping: Mapping) -> bool:
-        """Tell whether anything happens, as far as is known, to somebody with this *mapping* who has left Slack."""
-        if mapping.deactivated or self.policy.leavers is Leavers.KEEP:
-            return False
-        if self.policy.leavers is Leavers.UNMAP:
-            return self.policy.map
-        match self._accounts.look(mapping.docebo_id):
-            case Present(account):
-                return self.policy.provision and account.active and not shielded(account, self.policy.protected)
-            case Gone():
-                return self.policy.map
-            case Unknown():
-                return self.policy.provision or self.policy.map
-
     def _plan_newcomer(self, user: SourceUser, mapping: Mapping | None) -> Operation:
         if not self.policy.provision:
-            return self._operation(user, Kind.LEAVE, "no account, and provisioning is off")
+            return self._leave(user, "no account, and provisioning is off")
         if self._accounts.may_lack(user.email):
-            return self._operation(user, Kind.LEAVE, UNLISTED)
+            return self._leave(user, UNLISTED)
         lacking = self._note_shortfalls(user, creating=True)
         wanted = {USERNAME: user.email, **self._wanted(user, creating=True)}
         username = wanted[USERNAME]
         if against := self._reason_without_username(user, lacking):
-            return self._operation(user, Kind.LEAVE, against)
+            return self._leave(user, against)
         if namesake := self._accounts.with_username(username):
-            return self._operation(user, Kind.LEAVE, f"the username is taken by account {namesake.docebo_id}", namesake)
+            return self._leave(user, f"the username is taken by account {namesake.docebo_id}", namesake)
         first = self.claims.stake(mailbox(user.email), user.slack_id, Rank.EMAIL)
         if first != user.slack_id:
-            return self._operation(user, Kind.LEAVE, f"an account with this address is created for {first}")
+            return self._leave(user, f"an account with this address is created for {first}")
         first = self.claims.stake(mailbox(username), user.slack_id, Rank.EMAIL)
         if first != user.slack_id:
-            return self._operation(user, Kind.LEAVE, f"an account with this username is for {first}")
-        return self._operation(
-            user,
-            Kind.CREATE,
-            ("new" if mapping is None else f"account {mapping.docebo_id} is gone") + _without(lacking),
+            return self._leave(user, f"an account with this username is for {first}")
+        why = "new" if mapping is None else f"account {mapping.docebo_id} is gone"
+        return replace(
+            self._leave(user, why + _without(lacking)),
+            kind=Kind.CREATE,
             changes=wanted,
             maps=self.policy.map,
             fingerprint=self._fingerprint(user),
@@ -325,18 +293,18 @@ class Planner:
             del wanted[USERNAME]
         lacking = self._note_shortfalls(user, taken=taken)
         is_news = prior is None or prior.fingerprint != print_
-        changes, before = _changes(wanted, account, returned=returned, is_news=is_news)
-        if returned and EXPIRATION not in wanted and self._may_have_ended(account):
-            changes = {**changes, EXPIRATION: self._end_of_before(account)}
-            before = {**before, **_shown(account, EXPIRATION)}
+        changes, before = changes_to(wanted, account, returned=returned, is_news=is_news)
+        if returned and EXPIRATION not in wanted and may_have_ended(account, self.ended, self.policy.today):
+            changes = {**changes, EXPIRATION: end_of_before(account, self.ended, self.policy.today)}
+            before = {**before, **shown(account, EXPIRATION)}
         if changes and prior and prior.fingerprint == print_:  # written before, and yet read back otherwise
             echo = fingerprint({name: str(value) for name, value in before.items()})
             if echo == prior.echo:
-                is_form = all(is_own_form(name, str(changes[name]), str(shown)) for name, shown in before.items())
+                is_form = all(is_own_form(name, str(changes[name]), str(value)) for name, value in before.items())
                 kept = f"{OWN_FORM if is_form else NOT_TAKEN}{', '.join(changes)}"
                 return self._plan_mapping(user, mapping, account, by, kept, Applied(account.docebo_id, print_, echo))
         if held := self._to_read_first(user, changes):
-            self.to_read_first.add(user.slack_id)
+            self.found.to_read_first.add(user.slack_id)
             changes = {name: value for name, value in changes.items() if name not in held}
             before = {name: value for name, value in before.items() if name not in held}
             if not changes:
@@ -345,11 +313,9 @@ class Planner:
             print_, echo = fingerprint({name: wanted[name] for name in wanted.keys() - held}), ""
         if changes:
             differs = f"differs: {', '.join(changes)}{_without(lacking)}"
-            return self._operation(
-                user,
-                Kind.UPDATE,
-                f"{_known_as(mapping, user)}; {differs}" if _known_as(mapping, user) else differs,
-                account,
+            return replace(
+                self._leave(user, "; ".join(filter(None, [_known_as(mapping, user), differs])), account),
+                kind=Kind.UPDATE,
                 changes=changes,
                 before=before,
                 maps=self.policy.map or (returned and mapping is not None),  # undoing brings the mark back
@@ -358,7 +324,7 @@ class Planner:
                 prior=mapping,
             )
         if prior and prior.echo:
-            self.no_echo.append(user.slack_id)
+            self.found.no_echo.append(user.slack_id)
         return self._plan_mapping(user, mapping, account, by, IN_LINE, Applied(account.docebo_id, print_))
 
     def _plan_mapping(
@@ -375,12 +341,10 @@ class Planner:
             == (user.slack_id, user.handle, known.docebo_id, known.fingerprint, known.deactivated)
         )
         if as_it_was or not self.policy.map:
-            return self._operation(user, Kind.LEAVE, otherwise, account)
-        return self._operation(
-            user,
-            Kind.MAP,
-            _known_as(mapping, user) or f"found by {by}",
-            account,
+            return self._leave(user, otherwise, account)
+        return replace(
+            self._leave(user, _known_as(mapping, user) or f"found by {by}", account),
+            kind=Kind.MAP,
             maps=True,
             fingerprint=known.fingerprint,
             echo=known.echo,
@@ -389,79 +353,19 @@ class Planner:
         )
 
     def _plan_absent(self, user: SourceUser, mapping: Mapping | None, against: str) -> Operation:
-        if mapping is None or not self._has_left(user):
-            return self._operation(user, Kind.LEAVE, against)
+        if mapping is None or not counts_as_leaver(user, self.policy):
+            return self._leave(user, against)
         return self._plan_leaver(user, mapping, against)
 
-    def is_leaver(self, user: SourceUser) -> bool:
-        """Tell whether *user*, as Slack shows the person, counts as somebody who has left."""
-        return bool(self.policy.scope.reason_against(user)) and self._has_left(user)
-
-    def _has_left(self, user: SourceUser) -> bool:
-        if user.deactivated or user.forgotten:
-            return True
-        against = self.policy.scope.reason_against_kind(user)
-        # An address that is missing or not confirmed makes nobody a leaver, nor does anything else that Slack does not say.
-        if not self.policy.out_of_scope_leaves or against in {WORKSPACE_NOT_KNOWN, STATUS_NOT_KNOWN}:
-            return False
-        return bool(against) or (bool(user.email) and not user.unconfirmed)
-
     def _plan_leaver(self, user: SourceUser, mapping: Mapping, why: str) -> Operation:
-        self.people += 1
-        seen = self._accounts.look(mapping.docebo_id)
-        account = seen.value if isinstance(seen, Present) else None
-        if mapping.deactivated:
-            return self._operation(user, Kind.LEAVE, why + DEACTIVATED_BEFORE, account)
-        if heir := self.returns.heirs.get(mapping.slack_id):
-            return self._operation(user, Kind.LEAVE, f"{why}; {heir} is back in this place", account)
-        if self.policy.leavers is Leavers.KEEP:
-            return self._operation(user, Kind.LEAVE, why, account)
-        if self.policy.leavers in SHUT_OUT and isinstance(seen, Unknown):
-            return self._operation(user, Kind.LEAVE, f"{why}; {seen.why}", docebo_id=mapping.docebo_id)
-        if self.policy.leavers is Leavers.UNMAP or account is None:
-            if not self.policy.map:
-                return self._operation(user, Kind.LEAVE, f"{why}; mapping is off", account)
-            return self._operation(user, Kind.UNMAP, why, docebo_id=mapping.docebo_id, prior=mapping)
-        if not self.policy.provision:
-            return self._operation(user, Kind.LEAVE, f"{why}; provisioning is off", account)
-        if doubt := self._doubt(account, mapping, user):
-            return self._operation(user, Kind.LEAVE, f"{why}; {doubt}", account)
-        if shield := shielded(account, self.policy.protected):
-            return self._operation(user, Kind.LEAVE, f"{why}; {shield}", account)
-        if not account.active:
-            return self._operation(user, Kind.LEAVE, f"{why}; inactive already", account)
-        changes: dict[str, Value] = {"active": False}
-        before: dict[str, Value] = {"active": True}
-        if self.policy.leavers is Leavers.EXPIRE:
-            if self._has_expired(account):
-                return self._operation(user, Kind.LEAVE, f"{why}; expired already", account)
-            changes, before = {EXPIRATION: self.policy.today.isoformat()}, _shown(account, EXPIRATION)
-        return self._operation(
-            user,
-            Kind.DEACTIVATE,
-            why,
-            account,
-            changes=changes,
-            before=before,
-            maps=True,
-            deactivated=True,
-            prior=mapping,
-        )
+        self.found.people += 1
+        heir = self.returns.heirs.get(mapping.slack_id, "")
+        return plan_leaver(user, mapping, why, self.policy, self._accounts, heir=heir)
 
-    def _has_expired(self, account: Account) -> bool:
-        """Tell whether the account is shown to have ended by today."""
-        expires = current_value(account, EXPIRATION)
-        return bool(expires) and str(expires)[:10] <= self.policy.today.isoformat()
-
-    def _may_have_ended(self, account: Account) -> bool:
-        """Tell whether an account may have expired; of one that is shut besides, that is ours only where we let it end."""
-        is_ours = account.active or account.docebo_id in self.ended
-        return is_ours and (current_value(account, EXPIRATION) is None or self._has_expired(account))
-
-    def _end_of_before(self, account: Account) -> str:
-        """Return the expiration date that the account had, where that is known and to come, or ""."""
-        date = self.ended.get(account.docebo_id, "")[:10]
-        return date if date > self.policy.today.isoformat() else ""
+    def _leave(
+        self, user: SourceUser, reason: str, account: Account | None = None, *, docebo_id: int | None = None
+    ) -> Operation:
+        return leave_alone(user, self.policy.scope.team, reason, account, docebo_id=docebo_id)
 
     def _to_read_first(self, user: SourceUser, changes: MappingType[str, Value]) -> set[str]:
         """Return which of *changes* come from custom fields that are to be read again before they are believed."""
@@ -473,7 +377,7 @@ class Planner:
     def _fingerprint_in_line(self, user: SourceUser, account: Account) -> str:
         """Return the digest of what *user* is to have, "" where *account* does not show all of it."""
         wanted = self._wanted(user)
-        changes, _ = _changes(wanted, account, returned=False, is_news=True)
+        changes, _ = changes_to(wanted, account, returned=False, is_news=True)
         return "" if changes else fingerprint(wanted)
 
     def _wanted(self, user: SourceUser, *, creating: bool = False) -> dict[str, str]:
@@ -508,63 +412,10 @@ class Planner:
         member, moving = self.policy.scope.as_member(user), self.policy.branch_moves
         found = shortfalls(member, self.policy.rules, creating=creating, moving=moving) + taken
         if found:
-            self.shortfalls[user.slack_id] = found
+            self.found.shortfalls[user.slack_id] = found
         else:
-            self.shortfalls.pop(user.slack_id, None)  # as it was planned before
+            self.found.shortfalls.pop(user.slack_id, None)  # as it was planned before
         return found
-
-    def _operation(
-        self,
-        user: SourceUser,
-        kind: Kind,
-        reason: str,
-        account: Account | None = None,
-        *,
-        docebo_id: int | None = None,
-        changes: MappingType[str, Value] | None = None,
-        before: MappingType[str, Value] | None = None,
-        maps: bool = False,
-        fingerprint: str = "",
-        echo: str = "",
-        deactivated: bool = False,
-        prior: Mapping | None = None,
-    ) -> Operation:
-        return Operation(
-            slack_id=user.slack_id,
-            slack_team=self.policy.scope.team or user.team,  # some Enterprise users come without a workspace
-            slack_name=user.handle,
-            kind=kind,
-            reason=reason,
-            docebo_id=account.docebo_id if account else docebo_id,
-            changes=changes or {},
-            before=before or {},
-            maps=maps,
-            fingerprint=fingerprint,
-            echo=echo,
-            deactivated=deactivated,
-            prior=prior,
-        )
-
-
-def _changes(
-    wanted: MappingType[str, str], account: Account, *, returned: bool, is_news: bool
-) -> tuple[dict[str, Value], dict[str, Value]]:
-    """Return the attributes to change, and what they are now as far as it is shown.
-
-    What Docebo does not show of an account is written when what is *wanted* is news, and is not known to differ afterwards.
-    """
-    differing, current = differences(wanted, account)
-    changes: dict[str, Value] = {**differing, **(not_compared(wanted, account) if is_news else {})}
-    before: dict[str, Value] = {**current}
-    if returned and not account.active:  # only what we deactivated is activated again
-        changes["active"], before["active"] = True, False
-    return changes, before
-
-
-def _shown(account: Account, name: str) -> dict[str, Value]:
-    """Return the value of the attribute *name*, as far as Docebo shows it."""
-    value = current_value(account, name)
-    return {} if value is None else {name: value}
 
 
 def _without(lacking: Sequence[Shortfall]) -> str:
@@ -580,17 +431,3 @@ def _without(lacking: Sequence[Shortfall]) -> str:
 def _known_as(mapping: Mapping | None, user: SourceUser) -> str:
     """Return under which other id *user* is mapped so far, or ""."""
     return f"known as {mapping.slack_id} so far" if mapping and mapping.slack_id != user.slack_id else ""
-
-
-def shielded(account: Account, protected: Sequence[str]) -> str:
-    """Return why *account* is never touched, or ""; *protected* are patterns on username, e-mail or Docebo id."""
-    if account.administrator:
-        return "administrator account, never touched"
-    if named(protected, account_keys(account)):
-        return "protected account, never touched"
-    return ""
-
-
-def account_keys(account: Account) -> tuple[str, ...]:
-    """Return by what patterns are compared with *account*."""
-    return (*pattern_keys(account.username), *pattern_keys(account.email), str(account.docebo_id))

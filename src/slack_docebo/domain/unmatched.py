@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from slack_docebo.domain.addresses import mail_domain, mailbox
 from slack_docebo.domain.patterns import compiled
 from slack_docebo.domain.people import Account, SourceUser
-from slack_docebo.domain.planning import account_keys
+from slack_docebo.domain.protection import account_keys
 from slack_docebo.domain.scope import person_keys
 
 Compile = Callable[[list[str]], tuple[frozenset[str], list[Callable[[str], object]]]]

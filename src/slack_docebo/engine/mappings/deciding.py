@@ -8,7 +8,7 @@ from enum import StrEnum
 from slack_docebo.domain.decisions import SEEN, Decision, Verdict
 from slack_docebo.domain.observation import Present
 from slack_docebo.domain.people import Mapping, SourceUser
-from slack_docebo.domain.planning import shielded
+from slack_docebo.domain.protection import shielded
 from slack_docebo.domain.standing import is_undecided
 from slack_docebo.domain.texts import people
 from slack_docebo.engine.reading.connection import Workspace

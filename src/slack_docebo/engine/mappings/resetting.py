@@ -5,7 +5,7 @@ from pathlib import Path
 
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.operations import Kind, Operation
-from slack_docebo.domain.planning import shielded
+from slack_docebo.domain.protection import shielded
 from slack_docebo.domain.texts import people
 from slack_docebo.domain.unmirroring import REASON, unmirroring
 from slack_docebo.engine.mappings.mapping_file import MappingFile, write_mappings

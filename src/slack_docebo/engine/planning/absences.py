@@ -6,11 +6,13 @@ from itertools import chain
 
 from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.decisions import Verdict
+from slack_docebo.domain.leavers import acts_on_leaver, is_leaver
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.observation import Observation, Present, Unknown
 from slack_docebo.domain.operations import NO_LONGER_IN_SLACK, NOT_LISTED, NOT_PLANNED, Kind, Operation
 from slack_docebo.domain.people import Known, Mapping, SourceUser
 from slack_docebo.domain.planning import Planner
+from slack_docebo.domain.policy import Policy
 from slack_docebo.domain.returns import has_left
 from slack_docebo.domain.standing import NOT_COMPARED, NOT_MAPPED
 from slack_docebo.engine.reading.connection import Workspace
@@ -48,7 +50,13 @@ class Absences:
     )  # those of them by the ids under which they are listed
 
     def look_for_missing(
-        self, runtime: Runtime, workspace: Workspace, planner: Planner, listed: SourceSnapshot, trusting: bool
+        self,
+        runtime: Runtime,
+        workspace: Workspace,
+        planner: Planner,
+        accounts: Accounts,
+        listed: SourceSnapshot,
+        trusting: bool,
     ) -> None:
         """Find out who is known and not in Slack's list, and whom of them Slack has to be asked for.
 
@@ -85,7 +93,11 @@ class Absences:
                 self.seen[former] = Present(replace(user, local_id=former))
         unasked = [i for i in self.missing if i not in gone and not isinstance(self.seen[i], Present)]
         contested = set(planner.returns.contested.values())
-        acted_on = [i for i in unasked if i in contested or (not trusting and planner.acts_on_leaver(self.missing[i]))]
+        acted_on = [
+            i
+            for i in unasked
+            if i in contested or (not trusting and acts_on_leaver(self.missing[i], planner.policy, accounts))
+        ]
         missed_before = {i for i, why in told.items() if why.reason.startswith((NOT_LISTED, NO_LONGER_IN_SLACK))}
         others = [i for i in unasked if i in listed.expected - missed_before and i not in acted_on]
         self.to_ask = acted_on + others[:: len(others) // FEW + 1]
@@ -151,12 +163,12 @@ class Absences:
         """How many of the missing Slack was asked for and does not show: whether they have left, nobody knows."""
         return sum(isinstance(self.seen[slack_id], Unknown) for slack_id in self.to_ask)
 
-    def back(self, planner: Planner) -> set[str]:
+    def back(self, policy: Policy) -> set[str]:
         """Return who of the missing has not left, as Slack has said."""
         return {
             slack_id
             for slack_id in self.missing
-            if isinstance(seen := self.seen[slack_id], Present) and not planner.is_leaver(seen.value)
+            if isinstance(seen := self.seen[slack_id], Present) and not is_leaver(seen.value, policy)
         }
 
 

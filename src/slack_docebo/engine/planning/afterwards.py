@@ -9,7 +9,7 @@ from slack_docebo.domain.disputes import is_same, look
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.operations import Kind, Operation, Value
 from slack_docebo.domain.people import Mapping, SourceUser
-from slack_docebo.domain.planning import shielded
+from slack_docebo.domain.protection import shielded
 from slack_docebo.domain.rules import AttributeRule
 from slack_docebo.engine.planning.limits import count_people
 from slack_docebo.engine.planning.plans import close_plan, open_plan

@@ -6,9 +6,8 @@ from datetime import timedelta
 from itertools import chain
 
 from slack_docebo.domain.decisions import is_for_never
-from slack_docebo.domain.matching import Accounts
+from slack_docebo.domain.leavers import is_leaver
 from slack_docebo.domain.people import Mapping as PersonsMapping
-from slack_docebo.domain.planning import Planner
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.evidence import gone_people
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
@@ -44,7 +43,7 @@ def look_for_leavers(
     or if we have deactivated the account for it before. Left out is whom `wishes_of` leaves out as well.
     """
     policy, docebo = runtime.behaviour.policy(workspace.team), runtime.settings.docebo_url
-    planner, found = Planner(policy, Accounts()), Leaving()
+    found = Leaving()
     for page in listed:
         with runtime.store.transaction() as tables:
             excluded = tables.exclusions.all()
@@ -57,7 +56,7 @@ def look_for_leavers(
                     continue
                 if mapping.docebo_id in away and not policy.scope.reason_against(user):
                     found.back[mapping.docebo_id] = mapping
-                elif placed.get(mapping.docebo_id) != branch_id and planner.is_leaver(user):
+                elif placed.get(mapping.docebo_id) != branch_id and is_leaver(user, policy):
                     left.append(mapping)
             found.take(_due(runtime, tables, workspace, left, policy.grace))
     gone = gone_people(runtime, workspace.team)

@@ -13,10 +13,11 @@ from slack_docebo.domain.decisions import Decisions, about, respecting, under_ot
 from slack_docebo.domain.dialect import MOST_ROWS
 from slack_docebo.domain.effects import hurts, people_of
 from slack_docebo.domain.grace import hold
+from slack_docebo.domain.leavers import is_leaver
 from slack_docebo.domain.matching import Accounts, FoundBy
 from slack_docebo.domain.operations import Kind, Operation
 from slack_docebo.domain.people import Applied, Known, Mapping, PeopleShown, SourceUser
-from slack_docebo.domain.planning import Planner
+from slack_docebo.domain.planning import Findings, Planner
 from slack_docebo.domain.profiles import Coverage
 from slack_docebo.domain.rules import NO_BRANCH
 from slack_docebo.domain.targets import BRANCH, USERNAME
@@ -103,7 +104,7 @@ async def make_plan(
         except Restarted:
             pass  # what was planned so far stays unfinished: nobody can apply it
     if listed is not None:
-        await to_completion(absences.look_for_missing, runtime, workspace, planner, listed, trusting)
+        await to_completion(absences.look_for_missing, runtime, workspace, planner, accounts, listed, trusting)
     else:
         absences.to_ask = sorted(set(planner.returns.contested.values()))
     await absences.ask(runtime, workspace, planner, accounts, listed)
@@ -119,7 +120,7 @@ async def make_plan(
         newcomers = await to_completion(_newcomers, runtime, draft.plan_id)
         await check_first_list(runtime, workspace.team, accounts, newcomers)
         await to_completion(record_reads, runtime, workspace, listed, accounts, absences.hidden)
-        listed.to_compare = planner.to_read_first
+        listed.to_compare = planner.found.to_read_first
         facts["left_as_before"] = draft.left_as_before
         unmatched.see_accounts(accounts)
         if told := unknown_levels(runtime.docebo.levels.in_doubt):
@@ -130,19 +131,19 @@ async def make_plan(
     if orphans:
         file = orphan_file(runtime.settings.report_dir, draft.plan_id)
         facts["orphans"], facts["orphan_fault"] = await to_completion(write_orphans, orphans.found(), file)
-    if planner.shortfalls and kind is not PlanKind.REALTIME_SYNC:  # which is about a few, again and again
+    if planner.found.shortfalls and kind is not PlanKind.REALTIME_SYNC:  # which is about a few, again and again
         file = values_file(runtime.settings.report_dir, draft.plan_id)
-        found, titles = chain.from_iterable(planner.shortfalls.values()), runtime.field_titles
+        found, titles = chain.from_iterable(planner.found.shortfalls.values()), runtime.field_titles
         facts["shortfalls"], facts["shortfall_fault"] = await to_completion(write_values, found, titles, file)
         if new := _branches_to_make(runtime, planner):
             file = branches_file(runtime.settings.report_dir, draft.plan_id)
             facts["missing_branches"] = len(new)
             facts["missing_branches_fault"] = await to_completion(write_branches, new, file)
-    facts |= {"forgotten": planner.forgotten, "hurting": draft.hurting}
-    looked_after = planner.people
+    facts |= {"forgotten": planner.found.forgotten, "hurting": draft.hurting}
+    looked_after = planner.found.people
     if listed is None:  # a limit is a share of everybody, not of some
         with runtime.store.reading() as tables:
-            looked_after = count_people(runtime, tables, workspace.team, at_least=planner.people)
+            looked_after = count_people(runtime, tables, workspace.team, at_least=planner.found.people)
     close_plan(runtime, draft.plan_id, looked_after=looked_after, facts=facts)
     return draft.plan_id
 
@@ -156,7 +157,7 @@ def _newcomers(runtime: Runtime, plan_id: str) -> list[str]:
 
 def _branches_to_make(runtime: Runtime, planner: Planner) -> list[NewBranch]:
     """Return the branches that rules give and that Docebo does not have."""
-    found = chain.from_iterable(planner.shortfalls.values())
+    found = chain.from_iterable(planner.found.shortfalls.values())
     wanted = Counter(one.value for one in found if one.target == BRANCH and one.why == NO_BRANCH)
     return [] if runtime.branches is None else to_be_made(wanted, runtime.branches)
 
@@ -267,7 +268,7 @@ def plan_people(
     forgotten = [user for user in users if excluded.cover(user)]
     if forgotten:
         users = [user for user in users if user not in forgotten]
-    planner.forgotten += len(forgotten)
+    planner.found.forgotten += len(forgotten)
     repository = tables.mappings(docebo)
     of_holder = planner.returns.of_holder
     users = [replace(one, local_id=of_holder[one.slack_id]) if one.slack_id in of_holder else one for one in users]
@@ -291,7 +292,7 @@ def plan_people(
     mapped_otherwise = {other_ids[one]: mapping for one, mapping in repository.of(team, other_ids).items()}
     holders = repository.of_accounts(team, found)
     shut_by_us = tables.accounts_at(docebo).deactivated(found).keys() - holders.keys()
-    back = {slack_id for user in users if not planner.is_leaver(user) for slack_id in user.ids}
+    back = {slack_id for user in users if not is_leaver(user, planner.policy) for slack_id in user.ids}
     shut = {one.slack_id for slack_id, one in mappings.items() if one.deactivated and slack_id in back}
     shut |= {slack_id for slack_id, one in applied.items() if one.deactivated and slack_id in back}
     shut |= {one.slack_id for one in holders.values() if one.deactivated}
@@ -351,34 +352,34 @@ def in_grace(
     """
     known = tables.leavers.since(team, {*people_of(operations), *back})
     held = hold(operations, known, back=back, now=now, grace=planner.policy.grace)
-    planner.first_seen_leaving += held.first_seen
-    planner.no_leavers += held.no_leavers
+    planner.found.first_seen_leaving += held.first_seen
+    planner.found.no_leavers += held.no_leavers
     return held.operations
 
 
-def keep_observations(tables: Tables, docebo: str, team: str, planner: Planner, *, now: datetime) -> None:
+def keep_observations(tables: Tables, docebo: str, team: str, found: Findings, *, now: datetime) -> None:
     """Keep what was seen of accounts and people while planning: like the proven read, even in a dry run."""
-    if planner.no_echo:
-        tables.applied(docebo).forget_echoes(team, planner.no_echo)
-        planner.no_echo.clear()
-    keep_leavers(tables, team, planner, now=now)
-    if planner.renamed:
-        tables.people.note_ids(team, planner.renamed)
-        planner.renamed.clear()
-    if planner.seen:
+    if found.no_echo:
+        tables.applied(docebo).forget_echoes(team, found.no_echo)
+        found.no_echo.clear()
+    keep_leavers(tables, team, found, now=now)
+    if found.renamed:
+        tables.people.note_ids(team, found.renamed)
+        found.renamed.clear()
+    if found.seen:
         platform_id = tables.platforms.take(docebo)
-        tables.accounts(platform_id).note_seen(planner.seen, now=now)
-        planner.seen.clear()
+        tables.accounts(platform_id).note_seen(found.seen, now=now)
+        found.seen.clear()
 
 
-def keep_leavers(tables: Tables, team: str, planner: Planner, *, now: datetime) -> None:
+def keep_leavers(tables: Tables, team: str, found: Findings, *, now: datetime) -> None:
     """Keep who was seen to have left for the first time, and who is no leaver any more."""
-    if planner.first_seen_leaving:
-        tables.leavers.note(team, planner.first_seen_leaving, now=now)
-        planner.first_seen_leaving.clear()
-    if planner.no_leavers:
-        tables.leavers.clear(team, planner.no_leavers)
-        planner.no_leavers.clear()
+    if found.first_seen_leaving:
+        tables.leavers.note(team, found.first_seen_leaving, now=now)
+        found.first_seen_leaving.clear()
+    if found.no_leavers:
+        tables.leavers.clear(team, found.no_leavers)
+        found.no_leavers.clear()
 
 
 def _plan_some(
@@ -395,7 +396,7 @@ def _plan_some(
     Where that fails, it is done in halves until the one it fails for is alone, who is left alone with the reason. Raises
     the error where it is everybody's.
     """
-    before = draft.state, planner.people, planner.forgotten
+    before = draft.state, planner.found.people, planner.found.forgotten
     held_back: list[tuple[SourceUser, Known | None]] | None = None if absences is None else []
     try:
         with runtime.store.transaction() as tables:
@@ -411,12 +412,12 @@ def _plan_some(
                 held_back=held_back,
             )
             draft.add(tables, operations)
-            keep_observations(tables, draft.docebo, draft.team, planner, now=runtime.now())
+            keep_observations(tables, draft.docebo, draft.team, planner.found, now=runtime.now())
             note_names(runtime, tables, draft.team, users)
     except EVERYBODYS:
         raise
     except Exception as error:
-        draft.state, planner.people, planner.forgotten = before
+        draft.state, planner.found.people, planner.found.forgotten = before
         if isinstance(error, StorageError):
             with runtime.store.transaction(durable=False) as tables:  # raises where nothing at all can be stored
                 tables.plans.read(draft.plan_id)
@@ -456,9 +457,9 @@ def _plan_absent(
         _plan_some(runtime, planner, draft, users, trusting)
     with runtime.store.transaction() as tables:
         left = list(absences.operations(planner, draft.team, trusting=trusting))
-        absent = in_grace(tables, draft.team, planner, left, now=runtime.now(), back=absences.back(planner))
+        absent = in_grace(tables, draft.team, planner, left, now=runtime.now(), back=absences.back(planner.policy))
         draft.add(tables, as_decided(tables, draft.team, absent))
-        keep_observations(tables, draft.docebo, draft.team, planner, now=runtime.now())
+        keep_observations(tables, draft.docebo, draft.team, planner.found, now=runtime.now())
     if orphans:
         orphans.look_at_gone(absences.missing.values())
 
@@ -487,9 +488,9 @@ def _plan_again(
     again -= draft.not_planned
     if not again:
         return
-    looked_after = planner.people  # counted when they were planned first
+    looked_after = planner.found.people  # counted when they were planned first
     with runtime.store.transaction() as tables:
         draft.withdraw(tables, again)
     for users in chunks(user for user in chain.from_iterable(read) if again.intersection(user.ids)):
         _plan_some(runtime, planner, draft, users, trusting)
-    planner.people = looked_after
+    planner.found.people = looked_after

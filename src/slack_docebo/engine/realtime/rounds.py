@@ -306,10 +306,10 @@ class _Round:
         docebo, now = self._runtime.settings.docebo_url, self._runtime.now()
         with self._runtime.store.reading() as tables:
             operations = plan_people(tables, docebo, self._team, planner, [case.person for case in cases], now=now)
-            looked_after = planner.people
+            looked_after = planner.found.people
             outdone = [case.person for case in cases if not planner.claims.outdone.isdisjoint(case.person.ids)]
             again = plan_people(tables, docebo, self._team, planner, outdone, now=now) if outdone else []
-            planner.people = looked_after
+            planner.found.people = looked_after
         by_person = {operation.slack_id: operation for operation in (*operations, *again)}
         return list(by_person.values())
 
@@ -323,14 +323,14 @@ class _Round:
         docebo = self._runtime.settings.docebo_url
         with self._runtime.store.reading() as tables:
             # A limit is a share of everybody who is looked after, not of the few people of this round.
-            looked_after = count_people(self._runtime, tables, self._team, at_least=planner.people)
+            looked_after = count_people(self._runtime, tables, self._team, at_least=planner.found.people)
             waiting = [op for op in operations if op.kind is Kind.LEAVE and is_undecided(op.reason)]
             known = tables.standings.of(docebo, self._team, [op.slack_id for op in waiting])
         news = [op for op in waiting if op.slack_id not in known or not known[op.slack_id].covers(op)]
         if not news and all(operation.kind is Kind.LEAVE for operation in operations):
-            if planner.first_seen_leaving or planner.no_leavers:
+            if planner.found.first_seen_leaving or planner.found.no_leavers:
                 with self._runtime.store.transaction() as tables:
-                    keep_leavers(tables, self._team, planner, now=self._runtime.now())
+                    keep_leavers(tables, self._team, planner.found, now=self._runtime.now())
             return None, set()
         plan_id = open_plan(self._runtime, self._workspace, PlanKind.REALTIME_SYNC)
         with self._runtime.store.transaction() as tables:
@@ -338,7 +338,7 @@ class _Round:
             forgotten = {case.slack_id for case in cases if kept.isdisjoint(case.event_ids)}
             remembered = [operation for operation in operations if operation.slack_id not in forgotten]
             tables.operations.add(plan_id, 0, remembered)
-            keep_observations(tables, docebo, self._team, planner, now=self._runtime.now())
+            keep_observations(tables, docebo, self._team, planner.found, now=self._runtime.now())
             note_names(self._runtime, tables, self._team, [case.pair[0] for case in cases])
         measured = close_plan(self._runtime, plan_id, looked_after=looked_after, let_through=let_through)
         self._served.plans.append(plan_id)

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable
 from dataclasses import replace
 
+from slack_docebo.domain.leavers import is_leaver
 from slack_docebo.domain.operations import Kind
 from slack_docebo.domain.people import SourceUser
 from slack_docebo.domain.planning import Planner
@@ -105,7 +106,7 @@ class Sorter:
 
     def _note_back(self, cases: Collection[Case]) -> None:
         """Let the days of grace begin anew for those of *cases* who had left and are back: their accounts are in line."""
-        people = [case.person for case in cases if not self._planner.is_leaver(case.person)]
+        people = [case.person for case in cases if not is_leaver(case.person, self._planner.policy)]
         with self._runtime.store.reading() as tables:
             back = tables.leavers.since(self._team, [slack_id for user in people for slack_id in user.ids])
         if back:

@@ -21,8 +21,8 @@ from slack_docebo.domain.managers import IN_DOUBT
 from slack_docebo.domain.matching import Accounts, MatchBy
 from slack_docebo.domain.operations import SENT_BEFORE, UNLISTED, Kind, Operation, Outcome
 from slack_docebo.domain.people import Account, LastSeen, Mapping
-from slack_docebo.domain.planning import shielded
 from slack_docebo.domain.policy import Policy
+from slack_docebo.domain.protection import shielded
 from slack_docebo.domain.targets import BRANCH, field_id_of, is_manager, is_never_shown, manager_type_of
 from slack_docebo.engine.reading.attribute_fields import know_fields
 from slack_docebo.engine.reading.connection import Workspace

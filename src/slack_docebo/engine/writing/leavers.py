@@ -5,11 +5,10 @@ from datetime import timedelta
 
 from slack_docebo.domain.effects import activates
 from slack_docebo.domain.grace import is_of_leaver
-from slack_docebo.domain.matching import Accounts
+from slack_docebo.domain.leavers import is_leaver
 from slack_docebo.domain.observation import Gone, Observation, Present, Unknown
 from slack_docebo.domain.operations import Outcome
 from slack_docebo.domain.people import SourceUser
-from slack_docebo.domain.planning import Planner
 from slack_docebo.domain.policy import Policy
 from slack_docebo.engine.reading.evidence import ask_for_people
 from slack_docebo.engine.writing.recording import Numbered
@@ -33,11 +32,9 @@ async def ask_whether_still_so(
     asked = [(seq, op) for seq, op in batch if is_of_leaver(op.kind, op.reason) or activates(op)]
     if not asked:
         return []
-    planner = Planner(policy, Accounts())
     answers = await ask_for_people(runtime, plan.slack_team, [operation.slack_id for _, operation in asked])
     reasons = {
-        seq: _reason(answers[op.slack_id], planner, expects_leaver=is_of_leaver(op.kind, op.reason))
-        for seq, op in asked
+        seq: _reason(answers[op.slack_id], policy, expects_leaver=is_of_leaver(op.kind, op.reason)) for seq, op in asked
     }
     return [RowOutcome(seq, Outcome.SKIPPED, error=reason) for seq, reason in reasons.items() if reason]
 
@@ -47,9 +44,9 @@ def _is_fresh(runtime: Runtime, plan: Plan) -> bool:
     return plan.flow_run == runtime.run_id and age <= timedelta(minutes=runtime.behaviour.evidence_minutes)
 
 
-def _reason(seen: Observation[SourceUser], planner: Planner, *, expects_leaver: bool) -> str:
+def _reason(seen: Observation[SourceUser], policy: Policy, *, expects_leaver: bool) -> str:
     match seen:
-        case Present(user) if planner.is_leaver(user) is not expects_leaver:
+        case Present(user) if is_leaver(user, policy) is not expects_leaver:
             return "the person is in Slack again" if expects_leaver else "the person has left Slack again"
         case Gone() if not expects_leaver:
             return "the person has left Slack again"

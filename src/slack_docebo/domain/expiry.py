@@ -1,0 +1,29 @@
+"""Expiry: whether an account has ended on its expiration date, and which date it had before we let it end."""
+
+from collections.abc import Mapping
+from datetime import date
+
+from slack_docebo.domain.attributes import current_value
+from slack_docebo.domain.people import Account
+from slack_docebo.domain.targets import EXPIRATION
+
+
+def has_expired(account: Account, today: date) -> bool:
+    """Tell whether the account is shown to have ended by *today*."""
+    expires = current_value(account, EXPIRATION)
+    return bool(expires) and str(expires)[:10] <= today.isoformat()
+
+
+def may_have_ended(account: Account, ended: Mapping[int, str], today: date) -> bool:
+    """Tell whether an account may have expired; of one that is shut besides, that is ours only where it is in *ended*.
+
+    *ended* holds the accounts that we have let expire, by Docebo id, with the date that they had before.
+    """
+    is_ours = account.active or account.docebo_id in ended
+    return is_ours and (current_value(account, EXPIRATION) is None or has_expired(account, today))
+
+
+def end_of_before(account: Account, ended: Mapping[int, str], today: date) -> str:
+    """Return the expiration date that the account had, where that is known and to come, or ""."""
+    end = ended.get(account.docebo_id, "")[:10]
+    return end if end > today.isoformat() else ""
