@@ -17,8 +17,8 @@ from slack_docebo.engine.looking.explaining import explain
 from slack_docebo.engine.mappings.forgetting import Traces, find_person, forget, remember, traces
 from slack_docebo.engine.mappings.mapping_file import MappingFile, write_mappings
 from slack_docebo.engine.mappings.restoring import import_file, restore_file
+from slack_docebo.engine.planning.drafts import close_plan
 from slack_docebo.engine.planning.named import read_named
-from slack_docebo.engine.planning.plans import close_plan
 from slack_docebo.engine.planning.undoing import plan_undo
 from slack_docebo.engine.reading.sides import read_target
 from slack_docebo.engine.reporting.files import write_files

@@ -19,7 +19,7 @@ from sandbox.server import Sandbox
 from slack_docebo.domain.observation import Present
 from slack_docebo.domain.operations import Kind
 from slack_docebo.domain.planning import Planner
-from slack_docebo.engine.planning.plans import plan_people
+from slack_docebo.engine.planning.people import plan_people
 from slack_docebo.engine.reading.sides import read_target
 from slack_docebo.storage.inbox import Event, EventState
 from tests.integration.realtime_world import ON, World, environment, world

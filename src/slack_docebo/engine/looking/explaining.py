@@ -16,7 +16,7 @@ from slack_docebo.domain.planning import Planner
 from slack_docebo.domain.policy import Policy
 from slack_docebo.domain.rules import AttributeRule
 from slack_docebo.domain.sources import said
-from slack_docebo.engine.planning.plans import as_decided, in_grace, plan_people
+from slack_docebo.engine.planning.people import as_decided, in_grace, plan_people
 from slack_docebo.engine.reading.connection import validate
 from slack_docebo.engine.reading.evidence import observe_account, observe_person
 from slack_docebo.engine.reading.sides import look_up

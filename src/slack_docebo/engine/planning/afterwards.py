@@ -11,8 +11,8 @@ from slack_docebo.domain.operations import Kind, Operation, Value
 from slack_docebo.domain.people import Mapping, SourceUser
 from slack_docebo.domain.protection import shielded
 from slack_docebo.domain.rules import AttributeRule
+from slack_docebo.engine.planning.drafts import close_plan, open_plan
 from slack_docebo.engine.planning.limits import count_people
-from slack_docebo.engine.planning.plans import close_plan, open_plan
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.profiles import with_fields_read_before
 from slack_docebo.engine.reading.snapshot import SourceSnapshot

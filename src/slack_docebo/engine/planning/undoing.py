@@ -7,7 +7,7 @@ from typing import Any
 from slack_docebo.domain.operations import Kind, Operation, Value
 from slack_docebo.domain.people import Mapping
 from slack_docebo.domain.targets import BRANCH, EXPIRATION
-from slack_docebo.engine.planning.plans import close_plan, open_plan
+from slack_docebo.engine.planning.drafts import close_plan, open_plan
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.errors import PlanNotApplicable
 from slack_docebo.runtime import Runtime

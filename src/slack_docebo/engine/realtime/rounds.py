@@ -19,15 +19,9 @@ from slack_docebo.domain.operations import Kind, Operation
 from slack_docebo.domain.planning import Planner
 from slack_docebo.domain.stamps import believed
 from slack_docebo.domain.standing import is_undecided
+from slack_docebo.engine.planning.drafts import close_plan, open_plan
 from slack_docebo.engine.planning.limits import count_people
-from slack_docebo.engine.planning.plans import (
-    close_plan,
-    keep_leavers,
-    keep_observations,
-    note_names,
-    open_plan,
-    plan_people,
-)
+from slack_docebo.engine.planning.people import keep_leavers, keep_observations, note_names, plan_people
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.evidence import ask_for_accounts, ask_for_people, observe_person
 from slack_docebo.engine.reading.organisation import learn_who_is_named

@@ -1,0 +1,106 @@
+"""Drafts: plans that are being written, from the first row until they are measured and whole."""
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+
+from slack_docebo.domain.effects import hurts
+from slack_docebo.domain.operations import Kind, Operation
+from slack_docebo.domain.texts import without_numbers
+from slack_docebo.engine.planning.limits import Measure, measure
+from slack_docebo.engine.reading.connection import Workspace
+from slack_docebo.runtime import Runtime
+from slack_docebo.storage.plans import (
+    LET_THROUGH,
+    NO_FACTS,
+    Facts,
+    Plan,
+    PlanKind,
+    PlanState,
+    new_plan_id,
+)
+from slack_docebo.storage.tables import Tables
+
+
+class Draft:
+    """A plan that is being written."""
+
+    def __init__(self, runtime: Runtime, workspace: Workspace, kind: PlanKind, *, tells_changes_only: bool) -> None:
+        self.docebo = runtime.settings.docebo_url
+        self.team = workspace.team
+        self._begun = runtime.now()
+        self.plan_id = open_plan(runtime, workspace, kind)
+        self.left_as_before = Counter[str]()  # by reason, without the ids in it
+        self.hurting = 0  # operations of which the account may have to be asked for right before
+        self.planned = 0
+        self.not_planned = set[str]()  # Slack ids of those for whom it failed
+        self._tells_changes_only = tells_changes_only
+        self._rows = 0
+
+    @property
+    def state(self) -> tuple[int, Counter[str]]:
+        """What it counts, to go back to where a transaction was not carried out."""
+        return self._rows, self.left_as_before.copy()
+
+    @state.setter
+    def state(self, before: tuple[int, Counter[str]]) -> None:
+        self._rows, self.left_as_before = before
+
+    def add(self, tables: Tables, operations: Sequence[Operation]) -> None:
+        """Store *operations*, but for those who are left alone as before: they are counted."""
+        news = operations
+        if self._tells_changes_only:
+            left = [operation.slack_id for operation in operations if operation.kind is Kind.LEAVE]
+            # What real time has brought about meanwhile stood not yet when the plan was begun: it gets a row.
+            known = tables.standings.of(self.docebo, self.team, left, begun_by=self._begun)
+            news = []
+            for operation in operations:
+                standing = known.get(operation.slack_id)
+                if standing and standing.covers(operation):
+                    self.left_as_before[without_numbers(operation.reason)] += 1
+                else:
+                    news.append(operation)
+        self.hurting += sum(map(hurts, news))
+        tables.operations.add(self.plan_id, self._rows, news)
+        self._rows += len(news)
+
+    def withdraw(self, tables: Tables, slack_ids: Collection[str]) -> None:
+        """Take back what was planned for these people, or counted of them."""
+        counted = set(slack_ids) - tables.operations.withdraw(self.plan_id, slack_ids)
+        known = tables.standings.of(self.docebo, self.team, counted, begun_by=self._begun)
+        self.left_as_before -= Counter(without_numbers(standing.reason) for standing in known.values())
+
+
+def open_plan(runtime: Runtime, workspace: Workspace, kind: PlanKind) -> str:
+    """Store the header of a plan that is not whole yet, and return its id."""
+    plan_id = new_plan_id()
+    with runtime.store.transaction() as tables:
+        tables.plans.create(
+            Plan(
+                id=plan_id,
+                kind=kind,
+                created_at=runtime.now(),
+                flow_run=runtime.run_id,
+                docebo=runtime.settings.docebo_url,
+                slack_team=workspace.team,
+                slack_team_name=workspace.name,
+                state=PlanState.PLANNING,
+                settings=runtime.behaviour.written,
+            )
+        )
+    return plan_id
+
+
+def close_plan(
+    runtime: Runtime, plan_id: str, *, looked_after: int, let_through: bool = False, facts: Facts = NO_FACTS
+) -> Measure:
+    """Note that the plan is whole and how large it is, and return that; percentages are of the people *looked_after*.
+
+    *let_through* says that somebody has let it exceed the limits.
+    """
+    with runtime.store.transaction() as tables:
+        measured = measure(runtime, tables, plan_id, looked_after=looked_after)
+        told = {"looked_after": looked_after, **measured.facts, **facts}
+        if let_through and measured.over:
+            told[LET_THROUGH] = True
+        tables.plans.set_state(plan_id, PlanState.PLANNED, facts=told)
+    return measured

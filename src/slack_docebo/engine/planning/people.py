@@ -1,0 +1,159 @@
+"""Planning for some people: what is to be done about each, by the rules, by what is known of them and by decisions."""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from slack_docebo.domain.decisions import Decisions, about, respecting, under_other_ids
+from slack_docebo.domain.effects import people_of
+from slack_docebo.domain.grace import hold
+from slack_docebo.domain.leavers import is_leaver
+from slack_docebo.domain.matching import FoundBy
+from slack_docebo.domain.operations import Operation
+from slack_docebo.domain.people import Applied, Known, Mapping, PeopleShown, SourceUser
+from slack_docebo.domain.planning import Findings, Planner
+from slack_docebo.engine.reporting.orphans import OrphanSearch
+from slack_docebo.runtime import Runtime
+from slack_docebo.storage.tables import Tables
+
+
+def plan_people(
+    tables: Tables,
+    docebo: str,
+    team: str,
+    planner: Planner,
+    users: Sequence[SourceUser],
+    *,
+    now: datetime,
+    trusting: bool = False,
+    orphans: OrphanSearch | None = None,
+    held_back: list[tuple[SourceUser, Known | None]] | None = None,
+) -> list[Operation]:
+    """Return the operation for each of *users*. Mappings are looked up for them alone: a whole table is large.
+
+    Those for whom Docebo has to be asked before are added to *held_back* instead, where that is given. The forgotten get
+    none.
+    """
+    excluded = tables.exclusions.all()
+    forgotten = [user for user in users if excluded.cover(user)]
+    if forgotten:
+        users = [user for user in users if user not in forgotten]
+    planner.found.forgotten += len(forgotten)
+    repository = tables.mappings(docebo)
+    of_holder = planner.returns.of_holder
+    users = [replace(one, local_id=of_holder[one.slack_id]) if one.slack_id in of_holder else one for one in users]
+    known = repository.known_of_people(team, users)
+    mappings = {slack_id: one for slack_id, one in known.items() if isinstance(one, Mapping)}
+    applied = {slack_id: one for slack_id, one in known.items() if isinstance(one, Applied)}
+    matches = {user.slack_id: planner.match(user, known.get(user.slack_id)) for user in users}
+    by_username = [m.account.docebo_id for m in matches.values() if m.account and m.by is FoundBy.USERNAME]
+    if by_username:
+        given = tables.applied(docebo).given(by_username)
+        matches = {
+            user.slack_id: planner.match_again(user, known.get(user.slack_id), matches[user.slack_id], given)
+            for user in users
+        }
+    found = [
+        match.account.docebo_id
+        for slack_id, match in matches.items()
+        if match.account and match.by is not FoundBy.MAPPING
+    ]
+    other_ids = tables.people.other_ids(team, applied)
+    mapped_otherwise = {other_ids[one]: mapping for one, mapping in repository.of(team, other_ids).items()}
+    holders = repository.of_accounts(team, found)
+    shut_by_us = tables.accounts_at(docebo).deactivated(found).keys() - holders.keys()
+    back = {slack_id for user in users if not is_leaver(user, planner.policy) for slack_id in user.ids}
+    shut = {one.slack_id for slack_id, one in mappings.items() if one.deactivated and slack_id in back}
+    shut |= {slack_id for slack_id, one in applied.items() if one.deactivated and slack_id in back}
+    shut |= {one.slack_id for one in holders.values() if one.deactivated}
+    planner.ended |= tables.journal.ended(docebo, shut)
+    operations = []
+    for user in users:
+        mapping, one = mappings.get(user.slack_id), known.get(user.slack_id)
+        operation = planner.plan_trusting(user, mapping) if trusting else None
+        if operation is None:
+            match = matches[user.slack_id]
+            if held_back is not None and (
+                (one and planner.asks_for_account(user, one)) or planner.awaits_unlisted(user, match)
+            ):
+                held_back.append((user, one))
+                continue
+            account = match.account.docebo_id if match.account else 0
+            holder, last = holders.get(account), applied.get(user.slack_id)
+            # Whose mapping is gone, too, gets an account back that we have shut.
+            if account in shut_by_us and not (last and last.deactivated and last.docebo_id == account):
+                last = Applied(account, deactivated=True)
+            operation = planner.plan(user, mapping, match, holder, last, mapped_otherwise.get(user.slack_id))
+        operations.append(operation)
+    if orphans:
+        orphans.look(users, mappings)
+        orphans.look_away(forgotten)
+    return as_decided(tables, team, in_grace(tables, team, planner, operations, now=now, back=back), users)
+
+
+def as_decided(
+    tables: Tables, team: str, operations: Iterable[Operation], users: Collection[SourceUser] = ()
+) -> list[Operation]:
+    """Return *operations* as they are with what somebody has decided by hand, also under other ids of the people.
+
+    *users* are those whom they are about, where Slack shows them.
+    """
+
+    def known(decisions: Decisions) -> Decisions:
+        found = about(decisions, users)
+        return under_other_ids(found, tables.people.other_ids(team, found))
+
+    binding, acknowledged = tables.decisions.binding(team), tables.decisions.acknowledged(team)
+    return respecting(known(binding), known(acknowledged), operations)
+
+
+def in_grace(
+    tables: Tables,
+    team: str,
+    planner: Planner,
+    operations: Sequence[Operation],
+    *,
+    now: datetime,
+    back: Collection[str] = (),
+) -> Sequence[Operation]:
+    """Return *operations* with leavers left alone who have not been gone for long enough; *planner* keeps who is news.
+
+    *back* are those of whom is known that they have not left.
+    """
+    known = tables.leavers.since(team, {*people_of(operations), *back})
+    held = hold(operations, known, back=back, now=now, grace=planner.policy.grace)
+    planner.found.first_seen_leaving += held.first_seen
+    planner.found.no_leavers += held.no_leavers
+    return held.operations
+
+
+def keep_observations(tables: Tables, docebo: str, team: str, found: Findings, *, now: datetime) -> None:
+    """Keep what was seen of accounts and people while planning: like the proven read, even in a dry run."""
+    if found.no_echo:
+        tables.applied(docebo).forget_echoes(team, found.no_echo)
+        found.no_echo.clear()
+    keep_leavers(tables, team, found, now=now)
+    if found.renamed:
+        tables.people.note_ids(team, found.renamed)
+        found.renamed.clear()
+    if found.seen:
+        platform_id = tables.platforms.take(docebo)
+        tables.accounts(platform_id).note_seen(found.seen, now=now)
+        found.seen.clear()
+
+
+def keep_leavers(tables: Tables, team: str, found: Findings, *, now: datetime) -> None:
+    """Keep who was seen to have left for the first time, and who is no leaver any more."""
+    if found.first_seen_leaving:
+        tables.leavers.note(team, found.first_seen_leaving, now=now)
+        found.first_seen_leaving.clear()
+    if found.no_leavers:
+        tables.leavers.clear(team, found.no_leavers)
+        found.no_leavers.clear()
+
+
+def note_names(runtime: Runtime, tables: Tables, team: str, users: Iterable[SourceUser]) -> None:
+    """Keep how *users* are called, where people are shown by their names; not of the forgotten."""
+    if runtime.behaviour.people_shown is PeopleShown.NAMES:
+        excluded = tables.exclusions.all()
+        tables.names.note(team, (user for user in users if not excluded.cover(user)))
