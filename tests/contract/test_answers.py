@@ -16,7 +16,7 @@ from pydantic import SecretStr
 from slack_docebo.clients.answers import DEEPEST, MOST_BYTES, BoundedClient, OutOfBounds, parsed
 from slack_docebo.clients.docebo import open_docebo
 from slack_docebo.clients.docebo_auth import ClientCredentials
-from slack_docebo.clients.docebo_wire import Row
+from slack_docebo.clients.docebo_rows import Row
 from slack_docebo.clients.prefect import open_prefect
 from slack_docebo.clients.slack import open_slack
 from slack_docebo.errors import ContractViolation, IncompleteRead, OutcomeUnknown, TransientError

@@ -24,7 +24,9 @@ from sandbox.docebo.tokens import CLIENT_ID, CLIENT_SECRET
 from sandbox.server import Sandbox
 from slack_docebo.clients.docebo import DoceboClient, open_docebo
 from slack_docebo.clients.docebo_auth import ClientCredentials, Grant, JwtBearer, Password, Token
-from slack_docebo.clients.docebo_wire import Branch, Levels, Row, RowResult, Service, Session, UserField
+from slack_docebo.clients.docebo_levels import Levels
+from slack_docebo.clients.docebo_rows import Row, RowResult
+from slack_docebo.clients.docebo_wire import Branch, Service, Session, UserField
 from slack_docebo.clients.retries import wait_as_asked
 from slack_docebo.domain.observation import Gone, Present, Unknown
 from slack_docebo.domain.people import Account

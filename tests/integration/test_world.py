@@ -15,7 +15,8 @@ from typing import Any, ClassVar
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
-from slack_docebo.clients.docebo_wire import Levels, Row, RowResult
+from slack_docebo.clients.docebo_levels import Levels
+from slack_docebo.clients.docebo_rows import Row, RowResult
 from slack_docebo.clients.slack_wire import UserPage
 from slack_docebo.domain.attributes import fingerprint, wanted
 from slack_docebo.domain.languages import Languages

@@ -290,7 +290,7 @@ MUTANTS = (
         "what Docebo says is told in its words", 15, frozenset({P.PRIVATE}),
         lambda: [
             patch("slack_docebo.clients.docebo_answers.quoted", str),
-            patch("slack_docebo.clients.docebo_wire.quoted", str),
+            patch("slack_docebo.clients.docebo_rows.quoted", str),
         ],
         (115,),
     ),

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from slack_docebo.clients.docebo_wire import account_reader, message_of
+from slack_docebo.clients.docebo_values import message_of
+from slack_docebo.clients.docebo_wire import account_reader
 from slack_docebo.clients.slack_wire import source_user
 from slack_docebo.domain.attributes import wanted
 from slack_docebo.domain.guards import parse_limit

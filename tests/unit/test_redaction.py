@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slack_docebo import redaction
-from slack_docebo.clients.docebo_wire import message_of
+from slack_docebo.clients.docebo_values import message_of
 from slack_docebo.errors import AccessDenied, RateLimited, Rejected
 from slack_docebo.redaction import keep_secret, redact_logs, redacted
 

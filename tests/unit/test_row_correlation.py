@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slack_docebo.clients.docebo_wire import Row, RowResult, correlate
+from slack_docebo.clients.docebo_rows import Row, RowResult, correlate
 from slack_docebo.errors import OutcomeUnknown
 
 ADA = Row(None, {"username": "ada", "email": "ada@x.org", "first_name": "Ada", "last_name": "Lovelace"})

@@ -11,25 +11,20 @@ import httpx
 from slack_docebo.clients.answers import BoundedClient
 from slack_docebo.clients.docebo_answers import Answered, items_of
 from slack_docebo.clients.docebo_auth import Grant
+from slack_docebo.clients.docebo_levels import Levels
 from slack_docebo.clients.docebo_requests import DoceboRequests, unguarded, unlimited
+from slack_docebo.clients.docebo_rows import Row, RowResult, batch_item, correlate
+from slack_docebo.clients.docebo_values import read_flag, read_id, read_text
 from slack_docebo.clients.docebo_wire import (
     NO_USER,
-    Levels,
     ManagerType,
-    Row,
-    RowResult,
     Service,
     Session,
     UserField,
     account_reader,
-    batch_item,
     branch_of,
     changed_of,
-    correlate,
     manager_type_of,
-    read_flag,
-    read_id,
-    read_text,
     session_of,
     translated_options,
     user_field_of,

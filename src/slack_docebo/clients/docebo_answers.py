@@ -4,7 +4,7 @@ from typing import Any
 
 import httpx
 
-from slack_docebo.clients.docebo_wire import message_of, read_id
+from slack_docebo.clients.docebo_values import message_of, read_id
 from slack_docebo.clients.retries import seconds_asked
 from slack_docebo.domain.quoting import quoted
 from slack_docebo.errors import (

@@ -11,7 +11,7 @@ from slack_docebo.clients.answers import OutOfBounds
 from slack_docebo.clients.docebo_answers import data_of, items_of, refuse_failure
 from slack_docebo.clients.docebo_auth import OPERATION as TOKEN_OPERATION
 from slack_docebo.clients.docebo_auth import Grant, Token
-from slack_docebo.clients.docebo_wire import read_flag, read_id, read_text
+from slack_docebo.clients.docebo_values import read_flag, read_id, read_text
 from slack_docebo.clients.retries import NotJson, TooLate, Wait, no_connection, retrying, wait_as_asked
 from slack_docebo.errors import (
     AccessDenied,

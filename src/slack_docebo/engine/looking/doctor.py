@@ -16,7 +16,7 @@ import httpx
 
 from slack_docebo.clients.answers import BoundedClient
 from slack_docebo.clients.docebo import DoceboClient, open_docebo
-from slack_docebo.clients.docebo_wire import BATCH_NAMES
+from slack_docebo.clients.docebo_rows import BATCH_NAMES
 from slack_docebo.clients.mail_server import greet_mail_server, to_check
 from slack_docebo.clients.notifier import notifier
 from slack_docebo.clients.prefect_client import PrefectClient

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from slack_docebo.clients.docebo_wire import LESSER, SUPERADMIN, Session, level_word
+from slack_docebo.clients.docebo_levels import LESSER, SUPERADMIN, level_word
+from slack_docebo.clients.docebo_wire import Session
 from slack_docebo.clients.slack_wire import Identity
 from slack_docebo.domain.branches import Branches
 from slack_docebo.domain.rules import AttributeRule

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from slack_docebo.clients.docebo_wire import Row, RowResult, RowsLeftOut
+from slack_docebo.clients.docebo_rows import Row, RowResult, RowsLeftOut
 from slack_docebo.domain.operations import Kind
 from slack_docebo.domain.targets import BRANCH
 from slack_docebo.engine.writing.adapting import Adapter

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
-from slack_docebo.clients.docebo_wire import Row, RowResult
+from slack_docebo.clients.docebo_rows import Row, RowResult
 from slack_docebo.domain.operations import Kind, Value
 from slack_docebo.engine.writing.adapting import TRIED, Adapter, needed, optional, with_password
 from slack_docebo.engine.writing.calls import Calls

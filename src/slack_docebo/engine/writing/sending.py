@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from slack_docebo.clients.docebo_answers import AT_WORK
-from slack_docebo.clients.docebo_wire import Row, RowResult, RowsLeftOut
+from slack_docebo.clients.docebo_rows import Row, RowResult, RowsLeftOut
 from slack_docebo.domain.operations import SENT_BEFORE, Kind, Operation, Outcome
 from slack_docebo.domain.quoting import MEANINGS
 from slack_docebo.domain.targets import is_manager

@@ -1,0 +1,61 @@
+"""Single values as Docebo sends them: ids and numbers come as text or as numbers, a yes as any of three types."""
+
+import html
+from collections.abc import Mapping
+
+from slack_docebo.domain.people import LARGEST_ID
+from slack_docebo.domain.texts import LONGEST_VALUE, bounded
+from slack_docebo.redaction import redacted
+
+MESSAGE_READ = 2_000  # characters of a message
+MESSAGE_DEPTH = 5  # levels of lists and objects in a message
+
+
+def read_id(value: object) -> int | None:
+    """Read an id sent as a number or as text; None for anything else, also for more digits than an id has."""
+    if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < 19:
+        return int(value)
+    return value if type(value) is int and 0 <= value <= LARGEST_ID else None
+
+
+def read_text(value: object) -> str:
+    """Read a value that should be text, to LONGEST_VALUE characters; numbers are written out, anything else is ""."""
+    if isinstance(value, str):
+        return bounded(value, LONGEST_VALUE)
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else ""
+
+
+def is_verdict(success: object) -> bool:
+    """Tell whether *success* says yes or no."""
+    return isinstance(success, bool) or success in (0, 1, "0", "1", "true", "false")
+
+
+def username_of(shown: Mapping[str, object]) -> str:
+    """Read the user name that is *shown*: Docebo's database has a slash before each, and may show it."""
+    return read_text(shown.get("username")).removeprefix("/")
+
+
+def read_flag(value: object, *, missing: bool) -> bool:
+    """Read a yes or no sent as a boolean, as a number or as text."""
+    if value is None or value == "":
+        return missing
+    return str(value).strip().lower() not in ("0", "false", "no")
+
+
+def message_of(body: object) -> str:
+    """Return what Docebo says in *body*, in one line without a secret; "" if it says nothing.
+
+    It sends messages as text, as a list of texts or of objects with a `message`, or as PHP's word "Array". They may name
+    anybody: `quoted` is what may be shown.
+    """
+    # Secrets are taken out before the text is cut: a part of one would not be recognised.
+    said = " ".join(redacted(html.unescape(_said(body, MESSAGE_DEPTH)[: 10 * MESSAGE_READ])).split())
+    return "" if said == "Array" else bounded(said, MESSAGE_READ)
+
+
+def _said(message: object, depth: int) -> str:
+    if isinstance(message, dict):
+        message = message.get("message")
+    if isinstance(message, list):
+        return "; ".join(filter(None, (_said(part, depth - 1) for part in message))) if depth else ""
+    return read_text(message).strip()
