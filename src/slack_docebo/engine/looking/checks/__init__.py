@@ -1,0 +1,1 @@
+"""The checks of an examination, by what they look at; each returns one finding."""

@@ -1,0 +1,167 @@
+"""Checks of Docebo: the grant, the platform, and how far it is as our requests take it to be."""
+
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+from typing import Any
+
+from slack_docebo.clients.docebo import DoceboClient, open_docebo
+from slack_docebo.clients.docebo_rows import BATCH_NAMES
+from slack_docebo.domain.description import differences, places
+from slack_docebo.domain.dialect import PROVEN, QUESTIONS, REFUSED_VALUES, SET_BY_HAND, Dialect
+from slack_docebo.domain.formulas import quoted
+from slack_docebo.domain.targets import TITLED
+from slack_docebo.engine.looking.checks.seen import SECONDS, Seen
+from slack_docebo.engine.looking.diagnosis import Finding, fail, ok, warn
+from slack_docebo.engine.looking.fields import rules_filling
+from slack_docebo.engine.reading.connection import (
+    Rights,
+    lack_of_rights,
+    rights_of,
+    unknown_levels,
+)
+from slack_docebo.errors import RemoteError, SyncError
+from slack_docebo.runtime import grant
+from slack_docebo.storage.budget import CallBudget
+from slack_docebo.storage.store import Store
+
+ALWAYS_WRITTEN = frozenset({"username", "email", "firstname", "lastname", "active"})  # columns of rows
+SPARED = "not looked at, to leave the few calls that may be made to runs"
+
+
+async def superadmin(check: str, seen: Seen) -> Finding:
+    """Look whether the grant works, and belongs to a superadmin."""
+    async with AsyncExitStack() as stack:
+        session = await (await _docebo(seen, stack)).session()
+    rights = rights_of(session, seen.settings.docebo_superadmin_level)
+    if rights is not Rights.SUPERADMIN:
+        say = fail if rights is Rights.LESSER else warn
+        return say(check, f"the grant works, but {lack_of_rights(session, rights)}")
+    return ok(check, f"the grant works, and account {session.docebo_id} is a superadmin")
+
+
+async def platform(check: str, seen: Seen) -> Finding:
+    """Look whether the mappings in the database are those of this platform."""
+    with seen.reading() as tables:
+        tables.platforms.check(seen.settings.docebo_url)
+    return ok(check, f"the mappings in the database are those of {seen.settings.docebo_url}, or there are none yet")
+
+
+async def services(check: str, seen: Seen) -> Finding:
+    """Look whether Docebo's own link with Slack is on, too."""
+    async with AsyncExitStack() as stack:
+        services = await (await _docebo(seen, stack)).services()
+    slack = [service for service in services if "slack" in f"{service.app} {service.url}".lower()]
+    if slack:
+        return warn(
+            check,
+            f"this platform lists a Slack service ({', '.join(service.app for service in slack)}): switch Docebo's"
+            " own link with Slack off, or two systems write the same accounts",
+        )
+    return ok(check, f"{len(services)} are listed, none for Slack")
+
+
+async def description(check: str, seen: Seen) -> Finding:
+    """Hold the platform's own description of its API against what we send, before anything is written."""
+    if seen.has_few_calls:
+        return warn(check, SPARED)
+    async with AsyncExitStack() as stack:
+        client = await _docebo(seen, stack)
+        services = await client.services()
+        manage = next((service for service in services if service.app.lower() == "manage"), None)
+        if manage is None:
+            return warn(check, "the platform lists no description of its user management: the first run shows more")
+        try:
+            description = await client.described(manage)
+            found, there = differences(description), places(description)
+        except (RemoteError, ValueError) as error:
+            return warn(check, f"it cannot be read ({error}): the first run shows more")
+    if found:
+        say = fail if any(difference.fatal for difference in found) else warn
+        told = "; ".join(difference.text for difference in found)
+        return say(check, f"it differs from what is sent here: {told}. Try a dry run and one person first")
+    if there:
+        return warn(
+            check,
+            f"it lists what may be a place for a mapping of Docebo's own ({', '.join(there[:5])}); nothing is written"
+            " there: Docebo's Slack app does not read our table, nor we its",
+        )
+    return ok(check, "it lists every call, field and value that is used here")
+
+
+async def importer(check: str, seen: Seen) -> Finding:
+    """Look the columns of our rows up among those of the platform's importer, which reads rows like ours from files."""
+    if seen.has_few_calls:
+        return warn(check, SPARED)
+    async with AsyncExitStack() as stack:
+        known = await (await _docebo(seen, stack)).importer_columns()
+    targets = {rule.target for rule in seen.behaviour.attributes} if seen.behaviour else set()
+    written = {BATCH_NAMES[target] for target in targets if target in BATCH_NAMES} | ALWAYS_WRITTEN
+    if "username" not in known:
+        return ok(check, "it does not tell its columns in the words that are used here: the first run shows more")
+    if lacking := sorted(written - known):
+        return warn(
+            check,
+            f"it has no column {', '.join(lacking)}: rows with it may be refused, or it may be ignored. Try a dry run and"
+            " one person first",
+        )
+    return ok(check, f"it has the {len(written)} columns that are written by the rules of now")
+
+
+async def mandatory_fields(check: str, seen: Seen) -> Finding:
+    """Name what the platform says an account must have, and no rule fills."""
+    if seen.has_few_calls:
+        return warn(check, SPARED)
+    async with AsyncExitStack() as stack:
+        fields = [field for field in await (await _docebo(seen, stack)).user_fields() if field.mandatory]
+    rules = seen.behaviour.attributes if seen.behaviour else ()
+    if unfilled := [quoted(f"{TITLED}{field.title}") for field in fields if not rules_filling(rules, field)]:
+        return warn(
+            check,
+            f"no rule fills {', '.join(unfilled)}: the platform may refuse new accounts without. Add a rule for each to"
+            " SLACK | ATTRIBUTES, or let it be optional in Docebo",
+        )
+    return ok(check, f"rules fill the {len(fields)} that there are" if fields else "there are none")
+
+
+async def levels(check: str, seen: Seen) -> Finding:
+    """Look whether anybody on the first page of accounts is known to be a plain user."""
+    if seen.has_few_calls:
+        return warn(check, SPARED)
+    async with AsyncExitStack() as stack:
+        docebo = await _docebo(seen, stack)
+        async for _ in docebo.list_users():
+            break
+    told = unknown_levels(docebo.levels.in_doubt)
+    return warn(check, told) if told else ok(check, "the first accounts have levels that are known")
+
+
+async def ways(check: str, seen: Seen) -> Finding:
+    """Tell what is known of this platform where Docebo's documentation leaves it open."""
+    with seen.reading() as tables:
+        learned = tables.dialect(seen.settings.docebo_url).all()
+    answers = Dialect.of(learned, datetime.now(UTC)).answers
+    told = [
+        f"{name} is {answers[name]}, {SET_BY_HAND if learned[name].source == SET_BY_HAND else 'learned'} on"
+        f" {learned[name].at:%Y-%m-%d}"
+        for name in (question.name for question in QUESTIONS if question not in {PROVEN, REFUSED_VALUES})
+        if answers.get(name)
+    ]
+    if not told:
+        return ok(check, "nothing unusual is known of this platform yet; docs/dialect.md says what is assumed")
+    return ok(check, f"{'; '.join(told)}; `slack-docebo dialect` and the form of that name say more")
+
+
+async def _docebo(seen: Seen, stack: AsyncExitStack) -> DoceboClient:
+    settings = seen.settings
+    before: Callable[[], Awaitable[None]] | None = None
+    try:
+        store = stack.enter_context(Store.open(settings.database_url.get_secret_value()))
+        before = CallBudget(store, settings.docebo_url, settings.docebo_calls_per_hour).spend
+    except SyncError:
+        pass  # the check of the database says so; the grant can be tried without a budget
+    options: dict[str, Any] = {"recorder": seen.recorder, "user_level": settings.docebo_user_level}
+    options |= {"before_call": before} if before else {}
+    return await stack.enter_async_context(
+        open_docebo(settings.docebo_url, lambda: grant(settings), timeout=SECONDS, attempts=1, **options)
+    )
