@@ -325,9 +325,10 @@ class DoceboApi:
         if str(body.get("status")) not in ("0", "1"):
             raise ApiError(400, "status must be 0 or 1")
         updated, not_updated = [], []
+        changes = {} if "status" in self.platform.switches.ignored.split(",") else {"active": active}
         for user_id in body.get("user_ids", ()):
             try:
-                self._change(self._account(user_id), {"active": active})
+                self._change(self._account(user_id), changes)
                 updated.append(str(user_id))
             except ApiError:
                 not_updated.append(str(user_id))

@@ -427,6 +427,18 @@ def test_a_reason_begun_twice_in_one_moment_stands_once(store):
             None,
             True,
         ),
+        (
+            Standing("deactivated in Slack; deactivated before, and Docebo shows the account as active", 7),
+            "deactivated in Slack; deactivated before",
+            None,
+            True,
+        ),
+        (
+            Standing("deactivated in Slack; deactivated before, and Docebo shows the account as active", 7),
+            "deactivated in Slack; deactivated before",
+            7,
+            False,
+        ),
         (Standing("in line", 7), "not in Slack's list; a run that compares with Docebo decides", None, False),
     ],
 )

@@ -20,6 +20,12 @@ from slack_docebo.domain.returns import reported
             "or link the person to the right one",
         ),
         (Outcome.LEFT, "account 7 belongs to U1", "account 7 belongs to U1", "correct the address of one of them"),
+        (
+            Outcome.LEFT,
+            "deactivated in Slack; deactivated before, and Docebo shows the account as active",
+            "deactivated in Slack; deactivated before, and Docebo shows the account as active",
+            "Deactivate it in Docebo",
+        ),
         (Outcome.LEFT, "the username is taken by account 7", "the username is taken", "Rename that account"),
         (Outcome.LEFT, "an account with this address is created for U1", "an account", "correct it for one of them"),
         (Outcome.FAILED, "Docebo refuses it: no room", "Docebo refuses it: no room", "the next run tries again"),

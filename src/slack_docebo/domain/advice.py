@@ -9,6 +9,8 @@ BY_REASON = {
     "several accounts match": "Give all but one of them another address or username in Docebo, or link the person to the"
     " right one: the form Decide about people on the status page.",
     "belongs to": "Two people claim one account: correct the address of one of them in Slack or Docebo.",
+    "Docebo shows the account as active": "Deactivate it in Docebo. If somebody has opened it on purpose, leave it so: the"
+    " form Decide about people on the status page.",
     "the username is taken": "Rename that account in Docebo, or link the person to it: the form Decide about people on"
     " the status page.",
     "no username": "Complete the rule for username in SLACK | ATTRIBUTES, or what it reads for this person in Slack.",

@@ -10,8 +10,9 @@ from slack_docebo.domain.people import Account, Mapping
 from slack_docebo.domain.targets import EXPIRATION, USERNAME, is_manager
 
 TO_ACCOUNTS = (Kind.CREATE, Kind.UPDATE, Kind.MOVE, Kind.DEACTIVATE)
+ACCESS = frozenset({"active", EXPIRATION})  # attributes that say themselves whether somebody gets in
 # Attributes whose wrong value locks somebody out, or lets somebody in.
-HURTING = frozenset({"active", USERNAME, EXPIRATION})
+HURTING = ACCESS | {USERNAME}
 
 
 def account_of(accounts: Accounts, operation: Operation) -> Account | None:
@@ -68,7 +69,7 @@ def hurts(operation: Operation) -> bool:
 
 def changes_access(operation: Operation) -> bool:
     """Tell whether *operation* says itself whether somebody gets in."""
-    return "active" in operation.changes or EXPIRATION in operation.changes
+    return not ACCESS.isdisjoint(operation.changes)
 
 
 def activates(operation: Operation) -> bool:

@@ -7,7 +7,7 @@ from slack_docebo.domain.disputes import doubt_about
 from slack_docebo.domain.expiry import has_expired
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.observation import Gone, Present, Unknown
-from slack_docebo.domain.operations import DEACTIVATED_BEFORE, Kind, Operation, Value, leave_alone
+from slack_docebo.domain.operations import DEACTIVATED_BEFORE, OPEN_AGAIN, Kind, Operation, Value, leave_alone
 from slack_docebo.domain.people import Mapping, SourceUser
 from slack_docebo.domain.policy import SHUT_OUT, Leavers, Policy
 from slack_docebo.domain.protection import shielded
@@ -47,11 +47,19 @@ def acts_on_leaver(mapping: Mapping, policy: Policy, accounts: Accounts) -> bool
 
 
 def plan_leaver(
-    user: SourceUser, mapping: Mapping, why: str, policy: Policy, accounts: Accounts, *, heir: str = ""
+    user: SourceUser,
+    mapping: Mapping,
+    why: str,
+    policy: Policy,
+    accounts: Accounts,
+    *,
+    heir: str = "",
+    is_reopened: bool = False,
 ) -> Operation:
     """Return what happens to the account and the *mapping* of *user*, who has left; *why* is the first part of its reason.
 
-    *heir* is the Slack id under which the same person is back and gets the mapping.
+    *heir* is the Slack id under which the same person is back and gets the mapping; *is_reopened* says that the account,
+    which we have shut, is shown as open.
     """
     seen = accounts.look(mapping.docebo_id)
     account = seen.value if isinstance(seen, Present) else None
@@ -60,7 +68,8 @@ def plan_leaver(
         return leave_alone(user, policy.scope.team, why + because, account, docebo_id=docebo_id)
 
     if mapping.deactivated:
-        return leave(DEACTIVATED_BEFORE)
+        is_open = is_reopened and account is not None and not doubt_about(account, mapping, user, accounts)
+        return leave(DEACTIVATED_BEFORE + (OPEN_AGAIN if is_open else ""))
     if heir:
         return leave(f"; {heir} is back in this place")
     if policy.leavers is Leavers.KEEP:

@@ -28,6 +28,7 @@ UNLISTED = (
     " EVIDENCE_CALLS where they are many"
 )
 DEACTIVATED_BEFORE = "; deactivated before"  # after why the person has left
+OPEN_AGAIN = ", and Docebo shows the account as active"  # likewise
 SENT_BEFORE = "; it was sent before, and nobody can tell whether it was done"  # after why it is not sent again
 
 

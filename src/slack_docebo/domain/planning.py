@@ -80,6 +80,7 @@ class Planner:
         self.claims = Claims()  # also to addresses: usernames are unique, and Slack may list one twice
         self.returns = Returns(policy.rehires)
         self.ended: dict[int, str] = {}  # accounts that we have let expire, with the date that they had before
+        self.reopened: set[int] = set()  # accounts that we have shut, and that the list shows as open
         # Slack ids, by the other address of an account that was found by its username, or that a table has given to them
         self.named_after: dict[str, list[str]] = {}
         self._accounts = accounts
@@ -359,8 +360,8 @@ class Planner:
 
     def _plan_leaver(self, user: SourceUser, mapping: Mapping, why: str) -> Operation:
         self.found.people += 1
-        heir = self.returns.heirs.get(mapping.slack_id, "")
-        return plan_leaver(user, mapping, why, self.policy, self._accounts, heir=heir)
+        heir, is_reopened = self.returns.heirs.get(mapping.slack_id, ""), mapping.docebo_id in self.reopened
+        return plan_leaver(user, mapping, why, self.policy, self._accounts, heir=heir, is_reopened=is_reopened)
 
     def _leave(
         self, user: SourceUser, reason: str, account: Account | None = None, *, docebo_id: int | None = None

@@ -11,6 +11,7 @@ from slack_docebo.domain.operations import (
     NO_LONGER_IN_SLACK,
     NO_USERNAME,
     NOT_PLANNED,
+    OPEN_AGAIN,
     PROVISIONING_OFF,
     UNLISTED,
     Kind,
@@ -23,7 +24,8 @@ NOT_COMPARED = "not in Slack's list; a run that compares with Docebo decides"
 WAITING = "of them waiting for somebody's decision"
 UNDECIDED = re.compile(
     rf"{RETURNED}|is disputed:|is not proven:|^account (\d+ )?belongs to|several accounts match:|the username is taken by account|"
-    f"an account with this (?:address is created|username is) for|^{NO_USERNAME}|^{NOT_PLANNED}|^{UNLISTED}"
+    f"an account with this (?:address is created|username is) for|^{NO_USERNAME}|^{NOT_PLANNED}|^{UNLISTED}|"
+    f"{OPEN_AGAIN}$"
 )  # reasons that last until somebody changes something on either side
 
 
@@ -45,6 +47,8 @@ class Standing:
             return self.reason in {IN_LINE, IN_LINE_AS_WRITTEN}
         if operation.reason == NOT_COMPARED:
             return self.reason == NOT_COMPARED or self.reason.startswith(NO_LONGER_IN_SLACK)
+        if operation.docebo_id is None and operation.reason + OPEN_AGAIN == self.reason:
+            return True
         return operation.reason == self.reason
 
 

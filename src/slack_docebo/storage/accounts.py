@@ -320,6 +320,13 @@ class AccountRepository:
             for row in self._connection.execute(query.where(among(self._connection, account.c.user_id, ids)))
         }
 
+    def deactivated_before(self, moment: datetime) -> set[int]:
+        """Return which accounts are inactive because of us, and were so before *moment*."""
+        query = select(account.c.user_id).where(
+            account.c.platform_id == self._platform_id, account.c.deactivated_at < moment
+        )
+        return set(self._connection.scalars(query))
+
     def clear_deactivated(self, docebo_ids: Iterable[int]) -> None:
         """Note that these accounts are not inactive because of us."""
         self._set(docebo_ids, deactivated_at=None, deactivated_by="")

@@ -19,6 +19,7 @@ from slack_docebo.engine.planning.absences import Absences, not_planned
 from slack_docebo.engine.planning.drafts import Draft, close_plan
 from slack_docebo.engine.planning.limits import count_people
 from slack_docebo.engine.planning.people import as_decided, in_grace, keep_observations, note_names, plan_people
+from slack_docebo.engine.planning.reopening import reopened
 from slack_docebo.engine.reading.connection import Workspace, recall_other_ids, unknown_levels
 from slack_docebo.engine.reading.profiles import fields_wanted
 from slack_docebo.engine.reading.sides import check_first_list, record_reads
@@ -78,6 +79,8 @@ async def make_plan(
         unmatched, coverage = runtime.behaviour.unmatched(), Coverage()
         draft = Draft(runtime, workspace, kind, tells_changes_only=listed is not None)
         planner = Planner(runtime.behaviour.policy(workspace.team), accounts)
+        if listed is not None and not trusting:
+            planner.reopened = await to_completion(reopened, runtime, workspace.team, planner.policy, accounts)
         orphans = None if listed is None or trusting else OrphanSearch(accounts, planner.claims)
         absences = Absences()
         read: list[list[SourceUser]] = []  # of a whole source it is in *listed*

@@ -42,6 +42,7 @@ LOOKED_UP = 5  # people, one by one, on any platform
 DOCEBO_PAGE = 200
 PAGE_LIMIT_KEPT = timedelta(days=7)  # that Slack gave fewer people at once may have been the trouble of one day
 CALLS_PER_LOOK_UP = 2  # one to three
+INDEX_LAG = timedelta(hours=1)  # after which Docebo's search and list show what was done: a generous guess
 
 
 async def read_page(runtime: Runtime, workspace: Workspace, people: SourceSnapshot, cursor: str) -> str:

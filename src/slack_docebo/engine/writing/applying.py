@@ -14,6 +14,7 @@ from slack_docebo.domain.managers import IN_DOUBT
 from slack_docebo.domain.operations import SENT_BEFORE, Kind, Outcome
 from slack_docebo.domain.targets import BRANCH, is_manager, is_never_shown, manager_type_of
 from slack_docebo.engine.planning.limits import count_accounts, measure
+from slack_docebo.engine.reading.sides import INDEX_LAG
 from slack_docebo.engine.writing.admitting import admit, ask_where_it_hurts, check_halt
 from slack_docebo.engine.writing.checking import planned_behaviour
 from slack_docebo.engine.writing.columns import Columns
@@ -36,7 +37,6 @@ from slack_docebo.storage.plans import AFTER_AN_IMPORT, LET_THROUGH, OPEN, Plan,
 from slack_docebo.storage.tables import Tables
 
 Progress = Callable[[int], None]
-INDEX_LAG = timedelta(hours=1)  # after which Docebo's search and list show what was made: a generous guess
 NOT_SHOWN = "Docebo does not show the account"
 UNDER_WAY_SECONDS = 0.02  # in which a call is sent off: a busy thread beside it would hold that up
 # Whose runs are alone by one lock, so that an intent of another plan of theirs is that of a run that is dead.

@@ -1,9 +1,10 @@
 """Rereading: what Docebo shows of accounts after rows were sent to them."""
 
+import asyncio
 from collections.abc import Iterable, Sequence
 
 from slack_docebo.clients.docebo_requests import PAGE_SIZE
-from slack_docebo.domain.effects import account_of, is_carried_out
+from slack_docebo.domain.effects import ACCESS, account_of, differs, is_carried_out
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.observation import Present
 from slack_docebo.domain.operations import Kind, Operation
@@ -11,8 +12,10 @@ from slack_docebo.domain.people import Account
 from slack_docebo.domain.targets import BRANCH
 from slack_docebo.engine.reading.sides import read_target
 from slack_docebo.engine.writing.recording import Numbered
+from slack_docebo.errors import IncompleteRead, RemoteError
 from slack_docebo.runtime import Runtime
 
+SHOWN_AFTER = (0, 1, 2, 4, 8)  # seconds from one look to the next, until an account shows what was done to it
 FEW = 5  # accounts that are asked for one by one, where nobody knows how many calls a list of all takes
 
 
@@ -47,6 +50,42 @@ class Rereading:
             for seq, operation in batch
             if (account := account_of(accounts, operation)) and is_carried_out(operation, account)
         ]
+
+    async def belied(self, batch: Sequence[Numbered]) -> set[int]:
+        """Return which of *batch*, which Docebo says to have done, did not let the person in or shut the person out.
+
+        Looked at is the account of the first one; only where that is not so, those of all others.
+        """
+        found: set[int] = set()
+        for seq, operation in batch:
+            if await self._is_belied(operation, SHOWN_AFTER if not found else (0,)):
+                found.add(seq)
+            elif not found:
+                break
+        return found
+
+    async def _is_belied(self, operation: Operation, after: Sequence[int]) -> bool:
+        """Tell whether Docebo shows the account of *operation* otherwise each time it is asked for, *after* so many seconds."""
+        for seconds in after:
+            await asyncio.sleep(seconds)
+            try:
+                account = await self._with_status(operation)
+            except (RemoteError, IncompleteRead):  # then what Docebo has said stands
+                return False
+            sent = {name: value for name, value in operation.changes.items() if name in ACCESS}
+            if account is None or not any(differs(account, name, value) for name, value in sent.items()):
+                return False
+        return True
+
+    async def _with_status(self, operation: Operation) -> Account | None:
+        """Return the account of *operation*, None where its status is not shown: a view may leave that out."""
+        if operation.docebo_id is None:
+            return None
+        seen = await self._runtime.docebo.view(operation.docebo_id)
+        if not isinstance(seen, Present) or "status" in seen.value.besides:
+            return seen.value.account if isinstance(seen, Present) else None
+        listed = await self._runtime.docebo.find_users(seen.value.account.username)
+        return next((account for account in listed if account.docebo_id == operation.docebo_id), None)
 
     async def _moved(self, batch: Sequence[Numbered]) -> list[tuple[int, int]]:
         """Return place and account of those who are in the branch to which they were moved: one listing for each branch."""

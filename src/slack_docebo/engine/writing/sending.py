@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from slack_docebo.clients.docebo_answers import AT_WORK
 from slack_docebo.clients.docebo_rows import Row, RowResult, RowsLeftOut
+from slack_docebo.domain.effects import changes_access
 from slack_docebo.domain.operations import SENT_BEFORE, Kind, Operation, Outcome
 from slack_docebo.domain.quoting import MEANINGS
 from slack_docebo.domain.targets import is_manager
@@ -35,6 +36,10 @@ REFUSED_AND_THERE = (
 )
 NOT_SHOWN_YET = (
     "nobody knows whether Docebo has made the account, for it does not show it yet: the next run looks again"
+)
+BELIED = (
+    "Docebo says that it was done, and shows the account as it was: whoever gets in still does, or does not. Set that by hand"
+    " in Docebo, and ask Docebo's support why its answer is not so"
 )
 WITHOUT = "done, but without what Docebo refuses for an account:"
 Record = Callable[[Sequence[Numbered], Sequence[RowOutcome]], None]
@@ -223,13 +228,23 @@ class Sender:
         self._unanswered = 0
         results = [_result(*one) for one in zip(batch, answers, without, strict=True)]
         self._taken += sum(result.outcome is Outcome.APPLIED for result in results)
-        looked_at = await self._looked_at_again(kind, batch, results)
+        looked_at = await self._as_shown(kind, batch, await self._looked_at_again(kind, batch, results))
         for numbered, result in zip(batch, looked_at, strict=True):
             if result.outcome is Outcome.FAILED:
                 self._refused.append(numbered)
             elif result.outcome is Outcome.APPLIED and result.docebo_id is None:
                 self._nameless.append(numbered)
         self._record(batch, looked_at)
+
+    async def _as_shown(self, kind: Kind, batch: Sequence[Numbered], results: Sequence[RowOutcome]) -> list[RowOutcome]:
+        """Return *results*, where Docebo's yes to who gets in is believed once an account shows it, for one call more."""
+        done = {result.seq for result in results if result.outcome is Outcome.APPLIED}
+        told = [(seq, op) for seq, op in batch if seq in done and kind is not Kind.CREATE and changes_access(op)]
+        belied = await self._rereading.belied(told)
+        return [
+            replace(result, outcome=Outcome.FAILED, error=BELIED) if result.seq in belied else result
+            for result in results
+        ]
 
     async def _looked_at_again(
         self, kind: Kind, batch: Sequence[Numbered], results: Sequence[RowOutcome]

@@ -1,0 +1,35 @@
+"""Reopening: accounts that we have shut, and that Docebo lists as open.
+
+Somebody has opened them, which stays so, or they were never shut, although Docebo said so. Nobody can tell: people decide.
+"""
+
+from slack_docebo.domain.attributes import current_value
+from slack_docebo.domain.expiry import has_expired
+from slack_docebo.domain.matching import Accounts
+from slack_docebo.domain.policy import SHUT_OUT, Policy
+from slack_docebo.domain.protection import shielded
+from slack_docebo.domain.targets import EXPIRATION
+from slack_docebo.engine.reading.sides import INDEX_LAG
+from slack_docebo.runtime import Runtime
+
+
+def reopened(runtime: Runtime, team: str, policy: Policy, accounts: Accounts) -> set[int]:
+    """Return the accounts of leavers that we have shut, and that the list of all *accounts* shows as open.
+
+    Left out is what the list may not show yet, and what it does not show: of an account that we let expire that is the date.
+    """
+    if policy.leavers not in SHUT_OUT or runtime.accounts_listed_at is None:
+        return set()
+    docebo = runtime.settings.docebo_url
+    with runtime.store.reading() as tables:
+        shut = tables.accounts_at(docebo).deactivated_before(runtime.accounts_listed_at - INDEX_LAG)
+        shown = [account for docebo_id in shut if (account := accounts.get(docebo_id))]
+        found = {
+            account.docebo_id: account
+            for account in shown
+            if account.active and not has_expired(account, policy.today) and not shielded(account, policy.protected)
+        }
+        undated = [docebo_id for docebo_id, account in found.items() if current_value(account, EXPIRATION) is None]
+        holders = tables.mappings(docebo).of_accounts(team, undated).values()
+        expired = tables.journal.ended(docebo, [mapping.slack_id for mapping in holders])
+    return found.keys() - expired.keys()

@@ -1,0 +1,116 @@
+"""Docebo's yes is no evidence by itself: whether somebody gets in is believed once an account shows it."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import time_machine
+
+from sandbox.docebo.switches import Switches, switched
+from sandbox.server import Sandbox
+from slack_docebo.domain.operations import Kind, Outcome
+from slack_docebo.engine.reporting.summary import Summary
+from slack_docebo.engine.writing import rereading
+from tests.importing import ON, prove, run_import, settings_for
+
+ROWS = {**ON, "LEAVERS": "deactivate", "LIMIT_DEACTIVATIONS": "none", "SOURCE_MAY_SHRINK": "50"}
+NAMES = ("ada", "bob", "eva")
+VIEW = "GET /manage/v1/user/{id}"
+
+
+@pytest.fixture(scope="module")
+def small_sandbox() -> Iterator[Sandbox]:
+    with Sandbox(users=1, docebo_users=0, rate_limits=False) as running:
+        yield running
+
+
+@pytest.fixture
+def sandbox(small_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Sandbox:
+    small_sandbox.reset()
+    monkeypatch.setattr(rereading, "SHOWN_AFTER", (0, 0))
+    for name in NAMES:
+        small_sandbox.slack.add(name.title(), "Lovelace", f"{name}@example.com")
+    return small_sandbox
+
+
+async def nightly(sandbox: Sandbox, database_url: str, *, leavers: str = "deactivate", ignored: str = "") -> Summary:
+    """Import, where Docebo says that it has done what is *ignored*."""
+    sandbox.docebo.switches = switched(Switches(), {"ignored": ignored})
+    settings = settings_for(sandbox.facts(), database_url)
+    prove(settings)
+    return await run_import(settings, rows={**ROWS, "LEAVERS": leavers})
+
+
+def leave(sandbox: Sandbox, *names: str) -> None:
+    for name in names:
+        sandbox.slack.deactivate(str(sandbox.slack.by_email(f"{name}@example.com")["id"]))
+
+
+def come_back(sandbox: Sandbox, name: str) -> None:
+    [slack_id] = [user["id"] for user in sandbox.slack if user["name"].startswith(name)]
+    sandbox.slack.reactivate(slack_id)
+
+
+def who_gets_in(sandbox: Sandbox) -> set[str]:
+    today = datetime.now(UTC).date().isoformat()
+    accounts = {name: sandbox.docebo.accounts.by_username(f"{name}@example.com") for name in NAMES}
+    return {name for name, one in accounts.items() if one.active and (one.expiration or "9") > today}
+
+
+@pytest.mark.parametrize(("leavers", "ignored"), [("deactivate", "status"), ("expire", "expiration_date")])
+async def test_that_leavers_are_shut_out_is_not_believed_before_an_account_shows_it(
+    sandbox, sqlite_url, leavers, ignored
+):
+    await nightly(sandbox, sqlite_url)
+    leave(sandbox, *NAMES)
+
+    claimed = await nightly(sandbox, sqlite_url, leavers=leavers, ignored=ignored)
+    assert who_gets_in(sandbox) == set(NAMES)
+    done = await nightly(sandbox, sqlite_url, leavers=leavers)
+
+    assert claimed.count(Kind.DEACTIVATE, outcome=Outcome.FAILED) == len(NAMES)
+    assert done.count(Kind.DEACTIVATE, outcome=Outcome.APPLIED) == len(NAMES)
+    assert who_gets_in(sandbox) == set()
+
+
+async def test_that_who_returns_gets_in_is_not_believed_before_the_account_shows_it(sandbox, sqlite_url):
+    await nightly(sandbox, sqlite_url)
+    leave(sandbox, "ada")
+    await nightly(sandbox, sqlite_url)
+    come_back(sandbox, "ada")
+
+    claimed = await nightly(sandbox, sqlite_url, ignored="active")
+    done = await nightly(sandbox, sqlite_url)
+
+    assert claimed.count(Kind.UPDATE, outcome=Outcome.FAILED) == 1
+    assert done.count(Kind.UPDATE, outcome=Outcome.APPLIED) == 1
+    assert who_gets_in(sandbox) == set(NAMES)
+
+
+async def test_what_docebo_says_of_many_leavers_is_held_against_one_account(sandbox, sqlite_url):
+    await nightly(sandbox, sqlite_url)
+    leave(sandbox, *NAMES)
+    sandbox.docebo_gate.counters.reset()
+
+    await nightly(sandbox, sqlite_url)
+
+    assert who_gets_in(sandbox) == set()
+    assert sandbox.docebo_gate.counters.calls[VIEW] == 1
+
+
+async def test_an_account_that_we_have_shut_and_that_is_open_again_is_told_of_once_and_left_so(sandbox, sqlite_url):
+    """Somebody has opened it, or Docebo has never shut it: nobody can tell."""
+    await nightly(sandbox, sqlite_url)
+    leave(sandbox, "ada")
+    await nightly(sandbox, sqlite_url)
+    sandbox.docebo.edit(sandbox.docebo.accounts.by_username("ada@example.com").user_id, {"active": True})
+
+    same_hour = await nightly(sandbox, sqlite_url)
+    with time_machine.travel(datetime.now(UTC) + timedelta(days=1)):
+        next_night = await nightly(sandbox, sqlite_url)
+    with time_machine.travel(datetime.now(UTC) + timedelta(days=2)):
+        night_after = await nightly(sandbox, sqlite_url)
+
+    assert "ada" in who_gets_in(sandbox)
+    assert [night.newly_undecided for night in (same_hour, next_night, night_after)] == [0, 1, 0]
+    assert night_after.undecided == 1
