@@ -49,6 +49,9 @@ DROPDOWN = "dropdown"  # the type of a field whose values are options
 COUNTRY = "country"
 FIXED_VALUES: dict[str, Values] = {"date": Dates(), "yesno": YES_OR_NO}  # by the type of a field
 PROVISIONED_BY = "slack-docebo"
+SEES_ADDRESSES = (
+    "sign in as a superadmin who may see the e-mail addresses of all users (DOCEBO_USERNAME), and run again"
+)
 AMBIGUOUS = "Docebo answers 400 for the account's id"
 
 
@@ -175,6 +178,10 @@ class DoceboClient:
             for account in map(read, items):
                 if wanted in (mailbox(account.username), mailbox(account.email)):
                     found[account.docebo_id] = account
+                elif account.hides_address and not _is_found_by_names(account, text):
+                    raise IncompleteRead(
+                        f"Docebo finds account {account.docebo_id} by an e-mail address that it does not show: {SEES_ADDRESSES}"
+                    )
             if more and not items:
                 raise IncompleteRead("Docebo announced more search results and sent none.")
         return found
@@ -412,6 +419,12 @@ async def open_docebo(
             http, grant, attempts=attempts, wait=wait, before_call=before_call, before_write=before_write
         )
         yield DoceboClient(requests, wanted_fields=wanted_fields, user_level=user_level)
+
+
+def _is_found_by_names(account: Account, text: str) -> bool:
+    """Tell whether a search for *text* may find the *account* by something else than its e-mail address."""
+    names = (account.username, account.first_name, account.last_name, f"{account.first_name} {account.last_name}")
+    return any(mailbox(text.strip()) in mailbox(name) for name in names)
 
 
 def _without_text_of_others(record: logging.LogRecord) -> bool:

@@ -107,7 +107,7 @@ def account_reader(
         if not isinstance(item, dict) or (docebo_id := read_id(item.get("user_id"))) is None:
             raise ContractViolation("list users", "not every user is an object with a numeric user_id")
         get = item.get
-        if not ("username" in item and "email" in item and "status" in item):
+        if "email" not in item or get("username") is None or get("status") in (None, ""):
             # What is not shown is neither empty nor active: by it somebody would get a second account.
             raise ContractViolation(
                 "list users", f"account {docebo_id} is shown without its user name, its e-mail address or its status"
@@ -126,6 +126,7 @@ def account_reader(
             time_zone=sys.intern(read_text(get("timezone"))),
             fields={field_id: value_of(field_id, item[key]) for field_id, key in keys if key in item} or NO_VALUES,
             columns=columns_of(item),
+            hides_address=get("email") is None,
         )
 
     return read
@@ -142,15 +143,15 @@ def view_of(
     user = data.get("user_data") if isinstance(data, dict) else None
     if not isinstance(data, dict) or not isinstance(user, dict) or not user:
         return None
-    shown = data.get("additional_fields")
+    listed = data.get("additional_fields")
     fields = {
         f"field_{item.get('id')}": item.get("value")
-        for item in (shown if isinstance(shown, list) else ())
+        for item in (listed if isinstance(listed, list) else ())
         if isinstance(item, dict)
     }
-    status = user.get("valid", user.get("status"))
-    shown_always = {"username": "", "email": "", **user, "status": status}
-    account = account_reader(wanted_fields, languages, options, levels)({**shown_always, **fields})
+    status = None if (shown := user.get("valid", user.get("status"))) == "" else shown
+    named = {"email": None, **user, "username": username_of(user), "status": 1 if status is None else status}
+    account = account_reader(wanted_fields, languages, options, levels)({**named, **fields})
     besides = {"status": status, "level": user.get("level"), "force_change": user.get("force_change")}
     shown_besides = {name: read_text(value) for name, value in besides.items() if value is not None}
     branches = data.get("branches", user.get("select_orgchart", data.get("select_orgchart")))

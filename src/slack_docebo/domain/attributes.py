@@ -44,7 +44,7 @@ def not_compared(wanted: Mapping[str, str], account: Account) -> dict[str, str]:
 
 def current_value(account: Account, name: str) -> str | None:
     """Return the value that *account* has for the attribute *name*; None where Docebo does not show it."""
-    if is_never_shown(name):
+    if is_never_shown(name) or (name == "email" and account.hides_address):
         return None
     if field_id := field_id_of(name):
         return account.fields.get(field_id, "")

@@ -98,6 +98,7 @@ class Account:
     columns: MappingType[str, str] = field(
         default_factory=dict
     )  # further attributes (COLUMNS) as far as they are shown
+    hides_address: bool = False  # the e-mail address is not shown: there may be one, or none
 
 
 @dataclass(frozen=True, slots=True)

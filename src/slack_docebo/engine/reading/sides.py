@@ -25,6 +25,7 @@ from slack_docebo.engine.reading.evidence import (
     observe_account,
     recall_accounts,
 )
+from slack_docebo.engine.reading.hidden_addresses import check_addresses
 from slack_docebo.engine.reading.missing import FEW, check_missing_accounts, check_missing_people
 from slack_docebo.engine.reading.outages import OutageWatch, greet_docebo
 from slack_docebo.engine.reading.profiles import with_fields_known
@@ -138,6 +139,7 @@ async def read_target(runtime: Runtime) -> Accounts:
         accounts.pages += 1
     await to_completion(_learn_paging, runtime)
     await _learn_search(runtime, accounts)
+    await check_addresses(runtime, accounts)
     await to_completion(recall_accounts, runtime, accounts)
     if last:
         await check_missing_accounts(runtime, accounts, last)

@@ -1,0 +1,42 @@
+"""Hidden addresses: a list in which accounts have no e-mail address is believed as far as the accounts have none.
+
+Docebo may show an account that has none in the same way as one whose address we may not see. By the latter everybody whose
+username is another one would get a second account.
+"""
+
+from slack_docebo.clients.docebo import SEES_ADDRESSES
+from slack_docebo.concurrency import to_completion
+from slack_docebo.domain.matching import Accounts
+from slack_docebo.domain.observation import Present
+from slack_docebo.engine.reading.evidence import can_ask, counted, observe_account
+from slack_docebo.engine.reading.missing import FEW
+from slack_docebo.errors import IncompleteRead
+from slack_docebo.runtime import Runtime
+
+
+async def check_addresses(runtime: Runtime, accounts: Accounts) -> None:
+    """Raise IncompleteRead where the list of all *accounts* hides e-mail addresses.
+
+    That is so where it shows none at all, or where one of a few without is shown with one when Docebo is asked for it; first
+    those that had one when they were last seen.
+    """
+    hiding = [account.docebo_id for account in accounts if account.hides_address]
+    if not hiding:
+        return
+    told = f"Docebo's list shows no e-mail address of {len(hiding)} of {len(accounts)} accounts"
+    if len(hiding) == len(accounts):
+        raise IncompleteRead(f"{told}: {SEES_ADDRESSES}")
+    for docebo_id in await to_completion(_few, runtime, hiding):
+        with counted(runtime):
+            seen = await observe_account(runtime, docebo_id)
+        if isinstance(seen, Present) and seen.value.email:
+            raise IncompleteRead(f"{told}, and account {docebo_id} has one: {SEES_ADDRESSES}")
+
+
+def _few(runtime: Runtime, hiding: list[int]) -> list[int]:
+    """Return which of the accounts are to be asked for, as far as EVIDENCE_CALLS allows that."""
+    with runtime.store.reading() as tables:
+        seen = tables.accounts_at(runtime.settings.docebo_url).last_seen(hiding)
+    had_one = [docebo_id for docebo_id in hiding if docebo_id in seen and seen[docebo_id].address]
+    few = list(dict.fromkeys([*had_one[:: len(had_one) // FEW + 1], *hiding[:: len(hiding) // FEW + 1]]))[:FEW]
+    return few if can_ask(runtime, accounts=len(few)) else []

@@ -1,0 +1,112 @@
+"""Docebo shows no e-mail address of accounts that have one: nobody gets a second account, and nothing is written for it."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from sandbox.server import Sandbox
+from slack_docebo.domain.operations import Kind, Outcome
+from slack_docebo.errors import IncompleteRead
+from slack_docebo.settings import Settings
+from slack_docebo.storage.inbox import EventState
+from tests.between import between
+from tests.importing import mapped, run_import, settings_for
+from tests.integration.realtime_world import world
+
+NAMES = ("ada", "bob", "eva")
+
+
+@pytest.fixture(scope="module")
+def small_sandbox() -> Iterator[Sandbox]:
+    with Sandbox(users=1, docebo_users=4, rate_limits=False) as running:
+        yield running
+
+
+@pytest.fixture
+def sandbox(small_sandbox: Sandbox) -> Sandbox:
+    """A company whose people have accounts under usernames that are no addresses."""
+    small_sandbox.reset()
+    for name in NAMES:
+        small_sandbox.slack.add(name.title(), "Lovelace", f"{name}@example.com")
+        small_sandbox.docebo.accounts.add(f"{name}.lovelace", email=f"{name}@example.com", lastname="Byron")
+    return small_sandbox
+
+
+@pytest.fixture
+def hidden() -> set[int]:
+    """The accounts whose addresses lists do not show; the view of an account does."""
+    return set()
+
+
+@pytest.fixture
+def settings(sandbox: Sandbox, sqlite_url: str, hidden: set[int]) -> Iterator[Settings]:
+    def without_addresses(call, answer):
+        if call.method == "GET" and call.path.startswith("/manage/v1/user?"):
+            for item in answer["data"]["items"]:
+                item["email"] = None if int(item["user_id"]) in hidden else item["email"]
+            return answer
+        return None
+
+    with between(sandbox.docebo_url, changed=without_addresses) as url:
+        yield settings_for({**sandbox.facts(), "docebo_url": url}, sqlite_url)
+
+
+def ids(sandbox: Sandbox, *names: str) -> set[int]:
+    return {sandbox.docebo.accounts.by_username(f"{name}.lovelace").user_id for name in names}
+
+
+def made(sandbox: Sandbox) -> list[str]:
+    return [account.username for account in sandbox.docebo.accounts if account.provisioned_by]
+
+
+@pytest.mark.parametrize("of_whom", ["everybody", "most"])
+async def test_a_list_that_hides_addresses_makes_nobody_a_second_account(
+    sandbox, settings, hidden, sqlite_url, of_whom
+):
+    everybody = {account.user_id for account in sandbox.docebo.accounts}
+    hidden |= everybody if of_whom == "everybody" else ids(sandbox, *NAMES)
+
+    with pytest.raises(IncompleteRead, match=r"shows no e-mail address of .* sign in as a superadmin who may see"):
+        await run_import(settings)
+    assert (made(sandbox), mapped(sqlite_url, sandbox.slack.team.id)) == ([], {})
+    hidden.clear()
+    await run_import(settings)
+
+    assert ids(sandbox, *NAMES) <= set(mapped(sqlite_url, sandbox.slack.team.id).values())
+    assert sandbox.docebo.accounts.by_username("ada@example.com") is None
+
+
+async def test_an_address_that_was_seen_before_and_is_hidden_now_is_asked_for_first(sandbox, settings, hidden):
+    for number in range(20):  # who have none
+        hidden.add(sandbox.docebo.accounts.add(f"terminal{number}", email="").user_id)
+    await run_import(settings)
+    hidden |= ids(sandbox, "eva")
+
+    with pytest.raises(IncompleteRead, match=rf"account {min(ids(sandbox, 'eva'))} has one"):
+        await run_import(settings)
+
+
+async def test_an_address_that_is_not_shown_is_no_difference(sandbox, settings, hidden):
+    await run_import(settings)
+    account = sandbox.docebo.accounts.by_username("ada.lovelace")
+    sandbox.docebo.edit(account.user_id, {"email": ""})
+    hidden.add(account.user_id)
+
+    nights = [await run_import(settings) for _ in range(2)]
+
+    assert [night.count(Kind.UPDATE, Kind.CREATE, outcome=Outcome.APPLIED) for night in nights] == [0, 0]
+
+
+async def test_in_real_time_nobody_gets_a_second_account_beside_one_that_hides_its_address(
+    sandbox, settings, hidden, sqlite_url, tmp_path
+):
+    hidden |= ids(sandbox, "ada")
+    slack_id = sandbox.slack.by_email("ada@example.com")["id"]
+    async with world(sandbox, sqlite_url, tmp_path, ways={"DOCEBO_URL": settings.docebo_url}) as here:
+        event = here.event(slack_id)
+        here.put(event)
+        await here.serve()
+        parked = here.state(event)
+
+    assert parked is EventState.PARKED
+    assert made(sandbox) == []
