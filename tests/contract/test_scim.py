@@ -40,20 +40,19 @@ async def test_everybody_is_read_a_thousand_at_a_time():
 
     assert len(found) == 2_501
     assert found[slack_id] == one == {"department": "Sales", "manager": "U0BOSS", "startDate": "2026-05-31"}
-    assert reading.calls == {"SCIM people": 4, "SCIM person": 1}
+    assert reading.calls == {"SCIM people": 3, "SCIM person": 1}
 
 
 @respx.mock
 async def test_what_is_null_empty_or_missing_is_not_said():
-    respx.get(f"{URL}Users").side_effect = [
-        page(
+    respx.get(f"{URL}Users").mock(
+        return_value=page(
             person("U1", **{scim.ENTERPRISE: {"department": None, "manager": {"managerId": None}, "division": ""}}),
             person("U2", **{scim.ENTERPRISE: {"manager": {}, "employeeNumber": 7}, scim.OF_SLACK: {}}),
             person("U3", **{scim.ENTERPRISE: None}),
             total=3,
-        ),
-        page(total=3),
-    ]
+        )
+    )
     async with client() as reading:
         assert await reading.people() == {"U1": {"division": ""}, "U2": {"employeeNumber": "7"}, "U3": {}}
 
@@ -65,8 +64,7 @@ async def test_what_is_null_empty_or_missing_is_not_said():
         ([page(person("U1"), total=2), page(person("U1"), total=2)], "somebody twice"),
         ([page(person("U1"), person("U1"), total=2)], "somebody twice"),
         ([page(person("U1"), total=2), page(total=2)], "counts 2 people and has shown 1"),
-        ([page(person("U1"), person("U2"), total=1), page(total=1)], "counts 1 people and has shown 2"),
-        ([page(person("U1"), total=1), page(person("U2"), total=1), page(total=1)], "counts 1 people and has shown 2"),
+        ([page(person("U1"), person("U2"), total=1)], "counts 1 people and has shown 2"),
     ],
 )
 @respx.mock
@@ -82,7 +80,7 @@ async def test_who_comes_while_everybody_is_read_does_not_stop_the_run():
     ada, bob, eva = map(person, ("U1", "U2", "U3"))
     respx.get(f"{URL}Users").side_effect = [
         *(page(ada, total=2), page(bob, eva, total=3)),
-        *(page(ada, bob, total=3), page(eva, total=3), httpx.Response(404, json={"detail": "not_found"})),
+        *(page(ada, bob, total=3), page(eva, total=3)),
     ]
     async with client() as reading:
         assert await reading.people() == {"U1": {}, "U2": {}, "U3": {}}

@@ -24,7 +24,7 @@ def check_scim(runtime: Runtime) -> None:
 
 
 async def read_scim(runtime: Runtime) -> dict[str, Mapping[str, str]] | None:
-    """Return what SCIM says of everybody, by Slack id, for a call per thousand and one more; None where nothing of it is written."""
+    """Return what SCIM says of everybody, by Slack id, for a call per thousand; None where nothing of it is written."""
     behaviour = runtime.behaviour
     if runtime.scim is None or not behaviour.provision_slack_user_data or not reads_scim(behaviour.attributes):
         return None
