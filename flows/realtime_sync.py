@@ -5,7 +5,7 @@ from typing import Annotated
 from prefect import flow
 
 from slack_docebo.engine.realtime.serve_result import ServeResult
-from slack_docebo.engine.realtime.serving import InboxLease
+from slack_docebo.engine.realtime.serving import InboxLease, take_or_watch
 from slack_docebo.engine.reporting.summary import Summary
 from slack_docebo.runtime import Runtime
 from tasks.forms import SlackId, titled
@@ -54,10 +54,12 @@ async def realtime_sync(
             of_managers = None if dry_run else await plan_who_manages_named(runtime, workspace, people)
             return [summary, await _finished(runtime, of_managers)] if of_managers else summary
     async with open_resources() as runtime:
-        if let_through:
-            await let_events_through(runtime, let_through)
         with InboxLease(runtime) as turn:
-            if not turn.take():
+            if let_through:
+                event_ids = await let_events_through(runtime, let_through)
+                if served := await take_or_watch(runtime, turn, let_through, event_ids):
+                    return served
+            elif not turn.take():
                 return ServeResult(elsewhere=turn.taken_by)
             workspace = await validate_connection(runtime)
             return await process_events(runtime, workspace, turn, linger_seconds=linger_seconds)

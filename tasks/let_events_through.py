@@ -9,7 +9,8 @@ from slack_docebo.runtime import Runtime
 
 
 @task(name="Let events through", task_run_name="Let the events of incident {incident} through", cache_policy=NO_CACHE)
-async def let_events_through(runtime: Runtime, incident: str) -> None:
-    """Let the events that are held back with *incident* be applied over the limit."""
-    count = await to_completion(let_through, runtime.store, incident, runtime.now())
-    get_run_logger().info("%d events will be applied over the limit", count)
+async def let_events_through(runtime: Runtime, incident: str) -> set[str]:
+    """Let the events that are held back with *incident* be applied over the limit; return their ids."""
+    event_ids = await to_completion(let_through, runtime.store, incident, runtime.now())
+    get_run_logger().info("%d events will be applied over the limit", len(event_ids))
+    return event_ids

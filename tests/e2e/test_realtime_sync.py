@@ -213,6 +213,25 @@ async def test_events_over_a_limit_are_held_and_the_form_lets_them_through(sandb
     assert "no event is held back" in (await sync(linger_seconds=0, let_through=incident)).message
 
 
+@pytest.mark.long
+async def test_who_lets_an_incident_through_while_a_run_lingers_sees_it_done(sandbox, store):
+    await set_table({**ON, "LIMIT_CREATIONS": "1"})
+    events = [joined(sandbox, store, f"{name}@example.com") for name in ("ada", "bea")]
+    incident = (await sync(linger_seconds=0)).message.partition("as incident ")[2].split(",")[0]
+    with a_process_that_ends():
+        lingering = asyncio.create_task(sync(linger_seconds=300))
+        await asyncio.to_thread(until, lambda: not store.lock(f"run realtime-sync {sandbox.docebo_url}").try_acquire())
+        try:
+            through = await sync(let_through=incident)
+        finally:
+            tell_to_end()
+            await lingering
+
+    assert through.name == "Completed"
+    assert through.message.startswith("2 events: 2 applied; seen to by the run that is at work: ")
+    assert {state_of(store, event) for event in events} == {EventState.APPLIED}
+
+
 async def test_the_sweep_serves_what_a_dead_run_left_and_purges_what_is_old(sandbox, store):
     from flows.sweep import sweep
 

@@ -1,5 +1,6 @@
 """Limits: over time, over all runs, and what waits until somebody lets it through."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
@@ -15,6 +16,9 @@ from slack_docebo.engine.importing import apply_saved, plan_import
 from slack_docebo.engine.mappings.forgetting import forget
 from slack_docebo.engine.planning.named import plan_named, read_named
 from slack_docebo.engine.realtime.holding import let_through
+from slack_docebo.engine.realtime.rounds import serve_round
+from slack_docebo.engine.realtime.serve_result import ServeResult
+from slack_docebo.engine.realtime.serving import InboxLease, take_or_watch
 from slack_docebo.engine.realtime.upkeep import tidy
 from slack_docebo.engine.writing.applying import apply_accounts, begin
 from slack_docebo.engine.writing.finishing import finish
@@ -64,7 +68,7 @@ async def test_events_over_a_limit_wait_as_one_incident_and_are_let_through_by_i
     assert [plan.id for plan in here.plans() if plan.state is PlanState.REFUSED] == [served.incident]
     assert all(here.account(slack_id).active for slack_id in people[:5])
 
-    assert let_through(here.runtime.store, served.incident, here.runtime.now()) == 5
+    assert len(let_through(here.runtime.store, served.incident, here.runtime.now())) == 5
     await here.serve()
 
     assert not any(here.account(slack_id).active for slack_id in people[:5])
@@ -186,7 +190,36 @@ async def test_an_incident_can_be_let_through_however_long_it_has_waited(here, m
 
     assert tidy(here.runtime).plans > 0
 
-    assert let_through(here.runtime.store, incident, later) == 2
+    assert len(let_through(here.runtime.store, incident, later)) == 2
+
+
+async def test_who_lets_an_incident_through_while_a_run_lingers_is_told_what_that_has_made_of_it(here):
+    done, late, failed = leave(here, *here.members()[:3])
+    incident = (await here.serve()).incident
+    with InboxLease(here.runtime) as lingering:
+        assert lingering.take()
+        let_through(here.runtime.store, incident, here.runtime.now())
+        events = {done.event_id, late.event_id, failed.event_id}
+        watching = asyncio.create_task(take_or_watch(here.runtime, InboxLease(here.runtime), incident, events))
+        with here.runtime.store.transaction() as tables:
+            tables.inbox.retry_later([late.event_id], "no answer", here.runtime.now() + timedelta(hours=1))
+            tables.inbox.park([failed.event_id], "no room", here.runtime.now())
+        await serve_round(here.runtime, here.workspace, ServeResult())
+        seen_to = await watching
+
+    told = "3 events: 1 applied, 1 to be retried, 1 parked; seen to by the run that is at work: "
+    assert seen_to.line.startswith(told)
+    assert not here.account(done.slack_id).active
+
+
+async def test_who_lets_an_incident_through_while_a_run_ends_takes_its_place(here):
+    leave(here, *here.members()[:2])
+    incident = (await here.serve()).incident
+    event_ids = let_through(here.runtime.store, incident, here.runtime.now())
+
+    with InboxLease(here.runtime) as turn:
+        assert await take_or_watch(here.runtime, turn, incident, event_ids) is None
+        assert not InboxLease(here.runtime).take()
 
 
 async def test_nothing_is_let_through_that_nobody_holds_back(here):

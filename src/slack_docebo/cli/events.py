@@ -62,7 +62,7 @@ def let_through(incident: str, *, json: Json = False) -> None:
     from slack_docebo.engine.realtime.holding import let_through as let_incident_through
 
     with open_store() as store:
-        count = let_incident_through(store, incident, datetime.now(UTC))
+        count = len(let_incident_through(store, incident, datetime.now(UTC)))
     told = f"{count} events will be applied over the limit."
     show_done(told, {"incident": incident, "let_through": count}, json=json)
 

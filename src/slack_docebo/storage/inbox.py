@@ -226,6 +226,16 @@ class InboxRepository:
         row = self._connection.execute(select(inbox_event).where(event_columns.event_id == event_id)).one_or_none()
         return None if row is None else _entry(row)
 
+    def of(self, event_ids: Iterable[str]) -> list[InboxEntry]:
+        """Return those of the events that are still there."""
+        return [
+            _entry(row)
+            for ids in chunks(set(event_ids))
+            for row in self._connection.execute(
+                select(inbox_event).where(among(self._connection, event_columns.event_id, ids))
+            )
+        ]
+
     def replay(self, event_ids: Iterable[str] | None, now: datetime) -> int:
         """Let parked events, with None all of them, be tried anew, and wake a run up; return how many there were."""
         parked = event_columns.state == EventState.PARKED.value

@@ -33,23 +33,24 @@ def hold(runtime: Runtime, plan_id: str, cases: Collection[Case], over: Iterable
     return incident
 
 
-def let_through(store: Store, incident: str, now: datetime) -> int:
-    """Let the events that are held back with *incident* be applied over the limit; return how many there are.
+def let_through(store: Store, incident: str, now: datetime) -> set[str]:
+    """Let the events that are held back with *incident* be applied over the limit; return their ids.
 
     The refused plan itself cannot be applied any more. Raises PlanNotApplicable where nothing is held back with it.
     """
     with store.transaction() as tables:
         plan = tables.plans.read(incident)
-        count = tables.inbox.replay_held(incident, now)
-        if not count:
+        event_ids = tables.inbox.parked_ids(None, incident)
+        if not event_ids:
             raise PlanNotApplicable(
                 f"no event is held back with plan {incident}: the form Replay or drop parked events shows what is"
             )
+        tables.inbox.replay(event_ids, now)
         facts = {**plan.facts, LET_THROUGH: True}
         tables.plans.set_state(
             incident, PlanState.ABANDONED if plan.state is PlanState.REFUSED else plan.state, facts=facts
         )
-    return count
+    return event_ids
 
 
 def are_let_through(tables: Tables, incidents: Collection[str]) -> set[str]:

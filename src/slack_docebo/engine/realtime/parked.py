@@ -49,7 +49,7 @@ def parked_steps(store: Store) -> list[Step]:
         Step(
             f"Let incident {incident} through, over the limit: {count} events",
             "realtime-sync",
-            {"let_through": incident},
+            {"let_through": incident, "linger_seconds": 0},
         )
         for incident, count in held.items()
     ]

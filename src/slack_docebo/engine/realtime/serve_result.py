@@ -63,7 +63,7 @@ class ServeResult:
     undecided: int = 0  # people who newly wait for a decision
     incident: str = ""  # with which what is held back waits to be let through
     rounds: int = 0
-    elsewhere: str = ""  # who is at work instead, and sees to it
+    elsewhere: str = ""  # who is at work instead, and sees or has seen to it
     plans: list[str] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)  # by stage
     managers_tried: dict[int, str] = field(default_factory=dict)  # by account, what names the one who was not written
@@ -112,6 +112,11 @@ class ServeResult:
         return len({event.slack_id for event in self.served.values() if event.became is Became.LEFT})
 
     @property
+    def _seen_to(self) -> int:
+        """How many events another run has applied, so that it is not known here what that was."""
+        return sum(event.became is Became.APPLIED and not event.kind for event in self.served.values())
+
+    @property
     def operations(self) -> Counter[Kind]:
         """How many people, by what was applied."""
         return Counter(kind for kind, _ in {(event.kind, event.slack_id) for event in self.served.values()} if kind)
@@ -119,12 +124,13 @@ class ServeResult:
     @property
     def line(self) -> str:
         """One line without a name in it, for states, logs and notifications."""
-        if self.elsewhere:
+        if self.elsewhere and not self.events:
             return f"another run is at work and will see to the waiting events: {self.elsewhere}"
         if not self.events:
             return "no event was waiting"
         parts = [f"{people} {DONE[kind]}" for kind, people in sorted(self.operations.items())]
         rest = {
+            Became.APPLIED: self._seen_to,
             DONE[Kind.LEAVE]: self.left,
             WAITING: self.undecided,
             Became.IN_LINE: self.count(Became.IN_LINE),
@@ -135,7 +141,10 @@ class ServeResult:
             f"held back by a limit, as incident {self.incident}": self.held,
         }
         parts += [f"{number} {what}" for what, number in rest.items() if number]
-        return f"{self.events} {'event' if self.events == 1 else 'events'}: {', '.join(parts) or 'none is done yet'}"
+        by = f"; seen to by the run that is at work: {self.elsewhere}" if self.elsewhere else ""
+        return (
+            f"{self.events} {'event' if self.events == 1 else 'events'}: {', '.join(parts) or 'none is done yet'}{by}"
+        )
 
     @property
     def rows(self) -> list[Cells]:

@@ -6,7 +6,7 @@ event whose own run ended because another held the lease is seen by the run that
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from types import TracebackType
@@ -15,11 +15,12 @@ from typing import Self
 from slack_docebo.concurrency import to_completion
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.realtime.rounds import serve_round
-from slack_docebo.engine.realtime.serve_result import ServeResult
+from slack_docebo.engine.realtime.serve_result import Became, ServeResult
 from slack_docebo.errors import AlreadyRunning, LockLost, StorageError, ToBeContinued
 from slack_docebo.runtime import Runtime
 from slack_docebo.safe_points import is_told_to_end
 from slack_docebo.storage.gate import RunLock
+from slack_docebo.storage.inbox import OPEN, EventState
 
 NAME = "realtime-sync"
 FOR_EVER = -1
@@ -27,6 +28,13 @@ POLL_SECONDS = 0.25
 LONGEST_SECONDS = 3600.0  # then another run takes over, with the settings of then
 BURST = 50  # more people due than a second ago: a run waits for the next ones, so that all share its calls
 LONGEST_DEBOUNCE_SECONDS = 60
+BECAME = {
+    EventState.WAITING: Became.RETRIED,
+    EventState.CLAIMED: Became.AT_WORK,
+    EventState.APPLIED: Became.APPLIED,
+    EventState.SUPERSEDED: Became.SUPERSEDED,
+    EventState.PARKED: Became.PARKED,
+}
 QUIET = timedelta(seconds=20)  # how long no other run is asked for after a heartbeat
 QUIET_AFTER_FAILURE = timedelta(minutes=5)  # and after a failure; the sweep tries again, too
 
@@ -105,6 +113,29 @@ async def serve(
         turn.hand_back()
         if not (goes_on and _wake_up_is_set(runtime) and turn.take()):
             return
+
+
+async def take_or_watch(
+    runtime: Runtime, turn: InboxLease, incident: str, event_ids: Collection[str]
+) -> ServeResult | None:
+    """Wait until the turn is ours, and return None; or until whoever has it has seen to these events, and return how.
+
+    They were let through with *incident*.
+    """
+    while not turn.take():
+        with runtime.store.reading() as tables:
+            entries = tables.inbox.of(event_ids)
+        if is_told_to_end() or all(entry.attempts or entry.state not in OPEN for entry in entries):
+            served = ServeResult(elsewhere=turn.taken_by)
+            served.take(entries)
+            for entry in entries:
+                became = BECAME[entry.state]
+                if became is Became.PARKED and entry.incident != incident:  # no limit, but MAX_ACCOUNTS
+                    became, served.incident = Became.HELD, entry.incident
+                served.note([entry.event.event_id], became, entry.done_at or runtime.now(), why=entry.error)
+            return served
+        await asyncio.sleep(POLL_SECONDS)
+    return None
 
 
 async def _serve_until_quiet(

@@ -93,7 +93,7 @@ class Status:
                 f"{_events(count)} held back by a limit, as incident {incident}: look at the plan, and let it through if"
                 " it is right.",
                 "realtime-sync",
-                {"let_through": incident},
+                {"let_through": incident, "linger_seconds": 0},
             )
             for incident, count in self.held.items()
         ]
