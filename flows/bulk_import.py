@@ -28,7 +28,7 @@ async def bulk_import(
     dry_run: Annotated[bool, titled("Dry run")] = True,
     plan_id: Annotated[str, titled("Saved plan", pattern="^[0-9a-z]*$", max_length=8)] = "",
     verify_target: Annotated[bool, titled("Compare with Docebo's users of today")] = True,
-) -> list[Summary]:
+) -> list[Summary] | str:
     """Bring Docebo's users and the mapping in line with Slack, everybody at once.
 
     Args:
@@ -52,8 +52,9 @@ async def bulk_import(
                     await map_user_details(runtime, plan_id)
             finally:
                 summaries = [await report_outcome(runtime, plan_id)]
-            if not dry_run:
-                await mail_report(runtime, summaries[0])  # what comes after it may be refused, or take an hour
-            if not (dry_run or is_saved):
+            if dry_run:
+                return summaries[0].line  # whoever looks has done well, whatever became of the plan
+            await mail_report(runtime, summaries[0])  # what comes after it may be refused, or take an hour
+            if not is_saved:
                 summaries += await do_what_follows(runtime, workspace, people)
             return summaries

@@ -185,7 +185,7 @@ def _trouble(result: FlowResult) -> Trouble | None:
             return Trouble.HELD
         case ServeResult(parked=parked) if parked:
             return Trouble.PARKED
-        case Summary() if result.plan.state in {PlanState.PLANNED, PlanState.REFUSED}:  # it was only looked at
+        case Summary() if result.plan.state is PlanState.PLANNED:  # a dry run
             return None
         case Summary() if result.failed:
             return Trouble.PARTLY_FAILED

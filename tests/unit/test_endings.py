@@ -76,7 +76,6 @@ def served(*became: Became, undecided: int = 0) -> ServeResult:
         (ended(UNDECIDED, state=PlanState.APPLIED), "Undecided"),
         (ended(state=PlanState.APPLIED, before=DISPUTED_BEFORE), "Completed"),  # as it was the night before
         (ended(UNDECIDED, state=PlanState.PLANNED), "Completed"),  # a dry run
-        (ended(UNDECIDED, state=PlanState.REFUSED), "Completed"),  # somebody has looked again at what a limit refused
         (served(Became.IN_LINE), "Completed"),
         (served(Became.PARKED, undecided=1), "Parked"),
         (served(Became.LEFT, undecided=1), "Undecided"),
