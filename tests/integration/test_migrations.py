@@ -1,3 +1,4 @@
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, Inspector, create_engine, event, inspect, select, text
 
+from slack_docebo.domain.decisions import Decision, Verdict
 from slack_docebo.storage.migrations import HEAD
 from slack_docebo.storage.schema import metadata, schema_contract
 from slack_docebo.storage.store import Store
@@ -138,6 +140,30 @@ def test_what_was_acknowledged_before_it_could_stand_beside_a_decision_is_kept_f
         "U3": "this account",
     }
     assert read_by_the_former == verdicts
+
+
+def test_what_the_former_release_acknowledges_and_takes_back_beside_this_one_counts(empty_url):
+    since = datetime(2026, 11, 1, tzinfo=UTC)
+    formers = {"team": "T1", "verdict": "leave it so", "why": "why", "by": "Bob", "reason": "no room"}
+    write = text("INSERT INTO decision VALUES (:team, :id, :verdict, :why, :by, :since, :reason, NULL)")
+    with Store.open(empty_url) as store:
+        with store.transaction() as tables:
+            for slack_id in ("U1", "U2", "U3", "U4"):
+                tables.connection.execute(write, {"id": slack_id, "since": since, **formers})
+        with store.transaction() as tables:
+            decisions = tables.decisions
+            decisions.put("T1", Decision("U1", Verdict.NEVER, "why", "Ann", since))
+            decisions.put("T1", Decision("U2", Verdict.LEAVE_SO, "why", "Ann", since, ("no branch",)))
+            assert decisions.take_back("T1", "U3", acknowledged_alone=True) == 1
+            tables.connection.execute(text("DELETE FROM decision WHERE slack_id = 'U4'"))
+        with store.reading() as tables:
+            seen, binding = tables.decisions.acknowledged("T1"), tables.decisions.binding("T1")
+
+    assert {one: (made.by, made.reasons) for one, made in seen.items()} == {
+        "U1": ("Bob", ("no room",)),
+        "U2": ("Ann", ("no branch",)),
+    }
+    assert {one: made.by for one, made in binding.items()} == {"U1": "Ann"}
 
 
 def test_a_database_is_made_although_python_is_slow_to_collect_cursors(empty_url):

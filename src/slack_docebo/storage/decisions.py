@@ -1,12 +1,14 @@
 """Decisions about single people, which every run respects."""
 
-from sqlalchemy import ColumnElement, Connection, Table, delete, select, true, union_all
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Select, Table, delete, select, true, union_all
 
 from slack_docebo.domain.decisions import Decision, Decisions, Verdict
 from slack_docebo.storage.schema import acknowledgement, decision
 from slack_docebo.storage.statements import insertion, replace_mentions
 
-_BINDS = decision.c.verdict != Verdict.LEAVE_SO.value  # the others were copied to `acknowledgement`
+_BINDS = decision.c.verdict != Verdict.LEAVE_SO.value  # what releases without `acknowledgement` write does not
 
 
 class DecisionRepository:
@@ -27,19 +29,23 @@ class DecisionRepository:
 
     def acknowledged(self, team: str) -> Decisions:
         """Return what was acknowledged about people of the workspace, also about those of whom more was decided."""
-        mine = select(acknowledgement).where(acknowledgement.c.slack_team == team)
-        return {
+        ours, formers = _seen_in(acknowledgement, team), _seen_in(decision, team).where(~_BINDS)
+        either = union_all(ours, formers).subquery()
+        return {  # of two about one person the later counts
             row.slack_id: Decision(
                 row.slack_id, Verdict.LEAVE_SO, row.why, row.decided_by, row.since, tuple(row.reason.split("\n"))
             )
-            for row in self._connection.execute(mine.order_by(acknowledgement.c.slack_id))
+            for row in self._connection.execute(select(either).order_by(either.c.slack_id, either.c.since))
         }
 
     def put(self, team: str, one: Decision) -> None:
         """Keep a decision, in place of an earlier one about the same person; an acknowledgement and another stand together."""
+        if one.verdict is not Verdict.LEAVE_SO and (seen := self.acknowledged(team).get(one.slack_id)):
+            self.put(team, seen)  # a former release may have kept it where the other decision goes
         values = {"why": one.why, "decided_by": one.by, "since": one.since, "reason": "\n".join(one.reasons)}
         if one.verdict is Verdict.LEAVE_SO:
             table = acknowledgement
+            self._delete(decision, (decision.c.slack_team == team) & ~_BINDS, one.slack_id)
         else:
             table = decision
             values |= {"verdict": one.verdict.value, "docebo_id": one.docebo_id}
@@ -52,7 +58,7 @@ class DecisionRepository:
     def take_back(self, team: str, slack_id: str, *, acknowledged_alone: bool) -> int:
         """Delete what was decided about this person, or only what was acknowledged; return how many decisions that were."""
         taken = self._delete(acknowledgement, acknowledgement.c.slack_team == team, slack_id)
-        self._delete(decision, (decision.c.slack_team == team) & ~_BINDS, slack_id)
+        taken += self._delete(decision, (decision.c.slack_team == team) & ~_BINDS, slack_id)
         if not acknowledged_alone:
             taken += self._delete(decision, decision.c.slack_team == team, slack_id)
         return taken
@@ -69,9 +75,14 @@ class DecisionRepository:
 
     def count_of(self, slack_id: str) -> int:
         """Return how many decisions are about this person."""
-        binding = select(decision.c.slack_id).where(decision.c.slack_id == slack_id, _BINDS)
+        binding = select(decision.c.slack_id).where(decision.c.slack_id == slack_id)
         acknowledged = select(acknowledgement.c.slack_id).where(acknowledgement.c.slack_id == slack_id)
         return len(self._connection.execute(union_all(binding, acknowledged)).all())
 
     def _delete(self, table: Table, condition: ColumnElement[bool], slack_id: str) -> int:
         return self._connection.execute(delete(table).where(condition, table.c.slack_id == slack_id)).rowcount
+
+
+def _seen_in(table: Table, team: str) -> Select[Any]:
+    columns = (table.c[name] for name in ("slack_id", "why", "decided_by", "since", "reason"))
+    return select(*columns).where(table.c.slack_team == team)

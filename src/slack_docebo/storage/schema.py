@@ -249,7 +249,7 @@ decision = Table(
     metadata,
     _text("slack_team", primary_key=True),
     _text("slack_id", primary_key=True),
-    _text("verdict"),  # "leave it so" is of releases that knew no acknowledgement beside it: a later one takes it away
+    _text("verdict"),  # "leave it so" is of releases that know no acknowledgement beside it
     Column("why", FreeText, nullable=False),
     Column("decided_by", FreeText, nullable=False),  # as somebody has typed it
     Column("since", Instant, nullable=False),

@@ -11,14 +11,11 @@ branch_labels: Sequence[str] | None = None
 depends_on: Sequence[str] | None = None
 oldest: str = "0008"
 
-COLUMNS = "slack_team, slack_id, why, decided_by, since, reason"
-
 
 def upgrade() -> None:
     """Go from the revision before to this one.
 
-    What was acknowledged is copied. Former code, which may still be at work, goes on reading it in `decision`; this one
-    no longer does, and a later one takes it away there.
+    Former code, which may still be at work, keeps what is acknowledged in `decision`: this one reads both.
     """
     op.create_table(
         "acknowledgement",
@@ -29,9 +26,6 @@ def upgrade() -> None:
         sa.Column("since", sa.DateTime(timezone=True), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("slack_team", "slack_id", name="pk_acknowledgement"),
-    )
-    op.execute(
-        f"INSERT INTO acknowledgement ({COLUMNS}) SELECT {COLUMNS} FROM decision WHERE verdict = 'leave it so'"  # noqa: S608
     )
 
 
