@@ -120,7 +120,7 @@ def prefect_server(
     log = folder / "prefect-server.log"
     with process(command, log=log, env={**env, **(settings or {})}, cwd=ROOT) as child:
         deadline = time.monotonic() + START_SECONDS
-        while not is_healthy(api):
+        while child.poll() is not None or not is_healthy(api):  # another server may answer where ours found no place
             _still_starting(child, deadline, log)
         yield {"PREFECT_API_URL": api, "PREFECT_API_AUTH_STRING": login}
 

@@ -154,7 +154,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     end_in_order()
     try:
         options.webhook_port = options.webhook_port or load_settings(ListeningSettings).webhook_port
-        _check_ports(options)
+        _check_ports(options, "prefect", *_others(options))
         events = "webhook" if options.sandbox else _way_of_events()
         given = given_login()
         if told := secrets_open_to_others(*EVERYTHING):
@@ -183,21 +183,31 @@ def _start(what: Installation, options: argparse.Namespace, data: Path, profiles
     known = given or kept_login(profiles, profile)
     login = known or new_login()
     print("Starting; the first time takes a minute ...", flush=True)
-    # Around all others: a worker that can reach the server when it is stopped ends its runs properly.
-    with prefect_server(data, options.prefect_port, login) as clients:
-        keep_login(profiles, profile, api=clients["PREFECT_API_URL"], login=login)
-        what.environment |= clients
-        if failed := _get_ready(what, options):
-            return failed
-        _show_login(login, profiles, new=not known)
-        if options.sandbox:
-            print(f"  Shell        source {_from_here(data / SHELL)}, then slack-docebo doctor\n", flush=True)
-        return _supervise(what)
+    try:
+        # Around all others: a worker that can reach the server when it is stopped ends its runs properly.
+        with prefect_server(data, options.prefect_port, login) as clients:
+            keep_login(profiles, profile, api=clients["PREFECT_API_URL"], login=login)
+            what.environment |= clients
+            if failed := _get_ready(what, options):
+                return failed
+            _check_ports(options, *_others(options))  # a minute has gone
+            _show_login(login, profiles, new=not known)
+            if options.sandbox:
+                print(f"  Shell        source {_from_here(data / SHELL)}, then slack-docebo doctor\n", flush=True)
+            return _supervise(what)
+    except RuntimeError:  # the server did not start
+        _check_ports(options, "prefect")  # which tells why, if somebody was quicker
+        raise
 
 
-def _check_ports(options: argparse.Namespace) -> None:
+def _others(options: argparse.Namespace) -> tuple[str, ...]:
+    """Return who listens beside Prefect's server, which is started first."""
+    return ("webhook", "slack", "docebo") if options.sandbox else ("webhook",)
+
+
+def _check_ports(options: argparse.Namespace, *names: str) -> None:
     """Raise ConfigurationError if somebody listens where we are about to; we would find the other's, and deploy there."""
-    for whose in ("prefect", "webhook", *(("slack", "docebo") if options.sandbox else ())):
+    for whose in names:
         if is_taken(port := getattr(options, f"{whose}_port")):
             raise ConfigurationError(f"port {port} is taken: stop what listens there, or use --{whose}-port")
 

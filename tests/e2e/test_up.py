@@ -10,20 +10,24 @@ import stat
 import subprocess
 import sys
 import tomllib
+from argparse import Namespace
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
+import deployments.up as up_module
 from deployments.local import free_port
 from deployments.up import SHELL
 from sandbox.docebo.tokens import CLIENT_SECRET
 from sandbox.slack.workspace import BOT_TOKEN
+from slack_docebo.errors import ConfigurationError
 from slack_docebo.prefect_profile import PROFILES
 from slack_docebo.settings import EVERYTHING, RUN, WebhookSettings, secrets_of
 from tests.e2e.prefect_http import finished, prefect_http, start
 from tests.waiting import PATIENCE_SECONDS, until
+from tests.webhook import NOBODY
 
 ROOT = Path(__file__).parents[2]
 PARTS = ("deployments.webhook", "worker start", "-m sandbox", "deployments.server")  # words among their arguments
@@ -150,6 +154,25 @@ def test_a_port_of_somebody_else_is_told_in_one_line_and_nothing_is_started(whos
     assert ended.returncode == 2
     assert ended.stderr == f"up: port {ports[whose]} is taken: stop what listens there, or use --{whose}-port\n"
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("whose", ["prefect", "webhook", "slack", "docebo"])
+def test_a_port_that_is_taken_while_the_server_starts_is_told_alike(whose, ports, tmp_path, monkeypatch):
+    with contextlib.ExitStack() as meanwhile:
+
+        @contextlib.contextmanager
+        def server(*_):
+            meanwhile.enter_context(socket.create_server(("127.0.0.1", ports[whose])))
+            if whose == "prefect":
+                raise RuntimeError("the server did not start")
+            yield {"PREFECT_API_URL": NOBODY}
+
+        monkeypatch.setattr(up_module, "prefect_server", server)
+        monkeypatch.setattr(up_module, "_get_ready", lambda *_: 0)
+        options = Namespace(sandbox=True, **{f"{name}_port": port for name, port in ports.items()})
+        told = f"^port {ports[whose]} is taken: stop what listens there, or use --{whose}-port$"
+        with pytest.raises(ConfigurationError, match=told):
+            up_module._start(up_module.Installation(), options, tmp_path, tmp_path / PROFILES.name, None)
 
 
 def test_the_webhooks_port_is_that_of_the_settings(ports, tmp_path):
