@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Iterable
+from email.utils import formatdate
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
@@ -38,6 +40,7 @@ class Gate:
 
     def __init__(self, *, latency: float, kinds: Iterable[str]) -> None:
         self.latency = latency
+        self.clock_ahead = 0.0  # seconds, of the clock by which answers are dated
         self.counters = Counters()
         self.faults = Faults(COMMON_KINDS | HOSTILE_KINDS | frozenset(kinds))
 
@@ -53,6 +56,7 @@ class Gate:
         answer_due = asyncio.get_running_loop().time() + self.latency
         response = await self._answer(method, request, carry_out, spoil)
         await asyncio.sleep(max(0, answer_due - asyncio.get_running_loop().time()))
+        response.headers["Date"] = formatdate(time.time() + self.clock_ahead, usegmt=True)
         return response
 
     async def _answer(
@@ -93,5 +97,6 @@ class Gate:
         self.counters.refused[method] += 1
 
     def reset(self) -> None:
+        self.clock_ahead = 0.0
         self.counters.reset()
         self.faults.clear()

@@ -229,6 +229,7 @@ def _server(app: Starlette) -> uvicorn.Server:
     config = uvicorn.Config(
         app,
         http=AbortableProtocol,
+        date_header=False,
         ws="none",
         log_config=None,
         log_level="critical",

@@ -14,6 +14,7 @@ from slack_docebo.domain.operations import Kind, Operation, Outcome
 from slack_docebo.domain.people import Mapping
 from slack_docebo.engine.importing import apply_saved, plan_import
 from slack_docebo.engine.mappings.forgetting import forget
+from slack_docebo.engine.planning.limits import AHEAD
 from slack_docebo.engine.planning.named import plan_named, read_named
 from slack_docebo.engine.realtime.holding import let_through
 from slack_docebo.engine.realtime.rounds import serve_round
@@ -335,7 +336,9 @@ def changed(store: Store) -> dict[str, int]:
     with store.transaction() as tables:
         tables.plans.create(Plan("9plan", PlanKind.BULK_IMPORT, NOW, DOCEBO, "T1"))
         tables.operations.add("9plan", 0, [operation("U9", Kind.UPDATE)])
-        return {str(change): people for change, people in tables.journal.people_changed("9plan", NOW).items()}
+        return {
+            str(change): people for change, people in tables.journal.people_changed("9plan", NOW, NOW + AHEAD).items()
+        }
 
 
 def test_a_moved_mapping_counts_as_one_whatever_moves_it(store):

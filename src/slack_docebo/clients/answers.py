@@ -7,7 +7,9 @@ Slack's with 1,000 large profiles is 5 MB, one of Docebo's with 200 accounts and
 import asyncio
 import json
 import zlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from functools import partial
 from typing import Any
 
@@ -171,6 +173,15 @@ async def _refuse_redirect(
         response.close()
         raise OutOfBounds("Slack", REDIRECTED)
     return response
+
+
+def clock_ahead(headers: Mapping[str, str]) -> timedelta | None:
+    """Return by how much our clock is ahead of the one by which an answer with these *headers* is dated; None without."""
+    try:
+        dated = parsedate_to_datetime(headers.get("Date", ""))
+    except ValueError:
+        return None
+    return datetime.now(UTC) - (dated if dated.tzinfo else dated.replace(tzinfo=UTC))
 
 
 def too_late(seconds: float) -> str:

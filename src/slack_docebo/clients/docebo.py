@@ -4,6 +4,7 @@ import logging
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -77,6 +78,11 @@ class DoceboClient:
     def calls(self) -> Counter[str]:
         """How many requests were made, by operation."""
         return self._requests.calls
+
+    @property
+    def clock_ahead(self) -> timedelta | None:
+        """By how much our clock is ahead of Docebo's, as its latest answer has dated itself; None where it has not."""
+        return self._requests.clock_ahead
 
     @property
     def pages_by_cursor(self) -> bool:

@@ -3,11 +3,12 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from datetime import timedelta
 from typing import Any, TypeVar
 
 import httpx
 
-from slack_docebo.clients.answers import OutOfBounds
+from slack_docebo.clients.answers import OutOfBounds, clock_ahead
 from slack_docebo.clients.docebo_answers import data_of, items_of, refuse_failure
 from slack_docebo.clients.docebo_auth import OPERATION as TOKEN_OPERATION
 from slack_docebo.clients.docebo_auth import Grant, Token
@@ -64,6 +65,7 @@ class DoceboRequests:
         self._before_write = before_write
         self._writing = asyncio.Lock()  # Docebo forbids concurrent batches
         self.calls: Counter[str] = Counter()
+        self.clock_ahead: timedelta | None = None  # how far ours is ahead of Docebo's, by its latest answer
         self.pages_by_cursor = False  # once the number of the page alone has shown the same page again
 
     @property
@@ -178,6 +180,7 @@ class DoceboRequests:
                 raise unanswered(operation, type(error).__name__) from None  # it may quote the answer
             except OutOfBounds as error:
                 raise (ContractViolation if reading else OutcomeUnknown)(operation, error.detail) from None
+            self.clock_ahead = clock_ahead(response.headers)
             if response.status_code != 401:
                 break
             self._token.refused(token)

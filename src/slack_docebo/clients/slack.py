@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -15,7 +16,7 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 from tenacity import AsyncRetrying
 
-from slack_docebo.clients.answers import LARGE_HEAD, OutOfBounds, TooLarge, bounded_session, too_late
+from slack_docebo.clients.answers import LARGE_HEAD, OutOfBounds, TooLarge, bounded_session, clock_ahead, too_late
 from slack_docebo.clients.pace import Pace
 from slack_docebo.clients.recording import Recorder
 from slack_docebo.clients.retries import NotJson, TooLate, Wait, no_connection, retrying, wait_as_asked
@@ -104,6 +105,7 @@ class SlackClient:
         self._trying = retrying(attempts, wait, never=(StaleCursor,), fewer={TooLate: 1, Overloaded: 2})
         self._listed = ""  # the id of somebody whom the list has shown, and who is therefore there
         self._shows_people: bool | None = None  # who is there and was asked for; None where nobody was yet
+        self.clock_ahead: timedelta | None = None  # how far ours is ahead of Slack's, where it was asked who we are
         self.calls: Counter[str] = Counter()
 
     def want_fields(self, wanted: Iterable[str]) -> None:
@@ -113,6 +115,7 @@ class SlackClient:
     async def identify(self) -> Identity:
         """Return the workspace and the scopes of the token."""
         body, headers = await self._call("auth.test", verb="POST")
+        self.clock_ahead = clock_ahead(headers)
         identity = Identity(
             team_id=text_of(body.get("team_id")),
             team_name=name_of(body.get("team")),

@@ -72,8 +72,8 @@ class JournalRepository:
         counted = operations.c.outcome.in_([Outcome.PLANNED.value, Outcome.APPLIED.value])
         return self._people(operations.c.plan_id == plan_id, counted)
 
-    def people_changed(self, plan_id: str, since: datetime) -> dict[Change, int]:
-        """Count the people who were changed *since* then and are not in the plan, whatever run did it.
+    def people_changed(self, plan_id: str, since: datetime, until: datetime) -> dict[Change, int]:
+        """Count the people who were changed *since* then, *until* then, and are not in the plan, whatever run did it.
 
         Who may have been changed counts as well: a run is at work on it, or died. Left out is what somebody let through:
         what was applied by its id over a limit, and a reset.
@@ -84,7 +84,8 @@ class JournalRepository:
             here.c.plan_id == plan_id, here.c.slack_id == operations.c.slack_id, here.c.kind == operations.c.kind
         )
         people = Counter[Change]()
-        for changed in (and_(*_done(since)), and_(*_sent(since))):
+        done, sent = (*_done(since), operations.c.done_at <= until), _sent(since)
+        for changed in (and_(*done), and_(*sent)):
             counted = select(plans.c.id).where(
                 plans.c.id.in_(select(operations.c.plan_id).where(changed)),  # few of all, whose facts are read
                 plans.c.docebo == plan_.docebo,

@@ -11,6 +11,10 @@ from slack_docebo.runtime import Runtime
 from slack_docebo.storage.plans import PlanKind
 from slack_docebo.storage.tables import Tables
 
+# What is noted for a later time counts: the clock was ahead then, or is behind now. Later still it was far ahead, and would
+# keep everybody waiting for years.
+AHEAD = timedelta(days=30)
+
 
 @dataclass(frozen=True, slots=True)
 class Measure:
@@ -39,13 +43,13 @@ def measure(runtime: Runtime, tables: Tables, plan_id: str, *, looked_after: int
     """
     behaviour = runtime.behaviour
     sizes = tables.journal.sizes(plan_id)
-    since = runtime.now() - timedelta(hours=behaviour.limit_window_hours)
+    now, window = runtime.now(), timedelta(hours=behaviour.limit_window_hours)
     over = exceeded(
         sizes,
         looked_after,
         behaviour.limits,
         minimum_sample=behaviour.limit_minimum_sample,
-        before=tables.journal.people_changed(plan_id, since) if sizes else NOBODY,
+        before=tables.journal.people_changed(plan_id, now - window, now + AHEAD) if sizes else NOBODY,
     )
     accounts, creations = count_accounts(runtime, tables), tables.operations.still_to_create(plan_id)
     return Measure(

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from slack_docebo.clients.docebo_levels import LESSER, SUPERADMIN, level_word
@@ -21,6 +21,7 @@ from slack_docebo.storage.contacts import Side
 from slack_docebo.storage.links import WorkspaceLink
 from slack_docebo.storage.store import Store
 
+CLOCK_MAY_DIFFER = timedelta(hours=1)
 LEVEL_SHOWN = 40  # characters of a word
 NEEDED_SCOPES = ("users:read", "users:read.email")
 USER_GROUPS_SCOPE = "usergroups:read"
@@ -52,6 +53,7 @@ async def validate(runtime: Runtime, *, pin: bool = True) -> Workspace:
     with runtime.store.reading() as tables:
         tables.platforms.check(runtime.settings.docebo_url)
     workspace, session = await _ask_both(runtime)
+    _check_clock(runtime)
     check_scim(runtime)
     await read_user_groups(runtime, workspace.team)
     recall_other_ids(runtime, workspace.team)
@@ -106,6 +108,22 @@ async def _ask_docebo(runtime: Runtime) -> Session:
     session = await runtime.docebo.session()
     check_rights(runtime, session)
     return session
+
+
+def _check_clock(runtime: Runtime) -> None:
+    """Raise ConfigurationError where both sides say that this machine's clock is wrong.
+
+    By that clock nobody could tell any more what was changed within LIMIT_WINDOW_HOURS.
+    """
+    ours = (runtime.slack.clock_ahead, runtime.docebo.clock_ahead)
+    ahead = [one for one in ours if one is not None]
+    if len(ahead) == len(ours) and (min(ahead) > CLOCK_MAY_DIFFER or max(ahead) < -CLOCK_MAY_DIFFER):
+        hours = round(abs(ahead[0]) / timedelta(hours=1))
+        is_ahead = "ahead of" if ahead[0] > timedelta() else "behind"
+        raise ConfigurationError(
+            f"the clock of this machine is {hours} hours {is_ahead} Slack's and Docebo's, and what limits count over time goes"
+            " by it: set it, or let NTP do that"
+        )
 
 
 def _check_link(runtime: Runtime, workspace: Workspace, linked: WorkspaceLink | None) -> None:

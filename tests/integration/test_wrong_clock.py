@@ -1,0 +1,86 @@
+"""A clock that is wrong by hours: limits are counted by it over time, so nothing is done where both sides say so."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from sqlite3 import connect
+
+import pytest
+
+from sandbox.server import Sandbox
+from slack_docebo.errors import ChangeLimitExceeded, ConfigurationError
+from slack_docebo.settings import Settings
+from tests.importing import ON, run_import, settings_for
+
+LEAVERS = {**ON, "LEAVERS": "deactivate", "LIMIT_DEACTIVATIONS": "1"}
+HOUR = 3600
+NAMES = ("ada", "bob", "eva")
+
+
+@pytest.fixture(scope="module")
+def small_sandbox() -> Iterator[Sandbox]:
+    with Sandbox(users=1, docebo_users=0, rate_limits=False) as running:
+        yield running
+
+
+@pytest.fixture
+def sandbox(small_sandbox: Sandbox) -> Sandbox:
+    small_sandbox.reset()
+    for name in NAMES:
+        small_sandbox.slack.add(name.title(), "Lovelace", f"{name}@example.com")
+    return small_sandbox
+
+
+@pytest.fixture
+def settings(sandbox: Sandbox, sqlite_url: str) -> Settings:
+    return settings_for(sandbox.facts(), sqlite_url)
+
+
+def leave(sandbox: Sandbox, name: str) -> None:
+    sandbox.slack.deactivate(str(sandbox.slack.by_email(f"{name}@example.com")["id"]))
+
+
+def who_gets_in(sandbox: Sandbox) -> set[str]:
+    return {name for name in NAMES if sandbox.docebo.accounts.by_username(f"{name}@example.com").active}
+
+
+@pytest.mark.parametrize(("hours", "told"), [(-49, "49 hours ahead of"), (30, "30 hours behind")])
+async def test_by_a_clock_that_both_sides_call_wrong_nothing_is_done(sandbox, settings, hours, told):
+    await run_import(settings, rows=LEAVERS)
+    leave(sandbox, "ada")
+    sandbox.slack_gate.clock_ahead = sandbox.docebo_gate.clock_ahead = hours * HOUR
+
+    with pytest.raises(ConfigurationError, match=f"clock of this machine is {told} Slack's and Docebo's.*: set it"):
+        await run_import(settings, rows=LEAVERS)
+
+    assert who_gets_in(sandbox) == set(NAMES)
+
+
+async def test_one_side_alone_does_not_make_a_clock_wrong(sandbox, settings):
+    sandbox.slack_gate.clock_ahead = 30 * HOUR
+    await run_import(settings, rows=LEAVERS)
+    sandbox.slack_gate.clock_ahead, sandbox.docebo_gate.clock_ahead = -2 * HOUR, 2 * HOUR
+    leave(sandbox, "ada")
+
+    await run_import(settings, rows=LEAVERS)
+
+    assert who_gets_in(sandbox) == {"bob", "eva"}
+
+
+@pytest.mark.parametrize(("days_ahead", "counts"), [(10, True), (4000, False)])
+async def test_what_a_clock_that_was_ahead_has_noted_counts_and_keeps_nobody_waiting_for_years(
+    sandbox, settings, sqlite_url, days_ahead, counts
+):
+    await run_import(settings, rows=LEAVERS)
+    leave(sandbox, "ada")
+    await run_import(settings, rows=LEAVERS)
+    with closing(connect(sqlite_url.removeprefix("sqlite:///"))) as database, database:
+        database.execute("UPDATE operation SET done_at = datetime(done_at, ? || ' days')", [days_ahead])
+    leave(sandbox, "bob")
+
+    if counts:
+        with pytest.raises(ChangeLimitExceeded, match=r"2 to deactivate \(1 of them by runs before\)"):
+            await run_import(settings, rows=LEAVERS)
+    else:
+        await run_import(settings, rows=LEAVERS)
+
+    assert who_gets_in(sandbox) == ({"bob", "eva"} if counts else {"eva"})
