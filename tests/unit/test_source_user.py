@@ -156,6 +156,17 @@ def test_a_complete_profile_is_read_completely():
         pytest.param({**MIRA, "is_stranger": True}, {"external": True}, id="a stranger is external"),
         pytest.param({**MIRA, "team_id": "T0OTHER"}, {"external": False, "team": "T0OTHER"}, id="another workspace"),
         pytest.param({**MIRA, "is_forgotten": True}, {"forgotten": True}, id="an erased user is forgotten"),
+        pytest.param({**MIRA, "is_forgotten": "true"}, {"forgotten": False}, id="nobody is erased by a text"),
+        *(
+            pytest.param(
+                {**MIRA, **dict.fromkeys(("is_bot", "is_restricted", "is_stranger", "is_forgotten"), no)},
+                dict.fromkeys(("bot", "guest", "external", "forgotten"), False),
+                id=f"a no as {no!r} is no yes",
+            )
+            for no in ("false", "0", 0)
+        ),
+        pytest.param({**MIRA, "is_stranger": "true", "is_bot": 1}, {"external": True, "bot": True}, id="a yes as text"),
+        pytest.param({**MIRA, "is_email_confirmed": "0"}, {"unconfirmed": True}, id="not confirmed, as text"),
     ],
 )
 def test_shapes(member, expected):

@@ -1,0 +1,59 @@
+"""Slack shows yes and no in other forms than JSON's: nobody counts as erased, as a bot or as confirmed by that."""
+
+import pytest
+
+from sandbox.server import Sandbox
+from slack_docebo.domain.operations import Outcome
+from tests.between import between
+from tests.importing import ON, mapped, run_import, settings_for
+
+ROWS = {**ON, "LEAVERS": "deactivate", "LEAVERS_OUT_OF_SCOPE": "true", "LIMIT_DEACTIVATIONS": "none"}
+FLAGS = ("is_bot", "is_restricted", "is_ultra_restricted", "is_stranger", "is_forgotten", "is_invited_user")
+
+
+@pytest.fixture(scope="module")
+def sandbox():
+    with Sandbox(users=1, docebo_users=0, rate_limits=False) as running:
+        for name in ("ada", "bob", "eva"):
+            running.slack.add(name.title(), "Lovelace", f"{name}@example.com")
+        yield running
+
+
+@pytest.mark.parametrize("no", ["false", "0"])
+async def test_a_no_that_is_a_text_makes_nobody_a_leaver(sandbox, sqlite_url, no):
+    in_text = []
+
+    def shown(call, answer):
+        if not (in_text and "users.list" in call.path):
+            return None
+        flags = dict.fromkeys(FLAGS, no)
+        return {**answer, "members": [{**member, **flags} for member in answer["members"]]}
+
+    with between(sandbox.slack_url, changed=shown) as url:
+        settings = settings_for({**sandbox.facts(), "slack_url": f"{url}/"}, sqlite_url)
+        await run_import(settings, rows=ROWS)
+        in_text.append(True)
+        done = await run_import(settings, rows=ROWS)
+
+    accounts = [
+        sandbox.docebo.accounts.get(docebo_id) for docebo_id in mapped(sqlite_url, sandbox.slack.team.id).values()
+    ]
+    assert len(accounts) >= 3
+    assert all(account.active for account in accounts)
+    assert done.count(outcome=Outcome.APPLIED) == 0
+
+
+async def test_an_address_that_is_unconfirmed_in_text_finds_no_account(sandbox, sqlite_url):
+    boss = sandbox.docebo.accounts.add("boss", email="boss@example.com", firstname="Bea", lastname="Boss").user_id
+    mallory = sandbox.slack.add("Mal", "Lory", "boss@example.com")["id"]
+
+    def shown(call, answer):
+        if "users.list" not in call.path:
+            return None
+        return {**answer, "members": [{**one, "is_email_confirmed": "false"} for one in answer["members"]]}
+
+    with between(sandbox.slack_url, changed=shown) as url:
+        await run_import(settings_for({**sandbox.facts(), "slack_url": f"{url}/"}, sqlite_url), rows=ROWS)
+
+    assert sandbox.docebo.accounts.get(boss).firstname == "Bea"
+    assert mallory not in mapped(sqlite_url, sandbox.slack.team.id)
