@@ -80,6 +80,11 @@ class SourceUser:
         """Tell whether Slack says so; where it lists the memberships, nothing else counts."""
         return workspace in (self.teams or (self.team, self.profile_team))
 
+    def may_be_member_of(self, workspace: str) -> bool:
+        """Tell whether Slack says so, or does not say of which workspaces this is a member."""
+        says_nothing = not self.workspaces or (bool(self.organisation) and not self.teams)
+        return says_nothing or self.is_member_of(workspace)
+
 
 @dataclass(frozen=True, slots=True)
 class Account:

@@ -65,6 +65,7 @@ async def read_page(runtime: Runtime, workspace: Workspace, people: SourceSnapsh
             " be so each time, change SLACK_PAGE_SIZE"
         )
     people.shows_fields |= any(user.custom for user in page.users)
+    people.shows_workspace |= any(user.may_be_member_of(workspace.team) for user in page.users)
     users = await to_completion(with_fields_known, runtime, workspace.team, page.users)
     people.add(replace(page, users=users if people.scim is None else with_scim(users, people.scim)))
     return page.next_cursor
@@ -93,6 +94,11 @@ async def read_source(runtime: Runtime, workspace: Workspace, people: SourceSnap
     else:
         raise IncompleteRead(f"Slack's cursor went stale {RESTARTS + 1} times; run again later")
     people.check_end()
+    if not people.shows_workspace:
+        raise IncompleteRead(
+            f"nobody in Slack's list is a member of workspace {workspace.team}, for which the token was checked: see whether"
+            " SLACK_BOT_TOKEN was exchanged for one of another workspace, and run again"
+        )
     if last := _last_read(runtime, _source(workspace)):
         await check_missing_people(runtime, workspace, people, last)
     people.prove()

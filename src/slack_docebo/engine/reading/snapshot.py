@@ -52,6 +52,7 @@ class SourceSnapshot:
         self._proven = False
         self.people = 0
         self.with_email = 0
+        self.shows_workspace = False  # somebody who is, or may be, a member of the workspace
         self._changed.set()
 
     def add(self, page: UserPage) -> None:
