@@ -109,6 +109,38 @@ async def test_where_slack_knows_nobody_at_all_nobody_is_gone(sandbox, sqlite_ur
     assert mapped(sqlite_url, sandbox.slack.team.id) == accounts
 
 
+async def test_where_slack_knows_nobody_any_more_nobody_is_gone(sandbox, sqlite_url):
+    asked: list[str] = []
+    hidden: set[str] = set()
+
+    def nobody(call: Call):
+        if not (hidden and "users.info" in call.path):
+            return None
+        asked.append(call.path)
+        return in_json({"ok": False, "error": "user_not_found"}) if len(asked) > 1 else None
+
+    def without(call: Call, answer):
+        if not (hidden and "users.list" in call.path):
+            return None
+        return {**answer, "members": [member for member in answer["members"] if member["id"] not in hidden]}
+
+    with between(sandbox.slack_url, nobody, without) as url:
+        settings = settings_for({**sandbox.facts(), "slack_url": f"{url}/"}, sqlite_url)
+        rows = {**ROWS, "SOURCE_MAY_SHRINK": "100", "LIMIT_DEACTIVATIONS": "none"}
+        # Who has the first id has left; the others are not shown either, by a list that is not whole.
+        first, *others = sorted(slack_id(sandbox, name) for name in ("ada", "bob", "eva"))
+        sandbox.slack.add("Abe", "Lovelace", "abe@example.com")
+        await run_import(settings, rows=rows)
+        sandbox.slack.deactivate(first)
+        hidden |= {first, *others}
+
+        summary = await run_import(settings, rows=rows)
+
+    assert len(asked) > 1
+    assert summary.count(Kind.DEACTIVATE, outcome=Outcome.APPLIED) == 1
+    assert [account(sandbox, name).active for name in ("ada", "bob", "eva")].count(True) == 2
+
+
 async def test_an_event_is_not_done_with_by_an_answer_about_somebody_else(sandbox, sqlite_url, tmp_path):
     ada = slack_id(sandbox, "ada")
 
@@ -166,6 +198,40 @@ async def test_where_docebo_shows_no_account_at_all_its_404_does_not_say_that_on
 
         summary = await run_import(settings, rows=ROWS)
 
+    assert summary.count(Kind.CREATE, Kind.UNMAP, outcome=Outcome.APPLIED) == 0
+    assert mapped(sqlite_url, sandbox.slack.team.id) == accounts
+
+
+async def test_where_docebo_shows_no_account_any_more_its_404_does_not_say_that_one_is_gone(sandbox, sqlite_url):
+    accounts: dict[str, int] = {}
+    hidden: set[int] = set()
+    asked: list[str] = []
+
+    def no_more(call: Call):
+        if not (hidden and call.method == "GET" and re.fullmatch(r"/manage/v1/user/\d+", call.path)):
+            return None
+        asked.append(call.path)
+        error = {"name": "Not Found", "message": "User not found.", "code": 0, "status": 404}
+        return in_json(error, 404) if len(asked) > 1 else None
+
+    def without(call: Call, answer):
+        if not (hidden and call.path.startswith("/manage/v1/user?")):
+            return None
+        items = [item for item in answer["data"]["items"] if int(item["user_id"]) not in hidden]
+        return {"data": {**answer["data"], "items": items, "total_count": len(items)}}
+
+    rows = {**ROWS, "TARGET_MAY_SHRINK": "99"}
+    with between(sandbox.docebo_url, no_more, without) as url:
+        settings = settings_for({**sandbox.facts(), "docebo_url": url}, sqlite_url)
+        await run_import(settings, rows=rows)
+        accounts |= mapped(sqlite_url, sandbox.slack.team.id)
+        hidden |= set(accounts.values())
+        for name in ("eva", "ada", "bob"):
+            sandbox.slack.change(slack_id(sandbox, name), {"profile": {"email": f"new.{name}@example.com"}})
+
+        summary = await run_import(settings, rows=rows)
+
+    assert len(asked) > 1
     assert summary.count(Kind.CREATE, Kind.UNMAP, outcome=Outcome.APPLIED) == 0
     assert mapped(sqlite_url, sandbox.slack.team.id) == accounts
 

@@ -215,7 +215,7 @@ class DoceboClient:
             if error.status == 400:
                 return Unknown(AMBIGUOUS)
             if self._shows_accounts is None:
-                self._shows_accounts = await self._shows_listed()
+                self._shows_accounts = await self.shows_listed()
             if not self._shows_accounts:
                 return Unknown("Docebo does not show an account of its own list either")
             return Gone(f"Docebo has no account {docebo_id} (404)")
@@ -227,7 +227,7 @@ class DoceboClient:
         self._shows_accounts = True
         return Present(seen)
 
-    async def _shows_listed(self) -> bool:
+    async def shows_listed(self) -> bool:
         """Tell whether Docebo shows an account that it has listed, or else the one to which the grant belongs."""
         if self._there is None:
             return True

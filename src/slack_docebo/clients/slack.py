@@ -219,7 +219,7 @@ class SlackClient:
             return Unknown("Slack does not show this person to the app")
         if user is None:
             if self._shows_people is None:
-                self._shows_people = await self._shows_listed()
+                self._shows_people = await self.shows_listed()
             if not self._shows_people:
                 return Unknown("Slack does not know somebody of its own list either")
             return Gone("Slack knows nobody under this id")
@@ -232,7 +232,7 @@ class SlackClient:
             return Present(user)
         return Present(replace(user, custom=await self.custom_fields(slack_id)))
 
-    async def _shows_listed(self) -> bool:
+    async def shows_listed(self) -> bool:
         """Tell whether Slack shows somebody whom its list has shown; where it was not read, that is taken for granted."""
         if not self._listed:
             return True

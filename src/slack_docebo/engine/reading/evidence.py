@@ -19,7 +19,7 @@ from slack_docebo.domain.people import Account, SourceUser
 from slack_docebo.engine.reading.dialects import known_dialect, learn
 from slack_docebo.engine.reading.outages import OutageWatch, greet_docebo, greet_slack
 from slack_docebo.engine.reading.scim import with_own_scim
-from slack_docebo.errors import IncompleteRead, told
+from slack_docebo.errors import IncompleteRead, RemoteError, told
 from slack_docebo.runtime import Runtime
 
 K = TypeVar("K")
@@ -103,6 +103,7 @@ async def ask_for_people(runtime: Runtime, team: str, slack_ids: Iterable[str]) 
 
     watch = OutageWatch(runtime, greet_slack)
     answers = {slack_id: answer async for slack_id, answer in answers_to(runtime, slack_ids, about, watch)}
+    answers |= await _doubted(answers, runtime.slack.shows_listed, "Slack")
     gone = [slack_id for slack_id, answer in answers.items() if isinstance(answer, Gone)]
     await to_completion(_note_people, runtime, team, gone, runtime.now())
     return answers
@@ -126,18 +127,39 @@ async def ask_for_accounts(runtime: Runtime, accounts: Accounts, wanted: Mapping
         return await observe_account(runtime, docebo_id, username)
 
     open_ = [docebo_id for docebo_id in possible if wanted[docebo_id] or docebo_id not in accounts.ambiguous]
-    gone: dict[int, Gone] = {}
-    there: list[int] = []
+    answers: dict[int, Observation[Account]] = {}
     async for docebo_id, answer in answers_to(runtime, open_, about, OutageWatch(runtime, greet_docebo)):
         if answer == Unknown(AMBIGUOUS) and not wanted[docebo_id]:
             accounts.ambiguous.add(docebo_id)
             continue
+        answers[docebo_id] = answer
+    answers |= await _doubted(answers, runtime.docebo.shows_listed, "Docebo")
+    for docebo_id, answer in answers.items():
         accounts.keep_answer(docebo_id, answer)
-        if isinstance(answer, Gone):
-            gone[docebo_id] = answer
-        elif isinstance(answer, Present):
-            there.append(docebo_id)
+    gone = {docebo_id: answer for docebo_id, answer in answers.items() if isinstance(answer, Gone)}
+    there = [docebo_id for docebo_id, answer in answers.items() if isinstance(answer, Present)]
     await to_completion(_note_accounts, runtime, gone, there, runtime.now())
+
+
+async def _doubted(
+    answers: MappingType[K, Observation[T]], shows_listed: Callable[[], Awaitable[bool]], side: str
+) -> dict[K, Observation[T]]:
+    """Return those of *answers*, in the order in which they came, that are in doubt, as unknown.
+
+    Since somebody was shown last the side may have come to know nobody at all, as while it is maintained. So where the last
+    ones are gone, it is asked once more for somebody who is there, for one call.
+    """
+    since: list[K] = []
+    for question, answer in answers.items():
+        since = [] if isinstance(answer, Present) else [*since, question] if isinstance(answer, Gone) else since
+    if not since:
+        return {}
+    try:
+        is_shown = await shows_listed()
+    except RemoteError:
+        is_shown = False
+    why = f"{side} does not show by now who is there, either"
+    return {} if is_shown else {question: Unknown(why) for question in since}
 
 
 def gone_people(runtime: Runtime, team: str) -> dict[str, Gone]:
