@@ -81,7 +81,7 @@ async def test_what_was_seen_is_left_so_until_there_is_another_reason(here):
     again = await imported(here)
 
     assert told.startswith(f"{people(first.undecided)} {'is' if first.undecided == 1 else 'are'} acknowledged")
-    assert (again.undecided, again.newly_undecided, status(here.runtime).undecided) == (0, 0, 0)
+    assert (again.undecided, again.newly_undecided, len(status(here.runtime).undecided)) == (0, 0, 0)
     assert attention_rows(here.runtime.store, again.plan.id, PeopleShown.IDS) == []
 
     with here.runtime.store.reading() as tables:
@@ -136,7 +136,7 @@ async def test_an_event_that_fails_for_what_is_acknowledged_is_parked_and_no_new
     assert (found.inbox.parked, found.parked_as_acknowledged) == (2, 2)
     assert not [step.words for step in found.to_do if "parked" in step.words]
     page = found.page(next_import=None, forms={}, shown=lambda step: step.words)
-    assert "| Events | 0 waiting, 2 set aside, 2 of them acknowledged |" in page
+    assert "| Events | 0 waiting, 2 parked, 2 of them acknowledged |" in page
 
 
 async def served_until_parked(here: World, slack_id: str):

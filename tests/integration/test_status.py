@@ -48,6 +48,19 @@ async def test_before_the_first_import_there_is_a_dry_run_to_do(here):
     assert "| Last import | none yet |" in shown(here)
 
 
+async def test_a_dry_run_is_a_click_away_until_something_is_imported(here):
+    planned = await run_import(here.runtime.settings, rows=ON, dry_run=True)
+    page = shown(here, summaries={planned.plan.id: "/v2/dry"})
+    await imported(here)
+
+    [to_do] = re.findall(r"- \[Nobody was imported yet: .*", page)
+    assert to_do.endswith(
+        f"look at plan {planned.plan.id}, and apply it if it is right.](bulk-import) [The plan](/v2/dry)"
+    )
+    assert f"| Last dry run | [plan {planned.plan.id} " in page
+    assert planned.plan.id not in shown(here)
+
+
 async def test_where_everything_is_switched_off_the_page_says_that_nothing_is_written(here):
     here.runtime.behaviour = read_rows(table({**ON, "PROVISION_SLACK_USER_DATA": "", "MAP_SLACK_USER_DATA": "false"}))
 
@@ -65,7 +78,8 @@ async def test_after_an_import_the_page_says_what_it_did_and_who_waits(here):
 
     today = datetime.now(UTC).date()
     assert found.by_day[today, "created"] == done.count() - done.count(*(k for k, *_ in done.tally if k != "create"))
-    assert found.undecided == done.undecided > 0
+    assert len(found.undecided) == done.undecided > 0
+    assert found.to_do[0].values == {"slack_ids": sorted(found.undecided)}
     assert found.mapped > 0
     assert found.slack_read
     assert found.docebo_read

@@ -91,6 +91,15 @@ class StandingRepository:
             for row in rows:
                 yield row.slack_id
 
+    def standing_for(self, docebo: str, team: str, reasons: Iterable[str]) -> set[str]:
+        """Return the Slack ids of those who are left alone for one of *reasons*."""
+        query = select(standings.c.slack_id).where(_lasting(docebo, team))
+        return {
+            slack_id
+            for some in chunks(set(reasons))
+            for slack_id in self._connection.scalars(query.where(among(self._connection, standings.c.reason, some)))
+        }
+
     def at(self, moment: datetime, docebo: str, team: str) -> Generator[Period, None, None]:
         """Yield everybody's standing as it was at *moment*, in the order of Slack ids."""
         ends_later = or_(standings.c.until.is_(None), standings.c.until > moment)

@@ -1,7 +1,7 @@
 """How things stand: one page of what somebody who looks after the installation wants to know, and what there is to do."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from statistics import quantiles
@@ -10,6 +10,7 @@ from slack_docebo.domain.decisions import under_other_ids
 from slack_docebo.domain.operations import IN_LINE, IN_LINE_AS_WRITTEN, Kind, Outcome
 from slack_docebo.domain.standing import is_undecided
 from slack_docebo.domain.texts import line, markdown, shortened
+from slack_docebo.engine.reporting.attention import DECIDED
 from slack_docebo.engine.reporting.bars import bars
 from slack_docebo.engine.reporting.outcomes import DONE
 from slack_docebo.engine.reporting.steps import Shown, Step
@@ -52,10 +53,11 @@ class Status:
     slack_read: ProvenRead | None
     docebo_read: ProvenRead | None
     last_import: Summary | None
+    dry_run: Summary | None  # the newest import, if that has only planned
     over_limit: str  # id of the newest import that a limit has refused, if nothing was imported since
     mapped: int
     in_line: int
-    undecided: int
+    undecided: Collection[str]  # the Slack ids of those who wait for a decision
     inbox: InboxStatus
     parked_as_acknowledged: int  # events that failed for what somebody has acknowledged
     held: Mapping[str, int]  # events by the incident with which they wait
@@ -83,6 +85,10 @@ class Status:
         if self.switched_off:
             off = "Provisioning and mapping are switched off, so nobody would be created, updated or mapped: switch them on."
             found.append(Step(off, "settings"))
+        elif self.last_import is None and self.dry_run:
+            plan_id = self.dry_run.plan.id
+            saved = f"Nobody was imported yet: look at plan {plan_id}, and apply it if it is right."
+            found.append(Step(saved, "bulk-import", {"plan_id": plan_id}))
         elif self.last_import is None and not self.over_limit:
             found.append(Step("Nobody was imported yet: see what an import would do, and to whom.", "bulk-import"))
         if self.over_limit:
@@ -101,8 +107,8 @@ class Status:
             replay = {"action": "replay", "everything": not self.held}
             found.append(Step(f"{_events(parked)} parked: look at why, and replay them.", "parked-events", replay))
         if self.undecided:
-            waiting = f"{_people(self.undecided)} waiting for somebody's decision: {LOOK}, and decide."
-            found.append(Step(waiting, "decide"))
+            waiting = f"{_people(len(self.undecided))} waiting for somebody's decision: {LOOK}, and decide."
+            found.append(Step(waiting, "decide", {"slack_ids": sorted(self.undecided)[:DECIDED]}))
         if self.last_import and (failed := self.last_import.failed):
             again = f"{failed} failed in the last import: {LOOK}, correct what it says, and import again."
             found.append(Step(again, "bulk-import"))
@@ -132,13 +138,14 @@ class Status:
             "Slack": self._connection(Side.SLACK, self.workspace or "a workspace that is not known yet"),
             "Docebo": self._connection(Side.DOCEBO, self.docebo),
             "Writing to Docebo": self._writing(),
-            "Last complete read of Slack": _read(self.slack_read),
-            "Last complete read of Docebo": _read(self.docebo_read),
-            "Last import": self._last_import(summaries),
+            "Last complete read of Slack": _read(self.slack_read, "people"),
+            "Last complete read of Docebo": _read(self.docebo_read, "accounts"),
+            "Last import": _told(self.last_import, summaries),
+            **({"Last dry run": _told(self.dry_run, summaries)} if self.dry_run else {}),
             "Next reconciliation": _moment(next_import) if next_import else "not scheduled",
-            "People": f"{self._looked_after()}{self.mapped:,} mapped, {self.in_line:,} in line, {self.undecided:,} waiting"
+            "People": f"{self._looked_after()}{self.mapped:,} mapped, {self.in_line:,} in line, {len(self.undecided):,} waiting"
             " for a decision",
-            "Events": f"{self.inbox.waiting:,} waiting, {self._set_aside()}",
+            "Events": f"{self.inbox.waiting:,} waiting, {self._parked()}",
             "From event to account, last day": self._times(),
             "Calls to Docebo that may be made at once": f"{self.calls_left:,}",
         }
@@ -183,19 +190,14 @@ class Status:
     @property
     def plans_told_of(self) -> set[str]:
         """The ids of the plans whose summaries somebody may want to look at."""
-        return {self.over_limit, self.last_import.plan.id if self.last_import else ""} - {""}
+        told = (one.plan.id for one in (self.last_import, self.dry_run) if one)
+        return {self.over_limit, *told} - {""}
 
     def _beside(self, step: Step, summaries: Mapping[str, str]) -> str:
         """Return a link to the plan that *step* says to look at first: its own is to the form."""
         of_last = self.last_import.plan.id if self.last_import and LOOK in step.words else ""
         words, plan = ("The last import", of_last) if of_last else ("The plan", str(step.values.get("plan_id", "")))
         return f" [{words}]({summaries[plan]})" if plan in summaries else ""
-
-    def _last_import(self, summaries: Mapping[str, str]) -> str:
-        if self.last_import is None:
-            return "none yet"
-        told, link = markdown(self.last_import.line), summaries.get(self.last_import.plan.id)
-        return f"[{told}]({link})" if link else told
 
     def _looked_after(self) -> str:
         """Say how many people the last import has found in scope, or leaving it."""
@@ -208,10 +210,10 @@ class Status:
             return line(str(self.halt))
         return "switched off in the settings" if self.switched_off else "allowed"
 
-    def _set_aside(self) -> str:
+    def _parked(self) -> str:
         """Say how many events are parked, and of how many of them somebody has said that it may stay so."""
         seen = f", {self.parked_as_acknowledged:,} of them acknowledged" if self.parked_as_acknowledged else ""
-        return f"{self.inbox.parked:,} set aside{seen}"
+        return f"{self.inbox.parked:,} parked{seen}"
 
     def _times(self) -> str:
         if not self.seconds:
@@ -230,7 +232,10 @@ def status(runtime: Runtime) -> Status:
         team = link.slack_team if link else ""
         imports = [plan for plan in tables.plans.recent(100, PlanKind.BULK_IMPORT) if plan.docebo == docebo]
         done = next((plan for plan in imports if plan.state in {PlanState.APPLIED, PlanState.PARTLY_APPLIED}), None)
-        refused = imports[0].id if imports and imports[0].state is PlanState.REFUSED else ""
+        refused, planned = (
+            imports[0].id if imports and imports[0].state is state else ""
+            for state in (PlanState.REFUSED, PlanState.PLANNED)
+        )
         reasons = tables.standings.reasons(docebo, team)
         return Status(
             now=now,
@@ -243,10 +248,11 @@ def status(runtime: Runtime) -> Status:
             slack_read=tables.reads.last(f"slack:{team}"),
             docebo_read=tables.reads.last(f"docebo:{docebo}"),
             last_import=summary(runtime.store, done.id) if done else None,
+            dry_run=summary(runtime.store, planned) if planned else None,
             over_limit=refused,
             mapped=tables.mappings(docebo).count(team),
             in_line=sum(reasons[reason] for reason in (IN_LINE, IN_LINE_AS_WRITTEN)),
-            undecided=sum(people for reason, people in reasons.items() if is_undecided(reason)),
+            undecided=tables.standings.standing_for(docebo, team, filter(is_undecided, reasons)),
             inbox=tables.inbox.status(),
             parked_as_acknowledged=_parked_as_acknowledged(tables, team),
             held=tables.inbox.incidents(),
@@ -279,8 +285,15 @@ def _by_day(counts: Mapping[tuple[date, Kind, Outcome], int]) -> Counter[tuple[d
     return people
 
 
-def _read(read: ProvenRead | None) -> str:
-    return f"{_moment(read.proven_at)}, {read.people:,} people" if read else "none yet"
+def _told(plan: Summary | None, summaries: Mapping[str, str]) -> str:
+    if plan is None:
+        return "none yet"
+    told, link = markdown(plan.line), summaries.get(plan.plan.id)
+    return f"[{told}]({link})" if link else told
+
+
+def _read(read: ProvenRead | None, whom: str) -> str:
+    return f"{_moment(read.proven_at)}, {read.people:,} {whom}" if read else "none yet"
 
 
 def _moment(moment: datetime) -> str:
