@@ -2,7 +2,7 @@ import csv
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from slack_docebo.domain.operations import Kind, Outcome
+from slack_docebo.domain.operations import CREATED_STAYS, Kind, Outcome
 from slack_docebo.domain.rules import NOT_HELD, Shortfall
 from slack_docebo.engine.reporting.attention import Alike, attention_lines
 from slack_docebo.engine.reporting.files import write_values
@@ -89,11 +89,29 @@ def test_a_plan_can_be_applied_as_a_whole_or_in_part_and_what_was_done_undone():
     applying = ["Apply exactly this plan", "Apply a part of it first"]
 
     assert words(to_create, state=PlanState.PLANNED) == applying
-    assert words(to_create, state=PlanState.REFUSED)[0] == "Apply exactly this plan although it exceeds a limit"
+    over = "Apply exactly this plan although it exceeds a limit"
+    assert words(to_create, state=PlanState.PLANNED, facts={"over_limit": ["30 to create, the limit is 20"]})[0] == over
     assert words((Kind.LEAVE, "in line", Outcome.LEFT, 30), state=PlanState.PLANNED) == []  # there is nothing to apply
     assert words(created, state=PlanState.APPLIED) == ["Show what undoing this would do"]
     restoring = ["Show what restoring these mappings would do"]
     assert words(created, state=PlanState.APPLIED, kind=PlanKind.RESET_MAPPINGS) == restoring
+
+
+def test_an_undoing_leads_to_undoing_creations_too_and_says_that_the_next_import_does_the_same_again():
+    stays = (Kind.LEAVE, CREATED_STAYS, Outcome.LEFT, 2)
+    undoing = Summary(replace(PLAN, kind=PlanKind.UNDO, state=PlanState.PLANNED, facts={"undoes": "1before0"}), [stays])
+
+    [created, again] = undoing.next_steps
+    assert (created.flow, created.values) == ("undo", {"of": "1before0", "deactivate_created": True})
+    assert (again.flow, "next import" in again.words) == ("settings", True)
+    assert "It undoes what 1before0 has done." in undoing.markdown()
+
+
+def test_that_a_plan_exceeds_a_limit_is_said_first():
+    summary = Summary(replace(PLAN, state=PlanState.PLANNED, facts={"over_limit": ["2 to create, the limit is 1"]}), [])
+
+    assert summary.line == f"plan {PLAN.id} (planned): nobody, over a limit"
+    assert summary.markdown().index("Over the limit") < summary.markdown().index("## In numbers")
 
 
 def test_about_those_who_wait_for_a_decision_somebody_can_say_that_they_were_seen():

@@ -18,6 +18,7 @@ ELSEWHERE = "in other workspaces of the organisation alone"
 OWN_FORM = "Docebo keeps its own form of "  # before the attributes
 NOT_TAKEN = "Docebo does not take "  # likewise
 CANNOT_HOLD = ", which cannot hold what Slack says"  # behind them
+CREATED_STAYS = "created; accounts stay unless their deactivation is asked for"
 IS_TAKEN = ", which is taken"  # likewise
 NO_USERNAME = "no username: "  # before why
 NO_VALUE = ", for which its rule finds nothing"  # likewise

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from slack_docebo.domain.operations import Kind, Operation, Value
+from slack_docebo.domain.operations import CREATED_STAYS, Kind, Operation, Value
 from slack_docebo.domain.people import Mapping
 from slack_docebo.domain.targets import BRANCH, EXPIRATION
 from slack_docebo.engine.planning.drafts import close_plan, open_plan
@@ -179,7 +179,7 @@ def _inverse(past: _Past, *, deactivate_created: bool) -> Iterator[Operation]:
 
 def _inverse_of_creation(past: _Past, *, deactivate: bool) -> Operation:
     if not deactivate:
-        return _operation(past, Kind.LEAVE, "created; accounts stay unless their deactivation is asked for", {}, {})
+        return _operation(past, Kind.LEAVE, CREATED_STAYS, {}, {})
     # The mapping stays and says who deactivated the account: if the person is wanted after all, it is activated again.
     deactivation = _operation(past, Kind.DEACTIVATE, "was created", {"active": False}, {"active": True})
     return replace(deactivation, maps=past.written is not None, deactivated=True, prior=past.written)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from slack_docebo.domain.operations import NOT_TAKEN, OWN_FORM, Kind, Outcome
+from slack_docebo.domain.operations import CREATED_STAYS, NOT_TAKEN, OWN_FORM, Kind, Outcome
 from slack_docebo.domain.standing import WAITING, is_undecided
 from slack_docebo.domain.texts import markdown, without_numbers
 from slack_docebo.engine.reporting.files import branches_file, orphan_file, values_file
@@ -117,6 +117,7 @@ class Summary:
         told += [(self.count(outcome=outcome), outcome) for outcome in (Outcome.FAILED, Outcome.SKIPPED)]
         told.append((sum(self.acknowledged.values()), "of them acknowledged"))
         people = ", ".join(f"{count} {became}" for count, became in told if count)
+        people += ", over a limit" * (self.plan.state is PlanState.PLANNED and bool(self.plan.over_limit))
         return f"plan {self.plan.id} ({IN_SHORT.get(self.plan.state, self.plan.state)}): {people or 'nobody'}"
 
     def told_of(self, kind: Kind) -> str:
@@ -139,7 +140,7 @@ class Summary:
             plan.state in {PlanState.PLANNED, PlanState.REFUSED} and plan.kind is not PlanKind.RESET_MAPPINGS
         )
         if may_be_applied and self.count(outcome=Outcome.PLANNED):
-            anyway = " although it exceeds a limit" * (plan.state is PlanState.REFUSED)
+            anyway = " although it exceeds a limit" * bool(plan.over_limit)
             apply = {"plan_id": plan.id, "dry_run": False}
             steps.append(Step(f"Apply exactly this plan{anyway}", "bulk-import", apply))
             steps.append(Step("Apply a part of it first", "apply-plan", {"plan_id": plan.id, "first": 20}))
@@ -147,12 +148,20 @@ class Summary:
             steps.append(self.rest_step("Apply the rest of the plan, to everybody else"))
         if self.undecided:
             seen = {"action": "leave it so", "all_who_wait": True}
-            steps.append(Step("Leave all who wait for a decision as they are, as seen", "decide", seen))
+            steps.append(Step("Acknowledge all who wait for a decision: they are left as they are", "decide", seen))
         if self.count(outcome=Outcome.APPLIED):
             restore = Step("Show what restoring these mappings would do", "restore-mappings", {"backup": plan.id})
             undo = Step("Show what undoing this would do", "undo", {"of": plan.id})
             steps.append(restore if plan.kind is PlanKind.RESET_MAPPINGS else undo)
+        if plan.kind is PlanKind.UNDO:
+            steps += self._beside_undoing()
         return steps
+
+    def _beside_undoing(self) -> Iterator[Step]:
+        if self.plan.state is PlanState.PLANNED and any(reason == CREATED_STAYS for _, reason, *_ in self.tally):
+            with_created = {"of": self.plan.facts.get("undoes"), "deactivate_created": True}
+            yield Step("Show what it would do if accounts that were created were deactivated", "undo", with_created)
+        yield Step("Change the settings: else the next import does again what is undone", "settings")
 
     def rest_step(self, words: str) -> Step:
         """Return the step that applies the plan of which this is a part to the others."""
@@ -161,17 +170,19 @@ class Summary:
     def markdown(self, first: Iterable[str] = (), shown: Shown = words_alone) -> str:
         """Return the summary as a page: what comes *first*, counts, reasons, calls used; steps as they are *shown*."""
         title = f"# {MADE_FOR[self.plan.kind]} {self.plan.id}: {BECAME[self.plan.state]}"
-        sides = f"Slack workspace {markdown(self.plan.slack_team)} to {markdown(self.plan.docebo)}"
+        undone = self.plan.facts.get("undoes")
+        undoes = f"It undoes what {undone} has done. " if undone else ""
+        sides = f"{undoes}Slack workspace {markdown(self.plan.slack_team)} to {markdown(self.plan.docebo)}"
         paragraphs = (
             [title],
             [sides],
+            *self._limits(),
             [*first, *self._numbers(shown)],
             *self._why(shown),
             *self._not_as_in_slack(),
             *self._of_people(shown),
             self._calls(),
             self._accounts(),
-            *self._limits(),
             *self._remarks(),
             *self._orphans(),
         )
