@@ -51,6 +51,8 @@ async def test_before_the_first_import_there_is_a_dry_run_to_do(here):
 async def test_a_dry_run_is_a_click_away_until_something_is_imported(here):
     planned = await run_import(here.runtime.settings, rows=ON, dry_run=True)
     page = shown(here, summaries={planned.plan.id: "/v2/dry"})
+    with_others = await run_import(here.runtime.settings, rows={**ON, "SCOPE_GUESTS": "all"}, dry_run=True)
+    assert not {planned.plan.id, with_others.plan.id} & status(here.runtime).plans_told_of
     await imported(here)
 
     [to_do] = re.findall(r"- \[Nobody was imported yet: .*", page)

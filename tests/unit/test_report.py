@@ -110,7 +110,7 @@ def test_an_undoing_leads_to_undoing_creations_too_and_says_that_the_next_import
 def test_that_a_plan_exceeds_a_limit_is_said_first():
     summary = Summary(replace(PLAN, state=PlanState.PLANNED, facts={"over_limit": ["2 to create, the limit is 1"]}), [])
 
-    assert summary.line == f"plan {PLAN.id} (planned): nobody, over a limit"
+    assert summary.line == f"plan {PLAN.id} (planned, over a limit): nobody"
     assert summary.markdown().index("Over the limit") < summary.markdown().index("## In numbers")
 
 

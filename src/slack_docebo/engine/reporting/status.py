@@ -53,7 +53,7 @@ class Status:
     slack_read: ProvenRead | None
     docebo_read: ProvenRead | None
     last_import: Summary | None
-    dry_run: Summary | None  # the newest import, if that has only planned
+    dry_run: Summary | None  # the newest import, if that has only planned, with the settings in force
     over_limit: str  # id of the newest import that a limit has refused, if nothing was imported since
     mapped: int
     in_line: int
@@ -232,10 +232,9 @@ def status(runtime: Runtime) -> Status:
         team = link.slack_team if link else ""
         imports = [plan for plan in tables.plans.recent(100, PlanKind.BULK_IMPORT) if plan.docebo == docebo]
         done = next((plan for plan in imports if plan.state in {PlanState.APPLIED, PlanState.PARTLY_APPLIED}), None)
-        refused, planned = (
-            imports[0].id if imports and imports[0].state is state else ""
-            for state in (PlanState.REFUSED, PlanState.PLANNED)
-        )
+        newest = imports[0] if imports else None
+        refused = newest.id if newest and newest.state is PlanState.REFUSED else ""
+        is_dry_run = newest and newest.state is PlanState.PLANNED and newest.settings == runtime.behaviour.written
         reasons = tables.standings.reasons(docebo, team)
         return Status(
             now=now,
@@ -248,7 +247,7 @@ def status(runtime: Runtime) -> Status:
             slack_read=tables.reads.last(f"slack:{team}"),
             docebo_read=tables.reads.last(f"docebo:{docebo}"),
             last_import=summary(runtime.store, done.id) if done else None,
-            dry_run=summary(runtime.store, planned) if planned else None,
+            dry_run=summary(runtime.store, newest.id) if newest and is_dry_run else None,
             over_limit=refused,
             mapped=tables.mappings(docebo).count(team),
             in_line=sum(reasons[reason] for reason in (IN_LINE, IN_LINE_AS_WRITTEN)),

@@ -117,8 +117,8 @@ class Summary:
         told += [(self.count(outcome=outcome), outcome) for outcome in (Outcome.FAILED, Outcome.SKIPPED)]
         told.append((sum(self.acknowledged.values()), "of them acknowledged"))
         people = ", ".join(f"{count} {became}" for count, became in told if count)
-        people += ", over a limit" * (self.plan.state is PlanState.PLANNED and bool(self.plan.over_limit))
-        return f"plan {self.plan.id} ({IN_SHORT.get(self.plan.state, self.plan.state)}): {people or 'nobody'}"
+        over = ", over a limit" * (self.plan.state is PlanState.PLANNED and bool(self.plan.over_limit))
+        return f"plan {self.plan.id} ({IN_SHORT.get(self.plan.state, self.plan.state)}{over}): {people or 'nobody'}"
 
     def told_of(self, kind: Kind) -> str:
         """Say of how many people *kind* is true, and of how many it is planned; of those left alone without who is in line."""
