@@ -3,12 +3,28 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from prefect.artifacts import acreate_markdown_artifact, acreate_table_artifact
+from prefect.client.orchestration import PrefectClient
+from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
+from prefect.client.schemas.objects import Artifact
+from prefect.client.schemas.sorting import ArtifactSort
 
 from slack_docebo.domain.texts import markdown
 from slack_docebo.engine.reporting.steps import Step
 from tasks.links import find_forms
 
 SUMMARY = "summary-"  # begins the key of a plan's summary, before the id
+
+
+def page_of(artifact: Artifact) -> str:
+    """Return where Prefect shows the artifact."""
+    return f"/v2/artifacts/artifact/{artifact.id}"
+
+
+async def summary_page(client: PrefectClient, plan_id: str) -> str:
+    """Return where the newest summary of the plan is; "" if no run has published one, or it is deleted by now."""
+    of_plan = ArtifactFilter(key=ArtifactFilterKey(any_=[f"{SUMMARY}{plan_id}"]))
+    newest = await client.read_artifacts(artifact_filter=of_plan, sort=ArtifactSort.CREATED_DESC, limit=1)
+    return page_of(newest[0]) if newest else ""
 
 
 async def publish_page(page: str, *, key: str, description: str) -> None:

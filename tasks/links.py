@@ -1,6 +1,7 @@
 """Links to Prefect's pages: the forms, filled in."""
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
@@ -9,6 +10,7 @@ from uuid import UUID
 import httpx
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.exceptions import PrefectException
+from prefect.settings import PREFECT_UI_URL
 
 from slack_docebo.domain.texts import markdown
 from slack_docebo.engine.reporting.steps import Step
@@ -73,6 +75,15 @@ async def find_forms() -> Forms:
             return await read_forms(client)
     except (httpx.HTTPError, PrefectException):
         return Forms({})
+
+
+def whole_address(page: str) -> str:
+    """Return the address of one of Prefect's pages as it may be mailed, "" for none or while it is not known.
+
+    Prefect makes it of PREFECT_API_URL, which may hold a login, where PREFECT_UI_URL is not set.
+    """
+    prefect = re.sub(r"//[^/]*@", "//", PREFECT_UI_URL.value() or "")
+    return f"{prefect.rstrip('/')}{page}" if prefect and page else ""
 
 
 def _parameters(deployment: Any) -> dict[str, Any]:

@@ -2,8 +2,10 @@
 
 from urllib.parse import urlsplit
 
+import httpx
 from prefect import get_run_logger
-from prefect.utilities.urls import url_for
+from prefect.client.orchestration import get_client
+from prefect.exceptions import PrefectException
 
 from slack_docebo.clients.notifier import notifier
 from slack_docebo.concurrency import to_completion
@@ -14,7 +16,8 @@ from slack_docebo.engine.reporting.summary import Summary
 from slack_docebo.errors import SyncError
 from slack_docebo.runtime import Runtime
 from slack_docebo.settings import NotificationSettings, load_settings
-from tasks.notifications import without_login
+from tasks.artifacts import summary_page
+from tasks.links import whole_address
 
 
 async def mail_report(runtime: Runtime, summary: Summary) -> None:
@@ -22,8 +25,12 @@ async def mail_report(runtime: Runtime, summary: Summary) -> None:
     if not is_wanted(runtime.behaviour.report_mail, summary):
         return
     rows = await to_completion(attention_rows, runtime.store, summary.plan.id, PeopleShown.IDS)
-    link = without_login(url_for("flow-run", runtime.run_id) or "")
-    report = ReportedImport(summary, alike(rows), urlsplit(runtime.settings.docebo_url).netloc, link)
+    try:
+        async with get_client() as client:
+            page = whole_address(await summary_page(client, summary.plan.id))
+    except (httpx.HTTPError, PrefectException):  # a report without a link is one all the same
+        page = ""
+    report = ReportedImport(summary, alike(rows), urlsplit(runtime.settings.docebo_url).netloc, page)
     settings = load_settings(NotificationSettings).model_copy(update={"notification_urls": None})
     try:
         await notifier(settings, runtime.behaviour.notification_mail_id).send(report.title, report.body)

@@ -1,7 +1,6 @@
 """Notifications: an incident is told to each place once, and who was told is remembered with the run."""
 
 import logging
-import re
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -23,7 +22,6 @@ from prefect.client.schemas.objects import TERMINAL_STATES
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.states import State
 from prefect.types._datetime import now
-from prefect.utilities.urls import url_for
 from prefect.variables import Variable
 
 from slack_docebo.clients.notifier import Notifier, notifier
@@ -32,8 +30,8 @@ from slack_docebo.engine.reporting.incidents import Incident, Trouble, step_afte
 from slack_docebo.errors import ConfigurationError
 from slack_docebo.integration_settings import VARIABLE, notification_mail_id
 from slack_docebo.settings import NotificationSettings, PlatformSettings, load_settings
-from tasks.artifacts import SUMMARY
-from tasks.links import read_forms
+from tasks.artifacts import SUMMARY, page_of
+from tasks.links import read_forms, whole_address
 
 SAME_INCIDENT = timedelta(days=1)  # after that the same trouble is told again
 LABEL = "slack-docebo.told"  # of a run: which trouble a place was told of, and when
@@ -112,20 +110,20 @@ def _alike(before: State[Any], state: State[Any], message: str) -> bool:
 async def _incident(
     client: PrefectClient, run: FlowRun, flow: str, trouble: Trouble, message: str, settings: NotificationSettings
 ) -> Incident:
-    extent, plan_id = await _extent(client, run.id)
+    extent, page = await _extent(client, run.id)
     deployment = (await client.read_deployment(run.deployment_id)).name if run.deployment_id else flow
-    link = without_login(url_for("flow-run", run.id) or "")
-    step = step_after(trouble, plan_id)
+    step = step_after(trouble)
     form = (await read_forms(client)).link(step) if step else ""
     return Incident(
         trouble,
         deployment,
         message,
         extent,
-        link,
+        whole_address(f"/v2/runs/flow-run/{run.id}"),
+        whole_address(page),
         installation=_installation(),
         form=step.words if step else "",
-        form_link=f"{link.partition('/runs/')[0]}{form}" if form and link else "",
+        form_link=whole_address(form),
         **({"documentation": settings.documentation_url} if settings.documentation_url else {}),
     )
 
@@ -139,12 +137,11 @@ def _installation() -> str:
 
 
 async def _extent(client: PrefectClient, flow_run_id: UUID) -> tuple[str, str]:
-    """Return the line of the run's summary, if it came to that, and the id of the plan that it is about."""
+    """Return the line of the run's summary, if it came to that, and where it is."""
     of_run = ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[flow_run_id]))
     for artifact in await client.read_artifacts(artifact_filter=of_run):
-        if (key := artifact.key or "").startswith(SUMMARY) and artifact.description:
-            of_plan = re.fullmatch("[0-9a-z]{8}", key.removeprefix(SUMMARY))
-            return artifact.description, of_plan[0] if of_plan else ""
+        if (artifact.key or "").startswith(SUMMARY) and artifact.description:
+            return artifact.description, page_of(artifact)
     return "", ""
 
 
@@ -153,8 +150,3 @@ async def _mail_id() -> str:
         return notification_mail_id(await Variable.aget(VARIABLE))
     except OSError:  # Prefect is out of reach; the other places can be told
         return ""
-
-
-def without_login(link: str) -> str:
-    """Return *link* as it may be mailed: Prefect makes it of PREFECT_API_URL where PREFECT_UI_URL is not set."""
-    return re.sub(r"//[^/]*@", "//", link)

@@ -15,12 +15,12 @@ from prefect.client.schemas.filters import (
     FlowRunFilterStateType,
 )
 from prefect.client.schemas.objects import StateType
-from prefect.client.schemas.sorting import ArtifactSort, FlowRunSort
+from prefect.client.schemas.sorting import FlowRunSort
 
 from slack_docebo.concurrency import to_completion
 from slack_docebo.engine.reporting.status import status
 from slack_docebo.runtime import Runtime
-from tasks.artifacts import SUMMARY
+from tasks.artifacts import summary_page
 from tasks.links import read_forms
 from tasks.settings_in_prefect import follow_settings
 
@@ -68,7 +68,7 @@ async def refresh_status_page(runtime: Runtime) -> None:
             titled = {title: links[flow] for flow, title in TITLES.items() if flow in links}
             page = found.page(
                 next_import=await _next_import(client),
-                summaries={plan: link for plan in found.plans_told_of if (link := await _summary(client, plan))},
+                summaries={plan: link for plan in found.plans_told_of if (link := await summary_page(client, plan))},
                 forms=titled,
                 shown=forms.shown,
             )
@@ -85,13 +85,6 @@ async def _write(client: PrefectClient, page: str, *, description: str) -> None:
         return
     first = min(present, key=lambda artifact: str(artifact.created))  # two runs may have made it at once
     await client.update_artifact(first.id, ArtifactUpdate(data=page, description=description))
-
-
-async def _summary(client: PrefectClient, plan_id: str) -> str:
-    """Return where the newest summary of the plan is; "" if no run has published one, or it is deleted by now."""
-    of_plan = ArtifactFilter(key=ArtifactFilterKey(any_=[f"{SUMMARY}{plan_id}"]))
-    newest = await client.read_artifacts(artifact_filter=of_plan, sort=ArtifactSort.CREATED_DESC, limit=1)
-    return f"/v2/artifacts/artifact/{newest[0].id}" if newest else ""
 
 
 async def _next_import(client: PrefectClient) -> datetime | None:

@@ -58,10 +58,11 @@ def test_a_refused_run_is_told_once_however_often_it_is_repeated(deployed, at_wo
     assert (first["state"]["name"], again["state"]["name"]) == ("Refused", "Refused")
     mail = mailbox.next_mail()
     assert mail["Subject"].startswith(subject(company, "import-everybody was refused before its first write: "))
-    assert "/v2/deployments/deployment/" in text(mail)
+    assert "Who, and why: http://127.0.0.1:" in text(mail)
+    assert "/v2/artifacts/artifact/" in text(mail)
     assert f"What happened: {cause_in(first['state']['message'])}" in text(mail).replace("\n", " ")
     assert "to create" in text(mail)
-    assert f"/runs/flow-run/{first['id']}" in text(mail)
+    assert f"/v2/runs/flow-run/{first['id']}" in text(mail)
     logged(deployed, again["id"], "No notification: everybody was told of the same before")
     assert mailbox.is_empty()
 

@@ -26,9 +26,10 @@ INCIDENT = Incident(
     "import-everybody",
     "Look at plan 9fy3, and apply exactly this plan if it is right: 70 to deactivate, the limit is 50; nothing was written",
     "plan 9fy3 (refused): 70 to deactivate",
-    "http://127.0.0.1:4200/runs/flow-run/1",
+    "http://127.0.0.1:4200/v2/runs/flow-run/1",
+    "http://127.0.0.1:4200/v2/artifacts/artifact/2",
     installation="lms.example.com",
-    form="Show the plan again",
+    form="Let runs write again",
     form_link="http://127.0.0.1:4200/v2/form",
 )
 
@@ -78,8 +79,9 @@ async def test_an_incident_arrives_as_one_mail_that_says_what_to_do():
     assert text(mail).splitlines()[0] == f"What happened: {INCIDENT.message}"
     assert "To how many: plan 9fy3" in text(mail)
     assert f"What to do: {ADVICE[Trouble.REFUSED]}" in text(mail)
-    assert "Show the plan again: http://127.0.0.1:4200/v2/form" in text(mail)
-    assert "The run: http://127.0.0.1:4200/runs/flow-run/1" in text(mail)
+    assert "Who, and why: http://127.0.0.1:4200/v2/artifacts/artifact/2" in text(mail)
+    assert "Let runs write again: http://127.0.0.1:4200/v2/form" in text(mail)
+    assert "The run: http://127.0.0.1:4200/v2/runs/flow-run/1" in text(mail)
     assert list(server.taken()) == []
 
 
@@ -265,20 +267,11 @@ def test_the_manual_is_where_the_settings_say_and_no_line_is_told_twice():
 
 
 @pytest.mark.parametrize(
-    ("trouble", "plan_id", "flow"),
-    [
-        (Trouble.REFUSED, "9fy3abcd", "bulk-import"),
-        (Trouble.PARKED, "", "parked-events"),
-        (Trouble.UNDECIDED, "9fy3abcd", "decide"),
-        (Trouble.STOPPED, "", "go"),
-    ],
+    ("trouble", "flow"),
+    [(Trouble.PARKED, "parked-events"), (Trouble.HELD, "parked-events"), (Trouble.STOPPED, "go")],
 )
-def test_a_trouble_that_a_form_ends_names_the_form(trouble, plan_id, flow):
-    assert step_after(trouble, plan_id).flow == flow
-
-
-def test_a_refusal_without_a_plan_names_no_form():
-    assert step_after(Trouble.REFUSED, "") is None
+def test_a_trouble_that_a_form_ends_names_the_form(trouble, flow):
+    assert step_after(trouble).flow == flow
 
 
 async def test_only_a_place_that_took_the_message_was_told():

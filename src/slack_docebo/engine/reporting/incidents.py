@@ -70,16 +70,16 @@ HAPPENED = {
 ADVICE = {
     Trouble.FAILED: "Correct what the message says, then start it again: what was done already is not done twice."
     " Every message is explained in {manual}.",
-    Trouble.REFUSED: "If a limit stopped it, look at the plan in the run's artifacts. If it is right, its summary links to"
-    " the form that applies it all the same. If not, correct the settings.",
+    Trouble.REFUSED: "If a limit stopped it, look at the plan. If it is right, its page links to the form that applies it"
+    " all the same. If not, correct the settings.",
     Trouble.CRASHED: "An import that is no dry run begins again by itself, once. Start anything else again: what was done"
     " already is not done twice. If it crashes again, look at the worker's log: most often the machine is short of memory"
     " or was restarted.",
     Trouble.CANCELLED: "Nothing, if that was meant. What was written stays; the next run does the rest.",
-    Trouble.PARTLY_FAILED: "Look at the run's artifacts for the reason of each. The next run tries them again.",
+    Trouble.PARTLY_FAILED: "Look at the reason of each. The next run tries them again.",
     Trouble.SKIPPED: "What the plan rests on has changed since it was made. Make a new one.",
-    Trouble.UNDECIDED: "Look at the run's artifacts for the reason of each, which says whose account is in question. They"
-    " are told once, and left alone until that is settled in Slack, in Docebo or in the form.",
+    Trouble.UNDECIDED: "Look at the reason of each, and decide. They are told once, and left alone until that is settled"
+    " in Slack, in Docebo or in the form.",
     Trouble.PARKED: "Look at them and at their errors, then replay them: {manual} says how. Nothing is lost, and the"
     " next reconciliation brings the same people in line.",
     Trouble.HELD: "Look at whose events wait. If the changes are right, let everybody who waits through: the run links to"
@@ -151,19 +151,11 @@ def cause_in(message: str) -> str:
     return next((message.removeprefix(one) for one in _BEGINNINGS if message.startswith(one)), message)
 
 
-def step_after(trouble: Trouble, plan_id: str) -> Step | None:
-    """Return what is done about *trouble* in a form, if there is one; *plan_id* is that of the run's plan, or ""."""
+def step_after(trouble: Trouble) -> Step | None:
+    """Return what is done about *trouble* in a form, if there is one that the page of the run's plan does not link to."""
     match trouble:
-        case Trouble.REFUSED if plan_id:
-            return Step(
-                "Show the plan again; its summary links to the form that applies it",
-                "bulk-import",
-                {"plan_id": plan_id},
-            )
         case Trouble.PARKED | Trouble.HELD:
             return Step("Look at what is parked; the run links to the forms that go on", "parked-events")
-        case Trouble.UNDECIDED:
-            return Step("Decide about them", "decide")
         case Trouble.STOPPED:
             return Step("Let runs write again", "go")
         case Trouble.FAILED:
@@ -180,6 +172,7 @@ class Incident:
     message: str
     extent: str = ""  # how many people, in words
     link: str = ""
+    page: str = ""  # where it says whom the run was about, and why
     installation: str = ""  # the Docebo that it is about
     form: str = ""  # what the form at form_link does
     form_link: str = ""
@@ -206,6 +199,7 @@ class Incident:
             "What happened": escaped(cause_in(self.message)),
             "To how many": escaped(self.extent) if self.extent not in self.message else "",
             "What to do": ADVICE[self.trouble].format(manual=f"{self.documentation}/{MANUAL}"),
+            "Who, and why": self.page,
             self.form: self.form_link,
             "The run": self.link,
         }

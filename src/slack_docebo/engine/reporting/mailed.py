@@ -18,7 +18,7 @@ class ReportedImport:
     summary: Summary
     in_need: Sequence[Alike]
     installation: str  # the Docebo that it is about
-    link: str = ""  # to the run
+    link: str = ""  # to its summary
 
     @property
     def title(self) -> str:
