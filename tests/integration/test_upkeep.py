@@ -103,14 +103,14 @@ async def test_reads_are_purged_but_for_the_latest_of_each_source(company, datab
         assert [read.people for read in last if read] == [3, 9]
 
 
-async def test_a_long_past_is_purged_bit_by_bit(company, database_url, tmp_path):
+async def test_however_many_plans_are_too_old_one_sweep_deletes_them(company, database_url, tmp_path):
     settings = settings_for(company.facts(), database_url, report_dir=tmp_path)
     newest = (await run_import(settings, dry_run=True)).plan
     async with world(company, database_url, tmp_path) as here:
         with here.runtime.store.transaction() as tables:
-            for number in range(PLANS_AT_ONCE + 5):
+            for number in range(2 * PLANS_AT_ONCE + 5):
                 old = newest.created_at - (100 + number) * DAY
                 tables.plans.create(replace(newest, id=f"9{number:07}", created_at=old))
 
-        assert [tidy(here.runtime).plans for _ in range(3)] == [PLANS_AT_ONCE, 5, 0]
+        assert [tidy(here.runtime).plans for _ in range(2)] == [2 * PLANS_AT_ONCE + 5, 0]
         assert plans_of(here.runtime) == [newest.id]

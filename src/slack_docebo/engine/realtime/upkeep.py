@@ -10,13 +10,14 @@ from slack_docebo.domain.people import PeopleShown
 from slack_docebo.engine.reporting.shown import Cell, with_names
 from slack_docebo.private_files import is_ours
 from slack_docebo.runtime import Runtime
+from slack_docebo.safe_points import safe_point
 from slack_docebo.storage.inbox import InboxStatus
 from slack_docebo.storage.milestones import Milestone
 from slack_docebo.storage.store import Store
 
 SHOWN = 500  # what a page of Prefect's UI can be asked to show
 LONGEST_GRACE = timedelta(days=366)
-PLANS_AT_ONCE = 20  # deleted by one sweep: each may have an operation for everybody, and others wait to write
+PLANS_AT_ONCE = 20  # deleted in one transaction: each may have an operation for everybody, and others wait to write
 REPORT = re.compile(
     r"(?:mappings-)?[0-9a-z]{8}(?:-branches|-export|-import|-orphans|-person|-values)?\.(?:csv|json)"
 )  # as reports and backups are called
@@ -37,8 +38,8 @@ def tidy(runtime: Runtime) -> Upkeep:
     """Delete what is kept for longer than the settings want, and tell what is left in the inbox."""
     left, now = runtime.budget.part_left(), runtime.now()
     oldest = now - timedelta(days=runtime.behaviour.journal_keep_days)
+    plans = sum(_purged_plans(runtime, oldest))
     with runtime.store.transaction() as tables:
-        plans = tables.plans.purge(oldest, limit=PLANS_AT_ONCE)
         tables.standings.purge(oldest)
         tables.reads.purge(oldest)
         tables.profiles.purge(oldest)
@@ -55,6 +56,19 @@ def tidy(runtime: Runtime) -> Upkeep:
         tables.milestones.reach(runtime.settings.docebo_url, Milestone.SWEEP, now=now)
         due = inbox.due(now, SHOWN, left=left) + inbox.claimed()
         return Upkeep(inbox.status(), due, purged, plans, files)
+
+
+def _purged_plans(runtime: Runtime, oldest: datetime) -> Iterator[int]:
+    """Delete the plans that were made before *oldest*, and yield how many each transaction has deleted.
+
+    All of them, for real time can make thousands a day; others have their turn to write in between.
+    """
+    purged = PLANS_AT_ONCE
+    while purged == PLANS_AT_ONCE:
+        safe_point()
+        with runtime.store.transaction() as tables:
+            purged = tables.plans.purge(oldest, limit=PLANS_AT_ONCE)
+        yield purged
 
 
 def _removed(folder: Path, oldest: datetime) -> Iterator[Path]:
