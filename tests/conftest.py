@@ -1,6 +1,7 @@
 """Databases and folders for every test that needs one."""
 
 import gc
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -25,6 +26,32 @@ hypothesis.settings.load_profile("fixed")
 LONGEST_FIRST = ("e2e", "simulation", "integration", "contract", "unit")
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[object]:
+    """Let no collection look at what stays until the end, thousands of tests and what they import: a tenth of all time."""
+    gc.disable()  # nothing of it is garbage
+    try:
+        return (yield)
+    finally:
+        gc.collect()
+        gc.freeze()
+        gc.enable()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector: pytest.Collector) -> Iterator[pytest.CollectReport]:
+    """Let each of the processes that share the work begin with other files.
+
+    Else all of them compile, in a fresh checkout, the same file at the same moment: so each reads what another compiled.
+    """
+    report = yield
+    if isinstance(collector, pytest.Directory) and "PYTEST_XDIST_WORKER" in os.environ:
+        number, of = (int(os.environ[f"PYTEST_XDIST_{name}"].removeprefix("gw")) for name in ("WORKER", "WORKER_COUNT"))
+        first = len(report.result) * number // of
+        report.result = [*report.result[first:], *report.result[:first]]
+    return report
+
+
 @pytest.hookimpl(tryfirst=True)  # before the groups are read
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep each file on one of the processes that share the work, and all files that need Prefect's server on one.
@@ -37,13 +64,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             groups[item.path] = "prefect"
     for item in items:
         item.add_marker(pytest.mark.xdist_group(groups.get(item.path, str(item.path))))
-    items.sort(key=lambda item: (groups.get(item.path, "without"), LONGEST_FIRST.index(item.path.parent.name)))
 
+    def place(item: pytest.Item) -> tuple[str, int, Path]:
+        return groups.get(item.path, "without"), LONGEST_FIRST.index(item.path.parent.name), item.path
 
-def pytest_collection_finish() -> None:
-    """Let no collection look at what stays until the end, thousands of tests and what they import: a tenth of all time."""
-    gc.collect()
-    gc.freeze()
+    items.sort(key=place)
 
 
 @pytest.fixture(scope="session", autouse=True)
