@@ -6,12 +6,12 @@ from typing import Any
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 _EXTENSION = "sandbox.abort"
 
 
-class AbortableProtocol(H11Protocol):
+class AbortableProtocol(HttpToolsProtocol):
     """Uvicorn's HTTP/1.1 protocol, with its transport's `abort` offered as an ASGI extension."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
