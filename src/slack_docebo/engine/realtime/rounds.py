@@ -12,18 +12,12 @@ from functools import partial
 
 from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.dialect import MOST_ROWS
-from slack_docebo.domain.guards import changes_of
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.observation import Present
-from slack_docebo.domain.operations import Kind, Operation
 from slack_docebo.domain.planning import Planner
 from slack_docebo.domain.stamps import believed
-from slack_docebo.domain.standing import is_undecided
-from slack_docebo.engine.planning.drafts import close_plan, open_plan
-from slack_docebo.engine.planning.limits import count_people
-from slack_docebo.engine.planning.people import keep_leavers, keep_observations, note_names, plan_people
 from slack_docebo.engine.reading.connection import Workspace
-from slack_docebo.engine.reading.evidence import ask_for_accounts, ask_for_people, observe_person
+from slack_docebo.engine.reading.evidence import ask_for_accounts, observe_person
 from slack_docebo.engine.reading.organisation import learn_who_is_named
 from slack_docebo.engine.reading.outages import OutageWatch, greet_docebo, greet_slack
 from slack_docebo.engine.reading.profiles import keep_fields_shown
@@ -36,9 +30,10 @@ from slack_docebo.engine.reading.sides import (
     read_target,
 )
 from slack_docebo.engine.reading.user_groups import read_user_groups
-from slack_docebo.engine.realtime.holding import are_let_through, hold
+from slack_docebo.engine.realtime.holding import are_let_through
 from slack_docebo.engine.realtime.managers import plan_managers_of
-from slack_docebo.engine.realtime.merging import Case, event_ids, joined, merge
+from slack_docebo.engine.realtime.merging import Case, joined, merge
+from slack_docebo.engine.realtime.planning import plan_cases, store_plan
 from slack_docebo.engine.realtime.serve_result import Became, ServeResult
 from slack_docebo.engine.realtime.settling import Settlement
 from slack_docebo.engine.realtime.sorting import Sorter
@@ -47,7 +42,6 @@ from slack_docebo.engine.writing.finishing import finish
 from slack_docebo.errors import IncompleteRead, Rejected, told
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.inbox import InboxEntry
-from slack_docebo.storage.plans import PlanKind
 
 logger = logging.getLogger(__name__)
 
@@ -253,8 +247,10 @@ class _Round:
         """
         try:
             with self._served.timed("plan"):
-                planner, operations = await self._planned(cases, accounts)
-                plan_id, held = await to_completion(self._store, cases, planner, operations, let_through)
+                policy = self._planner.policy
+                planner, operations = await plan_cases(self._runtime, self._team, policy, cases, accounts)
+                store = partial(store_plan, self._runtime, self._workspace, self._served, let_through=let_through)
+                plan_id, held = await to_completion(store, cases, planner, operations)
         except Exception as error:
             await self._docebo.check(error)
             if len(cases) == 1:
@@ -283,72 +279,6 @@ class _Round:
                 finish(self._runtime, plan_id)
         with self._served.timed("record"):
             await to_completion(self._settlement.settle, plan_id, cases, reason)
-
-    async def _planned(self, cases: list[Case], accounts: Accounts) -> tuple[Planner, list[Operation]]:
-        """Return what is to be done about *cases*; Slack is asked for those whose accounts they seem to have got back."""
-        planner = Planner(self._planner.policy, accounts)
-        operations = await to_completion(self._operations, cases, planner)
-        if contested := planner.returns.contested:
-            answers = await ask_for_people(self._runtime, self._team, set(contested.values()))
-            if planner.returns.settle(answers):
-                planner = planner.anew()
-                operations = await to_completion(self._operations, cases, planner)
-        return planner, operations
-
-    def _operations(self, cases: list[Case], planner: Planner) -> list[Operation]:
-        """Plan for *cases*, and again for those whose claim to an account was outdone by that of somebody after them."""
-        docebo, now = self._runtime.settings.docebo_url, self._runtime.now()
-        with self._runtime.store.reading() as tables:
-            operations = plan_people(tables, docebo, self._team, planner, [case.person for case in cases], now=now)
-            looked_after = planner.found.people
-            outdone = [case.person for case in cases if not planner.claims.outdone.isdisjoint(case.person.ids)]
-            again = plan_people(tables, docebo, self._team, planner, outdone, now=now) if outdone else []
-            planner.found.people = looked_after
-        by_person = {operation.slack_id: operation for operation in (*operations, *again)}
-        return list(by_person.values())
-
-    def _store(
-        self, cases: list[Case], planner: Planner, operations: list[Operation], let_through: bool
-    ) -> tuple[str | None, set[str]]:
-        """Store a plan for *cases* and return its id, or None where it would say nothing new; and who is held back.
-
-        Where somebody is, the plan is theirs alone and is refused: the others are to be planned for anew.
-        """
-        docebo = self._runtime.settings.docebo_url
-        with self._runtime.store.reading() as tables:
-            # A limit is a share of everybody who is looked after, not of the few people of this round.
-            looked_after = count_people(self._runtime, tables, self._team, at_least=planner.found.people)
-            waiting = [op for op in operations if op.kind is Kind.LEAVE and is_undecided(op.reason)]
-            known = tables.standings.of(docebo, self._team, [op.slack_id for op in waiting])
-        news = [op for op in waiting if op.slack_id not in known or not known[op.slack_id].covers(op)]
-        if not news and all(operation.kind is Kind.LEAVE for operation in operations):
-            if planner.found.first_seen_leaving or planner.found.no_leavers:
-                with self._runtime.store.transaction() as tables:
-                    keep_leavers(tables, self._team, planner.found, now=self._runtime.now())
-            return None, set()
-        plan_id = open_plan(self._runtime, self._workspace, PlanKind.REALTIME_SYNC)
-        with self._runtime.store.transaction() as tables:
-            kept = tables.inbox.keep(event_ids(cases))
-            forgotten = {case.slack_id for case in cases if kept.isdisjoint(case.event_ids)}
-            remembered = [operation for operation in operations if operation.slack_id not in forgotten]
-            tables.operations.add(plan_id, 0, remembered)
-            keep_observations(tables, docebo, self._team, planner.found, now=self._runtime.now())
-            note_names(self._runtime, tables, self._team, [case.pair[0] for case in cases])
-        measured = close_plan(self._runtime, plan_id, looked_after=looked_after, let_through=let_through)
-        self._served.plans.append(plan_id)
-        over = dict(measured.refused(knowingly=let_through))
-        if held := {
-            op.slack_id for op in remembered if not over.keys().isdisjoint(changes_of(op, self._runtime.now().date()))
-        }:
-            with self._runtime.store.transaction() as tables:
-                tables.operations.withdraw(plan_id, {op.slack_id for op in remembered} - held)
-            theirs = [case for case in cases if case.slack_id in held]
-            self._served.incident = hold(self._runtime, plan_id, theirs, over.values())
-            why = "; ".join(over.values())
-            self._served.note(event_ids(theirs), Became.HELD, self._runtime.now(), why=why)
-        else:
-            self._served.undecided += len(news)
-        return plan_id, held
 
 
 def _groups(cases: Iterable[Case], through: Collection[str], *, last_attempt: int) -> Iterator[list[Case]]:

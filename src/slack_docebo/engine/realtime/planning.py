@@ -1,0 +1,109 @@
+"""Planning in real time: what is to be done about the people of one round, and whether the limits hold some of it back."""
+
+from slack_docebo.concurrency import to_completion
+from slack_docebo.domain.guards import Change, changes_of
+from slack_docebo.domain.matching import Accounts
+from slack_docebo.domain.operations import Kind, Operation
+from slack_docebo.domain.planning import Planner
+from slack_docebo.domain.policy import Policy
+from slack_docebo.domain.standing import is_undecided
+from slack_docebo.engine.planning.drafts import close_plan, open_plan
+from slack_docebo.engine.planning.limits import count_people
+from slack_docebo.engine.planning.people import keep_leavers, keep_observations, note_names, plan_people
+from slack_docebo.engine.reading.connection import Workspace
+from slack_docebo.engine.reading.evidence import ask_for_people
+from slack_docebo.engine.realtime.holding import hold
+from slack_docebo.engine.realtime.merging import Case, event_ids
+from slack_docebo.engine.realtime.serve_result import Became, ServeResult
+from slack_docebo.runtime import Runtime
+from slack_docebo.storage.plans import PlanKind
+
+
+async def plan_cases(
+    runtime: Runtime, team: str, policy: Policy, cases: list[Case], accounts: Accounts
+) -> tuple[Planner, list[Operation]]:
+    """Return what is to be done about *cases*; Slack is asked for those whose accounts they seem to have got back."""
+    planner = Planner(policy, accounts)
+    operations = await to_completion(_operations, runtime, team, cases, planner)
+    if contested := planner.returns.contested:
+        answers = await ask_for_people(runtime, team, set(contested.values()))
+        if planner.returns.settle(answers):
+            planner = planner.anew()
+            operations = await to_completion(_operations, runtime, team, cases, planner)
+    return planner, operations
+
+
+def _operations(runtime: Runtime, team: str, cases: list[Case], planner: Planner) -> list[Operation]:
+    """Plan for *cases*, and again for those whose claim to an account was outdone by that of somebody after them."""
+    docebo, now = runtime.settings.docebo_url, runtime.now()
+    with runtime.store.reading() as tables:
+        operations = plan_people(tables, docebo, team, planner, [case.person for case in cases], now=now)
+        looked_after = planner.found.people
+        outdone = [case.person for case in cases if not planner.claims.outdone.isdisjoint(case.person.ids)]
+        again = plan_people(tables, docebo, team, planner, outdone, now=now) if outdone else []
+        planner.found.people = looked_after
+    by_person = {operation.slack_id: operation for operation in (*operations, *again)}
+    return list(by_person.values())
+
+
+def store_plan(
+    runtime: Runtime,
+    workspace: Workspace,
+    served: ServeResult,
+    cases: list[Case],
+    planner: Planner,
+    operations: list[Operation],
+    *,
+    let_through: bool,
+) -> tuple[str | None, set[str]]:
+    """Store a plan for *cases* and return its id, or None where it would say nothing new; and who is held back.
+
+    Where somebody is, the plan is theirs alone and is refused: the others are to be planned for anew. *let_through* says
+    that somebody has let it exceed the limits.
+    """
+    docebo, team = runtime.settings.docebo_url, workspace.team
+    with runtime.store.reading() as tables:
+        # A limit is a share of everybody who is looked after, not of the few people of this round.
+        looked_after = count_people(runtime, tables, team, at_least=planner.found.people)
+        waiting = [op for op in operations if op.kind is Kind.LEAVE and is_undecided(op.reason)]
+        known = tables.standings.of(docebo, team, [op.slack_id for op in waiting])
+    news = [op for op in waiting if op.slack_id not in known or not known[op.slack_id].covers(op)]
+    if not news and all(operation.kind is Kind.LEAVE for operation in operations):
+        if planner.found.first_seen_leaving or planner.found.no_leavers:
+            with runtime.store.transaction() as tables:
+                keep_leavers(tables, team, planner.found, now=runtime.now())
+        return None, set()
+    plan_id = open_plan(runtime, workspace, PlanKind.REALTIME_SYNC)
+    with runtime.store.transaction() as tables:
+        kept = tables.inbox.keep(event_ids(cases))
+        forgotten = {case.slack_id for case in cases if kept.isdisjoint(case.event_ids)}
+        remembered = [operation for operation in operations if operation.slack_id not in forgotten]
+        tables.operations.add(plan_id, 0, remembered)
+        keep_observations(tables, docebo, team, planner.found, now=runtime.now())
+        note_names(runtime, tables, team, [case.pair[0] for case in cases])
+    measured = close_plan(runtime, plan_id, looked_after=looked_after, let_through=let_through)
+    served.plans.append(plan_id)
+    held = _hold_back(runtime, served, plan_id, cases, remembered, dict(measured.refused(knowingly=let_through)))
+    if not held:
+        served.undecided += len(news)
+    return plan_id, held
+
+
+def _hold_back(
+    runtime: Runtime,
+    served: ServeResult,
+    plan_id: str,
+    cases: list[Case],
+    operations: list[Operation],
+    over: dict[Change, str],
+) -> set[str]:
+    """Hold those of *cases* back who would be changed *over* a limit, and return their Slack ids."""
+    today = runtime.now().date()
+    held = {op.slack_id for op in operations if not over.keys().isdisjoint(changes_of(op, today))}
+    if held:
+        with runtime.store.transaction() as tables:
+            tables.operations.withdraw(plan_id, {op.slack_id for op in operations} - held)
+        theirs = [case for case in cases if case.slack_id in held]
+        served.incident = hold(runtime, plan_id, theirs, over.values())
+        served.note(event_ids(theirs), Became.HELD, runtime.now(), why="; ".join(over.values()))
+    return held
