@@ -63,18 +63,20 @@ def test_row_numbers_stand_in_where_answers_show_nobody():
     assert correlate([ADA, BOB], answers) == [RowResult(11), RowResult(None, "No", "No")]
 
 
-def test_the_order_stands_in_where_answers_show_nobody_and_are_not_numbered():
-    assert correlate([ADA, BOB], [done(11), failed("No")]) == [RowResult(11), RowResult(None, "No", "No")]
+def test_of_answers_that_show_nobody_and_are_not_numbered_nobody_knows_which_account_was_made():
+    assert correlate([ADA, BOB], [done(12), done(11)]) == [RowResult(None), RowResult(None)]
+    assert correlate([ADA, BOB], [failed("No"), failed("No")]) == [RowResult(None, "No", "No")] * 2
+    assert correlate([ADA], [done(11)]) == [RowResult(11)]
 
 
 def test_an_account_made_without_telling_its_id_is_a_success_without_an_id():
     assert correlate([ADA], [done(None, "ada")]) == [RowResult(None)]
 
 
-def test_rows_that_share_an_address_are_told_by_their_order():
+def test_of_rows_that_share_an_address_nobody_knows_which_account_was_made():
     rows = [Row(None, {"username": "a", "email": "same@x.org"}), Row(None, {"username": "b", "email": "same@x.org"})]
 
-    assert correlate(rows, [done(1, "same@x.org"), done(2, "same@x.org")]) == [RowResult(1), RowResult(2)]
+    assert correlate(rows, [done(1, "same@x.org"), done(2, "same@x.org")]) == [RowResult(None), RowResult(None)]
 
 
 @pytest.mark.parametrize(
@@ -95,6 +97,7 @@ def test_rows_that_share_an_address_are_told_by_their_order():
         pytest.param(
             [ADA, BOB], [failed("No", row_index=0), done(11, "ada", row_index=1)], id="number and name disagree"
         ),
+        pytest.param([ADA, BOB], [done(11), failed("No")], id="the order alone tells who has failed"),
         pytest.param([ADA, BOB], [done(11, row_index=0), done(12, row_index=0)], id="twice the same number"),
         pytest.param([ADA, BOB], [done(11, row_index=4), done(12, row_index=5)], id="numbers of other rows"),
     ],

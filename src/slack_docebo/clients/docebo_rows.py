@@ -84,8 +84,9 @@ def correlate(rows: Sequence[Row], data: object, *, operation: str = "batch") ->
 
     An answer belongs to the row whose id or user name it shows. Where it shows none, or several rows share it, it
     belongs to the row of its `row_index`, counted from 0 or from 1, or else of its position; ids and names that it does
-    show must agree. PHP may send an array as an object whose keys are the places. Raises OutcomeUnknown for the whole call
-    unless each row has exactly one answer.
+    show must agree. Of a position alone nobody knows whether it is the row's: which account was made is left open then.
+    PHP may send an array as an object whose keys are the places. Raises OutcomeUnknown for the whole call unless each row
+    has exactly one answer, and where a position alone would say who failed.
     """
     if isinstance(data, dict) and all(str(key).isdecimal() for key in data):
         data = [data[key] for key in sorted(data, key=int)]
@@ -98,12 +99,18 @@ def correlate(rows: Sequence[Row], data: object, *, operation: str = "batch") ->
         raise OutcomeUnknown(operation, "a row's answer does not tell success from failure")
     candidates = _candidates(rows, answers)
     owners = [next(iter(found)) if len(found) == 1 else None for found in candidates]
+    guessed = [False] * len(rows)
     if None in owners or len(set(owners)) != len(rows):
+        guessed = [owner is None and "row_index" not in answer for owner, answer in zip(owners, answers, strict=True)]
         owners = list(_positions(answers))
         if any(owner not in found for owner, found in zip(owners, candidates, strict=True)):
             raise OutcomeUnknown(operation, "the answers cannot be told apart")
+        if len({_is_success(answer) for answer, is_guess in zip(answers, guessed, strict=True) if is_guess}) > 1:
+            raise OutcomeUnknown(operation, "nothing but their order tells which row has failed")
     results: dict[int | None, RowResult] = {
-        owner: _result(rows[owner], answer) for owner, answer in zip(owners, answers, strict=True) if owner is not None
+        owner: _result(rows[owner], answer, is_guess=is_guess)
+        for owner, answer, is_guess in zip(owners, answers, guessed, strict=True)
+        if owner is not None
     }
     if len(results) != len(rows):
         raise OutcomeUnknown(operation, "two answers for one row")
@@ -166,10 +173,12 @@ def _positions(answers: Sequence[Mapping[str, Any]]) -> list[int]:
     return [-1] * count
 
 
-def _result(row: Row, answer: Mapping[str, Any]) -> RowResult:
+def _result(row: Row, answer: Mapping[str, Any], *, is_guess: bool = False) -> RowResult:
+    """Return the result of *row*; where it is a *guess* that the answer is about it, the new account is not known."""
     shown = _output(answer)
-    if read_flag(answer["success"], missing=False):
-        return RowResult(row.docebo_id if row.docebo_id is not None else read_id(shown.get("user_id")) or None)
+    if _is_success(answer):
+        made = None if is_guess else read_id(shown.get("user_id")) or None
+        return RowResult(row.docebo_id if row.docebo_id is not None else made)
     said = message_of(answer.get("message")) or message_of(shown.get("error"))
     return RowResult(row.docebo_id, quoted(said) or "refused without a reason", said)
 
@@ -177,6 +186,10 @@ def _result(row: Row, answer: Mapping[str, Any]) -> RowResult:
 def _output(answer: Mapping[str, Any]) -> dict[str, Any]:
     output = answer.get("output")
     return output if isinstance(output, dict) else {}
+
+
+def _is_success(answer: Mapping[str, Any]) -> bool:
+    return read_flag(answer["success"], missing=False)
 
 
 def _folded(value: Value) -> str:

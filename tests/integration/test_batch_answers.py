@@ -1,0 +1,36 @@
+"""A batch whose answer names nobody comes in another order: each person is mapped to the own account."""
+
+import pytest
+
+from sandbox.server import Sandbox
+from tests.between import between
+from tests.importing import mapped, run_import, settings_for
+
+NAMES = ("ada", "bob", "eva", "kim", "leo")
+
+
+@pytest.fixture(scope="module")
+def sandbox():
+    with Sandbox(users=1, docebo_users=0, rate_limits=False) as running:
+        for name in NAMES:
+            running.slack.add(name.title(), "Lovelace", f"{name}@example.com")
+        yield running
+
+
+async def test_answers_without_names_in_another_order_give_nobody_the_account_of_somebody_else(sandbox, sqlite_url):
+    def shuffled(call, answer):
+        if call.path != "/manage/v1/user/batch":
+            return None
+        rows = [{"success": row["success"], "output": {"user_id": row["output"]["user_id"]}} for row in answer["data"]]
+        return {"data": rows[1:] + rows[:1]}
+
+    with between(sandbox.docebo_url, changed=shuffled) as url:
+        settings = settings_for({**sandbox.facts(), "docebo_url": url}, sqlite_url)
+        await run_import(settings)
+        again = await run_import(settings, dry_run=True)
+
+    accounts = mapped(sqlite_url, sandbox.slack.team.id)
+    for name in NAMES:
+        slack_id = sandbox.slack.by_email(f"{name}@example.com")["id"]
+        assert sandbox.docebo.accounts.get(accounts[slack_id]).username == f"{name}@example.com"
+    assert again.undecided == 0
