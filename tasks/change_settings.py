@@ -110,7 +110,7 @@ async def save_settings(form: BaseModel, filled_from: str, changed_by: str) -> s
     async with get_client() as client:
         await follow_settings(client)
     get_run_logger().info("Saved: %s", proposal.line)
-    return f"saved: {proposal.line}; they count from the next run on"
+    return f"saved: {proposal.line}, in force from the next run on"
 
 
 def _written(present: object) -> Mapping[str, object]:

@@ -8,8 +8,11 @@ from slack_docebo.engine.realtime.parked import parked_steps
 from slack_docebo.engine.realtime.serve_result import ServeResult
 from slack_docebo.engine.realtime.serving import InboxLease, serve
 from slack_docebo.engine.realtime.upkeep import parked_rows
+from slack_docebo.engine.reporting.attention import attention_lines
+from slack_docebo.engine.reporting.shown import with_names
 from slack_docebo.runtime import Runtime
 from tasks.artifacts import publish_page, publish_table, step_lines
+from tasks.links import find_forms
 from tasks.served_events import ServedEvents
 
 
@@ -30,14 +33,18 @@ async def process_events(
             )
     finally:
         if served.events:
-            await _publish(runtime, served)
+            await _publish(runtime, workspace.team, served)
     return served
 
 
-async def _publish(runtime: Runtime, served: ServeResult) -> None:
+async def _publish(runtime: Runtime, team: str, served: ServeResult) -> None:
+    shown = runtime.behaviour.people_shown
+    with runtime.store.reading() as tables:
+        in_need = with_names(tables, team, served.in_need, shown)
     steps = parked_steps(runtime.store) if served.parked or served.held else []
-    await publish_page(served.markdown(await step_lines(steps)), key="summary-realtime-sync", description=served.line)
-    if parked := parked_rows(runtime.store, runtime.behaviour.people_shown):
+    first = [*attention_lines(in_need, (await find_forms()).shown), *await step_lines(steps)]
+    await publish_page(served.markdown(first), key="summary-realtime-sync", description=served.line)
+    if parked := parked_rows(runtime.store, shown):
         await publish_table(
             parked, key="parked-events", description="Events that were tried often enough; replay them when it is time"
         )

@@ -237,7 +237,7 @@ async def test_who_was_parked_and_replayed_counts_as_what_became_of_the_event_la
             pass
 
     await serve()
-    [parked] = served.rows
+    [parked], [to_look_at] = served.rows, served.in_need
     settled.sandbox.docebo_gate.faults.clear()
     with settled.runtime.store.transaction() as tables:
         tables.inbox.replay([event.event_id], settled.runtime.now())
@@ -246,6 +246,9 @@ async def test_who_was_parked_and_replayed_counts_as_what_became_of_the_event_la
 
     assert (parked["Slack user"], parked["what"]) == (ada, "parked")
     assert "no room" in str(parked["why"])
+    assert (to_look_at["Slack user"], to_look_at["what happened"]) == (ada, "parked")
+    assert "no room" in str(to_look_at["what is wrong"])
+    assert served.in_need == []
     assert (healed["what"], served.parked, served.line) == ("created", 0, "1 event: 1 created")
     assert float(str(healed["seconds until then"])) >= 0
 

@@ -222,6 +222,15 @@ async def test_a_run_that_comes_to_no_safe_point_is_continued_all_the_same_and_o
         assert (await run).name == "ToBeContinued"
 
 
+def test_who_waits_for_a_decision_after_an_event_is_to_be_looked_at_and_who_is_left_alone_by_the_rules_is_not():
+    result = served(Became.LEFT, Became.LEFT)
+    result.note(["Ev0"], Became.LEFT, datetime(2026, 3, 4, tzinfo=UTC), why="several accounts match: 3, 4")
+    result.note(["Ev1"], Became.LEFT, datetime(2026, 3, 4, tzinfo=UTC), why="guest")
+
+    [row] = result.in_need
+    assert (row["Slack user"], row["what is wrong"]) == ("U0", "several accounts match: 3, 4")
+
+
 def test_a_line_says_what_became_of_the_events():
     assert served(Became.LEFT).line == "1 event: 1 left alone"
     assert served(Became.SUPERSEDED, Became.RETRIED).line == "2 events: 1 superseded, 1 to be retried"

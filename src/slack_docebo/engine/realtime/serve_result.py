@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from slack_docebo.domain.operations import Kind
-from slack_docebo.domain.standing import WAITING
+from slack_docebo.domain.operations import Kind, Outcome
+from slack_docebo.domain.standing import WAITING, is_undecided
+from slack_docebo.engine.reporting.attention import attention_row
 from slack_docebo.engine.reporting.outcomes import DONE
 from slack_docebo.engine.reporting.shown import Cells
 from slack_docebo.storage.inbox import InboxEntry
@@ -30,6 +31,10 @@ class Became(StrEnum):
     PARKED = "parked"
     ACKNOWLEDGED = "parked, as acknowledged"  # somebody knows that it fails for this reason
     HELD = "held back"  # by a limit
+
+
+OF_NEED = {Became.PARKED: Outcome.FAILED, Became.LEFT: Outcome.LEFT}
+"""What somebody may have to look at."""
 
 
 @dataclass(slots=True)
@@ -150,6 +155,16 @@ class ServeResult:
     def rows(self) -> list[Cells]:
         """The events as rows of a table, the last of which something became first, at most ROWS_SHOWN."""
         return [event.row for event in list(self.served.values())[: -ROWS_SHOWN - 1 : -1]]
+
+    @property
+    def in_need(self) -> list[Cells]:
+        """Return a row for everybody who waits for somebody's decision, or whose events are parked."""
+        rows = {
+            event.slack_id: attention_row(event.slack_id, event.became, outcome, event.why)
+            for event in self.served.values()
+            if (outcome := OF_NEED.get(event.became)) and (outcome is Outcome.FAILED or is_undecided(event.why))
+        }
+        return list(rows.values())
 
     def markdown(self, first: Iterable[str] = ()) -> str:
         """Return the summary as a page: what comes *first*, counts, stages, plans."""

@@ -119,14 +119,14 @@ def _in_need(tables: Tables, plan: Plan) -> Iterator[JournalEntry]:
 
 def _row(entry: JournalEntry) -> Cells:
     operation = entry.operation
-    found = attention(entry.outcome, entry.error or operation.reason)
-    return {
-        "Slack user": operation.slack_id,
-        "Docebo user": operation.docebo_id,
-        "what happened": _became(entry),
-        "what is wrong": found.wrong,
-        "what to do": found.to_do,
-    }
+    what = attention_row(operation.slack_id, _became(entry), entry.outcome, entry.error or operation.reason)
+    return {"Slack user": operation.slack_id, "Docebo user": operation.docebo_id, **what}
+
+
+def attention_row(slack_id: str, happened: str, outcome: Outcome, told: str) -> Cells:
+    """Return the row of a table for somebody of whom *told* is the error or the reason."""
+    found = attention(outcome, told)
+    return {"Slack user": slack_id, "what happened": happened, "what is wrong": found.wrong, "what to do": found.to_do}
 
 
 def _became(entry: JournalEntry) -> str:
