@@ -12,7 +12,7 @@ SyncError
 ├── IncompleteRead          not everybody was read: nothing may be concluded
 ├── WorkspaceMismatch       not the workspace this Docebo is linked to
 ├── PlatformMismatch        not the Docebo this database is linked to
-├── ChangeLimitExceeded     the plan is larger than the limits allow
+├── ChangeLimitExceeded     the limits do not allow the plan, or its rest
 ├── TooManyRejected         Docebo refuses row after row: the run was stopped
 ├── Unproven                the first row does not show as it was sent: the run was stopped
 ├── NotConfirmed            a reset, or a plan, that nobody said yes to in so many words
@@ -114,7 +114,7 @@ class PlatformMismatch(SyncError):
 
 
 class ChangeLimitExceeded(SyncError):
-    """The plan would change more than the limits allow; nothing was written."""
+    """The plan would change more than the limits allow, by itself or with what others have changed; no more was written."""
 
 
 class TooManyRejected(SyncError):

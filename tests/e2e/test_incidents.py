@@ -57,7 +57,7 @@ def test_a_refused_run_is_told_once_however_often_it_is_repeated(deployed, at_wo
 
     assert (first["state"]["name"], again["state"]["name"]) == ("Refused", "Refused")
     mail = mailbox.next_mail()
-    assert mail["Subject"].startswith(subject(company, "import-everybody was refused before its first write: "))
+    assert mail["Subject"].startswith(subject(company, "import-everybody was refused: "))
     assert "Who, and why: http://127.0.0.1:" in text(mail)
     assert "/v2/artifacts/artifact/" in text(mail)
     assert f"What happened: {cause_in(first['state']['message'])}" in text(mail).replace("\n", " ")

@@ -72,9 +72,7 @@ async def test_an_incident_arrives_as_one_mail_that_says_what_to_do():
         await notifier(settings(port), "lms@example.com").send(INCIDENT.title, INCIDENT.body)
 
     mail = server.next_mail()
-    assert mail["Subject"] == (
-        "slack-docebo lms.example.com: import-everybody was refused before its first write: 70 to deactivate"
-    )
+    assert mail["Subject"] == ("slack-docebo lms.example.com: import-everybody was refused: 70 to deactivate")
     assert (mail["To"], mail["From"]) == ("lms@example.com", "sync@example.com")
     assert text(mail).splitlines()[0] == f"What happened: {INCIDENT.message}"
     assert "To how many: plan 9fy3" in text(mail)

@@ -55,7 +55,7 @@ class Trouble(StrEnum):
 
 HAPPENED = {
     Trouble.FAILED: "failed",
-    Trouble.REFUSED: "was refused before its first write",
+    Trouble.REFUSED: "was refused",
     Trouble.CRASHED: "crashed",
     Trouble.CANCELLED: "was cancelled",
     Trouble.PARTLY_FAILED: "could not do everybody",
