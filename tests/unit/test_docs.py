@@ -17,6 +17,7 @@ from prefect.settings import Settings as PrefectSettings
 from prefect.settings.legacy import _get_settings_fields
 
 from slack_docebo.cli import app
+from slack_docebo.engine.reporting.incidents import MANUAL, Trouble
 from slack_docebo.integration_settings import documented_rows
 from slack_docebo.settings import EVERYTHING, variables
 from slack_docebo.webhook import app as webhook
@@ -257,3 +258,9 @@ def test_what_is_to_be_clicked_bears_these_words():
 
     assert len(clicked) > 10
     assert {words for words in clicked - known if not any(words in text for text in ours)} == set()
+
+
+def test_every_state_that_wants_somebody_is_explained_where_messages_lead_to():
+    manual = (ROOT / "docs" / MANUAL).read_text("utf-8")
+
+    assert {trouble for trouble in Trouble if f"\n| {trouble} | " not in manual} == set()
