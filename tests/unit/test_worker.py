@@ -69,6 +69,13 @@ def test_only_secrets_of_our_settings_are_taken_from_blocks():
     assert "DATABASE_URL" not in BLOCKS
 
 
+def test_the_page_on_deployment_names_every_block_that_is_read():
+    page = (ROOT / "docs" / "deployment.md").read_text("utf-8")
+
+    assert [variable for variable in BLOCKS if f"`{block_name(variable)}`" not in page] == []
+    assert len(BLOCKS) == 8  # as docs/security.md says
+
+
 @pytest.mark.parametrize(
     "data", [{"value": "planted"}, {"value": 5}, {"value": {"a": "b"}}, {"value": "a\0b"}, {}], ids=str
 )
