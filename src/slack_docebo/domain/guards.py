@@ -1,4 +1,4 @@
-"""Guards: limits on what may be changed; they are checked before the first write of each run."""
+"""Guards: limits on what may be changed, held against the whole of a plan."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -43,7 +43,7 @@ NOBODY: Mapping[Change, int] = {}
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """How many operations of one kind a plan may hold, by count, by percentage or both; None is no limit."""
+    """How many people may be changed in one way: a count, a percentage, or both, each of which holds; None is no limit."""
 
     count: int | None = None
     percent: float | None = None  # of the people looked after: those in scope and the leavers
