@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, exists, or_, select, update
+from sqlalchemy import Connection, bindparam, delete, exists, or_, select, update
 
 from slack_docebo.errors import PlatformMismatch
 from slack_docebo.storage.schema import (
@@ -21,6 +21,20 @@ from slack_docebo.storage.schema import (
 from slack_docebo.storage.statements import insertion
 
 UNKNOWN = ""  # address of the platform whose mappings were stored before anybody said of which Docebo they are
+
+# Made once: an import carries them out before almost everything else that it reads or writes.
+KNOWN = select(platform.c.id, platform.c.address)
+NAMED = (
+    update(platform)
+    .where(platform.c.id == bindparam("found"), platform.c.address == UNKNOWN)
+    .values(address=bindparam("at"))
+)
+_kept = (exists().where(table.c.platform_id == platform.c.id) for table in (mapping, applied))
+WITH_RECORDS = (
+    select(platform.c.id, platform.c.address, platform.c.linked_at)
+    .where(platform.c.address != UNKNOWN, or_(platform.c.linked_at.is_not(None), *_kept))
+    .order_by(platform.c.id)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +58,7 @@ class PlatformRepository:
         With UNKNOWN return the only platform there is, or the one that the database is linked to, else the one without
         an address.
         """
-        known: dict[str, int] = {row.address: row.id for row in self._connection.execute(select(platform))}
+        known: dict[str, int] = {row.address: row.id for row in self._connection.execute(KNOWN)}
         if not address and len(known) == 1:
             return next(iter(known.values()))
         if not address and (linked := self.linked()):
@@ -64,8 +78,7 @@ class PlatformRepository:
             )
             found = self._connection.execute(select(platform.c.id).where(platform.c.address == address)).scalar_one()
         elif address:
-            unnamed = platform.c.id == found, platform.c.address == UNKNOWN
-            self._connection.execute(update(platform).where(*unnamed).values(address=address))
+            self._connection.execute(NAMED, {"found": found, "at": address})
         return found
 
     def linked(self) -> Platform | None:
@@ -128,8 +141,4 @@ class PlatformRepository:
 
     def _with_records(self) -> list[Platform]:
         """Return the platforms at a known address with mappings, or with something applied, or linked by somebody."""
-        kept = (exists().where(table.c.platform_id == platform.c.id) for table in (mapping, applied))
-        found = select(platform.c.id, platform.c.address, platform.c.linked_at).where(
-            platform.c.address != UNKNOWN, or_(platform.c.linked_at.is_not(None), *kept)
-        )
-        return [Platform(*row) for row in self._connection.execute(found.order_by(platform.c.id))]
+        return [Platform(*row) for row in self._connection.execute(WITH_RECORDS)]
