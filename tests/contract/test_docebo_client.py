@@ -276,7 +276,8 @@ async def test_one_account_is_read_from_its_view(docebo):
     }
     docebo.get(f"{USERS}/7").mock(return_value=ok(data))
     async with opened(wanted_fields=frozenset({12})) as client:
-        account = Account(7, "ada", active=False, time_zone="UTC", fields={12: "U0AAA"}, hides_address=True)
+        unshown = frozenset({"email", "first_name", "last_name", "language"})
+        account = Account(7, "ada", active=False, time_zone="UTC", fields={12: "U0AAA"}, unshown=unshown)
         assert await client.user(7) == Present(account)
 
 
@@ -935,7 +936,8 @@ async def test_the_view_of_an_account_agrees_with_the_listing(sandbox):
 
     assert isinstance(viewed, Present)
     shown = {**account.columns, "date_format": "en"}  # which this list hides
-    assert replace(viewed.value, language="") == replace(account, language="", columns=shown)
+    assert viewed.value.unshown == {"language"}
+    assert replace(viewed.value, unshown=frozenset()) == replace(account, language="", columns=shown)
 
 
 @pytest.mark.parametrize("not_found_as_400", [True, False])

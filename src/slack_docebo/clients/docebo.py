@@ -184,7 +184,7 @@ class DoceboClient:
             for account in map(read, items):
                 if wanted in (mailbox(account.username), mailbox(account.email)):
                     found[account.docebo_id] = account
-                elif account.hides_address and not _is_found_by_names(account, text):
+                elif "email" in account.unshown and not _is_found_by_names(account, text):
                     raise IncompleteRead(
                         f"Docebo finds account {account.docebo_id} by an e-mail address that it does not show: {SEES_ADDRESSES}"
                     )

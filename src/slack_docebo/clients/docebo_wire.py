@@ -16,6 +16,12 @@ from slack_docebo.errors import AccessDenied, ContractViolation
 # The further attributes by the names under which lists and views show them.
 SHOWN_AS = {"date_format": "date_format", "country": "country", "expiration_date": "expiration_date"}
 SHOWN_AS["expiration"] = "expiration_date"  # in the view of one account
+KEPT_AS = {
+    "first_name": ("first_name",),
+    "last_name": ("last_name",),
+    "language": ("lang_code", "language"),
+    "time_zone": ("timezone",),
+}
 NO_OPTIONS: Mapping[int, Values] = {}
 NO_VALUES: Mapping[int, str] = {}  # shared by all accounts without wanted fields
 NO_USER = (
@@ -96,6 +102,15 @@ def account_reader(
             alike[shown] = found
         return alike[shown]
 
+    absent: dict[frozenset[str], frozenset[str]] = {}
+
+    def unshown_of(item: Mapping[str, object]) -> frozenset[str]:
+        """Return the attributes for which the entry has no key; most accounts lack none, or the same."""
+        found = frozenset(name for name, keys in KEPT_AS.items() if not any(key in item for key in keys))
+        if item.get("email") is None:  # which may be how an account is shown that has none
+            found |= {"email"}
+        return absent.setdefault(found, found)
+
     keys = [(field_id, f"field_{field_id}") for field_id in sorted(wanted_fields)]
 
     def value_of(field_id: int, shown: object) -> str:
@@ -126,7 +141,7 @@ def account_reader(
             time_zone=sys.intern(read_text(get("timezone"))),
             fields={field_id: value_of(field_id, item[key]) for field_id, key in keys if key in item} or NO_VALUES,
             columns=columns_of(item),
-            hides_address=get("email") is None,
+            unshown=unshown_of(item),
         )
 
     return read

@@ -38,16 +38,20 @@ def differences(wanted: Mapping[str, str], account: Account) -> tuple[dict[str, 
 
 
 def not_compared(wanted: Mapping[str, str], account: Account) -> dict[str, str]:
-    """Return those of the *wanted* attributes of which *account* does not show what it has."""
-    return {name: value for name, value in wanted.items() if current_value(account, name) is None}
+    """Return those of the *wanted* attributes of which *account* does not show what it has; of a field that may be none."""
+    return {
+        name: value
+        for name, value in wanted.items()
+        if current_value(account, name) is None and (value or not field_id_of(name))
+    }
 
 
 def current_value(account: Account, name: str) -> str | None:
     """Return the value that *account* has for the attribute *name*; None where Docebo does not show it."""
-    if is_never_shown(name) or (name == "email" and account.hides_address):
+    if is_never_shown(name) or name in account.unshown:
         return None
     if field_id := field_id_of(name):
-        return account.fields.get(field_id, "")
+        return account.fields.get(field_id)
     return account.columns.get(name) if name in COLUMNS else str(getattr(account, name))
 
 

@@ -7,7 +7,7 @@ from slack_docebo.domain.attributes import current_value, same
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.operations import Kind, Operation, Value
 from slack_docebo.domain.people import Account, Mapping
-from slack_docebo.domain.targets import EXPIRATION, USERNAME, is_manager
+from slack_docebo.domain.targets import EXPIRATION, USERNAME, field_id_of, is_manager
 
 TO_ACCOUNTS = (Kind.CREATE, Kind.UPDATE, Kind.MOVE, Kind.DEACTIVATE)
 ACCESS = frozenset({"active", EXPIRATION})  # attributes that say themselves whether somebody gets in
@@ -53,6 +53,8 @@ def holds(account: Account, name: str, value: Value) -> bool:
     if isinstance(value, bool):
         return account.active == value
     shown = current_value(account, name)
+    if shown is None and field_id_of(name):  # which is how a field may be shown that holds nothing
+        return value == ""
     return shown is not None and same(name, value, shown)
 
 

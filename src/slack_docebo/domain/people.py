@@ -103,7 +103,7 @@ class Account:
     columns: MappingType[str, str] = field(
         default_factory=dict
     )  # further attributes (COLUMNS) as far as they are shown
-    hides_address: bool = False  # the e-mail address is not shown: there may be one, or none
+    unshown: frozenset[str] = frozenset()  # attributes of which nobody knows whether there are any
 
 
 @dataclass(frozen=True, slots=True)

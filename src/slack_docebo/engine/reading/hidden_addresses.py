@@ -20,7 +20,7 @@ async def check_addresses(runtime: Runtime, accounts: Accounts) -> None:
     That is so where it shows none at all, or where one of a few without is shown with one when Docebo is asked for it; first
     those that had one when they were last seen.
     """
-    hiding = [account.docebo_id for account in accounts if account.hides_address]
+    hiding = [account.docebo_id for account in accounts if "email" in account.unshown]
     if not hiding:
         return
     told = f"Docebo's list shows no e-mail address of {len(hiding)} of {len(accounts)} accounts"
