@@ -61,7 +61,9 @@ LONGEST_SAID = 20  # of a switch, where it is quoted
 PROBLEMS_TOLD = 20
 LARGEST_NUMBER = 10**9
 LONGEST_KEPT = 36_600  # days
-LIMITED = "a count of people, a percentage of those looked after, both, where the smaller number counts (25, 5%), or none."
+LIMITED = (
+    "a count of people, a percentage of those looked after, both, where the smaller number counts (25, 5%), or none."
+)
 
 
 class ReportMail(StrEnum):

@@ -1,6 +1,9 @@
 """Somebody returns under a new Slack id with the same address, and the account is mapped to the former one."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
+import time_machine
 
 from sandbox.server import Sandbox
 from slack_docebo.domain.operations import Kind, Outcome
@@ -226,3 +229,26 @@ async def test_who_is_named_is_reported_or_gets_the_mapping_too(sandbox, sqlite_
         assert summary.newly_undecided == (rehires == "report")
 
     assert mapped(sqlite_url, sandbox.slack.team.id)[new] == account
+
+
+async def test_an_account_that_we_have_shut_is_not_opened_for_somebody_else_to_whom_it_was_handed_over(
+    sandbox, sqlite_url
+):
+    settings, rows = settings_for(sandbox.facts(), sqlite_url), {**ON, "LEAVERS": "deactivate"}
+    ada = sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
+    await run_import(settings, rows=rows)
+    account = mapped(sqlite_url, sandbox.slack.team.id)[ada]
+    sandbox.slack.deactivate(ada)
+    await run_import(settings, rows=rows)
+    with Store.open(sqlite_url) as store, store.transaction() as tables:
+        tables.mappings(settings.docebo_url).delete(sandbox.slack.team.id, [ada])
+    bobs = {"username": "bob@example.com", "email": "bob@example.com", "firstname": "Bob", "lastname": "Hope"}
+    sandbox.docebo.edit(account, bobs)
+    bob = sandbox.slack.add("Bob", "Hope", "bob@example.com")["id"]
+
+    for days in (1, 2):
+        with time_machine.travel(datetime.now(UTC) + timedelta(days=days)):
+            await run_import(settings, rows=rows)
+
+    assert mapped(sqlite_url, sandbox.slack.team.id)[bob] == account
+    assert not sandbox.docebo.accounts[account].active

@@ -22,6 +22,8 @@ KEPT_AS = {
     "language": ("lang_code", "language"),
     "time_zone": ("timezone",),
 }
+USUAL_KEYS = frozenset({"first_name", "last_name", "lang_code", "timezone", "email"})
+NOTHING: frozenset[str] = frozenset()
 NO_OPTIONS: Mapping[int, Values] = {}
 NO_VALUES: Mapping[int, str] = {}  # shared by all accounts without wanted fields
 NO_USER = (
@@ -106,6 +108,8 @@ def account_reader(
 
     def unshown_of(item: Mapping[str, object]) -> frozenset[str]:
         """Return the attributes for which the entry has no key; most accounts lack none, or the same."""
+        if item.keys() >= USUAL_KEYS and item["email"] is not None:
+            return NOTHING
         found = frozenset(name for name, keys in KEPT_AS.items() if not any(key in item for key in keys))
         if item.get("email") is None:  # which may be how an account is shown that has none
             found |= {"email"}

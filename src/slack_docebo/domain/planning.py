@@ -221,6 +221,11 @@ class Planner:
             case Unknown(why):
                 return self._leave(user, why, docebo_id=mapping.docebo_id)
 
+    def is_as_seen(self, docebo_id: int, seen: LastSeen) -> bool:
+        """Tell whether the account bears what was last *seen* of it."""
+        account = self._accounts.get(docebo_id)
+        return account is not None and is_same(look(account), seen)
+
     def asks_for_account(self, user: SourceUser, known: Known) -> bool:
         """Tell whether Docebo has to be asked for the *known* account before it is decided what happens to *user*."""
         return not self._accounts.is_settled(known.docebo_id) and self._depends_on_account(user, known)

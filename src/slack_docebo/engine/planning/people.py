@@ -61,7 +61,7 @@ def plan_people(
     other_ids = tables.people.other_ids(team, applied)
     mapped_otherwise = {other_ids[one]: mapping for one, mapping in repository.of(team, other_ids).items()}
     holders = repository.of_accounts(team, found)
-    shut_by_us = tables.accounts_at(docebo).deactivated(found).keys() - holders.keys()
+    shut_by_us = _shut_by_us(tables, docebo, planner, set(found) - holders.keys())
     back = {slack_id for user in users if not is_leaver(user, planner.policy) for slack_id in user.ids}
     shut = {one.slack_id for slack_id, one in mappings.items() if one.deactivated and slack_id in back}
     shut |= {slack_id for slack_id, one in applied.items() if one.deactivated and slack_id in back}
@@ -89,6 +89,13 @@ def plan_people(
         orphans.look(users, mappings)
         orphans.look_away(forgotten)
     return as_decided(tables, team, in_grace(tables, team, planner, operations, now=now, back=back), users)
+
+
+def _shut_by_us(tables: Tables, docebo: str, planner: Planner, docebo_ids: Collection[int]) -> set[int]:
+    """Return which of these accounts we have shut, and bear what they bore then: one that was handed over was not."""
+    known = tables.accounts_at(docebo)
+    shut = known.deactivated(docebo_ids)
+    return {docebo_id for docebo_id, seen in known.last_seen(shut).items() if planner.is_as_seen(docebo_id, seen)}
 
 
 def as_decided(
