@@ -270,6 +270,7 @@ async def test_other_refusals_are_final(slack, code):
         pytest.param({"ok": True, "members": [{"id": "U" * 1_000}]}, id="a text for an id"),
         pytest.param({"ok": True, "members": [{"id": "[/]"}]}, id="markup for an id"),
         pytest.param({"ok": True, "members": [None]}, id="a member that is none"),
+        pytest.param(page("U1", cursor=7), id="a number for a cursor"),
         pytest.param({"ok": False}, id="neither ok nor an error"),
     ],
 )

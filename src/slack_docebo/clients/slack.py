@@ -177,7 +177,10 @@ class SlackClient:
             # Leaving out what cannot be read would make people look absent.
             raise ContractViolation("users.list", "not every member is an object with an id")
         metadata = body.get("response_metadata")
-        following = text_of(metadata.get("next_cursor")) if isinstance(metadata, dict) else ""
+        cursor_shown = metadata.get("next_cursor") if isinstance(metadata, dict) else None
+        if cursor_shown and not isinstance(cursor_shown, str):  # taken for none, the list would end here
+            raise ContractViolation("users.list", "the cursor is no text")
+        following = text_of(cursor_shown)
         if len(following) > LONGEST_CURSOR:
             raise ContractViolation("users.list", f"the cursor is longer than {LONGEST_CURSOR} characters")
         users = [source_user(member) for member in members]
