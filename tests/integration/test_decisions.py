@@ -78,8 +78,10 @@ async def test_what_was_seen_is_left_so_until_there_is_another_reason(here):
     assert first.newly_undecided == first.undecided > 0
 
     told = await decided(here, DecisionAction.LEAVE_SO, all_who_wait=True)
+    at_once = status(here.runtime)
     again = await imported(here)
 
+    assert (list(at_once.undecided), [step.flow for step in at_once.to_do]) == ([], [])
     assert told.startswith(f"{people(first.undecided)} {'is' if first.undecided == 1 else 'are'} acknowledged")
     assert (again.undecided, again.newly_undecided, len(status(here.runtime).undecided)) == (0, 0, 0)
     assert attention_rows(here.runtime.store, again.plan.id, PeopleShown.IDS) == []

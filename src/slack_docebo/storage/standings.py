@@ -91,13 +91,13 @@ class StandingRepository:
             for row in rows:
                 yield row.slack_id
 
-    def standing_for(self, docebo: str, team: str, reasons: Iterable[str]) -> set[str]:
-        """Return the Slack ids of those who are left alone for one of *reasons*."""
-        query = select(standings.c.slack_id).where(_lasting(docebo, team))
+    def standing_for(self, docebo: str, team: str, reasons: Iterable[str]) -> dict[str, str]:
+        """Return the Slack ids of those who are left alone for one of *reasons*, with which."""
+        query = select(standings.c.slack_id, standings.c.reason).where(_lasting(docebo, team))
         return {
-            slack_id
+            row.slack_id: row.reason
             for some in chunks(set(reasons))
-            for slack_id in self._connection.scalars(query.where(among(self._connection, standings.c.reason, some)))
+            for row in self._connection.execute(query.where(among(self._connection, standings.c.reason, some)))
         }
 
     def at(self, moment: datetime, docebo: str, team: str) -> Generator[Period, None, None]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from statistics import quantiles
 
-from slack_docebo.domain.decisions import under_other_ids
+from slack_docebo.domain.decisions import Decisions, under_other_ids
 from slack_docebo.domain.operations import IN_LINE, IN_LINE_AS_WRITTEN, Kind, Outcome
 from slack_docebo.domain.standing import is_undecided
 from slack_docebo.domain.texts import line, markdown, shortened
@@ -57,7 +57,7 @@ class Status:
     over_limit: str  # id of the newest import that a limit has refused, if nothing was imported since
     mapped: int
     in_line: int
-    undecided: Collection[str]  # the Slack ids of those who wait for a decision
+    undecided: Collection[str]  # the Slack ids of those who wait for a decision, but for whom that is acknowledged
     inbox: InboxStatus
     parked_as_acknowledged: int  # events that failed for what somebody has acknowledged
     held: Mapping[str, int]  # events by the incident with which they wait
@@ -236,6 +236,8 @@ def status(runtime: Runtime) -> Status:
         refused = newest.id if newest and newest.state is PlanState.REFUSED else ""
         is_dry_run = newest and newest.state is PlanState.PLANNED and newest.settings == runtime.behaviour.written
         reasons = tables.standings.reasons(docebo, team)
+        undecided = tables.standings.standing_for(docebo, team, filter(is_undecided, reasons))
+        seen = _acknowledged(tables, team)
         return Status(
             now=now,
             docebo=docebo,
@@ -251,9 +253,9 @@ def status(runtime: Runtime) -> Status:
             over_limit=refused,
             mapped=tables.mappings(docebo).count(team),
             in_line=sum(reasons[reason] for reason in (IN_LINE, IN_LINE_AS_WRITTEN)),
-            undecided=tables.standings.standing_for(docebo, team, filter(is_undecided, reasons)),
+            undecided={one for one, why in undecided.items() if one not in seen or not seen[one].acknowledges(why)},
             inbox=tables.inbox.status(),
-            parked_as_acknowledged=_parked_as_acknowledged(tables, team),
+            parked_as_acknowledged=_parked_as_acknowledged(tables, team, seen),
             held=tables.inbox.incidents(),
             seconds=tables.inbox.seconds_to_apply(now - DAY),
             calls_left=runtime.budget.left(),
@@ -262,9 +264,13 @@ def status(runtime: Runtime) -> Status:
         )
 
 
-def _parked_as_acknowledged(tables: Tables, team: str) -> int:
+def _acknowledged(tables: Tables, team: str) -> Decisions:
+    """Return what was acknowledged, by each of the ids under which the people are known."""
     acknowledged = tables.decisions.acknowledged(team)
-    seen = under_other_ids(acknowledged, tables.people.other_ids(team, acknowledged))
+    return under_other_ids(acknowledged, tables.people.other_ids(team, acknowledged))
+
+
+def _parked_as_acknowledged(tables: Tables, team: str, seen: Decisions) -> int:
     return sum(seen[slack_id].acknowledges(error) for slack_id, error in tables.inbox.parked_errors(team, seen))
 
 
