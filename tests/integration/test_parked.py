@@ -83,8 +83,9 @@ def test_a_choice_that_is_not_clear_changes_nothing(inbox, choice, told):
 
 
 def test_what_is_parked_can_be_let_through_tried_anew_or_dropped(inbox):
-    through, anew, drop = parked_steps(inbox)
+    show, through, anew, drop = parked_steps(inbox)
 
+    assert (show.flow, show.values) == ("bulk-import", {"plan_id": "1incid3n"})
     assert (through.flow, through.values) == ("realtime-sync", {"let_through": "1incid3n", "linger_seconds": 0})
     assert (anew.flow, anew.values) == ("parked-events", {"action": "replay", "everything": True})
     assert drop.words == "Drop them without doing anything: type 3"

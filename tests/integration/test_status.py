@@ -160,6 +160,18 @@ async def test_what_is_parked_is_to_be_looked_at(here):
     assert f"- [{step.words}](parked-events)" in shown(here)
 
 
+async def test_what_a_limit_holds_back_can_be_looked_at_before_it_is_let_through(here):
+    event = here.event(here.slack_ids[0])
+    here.put(event)
+    with here.runtime.store.transaction() as tables:
+        tables.inbox.claim("run", 10, here.runtime.now())
+        tables.inbox.hold([event.event_id], "1incid3n", "over a limit", here.runtime.now(), run="run")
+
+    assert "look at the plan, and let it through if it is right.](realtime-sync) [Show the plan](bulk-import)" in shown(
+        here
+    )
+
+
 async def test_a_stop_comes_first(here):
     with here.runtime.store.transaction() as tables:
         tables.halts.stop(here.runtime.settings.docebo_url, "audit", now=datetime.now(UTC))

@@ -45,14 +45,11 @@ def parked_steps(store: Store) -> list[Step]:
     """Return what can be done about the events that are parked now."""
     with store.reading() as tables:
         parked, held = tables.inbox.status().parked, tables.inbox.incidents()
-    steps = [
-        Step(
-            f"Let incident {incident} through, over the limit: {count} events",
-            "realtime-sync",
-            {"let_through": incident, "linger_seconds": 0},
-        )
-        for incident, count in held.items()
-    ]
+    steps = []
+    for incident, count in held.items():
+        steps.append(Step(f"Show what incident {incident} would change", "bulk-import", {"plan_id": incident}))
+        through = {"let_through": incident, "linger_seconds": 0}
+        steps.append(Step(f"Let incident {incident} through, over the limit: {count} events", "realtime-sync", through))
     if parked > sum(held.values()):
         replay = {"action": ParkedAction.REPLAY, "everything": True}
         steps.append(Step("Try all that are parked anew", "parked-events", replay))

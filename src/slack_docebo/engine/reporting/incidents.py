@@ -82,8 +82,8 @@ ADVICE = {
     " in Slack, in Docebo or in the form.",
     Trouble.PARKED: "Look at them and at their errors, then replay them: {manual} says how. Nothing is lost, and the"
     " next reconciliation brings the same people in line.",
-    Trouble.HELD: "Look at whose events wait. If the changes are right, let everybody who waits through: the run links to"
-    " the form. If not, correct Slack or the settings, and replay them.",
+    Trouble.HELD: "Look at whose events wait. If the changes are right, let everybody who waits through, by the link on the"
+    " status page. If not, correct Slack or the settings, and replay them.",
     Trouble.ALREADY_RUNNING: "Look at the run that the message names. Once it has ended, start this one again; if it"
     " hangs, cancel it first.",
     Trouble.STOPPED: "Nothing, if that is still meant. The form lets runs write again; the next one does the rest.",
@@ -155,7 +155,7 @@ def step_after(trouble: Trouble) -> Step | None:
     """Return what is done about *trouble* in a form, if there is one that the page of the run's plan does not link to."""
     match trouble:
         case Trouble.PARKED | Trouble.HELD:
-            return Step("Look at what is parked; the run links to the forms that go on", "parked-events")
+            return Step("Look at what is parked, and go on from there", "parked-events")
         case Trouble.STOPPED:
             return Step("Let runs write again", "go")
         case Trouble.FAILED:

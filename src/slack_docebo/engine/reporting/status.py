@@ -158,7 +158,7 @@ class Status:
                 "",
                 "## What there is to do",
                 "",
-                *([f"- {shown(step)}{self._beside(step, summaries)}" for step in self.to_do] or ["Nothing."]),
+                *([f"- {shown(step)}{self._beside(step, summaries, shown)}" for step in self.to_do] or ["Nothing."]),
                 "",
                 "## Where we are",
                 "",
@@ -193,8 +193,10 @@ class Status:
         told = (one.plan.id for one in (self.last_import, self.dry_run) if one)
         return {self.over_limit, *told} - {""}
 
-    def _beside(self, step: Step, summaries: Mapping[str, str]) -> str:
+    def _beside(self, step: Step, summaries: Mapping[str, str], shown: Shown) -> str:
         """Return a link to the plan that *step* says to look at first: its own is to the form."""
+        if incident := step.values.get("let_through"):
+            return f" {shown(Step('Show the plan', 'bulk-import', {'plan_id': incident}))}"
         of_last = self.last_import.plan.id if self.last_import and LOOK in step.words else ""
         words, plan = ("The last import", of_last) if of_last else ("The plan", str(step.values.get("plan_id", "")))
         return f" [{words}]({summaries[plan]})" if plan in summaries else ""
