@@ -6,6 +6,7 @@ from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
 from slack_docebo.concurrency import to_completion
+from slack_docebo.domain.texts import events
 from slack_docebo.engine.realtime.parked import ParkedAction, ParkedChoice, drop_parked, parked_steps, replay_parked
 from slack_docebo.engine.realtime.upkeep import parked_rows
 from slack_docebo.runtime import Runtime
@@ -26,4 +27,4 @@ async def settle_parked_events(runtime: Runtime, action: ParkedAction, choice: P
     await publish_table(rows, key="parked-events", description="Events that are parked, the oldest first")
     await publish_steps(parked_steps(runtime.store), key="parked-events-next")
     get_run_logger().info(done)
-    return f"{done}; {len(rows)} are parked" if action is ParkedAction.SHOW else done
+    return f"{done}; parked: {events(len(rows))}" if action is ParkedAction.SHOW else done

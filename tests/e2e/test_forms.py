@@ -368,7 +368,7 @@ async def test_parked_events_are_shown_and_not_dropped_without_being_chosen(impo
     shown = await parked_events(return_state=True)
     refused = await parked_events(action=ParkedAction.DROP, return_state=True)
 
-    assert (shown.name, shown.message) == ("Completed", "nothing was changed; 0 are parked")
+    assert (shown.name, shown.message) == ("Completed", "nothing was changed; parked: 0 events")
     assert published(shown, "parked-events") == "[]"
     assert (refused.is_failed(), "choose the parked events in one way" in refused.message) == (True, True)
 

@@ -105,7 +105,7 @@ def test_an_event_that_is_not_there_is_one_line(env, store):
 def test_a_parked_event_is_tried_anew_when_it_is_named_and_a_run_is_wanted(env, inbox):
     replayed = run(env, "events", "replay", "EvParked1")
 
-    assert replayed.stdout == "1 events will be tried anew.\n"
+    assert replayed.stdout == "1 event will be tried anew.\n"
     assert states(inbox) == {
         "EvWaiting": EventState.WAITING,
         "EvApplied": EventState.APPLIED,

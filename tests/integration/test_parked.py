@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from slack_docebo.domain.texts import events
 from slack_docebo.engine.realtime.parked import ParkedChoice, drop_parked, parked_steps, replay_parked
 from slack_docebo.errors import ConfigurationError, NotConfirmed
 from slack_docebo.storage.inbox import Event, EventState
@@ -41,7 +42,7 @@ def in_state(store: Store, state: EventState) -> set[str]:
     ids=["by id", "by incident", "all"],
 )
 def test_those_chosen_are_tried_anew_and_the_others_stay(inbox, choice, chosen):
-    assert replay_parked(inbox, choice, NOW) == f"{len(chosen)} events will be tried anew"
+    assert replay_parked(inbox, choice, NOW) == f"{events(len(chosen))} will be tried anew"
 
     assert in_state(inbox, EventState.PARKED) == PARKED - chosen
     assert in_state(inbox, EventState.WAITING) == chosen | {"waiting"}
@@ -50,7 +51,7 @@ def test_those_chosen_are_tried_anew_and_the_others_stay(inbox, choice, chosen):
 def test_what_is_dropped_is_neither_tried_nor_taken_again(inbox):
     told = drop_parked(inbox, ParkedChoice(event_ids=["failed", "late"]), NOW, confirm=2)
 
-    assert told.startswith("2 events were dropped")
+    assert told.startswith("2 events dropped")
     assert in_state(inbox, EventState.PARKED) == {"held"}
     with inbox.transaction() as tables:
         assert tables.inbox.put([EVENTS["failed"]]) == 0

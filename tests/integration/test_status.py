@@ -157,7 +157,7 @@ async def test_what_is_parked_is_to_be_looked_at(here):
     assert step == Step(
         "1 event is parked: look at why, and replay them.", "parked-events", {"action": "replay", "everything": True}
     )
-    assert f"- [{step.words}](parked-events)" in shown(here)
+    assert f"- [{step.words}](parked-events) [Show them](parked-events)" in shown(here)
 
 
 async def test_what_a_limit_holds_back_can_be_looked_at_before_it_is_let_through(here):

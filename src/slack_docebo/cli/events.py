@@ -7,6 +7,7 @@ from cyclopts import App, Parameter
 
 from slack_docebo.cli.output import Json, Limit, show_done, show_json, show_rows
 from slack_docebo.cli.store import open_store
+from slack_docebo.domain.texts import events
 from slack_docebo.errors import ConfigurationError
 from slack_docebo.storage.inbox import EventState, InboxEntry
 
@@ -52,7 +53,7 @@ def replay(*event_ids: str, all_: All = False, json: Json = False) -> None:
                 f"not parked: {', '.join(sorted(unknown))}; `events list --parked` shows those that are"
             )
         count = tables.inbox.replay(None if all_ else event_ids, datetime.now(UTC))
-    show_done(f"{count} events will be tried anew.", {"replayed": count}, json=json)
+    show_done(f"{events(count)} will be tried anew.", {"replayed": count}, json=json)
 
 
 @app.command
@@ -63,7 +64,7 @@ def let_through(incident: str, *, json: Json = False) -> None:
 
     with open_store() as store:
         count = len(let_incident_through(store, incident, datetime.now(UTC)))
-    told = f"{count} events will be applied over the limit."
+    told = f"{events(count)} will be applied over the limit."
     show_done(told, {"incident": incident, "let_through": count}, json=json)
 
 

@@ -168,6 +168,11 @@ def people(count: int) -> str:
     return "1 person" if count == 1 else f"{count:,} people"
 
 
+def events(count: int) -> str:
+    """Return how many events *count* is, in words."""
+    return "1 event" if count == 1 else f"{count:,} events"
+
+
 def without_numbers(text: str) -> str:
     """Return the words of *text* without a digit: those that messages about different people and numbers share."""
     return " ".join(word for word in text.split() if not any(map(str.isdigit, word)))

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from slack_docebo.domain.texts import events
 from slack_docebo.engine.reporting.steps import Step
 from slack_docebo.errors import ConfigurationError, NotConfirmed
 from slack_docebo.storage.store import Store
@@ -49,10 +50,12 @@ def parked_steps(store: Store) -> list[Step]:
     for incident, count in held.items():
         steps.append(Step(f"Show what incident {incident} would change", "bulk-import", {"plan_id": incident}))
         through = {"let_through": incident, "linger_seconds": 0}
-        steps.append(Step(f"Let incident {incident} through, over the limit: {count} events", "realtime-sync", through))
+        steps.append(
+            Step(f"Let incident {incident} through, over the limit: {events(count)}", "realtime-sync", through)
+        )
     if parked > sum(held.values()):
         replay = {"action": ParkedAction.REPLAY, "everything": True}
-        steps.append(Step("Try all that are parked anew", "parked-events", replay))
+        steps.append(Step("Replay all that are parked", "parked-events", replay))
     if parked:
         drop = {"action": ParkedAction.DROP, "everything": True}
         steps.append(Step(f"Drop them without doing anything: type {parked}", "parked-events", drop))
@@ -63,7 +66,7 @@ def replay_parked(store: Store, choice: ParkedChoice, now: datetime) -> str:
     """Let the chosen events be tried anew, and say how many there are."""
     with store.transaction() as tables:
         count = tables.inbox.replay(choice.find(tables), now)
-    return f"{count} events will be tried anew"
+    return f"{events(count)} will be tried anew"
 
 
 def drop_parked(store: Store, choice: ParkedChoice, now: datetime, *, confirm: int) -> str:
@@ -76,4 +79,4 @@ def drop_parked(store: Store, choice: ParkedChoice, now: datetime, *, confirm: i
         if confirm != len(chosen):
             raise NotConfirmed(f"nothing was dropped: to drop these events, give their number, {len(chosen)}")
         count = tables.inbox.drop(chosen, now)
-    return f"{count} events were dropped; the next import looks at the people whom they were about"
+    return f"{events(count)} dropped; the next import looks at the people whom they were about"

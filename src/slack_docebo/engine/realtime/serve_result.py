@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.domain.standing import WAITING, is_undecided
+from slack_docebo.domain.texts import events
 from slack_docebo.engine.reporting.attention import attention_row
 from slack_docebo.engine.reporting.outcomes import DONE
 from slack_docebo.engine.reporting.shown import Cells
@@ -147,9 +148,7 @@ class ServeResult:
         }
         parts += [f"{number} {what}" for what, number in rest.items() if number]
         by = f"; seen to by the run that is at work: {self.elsewhere}" if self.elsewhere else ""
-        return (
-            f"{self.events} {'event' if self.events == 1 else 'events'}: {', '.join(parts) or 'none is done yet'}{by}"
-        )
+        return f"{events(self.events)}: {', '.join(parts) or 'none is done yet'}{by}"
 
     @property
     def rows(self) -> list[Cells]:

@@ -9,7 +9,7 @@ from statistics import quantiles
 from slack_docebo.domain.decisions import Decisions, under_other_ids
 from slack_docebo.domain.operations import IN_LINE, IN_LINE_AS_WRITTEN, Kind, Outcome
 from slack_docebo.domain.standing import is_undecided
-from slack_docebo.domain.texts import line, markdown, shortened
+from slack_docebo.domain.texts import events, line, markdown, shortened
 from slack_docebo.engine.reporting.attention import DECIDED
 from slack_docebo.engine.reporting.bars import bars
 from slack_docebo.engine.reporting.outcomes import DONE
@@ -197,6 +197,8 @@ class Status:
         """Return a link to the plan that *step* says to look at first: its own is to the form."""
         if incident := step.values.get("let_through"):
             return f" {shown(Step('Show the plan', 'bulk-import', {'plan_id': incident}))}"
+        if step.flow == "parked-events":
+            return f" {shown(Step('Show them', 'parked-events', {'action': 'show'}))}"
         of_last = self.last_import.plan.id if self.last_import and LOOK in step.words else ""
         words, plan = ("The last import", of_last) if of_last else ("The plan", str(step.values.get("plan_id", "")))
         return f" [{words}]({summaries[plan]})" if plan in summaries else ""
@@ -308,7 +310,7 @@ def _moment(moment: datetime) -> str:
 
 
 def _events(count: int) -> str:
-    return "1 event is" if count == 1 else f"{count:,} events are"
+    return f"{events(count)} {'is' if count == 1 else 'are'}"
 
 
 def _people(count: int) -> str:
