@@ -111,7 +111,7 @@ def installation(*, data: Path, webhook_port: int, events: str) -> Installation:
 
 
 def with_sandbox(plain: Installation, *, data: Path, users: int, slack_port: int, docebo_port: int) -> Installation:
-    """Return the same beside a Slack workspace of *users* users and a Docebo platform, both recipes switched on."""
+    """Return the same beside a Slack workspace of *users* users and a Docebo platform, provisioning and mapping on."""
     secret = secrets.token_hex(16)
     facts = {
         "slack_token": BOT_TOKEN,
