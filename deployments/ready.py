@@ -58,7 +58,9 @@ async def begin_status_page() -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m deployments.ready", description=__doc__)
-    parser.add_argument("--switched-on", action="store_true", help="a new table of settings has provisioning and mapping on")
+    parser.add_argument(
+        "--switched-on", action="store_true", help="a new table of settings has provisioning and mapping on"
+    )
     parser.add_argument("--events", metavar="WORDS", help="how events come, where no webhook takes them")
     options = parser.parse_args(arguments)
     try:
