@@ -1,4 +1,4 @@
-"""Claims: whose an account is, settled over everybody at once, so that the order in which people are listed is nothing."""
+"""Claims: whose an account is, settled over everybody at once, so that the order in which people are listed makes no difference."""
 
 from enum import IntEnum
 

@@ -15,9 +15,10 @@ def has_expired(account: Account, today: date) -> bool:
 
 
 def may_have_ended(account: Account, ended: Mapping[int, str], today: date) -> bool:
-    """Tell whether an account may have expired; of one that is shut besides, that is ours only where it is in *ended*.
+    """Tell whether an account may have expired, so that who returns gets in only by another date.
 
-    *ended* holds the accounts that we have let expire, by Docebo id, with the date that they had before.
+    *ended* holds the accounts that we have let expire, by Docebo id, with the date that they had before. An inactive account
+    counts only if it is one of them: any other was shut by somebody else.
     """
     is_ours = account.active or account.docebo_id in ended
     return is_ours and (current_value(account, EXPIRATION) is None or has_expired(account, today))

@@ -172,9 +172,9 @@ class Accounts:
 def match(user: SourceUser, accounts: Accounts, known: Known | None, by: MatchBy) -> Match:
     """Return the account of *user*: the mapped one, else the only one that bears the e-mail address.
 
-    Somebody who is mapped, or was given an account before, is another one's only when that one is gone, or shown and not
-    mapped. An address that is not confirmed may be anybody's, so it finds nobody. By its username no account is found
-    whose address is another person's.
+    Who was given an account before gets another one only if Docebo says that the first is gone, or shows it and it is no
+    longer mapped. An address that is not confirmed may be anybody's, so it finds nobody. An account whose own address is
+    another person's is not found by its username.
     """
     if known:
         account = accounts.get(known.docebo_id)

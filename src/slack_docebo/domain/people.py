@@ -28,8 +28,8 @@ class PeopleShown(StrEnum):
 class SourceUser:
     """One entry of Slack's user list, reduced to what the rules look at.
 
-    Everything that Slack left out, blanked or nulled is `""`, `0` or `False`, but for what may be None: that is what Slack
-    did not say. Of texts that are `""`, *unsaid* tells.
+    What Slack left out, blanked or nulled is `""`, `0` or `False`; where None is possible, that is what Slack did not say.
+    *unsaid* names the texts that are `""` because Slack did not say them.
     """
 
     slack_id: str  # the organisation's, where Slack gives one

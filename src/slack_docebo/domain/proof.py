@@ -15,9 +15,9 @@ CREDENTIALS = ("username", "email")
 def traits(operation: Operation, *, branch: int | None = None) -> frozenset[str]:
     """Return what the row of *operation* proves of a platform if it shows as it was sent.
 
-    That is its kind, to a *branch* of its own or not, each attribute that it sets, and each that it empties. What a new
-    account has by itself it may have without its row: so of a language or a time zone only the value counts. What is only
-    spelt anew proves nothing, for the account may show it as it was.
+    These are its kind, its *branch* if it names one, each attribute that it sets, and each that it empties. A language or a
+    time zone counts by its value, for a new account has one of its own. A text that is only spelt anew proves nothing, for
+    the account may show it as it was.
     """
     creates = operation.kind is Kind.CREATE
     is_placed = branch is not None or BRANCH in operation.changes
@@ -85,7 +85,7 @@ def hidden(operation: Operation, seen: Sequence[Account]) -> list[str]:
 
 
 def changed_besides(sent: Mapping[str, Value], before: View | None, after: View, *, branch: int | None) -> list[str]:
-    """Return what else is not as it was *before*, or, of a new account, as it has to be: in *branch*, a plain user's.
+    """Return what else differs: from *before*, or, of a new account, from that of a plain user in *branch*.
 
     Of an account that was moved, *branch* is where it has to be.
     """

@@ -56,7 +56,7 @@ def restore_file(store: Store, docebo: str, file: MappingFile, *, dry_run: bool)
 
 
 async def ask_for_former_accounts(runtime: Runtime, accounts: Accounts, mirror: Mirror, team: str) -> None:
-    """Ask Docebo for the accounts of those to whom the mirror gives another one, where *accounts* lack the one so far.
+    """Ask Docebo for the mapped accounts of those to whom the mirror gives another one, where *accounts* lack them.
 
     Raises IncompleteRead before the first question where that takes more calls than EVIDENCE_CALLS.
     """

@@ -60,8 +60,8 @@ class Absences:
     ) -> None:
         """Find out who is known and not in Slack's list, and whom of them Slack has to be asked for.
 
-        That is about whom something would be done, which is nobody where the target is *trusting*ly taken as it was,
-        and a few of the others, who might show that the list is not whole.
+        Slack is asked for those about whom something would be done (nobody, if *trusting*, which takes the target as it
+        was), and for a few of the others, who might show that the list is not whole.
         """
         docebo, team = runtime.settings.docebo_url, workspace.team
         gone = gone_people(runtime, team)

@@ -39,8 +39,8 @@ def rule_for(runtime: Runtime, target: str) -> AttributeRule | None:
 def wishes_of(runtime: Runtime, workspace: Workspace, listed: SourceSnapshot, rule: AttributeRule) -> Wishes:
     """Return what *rule* gives for those of *listed* who are in scope and mapped.
 
-    Left out is of whom somebody has decided that they are never touched, about whom an event was applied since this run
-    began, for the list is older, and who would be read again before the custom field of the rule is believed.
+    Left out are people whom somebody has decided never to touch, people about whom an event was applied since this run
+    began, for the list is older, and people whose custom field has to be read again before it is believed.
     """
     found = Wishes()
     for page in listed:

@@ -19,7 +19,7 @@ async def plan_enriched(
 ) -> str:
     """Compare those of *listed* with these *slack_ids* with their accounts, and return the id of the stored plan.
 
-    About whom an event was applied since this run began the list is older: the next import sees to them.
+    Left out are those about whom an event was applied since this run began: the list is older, and the next import looks.
     """
     with runtime.store.reading() as tables:
         slack_ids = set(slack_ids) - tables.inbox.applied_since(runtime.begun, slack_ids)

@@ -125,7 +125,7 @@ def in_grace(
 ) -> Sequence[Operation]:
     """Return *operations* with leavers left alone who have not been gone for long enough; *planner* keeps who is news.
 
-    *back* are those of whom is known that they have not left.
+    *back* are those who are known not to have left.
     """
     known = tables.leavers.since(team, {*people_of(operations), *back})
     held = hold(operations, known, back=back, now=now, grace=planner.policy.grace)

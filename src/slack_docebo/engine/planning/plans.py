@@ -61,13 +61,12 @@ async def make_plan(
 
     The pages may still be coming: the plan is whole, and can be applied, when they have ended.
 
-    *listed* says that *people* is the whole source; None says that it is only some people. Of the whole source, who is
-    left alone for the reason that stood before gets no row and is counted. What would follow from somebody, or from a
-    mapped account, not being listed is held back until the list is whole; then each side is asked once for each of
-    them. Whose claim to an account somebody else's has outdone is planned again at the end.
+    *listed* is given where *people* is the whole source. Then whoever is left alone for the reason that stood before gets
+    no row and is counted, and nothing is concluded about people and mapped accounts that no list shows until both lists
+    are whole and each side was asked for them. Who loses an account to a better claim is planned for again at the end.
 
     *trusting* takes the target to be as it was last written, for people whose attributes have not changed since, and
-    concludes nothing about those who have left. Otherwise it is also noted what does not fit together: in numbers with
+    concludes nothing about those who have left. Without it, what does not fit together is noted as well: in numbers with
     the plan, one by one in a file.
 
     Raises IncompleteRead if Slack shows somebody whom its list left out, or if to ask would take more calls than

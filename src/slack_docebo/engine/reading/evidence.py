@@ -112,9 +112,9 @@ async def ask_for_people(runtime: Runtime, team: str, slack_ids: Iterable[str]) 
 async def ask_for_accounts(runtime: Runtime, accounts: Accounts, wanted: MappingType[int, Sequence[str]]) -> None:
     """Ask Docebo for each account of *wanted* that *accounts* does not know, keep the answers there, and who is gone.
 
-    *wanted* holds by account id under which usernames it may have been seen last; the store knows which of them it was.
-    Where it answers 400 for one that is asked for without any, that one stays open: who asks for it with its username lets it
-    be searched for, without asking for the id once more.
+    *wanted* holds, by account id, the usernames under which the account may have been seen last; the store knows which of
+    them it was. Where Docebo answers 400 for an account that is wanted without a username, it stays open: whoever asks for
+    it later with its username has it searched for, and its id is not asked for once more.
     """
     possible = [docebo_id for docebo_id in wanted if not accounts.is_settled(docebo_id)]
     known = await to_completion(_usernames, runtime, possible)

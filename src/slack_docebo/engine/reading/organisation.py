@@ -67,7 +67,7 @@ async def learn_who_is_named(runtime: Runtime, workspace: Workspace, people: Ite
 
 
 def check_excluded(runtime: Runtime, unknown: Collection[str]) -> None:
-    """Raise ConfigurationError where the scope excludes one of those under whom Slack lists nobody knows whom."""
+    """Raise ConfigurationError where the scope excludes somebody by an *unknown* id: Slack does not say whom it lists for it."""
     if hidden := sorted(runtime.behaviour.ids_excluded.intersection(unknown)):
         raise ConfigurationError(
             f"integration_settings: row SLACK | SCOPE_EXCLUDE: Slack does not say under which id of the organisation it lists"

@@ -1,4 +1,4 @@
-"""Outages: what a whole side fails with, told from what one person fails with by a harmless call to the same side."""
+"""Outages: whether a failure is one person's, or that of Slack or Docebo as a whole. A harmless call to that side tells."""
 
 from collections.abc import Awaitable, Callable
 
@@ -22,7 +22,7 @@ async def greet_docebo(runtime: Runtime) -> None:
 
 
 class OutageWatch:
-    """Watches the calls to one side, made for one person after the other, which *greet* asks for something harmless."""
+    """Watches the calls that are made to one side for one person after the other; *greet* is the harmless call to it."""
 
     def __init__(self, runtime: Runtime, greet: Callable[[Runtime], Awaitable[None]]) -> None:
         self._runtime = runtime
@@ -36,7 +36,7 @@ class OutageWatch:
     async def failed(self, error: Exception) -> None:
         """Return where *error* is one person's, and raise it where it is everybody's.
 
-        Asked is after each refusal of access, and when nobody was answered for the third time in a row.
+        The harmless call is made after each refusal of access, and after the third call in a row without an answer.
         """
         unanswered = isinstance(error, TransientError)
         self._unanswered = self._unanswered + 1 if unanswered else 0
@@ -44,7 +44,7 @@ class OutageWatch:
             await self.check(error)
 
     async def check(self, error: Exception) -> None:
-        """Raise *error* where it is an order, or of a lost place, or where even the harmless call fails."""
+        """Raise *error* if it ends the run anyway (an order, a lost lock), or if even the harmless call fails."""
         if isinstance(error, Halted | LockLost):
             raise error
         if isinstance(error, AccessDenied | TransientError):

@@ -18,7 +18,7 @@ from slack_docebo.safe_points import safe_point
 
 @dataclass(slots=True)
 class ProfilesRead:
-    """The result: with whom the import has compared others than these fields, and how many are left for the next run."""
+    """The result: whose fields are others than those the import has compared, and how many people the next run has to read."""
 
     changed: set[str] = field(default_factory=set)  # Slack ids
     read: int = 0
@@ -32,10 +32,10 @@ def fields_wanted(runtime: Runtime) -> frozenset[str]:
 
 
 def with_fields_read_before(runtime: Runtime, team: str, users: Sequence[SourceUser]) -> list[SourceUser]:
-    """Return *users* with the custom fields that were last read of them; without, where a mapped one was not.
+    """Return *users* with the custom fields that were last read of them; without any, unless all mapped ones were read.
 
-    Nothing that Docebo has by us is newer: what an event or a named person has brought is kept as well. But somebody whose
-    turn it is to be read again may have others by now: what is known of them is outdated.
+    We have written nothing newer to Docebo, for what events and runs for named people show is kept as well. The fields of
+    somebody whose turn it is to be read again count as outdated.
     """
     wanted = fields_wanted(runtime)
     if not wanted:
@@ -112,7 +112,7 @@ async def read_profiles(
 ) -> ProfilesRead:
     """Read the custom fields of *people* one after the other, for at most PROFILE_MINUTES, and keep each answer at once.
 
-    Those *to compare* (Slack ids) count as changed whatever Slack says: the import has waited for it.
+    Those *to compare* (Slack ids) count as changed whatever Slack says: the import has left them for this.
 
     Raises where Slack does not answer for anybody; what was read until then is kept.
     """

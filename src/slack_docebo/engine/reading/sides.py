@@ -114,10 +114,10 @@ def record_reads(
 ) -> None:
     """Let both reads be the measure for the next ones, once everything was asked that could disprove them.
 
-    So many mapped people as are *hidden* were missing, and Slack does not show them when it is asked: they stay among those
-    whom the next list has to show, or ever more would be missing night by night. Unless somebody has let this one be
-    shorter than usual. Of Docebo's reads none counts that was not of all accounts, or left out some that are there; those
-    that it has left out and that were not asked for stay among the ones to be missed.
+    *hidden* is how many mapped people Slack neither lists nor shows when it is asked. They count as listed, or each night's
+    list could lack a few more; not where somebody has let this list be shorter than usual. A read of Docebo counts if it was
+    of all accounts and left out none that is there. Accounts that it has left out, and that were not asked for, count as
+    listed, too: the next run misses them.
     """
     now, run, listed = runtime.now(), runtime.run_id, people.people
     usual = type(runtime.behaviour).model_fields["source_may_shrink"].default
@@ -294,11 +294,11 @@ async def _learn_search(runtime: Runtime, accounts: Accounts) -> None:
 
 
 async def find_bearers(runtime: Runtime, people: Iterable[tuple[SourceUser, Known | None]], accounts: Accounts) -> None:
-    """Find out whose account it is that bears the address of one of *people* as its username, and another as its own.
+    """Find out whose an account is whose username is the address of one of *people*, and whose own address is another.
 
-    Likewise of an account that a table has given to one of them, and that shows nothing but the name. What was applied
-    says it, else Slack is asked who has that other address: one call for each such account. The answers are kept in
-    *accounts*. Whom Slack does not find may be somebody who was deactivated: nobody can tell.
+    The same is asked of an account that a table has given to one of them, and that shows nothing of them but the name. What
+    was applied tells it, else Slack is asked who has that other address: one call for each such account. The answers are
+    kept in *accounts*. Where Slack finds nobody, it may be somebody who was deactivated: nobody can tell.
     """
     for user, known in people:
         if isinstance(known, Mapping) and (mapped := accounts.get(known.docebo_id)):

@@ -29,8 +29,8 @@ async def plan_managers_of(
 
     Where nobody's has changed, no call is made. Else Slack is asked for each new manager, once, and Docebo for the
     accounts. A manager who has no mapping yet, is named by employee number, or whom Slack does not show in scope under
-    what names them, waits for the next import. *tried* says by account for whom this run has tried which name; that is
-    not tried again, but added.
+    what names them, waits for the next import. *tried* holds, by account, the manager's name that this run has
+    tried: it is not tried again, and what is tried now is added.
     """
     rule = rule_for(runtime, MANAGER)
     if rule is None or runtime.manager_type is None:

@@ -68,8 +68,9 @@ def restored(profile: MappingType[str, Any] | None) -> SourceUser | None:
 def merge(entries: Iterable[InboxEntry]) -> tuple[list[Case], list[str]]:
     """Return a case for each person, in the order of arrival, and the ids of events that a newer one supersedes.
 
-    Slack stamps by the second: of two profiles with the same stamp, the one that arrived last need not be the newer. Nor
-    need one without a stamp that can be believed, whose place is when it arrived.
+    Slack stamps by the second: of two profiles with the same stamp, the one that arrived last need not be the newer. A
+    profile without a stamp that can be believed is taken for as new as its arrival, which need not be so either. Such cases
+    are doubtful.
     """
     by_person: dict[str, list[InboxEntry]] = {}
     for entry in entries:
@@ -98,7 +99,7 @@ def merge(entries: Iterable[InboxEntry]) -> tuple[list[Case], list[str]]:
 def joined(cases: Iterable[Case]) -> list[Case]:
     """Return one case for each person, also of somebody who came under two ids, with the events of both.
 
-    What counts is what Slack has said when it was asked. Where it was not, it has to be.
+    What Slack has said when it was asked counts. Where it was not asked for either, it has to be: the case is doubtful.
     """
     people: list[list[Case]] = []
     places: dict[str, int] = {}

@@ -166,7 +166,7 @@ def _digest(name: str, value: Value) -> str:
 
 
 def optional(attributes: Attributes, *, creates: bool) -> dict[str, Value]:
-    """Return those of *attributes* that a row need not have; another username is needed by none."""
+    """Return those of *attributes* that a row can go without; a change of the username is one."""
     spared = {name: value for name, value in attributes.items() if name not in NEEDED and not is_manager(name)}
     return spared if creates or USERNAME not in attributes else {USERNAME: attributes[USERNAME], **spared}
 

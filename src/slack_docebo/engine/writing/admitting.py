@@ -160,11 +160,11 @@ async def ask_where_it_hurts(
 ) -> list[RowOutcome]:
     """Return who of *batch* is to be skipped by what Docebo says of the account now.
 
-    Asked, one call each, is for what hurts if it is wrong (deactivation, activation, another user name, a moved mapping)
-    if the look that it rests on, at *looked_at*, is older than EVIDENCE_MINUTES, and for any other change of an account if
-    it is older than an hour and than twice the time that it took. Each is sent right after: so that a slow platform, where
-    no list is young, does not keep a run from its end. Slack is asked whether somebody
-    whose mapping goes to another Slack id is still gone, or the same person.
+    An account is asked for, one call each, where the list, read at *looked_at*, is too old: for what hurts if it is wrong
+    (deactivation, activation, another user name, a moved mapping) older than EVIDENCE_MINUTES; for any other change older
+    than an hour and than twice the time that reading it took. What was asked for is sent right after, so a platform that
+    lists slowly keeps no run from its end. Where a mapping goes to another Slack id, Slack is asked whether its holder is
+    still gone, or the same person.
     """
     age = runtime.now() - looked_at
     is_fresh = age <= timedelta(minutes=runtime.behaviour.evidence_minutes)

@@ -234,8 +234,8 @@ def reason_by_account(
 ) -> str:
     """Return why *operation* is at odds with its account as *accounts* show it, or "".
 
-    That an attribute is not as it was when the operation was planned counts for all, or for these *attributes* alone.
-    What *undoes* is not kept from an account that only what it takes back has brought under protection.
+    It is at odds where an attribute (one of *attributes*, if given) is not as it was when the operation was planned. An
+    operation that *undoes* may change an account that is protected only by what it takes back.
     """
     account = account_of(accounts, operation)
     if operation.kind is Kind.CREATE:

@@ -25,7 +25,7 @@ class Experiments:
     async def try_otherwise(
         self, kind: Kind, batch: Sequence[Numbered], answers: Sequence[RowResult], in_doubt: Collection[int]
     ) -> list[RowResult]:
-        """Return *answers*, where a row that is refused for what an account need not have has been sent without that.
+        """Return *answers*, after rows that were refused for something an account need not have were sent again without it.
 
         Rows *in_doubt*, by their place in the plan, may have been carried out, and are not sent once more. As long as
         nobody was ever made, a row may be refused for a password that it lacks.

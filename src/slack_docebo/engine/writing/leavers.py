@@ -1,4 +1,4 @@
-"""Leavers, and who is back: where it is long ago that Slack said so, it is asked again right before anything is done."""
+"""Leavers, and who is back: where Slack said so long ago, it is asked again right before anything is done."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -24,8 +24,9 @@ async def ask_whether_still_so(
 ) -> list[RowOutcome]:
     """Return who of *batch* is to be skipped, for Slack does not say any more that the person has left, or is back.
 
-    Asked, one call each, is for whom a plan would deactivate, unmap or move as a leaver, and whose account it would activate:
-    where the plan was saved and is applied by its id, or Slack was read longer ago than EVIDENCE_MINUTES.
+    Slack is asked, one call each, for those whom the plan would deactivate, unmap or move as leavers, and for those whose
+    accounts it would activate. It is not asked where this run has made the plan by a list that is younger than
+    EVIDENCE_MINUTES.
     """
     if plan.kind not in OF_THE_RULES or _is_fresh(runtime, plan):
         return []

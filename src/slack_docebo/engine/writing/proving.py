@@ -66,7 +66,7 @@ class Prover:
     def first(self, batch: Sequence[Numbered]) -> list[Numbered]:
         """Return what of *batch* is to be sent first: the row that proves most, by itself; all, where none proves anything.
 
-        Of those that prove as much it is one whose texts a platform has no reason to keep otherwise.
+        Of several that prove as much, it is one whose texts a platform has no reason to change.
         """
         possible = self.in_turn(batch)
         if self._refused >= REFUSED or not self.is_unproven(possible):

@@ -25,7 +25,8 @@ def follow(
 ) -> None:
     """Let the standing of everybody with an outcome be what the next import will find.
 
-    It ends where that is not known: then that import tells it. A manager or a move is nothing that it looks at.
+    Where that is not known the standing ends, and the next import tells it. Managers and moves do not count: no standing is
+    about them.
     """
     outcomes = [(operation, result) for operation, result in outcomes if not _is_unseen(operation)]
     found = {
