@@ -57,8 +57,8 @@ ENVIRONMENT = """
 ## Connections: environment variables
 
 Read from the environment, and from a file `.env` in the folder where a process works. Each process reads what it
-needs: the column *Read by* names runs, the webhook and Socket Mode; `slack-docebo doctor` reads everything, the other
-commands what they need, Prefect's server nothing of it.
+needs: the column *Read by* names runs, the webhook and Socket Mode; `slack-docebo doctor` reads what a run does, and
+where the webhook is and how Slack signs; the other commands read what they need, Prefect's server nothing of it.
 
 Secrets, marked *, can also be kept in a file: `SLACK_BOT_TOKEN_FILE=/run/secrets/slack-bot-token` names the file that
 holds `SLACK_BOT_TOKEN`, as Docker and Kubernetes mount it, and so on for each of them; set one of the two. A changed
