@@ -20,7 +20,7 @@ ASSERTION_LIFETIME = 30 * 60  # seconds
 DEFAULT_LIFETIME = 3600.0  # of a token whose answer does not tell
 
 ADVICE = {
-    "invalid_client": "check DOCEBO_CLIENT_ID and DOCEBO_CLIENT_SECRET: Docebo does not know this OAuth2 app",
+    "invalid_client": "check DOCEBO_CLIENT_ID and DOCEBO_CLIENT_SECRET, and that the OAuth2 app is active: Docebo does not know it",
     "invalid_grant": "check DOCEBO_USERNAME and DOCEBO_PASSWORD, or DOCEBO_PRIVATE_KEY",
     "unauthorized_client": "switch this grant type on for the OAuth2 app",
     "unsupported_grant_type": "switch this grant type on for the OAuth2 app",
