@@ -10,6 +10,7 @@ import pytest
 from sandbox.docebo.switches import switched
 from slack_docebo.domain.setting_change import SettingChange
 from slack_docebo.domain.texts import markdown
+from slack_docebo.engine.planning.moving import plan_moves
 from slack_docebo.engine.reading.connection import validate
 from slack_docebo.engine.reporting.bars import bars
 from slack_docebo.engine.reporting.status import status
@@ -18,6 +19,7 @@ from slack_docebo.errors import AccessDenied, ChangeLimitExceeded
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.storage.inbox import EventState
 from tests.importing import run_import
+from tests.integration.after_an_import import import_then
 from tests.integration.realtime_world import ON, World, world
 
 NOBODY_NEXT = {"next_import": None, "forms": {}, "shown": lambda step: f"[{step.words}]({step.flow})"}
@@ -187,13 +189,32 @@ async def test_a_plan_that_a_limit_refused_is_to_be_looked_at_until_one_is_appli
         await imported(here, LIMIT_CREATIONS="1")
     refused = status(here.runtime).to_do
 
-    page = shown(here, summaries={status(here.runtime).over_limit: "/v2/refused"})
+    page = shown(here, summaries=dict.fromkeys(status(here.runtime).over_limit, "/v2/refused"))
     await imported(here)
 
     assert "and apply it if it is right.](bulk-import) [The plan](/v2/refused)" in page
     [over] = [step for step in refused if step.words.startswith("A limit has refused plan ")]
     assert str(over.values["plan_id"]) in over.words
     assert not status(here.runtime).over_limit
+
+
+async def test_moves_that_a_limit_refused_are_to_be_looked_at_until_the_next_import(here):
+    rows = {**ON, "ATTRIBUTES": "first_name, last_name, email, branch = title", "BRANCH_MOVES": "true"}
+    here.sandbox.docebo.add_branch("EU", "Europe")
+    here.sandbox.docebo.add_branch("US", "America")
+    ada = str(here.sandbox.slack.add("Ada", "Lovelace", "ada@example.com", {"profile": {"title": "EU"}})["id"])
+    settings = here.runtime.settings.model_copy(update={"docebo_timeout_seconds": 3})
+    await import_then(settings, rows, plan_moves)
+    here.sandbox.slack.change(ada, {"profile": {"title": "US"}})
+
+    with pytest.raises(ChangeLimitExceeded) as refusal:
+        await import_then(settings, {**rows, "LIMIT_BRANCH_MOVES": "0"}, plan_moves)
+    over = status(here.runtime)
+    await imported(here)
+
+    assert [plan_id for plan_id in over.over_limit if plan_id in str(refusal.value)] == list(over.over_limit) != []
+    assert [step.values["plan_id"] for step in over.to_do if "A limit has refused" in step.words] == over.over_limit
+    assert status(here.runtime).over_limit == []
 
 
 async def test_the_page_names_nobody(here):

@@ -1,7 +1,7 @@
 """How things stand: one page of what somebody who looks after the installation wants to know, and what there is to do."""
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from statistics import quantiles
@@ -19,7 +19,7 @@ from slack_docebo.runtime import Runtime
 from slack_docebo.storage.contacts import Contact, Side
 from slack_docebo.storage.halts import Halt
 from slack_docebo.storage.inbox import InboxStatus
-from slack_docebo.storage.plans import PlanKind, PlanState
+from slack_docebo.storage.plans import AFTER_AN_IMPORT, PlanKind, PlanState
 from slack_docebo.storage.reads import ProvenRead
 from slack_docebo.storage.setting_changes import RecordedChange
 from slack_docebo.storage.tables import Tables
@@ -54,7 +54,7 @@ class Status:
     docebo_read: ProvenRead | None
     last_import: Summary | None
     dry_run: Summary | None  # the newest import, if that has only planned, with the settings in force
-    over_limit: str  # id of the newest import that a limit has refused, if nothing was imported since
+    over_limit: Sequence[str]  # ids of the newest plans, of an import and of what follows it, that a limit has refused
     mapped: int
     in_line: int
     undecided: Collection[str]  # the Slack ids of those who wait for a decision, but for whom that is acknowledged
@@ -91,9 +91,14 @@ class Status:
             found.append(Step(saved, "bulk-import", {"plan_id": plan_id}))
         elif self.last_import is None and not self.over_limit:
             found.append(Step("Nobody was imported yet: see what an import would do, and to whom.", "bulk-import"))
-        if self.over_limit:
-            refused = f"A limit has refused plan {self.over_limit}: look at it, and apply it if it is right."
-            found.append(Step(refused, "bulk-import", {"plan_id": self.over_limit}))
+        found += [
+            Step(
+                f"A limit has refused plan {plan_id}: look at it, and apply it if it is right.",
+                "bulk-import",
+                {"plan_id": plan_id},
+            )
+            for plan_id in self.over_limit
+        ]
         found += [
             Step(
                 f"{_events(count)} held back by a limit, as incident {incident}: look at the plan, and let it through if"
@@ -190,8 +195,7 @@ class Status:
     @property
     def plans_told_of(self) -> set[str]:
         """The ids of the plans whose summaries somebody may want to look at."""
-        told = (one.plan.id for one in (self.last_import, self.dry_run) if one)
-        return {self.over_limit, *told} - {""}
+        return {*self.over_limit, *(one.plan.id for one in (self.last_import, self.dry_run) if one)}
 
     def _beside(self, step: Step, summaries: Mapping[str, str], shown: Shown) -> str:
         """Return a link to the plan that *step* says to look at first: its own is to the form."""
@@ -237,8 +241,9 @@ def status(runtime: Runtime) -> Status:
         imports = [plan for plan in tables.plans.recent(100, PlanKind.BULK_IMPORT) if plan.docebo == docebo]
         done = next((plan for plan in imports if plan.state in {PlanState.APPLIED, PlanState.PARTLY_APPLIED}), None)
         newest = imports[0] if imports else None
-        refused = newest.id if newest and newest.state is PlanState.REFUSED else ""
         is_dry_run = newest and newest.state is PlanState.PLANNED and newest.settings == runtime.behaviour.written
+        followed = [plan for kind in sorted(AFTER_AN_IMPORT) for plan in tables.plans.recent(1, kind)]
+        since = [plan for plan in followed if plan.docebo == docebo and done and plan.created_at >= done.created_at]
         reasons = tables.standings.reasons(docebo, team)
         undecided = tables.standings.standing_for(docebo, team, filter(is_undecided, reasons))
         seen = _acknowledged(tables, team)
@@ -254,7 +259,7 @@ def status(runtime: Runtime) -> Status:
             docebo_read=tables.reads.last(f"docebo:{docebo}"),
             last_import=summary(runtime.store, done.id) if done else None,
             dry_run=summary(runtime.store, newest.id) if newest and is_dry_run else None,
-            over_limit=refused,
+            over_limit=[plan.id for plan in (*imports[:1], *since) if plan.state is PlanState.REFUSED],
             mapped=tables.mappings(docebo).count(team),
             in_line=sum(reasons[reason] for reason in (IN_LINE, IN_LINE_AS_WRITTEN)),
             undecided={one for one, why in undecided.items() if one not in seen or not seen[one].acknowledges(why)},
