@@ -10,7 +10,7 @@ from prefect.client.schemas.sorting import ArtifactSort
 
 from slack_docebo.domain.texts import markdown
 from slack_docebo.engine.reporting.steps import Step
-from tasks.links import find_forms
+from tasks.links import Forms, find_forms
 
 SUMMARY = "summary-"  # begins the key of a plan's summary, before the id
 
@@ -44,12 +44,11 @@ def shown_as_text(rows: Sequence[Mapping[str, str | int | None]]) -> list[dict[s
 
 async def publish_steps(steps: Iterable[Step], *, key: str) -> None:
     """Publish a page with links to the forms, filled in, for what can be done next: the cells of a table hold none."""
-    if lines := await step_lines(steps):
+    if lines := step_lines(steps, await find_forms()):
         await publish_page("\n".join(lines), key=key, description="What can be done next")
 
 
-async def step_lines(steps: Iterable[Step]) -> list[str]:
-    """Return *steps* as a part of a page; none while Prefect does not say where the forms are."""
-    forms = await find_forms()
+def step_lines(steps: Iterable[Step], forms: Forms) -> list[str]:
+    """Return *steps* as a part of a page; none while Prefect does not say where the *forms* are."""
     links = [f"- {forms.shown(step)}" for step in steps if forms.link(step)]
     return ["## What can be done next", "", *links, ""] if links else []

@@ -42,7 +42,8 @@ async def _publish(runtime: Runtime, team: str, served: ServeResult) -> None:
     with runtime.store.reading() as tables:
         in_need = with_names(tables, team, served.in_need, shown)
     steps = parked_steps(runtime.store) if served.parked or served.held else []
-    first = [*attention_lines(in_need, (await find_forms()).shown), *await step_lines(steps)]
+    forms = await find_forms()
+    first = [*attention_lines(in_need, forms.shown), *step_lines(steps, forms)]
     await publish_page(served.markdown(first), key="summary-realtime-sync", description=served.line)
     if parked := parked_rows(runtime.store, shown):
         await publish_table(

@@ -49,11 +49,13 @@ async def report_outcome(runtime: Runtime, plan_id: str, *, steps: Sequence[Step
         to_completion(write_files, runtime.store, plan_id, folder),
         _publish_tables(runtime, summary),
     )
-    forms = (await find_forms()).shown
-    next_ = await step_lines(summary.next_steps if steps is None else steps)
-    first = [*attention_lines(in_need, forms), *next_, *acknowledged_lines(seen, forms)]
+    forms = await find_forms()
+    next_ = step_lines(summary.next_steps if steps is None else steps, forms)
+    first = [*attention_lines(in_need, forms.shown), *next_, *acknowledged_lines(seen, forms.shown)]
     await publish_page(
-        "\n\n".join([summary.markdown(first, forms), *files.lines]), key=f"{SUMMARY}{plan_id}", description=summary.line
+        "\n\n".join([summary.markdown(first, forms.shown), *files.lines]),
+        key=f"{SUMMARY}{plan_id}",
+        description=summary.line,
     )
     logger = get_run_logger()
     for fault in files.faults:
