@@ -3,6 +3,7 @@
 import pytest
 
 from sandbox.server import Sandbox
+from slack_docebo.domain.operations import Outcome
 from tests.between import between
 from tests.importing import mapped, run_import, settings_for
 
@@ -34,3 +35,26 @@ async def test_answers_without_names_in_another_order_give_nobody_the_account_of
         slack_id = sandbox.slack.by_email(f"{name}@example.com")["id"]
         assert sandbox.docebo.accounts.get(accounts[slack_id]).username == f"{name}@example.com"
     assert again.undecided == 0
+
+
+@pytest.mark.parametrize("of_whom", ["everybody", "one"])
+async def test_an_account_that_was_there_before_is_not_taken_for_the_new_one(sandbox, sqlite_url, of_whom):
+    sandbox.reset()
+    stranger = sandbox.docebo.accounts.add("customer", email="customer@elsewhere.org").user_id
+
+    def lying(call, answer):
+        if call.path != "/manage/v1/user/batch" or len(answer["data"]) < 2:
+            return None
+        for row in answer["data"] if of_whom == "everybody" else answer["data"][:1]:
+            row["output"]["user_id"] = f"00{stranger}"
+        return answer
+
+    people = {name: sandbox.slack.add(name.title(), "Hopper", f"{name}@example.com")["id"] for name in NAMES}
+    with between(sandbox.docebo_url, changed=lying) as url:
+        settings = settings_for({**sandbox.facts(), "docebo_url": url}, sqlite_url)
+        done = await run_import(settings)
+
+    accounts = mapped(sqlite_url, sandbox.slack.team.id)
+    for name, slack_id in people.items():
+        assert sandbox.docebo.accounts.get(accounts[slack_id]).username == f"{name}@example.com"
+    assert done.count(outcome=Outcome.APPLIED) >= len(NAMES)

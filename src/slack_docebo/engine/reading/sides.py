@@ -170,6 +170,11 @@ def last_listing(runtime: Runtime, tables: Tables) -> tuple[int, datetime] | Non
     return None if last is None else (last.people, last.proven_at)
 
 
+def listed_last(runtime: Runtime, tables: Tables) -> frozenset[int]:
+    """Return the ids of the accounts that the last complete read has listed."""
+    return frozenset(tables.reads.listed(_target(runtime)))
+
+
 async def read_changed(runtime: Runtime, workspace: Workspace, people: AsyncIterable[list[SourceUser]]) -> Accounts:
     """Return the accounts of the *people* whose attributes are no longer what was last written.
 

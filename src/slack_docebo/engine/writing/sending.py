@@ -5,17 +5,20 @@ After any doubt the accounts are read before anything is sent again. A call that
 until the row that it is refused for is alone.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
 from slack_docebo.clients.docebo_answers import AT_WORK
 from slack_docebo.clients.docebo_rows import Row, RowResult, RowsLeftOut
+from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.effects import changes_access
 from slack_docebo.domain.operations import SENT_BEFORE, Kind, Operation, Outcome
 from slack_docebo.domain.quoting import MEANINGS
 from slack_docebo.domain.targets import is_manager
 from slack_docebo.engine.reading.outages import greet_docebo
+from slack_docebo.engine.reading.sides import listed_last
 from slack_docebo.engine.writing.adapting import Adapter
 from slack_docebo.engine.writing.admitting import check_admitted, moved_meanwhile
 from slack_docebo.engine.writing.calls import REFUSED, Calls
@@ -72,6 +75,7 @@ class Sender:
         self._calls = Calls(runtime, self._adapter, branch=branch, welcome=welcome)
         self._experiments = Experiments(self._calls, self._adapter)
         self._refused: list[Numbered] = []  # and nothing says that they were carried out all the same
+        self._listed: frozenset[int] | None = None  # accounts, by the last whole list; read with the first new account
         self._nameless: list[Numbered] = []  # accounts that were made, and whose ids Docebo did not say
 
     @property
@@ -227,6 +231,8 @@ class Sender:
                         without[place] = self.left_out(batch[place][1])
         self._unanswered = 0
         results = [_result(*one) for one in zip(batch, answers, without, strict=True)]
+        if kind is Kind.CREATE:
+            results = await to_completion(self._without_known_ids, results)
         self._taken += sum(result.outcome is Outcome.APPLIED for result in results)
         looked_at = await self._as_shown(kind, batch, await self._looked_at_again(kind, batch, results))
         for numbered, result in zip(batch, looked_at, strict=True):
@@ -235,6 +241,19 @@ class Sender:
             elif result.outcome is Outcome.APPLIED and result.docebo_id is None:
                 self._nameless.append(numbered)
         self._record(batch, looked_at)
+
+    def _without_known_ids(self, results: Sequence[RowOutcome]) -> list[RowOutcome]:
+        """Return *results* of new accounts without ids that cannot be theirs: of accounts listed before, or of two at once."""
+        if self._listed is None:
+            with self._runtime.store.reading() as tables:
+                self._listed = listed_last(self._runtime, tables)
+        told = Counter(result.docebo_id for result in results)
+        return [
+            replace(result, docebo_id=None)
+            if told[result.docebo_id] > 1 or result.docebo_id in self._listed
+            else result
+            for result in results
+        ]
 
     async def _as_shown(self, kind: Kind, batch: Sequence[Numbered], results: Sequence[RowOutcome]) -> list[RowOutcome]:
         """Return *results*, where Docebo's yes to who gets in is believed once an account shows it, for one call more."""
