@@ -27,6 +27,7 @@ from slack_docebo.errors import (
     AlreadyRunning,
     ChangeLimitExceeded,
     ConfigurationError,
+    Frozen,
     Halted,
     NotConfirmed,
     SyncError,
@@ -58,6 +59,7 @@ OWN_STATES: dict[type[SyncError], str] = {
     NotConfirmed: Trouble.REFUSED,
     AlreadyRunning: Trouble.ALREADY_RUNNING,
     Halted: Trouble.STOPPED,
+    Frozen: Trouble.FROZEN,
     ToBeContinued: Trouble.TO_BE_CONTINUED,
 }
 

@@ -137,6 +137,10 @@ class Halted(SyncError):
     """Somebody ordered that nothing be written for now; what is planned or waits stays."""
 
 
+class Frozen(Halted):
+    """It is one of the days on which nothing is written, as the settings say."""
+
+
 class ToBeContinued(Halted):
     """This run was told to end, and has come to a safe point: what it has done is recorded, the rest is still to do."""
 

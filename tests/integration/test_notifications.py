@@ -266,7 +266,12 @@ def test_the_manual_is_where_the_settings_say_and_no_line_is_told_twice():
 
 @pytest.mark.parametrize(
     ("trouble", "flow"),
-    [(Trouble.PARKED, "parked-events"), (Trouble.HELD, "parked-events"), (Trouble.STOPPED, "go")],
+    [
+        (Trouble.PARKED, "parked-events"),
+        (Trouble.HELD, "parked-events"),
+        (Trouble.STOPPED, "go"),
+        (Trouble.FROZEN, "settings"),
+    ],
 )
 def test_a_trouble_that_a_form_ends_names_the_form(trouble, flow):
     assert step_after(trouble).flow == flow

@@ -17,7 +17,7 @@ from slack_docebo.engine.reporting.outcomes import table as report_table
 from slack_docebo.engine.reporting.status import status
 from slack_docebo.engine.writing.applying import apply_accounts, begin
 from slack_docebo.engine.writing.finishing import finish
-from slack_docebo.errors import AccessDenied, Halted, RemoteError, ToBeContinued
+from slack_docebo.errors import AccessDenied, Frozen, Halted, RemoteError, ToBeContinued
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime
 from slack_docebo.safe_points import tell_to_end
@@ -273,7 +273,7 @@ async def test_on_days_that_are_frozen_nothing_is_written_and_a_dry_run_works(sa
         plan_id = await plan_import(runtime)
         begin(runtime, plan_id)
 
-        with pytest.raises(Halted, match=f"until the end of {today + timedelta(days=1)}"):
+        with pytest.raises(Frozen, match=f"until the end of {today + timedelta(days=1)}"):
             await apply_accounts(runtime, plan_id, lambda _: None)
 
         assert sandbox.docebo_gate.counters.rows["created"] == 0

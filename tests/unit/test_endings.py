@@ -40,6 +40,7 @@ IMPERATIVES = {
     "Report",
     "Start",
     "Use",
+    "Wait",
 }
 LED = re.compile(r"\bled(_by_kind)?\(")
 DISPUTED_BEFORE = {without_numbers(dispute(7)): 1}

@@ -12,6 +12,7 @@ from slack_docebo.errors import (
     ChangeLimitExceeded,
     ConfigurationError,
     ContractViolation,
+    Frozen,
     Halted,
     IncompleteRead,
     LockLost,
@@ -50,6 +51,7 @@ class Trouble(StrEnum):
     HELD = "Held"
     ALREADY_RUNNING = "AlreadyRunning"
     STOPPED = "Stopped"
+    FROZEN = "Frozen"
     TO_BE_CONTINUED = "ToBeContinued"
 
 
@@ -65,6 +67,7 @@ HAPPENED = {
     Trouble.HELD: "holds back events that would change more than the limits allow",
     Trouble.ALREADY_RUNNING: "was not done: its place was taken",
     Trouble.STOPPED: "was stopped by order",
+    Trouble.FROZEN: "came on a day on which nothing is written",
     Trouble.TO_BE_CONTINUED: "was told to end before it was done",
 }
 ADVICE = {
@@ -87,6 +90,8 @@ ADVICE = {
     Trouble.ALREADY_RUNNING: "Look at the run that the message names. Once it has ended, start this one again; if it"
     " hangs, cancel it first.",
     Trouble.STOPPED: "Nothing, if that is still meant. The form lets runs write again; the next one does the rest.",
+    Trouble.FROZEN: "Nothing, if that is still meant: the first run after these days does the rest. Else take them out of"
+    " FREEZE in the settings.",
     Trouble.TO_BE_CONTINUED: "Start it again: what was done already is not done twice. It was told to end with its worker,"
     " as when that is updated.",
 }
@@ -106,6 +111,7 @@ FIRST_AFTER: dict[type[SyncError], str] = {
     ChangeLimitExceeded: "",  # it says so itself, with the id of the plan
     ConfigurationError: "Correct this, and start again",
     ContractViolation: "Start again, and report it if it stays",
+    Frozen: "Wait, or take these days out of FREEZE in the settings",
     Halted: "Let runs write again when it is time",
     IncompleteRead: "Start again later",
     LockLost: "Leave it to the other run",
@@ -158,6 +164,8 @@ def step_after(trouble: Trouble) -> Step | None:
             return Step("Look at what is parked, and go on from there", "parked-events")
         case Trouble.STOPPED:
             return Step("Let runs write again", "go")
+        case Trouble.FROZEN:
+            return Step("Change the settings", "settings")
         case Trouble.FAILED:
             return Step("Is everything in place?", "doctor")
     return None

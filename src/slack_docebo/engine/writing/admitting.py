@@ -23,7 +23,7 @@ from slack_docebo.engine.writing.checking import (
 )
 from slack_docebo.engine.writing.leavers import OF_THE_RULES
 from slack_docebo.engine.writing.recording import Numbered
-from slack_docebo.errors import ChangeLimitExceeded, Halted, PlanChanged
+from slack_docebo.errors import ChangeLimitExceeded, Frozen, Halted, PlanChanged
 from slack_docebo.runtime import Runtime
 from slack_docebo.safe_points import safe_point
 from slack_docebo.storage.operations import RowOutcome
@@ -39,7 +39,7 @@ LISTED = timedelta(hours=1)  # other changes rest on no older list, unless to re
 def check_halt(runtime: Runtime, tables: Tables) -> None:
     """Raise Halted where somebody ordered that nothing be written to this Docebo, or not on this day."""
     if last := runtime.behaviour.frozen_until(runtime.now()):
-        raise Halted(
+        raise Frozen(
             f"nothing is written until the end of {last} (FREEZE in the settings); what is planned or waits is still there"
         )
     if halt := tables.halts.get(runtime.settings.docebo_url):
