@@ -4,6 +4,7 @@ from typing import Annotated
 
 from prefect import flow
 
+from slack_docebo.engine.mappings.resetting import deletion_step
 from slack_docebo.engine.reporting.summary import Summary
 from tasks.attended import require_a_person
 from tasks.delete_mappings import delete_mappings
@@ -34,6 +35,7 @@ async def reset_mappings(
     async with open_run("bulk-import") as runtime:
         workspace = await validate_connection(runtime)
         plan_id = await plan_reset(runtime, workspace, slack_ids, dry_run=dry_run, confirm=confirm)
-        if not dry_run:
-            await delete_mappings(runtime, workspace, plan_id, slack_ids)
+        if dry_run:
+            return await report_outcome(runtime, plan_id, steps=[deletion_step(workspace, slack_ids)])
+        await delete_mappings(runtime, workspace, plan_id, slack_ids)
         return await report_outcome(runtime, plan_id)

@@ -9,9 +9,7 @@ from slack_docebo.domain.matching import Accounts
 from slack_docebo.engine.mappings import resetting
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.sides import read_target
-from slack_docebo.engine.reporting.steps import Step
 from slack_docebo.runtime import Runtime
-from tasks.artifacts import publish_steps
 from tasks.policies import RETRIED
 
 
@@ -26,9 +24,4 @@ async def plan_reset(
     if not dry_run:
         resetting.check_confirmation(workspace, slack_ids, confirm)
     accounts = await read_target(runtime) if runtime.mirror else Accounts()
-    plan_id = resetting.plan_reset(runtime, workspace, accounts, slack_ids)
-    if dry_run:
-        words = f"Delete these mappings: to confirm, type {resetting.confirmation(workspace, slack_ids)}"
-        delete = Step(words, "reset-mappings", {"slack_ids": list(slack_ids), "dry_run": False})
-        await publish_steps([delete], key=f"next-{plan_id}")
-    return plan_id
+    return resetting.plan_reset(runtime, workspace, accounts, slack_ids)

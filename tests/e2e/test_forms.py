@@ -295,7 +295,7 @@ async def test_a_reset_that_was_looked_at_says_what_to_type(imported, sandbox, d
     shown = await reset_mappings(return_state=True)
 
     words = f"Delete these mappings: to confirm, type everybody of {sandbox.slack.team.name}"
-    page = published(shown, f"next-{shown.message.split()[1]}")
+    page = published(shown, f"summary-{shown.message.split()[1]}")
     assert asked_for_by(deployed, page, words)["dry_run"] is False
 
 

@@ -59,8 +59,12 @@ def test_a_plan_about_nobody_says_so():
 
 
 def test_what_was_only_looked_at_is_not_called_abandoned():
-    assert line((Kind.UNMAP, "reset", Outcome.PLANNED, 3), state=PlanState.ABANDONED) == (
-        "plan 1abcdefg (not carried out): 3 to unmap"
+    to_unmap = (Kind.UNMAP, "reset", Outcome.PLANNED, 3)
+    assert line(to_unmap, state=PlanState.ABANDONED) == "plan 1abcdefg (not carried out): 3 to unmap"
+    reset = Summary(replace(PLAN, kind=PlanKind.RESET_MAPPINGS, state=PlanState.ABANDONED), [to_unmap])
+    assert (reset.line, "planned, nothing is written yet" in reset.markdown()) == (
+        "plan 1abcdefg (planned): 3 to unmap",
+        True,
     )
 
 

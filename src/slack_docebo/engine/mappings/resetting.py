@@ -1,6 +1,6 @@
 """Resetting the mappings: they are planned to go, backed up, and deleted. Accounts stay."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from slack_docebo.domain.matching import Accounts
@@ -10,6 +10,7 @@ from slack_docebo.domain.texts import people
 from slack_docebo.domain.unmirroring import REASON, unmirroring
 from slack_docebo.engine.mappings.mapping_file import MappingFile, write_mappings
 from slack_docebo.engine.reading.connection import Workspace
+from slack_docebo.engine.reporting.steps import Step
 from slack_docebo.engine.writing.admitting import check_halt
 from slack_docebo.errors import ConfigurationError, NotConfirmed
 from slack_docebo.runtime import Runtime
@@ -68,6 +69,12 @@ def plan_reset(runtime: Runtime, workspace: Workspace, accounts: Accounts, slack
             emptied += len(some)
         tables.operations.add_unmappings(plan_id, emptied, workspace.team, slack_ids, REASON)
     return plan_id
+
+
+def deletion_step(workspace: Workspace, slack_ids: Sequence[str]) -> Step:
+    """Return the step that does what was planned, and what is to be typed there."""
+    words = f"Delete these mappings: to confirm, type {confirmation(workspace, slack_ids)}"
+    return Step(words, "reset-mappings", {"slack_ids": list(slack_ids), "dry_run": False})
 
 
 def back_up(runtime: Runtime, workspace: Workspace, plan_id: str, slack_ids: Collection[str]) -> tuple[Path, int]:

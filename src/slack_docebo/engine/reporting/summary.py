@@ -118,7 +118,7 @@ class Summary:
         told.append((sum(self.acknowledged.values()), "of them acknowledged"))
         people = ", ".join(f"{count} {became}" for count, became in told if count)
         over = ", over a limit" * (self.plan.state is PlanState.PLANNED and bool(self.plan.over_limit))
-        return f"plan {self.plan.id} ({IN_SHORT.get(self.plan.state, self.plan.state)}{over}): {people or 'nobody'}"
+        return f"plan {self.plan.id} ({IN_SHORT.get(self._state, self._state)}{over}): {people or 'nobody'}"
 
     def told_of(self, kind: Kind) -> str:
         """Say of how many people *kind* is true, and of how many it is planned; of those left alone without who is in line."""
@@ -169,7 +169,7 @@ class Summary:
 
     def markdown(self, first: Iterable[str] = (), shown: Shown = words_alone) -> str:
         """Return the summary as a page: what comes *first*, counts, reasons, calls used; steps as they are *shown*."""
-        title = f"# {MADE_FOR[self.plan.kind]} {self.plan.id}: {BECAME[self.plan.state]}"
+        title = f"# {MADE_FOR[self.plan.kind]} {self.plan.id}: {BECAME[self._state]}"
         undone = self.plan.facts.get("undoes")
         undoes = f"It undoes what {undone} has done. " if undone else ""
         sides = f"{undoes}Slack workspace {markdown(self.plan.slack_team)} to {markdown(self.plan.docebo)}"
@@ -300,6 +300,12 @@ class Summary:
             file = f"`{orphan_file(Path(), self.plan.id)}` below `REPORT_DIR`"
             where = f"The first {TABLE_ROWS}, by id: the table *orphans*. Each of them, on the worker's disk: {file}."
             yield [str(self.plan.facts.get("orphan_fault") or where)]
+
+    @property
+    def _state(self) -> PlanState:
+        """How far the plan has come, in words: a reset is kept as abandoned until its backup is written."""
+        is_planned = self.plan.kind is PlanKind.RESET_MAPPINGS and self.plan.state is PlanState.ABANDONED
+        return PlanState.PLANNED if is_planned else self.plan.state
 
     def _people(self, words: str, kind: Kind, reason: str = "") -> Step:
         return Step(words, "plan-people", {"plan_id": self.plan.id, "what": DONE[kind], "reason": reason})
