@@ -47,6 +47,8 @@ async def _publish(runtime: Runtime, team: str, served: ServeResult) -> None:
     await publish_page(served.markdown(first), key="summary-realtime-sync", description=served.line)
     if parked := parked_rows(runtime.store, shown):
         await publish_table(
-            parked, key="parked-events", description="Events that were tried often enough; replay them when it is time"
+            parked,
+            key="parked-events",
+            description="Events that nobody tries any more: they failed too often, or wait for a limit",
         )
     get_run_logger().info(served.line)

@@ -26,6 +26,6 @@ async def tidy_inbox(runtime: Runtime) -> Upkeep:
         await publish_table(
             parked_rows(runtime.store, runtime.behaviour.people_shown),
             key="parked-events",
-            description="Events that were tried often enough; replay them when it is time",
+            description="Events that nobody tries any more: they failed too often, or wait for a limit",
         )
     return upkeep

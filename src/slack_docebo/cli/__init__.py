@@ -21,7 +21,7 @@ app = App(
 app.command(
     "slack_docebo.cli.doctor:doctor",
     help="Examine settings, database, Prefect, Slack, Docebo, request URL and notifications; exit code 1 if one fails."
-    "\n\nNothing is changed, apart from bringing the database to its newest revision, and nothing is sent.",
+    "\n\nNothing is changed, apart from bringing the database to its newest revision, and no message is sent.",
 )
 app.command(
     "slack_docebo.cli.dialect:app",

@@ -13,7 +13,10 @@ from slack_docebo.storage.inbox import EventState, InboxEntry
 
 app = App(name="events")
 
-Parked = Annotated[bool, Parameter(negative="", help="Only those that were tried often enough.")]
+Parked = Annotated[
+    bool,
+    Parameter(negative="", help="Only those that nobody tries any more: they failed too often, or wait for a limit."),
+]
 All = Annotated[bool, Parameter(name="--all", negative="", help="Every parked event.")]
 
 
