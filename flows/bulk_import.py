@@ -35,8 +35,8 @@ async def bulk_import(
         dry_run: Plan and report, write nothing. The plan is saved and can be applied later by its id.
         plan_id: Take exactly this saved plan instead of making a new one: report it again or, with dry run off, apply
             it. What has changed in Docebo since is skipped.
-        verify_target: Off: trust that they are as last written, and read only Slack; much faster when little has
-            changed.
+        verify_target: Off: trust that they are as last written, and read only Slack, and the accounts of those who have
+            changed there; much faster when little has.
     """
     with SourceSnapshot() as people:
         async with open_run("bulk-import") as runtime:

@@ -18,7 +18,7 @@ async def explain_user(
 ) -> Explanation:
     """Say how one person stands: in Slack, in scope, matched to whom, what differs, what an import would do, history.
 
-    The result is an artifact of this run, with ids and attribute names and without values.
+    The result is an artifact of this run: ids and attribute names, with values only where people are shown by names.
 
     Args:
         who: The person's Slack id, like U024BE7LH, or docebo: and the id of the Docebo user. No e-mail address: it
