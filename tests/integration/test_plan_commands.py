@@ -101,13 +101,15 @@ async def test_where_nobody_can_be_asked_a_plan_wants_yes_in_so_many_words(sandb
     assert target(sandbox) == before
 
 
-async def test_the_first_of_many_are_shown_and_nothing_is_complained_of(settings, env):
+async def test_where_the_first_of_many_are_shown_that_is_said_and_nothing_else(settings, env):
     planned = await run_import(settings, dry_run=True)
 
     shown = run(env, "plan", "show", planned.plan.id, "--limit", "1", "--json")
+    whole = run(env, "plan", "show", planned.plan.id, "--limit", "1000", "--json")
 
     assert len(json.loads(shown.stdout)["operations"]) == 1
-    assert (shown.returncode, shown.stderr) == (0, "")
+    assert (shown.returncode, shown.stderr) == (0, "These are the first 1: --limit shows more.\n")
+    assert (whole.returncode, whole.stderr) == (0, "")
 
 
 async def test_undo_restores_attributes_and_status_and_deactivates_what_was_created_when_asked(sandbox, settings, env):

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from slack_docebo.cli.output import Json, Limit, show_done, show_json, show_rows
+from slack_docebo.cli.output import Json, Limit, first, show_done, show_json, show_rows
 from slack_docebo.cli.store import open_store
 from slack_docebo.domain.texts import events
 from slack_docebo.errors import ConfigurationError
@@ -25,7 +25,7 @@ def list_(*, parked: Parked = False, limit: Limit = 100, json: Json = False) -> 
     """List the events that wait, and those that are parked, the oldest first."""
     states = [EventState.PARKED] if parked else [EventState.PARKED, EventState.WAITING, EventState.CLAIMED]
     with open_store() as store, store.reading() as tables:
-        entries = tables.inbox.list_(limit, *states)
+        entries = first(tables.inbox.list_(limit + 1, *states), limit)
     held = json or any(entry.incident for entry in entries)  # a table is narrow
     show_rows([_row(entry, with_incident=held) for entry in entries], json=json, empty="No event is waiting or parked.")
 

@@ -1,8 +1,9 @@
 """What commands print: a table or lines for people, JSON for programs. Text of others is never read as markup."""
 
 import sys
-from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
+from typing import Annotated, Any, TypeVar
 
 from cyclopts import Parameter, validators
 from rich.cells import cell_len
@@ -21,6 +22,8 @@ Limit = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=MOST_SHO
 Yes = Annotated[bool, Parameter(negative="", help="Do not ask.")]
 
 WIDEST = 10_000  # columns of a table where there is no terminal
+
+Row = TypeVar("Row")
 
 
 def show_rows(rows: Sequence[Mapping[str, Any]], *, json: bool, empty: str) -> None:
@@ -51,6 +54,14 @@ def show_rows(rows: Sequence[Mapping[str, Any]], *, json: bool, empty: str) -> N
                 for name, cell in zip(names, row, strict=True):
                     console.print(Text.assemble(name, ": ", cell))
                 console.print()
+
+
+def first(rows: Iterable[Row], limit: int) -> list[Row]:
+    """Return the first *limit* of *rows*, and say on standard error where there are more."""
+    some = list(islice(rows, limit + 1))
+    if len(some) > limit:
+        note(f"These are the first {limit}: --limit shows more.")
+    return some[:limit]
 
 
 def show_markdown(text: str) -> None:

@@ -2,12 +2,11 @@
 
 from collections.abc import Iterable
 from contextlib import closing
-from itertools import islice
 from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
-from slack_docebo.cli.output import Json, Limit, show_json, show_markdown, show_rows
+from slack_docebo.cli.output import Json, Limit, first, show_json, show_markdown, show_rows
 from slack_docebo.cli.store import open_store
 from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.domain.texts import shortened
@@ -58,7 +57,7 @@ def show(
                 and (not outcome or entry.outcome in outcome)
                 and user in {"", entry.operation.slack_id}
             )
-            rows = [_row(entry, values=values) for entry in islice(wanted, limit)]
+            rows = [_row(entry, values=values) for entry in first(wanted, limit)]
     if json:
         show_json({**as_json(numbers), "operations": rows})
     else:
@@ -80,7 +79,7 @@ def diff(one: PlanId, other: PlanId, *, limit: Limit = 100, json: Json = False) 
                 "why now": difference.reasons[1],
                 "attributes": ", ".join(difference.attributes),
             }
-            for difference in islice(compare(store, one, other), limit)
+            for difference in first(compare(store, one, other), limit)
         ]
     show_rows(rows, json=json, empty="The plans say the same about everybody.")
 
