@@ -17,7 +17,15 @@ from prefect.settings import Settings as PrefectSettings
 from prefect.settings.legacy import _get_settings_fields
 
 from slack_docebo.cli import app
-from slack_docebo.engine.reporting.incidents import MANUAL, Trouble
+from slack_docebo.engine.reporting.incidents import (
+    A_FAULT,
+    FIRST_AFTER,
+    MANUAL,
+    OTHER_CODE,
+    WRONG_FORM,
+    Trouble,
+)
+from slack_docebo.errors import SyncError, ToBeContinued, UnverifiedRequest
 from slack_docebo.integration_settings import documented_rows
 from slack_docebo.settings import EVERYTHING, variables
 from slack_docebo.webhook import app as webhook
@@ -264,3 +272,12 @@ def test_every_state_that_wants_somebody_is_explained_where_messages_lead_to():
     manual = (ROOT / "docs" / MANUAL).read_text("utf-8")
 
     assert {trouble for trouble in Trouble if f"\n| {trouble} | " not in manual} == set()
+
+
+def test_what_the_message_of_a_state_begins_with_is_explained_there_too():
+    manual = (ROOT / "docs" / MANUAL).read_text("utf-8")
+    beginnings = {first for kind, first in FIRST_AFTER.items() if first and kind not in {SyncError, UnverifiedRequest}}
+    of_a_worker = {FIRST_AFTER[ToBeContinued]}  # that ends: the table of states tells
+
+    wanted = {*beginnings, A_FAULT, WRONG_FORM, OTHER_CODE} - of_a_worker
+    assert {first for first in wanted if f"\n| *{first}* | " not in manual} == set()
