@@ -307,7 +307,7 @@ class IntegrationSettings(BaseModel):
         le=LARGEST_NUMBER,
         title="Most calls for evidence",
         description="Most calls in one run to ask for people and accounts that a list does not show, and for the leavers of"
-        " a saved plan. A run that needs more is refused.",
+        " a saved plan. A run that needs more stops before the first of them.",
     )
     evidence_minutes: Whole = Field(
         10,
