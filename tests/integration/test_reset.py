@@ -5,7 +5,9 @@ from contextlib import asynccontextmanager
 import pytest
 
 from bench.reset import measure
+from slack_docebo.domain.decisions import NEVER, Decision, Verdict
 from slack_docebo.domain.matching import Accounts
+from slack_docebo.domain.operations import Outcome
 from slack_docebo.domain.people import Mapping
 from slack_docebo.engine.mappings.resetting import back_up, check_confirmation, delete_planned, plan_reset
 from slack_docebo.engine.reading.connection import Workspace
@@ -112,6 +114,23 @@ async def test_nothing_is_deleted_without_the_backup(database_url, tmp_path):
             delete_planned(runtime, ACME, plan_id)
 
         assert count(runtime) == 3
+
+
+async def test_the_mapping_of_whom_nobody_may_touch_stays_and_is_told_as_skipped(database_url, tmp_path):
+    async with installation(database_url, tmp_path) as runtime:
+        with runtime.store.transaction() as tables:
+            tables.decisions.put("T1", Decision("U1", Verdict.NEVER, "asked for", "Grace", runtime.now()))
+        plan_id = plan_reset(runtime, ACME, Accounts(), ())
+        back_up(runtime, ACME, plan_id, ())
+        begin(runtime, plan_id)
+
+        deleted = delete_planned(runtime, ACME, plan_id)
+
+        with runtime.store.reading() as tables:
+            left = [mapping.slack_id for mapping in tables.mappings().all("T1")]
+            [entry] = tables.operations.of_people(plan_id, ["U1"])
+        assert (deleted, left) == (2, ["U1"])
+        assert (entry.outcome, entry.error, entry.operation.docebo_id) == (Outcome.SKIPPED, NEVER, 2)
 
 
 async def test_the_journal_tells_what_was_deleted(database_url, tmp_path):

@@ -3,8 +3,9 @@
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
+from slack_docebo.domain.decisions import NEVER, is_never, under_other_ids
 from slack_docebo.domain.matching import Accounts
-from slack_docebo.domain.operations import Kind, Operation
+from slack_docebo.domain.operations import Kind, Operation, Outcome
 from slack_docebo.domain.protection import shielded
 from slack_docebo.domain.texts import people
 from slack_docebo.domain.unmirroring import REASON, unmirroring
@@ -15,8 +16,10 @@ from slack_docebo.engine.writing.admitting import check_halt
 from slack_docebo.errors import ConfigurationError, NotConfirmed
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.faults import translated_files
+from slack_docebo.storage.operations import RowOutcome
 from slack_docebo.storage.plans import Plan, PlanKind, PlanState, new_plan_id
 from slack_docebo.storage.statements import chunks
+from slack_docebo.storage.tables import Tables
 
 MAPPINGS_AT_ONCE = 5000  # deleted in one transaction
 NAMED_AT_MOST = 5  # in a message
@@ -44,8 +47,9 @@ def check_confirmation(workspace: Workspace, slack_ids: Collection[str], confirm
 def plan_reset(runtime: Runtime, workspace: Workspace, accounts: Accounts, slack_ids: Collection[str]) -> str:
     """Plan the deletion of all mappings of the workspace, or of those of *slack_ids*, and return the plan's id.
 
-    The mirrored fields of *accounts* are planned to be emptied. The plan is stored as abandoned, so that nobody can
-    apply it before `back_up`. Raises ConfigurationError where one of *slack_ids* has no mapping.
+    The mirrored fields of *accounts* are planned to be emptied. Whom somebody has decided never to touch is skipped. The
+    plan is stored as abandoned, so that nobody can apply it before `back_up`. Raises ConfigurationError where one of
+    *slack_ids* has no mapping.
     """
     _check_named(runtime, workspace, slack_ids)
     plan_id = new_plan_id()
@@ -68,6 +72,7 @@ def plan_reset(runtime: Runtime, workspace: Workspace, accounts: Accounts, slack
             tables.operations.add(plan_id, emptied, some)
             emptied += len(some)
         tables.operations.add_unmappings(plan_id, emptied, workspace.team, slack_ids, REASON)
+        _skip_whom_nobody_may_touch(tables, plan)
     return plan_id
 
 
@@ -129,6 +134,17 @@ def _check_named(runtime: Runtime, workspace: Workspace, slack_ids: Collection[s
     if unknown := sorted(set(slack_ids) - known.keys()):
         some = ", ".join(unknown[:NAMED_AT_MOST])
         raise ConfigurationError(f"nothing was deleted: {len(unknown)} of the Slack users have no mapping ({some})")
+
+
+def _skip_whom_nobody_may_touch(tables: Tables, plan: Plan) -> None:
+    binding = tables.decisions.binding(plan.slack_team)
+    known = under_other_ids(binding, tables.people.other_ids(plan.slack_team, binding))
+    skipped = [
+        RowOutcome(entry.seq, Outcome.SKIPPED, entry.operation.docebo_id, NEVER)
+        for entry in tables.operations.of_people(plan.id, known)
+        if is_never(known, entry.operation)
+    ]
+    tables.operations.record(plan.id, skipped, now=plan.created_at, flow_run=plan.flow_run)
 
 
 def _unmirroring(
