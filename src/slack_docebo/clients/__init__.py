@@ -1,1 +1,1 @@
-"""Typed clients of the two remote APIs."""
+"""Typed clients of what is remote: Slack and its SCIM API, Docebo, Prefect, mail and notification services."""
