@@ -14,6 +14,7 @@ from slack_docebo.engine.reading.connection import validate
 from slack_docebo.errors import ConfigurationError, NotConfirmed
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime
+from tests.both_databases import ON_BOTH
 from tests.importing import mapped, run_import
 from tests.integration.realtime_world import ON, World, world
 
@@ -21,9 +22,9 @@ HEAD = "slack_id,slack_name,slack_team,user_id\n"
 
 
 @pytest.fixture
-async def here(shared_sandbox, database_url, tmp_path) -> AsyncIterator[World]:
+async def here(shared_sandbox, usual_database_url, tmp_path) -> AsyncIterator[World]:
     shared_sandbox.reset()
-    async with world(shared_sandbox, database_url, tmp_path, **ON) as opened:
+    async with world(shared_sandbox, usual_database_url, tmp_path, **ON) as opened:
         yield opened
 
 
@@ -44,6 +45,7 @@ def files(here: World) -> list[str]:
     return sorted(path.name for path in here.runtime.settings.report_dir.glob("mappings-*"))
 
 
+@ON_BOTH
 async def test_a_table_that_is_pasted_is_checked_and_then_taken_over_once_its_number_is_typed(here):
     ada = here.sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
     account = here.sandbox.docebo.accounts.add("countess", email="countess@example.com").user_id
@@ -123,6 +125,7 @@ async def test_fields_that_are_missing_are_named_made_and_then_there(here):
     assert (again.told, again.next_steps) == ("0 of 3 fields would be made in Docebo, nothing was", [])
 
 
+@ON_BOTH
 async def test_a_table_that_is_lost_comes_back_from_the_fields_once_its_number_is_typed(here, shared_sandbox, tmp_path):
     rows = {**ON, "MIRROR_FIELDS": "Slack ID, Slack Name, Slack Team"}
     await run_import(here.runtime.settings, rows=rows)

@@ -9,11 +9,11 @@ from slack_docebo.domain.standing import is_undecided
 from slack_docebo.engine.mappings.deciding import DecisionAction, DecisionRequest, decide
 from slack_docebo.engine.mappings.mapping_file import MappingFile, write_mappings
 from slack_docebo.engine.mappings.restoring import Taken, import_file, restore_file
+from tests.both_databases import ON_BOTH
 from tests.importing import run_import
 from tests.integration.realtime_world import ON, World, world
 
 ADDRESS, OF_BEFORE = "ada@example.com", "countess@example.com"
-ON_BOTH = pytest.mark.parametrize("usual_database_url", ["sqlite", "postgresql"], indirect=True)
 
 
 @pytest.fixture

@@ -21,11 +21,11 @@ from slack_docebo.engine.reporting.status import status
 from slack_docebo.errors import ConfigurationError
 from slack_docebo.storage.personal import rows_about
 from tasks.run import concluded
+from tests.both_databases import ON_BOTH
 from tests.importing import carry_out, mapped, run_import
 from tests.integration.realtime_world import ON, World, world
 
 STRANGER = {"username": "zed", "email": "zed@example.com", "firstname": "Zed", "lastname": "Quux"}
-ON_BOTH = pytest.mark.parametrize("usual_database_url", ["sqlite", "postgresql"], indirect=True)
 
 
 @pytest.fixture

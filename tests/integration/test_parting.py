@@ -21,6 +21,7 @@ from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import Runtime, open_runtime
 from slack_docebo.settings import Settings
 from slack_docebo.storage.plans import PlanState
+from tests.both_databases import ON_BOTH
 from tests.importing import ON, run_import, settings_for
 
 
@@ -37,8 +38,8 @@ def sandbox(running: Sandbox) -> Sandbox:
 
 
 @pytest.fixture
-def settings(sandbox: Sandbox, database_url: str, tmp_path) -> Settings:
-    return settings_for(sandbox.facts(), database_url, report_dir=tmp_path)
+def settings(sandbox: Sandbox, usual_database_url: str, tmp_path) -> Settings:
+    return settings_for(sandbox.facts(), usual_database_url, report_dir=tmp_path)
 
 
 def at_work(settings: Settings, run: str, **rows: str):
@@ -61,6 +62,7 @@ def people(runtime: Runtime, plan_id: str) -> list[str]:
     return find_part(runtime, plan_id, PartChoice())[0]
 
 
+@ON_BOTH
 async def test_the_first_are_done_and_then_the_rest(settings, sandbox):
     planned = await run_import(settings, dry_run=True)
     everybody, before = planned.count(Kind.CREATE), len(sandbox.docebo.accounts)
@@ -148,6 +150,7 @@ async def test_a_part_is_undone_by_its_own_id(settings, sandbox):
     assert undone.count(Kind.DEACTIVATE, outcome=Outcome.APPLIED) == 2
 
 
+@ON_BOTH
 async def test_people_are_chosen_by_id_and_by_operation(settings, sandbox):
     ada = str(sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"])
     planned = await run_import(settings, dry_run=True)

@@ -18,6 +18,7 @@ from slack_docebo.engine.reporting.steps import Step
 from slack_docebo.errors import AccessDenied, ChangeLimitExceeded
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.storage.inbox import EventState
+from tests.both_databases import ON_BOTH
 from tests.importing import run_import
 from tests.integration.after_an_import import import_then
 from tests.integration.realtime_world import ON, World, world
@@ -26,9 +27,9 @@ NOBODY_NEXT = {"next_import": None, "forms": {}, "shown": lambda step: f"[{step.
 
 
 @pytest.fixture
-async def here(shared_sandbox, database_url, tmp_path) -> AsyncIterator[World]:
+async def here(shared_sandbox, usual_database_url, tmp_path) -> AsyncIterator[World]:
     shared_sandbox.reset()
-    async with world(shared_sandbox, database_url, tmp_path, **ON) as opened:
+    async with world(shared_sandbox, usual_database_url, tmp_path, **ON) as opened:
         yield opened
 
 
@@ -76,6 +77,7 @@ async def test_where_everything_is_switched_off_the_page_says_that_nothing_is_wr
     assert "| Writing to Docebo | allowed |" in shown(here)
 
 
+@ON_BOTH
 async def test_after_an_import_the_page_says_what_it_did_and_who_waits(here):
     done = await imported(here)
     found = status(here.runtime)
@@ -134,6 +136,7 @@ async def test_a_side_that_refuses_us_does_not_hide_that_the_other_took_us(here)
     assert re.search(r"\| Docebo \| .*: worked last at .*, but not at ", page)
 
 
+@ON_BOTH
 async def test_an_event_shows_how_long_it_took(here):
     ada = here.sandbox.slack.add("Ada", "Lovelace", "ada@example.com")
     event = here.event(ada["id"], received_at=datetime.now(UTC) - timedelta(seconds=7))
@@ -146,6 +149,7 @@ async def test_an_event_shows_how_long_it_took(here):
     assert re.search(r"\| From event to account, last day \| \d+\.\d s, one event \|", shown(here))
 
 
+@ON_BOTH
 async def test_what_is_parked_is_to_be_looked_at(here):
     ada = here.sandbox.slack.add("Ada", "Lovelace", "ada@example.com")
     here.sandbox.docebo_gate.faults.add(
