@@ -43,6 +43,7 @@ from slack_docebo.domain.people import Account, View
 from slack_docebo.errors import AccessDenied, ContractViolation, IncompleteRead, OutcomeUnknown, Rejected
 
 MOST_PAGES_OF_USERS = 5_000  # a million accounts
+MOST_SEARCHED = 2  # accounts that are there, before the search is taken to find nobody
 MOST_PAGES_FOUND = 10  # by the search for one address
 HTTPX_LOGS = 5  # method, address, version, status, and the words beside the status
 DROPDOWN = "dropdown"  # the type of a field whose values are options
@@ -70,6 +71,8 @@ class DoceboClient:
         self._wanted_fields = wanted_fields
         self._there: int | None = None  # an account that a list has shown, or else our own
         self._shows_accounts: bool | None = None  # that are there and were asked for; None where none was yet
+        self._searchable = list[str]()  # usernames of accounts that are there: our own, and one that a list has shown
+        self._finds_accounts = False  # that are there, as a search has shown
         self.languages = Languages()  # of the platform, as far as its answers have told them
         self.levels = Levels(user_level)
         self.options: dict[int, Values] = {}  # what those of the wanted fields can hold that hold no free text
@@ -109,6 +112,8 @@ class DoceboClient:
         for code, name in session.languages.items():
             self.languages.note(code, name)
         self._there = self._there or session.docebo_id
+        if session.username and not self._searchable:
+            self._searchable.append(session.username)
         return session
 
     async def list_users(self, *, unlisted: int = 0, is_first: bool = False) -> AsyncIterator[list[Account]]:
@@ -143,6 +148,8 @@ class DoceboClient:
                     f"Docebo repeats itself: after {len(seen)} accounts a page showed none that is new."
                 )
             self._there = accounts[-1].docebo_id if accounts else self._there
+            if accounts and len(self._searchable) < MOST_SEARCHED:
+                self._searchable.append(accounts[0].username)
             yield accounts
         if expected is not None and len(seen) + unlisted < expected:
             raise IncompleteRead(
@@ -163,7 +170,7 @@ class DoceboClient:
         shown = {read_id(item.get("user_id")) for item in items if isinstance(item, dict)}
         return not shown <= {None, *seen}
 
-    async def find_users(self, text: str, *, in_parts: bool = False) -> list[Account]:
+    async def find_users(self, text: str, *, in_parts: bool = False, counted_as: str = "find users") -> list[Account]:
         """Return the accounts whose user name or e-mail address is *text*, compared as mailboxes are.
 
         It is one call, or several for an address whose domain can be written in Unicode and in Punycode. The search is
@@ -171,15 +178,16 @@ class DoceboClient:
         """
         found: dict[int, Account] = {}
         for spelling in spellings(text) if text.strip() else []:
-            found |= await self._find_users(spelling, in_parts=in_parts)
+            found |= await self._find_users(spelling, in_parts=in_parts, operation=counted_as)
+        self._finds_accounts |= bool(found)
         return list(found.values())
 
-    async def _find_users(self, text: str, *, in_parts: bool) -> dict[int, Account]:
+    async def _find_users(self, text: str, *, in_parts: bool, operation: str) -> dict[int, Account]:
         wanted, found = mailbox(text), dict[int, Account]()
         read = account_reader(self._wanted_fields, self.languages, self.options, self.levels)
         params = {"search_text": text.strip(), **({} if in_parts else {"match_type": "full"})}
-        async for data, more in self._requests.pages("find users", "/manage/v1/user", params, MOST_PAGES_FOUND):
-            items = items_of("find users", data)
+        async for data, more in self._requests.pages(operation, "/manage/v1/user", params, MOST_PAGES_FOUND):
+            items = items_of(operation, data)
             # Docebo's search also finds names and parts of them.
             for account in map(read, items):
                 if wanted in (mailbox(account.username), mailbox(account.email)):
@@ -191,6 +199,15 @@ class DoceboClient:
             if more and not items:
                 raise IncompleteRead("Docebo announced more search results and sent none.")
         return found
+
+    async def finds_listed(self) -> bool:
+        """Tell whether the search finds an account that is there: our own, or else one that a list has shown.
+
+        For one call or two, and none once an account was found.
+        """
+        for username in filter(None, self._searchable):
+            self._finds_accounts = self._finds_accounts or bool(await self.find_users(username, counted_as="witness"))
+        return self._finds_accounts or not self._searchable
 
     async def user(self, docebo_id: int) -> Observation[Account]:
         """Return what Docebo says of exactly this account; see `view`."""

@@ -51,6 +51,8 @@ async def _with_second_witness(runtime: Runtime, seen: Observation[Account], use
         return seen
     if await runtime.docebo.find_users(username):
         return Unknown(f"{AMBIGUOUS} and has somebody under its last username")
+    if not await runtime.docebo.finds_listed():
+        return Unknown(f"{AMBIGUOUS} and its search does not find who is there")
     return Gone(f"{AMBIGUOUS} and has nobody under its last username")
 
 

@@ -204,7 +204,7 @@ async def look_up(
     accounts = Accounts() if accounts is None else accounts
     naming = next((rule for rule in runtime.behaviour.attributes if rule.target == USERNAME), None)
     for user, known in people:
-        accounts.add(await find_by_address(runtime, user.email) if user.email and not user.unconfirmed else [])
+        accounts.add(await search_for(runtime, user.email) if user.email and not user.unconfirmed else [])
         if known:
             await ask_for_accounts(runtime, accounts, {known.docebo_id: [user.email]})
             seen = accounts.look(known.docebo_id)
@@ -226,7 +226,7 @@ async def ask_for_unlisted(runtime: Runtime, accounts: Accounts, newcomers: Iter
     """
 
     async def search(address: str) -> Observation[list[Account]]:
-        return Present(await find_by_address(runtime, address))
+        return Present(await search_for(runtime, address))
 
     newcomers = [address for address in newcomers if address and accounts.may_lack(address)]
     if newcomers and can_ask(runtime, accounts=len(accounts.unlisted)):
@@ -252,7 +252,7 @@ async def check_first_list(runtime: Runtime, team: str, accounts: Accounts, newc
     if not is_first or runtime.behaviour.target_may_shrink == 100 or not can_ask(runtime, accounts=len(few)):
         return
     with counted(runtime):
-        found = [account for address in few for account in await find_by_address(runtime, address)]
+        found = [account for address in few for account in await search_for(runtime, address)]
     left_out = {account.docebo_id for account in found if accounts.get(account.docebo_id) is None}
     with runtime.store.reading() as tables:
         left_out -= tables.mappings(runtime.settings.docebo_url).of_accounts(team, left_out).keys()
@@ -262,6 +262,28 @@ async def check_first_list(runtime: Runtime, team: str, accounts: Accounts, newc
             " run again later. Should it be so each time, ask Docebo's support why its list leaves that account out; to"
             " import all the same, decide about the person who has it, and raise TARGET_MAY_SHRINK to 100 for one run"
         )
+
+
+async def search_for(runtime: Runtime, address: str) -> list[Account]:
+    """Return what `find_by_address` does; raise IncompleteRead where the search does not find who is there, either.
+
+    Searched for is our own account, one that was listed, and one that is mapped, until one is found: once a run.
+    """
+    found = await find_by_address(runtime, address)
+    if not (found or await runtime.docebo.finds_listed() or await _finds_mapped(runtime)):
+        raise IncompleteRead(
+            "Docebo's search does not find an account that is there, so nobody can tell who has none: run again later; if it"
+            " stays so, ask Docebo's support"
+        )
+    return found
+
+
+async def _finds_mapped(runtime: Runtime) -> bool:
+    """Tell whether Docebo's search finds the account of somebody who is mapped, for two calls."""
+    with runtime.store.reading() as tables:
+        mapped = tables.accounts_at(runtime.settings.docebo_url).usernames_of_mapped()
+    seen = await runtime.docebo.user(min(mapped)) if mapped else None
+    return isinstance(seen, Present) and bool(await runtime.docebo.find_users(seen.value.username))
 
 
 async def find_by_address(runtime: Runtime, address: str) -> list[Account]:
