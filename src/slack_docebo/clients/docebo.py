@@ -1,6 +1,7 @@
 """The Docebo endpoints this project needs, typed."""
 
 import logging
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -43,6 +44,7 @@ from slack_docebo.domain.people import Account, View
 from slack_docebo.errors import AccessDenied, ContractViolation, IncompleteRead, OutcomeUnknown, Rejected
 
 MOST_PAGES_OF_USERS = 5_000  # a million accounts
+FOUND_FOR = 60.0  # seconds for which a search that has found somebody is believed when it finds nobody
 MOST_SEARCHED = 2  # accounts that are there, before the search is taken to find nobody
 MOST_PAGES_FOUND = 10  # by the search for one address
 HTTPX_LOGS = 5  # method, address, version, status, and the words beside the status
@@ -72,7 +74,7 @@ class DoceboClient:
         self._there: int | None = None  # an account that a list has shown, or else our own
         self._shows_accounts: bool | None = None  # that are there and were asked for; None where none was yet
         self._searchable = list[str]()  # usernames of accounts that are there: our own, and one that a list has shown
-        self._finds_accounts = False  # that are there, as a search has shown
+        self._found_at = -FOUND_FOR  # when a search has found an account last, by the monotonic clock
         self.languages = Languages()  # of the platform, as far as its answers have told them
         self.levels = Levels(user_level)
         self.options: dict[int, Values] = {}  # what those of the wanted fields can hold that hold no free text
@@ -179,7 +181,8 @@ class DoceboClient:
         found: dict[int, Account] = {}
         for spelling in spellings(text) if text.strip() else []:
             found |= await self._find_users(spelling, in_parts=in_parts, operation=counted_as)
-        self._finds_accounts |= bool(found)
+        if found:
+            self._found_at = time.monotonic()
         return list(found.values())
 
     async def _find_users(self, text: str, *, in_parts: bool, operation: str) -> dict[int, Account]:
@@ -203,11 +206,12 @@ class DoceboClient:
     async def finds_listed(self) -> bool:
         """Tell whether the search finds an account that is there: our own, or else one that a list has shown.
 
-        For one call or two, and none once an account was found.
+        For one call or two, and none where a search has found an account within the last minute.
         """
-        for username in filter(None, self._searchable):
-            self._finds_accounts = self._finds_accounts or bool(await self.find_users(username, counted_as="witness"))
-        return self._finds_accounts or not self._searchable
+        for username in self._searchable:
+            if time.monotonic() - self._found_at < FOUND_FOR or await self.find_users(username, counted_as="witness"):
+                return True
+        return not self._searchable
 
     async def user(self, docebo_id: int) -> Observation[Account]:
         """Return what Docebo says of exactly this account; see `view`."""
