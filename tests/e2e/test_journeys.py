@@ -36,6 +36,7 @@ class Seat:
         self.http = http
         self.folder = folder
         self.clicks = 0  # since the status page
+        self.run_id = ""  # of the last run
 
     async def open_status_page(self) -> None:
         """Open the bookmark; the page is as of the last run."""
@@ -48,6 +49,14 @@ class Seat:
         """Click the link with *words*, which leads to a form that is filled in."""
         await self.ui.page.get_by_role("link", name=words).first.click()
         await self.ui.page.get_by_role("heading", name="Parameters").wait_for()
+        self.clicks += 1
+
+    async def follow(self, words: str | re.Pattern[str]) -> None:
+        """Click the link with *words*, which leads to another page."""
+        before = self.ui.page.url
+        await self.ui.page.get_by_role("link", name=words).first.click()
+        await self.ui.page.wait_for_url(lambda url: url != before)
+        await self.ui.page.get_by_role("tabpanel", name="Artifact").wait_for()
         self.clicks += 1
 
     async def switch(self, field: str) -> None:
@@ -71,19 +80,17 @@ class Seat:
         self.clicks += 1
         assert self.clicks <= 6
         self.clicks = 0
+        self.run_id = self.ui.page.url.split("/flow-run/")[1].split("?")[0]
         run = finished(self.http, self.run_id)
         assert run["state"]["name"] == ends_as, run["state"]
         await self.ui.page.reload()
         return run["state"]["message"]
 
-    @property
-    def run_id(self) -> str:
-        return self.ui.page.url.split("/flow-run/")[1].split("?")[0]
-
     async def read(self, key: str) -> None:
-        """Open what the run has published under a key that begins so."""
+        """Open what the run has published under the shortest key that begins so."""
         found = [one for one in artifacts_of(self.http, self.run_id) if one["key"].startswith(key)]
-        await self.ui.page.goto(f"{self.ui.address}/v2/artifacts/artifact/{found[0]['id']}")
+        shortest = min(found, key=lambda one: len(one["key"]))
+        await self.ui.page.goto(f"{self.ui.address}/v2/artifacts/artifact/{shortest['id']}")
         await self.ui.page.get_by_role("tabpanel", name="Artifact").wait_for()
         await self.keep(key)
 
@@ -128,7 +135,8 @@ async def test_some_first_then_everybody_then_undone(seat, company):
     await seat.open_status_page()
     await seat.click("Import, or apply a saved plan")
     assert "3 to create" in await seat.run()
-    await seat.read("summary")
+    await seat.open_status_page()
+    await seat.follow(re.compile("^plan .* 3 to create"))
     await seat.click("Apply a part of it first")
     await seat.ui.fill("Only the first so many people", "1")
     assert (await seat.run()).startswith("1 of the 3 people")
@@ -138,13 +146,15 @@ async def test_some_first_then_everybody_then_undone(seat, company):
     await seat.run()
     after_one = accounts(company)
     await seat.open_status_page()
-    await seat.click("Import, or apply a saved plan")
-    await seat.switch("Dry run")
+    await seat.click("apply the rest")
     await seat.run()
     after_all = accounts(company)
-    await seat.read("summary")
+    await seat.open_status_page()
+    await seat.follow(re.compile("^plan .* 2 created"))
     await seat.click("Show what undoing this would do")
-    await seat.switch("Deactivate what was created")
+    await seat.run()
+    await seat.read("summary")
+    await seat.click("Show what it would do if accounts that were created were deactivated")
     await seat.run()
     await seat.read("summary")
     await seat.click("Apply exactly this plan")
@@ -291,7 +301,12 @@ async def test_what_was_parked_is_looked_at_and_tried_anew(seat, company, enviro
     )
     company.docebo_gate.faults.clear()
     await seat.open_status_page()
-    await seat.click("1 event is parked: look at why, and replay them.")
+    await seat.click("Show them")
+    await seat.run()
+    await seat.read("parked-events")
+    assert "no room" in await seat.ui.page.get_by_role("tabpanel").inner_text()
+    await seat.read("parked-events-next")
+    await seat.click("Replay all that are parked")
     await seat.run()
     finished(seat.http, start(seat.http, "realtime-sync/slack-events", linger_seconds=0))
 
@@ -353,8 +368,11 @@ async def test_mappings_are_deleted_and_brought_back(seat, company, environment)
     await seat.ui.fill("Name of the workspace, to delete", f"everybody of {company.slack.team.name}")
     await seat.run()
     deleted = mapped(environment)
-    await seat.read("summary")
-    await seat.click("Show what restoring these mappings would do")
+    await seat.open_status_page()
+    await seat.click("Restore mappings from a backup")
+    await seat.run()
+    await seat.read("next-backups")
+    await seat.click("Show what restoring ")
     assert (await seat.run()).startswith(f"{before} mappings would be written")
     await seat.read("next")
     await seat.click("Restore these mappings")

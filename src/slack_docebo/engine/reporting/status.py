@@ -239,6 +239,9 @@ def status(runtime: Runtime) -> Status:
         link = tables.links.get(docebo)
         team = link.slack_team if link else ""
         imports = [plan for plan in tables.plans.recent(100, PlanKind.BULK_IMPORT) if plan.docebo == docebo]
+        imports.sort(
+            key=lambda plan: plan.finished_at or plan.created_at, reverse=True
+        )  # the rest of a plan comes after its part
         done = next((plan for plan in imports if plan.state in {PlanState.APPLIED, PlanState.PARTLY_APPLIED}), None)
         newest = imports[0] if imports else None
         is_dry_run = newest and newest.state is PlanState.PLANNED and newest.settings == runtime.behaviour.written
