@@ -95,6 +95,7 @@ def test_a_plan_can_be_applied_as_a_whole_or_in_part_and_what_was_done_undone():
     assert words(to_create, state=PlanState.PLANNED) == applying
     over = "Apply exactly this plan although it exceeds a limit"
     assert words(to_create, state=PlanState.PLANNED, facts={"over_limit": ["30 to create, the limit is 20"]})[0] == over
+    assert words(to_create, state=PlanState.PLANNED, kind=PlanKind.REALTIME_SYNC) == applying[:1]  # it has no parts
     assert words((Kind.LEAVE, "in line", Outcome.LEFT, 30), state=PlanState.PLANNED) == []  # there is nothing to apply
     assert words(created, state=PlanState.APPLIED) == ["Show what undoing this would do"]
     restoring = ["Show what restoring these mappings would do"]

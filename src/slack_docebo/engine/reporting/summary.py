@@ -143,7 +143,8 @@ class Summary:
             anyway = " although it exceeds a limit" * bool(plan.over_limit)
             apply = {"plan_id": plan.id, "dry_run": False}
             steps.append(Step(f"Apply exactly this plan{anyway}", "bulk-import", apply))
-            steps.append(Step("Apply a part of it first", "apply-plan", {"plan_id": plan.id, "first": 20}))
+            if plan.may_be_parted:
+                steps.append(Step("Apply a part of it first", "apply-plan", {"plan_id": plan.id, "first": 20}))
         if self.rest and not may_be_applied:
             steps.append(self.rest_step("Apply the rest of the plan, to everybody else"))
         if self.undecided:
