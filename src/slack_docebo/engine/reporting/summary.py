@@ -147,7 +147,7 @@ class Summary:
                 steps.append(Step("Apply a part of it first", "apply-plan", {"plan_id": plan.id, "first": 20}))
         if self.rest and not may_be_applied:
             steps.append(self.rest_step("Apply the rest of the plan, to everybody else"))
-        if self.undecided:
+        if self.undecided and plan.kind is PlanKind.BULK_IMPORT and not may_be_applied:  # as the last import says
             seen = {"action": "leave it so", "all_who_wait": True}
             steps.append(Step("Acknowledge all who wait for a decision: they are left as they are", "decide", seen))
         if self.count(outcome=Outcome.APPLIED):
