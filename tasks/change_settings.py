@@ -28,7 +28,6 @@ from tasks.settings_in_prefect import follow_settings
 from tasks.shown_people import check_people_shown
 
 FEW_PLANS = 20  # in which one with the settings of now is looked for
-OPEN_IT_AGAIN = "open the form again by its link on the status page, and change it there"
 
 
 class Proposal(NamedTuple):
@@ -47,12 +46,12 @@ class Proposal(NamedTuple):
 
 
 async def propose_settings(form: BaseModel, filled_from: str, *, check_only: bool = True) -> Proposal:
-    """Return what the form proposes; raise ConfigurationError where a row is wrong or the form is out of date."""
+    """Return what the form proposes; raise ConfigurationError where a row is wrong, NotConfirmed where the form is out of date."""
     present = await Variable.aget(VARIABLE)
     if filled_from != revision(present):
-        raise ConfigurationError(
-            "nothing was saved: the settings are others by now than those that this form was filled with; "
-            + OPEN_IT_AGAIN
+        raise NotConfirmed(
+            "open the form by its link on the status page, and change it there; nothing was saved, for the settings are"
+            " others by now than those that this form was filled with"
         )
     rows = proposed_rows(present, form)
     settings = read_rows(rows)
