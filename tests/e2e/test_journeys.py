@@ -301,7 +301,7 @@ async def test_what_was_parked_is_looked_at_and_tried_anew(seat, company, enviro
     )
     company.docebo_gate.faults.clear()
     await seat.open_status_page()
-    await seat.click("Show them")
+    await seat.click("which, and why")
     await seat.run()
     await seat.read("parked-events")
     assert "no room" in await seat.ui.page.get_by_role("tabpanel").inner_text()

@@ -135,7 +135,7 @@ async def test_once_the_first_are_done_everybody_else_is_a_click_away_until_the_
     rest = {"plan_id": planned.plan.id, "dry_run": False}
     assert first.next_steps[0] == Step("Apply the rest of the plan, to everybody else", "bulk-import", rest)
     assert [step.values for step in told.to_do if "applied in part" in step.words] == [rest]
-    assert "apply the rest. [The last import](/v2/summary)" in page
+    assert "apply the rest. See: [the last import](/v2/summary)" in page
     assert not [step for step in afterwards.to_do if "applied in part" in step.words]
     assert (told.last_import.plan.id, afterwards.last_import.plan.id) == (first.plan.id, planned.plan.id)
     assert of_first.rest == ""

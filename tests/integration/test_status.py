@@ -60,7 +60,7 @@ async def test_a_dry_run_is_a_click_away_until_something_is_imported(here):
 
     [to_do] = re.findall(r"- \[Nobody was imported yet: .*", page)
     assert to_do.endswith(
-        f"look at plan {planned.plan.id}, and apply it if it is right.](bulk-import) [The plan](/v2/dry)"
+        f"look at plan {planned.plan.id}, and apply it if it is right.](bulk-import) See: [the plan](/v2/dry)"
     )
     assert f"| Last dry run | [plan {planned.plan.id} " in page
     assert planned.plan.id not in shown(here)
@@ -163,7 +163,7 @@ async def test_what_is_parked_is_to_be_looked_at(here):
     assert step == Step(
         "1 event is parked: look at why, and replay them.", "parked-events", {"action": "replay", "everything": True}
     )
-    assert f"- [{step.words}](parked-events) [Show them](parked-events)" in shown(here)
+    assert f"- [{step.words}](parked-events) See: [which, and why](parked-events)" in shown(here)
 
 
 async def test_what_a_limit_holds_back_can_be_looked_at_before_it_is_let_through(here):
@@ -173,7 +173,7 @@ async def test_what_a_limit_holds_back_can_be_looked_at_before_it_is_let_through
         tables.inbox.claim("run", 10, here.runtime.now())
         tables.inbox.hold([event.event_id], "1incid3n", "over a limit", here.runtime.now(), run="run")
 
-    assert "look at the plan, and let it through if it is right.](realtime-sync) [Show the plan](bulk-import)" in shown(
+    assert "look at the plan, and let it through if it is right.](realtime-sync) See: [the plan](bulk-import)" in shown(
         here
     )
 
@@ -196,7 +196,7 @@ async def test_a_plan_that_a_limit_refused_is_to_be_looked_at_until_one_is_appli
     page = shown(here, summaries=dict.fromkeys(status(here.runtime).over_limit, "/v2/refused"))
     await imported(here)
 
-    assert "and apply it if it is right.](bulk-import) [The plan](/v2/refused)" in page
+    assert "and apply it if it is right.](bulk-import) See: [the plan](/v2/refused)" in page
     [over] = [step for step in refused if step.words.startswith("A limit has refused plan ")]
     assert str(over.values["plan_id"]) in over.words
     assert not status(here.runtime).over_limit

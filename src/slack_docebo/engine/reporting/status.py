@@ -200,12 +200,12 @@ class Status:
     def _beside(self, step: Step, summaries: Mapping[str, str], shown: Shown) -> str:
         """Return a link to the plan that *step* says to look at first: its own is to the form."""
         if incident := step.values.get("let_through"):
-            return f" {shown(Step('Show the plan', 'bulk-import', {'plan_id': incident}))}"
+            return f" See: {shown(Step('the plan', 'bulk-import', {'plan_id': incident}))}"
         if step.flow == "parked-events":
-            return f" {shown(Step('Show them', 'parked-events', {'action': 'show'}))}"
+            return f" See: {shown(Step('which, and why', 'parked-events', {'action': 'show'}))}"
         of_last = self.last_import.plan.id if self.last_import and LOOK in step.words else ""
-        words, plan = ("The last import", of_last) if of_last else ("The plan", str(step.values.get("plan_id", "")))
-        return f" [{words}]({summaries[plan]})" if plan in summaries else ""
+        words, plan = ("the last import", of_last) if of_last else ("the plan", str(step.values.get("plan_id", "")))
+        return f" See: [{words}]({summaries[plan]})" if plan in summaries else ""
 
     def _looked_after(self) -> str:
         """Say how many people the last import has found in scope, or leaving it."""
