@@ -90,6 +90,12 @@ class Target:
     async def find_users(self, text: str, *, in_parts: bool = False) -> list[Account]:
         return [account for account in self.accounts.values() if text in {account.username, account.email}]
 
+    async def shows_listed(self) -> bool:
+        return True
+
+    async def finds_listed(self) -> bool:
+        return True
+
     async def change_status(self, docebo_ids: Sequence[int], *, active: bool) -> set[int]:
         for docebo_id in docebo_ids:
             self.accounts[docebo_id] = replace(self.accounts[docebo_id], active=active)
@@ -126,6 +132,9 @@ class Source:
     async def user(self, slack_id: str, **_: object) -> Observation[SourceUser]:
         found = self._people.get(slack_id)
         return Present(found) if found else Gone("it is not in the list")
+
+    async def shows_listed(self) -> bool:
+        return True
 
 
 def _changed(account: Account, attributes: Any) -> Account:
