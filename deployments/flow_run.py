@@ -31,6 +31,7 @@ from prefect.settings import PREFECT_CLIENT_RETRY_EXTRA_CODES, temporary_setting
 from prefect.states import Crashed, Scheduled
 
 from deployments.sealed_results import seal_results
+from deployments.shared_tokens import share_tokens
 from deployments.wrong_form import misfits, refusing
 from slack_docebo.engine.reporting.incidents import OTHER_CODE, led
 from slack_docebo.safe_points import is_told_to_end, tell_to_end
@@ -171,6 +172,7 @@ async def _take_secrets(client: PrefectClient, variables: Iterable[str]) -> None
 def _begin(flow_run_id: UUID) -> None:
     """Prepare this child: it reads no stored result, takes signals from the worker, and ends when the worker does."""
     seal_results()
+    share_tokens()
     os.environ["PREFECT__FLOW_RUN_ID"] = str(flow_run_id)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # in order, so that logs are sent

@@ -1,0 +1,34 @@
+"""One CSRF token for all that one client of Prefect's sends at the same time.
+
+Prefect's own client asks for a token whenever a request has none or was refused (`prefect/client/base.py` of 3.x), and
+with each the server makes the client's former one void. So two requests at once, at the start or after the hour for which
+a token is good, go on refusing each other's until both were tried six times. A worker then ends.
+"""
+
+import asyncio
+from datetime import datetime
+from weakref import WeakKeyDictionary
+
+import httpx
+from prefect.client.base import PrefectHttpxAsyncClient
+
+Token = tuple[str | None, datetime | None]  # with its end
+
+_locks = WeakKeyDictionary[PrefectHttpxAsyncClient, asyncio.Lock]()
+_tokens = WeakKeyDictionary[PrefectHttpxAsyncClient, Token]()
+_add_token = PrefectHttpxAsyncClient._add_csrf_headers  # noqa: SLF001  (it has no other place for it)
+
+
+def share_tokens() -> None:
+    """Let the clients of this process, from now on, ask for one token at a time, and anew only when that was refused."""
+    PrefectHttpxAsyncClient._add_csrf_headers = _add_shared_token  # type: ignore[method-assign]  # noqa: SLF001
+
+
+async def _add_shared_token(client: PrefectHttpxAsyncClient, request: httpx.Request) -> None:
+    """Give *request* the newest token; one that it bears already was refused, and the client has dropped what it had."""
+    async with _locks.setdefault(client, asyncio.Lock()):
+        newest = _tokens.get(client, (None, None))
+        if newest[0] != request.headers.get("Prefect-Csrf-Token"):
+            client.csrf_token, client.csrf_token_expiration = newest
+        await _add_token(client, request)
+        _tokens[client] = client.csrf_token, client.csrf_token_expiration
