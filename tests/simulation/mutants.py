@@ -235,7 +235,7 @@ MUTANTS = (
     ),
     Mutant(
         "accounts are as they were planned", 7, frozenset({P.ADMINISTRATORS}),
-        lambda: [patch(f"{ENGINE}.writing.admitting.reason_by_account", _blank)], about=("promote",),
+        lambda: [patch(f"{ENGINE}.writing.admitting.reason_by_account", _blank)], (10001792,), about=("promote",),
     ),
     Mutant(
         "who was forgotten is known by the id alone", 7, frozenset({P.FORGOTTEN}),
