@@ -2,17 +2,12 @@
 
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, delete, literal, or_, select
+from sqlalchemy import Connection, delete, literal, or_, select
 
 from slack_docebo.domain.dialect import SET_BY_HAND, Learned
 from slack_docebo.storage.platforms import PlatformRepository
 from slack_docebo.storage.schema import dialect
 from slack_docebo.storage.statements import insertion
-
-# Made once: an import asks so often that building it would take longer than carrying it out.
-LEARNED = select(dialect.c.name, dialect.c.value, dialect.c.learned_at, dialect.c.source).where(
-    dialect.c.platform_id == bindparam("platform")
-)
 
 
 class DialectRepository:
@@ -31,8 +26,10 @@ class DialectRepository:
     def all(self) -> dict[str, Learned]:
         """Return everything that was learned, by name."""
         platform_id = PlatformRepository(self._connection).find(self._docebo)
-        learned = self._connection.execute(LEARNED, {"platform": platform_id})
-        return {name: Learned(value, at, source) for name, value, at, source in learned}
+        query = select(dialect.c.name, dialect.c.value, dialect.c.learned_at, dialect.c.source).where(
+            dialect.c.platform_id == platform_id
+        )
+        return {name: Learned(value, at, source) for name, value, at, source in self._connection.execute(query)}
 
     def learn(self, name: str, value: str, *, source: str, now: datetime) -> None:
         """Note that *name* is *value*, and what showed it; a newer value takes the place of an older.

@@ -11,7 +11,6 @@ from typing import Any
 from sqlalchemy import (
     Connection,
     Row,
-    bindparam,
     delete,
     insert,
     select,
@@ -59,9 +58,6 @@ class PlanState(StrEnum):
     REFUSED = "refused"  # larger than the limits allow
     ABANDONED = "abandoned"
 
-
-# Made once, as it is read before each batch: building it takes longer than carrying it out.
-BY_ID = select(plans).where(plans.c.id == bindparam("plan"))
 
 OPEN = frozenset({PlanState.PLANNED, PlanState.REFUSED, PlanState.APPLYING, PlanState.PARTLY_APPLIED})
 
@@ -152,7 +148,7 @@ class PlanRepository:
         )
 
     def get(self, plan_id: str) -> Plan | None:
-        row = self._connection.execute(BY_ID, {"plan": plan_id}).one_or_none()
+        row = self._connection.execute(select(plans).where(plans.c.id == plan_id)).one_or_none()
         return None if row is None else plan_of(row)
 
     def read(self, plan_id: str) -> Plan:
