@@ -2,6 +2,7 @@
 
 from sqlalchemy import Connection
 
+from slack_docebo.domain.decisions import Decisions, under_other_ids
 from slack_docebo.storage.accounts import AccountRepository
 from slack_docebo.storage.applied import AppliedRepository
 from slack_docebo.storage.contacts import ContactRepository
@@ -53,6 +54,10 @@ class Tables:
 
     def mappings(self, docebo: str = UNKNOWN) -> MappingRepository:
         return MappingRepository(self.connection, docebo)
+
+    def under_other_ids(self, team: str, decisions: Decisions) -> Decisions:
+        """Return *decisions* by each of the ids under which the people are known in the workspace."""
+        return under_other_ids(decisions, self.people.other_ids(team, decisions))
 
     @property
     def contacts(self) -> ContactRepository:

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
-from slack_docebo.domain.decisions import NEVER, is_never, under_other_ids
+from slack_docebo.domain.decisions import NEVER, is_never
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.operations import Kind, Operation, Outcome
 from slack_docebo.domain.protection import shielded
@@ -137,8 +137,7 @@ def _check_named(runtime: Runtime, workspace: Workspace, slack_ids: Collection[s
 
 
 def _skip_whom_nobody_may_touch(tables: Tables, plan: Plan) -> None:
-    binding = tables.decisions.binding(plan.slack_team)
-    known = under_other_ids(binding, tables.people.other_ids(plan.slack_team, binding))
+    known = tables.under_other_ids(plan.slack_team, tables.decisions.binding(plan.slack_team))
     skipped = [
         RowOutcome(entry.seq, Outcome.SKIPPED, entry.operation.docebo_id, NEVER)
         for entry in tables.operations.of_people(plan.id, known)

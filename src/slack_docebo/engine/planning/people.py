@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from slack_docebo.domain.decisions import Decisions, about, respecting, under_other_ids
+from slack_docebo.domain.decisions import about, respecting
 from slack_docebo.domain.effects import people_of
 from slack_docebo.domain.grace import hold
 from slack_docebo.domain.leavers import is_leaver
@@ -105,13 +105,11 @@ def as_decided(
 
     *users* are those whom they are about, where Slack shows them.
     """
-
-    def known(decisions: Decisions) -> Decisions:
-        found = about(decisions, users)
-        return under_other_ids(found, tables.people.other_ids(team, found))
-
-    binding, acknowledged = tables.decisions.binding(team), tables.decisions.acknowledged(team)
-    return respecting(known(binding), known(acknowledged), operations)
+    binding, acknowledged = (
+        tables.under_other_ids(team, about(decisions, users))
+        for decisions in (tables.decisions.binding(team), tables.decisions.acknowledged(team))
+    )
+    return respecting(binding, acknowledged, operations)
 
 
 def in_grace(

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from slack_docebo.domain.decisions import SEEN, Decision, under_other_ids
+from slack_docebo.domain.decisions import SEEN, Decision
 from slack_docebo.domain.operations import IN_LINE, IN_LINE_AS_WRITTEN, Kind, Operation, Outcome
 from slack_docebo.domain.people import PeopleShown
 from slack_docebo.domain.standing import Standing
@@ -46,7 +46,7 @@ def became(kind: Kind, outcome: Outcome) -> str:
 def acknowledged_in(tables: Tables, plan: Plan) -> Iterator[tuple[JournalEntry, Decision]]:
     """Yield what became of those of whom somebody has acknowledged just that, each with the decision."""
     acknowledged = tables.decisions.acknowledged(plan.slack_team)
-    seen = under_other_ids(acknowledged, tables.people.other_ids(plan.slack_team, acknowledged))
+    seen = tables.under_other_ids(plan.slack_team, acknowledged)
     entries = tables.operations.of_people(plan.id, seen)
     if plan.left_as_before:
         others = seen.keys() - {entry.operation.slack_id for entry in entries}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from statistics import quantiles
 
-from slack_docebo.domain.decisions import Decisions, under_other_ids
+from slack_docebo.domain.decisions import Decisions
 from slack_docebo.domain.operations import IN_LINE, IN_LINE_AS_WRITTEN, Kind, Outcome
 from slack_docebo.domain.standing import is_undecided
 from slack_docebo.domain.texts import events, line, markdown, shortened
@@ -19,7 +19,7 @@ from slack_docebo.runtime import Runtime
 from slack_docebo.storage.contacts import Contact, Side
 from slack_docebo.storage.halts import Halt
 from slack_docebo.storage.inbox import InboxStatus
-from slack_docebo.storage.plans import AFTER_AN_IMPORT, PlanKind, PlanState
+from slack_docebo.storage.plans import AFTER_AN_IMPORT, Plan, PlanKind, PlanState
 from slack_docebo.storage.reads import ProvenRead
 from slack_docebo.storage.setting_changes import RecordedChange
 from slack_docebo.storage.tables import Tables
@@ -239,9 +239,7 @@ def status(runtime: Runtime) -> Status:
         link = tables.links.get(docebo)
         team = link.slack_team if link else ""
         imports = [plan for plan in tables.plans.recent(100, PlanKind.BULK_IMPORT) if plan.docebo == docebo]
-        imports.sort(
-            key=lambda plan: plan.finished_at or plan.created_at, reverse=True
-        )  # the rest of a plan comes after its part
+        imports.sort(key=_ended, reverse=True)  # the rest of a plan comes after its part
         done = next((plan for plan in imports if plan.state in {PlanState.APPLIED, PlanState.PARTLY_APPLIED}), None)
         newest = imports[0] if imports else None
         is_dry_run = newest and newest.state is PlanState.PLANNED and newest.settings == runtime.behaviour.written
@@ -249,7 +247,7 @@ def status(runtime: Runtime) -> Status:
         since = [plan for plan in followed if plan.docebo == docebo and done and plan.created_at >= done.created_at]
         reasons = tables.standings.reasons(docebo, team)
         undecided = tables.standings.standing_for(docebo, team, filter(is_undecided, reasons))
-        seen = _acknowledged(tables, team)
+        seen = tables.under_other_ids(team, tables.decisions.acknowledged(team))
         return Status(
             now=now,
             docebo=docebo,
@@ -276,10 +274,8 @@ def status(runtime: Runtime) -> Status:
         )
 
 
-def _acknowledged(tables: Tables, team: str) -> Decisions:
-    """Return what was acknowledged, by each of the ids under which the people are known."""
-    acknowledged = tables.decisions.acknowledged(team)
-    return under_other_ids(acknowledged, tables.people.other_ids(team, acknowledged))
+def _ended(plan: Plan) -> datetime:
+    return plan.finished_at or plan.created_at
 
 
 def _parked_as_acknowledged(tables: Tables, team: str, seen: Decisions) -> int:
