@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterat
 from collections.abc import Mapping as MappingType
 from contextlib import contextmanager
 from datetime import datetime
+from itertools import takewhile
 from typing import TypeVar
 
 from slack_docebo.clients.docebo import AMBIGUOUS
@@ -144,16 +145,15 @@ async def ask_for_accounts(runtime: Runtime, accounts: Accounts, wanted: Mapping
 
 
 async def _doubted(
-    answers: MappingType[K, Observation[T]], shows_listed: Callable[[], Awaitable[bool]], side: str
+    answers: dict[K, Observation[T]], shows_listed: Callable[[], Awaitable[bool]], side: str
 ) -> dict[K, Observation[T]]:
     """Return those of *answers*, in the order in which they came, that are in doubt, as unknown.
 
     Since somebody was shown last the side may have come to know nobody at all, as while it is maintained. So where the last
     ones are gone, it is asked once more for somebody who is there, for one call.
     """
-    since: list[K] = []
-    for question, answer in answers.items():
-        since = [] if isinstance(answer, Present) else [*since, question] if isinstance(answer, Gone) else since
+    latest = takewhile(lambda item: not isinstance(item[1], Present), reversed(answers.items()))
+    since = [question for question, answer in latest if isinstance(answer, Gone)]
     if not since:
         return {}
     try:
