@@ -83,19 +83,19 @@ class Planner:
         self.reopened: set[int] = set()  # accounts that we have shut, and that the list shows as open
         # Slack ids, by the other address of an account that was found by its username, or that a table has given to them
         self.named_after: dict[str, list[str]] = {}
-        self._accounts = accounts
+        self.accounts = accounts
 
     def anew(self) -> "Planner":
         """Return a planner that knows nothing but what was settled about those who return."""
-        again = Planner(self.policy, self._accounts)
+        again = Planner(self.policy, self.accounts)
         again.returns = self.returns
         return again
 
     def match(self, user: SourceUser, known: Known | None) -> Match:
         """Return which account *user* is, looking only at people in scope."""
-        found = match(user, self._accounts, known, self.policy.match_by)
+        found = match(user, self.accounts, known, self.policy.match_by)
         by_username = found.by is not FoundBy.MAPPING and self.policy.match_by is not MatchBy.EMAIL
-        if by_username and (account := self._accounts.named_after(user)):
+        if by_username and (account := self.accounts.named_after(user)):
             self.named_after.setdefault(mailbox(account.email), []).append(user.slack_id)
         if found.account and isinstance(known, Mapping) and rests_on_name(found.account, user, known.seen):
             self.named_after.setdefault(mailbox(found.account.email), []).append(user.slack_id)
@@ -108,12 +108,12 @@ class Planner:
 
         One that was found by its username, and whose address is another, stays with whoever had it.
         """
-        if found.account is None or found.by is not FoundBy.USERNAME or not self._accounts.named_after(user):
+        if found.account is None or found.by is not FoundBy.USERNAME or not self.accounts.named_after(user):
             return found
         holders = given.get(found.account.docebo_id, set())
         if not holders or holders.intersection(user.ids):
             return found
-        self._accounts.note_bearer(found.account.docebo_id, min(holders))
+        self.accounts.note_bearer(found.account.docebo_id, min(holders))
         return self.match(user, known)
 
     def plan(
@@ -157,10 +157,10 @@ class Planner:
         claimant = mapping.slack_id if mapping else user.slack_id
         owner = self.claims.stake(account.docebo_id, claimant, RANKS[found.by])
         if owner != claimant:
-            if holder and mapping is None and self._accounts.named_after(user) is None:
+            if holder and mapping is None and self.accounts.named_after(user) is None:
                 self.returns.contest(user.slack_id, holder.slack_id)
             return self._leave(user, f"account {account.docebo_id} belongs to {owner}", account)
-        if mapping and (doubt := doubt_about(account, mapping, user, self._accounts)):
+        if mapping and (doubt := doubt_about(account, mapping, user, self.accounts)):
             return self._leave(user, doubt, account)
         if mapping and mapping.slack_id == user.local_id:
             self.found.renamed[user.slack_id] = mapping.slack_id
@@ -223,43 +223,43 @@ class Planner:
 
     def is_as_seen(self, docebo_id: int, seen: LastSeen) -> bool:
         """Tell whether the account bears what was last *seen* of it."""
-        account = self._accounts.get(docebo_id)
+        account = self.accounts.get(docebo_id)
         return account is not None and is_same(look(account), seen)
 
     def asks_for_account(self, user: SourceUser, known: Known) -> bool:
         """Tell whether Docebo has to be asked for the *known* account before it is decided what happens to *user*."""
-        return not self._accounts.is_settled(known.docebo_id) and self._depends_on_account(user, known)
+        return not self.accounts.is_settled(known.docebo_id) and self._depends_on_account(user, known)
 
     def lacks_account(self, user: SourceUser, known: Known) -> bool:
         """Tell whether *user* is left alone only because the *known* account, which may be there, is not shown in full."""
         return (
-            self._accounts.get(known.docebo_id) is None
-            and not isinstance(self._accounts.look(known.docebo_id), Gone)
+            self.accounts.get(known.docebo_id) is None
+            and not isinstance(self.accounts.look(known.docebo_id), Gone)
             and self._depends_on_account(user, known)
         )
 
     def _depends_on_account(self, user: SourceUser, known: Known) -> bool:
         if self.policy.scope.reason_against(user):
             deactivates = counts_as_leaver(user, self.policy) and self.policy.leavers in SHUT_OUT
-            return deactivates and isinstance(known, Mapping) and acts_on_leaver(known, self.policy, self._accounts)
+            return deactivates and isinstance(known, Mapping) and acts_on_leaver(known, self.policy, self.accounts)
         return self.policy.provision or self.policy.map
 
     def awaits_unlisted(self, user: SourceUser, found: Match) -> bool:
         """Tell whether *user* would get an account although one that the list has left out may be theirs."""
-        is_new = found.account is None and not found.problem and self._accounts.may_lack(user.email)
+        is_new = found.account is None and not found.problem and self.accounts.may_lack(user.email)
         return is_new and self.policy.provision and not self.policy.scope.reason_against(user)
 
     def _plan_newcomer(self, user: SourceUser, mapping: Mapping | None) -> Operation:
         if not self.policy.provision:
             return self._leave(user, "no account, and provisioning is off")
-        if self._accounts.may_lack(user.email):
+        if self.accounts.may_lack(user.email):
             return self._leave(user, UNLISTED)
         lacking = self._note_shortfalls(user, creating=True)
         wanted = {USERNAME: user.email, **self._wanted(user, creating=True)}
         username = wanted[USERNAME]
         if against := self._reason_without_username(user, lacking):
             return self._leave(user, against)
-        if namesake := self._accounts.with_username(username):
+        if namesake := self.accounts.with_username(username):
             return self._leave(user, f"the username is taken by account {namesake.docebo_id}", namesake)
         first = self.claims.stake(mailbox(user.email), user.slack_id, Rank.EMAIL)
         if first != user.slack_id:
@@ -366,7 +366,7 @@ class Planner:
     def _plan_leaver(self, user: SourceUser, mapping: Mapping, why: str) -> Operation:
         self.found.people += 1
         heir, is_reopened = self.returns.heirs.get(mapping.slack_id, ""), mapping.docebo_id in self.reopened
-        return plan_leaver(user, mapping, why, self.policy, self._accounts, heir=heir, is_reopened=is_reopened)
+        return plan_leaver(user, mapping, why, self.policy, self.accounts, heir=heir, is_reopened=is_reopened)
 
     def _leave(
         self, user: SourceUser, reason: str, account: Account | None = None, *, docebo_id: int | None = None
@@ -404,7 +404,7 @@ class Planner:
         username = wanted.get(USERNAME, "")
         if not username or same(USERNAME, username, account.username):
             return ()
-        other = self._accounts.with_username(username)
+        other = self.accounts.with_username(username)
         if other is None or other.docebo_id == account.docebo_id:
             rank = Rank.MAPPING if by is FoundBy.MAPPING else Rank.EMAIL
             if self.claims.stake(mailbox(username), user.slack_id, rank) == user.slack_id:

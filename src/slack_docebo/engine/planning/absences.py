@@ -7,7 +7,6 @@ from itertools import chain
 from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.decisions import Verdict
 from slack_docebo.domain.leavers import acts_on_leaver, is_leaver
-from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.observation import Observation, Present, Unknown
 from slack_docebo.domain.operations import NO_LONGER_IN_SLACK, NOT_LISTED, NOT_PLANNED, Kind, Operation
 from slack_docebo.domain.people import Known, Mapping, SourceUser
@@ -50,13 +49,7 @@ class Absences:
     )  # those of them by the ids under which they are listed
 
     def look_for_missing(
-        self,
-        runtime: Runtime,
-        workspace: Workspace,
-        planner: Planner,
-        accounts: Accounts,
-        listed: SourceSnapshot,
-        trusting: bool,
+        self, runtime: Runtime, workspace: Workspace, planner: Planner, listed: SourceSnapshot, trusting: bool
     ) -> None:
         """Find out who is known and not in Slack's list, and whom of them Slack has to be asked for.
 
@@ -96,7 +89,7 @@ class Absences:
         acted_on = [
             i
             for i in unasked
-            if i in contested or (not trusting and acts_on_leaver(self.missing[i], planner.policy, accounts))
+            if i in contested or (not trusting and acts_on_leaver(self.missing[i], planner.policy, planner.accounts))
         ]
         missed_before = {i for i, why in told.items() if why.reason.startswith((NOT_LISTED, NO_LONGER_IN_SLACK))}
         others = [i for i in unasked if i in listed.expected - missed_before and i not in acted_on]
@@ -110,13 +103,13 @@ class Absences:
         runtime: Runtime,
         workspace: Workspace,
         planner: Planner,
-        accounts: Accounts,
         listed: SourceSnapshot | None,
     ) -> None:
         """Ask both sides.
 
         Raises IncompleteRead before the first question where these are too many, and where Slack disproves its list.
         """
+        accounts = planner.accounts
         doubtful = [m for m in self.missing.values() if planner.asks_for_account(_left(m), m)]
         if not (self.held_back or self.to_ask or self.named or self.members or doubtful):
             return

@@ -95,10 +95,10 @@ async def make_plan(
         except Restarted:
             pass  # what was planned so far stays unfinished: nobody can apply it
     if listed is not None:
-        await to_completion(absences.look_for_missing, runtime, workspace, planner, accounts, listed, trusting)
+        await to_completion(absences.look_for_missing, runtime, workspace, planner, listed, trusting)
     else:
         absences.to_ask = sorted(set(planner.returns.contested.values()))
-    await absences.ask(runtime, workspace, planner, accounts, listed)
+    await absences.ask(runtime, workspace, planner, listed)
     again = planner.returns.settle(absences.seen) | absences.shown_otherwise.keys()
     planner.returns.of_holder |= absences.shown_otherwise
     if absences.shown_otherwise:
