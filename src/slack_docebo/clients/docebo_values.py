@@ -3,6 +3,7 @@
 import html
 from collections.abc import Mapping
 
+from slack_docebo.clients.yes_and_no import says_no
 from slack_docebo.domain.people import LARGEST_ID
 from slack_docebo.domain.texts import LONGEST_VALUE, bounded
 from slack_docebo.redaction import redacted
@@ -37,9 +38,7 @@ def username_of(shown: Mapping[str, object]) -> str:
 
 def read_flag(value: object, *, missing: bool) -> bool:
     """Read a yes or no sent as a boolean, as a number or as text."""
-    if value is None or value == "":
-        return missing
-    return str(value).strip().lower() not in ("0", "false", "no")
+    return missing if value is None or value == "" else not says_no(value)
 
 
 def message_of(body: object) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from slack_docebo.clients.yes_and_no import says_no, says_yes
 from slack_docebo.domain.names import clean
 from slack_docebo.domain.people import LARGEST_STAMP, SourceUser
 from slack_docebo.domain.texts import LONGEST_ADDRESS, LONGEST_NAME, LONGEST_VALUE, bounded, key, unseen
@@ -15,7 +16,6 @@ from slack_docebo.domain.user_groups import UserGroup
 from slack_docebo.errors import ContractViolation, IncompleteRead
 
 NOTHING: Mapping[str, Any] = {}
-YES, NO = ("true", "1", "yes"), ("false", "0", "no")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ def source_user(member: Mapping[str, Any]) -> SourceUser:
     hidden = unseen(email)
     handle = name_of(get("name"))
     updated = get("updated")
-    single_channel = _is_yes(get("is_ultra_restricted"))
+    single_channel = says_yes(get("is_ultra_restricted"))
     return SourceUser(
         slack_id=slack_id,
         team=team or profile_team,
@@ -102,15 +102,15 @@ def source_user(member: Mapping[str, Any]) -> SourceUser:
         updated=updated if type(updated) is int and 0 <= updated <= LARGEST_STAMP else 0,
         deactivated=get("deleted") is True,
         # `is_app_user` says nothing here: it marks people who use the calling app.
-        bot=_is_yes(get("is_bot"))
-        or _is_yes(get("is_workflow_bot"))
-        or _is_yes(get("is_connector_bot"))
+        bot=says_yes(get("is_bot"))
+        or says_yes(get("is_workflow_bot"))
+        or says_yes(get("is_connector_bot"))
         or own_id == "USLACKBOT"
         or bool(of_profile("bot_id") or of_profile("api_app_id")),
-        guest=_is_yes(get("is_restricted")) or single_channel,
+        guest=says_yes(get("is_restricted")) or single_channel,
         single_channel=single_channel,
-        invited=_is_yes(get("is_invited_user")),
-        external=_is_yes(get("is_stranger")),
+        invited=says_yes(get("is_invited_user")),
+        external=says_yes(get("is_stranger")),
         # Like `deleted`: whose accounts are shut for it is said in no other form.
         forgotten=get("is_forgotten") is True,
         unsaid=_unsaid(
@@ -127,7 +127,7 @@ def source_user(member: Mapping[str, Any]) -> SourceUser:
             }
         ),
         # Many payloads lack the key, so only an explicit "no" counts.
-        unconfirmed=_is_no(get("is_email_confirmed")),
+        unconfirmed=says_no(get("is_email_confirmed")),
         confirmed=get("is_email_confirmed") is True,
         custom=custom_values(of_profile("fields")),
         local_id=id_of(own_id) if own_id != slack_id else "",
@@ -160,16 +160,6 @@ def user_group(group: Mapping[str, Any], *, with_members: bool) -> UserGroup:
     if int(counted) != len(members):
         raise IncompleteRead(f"Slack counts {counted} members of @{handle} and shows {len(members)}: run again later")
     return UserGroup(id_of(group.get("id")), handle, name_of(group.get("name")), members)
-
-
-def _is_yes(value: object) -> bool:
-    """Tell whether Slack says yes, be it as a number or as a text."""
-    return isinstance(value, str | int) and str(value).strip().lower() in YES
-
-
-def _is_no(value: object) -> bool:
-    """Tell whether Slack says no, likewise; a value that is missing, empty or something else says nothing."""
-    return isinstance(value, str | int) and str(value).strip().lower() in NO
 
 
 def _said(value: object) -> str | None:

@@ -1,0 +1,13 @@
+"""A yes or no as Slack and Docebo may write it: as a boolean, as a number or as a text."""
+
+YES, NO = ("true", "1", "yes"), ("false", "0", "no")
+
+
+def says_yes(value: object) -> bool:
+    """Tell whether *value* is a yes; what is missing, empty or something else says nothing."""
+    return isinstance(value, str | int) and str(value).strip().lower() in YES
+
+
+def says_no(value: object) -> bool:
+    """Tell whether *value* is a no, likewise."""
+    return isinstance(value, str | int) and str(value).strip().lower() in NO
