@@ -149,9 +149,8 @@ def concluded(run: Callable[P, Awaitable[FlowResult]]) -> Callable[P, Awaitable[
         try:
             result = await run(*args, **kwargs)
             told = _told(result)
-            if (
-                isinstance(result, ServeResult) and result.elsewhere and not result.events
-            ):  # it sees to them: nothing is left to do
+            if isinstance(result, ServeResult) and result.elsewhere and not result.events:
+                # The other run sees to them: nothing is left to do.
                 return Completed(name=Trouble.ALREADY_RUNNING, message=line(told))
             if trouble := _trouble(result):
                 # Green means that nothing new is left to do: colour, tiles, hooks and automations go by the type.

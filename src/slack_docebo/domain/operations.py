@@ -95,7 +95,7 @@ def leave_alone(
     """Return that nothing is done about *user* in the workspace *team*, and why; *account* or *docebo_id* is theirs."""
     return Operation(
         slack_id=user.slack_id,
-        slack_team=team or user.team,
+        slack_team=team or user.team,  # some Enterprise users come without a workspace
         slack_name=user.handle,
         kind=Kind.LEAVE,
         reason=reason,
