@@ -33,6 +33,14 @@ def shared_sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
         yield running
 
 
+@pytest.fixture(scope="module")
+def small_sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
+    """A company of one, beside as many other accounts as the file says with DOCEBO_USERS, for tests that add their own."""
+    others = getattr(request.module, "DOCEBO_USERS", 0)
+    with Sandbox(users=1, docebo_users=others, rate_limits=False) as running:
+        yield running
+
+
 @pytest.fixture
 async def here(shared_sandbox: Sandbox, sqlite_url: str, tmp_path: Path) -> AsyncIterator[World]:
     """The company as it was at first, with both recipes on."""

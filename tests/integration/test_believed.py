@@ -1,6 +1,5 @@
 """Docebo's yes is no evidence by itself: whether somebody gets in is believed once an account shows it."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -16,12 +15,6 @@ from tests.importing import ON, prove, run_import, settings_for
 ROWS = {**ON, "LEAVERS": "deactivate", "LIMIT_DEACTIVATIONS": "none", "SOURCE_MAY_SHRINK": "50"}
 NAMES = ("ada", "bob", "eva")
 VIEW = "GET /manage/v1/user/{id}"
-
-
-@pytest.fixture(scope="module")
-def small_sandbox() -> Iterator[Sandbox]:
-    with Sandbox(users=1, docebo_users=0, rate_limits=False) as running:
-        yield running
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import pytest
 
-from sandbox.server import Sandbox
 from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.errors import IncompleteRead
 from slack_docebo.storage.inbox import EventState
@@ -14,12 +13,6 @@ from tests.importing import ON, mapped, run_import, settings_for
 from tests.integration.realtime_world import world
 
 ROWS = {**ON, "LEAVERS": "deactivate", "TARGET_MAY_SHRINK": "50", "SOURCE_MAY_SHRINK": "50"}
-
-
-@pytest.fixture(scope="module")
-def small_sandbox():
-    with Sandbox(users=1, docebo_users=0, rate_limits=False) as running:
-        yield running
 
 
 @pytest.fixture

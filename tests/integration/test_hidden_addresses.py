@@ -14,12 +14,7 @@ from tests.importing import mapped, run_import, settings_for
 from tests.integration.realtime_world import world
 
 NAMES = ("ada", "bob", "eva")
-
-
-@pytest.fixture(scope="module")
-def small_sandbox() -> Iterator[Sandbox]:
-    with Sandbox(users=1, docebo_users=4, rate_limits=False) as running:
-        yield running
+DOCEBO_USERS = 4
 
 
 @pytest.fixture

@@ -1,7 +1,5 @@
 """Docebo is restored from a backup, and behind each id there is somebody else: nobody is written, shut out or made anew."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from sandbox.server import Sandbox
@@ -20,12 +18,6 @@ ROWS = {
     "TARGET_MAY_SHRINK": "99",
 }
 NAMES = ("ada", "bob", "eva", "kim", "leo", "mia")
-
-
-@pytest.fixture(scope="module")
-def small_sandbox() -> Iterator[Sandbox]:
-    with Sandbox(users=1, docebo_users=0, rate_limits=False) as running:
-        yield running
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import pytest
 
-from sandbox.server import Sandbox
 from slack_docebo.domain.operations import UNLISTED, Kind, Outcome
 from slack_docebo.engine.importing import apply_saved
 from slack_docebo.errors import IncompleteRead
@@ -17,12 +16,6 @@ from tests.integration.realtime_world import world
 
 ROWS = {**ON, "TARGET_MAY_SHRINK": "50"}
 CUSTOMERS = 30
-
-
-@pytest.fixture(scope="module")
-def small_sandbox():
-    with Sandbox(users=1, docebo_users=0, rate_limits=False) as running:
-        yield running
 
 
 @pytest.fixture

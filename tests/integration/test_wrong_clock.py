@@ -1,6 +1,5 @@
 """A clock that is wrong by hours: limits are counted by it over time, so nothing is done where both sides say so."""
 
-from collections.abc import Iterator
 from contextlib import closing
 from sqlite3 import connect
 
@@ -14,12 +13,6 @@ from tests.importing import ON, run_import, settings_for
 LEAVERS = {**ON, "LEAVERS": "deactivate", "LIMIT_DEACTIVATIONS": "1"}
 HOUR = 3600
 NAMES = ("ada", "bob", "eva")
-
-
-@pytest.fixture(scope="module")
-def small_sandbox() -> Iterator[Sandbox]:
-    with Sandbox(users=1, docebo_users=0, rate_limits=False) as running:
-        yield running
 
 
 @pytest.fixture
