@@ -14,14 +14,18 @@ def started_by_itself(run: FlowRun) -> bool:
     return bool(run.auto_scheduled or (run.created_by and run.created_by.type in BY_ITSELF))
 
 
-async def require_a_person() -> None:
-    """Raise NotConfirmed if this flow run was started by a schedule or an automation."""
+async def nobody_started_this() -> bool:
+    """Tell whether a schedule or an automation started this flow run, so that nobody waits for what comes of it."""
     run_id = prefect_runtime.flow_run.id
     if run_id is None:
-        return
+        return False
     async with get_client() as client:
-        run = await client.read_flow_run(run_id)
-    if started_by_itself(run):
+        return started_by_itself(await client.read_flow_run(run_id))
+
+
+async def require_a_person() -> None:
+    """Raise NotConfirmed if this flow run was started by a schedule or an automation."""
+    if await nobody_started_this():
         raise NotConfirmed(
             "nothing was done: this flow is started by a person, never by a schedule or an automation;"
             " remove that from the deployment"

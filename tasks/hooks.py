@@ -53,8 +53,8 @@ async def _tell_that_all_is_well(log: logging.Logger | logging.LoggerAdapter[Any
 
 
 def _trouble(state: State[Any]) -> Trouble | None:
-    """Return what trouble the state stands for; it is none that another run sees to the events this one came for."""
-    if state.name == Trouble.ALREADY_RUNNING and state.is_completed():
+    """Return what trouble the state stands for; none where nothing is to be done, whatever name the state has."""
+    if state.is_completed():
         return None
     if state.name in set(Trouble):
         return Trouble(state.name)

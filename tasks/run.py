@@ -41,6 +41,7 @@ from slack_docebo.safe_points import is_told_to_end
 from slack_docebo.settings import RUN, PrefectSettings, Settings, load_settings, secrets_open_to_others
 from slack_docebo.storage.gate import RunLock
 from slack_docebo.storage.plans import PlanState
+from tasks.attended import nobody_started_this
 from tasks.logs import as_one_line
 from tasks.settings_in_prefect import follow_settings
 from tasks.shown_people import check_people_shown
@@ -152,10 +153,16 @@ def concluded(run: Callable[P, Awaitable[FlowResult]]) -> Callable[P, Awaitable[
             if isinstance(result, ServeResult) and result.elsewhere and not result.events:
                 # The other run sees to them: nothing is left to do.
                 return Completed(name=Trouble.ALREADY_RUNNING, message=line(told))
+            if isinstance(result, ServeResult) and result.order:
+                return _as_ordered(result.order)
             if trouble := _trouble(result):
                 # Green means that nothing new is left to do: colour, tiles, hooks and automations go by the type.
                 return State(type=StateType.FAILED, name=trouble, message=led(FIRST[trouble], told))
             return Completed(message=line(told))
+        except Frozen as error:
+            if await nobody_started_this():
+                return _as_ordered(error)
+            return State(type=StateType.FAILED, name=Trouble.FROZEN, message=led_by_kind(error))
         except SyncError as error:
             name = OWN_STATES.get(type(error), Trouble.FAILED)
             return State(type=StateType.FAILED, name=name, message=led_by_kind(error))
@@ -164,6 +171,11 @@ def concluded(run: Callable[P, Awaitable[FlowResult]]) -> Callable[P, Awaitable[
             return State(type=StateType.FAILED, name=Trouble.FAILED, message=led_by_kind(error))
 
     return conclude
+
+
+def _as_ordered(order: Halted) -> State[Any]:
+    """Return the end of a run that nobody waits for and that has left everything as it is, as somebody wants it."""
+    return Completed(name=OWN_STATES[type(order)], message=line(f"Nothing is to be done: {order}"))
 
 
 def _told(result: FlowResult) -> str:

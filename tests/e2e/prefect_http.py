@@ -5,10 +5,12 @@ import os
 import re
 import time
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
+from prefect import Flow
 from prefect.states import State
 
 from slack_docebo.clients.prefect_client import READING
@@ -154,6 +156,31 @@ async def set_table(values: Mapping[str, str] | None) -> None:
         await Variable.aunset(VARIABLE)
     else:
         await Variable.aset(VARIABLE, table(values), overwrite=True)
+
+
+async def run_by_schedule(flow: Flow[..., Any], parameters: dict[str, Any]) -> State[Any]:
+    """Run *flow* as a schedule would have started it, and return its end."""
+    from prefect.client.orchestration import get_client  # after the fixture has said which server
+    from prefect.client.schemas.actions import DeploymentScheduleCreate
+    from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterId
+    from prefect.client.schemas.schedules import IntervalSchedule
+    from prefect.flow_engine import run_flow_async
+
+    async with get_client() as client:
+        deployment_id = await client.create_deployment(
+            flow_id=await client.create_flow(flow),
+            name="by-accident",
+            parameters=parameters,
+            schedules=[DeploymentScheduleCreate(schedule=IntervalSchedule(interval=timedelta(days=1)), active=True)],
+        )
+        # As the server's own scheduler does every now and then, for a run that is due already.
+        due = {"start_time": (datetime.now(UTC) - timedelta(days=1)).isoformat(), "max_runs": 1}
+        await client.request("POST", "/deployments/{id}/schedule", path_params={"id": deployment_id}, json=due)
+        of_deployment = DeploymentFilter(id=DeploymentFilterId(any_=[deployment_id]))
+        flow_run = (await client.read_flow_runs(deployment_filter=of_deployment))[0]
+        state = await run_flow_async(flow, flow_run=flow_run, parameters=parameters, return_type="state")
+        await client.delete_deployment(deployment_id)
+    return state
 
 
 def logged(http: httpx.Client, run_id: str, words: str) -> str:

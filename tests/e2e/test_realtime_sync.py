@@ -17,7 +17,7 @@ from slack_docebo.safe_points import tell_to_end
 from slack_docebo.storage.gate import RunLock
 from slack_docebo.storage.inbox import Event, EventState
 from slack_docebo.storage.store import Store
-from tests.e2e.prefect_http import artifacts_of, prefect_http, set_table
+from tests.e2e.prefect_http import artifacts_of, is_done, prefect_http, set_table
 from tests.ending import a_process_that_ends
 from tests.integration.realtime_world import ON
 from tests.smtp import Mailbox
@@ -211,6 +211,30 @@ async def test_events_over_a_limit_are_held_and_the_form_lets_them_through(sandb
     assert (through.name, through.message) == ("Completed", "2 events: 2 created")
     assert {state_of(store, event) for event in events} == {EventState.APPLIED}
     assert "no event is held back" in (await sync(linger_seconds=0, let_through=incident)).message
+
+
+async def test_while_everything_is_stopped_events_wait_and_their_runs_are_green(sandbox, store):
+    from flows.stop import go, stop
+    from flows.sweep import sweep
+
+    def may_ask() -> bool:
+        with store.transaction() as tables:
+            return tables.wake_ups.may_ask(datetime.now(UTC) + timedelta(minutes=59), patience=timedelta())
+
+    await stop(reason="audit")
+    event = joined(sandbox, store, "ada@example.com")
+
+    for state in (await sync(linger_seconds=0), await sweep(return_state=True)):
+        assert (state.name, state.is_completed()) == ("Stopped", True)
+        assert state.message.startswith("Nothing is to be done: everything is stopped since ")
+    assert state_of(store, event) is EventState.WAITING
+    assert not may_ask()
+
+    await go()
+
+    assert may_ask()
+    assert is_done(await sync(linger_seconds=0))
+    assert state_of(store, event) is EventState.APPLIED
 
 
 @pytest.mark.long

@@ -4,7 +4,6 @@ import itertools
 import subprocess
 import sys
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,7 @@ from sandbox.server import Sandbox
 from slack_docebo.errors import StorageError
 from slack_docebo.integration_settings import table
 from slack_docebo.storage.mappings import MappingRepository
-from tests.e2e.prefect_http import artifacts_of, prefect_http
+from tests.e2e.prefect_http import artifacts_of, prefect_http, run_by_schedule
 from tests.importing import ON, mapped, run_import, settings_for
 
 
@@ -149,30 +148,12 @@ async def test_a_name_that_is_not_mapped_stops_it(installation, sandbox):
 
 async def test_a_start_by_schedule_is_refused(installation, sandbox):
     """A deployment with a schedule that means to reset for real every day."""
-    from prefect.client.orchestration import get_client
-    from prefect.client.schemas.actions import DeploymentScheduleCreate
-    from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterId
-    from prefect.client.schemas.schedules import IntervalSchedule
-    from prefect.flow_engine import run_flow_async
-
     from flows.reset_mappings import reset_mappings
 
     before = mappings(installation, sandbox)
     parameters = {"dry_run": False, "confirm": f"everybody of {sandbox.slack.team.name}"}
-    async with get_client() as client:
-        deployment_id = await client.create_deployment(
-            flow_id=await client.create_flow(reset_mappings),
-            name="by-accident",
-            parameters=parameters,
-            schedules=[DeploymentScheduleCreate(schedule=IntervalSchedule(interval=timedelta(days=1)), active=True)],
-        )
-        # As the server's own scheduler does every now and then, for a run that is due already.
-        due = {"start_time": (datetime.now(UTC) - timedelta(days=1)).isoformat(), "max_runs": 1}
-        await client.request("POST", "/deployments/{id}/schedule", path_params={"id": deployment_id}, json=due)
-        of_deployment = DeploymentFilter(id=DeploymentFilterId(any_=[deployment_id]))
-        flow_run = (await client.read_flow_runs(deployment_filter=of_deployment))[0]
-        state = await run_flow_async(reset_mappings, flow_run=flow_run, parameters=parameters, return_type="state")
-        await client.delete_deployment(deployment_id)
+
+    state = await run_by_schedule(reset_mappings, parameters)
 
     assert (state.name, state.is_failed()) == ("Refused", True)
     assert "never by a schedule" in state.message

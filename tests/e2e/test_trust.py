@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from socket import gethostname
 from types import SimpleNamespace
@@ -18,7 +19,7 @@ import pytest
 from deployments.local import connection_settings
 from sandbox.server import Sandbox
 from slack_docebo.storage.store import Store
-from tests.e2e.prefect_http import is_done, set_table
+from tests.e2e.prefect_http import is_done, run_by_schedule, set_table
 from tests.importing import ON
 from tests.waiting import PATIENCE_SECONDS, until
 
@@ -83,6 +84,22 @@ async def test_a_run_that_meets_the_order_to_stop_has_its_own_state_and_writes_n
     assert (await flows.go(return_state=True)).message == "Runs may write again."
     assert is_done(await flows.bulk_import(dry_run=False, return_state=True))
     assert len(sandbox.docebo.accounts) > before
+
+
+async def test_the_reconciliation_of_a_day_on_which_nothing_is_written_is_green_and_what_a_person_starts_is_not(
+    sandbox, flows
+):
+    today = datetime.now(UTC).date()
+    await set_table({**ON, "FREEZE": f"{today} to {today + timedelta(days=1)}"})
+    before = len(sandbox.docebo.accounts)
+
+    by_night = await run_by_schedule(flows.bulk_import, {"dry_run": False})
+    by_hand = await flows.bulk_import(dry_run=False, return_state=True)
+
+    assert (by_night.name, by_night.is_completed()) == ("Frozen", True)
+    assert by_night.message.startswith("Nothing is to be done: nothing is written until the end of ")
+    assert (by_hand.name, by_hand.is_failed()) == ("Frozen", True)
+    assert len(sandbox.docebo.accounts) == before
 
 
 async def test_a_refused_run_has_its_own_state_and_its_plan_is_let_through_by_id(sandbox, flows):

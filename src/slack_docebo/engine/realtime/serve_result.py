@@ -14,6 +14,7 @@ from slack_docebo.domain.texts import events
 from slack_docebo.engine.reporting.attention import attention_row
 from slack_docebo.engine.reporting.outcomes import DONE
 from slack_docebo.engine.reporting.shown import Cells
+from slack_docebo.errors import Halted
 from slack_docebo.storage.inbox import InboxEntry
 
 PLANS_SHOWN = 50
@@ -70,6 +71,7 @@ class ServeResult:
     incident: str = ""  # with which what is held back waits to be let through
     rounds: int = 0
     elsewhere: str = ""  # who is at work instead, and sees or has seen to it
+    order: Halted | None = None  # by which nobody may write now, so that all events wait
     plans: list[str] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)  # by stage
     managers_tried: dict[int, str] = field(default_factory=dict)  # by account, what names the one who was not written
@@ -132,6 +134,8 @@ class ServeResult:
         """One line without a name in it, for states, logs and notifications."""
         if self.elsewhere and not self.events:
             return f"another run is at work and will see to the waiting events: {self.elsewhere}"
+        if self.order:
+            return str(self.order)
         if not self.events:
             return "no event was waiting"
         parts = [f"{people} {DONE[kind]}" for kind, people in sorted(self.operations.items())]

@@ -16,7 +16,8 @@ from slack_docebo.concurrency import to_completion
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.realtime.rounds import serve_round
 from slack_docebo.engine.realtime.serve_result import Became, ServeResult
-from slack_docebo.errors import AlreadyRunning, LockLost, StorageError, ToBeContinued
+from slack_docebo.engine.writing.admitting import check_halt
+from slack_docebo.errors import AlreadyRunning, Halted, LockLost, StorageError, ToBeContinued
 from slack_docebo.runtime import Runtime
 from slack_docebo.safe_points import is_told_to_end
 from slack_docebo.storage.gate import RunLock
@@ -37,6 +38,7 @@ BECAME = {
 }
 QUIET = timedelta(seconds=20)  # how long no other run is asked for after a heartbeat
 QUIET_AFTER_FAILURE = timedelta(minutes=5)  # and after a failure; the sweep tries again, too
+QUIET_WHILE_HALTED = timedelta(hours=1)  # and while nobody may write: the sweep looks as often
 
 
 class InboxLease:
@@ -82,6 +84,17 @@ class InboxLease:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.hand_back(failed=isinstance(error, Exception) and not isinstance(error, ToBeContinued))
+
+
+def standing_order(runtime: Runtime) -> Halted | None:
+    """Return the order by which nobody may write to Docebo now, if there is one; no run is asked for while it stands."""
+    with runtime.store.transaction() as tables:
+        try:
+            check_halt(runtime, tables)
+        except Halted as order:
+            tables.wake_ups.quiet(runtime.now() + QUIET_WHILE_HALTED)
+            return order
+    return None
 
 
 async def unwatched() -> None:

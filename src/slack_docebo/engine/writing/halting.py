@@ -23,5 +23,6 @@ def go() -> str:
     """Take the order back; return what is to be told."""
     settings = load_settings(HaltSettings)
     with Store.open(settings.database_url.get_secret_value()) as store, store.transaction() as tables:
-        was_stopped = tables.halts.go(settings.docebo_url)
+        if was_stopped := tables.halts.go(settings.docebo_url):
+            tables.wake_ups.quiet(None)  # so that a run for the events that have waited is asked for at once
     return "Runs may write again." if was_stopped else "Nothing was stopped."
