@@ -39,6 +39,7 @@ from deployments.crashes import Crashes, how_it_ended
 from deployments.flow_run import GRACE_SECONDS, THE_WORKER_ENDS, execute, run_hooks
 from deployments.lost_runs import ENDED, SIGN_SECONDS, TAG, LostRuns, begin_again, conclude
 from deployments.sealed_results import seal_results
+from deployments.shared_certificates import share_certificates
 from deployments.shared_tokens import share_tokens
 from slack_docebo.engine.reporting.incidents import A_CRASH, led
 from tasks.logs import as_one_line
@@ -86,6 +87,7 @@ class FlowRunWorker(BaseWorker[NoConfiguration, BaseVariables, BaseWorkerResult]
     async def setup(self) -> None:
         await end_if_refused()
         seal_results()
+        share_certificates()
         share_tokens()
         os.environ[TRIED_AGAIN.name] = "500"  # for the runs
         self._exit_stack.enter_context(temporary_settings({TRIED_AGAIN: {500}}))

@@ -143,8 +143,10 @@ def prefect_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         from prefect.context import refresh_global_settings_context
 
         import flows.bulk_import  # noqa: F401
+        from deployments.shared_certificates import share_certificates
 
         refresh_global_settings_context()
+        share_certificates()
         yield clients["PREFECT_API_URL"]
 
         # Else they go on sending to a server that is gone, and the process ends a minute later.

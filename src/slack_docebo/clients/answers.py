@@ -16,6 +16,7 @@ from typing import Any
 import aiohttp
 import httpx
 
+from slack_docebo.clients.certificates import certificates
 from slack_docebo.clients.recording import Recorder
 from slack_docebo.errors import ContractViolation
 
@@ -48,7 +49,7 @@ class BoundedClient(httpx.AsyncClient):
     def __init__(self, side: str, *, seconds: float, recorder: Recorder | None = None, **options: Any) -> None:
         # Thirds, so that the time of a call that was never sent is over before that of the whole.
         timeout = httpx.Timeout(None, connect=seconds / 3, pool=seconds / 3)
-        super().__init__(timeout=timeout, follow_redirects=False, **options)
+        super().__init__(timeout=timeout, follow_redirects=False, verify=certificates(), **options)
         self.headers["Accept-Encoding"] = "gzip"
         self._side = side
         self._seconds = seconds
