@@ -79,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (SyncError, httpx.HTTPStatusError) as error:
         print(line(f"ready: {bootstrap.told(error)}"), file=sys.stderr)
         return 2
-    command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"]
+    command = [sys.executable, "-m", "deployments.prefect_command", "--no-prompt", "deploy", "--all"]
     deployed = subprocess.run(command, env={**os.environ, **login}, capture_output=True, text=True, check=False)
     if deployed.returncode:
         print(deployed.stdout + deployed.stderr, file=sys.stderr)
