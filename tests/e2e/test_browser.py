@@ -92,7 +92,8 @@ async def test_the_form_refuses_a_wrong_value_and_starts_nothing(deployed, ui, n
     assert runs_named(deployed, run_name) == []
 
 
-@pytest.mark.parametrize(("name", "value"), first_and_long(WRONG_IDS))
+@pytest.mark.long
+@pytest.mark.parametrize(("name", "value"), WRONG_IDS)
 async def test_the_form_refuses_what_is_no_slack_id(deployed, ui, name, value):
     await ui.open_form(name)
     run_name = await ui.page.get_by_label("Run Name").input_value()
@@ -104,6 +105,7 @@ async def test_the_form_refuses_what_is_no_slack_id(deployed, ui, name, value):
     assert runs_named(deployed, run_name) == []
 
 
+@pytest.mark.long
 async def test_the_form_refuses_a_number_out_of_bounds(deployed, ui):
     await ui.open_form("realtime-sync/slack-events")
     run_name = await ui.page.get_by_label("Run Name").input_value()

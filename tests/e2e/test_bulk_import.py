@@ -15,7 +15,7 @@ from tests.e2e.prefect_http import artifacts_of, is_done, prefect_http, set_tabl
 from tests.importing import ON
 
 USERS = 120
-TOLD_ELSEWHERE = pytest.mark.long  # `make test` has the command line tell them, test_plan_commands.py
+TOLD_ELSEWHERE = pytest.mark.long  # in `make test`: integration/test_plan_commands.py, unit/test_settings.py
 
 
 @pytest.fixture(scope="module")
@@ -104,6 +104,7 @@ async def test_custom_profile_fields_are_written_once_everybody_else_is_done_and
     assert (account.fields[field.id], account.managers) == ("Sales", {1: grace.user_id})
 
 
+@pytest.mark.long
 async def test_moves_over_their_limit_wait_for_somebody_and_managers_do_not_wait_with_them(installation, sandbox):
     sandbox.docebo.add_branch("EU", "Europe")
     sandbox.slack.add("Grace", "Hopper", "grace@example.com")
@@ -172,7 +173,13 @@ async def test_provisioning_and_mapping_work_each_alone_and_not_at_all(
         pytest.param(
             {"DOCEBO_CLIENT_SECRET": "wrong"}, ON, "invalid_client", id="wrong client secret", marks=TOLD_ELSEWHERE
         ),
-        pytest.param({"DOCEBO_URL": "http://example.com"}, ON, "DOCEBO_URL should begin with https", id="no https"),
+        pytest.param(
+            {"DOCEBO_URL": "http://example.com"},
+            ON,
+            "DOCEBO_URL should begin with https",
+            id="no https",
+            marks=TOLD_ELSEWHERE,
+        ),
         pytest.param(
             {"SLACK_TEAM_ID": "T0OTHER"}, ON, "workspace T0SANDBOX, but this Docebo is linked", id="workspace"
         ),
@@ -183,7 +190,9 @@ async def test_provisioning_and_mapping_work_each_alone_and_not_at_all(
             id="database",
             marks=TOLD_ELSEWHERE,
         ),
-        pytest.param({"SLACK_BOT_TOKEN": ""}, ON, "SLACK_BOT_TOKEN is not set", id="no Slack token"),
+        pytest.param(
+            {"SLACK_BOT_TOKEN": ""}, ON, "SLACK_BOT_TOKEN is not set", id="no Slack token", marks=TOLD_ELSEWHERE
+        ),
         pytest.param({}, {**ON, "SCOPE_GUESTS": "x"}, "row SLACK | SCOPE_GUESTS", id="wrong row"),
         pytest.param({}, {**ON, "DESTINATION_BRANCH": "99"}, "Docebo has no branch 99", id="no such branch"),
         pytest.param({}, {}, "row SLACK | NOTIFICATION_MAIL_ID is missing", id="missing rows"),

@@ -121,6 +121,7 @@ def kept_by_make_up(deployed, clone, monkeypatch):
     profiles.unlink()
 
 
+@pytest.mark.long
 def test_the_commands_find_server_and_login_where_make_up_keeps_them(kept_by_make_up, clone, environment):
     doctor = [sys.executable, "-c", "from slack_docebo.cli import main; main()", "doctor", "--json"]
     found = subprocess.run(doctor, cwd=clone, env=os.environ | environment, capture_output=True, check=False)

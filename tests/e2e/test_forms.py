@@ -223,6 +223,7 @@ async def test_who_is_refused_is_acknowledged_by_the_form_that_the_summary_links
     assert ("## Acknowledged" in found["summary"], "to-look-at" in found) == (True, False)
 
 
+@pytest.mark.long
 async def test_who_was_linked_by_hand_is_brought_in_line_by_the_next_form(imported, sandbox, deployed):
     from flows.decide import decide
     from slack_docebo.engine.mappings.deciding import DecisionAction
@@ -239,6 +240,7 @@ async def test_who_was_linked_by_hand_is_brought_in_line_by_the_next_form(import
     assert (next_["slack_ids"], next_["dry_run"]) == ([who], True)
 
 
+@pytest.mark.long
 async def test_rules_that_were_tried_go_to_the_settings_by_the_next_form(imported, deployed):
     from flows.fields import fields
     from flows.try_attributes import try_attributes
@@ -289,6 +291,7 @@ async def test_an_answer_that_this_docebo_gives_is_looked_at_set_by_hand_and_for
     assert submit_form(deployed, "dialect/how-this-docebo-answers", question="rows").status_code == 409
 
 
+@pytest.mark.long
 async def test_a_reset_that_was_looked_at_says_what_to_type(imported, sandbox, deployed):
     from flows.reset_mappings import reset_mappings
 

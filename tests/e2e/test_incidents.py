@@ -180,6 +180,7 @@ def test_a_run_that_could_not_do_everybody_says_so_and_is_reported_where_that_is
     assert mailbox.next_mail()["Subject"].startswith(subject(company, "import-everybody could not do everybody: "))
 
 
+@pytest.mark.long
 def test_what_the_library_waits_for_is_told_on_the_page_of_the_run(deployed, at_work, mailbox, company):
     set_rows(deployed)
     company.slack_gate.faults.add("users.list", "rate_limited", times=1, retry_after=1)

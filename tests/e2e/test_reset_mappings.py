@@ -73,7 +73,9 @@ async def test_a_run_without_parameters_deletes_nothing_and_says_what_it_would(i
     assert f" | {len(before)} | 0 | 0 | 0 | {len(before)} |\n" in in_numbers
 
 
-@pytest.mark.parametrize("typed", ["", "delete", "as for people named"])
+@pytest.mark.parametrize(
+    "typed", ["as for people named", *(pytest.param(typed, marks=pytest.mark.long) for typed in ("", "delete"))]
+)
 async def test_without_the_name_of_the_workspace_it_is_refused(installation, sandbox, typed):
     before = mappings(installation, sandbox)
     state = await reset(dry_run=False, confirm=sandbox.slack.team.name if typed == "as for people named" else typed)

@@ -158,6 +158,7 @@ async def test_a_wrong_rule_ends_a_run_before_its_first_call(sandbox, flows, rul
     assert (sandbox.slack_gate.counters.calls.total(), sandbox.docebo_gate.counters.calls.total()) == (0, 0)
 
 
+@pytest.mark.long
 async def test_a_second_run_ends_as_already_running_and_the_place_of_a_dead_one_is_taken(
     sandbox, flows, postgres_url, monkeypatch
 ):
@@ -182,13 +183,14 @@ async def test_a_second_run_ends_as_already_running_and_the_place_of_a_dead_one_
     assert len(sandbox.docebo.accounts) > before
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("left", "missing"),
     [
         pytest.param(
             {"NOTIFICATION_MAIL_ID": "", "MAP_SLACK_USER_DATA": "true"}, "PROVISION_SLACK_USER_DATA", id="row"
         ),
-        pytest.param(None, "no Variable integration_settings", id="table", marks=pytest.mark.long),
+        pytest.param(None, "no Variable integration_settings", id="table"),
     ],
 )
 async def test_settings_deleted_while_a_run_is_at_work_stop_the_next_one(sandbox, flows, left, missing):
