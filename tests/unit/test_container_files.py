@@ -13,7 +13,7 @@ from prefect_redis.cleanup_queue import RedisWorkerCleanupQueueSettings
 from prefect_redis.client import RedisMessagingSettings
 
 from deployments.server import KEPT
-from slack_docebo.settings import EVERYTHING, RUN, WebhookSettings, secrets_of, variables
+from slack_docebo.settings import EVERYTHING, RUN, SocketModeSettings, WebhookSettings, secrets_of, variables
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "deployments"
@@ -50,7 +50,12 @@ def test_every_variable_is_one_that_is_read(where, name):
     assert name in OURS | PREFECTS | {"PREFECT_SERVER_ENCRYPTION_KEY"}
 
 
-READS = {"worker": variables(*RUN), "webhook": variables(WebhookSettings), "ready": {"PREFECT_API_URL"}}
+READS = {
+    "worker": variables(*RUN),
+    "webhook": variables(WebhookSettings),
+    "socket-mode": variables(SocketModeSettings),
+    "ready": {"PREFECT_API_URL"},
+}
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -219,7 +224,7 @@ def test_the_server_is_the_guarded_one_and_answers_to_the_name_its_clients_use()
 def test_nothing_starts_without_a_login():
     with_it = [name for name, one in SERVICES.items() if one.get("environment", {}).get("PREFECT_API_AUTH_STRING")]
 
-    assert with_it == ["ready", "worker", "webhook"]
+    assert with_it == ["ready", "worker", "webhook", "socket-mode"]
     assert re.fullmatch(r"\$\{PREFECT_SERVER_API_AUTH_STRING:\?.+\}", SERVER[LOGIN])
     assert SERVICES["worker"]["environment"]["PREFECT_API_AUTH_STRING"] == SERVER[LOGIN]
 
