@@ -154,13 +154,14 @@ class Judge:
         ended_well = process is not None and process.has_ended and not process.is_dead and not process.failure
         # Of what Docebo does not show yet nobody knows, and the store says so until the next import finds out.
         is_told = any(row.outcome == Outcome.APPLIED or row.is_in_doubt for row in of_process)
-        if ended_well and not (is_told or any(self._is_hidden(write, row) for row in of_process)):
+        if ended_well and not (is_told or any(self._is_hidden(write, row, about) for row in of_process)):
             yield Breach(Promise.RECORDED, f"{what}, and no outcome says so")
 
-    def _is_hidden(self, write: Write, row: Row[Any]) -> bool:
+    def _is_hidden(self, write: Write, row: Row[Any], about: Sequence[Row[Any]]) -> bool:
         """Tell whether *row* says that nobody can tell what became of *write*, and nobody could by then.
 
-        Another run of ours had written over it, or Docebo did not show the account that it had made.
+        Another run of ours had written over it, or the same once more, as rows *about* it say; or Docebo did not show the
+        account that it had made.
         """
         if row.done_at is None or not row.error.endswith(SENT_BEFORE):
             return False
@@ -168,7 +169,12 @@ class Judge:
         if write.before is None and lag_began <= write.at and until < lag_ended:
             return True
         others = (other for other in self._company.writes if other.account_id == write.account_id)
-        return any(write.at < other.at <= until and other.process != write.process for other in others)
+        if any(write.at < other.at <= until and other.process != write.process for other in others):
+            return True
+        done = [
+            one.done_at.timestamp() for one in about if one.outcome == Outcome.APPLIED and one.flow_run != write.process
+        ]
+        return any(write.at < at <= until for at in done)
 
     def _what_is_told(self) -> Iterator[Breach]:
         """What Prefect shows to everybody names nobody: ids alone."""
