@@ -198,6 +198,22 @@ async def test_what_is_undone_twice_is_said_so(sandbox, settings, taken_over):
     assert account.lastname == "L."
 
 
+async def test_what_an_undo_of_undos_has_undone_in_the_end_is_not_undone_over_what_was_done_since(
+    sandbox, settings, taken_over
+):
+    _, account, plan_id = taken_over
+    undone = await undo(settings, plan_id)
+    done_again = await undo(settings, undone.plan.id)
+    await undo(settings, done_again.plan.id)
+    assert account.lastname == "L."
+    await run_import(settings)
+
+    with pytest.raises(PlanNotApplicable, match=f"{plan_id} was undone before, by plan {undone.plan.id}"):
+        await undo(settings, plan_id)
+
+    assert account.lastname == "Lovelace"
+
+
 async def test_what_another_plan_of_the_same_run_did_can_still_be_undone(sandbox, settings):
     ada, account = await somebody(sandbox, settings)
     first, second = [], []

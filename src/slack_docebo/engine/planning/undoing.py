@@ -86,13 +86,12 @@ def _read(runtime: Runtime, of: str) -> tuple[list[Plan], list[_Past], set[str]]
 def _undone(tables: Tables) -> dict[Key, str]:
     """Return what was undone, and was not done again by undoing that: by which plan."""
     undone: dict[Key, str] = {}
-    for undo in tables.plans.undos():  # the oldest first
+    for undo in reversed(list(tables.plans.undos())):  # the newest first: whether it was undone itself is known by then
         of = undo.facts.get("undoes_plans")
-        plan_ids = set(of) if isinstance(of, list) else set[str]()
         people = {entry.operation.slack_id for entry in tables.journal.applied(plan_id=undo.id)}
-        for key in [key for key, by in undone.items() if by in plan_ids and key[1] in people]:
-            del undone[key]
-        undone |= {(plan_id, slack_id): undo.id for plan_id in plan_ids for slack_id in people}
+        in_effect = [slack_id for slack_id in people if (undo.id, slack_id) not in undone]
+        for plan_id in of if isinstance(of, list) else ():
+            undone |= {(plan_id, slack_id): undo.id for slack_id in in_effect}
     return undone
 
 
