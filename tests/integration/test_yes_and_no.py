@@ -1,4 +1,4 @@
-"""Slack shows yes and no in other forms than JSON's: nobody counts as erased, as a bot or as confirmed by that."""
+"""A yes or a no in another form than JSON's: by that nobody counts as erased, as a bot or as confirmed, and no account as open."""
 
 import pytest
 
@@ -57,3 +57,36 @@ async def test_an_address_that_is_unconfirmed_in_text_finds_no_account(sandbox, 
 
     assert sandbox.docebo.accounts.get(boss).firstname == "Bea"
     assert mallory not in mapped(sqlite_url, sandbox.slack.team.id)
+
+
+@pytest.mark.parametrize("comes_back", [False, True])
+async def test_an_account_whose_status_is_neither_yes_nor_no_is_neither_shut_nor_opened(
+    small_sandbox, sqlite_url, comes_back
+):
+    small_sandbox.reset()
+    company, odd = small_sandbox, []
+
+    def shown(call, answer):
+        if not call.path.startswith("/manage/v1/user?"):
+            return None
+        for item in answer["data"]["items"]:
+            item["status"] = "suspended" if int(item["user_id"]) in odd else item["status"]
+        return answer
+
+    with between(company.docebo_url, changed=shown) as url:
+        settings = settings_for({**company.facts(), "docebo_url": url}, sqlite_url)
+        ada = company.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
+        await run_import(settings, rows=ROWS)
+        account = company.docebo.accounts[mapped(sqlite_url, company.slack.team.id)[ada]]
+        company.slack.deactivate(ada)
+        if comes_back:
+            await run_import(settings, rows=ROWS)
+            company.slack.reactivate(ada)
+        odd.append(account.user_id)
+        before = account.active
+        done = await run_import(settings, rows=ROWS)
+
+        assert (account.active, done.count(outcome=Outcome.APPLIED)) == (before, 0)
+        odd.clear()
+        await run_import(settings, rows=ROWS)
+        assert account.active is comes_back  # nothing of what we did was forgotten

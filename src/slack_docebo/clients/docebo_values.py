@@ -8,6 +8,7 @@ from slack_docebo.domain.people import LARGEST_ID
 from slack_docebo.domain.texts import LONGEST_VALUE, bounded
 from slack_docebo.redaction import redacted
 
+MASKS = frozenset("*\u2022")  # for what is masked, as in "a***@example.com": no mailbox has them
 MESSAGE_READ = 2_000  # characters of a message
 MESSAGE_DEPTH = 5  # levels of lists and objects in a message
 
@@ -39,6 +40,11 @@ def username_of(shown: Mapping[str, object]) -> str:
 def read_flag(value: object, *, missing: bool) -> bool:
     """Read a yes or no sent as a boolean, as a number or as text."""
     return missing if value is None or value == "" else not says_no(value)
+
+
+def is_hidden(email: object) -> bool:
+    """Tell whether an e-mail address is not shown: `null`, which may be that of an account without one, or masked."""
+    return email is None or (isinstance(email, str) and not MASKS.isdisjoint(email))
 
 
 def message_of(body: object) -> str:

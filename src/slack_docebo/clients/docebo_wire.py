@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from slack_docebo.clients.docebo_levels import Levels
-from slack_docebo.clients.docebo_values import is_verdict, read_flag, read_id, read_text, username_of
+from slack_docebo.clients.docebo_values import is_hidden, is_verdict, read_flag, read_id, read_text, username_of
+from slack_docebo.clients.yes_and_no import says_no, says_yes
 from slack_docebo.domain.branches import Branch
 from slack_docebo.domain.languages import Languages
 from slack_docebo.domain.options import Dates, Values
@@ -107,12 +108,15 @@ def account_reader(
     absent: dict[frozenset[str], frozenset[str]] = {}
 
     def unshown_of(item: Mapping[str, object]) -> frozenset[str]:
-        """Return the attributes for which the entry has no key; most accounts lack none, or the same."""
-        if item.keys() >= USUAL_KEYS and item["email"] is not None:
+        """Return the attributes of which the entry does not say what they are; most accounts lack none, or the same."""
+        is_status_said = says_yes(item["status"]) or says_no(item["status"])
+        if item.keys() >= USUAL_KEYS and is_status_said and not is_hidden(item["email"]):
             return NOTHING
         found = frozenset(name for name, keys in KEPT_AS.items() if not any(key in item for key in keys))
-        if item.get("email") is None:  # which may be how an account is shown that has none
+        if is_hidden(item["email"]):
             found |= {"email"}
+        if not is_status_said:
+            found |= {"active"}
         return absent.setdefault(found, found)
 
     keys = [(field_id, f"field_{field_id}") for field_id in sorted(wanted_fields)]
@@ -132,7 +136,7 @@ def account_reader(
                 "list users", f"account {docebo_id} is shown without its user name, its e-mail address or its status"
             )
         username = username_of(item)
-        email = read_text(get("email")).strip()
+        email = read_text(item["email"]).strip()
         return Account(
             docebo_id=docebo_id,
             username=username,

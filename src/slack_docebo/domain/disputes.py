@@ -26,8 +26,8 @@ def digest(text: str) -> str:
 
 
 def look(account: Account) -> LastSeen:
-    """Return what is remembered of an account."""
-    return LastSeen(digest(account.username), digest(account.email))
+    """Return what is remembered of an account; a masked address, which may be anybody's, is not."""
+    return LastSeen(digest(account.username), digest("" if "email" in account.unshown else account.email))
 
 
 def is_same(now: LastSeen, then: LastSeen) -> bool:

@@ -51,7 +51,7 @@ def is_carried_out(operation: Operation, account: Account) -> bool:
 def holds(account: Account, name: str, value: Value) -> bool:
     """Tell whether *account* shows *value* for the attribute *name*."""
     if isinstance(value, bool):
-        return account.active == value
+        return account.active == value and name not in account.unshown
     shown = current_value(account, name)
     if shown is None and field_id_of(name):  # which is how a field may be shown that holds nothing
         return value == ""
@@ -60,8 +60,7 @@ def holds(account: Account, name: str, value: Value) -> bool:
 
 def differs(account: Account, name: str, value: Value) -> bool:
     """Tell whether *account* shows another value than *value*; what it does not show is not known to differ."""
-    is_shown = isinstance(value, bool) or current_value(account, name) is not None
-    return is_shown and not holds(account, name, value)
+    return current_value(account, name) is not None and not holds(account, name, value)
 
 
 def hurts(operation: Operation) -> bool:

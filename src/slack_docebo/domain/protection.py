@@ -6,6 +6,8 @@ from slack_docebo.domain.addresses import pattern_keys
 from slack_docebo.domain.patterns import named
 from slack_docebo.domain.people import Account
 
+STATUS_NOT_SAID = "the status that Docebo shows is neither active nor inactive: set it there"
+
 
 def shielded(account: Account, protected: Sequence[str]) -> str:
     """Return why *account* is never touched, or ""; *protected* are patterns on username, e-mail or Docebo id."""
@@ -13,6 +15,8 @@ def shielded(account: Account, protected: Sequence[str]) -> str:
         return "administrator account, never touched"
     if named(protected, account_keys(account)):
         return "protected account, never touched"
+    if "active" in account.unshown:
+        return STATUS_NOT_SAID
     return ""
 
 

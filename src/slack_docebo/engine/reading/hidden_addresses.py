@@ -17,16 +17,19 @@ from slack_docebo.runtime import Runtime
 async def check_addresses(runtime: Runtime, accounts: Accounts) -> None:
     """Raise IncompleteRead where the list of all *accounts* hides e-mail addresses.
 
-    That is so where it shows none at all, or where one of a few without is shown with one when Docebo is asked for it; first
-    those that had one when they were last seen.
+    That is so where one of a few without is shown with one, be it masked, when Docebo is asked for it; first those that had
+    one when they were last seen. A list without any address is believed only if Docebo was asked for each of its accounts.
     """
     hiding = [account.docebo_id for account in accounts if "email" in account.unshown]
     if not hiding:
         return
     told = f"Docebo's list shows no e-mail address of {len(hiding)} of {len(accounts)} accounts"
-    if len(hiding) == len(accounts):
-        raise IncompleteRead(f"{told}: {SEES_ADDRESSES}")
-    for docebo_id in await to_completion(_few, runtime, hiding):
+    few = await to_completion(_few, runtime, hiding)
+    if len(few) < len(hiding) == len(accounts):
+        raise IncompleteRead(
+            f"{told}: {SEES_ADDRESSES}. If none of them has one, give one of them an address in Docebo"
+        )
+    for docebo_id in few:
         with counted(runtime):
             seen = await observe_account(runtime, docebo_id)
         if isinstance(seen, Present) and seen.value.email:
@@ -38,5 +41,5 @@ def _few(runtime: Runtime, hiding: list[int]) -> list[int]:
     with runtime.store.reading() as tables:
         seen = tables.accounts_at(runtime.settings.docebo_url).last_seen(hiding)
     had_one = [docebo_id for docebo_id in hiding if docebo_id in seen and seen[docebo_id].address]
-    few = list(dict.fromkeys([*had_one[:: len(had_one) // FEW + 1], *hiding[:: len(hiding) // FEW + 1]]))[:FEW]
+    few = list(dict.fromkeys([*had_one[:: len(had_one) // FEW + 1], *hiding[:: (len(hiding) - 1) // FEW + 1]]))[:FEW]
     return few if can_ask(runtime, accounts=len(few)) else []
