@@ -2,7 +2,10 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
+from typing import Any
 
+from sandbox.docebo.accounts import Account
+from sandbox.server import Sandbox
 from slack_docebo.domain.decisions import Decision, Verdict
 from slack_docebo.engine.importing import apply_saved, plan_everybody
 from slack_docebo.engine.planning.parting import PartChoice, take_part
@@ -70,3 +73,13 @@ async def undo(settings: Settings, rows: Mapping[str, str], plan_id: str) -> Sum
     """Undo what the plan has done."""
     async with open_runtime(settings, read_rows(table({**ON, **rows})), run_id="undo") as runtime:
         return await apply_saved(runtime, plan_undo(runtime, plan_id), lambda _: None)
+
+
+def hand_over(sandbox: Sandbox, settings: Settings, slack_id: str, account: Account, name: str, **edited: Any) -> None:
+    """Let somebody give the *account* of *slack_id*, who has left, to another person by hand, with whatever is *edited*."""
+    sandbox.slack.deactivate(slack_id)
+    address = f"{name.lower()}@example.com"
+    names = {"username": address, "email": address, "firstname": name, "lastname": "Byron"}
+    sandbox.docebo.edit(account.user_id, {**names, **edited})
+    with Store.open(settings.database_url.get_secret_value()) as store, store.transaction() as tables:
+        tables.mappings(settings.docebo_url).delete(sandbox.slack.team.id, [slack_id])

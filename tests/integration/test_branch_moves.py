@@ -15,6 +15,7 @@ from tests.integration.after_an_import import (
     apply_by_id,
     apply_first,
     decide_never,
+    hand_over,
     import_then,
     note_applied_event,
     undo,
@@ -105,6 +106,19 @@ async def test_whom_nobody_has_brought_anywhere_is_moved_unless_already_there(co
     calls = company.docebo_gate.counters.calls["GET /manage/v1/user"]
     assert await import_then(settings, ROWS, plan_moves) is None
     assert company.docebo_gate.counters.calls["GET /manage/v1/user"] - calls <= 2  # the import's own list
+
+
+async def test_whose_account_was_anothers_is_moved_as_if_nobody_had_brought_it_anywhere(company, settings):
+    ada = join(company, "Ada", "EU")
+    await import_then(settings, ROWS, plan_moves)
+    [account] = company.docebo.accounts.by_email("ada@example.com")
+    hand_over(company, settings, ada, account, "Grace", branches=(44,))
+    join(company, "Grace", "EU")
+
+    await import_then(settings, ROWS, plan_moves)
+
+    assert branch_of(company, "Grace") == "EU"
+    assert company.docebo.accounts.by_email("grace@example.com") == [account]
 
 
 async def test_moves_have_a_limit_of_their_own_and_are_let_through_by_the_id_of_their_plan_in_parts_or_as_a_whole(

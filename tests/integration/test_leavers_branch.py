@@ -13,7 +13,14 @@ from slack_docebo.engine.planning.moving import plan_moves
 from slack_docebo.errors import ChangeLimitExceeded, ConfigurationError
 from slack_docebo.storage.store import Store
 from tests.importing import run_import, settings_for
-from tests.integration.after_an_import import apply_by_id, decide_never, import_then, note_applied_event, undo
+from tests.integration.after_an_import import (
+    apply_by_id,
+    decide_never,
+    hand_over,
+    import_then,
+    note_applied_event,
+    undo,
+)
 
 ROWS = {"LEAVERS_BRANCH": "Left", "LIMIT_BRANCH_MOVES": "none", "LIMIT_DEACTIVATIONS": "none"}
 ANYWHERE = 42  # the branch in which accounts are before
@@ -66,6 +73,17 @@ async def test_who_leaves_is_moved_once_and_who_returns_is_back_in_the_branch_of
     await import_then(settings, rows, plan_moves)
     assert branch_of(company) == "SLACK"
     assert await import_then(settings, rows, plan_moves) is None
+
+
+async def test_whose_account_was_a_leavers_is_not_moved_where_that_one_was(company, settings, ada):
+    account = account_of(company)
+    company.slack.deactivate(ada)
+    await import_then(settings, ROWS, plan_moves)
+    hand_over(company, settings, ada, account, "Grace", branches=(0,))
+    company.slack.add("Grace", "Byron", "grace@example.com")
+
+    assert await import_then(settings, ROWS, plan_moves) is None
+    assert account.branches == (0,)
 
 
 async def test_an_undo_moves_back(company, settings, ada):

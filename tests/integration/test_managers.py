@@ -11,7 +11,7 @@ from slack_docebo.engine.planning.managing import plan_managers
 from slack_docebo.errors import ChangeLimitExceeded, ConfigurationError
 from slack_docebo.storage.store import Store
 from tests.importing import settings_for
-from tests.integration.after_an_import import apply_by_id, decide_never, import_then, undo
+from tests.integration.after_an_import import apply_by_id, decide_never, hand_over, import_then, undo
 
 RULES = "first_name, last_name, email, manager = scim:manager"
 
@@ -78,6 +78,21 @@ async def test_a_newcomer_gets_a_newcomer_as_manager_in_the_same_night_and_the_n
     assert not problems
     assert again is None
     assert company.batches() == batches
+
+
+async def test_whose_account_was_anothers_has_the_manager_of_its_own_person(company):
+    grace = company.hire("Grace")
+    ada = company.hire("Ada", grace)
+    await company.import_everybody()
+    account = company.account("Ada")
+    hand_over(company.sandbox, company.settings, ada, account, "Joan")
+    account.managers.clear()
+    company.hire("Joan", grace)
+
+    await company.import_everybody()
+
+    assert company.account("Joan") == account
+    assert company.manager_of("Joan") == company.account("Grace").user_id
 
 
 async def test_another_manager_is_one_row_and_undoing_brings_the_former_back(company):

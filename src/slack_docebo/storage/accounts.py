@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Column, ColumnElement, Connection, Row, Select, exists, or_, select, update
 
 from slack_docebo.domain.disputes import digest
+from slack_docebo.domain.managers import IN_DOUBT
 from slack_docebo.domain.people import LastSeen
 from slack_docebo.storage.schema import account, applied, identity, manager, mapping, operation, plan, platform
 from slack_docebo.storage.statements import among, carry_out, chunks, insertion, insertion_text
@@ -195,6 +196,13 @@ class AccountRepository:
     def clear_placed(self, docebo_ids: Iterable[int]) -> None:
         """Note that nobody knows to which branch we have brought these accounts: Docebo is asked who is in it."""
         self._set(docebo_ids, branch_placed=None)
+
+    def doubt_given(self, docebo_ids: Collection[int]) -> None:
+        """Note that nobody knows where these accounts are, or who is their manager: what we gave was the former owner's."""
+        self._set(docebo_ids, branch_placed=None, branch_left=None)
+        for ids in chunks(set(docebo_ids)):
+            is_one = (manager.c.platform_id == self._platform_id, among(self._connection, manager.c.user_id, ids))
+            self._connection.execute(update(manager).where(*is_one).values(manager_id=IN_DOUBT))
 
     def clear_left(self, docebo_ids: Iterable[int]) -> None:
         """Note that these accounts are where nobody who has left is brought."""

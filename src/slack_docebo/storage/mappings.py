@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, delet
 from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.domain.people import Known, LastSeen, Mapping, SourceUser
 from slack_docebo.errors import StorageConflict
-from slack_docebo.storage.accounts import CLAIMED, WRITTEN_BY_US
+from slack_docebo.storage.accounts import CLAIMED, WRITTEN_BY_US, AccountRepository
 from slack_docebo.storage.applied import AppliedRepository
 from slack_docebo.storage.people import PersonRepository
 from slack_docebo.storage.platforms import UNKNOWN, PlatformRepository
@@ -147,9 +147,13 @@ class MappingRepository:
             of_team = {mapping.slack_id: mapping for mapping in latest.values() if mapping.slack_team == team}
             known = self.of(team, of_team)
             changed = [mapping for slack_id, mapping in of_team.items() if _stored(mapping) != known.get(slack_id)]
+            given = AppliedRepository(self._connection, self._docebo)
+            before = given.of(team, [mapping.slack_id for mapping in changed])
+            had = {(slack_id, one.docebo_id) for them in (known, before) for slack_id, one in them.items()}
             self._upsert(team, changed, now)
-            AppliedRepository(self._connection, self._docebo).save(
-                team, {mapping.slack_id: mapping.applied for mapping in changed}, now=now, run=run
+            given.save(team, {mapping.slack_id: mapping.applied for mapping in changed}, now=now, run=run)
+            AccountRepository(self._connection, self._platform_id).doubt_given(
+                {mapping.docebo_id for mapping in changed if (mapping.slack_id, mapping.docebo_id) not in had}
             )
 
     def pass_on(self, team: str, heirs: MappingType[str, str], *, now: datetime) -> None:

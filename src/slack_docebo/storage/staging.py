@@ -131,16 +131,14 @@ class MappingStaging:
         claimed = self._new_accounts()
         differs = or_(mapping.c.slack_name != staged.c.slack_name, mapping.c.user_id != staged.c.user_id)
         changed = self._count(differs)
-        other_account = select(staged.c.source).where(
-            staged.c.user_id == account.c.user_id,
-            ~exists().where(
-                _same_person(staged, identity),
-                applied.c.platform_id == self._platform_id,
-                applied.c.person_id == identity.c.person_id,
-                applied.c.user_id == staged.c.user_id,
-            ),
+        was_theirs = exists().where(
+            _same_person(staged, identity),
+            applied.c.platform_id == self._platform_id,
+            applied.c.person_id == identity.c.person_id,
+            applied.c.user_id == staged.c.user_id,
         )
-        self._clear_deactivated(other_account)
+        self._accounts.doubt_given(set(self._connection.scalars(select(staged.c.user_id).where(~was_theirs))))
+        self._clear_deactivated(select(staged.c.source).where(staged.c.user_id == account.c.user_id, ~was_theirs))
         self._write_mappings(as_they_are=False)
         self._write_applied(as_they_are=False)
         self._accounts.note_claimed(claimed)
