@@ -271,6 +271,26 @@ async def test_who_comes_back_while_the_list_is_read_does_not_leave_by_the_older
     assert summary.count(outcome=Outcome.APPLIED) == 0
 
 
+@pytest.mark.parametrize("deleted", [(False, True), (True, False), (True, False, True)])
+async def test_whom_one_list_shows_as_here_and_as_gone_at_the_same_moment_does_not_leave(sandbox, sqlite_url, deleted):
+    ada = slack_id(sandbox, "ada")
+
+    def listed_twice(call: Call, answer):
+        if "users.list" not in call.path:
+            return None
+        others = [member for member in answer["members"] if member["id"] != ada]
+        [now] = [member for member in answer["members"] if member["id"] == ada]
+        return {**answer, "members": [*others, *({**now, "deleted": is_gone} for is_gone in deleted)]}
+
+    await run_import(settings_for(sandbox.facts(), sqlite_url), rows=ROWS)
+    with between(sandbox.slack_url, changed=listed_twice) as url:
+        settings = settings_for({**sandbox.facts(), "slack_url": f"{url}/"}, sqlite_url)
+        summary = await run_import(settings, rows=ROWS)
+
+    assert account(sandbox, "ada").active
+    assert summary.count(outcome=Outcome.APPLIED) == 0
+
+
 async def test_who_becomes_an_administrator_while_the_accounts_are_listed_is_not_written(sandbox, sqlite_url):
     def listed_twice(call: Call, answer):
         if not (promoted and call.path.startswith("/manage/v1/user?")):

@@ -4,6 +4,7 @@ import asyncio
 import pickle
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import replace
 from typing import Self
 
 from slack_docebo.clients.slack_wire import UserPage
@@ -47,6 +48,7 @@ class SourceSnapshot:
         self._offsets: list[int] = []
         self._cursors: set[str] = set()
         self._stamps: dict[str, int] = {}  # `updated` of everybody seen, by each id
+        self._deactivated: set[str] = set()  # of everybody seen, by the latest entry
         self._newer: dict[str, SourceUser] = {}
         self._ended = False
         self._proven = False
@@ -65,10 +67,14 @@ class SourceSnapshot:
             stamp = self._stamps.get(user.slack_id)
             if stamp is None:
                 fresh.append(user)
+            elif user.updated == stamp and self._is_at_odds(user):
+                unsaid = (*user.unsaid, "deactivated")
+                self._newer[user.slack_id] = replace(user, deactivated=False, unsaid=unsaid)
             elif user.updated >= stamp:
                 self._newer[user.slack_id] = user
             else:
                 continue
+            (self._deactivated.add if user.deactivated else self._deactivated.discard)(user.slack_id)
             self._stamps.update(dict.fromkeys(user.ids, user.updated))
         pickle.dump(fresh, self._file)
         self.people += len(fresh)
@@ -134,6 +140,12 @@ class SourceSnapshot:
                 await self._changed.wait()
             if offsets is not self._offsets:
                 raise Restarted
+
+    def _is_at_odds(self, user: SourceUser) -> bool:
+        """Tell whether another entry of the same moment says otherwise of whether *user* is deactivated: neither is the newer."""
+        so_far = self._newer.get(user.slack_id)
+        was_unclear = so_far is not None and "deactivated" in so_far.unsaid
+        return was_unclear or user.deactivated != (user.slack_id in self._deactivated)
 
     def _page(self, page: int) -> list[SourceUser]:
         self._file.seek(self._offsets[page])
