@@ -43,8 +43,8 @@ def read_flag(value: object, *, missing: bool) -> bool:
 
 
 def is_hidden(email: object) -> bool:
-    """Tell whether an e-mail address is not shown: `null`, which may be that of an account without one, or masked."""
-    return email is None or (isinstance(email, str) and not MASKS.isdisjoint(email))
+    """Tell whether an e-mail address is not shown: masked, or no text, which may be how an account without one is shown."""
+    return not isinstance(email, str) or not MASKS.isdisjoint(email)
 
 
 def message_of(body: object) -> str:
