@@ -91,6 +91,22 @@ async def test_an_address_that_was_seen_before_and_is_hidden_now_is_asked_for_fi
         await run_import(settings)
 
 
+async def test_that_accounts_have_no_address_is_found_out_once(sandbox, settings, hidden):
+    def asked() -> int:
+        return int(sandbox.docebo_gate.counters.calls["GET /manage/v1/user/{id}"])
+
+    hidden |= {sandbox.docebo.accounts.add(f"terminal{number}", email="").user_id for number in range(3)}
+    nights = []
+    for newcomers in (0, 0, 1):
+        hidden |= {sandbox.docebo.accounts.add(f"kiosk{number}", email="").user_id for number in range(newcomers)}
+        before = asked()
+        await run_import(settings)
+        nights.append(asked() - before)
+
+    assert nights[1:] == [0, 1]
+    assert nights[0] >= 3
+
+
 async def test_an_address_that_is_not_shown_is_no_difference(sandbox, settings, hidden):
     await run_import(settings)
     account = sandbox.docebo.accounts.by_username("ada.lovelace")

@@ -12,6 +12,7 @@ from slack_docebo.engine.reading.evidence import can_ask, counted, observe_accou
 from slack_docebo.engine.reading.missing import FEW
 from slack_docebo.errors import IncompleteRead
 from slack_docebo.runtime import Runtime
+from slack_docebo.storage.reads import ProvenRead
 
 
 async def check_addresses(runtime: Runtime, accounts: Accounts) -> None:
@@ -19,27 +20,48 @@ async def check_addresses(runtime: Runtime, accounts: Accounts) -> None:
 
     That is so where one of a few without is shown with one, be it masked, when Docebo is asked for it; first those that had
     one when they were last seen. A list without any address is believed only if Docebo was asked for each of its accounts.
+    Asked is for those that are news: of whom it was found out that they have none is remembered.
     """
     hiding = [account.docebo_id for account in accounts if "email" in account.unshown]
-    if not hiding:
-        return
+    known = await to_completion(_known, runtime)
+    news = [docebo_id for docebo_id in hiding if docebo_id not in known]
     told = f"Docebo's list shows no e-mail address of {len(hiding)} of {len(accounts)} accounts"
-    few = await to_completion(_few, runtime, hiding)
-    if len(few) < len(hiding) == len(accounts):
+    few = await to_completion(_few, runtime, news) if news else []
+    if len(few) < len(news) and len(hiding) == len(accounts):
         raise IncompleteRead(
             f"{told}: {SEES_ADDRESSES}. If none of them has one, give one of them an address in Docebo"
         )
     for docebo_id in few:
         with counted(runtime):
             seen = await observe_account(runtime, docebo_id)
-        if isinstance(seen, Present) and seen.value.email:
+        if not isinstance(seen, Present):
+            hiding.remove(docebo_id)
+        elif seen.value.email:
             raise IncompleteRead(f"{told}, and account {docebo_id} has one: {SEES_ADDRESSES}")
+    if known != set(hiding) and (few or not news):
+        await to_completion(_remember, runtime, hiding)
 
 
-def _few(runtime: Runtime, hiding: list[int]) -> list[int]:
+def _known(runtime: Runtime) -> set[int]:
+    """Return the accounts of which it was found out, at the last list, that they have no address."""
+    with runtime.store.reading() as tables:
+        return set(tables.reads.listed(_source(runtime)))
+
+
+def _remember(runtime: Runtime, hiding: list[int]) -> None:
+    with runtime.store.transaction() as tables:
+        found = ProvenRead(_source(runtime), len(hiding), 0, runtime.now(), runtime.run_id)
+        tables.reads.record(found, listed=hiding)
+
+
+def _source(runtime: Runtime) -> str:
+    return f"without address:{runtime.settings.docebo_url}"
+
+
+def _few(runtime: Runtime, news: list[int]) -> list[int]:
     """Return which of the accounts are to be asked for, as far as EVIDENCE_CALLS allows that."""
     with runtime.store.reading() as tables:
-        seen = tables.accounts_at(runtime.settings.docebo_url).last_seen(hiding)
-    had_one = [docebo_id for docebo_id in hiding if docebo_id in seen and seen[docebo_id].address]
-    few = list(dict.fromkeys([*had_one[:: len(had_one) // FEW + 1], *hiding[:: (len(hiding) - 1) // FEW + 1]]))[:FEW]
+        seen = tables.accounts_at(runtime.settings.docebo_url).last_seen(news)
+    had_one = [docebo_id for docebo_id in news if docebo_id in seen and seen[docebo_id].address]
+    few = list(dict.fromkeys([*had_one[:: len(had_one) // FEW + 1], *news[:: (len(news) - 1) // FEW + 1]]))[:FEW]
     return few if can_ask(runtime, accounts=len(few)) else []
