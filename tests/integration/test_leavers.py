@@ -18,6 +18,7 @@ from slack_docebo.runtime import open_runtime
 from slack_docebo.settings import Settings
 from tests.between import Call, between
 from tests.importing import ON, run_import, settings_for
+from tests.integration.realtime_world import world
 
 LEAVERS = {"LEAVERS": "deactivate", "LIMIT_DEACTIVATIONS": "none", "SOURCE_MAY_SHRINK": "100"}
 PEOPLE = 210  # three calls
@@ -173,3 +174,43 @@ async def test_expirations_count_as_deactivations_in_the_limits(sandbox, sqlite_
     with pytest.raises(ChangeLimitExceeded, match="deactivate"):
         await run_import(settings, rows={**EXPIRING, "LIMIT_DEACTIVATIONS": "0"})
     assert not ada_of(sandbox).expiration
+
+
+@pytest.mark.parametrize("road", ["events", "imports"])
+@pytest.mark.parametrize("leavers", ["deactivate", "expire"])
+async def test_who_is_back_before_docebo_lists_that_the_account_was_shut_gets_in(
+    sandbox, sqlite_url, tmp_path, leavers, road
+):
+    sandbox.reset()
+    rows = {**LEAVERS, "LEAVERS": leavers}
+    listed: dict[str, Any] = {}
+
+    def as_before(call: Call, answer: Any) -> Any:
+        if not call.path.startswith("/manage/v1/user?"):
+            return None
+        for place, item in enumerate(answer["data"]["items"]):
+            answer["data"]["items"][place] = listed.setdefault(item["user_id"], item)
+        return answer
+
+    with between(sandbox.docebo_url, changed=as_before) as url:
+        slack_id = str(sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"])
+        settings = settings_for({**sandbox.facts(), "docebo_url": url}, sqlite_url)
+
+        async def look() -> None:
+            if road == "imports":
+                await run_import(settings, rows=rows)
+                return
+            async with world(sandbox, sqlite_url, tmp_path, ways={"DOCEBO_URL": url}, **rows) as here:
+                here.put(here.event(slack_id))
+                await here.serve()
+
+        await run_import(settings, rows=rows)
+        await run_import(settings, rows=rows)  # which lists the account as open
+        sandbox.slack.deactivate(slack_id)
+        await look()
+        assert not ada_of(sandbox).active or ada_of(sandbox).expiration
+        sandbox.slack.reactivate(slack_id)
+
+        await look()
+
+    assert (ada_of(sandbox).active, ada_of(sandbox).expiration) == (True, None)

@@ -94,8 +94,10 @@ def changes_to(
     differing, current = differences(wanted, account)
     changes: dict[str, Value] = {**differing, **(not_compared(wanted, account) if is_news else {})}
     before: dict[str, Value] = {**current}
-    if returned and not account.active:  # only what we deactivated is activated again
-        changes["active"], before["active"] = True, False
+    if returned:  # only what we deactivated is activated again
+        changes["active"] = True
+        if not account.active:  # else it was opened since, or what shows it is older than that we have shut it
+            before["active"] = False
     return changes, before
 
 

@@ -18,10 +18,13 @@ def may_have_ended(account: Account, ended: Mapping[int, str], today: date) -> b
     """Tell whether an account may have expired, so that who returns gets in only by another date.
 
     *ended* holds the accounts that we have let expire, by Docebo id, with the date that they had before. An inactive account
-    counts only if it is one of them: any other was shut by somebody else.
+    counts only if it is one of them: any other was shut by somebody else. One that shows the date of before may have been
+    read before we let it expire.
     """
     is_ours = account.active or account.docebo_id in ended
-    return is_ours and (current_value(account, EXPIRATION) is None or has_expired(account, today))
+    expires = current_value(account, EXPIRATION)
+    is_as_before = account.docebo_id in ended and expires == ended[account.docebo_id]
+    return is_ours and (expires is None or is_as_before or has_expired(account, today))
 
 
 def end_of_before(account: Account, ended: Mapping[int, str], today: date) -> str:

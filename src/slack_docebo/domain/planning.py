@@ -21,7 +21,7 @@ from slack_docebo.domain.disputes import (
     look,
     rests_on_name,
 )
-from slack_docebo.domain.expiry import end_of_before, may_have_ended
+from slack_docebo.domain.expiry import end_of_before, has_expired, may_have_ended
 from slack_docebo.domain.leavers import acts_on_leaver, counts_as_leaver, plan_leaver
 from slack_docebo.domain.matching import UNCONFIRMED, Accounts, FoundBy, Match, MatchBy, match
 from slack_docebo.domain.observation import Gone, Observation, Present, Unknown
@@ -299,10 +299,14 @@ class Planner:
             del wanted[USERNAME]
         lacking = self._note_shortfalls(user, taken=taken)
         is_news = prior is None or prior.fingerprint != print_
-        changes, before = changes_to(wanted, account, returned=returned, is_news=is_news)
+        was_shut = returned and (not account.active or account.docebo_id not in self.ended)
+        changes, before = changes_to(wanted, account, returned=was_shut, is_news=is_news)
         if returned and EXPIRATION not in wanted and may_have_ended(account, self.ended, self.policy.today):
             changes = {**changes, EXPIRATION: end_of_before(account, self.ended, self.policy.today)}
-            before = {**before, **shown(account, EXPIRATION)}
+            if has_expired(
+                account, self.policy.today
+            ):  # else what is shown may be older than that we have let it expire
+                before = {**before, **shown(account, EXPIRATION)}
         if changes and prior and prior.fingerprint == print_:  # written before, and yet read back otherwise
             echo = fingerprint({name: str(value) for name, value in before.items()})
             if echo == prior.echo:
