@@ -7,8 +7,6 @@ import gc
 import os
 from importlib import import_module
 
-from prefect.client.orchestration import get_client
-
 import deployments.flow_run
 import deployments.our_flows
 from deployments.shared_certificates import share_certificates
@@ -24,7 +22,6 @@ for module in IN_THE_FIRST_MOMENTS_OF_A_RUN:
     import_module(module)
 
 share_certificates()
-get_client()  # the first of them, and so the one that reads
 certificates()
 deployments.flow_run.heed_the_worker()
 os.setsid()  # a signal to the worker's group is for the worker, who ends the runs
