@@ -92,6 +92,16 @@ async def test_without_the_setting_nobody_is_moved(company, settings):
     assert branch_of(company, "Ada") == "EU"
 
 
+async def test_a_branch_that_is_given_on_creation_only_moves_nobody(company, settings):
+    ada = join(company, "Ada", "EU")
+    once = {**ROWS, "ATTRIBUTES": f"{ROWS['ATTRIBUTES']} on-create-only"}
+    await import_then(settings, once, plan_moves)
+    company.slack.change(ada, {"profile": {"title": "US"}})
+
+    assert await import_then(settings, once, plan_moves) is None
+    assert branch_of(company, "Ada") == "EU"
+
+
 async def test_whom_nobody_has_brought_anywhere_is_moved_unless_already_there(company, settings):
     join(company, "Ada", "EU")
     join(company, "Grace", "EU")

@@ -49,9 +49,36 @@ def test_a_branch_that_nothing_tells_from_another_cannot_be_named():
     assert [twins.named(said) for said in ("1", "2", "Twin")] == [None, None, None]
 
 
-def test_a_number_is_an_id_before_it_is_a_code():
-    numbered = Branches.of([Branch(1, "2", "One"), Branch(2, "1", "Two")])
-    assert numbered.named("1") == "1"
+@pytest.mark.parametrize(
+    "others", [Branch(3, "", "EU"), Branch(3, "X", "EU"), Branch(3, "", "eu "), Branch(3, "EU", "")], ids=str
+)
+def test_what_one_branch_has_as_code_and_another_as_title_is_not_guessed(others):
+    both = Branches.of([Branch(2, "EU", "Europe"), others])
+
+    assert both.named("EU") == ("2" if others.title == "eu " else None)
+    assert both.named("Europe") == "2"
+
+
+def test_a_number_that_is_the_id_of_one_branch_and_the_code_of_another_is_not_guessed():
+    numbered = Branches.of([Branch(1, "2", "One"), Branch(2, "9", "Two"), Branch(7, "7", "Seven")])
+
+    assert [numbered.named(said) for said in ("1", "2", "7", "9", "One", "Two")] == ["1", None, "7", "2", "1", "2"]
+
+
+def test_a_branch_at_the_top_is_found_by_its_path_though_others_bear_its_title():
+    tree = [ROOT, Branch(1, "", "Sales", 2, 3), Branch(2, "", "Europe", 4, 7), Branch(3, "", "Sales", 5, 6)]
+
+    assert [Branches.of(tree).named(said) for said in ("Sales", "Europe/Sales")] == ["1", "3"]
+
+
+@pytest.mark.parametrize("said", ["Sales Team", "Europe/Sales Team", " Europe / Sales  Team"])
+def test_blanks_that_somebody_typed_keep_no_branch_from_being_found(said):
+    tree = [ROOT, Branch(1, "", "Europe ", 2, 5), Branch(2, "", "Sales  Team ", 3, 4)]
+    found = Branches.of(tree)
+
+    assert found.named(said) == "2"
+    assert found.columns["2"] == {"branch_name": "Sales  Team "}
+    assert to_be_made({said: 1}, found) == []
 
 
 def test_branches_to_be_made_have_their_parents_first_and_leave_out_what_is_there_or_borne_by_several():

@@ -24,7 +24,11 @@ GRADES = Options.of({"1": "Junior", "2": "Senior"}, [("2", "Älter")])
         (Dates(), "2026-05-31", "2026-05-31", "2026-05-31"),
         (Dates(), "2026-05-31T10:00:00Z", "2026-05-31", "2026-05-31"),
         (Dates(), "31.05.2026", "", None),
+        (Dates(), " 2026-05-31 10:00", "2026-05-31", "2026-05-31"),
         (Dates(), "2026-02-30", "", None),
+        (Dates(), "2026-05-311", "", None),
+        (Dates(), "2026-W22", "", None),
+        (Dates(), "20260531", "", None),
     ],
 )
 def test_a_value_is_written_and_compared_in_the_form_of_its_field(values, said, written, compared):

@@ -80,6 +80,12 @@ def test_separators_in_quotes_and_brackets_part_no_rules(formula):
         ("email = custom:", "unknown source 'custom:'"),
         ("email = table(centres, salary)", "unknown source 'salary'"),
         ("email = table(centres, title", "a bracket without its other half"),
+        ("field:Cost centre = title", "unknown option 'centre': .* a name with a blank is put in quotes"),
+        ("branch = title clear", "branch cannot be cleared: each account is in one"),
+        (
+            "manager = email on-create-only",
+            "manager cannot be on-create-only: managers are written when all accounts exist",
+        ),
     ],
 )
 def test_a_wrong_rule_is_named_with_what_is_allowed(text, told):
@@ -140,6 +146,15 @@ def test_what_falls_short_only_on_creation_is_not_told_of_others():
 
     assert shortfalls(ADA, rules, creating=False) == ()
     assert len(shortfalls(ADA, rules, creating=True)) == 1
+
+
+@pytest.mark.parametrize("target", ["email", "country", "language", "time_zone"])
+def test_a_text_that_is_too_long_to_be_found_by_empties_nothing_and_is_named(target):
+    (rule,) = parse_rules(f"{target} = custom:Xf1 clear")
+    wordy = replace(ADA, custom={"Xf1": "x" * 300})
+
+    assert wanted(wordy, [rule], creating=False) == {}
+    assert shortfalls(wordy, [rule], creating=False) == (Shortfall(target, "x" * 300, NOT_HELD),)
 
 
 texts = st.text(max_size=8)

@@ -1,10 +1,13 @@
 """Branches: the nodes of Docebo's organisation chart, and by what rules and rows name one of them."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Self
 
+from slack_docebo.domain.names import clean
+
+PATH_COLUMN = "branch_name_path"
 PATH = "/"  # between the titles of a path, as in Docebo's CSV import
 
 
@@ -21,9 +24,12 @@ class Branch:
 
 @dataclass(frozen=True, slots=True)
 class Branches:
-    """The branches of one platform. Codes and titles are compared with regard to case, as Docebo does."""
+    """The branches of one platform. Codes and titles are compared with regard to case, as Docebo does.
 
-    ids: Mapping[str, str]  # by id, and by what no other branch has: code, title, or path of titles
+    Blanks make no difference: a rule never gives two of them, or one at the end, and titles are typed by people.
+    """
+
+    ids: Mapping[str, str]  # by what leads to one branch alone: id, code, title, or path of titles
     columns: Mapping[str, Mapping[str, str]]  # by id: how a row of a batch names the branch
     all_ids: Collection[str] = frozenset()  # also of those that nothing tells from others
     borne: Collection[str] = frozenset()  # all codes, titles and paths, also those that several bear
@@ -34,16 +40,14 @@ class Branches:
         named = {str(branch.id): _names(branch, path) for branch, path in _with_paths(branches)}
         borne = Counter(name for names in named.values() for name in names)
         alone = {branch_id: [name for name in names if borne[name] == 1] for branch_id, names in named.items()}
-        ids: dict[str, str] = {}
-        for branch_id, names in alone.items():
-            for _, value in names:
-                ids.setdefault(value, branch_id)
         columns = {branch_id: dict(names[:1]) for branch_id, names in alone.items() if names}
+        ids = _found_by(named)
+        own = {branch_id: branch_id for branch_id in columns if branch_id not in ids}
         return cls(
-            {**ids, **{branch_id: branch_id for branch_id in columns}},
+            {**own, **{value: one for value, one in ids.items() if one in columns}},
             columns,
             frozenset(named),
-            frozenset(value for names in named.values() for _, value in names),
+            frozenset(ids),
         )
 
     @property
@@ -57,7 +61,7 @@ class Branches:
 
     def id(self, value: str) -> str:
         """Return the id of the branch with this id, code, title or path; "" where there is none, or are several."""
-        return self.ids.get(value.strip(), "")
+        return self.ids.get(_key(value), "")
 
     def named(self, value: str) -> str | None:
         """Return the id of the branch with this id, code, title or path; None where there is none, or are several."""
@@ -81,7 +85,7 @@ def to_be_made(wanted: Mapping[str, int], branches: Branches) -> list[NewBranch]
     becomes both. What several branches bear already is not among them: one more would make it no clearer.
     """
     made: dict[str, NewBranch] = {}
-    for value, people in sorted((value.strip(), people) for value, people in wanted.items()):
+    for value, people in sorted((_key(value), people) for value, people in wanted.items()):
         titles = value.split(PATH)
         if value in branches.borne or not all(titles):
             continue
@@ -98,8 +102,31 @@ def to_be_made(wanted: Mapping[str, int], branches: Branches) -> list[NewBranch]
 
 def _names(branch: Branch, path: str) -> list[tuple[str, str]]:
     """Return the columns of a row that can name *branch*, with their values, the plainest first."""
-    columns = {"branch_code": branch.code, "branch_name": branch.title, "branch_name_path": path}
+    columns = {"branch_code": branch.code, "branch_name": branch.title, PATH_COLUMN: path}
     return [(name, value) for name, value in columns.items() if value]
+
+
+def _found_by(named: Mapping[str, Iterable[tuple[str, str]]]) -> dict[str, str]:
+    """Return, by each code, title and path, the id of the branch that is meant, "" where that would be a guess.
+
+    It would be where several are called so, one by its code, say, and another by its title or its id. Only a path can be
+    one's own although others bear the title.
+    """
+    called, led_to = defaultdict[str, set[str]](set), defaultdict[str, set[str]](set)
+    for branch_id, names in named.items():
+        for column, value in names:
+            key = _key(value)
+            (led_to if column == PATH_COLUMN else called)[key].add(branch_id)
+            if key in named:
+                called[key].add(key)
+    found = {value: called[value] & led_to[value] if value in led_to else ids for value, ids in called.items()}
+    found = {**led_to, **found}
+    return {value: next(iter(ids)) if len(ids) == 1 else "" for value, ids in found.items()}
+
+
+def _key(name: str) -> str:
+    """Return *name* as it is compared."""
+    return PATH.join(map(clean, name.split(PATH)))
 
 
 def _with_paths(branches: Iterable[Branch]) -> Iterator[tuple[Branch, str]]:

@@ -1,5 +1,6 @@
 """What values an attribute can hold: of a dropdown Docebo holds the options' ids, and people know their labels."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -7,6 +8,8 @@ from typing import Self
 
 from slack_docebo.domain.branches import Branches
 from slack_docebo.domain.names import clean, folded
+
+_DAY = re.compile(r"\s*(\d{4}-\d\d-\d\d)(?:[T\s]|$)", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +46,10 @@ class Dates:
         return shown[:10]
 
     def id(self, value: str) -> str:
-        """Return *value* in Docebo's form; "" where it is no day."""
+        """Return the day that is *value*, with or without a time of day; "" where it is none, a week for example."""
+        found = _DAY.match(value)
         try:
-            return date.fromisoformat(value.strip()[:10]).isoformat()
+            return date.fromisoformat(found[1]).isoformat() if found else ""
         except ValueError:
             return ""
 

@@ -16,9 +16,14 @@ from slack_docebo.domain.options import Values
 from slack_docebo.domain.people import SourceUser
 from slack_docebo.domain.sources import CUSTOM, SCIM_SOURCES, SOURCES, is_custom, is_source, label_of
 from slack_docebo.domain.targets import BRANCH, CASELESS, MANAGER, TARGETS, USERNAME, field_id_of, is_target, title_of
-from slack_docebo.domain.texts import LONGEST_ADDRESS, LONGEST_NAME, LONGEST_VALUE, bounded, key, shortened, visible
+from slack_docebo.domain.texts import LONGEST_ADDRESS, LONGEST_NAME, LONGEST_VALUE, bounded, shortened, visible
 
-OPTIONS = ("on-create-only", "clear")
+ON_CREATE_ONLY, CLEAR = OPTIONS = ("on-create-only", "clear")
+NOT_FOR = {  # options that a target cannot have, and why
+    (USERNAME, CLEAR): "username cannot be cleared: nobody signs in without",
+    (BRANCH, CLEAR): "branch cannot be cleared: each account is in one",
+    (MANAGER, ON_CREATE_ONLY): "manager cannot be on-create-only: managers are written when all accounts exist",
+}
 SEPARATORS = ",;\r\n"  # between rules, outside quotes and brackets
 EXPRESSION_SHOWN = 200  # characters, in a message
 NOT_HELD = "Docebo's field cannot hold it"
@@ -64,6 +69,11 @@ class AttributeRule:
     def creates_only(self) -> bool:
         """Whether only accounts that are created get the value."""
         return self.on_create_only or self.target == BRANCH
+
+    @property
+    def moves(self) -> bool:
+        """Whether accounts that are there may be moved by it, where the settings say so."""
+        return self.target == BRANCH and not self.on_create_only
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -116,18 +126,23 @@ class AttributeRule:
     @property
     def may_fall_short(self) -> bool:
         """Whether there can be values that the target does not get."""
-        return self.values is not None or not isinstance(self.formula, OneSource)
+        if self.values is not None or not isinstance(self.formula, OneSource):
+            return True
+        return self.target in CASELESS and self.is_custom  # which may be too long
 
     def _result(self, user: SourceUser) -> Result:
         result = self.formula.result(user)
         return self._fitting(result) if isinstance(result, str) else result
 
-    def _fitting(self, text: str) -> str:
-        """Cut *text* to the length that is read back from Docebo; a longer one would differ for ever."""
-        if len(text) <= LONGEST_ADDRESS:  # the shortest of the bounds
+    def _fitting(self, text: str) -> Result:
+        """Cut *text* to the length that is read back from Docebo; a longer one would differ for ever.
+
+        What something is found by is not cut, and nothing is not what Slack says either: it has no place.
+        """
+        if len(text) <= LONGEST_ADDRESS or self.target == BRANCH:  # the shortest of the bounds; a path may be long
             return text
         if self.target in CASELESS:
-            return key(text, LONGEST_ADDRESS)
+            return NoValue(text, NOT_HELD)
         return bounded(text, LONGEST_VALUE if self.field_id else LONGEST_NAME).rstrip()
 
 
@@ -176,7 +191,7 @@ def shortfalls(
         for rule in rules
         if rule.target != MANAGER
         and rule.may_fall_short
-        and (creating or not rule.creates_only or (moving and rule.target == BRANCH))
+        and (creating or not rule.creates_only or (moving and rule.moves))
     )
     return tuple(one for one in found if one)
 
@@ -212,10 +227,10 @@ def _parse_rule(text: str, engine: Compile) -> AttributeRule:
     elif written.startswith("="):
         formula = _parse_formula(written[1:].strip(), engine)
     else:
-        raise ValueError(f"unknown option {written.split()[0]!r}: allowed are {' and '.join(OPTIONS)}")
-    if target == USERNAME and OPTIONS[1] in options:
-        raise ValueError("username cannot be cleared: nobody signs in without")
-    rule = AttributeRule(target, formula, OPTIONS[0] in options, OPTIONS[1] in options)
+        raise ValueError(_unknown_option(written.split()[0]))
+    if wrong := next((why for (of, option), why in NOT_FOR.items() if of == target and option in options), ""):
+        raise ValueError(wrong)
+    rule = AttributeRule(target, formula, ON_CREATE_ONLY in options, CLEAR in options)
     return replace(rule, written=str(rule))
 
 
@@ -226,11 +241,15 @@ def _parse_formula(text: str, engine: Compile) -> Formula:
         return Lookup(table[1], _source(table[2]))
     source, *others = text.split()
     if _ONE_SOURCE.fullmatch(source) and all(map(_OPTION_LIKE.fullmatch, others)) and "in" not in others:
-        raise ValueError(f"unknown option {others[0]!r}: allowed are {' and '.join(OPTIONS)}")
+        raise ValueError(_unknown_option(others[0]))
     try:
         return Expression.of(text, engine)
     except ValueError as error:
         raise ValueError(f"{visible(shortened(text, EXPRESSION_SHOWN))}: {error}") from None
+
+
+def _unknown_option(written: str) -> str:
+    return f"unknown option {written!r}: allowed are {' and '.join(OPTIONS)}; a name with a blank is put in quotes"
 
 
 def _source(written: str) -> str:

@@ -30,6 +30,7 @@ async def plan_moves(runtime: Runtime, workspace: Workspace, listed: SourceSnaps
     one of before on return, unless the rule gives another one.
     """
     rule = rule_for(runtime, BRANCH) if runtime.behaviour.branch_moves else None
+    rule = rule if rule and rule.moves else None
     branch_of_leavers = runtime.leavers_branch if runtime.behaviour.provision_slack_user_data else None
     if rule is None and branch_of_leavers is None:
         return None
