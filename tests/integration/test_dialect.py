@@ -154,6 +154,47 @@ async def test_a_value_for_which_rows_are_refused_is_left_out_by_the_next_run_fr
     assert told == ["done, but without what Docebo refuses for an account: time_zone"]
 
 
+@pytest.mark.parametrize("rows_per_call", [100, 5])
+async def test_many_newcomers_with_values_of_their_own_that_are_refused_get_their_accounts_in_the_same_run(
+    sandbox, sqlite_url, rows_per_call
+):
+    sandbox.reset()
+    role = sandbox.docebo.add_field("Role", "textfield", mandatory=False, invisible_to_user=False).id
+    rules = {"ATTRIBUTES": f"email, first_name, last_name, field_{role} = title, time_zone"}
+    await imported(sandbox, sqlite_url, rules, max_batch_rows=rows_per_call)
+    for number in range(12):
+        user = sandbox.slack.add("New", f"Comer {number}", f"newcomer{number}@example.com")
+        zone = "Asia/Tokyo" if number == 11 else f"Mars/{number}"
+        sandbox.slack.change(user["id"], {"tz": zone, "profile": {"title": "Astronaut"}})
+    sandbox.docebo_gate.counters.reset()
+
+    done = await imported(sandbox, sqlite_url, rules, max_batch_rows=rows_per_call)
+    calls = sandbox.docebo_gate.counters.calls[BATCH]
+    again = await imported(sandbox, sqlite_url, rules, max_batch_rows=rows_per_call)
+
+    made = [sandbox.docebo.accounts.by_email(f"newcomer{number}@example.com")[0] for number in range(12)]
+    assert [account.fields[role] for account in made] == ["Astronaut"] * 12
+    assert made[11].timezone == "Asia/Tokyo"
+    assert done.count(Kind.CREATE, outcome=Outcome.APPLIED) == 12
+    assert again.count(outcome=Outcome.FAILED) == 0
+    assert sandbox.docebo_gate.counters.calls[BATCH] == calls
+
+
+async def test_a_value_that_is_refused_for_everybody_costs_no_call_for_each_of_them(sandbox, sqlite_url):
+    sandbox.reset()
+    rules = {"ATTRIBUTES": 'email, first_name, last_name, time_zone = "Mars/Olympus"'}
+    calls = sandbox.docebo_gate.counters.calls
+
+    done = await imported(sandbox, sqlite_url, rules)
+    assert done.count(outcome=Outcome.APPLIED) > 100
+    assert done.count(outcome=Outcome.FAILED) == 0
+    assert calls[BATCH] + calls["GET /manage/v1/user/{id}"] < 25
+    sandbox.docebo_gate.counters.reset()
+    await imported(sandbox, sqlite_url, rules)
+
+    assert calls[BATCH] + calls["GET /manage/v1/user/{id}"] == 0
+
+
 async def test_in_which_form_a_language_is_taken_is_found_out_once(sandbox, sqlite_url):
     sandbox.reset()
     await imported(sandbox, sqlite_url, batch_language="name")

@@ -92,7 +92,6 @@ async def apply_accounts(runtime: Runtime, plan_id: str, progress: Progress) -> 
     branch = planned.destination_branch
     if runtime.branches is None and any(rule.target == BRANCH for rule in planned.attributes):  # a saved plan's
         runtime.branches = Branches.of(await runtime.docebo.branches())
-    prover, columns = Prover(runtime, plan_id, branch=branch), Columns(runtime, plan_id)
 
     def recorded(batch: Sequence[Numbered], results: Sequence[RowOutcome]) -> None:
         record(runtime, plan_id, batch, results)
@@ -102,6 +101,7 @@ async def apply_accounts(runtime: Runtime, plan_id: str, progress: Progress) -> 
 
     rereading = Rereading(runtime)
     sender = Sender(runtime, plan_id, recorded, rereading, branch=branch, welcome=planned.welcome_mail)
+    prover, columns = Prover(runtime, plan_id, sender.left_out, branch=branch), Columns(runtime, plan_id)
     if sent := _in_doubt(runtime, plan_id):
         await sender.settle(sent)
     policy = runtime.behaviour.policy(plan.slack_team)
@@ -150,7 +150,7 @@ async def _prove(prover: Prover, sender: Sender, kind: Kind, batch: Sequence[Num
     except OutcomeUnknown as doubt:
         if not (doubt.status and prover.passes_over(batch)):
             raise
-    await prover.check(sender.left_out)
+    await prover.check()
 
 
 async def apply_mappings(runtime: Runtime, plan_id: str) -> int:

@@ -21,6 +21,7 @@ class Experiments:
         self._calls = calls
         self._adapter = adapter
         self._tried = Counter[Kind]()  # rows
+        self._refused_for = set[str]()  # attributes of which values were refused
 
     async def try_otherwise(
         self, kind: Kind, batch: Sequence[Numbered], answers: Sequence[RowResult], in_doubt: Collection[int]
@@ -39,14 +40,28 @@ class Experiments:
             if wants_password or optional(op.changes, creates=creates)
         ]
         tried = doubtful[: max(0, TRIED - self._tried[kind])]
-        if not tried:
-            return results
+        others = [place for place in doubtful if place not in tried]
+        if tried and await self._try_bare(kind, batch, tried, results) and others:
+            others_of = map(batch.__getitem__, others)
+            rows = [Row(op.docebo_id, self._adapter.written(op.changes, creates=creates)) for _, op in others_of]
+            for place, answer in zip(others, await self._calls.upsert_once(kind, rows), strict=True):
+                results[place] = answer
+        await self._write_apart(kind, batch, [place for place in others if results[place].error], results)
+        return results
+
+    async def _try_bare(
+        self, kind: Kind, batch: Sequence[Numbered], tried: Sequence[int], results: list[RowResult]
+    ) -> bool:
+        """Send the rows at *tried* with what they need alone, and find out for what they were refused, if they are taken.
+
+        Tell whether any was; *results* are put right.
+        """
         self._tried[kind] += len(tried)
-        taken = []
+        creates, taken = kind is Kind.CREATE, []
         without_rest = [(op, needed(op.changes, creates=creates)) for _, op in map(batch.__getitem__, tried)]
         rows = [Row(op.docebo_id, self._adapter.written(changes, creates=creates)) for op, changes in without_rest]
         bare = await self._calls.upsert_once(kind, rows)
-        if wants_password and all(answer.error for answer in bare):
+        if creates and self._adapter.may_want_passwords and all(answer.error for answer in bare):
             secured = [replace(row, attributes={**row.attributes, **with_password()}) for row in rows]
             bare = await self._calls.upsert_once(kind, secured)
             if not all(answer.error for answer in bare):
@@ -65,12 +80,41 @@ class Experiments:
                 if not answer.error:
                     continue
             await self._find_refused_values(docebo_id, rest)
-        if taken and (others := [place for place in doubtful if place not in tried]):
-            others_of = map(batch.__getitem__, others)
-            rows = [Row(op.docebo_id, self._adapter.written(op.changes, creates=creates)) for _, op in others_of]
-            for place, answer in zip(others, await self._calls.upsert_once(kind, rows), strict=True):
-                results[place] = answer
-        return results
+        return bool(taken)
+
+    async def _write_apart(
+        self, kind: Kind, batch: Sequence[Numbered], places: Sequence[int], results: list[RowResult]
+    ) -> None:
+        """Send the rows at *places* without the attributes of which values were refused, and each of these by itself.
+
+        Where many have values of their own that are refused, that is a call for all of them, and one for each attribute.
+        """
+        creates = kind is Kind.CREATE
+        apart = {
+            place: {name: value for name, value in spared.items() if name in self._refused_for}
+            for place in places
+            if not self._refused_for.isdisjoint(spared := optional(batch[place][1].changes, creates=creates))
+        }
+        operations = {place: batch[place][1] for place in apart}
+        rows = []
+        for place, operation in operations.items():
+            rest = {name: value for name, value in operation.changes.items() if name not in apart[place]}
+            rows.append(Row(operation.docebo_id, self._adapter.written(rest, creates=creates)))
+        owners: dict[int, int] = {}  # the accounts, by place
+        for place, answer in zip(apart, await self._calls.upsert_once(kind, rows), strict=True):
+            if answer.error:
+                continue
+            results[place] = answer
+            if docebo_id := answer.docebo_id or operations[place].docebo_id:
+                owners[place] = docebo_id
+            else:
+                self._adapter.refuse(apart[place])
+        for name in sorted(self._refused_for):
+            having = [place for place in owners if name in apart[place]]
+            written = [Row(owners[place], self._adapter.written({name: apart[place][name]})) for place in having]
+            for place, answer in zip(having, await self._calls.upsert_once(Kind.UPDATE, written), strict=True):
+                if answer.error:
+                    self._adapter.refuse({name: apart[place][name]})
 
     async def _find_refused_values(self, docebo_id: int, attributes: Mapping[str, Value]) -> None:
         """Write each of *attributes* by itself, and note in which form it is taken, or that it is refused."""
@@ -81,4 +125,5 @@ class Experiments:
                     self._adapter.take(name, value, form)
                     break
             else:
+                self._refused_for.add(name)
                 self._adapter.refuse({name: value})

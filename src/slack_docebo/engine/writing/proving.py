@@ -47,16 +47,22 @@ OTHERWISE = "set SLACK | PROVISION_SLACK_USER_DATA to false, and report it"
 
 
 class Prover:
-    """Proves by the rows of one plan how the platform takes those of their kind."""
+    """Proves by the rows of one plan how the platform takes those of their kind.
 
-    def __init__(self, runtime: Runtime, plan_id: str, *, branch: int | None) -> None:
+    *left_out* names the attributes that the row of an operation goes without: of these it proves nothing.
+    """
+
+    def __init__(
+        self, runtime: Runtime, plan_id: str, left_out: Callable[[Operation], Collection[str]], *, branch: int | None
+    ) -> None:
         self._runtime = runtime
+        self._left_out = left_out
         self._plan_id = plan_id
         self._branch = branch  # of new accounts
         self._proven = known_dialect(runtime).proven
         self._before: View | None = None
         self._noted: list[tuple[Numbered, RowOutcome]] | None = None  # since the last look
-        self._refused = 0
+        self._refused = 0  # first rows that have proven nothing
         self._passed: set[int] = set()  # rows at which Docebo failed
 
     def is_unproven(self, batch: Sequence[Numbered]) -> bool:
@@ -101,21 +107,19 @@ class Prover:
             operations = dict(batch)
             self._noted += [((result.seq, operations[result.seq]), result) for result in results]
 
-    async def check(self, left_out: Callable[[Operation], Collection[str]]) -> None:
+    async def check(self) -> None:
         """Look at the account of a row that was taken, and remember what that proves.
 
-        *left_out* names the attributes that a row goes without. Raises Unproven where the account does not show the rest.
+        Raises Unproven where the account does not show what was sent.
         """
         noted, self._noted = self._noted or [], None
         self._advise(noted)
-        self._refused += bool(noted) and all(result.outcome is Outcome.FAILED for _, result in noted)
         taken = [one for one in noted if one[1].outcome is Outcome.APPLIED and self._news(one[0][1])]
         if not taken:
+            self._refused += any(result.outcome in {Outcome.APPLIED, Outcome.FAILED} for _, result in noted)
             return
         numbered, result = max(taken, key=lambda one: self._worth(one[0]))
-        missing = left_out(numbered[1])
-        sent = {name: value for name, value in numbered[1].changes.items() if name not in missing}
-        operation = replace(numbered[1], changes=sent, docebo_id=result.docebo_id or numbered[1].docebo_id)
+        operation = replace(self._sent(numbered[1]), docebo_id=result.docebo_id or numbered[1].docebo_id)
         if against := await self._reason_against(operation):
             record(self._runtime, self._plan_id, [numbered], [replace(result, error=f"done, but {against}")])
             whose = f"account {operation.docebo_id}" if operation.docebo_id else "the account just made"
@@ -142,8 +146,17 @@ class Prover:
 
     def _news(self, operation: Operation) -> frozenset[str]:
         """Return what the row of *operation* would prove; a change of status is proven by its answer each time."""
-        proves = operation.kind in {Kind.CREATE, Kind.UPDATE, Kind.MOVE}
-        return still_to_prove(traits(operation, branch=self._branch), self._proven) if proves else frozenset()
+        sent = self._sent(operation)
+        proves = sent.kind in {Kind.CREATE, Kind.UPDATE, Kind.MOVE} and bool(sent.changes)
+        return still_to_prove(traits(sent, branch=self._branch), self._proven) if proves else frozenset()
+
+    def _sent(self, operation: Operation) -> Operation:
+        """Return *operation* with what its row holds."""
+        if not (missing := self._left_out(operation)):
+            return operation
+        return replace(
+            operation, changes={name: value for name, value in operation.changes.items() if name not in missing}
+        )
 
     def _worth(self, numbered: Numbered) -> tuple[int, bool]:
         return len(self._news(numbered[1])), is_plain(numbered[1])
