@@ -9,7 +9,7 @@ import pytest
 
 from sandbox.docebo.switches import Switches, switched
 from sandbox.server import Sandbox
-from slack_docebo.domain.dialect import LANGUAGE_FORM, PROVEN, QUESTIONS, ROWS_PER_CALL, SET_BY_HAND
+from slack_docebo.domain.dialect import LANGUAGE_FORM, NEW_PASSWORD, PROVEN, QUESTIONS, ROWS_PER_CALL, SET_BY_HAND
 from slack_docebo.domain.operations import Outcome
 from tests.importing import run_import, settings_for
 from tests.integration.commands import environment, run
@@ -55,6 +55,19 @@ async def test_what_a_run_has_learned_is_shown_with_what_showed_it_and_learned_a
 
     assert (told.returncode, "to code, assumed, until a run learns it anew" in told.stdout) == (0, True)
     assert shown(env)[LANGUAGE_FORM.name]["source"] == "assumed"
+
+
+async def test_that_new_accounts_want_a_password_is_found_out_anew_once_it_is_forgotten(sandbox, sqlite_url, env):
+    sandbox.docebo.switches = switched(Switches(), {"passwordless": "refused"})
+    await run_import(settings_for(sandbox.facts(), sqlite_url))
+    sandbox.slack.add("New", "Comer", "newcomer@example.com")
+
+    told = run(env, "dialect", "forget", NEW_PASSWORD.name).stdout
+    done = await run_import(settings_for(sandbox.facts(), sqlite_url))
+
+    assert "the first rows are sent alone once more" in told
+    assert done.count("create", outcome=Outcome.APPLIED) == 1
+    assert shown(env)[NEW_PASSWORD.name]["answer"] == "random"
 
 
 async def test_a_run_keeps_to_what_was_set_by_hand_and_leaves_it_so(sandbox, sqlite_url, env):

@@ -10,10 +10,13 @@ import pytest
 from sandbox.docebo.switches import Switches
 from sandbox.slack.switches import SlackSwitches
 from slack_docebo.domain.dialect import (
+    ADDRESS_SEARCH,
     LANGUAGE_FORM,
+    NEW_PASSWORD,
     PROVEN,
     QUESTIONS,
     REFUSED_VALUES,
+    ROW_COLUMNS,
     ROWS_PER_CALL,
     SET_BY_HAND,
     UNKNOWN_OPTIONS,
@@ -65,6 +68,9 @@ def test_an_answer_by_hand_is_kept_in_the_form_of_one_that_was_learned(question,
         (LANGUAGE_FORM, "english", "code, name"),
         (UNKNOWN_OPTIONS, "branch_option", "some of change_user_password"),
         (PROVEN, "create", "forgotten, not set"),
+        (ROW_COLUMNS, "own", "can be alike"),  # others' values would be emptied where that is not so
+        (ADDRESS_SEARCH, "full", "can be in parts"),  # people would get a second account
+        (NEW_PASSWORD, "none", "can be random"),  # nobody new would get an account
     ],
 )
 def test_an_answer_that_a_question_cannot_have_is_refused_with_those_it_can(question, given, told):

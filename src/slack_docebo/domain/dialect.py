@@ -72,10 +72,11 @@ class Question:
     assumed: str
     shown_by: str
     kept: timedelta | None = None  # how long an answer holds; the assumption is tried again afterwards
-    words: Collection[str] = ()  # that can be set by hand
+    words: Collection[str] = ()  # that can be set by hand: none that would do harm where it is not so
     numbers: range = range(0)  # likewise
     several: bool = False  # of the words, with commas between them
     digests: bool = False  # are the answer, which say nothing to people
+    is_of_rows: bool = False  # which are other ones with another answer, and proven anew
 
     @property
     def possible(self) -> str:
@@ -134,14 +135,15 @@ NEW_PASSWORD = Question(
     "whether new accounts are made with a random password, which nobody knows",
     NewPassword.NONE,
     "the row of a new account that is refused without one and taken with one, while nobody was made yet",
-    words=tuple(NewPassword),
+    words=(NewPassword.RANDOM,),
+    is_of_rows=True,
 )
 ROW_COLUMNS = Question(
     "columns of rows in one call",
     "whether each person in a call has columns of their own, or all have to have the same",
     "",
     "two rows with different columns in one call, and what their accounts show afterwards",
-    words=tuple(RowColumns),
+    words=(RowColumns.ALIKE,),
 )
 PAGES = Question(
     "pages",
@@ -168,7 +170,7 @@ ADDRESS_SEARCH = Question(
     "whether a search for the full text finds e-mail addresses",
     "",
     "an account with another user name, of which only one of the two searches has shown the address",
-    words=tuple(AddressSearch),
+    words=(AddressSearch.IN_PARTS,),
 )
 UNKNOWN_OPTIONS = Question(
     "unknown options",
@@ -178,6 +180,7 @@ UNKNOWN_OPTIONS = Question(
     A_MONTH,
     words=tuple(sorted(CAUTIOUS_OPTIONS)),
     several=True,
+    is_of_rows=True,
 )
 REFUSED_VALUES = Question(
     "refused values",

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from slack_docebo.domain.dialect import QUESTIONS, SET_BY_HAND, Dialect, Learned, Question
+from slack_docebo.domain.dialect import PROVEN, QUESTIONS, SET_BY_HAND, Dialect, Learned, Question
 from slack_docebo.errors import ConfigurationError
 from slack_docebo.storage.dialects import DialectRepository
 
@@ -37,10 +37,13 @@ class WayChange:
             return f"{self.question.name}: nothing is known that could be forgotten"
         else:
             then = f"{self.question.shown(self.question.assumed)}, {ASSUMED}, until a run learns it anew"
-        return f"{self.question.name}: from {holds.shown}, {holds.source}, to {then}"
+        anew = "; the first rows are sent alone once more" if self.question.is_of_rows else ""
+        return f"{self.question.name}: from {holds.shown}, {holds.source}, to {then}{anew}"
 
     def keep(self, entries: DialectRepository, now: datetime) -> None:
-        """Let it hold; the caller owns the transaction."""
+        """Let it hold; the caller owns the transaction. What rows were seen to do is forgotten where they become other ones."""
+        if self.question.is_of_rows:
+            entries.forget(PROVEN.name)
         if self.answer is None:
             entries.forget(self.question.name)
         else:
