@@ -10,10 +10,13 @@ from sandbox.docebo.switches import Switches, switched
 from sandbox.server import Sandbox
 from slack_docebo.domain.dialect import LANGUAGE_FORM, OPTION_FORM, PAGES, REFUSED_VALUES, ROWS_PER_CALL
 from slack_docebo.domain.operations import Kind, Outcome
+from slack_docebo.engine.importing import plan_import
 from slack_docebo.engine.reporting.summary import Summary
 from slack_docebo.errors import OutcomeUnknown
+from slack_docebo.integration_settings import read_rows, table
+from slack_docebo.runtime import open_runtime
 from slack_docebo.storage.store import Store
-from tests.importing import run_import, settings_for
+from tests.importing import ON, carry_out, run_import, settings_for
 
 BATCH = "POST /manage/v1/user/batch"
 USERS, ACCOUNTS = 130, 40
@@ -193,6 +196,24 @@ async def test_a_value_that_is_refused_for_everybody_costs_no_call_for_each_of_t
     await imported(sandbox, sqlite_url, rules)
 
     assert calls[BATCH] + calls["GET /manage/v1/user/{id}"] == 0
+
+
+async def test_a_value_that_was_refused_is_written_once_it_is_an_option_of_the_field(sandbox, sqlite_url):
+    sandbox.reset()
+    role = sandbox.docebo.add_field("Role", "textfield", mandatory=False, invisible_to_user=False)
+    user = sandbox.slack.add("Ada", "Lovelace", "ada@example.com", {"profile": {"title": "Analyst"}})
+    rules = {"ATTRIBUTES": f"email, first_name, last_name, field_{role.id} = title", "SCOPE_INCLUDE": user["id"]}
+    settings = settings_for(sandbox.facts(), sqlite_url)
+    async with open_runtime(settings, read_rows(table({**ON, **rules})), run_id="run") as runtime:
+        plan = await plan_import(runtime)
+        role.type, role.options = "dropdown", {7: "Analyst"}  # between reading and writing
+        await carry_out(runtime, plan)
+    [ada] = sandbox.docebo.accounts.by_email("ada@example.com")
+    assert role.id not in ada.fields
+
+    await imported(sandbox, sqlite_url, rules)
+
+    assert ada.fields[role.id] == "7"
 
 
 async def test_in_which_form_a_language_is_taken_is_found_out_once(sandbox, sqlite_url):

@@ -16,7 +16,10 @@ TAKEN = "the username or the e-mail address is another account's"
         ("User already exists", TAKEN),
         ("The e-mail address ada@example.com is not available", TAKEN),
         ("ada@example.com is not a valid email", "Docebo does not take the e-mail address"),
-        ("Branch Grace Hopper not found", "Docebo does not take the branch: check DESTINATION_BRANCH"),
+        (
+            "Branch Grace Hopper not found",
+            "Docebo does not take the branch: check DESTINATION_BRANCH and the rule for branch in ATTRIBUTES",
+        ),
         ("The licence of Hopper Ltd. is used up", "Docebo takes no further users: look at its licence"),
         ("The value of field 12 is too long, ask Grace Hopper", "a value is too long for Docebo"),
         ("The value of field 12 is wrong, ask Grace Hopper", "The value of field … is wrong, …"),

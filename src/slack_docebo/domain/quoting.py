@@ -22,7 +22,11 @@ _MEANINGS = tuple(
             r"\b(?:user|e-?mail|address)",
             r"\balready\b|\btaken\b|\bnot available\b|\bduplicate|\bunique\b|\bin use\b",
         ),
-        ("Docebo does not take the branch: check DESTINATION_BRANCH", r"\bbranch", r"\bnot\b|\binvalid\b|\brequired\b"),
+        (
+            "Docebo does not take the branch: check DESTINATION_BRANCH and the rule for branch in ATTRIBUTES",
+            r"\bbranch",
+            r"\bnot\b|\binvalid\b|\brequired\b",
+        ),
         ("a value is too long for Docebo", r"\btoo long\b|\blonger than\b|\bmaximum length\b"),
         ("Docebo does not take the e-mail address", r"\be-?mail\b", r"\bnot (?:a )?valid\b|\binvalid\b|\bmalformed\b"),
         ("Docebo takes no further users: look at its licence", r"\blicen[cs]|\b(?:active|many|more) users\b"),

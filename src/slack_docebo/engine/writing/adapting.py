@@ -77,13 +77,13 @@ class Adapter:
             and (
                 self._is_nameless(name, value)
                 or self._is_gone(name, value)
-                or (self._refused and _digest(name, value) in self._refused)
+                or (self._refused and self._digest(name, value) in self._refused)
             )
         ]
 
     def refuse(self, attributes: Attributes) -> None:
         """Note that rows are refused for these values of attributes; digests are kept, for a value may name somebody."""
-        news = [digest for digest in (_digest(*one) for one in attributes.items()) if digest not in self._refused]
+        news = [digest for digest in (self._digest(*one) for one in attributes.items()) if digest not in self._refused]
         if news:
             self._refused = [*self._refused, *news][-MOST_VALUES:]
             known = ", ".join(self._refused)
@@ -144,6 +144,11 @@ class Adapter:
         options = self._runtime.docebo.options.get(field_id_of(name) or 0)
         return options.id(str(value)) if options else ""
 
+    def _digest(self, name: str, value: Value) -> str:
+        """Return what is remembered of a refused value: it is another one once it has become an option of the field."""
+        option = self._option(name, value)
+        return f"{name} {fingerprint({name: str(value)} | ({'option': option} if option else {}))}"
+
     def _branch(self, branch_id: str) -> Mapping[str, str]:
         """Return how a row names the branch, which is there: nothing else is admitted."""
         branches = self._runtime.branches
@@ -159,10 +164,6 @@ class Adapter:
 def with_password() -> dict[str, Value]:
     """Return a column with a password that nobody knows, of all the signs that a platform may ask for."""
     return {PASSWORD: f"{secrets.token_urlsafe(24)}-aA1"}
-
-
-def _digest(name: str, value: Value) -> str:
-    return f"{name} {fingerprint({name: str(value)})}"
 
 
 def optional(attributes: Attributes, *, creates: bool) -> dict[str, Value]:
