@@ -23,6 +23,13 @@ def test_a_manager_is_found_by_any_id_by_address_or_by_number(named):
     assert directory(ADA, BOB).find(named) == "U0ADA"
 
 
+def test_an_employee_number_may_look_like_a_slack_id_which_goes_before_it():
+    cleo = SourceUser("U0CLEO", "T1", scim={"employeeNumber": "W1001"})
+    dan = SourceUser("U0DAN", "T1", scim={"employeeNumber": "U0CLEO"})
+
+    assert [directory(cleo, dan).find(named) for named in ("W1001", "U0CLEO")] == ["U0CLEO", "U0CLEO"]
+
+
 @pytest.mark.parametrize("named", ["U0NOBODY", "nobody@example.com", "9", "Ada"])
 def test_whom_nobody_is_is_not_found(named):
     assert directory(ADA, BOB).find(named) is None

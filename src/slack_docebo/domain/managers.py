@@ -37,8 +37,10 @@ class Directory:
 
     def find(self, named: str) -> str | None:
         """Return the Slack id of the one who is *named*; SEVERAL, or None where nobody is."""
-        key = mailbox(named) if "@" in named else named if SLACK_ID.fullmatch(named) else f"{SCIM}{named}"
-        return self.people.get(key)
+        if "@" in named:
+            return self.people.get(mailbox(named))
+        numbered = self.people.get(f"{SCIM}{named}")
+        return self.people.get(named, numbered) if SLACK_ID.fullmatch(named) else numbered
 
 
 def in_circles(managers: Mapping[int, int]) -> set[int]:
