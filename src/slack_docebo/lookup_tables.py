@@ -10,7 +10,7 @@ from slack_docebo.given_files import UnusableFileError, read_given_text
 
 PREFIX = "table_"  # before the table's name, in that of the Variable
 LARGEST_FILE = 10_000_000  # bytes
-TWO_COLUMNS = "write two columns below a line with their names: the value, and what stands for it"
+TWO_COLUMNS = "two columns below a line with their names: the value, and what stands for it"
 EXAMPLE = '{"Sales": "SAL", "*": "REST"}'
 
 ReadVariable = Callable[[str], Awaitable[object]]  # returns what Prefect's Variable of that name holds, None without it
@@ -40,11 +40,15 @@ def _read(name: str, file: Path, held: object) -> LookupTable:
     if held is not None and is_file:
         raise ValueError(f"the table {name} is there twice: remove {variable} or the file {file}")
     try:
-        if rows := list(_rows_of_file(file) if is_file else _rows(held)):
-            return LookupTable.of(name, rows)
-        raise BadTableError(f"there is no row in it; {TWO_COLUMNS}" if is_file else f"it is empty: write {EXAMPLE}")
+        return LookupTable.of(name, _filled(_rows_of_file(file) if is_file else _rows(held)))
     except (ValueError, BadTableError, UnusableFileError) as error:
         raise ValueError(f"{file if is_file else variable}: {error}") from None
+
+
+def _filled(rows: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    if found := list(rows):
+        return found
+    raise BadTableError(f"there is no row in it: write an object like {EXAMPLE}, or {TWO_COLUMNS}")
 
 
 def _rows(held: object) -> Iterator[tuple[str, str]]:
@@ -68,6 +72,6 @@ def _rows_of_text(text: str) -> Iterator[tuple[str, str]]:
     rows = read_table(text)
     header = next(rows, None)
     if header is None or len(header[1]) != 2:
-        raise BadTableError(TWO_COLUMNS)
+        raise BadTableError(f"write {TWO_COLUMNS}")
     for _, (value, stands_for) in rows:
         yield value, stands_for
