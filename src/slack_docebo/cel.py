@@ -19,6 +19,7 @@ P = ParamSpec("P")
 NOT_INSTALLED = "expressions need the package cel-expr-python: install `slack-docebo[expressions]`"
 WITHOUT_LOOPS = "stdlib:\n  disable_macros: true\n"  # all, exists, filter and map are the only loops of CEL
 NOT_WORKED_OUT = "its expression cannot be worked out"
+TABLE_TAKES = "table(...) takes the name of a table, in small letters without quotes, and a text"
 SHOWN = 20  # characters from where an error is
 _ERROR = re.compile(r"ERROR: <input>:(-?\d+):(-?\d+): (?:Syntax error: )?(.*)$", re.MULTILINE)
 _UNKNOWN = re.compile(r"undeclared reference to '(.*?)'")
@@ -39,7 +40,7 @@ def compiled(text: str, names: Mapping[str, str], tables: Mapping[str, LookUp]) 
     try:
         expression = environment.compile(text)
     except RuntimeError as error:
-        raise ValueError(_told(str(error), text)) from None
+        raise ValueError(_told(str(error), text, names)) from None
     if (result := expression.return_type()) != cel.Type.STRING:
         raise ValueError(
             f"the result is {result.name().lower()} and should be a text: write string(...) or a choice of two texts"
@@ -96,8 +97,8 @@ def _telling(does: Callable[P, str | NoValue]) -> Callable[P, str]:
     return call
 
 
-def _told(errors: str, text: str) -> str:
-    """Return the first of the engine's *errors*, in words for who has written *text*."""
+def _told(errors: str, text: str, names: Mapping[str, str]) -> str:
+    """Return the first of the engine's *errors*, in words for who has written *text*; *names* stand for sources in it."""
     found = _ERROR.search(errors)
     if found is None:
         return "it is nested too deeply" if "recursion" in errors else errors.partition(" [")[0]
@@ -106,8 +107,20 @@ def _told(errors: str, text: str) -> str:
     if line < 1:
         return "it is nested too deeply" if "recursion" in what else what
     if unknown := _UNKNOWN.search(what):
-        functions = ", ".join(dict.fromkeys((*(one.name for one in FUNCTIONS), "table")))
-        what = f"unknown name {unknown[1]!r}: allowed are {', '.join(SOURCES)}, {CUSTOM}<label or id>, and the functions {functions}"
+        what = _unknown(unknown[1])
     rest = "".join(text.split("\n")[line - 1 : line])[column - 1 :]
+    for name, source in names.items():
+        rest = rest.replace(name, source)
     place = f"character {column}" if line == 1 else f"line {line}, character {column}"
     return f"at {place}{f' ({shortened(rest, SHOWN)})' if rest else ''}: {what}"
+
+
+def _unknown(name: str) -> str:
+    """Return what is wrong with a *name*: the engine does not know a function either that is called with other values."""
+    functions = list(dict.fromkeys((*(one.name for one in FUNCTIONS), "table")))
+    if name in functions:
+        return TABLE_TAKES if name == "table" else f"{name}(...) does not take so many values"
+    return (
+        f"unknown name {name!r}: allowed are {', '.join(SOURCES)}, {CUSTOM}<label or id>, in quotes where it is not one word,"
+        f" and the functions {', '.join(functions)}"
+    )

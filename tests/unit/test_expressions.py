@@ -61,6 +61,17 @@ def test_an_expression_makes_a_value_of_what_slack_says(expression, value):
     assert list(map(str, rules)) == ["email", f"field_1 = {expression} on-create-only clear", "last_name"]
 
 
+@pytest.mark.parametrize(
+    ("expression", "value"),
+    [('phone + " " + pronouns', ""), ('before(title, "-")', "Head of Sales"), ('"a\\nb" + "  "', "a b")],
+)
+def test_the_blanks_that_an_expression_leaves_are_no_text(expression, value):
+    user = SourceUser("U1", "T1", title="Head of Sales - EU", phone="", pronouns="")
+
+    (rule,) = parse_rules(f"field_1 = {expression} clear")
+    assert rule.value(user) == value
+
+
 def test_what_an_expression_reads_is_known_before_anybody_is_read():
     (rule,) = parse_rules(
         'field_1 = title(title) + custom:"Cost centre" + (guest == "yes" ? "email" : table(centres, custom:Xf1))'
@@ -123,7 +134,14 @@ ENDLESS = "[1, 2, 3].map(x, [1, 2, 3].map(y, x * y)).size() > 1 ? 'a' : 'b'"
             "trim(title)",
             r"at character 5 .*: unknown name 'trim': allowed are .* and the functions lower, upper, title",
         ),
-        ('table("centres", title)', "unknown name 'table'"),
+        (
+            'table("centres", title)',
+            r"table\(...\) takes the name of a table, in small letters without quotes, and a text",
+        ),
+        (
+            'first(custom:Xf1, "1", "2", "3", "4", "5", "6")',
+            r'6 \(\(custom:Xf1, "1", "2.*first\(...\) does not take so many',
+        ),
         ("title + 1", r"at character 7 \(\+ 1\): found no matching overload for '_\+_' applied to '\(string, int\)'"),
         ('title ? "a" : "b"', "at character 7 .*: found no matching overload"),
         ("size(title)", "the result is int and should be a text: write string"),

@@ -11,6 +11,7 @@ from typing import NamedTuple, Protocol, Self
 
 from slack_docebo.domain.formulas import TABLE_NAME, Result
 from slack_docebo.domain.lookup import LookupTable, NoValue
+from slack_docebo.domain.names import clean
 from slack_docebo.domain.people import SourceUser
 from slack_docebo.domain.sources import PREFIXES, SOURCES, said
 
@@ -94,7 +95,8 @@ class Expression:
             if value is None:
                 return None
             values[name] = value
-        return self.program(values)
+        found = self.program(values)
+        return clean(found) if isinstance(found, str) else found  # two empty texts with a blank between them are none
 
     def reading(self, renamed: Callable[[str], str]) -> Self:
         return replace(self, names={name: renamed(source) for name, source in self.names.items()})
