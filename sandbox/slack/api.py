@@ -171,7 +171,7 @@ class SlackApi:
 
     def team_profile_get(self, _arguments: Arguments, _fault: Fault | None) -> Reply:
         options = {"is_scim": False, "is_protected": False}
-        definitions = [{**field, "hint": "", "is_hidden": False, "options": options} for field in PROFILE_FIELDS]
+        definitions = [{"hint": "", "is_hidden": False, "options": options, **field} for field in PROFILE_FIELDS]
         return {"profile": {"fields": definitions, "sections": []}}
 
     def usergroups_list(self, arguments: Arguments, _fault: Fault | None) -> Reply:

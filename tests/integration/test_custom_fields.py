@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from sandbox.server import Sandbox
+from sandbox.slack import api
 from sandbox.slack.api import METHODS
 from slack_docebo.domain.lookup import LookupTable
 from slack_docebo.domain.operations import READ_FIRST, Outcome
@@ -21,6 +22,7 @@ from slack_docebo.engine.realtime.rounds import serve_round
 from slack_docebo.engine.realtime.serve_result import ServeResult
 from slack_docebo.engine.reporting.summary import Summary
 from slack_docebo.engine.writing.finishing import finish
+from slack_docebo.errors import ConfigurationError
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime
 from slack_docebo.storage.inbox import Event
@@ -127,6 +129,35 @@ async def test_one_changed_profile_is_one_call(night, member):
 
     assert (read.changed, night.asked() - asked) == ({member}, 1)
     assert night.department(member) == "Law"
+
+
+@pytest.mark.parametrize("source", [f"custom:{DEPARTMENT}", "custom:Department"])
+async def test_a_field_that_was_deleted_in_slack_stops_the_import_and_empties_nobodys(
+    night, member, monkeypatch, source
+):
+    rules = {"ATTRIBUTES": f"first_name, last_name, email, field:Unit = {source} clear"}
+    night.give(member, "Sales")
+    await night.run(**rules)
+    monkeypatch.setattr(api, "PROFILE_FIELDS", [one for one in api.PROFILE_FIELDS if one["id"] != DEPARTMENT])
+    night.give(member, "")
+
+    with pytest.raises(ConfigurationError, match=r"Slack has no .*field.*(Department|Xf0DEPARTMT).*: .*there are "):
+        await night.run(**rules)
+
+    assert night.department(member) == "Sales"
+
+
+async def test_a_field_that_was_hidden_in_slack_and_is_shown_no_more_empties_nobodys(night, member, monkeypatch):
+    rules = {"ATTRIBUTES": f"{RULES} clear"}
+    night.give(member, "Sales")
+    await night.run(**rules)
+    monkeypatch.setattr(api, "PROFILE_FIELDS", [{**one, "is_hidden": True} for one in api.PROFILE_FIELDS])
+    night.sandbox.slack.change(member, {}, remove=("profile.fields",))
+
+    read, _ = await night.run(**rules)
+
+    assert read.read > 0
+    assert night.department(member) == "Sales"
 
 
 async def test_what_the_list_does_not_show_empties_nothing_and_what_slack_says_of_the_person_does(night, member):

@@ -98,6 +98,7 @@ class SlackClient:
         self.page_size = page_size  # people that a page of the list is asked for; lowered where Slack cannot give it
         self._with_locale = with_locale or None  # None is not sent
         self._wanted_fields = frozenset(wanted_fields)  # ids of custom profile fields
+        self._hidden_fields = frozenset[str]()  # likewise
         self._paces = {method: Pace(max(calls, calls_per_minute), MINUTE) for method, calls in PACES.items()}
         self._paces["users.list"] = Pace(calls_per_minute, MINUTE)
         self._retrying = retrying(attempts, wait, never=(StaleCursor,))
@@ -108,9 +109,13 @@ class SlackClient:
         self.clock_ahead: timedelta | None = None  # how far ours is ahead of Slack's, where it was asked who we are
         self.calls: Counter[str] = Counter()
 
-    def want_fields(self, wanted: Iterable[str]) -> None:
-        """Read these custom profile fields of single people as well, by their ids."""
+    def want_fields(self, wanted: Iterable[str], hidden: Collection[str] = frozenset()) -> None:
+        """Read these custom profile fields of single people as well, by their ids.
+
+        Of *hidden* ones nobody knows whether Slack leaves them out because they are empty.
+        """
         self._wanted_fields |= set(wanted)
+        self._hidden_fields |= set(hidden)
 
     async def identify(self) -> Identity:
         """Return the workspace and the scopes of the token."""
@@ -275,7 +280,7 @@ class SlackClient:
         if not isinstance(profile, dict):
             raise ContractViolation("users.profile.get", "the answer holds no profile")
         shown = {} if profile.get("fields") == [] else profile.get("fields")
-        return custom_values_said(shown, self._wanted_fields)
+        return custom_values_said(shown, self._wanted_fields, self._hidden_fields)
 
     async def find_user(self, email: str) -> SourceUser | None:
         """Return the user with this address, or None; Slack hides the deactivated ones from this search.

@@ -4,7 +4,7 @@ Any key may be missing and any value null, blank or of another type; see each fu
 """
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,6 +40,7 @@ class ProfileField:
     label: str
     type: str  # in Slack's words: text, date, options_list, user, link ...
     options: tuple[str, ...] = ()
+    hidden: bool = False  # somebody has taken it out of the profiles
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,11 +184,17 @@ def custom_values(fields: object) -> Mapping[str, str] | None:
     return values or None
 
 
-def custom_values_said(fields: object, wanted: Iterable[str]) -> Mapping[str, str]:
-    """Return what the *fields* of one person say of those *wanted*: "" of whichever they leave out."""
+def custom_values_said(
+    fields: object, wanted: Iterable[str], hidden: Collection[str] = frozenset()
+) -> Mapping[str, str]:
+    """Return what the *fields* of one person say of those *wanted*: "" of whichever they leave out, but for *hidden* ones."""
     if not isinstance(fields, dict):
         return {}
-    said = {field_id for field_id in wanted if field_id not in fields or _is_text(fields[field_id])}
+    said = {
+        field_id
+        for field_id in wanted
+        if (_is_text(fields[field_id]) if field_id in fields else field_id not in hidden)
+    }
     told = custom_values(fields) or {}
     return {field_id: told.get(field_id, "") for field_id in said}
 
@@ -200,7 +207,13 @@ def profile_field(shown: Mapping[str, Any]) -> ProfileField:
     """Read a custom profile field, which has an id."""
     values = shown.get("possible_values")
     options = tuple(map(name_of, values)) if isinstance(values, list) else ()
-    return ProfileField(text_of(shown["id"]), name_of(shown.get("label")), name_of(shown.get("type")), options)
+    return ProfileField(
+        text_of(shown["id"]),
+        name_of(shown.get("label")),
+        name_of(shown.get("type")),
+        options,
+        says_yes(shown.get("is_hidden")),
+    )
 
 
 def text_of(value: object) -> str:

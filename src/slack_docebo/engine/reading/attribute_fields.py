@@ -22,18 +22,27 @@ BRANCH_SHOWN = 80  # characters of its name
 async def find_profile_fields(runtime: Runtime) -> None:
     """Put ids in the place of the labels of custom profile fields, for a call where there are any.
 
-    Raises ConfigurationError where Slack has no such field, or several.
+    Raises ConfigurationError where Slack has no such field, or several: one that was deleted would seem to be empty.
     """
-    if any(label_of(source) for rule in runtime.behaviour.attributes for source in rule.sources):
-        labels = {field.id: field.label for field in await runtime.slack.profile_fields()}
-        runtime.profile_labels = {CUSTOM + field_id: CUSTOM + label for field_id, label in labels.items()}
+    if not any(rule.is_custom for rule in runtime.behaviour.attributes):
+        return
+    fields = await runtime.slack.profile_fields()
+    labels = {field.id: field.label for field in fields}
+    runtime.profile_labels = {CUSTOM + field_id: CUSTOM + label for field_id, label in labels.items()}
 
-        def by_id(source: str) -> str:
-            label = label_of(source)
-            return CUSTOM + _the_one(label, labels, "Slack") if label else source
+    def by_id(source: str) -> str:
+        label = label_of(source)
+        return CUSTOM + _the_one(label, labels, "Slack") if label else source
 
-        _name_by_id(runtime, lambda rule: rule.reading(by_id))
-    runtime.slack.want_fields(custom_fields(runtime.behaviour.attributes))
+    _name_by_id(runtime, lambda rule: rule.reading(by_id))
+    wanted = custom_fields(runtime.behaviour.attributes)
+    if unknown := sorted(wanted - labels.keys()):
+        there = ", ".join(f"{label} ({field_id})" for field_id, label in sorted(labels.items(), key=lambda one: one[1]))
+        raise ConfigurationError(
+            f"{ROW}: Slack has no profile field {', '.join(unknown)}: name one that is there, or take the rule out;"
+            f" there are {there or 'none'}"
+        )
+    runtime.slack.want_fields(wanted, {field.id for field in fields if field.hidden})
 
 
 async def find_additional_fields(runtime: Runtime, session: Session) -> None:
