@@ -20,7 +20,7 @@ from sandbox.faults import Fault
 from sandbox.gate import Gate
 from sandbox.limits import WindowLimit
 from sandbox.slack.kinds import User
-from sandbox.slack.workspace import BOT_USER_ID, PROFILE_FIELDS, Workspace
+from sandbox.slack.workspace import BOT_USER_ID, Workspace
 
 Arguments = dict[str, Any]
 Reply = dict[str, Any]
@@ -171,7 +171,8 @@ class SlackApi:
 
     def team_profile_get(self, _arguments: Arguments, _fault: Fault | None) -> Reply:
         options = {"is_scim": False, "is_protected": False}
-        definitions = [{"hint": "", "is_hidden": False, "options": options, **field} for field in PROFILE_FIELDS]
+        shown = self.workspace.profile_fields
+        definitions = [{"hint": "", "is_hidden": False, "options": options, **field} for field in shown]
         return {"profile": {"fields": definitions, "sections": []}}
 
     def usergroups_list(self, arguments: Arguments, _fault: Fault | None) -> Reply:
@@ -230,7 +231,7 @@ class SlackApi:
         profile = self._shown(user, arguments)["profile"]
         shown_here = {"bot_id", "api_app_id", "team", "guest_invited_by", "guest_expiration_ts"}
         if _is_true(arguments.get("include_labels")):
-            labels = {field["id"]: field["label"] for field in PROFILE_FIELDS}
+            labels = {field["id"]: field["label"] for field in self.workspace.profile_fields}
             fields = {key: {**value, "label": labels.get(key, "")} for key, value in fields.items()}
         return {"profile": {**{k: v for k, v in profile.items() if k not in shown_here}, "fields": fields}}
 

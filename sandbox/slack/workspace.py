@@ -60,6 +60,7 @@ class Workspace:
         self.invisible: set[str] = set()  # users whom the app may not see when it asks for them: `user_not_visible`
         self.without_address: set[str] = set()  # users whose e-mail address is not shown to the app
         self.groups: dict[str, Group] = {}
+        self.profile_fields: list[dict[str, Any]] = [dict(one) for one in PROFILE_FIELDS]  # may say `is_hidden`
         self.scim: dict[str, dict[str, str]] = {}  # what SCIM says of users, by id: "department", "manager" and others
         self._changed: dict[int, User] = {}
         self._before_deactivation: dict[int, User] = {}

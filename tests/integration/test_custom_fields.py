@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from sandbox.server import Sandbox
-from sandbox.slack import api
 from sandbox.slack.api import METHODS
 from slack_docebo.domain.lookup import LookupTable
 from slack_docebo.domain.operations import READ_FIRST, Outcome
@@ -132,13 +131,12 @@ async def test_one_changed_profile_is_one_call(night, member):
 
 
 @pytest.mark.parametrize("source", [f"custom:{DEPARTMENT}", "custom:Department"])
-async def test_a_field_that_was_deleted_in_slack_stops_the_import_and_empties_nobodys(
-    night, member, monkeypatch, source
-):
+async def test_a_field_that_was_deleted_in_slack_stops_the_import_and_empties_nobodys(night, member, source):
     rules = {"ATTRIBUTES": f"first_name, last_name, email, field:Unit = {source} clear"}
     night.give(member, "Sales")
     await night.run(**rules)
-    monkeypatch.setattr(api, "PROFILE_FIELDS", [one for one in api.PROFILE_FIELDS if one["id"] != DEPARTMENT])
+    slack = night.sandbox.slack
+    slack.profile_fields = [one for one in slack.profile_fields if one["id"] != DEPARTMENT]
     night.give(member, "")
 
     with pytest.raises(ConfigurationError, match=r"Slack has no .*field.*(Department|Xf0DEPARTMT).*: .*there are "):
@@ -147,11 +145,12 @@ async def test_a_field_that_was_deleted_in_slack_stops_the_import_and_empties_no
     assert night.department(member) == "Sales"
 
 
-async def test_a_field_that_was_hidden_in_slack_and_is_shown_no_more_empties_nobodys(night, member, monkeypatch):
+async def test_a_field_that_was_hidden_in_slack_and_is_shown_no_more_empties_nobodys(night, member):
     rules = {"ATTRIBUTES": f"{RULES} clear"}
     night.give(member, "Sales")
     await night.run(**rules)
-    monkeypatch.setattr(api, "PROFILE_FIELDS", [{**one, "is_hidden": True} for one in api.PROFILE_FIELDS])
+    for one in night.sandbox.slack.profile_fields:
+        one["is_hidden"] = True
     night.sandbox.slack.change(member, {}, remove=("profile.fields",))
 
     read, _ = await night.run(**rules)

@@ -146,6 +146,8 @@ class Company:
             docebo = sandbox.docebo
             self.branches = {title: docebo.add_branch(code, title).id for title, code in DEPARTMENTS.items()}
             docebo.add_field("Team", "textfield", mandatory=False, invisible_to_user=False)
+            for field_id in (TEAM, MANAGER):
+                sandbox.slack.profile_fields.append({"id": field_id, "label": field_id, "type": "text"})
         self._watch()
 
     # -- what Slack does ---------------------------------------------------------------------------------------------
