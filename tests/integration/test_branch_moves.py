@@ -154,6 +154,25 @@ async def test_moves_have_a_limit_of_their_own_and_are_let_through_by_the_id_of_
     assert {branch_of(company, f"Ada{number}") for number in range(3)} == {"US"}
 
 
+async def test_a_branch_that_is_deleted_before_its_moves_keeps_nobody_from_another_one(company, settings):
+    prove(settings)
+    people = [join(company, f"Ada{number}", "SLACK") for number in range(8)]
+    await import_then(settings, ROWS, plan_moves)
+    for place, slack_id in enumerate(people):
+        company.slack.change(slack_id, {"profile": {"title": "US" if place % 2 else "EU"}})
+
+    async def plan_and_delete(runtime, workspace, listed) -> str | None:
+        plan_id = await plan_moves(runtime, workspace, listed)
+        [europe] = [one.id for one in company.docebo.branches.values() if one.code == "EU"]
+        del company.docebo.branches[europe]
+        return plan_id
+
+    done = await import_then(settings, ROWS, plan_and_delete)
+
+    assert [done.count(outcome=outcome) for outcome in (Outcome.APPLIED, Outcome.FAILED)] == [4, 4]
+    assert [branch_of(company, f"Ada{number}") for number in range(4)] == ["SLACK", "US", "SLACK", "US"]
+
+
 async def test_a_move_without_an_answer_is_made_again(company, settings):
     ada = join(company, "Ada", "EU")
     await import_then(settings, ROWS, plan_moves)
