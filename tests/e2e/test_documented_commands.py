@@ -61,6 +61,7 @@ NOT_RUN = {
     "make demo": "takes a minute; what it shows is looked at by test_bulk_import.py and test_realtime_sync.py",
     "python -m deployments.socket_mode": "needs Slack's own address; the rest of it: tests/integration/test_socket_mode.py",
     "podman compose --env-file .env -f deployments/compose.yaml up --build --scale worker=2": "there is no container engine; test_image.py starts the services",
+    "podman compose --env-file .env -f deployments/compose.yaml --profile socket-mode up --build --scale worker=2 --scale webhook=0": "the same",
     "podman compose --env-file .env -f deployments/compose.yaml stop worker server services": "the same",
     **{
         f"podman compose -f deployments/compose.yaml exec -T postgresql pg_dump -U slack_docebo -Fc {name} '>' {name}.dump": "the same"

@@ -140,14 +140,14 @@ def test_no_attribute_that_can_be_mapped_gives_rights():
 async def test_a_custom_field_changes_the_mapped_field_of_the_own_account(shared_sandbox, sqlite_url, tmp_path):
     shared_sandbox.reset()
     field = shared_sandbox.docebo.add_field("Favourite", "textfield", mandatory=False, invisible_to_user=False)
-    rules = f"first_name, last_name, email, field_{field.id} = custom:Xf01"
+    rules = f"first_name, last_name, email, field_{field.id} = custom:Xf0DEPARTMT"
     async with world(shared_sandbox, sqlite_url, tmp_path, **DANGEROUS, ATTRIBUTES=rules) as here:
         await by_import(here)
         slack_id, before = member(here), target(here)
         own = here.docebo_id(slack_id)
 
         for value in ("1", BOSS, "godadmin", "field_2 = title"):
-            here.sandbox.slack.change(slack_id, {"profile": {"fields": {"Xf01": {"value": value, "alt": ""}}}})
+            here.sandbox.slack.change(slack_id, {"profile": {"fields": {"Xf0DEPARTMT": {"value": value, "alt": ""}}}})
             await by_event(here, slack_id)
 
             assert here.account(slack_id).fields[field.id] == value
