@@ -13,6 +13,7 @@ from slack_docebo.current_settings import Current
 from slack_docebo.domain.branches import Branches
 from slack_docebo.domain.mirror import Mirror
 from slack_docebo.domain.rules import custom_fields
+from slack_docebo.domain.user_groups import UserGroup
 from slack_docebo.integration_settings import IntegrationSettings
 from slack_docebo.settings import DoceboSettings, Settings
 from slack_docebo.storage.budget import CallBudget
@@ -60,7 +61,8 @@ class Runtime:
         self.manager_names: dict[
             int, str
         ] = {}  # usernames, as rows name managers; by account, as this run has seen them
-        self.groups_read_at: datetime | None = None  # Slack's user groups, where the scope names any
+        self.groups: dict[str, UserGroup] = {}  # Slack's user groups by their ids, where the scope names any
+        self.groups_read_at: datetime | None = None
         self.accounts_listed_at: datetime | None = None  # when the last listing of Docebo's accounts began
         self.accounts_listed_in = timedelta()  # how long that took
         self.accounts_listed = 0  # and how many there were

@@ -10,7 +10,7 @@ from sandbox.slack.api import METHODS, SlackApi
 from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.errors import AccessDenied, ConfigurationError, IncompleteRead
 from slack_docebo.storage.inbox import EventState
-from slack_docebo.webhook.intake import Audience, Several, decide
+from slack_docebo.webhook.intake import MEMBERS_CHANGED, Audience, Several, decide
 from tests.importing import run_import, settings_for
 from tests.integration.after_an_import import apply_by_id
 from tests.integration.realtime_world import world
@@ -113,6 +113,50 @@ async def test_a_group_that_seems_to_have_lost_everybody_makes_nobody_a_leaver(
 
     assert has_account(company, "Ada")
     assert has_account(company, "Grace")
+
+
+@pytest.mark.parametrize(
+    ("members", "error"),
+    [(0, ConfigurationError), (2, IncompleteRead)],
+    ids=["nobody is left", "most are missing"],
+)
+async def test_whom_a_group_that_is_left_alone_does_not_show_any_more_gets_no_account(
+    company, sqlite_url, tmp_path, members, error
+):
+    contractors = [join(company, name) for name in ("Ada", "Grace", "Ida", "Joan", "Mary")]
+    join(company, "Eva")
+    company.slack.group("contractors", *contractors)
+    rows = {"SCOPE_EXCLUDE_USERGROUPS": "contractors"}
+    settings = settings_for(company.facts(), sqlite_url)
+    async with world(company, sqlite_url, tmp_path, **rows) as here:
+        await run_import(settings, rows=rows)
+        company.slack.group("contractors", *contractors[:members])
+        here.put(here.event(contractors[-1], kind=MEMBERS_CHANGED))
+
+        with pytest.raises(error):
+            await run_import(settings, rows=rows)
+        with pytest.raises(error):
+            await here.serve()
+
+    assert [has_account(company, name) for name in ("Ada", "Grace", "Ida", "Joan", "Mary", "Eva")] == [False] * 5 + [
+        True
+    ]
+
+
+async def test_a_group_that_has_lost_most_of_its_members_is_the_measure_once_somebody_says_so(company, sqlite_url):
+    contractors = [join(company, name) for name in ("Ada", "Grace", "Ida", "Joan", "Mary")]
+    company.slack.group("contractors", *contractors)
+    settings, rows = settings_for(company.facts(), sqlite_url), {"SCOPE_EXCLUDE_USERGROUPS": "contractors"}
+    await run_import(settings, rows=rows)
+    company.slack.group("contractors", *contractors[:2])
+
+    with pytest.raises(IncompleteRead, match=r"shows 2 members of @contractors, .* had 5: more than 50% are missing"):
+        await run_import(settings, rows=rows)
+    await run_import(settings, rows={**rows, "SOURCE_MAY_SHRINK": "60"})
+    again = await run_import(settings, rows=rows)
+
+    assert [has_account(company, name) for name in ("Ada", "Grace", "Ida", "Joan", "Mary")] == [False] * 2 + [True] * 3
+    assert again.count(outcome=Outcome.APPLIED) == 0
 
 
 async def test_the_token_of_an_organisation_reads_the_groups_of_the_workspace(sqlite_url):

@@ -1,5 +1,7 @@
 """Usernames by a rule, and expiration dates, as an import and real time write them, and as limits count them."""
 
+from typing import Any
+
 import pytest
 
 from sandbox.server import Sandbox
@@ -7,6 +9,7 @@ from slack_docebo.engine.planning.undoing import plan_undo
 from slack_docebo.engine.writing.applying import apply_accounts, begin
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime
+from tests.between import Call, between
 from tests.importing import ON, run_import, settings_for
 from tests.integration.realtime_world import world
 
@@ -53,6 +56,40 @@ async def test_more_changes_of_usernames_than_the_limit_stop_before_the_first_an
     assert refused.plan.over_limit == [f"{changed} to give another username, the limit is 2"]
     assert changed == done.count("update", outcome="applied") > 5
     assert usernames(shared_sandbox) == before
+
+
+async def test_an_account_that_a_list_shows_as_before_we_have_changed_all_of_it_is_not_disputed(
+    shared_sandbox, sqlite_url
+):
+    shared_sandbox.reset()
+    listed: dict[str, Any] = {}
+    is_behind: list[bool] = []
+
+    def as_before(call: Call, answer: Any) -> Any:
+        if not (is_behind and call.path.startswith("/manage/v1/user?")):
+            return None
+        for place, item in enumerate(answer["data"]["items"]):
+            answer["data"]["items"][place] = listed.setdefault(item["user_id"], item)
+        return answer
+
+    rows = {"ATTRIBUTES": BY_HANDLE, "LIMIT_RENAMES": "none"}
+    slack_id = str(shared_sandbox.slack.add("Ada", "Lovelace", "ada@example.com", {"name": "ada"})["id"])
+    with between(shared_sandbox.docebo_url, changed=as_before) as url:
+        settings = settings_for({**shared_sandbox.facts(), "docebo_url": url}, sqlite_url)
+        await run_import(settings, rows=rows)
+        is_behind.append(True)
+        await run_import(settings, rows=rows)
+        names = {"first_name": "Augusta", "last_name": "King", "email": "king@example.com"}
+        shared_sandbox.slack.change(slack_id, {"name": "king", "profile": names})
+        await run_import(settings, rows=rows)
+
+        again = await run_import(settings, rows=rows)
+        shared_sandbox.slack.change(slack_id, {"profile": {"last_name": "Noel"}})
+        then = await run_import(settings, rows=rows)
+
+    account = next(one for one in shared_sandbox.docebo.accounts if one.username == "king")
+    assert (account.lastname, account.email) == ("Noel", "king@example.com")
+    assert (again.count(outcome="applied"), then.count(outcome="applied")) == (0, 1)
 
 
 async def test_what_expires_at_once_counts_as_a_deactivation(shared_sandbox, settings):

@@ -14,10 +14,15 @@ class UserGroup:
     members: frozenset[str]  # Slack ids; none of a group whose members nobody asked for
 
 
-def members_of(handles: Sequence[str], groups: Collection[UserGroup]) -> frozenset[str]:
-    """Return who is in at least one of the groups with these *handles*; raise ValueError if one is not there."""
+def named(handles: Sequence[str], groups: Collection[UserGroup]) -> list[UserGroup]:
+    """Return the groups with these *handles*; raise ValueError if one is not there."""
     known: Mapping[str, UserGroup] = {group.handle.casefold(): group for group in groups}
     if missing := [handle for handle in handles if handle.casefold() not in known]:
         there = ", ".join(sorted(f"@{group.handle}" for group in groups)) or "none"
         raise ValueError(f"Slack has no user group @{missing[0]}, or it is disabled: there are {there}")
-    return frozenset().union(*(known[handle.casefold()].members for handle in handles))
+    return [known[handle.casefold()] for handle in handles]
+
+
+def members_of(groups: Collection[UserGroup]) -> frozenset[str]:
+    """Return who is in at least one of *groups*."""
+    return frozenset().union(*(group.members for group in groups))

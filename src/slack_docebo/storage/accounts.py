@@ -142,6 +142,11 @@ class AccountRepository:
             for row in self._connection.execute(query.where(among(self._connection, account.c.user_id, ids)))
         }
 
+    def known_since(self, moment: datetime) -> list[int]:
+        """Return of which accounts we have learned since *moment* what they bear: by writing it, or by a look."""
+        is_ours = account.c.platform_id == self._platform_id
+        return list(self._connection.scalars(select(account.c.user_id).where(is_ours, account.c.verified_at >= moment)))
+
     def forget_seen(self, docebo_ids: Iterable[int]) -> None:
         """Forget what these accounts were last seen to bear: somebody has said whose they are."""
         self._set(docebo_ids, username_digest="", address_digest="", verified_by="")

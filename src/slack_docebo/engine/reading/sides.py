@@ -26,11 +26,13 @@ from slack_docebo.engine.reading.evidence import (
     recall_accounts,
 )
 from slack_docebo.engine.reading.hidden_addresses import check_addresses
+from slack_docebo.engine.reading.lagging import catch_up
 from slack_docebo.engine.reading.missing import FEW, check_missing_accounts, check_missing_people
 from slack_docebo.engine.reading.outages import OutageWatch, greet_docebo
 from slack_docebo.engine.reading.profiles import with_fields_known
 from slack_docebo.engine.reading.scim import read_scim, with_scim
 from slack_docebo.engine.reading.snapshot import Restarted, SourceSnapshot
+from slack_docebo.engine.reading.user_groups import record_groups
 from slack_docebo.errors import IncompleteRead
 from slack_docebo.runtime import Runtime
 from slack_docebo.safe_points import safe_point
@@ -127,6 +129,7 @@ def record_reads(
         if before and runtime.behaviour.source_may_shrink <= usual:
             listed = max(listed, min(listed + hidden, before.people))
         reads.record(ProvenRead(_source(workspace), listed, people.pages, now, run))
+        record_groups(runtime, workspace.team, tables)
         if accounts.pages and not accounts.overlooked:
             ids = [account.docebo_id for account in accounts]
             read = ProvenRead(_target(runtime), len(ids), accounts.pages, now, run)
@@ -149,6 +152,7 @@ async def read_target(runtime: Runtime) -> Accounts:
     await to_completion(recall_accounts, runtime, accounts)
     if last:
         await check_missing_accounts(runtime, accounts, last)
+    await catch_up(runtime, accounts)
     runtime.accounts_listed_at, runtime.accounts_listed = begun, len(accounts)
     runtime.accounts_listed_in = runtime.now() - begun
     return accounts

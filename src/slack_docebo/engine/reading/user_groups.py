@@ -1,42 +1,76 @@
 """The user groups that the scope names, read in one call."""
 
+from collections.abc import Collection
 from datetime import timedelta
 
-from slack_docebo.domain.user_groups import members_of
-from slack_docebo.errors import ConfigurationError
+from slack_docebo.concurrency import to_completion
+from slack_docebo.domain.user_groups import UserGroup, members_of, named
+from slack_docebo.errors import ConfigurationError, IncompleteRead
 from slack_docebo.runtime import Runtime
+from slack_docebo.storage.reads import ProvenRead
+from slack_docebo.storage.tables import Tables
 
 FRESH = timedelta(minutes=1)  # in which a run that lingers need not read them again
+MAY_SHRINK = 50  # percent; people come to a group and leave it
+IF_EMPTIED = {
+    "SCOPE_USERGROUPS": "add people in Slack, or take the group out of the row; with an empty row everybody is looked after",
+    "SCOPE_EXCLUDE_USERGROUPS": "run again once Slack shows who is; if nobody is to be left alone for it any more, take the"
+    " group out of the row",
+}
 
 
 async def read_user_groups(runtime: Runtime, team: str, *, if_older: bool = False) -> None:
     """Let the scope know who is in the groups that it names, for one call; for none where it names none.
 
     With *if_older* they are read only if that was a while ago. Raises ConfigurationError where a group is not there, or
-    nobody is in those that make up the scope: their people would all have dropped out of it.
+    nobody is in it, and IncompleteRead where it has lost most of its members since the last complete read: they would all
+    have dropped out of the scope, or come into it.
     """
     behaviour, now = runtime.behaviour, runtime.now()
     if not behaviour.reads_user_groups:
         return
     if if_older and runtime.groups_read_at and now - runtime.groups_read_at < FRESH:
         return
-    named = {*behaviour.scope_usergroups, *behaviour.scope_exclude_usergroups}
-    groups = await runtime.slack.user_groups(named, team_id=team)
-    members = {}
-    for row, handles in (
-        ("SCOPE_USERGROUPS", behaviour.scope_usergroups),
-        ("SCOPE_EXCLUDE_USERGROUPS", behaviour.scope_exclude_usergroups),
-    ):
-        try:
-            members[row] = members_of(handles, groups)
-        except ValueError as error:
-            raise ConfigurationError(f"integration_settings: row SLACK | {row}: {error}") from None
-    if behaviour.scope_usergroups and not members["SCOPE_USERGROUPS"]:
-        raise ConfigurationError(
-            f"integration_settings: row SLACK | SCOPE_USERGROUPS: nobody is in @{', @'.join(behaviour.scope_usergroups)}:"
-            " add people in Slack, or empty the row if everybody is to be looked after"
-        )
-    runtime.behaviour = behaviour.with_members(
-        members["SCOPE_USERGROUPS"] if behaviour.scope_usergroups else None, members["SCOPE_EXCLUDE_USERGROUPS"]
-    )
+    handles = {*behaviour.scope_usergroups, *behaviour.scope_exclude_usergroups}
+    groups = await runtime.slack.user_groups(handles, team_id=team)
+    included = _named_by("SCOPE_USERGROUPS", behaviour.scope_usergroups, groups)
+    excluded = _named_by("SCOPE_EXCLUDE_USERGROUPS", behaviour.scope_exclude_usergroups, groups)
+    runtime.groups = {group.id: group for group in (*included, *excluded)}
+    await to_completion(_check_sizes, runtime, team)
+    runtime.behaviour = behaviour.with_members(members_of(included) if included else None, members_of(excluded))
     runtime.groups_read_at = now
+
+
+def record_groups(runtime: Runtime, team: str, tables: Tables) -> None:
+    """Let the groups, as this run has read them, be the measure for the next ones."""
+    for group in runtime.groups.values():
+        tables.reads.record(ProvenRead(_source(team, group), len(group.members), 1, runtime.now(), runtime.run_id))
+
+
+def _named_by(row: str, handles: tuple[str, ...], groups: Collection[UserGroup]) -> list[UserGroup]:
+    """Return the groups that *row* names; raise ConfigurationError where one is not there, or nobody is in it."""
+    try:
+        found = named(handles, groups)
+    except ValueError as error:
+        raise ConfigurationError(f"integration_settings: row SLACK | {row}: {error}") from None
+    if empty := [group for group in found if not group.members]:
+        raise ConfigurationError(
+            f"integration_settings: row SLACK | {row}: nobody is in @{empty[0].handle}: {IF_EMPTIED[row]}"
+        )
+    return found
+
+
+def _check_sizes(runtime: Runtime, team: str) -> None:
+    percent = max(MAY_SHRINK, runtime.behaviour.source_may_shrink)
+    with runtime.store.reading() as tables:
+        last = {group: tables.reads.last(_source(team, group)) for group in runtime.groups.values()}
+    for group, read in last.items():
+        if read and len(group.members) * 100 < read.people * (100 - percent):
+            raise IncompleteRead(
+                f"Slack shows {len(group.members)} members of @{group.handle}, the last complete read had {read.people}:"
+                f" more than {percent}% are missing. If that is right, raise SOURCE_MAY_SHRINK beyond that for one import"
+            )
+
+
+def _source(team: str, group: UserGroup) -> str:
+    return f"slack:{team} group:{group.id}"
