@@ -303,9 +303,8 @@ class Planner:
         changes, before = changes_to(wanted, account, returned=was_shut, is_news=is_news)
         if returned and EXPIRATION not in wanted and may_have_ended(account, self.ended, self.policy.today):
             changes = {**changes, EXPIRATION: end_of_before(account, self.ended, self.policy.today)}
-            if has_expired(
-                account, self.policy.today
-            ):  # else what is shown may be older than that we have let it expire
+            # Where it has not ended, what is shown may be older than that we have let it expire.
+            if has_expired(account, self.policy.today):
                 before = {**before, **shown(account, EXPIRATION)}
         if changes and prior and prior.fingerprint == print_:  # written before, and yet read back otherwise
             echo = fingerprint({name: str(value) for name, value in before.items()})
