@@ -272,7 +272,7 @@ def test_an_import_whose_machine_is_gone_is_told_within_a_minute_and_begins_agai
         die(at_work, pid)
     assert deployed.get(f"flow_runs/{run_id}").json()["state_type"] == "RUNNING"  # nobody is there to see it
     with worker_of(own_pool[0], environment, tmp_path) as at_work:
-        assert mailbox.next_mail()["Subject"].endswith(": import-everybody crashed")
+        assert mailbox.next_mail()["Subject"].endswith(f": {own_pool[1].partition('/')[2]} crashed")
         company.slack_gate.faults.clear()
         until(lambda: is_done(State.model_validate(deployed.get(f"flow_runs/{run_id}").json()["state"])))
         left = deployed.post(f"work_pools/{own_pool[0]}/workers/filter", json={}).json()

@@ -106,14 +106,16 @@ class Models:
         return self._as_shown(process, request, shown, fault) if answer.status_code == 200 else shown
 
     async def _pause(self, process: Process) -> None:
-        """Let the process stand still, whatever its own clock tells it to give up; its session with the store is lost."""
+        """Let the process stand still, and then give up what it was told to meanwhile; its session with the store is lost."""
         self._locks.lose(process.name)
-        until = time.time() + PAUSED
+        until, given_up = time.time() + PAUSED, False
         while (rest := until - time.time()) > 0:
             try:
                 await asyncio.sleep(rest)
             except asyncio.CancelledError:
-                continue
+                given_up = True
+        if given_up:
+            raise asyncio.CancelledError
 
     async def _die(self, process: Process) -> None:
         """Stop for good where it stands, without any of its own cleaning up."""
