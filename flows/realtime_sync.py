@@ -5,7 +5,7 @@ from typing import Annotated
 from prefect import flow
 
 from slack_docebo.engine.realtime.serve_result import ServeResult
-from slack_docebo.engine.realtime.serving import InboxLease, standing_order, take_or_watch
+from slack_docebo.engine.realtime.serving import InboxLease, rest_while_halted, take_or_watch
 from slack_docebo.engine.reporting.summary import Summary
 from slack_docebo.runtime import Runtime
 from tasks.forms import SlackId, titled
@@ -59,7 +59,7 @@ async def realtime_sync(
                 event_ids = await let_events_through(runtime, let_through)
                 if served := await take_or_watch(runtime, turn, let_through, event_ids):
                     return served
-            elif order := standing_order(runtime):
+            elif order := rest_while_halted(runtime):
                 return ServeResult(order=order)
             elif not turn.take():
                 return ServeResult(elsewhere=turn.taken_by)

@@ -3,7 +3,7 @@
 from prefect import flow
 
 from slack_docebo.engine.realtime.serve_result import ServeResult
-from slack_docebo.engine.realtime.serving import InboxLease, standing_order
+from slack_docebo.engine.realtime.serving import InboxLease, rest_while_halted
 from tasks.hooks import ON_TROUBLE
 from tasks.process_events import process_events
 from tasks.run import concluded, continued, open_resources
@@ -21,7 +21,7 @@ async def sweep() -> ServeResult:
         with InboxLease(runtime) as turn:
             if not upkeep.due:
                 return ServeResult()
-            if order := standing_order(runtime):
+            if order := rest_while_halted(runtime):
                 return ServeResult(order=order)
             if not turn.take():
                 return ServeResult(elsewhere=turn.taken_by)

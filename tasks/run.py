@@ -159,11 +159,9 @@ def concluded(run: Callable[P, Awaitable[FlowResult]]) -> Callable[P, Awaitable[
                 # Green means that nothing new is left to do: colour, tiles, hooks and automations go by the type.
                 return State(type=StateType.FAILED, name=trouble, message=led(FIRST[trouble], told))
             return Completed(message=line(told))
-        except Frozen as error:
-            if await nobody_started_this():
-                return _as_ordered(error)
-            return State(type=StateType.FAILED, name=Trouble.FROZEN, message=led_by_kind(error))
         except SyncError as error:
+            if isinstance(error, Frozen) and await nobody_started_this():
+                return _as_ordered(error)
             name = OWN_STATES.get(type(error), Trouble.FAILED)
             return State(type=StateType.FAILED, name=name, message=led_by_kind(error))
         except Exception as error:  # unforeseen: the log has its words, which may name somebody

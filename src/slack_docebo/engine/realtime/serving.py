@@ -16,7 +16,7 @@ from slack_docebo.concurrency import to_completion
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.realtime.rounds import serve_round
 from slack_docebo.engine.realtime.serve_result import Became, ServeResult
-from slack_docebo.engine.writing.admitting import check_halt
+from slack_docebo.engine.writing.admitting import standing_order
 from slack_docebo.errors import AlreadyRunning, Halted, LockLost, StorageError, ToBeContinued
 from slack_docebo.runtime import Runtime
 from slack_docebo.safe_points import is_told_to_end
@@ -86,15 +86,14 @@ class InboxLease:
         self.hand_back(failed=isinstance(error, Exception) and not isinstance(error, ToBeContinued))
 
 
-def standing_order(runtime: Runtime) -> Halted | None:
-    """Return the order by which nobody may write to Docebo now, if there is one; no run is asked for while it stands."""
-    with runtime.store.transaction() as tables:
-        try:
-            check_halt(runtime, tables)
-        except Halted as order:
+def rest_while_halted(runtime: Runtime) -> Halted | None:
+    """Return the order by which nobody may write to Docebo now, if there is one; no run is asked for during an hour then."""
+    with runtime.store.reading() as tables:
+        order = standing_order(runtime, tables)
+    if order:
+        with runtime.store.transaction() as tables:
             tables.wake_ups.quiet(runtime.now() + QUIET_WHILE_HALTED)
-            return order
-    return None
+    return order
 
 
 async def unwatched() -> None:

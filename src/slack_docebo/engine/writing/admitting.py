@@ -36,17 +36,24 @@ IN_PART = "another part of what is undone for this person was not: undone togeth
 LISTED = timedelta(hours=1)  # other changes rest on no older list, unless to read one takes more than half of that
 
 
-def check_halt(runtime: Runtime, tables: Tables) -> None:
-    """Raise Halted where somebody ordered that nothing be written to this Docebo, or not on this day."""
+def standing_order(runtime: Runtime, tables: Tables) -> Halted | None:
+    """Return the order that nothing be written to this Docebo, or not on this day; None where there is none."""
     if last := runtime.behaviour.frozen_until(runtime.now()):
-        raise Frozen(
+        return Frozen(
             f"nothing is written until the end of {last} (FREEZE in the settings); what is planned or waits is still there"
         )
     if halt := tables.halts.get(runtime.settings.docebo_url):
-        raise Halted(
+        return Halted(
             f"everything is {halt}: `go` (the form in Prefect, or `slack-docebo go`) lets it go on; what is planned or"
             " waits is still there"
         )
+    return None
+
+
+def check_halt(runtime: Runtime, tables: Tables) -> None:
+    """Raise the order that nothing be written, if there is one."""
+    if order := standing_order(runtime, tables):
+        raise order
 
 
 def admit(
