@@ -12,6 +12,7 @@ from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.observation import Gone, Observation, Present
 from slack_docebo.domain.people import SourceUser
 from slack_docebo.domain.returns import has_left
+from slack_docebo.domain.shrinking import has_shrunk
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.evidence import ask_for_accounts, ask_for_people, can_ask
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
@@ -31,10 +32,10 @@ async def check_missing_people(
     whom its list left out.
     """
     percent = runtime.behaviour.source_may_shrink
-    if not _has_shrunk(people.people, last.people, percent):
+    if not has_shrunk(people.people, last.people, percent):
         return
     left = await _count_leavers(runtime, workspace, people, last)
-    if _has_shrunk(people.people, last.people - left, percent):
+    if has_shrunk(people.people, last.people - left, percent):
         raise IncompleteRead(
             f"Slack listed {people.people} users, the last complete read had {last.people}, of whom {left} have left: more"
             f" than {percent}% are missing. If that is right, raise SOURCE_MAY_SHRINK for one run"
@@ -67,14 +68,14 @@ async def check_missing_accounts(runtime: Runtime, accounts: Accounts, last: Pro
     missing = [docebo_id for docebo_id in listed if accounts.get(docebo_id) is None]
     to_ask = [docebo_id for docebo_id in missing if not accounts.is_settled(docebo_id)]
     before = max(last.people, len(listed))  # those that it had left out, and that were not asked for, are among them
-    is_whole = not _has_shrunk(len(accounts), before, percent)
+    is_whole = not has_shrunk(len(accounts), before, percent)
     if is_whole:
         to_ask = to_ask[:: len(to_ask) // FEW + 1]
     if can_ask(runtime, accounts=len(to_ask)):
         await ask_for_accounts(runtime, accounts, {docebo_id: [] for docebo_id in to_ask})
     gone = sum(isinstance(accounts.look(docebo_id), Gone) for docebo_id in missing)
     accounts.note_unlisted(missing)
-    if not is_whole and _has_shrunk(len(accounts), before - gone, percent):
+    if not is_whole and has_shrunk(len(accounts), before - gone, percent):
         raise IncompleteRead(
             f"Docebo listed {len(accounts)} accounts, the last complete read had {before}, of which {gone} are gone:"
             f" more than {percent}% are missing. If that is right, raise TARGET_MAY_SHRINK for one run"
@@ -97,10 +98,6 @@ def check_still_whole(
             continue
         if user.is_member_of(workspace.team):
             raise IncompleteRead(f"Slack's list left out {slack_id}, who is still there: run again later")
-
-
-def _has_shrunk(listed: int, last: int, percent: int) -> bool:
-    return listed * 100 < last * (100 - percent)
 
 
 def _is_elsewhere(seen: Observation[SourceUser], workspace: Workspace) -> bool:

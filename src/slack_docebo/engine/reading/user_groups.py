@@ -4,6 +4,7 @@ from collections.abc import Collection
 from datetime import timedelta
 
 from slack_docebo.concurrency import to_completion
+from slack_docebo.domain.shrinking import has_shrunk
 from slack_docebo.domain.user_groups import UserGroup, members_of, named
 from slack_docebo.errors import ConfigurationError, IncompleteRead
 from slack_docebo.runtime import Runtime
@@ -65,7 +66,7 @@ def _check_sizes(runtime: Runtime, team: str) -> None:
     with runtime.store.reading() as tables:
         last = {group: tables.reads.last(_source(team, group)) for group in runtime.groups.values()}
     for group, read in last.items():
-        if read and len(group.members) * 100 < read.people * (100 - percent):
+        if read and has_shrunk(len(group.members), read.people, percent):
             raise IncompleteRead(
                 f"Slack shows {len(group.members)} members of @{group.handle}, the last complete read had {read.people}:"
                 f" more than {percent}% are missing. If that is right, raise SOURCE_MAY_SHRINK beyond that for one import"
