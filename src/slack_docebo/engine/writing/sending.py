@@ -123,14 +123,18 @@ class Sender:
             if rest and self._unanswered >= UNANSWERED - 1 and not may_be_at_work:
                 await self._find_refused(kind, rest, doubt)
         except (Rejected, AccessDenied) as refusal:
-            try:
+            if kind is Kind.MOVE:
+                await self._find_unmoved(batch, refusal)
+            else:
                 await self._find_refused(kind, batch, refusal)
-            except Rejected:
-                if kind is not Kind.MOVE:
-                    raise
-                # Nobody was moved: the branch may be gone by now, which says nothing of others.
-                self._alone = []
-                self._record(batch, [_refused(numbered, refusal) for numbered in batch])
+
+    async def _find_unmoved(self, batch: Sequence[Numbered], why: RemoteError) -> None:
+        """Record as failed who is refused alone, or all: their branch may be gone by now, which says nothing of others."""
+        try:
+            await self._find_refused(Kind.MOVE, batch, why)
+        except Rejected:
+            self._alone = []
+            self._record(batch, [_refused(numbered, why) for numbered in batch])
 
     async def _find_refused(self, kind: Kind, batch: Sequence[Numbered], why: RemoteError) -> None:
         """Send *batch* in parts, and record as failed who is refused alone; raise *why* where nobody at all is taken."""
