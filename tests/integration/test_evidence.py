@@ -249,21 +249,30 @@ async def test_a_gateways_404_does_not_say_that_an_account_is_gone(sandbox, sqli
     assert mapped(sqlite_url, sandbox.slack.team.id) == accounts
 
 
+def listing(slack_id, entries):
+    """What changes Slack's list so that it has several *entries* of somebody, the first before all others."""
+
+    def listed_otherwise(call: Call, answer):
+        if "users.list" not in call.path:
+            return None
+        others = [member for member in answer["members"] if member["id"] != slack_id]
+        [now] = [member for member in answer["members"] if member["id"] == slack_id]
+        first, *rest = entries(now)
+        return {**answer, "members": [first, *others, *rest]}
+
+    return listed_otherwise
+
+
 @pytest.mark.parametrize("stamps", [(-60, 0), (0, -60)], ids=["the older first", "the newer first"])
 async def test_who_comes_back_while_the_list_is_read_does_not_leave_by_the_older_entry(sandbox, sqlite_url, stamps):
     ada = slack_id(sandbox, "ada")
 
-    def listed_twice(call: Call, answer):
-        if "users.list" not in call.path:
-            return None
-        others = [member for member in answer["members"] if member["id"] != ada]
-        [now] = [member for member in answer["members"] if member["id"] == ada]
-        first, last = ({**now, "updated": now["updated"] + ahead, "deleted": ahead < 0} for ahead in stamps)
-        return {**answer, "members": [first, *others, last]}
+    def entries(now):
+        return [{**now, "updated": now["updated"] + ahead, "deleted": ahead < 0} for ahead in stamps]
 
     settings = settings_for(sandbox.facts(), sqlite_url)
     await run_import(settings, rows=ROWS)
-    with between(sandbox.slack_url, changed=listed_twice) as url:
+    with between(sandbox.slack_url, changed=listing(ada, entries)) as url:
         settings = settings_for({**sandbox.facts(), "slack_url": f"{url}/"}, sqlite_url)
         summary = await run_import(settings, rows=ROWS)
 
@@ -275,15 +284,11 @@ async def test_who_comes_back_while_the_list_is_read_does_not_leave_by_the_older
 async def test_whom_one_list_shows_as_here_and_as_gone_at_the_same_moment_does_not_leave(sandbox, sqlite_url, deleted):
     ada = slack_id(sandbox, "ada")
 
-    def listed_twice(call: Call, answer):
-        if "users.list" not in call.path:
-            return None
-        others = [member for member in answer["members"] if member["id"] != ada]
-        [now] = [member for member in answer["members"] if member["id"] == ada]
-        return {**answer, "members": [*others, *({**now, "deleted": is_gone} for is_gone in deleted)]}
+    def entries(now):
+        return [{**now, "deleted": is_gone} for is_gone in deleted]
 
     await run_import(settings_for(sandbox.facts(), sqlite_url), rows=ROWS)
-    with between(sandbox.slack_url, changed=listed_twice) as url:
+    with between(sandbox.slack_url, changed=listing(ada, entries)) as url:
         settings = settings_for({**sandbox.facts(), "slack_url": f"{url}/"}, sqlite_url)
         summary = await run_import(settings, rows=ROWS)
 
