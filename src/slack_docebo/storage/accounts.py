@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, Row, Select, exists, or_, select, update
+from sqlalchemy import Column, ColumnElement, Connection, Row, Select, bindparam, exists, or_, select, update
 
 from slack_docebo.domain.disputes import digest
 from slack_docebo.domain.managers import IN_DOUBT
 from slack_docebo.domain.people import LastSeen
 from slack_docebo.storage.schema import account, applied, identity, manager, mapping, operation, plan, platform
-from slack_docebo.storage.statements import among, carry_out, chunks, insertion, insertion_text
+from slack_docebo.storage.statements import Among, among, carry_out, chunks, insertion, insertion_text
 
 WRITTEN_BY_US = "written"  # what shows the address: our own word, and nothing seen since
 SEEN = "seen"
@@ -77,6 +77,25 @@ CLAIM = insertion_text(
         address_digest = excluded.address_digest,
         verified_by = excluded.verified_by""",
 )
+_HERE = account.c.platform_id == bindparam("platform")
+_SET = update(account).where(_HERE)
+FORGET_SEEN = Among(_SET.values(username_digest="", address_digest="", verified_by=""), account.c.user_id)
+CLEAR_PLACED = Among(_SET.values(branch_placed=None), account.c.user_id)
+CLEAR_LEFT = Among(_SET.values(branch_left=None), account.c.user_id)
+CLEAR_GONE = Among(_SET.values(gone_since=None), account.c.user_id)
+CLEAR_DEACTIVATED = Among(_SET.values(deactivated_at=None, deactivated_by=""), account.c.user_id)
+DOUBT_BRANCHES = Among(_SET.values(branch_placed=None, branch_left=None), account.c.user_id)
+DOUBT_MANAGERS = Among(
+    update(manager).where(manager.c.platform_id == bindparam("platform")).values(manager_id=IN_DOUBT), manager.c.user_id
+)
+LAST_SEEN = Among(
+    select(account.c.user_id, account.c.username_digest, account.c.address_digest, account.c.verified_by).where(_HERE),
+    account.c.user_id,
+)
+DEACTIVATED_SINCE = Among(
+    select(account.c.user_id, account.c.deactivated_at).where(_HERE, account.c.deactivated_at.is_not(None)),
+    account.c.user_id,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,12 +153,9 @@ class AccountRepository:
 
     def last_seen(self, docebo_ids: Iterable[int]) -> dict[int, LastSeen]:
         """Return what these accounts were last seen to bear; without those of which nothing is known."""
-        seen = account.c.username_digest, account.c.address_digest, account.c.verified_by
-        query = select(account.c.user_id, *seen).where(account.c.platform_id == self._platform_id)
         return {
             row.user_id: LastSeen(row.username_digest, row.address_digest, row.verified_by == WRITTEN_BY_US)
-            for ids in chunks(set(docebo_ids))
-            for row in self._connection.execute(query.where(among(self._connection, account.c.user_id, ids)))
+            for row in LAST_SEEN.rows(self._connection, docebo_ids, platform=self._platform_id)
         }
 
     def known_since(self, moment: datetime) -> list[int]:
@@ -149,7 +165,7 @@ class AccountRepository:
 
     def forget_seen(self, docebo_ids: Iterable[int]) -> None:
         """Forget what these accounts were last seen to bear: somebody has said whose they are."""
-        self._set(docebo_ids, username_digest="", address_digest="", verified_by="")
+        self._change(FORGET_SEEN, docebo_ids)
 
     def note_claimed(self, docebo_ids: Iterable[int]) -> None:
         """Note that a table says whose these accounts are: whatever was seen of them before, they have to show it."""
@@ -200,18 +216,16 @@ class AccountRepository:
 
     def clear_placed(self, docebo_ids: Iterable[int]) -> None:
         """Note that nobody knows to which branch we have brought these accounts: Docebo is asked who is in it."""
-        self._set(docebo_ids, branch_placed=None)
+        self._change(CLEAR_PLACED, docebo_ids)
 
     def doubt_given(self, docebo_ids: Collection[int]) -> None:
         """Note that nobody knows where these accounts are, or who is their manager: what we gave was the former owner's."""
-        self._set(docebo_ids, branch_placed=None, branch_left=None)
-        for ids in chunks(set(docebo_ids)):
-            is_one = (manager.c.platform_id == self._platform_id, among(self._connection, manager.c.user_id, ids))
-            self._connection.execute(update(manager).where(*is_one).values(manager_id=IN_DOUBT))
+        self._change(DOUBT_BRANCHES, docebo_ids)
+        self._change(DOUBT_MANAGERS, docebo_ids)
 
     def clear_left(self, docebo_ids: Iterable[int]) -> None:
         """Note that these accounts are where nobody who has left is brought."""
-        self._set(docebo_ids, branch_left=None)
+        self._change(CLEAR_LEFT, docebo_ids)
 
     def left(self) -> dict[int, int]:
         """Return from which branch we have moved those who have left, and have not been moved back."""
@@ -320,18 +334,12 @@ class AccountRepository:
 
     def clear_gone(self, docebo_ids: Iterable[int]) -> None:
         """Note that these accounts are there."""
-        self._set(docebo_ids, gone_since=None)
+        self._change(CLEAR_GONE, docebo_ids)
 
     def deactivated(self, docebo_ids: Iterable[int]) -> dict[int, datetime]:
         """Return which of these accounts are inactive because of us, and since when."""
-        query = select(account.c.user_id, account.c.deactivated_at).where(
-            account.c.platform_id == self._platform_id, account.c.deactivated_at.is_not(None)
-        )
-        return {
-            row.user_id: row.deactivated_at
-            for ids in chunks(set(docebo_ids))
-            for row in self._connection.execute(query.where(among(self._connection, account.c.user_id, ids)))
-        }
+        rows = DEACTIVATED_SINCE.rows(self._connection, docebo_ids, platform=self._platform_id)
+        return {row.user_id: row.deactivated_at for row in rows}
 
     def deactivated_before(self, moment: datetime) -> set[int]:
         """Return which accounts are inactive because of us, and were so before *moment*."""
@@ -342,7 +350,7 @@ class AccountRepository:
 
     def clear_deactivated(self, docebo_ids: Iterable[int]) -> None:
         """Note that these accounts are not inactive because of us."""
-        self._set(docebo_ids, deactivated_at=None, deactivated_by="")
+        self._change(CLEAR_DEACTIVATED, docebo_ids)
 
     def _of(self, query: Select[Any], column: Column[Any], docebo_ids: Collection[int] | None) -> Iterator[Row[Any]]:
         """Yield the rows of *query*: all, or those in which *column* is one of these accounts."""
@@ -352,10 +360,8 @@ class AccountRepository:
         for ids in chunks(docebo_ids):
             yield from self._connection.execute(query.where(among(self._connection, column, ids)))
 
-    def _set(self, docebo_ids: Iterable[int], **values: object) -> None:
-        for ids in chunks(set(docebo_ids)):
-            is_one = (account.c.platform_id == self._platform_id, among(self._connection, account.c.user_id, ids))
-            self._connection.execute(update(account).where(*is_one).values(**values))
+    def _change(self, change: Among, docebo_ids: Iterable[int]) -> None:
+        change.change(self._connection, docebo_ids, platform=self._platform_id)
 
 
 def addresses_of_accounts(connection: Connection, slack_ids: Iterable[str]) -> set[str]:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable
 from collections.abc import Mapping as MappingType
 from datetime import datetime
 
-from sqlalchemy import Connection, and_, select, update
+from sqlalchemy import Connection, and_, bindparam, select, update
 
 from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.domain.people import Applied, SourceUser
@@ -14,7 +14,7 @@ from slack_docebo.storage.people import PersonRepository
 from slack_docebo.storage.platforms import UNKNOWN, PlatformRepository
 from slack_docebo.storage.schema import account, identity, operation, plan
 from slack_docebo.storage.schema import applied as rows
-from slack_docebo.storage.statements import among, carry_out, chunks, insertion_text
+from slack_docebo.storage.statements import Among, among, carry_out, chunks, insertion_text
 
 # Made once: a statement costs more to build than to carry out.
 SAVE = insertion_text(
@@ -28,30 +28,34 @@ ADVANCE = insertion_text(
         WHERE applied.slack_updated < excluded.slack_updated OR excluded.slack_updated = {NOT_BELIEVED}""",
 )
 
+_HERE = and_(rows.c.platform_id == bindparam("platform"), identity.c.slack_team == bindparam("team"))
+OF = Among(
+    select(identity.c.slack_id, rows.c.user_id, rows.c.fingerprint, rows.c.echo, account.c.deactivated_at)
+    .join(rows, rows.c.person_id == identity.c.person_id)
+    .outerjoin(account, and_(account.c.platform_id == rows.c.platform_id, account.c.user_id == rows.c.user_id))
+    .where(_HERE, rows.c.user_id.is_not(None)),
+    identity.c.slack_id,
+)
+STAMPS = Among(
+    select(identity.c.slack_id, rows.c.slack_updated).join(rows, rows.c.person_id == identity.c.person_id).where(_HERE),
+    identity.c.slack_id,
+)
+
 
 class AppliedRepository:
     """The table `applied`, the rows of the platform at *docebo*; the caller owns the transaction."""
 
-    def __init__(self, connection: Connection, docebo: str = UNKNOWN) -> None:
+    def __init__(self, connection: Connection, platforms: PlatformRepository, docebo: str = UNKNOWN) -> None:
         self._connection = connection
+        self._platforms = platforms
         self._docebo = docebo
 
     def of(self, team: str, slack_ids: Iterable[str]) -> dict[str, Applied]:
         """Return, by Slack id, what was last applied of those who were given an account."""
-        query = (
-            select(identity.c.slack_id, rows.c.user_id, rows.c.fingerprint, rows.c.echo, account.c.deactivated_at)
-            .join(rows, rows.c.person_id == identity.c.person_id)
-            .outerjoin(account, and_(account.c.platform_id == rows.c.platform_id, account.c.user_id == rows.c.user_id))
-            .where(
-                rows.c.platform_id == PlatformRepository(self._connection).find(self._docebo),
-                rows.c.user_id.is_not(None),
-                identity.c.slack_team == team,
-            )
-        )
+        here = {"platform": self._platforms.find(self._docebo), "team": team}
         return {
             row.slack_id: Applied(row.user_id, row.fingerprint, row.echo, row.deactivated_at is not None)
-            for ids in chunks(set(slack_ids))
-            for row in self._connection.execute(query.where(among(self._connection, identity.c.slack_id, ids)))
+            for row in OF.rows(self._connection, slack_ids, **here)
         }
 
     def of_people(self, team: str, users: Collection[SourceUser]) -> dict[str, Applied]:
@@ -68,7 +72,7 @@ class AppliedRepository:
         query = (
             select(rows.c.user_id, identity.c.slack_id)
             .join(identity, identity.c.person_id == rows.c.person_id)
-            .where(rows.c.platform_id == PlatformRepository(self._connection).find(self._docebo))
+            .where(rows.c.platform_id == self._platforms.find(self._docebo))
         )
         given: dict[int, set[str]] = {}
         for ids in chunks(set(docebo_ids)):
@@ -94,25 +98,17 @@ class AppliedRepository:
 
         UNSTAMPED where no stamp was noted yet, NOT_BELIEVED where the one of what was applied last cannot be.
         """
-        query = (
-            select(identity.c.slack_id, rows.c.slack_updated)
-            .join(rows, rows.c.person_id == identity.c.person_id)
-            .where(
-                rows.c.platform_id == PlatformRepository(self._connection).find(self._docebo),
-                identity.c.slack_team == team,
-            )
-        )
+        here = {"platform": self._platforms.find(self._docebo), "team": team}
         return {
             row.slack_id: believed(row.slack_updated, now) or (NOT_BELIEVED if row.slack_updated else UNSTAMPED)
-            for ids in chunks(set(slack_ids))
-            for row in self._connection.execute(query.where(among(self._connection, identity.c.slack_id, ids)))
+            for row in STAMPS.rows(self._connection, slack_ids, **here)
         }
 
     def save(self, team: str, applied: MappingType[str, Applied], *, now: datetime, run: str = "") -> None:
         """Note by Slack id what was applied, and of the accounts, whether they are inactive because of us."""
         if not applied:
             return
-        platform_id = PlatformRepository(self._connection).take(self._docebo)
+        platform_id = self._platforms.take(self._docebo)
         people = PersonRepository(self._connection).meet(team, applied, now=now)
         changed = (
             {
@@ -138,7 +134,7 @@ class AppliedRepository:
         """
         if not updated:
             return
-        platform_id = PlatformRepository(self._connection).take(self._docebo)
+        platform_id = self._platforms.take(self._docebo)
         people = PersonRepository(self._connection).meet(team, updated, now=now)
         seen = (
             {
@@ -160,7 +156,7 @@ class AppliedRepository:
 
     def forget_echoes(self, team: str, slack_ids: Iterable[str]) -> None:
         """Forget what the accounts of *slack_ids* once read back in a form of their own."""
-        platform_id = PlatformRepository(self._connection).find(self._docebo)
+        platform_id = self._platforms.find(self._docebo)
         for ids in chunks(set(slack_ids)):
             theirs = select(identity.c.person_id).where(
                 identity.c.slack_team == team, among(self._connection, identity.c.slack_id, ids)

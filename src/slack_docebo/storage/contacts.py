@@ -6,8 +6,8 @@ from datetime import datetime
 
 from sqlalchemy import Connection, select
 
+from slack_docebo.storage.milestones import REACH
 from slack_docebo.storage.schema import milestone
-from slack_docebo.storage.statements import insertion
 
 ASKED, WORKED = "asked", "worked"
 
@@ -40,13 +40,10 @@ class ContactRepository:
 
     def note(self, docebo: str, side: Side, *, works: bool, now: datetime) -> None:
         """Note that *side* was asked now, and whether that *works*."""
-        for event in (ASKED, WORKED) if works else (ASKED,):
-            at = {"reached_at": now}
-            self._connection.execute(
-                insertion(self._connection, milestone)
-                .values(docebo=docebo, name=f"{side}-{event}", **at)
-                .on_conflict_do_update(index_elements=["docebo", "name"], set_=at)
-            )
+        events = (ASKED, WORKED) if works else (ASKED,)
+        self._connection.execute(
+            REACH, [{"docebo": docebo, "name": f"{side}-{event}", "reached_at": now} for event in events]
+        )
 
     def last(self, docebo: str) -> dict[Side, Contact]:
         """Return the latest contact of each side."""

@@ -1,14 +1,22 @@
 """Decisions about single people, which every run respects."""
 
-from typing import Any
-
-from sqlalchemy import ColumnElement, Connection, Select, Table, delete, select, true, union_all
+from sqlalchemy import ColumnElement, Connection, Table, bindparam, delete, select, true, union_all
 
 from slack_docebo.domain.decisions import Decision, Decisions, Verdict
 from slack_docebo.storage.schema import acknowledgement, decision
 from slack_docebo.storage.statements import insertion, replace_mentions
 
 _BINDS = decision.c.verdict != Verdict.LEAVE_SO.value  # what releases without `acknowledgement` write does not
+# Made once: read for every page of an import and every round of events.
+BINDING = select(decision).where(decision.c.slack_team == bindparam("team"), _BINDS).order_by(decision.c.slack_id)
+_seen_in_each = (
+    select(*(table.c[name] for name in ("slack_id", "why", "decided_by", "since", "reason"))).where(
+        table.c.slack_team == bindparam("team"), which
+    )
+    for table, which in ((acknowledgement, true()), (decision, ~_BINDS))
+)
+_seen = union_all(*_seen_in_each).subquery()
+ACKNOWLEDGED = select(_seen).order_by(_seen.c.slack_id, _seen.c.since)
 
 
 class DecisionRepository:
@@ -19,23 +27,20 @@ class DecisionRepository:
 
     def binding(self, team: str) -> Decisions:
         """Return who of the workspace is never touched, or was linked by hand: they are few."""
-        mine = select(decision).where(decision.c.slack_team == team, _BINDS)
         return {
             row.slack_id: Decision(
                 row.slack_id, Verdict(row.verdict), row.why, row.decided_by, row.since, docebo_id=row.docebo_id
             )
-            for row in self._connection.execute(mine.order_by(decision.c.slack_id))
+            for row in self._connection.execute(BINDING, {"team": team})
         }
 
     def acknowledged(self, team: str) -> Decisions:
         """Return what was acknowledged about people of the workspace, also about those of whom more was decided."""
-        ours, formers = _seen_in(acknowledgement, team), _seen_in(decision, team).where(~_BINDS)
-        either = union_all(ours, formers).subquery()
         return {  # of two about one person the later counts
             row.slack_id: Decision(
                 row.slack_id, Verdict.LEAVE_SO, row.why, row.decided_by, row.since, tuple(row.reason.split("\n"))
             )
-            for row in self._connection.execute(select(either).order_by(either.c.slack_id, either.c.since))
+            for row in self._connection.execute(ACKNOWLEDGED, {"team": team})
         }
 
     def put(self, team: str, one: Decision) -> None:
@@ -81,8 +86,3 @@ class DecisionRepository:
 
     def _delete(self, table: Table, condition: ColumnElement[bool], slack_id: str) -> int:
         return self._connection.execute(delete(table).where(condition, table.c.slack_id == slack_id)).rowcount
-
-
-def _seen_in(table: Table, team: str) -> Select[Any]:
-    columns = (table.c[name] for name in ("slack_id", "why", "decided_by", "since", "reason"))
-    return select(*columns).where(table.c.slack_team == team)

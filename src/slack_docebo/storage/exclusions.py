@@ -12,6 +12,8 @@ from slack_docebo.domain.exclusion import Exclusions
 from slack_docebo.storage.schema import exclusion
 from slack_docebo.storage.statements import insertion
 
+ALL = select(exclusion.c.digest)  # made once: read for every event and every page of an import
+
 
 class ExclusionRepository:
     """The table `exclusion`; the caller owns the transaction."""
@@ -21,7 +23,7 @@ class ExclusionRepository:
 
     def all(self) -> Exclusions:
         """Return everybody who is excluded."""
-        return Exclusions(frozenset(self._connection.scalars(select(exclusion.c.digest))))
+        return Exclusions(frozenset(self._connection.scalars(ALL)))
 
     def add(self, names: Iterable[str], *, now: datetime, digests: Iterable[str] = ()) -> None:
         """Exclude the person with these Slack ids and e-mail addresses, or *digests* of such."""

@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, bindparam, delete, select
 
 from slack_docebo.storage.schema import halt
 from slack_docebo.storage.statements import insertion
+
+GET = select(halt).where(halt.c.docebo == bindparam("docebo"))  # made once: read before every call that writes
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +31,7 @@ class HaltRepository:
 
     def get(self, docebo: str) -> Halt | None:
         """Return the order for this Docebo, if there is one."""
-        row = self._connection.execute(select(halt).where(halt.c.docebo == docebo)).one_or_none()
+        row = self._connection.execute(GET, {"docebo": docebo}).one_or_none()
         return None if row is None else Halt(row.since, row.reason)
 
     def stop(self, docebo: str, reason: str, *, now: datetime) -> None:

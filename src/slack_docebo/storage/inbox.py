@@ -14,12 +14,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, delete, func, or_, select, true, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, bindparam, delete, func, or_, select, true, update
 
 from slack_docebo.storage.exclusions import ExclusionRepository
 from slack_docebo.storage.schema import inbox_event
 from slack_docebo.storage.shares import ALL, ShareRepository, has_to_wait
-from slack_docebo.storage.statements import among, chunks, insertion_text, replace_mentions
+from slack_docebo.storage.statements import Among, among, chunks, insertion_text, replace_mentions
 from slack_docebo.storage.wake_ups import WakeUpRepository, is_seen_to
 
 LEASE = timedelta(minutes=15)  # how long a claim counts when nobody can tell whether its run still lives
@@ -42,6 +42,20 @@ class EventState(enum.StrEnum):
 
 FINISHED = (EventState.APPLIED, EventState.SUPERSEDED)
 OPEN = (EventState.WAITING, EventState.CLAIMED)
+# Made once: a statement costs more to build than to carry out.
+_LATELY = and_(event_columns.state == EventState.APPLIED.value, event_columns.done_at >= bindparam("since"))
+LOOK_AGAIN = Among(
+    update(inbox_event)
+    .where(or_(_LATELY, event_columns.state == EventState.CLAIMED.value))
+    .values(state=EventState.WAITING.value, claimed_by="", due_at=AT_ONCE, done_at=None),
+    event_columns.slack_id,
+)
+APPLIED_SINCE = Among(
+    select(event_columns.slack_id).where(
+        event_columns.state == EventState.APPLIED.value, event_columns.done_at > bindparam("since")
+    ),
+    event_columns.slack_id,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,14 +292,7 @@ class InboxRepository:
 
         Those that a run has in work are taken from it: it may have compared with what was there before.
         """
-        lately = and_(event_columns.state == EventState.APPLIED.value, event_columns.done_at >= since)
-        in_work = event_columns.state == EventState.CLAIMED.value
-        anew = {"state": EventState.WAITING.value, "claimed_by": "", "due_at": AT_ONCE, "done_at": None}
-        count = 0
-        for ids in chunks(set(slack_ids)):
-            theirs = among(self._connection, event_columns.slack_id, ids)
-            again = update(inbox_event).where(theirs, or_(lately, in_work)).values(**anew)
-            count += self._connection.execute(again).rowcount
+        count = LOOK_AGAIN.change(self._connection, slack_ids, since=since)
         if count:
             self._wake_ups.want_run(now)
         return count
@@ -326,14 +333,7 @@ class InboxRepository:
 
     def applied_since(self, moment: datetime, slack_ids: Iterable[str]) -> set[str]:
         """Return about whom of *slack_ids* an event was applied later than *moment*."""
-        applied = event_columns.state == EventState.APPLIED.value, event_columns.done_at > moment
-        return {
-            slack_id
-            for ids in chunks(set(slack_ids))
-            for slack_id in self._connection.scalars(
-                select(event_columns.slack_id).where(*applied, among(self._connection, event_columns.slack_id, ids))
-            )
-        }
+        return {row.slack_id for row in APPLIED_SINCE.rows(self._connection, slack_ids, since=moment)}
 
     def last_applied(
         self, slack_ids: Iterable[str], *, since: datetime | None = None

@@ -11,6 +11,7 @@ from sqlalchemy import (
     Connection,
     Text,
     and_,
+    bindparam,
     case,
     cast,
     delete,
@@ -32,7 +33,7 @@ from slack_docebo.storage.plans import LET_THROUGH, OPEN, Plan, PlanKind, PlanRe
 from slack_docebo.storage.schema import intent
 from slack_docebo.storage.schema import operation as operations
 from slack_docebo.storage.schema import plan as plans
-from slack_docebo.storage.statements import ROWS_AT_ONCE, among, chunks, is_postgresql, replace_mentions
+from slack_docebo.storage.statements import ROWS_AT_ONCE, Among, among, chunks, is_postgresql, replace_mentions
 
 # Whether an operation gives a mapping another account.
 MOVES = and_(
@@ -44,6 +45,18 @@ UPDATES = operations.c.kind == Kind.UPDATE.value
 RENAMES = and_(UPDATES, operations.c.changes[USERNAME].as_string().is_not(None))
 # By whom people are counted: of the forgotten, only the account is on record.
 PERSON = func.coalesce(func.nullif(operations.c.slack_id, ""), cast(operations.c.docebo_id, Text), "")
+# Made once: a statement costs more to build than to carry out.
+ENDED = Among(
+    select(operations.c.docebo_id, operations.c.changes, operations.c.before)
+    .join(plans, plans.c.id == operations.c.plan_id)
+    .where(
+        plans.c.docebo == bindparam("docebo"),
+        operations.c.kind == Kind.DEACTIVATE.value,
+        operations.c.outcome == Outcome.APPLIED.value,
+    )
+    .order_by(operations.c.done_at),
+    operations.c.slack_id,
+)
 
 
 def _done(since: datetime) -> tuple[ColumnElement[bool], ...]:
@@ -192,21 +205,9 @@ class JournalRepository:
 
         That is "" where they had none, or nobody knows. Left out is which we have deactivated since.
         """
-        columns = operations.c.docebo_id, operations.c.changes, operations.c.before
-        query = (
-            select(*columns)
-            .join(plans, plans.c.id == operations.c.plan_id)
-            .where(
-                plans.c.docebo == docebo,
-                operations.c.kind == Kind.DEACTIVATE.value,
-                operations.c.outcome == Outcome.APPLIED.value,
-            )
-            .order_by(operations.c.done_at)
-        )
         before: dict[int, str | None] = {}
-        for ids in chunks(set(slack_ids)):
-            for row in self._connection.execute(query.where(among(self._connection, operations.c.slack_id, ids))):
-                before[row.docebo_id] = str(row.before.get(EXPIRATION, "")) if EXPIRATION in row.changes else None
+        for row in ENDED.rows(self._connection, slack_ids, docebo=docebo):
+            before[row.docebo_id] = str(row.before.get(EXPIRATION, "")) if EXPIRATION in row.changes else None
         return {docebo_id: date for docebo_id, date in before.items() if date is not None}
 
     def history(self, slack_id: str, limit: int) -> list[tuple[Plan, JournalEntry]]:

@@ -3,10 +3,14 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, func, select
+from sqlalchemy import Connection, bindparam, delete, func, select
 
 from slack_docebo.storage.schema import leaver, proven_read
-from slack_docebo.storage.statements import among, chunks, insertion
+from slack_docebo.storage.statements import Among, insertion
+
+_IN_TEAM = leaver.c.slack_team == bindparam("team")
+SINCE = Among(select(leaver.c.slack_id, leaver.c.since).where(_IN_TEAM), leaver.c.slack_id)
+CLEAR = Among(delete(leaver).where(_IN_TEAM), leaver.c.slack_id)
 
 
 class LeaverRepository:
@@ -17,12 +21,7 @@ class LeaverRepository:
 
     def since(self, team: str, slack_ids: Iterable[str]) -> dict[str, datetime]:
         """Return when those of *slack_ids* who are leavers were first seen as such."""
-        query = select(leaver.c.slack_id, leaver.c.since).where(leaver.c.slack_team == team)
-        return {
-            row.slack_id: row.since
-            for ids in chunks(set(slack_ids))
-            for row in self._connection.execute(query.where(among(self._connection, leaver.c.slack_id, ids)))
-        }
+        return {row.slack_id: row.since for row in SINCE.rows(self._connection, slack_ids, team=team)}
 
     def note(self, team: str, slack_ids: Iterable[str], *, now: datetime) -> None:
         """Note that these people have left; what was noted before stays.
@@ -41,9 +40,7 @@ class LeaverRepository:
 
     def clear(self, team: str, slack_ids: Iterable[str]) -> None:
         """Note that these people are no leavers, or were acted on."""
-        for ids in chunks(slack_ids):
-            of_team = leaver.c.slack_team == team
-            self._connection.execute(delete(leaver).where(of_team, among(self._connection, leaver.c.slack_id, ids)))
+        CLEAR.change(self._connection, slack_ids, team=team)
 
     def purge(self, oldest: datetime) -> None:
         """Delete who was first seen before *oldest*: nobody plans for them any more."""

@@ -4,10 +4,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, select
+from sqlalchemy import Connection, Row, bindparam, select
 
 from slack_docebo.storage.schema import workspace_link
-from slack_docebo.storage.statements import insertion
+from slack_docebo.storage.statements import insertion_text
+
+# Made once: a statement costs more to build than to carry out.
+GET = select(workspace_link).where(workspace_link.c.docebo == bindparam("docebo"))
+PIN = insertion_text(
+    workspace_link.columns,
+    """(docebo) DO UPDATE SET slack_team_name = excluded.slack_team_name
+        WHERE workspace_link.slack_team = excluded.slack_team
+            AND workspace_link.slack_team_name <> excluded.slack_team_name""",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +36,7 @@ class LinkRepository:
         self._connection = connection
 
     def get(self, docebo: str) -> WorkspaceLink | None:
-        row = self._connection.execute(_of(docebo)).one_or_none()
+        row = self._connection.execute(GET, {"docebo": docebo}).one_or_none()
         return None if row is None else _link(row)
 
     def only(self) -> WorkspaceLink | None:
@@ -40,21 +49,9 @@ class LinkRepository:
 
         A link to another workspace stays as it is, so the caller compares; a workspace that was renamed is renamed.
         """
-        pinned = {"slack_team": team, "slack_team_name": name, "pinned_at": now}
-        self._connection.execute(
-            insertion(self._connection, workspace_link)
-            .values(docebo=docebo, **pinned)
-            .on_conflict_do_update(
-                index_elements=[workspace_link.c.docebo],
-                set_={"slack_team_name": name},
-                where=and_(workspace_link.c.slack_team == team, workspace_link.c.slack_team_name != name),
-            )
-        )
-        return _link(self._connection.execute(_of(docebo)).one())
-
-
-def _of(docebo: str) -> Select[Any]:
-    return select(workspace_link).where(workspace_link.c.docebo == docebo)
+        pinned = {"docebo": docebo, "slack_team": team, "slack_team_name": name, "pinned_at": now}
+        self._connection.execute(PIN, pinned)
+        return _link(self._connection.execute(GET, {"docebo": docebo}).one())
 
 
 def _link(row: Row[Any]) -> WorkspaceLink:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, delete, func, select, true, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, bindparam, case, delete, func, select, true, update
 
 from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.domain.people import Known, LastSeen, Mapping, SourceUser
@@ -18,7 +18,7 @@ from slack_docebo.storage.people import PersonRepository
 from slack_docebo.storage.platforms import UNKNOWN, PlatformRepository
 from slack_docebo.storage.schema import account, applied, operation, storable
 from slack_docebo.storage.schema import mapping as rows
-from slack_docebo.storage.statements import ROWS_AT_ONCE, among, carry_out, chunks, insertion_text
+from slack_docebo.storage.statements import ROWS_AT_ONCE, Among, among, carry_out, chunks, insertion_text
 
 NAMED_AT_MOST = 5  # in a message
 CHANGED_SINCE = "mapped or changed since the backup of this reset: reset again, if this mapping is to go too"
@@ -47,6 +47,13 @@ READ = (
     .outerjoin(applied, and_(applied.c.platform_id == rows.c.platform_id, applied.c.person_id == rows.c.person_id))
     .outerjoin(account, and_(account.c.platform_id == rows.c.platform_id, account.c.user_id == rows.c.user_id))
 )
+_IN_TEAM = rows.c.slack_team == bindparam("team")
+_HERE = and_(_IN_TEAM, rows.c.platform_id == bindparam("platform"))
+# Each for one platform, and for all of them.
+OF = {True: Among(READ.where(_HERE), rows.c.slack_id), False: Among(READ.where(_IN_TEAM), rows.c.slack_id)}
+OF_ACCOUNTS = {True: Among(READ.where(_HERE), rows.c.user_id), False: Among(READ.where(_IN_TEAM), rows.c.user_id)}
+_HOLDERS = select(rows.c.user_id, rows.c.slack_id)
+HOLDERS = {True: Among(_HOLDERS.where(_HERE), rows.c.user_id), False: Among(_HOLDERS.where(_IN_TEAM), rows.c.user_id)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +72,9 @@ class MappingRepository:
     Who names no platform reads those of all platforms, and writes to the only one that is known.
     """
 
-    def __init__(self, connection: Connection, docebo: str = UNKNOWN) -> None:
+    def __init__(self, connection: Connection, platforms: PlatformRepository, docebo: str = UNKNOWN) -> None:
         self._connection = connection
+        self._platforms = platforms
         self._docebo = docebo
 
     def all(self, team: str) -> Iterator[Mapping]:
@@ -82,13 +90,7 @@ class MappingRepository:
 
     def of(self, team: str, slack_ids: Iterable[str]) -> dict[str, Mapping]:
         """Return the mappings of those of *slack_ids* who have one."""
-        return {
-            row.slack_id: _mapping(row)
-            for ids in chunks(set(slack_ids))
-            for row in self._connection.execute(
-                READ.where(self._of(team), among(self._connection, rows.c.slack_id, ids))
-            )
-        }
+        return {row.slack_id: _mapping(row) for row in self._among(OF, team, slack_ids)}
 
     def of_people(self, team: str, users: Collection[SourceUser]) -> dict[str, Mapping]:
         """Return, by Slack id, the mappings of those of *users* who have one, under whichever of their ids."""
@@ -100,29 +102,15 @@ class MappingRepository:
         """Return, by Slack id, the mapping of each of *users*, else what was last applied, of whom there is either."""
         mapped = self.of_people(team, users)
         unmapped = [user for user in users if user.slack_id not in mapped]
-        return {**mapped, **AppliedRepository(self._connection, self._docebo).of_people(team, unmapped)}
+        return {**mapped, **self._applied.of_people(team, unmapped)}
 
     def of_accounts(self, team: str, docebo_ids: Iterable[int]) -> dict[int, Mapping]:
         """Return, by Docebo id, the mappings of those of the accounts that have one."""
-        return {
-            row.user_id: _mapping(row)
-            for ids in chunks(set(docebo_ids))
-            for row in self._connection.execute(
-                READ.where(self._of(team), among(self._connection, rows.c.user_id, ids))
-            )
-        }
+        return {row.user_id: _mapping(row) for row in self._among(OF_ACCOUNTS, team, docebo_ids)}
 
     def holders(self, team: str, docebo_ids: Iterable[int]) -> dict[int, str]:
         """Return, by Docebo id, the Slack id that holds the account."""
-        return {
-            row.user_id: row.slack_id
-            for ids in chunks(set(docebo_ids))
-            for row in self._connection.execute(
-                select(rows.c.user_id, rows.c.slack_id).where(
-                    self._of(team), among(self._connection, rows.c.user_id, ids)
-                )
-            )
-        }
+        return {row.user_id: row.slack_id for row in self._among(HOLDERS, team, docebo_ids)}
 
     def unseen(self, team: str) -> list[int]:
         """Return the accounts of mappings of which nobody knows what they bear: somebody has just mapped them by hand."""
@@ -147,7 +135,7 @@ class MappingRepository:
             of_team = {mapping.slack_id: mapping for mapping in latest.values() if mapping.slack_team == team}
             known = self.of(team, of_team)
             changed = [mapping for slack_id, mapping in of_team.items() if _stored(mapping) != known.get(slack_id)]
-            given = AppliedRepository(self._connection, self._docebo)
+            given = self._applied
             before = given.of(team, [mapping.slack_id for mapping in changed])
             had = {(slack_id, one.docebo_id) for them in (known, before) for slack_id, one in them.items()}
             self._upsert(team, changed, now)
@@ -213,7 +201,16 @@ class MappingRepository:
 
     @property
     def _platform_id(self) -> int | None:
-        return PlatformRepository(self._connection).find(self._docebo)
+        return self._platforms.find(self._docebo)
+
+    @property
+    def _applied(self) -> AppliedRepository:
+        return AppliedRepository(self._connection, self._platforms, self._docebo)
+
+    def _among(self, queries: MappingType[bool, Among], team: str, values: Iterable[Any]) -> Iterator[Row[Any]]:
+        """Yield the rows of the workspace on this platform that are found for any of *values*."""
+        here = {"platform": self._platform_id} if self._docebo else {}
+        return queries[bool(here)].rows(self._connection, values, team=team, **here)
 
     def _of(self, team: str) -> ColumnElement[bool]:
         """Return the condition that a row is one of the workspace's on this platform."""
@@ -248,7 +245,7 @@ class MappingRepository:
     def _upsert(self, team: str, mappings: Sequence[Mapping], now: datetime) -> None:
         if not mappings:
             return
-        platform_id = PlatformRepository(self._connection).take(self._docebo)
+        platform_id = self._platforms.take(self._docebo)
         people = PersonRepository(self._connection).meet(team, [mapping.slack_id for mapping in mappings], now=now)
         changed = (
             {

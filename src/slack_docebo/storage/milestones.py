@@ -6,7 +6,9 @@ from datetime import datetime
 from sqlalchemy import Connection, select
 
 from slack_docebo.storage.schema import milestone
-from slack_docebo.storage.statements import insertion
+from slack_docebo.storage.statements import insertion_text
+
+REACH = insertion_text(milestone.columns, "(docebo, name) DO UPDATE SET reached_at = excluded.reached_at")
 
 
 class Milestone(enum.StrEnum):
@@ -24,12 +26,7 @@ class MilestoneRepository:
 
     def reach(self, docebo: str, reached: Milestone, *, now: datetime) -> None:
         """Note that it happens now."""
-        at = {"reached_at": now}
-        self._connection.execute(
-            insertion(self._connection, milestone)
-            .values(docebo=docebo, name=reached.value, **at)
-            .on_conflict_do_update(index_elements=["docebo", "name"], set_=at)
-        )
+        self._connection.execute(REACH, {"docebo": docebo, "name": reached.value, "reached_at": now})
 
     def last(self, docebo: str) -> dict[Milestone, datetime]:
         """Return when each last happened; what never did is not in there."""

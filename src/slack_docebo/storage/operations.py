@@ -39,6 +39,18 @@ RECORD = (
         flow_run=bindparam("by"),
     )
 )
+_PLANNED = operations.c.plan_id == bindparam("plan"), operations.c.outcome == Outcome.PLANNED.value
+PENDING = (
+    select(operations)
+    .where(*_PLANNED, operations.c.kind == bindparam("kind"), operations.c.seq > bindparam("after"))
+    .order_by(operations.c.seq)
+    .limit(bindparam("most"))
+)
+STILL_PLANNED = select(operations.c.seq).where(
+    *_PLANNED, operations.c.seq.between(bindparam("first"), bindparam("last"))
+)
+_TALLIED = operations.c.kind, operations.c.reason, operations.c.outcome
+TALLY = select(*_TALLIED, func.count()).where(operations.c.plan_id == bindparam("plan")).group_by(*_TALLIED)
 
 # What is told of an operation, by the names that people are shown.
 REPORT_COLUMNS = {
@@ -164,27 +176,13 @@ class OperationRepository:
 
     def pending(self, plan_id: str, kind: Kind, limit: int, *, after: int = -1) -> list[tuple[int, Operation]]:
         """Return the first operations of a kind, numbered above *after*, that still have to be carried out."""
-        query = (
-            select(operations)
-            .where(
-                operations.c.plan_id == plan_id,
-                operations.c.outcome == Outcome.PLANNED.value,
-                operations.c.kind == kind.value,
-                operations.c.seq > after,
-            )
-            .order_by(operations.c.seq)
-            .limit(limit)
-        )
-        return [(row.seq, operation_of(row)) for row in self._connection.execute(query)]
+        which = {"plan": plan_id, "kind": kind.value, "after": after, "most": limit}
+        return [(row.seq, operation_of(row)) for row in self._connection.execute(PENDING, which)]
 
     def still_planned(self, plan_id: str, seqs: Collection[int]) -> set[int]:
         """Return which of the operations numbered *seqs* are still there to be carried out."""
-        query = select(operations.c.seq).where(
-            operations.c.plan_id == plan_id,
-            operations.c.outcome == Outcome.PLANNED.value,
-            operations.c.seq.between(min(seqs), max(seqs)),
-        )
-        return set(self._connection.scalars(query)).intersection(seqs)
+        which = {"plan": plan_id, "first": min(seqs), "last": max(seqs)}
+        return set(self._connection.scalars(STILL_PLANNED, which)).intersection(seqs)
 
     def not_done(self, plan_id: str, slack_ids: Iterable[str]) -> set[str]:
         """Return for which of *slack_ids* an operation of the plan was skipped or has failed."""
@@ -282,11 +280,9 @@ class OperationRepository:
 
     def tally(self, plan_id: str) -> list[tuple[Kind, str, Outcome, int]]:
         """Count the rows of a plan by kind, reason and outcome; whom it leaves alone as before is not among them."""
-        columns = (operations.c.kind, operations.c.reason, operations.c.outcome)
-        query = select(*columns, func.count()).where(operations.c.plan_id == plan_id).group_by(*columns)
         return sorted(
             (Kind(kind), reason, Outcome(outcome), count)
-            for kind, reason, outcome, count in self._connection.execute(query)
+            for kind, reason, outcome, count in self._connection.execute(TALLY, {"plan": plan_id})
         )
 
     def rows(self, plan_id: str) -> Generator[JournalEntry, None, None]:

@@ -5,14 +5,32 @@ from collections.abc import Iterable
 from collections.abc import Mapping as MappingType
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, func, select, true, update
+from sqlalchemy import Connection, bindparam, delete, func, select, true, update
 
 from slack_docebo.storage.schema import identity, person
-from slack_docebo.storage.statements import among, carry_out, chunks, insertion_text, is_postgresql
+from slack_docebo.storage.statements import Among, among, carry_out, chunks, insertion_text, is_postgresql
 
 # Made once: a statement costs more to build than to carry out.
 MEET = insertion_text(person.columns, "DO NOTHING")
 IDENTIFY = insertion_text([identity.c.slack_team, identity.c.slack_id, identity.c.person_id], "DO NOTHING")
+OF = Among(
+    select(identity.c.slack_id, identity.c.person_id).where(identity.c.slack_team == bindparam("team")),
+    identity.c.slack_id,
+)
+_other = identity.alias()
+IDS_OF = Among(
+    select(_other.c.slack_id).join(identity, identity.c.person_id == _other.c.person_id), identity.c.slack_id
+)
+OTHER_IDS = Among(
+    select(identity.c.slack_id, _other.c.slack_id.label("other"))
+    .join(_other, _other.c.person_id == identity.c.person_id)
+    .where(
+        identity.c.slack_team == bindparam("team"),
+        _other.c.slack_team == bindparam("team"),
+        _other.c.slack_id != identity.c.slack_id,
+    ),
+    identity.c.slack_id,
+)
 
 
 class PersonRepository:
@@ -23,41 +41,16 @@ class PersonRepository:
 
     def of(self, team: str, slack_ids: Iterable[str]) -> dict[str, int]:
         """Return, by Slack id, the keys of those who are known."""
-        return {
-            row.slack_id: row.person_id
-            for ids in chunks(set(slack_ids))
-            for row in self._connection.execute(
-                select(identity.c.slack_id, identity.c.person_id).where(
-                    identity.c.slack_team == team, among(self._connection, identity.c.slack_id, ids)
-                )
-            )
-        }
+        return {row.slack_id: row.person_id for row in OF.rows(self._connection, slack_ids, team=team)}
 
     def ids_of(self, slack_ids: Iterable[str]) -> set[str]:
         """Return *slack_ids* and every other id by which the same people are known."""
-        other = identity.alias()
-        same_person = select(other.c.slack_id).join(identity, identity.c.person_id == other.c.person_id)
         wanted = set(slack_ids)
-        return wanted.union(
-            *(
-                self._connection.scalars(same_person.where(among(self._connection, identity.c.slack_id, ids)))
-                for ids in chunks(wanted)
-            )
-        )
+        return wanted | {row.slack_id for row in IDS_OF.rows(self._connection, wanted)}
 
     def other_ids(self, team: str, slack_ids: Iterable[str]) -> dict[str, str]:
         """Return, by each other id under which the same people are known, the one of *slack_ids*."""
-        other = identity.alias()
-        query = (
-            select(identity.c.slack_id, other.c.slack_id.label("other"))
-            .join(other, other.c.person_id == identity.c.person_id)
-            .where(identity.c.slack_team == team, other.c.slack_team == team, other.c.slack_id != identity.c.slack_id)
-        )
-        return {
-            row.other: row.slack_id
-            for ids in chunks(set(slack_ids))
-            for row in self._connection.execute(query.where(among(self._connection, identity.c.slack_id, ids)))
-        }
+        return {row.other: row.slack_id for row in OTHER_IDS.rows(self._connection, slack_ids, team=team)}
 
     def meet(self, team: str, slack_ids: Iterable[str], *, now: datetime) -> dict[str, int]:
         """Return the key of each of *slack_ids*; those who are not known yet are from now on."""

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import (
     Connection,
     Row,
+    bindparam,
     delete,
     insert,
     select,
@@ -30,6 +31,8 @@ PART_OF = "part_of"  # the fact of a plan for some of the people of another, who
 COVERAGE = "custom_fields_known"  # the fact of a plan of how many people's custom fields are known, and of how many
 READ_SINCE = "read_since"  # the fact of a plan of what was read by a run that began then; of events has none
 LET_THROUGH = "let_through"  # the fact of a plan over a limit that somebody let through by its id, having looked at it
+
+GET = select(plans).where(plans.c.id == bindparam("plan"))  # made once: read around every call that writes
 
 
 class PlanKind(StrEnum):
@@ -148,7 +151,7 @@ class PlanRepository:
         )
 
     def get(self, plan_id: str) -> Plan | None:
-        row = self._connection.execute(select(plans).where(plans.c.id == plan_id)).one_or_none()
+        row = self._connection.execute(GET, {"plan": plan_id}).one_or_none()
         return None if row is None else plan_of(row)
 
     def read(self, plan_id: str) -> Plan:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, delete, exists, or_, select, update
+from sqlalchemy import Connection, delete, exists, or_, select, update
 
 from slack_docebo.errors import PlatformMismatch
 from slack_docebo.storage.schema import (
@@ -24,11 +24,6 @@ UNKNOWN = ""  # address of the platform whose mappings were stored before anybod
 
 # Made once: an import carries them out before almost everything else that it reads or writes.
 KNOWN = select(platform.c.id, platform.c.address)
-NAMED = (
-    update(platform)
-    .where(platform.c.id == bindparam("found"), platform.c.address == UNKNOWN)
-    .values(address=bindparam("at"))
-)
 _kept = (exists().where(table.c.platform_id == platform.c.id) for table in (mapping, applied))
 WITH_RECORDS = (
     select(platform.c.id, platform.c.address, platform.c.linked_at)
@@ -47,10 +42,12 @@ class Platform:
 
 
 class PlatformRepository:
-    """The table `platform`; the caller owns the transaction."""
+    """The table `platform`; the caller owns the transaction, in which nothing but this changes the table."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._known: dict[str, int] = {}  # by address, as read last in this transaction
+        self._checked: set[str] = set()  # addresses
 
     def find(self, address: str) -> int | None:
         """Return the id of the platform at *address*; of one without an address, if that is still free to be taken.
@@ -58,7 +55,9 @@ class PlatformRepository:
         With UNKNOWN return the only platform there is, or the one that the database is linked to, else the one without
         an address.
         """
-        known: dict[str, int] = {row.address: row.id for row in self._connection.execute(KNOWN)}
+        if not self._known:
+            self._known = {row.address: row.id for row in self._connection.execute(KNOWN)}
+        known = self._known
         if not address and len(known) == 1:
             return next(iter(known.values()))
         if not address and (linked := self.linked()):
@@ -77,8 +76,10 @@ class PlatformRepository:
                 insertion(self._connection, platform).values(address=address).on_conflict_do_nothing()
             )
             found = self._connection.execute(select(platform.c.id).where(platform.c.address == address)).scalar_one()
-        elif address:
-            self._connection.execute(NAMED, {"found": found, "at": address})
+            self._known[address] = found
+        elif address and self._known.get(UNKNOWN) == found:
+            self._connection.execute(update(platform).where(platform.c.id == found).values(address=address))
+            self._known[address] = self._known.pop(UNKNOWN)
         return found
 
     def linked(self) -> Platform | None:
@@ -97,14 +98,14 @@ class PlatformRepository:
 
         Mappings of no known address are still for anybody to take.
         """
-        linked = self.linked()
-        if not address or (linked and linked.address == address):
+        if address in self._checked:
             return
-        if linked is None:
-            known = self._with_records()
-            if not known or self.find(address) is not None:
-                return
+        linked = self.linked()
+        if linked is None and (known := self._with_records()) and self.find(address) is None:
             linked = known[0]
+        if not address or linked is None or linked.address == address:
+            self._checked.add(address)
+            return
         raise PlatformMismatch(
             f"nothing was written: the mappings in this database are those of {linked.address}, and DOCEBO_URL is"
             f" {address}. Correct DOCEBO_URL; or run `slack-docebo relink same` if that is the same platform under a new"
@@ -115,6 +116,7 @@ class PlatformRepository:
         """Link the database to the platform at *address*, which has mappings of its own, or none yet."""
         self._connection.execute(insertion(self._connection, platform).values(address=address).on_conflict_do_nothing())
         self._connection.execute(update(platform).where(platform.c.address == address).values(linked_at=now))
+        self._forget()
 
     def move(self, former: str, address: str) -> None:
         """Note that the platform at *former* is at *address* now, with all that is kept of it.
@@ -134,10 +136,15 @@ class PlatformRepository:
             self._connection.execute(update(table).where(table.c.docebo == former).values(docebo=address))
         of_former = proven_read.c.source == f"docebo:{former}"
         self._connection.execute(update(proven_read).where(of_former).values(source=f"docebo:{address}"))
+        self._forget()
 
     def linked_since(self, address: str) -> datetime | None:
         """Return when the database was linked to the platform at *address*; None where it always was."""
         return self._connection.scalar(select(platform.c.linked_at).where(platform.c.address == address))
+
+    def _forget(self) -> None:
+        self._known.clear()
+        self._checked.clear()
 
     def _with_records(self) -> list[Platform]:
         """Return the platforms at a known address with mappings, or with something applied, or linked by somebody."""

@@ -7,9 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import accumulate, pairwise
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
 from slack_docebo.storage.schema import proven_read
+
+# Made once: a statement costs more to build than to carry out.
+_READS = proven_read.c.source == bindparam("of")
+LAST = select(proven_read).where(_READS).order_by(proven_read.c.id.desc()).limit(1)
+LISTED = LAST.with_only_columns(proven_read.c.listed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +36,12 @@ class ReadRepository:
 
     def last(self, source: str) -> ProvenRead | None:
         """Return the latest read of *source*, or None before the first."""
-        query = select(proven_read).where(proven_read.c.source == source).order_by(proven_read.c.id.desc()).limit(1)
-        row = self._connection.execute(query).one_or_none()
+        row = self._connection.execute(LAST, {"of": source}).one_or_none()
         return None if row is None else ProvenRead(row.source, row.people, row.pages, row.proven_at, row.flow_run)
 
     def listed(self, source: str) -> list[int]:
         """Return the ids that the latest read of *source* has listed, in their order; none where they were not kept."""
-        query = select(proven_read.c.listed).where(proven_read.c.source == source)
-        packed = self._connection.scalar(query.order_by(proven_read.c.id.desc()).limit(1))
+        packed = self._connection.scalar(LISTED, {"of": source})
         return [] if packed is None else list(accumulate(json.loads(zlib.decompress(packed))))
 
     def record(self, read: ProvenRead, *, listed: Iterable[int] = ()) -> None:

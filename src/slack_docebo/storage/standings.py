@@ -7,11 +7,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, bindparam, delete, func, or_, select, update
 
 from slack_docebo.domain.standing import Standing
 from slack_docebo.storage.schema import standing as standings
-from slack_docebo.storage.statements import ROWS_AT_ONCE, among, carry_out, chunks, insertion_text, replace_mentions
+from slack_docebo.storage.statements import (
+    ROWS_AT_ONCE,
+    Among,
+    among,
+    carry_out,
+    chunks,
+    insertion_text,
+    replace_mentions,
+)
 
 INSERT = insertion_text(
     standings.columns,
@@ -19,6 +27,14 @@ INSERT = insertion_text(
     """(slack_id, slack_team, docebo, since) DO UPDATE SET
         until = NULL, reason = excluded.reason, docebo_id = excluded.docebo_id, plan_id = excluded.plan_id""",
 )
+_HERE = and_(
+    standings.c.docebo == bindparam("at"), standings.c.slack_team == bindparam("team"), standings.c.until.is_(None)
+)
+OF = Among(
+    select(standings.c.slack_id, standings.c.since, standings.c.reason, standings.c.docebo_id).where(_HERE),
+    standings.c.slack_id,
+)
+END = Among(update(standings).where(_HERE).values(until=bindparam("end")), standings.c.slack_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +58,10 @@ class StandingRepository:
         self, docebo: str, team: str, slack_ids: Iterable[str], *, begun_by: datetime | None = None
     ) -> dict[str, Standing]:
         """Return the standing of those of *slack_ids* who have one; with *begun_by* only what has stood since then."""
-        query = select(standings.c.slack_id, standings.c.reason, standings.c.docebo_id).where(_lasting(docebo, team))
-        if begun_by:
-            query = query.where(standings.c.since <= begun_by)
         return {
             row.slack_id: Standing(row.reason, row.docebo_id)
-            for ids in chunks(set(slack_ids))
-            for row in self._connection.execute(query.where(among(self._connection, standings.c.slack_id, ids)))
+            for row in OF.rows(self._connection, slack_ids, at=docebo, team=team)
+            if begun_by is None or row.since <= begun_by
         }
 
     def changed_after(self, moment: datetime, docebo: str, team: str, slack_ids: Iterable[str]) -> set[str]:
@@ -65,9 +78,7 @@ class StandingRepository:
         self, docebo: str, team: str, found: MappingType[str, Standing | None], *, plan_id: str, now: datetime
     ) -> None:
         """End the standing of everybody in *found*, by Slack id, and begin the one given there."""
-        for ids in chunks(found):
-            lasting = _lasting(docebo, team), among(self._connection, standings.c.slack_id, ids)
-            self._connection.execute(update(standings).where(*lasting).values(until=now))
+        END.change(self._connection, found, at=docebo, team=team, end=now)
         rows = (
             {
                 "slack_id": slack_id,

@@ -12,10 +12,14 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     Connection,
+    Delete,
     Dialect,
     Executable,
+    Row,
+    Select,
     Table,
     TextClause,
+    Update,
     bindparam,
     func,
     insert,
@@ -29,6 +33,7 @@ from sqlalchemy.exc import DBAPIError
 
 T = TypeVar("T")
 ROWS_AT_ONCE = 1000
+GIVEN = "given"  # the parameter that takes the values of an `Among`
 SOMEBODY = "(somebody)"  # in the place of an id that was forgotten
 _insertion_into = lru_cache(insert)
 
@@ -46,6 +51,32 @@ def among(connection: Connection, column: Column[Any], values: list[T]) -> Colum
         # On a table without statistics its planner compares every row with every value of a plain list.
         return column.in_(select(func.unnest(literal(values, postgresql.ARRAY(column.type)))))
     return column.in_(values)
+
+
+class Among:
+    """A statement about the rows in which *column* is one of the values that are given each time; made once and kept.
+
+    To build one, and to find by it what was compiled, costs more than to carry it out.
+    """
+
+    def __init__(self, statement: Select[Any] | Update | Delete, column: ColumnElement[Any]) -> None:
+        self._with_list = statement.where(column.in_(bindparam(GIVEN, expanding=True)))
+        array = bindparam(GIVEN, type_=postgresql.ARRAY(column.type))  # for the reason that `among` gives
+        self._with_array = statement.where(column.in_(select(func.unnest(array))))
+
+    def rows(self, connection: Connection, values: Iterable[Any], **parameters: object) -> Iterator[Row[Any]]:
+        """Yield the rows that are found for any of *values*."""
+        statement = self._for(connection)
+        for some in chunks(set(values)):
+            yield from connection.execute(statement, {**parameters, GIVEN: some})
+
+    def change(self, connection: Connection, values: Iterable[Any], **parameters: object) -> int:
+        """Change the rows of *values* and return how many there were."""
+        statement = self._for(connection)
+        return sum(connection.execute(statement, {**parameters, GIVEN: some}).rowcount for some in chunks(set(values)))
+
+    def _for(self, connection: Connection) -> Select[Any] | Update | Delete:
+        return self._with_array if is_postgresql(connection) else self._with_list
 
 
 def insertion(connection: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:

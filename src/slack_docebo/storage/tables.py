@@ -1,5 +1,7 @@
 """The tables of the store, as one transaction sees them."""
 
+from functools import cached_property
+
 from sqlalchemy import Connection
 
 from slack_docebo.domain.decisions import Decisions, under_other_ids
@@ -47,13 +49,13 @@ class Tables:
         return AccountRepository(self.connection, self.platforms.find(docebo))
 
     def applied(self, docebo: str = UNKNOWN) -> AppliedRepository:
-        return AppliedRepository(self.connection, docebo)
+        return AppliedRepository(self.connection, self.platforms, docebo)
 
     def dialect(self, docebo: str) -> DialectRepository:
-        return DialectRepository(self.connection, docebo)
+        return DialectRepository(self.connection, self.platforms, docebo)
 
     def mappings(self, docebo: str = UNKNOWN) -> MappingRepository:
-        return MappingRepository(self.connection, docebo)
+        return MappingRepository(self.connection, self.platforms, docebo)
 
     def under_other_ids(self, team: str, decisions: Decisions) -> Decisions:
         """Return *decisions* by each of the ids under which the people are known in the workspace."""
@@ -123,7 +125,7 @@ class Tables:
     def plans(self) -> PlanRepository:
         return PlanRepository(self.connection)
 
-    @property
+    @cached_property
     def platforms(self) -> PlatformRepository:
         return PlatformRepository(self.connection)
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, Connection, exists, or_, select, update
 
 from slack_docebo.storage.schema import wake_up
-from slack_docebo.storage.statements import insertion, insertion_text
+from slack_docebo.storage.statements import insertion_text
 
 REALTIME_SYNC = "realtime-sync"
 RECONCILIATION = "reconciliation"
@@ -16,6 +16,10 @@ WANT = insertion_text(
     (wake_up.c.name, wake_up.c.wanted_at),
     "(name) DO UPDATE SET wanted_at = coalesce(wake_up.wanted_at, excluded.wanted_at)",
 )
+QUIET = insertion_text(
+    (wake_up.c.name, wake_up.c.quiet_until), "(name) DO UPDATE SET quiet_until = excluded.quiet_until"
+)
+WANTED = select(wake_up.c.name).where(wake_up.c.name == REALTIME_SYNC, wake_up.c.wanted_at.is_not(None))
 
 
 class WakeUpRepository:
@@ -30,8 +34,7 @@ class WakeUpRepository:
 
     def run_wanted(self) -> bool:
         """Tell whether an event has come since a run last found nothing to claim."""
-        query = select(wake_up.c.name).where(wake_up.c.name == REALTIME_SYNC, wake_up.c.wanted_at.is_not(None))
-        return self._connection.scalar(query) is not None
+        return self._connection.scalar(WANTED) is not None
 
     def hold(self) -> None:
         """Let everybody who has wanted a run commit, and others wait: what is cleared then is what was seen."""
@@ -65,10 +68,7 @@ class WakeUpRepository:
 
     def quiet(self, until: datetime | None) -> None:
         """Let nobody ask for a run before *until*, for one is at work, or has just failed; None: that is over."""
-        row = insertion(self._connection, wake_up).values(name=REALTIME_SYNC, quiet_until=until)
-        self._connection.execute(
-            row.on_conflict_do_update(index_elements=[wake_up.c.name], set_={"quiet_until": until})
-        )
+        self._connection.execute(QUIET, {"name": REALTIME_SYNC, "quiet_until": until})
 
     def want_reconciliation(self, now: datetime) -> None:
         """Want a reconciliation, for events were left out."""
