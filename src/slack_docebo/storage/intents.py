@@ -16,6 +16,15 @@ from slack_docebo.storage.statements import among, carry_out, chunks, insertion_
 # Made once: around every call, building a statement would take longer than carrying it out.
 NOTE = insertion_text(intent.columns, "(plan_id, seq) DO UPDATE SET flow_run = excluded.flow_run")
 SETTLE = delete(intent).where(intent.c.plan_id == bindparam("of"), intent.c.seq == bindparam("place"))
+_LAST_NOTED = (
+    select(intent.c.plan_id).group_by(intent.c.plan_id).having(func.max(intent.c.noted_at) < bindparam("before"))
+)
+_ALONE = plan.c.kind.in_(bindparam("kinds", expanding=True)) & plan.c.id.in_(select(intent.c.plan_id))
+LEFT_BEHIND = (
+    select(plan.c.id)
+    .where(plan.c.docebo == bindparam("docebo"), or_(_ALONE, plan.c.id.in_(_LAST_NOTED)))
+    .order_by(plan.c.created_at)
+)
 
 
 class IntentRepository:
@@ -58,11 +67,5 @@ class IntentRepository:
 
     def left_behind(self, docebo: str, kinds: Iterable[PlanKind], *, before: datetime) -> list[str]:
         """Return the ids of the plans that have intents, the oldest first: those of *kinds*, and any noted *before* then."""
-        alone = plan.c.kind.in_([kind.value for kind in kinds]) & plan.c.id.in_(select(intent.c.plan_id))
-        last_noted = select(intent.c.plan_id).group_by(intent.c.plan_id).having(func.max(intent.c.noted_at) < before)
-        query = (
-            select(plan.c.id)
-            .where(plan.c.docebo == docebo, or_(alone, plan.c.id.in_(last_noted)))
-            .order_by(plan.c.created_at)
-        )
-        return list(self._connection.scalars(query))
+        which = {"docebo": docebo, "kinds": [kind.value for kind in kinds], "before": before}
+        return list(self._connection.scalars(LEFT_BEHIND, which))

@@ -32,7 +32,9 @@ COVERAGE = "custom_fields_known"  # the fact of a plan of how many people's cust
 READ_SINCE = "read_since"  # the fact of a plan of what was read by a run that began then; of events has none
 LET_THROUGH = "let_through"  # the fact of a plan over a limit that somebody let through by its id, having looked at it
 
-GET = select(plans).where(plans.c.id == bindparam("plan"))  # made once: read around every call that writes
+# Made once: a run reads its plan around every call that writes.
+GET = select(plans).where(plans.c.id == bindparam("plan"))
+CREATE = insert(plans)
 
 
 class PlanKind(StrEnum):
@@ -134,21 +136,20 @@ class PlanRepository:
         self._connection = connection
 
     def create(self, plan: Plan) -> None:
-        self._connection.execute(
-            insert(plans).values(
-                id=plan.id,
-                kind=plan.kind.value,
-                created_at=plan.created_at,
-                finished_at=plan.finished_at,
-                flow_run=plan.flow_run,
-                docebo=plan.docebo,
-                slack_team=plan.slack_team,
-                slack_team_name=plan.slack_team_name,
-                state=plan.state.value,
-                settings=dict(plan.settings),
-                facts=dict(plan.facts),
-            )
-        )
+        row = {
+            "id": plan.id,
+            "kind": plan.kind.value,
+            "created_at": plan.created_at,
+            "finished_at": plan.finished_at,
+            "flow_run": plan.flow_run,
+            "docebo": plan.docebo,
+            "slack_team": plan.slack_team,
+            "slack_team_name": plan.slack_team_name,
+            "state": plan.state.value,
+            "settings": dict(plan.settings),
+            "facts": dict(plan.facts),
+        }
+        self._connection.execute(CREATE, row)
 
     def get(self, plan_id: str) -> Plan | None:
         row = self._connection.execute(GET, {"plan": plan_id}).one_or_none()

@@ -14,6 +14,7 @@ from slack_docebo.storage.schema import proven_read
 # Made once: a statement costs more to build than to carry out.
 _READS = proven_read.c.source == bindparam("of")
 LAST = select(proven_read).where(_READS).order_by(proven_read.c.id.desc()).limit(1)
+RECORD = insert(proven_read)
 LISTED = LAST.with_only_columns(proven_read.c.listed)
 
 
@@ -54,16 +55,15 @@ class ReadRepository:
         ids = sorted(listed)
         # As steps from one to the next they take a few bits each.
         steps = [following - docebo_id for docebo_id, following in pairwise([0, *ids])]
-        self._connection.execute(
-            insert(proven_read).values(
-                source=read.source,
-                people=read.people,
-                pages=read.pages,
-                proven_at=read.proven_at,
-                flow_run=read.flow_run,
-                listed=zlib.compress(json.dumps(steps).encode()) if steps else None,
-            )
-        )
+        row = {
+            "source": read.source,
+            "people": read.people,
+            "pages": read.pages,
+            "proven_at": read.proven_at,
+            "flow_run": read.flow_run,
+            "listed": zlib.compress(json.dumps(steps).encode()) if steps else None,
+        }
+        self._connection.execute(RECORD, row)
 
     def purge(self, before: datetime) -> int:
         """Delete the reads from before *before*, but for the latest of each source; return how many there were."""
