@@ -28,8 +28,8 @@ def nobody_waits_long_for_a_call_without_an_answer() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def shared_sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
-    """A company of 30, or of as many as the file says with USERS, that its tests use one after the other."""
-    with Sandbox(users=getattr(request.module, "USERS", 30), rate_limits=False) as running:
+    """A company of 12, or of as many as the file says with USERS, that its tests use one after the other."""
+    with Sandbox(users=getattr(request.module, "USERS", 12), rate_limits=False) as running:
         yield running
 
 

@@ -19,7 +19,7 @@ from slack_docebo.storage.plans import PlanState
 from tests.faults import FAULTS, READ_LIKE_WRITTEN, disturbed_import, import_killed_at_call, import_with_room_for, sides
 from tests.importing import ON, carry_out, plan_import, prove, run_import, settings_for
 
-USERS, PAGE = 260, 40
+USERS, PAGE = 130, 20
 
 
 @pytest.fixture(scope="module")

@@ -32,8 +32,6 @@ from slack_docebo.storage.schema import account, identity, inbox_event, metadata
 from tests.importing import carry_out
 from tests.integration.realtime_world import World, replaced
 
-USERS = 50
-
 NAME = "Lovelace"
 NOT_OURS = "names the person, but is not a report, an export or a backup as we write them"
 

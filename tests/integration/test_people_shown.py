@@ -21,7 +21,6 @@ from tests.importing import run_import
 from tests.integration.realtime_world import ON, World, world
 
 IDS, NAMES = PeopleShown.IDS, PeopleShown.NAMES
-USERS = 30
 
 
 @pytest.fixture

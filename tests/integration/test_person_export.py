@@ -15,8 +15,6 @@ from slack_docebo.storage.schema import metadata
 from tests.integration.commands import run
 from tests.integration.realtime_world import World, environment
 
-USERS = 20
-
 
 @pytest.fixture
 async def ada(here: World) -> str:

@@ -13,6 +13,7 @@ from tests.between import Call, between
 from tests.importing import ON, run_import, settings_for
 from tests.integration.realtime_world import world
 
+USERS = 20
 PLAIN = "first_name, last_name, email"
 BY_HANDLE = f"{PLAIN}, username = lower(handle)"
 
