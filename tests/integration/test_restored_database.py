@@ -22,7 +22,7 @@ Backup = Callable[[], Callable[[], str]]
 
 @pytest.fixture
 def company() -> Iterator[Sandbox]:
-    with Sandbox(users=60, rate_limits=False) as sandbox:
+    with Sandbox(users=20, rate_limits=False) as sandbox:
         yield sandbox
 
 
