@@ -8,30 +8,43 @@ import json
 import logging
 import re
 import traceback
+from collections import deque
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, quote_plus
 
 REDACTED = "(secret)"  # no bracket or star: it may come to stand in markup
 SHORTEST = 8  # characters; a shorter one may be a word, and would spoil every message
 
-_forms: set[str] = set()
-_pattern: re.Pattern[str] | None = None
+TOKENS = 10  # the newest ones; each is good for an hour, and a process that lives for weeks is given thousands
+
+_secrets: set[str] = set()
+_tokens: deque[str] = deque(maxlen=TOKENS)
 
 
 def keep_secret(secret: str) -> None:
     """Replace *secret* from now on, in every form that `_forms_of` knows; one of less than 8 characters is not replaced."""
-    global _pattern  # noqa: PLW0603  (secrets are the process's, not an object's)
-    new = {form for form in _forms_of(secret.strip()) if len(form) >= SHORTEST} - _forms
-    if new:
-        _forms.update(new)
-        alternatives = sorted(_forms, key=len, reverse=True)  # of two that begin alike, the longer one is to match
-        _pattern = re.compile("|".join(map(re.escape, alternatives)), re.IGNORECASE)
+    _secrets.add(secret.strip())
+
+
+def keep_token(token: str) -> None:
+    """Replace *token* like a secret until `TOKENS` others were given."""
+    if token not in _tokens:
+        _tokens.append(token)
 
 
 def redacted(text: str) -> str:
     """Return *text* without the secrets of this process."""
-    return _pattern.sub(REDACTED, text) if _pattern else text
+    return _pattern_of(frozenset((*_secrets, *_tokens))).sub(REDACTED, text)
+
+
+@lru_cache(maxsize=1)
+def _pattern_of(secrets: frozenset[str]) -> re.Pattern[str]:
+    """Return what finds any form of *secrets*; nothing where there are none."""
+    forms = {form for secret in secrets for form in _forms_of(secret) if len(form) >= SHORTEST}
+    alternatives = sorted(forms, key=len, reverse=True)  # of two that begin alike, the longer one is to match
+    return re.compile("|".join(map(re.escape, alternatives)) or "(?!)", re.IGNORECASE)
 
 
 def redact_logs() -> None:

@@ -3,6 +3,7 @@ import json
 import logging
 import pickle
 import string
+from collections import deque
 from urllib.parse import quote, urlencode
 
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from slack_docebo import redaction
 from slack_docebo.clients.docebo_values import message_of
 from slack_docebo.errors import AccessDenied, RateLimited, Rejected
-from slack_docebo.redaction import keep_secret, redact_logs, redacted
+from slack_docebo.redaction import TOKENS, keep_secret, keep_token, redact_logs, redacted
 
 SECRET = 'pl4nted/secret+with=signs & "blanks"'
 
@@ -20,8 +21,8 @@ SECRET = 'pl4nted/secret+with=signs & "blanks"'
 @pytest.fixture(autouse=True)
 def nothing_known(monkeypatch):
     """Begin as a process that knows no secret."""
-    monkeypatch.setattr(redaction, "_forms", set())
-    monkeypatch.setattr(redaction, "_pattern", None)
+    monkeypatch.setattr(redaction, "_secrets", set())
+    monkeypatch.setattr(redaction, "_tokens", deque(maxlen=TOKENS))
 
 
 @pytest.fixture
@@ -63,6 +64,16 @@ def test_of_two_secrets_that_begin_alike_neither_is_left():
     keep_secret("planted-one-and-more")
 
     assert redacted("planted-one-and-more, planted-one") == "(secret), (secret)"
+
+
+def test_of_tokens_the_newest_are_not_shown_and_those_that_have_expired_are_known_no_longer():
+    keep_secret("planted-one")
+    tokens = [f"planted-token-{number}" for number in range(2 * TOKENS)]
+    for token in tokens:
+        keep_token(token)
+
+    assert redacted(", ".join(["planted-one", *tokens[-TOKENS:]])) == ", ".join(["(secret)"] * (TOKENS + 1))
+    assert redacted(tokens[0]) == tokens[0]
 
 
 @given(st.text(string.printable, min_size=8).filter(lambda text: len(text.strip()) >= 8), st.text(), st.text())

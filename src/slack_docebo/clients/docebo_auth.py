@@ -13,7 +13,7 @@ from slack_docebo.clients.answers import OutOfBounds
 from slack_docebo.clients.retries import NotJson, TooLate, no_connection, seconds_asked
 from slack_docebo.domain.quoting import quoted_code
 from slack_docebo.errors import AccessDenied, ConfigurationError, ContractViolation, RateLimited, TransientError
-from slack_docebo.redaction import keep_secret
+from slack_docebo.redaction import keep_token
 
 OPERATION = "token"
 ASSERTION_LIFETIME = 30 * 60  # seconds
@@ -155,7 +155,7 @@ class Token:
         value = body.get("access_token")
         if not isinstance(value, str) or not value:
             raise ContractViolation(OPERATION, "the answer holds no access_token")
-        keep_secret(value)
+        keep_token(value)
         lifetime = _seconds(body.get("expires_in"))
         self._value = value
         self._good_until = asked_at + lifetime - min(60.0, lifetime / 10)
