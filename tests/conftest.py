@@ -4,6 +4,7 @@ import gc
 import os
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -52,12 +53,19 @@ def pytest_make_collect_report(collector: pytest.Collector) -> Iterator[pytest.C
     return report
 
 
-@pytest.hookimpl(tryfirst=True)  # before the groups are read
+@pytest.hookimpl(tryfirst=True)  # before the marks and the groups are read
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep each file on one of the processes that share the work, and all files that need Prefect's server on one.
 
     What takes long comes first, so that all processes are done at about the same time.
     """
+    seen = Counter[tuple[Path, str]]()
+    for item in items:
+        if (variants := item.get_closest_marker("variants")) and isinstance(item, pytest.Function):
+            test = item.path, item.originalname
+            if seen[test] >= variants.args[0]:
+                item.add_marker("long")
+            seen[test] += 1
     groups: dict[Path, str] = {}
     for item in items:
         if isinstance(item, pytest.Function) and "prefect_api" in item.fixturenames:

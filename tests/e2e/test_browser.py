@@ -46,15 +46,6 @@ WRONG_IDS = [
 ]
 
 
-def first_and_long(cases):
-    """The first of *cases* for `make test`; the others are the same page with other words."""
-    first, *others = cases
-    return [
-        first,
-        *(pytest.param(*([other] if isinstance(other, str) else other), marks=pytest.mark.long) for other in others),
-    ]
-
-
 @pytest.fixture(scope="module")
 async def ui(deployed, prefect_api):
     expect.set_options(timeout=PATIENCE)
@@ -68,7 +59,8 @@ def test_these_are_all_deployments(deployed):
     assert len(stored) == len(DEPLOYMENTS)
 
 
-@pytest.mark.parametrize("name", first_and_long(DEPLOYMENTS))
+@pytest.mark.long
+@pytest.mark.parametrize("name", DEPLOYMENTS)
 async def test_the_form_shows_what_each_parameter_is_called_and_does(deployed, ui, name):
     schema = deployment(deployed, name)["parameter_openapi_schema"]
 
@@ -80,7 +72,8 @@ async def test_the_form_shows_what_each_parameter_is_called_and_does(deployed, u
         await expect(ui.page.get_by_role("paragraph").filter(has_text=help_text)).to_be_visible()
 
 
-@pytest.mark.parametrize(("name", "field", "value", "refusal"), first_and_long(WRONG))
+@pytest.mark.variants(1)
+@pytest.mark.parametrize(("name", "field", "value", "refusal"), WRONG)
 async def test_the_form_refuses_a_wrong_value_and_starts_nothing(deployed, ui, name, field, value, refusal):
     await ui.open_form(name)
     run_name = await ui.page.get_by_label("Run Name").input_value()

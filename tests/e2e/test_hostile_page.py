@@ -265,6 +265,7 @@ async def test_a_link_into_prefect_starts_nothing_by_itself(deployed, administra
         await page.close()
 
 
+@pytest.mark.long
 async def test_prefects_pages_ask_nobody_outside(deployed, administrator, attacker, prefect_api):
     """Neither for what Prefect's makers would like to know, nor for a picture that somebody has put into a report."""
     prefect, asked = prefect_api.removesuffix("/api"), []

@@ -127,6 +127,7 @@ async def test_an_address_that_is_not_confirmed_finds_no_account(sandbox, sqlite
 
 @ROADS
 @pytest.mark.parametrize("is_mapped", [True, False])
+@pytest.mark.variants(2)
 async def test_the_account_of_who_has_left_is_not_given_to_the_next_with_the_old_address(
     sandbox, sqlite_url, tmp_path, road, is_mapped
 ):

@@ -36,6 +36,7 @@ async def test_a_round_that_lasts_too_long_leaves_who_is_left_to_the_next(here, 
 
 
 @pytest.mark.parametrize("status", [400, 403, 406])
+@pytest.mark.variants(1)
 async def test_whom_docebo_does_not_let_us_search_for_is_parked_alone(shared_sandbox, sqlite_url, tmp_path, status):
     shared_sandbox.reset()
     with firewall(shared_sandbox.docebo_url, status, b"ada%40example.com", b"bea%40example.com") as url:
@@ -92,6 +93,7 @@ async def test_a_grant_that_is_refused_altogether_costs_nobody_an_attempt(here):
     [ContractViolation("user"), IncompleteRead("a"), StorageConflict("a"), PlanChanged("a"), KeyError("ada@x")],
     ids=lambda fault: type(fault).__name__,
 )
+@pytest.mark.variants(2)
 async def test_for_whom_no_plan_can_be_made_is_parked_alone(here, monkeypatch, fault):
     events = joined(here, "ada", "bea", "cid", "dan", "eve")
     plan = Planner.plan

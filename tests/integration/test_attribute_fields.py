@@ -111,6 +111,7 @@ COLUMNS = (
     [(False, "true"), (False, "false"), (True, "true")],
     ids=["the list hides country and format", "and nothing is mapped", "the list shows them"],
 )
+@pytest.mark.variants(1)
 async def test_further_columns_are_written_once_whether_or_not_a_list_shows_them(
     sandbox_of, sqlite_url, listed, mapping
 ):

@@ -85,6 +85,7 @@ async def test_a_wrong_row_of_a_table_is_not_believed_by_any_road(here, ada, tmp
         pytest.param(("countess", "", "Ada", "Lovelace"), id="the name, and no address"),
     ],
 )
+@pytest.mark.variants(1)
 async def test_an_account_that_shows_the_person_is_brought_in_line(here, ada, tmp_path, bears):
     hers = account(here, *bears)
     take(here, tmp_path, {ada: hers.user_id})

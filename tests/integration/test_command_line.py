@@ -40,6 +40,7 @@ def test_who_asks_for_help_waits_for_nothing_else():
 
 
 @pytest.mark.parametrize("words", ["plan list", "events list", "forget U0NOBODY"])
+@pytest.mark.variants(1)
 def test_who_looks_at_our_own_data_does_not_wait_for_the_clients_of_slack_and_docebo(words, sqlite_url, tmp_path):
     connection = {"SLACK_BOT_TOKEN": "xoxb-1", "DOCEBO_CLIENT_ID": "a", "DOCEBO_CLIENT_SECRET": "b"}
     env = {**connection, "DOCEBO_URL": "https://lms.example.com", "DATABASE_URL": sqlite_url}

@@ -182,6 +182,7 @@ async def test_what_the_list_does_not_show_empties_nothing_and_what_slack_says_o
         pytest.param([{"id": DEPARTMENT, "value": "Law"}], id="fields of another form"),
     ],
 )
+@pytest.mark.variants(1)
 async def test_an_answer_about_the_person_that_does_not_show_the_fields_empties_nothing(
     night, member, monkeypatch, fields
 ):

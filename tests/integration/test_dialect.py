@@ -47,6 +47,7 @@ def known(database_url: str, docebo: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("status", ["400", "413", "503"])
+@pytest.mark.variants(1)
 async def test_how_many_rows_a_call_may_have_is_found_out_once(sandbox, sqlite_url, status):
     sandbox.reset()
     await imported(sandbox, sqlite_url, max_batch_rows=50, batch_too_large=status)
@@ -158,6 +159,7 @@ async def test_a_value_for_which_rows_are_refused_is_left_out_by_the_next_run_fr
 
 
 @pytest.mark.parametrize("rows_per_call", [100, 5])
+@pytest.mark.variants(1)
 async def test_many_newcomers_with_values_of_their_own_that_are_refused_get_their_accounts_in_the_same_run(
     sandbox, sqlite_url, rows_per_call
 ):
@@ -314,6 +316,7 @@ async def test_a_refused_value_costs_nobody_the_account_in_the_branch_of_the_rul
 @pytest.mark.parametrize(
     ("listed", "form", "kept"), [(True, "id", "1"), (True, "label", "1"), (False, "label", "Italy"), (False, "id", "")]
 )
+@pytest.mark.variants(2)
 async def test_a_country_is_written_as_this_docebo_takes_it_and_left_out_where_it_does_not(
     sandbox, sqlite_url, listed, form, kept
 ):

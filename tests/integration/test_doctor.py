@@ -326,6 +326,7 @@ async def test_a_description_that_knows_all_that_is_used_is_told(environment):
         ("do_nothing", Level.WARN, "lists existing for branch_option, not do_nothing"),
     ],
 )
+@pytest.mark.variants(2)
 async def test_what_the_platforms_description_lacks_is_named_before_anything_is_written(
     environment, company, lacking, level, told
 ):

@@ -72,6 +72,7 @@ def operations(settings, summary):
     ],
 )
 @pytest.mark.parametrize("verify_target", [True, False])
+@pytest.mark.variants(2)
 async def test_a_company_that_joins_grid_loses_nobody(sandbox, sqlite_url, shape, verify_target):
     settings = settings_for(sandbox.facts(), sqlite_url)
     await run_import(settings, rows=LEAVERS)
@@ -105,6 +106,7 @@ async def test_a_company_that_joins_grid_loses_nobody(sandbox, sqlite_url, shape
         pytest.param(False, "4", id="it does not"),
     ],
 )
+@pytest.mark.variants(2)
 async def test_a_list_of_the_organisations_ids_alone_is_found_out_about_once(
     sandbox, sqlite_url, monkeypatch, mapping, is_told, evidence_calls
 ):
@@ -146,6 +148,7 @@ async def test_nobody_gets_an_account_under_another_id_whom_somebody_has_decided
 
 @pytest.mark.parametrize("verify_target", [True, False])
 @pytest.mark.parametrize("is_told", [True, False], ids=["Slack tells 400 ids at once", "it is asked one by one"])
+@pytest.mark.variants(1)
 async def test_who_is_excluded_by_a_local_id_is_so_where_slack_lists_the_organisations_ids_alone(
     sandbox, sqlite_url, monkeypatch, verify_target, is_told
 ):

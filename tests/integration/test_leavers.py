@@ -33,6 +33,7 @@ def sandbox() -> Iterator[Sandbox]:
 @pytest.mark.parametrize(
     "form", ["array", "silent", *(pytest.param(form, marks=pytest.mark.long) for form in ("ids", "rows"))]
 )
+@pytest.mark.variants(1)
 async def test_all_of_many_leavers_are_done_whatever_form_the_answer_has(sandbox, sqlite_url, form):
     sandbox.reset()
     settings = settings_for(sandbox.facts(), sqlite_url)
@@ -115,6 +116,7 @@ async def undo(settings: Settings, plan_id: str) -> None:
         await apply_saved(runtime, plan_undo(runtime, plan_id), lambda _: None)
 
 
+@pytest.mark.variants(1)
 async def test_who_is_back_once_an_expiration_was_undone_gets_in(sandbox, expiring):
     slack_id = str(sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"])
     await run_import(expiring, rows=EXPIRING)
@@ -128,6 +130,7 @@ async def test_who_is_back_once_an_expiration_was_undone_gets_in(sandbox, expiri
     assert (ada_of(sandbox).active, ada_of(sandbox).expiration) == (True, None)
 
 
+@pytest.mark.variants(1)
 async def test_who_leaves_once_a_return_was_undone_is_shut_out(sandbox, expiring):
     slack_id = str(sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"])
     await run_import(expiring, rows=EXPIRING)
@@ -178,6 +181,7 @@ async def test_expirations_count_as_deactivations_in_the_limits(sandbox, sqlite_
 
 @pytest.mark.parametrize("road", ["events", "imports"])
 @pytest.mark.parametrize("leavers", ["deactivate", "expire"])
+@pytest.mark.variants(2)
 async def test_who_is_back_before_docebo_lists_that_the_account_was_shut_gets_in(
     sandbox, sqlite_url, tmp_path, leavers, road
 ):

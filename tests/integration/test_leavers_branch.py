@@ -58,6 +58,7 @@ def branch_of(company) -> str:
 
 
 @pytest.mark.parametrize("leavers", ["keep", "deactivate", "expire"])
+@pytest.mark.variants(1)
 async def test_who_leaves_is_moved_once_and_who_returns_is_back_in_the_branch_of_before(
     company, settings, ada, leavers
 ):
@@ -162,6 +163,7 @@ async def test_who_returns_after_another_branch_was_named_for_leavers_is_back_wh
 
 
 @pytest.mark.parametrize("why", ["administrator", "protected", "never", "served", "unmap", "provisioning off"])
+@pytest.mark.variants(2)
 async def test_whom_nothing_may_be_done_to_is_not_moved(company, settings, ada, why):
     rows = dict(ROWS)
     company.slack.deactivate(ada)

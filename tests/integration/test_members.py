@@ -104,6 +104,7 @@ def boss(here: World, **attributes: Any) -> int:
 
 
 @both
+@pytest.mark.variants(1)
 async def test_names_and_titles_are_text_of_the_own_account(here, sync: Sync):
     slack_id, before = member(here), target(here)
 
@@ -180,6 +181,7 @@ async def test_an_account_that_is_mapped_is_given_to_nobody_else(here, sync: Syn
 
 @both
 @pytest.mark.parametrize("level", ["godadmin", "power_user"])
+@pytest.mark.variants(2)
 async def test_an_administrators_account_is_never_changed(here, sync: Sync, level):
     boss(here, level=level)
     before = target(here)
@@ -210,6 +212,7 @@ async def test_a_protected_account_is_never_changed(shared_sandbox, sqlite_url, 
 
 @both
 @pytest.mark.parametrize("match_by", ["email", "username", "email-and-username"])
+@pytest.mark.variants(2)
 async def test_an_address_that_is_not_confirmed_finds_and_makes_no_account(
     shared_sandbox, sqlite_url, tmp_path, sync: Sync, match_by
 ):
@@ -262,6 +265,7 @@ async def test_whose_new_address_is_not_confirmed_keeps_account_and_address(
 
 
 @both
+@pytest.mark.variants(1)
 async def test_a_handle_that_looks_like_an_id_is_a_handle(here, sync: Sync):
     slack_id, victim, before = member(here), member(here, 1), target(here)
     own, other = here.docebo_id(slack_id), here.docebo_id(victim)

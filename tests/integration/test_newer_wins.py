@@ -207,6 +207,7 @@ async def test_who_has_left_by_an_event_since_the_plan_was_made_gets_no_account_
 
 
 @pytest.mark.parametrize("minutes", [-5, 0, 5], ids=lambda minutes: f"real time's clock is {minutes} minutes ahead")
+@pytest.mark.variants(1)
 async def test_what_a_killed_import_read_before_an_event_is_looked_at_again(here, monkeypatch, minutes):
     slack_id = member(here)
     before = here.account(slack_id).lastname

@@ -151,6 +151,7 @@ def test_a_sender_or_recipient_that_is_refused_is_told_as_such(refusing, told):
 
 
 @pytest.mark.parametrize("refusal", ["550 no such user", "451 try again later"])
+@pytest.mark.variants(1)
 async def test_a_mail_that_is_not_taken_is_told_without_the_address(refusal, caplog):
     with mail_server() as (server, port):
         server.refusing = refusal
@@ -190,6 +191,7 @@ async def test_a_service_that_drips_is_given_up_and_the_others_are_told(monkeypa
 
 
 @pytest.mark.parametrize("answer", [bomb, endless, endless_header])
+@pytest.mark.variants(1)
 async def test_a_service_that_sends_without_measure_is_given_up(answer):
     async with listening() as service:
         service.answer = answer
@@ -199,6 +201,7 @@ async def test_a_service_that_sends_without_measure_is_given_up(answer):
 
 
 @pytest.mark.parametrize("wish", ["", "?redirect=yes"])
+@pytest.mark.variants(1)
 async def test_a_notification_does_not_follow_a_redirect(wish):
     async with listening() as service, listening() as other:
         service.answer, other.answer = elsewhere(other.url), whole(b"{}")

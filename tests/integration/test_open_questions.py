@@ -73,6 +73,7 @@ async def test_a_grant_whose_token_has_no_user_is_told_with_the_grant_to_use(san
 
 
 @pytest.mark.parametrize("answer", ["object", "failed"])
+@pytest.mark.variants(1)
 async def test_a_batch_may_be_answered_by_place_or_with_the_failed_rows_alone(sandbox, sqlite_url, answer, tmp_path):
     await imported(sandbox, f"sqlite:///{tmp_path}/usual.db")
     usual = accounts(sandbox)
@@ -227,6 +228,7 @@ async def test_who_has_an_account_is_given_no_password(sandbox, sqlite_url):
 
 
 @pytest.mark.parametrize(("columns", "learned_as"), [("own", "own"), ("first", "alike"), ("all", "alike")])
+@pytest.mark.variants(2)
 async def test_a_platform_that_reads_rows_as_one_table_is_recognised_by_two_of_them(
     sandbox, sqlite_url, columns, learned_as
 ):

@@ -84,6 +84,7 @@ async def test_the_account_that_proved_it_is_told_with_its_person(sandbox, sqlit
 @pytest.mark.parametrize(
     ("also", "advice"), [("force_change", "password"), ("branches", "DESTINATION_BRANCH"), ("status", "PROVISION")]
 )
+@pytest.mark.variants(1)
 async def test_what_an_update_changes_besides_stops_the_others(sandbox, sqlite_url, also, advice):
     await imported(sandbox, sqlite_url)
     with Store.open(sqlite_url) as store, store.transaction() as tables:

@@ -312,6 +312,7 @@ async def test_a_failing_person_does_not_hold_up_the_others(settled):
 
 @pytest.mark.parametrize("kind", ["drip", "bomb"])
 @pytest.mark.parametrize("call", ["GET /manage/v1/user", "POST /manage/v1/user/batch"])
+@pytest.mark.variants(2)
 async def test_an_answer_out_of_bounds_does_not_hold_up_the_others(shared_sandbox, sqlite_url, tmp_path, call, kind):
     shared_sandbox.reset()
     async with world(shared_sandbox, sqlite_url, tmp_path, docebo_timeout_seconds=2) as here:

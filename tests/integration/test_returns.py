@@ -68,6 +68,7 @@ async def test_who_returns_under_a_new_id_is_reported_once_and_visibly(sandbox, 
 @LEAVERS
 @pytest.mark.parametrize("nights_between", [0, 1])
 @pytest.mark.parametrize("verify_target", [True, False])
+@pytest.mark.variants(2)
 async def test_who_returns_under_a_new_id_gets_the_mapping_and_the_account_back(
     sandbox, sqlite_url, leavers, nights_between, verify_target
 ):

@@ -44,6 +44,7 @@ def small_sandbox() -> Iterator[Sandbox]:
 
 
 @pytest.mark.parametrize("status", [400, 403, 413, 500])
+@pytest.mark.variants(2)
 async def test_a_text_for_which_a_firewall_refuses_the_whole_call_keeps_nobody_else_from_an_account(
     sandbox, sqlite_url, status
 ):
@@ -214,6 +215,7 @@ async def test_of_what_another_run_has_written_over_before_its_outcome_was_recor
 
 
 @pytest.mark.parametrize(("age", "taken", "asked"), [(30, 10, False), (70, 10, True), (70, 40, False), (130, 60, True)])
+@pytest.mark.variants(2)
 async def test_a_plain_change_rests_on_a_list_of_an_hour_or_of_twice_the_time_it_took(
     sandbox, sqlite_url, age, taken, asked
 ):

@@ -374,6 +374,7 @@ async def test_a_second_run_is_refused_and_the_lock_of_a_killed_one_is_taken_ove
 
 
 @pytest.mark.parametrize("resumed", [True, False], ids=["applied again by its id", "followed by a new import"])
+@pytest.mark.variants(1)
 async def test_after_kill_9_between_write_and_journal_nobody_is_written_twice(
     running, settings, sqlite_url, tmp_path, resumed
 ):

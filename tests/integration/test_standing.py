@@ -191,6 +191,7 @@ async def test_a_change_is_told_and_nobody_else(sandbox, settings, store):
 
 
 @pytest.mark.parametrize("leavers", ["keep", "unmap", "deactivate"])
+@pytest.mark.variants(1)
 async def test_the_night_after_somebody_has_left_is_quiet_whatever_was_done(sandbox, settings, store, leavers):
     wishes = {"LEAVERS": leavers}
     done = await settle(settings, rows=wishes)

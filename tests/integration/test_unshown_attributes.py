@@ -54,6 +54,7 @@ def unit(sandbox: Sandbox) -> int:
 
 
 @pytest.mark.parametrize("what", ["last_name", "timezone", "field"])
+@pytest.mark.variants(1)
 async def test_what_a_list_leaves_out_of_everybody_is_no_difference(sandbox, settings, left_out, what):
     slack_id = sandbox.slack.by_email("ada@example.com")["id"]
     sandbox.slack.change(slack_id, {"profile": {"title": "Engineer"}})
