@@ -154,6 +154,27 @@ async def test_events_that_are_replayed_and_not_let_through_wait_again(here):
     assert all(here.account(slack_id).active for slack_id in people[:3])
 
 
+async def test_who_is_parked_for_another_reason_is_held_back_by_no_limit_any_more(here):
+    people = here.members()[:3]
+    *through, replayed = [event.event_id for event in leave(here, *people)]
+    incident = (await here.serve()).incident
+    store, now = here.runtime.store, here.runtime.now()
+    with store.transaction() as tables:
+        tables.inbox.replay([replayed], now)
+        tables.inbox.park([replayed], "no room", now)
+        assert tables.inbox.incidents() == {incident: 2}
+
+    let_through(store, incident, now)
+    with store.transaction() as tables:
+        tables.inbox.park(through, "no room", now)
+        assert tables.inbox.incidents() == {}
+        assert len(tables.inbox.parked_errors(here.workspace.team, people)) == 3
+
+        tables.inbox.replay(through, now)
+    await here.serve()
+    assert [here.account(slack_id).active for slack_id in people] == [False, False, True]  # they stay let through
+
+
 async def test_one_command_lets_the_events_of_an_incident_through(here, shared_sandbox, sqlite_url, tmp_path):
     events = leave(here, *here.members()[:3])
     incident = (await here.serve()).incident

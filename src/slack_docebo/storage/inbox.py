@@ -14,10 +14,26 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, bindparam, delete, func, or_, select, true, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    and_,
+    bindparam,
+    case,
+    delete,
+    exists,
+    func,
+    or_,
+    select,
+    true,
+    update,
+)
 
 from slack_docebo.storage.exclusions import ExclusionRepository
-from slack_docebo.storage.schema import inbox_event
+from slack_docebo.storage.plans import LET_THROUGH
+from slack_docebo.storage.schema import inbox_event, plan
 from slack_docebo.storage.shares import ALL, ShareRepository, has_to_wait
 from slack_docebo.storage.statements import Among, among, chunks, insertion_text, replace_mentions
 from slack_docebo.storage.wake_ups import WakeUpRepository, is_seen_to
@@ -26,6 +42,8 @@ LEASE = timedelta(minutes=15)  # how long a claim counts when nobody can tell wh
 AT_ONCE = datetime(1970, 1, 1, tzinfo=UTC)  # not "now": the clock of the machine that claims may be behind
 
 event_columns = inbox_event.c
+IS_LET_THROUGH = exists().where(plan.c.id == event_columns.incident, plan.c.facts[LET_THROUGH].as_boolean())
+IS_HELD = and_(event_columns.state == "parked", event_columns.incident != "", ~IS_LET_THROUGH)  # by a limit
 PUT = insertion_text(event_columns, "DO NOTHING")
 DROPPED = "somebody has dropped it"
 
@@ -178,9 +196,13 @@ class InboxRepository:
         return self._change(event_ids, _is_open(run), attempts=event_columns.attempts + 1, **again)
 
     def park(self, event_ids: Iterable[str], error: str, now: datetime, *, run: str | None = None) -> int:
-        """Count a failed attempt and set the events aside until somebody replays them."""
+        """Count a failed attempt and set the events aside until somebody replays them.
+
+        No limit holds them back then; with which incident somebody has let them through stays known.
+        """
         aside = {"state": EventState.PARKED.value, "claimed_by": "", "error": error, "done_at": now}
-        return self._change(event_ids, _is_open(run), attempts=event_columns.attempts + 1, **aside)
+        incident = case((IS_LET_THROUGH, event_columns.incident), else_="")
+        return self._change(event_ids, _is_open(run), attempts=event_columns.attempts + 1, incident=incident, **aside)
 
     def hold(self, event_ids: Iterable[str], incident: str, error: str, now: datetime, *, run: str) -> int:
         """Set the events that *run* still has aside until somebody lets *incident* through, or replays them."""
@@ -193,19 +215,13 @@ class InboxRepository:
 
     def incidents(self) -> dict[str, int]:
         """Return with which refused plans events are held back, and how many."""
-        query = (
-            select(event_columns.incident, func.count())
-            .where(event_columns.state == EventState.PARKED.value, event_columns.incident != "")
-            .group_by(event_columns.incident)
-        )
+        query = select(event_columns.incident, func.count()).where(IS_HELD).group_by(event_columns.incident)
         return dict(self._connection.execute(query).tuples().all())
 
     def parked_errors(self, team: str, slack_ids: Iterable[str]) -> list[tuple[str, str]]:
         """Return of each parked event about these people, unless a limit holds it back, the Slack id and the error."""
         query = select(event_columns.slack_id, event_columns.error).where(
-            event_columns.state == EventState.PARKED.value,
-            event_columns.incident == "",
-            event_columns.slack_team == team,
+            event_columns.state == EventState.PARKED.value, ~IS_HELD, event_columns.slack_team == team
         )
         return [
             (row.slack_id, row.error)
@@ -264,7 +280,7 @@ class InboxRepository:
         """Return which of these events, with None of all or of those held back with *incident*, are parked."""
         parked = select(event_columns.event_id).where(event_columns.state == EventState.PARKED.value)
         if event_ids is None:
-            held = event_columns.incident == incident if incident else true()
+            held = and_(IS_HELD, event_columns.incident == incident) if incident else true()
             return set(self._connection.scalars(parked.where(held)))
         return {
             event_id
