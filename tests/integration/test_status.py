@@ -8,13 +8,16 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from sandbox.docebo.switches import switched
+from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.setting_change import SettingChange
 from slack_docebo.domain.texts import markdown
+from slack_docebo.engine.mappings.resetting import back_up, delete_planned, plan_reset
 from slack_docebo.engine.planning.moving import plan_moves
 from slack_docebo.engine.reading.connection import validate
 from slack_docebo.engine.reporting.bars import bars
 from slack_docebo.engine.reporting.status import status
 from slack_docebo.engine.reporting.steps import Step
+from slack_docebo.engine.writing.applying import begin
 from slack_docebo.errors import AccessDenied, ChangeLimitExceeded
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.storage.inbox import EventState
@@ -96,6 +99,21 @@ async def test_after_an_import_the_page_says_what_it_did_and_who_waits(here):
         shown(here, summaries={done.plan.id: "/v2/summary"}),
     )
     assert f"| People | {done.plan.looked_after:,} looked after, {found.mapped:,} mapped, " in shown(here)
+
+
+async def test_after_a_reset_only_those_count_as_in_line_who_are_mapped(here):
+    await imported(here)
+    before = status(here.runtime)
+    with here.runtime.store.reading() as tables:
+        theirs = [one.slack_id for one in tables.mappings(before.docebo).all(here.workspace.team)][1:]
+    plan_id = plan_reset(here.runtime, here.workspace, Accounts(), theirs)
+    back_up(here.runtime, here.workspace, plan_id, theirs)
+    begin(here.runtime, plan_id)
+    delete_planned(here.runtime, here.workspace, plan_id)
+
+    after = status(here.runtime)
+    assert before.in_line > 1
+    assert (after.mapped, after.in_line) == (1, 1)
 
 
 async def test_the_page_says_whose_credentials_worked_and_when(here):

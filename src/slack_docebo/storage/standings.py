@@ -9,7 +9,9 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, bindparam, delete, func, or_, select, update
 
+from slack_docebo.domain.operations import IN_LINE, IN_LINE_AS_WRITTEN, Kind, Outcome
 from slack_docebo.domain.standing import Standing
+from slack_docebo.storage.schema import operation
 from slack_docebo.storage.schema import standing as standings
 from slack_docebo.storage.statements import (
     ROWS_AT_ONCE,
@@ -94,6 +96,18 @@ class StandingRepository:
             if standing
         )
         carry_out(self._connection, INSERT, rows)
+
+    def end_of_unmapped(self, docebo: str, team: str, plan_id: str, seqs: range, *, now: datetime) -> None:
+        """End that those are in line whose mappings the plan's operations numbered *seqs* have deleted."""
+        unmapped = select(operation.c.slack_id).where(
+            operation.c.plan_id == plan_id,
+            operation.c.seq.between(seqs.start, seqs.stop - 1),
+            operation.c.kind == Kind.UNMAP.value,
+            operation.c.outcome == Outcome.APPLIED.value,
+        )
+        in_line = standings.c.reason.in_([IN_LINE, IN_LINE_AS_WRITTEN])
+        theirs = _lasting(docebo, team), in_line, standings.c.slack_id.in_(unmapped)
+        self._connection.execute(update(standings).where(*theirs).values(until=now))
 
     def known(self, docebo: str, team: str) -> Iterator[str]:
         """Yield the Slack ids of all who have a standing, without holding them all in memory."""

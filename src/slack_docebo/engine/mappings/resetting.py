@@ -117,10 +117,10 @@ def delete_planned(runtime: Runtime, workspace: Workspace, plan_id: str) -> int:
         seqs = range(first, first + MAPPINGS_AT_ONCE)
         with runtime.store.transaction() as tables:
             check_halt(runtime, tables)
-            deleted += tables.mappings(runtime.settings.docebo_url).delete_planned(
-                plan_id, workspace.team, seqs, backed_up
-            )
-            tables.operations.record_range(plan_id, Kind.UNMAP, seqs, now=runtime.now(), flow_run=runtime.run_id)
+            now, docebo = runtime.now(), runtime.settings.docebo_url
+            deleted += tables.mappings(docebo).delete_planned(plan_id, workspace.team, seqs, backed_up)
+            tables.operations.record_range(plan_id, Kind.UNMAP, seqs, now=now, flow_run=runtime.run_id)
+            tables.standings.end_of_unmapped(docebo, workspace.team, plan_id, seqs, now=now)
     return deleted
 
 
