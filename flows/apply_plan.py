@@ -8,15 +8,16 @@ from slack_docebo.domain.operations import Kind
 from slack_docebo.engine.planning.parting import PartChoice
 from slack_docebo.engine.reporting.summary import Summary
 from tasks.attended import require_a_person
-from tasks.forms import SlackId, titled
+from tasks.forms import OurId, SlackId, titled
 from tasks.hooks import ON_TROUBLE
+from tasks.list_plans import list_saved
 from tasks.map_user_details import map_user_details
 from tasks.part_plan import show_part, take_part_of_plan
 from tasks.process_user_details import process_user_details
 from tasks.recheck_plan import recheck_plan
 from tasks.report_outcome import report_outcome
 from tasks.retrieve_accounts import retrieve_accounts
-from tasks.run import concluded, open_run
+from tasks.run import concluded, open_resources, open_run
 from tasks.run_names import apply_plan_run
 from tasks.validate_connection import validate_connection
 
@@ -26,7 +27,7 @@ Doing = Literal["create", "update", "move", "deactivate", "map", "unmap"]
 @flow(name="apply-plan", flow_run_name=apply_plan_run, **ON_TROUBLE)
 @concluded
 async def apply_plan(
-    plan_id: Annotated[str, titled("Saved plan", pattern="^[0-9a-z]+$", max_length=8)],
+    plan_id: Annotated[OurId, titled("Saved plan")] = "",
     first: Annotated[int, titled("Only the first so many people", ge=0)] = 0,
     operations: Annotated[list[Doing], titled("Only these operations")] = [],  # noqa: B006  (nobody changes it)
     slack_ids: Annotated[list[SlackId], titled("Only these Slack users")] = [],  # noqa: B006  (nobody changes it)
@@ -37,7 +38,7 @@ async def apply_plan(
     """Apply a saved plan, or a part of it; the rest stays planned, to be applied later: twenty first, then everybody.
 
     Args:
-        plan_id: Id of the plan, as the summary of the run that made it says.
+        plan_id: Id of the plan, as the summary of the run that made it says. Empty: list the plans that can be applied.
         first: In the plan's order. 0: everybody who is chosen.
         operations: People for whom one of these is planned. None: all of them.
         slack_ids: Ids of the Slack users, like U012AB3CD. None: all of them.
@@ -46,6 +47,9 @@ async def apply_plan(
         page: The first, unless more people are chosen than one table holds.
     """
     await require_a_person()
+    if not plan_id:
+        async with open_resources() as runtime:
+            return await list_saved(runtime)
     choice = PartChoice(tuple(slack_ids), tuple(map(Kind, operations)), first)
     async with open_run("bulk-import") as runtime:
         workspace = await validate_connection(runtime)

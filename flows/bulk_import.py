@@ -6,7 +6,7 @@ from prefect import flow
 
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
 from slack_docebo.engine.reporting.summary import Summary
-from tasks.forms import titled
+from tasks.forms import OurId, titled
 from tasks.hooks import ON_TROUBLE
 from tasks.mail_report import mail_report
 from tasks.map_user_details import map_user_details
@@ -26,7 +26,7 @@ from tasks.what_follows import do_what_follows
 @concluded
 async def bulk_import(
     dry_run: Annotated[bool, titled("Dry run")] = True,
-    plan_id: Annotated[str, titled("Saved plan", pattern="^[0-9a-z]*$", max_length=8)] = "",
+    plan_id: Annotated[OurId, titled("Saved plan")] = "",
     verify_target: Annotated[bool, titled("Compare with Docebo's users of today")] = True,
 ) -> list[Summary] | str:
     """Bring Docebo's users and the mapping in line with Slack, everybody at once.

@@ -6,7 +6,7 @@ from prefect import flow
 
 from slack_docebo.engine.looking.explaining import Explanation
 from tasks.explain_person import explain_person
-from tasks.forms import titled
+from tasks.forms import Person, titled
 from tasks.hooks import ON_TROUBLE
 from tasks.run import concluded, open_resources
 
@@ -14,7 +14,7 @@ from tasks.run import concluded, open_resources
 @flow(name="explain-user", flow_run_name="explain {who}", **ON_TROUBLE)
 @concluded
 async def explain_user(
-    who: Annotated[str, titled("Slack id or docebo:ID", pattern="^([UW][A-Z0-9]+|docebo:[1-9][0-9]*)$")],
+    who: Annotated[Person, titled("Slack id or docebo:ID")],
 ) -> Explanation:
     """Say how one person stands: in Slack, in scope, matched to whom, what differs, what an import would do, history.
 

@@ -7,7 +7,7 @@ from prefect import flow
 from slack_docebo.engine.mappings.carrying import MappingAction, MappingRequest
 from tasks.attended import require_a_person
 from tasks.carry_mappings import carry_mappings, take_table_out_of_the_run
-from tasks.forms import titled
+from tasks.forms import OurId, titled
 from tasks.hooks import ON_TROUBLE
 from tasks.run import concluded, open_run
 from tasks.run_names import mappings_run
@@ -18,7 +18,7 @@ from tasks.run_names import mappings_run
 async def mappings(
     action: Annotated[MappingAction, titled("What to do")] = MappingAction.EXPORT,
     table: Annotated[str, titled("Table, to import")] = "",
-    checked: Annotated[str, titled("Table that was checked, to import", pattern="^[0-9a-z]*$", max_length=8)] = "",
+    checked: Annotated[OurId, titled("Table that was checked, to import")] = "",
     check_only: Annotated[bool, titled("Check only")] = True,
     confirm: Annotated[int, titled("Number of mappings, to write them", ge=0)] = 0,
 ) -> str:

@@ -6,7 +6,7 @@ from prefect import flow
 
 from slack_docebo.engine.realtime.parked import ParkedAction, ParkedChoice
 from tasks.attended import require_a_person
-from tasks.forms import titled
+from tasks.forms import OurId, titled
 from tasks.hooks import ON_TROUBLE
 from tasks.run import concluded, open_resources
 from tasks.run_names import parked_events_run
@@ -18,7 +18,7 @@ from tasks.settle_parked_events import settle_parked_events
 async def parked_events(
     action: Annotated[ParkedAction, titled("What to do")] = ParkedAction.SHOW,
     event_ids: Annotated[list[str], titled("Events")] = [],  # noqa: B006  (Prefect shows it, nobody changes it)
-    incident: Annotated[str, titled("Incident", pattern="^[0-9a-z]*$", max_length=8)] = "",
+    incident: Annotated[OurId, titled("Incident")] = "",
     everything: Annotated[bool, titled("All that are parked")] = False,
     confirm: Annotated[int, titled("Number of events, to drop them", ge=0)] = 0,
 ) -> str:

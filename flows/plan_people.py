@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from prefect import flow
 
-from tasks.forms import titled
+from tasks.forms import OurId, titled
 from tasks.hooks import ON_TROUBLE
 from tasks.list_people import list_people
 from tasks.run import concluded, open_resources
@@ -17,7 +17,7 @@ What = Literal["left alone", "created", "updated", "moved", "deactivated", "mapp
 async def plan_people(
     what: Annotated[What, titled("What was or would be done")] = "left alone",
     reason: Annotated[str, titled("Only for this reason", max_length=400)] = "",
-    plan_id: Annotated[str, titled("Plan", pattern="^[0-9a-z]*$", max_length=8)] = "",
+    plan_id: Annotated[OurId, titled("Plan")] = "",
     page: Annotated[int, titled("Page, of 5,000 people each", ge=1)] = 1,
 ) -> str:
     """List everybody to whom a plan does one thing, or whom it leaves alone, with the reason of each, in a table of this run.

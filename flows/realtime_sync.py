@@ -8,7 +8,7 @@ from slack_docebo.engine.realtime.serve_result import ServeResult
 from slack_docebo.engine.realtime.serving import InboxLease, rest_while_halted, take_or_watch
 from slack_docebo.engine.reporting.summary import Summary
 from slack_docebo.runtime import Runtime
-from tasks.forms import SlackId, titled
+from tasks.forms import OurId, SlackId, titled
 from tasks.hooks import ON_TROUBLE
 from tasks.let_events_through import let_events_through
 from tasks.map_user_details import map_user_details
@@ -31,7 +31,7 @@ async def realtime_sync(
     emails: Annotated[list[str], titled("E-mail addresses")] = [],  # noqa: B006
     linger_seconds: Annotated[int, titled("Linger, seconds", ge=-1)] = 60,
     dry_run: Annotated[bool, titled("Dry run")] = False,
-    let_through: Annotated[str, titled("Let through", pattern="^[0-9a-z]*$", max_length=8)] = "",
+    let_through: Annotated[OurId, titled("Let through")] = "",
 ) -> ServeResult | Summary | list[Summary]:
     """Bring the users of Slack's waiting events into Docebo, or exactly the users named here.
 

@@ -5,7 +5,7 @@ from typing import Annotated
 from prefect import flow
 
 from tasks.attended import require_a_person
-from tasks.forms import titled
+from tasks.forms import OurId, titled
 from tasks.hooks import ON_TROUBLE
 from tasks.restore_backup import list_backups, restore_mappings_of
 from tasks.run import concluded, open_resources, open_run
@@ -16,7 +16,7 @@ from tasks.validate_connection import validate_connection
 @flow(name="restore-mappings", flow_run_name=restore_mappings_run, **ON_TROUBLE)
 @concluded
 async def restore_mappings(
-    backup: Annotated[str, titled("Backup", pattern="^[0-9a-z]*$", max_length=8)] = "",
+    backup: Annotated[OurId, titled("Backup")] = "",
     dry_run: Annotated[bool, titled("Dry run")] = True,
     confirm: Annotated[int, titled("Number of mappings, to restore them", ge=0)] = 0,
 ) -> str:

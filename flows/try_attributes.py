@@ -4,7 +4,7 @@ from typing import Annotated
 
 from prefect import flow
 
-from tasks.forms import titled
+from tasks.forms import PersonOrNobody, titled
 from tasks.hooks import ON_TROUBLE
 from tasks.run import concluded, integration_settings, open_resources
 from tasks.try_attributes import try_attributes as try_on_people
@@ -14,9 +14,7 @@ from tasks.try_attributes import try_attributes as try_on_people
 @concluded
 async def try_attributes(
     rules: Annotated[str, titled("Rules to try", max_length=4000)] = "",
-    who: Annotated[
-        str, titled("Slack id or docebo:ID of one person", pattern="^([UW][A-Z0-9]+|docebo:[1-9][0-9]*)?$")
-    ] = "",
+    who: Annotated[PersonOrNobody, titled("Slack id or docebo:ID of one person")] = "",
 ) -> str:
     """Say what rules make of one person, or of a sample of twenty: what each reads, what it gives, and why not.
 

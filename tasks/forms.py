@@ -6,8 +6,6 @@ from typing import Annotated, Any
 from pydantic import Field
 from pydantic.fields import FieldInfo
 
-SlackId = Annotated[str, Field(pattern="^[UW][A-Z0-9]+$")]
-
 
 def titled(title: str, *, choices: Iterable[str] = (), **bounds: Any) -> FieldInfo:
     """Return the annotation of a flow's parameter that shows as *title*: Prefect overwrites a plain `Field(title=...)`.
@@ -17,3 +15,24 @@ def titled(title: str, *, choices: Iterable[str] = (), **bounds: Any) -> FieldIn
     shown: dict[str, Any] = {"title": title} | ({"enum": list(choices)} if choices else {})
     field: FieldInfo = Field(json_schema_extra=shown, **bounds)
     return field
+
+
+def written(pattern: str, *, like: str) -> FieldInfo:
+    """Return the annotation of a text whose form says "'*like*' was expected" of what does not fit the *pattern*.
+
+    Prefect shows the words in which its check of the schema fails, and those of a pattern are the pattern.
+    """
+    in_words = {"pattern": "", "if": {"pattern": pattern}, "else": {"const": like}}
+    field: FieldInfo = Field(pattern=pattern, json_schema_extra=in_words)
+    return field
+
+
+SlackId = Annotated[str, written("^[UW][A-Z0-9]+$", like="a Slack id, like U024BE7LH")]
+PERSON = "[UW][A-Z0-9]+|docebo:[1-9][0-9]*"
+OF_A_PERSON = "a Slack id, like U024BE7LH, or docebo: and the id of the Docebo user, like docebo:10018"
+Person = Annotated[str, written(f"^({PERSON})$", like=OF_A_PERSON)]
+PersonOrNobody = Annotated[str, written(f"^({PERSON})?$", like=f"{OF_A_PERSON}, or nothing")]
+OurId = Annotated[str, written("^[0-9a-z]{0,8}$", like="an id like k8tfq19f, or nothing")]
+PlanOrRun = Annotated[
+    str, written("^[0-9a-z-]{0,36}$", like="the id of a plan, like k8tfq19f, or of a flow run, or nothing")
+]

@@ -62,7 +62,9 @@ def realtime_sync_run() -> str:
 def undo_run() -> str:
     """Return what is undone, and whether for real."""
     parameters = runtime.flow_run.parameters
-    return f"undo {parameters['of']}{', dry run' * bool(parameters.get('dry_run', True))}"
+    if not (of := parameters.get("of")):
+        return "list what can be undone"
+    return f"undo {of}{', dry run' * bool(parameters.get('dry_run', True))}"
 
 
 def settings_run() -> str:
@@ -89,8 +91,10 @@ def decide_run() -> str:
 def apply_plan_run() -> str:
     """Return which plan is applied, whether as a whole, and whether for real."""
     parameters = runtime.flow_run.parameters
+    if not (plan := parameters.get("plan_id")):
+        return "list saved plans"
     part = "part of " * any(parameters.get(name) for name in ("first", "operations", "slack_ids"))
-    return f"apply {part}plan {parameters['plan_id']}{', dry run' * bool(parameters.get('dry_run', True))}"
+    return f"apply {part}plan {plan}{', dry run' * bool(parameters.get('dry_run', True))}"
 
 
 def parked_events_run() -> str:

@@ -59,11 +59,14 @@ async def test_undoing_is_shown_and_then_done(imported, sandbox):
     from flows.undo import undo
 
     before = active(sandbox)
+    listed = await undo(return_state=True)
     shown = await undo(of=imported, deactivate_created=True, return_state=True)
     unchanged = active(sandbox)
     done = await undo(of=imported, deactivate_created=True, dry_run=False, return_state=True)
     again = await undo(of=imported, deactivate_created=True, dry_run=False, return_state=True)
 
+    assert listed.message.startswith("1 plan can be undone")
+    assert [row["plan"] for row in json.loads(published(listed, "plans"))] == [imported]
     assert (shown.name, unchanged) == ("Completed", before)
     assert "to deactivate" in shown.message
     assert (done.name, active(sandbox) < before) == ("Completed", True)

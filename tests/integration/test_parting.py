@@ -10,6 +10,7 @@ from slack_docebo.domain.people import PeopleShown
 from slack_docebo.engine.importing import apply_saved
 from slack_docebo.engine.planning.parting import PartChoice, find_part, page_of, take_part
 from slack_docebo.engine.planning.undoing import plan_undo
+from slack_docebo.engine.reporting.choosing import applicable, rows, undoable
 from slack_docebo.engine.reporting.listing import list_people
 from slack_docebo.engine.reporting.outcomes import table as report_table
 from slack_docebo.engine.reporting.status import status
@@ -236,3 +237,21 @@ async def test_of_a_plan_that_was_begun_nobody_is_taken_out(settings):
             take_part(runtime, planned.plan.id, PartChoice(first=1), confirm=f"1 of {len(everybody)}")
         assert people(runtime, planned.plan.id) == everybody
         assert summary(runtime.store, planned.plan.id).plan.state is PlanState.APPLYING
+
+
+async def test_a_plan_is_chosen_from_those_that_can_be_applied_or_have_done_something(settings, sandbox):
+    async with at_work(settings, "here") as runtime:
+        store, docebo = runtime.store, runtime.settings.docebo_url
+        planned = (await run_import(settings, dry_run=True)).plan.id
+        assert (ids(applicable(store, docebo)), ids(undoable(store, docebo))) == ([planned], [])
+
+        part = (await apply_part(settings, planned, PartChoice(first=2))).plan.id
+        assert (ids(applicable(store, docebo)), ids(undoable(store, docebo))) == ([planned], [part])
+        assert [row["people"] for row in rows(undoable(store, docebo))] == ["2 created"]
+
+        await apply_rest(settings, planned)
+        assert (ids(applicable(store, docebo)), len(undoable(store, docebo))) == ([], 2)
+
+
+def ids(found: list[Summary]) -> list[str]:
+    return [one.plan.id for one in found]

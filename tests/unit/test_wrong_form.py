@@ -1,8 +1,11 @@
 """What a run says whose form does not fit, and one whose process did not end by itself."""
 
+import json
 import logging
+import re
 
 import pytest
+from prefect.utilities.schema_tools.validation import build_error_obj, validate
 
 from deployments.crashes import how_it_ended
 from deployments.our_flows import FLOWS
@@ -13,9 +16,8 @@ from deployments.wrong_form import misfits
     ("given", "told"),
     [
         ({"plan_id": "k8tfq19f"}, []),
-        ({}, ["Saved plan has to be filled in"]),
         ({"plan_id": "../x"}, ["Saved plan is not written as the help below it says"]),
-        ({"plan_id": "a" * 9}, ["Saved plan has to have at most 8 characters"]),
+        ({"plan_id": "a" * 9}, ["Saved plan is not written as the help below it says"]),
         (
             {"plan_id": "a", "slack_ids": ["U1", "ada@example.com"]},
             ["Only these Slack users, number 2 is not written as the help below it says"],
@@ -35,6 +37,31 @@ def test_what_does_not_fit_is_told_by_the_names_of_the_fields_and_repeats_nothin
 
     assert found == told
     assert "ada@example.com" not in caplog.text
+
+
+def test_a_field_that_is_left_empty_is_named():
+    assert misfits(FLOWS["explain-user"], {}) == ["Slack id or docebo:ID has to be filled in"]
+
+
+def test_the_form_says_in_words_what_it_expects():
+    schema = FLOWS["apply-plan"].parameters.model_dump_for_openapi()
+
+    told = build_error_obj(validate({"plan_id": "../x", "slack_ids": ["U1", "ada"]}, schema))
+
+    assert told["errors"] == [
+        {"property": "plan_id", "errors": ["'an id like k8tfq19f, or nothing' was expected"]},
+        {
+            "property": "slack_ids",
+            "errors": [{"index": 1, "errors": ["'a Slack id, like U024BE7LH' was expected"]}],
+        },
+    ]
+
+
+@pytest.mark.parametrize("flow", FLOWS.values(), ids=FLOWS)
+def test_no_form_shows_a_pattern_in_place_of_words(flow):
+    assert not re.search(
+        r'"pattern": "[^"]', json.dumps(flow.parameters.model_dump_for_openapi()).replace('"if": {"pattern"', "")
+    )
 
 
 @pytest.mark.parametrize(

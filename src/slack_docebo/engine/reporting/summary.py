@@ -106,6 +106,12 @@ class Summary:
     @property
     def line(self) -> str:
         """One line without a name in it, for states, logs and notifications."""
+        over = ", over a limit" * (self.plan.state is PlanState.PLANNED and bool(self.plan.over_limit))
+        return f"plan {self.plan.id} ({IN_SHORT.get(self._state, self._state)}{over}): {self.people or 'nobody'}"
+
+    @property
+    def people(self) -> str:
+        """How many people were created, are to be updated, have failed, and so on; "" for nobody."""
         told: list[tuple[int, str]] = []
         for kind, done in DONE.items():
             settled = Outcome.LEFT if kind is Kind.LEAVE else Outcome.APPLIED
@@ -116,9 +122,7 @@ class Summary:
         told.append((self.undecided, WAITING))  # right behind those left alone, of whom they are
         told += [(self.count(outcome=outcome), outcome) for outcome in (Outcome.FAILED, Outcome.SKIPPED)]
         told.append((sum(self.acknowledged.values()), "of them acknowledged"))
-        people = ", ".join(f"{count} {became}" for count, became in told if count)
-        over = ", over a limit" * (self.plan.state is PlanState.PLANNED and bool(self.plan.over_limit))
-        return f"plan {self.plan.id} ({IN_SHORT.get(self._state, self._state)}{over}): {people or 'nobody'}"
+        return ", ".join(f"{count} {became}" for count, became in told if count)
 
     def told_of(self, kind: Kind) -> str:
         """Say of how many people *kind* is true, and of how many it is planned; of those left alone without who is in line."""
