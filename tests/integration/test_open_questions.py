@@ -3,6 +3,7 @@
 import re
 import shlex
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -114,6 +115,30 @@ async def test_a_mandatory_field_that_no_rule_fills_is_told_of_with_who_names_it
     told = refusals(sqlite_url, done)
     assert any("`slack-docebo doctor` names those that no rule fills" in error for error in told)
     assert there.count(Kind.CREATE, outcome=Outcome.APPLIED) == len(told)
+
+
+async def test_nobody_new_is_sent_again_while_a_mandatory_field_is_known_that_no_rule_fills(sandbox, sqlite_url):
+    field = sandbox.docebo.add_field("Country of work", "textfield", mandatory=True, invisible_to_user=False)
+    rows = {**ON, "LIMIT_REJECTIONS": "100"}
+    first = await imported(sandbox, sqlite_url, rows, mandatory_in_rows=True)
+
+    second = await imported(sandbox, sqlite_url, rows, mandatory_in_rows=True)
+    third = await imported(sandbox, sqlite_url, rows, mandatory_in_rows=True)
+
+    assert (
+        first.count(outcome=Outcome.FAILED)
+        == second.count(outcome=Outcome.FAILED)
+        == third.count(outcome=Outcome.FAILED)
+    )
+    assert set(refusals(sqlite_url, third)) == set(refusals(sqlite_url, second))
+    assert 'no rule fills its mandatory field:"Country of work". Add a rule for it' in refusals(sqlite_url, second)[0]
+    for later in (second, third):
+        calls = later.plan.facts["calls"]
+        assert (calls.get("create users", 0), calls["user fields"]) == (0, 1)
+
+    sandbox.docebo.fields[field.id] = replace(field, mandatory=False)
+    there = await imported(sandbox, sqlite_url, rows, mandatory_in_rows=True)
+    assert there.count(Kind.CREATE, outcome=Outcome.APPLIED) == first.count(outcome=Outcome.FAILED)
 
 
 async def test_who_has_one_name_is_refused_alone_where_two_are_wanted_and_told_what_to_do(sandbox, sqlite_url):

@@ -9,6 +9,7 @@ from typing import Self
 # Of a batch call: what Docebo's own jobs send in one (its API description of 2017); no number is documented.
 MOST_ROWS = 100
 A_MONTH = timedelta(days=30)
+A_WEEK = timedelta(days=7)
 MOST_VALUES = 200  # refused ones that are remembered
 MOST_UNLISTED = 1_000  # accounts
 SET_BY_HAND = "set by hand"  # the source of an answer that holds until somebody forgets it
@@ -190,6 +191,13 @@ REFUSED_VALUES = Question(
     A_MONTH,
     digests=True,
 )
+MANDATORY_FIELDS = Question(
+    "mandatory fields",
+    "without which additional fields everybody new is refused; nobody new is sent while no rule fills them",
+    "",
+    "a run in which all new accounts are refused, three at least, while no rule fills fields that are mandatory",
+    A_WEEK,
+)
 QUESTIONS = (
     MISSING_ACCOUNT,
     ROWS_PER_CALL,
@@ -203,6 +211,7 @@ QUESTIONS = (
     ADDRESS_SEARCH,
     UNKNOWN_OPTIONS,
     REFUSED_VALUES,
+    MANDATORY_FIELDS,
 )
 
 

@@ -32,6 +32,8 @@ DEACTIVATED_BEFORE = "; deactivated before"  # after why the person has left
 OPEN_AGAIN = ", and Docebo shows the account as active"  # likewise
 SENT_BEFORE = "; it was sent before, and nobody can tell whether it was done"  # after why it is not sent again
 
+NOT_SENT = "not sent: "  # before why Docebo was not asked to
+
 
 class Kind(StrEnum):
     """What an operation does to the target or to the mapping."""

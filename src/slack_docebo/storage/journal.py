@@ -26,7 +26,7 @@ from sqlalchemy import (
 
 from slack_docebo.domain.guards import Change
 from slack_docebo.domain.names import folded
-from slack_docebo.domain.operations import Kind, Outcome
+from slack_docebo.domain.operations import NOT_SENT, Kind, Outcome
 from slack_docebo.domain.targets import EXPIRATION, USERNAME
 from slack_docebo.storage.operations import JournalEntry, entry_of
 from slack_docebo.storage.plans import LET_THROUGH, OPEN, Plan, PlanKind, PlanRepository, plan_of
@@ -168,6 +168,7 @@ class JournalRepository:
                 operations.c.done_at >= since,
                 operations.c.kind.in_([Kind.CREATE.value, Kind.UPDATE.value, Kind.MOVE.value, Kind.DEACTIVATE.value]),
                 operations.c.outcome.in_([Outcome.APPLIED.value, Outcome.FAILED.value]),
+                ~operations.c.error.startswith(NOT_SENT),
                 plans.c.docebo == docebo,
             )
             .group_by(operations.c.slack_id)

@@ -19,6 +19,7 @@ from slack_docebo.engine.writing.admitting import admit, ask_where_it_hurts, che
 from slack_docebo.engine.writing.checking import planned_behaviour
 from slack_docebo.engine.writing.columns import Columns
 from slack_docebo.engine.writing.leavers import ask_whether_still_so
+from slack_docebo.engine.writing.mandatory import learn_what_is_mandatory, reason_not_to_create
 from slack_docebo.engine.writing.proving import Prover
 from slack_docebo.engine.writing.recording import Numbered, record
 from slack_docebo.engine.writing.rereading import Rereading
@@ -105,6 +106,10 @@ async def apply_accounts(runtime: Runtime, plan_id: str, progress: Progress) -> 
     if sent := _in_doubt(runtime, plan_id):
         await sender.settle(sent)
     policy = runtime.behaviour.policy(plan.slack_team)
+    creates = bool(_pending(runtime, plan_id, Kind.CREATE, rows=1))
+    if creates and (reason := await reason_not_to_create(runtime)):
+        progress(_refuse_creations(runtime, plan_id, reason))
+        creates = False
     try:
         for kind in TO_ACCOUNTS:
             batch = _pending(runtime, plan_id, kind, rows=sender.rows_per_call)
@@ -136,9 +141,25 @@ async def apply_accounts(runtime: Runtime, plan_id: str, progress: Progress) -> 
                 batch = (prover.in_turn(_still_pending(runtime, plan_id, batch)) or following)[:size]
                 batch = batch or _pending(runtime, plan_id, kind, rows=size)
     except TooManyRejected:
-        record(runtime, plan_id, *await sender.look_at_unclear())
+        await _look_back(runtime, plan_id, sender, creates=creates)
         raise
+    await _look_back(runtime, plan_id, sender, creates=creates)
+
+
+async def _look_back(runtime: Runtime, plan_id: str, sender: Sender, *, creates: bool) -> None:
+    """Record what became of unclear rows, and learn from what was refused."""
     record(runtime, plan_id, *await sender.look_at_unclear())
+    if creates:
+        await learn_what_is_mandatory(runtime, plan_id)
+
+
+def _refuse_creations(runtime: Runtime, plan_id: str, reason: str) -> int:
+    """Record that nobody new was sent, and why; return how many they are."""
+    refused = 0
+    while batch := _pending(runtime, plan_id, Kind.CREATE, rows=MOST_ROWS):
+        record(runtime, plan_id, batch, [RowOutcome(seq, Outcome.FAILED, error=reason) for seq, _ in batch])
+        refused += len(batch)
+    return refused
 
 
 async def _prove(prover: Prover, sender: Sender, kind: Kind, batch: Sequence[Numbered]) -> None:

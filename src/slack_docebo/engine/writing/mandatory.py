@@ -1,0 +1,65 @@
+"""Mandatory fields: where Docebo refuses everybody new while no rule fills some, nobody new is sent until that changes.
+
+No refusal says that it is for a mandatory field, in words that could be read. So what is remembered holds for a week, and
+only for these fields with these rules.
+"""
+
+from collections import Counter
+from contextlib import suppress
+
+from slack_docebo.clients.docebo_wire import UserField
+from slack_docebo.domain.attributes import fingerprint
+from slack_docebo.domain.dialect import MANDATORY_FIELDS
+from slack_docebo.domain.formulas import quoted
+from slack_docebo.domain.operations import NOT_SENT, Kind, Outcome
+from slack_docebo.domain.targets import TITLED
+from slack_docebo.engine.reading.dialects import known_dialect, learn
+from slack_docebo.errors import RemoteError
+from slack_docebo.runtime import Runtime
+
+ENOUGH = 3  # new people who are refused, and nobody taken, before it is for none of theirs
+
+
+async def reason_not_to_create(runtime: Runtime) -> str:
+    """Return why nobody new is to be sent, "" where somebody is: for a call only where everybody was refused before."""
+    known = known_dialect(runtime).answer(MANDATORY_FIELDS)
+    if not known:
+        return ""
+    fields = await _unfilled(runtime)
+    if known != _answer(runtime, fields):
+        return ""
+    names = ", ".join(quoted(f"{TITLED}{field.title}") for field in fields)
+    return (
+        f"{NOT_SENT}Docebo has refused everybody new, and no rule fills its mandatory {names}. Add a rule for it to SLACK |"
+        " ATTRIBUTES, or let it be optional in Docebo; if that was for something else, let *mandatory fields* be forgotten in"
+        " the form How this Docebo answers"
+    )
+
+
+async def learn_what_is_mandatory(runtime: Runtime, plan_id: str) -> None:
+    """Remember that Docebo refuses everybody new while it has mandatory fields that no rule fills, if so it was."""
+    with runtime.store.reading() as tables:
+        told = tables.operations.tally(plan_id)
+    became = Counter[Outcome]()
+    for kind, _, outcome, people in told:
+        if kind is Kind.CREATE:
+            became[outcome] += people
+    if became[Outcome.APPLIED] or became[Outcome.FAILED] < ENOUGH:
+        return
+    with suppress(RemoteError):  # then the next run learns it
+        if fields := await _unfilled(runtime):
+            learn(runtime, MANDATORY_FIELDS, _answer(runtime, fields), source="new accounts, of which each was refused")
+
+
+async def _unfilled(runtime: Runtime) -> list[UserField]:
+    filled = {rule.field_id for rule in runtime.behaviour.attributes}
+    return [field for field in await runtime.docebo.user_fields() if field.mandatory and field.id not in filled]
+
+
+def _answer(runtime: Runtime, fields: list[UserField]) -> str:
+    """Return what is remembered: it is another answer once the fields, the rules, or the branch of new accounts change."""
+    behaviour = runtime.behaviour
+    rules = [*map(str, behaviour.attributes), str(behaviour.destination_branch)]
+    digest = fingerprint({str(number): rule for number, rule in enumerate(rules)})
+    ids = " ".join(str(field.id) for field in sorted(fields, key=lambda field: field.id))
+    return f"{ids} with the rules {digest}" if fields else ""
