@@ -12,6 +12,7 @@ from slack_docebo.domain.dialect import LANGUAGE_FORM, OPTION_FORM, PAGES, REFUS
 from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.engine.importing import plan_import
 from slack_docebo.engine.reporting.summary import Summary
+from slack_docebo.engine.writing.adapting import Adapter
 from slack_docebo.errors import OutcomeUnknown
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime
@@ -183,6 +184,17 @@ async def test_many_newcomers_with_values_of_their_own_that_are_refused_get_thei
     assert done.count(Kind.CREATE, outcome=Outcome.APPLIED) == 12
     assert again.count(outcome=Outcome.FAILED) == 0
     assert sandbox.docebo_gate.counters.calls[BATCH] == calls
+
+
+async def test_thousands_of_refused_values_are_all_remembered(sandbox, sqlite_url):
+    values = [{"time_zone": f"Mars/{number}"} for number in range(5_000)]
+    async with open_runtime(settings_for(sandbox.facts(), sqlite_url), read_rows(table(ON)), run_id="run") as runtime:
+        Adapter(runtime).refuse(*values[:-1])
+        Adapter(runtime).refuse(values[-1])
+
+        knows = Adapter(runtime)
+        assert all(knows.left_out(value, creates=False) == ["time_zone"] for value in values)
+        assert knows.left_out({"time_zone": "Asia/Tokyo"}, creates=False) == []
 
 
 async def test_a_value_that_is_refused_for_everybody_costs_no_call_for_each_of_them(sandbox, sqlite_url):

@@ -10,7 +10,7 @@ from typing import Self
 MOST_ROWS = 100
 A_MONTH = timedelta(days=30)
 A_WEEK = timedelta(days=7)
-MOST_VALUES = 200  # refused ones that are remembered
+MOST_VALUES = 10_000  # refused ones that are remembered
 MOST_UNLISTED = 1_000  # accounts
 SET_BY_HAND = "set by hand"  # the source of an answer that holds until somebody forgets it
 
@@ -89,7 +89,8 @@ class Question:
     def shown(self, answer: str) -> str:
         """Return *answer* as people are shown it; "" stands for none."""
         if self.digests and answer:
-            return f"{len(answer.split(', '))} values"
+            values = len(answer.split(", "))
+            return f"{values} values{', the most that are remembered' * (values >= MOST_VALUES)}"
         return answer or "not known"
 
     def by_hand(self, value: str) -> str:

@@ -45,7 +45,7 @@ class Adapter:
         self._options = known.option_form
         self.rows_per_call = known.rows_per_call
         self.unknown_options = known.unknown_options
-        self._refused = known.refused_values
+        self._refused = dict.fromkeys(known.refused_values)  # the newest last
         self.wants_rows_alike = known.wants_rows_alike
         self._gives_passwords = known.gives_passwords
         # Where somebody was made without one, a refused row is refused for something else.
@@ -81,12 +81,12 @@ class Adapter:
             )
         ]
 
-    def refuse(self, attributes: Attributes) -> None:
+    def refuse(self, *rows: Attributes) -> None:
         """Note that rows are refused for these values of attributes; digests are kept, for a value may name somebody."""
-        news = [digest for digest in (self._digest(*one) for one in attributes.items()) if digest not in self._refused]
-        if news:
-            self._refused = [*self._refused, *news][-MOST_VALUES:]
-            known = ", ".join(self._refused)
+        given = dict.fromkeys(self._digest(*one) for attributes in rows for one in attributes.items())
+        if not given.keys() <= self._refused.keys():
+            self._refused |= given
+            known = ", ".join(list(self._refused)[-MOST_VALUES:])
             self._learn(REFUSED_VALUES, known, "rows that were refused with them and taken without them")
 
     def forms(self, name: str, value: Value) -> Sequence[Value]:

@@ -101,6 +101,7 @@ class Experiments:
             rest = {name: value for name, value in operation.changes.items() if name not in apart[place]}
             rows.append(Row(operation.docebo_id, self._adapter.written(rest, creates=creates)))
         owners: dict[int, int] = {}  # the accounts, by place
+        refused: list[Mapping[str, Value]] = []
         for place, answer in zip(apart, await self._calls.upsert_once(kind, rows), strict=True):
             if answer.error:
                 continue
@@ -108,13 +109,14 @@ class Experiments:
             if docebo_id := answer.docebo_id or operations[place].docebo_id:
                 owners[place] = docebo_id
             else:
-                self._adapter.refuse(apart[place])
+                refused.append(apart[place])
         for name in sorted(self._refused_for):
             having = [place for place in owners if name in apart[place]]
             written = [Row(owners[place], self._adapter.written({name: apart[place][name]})) for place in having]
             for place, answer in zip(having, await self._calls.upsert_once(Kind.UPDATE, written), strict=True):
                 if answer.error:
-                    self._adapter.refuse({name: apart[place][name]})
+                    refused.append({name: apart[place][name]})
+        self._adapter.refuse(*refused)
 
     async def _find_refused_values(self, docebo_id: int, attributes: Mapping[str, Value]) -> None:
         """Write each of *attributes* by itself, and note in which form it is taken, or that it is refused."""
