@@ -39,7 +39,7 @@ from slack_docebo.setting_values import (
     Flag,
     Handles,
     LimitText,
-    MailAddress,
+    MailAddresses,
     OneWord,
     OnlyTrue,
     Patterns,
@@ -82,8 +82,9 @@ class IntegrationSettings(BaseModel):
     _members: tuple[frozenset[str] | None, frozenset[str]] | None = PrivateAttr(None)  # of user groups, once read
     _other_ids: dict[str, str] = PrivateAttr(default_factory=dict)  # of people whom the scope names by an id
 
-    notification_mail_id: MailAddress = Field(
-        title="Mail address for notifications", description="Where error notifications go."
+    notification_mail_id: MailAddresses = Field(
+        title="Mail address for notifications",
+        description="Where error notifications go: an address, or several with commas in between. Empty: nowhere.",
     )
     provision_slack_user_data: OnlyTrue = Field(
         title="Create and update accounts",
@@ -605,8 +606,10 @@ def _sentence(key: str, kind: str, message: str) -> str:
             return f"{row} is missing: {IntegrationSettings.model_fields[key.lower()].description}"
         case "extra_forbidden":
             return f"{row} is unknown: allowed keys are {', '.join(map(str.upper, IntegrationSettings.model_fields))}"
+        case "int_parsing" | "int_type" | "int_from_float":
+            return f"{row}: write a whole number, of digits alone"
         case _:
-            return f"{row}: {message.removeprefix('Value error, ')}"
+            return f"{row}: {message.removeprefix('Value error, ').removeprefix('Input ')}"
 
 
 def rows_from_csv(text: str) -> list[dict[str, str]]:

@@ -13,10 +13,12 @@ from slack_docebo.domain.guards import Limit, parse_limit
 from slack_docebo.domain.rules import AttributeRule, parse_rules
 
 LONGEST_DELAY = 366 * 24 * 3600  # seconds
-SEPARATORS = re.compile(r"[,;\r\n]")
+SEPARATORS = re.compile(r"[,;\t\r\n]")
+UNSEEN = "\ufeff\u200b\u200c\u200d\u200e\u200f\u2060"  # what copying from a page may leave around an entry
 NEVER_IN_PATTERNS = " \t\u00a0\"'{}<>|,;"
 DOMAIN = re.compile(r"(?=.{1,253}$)[\w-]{1,63}(\.[\w-]{1,63})*")
 HANDLE = re.compile(r"[^\s@,;]{1,80}")
+MAIL_ADDRESS = re.compile(rf"(?:[^<>@]*<)?([\w!#$%&'*+/=?^`{{|}}~.-]{{1,64}}@{DOMAIN.pattern})>?", re.ASCII)
 MIRROR_EXAMPLE = "Slack ID, Slack Name, Slack Team"
 
 
@@ -36,14 +38,14 @@ def _lower(value: object) -> str:
 
 
 def _words(value: object) -> tuple[str, ...]:
-    """Read a list: a JSON list, or text with commas, semicolons or line breaks between its entries."""
+    """Read a list: a JSON list, or text with commas, semicolons, tabs or line breaks between its entries."""
     if isinstance(value, list):
         if not all(isinstance(word, str | int | float) for word in value):
             raise ValueError("write a list of texts")
         words = list(map(str, value))
     else:
         words = SEPARATORS.split(str(value))
-    return tuple(word.strip() for word in words if word.strip())
+    return tuple(filter(None, (word.strip().strip(UNSEEN).strip() for word in words)))
 
 
 def rules_of(value: object) -> tuple[AttributeRule, ...]:
@@ -54,7 +56,7 @@ def rules_of(value: object) -> tuple[AttributeRule, ...]:
 def _patterns(value: object) -> tuple[str, ...]:
     words = _words(value)
     for word in words:
-        if set(word).intersection(NEVER_IN_PATTERNS):
+        if set(word).intersection(NEVER_IN_PATTERNS) or not word.isprintable():
             raise ValueError(
                 f"{word!r} is no pattern: write entries like ann@example.com, *@example.com or U012AB3CD with commas in"
                 " between, without quotes, and ? for a blank"
@@ -83,11 +85,15 @@ def _handles(value: object) -> tuple[str, ...]:
     return words
 
 
-def _mail_address(value: object) -> str:
-    text = str(value).strip()
-    if text and "@" not in text:
-        raise ValueError("write an e-mail address, or leave the value empty")
-    return text
+def _mail_addresses(value: object) -> str:
+    """Read a list of addresses, each alone or as in a mail's head: `Ada <ada@example.com>`."""
+    found = list(map(MAIL_ADDRESS.fullmatch, _words(value)))
+    if not all(found):
+        raise ValueError(
+            "write an e-mail address, or several with commas in between, or leave the value empty: no server takes mail to"
+            " what is there"
+        )
+    return ", ".join(address[1] for address in found if address)
 
 
 def _percent(value: object) -> int:
@@ -148,7 +154,7 @@ Seconds = Annotated[tuple[int, ...], BeforeValidator(_seconds)]
 TimeOfDay = Annotated[time | None, BeforeValidator(_time_of_day)]
 TimeZone = Annotated[str, BeforeValidator(_time_zone)]
 Days = Annotated[tuple[Freeze, ...], BeforeValidator(lambda value: tuple(map(parse_freeze, _words(value))))]
-MailAddress = Annotated[str, BeforeValidator(_mail_address)]
+MailAddresses = Annotated[str, BeforeValidator(_mail_addresses)]
 Domains = Annotated[tuple[str, ...], BeforeValidator(_domains)]
 Patterns = Annotated[tuple[str, ...], BeforeValidator(_patterns)]
 Handles = Annotated[tuple[str, ...], BeforeValidator(_handles)]

@@ -65,7 +65,8 @@ def test_a_missing_row_is_named(missing):
         ("LEAVERS", "delete", r"row SLACK \| LEAVERS: .*'keep', 'unmap', 'deactivate' or 'expire'"),
         ("ATTRIBUTES", "email = boss", r"row SLACK \| ATTRIBUTES: unknown source 'boss'"),
         ("LIMIT_UPDATES", "few", r"row SLACK \| LIMIT_UPDATES: 'few' is not a limit"),
-        ("DESTINATION_BRANCH", "Sales", r"row SLACK \| DESTINATION_BRANCH: .*integer"),
+        ("DESTINATION_BRANCH", "Sales", r"row SLACK \| DESTINATION_BRANCH: write a whole number"),
+        ("MAX_ACCOUNTS", "1,000", r"row SLACK \| MAX_ACCOUNTS: write a whole number, of digits alone"),
         ("SOURCE_MAY_SHRINK", "120", r"row SLACK \| SOURCE_MAY_SHRINK: write a percentage from 0 to 100"),
         ("LIMIT_UPDATES", "9" * 400 + "%", r"row SLACK \| LIMIT_UPDATES: .* is not a limit"),
         ("LIMIT_MINIMUM_SAMPLE", "9" * 400, r"row SLACK \| LIMIT_MINIMUM_SAMPLE: .*less than or equal to 1000000000"),
@@ -73,12 +74,32 @@ def test_a_missing_row_is_named(missing):
         ("ATTRIBUTES", f"field_{'9' * 40} = title", r"row SLACK \| ATTRIBUTES: unknown target"),
         ("REALTIME_RETRY_DELAYS", "30, 999999999999", r"row SLACK \| REALTIME_RETRY_DELAYS: write at most a year"),
         ("INBOX_KEEP_DAYS", "999999999", r"row SLACK \| INBOX_KEEP_DAYS: .*less than or equal to 36600"),
-        ("NOTIFICATION_MAIL_ID", "me", r"row SLACK \| NOTIFICATION_MAIL_ID: write an e-mail address"),
+        *(
+            ("NOTIFICATION_MAIL_ID", nowhere, r"row SLACK \| NOTIFICATION_MAIL_ID: write an e-mail address")
+            for nowhere in ("me", "me@", "mé@example.com", "a b@example.com", "it@example.com, me")
+        ),
+        ("PROTECTED_ACCOUNTS", "ce\u200bo", r"row SLACK \| PROTECTED_ACCOUNTS: 'ce\\u200bo' is no pattern"),
     ],
 )
 def test_a_wrong_row_is_named_with_what_is_allowed(key, value, told):
     with pytest.raises(ConfigurationError, match=told):
         read_rows(table({**REQUIRED, key: value}))
+
+
+@pytest.mark.parametrize(
+    "pasted",
+    ["a@x.com\tb@x.com", "a@x.com\r\nb@x.com\r\n", "\ufeffa@x.com;\u200bb@x.com\u200b", '["a@x.com", "b@x.com"]'],
+)
+def test_a_list_may_be_pasted_from_a_spreadsheet_or_a_page(pasted):
+    lists = read_rows(table({**REQUIRED, "SCOPE_EXCLUDE": pasted, "NOTIFICATION_MAIL_ID": pasted}))
+
+    assert (lists.scope_exclude, lists.notification_mail_id) == (("a@x.com", "b@x.com"), "a@x.com, b@x.com")
+
+
+def test_whoever_gets_mail_may_be_named_beside_the_address():
+    settings = read_rows(table({**REQUIRED, "NOTIFICATION_MAIL_ID": "Learning <lms@example.com>; it@example.com"}))
+
+    assert settings.notification_mail_id == "lms@example.com, it@example.com"
 
 
 def test_every_wrong_row_is_told_at_once():

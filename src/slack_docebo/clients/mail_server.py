@@ -10,7 +10,7 @@ FIRST_REFUSAL = 400  # among the codes of SMTP
 
 
 def greet_mail_server(settings: NotificationSettings, to: str, seconds: float) -> None:
-    """Connect, encrypt and sign in as for a mail, name sender and recipient, and send none.
+    """Connect, encrypt and sign in as for a mail, name sender and the recipients in *to*, and send none.
 
     Raises OSError or SMTPException; `to_check` says what it is about.
     """
@@ -31,9 +31,10 @@ def greet_mail_server(settings: NotificationSettings, to: str, seconds: float) -
         code, said = server.mail(settings.sender)
         if code >= FIRST_REFUSAL:
             raise smtplib.SMTPSenderRefused(code, said, settings.sender)
-        code, said = server.rcpt(to)
-        if code >= FIRST_REFUSAL:
-            raise smtplib.SMTPRecipientsRefused({to: (code, said)})
+        for address in to.split(", "):
+            code, said = server.rcpt(address)
+            if code >= FIRST_REFUSAL:
+                raise smtplib.SMTPRecipientsRefused({address: (code, said)})
         server.rset()
 
 
