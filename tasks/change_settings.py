@@ -1,6 +1,6 @@
 """Settings that somebody proposes in the form: checked, shown, saved."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -11,6 +11,7 @@ from prefect.variables import Variable
 from pydantic import BaseModel
 
 from slack_docebo.concurrency import to_completion
+from slack_docebo.domain.rules import no_longer_filled
 from slack_docebo.domain.setting_change import SettingChange
 from slack_docebo.domain.texts import people
 from slack_docebo.engine.reporting.steps import Step
@@ -27,6 +28,7 @@ from tasks.artifacts import publish_steps, publish_table
 from tasks.settings_in_prefect import follow_settings
 from tasks.shown_people import check_people_shown
 
+NAMED_AT_MOST = 5  # in a message
 FEW_PLANS = 20  # in which one with the settings of now is looked for
 
 
@@ -37,12 +39,19 @@ class Proposal(NamedTuple):
     settings: IntegrationSettings
     changes: list[SettingChange]
     before: Mapping[str, object]  # the settings of now, as plans keep them
+    given_up: Sequence[str]  # attributes that no rule fills any more
     save: Step  # by the form, filled in with what was checked
 
     @property
     def line(self) -> str:
         keys = ", ".join(change.key for change in self.changes)
         return f"{len(self.changes)} setting{'s' * (len(self.changes) != 1)}" + f" ({keys})" * bool(keys)
+
+    @property
+    def left_behind(self) -> str:
+        """Say what accounts keep that is looked after no longer, "" for nothing."""
+        names = ", ".join(self.given_up[:NAMED_AT_MOST]) + " and others" * (len(self.given_up) > NAMED_AT_MOST)
+        return f"; accounts keep the {names} that they have, for no rule fills that any more" if names else ""
 
 
 async def propose_settings(form: BaseModel, filled_from: str, *, check_only: bool = True) -> Proposal:
@@ -59,7 +68,9 @@ async def propose_settings(form: BaseModel, filled_from: str, *, check_only: boo
     await find_tables(settings.tables, load_settings(TableSettings).tables_dir, Variable.aget)
     filled = {"values": form.model_dump(mode="json"), "check_only": False, "revision": filled_from}
     save = Step("Save these settings: type your name", "settings", filled)
-    proposal = Proposal(rows, settings, changes(present, rows), _written(present), save)
+    before = _read(present)
+    given_up = no_longer_filled(before.attributes, settings.attributes) if before else []
+    proposal = Proposal(rows, settings, changes(present, rows), before.written if before else {}, given_up, save)
     shown = [{"setting": key, "from": before, "to": after} for key, before, after in proposal.changes]
     await publish_table(shown, key="settings-changes", description=f"What changes: {proposal.line}")
     if proposal.changes and check_only:
@@ -109,15 +120,15 @@ async def save_settings(form: BaseModel, filled_from: str, changed_by: str) -> s
     async with get_client() as client:
         await follow_settings(client)
     get_run_logger().info("Saved: %s", proposal.line)
-    return f"saved: {proposal.line}, in force from the next run on"
+    return f"saved: {proposal.line}, in force from the next run on{proposal.left_behind}"
 
 
-def _written(present: object) -> Mapping[str, object]:
-    """Return the settings of now as plans keep them; nothing where they cannot be read."""
+def _read(present: object) -> IntegrationSettings | None:
+    """Return the settings of now; None where they cannot be read."""
     try:
-        return read_rows(present).written
+        return read_rows(present)
     except ConfigurationError:
-        return {}
+        return None
 
 
 def _record(store: Store, changed: list[SettingChange], by: str) -> None:

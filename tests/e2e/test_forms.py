@@ -82,6 +82,7 @@ async def test_settings_are_checked_with_what_they_do_to_people_and_then_saved(i
     values = filled(rows)
     values["leaving"]["leavers"] = "deactivate"
     values["scope"]["scope_email_domains"] = "@Nowhere.example"
+    values["accounts"]["attributes"] = "first_name, email"
     form = {"values": SettingsForm.model_validate(values), "revision": revision(rows)}
     everybody = active(sandbox)
 
@@ -92,7 +93,8 @@ async def test_settings_are_checked_with_what_they_do_to_people_and_then_saved(i
     late = await settings(**form, check_only=False, changed_by="Bob", return_state=True)
 
     assert (checked.name, unnamed.name, unchanged) == ("Completed", "Refused", rows)
-    assert "2 settings (SCOPE_EMAIL_DOMAINS, LEAVERS)" in checked.message
+    assert "3 settings (SCOPE_EMAIL_DOMAINS, ATTRIBUTES, LEAVERS)" in checked.message
+    assert "; accounts keep the last_name that they have, for no rule fills that any more" in checked.message
     assert re.search(
         r"; \d people would be looked after, \d fewer than in the last import or dry run with the settings of now; plan ",
         checked.message,
@@ -108,6 +110,7 @@ async def test_settings_are_checked_with_what_they_do_to_people_and_then_saved(i
     with Store.open(os.environ["DATABASE_URL"]) as store, store.reading() as tables:
         recorded = tables.setting_changes.recent(10)
     assert [(one.by, *one.change) for one in recorded] == [
+        ("Ada", "ATTRIBUTES", "first_name, last_name, email", "first_name, email"),
         ("Ada", "LEAVERS", "keep", "deactivate"),
         ("Ada", "SCOPE_EMAIL_DOMAINS", "", "nowhere.example"),
     ]

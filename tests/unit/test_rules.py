@@ -11,7 +11,7 @@ from slack_docebo.domain.formulas import Lookup, OneSource
 from slack_docebo.domain.lookup import LookupTable
 from slack_docebo.domain.options import Options
 from slack_docebo.domain.people import Account, SourceUser
-from slack_docebo.domain.rules import NOT_HELD, AttributeRule, Shortfall, shortfalls
+from slack_docebo.domain.rules import NOT_HELD, AttributeRule, Shortfall, no_longer_filled, shortfalls
 from slack_docebo.domain.sources import SOURCES
 from slack_docebo.domain.targets import COLUMNS
 from tests.attribute_mapping import parse_rules
@@ -223,3 +223,11 @@ def test_applied_twice_rules_write_nothing(user, rules):
     )
 
     assert differences(wanted(user, rules, creating=False), account) == ({}, {})
+
+
+def test_what_no_rule_fills_any_more_is_named_as_rules_name_it():
+    before = parse_rules('first_name, field:"Cost centre" = title, time_zone')
+    after = parse_rules("first_name, time_zone on-create-only")
+
+    assert no_longer_filled(before, after) == ['field:"Cost centre"']
+    assert no_longer_filled(after, before) == []

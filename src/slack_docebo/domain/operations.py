@@ -22,7 +22,7 @@ CREATED_STAYS = "created; accounts stay unless their deactivation is asked for"
 IS_TAKEN = ", which is taken"  # likewise
 NO_USERNAME = "no username: "  # before why
 NO_VALUE = ", for which its rule finds nothing"  # likewise
-NOT_THERE = ", which Docebo does not have"  # likewise
+NOT_THERE = ", which Docebo does not have, or has several of"  # likewise
 NOT_PLANNED = "no plan can be made"  # for this one person, and why
 UNLISTED = (
     "no account is made while Docebo's list lacks some that it had before and was not asked for: run again, with more"

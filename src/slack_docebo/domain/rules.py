@@ -12,6 +12,7 @@ from typing import Self
 from slack_docebo.domain.expressions import TEXT, Compile, Expression
 from slack_docebo.domain.formulas import TABLE_NAME, Formula, Lookup, OneSource, Result, quoted
 from slack_docebo.domain.lookup import LookupTable, NoValue
+from slack_docebo.domain.names import folded
 from slack_docebo.domain.options import Values
 from slack_docebo.domain.people import SourceUser
 from slack_docebo.domain.sources import CUSTOM, SCIM_SOURCES, SOURCES, is_custom, is_source, label_of
@@ -169,6 +170,12 @@ def distinct(rules: Iterable[AttributeRule]) -> tuple[AttributeRule, ...]:
     if doubled := [target for target, count in targets.items() if count > 1]:
         raise ValueError(f"{min(doubled)} is the target of two rules")
     return rules
+
+
+def no_longer_filled(before: Iterable[AttributeRule], after: Iterable[AttributeRule]) -> list[str]:
+    """Return the targets that a rule of *before* fills and none of *after*, as rules name them."""
+    filled = {folded(rule.target) for rule in after}
+    return [quoted(rule.target) for rule in before if folded(rule.target) not in filled]
 
 
 def custom_fields(rules: Iterable[AttributeRule]) -> frozenset[str]:
