@@ -12,10 +12,22 @@ class BadTableError(Exception):
 
 
 def read_table(text: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield each row that holds anything, as `read_rows` does; raise BadTableError where one has not as many cells as the first."""
+    columns = 0
+    for line, row in read_rows(text):
+        columns = columns or len(row)
+        if len(row) != columns:
+            raise BadTableError(
+                f"line {line}: {len(row)} cells, the first line has {columns}; put a value that holds a comma, a semicolon"
+                " or a tab in double quotes"
+            )
+        yield line, row
+
+
+def read_rows(text: str) -> Iterator[tuple[int, list[str]]]:
     """Yield each row that holds anything, with the line on which it begins; the first is the header.
 
-    The delimiter is the one that the first line names (`sep=;`) or has most of. Raises BadTableError for what is not CSV
-    and for a row with more or fewer cells than the header.
+    The delimiter is the one that the first line names (`sep=;`) or has most of. Raises BadTableError for what is not CSV.
     """
     file = io.StringIO(text.removeprefix("\ufeff"), newline="")
     first, before = file.readline(), 0
@@ -27,7 +39,6 @@ def read_table(text: str) -> Iterator[tuple[int, list[str]]]:
     if delimiter not in DELIMITERS:
         raise BadTableError("line 1: the delimiter is no comma, semicolon or tab")
     reader = csv.reader(file, delimiter=delimiter, strict=True)
-    columns = 0
     while True:
         line = before + reader.line_num + 1
         try:
@@ -36,12 +47,5 @@ def read_table(text: str) -> Iterator[tuple[int, list[str]]]:
             raise BadTableError(f"line {line}: not CSV ({error})") from None
         if row is None:
             return
-        if not any(cell.strip() for cell in row):
-            continue
-        columns = columns or len(row)
-        if len(row) != columns:
-            raise BadTableError(
-                f"line {line}: {len(row)} cells, the first line has {columns}; put a value that holds a"
-                f" {delimiter!r} in double quotes"
-            )
-        yield line, row
+        if any(cell.strip() for cell in row):
+            yield line, row

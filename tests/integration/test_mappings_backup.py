@@ -192,6 +192,21 @@ def test_a_table_from_elsewhere_is_imported(store, tmp_path):
     assert mappings(store) == [Mapping("U1", "T1", "countess", 7, "f1", "e1"), BOB, CYD]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\ufeffslack_id,slack_name,slack_team,user_id\nU1,ada,T1,7\n,,,\n",
+        "sep=;\nslack_id;slack_name;slack_team;user_id\n\nU1;ada;T1;7\n",
+    ],
+    ids=["byte order mark, blank rows", "named separator"],
+)
+def test_a_table_is_imported_that_was_pasted_from_a_file_of_a_spreadsheet(text):
+    pasted = MappingFile(text, team="T1")
+
+    assert [record.mapping.docebo_id for _, record in pasted.mappings(now=LATER)] == [7]
+    assert pasted.bad == []
+
+
 def test_an_imported_account_that_differs_forgets_what_was_written_to_the_old_one(store, tmp_path):
     save(store, ADA)
     imported(store, tmp_path / "t.csv", HEADER, "U1,ada,T1,70")

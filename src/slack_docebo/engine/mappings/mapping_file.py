@@ -4,7 +4,6 @@ Cells are written armoured and read bared: see slack_docebo.domain.texts.
 """
 
 import csv
-import io
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
 
+from slack_docebo.delimited import BadTableError, read_rows
 from slack_docebo.domain.people import Mapping
 from slack_docebo.domain.stamps import UNSTAMPED
 from slack_docebo.domain.texts import LONGEST_NAME, armoured, bared, bounded
@@ -105,28 +105,25 @@ class MappingFile:
 
     def _rows(self, names: tuple[str, ...]) -> Iterator[tuple[int, dict[str, str]]]:
         """Yield the line on which a row begins, and its cells by column; the header may be written in any case."""
-        file = io.StringIO(self._text, newline="")
-        first = file.readline()
-        delimiter = max(",;\t", key=first.count)
-        names_given = self._row(csv.reader([first], delimiter=delimiter), 1) or []
-        header = [name.strip().lower().replace(" ", "_") for name in names_given]
+        header: list[str] = []
+        try:
+            for line, row in read_rows(self._text):
+                if not header:
+                    header = self._header(row, names)
+                elif len(row) == len(header):
+                    yield line, {name: bared(cell) for name, cell in zip(header, row, strict=True)}
+                else:
+                    self._passes(line, f"{len(row)} cells, the first line has {len(header)}")
+        except BadTableError as error:
+            raise ConfigurationError(f"{self._name}, {error}") from None
+        if not header:
+            self._header([], names)
+
+    def _header(self, row: list[str], names: tuple[str, ...]) -> list[str]:
+        header = [name.strip().lower().replace(" ", "_") for name in row]
         if missing := [name for name in names if name not in header]:
             raise ConfigurationError(f"{self._name}: the first line lacks the columns {', '.join(missing)}")
-        reader = csv.reader(file, delimiter=delimiter, strict=True)
-        line = 2
-        while (row := self._row(reader, line)) is not None:
-            if len(row) == len(header):
-                yield line, {name: bared(cell) for name, cell in zip(header, row, strict=True)}
-            else:
-                self._passes(line, f"{len(row)} cells, the first line has {len(header)}" if row else "")
-            line = reader.line_num + 2
-
-    def _row(self, reader: Iterator[list[str]], line: int) -> list[str] | None:
-        """Return the next row, which begins on *line*; None at the end."""
-        try:
-            return next(reader, None)
-        except csv.Error as error:
-            raise ConfigurationError(f"{self._name}, line {line}: not CSV ({error})") from None
+        return header
 
     def _record(self, cells: dict[str, str]) -> MappingRecord:
         by_fingerprint = cells["fingerprint"] == DEACTIVATED
