@@ -6,6 +6,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, AnyHttpUrl, SecretStr, ValidationError
 
+PAGES = frozenset({"learn", "admin", "pages", "lms", "manage", "oauth2"})  # of Docebo, as a browser shows them
+
 
 def _address(url: str) -> str:
     """Return *url* in its normal form. Rows of the database are found by it, so a slash must make no difference."""
@@ -23,6 +25,13 @@ def _encrypted(address: str) -> str:
     parsed = AnyHttpUrl(address)
     if parsed.scheme == "http" and not _is_loopback(str(parsed.host).strip("[]")):
         raise ValueError("should begin with https:// (http is for this machine only)")
+    return address
+
+
+def _without_page(address: str) -> str:
+    parsed = AnyHttpUrl(address)
+    if parsed.query or parsed.fragment or (parsed.path or "").split("/")[1:2][0] in PAGES:
+        raise ValueError("should end with the name, like https://acme.docebosaas.com: what is behind it is a page")
     return address
 
 
@@ -89,6 +98,7 @@ def _networks(text: str) -> str:
 
 Address = Annotated[str, AfterValidator(_address)]
 Url = Annotated[Address, AfterValidator(_encrypted)]
+PlatformUrl = Annotated[Url, AfterValidator(_without_page)]
 Token = Annotated[SecretStr, AfterValidator(_token)]
 Id = Annotated[str, AfterValidator(_id)]
 Host = Annotated[str, AfterValidator(_host)]

@@ -25,7 +25,19 @@ from slack_docebo.prefect_profile import with_profile
 from slack_docebo.private_files import readable_by_others
 from slack_docebo.redaction import SHORTEST, keep_secret
 from slack_docebo.secret_files import SUFFIX, SecretFiles, is_secret
-from slack_docebo.setting_types import Address, Host, Id, Names, Network, Networks, Token, Url, trimmed, words
+from slack_docebo.setting_types import (
+    Address,
+    Host,
+    Id,
+    Names,
+    Network,
+    Networks,
+    PlatformUrl,
+    Token,
+    Url,
+    trimmed,
+    words,
+)
 
 DOTENV = Path(".env")
 LARGEST_DOTENV = 1_000_000  # bytes
@@ -103,7 +115,7 @@ class SlackSettings(SlackApiSettings, WorkspaceSettings):
 class PlatformSettings(ProcessSettings):
     """Which Docebo platform belongs to this installation."""
 
-    docebo_url: Url = Field(description="Address of the platform, like https://acme.docebosaas.com.")
+    docebo_url: PlatformUrl = Field(description="Address of the platform, like https://acme.docebosaas.com.")
 
 
 class DoceboSettings(PlatformSettings):
@@ -292,7 +304,7 @@ class ReceptionSettings(LogSettings, ListeningSettings, WorkspaceSettings, Prefe
     """What taking Slack's events takes, whichever way they come: nothing that opens Docebo."""
 
     slack_app_id: Id = Field("", description="Id of the Slack app (A...). Set: events of other apps are dropped.")
-    docebo_url: Url | None = Field(
+    docebo_url: PlatformUrl | None = Field(
         None, description="Whose workspace events are taken from; needed if the database serves several platforms."
     )
 
@@ -441,8 +453,10 @@ def _sentence(name: str, fault: Any) -> str:
     match fault:
         case {"type": "missing"}:
             return f"{name.upper()} is not set"
+        case {"type": "int_parsing"}:
+            return f"{name.upper()} should be a whole number, of digits alone"
         case {"msg": str(message)}:
-            message = message.removeprefix("Value error, ")
+            message = message.removeprefix("Value error, ").removeprefix("Input ")
             return f"{name.upper()} {message[0].lower()}{message[1:]}" if name else message
         case _:
             return f"{name.upper()} is wrong"

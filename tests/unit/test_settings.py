@@ -55,6 +55,11 @@ def test_every_missing_variable_is_named_in_one_line(environment):
     [
         ("DOCEBO_URL", "http://acme.docebosaas.com", "DOCEBO_URL should begin with https://"),
         ("DOCEBO_URL", "acme", "DOCEBO_URL should be an address like https://"),
+        *(
+            ("DOCEBO_URL", f"https://acme.docebosaas.com{page}", "DOCEBO_URL should end with the name, like https://")
+            for page in ("/learn/home", "/admin#/users", "?lang=en", "/manage/v1")
+        ),
+        ("DOCEBO_CALLS_PER_HOUR", "1,000", "DOCEBO_CALLS_PER_HOUR should be a whole number, of digits alone"),
         ("DOCEBO_URL", "https://acme.docebosaas.com:99999", "DOCEBO_URL should be an address like https://"),
         ("DOCEBO_URL", f"https://{'a' * 70}.com", "DOCEBO_URL should be an address like https://"),
         ("SLACK_API_URL", "https://slack..com/api", "SLACK_API_URL should be an address like https://"),
@@ -62,7 +67,7 @@ def test_every_missing_variable_is_named_in_one_line(environment):
         ("SLACK_BOT_TOKEN", "xoxb-planted-secret\nxoxb-2", "SLACK_BOT_TOKEN should be one word"),
         ("SLACK_TEAM_ID", "acme.slack.com", "SLACK_TEAM_ID should be an id of capitals and digits"),
         ("DOCEBO_CLIENT_SECRET", "planted-secret \n second", "DOCEBO_CLIENT_SECRET should be one word"),
-        ("SLACK_PAGE_SIZE", "5000", "SLACK_PAGE_SIZE input should be less than or equal to 1000"),
+        ("SLACK_PAGE_SIZE", "5000", "SLACK_PAGE_SIZE should be less than or equal to 1000"),
         ("DOCEBO_PASSWORD", "planted-secret", "DOCEBO_USERNAME is missing"),
     ],
 )
