@@ -18,7 +18,12 @@ async def find_people(runtime: Runtime, words: str) -> list[str]:
         rows, key="found-people", description=f"Who was found: {len(rows)}, at most {finding.SHOWN} are shown"
     )
     steps = [
-        Step(f"Explain {row['name']} ({row['Slack user']})", "explain-user", {"who": row["Slack user"]}) for row in rows
+        Step(
+            f"Explain {row['name']}, {row['e-mail address']} ({row['Slack user']})",
+            "explain-user",
+            {"who": row["Slack user"]},
+        )
+        for row in rows
     ]
     await publish_steps(steps, key="found-people-next")
     get_run_logger().info("%d people were found", len(rows))

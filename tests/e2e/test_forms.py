@@ -344,7 +344,8 @@ async def test_a_person_is_found_by_name_and_explained(imported, sandbox, deploy
     assert (one.name, one.message.startswith(f"{ada}: ")) == ("Completed", True)
     assert "Ada Lovelace" in published(one, f"explained-{ada.lower()}")
     assert two.message == "2 people were found"
-    assert asked_for_by(deployed, published(two, "found-people-next"), f"Explain Eve Lovelace ({eve})") == {"who": eve}
+    of_eve = f"Explain Eve Lovelace, `Eve@example.com` ({eve})"  # there may be two of one name
+    assert asked_for_by(deployed, published(two, "found-people-next"), of_eve) == {"who": eve}
 
 
 @pytest.mark.parametrize("shown", ["ids", "names"])
