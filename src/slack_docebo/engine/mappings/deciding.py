@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from slack_docebo.domain.decisions import SEEN, Decision, Verdict
-from slack_docebo.domain.observation import Present
+from slack_docebo.domain.observation import Gone, Present
 from slack_docebo.domain.people import Mapping, SourceUser
 from slack_docebo.domain.protection import shielded
 from slack_docebo.domain.standing import is_undecided
@@ -57,6 +57,11 @@ async def decide(runtime: Runtime, workspace: Workspace, request: DecisionReques
         raise ConfigurationError("say who you are, and why: both are kept for those who ask later")
     match request.action:
         case DecisionAction.NEVER:
+            if strangers := await _strangers(runtime, workspace, request.slack_ids):
+                raise ConfigurationError(
+                    f"nothing was kept: nobody is known by {_named(strangers)}, here or in Slack; copy the id again, with"
+                    " Copy member ID in the person's profile"
+                )
             _keep(runtime, workspace, [_decision(runtime, request, one, Verdict.NEVER) for one in request.slack_ids])
             _wait_no_longer(runtime, workspace, request.slack_ids)
             return f"{_people(request.slack_ids)} never be touched by a run, from its next batch on"
@@ -154,6 +159,15 @@ def _wait_no_longer(runtime: Runtime, workspace: Workspace, slack_ids: Sequence[
     with runtime.store.transaction() as tables:
         left = dict.fromkeys(slack_ids)
         tables.standings.replace(runtime.settings.docebo_url, workspace.team, left, plan_id="", now=runtime.now())
+
+
+async def _strangers(runtime: Runtime, workspace: Workspace, slack_ids: Sequence[str]) -> list[str]:
+    """Return by which of *slack_ids* nobody is known to us, nor, for a call each, to Slack: a typing error protects nobody."""
+    with runtime.store.reading() as tables:
+        known = tables.people.of(workspace.team, slack_ids)
+        left_alone = tables.standings.of(runtime.settings.docebo_url, workspace.team, slack_ids)
+    asked = [one for one in dict.fromkeys(slack_ids) if one not in known and one not in left_alone]
+    return [one for one in asked if isinstance(await observe_person(runtime, one, with_values=False), Gone)]
 
 
 async def _there(runtime: Runtime, slack_id: str) -> SourceUser:
