@@ -8,7 +8,7 @@ from slack_docebo.domain.operations import Kind
 from slack_docebo.engine.planning.parting import PartChoice
 from slack_docebo.engine.reporting.summary import Summary
 from tasks.attended import require_a_person
-from tasks.forms import OurId, SlackId, titled
+from tasks.forms import OurId, SlackIds, titled
 from tasks.hooks import ON_TROUBLE
 from tasks.list_plans import list_saved
 from tasks.map_user_details import map_user_details
@@ -30,7 +30,7 @@ async def apply_plan(
     plan_id: Annotated[OurId, titled("Saved plan")] = "",
     first: Annotated[int, titled("Only the first so many people", ge=0)] = 0,
     operations: Annotated[list[Doing], titled("Only these operations")] = [],  # noqa: B006  (nobody changes it)
-    slack_ids: Annotated[list[SlackId], titled("Only these Slack users")] = [],  # noqa: B006  (nobody changes it)
+    slack_ids: Annotated[SlackIds, titled("Only these Slack users")] = [],  # noqa: B006  (nobody changes it)
     dry_run: Annotated[bool, titled("Dry run")] = True,
     confirm: Annotated[str, titled("Number of people, to apply it", max_length=30)] = "",
     page: Annotated[int, titled("Page of a dry run, of 5,000 people each", ge=1)] = 1,
@@ -41,7 +41,7 @@ async def apply_plan(
         plan_id: Id of the plan, as the summary of the run that made it says. Empty: list the plans that can be applied.
         first: In the plan's order. 0: everybody who is chosen.
         operations: People for whom one of these is planned. None: all of them.
-        slack_ids: Ids of the Slack users, like U012AB3CD. None: all of them.
+        slack_ids: Ids of the Slack users, like U012AB3CD; a list may be pasted into one field. None: all of them.
         dry_run: Show who is chosen and what would be done, write nothing.
         confirm: To apply it for real, type how many people are chosen of how many, like 20 of 300, as the dry run says.
         page: The first, unless more people are chosen than one table holds.

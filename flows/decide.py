@@ -7,7 +7,7 @@ from prefect import flow
 from slack_docebo.engine.mappings.deciding import DecisionAction, DecisionRequest
 from tasks.attended import require_a_person
 from tasks.decide_about_people import decide_about_people
-from tasks.forms import SlackId, titled
+from tasks.forms import SlackIds, titled
 from tasks.hooks import ON_TROUBLE
 from tasks.run import concluded, open_run
 from tasks.run_names import decide_run
@@ -18,7 +18,7 @@ from tasks.validate_connection import validate_connection
 @concluded
 async def decide(
     action: Annotated[DecisionAction, titled("What to do")] = DecisionAction.SHOW,
-    slack_ids: Annotated[list[SlackId], titled("Slack users")] = [],  # noqa: B006  (Prefect's form wants a list)
+    slack_ids: Annotated[SlackIds, titled("Slack users")] = [],  # noqa: B006  (Prefect's form wants a list)
     all_who_wait: Annotated[bool, titled("All who wait for a decision")] = False,
     docebo_id: Annotated[int, titled("Docebo user, to link", ge=0)] = 0,
     why: Annotated[str, titled("Why", max_length=200)] = "",
@@ -32,7 +32,7 @@ async def decide(
             there is another reason; what fails is tried as before. link to an account: this Slack user is that Docebo
             user. take back: what was decided is no more; a mapping stays. take back only leave it so: what was
             acknowledged is news again; never and link stay.
-        slack_ids: Ids of the people, like U012AB3CD. Prefect keeps them with the run.
+        slack_ids: Ids of the people, like U012AB3CD; a list may be pasted into one field. Prefect keeps them with the run.
         all_who_wait: Instead of ids, for leave it so.
         docebo_id: Id of the Docebo user.
         why: Kept with the decision. No names but those that everybody may see.

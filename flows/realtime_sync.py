@@ -8,7 +8,7 @@ from slack_docebo.engine.realtime.serve_result import ServeResult
 from slack_docebo.engine.realtime.serving import InboxLease, rest_while_halted, take_or_watch
 from slack_docebo.engine.reporting.summary import Summary
 from slack_docebo.runtime import Runtime
-from tasks.forms import OurId, SlackId, titled
+from tasks.forms import Addresses, OurId, SlackIds, titled
 from tasks.hooks import ON_TROUBLE
 from tasks.let_events_through import let_events_through
 from tasks.map_user_details import map_user_details
@@ -27,8 +27,8 @@ from tasks.validate_connection import validate_connection
 @continued
 @concluded
 async def realtime_sync(
-    slack_ids: Annotated[list[SlackId], titled("Slack ids")] = [],  # noqa: B006  (Prefect shows it, nobody changes it)
-    emails: Annotated[list[str], titled("E-mail addresses")] = [],  # noqa: B006
+    slack_ids: Annotated[SlackIds, titled("Slack ids")] = [],  # noqa: B006  (Prefect shows it, nobody changes it)
+    emails: Annotated[Addresses, titled("E-mail addresses")] = [],  # noqa: B006
     linger_seconds: Annotated[int, titled("Linger, seconds", ge=-1)] = 60,
     dry_run: Annotated[bool, titled("Dry run")] = False,
     let_through: Annotated[OurId, titled("Let through")] = "",
@@ -36,7 +36,8 @@ async def realtime_sync(
     """Bring the users of Slack's waiting events into Docebo, or exactly the users named here.
 
     Args:
-        slack_ids: Synchronise just these users, as Slack has them now, instead of the waiting events.
+        slack_ids: Synchronise just these users, as Slack has them now, instead of the waiting events; a list may
+            be pasted into one field.
         emails: The same, by the address they have in Slack. Parameters are kept by Prefect, so prefer ids.
         linger_seconds: How long the run waits for further events before it ends, so that not every event pays for the
             start of a process. 0: it ends at once. -1: it waits for ever, and hands over to a new run every hour.

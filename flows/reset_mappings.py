@@ -8,7 +8,7 @@ from slack_docebo.engine.mappings.resetting import deletion_step
 from slack_docebo.engine.reporting.summary import Summary
 from tasks.attended import require_a_person
 from tasks.delete_mappings import delete_mappings
-from tasks.forms import SlackId, titled
+from tasks.forms import SlackIds, titled
 from tasks.hooks import ON_TROUBLE
 from tasks.plan_reset import plan_reset
 from tasks.report_outcome import report_outcome
@@ -20,14 +20,15 @@ from tasks.validate_connection import validate_connection
 @flow(name="reset-mappings", flow_run_name=reset_mappings_run, **ON_TROUBLE)
 @concluded
 async def reset_mappings(
-    slack_ids: Annotated[list[SlackId], titled("Slack users")] = [],  # noqa: B006  (Prefect's form wants a list)
+    slack_ids: Annotated[SlackIds, titled("Slack users")] = [],  # noqa: B006  (Prefect's form wants a list)
     dry_run: Annotated[bool, titled("Dry run")] = True,
     confirm: Annotated[str, titled("Name of the workspace, to delete")] = "",
 ) -> Summary:
     """Delete the mappings between Slack users and Docebo users. Docebo accounts stay, and a backup is written first.
 
     Args:
-        slack_ids: Ids of the Slack users whose mappings are deleted, like U012AB3CD. Empty: those of everybody.
+        slack_ids: Ids of the Slack users whose mappings are deleted, like U012AB3CD; a list may be pasted into one
+            field. Empty: those of everybody.
         dry_run: Plan and report, delete nothing.
         confirm: To delete for real, type the name of the Slack workspace here; for everybody, everybody of and the name.
     """

@@ -1,9 +1,10 @@
 """The form in which people start a run."""
 
+import re
 from collections.abc import Iterable
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from pydantic.fields import FieldInfo
 
 
@@ -27,7 +28,16 @@ def written(pattern: str, *, like: str) -> FieldInfo:
     return field
 
 
+def each(given: Iterable[str]) -> list[str]:
+    """Return what was *given*, one by one: several may have been pasted into one field of a list."""
+    return [one for some in given for one in re.split(r"[\s,;]+", some) if one]
+
+
 SlackId = Annotated[str, written("^[UW][A-Z0-9]+$", like="a Slack id, like U024BE7LH")]
+SOME_IDS = r"^\s*[UW][A-Z0-9]+([\s,;]+[UW][A-Z0-9]+)*[\s,;]*$"
+SomeIds = Annotated[str, written(SOME_IDS, like="a Slack id, like U024BE7LH, or several with blanks or commas between")]
+SlackIds = Annotated[list[SomeIds], AfterValidator(each)]
+Addresses = Annotated[list[str], AfterValidator(each)]
 PERSON = "[UW][A-Z0-9]+|docebo:[1-9][0-9]*"
 OF_A_PERSON = "a Slack id, like U024BE7LH, or docebo: and the id of the Docebo user, like docebo:10018"
 Person = Annotated[str, written(f"^({PERSON})$", like=OF_A_PERSON)]

@@ -9,6 +9,7 @@ from slack_docebo.engine.mappings.personal_data import PersonalDataRequest
 from slack_docebo.engine.mappings.relinking import Relation
 from slack_docebo.engine.reading.ways import WayAction
 from slack_docebo.engine.realtime.parked import ParkedAction
+from tasks.forms import each
 
 RECONCILIATION = "reconcile"  # the deployment
 
@@ -24,7 +25,7 @@ def bulk_import_run() -> str:
 def reset_mappings_run() -> str:
     """Return how many people's mappings are reset, and whether for real."""
     parameters = runtime.flow_run.parameters
-    whose = people(len(named)) if (named := parameters.get("slack_ids")) else "everybody"
+    whose = people(len(each(named))) if (named := parameters.get("slack_ids")) else "everybody"
     return f"reset mappings: {whose}{', dry run' * bool(parameters.get('dry_run', True))}"
 
 
@@ -53,7 +54,7 @@ def relink_run() -> str:
 def realtime_sync_run() -> str:
     """Return whom a run of real time is about: named people, or whoever the events are about."""
     parameters = runtime.flow_run.parameters
-    named = len(parameters.get("slack_ids") or []) + len(parameters.get("emails") or [])
+    named = sum(len(each(parameters.get(name) or [])) for name in ("slack_ids", "emails"))
     if not named:
         return "waiting events"
     return f"{named} named user{'s' * (named > 1)}{', dry run' * bool(parameters.get('dry_run'))}"
@@ -84,7 +85,7 @@ def decide_run() -> str:
     """Return what is decided, and about how many."""
     parameters = runtime.flow_run.parameters
     action = DecisionAction(parameters.get("action", DecisionAction.SHOW))
-    whom = "all who wait" if parameters.get("all_who_wait") else people(len(parameters.get("slack_ids") or []))
+    whom = "all who wait" if parameters.get("all_who_wait") else people(len(each(parameters.get("slack_ids") or [])))
     return "decisions: show" if action is DecisionAction.SHOW else f"decide: {action}, {whom}"
 
 

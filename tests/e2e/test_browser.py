@@ -100,7 +100,9 @@ async def test_the_form_refuses_what_is_no_slack_id(deployed, ui, name, value):
     await ui.submit()
 
     await expect(
-        ui.page.get_by_role("main").get_by_text("'a Slack id, like U024BE7LH' was expected").first
+        ui.page.get_by_role("main")
+        .get_by_text("'a Slack id, like U024BE7LH, or several with blanks or commas between' was expected")
+        .first
     ).to_be_visible()
     assert runs_named(deployed, run_name) == []
 

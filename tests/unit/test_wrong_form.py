@@ -52,9 +52,27 @@ def test_the_form_says_in_words_what_it_expects():
         {"property": "plan_id", "errors": ["'an id like k8tfq19f, or nothing' was expected"]},
         {
             "property": "slack_ids",
-            "errors": [{"index": 1, "errors": ["'a Slack id, like U024BE7LH' was expected"]}],
+            "errors": [
+                {
+                    "index": 1,
+                    "errors": ["'a Slack id, like U024BE7LH, or several with blanks or commas between' was expected"],
+                }
+            ],
         },
     ]
+
+
+@pytest.mark.parametrize("pasted", ["U1 U2", "U1,U2", " U1;\tU2\n"])
+def test_ids_may_be_pasted_into_one_field_of_a_list(pasted):
+    flow, given = FLOWS["apply-plan"], {"plan_id": "k8tfq19f", "slack_ids": [pasted, "U3"]}
+
+    assert build_error_obj(validate(given, flow.parameters.model_dump_for_openapi()))["valid"]
+    assert flow.validate_parameters(given)["slack_ids"] == ["U1", "U2", "U3"]
+
+
+@pytest.mark.parametrize("blank", ["", " ", ","])
+def test_a_field_without_an_id_is_not_taken_for_everybody(blank):
+    assert misfits(FLOWS["reset-mappings"], {"slack_ids": [blank]})
 
 
 @pytest.mark.parametrize("flow", FLOWS.values(), ids=FLOWS)
