@@ -262,6 +262,13 @@ def test_every_day_with_work_is_a_bar_that_can_be_read():
     assert "at most 10 people a day" in svg
 
 
+def test_that_no_reconciliation_is_scheduled_is_said_with_what_to_switch_on(here):
+    assert "| Next reconciliation | **not scheduled**: switch the schedule" in shown(here)
+    assert "| Next reconciliation | 2026-11-28 01:30 UTC |" in shown(
+        here, next_import=datetime(2026, 11, 28, 1, 30, tzinfo=UTC)
+    )
+
+
 def test_a_month_without_work_is_drawn_all_the_same():
     assert bars([date(2026, 3, 2)], {}).startswith("![People by day](data:image/svg+xml;base64,")
 

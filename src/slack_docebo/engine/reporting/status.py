@@ -34,6 +34,9 @@ NAMING_PEOPLE = {
     "PROTECTED_ACCOUNTS",
 }  # which the page does not
 DAY = timedelta(days=1)
+NOT_SCHEDULED = (
+    "**not scheduled**: switch the schedule of the deployment *reconcile* on, where it is not meant to be off"
+)
 LOOK = "look at the last import"
 NOWHERE: Mapping[str, str] = {}
 OURS = {Side.SLACK: "our token", Side.DOCEBO: "our API credentials"}  # with which we are let in
@@ -147,7 +150,7 @@ class Status:
             "Last complete read of Docebo": _read(self.docebo_read, "accounts"),
             "Last import": _told(self.last_import, summaries),
             **({"Last dry run": _told(self.dry_run, summaries)} if self.dry_run else {}),
-            "Next reconciliation": _moment(next_import) if next_import else "not scheduled",
+            "Next reconciliation": _moment(next_import) if next_import else NOT_SCHEDULED,
             "People": f"{self._looked_after()}{self.mapped:,} mapped, {self.in_line:,} in line, {len(self.undecided):,} waiting"
             " for a decision",
             "Events": f"{self.inbox.waiting:,} waiting, {self._parked()}",
