@@ -245,6 +245,12 @@ def test_an_export_is_written_over_nothing(path, tmp_path, precious, capsys):
     assert capsys.readouterr().out == ""
 
 
+def test_an_export_into_a_folder_that_is_a_file_says_so(precious):
+    with pytest.raises(StorageError, match=r"below/all.csv cannot be written: Not a directory"):
+        write_mappings(precious / "below" / "all.csv", [ADA])
+    assert precious.read_text() == "precious"
+
+
 def test_an_export_does_not_care_for_a_file_named_like_its_draft(tmp_path, precious):
     (tmp_path / "all.csv.part").symlink_to(precious)
     assert write_mappings(tmp_path / "all.csv", [ADA]) == 1
