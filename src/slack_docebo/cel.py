@@ -23,6 +23,28 @@ TABLE_TAKES = "table(...) takes the name of a table, in small letters without qu
 SHOWN = 20  # characters from where an error is
 _ERROR = re.compile(r"ERROR: <input>:(-?\d+):(-?\d+): (?:Syntax error: )?(.*)$", re.MULTILINE)
 _UNKNOWN = re.compile(r"undeclared reference to '(.*?)'")
+_IN_WORDS = (  # what the engine says, and what that means to who has written the rule
+    (
+        re.compile(r"extraneous input (.*)"),
+        r"\1 is too much: a comma, an operator like +, or quotes are missing before it",
+    ),
+    (re.compile(r"(?:mismatched input|no viable alternative at input) (.*)"), r"\1 cannot stand here"),
+    (re.compile(r"missing (.*) at (.*)"), r"\1 is missing before \2"),
+    (re.compile(r"token recognition error at: '=.*"), "one = means nothing here: == compares"),
+    (re.compile(r"token recognition error at: (.*)"), r"\1 means nothing here: a text stands in straight quotes"),
+    (
+        re.compile(r"found no matching overload for '_\?_:_' applied to '\((?!bool).*"),
+        'what stands before ? has to be a comparison, like title == "Head"',
+    ),
+    (
+        re.compile(r"found no matching overload for '_\?_:_' .*"),
+        "what stands before and behind : has to be of one kind",
+    ),
+    (
+        re.compile(r"found no matching overload for '[@_]*([^_].*?)_?' applied to '\((.*)\)'"),
+        r"\1 does not go with these values: \2",
+    ),
+)
 _raised = threading.local()  # what a function of ours has raised: the engine tells no more than its words
 
 
@@ -108,9 +130,11 @@ def _told(errors: str, text: str, names: Mapping[str, str]) -> str:
         return "it is nested too deeply" if "recursion" in what else what
     if unknown := _UNKNOWN.search(what):
         what = _unknown(unknown[1])
+    for said, means in _IN_WORDS:
+        what = said.sub(means, what)
     rest = "".join(text.split("\n")[line - 1 : line])[column - 1 :]
     for name, source in names.items():
-        rest = rest.replace(name, source)
+        rest, what = rest.replace(name, source), what.replace(name, source)
     place = f"character {column}" if line == 1 else f"line {line}, character {column}"
     return f"at {place}{f' ({shortened(rest, SHOWN)})' if rest else ''}: {what}"
 

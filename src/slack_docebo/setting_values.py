@@ -16,6 +16,7 @@ LONGEST_DELAY = 366 * 24 * 3600  # seconds
 SEPARATORS = re.compile(r"[,;\t\r\n]")
 UNSEEN = "\ufeff\u200b\u200c\u200d\u200e\u200f\u2060"  # what copying from a page may leave around an entry
 NEVER_IN_PATTERNS = " \t\u00a0\"'{}<>|,;"
+CURLY_QUOTES = re.compile("[\u201c\u201d\u201e]")
 DOMAIN = re.compile(r"(?=.{1,253}$)[\w-]{1,63}(\.[\w-]{1,63})*")
 HANDLE = re.compile(r"[^\s@,;]{1,80}")
 MAIL_ADDRESS = re.compile(rf"(?:[^<>@]*<)?([\w!#$%&'*+/=?^`{{|}}~.-]{{1,64}}@{DOMAIN.pattern})>?", re.ASCII)
@@ -49,8 +50,9 @@ def _words(value: object) -> tuple[str, ...]:
 
 
 def rules_of(value: object) -> tuple[AttributeRule, ...]:
-    """Read the attribute mapping: a text, or a JSON list of texts."""
-    return parse_rules("\n".join(_words(value)) if isinstance(value, list) else str(value), cel.compiled)
+    """Read the attribute mapping: a text, or a JSON list of texts; quotes may be those that word processors make of them."""
+    text = "\n".join(_words(value)) if isinstance(value, list) else str(value)
+    return parse_rules(text if '"' in text else CURLY_QUOTES.sub('"', text), cel.compiled)
 
 
 def _patterns(value: object) -> tuple[str, ...]:

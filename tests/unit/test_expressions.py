@@ -142,11 +142,19 @@ ENDLESS = "[1, 2, 3].map(x, [1, 2, 3].map(y, x * y)).size() > 1 ? 'a' : 'b'"
             'first(custom:Xf1, "1", "2", "3", "4", "5", "6")',
             r'6 \(\(custom:Xf1, "1", "2.*first\(...\) does not take so many',
         ),
-        ("title + 1", r"at character 7 \(\+ 1\): found no matching overload for '_\+_' applied to '\(string, int\)'"),
-        ('title ? "a" : "b"', "at character 7 .*: found no matching overload"),
+        ("title + 1", r"at character 7 \(\+ 1\): \+ does not go with these values: string, int"),
+        ('title in "a" ? "b" : "c"', r"at character 7 .*: in does not go with these values: string, string"),
+        ('title ? "a" : "b"', "at character 7 .*: what stands before \\? has to be a comparison"),
+        ('true ? "a" : 1', "at character 6 .*: what stands before and behind : has to be of one kind"),
+        ('title = "a"', "at character 7 .*: one = means nothing here: == compares"),
+        ("lower(\u2018x\u2019)", "at character 7 .* means nothing here: a text stands in straight quotes"),
+        (
+            "table(branches custom:Department)",
+            r"at character 16 \(custom:Department\)\): 'custom:Department' is too much: a comma",
+        ),
         ("size(title)", "the result is int and should be a text: write string"),
         ("title == 'a'", "the result is bool and should be a text"),
-        ("title == ", "at character 9: mismatched input the end$"),
+        ("title == ", "at character 9: the end cannot stand here$"),
         (ENDLESS, "at character 15 .*: unknown name 'x'"),
         ("title.all(c, true) ? 'a' : 'b'", "unknown name 'c'"),
         (f"'{'a' * LONGEST_EXPRESSION}'", "an expression of 1,002 characters: at most 1,000 are allowed"),
@@ -159,6 +167,12 @@ ENDLESS = "[1, 2, 3].map(x, [1, 2, 3].map(y, x * y)).size() > 1 ? 'a' : 'b'"
 def test_a_wrong_expression_is_refused_with_its_place_when_the_settings_are_read(expression, told):
     with pytest.raises(ConfigurationError, match=rf"(?s)row SLACK \| ATTRIBUTES: .*{told}"):
         read_rows(table({**ON, "ATTRIBUTES": f"email, field_1 = {expression}"}))
+
+
+def test_quotes_may_be_those_of_a_word_processor():
+    settings = read_rows(table({**ON, "ATTRIBUTES": "email, field:\u201cCost centre\u201d = title"}))
+
+    assert [str(rule) for rule in settings.attributes] == ["email", 'field:"Cost centre" = title']
 
 
 def test_without_the_engine_an_expression_is_refused_with_what_to_install(monkeypatch):
