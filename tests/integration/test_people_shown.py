@@ -136,7 +136,8 @@ async def test_people_are_found_by_parts_of_name_and_address_in_any_order(here, 
     await imported(here)
 
     assert await called(here, "lovel") == {ada, eve}
-    assert await called(here, "LOVELACE ève") == {eve}
+    for asked in ("LOVELACE ève", "eve lovelace", "E\u0300ve"):
+        assert await called(here, asked) == {eve}
     assert await called(here, "@example.com lovelace") == {ada}
     assert await called(here, "nobody_%") == set()
 

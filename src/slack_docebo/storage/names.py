@@ -1,11 +1,13 @@
 """How people are called in Slack: kept only while PEOPLE_SHOWN is `names`."""
 
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import islice
 
 from sqlalchemy import Connection, delete, select
 
+from slack_docebo.domain.functions import in_ascii
 from slack_docebo.domain.people import SourceUser
 from slack_docebo.storage.schema import person_name
 from slack_docebo.storage.statements import among, carry_out, chunks, insertion_text
@@ -51,15 +53,15 @@ class NameRepository:
         }
 
     def find(self, team: str, words: Iterable[str], limit: int) -> list[str]:
-        """Return the Slack ids of those whose name and address together hold all of *words*, by name, at most *limit*."""
-        wanted = [word.casefold() for word in words]
+        """Return the Slack ids of those whose name and address together hold all of *words*, by name, at most *limit*.
+
+        Letters with marks are found without, too: whoever asks may have no key for them.
+        """
+        wanted = [unicodedata.normalize("NFC", word).casefold() for word in words]
         everybody = select(person_name).where(person_name.c.slack_team == team).order_by(person_name.c.name)
         # Not in SQL: SQLite knows upper and lower case of ASCII alone.
-        found = (
-            row.slack_id
-            for row in self._connection.execute(everybody)
-            if all(word in f"{row.name} {row.email}".casefold() for word in wanted)
-        )
+        rows = ((row.slack_id, f"{row.name} {row.email}".casefold()) for row in self._connection.execute(everybody))
+        found = (slack_id for slack_id, text in rows if all(word in text or word in in_ascii(text) for word in wanted))
         return list(islice(found, limit))
 
     def forget(self, slack_id: str) -> None:
