@@ -360,6 +360,7 @@ class IntegrationSettings(BaseModel):
     journal_keep_days: Whole = Field(
         90,
         ge=1,
+        le=LONGEST_KEPT,
         title="Days that plans are kept",
         description="How many days plans, everybody's outcomes, reports and backups of resets are kept. What is older"
         " can be neither explained nor undone.",

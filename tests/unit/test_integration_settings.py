@@ -73,6 +73,7 @@ def test_a_missing_row_is_named(missing):
         ("DESTINATION_BRANCH", "9" * 40, r"row SLACK \| DESTINATION_BRANCH: .*less than or equal to 9{18}"),
         ("ATTRIBUTES", f"field_{'9' * 40} = title", r"row SLACK \| ATTRIBUTES: unknown target"),
         ("REALTIME_RETRY_DELAYS", "30, 999999999999", r"row SLACK \| REALTIME_RETRY_DELAYS: write at most a year"),
+        ("JOURNAL_KEEP_DAYS", "999999999", r"row SLACK \| JOURNAL_KEEP_DAYS: .*less than or equal to 36600"),
         ("INBOX_KEEP_DAYS", "999999999", r"row SLACK \| INBOX_KEEP_DAYS: .*less than or equal to 36600"),
         *(
             ("NOTIFICATION_MAIL_ID", nowhere, r"row SLACK \| NOTIFICATION_MAIL_ID: write an e-mail address")
