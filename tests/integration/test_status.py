@@ -3,6 +3,7 @@
 import base64
 import re
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -264,9 +265,14 @@ def test_every_day_with_work_is_a_bar_that_can_be_read():
 
 def test_that_no_reconciliation_is_scheduled_is_said_with_what_to_switch_on(here):
     assert "| Next reconciliation | **not scheduled**: switch the schedule" in shown(here)
-    assert "| Next reconciliation | 2026-11-28 01:30 UTC |" in shown(
-        here, next_import=datetime(2026, 11, 28, 1, 30, tzinfo=UTC)
-    )
+
+
+def test_the_next_reconciliation_is_told_by_the_clock_by_which_it_was_set(here):
+    at = datetime(2026, 11, 28, 1, 30, tzinfo=UTC)
+    in_rome = replace(status(here.runtime), time_zone="Europe/Rome")
+
+    assert "| Next reconciliation | 2026-11-28 01:30 UTC |" in shown(here, next_import=at)
+    assert "| Next reconciliation | 2026-11-28 02:30 CET |" in in_rome.page(**{**NOBODY_NEXT, "next_import": at})
 
 
 def test_a_month_without_work_is_drawn_all_the_same():

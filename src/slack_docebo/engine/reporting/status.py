@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from statistics import quantiles
+from zoneinfo import ZoneInfo
 
 from slack_docebo.domain.decisions import Decisions
 from slack_docebo.domain.operations import IN_LINE, IN_LINE_AS_WRITTEN, Kind, Outcome
@@ -51,6 +52,7 @@ class Status:
     workspace: str  # "" before the first run
     contacts: Mapping[Side, Contact]
     halt: Halt | None
+    time_zone: str  # by whose clock the reconciliation begins
     frozen_until: date | None  # the last of the days on which nothing is written
     switched_off: bool  # neither accounts nor mappings are written
     slack_read: ProvenRead | None
@@ -150,7 +152,7 @@ class Status:
             "Last complete read of Docebo": _read(self.docebo_read, "accounts"),
             "Last import": _told(self.last_import, summaries),
             **({"Last dry run": _told(self.dry_run, summaries)} if self.dry_run else {}),
-            "Next reconciliation": _moment(next_import) if next_import else NOT_SCHEDULED,
+            "Next reconciliation": _moment(next_import, self.time_zone) if next_import else NOT_SCHEDULED,
             "People": f"{self._looked_after()}{self.mapped:,} mapped, {self.in_line:,} in line, {len(self.undecided):,} waiting"
             " for a decision",
             "Events": f"{self.inbox.waiting:,} waiting, {self._parked()}",
@@ -257,6 +259,7 @@ def status(runtime: Runtime) -> Status:
             workspace=f"{link.slack_team_name} ({team})" if link else "",
             contacts=tables.contacts.last(docebo),
             halt=tables.halts.get(docebo),
+            time_zone=runtime.behaviour.time_zone,
             frozen_until=runtime.behaviour.frozen_until(now),
             switched_off=not (runtime.behaviour.provision_slack_user_data or runtime.behaviour.map_slack_user_data),
             slack_read=tables.reads.last(f"slack:{team}"),
@@ -312,8 +315,8 @@ def _read(read: ProvenRead | None, whom: str) -> str:
     return f"{_moment(read.proven_at)}, {read.people:,} {whom}" if read else "none yet"
 
 
-def _moment(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%d %H:%M} UTC"
+def _moment(moment: datetime, zone: str = "Etc/UTC") -> str:
+    return f"{moment.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M %Z}"
 
 
 def _events(count: int) -> str:

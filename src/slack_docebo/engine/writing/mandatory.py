@@ -61,5 +61,5 @@ def _answer(runtime: Runtime, fields: list[UserField]) -> str:
     behaviour = runtime.behaviour
     rules = [*map(str, behaviour.attributes), str(behaviour.destination_branch)]
     digest = fingerprint({str(number): rule for number, rule in enumerate(rules)})
-    ids = " ".join(str(field.id) for field in sorted(fields, key=lambda field: field.id))
-    return f"{ids} with the rules {digest}" if fields else ""
+    ids = ", ".join(f"field_{number}" for number in sorted(field.id for field in fields))
+    return f"{ids}, with the rules of digest {digest}" if fields else ""
