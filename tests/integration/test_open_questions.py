@@ -141,6 +141,23 @@ async def test_nobody_new_is_sent_again_while_a_mandatory_field_is_known_that_no
     assert there.count(Kind.CREATE, outcome=Outcome.APPLIED) == first.count(outcome=Outcome.FAILED)
 
 
+@pytest.mark.parametrize("message", ["Username not available", "No more users: see your licence"])
+async def test_who_is_refused_for_another_known_reason_is_sent_again_whatever_field_is_mandatory(
+    sandbox, sqlite_url, message
+):
+    sandbox.docebo.add_field("Country of work", "textfield", mandatory=True, invisible_to_user=False)
+    faults = sandbox.docebo_gate.faults
+    faults.add(BATCH, "rows_refused", times=-1, usernames=[f"{name}@example.com" for name in "abc"], message=message)
+    await imported(sandbox, sqlite_url)
+    for name in "abc":
+        sandbox.slack.add(name, "New", f"{name}@example.com")
+    refused = await imported(sandbox, sqlite_url)
+    faults.clear()
+
+    there = await imported(sandbox, sqlite_url)
+    assert (refused.count(outcome=Outcome.FAILED), there.count(Kind.CREATE, outcome=Outcome.APPLIED)) == (3, 3)
+
+
 async def test_who_has_one_name_is_refused_alone_where_two_are_wanted_and_told_what_to_do(sandbox, sqlite_url):
     cher = sandbox.slack.add("Cher", "", "cher@example.com")["id"]
     rule = 'first_name, last_name = last_name == "" ? "-" : last_name, email'

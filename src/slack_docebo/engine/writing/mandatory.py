@@ -4,14 +4,14 @@ No refusal says that it is for a mandatory field, in words that could be read. S
 only for these fields with these rules.
 """
 
-from collections import Counter
-from contextlib import suppress
+from contextlib import closing, suppress
 
 from slack_docebo.clients.docebo_wire import UserField
 from slack_docebo.domain.attributes import fingerprint
 from slack_docebo.domain.dialect import MANDATORY_FIELDS
 from slack_docebo.domain.formulas import quoted
 from slack_docebo.domain.operations import NOT_SENT, Kind, Outcome
+from slack_docebo.domain.quoting import MEANINGS
 from slack_docebo.domain.targets import TITLED
 from slack_docebo.engine.reading.dialects import known_dialect, learn
 from slack_docebo.errors import RemoteError
@@ -37,14 +37,17 @@ async def reason_not_to_create(runtime: Runtime) -> str:
 
 
 async def learn_what_is_mandatory(runtime: Runtime, plan_id: str) -> None:
-    """Remember that Docebo refuses everybody new while it has mandatory fields that no rule fills, if so it was."""
-    with runtime.store.reading() as tables:
-        told = tables.operations.tally(plan_id)
-    became = Counter[Outcome]()
-    for kind, _, outcome, people in told:
-        if kind is Kind.CREATE:
-            became[outcome] += people
-    if became[Outcome.APPLIED] or became[Outcome.FAILED] < ENOUGH:
+    """Remember that Docebo refuses everybody new while it has mandatory fields that no rule fills, if so it was.
+
+    It is so where all are refused in the same words, and these are none whose meaning is another.
+    """
+    with runtime.store.reading() as tables, closing(tables.operations.rows(plan_id)) as entries:
+        creations = [entry for entry in entries if entry.operation.kind is Kind.CREATE]
+    refused = [
+        entry.error.partition("; ")[0].partition(". ")[0] for entry in creations if entry.outcome is Outcome.FAILED
+    ]
+    taken = any(entry.outcome is Outcome.APPLIED for entry in creations)
+    if taken or len(refused) < ENOUGH or len(set(refused)) > 1 or refused[0] in MEANINGS:
         return
     with suppress(RemoteError):  # then the next run learns it
         if fields := await _unfilled(runtime):
