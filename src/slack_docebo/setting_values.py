@@ -16,6 +16,7 @@ LONGEST_DELAY = 366 * 24 * 3600  # seconds
 SEPARATORS = re.compile(r"[,;\t\r\n]")
 UNSEEN = "\ufeff\u200b\u200c\u200d\u200e\u200f\u2060"  # what copying from a page may leave around an entry
 NEVER_IN_PATTERNS = " \t\u00a0\"'{}<>|,;"
+OF_MACHINES = {"posix", "right", "posixrules", "localtime", "Factory"}  # zones that not all know, or not as the same
 CURLY_QUOTES = re.compile("[\u201c\u201d\u201e]")
 DOMAIN = re.compile(r"(?=.{1,253}$)[\w-]{1,63}(\.[\w-]{1,63})*")
 HANDLE = re.compile(r"[^\s@,;]{1,80}")
@@ -137,9 +138,12 @@ def _time_of_day(value: object) -> time | None:
 def _time_zone(value: object) -> str:
     name = str(value).strip()
     try:
-        return ZoneInfo(name).key
+        known = ZoneInfo(name).key
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError("write the name of a time zone like Europe/Rome, America/New_York or Etc/UTC") from None
+        known = ""
+    if not known or known.partition("/")[0] in OF_MACHINES:
+        raise ValueError("write the name of a time zone like Europe/Rome, America/New_York or Etc/UTC")
+    return known
 
 
 def _trimmed(value: object) -> str:

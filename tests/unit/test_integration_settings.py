@@ -58,6 +58,10 @@ def test_a_missing_row_is_named(missing):
         ("RECONCILE_AT", "2.30", r"row SLACK \| RECONCILE_AT: write a time of day like 02:30"),
         ("RECONCILE_AT", "24:00", r"row SLACK \| RECONCILE_AT: write a time of day like 02:30"),
         ("TIME_ZONE", "Rome", r"row SLACK \| TIME_ZONE: write the name of a time zone like Europe/Rome"),
+        *(
+            ("TIME_ZONE", zone, r"row SLACK \| TIME_ZONE: write the name")
+            for zone in ("localtime", "posix/Europe/Rome")
+        ),
         ("TIME_ZONE", "", r"row SLACK \| TIME_ZONE: write the name of a time zone"),
         ("TIME_ZONE", "../etc/passwd", r"row SLACK \| TIME_ZONE: write the name of a time zone"),
         ("FREEZE", "Christmas", r"row SLACK \| FREEZE: 'Christmas' is no range of days"),
