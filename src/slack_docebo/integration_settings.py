@@ -7,6 +7,7 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
@@ -51,6 +52,7 @@ from slack_docebo.setting_values import (
     TimeZone,
     Whole,
     WholeOrNone,
+    mail_addresses,
     rules_of,
 )
 
@@ -638,9 +640,13 @@ def rows_as_csv(values: Mapping[str, object]) -> str:
 
 
 def notification_mail_id(rows: object) -> str:
-    """Return where notifications go, "" for nowhere; the other rows may be wrong, for that is told by a notification."""
-    value = rows_by_key(rows).get("NOTIFICATION_MAIL_ID")
-    return value.strip() if isinstance(value, str) else ""
+    """Return where notifications go, "" for nowhere; what is wrong otherwise is told by a notification."""
+    value = listed(rows_by_key(rows).get("NOTIFICATION_MAIL_ID", ""))
+    found = []
+    for entry in value if isinstance(value, list) else SEPARATORS.split(str(value)):
+        with suppress(ValueError):
+            found.append(mail_addresses(str(entry)))
+    return ", ".join(filter(None, found))
 
 
 def read_written(values: Mapping[str, str]) -> IntegrationSettings:

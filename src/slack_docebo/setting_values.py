@@ -88,7 +88,7 @@ def _handles(value: object) -> tuple[str, ...]:
     return words
 
 
-def _mail_addresses(value: object) -> str:
+def mail_addresses(value: object) -> str:
     """Read a list of addresses, each alone or as in a mail's head: `Ada <ada@example.com>`."""
     found = list(map(MAIL_ADDRESS.fullmatch, _words(value)))
     if not all(found):
@@ -160,7 +160,7 @@ Seconds = Annotated[tuple[int, ...], BeforeValidator(_seconds)]
 TimeOfDay = Annotated[time | None, BeforeValidator(_time_of_day)]
 TimeZone = Annotated[str, BeforeValidator(_time_zone)]
 Days = Annotated[tuple[Freeze, ...], BeforeValidator(lambda value: tuple(map(parse_freeze, _words(value))))]
-MailAddresses = Annotated[str, BeforeValidator(_mail_addresses)]
+MailAddresses = Annotated[str, BeforeValidator(mail_addresses)]
 Domains = Annotated[tuple[str, ...], BeforeValidator(_domains)]
 Patterns = Annotated[tuple[str, ...], BeforeValidator(_patterns)]
 Handles = Annotated[tuple[str, ...], BeforeValidator(_handles)]

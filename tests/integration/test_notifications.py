@@ -306,12 +306,19 @@ def test_a_place_is_known_again_when_the_mail_server_or_its_password_is_another(
     assert "lms" not in place
 
 
+def test_each_of_several_addresses_is_a_place_of_its_own():
+    keys = notifier(settings(25), "lms@example.com, it@example.com").keys
+
+    assert keys == [*notifier(settings(25), "lms@example.com").keys, *notifier(settings(25), "it@example.com").keys]
+
+
 @pytest.mark.parametrize(
     ("rows", "mail_id"),
     [
         (table({"NOTIFICATION_MAIL_ID": " lms@example.com "}), "lms@example.com"),
         ([{"Integration": "slack", "Key": "notification_mail_id", "Value": "lms@example.com"}], "lms@example.com"),
         (["nonsense", {"integration": 3}, *table({"NOTIFICATION_MAIL_ID": "lms@example.com", "LEAVERS": "?"})], "lms@example.com"),
+        (table({"NOTIFICATION_MAIL_ID": "Learning <lms@example.com>; nobody, it@example.com"}), "lms@example.com, it@example.com"),
         (table({"LEAVERS": "keep"}), ""),
         (None, ""),
     ],

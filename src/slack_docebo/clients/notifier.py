@@ -103,7 +103,7 @@ def _deliver(place: Place, title: str, body: str, markdown: str) -> str:
 
 
 def notifier(settings: NotificationSettings, mail_to: str) -> Notifier:
-    """Return a notifier for the address *mail_to*, unless it is empty, and for the places of NOTIFICATION_URLS.
+    """Return a notifier for each address in *mail_to*, and for the places of NOTIFICATION_URLS.
 
     Raises ConfigurationError if there is an address and no mail server, or a URL Apprise does not know.
     """
@@ -111,7 +111,8 @@ def notifier(settings: NotificationSettings, mail_to: str) -> Notifier:
     if mail_to:
         if not settings.smtp_host:
             raise ConfigurationError("SMTP_HOST is not set, so nothing can be sent to NOTIFICATION_MAIL_ID")
-        places.append(_place(_mail(settings, mail_to), "SMTP_HOST, SMTP_FROM or NOTIFICATION_MAIL_ID"))
+        of_mail = "SMTP_HOST, SMTP_FROM or NOTIFICATION_MAIL_ID"
+        places += [_place(_mail(settings, address), of_mail) for address in mail_to.split(", ")]
     urls = settings.notification_urls.get_secret_value().split() if settings.notification_urls else []
     places += [_place(url, f"address {number} of NOTIFICATION_URLS") for number, url in enumerate(urls, 1)]
     return Notifier(places)
