@@ -82,6 +82,7 @@ class IntegrationSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=str.upper, hide_input_in_errors=True)
     _remarks: tuple[str, ...] = PrivateAttr(())
     _members: tuple[frozenset[str] | None, frozenset[str]] | None = PrivateAttr(None)  # of user groups, once read
+    _refused: frozenset[str] = PrivateAttr(frozenset())
     _other_ids: dict[str, str] = PrivateAttr(default_factory=dict)  # of people whom the scope names by an id
 
     notification_mail_id: MailAddresses = Field(
@@ -390,6 +391,11 @@ class IntegrationSettings(BaseModel):
         self._other_ids = dict(named)
         return self
 
+    def without_refused(self, values: Iterable[str]) -> Self:
+        """Return these settings, which know what *values* of attributes Docebo refuses, as they are remembered."""
+        self._refused = frozenset(values)
+        return self
+
     def frozen_until(self, now: datetime) -> date | None:
         """Return the last of the days, of which today is one, on which nothing is written; None if today is none."""
         return frozen_until(self.freeze, now, self.time_zone)
@@ -423,6 +429,7 @@ class IntegrationSettings(BaseModel):
             today=datetime.now(ZoneInfo(self.time_zone)).date(),
             grace=timedelta(days=self.leavers_after_days),
             rehires=self.rehires,
+            refused=self._refused,
             protected=self.protected_accounts,
         )
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slack_docebo.domain.attributes import fingerprint, wanted
+from slack_docebo.domain.attributes import fingerprint, refused_as, wanted
 from slack_docebo.domain.matching import Accounts, MatchBy
 from slack_docebo.domain.observation import Gone, Present, Unknown
 from slack_docebo.domain.operations import Kind, Operation
@@ -275,6 +275,19 @@ def test_a_value_that_docebo_ignores_is_not_called_its_own_form():
     after = replace(MAPPED, fingerprint=again.fingerprint, echo=again.echo)
 
     assert plan(ADA, ignored, after).reason == "Docebo does not take first_name"
+
+
+def test_a_value_that_docebo_is_known_to_refuse_is_not_planned_and_the_others_are():
+    other = replace(HERS, first_name="Augusta")
+    knowing = replace(ON, refused=frozenset({refused_as("first_name", "Ada")}))
+
+    left = plan(ADA, other, MAPPED, knowing)
+    renamed = plan(ADA, replace(other, last_name="King"), MAPPED, knowing)
+    returned = plan(ADA, replace(other, active=False), replace(MAPPED, deactivated=True), knowing)
+
+    assert (left.kind, left.reason) == (Kind.LEAVE, "Docebo does not take first_name")
+    assert renamed.changes == {"first_name": "Ada", "last_name": "Lovelace"}
+    assert returned.changes["active"] is True
 
 
 def test_who_comes_back_is_activated_again_if_we_deactivated_the_account():

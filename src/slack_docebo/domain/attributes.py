@@ -74,6 +74,11 @@ def letters(text: str) -> str:
     return "".join(character for character in folded(unescape(text)) if character.isalnum())
 
 
+def refused_as(name: str, value: Value, option: str = "") -> str:
+    """Return what is remembered of a refused value: it is another one once it has become an *option* of the field."""
+    return f"{name} {fingerprint({name: str(value)} | ({'option': option} if option else {}))}"
+
+
 def fingerprint(attributes: Mapping[str, str]) -> str:
     """Return a short digest of *attributes*: equal attributes have equal fingerprints, in every process and release."""
     text = json.dumps(

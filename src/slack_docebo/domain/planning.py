@@ -9,6 +9,7 @@ from slack_docebo.domain.attributes import (
     changes_to,
     fingerprint,
     is_own_form,
+    refused_as,
     same,
     shown,
     wanted,
@@ -312,6 +313,9 @@ class Planner:
                 is_form = all(is_own_form(name, str(changes[name]), str(value)) for name, value in before.items())
                 kept = f"{OWN_FORM if is_form else NOT_TAKEN}{', '.join(changes)}"
                 return self._plan_mapping(user, mapping, account, by, kept, Applied(account.docebo_id, print_, echo))
+        if changes and all(self._is_refused(name, value) for name, value in changes.items()):
+            kept = f"{NOT_TAKEN}{', '.join(changes)}"  # a row would hold nothing
+            return self._plan_mapping(user, mapping, account, by, kept, Applied(account.docebo_id, print_))
         if held := self._to_read_first(user, changes):
             self.found.to_read_first.add(user.slack_id)
             changes = {name: value for name, value in changes.items() if name not in held}
@@ -375,6 +379,12 @@ class Planner:
         self, user: SourceUser, reason: str, account: Account | None = None, *, docebo_id: int | None = None
     ) -> Operation:
         return leave_alone(user, self.policy.scope.team, reason, account, docebo_id=docebo_id)
+
+    def _is_refused(self, name: str, value: Value) -> bool:
+        """Tell whether Docebo is known to refuse the value; of a field whose options are known, one may be it by now."""
+        if refused_as(name, value) not in self.policy.refused:
+            return False
+        return all(rule.values is None for rule in self.policy.rules if rule.target == name)
 
     def _to_read_first(self, user: SourceUser, changes: MappingType[str, Value]) -> set[str]:
         """Return which of *changes* come from custom fields that are to be read again before they are believed."""

@@ -39,4 +39,5 @@ class Policy:
     leavers_branch: str = ""  # to which accounts of leavers are moved, as the administrator names it
     grace: timedelta = timedelta()  # from when a leaver is first seen to when anything is done
     rehires: Rehires = Rehires.REPORT
+    refused: frozenset[str] = frozenset()  # values of attributes that Docebo does not take, as they are remembered
     protected: Sequence[str] = ()  # shell-style patterns on username, e-mail or Docebo id

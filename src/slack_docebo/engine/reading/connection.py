@@ -13,6 +13,7 @@ from slack_docebo.domain.branches import Branches
 from slack_docebo.domain.rules import AttributeRule
 from slack_docebo.domain.texts import shortened, visible
 from slack_docebo.engine.reading.attribute_fields import find_additional_fields, find_manager_type, find_profile_fields
+from slack_docebo.engine.reading.dialects import known_dialect
 from slack_docebo.engine.reading.scim import check_scim
 from slack_docebo.engine.reading.user_groups import read_user_groups
 from slack_docebo.errors import AccessDenied, ConfigurationError, WorkspaceMismatch
@@ -60,6 +61,7 @@ async def validate(runtime: Runtime, *, pin: bool = True) -> Workspace:
     await find_profile_fields(runtime)
     await find_additional_fields(runtime, session)
     await find_manager_type(runtime)
+    runtime.behaviour = runtime.behaviour.without_refused(known_dialect(runtime).refused_values)
     await _check_branch(runtime)
     if pin:
         with runtime.store.transaction() as tables:

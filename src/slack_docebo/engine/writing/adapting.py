@@ -8,7 +8,7 @@ import re
 import secrets
 from collections.abc import Mapping, Sequence
 
-from slack_docebo.domain.attributes import fingerprint
+from slack_docebo.domain.attributes import refused_as
 from slack_docebo.domain.dialect import (
     CAUTIOUS_OPTIONS,
     LANGUAGE_FORM,
@@ -145,9 +145,7 @@ class Adapter:
         return options.id(str(value)) if options else ""
 
     def _digest(self, name: str, value: Value) -> str:
-        """Return what is remembered of a refused value: it is another one once it has become an option of the field."""
-        option = self._option(name, value)
-        return f"{name} {fingerprint({name: str(value)} | ({'option': option} if option else {}))}"
+        return refused_as(name, value, self._option(name, value))
 
     def _branch(self, branch_id: str) -> Mapping[str, str]:
         """Return how a row names the branch, which is there: nothing else is admitted."""
