@@ -9,12 +9,12 @@ from prefect.exceptions import ParameterTypeError
 from prefect.flows import Flow
 from prefect.states import Failed, State
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from slack_docebo.engine.reporting.incidents import WRONG_FORM, led
 
 SAID = {
     "missing": "has to be filled in",
-    "string_pattern_mismatch": "is not written as the help below it says",
     "value_error": "is not what the help below it allows",
 }
 """By pydantic's kind of error. Its own words do for the others: they say what is allowed, and repeat nothing."""
@@ -31,7 +31,7 @@ def misfits(flow: Flow[..., Any], parameters: Mapping[str, Any]) -> list[str]:
         if not isinstance(error.__context__, ValidationError):
             return ["a field holds what cannot be read"]
         found = error.__context__.errors(include_input=False, include_url=False)
-        return [f"{_field(flow, one['loc'])} {_said(one['type'], one['msg'])}" for one in found]
+        return [f"{_field(flow, one['loc'])} {_said(flow, one)}" for one in found]
     finally:
         log.disabled = False
     return []
@@ -54,5 +54,17 @@ def _field(flow: Flow[..., Any], place: tuple[int | str, ...]) -> str:
     return ", ".join([str(title), *(f"number {one + 1}" if isinstance(one, int) else str(one) for one in rest)])
 
 
-def _said(kind: str, words: str) -> str:
-    return SAID.get(kind) or SHOULD.sub("has to ", words)
+def _said(flow: Flow[..., Any], error: ErrorDetails) -> str:
+    """Return what is wrong with a field: what has to be there in the words of the form, where it has some."""
+    if error["type"] == "string_pattern_mismatch" and (like := _like(flow, error["loc"])):
+        return f"has to be {like}"
+    return SAID.get(error["type"]) or SHOULD.sub("has to ", error["msg"])
+
+
+def _like(flow: Flow[..., Any], place: tuple[int | str, ...]) -> str:
+    """Return what the form expects at this *place*, as `tasks.forms.written` has it; "" where that is not said."""
+    name, *rest = place
+    field = flow.parameters.properties.get(str(name), {})
+    for _ in rest:
+        field = field.get("items", {})
+    return str(field.get("else", {}).get("const", ""))

@@ -149,7 +149,7 @@ def test_parameters_are_checked_by_the_flow_even_if_the_deployment_does_not(depl
 
     assert ended["state_type"] == "FAILED"
     assert ended["state"]["message"] == (
-        "Correct the form, and start again: Saved plan is not written as the help below it says; nothing was run"
+        "Correct the form, and start again: Saved plan has to be an id like k8tfq19f, or nothing; nothing was run"
     )
 
 

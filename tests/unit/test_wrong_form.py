@@ -16,11 +16,13 @@ from deployments.wrong_form import misfits
     ("given", "told"),
     [
         ({"plan_id": "k8tfq19f"}, []),
-        ({"plan_id": "../x"}, ["Saved plan is not written as the help below it says"]),
-        ({"plan_id": "a" * 9}, ["Saved plan is not written as the help below it says"]),
+        ({"plan_id": "../x"}, ["Saved plan has to be an id like k8tfq19f, or nothing"]),
+        ({"plan_id": "a" * 9}, ["Saved plan has to be an id like k8tfq19f, or nothing"]),
         (
             {"plan_id": "a", "slack_ids": ["U1", "ada@example.com"]},
-            ["Only these Slack users, number 2 is not written as the help below it says"],
+            [
+                "Only these Slack users, number 2 has to be a Slack id, like U024BE7LH, or several with blanks or commas between"
+            ],
         ),
         (
             {"plan_id": "a", "first": -1, "dry_run": "perhaps"},
