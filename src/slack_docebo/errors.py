@@ -161,6 +161,10 @@ class StorageError(SyncError):
     """The database is missing, not writable, full, or of another version."""
 
 
+class NoRoomError(SyncError):
+    """A temporary file cannot be written or read: its disk is full, or its folder is not for us."""
+
+
 class StorageConflict(StorageError):
     """What was to be stored is at odds with what is there by now."""
 

@@ -1,6 +1,9 @@
 """A snapshot is followed while it is being read."""
 
 import asyncio
+import errno
+import io
+import os
 from collections import deque
 
 import pytest
@@ -10,7 +13,7 @@ from hypothesis import strategies as st
 from slack_docebo.clients.slack_wire import UserPage
 from slack_docebo.domain.people import SourceUser
 from slack_docebo.engine.reading.snapshot import Restarted, SourceSnapshot
-from slack_docebo.errors import IncompleteRead
+from slack_docebo.errors import IncompleteRead, NoRoomError
 
 TEAM = "T1"
 
@@ -35,6 +38,17 @@ def test_a_chain_of_cursors_that_brings_nobody_new_is_ended(news):
 
     with SourceSnapshot() as people, pytest.raises(IncompleteRead, match="showed nobody new"):
         deque(map(people.add, chain), maxlen=0)
+
+
+def test_a_disk_without_room_for_the_list_is_told_as_such(monkeypatch):
+    class Full(io.BytesIO):
+        def flush(self) -> None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("tempfile.TemporaryFile", Full)
+
+    with SourceSnapshot() as people, pytest.raises(NoRoomError, match="cannot be written: No space left on device"):
+        people.add(page(1))
 
 
 @given(st.lists(st.integers(1, 3), min_size=1, max_size=6), st.integers(0, 6), st.lists(st.booleans(), min_size=6))

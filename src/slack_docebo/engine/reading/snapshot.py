@@ -4,15 +4,29 @@ import asyncio
 import pickle
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import replace
+from os import SEEK_END
 from typing import Self
 
 from slack_docebo.clients.slack_wire import UserPage
 from slack_docebo.domain.people import SourceUser
-from slack_docebo.errors import IncompleteRead
+from slack_docebo.errors import IncompleteRead, NoRoomError
 
 MAX_PAGES = 20_000  # a chain this long is a loop: a million users are 1,000 to 10,000 pages
 PAGES_WITHOUT_NEWS = 50  # pages that may show nobody new: Slack's can be empty
+
+
+@contextmanager
+def _on_disk() -> Iterator[None]:
+    """Raise NoRoomError where the disk does not do what is asked of it."""
+    try:
+        yield
+    except OSError as error:
+        raise NoRoomError(
+            "the people whom Slack lists are kept in a temporary file, which cannot be written:"
+            f" {error.strerror or type(error).__name__}"
+        ) from error
 
 
 class Restarted(Exception):
@@ -27,7 +41,8 @@ class SourceSnapshot:
     """
 
     def __init__(self) -> None:
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115  (closed by __exit__)
+        with _on_disk():
+            self._file = tempfile.TemporaryFile()  # noqa: SIM115  (closed by __exit__)
         self._changed = asyncio.Event()
         self.expected: frozenset[str] = frozenset()  # Slack ids that were mapped when the listing began
         self.scim: Mapping[str, Mapping[str, str]] | None = None  # what SCIM says of everybody, by Slack id
@@ -39,12 +54,14 @@ class SourceSnapshot:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._file.close()
+        with suppress(OSError):  # what did not fit does not fit now either
+            self._file.close()
 
     def restart(self) -> None:
         """Drop the pages read so far, because the listing begins again: its cursor went stale."""
-        self._file.seek(0)
-        self._file.truncate()
+        with _on_disk():
+            self._file.seek(0)
+            self._file.truncate()
         self._offsets: list[int] = []
         self._cursors: set[str] = set()
         self._stamps: dict[str, int] = {}  # `updated` of everybody seen, by each id
@@ -59,8 +76,6 @@ class SourceSnapshot:
 
     def add(self, page: UserPage) -> None:
         """Keep the next page; raise IncompleteRead if its cursor shows that the list has no proper end."""
-        self._file.seek(0, 2)
-        self._offsets.append(self._file.tell())
         fresh = []
         for user in page.users:
             # Slack promises no order of its list, so two pages can show the same person, who may have changed meanwhile.
@@ -76,7 +91,10 @@ class SourceSnapshot:
                 continue
             (self._deactivated.add if user.deactivated else self._deactivated.discard)(user.slack_id)
             self._stamps.update(dict.fromkeys(user.ids, user.updated))
-        pickle.dump(fresh, self._file)
+        with _on_disk():
+            self._offsets.append(self._file.seek(0, SEEK_END))
+            pickle.dump(fresh, self._file)
+            self._file.flush()
         self.people += len(fresh)
         self.with_email += sum(1 for user in fresh if user.email or user.hidden)
         if not page.next_cursor:
@@ -148,6 +166,7 @@ class SourceSnapshot:
         return was_unclear or user.deactivated != (user.slack_id in self._deactivated)
 
     def _page(self, page: int) -> list[SourceUser]:
-        self._file.seek(self._offsets[page])
-        users: list[SourceUser] = pickle.load(self._file)  # noqa: S301  (written above, by this process)
+        with _on_disk():
+            self._file.seek(self._offsets[page])
+            users: list[SourceUser] = pickle.load(self._file)  # noqa: S301  (written above, by this process)
         return [self._newer.get(user.slack_id, user) for user in users] if self._newer else users
