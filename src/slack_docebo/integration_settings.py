@@ -338,8 +338,8 @@ class IntegrationSettings(BaseModel):
     freeze: Days = Field(
         (),
         title="Days on which nothing is written",
-        description="For an audit or a migration, like 2026-12-20 to 2027-01-06: on these days no run that begins then writes to"
-        " Docebo; dry runs work, events wait. Several with commas in between.",
+        description="For an audit or a migration, like 2026-12-20 to 2027-01-06: on these days no run writes to Docebo, but one"
+        " that was at work when this was saved; dry runs work, events wait. Several with commas in between.",
     )
 
     people_shown: Annotated[PeopleShown, OneWord] = Field(

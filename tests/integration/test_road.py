@@ -10,6 +10,7 @@ from sandbox.docebo.platform import API_USER_ID
 from sandbox.server import Sandbox
 from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.domain.people import PeopleShown
+from slack_docebo.engine.importing import apply_saved
 from slack_docebo.engine.planning.named import plan_named, read_named
 from slack_docebo.engine.reading.connection import validate
 from slack_docebo.engine.reporting.files import write_files
@@ -19,7 +20,7 @@ from slack_docebo.engine.writing.applying import apply_accounts, begin
 from slack_docebo.engine.writing.finishing import finish
 from slack_docebo.errors import AccessDenied, Frozen, Halted, RemoteError, ToBeContinued
 from slack_docebo.integration_settings import read_rows, table
-from slack_docebo.runtime import open_runtime
+from slack_docebo.runtime import Runtime, open_runtime
 from slack_docebo.safe_points import tell_to_end
 from slack_docebo.storage.operations import RowOutcome
 from slack_docebo.storage.store import Store
@@ -280,6 +281,31 @@ async def test_on_days_that_are_frozen_nothing_is_written_and_a_dry_run_works(sa
 
         assert sandbox.docebo_gate.counters.rows["created"] == 0
         assert "FREEZE" in status(runtime).page(next_import=None, forms={}, shown=str)
+
+
+async def test_a_run_that_is_at_work_when_frozen_days_begin_ends_before_its_next_batch(
+    sandbox, sqlite_url, monkeypatch
+):
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    settings = settings_for(sandbox.facts(), sqlite_url)
+    rows = read_rows(table({**ON, "FREEZE": str(tomorrow.date())}))
+    async with open_runtime(settings, rows, run_id="run") as runtime:
+        plan_id = await plan_import(runtime)
+        begin(runtime, plan_id)
+
+        def past_midnight(rows: int) -> None:
+            if rows:
+                monkeypatch.setattr(Runtime, "now", lambda _: tomorrow)
+
+        with pytest.raises(Frozen, match=f"until the end of {tomorrow.date()}"):
+            await apply_accounts(runtime, plan_id, past_midnight)
+        assert finish(runtime, plan_id).count(Kind.CREATE, outcome=Outcome.APPLIED) > 0
+
+    made = sandbox.docebo_gate.counters.rows["created"]
+    monkeypatch.undo()
+    async with open_runtime(settings, read_rows(table(ON)), run_id="after") as runtime:
+        await apply_saved(runtime, plan_id, lambda _: None)
+    assert sandbox.docebo_gate.counters.rows["created"] > made > 0
 
 
 async def test_a_run_that_is_told_to_end_does_so_before_the_next_batch_and_the_next_one_does_the_rest(
