@@ -25,6 +25,7 @@ from slack_docebo.settings import Settings
 from slack_docebo.storage.inbox import Event
 from slack_docebo.storage.operations import JournalEntry
 from slack_docebo.storage.store import Store
+from tests.between import Call, between
 from tests.importing import ON, carry_out, mapped, run_import, settings_for
 
 BATCH = "POST /manage/v1/user/batch"
@@ -395,12 +396,52 @@ async def test_nobody_is_created_by_a_plan_of_before_an_event_said_that_the_pers
             event = Event("Ev1", left.team, ada, left.updated, "user_change", runtime.now(), asdict(left))
             tables.inbox.put([event])
         assert await serve_round(runtime, await validate(runtime), ServeResult()) == 1
+    sandbox.slack.reactivate(ada)  # by now, as who has to be looked at again
 
     applied = await apply(settings, planned.plan.id)
 
     row = next(entry for entry in entries(settings, applied.plan.id) if entry.operation.slack_id == ada)
     assert (row.outcome, row.error) == (Outcome.SKIPPED, SERVED_SINCE)
     assert not [account for account in sandbox.docebo.accounts if account.email == "ada@example.com"]
+
+
+@pytest.mark.parametrize("newcomers", [1, 2])
+async def test_who_has_left_since_a_plan_was_made_gets_no_account_by_it_though_no_event_said_so(
+    sandbox, settings, newcomers
+):
+    people = [sandbox.slack.add(name, "L", f"{name}@example.com".lower())["id"] for name in ("Ada", "Bob")[:newcomers]]
+    await run_import(settings)  # of whom we are to know how many pages Slack's list has: one
+    late = [sandbox.slack.add(name, "L", f"{name}@example.com".lower())["id"] for name in ("Cyd", "Dan")[:newcomers]]
+    planned = await run_import(settings, dry_run=True)
+    sandbox.slack.deactivate(late[0])
+    sandbox.slack_gate.counters.reset()
+
+    applied = await apply(settings, planned.plan.id)
+
+    rows = {entry.operation.slack_id: entry for entry in entries(settings, applied.plan.id)}
+    assert rows[late[0]].error.endswith("deactivated in Slack")
+    assert [rows[slack_id].outcome for slack_id in late[1:]] == [Outcome.APPLIED] * (newcomers - 1)
+    assert sandbox.docebo.accounts.by_username("cyd@example.com") is None
+    calls = sandbox.slack_gate.counters.calls
+    assert (calls["users.info"], calls["users.list"]) == ((1, 0), (0, 1))[newcomers - 1]
+    assert all(mapping_of(settings, sandbox, slack_id) for slack_id in people)
+
+
+async def test_whom_the_list_of_a_saved_plans_run_leaves_out_is_asked_for_and_gets_the_account(sandbox, settings):
+    await run_import(settings)
+    ada, bob = (sandbox.slack.add(name, "L", f"{name}@example.com".lower())["id"] for name in ("Ada", "Bob"))
+    planned = await run_import(settings, dry_run=True)
+
+    def without_ada(call: Call, answer: Any) -> Any:
+        if "users.list" not in call.path:
+            return None
+        return {**answer, "members": [one for one in answer["members"] if one["id"] != ada]}
+
+    with between(sandbox.slack_url, changed=without_ada) as url:
+        facts = {**sandbox.facts(), "slack_url": f"{url}/"}
+        await apply(settings_for(facts, settings.database_url.get_secret_value()), planned.plan.id)
+
+    assert all(mapping_of(settings, sandbox, slack_id) for slack_id in (ada, bob))
 
 
 async def test_nobody_gets_a_second_account_by_a_plan_of_before_the_first_came_back(sandbox, settings):

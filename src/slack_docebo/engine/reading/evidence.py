@@ -77,7 +77,7 @@ def check_calls(runtime: Runtime, *, people: int = 0, accounts: int = 0, searche
         most = runtime.behaviour.evidence_calls
         raise IncompleteRead(
             f"it takes up to {calls} calls to ask Slack for {people} people and Docebo for {accounts} accounts, who have"
-            f" left or are in no list any more, by their ids; EVIDENCE_CALLS allows {most}. Nothing of it was asked or"
+            f" left, are new or are in no list any more, by their ids; EVIDENCE_CALLS allows {most}. Nothing of it was asked or"
             " written: find out why they are so many; if that is right, raise EVIDENCE_CALLS to"
             f" {runtime.evidence_calls + calls} for one run"
         )

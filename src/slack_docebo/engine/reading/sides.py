@@ -83,18 +83,7 @@ async def read_source(runtime: Runtime, workspace: Workspace, people: SourceSnap
     if people.pages:
         people.restart()
     people.expected = _mapped(runtime, workspace)
-    runtime.slack.page_size = _page_size(runtime, workspace)
-    for _ in range(RESTARTS + 1):
-        try:
-            cursor = await read(people, "")
-            while cursor:
-                cursor = await read(people, cursor)
-        except StaleCursor:
-            people.restart()
-            continue
-        break
-    else:
-        raise IncompleteRead(f"Slack's cursor went stale {RESTARTS + 1} times; run again later")
+    await read_list(runtime, workspace, people, read)
     people.check_end()
     if not people.shows_workspace:
         raise IncompleteRead(
@@ -104,6 +93,27 @@ async def read_source(runtime: Runtime, workspace: Workspace, people: SourceSnap
     if last := _last_read(runtime, _source(workspace)):
         await check_missing_people(runtime, workspace, people, last)
     people.prove()
+
+
+async def read_list(runtime: Runtime, workspace: Workspace, people: SourceSnapshot, read: ReadPage) -> None:
+    """Read Slack's list into *people* as far as it goes: nothing proves that nobody is missing."""
+    runtime.slack.page_size = _page_size(runtime, workspace)
+    for _ in range(RESTARTS + 1):
+        try:
+            cursor = await read(people, "")
+            while cursor:
+                cursor = await read(people, cursor)
+        except StaleCursor:
+            people.restart()
+        else:
+            return
+    raise IncompleteRead(f"Slack's cursor went stale {RESTARTS + 1} times; run again later")
+
+
+def last_pages(runtime: Runtime, workspace: Workspace) -> int:
+    """Return how many calls the last complete read of Slack's list took, 0 before the first."""
+    last = _last_read(runtime, _source(workspace))
+    return last.pages if last else 0
 
 
 def last_count(runtime: Runtime, workspace: Workspace) -> int:

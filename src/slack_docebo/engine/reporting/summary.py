@@ -137,12 +137,15 @@ class Summary:
         return ", ".join(f"{number:,} {what}" for what, number in people.items() if number)
 
     @property
+    def _may_be_applied(self) -> bool:
+        is_open = self.plan.state in {PlanState.PLANNED, PlanState.REFUSED}
+        return is_open and self.plan.kind is not PlanKind.RESET_MAPPINGS
+
+    @property
     def next_steps(self) -> list[Step]:
         """What can be done next with the plan, or about what it has done."""
         plan, steps = self.plan, []
-        may_be_applied = (
-            plan.state in {PlanState.PLANNED, PlanState.REFUSED} and plan.kind is not PlanKind.RESET_MAPPINGS
-        )
+        may_be_applied = self._may_be_applied
         if may_be_applied and self.count(outcome=Outcome.PLANNED):
             anyway = " although it exceeds a limit" * bool(plan.over_limit)
             apply = {"plan_id": plan.id, "dry_run": False}
@@ -266,6 +269,11 @@ class Summary:
             lines.append(
                 f"{hurting} of the operations do harm if they are wrong: where the list is older than EVIDENCE_MINUTES, each"
                 " account is asked for right before, at one call each, and so is Slack for those who have left or are back."
+            )
+        if self._may_be_applied and (new := self.count(Kind.CREATE, outcome=Outcome.PLANNED)):
+            lines.append(
+                f"Applied by its id, the plan first has Slack asked whether the {new} who are new are still there: at one call"
+                " each, or by its list where that takes fewer calls."
             )
         return lines
 

@@ -27,8 +27,9 @@ from slack_docebo.domain.targets import BRANCH, field_id_of, is_manager, is_neve
 from slack_docebo.engine.reading.attribute_fields import know_fields
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.evidence import check_calls
+from slack_docebo.engine.reading.roll_call import asks_each, call_roll
 from slack_docebo.engine.reading.sides import ask_for_unlisted, read_target
-from slack_docebo.engine.writing.leavers import OF_THE_RULES
+from slack_docebo.engine.writing.leavers import OF_THE_RULES, reason_by_presence
 from slack_docebo.engine.writing.recording import record
 from slack_docebo.errors import ConfigurationError, PlanNotApplicable
 from slack_docebo.integration_settings import IntegrationSettings, read_written
@@ -69,15 +70,17 @@ async def read_for(runtime: Runtime, plan_id: str) -> Accounts:
 async def recheck(runtime: Runtime, workspace: Workspace, plan_id: str, accounts: Accounts) -> int:
     """Mark each operation that must not be applied today as skipped, and return their number.
 
-    Where *accounts* lack some that Docebo had listed before, these are asked for before an account is made for anybody.
+    Where *accounts* lack some that Docebo had listed before, these are asked for before an account is made for anybody; and
+    Slack is, for those who would get one, by its list or one by one: whoever has left since gets none.
     Operations that a run carried out and did not record, because it was cut off, are recorded now. Raises PlanNotApplicable
     if the plan does not exist, was applied before, is for another workspace or Docebo, or is at odds with the settings,
-    and IncompleteRead where to ask Slack for those who have left, or are back, takes more calls than EVIDENCE_CALLS.
+    and IncompleteRead where to ask Slack for those who have left, are back or are new takes more calls than EVIDENCE_CALLS.
     """
     with runtime.store.reading() as tables:
         plan = tables.plans.read(plan_id)
         pending = {kind for kind in Kind if tables.operations.pending(plan_id, kind, 1)}
         sent = set(tables.intents.of(plan_id))
+        newcomers = tables.operations.people_planned(plan_id, {Kind.CREATE})
         to_ask = tables.operations.still_to_activate(plan_id) + sum(
             n
             for kind, reason, outcome, n in tables.operations.tally(plan_id)
@@ -85,11 +88,12 @@ async def recheck(runtime: Runtime, workspace: Workspace, plan_id: str, accounts
         )
     _check_applicable(runtime, workspace, plan, pending)
     if plan.kind in OF_THE_RULES:
-        check_calls(runtime, people=to_ask)
+        check_calls(runtime, people=to_ask + (len(newcomers) if asks_each(runtime, workspace, len(newcomers)) else 0))
     _note_first_sight(runtime, workspace, accounts)
     policy = runtime.behaviour.policy(workspace.team)
     planned_by = planned_behaviour(runtime, plan).policy(workspace.team)
     undoes = plan.kind is PlanKind.UNDO
+    present = await call_roll(runtime, workspace, newcomers) if newcomers else {}
     skipped = 0
     for kind in pending:
         after = -1
@@ -122,6 +126,8 @@ async def recheck(runtime: Runtime, workspace: Workspace, plan_id: str, accounts
                     managers=managers.get(operation.docebo_id or 0, {}),
                 )
                 reason = reason_to_skip(operation, now)
+                if not reason and kind is Kind.CREATE:
+                    reason = reason_by_presence(present[operation.slack_id], policy)
                 if reason and seq in sent and (docebo_id := _carried_out(operation, now)):
                     results.append(RowOutcome(seq, Outcome.APPLIED, docebo_id))
                 elif reason:
