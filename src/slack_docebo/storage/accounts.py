@@ -158,10 +158,20 @@ class AccountRepository:
             for row in LAST_SEEN.rows(self._connection, docebo_ids, platform=self._platform_id)
         }
 
-    def known_since(self, moment: datetime) -> list[int]:
-        """Return of which accounts we have learned since *moment* what they bear: by writing it, or by a look."""
-        is_ours = account.c.platform_id == self._platform_id
-        return list(self._connection.scalars(select(account.c.user_id).where(is_ours, account.c.verified_at >= moment)))
+    def known_since(self, moment: datetime, docebo_ids: Collection[int] | None = None) -> list[int]:
+        """Return of which accounts, or of *docebo_ids* among them, we have learned since *moment* what they bear.
+
+        That is by writing it, or by a look.
+        """
+        query = select(account.c.user_id).where(
+            account.c.platform_id == self._platform_id, account.c.verified_at >= moment
+        )
+        return [row.user_id for row in self._of(query, account.c.user_id, docebo_ids)]
+
+    def opened(self, docebo_ids: Collection[int]) -> set[int]:
+        """Return which of these accounts are open as we have written them last."""
+        query = select(account.c.user_id).where(account.c.platform_id == self._platform_id, account.c.active.is_(True))
+        return {row.user_id for row in self._of(query, account.c.user_id, docebo_ids)}
 
     def forget_seen(self, docebo_ids: Iterable[int]) -> None:
         """Forget what these accounts were last seen to bear: somebody has said whose they are."""

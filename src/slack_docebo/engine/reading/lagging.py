@@ -1,39 +1,59 @@
 """Lagging: a list may show an account as it was before we wrote it, for Docebo's index is behind by minutes.
 
-By that an account of which we have changed user name, address and name together would seem to be somebody else's.
+By that an account of which we have changed user name, address and name together would seem to be somebody else's, and one
+that we have opened would seem to be shut already when its person leaves.
 """
 
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import timedelta
 
 from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.disputes import is_same, look
+from slack_docebo.domain.expiry import has_expired
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.observation import Present
-from slack_docebo.domain.people import Account, LastSeen
-from slack_docebo.engine.reading.evidence import can_ask, counted, observe_account
+from slack_docebo.domain.people import Account, LastSeen, View
+from slack_docebo.domain.targets import EXPIRATION
+from slack_docebo.engine.reading.evidence import can_ask, counted
 from slack_docebo.runtime import Runtime
 
 BEHIND = timedelta(hours=1)  # at most
 BORNE = ("username", "email", "first_name", "last_name")
 
 
-async def catch_up(runtime: Runtime, accounts: Accounts) -> None:
-    """Let those of all *accounts* that are shown otherwise than we know them be as Docebo says when asked.
+async def catch_up(runtime: Runtime, accounts: Accounts, docebo_ids: Collection[int] | None = None) -> None:
+    """Let those of *accounts*, or of *docebo_ids* among them, that are shown otherwise than we know them be as Docebo says.
 
-    Asked is for those that we have written or looked at in the last hour, one call each, within
-    EVIDENCE_CALLS: others bear what somebody else gave them.
+    Asked is for those that we have written or looked at in the last hour, one call each, within EVIDENCE_CALLS: others
+    bear what somebody else gave them.
     """
-    known = await to_completion(_known, runtime)
-    lagging = [listed for listed in map(accounts.get, known) if listed and not _bears(listed, known[listed.docebo_id])]
+    known, opened = await to_completion(_known, runtime, docebo_ids)
+
+    def lags(listed: Account) -> bool:
+        is_shut = not listed.active or has_expired(listed, runtime.now().date())
+        return not _bears(listed, known[listed.docebo_id]) or (is_shut and listed.docebo_id in opened)
+
+    lagging = [listed for listed in map(accounts.get, known) if listed and lags(listed)]
     if not can_ask(runtime, accounts=len(lagging)):
         return
     for listed in lagging:
         with counted(runtime):
-            seen = await observe_account(runtime, listed.docebo_id)
+            seen = await runtime.docebo.view(listed.docebo_id)
         if isinstance(seen, Present):
-            borne = {name: getattr(seen.value, name) for name in BORNE if name not in seen.value.unshown}
-            accounts.add([replace(listed, **borne, unshown=listed.unshown - borne.keys())])
+            accounts.add([_as_viewed(listed, seen.value)])
+
+
+def _as_viewed(listed: Account, view: View) -> Account:
+    """Return the account as *listed*, with what its *view* shows of what it bears and of whether it is open."""
+    seen = view.account
+    borne = {name: getattr(seen, name) for name in BORNE if name not in seen.unshown}
+    shown = replace(listed, **borne, unshown=listed.unshown - borne.keys())
+    if "status" in view.besides:
+        shown = replace(shown, active=seen.active, unshown=shown.unshown - {"active"} | seen.unshown & {"active"})
+    if EXPIRATION in seen.columns:
+        shown = replace(shown, columns={**shown.columns, EXPIRATION: seen.columns[EXPIRATION]})
+    return shown
 
 
 def _bears(account: Account, known: LastSeen) -> bool:
@@ -41,7 +61,9 @@ def _bears(account: Account, known: LastSeen) -> bool:
     return is_same(look(account), replace(known, address_written=False))
 
 
-def _known(runtime: Runtime) -> dict[int, LastSeen]:
+def _known(runtime: Runtime, docebo_ids: Collection[int] | None) -> tuple[dict[int, LastSeen], set[int]]:
+    """Return what we know since an hour of accounts, or of *docebo_ids* among them, and which of them we have opened."""
     with runtime.store.reading() as tables:
-        known = tables.accounts_at(runtime.settings.docebo_url)
-        return known.last_seen(known.known_since(runtime.now() - BEHIND))
+        repository = tables.accounts_at(runtime.settings.docebo_url)
+        known = repository.known_since(runtime.now() - BEHIND, docebo_ids)
+        return repository.last_seen(known), repository.opened(known)

@@ -225,6 +225,7 @@ async def look_up(
             if isinstance(seen, Present) and accounts.get(known.docebo_id) is None:
                 # The view of one user lacks attributes that the listing has.
                 accounts.add(await runtime.docebo.find_users(seen.value.username))
+            await catch_up(runtime, accounts, [known.docebo_id])
         await find_bearers(runtime, [(user, known)], accounts)
         username = (naming and naming.value(user)) or ""
         if username and accounts.with_username(username) is None:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from collections.abc import Mapping as MappingType
 from dataclasses import replace
 
-from slack_docebo.domain.effects import TO_ACCOUNTS, changes_access, mapping_of, people_of
+from slack_docebo.domain.effects import TO_ACCOUNTS, activates, changes_access, mapping_of, people_of
 from slack_docebo.domain.grace import HAS_LEFT, is_of_leaver
 from slack_docebo.domain.operations import Kind, Operation, Outcome
 from slack_docebo.domain.people import Applied, Mapping
@@ -177,5 +177,5 @@ def _managers(applied: Sequence[tuple[Operation, RowOutcome]]) -> dict[tuple[int
 
 def _written(operation: Operation, docebo_id: int) -> Written:
     changes = operation.changes
-    active = bool(changes["active"]) if "active" in changes else None
+    active = bool(changes["active"]) if "active" in changes else (activates(operation) or None)
     return Written(docebo_id, str(changes.get("username", "")), str(changes.get("email", "")), active)
