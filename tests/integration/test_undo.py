@@ -186,6 +186,37 @@ async def test_an_account_that_is_protected_by_what_stays_is_not_undone(sandbox,
     assert account.email == "ada@vip.example"
 
 
+@pytest.mark.parametrize("whose", ["another account's", "another person's"])
+async def test_an_address_that_is_somebody_elses_by_now_is_not_given_back(sandbox, settings, whose):
+    ada, account = await somebody(sandbox, settings)
+    sandbox.slack.change(ada, {"profile": {"email": "king@example.com"}})
+    done = await run_import(settings)
+    assert account.email == "king@example.com"
+    if whose == "another account's":
+        sandbox.docebo.accounts.add("another", email="ada@example.com")
+    else:
+        sandbox.slack.add("Ada", "Byron", "ada@example.com")
+
+    undone = await undo(settings, done.plan.id)
+
+    assert (account.email, undone.count(outcome=Outcome.SKIPPED)) == ("king@example.com", 1)
+
+
+async def test_of_several_addresses_those_that_are_nobody_elses_are_given_back(sandbox, settings):
+    bob = sandbox.slack.add("Bob", "Babbage", "bob@example.com")["id"]
+    ada, account = await somebody(sandbox, settings)
+    for slack_id in (ada, bob):
+        sandbox.slack.change(slack_id, {"profile": {"email": f"{slack_id}@example.com"}})
+    done = await run_import(settings)
+    sandbox.slack.add("Bob", "Byron", "bob@example.com")
+    sandbox.slack_gate.counters.reset()
+
+    undone = await undo(settings, done.plan.id)
+
+    assert (account.email, undone.count(outcome=Outcome.SKIPPED)) == ("ada@example.com", 1)
+    assert sandbox.slack_gate.counters.calls["users.lookupByEmail"] == 0  # one list tells of both
+
+
 async def test_what_is_undone_twice_is_said_so(sandbox, settings, taken_over):
     _, account, plan_id = taken_over
     undone = await undo(settings, plan_id)

@@ -221,7 +221,8 @@ async def answers_to(
 
 def _asking(runtime: Runtime) -> int:
     return sum(
-        runtime.calls.get(operation, 0) for operation in ("users.info", "migration.exchange", "user", "find users")
+        runtime.calls.get(operation, 0)
+        for operation in ("users.info", "users.lookupByEmail", "migration.exchange", "user", "find users")
     )
 
 

@@ -16,7 +16,6 @@ from slack_docebo.domain.effects import (
     mapping_of,
     people_of,
 )
-from slack_docebo.domain.grace import is_of_leaver
 from slack_docebo.domain.managers import IN_DOUBT
 from slack_docebo.domain.matching import Accounts, MatchBy
 from slack_docebo.domain.operations import SENT_BEFORE, UNLISTED, Kind, Operation, Outcome
@@ -26,10 +25,8 @@ from slack_docebo.domain.protection import shielded
 from slack_docebo.domain.targets import BRANCH, field_id_of, is_manager, is_never_shown, manager_type_of
 from slack_docebo.engine.reading.attribute_fields import know_fields
 from slack_docebo.engine.reading.connection import Workspace
-from slack_docebo.engine.reading.evidence import check_calls
-from slack_docebo.engine.reading.roll_call import asks_each, call_roll
 from slack_docebo.engine.reading.sides import ask_for_unlisted, read_target
-from slack_docebo.engine.writing.leavers import OF_THE_RULES, reason_by_presence
+from slack_docebo.engine.writing.inquiry import inquire
 from slack_docebo.engine.writing.recording import record
 from slack_docebo.errors import ConfigurationError, PlanNotApplicable
 from slack_docebo.integration_settings import IntegrationSettings, read_written
@@ -70,8 +67,8 @@ async def read_for(runtime: Runtime, plan_id: str) -> Accounts:
 async def recheck(runtime: Runtime, workspace: Workspace, plan_id: str, accounts: Accounts) -> int:
     """Mark each operation that must not be applied today as skipped, and return their number.
 
-    Where *accounts* lack some that Docebo had listed before, these are asked for before an account is made for anybody; and
-    Slack is, for those who would get one, by its list or one by one: whoever has left since gets none.
+    Where *accounts* lack some that Docebo had listed before, these are asked for before an account is made for anybody. What
+    Slack is asked first, `inquire` says.
     Operations that a run carried out and did not record, because it was cut off, are recorded now. Raises PlanNotApplicable
     if the plan does not exist, was applied before, is for another workspace or Docebo, or is at odds with the settings,
     and IncompleteRead where to ask Slack for those who have left, are back or are new takes more calls than EVIDENCE_CALLS.
@@ -80,20 +77,12 @@ async def recheck(runtime: Runtime, workspace: Workspace, plan_id: str, accounts
         plan = tables.plans.read(plan_id)
         pending = {kind for kind in Kind if tables.operations.pending(plan_id, kind, 1)}
         sent = set(tables.intents.of(plan_id))
-        newcomers = tables.operations.people_planned(plan_id, {Kind.CREATE})
-        to_ask = tables.operations.still_to_activate(plan_id) + sum(
-            n
-            for kind, reason, outcome, n in tables.operations.tally(plan_id)
-            if is_of_leaver(kind, reason) and outcome is Outcome.PLANNED
-        )
     _check_applicable(runtime, workspace, plan, pending)
-    if plan.kind in OF_THE_RULES:
-        check_calls(runtime, people=to_ask + (len(newcomers) if asks_each(runtime, workspace, len(newcomers)) else 0))
+    inquiry = await inquire(runtime, workspace, plan)
     _note_first_sight(runtime, workspace, accounts)
     policy = runtime.behaviour.policy(workspace.team)
     planned_by = planned_behaviour(runtime, plan).policy(workspace.team)
     undoes = plan.kind is PlanKind.UNDO
-    present = await call_roll(runtime, workspace, newcomers) if newcomers else {}
     skipped = 0
     for kind in pending:
         after = -1
@@ -125,9 +114,7 @@ async def recheck(runtime: Runtime, workspace: Workspace, plan_id: str, accounts
                     other_ids=other_ids.get(operation.slack_id, ()),
                     managers=managers.get(operation.docebo_id or 0, {}),
                 )
-                reason = reason_to_skip(operation, now)
-                if not reason and kind is Kind.CREATE:
-                    reason = reason_by_presence(present[operation.slack_id], policy)
+                reason = reason_to_skip(operation, now) or inquiry.reason_against(operation, accounts, policy)
                 if reason and seq in sent and (docebo_id := _carried_out(operation, now)):
                     results.append(RowOutcome(seq, Outcome.APPLIED, docebo_id))
                 elif reason:

@@ -17,7 +17,6 @@ from slack_docebo.storage.operations import RowOutcome
 from slack_docebo.storage.plans import Plan, PlanKind
 
 OF_THE_RULES = frozenset({PlanKind.BULK_IMPORT, PlanKind.CUSTOM_FIELDS, PlanKind.MOVES, PlanKind.REALTIME_SYNC})
-OUT_BY_NOW = "the person is not to have an account by now"
 
 
 async def ask_whether_still_so(
@@ -39,18 +38,6 @@ async def ask_whether_still_so(
         seq: _reason(answers[op.slack_id], policy, expects_leaver=is_of_leaver(op.kind, op.reason)) for seq, op in asked
     }
     return [RowOutcome(seq, Outcome.SKIPPED, error=reason) for seq, reason in reasons.items() if reason]
-
-
-def reason_by_presence(seen: Observation[SourceUser], policy: Policy) -> str:
-    """Return why nobody makes an account for a person of whom Slack says by now what was *seen*, or ""."""
-    match seen:
-        case Present(user):
-            against = policy.scope.reason_against(user)
-            return f"{OUT_BY_NOW}: {against}" if against else ""
-        case Gone():
-            return "the person has left Slack by now"
-        case Unknown(why):
-            return why
 
 
 def _is_fresh(runtime: Runtime, plan: Plan) -> bool:
