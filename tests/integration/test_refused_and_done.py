@@ -6,7 +6,7 @@ from sandbox.server import Sandbox
 from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.storage.store import Store
 from tests.between import Call, between
-from tests.importing import mapped, run_import, settings_for
+from tests.importing import mapped, prove, run_import, settings_for
 
 NAMES = ("ada", "bea", "cid", "dan", "eva", "fay", "gil", "hal")  # more than are looked for one by one
 
@@ -81,4 +81,38 @@ async def test_an_account_whose_id_docebo_does_not_say_is_mapped_by_the_run_that
     [entries] = await import_with(sandbox, sqlite_url, without_ids)
 
     assert {(entry.operation.kind, entry.outcome) for entry in entries.values()} == {(Kind.CREATE, Outcome.APPLIED)}
+    assert mapped(sqlite_url, sandbox.slack.team.id) == accounts(sandbox)
+
+
+@pytest.mark.parametrize("is_made", [False, True])
+async def test_an_account_that_is_said_to_be_made_without_its_id_and_is_not_shown_is_not_recorded_as_applied(
+    sandbox, sqlite_url, is_made
+):
+    shown = []
+
+    def without_adas(answer):
+        if not (is_made or shown):
+            sandbox.docebo.delete(sandbox.docebo.accounts.by_username("ada@example.com").user_id)
+        return without_ids(answer)
+
+    def hidden(call: Call, answer):
+        if call.path.endswith("/user/batch"):
+            return {"data": without_adas(answer["data"])}
+        if call.path.startswith("/manage/v1/user?") and not shown:
+            items = [one for one in answer["data"]["items"] if one["username"] != "ada@example.com"]
+            return {**answer, "data": {**answer["data"], "items": items, "total_count": len(items)}}
+        return None
+
+    with between(sandbox.docebo_url, changed=hidden) as docebo:
+        settings = settings_for({**sandbox.facts(), "docebo_url": docebo}, sqlite_url)
+        prove(settings)
+        first = await run_import(settings)
+        shown.append(True)
+        await run_import(settings)
+
+    ada = sandbox.slack.by_email("ada@example.com")["id"]
+    with Store.open(sqlite_url) as store, store.reading() as tables:
+        became = next(e for e in tables.operations.rows(first.plan.id) if e.operation.slack_id == ada)
+    assert (first.count(outcome=Outcome.APPLIED), first.skipped) == (len(NAMES) - 1, 1)
+    assert became.outcome is (Outcome.APPLIED if is_made else Outcome.SKIPPED)
     assert mapped(sqlite_url, sandbox.slack.team.id) == accounts(sandbox)

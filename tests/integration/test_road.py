@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from unittest.mock import Mock
 
 import pytest
 
@@ -125,6 +126,27 @@ async def test_what_a_dead_run_has_sent_is_recorded_for_it_by_the_next(sandbox, 
         assert outcomes.count(Outcome.APPLIED) == made > 0
         assert tables.intents.of(dead) == set()
     assert sandbox.docebo_gate.counters.rows["failed"] == 0
+
+
+async def test_an_account_that_the_next_run_has_made_is_not_recorded_as_that_of_a_run_that_died_before_its_call(
+    small_sandbox, sqlite_url, monkeypatch
+):
+    settings = settings_for(small_sandbox.facts(), sqlite_url)
+    small_sandbox.slack.add("Ada", "Lovelace", "ada@example.com")
+    async with open_runtime(settings, read_rows(table(ON)), run_id="dies") as runtime:
+        dead = await plan_import(runtime)
+        begin(runtime, dead)
+        with monkeypatch.context() as patch:
+            patch.setattr("slack_docebo.engine.writing.calls.Calls.upsert", Mock(side_effect=Died))
+            with pytest.raises(Died):
+                await apply_accounts(runtime, dead, lambda _: None)
+
+    done = await run_import(settings)
+
+    assert done.count(Kind.CREATE, outcome=Outcome.APPLIED) > 0
+    with Store.open(sqlite_url) as store, store.reading() as tables:
+        assert Outcome.APPLIED not in {outcome for _, _, outcome, _ in tables.operations.tally(dead)}
+        assert tables.intents.of(dead) == set()
 
 
 async def test_what_a_dead_run_has_changed_is_recorded_also_where_the_view_of_an_account_lacks_it(

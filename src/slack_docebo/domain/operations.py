@@ -30,6 +30,9 @@ UNLISTED = (
 )
 DEACTIVATED_BEFORE = "; deactivated before"  # after why the person has left
 OPEN_AGAIN = ", and Docebo shows the account as active"  # likewise
+NOT_SHOWN_YET = (
+    "nobody knows whether Docebo has made the account, for it does not show it yet: the next run looks again"
+)
 SENT_BEFORE = "; it was sent before, and nobody can tell whether it was done"  # after why it is not sent again
 
 NOT_SENT = "not sent: "  # before why Docebo was not asked to

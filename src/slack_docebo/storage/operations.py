@@ -14,6 +14,7 @@ from sqlalchemy import (
     func,
     insert,
     literal,
+    or_,
     select,
     update,
 )
@@ -197,6 +198,22 @@ class OperationRepository:
             )
         }
 
+    def made_by_others(self, plan_id: str, slack_ids: Iterable[str], *, since: datetime) -> dict[str, int]:
+        """Return the account that another plan has made since then for which of *slack_ids*."""
+        made = (
+            operations.c.kind == Kind.CREATE.value,
+            operations.c.outcome == Outcome.APPLIED.value,
+            operations.c.docebo_id.is_not(None),
+            operations.c.plan_id != plan_id,
+            operations.c.done_at >= since,
+        )
+        query = select(operations.c.slack_id, operations.c.docebo_id).where(*made)
+        return {
+            row.slack_id: row.docebo_id
+            for ids in chunks(set(slack_ids))
+            for row in self._connection.execute(query.where(among(self._connection, operations.c.slack_id, ids)))
+        }
+
     def of_people(self, plan_id: str, slack_ids: Iterable[str]) -> list[JournalEntry]:
         """Return everything about the plan's operations for *slack_ids*, in their order."""
         of_plan = operations.c.plan_id == plan_id
@@ -210,12 +227,16 @@ class OperationRepository:
         return sorted(map(entry_of, rows), key=lambda entry: entry.seq)
 
     def without_outcome(self, plan_id: str, seqs: Collection[int]) -> list[tuple[int, Operation]]:
-        """Return those operations numbered *seqs* that are neither carried out nor refused, in their order."""
+        """Return those operations numbered *seqs* that are neither refused nor known to be carried out, in their order.
+
+        That an account was made is not known as long as nobody knows which one.
+        """
+        is_nameless = (operations.c.outcome == Outcome.APPLIED.value) & operations.c.docebo_id.is_(None)
         query = (
             select(operations)
             .where(
                 operations.c.plan_id == plan_id,
-                operations.c.outcome.in_([Outcome.PLANNED.value, Outcome.SKIPPED.value]),
+                or_(operations.c.outcome.in_([Outcome.PLANNED.value, Outcome.SKIPPED.value]), is_nameless),
                 operations.c.seq.between(min(seqs), max(seqs)),
             )
             .order_by(operations.c.seq)

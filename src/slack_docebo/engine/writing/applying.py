@@ -22,6 +22,7 @@ from slack_docebo.engine.writing.leavers import ask_whether_still_so
 from slack_docebo.engine.writing.mandatory import learn_what_is_mandatory, reason_not_to_create
 from slack_docebo.engine.writing.proving import Prover
 from slack_docebo.engine.writing.recording import Numbered, record
+from slack_docebo.engine.writing.refused_creations import made_by_others
 from slack_docebo.engine.writing.rereading import Rereading
 from slack_docebo.engine.writing.sending import Sender
 from slack_docebo.errors import (
@@ -228,7 +229,10 @@ async def _settle_left_behind(runtime: Runtime, plan: Plan) -> None:
     for plan_id in plan_ids:
         if plan_id != plan.id:
             sender = Sender(runtime, plan_id, partial(record, runtime, plan_id), Rereading(runtime))
-            rest = await sender.settle(_in_doubt(runtime, plan_id))
+            in_doubt = _in_doubt(runtime, plan_id)
+            by_others = made_by_others(runtime, plan_id, in_doubt)
+            record(runtime, plan_id, in_doubt, by_others)
+            rest = await sender.settle(_without(in_doubt, by_others))
             with runtime.store.transaction() as tables:
                 _note_in_doubt(tables, plan, plan_id, rest)
                 tables.intents.give_up(plan_id, before=runtime.now() - INDEX_LAG)

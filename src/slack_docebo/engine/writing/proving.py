@@ -12,7 +12,7 @@ from dataclasses import replace
 from slack_docebo.domain.attributes import current_value
 from slack_docebo.domain.dialect import PROVEN
 from slack_docebo.domain.observation import Present
-from slack_docebo.domain.operations import Kind, Operation, Outcome
+from slack_docebo.domain.operations import NOT_SHOWN_YET, Kind, Operation, Outcome
 from slack_docebo.domain.people import Account, View
 from slack_docebo.domain.proof import (
     CREDENTIALS,
@@ -121,7 +121,10 @@ class Prover:
         numbered, result = max(taken, key=lambda one: self._worth(one[0]))
         operation = replace(self._sent(numbered[1]), docebo_id=result.docebo_id or numbered[1].docebo_id)
         if against := await self._reason_against(operation):
-            record(self._runtime, self._plan_id, [numbered], [replace(result, error=f"done, but {against}")])
+            became = replace(result, error=f"done, but {against}")
+            if operation.docebo_id is None:  # and nobody knows whether there is one
+                became = replace(result, outcome=Outcome.SKIPPED, error=NOT_SHOWN_YET, in_doubt=True)
+            record(self._runtime, self._plan_id, [numbered], [became])
             whose = f"account {operation.docebo_id}" if operation.docebo_id else "the account just made"
             raise Unproven(f"{whose} was written first, and {against}. Nothing more was sent")
         self._proven = proven_with(self._proven, traits(operation, branch=self._branch))

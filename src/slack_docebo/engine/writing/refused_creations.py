@@ -1,10 +1,10 @@
-"""Refused creations: the person may have got an account meanwhile, by another run or under another Slack id."""
+"""Refused creations, and those in doubt: the person may have got an account by another run or under another Slack id."""
 
 from collections.abc import Sequence
 from contextlib import suppress
 
 from slack_docebo.domain.observation import Present
-from slack_docebo.domain.operations import Outcome
+from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.domain.returns import has_left
 from slack_docebo.engine.reading.evidence import ask_for_people
 from slack_docebo.engine.writing.recording import Numbered
@@ -12,12 +12,31 @@ from slack_docebo.errors import RemoteError
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.operations import RowOutcome
 
+MADE_MEANWHILE = "was made for this person meanwhile"
+
 
 def sent_by_others(runtime: Runtime, plan_id: str, batch: Sequence[Numbered]) -> list[Numbered]:
     """Return which of *batch* another plan than *plan_id* was to create, without anybody knowing yet what became of it."""
     with runtime.store.reading() as tables:
         people = tables.intents.creations_of(plan_id, [operation.slack_id for _, operation in batch])
     return [(seq, operation) for seq, operation in batch if (operation.slack_team, operation.slack_id) in people]
+
+
+def made_by_others(runtime: Runtime, plan_id: str, batch: Sequence[Numbered]) -> list[RowOutcome]:
+    """Return the outcome of those of *batch*, which *plan_id* has sent, whose account another plan has made since.
+
+    Then that one's call was the one that was carried out, although the account looks the same.
+    """
+    creations = {operation.slack_id: seq for seq, operation in batch if operation.kind is Kind.CREATE}
+    if not creations:
+        return []
+    with runtime.store.reading() as tables:
+        since = tables.plans.read(plan_id).created_at
+        made = tables.operations.made_by_others(plan_id, creations, since=since)
+    return [
+        RowOutcome(creations[slack_id], Outcome.SKIPPED, docebo_id, f"account {docebo_id} {MADE_MEANWHILE}")
+        for slack_id, docebo_id in made.items()
+    ]
 
 
 def made_meanwhile(runtime: Runtime, batch: Sequence[Numbered]) -> dict[int, RowOutcome]:
@@ -29,9 +48,10 @@ def made_meanwhile(runtime: Runtime, batch: Sequence[Numbered]) -> dict[int, Row
             of_team = {op.slack_id: seq for seq, op in batch if op.slack_team == team}
             for slack_id, known in applied.of(team, list(of_team)).items():
                 if known.docebo_id is not None:
-                    said = f"account {known.docebo_id} was made for this person meanwhile"
                     seq = of_team[slack_id]
-                    found[seq] = RowOutcome(seq, Outcome.SKIPPED, known.docebo_id, said)
+                    found[seq] = RowOutcome(
+                        seq, Outcome.SKIPPED, known.docebo_id, f"account {known.docebo_id} {MADE_MEANWHILE}"
+                    )
     return found
 
 
@@ -52,7 +72,7 @@ async def made_for_another_id(runtime: Runtime, batch: Sequence[Numbered]) -> di
         with suppress(RemoteError):
             answers = await ask_for_people(runtime, operation.slack_team, sorted(holders))
             if any(isinstance(seen, Present) and operation.slack_id in seen.value.ids for seen in answers.values()):
-                said = f"account {docebo_id} was made for this person meanwhile"
+                said = f"account {docebo_id} {MADE_MEANWHILE}"
                 found[seq] = RowOutcome(seq, Outcome.SKIPPED, docebo_id, said)
             elif gone := [slack_id for slack_id, seen in answers.items() if has_left(seen)]:
                 said = f"account {docebo_id} was made for {gone[0]}, who is gone, and Docebo does not show it yet"

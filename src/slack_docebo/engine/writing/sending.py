@@ -14,7 +14,7 @@ from slack_docebo.clients.docebo_answers import AT_WORK
 from slack_docebo.clients.docebo_rows import Row, RowResult, RowsLeftOut
 from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.effects import changes_access
-from slack_docebo.domain.operations import SENT_BEFORE, Kind, Operation, Outcome
+from slack_docebo.domain.operations import NOT_SHOWN_YET, SENT_BEFORE, Kind, Operation, Outcome
 from slack_docebo.domain.quoting import MEANINGS
 from slack_docebo.domain.targets import is_manager
 from slack_docebo.engine.reading.outages import greet_docebo
@@ -36,9 +36,6 @@ TOO_LARGE = (400, 413, 500, 502, 503, 504)
 REFUSED_ALONE = 3  # rows that are refused one by one before any is taken: then it is not for their texts
 REFUSED_AND_THERE = (
     "Docebo refused the row, and has the account: whether that row has made it, nobody can tell; the next import looks"
-)
-NOT_SHOWN_YET = (
-    "nobody knows whether Docebo has made the account, for it does not show it yet: the next run looks again"
 )
 BELIED = (
     "Docebo says that it was done, and shows the account as it was: whoever gets in still does, or does not. Set that by hand"
@@ -249,9 +246,9 @@ class Sender:
         for numbered, result in zip(batch, looked_at, strict=True):
             if result.outcome is Outcome.FAILED:
                 self._refused.append(numbered)
-            elif result.outcome is Outcome.APPLIED and result.docebo_id is None:
+            elif _is_nameless(result):
                 self._nameless.append(numbered)
-        self._record(batch, looked_at)
+        self._record(batch, [replace(one, in_doubt=True) if _is_nameless(one) else one for one in looked_at])
 
     def _without_known_ids(self, results: Sequence[RowOutcome]) -> list[RowOutcome]:
         """Return *results* of new accounts without ids that cannot be theirs: of accounts listed before, or of two at once."""
@@ -304,9 +301,11 @@ class Sender:
         """Return what became of the rows that were refused and carried out all the same, or made nobody knows which account.
 
         Docebo may make an account and fail at what comes after. It takes a call for each of a few, or one list for all. An
-        account that is there although it was refused may be somebody else's doing as well: it is not taken for ours.
+        account that is there although it was refused may be somebody else's doing as well: it is not taken for ours. One
+        that is said to be made, without its id, and is not shown stays in doubt.
         """
         refused = [one for one in self._refused if one[1].kind in {Kind.CREATE, Kind.UPDATE}]
+        nameless = {seq for seq, _ in self._nameless}
         unclear = [*refused, *self._nameless]
         self._refused, self._nameless = [], []
         try:
@@ -314,12 +313,20 @@ class Sender:
         except (RemoteError, IncompleteRead):  # then what Docebo has said stands
             return [], []
         not_ours = {seq for seq, operation in refused if operation.kind is Kind.CREATE}
-        return unclear, [
+        in_doubt = [
+            RowOutcome(seq, Outcome.SKIPPED, error=NOT_SHOWN_YET, in_doubt=True) for seq in nameless - done.keys()
+        ]
+        return unclear, in_doubt + [
             RowOutcome(seq, Outcome.SKIPPED, docebo_id, REFUSED_AND_THERE)
             if seq in not_ours
             else RowOutcome(seq, Outcome.APPLIED, docebo_id)
             for seq, docebo_id in done.items()
         ]
+
+
+def _is_nameless(result: RowOutcome) -> bool:
+    """Tell whether an account is said to be made, and not which one."""
+    return result.outcome is Outcome.APPLIED and result.docebo_id is None
 
 
 def _result(numbered: Numbered, answer: RowResult, without: Sequence[str]) -> RowOutcome:
