@@ -116,12 +116,12 @@ async def test_a_group_that_seems_to_have_lost_everybody_makes_nobody_a_leaver(
 
 
 @pytest.mark.parametrize(
-    ("members", "error"),
-    [(0, ConfigurationError), (2, IncompleteRead)],
-    ids=["nobody is left", "most are missing"],
+    ("members", "error", "is_anew"),
+    [(0, ConfigurationError, False), (2, IncompleteRead, False), (2, IncompleteRead, True)],
+    ids=["nobody is left", "most are missing", "it was made anew without most"],
 )
 async def test_whom_a_group_that_is_left_alone_does_not_show_any_more_gets_no_account(
-    company, sqlite_url, tmp_path, members, error
+    company, sqlite_url, tmp_path, members, error, is_anew
 ):
     contractors = [join(company, name) for name in ("Ada", "Grace", "Ida", "Joan", "Mary")]
     join(company, "Eva")
@@ -130,6 +130,10 @@ async def test_whom_a_group_that_is_left_alone_does_not_show_any_more_gets_no_ac
     settings = settings_for(company.facts(), sqlite_url)
     async with world(company, sqlite_url, tmp_path, **rows) as here:
         await run_import(settings, rows=rows)
+        if is_anew:
+            company.slack.group("another")
+            del company.slack.groups["contractors"]
+            company.slack.group("one more")
         company.slack.group("contractors", *contractors[:members])
         here.put(here.event(contractors[-1], kind=MEMBERS_CHANGED))
 

@@ -74,4 +74,5 @@ def _check_sizes(runtime: Runtime, team: str) -> None:
 
 
 def _source(team: str, group: UserGroup) -> str:
-    return f"slack:{team} group:{group.id}"
+    """Return the name of what was read: by the handle, for a group that is deleted and made anew has another id."""
+    return f"slack:{team} group:{group.handle.casefold()}"
