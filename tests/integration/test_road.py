@@ -28,6 +28,7 @@ from slack_docebo.storage.store import Store
 from tests.ending import a_process_that_ends
 from tests.firewall import POISON, firewall
 from tests.importing import ON, plan_import, run_import, settings_for
+from tests.integration.realtime_world import world
 
 BATCH = "POST /manage/v1/user/batch"
 TITLES = {**ON, "ATTRIBUTES": "first_name, last_name, email, field_13 = title"}
@@ -128,6 +129,62 @@ async def test_what_a_dead_run_has_sent_is_recorded_for_it_by_the_next(sandbox, 
     assert sandbox.docebo_gate.counters.rows["failed"] == 0
 
 
+def joins(sandbox: Sandbox) -> None:
+    sandbox.slack.add("Ada", "Lovelace", "ada@example.com")
+
+
+def who_joined_last(sandbox: Sandbox) -> str:
+    return str(sandbox.slack.at(len(sandbox.slack) - 1)["id"])
+
+
+def leaves(sandbox: Sandbox) -> None:
+    sandbox.slack.deactivate(who_joined_last(sandbox))
+
+
+def returns(sandbox: Sandbox) -> None:
+    sandbox.slack.reactivate(who_joined_last(sandbox))
+
+
+@pytest.mark.parametrize(
+    ("before", "sent", "then", "road"),
+    [
+        ([joins], leaves, returns, "import"),
+        ([joins], leaves, returns, "event"),
+        ([joins, leaves], returns, leaves, "event"),
+        ([], joins, leaves, "import"),
+    ],
+)
+async def test_what_a_dead_run_has_sent_is_known_before_the_next_one_plans_for_the_person(
+    small_sandbox, sqlite_url, tmp_path, monkeypatch, before, sent, then, road
+):
+    rows = {**ON, "LEAVERS": "deactivate", "LIMIT_DEACTIVATIONS": "none", "SOURCE_MAY_SHRINK": "100"}
+    settings = settings_for(small_sandbox.facts(), sqlite_url)
+    small_sandbox.slack.add("Bob", "Babbage", "bob@example.com")
+    await run_import(settings, rows=rows)
+    for happens in before:
+        happens(small_sandbox)
+        await run_import(settings, rows=rows)
+    sent(small_sandbox)
+    async with open_runtime(settings, read_rows(table(rows)), run_id="dies") as runtime:
+        dead = await plan_import(runtime)
+        begin(runtime, dead)
+        with monkeypatch.context() as patch:
+            patch.setattr("slack_docebo.engine.writing.applying.record", _dies)
+            with pytest.raises(Died):
+                await apply_accounts(runtime, dead, lambda _: None)
+    then(small_sandbox)
+
+    if road == "import":
+        await run_import(settings, rows=rows)
+    else:
+        async with world(small_sandbox, sqlite_url, tmp_path, **rows) as here:
+            here.put(here.event(who_joined_last(small_sandbox)))
+            await here.serve()
+
+    is_open = [account.active for account in small_sandbox.docebo.accounts.by_email("ada@example.com")]
+    assert is_open == [then is returns]
+
+
 async def test_an_account_that_the_next_run_has_made_is_not_recorded_as_that_of_a_run_that_died_before_its_call(
     small_sandbox, sqlite_url, monkeypatch
 ):
@@ -226,7 +283,10 @@ async def test_of_what_another_run_has_written_over_before_its_outcome_was_recor
             with pytest.raises(Died):
                 await apply_accounts(runtime, first, lambda _: None)
         small_sandbox.slack.change(ada, {"profile": {"last_name": "Lovelace"}})
-        await run_import(settings)
+        async with open_runtime(settings, read_rows(table(ON)), run_id="of named people") as other:
+            named = await plan_named(other, await validate(other), await read_named(other, [ada], []))
+            begin(other, named)
+            await apply_accounts(other, named, lambda _: None)
 
         await apply_accounts(runtime, first, lambda _: None)
 

@@ -323,7 +323,7 @@ MUTANTS = (
     ),
     Mutant(
         "what a dead run has sent is as it was before", 17, frozenset({P.CAUGHT_UP}),
-        lambda: [patch(f"{ENGINE}.writing.applying._note_in_doubt", _nothing)],
+        lambda: [patch(f"{ENGINE}.writing.left_behind._note_in_doubt", _nothing)],
     ),
     Mutant("what is not shown is empty", 18, frozenset({P.KNOWN}), _taking_hidden_fields_for_empty),
     Mutant(

@@ -11,6 +11,7 @@ from slack_docebo.engine.reporting.summary import Summary
 from slack_docebo.engine.writing.applying import Progress, apply_accounts, apply_mappings, begin
 from slack_docebo.engine.writing.checking import read_for, recheck
 from slack_docebo.engine.writing.finishing import finish
+from slack_docebo.engine.writing.left_behind import settle_left_behind
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.plans import PlanKind
 
@@ -23,7 +24,11 @@ async def plan_import(runtime: Runtime) -> str:
 
 
 async def plan_everybody(runtime: Runtime, workspace: Workspace, people: SourceSnapshot) -> str:
-    """Read both sides, Slack's into *people*, plan for everybody, and return the plan's id."""
+    """Read both sides, Slack's into *people*, plan for everybody, and return the plan's id.
+
+    What dead runs have sent is settled before.
+    """
+    await settle_left_behind(runtime, PlanKind.BULK_IMPORT)
 
     async def compare() -> str:
         accounts = await read_target(runtime)

@@ -61,6 +61,20 @@ class IntentRepository:
             people.update((row.slack_team, row.slack_id) for row in self._connection.execute(query))
         return people
 
+    def about(self, docebo: str, slack_ids: Iterable[str]) -> dict[str, set[int]]:
+        """Return, by plan, which operations about these people were sent without anybody knowing what became of them."""
+        sent = (
+            select(intent.c.plan_id, intent.c.seq)
+            .join(operation, (intent.c.plan_id == operation.c.plan_id) & (intent.c.seq == operation.c.seq))
+            .join(plan, plan.c.id == intent.c.plan_id)
+            .where(plan.c.docebo == docebo)
+        )
+        found: dict[str, set[int]] = {}
+        for ids in chunks(slack_ids):
+            for row in self._connection.execute(sent.where(among(self._connection, operation.c.slack_id, ids))):
+                found.setdefault(row.plan_id, set()).add(row.seq)
+        return found
+
     def give_up(self, plan_id: str, before: datetime) -> None:
         """Delete the intents of the plan that were noted *before* then."""
         self._connection.execute(delete(intent).where(intent.c.plan_id == plan_id, intent.c.noted_at < before))

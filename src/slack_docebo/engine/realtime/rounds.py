@@ -39,6 +39,7 @@ from slack_docebo.engine.realtime.settling import Settlement
 from slack_docebo.engine.realtime.sorting import Sorter
 from slack_docebo.engine.writing.applying import apply_accounts, apply_mappings, begin
 from slack_docebo.engine.writing.finishing import finish
+from slack_docebo.engine.writing.left_behind import settle_for
 from slack_docebo.errors import IncompleteRead, Rejected, told
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.inbox import InboxEntry
@@ -104,6 +105,7 @@ class _Round:
 
     async def work(self, cases: list[Case], superseded: list[str]) -> bool:
         """Take everybody through; return False where that took so long that some were left for another round."""
+        await self._settle_what_was_sent(cases)
         with self._served.timed("look at"):
             cases = await to_completion(self._sorter.without_forgotten, joined(cases))
             todo, to_read = await to_completion(self._sorter.sort_out, cases, superseded)
@@ -126,6 +128,14 @@ class _Round:
         with self._served.timed("managers"):
             await self._write_managers([case for case in self._settlement.done if self._tells_of_now(case)])
         return not self._is_over
+
+    async def _settle_what_was_sent(self, cases: list[Case]) -> None:
+        """Find out what became of what a run has sent for these people and not recorded; where nobody can, go on without."""
+        try:
+            await settle_for(self._runtime, [case.slack_id for case in cases])
+        except Exception as error:
+            await self._docebo.check(error)
+            logger.warning("What was sent before stays in doubt: %s", told(error))
 
     def _tells_of_now(self, case: Case) -> bool:
         """Tell whether *case* says what Slack says now: that custom fields alone were changed since, no event tells."""

@@ -10,19 +10,17 @@ from slack_docebo.domain.branches import Branches
 from slack_docebo.domain.dialect import MOST_ROWS
 from slack_docebo.domain.effects import TO_ACCOUNTS
 from slack_docebo.domain.guards import too_many_accounts
-from slack_docebo.domain.managers import IN_DOUBT
-from slack_docebo.domain.operations import SENT_BEFORE, Kind, Outcome
-from slack_docebo.domain.targets import BRANCH, is_manager, is_never_shown, manager_type_of
+from slack_docebo.domain.operations import Kind, Outcome
+from slack_docebo.domain.targets import BRANCH
 from slack_docebo.engine.planning.limits import count_accounts, measure
-from slack_docebo.engine.reading.sides import INDEX_LAG
 from slack_docebo.engine.writing.admitting import admit, ask_where_it_hurts, check_halt
 from slack_docebo.engine.writing.checking import planned_behaviour
 from slack_docebo.engine.writing.columns import Columns
 from slack_docebo.engine.writing.leavers import ask_whether_still_so
+from slack_docebo.engine.writing.left_behind import in_doubt, settle_left_behind
 from slack_docebo.engine.writing.mandatory import learn_what_is_mandatory, reason_not_to_create
 from slack_docebo.engine.writing.proving import Prover
 from slack_docebo.engine.writing.recording import Numbered, record
-from slack_docebo.engine.writing.refused_creations import made_by_others
 from slack_docebo.engine.writing.rereading import Rereading
 from slack_docebo.engine.writing.sending import Sender
 from slack_docebo.errors import (
@@ -36,16 +34,9 @@ from slack_docebo.errors import (
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.operations import RowOutcome
 from slack_docebo.storage.plans import AFTER_AN_IMPORT, LET_THROUGH, OPEN, Plan, PlanKind, PlanState
-from slack_docebo.storage.tables import Tables
 
 Progress = Callable[[int], None]
-NOT_SHOWN = "Docebo does not show the account"
 UNDER_WAY_SECONDS = 0.02  # in which a call is sent off: a busy thread beside it would hold that up
-# Whose runs are alone by one lock, so that an intent of another plan of theirs is that of a run that is dead.
-ALONE_TOGETHER = (
-    AFTER_AN_IMPORT | {PlanKind.BULK_IMPORT, PlanKind.UNDO},
-    frozenset({PlanKind.RESET_MAPPINGS}),
-)
 
 
 def begin(runtime: Runtime, plan_id: str) -> None:
@@ -104,7 +95,7 @@ async def apply_accounts(runtime: Runtime, plan_id: str, progress: Progress) -> 
     rereading = Rereading(runtime)
     sender = Sender(runtime, plan_id, recorded, rereading, branch=branch, welcome=planned.welcome_mail)
     prover, columns = Prover(runtime, plan_id, sender.left_out, branch=branch), Columns(runtime, plan_id)
-    if sent := _in_doubt(runtime, plan_id):
+    if sent := in_doubt(runtime, plan_id):
         await sender.settle(sent)
     policy = runtime.behaviour.policy(plan.slack_team)
     creates = bool(_pending(runtime, plan_id, Kind.CREATE, rows=1))
@@ -190,7 +181,7 @@ async def apply_mappings(runtime: Runtime, plan_id: str) -> int:
             mapped = [RowOutcome(seq, Outcome.APPLIED, op.docebo_id) for seq, op in _without(admitted, skipped)]
             record(runtime, plan_id, batch, [*skipped, *mapped])
             done += len(mapped)
-    await _settle_left_behind(runtime, plan)
+    await settle_left_behind(runtime, plan.kind, at_work=plan_id)
     return done
 
 
@@ -207,65 +198,6 @@ def _check_accounts(runtime: Runtime, creations: int) -> None:
 def _without(batch: Sequence[Numbered], skipped: Sequence[RowOutcome]) -> list[Numbered]:
     refused = {result.seq for result in skipped}
     return [numbered for numbered in batch if numbered[0] not in refused]
-
-
-def _in_doubt(runtime: Runtime, plan_id: str) -> list[Numbered]:
-    """Return the operations of the plan that were sent, and of which nobody knows what became."""
-    with runtime.store.reading() as tables:
-        seqs = tables.intents.of(plan_id)
-        return tables.operations.without_outcome(plan_id, seqs) if seqs else []
-
-
-async def _settle_left_behind(runtime: Runtime, plan: Plan) -> None:
-    """Find out what became of what runs that are dead had sent, and record it for them.
-
-    Dead are those that would hold the lock of this one, and any that noted nothing for so long that none can be at work
-    with it any more. Asked at the end, when this run has brought everybody in line: a mapping that it has written stays.
-    """
-    kinds = next((kinds for kinds in ALONE_TOGETHER if plan.kind in kinds), frozenset())
-    with runtime.store.reading() as tables:
-        long_ago = runtime.now() - INDEX_LAG
-        plan_ids = tables.intents.left_behind(runtime.settings.docebo_url, kinds, before=long_ago)
-    for plan_id in plan_ids:
-        if plan_id != plan.id:
-            sender = Sender(runtime, plan_id, partial(record, runtime, plan_id), Rereading(runtime))
-            in_doubt = _in_doubt(runtime, plan_id)
-            by_others = made_by_others(runtime, plan_id, in_doubt)
-            record(runtime, plan_id, in_doubt, by_others)
-            rest = await sender.settle(_without(in_doubt, by_others))
-            with runtime.store.transaction() as tables:
-                _note_in_doubt(tables, plan, plan_id, rest)
-                tables.intents.give_up(plan_id, before=runtime.now() - INDEX_LAG)
-                _note_given_up(runtime, tables, plan_id, rest)
-
-
-def _note_in_doubt(tables: Tables, plan: Plan, left_by: str, rest: Sequence[Numbered]) -> None:
-    """Let nobody rely any more on the branch and the manager of those of *rest* to whom *left_by* was to give another.
-
-    Nothing else shows that this was done: where it was, and Slack says the former one again, it would stay for ever.
-    """
-    given = [(seq, op, op.docebo_id) for seq, op in rest if op.docebo_id and any(map(is_never_shown, op.changes))]
-    if given:
-        accounts = tables.accounts(tables.platforms.take(plan.docebo))
-        accounts.clear_placed(docebo_id for _, op, docebo_id in given if op.kind is Kind.MOVE)
-        accounts.note_managers(
-            {
-                (docebo_id, manager_type_of(name)): IN_DOUBT
-                for _, op, docebo_id in given
-                for name in op.changes
-                if is_manager(name)
-            }
-        )
-        tables.intents.settle(left_by, [seq for seq, _, _ in given])
-
-
-def _note_given_up(runtime: Runtime, tables: Tables, plan_id: str, rest: Sequence[Numbered]) -> None:
-    """Say of the accounts of *rest* for which nobody looks any more that nobody can tell: it was said that somebody would."""
-    looked_for = tables.intents.of(plan_id)
-    if given_up := {seq for seq, op in rest if op.kind is Kind.CREATE and seq not in looked_for}:
-        told = sorted(given_up - tables.operations.still_planned(plan_id, given_up))
-        results = [RowOutcome(seq, Outcome.SKIPPED, error=f"{NOT_SHOWN}{SENT_BEFORE}") for seq in told]
-        tables.operations.record(plan_id, results, now=runtime.now(), flow_run=runtime.run_id)
 
 
 def _looked_at(runtime: Runtime, plan: Plan) -> datetime:

@@ -1,0 +1,109 @@
+"""Left behind: rows that were sent by runs that died, so that nobody knows yet what became of them.
+
+Until that is known, who was shut out by a dead run would count as shut by somebody else, and who was let in as not let in.
+"""
+
+from collections.abc import Iterable, Sequence
+from functools import partial
+
+from slack_docebo.domain.managers import IN_DOUBT
+from slack_docebo.domain.operations import SENT_BEFORE, Kind, Outcome
+from slack_docebo.domain.targets import is_manager, is_never_shown, manager_type_of
+from slack_docebo.engine.reading.sides import INDEX_LAG
+from slack_docebo.engine.writing.recording import Numbered, record
+from slack_docebo.engine.writing.refused_creations import made_by_others
+from slack_docebo.engine.writing.rereading import Rereading
+from slack_docebo.engine.writing.sending import Sender
+from slack_docebo.runtime import Runtime
+from slack_docebo.storage.operations import RowOutcome
+from slack_docebo.storage.plans import AFTER_AN_IMPORT, PlanKind
+from slack_docebo.storage.tables import Tables
+
+NOT_SHOWN = "Docebo does not show the account"
+# Whose runs are alone by one lock, so that an intent of another plan of theirs is that of a run that is dead.
+ALONE_TOGETHER = (
+    AFTER_AN_IMPORT | {PlanKind.BULK_IMPORT, PlanKind.UNDO},
+    frozenset({PlanKind.RESET_MAPPINGS}),
+)
+
+
+def left_behind(runtime: Runtime, kind: PlanKind) -> list[str]:
+    """Return the ids of the plans of which rows were sent by runs that are dead.
+
+    Dead are those that would hold the lock of a run of *kind*, and any that noted nothing for so long that none can be at
+    work with it any more.
+    """
+    kinds = next((kinds for kinds in ALONE_TOGETHER if kind in kinds), frozenset())
+    with runtime.store.reading() as tables:
+        long_ago = runtime.now() - INDEX_LAG
+        return tables.intents.left_behind(runtime.settings.docebo_url, kinds, before=long_ago)
+
+
+async def settle_left_behind(runtime: Runtime, kind: PlanKind, *, at_work: str = "") -> None:
+    """Find out what became of what dead runs have sent, and record it for them; *at_work* is the plan of this run.
+
+    Asked before a run of *kind* plans, for what they did to somebody is not to be taken for somebody else's doing; and at its
+    end, for what was not shown then.
+    """
+    for plan_id in left_behind(runtime, kind):
+        if plan_id != at_work:
+            rest = await _settle(runtime, plan_id, in_doubt(runtime, plan_id))
+            with runtime.store.transaction() as tables:
+                _note_in_doubt(runtime, tables, plan_id, rest)
+                tables.intents.give_up(plan_id, before=runtime.now() - INDEX_LAG)
+                _note_given_up(runtime, tables, plan_id, rest)
+
+
+async def settle_for(runtime: Runtime, slack_ids: Iterable[str]) -> None:
+    """Find out what became of what any run has sent for these people, and record it: of one at work once its call is over."""
+    with runtime.store.reading() as tables:
+        sent = tables.intents.about(runtime.settings.docebo_url, slack_ids)
+    for plan_id, seqs in sent.items():
+        with runtime.store.reading() as tables:
+            batch = tables.operations.without_outcome(plan_id, seqs)
+        await _settle(runtime, plan_id, batch)
+
+
+def in_doubt(runtime: Runtime, plan_id: str) -> list[Numbered]:
+    """Return the operations of the plan that were sent, and of which nobody knows what became."""
+    with runtime.store.reading() as tables:
+        seqs = tables.intents.of(plan_id)
+        return tables.operations.without_outcome(plan_id, seqs) if seqs else []
+
+
+async def _settle(runtime: Runtime, plan_id: str, batch: Sequence[Numbered]) -> list[Numbered]:
+    """Record what the accounts show to be carried out of *batch*, which *plan_id* has sent, and return the rest."""
+    sender = Sender(runtime, plan_id, partial(record, runtime, plan_id), Rereading(runtime))
+    by_others = made_by_others(runtime, plan_id, batch)
+    record(runtime, plan_id, batch, by_others)
+    settled = {result.seq for result in by_others}
+    return await sender.settle([numbered for numbered in batch if numbered[0] not in settled])
+
+
+def _note_in_doubt(runtime: Runtime, tables: Tables, plan_id: str, rest: Sequence[Numbered]) -> None:
+    """Let nobody rely any more on the branch and the manager of those of *rest* to whom the plan was to give another.
+
+    Nothing else shows that this was done: where it was, and Slack says the former one again, it would stay for ever.
+    """
+    given = [(seq, op, op.docebo_id) for seq, op in rest if op.docebo_id and any(map(is_never_shown, op.changes))]
+    if given:
+        accounts = tables.accounts(tables.platforms.take(runtime.settings.docebo_url))
+        accounts.clear_placed(docebo_id for _, op, docebo_id in given if op.kind is Kind.MOVE)
+        accounts.note_managers(
+            {
+                (docebo_id, manager_type_of(name)): IN_DOUBT
+                for _, op, docebo_id in given
+                for name in op.changes
+                if is_manager(name)
+            }
+        )
+        tables.intents.settle(plan_id, [seq for seq, _, _ in given])
+
+
+def _note_given_up(runtime: Runtime, tables: Tables, plan_id: str, rest: Sequence[Numbered]) -> None:
+    """Say of the accounts of *rest* for which nobody looks any more that nobody can tell: it was said that somebody would."""
+    looked_for = tables.intents.of(plan_id)
+    if given_up := {seq for seq, op in rest if op.kind is Kind.CREATE and seq not in looked_for}:
+        told = sorted(given_up - tables.operations.still_planned(plan_id, given_up))
+        results = [RowOutcome(seq, Outcome.SKIPPED, error=f"{NOT_SHOWN}{SENT_BEFORE}") for seq in told]
+        tables.operations.record(plan_id, results, now=runtime.now(), flow_run=runtime.run_id)
