@@ -475,6 +475,28 @@ async def test_whom_the_list_of_a_saved_plans_run_leaves_out_is_asked_for_and_ge
     assert all(mapping_of(settings, sandbox, slack_id) for slack_id in (ada, bob))
 
 
+@pytest.mark.parametrize("is_new", [True, False])
+@pytest.mark.parametrize("heir", [True, False])
+async def test_a_saved_plan_gives_nobody_an_address_that_the_person_has_no_more(sandbox, settings, is_new, heir):
+    await run_import(settings)
+    if is_new:
+        ada = sandbox.slack.add("Ada", "Lovelace", "lovelace@example.com")["id"]
+    else:
+        ada, _ = await somebody(sandbox, settings)
+        sandbox.slack.change(ada, {"profile": {"email": "lovelace@example.com"}})
+    planned = await run_import(settings, dry_run=True)
+    sandbox.slack.change(ada, {"profile": {"email": "king@example.com"}})
+    if heir:
+        sandbox.slack.add("Bob", "Lovelace", "lovelace@example.com")
+
+    applied = await apply(settings, planned.plan.id)
+    assert applied.count(outcome=Outcome.SKIPPED) == 1
+    await run_import(settings)
+
+    assert [account.firstname for account in sandbox.docebo.accounts.by_email("lovelace@example.com")] == ["Bob"] * heir
+    assert [account.firstname for account in sandbox.docebo.accounts.by_email("king@example.com")] == ["Ada"]
+
+
 async def test_nobody_gets_a_second_account_by_a_plan_of_before_the_first_came_back(sandbox, settings):
     ada, account = await somebody(sandbox, settings)
     sandbox.docebo.delete(account.user_id)

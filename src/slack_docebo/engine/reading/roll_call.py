@@ -1,6 +1,7 @@
 """Roll call: who is in Slack by now, by a question for each or by its list, whichever takes fewer calls."""
 
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Mapping
+from dataclasses import dataclass
 from functools import partial
 
 from slack_docebo.domain.addresses import mailbox
@@ -16,45 +17,51 @@ from slack_docebo.runtime import Runtime
 NOT_SHOWN = "Slack's list does not show the person by now"
 
 
-def asks_each(runtime: Runtime, workspace: Workspace, people: int) -> bool:
-    """Tell whether to ask for each of so many *people* takes no more calls than to list everybody, as far as is known."""
+@dataclass(frozen=True, slots=True)
+class Roll:
+    """What Slack says now of people and addresses."""
+
+    people: Mapping[str, Observation[SourceUser]]  # by Slack id
+    # By address, who bears it and is not deactivated; without those that are nobody's.
+    bearers: Mapping[str, Observation[SourceUser]]
+
+
+def asks_each(runtime: Runtime, workspace: Workspace, questions: int) -> bool:
+    """Tell whether to ask so many *questions* takes no more calls than to list everybody, as far as is known."""
     pages = last_pages(runtime, workspace)
-    return not pages or people <= pages
+    return not pages or questions <= pages
 
 
 async def call_roll(
-    runtime: Runtime, workspace: Workspace, slack_ids: Collection[str]
-) -> dict[str, Observation[SourceUser]]:
-    """Return what Slack says now of each of *slack_ids*.
+    runtime: Runtime, workspace: Workspace, slack_ids: Collection[str], addresses: Collection[str]
+) -> Roll:
+    """Find out what Slack says now of each of *slack_ids*, and whose each of *addresses* is.
 
     Whom its list does not show is asked for, within EVIDENCE_CALLS, and is unknown beyond.
     """
-    if asks_each(runtime, workspace, len(slack_ids)):
-        return await ask_for_people(runtime, workspace.team, slack_ids)
-    wanted, seen = set(slack_ids), dict[str, Observation[SourceUser]]()
+    if asks_each(runtime, workspace, len(slack_ids) + len(addresses)):
+        return Roll(await ask_for_people(runtime, workspace.team, slack_ids), await _asked(runtime, addresses))
+    wanted, by_mailbox = set(slack_ids), {mailbox(address): address for address in addresses}
+    people, bearers = dict[str, Observation[SourceUser]](), dict[str, Observation[SourceUser]]()
     async for user in _listed(runtime, workspace):
-        seen |= dict.fromkeys(wanted.intersection(user.ids), Present(user))
-    missing = sorted(wanted - seen.keys())
+        people |= dict.fromkeys(wanted.intersection(user.ids), Present(user))
+        if not (user.deactivated or user.bot) and (address := by_mailbox.get(mailbox(user.email))):
+            bearers[address] = Present(user)
+    missing = sorted(wanted - people.keys())
     if can_ask(runtime, people=len(missing)):
-        return seen | await ask_for_people(runtime, workspace.team, missing)
-    return seen | dict.fromkeys(missing, Unknown(NOT_SHOWN))
+        return Roll(people | await ask_for_people(runtime, workspace.team, missing), bearers)
+    return Roll(people | dict.fromkeys(missing, Unknown(NOT_SHOWN)), bearers)
 
 
-async def bearers(
-    runtime: Runtime, workspace: Workspace, addresses: Collection[str]
-) -> dict[str, Observation[SourceUser]]:
-    """Return who in Slack, and not deactivated there, bears which of *addresses* by now; without those that are nobody's."""
+async def _asked(runtime: Runtime, addresses: Collection[str]) -> dict[str, Observation[SourceUser]]:
+    """Return who bears which of *addresses*, for a call each."""
 
     async def about(address: str) -> Observation[SourceUser]:
         user = await runtime.slack.find_user(address)
         return Present(user) if user else Gone("nobody in Slack bears the address")
 
-    if asks_each(runtime, workspace, len(addresses)):
-        answers = answers_to(runtime, addresses, about, OutageWatch(runtime, greet_slack))
-        return {address: answer async for address, answer in answers if not isinstance(answer, Gone)}
-    wanted = {mailbox(address): address for address in addresses}
-    active = [user async for user in _listed(runtime, workspace) if not (user.deactivated or user.bot)]
-    return {wanted[key]: Present(user) for user in active if (key := mailbox(user.email)) in wanted}
+    answers = answers_to(runtime, addresses, about, OutageWatch(runtime, greet_slack))
+    return {address: answer async for address, answer in answers if not isinstance(answer, Gone)}
 
 
 async def _listed(runtime: Runtime, workspace: Workspace) -> AsyncIterator[SourceUser]:

@@ -114,7 +114,9 @@ async def recheck(runtime: Runtime, workspace: Workspace, plan_id: str, accounts
                     other_ids=other_ids.get(operation.slack_id, ()),
                     managers=managers.get(operation.docebo_id or 0, {}),
                 )
-                reason = reason_to_skip(operation, now) or inquiry.reason_against(operation, accounts, policy)
+                reason = reason_to_skip(operation, now) or inquiry.reason_against(
+                    operation, accounts, policy, planned_by
+                )
                 if reason and seq in sent and (docebo_id := _carried_out(operation, now)):
                     results.append(RowOutcome(seq, Outcome.APPLIED, docebo_id))
                 elif reason:

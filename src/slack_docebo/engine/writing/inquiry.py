@@ -1,50 +1,73 @@
 """Inquiry: what Slack is asked before a saved plan is applied, for no event may have told of it since the plan was made.
 
-That is whether those for whom it makes accounts are still there, and whose the addresses are by now that an undo gives back.
+That is whether those for whom it makes accounts are still there, and whose the addresses are by now that it gives to accounts.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+from slack_docebo.domain.addresses import mailbox
+from slack_docebo.domain.formulas import OneSource
 from slack_docebo.domain.grace import is_of_leaver
 from slack_docebo.domain.matching import Accounts
-from slack_docebo.domain.observation import Gone, Observation, Present, Unknown
+from slack_docebo.domain.observation import Gone, Present, Unknown
 from slack_docebo.domain.operations import Kind, Operation, Outcome
 from slack_docebo.domain.people import SourceUser
 from slack_docebo.domain.policy import Policy
+from slack_docebo.domain.rules import AttributeRule
+from slack_docebo.domain.targets import USERNAME
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.evidence import check_calls
-from slack_docebo.engine.reading.roll_call import asks_each, bearers, call_roll
+from slack_docebo.engine.reading.roll_call import Roll, asks_each, call_roll
 from slack_docebo.engine.writing.leavers import OF_THE_RULES
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.plans import Plan, PlanKind
 from slack_docebo.storage.tables import Tables
 
 OPERATIONS_AT_ONCE = 500
+ANOTHER_ADDRESS = "the person has another address in Slack by now: plan again"
 
 
 @dataclass(frozen=True, slots=True)
 class Inquiry:
-    """What Slack has answered."""
+    """What Slack has answered about one plan."""
 
-    newcomers: Mapping[str, Observation[SourceUser]]  # by Slack id
-    given_back: Collection[str]  # addresses
-    bearers: Mapping[str, Observation[SourceUser]]  # by address
+    roll: Roll
+    undoes: bool
 
-    def reason_against(self, operation: Operation, accounts: Accounts, policy: Policy) -> str:
-        """Return why *operation* must not be carried out by what Slack has answered, or ""."""
+    def reason_against(self, operation: Operation, accounts: Accounts, policy: Policy, planned_by: Policy) -> str:
+        """Return why *operation* must not be carried out by what Slack has answered, or "".
+
+        *policy* are the rules of today, *planned_by* those by which the plan was made.
+        """
         if operation.kind is Kind.CREATE:
-            return _reason_by_absence(self.newcomers[operation.slack_id], policy)
+            return self._reason_against_newcomer(operation, policy, planned_by)
         address = _address_of(operation)
-        if address not in self.given_back:
-            return ""
-        if others := [one.docebo_id for one in accounts.with_email(address) if one.docebo_id != operation.docebo_id]:
+        return self._reason_by_bearer(operation, address, accounts, planned_by) if address else ""
+
+    def _reason_against_newcomer(self, operation: Operation, policy: Policy, planned_by: Policy) -> str:
+        match self.roll.people[operation.slack_id]:
+            case Present(user):
+                against = policy.scope.reason_against(user)
+                if against:
+                    return f"the person is not to have an account by now: {against}"
+                return "" if _bears_what_is_given(user, operation, planned_by.rules) else ANOTHER_ADDRESS
+            case Gone():
+                return "the person has left Slack by now"
+            case Unknown(why):
+                return why
+
+    def _reason_by_bearer(self, operation: Operation, address: str, accounts: Accounts, planned_by: Policy) -> str:
+        others = [one.docebo_id for one in accounts.with_email(address) if one.docebo_id != operation.docebo_id]
+        if self.undoes and others:
             return f"the address is that of account {others[0]} by now"
-        match self.bearers.get(address):
+        match self.roll.bearers.get(address):
             case Present(user) if operation.slack_id not in user.ids:
                 return f"the address is that of {user.slack_id} in Slack by now"
             case Unknown(why):
                 return why
+            case None if not self.undoes and _is_slacks("email", planned_by.rules):
+                return ANOTHER_ADDRESS
         return ""
 
 
@@ -54,27 +77,23 @@ async def inquire(runtime: Runtime, workspace: Workspace, plan: Plan) -> Inquiry
     Raises IncompleteRead, before anything is asked, where that and asking for each who has left, or is back, right before
     something is done takes more calls than EVIDENCE_CALLS.
     """
-    undoes = plan.kind is PlanKind.UNDO
     with runtime.store.reading() as tables:
         newcomers = tables.operations.people_planned(plan.id, {Kind.CREATE})
-        given_back = _given_back(tables, plan) if undoes else set()
+        given = _given(tables, plan)
         leavers_and_returners = tables.operations.still_to_activate(plan.id) + sum(
             n
             for kind, reason, outcome, n in tables.operations.tally(plan.id)
             if is_of_leaver(kind, reason) and outcome is Outcome.PLANNED
         )
     to_ask = leavers_and_returners if plan.kind in OF_THE_RULES else 0
-    to_ask += sum(len(one) for one in (newcomers, given_back) if asks_each(runtime, workspace, len(one)))
-    check_calls(runtime, people=to_ask)
-    return Inquiry(
-        await call_roll(runtime, workspace, newcomers) if newcomers else {},
-        given_back,
-        await bearers(runtime, workspace, given_back) if given_back else {},
-    )
+    questions = len(newcomers) + len(given)
+    check_calls(runtime, people=to_ask + (questions if asks_each(runtime, workspace, questions) else 0))
+    roll = await call_roll(runtime, workspace, newcomers, given) if questions else Roll({}, {})
+    return Inquiry(roll, plan.kind is PlanKind.UNDO)
 
 
-def _given_back(tables: Tables, plan: Plan) -> set[str]:
-    """Return the addresses that the plan gives back to accounts."""
+def _given(tables: Tables, plan: Plan) -> set[str]:
+    """Return the addresses that the plan gives to accounts that there are."""
     found, after = set[str](), -1
     while some := tables.operations.pending(plan.id, Kind.UPDATE, OPERATIONS_AT_ONCE, after=after):
         after = some[-1][0]
@@ -86,13 +105,15 @@ def _address_of(operation: Operation) -> str:
     return str(operation.changes.get("email", ""))
 
 
-def _reason_by_absence(seen: Observation[SourceUser], policy: Policy) -> str:
-    """Return why nobody makes an account for a person of whom Slack says what was *seen*, or ""."""
-    match seen:
-        case Present(user):
-            against = policy.scope.reason_against(user)
-            return f"the person is not to have an account by now: {against}" if against else ""
-        case Gone():
-            return "the person has left Slack by now"
-        case Unknown(why):
-            return why
+def _bears_what_is_given(user: SourceUser, operation: Operation, rules: Iterable[AttributeRule]) -> bool:
+    """Tell whether the new account gets the address of *user*, as far as Slack's address is what it gets."""
+    return all(
+        mailbox(str(operation.changes[name])) == mailbox(user.email)
+        for name in (USERNAME, "email")
+        if name in operation.changes and _is_slacks(name, rules)
+    )
+
+
+def _is_slacks(name: str, rules: Iterable[AttributeRule]) -> bool:
+    """Tell whether the attribute *name* is the address that Slack has: user names are, where no rule gives them."""
+    return all(rule.formula == OneSource("email") for rule in rules if rule.target == name)

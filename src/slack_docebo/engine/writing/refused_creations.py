@@ -27,7 +27,9 @@ def made_by_others(runtime: Runtime, plan_id: str, batch: Sequence[Numbered]) ->
 
     Then that one's call was the one that was carried out, although the account looks the same.
     """
-    creations = {operation.slack_id: seq for seq, operation in batch if operation.kind is Kind.CREATE}
+    creations = {
+        op.slack_id: seq for seq, op in batch if op.kind is Kind.CREATE and op.slack_id
+    }  # others are forgotten
     if not creations:
         return []
     with runtime.store.reading() as tables:
