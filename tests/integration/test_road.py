@@ -13,12 +13,14 @@ from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.domain.people import PeopleShown
 from slack_docebo.engine.importing import apply_saved
 from slack_docebo.engine.planning.named import plan_named, read_named
+from slack_docebo.engine.planning.undoing import plan_undo
 from slack_docebo.engine.reading.connection import validate
 from slack_docebo.engine.reporting.files import write_files
 from slack_docebo.engine.reporting.outcomes import table as report_table
 from slack_docebo.engine.reporting.status import status
 from slack_docebo.engine.writing.applying import apply_accounts, begin
 from slack_docebo.engine.writing.finishing import finish
+from slack_docebo.engine.writing.left_behind import settle_under
 from slack_docebo.errors import AccessDenied, Frozen, Halted, RemoteError, ToBeContinued
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import Runtime, open_runtime
@@ -204,6 +206,27 @@ async def test_an_account_that_the_next_run_has_made_is_not_recorded_as_that_of_
     with Store.open(sqlite_url) as store, store.reading() as tables:
         assert Outcome.APPLIED not in {outcome for _, _, outcome, _ in tables.operations.tally(dead)}
         assert tables.intents.of(dead) == set()
+
+
+@pytest.mark.parametrize("by", ["its plan", "its flow run"])
+async def test_what_a_dead_run_has_sent_can_be_undone_at_once(small_sandbox, sqlite_url, monkeypatch, by):
+    settings = settings_for(small_sandbox.facts(), sqlite_url)
+    small_sandbox.slack.add("Ada", "Lovelace", "ada@example.com")
+    async with open_runtime(settings, read_rows(table(ON)), run_id="dies") as runtime:
+        dead = await plan_import(runtime)
+        begin(runtime, dead)
+        with monkeypatch.context() as patch:
+            patch.setattr("slack_docebo.engine.writing.applying.record", _dies)
+            with pytest.raises(Died):
+                await apply_accounts(runtime, dead, lambda _: None)
+    of = dead if by == "its plan" else "dies"
+
+    async with open_runtime(settings, read_rows(table(ON)), run_id="undoes") as runtime:
+        await settle_under(runtime, of)
+        await apply_saved(runtime, plan_undo(runtime, of, deactivate_created=True), lambda _: None)
+
+    made = [account for account in small_sandbox.docebo.accounts if account.provisioned_by]
+    assert [account.active for account in made] == [False]
 
 
 async def test_what_a_dead_run_has_changed_is_recorded_also_where_the_view_of_an_account_lacks_it(

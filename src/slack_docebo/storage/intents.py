@@ -6,7 +6,7 @@ An intent that is still there when a plan is taken up again says that nobody kno
 from collections.abc import Iterable
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, delete, func, or_, select
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, or_, select
 
 from slack_docebo.domain.operations import Kind
 from slack_docebo.storage.plans import PlanKind
@@ -63,17 +63,32 @@ class IntentRepository:
 
     def about(self, docebo: str, slack_ids: Iterable[str]) -> dict[str, set[int]]:
         """Return, by plan, which operations about these people were sent without anybody knowing what became of them."""
-        sent = (
+        places: dict[str, set[int]] = {}
+        for ids in chunks(slack_ids):
+            for plan_id, found in self._places(docebo, among(self._connection, operation.c.slack_id, ids)).items():
+                places[plan_id] = places.get(plan_id, set()) | found
+        return places
+
+    def under(self, docebo: str, of: str) -> dict[str, set[int]]:
+        """Return what `about` does of the plan, or of the flow run, *of*."""
+        return self._places(docebo, or_(intent.c.plan_id == of, intent.c.flow_run == of))
+
+    def run_of(self, plan_id: str) -> str:
+        """Return the flow run that has sent last what nobody knows the outcome of, "" where there is none."""
+        query = select(intent.c.flow_run).where(intent.c.plan_id == plan_id).order_by(intent.c.noted_at.desc()).limit(1)
+        return self._connection.scalar(query) or ""
+
+    def _places(self, docebo: str, which: ColumnElement[bool]) -> dict[str, set[int]]:
+        query = (
             select(intent.c.plan_id, intent.c.seq)
             .join(operation, (intent.c.plan_id == operation.c.plan_id) & (intent.c.seq == operation.c.seq))
             .join(plan, plan.c.id == intent.c.plan_id)
-            .where(plan.c.docebo == docebo)
+            .where(plan.c.docebo == docebo, which)
         )
-        found: dict[str, set[int]] = {}
-        for ids in chunks(slack_ids):
-            for row in self._connection.execute(sent.where(among(self._connection, operation.c.slack_id, ids))):
-                found.setdefault(row.plan_id, set()).add(row.seq)
-        return found
+        places: dict[str, set[int]] = {}
+        for row in self._connection.execute(query):
+            places.setdefault(row.plan_id, set()).add(row.seq)
+        return places
 
     def give_up(self, plan_id: str, before: datetime) -> None:
         """Delete the intents of the plan that were noted *before* then."""

@@ -3,12 +3,13 @@
 Until that is known, who was shut out by a dead run would count as shut by somebody else, and who was let in as not let in.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import partial
 
 from slack_docebo.domain.managers import IN_DOUBT
 from slack_docebo.domain.operations import SENT_BEFORE, Kind, Outcome
 from slack_docebo.domain.targets import is_manager, is_never_shown, manager_type_of
+from slack_docebo.engine.reading.connection import validate
 from slack_docebo.engine.reading.sides import INDEX_LAG
 from slack_docebo.engine.writing.recording import Numbered, record
 from slack_docebo.engine.writing.refused_creations import made_by_others
@@ -58,6 +59,19 @@ async def settle_for(runtime: Runtime, slack_ids: Iterable[str]) -> None:
     """Find out what became of what any run has sent for these people, and record it: of one at work once its call is over."""
     with runtime.store.reading() as tables:
         sent = tables.intents.about(runtime.settings.docebo_url, slack_ids)
+    await _settle_places(runtime, sent)
+
+
+async def settle_under(runtime: Runtime, of: str) -> None:
+    """Find out what became of what was sent under *of*, a plan or a flow run, and record it: that it may be undone."""
+    with runtime.store.reading() as tables:
+        sent = tables.intents.under(runtime.settings.docebo_url, of)
+    if sent:
+        await validate(runtime)
+    await _settle_places(runtime, sent)
+
+
+async def _settle_places(runtime: Runtime, sent: Mapping[str, Collection[int]]) -> None:
     for plan_id, seqs in sent.items():
         with runtime.store.reading() as tables:
             batch = tables.operations.without_outcome(plan_id, seqs)
@@ -73,9 +87,11 @@ def in_doubt(runtime: Runtime, plan_id: str) -> list[Numbered]:
 
 async def _settle(runtime: Runtime, plan_id: str, batch: Sequence[Numbered]) -> list[Numbered]:
     """Record what the accounts show to be carried out of *batch*, which *plan_id* has sent, and return the rest."""
-    sender = Sender(runtime, plan_id, partial(record, runtime, plan_id), Rereading(runtime))
+    with runtime.store.reading() as tables:
+        recorded = partial(record, runtime, plan_id, flow_run=tables.intents.run_of(plan_id))
+    sender = Sender(runtime, plan_id, recorded, Rereading(runtime))
     by_others = made_by_others(runtime, plan_id, batch)
-    record(runtime, plan_id, batch, by_others)
+    recorded(batch, by_others)
     settled = {result.seq for result in by_others}
     return await sender.settle([numbered for numbered in batch if numbered[0] not in settled])
 

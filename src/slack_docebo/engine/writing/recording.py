@@ -23,8 +23,10 @@ Numbered = tuple[int, Operation]  # an operation with its place in the plan
 REMAPPED = "the mapping of this person or of the account was changed meanwhile, and stays so: plan again"
 
 
-def record(runtime: Runtime, plan_id: str, batch: Sequence[Numbered], results: Sequence[RowOutcome]) -> None:
-    """Write outcomes, and the mapping rows and standings that go with them.
+def record(
+    runtime: Runtime, plan_id: str, batch: Sequence[Numbered], results: Sequence[RowOutcome], *, flow_run: str = ""
+) -> None:
+    """Write outcomes, and the mapping rows and standings that go with them; as those of *flow_run*, if not of this one.
 
     Where a mapping was changed while the call was under way, it stays as it is. The others are recorded all the same, and
     that one without its mapping: what was done to the account is done.
@@ -33,22 +35,25 @@ def record(runtime: Runtime, plan_id: str, batch: Sequence[Numbered], results: S
         return
     operations = dict(batch)
     try:
-        _record(runtime, plan_id, operations, results)
+        _record(runtime, plan_id, operations, results, flow_run)
     except StorageConflict:
         for result in results:
             try:
-                _record(runtime, plan_id, operations, [result])
+                _record(runtime, plan_id, operations, [result], flow_run)
             except StorageConflict:
                 alone = replace(operations[result.seq], maps=False, fingerprint="")
                 outcome = result.outcome if alone.kind in TO_ACCOUNTS else Outcome.SKIPPED
-                _record(runtime, plan_id, {result.seq: alone}, [replace(result, outcome=outcome, error=REMAPPED)])
+                became = replace(result, outcome=outcome, error=REMAPPED)
+                _record(runtime, plan_id, {result.seq: alone}, [became], flow_run)
 
 
-def _record(runtime: Runtime, plan_id: str, operations: dict[int, Operation], results: Sequence[RowOutcome]) -> None:
+def _record(
+    runtime: Runtime, plan_id: str, operations: dict[int, Operation], results: Sequence[RowOutcome], flow_run: str
+) -> None:
     outcomes = [(operations[result.seq], result) for result in results]
     provision, now = runtime.behaviour.provision_slack_user_data, runtime.now()
     with runtime.store.transaction() as tables:
-        tables.operations.record(plan_id, results, now=now, flow_run=runtime.run_id)
+        tables.operations.record(plan_id, results, now=now, flow_run=flow_run or runtime.run_id)
         tables.intents.settle(plan_id, [result.seq for result in results if not result.in_doubt])
         plan = tables.plans.read(plan_id)
         excluded = tables.exclusions.all()  # of whom somebody was forgotten during the call, perhaps
