@@ -132,6 +132,22 @@ async def test_an_event_that_comes_long_after_its_time_does_not_overwrite_who_wa
     assert here.account(slack_id).lastname == "Now"
 
 
+@pytest.mark.parametrize("is_there", [True, False])
+async def test_an_event_that_has_waited_for_an_hour_is_not_believed_before_slack_was_asked(here, is_there):
+    # As in a database that was restored from a backup, which knows nothing of what was applied since.
+    new = here.sandbox.slack.add("Ada", "Then", "ada@example.com")["id"]
+    then = here.runtime.now() - timedelta(minutes=70)
+    here.put(here.event(new, kind="team_join", updated=int(then.timestamp()), received_at=then))
+    rename(here, new, "Now")
+    if not is_there:
+        here.sandbox.slack.deactivate(new)
+
+    await here.serve()
+
+    accounts = here.sandbox.docebo.accounts.by_email("ada@example.com")
+    assert [account.lastname for account in accounts] == ["Now"] * is_there
+
+
 async def test_a_join_that_comes_after_who_was_named_had_left_already_makes_no_account(here):
     new = here.sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
     late = here.event(new, kind="team_join")

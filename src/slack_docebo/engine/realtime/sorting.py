@@ -11,6 +11,7 @@ from slack_docebo.domain.stamps import NOT_BELIEVED, TOLERANCE, UNSTAMPED
 from slack_docebo.engine.realtime.merging import Case, is_complete, is_newer, restored
 from slack_docebo.engine.realtime.serve_result import Became
 from slack_docebo.engine.realtime.settling import Settlement
+from slack_docebo.engine.writing.admitting import LISTED
 from slack_docebo.errors import told
 from slack_docebo.runtime import Runtime
 
@@ -77,8 +78,12 @@ class Sorter:
                     to_read.append(case)
                 elif self._is_in_line(case):
                     in_line.append(case)
-                elif case.updated == done or (last_read and not is_newer(case, last_read.proven_at)):
-                    # Its stamp is the applied one, or the last import may have read something newer: only Slack knows.
+                elif (
+                    case.updated == done
+                    or self._has_waited(case)
+                    or (last_read and not is_newer(case, last_read.proven_at))
+                ):
+                    # Its stamp is the applied one, or something newer may have been read, or applied: only Slack knows.
                     to_read.append(case)
                 else:
                     todo.append(case)
@@ -117,6 +122,10 @@ class Sorter:
         """Tell whether clocks and stamps leave open how new the newest event is; *done* is the stamp last applied."""
         is_ahead = case.newest.event.received_at > self._runtime.now() + TOLERANCE
         return case.doubtful or is_ahead or case.updated < done or done == NOT_BELIEVED
+
+    def _has_waited(self, case: Case) -> bool:
+        """Tell whether the event is older than what changes may rest on: as in a database that was restored from a backup."""
+        return case.newest.event.received_at < self._runtime.now() - LISTED
 
     def _pass_on_incidents(self, cases: Iterable[Case]) -> None:
         """Let the newest events of those who wait with an incident count as of it, for the older ones are superseded."""
