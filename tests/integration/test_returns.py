@@ -253,3 +253,31 @@ async def test_an_account_that_we_have_shut_is_not_opened_for_somebody_else_to_w
 
     assert mapped(sqlite_url, sandbox.slack.team.id)[bob] == account
     assert not sandbox.docebo.accounts[account].active
+
+
+@pytest.mark.parametrize("road", ["import", "event"])
+@pytest.mark.parametrize("heir", [True, False])
+async def test_who_has_another_address_keeps_the_account_though_the_mapping_is_gone(
+    sandbox, sqlite_url, tmp_path, road, heir
+):
+    settings = settings_for(sandbox.facts(), sqlite_url)
+    ada = sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
+    await run_import(settings)
+    account = sandbox.docebo.accounts.by_username("ada@example.com")
+    with Store.open(sqlite_url) as store, store.transaction() as tables:
+        tables.mappings(settings.docebo_url).delete(sandbox.slack.team.id, [ada])  # as a reset does
+    sandbox.slack.change(ada, {"profile": {"email": "king@example.com"}})
+    bob = sandbox.slack.add("Bob", "Byron", "ada@example.com")["id"] if heir else ""
+
+    if road == "import":
+        await run_import(settings)
+    else:
+        async with world(sandbox, sqlite_url, tmp_path) as here:
+            for slack_id in filter(None, (bob, ada)):
+                here.put(here.event(slack_id))
+                await here.serve()
+
+    assert mapped(sqlite_url, sandbox.slack.team.id)[ada] == account.user_id
+    assert (account.firstname, account.email) == ("Ada", "king@example.com")
+    assert bob not in mapped(sqlite_url, sandbox.slack.team.id)
+    assert sum(one.provisioned_by is not None for one in sandbox.docebo.accounts) == 2

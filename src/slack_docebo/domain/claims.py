@@ -11,11 +11,17 @@ class Rank(IntEnum):
     """How good a claim is, the best first."""
 
     MAPPING = 0
-    EMAIL = 1
-    USERNAME = 2
+    FORMER_MAPPING = 1
+    EMAIL = 2
+    USERNAME = 3
 
 
-RANKS = {FoundBy.MAPPING: Rank.MAPPING, FoundBy.EMAIL: Rank.EMAIL, FoundBy.USERNAME: Rank.USERNAME}
+RANKS = {
+    FoundBy.MAPPING: Rank.MAPPING,
+    FoundBy.FORMER_MAPPING: Rank.FORMER_MAPPING,
+    FoundBy.EMAIL: Rank.EMAIL,
+    FoundBy.USERNAME: Rank.USERNAME,
+}
 
 
 class Claims:

@@ -25,6 +25,7 @@ class FoundBy(StrEnum):
 
     NOTHING = ""
     MAPPING = "mapping"
+    FORMER_MAPPING = "former mapping"
     EMAIL = "e-mail"
     USERNAME = "username"
 
@@ -52,6 +53,7 @@ class Accounts:
         self._by_email: dict[str, int | list[int]] = {}  # a bare id for the usual single hit saves memory
         self._by_username: dict[str, int] = {}
         self._bearers: dict[int, str] = {}
+        self._former_holders: dict[int, str] = {}  # who may still be in Slack, of accounts that are mapped to nobody
         self._unlisted: set[int] = set()
         self.ambiguous: set[int] = set()  # asked for, and a search for its last username can tell whether it is gone
         self._searched: set[str] = set()
@@ -149,6 +151,15 @@ class Accounts:
         """Note that the e-mail address of the account is that of the person *slack_id*."""
         self._bearers[docebo_id] = slack_id
 
+    def note_former_holder(self, docebo_id: int, slack_id: str) -> None:
+        """Note that the account, which is mapped to nobody, was given to *slack_id*, who is not known to be gone."""
+        self._former_holders[docebo_id] = slack_id
+
+    def former_holder(self, account: Account, user: SourceUser) -> str:
+        """Return who else may still be there to whom the account was given, or ""."""
+        holder = self._former_holders.get(account.docebo_id, "")
+        return "" if holder in user.ids else holder
+
     def note_unknown_bearer(self, docebo_id: int) -> None:
         """Note that nobody can tell whose the e-mail address of the account is."""
         self._bearers.setdefault(docebo_id, "")
@@ -204,6 +215,11 @@ def match(user: SourceUser, accounts: Accounts, known: Known | None, by: MatchBy
         case []:
             return Match()
         case [(account, found_by)]:
+            if holder := accounts.former_holder(account, user):
+                return Match(
+                    problem=f"account {account.docebo_id} was given to {holder} before: the next import, which sees everybody,"
+                    " decides"
+                )
             return Match(account, found_by)
         case _:
             named = ", ".join(map(str, sorted(hits)[:NAMED_AT_MOST]))

@@ -115,16 +115,6 @@ class View:
 
 
 @dataclass(frozen=True, slots=True)
-class Applied:
-    """What was last applied of a Slack user, and to which account; it outlives the mapping."""
-
-    docebo_id: int
-    fingerprint: str = ""  # of the attributes last known to be in line
-    echo: str = ""  # of the target's own form of attributes it alters on writing
-    deactivated: bool = False  # the account is inactive because of us
-
-
-@dataclass(frozen=True, slots=True)
 class LastSeen:
     """What an account was last seen to bear, as digests; "" where that is not known."""
 
@@ -132,6 +122,17 @@ class LastSeen:
     address: str = ""
     address_written: bool = False  # by us, and not seen since: what we have said ourselves proves nothing
     claimed: bool = False  # a table says whose it is, and nobody has seen yet that it is so
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What was last applied of a Slack user, and to which account; it outlives the mapping."""
+
+    docebo_id: int
+    fingerprint: str = ""  # of the attributes last known to be in line
+    echo: str = ""  # of the target's own form of attributes it alters on writing
+    deactivated: bool = False  # the account is inactive because of us
+    seen: LastSeen = field(default=LastSeen(), compare=False)  # of the account
 
 
 @dataclass(frozen=True, slots=True)

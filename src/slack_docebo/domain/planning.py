@@ -93,8 +93,16 @@ class Planner:
         return again
 
     def match(self, user: SourceUser, known: Known | None) -> Match:
-        """Return which account *user* is, looking only at people in scope."""
+        """Return which account *user* is, looking only at people in scope.
+
+        Whose address finds none has the one of before, as long as that bears what it bore then: whoever bears the former
+        address by now has no better claim to it.
+        """
         found = match(user, self.accounts, known, self.policy.match_by)
+        if found == Match() and isinstance(known, Applied) and known.seen != LastSeen():
+            former = self.accounts.get(known.docebo_id)
+            if former and is_same(look(former), known.seen):
+                return Match(former, FoundBy.FORMER_MAPPING)
         by_username = found.by is not FoundBy.MAPPING and self.policy.match_by is not MatchBy.EMAIL
         if by_username and (account := self.accounts.named_after(user)):
             self.named_after.setdefault(mailbox(account.email), []).append(user.slack_id)

@@ -374,6 +374,14 @@ class AccountRepository:
         change.change(self._connection, docebo_ids, platform=self._platform_id)
 
 
+def last_seen_of(row: Row[Any]) -> LastSeen:
+    """Return what the account of *row*, which may be joined without one, was last seen to bear."""
+    return LastSeen(
+        *(row.username_digest or "", row.address_digest or ""),
+        *(row.verified_by == WRITTEN_BY_US, row.verified_by == CLAIMED),
+    )
+
+
 def addresses_of_accounts(connection: Connection, slack_ids: Iterable[str]) -> set[str]:
     """Return, as digests, the addresses of the accounts that only this person was given, and that no other account bears."""
     theirs = select(identity.c.person_id).where(identity.c.slack_id.in_(list(slack_ids)))

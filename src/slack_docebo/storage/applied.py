@@ -4,15 +4,15 @@ from collections.abc import Collection, Iterable
 from collections.abc import Mapping as MappingType
 from datetime import datetime
 
-from sqlalchemy import Connection, and_, bindparam, select, update
+from sqlalchemy import Connection, and_, bindparam, exists, select, update
 
 from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.domain.people import Applied, SourceUser
 from slack_docebo.domain.stamps import NOT_BELIEVED, TOLERANCE, UNSTAMPED, believed
-from slack_docebo.storage.accounts import AccountRepository
+from slack_docebo.storage.accounts import AccountRepository, last_seen_of
 from slack_docebo.storage.people import PersonRepository
 from slack_docebo.storage.platforms import UNKNOWN, PlatformRepository
-from slack_docebo.storage.schema import account, identity, operation, plan
+from slack_docebo.storage.schema import account, identity, mapping, operation, plan
 from slack_docebo.storage.schema import applied as rows
 from slack_docebo.storage.statements import Among, among, carry_out, chunks, insertion_text
 
@@ -30,7 +30,10 @@ ADVANCE = insertion_text(
 
 _HERE = and_(rows.c.platform_id == bindparam("platform"), identity.c.slack_team == bindparam("team"))
 OF = Among(
-    select(identity.c.slack_id, rows.c.user_id, rows.c.fingerprint, rows.c.echo, account.c.deactivated_at)
+    select(
+        *(identity.c.slack_id, rows.c.user_id, rows.c.fingerprint, rows.c.echo, account.c.deactivated_at),
+        *(account.c.username_digest, account.c.address_digest, account.c.verified_by),
+    )
     .join(rows, rows.c.person_id == identity.c.person_id)
     .outerjoin(account, and_(account.c.platform_id == rows.c.platform_id, account.c.user_id == rows.c.user_id))
     .where(_HERE, rows.c.user_id.is_not(None)),
@@ -54,7 +57,9 @@ class AppliedRepository:
         """Return, by Slack id, what was last applied of those who were given an account."""
         here = {"platform": self._platforms.find(self._docebo), "team": team}
         return {
-            row.slack_id: Applied(row.user_id, row.fingerprint, row.echo, row.deactivated_at is not None)
+            row.slack_id: Applied(
+                *(row.user_id, row.fingerprint, row.echo, row.deactivated_at is not None), last_seen_of(row)
+            )
             for row in OF.rows(self._connection, slack_ids, **here)
         }
 
@@ -62,6 +67,20 @@ class AppliedRepository:
         """Return, by Slack id, what was last applied of those of *users* who were given an account, under any id."""
         known = self.of(team, (slack_id for user in users for slack_id in user.ids))
         return {user.slack_id: known[slack_id] for user in users for slack_id in user.ids[::-1] if slack_id in known}
+
+    def former_holders(self, docebo_ids: Collection[int]) -> dict[int, set[str]]:
+        """Return, by Docebo id, every Slack id of those to whom the accounts were given, of accounts that nobody is mapped to."""
+        is_mapped = exists().where(mapping.c.platform_id == rows.c.platform_id, mapping.c.user_id == rows.c.user_id)
+        query = (
+            select(rows.c.user_id, identity.c.slack_id)
+            .join(identity, identity.c.person_id == rows.c.person_id)
+            .where(rows.c.platform_id == PlatformRepository(self._connection).find(self._docebo), ~is_mapped)
+        )
+        holders: dict[int, set[str]] = {}
+        for ids in chunks(set(docebo_ids)):
+            for row in self._connection.execute(query.where(among(self._connection, rows.c.user_id, ids))):
+                holders.setdefault(row.user_id, set()).add(row.slack_id)
+        return holders
 
     def given(self, docebo_ids: Collection[int]) -> dict[int, set[str]]:
         """Return, by Docebo id, every Slack id of those to whom the accounts were given, be they mapped or not.

@@ -10,9 +10,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, bindparam, case, delete, func, select, true, update
 
 from slack_docebo.domain.operations import Kind, Outcome
-from slack_docebo.domain.people import Known, LastSeen, Mapping, SourceUser
+from slack_docebo.domain.people import Known, Mapping, SourceUser
 from slack_docebo.errors import StorageConflict
-from slack_docebo.storage.accounts import CLAIMED, WRITTEN_BY_US, AccountRepository
+from slack_docebo.storage.accounts import AccountRepository, last_seen_of
 from slack_docebo.storage.applied import AppliedRepository
 from slack_docebo.storage.people import PersonRepository
 from slack_docebo.storage.platforms import UNKNOWN, PlatformRepository
@@ -277,7 +277,5 @@ def _mapping(row: Row[Any]) -> Mapping:
         fingerprint=row.fingerprint,
         echo=row.echo,
         deactivated=row.deactivated,
-        seen=LastSeen(
-            row.username_digest, row.address_digest, row.verified_by == WRITTEN_BY_US, row.verified_by == CLAIMED
-        ),
+        seen=last_seen_of(row),
     )

@@ -14,6 +14,7 @@ from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.observation import Observation, Present
 from slack_docebo.domain.people import Account, Known, Mapping, SourceUser
 from slack_docebo.domain.planning import Planner
+from slack_docebo.domain.returns import has_left
 from slack_docebo.domain.targets import USERNAME
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.dialects import known_dialect, learn
@@ -23,6 +24,7 @@ from slack_docebo.engine.reading.evidence import (
     can_ask,
     counted,
     observe_account,
+    observe_person,
     recall_accounts,
 )
 from slack_docebo.engine.reading.hidden_addresses import check_addresses
@@ -341,8 +343,13 @@ async def find_bearers(runtime: Runtime, people: Iterable[tuple[SourceUser, Know
     The same is asked of an account that a table has given to one of them, and that shows nothing of them but the name. What
     was applied tells it, else Slack is asked who has that other address: one call for each such account. The answers are
     kept in *accounts*. Where Slack finds nobody, it may be somebody who was deactivated: nobody can tell.
+
+    An account that has the address, and was given to somebody else, is that one's where Slack does not say that the person
+    has left: one call for each to whom it was given.
     """
     for user, known in people:
+        if not isinstance(known, Mapping):
+            await _find_former_holders(runtime, user, accounts)
         if isinstance(known, Mapping) and (mapped := accounts.get(known.docebo_id)):
             account = mapped if rests_on_name(mapped, user, known.seen) else None
         else:
@@ -355,6 +362,22 @@ async def find_bearers(runtime: Runtime, people: Iterable[tuple[SourceUser, Know
             accounts.note_bearer(account.docebo_id, bearer.slack_id)
         else:
             accounts.note_unknown_bearer(account.docebo_id)
+
+
+async def _find_former_holders(runtime: Runtime, user: SourceUser, accounts: Accounts) -> None:
+    """Note to whom the accounts that bear the address of *user* were given, of those who may still be there."""
+    bearing = [account.docebo_id for account in accounts.with_email(user.email)] if user.email else []
+    if not bearing:
+        return
+    with runtime.store.reading() as tables:
+        holders = tables.applied(runtime.settings.docebo_url).former_holders(bearing)
+    for docebo_id, slack_ids in holders.items():
+        if slack_ids.isdisjoint(user.ids):
+            for slack_id in sorted(slack_ids):
+                with counted(runtime):
+                    seen = await observe_person(runtime, slack_id, with_values=False)
+                if not has_left(seen):
+                    accounts.note_former_holder(docebo_id, slack_id)
 
 
 def _note_given(runtime: Runtime, user: SourceUser, account: Account, accounts: Accounts) -> bool:
