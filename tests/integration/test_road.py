@@ -27,6 +27,7 @@ from slack_docebo.runtime import Runtime, open_runtime
 from slack_docebo.safe_points import tell_to_end
 from slack_docebo.storage.operations import RowOutcome
 from slack_docebo.storage.store import Store
+from tasks.plan_named_users import plan_named_users
 from tests.ending import a_process_that_ends
 from tests.firewall import POISON, firewall
 from tests.importing import ON, plan_import, run_import, settings_for
@@ -152,6 +153,7 @@ def returns(sandbox: Sandbox) -> None:
     [
         ([joins], leaves, returns, "import"),
         ([joins], leaves, returns, "event"),
+        ([joins], leaves, returns, "by name"),
         ([joins, leaves], returns, leaves, "event"),
         ([], joins, leaves, "import"),
     ],
@@ -178,6 +180,12 @@ async def test_what_a_dead_run_has_sent_is_known_before_the_next_one_plans_for_t
 
     if road == "import":
         await run_import(settings, rows=rows)
+    elif road == "by name":
+        async with open_runtime(settings, read_rows(table(rows)), run_id="named") as runtime:
+            people = await read_named(runtime, [who_joined_last(small_sandbox)], [])
+            plan_id = await plan_named_users.fn(runtime, await validate(runtime), people)
+            begin(runtime, plan_id)
+            await apply_accounts(runtime, plan_id, lambda _: None)
     else:
         async with world(small_sandbox, sqlite_url, tmp_path, **rows) as here:
             here.put(here.event(who_joined_last(small_sandbox)))
