@@ -7,6 +7,7 @@ import time_machine
 
 from sandbox.server import Sandbox
 from slack_docebo.domain.operations import Kind, Outcome
+from slack_docebo.domain.people import Mapping
 from slack_docebo.engine.looking.explaining import explain
 from slack_docebo.engine.planning.named import plan_named, read_named
 from slack_docebo.engine.planning.undoing import plan_undo
@@ -281,3 +282,21 @@ async def test_who_has_another_address_keeps_the_account_though_the_mapping_is_g
     assert (account.firstname, account.email) == ("Ada", "king@example.com")
     assert bob not in mapped(sqlite_url, sandbox.slack.team.id)
     assert sum(one.provisioned_by is not None for one in sandbox.docebo.accounts) == 2
+
+
+async def test_whose_former_account_is_mapped_to_somebody_else_gets_another_one(sandbox, sqlite_url):
+    settings = settings_for(sandbox.facts(), sqlite_url)
+    ada = sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
+    await run_import(settings)
+    account = sandbox.docebo.accounts.by_username("ada@example.com")
+    bob = sandbox.slack.add("Bob", "Byron", "bob@example.com")["id"]
+    with Store.open(sqlite_url) as store, store.transaction() as tables:
+        mappings = tables.mappings(settings.docebo_url)
+        mappings.delete(sandbox.slack.team.id, [ada])
+        mappings.save([Mapping(bob, sandbox.slack.team.id, "bob", account.user_id)], now=datetime.now(UTC))
+    sandbox.slack.change(ada, {"profile": {"email": "king@example.com"}})
+
+    await run_import(settings)
+
+    of = mapped(sqlite_url, sandbox.slack.team.id)
+    assert (of[bob], of[ada]) == (account.user_id, sandbox.docebo.accounts.by_username("king@example.com").user_id)

@@ -147,6 +147,8 @@ class Planner:
             return self._leave(user, "provisioning and mapping are off")
         if found.problem:
             return self._leave(user, found.problem)
+        if found.by is FoundBy.FORMER_MAPPING and holder is not None:
+            found = Match()  # somebody else has the account by now
         if mapping is None and under_other_id is not None:
             former = under_other_id.slack_id
             self.returns.contest(user.slack_id, former, is_one_person=True)
