@@ -310,8 +310,9 @@ class IntegrationSettings(BaseModel):
         ge=0,
         le=LARGEST_NUMBER,
         title="Most calls for evidence",
-        description="Most calls in one run to ask for people and accounts that a list does not show, and for the leavers of"
-        " a saved plan. A run that needs more stops before the first of them.",
+        description="Most calls in one run to ask for people and accounts that a list does not show, for the leavers and"
+        " newcomers of a saved plan, and for whose the addresses are that it, or an undo, gives to accounts. A run that needs"
+        " more stops before the first of them.",
     )
     evidence_minutes: Whole = Field(
         10,
