@@ -45,7 +45,6 @@ def files(here: World) -> list[str]:
     return sorted(path.name for path in here.runtime.settings.report_dir.glob("mappings-*"))
 
 
-@ON_BOTH
 async def test_a_table_that_is_pasted_is_checked_and_then_taken_over_once_its_number_is_typed(here):
     ada = here.sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
     account = here.sandbox.docebo.accounts.add("countess", email="countess@example.com").user_id

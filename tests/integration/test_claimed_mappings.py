@@ -136,7 +136,6 @@ async def test_a_name_proves_nothing_in_real_time_where_nobody_can_tell_whose_th
     assert hers.email == ADDRESS
 
 
-@ON_BOTH
 async def test_a_claim_that_somebody_confirms_by_hand_is_believed(here, ada, tmp_path):
     bobs = account(here, "bob", "bob@elsewhere.example.com", "Bob", "Babbage")
     take(here, tmp_path, {ada: bobs.user_id})
@@ -172,7 +171,6 @@ async def test_an_account_that_was_gone_and_is_back_has_still_to_show_whose_it_i
     assert back.email == "bob@elsewhere.example.com"
 
 
-@ON_BOTH
 async def test_a_backup_in_an_empty_database_is_a_claim_like_any_table(here, ada, tmp_path):
     await imported(here, ada)
     hers, backup = here.account(ada), tmp_path / "backup.csv"

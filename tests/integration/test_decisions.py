@@ -92,7 +92,6 @@ async def test_what_was_seen_is_left_so_until_there_is_another_reason(here):
     assert ((await imported(here)).newly_undecided, len(status(here.runtime).undecided)) == (1, 1)
 
 
-@ON_BOTH
 async def test_a_row_that_is_refused_every_night_is_no_news_once_somebody_has_acknowledged_it(here):
     ada, bob = (here.sandbox.slack.add(name, "New", f"{name}@example.com")["id"] for name in ("ada", "bob"))
     refuse(here, "ada@example.com", "no room")
@@ -150,7 +149,6 @@ async def served_until_parked(here: World, slack_id: str):
     return served
 
 
-@ON_BOTH
 async def test_who_is_acknowledged_is_listed_apart_with_who_why_and_since_when(here):
     ada, bob = (here.sandbox.slack.add(name, "New", f"{name}@example.com")["id"] for name in ("ada", "bob"))
     refuse(here, "ada@example.com", "no room")
@@ -248,7 +246,6 @@ async def test_a_night_in_which_the_forty_of_yesterday_are_seen_is_green_and_one
     assert len(status(here.runtime).undecided) == 1  # told once, and shown until it is settled
 
 
-@ON_BOTH
 async def test_a_person_is_linked_to_an_account_that_nothing_would_have_found(here):
     ada = here.sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
     other = here.sandbox.docebo.accounts.add("countess", firstname="A", lastname="L", email="countess@example.com")

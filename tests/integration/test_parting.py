@@ -152,7 +152,6 @@ async def test_a_part_is_undone_by_its_own_id(settings, sandbox):
     assert undone.count(Kind.DEACTIVATE, outcome=Outcome.APPLIED) == 2
 
 
-@ON_BOTH
 async def test_people_are_chosen_by_id_and_by_operation(settings, sandbox):
     ada = str(sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"])
     planned = await run_import(settings, dry_run=True)

@@ -155,7 +155,6 @@ async def test_a_side_that_refuses_us_does_not_hide_that_the_other_took_us(here)
     assert re.search(r"\| Docebo \| .*: worked last at .*, but not at ", page)
 
 
-@ON_BOTH
 async def test_an_event_shows_how_long_it_took(here):
     ada = here.sandbox.slack.add("Ada", "Lovelace", "ada@example.com")
     event = here.event(ada["id"], received_at=datetime.now(UTC) - timedelta(seconds=7))
@@ -168,7 +167,6 @@ async def test_an_event_shows_how_long_it_took(here):
     assert re.search(r"\| From event to account, last day \| \d+\.\d s, one event \|", shown(here))
 
 
-@ON_BOTH
 async def test_what_is_parked_is_to_be_looked_at(here):
     ada = here.sandbox.slack.add("Ada", "Lovelace", "ada@example.com")
     here.sandbox.docebo_gate.faults.add(

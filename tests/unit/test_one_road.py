@@ -1,25 +1,29 @@
 """What changes accounts in Docebo is called in one place, through which import, saved plan, real time, undo and reset go."""
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
-CODE = [file for folder in ("src", "tasks", "flows", "deployments") for file in (ROOT / folder).rglob("*.py")]
+FOLDERS = ("src", "tasks", "flows", "deployments")
 WRITING = "src/slack_docebo/engine/writing"
 ROAD = f"{WRITING}/calls.py"
 CLIENT = "src/slack_docebo/clients/docebo.py"
 
 
+@cache
+def nodes() -> list[tuple[str, ast.AST]]:
+    """Return everything that is in our code, each with its file."""
+    files = [file for folder in FOLDERS for file in (ROOT / folder).rglob("*.py")]
+    trees = [(str(file.relative_to(ROOT)), ast.parse(file.read_text(encoding="utf-8"))) for file in files]
+    return [(file, node) for file, tree in trees for node in ast.walk(tree)]
+
+
 def callers(method: str) -> set[str]:
     """Return the files, but for the client's own, in which something of this name is looked up on an object."""
-    return {
-        str(file.relative_to(ROOT))
-        for file in CODE
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Attribute) and node.attr == method
-    } - {CLIENT}
+    return {file for file, node in nodes() if isinstance(node, ast.Attribute) and node.attr == method} - {CLIENT}
 
 
 @pytest.mark.parametrize("method", ["upsert_users", "change_status", "move_to_branch"])
@@ -29,9 +33,8 @@ def test_accounts_are_written_on_one_road(method):
 
 def test_calls_are_made_by_who_sends_batches_and_by_who_tries_refused_rows_otherwise_alone():
     makers = {
-        str(file.relative_to(ROOT))
-        for file in CODE
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        file
+        for file, node in nodes()
         if isinstance(node, ast.ImportFrom) and node.module == "slack_docebo.engine.writing.calls"
         if "Calls" in {alias.name for alias in node.names}
     }
@@ -53,9 +56,8 @@ def test_the_client_has_no_other_method_that_changes_anything():
 
 def test_only_the_client_makes_requests_that_write():
     importers = {
-        str(file.relative_to(ROOT))
-        for file in CODE
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        file
+        for file, node in nodes()
         if isinstance(node, ast.ImportFrom) and "DoceboRequests" in {alias.name for alias in node.names}
     }
     assert importers == {CLIENT}
