@@ -74,7 +74,7 @@ class AppliedRepository:
         query = (
             select(rows.c.user_id, identity.c.slack_id)
             .join(identity, identity.c.person_id == rows.c.person_id)
-            .where(rows.c.platform_id == PlatformRepository(self._connection).find(self._docebo), ~is_mapped)
+            .where(rows.c.platform_id == self._platforms.find(self._docebo), ~is_mapped)
         )
         holders: dict[int, set[str]] = {}
         for ids in chunks(set(docebo_ids)):
