@@ -226,7 +226,9 @@ class Watch:
             self._look_at_grace(person, ids, write.at, f"{what}: deactivated")
             self._count(write.at, person)
         if was_out and not is_out:
-            self._look_at_leaver(write, person, f"{what}: activated for person {person.number}")
+            # While nothing is mapped, an account goes to whoever bears its address by now, and gets that person's name.
+            bearer = self._company.person_with(write.after.lastname) or person
+            self._look_at_leaver(write, bearer, f"{what}: activated for person {bearer.number}")
 
     def _look_at_grace(self, person: Person, ids: Iterable[str], at: float, what: str) -> None:
         """Whoever is acted on has been gone for as long as that since we knew that the person was there."""
