@@ -300,3 +300,23 @@ async def test_whose_former_account_is_mapped_to_somebody_else_gets_another_one(
 
     of = mapped(sqlite_url, sandbox.slack.team.id)
     assert (of[bob], of[ada]) == (account.user_id, sandbox.docebo.accounts.by_username("king@example.com").user_id)
+
+
+async def test_a_former_account_that_was_given_to_somebody_else_since_is_nobodys_by_that(sandbox, sqlite_url):
+    settings = settings_for(sandbox.facts(), sqlite_url)
+    ada = sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
+    await run_import(settings)
+    account = sandbox.docebo.accounts.by_username("ada@example.com")
+    bob = sandbox.slack.add("Bob", "Byron", "bob@example.com")["id"]
+    team = sandbox.slack.team.id
+    with Store.open(sqlite_url) as store, store.transaction() as tables:
+        mappings = tables.mappings(settings.docebo_url)
+        mappings.delete(team, [ada])
+        mappings.save([Mapping(bob, team, "bob", account.user_id)], now=datetime.now(UTC))
+        mappings.delete(team, [bob])
+    sandbox.slack.change(ada, {"profile": {"email": "king@example.com"}})
+
+    await run_import(settings)
+
+    assert account.user_id not in mapped(sqlite_url, team).values()
+    assert account.email == "ada@example.com"

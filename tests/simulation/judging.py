@@ -97,6 +97,8 @@ class Judge:
             if person is None or account is None or entry.state not in FINISHED or person.gone_since is not None:
                 continue
             user = source_user(self._company.profile(person))
+            if self._behaviour.policy(self._team).scope.reason_against(user):
+                continue  # nobody looks after such an account
             is_newest = (user.slack_id, user.updated) == (slack_id, entry.event.updated)
             if is_newest and self._was_written_by_us(account.user_id, person, entry.event.received_at.timestamp()):
                 yield from self._stale_account(person, account)

@@ -2,12 +2,13 @@
 
 from collections.abc import Collection, Iterable
 from collections.abc import Mapping as MappingType
+from dataclasses import replace
 from datetime import datetime
 
-from sqlalchemy import Connection, and_, bindparam, exists, select, update
+from sqlalchemy import Connection, and_, bindparam, exists, func, select, update
 
 from slack_docebo.domain.operations import Kind, Outcome
-from slack_docebo.domain.people import Applied, SourceUser
+from slack_docebo.domain.people import Applied, LastSeen, SourceUser
 from slack_docebo.domain.stamps import NOT_BELIEVED, TOLERANCE, UNSTAMPED, believed
 from slack_docebo.storage.accounts import AccountRepository, last_seen_of
 from slack_docebo.storage.people import PersonRepository
@@ -39,6 +40,13 @@ OF = Among(
     .where(_HERE, rows.c.user_id.is_not(None)),
     identity.c.slack_id,
 )
+SHARED = Among(
+    select(rows.c.user_id)
+    .where(rows.c.platform_id == bindparam("platform"))
+    .group_by(rows.c.user_id)
+    .having(func.count() > 1),
+    rows.c.user_id,
+)
 STAMPS = Among(
     select(identity.c.slack_id, rows.c.slack_updated).join(rows, rows.c.person_id == identity.c.person_id).where(_HERE),
     identity.c.slack_id,
@@ -64,9 +72,20 @@ class AppliedRepository:
         }
 
     def of_people(self, team: str, users: Collection[SourceUser]) -> dict[str, Applied]:
-        """Return, by Slack id, what was last applied of those of *users* who were given an account, under any id."""
+        """Return, by Slack id, what was last applied of those of *users* who were given an account, under any id.
+
+        What an account bears says nothing about whose it is once it was given to several people.
+        """
         known = self.of(team, (slack_id for user in users for slack_id in user.ids))
-        return {user.slack_id: known[slack_id] for user in users for slack_id in user.ids[::-1] if slack_id in known}
+        given = {one.docebo_id for one in known.values()}
+        platform_id = self._platforms.find(self._docebo)
+        shared = {row.user_id for row in SHARED.rows(self._connection, given, platform=platform_id)}
+        return {
+            user.slack_id: replace(one, seen=LastSeen()) if one.docebo_id in shared else one
+            for user in users
+            for slack_id in user.ids[::-1]
+            if (one := known.get(slack_id))
+        }
 
     def former_holders(self, docebo_ids: Collection[int]) -> dict[int, set[str]]:
         """Return, by Docebo id, every Slack id of those to whom the accounts were given, of accounts that nobody is mapped to."""

@@ -123,6 +123,7 @@ applied = Table(
     _text("fingerprint"),
     _text("echo"),
     Column("slack_updated", BigInteger, nullable=False),  # newest Slack `updated` applied, unix seconds
+    Index(None, "platform_id", "user_id"),
 )
 
 account = Table(
