@@ -255,6 +255,27 @@ def test_who_returns_in_time_has_all_days_of_grace_again() -> None:
     assert_kept(Promise.GRACE, story)
 
 
+def test_who_returns_while_an_import_is_at_work_is_no_leaver_of_the_list_of_before() -> None:
+    story = company(
+        *(at(0, "import"), at(1, "leave", 1), at(2, "import")),
+        fault("import 2", "read", 8, "slow"),
+        *(at(2, "come_back", 1, seconds=8), at(50, "leave", 1)),
+        LEAVERS_AFTER_DAYS="1",
+    )
+    assert_kept(Promise.GRACE, story)
+
+
+def test_who_returns_and_is_written_while_an_import_plans_is_no_leaver_of_the_list_of_before() -> None:
+    story = company(
+        *(at(0, "import"), at(1, "leave", 1), at(2, "import")),
+        *(fault("import 2", "read", 8, "slow"), fault("real time 2", "write", 1, "slow")),
+        *(at(2, "lose_event", seconds=8), at(2, "come_back", 1, seconds=8), at(2, "rename", 1, seconds=8)),
+        at(50, "leave", 1),
+        LEAVERS_AFTER_DAYS="1",
+    )
+    assert_kept(Promise.GRACE, story)
+
+
 @pytest.mark.parametrize("leavers", ["deactivate", pytest.param("expire", marks=ANOTHER)])
 def test_who_returns_after_the_grace_gets_in_again(leavers: str) -> None:
     story = company(

@@ -25,14 +25,15 @@ def plan_people(
     users: Sequence[SourceUser],
     *,
     now: datetime,
+    read_since: datetime | None = None,
     trusting: bool = False,
     orphans: OrphanSearch | None = None,
     held_back: list[tuple[SourceUser, Known | None]] | None = None,
 ) -> list[Operation]:
     """Return the operation for each of *users*. Mappings are looked up for them alone: a whole table is large.
 
-    Those for whom Docebo has to be asked before are added to *held_back* instead, where that is given. The forgotten get
-    none.
+    *read_since* is given where *users* are shown as a list has them that was begun then: events may tell more of them. Those
+    for whom Docebo has to be asked before are added to *held_back* instead, where that is given. The forgotten get none.
     """
     excluded = tables.exclusions.all()
     forgotten = [user for user in users if excluded.cover(user)]
@@ -88,7 +89,8 @@ def plan_people(
     if orphans:
         orphans.look(users, mappings)
         orphans.look_away(forgotten)
-    return as_decided(tables, team, in_grace(tables, team, planner, operations, now=now, back=back), users)
+    graced = in_grace(tables, team, planner, operations, now=now, read_since=read_since, back=back)
+    return as_decided(tables, team, graced, users)
 
 
 def _shut_by_us(tables: Tables, docebo: str, planner: Planner, docebo_ids: Collection[int]) -> set[int]:
@@ -119,15 +121,19 @@ def in_grace(
     operations: Sequence[Operation],
     *,
     now: datetime,
+    read_since: datetime | None = None,
     back: Collection[str] = (),
 ) -> Sequence[Operation]:
     """Return *operations* with leavers left alone who have not been gone for long enough; *planner* keeps who is news.
 
-    *back* are those who are known not to have left.
+    *back* are those who are known not to have left. About whom an event was applied after *read_since*, when the list was
+    begun by which people have left, that one has told: perhaps that the person is back.
     """
     known = tables.leavers.since(team, {*people_of(operations), *back})
     held = hold(operations, known, back=back, now=now, grace=planner.policy.grace)
-    planner.found.first_seen_leaving += held.first_seen
+    news = [operation for operation in operations if operation.mapped_as in held.first_seen]
+    served = tables.inbox.applied_since(read_since, people_of(news)) if read_since else set[str]()
+    planner.found.first_seen_leaving += [one.mapped_as for one in news if served.isdisjoint(people_of([one]))]
     planner.found.no_leavers += held.no_leavers
     return held.operations
 

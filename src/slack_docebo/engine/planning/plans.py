@@ -183,6 +183,7 @@ def _plan_some(
                 planner,
                 users,
                 now=runtime.now(),
+                read_since=runtime.begun,
                 trusting=trusting,
                 orphans=orphans,
                 held_back=held_back,
@@ -226,7 +227,8 @@ def _plan_absent(
         _plan_some(runtime, planner, draft, users, trusting)
     with runtime.store.transaction() as tables:
         left = list(absences.operations(planner, draft.team, trusting=trusting))
-        absent = in_grace(tables, draft.team, planner, left, now=runtime.now(), back=absences.back(planner.policy))
+        back, now = absences.back(planner.policy), runtime.now()
+        absent = in_grace(tables, draft.team, planner, left, now=now, read_since=runtime.begun, back=back)
         draft.add(tables, as_decided(tables, draft.team, absent))
         keep_observations(tables, draft.docebo, draft.team, planner.found, now=runtime.now())
     if orphans:

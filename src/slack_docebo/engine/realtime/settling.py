@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from slack_docebo.domain.addresses import mailbox
 from slack_docebo.domain.decisions import latest
+from slack_docebo.domain.leavers import is_leaver
 from slack_docebo.domain.operations import Outcome
 from slack_docebo.engine.realtime.merging import Case, event_ids
 from slack_docebo.engine.realtime.serve_result import Became, ServeResult
@@ -52,8 +53,13 @@ class Settlement:
             self._served.note(case.event_ids, Became.LEFT, now, why=operation.reason)
 
     def finish(self, cases: Sequence[Case], superseded: Sequence[str] = (), *, became: Became = Became.APPLIED) -> None:
-        """Note that *cases* are done, and what they *became*; and which events newer ones *superseded*."""
-        now = self._runtime.now()
+        """Note that *cases* are done, and what they *became*; and which events newer ones *superseded*.
+
+        For who is no leaver the days of grace begin anew, should the person leave again: in the transaction from which on
+        imports see that there was an event, so that none counts them by an older list.
+        """
+        policy, now = self._runtime.behaviour.policy(self._team), self._runtime.now()
+        back = (case.user for case in cases if case.user and not is_leaver(case.user, policy))
         with self._runtime.store.transaction() as tables:
             inbox = tables.inbox
             kept = inbox.keep(event_ids(cases))  # who was forgotten meanwhile stays so
@@ -62,6 +68,7 @@ class Settlement:
             inbox.finish(superseded, EventState.SUPERSEDED, now, run=self._runtime.run_id)
             there = (case.user for case in cases if case.user and not (case.user.deactivated or case.user.forgotten))
             tables.people.note_gone(self._team, (slack_id for user in there for slack_id in user.ids), since=None)
+            tables.leavers.clear(self._team, (slack_id for user in back for slack_id in user.ids))
             stamps = {case.slack_id: case.updated for case in cases if not kept.isdisjoint(case.event_ids)}
             tables.applied(self._runtime.settings.docebo_url).advance(self._team, stamps, now=now)
         self.done += cases

@@ -3,7 +3,6 @@
 from collections.abc import Collection, Iterable
 from dataclasses import replace
 
-from slack_docebo.domain.leavers import is_leaver
 from slack_docebo.domain.operations import Kind
 from slack_docebo.domain.people import SourceUser
 from slack_docebo.domain.planning import Planner
@@ -89,7 +88,6 @@ class Sorter:
                     todo.append(case)
             except Exception as error:
                 self._settlement.fail([case], told(error))
-        self._note_back(in_line)
         self._settlement.finish(in_line, superseded, became=Became.IN_LINE)
         if costly := [case.slack_id for case in (*todo, *to_read)]:
             with self._runtime.store.transaction(durable=False) as tables:
@@ -105,18 +103,8 @@ class Sorter:
                 (in_line if case.read and self._is_in_line(case) else others).append(case)
             except Exception as error:
                 self._settlement.fail([case], told(error))
-        self._note_back(in_line)
         self._settlement.finish(in_line, became=Became.IN_LINE)
         return others
-
-    def _note_back(self, cases: Collection[Case]) -> None:
-        """Let the days of grace begin anew for those of *cases* who had left and are back: their accounts are in line."""
-        people = [case.person for case in cases if not is_leaver(case.person, self._planner.policy)]
-        with self._runtime.store.reading() as tables:
-            back = tables.leavers.since(self._team, [slack_id for user in people for slack_id in user.ids])
-        if back:
-            with self._runtime.store.transaction() as tables:
-                tables.leavers.clear(self._team, back)
 
     def _is_unsure(self, case: Case, done: int) -> bool:
         """Tell whether clocks and stamps leave open how new the newest event is; *done* is the stamp last applied."""
