@@ -127,6 +127,7 @@ class Company:
         self.people: list[Person] = []
         self.owners: dict[int, Ownership] = {}
         self.writes: list[Write] = []
+        self.moves_in_place: list[Write] = []  # to where the account was already, perhaps by hand; not looked at yet
         self.corrected: dict[int, float] = {}  # account -> when an administrator changed it
         self.promoted: dict[int, float] = {}  # account -> when it became an administrator's
         self.remapped: set[str] = set()  # Slack ids whose mapping an administrator has corrected
@@ -459,8 +460,9 @@ class Company:
         def noted_change(user_id: int, attributes: Any) -> bool:
             before = replace(accounts[user_id])
             changed = change(user_id, _kept(attributes))
-            if changed and (process := caller.get()):
-                self.writes.append(Write(time.time(), process, user_id, before, replace(accounts[user_id])))
+            if (process := caller.get()) and (changed or "branches" in attributes):
+                writes = self.writes if changed else self.moves_in_place
+                writes.append(Write(time.time(), process, user_id, before, replace(accounts[user_id])))
             return changed
 
         accounts.add, accounts.change = noted_add, noted_change  # type: ignore[method-assign]

@@ -41,6 +41,12 @@ class Placements:
         yield from self._look_at_manager(write, process, person, what)
         yield from self._look_at_team(write, process, person, what)
 
+    def note_branch(self, write: Write, process: Process, person: Person) -> None:
+        """Note that *write* brought an account of *person* to the branch that it is in, also if it was there already."""
+        if (branch := branch_of(write.after)) is not None:
+            noted_at = ALWAYS if process.faults or write.process.startswith(UNDO) else write.at
+            self._placed[write.account_id, person.number] = branch, noted_at
+
     def _since(self, write: Write, process: Process) -> float:
         """Return how old what Slack said may be on which *write* rests."""
         begun = process.planned_at if write.process.startswith(BY_PLAN) else process.begun
@@ -79,11 +85,10 @@ class Placements:
             return
         account = write.account_id
         placed, noted_at = self._placed.get((account, person.number), (None, ALWAYS))
-        is_undo = write.process.startswith(UNDO)
-        self._placed[account, person.number] = after, ALWAYS if process.faults or is_undo else write.at
+        self.note_branch(write, process, person)
         if write.before is not None and not write.process.startswith("late plan"):
             yield from self._count(write.at, person)
-        if is_undo:
+        if write.process.startswith(UNDO):
             return
         said = person.said[DEPARTMENT]
         wanted = {branch: title for title, branch in self._company.branches.items()}

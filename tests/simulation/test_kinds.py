@@ -300,6 +300,20 @@ def test_who_was_moved_by_hand_is_not_moved_back() -> None:
     assert_kept(Promise.STAYS, company(at(0, "import"), at(1, "move_by_hand", 1), at(2, "import"), **BRANCHES))
 
 
+@ANOTHER
+def test_who_is_moved_by_us_to_where_somebody_had_moved_the_account_before_may_be_moved_on_from_there() -> None:
+    story = company(
+        *(at(0, "import"), at(1, "change_department", 1), at(1, "move_by_hand", 1), at(2, "import")),
+        *(at(3, "change_department", 1) for _ in range(3)),  # to that of the beginning
+        at(4, "import"),
+        **BRANCHES,
+    )
+    played = apart(play, story)
+    assert not played.breaches, "\n" + told(story, played)
+    moving = [line for line in played.log if "1 moved" in line]
+    assert [line.partition("import ")[2][:1] for line in moving] == ["2", "3"], told(story, played)
+
+
 def test_a_protected_account_is_not_moved() -> None:
     story = company(
         *(at(0, "import"), at(1, "change_department", 1), at(2, "import")),

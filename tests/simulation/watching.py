@@ -103,6 +103,10 @@ class Watch:
         for write in self._company.writes[self._seen :]:
             self._look_at(write, process)
         self._seen = len(self._company.writes)
+        for write in self._company.moves_in_place:
+            if person := self._company.owner_of(write.account_id):
+                self._placements.note_branch(write, process, person)
+        self._company.moves_in_place.clear()
 
     def look_at_mapping(self, process: Process | None) -> None:
         """Compare the mapping with what it was before *process* was at work, and each change with what is so."""
