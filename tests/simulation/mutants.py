@@ -33,6 +33,7 @@ from slack_docebo.storage.accounts import AccountRepository
 from slack_docebo.storage.applied import AppliedRepository
 from slack_docebo.storage.exclusions import ExclusionRepository
 from slack_docebo.storage.gate import BatchGate
+from slack_docebo.storage.inbox import InboxRepository
 from slack_docebo.storage.journal import JournalRepository
 from slack_docebo.storage.leases import LeaseRepository
 from slack_docebo.storage.leavers import LeaverRepository
@@ -101,6 +102,10 @@ def _no(*_: Any, **__: Any) -> bool:
 
 def _blank(*_: Any, **__: Any) -> str:
     return ""
+
+
+def _nobody(*_: Any, **__: Any) -> set[str]:
+    return set()
 
 
 def _none(*_: Any, **__: Any) -> dict[Any, Any]:
@@ -297,6 +302,10 @@ MUTANTS = (
     Mutant(
         "who is back still counts as gone since before", 16, frozenset({P.GRACE}),
         lambda: [patch.object(LeaverRepository, "clear", _nothing)],
+    ),
+    Mutant(
+        "a list counts more than the events since", 16, frozenset({P.GRACE}),
+        lambda: [patch.object(InboxRepository, "applied_since", _nobody)],
     ),
     Mutant(
         "nobody notes where accounts were brought", 17, frozenset({P.STAYS}),
