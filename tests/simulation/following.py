@@ -1,6 +1,6 @@
 """Judging what follows an import: whether an undo says what it did not, and whether all are caught up in the end."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -30,41 +30,50 @@ class FollowUpJudge:
         self._behaviour = behaviour
         self._scope = behaviour.policy(company.sandbox.slack.team.id).scope
         self._rules = {rule.target: rule for rule in behaviour.attributes}
-        self._undone: set[str] = set()  # plans that were undone before
 
     # -- undo --------------------------------------------------------------------------------------------------------
 
-    def undone(self, process: Process) -> Iterator[Breach]:
-        """Yield what *process*, which has come to its end, was to take back, and neither did nor tells of."""
-        is_first = process.undoes not in self._undone
-        self._undone.add(process.undoes)
-        if not process.undoes or not is_first or process.is_dead or process.failure:
+    def undone(self, process: Process, processes: Iterable[Process]) -> Iterator[Breach]:
+        """Yield what *process*, which has come to its end, was to take back, and neither did nor tells of.
+
+        What another of *processes* that undoes the same has taken back before, one that died then, say, is told by that.
+        """
+        if not process.undoes or process.is_dead or process.failure:
             return
-        done, taken_back = self._operations(process.undoes), self._operations(process.plan_id)
+        undos = {other.plan_id: other for other in processes if other.undoes == process.undoes}
+        taken_back = [
+            row
+            for undo in undos.values()
+            for row in self._operations(undo.plan_id)
+            if undo is process or row.outcome == Outcome.APPLIED
+        ]
+        done = self._operations(process.undoes)
         for row in (row for row in done if row.outcome == Outcome.APPLIED and row.slack_id):
             before = {name: value for name, value in row.before.items() if value != row.changes.get(name)}
-            told = {back.outcome for back in taken_back if back.docebo_id == row.docebo_id}
+            told = [back for back in taken_back if back.docebo_id == row.docebo_id]
             if before and not told:
                 yield Breach(Promise.UNDONE, f"{process.name} says nothing of account {row.docebo_id}")
-            account = self._company.account(row.docebo_id)
-            if account is None or told != {Outcome.APPLIED} or self._is_touched(row.docebo_id, process):
+            account, by = self._company.account(row.docebo_id), [undos[back.plan_id] for back in told]
+            is_done = {back.outcome for back in told} == {Outcome.APPLIED}
+            if account is None or not is_done or self._is_touched(row.docebo_id, by):
                 continue
             if unlike := [name for name, value in before.items() if shown(account, name) != value]:
-                how = f"{process.name} has not brought back {', '.join(unlike)} of account {row.docebo_id}"
+                how = f"{by[0].name} has not brought back {', '.join(unlike)} of account {row.docebo_id}"
                 yield Breach(Promise.UNDONE, how)
 
     def _operations(self, plan_id: str) -> list[Row[Any]]:
         with self._store.reading() as tables:
             return list(tables.connection.execute(select(operation).where(operation.c.plan_id == plan_id)))
 
-    def _is_touched(self, account_id: int, process: Process) -> bool:
-        """Tell whether anybody else has changed the account since *process* began."""
+    def _is_touched(self, account_id: int, undos: Collection[Process]) -> bool:
+        """Tell whether anybody else has changed the account since the first of *undos*, which took it back, began."""
         company = self._company
         times = [by_hand.get(account_id, 0.0) for by_hand in (company.moved, company.managed, company.corrected)]
         if owned := company.owners.get(account_id):
             times.append(owned.since)
-        others = (write for write in company.writes if write.account_id == account_id and write.process != process.name)
-        return max([*times, *(write.at for write in others)]) > process.begun
+        ours = {undo.name for undo in undos}
+        others = (write for write in company.writes if write.account_id == account_id and write.process not in ours)
+        return max([*times, *(write.at for write in others)]) > min(undo.begun for undo in undos)
 
     # -- in the end --------------------------------------------------------------------------------------------------
 

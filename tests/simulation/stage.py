@@ -313,7 +313,7 @@ class Stage:
                 self._watch.found(Promise.NO_TRACEBACK, f"{process.name} ends with {error!r}")
         if not process.is_dead:
             self._watch.look_at_mapping(process)
-            self._watch.breaches += self._judge.following.undone(process)
+            self._watch.breaches += self._judge.following.undone(process, self.processes)
             self._note(f"{process.name} ends: {process.failure or process.line or 'there was nothing to do'}")
 
     def _arrived(self, event: Event) -> None:

@@ -341,6 +341,16 @@ def test_moves_that_are_undone_are_brought_back() -> None:
     assert_kept(Promise.UNDONE, story)
 
 
+@pytest.mark.parametrize("way", ["killed at work", pytest.param("paused", marks=ANOTHER)])
+def test_what_an_undo_that_was_cut_off_has_brought_back_is_not_to_be_told_by_the_next(way: str) -> None:
+    story = company(
+        *(at(0, "import"), at(1, "undo of what followed"), at(1.1, "undo of what followed")),
+        fault("undo of what followed 1", "write", 2, way),
+        **TEAMS,
+    )
+    assert_kept(Promise.UNDONE, story)
+
+
 def test_whose_account_was_handed_over_is_made_nobodys_manager() -> None:
     story = company(at(0, "import"), at(1, "hand_over", 1), at(3, "change_manager", 2, 1), at(4, "import"), **MANAGERS)
     assert_kept(Promise.PLACED, story)

@@ -64,6 +64,8 @@ MENDED = [
     (17, Promise.STAYS, 210000679),
     (18, Promise.KNOWN, 20000553),
     (18, Promise.KNOWN, 60000022),
+    (19, Promise.UNDONE, 200001203),
+    (19, Promise.UNDONE, 210000318),
 ]
 SECONDS = float(os.environ.get("SIMULATION_SECONDS", "600"))
 
