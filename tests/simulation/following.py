@@ -14,7 +14,7 @@ from slack_docebo.storage.schema import operation
 from slack_docebo.storage.store import Store
 from tests.simulation.company import Company, Person
 from tests.simulation.organisation import DEPARTMENT, MANAGER, TEAM, TEAM_FIELD, branch_of, manager_of, shown
-from tests.simulation.placing import is_shut_out
+from tests.simulation.placing import is_protected, is_shut_out
 from tests.simulation.processes import Process
 from tests.simulation.promises import Breach, Promise
 from tests.simulation.watching import Mapping
@@ -113,8 +113,7 @@ class FollowUpJudge:
         if account is None or self._scope.reason_against(user) or person.forgotten_at or account.level != "user":
             return None
         is_theirs = self._company.owner_of(account.user_id) is person and account.email == person.address
-        names = {account.username.casefold(), account.email.casefold()}
-        return account if is_theirs and names.isdisjoint(self._behaviour.protected_accounts) else None
+        return account if is_theirs and not is_protected(account, self._behaviour) else None
 
     def _manager_of(self, person: Person) -> Account | None:
         """Return the account of whoever Slack names as the manager, but for people who manage each other in a circle.

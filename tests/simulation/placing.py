@@ -20,6 +20,11 @@ def is_shut_out(account: Account, today: str) -> bool:
     return not account.active or bool(account.expiration and account.expiration <= today)
 
 
+def is_protected(account: Account, behaviour: IntegrationSettings) -> bool:
+    """Tell whether the settings say that the account is never touched."""
+    return not {account.username.casefold(), account.email.casefold()}.isdisjoint(behaviour.protected_accounts)
+
+
 class Placements:
     """Looks at each write to the account of somebody in Slack."""
 
@@ -29,6 +34,8 @@ class Placements:
         # By account and person: the branch to which we brought it for that person last, and when we have surely noted it.
         self._placed: dict[tuple[int, int], tuple[int, float]] = {}
         self._moved: list[tuple[float, int]] = []  # when, and whose
+        # By account: who wrote it last while it was not protected, and how many reads that process had made by then.
+        self._unprotected: dict[int, tuple[str, int]] = {}
         self._undone: set[int] = set()  # accounts of which we have taken team or manager back, and written none since
 
     def look_at(self, write: Write, process: Process, person: Person) -> Iterator[Breach]:
@@ -66,11 +73,14 @@ class Placements:
 
     def _look_at_shield(self, write: Write, process: Process, person: Person, what: str) -> Iterator[Breach]:
         before, after = write.before, write.after
-        if before is None or write.process.startswith(UNDO):
-            return
-        names = {before.username.casefold(), before.email.casefold()}
-        if not names.isdisjoint(self._behaviour.protected_accounts):
+        is_undo, at_work = write.process.startswith(UNDO), (write.process, process.calls["read"])
+        if before is None or not is_protected(before, self._behaviour):
+            self._unprotected[write.account_id] = at_work
+        elif not is_undo and self._unprotected.get(write.account_id) != at_work:
+            # Else it belongs to what brought the account under protection: Docebo refused the row, and is given it in parts.
             yield Breach(Promise.SHIELDED, f"{what}, which is protected")
+        if before is None or is_undo:
+            return
         if (before.active, before.expiration) != (after.active, after.expiration) or person.hidden:
             return
         user = source_user(self._company.profile(person))

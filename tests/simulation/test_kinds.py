@@ -324,6 +324,15 @@ def test_a_protected_account_is_not_moved() -> None:
     assert_kept(Promise.SHIELDED, story)
 
 
+def test_who_is_made_in_parts_under_a_protected_address_is_made_as_a_whole() -> None:
+    story = company(
+        *(at(0, "import"), at(1, "refuse_rows", 1), at(2, "delete_account", 1), at(3, "import")),
+        **TEAMS | {"PROTECTED_ACCOUNTS": "p1@example.com"},
+    )
+    played = apart(play, story)
+    assert not played.breaches, "\n" + told(story, played)
+
+
 def test_moves_that_are_let_through_late_undo_no_newer_ones() -> None:
     story = company(
         *(at(0, "import"), at(1, "change_department", 0), at(1, "change_department", 1), at(2, "import")),
