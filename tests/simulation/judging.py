@@ -21,6 +21,7 @@ from slack_docebo.storage.store import Store
 from tests.simulation.company import Company, Person, Write, kept
 from tests.simulation.following import FollowUpJudge
 from tests.simulation.organisation import shown
+from tests.simulation.placing import is_protected
 from tests.simulation.processes import Process
 from tests.simulation.promises import DAY, FRESH, Breach, Promise
 from tests.simulation.watching import Mapping
@@ -116,7 +117,7 @@ class Judge:
         rules = [rule for rule in self._behaviour.attributes if rule.target in NAMES]
         there = wanted(user, rules, creating=False)
         differing, _ = differences({name: kept(name, value) for name, value in there.items()}, seen)
-        if differing and account.active:
+        if differing and account.active and not is_protected(account, self._behaviour):
             how = f"the account of person {person.number} was written with an older {', '.join(differing)}"
             yield Breach(Promise.NEWEST, f"{how} after the newest event had come")
 

@@ -333,6 +333,16 @@ def test_who_is_made_in_parts_under_a_protected_address_is_made_as_a_whole() -> 
     assert not played.breaches, "\n" + told(story, played)
 
 
+def test_who_was_given_a_protected_address_while_a_newer_one_came_is_left_alone_with_it() -> None:
+    story = company(
+        *(at(0, "import"), at(1, "swap_addresses", 1, 2), at(1, "swap_addresses", 3, 2, seconds=15)),
+        fault("real time 1", "write", 1, "slow"),
+        PROTECTED_ACCOUNTS="p1@example.com",
+    )
+    played = apart(play, story)
+    assert not played.breaches, "\n" + told(story, played)
+
+
 def test_moves_that_are_let_through_late_undo_no_newer_ones() -> None:
     story = company(
         *(at(0, "import"), at(1, "change_department", 0), at(1, "change_department", 1), at(2, "import")),

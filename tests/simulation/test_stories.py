@@ -31,6 +31,7 @@ MENDED = [
     (4, Promise.NEWEST, 164),
     (4, Promise.NEWEST, 210000671),
     (4, Promise.NEWEST, 220000440),
+    (4, Promise.NEWEST, 77100158),
     (5, Promise.OWN_DATA, 275),
     (5, Promise.OWN_DATA, 1386),
     (5, Promise.OWN_DATA, 71000541),
