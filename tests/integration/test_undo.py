@@ -121,6 +121,38 @@ async def test_an_account_that_was_found_and_its_mapping_are_undone_together(san
     assert mapping_of(settings, sandbox, ada) is None
 
 
+async def test_without_mapping_an_account_that_was_found_is_changed_by_saved_plans_and_undone(sandbox, settings):
+    rows = {"MAP_SLACK_USER_DATA": "false"}
+    account = sandbox.docebo.accounts.add("a.lovelace", email="ada@example.com", firstname="A.", lastname="L.")
+    ada = sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
+    done = await run_import(settings, rows=rows)
+    sandbox.slack.change(ada, {"profile": {"last_name": "King"}})
+    async with open_runtime(settings, read_rows(table({**ON, **rows})), run_id="dry") as runtime:
+        plan_id = await plan_import(runtime)
+
+    await apply(settings, plan_id, **rows)
+    assert account.lastname == "King"
+
+    for plan in (plan_id, done.plan.id):
+        await undo(settings, plan, **rows)
+    assert (account.firstname, account.lastname) == ("A.", "L.")
+
+
+async def test_without_mapping_an_account_that_was_handed_over_is_not_undone(sandbox, settings):
+    rows = {"MAP_SLACK_USER_DATA": "false"}
+    account = sandbox.docebo.accounts.add("a.lovelace", email="ada@example.com", firstname="A.", lastname="Lovelace")
+    sandbox.slack.add("Ada", "Lovelace", "ada@example.com")
+    done = await run_import(settings, rows=rows)
+    sandbox.docebo.edit(account.user_id, {"username": "stranger", "email": "stranger@example.com"})
+
+    undone = await undo(settings, done.plan.id, **rows)
+
+    assert account.firstname == "Ada"
+    assert "is disputed" in next(
+        e.error for e in entries(settings, undone.plan.id) if e.operation.docebo_id == account.user_id
+    )
+
+
 async def test_a_mapping_stays_where_the_account_was_changed_since(sandbox, settings, taken_over):
     ada, account, plan_id = taken_over
     sandbox.docebo.edit(account.user_id, {"lastname": "Byhand"})

@@ -176,11 +176,12 @@ class Planner:
         if mapping and mapping.slack_id == user.local_id:
             self.found.renamed[user.slack_id] = mapping.slack_id
         operation = self._plan_known(user, mapping, account, found.by, mapping.applied if mapping else applied)
-        if mapping or operation.maps:
+        if mapping or operation.maps or operation.fingerprint:  # without mappings what was applied leads to the account
             now = look(account)
             if mapping and mapping.seen.claimed and not bears_address_of(account, user, mapping.seen):
                 now = LastSeen(now.username, claimed=True)  # until the address is seen there, or written
-            if mapping is None or mapping.docebo_id != account.docebo_id or now != mapping.seen:
+            known = mapping or applied
+            if known is None or known.docebo_id != account.docebo_id or now != known.seen:
                 self.found.seen[account.docebo_id] = now
         return operation
 
