@@ -242,6 +242,7 @@ async def test_nothing_is_read_from_the_webhook_and_nothing_stored(stranger, att
         assert entries(store) == []
 
 
+@pytest.mark.long
 async def test_a_link_into_prefect_starts_nothing_by_itself(deployed, administrator, stranger, attacker, prefect_api):
     prefect, mark = prefect_api.removesuffix("/api"), f"hostile-{uuid4().hex[:8]}"
     wanted = {"job_variables": {"command": f"touch {mark}"}}

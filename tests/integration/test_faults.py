@@ -16,7 +16,15 @@ from slack_docebo.errors import IncompleteRead, StorageError
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime
 from slack_docebo.storage.plans import PlanState
-from tests.faults import FAULTS, READ_LIKE_WRITTEN, disturbed_import, import_killed_at_call, import_with_room_for, sides
+from tests.faults import (
+    ASKED_AGAIN,
+    FAULTS,
+    READ_LIKE_WRITTEN,
+    disturbed_import,
+    import_killed_at_call,
+    import_with_room_for,
+    sides,
+)
 from tests.importing import ON, carry_out, plan_import, prove, run_import, settings_for
 
 USERS, PAGE = 130, 20
@@ -41,7 +49,10 @@ async def undisturbed(sandbox, tmp_path_factory) -> tuple:
 @pytest.mark.parametrize(
     ("method", "kind"),
     # Docebo's reads and writes go through one client: what befalls both is played with the writes, the worse place.
-    [pytest.param(*fault, marks=pytest.mark.long) if fault in READ_LIKE_WRITTEN else fault for fault in FAULTS],
+    [
+        pytest.param(*fault, marks=pytest.mark.long) if fault in (*READ_LIKE_WRITTEN, *ASKED_AGAIN) else fault
+        for fault in FAULTS
+    ],
 )
 async def test_after_a_fault_one_more_run_makes_everything_right(sandbox, undisturbed, sqlite_url, method, kind):
     sandbox.reset()
