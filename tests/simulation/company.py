@@ -313,7 +313,7 @@ class Company:
         """Other people are behind the ids of Docebo: a tenant was restored, or another is at the address."""
         self.is_other_platform = True
         for account in self.sandbox.docebo.accounts:
-            if account.level == "user":
+            if account.level == "user" or self.owner_of(account.user_id):
                 self._give_away(account)
 
     def refuse_rows(self, person: Person) -> None:

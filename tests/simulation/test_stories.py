@@ -27,6 +27,7 @@ MENDED = [
     (1, Promise.ONLY_OWN, 20000118),
     (2, Promise.SECOND_ACCOUNT, 163),
     (2, Promise.SECOND_ACCOUNT, 1219),
+    (2, Promise.SECOND_ACCOUNT, 240000100),
     (3, Promise.LIMITS, 31),
     (4, Promise.NEWEST, 164),
     (4, Promise.NEWEST, 210000671),
