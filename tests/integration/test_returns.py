@@ -1,6 +1,7 @@
 """Somebody returns under a new Slack id with the same address, and the account is mapped to the former one."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 import time_machine
@@ -284,37 +285,36 @@ async def test_who_has_another_address_keeps_the_account_though_the_mapping_is_g
     assert sum(one.provisioned_by is not None for one in sandbox.docebo.accounts) == 2
 
 
-async def test_whose_former_account_is_mapped_to_somebody_else_gets_another_one(sandbox, sqlite_url):
+@pytest.fixture
+async def former(sandbox, sqlite_url) -> tuple[str, str, Any]:
+    """Ada, without a mapping and with another address by now, and Bob, to whom her former account was given since."""
     settings = settings_for(sandbox.facts(), sqlite_url)
-    ada = sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
+    ada = str(sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"])
     await run_import(settings)
     account = sandbox.docebo.accounts.by_username("ada@example.com")
-    bob = sandbox.slack.add("Bob", "Byron", "bob@example.com")["id"]
+    bob, team = str(sandbox.slack.add("Bob", "Byron", "bob@example.com")["id"]), sandbox.slack.team.id
     with Store.open(sqlite_url) as store, store.transaction() as tables:
         mappings = tables.mappings(settings.docebo_url)
-        mappings.delete(sandbox.slack.team.id, [ada])
-        mappings.save([Mapping(bob, sandbox.slack.team.id, "bob", account.user_id)], now=datetime.now(UTC))
+        mappings.delete(team, [ada])
+        mappings.save([Mapping(bob, team, "bob", account.user_id)], now=datetime.now(UTC))
     sandbox.slack.change(ada, {"profile": {"email": "king@example.com"}})
+    return ada, bob, account
 
-    await run_import(settings)
+
+async def test_whose_former_account_is_mapped_to_somebody_else_gets_another_one(sandbox, sqlite_url, former):
+    ada, bob, account = former
+
+    await run_import(settings_for(sandbox.facts(), sqlite_url))
 
     of = mapped(sqlite_url, sandbox.slack.team.id)
     assert (of[bob], of[ada]) == (account.user_id, sandbox.docebo.accounts.by_username("king@example.com").user_id)
 
 
-async def test_a_former_account_that_was_given_to_somebody_else_since_is_nobodys_by_that(sandbox, sqlite_url):
-    settings = settings_for(sandbox.facts(), sqlite_url)
-    ada = sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
-    await run_import(settings)
-    account = sandbox.docebo.accounts.by_username("ada@example.com")
-    bob = sandbox.slack.add("Bob", "Byron", "bob@example.com")["id"]
-    team = sandbox.slack.team.id
+async def test_a_former_account_that_was_given_to_somebody_else_since_is_nobodys_by_that(sandbox, sqlite_url, former):
+    _, bob, account = former
+    settings, team = settings_for(sandbox.facts(), sqlite_url), sandbox.slack.team.id
     with Store.open(sqlite_url) as store, store.transaction() as tables:
-        mappings = tables.mappings(settings.docebo_url)
-        mappings.delete(team, [ada])
-        mappings.save([Mapping(bob, team, "bob", account.user_id)], now=datetime.now(UTC))
-        mappings.delete(team, [bob])
-    sandbox.slack.change(ada, {"profile": {"email": "king@example.com"}})
+        tables.mappings(settings.docebo_url).delete(team, [bob])
 
     await run_import(settings)
 

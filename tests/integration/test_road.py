@@ -25,6 +25,7 @@ from slack_docebo.errors import AccessDenied, Frozen, Halted, RemoteError, ToBeC
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import Runtime, open_runtime
 from slack_docebo.safe_points import tell_to_end
+from slack_docebo.settings import Settings
 from slack_docebo.storage.operations import RowOutcome
 from slack_docebo.storage.store import Store
 from tasks.plan_named_users import plan_named_users
@@ -112,15 +113,26 @@ def sandbox_member(user: dict) -> bool:
     )
 
 
+async def die_before_recording(runtime: Runtime, plan_id: str, monkeypatch) -> None:
+    """Apply the plan up to where the outcome of its first call would be recorded, and die there."""
+    begin(runtime, plan_id)
+    with monkeypatch.context() as patch:
+        patch.setattr("slack_docebo.engine.writing.applying.record", _dies)
+        with pytest.raises(Died):
+            await apply_accounts(runtime, plan_id, lambda _: None)
+
+
+async def import_that_dies(settings: Settings, rows: dict[str, str], monkeypatch) -> str:
+    """Begin an import, the run *dies*, that dies before it has recorded anything; return its plan's id."""
+    async with open_runtime(settings, read_rows(table(rows)), run_id="dies") as runtime:
+        dead = await plan_import(runtime)
+        await die_before_recording(runtime, dead, monkeypatch)
+    return dead
+
+
 async def test_what_a_dead_run_has_sent_is_recorded_for_it_by_the_next(sandbox, sqlite_url, monkeypatch):
     settings = settings_for(sandbox.facts(), sqlite_url)
-    async with open_runtime(settings, read_rows(table(ON)), run_id="dies") as runtime:
-        dead = await plan_import(runtime)
-        begin(runtime, dead)
-        with monkeypatch.context() as patch:
-            patch.setattr("slack_docebo.engine.writing.applying.record", _dies)
-            with pytest.raises(Died):
-                await apply_accounts(runtime, dead, lambda _: None)
+    dead = await import_that_dies(settings, ON, monkeypatch)
     made = sandbox.docebo_gate.counters.rows["created"]
 
     await run_import(settings)
@@ -169,13 +181,7 @@ async def test_what_a_dead_run_has_sent_is_known_before_the_next_one_plans_for_t
         happens(small_sandbox)
         await run_import(settings, rows=rows)
     sent(small_sandbox)
-    async with open_runtime(settings, read_rows(table(rows)), run_id="dies") as runtime:
-        dead = await plan_import(runtime)
-        begin(runtime, dead)
-        with monkeypatch.context() as patch:
-            patch.setattr("slack_docebo.engine.writing.applying.record", _dies)
-            with pytest.raises(Died):
-                await apply_accounts(runtime, dead, lambda _: None)
+    await import_that_dies(settings, rows, monkeypatch)
     then(small_sandbox)
 
     if road == "import":
@@ -220,13 +226,7 @@ async def test_an_account_that_the_next_run_has_made_is_not_recorded_as_that_of_
 async def test_what_a_dead_run_has_sent_can_be_undone_at_once(small_sandbox, sqlite_url, monkeypatch, by):
     settings = settings_for(small_sandbox.facts(), sqlite_url)
     small_sandbox.slack.add("Ada", "Lovelace", "ada@example.com")
-    async with open_runtime(settings, read_rows(table(ON)), run_id="dies") as runtime:
-        dead = await plan_import(runtime)
-        begin(runtime, dead)
-        with monkeypatch.context() as patch:
-            patch.setattr("slack_docebo.engine.writing.applying.record", _dies)
-            with pytest.raises(Died):
-                await apply_accounts(runtime, dead, lambda _: None)
+    dead = await import_that_dies(settings, ON, monkeypatch)
     of = dead if by == "its plan" else "dies"
 
     async with open_runtime(settings, read_rows(table(ON)), run_id="undoes") as runtime:
@@ -244,13 +244,7 @@ async def test_what_a_dead_run_has_changed_is_recorded_also_where_the_view_of_an
     ada = small_sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
     await run_import(settings, rows=rows)
     small_sandbox.slack.change(ada, {"locale": "de-DE"})
-    async with open_runtime(settings, read_rows(table(rows)), run_id="dies") as runtime:
-        dead = await plan_import(runtime)
-        begin(runtime, dead)
-        with monkeypatch.context() as patch:
-            patch.setattr("slack_docebo.engine.writing.applying.record", _dies)
-            with pytest.raises(Died):
-                await apply_accounts(runtime, dead, lambda _: None)
+    dead = await import_that_dies(settings, rows, monkeypatch)
 
     await run_import(settings, rows=rows)
 
@@ -267,11 +261,7 @@ async def test_what_a_dead_run_for_named_people_has_sent_is_recorded_by_a_later_
         monkeypatch.setattr(runtime, "now", lambda: datetime.now(UTC) - timedelta(hours=2))
         workspace = await validate(runtime)
         dead = await plan_named(runtime, workspace, await read_named(runtime, [ada], []))
-        begin(runtime, dead)
-        with monkeypatch.context() as patch:
-            patch.setattr("slack_docebo.engine.writing.applying.record", _dies)
-            with pytest.raises(Died):
-                await apply_accounts(runtime, dead, lambda _: None)
+        await die_before_recording(runtime, dead, monkeypatch)
 
     await run_import(settings)
 
@@ -286,11 +276,7 @@ async def test_what_a_run_has_just_sent_that_may_be_at_work_is_left_to_it(sandbo
     async with open_runtime(settings, read_rows(table(ON)), run_id="dies") as runtime:
         workspace = await validate(runtime)
         slow = await plan_named(runtime, workspace, await read_named(runtime, [ada], []))
-        begin(runtime, slow)
-        with monkeypatch.context() as patch:
-            patch.setattr("slack_docebo.engine.writing.applying.record", _dies)
-            with pytest.raises(Died):
-                await apply_accounts(runtime, slow, lambda _: None)
+        await die_before_recording(runtime, slow, monkeypatch)
 
     await run_import(settings)
 
@@ -308,11 +294,7 @@ async def test_of_what_another_run_has_written_over_before_its_outcome_was_recor
     small_sandbox.slack.change(ada, {"profile": {"last_name": "King"}})
     async with open_runtime(settings, read_rows(table(ON)), run_id="is retried") as runtime:
         first = await plan_import(runtime)
-        begin(runtime, first)
-        with monkeypatch.context() as patch:
-            patch.setattr("slack_docebo.engine.writing.applying.record", _dies)
-            with pytest.raises(Died):
-                await apply_accounts(runtime, first, lambda _: None)
+        await die_before_recording(runtime, first, monkeypatch)
         small_sandbox.slack.change(ada, {"profile": {"last_name": "Lovelace"}})
         async with open_runtime(settings, read_rows(table(ON)), run_id="of named people") as other:
             named = await plan_named(other, await validate(other), await read_named(other, [ada], []))

@@ -12,8 +12,6 @@ from slack_docebo.errors import RemoteError
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.operations import RowOutcome
 
-MADE_MEANWHILE = "was made for this person meanwhile"
-
 
 def sent_by_others(runtime: Runtime, plan_id: str, batch: Sequence[Numbered]) -> list[Numbered]:
     """Return which of *batch* another plan than *plan_id* was to create, without anybody knowing yet what became of it."""
@@ -35,10 +33,7 @@ def made_by_others(runtime: Runtime, plan_id: str, batch: Sequence[Numbered]) ->
     with runtime.store.reading() as tables:
         since = tables.plans.read(plan_id).created_at
         made = tables.operations.made_by_others(plan_id, creations, since=since)
-    return [
-        RowOutcome(creations[slack_id], Outcome.SKIPPED, docebo_id, f"account {docebo_id} {MADE_MEANWHILE}")
-        for slack_id, docebo_id in made.items()
-    ]
+    return [_made_already(creations[slack_id], docebo_id) for slack_id, docebo_id in made.items()]
 
 
 def made_meanwhile(runtime: Runtime, batch: Sequence[Numbered]) -> dict[int, RowOutcome]:
@@ -51,9 +46,7 @@ def made_meanwhile(runtime: Runtime, batch: Sequence[Numbered]) -> dict[int, Row
             for slack_id, known in applied.of(team, list(of_team)).items():
                 if known.docebo_id is not None:
                     seq = of_team[slack_id]
-                    found[seq] = RowOutcome(
-                        seq, Outcome.SKIPPED, known.docebo_id, f"account {known.docebo_id} {MADE_MEANWHILE}"
-                    )
+                    found[seq] = _made_already(seq, known.docebo_id)
     return found
 
 
@@ -74,9 +67,12 @@ async def made_for_another_id(runtime: Runtime, batch: Sequence[Numbered]) -> di
         with suppress(RemoteError):
             answers = await ask_for_people(runtime, operation.slack_team, sorted(holders))
             if any(isinstance(seen, Present) and operation.slack_id in seen.value.ids for seen in answers.values()):
-                said = f"account {docebo_id} {MADE_MEANWHILE}"
-                found[seq] = RowOutcome(seq, Outcome.SKIPPED, docebo_id, said)
+                found[seq] = _made_already(seq, docebo_id)
             elif gone := [slack_id for slack_id, seen in answers.items() if has_left(seen)]:
                 said = f"account {docebo_id} was made for {gone[0]}, who is gone, and Docebo does not show it yet"
                 found[seq] = RowOutcome(seq, Outcome.SKIPPED, docebo_id, said)
     return found
+
+
+def _made_already(seq: int, docebo_id: int | None) -> RowOutcome:
+    return RowOutcome(seq, Outcome.SKIPPED, docebo_id, f"account {docebo_id} was made for this person meanwhile")
