@@ -12,7 +12,7 @@ from slack_docebo.domain.disputes import digest
 from slack_docebo.domain.managers import IN_DOUBT
 from slack_docebo.domain.people import LastSeen
 from slack_docebo.storage.schema import account, applied, identity, manager, mapping, operation, plan, platform
-from slack_docebo.storage.statements import Among, among, carry_out, chunks, insertion, insertion_text
+from slack_docebo.storage.statements import Among, carry_out, insertion, insertion_text
 
 WRITTEN_BY_US = "written"  # what shows the address: our own word, and nothing seen since
 SEEN = "seen"
@@ -284,34 +284,23 @@ class AccountRepository:
         query = select(account.c.user_id, account.c.username_digest).where(
             account.c.platform_id == self._platform_id, account.c.username_digest != ""
         )
-        return {
-            row.user_id: row.username_digest
-            for ids in chunks(set(docebo_ids))
-            for row in self._connection.execute(query.where(among(self._connection, account.c.user_id, ids)))
-        }
+        rows = Among(query, account.c.user_id).rows(self._connection, docebo_ids)
+        return {row.user_id: row.username_digest for row in rows}
 
     def bearing(self, usernames: Iterable[str]) -> dict[str, int]:
         """Return which accounts were last seen to bear these usernames, or written with them, by username."""
         wanted = {digest(username): username for username in usernames}
         query = select(account.c.user_id, account.c.username_digest).where(account.c.platform_id == self._platform_id)
-        return {
-            wanted[row.username_digest]: row.user_id
-            for digests in chunks(wanted)
-            for row in self._connection.execute(
-                query.where(among(self._connection, account.c.username_digest, digests))
-            )
-        }
+        rows = Among(query, account.c.username_digest).rows(self._connection, wanted)
+        return {wanted[row.username_digest]: row.user_id for row in rows}
 
     def with_addresses(self, addresses: Iterable[str]) -> dict[str, list[int]]:
         """Return, by address, which accounts were last seen to bear it, or written with it."""
         wanted = {digest(address): address for address in addresses}
         query = select(account.c.user_id, account.c.address_digest).where(account.c.platform_id == self._platform_id)
         found: dict[str, list[int]] = {}
-        for digests in chunks(wanted):
-            for row in self._connection.execute(
-                query.where(among(self._connection, account.c.address_digest, digests))
-            ):
-                found.setdefault(wanted[row.address_digest], []).append(row.user_id)
+        for row in Among(query, account.c.address_digest).rows(self._connection, wanted):
+            found.setdefault(wanted[row.address_digest], []).append(row.user_id)
         return found
 
     def usernames_of_mapped(self) -> dict[int, str]:
@@ -363,12 +352,10 @@ class AccountRepository:
         self._change(CLEAR_DEACTIVATED, docebo_ids)
 
     def _of(self, query: Select[Any], column: Column[Any], docebo_ids: Collection[int] | None) -> Iterator[Row[Any]]:
-        """Yield the rows of *query*: all, or those in which *column* is one of these accounts."""
+        """Return the rows of *query*: all, or those in which *column* is one of these accounts."""
         if docebo_ids is None:
-            yield from self._connection.execute(query)
-            return
-        for ids in chunks(docebo_ids):
-            yield from self._connection.execute(query.where(among(self._connection, column, ids)))
+            return iter(self._connection.execute(query))
+        return Among(query, column).rows(self._connection, docebo_ids)
 
     def _change(self, change: Among, docebo_ids: Iterable[int]) -> None:
         change.change(self._connection, docebo_ids, platform=self._platform_id)

@@ -5,7 +5,7 @@ from collections.abc import Mapping as MappingType
 from dataclasses import replace
 from datetime import datetime
 
-from sqlalchemy import Connection, and_, bindparam, exists, func, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, exists, func, select, update
 
 from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.domain.people import Applied, LastSeen, SourceUser
@@ -15,7 +15,7 @@ from slack_docebo.storage.people import PersonRepository
 from slack_docebo.storage.platforms import UNKNOWN, PlatformRepository
 from slack_docebo.storage.schema import account, identity, mapping, operation, plan
 from slack_docebo.storage.schema import applied as rows
-from slack_docebo.storage.statements import Among, among, carry_out, chunks, insertion_text
+from slack_docebo.storage.statements import Among, carry_out, insertion_text
 
 # Made once: a statement costs more to build than to carry out.
 SAVE = insertion_text(
@@ -90,16 +90,7 @@ class AppliedRepository:
     def former_holders(self, docebo_ids: Collection[int]) -> dict[int, set[str]]:
         """Return, by Docebo id, every Slack id of those to whom the accounts were given, of accounts that nobody is mapped to."""
         is_mapped = exists().where(mapping.c.platform_id == rows.c.platform_id, mapping.c.user_id == rows.c.user_id)
-        query = (
-            select(rows.c.user_id, identity.c.slack_id)
-            .join(identity, identity.c.person_id == rows.c.person_id)
-            .where(rows.c.platform_id == self._platforms.find(self._docebo), ~is_mapped)
-        )
-        holders: dict[int, set[str]] = {}
-        for ids in chunks(set(docebo_ids)):
-            for row in self._connection.execute(query.where(among(self._connection, rows.c.user_id, ids))):
-                holders.setdefault(row.user_id, set()).add(row.slack_id)
-        return holders
+        return self._given(docebo_ids, ~is_mapped)
 
     def given(self, docebo_ids: Collection[int]) -> dict[int, set[str]]:
         """Return, by Docebo id, every Slack id of those to whom the accounts were given, be they mapped or not.
@@ -107,15 +98,7 @@ class AppliedRepository:
         Who has another account by now is not on record any more. Of an account that is nobody's else, the journal tells for
         whom it was created or changed.
         """
-        query = (
-            select(rows.c.user_id, identity.c.slack_id)
-            .join(identity, identity.c.person_id == rows.c.person_id)
-            .where(rows.c.platform_id == self._platforms.find(self._docebo))
-        )
-        given: dict[int, set[str]] = {}
-        for ids in chunks(set(docebo_ids)):
-            for row in self._connection.execute(query.where(among(self._connection, rows.c.user_id, ids))):
-                given.setdefault(row.user_id, set()).add(row.slack_id)
+        given = self._given(docebo_ids)
         written = (
             select(operation.c.docebo_id, operation.c.slack_id)
             .join(plan, plan.c.id == operation.c.plan_id)
@@ -126,9 +109,9 @@ class AppliedRepository:
                 operation.c.slack_id != "",
             )
         )
-        for ids in chunks(set(docebo_ids) - given.keys()):
-            for row in self._connection.execute(written.where(among(self._connection, operation.c.docebo_id, ids))):
-                given.setdefault(row.docebo_id, set()).add(row.slack_id)
+        others = set(docebo_ids) - given.keys()
+        for row in Among(written, operation.c.docebo_id).rows(self._connection, others):
+            given.setdefault(row.docebo_id, set()).add(row.slack_id)
         return given
 
     def stamps(self, team: str, slack_ids: Iterable[str], *, now: datetime) -> dict[str, int]:
@@ -194,11 +177,18 @@ class AppliedRepository:
 
     def forget_echoes(self, team: str, slack_ids: Iterable[str]) -> None:
         """Forget what the accounts of *slack_ids* once read back in a form of their own."""
-        platform_id = self._platforms.find(self._docebo)
-        for ids in chunks(set(slack_ids)):
-            theirs = select(identity.c.person_id).where(
-                identity.c.slack_team == team, among(self._connection, identity.c.slack_id, ids)
-            )
-            self._connection.execute(
-                update(rows).where(rows.c.platform_id == platform_id, rows.c.person_id.in_(theirs)).values(echo="")
-            )
+        people = PersonRepository(self._connection).of(team, slack_ids)
+        forgotten = update(rows).where(rows.c.platform_id == self._platforms.find(self._docebo)).values(echo="")
+        Among(forgotten, rows.c.person_id).change(self._connection, people.values())
+
+    def _given(self, docebo_ids: Iterable[int], *conditions: ColumnElement[bool]) -> dict[int, set[str]]:
+        """Return, by Docebo id, every Slack id of those on record as having been given the accounts."""
+        query = (
+            select(rows.c.user_id, identity.c.slack_id)
+            .join(identity, identity.c.person_id == rows.c.person_id)
+            .where(rows.c.platform_id == self._platforms.find(self._docebo), *conditions)
+        )
+        given: dict[int, set[str]] = {}
+        for row in Among(query, rows.c.user_id).rows(self._connection, docebo_ids):
+            given.setdefault(row.user_id, set()).add(row.slack_id)
+        return given

@@ -19,6 +19,7 @@ from sqlalchemy import (
     Connection,
     Row,
     Select,
+    Update,
     and_,
     bindparam,
     case,
@@ -165,16 +166,8 @@ class InboxRepository:
         ids = list(self._connection.scalars(due))
         if not ids:
             self._wake_ups.want_no_run()
-        entries: list[InboxEntry] = []
-        for some in chunks(ids):
-            mine = among(self._connection, event_columns.event_id, some)
-            self._connection.execute(
-                update(inbox_event)
-                .where(mine)
-                .values(state=EventState.CLAIMED.value, claimed_by=run, due_at=now + lease)
-            )
-            entries += map(_entry, self._connection.execute(select(inbox_event).where(mine)))
-        return sorted(entries, key=lambda entry: (entry.event.received_at, entry.event.event_id))
+        self._change(ids, state=EventState.CLAIMED.value, claimed_by=run, due_at=now + lease)
+        return sorted(self.of(ids), key=lambda entry: (entry.event.received_at, entry.event.event_id))
 
     def release(self, *, run: str | None = None, due_at: datetime = AT_ONCE) -> int:
         """Give up the claims of *run*, or of every run: then the caller knows that none of them is alive."""
@@ -223,16 +216,14 @@ class InboxRepository:
         query = select(event_columns.slack_id, event_columns.error).where(
             event_columns.state == EventState.PARKED.value, ~IS_HELD, event_columns.slack_team == team
         )
-        return [
-            (row.slack_id, row.error)
-            for ids in chunks(set(slack_ids))
-            for row in self._connection.execute(query.where(among(self._connection, event_columns.slack_id, ids)))
-        ]
+        rows = Among(query, event_columns.slack_id).rows(self._connection, slack_ids)
+        return [(row.slack_id, row.error) for row in rows]
 
     def replay_held(self, incident: str, now: datetime) -> int:
         """Let the events that are held back with *incident* be tried anew; return how many there were."""
         parked = event_columns.state == EventState.PARKED.value
-        return self._replay(and_(parked, event_columns.incident == incident), now)
+        held = self._connection.execute(_anew(and_(parked, event_columns.incident == incident)))
+        return self._with_run(held.rowcount, now)
 
     def seconds_to_apply(self, since: datetime) -> list[float]:
         """Return how long each event that was applied *since* then had been on its way through the inbox."""
@@ -258,23 +249,15 @@ class InboxRepository:
 
     def of(self, event_ids: Iterable[str]) -> list[InboxEntry]:
         """Return those of the events that are still there."""
-        return [
-            _entry(row)
-            for ids in chunks(set(event_ids))
-            for row in self._connection.execute(
-                select(inbox_event).where(among(self._connection, event_columns.event_id, ids))
-            )
-        ]
+        rows = Among(select(inbox_event), event_columns.event_id).rows(self._connection, event_ids)
+        return list(map(_entry, rows))
 
     def replay(self, event_ids: Iterable[str] | None, now: datetime) -> int:
         """Let parked events, with None all of them, be tried anew, and wake a run up; return how many there were."""
-        parked = event_columns.state == EventState.PARKED.value
+        anew = _anew(event_columns.state == EventState.PARKED.value)
         if event_ids is None:
-            return self._replay(parked, now)
-        return sum(
-            self._replay(and_(parked, among(self._connection, event_columns.event_id, ids)), now)
-            for ids in chunks(set(event_ids))
-        )
+            return self._with_run(self._connection.execute(anew).rowcount, now)
+        return self._with_run(Among(anew, event_columns.event_id).change(self._connection, event_ids), now)
 
     def parked_ids(self, event_ids: Iterable[str] | None, incident: str = "") -> set[str]:
         """Return which of these events, with None of all or of those held back with *incident*, are parked."""
@@ -282,11 +265,7 @@ class InboxRepository:
         if event_ids is None:
             held = and_(IS_HELD, event_columns.incident == incident) if incident else true()
             return set(self._connection.scalars(parked.where(held)))
-        return {
-            event_id
-            for ids in chunks(set(event_ids))
-            for event_id in self._connection.scalars(parked.where(among(self._connection, event_columns.event_id, ids)))
-        }
+        return {row.event_id for row in Among(parked, event_columns.event_id).rows(self._connection, event_ids)}
 
     def drop(self, event_ids: Iterable[str], now: datetime) -> int:
         """Let parked events count as done, with nothing applied; return how many there were.
@@ -296,22 +275,12 @@ class InboxRepository:
         parked = event_columns.state == EventState.PARKED.value
         return self._change(event_ids, parked, state=EventState.SUPERSEDED.value, error=DROPPED, done_at=now)
 
-    def _replay(self, which: ColumnElement[bool], now: datetime) -> int:
-        anew = {"state": EventState.WAITING.value, "attempts": 0, "due_at": AT_ONCE, "done_at": None}
-        count = self._connection.execute(update(inbox_event).where(which).values(**anew)).rowcount
-        if count:
-            self._wake_ups.want_run(now)
-        return count
-
     def look_again(self, slack_ids: Iterable[str], *, since: datetime, now: datetime) -> int:
         """Let the events of *slack_ids* that were applied *since* be looked at once more; return how many there are.
 
         Those that a run has in work are taken from it: it may have compared with what was there before.
         """
-        count = LOOK_AGAIN.change(self._connection, slack_ids, since=since)
-        if count:
-            self._wake_ups.want_run(now)
-        return count
+        return self._with_run(LOOK_AGAIN.change(self._connection, slack_ids, since=since), now)
 
     def purge(self, before: datetime) -> int:
         """Delete the events that were applied or superseded earlier than *before*; no other is ever deleted for age."""
@@ -326,12 +295,8 @@ class InboxRepository:
 
     def keep(self, event_ids: Iterable[str]) -> set[str]:
         """Return which of the events are still there, and let nobody delete those before this transaction ends."""
-        kept: set[str] = set()
-        for ids in chunks(set(event_ids)):
-            mine = among(self._connection, event_columns.event_id, ids)
-            there = select(event_columns.event_id).where(mine).with_for_update(read=True, key_share=True)
-            kept.update(self._connection.scalars(there))
-        return kept
+        there = select(event_columns.event_id).with_for_update(read=True, key_share=True)
+        return {row.event_id for row in Among(there, event_columns.event_id).rows(self._connection, event_ids)}
 
     def count_of(self, slack_id: str) -> int:
         """Return how many events about one person there are."""
@@ -403,15 +368,15 @@ class InboxRepository:
     def _count(self, some: Select[Any]) -> int:
         return self._connection.scalar(select(func.count()).select_from(some.subquery())) or 0
 
-    def _change(self, event_ids: Iterable[str], condition: ColumnElement[bool], **values: object) -> int:
-        return sum(
-            self._connection.execute(
-                update(inbox_event)
-                .where(condition, among(self._connection, event_columns.event_id, ids))
-                .values(**values)
-            ).rowcount
-            for ids in chunks(set(event_ids))
-        )
+    def _change(self, event_ids: Iterable[str], *conditions: ColumnElement[bool], **values: object) -> int:
+        change = update(inbox_event).where(*conditions).values(**values)
+        return Among(change, event_columns.event_id).change(self._connection, event_ids)
+
+    def _with_run(self, count: int, now: datetime) -> int:
+        """Wake a run up, if *count* events are to be tried, and return *count*."""
+        if count:
+            self._wake_ups.want_run(now)
+        return count
 
 
 def _address(profile: MappingType[str, Any] | None) -> str:
@@ -421,6 +386,12 @@ def _address(profile: MappingType[str, Any] | None) -> str:
 def _is_open(run: str | None = None) -> ColumnElement[bool]:
     is_open = event_columns.state.in_([state.value for state in OPEN])
     return is_open if run is None else and_(is_open, event_columns.claimed_by == run)
+
+
+def _anew(which: ColumnElement[bool]) -> Update:
+    """Return the change that lets events be tried as if they had just come."""
+    anew = {"state": EventState.WAITING.value, "attempts": 0, "due_at": AT_ONCE, "done_at": None}
+    return update(inbox_event).where(which).values(**anew)
 
 
 def _is_due(now: datetime, left: float) -> ColumnElement[bool]:

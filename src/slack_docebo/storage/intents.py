@@ -5,13 +5,14 @@ An intent that is still there when a plan is taken up again says that nobody kno
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, or_, select
+from sqlalchemy import Connection, Row, Select, bindparam, delete, func, or_, select
 
 from slack_docebo.domain.operations import Kind
 from slack_docebo.storage.plans import PlanKind
 from slack_docebo.storage.schema import intent, operation, plan
-from slack_docebo.storage.statements import among, carry_out, chunks, insertion_text
+from slack_docebo.storage.statements import Among, carry_out, insertion_text
 
 # Made once: around every call, building a statement would take longer than carrying it out.
 NOTE = insertion_text(intent.columns, "(plan_id, seq) DO UPDATE SET flow_run = excluded.flow_run")
@@ -48,47 +49,27 @@ class IntentRepository:
 
     def creations_of(self, plan_id: str, slack_ids: Iterable[str]) -> set[tuple[str, str]]:
         """Return team and Slack id of those whom another plan was to create, and nobody knows what became of it."""
-        sent = select(operation.c.slack_team, operation.c.slack_id).join(
-            intent, (intent.c.plan_id == operation.c.plan_id) & (intent.c.seq == operation.c.seq)
+        sent = (
+            select(operation.c.slack_team, operation.c.slack_id)
+            .join(intent, (intent.c.plan_id == operation.c.plan_id) & (intent.c.seq == operation.c.seq))
+            .where(operation.c.kind == Kind.CREATE.value, operation.c.plan_id != plan_id)
         )
-        people: set[tuple[str, str]] = set()
-        for ids in chunks(slack_ids):
-            query = sent.where(
-                among(self._connection, operation.c.slack_id, ids),
-                operation.c.kind == Kind.CREATE.value,
-                operation.c.plan_id != plan_id,
-            )
-            people.update((row.slack_team, row.slack_id) for row in self._connection.execute(query))
-        return people
+        rows = Among(sent, operation.c.slack_id).rows(self._connection, slack_ids)
+        return {(row.slack_team, row.slack_id) for row in rows}
 
     def about(self, docebo: str, slack_ids: Iterable[str]) -> dict[str, set[int]]:
         """Return, by plan, which operations about these people were sent without anybody knowing what became of them."""
-        places: dict[str, set[int]] = {}
-        for ids in chunks(slack_ids):
-            for plan_id, found in self._places(docebo, among(self._connection, operation.c.slack_id, ids)).items():
-                places[plan_id] = places.get(plan_id, set()) | found
-        return places
+        return _by_plan(Among(_places(docebo), operation.c.slack_id).rows(self._connection, slack_ids))
 
     def under(self, docebo: str, of: str) -> dict[str, set[int]]:
         """Return what `about` does of the plan, or of the flow run, *of*."""
-        return self._places(docebo, or_(intent.c.plan_id == of, intent.c.flow_run == of))
+        query = _places(docebo).where(or_(intent.c.plan_id == of, intent.c.flow_run == of))
+        return _by_plan(self._connection.execute(query))
 
     def run_of(self, plan_id: str) -> str:
         """Return the flow run that has sent last what nobody knows the outcome of, "" where there is none."""
         query = select(intent.c.flow_run).where(intent.c.plan_id == plan_id).order_by(intent.c.noted_at.desc()).limit(1)
         return self._connection.scalar(query) or ""
-
-    def _places(self, docebo: str, which: ColumnElement[bool]) -> dict[str, set[int]]:
-        query = (
-            select(intent.c.plan_id, intent.c.seq)
-            .join(operation, (intent.c.plan_id == operation.c.plan_id) & (intent.c.seq == operation.c.seq))
-            .join(plan, plan.c.id == intent.c.plan_id)
-            .where(plan.c.docebo == docebo, which)
-        )
-        places: dict[str, set[int]] = {}
-        for row in self._connection.execute(query):
-            places.setdefault(row.plan_id, set()).add(row.seq)
-        return places
 
     def give_up(self, plan_id: str, before: datetime) -> None:
         """Delete the intents of the plan that were noted *before* then."""
@@ -98,3 +79,20 @@ class IntentRepository:
         """Return the ids of the plans that have intents, the oldest first: those of *kinds*, and any noted *before* then."""
         which = {"docebo": docebo, "kinds": [kind.value for kind in kinds], "before": before}
         return list(self._connection.scalars(LEFT_BEHIND, which))
+
+
+def _places(docebo: str) -> Select[Any]:
+    """Return the query for plan and place of the operations that have an intent."""
+    return (
+        select(intent.c.plan_id, intent.c.seq)
+        .join(operation, (intent.c.plan_id == operation.c.plan_id) & (intent.c.seq == operation.c.seq))
+        .join(plan, plan.c.id == intent.c.plan_id)
+        .where(plan.c.docebo == docebo)
+    )
+
+
+def _by_plan(rows: Iterable[Row[Any]]) -> dict[str, set[int]]:
+    places: dict[str, set[int]] = {}
+    for row in rows:
+        places.setdefault(row.plan_id, set()).add(row.seq)
+    return places

@@ -33,7 +33,7 @@ from slack_docebo.storage.plans import LET_THROUGH, OPEN, Plan, PlanKind, PlanRe
 from slack_docebo.storage.schema import intent
 from slack_docebo.storage.schema import operation as operations
 from slack_docebo.storage.schema import plan as plans
-from slack_docebo.storage.statements import ROWS_AT_ONCE, Among, among, chunks, is_postgresql, replace_mentions
+from slack_docebo.storage.statements import ROWS_AT_ONCE, Among, is_postgresql, replace_mentions
 
 # Whether an operation gives a mapping another account.
 MOVES = and_(
@@ -221,11 +221,8 @@ class JournalRepository:
             .limit(limit)
         )
         entries = [entry_of(row) for row in self._connection.execute(query)]
-        headers = {
-            row.id: plan_of(row)
-            for ids in chunks({entry.plan_id for entry in entries})
-            for row in self._connection.execute(select(plans).where(among(self._connection, plans.c.id, ids)))
-        }
+        told = Among(select(plans), plans.c.id).rows(self._connection, {entry.plan_id for entry in entries})
+        headers = {row.id: plan_of(row) for row in told}
         return [(headers[entry.plan_id], entry) for entry in entries]
 
     def undone(self, docebo: str, since: datetime, slack_ids: Iterable[str]) -> Iterator[tuple[str, str]]:
@@ -241,9 +238,8 @@ class JournalRepository:
             )
             .order_by(operations.c.slack_id, plans.c.created_at, operations.c.seq)
         )
-        for ids in chunks(set(slack_ids)):
-            for row in self._connection.execute(query.where(among(self._connection, operations.c.slack_id, ids))):
-                yield row.slack_id, row.error
+        for row in Among(query, operations.c.slack_id).rows(self._connection, slack_ids):
+            yield row.slack_id, row.error
 
     def forget(self, slack_id: str) -> int:
         """Take the person out of every operation, the id included; what was still planned is skipped.

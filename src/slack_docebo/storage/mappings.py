@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, bindparam, case, delete, func, select, true, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, bindparam, case, delete, func, select, update
 
 from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.domain.people import Known, Mapping, SourceUser
@@ -18,7 +18,7 @@ from slack_docebo.storage.people import PersonRepository
 from slack_docebo.storage.platforms import UNKNOWN, PlatformRepository
 from slack_docebo.storage.schema import account, applied, operation, storable
 from slack_docebo.storage.schema import mapping as rows
-from slack_docebo.storage.statements import ROWS_AT_ONCE, Among, among, carry_out, chunks, insertion_text
+from slack_docebo.storage.statements import ROWS_AT_ONCE, Among, carry_out, insertion_text
 
 NAMED_AT_MOST = 5  # in a message
 CHANGED_SINCE = "mapped or changed since the backup of this reset: reset again, if this mapping is to go too"
@@ -83,10 +83,12 @@ class MappingRepository:
 
     def records(self, team: str, slack_ids: Collection[str] = ()) -> Iterator[MappingRecord]:
         """Yield, like `all`, everything that is known with the mappings; only those of *slack_ids*, if any are named."""
-        for ids in chunks(sorted(slack_ids)) if slack_ids else [[]]:
-            named = among(self._connection, rows.c.slack_id, ids) if ids else true()
-            for row in self._stream(READ.where(self._of(team), named)):
-                yield MappingRecord(_mapping(row), row.slack_updated, row.mapped_at, row.changed_at)
+        if slack_ids:
+            found = iter(sorted(self._among(OF, team, slack_ids), key=lambda row: str(row.slack_id)))
+        else:
+            found = self._stream(READ.where(self._of(team)))
+        for row in found:
+            yield MappingRecord(_mapping(row), row.slack_updated, row.mapped_at, row.changed_at)
 
     def of(self, team: str, slack_ids: Iterable[str]) -> dict[str, Mapping]:
         """Return the mappings of those of *slack_ids* who have one."""
@@ -159,10 +161,7 @@ class MappingRepository:
         in_team = delete(rows).where(self._of(team))
         if slack_ids is None:
             return self._connection.execute(in_team).rowcount
-        return sum(
-            self._connection.execute(in_team.where(among(self._connection, rows.c.slack_id, ids))).rowcount
-            for ids in chunks(set(slack_ids))
-        )
+        return Among(in_team, rows.c.slack_id).change(self._connection, slack_ids)
 
     def delete_planned(
         self, plan_id: str, team: str, seqs: range, backed_up: MappingType[str, tuple[int, datetime]]
@@ -234,13 +233,9 @@ class MappingRepository:
                 f"Two Slack users of {team} would share a Docebo account ({some}): unmap one of them, then run again"
             )
         moving = [slack_id for docebo_id, slack_id in held.items() if wanted[slack_id] != docebo_id]
-        for ids in chunks(moving):
-            # Docebo ids are positive: the negative one is free, and is replaced by the upsert that follows.
-            self._connection.execute(
-                update(rows)
-                .where(self._of(team), among(self._connection, rows.c.slack_id, ids))
-                .values(user_id=-rows.c.user_id)
-            )
+        # Docebo ids are positive: the negative one is free, and is replaced by the upsert that follows.
+        freed = update(rows).where(self._of(team)).values(user_id=-rows.c.user_id)
+        Among(freed, rows.c.slack_id).change(self._connection, moving)
 
     def _upsert(self, team: str, mappings: Sequence[Mapping], now: datetime) -> None:
         if not mappings:

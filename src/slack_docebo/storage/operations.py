@@ -25,7 +25,7 @@ from slack_docebo.storage.schema import mapping as mappings
 from slack_docebo.storage.schema import operation as operations
 from slack_docebo.storage.schema import plan as plans
 from slack_docebo.storage.schema import platform
-from slack_docebo.storage.statements import ROWS_AT_ONCE, among, carry_out, chunks, insert_rows
+from slack_docebo.storage.statements import ROWS_AT_ONCE, Among, among, carry_out, insert_rows
 
 # Made once: a statement costs more to build than to carry out.
 RECORD = (
@@ -106,15 +106,8 @@ class OperationRepository:
 
     def withdraw(self, plan_id: str, slack_ids: Iterable[str]) -> set[str]:
         """Delete the operations for *slack_ids* from a plan that is being made; return for whom there were any."""
-        return {
-            row.slack_id
-            for ids in chunks(set(slack_ids))
-            for row in self._connection.execute(
-                delete(operations)
-                .where(operations.c.plan_id == plan_id, among(self._connection, operations.c.slack_id, ids))
-                .returning(operations.c.slack_id)
-            )
-        }
+        withdrawn = delete(operations).where(operations.c.plan_id == plan_id).returning(operations.c.slack_id)
+        return {row.slack_id for row in Among(withdrawn, operations.c.slack_id).rows(self._connection, slack_ids)}
 
     def people_planned(self, plan_id: str, kinds: Iterable[Kind]) -> list[str]:
         """Return the Slack ids of those for whom an operation of one of *kinds* is still planned, in the plan's order."""
@@ -133,16 +126,9 @@ class OperationRepository:
 
     def move(self, plan_id: str, to: str, slack_ids: Iterable[str]) -> None:
         """Give what is still planned for *slack_ids* to another plan, under the same numbers."""
-        for ids in chunks(set(slack_ids)):
-            self._connection.execute(
-                update(operations)
-                .where(
-                    operations.c.plan_id == plan_id,
-                    operations.c.outcome == Outcome.PLANNED.value,
-                    among(self._connection, operations.c.slack_id, ids),
-                )
-                .values(plan_id=to)
-            )
+        planned = operations.c.plan_id == plan_id, operations.c.outcome == Outcome.PLANNED.value
+        moved = update(operations).where(*planned).values(plan_id=to)
+        Among(moved, operations.c.slack_id).change(self._connection, slack_ids)
 
     def add_unmappings(self, plan_id: str, first_seq: int, team: str, slack_ids: Collection[str], reason: str) -> None:
         """Append, numbered from *first_seq*, the unmapping of *slack_ids*, or of everybody of the workspace.
@@ -188,15 +174,8 @@ class OperationRepository:
     def not_done(self, plan_id: str, slack_ids: Iterable[str]) -> set[str]:
         """Return for which of *slack_ids* an operation of the plan was skipped or has failed."""
         undone = operations.c.outcome.in_([Outcome.SKIPPED.value, Outcome.FAILED.value])
-        return {
-            slack_id
-            for ids in chunks(set(slack_ids))
-            for slack_id in self._connection.scalars(
-                select(operations.c.slack_id).where(
-                    operations.c.plan_id == plan_id, undone, among(self._connection, operations.c.slack_id, ids)
-                )
-            )
-        }
+        query = select(operations.c.slack_id).where(operations.c.plan_id == plan_id, undone)
+        return {row.slack_id for row in Among(query, operations.c.slack_id).rows(self._connection, slack_ids)}
 
     def made_by_others(self, plan_id: str, slack_ids: Iterable[str], *, since: datetime) -> dict[str, int]:
         """Return the account that another plan has made since then for which of *slack_ids*."""
@@ -208,22 +187,13 @@ class OperationRepository:
             operations.c.done_at >= since,
         )
         query = select(operations.c.slack_id, operations.c.docebo_id).where(*made)
-        return {
-            row.slack_id: row.docebo_id
-            for ids in chunks(set(slack_ids))
-            for row in self._connection.execute(query.where(among(self._connection, operations.c.slack_id, ids)))
-        }
+        rows = Among(query, operations.c.slack_id).rows(self._connection, slack_ids)
+        return {row.slack_id: row.docebo_id for row in rows}
 
     def of_people(self, plan_id: str, slack_ids: Iterable[str]) -> list[JournalEntry]:
         """Return everything about the plan's operations for *slack_ids*, in their order."""
-        of_plan = operations.c.plan_id == plan_id
-        rows = [
-            row
-            for ids in chunks(set(slack_ids))
-            for row in self._connection.execute(
-                select(operations).where(of_plan, among(self._connection, operations.c.slack_id, ids))
-            )
-        ]
+        query = select(operations).where(operations.c.plan_id == plan_id)
+        rows = Among(query, operations.c.slack_id).rows(self._connection, slack_ids)
         return sorted(map(entry_of, rows), key=lambda entry: entry.seq)
 
     def without_outcome(self, plan_id: str, seqs: Collection[int]) -> list[tuple[int, Operation]]:

@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import Connection, bindparam, delete, func, select, true, update
 
 from slack_docebo.storage.schema import identity, person
-from slack_docebo.storage.statements import Among, among, carry_out, chunks, insertion_text, is_postgresql
+from slack_docebo.storage.statements import Among, carry_out, insertion_text, is_postgresql
 
 # Made once: a statement costs more to build than to carry out.
 MEET = insertion_text(person.columns, "DO NOTHING")
@@ -90,12 +90,8 @@ class PersonRepository:
     def note_gone(self, team: str, slack_ids: Iterable[str], *, since: datetime | None) -> None:
         """Note *since* when Slack has nobody under these ids; None: it has."""
         changed = identity.c.gone_since.is_not(None) if since is None else true()
-        for ids in chunks(set(slack_ids)):
-            self._connection.execute(
-                update(identity)
-                .where(identity.c.slack_team == team, among(self._connection, identity.c.slack_id, ids), changed)
-                .values(gone_since=since)
-            )
+        noted = update(identity).where(identity.c.slack_team == team, changed).values(gone_since=since)
+        Among(noted, identity.c.slack_id).change(self._connection, slack_ids)
 
     def count_of(self, slack_id: str) -> int:
         """Return in how many workspaces the person is known."""

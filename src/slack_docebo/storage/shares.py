@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Connection, delete, exists, select
 
 from slack_docebo.storage.schema import inbox_event, person_share
-from slack_docebo.storage.statements import among, chunks, insertion_text
+from slack_docebo.storage.statements import Among, carry_out, insertion_text
 
 HOUR = 3600.0
 PER_HOUR = 120  # looks at one person: half of them at once, the others evenly
@@ -14,6 +14,7 @@ INTERVAL = HOUR / (PER_HOUR / 2)
 ALL = 1.0
 
 share = person_share.c
+ARRIVALS = Among(select(share.slack_id, share.arrival), share.slack_id)
 BOOK = insertion_text(share, "(slack_id) DO UPDATE SET arrival = excluded.arrival")
 
 
@@ -30,17 +31,13 @@ class ShareRepository:
     def spend(self, slack_ids: Iterable[str], now: datetime) -> None:
         """Book one look at each of these people, whether or not there is something left of the share."""
         present = now.timestamp()
-        for ids in chunks(sorted(set(slack_ids))):
-            mine = among(self._connection, share.slack_id, ids)
-            known = dict(self._connection.execute(select(share.slack_id, share.arrival).where(mine)).tuples().all())
-            arrivals = {slack_id: max(known.get(slack_id, 0.0), present) + INTERVAL for slack_id in ids}
-            self._connection.execute(
-                BOOK,
-                [
-                    {"slack_id": slack_id, "arrival": min(arrival, present + HOUR)}
-                    for slack_id, arrival in arrivals.items()
-                ],
-            )
+        people = sorted(set(slack_ids))
+        known = {row.slack_id: row.arrival for row in ARRIVALS.rows(self._connection, people)}
+        arrivals = {slack_id: max(known.get(slack_id, 0.0), present) + INTERVAL for slack_id in people}
+        rows = (
+            {"slack_id": slack_id, "arrival": min(arrival, present + HOUR)} for slack_id, arrival in arrivals.items()
+        )
+        carry_out(self._connection, BOOK, rows)
 
     def purge(self, now: datetime) -> None:
         """Delete the rows of those who have their whole share again."""

@@ -35,7 +35,7 @@ from slack_docebo.storage.mappings import MappingRecord
 from slack_docebo.storage.people import PersonRepository
 from slack_docebo.storage.platforms import UNKNOWN, PlatformRepository
 from slack_docebo.storage.schema import FreeText, Instant, account, applied, identity, mapping
-from slack_docebo.storage.statements import ROWS_AT_ONCE, among, chunks, insert_rows, insertion
+from slack_docebo.storage.statements import ROWS_AT_ONCE, Among, insert_rows, insertion
 
 staged = Table(
     "staged_mapping",
@@ -116,8 +116,7 @@ class MappingStaging:
 
     def leave_out(self, sources: Iterable[int]) -> None:
         """Drop what came from *sources*."""
-        for some in chunks(set(sources)):
-            self._connection.execute(delete(staged).where(among(self._connection, staged.c.source, some)))
+        Among(delete(staged), staged.c.source).change(self._connection, sources)
 
     def count(self) -> int:
         return self._connection.scalar(select(func.count()).select_from(staged)) or 0

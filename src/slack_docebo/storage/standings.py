@@ -16,9 +16,7 @@ from slack_docebo.storage.schema import standing as standings
 from slack_docebo.storage.statements import (
     ROWS_AT_ONCE,
     Among,
-    among,
     carry_out,
-    chunks,
     insertion_text,
     replace_mentions,
 )
@@ -70,11 +68,7 @@ class StandingRepository:
         """Return those of *slack_ids* whose standing began or ended after *moment*."""
         later = or_(standings.c.since > moment, standings.c.until > moment)
         query = select(standings.c.slack_id).where(_towards(docebo, team), later)
-        return {
-            slack_id
-            for ids in chunks(set(slack_ids))
-            for slack_id in self._connection.scalars(query.where(among(self._connection, standings.c.slack_id, ids)))
-        }
+        return {row.slack_id for row in Among(query, standings.c.slack_id).rows(self._connection, slack_ids)}
 
     def replace(
         self, docebo: str, team: str, found: MappingType[str, Standing | None], *, plan_id: str, now: datetime
@@ -119,11 +113,8 @@ class StandingRepository:
     def standing_for(self, docebo: str, team: str, reasons: Iterable[str]) -> dict[str, str]:
         """Return the Slack ids of those who are left alone for one of *reasons*, with which."""
         query = select(standings.c.slack_id, standings.c.reason).where(_lasting(docebo, team))
-        return {
-            row.slack_id: row.reason
-            for some in chunks(set(reasons))
-            for row in self._connection.execute(query.where(among(self._connection, standings.c.reason, some)))
-        }
+        rows = Among(query, standings.c.reason).rows(self._connection, reasons)
+        return {row.slack_id: row.reason for row in rows}
 
     def at(self, moment: datetime, docebo: str, team: str) -> Generator[Period, None, None]:
         """Yield everybody's standing as it was at *moment*, in the order of Slack ids."""

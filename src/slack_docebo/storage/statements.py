@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator
 from collections.abc import Mapping as MappingType
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -46,7 +46,7 @@ def chunks(values: Iterable[T]) -> Iterator[list[T]]:
 
 
 def among(connection: Connection, column: Column[Any], values: list[T]) -> ColumnElement[bool]:
-    """Return the condition that *column* is one of *values*."""
+    """Return the condition that *column* is one of *values*, for a statement that has it further inside than `Among`."""
     if is_postgresql(connection):
         # On a table without statistics its planner compares every row with every value of a plain list.
         return column.in_(select(func.unnest(literal(values, postgresql.ARRAY(column.type)))))
@@ -54,29 +54,37 @@ def among(connection: Connection, column: Column[Any], values: list[T]) -> Colum
 
 
 class Among:
-    """A statement about the rows in which *column* is one of the values that are given each time; made once and kept.
+    """A statement about the rows in which *column* is one of the values that are given each time, however many.
 
-    To build one, and to find by it what was compiled, costs more than to carry it out.
+    What is carried out often is made once and kept: to build a statement costs more than to carry it out.
     """
 
     def __init__(self, statement: Select[Any] | Update | Delete, column: ColumnElement[Any]) -> None:
-        self._with_list = statement.where(column.in_(bindparam(GIVEN, expanding=True)))
-        array = bindparam(GIVEN, type_=postgresql.ARRAY(column.type))  # for the reason that `among` gives
-        self._with_array = statement.where(column.in_(select(func.unnest(array))))
+        self._statement = statement
+        self._column = column
 
     def rows(self, connection: Connection, values: Iterable[Any], **parameters: object) -> Iterator[Row[Any]]:
-        """Yield the rows that are found for any of *values*."""
+        """Yield the rows that are found, or changed and returned, for any of *values*."""
         statement = self._for(connection)
-        for some in chunks(set(values)):
+        for some in chunks(dict.fromkeys(values)):
             yield from connection.execute(statement, {**parameters, GIVEN: some})
 
     def change(self, connection: Connection, values: Iterable[Any], **parameters: object) -> int:
         """Change the rows of *values* and return how many there were."""
-        statement = self._for(connection)
-        return sum(connection.execute(statement, {**parameters, GIVEN: some}).rowcount for some in chunks(set(values)))
+        statement, given = self._for(connection), chunks(dict.fromkeys(values))
+        return sum(connection.execute(statement, {**parameters, GIVEN: some}).rowcount for some in given)
 
     def _for(self, connection: Connection) -> Select[Any] | Update | Delete:
         return self._with_array if is_postgresql(connection) else self._with_list
+
+    @cached_property
+    def _with_list(self) -> Select[Any] | Update | Delete:
+        return self._statement.where(self._column.in_(bindparam(GIVEN, expanding=True)))
+
+    @cached_property
+    def _with_array(self) -> Select[Any] | Update | Delete:
+        array = bindparam(GIVEN, type_=postgresql.ARRAY(self._column.type))  # for the reason that `among` gives
+        return self._statement.where(self._column.in_(select(func.unnest(array))))
 
 
 def insertion(connection: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:
