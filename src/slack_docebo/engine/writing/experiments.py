@@ -32,12 +32,11 @@ class Experiments:
         nobody was ever made, a row may be refused for a password that it lacks.
         """
         results, creates = list(answers), kind is Kind.CREATE
-        wants_password = creates and self._adapter.may_want_passwords
         doubtful = [
             place
             for place, ((seq, op), answer) in enumerate(zip(batch, answers, strict=True))
             if answer.error and seq not in in_doubt
-            if wants_password or optional(op.changes, creates=creates)
+            if self._may_want_password(kind) or optional(op.changes, creates=creates)
         ]
         tried = doubtful[: max(0, TRIED - self._tried[kind])]
         others = [place for place in doubtful if place not in tried]
@@ -48,6 +47,9 @@ class Experiments:
                 results[place] = answer
         await self._write_apart(kind, batch, [place for place in others if results[place].error], results)
         return results
+
+    def _may_want_password(self, kind: Kind) -> bool:
+        return kind is Kind.CREATE and self._adapter.may_want_passwords
 
     async def _try_bare(
         self, kind: Kind, batch: Sequence[Numbered], tried: Sequence[int], results: list[RowResult]
@@ -61,7 +63,7 @@ class Experiments:
         without_rest = [(op, needed(op.changes, creates=creates)) for _, op in map(batch.__getitem__, tried)]
         rows = [Row(op.docebo_id, self._adapter.written(changes, creates=creates)) for op, changes in without_rest]
         bare = await self._calls.upsert_once(kind, rows)
-        if creates and self._adapter.may_want_passwords and all(answer.error for answer in bare):
+        if self._may_want_password(kind) and all(answer.error for answer in bare):
             secured = [replace(row, attributes={**row.attributes, **with_password()}) for row in rows]
             bare = await self._calls.upsert_once(kind, secured)
             if not all(answer.error for answer in bare):
