@@ -11,6 +11,7 @@ from slack_docebo.cli.plans import show
 from slack_docebo.cli.session import open_session
 from slack_docebo.engine.planning.undoing import plan_undo
 from slack_docebo.engine.writing.left_behind import settle_under
+from slack_docebo.errors import PlanNotApplicable
 
 Of = Annotated[str, Parameter(name="run", help="Id of the plan or of the flow run that is undone.")]
 DeactivateCreated = Annotated[bool, Parameter(negative="", help="Deactivate the accounts that were created.")]
@@ -19,6 +20,11 @@ Apply = Annotated[bool, Parameter(negative="", help="Apply the plan at once inst
 
 def undo(of: Of, /, *, deactivate_created: DeactivateCreated = False, apply: Apply = False, json: Json = False) -> int:
     """Save the inverse of a run as a plan, and show or apply it; return the exit code."""
+    if not of.strip():
+        raise PlanNotApplicable(
+            "nothing says what to undo: give the id of a plan, as its summary or `slack-docebo plan list` shows it, or of a"
+            " flow run"
+        )
     return asyncio.run(_undo(of, deactivate_created=deactivate_created, apply=apply, json=json))
 
 
