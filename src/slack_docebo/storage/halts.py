@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, bindparam, delete, select
 
@@ -19,8 +20,12 @@ class Halt:
     reason: str
 
     def __str__(self) -> str:
+        return self.by_clock("UTC")
+
+    def by_clock(self, zone: str) -> str:
+        """Say it with the time in this zone."""
         why = f" ({self.reason})" if self.reason else ""
-        return f"stopped since {self.since:%Y-%m-%d %H:%M} UTC{why}"
+        return f"stopped since {self.since.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M %Z}{why}"
 
 
 class HaltRepository:

@@ -52,7 +52,7 @@ class Status:
     workspace: str  # "" before the first run
     contacts: Mapping[Side, Contact]
     halt: Halt | None
-    time_zone: str  # by whose clock the reconciliation begins
+    time_zone: str  # by whose clock the reconciliation begins, and times are told
     frozen_until: date | None  # the last of the days on which nothing is written
     switched_off: bool  # neither accounts nor mappings are written
     slack_read: ProvenRead | None
@@ -76,11 +76,11 @@ class Status:
         """What somebody has to do, the most urgent first."""
         found = []
         if self.halt:
-            when = f"Nothing is written: {self.halt}. Let runs write again when it is time."
+            when = f"Nothing is written: {self.halt.by_clock(self.time_zone)}. Let runs write again when it is time."
             found.append(Step(when, "go"))
         found += [
             Step(
-                f"{side.capitalize()} did not take {OURS[side]}, or did not answer, at {_moment(contact.asked_at)}: see"
+                f"{side.capitalize()} did not take {OURS[side]}, or did not answer, at {self._moment(contact.asked_at)}: see"
                 " why, and what to do.",
                 "doctor",
             )
@@ -148,11 +148,11 @@ class Status:
             "Slack": self._connection(Side.SLACK, self.workspace or "a workspace that is not known yet"),
             "Docebo": self._connection(Side.DOCEBO, self.docebo),
             "Writing to Docebo": self._writing(),
-            "Last complete read of Slack": _read(self.slack_read, "people"),
-            "Last complete read of Docebo": _read(self.docebo_read, "accounts"),
+            "Last complete read of Slack": self._read(self.slack_read, "people"),
+            "Last complete read of Docebo": self._read(self.docebo_read, "accounts"),
             "Last import": _told(self.last_import, summaries),
             **({"Last dry run": _told(self.dry_run, summaries)} if self.dry_run else {}),
-            "Next reconciliation": _moment(next_import, self.time_zone) if next_import else NOT_SCHEDULED,
+            "Next reconciliation": self._moment(next_import) if next_import else NOT_SCHEDULED,
             "People": f"{self._looked_after()}{self.mapped:,} mapped, {self.in_line:,} in line, {len(self.undecided):,} waiting"
             " for a decision",
             "Events": f"{self.inbox.waiting:,} waiting, {self._parked()}",
@@ -164,7 +164,7 @@ class Status:
             [
                 "# How things stand",
                 "",
-                f"As of {_moment(self.now)}",
+                f"As of {self._moment(self.now)}, by the clock of {markdown(self.time_zone)}; days begin by UTC",
                 "",
                 "## What there is to do",
                 "",
@@ -182,7 +182,7 @@ class Status:
                 "",
                 "## What was changed in the settings",
                 "",
-                *([_changed(one) for one in self.setting_changes] or ["Nothing was changed with the form."]),
+                *([self._changed(one) for one in self.setting_changes] or ["Nothing was changed with the form."]),
                 "",
                 "## Forms",
                 "",
@@ -193,8 +193,8 @@ class Status:
     def _connection(self, side: Side, name: str) -> str:
         """Say with whom we are connected, and when our credentials have last worked there."""
         contact = self.contacts[side]
-        worked = f"worked last at {_moment(contact.worked_at)}" if contact.worked_at else "never worked yet"
-        failed = f", but not at {_moment(contact.asked_at)}" if contact.asked_at and contact.is_broken else ""
+        worked = f"worked last at {self._moment(contact.worked_at)}" if contact.worked_at else "never worked yet"
+        failed = f", but not at {self._moment(contact.asked_at)}" if contact.asked_at and contact.is_broken else ""
         return f"{markdown(name)}; {OURS[side]}: {worked}{failed}"
 
     @property
@@ -220,7 +220,7 @@ class Status:
         if self.frozen_until:
             return f"not until the end of {self.frozen_until}, as FREEZE in the settings says"
         if self.halt:
-            return line(str(self.halt))
+            return line(self.halt.by_clock(self.time_zone))
         return "switched off in the settings" if self.switched_off else "allowed"
 
     def _parked(self) -> str:
@@ -235,6 +235,20 @@ class Status:
             return f"{self.seconds[0]:.1f} s, one event"
         parts = quantiles(self.seconds, n=20, method="inclusive")
         return f"half within {parts[9]:.1f} s, 95 % within {parts[18]:.1f} s, of {len(self.seconds):,} events"
+
+    def _changed(self, one: RecordedChange) -> str:
+        key, before, after = one.change
+        told = f"- {self._moment(one.changed_at)}, {markdown(one.by)}: {markdown(key)}"
+        if key in NAMING_PEOPLE:
+            return told
+        values = [markdown(shortened(value, LONGEST_VALUE)) or "nothing" for value in (before, after)]
+        return f"{told} from {values[0]} to {values[1]}"
+
+    def _read(self, read: ProvenRead | None, whom: str) -> str:
+        return f"{self._moment(read.proven_at)}, {read.people:,} {whom}" if read else "none yet"
+
+    def _moment(self, moment: datetime) -> str:
+        return f"{moment.astimezone(ZoneInfo(self.time_zone)):%Y-%m-%d %H:%M %Z}"
 
 
 def status(runtime: Runtime) -> Status:
@@ -288,15 +302,6 @@ def _parked_as_acknowledged(tables: Tables, team: str, seen: Decisions) -> int:
     return sum(seen[slack_id].acknowledges(error) for slack_id, error in tables.inbox.parked_errors(team, seen))
 
 
-def _changed(one: RecordedChange) -> str:
-    key, before, after = one.change
-    told = f"- {_moment(one.changed_at)}, {markdown(one.by)}: {markdown(key)}"
-    if key in NAMING_PEOPLE:
-        return told
-    values = [markdown(shortened(value, LONGEST_VALUE)) or "nothing" for value in (before, after)]
-    return f"{told} from {values[0]} to {values[1]}"
-
-
 def _by_day(counts: Mapping[tuple[date, Kind, Outcome], int]) -> Counter[tuple[date, str]]:
     people = Counter[tuple[date, str]]()
     for (day, kind, outcome), count in counts.items():
@@ -309,14 +314,6 @@ def _told(plan: Summary | None, summaries: Mapping[str, str]) -> str:
         return "none yet"
     told, link = markdown(plan.line), summaries.get(plan.plan.id)
     return f"[{told}]({link})" if link else told
-
-
-def _read(read: ProvenRead | None, whom: str) -> str:
-    return f"{_moment(read.proven_at)}, {read.people:,} {whom}" if read else "none yet"
-
-
-def _moment(moment: datetime, zone: str = "Etc/UTC") -> str:
-    return f"{moment.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M %Z}"
 
 
 def _events(count: int) -> str:
