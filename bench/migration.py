@@ -23,8 +23,10 @@ from pathlib import Path
 import httpx
 import psycopg
 
+from bench.kept_connections import Connections
+from bench.slack_events import SECRET, body, event_id, request
 from bench.table import Results
-from bench.webhook import SECRET, UNREACHABLE_PREFECT, Connections, body, event_id, request
+from bench.webhook_servers import UNREACHABLE_PREFECT
 from deployments.local import ROOT, free_port, process
 from slack_docebo.storage.store import Store
 from tests import former_release

@@ -27,8 +27,9 @@ from typing import Any, Self
 import httpx
 
 from bench.installation import ROOT, deploy, until
+from bench.kept_connections import Connections
+from bench.slack_events import SECRET, request
 from bench.table import Results
-from bench.webhook import SECRET, Connections, request
 from deployments.local import (
     LIBRARY_LOGS,
     OUR_WORKER,

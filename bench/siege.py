@@ -17,7 +17,9 @@ from pathlib import Path
 
 import uvloop
 
-from bench.webhook import Connections, body, event_id, hostile, request, resident_kb, stored, webhook
+from bench.kept_connections import Connections
+from bench.slack_events import body, event_id, hostile, request
+from bench.webhook_servers import resident_kb, stored, webhook
 
 BARS = {"p99_ms": 250}
 FIRST_HONEST = 900_000_000  # honest events are numbered from here, which tells their rows from others

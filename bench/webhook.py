@@ -2,8 +2,6 @@
 
 import argparse
 import asyncio
-import hashlib
-import hmac
 import json
 import os
 import random
@@ -13,24 +11,19 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import cast
 
 import httpx
 import uvloop
 
-from deployments.local import free_port, process
-from slack_docebo.storage.store import Store
+from bench.kept_connections import Connections
+from bench.slack_events import body, event_id, hostile, request
+from bench.webhook_servers import bolt, processor_seconds, resident_kb, stored, webhook
 
-SECRET = "bench-signing-secret"
-TEAM, APP = "T0BENCH", "A0BENCH"
 RATES = (500, 750, 1000)
 BARS = {"events_per_second": 500, "p99_ms": 100}
-START_SECONDS = 30.0
-UNREACHABLE_PREFECT = "http://127.0.0.1:9/api"
 
 
 @dataclass
@@ -44,149 +37,6 @@ class Measured:
     worst_ms: float
     statuses: dict[str, int]
     acknowledged: list[str]  # the ids of the events that were answered with 200
-
-
-def event_id(number: int) -> str:
-    """Return the id of event *number*."""
-    return f"Ev{number:010d}"
-
-
-def body(number: int) -> bytes:
-    """Return the body of one event as Slack sends it."""
-    user = {
-        "id": f"U{number:09d}",
-        "team_id": TEAM,
-        "name": f"person.{number}",
-        "deleted": False,
-        "color": "9f69e7",
-        "real_name": f"Person {number}",
-        "tz": "Europe/Amsterdam",
-        "tz_label": "Central European Time",
-        "tz_offset": 3600,
-        "profile": {
-            "title": "Engineer",
-            "phone": "+31 20 123 4567",
-            "skype": "",
-            "real_name": f"Person {number}",
-            "real_name_normalized": f"Person {number}",
-            "display_name": f"person{number}",
-            "fields": {},
-            "status_text": "in a meeting",
-            "status_emoji": ":spiral_calendar_pad:",
-            "status_expiration": 0,
-            "avatar_hash": "ge3b51ca72de",
-            "email": f"person.{number}@example.com",
-            "first_name": "Person",
-            "last_name": str(number),
-            "image_24": "https://avatars.example/24.png",
-            "image_512": "https://avatars.example/512.png",
-            "team": TEAM,
-        },
-        "is_admin": False,
-        "is_bot": False,
-        "is_restricted": False,
-        "is_app_user": False,
-        "updated": 1_700_000_000 + number,
-        "is_email_confirmed": True,
-    }
-    event = {"type": "user_profile_changed", "user": user, "cache_ts": 1_700_000_000, "event_ts": f"{number}.000100"}
-    envelope = {
-        "token": "t",
-        "team_id": TEAM,
-        "api_app_id": APP,
-        "event": event,
-        "type": "event_callback",
-        "event_id": event_id(number),
-        "event_time": 1_700_000_000,
-        "authorizations": [{"enterprise_id": None, "team_id": TEAM, "user_id": "UBOT", "is_bot": True}],
-        "event_context": f"4-bench-{number}",
-    }
-    return json.dumps(envelope).encode()
-
-
-def request(content: bytes, *, port: int, headers: Sequence[tuple[str, str]] = ()) -> bytes:
-    """Return a whole signed HTTP request; *headers* replace those of the same name."""
-    timestamp = str(int(time.time()))
-    digest = hmac.new(SECRET.encode(), b"v0:" + timestamp.encode() + b":" + content, hashlib.sha256).hexdigest()
-    fields = {
-        "Host": f"127.0.0.1:{port}",
-        "User-Agent": "Slackbot 1.0 (+https://api.slack.com/robots)",
-        "Accept": "*/*",
-        "Content-Type": "application/json",
-        "Content-Length": str(len(content)),
-        "X-Slack-Request-Timestamp": timestamp,
-        "X-Slack-Signature": f"v0={digest}",
-        **dict(headers),
-    }
-    head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
-    return f"POST /slack/events HTTP/1.1\r\n{head}\r\n".encode("latin-1", "replace") + content
-
-
-class Connection(asyncio.Protocol):
-    """One connection to the server, for one request at a time."""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast("asyncio.Transport", transport)
-
-    async def send(self, message: bytes) -> bytes:
-        """Send one request and return the head of its answer; b"" if the connection was closed without one."""
-        self._bodiless = message.startswith(b"HEAD")
-        self._received = b""
-        self._head: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-        self.transport.write(message)
-        return await self._head
-
-    def data_received(self, data: bytes) -> None:
-        self._received += data
-        head, complete, rest = self._received.partition(b"\r\n\r\n")
-        if complete and (self._bodiless or len(rest) >= _content_length(head)):
-            self._answer(head)
-
-    def connection_lost(self, _error: Exception | None) -> None:
-        self._answer(b"")
-
-    def _answer(self, head: bytes) -> None:
-        if not self._head.done():
-            self._head.set_result(head)
-
-
-def _content_length(head: bytes) -> int:
-    return int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0] or 0)
-
-
-class Connections:
-    """Kept connections to the server, as many as are needed at once."""
-
-    def __init__(self, port: int) -> None:
-        self._port = port
-        self._free: list[Connection] = []
-
-    async def send(self, message: bytes) -> int:
-        """Send one request and return the status of its answer; 0 if the connection was closed without one."""
-        connection = await self._take()
-        try:
-            head = await connection.send(message)
-        except asyncio.CancelledError:  # nobody waits for the answer any more
-            connection.transport.close()
-            raise
-        if not head or b"connection: close" in head.lower():
-            connection.transport.close()
-        else:
-            self._free.append(connection)
-        return int(head.split(None, 2)[1]) if head else 0
-
-    def close(self) -> None:
-        """Close the connections that nobody uses."""
-        for connection in self._free:
-            connection.transport.close()
-
-    async def _take(self) -> Connection:
-        while self._free:
-            connection = self._free.pop()
-            if not connection.transport.is_closing():
-                return connection
-        _, connection = await asyncio.get_running_loop().create_connection(Connection, "127.0.0.1", self._port)
-        return connection
 
 
 class Sending:
@@ -240,42 +90,6 @@ class Sending:
         )
 
 
-def hostile(number: int, port: int, chance: random.Random) -> bytes:
-    """Return a request that no secret has signed; malformed in one of many ways."""
-    content = body(number)
-    noise = chance.randbytes(chance.randrange(1, 200))
-    match number % 12:
-        case 0:
-            headers = [("X-Slack-Signature", "v0=" + chance.randbytes(32).hex())]
-        case 1:
-            headers = [("X-Slack-Signature", noise.decode("latin-1").replace("\r", "").replace("\n", ""))]
-        case 2:
-            headers = [
-                ("X-Slack-Request-Timestamp", chance.choice(["abc", "", "1.5", "-1", "9" * 400, "\xb2\xb3", "٣"]))
-            ]
-        case 3:
-            headers = [("X-Slack-Request-Timestamp", str(int(time.time()) - 301))]
-        case 4:
-            content, headers = noise, [("X-Slack-Signature", "v0=" + "0" * 64)]
-        case 5:
-            content = b"[" * chance.randrange(1, 50_000)
-            headers = [("X-Slack-Signature", "v0=" + "a" * 64)]
-        case 6:
-            headers = [("Content-Type", chance.choice(["text/plain", "", "application/x-www-form-urlencoded", "\xff"]))]
-        case 7:
-            headers = [("Content-Length", "99999999999")]
-            return request(b"", port=port, headers=headers)
-        case 8:
-            headers = [("X-Slack-Signature", "v0=é" + "0" * 63), ("X-Slack-Retry-Num", "x" * 1000)]
-        case 9:
-            return request(content, port=port)[:-10] + b"0123456789"  # altered after it was signed
-        case 10:
-            return request(content, port=port).replace(b"POST", chance.choice([b"GET", b"PUT", b"HEAD", b"BREW"]), 1)
-        case _:
-            return chance.randbytes(60).replace(b"\n", b" ") + b"\r\n\r\n"
-    return request(content, port=port, headers=headers)
-
-
 async def attack(port: int, count: int, seed: int = 7) -> dict[str, int]:
     """Send *count* hostile requests, a few at a time, and return how they were answered."""
     pool = Connections(port)
@@ -295,77 +109,6 @@ async def attack(port: int, count: int, seed: int = 7) -> dict[str, int]:
     return dict(statuses)
 
 
-@contextmanager
-def webhook(folder: Path) -> Iterator[tuple[int, int]]:
-    """Run the webhook with a new SQLite store; yield its port and process id."""
-    port = free_port()
-    settings = {
-        "SLACK_BOT_TOKEN": "xoxb-bench",
-        "SLACK_TEAM_ID": TEAM,
-        "SLACK_APP_ID": APP,
-        "SLACK_SIGNING_SECRET": SECRET,
-        "DOCEBO_URL": "https://bench.example",
-        "DOCEBO_CLIENT_ID": "bench",
-        "DOCEBO_CLIENT_SECRET": "bench",
-        "DATABASE_URL": f"sqlite:///{folder / 'store.db'}",
-        "WEBHOOK_PORT": str(port),
-        "PREFECT_API_URL": UNREACHABLE_PREFECT,
-    }
-    with process([sys.executable, "-m", "deployments.webhook"], log=folder / "webhook.log", env=settings) as child:
-        _wait_until_listening(port, child, folder / "webhook.log")
-        yield port, child.pid
-
-
-@contextmanager
-def bolt(folder: Path) -> Iterator[tuple[int, int]]:
-    """Run slack-bolt's Starlette adapter with a listener that does nothing; yield its port and process id."""
-    port = free_port()
-    command = [sys.executable, "-m", "uvicorn", "bench.webhook:bolt_app", "--factory", "--port", str(port)]
-    with process([*command, "--no-access-log"], log=folder / "bolt.log") as child:
-        _wait_until_listening(port, child, folder / "bolt.log")
-        yield port, child.pid
-
-
-def bolt_app() -> object:
-    """Return slack-bolt's own way to answer these events: verified, dispatched, acknowledged, nothing stored."""
-    from slack_bolt.adapter.starlette.async_handler import AsyncSlackRequestHandler
-    from slack_bolt.async_app import AsyncApp
-    from slack_bolt.authorization import AuthorizeResult
-    from starlette.applications import Starlette
-    from starlette.requests import Request
-    from starlette.responses import Response
-    from starlette.routing import Route
-
-    async def authorize(**_context: object) -> AuthorizeResult:
-        return AuthorizeResult(enterprise_id=None, team_id=TEAM, bot_token="xoxb-bench", bot_user_id="UBOT")
-
-    app = AsyncApp(signing_secret=SECRET, authorize=authorize)
-
-    @app.event("user_profile_changed")
-    async def nothing() -> None:
-        return
-
-    handler = AsyncSlackRequestHandler(app)
-
-    async def events(incoming: Request) -> Response:
-        return await handler.handle(incoming)
-
-    return Starlette(routes=[Route("/slack/events", events, methods=["POST"])])
-
-
-def _wait_until_listening(port: int, child: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while True:
-        try:
-            httpx.get(f"http://127.0.0.1:{port}/healthz", timeout=2)
-        except httpx.TransportError:
-            if child.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"the server did not start:\n{log.read_text()[-2000:]}") from None
-            time.sleep(0.05)
-        else:
-            return
-
-
 def _client(*arguments: str) -> dict[str, object]:
     """Run this module as the client, in a process of its own, and return what it measured."""
     answer = subprocess.run(
@@ -373,23 +116,6 @@ def _client(*arguments: str) -> dict[str, object]:
     )
     found: dict[str, object] = json.loads(answer.stdout)
     return found
-
-
-def resident_kb(pid: int) -> int:
-    """Return the memory that the process *pid* has in use."""
-    status = Path(f"/proc/{pid}/status").read_text()
-    return int(status.partition("VmRSS:")[2].split()[0])
-
-
-def _processor_seconds(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def stored(folder: Path) -> set[str]:
-    """Return the ids of the events in the inbox below *folder*."""
-    with Store.open(f"sqlite:///{folder / 'store.db'}") as store, store.reading() as tables:
-        return {entry.event.event_id for entry in tables.inbox.list_(10_000_000)}
 
 
 def _run_client(arguments: Sequence[str]) -> None:
@@ -415,9 +141,9 @@ class Side:
 
     def bear(self, what: str, amount: int, count: int, first: int) -> None:
         """Send one load and keep its result."""
-        before = _processor_seconds(self.pid)
+        before = processor_seconds(self.pid)
         self.loads.append(Measured(**_client(what, *map(str, (self.port, amount, count, first)))))  # type: ignore[arg-type]
-        self.microseconds.append(1e6 * (_processor_seconds(self.pid) - before) / count)
+        self.microseconds.append(1e6 * (processor_seconds(self.pid) - before) / count)
 
 
 def acknowledgement(seconds: int) -> bool:

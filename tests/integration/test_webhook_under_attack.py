@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
-from bench import webhook as bench
+from bench import slack_events as bench
 from bench.siege import Attackers, siege
 from deployments.connections import PATIENCE, Connections
 from deployments.listener import LARGEST_HEAD, LARGEST_RAW_BODY, MOST_HEADERS, server
