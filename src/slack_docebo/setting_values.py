@@ -1,5 +1,6 @@
 """The values of the table of settings: each type reads what somebody wrote into one form, or says what is right."""
 
+import json
 import re
 from datetime import time
 from typing import Annotated
@@ -167,3 +168,21 @@ Handles = Annotated[tuple[str, ...], BeforeValidator(_handles)]
 ThreeTitles = Annotated[tuple[str, ...], BeforeValidator(_three_titles)]
 Rules = Annotated[tuple[InstanceOf[AttributeRule], ...], BeforeValidator(rules_of)]
 LimitText = Annotated[Limit, BeforeValidator(lambda value: parse_limit(", ".join(_words(value))))]
+
+
+def as_written(value: object) -> str:
+    """Return the text that stands for *value* in the table."""
+    match value:
+        case None:
+            return ""
+        case bool():
+            return str(value).lower()
+        case time():
+            return f"{value:%H:%M}"
+        case tuple() | list():
+            entries = list(map(str, value))
+            # A rule holds separators in quotes and brackets only, where they part nothing.
+            is_parted = any(isinstance(entry, str) and SEPARATORS.search(entry) for entry in value)
+            return json.dumps(entries) if is_parted else ", ".join(entries)
+        case _:
+            return str(value)

@@ -15,7 +15,6 @@ from slack_docebo.errors import ConfigurationError
 from slack_docebo.integration_settings import (
     LONGEST_SETTING,
     IntegrationSettings,
-    as_written,
     documented_rows,
     listed,
     read_rows,
@@ -23,6 +22,7 @@ from slack_docebo.integration_settings import (
     rows_of_others,
     table,
 )
+from slack_docebo.setting_values import as_written
 
 FIELDS = IntegrationSettings.model_fields
 DEFAULTS = {key: default for key, default, _ in documented_rows()}

@@ -1,22 +1,14 @@
-"""Behaviour settings: the rows *Integration | Key | Value* of the table that the retired product called by this name.
+"""What the rows of the table say, each with its default and description, and what follows from them."""
 
-In Prefect the table is the Variable `integration_settings`, a JSON list of objects with those three keys.
-"""
-
-import csv
-import io
-import json
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
-from typing import Annotated, Any, NamedTuple, Self
+from typing import Annotated, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
-from slack_docebo.delimited import BadTableError, read_table
 from slack_docebo.domain.freezing import frozen_until
 from slack_docebo.domain.guards import Change, Limit
 from slack_docebo.domain.lookup import LookupTable
@@ -29,12 +21,11 @@ from slack_docebo.domain.rules import DEFAULT_RULES, AttributeRule
 from slack_docebo.domain.scope import Guests, Scope, ids_named
 from slack_docebo.domain.sources import SCIM_SOURCES, SOURCES
 from slack_docebo.domain.targets import TARGETS
-from slack_docebo.domain.texts import shortened
 from slack_docebo.domain.unmatched import UnmatchedEntries
 from slack_docebo.errors import ConfigurationError
+from slack_docebo.integration_settings.rows import VARIABLE
 from slack_docebo.setting_values import (
     MIRROR_EXAMPLE,
-    SEPARATORS,
     Days,
     Domains,
     Flag,
@@ -52,15 +43,10 @@ from slack_docebo.setting_values import (
     TimeZone,
     Whole,
     WholeOrNone,
-    mail_addresses,
+    as_written,
     rules_of,
 )
 
-VARIABLE = "integration_settings"
-INTEGRATION = "SLACK"
-LONGEST_SETTING = 4_000
-LONGEST_SAID = 20  # of a switch, where it is quoted
-PROBLEMS_TOLD = 20
 LARGEST_NUMBER = 10**9
 LONGEST_KEPT = 36_600  # days
 LIMITED = (
@@ -524,172 +510,3 @@ class IntegrationSettings(BaseModel):
             Change.REMAP: self.limit_remappings,
             Change.RENAME: self.limit_renames,
         }
-
-
-def read_rows(rows: object) -> IntegrationSettings:
-    """Read the table; raise ConfigurationError that names each wrong or missing row and what is allowed there.
-
-    Rows of other integrations are passed over: the retired product kept them in the same table.
-    """
-    if not isinstance(rows, list):
-        raise ConfigurationError(f"{VARIABLE}: should be a JSON list of rows with integration, key and value")
-    problems: list[str] = []
-    values: dict[str, Any] = {}
-    for number, row in enumerate(rows, start=1):
-        cells = _cells(row)
-        if cells is None:
-            problems.append(f"row {number} should have integration, key and value")
-        elif cells.integration == INTEGRATION:
-            key, value = cells.key, cells.value
-            if key in values:
-                problems.append(f"row {INTEGRATION} | {key} is there twice")
-            elif isinstance(value, dict):
-                problems.append(f"row {INTEGRATION} | {key}: write a text, a number or a list")
-                value = ""
-            elif len(str(value)) > LONGEST_SETTING:
-                problems.append(f"row {INTEGRATION} | {key}: longer than {LONGEST_SETTING:,} characters")
-                value = ""
-            values.setdefault(key, listed(value))
-    try:
-        settings = IntegrationSettings.model_validate(values)
-    except ValidationError as error:
-        problems += [_sentence(str(fault["loc"][0]), fault["type"], fault["msg"]) for fault in error.errors()]
-    if problems:
-        more = f"; and {len(problems) - PROBLEMS_TOLD} more" if len(problems) > PROBLEMS_TOLD else ""
-        raise ConfigurationError(f"{VARIABLE}: {'; '.join(problems[:PROBLEMS_TOLD])}{more}")
-    return settings.remarked(_switches_off(values))
-
-
-def _switches_off(values: Mapping[str, object]) -> Iterator[str]:
-    """Yield a sentence for each switch that is off because of what it says, and is perhaps meant to be on."""
-    for name, field in IntegrationSettings.model_fields.items():
-        said = str(values.get(name.upper(), "")).strip()
-        if field.is_required() and field.annotation is bool and said.lower() not in {"true", "false", ""}:
-            yield f"{name.upper()} says {shortened(said, LONGEST_SAID)!r} and is off: only true switches it on"
-
-
-def rows_by_key(rows: object) -> dict[str, object]:
-    """Return what the table holds for each key, right or wrong; of two rows with one key, the first."""
-    values: dict[str, object] = {}
-    for cells in map(_cells, rows if isinstance(rows, list) else ()):
-        if cells and cells.integration == INTEGRATION:
-            values.setdefault(cells.key, cells.value)
-    return values
-
-
-def rows_of_others(rows: object) -> list[Any]:
-    """Return the rows of other integrations, as they are."""
-    found = ((row, _cells(row)) for row in (rows if isinstance(rows, list) else ()))
-    return [row for row, cells in found if cells and cells.integration != INTEGRATION]
-
-
-class _Cells(NamedTuple):
-    integration: str
-    key: str
-    value: Any
-
-
-def _cells(row: object) -> _Cells | None:
-    """Return the cells of *row*, however their names are written; None if it lacks one."""
-    named = {str(name).lower(): cell for name, cell in row.items()} if isinstance(row, Mapping) else {}
-    if not {"integration", "key", "value"} <= named.keys():
-        return None
-    key = str(named["key"]).strip().upper().encode(errors="replace").decode()  # half an emoji names no field
-    value = "" if named["value"] is None else named["value"]
-    return _Cells(str(named["integration"]).strip().upper(), key, value)
-
-
-def listed(value: object) -> object:
-    """Return the list that *value* is the JSON text of, else *value*."""
-    if not (isinstance(value, str) and value.lstrip().startswith("[")):
-        return value
-    try:
-        parsed = json.loads(value)
-    except (ValueError, RecursionError):
-        return value  # a pattern may begin with a bracket, too
-    return parsed if isinstance(parsed, list) else value
-
-
-def _sentence(key: str, kind: str, message: str) -> str:
-    row = f"row {INTEGRATION} | {key}"
-    match kind:
-        case "missing":
-            return f"{row} is missing: {IntegrationSettings.model_fields[key.lower()].description}"
-        case "extra_forbidden":
-            return f"{row} is unknown: allowed keys are {', '.join(map(str.upper, IntegrationSettings.model_fields))}"
-        case "int_parsing" | "int_type" | "int_from_float":
-            return f"{row}: write a whole number, of digits alone"
-        case _:
-            return f"{row}: {message.removeprefix('Value error, ').removeprefix('Input ')}"
-
-
-def rows_from_csv(text: str) -> list[dict[str, str]]:
-    """Read the table as the retired product or a spreadsheet exports it, with the columns Integration, Key and Value.
-
-    Raises ConfigurationError that names the line of what cannot be used.
-    """
-    try:
-        rows = [cells for _, cells in read_table(text)]
-    except BadTableError as error:
-        raise ConfigurationError(f"the table cannot be read: {error}") from None
-    header = [name.strip().lower() for name in rows[0]] if rows else []
-    if len(rows) < 2 or not {"integration", "key", "value"} <= set(header):
-        raise ConfigurationError("the CSV file should have the columns Integration, Key and Value, and a row")
-    return [dict(zip(header, cells, strict=True)) for cells in rows[1:]]
-
-
-def rows_as_csv(values: Mapping[str, object]) -> str:
-    """Return *values*, keyed by setting, as a table that `rows_from_csv` reads."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("Integration", "Key", "Value"))
-    writer.writerows((INTEGRATION, key, as_written(value)) for key, value in values.items())
-    return text.getvalue()
-
-
-def notification_mail_id(rows: object) -> str:
-    """Return where notifications go, "" for nowhere; what is wrong otherwise is told by a notification."""
-    value = listed(rows_by_key(rows).get("NOTIFICATION_MAIL_ID", ""))
-    found = []
-    for entry in value if isinstance(value, list) else SEPARATORS.split(str(value)):
-        with suppress(ValueError):
-            found.append(mail_addresses(str(entry)))
-    return ", ".join(filter(None, found))
-
-
-def read_written(values: Mapping[str, str]) -> IntegrationSettings:
-    """Return the settings that *values*, once `written`, were made from; nobody is notified.
-
-    What an older release wrote and this one does not know is left out.
-    """
-    known = {key: value for key, value in values.items() if key.lower() in IntegrationSettings.model_fields}
-    return read_rows(table({"NOTIFICATION_MAIL_ID": "", **known}))
-
-
-def table(values: Mapping[str, str]) -> list[dict[str, str]]:
-    """Return *values*, keyed by setting, as rows of the table."""
-    return [{"integration": INTEGRATION, "key": key, "value": value} for key, value in values.items()]
-
-
-def documented_rows() -> Iterable[tuple[str, str, str]]:
-    """Yield key, default (as it would be written in the table) and description of every row."""
-    for name, field in IntegrationSettings.model_fields.items():
-        yield name.upper(), "" if field.is_required() else as_written(field.default), field.description or ""
-
-
-def as_written(value: object) -> str:
-    """Return the text that stands for *value* in the table."""
-    match value:
-        case None:
-            return ""
-        case bool():
-            return str(value).lower()
-        case time():
-            return f"{value:%H:%M}"
-        case tuple() | list():
-            entries = list(map(str, value))
-            # A rule holds separators in quotes and brackets only, where they part nothing.
-            is_parted = any(isinstance(entry, str) and SEPARATORS.search(entry) for entry in value)
-            return json.dumps(entries) if is_parted else ", ".join(entries)
-        case _:
-            return str(value)
