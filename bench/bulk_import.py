@@ -17,25 +17,27 @@ from bench.table import Results
 from deployments.local import QUIET_PREFECT, connection_settings, prefect_server, sandbox
 
 USERS = 10_000
+SIZES = (10_000, 50_000, 100_000)  # of workspaces whose import is weighed
+READ, PAIRS = 50_000, 5
 LATENCY_MS = 100
 VALIDATING = ("auth.test", "GET /manage/v1/user/session")  # besides the calls that the bar counts
 
 
-def main(users: int = USERS, sizes: tuple[int, ...] = (10_000, 50_000, 100_000)) -> None:
+def main() -> None:
     """Measure and print everything."""
     with tempfile.TemporaryDirectory() as name, prefect_server(Path(name)) as clients:
         os.environ |= {**QUIET_PREFECT, "PREFECT_HOME": f"{name}/prefect", **clients}
         os.environ["PREFECT_LOGGING_LEVEL"] = "WARNING"
         subprocess.run([sys.executable, "-m", "bench.settings_on"], check=True)
-        imports(users, Path(name))
-        memory(sizes, Path(name))
-    reading(50_000)
+        imports(Path(name))
+        memory(Path(name))
+    reading()
 
 
-def imports(users: int, folder: Path) -> None:
+def imports(folder: Path) -> None:
     """First import, second runs, one changed user."""
-    results = Results(f"Bulk import of {users} users, {LATENCY_MS} ms per call, Slack page 1000")
-    with installation(folder / "imports", users, "--docebo-users", "0", "--latency-ms", str(LATENCY_MS)) as facts:
+    results = Results(f"Bulk import of {USERS} users, {LATENCY_MS} ms per call, Slack page 1000")
+    with installation(folder / "imports", USERS, "--docebo-users", "0", "--latency-ms", str(LATENCY_MS)) as facts:
         run(dry_run=True)  # as everybody does first; it makes the database, and Prefect's server is awake
         reset(facts)
         first = run(dry_run=False)
@@ -43,7 +45,7 @@ def imports(users: int, folder: Path) -> None:
         batches = counters["calls"]["POST /manage/v1/user/batch"]
         floor = batches * LATENCY_MS / 1000
         counting = sum(n for method, n in counters["calls"].items() if method not in VALIDATING)
-        results.add("calls besides validation", counting, 161 if users == USERS else None)
+        results.add("calls besides validation", counting, 161)
         results.add("wall time of the flow", first["seconds"], floor * 1.5, "s")
         results.add("   with the creation of its run in the same process", first["seconds_with_creation"], None, "s")
         results.add("   the floor: its batch calls one after the other", floor, None, "s")
@@ -69,12 +71,12 @@ def imports(users: int, folder: Path) -> None:
     results.show()
 
 
-def memory(sizes: tuple[int, ...], folder: Path) -> None:
+def memory(folder: Path) -> None:
     """Peak memory of the flow's process above one that runs an empty flow."""
     results = Results("Peak memory of the flow's process above an idle Prefect process")
     idle = min(run_process("null")["peak_mb"] for _ in range(3))
     results.add("idle Prefect process", idle, None, "MB")
-    for size in sizes:
+    for size in SIZES:
         with installation(folder / f"memory-{size}", size, "--docebo-users", "0"):
             first = run(dry_run=False)
             second = run(dry_run=False)
@@ -84,18 +86,18 @@ def memory(sizes: tuple[int, ...], folder: Path) -> None:
     results.show()
 
 
-def reading(users: int, pairs: int = 5) -> None:
+def reading() -> None:
     """CPU of reading against a bare slack_sdk loop, pair by pair."""
-    results = Results(f"CPU of reading {users} Slack users on pages of 1000, median of {pairs} pairs")
+    results = Results(f"CPU of reading {READ} Slack users on pages of 1000, median of {PAIRS} pairs")
     with tempfile.TemporaryDirectory() as name:
-        options = ("--users", str(users), "--no-rate-limits", "--docebo-users", "0")
+        options = ("--users", str(READ), "--no-rate-limits", "--docebo-users", "0")
         with sandbox(*options, folder=Path(name)) as facts:
 
             def cpu(kind: str) -> float:
                 command = [sys.executable, "-m", "bench.reading", kind, facts["slack_url"], facts["slack_token"]]
                 return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
-            measured = [(cpu("ours"), cpu("bare")) for _ in range(pairs)]
+            measured = [(cpu("ours"), cpu("bare")) for _ in range(PAIRS)]
     results.add("bare slack_sdk loop", statistics.median(bare for _, bare in measured), None, "s")
     results.add("our reader", statistics.median(ours for ours, _ in measured), None, "s")
     results.add("ours / bare", statistics.median(ours / bare for ours, bare in measured), 2)

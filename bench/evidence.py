@@ -15,11 +15,11 @@ PEOPLE = 10_000
 MISSING = 500
 
 
-def main(people: int = PEOPLE, missing: int = MISSING) -> None:
+def main() -> None:
     """Measure and print everything."""
-    results = Results(f"Calls for {people} people at the default page sizes")
+    results = Results(f"Calls for {PEOPLE} people at the default page sizes")
     for not_found_as_400 in (False, True):
-        with tempfile.TemporaryDirectory() as name, Sandbox(users=people, docebo_users=0, rate_limits=False) as sandbox:
+        with tempfile.TemporaryDirectory() as name, Sandbox(users=PEOPLE, docebo_users=0, rate_limits=False) as sandbox:
             sandbox.docebo.switches = replace(sandbox.docebo.switches, not_found_as_400=not_found_as_400)
             url = f"sqlite:///{Path(name) / 'store.db'}"
             settings = settings_for(
@@ -32,11 +32,11 @@ def main(people: int = PEOPLE, missing: int = MISSING) -> None:
                 _import(settings)
                 _import(settings)
             ours = [account.user_id for account in sandbox.docebo.accounts if account.provisioned_by]
-            for docebo_id in ours[:missing]:
+            for docebo_id in ours[:MISSING]:
                 sandbox.docebo.delete(docebo_id)
             answer, each = ("400", 2) if not_found_as_400 else ("404", 1)
-            title = f"{missing} mapped accounts missing, answered with {answer}"
-            results.add(f"{title}: questions", _evidence(_import(settings)), each * missing)
+            title = f"{MISSING} mapped accounts missing, answered with {answer}"
+            results.add(f"{title}: questions", _evidence(_import(settings)), each * MISSING)
             results.add("   the next night", _evidence(_import(settings)), 0)
     results.show()
 

@@ -12,22 +12,23 @@ from tests.faults import FAULTS, disturbed_import, import_killed_at_call, sides
 from tests.importing import run_import, settings_for
 
 USERS, PAGE = 600, 50
+SEEDS, KILLS = 5, 50
 
 
-def main(seeds: int = 5, kills: int = 50) -> None:
+def main() -> None:
     """Measure and print everything; stop at the first state that is not right."""
     begun = time.perf_counter()
     with Sandbox(users=USERS, rate_limits=False) as sandbox, tempfile.TemporaryDirectory() as name:
         trials = _Trials(sandbox, Path(name))
-        for seed in range(seeds):
+        for seed in range(SEEDS):
             for method, kind in FAULTS:
                 asyncio.run(trials.fault(method, kind, random.Random(f"{seed} {method} {kind}")))
-        for seed in range(kills):
+        for seed in range(KILLS):
             asyncio.run(trials.kill(random.Random(seed)))
     results = Results(f"Disturbed imports of {USERS} users, each followed by one more run")
-    results.add("imports with a fault", seeds * len(FAULTS))
+    results.add("imports with a fault", SEEDS * len(FAULTS))
     results.add("   that said they had done everything, and had", trials.unharmed)
-    results.add("imports killed with kill -9", kills)
+    results.add("imports killed with kill -9", KILLS)
     results.add("final states that differ from the undisturbed one", 0)
     results.add("overlapping batch calls", len(sandbox.docebo_gate.counters.violations))
     results.add("took", time.perf_counter() - begun, None, "s")

@@ -204,7 +204,7 @@ def client_of(address: str, trusted: Iterable[Network] = ()) -> str:
     return str(ip if isinstance(ip, IPv4Address) else ip_network((ip, 64), strict=False))
 
 
-def most_connections(wanted: int = MOST) -> int:
+def most_connections(wanted: int) -> int:
     """Return how many connections, at most *wanted*, the limit of open files allows; raise that limit if need be.
 
     Raises ConfigurationError if it allows hardly any.

@@ -49,7 +49,7 @@ class Guard:
     pages through a proxy that passes on another `Host`.
     """
 
-    def __init__(self, app: ASGIApp, *, names: Collection[str] = (), origins: Collection[str] = ()) -> None:
+    def __init__(self, app: ASGIApp, *, names: Collection[str], origins: Collection[str]) -> None:
         self._app = app
         self._names = {LOOPBACK, *map(bare, names)}
         self._origins = {origin.lower() for origin in origins}

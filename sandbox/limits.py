@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
 
 
 class WindowLimit:
@@ -14,14 +13,13 @@ class WindowLimit:
     a full minute's allowance through at once and then asks for the rest of the minute.
     """
 
-    def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, seconds: float) -> None:
         self._seconds = seconds
-        self._clock = clock
         self._windows: dict[str, tuple[float, int]] = {}
 
     def refuse(self, key: str, allowed: int) -> int | None:
         """Count a call of *key*; return whole seconds to wait when it comes on top of *allowed*."""
-        now = self._clock()
+        now = time.monotonic()
         opened, count = self._windows.get(key, (now, 0))
         if now - opened >= self._seconds:
             opened, count = now, 0

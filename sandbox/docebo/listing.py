@@ -18,7 +18,7 @@ class BadQueryError(Exception):
 
 
 def user_page(
-    query: Mapping[str, Any], platform: Platform, *, share: float = 1.0, counted: bool = True, empty: bool = False
+    query: Mapping[str, Any], platform: Platform, *, share: float, counted: bool, empty: bool
 ) -> dict[str, Any]:
     """Return one page, with the number of all where it is *counted*.
 

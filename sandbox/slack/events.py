@@ -20,6 +20,7 @@ from sandbox.slack.workspace import BOT_USER_ID, Group, Workspace
 
 APP_ID = "A0SANDBOX"
 VERIFICATION_TOKEN = "sandbox-verification-token"  # noqa: S105 - deprecated by Slack, checked by nobody
+CHALLENGE = "sandbox-challenge"
 DEFAULT_SIGNING_SECRET = "sandbox-signing-secret"  # noqa: S105 - signs nothing but the sandbox's deliveries
 DEFAULT_SUBSCRIPTIONS = frozenset({"team_join", "user_change", "user_profile_changed"})
 MEMBERS_CHANGED = "subteam_members_changed"
@@ -154,9 +155,9 @@ class Events:
         }
         self._deliver(self._wrap(notice, time.time()) if wrapped else notice, None)
 
-    async def verify_url(self, challenge: str = "sandbox-challenge") -> dict[str, Any]:
+    async def verify_url(self) -> dict[str, Any]:
         """Send a url_verification and say whether the challenge came back."""
-        body = {"type": "url_verification", "token": VERIFICATION_TOKEN, "challenge": challenge}
+        body = {"type": "url_verification", "token": VERIFICATION_TOKEN, "challenge": CHALLENGE}
         if not (self._http and self.request_url):
             raise ValueError("no request URL is set")
         content = json.dumps(body).encode()
@@ -164,7 +165,7 @@ class Events:
             answer = await self._http.post(self.request_url, content=content, headers=self._signed(content))
         except httpx.HTTPError as error:
             return {"status": None, "verified": False, "error": str(error)}
-        return {"status": answer.status_code, "verified": answer.is_success and challenge in answer.text}
+        return {"status": answer.status_code, "verified": answer.is_success and CHALLENGE in answer.text}
 
     def settle(self, timeout: float = 10) -> bool:
         """Wait from another thread until no delivery is under way; say whether that came about in time."""

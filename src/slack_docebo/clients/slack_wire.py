@@ -184,9 +184,7 @@ def custom_values(fields: object) -> Mapping[str, str] | None:
     return values or None
 
 
-def custom_values_said(
-    fields: object, wanted: Iterable[str], hidden: Collection[str] = frozenset()
-) -> Mapping[str, str]:
+def custom_values_said(fields: object, wanted: Iterable[str], hidden: Collection[str]) -> Mapping[str, str]:
     """Return what the *fields* of one person say of those *wanted*: "" of whichever they leave out, but for *hidden* ones."""
     if not isinstance(fields, dict):
         return {}

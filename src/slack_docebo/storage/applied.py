@@ -12,7 +12,7 @@ from slack_docebo.domain.people import Applied, LastSeen, SourceUser
 from slack_docebo.domain.stamps import NOT_BELIEVED, TOLERANCE, UNSTAMPED, believed
 from slack_docebo.storage.accounts import AccountRepository, last_seen_of
 from slack_docebo.storage.people import PersonRepository
-from slack_docebo.storage.platforms import UNKNOWN, PlatformRepository
+from slack_docebo.storage.platforms import PlatformRepository
 from slack_docebo.storage.schema import account, identity, mapping, operation, plan
 from slack_docebo.storage.schema import applied as rows
 from slack_docebo.storage.statements import Among, carry_out, insertion_text
@@ -56,7 +56,7 @@ STAMPS = Among(
 class AppliedRepository:
     """The table `applied`, the rows of the platform at *docebo*; the caller owns the transaction."""
 
-    def __init__(self, connection: Connection, platforms: PlatformRepository, docebo: str = UNKNOWN) -> None:
+    def __init__(self, connection: Connection, platforms: PlatformRepository, docebo: str) -> None:
         self._connection = connection
         self._platforms = platforms
         self._docebo = docebo

@@ -169,11 +169,13 @@ class InboxRepository:
         self._change(ids, state=EventState.CLAIMED.value, claimed_by=run, due_at=now + lease)
         return sorted(self.of(ids), key=lambda entry: (entry.event.received_at, entry.event.event_id))
 
-    def release(self, *, run: str | None = None, due_at: datetime = AT_ONCE) -> int:
+    def release(self, *, run: str | None = None) -> int:
         """Give up the claims of *run*, or of every run: then the caller knows that none of them is alive."""
         claimed = event_columns.state == EventState.CLAIMED.value
         whose = claimed if run is None else and_(claimed, event_columns.claimed_by == run)
-        released = update(inbox_event).where(whose).values(state=EventState.WAITING.value, claimed_by="", due_at=due_at)
+        released = (
+            update(inbox_event).where(whose).values(state=EventState.WAITING.value, claimed_by="", due_at=AT_ONCE)
+        )
         return self._connection.execute(released).rowcount
 
     def finish(self, event_ids: Iterable[str], outcome: EventState, now: datetime, *, run: str | None = None) -> int:
@@ -348,7 +350,7 @@ class InboxRepository:
         """Count, up to *limit*, the events that a claim would find now."""
         return self._count(select(event_columns.event_id).where(_is_due(now, left)).limit(limit))
 
-    def people_due(self, now: datetime, limit: int, *, left: float = ALL) -> int:
+    def people_due(self, now: datetime, limit: int, *, left: float) -> int:
         """Count, up to *limit*, the people whose events a claim would find now."""
         return self._count(select(event_columns.slack_id).where(_is_due(now, left)).distinct().limit(limit))
 

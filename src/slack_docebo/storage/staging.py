@@ -33,7 +33,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from slack_docebo.storage.accounts import AccountRepository
 from slack_docebo.storage.mappings import MappingRecord
 from slack_docebo.storage.people import PersonRepository
-from slack_docebo.storage.platforms import UNKNOWN, PlatformRepository
+from slack_docebo.storage.platforms import PlatformRepository
 from slack_docebo.storage.schema import FreeText, Instant, account, applied, identity, mapping
 from slack_docebo.storage.statements import ROWS_AT_ONCE, Among, insert_rows, insertion
 
@@ -72,7 +72,7 @@ class MappingStaging:
     row has a *source*, the number by which people find where it came from: a line of a file, the id of an account.
     """
 
-    def __init__(self, connection: Connection, docebo: str = UNKNOWN) -> None:
+    def __init__(self, connection: Connection, docebo: str) -> None:
         self._connection = connection
         self._platform_id = PlatformRepository(connection).take(docebo)
         self._accounts = AccountRepository(connection, self._platform_id)
