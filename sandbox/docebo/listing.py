@@ -131,10 +131,10 @@ def _containing(text: str, accounts: Iterable[Account]) -> list[Account]:
 
 
 def _item(account: Account, platform: Platform) -> dict[str, Any]:
-    text = platform.switches.string_ids
+    number = platform.shown_number
     user_id = account.user_id
     item = {
-        "user_id": str(user_id) if text else user_id,
+        "user_id": number(user_id),
         "username": platform.shown(account.username),
         "first_name": account.firstname,
         "last_name": account.lastname,
@@ -142,7 +142,7 @@ def _item(account: Account, platform: Platform) -> dict[str, Any]:
         "email": account.email,
         "uuid": f"{user_id:08x}-0000-4000-8000-{user_id:012x}",
         "level": platform.level(account.level, account.level),
-        "status": str(int(account.active)) if text else int(account.active),
+        "status": number(account.active),
         "expired": False,
         "language": LANGUAGES.get(account.language, account.language).capitalize(),
         "lang_code": _language(account, platform),
@@ -151,7 +151,7 @@ def _item(account: Account, platform: Platform) -> dict[str, Any]:
         "last_access_date": account.last_access,
         "last_update": account.updated,
         "expiration_date": account.expiration,
-        "email_validation_status": str(int(account.email_validated)) if text else int(account.email_validated),
+        "email_validation_status": number(account.email_validated),
         "is_manager": account.is_manager,
     }
     if platform.switches.columns_listed:

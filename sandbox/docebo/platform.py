@@ -89,6 +89,18 @@ class Platform:
         """Return *username* as answers show it."""
         return f"/{username}" if self.switches.slash_in_usernames else username
 
+    def shown_number(self, number: int) -> int | str:
+        """Return *number*, an id or a yes and no, as answers show it."""
+        return str(int(number)) if self.switches.string_ids else int(number)
+
+    def options_of(self, field: Field) -> Mapping[int, str]:
+        """Return the options that answers show of *field*."""
+        return field.options if field.type == "dropdown" or self.switches.country_options else {}
+
+    def known(self, user_id: Any) -> Account | None:
+        """Return the account that a call means by *user_id*, None if there is none."""
+        return self.accounts.get(int(user_id)) if str(user_id).isdigit() else None
+
     def app_account(self) -> Account:
         """Return the account the app's own token stands for."""
         if self.switches.superadmin:

@@ -11,8 +11,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from sandbox.docebo.accounts import Account
-from sandbox.docebo.api import CONCURRENT_BATCH
 from sandbox.docebo.attributes import Field
+from sandbox.docebo.calls import CONCURRENT_BATCH
 from sandbox.docebo.platform import API_PASSWORD, API_USERNAME
 from sandbox.docebo.population import SHARE_OF_HUNDRED
 from sandbox.docebo.switches import Switches, switched
