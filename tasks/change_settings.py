@@ -45,7 +45,8 @@ class Proposal(NamedTuple):
     @property
     def line(self) -> str:
         keys = ", ".join(change.key for change in self.changes)
-        return f"{len(self.changes)} setting{'s' * (len(self.changes) != 1)}" + f" ({keys})" * bool(keys)
+        settings = "1 setting" if len(self.changes) == 1 else f"{len(self.changes)} settings"
+        return f"{settings} ({keys})" if keys else settings
 
     @property
     def left_behind(self) -> str:

@@ -31,7 +31,7 @@ async def explain_person(runtime: Runtime, who: str) -> Explanation:
         }
         for plan, entry in found.history
     ]
-    what = f"What is known about {who}{', without values' * (not named)}"
+    what = f"What is known about {who}{'' if named else ', without values'}"
     key = who.lower().replace(":", "-")
     await publish_table(rows, key=f"explained-{key}", description=what)
     await publish_steps(found.next_steps, key=f"next-{key}")
@@ -51,5 +51,5 @@ def _compared(compared: Compared, named: bool) -> str:
     else:
         how = "differs"
     reads = compared.reads if named else ", ".join(compared.inputs)
-    told = [how, compared.note, f"by {compared.rule}" + f" ({reads})" * bool(reads)]
+    told = [how, compared.note, f"by {compared.rule} ({reads})" if reads else f"by {compared.rule}"]
     return "; ".join(filter(None, told))

@@ -19,14 +19,14 @@ def bulk_import_run() -> str:
     parameters = runtime.flow_run.parameters
     by = "reconcile" if runtime.deployment.name == RECONCILIATION else "import"
     what = f"plan {plan}" if (plan := parameters.get("plan_id")) else "everybody"
-    return f"{by}: {what}{', dry run' * bool(parameters.get('dry_run', True))}"
+    return f"{by}: {what}{_dry_run()}"
 
 
 def reset_mappings_run() -> str:
     """Return how many people's mappings are reset, and whether for real."""
     parameters = runtime.flow_run.parameters
     whose = people(len(each(named))) if (named := parameters.get("slack_ids")) else "everybody"
-    return f"reset mappings: {whose}{', dry run' * bool(parameters.get('dry_run', True))}"
+    return f"reset mappings: {whose}{_dry_run()}"
 
 
 def restore_mappings_run() -> str:
@@ -34,7 +34,7 @@ def restore_mappings_run() -> str:
     parameters = runtime.flow_run.parameters
     if not (backup := parameters.get("backup")):
         return "list backups"
-    return f"restore backup {backup}{', dry run' * bool(parameters.get('dry_run', True))}"
+    return f"restore backup {backup}{_dry_run()}"
 
 
 def personal_data_run() -> str:
@@ -48,7 +48,7 @@ def relink_run() -> str:
     """Return what the database is linked to, and whether for real."""
     parameters = runtime.flow_run.parameters
     relation = Relation(parameters["platform"])
-    return f"relink: {relation} platform{', dry run' * bool(parameters.get('dry_run', True))}"
+    return f"relink: {relation} platform{_dry_run()}"
 
 
 def realtime_sync_run() -> str:
@@ -57,7 +57,7 @@ def realtime_sync_run() -> str:
     named = sum(len(each(parameters.get(name) or [])) for name in ("slack_ids", "emails"))
     if not named:
         return "waiting events"
-    return f"{named} named user{'s' * (named > 1)}{', dry run' * bool(parameters.get('dry_run'))}"
+    return f"{named} named {'user' if named == 1 else 'users'}{_dry_run(by_default=False)}"
 
 
 def undo_run() -> str:
@@ -65,7 +65,7 @@ def undo_run() -> str:
     parameters = runtime.flow_run.parameters
     if not (of := parameters.get("of")):
         return "list what can be undone"
-    return f"undo {of}{', dry run' * bool(parameters.get('dry_run', True))}"
+    return f"undo {of}{_dry_run()}"
 
 
 def settings_run() -> str:
@@ -77,8 +77,7 @@ def mappings_run() -> str:
     """Return what is done with mappings, and whether for real."""
     parameters = runtime.flow_run.parameters
     action = MappingAction(parameters.get("action", MappingAction.EXPORT))
-    check = action is not MappingAction.EXPORT and bool(parameters.get("check_only", True))
-    return f"mappings: {action}{', check' * check}"
+    return f"mappings: {action}{'' if action is MappingAction.EXPORT else _check()}"
 
 
 def decide_run() -> str:
@@ -94,8 +93,8 @@ def apply_plan_run() -> str:
     parameters = runtime.flow_run.parameters
     if not (plan := parameters.get("plan_id")):
         return "list saved plans"
-    part = "part of " * any(parameters.get(name) for name in ("first", "operations", "slack_ids"))
-    return f"apply {part}plan {plan}{', dry run' * bool(parameters.get('dry_run', True))}"
+    part = "part of " if any(parameters.get(name) for name in ("first", "operations", "slack_ids")) else ""
+    return f"apply {part}plan {plan}{_dry_run()}"
 
 
 def parked_events_run() -> str:
@@ -109,4 +108,14 @@ def dialect_run() -> str:
     action = WayAction(parameters.get("action", WayAction.SHOW))
     if action is WayAction.SHOW:
         return "Docebo's ways: show"
-    return f"Docebo's ways: {action} {parameters.get('question')}{', check' * bool(parameters.get('check_only', True))}"
+    return f"Docebo's ways: {action} {parameters.get('question')}{_check()}"
+
+
+def _dry_run(*, by_default: bool = True) -> str:
+    """Return what is said of a run that writes nothing."""
+    return ", dry run" if runtime.flow_run.parameters.get("dry_run", by_default) else ""
+
+
+def _check() -> str:
+    """Return what is said of a run that saves nothing."""
+    return ", check" if runtime.flow_run.parameters.get("check_only", True) else ""

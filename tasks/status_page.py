@@ -22,10 +22,10 @@ from slack_docebo.engine.reporting.status import status
 from slack_docebo.runtime import Runtime
 from tasks.artifacts import summary_page
 from tasks.links import read_forms
+from tasks.run_names import RECONCILIATION
 from tasks.settings_in_prefect import follow_settings
 
 KEY = "slack-docebo-status"
-RECONCILIATION = "reconcile"
 TITLES = {
     "settings": "Change the settings",
     "bulk-import": "Import, or apply a saved plan",

@@ -32,7 +32,7 @@ async def try_attributes(runtime: Runtime, who: str, rules: str = "") -> str:
         tried = await try_rules(runtime)
     named = runtime.behaviour.people_shown is PeopleShown.NAMES
     rows = [_row(one.slack_id, compared, named) for one in tried for compared in one.attributes]
-    what = f"What the rules make of {people(len(tried))}{', without values' * (not named)}"
+    what = f"What the rules make of {people(len(tried))}{'' if named else ', without values'}"
     await publish_table(rows, key="tried-attributes", description=what)
     if rules:
         await publish_steps([await with_rules(SAVE, rules)], key="tried-attributes-next")
