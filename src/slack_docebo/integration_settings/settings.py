@@ -320,7 +320,8 @@ class IntegrationSettings(BaseModel):
     time_zone: TimeZone = Field(
         "Etc/UTC",
         title="Time zone",
-        description="Whose clock and calendar RECONCILE_AT, FREEZE and the day on which an account expires go by, like Europe/Rome.",
+        description="Whose clock and calendar RECONCILE_AT, FREEZE, the day on which an account expires and the times on the status page go by,"
+        " like Europe/Rome.",
     )
     freeze: Days = Field(
         (),
