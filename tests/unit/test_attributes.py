@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slack_docebo.clients.docebo_wire import account_reader
+from slack_docebo.clients.docebo_accounts import AccountReader
 from slack_docebo.clients.slack_wire import source_user
 from slack_docebo.domain.attributes import differences, fingerprint, wanted
 from slack_docebo.domain.languages import Languages
@@ -115,7 +115,7 @@ def test_an_account_that_holds_what_was_written_is_in_line_however_long_the_name
     rules = parse_rules("first_name, last_name = custom:Xf1, field_1 = custom:Xf1, time_zone = custom:Xf1")
     written = wanted(user, rules, creating=True)
 
-    read = account_reader(frozenset({1}), Languages())(
+    read = AccountReader(frozenset({1}), Languages()).read(
         {"user_id": 1, **SHOWN_ALWAYS, **written, "timezone": written.get("time_zone", "")}
     )
 

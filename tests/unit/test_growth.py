@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from slack_docebo.clients.docebo_accounts import AccountReader
 from slack_docebo.clients.docebo_values import message_of
-from slack_docebo.clients.docebo_wire import account_reader
 from slack_docebo.clients.slack_wire import source_user
 from slack_docebo.domain.attributes import wanted
 from slack_docebo.domain.guards import parse_limit
@@ -172,7 +172,7 @@ CASES: dict[str, tuple[Callable[[Any], object], Callable[[int], Any], int]] = {
     "accounts with one address": (Accounts, shared_address, 2_000),
     "people matched with accounts of one address": (matched, lambda n: Accounts(shared_address(n)), 500),
     "an account with a long name": (
-        account_reader(frozenset({1}), Languages()),
+        AccountReader(frozenset({1}), Languages()).read,
         lambda n: {
             "user_id": 1,
             "username": "<" * n,

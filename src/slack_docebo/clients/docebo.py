@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 
 from slack_docebo.clients.answers import BoundedClient
+from slack_docebo.clients.docebo_accounts import AccountReader
 from slack_docebo.clients.docebo_answers import Answered, items_of
 from slack_docebo.clients.docebo_auth import Grant
 from slack_docebo.clients.docebo_levels import Levels
@@ -23,14 +24,12 @@ from slack_docebo.clients.docebo_wire import (
     Service,
     Session,
     UserField,
-    account_reader,
     branch_of,
     changed_of,
     manager_type_of,
     session_of,
     translated_options,
     user_field_of,
-    view_of,
 )
 from slack_docebo.clients.recording import Recorder
 from slack_docebo.clients.retries import Wait, wait_as_asked
@@ -128,7 +127,7 @@ class DoceboClient:
         absence before the iteration has ended.
         """
         params: dict[str, str | int] = {"sort_attr": "username", "sort_dir": "asc", "get_total_count": 1}
-        read = account_reader(self._wanted_fields, self.languages, self.options, self.levels)
+        read = self._reader().read
         seen: set[int] = set()
         expected: int | None = None
         announced, pages, data, accounts = False, 0, None, list[Account]()
@@ -187,7 +186,7 @@ class DoceboClient:
 
     async def _find_users(self, text: str, *, in_parts: bool, operation: str) -> dict[int, Account]:
         wanted, found = mailbox(text), dict[int, Account]()
-        read = account_reader(self._wanted_fields, self.languages, self.options, self.levels)
+        read = self._reader().read
         params = {"search_text": text.strip(), **({} if in_parts else {"match_type": "full"})}
         async for data, more in self._requests.pages(operation, "/manage/v1/user", params, MOST_PAGES_FOUND):
             items = items_of(operation, data)
@@ -240,7 +239,7 @@ class DoceboClient:
             if not self._shows_accounts:
                 return Unknown("Docebo does not show an account of its own list either")
             return Gone(f"Docebo has no account {docebo_id} (404)")
-        seen = view_of(data, self._wanted_fields, self.languages, self.options, self.levels)
+        seen = self._reader().view(data)
         if seen is None:
             return Unknown(f"Docebo's answer shows nothing of account {docebo_id}")
         if seen.account.docebo_id != docebo_id:
@@ -256,7 +255,7 @@ class DoceboClient:
             data = await self._requests.get("witness", f"/manage/v1/user/{self._there}")
         except Rejected:
             return False
-        return view_of(data, frozenset(), self.languages, {}) is not None
+        return AccountReader(frozenset(), self.languages).view(data) is not None
 
     async def upsert_users(
         self,
@@ -415,6 +414,9 @@ class DoceboClient:
         if address.is_absolute_url and address.netloc.decode("ascii") != self._requests.host:
             raise ContractViolation("description", "it is on another host, which is not asked")
         return await self._requests.get_bare("description", address.raw_path.decode("ascii"))
+
+    def _reader(self) -> AccountReader:
+        return AccountReader(self._wanted_fields, self.languages, self.options, self.levels)
 
 
 @asynccontextmanager

@@ -1,32 +1,13 @@
-"""Docebo's wire format: its entries are read. One thing has several names; see each function."""
+"""Docebo's wire format, but for accounts: its entries are read. One thing has several names; see each function."""
 
-import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from slack_docebo.clients.docebo_levels import Levels
-from slack_docebo.clients.docebo_values import is_hidden, is_verdict, read_flag, read_id, read_text, username_of
-from slack_docebo.clients.yes_and_no import says_no, says_yes
+from slack_docebo.clients.docebo_values import is_verdict, read_flag, read_id, read_text, username_of
 from slack_docebo.domain.branches import Branch
-from slack_docebo.domain.languages import Languages
-from slack_docebo.domain.options import Dates, Values
-from slack_docebo.domain.people import Account, View
 from slack_docebo.errors import AccessDenied, ContractViolation
 
-# The further attributes by the names under which lists and views show them.
-SHOWN_AS = {"date_format": "date_format", "country": "country", "expiration_date": "expiration_date"}
-SHOWN_AS["expiration"] = "expiration_date"  # in the view of one account
-KEPT_AS = {
-    "first_name": ("first_name",),
-    "last_name": ("last_name",),
-    "language": ("lang_code", "language"),
-    "time_zone": ("timezone",),
-}
-USUAL_KEYS = frozenset({"first_name", "last_name", "lang_code", "timezone", "email"})
-NOTHING: frozenset[str] = frozenset()
-NO_OPTIONS: Mapping[int, Values] = {}
-NO_VALUES: Mapping[int, str] = {}  # shared by all accounts without wanted fields
 NO_USER = (
     "the token belongs to no user: use the password or JWT-bearer grant with the name of a superadmin (DOCEBO_USERNAME)"
 )
@@ -69,124 +50,6 @@ class Service:
 
     app: str
     url: str
-
-
-def account_reader(
-    wanted_fields: frozenset[int],
-    languages: Languages,
-    options: Mapping[int, Values] = NO_OPTIONS,
-    levels: Levels | None = None,
-) -> Callable[[object], Account]:
-    """Return a function that reads one entry of the user listing, with the additional fields *wanted_fields*.
-
-    What an entry tells of the platform's *languages* and *levels* is noted there; the *options* are those of dropdowns, by
-    field. It raises ContractViolation for an entry without an id, or without what accounts are told apart by.
-    """
-    is_administrator = (levels or Levels()).is_administrator
-    known: dict[tuple[str, str], str] = {}
-
-    def language_of(code: str, name: str) -> str:
-        """Return the browser's code: of the two keys either may hold a name like "English", on some tenants."""
-        if (code, name) not in known:
-            if code and name:
-                languages.note(code, name)
-            known[code, name] = languages.code(code or name)
-        return known[code, name]
-
-    alike: dict[tuple[str | None, ...], Mapping[str, str]] = {}
-
-    def columns_of(item: Mapping[str, object]) -> Mapping[str, str]:
-        """Return the further attributes that the entry shows; most accounts share the values, and so the object."""
-        shown = tuple(read_text(item[key]) if key in item else None for key in SHOWN_AS)
-        if shown not in alike:
-            found = {name: value for name, value in zip(SHOWN_AS.values(), shown, strict=True) if value is not None}
-            if "expiration_date" in found:
-                found["expiration_date"] = Dates().label(found["expiration_date"])
-            alike[shown] = found
-        return alike[shown]
-
-    absent: dict[frozenset[str], frozenset[str]] = {}
-
-    def unshown_of(item: Mapping[str, object]) -> frozenset[str]:
-        """Return the attributes of which the entry does not say what they are; most accounts lack none, or the same."""
-        is_status_said = says_yes(item["status"]) or says_no(item["status"])
-        if item.keys() >= USUAL_KEYS and is_status_said and not is_hidden(item["email"]):
-            return NOTHING
-        found = frozenset(name for name, keys in KEPT_AS.items() if not any(key in item for key in keys))
-        if is_hidden(item["email"]):
-            found |= {"email"}
-        if not is_status_said:
-            found |= {"active"}
-        return absent.setdefault(found, found)
-
-    keys = [(field_id, f"field_{field_id}") for field_id in sorted(wanted_fields)]
-
-    def value_of(field_id: int, shown: object) -> str:
-        text = read_text(shown)
-        return sys.intern(options[field_id].label(text) if field_id in options else text)
-
-    def read(item: object) -> Account:
-        # It is called for every account of a listing: so look-ups are plain, and equal strings are kept once.
-        if not isinstance(item, dict) or (docebo_id := read_id(item.get("user_id"))) is None:
-            raise ContractViolation("list users", "not every user is an object with a numeric user_id")
-        get = item.get
-        if "email" not in item or get("username") is None or get("status") in (None, ""):
-            # What is not shown is neither empty nor active: by it somebody would get a second account.
-            raise ContractViolation(
-                "list users", f"account {docebo_id} is shown without its user name, its e-mail address or its status"
-            )
-        username = username_of(item)
-        email = read_text(item["email"]).strip()
-        return Account(
-            docebo_id=docebo_id,
-            username=username,
-            email=username if email == username else email,
-            first_name=read_text(get("first_name")),
-            last_name=read_text(get("last_name")),
-            active=read_flag(get("status"), missing=True),
-            administrator=is_administrator(get("level")),
-            language=language_of(read_text(get("lang_code")), read_text(get("language"))),
-            time_zone=sys.intern(read_text(get("timezone"))),
-            fields={field_id: value_of(field_id, item[key]) for field_id, key in keys if key in item} or NO_VALUES,
-            columns=columns_of(item),
-            unshown=unshown_of(item),
-        )
-
-    return read
-
-
-def view_of(
-    data: object,
-    wanted_fields: frozenset[int],
-    languages: Languages,
-    options: Mapping[int, Values],
-    levels: Levels | None = None,
-) -> View | None:
-    """Read the view of one user, whose names differ from those of the listing; None where it shows nobody."""
-    user = data.get("user_data") if isinstance(data, dict) else None
-    if not isinstance(data, dict) or not isinstance(user, dict) or not user:
-        return None
-    listed = data.get("additional_fields")
-    fields = {
-        f"field_{item.get('id')}": item.get("value")
-        for item in (listed if isinstance(listed, list) else ())
-        if isinstance(item, dict)
-    }
-    status = None if (shown := user.get("valid", user.get("status"))) == "" else shown
-    named = {"email": None, **user, "username": username_of(user), "status": 1 if status is None else status}
-    account = account_reader(wanted_fields, languages, options, levels)({**named, **fields})
-    besides = {"status": status, "level": user.get("level"), "force_change": user.get("force_change")}
-    shown_besides = {name: read_text(value) for name, value in besides.items() if value is not None}
-    branches = data.get("branches", user.get("select_orgchart", data.get("select_orgchart")))
-    if branches is not None:
-        shown_besides["branches"] = ",".join(sorted(_branch_ids(branches)))
-    return View(account, shown_besides)
-
-
-def _branch_ids(shown: object) -> Iterator[str]:
-    """Yield the ids of branches: of a list of ids or of nodes, or the keys of a map."""
-    for entry in shown if isinstance(shown, list | dict) else ():
-        yield read_text(entry.get("id", entry.get("branch_id")) if isinstance(entry, dict) else entry)
 
 
 def session_of(data: object) -> Session:

@@ -1,0 +1,141 @@
+"""Accounts as Docebo shows them, in lists and one by one, and how they are read."""
+
+import sys
+from collections.abc import Iterator, Mapping
+
+from slack_docebo.clients.docebo_levels import Levels
+from slack_docebo.clients.docebo_values import is_hidden, read_flag, read_id, read_text, username_of
+from slack_docebo.clients.yes_and_no import says_no, says_yes
+from slack_docebo.domain.languages import Languages
+from slack_docebo.domain.options import Dates, Values
+from slack_docebo.domain.people import Account, View
+from slack_docebo.errors import ContractViolation
+
+# The further attributes by the names under which lists and views show them.
+SHOWN_AS = {"date_format": "date_format", "country": "country", "expiration_date": "expiration_date"}
+SHOWN_AS["expiration"] = "expiration_date"  # in the view of one account
+KEPT_AS = {
+    "first_name": ("first_name",),
+    "last_name": ("last_name",),
+    "language": ("lang_code", "language"),
+    "time_zone": ("timezone",),
+}
+USUAL_KEYS = frozenset({"first_name", "last_name", "lang_code", "timezone", "email"})
+NOTHING: frozenset[str] = frozenset()
+NO_OPTIONS: Mapping[int, Values] = {}
+NO_VALUES: Mapping[int, str] = {}  # shared by all accounts without wanted fields
+
+
+class AccountReader:
+    """Reads accounts with the additional fields *wanted_fields*; equal values of several accounts are kept once.
+
+    What an account tells of the platform's *languages* and *levels* is noted there; the *options* are those of dropdowns, by
+    field.
+    """
+
+    def __init__(
+        self,
+        wanted_fields: frozenset[int],
+        languages: Languages,
+        options: Mapping[int, Values] = NO_OPTIONS,
+        levels: Levels | None = None,
+    ) -> None:
+        self._keys = [(field_id, f"field_{field_id}") for field_id in sorted(wanted_fields)]
+        self._languages = languages
+        self._options = options
+        self._is_administrator = (levels or Levels()).is_administrator
+        self._codes: dict[tuple[str, str], str] = {}  # of languages, by what the two keys show
+        self._columns: dict[tuple[str | None, ...], Mapping[str, str]] = {}  # further attributes, by what is shown
+        self._unshown: dict[frozenset[str], frozenset[str]] = {}
+
+    def read(self, item: object) -> Account:
+        """Read one entry of the user listing.
+
+        Raises ContractViolation for an entry without an id, or without what accounts are told apart by.
+        """
+        # It is called for every account of a listing: so look-ups are plain.
+        if not isinstance(item, dict) or (docebo_id := read_id(item.get("user_id"))) is None:
+            raise ContractViolation("list users", "not every user is an object with a numeric user_id")
+        get = item.get
+        if "email" not in item or get("username") is None or get("status") in (None, ""):
+            # What is not shown is neither empty nor active: by it somebody would get a second account.
+            raise ContractViolation(
+                "list users", f"account {docebo_id} is shown without its user name, its e-mail address or its status"
+            )
+        username = username_of(item)
+        email = read_text(item["email"]).strip()
+        return Account(
+            docebo_id=docebo_id,
+            username=username,
+            email=username if email == username else email,
+            first_name=read_text(get("first_name")),
+            last_name=read_text(get("last_name")),
+            active=read_flag(get("status"), missing=True),
+            administrator=self._is_administrator(get("level")),
+            language=self._language(read_text(get("lang_code")), read_text(get("language"))),
+            time_zone=sys.intern(read_text(get("timezone"))),
+            fields={id_: self._value(id_, item[key]) for id_, key in self._keys if key in item} or NO_VALUES,
+            columns=self._further(item),
+            unshown=self._not_shown(item),
+        )
+
+    def view(self, data: object) -> View | None:
+        """Read the view of one user, whose names differ from those of the listing; None where it shows nobody."""
+        user = data.get("user_data") if isinstance(data, dict) else None
+        if not isinstance(data, dict) or not isinstance(user, dict) or not user:
+            return None
+        listed = data.get("additional_fields")
+        fields = {
+            f"field_{item.get('id')}": item.get("value")
+            for item in (listed if isinstance(listed, list) else ())
+            if isinstance(item, dict)
+        }
+        status = None if (shown := user.get("valid", user.get("status"))) == "" else shown
+        named = {"email": None, **user, "username": username_of(user), "status": 1 if status is None else status}
+        account = self.read({**named, **fields})
+        besides = {"status": status, "level": user.get("level"), "force_change": user.get("force_change")}
+        shown_besides = {name: read_text(value) for name, value in besides.items() if value is not None}
+        branches = data.get("branches", user.get("select_orgchart", data.get("select_orgchart")))
+        if branches is not None:
+            shown_besides["branches"] = ",".join(sorted(_branch_ids(branches)))
+        return View(account, shown_besides)
+
+    def _language(self, code: str, name: str) -> str:
+        """Return the browser's code: of the two keys either may hold a name like "English", on some tenants."""
+        if (code, name) not in self._codes:
+            if code and name:
+                self._languages.note(code, name)
+            self._codes[code, name] = self._languages.code(code or name)
+        return self._codes[code, name]
+
+    def _value(self, field_id: int, shown: object) -> str:
+        text = read_text(shown)
+        return sys.intern(self._options[field_id].label(text) if field_id in self._options else text)
+
+    def _further(self, item: Mapping[str, object]) -> Mapping[str, str]:
+        """Return the further attributes that the entry shows; most accounts share the values, and so the object."""
+        shown = tuple([read_text(item[key]) if key in item else None for key in SHOWN_AS])
+        if shown not in self._columns:
+            found = {name: value for name, value in zip(SHOWN_AS.values(), shown, strict=True) if value is not None}
+            if "expiration_date" in found:
+                found["expiration_date"] = Dates().label(found["expiration_date"])
+            self._columns[shown] = found
+        return self._columns[shown]
+
+    def _not_shown(self, item: Mapping[str, object]) -> frozenset[str]:
+        """Return the attributes of which the entry does not say what they are; most accounts lack none, or the same."""
+        is_status_said = says_yes(item["status"]) or says_no(item["status"])
+        if item.keys() >= USUAL_KEYS and is_status_said and not is_hidden(item["email"]):
+            return NOTHING
+        found = frozenset(name for name, keys in KEPT_AS.items() if not any(key in item for key in keys))
+        if is_hidden(item["email"]):
+            found |= {"email"}
+        if not is_status_said:
+            found |= {"active"}
+        return self._unshown.setdefault(found, found)
+
+
+def _branch_ids(shown: object) -> Iterator[str]:
+    """Yield the ids of branches: of a list of ids or of nodes, or the keys of a map."""
+    for entry in shown if isinstance(shown, list | dict) else ():
+        yield read_text(entry.get("id", entry.get("branch_id")) if isinstance(entry, dict) else entry)
