@@ -6,7 +6,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, Row, Select, bindparam, exists, or_, select, update
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    TextClause,
+    bindparam,
+    exists,
+    or_,
+    select,
+    update,
+)
 
 from slack_docebo.domain.disputes import digest
 from slack_docebo.domain.managers import IN_DOUBT
@@ -17,16 +29,19 @@ from slack_docebo.storage.statements import Among, carry_out, insertion, inserti
 WRITTEN_BY_US = "written"  # what shows the address: our own word, and nothing seen since
 SEEN = "seen"
 CLAIMED = "claimed"  # by a table that was imported or restored; nobody has seen whether it is so
+BLANK = {"username_digest": "", "address_digest": "", "level": "", "verified_by": "", "deactivated_by": ""}
+
+
+def _insertion(*columns: str, on_conflict: str) -> TextClause:
+    """Return the INSERT of an account with these *columns*, beside those that each row has."""
+    return insertion_text([account.c[name] for name in ("platform_id", "user_id", *BLANK, *columns)], on_conflict)
+
+
 # Made once: a statement costs more to build than to carry out.
-WRITTEN = insertion_text(
-    [
-        account.c[name]
-        for name in (
-            *("platform_id", "user_id", "username_digest", "address_digest", "level", "active"),
-            *("verified_at", "verified_by", "deactivated_by"),
-        )
-    ],
-    """(platform_id, user_id) DO UPDATE SET
+WRITTEN = _insertion(
+    "active",
+    "verified_at",
+    on_conflict="""(platform_id, user_id) DO UPDATE SET
         username_digest = CASE WHEN excluded.username_digest = ''
             THEN account.username_digest ELSE excluded.username_digest END,
         address_digest = CASE WHEN excluded.address_digest = ''
@@ -39,40 +54,21 @@ WRITTEN = insertion_text(
             WHEN excluded.address_digest = '' THEN account.verified_by
             ELSE excluded.verified_by END""",
 )
-DEACTIVATED = insertion_text(
-    [
-        account.c[name]
-        for name in (
-            *("platform_id", "user_id", "username_digest", "address_digest", "level"),
-            *("verified_by", "deactivated_at", "deactivated_by"),
-        )
-    ],
-    """(platform_id, user_id) DO UPDATE SET
+DEACTIVATED = _insertion(
+    "deactivated_at",
+    on_conflict="""(platform_id, user_id) DO UPDATE SET
         deactivated_at = excluded.deactivated_at, deactivated_by = excluded.deactivated_by
         WHERE account.deactivated_at IS NULL""",
 )
-
-GONE = insertion_text(
-    [
-        account.c[name]
-        for name in (
-            *("platform_id", "user_id", "username_digest", "address_digest", "level"),
-            *("verified_at", "verified_by", "deactivated_by", "gone_since"),
-        )
-    ],
-    """(platform_id, user_id) DO UPDATE SET
+GONE = _insertion(
+    "verified_at",
+    "gone_since",
+    on_conflict="""(platform_id, user_id) DO UPDATE SET
         verified_at = excluded.verified_at, gone_since = excluded.gone_since
         WHERE account.gone_since IS NULL""",
 )
-CLAIM = insertion_text(
-    [
-        account.c[name]
-        for name in (
-            *("platform_id", "user_id", "username_digest", "address_digest", "level"),
-            *("verified_by", "deactivated_by"),
-        )
-    ],
-    """(platform_id, user_id) DO UPDATE SET
+CLAIM = _insertion(
+    on_conflict="""(platform_id, user_id) DO UPDATE SET
         username_digest = excluded.username_digest,
         address_digest = excluded.address_digest,
         verified_by = excluded.verified_by""",
@@ -118,17 +114,14 @@ class AccountRepository:
     def note_written(self, accounts: Iterable[Written], *, now: datetime) -> None:
         """Note what was written, names and addresses as digests."""
         rows = (
-            {
-                "platform_id": self._platform_id,
-                "user_id": written.docebo_id,
-                "username_digest": digest(written.username),
-                "address_digest": digest(written.email),
-                "level": "",
-                "active": written.active,
-                "verified_at": now,
-                "verified_by": WRITTEN_BY_US,
-                "deactivated_by": "",
-            }
+            self._row(
+                written.docebo_id,
+                username_digest=digest(written.username),
+                address_digest=digest(written.email),
+                active=written.active,
+                verified_at=now,
+                verified_by=WRITTEN_BY_US,
+            )
             for written in accounts
         )
         carry_out(self._connection, WRITTEN, rows)
@@ -136,17 +129,14 @@ class AccountRepository:
     def note_seen(self, accounts: MappingType[int, LastSeen], *, now: datetime) -> None:
         """Note what accounts were seen to bear; those that a table gives to somebody stay claimed where that says so."""
         rows = (
-            {
-                "platform_id": self._platform_id,
-                "user_id": docebo_id,
-                "username_digest": seen.username,
-                "address_digest": seen.address,
-                "level": "",
-                "active": None,
-                "verified_at": now,
-                "verified_by": CLAIMED if seen.claimed else SEEN,
-                "deactivated_by": "",
-            }
+            self._row(
+                docebo_id,
+                username_digest=seen.username,
+                address_digest=seen.address,
+                active=None,
+                verified_at=now,
+                verified_by=CLAIMED if seen.claimed else SEEN,
+            )
             for docebo_id, seen in accounts.items()
         )
         carry_out(self._connection, WRITTEN, rows)
@@ -179,28 +169,12 @@ class AccountRepository:
 
     def note_claimed(self, docebo_ids: Iterable[int]) -> None:
         """Note that a table says whose these accounts are: whatever was seen of them before, they have to show it."""
-        blank = {"username_digest": "", "address_digest": "", "level": "", "deactivated_by": ""}
-        rows = (
-            {"platform_id": self._platform_id, "user_id": docebo_id, "verified_by": CLAIMED, **blank}
-            for docebo_id in docebo_ids
-        )
+        rows = (self._row(docebo_id, verified_by=CLAIMED) for docebo_id in docebo_ids)
         carry_out(self._connection, CLAIM, rows)
 
     def note_deactivated(self, docebo_ids: Iterable[int], *, now: datetime, run: str) -> None:
         """Note that these accounts are inactive because of us; what was noted before stays."""
-        rows = (
-            {
-                "platform_id": self._platform_id,
-                "user_id": docebo_id,
-                "username_digest": "",
-                "address_digest": "",
-                "level": "",
-                "verified_by": "",
-                "deactivated_at": now,
-                "deactivated_by": run,
-            }
-            for docebo_id in docebo_ids
-        )
+        rows = (self._row(docebo_id, deactivated_at=now, deactivated_by=run) for docebo_id in docebo_ids)
         carry_out(self._connection, DEACTIVATED, rows)
 
     def note_placed(self, branches: MappingType[int, int]) -> None:
@@ -316,18 +290,7 @@ class AccountRepository:
     def note_gone(self, docebo_ids: Iterable[int], *, now: datetime) -> None:
         """Note that these accounts are gone, as Docebo said when it was asked for their ids."""
         rows = (
-            {
-                "platform_id": self._platform_id,
-                "user_id": docebo_id,
-                "username_digest": "",
-                "address_digest": "",
-                "level": "",
-                "verified_at": now,
-                "verified_by": "asked for",
-                "deactivated_by": "",
-                "gone_since": now,
-            }
-            for docebo_id in docebo_ids
+            self._row(docebo_id, verified_at=now, verified_by="asked for", gone_since=now) for docebo_id in docebo_ids
         )
         carry_out(self._connection, GONE, rows)
 
@@ -350,6 +313,10 @@ class AccountRepository:
     def clear_deactivated(self, docebo_ids: Iterable[int]) -> None:
         """Note that these accounts are not inactive because of us."""
         self._change(CLEAR_DEACTIVATED, docebo_ids)
+
+    def _row(self, docebo_id: int, **known: object) -> dict[str, object]:
+        """Return the row of an account with what is *known* of it."""
+        return {"platform_id": self._platform_id, "user_id": docebo_id, **BLANK, **known}
 
     def _of(self, query: Select[Any], column: Column[Any], docebo_ids: Collection[int] | None) -> Iterator[Row[Any]]:
         """Return the rows of *query*: all, or those in which *column* is one of these accounts."""

@@ -14,9 +14,10 @@ from slack_docebo.domain.people import Known, Mapping, SourceUser
 from slack_docebo.errors import StorageConflict
 from slack_docebo.storage.accounts import AccountRepository, last_seen_of
 from slack_docebo.storage.applied import AppliedRepository
+from slack_docebo.storage.column_types import storable
 from slack_docebo.storage.people import PersonRepository
 from slack_docebo.storage.platforms import UNKNOWN, PlatformRepository
-from slack_docebo.storage.schema import account, applied, operation, storable
+from slack_docebo.storage.schema import account, applied, operation
 from slack_docebo.storage.schema import mapping as rows
 from slack_docebo.storage.statements import ROWS_AT_ONCE, Among, carry_out, insertion_text
 

@@ -31,10 +31,11 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 
 from slack_docebo.storage.accounts import AccountRepository
+from slack_docebo.storage.column_types import FreeText, Instant
 from slack_docebo.storage.mappings import MappingRecord
 from slack_docebo.storage.people import PersonRepository
 from slack_docebo.storage.platforms import PlatformRepository
-from slack_docebo.storage.schema import FreeText, Instant, account, applied, identity, mapping
+from slack_docebo.storage.schema import account, applied, identity, mapping
 from slack_docebo.storage.statements import ROWS_AT_ONCE, Among, insert_rows, insertion
 
 staged = Table(
