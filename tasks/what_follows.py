@@ -12,11 +12,8 @@ from tasks.process_user_details import process_user_details
 from tasks.read_custom_fields import plan_from_custom_fields
 from tasks.report_outcome import report_outcome
 
-PLANS = (
-    plan_from_custom_fields,
-    plan_who_moves,
-    plan_who_manages,
-)  # a branch or a manager may come from a custom field
+# In this order, for a branch or a manager may come from a custom field.
+PLANS = (plan_from_custom_fields, plan_who_moves, plan_who_manages)
 
 
 async def do_what_follows(runtime: Runtime, workspace: Workspace, people: SourceSnapshot) -> list[Summary]:

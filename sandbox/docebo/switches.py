@@ -58,18 +58,15 @@ class Switches:
     unknown_options: str = ""  # options for whose names a batch call is refused
     ignored: str = ""  # columns of batch rows, "move" or "status", that are taken without a word, and ignored
     empty_ignored: bool = False  # an empty column of a row leaves the value as it is
-    branchless: str = (
-        "taken"  # what becomes of new accounts for which no branch is named: taken | refused | 400 (the call is)
-    )
+    # what becomes of new accounts for which no branch is named: taken | refused | 400 (the call is)
+    branchless: str = "taken"
     mandatory_in_rows: bool = False  # the row of a new account is refused without the fields that are mandatory
-    managers: str = (
-        "any"  # whom a row may make a manager: any | marked (as one) | listed (any; who is not known is passed over)
-    )
+    # whom a row may make a manager: any | marked (as one) | listed (any; who is not known is passed over)
+    managers: str = "any"
     names_required: bool = False  # a row is refused that leaves an account without first or last name
     passwordless: str = "taken"  # what becomes of the row of a new account without a password: taken | refused
-    row_columns: str = (
-        "own"  # which columns a batch row has: own | first (those of the first) | all (others' are emptied)
-    )
+    # which columns a batch row has: own | first (those of the first) | all (others' are emptied)
+    row_columns: str = "own"
     full_search: str = "addresses"  # what a search for a full text looks at, beside user names: addresses | names
     batch_answer: str = "array"  # of all rows, as an array or with their places as keys, or of those that failed: array | object | failed
     without_user: str = ""  # the session's answer where the token has no user: empty | 401 | 403; "" where it has one

@@ -21,9 +21,8 @@ class SlackSwitches:
     most_people: int = 1000  # on a page of the list
     too_many: str = "adjust"  # where more are asked for: adjust | limit_required | error_500 | slow (by `slow_seconds`)
     slow_seconds: float = 5.0
-    fields_form: str = (
-        "null"  # of custom profile fields in list and users.info: null | list | object (as set) | missing
-    )
+    # of custom profile fields in list and users.info: null | list | object (as set) | missing
+    fields_form: str = "null"
     fields_move_stamps: bool = True  # a change of nothing but custom profile fields moves the profile's `updated`
     scopes_header: bool = True  # replies carry X-OAuth-Scopes
     user_groups: str = "on"  # on | plan_upgrade_required (documented) | paid_teams_only (seen), on a free plan

@@ -50,17 +50,15 @@ class Runtime:
         self.run_id = run_id  # the Prefect flow run's id; it stands in the journal
         self.run_name = run_name or run_id  # what others are told who want to be alone as well
         self.mirror: Mirror | None = None  # known once the connection was validated
-        self.profile_labels: dict[
-            str, str
-        ] = {}  # of custom profile fields by their sources, where rules name any by label
+        # Of custom profile fields by their sources, where rules name any by label.
+        self.profile_labels: dict[str, str] = {}
         self.field_titles: dict[str, str] = {}  # of the additional fields, likewise, where a rule fills any
         self.branches: Branches | None = None  # likewise, where a rule or a setting names one
         self.leavers_branch: int | None = None  # to which accounts of leavers are moved, if they are
         self.scim: ScimClient | None = None  # where there is a token for it
         self.manager_type: int | None = None  # of the managers that are written, where a rule names them
-        self.manager_names: dict[
-            int, str
-        ] = {}  # usernames, as rows name managers; by account, as this run has seen them
+        # Usernames, as rows name managers; by account, as this run has seen them.
+        self.manager_names: dict[int, str] = {}
         self.groups: dict[str, UserGroup] = {}  # Slack's user groups by their ids, where the scope names any
         self.groups_read_at: datetime | None = None
         self.accounts_listed_at: datetime | None = None  # when the last listing of Docebo's accounts began

@@ -25,9 +25,8 @@ from slack_docebo.errors import (
 
 PAGE_SIZE = 200  # the most Docebo gives
 SMALL_PAGE = 20  # the number of pages is bounded as if none were smaller than this
-MOST_PAGES = (
-    100  # 20,000 fields or branches, of a listing that does not count what it has, or counts more than there can be
-)
+# 20,000 fields or branches, of a listing that does not count what it has, or counts more than there can be
+MOST_PAGES = 100
 NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
 T = TypeVar("T")

@@ -20,9 +20,7 @@ class Session:
     docebo_id: int
     username: str
     level: str  # in the platform's own word, like "godadmin"
-    languages: Mapping[str, str] = field(
-        default_factory=dict
-    )  # the names of the platform's languages by the browser's codes
+    languages: Mapping[str, str] = field(default_factory=dict)  # the platform's: names by the browser's codes
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """What the webhook counts, and what it tells of runs, for Prometheus."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from itertools import product
 
@@ -110,17 +110,20 @@ class Metrics:
 
     def _counter(self, name: str, description: str, **labels: Iterable[object]) -> Counter:
         counter = Counter(f"slack_docebo_webhook_{name}", description, list(labels), registry=self._registry)
-        if labels:
-            for values in product(*labels.values()):
-                counter.labels(*values)
+        _start(counter, labels)
         return counter
 
     def _gauge(self, name: str, description: str, **labels: Iterable[object]) -> Gauge:
         gauge = Gauge(f"slack_docebo_{name}", description, list(labels), registry=self._registry)
-        if labels:
-            for values in product(*labels.values()):
-                gauge.labels(*values)
+        _start(gauge, labels)
         return gauge
+
+
+def _start(metric: Counter | Gauge, labels: Mapping[str, Iterable[object]]) -> None:
+    """Let each value of the *labels* be there at 0."""
+    if labels:
+        for values in product(*labels.values()):
+            metric.labels(*values)
 
 
 def _seconds(moment: datetime | None) -> float:
