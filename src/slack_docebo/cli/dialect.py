@@ -8,11 +8,11 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from slack_docebo.cli.output import Json, show_done, show_rows
+from slack_docebo.cli.store import open_store
 from slack_docebo.engine.looking.ways import way_rows
 from slack_docebo.engine.reading.ways import WayAction, way_change
 from slack_docebo.settings import PlatformSettings, StoreSettings, load_settings
 from slack_docebo.storage.dialects import DialectRepository
-from slack_docebo.storage.store import Store
 
 Name = Annotated[str, Parameter(help='Like "rows per call"; `slack-docebo dialect` lists them.')]
 Answer = Annotated[str, Parameter(help="What holds from now on, until you forget it.")]
@@ -56,5 +56,5 @@ def _change(action: WayAction, name: str, answer: str = "", *, json: bool) -> No
 @contextmanager
 def _entries() -> Iterator[DialectRepository]:
     settings = load_settings(DialectSettings)
-    with Store.open(settings.database_url.get_secret_value()) as store, store.transaction() as tables:
+    with open_store(settings) as store, store.transaction() as tables:
         yield tables.dialect(settings.docebo_url)

@@ -13,7 +13,6 @@ from slack_docebo.engine.mappings.forgetting import remember as remember_person
 from slack_docebo.settings import ForgetSettings, load_settings
 from slack_docebo.storage.gate import RunLock
 from slack_docebo.storage.plans import PlanKind
-from slack_docebo.storage.store import Store
 
 Who = Annotated[str, Parameter(help="Slack id (U...) or e-mail address.")]
 
@@ -21,7 +20,7 @@ Who = Annotated[str, Parameter(help="Slack id (U...) or e-mail address.")]
 def forget(who: Who, /, *, yes: Yes = False, json: Json = False) -> int:
     """Show what is kept about a person and, if that is confirmed, erase it for good; return the exit code."""
     settings = load_settings(ForgetSettings)
-    with Store.open(settings.database_url.get_secret_value()) as store:
+    with open_store(settings) as store:
         slack_id = find_person(store, who)
         kept = traces(store, settings.report_dir, slack_id)
         if not kept.lines:

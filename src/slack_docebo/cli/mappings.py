@@ -10,6 +10,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from slack_docebo.cli.output import Json, Limit, say, show_done, show_json, show_rows
+from slack_docebo.cli.store import open_store
 from slack_docebo.engine.mappings.mapping_file import BadRow, MappingFile, write_mappings
 from slack_docebo.engine.mappings.restoring import Taken, import_file, linked_workspace, restore_file
 from slack_docebo.errors import ConfigurationError
@@ -27,7 +28,7 @@ DryRun = Annotated[bool, Parameter(negative="", help="Check everything and say w
 def list_(*, limit: Limit = 50, json: Json = False) -> None:
     """List mappings in the order of Slack ids."""
     settings = load_settings(MappingSettings)
-    with Store.open(settings.database_url.get_secret_value()) as store:
+    with open_store(settings) as store:
         team, _ = linked_workspace(store, settings)
         with store.reading() as tables:
             repository = tables.mappings(settings.docebo_url)
@@ -45,7 +46,7 @@ def list_(*, limit: Limit = 50, json: Json = False) -> None:
 def export(file: Path, *, json: Json = False) -> None:
     """Write all mappings to a new CSV file that only you can read."""
     settings = load_settings(MappingSettings)
-    with Store.open(settings.database_url.get_secret_value()) as store:
+    with open_store(settings) as store:
         team, _ = linked_workspace(store, settings)
         with store.reading() as tables:
             records = tables.mappings(settings.docebo_url).records(team)
@@ -94,7 +95,7 @@ def _locked_store(command: str) -> Iterator[tuple[Store, str, str, str]]:
     """Open the store under the import's lock, and yield it with Docebo's address and the linked workspace's id and name."""
     settings = load_settings(MappingSettings)
     with (
-        Store.open(settings.database_url.get_secret_value()) as store,
+        open_store(settings) as store,
         RunLock(store, settings.docebo_url, PlanKind.BULK_IMPORT, holder=f"slack-docebo mappings {command}"),
     ):
         yield store, settings.docebo_url, *linked_workspace(store, settings)

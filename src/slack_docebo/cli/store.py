@@ -8,7 +8,8 @@ from slack_docebo.storage.store import Store
 
 
 @contextmanager
-def open_store() -> Iterator[Store]:
-    """Open the store of the environment's settings."""
-    with Store.open(load_settings(StoreSettings).database_url.get_secret_value()) as store:
+def open_store(settings: StoreSettings | None = None) -> Iterator[Store]:
+    """Open the store that *settings* name, or else the environment."""
+    url = (settings or load_settings(StoreSettings)).database_url
+    with Store.open(url.get_secret_value()) as store:
         yield store
