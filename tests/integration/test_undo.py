@@ -9,8 +9,10 @@ import pytest
 
 from sandbox.server import Sandbox
 from slack_docebo.clients.slack_wire import source_user
+from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.engine.importing import apply_saved, plan_import
+from slack_docebo.engine.mappings.resetting import back_up, delete_planned, plan_reset
 from slack_docebo.engine.planning.undoing import plan_undo
 from slack_docebo.engine.reading.connection import validate
 from slack_docebo.engine.realtime.rounds import serve_round
@@ -100,6 +102,29 @@ async def test_an_account_that_cannot_be_undone_keeps_the_mark_that_we_deactivat
 
     assert (undone.count(outcome=Outcome.APPLIED), undone.count(outcome=Outcome.SKIPPED)) == (0, 1)
     assert (account.active, mapping_of(settings, sandbox, ada).deactivated) == (False, True)
+
+
+async def test_whom_undoing_shuts_out_again_gets_in_again_though_no_mapping_says_who_has_shut_the_account(
+    sandbox, settings
+):
+    rows = {**LEAVERS, "MAP_SLACK_USER_DATA": "false"}
+    ada, account = await somebody(sandbox, settings)
+    sandbox.slack.deactivate(ada)
+    await run_import(settings, rows=LEAVERS)
+    async with open_runtime(settings, read_rows(table(ON)), run_id="reset") as runtime:
+        workspace = await validate(runtime)
+        plan_id = plan_reset(runtime, workspace, Accounts(), ())
+        back_up(runtime, workspace, plan_id, ())
+        delete_planned(runtime, workspace, plan_id)
+    sandbox.slack.reactivate(ada)
+    done = await run_import(settings, rows=rows)
+    assert account.active
+
+    await undo(settings, done.plan.id, **rows)
+    assert not account.active
+    await run_import(settings, rows=rows)
+
+    assert account.active
 
 
 @pytest.fixture

@@ -160,7 +160,9 @@ def _inverse(past: _Past, *, deactivate_created: bool) -> Iterator[Operation]:
         before = {name: past.after[name] for name in changed}
         operations.append(_operation(past, Kind.UPDATE, f"restores {', '.join(changed)}", changed, before))
     if deactivates:
-        operations.append(_operation(past, Kind.DEACTIVATE, "was inactive before", {"active": False}, {"active": True}))
+        # We activate only what we had shut. That it was we is known of it again, also where no mapping says so.
+        shut = _operation(past, Kind.DEACTIVATE, "was inactive before", {"active": False}, {"active": True})
+        operations.append(replace(shut, deactivated=True))
     unknown = sorted(past.after.keys() - past.before.keys())
     if not past.remapped or past.prior == past.written or (EXPIRATION in unknown and past.changes_mark):
         if not operations and unknown:
