@@ -57,6 +57,11 @@ def test_an_account_that_is_shown_to_be_an_administrators_before_the_first_row_i
     assert_kept(Promise.ADMINISTRATORS, company(at(0, "import"), at(1, "rename", 1), at(1, "promote", 1, seconds=2)))
 
 
+def test_an_account_that_is_shown_to_be_an_administrators_after_the_row_of_another_is_not_written() -> None:
+    story = company(at(0, "import"), at(1, "swap_addresses", 1, 2), at(1, "promote", 2, seconds=4))
+    assert_kept(Promise.ADMINISTRATORS, story)
+
+
 def test_people_of_a_restored_tenant_are_not_written() -> None:
     story = company(at(0, "import"), at(1, "restore_another_platform"), at(3, "import"))
     assert_kept(Promise.ONLY_OWN, story)

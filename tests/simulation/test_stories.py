@@ -44,6 +44,7 @@ MENDED = [
     (6, Promise.RECORDED, 5300071),
     (6, Promise.RECORDED, 210000844),
     (7, Promise.ADMINISTRATORS, 240),
+    (7, Promise.ADMINISTRATORS, 240001091),
     (7, Promise.FORGOTTEN, 5134),
     (8, Promise.ABSENCE, 87),
     (9, Promise.FENCED, 52),

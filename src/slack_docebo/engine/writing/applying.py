@@ -94,7 +94,8 @@ async def apply_accounts(runtime: Runtime, plan_id: str, progress: Progress) -> 
 
     rereading = Rereading(runtime)
     sender = Sender(runtime, plan_id, recorded, rereading, branch=branch, welcome=planned.welcome_mail)
-    prover, columns = Prover(runtime, plan_id, sender.left_out, branch=branch), Columns(runtime, plan_id)
+    prover = Prover(runtime, plan_id, rereading, sender.left_out, branch=branch)
+    columns = Columns(runtime, plan_id, rereading)
     if sent := in_doubt(runtime, plan_id):
         await sender.settle(sent)
     policy = runtime.behaviour.policy(plan.slack_team)
@@ -109,11 +110,10 @@ async def apply_accounts(runtime: Runtime, plan_id: str, progress: Progress) -> 
                 if kind is Kind.CREATE and runtime.behaviour.max_accounts is not None:
                     _check_accounts(runtime, len(batch))
                 batch = sender.alike(columns.first(prover.first(batch)))
-                # What these looks show is believed as well: whose account has become an administrator's is not written.
-                if prover.is_unproven(batch):
-                    rereading.believe(await prover.look(batch))
+                if prover.is_unproven(batch):  # looked at before it is admitted, for what it shows then counts
+                    await prover.look(batch)
                 elif columns.is_telling(batch):
-                    rereading.believe(await columns.look(batch))
+                    await columns.look(batch)
                 admitted, skipped = admit(runtime, plan, batch, rereading.accounts, policy)
                 skipped += await ask_where_it_hurts(runtime, plan, admitted, _looked_at(runtime, plan), policy)
                 skipped += await ask_whether_still_so(runtime, plan, _without(admitted, skipped), policy)

@@ -11,13 +11,13 @@ from itertools import permutations
 
 from slack_docebo.domain.attributes import current_value
 from slack_docebo.domain.dialect import ROW_COLUMNS, RowColumns
-from slack_docebo.domain.observation import Present
 from slack_docebo.domain.operations import Kind, Operation, Outcome
 from slack_docebo.domain.people import Account
 from slack_docebo.domain.proof import is_plain, is_respelt, not_shown
 from slack_docebo.domain.targets import field_id_of
 from slack_docebo.engine.reading.dialects import known_dialect, learn
 from slack_docebo.engine.writing.recording import Numbered, record
+from slack_docebo.engine.writing.rereading import Rereading
 from slack_docebo.engine.writing.sending import Sender
 from slack_docebo.errors import Unproven
 from slack_docebo.runtime import Runtime
@@ -30,9 +30,10 @@ PAIRS = 3  # that tell nothing, before a run does without
 class Columns:
     """Finds out by two rows of one plan how the platform takes rows with different columns."""
 
-    def __init__(self, runtime: Runtime, plan_id: str) -> None:
+    def __init__(self, runtime: Runtime, plan_id: str, rereading: Rereading) -> None:
         self._runtime = runtime
         self._plan_id = plan_id
+        self._rereading = rereading
         self._left = 0 if known_dialect(runtime).answer(ROW_COLUMNS) else PAIRS
         self._before: Account | None = None
 
@@ -49,10 +50,9 @@ class Columns:
         """Tell whether *batch* is such a pair."""
         return bool(self._left) and len(batch) == 2 and _are_updates(batch) and bool(_telling(batch[0][1], batch[1][1]))
 
-    async def look(self, pair: Sequence[Numbered]) -> list[Account]:
-        """Return the first account of the *pair*, before it is sent."""
+    async def look(self, pair: Sequence[Numbered]) -> None:
+        """Look at the first account of the *pair*, before it is sent."""
         self._before = await self._account(pair[0][1])
-        return [self._before] if self._before else []
 
     async def prove(self, pair: Sequence[Numbered], sender: Sender) -> None:
         """Send the *pair*, look at both accounts, and remember what they show against what the first one was seen to be.
@@ -89,8 +89,7 @@ class Columns:
         )
 
     async def _account(self, operation: Operation) -> Account | None:
-        seen = await self._runtime.docebo.user(operation.docebo_id or 0)
-        return seen.value if isinstance(seen, Present) else None
+        return await self._rereading.user(operation.docebo_id or 0)
 
     def _are_applied(self, pair: Sequence[Numbered]) -> bool:
         with self._runtime.store.reading() as tables:

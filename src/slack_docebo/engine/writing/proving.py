@@ -11,7 +11,6 @@ from dataclasses import replace
 
 from slack_docebo.domain.attributes import current_value
 from slack_docebo.domain.dialect import PROVEN
-from slack_docebo.domain.observation import Present
 from slack_docebo.domain.operations import NOT_SHOWN_YET, Kind, Operation, Outcome
 from slack_docebo.domain.people import Account, View
 from slack_docebo.domain.proof import (
@@ -26,8 +25,8 @@ from slack_docebo.domain.proof import (
 )
 from slack_docebo.domain.targets import BRANCH, field_id_of
 from slack_docebo.engine.reading.dialects import known_dialect, learn
-from slack_docebo.engine.reading.sides import find_by_address
 from slack_docebo.engine.writing.recording import Numbered, record
+from slack_docebo.engine.writing.rereading import Rereading
 from slack_docebo.errors import Rejected, Unproven
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.operations import RowOutcome
@@ -53,9 +52,16 @@ class Prover:
     """
 
     def __init__(
-        self, runtime: Runtime, plan_id: str, left_out: Callable[[Operation], Collection[str]], *, branch: int | None
+        self,
+        runtime: Runtime,
+        plan_id: str,
+        rereading: Rereading,
+        left_out: Callable[[Operation], Collection[str]],
+        *,
+        branch: int | None,
     ) -> None:
         self._runtime = runtime
+        self._rereading = rereading
         self._left_out = left_out
         self._plan_id = plan_id
         self._branch = branch  # of new accounts
@@ -92,14 +98,12 @@ class Prover:
         self._refused += 1
         return True
 
-    async def look(self, batch: Sequence[Numbered]) -> list[Account]:
-        """Return the account of the only row of *batch*, before it is sent, and note what becomes of *batch* from now on."""
+    async def look(self, batch: Sequence[Numbered]) -> None:
+        """Look at the account of the only row of *batch*, before it is sent; note what becomes of *batch* from now on."""
         self._noted, self._before = [], None
         [(_, operation), *others] = batch
         if operation.docebo_id is not None and not others:
-            seen = await self._runtime.docebo.view(operation.docebo_id)
-            self._before = seen.value if isinstance(seen, Present) else None
-        return [self._before.account] if self._before else []
+            self._before = await self._rereading.view(operation.docebo_id)
 
     def note(self, batch: Sequence[Numbered], results: Sequence[RowOutcome]) -> None:
         """Note what became of rows that were sent, since they were looked at."""
@@ -168,11 +172,11 @@ class Prover:
         """Return why what Docebo shows of the account is not what the row of *operation* has said, or ""."""
         seen: list[Account] = []
         if operation.docebo_id is not None:
-            view = await self._runtime.docebo.view(operation.docebo_id)
-            if not isinstance(view, Present):
+            view = await self._rereading.view(operation.docebo_id)
+            if view is None:
                 return "Docebo does not show it when it is asked for it: run again"
             branch = int(operation.changes[BRANCH]) if BRANCH in operation.changes else self._branch
-            others = changed_besides(operation.changes, self._before, view.value, branch=branch)
+            others = changed_besides(operation.changes, self._before, view, branch=branch)
             if operation.kind is Kind.MOVE and "branches" in others:
                 return (
                     "is not in the branch to which it was moved: set SLACK | BRANCH_MOVES to false, empty LEAVERS_BRANCH, and"
@@ -181,7 +185,7 @@ class Prover:
             if others:
                 advice = next((NOT_ASKED_FOR[name] for name in others if name in NOT_ASKED_FOR), OTHERWISE)
                 return f"{', '.join(others)} is not as it has to be, of which the row says nothing: {advice}"
-            seen = [view.value.account]
+            seen = [view.account]
         unlike = not_shown(operation, seen)
         if any(current_value(account, name) for account in seen for name in unlike):
             return self._unlike(unlike)
@@ -203,7 +207,7 @@ class Prover:
         found: list[Account] = []
         for seconds in SEARCHED_AFTER:
             await asyncio.sleep(seconds)
-            accounts = await find_by_address(self._runtime, str(address))
+            accounts = await self._rereading.with_address(str(address))
             found = [account for account in accounts if operation.docebo_id in {None, account.docebo_id}]
             if found and not not_shown(operation, [*seen, *found]):
                 break

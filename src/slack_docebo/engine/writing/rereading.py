@@ -8,9 +8,9 @@ from slack_docebo.domain.effects import ACCESS, account_of, differs, is_carried_
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.observation import Present
 from slack_docebo.domain.operations import Kind, Operation
-from slack_docebo.domain.people import Account
+from slack_docebo.domain.people import Account, View
 from slack_docebo.domain.targets import BRANCH
-from slack_docebo.engine.reading.sides import read_target
+from slack_docebo.engine.reading.sides import find_by_address, read_target
 from slack_docebo.engine.writing.recording import Numbered
 from slack_docebo.errors import IncompleteRead, RemoteError
 from slack_docebo.runtime import Runtime
@@ -26,10 +26,38 @@ class Rereading:
         self._runtime = runtime
         self.accounts: Accounts | None = None
 
-    def believe(self, looked_at: Iterable[Account]) -> None:
-        """Let what was *looked at* again be what the next batch is held against."""
+    async def view(self, docebo_id: int) -> View | None:
+        """Return all that Docebo shows of one account, None where it does not show it."""
+        seen = await self._runtime.docebo.view(docebo_id)
+        if not isinstance(seen, Present):
+            return None
+        self._believe([seen.value.account])
+        return seen.value
+
+    async def user(self, docebo_id: int) -> Account | None:
+        """Return one account, None where Docebo does not show it."""
+        seen = await self._runtime.docebo.user(docebo_id)
+        if not isinstance(seen, Present):
+            return None
+        self._believe([seen.value])
+        return seen.value
+
+    async def with_address(self, address: str) -> list[Account]:
+        """Return the accounts whose user name or e-mail address is *address*."""
+        found = await find_by_address(self._runtime, address)
+        self._believe(found)
+        return found
+
+    async def with_username(self, username: str) -> list[Account]:
+        """Return what Docebo's search for *username* shows: more than the view of one account does."""
+        found = await self._runtime.docebo.find_users(username)
+        self._believe(found)
+        return found
+
+    def _believe(self, shown: Iterable[Account]) -> None:
+        """Let what was *shown* be what the next batch is held against, whatever it was looked at for."""
         self.accounts = self.accounts or Accounts()
-        self.accounts.add(looked_at)
+        self.accounts.add(shown)
 
     async def carried_out(self, batch: Sequence[Numbered]) -> list[tuple[int, int]]:
         """Return place and account of the operations that their accounts show to be carried out."""
@@ -42,7 +70,6 @@ class Rereading:
             accounts = Accounts()
             for _, operation in batch:
                 accounts.add(await self._asked(operation))
-            self.believe(accounts)
         else:
             accounts = self.accounts = await read_target(self._runtime)
         return moved + [
@@ -81,10 +108,12 @@ class Rereading:
         """Return the account of *operation*, None where its status is not shown: a view may leave that out."""
         if operation.docebo_id is None:
             return None
-        seen = await self._runtime.docebo.view(operation.docebo_id)
-        if not isinstance(seen, Present) or "status" in seen.value.besides:
-            return seen.value.account if isinstance(seen, Present) else None
-        listed = await self._runtime.docebo.find_users(seen.value.account.username)
+        seen = await self.view(operation.docebo_id)
+        if seen is None:
+            return None
+        if "status" in seen.besides:
+            return seen.account
+        listed = await self.with_username(seen.account.username)
         return next((account for account in listed if account.docebo_id == operation.docebo_id), None)
 
     async def _moved(self, batch: Sequence[Numbered]) -> list[tuple[int, int]]:
@@ -101,10 +130,10 @@ class Rereading:
     async def _asked(self, operation: Operation) -> list[Account]:
         """Return what Docebo shows of the account of *operation*: by its id or, of a creation, by its username."""
         if operation.docebo_id is None:
-            return await self._runtime.docebo.find_users(str(operation.changes.get("username", "")))
-        seen = await self._runtime.docebo.user(operation.docebo_id)
-        if not isinstance(seen, Present) or is_carried_out(operation, seen.value):
-            return [seen.value] if isinstance(seen, Present) else []
+            return await self.with_username(str(operation.changes.get("username", "")))
+        seen = await self.user(operation.docebo_id)
+        if seen is None or is_carried_out(operation, seen):
+            return [seen] if seen else []
         # The view of one user lacks attributes that the listing has.
-        listed = await self._runtime.docebo.find_users(seen.value.username)
-        return [account for account in listed if account.docebo_id == operation.docebo_id] or [seen.value]
+        listed = await self.with_username(seen.username)
+        return [account for account in listed if account.docebo_id == operation.docebo_id] or [seen]
