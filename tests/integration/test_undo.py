@@ -104,13 +104,16 @@ async def test_an_account_that_cannot_be_undone_keeps_the_mark_that_we_deactivat
     assert (account.active, mapping_of(settings, sandbox, ada).deactivated) == (False, True)
 
 
+@pytest.mark.parametrize("leavers", ["deactivate", pytest.param("expire", marks=pytest.mark.long)])
+@pytest.mark.parametrize("maps", ["true", "false"])
 async def test_whom_undoing_shuts_out_again_gets_in_again_though_no_mapping_says_who_has_shut_the_account(
-    sandbox, settings
+    sandbox, settings, leavers, maps
 ):
-    rows = {**LEAVERS, "MAP_SLACK_USER_DATA": "false"}
+    shutting = {**LEAVERS, "LEAVERS": leavers}
+    rows = {**shutting, "MAP_SLACK_USER_DATA": maps}
     ada, account = await somebody(sandbox, settings)
     sandbox.slack.deactivate(ada)
-    await run_import(settings, rows=LEAVERS)
+    await run_import(settings, rows=shutting)
     async with open_runtime(settings, read_rows(table(ON)), run_id="reset") as runtime:
         workspace = await validate(runtime)
         plan_id = plan_reset(runtime, workspace, Accounts(), ())
@@ -118,13 +121,30 @@ async def test_whom_undoing_shuts_out_again_gets_in_again_though_no_mapping_says
         delete_planned(runtime, workspace, plan_id)
     sandbox.slack.reactivate(ada)
     done = await run_import(settings, rows=rows)
-    assert account.active
+    assert (account.active, account.expiration) == (True, None)
 
-    await undo(settings, done.plan.id, **rows)
-    assert not account.active
+    undone = await undo(settings, done.plan.id, **rows)
+    assert undone.count(outcome=Outcome.SKIPPED) == 0
+    assert (account.active and not account.expiration, mapping_of(settings, sandbox, ada)) == (False, None)
     await run_import(settings, rows=rows)
 
-    assert account.active
+    assert (account.active, account.expiration) == (True, None)
+
+
+async def test_an_end_that_somebody_else_has_given_an_account_is_not_taken_for_ours_once_it_was_undone(
+    sandbox, settings
+):
+    rows = {"ATTRIBUTES": "first_name = first_name, expiration_date = title clear"}
+    account = sandbox.docebo.accounts.add("ada@example.com", email="ada@example.com", firstname="A.", lastname="L.")
+    sandbox.docebo.edit(account.user_id, {"expiration": "2020-01-01"})
+    sandbox.slack.add("Ada", "Lovelace", "ada@example.com")
+    done = await run_import(settings, rows=rows)
+    assert not account.expiration
+
+    await undo(settings, done.plan.id)
+    await run_import(settings)
+
+    assert account.expiration == "2020-01-01"
 
 
 @pytest.fixture

@@ -293,6 +293,17 @@ def test_who_returns_after_the_grace_gets_in_again(leavers: str) -> None:
     assert any("1 deactivated" in line for line in played.log)
 
 
+@pytest.mark.parametrize("leavers", ["deactivate", pytest.param("expire", marks=ANOTHER)])
+def test_who_is_shut_out_again_by_an_undo_gets_in_again_though_a_reset_has_deleted_the_mapping(leavers: str) -> None:
+    story = company(
+        *(at(0, "import"), at(1, "leave", 1), at(26, "import"), at(27, "reset")),
+        *(at(52, "lose_event"), at(52, "come_back", 1), at(53, "import"), at(54, "undo")),
+        LEAVERS=leavers,
+        LEAVERS_AFTER_DAYS="1",
+    )
+    assert_kept(Promise.CAUGHT_UP, story)
+
+
 @ANOTHER
 def test_limits_hold_for_people_who_are_moved_hour_by_hour() -> None:
     moving = (

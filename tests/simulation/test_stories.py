@@ -55,6 +55,7 @@ MENDED = [
     (12, Promise.SHORT_READ, 50000247),
     (12, Promise.UNDISTURBED, 880043),
     (13, Promise.BACKED_UP, 98),
+    (13, Promise.CAUGHT_UP, 230000014),
     (14, Promise.QUIET, 47),
     (15, Promise.PRIVATE, 115),
     (16, Promise.GRACE, 200000503),

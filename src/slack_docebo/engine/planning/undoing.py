@@ -1,6 +1,6 @@
 """Undoing a run or a plan: what it did is planned the other way round."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -27,6 +27,7 @@ class _Past:
     created: bool = False
     before: dict[str, Value] = field(default_factory=dict)  # as it was before the first operation
     after: dict[str, Value] = field(default_factory=dict)  # as the last one left it
+    let_in: bool = False  # somebody whom we had shut out
     remapped: bool = False  # the mapping was written or deleted
     prior: Mapping | None = None  # the mapping before the first operation
     written: Mapping | None = None  # and after the last one
@@ -69,6 +70,8 @@ def _read(runtime: Runtime, of: str) -> tuple[list[Plan], list[_Past], set[str]]
         entries = list(tables.journal.applied(plan_id=of) if plan else tables.journal.applied(flow_run=of))
         plans = [tables.plans.read(plan_id) for plan_id in dict.fromkeys(entry.plan_id for entry in entries)]
         undone = _undone(tables)
+        ending = {entry.operation.slack_id for entry in entries if EXPIRATION in entry.operation.changes}
+        ended = tables.journal.ended(runtime.settings.docebo_url, ending)
     if not plans:
         raise PlanNotApplicable(
             f"nothing was done under {of}: give the id of a plan, as its summary or `slack-docebo plan list` shows it, or of a"
@@ -80,7 +83,7 @@ def _read(runtime: Runtime, of: str) -> tuple[list[Plan], list[_Past], set[str]]
         if (plan.docebo, plan.slack_team) != (runtime.settings.docebo_url, plans[0].slack_team):
             raise PlanNotApplicable(f"{of} was for workspace {plan.slack_team} and {plan.docebo}")
     undone_by = {undone[key] for key in map(_key, entries) if key in undone}
-    return plans, _pasts(entry for entry in entries if _key(entry) not in undone), undone_by
+    return plans, _pasts((entry for entry in entries if _key(entry) not in undone), ended), undone_by
 
 
 def _undone(tables: Tables) -> dict[Key, str]:
@@ -99,7 +102,8 @@ def _key(entry: JournalEntry) -> Key:
     return entry.plan_id, entry.operation.slack_id
 
 
-def _pasts(entries: Iterable[JournalEntry]) -> list[_Past]:
+def _pasts(entries: Iterable[JournalEntry], ended: Collection[int]) -> list[_Past]:
+    """Return what *entries* did to each account; *ended* are the accounts that we have let expire."""
     pasts: dict[tuple[str, int | None], _Past] = {}
     for entry in entries:
         operation = entry.operation
@@ -108,6 +112,7 @@ def _pasts(entries: Iterable[JournalEntry]) -> list[_Past]:
         past = pasts.setdefault((operation.slack_id, operation.docebo_id), _Past(operation))
         past.last = operation
         past.created |= operation.kind is Kind.CREATE
+        past.let_in |= _lets_in(operation, ended)
         for name, value in operation.changes.items():
             if operation.kind is Kind.CREATE or name in operation.before:  # else Docebo did not show what it was
                 past.before.setdefault(name, operation.before.get(name, ""))
@@ -117,6 +122,12 @@ def _pasts(entries: Iterable[JournalEntry]) -> list[_Past]:
                 past.remapped, past.prior = True, operation.prior
             past.written = _written(operation)
     return list(pasts.values())
+
+
+def _lets_in(operation: Operation, ended: Collection[int]) -> bool:
+    """Tell whether *operation* let somebody in whom we had shut out: any other end of an account is somebody else's word."""
+    is_ours = EXPIRATION in operation.changes and operation.docebo_id in ended
+    return operation.kind is Kind.UPDATE and (operation.changes.get("active") is True or is_ours)
 
 
 def _changes_applied(operation: Operation) -> bool:
@@ -160,22 +171,26 @@ def _inverse(past: _Past, *, deactivate_created: bool) -> Iterator[Operation]:
         before = {name: past.after[name] for name in changed}
         operations.append(_operation(past, Kind.UPDATE, f"restores {', '.join(changed)}", changed, before))
     if deactivates:
-        # We activate only what we had shut. That it was we is known of it again, also where no mapping says so.
-        shut = _operation(past, Kind.DEACTIVATE, "was inactive before", {"active": False}, {"active": True})
-        operations.append(replace(shut, deactivated=True))
+        operations.append(_operation(past, Kind.DEACTIVATE, "was inactive before", {"active": False}, {"active": True}))
+    shuts = past.let_in and (deactivates or EXPIRATION in changed)
     unknown = sorted(past.after.keys() - past.before.keys())
     if not past.remapped or past.prior == past.written or (EXPIRATION in unknown and past.changes_mark):
         if not operations and unknown:
             reason = f"nobody knows what there was before: {', '.join(unknown)}"
             operations.append(_operation(past, Kind.LEAVE, reason, {}, {}))
-        yield from operations
+        yield from _noting_who_shut(operations) if shuts else operations
         return
     operations = [replace(operation, prior=past.written) for operation in operations]
     if operations and past.prior and past.prior.docebo_id == past.last.docebo_id:
         operations[-1] = replace(operations[-1], **_mapping_of(past.prior))
     else:
         operations.append(_inverse_of_mapping(past))
-    yield from operations
+    yield from _noting_who_shut(operations) if shuts and past.prior is None else operations
+
+
+def _noting_who_shut(operations: list[Operation]) -> list[Operation]:
+    """Return *operations* of which the last notes of the account that it was we who had shut it, for no mapping says so."""
+    return [*operations[:-1], replace(operations[-1], deactivated=True)]
 
 
 def _inverse_of_creation(past: _Past, *, deactivate: bool) -> Operation:

@@ -136,9 +136,10 @@ def _record(
                 for op, result in applied
                 if op.kind is Kind.MOVE and op.reason != HAS_LEFT and result.docebo_id
             )
-            inactive = [
-                result.docebo_id for op, result in applied if op.deactivated and not op.maps and result.docebo_id
-            ]
+        if inactive := [
+            result.docebo_id for op, result in applied if op.deactivated and not op.maps and result.docebo_id
+        ]:
+            accounts = tables.accounts(tables.platforms.take(docebo))
             accounts.note_deactivated(inactive, now=now, run=runtime.run_id)
 
 
