@@ -111,6 +111,11 @@ class Process:
         return self.has_ended and not self.is_dead and not self.failure
 
     @property
+    def came_to_nothing(self) -> bool:
+        """Whether it died or failed before there was a plan; what it had read is lost with it."""
+        return not self.plan_id and bool(self.is_dead or self.failure)
+
+    @property
     def has_ended(self) -> bool:
         return self.is_dead or (self.work is not None and self.work.done())
 

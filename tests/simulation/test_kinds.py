@@ -67,6 +67,16 @@ def test_people_of_a_restored_tenant_are_not_written() -> None:
     assert_kept(Promise.ONLY_OWN, story)
 
 
+@ANOTHER
+def test_of_an_account_that_was_given_by_hand_nobody_knows_what_only_a_run_that_died_over_its_list_has_seen() -> None:
+    story = company(
+        *(at(0, "import"), at(1, "correct_mapping", 1), at(2, "import")),
+        fault("import 2", "read", 9, "killed at work"),
+        *(at(3, "restore_another_platform"), at(5, "rename", 1)),
+    )
+    assert_kept(Promise.ONLY_OWN, story)
+
+
 def test_an_account_that_was_handed_over_is_not_deactivated_for_its_former_owner() -> None:
     story = company(at(0, "import"), at(1, "hand_over", 1), at(5, "leave", 1))
     assert_kept(Promise.ONLY_OWN, story)

@@ -25,6 +25,7 @@ SEEDS = 2  # a test
 MENDED = [
     (1, Promise.ONLY_OWN, 2),
     (1, Promise.ONLY_OWN, 20000118),
+    (1, Promise.ONLY_OWN, 260000100),
     (2, Promise.SECOND_ACCOUNT, 163),
     (2, Promise.SECOND_ACCOUNT, 1219),
     (2, Promise.SECOND_ACCOUNT, 240000100),

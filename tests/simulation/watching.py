@@ -63,7 +63,9 @@ class Watch:
         self._shown_as_administrators: dict[str, set[int]] = defaultdict(set)  # accounts by process
         self._deactivated: list[tuple[float, int]] = []  # when, and whose
         self._busy_until = 0.0
-        self._first_shown: dict[int, float] = {}  # accounts that somebody has set by hand: when we saw them first
+        self._looks: dict[
+            int, list[tuple[float, Process]]
+        ] = {}  # at accounts that somebody has set by hand, since then
         self._given_by_address: dict[
             int, Ownership
         ] = {}  # accounts that came to whoever bore their address: whose before
@@ -94,8 +96,8 @@ class Watch:
         """Note which accounts a page has shown to *process* as administrators'."""
         levels = [(int(item["user_id"]), item["level"]) for item in items]
         for account_id, _ in levels:
-            if self._first_shown.get(account_id) == NEVER:
-                self._first_shown[account_id] = time.time()
+            if account_id in self._looks:
+                self._looks[account_id].append((time.time(), process))
         self._shown_as_administrators[process.name] |= {account_id for account_id, level in levels if level != "user"}
 
     def after_call(self, process: Process) -> None:
@@ -155,7 +157,7 @@ class Watch:
         """Take the mapping to be as somebody has just made it, perhaps to *account_id*."""
         self._mapping.look()
         if account_id is not None:
-            self._first_shown[account_id] = NEVER
+            self._looks[account_id] = []
 
     # -- one write ---------------------------------------------------------------------------------------------------
 
@@ -172,7 +174,7 @@ class Watch:
         self._look_at_level(write, write.before, what, FRESH if hurts else LISTED)
         self._look_at_correction(write, write.before, process, what)
         if owner.person is None:
-            if self._first_shown.get(write.account_id, ALWAYS) > owner.since:
+            if self._first_known(write.account_id) > owner.since:
                 return  # somebody said whose it is, and nobody can tell what it bore then
             if write.at - owner.since > (FRESH if hurts else LISTED):
                 self.found(Promise.ONLY_OWN, f"{what}, which belongs to somebody who is not in Slack")
@@ -181,6 +183,12 @@ class Watch:
         self._look_at_data(write, write.before, owner.person, what)
         if person := self._company.owner_of(write.account_id):  # by now
             self.breaches += self._placements.look_at(write, process, person)
+
+    def _first_known(self, account_id: int) -> float:
+        """Return when a run that kept what it was shown saw the account first since somebody has set it by hand."""
+        if account_id not in self._looks:
+            return ALWAYS
+        return min((at for at, process in self._looks[account_id] if not process.came_to_nothing), default=NEVER)
 
     def _look_at_creation(self, write: Write, person: Person) -> None:
         what = f"{write.process} creates account {write.account_id} for person {person.number}"
