@@ -14,10 +14,12 @@ from slack_docebo.engine.planning.named import plan_named, read_named
 from slack_docebo.engine.planning.undoing import plan_undo
 from slack_docebo.engine.reading.connection import validate
 from slack_docebo.engine.writing.finishing import finish
+from slack_docebo.errors import IncompleteRead
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime
 from slack_docebo.storage.store import Store
 from tests.importing import ON, carry_out, mapped, plan_import, run_import, settings_for
+from tests.integration.after_an_import import apply_by_id
 from tests.integration.realtime_world import world
 
 LEAVERS = pytest.mark.parametrize("leavers", ["keep", "deactivate"])
@@ -166,6 +168,30 @@ async def test_nothing_is_handed_over_by_a_saved_plan_whose_former_holder_is_bac
         sandbox.slack.reactivate(old)
         runtime.behaviour = runtime.behaviour.model_copy(update={"evidence_minutes": 0})
         await carry_out(runtime, plan_id)
+
+    assert mapped(sqlite_url, sandbox.slack.team.id)[old] == account
+
+
+@LEAVERS
+async def test_nothing_is_handed_over_by_a_plan_of_before_the_former_holder_came_back(sandbox, sqlite_url, leavers):
+    settings, rows = settings_for(sandbox.facts(), sqlite_url), {**ON, "LEAVERS": leavers, "REHIRES": "hand-over"}
+    old, new, account = await leave_and_return(sandbox, settings, rows)
+    planned = await run_import(settings, rows=rows, dry_run=True)
+    sandbox.slack.reactivate(old)
+
+    applied = await apply_by_id(settings, rows, planned.plan.id)
+
+    assert mapped(sqlite_url, sandbox.slack.team.id)[old] == account
+    assert entry_of(settings, applied, new).outcome is Outcome.SKIPPED
+
+
+async def test_a_plan_that_hands_over_more_than_slack_may_be_asked_for_stops_before_the_first(sandbox, sqlite_url):
+    settings, rows = settings_for(sandbox.facts(), sqlite_url), {**ON, "REHIRES": "hand-over"}
+    old, _, account = await leave_and_return(sandbox, settings, rows)
+    planned = await run_import(settings, rows=rows, dry_run=True)
+
+    with pytest.raises(IncompleteRead, match="EVIDENCE_CALLS"):
+        await apply_by_id(settings, {**rows, "EVIDENCE_CALLS": "0"}, planned.plan.id)
 
     assert mapped(sqlite_url, sandbox.slack.team.id)[old] == account
 

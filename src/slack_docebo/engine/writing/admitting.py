@@ -11,9 +11,8 @@ from slack_docebo.domain.observation import Gone, Present, Unknown
 from slack_docebo.domain.operations import Kind, Operation, Outcome
 from slack_docebo.domain.people import LastSeen
 from slack_docebo.domain.policy import Policy
-from slack_docebo.domain.returns import has_left
 from slack_docebo.engine.planning.limits import over_by_now
-from slack_docebo.engine.reading.evidence import counted, observe_account, observe_person
+from slack_docebo.engine.reading.evidence import counted, observe_account
 from slack_docebo.engine.writing.checking import (
     last_seen,
     reason_by_account,
@@ -170,8 +169,7 @@ async def ask_where_it_hurts(
     An account is asked for, one call each, where the list, read at *looked_at*, is too old: for what hurts if it is wrong
     (deactivation, activation, another user name, a moved mapping) older than EVIDENCE_MINUTES; for any other change older
     than an hour and than twice the time that reading it took. What was asked for is sent right after, so a platform that
-    lists slowly keeps no run from its end. Where a mapping goes to another Slack id, Slack is asked whether its holder is
-    still gone, or the same person.
+    lists slowly keeps no run from its end.
     """
     age = runtime.now() - looked_at
     is_fresh = age <= timedelta(minutes=runtime.behaviour.evidence_minutes)
@@ -182,11 +180,7 @@ async def ask_where_it_hurts(
     with runtime.store.reading() as tables:
         ids = [operation.docebo_id for _, operation in batch if operation.docebo_id is not None]
         seen = last_seen(tables, runtime.settings.docebo_url, ids)
-        passed_on = _passed_on(tables, batch)
     for seq, operation in batch:
-        if not is_fresh and seq in passed_on and (reason := await _reason_by_former_holder(runtime, operation)):
-            skipped.append(RowOutcome(seq, Outcome.SKIPPED, error=reason))
-            continue
         is_plain = operation.kind in {Kind.UPDATE, Kind.MOVE} and not hurts(operation)
         asks = is_old if is_plain else hurts(operation) and not is_fresh
         if operation.docebo_id is None or not asks:
@@ -206,23 +200,3 @@ async def ask_where_it_hurts(
         if reason:
             skipped.append(RowOutcome(seq, Outcome.SKIPPED, error=reason))
     return skipped
-
-
-def _passed_on(tables: Tables, batch: Sequence[Numbered]) -> set[int]:
-    """Return which of *batch* give a mapping to another person: not to another id of the same one."""
-    passed_on = [(seq, op) for seq, op in batch if op.maps and op.mapped_as != op.slack_id]
-    found = set[int]()
-    for team in {op.slack_team for _, op in passed_on}:
-        of_team = [(seq, op) for seq, op in passed_on if op.slack_team == team]
-        keys = tables.people.of(team, people_of(op for _, op in of_team))
-        found |= {seq for seq, op in of_team if op.slack_id not in keys or keys[op.slack_id] != keys.get(op.mapped_as)}
-    return found
-
-
-async def _reason_by_former_holder(runtime: Runtime, operation: Operation) -> str:
-    """Return why the one who has the mapping so far is not known to be gone, or ""."""
-    with counted(runtime):
-        seen = await observe_person(runtime, operation.mapped_as, with_values=False)
-    if has_left(seen) or (isinstance(seen, Present) and operation.slack_id in seen.value.ids):
-        return ""
-    return f"{operation.mapped_as}, whose mapping this is, is not gone from Slack"

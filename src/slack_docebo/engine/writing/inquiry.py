@@ -3,7 +3,7 @@
 That is whether those for whom it makes accounts are still there, and whose the addresses are by now that it gives to accounts.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from slack_docebo.domain.addresses import mailbox
@@ -19,7 +19,7 @@ from slack_docebo.domain.targets import USERNAME
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.evidence import check_calls
 from slack_docebo.engine.reading.roll_call import Roll, asks_each, call_roll
-from slack_docebo.engine.writing.leavers import OF_THE_RULES
+from slack_docebo.engine.writing.leavers import OF_THE_RULES, passed_on_by
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.plans import Plan, PlanKind
 from slack_docebo.storage.tables import Tables
@@ -74,18 +74,19 @@ class Inquiry:
 async def inquire(runtime: Runtime, workspace: Workspace, plan: Plan) -> Inquiry:
     """Ask Slack what the *plan* rests on, one by one or by its list, whichever takes fewer calls.
 
-    Raises IncompleteRead, before anything is asked, where that and asking for each who has left, or is back, right before
-    something is done takes more calls than EVIDENCE_CALLS.
+    Raises IncompleteRead, before anything is asked, where that and asking for each who has left, is back, or passes a
+    mapping on, right before something is done takes more calls than EVIDENCE_CALLS.
     """
     with runtime.store.reading() as tables:
         newcomers = tables.operations.people_planned(plan.id, {Kind.CREATE})
         given = _given(tables, plan)
-        leavers_and_returners = tables.operations.still_to_activate(plan.id) + sum(
+        to_ask_later = tables.operations.still_to_activate(plan.id) + _passing_on(tables, plan)
+        to_ask_later += sum(
             n
             for kind, reason, outcome, n in tables.operations.tally(plan.id)
             if is_of_leaver(kind, reason) and outcome is Outcome.PLANNED
         )
-    to_ask = leavers_and_returners if plan.kind in OF_THE_RULES else 0
+    to_ask = to_ask_later if plan.kind in OF_THE_RULES else 0
     questions = len(newcomers) + len(given)
     check_calls(runtime, people=to_ask + (questions if asks_each(runtime, workspace, questions) else 0))
     roll = await call_roll(runtime, workspace, newcomers, given) if questions else Roll({}, {})
@@ -94,11 +95,29 @@ async def inquire(runtime: Runtime, workspace: Workspace, plan: Plan) -> Inquiry
 
 def _given(tables: Tables, plan: Plan) -> set[str]:
     """Return the addresses that the plan gives to accounts that there are."""
-    found, after = set[str](), -1
-    while some := tables.operations.pending(plan.id, Kind.UPDATE, OPERATIONS_AT_ONCE, after=after):
+    return {
+        address
+        for some in _pending(tables, plan, Kind.UPDATE)
+        for operation in some
+        if (address := _address_of(operation))
+    }
+
+
+def _passing_on(tables: Tables, plan: Plan) -> int:
+    """Count those whose mappings the plan gives to somebody else."""
+    return sum(
+        len(passed_on_by(tables, plan.slack_team, some))
+        for kind in (Kind.UPDATE, Kind.MAP)
+        for some in _pending(tables, plan, kind)
+    )
+
+
+def _pending(tables: Tables, plan: Plan, kind: Kind) -> Iterator[list[Operation]]:
+    """Yield what of the *kind* is still planned, some at a time."""
+    after = -1
+    while some := tables.operations.pending(plan.id, kind, OPERATIONS_AT_ONCE, after=after):
         after = some[-1][0]
-        found |= {address for _, operation in some if (address := _address_of(operation))}
-    return found
+        yield [operation for _, operation in some]
 
 
 def _address_of(operation: Operation) -> str:

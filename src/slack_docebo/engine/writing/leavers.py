@@ -1,20 +1,22 @@
-"""Leavers, and who is back: where Slack said so long ago, it is asked again right before anything is done."""
+"""Leavers, who is back, and who has passed a mapping on: what Slack said long ago it is asked again before anything is done."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 
-from slack_docebo.domain.effects import activates
+from slack_docebo.domain.effects import activates, people_of
 from slack_docebo.domain.grace import is_of_leaver
 from slack_docebo.domain.leavers import is_leaver
 from slack_docebo.domain.observation import Gone, Observation, Present, Unknown
-from slack_docebo.domain.operations import Outcome
+from slack_docebo.domain.operations import Operation, Outcome
 from slack_docebo.domain.people import SourceUser
 from slack_docebo.domain.policy import Policy
+from slack_docebo.domain.returns import has_left
 from slack_docebo.engine.reading.evidence import ask_for_people
 from slack_docebo.engine.writing.recording import Numbered
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.operations import RowOutcome
 from slack_docebo.storage.plans import Plan, PlanKind
+from slack_docebo.storage.tables import Tables
 
 OF_THE_RULES = frozenset({PlanKind.BULK_IMPORT, PlanKind.CUSTOM_FIELDS, PlanKind.MOVES, PlanKind.REALTIME_SYNC})
 
@@ -24,20 +26,34 @@ async def ask_whether_still_so(
 ) -> list[RowOutcome]:
     """Return who of *batch* is to be skipped, for Slack does not say any more that the person has left, or is back.
 
-    Slack is asked, one call each, for those whom the plan would deactivate, unmap or move as leavers, and for those whose
-    accounts it would activate. It is not asked where this run has made the plan by a list that is younger than
-    EVIDENCE_MINUTES.
+    Slack is asked, one call each, for those whom the plan would deactivate, unmap or move as leavers, for those whose
+    accounts it would activate, and for those whose mappings it would give to somebody else. It is not asked where this run
+    has made the plan by a list that is younger than EVIDENCE_MINUTES.
     """
     if plan.kind not in OF_THE_RULES or _is_fresh(runtime, plan):
         return []
-    asked = [(seq, op) for seq, op in batch if is_of_leaver(op.kind, op.reason) or activates(op)]
-    if not asked:
+    with runtime.store.reading() as tables:
+        passed_on = passed_on_by(tables, plan.slack_team, [operation for _, operation in batch])
+    about = [(seq, op) for seq, op in batch if is_of_leaver(op.kind, op.reason) or activates(op)]
+    holding = [(seq, op) for seq, op in batch if op.mapped_as in passed_on]
+    if not (about or holding):
         return []
-    answers = await ask_for_people(runtime, plan.slack_team, [operation.slack_id for _, operation in asked])
+    asked = dict.fromkeys([*(op.slack_id for _, op in about), *(op.mapped_as for _, op in holding)])
+    answers = await ask_for_people(runtime, plan.slack_team, asked)
     reasons = {
-        seq: _reason(answers[op.slack_id], policy, expects_leaver=is_of_leaver(op.kind, op.reason)) for seq, op in asked
+        seq: _reason(answers[op.slack_id], policy, expects_leaver=is_of_leaver(op.kind, op.reason)) for seq, op in about
     }
+    reasons |= {seq: reason for seq, op in holding if (reason := _reason_by_holder(op, answers[op.mapped_as]))}
     return [RowOutcome(seq, Outcome.SKIPPED, error=reason) for seq, reason in reasons.items() if reason]
+
+
+def passed_on_by(tables: Tables, team: str, operations: Collection[Operation]) -> set[str]:
+    """Return by whom *operations* give mappings to somebody else: not to another id of the same person."""
+    passed_on = [one for one in operations if one.maps and one.mapped_as != one.slack_id]
+    keys = tables.people.of(team, people_of(passed_on)) if passed_on else {}
+    return {
+        one.mapped_as for one in passed_on if one.slack_id not in keys or keys[one.slack_id] != keys.get(one.mapped_as)
+    }
 
 
 def _is_fresh(runtime: Runtime, plan: Plan) -> bool:
@@ -54,3 +70,9 @@ def _reason(seen: Observation[SourceUser], policy: Policy, *, expects_leaver: bo
         case Unknown(why):
             return why
     return ""
+
+
+def _reason_by_holder(operation: Operation, seen: Observation[SourceUser]) -> str:
+    if has_left(seen) or (isinstance(seen, Present) and operation.slack_id in seen.value.ids):
+        return ""
+    return f"{operation.mapped_as}, whose mapping this is, is not gone from Slack"
