@@ -1,7 +1,7 @@
 """Custom profile fields in bulk: the list does not show them, so they are read person by person, and kept."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
@@ -10,6 +10,7 @@ import pytest
 
 from sandbox.server import Sandbox
 from sandbox.slack.api import METHODS
+from slack_docebo.clients.slack_wire import source_user
 from slack_docebo.domain.lookup import LookupTable
 from slack_docebo.domain.operations import READ_FIRST, Outcome
 from slack_docebo.engine.importing import plan_everybody
@@ -69,13 +70,14 @@ class Night:
                     summaries.append(finish(runtime, plan_id))
                 return read, summaries
 
-    async def serve(self, slack_id: str) -> None:
-        """Serve an event that says of the person only that something has changed."""
-        behaviour = read_rows(table({**ON, "ATTRIBUTES": RULES}))
+    async def serve(self, slack_id: str, profile: Mapping[str, Any] | None = None, **rows: str) -> None:
+        """Serve an event that shows the *profile*, or says of the person only that something has changed."""
+        behaviour = read_rows(table({**ON, "ATTRIBUTES": RULES, **rows}))
         async with open_runtime(settings_for(self.sandbox.facts(), self.url), behaviour, run_id="event") as runtime:
             workspace = await validate(runtime)
             with runtime.store.transaction() as tables:
-                tables.inbox.put([Event("Ev1", workspace.team, slack_id, 0, "user_change", runtime.now())])
+                stamp = int(runtime.now().timestamp()) if profile else 0
+                tables.inbox.put([Event("Ev1", workspace.team, slack_id, stamp, "user_change", runtime.now(), profile)])
             await serve_round(runtime, workspace, ServeResult())
 
     def give(self, slack_id: str, department: str) -> None:
@@ -207,6 +209,18 @@ async def test_an_answer_about_the_person_that_does_not_show_the_fields_empties_
     assert hidden == "Sales"
     assert asked_twice == 1  # it is an answer all the same, and nobody's turn comes before that of others by it
     assert night.department(member) == ""
+
+
+async def test_an_event_that_does_not_show_the_value_of_a_field_empties_nothing(night, member):
+    clearing = {"ATTRIBUTES": f"{RULES} clear"}
+    night.give(member, "Sales")
+    await night.run(**clearing)
+    shown = night.sandbox.slack.get(member)
+    shown["profile"] |= {"title": "Countess", "fields": {DEPARTMENT: {"value": None, "alt": ""}}}
+
+    await night.serve(member, asdict(source_user(shown)), **clearing)
+
+    assert night.department(member) == "Sales"
 
 
 async def test_a_run_that_dies_asks_for_nobody_twice_but_for_the_one_under_way(night, member):

@@ -207,7 +207,11 @@ def test_people_are_not_bots(member):
     ("fields", "expected"),
     [
         pytest.param({"Xf1": {"value": "a", "alt": "", "label": "L"}}, {"Xf1": "a"}, id="object"),
-        pytest.param({"Xf1": {"value": None}, "Xf2": {}}, {"Xf1": "", "Xf2": ""}, id="null and missing values"),
+        pytest.param({"Xf1": {"value": ""}, "Xf2": {"value": "b"}}, {"Xf1": "", "Xf2": "b"}, id="an empty text"),
+        pytest.param(
+            {"Xf1": {"value": "a"}, "Xf2": {"value": 5}, "Xf3": {}}, {"Xf1": "a"}, id="values that are no text"
+        ),
+        pytest.param({"Xf1": {"value": None}}, None, id="null in place of the only value"),
         pytest.param({"Xf1": None, "Xf2": "x"}, None, id="items of another type"),
         pytest.param({}, None, id="empty object"),
         pytest.param([], None, id="empty array"),

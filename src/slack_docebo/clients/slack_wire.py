@@ -172,14 +172,14 @@ def custom_values(fields: object) -> Mapping[str, str] | None:
     """Return the values of custom profile fields; None where none is shown, which says nothing about the person.
 
     Slack sends an object, {}, [], null or nothing: the list was seen with null for everybody (slack-ruby-client's
-    recording), and with {}.
+    recording), and with {}. A value that is no text says nothing of its field.
     """
     if not isinstance(fields, dict):
         return None
     values = {
-        sys.intern(field_id): bounded(text_of(item.get("value")), LONGEST_VALUE)
+        sys.intern(field_id): bounded(item["value"], LONGEST_VALUE)
         for field_id, item in fields.items()
-        if isinstance(item, dict)
+        if _is_text(item)
     }
     return values or None
 
