@@ -70,14 +70,22 @@ class Night:
                     summaries.append(finish(runtime, plan_id))
                 return read, summaries
 
-    async def serve(self, slack_id: str, profile: Mapping[str, Any] | None = None, **rows: str) -> None:
-        """Serve an event that shows the *profile*, or says of the person only that something has changed."""
+    async def serve(self, slack_id: str, **rows: str) -> None:
+        """Serve an event that says of the person only that something has changed."""
+        await self._serve(Event("Ev1", "", slack_id, 0, "user_change", datetime.now(UTC)), rows)
+
+    async def tell(self, member: Mapping[str, Any], **rows: str) -> None:
+        """Serve an event that shows the *member* so."""
+        told = source_user(member)
+        event = Event(f"Ev{told.updated}", "", told.slack_id, told.updated, "user_change", datetime.now(UTC))
+        await self._serve(replace(event, profile=asdict(told)), rows)
+
+    async def _serve(self, event: Event, rows: Mapping[str, str]) -> None:
         behaviour = read_rows(table({**ON, "ATTRIBUTES": RULES, **rows}))
         async with open_runtime(settings_for(self.sandbox.facts(), self.url), behaviour, run_id="event") as runtime:
             workspace = await validate(runtime)
             with runtime.store.transaction() as tables:
-                stamp = int(runtime.now().timestamp()) if profile else 0
-                tables.inbox.put([Event("Ev1", workspace.team, slack_id, stamp, "user_change", runtime.now(), profile)])
+                tables.inbox.put([replace(event, slack_team=workspace.team)])
             await serve_round(runtime, workspace, ServeResult())
 
     def give(self, slack_id: str, department: str) -> None:
@@ -211,14 +219,15 @@ async def test_an_answer_about_the_person_that_does_not_show_the_fields_empties_
     assert night.department(member) == ""
 
 
-async def test_an_event_that_does_not_show_the_value_of_a_field_empties_nothing(night, member):
+@pytest.mark.parametrize("value", [None, 5])
+async def test_an_event_that_does_not_show_the_value_of_a_field_empties_nothing(night, member, value):
     clearing = {"ATTRIBUTES": f"{RULES} clear"}
     night.give(member, "Sales")
-    await night.run(**clearing)
     shown = night.sandbox.slack.get(member)
-    shown["profile"] |= {"title": "Countess", "fields": {DEPARTMENT: {"value": None, "alt": ""}}}
+    await night.tell(shown, **clearing)
+    shown["profile"]["fields"] = {DEPARTMENT: {"value": value, "alt": ""}}
 
-    await night.serve(member, asdict(source_user(shown)), **clearing)
+    await night.tell({**shown, "updated": shown["updated"] + 1}, **clearing)
 
     assert night.department(member) == "Sales"
 
