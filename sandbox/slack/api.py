@@ -199,13 +199,14 @@ class SlackApi:
         }
 
     def migration_exchange(self, arguments: Arguments, _fault: Fault | None) -> Reply:
-        """Tell the organisation's ids of local ones: https://docs.slack.dev/reference/methods/migration.exchange."""
+        """Tell the organisation's ids of local ones, or `to_old`: https://docs.slack.dev/reference/methods/migration.exchange."""
         if not self.workspace.organisation:
             raise SlackError("not_enterprise_team")
         asked = str(arguments.get("users", "")).split(",")
         if len(asked) > MOST_EXCHANGED:
             raise SlackError("too_many_users")
-        found = {user_id: self.workspace.organisation_id(user_id) for user_id in asked}
+        other_id = self.workspace.local_id if arguments.get("to_old") == "true" else self.workspace.organisation_id
+        found = {user_id: other_id(user_id) for user_id in asked}
         return {
             "team_id": self.workspace.team.id,
             "enterprise_id": self.workspace.organisation,

@@ -114,6 +114,11 @@ class Workspace:
         user = self.at(index)
         return _organisation_id(user) or str(user["id"])
 
+    def local_id(self, user_id: str) -> str:
+        """Return the user's id in the workspace; "" of nobody here."""
+        index = self.index_of(user_id)
+        return "" if index is None else str(self.at(index)["id"])
+
     def by_email(self, email: str) -> User:
         """Return the user with this address; raise KeyError when there is none. Looks at everybody."""
         folded = email.casefold()

@@ -418,9 +418,11 @@ async def test_the_organisations_ids_are_told_of_everybody_who_is_here(sandbox):
 
     async with client_of(sandbox) as client:
         found = await client.organisation_ids([ada, ida, *(f"U0NOBODY{n}" for n in range(800))], team_id="")
+        before = await client.local_ids(["W0ADA", ida, "W0NOBODY"], team_id="")
 
     assert found == {ada: "W0ADA", ida: ida}
-    assert client.calls["migration.exchange"] == 3
+    assert before == {"W0ADA": ada, ida: ida}
+    assert client.calls["migration.exchange"] == 4
 
 
 async def test_a_workspace_of_no_organisation_has_no_such_ids(sandbox):

@@ -11,6 +11,7 @@ from slack_docebo.domain.decisions import NEVER
 from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.engine.importing import plan_import
 from slack_docebo.engine.mappings.deciding import DecisionAction, DecisionRequest, decide
+from slack_docebo.engine.mappings.forgetting import forget, remember
 from slack_docebo.engine.planning.named import plan_named
 from slack_docebo.engine.planning.undoing import plan_undo
 from slack_docebo.engine.reading.connection import validate
@@ -144,6 +145,42 @@ async def test_nobody_gets_an_account_under_another_id_whom_somebody_has_decided
     assert operations(settings, first)[organisation_id(never)].operation.reason == NEVER
     assert sum(bool(account.provisioned_by) for account in sandbox.docebo.accounts) == 2
     assert again.plan.facts["evidence_calls"] == 0  # it is asked once
+
+
+@pytest.mark.parametrize("road", ["import", "trusting import", "event", "by name"])
+async def test_who_is_forgotten_stays_so_under_the_organisations_id_and_another_address(
+    sandbox, sqlite_url, tmp_path, monkeypatch, road
+):
+    settings, (ada, ida, eva) = settings_for(sandbox.facts(), sqlite_url), people(sandbox)
+    await run_import(settings, rows=LEAVERS)
+    with Store.open(sqlite_url) as store:
+        forget(store, tmp_path / "reports", ada)
+    sandbox.slack.change(ada, {"profile": {"email": "king@example.com"}})
+    join_grid(sandbox)
+    monkeypatch.setattr(SlackClient, "list_users", without_local_ids(SlackClient.list_users))
+    shown, read_one = replace(source_user(sandbox.slack.get(ada)), local_id=""), SlackClient.user
+
+    async def without_local_id(client, slack_id, **options):
+        seen = await read_one(client, slack_id, **options)
+        return seen if slack_id == ida else replace(seen, value=replace(seen.value, local_id=""))
+
+    monkeypatch.setattr(SlackClient, "user", without_local_id)
+    async with world(sandbox, sqlite_url, tmp_path, **LEAVERS) as here:
+        if road == "event":
+            here.put(replaced(here.event(ada), slack_id=shown.slack_id, profile=asdict(shown)))
+            await here.serve()
+        elif road == "by name":
+            await carry_out(here.runtime, await plan_named(here.runtime, here.workspace, [shown]))
+        else:
+            await run_import(settings, rows=LEAVERS, verify_target=road == "import")
+
+    addresses = {account.email for account in sandbox.docebo.accounts if account.provisioned_by}
+    assert addresses == {"ada@example.com", "ida@example.com", "eva@example.com"}
+
+    with Store.open(sqlite_url) as store:
+        remember(store, ada)
+    await run_import(settings, rows=LEAVERS)
+    assert organisation_id(ada) in mapped(sqlite_url, team(sandbox))
 
 
 @pytest.mark.parametrize("verify_target", [True, False])

@@ -255,14 +255,21 @@ class SlackClient:
         Takes one call for 400 ids. Slack refuses it where the workspace *team_id* is in no organisation (Rejected).
         Source: https://docs.slack.dev/reference/methods/migration.exchange
         """
+        return await self._other_ids(slack_ids, team_id=team_id)
+
+    async def local_ids(self, slack_ids: Sequence[str], *, team_id: str) -> dict[str, str]:
+        """Return the id in the workspace *team_id* of each of *slack_ids*, which are the organisation's, like `organisation_ids`."""
+        return await self._other_ids(slack_ids, team_id=team_id, to_old="true")
+
+    async def _other_ids(self, slack_ids: Sequence[str], **params: Any) -> dict[str, str]:
         found: dict[str, str] = {}
         for first in range(0, len(slack_ids), EXCHANGED_AT_ONCE):
             users = ",".join(slack_ids[first : first + EXCHANGED_AT_ONCE])
-            body, _ = await self._call("migration.exchange", users=users, team_id=team_id)
+            body, _ = await self._call("migration.exchange", users=users, **params)
             told = body.get("user_id_map")
             if not isinstance(told, dict):
                 raise ContractViolation("migration.exchange", "the answer holds no table of ids")
-            found |= {before: now for before, now in told.items() if id_of(now)}
+            found |= {one: other for one, other in told.items() if id_of(other)}
         return found
 
     async def custom_fields(self, slack_id: str) -> Mapping[str, str] | None:

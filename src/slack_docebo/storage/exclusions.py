@@ -34,6 +34,15 @@ class ExclusionRepository:
             known = row.on_conflict_do_update(index_elements=["digest"], set_={"person_key": person_key})
             self._connection.execute(known)
 
+    def note_other_id(self, slack_id: str, known_as: str) -> None:
+        """Exclude by *slack_id* as well whoever is excluded by the id *known_as*: to lift one is to lift both."""
+        of_person = select(exclusion.c.person_key, exclusion.c.since).where(exclusion.c.digest == digest(known_as))
+        for person_key, since in self._connection.execute(of_person).all():
+            row = insertion(self._connection, exclusion).values(
+                digest=digest(slack_id), person_key=person_key, since=since
+            )
+            self._connection.execute(row.on_conflict_do_nothing())
+
     def lift(self, name: str) -> bool:
         """Exclude the person with this Slack id or address no longer; tell whether anybody with it was."""
         digests = list(map(digest, spellings(name)))

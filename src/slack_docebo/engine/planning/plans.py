@@ -21,6 +21,7 @@ from slack_docebo.engine.planning.limits import count_people
 from slack_docebo.engine.planning.people import as_decided, in_grace, keep_observations, note_names, plan_people
 from slack_docebo.engine.planning.reopening import reopened
 from slack_docebo.engine.reading.connection import Workspace, recall_other_ids, unknown_levels
+from slack_docebo.engine.reading.organisation import learn_who_is_forgotten
 from slack_docebo.engine.reading.profiles import fields_wanted
 from slack_docebo.engine.reading.sides import check_first_list, record_reads
 from slack_docebo.engine.reading.snapshot import Restarted, SourceSnapshot
@@ -105,6 +106,7 @@ async def make_plan(
         recall_other_ids(runtime, workspace.team)
         planner.policy = runtime.behaviour.policy(workspace.team)
     again |= set() if listed is None else listed.shown_again
+    again |= await learn_who_is_forgotten(runtime, workspace, chain.from_iterable(listed or read))
     await to_completion(_plan_absent, runtime, planner, draft, absences, trusting, orphans)
     await to_completion(_plan_again, runtime, planner, draft, listed or read, accounts, again, trusting)
     if listed is not None:

@@ -66,6 +66,30 @@ async def learn_who_is_named(runtime: Runtime, workspace: Workspace, people: Ite
     return True
 
 
+async def learn_who_is_forgotten(runtime: Runtime, workspace: Workspace, people: Iterable[SourceUser]) -> set[str]:
+    """Find out who of *people* was forgotten under an id that another one has replaced in the organisation; return those.
+
+    Of the forgotten nothing but digests is kept, so Slack is asked the other way round: which id each of those new to us had
+    before. From then on the forgotten are known by the new one, too.
+    """
+    if not workspace.organisation or not (ids := await to_completion(_strangers, runtime, workspace.team, people)):
+        return set()
+    if not can_ask(runtime, people=-(-len(ids) // EXCHANGED_AT_ONCE)):
+        return set()
+    try:
+        with counted(runtime):
+            former = await runtime.slack.local_ids(ids, team_id=workspace.team)
+    except RemoteError as error:
+        _log.warning("whether somebody new was forgotten under a former id is not known: %s", error)
+        return set()
+    with runtime.store.transaction() as tables:
+        excluded = tables.exclusions.all()
+        forgotten = {now: before for now, before in former.items() if excluded.cover_any([before])}
+        for now, before in forgotten.items():
+            tables.exclusions.note_other_id(now, before)
+    return set(forgotten)
+
+
 def check_excluded(runtime: Runtime, unknown: Collection[str]) -> None:
     """Raise ConfigurationError where the scope excludes somebody by an *unknown* id: Slack does not say whom it lists for it."""
     if hidden := sorted(runtime.behaviour.ids_excluded.intersection(unknown)):
@@ -81,6 +105,18 @@ def _are_new(runtime: Runtime, team: str, slack_ids: Collection[str]) -> bool:
     with runtime.store.reading() as tables:
         mapped, told = tables.mappings(docebo).of(team, slack_ids), tables.standings.of(docebo, team, slack_ids)
     return not mapped.keys() | told.keys() >= set(slack_ids)
+
+
+def _strangers(runtime: Runtime, team: str, people: Iterable[SourceUser]) -> list[str]:
+    """Return who of *people* is in scope, new to us, and may be somebody who was forgotten under an id that is not shown."""
+    with runtime.store.reading() as tables:
+        excluded = tables.exclusions.all()
+        if not excluded.digests:
+            return []
+        scope = runtime.behaviour.policy(team).scope
+        shown = [user for user in people if user.organisation and not user.local_id and not excluded.cover(user)]
+        ids = {user.slack_id for user in shown if not scope.reason_against(user)}
+        return sorted(ids - tables.people.of(team, ids).keys())
 
 
 def _named(runtime: Runtime, team: str) -> list[str]:

@@ -18,7 +18,7 @@ from slack_docebo.domain.planning import Planner
 from slack_docebo.domain.stamps import believed
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.evidence import ask_for_accounts, observe_person
-from slack_docebo.engine.reading.organisation import learn_who_is_named
+from slack_docebo.engine.reading.organisation import learn_who_is_forgotten, learn_who_is_named
 from slack_docebo.engine.reading.outages import OutageWatch, greet_docebo, greet_slack
 from slack_docebo.engine.reading.profiles import keep_fields_shown
 from slack_docebo.engine.reading.sides import (
@@ -114,6 +114,7 @@ class _Round:
             todo = [*todo, *read]
             if await learn_who_is_named(self._runtime, self._workspace, [case.person for case in todo]):
                 self._planner.policy = self._runtime.behaviour.policy(self._team)
+            await learn_who_is_forgotten(self._runtime, self._workspace, [case.person for case in todo])
             todo = await to_completion(self._sorter.not_in_line, joined(todo))
             await to_completion(keep_fields_shown, self._runtime, self._team, [case.person for case in todo])
         with self._runtime.store.reading() as tables:
