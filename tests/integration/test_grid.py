@@ -151,7 +151,7 @@ async def test_nobody_gets_an_account_under_another_id_whom_somebody_has_decided
 async def test_who_is_forgotten_stays_so_under_the_organisations_id_and_another_address(
     sandbox, sqlite_url, tmp_path, monkeypatch, road
 ):
-    settings, (ada, ida, eva) = settings_for(sandbox.facts(), sqlite_url), people(sandbox)
+    settings, (ada, ida, _) = settings_for(sandbox.facts(), sqlite_url), people(sandbox)
     await run_import(settings, rows=LEAVERS)
     with Store.open(sqlite_url) as store:
         forget(store, tmp_path / "reports", ada)

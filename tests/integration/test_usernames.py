@@ -1,5 +1,6 @@
 """Usernames by a rule, and expiration dates, as an import and real time write them, and as limits count them."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -118,3 +119,24 @@ async def test_in_real_time_a_username_that_somebody_has_is_not_asked_for(shared
 
         assert (here.account(one).lastname, here.account(one).username != taken) == ("Newname", True)
         assert (served.parked, shared_sandbox.docebo_gate.counters.rows["failed"]) == (0, 0)
+
+
+async def test_who_gets_another_address_that_docebo_makes_the_username_is_shut_out_on_leaving(
+    shared_sandbox, settings, sqlite_url, tmp_path
+):
+    shared_sandbox.docebo.switches = replace(shared_sandbox.docebo.switches, email_as_username=True)
+    ada = str(shared_sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"])
+    async with world(shared_sandbox, sqlite_url, tmp_path) as here:
+        await here.settle([ada])
+        for number in (1, 2):
+            names = {"first_name": f"Ada {number}", "email": f"ada{number}@example.com"}
+            shared_sandbox.slack.change(ada, {"profile": names})
+            here.put(here.event(ada))
+            await here.serve()
+        assert (here.account(ada).username, here.account(ada).firstname) == ("ada2@example.com", "Ada 2")
+
+        shared_sandbox.slack.deactivate(ada)
+        here.put(here.event(ada))
+        await here.serve()
+
+        assert not here.account(ada).active

@@ -258,7 +258,7 @@ class SlackClient:
         return await self._other_ids(slack_ids, team_id=team_id)
 
     async def local_ids(self, slack_ids: Sequence[str], *, team_id: str) -> dict[str, str]:
-        """Return the id in the workspace *team_id* of each of *slack_ids*, which are the organisation's, like `organisation_ids`."""
+        """Return the id in the workspace *team_id* of each of these of the organisation, as `organisation_ids` does."""
         return await self._other_ids(slack_ids, team_id=team_id, to_old="true")
 
     async def _other_ids(self, slack_ids: Sequence[str], **params: Any) -> dict[str, str]:

@@ -34,7 +34,8 @@ def is_same(now: LastSeen, then: LastSeen) -> bool:
     """Tell whether an account bears the username or the address that it bore, as far as that is known.
 
     Who changes one of the two is no stranger. An address that we have written ourselves says nothing until it was seen: the
-    account may have been handed over right before. Nor does what a table claims.
+    account may have been handed over right before. Nor does what a table claims. A platform on which the address is the
+    username makes that follow the address that we have written.
     """
     if then.claimed:
         return False
@@ -42,7 +43,8 @@ def is_same(now: LastSeen, then: LastSeen) -> bool:
         return True
     same_username = bool(then.username) and now.username == then.username
     same_address = bool(then.address) and now.address == then.address
-    return same_username or (same_address and not then.address_written)
+    followed = then.address_written and bool(then.address) and now.username == then.address
+    return same_username or followed or (same_address and not then.address_written)
 
 
 def bears_data_of(account: Account, user: SourceUser, seen: LastSeen) -> bool:
