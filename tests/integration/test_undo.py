@@ -435,6 +435,24 @@ async def test_a_plan_with_more_leavers_than_slack_may_be_asked_for_is_refused_w
     assert account.active
 
 
+@pytest.mark.parametrize("leavers", ["deactivate", "expire"])
+async def test_a_plan_that_lets_in_more_people_than_slack_may_be_asked_for_is_refused_with_their_number(
+    sandbox, settings, leavers
+):
+    rows = {**LEAVERS, "LEAVERS": leavers}
+    ada, account = await somebody(sandbox, settings)
+    sandbox.slack.deactivate(ada)
+    await run_import(settings, rows=rows)
+    shut = (account.active, account.expiration)
+    sandbox.slack.reactivate(ada)
+    planned = await run_import(settings, dry_run=True, rows=rows)
+
+    with pytest.raises(IncompleteRead, match=r"for 1 people .* EVIDENCE_CALLS allows 0"):
+        await apply(settings, planned.plan.id, **rows, EVIDENCE_CALLS="0")
+
+    assert (account.active, account.expiration) == shut
+
+
 async def test_nobody_is_unmapped_by_a_plan_of_before_the_person_came_back(sandbox, settings):
     ada, _ = await somebody(sandbox, settings)
     sandbox.slack.deactivate(ada)

@@ -251,16 +251,6 @@ class OperationRepository:
             if (kind, outcome) == (Kind.CREATE, Outcome.PLANNED)
         )
 
-    def still_to_activate(self, plan_id: str) -> int:
-        """Count the accounts that the plan is still to activate."""
-        query = select(func.count()).where(
-            operations.c.plan_id == plan_id,
-            operations.c.outcome == Outcome.PLANNED.value,
-            operations.c.kind == Kind.UPDATE.value,
-            operations.c.changes["active"].as_boolean(),
-        )
-        return self._connection.scalar(query) or 0
-
     def attributes_to_change(self, plan_id: str) -> set[str]:
         """Return the names of the attributes that what is still to be carried out changes."""
         query = select(operations.c.changes).where(

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from slack_docebo.domain.addresses import mailbox
+from slack_docebo.domain.effects import activates
 from slack_docebo.domain.formulas import OneSource
 from slack_docebo.domain.grace import is_of_leaver
 from slack_docebo.domain.matching import Accounts
@@ -80,8 +81,7 @@ async def inquire(runtime: Runtime, workspace: Workspace, plan: Plan) -> Inquiry
     with runtime.store.reading() as tables:
         newcomers = tables.operations.people_planned(plan.id, {Kind.CREATE})
         given = _given(tables, plan)
-        to_ask_later = tables.operations.still_to_activate(plan.id) + _passing_on(tables, plan)
-        to_ask_later += sum(
+        to_ask_later = _returners_and_former_holders(tables, plan) + sum(
             n
             for kind, reason, outcome, n in tables.operations.tally(plan.id)
             if is_of_leaver(kind, reason) and outcome is Outcome.PLANNED
@@ -103,10 +103,10 @@ def _given(tables: Tables, plan: Plan) -> set[str]:
     }
 
 
-def _passing_on(tables: Tables, plan: Plan) -> int:
-    """Count those whose mappings the plan gives to somebody else."""
+def _returners_and_former_holders(tables: Tables, plan: Plan) -> int:
+    """Count those whom the plan lets in again, and those whose mappings it gives to somebody else."""
     return sum(
-        len(passed_on_by(tables, plan.slack_team, some))
+        sum(map(activates, some)) + len(passed_on_by(tables, plan.slack_team, some))
         for kind in (Kind.UPDATE, Kind.MAP)
         for some in _pending(tables, plan, kind)
     )
