@@ -232,6 +232,21 @@ async def test_nights_that_trust_and_nights_that_compare_agree(sandbox, settings
         assert rows(store, night) == []
 
 
+async def test_who_waits_for_a_decision_is_no_news_after_a_night_that_trusts(sandbox, settings, store):
+    first = await settle(settings)
+    slack_id = somebody(sandbox)
+    account = sandbox.docebo.accounts.by_email(sandbox.slack.get(slack_id)["profile"]["email"])[0]
+    stranger = {"username": "zed", "email": "zed@example.com", "firstname": "Zed", "lastname": "Quux"}
+    sandbox.docebo.edit(account.user_id, stranger)
+    disputed = await run_import(settings)
+    assert (disputed.undecided, disputed.newly_undecided) == (first.undecided + 1, 1)
+
+    for verify_target in (False, True, False):
+        night = await run_import(settings, verify_target=verify_target)
+        assert rows(store, night) == []
+        assert (night.undecided, night.newly_undecided) == (disputed.undecided, 0)
+
+
 @on_both
 async def test_switching_provisioning_off_and_on_changes_nothing_about_who_is_mapped_and_in_line(sandbox, settings):
     await settle(settings)

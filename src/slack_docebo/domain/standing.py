@@ -44,7 +44,7 @@ class Standing:
         if operation.kind is not Kind.LEAVE or operation.docebo_id not in {None, self.docebo_id}:
             return False
         if operation.reason == IN_LINE_AS_WRITTEN:
-            return self.reason in {IN_LINE, IN_LINE_AS_WRITTEN}
+            return self.reason in {IN_LINE, IN_LINE_AS_WRITTEN} or is_undecided(self.reason.removeprefix(SEEN))
         if operation.reason == NOT_COMPARED:
             return self.reason == NOT_COMPARED or self.reason.startswith(NO_LONGER_IN_SLACK)
         if operation.docebo_id is None and operation.reason + OPEN_AGAIN == self.reason:

@@ -56,7 +56,7 @@ class Draft:
             for operation in operations:
                 standing = known.get(operation.slack_id)
                 if standing and standing.covers(operation):
-                    self.left_as_before[without_numbers(operation.reason)] += 1
+                    self.left_as_before[without_numbers(standing.reason)] += 1
                 else:
                     news.append(operation)
         self.hurting += sum(map(hurts, news))
