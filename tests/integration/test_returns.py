@@ -311,6 +311,36 @@ async def test_who_has_another_address_keeps_the_account_though_the_mapping_is_g
     assert sum(one.provisioned_by is not None for one in sandbox.docebo.accounts) == 2
 
 
+@pytest.mark.parametrize("match_by", ["email", "username"])
+@pytest.mark.parametrize("told_of", ["by an event", "by an import"])
+@pytest.mark.variants(1)
+async def test_who_have_swapped_addresses_keep_their_accounts_though_the_mappings_are_gone(
+    sandbox, sqlite_url, tmp_path, told_of, match_by
+):
+    settings, team = settings_for(sandbox.facts(), sqlite_url), sandbox.slack.team.id
+    ada = sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
+    bob = sandbox.slack.add("Bob", "Byron", "bob@example.com")["id"]
+    await run_import(settings)
+    before = mapped(sqlite_url, team)
+    with Store.open(sqlite_url) as store, store.transaction() as tables:
+        tables.mappings(settings.docebo_url).delete(team, [ada, bob])  # as a reset does
+    sandbox.slack.change(ada, {"profile": {"email": "bob@example.com"}})
+    sandbox.slack.change(bob, {"profile": {"email": "ada@example.com"}})
+    if told_of == "by an event":
+        async with world(sandbox, sqlite_url, tmp_path, MATCH_BY=match_by) as here:
+            here.put(here.event(ada), here.event(bob))
+            await here.serve()
+        adas, bobs = (sandbox.docebo.accounts[before[slack_id]] for slack_id in (ada, bob))
+        assert (adas.firstname, bobs.firstname) == ("Ada", "Bob")
+
+    await run_import(settings, rows={"MATCH_BY": match_by})
+
+    assert mapped(sqlite_url, team) == before
+    adas, bobs = (sandbox.docebo.accounts[before[slack_id]] for slack_id in (ada, bob))
+    assert (adas.firstname, bobs.firstname) == ("Ada", "Bob")
+    assert (adas.email, bobs.email) == ("bob@example.com", "ada@example.com")
+
+
 @pytest.fixture
 async def former(sandbox, sqlite_url) -> tuple[str, str, Any]:
     """Ada, without a mapping and with another address by now, and Bob, to whom her former account was given since."""

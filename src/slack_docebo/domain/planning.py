@@ -99,10 +99,8 @@ class Planner:
         address by now has no better claim to it.
         """
         found = match(user, self.accounts, known, self.policy.match_by)
-        if found == Match() and isinstance(known, Applied) and known.seen != LastSeen():
-            former = self.accounts.get(known.docebo_id)
-            if former and is_same(look(former), known.seen):
-                return Match(former, FoundBy.FORMER_MAPPING)
+        if found == Match() and (former := self._former(known)):
+            return Match(former, FoundBy.FORMER_MAPPING)
         by_username = found.by is not FoundBy.MAPPING and self.policy.match_by is not MatchBy.EMAIL
         if by_username and (account := self.accounts.named_after(user)):
             self.named_after.setdefault(mailbox(account.email), []).append(user.slack_id)
@@ -115,15 +113,32 @@ class Planner:
     ) -> Match:
         """Return which account *user* is, knowing to whom accounts were *given* before, by Docebo id.
 
-        One that was found by its username, and whose address is another, stays with whoever had it.
+        One that was given to somebody else stays with that one where its own address is another, and where *user* was given
+        one that is still as it was: two people may have swapped their addresses.
         """
-        if found.account is None or found.by is not FoundBy.USERNAME or not self.accounts.named_after(user):
+        if found.account is None:
             return found
         holders = given.get(found.account.docebo_id, set())
         if not holders or holders.intersection(user.ids):
             return found
+        if former := self._former(known):
+            return Match(former, FoundBy.FORMER_MAPPING)
+        if found.by is not FoundBy.USERNAME or not self.accounts.named_after(user):
+            return found
         self.accounts.note_bearer(found.account.docebo_id, min(holders))
         return self.match(user, known)
+
+    def finds_another(self, known: Known | None, found: Match) -> bool:
+        """Tell whether the account *found* is not the one that somebody without a mapping was given before."""
+        is_by_address = found.by in {FoundBy.EMAIL, FoundBy.USERNAME}
+        return is_by_address and self._former(known) not in (None, found.account)
+
+    def _former(self, known: Known | None) -> Account | None:
+        """Return the account that somebody without a mapping was given before, if it bears what it bore then."""
+        if not isinstance(known, Applied) or known.seen == LastSeen():
+            return None
+        account = self.accounts.get(known.docebo_id)
+        return account if account and is_same(look(account), known.seen) else None
 
     def plan(
         self,

@@ -47,9 +47,13 @@ def plan_people(
     mappings = {slack_id: one for slack_id, one in known.items() if isinstance(one, Mapping)}
     applied = {slack_id: one for slack_id, one in known.items() if isinstance(one, Applied)}
     matches = {user.slack_id: planner.match(user, known.get(user.slack_id)) for user in users}
-    by_username = [m.account.docebo_id for m in matches.values() if m.account and m.by is FoundBy.USERNAME]
-    if by_username:
-        given = tables.applied(docebo).given(by_username)
+    by_address = [
+        match.account.docebo_id
+        for slack_id, match in matches.items()
+        if match.account and (match.by is FoundBy.USERNAME or planner.finds_another(known.get(slack_id), match))
+    ]
+    if by_address:
+        given = tables.applied(docebo).given(by_address)
         matches = {
             user.slack_id: planner.match_again(user, known.get(user.slack_id), matches[user.slack_id], given)
             for user in users
