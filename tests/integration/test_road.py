@@ -15,6 +15,7 @@ from slack_docebo.engine.importing import apply_saved
 from slack_docebo.engine.planning.named import plan_named, read_named
 from slack_docebo.engine.planning.undoing import plan_undo
 from slack_docebo.engine.reading.connection import validate
+from slack_docebo.engine.realtime.serving import InboxLease
 from slack_docebo.engine.reporting.files import write_files
 from slack_docebo.engine.reporting.outcomes import table as report_table
 from slack_docebo.engine.reporting.status import status
@@ -27,6 +28,7 @@ from slack_docebo.runtime import Runtime, open_runtime
 from slack_docebo.safe_points import tell_to_end
 from slack_docebo.settings import Settings
 from slack_docebo.storage.operations import RowOutcome
+from slack_docebo.storage.plans import PlanKind
 from slack_docebo.storage.store import Store
 from tasks.plan_named_users import plan_named_users
 from tests.ending import a_process_that_ends
@@ -252,13 +254,14 @@ async def test_what_a_dead_run_has_changed_is_recorded_also_where_the_view_of_an
         assert [entry.outcome for entry in tables.operations.rows(dead)] == [Outcome.APPLIED]
 
 
-async def test_what_a_dead_run_for_named_people_has_sent_is_recorded_by_a_later_run_of_any_kind(
-    sandbox, sqlite_url, monkeypatch
+@pytest.mark.parametrize("ago", [timedelta(hours=2), timedelta(0)])
+async def test_what_a_dead_run_for_named_people_has_sent_is_recorded_by_the_next_import(
+    sandbox, sqlite_url, monkeypatch, ago
 ):
     settings = settings_for(sandbox.facts(), sqlite_url)
     ada = sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
     async with open_runtime(settings, read_rows(table(ON)), run_id="dies") as runtime:
-        monkeypatch.setattr(runtime, "now", lambda: datetime.now(UTC) - timedelta(hours=2))
+        monkeypatch.setattr(runtime, "now", lambda: datetime.now(UTC) - ago)
         workspace = await validate(runtime)
         dead = await plan_named(runtime, workspace, await read_named(runtime, [ada], []))
         await die_before_recording(runtime, dead, monkeypatch)
@@ -270,19 +273,34 @@ async def test_what_a_dead_run_for_named_people_has_sent_is_recorded_by_a_later_
         assert tables.intents.of(dead) == set()
 
 
-async def test_what_a_run_has_just_sent_that_may_be_at_work_is_left_to_it(sandbox, sqlite_url, monkeypatch):
+@pytest.mark.parametrize(
+    ("lock", "outcome"),
+    [("free", Outcome.APPLIED), ("of another run", Outcome.APPLIED), ("of this run", Outcome.PLANNED)],
+)
+async def test_what_a_run_for_events_has_sent_is_recorded_by_an_import_once_the_run_cannot_be_at_work(
+    sandbox, sqlite_url, tmp_path, monkeypatch, lock, outcome
+):
     settings = settings_for(sandbox.facts(), sqlite_url)
     ada = sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
-    async with open_runtime(settings, read_rows(table(ON)), run_id="dies") as runtime:
-        workspace = await validate(runtime)
-        slow = await plan_named(runtime, workspace, await read_named(runtime, [ada], []))
-        await die_before_recording(runtime, slow, monkeypatch)
+    async with world(sandbox, sqlite_url, tmp_path) as here:
+        with InboxLease(here.runtime) as turn:
+            assert turn.take()
+            here.put(here.event(ada))
+            with monkeypatch.context() as patch:
+                patch.setattr("slack_docebo.engine.writing.applying.record", _dies)
+                with pytest.raises(Died):
+                    await here.serve()
+            if lock != "of this run":
+                turn.hand_back()
+            if lock == "of another run":
+                turn.take()
 
-    await run_import(settings)
+            await run_import(settings)
 
     with Store.open(sqlite_url) as store, store.reading() as tables:
-        assert [entry.outcome for entry in tables.operations.rows(slow)] == [Outcome.PLANNED]
-        assert len(tables.intents.of(slow)) == 1
+        [plan] = tables.plans.recent(9, PlanKind.REALTIME_SYNC)
+        assert [entry.outcome for entry in tables.operations.rows(plan.id)] == [outcome]
+        assert bool(tables.intents.of(plan.id)) == (outcome is Outcome.PLANNED)
 
 
 async def test_of_what_another_run_has_written_over_before_its_outcome_was_recorded_nobody_says_that_it_was_not_done(

@@ -183,6 +183,15 @@ class RunLock:
             self._lease.is_over = True
         self._lock.release()
 
+    def held_since(self) -> datetime | None:
+        """Return since when a run has held the lock, by that run's clock, or None if none does."""
+        if self._lock.try_acquire():
+            self._lock.release()
+            return None
+        with self._store.reading() as tables:
+            holder = tables.leases.holder(self._name)
+        return holder.since if holder else datetime.min.replace(tzinfo=UTC)
+
     def taken_by(self) -> str:
         """Say who took the lock last: name, process, host and since when."""
         with self._store.reading() as tables:

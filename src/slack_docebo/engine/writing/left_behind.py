@@ -16,8 +16,9 @@ from slack_docebo.engine.writing.refused_creations import made_by_others
 from slack_docebo.engine.writing.rereading import Rereading
 from slack_docebo.engine.writing.sending import Sender
 from slack_docebo.runtime import Runtime
+from slack_docebo.storage.gate import RunLock
 from slack_docebo.storage.operations import RowOutcome
-from slack_docebo.storage.plans import AFTER_AN_IMPORT, PlanKind
+from slack_docebo.storage.plans import AFTER_AN_IMPORT, Plan, PlanKind
 from slack_docebo.storage.tables import Tables
 
 NOT_SHOWN = "Docebo does not show the account"
@@ -32,12 +33,26 @@ def left_behind(runtime: Runtime, kind: PlanKind) -> list[str]:
     """Return the ids of the plans of which rows were sent by runs that are dead.
 
     Dead are those that would hold the lock of a run of *kind*, and any that noted nothing for so long that none can be at
-    work with it any more.
+    work with it any more. An import finds out of those for events whether another has their lock by now, or nobody.
     """
     kinds = next((kinds for kinds in ALONE_TOGETHER if kind in kinds), frozenset())
+    docebo, now = runtime.settings.docebo_url, runtime.now()
     with runtime.store.reading() as tables:
-        long_ago = runtime.now() - INDEX_LAG
-        return tables.intents.left_behind(runtime.settings.docebo_url, kinds, before=long_ago)
+        found = tables.intents.left_behind(docebo, kinds, before=now - INDEX_LAG)
+        of_few = tables.intents.left_behind(docebo, {PlanKind.REALTIME_SYNC}, before=now - INDEX_LAG)
+    if kind not in ALONE_TOGETHER[0] or not (others := set(of_few).difference(found)):
+        return found
+    held_since = RunLock(runtime.store, docebo, PlanKind.REALTIME_SYNC).held_since()
+    with runtime.store.reading() as tables:
+        over = tables.intents.left_behind(docebo, (), before=held_since) if held_since else of_few
+        return found + [
+            one for one in of_few if one in others and (one in over or _is_for_named(tables.plans.read(one)))
+        ]
+
+
+def _is_for_named(plan: Plan) -> bool:
+    """Tell whether the plan is for named people, of a run that holds the lock of an import."""
+    return plan.kind is PlanKind.REALTIME_SYNC and plan.read_since is not None
 
 
 async def settle_left_behind(runtime: Runtime, kind: PlanKind, *, at_work: str = "") -> None:
