@@ -6,6 +6,8 @@ from datetime import timedelta
 import pytest
 
 from slack_docebo.domain.observation import Present
+from slack_docebo.domain.operations import Outcome
+from slack_docebo.engine.importing import apply_saved, plan_import
 from slack_docebo.engine.planning.named import plan_named, read_named
 from slack_docebo.engine.planning.plans import make_plan
 from slack_docebo.engine.reading.sides import read_target
@@ -333,3 +335,28 @@ async def test_who_joins_while_an_import_is_at_work_is_not_reported_as_failed(
 
         assert (here.state(event), served.parked) == (EventState.APPLIED, 0)
         assert len(here.sandbox.docebo.accounts.by_email("ada@example.com")) == 1
+
+
+@pytest.mark.parametrize("told", [False, True], ids=["nobody has told", "events were applied meanwhile"])
+async def test_a_saved_plan_writes_no_name_that_slack_shows_no_more_though_docebo_has_the_former_one(here, told):
+    slack_id, other = here.members()[:2]
+    former = here.account(slack_id).lastname
+    rename(here, slack_id, "Older")
+    rename(here, other, "Changed")
+    plan_id = await plan_import(here.runtime)
+    for name in ("Newer", former):
+        rename(here, slack_id, name)
+        if told:
+            here.put(here.event(slack_id))
+            await here.serve()
+
+    async with open_runtime(here.runtime.settings, here.runtime.behaviour, run_id="applies") as later:
+        await apply_saved(later, plan_id, lambda _: None)
+
+    assert (here.account(slack_id).lastname, here.account(other).lastname) == (former, "Changed")
+    with here.runtime.store.reading() as tables:
+        [entry] = tables.operations.of_people(plan_id, [slack_id])
+    assert (entry.outcome, entry.error) == (
+        Outcome.SKIPPED,
+        "Slack gives the person another last_name by now: plan again",
+    )

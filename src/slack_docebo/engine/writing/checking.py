@@ -78,10 +78,10 @@ async def recheck(runtime: Runtime, workspace: Workspace, plan_id: str, accounts
         pending = {kind for kind in Kind if tables.operations.pending(plan_id, kind, 1)}
         sent = set(tables.intents.of(plan_id))
     _check_applicable(runtime, workspace, plan, pending)
-    inquiry = await inquire(runtime, workspace, plan)
-    _note_first_sight(runtime, workspace, accounts)
     policy = runtime.behaviour.policy(workspace.team)
     planned_by = planned_behaviour(runtime, plan).policy(workspace.team)
+    inquiry = await inquire(runtime, workspace, plan, policy, planned_by)
+    _note_first_sight(runtime, workspace, accounts)
     undoes = plan.kind is PlanKind.UNDO
     skipped = 0
     for kind in pending:

@@ -1,12 +1,14 @@
 """Inquiry: what Slack is asked before a saved plan is applied, for no event may have told of it since the plan was made.
 
-That is whether those for whom it makes accounts are still there, and whose the addresses are by now that it gives to accounts.
+That is whether those for whom it makes accounts are still there, whose the addresses are by now that it gives to accounts,
+and whether the accounts that it changes are still to have what it gives them.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from slack_docebo.domain.addresses import mailbox
+from slack_docebo.domain.attributes import same, wanted
 from slack_docebo.domain.effects import activates
 from slack_docebo.domain.formulas import OneSource
 from slack_docebo.domain.grace import is_of_leaver
@@ -27,6 +29,7 @@ from slack_docebo.storage.tables import Tables
 
 OPERATIONS_AT_ONCE = 500
 ANOTHER_ADDRESS = "the person has another address in Slack by now: plan again"
+OTHERWISE = "Slack gives the person another"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +47,8 @@ class Inquiry:
         if operation.kind is Kind.CREATE:
             return self._reason_against_newcomer(operation, policy, planned_by)
         address = _address_of(operation)
-        return self._reason_by_bearer(operation, address, accounts, planned_by) if address else ""
+        reason = self._reason_by_bearer(operation, address, accounts, planned_by) if address else ""
+        return reason or self._reason_by_values(operation, policy, planned_by)
 
     def _reason_against_newcomer(self, operation: Operation, policy: Policy, planned_by: Policy) -> str:
         match self.roll.people[operation.slack_id]:
@@ -57,6 +61,18 @@ class Inquiry:
                 return "the person has left Slack by now"
             case Unknown(why):
                 return why
+
+    def _reason_by_values(self, operation: Operation, policy: Policy, planned_by: Policy) -> str:
+        match self.roll.people.get(operation.slack_id):
+            case Present(user) if operation.kind is Kind.UPDATE and not user.deactivated:
+                now = wanted(policy.scope.as_member(user), _rules(policy, planned_by), creating=False)
+                other = [
+                    name
+                    for name, value in operation.changes.items()
+                    if name in now and not same(name, now[name], str(value))
+                ]
+                return f"{OTHERWISE} {', '.join(other)} by now: plan again" if other else ""
+        return ""
 
     def _reason_by_bearer(self, operation: Operation, address: str, accounts: Accounts, planned_by: Policy) -> str:
         others = [one.docebo_id for one in accounts.with_email(address) if one.docebo_id != operation.docebo_id]
@@ -72,14 +88,16 @@ class Inquiry:
         return ""
 
 
-async def inquire(runtime: Runtime, workspace: Workspace, plan: Plan) -> Inquiry:
+async def inquire(runtime: Runtime, workspace: Workspace, plan: Plan, policy: Policy, planned_by: Policy) -> Inquiry:
     """Ask Slack what the *plan* rests on, one by one or by its list, whichever takes fewer calls.
 
     Raises IncompleteRead, before anything is asked, where that and asking for each who has left, is back, or passes a
     mapping on, right before something is done takes more calls than EVIDENCE_CALLS.
     """
+    compared = {rule.target for rule in _rules(policy, planned_by)} if plan.kind in OF_THE_RULES else set()
     with runtime.store.reading() as tables:
-        newcomers = tables.operations.people_planned(plan.id, {Kind.CREATE})
+        people = tables.operations.people_planned(plan.id, {Kind.CREATE})
+        people += _changed(tables, plan, compared)
         given = _given(tables, plan)
         to_ask_later = _returners_and_former_holders(tables, plan) + sum(
             n
@@ -87,10 +105,15 @@ async def inquire(runtime: Runtime, workspace: Workspace, plan: Plan) -> Inquiry
             if is_of_leaver(kind, reason) and outcome is Outcome.PLANNED
         )
     to_ask = to_ask_later if plan.kind in OF_THE_RULES else 0
-    questions = len(newcomers) + len(given)
+    questions = len(people) + len(given)
     check_calls(runtime, people=to_ask + (questions if asks_each(runtime, workspace, questions) else 0))
-    roll = await call_roll(runtime, workspace, newcomers, given) if questions else Roll({}, {})
+    roll = await call_roll(runtime, workspace, people, given) if questions else Roll({}, {})
     return Inquiry(roll, plan.kind is PlanKind.UNDO)
+
+
+def _rules(policy: Policy, planned_by: Policy) -> list[AttributeRule]:
+    """Return the rules by which what Slack says now can be held against a plan: those that are as they were."""
+    return [rule for rule in planned_by.rules if rule in policy.rules and not rule.is_custom]
 
 
 def _given(tables: Tables, plan: Plan) -> set[str]:
@@ -100,6 +123,16 @@ def _given(tables: Tables, plan: Plan) -> set[str]:
         for some in _pending(tables, plan, Kind.UPDATE)
         for operation in some
         if (address := _address_of(operation))
+    }
+
+
+def _changed(tables: Tables, plan: Plan, attributes: Collection[str]) -> set[str]:
+    """Return the Slack ids of those of whose accounts the plan changes one of these *attributes*."""
+    return {
+        operation.slack_id
+        for some in _pending(tables, plan, Kind.UPDATE)
+        for operation in some
+        if not operation.changes.keys().isdisjoint(attributes)
     }
 
 
