@@ -1,8 +1,10 @@
 """The road to a write: checked, noted, sent, recorded, whatever happens between two of these."""
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from unittest.mock import Mock
 
 import pytest
@@ -31,9 +33,10 @@ from slack_docebo.storage.operations import RowOutcome
 from slack_docebo.storage.plans import PlanKind
 from slack_docebo.storage.store import Store
 from tasks.plan_named_users import plan_named_users
+from tests.between import Call, between
 from tests.ending import a_process_that_ends
 from tests.firewall import POISON, firewall
-from tests.importing import ON, plan_import, run_import, settings_for
+from tests.importing import ON, plan_import, prove, run_import, settings_for
 from tests.integration.realtime_world import world
 
 BATCH = "POST /manage/v1/user/batch"
@@ -162,6 +165,14 @@ def returns(sandbox: Sandbox) -> None:
     sandbox.slack.reactivate(who_joined_last(sandbox))
 
 
+def has_no_title(sandbox: Sandbox) -> None:
+    sandbox.slack.change(who_joined_last(sandbox), {"profile": {"title": ""}})
+
+
+def has_another_title(sandbox: Sandbox) -> None:
+    sandbox.slack.change(who_joined_last(sandbox), {"profile": {"title": "Engineer"}})
+
+
 @pytest.mark.parametrize(
     ("before", "sent", "then", "road"),
     [
@@ -222,6 +233,84 @@ async def test_an_account_that_the_next_run_has_made_is_not_recorded_as_that_of_
     with Store.open(sqlite_url) as store, store.reading() as tables:
         assert Outcome.APPLIED not in {outcome for _, _, outcome, _ in tables.operations.tally(dead)}
         assert tables.intents.of(dead) == set()
+
+
+async def import_that_dies_before_its_call(settings: Settings, rows: dict[str, str], monkeypatch) -> str:
+    """Begin an import that has noted what it is about to send, and dies before it does; return its plan's id."""
+    async with open_runtime(settings, read_rows(table(rows)), run_id="dies") as runtime:
+        dead = await plan_import(runtime)
+        begin(runtime, dead)
+        with monkeypatch.context() as patch:
+            patch.setattr("slack_docebo.engine.writing.sending.Sender._call", Mock(side_effect=Died))
+            with pytest.raises(Died):
+                await apply_accounts(runtime, dead, lambda _: None)
+    return dead
+
+
+def without_status_and_fields(call: Call, answer: Any) -> Any:
+    """The view of one account, as some platforms show it."""
+    if not re.fullmatch(r"/manage/v1/user/\d+", call.path):
+        return None
+    data = answer["data"]
+    shown = {name: value for name, value in data["user_data"].items() if name not in {"valid", "status"}}
+    return answer | {"data": {"user_data": shown}}
+
+
+FIELD = {"ATTRIBUTES": 'first_name, last_name, field:"Unit" = title clear'}
+
+
+@pytest.mark.parametrize(
+    ("change", "rows"),
+    [
+        pytest.param(returns, {"LEAVERS": "deactivate"}, id="an activation"),
+        pytest.param(has_no_title, FIELD, id="an empty field"),
+        pytest.param(leaves, {"LEAVERS": "deactivate"}, id="a deactivation"),
+        pytest.param(has_another_title, FIELD, id="a field"),
+    ],
+)
+@pytest.mark.variants(2)
+async def test_what_a_dead_run_was_about_to_send_is_not_recorded_as_done(
+    small_sandbox, sqlite_url, monkeypatch, change, rows
+):
+    rows = {**ON, "LIMIT_DEACTIVATIONS": "none", "SOURCE_MAY_SHRINK": "100", **rows}
+    small_sandbox.docebo.add_field("Unit", "textfield", mandatory=False, invisible_to_user=False)
+    small_sandbox.slack.add("Ada", "Lovelace", "ada@example.com", {"profile": {"title": "Pilot"}})
+    with between(small_sandbox.facts()["docebo_url"], changed=without_status_and_fields) as url:
+        settings = settings_for({**small_sandbox.facts(), "docebo_url": url}, sqlite_url)
+        prove(settings)
+        await run_import(settings, rows=rows)
+        if change is returns:
+            leaves(small_sandbox)
+            await run_import(settings, rows=rows)
+        change(small_sandbox)
+        dead = await import_that_dies_before_its_call(settings, rows, monkeypatch)
+
+        async with open_runtime(settings, read_rows(table(rows)), run_id="looks") as runtime:
+            await settle_under(runtime, dead)
+
+    with Store.open(sqlite_url) as store, store.reading() as tables:
+        assert [entry.outcome for entry in tables.operations.rows(dead)] == [Outcome.PLANNED]
+
+
+async def test_a_dead_run_gets_no_credit_for_what_an_event_has_brought_about_since(
+    small_sandbox, sqlite_url, tmp_path, monkeypatch
+):
+    settings = settings_for(small_sandbox.facts(), sqlite_url)
+    ada = small_sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
+    await run_import(settings)
+    small_sandbox.slack.change(ada, {"profile": {"last_name": "King"}})
+    dead = await import_that_dies_before_its_call(settings, ON, monkeypatch)
+    async with world(small_sandbox, sqlite_url, tmp_path) as here:
+        here.put(here.event(ada))
+        await here.serve()
+        [served] = here.plans()
+
+    await run_import(settings)
+
+    with Store.open(sqlite_url) as store, store.reading() as tables:
+        [of_dead], [of_event] = (list(tables.operations.rows(plan_id)) for plan_id in (dead, served.id))
+    assert (of_dead.outcome, of_event.outcome) == (Outcome.SKIPPED, Outcome.APPLIED)
+    assert of_dead.error == "another run has written the same meanwhile"
 
 
 @pytest.mark.parametrize("by", ["its plan", "its flow run"])

@@ -1,6 +1,7 @@
 """The operations of plans: one row for each person and thing to do, and what became of it."""
 
 from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
+from collections.abc import Mapping as MappingType
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -19,7 +20,7 @@ from sqlalchemy import (
     update,
 )
 
-from slack_docebo.domain.operations import Kind, Operation, Outcome
+from slack_docebo.domain.operations import Kind, Operation, Outcome, Value
 from slack_docebo.domain.people import Mapping
 from slack_docebo.storage.schema import mapping as mappings
 from slack_docebo.storage.schema import operation as operations
@@ -189,6 +190,24 @@ class OperationRepository:
         query = select(operations.c.slack_id, operations.c.docebo_id).where(*made)
         rows = Among(query, operations.c.slack_id).rows(self._connection, slack_ids)
         return {row.slack_id: row.docebo_id for row in rows}
+
+    def written_by_others(
+        self, plan_id: str, slack_ids: Iterable[str], *, since: datetime
+    ) -> dict[int, list[MappingType[str, Value]]]:
+        """Return what other plans have changed since then of the accounts of *slack_ids*, by account."""
+        written = (
+            operations.c.kind != Kind.CREATE.value,
+            operations.c.outcome == Outcome.APPLIED.value,
+            operations.c.docebo_id.is_not(None),
+            operations.c.plan_id != plan_id,
+            operations.c.done_at >= since,
+        )
+        query = select(operations.c.docebo_id, operations.c.changes).where(*written)
+        found: dict[int, list[MappingType[str, Value]]] = {}
+        for ids in chunks(set(slack_ids)):
+            for row in self._connection.execute(query.where(among(self._connection, operations.c.slack_id, ids))):
+                found.setdefault(row.docebo_id, []).append(row.changes)
+        return found
 
     def of_people(self, plan_id: str, slack_ids: Iterable[str]) -> list[JournalEntry]:
         """Return everything about the plan's operations for *slack_ids*, in their order."""

@@ -8,7 +8,8 @@ from functools import partial
 
 from slack_docebo.domain.managers import IN_DOUBT
 from slack_docebo.domain.operations import SENT_BEFORE, Kind, Outcome
-from slack_docebo.domain.targets import is_manager, is_never_shown, manager_type_of
+from slack_docebo.domain.targets import field_id_of, is_manager, is_never_shown, manager_type_of
+from slack_docebo.engine.reading.attribute_fields import know_fields
 from slack_docebo.engine.reading.connection import validate
 from slack_docebo.engine.reading.sides import INDEX_LAG
 from slack_docebo.engine.writing.recording import Numbered, record
@@ -102,6 +103,8 @@ def in_doubt(runtime: Runtime, plan_id: str) -> list[Numbered]:
 
 async def _settle(runtime: Runtime, plan_id: str, batch: Sequence[Numbered]) -> list[Numbered]:
     """Record what the accounts show to be carried out of *batch*, which *plan_id* has sent, and return the rest."""
+    fields = {field_id for _, op in batch for name in op.changes if (field_id := field_id_of(name))}
+    await know_fields(runtime, fields)  # else a field that no rule names any more would seem to be emptied
     with runtime.store.reading() as tables:
         recorded = partial(record, runtime, plan_id, flow_run=tables.intents.run_of(plan_id))
     sender = Sender(runtime, plan_id, recorded, Rereading(runtime))

@@ -12,6 +12,8 @@ from slack_docebo.errors import RemoteError
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.operations import RowOutcome
 
+WRITTEN_MEANWHILE = "another run has written the same meanwhile"
+
 
 def sent_by_others(runtime: Runtime, plan_id: str, batch: Sequence[Numbered]) -> list[Numbered]:
     """Return which of *batch* another plan than *plan_id* was to create, without anybody knowing yet what became of it."""
@@ -21,19 +23,29 @@ def sent_by_others(runtime: Runtime, plan_id: str, batch: Sequence[Numbered]) ->
 
 
 def made_by_others(runtime: Runtime, plan_id: str, batch: Sequence[Numbered]) -> list[RowOutcome]:
-    """Return the outcome of those of *batch*, which *plan_id* has sent, whose account another plan has made since.
+    """Return the outcome of those of *batch*, which *plan_id* has sent, whose account another plan has made, or changed, since.
 
-    Then that one's call was the one that was carried out, although the account looks the same.
+    Then that one's call was the one that was carried out, although the account looks the same: it would not have made it if
+    it had been there, nor given it what it showed.
     """
     creations = {
         op.slack_id: seq for seq, op in batch if op.kind is Kind.CREATE and op.slack_id
     }  # others are forgotten
-    if not creations:
+    changes = [(seq, op) for seq, op in batch if op.docebo_id and op.changes and op.slack_id]
+    if not (creations or changes):
         return []
     with runtime.store.reading() as tables:
         since = tables.plans.read(plan_id).created_at
         made = tables.operations.made_by_others(plan_id, creations, since=since)
-    return [_made_already(creations[slack_id], docebo_id) for slack_id, docebo_id in made.items()]
+        written = tables.operations.written_by_others(plan_id, (op.slack_id for _, op in changes), since=since)
+    return [
+        *(_made_already(creations[slack_id], docebo_id) for slack_id, docebo_id in made.items()),
+        *(
+            RowOutcome(seq, Outcome.SKIPPED, op.docebo_id, WRITTEN_MEANWHILE)
+            for seq, op in changes
+            if any(op.changes.items() & other.items() for other in written.get(op.docebo_id or 0, ()))
+        ),
+    ]
 
 
 def made_meanwhile(runtime: Runtime, batch: Sequence[Numbered]) -> dict[int, RowOutcome]:

@@ -9,7 +9,7 @@ from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.observation import Present
 from slack_docebo.domain.operations import Kind, Operation
 from slack_docebo.domain.people import Account, View
-from slack_docebo.domain.targets import BRANCH
+from slack_docebo.domain.targets import BRANCH, field_id_of
 from slack_docebo.engine.reading.sides import find_by_address, read_target
 from slack_docebo.engine.writing.recording import Numbered
 from slack_docebo.errors import IncompleteRead, RemoteError
@@ -131,9 +131,18 @@ class Rereading:
         """Return what Docebo shows of the account of *operation*: by its id or, of a creation, by its username."""
         if operation.docebo_id is None:
             return await self.with_username(str(operation.changes.get("username", "")))
-        seen = await self.user(operation.docebo_id)
-        if seen is None or is_carried_out(operation, seen):
-            return [seen] if seen else []
+        seen = await self.view(operation.docebo_id)
+        if seen is None:
+            return []
+        is_said = _says_all(seen, operation)
+        if is_said and is_carried_out(operation, seen.account):
+            return [seen.account]
         # The view of one user lacks attributes that the listing has.
-        listed = await self.with_username(seen.username)
-        return [account for account in listed if account.docebo_id == operation.docebo_id] or [seen]
+        listed = await self.with_username(seen.account.username)
+        return [one for one in listed if one.docebo_id == operation.docebo_id] or ([seen.account] if is_said else [])
+
+
+def _says_all(view: View, operation: Operation) -> bool:
+    """Tell whether *view* says what becomes true of itself where it is left out: who is active, and that a field is empty."""
+    fields = set(filter(None, map(field_id_of, operation.changes)))
+    return ("active" not in operation.changes or "status" in view.besides) and fields <= view.account.fields.keys()
