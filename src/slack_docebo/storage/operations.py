@@ -204,9 +204,8 @@ class OperationRepository:
         )
         query = select(operations.c.docebo_id, operations.c.changes).where(*written)
         found: dict[int, list[MappingType[str, Value]]] = {}
-        for ids in chunks(set(slack_ids)):
-            for row in self._connection.execute(query.where(among(self._connection, operations.c.slack_id, ids))):
-                found.setdefault(row.docebo_id, []).append(row.changes)
+        for row in Among(query, operations.c.slack_id).rows(self._connection, slack_ids):
+            found.setdefault(row.docebo_id, []).append(row.changes)
         return found
 
     def of_people(self, plan_id: str, slack_ids: Iterable[str]) -> list[JournalEntry]:

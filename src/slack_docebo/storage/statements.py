@@ -128,7 +128,7 @@ def _for_sqlite(statement: ClauseElement) -> tuple[str, list[tuple[str, ColumnEl
 def _values(
     rows: Iterable[MappingType[str, object]], named: Iterable[tuple[str, ColumnElement[Any]]], dialect: Dialect
 ) -> Iterator[tuple[object, ...]]:
-    """Yield of each row what is *named*, as the driver of *dialect* takes it."""
+    """Yield the values of each row for the *named* parameters, as the driver of *dialect* takes them."""
     processors = [(name, element.type.dialect_impl(dialect).bind_processor(dialect)) for name, element in named]
     for row in rows:
         yield tuple([process(row[name]) if process else row[name] for name, process in processors])
