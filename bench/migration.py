@@ -27,7 +27,7 @@ from bench.kept_connections import Connections
 from bench.slack_events import SECRET, body, event_id, request
 from bench.table import Results
 from bench.webhook_servers import UNREACHABLE_PREFECT
-from deployments.local import ROOT, free_port, process
+from deployments.local import ROOT, free_port, process, wait_until_listening
 from slack_docebo.storage.store import Store
 from tests import former_release
 from tests.postgresql import running_server
@@ -134,19 +134,10 @@ def former_webhook(checkout: Path, url: str, folder: Path) -> Iterator[int]:
         "PREFECT_API_URL": UNREACHABLE_PREFECT,
     }
     command = [str(checkout / ".venv/bin/python"), "-m", "deployments.webhook"]
-    with process(command, log=folder / "webhook.log", env=environment, cwd=checkout) as child:
-        while not _answers(port):
-            if child.poll() is not None:
-                raise RuntimeError((folder / "webhook.log").read_text())
-            time.sleep(0.1)
+    log = folder / "webhook.log"
+    with process(command, log=log, env=environment, cwd=checkout) as child:
+        wait_until_listening(port, child, log)
         yield port
-
-
-def _answers(port: int) -> bool:
-    try:
-        return httpx.get(f"http://127.0.0.1:{port}/healthz").is_success
-    except httpx.TransportError:
-        return False
 
 
 def _mapping(number: int) -> tuple[object, ...]:

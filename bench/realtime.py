@@ -16,11 +16,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import httpx
-
 from bench.settings_on import ON
 from bench.table import Results
-from deployments.local import connection_settings, free_port, prefect_server, process
+from deployments.local import connection_settings, free_port, prefect_server, process, wait_until_listening
 from sandbox.server import Sandbox
 from slack_docebo.clients.slack_wire import source_user
 from slack_docebo.storage.inbox import Event, EventState
@@ -84,15 +82,10 @@ class Installation:
     def webhook(self) -> Iterator[None]:
         """Run the real webhook and point Slack at it."""
         command = [sys.executable, "-m", "deployments.webhook"]
-        with process(command, log=self.folder / "webhook.log", env=self.env):
-            address = f"http://127.0.0.1:{self.port}"
-            for _ in range(300):
-                try:
-                    httpx.get(f"{address}/healthz")
-                    break
-                except httpx.TransportError:
-                    time.sleep(0.1)
-            self.sandbox.events.configure(request_url=f"{address}/slack/events")
+        log = self.folder / "webhook.log"
+        with process(command, log=log, env=self.env) as child:
+            wait_until_listening(self.port, child, log)
+            self.sandbox.events.configure(request_url=f"http://127.0.0.1:{self.port}/slack/events")
             yield
             self.sandbox.events.configure(request_url="")
 

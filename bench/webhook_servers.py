@@ -1,20 +1,15 @@
 """The webhook, and slack-bolt beside it, each as a process of its own: what it uses, and what it has stored."""
 
 import os
-import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import httpx
-
 from bench.slack_events import APP, SECRET, TEAM
-from deployments.local import free_port, process
+from deployments.local import free_port, process, wait_until_listening
 from slack_docebo.storage.store import Store
 
-START_SECONDS = 30.0
 UNREACHABLE_PREFECT = "http://127.0.0.1:9/api"
 
 
@@ -35,7 +30,7 @@ def webhook(folder: Path) -> Iterator[tuple[int, int]]:
         "PREFECT_API_URL": UNREACHABLE_PREFECT,
     }
     with process([sys.executable, "-m", "deployments.webhook"], log=folder / "webhook.log", env=settings) as child:
-        _wait_until_listening(port, child, folder / "webhook.log")
+        wait_until_listening(port, child, folder / "webhook.log")
         yield port, child.pid
 
 
@@ -45,7 +40,7 @@ def bolt(folder: Path) -> Iterator[tuple[int, int]]:
     port = free_port()
     command = [sys.executable, "-m", "uvicorn", "bench.webhook_servers:bolt_app", "--factory", "--port", str(port)]
     with process([*command, "--no-access-log"], log=folder / "bolt.log") as child:
-        _wait_until_listening(port, child, folder / "bolt.log")
+        wait_until_listening(port, child, folder / "bolt.log")
         yield port, child.pid
 
 
@@ -74,19 +69,6 @@ def bolt_app() -> object:
         return await handler.handle(incoming)
 
     return Starlette(routes=[Route("/slack/events", events, methods=["POST"])])
-
-
-def _wait_until_listening(port: int, child: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while True:
-        try:
-            httpx.get(f"http://127.0.0.1:{port}/healthz", timeout=2)
-        except httpx.TransportError:
-            if child.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"the server did not start:\n{log.read_text()[-2000:]}") from None
-            time.sleep(0.05)
-        else:
-            return
 
 
 def resident_kb(pid: int) -> int:

@@ -11,9 +11,8 @@ from typing import Any
 
 import httpx
 
-from deployments.local import free_port, process, worker
+from deployments.local import ROOT, free_port, process, wait_until_listening, worker
 
-ROOT = Path(__file__).parents[1]
 DEPLOYMENT = "realtime-sync/slack-events"
 PATIENCE_SECONDS = 60.0
 POLL_SECONDS = 0.05
@@ -88,19 +87,10 @@ def show_events(facts: Mapping[str, Any], folder: Path) -> None:
 
 @contextmanager
 def _webhook(facts: Mapping[str, Any], folder: Path) -> Iterator[str]:
-    """Run the webhook on a free port and yield its address once it answers."""
+    """Run the webhook on a free port and yield its address once it listens."""
     port = free_port()
     settings = {"SLACK_SIGNING_SECRET": facts["slack_signing_secret"], "WEBHOOK_PORT": str(port)}
     log = folder / "webhook.log"
     with process([sys.executable, "-m", "deployments.webhook"], log=log, env=settings) as child:
-        address = f"http://127.0.0.1:{port}"
-        while True:
-            try:
-                httpx.get(f"{address}/healthz").raise_for_status()
-            except httpx.TransportError:
-                if child.poll() is not None:
-                    raise RuntimeError(f"the webhook did not start:\n{log.read_text()[-2000:]}") from None
-                time.sleep(POLL_SECONDS)  # until it listens
-            else:
-                break
-        yield address
+        wait_until_listening(port, child, log)
+        yield f"http://127.0.0.1:{port}"

@@ -176,6 +176,13 @@ def is_healthy(api: str) -> bool:
         return False
 
 
+def wait_until_listening(port: int, child: subprocess.Popen[bytes], log: Path) -> None:
+    """Wait until *child* listens on this port; raise RuntimeError, with the end of its *log*, if it does not start."""
+    deadline = time.monotonic() + START_SECONDS
+    while not is_taken(port):
+        _still_starting(child, deadline, log)
+
+
 def _still_starting(child: subprocess.Popen[bytes], deadline: float, log: Path) -> None:
     if child.poll() is not None or time.monotonic() > deadline:
         raise RuntimeError(f"{child.args} did not start:\n{log.read_text()[-2000:]}")
