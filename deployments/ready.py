@@ -11,16 +11,17 @@ from collections.abc import Sequence
 import httpx
 from prefect.deployments import run_deployment
 from prefect.settings import temporary_settings
+from prefect.variables import Variable
 
 from deployments import bootstrap
 from slack_docebo.domain.texts import line
 from slack_docebo.errors import SyncError
-from slack_docebo.integration_settings import table
+from slack_docebo.integration_settings import VARIABLE, documented_rows, table
 from slack_docebo.settings import ListeningSettings, PrefectSettings, load_settings
 
 PATIENCE = 120.0  # seconds; a new database takes the server ten to twenty
 SWITCHED_ON = {
-    **{row["key"]: row["value"] for row in bootstrap.starting_rows()},
+    **{key: default for key, default, _ in documented_rows()},
     "PROVISION_SLACK_USER_DATA": "true",
     "MAP_SLACK_USER_DATA": "true",
 }
@@ -28,7 +29,7 @@ SWITCHED_ON = {
 
 async def settings_are_missing() -> bool:
     """Tell whether the table of settings has yet to be made."""
-    return await bootstrap.Variable.aget(bootstrap.VARIABLE) is None
+    return await Variable.aget(VARIABLE) is None
 
 
 def wait_for_server(api: str) -> bool:
