@@ -2,7 +2,7 @@
 
 import asyncio
 
-from deployments.bootstrap import ensure_settings
+from deployments.settings_variable import ensure_settings
 from slack_docebo.integration_settings import table
 
 ON = {"NOTIFICATION_MAIL_ID": "", "PROVISION_SLACK_USER_DATA": "true", "MAP_SLACK_USER_DATA": "true"}

@@ -1,1 +1,1 @@
-"""What is started on a machine: demo, bootstrap, webhook."""
+"""What runs on machines: the commands that start and prepare it, and what stands between Prefect and our flows."""

@@ -11,12 +11,12 @@ from collections.abc import Sequence
 import httpx
 from prefect.deployments import run_deployment
 from prefect.settings import temporary_settings
-from prefect.variables import Variable
 
-from deployments import bootstrap
+from deployments.bootstrap import bootstrap, login_of, told
+from deployments.settings_variable import is_missing
 from slack_docebo.domain.texts import line
 from slack_docebo.errors import SyncError
-from slack_docebo.integration_settings import VARIABLE, documented_rows, table
+from slack_docebo.integration_settings import documented_rows, table
 from slack_docebo.settings import ListeningSettings, PrefectSettings, load_settings
 
 PATIENCE = 120.0  # seconds; a new database takes the server ten to twenty
@@ -25,11 +25,6 @@ SWITCHED_ON = {
     "PROVISION_SLACK_USER_DATA": "true",
     "MAP_SLACK_USER_DATA": "true",
 }
-
-
-async def settings_are_missing() -> bool:
-    """Tell whether the table of settings has yet to be made."""
-    return await Variable.aget(VARIABLE) is None
 
 
 def wait_for_server(api: str) -> bool:
@@ -47,8 +42,8 @@ def wait_for_server(api: str) -> bool:
 
 async def make(*, switched_on: bool) -> None:
     """Make work pool, settings and automations, each where it is missing."""
-    rows = table(SWITCHED_ON) if switched_on and await settings_are_missing() else None
-    await bootstrap.bootstrap(rows)
+    rows = table(SWITCHED_ON) if switched_on and await is_missing() else None
+    await bootstrap(rows)
 
 
 async def begin_status_page() -> None:
@@ -70,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SyncError as error:
         print(f"ready: {error}", file=sys.stderr)
         return 2
-    api, login = prefect.prefect_api_url, bootstrap.login_of(prefect)
+    api, login = prefect.prefect_api_url, login_of(prefect)
     if not wait_for_server(api):
         print(f"Prefect does not answer at {api}: start it, or set PREFECT_API_URL", file=sys.stderr)
         return 1
@@ -78,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with temporary_settings(login):
             asyncio.run(make(switched_on=options.switched_on))
     except (SyncError, httpx.HTTPStatusError) as error:
-        print(line(f"ready: {bootstrap.told(error)}"), file=sys.stderr)
+        print(line(f"ready: {told(error)}"), file=sys.stderr)
         return 2
     command = [sys.executable, "-m", "deployments.prefect_command", "--no-prompt", "deploy", "--all"]
     deployed = subprocess.run(command, env={**os.environ, **login}, capture_output=True, text=True, check=False)

@@ -4,20 +4,17 @@
 
 Prefect finds the type by the entry point that `pyproject.toml` names, if the project's folder is on Python's path.
 
-`deployments.flow_run` decides what is run. This module forks the children, watches them and ends them, and looks after
-the runs of workers that are gone (`deployments.lost_runs`). Crashes and cancellations are seen to by the same parts of
-Prefect that do so for its process worker.
+`deployments.flow_run` decides what is run, and `deployments.forks` forks the children, watches them and ends them. The
+worker also looks after the runs of workers that are gone (`deployments.lost_runs`). Crashes and cancellations are seen
+to by the same parts of Prefect that do so for its process worker.
 """
 
 import asyncio
 import logging
-import multiprocessing
 import os
 import signal
 import sys
-from collections.abc import Callable
 from contextlib import suppress
-from multiprocessing import forkserver
 from typing import Any, ClassVar, Self
 from uuid import UUID
 
@@ -25,18 +22,17 @@ import anyio
 import httpx
 from anyio.abc import TaskStatus
 from prefect.client.orchestration import PrefectClient, get_client
-from prefect.client.schemas.objects import FlowRun, State
+from prefect.client.schemas.objects import FlowRun
 from prefect.client.schemas.responses import WorkerFlowRunResponse
 from prefect.events import emit_event
 from prefect.exceptions import ObjectNotFound, PrefectException
-from prefect.runner._control_channel import ControlChannel
 from prefect.runner._flow_run_executor import FlowRunExecutionResult, FlowRunExecutorContext
 from prefect.runner._process_manager import ProcessHandle
 from prefect.settings import PREFECT_CLIENT_RETRY_EXTRA_CODES, temporary_settings
 from prefect.workers.base import BaseJobConfiguration, BaseVariables, BaseWorker, BaseWorkerResult
 
 from deployments.crashes import Crashes, how_it_ended
-from deployments.flow_run import GRACE_SECONDS, THE_WORKER_ENDS, execute, run_hooks
+from deployments.forks import ForkedHooks, ForkedRun, begin_to_import
 from deployments.lost_runs import ENDED, SIGN_SECONDS, TAG, LostRuns, begin_again, conclude
 from deployments.sealed_results import seal_results
 from deployments.shared_certificates import share_certificates
@@ -44,12 +40,10 @@ from deployments.shared_tokens import share_tokens
 from slack_docebo.engine.reporting.incidents import A_CRASH, led
 from tasks.logs import as_one_line
 
+WORK_POOL = "slack-docebo-flows"
 TRIED_AGAIN = PREFECT_CLIENT_RETRY_EXTRA_CODES  # beside 503; Prefect's server answers 500 while Redis is away
 
 PREFECTS_OWN_INTERVAL = 10  # seconds between two looks, by default; thirty that did not come are too many
-
-forks = multiprocessing.get_context("forkserver")
-forks.set_forkserver_preload(["deployments.preload"])
 
 
 class NoConfiguration(BaseJobConfiguration):
@@ -72,9 +66,8 @@ class FlowRunWorker(BaseWorker[NoConfiguration, BaseVariables, BaseWorkerResult]
     def get_default_base_job_template(cls) -> dict[str, Any]:
         """Return a template that takes no job variable, so that the server refuses what we would not read."""
         return {
-            "job_configuration": {
-                "flows": "those that the worker has installed"
-            },  # Prefect does not take an empty configuration
+            # Prefect does not take an empty configuration.
+            "job_configuration": {"flows": "those that the worker has installed"},
             "variables": {"type": "object", "properties": {}, "additionalProperties": False},
         }
 
@@ -93,7 +86,7 @@ class FlowRunWorker(BaseWorker[NoConfiguration, BaseVariables, BaseWorkerResult]
         self._exit_stack.enter_context(temporary_settings({TRIED_AGAIN: {500}}))
         for handler in logging.getLogger().handlers:  # the terminal's, which shows the names of runs
             handler.addFilter(as_one_line)
-        forkserver.ensure_running()  # so that it has imported everything before the first run comes
+        begin_to_import()
         end_between_two_steps()
         await super().setup()
 
@@ -218,83 +211,3 @@ def end_between_two_steps() -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, end)
-
-
-class ForkedRun:
-    """Starts a run in a child and waits for its end, as Prefect's FlowRunExecutor wants it done."""
-
-    def __init__(self, control_channel: ControlChannel) -> None:
-        self._control_channel = control_channel
-        self._child: Any = None
-
-    @property
-    def exit_code(self) -> int | None:
-        """How the child has ended; None before that."""
-        return None if self._child is None else self._child.exitcode
-
-    async def start(
-        self, flow_run: FlowRun, task_status: TaskStatus[ProcessHandle] = anyio.TASK_STATUS_IGNORED
-    ) -> None:
-        port, token = self._control_channel.register(flow_run.id)
-
-        def started(child: Any) -> None:
-            self._child = child
-            task_status.started(ProcessHandle(child))
-
-        await _forked(execute, flow_run.id, port, token, started=started)
-
-
-class ForkedHooks:
-    """Runs the hooks of a run whose own process could not, in a child that has the run's secrets."""
-
-    async def run_crashed_hooks(self, flow_run: FlowRun, state: State[Any]) -> None:
-        await self._run(flow_run.id, state)
-
-    async def run_cancellation_hooks(self, flow_run: FlowRun, state: State[Any]) -> None:
-        await self._run(flow_run.id, state)
-
-    async def _run(self, flow_run_id: UUID, state: State[Any]) -> None:
-        await _forked(run_hooks, flow_run_id, state.type, state.name, state.message)
-
-
-async def _forked(
-    target: Callable[..., None], *arguments: object, started: Callable[[Any], object] = lambda _child: None
-) -> None:
-    """Call *target* in a child that is forked from the small process, and return when it is gone.
-
-    Cancelled, as all runs are when the worker is stopped, it ends the child first.
-    """
-    child = forks.Process(target=target, args=arguments)
-    child.start()
-    started(child)
-    try:
-        await anyio.wait_readable(child.sentinel)  # in this thread: a second one could take the exit code away
-        child.join()
-    finally:
-        with anyio.CancelScope(shield=True):
-            await _gone(child)
-
-
-async def _gone(child: Any) -> None:
-    """Return when *child* has ended; end it if this worker is stopped or the process that forked it has died."""
-    if child.exitcode not in {None, _FORK_SERVER_DIED}:
-        return
-    for number in (signal.SIGKILL,) if child.exitcode else (THE_WORKER_ENDS, signal.SIGKILL):
-        with anyio.move_on_after(GRACE_SECONDS):
-            alive = _signalled(child.pid, number)
-            while alive:
-                await anyio.sleep(0.05)
-                alive = _signalled(child.pid, 0)
-            return
-
-
-_FORK_SERVER_DIED = 255  # what multiprocessing takes for the exit code then
-
-
-def _signalled(pid: int, number: int) -> bool:
-    """Send a signal, or none with 0; tell whether there is such a process."""
-    try:
-        os.kill(pid, number)
-    except ProcessLookupError:
-        return False
-    return True

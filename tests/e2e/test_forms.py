@@ -9,8 +9,8 @@ import shutil
 import pytest
 from prefect.variables import Variable
 
-from deployments.bootstrap import ensure_settings
 from deployments.local import connection_settings
+from deployments.settings_variable import ensure_settings
 from sandbox.server import Sandbox
 from slack_docebo.integration_settings import VARIABLE, rows_by_key, table
 from slack_docebo.storage.store import Store

@@ -215,7 +215,7 @@ def test_a_run_is_shown_as_crashed_when_its_process_is_gone_and_no_worker_saw_it
     deployed, at_work, environment, clone, mailbox, company, tmp_path
 ):
     """In ten minutes; here within seconds, by a copy of the same automation."""
-    from deployments.bootstrap import automations  # Prefect is imported with its settings in place
+    from deployments.automations import automations  # Prefect is imported with its settings in place
 
     set_rows(deployed)
     (automation,) = automations(silence_seconds=10)

@@ -1,7 +1,7 @@
 """The flow `relink` on a real Prefect server, after DOCEBO_URL was changed."""
 
-from deployments.bootstrap import ensure_settings
 from deployments.local import connection_settings
+from deployments.settings_variable import ensure_settings
 from sandbox.server import Sandbox
 from slack_docebo.integration_settings import table
 from tests.importing import ON, run_import, settings_for

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from deployments.bootstrap import ensure_settings
 from deployments.local import connection_settings
+from deployments.settings_variable import ensure_settings
 from sandbox.server import Sandbox
 from slack_docebo.errors import StorageError
 from slack_docebo.integration_settings import table
