@@ -166,7 +166,7 @@ def acknowledgement(seconds: int) -> bool:
         in_inbox = stored(folder)
     print(f"\n{'acknowledgement':28}{'webhook, committed':>44}{'slack-bolt, answers only':>44}{'ratio':>8}")
     for number, label in list(enumerate(labels))[1:]:
-        told = (f"{_told(side.loads[number])}, CPU {side.microseconds[number]:.0f} us" for side in (ours, theirs))
+        told = (f"{_cell(side.loads[number])}, CPU {side.microseconds[number]:.0f} us" for side in (ours, theirs))
         ratio = ours.loads[number].sustained / theirs.loads[number].sustained
         print(f"{label:28}{''.join(f'{text:>44}' for text in told)}{ratio:8.2f}")
     acknowledged = {id_ for measured in ours.loads for id_ in measured.acknowledged}
@@ -204,7 +204,7 @@ def hostility(count: int) -> bool:
     return holds
 
 
-def _told(measured: Measured) -> str:
+def _cell(measured: Measured) -> str:
     bad = sum(number for status, number in measured.statuses.items() if status != "200")
     said = f"{measured.sustained:.0f}/s p50 {measured.p50_ms:.1f} p99 {measured.p99_ms:.1f} ms"
     return f"{said} {bad} bad" if bad else said

@@ -161,7 +161,7 @@ class Connections:
         else:
             self._holding.pop(connection, None)
         while self._held > self._most_held:
-            self._send_away(next(iter(self._holding)), "too much together")
+            self._evict(next(iter(self._holding)), "too much together")
 
     def sweep(self, now: float) -> None:
         """Close connections that have waited too long for their client, and log how many were closed to make room."""
@@ -177,10 +177,10 @@ class Connections:
     def _make_room(self, crowd: Crowd, newcomer: Connection, reason: str) -> bool:
         """Close a connection of *crowd*; return False if it is the new one, because all others have sent an event."""
         leaver = crowd.first(*EXPENDABLE) or newcomer
-        self._send_away(leaver, reason)
+        self._evict(leaver, reason)
         return leaver is not newcomer
 
-    def _send_away(self, connection: Connection, reason: str) -> None:
+    def _evict(self, connection: Connection, reason: str) -> None:
         self._sent_away[reason] += 1
         self._close(connection, reason)
 

@@ -98,9 +98,9 @@ class FlowRunWorker(BaseWorker[NoConfiguration, BaseVariables, BaseWorkerResult]
         """Give a sign of life, and see to the runs of those who give none."""
         await super().sync_with_backend()
         if self.is_setup and self._runs_task_group:
-            self._runs_task_group.start_soon(self._see_to_lost_runs)
+            self._runs_task_group.start_soon(self._conclude_lost_runs)
 
-    async def _see_to_lost_runs(self) -> None:
+    async def _conclude_lost_runs(self) -> None:
         try:
             for lost in await self._lost_runs.found(self.client, self._at_work):
                 if crashed := await conclude(self.client, lost):
@@ -149,7 +149,7 @@ class FlowRunWorker(BaseWorker[NoConfiguration, BaseVariables, BaseWorkerResult]
             async with anyio.create_task_group() as group:
                 child = await group.start(execute)
                 task_status.started(child.pid)
-        _tell_that_it_has_ended(flow_run.id)
+        _emit_end(flow_run.id)
         await self._conclude_cancellation(flow_run.id)
         if ended is None or ended.status_code is None:
             raise RuntimeError("the run's process is lost")
@@ -187,7 +187,7 @@ async def end_if_refused() -> None:
             return  # out of reach: Prefect's own words about that are short
 
 
-def _tell_that_it_has_ended(flow_run_id: UUID) -> None:
+def _emit_end(flow_run_id: UUID) -> None:
     """Let no sign of life be the last that is heard of the run: of one that ends at once it comes after the end.
 
     Not in its own process: the server takes what comes within milliseconds in whatever order.

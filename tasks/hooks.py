@@ -28,7 +28,7 @@ async def notify_operators(flow: Flow[Any, Any], flow_run: FlowRun, state: State
         and flow.name == "bulk-import"
         and flow_run.parameters.get("dry_run") is False
     ):
-        await _tell_that_all_is_well(log)
+        await _send_heartbeat(log)
     if trouble is None:
         return
     try:
@@ -43,7 +43,7 @@ ON_TROUBLE: dict[str, Any] = {
 """The hooks of every flow: `@flow(name=..., **ON_TROUBLE)`."""
 
 
-async def _tell_that_all_is_well(log: logging.Logger | logging.LoggerAdapter[Any]) -> None:
+async def _send_heartbeat(log: logging.Logger | logging.LoggerAdapter[Any]) -> None:
     try:
         url = load_settings(NotificationSettings).heartbeat_url
         if url:

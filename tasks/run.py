@@ -149,19 +149,19 @@ def concluded(run: Callable[P, Awaitable[FlowResult]]) -> Callable[P, Awaitable[
     async def conclude(*args: P.args, **kwargs: P.kwargs) -> State[Any]:
         try:
             result = await run(*args, **kwargs)
-            told = _told(result)
+            told = _one_line(result)
             if isinstance(result, ServeResult) and result.elsewhere and not result.events:
                 # The other run sees to them: nothing is left to do.
                 return Completed(name=Trouble.ALREADY_RUNNING, message=line(told))
             if isinstance(result, ServeResult) and result.order:
-                return _as_ordered(result.order)
+                return _ended_by_order(result.order)
             if trouble := _trouble(result):
                 # Green means that nothing new is left to do: colour, tiles, hooks and automations go by the type.
                 return State(type=StateType.FAILED, name=trouble, message=led(FIRST[trouble], told))
             return Completed(message=line(told))
         except SyncError as error:
             if isinstance(error, Frozen) and await nobody_started_this():
-                return _as_ordered(error)
+                return _ended_by_order(error)
             name = OWN_STATES.get(type(error), Trouble.FAILED)
             return State(type=StateType.FAILED, name=name, message=led_by_kind(error))
         except Exception as error:  # unforeseen: the log has its words, which may name somebody
@@ -171,12 +171,12 @@ def concluded(run: Callable[P, Awaitable[FlowResult]]) -> Callable[P, Awaitable[
     return conclude
 
 
-def _as_ordered(order: Halted) -> State[Any]:
+def _ended_by_order(order: Halted) -> State[Any]:
     """Return the end of a run that nobody waits for and that has left everything as it is, as somebody wants it."""
     return Completed(name=OWN_STATES[type(order)], message=line(f"Nothing is to be done: {order}"))
 
 
-def _told(result: FlowResult) -> str:
+def _one_line(result: FlowResult) -> str:
     """Return *result* in one line."""
     match result:
         case str():

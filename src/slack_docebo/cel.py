@@ -62,7 +62,7 @@ def compiled(text: str, names: Mapping[str, str], tables: Mapping[str, LookUp]) 
     try:
         expression = environment.compile(text)
     except RuntimeError as error:
-        raise ValueError(_told(str(error), text, names)) from None
+        raise ValueError(_explained(str(error), text, names)) from None
     if (result := expression.return_type()) != cel.Type.STRING:
         raise ValueError(
             f"the result is {result.name().lower()} and should be a text: write string(...) or a choice of two texts"
@@ -91,7 +91,7 @@ def _functions(cel: Any, tables: Mapping[str, LookUp]) -> list["cel.FunctionDecl
                 "_".join([name, *(kind.__name__ for kind in takes)]),
                 return_type=cel.Type.STRING,
                 parameters=[kinds[kind] for kind in takes],
-                impl=_telling(does),
+                impl=_raising_no_value(does),
             )
         )
 
@@ -102,7 +102,7 @@ def _functions(cel: Any, tables: Mapping[str, LookUp]) -> list["cel.FunctionDecl
     return [cel.FunctionDecl(name, ways) for name, ways in overloads.items()]
 
 
-def _telling(does: Callable[P, str | NoValue]) -> Callable[P, str]:
+def _raising_no_value(does: Callable[P, str | NoValue]) -> Callable[P, str]:
     """Return the function as the engine can call it: what it has no value for is kept, and ends the evaluation."""
 
     @wraps(does)
@@ -119,7 +119,7 @@ def _telling(does: Callable[P, str | NoValue]) -> Callable[P, str]:
     return call
 
 
-def _told(errors: str, text: str, names: Mapping[str, str]) -> str:
+def _explained(errors: str, text: str, names: Mapping[str, str]) -> str:
     """Return the first of the engine's *errors*, in words for who has written *text*; *names* stand for sources in it."""
     found = _ERROR.search(errors)
     if found is None:
