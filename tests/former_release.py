@@ -16,7 +16,6 @@ FOLDER = Path(__file__).parent / "fixtures" / "release_0003"
 BACKUP = FOLDER / "mappings.csv"
 TEAM = "T0SANDBOX"
 DOCEBO = "http://127.0.0.1:48812"
-CAME = datetime(2026, 11, 26, tzinfo=UTC)  # the day of its events
 
 Row = dict[str, Any]
 
