@@ -8,15 +8,7 @@ from enum import StrEnum
 from string import digits
 from typing import Any
 
-from sqlalchemy import (
-    Connection,
-    Row,
-    bindparam,
-    delete,
-    insert,
-    select,
-    update,
-)
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, delete, insert, select, update
 
 from slack_docebo.errors import PlanNotApplicable, StorageError
 from slack_docebo.storage.schema import inbox_event
@@ -170,37 +162,13 @@ class PlanRepository:
 
     def last_whole(self, docebo: str, team: str) -> Plan | None:
         """Return the newest plan that was made of a whole, proven list of the workspace's people, if there is one."""
-        query = (
-            select(plans)
-            .where(
-                plans.c.docebo == docebo,
-                plans.c.slack_team == team,
-                plans.c.kind == PlanKind.BULK_IMPORT.value,
-                plans.c.state != PlanState.PLANNING.value,
-            )
-            .order_by(plans.c.created_at.desc(), plans.c.id)
-            .limit(1)
-        )
-        row = self._connection.execute(query).one_or_none()
-        return None if row is None else plan_of(row)
+        return self._newest_import(docebo, team, plans.c.state != PlanState.PLANNING.value)
 
     def last_import(self, docebo: str, team: str) -> Plan | None:
         """Return the newest plan for everybody that was carried out, be it not for all of them, if there is one."""
         done = [PlanState.APPLIED.value, PlanState.PARTLY_APPLIED.value]
-        query = (
-            select(plans)
-            .where(
-                plans.c.docebo == docebo,
-                plans.c.slack_team == team,
-                plans.c.kind == PlanKind.BULK_IMPORT.value,
-                plans.c.state.in_(done),
-                plans.c.facts[PART_OF].as_string().is_(None),
-            )
-            .order_by(plans.c.created_at.desc(), plans.c.id)
-            .limit(1)
-        )
-        row = self._connection.execute(query).one_or_none()
-        return None if row is None else plan_of(row)
+        is_whole = plans.c.facts[PART_OF].as_string().is_(None)
+        return self._newest_import(docebo, team, plans.c.state.in_(done), is_whole)
 
     def undos(self) -> list[Plan]:
         """Return the plans that undo something, the oldest first."""
@@ -230,6 +198,12 @@ class PlanRepository:
         old = select(plans.c.id).where(plans.c.created_at < before, plans.c.id != newest, plans.c.id.not_in(incidents))
         ids = list(self._connection.scalars(old.order_by(plans.c.created_at).limit(limit)))
         return self._connection.execute(delete(plans).where(plans.c.id.in_(ids))).rowcount
+
+    def _newest_import(self, docebo: str, team: str, *conditions: ColumnElement[bool]) -> Plan | None:
+        here = plans.c.docebo == docebo, plans.c.slack_team == team, plans.c.kind == PlanKind.BULK_IMPORT.value
+        query = select(plans).where(*here, *conditions).order_by(plans.c.created_at.desc(), plans.c.id).limit(1)
+        row = self._connection.execute(query).one_or_none()
+        return None if row is None else plan_of(row)
 
 
 def plan_of(row: Row[Any]) -> Plan:

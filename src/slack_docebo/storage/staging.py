@@ -147,8 +147,9 @@ class MappingStaging:
     def restore(self) -> int:
         """Take over the rows as they are, to the last column, and return how many mappings that changed.
 
-        An account of which nothing is known is then claimed, like by `merge`, and no more. Of the newest `updated` of Slack that was applied, the newer one stays; so does what is known since the row was
-        written of whether the account is inactive because of us, and when that was.
+        An account of which nothing is known is then claimed, like by `merge`, and no more. Of the newest `updated` of Slack
+        that was applied, the newer one stays; so does what is known since the row was written of whether the account is
+        inactive because of us, and when that was.
         """
         compared = ("slack_name", "user_id", "mapped_at")
         same = (
