@@ -8,14 +8,12 @@ from slack_docebo.domain.operations import Kind
 from slack_docebo.engine.planning.parting import PartChoice
 from slack_docebo.engine.reporting.summary import Summary
 from tasks.attended import require_a_person
+from tasks.carry_out import carry_out
 from tasks.forms import OurId, SlackIds, titled
 from tasks.hooks import ON_TROUBLE
 from tasks.list_plans import list_saved
-from tasks.map_user_details import map_user_details
 from tasks.part_plan import show_part, take_part_of_plan
-from tasks.process_user_details import process_user_details
 from tasks.recheck_plan import recheck_plan
-from tasks.report_outcome import report_outcome
 from tasks.retrieve_accounts import retrieve_accounts
 from tasks.run import concluded, open_resources, open_run
 from tasks.run_names import apply_plan_run
@@ -58,9 +56,4 @@ async def apply_plan(
         accounts = await retrieve_accounts(runtime, plan_id)
         part = await take_part_of_plan(runtime, plan_id, choice, confirm)
         await recheck_plan(runtime, workspace, part, accounts)
-        try:
-            await process_user_details(runtime, part)
-            await map_user_details(runtime, part)
-        finally:
-            summary = await report_outcome(runtime, part)
-        return summary
+        return await carry_out(runtime, part)

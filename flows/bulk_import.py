@@ -6,14 +6,12 @@ from prefect import flow
 
 from slack_docebo.engine.reading.snapshot import SourceSnapshot
 from slack_docebo.engine.reporting.summary import Summary
+from tasks.carry_out import carry_out
 from tasks.forms import OurId, titled
 from tasks.hooks import ON_TROUBLE
 from tasks.mail_report import mail_report
-from tasks.map_user_details import map_user_details
-from tasks.process_user_details import process_user_details
 from tasks.read_and_plan import read_and_plan
 from tasks.recheck_plan import recheck_plan
-from tasks.report_outcome import report_outcome
 from tasks.retrieve_accounts import retrieve_accounts
 from tasks.run import concluded, continued, open_run
 from tasks.run_names import bulk_import_run
@@ -46,12 +44,7 @@ async def bulk_import(
                 await recheck_plan(runtime, workspace, plan_id, await retrieve_accounts(runtime, plan_id))
             elif not is_saved:
                 plan_id = await read_and_plan(runtime, workspace, people, verify_target=verify_target)
-            try:
-                if not dry_run:
-                    await process_user_details(runtime, plan_id)
-                    await map_user_details(runtime, plan_id)
-            finally:
-                summaries = [await report_outcome(runtime, plan_id)]
+            summaries = [await carry_out(runtime, plan_id, dry_run=dry_run)]
             if dry_run:
                 return summaries[0].line  # whoever looks has done well, whatever became of the plan
             await mail_report(runtime, summaries[0])  # what comes after it may be refused, or take an hour

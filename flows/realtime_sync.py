@@ -7,16 +7,13 @@ from prefect import flow
 from slack_docebo.engine.realtime.serve_result import ServeResult
 from slack_docebo.engine.realtime.serving import InboxLease, rest_while_halted, take_or_watch
 from slack_docebo.engine.reporting.summary import Summary
-from slack_docebo.runtime import Runtime
+from tasks.carry_out import carry_out
 from tasks.forms import Addresses, OurId, SlackIds, titled
 from tasks.hooks import ON_TROUBLE
 from tasks.let_events_through import let_events_through
-from tasks.map_user_details import map_user_details
 from tasks.plan_managers import plan_who_manages_named
 from tasks.plan_named_users import plan_named_users
 from tasks.process_events import process_events
-from tasks.process_user_details import process_user_details
-from tasks.report_outcome import report_outcome
 from tasks.retrieve_named_users import retrieve_named_users
 from tasks.run import concluded, continued, open_resources, open_run
 from tasks.run_names import realtime_sync_run
@@ -50,10 +47,10 @@ async def realtime_sync(
             workspace = await validate_connection(runtime)
             people = await retrieve_named_users(runtime, slack_ids, emails)
             plan_id = await plan_named_users(runtime, workspace, people)
-            summary = await _finished(runtime, plan_id, dry_run=dry_run)
+            summary = await carry_out(runtime, plan_id, dry_run=dry_run)
             # Managers come after everything else, when their people have accounts.
             of_managers = None if dry_run else await plan_who_manages_named(runtime, workspace, people)
-            return [summary, await _finished(runtime, of_managers)] if of_managers else summary
+            return [summary, await carry_out(runtime, of_managers)] if of_managers else summary
     async with open_resources() as runtime:
         with InboxLease(runtime) as turn:
             if let_through:
@@ -66,14 +63,3 @@ async def realtime_sync(
                 return ServeResult(elsewhere=turn.taken_by)
             workspace = await validate_connection(runtime)
             return await process_events(runtime, workspace, turn, linger_seconds=linger_seconds)
-
-
-async def _finished(runtime: Runtime, plan_id: str, *, dry_run: bool = False) -> Summary:
-    """Apply the plan, unless it is a *dry_run*, and report what became of it."""
-    try:
-        if not dry_run:
-            await process_user_details(runtime, plan_id)
-            await map_user_details(runtime, plan_id)
-    finally:
-        summary = await report_outcome(runtime, plan_id)
-    return summary

@@ -18,7 +18,7 @@ async def show_part(runtime: Runtime, plan_id: str, choice: PartChoice, page: in
     chosen, people = await to_completion(find_part, runtime, plan_id, choice)
     shown = set(page_of(chosen, page))
     rows = await to_completion(partial(table, runtime.store, plan_id, runtime.behaviour.people_shown, of=shown))
-    some = f": page {page}, {len(shown)} of {len(chosen)} people" * (len(shown) < len(chosen))
+    some = f": page {page}, {len(shown)} of {len(chosen)} people" if len(shown) < len(chosen) else ""
     await publish_table(rows, key=f"part-of-{plan_id}", description=f"What would be done, and to whom{some}")
     await publish_steps(choice.steps(plan_id, len(chosen), people, page), key=f"next-{plan_id}")
     told = f"{len(chosen)} of the {people} people of plan {plan_id} are chosen, nothing was written"

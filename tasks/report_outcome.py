@@ -69,6 +69,6 @@ async def _publish_tables(runtime: Runtime, summary: Summary) -> None:
     plan_id, kinds = summary.plan.id, [kind for kind in DONE if summary.count(kind)]
     found = await to_completion(tables_by_kind, runtime.store, plan_id, kinds, runtime.behaviour.people_shown)
     for kind, rows in found.items():
-        cut = f"; the first {TABLE_ROWS}, the summary links to all of them" * (len(rows) == TABLE_ROWS)
+        cut = f"; the first {TABLE_ROWS}, the summary links to all of them" if len(rows) == TABLE_ROWS else ""
         key = f"{DONE[kind].replace(' ', '-')}-{plan_id}"
         await publish_table(rows, key=key, description=f"{summary.told_of(kind)}{cut}")
