@@ -59,7 +59,8 @@ async def listening(
 ) -> AsyncIterator[SocketModeClient]:
     """Keep a connection to Slack open within the block; an event is acknowledged once the reception has stored it.
 
-    *token* is called before each connection. Raises AccessDenied if the token is refused at the start, TransientError if Slack is out of reach.
+    *token* is called before each connection. Raises AccessDenied if the token is refused at the start, TransientError if
+    Slack is out of reach.
     """
     session = bounded_session(SECONDS)
     web = AsyncWebClient(base_url=base_url, session=session, logger=_sdk_log)
