@@ -42,10 +42,6 @@ from slack_docebo.storage.wake_ups import WakeUpRepository, is_seen_to
 LEASE = timedelta(minutes=15)  # how long a claim counts when nobody can tell whether its run still lives
 AT_ONCE = datetime(1970, 1, 1, tzinfo=UTC)  # not "now": the clock of the machine that claims may be behind
 
-event_columns = inbox_event.c
-IS_LET_THROUGH = exists().where(plan.c.id == event_columns.incident, plan.c.facts[LET_THROUGH].as_boolean())
-IS_HELD = and_(event_columns.state == "parked", event_columns.incident != "", ~IS_LET_THROUGH)  # by a limit
-PUT = insertion_text(event_columns, "DO NOTHING")
 DROPPED = "somebody has dropped it"
 
 
@@ -61,18 +57,24 @@ class EventState(enum.StrEnum):
 
 FINISHED = (EventState.APPLIED, EventState.SUPERSEDED)
 OPEN = (EventState.WAITING, EventState.CLAIMED)
+
+event_columns = inbox_event.c
+IS_APPLIED, IS_CLAIMED, IS_PARKED = (
+    event_columns.state == state.value for state in (EventState.APPLIED, EventState.CLAIMED, EventState.PARKED)
+)
+IS_LET_THROUGH = exists().where(plan.c.id == event_columns.incident, plan.c.facts[LET_THROUGH].as_boolean())
+IS_HELD = and_(IS_PARKED, event_columns.incident != "", ~IS_LET_THROUGH)  # by a limit
 # Made once: a statement costs more to build than to carry out.
-_LATELY = and_(event_columns.state == EventState.APPLIED.value, event_columns.done_at >= bindparam("since"))
+PUT = insertion_text(event_columns, "DO NOTHING")
+_LATELY = and_(IS_APPLIED, event_columns.done_at >= bindparam("since"))
 LOOK_AGAIN = Among(
     update(inbox_event)
-    .where(or_(_LATELY, event_columns.state == EventState.CLAIMED.value))
+    .where(or_(_LATELY, IS_CLAIMED))
     .values(state=EventState.WAITING.value, claimed_by="", due_at=AT_ONCE, done_at=None),
     event_columns.slack_id,
 )
 APPLIED_SINCE = Among(
-    select(event_columns.slack_id).where(
-        event_columns.state == EventState.APPLIED.value, event_columns.done_at > bindparam("since")
-    ),
+    select(event_columns.slack_id).where(IS_APPLIED, event_columns.done_at > bindparam("since")),
     event_columns.slack_id,
 )
 
@@ -171,8 +173,7 @@ class InboxRepository:
 
     def release(self, *, run: str | None = None) -> int:
         """Give up the claims of *run*, or of every run: then the caller knows that none of them is alive."""
-        claimed = event_columns.state == EventState.CLAIMED.value
-        whose = claimed if run is None else and_(claimed, event_columns.claimed_by == run)
+        whose = IS_CLAIMED if run is None else and_(IS_CLAIMED, event_columns.claimed_by == run)
         released = (
             update(inbox_event).where(whose).values(state=EventState.WAITING.value, claimed_by="", due_at=AT_ONCE)
         )
@@ -216,21 +217,20 @@ class InboxRepository:
     def parked_errors(self, team: str, slack_ids: Iterable[str]) -> list[tuple[str, str]]:
         """Return of each parked event about these people, unless a limit holds it back, the Slack id and the error."""
         query = select(event_columns.slack_id, event_columns.error).where(
-            event_columns.state == EventState.PARKED.value, ~IS_HELD, event_columns.slack_team == team
+            IS_PARKED, ~IS_HELD, event_columns.slack_team == team
         )
         rows = Among(query, event_columns.slack_id).rows(self._connection, slack_ids)
         return [(row.slack_id, row.error) for row in rows]
 
     def replay_held(self, incident: str, now: datetime) -> int:
         """Let the events that are held back with *incident* be tried anew; return how many there were."""
-        parked = event_columns.state == EventState.PARKED.value
-        held = self._connection.execute(_anew(and_(parked, event_columns.incident == incident)))
+        held = self._connection.execute(_anew(and_(IS_PARKED, event_columns.incident == incident)))
         return self._with_run(held.rowcount, now)
 
     def seconds_to_apply(self, since: datetime) -> list[float]:
         """Return how long each event that was applied *since* then had been on its way through the inbox."""
         query = select(inbox_event.c.received_at, inbox_event.c.done_at).where(
-            inbox_event.c.state == EventState.APPLIED.value, inbox_event.c.done_at >= since
+            IS_APPLIED, inbox_event.c.done_at >= since
         )
         return [(row.done_at - row.received_at).total_seconds() for row in self._connection.execute(query)]
 
@@ -256,14 +256,14 @@ class InboxRepository:
 
     def replay(self, event_ids: Iterable[str] | None, now: datetime) -> int:
         """Let parked events, with None all of them, be tried anew, and wake a run up; return how many there were."""
-        anew = _anew(event_columns.state == EventState.PARKED.value)
+        anew = _anew(IS_PARKED)
         if event_ids is None:
             return self._with_run(self._connection.execute(anew).rowcount, now)
         return self._with_run(Among(anew, event_columns.event_id).change(self._connection, event_ids), now)
 
     def parked_ids(self, event_ids: Iterable[str] | None, incident: str = "") -> set[str]:
         """Return which of these events, with None of all or of those held back with *incident*, are parked."""
-        parked = select(event_columns.event_id).where(event_columns.state == EventState.PARKED.value)
+        parked = select(event_columns.event_id).where(IS_PARKED)
         if event_ids is None:
             held = and_(IS_HELD, event_columns.incident == incident) if incident else true()
             return set(self._connection.scalars(parked.where(held)))
@@ -274,8 +274,7 @@ class InboxRepository:
 
         They are kept like all that is done, so that Slack's sending one again makes no new event of it.
         """
-        parked = event_columns.state == EventState.PARKED.value
-        return self._change(event_ids, parked, state=EventState.SUPERSEDED.value, error=DROPPED, done_at=now)
+        return self._change(event_ids, IS_PARKED, state=EventState.SUPERSEDED.value, error=DROPPED, done_at=now)
 
     def look_again(self, slack_ids: Iterable[str], *, since: datetime, now: datetime) -> int:
         """Let the events of *slack_ids* that were applied *since* be looked at once more; return how many there are.
@@ -336,7 +335,7 @@ class InboxRepository:
                 select(event_columns.slack_id, event_columns.profile, newest.label("rank"))
                 .where(
                     among(self._connection, event_columns.slack_id, ids),
-                    event_columns.state == EventState.APPLIED.value,
+                    IS_APPLIED,
                     event_columns.profile.is_not(None),
                     to_this_one,
                 )
@@ -356,8 +355,7 @@ class InboxRepository:
 
     def claimed(self) -> int:
         """Count the events that a run has in work, or had when it died."""
-        claimed = event_columns.state == EventState.CLAIMED.value
-        return self._connection.scalar(select(func.count()).select_from(inbox_event).where(claimed)) or 0
+        return self._connection.scalar(select(func.count()).select_from(inbox_event).where(IS_CLAIMED)) or 0
 
     def falls_due_unseen(self, now: datetime) -> bool:
         """Tell whether an event is due, as a further attempt is after its delay, while no run is at work or wanted.
