@@ -54,25 +54,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"server: {error}", file=sys.stderr)
         return 2
 
-    # Prefect reads its settings when it is imported, so it is imported with them in place.
-    from prefect.settings import get_current_settings
+    from prefect.settings import get_current_settings  # which reads them when it is imported: now they are in place
 
-    everything = get_current_settings()
-    settings = everything.server
-    # Said by somebody, and not inferred from the address of another server.
-    public = urlsplit(everything.ui_url if everything.ui_url and "ui_url" in everything.model_fields_set else "")
-    from prefect.server.api.server import RequestLimitMiddleware, create_app  # takes seconds
-
-    app = create_app(final=True, webserver_only=options.no_services)
-    limits = [one for one in app.user_middleware if one.cls is RequestLimitMiddleware]  # on SQLite
-    app.user_middleware = [one for one in app.user_middleware if one not in limits]
-    guarded = Guard(
-        Places(app, login=login, at_once=limits[0].kwargs["limit"] if limits else None),
-        names=[*options.allowed_host, public.hostname or ""],
-        origins=[f"{public.scheme}://{public.netloc}"],
-    )
+    settings = get_current_settings().server
     uvicorn.run(
-        guarded,
+        guarded(login, names=options.allowed_host, with_services=not options.no_services),
         host=options.host,
         port=options.port,
         log_level=settings.logging_level.lower(),
@@ -82,6 +68,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ws_ping_timeout=settings.api.websocket_ping_timeout,
     )
     return 0
+
+
+def guarded(login: str, *, names: Sequence[str], with_services: bool) -> Guard:
+    """Return Prefect's application behind our guard, which lets in by *names* and by the host of PREFECT_UI_URL."""
+    from prefect.server.api.server import RequestLimitMiddleware, create_app  # takes seconds
+    from prefect.settings import get_current_settings
+
+    settings = get_current_settings()
+    # Said by somebody, and not inferred from the address of another server.
+    public = urlsplit(settings.ui_url if settings.ui_url and "ui_url" in settings.model_fields_set else "")
+    app = create_app(final=True, webserver_only=not with_services)
+    limits = [one for one in app.user_middleware if one.cls is RequestLimitMiddleware]  # on SQLite
+    app.user_middleware = [one for one in app.user_middleware if one not in limits]
+    return Guard(
+        Places(app, login=login, at_once=limits[0].kwargs["limit"] if limits else None),
+        names=[*names, public.hostname or ""],
+        origins=[f"{public.scheme}://{public.netloc}"],
+    )
 
 
 if __name__ == "__main__":
