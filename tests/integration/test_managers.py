@@ -304,3 +304,22 @@ async def test_a_manager_whose_account_is_somebody_elses_by_now_is_given_to_nobo
 
     assert done is None
     assert dict(problems) == {"the manager's account may be somebody else's by now": 1}
+
+
+@pytest.mark.parametrize("left", ["deactivated", "unknown"])
+async def test_nobody_who_has_left_since_a_plan_was_made_becomes_a_manager_by_it(company, left):
+    grace = company.hire("Grace")
+    company.hire("Ada", grace)
+    await company.import_everybody(rules="first_name, last_name, email")
+    with pytest.raises(ChangeLimitExceeded) as refused:
+        await company.import_everybody(LIMIT_UPDATES="0")
+    if left == "deactivated":
+        company.sandbox.slack.deactivate(grace)
+    else:
+        company.sandbox.slack.invisible.add(grace)
+
+    plan_id = re.search(r"plan (\w+)", str(refused.value))[1]
+    done = await apply_by_id(company.settings, {"ATTRIBUTES": RULES, "LIMIT_UPDATES": "0"}, plan_id)
+
+    assert done.count(outcome=Outcome.SKIPPED) == 1
+    assert company.manager_of("Ada") == 0

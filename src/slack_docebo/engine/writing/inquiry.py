@@ -1,15 +1,15 @@
 """Inquiry: what Slack is asked before a saved plan is applied, for no event may have told of it since the plan was made.
 
-That is whether those for whom it makes accounts are still there, whose the addresses are by now that it gives to accounts,
-and whether the accounts that it changes are still to have what it gives them.
+That is whether those for whom it makes accounts, and those whom it makes managers, are still there, whose the addresses are
+by now that it gives to accounts, and whether the accounts that it changes are still to have what it gives them.
 """
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from slack_docebo.domain.addresses import mailbox
 from slack_docebo.domain.attributes import same, wanted
-from slack_docebo.domain.effects import activates
+from slack_docebo.domain.effects import activates, managers_of
 from slack_docebo.domain.formulas import OneSource
 from slack_docebo.domain.grace import is_of_leaver
 from slack_docebo.domain.matching import Accounts
@@ -38,6 +38,7 @@ class Inquiry:
 
     roll: Roll
     undoes: bool
+    managers: Mapping[int, str]  # the Slack ids of those whom the plan makes managers, by their accounts
 
     def reason_against(self, operation: Operation, accounts: Accounts, policy: Policy, planned_by: Policy) -> str:
         """Return why *operation* must not be carried out by what Slack has answered, or "".
@@ -46,9 +47,22 @@ class Inquiry:
         """
         if operation.kind is Kind.CREATE:
             return self._reason_against_newcomer(operation, policy, planned_by)
+        if against := self._reason_by_manager(operation, policy):
+            return against
         address = _address_of(operation)
         reason = self._reason_by_bearer(operation, address, accounts, planned_by) if address else ""
         return reason or self._reason_by_values(operation, policy, planned_by)
+
+    def _reason_by_manager(self, operation: Operation, policy: Policy) -> str:
+        for slack_id in (self.managers[one] for one in managers_of(operation) if one in self.managers):
+            match self.roll.people[slack_id]:
+                case Present(user) if against := policy.scope.reason_against(user):
+                    return f"the manager is not looked after by now: {against}"
+                case Gone():
+                    return "the manager has left Slack by now"
+                case Unknown(why):
+                    return why
+        return ""
 
     def _reason_against_newcomer(self, operation: Operation, policy: Policy, planned_by: Policy) -> str:
         match self.roll.people[operation.slack_id]:
@@ -96,19 +110,21 @@ async def inquire(runtime: Runtime, workspace: Workspace, plan: Plan, policy: Po
     """
     compared = {rule.target for rule in _rules(policy, planned_by)} if plan.kind in OF_THE_RULES else set()
     with runtime.store.reading() as tables:
-        people = tables.operations.people_planned(plan.id, {Kind.CREATE})
-        people += _changed(tables, plan, compared)
+        newcomers = tables.operations.people_planned(plan.id, {Kind.CREATE})
+        changed = _changed(tables, plan, compared)
         given = _given(tables, plan)
+        managers = {} if plan.kind is PlanKind.UNDO else _managers(tables, plan)
         to_ask_later = _returners_and_former_holders(tables, plan) + sum(
             n
             for kind, reason, outcome, n in tables.operations.tally(plan.id)
             if is_of_leaver(kind, reason) and outcome is Outcome.PLANNED
         )
     to_ask = to_ask_later if plan.kind in OF_THE_RULES else 0
+    people = dict.fromkeys([*newcomers, *changed, *managers.values()])
     questions = len(people) + len(given)
     check_calls(runtime, people=to_ask + (questions if asks_each(runtime, workspace, questions) else 0))
     roll = await call_roll(runtime, workspace, people, given) if questions else Roll({}, {})
-    return Inquiry(roll, plan.kind is PlanKind.UNDO)
+    return Inquiry(roll, plan.kind is PlanKind.UNDO, managers)
 
 
 def _rules(policy: Policy, planned_by: Policy) -> list[AttributeRule]:
@@ -134,6 +150,14 @@ def _changed(tables: Tables, plan: Plan, attributes: Collection[str]) -> set[str
         for operation in some
         if not operation.changes.keys().isdisjoint(attributes)
     }
+
+
+def _managers(tables: Tables, plan: Plan) -> dict[int, str]:
+    """Return the Slack ids of those whom the plan makes managers, by their accounts."""
+    accounts = {
+        one for some in _pending(tables, plan, Kind.UPDATE) for operation in some for one in managers_of(operation)
+    }
+    return tables.mappings(plan.docebo).holders(plan.slack_team, accounts)
 
 
 def _returners_and_former_holders(tables: Tables, plan: Plan) -> int:
