@@ -1,11 +1,16 @@
 """A yes or a no in another form than JSON's: by that nobody counts as erased, as a bot or as confirmed, and no account as open."""
 
+from dataclasses import asdict
+
 import pytest
 
 from sandbox.server import Sandbox
+from slack_docebo.clients.slack_wire import source_user
 from slack_docebo.domain.operations import Outcome
+from slack_docebo.storage.store import Store
 from tests.between import between
 from tests.importing import ON, mapped, run_import, settings_for
+from tests.integration.realtime_world import world
 
 ROWS = {**ON, "LEAVERS": "deactivate", "LEAVERS_OUT_OF_SCOPE": "true", "LIMIT_DEACTIVATIONS": "none"}
 FLAGS = ("is_bot", "is_restricted", "is_ultra_restricted", "is_stranger", "is_forgotten", "is_invited_user")
@@ -90,3 +95,45 @@ async def test_an_account_whose_status_is_neither_yes_nor_no_is_neither_shut_nor
         odd.clear()
         await run_import(settings, rows=ROWS)
         assert account.active is comes_back  # nothing of what we did was forgotten
+
+
+@pytest.mark.parametrize(
+    ("shown", "left_out"),
+    [
+        ({"is_restricted": True, "is_ultra_restricted": True}, ["is_restricted", "is_ultra_restricted"]),
+        ({"is_bot": True}, ["is_bot"]),
+    ],
+)
+async def test_an_event_that_does_not_say_whether_who_joins_is_a_guest_or_a_bot_makes_no_account(
+    small_sandbox, sqlite_url, tmp_path, shown, left_out
+):
+    small_sandbox.reset()
+    joined = small_sandbox.slack.add("Gus", "Guest", "gus@example.com", {**shown, "is_email_confirmed": True})
+    told = {key: value for key, value in joined.items() if key not in left_out}
+
+    async with world(small_sandbox, sqlite_url, tmp_path) as here:
+        here.put(here.event(joined["id"], kind="team_join", profile=asdict(source_user(told))))
+        await here.serve()
+
+    assert not small_sandbox.docebo.accounts.by_email("gus@example.com")
+
+
+async def test_whose_handle_slack_does_not_show_keeps_that_of_the_mapping(small_sandbox, sqlite_url):
+    small_sandbox.reset()
+    ada = small_sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
+    hidden: list[bool] = []
+
+    def shown(call, answer):
+        if not (hidden and "users.list" in call.path):
+            return None
+        return {**answer, "members": [{**one, "name": None} for one in answer["members"]]}
+
+    with between(small_sandbox.slack_url, changed=shown) as url:
+        settings = settings_for({**small_sandbox.facts(), "slack_url": f"{url}/"}, sqlite_url)
+        await run_import(settings, rows=ROWS)
+        hidden.append(True)
+        done = await run_import(settings, rows=ROWS)
+
+    with Store.open(sqlite_url) as store, store.reading() as tables:
+        [mapping] = [one for one in tables.mappings().all(small_sandbox.slack.team.id) if one.slack_id == ada]
+    assert (mapping.slack_name, done.count(outcome=Outcome.APPLIED)) == ("ada.lovelace", 0)

@@ -128,17 +128,28 @@ def test_an_account_that_holds_what_was_written_is_in_line_however_long_the_name
     [
         *((name, name) for name in ("first_name", "last_name", "real_name", "display_name", "title")),
         *(("phone", "phone"), ("pronouns", "pronouns"), ("time_zone", "tz"), ("language", "locale")),
+        ("handle", "name"),
     ],
 )
 def test_what_slack_does_not_show_of_a_person_empties_nothing_and_an_empty_text_does(source, key):
     rules = parse_rules(f"field_1 = {source} clear")
-    of_profile = key not in {"tz", "locale"}
+    of_profile = key not in {"tz", "locale", "name"}
 
     def values(shown):
         return wanted(source_user({"id": "U1", **({"profile": shown} if of_profile else shown)}), rules, creating=False)
 
     assert [values(shown) for shown in ({}, {key: None}, {key: 5})] == [{}, {}, {}]
     assert values({key: ""}) == {"field_1": ""}
+
+
+def test_that_somebody_is_no_guest_is_written_only_where_slack_says_so():
+    rules = parse_rules("field_1 = guest clear")
+
+    def values(shown):
+        return wanted(source_user({"id": "U1", **shown}), rules, creating=False)
+
+    assert [values({}), values({"is_restricted": None})] == [{}, {}]
+    assert [values({"is_restricted": said})["field_1"] for said in (True, False)] == ["yes", "no"]
 
 
 def test_a_whole_name_of_one_word_says_that_there_is_no_last_name():

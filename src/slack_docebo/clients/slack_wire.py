@@ -122,9 +122,12 @@ def source_user(member: Mapping[str, Any]) -> SourceUser:
                 "real_name": of_profile("real_name", get("real_name")),
                 "display_name": of_profile("display_name"),
                 "title": of_profile("title"),
+                "handle": get("name"),
                 "time_zone": get("tz"),
                 "language": get("locale"),
                 "deactivated": "" if isinstance(get("deleted"), bool) else None,
+                "bot": "" if _is_said(get("is_bot")) else None,
+                "guest": "" if _is_said(get("is_restricted")) else None,
             }
         ),
         # Many payloads lack the key, so only an explicit "no" counts.
@@ -142,6 +145,10 @@ def _unsaid(shown: Mapping[str, object]) -> tuple[str, ...]:
     """Return the names of those that are *shown* without a text; most people share the few combinations."""
     names = tuple(name for name, value in shown.items() if not isinstance(value, str))
     return _combinations.setdefault(names, names)
+
+
+def _is_said(flag: object) -> bool:
+    return isinstance(flag, bool) or says_yes(flag) or says_no(flag)
 
 
 def user_group(group: Mapping[str, Any], *, with_members: bool) -> UserGroup:

@@ -34,6 +34,12 @@ def _names(user: SourceUser) -> tuple[str, str]:
     return split_name(user.real_name or user.display_name)
 
 
+def _guest(user: SourceUser) -> str | None:
+    if user.guest:
+        return "yes"
+    return None if "guest" in user.unsaid else "no"
+
+
 def _language(user: SourceUser) -> str:
     """Reduce Slack's locale ("en-US") to the browser code that Docebo documents ("en"); Brazilian has its own."""
     locale = user.locale.lower()
@@ -51,7 +57,7 @@ SOURCES: dict[str, Callable[[SourceUser], str | None]] = {
     "phone": lambda user: user.phone,
     "pronouns": lambda user: user.pronouns,
     "start_date": lambda user: user.start_date,
-    "guest": lambda user: "yes" if user.guest else "no",
+    "guest": _guest,
     "time_zone": lambda user: user.time_zone,
     "language": _language,
     "slack_id": lambda user: user.slack_id,

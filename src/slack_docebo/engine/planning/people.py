@@ -46,6 +46,7 @@ def plan_people(
     known = repository.known_of_people(team, users)
     mappings = {slack_id: one for slack_id, one in known.items() if isinstance(one, Mapping)}
     applied = {slack_id: one for slack_id, one in known.items() if isinstance(one, Applied)}
+    users = [one if one.handle else _called_as_before(one, mappings.get(one.slack_id)) for one in users]
     matches = {user.slack_id: planner.match(user, known.get(user.slack_id)) for user in users}
     by_address = [
         match.account.docebo_id
@@ -95,6 +96,11 @@ def plan_people(
         orphans.look_away(forgotten)
     graced = in_grace(tables, team, planner, operations, now=now, read_since=read_since, back=back)
     return as_decided(tables, team, graced, users)
+
+
+def _called_as_before(user: SourceUser, mapping: Mapping | None) -> SourceUser:
+    """Return *user*, whose handle Slack does not show, with the one of the mapping."""
+    return replace(user, handle=mapping.slack_name) if mapping else user
 
 
 def _shut_by_us(tables: Tables, docebo: str, planner: Planner, docebo_ids: Collection[int]) -> set[int]:

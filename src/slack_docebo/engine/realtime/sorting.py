@@ -127,9 +127,12 @@ class Sorter:
         return _is_unchanged(case) if planned is None else planned.kind is Kind.LEAVE
 
     def _lacks_confirmation(self, case: Case) -> bool:
-        """Tell whether the event does not say if the address is confirmed by which an account would be found or made."""
+        """Tell whether the event does not say if the address is confirmed by which an account would be found or made.
+
+        Nor for whom that would be: a bot, a guest or a member.
+        """
         user, mapping = case.pair
-        says_nothing = not (user.confirmed or user.unconfirmed)
+        says_nothing = not (user.confirmed or user.unconfirmed) or "bot" in user.unsaid or "guest" in user.unsaid
         return says_nothing and mapping is None and not self._planner.policy.scope.reason_against(user)
 
     def _is_from_elsewhere(self, case: Case) -> bool:
