@@ -1,6 +1,7 @@
 """Docebo's yes is no evidence by itself: whether somebody gets in is believed once an account shows it."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 import time_machine
@@ -10,6 +11,7 @@ from sandbox.server import Sandbox
 from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.engine.reporting.summary import Summary
 from slack_docebo.engine.writing import rereading
+from tests.between import Call, between
 from tests.importing import ON, prove, run_import, settings_for
 
 ROWS = {**ON, "LEAVERS": "deactivate", "LIMIT_DEACTIVATIONS": "none", "SOURCE_MAY_SHRINK": "50"}
@@ -107,3 +109,33 @@ async def test_an_account_that_we_have_shut_and_that_is_open_again_is_told_of_on
     assert "ada" in who_gets_in(sandbox)
     assert [night.newly_undecided for night in (same_hour, next_night, night_after)] == [0, 1, 0]
     assert night_after.undecided == 1
+
+
+@pytest.mark.parametrize("others", [0, 6], ids=["asked one by one", "listed"])
+async def test_of_whom_the_answer_tells_nothing_is_found_out_at_once(sandbox, sqlite_url, others):
+    """Docebo names some only of those whom it was told of; what it shows of the others may be behind."""
+    names = [*NAMES, *(f"n{number}" for number in range(others))]
+    for name in names[len(NAMES) :]:
+        sandbox.slack.add(name.title(), "Lovelace", f"{name}@example.com")
+    told = sandbox.docebo_url
+    shut: list[str] = []
+
+    def changed(call: Call, answer: Any) -> Any:
+        if call.path.endswith("/change_status"):
+            shut.append("just now")
+            return {"data": {"updated_ids": answer["data"]["updated_ids"][:1]}}
+        is_list = call.method == "GET" and call.path.startswith("/manage/v1/user?")
+        if shut and is_list:
+            items = [{**item, "status": "1"} for item in answer["data"]["items"]]
+            return {"data": {**answer["data"], "items": items}}
+        return None
+
+    with between(told, changed=changed) as url:
+        settings = settings_for({**sandbox.facts(), "docebo_url": url}, sqlite_url)
+        prove(settings)
+        await run_import(settings, rows=ROWS)
+        leave(sandbox, *names)
+        done = await run_import(settings, rows={**ROWS, "SOURCE_MAY_SHRINK": "100"})
+
+    assert done.count(Kind.DEACTIVATE, outcome=Outcome.APPLIED) == len(names)
+    assert done.count(outcome=Outcome.FAILED) == 0

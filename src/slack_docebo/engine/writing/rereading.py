@@ -10,6 +10,7 @@ from slack_docebo.domain.observation import Present
 from slack_docebo.domain.operations import Kind, Operation
 from slack_docebo.domain.people import Account, View
 from slack_docebo.domain.targets import BRANCH, field_id_of
+from slack_docebo.engine.reading.evidence import can_ask, counted
 from slack_docebo.engine.reading.sides import find_by_address, read_target
 from slack_docebo.engine.writing.recording import Numbered
 from slack_docebo.errors import IncompleteRead, RemoteError
@@ -90,6 +91,34 @@ class Rereading:
             elif not found:
                 break
         return found
+
+    async def proven(self, batch: Sequence[Numbered]) -> list[tuple[int, int]]:
+        """Return what `carried_out` does of *batch*, of whose status an answer has not told.
+
+        A list may be behind: whom it does not show as changed is asked for, within EVIDENCE_CALLS; the first one that does
+        not show it either several times.
+        """
+        found = await self.carried_out(batch)
+        shown = {seq for seq, _ in found}
+        rest = [(seq, op, op.docebo_id) for seq, op in batch if seq not in shown and "active" in op.changes]
+        if not can_ask(self._runtime, accounts=len(rest)):
+            return found
+        after: Sequence[int] = SHOWN_AFTER
+        with counted(self._runtime):
+            for seq, operation, docebo_id in rest:
+                if docebo_id is not None and await self._is_shown(operation, after):
+                    found.append((seq, docebo_id))
+                else:
+                    after = (0,)
+        return found
+
+    async def _is_shown(self, operation: Operation, after: Sequence[int]) -> bool:
+        for seconds in after:
+            await asyncio.sleep(seconds)
+            account = await self._with_status(operation)
+            if account and is_carried_out(operation, account):
+                return True
+        return False
 
     async def _is_belied(self, operation: Operation, after: Sequence[int]) -> bool:
         """Tell whether Docebo shows the account of *operation* otherwise each time it is asked for, *after* so many seconds."""

@@ -291,10 +291,8 @@ class Sender:
             settled = {seq: RowOutcome(seq, Outcome.SKIPPED, error=NOT_SHOWN_YET, in_doubt=True) for seq, _ in doubtful}
             settled |= made_meanwhile(self._runtime, refused)
             settled |= await made_for_another_id(self._runtime, [one for one in refused if one[0] not in settled])
-        settled |= {
-            seq: RowOutcome(seq, Outcome.APPLIED, docebo_id)
-            for seq, docebo_id in await self._rereading.carried_out(doubtful)
-        }
+        looked_at = self._rereading.proven if kind is Kind.DEACTIVATE else self._rereading.carried_out
+        settled |= {seq: RowOutcome(seq, Outcome.APPLIED, docebo_id) for seq, docebo_id in await looked_at(doubtful)}
         return [settled.get(result.seq, result) for result in results]
 
     async def look_at_unclear(self) -> tuple[list[Numbered], list[RowOutcome]]:
