@@ -291,3 +291,17 @@ async def test_the_run_lock_of_a_killed_process_is_free(store, database_url):
                 else:
                     break
     lock.release()
+
+
+def test_since_when_a_run_holds_the_lock_is_known_and_to_look_takes_it_from_nobody(store):
+    lock, looking = RunLock(store, DOCEBO, "realtime-sync"), RunLock(store, DOCEBO, "realtime-sync")
+    assert looking.held_since() is None
+    before = datetime.now(UTC)
+
+    with lock:
+        began = looking.held_since()
+        assert began is not None
+        assert before <= began <= datetime.now(UTC)
+        with pytest.raises(AlreadyRunning):
+            looking.acquire()
+    assert looking.held_since() is None

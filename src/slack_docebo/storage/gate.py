@@ -185,9 +185,11 @@ class RunLock:
 
     def held_since(self) -> datetime | None:
         """Return since when a run has held the lock, by that run's clock, or None if none does."""
-        if self._lock.try_acquire():
+        try:
+            if self._lock.try_acquire():
+                return None
+        finally:
             self._lock.release()
-            return None
         with self._store.reading() as tables:
             holder = tables.leases.holder(self._name)
         return holder.since if holder else datetime.min.replace(tzinfo=UTC)
