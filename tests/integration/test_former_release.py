@@ -280,6 +280,9 @@ async def test_its_saved_plan_is_applied(tmp_path):
         accounts = sandbox.docebo.accounts
         # Of an account that the first import corrected or created, this sandbox knows nothing: it has changed since.
         still = [row for row in planned if as_it_was(accounts.get(row["docebo_id"]), json.loads(row["before"]))]
+        for row in still:
+            if row["kind"] == "update":  # so Slack had it when the plan was made
+                sandbox.slack.change(row["slack_id"], {"profile": json.loads(row["changes"])})
         async with world(sandbox, f"sqlite:///{tmp_path}/store.db", tmp_path) as here:
             summary = await apply_saved(here.runtime, saved["id"], lambda _: None)
             mapped = {row["slack_id"]: row["docebo_id"] for row in still if row["kind"] == "map"}
