@@ -139,3 +139,38 @@ async def test_of_whom_the_answer_tells_nothing_is_found_out_at_once(sandbox, sq
 
     assert done.count(Kind.DEACTIVATE, outcome=Outcome.APPLIED) == len(names)
     assert done.count(outcome=Outcome.FAILED) == 0
+
+
+async def test_it_stays_known_that_we_may_have_shut_accounts_whose_status_a_search_alone_shows_late(
+    sandbox, sqlite_url
+):
+    """Else whoever is back would stay shut out, as if somebody else had shut the account."""
+    late: list[str] = []
+
+    def changed(call: Call, answer: Any) -> Any:
+        if call.path.endswith("/change_status"):
+            late.append("just now")
+            return {"data": {"updated_ids": answer["data"]["updated_ids"][:1]}}
+        if call.method == "GET" and call.path.startswith("/manage/v1/user?") and late:
+            return {"data": {**answer["data"], "items": [{**item, "status": "1"} for item in answer["data"]["items"]]}}
+        if "user_data" in answer.get("data", ()):
+            hidden = {"status", "valid"}
+            user = {name: value for name, value in answer["data"]["user_data"].items() if name not in hidden}
+            return {"data": {**answer["data"], "user_data": user}}
+        return None
+
+    with between(sandbox.docebo_url, changed=changed) as url:
+        settings = settings_for({**sandbox.facts(), "docebo_url": url}, sqlite_url)
+        prove(settings)
+        await run_import(settings, rows=ROWS)
+        leave(sandbox, *NAMES)
+        done = await run_import(settings, rows=ROWS)
+        assert done.count(Kind.DEACTIVATE, outcome=Outcome.SKIPPED) == len(NAMES)
+        late.clear()
+
+        await run_import(settings, rows=ROWS)
+        for name in NAMES:
+            come_back(sandbox, name)
+        await run_import(settings, rows=ROWS)
+
+    assert who_gets_in(sandbox) == set(NAMES)

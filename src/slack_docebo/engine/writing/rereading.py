@@ -79,71 +79,86 @@ class Rereading:
             if (account := account_of(accounts, operation)) and is_carried_out(operation, account)
         ]
 
-    async def belied(self, batch: Sequence[Numbered]) -> set[int]:
+    async def belied(self, batch: Sequence[Numbered]) -> dict[int, bool]:
         """Return which of *batch*, which Docebo says to have done, did not let the person in or shut the person out.
 
+        And of each whether that is sure: a search, which is asked where the view of an account hides its status, may be behind.
         Looked at is the account of the first one; only where that is not so, those of all others.
         """
-        found: set[int] = set()
+        found: dict[int, bool] = {}
         for seq, operation in batch:
-            if await self._is_belied(operation, SHOWN_AFTER if not found else (0,)):
-                found.add(seq)
+            is_sure = await self._is_belied(operation, SHOWN_AFTER if not found else (0,))
+            if is_sure is not None:
+                found[seq] = is_sure
             elif not found:
                 break
         return found
 
-    async def proven(self, batch: Sequence[Numbered]) -> list[tuple[int, int]]:
-        """Return what `carried_out` does of *batch*, of whose status an answer has not told.
+    async def proven(self, batch: Sequence[Numbered]) -> dict[int, bool]:
+        """Tell of *batch*, of whose status an answer has not told, what was done and what was not; nothing where nobody can tell.
 
         A list may be behind: whom it does not show as changed is asked for, within EVIDENCE_CALLS; the first one that does
         not show it either several times.
         """
-        found = await self.carried_out(batch)
-        shown = {seq for seq, _ in found}
-        rest = [(seq, op, op.docebo_id) for seq, op in batch if seq not in shown and "active" in op.changes]
-        if not can_ask(self._runtime, accounts=len(rest)):
-            return found
+        found = dict.fromkeys((seq for seq, _ in await self.carried_out(batch)), True)
         after: Sequence[int] = SHOWN_AFTER
-        with counted(self._runtime):
-            for seq, operation, docebo_id in rest:
-                if docebo_id is not None and await self._is_shown(operation, after):
-                    found.append((seq, docebo_id))
-                else:
-                    after = (0,)
+        for seq, operation in batch:
+            if seq in found or "active" not in operation.changes:
+                continue
+            if not can_ask(self._runtime, accounts=1):
+                break
+            with counted(self._runtime):
+                is_done = await self._is_shown(operation, after)
+            if is_done is not None:
+                found[seq] = is_done
+            if not is_done:
+                after = (0,)
         return found
 
-    async def _is_shown(self, operation: Operation, after: Sequence[int]) -> bool:
-        for seconds in after:
-            await asyncio.sleep(seconds)
-            account = await self._with_status(operation)
-            if account and is_carried_out(operation, account):
-                return True
-        return False
-
-    async def _is_belied(self, operation: Operation, after: Sequence[int]) -> bool:
-        """Tell whether Docebo shows the account of *operation* otherwise each time it is asked for, *after* so many seconds."""
+    async def _is_shown(self, operation: Operation, after: Sequence[int]) -> bool | None:
+        """Tell whether *operation* is done, as its account shows *after* so many seconds; None where nobody can tell."""
+        is_sure = False
         for seconds in after:
             await asyncio.sleep(seconds)
             try:
-                account = await self._with_status(operation)
+                account, is_sure = await self._with_status(operation)
+            except (RemoteError, IncompleteRead):
+                return None
+            if account and is_carried_out(operation, account):
+                return True
+        return False if is_sure else None
+
+    async def _is_belied(self, operation: Operation, after: Sequence[int]) -> bool | None:
+        """Tell whether it is sure that *operation* was not done, as its account shows; None where it may well have been.
+
+        It is asked for *after* so many seconds, until it shows it.
+        """
+        is_sure = False
+        for seconds in after:
+            await asyncio.sleep(seconds)
+            try:
+                account, is_sure = await self._with_status(operation)
             except (RemoteError, IncompleteRead):  # then what Docebo has said stands
-                return False
+                return None
             sent = {name: value for name, value in operation.changes.items() if name in ACCESS}
             if account is None or not any(differs(account, name, value) for name, value in sent.items()):
-                return False
-        return True
+                return None
+        return is_sure
 
-    async def _with_status(self, operation: Operation) -> Account | None:
-        """Return the account of *operation*, None where its status is not shown: a view may leave that out."""
+    async def _with_status(self, operation: Operation) -> tuple[Account | None, bool]:
+        """Return the account of *operation*, None where its status is not shown, and whether its own view shows that.
+
+        A view may leave it out; then a search tells, which may be behind.
+        """
         if operation.docebo_id is None:
-            return None
+            return None, False
         seen = await self.view(operation.docebo_id)
         if seen is None:
-            return None
+            return None, False
         if "status" in seen.besides:
-            return seen.account
+            return seen.account, True
         listed = await self.with_username(seen.account.username)
-        return next((account for account in listed if account.docebo_id == operation.docebo_id), None)
+        return next((account for account in listed if account.docebo_id == operation.docebo_id), None), False
 
     async def _moved(self, batch: Sequence[Numbered]) -> list[tuple[int, int]]:
         """Return place and account of those who are in the branch to which they were moved: one listing for each branch."""

@@ -6,7 +6,7 @@ until the row that it is refused for is alone.
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
@@ -21,7 +21,7 @@ from slack_docebo.engine.reading.outages import greet_docebo
 from slack_docebo.engine.reading.sides import listed_last
 from slack_docebo.engine.writing.adapting import Adapter
 from slack_docebo.engine.writing.admitting import check_admitted, moved_meanwhile
-from slack_docebo.engine.writing.calls import REFUSED, Calls
+from slack_docebo.engine.writing.calls import REFUSED, STATUS_KEPT, Calls
 from slack_docebo.engine.writing.experiments import Experiments
 from slack_docebo.engine.writing.recording import Numbered
 from slack_docebo.engine.writing.refused_creations import made_for_another_id, made_meanwhile, sent_by_others
@@ -41,6 +41,7 @@ BELIED = (
     "Docebo says that it was done, and shows the account as it was: whoever gets in still does, or does not. Set that by hand"
     " in Docebo, and ask Docebo's support why its answer is not so"
 )
+STATUS_NOT_SHOWN_YET = "nobody knows whether this was done, for Docebo does not show it yet: the next run looks again"
 WITHOUT = "done, but without what Docebo refuses for an account:"
 Record = Callable[[Sequence[Numbered], Sequence[RowOutcome]], None]
 
@@ -269,7 +270,11 @@ class Sender:
         told = [(seq, op) for seq, op in batch if seq in done and kind is not Kind.CREATE and changes_access(op)]
         belied = await self._rereading.belied(told)
         return [
-            replace(result, outcome=Outcome.FAILED, error=BELIED) if result.seq in belied else result
+            result
+            if result.seq not in belied
+            else replace(result, outcome=Outcome.FAILED, error=BELIED)
+            if belied[result.seq]
+            else _unclear(result)
             for result in results
         ]
 
@@ -291,9 +296,25 @@ class Sender:
             settled = {seq: RowOutcome(seq, Outcome.SKIPPED, error=NOT_SHOWN_YET, in_doubt=True) for seq, _ in doubtful}
             settled |= made_meanwhile(self._runtime, refused)
             settled |= await made_for_another_id(self._runtime, [one for one in refused if one[0] not in settled])
-        looked_at = self._rereading.proven if kind is Kind.DEACTIVATE else self._rereading.carried_out
-        settled |= {seq: RowOutcome(seq, Outcome.APPLIED, docebo_id) for seq, docebo_id in await looked_at(doubtful)}
+        if kind is Kind.DEACTIVATE:
+            settled |= await self._proven(doubtful, {one.seq for one in results if one.error == STATUS_KEPT})
+        else:
+            settled |= {
+                seq: RowOutcome(seq, Outcome.APPLIED, docebo_id)
+                for seq, docebo_id in await self._rereading.carried_out(doubtful)
+            }
         return [settled.get(result.seq, result) for result in results]
+
+    async def _proven(self, batch: Sequence[Numbered], not_told: Collection[int]) -> dict[int, RowOutcome]:
+        """Return what became of those of *batch* who were to be shut out, as far as it is not what Docebo has said.
+
+        Of whom it has *not told*, and nothing shows it, that stays in doubt: else the next run would take what was done for
+        somebody else's doing, and whoever is back would stay shut out.
+        """
+        proven = await self._rereading.proven(batch)
+        done = {seq: RowOutcome(seq, Outcome.APPLIED, op.docebo_id) for seq, op in batch if proven.get(seq)}
+        unclear = [(seq, op) for seq, op in batch if seq in not_told and seq not in proven]
+        return done | {seq: _unclear(RowOutcome(seq, Outcome.SKIPPED, op.docebo_id)) for seq, op in unclear}
 
     async def look_at_unclear(self) -> tuple[list[Numbered], list[RowOutcome]]:
         """Return what became of the rows that were refused and carried out all the same, or made nobody knows which account.
@@ -320,6 +341,11 @@ class Sender:
             else RowOutcome(seq, Outcome.APPLIED, docebo_id)
             for seq, docebo_id in done.items()
         ]
+
+
+def _unclear(result: RowOutcome) -> RowOutcome:
+    """Return *result* of a change of status that may have been carried out all the same."""
+    return replace(result, outcome=Outcome.SKIPPED, error=STATUS_NOT_SHOWN_YET, in_doubt=True)
 
 
 def _is_nameless(result: RowOutcome) -> bool:
