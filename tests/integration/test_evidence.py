@@ -162,6 +162,30 @@ async def test_an_event_is_not_done_with_by_an_answer_about_somebody_else(sandbo
     assert account(sandbox, "bob").lastname == "Lovelace"
 
 
+@pytest.mark.parametrize("shown", ["bob@example.com", ""])
+async def test_who_is_shown_with_another_address_than_was_searched_for_gets_no_account_by_that(
+    sandbox, sqlite_url, tmp_path, shown
+):
+    of_ada = sandbox.docebo.accounts.add("bob@example.com", email="ada@example.com", firstname="Ada")
+    bob = slack_id(sandbox, "bob")
+
+    def other(call: Call, answer):
+        if "users.lookupByEmail" not in call.path:
+            return None
+        user = sandbox.slack.get(bob)
+        return {"ok": True, "user": {**user, "profile": {**user["profile"], "email": shown}}}
+
+    with between(sandbox.slack_url, changed=other) as url:
+        async with world(sandbox, sqlite_url, tmp_path, ways={"SLACK_API_URL": f"{url}/"}) as here:
+            event = here.event(bob, kind="team_join")
+            here.put(event)
+            await here.serve()
+
+            assert here.state(event) is EventState.PARKED
+            assert here.docebo_id(bob) is None
+    assert (of_ada.email, of_ada.firstname) == ("ada@example.com", "Ada")
+
+
 def leaving_out(accounts: dict[str, int], slack_id: str):
     """Let Docebo's list leave out the account of *slack_id*, once *accounts* says which one that is."""
 

@@ -41,6 +41,7 @@ from slack_docebo.clients.slack_wire import (
     text_of,
     user_group,
 )
+from slack_docebo.domain.addresses import mailbox
 from slack_docebo.domain.observation import Gone, Observation, Present, Unknown
 from slack_docebo.domain.people import SourceUser
 from slack_docebo.domain.user_groups import UserGroup
@@ -292,12 +293,16 @@ class SlackClient:
     async def find_user(self, email: str) -> SourceUser | None:
         """Return the user with this address, or None; Slack hides the deactivated ones from this search.
 
-        The locale is missing: this method does not give it.
+        The locale is missing: this method does not give it. Raises ContractViolation where Slack shows somebody with another
+        address, which says nothing of whose this one is.
         """
         try:
-            return await self._one("users.lookupByEmail", email=email)
+            found = await self._one("users.lookupByEmail", email=email)
         except NotVisible:
             return None
+        if found and mailbox(found.email) != mailbox(email):
+            raise ContractViolation("users.lookupByEmail", f"{found.slack_id} is shown, without the address asked for")
+        return found
 
     async def _one(self, method: str, **params: Any) -> SourceUser | None:
         try:
