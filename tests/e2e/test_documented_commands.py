@@ -135,7 +135,7 @@ def real(imported) -> dict[str, str]:
     for name in ("King", "Byron"):
         imported.slack.change(ada, {"profile": {"last_name": name}})
         plans.append(made_plan())
-    return {"k8tfq19f": plans[0], "rrjnzwv8": plans[1], "U012AB3CD": ada}
+    return {"k8tfq19f": plans[1], "rrjnzwv8": plans[0], "U012AB3CD": ada}  # the one that is applied is the newer one
 
 
 @pytest.mark.parametrize("page", dict(OURS))
