@@ -20,6 +20,7 @@ SLOW = 25.0  # seconds, within what a call may take; also until a gateway gives 
 PAUSED = 1500.0
 LONGER = 40.0  # seconds for which Docebo is at work on a batch whose caller died
 BUSY = 2.0
+DOCEBO_PORT = 2  # nobody listens there: the clients' transports end here
 
 
 class Models:
@@ -35,6 +36,7 @@ class Models:
     ) -> None:
         self.calls = 0
         self.is_calm = False
+        self.docebo_port = DOCEBO_PORT
         self._company = company
         self._watch = watch
         self._locks = locks
@@ -49,7 +51,9 @@ class Models:
         return await self._call(process, self._under_local_id(request), self._slack)
 
     async def docebo(self, process: Process, request: httpx.Request) -> httpx.Response:
-        """Let Docebo answer."""
+        """Let Docebo answer, at the address that it has by now: there is one model, which cannot be two platforms."""
+        if request.url.port != self.docebo_port:
+            raise Unreached
         return await self._call(process, request, self._docebo)
 
     async def _call(self, process: Process, request: httpx.Request, model: httpx.ASGITransport) -> httpx.Response:

@@ -36,7 +36,7 @@ from tests.simulation.clock import BEGINNING, virtual_time
 from tests.simulation.company import ALWAYS, Company, Person
 from tests.simulation.delivery import Delivery
 from tests.simulation.judging import Judge
-from tests.simulation.models import Models
+from tests.simulation.models import DOCEBO_PORT, Models
 from tests.simulation.organisation import TABLE
 from tests.simulation.processes import Database, Process, open_process
 from tests.simulation.promises import Breach, Promise
@@ -147,7 +147,7 @@ class Stage:
             slack_api_url="http://127.0.0.1:1/api/",
             slack_page_size=PAGE,
             slack_calls_per_minute=1_000_000,
-            docebo_url="http://127.0.0.1:2",
+            docebo_url=f"http://127.0.0.1:{DOCEBO_PORT}",
             docebo_client_id="sandbox-client",
             docebo_client_secret="sandbox-client-secret",
             docebo_calls_per_hour=10_000_000,
@@ -252,7 +252,9 @@ class Stage:
     def _change_docebo_url(self) -> None:
         """Point the settings to another Docebo, and keep the database."""
         self._is_elsewhere = True
-        self._settings = self._settings.model_copy(update={"docebo_url": "http://127.0.0.1:3"})
+        self._models.docebo_port = DOCEBO_PORT + 1
+        url = f"http://127.0.0.1:{self._models.docebo_port}"
+        self._settings = self._settings.model_copy(update={"docebo_url": url})
         self._company.restore_another_platform()
 
     def _forget(self, person: Person) -> None:
