@@ -64,7 +64,8 @@ class ServedEvents:
                 self._to_show = None
                 await self._show(*news)
             with suppress(TimeoutError):
-                await asyncio.wait_for(over.wait(), SECONDS_BETWEEN_UPDATES)
+                async with asyncio.timeout(SECONDS_BETWEEN_UPDATES):
+                    await over.wait()
 
     async def _tell(self, trouble: Trouble, message: str) -> None:
         try:

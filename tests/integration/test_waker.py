@@ -5,10 +5,11 @@ from contextlib import suppress
 from datetime import UTC, datetime
 
 import httpx
+import pytest
 
 from slack_docebo.clients.prefect import PrefectApi
 from slack_docebo.storage.store import Store
-from slack_docebo.webhook import waker
+from slack_docebo.webhook import waker as waker_module
 from slack_docebo.webhook.metrics import Metrics
 from slack_docebo.webhook.waker import Waker
 from tests.waiting import PATIENCE_SECONDS
@@ -31,7 +32,7 @@ class BusyPrefect:
 
 
 async def test_a_prefect_that_refuses_once_is_asked_again_before_the_next_look(sqlite_url, monkeypatch):
-    monkeypatch.setattr(waker, "LOOK_SECONDS", 2 * PATIENCE_SECONDS)
+    monkeypatch.setattr(waker_module, "LOOK_SECONDS", 2 * PATIENCE_SECONDS)
     prefect = BusyPrefect(refusals=2)
     http = httpx.AsyncClient(transport=httpx.MockTransport(prefect), base_url="http://prefect/api/")
     with Store.open(sqlite_url) as store:
@@ -43,3 +44,19 @@ async def test_a_prefect_that_refuses_once_is_asked_again_before_the_next_look(s
             work.cancel()
             with suppress(asyncio.CancelledError):
                 await work
+
+
+@pytest.mark.parametrize("steps", range(6))
+async def test_work_that_is_to_end_ends_whenever_an_event_comes(sqlite_url, steps):
+    http = httpx.AsyncClient(transport=httpx.MockTransport(BusyPrefect(refusals=0)), base_url="http://prefect/api/")
+    async with http:
+        with Store.open(sqlite_url) as store:
+            waker = Waker(store, PrefectApi(http), Metrics())
+            work = asyncio.create_task(waker.work())
+            await asyncio.sleep(0.1)  # by then it waits for events
+            waker.nudge()
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            work.cancel()
+            await asyncio.wait([work], timeout=PATIENCE_SECONDS)
+            assert work.cancelled()

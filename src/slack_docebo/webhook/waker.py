@@ -58,8 +58,10 @@ class Waker:
 
     async def _pause(self) -> None:
         if not self._complaint:
+            # Not by `wait_for`: before Python 3.12 it loses a cancellation that comes with the nudge, and we went on for ever.
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._nudged.wait(), LOOK_SECONDS)
+                async with asyncio.timeout(LOOK_SECONDS):
+                    await self._nudged.wait()
         # Events that are stored a moment later share the run. Prefect on a busy SQLite refuses for a moment: it is asked
         # again soon, and once a second while it is down.
         await asyncio.sleep(self._rest)

@@ -40,7 +40,8 @@ class InboxWriter:
         if self._work is None:
             self._work = asyncio.create_task(self._write())
         try:
-            await asyncio.wait_for(done, PATIENCE_SECONDS)
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await done
         except TimeoutError:
             logger.warning("an event was not stored in %g s: Slack will send it again", PATIENCE_SECONDS)
             raise StorageError("the database is busy: Slack will send this event again") from None
