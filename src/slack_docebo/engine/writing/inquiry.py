@@ -114,7 +114,7 @@ async def inquire(runtime: Runtime, workspace: Workspace, plan: Plan, policy: Po
         changed = _changed(tables, plan, compared)
         given = _given(tables, plan)
         managers = {} if plan.kind is PlanKind.UNDO else _managers(tables, plan)
-        to_ask_later = _returners_and_former_holders(tables, plan) + sum(
+        to_ask_later = _returners_and_holders(tables, plan) + sum(
             n
             for kind, reason, outcome, n in tables.operations.tally(plan.id)
             if is_of_leaver(kind, reason) and outcome is Outcome.PLANNED
@@ -160,13 +160,14 @@ def _managers(tables: Tables, plan: Plan) -> dict[int, str]:
     return tables.mappings(plan.docebo).holders(plan.slack_team, accounts)
 
 
-def _returners_and_former_holders(tables: Tables, plan: Plan) -> int:
-    """Count those whom the plan lets in again, and those whose mappings it gives to somebody else."""
-    return sum(
-        sum(map(activates, some)) + len(passed_on_by(tables, plan.slack_team, some))
-        for kind in (Kind.UPDATE, Kind.MAP)
-        for some in _pending(tables, plan, kind)
-    )
+def _returners_and_holders(tables: Tables, plan: Plan) -> int:
+    """Count those whom the plan lets in again, and both of whom it gives the mapping of one to the other."""
+    found = 0
+    for kind in (Kind.UPDATE, Kind.MAP):
+        for some in _pending(tables, plan, kind):
+            passed_on = passed_on_by(tables, plan.slack_team, some)
+            found += len(passed_on) + sum(activates(one) or one.mapped_as in passed_on for one in some)
+    return found
 
 
 def _pending(tables: Tables, plan: Plan, kind: Kind) -> Iterator[list[Operation]]:

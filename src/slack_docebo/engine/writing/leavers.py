@@ -27,8 +27,8 @@ async def ask_whether_still_so(
     """Return who of *batch* is to be skipped, for Slack does not say any more that the person has left, or is back.
 
     Slack is asked, one call each, for those whom the plan would deactivate, unmap or move as leavers, for those whose
-    accounts it would activate, and for those whose mappings it would give to somebody else. It is not asked where this run
-    has made the plan by a list that is younger than EVIDENCE_MINUTES.
+    accounts it would activate, and for both of whom it would give the mapping of one to the other. It is not asked where
+    this run has made the plan by a list that is younger than EVIDENCE_MINUTES.
     """
     if plan.kind not in OF_THE_RULES or _is_fresh(runtime, plan):
         return []
@@ -38,12 +38,17 @@ async def ask_whether_still_so(
     holding = [(seq, op) for seq, op in batch if op.mapped_as in passed_on]
     if not (about or holding):
         return []
-    asked = dict.fromkeys([*(op.slack_id for _, op in about), *(op.mapped_as for _, op in holding)])
+    asked = dict.fromkeys([*(op.slack_id for _, op in about + holding), *(op.mapped_as for _, op in holding)])
     answers = await ask_for_people(runtime, plan.slack_team, asked)
     reasons = {
         seq: _reason(answers[op.slack_id], policy, expects_leaver=is_of_leaver(op.kind, op.reason)) for seq, op in about
     }
-    reasons |= {seq: reason for seq, op in holding if (reason := _reason_by_holder(op, answers[op.mapped_as]))}
+    for seq, op in holding:
+        reasons[seq] = (
+            reasons.get(seq)
+            or _reason(answers[op.slack_id], policy, expects_leaver=False)
+            or _reason_by_holder(op, answers[op.mapped_as])
+        )
     return [RowOutcome(seq, Outcome.SKIPPED, error=reason) for seq, reason in reasons.items() if reason]
 
 
