@@ -5,7 +5,7 @@ Slack and Docebo are the sandbox's models. They change by themselves, by the met
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import cycle
 from typing import Any
@@ -75,13 +75,15 @@ class Person:
         latest = self.absences.get(self.slack_id, [])[-1:]
         return latest[0].since if latest and latest[0].until > time.time() else None
 
-    def be_forgotten(self, *, is_known: bool) -> None:
+    def be_forgotten(self, of_others: Collection[str], *, is_known: bool) -> None:
         """Note that we were told to forget the person; what happens to somebody who is forgotten comes to nobody's ears.
 
-        Unless it *is known*, nothing has shown us the newest address as this person's.
+        The addresses *of_others*, who have borne them, too, do not say who the person is. Unless it *is known*, nothing has
+        shown us the newest address as this person's.
         """
         known = self.addresses if is_known else self.addresses[:-1]
-        self.forgotten_as |= {*self.slack_ids, *(known if self.forgotten_at is None else ())}
+        own = set(known).difference(of_others) if self.forgotten_at is None else ()
+        self.forgotten_as |= {*self.slack_ids, *own}
         self.forgotten_at = time.time()
 
     def is_known_as_forgotten(self) -> bool:

@@ -260,7 +260,8 @@ class Stage:
     def _forget(self, person: Person) -> None:
         """Do what `slack-docebo forget` does; while an import is at work it is refused."""
         with suppress(AlreadyRunning), self._alone("forget"):
-            person.be_forgotten(is_known=self._is_known(person))
+            others = [address for other in self._company.people if other is not person for address in other.addresses]
+            person.be_forgotten(others, is_known=self._is_known(person))
             for slack_id in (*person.slack_ids, *map(self._company.organisation_id, person.slack_ids)):
                 forget(self._store, self._settings.report_dir, slack_id)
             self._watch.set_by_hand()

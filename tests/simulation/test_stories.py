@@ -48,6 +48,7 @@ MENDED = [
     (7, Promise.ADMINISTRATORS, 240),
     (7, Promise.ADMINISTRATORS, 240001091),
     (7, Promise.FORGOTTEN, 5134),
+    (7, Promise.FORGOTTEN, 310000176),
     (8, Promise.ABSENCE, 87),
     (9, Promise.FENCED, 52),
     (10, Promise.EVERYBODY, 17),
