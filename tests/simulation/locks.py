@@ -23,6 +23,7 @@ class Locks:
     def give_back(self, lock: "SimulatedLock") -> None:
         if self._holders.get(lock.name) is lock:
             del self._holders[lock.name]
+            self._had[lock.process].discard(lock.name)  # nothing is taken over that was given back
 
     def lose(self, process: str) -> None:
         """Free whatever *process* holds: it died, or its session was lost."""

@@ -10,6 +10,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Row,
+    Select,
     bindparam,
     delete,
     func,
@@ -180,31 +181,17 @@ class OperationRepository:
 
     def made_by_others(self, plan_id: str, slack_ids: Iterable[str], *, since: datetime) -> dict[str, int]:
         """Return the account that another plan has made since then for which of *slack_ids*."""
-        made = (
-            operations.c.kind == Kind.CREATE.value,
-            operations.c.outcome == Outcome.APPLIED.value,
-            operations.c.docebo_id.is_not(None),
-            operations.c.plan_id != plan_id,
-            operations.c.done_at >= since,
-        )
-        query = select(operations.c.slack_id, operations.c.docebo_id).where(*made)
-        rows = Among(query, operations.c.slack_id).rows(self._connection, slack_ids)
+        made = _applied_by_others(plan_id, since).where(operations.c.kind == Kind.CREATE.value)
+        rows = Among(made, operations.c.slack_id).rows(self._connection, slack_ids)
         return {row.slack_id: row.docebo_id for row in rows}
 
     def written_by_others(
         self, plan_id: str, slack_ids: Iterable[str], *, since: datetime
     ) -> dict[int, list[MappingType[str, Value]]]:
         """Return what other plans have changed since then of the accounts of *slack_ids*, by account."""
-        written = (
-            operations.c.kind != Kind.CREATE.value,
-            operations.c.outcome == Outcome.APPLIED.value,
-            operations.c.docebo_id.is_not(None),
-            operations.c.plan_id != plan_id,
-            operations.c.done_at >= since,
-        )
-        query = select(operations.c.docebo_id, operations.c.changes).where(*written)
+        written = _applied_by_others(plan_id, since).where(operations.c.kind != Kind.CREATE.value)
         found: dict[int, list[MappingType[str, Value]]] = {}
-        for row in Among(query, operations.c.slack_id).rows(self._connection, slack_ids):
+        for row in Among(written, operations.c.slack_id).rows(self._connection, slack_ids):
             found.setdefault(row.docebo_id, []).append(row.changes)
         return found
 
@@ -369,6 +356,23 @@ def _remembered(mapping: Mapping | None, slack_id: str) -> dict[str, object] | N
         "echo": mapping.echo,
         "deactivated": mapping.deactivated,
     }
+
+
+def _applied_by_others(plan_id: str, since: datetime) -> Select[Any]:
+    """Select what other plans than *plan_id* have done since then to accounts of the same Docebo."""
+    ours = plans.alias("ours")
+    docebo = select(ours.c.docebo).where(ours.c.id == plan_id).scalar_subquery()
+    return (
+        select(operations.c.slack_id, operations.c.docebo_id, operations.c.changes)
+        .join(plans, plans.c.id == operations.c.plan_id)
+        .where(
+            plans.c.docebo == docebo,
+            operations.c.plan_id != plan_id,
+            operations.c.outcome == Outcome.APPLIED.value,
+            operations.c.docebo_id.is_not(None),
+            operations.c.done_at >= since,
+        )
+    )
 
 
 def entry_of(row: Row[Any]) -> JournalEntry:

@@ -75,6 +75,9 @@ async def learn_who_is_forgotten(runtime: Runtime, workspace: Workspace, people:
     if not workspace.organisation or not (ids := await to_completion(_strangers, runtime, workspace.team, people)):
         return set()
     if not can_ask(runtime, people=-(-len(ids) // EXCHANGED_AT_ONCE)):
+        _log.warning(
+            "whether any of %d people new to us was forgotten under a former id is not known: EVIDENCE_CALLS", len(ids)
+        )
         return set()
     try:
         with counted(runtime):

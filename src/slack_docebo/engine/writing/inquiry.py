@@ -39,6 +39,7 @@ class Inquiry:
     roll: Roll
     undoes: bool
     managers: Mapping[int, str]  # the Slack ids of those whom the plan makes managers, by their accounts
+    rules: Collection[AttributeRule]  # by which what Slack says now can be held against the plan
 
     def reason_against(self, operation: Operation, accounts: Accounts, policy: Policy, planned_by: Policy) -> str:
         """Return why *operation* must not be carried out by what Slack has answered, or "".
@@ -51,7 +52,7 @@ class Inquiry:
             return against
         address = _address_of(operation)
         reason = self._reason_by_bearer(operation, address, accounts, planned_by) if address else ""
-        return reason or self._reason_by_values(operation, policy, planned_by)
+        return reason or self._reason_by_values(operation, policy)
 
     def _reason_by_manager(self, operation: Operation, policy: Policy) -> str:
         for slack_id in (self.managers[one] for one in managers_of(operation) if one in self.managers):
@@ -76,10 +77,15 @@ class Inquiry:
             case Unknown(why):
                 return why
 
-    def _reason_by_values(self, operation: Operation, policy: Policy, planned_by: Policy) -> str:
+    def _reason_by_values(self, operation: Operation, policy: Policy) -> str:
+        compared = {rule.target for rule in self.rules}.intersection(operation.changes)
+        if operation.kind is not Kind.UPDATE or not compared:
+            return ""
         match self.roll.people.get(operation.slack_id):
-            case Present(user) if operation.kind is Kind.UPDATE and not user.deactivated:
-                now = wanted(policy.scope.as_member(user), _rules(policy, planned_by), creating=False)
+            case Unknown(why):
+                return why
+            case Present(user) if not user.deactivated:
+                now = wanted(policy.scope.as_member(user), self.rules, creating=False)
                 other = [
                     name
                     for name, value in operation.changes.items()
@@ -108,65 +114,49 @@ async def inquire(runtime: Runtime, workspace: Workspace, plan: Plan, policy: Po
     Raises IncompleteRead, before anything is asked, where that and asking for each who has left, is back, or passes a
     mapping on, right before something is done takes more calls than EVIDENCE_CALLS.
     """
-    compared = {rule.target for rule in _rules(policy, planned_by)} if plan.kind in OF_THE_RULES else set()
+    of_rules = plan.kind in OF_THE_RULES
+    rules = [rule for rule in planned_by.rules if rule in policy.rules and not rule.is_custom] if of_rules else []
     with runtime.store.reading() as tables:
         newcomers = tables.operations.people_planned(plan.id, {Kind.CREATE})
-        changed = _changed(tables, plan, compared)
-        given = _given(tables, plan)
-        managers = {} if plan.kind is PlanKind.UNDO else _managers(tables, plan)
-        to_ask_later = _returners_and_holders(tables, plan) + sum(
-            n
-            for kind, reason, outcome, n in tables.operations.tally(plan.id)
-            if is_of_leaver(kind, reason) and outcome is Outcome.PLANNED
-        )
-    to_ask = to_ask_later if plan.kind in OF_THE_RULES else 0
+        changed, given, managers = _updated(tables, plan, {rule.target for rule in rules})
+        to_ask = _to_ask_later(tables, plan) if of_rules else 0
     people = dict.fromkeys([*newcomers, *changed, *managers.values()])
     questions = len(people) + len(given)
     check_calls(runtime, people=to_ask + (questions if asks_each(runtime, workspace, questions) else 0))
     roll = await call_roll(runtime, workspace, people, given) if questions else Roll({}, {})
-    return Inquiry(roll, plan.kind is PlanKind.UNDO, managers)
+    return Inquiry(roll, plan.kind is PlanKind.UNDO, managers, rules)
 
 
-def _rules(policy: Policy, planned_by: Policy) -> list[AttributeRule]:
-    """Return the rules by which what Slack says now can be held against a plan: those that are as they were."""
-    return [rule for rule in planned_by.rules if rule in policy.rules and not rule.is_custom]
+def _updated(tables: Tables, plan: Plan, compared: Collection[str]) -> tuple[set[str], set[str], dict[int, str]]:
+    """Return whom the *plan* gives other values for the *compared* attributes, which addresses it gives, and which managers.
+
+    The managers are Slack ids by account; an undo brings back those of before, whoever they are.
+    """
+    changed, given, accounts = set[str](), set[str](), set[int]()
+    for some in _pending(tables, plan, Kind.UPDATE):
+        changed |= {one.slack_id for one in some if not one.changes.keys().isdisjoint(compared)}
+        given |= {address for one in some if (address := _address_of(one))}
+        accounts.update(*map(managers_of, some))
+    if plan.kind is PlanKind.UNDO:
+        return changed, given, {}
+    return changed, given, tables.mappings(plan.docebo).holders(plan.slack_team, accounts)
 
 
-def _given(tables: Tables, plan: Plan) -> set[str]:
-    """Return the addresses that the plan gives to accounts that there are."""
-    return {
-        address
-        for some in _pending(tables, plan, Kind.UPDATE)
-        for operation in some
-        if (address := _address_of(operation))
-    }
+def _to_ask_later(tables: Tables, plan: Plan) -> int:
+    """Count for how many people Slack is asked right before something is done.
 
-
-def _changed(tables: Tables, plan: Plan, attributes: Collection[str]) -> set[str]:
-    """Return the Slack ids of those of whose accounts the plan changes one of these *attributes*."""
-    return {
-        operation.slack_id
-        for some in _pending(tables, plan, Kind.UPDATE)
-        for operation in some
-        if not operation.changes.keys().isdisjoint(attributes)
-    }
-
-
-def _managers(tables: Tables, plan: Plan) -> dict[int, str]:
-    """Return the Slack ids of those whom the plan makes managers, by their accounts."""
-    accounts = {
-        one for some in _pending(tables, plan, Kind.UPDATE) for operation in some for one in managers_of(operation)
-    }
-    return tables.mappings(plan.docebo).holders(plan.slack_team, accounts)
-
-
-def _returners_and_holders(tables: Tables, plan: Plan) -> int:
-    """Count those whom the plan lets in again, and both of whom it gives the mapping of one to the other."""
-    found = 0
+    Those are who has left, or is back, and both of whom the plan gives the mapping of one to the other.
+    """
+    found = sum(
+        n
+        for kind, reason, outcome, n in tables.operations.tally(plan.id)
+        if is_of_leaver(kind, reason) and outcome is Outcome.PLANNED
+    )
     for kind in (Kind.UPDATE, Kind.MAP):
         for some in _pending(tables, plan, kind):
             passed_on = passed_on_by(tables, plan.slack_team, some)
-            found += len(passed_on) + sum(activates(one) or one.mapped_as in passed_on for one in some)
+            heirs = {one.slack_id for one in some if one.mapped_as != one.slack_id and one.mapped_as in passed_on}
+            found += len(passed_on) + sum(activates(one) or one.slack_id in heirs for one in some)
     return found
 
 

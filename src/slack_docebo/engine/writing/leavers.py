@@ -35,7 +35,7 @@ async def ask_whether_still_so(
     with runtime.store.reading() as tables:
         passed_on = passed_on_by(tables, plan.slack_team, [operation for _, operation in batch])
     about = [(seq, op) for seq, op in batch if is_of_leaver(op.kind, op.reason) or activates(op)]
-    holding = [(seq, op) for seq, op in batch if op.mapped_as in passed_on]
+    holding = [(seq, op) for seq, op in batch if op.mapped_as != op.slack_id and op.mapped_as in passed_on]
     if not (about or holding):
         return []
     asked = dict.fromkeys([*(op.slack_id for _, op in about + holding), *(op.mapped_as for _, op in holding)])

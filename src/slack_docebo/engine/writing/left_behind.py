@@ -104,7 +104,8 @@ def in_doubt(runtime: Runtime, plan_id: str) -> list[Numbered]:
 async def _settle(runtime: Runtime, plan_id: str, batch: Sequence[Numbered]) -> list[Numbered]:
     """Record what the accounts show to be carried out of *batch*, which *plan_id* has sent, and return the rest."""
     fields = {field_id for _, op in batch for name in op.changes if (field_id := field_id_of(name))}
-    await know_fields(runtime, fields)  # else a field that no rule names any more would seem to be emptied
+    if fields:
+        await know_fields(runtime, fields)  # else a field that no rule names any more would seem to be emptied
     with runtime.store.reading() as tables:
         recorded = partial(record, runtime, plan_id, flow_run=tables.intents.run_of(plan_id))
     sender = Sender(runtime, plan_id, recorded, Rereading(runtime))

@@ -28,9 +28,8 @@ def made_by_others(runtime: Runtime, plan_id: str, batch: Sequence[Numbered]) ->
     Then that one's call was the one that was carried out, although the account looks the same: it would not have made it if
     it had been there, nor given it what it showed.
     """
-    creations = {
-        op.slack_id: seq for seq, op in batch if op.kind is Kind.CREATE and op.slack_id
-    }  # others are forgotten
+    # Who has no Slack id any more was forgotten.
+    creations = {op.slack_id: seq for seq, op in batch if op.kind is Kind.CREATE and op.slack_id}
     changes = [(seq, op) for seq, op in batch if op.docebo_id and op.changes and op.slack_id]
     if not (creations or changes):
         return []

@@ -16,7 +16,7 @@ from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.effects import changes_access
 from slack_docebo.domain.operations import NOT_SHOWN_YET, SENT_BEFORE, Kind, Operation, Outcome
 from slack_docebo.domain.quoting import MEANINGS
-from slack_docebo.domain.targets import is_manager
+from slack_docebo.domain.targets import is_manager, is_never_shown
 from slack_docebo.engine.reading.outages import greet_docebo
 from slack_docebo.engine.reading.sides import listed_last
 from slack_docebo.engine.writing.adapting import Adapter
@@ -142,10 +142,17 @@ class Sender:
             self._adapter.note_size(self._largest, refused=len(batch))
         if not self._taken and (len(self._alone) > 1 or isinstance(why, OutcomeUnknown)):
             raise why
-        results = [_refused(numbered, refusal) for numbered, refusal in self._alone]
+        results = [self._doubted(numbered, _refused(numbered, refusal)) for numbered, refusal in self._alone]
         self._refused += [numbered for numbered, _ in self._alone]
         self._record([numbered for numbered, _ in self._alone], results)
         self._alone = []
+
+    def _doubted(self, numbered: Numbered, refused: RowOutcome) -> RowOutcome:
+        """Return *refused* of a row alone; in doubt where it was sent before without an answer, and nothing shows its values."""
+        seq, operation = numbered
+        if seq not in self._in_doubt or not any(map(is_never_shown, operation.changes)):
+            return refused
+        return replace(refused, outcome=Outcome.SKIPPED, error=f"{refused.error}{SENT_BEFORE}", in_doubt=True)
 
     def _is_for_the_size(self, kind: Kind, batch: Sequence[Numbered], why: RemoteError) -> bool:
         """Tell whether a call that was refused for nobody's row was refused as too large.
