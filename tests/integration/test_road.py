@@ -310,7 +310,7 @@ async def test_a_dead_run_gets_no_credit_for_what_an_event_has_brought_about_sin
     with Store.open(sqlite_url) as store, store.reading() as tables:
         [of_dead], [of_event] = (list(tables.operations.rows(plan_id)) for plan_id in (dead, served.id))
     assert (of_dead.outcome, of_event.outcome) == (Outcome.SKIPPED, Outcome.APPLIED)
-    assert of_dead.error == "another run has written the same meanwhile"
+    assert of_dead.error.startswith("another run has written the same meanwhile")
 
 
 @pytest.mark.parametrize("by", ["its plan", "its flow run"])

@@ -322,6 +322,18 @@ def test_limits_hold_for_people_who_are_moved_hour_by_hour() -> None:
     assert_kept(Promise.LIMITS, company(at(0, "import"), *moving, **BRANCHES | {"LIMIT_BRANCH_MOVES": "2"}))
 
 
+def test_a_manager_who_was_set_without_an_answer_and_refused_then_is_in_doubt_and_not_failed() -> None:
+    story = company(
+        *(at(0, "import"), at(1, "lose_event"), at(1, "lose_event")),
+        *(at(1, "change_manager", 3, 2), at(1, "change_manager", 4, 2), at(2, "import")),
+        fault("import 2", "write", 1, "done, then unavailable"),
+        fault("import 2", "write", 2, "done, then unavailable"),
+        fault("import 2", "write", 3, "unavailable"),
+        **MANAGERS,
+    )
+    assert_kept(Promise.TRUE_OUTCOME, story)
+
+
 def test_who_was_moved_by_hand_is_not_moved_back() -> None:
     assert_kept(Promise.STAYS, company(at(0, "import"), at(1, "move_by_hand", 1), at(2, "import"), **BRANCHES))
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from slack_docebo.domain.observation import Present
-from slack_docebo.domain.operations import Kind, Outcome
+from slack_docebo.domain.operations import SENT_BEFORE, Kind, Outcome
 from slack_docebo.domain.returns import has_left
 from slack_docebo.engine.reading.evidence import ask_for_people
 from slack_docebo.engine.writing.recording import Numbered
@@ -12,7 +12,7 @@ from slack_docebo.errors import RemoteError
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.operations import RowOutcome
 
-WRITTEN_MEANWHILE = "another run has written the same meanwhile"
+WRITTEN_MEANWHILE = f"another run has written the same meanwhile{SENT_BEFORE}"
 
 
 def sent_by_others(runtime: Runtime, plan_id: str, batch: Sequence[Numbered]) -> list[Numbered]:
