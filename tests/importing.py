@@ -13,9 +13,11 @@ from typing import Any
 
 from slack_docebo.domain.dialect import PROVEN, ROW_COLUMNS, RowColumns
 from slack_docebo.domain.lookup import LookupTable
+from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.people import SourceUser
 from slack_docebo.domain.targets import TARGETS
 from slack_docebo.engine.importing import plan_import
+from slack_docebo.engine.mappings.resetting import back_up, delete_planned, plan_reset
 from slack_docebo.engine.planning.plans import make_plan
 from slack_docebo.engine.reading.connection import validate
 from slack_docebo.engine.reading.sides import read_changed, read_page, read_source
@@ -90,6 +92,15 @@ async def carry_out(runtime: Runtime, plan_id: str) -> None:
     begin(runtime, plan_id)
     await apply_accounts(runtime, plan_id, unseen)
     await apply_mappings(runtime, plan_id)
+
+
+async def reset(runtime: Runtime) -> str:
+    """Delete all mappings, as the flow `reset_mappings` does; return the id of the plan, and so of the backup."""
+    workspace = await validate(runtime)
+    plan_id = plan_reset(runtime, workspace, Accounts(), ())
+    back_up(runtime, workspace, plan_id, ())
+    delete_planned(runtime, workspace, plan_id)
+    return plan_id
 
 
 def prove(settings: Settings) -> None:

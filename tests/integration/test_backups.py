@@ -6,14 +6,11 @@ from collections.abc import AsyncIterator
 import pytest
 
 from sandbox.server import Sandbox
-from slack_docebo.domain.matching import Accounts
 from slack_docebo.engine.mappings.backups import backups, restorable, restore_backup
-from slack_docebo.engine.mappings.resetting import back_up, delete_planned, plan_reset
-from slack_docebo.engine.reading.connection import validate
 from slack_docebo.errors import ConfigurationError, NotConfirmed
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import Runtime, open_runtime
-from tests.importing import ON, mapped, run_import, settings_for
+from tests.importing import ON, mapped, reset, run_import, settings_for
 
 
 @pytest.fixture(scope="module")
@@ -29,14 +26,6 @@ async def runtime(sandbox: Sandbox, sqlite_url: str) -> AsyncIterator[Runtime]:
     await run_import(settings)
     async with open_runtime(settings, read_rows(table(ON)), run_id="reset") as opened:
         yield opened
-
-
-async def reset(runtime: Runtime) -> str:
-    workspace = await validate(runtime)
-    plan_id = plan_reset(runtime, workspace, Accounts(), ())
-    back_up(runtime, workspace, plan_id, ())
-    delete_planned(runtime, workspace, plan_id)
-    return plan_id
 
 
 def mappings(runtime: Runtime, sandbox: Sandbox) -> dict[str, int]:

@@ -5,13 +5,10 @@ from datetime import UTC, datetime
 import pytest
 
 from sandbox.server import Sandbox
-from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.engine.mappings.backups import restorable
 from slack_docebo.engine.mappings.relinking import SAMPLE, Relation, relink
-from slack_docebo.engine.mappings.resetting import back_up, delete_planned, plan_reset
 from slack_docebo.engine.planning.undoing import plan_undo
-from slack_docebo.engine.reading.connection import validate
 from slack_docebo.engine.writing.applying import begin
 from slack_docebo.errors import AlreadyRunning, ConfigurationError, NotConfirmed, PlanNotApplicable, PlatformMismatch
 from slack_docebo.integration_settings import read_rows, table
@@ -19,7 +16,7 @@ from slack_docebo.runtime import open_runtime
 from slack_docebo.storage.gate import RunLock
 from slack_docebo.storage.plans import PlanKind
 from slack_docebo.storage.store import Store
-from tests.importing import ON, mapped, run_import, settings_for
+from tests.importing import ON, mapped, reset, run_import, settings_for
 from tests.integration.commands import environment, run
 from tests.integration.realtime_world import world
 
@@ -133,10 +130,7 @@ async def test_the_form_restores_a_backup_of_before_where_the_platform_is_the_sa
     settings = settings_for(trial.facts(), sqlite_url)
     await run_import(settings, rows=ROWS)
     async with open_runtime(settings, read_rows(table(ROWS)), run_id="reset") as runtime:
-        workspace = await validate(runtime)
-        backup = plan_reset(runtime, workspace, Accounts(), ())
-        back_up(runtime, workspace, backup, ())
-        delete_planned(runtime, workspace, backup)
+        backup = await reset(runtime)
     await run_import(settings, rows=ROWS)
     facts = moved(trial) if relation is Relation.SAME else elsewhere(trial, real)
     await relinked(facts, sqlite_url, relation)

@@ -9,10 +9,8 @@ import pytest
 
 from sandbox.server import Sandbox
 from slack_docebo.clients.slack_wire import source_user
-from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.engine.importing import apply_saved, plan_import
-from slack_docebo.engine.mappings.resetting import back_up, delete_planned, plan_reset
 from slack_docebo.engine.planning.undoing import plan_undo
 from slack_docebo.engine.reading.connection import validate
 from slack_docebo.engine.realtime.rounds import serve_round
@@ -28,7 +26,7 @@ from slack_docebo.storage.inbox import Event
 from slack_docebo.storage.operations import JournalEntry
 from slack_docebo.storage.store import Store
 from tests.between import Call, between
-from tests.importing import ON, carry_out, mapped, run_import, settings_for
+from tests.importing import ON, carry_out, mapped, reset, run_import, settings_for
 
 BATCH = "POST /manage/v1/user/batch"
 LEAVERS = {"LEAVERS": "deactivate", "LIMIT_DEACTIVATIONS": "none"}
@@ -115,10 +113,7 @@ async def test_whom_undoing_shuts_out_again_gets_in_again_though_no_mapping_says
     sandbox.slack.deactivate(ada)
     await run_import(settings, rows=shutting)
     async with open_runtime(settings, read_rows(table(ON)), run_id="reset") as runtime:
-        workspace = await validate(runtime)
-        plan_id = plan_reset(runtime, workspace, Accounts(), ())
-        back_up(runtime, workspace, plan_id, ())
-        delete_planned(runtime, workspace, plan_id)
+        await reset(runtime)
     sandbox.slack.reactivate(ada)
     done = await run_import(settings, rows=rows)
     assert (account.active, account.expiration) == (True, None)

@@ -22,7 +22,7 @@ from slack_docebo.domain.targets import USERNAME
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.evidence import check_calls
 from slack_docebo.engine.reading.roll_call import Roll, asks_each, call_roll
-from slack_docebo.engine.writing.leavers import OF_THE_RULES, passed_on_by
+from slack_docebo.engine.writing.leavers import OF_THE_RULES, passed_on_to
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.plans import Plan, PlanKind
 from slack_docebo.storage.tables import Tables
@@ -154,9 +154,8 @@ def _to_ask_later(tables: Tables, plan: Plan) -> int:
     )
     for kind in (Kind.UPDATE, Kind.MAP):
         for some in _pending(tables, plan, kind):
-            passed_on = passed_on_by(tables, plan.slack_team, some)
-            heirs = {one.slack_id for one in some if one.mapped_as != one.slack_id and one.mapped_as in passed_on}
-            found += len(passed_on) + sum(activates(one) or one.slack_id in heirs for one in some)
+            passed_on = passed_on_to(tables, plan.slack_team, some)
+            found += len(passed_on) + sum(activates(one) or one.slack_id in passed_on for one in some)
     return found
 
 

@@ -33,9 +33,9 @@ async def ask_whether_still_so(
     if plan.kind not in OF_THE_RULES or _is_fresh(runtime, plan):
         return []
     with runtime.store.reading() as tables:
-        passed_on = passed_on_by(tables, plan.slack_team, [operation for _, operation in batch])
+        passed_on = passed_on_to(tables, plan.slack_team, [operation for _, operation in batch])
     about = [(seq, op) for seq, op in batch if is_of_leaver(op.kind, op.reason) or activates(op)]
-    holding = [(seq, op) for seq, op in batch if op.mapped_as != op.slack_id and op.mapped_as in passed_on]
+    holding = [(seq, op) for seq, op in batch if passed_on.get(op.slack_id) == op.mapped_as]
     if not (about or holding):
         return []
     asked = dict.fromkeys([*(op.slack_id for _, op in about + holding), *(op.mapped_as for _, op in holding)])
@@ -52,12 +52,14 @@ async def ask_whether_still_so(
     return [RowOutcome(seq, Outcome.SKIPPED, error=reason) for seq, reason in reasons.items() if reason]
 
 
-def passed_on_by(tables: Tables, team: str, operations: Collection[Operation]) -> set[str]:
-    """Return by whom *operations* give mappings to somebody else: not to another id of the same person."""
+def passed_on_to(tables: Tables, team: str, operations: Collection[Operation]) -> dict[str, str]:
+    """Return to whom *operations* give the mapping of somebody else, and whose it is: not another id of the same person."""
     passed_on = [one for one in operations if one.maps and one.mapped_as != one.slack_id]
     keys = tables.people.of(team, people_of(passed_on)) if passed_on else {}
     return {
-        one.mapped_as for one in passed_on if one.slack_id not in keys or keys[one.slack_id] != keys.get(one.mapped_as)
+        one.slack_id: one.mapped_as
+        for one in passed_on
+        if one.slack_id not in keys or keys[one.slack_id] != keys.get(one.mapped_as)
     }
 
 
