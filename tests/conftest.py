@@ -14,6 +14,7 @@ import hypothesis.internal.conjecture.optimiser  # imported late, deep down, CPy
 import pytest
 
 from slack_docebo.storage.store import Store
+from tests.memory import folder_in_memory
 from tests.postgresql import PostgresServer, running_server
 from tests.quick_stores import quick_stores
 
@@ -25,6 +26,12 @@ hypothesis.settings.load_profile("fixed")
 
 
 LONGEST_FIRST = ("e2e", "simulation", "integration", "contract", "unit")
+
+
+def pytest_configure() -> None:
+    """Keep in memory what this process and the ones it starts write; nothing of it stays once all tests have passed."""
+    if memory := folder_in_memory():
+        os.environ["TMPDIR"] = tempfile.tempdir = str(memory)
 
 
 @pytest.hookimpl(wrapper=True)

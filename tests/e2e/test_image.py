@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -47,20 +48,19 @@ class Built:
 
 
 @pytest.fixture(scope="module")
-def built(clone: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Built]:
+def built(clone: Path) -> Iterator[Built]:
     """What `make image` makes from a clone, on a base of Debian's packages."""
-    folder = tmp_path_factory.mktemp("image")
-    buildah = Buildah(folder)
-    try:
-        base = debian_base(buildah, folder)
-    except NoContainers as reason:
-        pytest.skip(f"the image is not built here: {reason}")
-    command = ["make", "image", f"BASE={base}", "TAG=slack-docebo:tested", "ENGINE=buildah"]
-    told = {**os.environ, "STORAGE": buildah.storage}
-    done = subprocess.run(command, cwd=clone, env=told, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    yield Built(Image.of(buildah, "localhost/slack-docebo:tested"), Image.of(buildah, base), buildah)
-    shutil.rmtree(folder)  # gigabytes
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as name:  # gigabytes: on a disk
+        buildah = Buildah(Path(name))
+        try:
+            base = debian_base(buildah, Path(name))
+        except NoContainers as reason:
+            pytest.skip(f"the image is not built here: {reason}")
+        command = ["make", "image", f"BASE={base}", "TAG=slack-docebo:tested", "ENGINE=buildah"]
+        told = {**os.environ, "STORAGE": buildah.storage}
+        done = subprocess.run(command, cwd=clone, env=told, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+        yield Built(Image.of(buildah, "localhost/slack-docebo:tested"), Image.of(buildah, base), buildah)
 
 
 @dataclass

@@ -31,6 +31,7 @@ from slack_docebo.storage.inbox import FINISHED, Event, InboxEntry
 from slack_docebo.storage.plans import PlanKind
 from slack_docebo.storage.store import Store
 from tests.importing import ON
+from tests.memory import folder_in_memory
 from tests.quick_stores import quick_stores
 from tests.simulation.clock import BEGINNING, virtual_time
 from tests.simulation.company import ALWAYS, Company, Person
@@ -71,8 +72,7 @@ class Played:
 
 def play(story: Story) -> Played:
     """Let the story happen in virtual time, and judge it by the promises."""
-    memory = Path("/dev/shm")
-    folder = tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None)
+    folder = tempfile.TemporaryDirectory(dir=folder_in_memory())
     with folder as name, _small_and_repeatable(), quick_stores(), virtual_time() as loop:
         stage = Stage(story, Path(name))
         try:
