@@ -3,6 +3,7 @@
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
+from slack_docebo.domain.moments import in_utc
 from slack_docebo.domain.people import PeopleShown
 from slack_docebo.engine.looking.explaining import Compared, Explanation, explain
 from slack_docebo.engine.reporting.outcomes import became
@@ -26,7 +27,7 @@ async def explain_person(runtime: Runtime, who: str) -> Explanation:
     rows: list[dict[str, str | int | None]] = [{"question": question, "answer": answer} for question, answer in lines]
     rows += [
         {
-            "question": f"{entry.done_at or plan.created_at:%Y-%m-%d %H:%M} UTC, {plan.kind} {plan.id}",
+            "question": f"{in_utc(entry.done_at or plan.created_at)}, {plan.kind} {plan.id}",
             "answer": f"{became(entry.operation.kind, entry.outcome)}: {entry.error or entry.operation.reason}",
         }
         for plan, entry in found.history

@@ -6,6 +6,7 @@ from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
 from slack_docebo.concurrency import to_completion
+from slack_docebo.domain.moments import in_utc
 from slack_docebo.engine.mappings.backups import backups, restorable, restore_backup
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reporting.steps import Step
@@ -17,10 +18,7 @@ from tasks.artifacts import publish_steps, publish_table
 async def list_backups(runtime: Runtime) -> str:
     """Publish which backups there are, and say how many."""
     found = await to_completion(backups, runtime.settings.report_dir)
-    rows = [
-        {"backup": backup.plan_id, "made": f"{backup.made_at:%Y-%m-%d %H:%M} UTC", "file": str(backup.path)}
-        for backup in found
-    ]
+    rows = [{"backup": backup.plan_id, "made": in_utc(backup.made_at), "file": str(backup.path)} for backup in found]
     await publish_table(rows, key="backups", description="Backups of mappings on this worker's disk, the newest first")
     steps = [
         Step(f"Show what restoring {backup.plan_id} would do", "restore-mappings", {"backup": backup.plan_id})

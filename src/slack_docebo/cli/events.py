@@ -7,6 +7,7 @@ from cyclopts import App, Parameter
 
 from slack_docebo.cli.output import Json, Limit, first, show_done, show_json, show_rows
 from slack_docebo.cli.store import open_store
+from slack_docebo.domain.moments import to_the_second
 from slack_docebo.domain.texts import events
 from slack_docebo.errors import ConfigurationError
 from slack_docebo.storage.inbox import EventState, InboxEntry
@@ -78,7 +79,7 @@ def _row(entry: InboxEntry, *, with_incident: bool) -> dict[str, str | int]:
         "state": entry.state,
         "Slack user": entry.event.slack_id,
         "kind": entry.event.kind,
-        "received": f"{entry.event.received_at:%Y-%m-%d %H:%M:%S} UTC",
+        "received": to_the_second(entry.event.received_at),
         "attempts": entry.attempts,
         "error": entry.error,
         **incident,

@@ -8,6 +8,7 @@ from cyclopts import Parameter
 
 from slack_docebo.cli.output import Json, say, show_json, show_rows
 from slack_docebo.cli.session import open_session
+from slack_docebo.domain.moments import in_utc
 from slack_docebo.engine.looking.explaining import Explanation
 from slack_docebo.engine.looking.explaining import explain as explain_person
 
@@ -45,7 +46,7 @@ async def _explain(who: str) -> Explanation:
 def _history(found: Explanation) -> list[dict[str, Any]]:
     return [
         {
-            "when": f"{entry.done_at or plan.created_at:%Y-%m-%d %H:%M} UTC",
+            "when": in_utc(entry.done_at or plan.created_at),
             "plan": plan.id,
             "kind": plan.kind,
             "operation": entry.operation.kind,

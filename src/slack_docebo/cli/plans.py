@@ -8,6 +8,7 @@ from cyclopts import App, Parameter
 
 from slack_docebo.cli.output import Json, Limit, first, show_json, show_markdown, show_rows
 from slack_docebo.cli.store import open_store
+from slack_docebo.domain.moments import in_utc
 from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.domain.texts import shortened
 from slack_docebo.engine.reporting.comparing import compare
@@ -28,8 +29,7 @@ def list_(*, limit: Limit = 20, json: Json = False) -> None:
     with open_store() as store, store.reading() as tables:
         plans = tables.plans.recent(limit)
     rows = [
-        {"plan": plan.id, "kind": plan.kind, "state": plan.state, "made": f"{plan.created_at:%Y-%m-%d %H:%M} UTC"}
-        for plan in plans
+        {"plan": plan.id, "kind": plan.kind, "state": plan.state, "made": in_utc(plan.created_at)} for plan in plans
     ]
     show_rows(rows, json=json, empty="There is no plan yet.")
 

@@ -6,9 +6,8 @@ It is Slack's clock that makes them, and ours that says when something came: the
 from datetime import datetime, timedelta
 
 UNSTAMPED = 0
-NOT_BELIEVED = (
-    -1
-)  # of what was applied, or read, last: nobody knows how new it is, so Slack is asked before anything else is
+# Of what was applied, or read, last: nobody knows how new it is, so Slack is asked before anything else is.
+NOT_BELIEVED = -1
 TOLERANCE = timedelta(minutes=10)  # by which the clocks of machines may differ
 
 

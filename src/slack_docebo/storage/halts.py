@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, bindparam, delete, select
 
+from slack_docebo.domain.moments import in_zone
 from slack_docebo.storage.schema import halt
 from slack_docebo.storage.statements import insertion
 
@@ -25,7 +25,7 @@ class Halt:
     def by_clock(self, zone: str) -> str:
         """Say it with the time in this zone."""
         why = f" ({self.reason})" if self.reason else ""
-        return f"stopped since {self.since.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M %Z}{why}"
+        return f"stopped since {in_zone(self.since, zone)}{why}"
 
 
 class HaltRepository:

@@ -12,6 +12,7 @@ from socket import gethostname
 
 from sqlalchemy import Connection, bindparam, select
 
+from slack_docebo.domain.moments import in_utc
 from slack_docebo.domain.texts import bounded
 from slack_docebo.errors import LockLost
 from slack_docebo.storage.schema import lease
@@ -44,7 +45,7 @@ class Holder:
         return cls(bounded(name, LONGEST_NAME), gethostname(), getpid(), since)
 
     def __str__(self) -> str:
-        at = f"process {self.pid} on {self.host}, since {self.since:%Y-%m-%d %H:%M} UTC"
+        at = f"process {self.pid} on {self.host}, since {in_utc(self.since)}"
         return f"{self.name} ({at})" if self.name else at
 
 

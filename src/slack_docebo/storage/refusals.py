@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from sqlalchemy import Connection, delete, insert, select
 
+from slack_docebo.domain.moments import in_utc
 from slack_docebo.storage.schema import refusal
 
 
@@ -38,7 +39,7 @@ class Refusal:
 
     @property
     def line(self) -> str:
-        return f"since {self.since:%Y-%m-%d %H:%M} UTC {self.number} {ADVICE[self.kind]}"
+        return f"since {in_utc(self.since)} {self.number} {ADVICE[self.kind]}"
 
 
 class RefusalRepository:

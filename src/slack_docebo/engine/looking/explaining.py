@@ -9,6 +9,7 @@ from slack_docebo.domain.attributes import current_value, same
 from slack_docebo.domain.decisions import Decision, latest
 from slack_docebo.domain.exclusion import FORGOTTEN
 from slack_docebo.domain.matching import UNCONFIRMED, Accounts, FoundBy, Match
+from slack_docebo.domain.moments import in_utc
 from slack_docebo.domain.observation import Gone, Observation, Present, Unknown
 from slack_docebo.domain.operations import Operation
 from slack_docebo.domain.people import SLACK_ID, Account, Known, Mapping, SourceUser
@@ -151,13 +152,13 @@ class Explanation:
     def _left_alone(self, period: Period) -> str:
         """Say from when to when; what stands was so at the last look at everybody, or that would have ended it."""
         if period.until:
-            return f"from {_time(period.since)} to {_time(period.until)}: {period.standing.reason}"
-        seen = f"; last looked at {_time(self.last_look)}" if self.last_look and self.last_look > period.since else ""
-        return f"since {_time(period.since)}: {period.standing.reason}{seen}"
+            return f"from {in_utc(period.since)} to {in_utc(period.until)}: {period.standing.reason}"
+        seen = f"; last looked at {in_utc(self.last_look)}" if self.last_look and self.last_look > period.since else ""
+        return f"since {in_utc(period.since)}: {period.standing.reason}{seen}"
 
     def _decided(self, decision: Decision) -> str:
         of = f", of: {'; '.join(decision.reasons)}" if decision.reasons else ""
-        return f"{decision.verdict}, since {_time(decision.since)}{of}"
+        return f"{decision.verdict}, since {in_utc(decision.since)}{of}"
 
     def _operation(self) -> str:
         if self.operation is None:
@@ -277,10 +278,6 @@ def _judge(runtime: Runtime, team: str, planner: Planner, found: Explanation, ne
         found.account = found.match.account
     if found.user:
         found.attributes = compared(found.user, found.account, policy, runtime.profile_labels)
-
-
-def _time(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%d %H:%M} UTC"
 
 
 def compared(

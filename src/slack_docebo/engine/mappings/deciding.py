@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from slack_docebo.domain.decisions import SEEN, Decision, Verdict
+from slack_docebo.domain.moments import in_utc
 from slack_docebo.domain.observation import Gone, Present
 from slack_docebo.domain.people import Mapping, SourceUser
 from slack_docebo.domain.protection import shielded
@@ -86,7 +87,7 @@ def decision_rows(runtime: Runtime, workspace: Workspace) -> list[dict[str, str 
             "what was seen": "; ".join(one.reasons),
             "why": one.why,
             "by": one.by,
-            "since": f"{one.since:%Y-%m-%d %H:%M} UTC",
+            "since": in_utc(one.since),
         }
         for one in sorted((*binding.values(), *acknowledged.values()), key=lambda one: one.slack_id)
     ]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from slack_docebo.domain.moments import to_the_second
 from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.domain.standing import WAITING, is_undecided
 from slack_docebo.domain.texts import events
@@ -56,7 +57,7 @@ class ServedEvent:
         return {
             "Slack user": self.slack_id,
             "what": DONE[self.kind] if self.kind else self.became,
-            "event came": f"{self.received_at:%Y-%m-%d %H:%M:%S} UTC",
+            "event came": to_the_second(self.received_at),
             "seconds until then": f"{(self.at - self.received_at).total_seconds():.1f}" if self.at else "",
             "why": self.why,
         }

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from slack_docebo.domain.moments import to_the_second
 from slack_docebo.domain.people import PeopleShown
 from slack_docebo.engine.reporting.shown import Cell, with_names
 from slack_docebo.private_files import is_ours
@@ -98,7 +99,7 @@ def parked_rows(store: Store, shown: PeopleShown) -> list[dict[str, Cell]]:
                 "Slack user": entry.event.slack_id,
                 "event": entry.event.event_id,
                 "kind": entry.event.kind,
-                "received": f"{entry.event.received_at:%Y-%m-%d %H:%M:%S} UTC",
+                "received": to_the_second(entry.event.received_at),
                 "attempts": entry.attempts,
                 "error": entry.error,
                 "incident": entry.incident,

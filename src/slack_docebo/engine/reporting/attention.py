@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from slack_docebo.domain.advice import attention
 from slack_docebo.domain.decisions import SEEN, Decision
+from slack_docebo.domain.moments import in_utc
 from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.domain.people import PeopleShown
 from slack_docebo.domain.standing import is_undecided
@@ -105,7 +106,7 @@ def _acknowledged(entry: JournalEntry, decision: Decision) -> Cells:
         "what was seen": (entry.error or entry.operation.reason).removeprefix(SEEN),
         "why it is left so": decision.why,
         "by": decision.by,
-        "since": f"{decision.since:%Y-%m-%d %H:%M} UTC",
+        "since": in_utc(decision.since),
     }
 
 

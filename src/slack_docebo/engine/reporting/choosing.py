@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from slack_docebo.domain.moments import in_utc
 from slack_docebo.domain.operations import Outcome
 from slack_docebo.engine.reporting.shown import Cells
 from slack_docebo.engine.reporting.summary import MADE_FOR, Summary, summary
@@ -28,7 +29,7 @@ def rows(found: Iterable[Summary]) -> list[Cells]:
         {
             "plan": one.plan.id,
             "made for": MADE_FOR[one.plan.kind],
-            "made": f"{one.plan.created_at:%Y-%m-%d %H:%M} UTC",
+            "made": in_utc(one.plan.created_at),
             "people": one.people,
         }
         for one in found

@@ -5,9 +5,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from statistics import quantiles
-from zoneinfo import ZoneInfo
 
 from slack_docebo.domain.decisions import Decisions
+from slack_docebo.domain.moments import in_zone
 from slack_docebo.domain.operations import IN_LINE, IN_LINE_AS_WRITTEN, Kind, Outcome
 from slack_docebo.domain.standing import is_undecided
 from slack_docebo.domain.texts import events, line, markdown, shortened
@@ -248,7 +248,7 @@ class Status:
         return f"{self._moment(read.proven_at)}, {read.people:,} {whom}" if read else "none yet"
 
     def _moment(self, moment: datetime) -> str:
-        return f"{moment.astimezone(ZoneInfo(self.time_zone)):%Y-%m-%d %H:%M %Z}"
+        return in_zone(moment, self.time_zone)
 
 
 def status(runtime: Runtime) -> Status:
