@@ -176,6 +176,15 @@ def test_a_paused_import_writes_nothing_after_another_took_its_place() -> None:
     assert_kept(Promise.FENCED, story)
 
 
+@pytest.mark.parametrize("answer", ["no", "lost"])
+def test_an_account_that_a_paused_import_has_made_with_an_older_name_gets_the_newer_one_of_the_event(
+    answer: str,
+) -> None:
+    lost = [fault("real time 1", "write", 1, "lost")] if answer == "lost" else []
+    story = company(fault("import 1", "write", 1, "paused"), *lost, at(0, "import"), at(0, "rename", 0, seconds=2.5))
+    assert_kept(Promise.NEWEST, story)
+
+
 def test_a_batch_is_waited_for_whose_caller_died_in_a_later_attempt() -> None:
     story = company(
         fault("import 1", "write", 1, "unavailable"),

@@ -38,7 +38,7 @@ def made_by_others(runtime: Runtime, plan_id: str, batch: Sequence[Numbered]) ->
         made = tables.operations.made_by_others(plan_id, creations, since=since)
         written = tables.operations.written_by_others(plan_id, (op.slack_id for _, op in changes), since=since)
     return [
-        *(_made_already(creations[slack_id], docebo_id) for slack_id, docebo_id in made.items()),
+        *(made_already(creations[slack_id], docebo_id) for slack_id, docebo_id in made.items()),
         *(
             RowOutcome(seq, Outcome.SKIPPED, op.docebo_id, WRITTEN_MEANWHILE)
             for seq, op in changes
@@ -57,7 +57,7 @@ def made_meanwhile(runtime: Runtime, batch: Sequence[Numbered]) -> dict[int, Row
             for slack_id, known in applied.of(team, list(of_team)).items():
                 if known.docebo_id is not None:
                     seq = of_team[slack_id]
-                    found[seq] = _made_already(seq, known.docebo_id)
+                    found[seq] = made_already(seq, known.docebo_id)
     return found
 
 
@@ -78,12 +78,13 @@ async def made_for_another_id(runtime: Runtime, batch: Sequence[Numbered]) -> di
         with suppress(RemoteError):
             answers = await ask_for_people(runtime, operation.slack_team, sorted(holders))
             if any(isinstance(seen, Present) and operation.slack_id in seen.value.ids for seen in answers.values()):
-                found[seq] = _made_already(seq, docebo_id)
+                found[seq] = made_already(seq, docebo_id)
             elif gone := [slack_id for slack_id, seen in answers.items() if has_left(seen)]:
                 said = f"account {docebo_id} was made for {gone[0]}, who is gone, and Docebo does not show it yet"
                 found[seq] = RowOutcome(seq, Outcome.SKIPPED, docebo_id, said)
     return found
 
 
-def _made_already(seq: int, docebo_id: int | None) -> RowOutcome:
+def made_already(seq: int, docebo_id: int | None) -> RowOutcome:
+    """Return the outcome of a creation whose account, *docebo_id*, another run of ours has made."""
     return RowOutcome(seq, Outcome.SKIPPED, docebo_id, f"account {docebo_id} was made for this person meanwhile")

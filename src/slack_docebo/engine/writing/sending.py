@@ -7,13 +7,15 @@ until the row that it is refused for is alone.
 
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
+from collections.abc import Mapping as MappingType
 from contextlib import suppress
 from dataclasses import replace
 
 from slack_docebo.clients.docebo_answers import AT_WORK
 from slack_docebo.clients.docebo_rows import Row, RowResult, RowsLeftOut
 from slack_docebo.concurrency import to_completion
-from slack_docebo.domain.effects import changes_access
+from slack_docebo.domain.effects import changes_access, differs
+from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.operations import NOT_SHOWN_YET, SENT_BEFORE, Kind, Operation, Outcome
 from slack_docebo.domain.quoting import MEANINGS
 from slack_docebo.domain.targets import is_manager, is_never_shown
@@ -24,7 +26,12 @@ from slack_docebo.engine.writing.admitting import check_admitted, moved_meanwhil
 from slack_docebo.engine.writing.calls import REFUSED, STATUS_KEPT, Calls
 from slack_docebo.engine.writing.experiments import Experiments
 from slack_docebo.engine.writing.recording import Numbered
-from slack_docebo.engine.writing.refused_creations import made_for_another_id, made_meanwhile, sent_by_others
+from slack_docebo.engine.writing.refused_creations import (
+    made_already,
+    made_for_another_id,
+    made_meanwhile,
+    sent_by_others,
+)
 from slack_docebo.engine.writing.rereading import Rereading
 from slack_docebo.errors import AccessDenied, IncompleteRead, OutcomeUnknown, PlanChanged, Rejected, RemoteError
 from slack_docebo.runtime import Runtime
@@ -169,7 +176,11 @@ class Sender:
         """
         async with self._runtime.gate.call():
             carried_out = await self._rereading.carried_out(batch)
-        results = [RowOutcome(seq, Outcome.APPLIED, docebo_id) for seq, docebo_id in carried_out]
+        by_others = await to_completion(self._made_by_others, batch, dict(carried_out))
+        results = [
+            made_already(seq, docebo_id) if seq in by_others else RowOutcome(seq, Outcome.APPLIED, docebo_id)
+            for seq, docebo_id in carried_out
+        ]
         # Done is done, but a mapping that was corrected meanwhile stays as it is.
         moved = moved_meanwhile(self._runtime, batch)
         unmapped = [(seq, replace(op, maps=False, fingerprint="") if seq in moved else op) for seq, op in batch]
@@ -180,6 +191,17 @@ class Sender:
         if not rest:
             self._unanswered = 0
         return rest
+
+    def _made_by_others(self, batch: Sequence[Numbered], accounts: MappingType[int, int]) -> set[int]:
+        """Return which creations, whose *accounts* are there, show what another plan has sent and not what this one has."""
+        made = [one for one in batch if one[1].kind is Kind.CREATE and one[0] in accounts]
+        read = self._rereading.accounts or Accounts()
+        return {
+            seq
+            for seq, operation in sent_by_others(self._runtime, self._plan_id, made)
+            if (account := read.get(accounts[seq]))
+            and any(differs(account, name, value) for name, value in operation.changes.items())
+        }
 
     def with_doubts(self, skipped: Sequence[RowOutcome]) -> list[RowOutcome]:
         """Return *skipped*, of which it is told where it was sent before and may have been done all the same."""
@@ -296,9 +318,11 @@ class Sender:
             return list(results)
         # Docebo's no to a status says nothing of the one it has.
         doubtful = [one for one in refused if kind is Kind.DEACTIVATE or one[0] in self._in_doubt]
+        by_others: list[Numbered] = []
         settled: dict[int, RowOutcome] = {}
         if kind is Kind.CREATE:
-            doubtful += sent_by_others(self._runtime, self._plan_id, [one for one in refused if one not in doubtful])
+            by_others = sent_by_others(self._runtime, self._plan_id, [one for one in refused if one not in doubtful])
+            doubtful += by_others
             # A creation that is done is refused as well, and the search may be behind.
             settled = {seq: RowOutcome(seq, Outcome.SKIPPED, error=NOT_SHOWN_YET, in_doubt=True) for seq, _ in doubtful}
             settled |= made_meanwhile(self._runtime, refused)
@@ -306,8 +330,9 @@ class Sender:
         if kind is Kind.DEACTIVATE:
             settled |= await self._proven(doubtful, {one.seq for one in results if one.error == STATUS_KEPT})
         else:
+            theirs = {seq for seq, _ in by_others}  # with what Slack had said by then
             settled |= {
-                seq: RowOutcome(seq, Outcome.APPLIED, docebo_id)
+                seq: made_already(seq, docebo_id) if seq in theirs else RowOutcome(seq, Outcome.APPLIED, docebo_id)
                 for seq, docebo_id in await self._rereading.carried_out(doubtful)
             }
         return [settled.get(result.seq, result) for result in results]
