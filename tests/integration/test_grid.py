@@ -23,7 +23,7 @@ from slack_docebo.storage.store import Store
 from tests.importing import ON, carry_out, mapped, run_import, settings_for
 from tests.integration.realtime_world import replaced, world
 
-LEAVERS = {**ON, "LEAVERS": "deactivate", "LIMIT_DEACTIVATIONS": "none"}
+LEAVERS = {**ON, "LIMIT_REMAPPINGS": "0", "LEAVERS": "deactivate", "LIMIT_DEACTIVATIONS": "none"}
 
 
 @pytest.fixture

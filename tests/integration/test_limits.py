@@ -340,8 +340,10 @@ def store(database_url: str) -> Iterator[Store]:
         yield opened
 
 
-def operation(slack_id: str, kind: Kind, docebo_id: int | None = 1, prior: int | None = None) -> Operation:
-    mapping = None if prior is None else Mapping(slack_id, "T1", slack_id, prior)
+def operation(
+    slack_id: str, kind: Kind, docebo_id: int | None = 1, prior: int | None = None, former: str = ""
+) -> Operation:
+    mapping = None if prior is None else Mapping(former or slack_id, "T1", slack_id, prior)
     return Operation(slack_id, "T1", slack_id, kind, "", docebo_id, maps=True, prior=mapping)
 
 
@@ -363,6 +365,9 @@ def changed(store: Store) -> dict[str, int]:
 
 
 def test_a_moved_mapping_counts_as_one_whatever_moves_it(store):
+    with store.transaction() as tables:
+        tables.people.meet("T1", ["U5", "U6", "U7"], now=NOW)
+        tables.people.note_ids("T1", {"W7": "U7"})
     plan_of(
         store,
         "1plan",
@@ -370,9 +375,11 @@ def test_a_moved_mapping_counts_as_one_whatever_moves_it(store):
         operation("U2", Kind.CREATE, None, prior=1),
         operation("U3", Kind.UPDATE, 1, prior=1),
         operation("U4", Kind.MAP, 2),
+        operation("U6", Kind.MAP, 3, prior=3, former="U5"),
+        operation("W7", Kind.MAP, 4, prior=4, former="U7"),
     )
 
-    assert changed(store) == {"move mapping": 2, "create": 1, "update": 1}
+    assert changed(store) == {"move mapping": 3, "create": 1, "update": 1}
 
 
 def test_people_are_counted_once_over_however_many_plans_and_not_where_somebody_let_them_through(store):

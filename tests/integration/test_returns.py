@@ -13,10 +13,12 @@ from slack_docebo.engine.looking.explaining import explain
 from slack_docebo.engine.planning.named import plan_named, read_named
 from slack_docebo.engine.planning.undoing import plan_undo
 from slack_docebo.engine.reading.connection import validate
+from slack_docebo.engine.realtime.holding import let_through
 from slack_docebo.engine.writing.finishing import finish
-from slack_docebo.errors import IncompleteRead
+from slack_docebo.errors import ChangeLimitExceeded, IncompleteRead
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime
+from slack_docebo.storage.inbox import EventState
 from slack_docebo.storage.store import Store
 from tests.importing import ON, carry_out, mapped, plan_import, run_import, settings_for
 from tests.integration.after_an_import import apply_by_id
@@ -236,6 +238,36 @@ async def test_an_event_of_who_returns_is_reported_or_hands_over_at_once(sandbox
             assert here.sandbox.docebo.accounts[account].active
 
 
+async def test_mappings_that_pass_to_another_person_count_as_moved_by_events_and_imports_together(
+    sandbox, sqlite_url, tmp_path
+):
+    async with world(sandbox, sqlite_url, tmp_path, REHIRES="hand-over", LIMIT_REMAPPINGS="1") as here:
+        people = {name: sandbox.slack.add(name, "L", f"{name}@example.com")["id"] for name in ("ada", "bob")}
+        await here.settle()
+        for old in people.values():
+            sandbox.slack.deactivate(old)
+            here.put(here.event(old))
+        await here.serve()
+        back = {name: sandbox.slack.add(name, "L", f"{name}@example.com")["id"] for name in people}
+        first, second = (here.event(new, kind="team_join") for new in back.values())
+
+        here.put(first)
+        await here.serve()
+        here.put(second)
+        served = await here.serve()
+
+        assert [here.docebo_id(back["ada"]) is not None, here.docebo_id(back["bob"])] == [True, None]
+        assert (here.state(second), served.incident is not None) == (EventState.PARKED, True)
+        plan_id = await plan_import(here.runtime)
+        with pytest.raises(ChangeLimitExceeded, match="2 to map to another account or person"):
+            await carry_out(here.runtime, plan_id)
+        assert here.docebo_id(people["bob"]) is not None
+
+        let_through(here.runtime.store, served.incident, here.runtime.now())
+        await here.serve()
+        assert here.docebo_id(back["bob"]) is not None
+
+
 async def test_a_list_that_shows_the_organisations_ids_alone_loses_nobody(sandbox, sqlite_url, monkeypatch):
     settings, rows = settings_for(sandbox.facts(), sqlite_url), {**ON, "LEAVERS": "deactivate"}
     await run_import(settings, rows=rows)
@@ -251,7 +283,7 @@ async def test_a_list_that_shows_the_organisations_ids_alone_loses_nobody(sandbo
 
     monkeypatch.setattr(type(sandbox._slack_api), "_shown", of_organisation)
 
-    summary = await run_import(settings, rows={**rows, "LIMIT_DEACTIVATIONS": "none"})
+    summary = await run_import(settings, rows={**rows, "LIMIT_DEACTIVATIONS": "none", "LIMIT_REMAPPINGS": "0"})
 
     assert mapped(sqlite_url, sandbox.slack.team.id) == {f"W9{slack_id[2:]}": before[slack_id] for slack_id in before}
     assert summary.count(Kind.DEACTIVATE) == 0

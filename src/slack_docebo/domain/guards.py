@@ -1,6 +1,6 @@
 """Guards: limits on what may be changed, held against the whole of a plan."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
@@ -20,13 +20,13 @@ class Change(StrEnum):
     MOVE = "move"  # to another branch
     DEACTIVATE = "deactivate"
     UNMAP = "unmap"
-    REMAP = "move mapping"  # to another account
+    REMAP = "move mapping"  # to another account, or to another person
     RENAME = "change username"
 
 
 IN_WORDS = {
     Change.MOVE: "move to another branch",
-    Change.REMAP: "map to another account",
+    Change.REMAP: "map to another account or person",
     Change.RENAME: "give another username",
 }
 
@@ -70,10 +70,13 @@ def parse_limit(text: str) -> Limit:
     return Limit(next(iter(counts), None), next(iter(percents), None))
 
 
-def changes_of(operation: Operation, today: date) -> set[Change]:
-    """Return as what *operation* counts; an account that has expired by *today* is as good as deactivated."""
+def changes_of(operation: Operation, today: date, passed_on: Collection[str] = ()) -> set[Change]:
+    """Return as what *operation* counts; an account that has expired by *today* is as good as deactivated.
+
+    *passed_on* are the Slack ids of those who get the mapping of somebody else.
+    """
     found = {change for change in Change if change.value == operation.kind.value}
-    if operation.moves_mapping:
+    if operation.moves_mapping or operation.slack_id in passed_on:
         found.add(Change.REMAP)
     if operation.kind is Kind.UPDATE:
         expires = str(operation.changes.get(EXPIRATION, ""))

@@ -237,7 +237,10 @@ class IntegrationSettings(BaseModel):
         Limit(50, 5), title="Most mappings removed", description="Most mappings removed: " + LIMITED
     )
     limit_remappings: LimitText = Field(
-        Limit(50, 5), title="Most mappings moved", description="Most mappings moved to another account: " + LIMITED
+        Limit(50, 5),
+        title="Most mappings moved",
+        description="Most mappings moved to another account, or to another person, as REHIRES hand-over does: "
+        + LIMITED,
     )
     limit_renames: LimitText = Field(
         Limit(50, 5),

@@ -30,16 +30,28 @@ from slack_docebo.domain.operations import NOT_SENT, Kind, Outcome
 from slack_docebo.domain.targets import EXPIRATION, USERNAME
 from slack_docebo.storage.operations import JournalEntry, entry_of
 from slack_docebo.storage.plans import LET_THROUGH, OPEN, Plan, PlanKind, PlanRepository, plan_of
-from slack_docebo.storage.schema import intent
+from slack_docebo.storage.schema import identity, intent
 from slack_docebo.storage.schema import operation as operations
 from slack_docebo.storage.schema import plan as plans
 from slack_docebo.storage.statements import ROWS_AT_ONCE, Among, is_postgresql, replace_mentions
 
-# Whether an operation gives a mapping another account.
+_own, _former = identity.alias("own"), identity.alias("former")
+_mapped_as = operations.c.prior["slack_id"].as_string()  # not there where it is the operation's own
+_is_one_person = exists().where(
+    _own.c.slack_team == operations.c.slack_team,
+    _own.c.slack_id == operations.c.slack_id,
+    _former.c.slack_team == operations.c.slack_team,
+    _former.c.slack_id == _mapped_as,
+    _former.c.person_id == _own.c.person_id,
+)
+# Whether an operation gives a mapping another account, or another person: to another id of the same one it does not move.
 MOVES = and_(
     operations.c.maps,
     operations.c.prior.is_not(None),
-    operations.c.prior["docebo_id"].as_integer() != func.coalesce(operations.c.docebo_id, -1),
+    or_(
+        operations.c.prior["docebo_id"].as_integer() != func.coalesce(operations.c.docebo_id, -1),
+        and_(_mapped_as != operations.c.slack_id, ~_is_one_person),
+    ),
 )
 UPDATES = operations.c.kind == Kind.UPDATE.value
 RENAMES = and_(UPDATES, operations.c.changes[USERNAME].as_string().is_not(None))

@@ -15,6 +15,7 @@ from slack_docebo.engine.reading.evidence import ask_for_people
 from slack_docebo.engine.realtime.holding import hold
 from slack_docebo.engine.realtime.merging import Case, event_ids
 from slack_docebo.engine.realtime.serve_result import Became, ServeResult
+from slack_docebo.engine.writing.leavers import passed_on_to
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.plans import PlanKind
 
@@ -98,8 +99,12 @@ def _hold_back(
     over: dict[Change, str],
 ) -> set[str]:
     """Hold those of *cases* back who would be changed *over* a limit, and return their Slack ids."""
+    if not over:
+        return set()
     today = runtime.now().date()
-    held = {op.slack_id for op in operations if not over.keys().isdisjoint(changes_of(op, today))}
+    with runtime.store.reading() as tables:
+        passed_on = passed_on_to(tables, tables.plans.read(plan_id).slack_team, operations)
+    held = {op.slack_id for op in operations if not over.keys().isdisjoint(changes_of(op, today, passed_on))}
     if held:
         with runtime.store.transaction() as tables:
             tables.operations.withdraw(plan_id, {op.slack_id for op in operations} - held)
