@@ -174,3 +174,30 @@ async def test_it_stays_known_that_we_may_have_shut_accounts_whose_status_a_sear
         await run_import(settings, rows=ROWS)
 
     assert who_gets_in(sandbox) == set(NAMES)
+
+
+async def test_what_a_status_that_is_neither_yes_nor_no_leaves_open_has_not_failed(sandbox, sqlite_url):
+    """Docebo does not name who was shut, and shows them as suspended: that may be what it makes of it."""
+    shut: list[str] = []
+
+    def changed(call: Call, answer: Any) -> Any:
+        if call.path.endswith("/change_status"):
+            shut.append("just now")
+            return {"data": {"updated_ids": answer["data"]["updated_ids"][:1]}}
+        if shut and "user_data" in answer.get("data", ()):
+            user = {**answer["data"]["user_data"], "valid": "suspended", "status": "suspended"}
+            return {"data": {**answer["data"], "user_data": user}}
+        if shut and call.method == "GET" and call.path.startswith("/manage/v1/user?"):
+            items = [{**item, "status": "suspended"} for item in answer["data"]["items"]]
+            return {"data": {**answer["data"], "items": items}}
+        return None
+
+    with between(sandbox.docebo_url, changed=changed) as url:
+        settings = settings_for({**sandbox.facts(), "docebo_url": url}, sqlite_url)
+        prove(settings)
+        await run_import(settings, rows=ROWS)
+        leave(sandbox, *NAMES)
+        done = await run_import(settings, rows=ROWS)
+
+    assert done.count(Kind.DEACTIVATE, outcome=Outcome.FAILED) == 0
+    assert done.count(Kind.DEACTIVATE, outcome=Outcome.SKIPPED) == len(NAMES) - 1

@@ -2,9 +2,10 @@
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from enum import Enum, auto
 
 from slack_docebo.clients.docebo_requests import PAGE_SIZE
-from slack_docebo.domain.effects import ACCESS, account_of, differs, is_carried_out
+from slack_docebo.domain.effects import ACCESS, account_of, differs, holds, is_carried_out
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.observation import Present
 from slack_docebo.domain.operations import Kind, Operation
@@ -18,6 +19,15 @@ from slack_docebo.runtime import Runtime
 
 SHOWN_AFTER = (0, 1, 2, 4, 8)  # seconds from one look to the next, until an account shows what was done to it
 FEW = 5  # accounts that are asked for one by one, where nobody knows how many calls a list of all takes
+
+
+class Shown(Enum):
+    """What an account shows of an operation by which somebody gets in, or does not any more."""
+
+    DONE = auto()
+    NOT_DONE = auto()
+    PERHAPS_NOT = auto()  # a search alone shows it otherwise, which may be behind
+    UNKNOWN = auto()  # nobody says, or nobody answers
 
 
 class Rereading:
@@ -79,28 +89,28 @@ class Rereading:
             if (account := account_of(accounts, operation)) and is_carried_out(operation, account)
         ]
 
-    async def belied(self, batch: Sequence[Numbered]) -> dict[int, bool]:
-        """Return which of *batch*, which Docebo says to have done, did not let the person in or shut the person out.
+    async def belied(self, batch: Sequence[Numbered]) -> dict[int, Shown]:
+        """Return which of *batch*, which Docebo says to have done, it has not done, or perhaps not.
 
-        And of each whether that is sure: a search, which is asked where the view of an account hides its status, may be behind.
-        Looked at is the account of the first one; only where that is not so, those of all others.
+        Looked at is the account of the first one; only where that is not so, those of all others. Where nobody can tell, what
+        Docebo has said stands.
         """
-        found: dict[int, bool] = {}
+        found: dict[int, Shown] = {}
         for seq, operation in batch:
-            is_sure = await self._is_belied(operation, SHOWN_AFTER if not found else (0,))
-            if is_sure is not None:
-                found[seq] = is_sure
+            shown = await self._shown(operation, SHOWN_AFTER if not found else (0,))
+            if shown in {Shown.NOT_DONE, Shown.PERHAPS_NOT}:
+                found[seq] = shown
             elif not found:
                 break
         return found
 
-    async def proven(self, batch: Sequence[Numbered]) -> dict[int, bool]:
-        """Tell of *batch*, of whose status an answer has not told, what was done and what was not; nothing where nobody can tell.
+    async def proven(self, batch: Sequence[Numbered]) -> dict[int, Shown]:
+        """Tell of *batch*, of whose status an answer has not told, what the accounts show of it.
 
-        A list may be behind: whom it does not show as changed is asked for, within EVIDENCE_CALLS; the first one that does
-        not show it either several times.
+        A list may be behind: whom it does not show as changed is asked for, within EVIDENCE_CALLS, beyond which nothing is
+        told; the first one that does not show it either several times.
         """
-        found = dict.fromkeys((seq for seq, _ in await self.carried_out(batch)), True)
+        found = dict.fromkeys((seq for seq, _ in await self.carried_out(batch)), Shown.DONE)
         after: Sequence[int] = SHOWN_AFTER
         for seq, operation in batch:
             if seq in found or "active" not in operation.changes:
@@ -108,42 +118,32 @@ class Rereading:
             if not can_ask(self._runtime, accounts=1):
                 break
             with counted(self._runtime):
-                is_done = await self._is_shown(operation, after)
-            if is_done is not None:
-                found[seq] = is_done
-            if not is_done:
+                found[seq] = await self._shown(operation, after)
+            if found[seq] is not Shown.DONE:
                 after = (0,)
         return found
 
-    async def _is_shown(self, operation: Operation, after: Sequence[int]) -> bool | None:
-        """Tell whether *operation* is done, as its account shows *after* so many seconds; None where nobody can tell."""
-        is_sure = False
+    async def _shown(self, operation: Operation, after: Sequence[int]) -> Shown:
+        """Return what the account of *operation* shows of it; looked at *after* so many seconds, until it is done."""
+        shown = Shown.UNKNOWN
         for seconds in after:
             await asyncio.sleep(seconds)
             try:
-                account, is_sure = await self._with_status(operation)
+                shown = await self._look(operation)
             except (RemoteError, IncompleteRead):
-                return None
-            if account and is_carried_out(operation, account):
-                return True
-        return False if is_sure else None
+                return Shown.UNKNOWN
+            if shown in {Shown.DONE, Shown.UNKNOWN}:
+                break
+        return shown
 
-    async def _is_belied(self, operation: Operation, after: Sequence[int]) -> bool | None:
-        """Tell whether it is sure that *operation* was not done, as its account shows; None where it may well have been.
-
-        It is asked for *after* so many seconds, until it shows it.
-        """
-        is_sure = False
-        for seconds in after:
-            await asyncio.sleep(seconds)
-            try:
-                account, is_sure = await self._with_status(operation)
-            except (RemoteError, IncompleteRead):  # then what Docebo has said stands
-                return None
-            sent = {name: value for name, value in operation.changes.items() if name in ACCESS}
-            if account is None or not any(differs(account, name, value) for name, value in sent.items()):
-                return None
-        return is_sure
+    async def _look(self, operation: Operation) -> Shown:
+        account, is_sure = await self._with_status(operation)
+        if account is None:
+            return Shown.UNKNOWN
+        sent = {name: value for name, value in operation.changes.items() if name in ACCESS}
+        if any(differs(account, name, value) for name, value in sent.items()):
+            return Shown.NOT_DONE if is_sure else Shown.PERHAPS_NOT
+        return Shown.DONE if all(holds(account, name, value) for name, value in sent.items()) else Shown.UNKNOWN
 
     async def _with_status(self, operation: Operation) -> tuple[Account | None, bool]:
         """Return the account of *operation*, None where its status is not shown, and whether its own view shows that.

@@ -32,7 +32,7 @@ from slack_docebo.engine.writing.refused_creations import (
     made_meanwhile,
     sent_by_others,
 )
-from slack_docebo.engine.writing.rereading import Rereading
+from slack_docebo.engine.writing.rereading import Rereading, Shown
 from slack_docebo.errors import AccessDenied, IncompleteRead, OutcomeUnknown, PlanChanged, Rejected, RemoteError
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.operations import RowOutcome
@@ -302,7 +302,7 @@ class Sender:
             result
             if result.seq not in belied
             else replace(result, outcome=Outcome.FAILED, error=BELIED)
-            if belied[result.seq]
+            if belied[result.seq] is Shown.NOT_DONE
             else _unclear(result)
             for result in results
         ]
@@ -344,8 +344,11 @@ class Sender:
         somebody else's doing, and whoever is back would stay shut out.
         """
         proven = await self._rereading.proven(batch)
-        done = {seq: RowOutcome(seq, Outcome.APPLIED, op.docebo_id) for seq, op in batch if proven.get(seq)}
-        unclear = [(seq, op) for seq, op in batch if seq in not_told and seq not in proven]
+        done = {
+            seq: RowOutcome(seq, Outcome.APPLIED, op.docebo_id) for seq, op in batch if proven.get(seq) is Shown.DONE
+        }
+        told = {Shown.DONE, Shown.NOT_DONE}
+        unclear = [(seq, op) for seq, op in batch if seq in not_told and proven.get(seq) not in told]
         return done | {seq: _unclear(RowOutcome(seq, Outcome.SKIPPED, op.docebo_id)) for seq, op in unclear}
 
     async def look_at_unclear(self) -> tuple[list[Numbered], list[RowOutcome]]:
