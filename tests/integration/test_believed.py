@@ -87,10 +87,11 @@ async def test_what_docebo_says_of_many_leavers_is_held_against_one_account(sand
     leave(sandbox, *NAMES)
     sandbox.docebo_gate.counters.reset()
 
-    await nightly(sandbox, sqlite_url)
+    done = await nightly(sandbox, sqlite_url)
 
     assert who_gets_in(sandbox) == set()
     assert sandbox.docebo_gate.counters.calls[VIEW] == 1
+    assert done.plan.facts["evidence_calls"] == 1
 
 
 async def test_an_account_that_we_have_shut_and_that_is_open_again_is_told_of_once_and_left_so(sandbox, sqlite_url):
@@ -139,6 +140,8 @@ async def test_of_whom_the_answer_tells_nothing_is_found_out_at_once(sandbox, sq
 
     assert done.count(Kind.DEACTIVATE, outcome=Outcome.APPLIED) == len(names)
     assert done.count(outcome=Outcome.FAILED) == 0
+    calls = done.plan.facts["calls"]
+    assert done.plan.facts["evidence_calls"] == calls["user"] + calls.get("find users", 0)
 
 
 async def test_it_stays_known_that_we_may_have_shut_accounts_whose_status_a_search_alone_shows_late(

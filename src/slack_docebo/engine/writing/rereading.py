@@ -110,15 +110,15 @@ class Rereading:
         A list may be behind: whom it does not show as changed is asked for, within EVIDENCE_CALLS, beyond which nothing is
         told; the first one that does not show it either several times.
         """
-        found = dict.fromkeys((seq for seq, _ in await self.carried_out(batch)), Shown.DONE)
+        with counted(self._runtime):
+            found = dict.fromkeys((seq for seq, _ in await self.carried_out(batch)), Shown.DONE)
         after: Sequence[int] = SHOWN_AFTER
         for seq, operation in batch:
             if seq in found or "active" not in operation.changes:
                 continue
             if not can_ask(self._runtime, accounts=1):
                 break
-            with counted(self._runtime):
-                found[seq] = await self._shown(operation, after)
+            found[seq] = await self._shown(operation, after)
             if found[seq] is not Shown.DONE:
                 after = (0,)
         return found
@@ -129,7 +129,8 @@ class Rereading:
         for seconds in after:
             await asyncio.sleep(seconds)
             try:
-                shown = await self._look(operation)
+                with counted(self._runtime):
+                    shown = await self._look(operation)
             except (RemoteError, IncompleteRead):
                 return Shown.UNKNOWN
             if shown in {Shown.DONE, Shown.UNKNOWN}:
