@@ -11,6 +11,9 @@ from sandbox.server import Sandbox
 from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.engine.reporting.summary import Summary
 from slack_docebo.engine.writing import rereading
+from slack_docebo.engine.writing.rereading import Rereading
+from slack_docebo.integration_settings import read_rows, table
+from slack_docebo.runtime import open_runtime
 from tests.between import Call, between
 from tests.importing import ON, prove, run_import, settings_for
 
@@ -204,3 +207,28 @@ async def test_what_a_status_that_is_neither_yes_nor_no_leaves_open_has_not_fail
 
     assert done.count(Kind.DEACTIVATE, outcome=Outcome.FAILED) == 0
     assert done.count(Kind.DEACTIVATE, outcome=Outcome.SKIPPED) == len(NAMES) - 1
+
+
+async def test_a_search_that_is_behind_takes_nothing_back_of_what_an_account_shows_by_its_id(sandbox, sqlite_url):
+    before: dict[str, Any] = {}
+
+    def as_before(call: Call, answer: Any) -> Any:
+        if call.method != "GET" or not call.path.startswith("/manage/v1/user?"):
+            return None
+        items = [before.setdefault(item["user_id"], item) for item in answer["data"]["items"]]
+        return {"data": {**answer["data"], "items": items}}
+
+    with between(sandbox.docebo_url, changed=as_before) as url:
+        settings = settings_for({**sandbox.facts(), "docebo_url": url}, sqlite_url)
+        await run_import(settings, rows=ROWS)
+        ada = sandbox.docebo.accounts.by_username("ada@example.com").user_id
+        async with open_runtime(settings, read_rows(table(ROWS)), run_id="test") as runtime:
+            await runtime.docebo.find_users("ada@example.com")
+            sandbox.docebo.edit(ada, {"level": "godadmin", "active": False, "email": "king@example.com"})
+            shown = Rereading(runtime)
+            await shown.view(ada)
+            listed = await shown.with_username("ada@example.com")
+
+    assert [(one.administrator, one.active, one.email) for one in listed] == [(False, True, "ada@example.com")]
+    now = shown.accounts.get(ada)
+    assert (now.administrator, now.active, now.email) == (True, False, "king@example.com")

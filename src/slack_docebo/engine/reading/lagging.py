@@ -41,16 +41,18 @@ async def catch_up(runtime: Runtime, accounts: Accounts, docebo_ids: Collection[
         with counted(runtime):
             seen = await runtime.docebo.view(listed.docebo_id)
         if isinstance(seen, Present):
-            accounts.add([_as_viewed(listed, seen.value)])
+            accounts.add([as_viewed(listed, seen.value)])
 
 
-def _as_viewed(listed: Account, view: View) -> Account:
-    """Return the account as *listed*, with what its *view* shows of what it bears and of whether it is open."""
+def as_viewed(listed: Account, view: View) -> Account:
+    """Return the account as *listed*, with what its *view* shows of what it bears, of its level and of whether it is open."""
     seen = view.account
     borne = {name: getattr(seen, name) for name in BORNE if name not in seen.unshown}
     shown = replace(listed, **borne, unshown=listed.unshown - borne.keys())
     if "status" in view.besides:
         shown = replace(shown, active=seen.active, unshown=shown.unshown - {"active"} | seen.unshown & {"active"})
+    if view.besides.get("level"):
+        shown = replace(shown, administrator=seen.administrator)
     if EXPIRATION in seen.columns:
         shown = replace(shown, columns={**shown.columns, EXPIRATION: seen.columns[EXPIRATION]})
     return shown

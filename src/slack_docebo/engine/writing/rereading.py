@@ -12,6 +12,7 @@ from slack_docebo.domain.operations import Kind, Operation
 from slack_docebo.domain.people import Account, View
 from slack_docebo.domain.targets import BRANCH, field_id_of
 from slack_docebo.engine.reading.evidence import can_ask, counted
+from slack_docebo.engine.reading.lagging import as_viewed
 from slack_docebo.engine.reading.sides import find_by_address, read_target
 from slack_docebo.engine.writing.recording import Numbered
 from slack_docebo.errors import IncompleteRead, RemoteError
@@ -35,6 +36,7 @@ class Rereading:
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
+        self._views: dict[int, View] = {}  # what accounts have shown that were asked for by id, and not written since
         self.accounts: Accounts | None = None
 
     async def view(self, docebo_id: int) -> View | None:
@@ -42,16 +44,19 @@ class Rereading:
         seen = await self._runtime.docebo.view(docebo_id)
         if not isinstance(seen, Present):
             return None
+        self._views[docebo_id] = seen.value
         self._believe([seen.value.account])
         return seen.value
 
     async def user(self, docebo_id: int) -> Account | None:
         """Return one account, None where Docebo does not show it."""
-        seen = await self._runtime.docebo.user(docebo_id)
-        if not isinstance(seen, Present):
-            return None
-        self._believe([seen.value])
-        return seen.value
+        view = await self.view(docebo_id)
+        return view.account if view else None
+
+    def note_sent(self, batch: Iterable[Numbered]) -> None:
+        """Note that rows of *batch* are sent: what their accounts have shown before is no measure of what a search shows then."""
+        for _, operation in batch:
+            self._views.pop(operation.docebo_id or 0, None)
 
     async def with_address(self, address: str) -> list[Account]:
         """Return the accounts whose user name or e-mail address is *address*."""
@@ -66,9 +71,13 @@ class Rereading:
         return found
 
     def _believe(self, shown: Iterable[Account]) -> None:
-        """Let what was *shown* be what the next batch is held against, whatever it was looked at for."""
+        """Let what was *shown* be what the next batch is held against, whatever it was looked at for.
+
+        A search or a list, whose index may be behind, takes nothing back of what an account has shown when it was asked for.
+        """
         self.accounts = self.accounts or Accounts()
-        self.accounts.add(shown)
+        views = ((account, self._views.get(account.docebo_id)) for account in shown)
+        self.accounts.add(as_viewed(account, view) if view else account for account, view in views)
 
     async def carried_out(self, batch: Sequence[Numbered]) -> list[tuple[int, int]]:
         """Return place and account of the operations that their accounts show to be carried out."""
@@ -83,6 +92,7 @@ class Rereading:
                 accounts.add(await self._asked(operation))
         else:
             accounts = self.accounts = await read_target(self._runtime)
+            self._believe([listed for listed in map(accounts.get, self._views) if listed])
         return moved + [
             (seq, account.docebo_id)
             for seq, operation in batch

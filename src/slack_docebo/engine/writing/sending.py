@@ -255,6 +255,7 @@ class Sender:
         """Make one call for *batch* and record its outcomes."""
         without = [self.left_out(operation) for _, operation in batch]
         async with self._runtime.gate.call(lambda: check_admitted(self._runtime, self._plan_id, batch)):
+            self._rereading.note_sent(batch)
             if kind is Kind.DEACTIVATE and all("active" in operation.changes for _, operation in batch):
                 answers = await self._calls.deactivate(batch)
             elif kind is Kind.MOVE:
