@@ -118,6 +118,30 @@ async def test_an_event_that_does_not_say_whether_who_joins_is_a_guest_or_a_bot_
     assert not small_sandbox.docebo.accounts.by_email("gus@example.com")
 
 
+@pytest.mark.parametrize("left_out", ["is_restricted", "is_bot"])
+async def test_whom_slacks_list_does_not_call_a_member_a_guest_or_a_bot_gets_no_account_and_keeps_the_one_there_is(
+    small_sandbox, sqlite_url, left_out
+):
+    small_sandbox.reset()
+    settings = settings_for(small_sandbox.facts(), sqlite_url)
+    gus = small_sandbox.slack.add("Gus", "Guest", "gus@example.com")["id"]
+    eva = small_sandbox.slack.add("Eva", "Employee", "eva@example.com")["id"]
+    small_sandbox.docebo.accounts.add("eva@example.com", email="eva@example.com", firstname="E", lastname="Employee")
+    for slack_id in (gus, eva):
+        small_sandbox.slack.change(slack_id, {}, (left_out,))
+
+    done = await run_import(settings, rows=ROWS)
+    again = await run_import(settings, rows=ROWS)
+
+    assert not small_sandbox.docebo.accounts.by_email("gus@example.com")
+    assert small_sandbox.docebo.accounts.by_username("eva@example.com").firstname == "Eva"
+    assert (done.newly_undecided, again.newly_undecided) == (1, 0)
+
+    small_sandbox.slack.change(gus, {left_out: False})
+    await run_import(settings, rows=ROWS)
+    assert small_sandbox.docebo.accounts.by_email("gus@example.com")
+
+
 async def test_whose_handle_slack_does_not_show_keeps_that_of_the_mapping(small_sandbox, sqlite_url):
     small_sandbox.reset()
     ada = small_sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]

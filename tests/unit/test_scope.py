@@ -102,3 +102,26 @@ ADA = SourceUser("U1", "T1", email="Ada@Example.com")
 )
 def test_scope(user, scope, reason):
     assert scope.reason_against(user) == reason
+
+
+@pytest.mark.parametrize(
+    ("user", "guests", "expected"),
+    [
+        pytest.param(ADA, Guests.NONE, "", id="of a member all is said"),
+        pytest.param(replace(ADA, unsaid=("guest", "bot")), Guests.NONE, "bot or a guest", id="of her nothing is"),
+        pytest.param(
+            replace(ADA, unsaid=("guest",)), Guests.ALL, "", id="where all guests are in scope it is no matter"
+        ),
+        pytest.param(
+            replace(ADA, guest=True, unsaid=("guest",)),
+            Guests.MULTI_CHANNEL,
+            "single-channel guest",
+            id="a guest of one channel may be out of scope",
+        ),
+    ],
+)
+def test_nobody_new_is_taken_for_a_member_by_what_slack_does_not_say(user, guests, expected):
+    against = Scope(guests=guests).reason_against_newcomer(user)
+
+    told = f"Slack does not say whether this is a {expected}, so no account is made"
+    assert against.partition(". ")[0] == (told if expected else "")

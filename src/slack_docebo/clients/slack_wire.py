@@ -82,7 +82,8 @@ def source_user(member: Mapping[str, Any]) -> SourceUser:
     hidden = unseen(email)
     handle = name_of(get("name"))
     updated = get("updated")
-    single_channel = says_yes(get("is_ultra_restricted"))
+    restricted, ultra_restricted = get("is_restricted"), get("is_ultra_restricted")
+    single_channel = says_yes(ultra_restricted)
     return SourceUser(
         slack_id=slack_id,
         team=team or profile_team,
@@ -108,7 +109,7 @@ def source_user(member: Mapping[str, Any]) -> SourceUser:
         or says_yes(get("is_connector_bot"))
         or own_id == "USLACKBOT"
         or bool(of_profile("bot_id") or of_profile("api_app_id")),
-        guest=says_yes(get("is_restricted")) or single_channel,
+        guest=says_yes(restricted) or single_channel,
         single_channel=single_channel,
         invited=says_yes(get("is_invited_user")),
         external=says_yes(get("is_stranger")),
@@ -127,7 +128,7 @@ def source_user(member: Mapping[str, Any]) -> SourceUser:
                 "language": get("locale"),
                 "deactivated": "" if isinstance(get("deleted"), bool) else None,
                 "bot": "" if _is_said(get("is_bot")) else None,
-                "guest": "" if _is_said(get("is_restricted")) else None,
+                "guest": "" if says_no(restricted) or (says_yes(restricted) and _is_said(ultra_restricted)) else None,
             }
         ),
         # Many payloads lack the key, so only an explicit "no" counts.

@@ -281,6 +281,8 @@ class Planner:
             return self._leave(user, "no account, and provisioning is off")
         if self.accounts.may_lack(user.email):
             return self._leave(user, UNLISTED)
+        if against := self.policy.scope.reason_against_newcomer(user):
+            return self._leave(user, against)
         lacking = self._note_shortfalls(user, creating=True)
         wanted = {USERNAME: user.email, **self._wanted(user, creating=True)}
         username = wanted[USERNAME]

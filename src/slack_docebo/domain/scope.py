@@ -10,6 +10,7 @@ from slack_docebo.domain.people import SLACK_ID, SourceUser
 
 STATUS_NOT_KNOWN = "Slack does not say whether this person is active"
 WORKSPACE_NOT_KNOWN = "in another workspace of the organisation, and Slack does not say whether in this one, too"
+KIND_NOT_KNOWN = "Slack does not say whether this is a "  # before what
 
 
 class Guests(StrEnum):
@@ -67,6 +68,21 @@ class Scope:
         if user.invited and not self.invited:
             return "invited, not yet joined"
         return ""
+
+    def reason_against_newcomer(self, user: SourceUser) -> str:
+        """Return why *user*, who is in scope as far as Slack says, gets no account all the same, or "".
+
+        It is what Slack does not say; an account that is there is looked after without it.
+        """
+        kinds = ["bot"] if "bot" in user.unsaid else []
+        if "guest" in user.unsaid and self.guests is not Guests.ALL:
+            kinds.append("single-channel guest" if user.guest else "guest")
+        if not kinds:
+            return ""
+        return (
+            f"{KIND_NOT_KNOWN}{' or a '.join(kinds)}, so no account is made. Where one is wanted, make it in Docebo with this"
+            " address: the next run finds it"
+        )
 
     def _reason_against_workspace(self, user: SourceUser) -> str:
         if not (self.team and user.workspaces) or user.is_member_of(self.team):
