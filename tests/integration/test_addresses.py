@@ -165,3 +165,65 @@ async def test_in_real_time_nobody_concludes_from_a_search_that_finds_nobody(san
     assert mapped(sqlite_url, sandbox.slack.team.id) == {}
     summary = await run_import(settings_for(sandbox.facts(), sqlite_url), rows=ON)  # which sees that nobody bears it
     assert summary.count(Kind.UPDATE, Kind.MAP, outcome=Outcome.APPLIED) == 1
+
+
+WITHOUT_MAPPINGS = {**ON, "MAP_SLACK_USER_DATA": "false"}
+
+
+@ROADS
+@pytest.mark.parametrize("are_there", [True, False], ids=["in line from the start", "made by us"])
+async def test_people_without_mappings_who_pass_their_addresses_on_in_a_circle_keep_their_accounts(
+    sandbox, sqlite_url, tmp_path, road, are_there
+):
+    names, settings = ("Ada", "Bob", "Cy"), settings_for(sandbox.facts(), sqlite_url)
+    people = [sandbox.slack.add(name, "Lovelace", f"{name}@example.com".lower())["id"] for name in names]
+    for name in names if are_there else ():
+        account(sandbox, f"{name}@example.com".lower(), firstname=name, lastname="Lovelace")
+    await run_import(settings, rows=WITHOUT_MAPPINGS)
+    theirs = {sandbox.docebo.accounts.by_username(f"{name}@example.com".lower()).user_id: name for name in names}
+    for slack_id, name in zip(people, ("Bob", "Cy", "Ada"), strict=True):
+        sandbox.slack.change(slack_id, {"profile": {"email": f"{name}@example.com".lower(), "title": "Dr"}})
+
+    if road == "real time":
+        async with world(sandbox, sqlite_url, tmp_path, MAP_SLACK_USER_DATA="false") as here:
+            for slack_id in people:
+                here.put(here.event(slack_id))
+                await here.serve()
+    else:
+        await run_import(settings, rows=WITHOUT_MAPPINGS)
+
+    assert {user_id: sandbox.docebo.accounts[user_id].firstname for user_id in theirs} == theirs
+    await run_import(settings, rows=WITHOUT_MAPPINGS)
+    borne = {name: sandbox.docebo.accounts[user_id].email for user_id, name in theirs.items()}
+    assert borne == {"Ada": "bob@example.com", "Bob": "cy@example.com", "Cy": "ada@example.com"}
+
+
+@ROADS
+@pytest.mark.parametrize("name", ["Ada", "Bob"], ids=["in line with it", "written into it"])
+async def test_whose_former_id_comes_back_with_another_address_does_not_get_the_account_of_who_has_it_by_now(
+    sandbox, sqlite_url, tmp_path, road, name
+):
+    settings = settings_for(sandbox.facts(), sqlite_url)
+    sandbox.slack.add("Eva", "Stays", "eva@example.com")
+    old = sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
+    await run_import(settings, rows=WITHOUT_MAPPINGS)
+    account_id = sandbox.docebo.accounts.by_username("ada@example.com").user_id
+
+    async def told(slack_id):
+        if road == "import":
+            await run_import(settings, rows=WITHOUT_MAPPINGS)
+            return
+        async with world(sandbox, sqlite_url, tmp_path, MAP_SLACK_USER_DATA="false") as here:
+            here.put(here.event(slack_id))
+            await here.serve()
+
+    sandbox.slack.deactivate(old)
+    await told(old)
+    await told(sandbox.slack.add(name, "Lovelace", "ada@example.com")["id"])
+    sandbox.slack.reactivate(old)
+    sandbox.slack.change(old, {"profile": {"email": "king@example.com"}})
+    await told(old)
+    await run_import(settings, rows=WITHOUT_MAPPINGS)
+
+    shown = sandbox.docebo.accounts[account_id]
+    assert (shown.firstname, shown.email) == (name, "ada@example.com")

@@ -63,7 +63,9 @@ class Findings:
     forgotten: int = 0  # people who are in nobody's plan any more
     # Slack ids whose account was seen in line, whatever it once read back
     no_echo: list[str] = field(default_factory=list)
-    seen: dict[int, LastSeen] = field(default_factory=dict)  # what mapped accounts bear, where that is news
+    seen: dict[int, LastSeen] = field(default_factory=dict)  # what people's accounts bear, where that is news
+    # By Slack id, the account with which somebody was met in line of whom no mapping and nothing else says whose it is
+    met: dict[str, Applied] = field(default_factory=dict)
     renamed: dict[str, str] = field(default_factory=dict)  # Slack ids of before, by the organisation's
     first_seen_leaving: list[str] = field(default_factory=list)  # Slack ids
     no_leavers: list[str] = field(default_factory=list)  # Slack ids of those who were known as leavers
@@ -155,6 +157,7 @@ class Planner:
         without a mapping, and *under_other_id* the mapping that the same person had before, under an id that Slack does not
         name any more.
         """
+        self.found.met.pop(user.slack_id, None)  # as it was planned before
         if against := self.policy.scope.reason_against(user):
             return self._plan_absent(user, mapping, against)
         self.found.people += 1
@@ -191,11 +194,14 @@ class Planner:
         if mapping and mapping.slack_id == user.local_id:
             self.found.renamed[user.slack_id] = mapping.slack_id
         operation = self._plan_known(user, mapping, account, found.by, mapping.applied if mapping else applied)
-        if mapping or operation.maps or operation.fingerprint:  # without mappings what was applied leads to the account
+        known = mapping or applied
+        if operation.kind is Kind.LEAVE and (known is None or known.docebo_id != account.docebo_id):
+            self.found.met[user.slack_id] = Applied(account.docebo_id)
+        # Without mappings what was applied leads to the account.
+        if mapping or operation.maps or operation.fingerprint or user.slack_id in self.found.met:
             now = look(account)
             if mapping and mapping.seen.claimed and not bears_address_of(account, user, mapping.seen):
                 now = LastSeen(now.username, claimed=True)  # until the address is seen there, or written
-            known = mapping or applied
             if known is None or known.docebo_id != account.docebo_id or now != known.seen:
                 self.found.seen[account.docebo_id] = now
         return operation

@@ -163,6 +163,17 @@ def keep_observations(tables: Tables, docebo: str, team: str, found: Findings, *
         found.seen.clear()
 
 
+def keep_met(tables: Tables, docebo: str, team: str, found: Findings, *, now: datetime) -> None:
+    """Keep who was met in line with which account, once everybody was heard; not of the forgotten.
+
+    Else, without mappings, whoever bears the address next would get an account in which nothing was ever to be changed.
+    """
+    excluded = tables.exclusions.all()
+    met = {slack_id: one for slack_id, one in found.met.items() if not excluded.cover_any([slack_id])}
+    tables.applied(docebo).save(team, met, now=now)
+    found.met.clear()
+
+
 def keep_leavers(tables: Tables, team: str, found: Findings, *, now: datetime) -> None:
     """Keep who was seen to have left for the first time, and who is no leaver any more."""
     if found.first_seen_leaving:

@@ -18,7 +18,14 @@ from slack_docebo.domain.targets import BRANCH, USERNAME
 from slack_docebo.engine.planning.absences import Absences, not_planned
 from slack_docebo.engine.planning.drafts import Draft, close_plan
 from slack_docebo.engine.planning.limits import count_people
-from slack_docebo.engine.planning.people import as_decided, in_grace, keep_observations, note_names, plan_people
+from slack_docebo.engine.planning.people import (
+    as_decided,
+    in_grace,
+    keep_met,
+    keep_observations,
+    note_names,
+    plan_people,
+)
 from slack_docebo.engine.planning.reopening import reopened
 from slack_docebo.engine.reading.connection import Workspace, recall_other_ids, unknown_levels
 from slack_docebo.engine.reading.organisation import learn_who_is_forgotten
@@ -109,6 +116,7 @@ async def make_plan(
     again |= await learn_who_is_forgotten(runtime, workspace, chain.from_iterable(listed or read))
     await to_completion(_plan_absent, runtime, planner, draft, absences, trusting, orphans)
     await to_completion(_plan_again, runtime, planner, draft, listed or read, accounts, again, trusting)
+    await to_completion(_keep_met, runtime, planner, draft)
     if listed is not None:
         newcomers = await to_completion(_newcomers, runtime, draft.plan_id)
         await check_first_list(runtime, workspace.team, accounts, newcomers)
@@ -132,6 +140,12 @@ async def make_plan(
             looked_after = count_people(runtime, tables, workspace.team, at_least=planner.found.people)
     close_plan(runtime, draft.plan_id, looked_after=looked_after, facts=facts)
     return draft.plan_id
+
+
+def _keep_met(runtime: Runtime, planner: Planner, draft: Draft) -> None:
+    if planner.found.met:
+        with runtime.store.transaction() as tables:
+            keep_met(tables, draft.docebo, draft.team, planner.found, now=runtime.now())
 
 
 def _newcomers(runtime: Runtime, plan_id: str) -> list[str]:

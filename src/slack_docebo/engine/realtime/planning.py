@@ -9,7 +9,7 @@ from slack_docebo.domain.policy import Policy
 from slack_docebo.domain.standing import is_undecided
 from slack_docebo.engine.planning.drafts import close_plan, open_plan
 from slack_docebo.engine.planning.limits import count_people
-from slack_docebo.engine.planning.people import keep_leavers, keep_observations, note_names, plan_people
+from slack_docebo.engine.planning.people import keep_met, keep_observations, note_names, plan_people
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.evidence import ask_for_people
 from slack_docebo.engine.realtime.holding import hold
@@ -70,9 +70,11 @@ def store_plan(
         known = tables.standings.of(docebo, team, [op.slack_id for op in waiting])
     news = [op for op in waiting if op.slack_id not in known or not known[op.slack_id].covers(op)]
     if not news and all(operation.kind is Kind.LEAVE for operation in operations):
-        if planner.found.first_seen_leaving or planner.found.no_leavers:
+        found = planner.found
+        if found.first_seen_leaving or found.no_leavers or found.met:
             with runtime.store.transaction() as tables:
-                keep_leavers(tables, team, planner.found, now=runtime.now())
+                keep_observations(tables, docebo, team, found, now=runtime.now())
+                keep_met(tables, docebo, team, found, now=runtime.now())
         return None, set()
     plan_id = open_plan(runtime, workspace, PlanKind.REALTIME_SYNC)
     with runtime.store.transaction() as tables:
@@ -81,6 +83,7 @@ def store_plan(
         remembered = [operation for operation in operations if operation.slack_id not in forgotten]
         tables.operations.add(plan_id, 0, remembered)
         keep_observations(tables, docebo, team, planner.found, now=runtime.now())
+        keep_met(tables, docebo, team, planner.found, now=runtime.now())
         note_names(runtime, tables, team, [case.pair[0] for case in cases])
     measured = close_plan(runtime, plan_id, looked_after=looked_after, let_through=let_through)
     served.plans.append(plan_id)
