@@ -342,6 +342,26 @@ def test_wrong_usage_and_missing_settings_exit_2(env):
 
 
 @pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        (["plan", "show", ""], "no plan is named: give its id, as `plan list` shows it"),
+        (["plan", "diff", "8e1enxp0", " "], "no plan is named: give its id, as `plan list` shows it"),
+        (["plan", "apply", ""], "no plan is named: give its id, as `plan list` shows it"),
+        (["events", "show", ""], "no event is named: give its id, as `events list` shows it"),
+        (["events", "replay", "Ev1", ""], "no event is named: give its id, as `events list` shows it"),
+        (["events", "let-through", ""], "no incident is named: give its id, as `events list --parked` shows it"),
+        (["mappings", "import", ""], "no file is named: give its path"),
+        (["mappings", "export", ""], "no file is named: give its path"),
+        (["settings", "export", ""], "no file is named: give its path"),
+    ],
+)
+def test_of_a_blank_argument_a_command_says_in_one_line_what_is_missing_and_how_to_find_it(env, command, told):
+    ended = run(env, *command)
+
+    assert (ended.returncode, ended.stderr.count("\n"), told in ended.stderr) == (2, 1, True)
+
+
+@pytest.mark.parametrize(
     ("variables", "told"),
     [
         pytest.param({"SLACK_BOT_TOKEN": "xoxb-wrong"}, "check SLACK_BOT_TOKEN", id="token"),

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from slack_docebo.cli.output import Json, Limit, first, show_done, show_json, show_rows
+from slack_docebo.cli.output import Json, Limit, first, required, show_done, show_json, show_rows
 from slack_docebo.cli.store import open_store
 from slack_docebo.domain.moments import to_the_second
 from slack_docebo.domain.texts import events
@@ -17,6 +17,10 @@ app = App(name="events")
 Parked = Annotated[
     bool,
     Parameter(negative="", help="Only those that nobody tries any more: they failed too often, or wait for a limit."),
+]
+EventId = Annotated[str, Parameter(validator=required("no event is named: give its id, as `events list` shows it"))]
+Incident = Annotated[
+    str, Parameter(validator=required("no incident is named: give its id, as `events list --parked` shows it"))
 ]
 All = Annotated[bool, Parameter(name="--all", negative="", help="Every parked event.")]
 
@@ -32,7 +36,7 @@ def list_(*, parked: Parked = False, limit: Limit = 100, json: Json = False) -> 
 
 
 @app.command
-def show(event_id: str, *, json: Json = False) -> None:
+def show(event_id: EventId, *, json: Json = False) -> None:
     """Show one event and what is kept of the person's profile."""
     with open_store() as store, store.reading() as tables:
         entry = tables.inbox.get(event_id)
@@ -47,7 +51,7 @@ def show(event_id: str, *, json: Json = False) -> None:
 
 
 @app.command
-def replay(*event_ids: str, all_: All = False, json: Json = False) -> None:
+def replay(*event_ids: EventId, all_: All = False, json: Json = False) -> None:
     """Let parked events be tried anew: those named, or all. The next run takes them; the webhook asks for one."""
     if bool(event_ids) == all_:
         raise ConfigurationError("name the events to replay, or give --all")
@@ -61,7 +65,7 @@ def replay(*event_ids: str, all_: All = False, json: Json = False) -> None:
 
 
 @app.command
-def let_through(incident: str, *, json: Json = False) -> None:
+def let_through(incident: Incident, *, json: Json = False) -> None:
     """Let the events that a limit holds back be applied, all that wait with this incident: `events list` names it."""
     # A run's modules, and with them the clients, are not needed to look at events.
     from slack_docebo.engine.realtime.holding import let_through as let_incident_through

@@ -9,7 +9,7 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from slack_docebo.cli.output import Json, Limit, say, show_done, show_json, show_rows
+from slack_docebo.cli.output import Json, Limit, NamedFile, say, show_done, show_json, show_rows
 from slack_docebo.cli.store import open_store
 from slack_docebo.engine.mappings.mapping_file import BadRow, MappingFile, write_mappings
 from slack_docebo.engine.mappings.restoring import Taken, import_file, linked_workspace, restore_file
@@ -43,7 +43,7 @@ def list_(*, limit: Limit = 50, json: Json = False) -> None:
 
 
 @app.command
-def export(file: Path, *, json: Json = False) -> None:
+def export(file: NamedFile, *, json: Json = False) -> None:
     """Write all mappings to a new CSV file that only you can read."""
     settings = load_settings(MappingSettings)
     with open_store(settings) as store:
@@ -55,7 +55,7 @@ def export(file: Path, *, json: Json = False) -> None:
 
 
 @app.command(name="import")
-def import_(file: Path, *, dry_run: DryRun = False, json: Json = False) -> None:
+def import_(file: NamedFile, *, dry_run: DryRun = False, json: Json = False) -> None:
     """Take mappings over from a CSV file with the columns slack_id, slack_name, slack_team and user_id.
 
     All rows are taken over or, where one cannot be used, none. Who is not in the file is left alone. What a row says is
@@ -70,7 +70,7 @@ def import_(file: Path, *, dry_run: DryRun = False, json: Json = False) -> None:
 
 
 @app.command
-def restore(backup: Path, *, dry_run: DryRun = False, json: Json = False) -> None:
+def restore(backup: NamedFile, *, dry_run: DryRun = False, json: Json = False) -> None:
     """Bring the mappings of a backup, or of an export, back exactly as they were.
 
     All rows are brought back or, where one cannot be used, none. Who is not in the file is left alone.

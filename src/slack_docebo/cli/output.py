@@ -1,8 +1,9 @@
 """What commands print: a table or lines for people, JSON for programs. Text of others is never read as markup."""
 
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
+from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 from cyclopts import Parameter, validators
@@ -18,6 +19,19 @@ Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON in
 
 MOST_SHOWN = 1_000_000
 Limit = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=MOST_SHOWN), help="How many at the most.")]
+
+
+def required(advice: str) -> Callable[[object, object], None]:
+    """Return the validator of an argument that must not be blank, which says *advice* where it is."""
+
+    def validate(_type: object, given: object) -> None:
+        if given == Path() or not str(given).strip():  # an empty path is the folder one is in
+            raise ValueError(advice)
+
+    return validate
+
+
+NamedFile = Annotated[Path, Parameter(validator=required("no file is named: give its path"))]
 
 Yes = Annotated[bool, Parameter(negative="", help="Do not ask.")]
 

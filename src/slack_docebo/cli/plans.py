@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
-from slack_docebo.cli.output import Json, Limit, first, show_json, show_markdown, show_rows
+from slack_docebo.cli.output import Json, Limit, first, required, show_json, show_markdown, show_rows
 from slack_docebo.cli.store import open_store
 from slack_docebo.domain.moments import in_utc
 from slack_docebo.domain.operations import Kind, Outcome
@@ -20,7 +20,13 @@ app = App(name="plan")
 
 LONGEST_SHOWN = 200  # of a value
 
-PlanId = Annotated[str, Parameter(help="Id of the plan, as the run's summary and `plan list` show it.")]
+PlanId = Annotated[
+    str,
+    Parameter(
+        validator=required("no plan is named: give its id, as `plan list` shows it"),
+        help="Id of the plan, as the run's summary and `plan list` show it.",
+    ),
+]
 
 
 @app.command(name="list")

@@ -2,12 +2,11 @@
 
 import asyncio
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from slack_docebo.cli.output import Json, note, show_done
+from slack_docebo.cli.output import Json, NamedFile, note, show_done
 from slack_docebo.cli.session import rows_from_prefect
 from slack_docebo.cli.store import open_store
 from slack_docebo.errors import ConfigurationError, StorageError
@@ -21,7 +20,7 @@ PlanId = Annotated[str, Parameter(name="--plan", help="As the run that made this
 
 
 @app.command
-def export(file: Path, *, plan: PlanId = "", json: Json = False) -> None:
+def export(file: NamedFile, *, plan: PlanId = "", json: Json = False) -> None:
     """Write the table of settings to a new CSV file that only you can read.
 
     From Prefect or, while that is out of reach, as the last run had it. `python -m deployments.bootstrap --settings FILE`
