@@ -152,6 +152,26 @@ def test_what_is_not_for_us_is_acknowledged_and_counted(besieged, payload, reaso
 
 
 @pytest.mark.parametrize(
+    "unreadable",
+    [{"event_id": None}, {"event_id": 7}, {"event": {"type": "team_join", "user": {"name": "ada"}}}],
+    ids=["no id", "a number for an id", "nobody"],
+)
+def test_an_event_about_somebody_that_cannot_be_kept_asks_for_a_reconciliation(webhook, unreadable):
+    assert webhook.post(envelope(**unreadable)).status_code == 200
+
+    with webhook.store.reading() as tables:
+        assert tables.wake_ups.reconciliation_wanted(datetime.now(UTC), pause=timedelta())
+
+
+def test_an_event_about_nobody_that_cannot_be_read_asks_for_nothing(webhook):
+    webhook.post(envelope(event=[]))
+    webhook.post(envelope(kind="message", event_id=None))
+
+    with webhook.store.reading() as tables:
+        assert not tables.wake_ups.reconciliation_wanted(datetime.now(UTC), pause=timedelta())
+
+
+@pytest.mark.parametrize(
     ("pinned", "docebo_url"),
     [(False, "https://acme.docebosaas.com"), (True, "https://acme.docebosaas.com"), (True, None)],
     ids=["by the settings", "by the first validated run", "by the only link there is"],

@@ -63,6 +63,11 @@ class Drop:
     reason: str
     kind: str = "other"
 
+    @property
+    def loses_somebody(self) -> bool:
+        """Whether it was about a person, and cannot be kept as an event: a reconciliation finds out what has changed."""
+        return self.reason == "malformed" and self.kind in ABOUT_PEOPLE
+
 
 @dataclass(frozen=True, slots=True)
 class Several:

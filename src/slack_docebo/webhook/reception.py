@@ -73,7 +73,10 @@ class Reception:
                 self.metrics.alerts.labels(kind).inc()
                 # The run's connection check will fail, and operators are told of that as of any failure.
                 await self._want_reconciliation()
-            case Drop(reason, kind):
+            case Drop(reason, kind) as drop:
+                if drop.loses_somebody:
+                    logger.warning("an event of the kind %s cannot be read: asking for a reconciliation", kind)
+                    await self._want_reconciliation()
                 self.metrics.dropped.labels(reason, kind).inc()
                 self.refusals.taken(RefusalKind.UNSIGNED)
                 if reason in set(RefusalKind):
