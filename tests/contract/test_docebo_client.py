@@ -311,6 +311,13 @@ async def test_the_session_tells_who_one_is(docebo):
         assert await client.session() == Session(5, "api.bot", "godadmin")
 
 
+async def test_a_language_without_a_code_is_none_by_which_another_is_refused(docebo):
+    named = [{"browsercode": None, "code": "english"}, {"code": "german"}, {"browsercode": "fr", "code": "french"}]
+    docebo.get(f"{USERS}/session").mock(return_value=ok({"id": 5, "active_languages": named}))
+    async with opened() as client:
+        assert (await client.session()).languages == {"fr": "french"}
+
+
 # Other reading
 
 

@@ -20,6 +20,7 @@ from slack_docebo.errors import AccessDenied, IncompleteRead, Rejected, Unproven
 from slack_docebo.integration_settings import read_rows, table
 from slack_docebo.runtime import open_runtime
 from slack_docebo.storage.store import Store
+from tests.between import Call, between
 from tests.importing import ON, run_import, settings_for
 from tests.integration.commands import environment, run
 
@@ -297,6 +298,32 @@ async def test_a_platform_that_reads_rows_as_one_table_is_recognised_by_two_of_t
         profile = sandbox.slack.get(user["id"])["profile"]
         assert shown[profile["email"]] == (profile["first_name"], profile["last_name"])
     assert sandbox.docebo_gate.counters.calls[BATCH] <= (2 if learned_as == "own" else 6)
+
+
+async def test_a_field_that_the_view_of_an_account_shows_empty_and_a_list_as_sent_says_nothing_of_columns(
+    sandbox, sqlite_url
+):
+    def without_fields(call: Call, answer: Any) -> Any:
+        if re.fullmatch(r"/manage/v1/user/\d+", call.path) and call.method == "GET":
+            answer["data"]["additional_fields"] = [
+                {**field, "value": None} for field in answer["data"]["additional_fields"]
+            ]
+            return answer
+        return None
+
+    rules = {**ON, "ATTRIBUTES": "email, first_name, last_name, field_13 = title"}
+    people = [sandbox.slack.add(name, "Lovelace", f"{name}@example.com")["id"] for name in ("ada", "ida")]
+    for person in people:
+        sandbox.slack.change(person, {"profile": {"title": "Analyst"}})
+    with between(sandbox.docebo_url, changed=without_fields) as url:
+        settings = settings_for(sandbox.facts(), sqlite_url, docebo_url=url)
+        await run_import(settings, rows=rules)
+        for person, changes in zip(people, ({"last_name": "King"}, {"title": "Countess"}), strict=True):
+            sandbox.slack.change(person, {"profile": changes})
+
+        done = await run_import(settings, rows=rules)
+
+    assert done.count(outcome=Outcome.APPLIED) == 2
 
 
 async def test_two_new_accounts_with_different_columns_are_made_in_one_call(sandbox, sqlite_url):

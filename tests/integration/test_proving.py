@@ -1,6 +1,8 @@
 """The first row of each kind goes alone, and the others follow only if its account shows what it was sent."""
 
+import re
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -11,6 +13,7 @@ from slack_docebo.domain.operations import Outcome
 from slack_docebo.engine.writing import proving
 from slack_docebo.errors import Unproven
 from slack_docebo.storage.store import Store
+from tests.between import Call, between
 from tests.importing import run_import, settings_for
 
 BATCH, VIEW = "POST /manage/v1/user/batch", "GET /manage/v1/user/{id}"
@@ -69,6 +72,20 @@ async def test_an_attribute_that_is_ignored_stops_the_first_import_after_one_acc
     done = await imported(sandbox, sqlite_url, without, ignored="language")
     assert done.count(outcome=Outcome.FAILED) == 0
     assert len(made(sandbox)) > 1
+
+
+async def test_what_the_view_of_an_account_leaves_out_is_not_told_with_what_it_shows_otherwise(sandbox, sqlite_url):
+    def with_another_zone(call: Call, answer: Any) -> Any:
+        if re.fullmatch(r"/manage/v1/user/\d+", call.path) and call.method == "GET":
+            answer["data"]["user_data"]["timezone"] = "Etc/UTC"
+            return answer
+        return None
+
+    with (
+        between(sandbox.docebo_url, changed=with_another_zone) as url,
+        pytest.raises(Unproven, match="not show time_zone as"),
+    ):
+        await run_import(settings_for(sandbox.facts(), sqlite_url, docebo_url=url), rows=ROWS)
 
 
 async def test_the_account_that_proved_it_is_told_with_its_person(sandbox, sqlite_url):

@@ -35,6 +35,18 @@ def test_a_value_is_written_and_compared_in_the_form_of_its_field(values, said, 
     assert (values.id(said), values.named(said)) == (written, compared)
 
 
+def test_an_option_is_found_that_only_the_view_of_its_field_labels():
+    grades = Options.of({}, [("2", "Senior"), ("2", "Älter"), ("3", "Junior")])
+
+    assert (grades.id("älter"), grades.named("älter"), grades.label("3")) == ("2", "Senior", "Junior")
+
+
+def test_of_two_options_with_one_label_the_first_is_written_and_either_is_the_same_value():
+    grades = Options.of({"1": "Junior", "7": "Junior"})
+
+    assert (grades.id("junior"), grades.label("1"), grades.label("7")) == ("1", "Junior", "Junior")
+
+
 @pytest.mark.parametrize(
     ("values", "shown", "compared"),
     [

@@ -59,7 +59,7 @@ def session_of(data: object) -> Session:
     languages = {
         read_text(one.get("browsercode")): read_text(one.get("code"))
         for one in (active if isinstance(active, list) else ())
-        if isinstance(one, dict)
+        if isinstance(one, dict) and read_text(one.get("browsercode"))
     }
     return Session(docebo_id, username_of(data), level, languages)
 

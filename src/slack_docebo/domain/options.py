@@ -21,8 +21,13 @@ class Options:
 
     @classmethod
     def of(cls, labels: Mapping[str, str], translated: Iterable[tuple[str, str]] = ()) -> Self:
-        """Return the options with these *labels* by id; *translated* are ids with labels in further languages."""
-        return cls(labels, {folded(clean(label)): option for option, label in (*translated, *labels.items()) if label})
+        """Return the options with these *labels* by id; *translated* are ids with labels in further languages.
+
+        An option that has no label but these has the first of them.
+        """
+        known = [(option, label) for option, label in (*labels.items(), *translated) if label]
+        ids = {folded(clean(label)): option for option, label in reversed(known)}
+        return cls(dict(reversed(known)), ids)
 
     def label(self, shown: str) -> str:
         """Return the label of an option that is *shown* by its id or a label in any language; any other text as it is."""

@@ -71,6 +71,8 @@ class Columns:
             return
         sent = replace(having, changes={name: having.changes[name] for name in names})
         ignored = not_shown(sent, [other])
+        if ignored and not any(current_value(other, name) for name in ignored):  # a view may lack what a list shows
+            ignored = not_shown(sent, [other, *await self._listed(other)])
         changed = [name for name in names if current_value(before, name) != current_value(after, name)]
         if ignored or changed:
             self._learn(RowColumns.ALIKE)
@@ -90,6 +92,10 @@ class Columns:
 
     async def _account(self, operation: Operation) -> Account | None:
         return await self._rereading.user(operation.docebo_id or 0)
+
+    async def _listed(self, account: Account) -> list[Account]:
+        found = await self._rereading.with_username(account.username)
+        return [one for one in found if one.docebo_id == account.docebo_id]
 
     def _are_applied(self, pair: Sequence[Numbered]) -> bool:
         with self._runtime.store.reading() as tables:

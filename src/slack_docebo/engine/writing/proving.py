@@ -187,8 +187,8 @@ class Prover:
                 return f"{', '.join(others)} is not as it has to be, of which the row says nothing: {advice}"
             seen = [view.account]
         unlike = not_shown(operation, seen)
-        if any(current_value(account, name) for account in seen for name in unlike):
-            return self._unlike(unlike)
+        if otherwise := [name for name in unlike if any(current_value(account, name) for account in seen)]:
+            return self._unlike(otherwise)
         is_searched = not operation.changes.keys().isdisjoint(CREDENTIALS)
         if unlike or is_searched or hidden(operation, seen):  # a view leaves out what a listing shows
             found = await self._found(operation, seen)
