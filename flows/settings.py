@@ -39,9 +39,9 @@ async def settings(
     if not check_only:
         return await save_settings(values, revision, changed_by)
     proposal = await propose_settings(values, revision)
-    told = f"{proposal.line} would change, nothing was saved{proposal.left_behind}"
+    told = f"{proposal.line} would change, nothing was saved"
     if not look_at_people:
-        return told
+        return told + proposal.left_behind()
     with SourceSnapshot() as people:
         async with open_run("bulk-import", proposal.settings) as runtime:
             workspace = await validate_connection(runtime)
@@ -49,4 +49,5 @@ async def settings(
             scope = told_of_scope(runtime, plan_id, proposal.before)
             # What was planned rests on settings that are not saved: that comes first.
             steps = [proposal.save] if proposal.changes else None
+            told += proposal.left_behind(runtime.field_titles)
             return f"{told}; {scope}; {(await report_outcome(runtime, plan_id, steps=steps)).line}"

@@ -11,7 +11,7 @@ from prefect.variables import Variable
 from pydantic import BaseModel
 
 from slack_docebo.concurrency import to_completion
-from slack_docebo.domain.rules import no_longer_filled
+from slack_docebo.domain.rules import NO_TITLES, AttributeRule, no_longer_filled
 from slack_docebo.domain.setting_change import SettingChange
 from slack_docebo.domain.texts import people
 from slack_docebo.engine.reporting.steps import Step
@@ -39,7 +39,7 @@ class Proposal(NamedTuple):
     settings: IntegrationSettings
     changes: list[SettingChange]
     before: Mapping[str, object]  # the settings of now, as plans keep them
-    given_up: Sequence[str]  # attributes that no rule fills any more
+    rules_before: Sequence[AttributeRule]  # those of now
     save: Step  # by the form, filled in with what was checked
 
     @property
@@ -48,10 +48,10 @@ class Proposal(NamedTuple):
         settings = "1 setting" if len(self.changes) == 1 else f"{len(self.changes)} settings"
         return f"{settings} ({keys})" if keys else settings
 
-    @property
-    def left_behind(self) -> str:
-        """Say what accounts keep that is looked after no longer, "" for nothing."""
-        names = ", ".join(self.given_up[:NAMED_AT_MOST]) + " and others" * (len(self.given_up) > NAMED_AT_MOST)
+    def left_behind(self, titles: Mapping[str, str] = NO_TITLES) -> str:
+        """Say what accounts keep that is looked after no longer, "" for nothing; *titles* tell which fields are the same."""
+        given_up = no_longer_filled(self.rules_before, self.settings.attributes, titles)
+        names = ", ".join(given_up[:NAMED_AT_MOST]) + " and others" * (len(given_up) > NAMED_AT_MOST)
         return f"; accounts keep the {names} that they have, for no rule fills that any more" if names else ""
 
 
@@ -70,8 +70,8 @@ async def propose_settings(form: BaseModel, filled_from: str, *, check_only: boo
     filled = {"values": form.model_dump(mode="json"), "check_only": False, "revision": filled_from}
     save = Step("Save these settings: type your name", "settings", filled)
     before = _read(present)
-    given_up = no_longer_filled(before.attributes, settings.attributes) if before else []
-    proposal = Proposal(rows, settings, changes(present, rows), before.written if before else {}, given_up, save)
+    written, rules = (before.written, before.attributes) if before else ({}, ())
+    proposal = Proposal(rows, settings, changes(present, rows), written, rules, save)
     shown = [{"setting": key, "from": before, "to": after} for key, before, after in proposal.changes]
     await publish_table(shown, key="settings-changes", description=f"What changes: {proposal.line}")
     if proposal.changes and check_only:
@@ -121,7 +121,7 @@ async def save_settings(form: BaseModel, filled_from: str, changed_by: str) -> s
     async with get_client() as client:
         await follow_settings(client)
     get_run_logger().info("Saved: %s", proposal.line)
-    return f"saved: {proposal.line}, in force from the next run on{proposal.left_behind}"
+    return f"saved: {proposal.line}, in force from the next run on{proposal.left_behind()}"
 
 
 def _read(present: object) -> IntegrationSettings | None:

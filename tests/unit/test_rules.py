@@ -231,3 +231,14 @@ def test_what_no_rule_fills_any_more_is_named_as_rules_name_it():
 
     assert no_longer_filled(before, after) == ['field:"Cost centre"']
     assert no_longer_filled(after, before) == []
+
+
+def test_a_field_that_a_rule_names_by_its_id_in_the_place_of_its_title_is_still_filled():
+    by_title, by_id = parse_rules("first_name, field:Unit = title"), parse_rules("first_name, field_16 = title")
+    unit, other = {"field_16": "Unit", "field_12": "Slack ID"}, {"field_16": "Office", "field_12": "Unit"}
+
+    for titles in ({}, unit):  # without their titles nobody can tell
+        assert no_longer_filled(by_title, by_id, titles) == no_longer_filled(by_id, by_title, titles) == []
+    assert no_longer_filled(by_title, by_id, other) == ["field:Unit"]
+    assert no_longer_filled(by_id, by_title, other) == ["field_16"]
+    assert no_longer_filled(by_id, parse_rules("first_name, field_12 = title"), {}) == ["field_16"]

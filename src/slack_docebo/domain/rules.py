@@ -16,7 +16,17 @@ from slack_docebo.domain.names import folded
 from slack_docebo.domain.options import Values
 from slack_docebo.domain.people import SourceUser
 from slack_docebo.domain.sources import CUSTOM, SCIM_SOURCES, SOURCES, is_custom, is_source, label_of
-from slack_docebo.domain.targets import BRANCH, CASELESS, MANAGER, TARGETS, USERNAME, field_id_of, is_target, title_of
+from slack_docebo.domain.targets import (
+    BRANCH,
+    CASELESS,
+    MANAGER,
+    TARGETS,
+    TITLED,
+    USERNAME,
+    field_id_of,
+    is_target,
+    title_of,
+)
 from slack_docebo.domain.texts import LONGEST_ADDRESS, LONGEST_NAME, LONGEST_VALUE, bounded, shortened, visible
 
 ON_CREATE_ONLY, CLEAR = OPTIONS = ("on-create-only", "clear")
@@ -29,6 +39,7 @@ SEPARATORS = ",;\r\n"  # between rules, outside quotes and brackets
 EXPRESSION_SHOWN = 200  # characters, in a message
 NOT_HELD = "Docebo's field cannot hold it"
 TAKEN = "another account has this username, or gets it"
+NO_TITLES: Mapping[str, str] = {}
 NO_BRANCH = "Docebo has no such branch, or several"
 # What tells rules from each other: texts in quotes (an apostrophe within a word begins none), brackets, separators.
 _PIECE = re.compile(
@@ -172,10 +183,26 @@ def distinct(rules: Iterable[AttributeRule]) -> tuple[AttributeRule, ...]:
     return rules
 
 
-def no_longer_filled(before: Iterable[AttributeRule], after: Iterable[AttributeRule]) -> list[str]:
-    """Return the targets that a rule of *before* fills and none of *after*, as rules name them."""
-    filled = {folded(rule.target) for rule in after}
-    return [quoted(rule.target) for rule in before if folded(rule.target) not in filled]
+def no_longer_filled(
+    before: Iterable[AttributeRule], after: Iterable[AttributeRule], titles: Mapping[str, str] = NO_TITLES
+) -> list[str]:
+    """Return the targets that a rule of *before* fills and none of *after*, as rules name them.
+
+    *titles* are those of additional fields, by their targets with ids. What may be a field that *after* names in the other
+    way, by id in the place of the title, is left out where they do not tell.
+    """
+
+    def name(target: str) -> str:
+        return folded(TITLED + titles[target] if target in titles else target)
+
+    former, latter = {name(rule.target): rule.target for rule in before}, {name(rule.target) for rule in after}
+    news = latter - former.keys()
+    by_title, by_id = any(map(title_of, news)), any(map(field_id_of, news))
+
+    def may_be_news(target: str) -> bool:
+        return by_id if title_of(target) else by_title and target not in titles and field_id_of(target) is not None
+
+    return [quoted(target) for known, target in former.items() if known not in latter and not may_be_news(target)]
 
 
 def custom_fields(rules: Iterable[AttributeRule]) -> frozenset[str]:
