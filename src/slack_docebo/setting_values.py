@@ -16,7 +16,11 @@ from slack_docebo.domain.rules import AttributeRule, parse_rules
 LONGEST_DELAY = 366 * 24 * 3600  # seconds
 SEPARATORS = re.compile(r"[,;\t\r\n]")
 UNSEEN = "\ufeff\u200b\u200c\u200d\u200e\u200f\u2060"  # what copying from a page may leave around an entry
-NEVER_IN_PATTERNS = " \t\u00a0\"'{}<>|,;"
+CURLY = (
+    "\u201c\u201d\u201e\u201f\u2018\u2019\u201a\u201b\u00ab\u00bb\u2039\u203a"  # quotes, as word processors make them
+)
+NEVER_IN_PATTERNS = f" \t\u00a0\"'{{}}<>|,;{CURLY}"
+FULL_WIDTH = re.compile("[\uff01-\uff5e\u3001\u3002]")  # letters, digits and signs as typed with an Asian keyboard
 OF_MACHINES = {"posix", "right", "posixrules", "localtime", "Factory"}  # zones that not all know, or not as the same
 CURLY_QUOTES = re.compile("[\u201c\u201d\u201e]")
 DOMAIN = re.compile(r"(?=.{1,253}$)[\w-]{1,63}(\.[\w-]{1,63})*")
@@ -57,8 +61,18 @@ def rules_of(value: object) -> tuple[AttributeRule, ...]:
     return parse_rules(text if '"' in text else CURLY_QUOTES.sub('"', text), cel.compiled)
 
 
+def _in_usual_width(words: tuple[str, ...]) -> tuple[str, ...]:
+    """Return *words*; raise ValueError for one that only looks like what addresses and ids are written in."""
+    for word in words:
+        if wide := FULL_WIDTH.search(word):
+            raise ValueError(
+                f"{word!r} fits nobody: its {wide[0]!r} is of full width, as no address or id has it; type it anew"
+            )
+    return words
+
+
 def _patterns(value: object) -> tuple[str, ...]:
-    words = _words(value)
+    words = _in_usual_width(_words(value))
     for word in words:
         if set(word).intersection(NEVER_IN_PATTERNS) or not word.isprintable():
             raise ValueError(
@@ -69,7 +83,7 @@ def _patterns(value: object) -> tuple[str, ...]:
 
 
 def _domains(value: object) -> tuple[str, ...]:
-    words = tuple(word.removeprefix("@").casefold() for word in _words(value))
+    words = tuple(word.removeprefix("@").casefold() for word in _in_usual_width(_words(value)))
     for word in words:
         if not DOMAIN.fullmatch(word):
             raise ValueError(

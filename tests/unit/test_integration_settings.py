@@ -83,6 +83,18 @@ def test_a_missing_row_is_named(missing):
             ("NOTIFICATION_MAIL_ID", nowhere, r"row SLACK \| NOTIFICATION_MAIL_ID: write an e-mail address")
             for nowhere in ("me", "me@", "mé@example.com", "a b@example.com", "it@example.com, me")
         ),
+        (
+            "PROTECTED_ACCOUNTS",
+            "“ceo@example.com”",
+            r"PROTECTED_ACCOUNTS: '“ceo@example.com”' is no pattern.*without quotes",
+        ),
+        (
+            "PROTECTED_ACCOUNTS",
+            "\uff0a@example.com",
+            r"PROTECTED_ACCOUNTS: .* fits nobody: its '\uff0a' is of full width",
+        ),
+        ("SCOPE_EXCLUDE", "a@b.com\uff0cc@d.com", r"SCOPE_EXCLUDE: .* fits nobody: its '\uff0c' is of full width"),
+        ("SCOPE_EMAIL_DOMAINS", "\uff45xample.com", r"SCOPE_EMAIL_DOMAINS: .* its '\uff45' is of full width"),
         ("PROTECTED_ACCOUNTS", "ce\u200bo", r"row SLACK \| PROTECTED_ACCOUNTS: 'ce\\u200bo' is no pattern"),
     ],
 )
