@@ -20,6 +20,7 @@ from slack_docebo.settings import EVERYTHING, variables
 from slack_docebo.storage.contacts import Side
 from slack_docebo.storage.refusals import Refusal, RefusalKind
 from slack_docebo.storage.store import Store
+from tests.between import Answer, between, in_json
 from tests.importing import ON, run_import, settings_for
 from tests.integration.commands import run
 from tests.releases import expand
@@ -352,6 +353,18 @@ async def test_what_the_platforms_importer_lacks_is_named(environment, company, 
     found = (await findings())["Docebo's importer"]
 
     assert (found[0], told in found[1]) == (level, True)
+
+
+@pytest.mark.parametrize("answer", [Answer(404, b"{}"), in_json({"data": None})], ids=["not there", "nothing"])
+async def test_a_platform_without_a_call_that_no_run_makes_is_no_reason_to_fail(environment, company, answer):
+    unneeded = ("/manage/v1/site/microservices", "/manage/v1/user/importer_fields")
+    with between(company.docebo_url, lambda call: answer if call.path.startswith(unneeded) else None) as url:
+        environment.setenv("DOCEBO_URL", url)
+        found = await findings()
+
+    assert [found[check][0] for check in ("Docebo services", "Docebo's description")] == [Level.WARN] * 2
+    assert found["Docebo's importer"][0] is not Level.FAIL
+    assert "look among its apps" in found["Docebo services"][1]
 
 
 async def test_a_mandatory_field_that_no_rule_fills_is_named_before_anything_is_written(environment, company):

@@ -20,12 +20,13 @@ from slack_docebo.engine.reading.connection import (
     rights_of,
     unknown_levels,
 )
-from slack_docebo.errors import RemoteError, SyncError
+from slack_docebo.errors import ContractViolation, Rejected, RemoteError, SyncError
 from slack_docebo.runtime import grant
 from slack_docebo.storage.budget import CallBudget
 from slack_docebo.storage.store import Store
 
 ALWAYS_WRITTEN = frozenset({"username", "email", "firstname", "lastname", "active"})  # columns of rows
+UNTOLD = (Rejected, ContractViolation)  # by a platform that has no such call: no run makes it
 SPARED = "not looked at, to leave the few calls that may be made to runs"
 
 
@@ -49,8 +50,14 @@ async def platform(check: str, seen: Seen) -> Finding:
 
 async def services(check: str, seen: Seen) -> Finding:
     """Look whether Docebo's own link with Slack is on, too."""
-    async with AsyncExitStack() as stack:
-        services = await (await _docebo(seen, stack)).services()
+    try:
+        async with AsyncExitStack() as stack:
+            services = await (await _docebo(seen, stack)).services()
+    except UNTOLD as error:
+        return warn(
+            check,
+            f"it is not told whether Docebo's own link with Slack is on ({error}): look among its apps, and switch it off",
+        )
     slack = [service for service in services if "slack" in f"{service.app} {service.url}".lower()]
     if slack:
         return warn(
@@ -67,7 +74,10 @@ async def description(check: str, seen: Seen) -> Finding:
         return warn(check, SPARED)
     async with AsyncExitStack() as stack:
         client = await _docebo(seen, stack)
-        services = await client.services()
+        try:
+            services = await client.services()
+        except UNTOLD as error:
+            return warn(check, f"it cannot be found ({error}): the first run shows more")
         manage = next((service for service in services if service.app.lower() == "manage"), None)
         if manage is None:
             return warn(check, "the platform lists no description of its user management: the first run shows more")
@@ -93,8 +103,11 @@ async def importer(check: str, seen: Seen) -> Finding:
     """Look the columns of our rows up among those of the platform's importer, which reads rows like ours from files."""
     if seen.has_few_calls:
         return warn(check, SPARED)
-    async with AsyncExitStack() as stack:
-        known = await (await _docebo(seen, stack)).importer_columns()
+    try:
+        async with AsyncExitStack() as stack:
+            known = await (await _docebo(seen, stack)).importer_columns()
+    except UNTOLD as error:
+        return warn(check, f"its columns are not told ({error}): the first run shows more")
     targets = {rule.target for rule in seen.behaviour.attributes} if seen.behaviour else set()
     written = {BATCH_NAMES[target] for target in targets if target in BATCH_NAMES} | ALWAYS_WRITTEN
     if "username" not in known:
