@@ -12,13 +12,10 @@ from slack_docebo import cel
 from slack_docebo.domain.freezing import Freeze, parse_freeze
 from slack_docebo.domain.guards import Limit, parse_limit
 from slack_docebo.domain.rules import AttributeRule, parse_rules
+from slack_docebo.domain.texts import COPIED_ALONG, CURLY
 
 LONGEST_DELAY = 366 * 24 * 3600  # seconds
 SEPARATORS = re.compile(r"[,;\t\r\n]")
-UNSEEN = "\ufeff\u200b\u200c\u200d\u200e\u200f\u2060"  # what copying from a page may leave around an entry
-CURLY = (
-    "\u201c\u201d\u201e\u201f\u2018\u2019\u201a\u201b\u00ab\u00bb\u2039\u203a"  # quotes, as word processors make them
-)
 NEVER_IN_PATTERNS = f" \t\u00a0\"'{{}}<>|,;{CURLY}"
 FULL_WIDTH = re.compile("[\uff01-\uff5e\u3001\u3002]")  # letters, digits and signs as typed with an Asian keyboard
 OF_MACHINES = {"posix", "right", "posixrules", "localtime", "Factory"}  # zones that not all know, or not as the same
@@ -52,7 +49,7 @@ def _words(value: object) -> tuple[str, ...]:
         words = list(map(str, value))
     else:
         words = SEPARATORS.split(str(value))
-    return tuple(filter(None, (word.strip().strip(UNSEEN).strip() for word in words)))
+    return tuple(filter(None, (word.strip().strip(COPIED_ALONG).strip() for word in words)))
 
 
 def rules_of(value: object) -> tuple[AttributeRule, ...]:

@@ -203,7 +203,7 @@ async def test_two_plans_are_compared_person_by_person(sandbox, settings, env):
     assert [(row["Slack user"], row[one], row[other]) for row in rows] == [(user["id"], "not in the plan", CREATED)]
 
 
-@pytest.mark.parametrize("ask", ["by e-mail", "by Slack id", "by account"])
+@pytest.mark.parametrize("ask", ["by e-mail", "as a mail has it", "by Slack id", "by account"])
 async def test_explain_says_the_same_however_the_person_is_named(sandbox, settings, env, ask):
     await run_import(settings)
     account = next(a for a in sandbox.docebo.accounts if a.provisioned_by)
@@ -211,7 +211,12 @@ async def test_explain_says_the_same_however_the_person_is_named(sandbox, settin
     sandbox.slack.change(slack_id, {"profile": {"last_name": "Newname"}})
     before, counters = target(sandbox), sandbox.docebo_gate.counters
     counters.reset()
-    who = {"by e-mail": account.email, "by Slack id": slack_id, "by account": f"docebo:{account.user_id}"}[ask]
+    who = {
+        "by e-mail": account.email,
+        "as a mail has it": f"Somebody <{account.email}>",
+        "by Slack id": slack_id,
+        "by account": f"docebo:{account.user_id}",
+    }[ask]
 
     found = json.loads(run(env, "explain", who, "--json").stdout)
 

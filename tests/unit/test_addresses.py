@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slack_docebo.domain.addresses import mail_domain, mailbox, spellings
+from slack_docebo.domain.addresses import as_meant, mail_domain, mailbox, spellings
 
 UNICODE, PUNYCODE = "ann@m\u00fcnchen.example", "ann@xn--mnchen-3ya.example"
 
@@ -56,3 +56,23 @@ def test_an_address_is_looked_for_in_each_way_it_may_be_written():
     assert spellings("Ann@example.com") == ["Ann@example.com"]
     assert sorted(spellings(UNICODE)) == sorted(spellings(PUNYCODE)) == sorted([UNICODE, PUNYCODE])
     assert spellings("ada") == ["ada"]
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        " ann@example.com\u200b",
+        "<ann@example.com>",
+        "Ann Onym <ann@example.com>",
+        "\u201cann@example.com\u201d",
+        "'ann@example.com',",
+        "<mailto:ann@example.com>",
+    ],
+)
+def test_an_address_is_meant_however_it_was_copied(typed):
+    assert as_meant(typed) == "ann@example.com"
+
+
+def test_what_was_not_copied_with_anything_around_it_is_meant_as_it_is():
+    for typed in ("o'brien@example.com", "U012AB3CD", "docebo:7", "Ann Onym", ""):
+        assert as_meant(typed) == typed

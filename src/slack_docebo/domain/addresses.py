@@ -4,11 +4,15 @@ In the local part no case counts of ASCII letters. A domain may be written in Un
 (RFC 5890). Letters that only look alike stay different: mail to them goes to different people.
 """
 
+import re
 import unicodedata
 
 from slack_docebo.domain.names import folded
+from slack_docebo.domain.texts import COPIED_ALONG, CURLY
 
 PREFIX = "xn--"
+AROUND = f" \t\r\n\u00a0\"',;{COPIED_ALONG}{CURLY}"  # an address that was copied
+_IN_BRACKETS = re.compile(r"<([^<>]+)>$")
 KELVIN = "\u212a"  # a sign of which `lower` and `normalize` make a k, which it is not
 
 
@@ -31,6 +35,13 @@ def pattern_keys(address: str) -> tuple[str, ...]:
     if written.isascii() and PREFIX not in written:
         return (written,)
     return written, mailbox(address), unicodedata.normalize("NFC", written)
+
+
+def as_meant(typed: str) -> str:
+    """Return the address or the id that is *typed*: it may come as in a mail's head, from a link, or in quotes."""
+    text = typed.strip(AROUND)
+    bracketed = _IN_BRACKETS.search(text)
+    return (bracketed[1] if bracketed else text).strip(AROUND).removeprefix("mailto:")
 
 
 def mail_domain(domain: str) -> str:

@@ -20,6 +20,10 @@ MARKS_KEPT = 30  # in a row; https://unicode.org/reports/tr15/#Stream_Safe_Text_
 UNSEEN_NAMED = 5  # different ones, in a message
 MARKS_SHOWN = 4  # in a row; https://unicode.org/reports/tr39/#Optional_Detection
 
+COPIED_ALONG = "\ufeff\u200b\u200c\u200d\u200e\u200f\u2060"  # what copying from a page may leave around a text
+# Quotes as word processors make them.
+CURLY = "\u201c\u201d\u201e\u201f\u2018\u2019\u201a\u201b\u00ab\u00bb\u2039\u203a"
+
 # What Python calls printable and nobody sees: fillers, blanks and selectors, by Default_Ignorable_Code_Point.
 _UNSEEN = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"

@@ -5,6 +5,7 @@ from collections.abc import Mapping as MappingType
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from slack_docebo.domain.addresses import as_meant
 from slack_docebo.domain.attributes import current_value, same
 from slack_docebo.domain.decisions import Decision, latest
 from slack_docebo.domain.exclusion import FORGOTTEN
@@ -172,7 +173,7 @@ async def explain(runtime: Runtime, who: str) -> Explanation:
 
     Raises ConfigurationError for anything else, and what `validate` raises.
     """
-    who = who.strip()
+    who = as_meant(who)
     by_docebo, by_email = DOCEBO_ID.fullmatch(who), "@" in who
     if not (by_docebo or by_email or SLACK_ID.fullmatch(who)):
         raise ConfigurationError("name the person by e-mail address, Slack id (U...) or docebo:ID")

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from slack_docebo.domain.addresses import as_meant
 from slack_docebo.domain.people import SLACK_ID
 from slack_docebo.domain.texts import as_json
 from slack_docebo.errors import ConfigurationError
@@ -64,7 +65,7 @@ def find_person(store: Store, who: str) -> str:
 
     Raises ConfigurationError for anything else, and where nobody or several people have borne the address.
     """
-    who = who.strip()
+    who = as_meant(who)
     if "@" not in who:
         return slack_id_of(who)
     with store.reading() as tables:
@@ -121,7 +122,7 @@ def is_forgotten(store: Store, slack_id: str) -> bool:
 def remember(store: Store, who: str) -> None:
     """Let runs look after the person with this Slack id or address again; raise ConfigurationError if nobody is meant."""
     with store.transaction() as tables:
-        if not tables.exclusions.lift(who.strip()):
+        if not tables.exclusions.lift(as_meant(who)):
             raise ConfigurationError("nobody with this Slack id or e-mail address was forgotten")
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from slack_docebo.concurrency import to_completion
+from slack_docebo.domain.addresses import as_meant
 from slack_docebo.domain.exclusion import FORGOTTEN
 from slack_docebo.domain.observation import Present
 from slack_docebo.domain.people import SourceUser
@@ -20,7 +21,7 @@ async def read_named(runtime: Runtime, slack_ids: Sequence[str], emails: Sequenc
     """Return the users of these ids and e-mail addresses, each once; raise Rejected if Slack does not know one."""
     wanted = list(slack_ids)
     for place, email in enumerate(emails, 1):
-        found = await runtime.slack.find_user(email)
+        found = await runtime.slack.find_user(as_meant(email))
         if found is None:
             raise Rejected(
                 "users.lookupByEmail",
