@@ -55,6 +55,9 @@ async def test_a_table_is_a_file(tmp_path):
             "centres.csv: there is no row in it: write .* two columns below a line with their names",
         ),
         ({}, None, "the Variable table_centres: there is no row in it: write an object like"),
+        (None, "a,b\nSales,#REF!\n", "centres.csv: #REF! stands for Sales: write what the formula is to give"),
+        (None, "a,b\nSales,=A1&B1\n", "centres.csv: =A1&B1 stands for Sales: write what the formula is to give"),
+        ({"Sales": " #NV"}, None, "the Variable table_centres:  #NV stands for Sales: write what"),
         (None, "a,b\n1\n", "centres.csv: line 2: 1 cells, the first line has 2"),
     ],
 )
