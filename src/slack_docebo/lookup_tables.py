@@ -1,5 +1,6 @@
 """Lookup tables as administrators keep them: each a Variable of Prefect, or a CSV file in one folder."""
 
+import re
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from slack_docebo.given_files import UnusableFileError, read_given_text
 PREFIX = "table_"  # before the table's name, in that of the Variable
 LARGEST_FILE = 10_000_000  # bytes
 TWO_COLUMNS = "two columns below a line with their names: the value, and what stands for it"
+# A formula, or what spreadsheets write in the place of one that fails: #REF!, #N/A, in German #BEZUG!, #NV.
+OF_A_SPREADSHEET = re.compile(r"\s*(=.+|#\S+[!?]|#N/A|#NV|#N/D)\s*")
 EXAMPLE = '{"Sales": "SAL", "*": "REST"}'
 
 ReadVariable = Callable[[str], Awaitable[object]]  # returns what Prefect's Variable of that name holds, None without it
@@ -46,9 +49,13 @@ def _read(name: str, file: Path, held: object) -> LookupTable:
 
 
 def _filled(rows: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    if found := list(rows):
-        return found
-    raise BadTableError(f"there is no row in it: write an object like {EXAMPLE}, or {TWO_COLUMNS}")
+    found = list(rows)
+    if not found:
+        raise BadTableError(f"there is no row in it: write an object like {EXAMPLE}, or {TWO_COLUMNS}")
+    for value, stands_for in found:
+        if OF_A_SPREADSHEET.fullmatch(stands_for):
+            raise BadTableError(f"{stands_for} stands for {value}: write what the formula is to give")
+    return found
 
 
 def _rows(held: object) -> Iterator[tuple[str, str]]:

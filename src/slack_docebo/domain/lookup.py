@@ -1,6 +1,5 @@
 """Lookup tables: what stands for a value of Slack's, like the code of a branch for a department."""
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Self
@@ -8,8 +7,6 @@ from typing import Self
 from slack_docebo.domain.names import clean, folded
 
 EVERYTHING_ELSE = "*"  # the value of the default row
-# A formula, or what spreadsheets write in the place of one that fails: #REF!, #N/A, in German #BEZUG!, #NV.
-_OF_A_SPREADSHEET = re.compile(r"=.+|#\S+[!?]|#N/A|#NV|#N/D")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +27,9 @@ class LookupTable:
 
     @classmethod
     def of(cls, name: str, rows: Iterable[tuple[str, str]]) -> Self:
-        """Return the table with these *rows*; raise ValueError where one value has two, or a formula stands for it."""
+        """Return the table with these *rows*; raise ValueError where one value has two."""
         found: dict[str, str] = {}
         for value, stands_for in rows:
-            if _OF_A_SPREADSHEET.fullmatch(clean(stands_for)):
-                raise ValueError(f"{stands_for} stands for {value}: write what the formula is to give")
             if (key := _key(value)) in found:
                 raise ValueError(f"{value} is there twice")
             found[key] = clean(stands_for)
