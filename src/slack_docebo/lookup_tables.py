@@ -6,10 +6,12 @@ from pathlib import Path
 
 from slack_docebo.delimited import BadTableError, read_table
 from slack_docebo.domain.lookup import LookupTable
+from slack_docebo.domain.texts import shortened
 from slack_docebo.errors import ConfigurationError
 from slack_docebo.given_files import UnusableFileError, read_given_text
 
 PREFIX = "table_"  # before the table's name, in that of the Variable
+CELL_SHOWN = 80  # characters
 LARGEST_FILE = 10_000_000  # bytes
 TWO_COLUMNS = "two columns below a line with their names: the value, and what stands for it"
 # A formula, or what spreadsheets write in the place of one that fails: #REF!, #N/A, in German #BEZUG!, #NV.
@@ -54,7 +56,10 @@ def _filled(rows: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
         raise BadTableError(f"there is no row in it: write an object like {EXAMPLE}, or {TWO_COLUMNS}")
     for value, stands_for in found:
         if OF_A_SPREADSHEET.fullmatch(stands_for):
-            raise BadTableError(f"{stands_for} stands for {value}: write what the formula is to give")
+            raise BadTableError(
+                f"{shortened(stands_for, CELL_SHOWN)} stands for {shortened(value, CELL_SHOWN)}: write what the formula is"
+                " to give"
+            )
     return found
 
 
