@@ -25,9 +25,12 @@ class Options:
 
         An option that has no label but these has the first of them.
         """
-        known = [(option, label) for option, label in (*labels.items(), *translated) if label]
-        ids = {folded(clean(label)): option for option, label in reversed(known)}
-        return cls(dict(reversed(known)), ids)
+        by_id, by_label = dict[str, str](), dict[str, str]()
+        for option, label in (*labels.items(), *translated):
+            if label:
+                by_id.setdefault(option, label)
+                by_label.setdefault(folded(clean(label)), option)
+        return cls(by_id, by_label)
 
     def label(self, shown: str) -> str:
         """Return the label of an option that is *shown* by its id or a label in any language; any other text as it is."""
