@@ -199,6 +199,32 @@ async def test_people_without_mappings_who_pass_their_addresses_on_in_a_circle_k
 
 
 @ROADS
+@pytest.mark.parametrize(
+    ("change", "remove"),
+    [({}, ("profile.email",)), ({"is_restricted": True, "profile": {"email": "ann@other.example"}}, ())],
+    ids=["whose address Slack hides", "who is a guest now"],
+)
+async def test_the_account_of_somebody_who_is_out_of_scope_is_not_given_to_the_next_with_the_address(
+    sandbox, sqlite_url, tmp_path, road, change, remove
+):
+    settings = settings_for(sandbox.facts(), sqlite_url)
+    ann = sandbox.slack.add("Ann", "Berg", "ann@example.com")["id"]
+    await run_import(settings, rows=WITHOUT_MAPPINGS)
+    sandbox.slack.change(ann, change, remove)
+    bob = sandbox.slack.add("Bob", "Neu", "ann@example.com")["id"]
+    before = fingerprint(sandbox)
+
+    if road == "import":
+        assert (await run_import(settings, rows=WITHOUT_MAPPINGS)).undecided == 1
+    else:
+        async with world(sandbox, sqlite_url, tmp_path, MAP_SLACK_USER_DATA="false") as here:
+            here.put(here.event(ann), here.event(bob, kind="team_join"))
+            await here.serve()
+
+    assert fingerprint(sandbox) == before
+
+
+@ROADS
 @pytest.mark.parametrize("name", ["Ada", "Bob"], ids=["in line with it", "written into it"])
 async def test_whose_former_id_comes_back_with_another_address_does_not_get_the_account_of_who_has_it_by_now(
     sandbox, sqlite_url, tmp_path, road, name

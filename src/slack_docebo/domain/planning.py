@@ -159,6 +159,9 @@ class Planner:
         """
         self.found.met.pop(user.slack_id, None)  # as it was planned before
         if against := self.policy.scope.reason_against(user):
+            if found.account and found.by is FoundBy.FORMER_MAPPING and not (user.deactivated or user.forgotten):
+                # Who is out of scope and has not left keeps the account from whoever bears the former address by now.
+                self.claims.stake(found.account.docebo_id, user.slack_id, Rank.FORMER_MAPPING)
             return self._plan_absent(user, mapping, against)
         self.found.people += 1
         if not (self.policy.provision or self.policy.map):
