@@ -170,6 +170,26 @@ async def test_in_real_time_nobody_concludes_from_a_search_that_finds_nobody(san
 WITHOUT_MAPPINGS = {**ON, "MAP_SLACK_USER_DATA": "false"}
 
 
+async def test_what_accounts_bear_of_people_without_mappings_is_known_by_the_last_import(sandbox, sqlite_url):
+    names, settings = ("Ada", "Bob"), settings_for(sandbox.facts(), sqlite_url)
+    people = [sandbox.slack.add(name, "Lovelace", f"{name}@example.com".lower())["id"] for name in names]
+    theirs = [account(sandbox, f"{name}@example.com".lower(), firstname=name, lastname="Lovelace") for name in names]
+    await run_import(settings, rows=WITHOUT_MAPPINGS)
+    for slack_id, user_id, name in zip(
+        people, theirs, names, strict=True
+    ):  # the company has a new domain, on both sides
+        address = f"{name}@new.example".lower()
+        sandbox.slack.change(slack_id, {"profile": {"email": address}})
+        sandbox.docebo.accounts.change(user_id, {"username": address, "email": address})
+    await run_import(settings, rows=WITHOUT_MAPPINGS)
+    for slack_id, name in zip(people, reversed(names), strict=True):
+        sandbox.slack.change(slack_id, {"profile": {"email": f"{name}@new.example".lower()}})
+
+    await run_import(settings, rows=WITHOUT_MAPPINGS)
+
+    assert [sandbox.docebo.accounts[user_id].firstname for user_id in theirs] == list(names)
+
+
 @ROADS
 @pytest.mark.parametrize("are_there", [True, False], ids=["in line from the start", "made by us"])
 async def test_people_without_mappings_who_pass_their_addresses_on_in_a_circle_keep_their_accounts(

@@ -386,6 +386,7 @@ def test_people_are_counted_once_over_however_many_plans_and_not_where_somebody_
     for number in range(1500):
         plan_of(store, f"p{number}", operation("U1", Kind.UPDATE))
     plan_of(store, "let", operation("U2", Kind.UPDATE), **{LET_THROUGH: True})
+    plan_of(store, "mapped", operation("U1", Kind.UPDATE, prior=1))
     plan_of(store, "not", operation("U3", Kind.UPDATE), **{LET_THROUGH: False})
     plan_of(store, "old", operation("U4", Kind.UPDATE), at=NOW - timedelta(seconds=1))
     plan_of(store, "own", operation("U9", Kind.UPDATE))

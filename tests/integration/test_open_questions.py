@@ -340,3 +340,14 @@ async def test_two_new_accounts_with_different_columns_are_made_in_one_call(sand
     made = [account for one in (ada, ida) for account in sandbox.docebo.accounts.by_email(one["profile"]["email"])]
     assert [account.fields.get(13, "") for account in made] == ["", "Countess"]
     assert (done.count(outcome=Outcome.FAILED), sandbox.docebo_gate.counters.calls[BATCH]) == (0, 1)
+
+
+async def test_whose_account_is_gone_and_is_refused_a_new_one_is_told_docebos_reason(sandbox, sqlite_url):
+    cher = sandbox.slack.add("Cher", "", "cher@example.com")["id"]
+    await imported(sandbox, sqlite_url)
+    sandbox.docebo.accounts.delete(sandbox.docebo.accounts.by_username("cher@example.com").user_id)
+
+    done = await imported(sandbox, sqlite_url, names_required=True)
+
+    [hers] = [one for one in entries(sqlite_url, done) if one.operation.slack_id == cher]
+    assert (hers.outcome, "It has no last_name" in hers.error) == (Outcome.FAILED, True), hers.error

@@ -142,6 +142,25 @@ async def test_whom_slacks_list_does_not_call_a_member_a_guest_or_a_bot_gets_no_
     assert small_sandbox.docebo.accounts.by_email("gus@example.com")
 
 
+async def test_who_was_shut_out_is_not_let_in_while_slack_does_not_say_whether_that_is_a_guest(
+    small_sandbox, sqlite_url
+):
+    small_sandbox.reset()
+    settings = settings_for(small_sandbox.facts(), sqlite_url)
+    gus = small_sandbox.slack.add("Gus", "Guest", "gus@example.com")["id"]
+    await run_import(settings, rows=ROWS)
+    small_sandbox.slack.change(gus, {"deleted": True})
+    await run_import(settings, rows=ROWS)
+    account = small_sandbox.docebo.accounts.by_username("gus@example.com")
+    small_sandbox.slack.change(gus, {"deleted": False}, ("is_restricted",))
+
+    for is_restricted, gets_in in ((None, False), (False, True)):
+        if is_restricted is not None:
+            small_sandbox.slack.change(gus, {"is_restricted": is_restricted})
+        await run_import(settings, rows=ROWS)
+        assert account.active is gets_in
+
+
 async def test_whose_handle_slack_does_not_show_keeps_that_of_the_mapping(small_sandbox, sqlite_url):
     small_sandbox.reset()
     ada = small_sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from slack_docebo.storage.inbox import Event
 from slack_docebo.webhook.intake import (
     PROFILE,
+    UNREADABLE,
     Alert,
     Audience,
     Challenge,
@@ -77,11 +78,11 @@ def test_a_person_named_by_id_only_is_stored_without_a_profile():
         pytest.param({"type": "block_actions"}, Drop("foreign_app"), id="no event at all"),
         pytest.param(envelope(api_app_id="A2"), Drop("foreign_app", "user_profile_changed"), id="another app"),
         pytest.param(envelope(team_id="T2"), Drop("foreign_team", "user_profile_changed"), id="another workspace"),
-        pytest.param(envelope(event_id=None), Drop("malformed", "user_profile_changed"), id="no event id"),
-        pytest.param(envelope(event_id="E" * 256), Drop("malformed", "user_profile_changed"), id="endless event id"),
-        pytest.param(envelope(user=None), Drop("malformed", "user_profile_changed"), id="nobody"),
-        pytest.param(envelope(user={}), Drop("malformed", "user_profile_changed"), id="a user without id"),
-        pytest.param(envelope(user="Ada"), Drop("malformed", "user_profile_changed"), id="a name for an id"),
+        pytest.param(envelope(event_id=None), UNREADABLE, id="no event id"),
+        pytest.param(envelope(event_id="E" * 256), UNREADABLE, id="endless event id"),
+        pytest.param(envelope(user=None), UNREADABLE, id="nobody"),
+        pytest.param(envelope(user={}), UNREADABLE, id="a user without id"),
+        pytest.param(envelope(user="Ada"), UNREADABLE, id="a name for an id"),
         pytest.param(envelope(event=[]), Drop("malformed"), id="an event that is no object"),
         pytest.param([], Drop("malformed"), id="no object"),
         pytest.param(None, Drop("malformed"), id="no JSON"),
@@ -182,8 +183,8 @@ def test_no_json_upsets_the_intake(payload, audience):
         json.dumps(decision.profile).encode()
 
 
-def members_changed(**event):
-    payload = {"type": "event_callback", "event_id": "Ev9", "team_id": "T1"}
+def members_changed(event_id="Ev9", **event):
+    payload = {"type": "event_callback", "event_id": event_id, "team_id": "T1"}
     return decide({**payload, "event": {"type": "subteam_members_changed", **event}}, Audience(), now=NOW)
 
 
@@ -204,6 +205,10 @@ def test_of_more_people_than_an_event_names_a_reconciliation_finds_out():
     assert isinstance(members_changed(added_users=["U1"], added_users_count="3", removed_users_count="1"), Reconcile)
     assert isinstance(members_changed(added_users=["U1"], added_users_count="1", removed_users_count="²"), Several)
     assert isinstance(members_changed(added_users=[f"U{number}" for number in range(1_001)]), Reconcile)
+
+
+def test_a_changed_user_group_that_cannot_be_kept_asks_for_a_reconciliation():
+    assert members_changed(event_id=None, added_users=["U1"]) == UNREADABLE
 
 
 def test_a_changed_user_group_without_anybody_is_nothing():

@@ -128,7 +128,8 @@ def source_user(member: Mapping[str, Any]) -> SourceUser:
                 "language": get("locale"),
                 "deactivated": "" if isinstance(get("deleted"), bool) else None,
                 "bot": "" if _is_said(get("is_bot")) else None,
-                "guest": "" if says_no(restricted) or (says_yes(restricted) and _is_said(ultra_restricted)) else None,
+                "guest": "" if _is_said(restricted) else None,
+                "single_channel": "" if says_no(restricted) or _is_said(ultra_restricted) else None,
             }
         ),
         # Many payloads lack the key, so only an explicit "no" counts.

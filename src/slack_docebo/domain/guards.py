@@ -70,7 +70,7 @@ def parse_limit(text: str) -> Limit:
     return Limit(next(iter(counts), None), next(iter(percents), None))
 
 
-def changes_of(operation: Operation, today: date, passed_on: Collection[str] = ()) -> set[Change]:
+def changes_of(operation: Operation, today: date, passed_on: Collection[str]) -> set[Change]:
     """Return as what *operation* counts; an account that has expired by *today* is as good as deactivated.
 
     *passed_on* are the Slack ids of those who get the mapping of somebody else.

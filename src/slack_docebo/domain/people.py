@@ -56,7 +56,7 @@ class SourceUser:
     forgotten: bool = False  # erased on request; the names are placeholders
     unconfirmed: bool = False  # Slack says that the e-mail address is not confirmed; often it says nothing
     confirmed: bool = False  # Slack says that it is
-    # The sources that Slack has not shown, of those that are "" then; and "deactivated", "bot" and "guest".
+    # The sources that Slack has not shown, of those that are "" then; and "deactivated", "bot", "guest" and "single_channel".
     unsaid: tuple[str, ...] = ()
     custom: MappingType[str, str] | None = None  # custom profile field id -> value
     outdated: bool = False  # what *custom* holds was read before, and Slack is to be asked again before it is believed

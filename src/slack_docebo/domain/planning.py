@@ -52,6 +52,7 @@ from slack_docebo.domain.policy import SHUT_OUT, Leavers, Policy
 from slack_docebo.domain.protection import shielded
 from slack_docebo.domain.returns import Returns, elsewhere, has_left, reported
 from slack_docebo.domain.rules import NO_BRANCH, NOT_HELD, TAKEN, Shortfall, shortfalls
+from slack_docebo.domain.scope import NO_ACCOUNT_MADE, NOT_LET_IN
 from slack_docebo.domain.targets import EXPIRATION, USERNAME
 
 
@@ -64,7 +65,7 @@ class Findings:
     # Slack ids whose account was seen in line, whatever it once read back
     no_echo: list[str] = field(default_factory=list)
     seen: dict[int, LastSeen] = field(default_factory=dict)  # what people's accounts bear, where that is news
-    # By Slack id, the account with which somebody was met in line of whom no mapping and nothing else says whose it is
+    # By Slack id, the account that was found to be somebody's and is left as it is, where nothing has noted so before
     met: dict[str, Applied] = field(default_factory=dict)
     renamed: dict[str, str] = field(default_factory=dict)  # Slack ids of before, by the organisation's
     first_seen_leaving: list[str] = field(default_factory=list)  # Slack ids
@@ -201,7 +202,7 @@ class Planner:
         if operation.kind is Kind.LEAVE and (known is None or known.docebo_id != account.docebo_id):
             self.found.met[user.slack_id] = Applied(account.docebo_id)
         # Without mappings what was applied leads to the account.
-        if mapping or operation.maps or operation.fingerprint or user.slack_id in self.found.met:
+        if known or operation.maps or operation.fingerprint or user.slack_id in self.found.met:
             now = look(account)
             if mapping and mapping.seen.claimed and not bears_address_of(account, user, mapping.seen):
                 now = LastSeen(now.username, claimed=True)  # until the address is seen there, or written
@@ -290,8 +291,8 @@ class Planner:
             return self._leave(user, "no account, and provisioning is off")
         if self.accounts.may_lack(user.email):
             return self._leave(user, UNLISTED)
-        if against := self.policy.scope.reason_against_newcomer(user):
-            return self._leave(user, against)
+        if doubt := self.policy.scope.kind_in_doubt(user):
+            return self._leave(user, f"{doubt}{NO_ACCOUNT_MADE}")
         lacking = self._note_shortfalls(user, creating=True)
         wanted = {USERNAME: user.email, **self._wanted(user, creating=True)}
         username = wanted[USERNAME]
@@ -330,6 +331,8 @@ class Planner:
             # The digest stays: a row written for an account that comes under protection by it would be written again.
             known = Applied(account.docebo_id, prior.fingerprint if prior else "", deactivated=returned)
             return self._plan_mapping(user, mapping, account, by, shield, known)
+        if returned and (doubt := self.policy.scope.kind_in_doubt(user)):
+            return self._leave(user, f"{doubt}{NOT_LET_IN}", account)
         wanted = self._wanted(user)
         print_, echo = fingerprint(wanted), ""
         taken = self._taken_username(user, wanted, account, by)

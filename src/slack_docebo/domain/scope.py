@@ -11,6 +11,11 @@ from slack_docebo.domain.people import SLACK_ID, SourceUser
 STATUS_NOT_KNOWN = "Slack does not say whether this person is active"
 WORKSPACE_NOT_KNOWN = "in another workspace of the organisation, and Slack does not say whether in this one, too"
 KIND_NOT_KNOWN = "Slack does not say whether this is a "  # before what
+NO_ACCOUNT_MADE = (
+    ", so no account is made. Where one is wanted, make it in Docebo with this address: the next run finds it"
+)
+NOT_LET_IN = ", so nobody is let in again. Where the person is to get in, activate the account in Docebo"
+KINDS = {"bot": "bot", "guest": "guest", "single_channel": "single-channel guest"}  # in words
 
 
 class Guests(StrEnum):
@@ -69,20 +74,16 @@ class Scope:
             return "invited, not yet joined"
         return ""
 
-    def reason_against_newcomer(self, user: SourceUser) -> str:
-        """Return why *user*, who is in scope as far as Slack says, gets no account all the same, or "".
+    def kind_in_doubt(self, user: SourceUser) -> str:
+        """Return what Slack does not say of *user*, who is in scope as far as it says, or "".
 
-        It is what Slack does not say; an account that is there is looked after without it.
+        Without it nobody gets an account, or is let into one again; an account that is open is looked after.
         """
-        kinds = ["bot"] if "bot" in user.unsaid else []
-        if "guest" in user.unsaid and self.guests is not Guests.ALL:
-            kinds.append("single-channel guest" if user.guest else "guest")
-        if not kinds:
-            return ""
-        return (
-            f"{KIND_NOT_KNOWN}{' or a '.join(kinds)}, so no account is made. Where one is wanted, make it in Docebo with this"
-            " address: the next run finds it"
-        )
+        excluded = {"bot"}
+        if self.guests is not Guests.ALL:
+            excluded.add("guest" if self.guests is Guests.NONE else "single_channel")
+        kinds = [words for kind, words in KINDS.items() if kind in excluded and kind in user.unsaid]
+        return f"{KIND_NOT_KNOWN}{' or a '.join(kinds)}" if kinds else ""
 
     def _reason_against_workspace(self, user: SourceUser) -> str:
         if not (self.team and user.workspaces) or user.is_member_of(self.team):

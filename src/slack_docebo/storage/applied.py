@@ -129,6 +129,14 @@ class AppliedRepository:
         """Note by Slack id what was applied, and of the accounts, whether they are inactive because of us."""
         if not applied:
             return
+        self.note(team, applied, now=now)
+        accounts = AccountRepository(self._connection, self._platforms.take(self._docebo))
+        if inactive := [one.docebo_id for one in applied.values() if one.deactivated]:
+            accounts.note_deactivated(inactive, now=now, run=run)
+        accounts.clear_deactivated([one.docebo_id for one in applied.values() if not one.deactivated])
+
+    def note(self, team: str, applied: MappingType[str, Applied], *, now: datetime) -> None:
+        """Note by Slack id which account is whose, and what was applied to it."""
         platform_id = self._platforms.take(self._docebo)
         people = PersonRepository(self._connection).meet(team, applied, now=now)
         changed = (
@@ -143,10 +151,6 @@ class AppliedRepository:
             for slack_id, one in applied.items()
         )
         carry_out(self._connection, SAVE, changed)
-        accounts = AccountRepository(self._connection, platform_id)
-        if inactive := [one.docebo_id for one in applied.values() if one.deactivated]:
-            accounts.note_deactivated(inactive, now=now, run=run)
-        accounts.clear_deactivated([one.docebo_id for one in applied.values() if not one.deactivated])
 
     def advance(self, team: str, updated: MappingType[str, int], *, now: datetime) -> None:
         """Note by Slack id the `updated` that was applied; an older one than noted is ignored.

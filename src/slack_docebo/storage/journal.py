@@ -36,7 +36,7 @@ from slack_docebo.storage.schema import plan as plans
 from slack_docebo.storage.statements import ROWS_AT_ONCE, Among, is_postgresql, replace_mentions
 
 _own, _former = identity.alias("own"), identity.alias("former")
-_mapped_as = operations.c.prior["slack_id"].as_string()  # not there where it is the operation's own
+_mapped_as = func.coalesce(operations.c.prior["slack_id"].as_string(), operations.c.slack_id)
 _is_one_person = exists().where(
     _own.c.slack_team == operations.c.slack_team,
     _own.c.slack_id == operations.c.slack_id,

@@ -63,11 +63,6 @@ class Drop:
     reason: str
     kind: str = "other"
 
-    @property
-    def loses_somebody(self) -> bool:
-        """Whether it was about a person, and cannot be kept as an event: a reconciliation finds out what has changed."""
-        return self.reason == "malformed" and self.kind in ABOUT_PEOPLE
-
 
 @dataclass(frozen=True, slots=True)
 class Several:
@@ -75,6 +70,8 @@ class Several:
 
     events: tuple[Event, ...]
 
+
+UNREADABLE = Reconcile("an event about somebody cannot be read")
 
 Decision = Event | Several | Challenge | Reconcile | Alert | Drop
 
@@ -146,7 +143,7 @@ def _team(value: object) -> str:
 
 def _event(
     kind: str, payload: dict[str, Any], event: dict[str, Any], audience: Audience, now: datetime
-) -> Event | Drop:
+) -> Event | Reconcile:
     event_id = _id(payload.get("event_id"))
     subject = event.get("user")
     if isinstance(subject, dict):
@@ -157,7 +154,7 @@ def _event(
     else:
         slack_id, updated, profile, team = _user_id(subject), 0, None, ""
     if not event_id or not slack_id:
-        return Drop("malformed", kind)
+        return UNREADABLE
     return Event(
         event_id=event_id,
         slack_team=_id(team) or _id(_team(payload.get("team_id"))) or audience.team,
@@ -182,8 +179,10 @@ def _members_changed(
     event_id = _id(payload.get("event_id"))
     if len(slack_ids) > MOST_MEMBERS or count > len(slack_ids):
         return Reconcile("a user group has changed for many people")
-    if not event_id or not slack_ids:
+    if not slack_ids:
         return Drop("malformed", MEMBERS_CHANGED)
+    if not event_id:
+        return UNREADABLE
     team = _id(_team(event.get("team_id"))) or _id(_team(payload.get("team_id"))) or audience.team
     return Several(
         tuple(

@@ -66,17 +66,14 @@ class Reception:
             case Challenge(text):
                 return text  # which the doctor asks for as well, and signs with what it has
             case Reconcile(reason):
-                logger.warning("Slack left out events (%s): asking for a reconciliation", reason)
+                logger.warning("events are missing (%s): asking for a reconciliation", reason)
                 await self._want_reconciliation()
             case Alert(kind, advice):
                 logger.error("%s: %s", kind, advice)
                 self.metrics.alerts.labels(kind).inc()
                 # The run's connection check will fail, and operators are told of that as of any failure.
                 await self._want_reconciliation()
-            case Drop(reason, kind) as drop:
-                if drop.loses_somebody:
-                    logger.warning("an event of the kind %s cannot be read: asking for a reconciliation", kind)
-                    await self._want_reconciliation()
+            case Drop(reason, kind):
                 self.metrics.dropped.labels(reason, kind).inc()
                 self.refusals.taken(RefusalKind.UNSIGNED)
                 if reason in set(RefusalKind):

@@ -1,6 +1,7 @@
 """Planning for some people: what is to be done about each, by the rules, by what is known of them and by decisions."""
 
 from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Mapping as MappingType
 from dataclasses import replace
 from datetime import datetime
 
@@ -163,15 +164,15 @@ def keep_observations(tables: Tables, docebo: str, team: str, found: Findings, *
         found.seen.clear()
 
 
-def keep_met(tables: Tables, docebo: str, team: str, found: Findings, *, now: datetime) -> None:
-    """Keep who was met in line with which account, once everybody was heard; not of the forgotten.
+def keep_met(tables: Tables, docebo: str, team: str, met: MappingType[str, Applied], *, now: datetime) -> None:
+    """Keep whose account is left as it is, once everybody was heard; not of the forgotten.
 
-    Else, without mappings, whoever bears the address next would get an account in which nothing was ever to be changed.
+    Else, without mappings, nothing would say whose it is, and the next bearer of the address would get it.
     """
     excluded = tables.exclusions.all()
-    met = {slack_id: one for slack_id, one in found.met.items() if not excluded.cover_any([slack_id])}
-    tables.applied(docebo).save(team, met, now=now)
-    found.met.clear()
+    kept = {slack_id: one for slack_id, one in met.items() if not excluded.cover_any([slack_id])}
+    if kept:
+        tables.applied(docebo).note(team, kept, now=now)
 
 
 def keep_leavers(tables: Tables, team: str, found: Findings, *, now: datetime) -> None:

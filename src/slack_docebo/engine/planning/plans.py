@@ -143,9 +143,9 @@ async def make_plan(
 
 
 def _keep_met(runtime: Runtime, planner: Planner, draft: Draft) -> None:
-    if planner.found.met:
+    for some in chunks(planner.found.met.items()):  # so that nobody waits for long
         with runtime.store.transaction() as tables:
-            keep_met(tables, draft.docebo, draft.team, planner.found, now=runtime.now())
+            keep_met(tables, draft.docebo, draft.team, dict(some), now=runtime.now())
 
 
 def _newcomers(runtime: Runtime, plan_id: str) -> list[str]:

@@ -52,7 +52,7 @@ def as_viewed(listed: Account, view: View) -> Account:
     if "status" in view.besides:
         shown = replace(shown, active=seen.active, unshown=shown.unshown - {"active"} | seen.unshown & {"active"})
     if view.besides.get("level"):
-        shown = replace(shown, administrator=seen.administrator)
+        shown = replace(shown, administrator=seen.administrator or listed.administrator)
     if EXPIRATION in seen.columns:
         shown = replace(shown, columns={**shown.columns, EXPIRATION: seen.columns[EXPIRATION]})
     return shown

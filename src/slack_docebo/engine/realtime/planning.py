@@ -74,7 +74,7 @@ def store_plan(
         if found.first_seen_leaving or found.no_leavers or found.met:
             with runtime.store.transaction() as tables:
                 keep_observations(tables, docebo, team, found, now=runtime.now())
-                keep_met(tables, docebo, team, found, now=runtime.now())
+                keep_met(tables, docebo, team, found.met, now=runtime.now())
         return None, set()
     plan_id = open_plan(runtime, workspace, PlanKind.REALTIME_SYNC)
     with runtime.store.transaction() as tables:
@@ -83,7 +83,7 @@ def store_plan(
         remembered = [operation for operation in operations if operation.slack_id not in forgotten]
         tables.operations.add(plan_id, 0, remembered)
         keep_observations(tables, docebo, team, planner.found, now=runtime.now())
-        keep_met(tables, docebo, team, planner.found, now=runtime.now())
+        keep_met(tables, docebo, team, planner.found.met, now=runtime.now())
         note_names(runtime, tables, team, [case.pair[0] for case in cases])
     measured = close_plan(runtime, plan_id, looked_after=looked_after, let_through=let_through)
     served.plans.append(plan_id)
@@ -106,7 +106,7 @@ def _hold_back(
         return set()
     today = runtime.now().date()
     with runtime.store.reading() as tables:
-        passed_on = passed_on_to(tables, tables.plans.read(plan_id).slack_team, operations)
+        passed_on = passed_on_to(tables, operations[0].slack_team, operations)
     held = {op.slack_id for op in operations if not over.keys().isdisjoint(changes_of(op, today, passed_on))}
     if held:
         with runtime.store.transaction() as tables:

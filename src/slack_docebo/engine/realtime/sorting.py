@@ -132,8 +132,9 @@ class Sorter:
         Nor for whom that would be: a bot, a guest or a member.
         """
         user, mapping = case.pair
-        says_nothing = not (user.confirmed or user.unconfirmed) or "bot" in user.unsaid or "guest" in user.unsaid
-        return says_nothing and mapping is None and not self._planner.policy.scope.reason_against(user)
+        scope = self._planner.policy.scope
+        says_nothing = not (user.confirmed or user.unconfirmed) or bool(scope.kind_in_doubt(user))
+        return says_nothing and mapping is None and not scope.reason_against(user)
 
     def _is_from_elsewhere(self, case: Case) -> bool:
         """Tell whether the event shows a person of ours as another workspace has it, where somebody may have left alone."""

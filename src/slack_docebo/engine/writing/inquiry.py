@@ -68,7 +68,7 @@ class Inquiry:
     def _reason_against_newcomer(self, operation: Operation, policy: Policy, planned_by: Policy) -> str:
         match self.roll.people[operation.slack_id]:
             case Present(user):
-                if against := policy.scope.reason_against(user) or policy.scope.reason_against_newcomer(user):
+                if against := policy.scope.reason_against(user) or policy.scope.kind_in_doubt(user):
                     return f"the person is not to have an account by now: {against}"
                 return "" if _bears_what_is_given(user, operation, planned_by.rules) else ANOTHER_ADDRESS
             case Gone():

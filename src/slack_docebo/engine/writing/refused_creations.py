@@ -47,17 +47,20 @@ def made_by_others(runtime: Runtime, plan_id: str, batch: Sequence[Numbered]) ->
     ]
 
 
-def made_meanwhile(runtime: Runtime, batch: Sequence[Numbered]) -> dict[int, RowOutcome]:
-    """Return the outcome of those whom another run of ours gave their account meanwhile, by place."""
+def made_meanwhile(runtime: Runtime, plan_id: str, batch: Sequence[Numbered]) -> dict[int, RowOutcome]:
+    """Return the outcome of those whom another run of ours gave their account since the plan was made, by place."""
     found: dict[int, RowOutcome] = {}
     with runtime.store.reading() as tables:
-        applied = tables.applied(runtime.settings.docebo_url)
+        since = tables.plans.read(plan_id).created_at
+        applied, accounts = tables.applied(runtime.settings.docebo_url), tables.accounts_at(runtime.settings.docebo_url)
         for team in {operation.slack_team for _, operation in batch}:
             of_team = {op.slack_id: seq for seq, op in batch if op.slack_team == team}
-            for slack_id, known in applied.of(team, list(of_team)).items():
-                if known.docebo_id is not None:
-                    seq = of_team[slack_id]
-                    found[seq] = made_already(seq, known.docebo_id)
+            given = applied.of(team, list(of_team))
+            accounts_given = [known.docebo_id for known in given.values() if known.docebo_id is not None]
+            made = set(accounts.known_since(since, accounts_given)) - accounts.gone().keys()
+            for slack_id, known in given.items():
+                if known.docebo_id in made:
+                    found[of_team[slack_id]] = made_already(of_team[slack_id], known.docebo_id)
     return found
 
 

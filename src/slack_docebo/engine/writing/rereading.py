@@ -22,7 +22,7 @@ SHOWN_AFTER = (0, 1, 2, 4, 8)  # seconds from one look to the next, until an acc
 FEW = 5  # accounts that are asked for one by one, where nobody knows how many calls a list of all takes
 
 
-class Shown(Enum):
+class Effect(Enum):
     """What an account shows of an operation by which somebody gets in, or does not any more."""
 
     DONE = auto()
@@ -43,6 +43,7 @@ class Rereading:
         """Return all that Docebo shows of one account, None where it does not show it."""
         seen = await self._runtime.docebo.view(docebo_id)
         if not isinstance(seen, Present):
+            self._views.pop(docebo_id, None)
             return None
         self._views[docebo_id] = seen.value
         self._believe([seen.value.account])
@@ -99,29 +100,29 @@ class Rereading:
             if (account := account_of(accounts, operation)) and is_carried_out(operation, account)
         ]
 
-    async def belied(self, batch: Sequence[Numbered]) -> dict[int, Shown]:
+    async def belied(self, batch: Sequence[Numbered]) -> dict[int, Effect]:
         """Return which of *batch*, which Docebo says to have done, it has not done, or perhaps not.
 
         Looked at is the account of the first one; only where that is not so, those of all others. Where nobody can tell, what
         Docebo has said stands.
         """
-        found: dict[int, Shown] = {}
+        found: dict[int, Effect] = {}
         for seq, operation in batch:
             shown = await self._shown(operation, SHOWN_AFTER if not found else (0,))
-            if shown in {Shown.NOT_DONE, Shown.PERHAPS_NOT}:
+            if shown in {Effect.NOT_DONE, Effect.PERHAPS_NOT}:
                 found[seq] = shown
             elif not found:
                 break
         return found
 
-    async def proven(self, batch: Sequence[Numbered]) -> dict[int, Shown]:
+    async def proven(self, batch: Sequence[Numbered]) -> dict[int, Effect]:
         """Tell of *batch*, of whose status an answer has not told, what the accounts show of it.
 
         A list may be behind: whom it does not show as changed is asked for, within EVIDENCE_CALLS, beyond which nothing is
         told; the first one that does not show it either several times.
         """
         with counted(self._runtime):
-            found = dict.fromkeys((seq for seq, _ in await self.carried_out(batch)), Shown.DONE)
+            found = dict.fromkeys((seq for seq, _ in await self.carried_out(batch)), Effect.DONE)
         after: Sequence[int] = SHOWN_AFTER
         for seq, operation in batch:
             if seq in found or "active" not in operation.changes:
@@ -129,32 +130,32 @@ class Rereading:
             if not can_ask(self._runtime, accounts=1):
                 break
             found[seq] = await self._shown(operation, after)
-            if found[seq] is not Shown.DONE:
+            if found[seq] is not Effect.DONE:
                 after = (0,)
         return found
 
-    async def _shown(self, operation: Operation, after: Sequence[int]) -> Shown:
+    async def _shown(self, operation: Operation, after: Sequence[int]) -> Effect:
         """Return what the account of *operation* shows of it; looked at *after* so many seconds, until it is done."""
-        shown = Shown.UNKNOWN
+        shown = Effect.UNKNOWN
         for seconds in after:
             await asyncio.sleep(seconds)
             try:
                 with counted(self._runtime):
                     shown = await self._look(operation)
             except (RemoteError, IncompleteRead):
-                return Shown.UNKNOWN
-            if shown in {Shown.DONE, Shown.UNKNOWN}:
+                return Effect.UNKNOWN
+            if shown in {Effect.DONE, Effect.UNKNOWN}:
                 break
         return shown
 
-    async def _look(self, operation: Operation) -> Shown:
+    async def _look(self, operation: Operation) -> Effect:
         account, is_sure = await self._with_status(operation)
         if account is None:
-            return Shown.UNKNOWN
+            return Effect.UNKNOWN
         sent = {name: value for name, value in operation.changes.items() if name in ACCESS}
         if any(differs(account, name, value) for name, value in sent.items()):
-            return Shown.NOT_DONE if is_sure else Shown.PERHAPS_NOT
-        return Shown.DONE if all(holds(account, name, value) for name, value in sent.items()) else Shown.UNKNOWN
+            return Effect.NOT_DONE if is_sure else Effect.PERHAPS_NOT
+        return Effect.DONE if all(holds(account, name, value) for name, value in sent.items()) else Effect.UNKNOWN
 
     async def _with_status(self, operation: Operation) -> tuple[Account | None, bool]:
         """Return the account of *operation*, None where its status is not shown, and whether its own view shows that.

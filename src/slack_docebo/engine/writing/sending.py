@@ -32,7 +32,7 @@ from slack_docebo.engine.writing.refused_creations import (
     made_meanwhile,
     sent_by_others,
 )
-from slack_docebo.engine.writing.rereading import Rereading, Shown
+from slack_docebo.engine.writing.rereading import Effect, Rereading
 from slack_docebo.errors import AccessDenied, IncompleteRead, OutcomeUnknown, PlanChanged, Rejected, RemoteError
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.operations import RowOutcome
@@ -303,7 +303,7 @@ class Sender:
             result
             if result.seq not in belied
             else replace(result, outcome=Outcome.FAILED, error=BELIED)
-            if belied[result.seq] is Shown.NOT_DONE
+            if belied[result.seq] is Effect.NOT_DONE
             else _unclear(result)
             for result in results
         ]
@@ -326,15 +326,17 @@ class Sender:
             doubtful += by_others
             # A creation that is done is refused as well, and the search may be behind.
             settled = {seq: RowOutcome(seq, Outcome.SKIPPED, error=NOT_SHOWN_YET, in_doubt=True) for seq, _ in doubtful}
-            settled |= made_meanwhile(self._runtime, refused)
+            settled |= made_meanwhile(self._runtime, self._plan_id, refused)
             settled |= await made_for_another_id(self._runtime, [one for one in refused if one[0] not in settled])
         if kind is Kind.DEACTIVATE:
             settled |= await self._proven(doubtful, {one.seq for one in results if one.error == STATUS_KEPT})
         else:
-            theirs = {seq for seq, _ in by_others}  # with what Slack had said by then
+            done = dict(await self._rereading.carried_out(doubtful))
+            # With what Slack had said by then.
+            theirs = {seq for seq, _ in by_others} | await to_completion(self._made_by_others, doubtful, done)
             settled |= {
                 seq: made_already(seq, docebo_id) if seq in theirs else RowOutcome(seq, Outcome.APPLIED, docebo_id)
-                for seq, docebo_id in await self._rereading.carried_out(doubtful)
+                for seq, docebo_id in done.items()
             }
         return [settled.get(result.seq, result) for result in results]
 
@@ -346,9 +348,9 @@ class Sender:
         """
         proven = await self._rereading.proven(batch)
         done = {
-            seq: RowOutcome(seq, Outcome.APPLIED, op.docebo_id) for seq, op in batch if proven.get(seq) is Shown.DONE
+            seq: RowOutcome(seq, Outcome.APPLIED, op.docebo_id) for seq, op in batch if proven.get(seq) is Effect.DONE
         }
-        told = {Shown.DONE, Shown.NOT_DONE}
+        told = {Effect.DONE, Effect.NOT_DONE}
         unclear = [(seq, op) for seq, op in batch if seq in not_told and proven.get(seq) not in told]
         return done | {seq: _unclear(RowOutcome(seq, Outcome.SKIPPED, op.docebo_id)) for seq, op in unclear}
 

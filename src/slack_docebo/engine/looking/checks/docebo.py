@@ -26,7 +26,7 @@ from slack_docebo.storage.budget import CallBudget
 from slack_docebo.storage.store import Store
 
 ALWAYS_WRITTEN = frozenset({"username", "email", "firstname", "lastname", "active"})  # columns of rows
-UNTOLD = (Rejected, ContractViolation)  # by a platform that has no such call: no run makes it
+NO_SUCH_CALL = (Rejected, ContractViolation)  # as a platform says; no run makes these calls
 SPARED = "not looked at, to leave the few calls that may be made to runs"
 
 
@@ -53,7 +53,7 @@ async def services(check: str, seen: Seen) -> Finding:
     try:
         async with AsyncExitStack() as stack:
             services = await (await _docebo(seen, stack)).services()
-    except UNTOLD as error:
+    except NO_SUCH_CALL as error:
         return warn(
             check,
             f"it is not told whether Docebo's own link with Slack is on ({error}): look among its apps, and switch it off",
@@ -76,7 +76,7 @@ async def description(check: str, seen: Seen) -> Finding:
         client = await _docebo(seen, stack)
         try:
             services = await client.services()
-        except UNTOLD as error:
+        except NO_SUCH_CALL as error:
             return warn(check, f"it cannot be found ({error}): the first run shows more")
         manage = next((service for service in services if service.app.lower() == "manage"), None)
         if manage is None:
@@ -106,7 +106,7 @@ async def importer(check: str, seen: Seen) -> Finding:
     try:
         async with AsyncExitStack() as stack:
             known = await (await _docebo(seen, stack)).importer_columns()
-    except UNTOLD as error:
+    except NO_SUCH_CALL as error:
         return warn(check, f"its columns are not told ({error}): the first run shows more")
     targets = {rule.target for rule in seen.behaviour.attributes} if seen.behaviour else set()
     written = {BATCH_NAMES[target] for target in targets if target in BATCH_NAMES} | ALWAYS_WRITTEN
