@@ -53,6 +53,7 @@ ROADS = pytest.mark.parametrize("road", ["import", "real time"])
         ("ann@xn--mnchen-3ya.example", "Ann@M\u00dcNCHEN.example"),
     ],
 )
+@pytest.mark.variants(2)
 async def test_an_account_is_found_however_the_domain_is_written(
     sandbox, sqlite_url, tmp_path, road, in_slack, in_docebo
 ):
@@ -127,7 +128,7 @@ async def test_an_address_that_is_not_confirmed_finds_no_account(sandbox, sqlite
 
 @ROADS
 @pytest.mark.parametrize("is_mapped", [True, False])
-@pytest.mark.variants(2)
+@pytest.mark.variants(1)
 async def test_the_account_of_who_has_left_is_not_given_to_the_next_with_the_old_address(
     sandbox, sqlite_url, tmp_path, road, is_mapped
 ):

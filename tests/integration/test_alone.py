@@ -93,7 +93,7 @@ async def test_a_grant_that_is_refused_altogether_costs_nobody_an_attempt(here):
     [ContractViolation("user"), IncompleteRead("a"), StorageConflict("a"), PlanChanged("a"), KeyError("ada@x")],
     ids=lambda fault: type(fault).__name__,
 )
-@pytest.mark.variants(2)
+@pytest.mark.variants(1)
 async def test_for_whom_no_plan_can_be_made_is_parked_alone(here, monkeypatch, fault):
     events = joined(here, "ada", "bea", "cid", "dan", "eve")
     plan = Planner.plan

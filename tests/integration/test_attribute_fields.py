@@ -150,6 +150,7 @@ async def test_what_a_list_hides_is_written_again_when_the_result_changes_and_is
 
 
 @pytest.mark.parametrize("form", ["id", "label"])
+@pytest.mark.variants(1)
 async def test_fields_of_each_type_are_filled_in_docebos_form_and_nobody_is_refused(sandbox_of, sqlite_url, form):
     sandbox = sandbox_of(option_form=form)
     day, guest, wrong = (

@@ -74,11 +74,11 @@ LEAVERS = {**ON, "LEAVERS": "deactivate", "LIMIT_DEACTIVATIONS": "none"}
 
 @pytest.mark.parametrize("has_left_before", [False, True])
 async def test_a_backup_does_not_undo_what_is_known_since_of_who_has_shut_an_account(
-    sandbox, database_url, tmp_path, has_left_before
+    sandbox, usual_database_url, tmp_path, has_left_before
 ):
     """Who was shut out by us since has the account again on return; what somebody else has shut since stays so."""
     sandbox.reset()
-    settings, team = settings_for(sandbox.facts(), database_url, report_dir=tmp_path), sandbox.slack.team.id
+    settings, team = settings_for(sandbox.facts(), usual_database_url, report_dir=tmp_path), sandbox.slack.team.id
     ada = str(sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"])
     await run_import(settings, rows=LEAVERS)
     [account] = sandbox.docebo.accounts.by_email("ada@example.com")

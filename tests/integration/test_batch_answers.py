@@ -38,6 +38,7 @@ async def test_answers_without_names_in_another_order_give_nobody_the_account_of
 
 
 @pytest.mark.parametrize("of_whom", ["everybody", "one"])
+@pytest.mark.variants(1)
 async def test_an_account_that_was_there_before_is_not_taken_for_the_new_one(sandbox, sqlite_url, of_whom):
     sandbox.reset()
     stranger = sandbox.docebo.accounts.add("customer", email="customer@elsewhere.org").user_id

@@ -141,6 +141,7 @@ async def test_one_changed_profile_is_one_call(night, member):
 
 
 @pytest.mark.parametrize("source", [f"custom:{DEPARTMENT}", "custom:Department"])
+@pytest.mark.variants(1)
 async def test_a_field_that_was_deleted_in_slack_stops_the_import_and_empties_nobodys(night, member, source):
     rules = {"ATTRIBUTES": f"first_name, last_name, email, field:Unit = {source} clear"}
     night.give(member, "Sales")

@@ -331,7 +331,7 @@ async def test_a_refused_value_costs_nobody_the_account_in_the_branch_of_the_rul
 @pytest.mark.parametrize(
     ("listed", "form", "kept"), [(True, "id", "1"), (True, "label", "1"), (False, "label", "Italy"), (False, "id", "")]
 )
-@pytest.mark.variants(2)
+@pytest.mark.variants(1)
 async def test_a_country_is_written_as_this_docebo_takes_it_and_left_out_where_it_does_not(
     sandbox, sqlite_url, listed, form, kept
 ):

@@ -266,6 +266,7 @@ async def test_a_level_that_nobody_knows_is_told_with_the_setting_that_says_what
 
 
 @pytest.mark.parametrize("word", ["learner", "/framework/level/learner"])
+@pytest.mark.variants(1)
 async def test_a_level_that_makes_everybody_an_administrator_is_told_with_the_setting_that_says_what_it_is(
     environment, company, sqlite_url, word
 ):

@@ -32,6 +32,7 @@ def account(sandbox, name):
 
 
 @pytest.mark.parametrize("verify_target", [True, False])
+@pytest.mark.variants(1)
 async def test_an_answer_about_another_account_says_nothing_of_the_one_asked_for(sandbox, sqlite_url, verify_target):
     ada, bob = slack_id(sandbox, "ada"), slack_id(sandbox, "bob")
 
@@ -288,6 +289,7 @@ def listing(slack_id, entries):
 
 
 @pytest.mark.parametrize("stamps", [(-60, 0), (0, -60)], ids=["the older first", "the newer first"])
+@pytest.mark.variants(1)
 async def test_who_comes_back_while_the_list_is_read_does_not_leave_by_the_older_entry(sandbox, sqlite_url, stamps):
     ada = slack_id(sandbox, "ada")
 
@@ -305,6 +307,7 @@ async def test_who_comes_back_while_the_list_is_read_does_not_leave_by_the_older
 
 
 @pytest.mark.parametrize("deleted", [(False, True), (True, False), (True, False, True)])
+@pytest.mark.variants(1)
 async def test_whom_one_list_shows_as_here_and_as_gone_at_the_same_moment_does_not_leave(sandbox, sqlite_url, deleted):
     ada = slack_id(sandbox, "ada")
 

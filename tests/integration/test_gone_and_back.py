@@ -40,6 +40,7 @@ async def test_a_person_who_was_gone_is_there_again_when_an_event_says_so(here):
 
 
 @pytest.mark.parametrize("shown_by", ["its id", "the list", "a write"])
+@pytest.mark.variants(1)
 async def test_an_account_that_was_gone_is_there_again_when_anything_shows_it(here, shown_by):
     ada = here.sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
     event = here.event(ada)

@@ -73,7 +73,7 @@ def operations(settings, summary):
     ],
 )
 @pytest.mark.parametrize("verify_target", [True, False])
-@pytest.mark.variants(2)
+@pytest.mark.variants(1)
 async def test_a_company_that_joins_grid_loses_nobody(sandbox, sqlite_url, shape, verify_target):
     settings = settings_for(sandbox.facts(), sqlite_url)
     await run_import(settings, rows=LEAVERS)
@@ -107,7 +107,7 @@ async def test_a_company_that_joins_grid_loses_nobody(sandbox, sqlite_url, shape
         pytest.param(False, "4", id="it does not"),
     ],
 )
-@pytest.mark.variants(2)
+@pytest.mark.variants(1)
 async def test_a_list_of_the_organisations_ids_alone_is_found_out_about_once(
     sandbox, sqlite_url, monkeypatch, mapping, is_told, evidence_calls
 ):
@@ -128,6 +128,7 @@ async def test_a_list_of_the_organisations_ids_alone_is_found_out_about_once(
 
 
 @pytest.mark.parametrize("verify_target", [True, False])
+@pytest.mark.variants(1)
 async def test_nobody_gets_an_account_under_another_id_whom_somebody_has_decided_never_to_touch(
     sandbox, sqlite_url, monkeypatch, verify_target
 ):
@@ -147,7 +148,8 @@ async def test_nobody_gets_an_account_under_another_id_whom_somebody_has_decided
     assert again.plan.facts["evidence_calls"] == 0  # it is asked once
 
 
-@pytest.mark.parametrize("road", ["import", "trusting import", "event", "by name"])
+@pytest.mark.parametrize("road", ["import", "event", "trusting import", "by name"])
+@pytest.mark.variants(2)
 async def test_who_is_forgotten_stays_so_under_the_organisations_id_and_another_address(
     sandbox, sqlite_url, tmp_path, monkeypatch, road
 ):
@@ -218,6 +220,7 @@ async def test_who_is_excluded_by_a_local_id_is_so_where_slack_lists_the_organis
         pytest.param(False, True, id="because somebody asks for them"),
     ],
 )
+@pytest.mark.variants(1)
 async def test_nobody_excluded_by_a_local_id_gets_an_account_before_the_first_import_of_the_organisation(
     sandbox, sqlite_url, tmp_path, monkeypatch, by_event, is_told
 ):
@@ -312,6 +315,7 @@ async def test_who_leaves_after_the_company_has_joined_grid_is_deactivated(sandb
 
 
 @pytest.mark.parametrize("leaves_out_of_scope", ["false", "true"])
+@pytest.mark.variants(1)
 async def test_who_leaves_the_workspace_and_not_the_organisation_fails_no_import(
     sandbox, sqlite_url, leaves_out_of_scope
 ):
@@ -395,6 +399,7 @@ def leave_grid(sandbox, monkeypatch):
 
 
 @pytest.mark.parametrize("verify_target", [True, False])
+@pytest.mark.variants(1)
 async def test_a_company_that_leaves_grid_loses_nobody_and_makes_no_second_account(
     sandbox, sqlite_url, monkeypatch, verify_target
 ):
@@ -470,6 +475,7 @@ async def test_somebody_of_another_workspace_of_the_organisation_gets_no_account
 
 
 @pytest.mark.parametrize("left", [{"deactivated": True}, {"external": True}], ids=["deactivated", "a stranger"])
+@pytest.mark.variants(1)
 async def test_who_has_left_another_workspace_by_an_event_is_asked_for_before_anything_follows(
     sandbox, sqlite_url, tmp_path, left
 ):

@@ -64,7 +64,7 @@ def made(sandbox: Sandbox) -> list[str]:
 
 @pytest.mark.parametrize("mask", [None, False, "a***@"])
 @pytest.mark.parametrize("of_whom", ["everybody", "most"])
-@pytest.mark.variants(2)
+@pytest.mark.variants(1)
 async def test_a_list_that_hides_addresses_makes_nobody_a_second_account(
     sandbox, settings, hidden, shown_as, sqlite_url, of_whom, mask
 ):

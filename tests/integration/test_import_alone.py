@@ -42,6 +42,7 @@ def left_alone(summary) -> list[tuple[str, int]]:
     [ContractViolation("user"), IncompleteRead("a"), StorageConflict("a"), KeyError("p7@example.com")],
     ids=lambda fault: type(fault).__name__,
 )
+@pytest.mark.variants(1)
 async def test_for_whom_no_plan_can_be_made_is_left_alone_and_told_of(here, monkeypatch, fault):
     _, settings, people = here
     plan = Planner.plan

@@ -245,16 +245,18 @@ async def test_who_loses_the_lock_during_a_call_makes_no_further_attempt_of_it(s
             await call.aclose()
 
 
-async def test_an_import_whose_place_was_taken_writes_nothing_older_over_what_the_other_wrote(database_url, tmp_path):
+async def test_an_import_whose_place_was_taken_writes_nothing_older_over_what_the_other_wrote(
+    usual_database_url, tmp_path
+):
     with Sandbox(users=150, docebo_users=0, rate_limits=False) as sandbox:
-        settings = settings_for(sandbox.facts(), database_url, report_dir=tmp_path / "reports")
+        settings = settings_for(sandbox.facts(), usual_database_url, report_dir=tmp_path / "reports")
 
         async def alone() -> str:
-            with Store.open(database_url) as store, lock_of(store, docebo=settings.docebo_url):
+            with Store.open(usual_database_url) as store, lock_of(store, docebo=settings.docebo_url):
                 return (await run_import(settings)).line
 
         await alone()
-        people = list(mapped(database_url, sandbox.slack.team.id))
+        people = list(mapped(usual_database_url, sandbox.slack.team.id))
         rename(sandbox, people, "Old")
         sandbox.docebo_gate.reset()
         sandbox.docebo_gate.latency = 0.2
@@ -262,7 +264,7 @@ async def test_an_import_whose_place_was_taken_writes_nothing_older_over_what_th
         async with asyncio.timeout(SECONDS):
             while sandbox.docebo_gate.counters.calls[BATCH] < 1:  # noqa: ASYNC110  (nothing tells when)
                 await asyncio.sleep(0.01)
-        lose_locks(database_url)
+        lose_locks(usual_database_url)
         rename(sandbox, people, "New")
 
         second = await alone()

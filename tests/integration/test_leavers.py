@@ -58,6 +58,7 @@ def ada_of(sandbox):
 
 
 @pytest.mark.parametrize("is_listed", [True, False])
+@pytest.mark.variants(1)
 async def test_an_account_expires_with_the_day_and_who_returns_has_it_again(sandbox, sqlite_url, is_listed):
     sandbox.reset()
     sandbox.docebo.switches = replace(sandbox.docebo.switches, columns_listed=is_listed)
@@ -98,6 +99,7 @@ def expiring(request, sandbox, sqlite_url) -> Iterator[Settings]:
             yield settings_for(facts | {"docebo_url": address}, sqlite_url)
 
 
+@pytest.mark.variants(1)
 async def test_who_returns_to_an_account_that_expired_and_was_shut_since_gets_in(sandbox, expiring):
     slack_id = str(sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"])
     await run_import(expiring, rows=EXPIRING)
@@ -222,7 +224,7 @@ def is_open(account: Any) -> bool:
     return account.active and not account.expiration
 
 
-@pytest.mark.variants(2)
+@pytest.mark.variants(1)
 @pytest.mark.parametrize("leavers", ["deactivate", "expire"])
 async def test_who_is_back_before_docebo_lists_that_the_account_was_shut_gets_in(sandbox, lagging):
     sandbox.slack.deactivate(lagging.ada)
@@ -236,6 +238,7 @@ async def test_who_is_back_before_docebo_lists_that_the_account_was_shut_gets_in
 
 
 @pytest.mark.parametrize("leavers", ["deactivate", pytest.param("expire", marks=pytest.mark.long)])
+@pytest.mark.variants(1)
 async def test_who_leaves_before_docebo_lists_that_the_account_was_opened_is_shut_out(sandbox, lagging):
     sandbox.slack.deactivate(lagging.ada)
     await lagging.look()

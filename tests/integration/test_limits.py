@@ -77,6 +77,7 @@ async def test_events_over_a_limit_wait_as_one_incident_and_are_let_through_by_i
 
 
 @pytest.mark.parametrize("at_work", [False, True], ids=["before its first call", "while it is at work"])
+@pytest.mark.variants(1)
 async def test_an_import_stops_where_events_have_used_up_its_limit_meanwhile(here, at_work):
     first, second = here.members()[:2]
     here.sandbox.slack.deactivate(first)
@@ -382,6 +383,7 @@ def test_a_moved_mapping_counts_as_one_whatever_moves_it(store):
     assert changed(store) == {"move mapping": 3, "create": 1, "update": 1}
 
 
+@pytest.mark.variants(1)
 def test_people_are_counted_once_over_however_many_plans_and_not_where_somebody_let_them_through(store):
     for number in range(1500):
         plan_of(store, f"p{number}", operation("U1", Kind.UPDATE))
@@ -407,6 +409,7 @@ def test_who_was_sent_by_a_run_that_died_and_who_was_forgotten_since_counts_as_c
 
 
 @pytest.mark.parametrize("mapping", ["true", "false"])
+@pytest.mark.variants(1)
 async def test_a_limit_is_a_share_of_everybody_whoever_few_a_run_is_about(
     shared_sandbox, sqlite_url, tmp_path, mapping
 ):

@@ -307,6 +307,7 @@ async def test_a_manager_whose_account_is_somebody_elses_by_now_is_given_to_nobo
 
 
 @pytest.mark.parametrize("left", ["deactivated", "unknown"])
+@pytest.mark.variants(1)
 async def test_nobody_who_has_left_since_a_plan_was_made_becomes_a_manager_by_it(company, left):
     grace = company.hire("Grace")
     company.hire("Ada", grace)

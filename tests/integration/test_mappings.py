@@ -2,7 +2,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from sqlalchemy import select
 
@@ -10,6 +10,7 @@ from slack_docebo.domain.people import Mapping
 from slack_docebo.errors import StorageError
 from slack_docebo.storage.schema import mapping
 from slack_docebo.storage.store import Store
+from tests.examples import examples
 
 NOW = datetime(2026, 3, 4, tzinfo=UTC)
 LATER = NOW + timedelta(hours=1)
@@ -181,7 +182,7 @@ steps = st.one_of(
 )
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@examples(5, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(script=st.lists(steps, max_size=8))
 def test_the_table_equals_a_dictionary_whatever_is_saved_and_deleted(store, script):
     model: dict[str, Mapping] = {}

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from slack_docebo.domain.people import Mapping
@@ -14,6 +14,7 @@ from slack_docebo.engine.mappings.restoring import Taken, import_file, restore_f
 from slack_docebo.errors import ConfigurationError, StorageError
 from slack_docebo.storage.mappings import MappingRecord
 from slack_docebo.storage.store import Store
+from tests.examples import examples
 
 NOW = datetime(2026, 3, 4, 12, 30, 15, 123456, tzinfo=UTC)
 LATER = NOW + timedelta(hours=1)
@@ -69,7 +70,7 @@ texts = st.one_of(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=25)
+@examples(5, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(names=st.lists(texts, max_size=12))
 def test_export_delete_restore_brings_every_row_back_to_the_last_column(store, tmp_path_factory, names):
     path = tmp_path_factory.mktemp("export") / "mappings.csv"

@@ -43,6 +43,7 @@ def rename(here: World, slack_id: str, name: str) -> None:
 
 
 @pytest.mark.parametrize("ahead", [700, CENTURY])
+@pytest.mark.variants(1)
 async def test_a_stamp_of_the_future_silences_nobody_and_lets_nothing_older_through(here, ahead):
     slack_id = member(here)
     older = here.event(slack_id, profile={"last_name": "Older"})
@@ -104,6 +105,7 @@ async def test_an_event_without_a_stamp_is_read_from_slack(here):
 
 
 @pytest.mark.parametrize("ahead", [0, 3600], ids=["a clock like ours", "the webhook's clock is an hour ahead"])
+@pytest.mark.variants(1)
 async def test_an_event_that_comes_long_after_its_time_does_not_overwrite_what_an_import_read(here, ahead):
     slack_id = member(here)
     rename(here, slack_id, "Now")
@@ -311,6 +313,7 @@ async def test_an_event_in_work_while_an_import_writes_is_looked_at_again(here, 
 
 
 @pytest.mark.parametrize("mapping", ["true", "false"])
+@pytest.mark.variants(1)
 async def test_who_joins_while_an_import_is_at_work_is_not_reported_as_failed(
     shared_sandbox, sqlite_url, tmp_path, monkeypatch, mapping
 ):
@@ -338,6 +341,7 @@ async def test_who_joins_while_an_import_is_at_work_is_not_reported_as_failed(
 
 
 @pytest.mark.parametrize("told", [False, True], ids=["nobody has told", "events were applied meanwhile"])
+@pytest.mark.variants(1)
 async def test_a_saved_plan_writes_no_name_that_slack_shows_no_more_though_docebo_has_the_former_one(here, told):
     slack_id, other = here.members()[:2]
     former = here.account(slack_id).lastname

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import httpx
+import pytest
 
 from deployments.local import ROOT, free_port
 from sandbox.slack.events import DEFAULT_SIGNING_SECRET
@@ -42,6 +43,7 @@ class Installation:
         return False
 
 
+@pytest.mark.parametrize("empty_url", [pytest.param("sqlite", marks=pytest.mark.long), "postgresql"], indirect=True)
 def test_it_goes_on_storing_events_while_the_next_release_expands_the_tables_and_after_a_restart(empty_url, tmp_path):
     here = Installation(empty_url, tmp_path)
     with webhook_process(here.log, here.environment) as child:
@@ -59,6 +61,7 @@ def test_it_goes_on_storing_events_while_the_next_release_expands_the_tables_and
         assert [entry.event.event_id for entry in entries(store)] == [f"Ev{number}" for number in range(1, 13)]
 
 
+@pytest.mark.variants(1)
 def test_it_does_not_start_where_the_next_release_has_taken_away_what_it_needs(empty_url, tmp_path):
     Store.open(empty_url).close()
     contract(empty_url)

@@ -143,6 +143,7 @@ async def test_nobody_new_is_sent_again_while_a_mandatory_field_is_known_that_no
 
 
 @pytest.mark.parametrize("message", ["Username not available", "No more users: see your licence"])
+@pytest.mark.variants(1)
 async def test_who_is_refused_for_another_known_reason_is_sent_again_whatever_field_is_mandatory(
     sandbox, sqlite_url, message
 ):

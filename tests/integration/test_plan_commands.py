@@ -80,6 +80,7 @@ async def test_a_plan_is_applied_once_somebody_at_the_terminal_has_seen_it_and_s
 
 
 @pytest.mark.parametrize("typed", ["\n", "n\n", "yesterday\n", "\x04"], ids=["Enter", "n", "another word", "Ctrl-D"])
+@pytest.mark.variants(2)
 async def test_any_other_answer_at_the_terminal_changes_nothing_and_exits_3(sandbox, settings, env, typed):
     planned = await run_import(settings, dry_run=True)
     before = target(sandbox)

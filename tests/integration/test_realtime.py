@@ -176,6 +176,7 @@ async def test_slack_is_asked_which_of_two_profiles_of_the_same_second_is_the_ne
 
 
 @pytest.mark.parametrize("missing", ["profile", "email"])
+@pytest.mark.variants(1)
 async def test_what_an_event_leaves_out_is_read_from_slack(settled, missing):
     ada = settled.sandbox.slack.add("Ada", "Lovelace", "ada@example.com")
     event = settled.event(ada["id"], bare=missing == "profile")
@@ -312,7 +313,7 @@ async def test_a_failing_person_does_not_hold_up_the_others(settled):
 
 @pytest.mark.parametrize("kind", ["drip", "bomb"])
 @pytest.mark.parametrize("call", ["GET /manage/v1/user", "POST /manage/v1/user/batch"])
-@pytest.mark.variants(2)
+@pytest.mark.variants(1)
 async def test_an_answer_out_of_bounds_does_not_hold_up_the_others(shared_sandbox, sqlite_url, tmp_path, call, kind):
     shared_sandbox.reset()
     async with world(shared_sandbox, sqlite_url, tmp_path, docebo_timeout_seconds=2) as here:

@@ -85,6 +85,7 @@ async def test_an_account_whose_id_docebo_does_not_say_is_mapped_by_the_run_that
 
 
 @pytest.mark.parametrize("is_made", [False, True])
+@pytest.mark.variants(1)
 async def test_an_account_that_is_said_to_be_made_without_its_id_and_is_not_shown_is_not_recorded_as_applied(
     sandbox, sqlite_url, is_made
 ):

@@ -57,6 +57,7 @@ def shown(sandbox: Sandbox) -> list[tuple]:
         *(pytest.param(road, marks=pytest.mark.long) for road in ("trusting import", "saved plan", "undo")),
     ],
 )
+@pytest.mark.variants(1)
 async def test_behind_the_ids_of_a_restored_platform_nobody_is_touched(sandbox, sqlite_url, road, whose, tmp_path):
     settings, behaviour = settings_for(sandbox.facts(), sqlite_url), read_rows(table(ROWS))
     first = await run_import(settings, rows=ROWS)

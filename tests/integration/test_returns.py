@@ -51,6 +51,7 @@ async def leave_and_return(sandbox, settings, rows, *, nights_between=1):
 
 
 @LEAVERS
+@pytest.mark.variants(1)
 async def test_who_returns_under_a_new_id_is_reported_once_and_visibly(sandbox, sqlite_url, leavers):
     settings, rows = settings_for(sandbox.facts(), sqlite_url), {**ON, "LEAVERS": leavers}
     old, new, account = await leave_and_return(sandbox, settings, rows)
@@ -74,7 +75,7 @@ async def test_who_returns_under_a_new_id_is_reported_once_and_visibly(sandbox, 
 @LEAVERS
 @pytest.mark.parametrize("nights_between", [0, 1])
 @pytest.mark.parametrize("verify_target", [True, False])
-@pytest.mark.variants(2)
+@pytest.mark.variants(1)
 async def test_who_returns_under_a_new_id_gets_the_mapping_and_the_account_back(
     sandbox, sqlite_url, leavers, nights_between, verify_target
 ):
@@ -175,6 +176,7 @@ async def test_nothing_is_handed_over_by_a_saved_plan_whose_former_holder_is_bac
 
 
 @LEAVERS
+@pytest.mark.variants(1)
 async def test_nothing_is_handed_over_by_a_plan_of_before_the_former_holder_came_back(sandbox, sqlite_url, leavers):
     settings, rows = settings_for(sandbox.facts(), sqlite_url), {**ON, "LEAVERS": leavers, "REHIRES": "hand-over"}
     old, new, account = await leave_and_return(sandbox, settings, rows)
@@ -188,6 +190,7 @@ async def test_nothing_is_handed_over_by_a_plan_of_before_the_former_holder_came
 
 
 @LEAVERS
+@pytest.mark.variants(1)
 async def test_nothing_is_handed_over_by_a_saved_plan_to_somebody_who_has_left_again(sandbox, sqlite_url, leavers):
     settings, rows = settings_for(sandbox.facts(), sqlite_url), {**ON, "LEAVERS": leavers, "REHIRES": "hand-over"}
     old, new, account = await leave_and_return(sandbox, settings, rows)
@@ -330,6 +333,7 @@ async def test_an_account_that_we_have_shut_is_not_opened_for_somebody_else_to_w
 
 @pytest.mark.parametrize("road", ["import", "event"])
 @pytest.mark.parametrize("heir", [True, False])
+@pytest.mark.variants(2)
 async def test_who_has_another_address_keeps_the_account_though_the_mapping_is_gone(
     sandbox, sqlite_url, tmp_path, road, heir
 ):

@@ -56,7 +56,7 @@ def small_sandbox() -> Iterator[Sandbox]:
 
 
 @pytest.mark.parametrize("status", [400, 403, 413, 500])
-@pytest.mark.variants(2)
+@pytest.mark.variants(1)
 async def test_a_text_for_which_a_firewall_refuses_the_whole_call_keeps_nobody_else_from_an_account(
     sandbox, sqlite_url, status
 ):
@@ -183,6 +183,7 @@ def has_another_title(sandbox: Sandbox) -> None:
         ([], joins, leaves, "import"),
     ],
 )
+@pytest.mark.variants(2)
 async def test_what_a_dead_run_has_sent_is_known_before_the_next_one_plans_for_the_person(
     small_sandbox, sqlite_url, tmp_path, monkeypatch, before, sent, then, road
 ):
@@ -268,7 +269,7 @@ FIELD = {"ATTRIBUTES": 'first_name, last_name, field:"Unit" = title clear'}
         pytest.param(has_another_title, FIELD, id="a field"),
     ],
 )
-@pytest.mark.variants(2)
+@pytest.mark.variants(1)
 async def test_what_a_dead_run_was_about_to_send_is_not_recorded_as_done(
     small_sandbox, sqlite_url, monkeypatch, change, rows
 ):
@@ -314,6 +315,7 @@ async def test_a_dead_run_gets_no_credit_for_what_an_event_has_brought_about_sin
 
 
 @pytest.mark.parametrize("by", ["its plan", "its flow run"])
+@pytest.mark.variants(1)
 async def test_what_a_dead_run_has_sent_can_be_undone_at_once(small_sandbox, sqlite_url, monkeypatch, by):
     settings = settings_for(small_sandbox.facts(), sqlite_url)
     small_sandbox.slack.add("Ada", "Lovelace", "ada@example.com")
@@ -344,6 +346,7 @@ async def test_what_a_dead_run_has_changed_is_recorded_also_where_the_view_of_an
 
 
 @pytest.mark.parametrize("ago", [timedelta(hours=2), timedelta(0)])
+@pytest.mark.variants(1)
 async def test_what_a_dead_run_for_named_people_has_sent_is_recorded_by_the_next_import(
     sandbox, sqlite_url, monkeypatch, ago
 ):
@@ -364,7 +367,11 @@ async def test_what_a_dead_run_for_named_people_has_sent_is_recorded_by_the_next
 
 @pytest.mark.parametrize(
     ("lock", "outcome"),
-    [("free", Outcome.APPLIED), ("of another run", Outcome.APPLIED), ("of this run", Outcome.PLANNED)],
+    [
+        ("free", Outcome.APPLIED),
+        pytest.param("of another run", Outcome.APPLIED, marks=pytest.mark.long),
+        ("of this run", Outcome.PLANNED),
+    ],
 )
 async def test_what_a_run_for_events_has_sent_is_recorded_by_an_import_once_the_run_cannot_be_at_work(
     sandbox, sqlite_url, tmp_path, monkeypatch, lock, outcome

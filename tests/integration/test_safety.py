@@ -331,6 +331,7 @@ async def test_a_database_restored_from_yesterday_changes_nobody(sandbox, settin
 
 
 @pytest.mark.parametrize("days", [1, -1], ids=["set back", "set forward"])
+@pytest.mark.variants(1)
 async def test_a_clock_that_was_changed_holds_nobody_up_and_changes_nobody(sandbox, settings, sqlite_url, days):
     before = target(sandbox)
     with closing(sqlite3.connect(sqlite_url.removeprefix("sqlite:///"))) as database, database:
@@ -349,6 +350,7 @@ async def test_a_clock_that_was_changed_holds_nobody_up_and_changes_nobody(sandb
 
 
 @pytest.mark.parametrize("database", ["sqlite_url", "postgres_url"])
+@pytest.mark.variants(1)  # test_gate.py has the locks of both
 async def test_a_second_run_is_refused_and_the_lock_of_a_killed_one_is_taken_over(running, request, database, tmp_path):
     running.reset()
     url = request.getfixturevalue(database)

@@ -120,6 +120,7 @@ async def test_a_night_without_changes_leaves_no_row_and_still_counts_everybody(
 
 
 @on_both
+@pytest.mark.variants(1)
 async def test_everybody_who_is_left_alone_is_listed_by_reason_and_page_also_as_before(
     sandbox, settings, store, monkeypatch
 ):
@@ -248,6 +249,7 @@ async def test_who_waits_for_a_decision_is_no_news_after_a_night_that_trusts(san
 
 
 @on_both
+@pytest.mark.variants(1)
 async def test_switching_provisioning_off_and_on_changes_nothing_about_who_is_mapped_and_in_line(sandbox, settings):
     await settle(settings)
     off = {"PROVISION_SLACK_USER_DATA": "false"}
@@ -277,6 +279,7 @@ async def test_who_was_first_mapped_while_provisioning_was_off_and_is_in_line_is
 
 
 @on_both
+@pytest.mark.variants(1)
 async def test_a_saved_plan_does_not_bring_an_older_reason_back(sandbox, settings, store):
     await run_import(settings)
     slack_id = somebody(sandbox)
@@ -332,6 +335,7 @@ async def test_why_somebody_was_left_alone_outlives_the_plan_that_told_it(sandbo
 
 
 @on_both
+@pytest.mark.variants(1)
 async def test_a_reason_that_no_longer_stands_is_kept_as_long_as_the_plans_of_its_time(sandbox, settings, store):
     first = await run_import(settings)
     slack_id = somebody(sandbox)
@@ -384,6 +388,7 @@ async def test_everybody_of_every_night_is_shown_explained_and_compared(sandbox,
 
 
 @on_both
+@pytest.mark.variants(1)
 async def test_whoever_is_known_and_in_no_list_any_more_is_told_once_and_then_known_no_longer(sandbox, settings, store):
     first = await settle(settings)
     with store.transaction() as tables:

@@ -53,6 +53,7 @@ async def test_a_token_that_slack_says_to_be_of_another_workspace_changes_nobody
 
 
 @pytest.mark.parametrize("form", ["list", "object", "missing"])
+@pytest.mark.variants(1)
 async def test_a_slack_without_scopes_in_its_headers_is_read_whatever_form_custom_fields_have(
     sandbox, sqlite_url, form
 ):

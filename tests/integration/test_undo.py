@@ -104,6 +104,7 @@ async def test_an_account_that_cannot_be_undone_keeps_the_mark_that_we_deactivat
 
 @pytest.mark.parametrize("leavers", ["deactivate", pytest.param("expire", marks=pytest.mark.long)])
 @pytest.mark.parametrize("maps", ["true", "false"])
+@pytest.mark.variants(1)
 async def test_whom_undoing_shuts_out_again_gets_in_again_though_no_mapping_says_who_has_shut_the_account(
     sandbox, settings, leavers, maps
 ):
@@ -259,6 +260,7 @@ async def test_an_account_that_is_protected_by_what_stays_is_not_undone(sandbox,
 
 
 @pytest.mark.parametrize("whose", ["another account's", "another person's"])
+@pytest.mark.variants(1)
 async def test_an_address_that_is_somebody_elses_by_now_is_not_given_back(sandbox, settings, whose):
     ada, account = await somebody(sandbox, settings)
     sandbox.slack.change(ada, {"profile": {"email": "king@example.com"}})
@@ -431,6 +433,7 @@ async def test_a_plan_with_more_leavers_than_slack_may_be_asked_for_is_refused_w
 
 
 @pytest.mark.parametrize("leavers", ["deactivate", "expire"])
+@pytest.mark.variants(1)
 async def test_a_plan_that_lets_in_more_people_than_slack_may_be_asked_for_is_refused_with_their_number(
     sandbox, settings, leavers
 ):
@@ -460,6 +463,7 @@ async def test_nobody_is_unmapped_by_a_plan_of_before_the_person_came_back(sandb
 
 
 @pytest.mark.parametrize("leavers", ["deactivate", "expire"])
+@pytest.mark.variants(1)
 async def test_nobody_is_let_in_again_by_a_plan_of_before_the_person_left_once_more(sandbox, settings, leavers):
     rows = {**LEAVERS, "LEAVERS": leavers}
     ada, account = await somebody(sandbox, settings)
@@ -478,6 +482,7 @@ async def test_nobody_is_let_in_again_by_a_plan_of_before_the_person_left_once_m
 
 
 @pytest.mark.parametrize("leavers", ["deactivate", "unmap"])
+@pytest.mark.variants(1)
 async def test_nobody_leaves_by_an_old_list_of_before_the_person_came_back(sandbox, settings, monkeypatch, leavers):
     ada, account = await somebody(sandbox, settings)
     sandbox.slack.deactivate(ada)
@@ -527,6 +532,7 @@ async def test_nobody_is_created_by_a_plan_of_before_an_event_said_that_the_pers
 
 
 @pytest.mark.parametrize("newcomers", [1, 2])
+@pytest.mark.variants(1)
 async def test_who_has_left_since_a_plan_was_made_gets_no_account_by_it_though_no_event_said_so(
     sandbox, settings, newcomers
 ):
@@ -567,6 +573,7 @@ async def test_whom_the_list_of_a_saved_plans_run_leaves_out_is_asked_for_and_ge
 
 @pytest.mark.parametrize("is_new", [True, False])
 @pytest.mark.parametrize("heir", [True, False])
+@pytest.mark.variants(2)
 async def test_a_saved_plan_gives_nobody_an_address_that_the_person_has_no_more(sandbox, settings, is_new, heir):
     await run_import(settings)
     if is_new:
@@ -673,6 +680,7 @@ async def test_what_a_rule_has_written_is_undone_once_the_rule_is_gone_and_not_o
 
 
 @pytest.mark.parametrize("rules", [DROPDOWN, "first_name, last_name, email"], ids=["the rule is there", "it is gone"])
+@pytest.mark.variants(1)
 async def test_a_saved_plan_writes_the_options_of_its_fields_whatever_the_rules_are_by_now(
     sandbox, settings, dept, rules
 ):

@@ -68,6 +68,7 @@ def delete_customers(sandbox, count):
 
 
 @pytest.mark.parametrize("deleted", [0, 12])
+@pytest.mark.variants(1)
 async def test_nobody_gets_a_second_account_because_a_list_leaves_out_the_first(
     sandbox, settings, left_out, sqlite_url, deleted
 ):

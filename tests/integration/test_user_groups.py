@@ -94,6 +94,7 @@ async def test_a_saved_plan_asks_once_who_is_in_the_groups_and_leaves_alone_who_
     ],
     ids=["nobody", "nobody, not counted", "others, not counted"],
 )
+@pytest.mark.variants(1)
 async def test_a_group_that_seems_to_have_lost_everybody_makes_nobody_a_leaver(
     company, sqlite_url, monkeypatch, shown, error
 ):
@@ -120,6 +121,7 @@ async def test_a_group_that_seems_to_have_lost_everybody_makes_nobody_a_leaver(
     [(0, ConfigurationError, False), (2, IncompleteRead, False), (2, IncompleteRead, True)],
     ids=["nobody is left", "most are missing", "it was made anew without most"],
 )
+@pytest.mark.variants(1)
 async def test_whom_a_group_that_is_left_alone_does_not_show_any_more_gets_no_account(
     company, sqlite_url, tmp_path, members, error, is_anew
 ):

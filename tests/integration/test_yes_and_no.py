@@ -25,6 +25,7 @@ def sandbox():
 
 
 @pytest.mark.parametrize("no", ["false", "0"])
+@pytest.mark.variants(1)
 async def test_a_no_that_is_a_text_makes_nobody_a_leaver(sandbox, sqlite_url, no):
     in_text = []
 
