@@ -107,7 +107,7 @@ def installation(prefect_api: str, postgres_url: str, tmp_path: Path) -> Iterato
     with prefect_http() as http:
         http.delete(f"variables/name/{VARIABLE}")
         http.post("variables/", json={"name": VARIABLE, "value": table(ON)}).raise_for_status()
-    with Sandbox(users=30, rate_limits=False) as sandbox, mail_server(sign_in=True) as (mails, smtp_port):
+    with Sandbox(users=5, rate_limits=False) as sandbox, mail_server(sign_in=True) as (mails, smtp_port):
         port = free_port()
         sandbox.events.configure(f"http://127.0.0.1:{port}/slack/events", SIGNING_SECRET)
         environment = {

@@ -38,7 +38,7 @@ LEAVERS = {"LEAVERS": "deactivate"}  # the most dangerous setting there is
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[Sandbox]:
-    with Sandbox(users=60, rate_limits=False) as sandbox:
+    with Sandbox(users=24, rate_limits=False) as sandbox:
         yield sandbox
 
 
