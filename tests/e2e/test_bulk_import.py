@@ -14,8 +14,8 @@ from slack_docebo.storage.reads import ProvenRead, ReadRepository
 from tests.e2e.prefect_http import artifacts_of, is_done, prefect_http, set_table
 from tests.importing import ON
 
-USERS = 120
-TOLD_ELSEWHERE = pytest.mark.long  # in `make test`: integration/test_plan_commands.py, unit/test_settings.py
+USERS = 30
+TOLD_ELSEWHERE = pytest.mark.long  # in `make test`: integration/test_plan_commands.py, and unit/ of the settings
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +56,7 @@ async def test_a_dry_run_shows_everything_and_writes_nothing(installation, sandb
     assert "POST /manage/v1/user/batch" not in sandbox.docebo_gate.counters.calls
     shown = artifacts(state)
     assert "| create | " in shown["summary"]["data"]
-    assert "API calls: 12 (" in shown["summary"]["data"]
+    assert "API calls: 11 (" in shown["summary"]["data"]
     assert "| account without Slack user | " in shown["summary"]["data"]
     for key, operation in {"created": "create", "updated": "update", "mapped": "map"}.items():
         table = json.loads(shown[key]["data"])
@@ -143,12 +143,13 @@ async def test_the_full_list_is_on_disk_for_its_owner_and_holds_everybody(instal
     assert not any(cell.startswith(("=", "+", "-", "@")) for row in rows for cell in row.values())
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("provision", "maps", "created", "mapped"),
     [
         ("true", "false", True, False),
-        pytest.param("false", "true", False, True, marks=pytest.mark.long),
-        pytest.param("false", "false", False, False, marks=pytest.mark.long),
+        ("false", "true", False, True),
+        ("false", "false", False, False),
     ],
 )
 async def test_provisioning_and_mapping_work_each_alone_and_not_at_all(
@@ -181,7 +182,11 @@ async def test_provisioning_and_mapping_work_each_alone_and_not_at_all(
             marks=TOLD_ELSEWHERE,
         ),
         pytest.param(
-            {"SLACK_TEAM_ID": "T0OTHER"}, ON, "workspace T0SANDBOX, but this Docebo is linked", id="workspace"
+            {"SLACK_TEAM_ID": "T0OTHER"},
+            ON,
+            "workspace T0SANDBOX, but this Docebo is linked",
+            id="workspace",
+            marks=TOLD_ELSEWHERE,
         ),
         pytest.param(
             {"DATABASE_URL": "sqlite:////proc/no/store.db"},
@@ -193,9 +198,9 @@ async def test_provisioning_and_mapping_work_each_alone_and_not_at_all(
         pytest.param(
             {"SLACK_BOT_TOKEN": ""}, ON, "SLACK_BOT_TOKEN is not set", id="no Slack token", marks=TOLD_ELSEWHERE
         ),
-        pytest.param({}, {**ON, "SCOPE_GUESTS": "x"}, "row SLACK | SCOPE_GUESTS", id="wrong row"),
+        pytest.param({}, {**ON, "SCOPE_GUESTS": "x"}, "row SLACK | SCOPE_GUESTS", id="wrong row", marks=TOLD_ELSEWHERE),
         pytest.param({}, {**ON, "DESTINATION_BRANCH": "99"}, "Docebo has no branch 99", id="no such branch"),
-        pytest.param({}, {}, "row SLACK | NOTIFICATION_MAIL_ID is missing", id="missing rows"),
+        pytest.param({}, {}, "row SLACK | NOTIFICATION_MAIL_ID is missing", id="missing rows", marks=TOLD_ELSEWHERE),
         pytest.param({}, None, "python -m deployments.bootstrap", id="no Variable"),
     ],
 )
@@ -232,6 +237,7 @@ async def test_a_plan_that_the_database_did_not_take_is_made_again_of_what_was_r
     assert f"{USERS} left alone" in (await run(dry_run=False)).message
 
 
+@pytest.mark.long  # in `make test`: integration/test_safety.py
 async def test_a_missing_mail_scope_is_found_by_name_before_the_first_page(installation, sandbox):
     sandbox.slack.scopes = frozenset({"users:read"})
 

@@ -209,18 +209,23 @@ def test_a_table_that_was_exported_comes_back_in_a_prefect_that_has_none(deploye
     set_rows(deployed)
 
 
-@pytest.mark.parametrize("name", SCHEDULED)
-def test_a_schedule_makes_runs(deployed, name):
+def test_each_schedule_makes_runs(deployed):
     """With SQLAlchemy 2.1 Prefect's scheduler failed on each of them, and only its own log said so."""
-    query = {
-        "deployments": {"id": {"any_": [deployment(deployed, name)["id"]]}},
-        "flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}},
-    }
-    pause(deployed, name, paused=False)
+    queries = [
+        {
+            "deployments": {"id": {"any_": [deployment(deployed, name)["id"]]}},
+            "flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}},
+        }
+        for name in SCHEDULED
+    ]
+    for name in SCHEDULED:
+        pause(deployed, name, paused=False)
     try:
-        until(lambda: deployed.post("flow_runs/filter", json=query).raise_for_status().json())
+        for query in queries:
+            until(lambda query=query: deployed.post("flow_runs/filter", json=query).raise_for_status().json())
     finally:
-        pause(deployed, name)
+        for name in SCHEDULED:
+            pause(deployed, name)
 
 
 @pytest.mark.long

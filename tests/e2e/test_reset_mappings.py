@@ -20,7 +20,7 @@ from tests.importing import ON, mapped, run_import, settings_for
 
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[Sandbox]:
-    with Sandbox(users=60, rate_limits=False) as running:
+    with Sandbox(users=24, rate_limits=False) as running:
         yield running
 
 
@@ -118,7 +118,7 @@ async def test_a_reset_that_the_database_cut_off_goes_on_with_its_one_plan_and_b
             raise StorageError("the database was locked for too long")
         return delete(*arguments)
 
-    monkeypatch.setattr("slack_docebo.engine.mappings.resetting.MAPPINGS_AT_ONCE", 10)
+    monkeypatch.setattr("slack_docebo.engine.mappings.resetting.MAPPINGS_AT_ONCE", 5)
     monkeypatch.setattr("tasks.delete_mappings.delete_mappings.retry_delay_seconds", [0, 0])
     monkeypatch.setattr(MappingRepository, "delete_planned", delete_until_cut_off)
 
@@ -131,6 +131,7 @@ async def test_a_reset_that_the_database_cut_off_goes_on_with_its_one_plan_and_b
     assert f"{len(before)} mappings" in artifact(state, "backup")["data"]
 
 
+@pytest.mark.long
 async def test_only_those_named_are_reset(installation, sandbox):
     before = mappings(installation, sandbox)
     chosen = sorted(before)[:2]
@@ -140,6 +141,7 @@ async def test_only_those_named_are_reset(installation, sandbox):
     assert mappings(installation, sandbox) == {i: n for i, n in before.items() if i not in chosen}
 
 
+@pytest.mark.long  # in `make test`: integration/test_reset.py
 async def test_a_name_that_is_not_mapped_stops_it(installation, sandbox):
     before = mappings(installation, sandbox)
     state = await reset(slack_ids=[min(before), "UNOBODY"], dry_run=False, confirm=sandbox.slack.team.name)

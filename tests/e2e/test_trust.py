@@ -30,7 +30,7 @@ LEAVERS = {**ON, "LEAVERS": "deactivate"}
 
 @pytest.fixture
 async def sandbox(prefect_api, tmp_path, monkeypatch) -> AsyncIterator[Sandbox]:
-    with Sandbox(users=60, rate_limits=False) as running:
+    with Sandbox(users=24, rate_limits=False) as running:
         for name, value in connection_settings(running.facts(), tmp_path).items():
             monkeypatch.setenv(name, value)
         await set_table({**ON, "LIMIT_CREATIONS": "1"})
@@ -148,6 +148,7 @@ async def test_rules_are_tried_on_twenty_people_before_they_are_saved(sandbox, f
         ("field_1 = table(nowhere, title)", "there is no table nowhere: make the Variable table_nowhere in Prefect"),
     ],
 )
+@pytest.mark.variants(1)
 async def test_a_wrong_rule_ends_a_run_before_its_first_call(sandbox, flows, rules, told):
     tried = await flows.try_attributes(rules=rules, return_state=True)
     await set_table({**ON, "ATTRIBUTES": rules})
