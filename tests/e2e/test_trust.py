@@ -221,6 +221,7 @@ async def test_settings_deleted_while_a_run_is_at_work_stop_the_next_one(sandbox
     ), last.message
 
 
+@pytest.mark.long
 async def test_an_error_while_explaining_is_one_line_that_says_what_to_do(sandbox, flows, monkeypatch, caplog):
     monkeypatch.setenv("DOCEBO_CLIENT_SECRET", "wrong")
 

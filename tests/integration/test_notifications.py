@@ -161,6 +161,7 @@ async def test_a_mail_that_is_not_taken_is_told_without_the_address(refusal, cap
     assert "lms@" not in str(caught.value) + caplog.text
 
 
+@pytest.mark.long
 async def test_a_mail_server_that_is_down_is_told():
     with mail_server() as (_, port):
         pass
@@ -168,6 +169,7 @@ async def test_a_mail_server_that_is_down_is_told():
         await notifier(settings(port), "lms@example.com").send("title", "body")
 
 
+@pytest.mark.long
 async def test_further_places_are_told_as_well():
     with mail_server() as (server, port):
         urls = f"mailto://127.0.0.1:{port}?from=a@example.com&to=b@example.com mailto://127.0.0.1:{port}?from=a@example.com&to=c@example.com"

@@ -127,6 +127,7 @@ async def test_undo_restores_attributes_and_status_and_deactivates_what_was_crea
     assert not any(account[-1] for i, account in after.items() if i not in before)
 
 
+@pytest.mark.long
 async def test_undo_leaves_created_accounts_and_skips_what_was_changed_since(sandbox, settings, env):
     await run_import(settings)
     account = next(a for a in sandbox.docebo.accounts if a.provisioned_by)
