@@ -31,9 +31,10 @@ SLACK = [
 COMMON = ("rate_limited", "error_500", "html_503", "html_200", "dropped", "slow", "token_expired")
 READ_LIKE_WRITTEN = [("GET /manage/v1/user", kind) for kind in COMMON]
 DOCEBO = [*READ_LIKE_WRITTEN, *(("GET /manage/v1/user", kind) for kind in ("empty_page", "shrinking"))]
-ASKED_AGAIN = [
-    ("users.list", kind) for kind in ("error_500", "html_503", "dropped", "slow")
-]  # contract/test_slack_client.py
+ASKED_AGAIN = [  # contract/test_slack_client.py
+    ("users.list", kind)
+    for kind in ("error_500", "html_503", "dropped", "carried_out_then_dropped", "slow", "rate_limited")
+]
 WRITES = [("POST /manage/v1/user/batch", kind) for kind in (*COMMON, "carried_out_then_dropped")]
 OPTIONS = {"rate_limited": {"retry_after": 0}, "slow": {"seconds": 1.3}, "ok_false": {"error": "internal_error"}}
 FAULTS = [*SLACK, *DOCEBO, *WRITES]

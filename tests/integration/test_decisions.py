@@ -313,6 +313,7 @@ def join_grid(here: World, slack_id: str) -> str:
 
 
 @pytest.mark.parametrize("by_event", [False, True])
+@pytest.mark.variants(1)
 async def test_who_is_never_to_be_touched_stays_so_under_the_id_of_the_organisation(here, by_event):
     ada = here.sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
     await decided(here, DecisionAction.NEVER, ada)
@@ -329,6 +330,7 @@ async def test_who_is_never_to_be_touched_stays_so_under_the_id_of_the_organisat
 
 
 @pytest.mark.parametrize("names_the_new_id", [False, True])
+@pytest.mark.variants(1)
 async def test_who_was_mapped_before_the_company_joined_grid_is_linked_to_another_account(here, names_the_new_id):
     ada = here.sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
     await imported(here)

@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import httpx
 import pytest
 
-from deployments.local import ROOT, connection_settings, free_port
+from deployments.local import connection_settings, free_port
 from sandbox.server import Sandbox
 from slack_docebo.domain.operations import Kind
 from slack_docebo.engine.looking.diagnosis import Level
@@ -24,7 +24,7 @@ from tests.between import Answer, between, in_json
 from tests.importing import ON, run_import, settings_for
 from tests.integration.commands import run
 from tests.releases import expand
-from tests.webhook import envelope, signed, webhook_process
+from tests.webhook import envelope, running_webhook, signed
 
 SIGNING_SECRET = "planted-signing-secret"
 
@@ -396,20 +396,19 @@ async def test_a_spent_budget_is_told(environment):
     assert (await findings())["Docebo call budget"][0] is Level.WARN
 
 
-async def test_the_request_url_is_tried_with_a_signed_request(environment, tmp_path):
-    port = free_port()
+async def test_the_request_url_is_tried_with_a_signed_request(environment, sqlite_url):
     environment.setenv("SLACK_SIGNING_SECRET", SIGNING_SECRET)
-    environment.setenv("WEBHOOK_PORT", str(port))
-    environment.setenv("WEBHOOK_PUBLIC_URL", f"http://127.0.0.1:{port}/slack/events")
+    environment.setenv("WEBHOOK_PUBLIC_URL", f"http://127.0.0.1:{free_port()}/slack/events")
     assert (await findings())["request URL"][0] is Level.FAIL
 
-    with webhook_process(tmp_path / "webhook.log", {"PYTHONPATH": str(ROOT)}):
+    with Store.open(sqlite_url) as store, running_webhook(store, slack_signing_secret=SIGNING_SECRET) as webhook:
+        environment.setenv("WEBHOOK_PUBLIC_URL", f"{webhook.url}/slack/events")
         level, message = (await findings())["request URL"]
         assert (level, "shows with its first event" in message) == (Level.WARN, True)
         body = json.dumps(envelope()).encode()
         headers = signed(body, secret=SIGNING_SECRET)
         async with httpx.AsyncClient() as http:
-            answer = await http.post(f"http://127.0.0.1:{port}/slack/events", content=body, headers=headers)
+            answer = await http.post(f"{webhook.url}/slack/events", content=body, headers=headers)
         assert answer.is_success
         assert (await findings())["request URL"][0] is Level.OK
 

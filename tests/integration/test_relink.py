@@ -106,19 +106,19 @@ async def test_a_database_without_mappings_goes_wherever_the_address_leads(trial
     assert summary.count(Kind.CREATE, outcome=Outcome.APPLIED) > 0
 
 
-async def test_the_same_platform_under_a_new_address_keeps_everything(trial, database_url, tmp_path):
-    settings = settings_for(trial.facts(), database_url, report_dir=tmp_path)
+async def test_the_same_platform_under_a_new_address_keeps_everything(trial, usual_database_url, tmp_path):
+    settings = settings_for(trial.facts(), usual_database_url, report_dir=tmp_path)
     first = await run_import(settings, rows=ROWS)
     await run_import(settings, rows=ROWS)
-    before = mapped(database_url, "T0SANDBOX")
+    before = mapped(usual_database_url, "T0SANDBOX")
 
-    done = await relinked(moved(trial), database_url, Relation.SAME, report_dir=tmp_path)
+    done = await relinked(moved(trial), usual_database_url, Relation.SAME, report_dir=tmp_path)
 
     assert (done.asked, done.alike) == (SAMPLE, SAMPLE)
-    again = settings_for(moved(trial), database_url, report_dir=tmp_path)
+    again = settings_for(moved(trial), usual_database_url, report_dir=tmp_path)
     summary = await run_import(again, rows=ROWS)
     assert summary.count() == sum(summary.plan.left_as_before.values())
-    assert mapped(database_url, "T0SANDBOX") == before
+    assert mapped(usual_database_url, "T0SANDBOX") == before
     with pytest.raises(PlatformMismatch):
         await run_import(settings, rows=ROWS)
     async with open_runtime(again, read_rows(table(ROWS)), run_id="undo") as runtime:
