@@ -157,7 +157,6 @@ async def test_a_custom_field_changes_the_mapped_field_of_the_own_account(shared
 
 
 @both
-@pytest.mark.variants(1)
 async def test_a_mapped_member_who_takes_anothers_address_changes_the_own_account_alone(here, sync: Sync):
     docebo_id, slack_id = boss(here), member(here)
     own, before = here.docebo_id(slack_id), target(here)
