@@ -206,6 +206,7 @@ async def test_provisioning_and_mapping_work_each_alone_and_not_at_all(
 )
 async def test_bad_input_is_one_line_that_says_what_to_do(installation, monkeypatch, caplog, variables, rows, told):
     monkeypatch.setattr("tasks.validate_connection.validate_connection.retries", 0)
+    monkeypatch.setattr("slack_docebo.clients.retries._BACK_OFF", lambda _: 0.0)
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     await set_table(rows)
