@@ -23,7 +23,7 @@ from tests.importing import ON, mapped, run_import, settings_for
 
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[Sandbox]:
-    with Sandbox(users=40, rate_limits=False) as running:
+    with Sandbox(users=120, rate_limits=False) as running:
         yield running
 
 
