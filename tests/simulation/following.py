@@ -127,13 +127,18 @@ class FollowUpJudge:
             line.append(manager)
         is_there = len(line) > 1 and person.said[MANAGER].now == line[1].slack_id
         manager_account = self._looked_after(line[1]) if is_there else None
-        return None if manager_account and self._reports_to(manager_account, person) else manager_account
+        return None if manager_account and self._may_report_to(manager_account, person) else manager_account
 
-    def _reports_to(self, account: Account, person: Person) -> bool:
-        """Tell whether *person* is above *account* by what Docebo has."""
+    def _may_report_to(self, account: Account, person: Person) -> bool:
+        """Tell whether *person* is above *account* by what Docebo has, or was before somebody has set another by hand.
+
+        That is shown by no list.
+        """
         above: list[Account] = []
         at: Account | None = account
         while at and at not in above:
             above.append(at)
             at = self._company.account(manager_of(at))
-        return any(self._company.owner_of(one.user_id) is person for one in above)
+        return any(
+            self._company.owner_of(one.user_id) is person or one.user_id in self._company.managed for one in above
+        )

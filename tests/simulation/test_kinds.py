@@ -455,6 +455,18 @@ def test_who_would_come_into_a_circle_with_a_manager_who_stays_is_not_expected_t
     assert_kept(Promise.CAUGHT_UP, story)
 
 
+def test_who_would_come_into_a_circle_with_a_manager_whom_somebody_has_changed_since_by_hand_is_not_expected_to_have_one() -> (
+    None
+):
+    story = company(
+        *(at(0, "import"), at(1, "change_manager", 0, 4), at(2, "import"), at(3, "lose_manager", 0)),
+        *(at(3, "manage_by_hand", 0), at(3, "change_manager", 4, 0), at(4, "import")),
+        ATTRIBUTES=f"{NAMES_RULES}, {MANAGER_RULE}",
+        SCOPE_EXCLUDE="p1@example.com",
+    )
+    assert_kept(Promise.CAUGHT_UP, story)
+
+
 def test_a_field_that_slacks_list_does_not_show_is_not_emptied() -> None:
     assert_kept(Promise.KNOWN, company(at(0, "import"), at(1, "show_fields_otherwise"), at(2, "import"), **TEAMS))
 

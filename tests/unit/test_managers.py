@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slack_docebo.domain.managers import SEVERAL, Directory, in_circles
+from slack_docebo.domain.managers import SEVERAL, Directory, in_circles, not_writable
 from slack_docebo.domain.people import SourceUser
 
 
@@ -68,3 +68,22 @@ def test_without_those_in_circles_every_line_of_managers_ends(managers):
         while at in line:
             at, steps = line[at], steps + 1
             assert steps <= len(line)
+
+
+def test_who_cannot_get_another_manager_keeps_the_one_by_whom_others_come_into_a_circle():
+    boss, ada, bob = 1, 2, 3
+    set_before = {ada: bob, bob: ada}
+
+    assert not_writable({ada: bob, bob: boss, boss: bob}, {bob: ada, boss: bob}) == {ada, bob, boss}
+    assert not_writable({ada: boss}, set_before) == set()
+    assert not_writable({ada: 0}, set_before) == set()
+
+
+MANAGERS = st.dictionaries(st.integers(1, 8), st.integers(1, 8))
+
+
+@given(MANAGERS, MANAGERS)
+def test_nobody_comes_into_a_circle_that_was_not_there(named, set_before):
+    written = {one: manager for one, manager in named.items() if one not in not_writable(named, set_before)}
+
+    assert in_circles({**set_before, **written}).isdisjoint(written)

@@ -43,6 +43,18 @@ class Directory:
         return self.people.get(named, numbered) if SLACK_ID.fullmatch(named) else numbered
 
 
+def not_writable(named: Mapping[int, int], set_before: Mapping[int, int]) -> set[int]:
+    """Return which accounts cannot get the managers *named* for them, 0 for none: some would be their own managers.
+
+    Whoever is named nobody, or cannot get who is named, keeps the manager *set_before*, by whom others may come into a circle.
+    """
+    written = dict(named)
+    while circled := in_circles({**set_before, **written}) & written.keys():
+        for account in circled:
+            del written[account]
+    return named.keys() - written.keys()
+
+
 def in_circles(managers: Mapping[int, int]) -> set[int]:
     """Return the accounts that are their own manager, be it by way of others; *managers* are by account."""
     found: set[int] = set()

@@ -1,6 +1,7 @@
 """Planning who is whose manager, once all accounts exist: for those for whom that is another than we set last."""
 
 from collections import Counter
+from collections.abc import Mapping as MappingType
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -15,7 +16,7 @@ from slack_docebo.domain.managers import (
     NOT_THEIRS,
     SEVERAL,
     Directory,
-    in_circles,
+    not_writable,
 )
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.operations import Kind, Operation, Value
@@ -47,6 +48,12 @@ class Relations:
             for one, manager in self.managers.items()
             if self.placed.get(one, 0) != (manager.docebo_id if manager else 0)
         }
+
+    def circled(self, placed: MappingType[int, int]) -> set[int]:
+        """Return who cannot get the manager named, given whom we have set: *placed* of everybody."""
+        set_before = {one: other for one, other in placed.items() if other not in {0, IN_DOUBT}}
+        named = {one: manager.docebo_id if manager else 0 for one, manager in self.managers.items()}
+        return not_writable(named, set_before)
 
 
 async def plan_managers(
@@ -102,10 +109,7 @@ def _relations(
             found.problems[NO_ACCOUNT] += 1
         else:
             found.managers[account] = mapped[whom]
-    # Whose manager is not known, or cannot be written, keeps the one whom we have set.
-    stay = {one: other for one, other in placed.items() if one not in found.managers and other not in {0, IN_DOUBT}}
-    named_now = {one: manager.docebo_id for one, manager in found.managers.items() if manager}
-    for account in in_circles(stay | named_now) & named_now.keys():
+    for account in found.circled(placed):
         del found.managers[account]
         found.problems[IN_A_CIRCLE] += 1
     return found

@@ -7,7 +7,6 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.addresses import mailbox
-from slack_docebo.domain.managers import IN_DOUBT, in_circles
 from slack_docebo.domain.observation import Present
 from slack_docebo.domain.people import SLACK_ID, SourceUser
 from slack_docebo.domain.people import Mapping as Link
@@ -58,10 +57,8 @@ async def plan_managers_of(
             if not confirmed[whom]:
                 del relations.managers[account]
     every = await to_completion(_managers_as, runtime, runtime.manager_type)
-    set_before = {one: other for one, other in every.items() if other not in {0, IN_DOUBT}}
-    asked_for = {one: manager.docebo_id if manager else 0 for one, manager in relations.managers.items()}
-    for account in in_circles(set_before | asked_for):
-        relations.managers.pop(account, None)
+    for account in relations.circled(every):
+        del relations.managers[account]
     return await plan_relations(runtime, workspace, relations, PlanKind.REALTIME_SYNC)
 
 
