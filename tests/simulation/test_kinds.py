@@ -171,6 +171,14 @@ def test_whose_address_slack_hides_is_not_deactivated() -> None:
     assert_kept(Promise.ABSENCE, story)
 
 
+def test_an_account_that_was_linked_by_hand_to_a_leaver_and_handed_over_is_not_written_once_that_one_is_back() -> None:
+    story = company(
+        *(at(0, "import"), at(1, "correct_mapping", 1), at(1, "leave", 1, seconds=600)),
+        *(at(2, "hand_over", 1), at(2, "hand_over", 1, seconds=60), at(3, "come_back", 1)),  # both accounts
+    )
+    assert_kept(Promise.ONLY_OWN, story)
+
+
 def test_a_paused_import_writes_nothing_after_another_took_its_place() -> None:
     story = company(fault("import 1", "write", 1, "paused"), at(0, "import"), at(0, "import", seconds=300))
     assert_kept(Promise.FENCED, story)

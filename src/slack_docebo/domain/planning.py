@@ -412,6 +412,9 @@ class Planner:
 
     def _plan_leaver(self, user: SourceUser, mapping: Mapping, why: str) -> Operation:
         self.found.people += 1
+        account = self.accounts.get(mapping.docebo_id)
+        if account is not None and mapping.seen == LastSeen():  # at first sight, as of who is here: linked by hand, say
+            self.found.seen[account.docebo_id] = look(account)
         heir, is_reopened = self.returns.heirs.get(mapping.slack_id, ""), mapping.docebo_id in self.reopened
         return plan_leaver(user, mapping, why, self.policy, self.accounts, heir=heir, is_reopened=is_reopened)
 
