@@ -23,7 +23,7 @@ class Options:
     def of(cls, labels: Mapping[str, str], translated: Iterable[tuple[str, str]] = ()) -> Self:
         """Return the options with these *labels* by id; *translated* are ids with labels in further languages.
 
-        An option that has no label but these has the first of them.
+        An option without a label in *labels* has the first of *translated*.
         """
         by_id, by_label = dict[str, str](), dict[str, str]()
         for option, label in (*labels.items(), *translated):

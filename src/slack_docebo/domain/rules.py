@@ -188,8 +188,8 @@ def no_longer_filled(
 ) -> list[str]:
     """Return the targets that a rule of *before* fills and none of *after*, as rules name them.
 
-    *titles* are those of additional fields, by their targets with ids. What may be a field that *after* names in the other
-    way, by id in the place of the title, is left out where they do not tell.
+    A field may be named by its id in one of them and by its title in the other: `field_16` and `field:Unit`. *titles*, by
+    the targets with ids, tell which are the same; where they do not, what may be the same is left out.
     """
 
     def name(target: str) -> str:
