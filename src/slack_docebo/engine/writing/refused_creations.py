@@ -52,7 +52,7 @@ def made_meanwhile(runtime: Runtime, plan_id: str, batch: Sequence[Numbered]) ->
     """Return the outcome of those whom another run of ours gave their account since the plan was made, by place."""
     found: dict[int, RowOutcome] = {}
     with runtime.store.reading() as tables:
-        since = tables.plans.read(plan_id).created_at - TOLERANCE  # the other run may be on a machine whose clock is behind
+        since = tables.plans.read(plan_id).created_at - TOLERANCE  # by the clock of another machine
         applied, accounts = tables.applied(runtime.settings.docebo_url), tables.accounts_at(runtime.settings.docebo_url)
         for team in {operation.slack_team for _, operation in batch}:
             of_team = {op.slack_id: seq for seq, op in batch if op.slack_team == team}
