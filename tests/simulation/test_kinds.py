@@ -561,6 +561,16 @@ def test_of_a_lost_answer_that_real_time_has_written_over_it_is_told_that_nobody
     assert_kept(Promise.RECORDED, story)
 
 
+def test_who_has_two_addresses_in_a_moment_keeps_the_newer_one_though_an_import_writes_something_else_meanwhile() -> (
+    None
+):
+    story = company(
+        *(at(0, "import"), at(0.9, "lose_event"), at(0.9, "take_odd_name", 1), at(1, "swap_addresses", 1, 2)),
+        *(at(1, "swap_addresses", 1, 2, seconds=1), at(1, "import", seconds=1.6)),
+    )
+    assert_kept(Promise.NEWEST, story)
+
+
 def test_an_undo_gives_an_account_back_to_whoever_had_it_before_its_address_came_to_somebody_else() -> None:
     story = company(
         *(at(0, "import"), at(1, "reset"), at(2, "lose_event"), at(2, "lose_event"), at(2, "swap_addresses", 1, 2)),
