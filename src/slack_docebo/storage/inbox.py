@@ -67,11 +67,9 @@ IS_HELD = and_(IS_PARKED, event_columns.incident != "", ~IS_LET_THROUGH)  # by a
 # Made once: a statement costs more to build than to carry out.
 PUT = insertion_text(event_columns, "DO NOTHING")
 _LATELY = and_(IS_APPLIED, event_columns.done_at >= bindparam("since"))
-_TOLD_LATELY = or_(_LATELY, IS_CLAIMED)
-TOLD_LATELY = Among(select(event_columns.slack_id).where(_TOLD_LATELY), event_columns.slack_id)
 LOOK_AGAIN = Among(
     update(inbox_event)
-    .where(_TOLD_LATELY)
+    .where(or_(_LATELY, IS_CLAIMED))
     .values(state=EventState.WAITING.value, claimed_by="", due_at=AT_ONCE, done_at=None),
     event_columns.slack_id,
 )
@@ -278,14 +276,12 @@ class InboxRepository:
         """
         return self._change(event_ids, IS_PARKED, state=EventState.SUPERSEDED.value, error=DROPPED, done_at=now)
 
-    def look_again(self, slack_ids: Iterable[str], *, since: datetime, now: datetime) -> set[str]:
-        """Let the events of *slack_ids* that were applied *since* be looked at once more; return of whom there are any.
+    def look_again(self, slack_ids: Iterable[str], *, since: datetime, now: datetime) -> int:
+        """Let the events of *slack_ids* that were applied *since* be looked at once more; return how many there are.
 
         Those that a run has in work are taken from it: it may have compared with what was there before.
         """
-        told = {row.slack_id for row in TOLD_LATELY.rows(self._connection, slack_ids, since=since)}
-        self._with_run(LOOK_AGAIN.change(self._connection, told, since=since), now)
-        return told
+        return self._with_run(LOOK_AGAIN.change(self._connection, slack_ids, since=since), now)
 
     def purge(self, before: datetime) -> int:
         """Delete the events that were applied or superseded earlier than *before*; no other is ever deleted for age."""

@@ -60,18 +60,15 @@ def _record(
         outcomes = [(op, result) for op, result in outcomes if op.slack_id and not excluded.cover_any([op.slack_id])]
         applied = [(operation, result) for operation, result in outcomes if result.outcome is Outcome.APPLIED]
         follow(tables, plan, outcomes, provision=provision, now=now)
-        unsure: set[str] = set()
         if plan.read_since:  # of whom an event was applied since, this may have written what Slack showed before
             people = [operation.slack_id for operation, _ in applied]
             known = tables.people.ids_of(people)  # an event may bear another id
-            told = tables.inbox.look_again(known, since=plan.read_since - TOLERANCE, now=now)
-            others = tables.people.other_ids(plan.slack_team, people) if told else {}
-            unsure = {others.get(slack_id, slack_id) for slack_id in told}
-            # Their accounts may have been changed since they were read: nobody knows whether they show all that is wanted.
-            applied = [
-                (op if op.kind is Kind.CREATE or op.slack_id not in unsure else replace(op, fingerprint=""), result)
-                for op, result in applied
-            ]
+            if tables.inbox.look_again(known, since=plan.read_since - TOLERANCE, now=now):
+                # What was changed since it was read may not show all that is wanted: the events are held against Docebo.
+                changed = tables.operations.written_by_others(plan_id, people, since=plan.read_since)
+                applied = [
+                    (replace(op, fingerprint="") if op.docebo_id in changed else op, result) for op, result in applied
+                ]
             if plan.kind is PlanKind.REALTIME_SYNC:  # no list: nothing else says how new this is
                 stamps = dict.fromkeys(people, UNSTAMPED)
                 tables.applied(plan.docebo).advance(plan.slack_team, stamps, now=now)
@@ -112,7 +109,7 @@ def _record(
                         result.docebo_id, op.fingerprint, op.echo, op.deactivated or result.docebo_id in shut_out
                     )
                     for op, result in of_team
-                    if (op.fingerprint or op.slack_id in unsure) and not op.maps and result.docebo_id is not None
+                    if op.fingerprint and not op.maps and result.docebo_id is not None
                 },
                 now=now,
                 run=runtime.run_id,
