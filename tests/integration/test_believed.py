@@ -49,6 +49,14 @@ def come_back(sandbox: Sandbox, name: str) -> None:
     sandbox.slack.reactivate(slack_id)
 
 
+async def shut_out(sandbox: Sandbox, settings: Any) -> Any:
+    """Let everybody leave between two imports, and return what the second came to."""
+    prove(settings)
+    await run_import(settings, rows=ROWS)
+    leave(sandbox, *NAMES)
+    return await run_import(settings, rows=ROWS)
+
+
 def who_gets_in(sandbox: Sandbox) -> set[str]:
     today = datetime.now(UTC).date().isoformat()
     accounts = {name: sandbox.docebo.accounts.by_username(f"{name}@example.com") for name in NAMES}
@@ -168,10 +176,7 @@ async def test_it_stays_known_that_we_may_have_shut_accounts_whose_status_a_sear
 
     with between(sandbox.docebo_url, changed=changed) as url:
         settings = settings_for({**sandbox.facts(), "docebo_url": url}, sqlite_url)
-        prove(settings)
-        await run_import(settings, rows=ROWS)
-        leave(sandbox, *NAMES)
-        done = await run_import(settings, rows=ROWS)
+        done = await shut_out(sandbox, settings)
         assert done.count(Kind.DEACTIVATE, outcome=Outcome.SKIPPED) == len(NAMES)
         late.clear()
 
@@ -201,10 +206,7 @@ async def test_what_a_status_that_is_neither_yes_nor_no_leaves_open_has_not_fail
 
     with between(sandbox.docebo_url, changed=changed) as url:
         settings = settings_for({**sandbox.facts(), "docebo_url": url}, sqlite_url)
-        prove(settings)
-        await run_import(settings, rows=ROWS)
-        leave(sandbox, *NAMES)
-        done = await run_import(settings, rows=ROWS)
+        done = await shut_out(sandbox, settings)
 
     assert done.count(Kind.DEACTIVATE, outcome=Outcome.FAILED) == 0
     assert done.count(Kind.DEACTIVATE, outcome=Outcome.SKIPPED) == len(NAMES) - 1
