@@ -33,13 +33,14 @@ from slack_docebo.storage.operations import RowOutcome
 from slack_docebo.storage.plans import PlanKind
 from slack_docebo.storage.store import Store
 from tasks.plan_named_users import plan_named_users
-from tests.between import Call, between
+from tests.between import Answer, Call, between, in_json
 from tests.ending import a_process_that_ends
 from tests.firewall import POISON, firewall
 from tests.importing import ON, plan_import, prove, run_import, settings_for
 from tests.integration.realtime_world import world
 
 BATCH = "POST /manage/v1/user/batch"
+NOW = timedelta(0)
 TITLES = {**ON, "ATTRIBUTES": "first_name, last_name, email, field_13 = title"}
 
 
@@ -127,9 +128,10 @@ async def die_before_recording(runtime: Runtime, plan_id: str, monkeypatch) -> N
             await apply_accounts(runtime, plan_id, lambda _: None)
 
 
-async def import_that_dies(settings: Settings, rows: dict[str, str], monkeypatch) -> str:
+async def import_that_dies(settings: Settings, rows: dict[str, str], monkeypatch, *, ago: timedelta = NOW) -> str:
     """Begin an import, the run *dies*, that dies before it has recorded anything; return its plan's id."""
     async with open_runtime(settings, read_rows(table(rows)), run_id="dies") as runtime:
+        monkeypatch.setattr(runtime, "now", lambda: datetime.now(UTC) - ago)
         dead = await plan_import(runtime)
         await die_before_recording(runtime, dead, monkeypatch)
     return dead
@@ -234,6 +236,44 @@ async def test_an_account_that_the_next_run_has_made_is_not_recorded_as_that_of_
     with Store.open(sqlite_url) as store, store.reading() as tables:
         assert Outcome.APPLIED not in {outcome for _, _, outcome, _ in tables.operations.tally(dead)}
         assert tables.intents.of(dead) == set()
+
+
+@pytest.mark.parametrize("refuses", ["the row", "the call"])
+@pytest.mark.variants(1)
+async def test_whose_account_is_not_shown_for_hours_after_a_run_has_died_is_not_recorded_as_failed(
+    small_sandbox, sqlite_url, monkeypatch, refuses
+):
+    small_sandbox.slack.add("Ada", "Lovelace", "ada@example.com")
+    hidden: list[str] = []
+
+    def shown(call: Call, answer: Any) -> Any:
+        if not call.path.startswith("/manage/v1/user?"):
+            return None
+        items = [one for one in answer["data"]["items"] if one["username"] not in hidden]
+        return {**answer, "data": {**answer["data"], "items": items, "total_count": len(items)}}
+
+    def refused(call: Call) -> Answer | None:
+        is_refused = hidden and refuses == "the call" and call.path.endswith("/user/batch")
+        return in_json({"message": ["username already exists"]}, 400) if is_refused else None
+
+    with between(small_sandbox.docebo_url, refused, shown) as docebo:
+        settings = settings_for({**small_sandbox.facts(), "docebo_url": docebo}, sqlite_url)
+        dead = await import_that_dies(settings, ON, monkeypatch, ago=timedelta(hours=3))
+        hidden += [account.username for account in small_sandbox.docebo.accounts if account.provisioned_by]
+        later = await run_import(settings)
+        hidden.clear()
+        async with open_runtime(settings, read_rows(table(ON)), run_id="goes on") as runtime:
+            await apply_saved(runtime, dead, lambda _: None)
+
+    assert (later.failed, later.skipped) == (0, 1)
+    with Store.open(sqlite_url) as store, store.reading() as tables:
+        [skipped] = [row for row in tables.operations.rows(later.plan.id) if row.outcome is Outcome.SKIPPED]
+        [made] = [row for row in tables.operations.rows(dead) if row.operation.kind is Kind.CREATE]
+    assert skipped.error.startswith(
+        ("the username or the e-mail address is another account's", "Docebo refuses this person's row")
+    )
+    assert skipped.error.endswith("it was sent before, and nobody can tell whether it was done")
+    assert made.outcome is Outcome.APPLIED
 
 
 async def import_that_dies_before_its_call(settings: Settings, rows: dict[str, str], monkeypatch) -> str:

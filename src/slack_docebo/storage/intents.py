@@ -1,21 +1,23 @@
 """Intents: operations that are about to be sent to Docebo, noted before the call and gone with their outcome.
 
-An intent that is still there when a plan is taken up again says that nobody knows what became of the operation.
+An intent that is still there when a plan is taken up again says that nobody knows what became of the operation. Where nobody
+looks any more for an account that may have been made, that is remembered as long as the plan is.
 """
 
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, bindparam, delete, func, or_, select
+from sqlalchemy import Connection, Row, Select, Table, bindparam, delete, func, or_, select
 
-from slack_docebo.domain.operations import Kind
+from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.storage.plans import PlanKind
-from slack_docebo.storage.schema import intent, operation, plan
+from slack_docebo.storage.schema import doubtful_creation, intent, operation, plan
 from slack_docebo.storage.statements import Among, carry_out, insertion_text
 
 # Made once: around every call, building a statement would take longer than carrying it out.
 NOTE = insertion_text(intent.columns, "(plan_id, seq) DO UPDATE SET flow_run = excluded.flow_run")
+NOTE_GIVEN_UP = insertion_text(doubtful_creation.columns, "(plan_id, seq) DO NOTHING")
 SETTLE = delete(intent).where(intent.c.plan_id == bindparam("of"), intent.c.seq == bindparam("place"))
 _LAST_NOTED = (
     select(intent.c.plan_id).group_by(intent.c.plan_id).having(func.max(intent.c.noted_at) < bindparam("before"))
@@ -44,18 +46,29 @@ class IntentRepository:
         carry_out(self._connection, SETTLE, ({"of": plan_id, "place": seq} for seq in seqs))
 
     def of(self, plan_id: str) -> set[int]:
-        """Return the operations of the plan of which nobody knows what became."""
+        """Return the operations of the plan that somebody will look for, for nobody knows what became of them."""
         return set(self._connection.scalars(select(intent.c.seq).where(intent.c.plan_id == plan_id)))
 
-    def creations_of(self, plan_id: str, slack_ids: Iterable[str]) -> set[tuple[str, str]]:
+    def sent(self, plan_id: str) -> set[int]:
+        """Return the operations of the plan that may have been carried out, whether anybody still looks for them or not."""
+        given_up = select(doubtful_creation.c.seq).where(doubtful_creation.c.plan_id == plan_id)
+        return self.of(plan_id) | set(self._connection.scalars(given_up))
+
+    def creations_of(self, docebo: str, plan_id: str, slack_ids: Iterable[str]) -> set[tuple[str, str]]:
         """Return team and Slack id of those whom another plan was to create, and nobody knows what became of it."""
-        sent = (
-            select(operation.c.slack_team, operation.c.slack_id)
-            .join(intent, (intent.c.plan_id == operation.c.plan_id) & (intent.c.seq == operation.c.seq))
-            .where(operation.c.kind == Kind.CREATE.value, operation.c.plan_id != plan_id)
-        )
-        rows = Among(sent, operation.c.slack_id).rows(self._connection, slack_ids)
-        return {(row.slack_team, row.slack_id) for row in rows}
+        sent = _people(intent, docebo).where(operation.c.kind == Kind.CREATE.value, operation.c.plan_id != plan_id)
+        return _found(Among(sent, operation.c.slack_id).rows(self._connection, slack_ids))
+
+    def given_up(self, docebo: str, slack_ids: Iterable[str]) -> set[tuple[str, str]]:
+        """Return team and Slack id of those whose account may have been made without anybody looking for it any more."""
+        unknown = operation.c.outcome.in_([Outcome.PLANNED.value, Outcome.SKIPPED.value])
+        sent = _people(doubtful_creation, docebo).where(unknown)
+        return _found(Among(sent, operation.c.slack_id).rows(self._connection, slack_ids))
+
+    def note_given_up(self, plan_id: str, seqs: Iterable[int]) -> None:
+        """Note that these creations of the plan may have been carried out, although nobody looks for the accounts any more."""
+        rows = ({"plan_id": plan_id, "seq": seq} for seq in seqs)
+        carry_out(self._connection, NOTE_GIVEN_UP, rows)
 
     def about(self, docebo: str, slack_ids: Iterable[str]) -> dict[str, set[int]]:
         """Return, by plan, which operations about these people were sent without anybody knowing what became of them."""
@@ -79,6 +92,20 @@ class IntentRepository:
         """Return the ids of the plans that have intents, the oldest first: those of *kinds*, and any noted *before* then."""
         which = {"docebo": docebo, "kinds": [kind.value for kind in kinds], "before": before}
         return list(self._connection.scalars(LEFT_BEHIND, which))
+
+
+def _people(sent: Table, docebo: str) -> Select[Any]:
+    """Return the query for team and Slack id of those about whom an operation is among those *sent* to that Docebo."""
+    return (
+        select(operation.c.slack_team, operation.c.slack_id)
+        .join(sent, (sent.c.plan_id == operation.c.plan_id) & (sent.c.seq == operation.c.seq))
+        .join(plan, plan.c.id == operation.c.plan_id)
+        .where(plan.c.docebo == docebo)
+    )
+
+
+def _found(rows: Iterable[Row[Any]]) -> set[tuple[str, str]]:
+    return {(row.slack_team, row.slack_id) for row in rows}
 
 
 def _places(docebo: str) -> Select[Any]:

@@ -182,6 +182,13 @@ intent = Table(
     Column("noted_at", Instant, nullable=False),
 )
 
+doubtful_creation = Table(
+    "doubtful_creation",  # accounts that may have been made, and for which nobody looks any more
+    metadata,
+    Column("plan_id", ForeignKey(plan.c.id, ondelete="CASCADE"), primary_key=True),
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+)
+
 halt = Table(
     "halt",  # while there is a row, nothing is written to that Docebo
     metadata,

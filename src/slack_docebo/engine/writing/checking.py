@@ -76,7 +76,7 @@ async def recheck(runtime: Runtime, workspace: Workspace, plan_id: str, accounts
     with runtime.store.reading() as tables:
         plan = tables.plans.read(plan_id)
         pending = {kind for kind in Kind if tables.operations.pending(plan_id, kind, 1)}
-        sent = set(tables.intents.of(plan_id))
+        sent = tables.intents.sent(plan_id)
     _check_applicable(runtime, workspace, plan, pending)
     policy = runtime.behaviour.policy(workspace.team)
     planned_by = planned_behaviour(runtime, plan).policy(workspace.team)

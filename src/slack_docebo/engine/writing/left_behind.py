@@ -97,7 +97,7 @@ async def _settle_places(runtime: Runtime, sent: Mapping[str, Collection[int]]) 
 def in_doubt(runtime: Runtime, plan_id: str) -> list[Numbered]:
     """Return the operations of the plan that were sent, and of which nobody knows what became."""
     with runtime.store.reading() as tables:
-        seqs = tables.intents.of(plan_id)
+        seqs = tables.intents.sent(plan_id)
         return tables.operations.without_outcome(plan_id, seqs) if seqs else []
 
 
@@ -136,9 +136,13 @@ def _note_in_doubt(runtime: Runtime, tables: Tables, plan_id: str, rest: Sequenc
 
 
 def _note_given_up(runtime: Runtime, tables: Tables, plan_id: str, rest: Sequence[Numbered]) -> None:
-    """Say of the accounts of *rest* for which nobody looks any more that nobody can tell: it was said that somebody would."""
+    """Say of the accounts of *rest* for which nobody looks any more that nobody can tell: it was said that somebody would.
+
+    It is remembered, for a refusal of the same creation may come of it.
+    """
     looked_for = tables.intents.of(plan_id)
     if given_up := {seq for seq, op in rest if op.kind is Kind.CREATE and seq not in looked_for}:
+        tables.intents.note_given_up(plan_id, given_up)
         told = sorted(given_up - tables.operations.still_planned(plan_id, given_up))
         results = [RowOutcome(seq, Outcome.SKIPPED, error=f"{NOT_SHOWN}{SENT_BEFORE}") for seq in told]
         tables.operations.record(plan_id, results, now=runtime.now(), flow_run=runtime.run_id)

@@ -19,7 +19,15 @@ WRITTEN_MEANWHILE = f"another run has written the same meanwhile{SENT_BEFORE}"
 def sent_by_others(runtime: Runtime, plan_id: str, batch: Sequence[Numbered]) -> list[Numbered]:
     """Return which of *batch* another plan than *plan_id* was to create, without anybody knowing yet what became of it."""
     with runtime.store.reading() as tables:
-        people = tables.intents.creations_of(plan_id, [operation.slack_id for _, operation in batch])
+        docebo, slack_ids = runtime.settings.docebo_url, [operation.slack_id for _, operation in batch]
+        people = tables.intents.creations_of(docebo, plan_id, slack_ids)
+    return [(seq, operation) for seq, operation in batch if (operation.slack_team, operation.slack_id) in people]
+
+
+def given_up(runtime: Runtime, batch: Sequence[Numbered]) -> list[Numbered]:
+    """Return which of *batch* were to be created before, so that they may have an account for which nobody looks any more."""
+    with runtime.store.reading() as tables:
+        people = tables.intents.given_up(runtime.settings.docebo_url, [operation.slack_id for _, operation in batch])
     return [(seq, operation) for seq, operation in batch if (operation.slack_team, operation.slack_id) in people]
 
 

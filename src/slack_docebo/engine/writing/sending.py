@@ -27,6 +27,7 @@ from slack_docebo.engine.writing.calls import REFUSED, STATUS_KEPT, Calls
 from slack_docebo.engine.writing.experiments import Experiments
 from slack_docebo.engine.writing.recording import Numbered
 from slack_docebo.engine.writing.refused_creations import (
+    given_up,
     made_already,
     made_for_another_id,
     made_meanwhile,
@@ -155,11 +156,17 @@ class Sender:
         self._alone = []
 
     def _doubted(self, numbered: Numbered, refused: RowOutcome) -> RowOutcome:
-        """Return *refused* of a row alone; in doubt where it was sent before without an answer, and nothing shows its values."""
+        """Return *refused* of a row alone; in doubt where it was sent before without an answer, and nothing shows its values.
+
+        A new account may be refused for having been made, and its search may be behind.
+        """
         seq, operation = numbered
-        if seq not in self._in_doubt or not any(map(is_never_shown, operation.changes)):
-            return refused
-        return replace(refused, outcome=Outcome.SKIPPED, error=f"{refused.error}{SENT_BEFORE}", in_doubt=True)
+        if operation.kind is not Kind.CREATE:
+            in_doubt = may_be_done = seq in self._in_doubt and any(map(is_never_shown, operation.changes))
+        else:
+            in_doubt = seq in self._in_doubt or bool(sent_by_others(self._runtime, self._plan_id, [numbered]))
+            may_be_done = in_doubt or bool(given_up(self._runtime, [numbered]))
+        return _perhaps_done(refused, in_doubt=in_doubt) if may_be_done else refused
 
     def _is_for_the_size(self, kind: Kind, batch: Sequence[Numbered], why: RemoteError) -> bool:
         """Tell whether a call that was refused for nobody's row was refused as too large.
@@ -320,12 +327,15 @@ class Sender:
         # Docebo's no to a status says nothing of the one it has.
         doubtful = [one for one in refused if kind is Kind.DEACTIVATE or one[0] in self._in_doubt]
         by_others: list[Numbered] = []
-        settled: dict[int, RowOutcome] = {}
+        said, settled = {result.seq: result for result in results}, dict[int, RowOutcome]()
         if kind is Kind.CREATE:
             by_others = sent_by_others(self._runtime, self._plan_id, [one for one in refused if one not in doubtful])
             doubtful += by_others
             # A creation that is done is refused as well, and the search may be behind.
             settled = {seq: RowOutcome(seq, Outcome.SKIPPED, error=NOT_SHOWN_YET, in_doubt=True) for seq, _ in doubtful}
+            unsought = given_up(self._runtime, [one for one in refused if one not in doubtful])
+            settled |= {seq: _perhaps_done(said[seq], in_doubt=False) for seq, _ in unsought}
+            by_others, doubtful = [*by_others, *unsought], [*doubtful, *unsought]
             settled |= made_meanwhile(self._runtime, self._plan_id, refused)
             settled |= await made_for_another_id(self._runtime, [one for one in refused if one[0] not in settled])
         if kind is Kind.DEACTIVATE:
@@ -379,6 +389,11 @@ class Sender:
             else RowOutcome(seq, Outcome.APPLIED, docebo_id)
             for seq, docebo_id in done.items()
         ]
+
+
+def _perhaps_done(refused: RowOutcome, *, in_doubt: bool) -> RowOutcome:
+    """Return *refused* of a row that was sent before and may have been carried out then; *in_doubt* where somebody will look."""
+    return replace(refused, outcome=Outcome.SKIPPED, error=f"{refused.error}{SENT_BEFORE}", in_doubt=in_doubt)
 
 
 def _unclear(result: RowOutcome) -> RowOutcome:
