@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 from sandbox.server import Sandbox
 from slack_docebo.domain.operations import Kind, Operation, Outcome
 from slack_docebo.domain.people import Mapping
+from slack_docebo.domain.targets import EXPIRATION, USERNAME
 from slack_docebo.engine.importing import apply_saved, plan_import
 from slack_docebo.engine.mappings.forgetting import forget
 from slack_docebo.engine.planning.limits import AHEAD
@@ -394,6 +396,16 @@ def test_people_are_counted_once_over_however_many_plans_and_not_where_somebody_
     plan_of(store, "own", operation("U9", Kind.UPDATE))
 
     assert changed(store) == {"update": 2}
+
+
+def test_who_was_changed_in_several_ways_on_one_day_counts_as_one_of_each(store):
+    renamed = replace(operation("U1", Kind.UPDATE), changes={USERNAME: "ada@example.com"})
+    ended = replace(operation("U1", Kind.UPDATE), changes={EXPIRATION: "2026-01-01"})
+    for number, one in enumerate((operation("U1", Kind.UPDATE), renamed, ended, operation("U1", Kind.DEACTIVATE))):
+        plan_of(store, f"p{number}", one)
+    plan_of(store, "moved", operation("U1", Kind.UPDATE, 2, prior=1), operation("U1", Kind.MAP, 3, prior=2))
+
+    assert changed(store) == {"update": 1, "change username": 1, "deactivate": 1, "move mapping": 1}
 
 
 def test_who_was_sent_by_a_run_that_died_and_who_was_forgotten_since_counts_as_changed(store, tmp_path):

@@ -1,8 +1,7 @@
 """The journal: what was done to whom, over all plans, which are also the journal of every run."""
 
 import json
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -21,6 +20,7 @@ from sqlalchemy import (
     literal_column,
     or_,
     select,
+    union_all,
     update,
 )
 
@@ -95,7 +95,7 @@ class JournalRepository:
     def sizes(self, plan_id: str) -> dict[Change, int]:
         """Count the people whom the plan has changed or is still to change, as limits count them."""
         counted = operations.c.outcome.in_([Outcome.PLANNED.value, Outcome.APPLIED.value])
-        return self._people(operations.c.plan_id == plan_id, counted)
+        return self._people((operations.c.plan_id == plan_id, counted))
 
     def people_changed(self, plan_id: str, since: datetime, until: datetime) -> dict[Change, int]:
         """Count the people who were changed *since* then, *until* then, and are not in the plan, whatever run did it.
@@ -108,8 +108,8 @@ class JournalRepository:
         in_this_plan = exists().where(
             here.c.plan_id == plan_id, here.c.slack_id == operations.c.slack_id, here.c.kind == operations.c.kind
         )
-        people = Counter[Change]()
         done, sent = (*_done(since), operations.c.done_at <= until), _sent(since)
+        parts = []
         for changed in (and_(*done), and_(*sent)):
             counted = select(plans.c.id).where(
                 plans.c.id.in_(select(operations.c.plan_id).where(changed)),  # few of all, whose facts are read
@@ -118,8 +118,8 @@ class JournalRepository:
                 plans.c.kind != PlanKind.RESET_MAPPINGS.value,
                 func.coalesce(plans.c.facts[LET_THROUGH].as_boolean(), false()) == false(),
             )
-            people.update(self._people(changed, operations.c.plan_id.in_(counted), ~in_this_plan))
-        return dict(people)
+            parts.append((changed, operations.c.plan_id.in_(counted), ~in_this_plan))
+        return self._people(*parts)
 
     def others_at_work(self, plan_id: str, since: datetime) -> bool:
         """Tell whether anybody was changed *since* then, or may have been, by another plan than this one."""
@@ -127,25 +127,18 @@ class JournalRepository:
         sent = select(1).where(intent.c.noted_at >= since, intent.c.plan_id != plan_id)
         return any(self._connection.execute(query.limit(1)).first() for query in (done, sent))
 
-    def _people(self, *conditions: ColumnElement[bool]) -> dict[Change, int]:
-        kind, expires = operations.c.kind, operations.c.changes[EXPIRATION].as_string()
+    def _people(self, *parts: Sequence[ColumnElement[bool]]) -> dict[Change, int]:
+        """Count the people of the operations that fulfil all conditions of one of *parts*: each once for each change."""
+        expires = operations.c.changes[EXPIRATION].as_string()
         expired = and_(UPDATES, expires != "", expires <= datetime.now(UTC).date().isoformat())
-        query = select(
-            kind,
-            MOVES.label("moves"),
-            RENAMES.label("renames"),
-            func.coalesce(expired, false()).label("expired"),
-            func.count(PERSON.distinct()),
-        ).where(*conditions)
-        people = Counter[Change]()
-        groups = query.group_by(kind, *map(literal_column, ("moves", "renames", "expired")))
-        for of_kind, moves, renames, is_expired, count in self._connection.execute(groups):
-            if of_kind in set(Change):
-                people[Change(of_kind)] += count
-            counts_as = {Change.REMAP: moves, Change.RENAME: renames, Change.DEACTIVATE: is_expired}
-            for change in (change for change, does in counts_as.items() if does):
-                people[change] += count
-        return dict(people)
+        facts = (operations.c.kind, MOVES.label("moves"), RENAMES.label("renames"), expired.label("expired"))
+        found = union_all(*(select(PERSON.label("person"), *facts).where(*part) for part in parts)).subquery()
+        counts_as: dict[Change, ColumnElement[bool]] = {one: found.c.kind == one.value for one in Change}
+        counts_as[Change.REMAP], counts_as[Change.RENAME] = found.c.moves, found.c.renames
+        counts_as[Change.DEACTIVATE] = or_(found.c.kind == Change.DEACTIVATE.value, found.c.expired)
+        numbers = (func.count(case((does, found.c.person)).distinct()) for does in counts_as.values())
+        row = self._connection.execute(select(*numbers)).one()
+        return {change: people for change, people in zip(counts_as, row, strict=True) if people}
 
     def people_by_day(self, docebo: str, since: datetime) -> dict[tuple[date, Kind, Outcome], int]:
         """Count the people who were changed, or failed, *since* then, by the day in UTC."""
