@@ -481,6 +481,27 @@ async def test_nobody_is_let_in_again_by_a_plan_of_before_the_person_left_once_m
     ]
 
 
+@pytest.mark.parametrize(
+    ("change", "remove"),
+    [({"is_restricted": True}, ()), ({}, ("is_restricted",))],
+    ids=["who is a guest by then", "of whom Slack does not say it"],
+)
+async def test_nobody_is_let_in_again_by_a_saved_plan_who_may_be_out_of_scope_by_then(
+    sandbox, settings, change, remove
+):
+    ada, account = await somebody(sandbox, settings)
+    sandbox.slack.deactivate(ada)
+    await run_import(settings, rows=LEAVERS)
+    sandbox.slack.reactivate(ada)
+    planned = await run_import(settings, dry_run=True, rows=LEAVERS)
+    sandbox.slack.change(ada, change, remove)
+
+    applied = await apply(settings, planned.plan.id, **LEAVERS)
+
+    assert not account.active
+    assert [e.outcome for e in entries(settings, applied.plan.id) if e.operation.slack_id == ada] == [Outcome.SKIPPED]
+
+
 @pytest.mark.parametrize("leavers", ["deactivate", "unmap"])
 @pytest.mark.variants(1)
 async def test_nobody_leaves_by_an_old_list_of_before_the_person_came_back(sandbox, settings, monkeypatch, leavers):

@@ -22,7 +22,7 @@ from slack_docebo.domain.targets import USERNAME
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.evidence import check_calls
 from slack_docebo.engine.reading.roll_call import Roll, asks_each, call_roll
-from slack_docebo.engine.writing.leavers import OF_THE_RULES, passed_on_to
+from slack_docebo.engine.writing.leavers import NO_ACCOUNT_BY_NOW, OF_THE_RULES, passed_on_to
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.plans import Plan, PlanKind
 from slack_docebo.storage.tables import Tables
@@ -69,7 +69,7 @@ class Inquiry:
         match self.roll.people[operation.slack_id]:
             case Present(user):
                 if against := policy.scope.reason_against(user) or policy.scope.kind_in_doubt(user):
-                    return f"the person is not to have an account by now: {against}"
+                    return f"{NO_ACCOUNT_BY_NOW}{against}"
                 return "" if _bears_what_is_given(user, operation, planned_by.rules) else ANOTHER_ADDRESS
             case Gone():
                 return "the person has left Slack by now"

@@ -19,12 +19,13 @@ from slack_docebo.storage.plans import Plan, PlanKind
 from slack_docebo.storage.tables import Tables
 
 OF_THE_RULES = frozenset({PlanKind.BULK_IMPORT, PlanKind.CUSTOM_FIELDS, PlanKind.MOVES, PlanKind.REALTIME_SYNC})
+NO_ACCOUNT_BY_NOW = "the person is not to have an account by now: "  # before the reason
 
 
 async def ask_whether_still_so(
     runtime: Runtime, plan: Plan, batch: Sequence[Numbered], policy: Policy
 ) -> list[RowOutcome]:
-    """Return who of *batch* is to be skipped, for Slack does not say any more that the person has left, or is back.
+    """Return who of *batch* is to be skipped, for Slack does not say any more that the person has left, or is back and in scope.
 
     Slack is asked, one call each, for those whom the plan would deactivate, unmap or move as leavers, for those whose
     accounts it would activate, and for both of whom it would give the mapping of one to the other. It is not asked where
@@ -40,15 +41,9 @@ async def ask_whether_still_so(
         return []
     asked = dict.fromkeys([*(op.slack_id for _, op in about + holding), *(op.mapped_as for _, op in holding)])
     answers = await ask_for_people(runtime, plan.slack_team, asked)
-    reasons = {
-        seq: _reason(answers[op.slack_id], policy, expects_leaver=is_of_leaver(op.kind, op.reason)) for seq, op in about
-    }
+    reasons = {seq: _reason(op, answers[op.slack_id], policy) for seq, op in about + holding}
     for seq, op in holding:
-        reasons[seq] = (
-            reasons.get(seq)
-            or _reason(answers[op.slack_id], policy, expects_leaver=False)
-            or _reason_by_holder(op, answers[op.mapped_as])
-        )
+        reasons[seq] = reasons[seq] or _reason_by_holder(op, answers[op.mapped_as])
     return [RowOutcome(seq, Outcome.SKIPPED, error=reason) for seq, reason in reasons.items() if reason]
 
 
@@ -68,12 +63,17 @@ def _is_fresh(runtime: Runtime, plan: Plan) -> bool:
     return plan.flow_run == runtime.run_id and age <= timedelta(minutes=runtime.behaviour.evidence_minutes)
 
 
-def _reason(seen: Observation[SourceUser], policy: Policy, *, expects_leaver: bool) -> str:
+def _reason(operation: Operation, seen: Observation[SourceUser], policy: Policy) -> str:
+    expects_leaver = is_of_leaver(operation.kind, operation.reason)
     match seen:
         case Present(user) if is_leaver(user, policy) is not expects_leaver:
             return "the person is in Slack again" if expects_leaver else "the person has left Slack again"
         case Gone() if not expects_leaver:
             return "the person has left Slack again"
+        case Present(user) if not expects_leaver:
+            against = policy.scope.reason_against(user)
+            against = against or (policy.scope.kind_in_doubt(user) if activates(operation) else "")
+            return f"{NO_ACCOUNT_BY_NOW}{against}" if against else ""
         case Unknown(why):
             return why
     return ""
