@@ -3,7 +3,11 @@
 import pytest
 
 from sandbox.server import Sandbox
+from slack_docebo.clients.slack_wire import source_user
 from slack_docebo.domain.operations import Kind, Outcome
+from slack_docebo.engine.planning.plans import make_plan
+from slack_docebo.engine.reading.sides import read_target
+from slack_docebo.storage.plans import PlanKind
 from slack_docebo.storage.store import Store
 from tests.importing import ON, mapped, run_import, settings_for
 from tests.integration.realtime_world import world
@@ -243,6 +247,27 @@ async def test_the_account_of_somebody_who_is_out_of_scope_is_not_given_to_the_n
             await here.serve()
 
     assert fingerprint(sandbox) == before
+
+
+async def test_what_an_event_has_applied_while_an_import_was_planned_stays_known_without_mappings(
+    sandbox, sqlite_url, tmp_path
+):
+    account(sandbox, "ada@example.com", firstname="Ada", lastname="Lovelace")
+    ada = sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
+    async with world(sandbox, sqlite_url, tmp_path, MAP_SLACK_USER_DATA="false") as here:
+
+        async def pages():
+            yield [source_user(sandbox.slack.get(ada))]
+            sandbox.slack.change(ada, {"profile": {"last_name": "King"}})
+            here.put(here.event(ada))
+            await here.serve()
+
+        accounts = await read_target(here.runtime)
+        await make_plan(here.runtime, here.workspace, pages(), accounts, kind=PlanKind.BULK_IMPORT)
+
+        with here.runtime.store.reading() as tables:
+            known = tables.applied(here.runtime.settings.docebo_url).of(here.workspace.team, [ada])
+    assert known[ada].fingerprint
 
 
 @ROADS

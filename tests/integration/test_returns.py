@@ -328,6 +328,29 @@ async def test_an_account_that_we_have_shut_is_not_opened_for_somebody_else_to_w
     assert not sandbox.docebo.accounts[account].active
 
 
+@pytest.mark.parametrize("leavers", ["keep", "deactivate"])
+async def test_an_account_that_was_linked_by_hand_and_handed_over_is_not_written_by_the_events_of_who_left_and_is_back(
+    sandbox, sqlite_url, tmp_path, leavers
+):
+    async with world(sandbox, sqlite_url, tmp_path, LEAVERS=leavers, LEAVERS_AFTER_DAYS="0") as here:
+        ada = sandbox.slack.add("Ada", "Lovelace", "ada@example.com")["id"]
+        await here.settle()
+        account = here.account(ada)
+        with here.runtime.store.transaction() as tables:
+            tables.accounts_at(here.runtime.settings.docebo_url).forget_seen([account.user_id])
+        sandbox.slack.deactivate(ada)
+        here.put(here.event(ada))
+        await here.serve()
+        bobs = {"username": "bob@example.com", "email": "bob@example.com", "firstname": "Bob", "lastname": "Hope"}
+        sandbox.docebo.edit(account.user_id, bobs)
+        sandbox.slack.reactivate(ada)
+        sandbox.slack.change(ada, {"profile": {"last_name": "King"}})
+        here.put(here.event(ada))
+        await here.serve()
+
+    assert (account.firstname, account.email) == ("Bob", "bob@example.com")
+
+
 @pytest.mark.parametrize("road", ["import", "event"])
 @pytest.mark.parametrize("heir", [True, False])
 @pytest.mark.variants(2)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping as MappingType
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from slack_docebo.domain.addresses import mailbox
 from slack_docebo.domain.attributes import (
@@ -56,6 +57,13 @@ from slack_docebo.domain.scope import NO_ACCOUNT_MADE, NOT_LET_IN
 from slack_docebo.domain.targets import EXPIRATION, USERNAME
 
 
+class Met(NamedTuple):
+    """An account that was found to be somebody's, and the one that was known as theirs then, if any."""
+
+    docebo_id: int
+    before: int | None
+
+
 @dataclass(slots=True)
 class Findings:
     """What is found out while planning, for whoever stores it or tells it."""
@@ -66,7 +74,7 @@ class Findings:
     no_echo: list[str] = field(default_factory=list)
     seen: dict[int, LastSeen] = field(default_factory=dict)  # what people's accounts bear, where that is news
     # By Slack id, the account that was found to be somebody's and is left as it is, where nothing has noted so before
-    met: dict[str, Applied] = field(default_factory=dict)
+    met: dict[str, Met] = field(default_factory=dict)
     renamed: dict[str, str] = field(default_factory=dict)  # Slack ids of before, by the organisation's
     first_seen_leaving: list[str] = field(default_factory=list)  # Slack ids
     no_leavers: list[str] = field(default_factory=list)  # Slack ids of those who were known as leavers
@@ -200,7 +208,7 @@ class Planner:
         operation = self._plan_known(user, mapping, account, found.by, mapping.applied if mapping else applied)
         known = mapping or applied
         if operation.kind is Kind.LEAVE and (known is None or known.docebo_id != account.docebo_id):
-            self.found.met[user.slack_id] = Applied(account.docebo_id)
+            self.found.met[user.slack_id] = Met(account.docebo_id, known.docebo_id if known else None)
         # Without mappings what was applied leads to the account.
         if known or operation.maps or operation.fingerprint or user.slack_id in self.found.met:
             now = look(account)
@@ -220,9 +228,11 @@ class Planner:
         Trusted is that the target still holds what was last written to it.
         """
         if against := self.policy.scope.reason_against(user):
-            leaves = mapping is not None and not mapping.deactivated and counts_as_leaver(user, self.policy)
-            needs_account = leaves and self.policy.leavers in SHUT_OUT
-            return None if needs_account else self._plan_absent(user, mapping, against)
+            # What an account bears that nobody has seen yet is to be known before it is handed over.
+            is_asked_for = mapping and (self.policy.leavers in SHUT_OUT or mapping.seen == LastSeen())
+            if mapping and is_asked_for and not mapping.deactivated and counts_as_leaver(user, self.policy):
+                return None
+            return self._plan_absent(user, mapping, against)
         if not (self.policy.provision or self.policy.map):
             self.found.people += 1
             return self._leave(user, "provisioning and mapping are off")

@@ -12,7 +12,7 @@ from slack_docebo.domain.leavers import is_leaver
 from slack_docebo.domain.matching import FoundBy
 from slack_docebo.domain.operations import Operation
 from slack_docebo.domain.people import Applied, Known, Mapping, PeopleShown, SourceUser
-from slack_docebo.domain.planning import Findings, Planner
+from slack_docebo.domain.planning import Findings, Met, Planner
 from slack_docebo.engine.reporting.orphans import OrphanSearch
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.tables import Tables
@@ -164,15 +164,21 @@ def keep_observations(tables: Tables, docebo: str, team: str, found: Findings, *
         found.seen.clear()
 
 
-def keep_met(tables: Tables, docebo: str, team: str, met: MappingType[str, Applied], *, now: datetime) -> None:
-    """Keep whose account is left as it is, once everybody was heard; not of the forgotten.
+def keep_met(tables: Tables, docebo: str, team: str, met: MappingType[str, Met], *, now: datetime) -> None:
+    """Keep whose account is left as it is, once everybody was heard; not of the forgotten, nor of whom more was applied since.
 
     Else, without mappings, nothing would say whose it is, and the next bearer of the address would get it.
     """
-    excluded = tables.exclusions.all()
-    kept = {slack_id: one for slack_id, one in met.items() if not excluded.cover_any([slack_id])}
+    excluded, repository = tables.exclusions.all(), tables.applied(docebo)
+    known = repository.of(team, met)
+    kept = {
+        slack_id: Applied(one.docebo_id)
+        for slack_id, one in met.items()
+        if slack_id not in known or known[slack_id].docebo_id == one.before
+        if not excluded.cover_any([slack_id])
+    }
     if kept:
-        tables.applied(docebo).note(team, kept, now=now)
+        repository.note(team, kept, now=now)
 
 
 def keep_leavers(tables: Tables, team: str, found: Findings, *, now: datetime) -> None:
