@@ -72,6 +72,25 @@ async def test_an_account_is_found_however_the_domain_is_written(
 
 
 @ROADS
+@pytest.mark.parametrize(
+    ("in_slack", "in_docebo"),
+    [("jose\u0301@example.com", "jos\u00e9@example.com"), ("jos\u00e9@example.com", "Jose\u0301@example.com")],
+)
+@pytest.mark.variants(2)
+async def test_an_account_is_found_however_the_accent_of_its_address_is_written(
+    sandbox, sqlite_url, tmp_path, road, in_slack, in_docebo
+):
+    his = account(sandbox, in_docebo, firstname="Jos\u00e9", lastname="Berg")
+    person = sandbox.slack.add("Jos\u00e9", "Berg", in_slack)["id"]
+    before = fingerprint(sandbox)
+
+    await synced(sandbox, sqlite_url, tmp_path, person, road)
+
+    assert mapped(sqlite_url, sandbox.slack.team.id) == {person: his}
+    assert fingerprint(sandbox) == before
+
+
+@ROADS
 async def test_an_address_that_only_looks_alike_finds_no_account(sandbox, sqlite_url, tmp_path, road):
     hers = account(sandbox, "\u00e4nne@strasse.example", firstname="Eva", lastname="Other")
     before = fingerprint(sandbox)

@@ -1,9 +1,12 @@
 """A batch whose answer names nobody comes in another order: each person is mapped to the own account."""
 
+import json
+import unicodedata
+
 import pytest
 
 from sandbox.server import Sandbox
-from slack_docebo.domain.operations import Outcome
+from slack_docebo.domain.operations import Kind, Outcome
 from tests.between import between
 from tests.importing import mapped, run_import, settings_for
 
@@ -35,6 +38,23 @@ async def test_answers_without_names_in_another_order_give_nobody_the_account_of
         slack_id = sandbox.slack.by_email(f"{name}@example.com")["id"]
         assert sandbox.docebo.accounts.get(accounts[slack_id]).username == f"{name}@example.com"
     assert again.undecided == 0
+
+
+async def test_an_account_is_known_as_the_new_one_in_whatever_form_docebo_shows_its_accent(sandbox, sqlite_url):
+    sandbox.reset()
+
+    def composed(_call, answer):
+        return json.loads(unicodedata.normalize("NFC", json.dumps(answer, ensure_ascii=False)))
+
+    people = [sandbox.slack.add(name, "Hopper", f"{name}e\u0301@example.com")["id"] for name in NAMES]
+    with between(sandbox.docebo_url, changed=composed) as url:
+        settings = settings_for({**sandbox.facts(), "docebo_url": url}, sqlite_url)
+        done = await run_import(settings)
+        again = await run_import(settings)
+
+    assert mapped(sqlite_url, sandbox.slack.team.id).keys() == {*people}
+    assert done.count(outcome=Outcome.APPLIED) == len(NAMES)
+    assert again.count(Kind.CREATE, Kind.UPDATE) == 0
 
 
 @pytest.mark.parametrize("of_whom", ["everybody", "one"])

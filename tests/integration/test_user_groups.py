@@ -43,6 +43,20 @@ async def test_only_members_of_a_named_group_get_an_account_for_one_call_more(co
     assert company.slack_gate.counters.calls["usergroups.list"] == 1
 
 
+async def test_of_two_groups_with_one_handle_nobody_can_tell_which_is_meant(company, sqlite_url):
+    ada, grace = join(company, "Ada"), join(company, "Grace")
+    company.slack.group("contractors", ada)
+    company.slack.group("Contractors", grace)
+    company.slack.group("learners", grace)
+
+    with pytest.raises(ConfigurationError, match="EXCLUDE_USERGROUPS: Slack has two user groups @Contractors, S0"):
+        await run_import(settings_for(company.facts(), sqlite_url), rows={"SCOPE_EXCLUDE_USERGROUPS": "contractors"})
+
+    assert not has_account(company, "Ada")
+    await run_import(settings_for(company.facts(), sqlite_url), rows={"SCOPE_USERGROUPS": "learners"})
+    assert (has_account(company, "Ada"), has_account(company, "Grace")) == (False, True)
+
+
 @pytest.mark.parametrize("answer", ["plan_upgrade_required", "paid_teams_only"])
 async def test_a_plan_of_slacks_without_user_groups_stops_the_run_with_the_rows_to_empty(company, sqlite_url, answer):
     join(company, "Ada")

@@ -39,6 +39,13 @@ def test_answers_in_another_order_are_told_by_the_user_name():
     assert correlate([ADA, BOB, CAT], answers) == [RowResult(11), RowResult(12), RowResult(13)]
 
 
+@pytest.mark.parametrize("shown", ["jos\u00e9@m\u00fcnchen.example", "JOS\u00c9@xn--mnchen-3ya.example"])
+def test_a_user_name_is_known_again_in_another_form_of_its_accents_and_its_domain(shown):
+    jose = Row(None, {"username": "jose\u0301@m\u00fcnchen.example"})
+
+    assert correlate([ADA, jose], [done("12", shown), done("11", "ada")]) == [RowResult(11), RowResult(12)]
+
+
 def test_answers_in_another_order_are_told_by_the_id():
     assert correlate([SEVEN, NINE], [failed("No", "9"), done(7)]) == [RowResult(7), RowResult(9, "No", "No")]
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from slack_docebo.clients.docebo_values import is_verdict, message_of, read_flag, read_id, username_of
+from slack_docebo.domain.addresses import mailbox
 from slack_docebo.domain.names import folded
 from slack_docebo.domain.operations import Value
 from slack_docebo.domain.quoting import quoted
@@ -193,4 +194,4 @@ def _is_success(answer: Mapping[str, Any]) -> bool:
 
 
 def _folded(value: Value) -> str:
-    return folded(str(value).strip().removeprefix("/"))
+    return folded(mailbox(str(value).strip().removeprefix("/")))

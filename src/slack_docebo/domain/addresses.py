@@ -1,29 +1,31 @@
 """E-mail addresses, compared as mailboxes are: what mail to them reaches, however they are written.
 
 In the local part no case counts of ASCII letters. A domain may be written in Unicode or, label by label, as Punycode
-(RFC 5890). Letters that only look alike stay different: mail to them goes to different people.
+(RFC 5890). An accent is the same as a part of its letter and as a character of its own (RFC 6532, 3.1). Letters that only
+look alike stay different: mail to them goes to different people.
 """
 
 import re
 import unicodedata
 
 from slack_docebo.domain.names import folded
-from slack_docebo.domain.texts import COPIED_ALONG, CURLY
+from slack_docebo.domain.texts import COPIED_ALONG, CURLY, composed
 
 PREFIX = "xn--"
 AROUND = f" \t\r\n\u00a0\"',;{COPIED_ALONG}{CURLY}"  # an address that was copied
 _IN_BRACKETS = re.compile(r"<([^<>]+)>$")
-KELVIN = "\u212a"  # a sign of which `lower` and `normalize` make a k, which it is not
+# Signs of which `normalize` makes an ASCII character, which they are not: the Kelvin sign is no k.
+_BECOMES_ASCII = re.compile("([\u037e\u1fef\u212a])")
 
 
 def mailbox(address: str) -> str:
     """Return the key by which *address* is compared; what is no address is compared without regard to case."""
     local, at, domain = address.strip().rpartition("@")
     if not at:
-        return folded(address)
+        return folded(_composed(address))
     if address.isascii() and PREFIX not in domain.lower():
         return f"{local}@{domain}".lower()
-    return f"{_without_ascii_case(local)}@{mail_domain(domain)}"
+    return f"{_without_ascii_case(_composed(local))}@{mail_domain(domain)}"
 
 
 def pattern_keys(address: str) -> tuple[str, ...]:
@@ -50,13 +52,15 @@ def mail_domain(domain: str) -> str:
 
 
 def spellings(address: str) -> list[str]:
-    """Return *address* as it is, and with its domain written the other way where there is one."""
+    """Return *address* as it is, and in the other ways in which its accents and its domain may be written."""
     local, at, domain = address.strip().rpartition("@")
     labels = mail_domain(domain).split(".")
-    if not at or all(label.isascii() for label in labels):
+    is_plain = all(label.isascii() for label in labels)
+    if not at or (local.isascii() and is_plain):
         return [address]
-    written = (".".join(labels), ".".join(map(_in_ascii, labels)))
-    return list(dict.fromkeys([address.strip(), *(f"{local}@{domain}" for domain in written)]))
+    domains = [domain] if is_plain else [".".join(labels), ".".join(map(_in_ascii, labels))]
+    ways = [f"{part}@{domain}" for part in (local, _composed(local), _decomposed(local)) for domain in domains]
+    return list(dict.fromkeys([address.strip(), *ways]))
 
 
 def _without_ascii_case(text: str) -> str:
@@ -83,5 +87,21 @@ def _lowered(label: str) -> str:
     if label.isascii():
         return label.lower()
     # Letter by letter, so that a sigma at the end stays another one.
-    parts = ("".join(character.lower() for character in part) for part in label.split(KELVIN))
-    return KELVIN.join(unicodedata.normalize("NFC", part) for part in parts)
+    return _composed("".join(map(_lower, label)))
+
+
+def _lower(character: str) -> str:
+    return character if _BECOMES_ASCII.match(character) else character.lower()
+
+
+def _composed(text: str) -> str:
+    return text if text.isascii() else "".join(map(_part_composed, _BECOMES_ASCII.split(text)))
+
+
+def _part_composed(part: str) -> str:
+    return part if _BECOMES_ASCII.match(part) else composed(part)
+
+
+def _decomposed(text: str) -> str:
+    parts = _BECOMES_ASCII.split(_composed(text))
+    return "".join(part if _BECOMES_ASCII.match(part) else unicodedata.normalize("NFD", part) for part in parts)
