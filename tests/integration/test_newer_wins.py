@@ -1,6 +1,8 @@
 """Older never overwrites newer, whatever stamps, clocks and imports do."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
@@ -15,12 +17,14 @@ from slack_docebo.engine.realtime import rounds
 from slack_docebo.engine.realtime.upkeep import tidy
 from slack_docebo.engine.writing.applying import apply_accounts, apply_mappings, begin
 from slack_docebo.engine.writing.finishing import finish
+from slack_docebo.errors import IncompleteRead
 from slack_docebo.runtime import Runtime, open_runtime
 from slack_docebo.storage.inbox import EventState
 from slack_docebo.storage.plans import PlanKind
 from slack_docebo.storage.reads import ProvenRead
 from slack_docebo.storage.schema import applied, identity
-from tests.importing import paged
+from tests.between import between
+from tests.importing import ON, paged, run_import, settings_for
 from tests.integration.realtime_world import World, replaced, world
 
 USERS = 20
@@ -364,3 +368,77 @@ async def test_a_saved_plan_writes_no_name_that_slack_shows_no_more_though_doceb
         Outcome.SKIPPED,
         "Slack gives the person another last_name by now: plan again",
     )
+
+
+@contextmanager
+def behind(here: World, slack_id: str, *methods: str) -> Iterator[str]:
+    """Let these methods of Slack show the person for ever as now, and yield the address at which they do."""
+    shown = here.sandbox.slack.get(slack_id)
+
+    def changed(call, answer):
+        if not any(method in call.path for method in methods):
+            return None
+        if "members" in answer:
+            return {**answer, "members": [shown if one["id"] == slack_id else one for one in answer["members"]]}
+        return {**answer, "user": shown} if answer["user"]["id"] == slack_id else None
+
+    with between(here.sandbox.slack_url, changed=changed) as url:
+        yield f"{url}/"
+
+
+async def test_an_event_is_not_done_with_while_slack_still_shows_what_was_before_it(here, tmp_path):
+    slack_id = member(here)
+    database_url = here.runtime.settings.database_url.get_secret_value()
+    with behind(here, slack_id, "users.info") as url:
+        rename(here, slack_id, "Newer")
+        event = here.event(slack_id, profile={"email": ""})
+        async with world(here.sandbox, database_url, tmp_path, ways={"SLACK_API_URL": url}) as late:
+            late.put(event)
+            await late.serve()
+    assert here.state(event) is EventState.PARKED
+    assert "still shows what was before the event" in here.entry(event).error
+
+    with here.runtime.store.transaction() as tables:
+        tables.inbox.replay([event.event_id], here.runtime.now())
+    await here.serve()
+
+    assert here.state(event) is EventState.APPLIED
+    assert here.account(slack_id).lastname == "Newer"
+
+
+@pytest.mark.parametrize("change", ["leaves", "is renamed"])
+@pytest.mark.parametrize("methods", [["users.list"], ["users.list", "users.info"]])
+@pytest.mark.variants(3)
+async def test_a_list_that_is_behind_an_event_takes_nothing_back(here, change, methods):
+    slack_id = member(here)
+    with behind(here, slack_id, *methods) as url:
+        if change == "leaves":
+            here.sandbox.slack.deactivate(slack_id)
+        else:
+            rename(here, slack_id, "Newer")
+        here.put(here.event(slack_id))
+        await here.serve()
+        before = here.account(slack_id)
+
+        database_url = here.runtime.settings.database_url.get_secret_value()
+        settings = settings_for({**here.sandbox.facts(), "slack_url": url}, database_url)
+        await run_import(settings, rows={**ON, "LEAVERS": "deactivate"})
+
+    after = here.account(slack_id)
+    assert (after.active, after.lastname) == (before.active, before.lastname)
+    assert (after.active, after.lastname == "Newer") == (change != "leaves", change != "leaves")
+
+
+async def test_who_is_named_is_not_written_as_before_an_event(here, tmp_path):
+    slack_id = member(here)
+    database_url = here.runtime.settings.database_url.get_secret_value()
+    with behind(here, slack_id, "users.info") as url:
+        rename(here, slack_id, "Newer")
+        here.put(here.event(slack_id))
+        await here.serve()
+        async with world(here.sandbox, database_url, tmp_path, ways={"SLACK_API_URL": url}) as late:
+            people = await read_named(late.runtime, [slack_id], [])
+            with pytest.raises(
+                IncompleteRead, match=f"shows {slack_id} as before an event that was applied: run again"
+            ):
+                await plan_named(late.runtime, late.workspace, people)

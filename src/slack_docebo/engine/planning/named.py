@@ -11,8 +11,9 @@ from slack_docebo.engine.planning.few import plan_few
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.evidence import observe_person
 from slack_docebo.engine.reading.organisation import learn_who_is_named
+from slack_docebo.engine.reading.overtaken import stamps_of_overtaken
 from slack_docebo.engine.reading.profiles import keep_fields_shown
-from slack_docebo.errors import Rejected
+from slack_docebo.errors import IncompleteRead, Rejected
 from slack_docebo.runtime import Runtime
 from slack_docebo.storage.plans import PlanKind
 
@@ -44,7 +45,14 @@ async def read_named(runtime: Runtime, slack_ids: Sequence[str], emails: Sequenc
 
 
 async def plan_named(runtime: Runtime, workspace: Workspace, people: Sequence[SourceUser]) -> str:
-    """Compare *people* with their accounts and return the id of the stored plan; nobody else is in it."""
+    """Compare *people* with their accounts and return the id of the stored plan; nobody else is in it.
+
+    Raises IncompleteRead where Slack shows one of them as before an event that was applied.
+    """
+    if behind := await to_completion(stamps_of_overtaken, runtime, workspace.team, people):
+        raise IncompleteRead(
+            f"Slack still shows {', '.join(sorted(behind))} as before an event that was applied: run again in a few minutes"
+        )
     await to_completion(keep_fields_shown, runtime, workspace.team, people)
     await learn_who_is_named(runtime, workspace, people)
     return await plan_few(runtime, workspace, people, kind=PlanKind.REALTIME_SYNC)

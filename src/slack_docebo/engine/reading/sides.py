@@ -31,6 +31,7 @@ from slack_docebo.engine.reading.hidden_addresses import check_addresses
 from slack_docebo.engine.reading.lagging import catch_up
 from slack_docebo.engine.reading.missing import FEW, check_missing_accounts, check_missing_people
 from slack_docebo.engine.reading.outages import OutageWatch, greet_docebo
+from slack_docebo.engine.reading.overtaken import with_overtaken_asked_for
 from slack_docebo.engine.reading.profiles import with_fields_known
 from slack_docebo.engine.reading.scim import read_scim, with_scim
 from slack_docebo.engine.reading.snapshot import Restarted, SourceSnapshot
@@ -70,7 +71,8 @@ async def read_page(runtime: Runtime, workspace: Workspace, people: SourceSnapsh
         )
     people.shows_fields |= any(user.custom for user in page.users)
     people.shows_workspace |= any(user.may_be_member_of(workspace.team) for user in page.users)
-    users = await to_completion(with_fields_known, runtime, workspace.team, page.users)
+    shown = await with_overtaken_asked_for(runtime, workspace.team, page.users)
+    users = await to_completion(with_fields_known, runtime, workspace.team, shown)
     people.add(replace(page, users=users if people.scim is None else with_scim(users, people.scim)))
     return page.next_cursor
 

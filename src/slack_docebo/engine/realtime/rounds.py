@@ -14,12 +14,14 @@ from slack_docebo.concurrency import to_completion
 from slack_docebo.domain.dialect import MOST_ROWS
 from slack_docebo.domain.matching import Accounts
 from slack_docebo.domain.observation import Present
+from slack_docebo.domain.people import SourceUser
 from slack_docebo.domain.planning import Planner
 from slack_docebo.domain.stamps import believed
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.evidence import ask_for_accounts, observe_person
 from slack_docebo.engine.reading.organisation import learn_who_is_forgotten, learn_who_is_named
 from slack_docebo.engine.reading.outages import OutageWatch, greet_docebo, greet_slack
+from slack_docebo.engine.reading.overtaken import ANSWERS_LAG, is_behind
 from slack_docebo.engine.reading.profiles import keep_fields_shown
 from slack_docebo.engine.reading.sides import (
     are_few,
@@ -201,12 +203,23 @@ class _Round:
         if not isinstance(seen, Present):
             raise Rejected("users.info", f"Slack does not show {case.slack_id} any more")
         user = seen.value
+        if self._is_overtaken(user, case):
+            raise IncompleteRead(f"Slack, asked for {case.slack_id}, still shows what was before the event")
         case.user, case.updated, case.read = user, max(case.updated, believed(user.updated, self._runtime.now())), True
         if case.slack_id != user.slack_id or user.local_id:  # the event may have borne an older, local id
             case.slack_id = user.slack_id
             with self._runtime.store.reading() as tables:
                 repository = tables.mappings(self._runtime.settings.docebo_url)
                 case.known = repository.known_of_people(self._team, [user]).get(user.slack_id)
+
+    def _is_overtaken(self, user: SourceUser, case: Case) -> bool:
+        """Tell whether *user*, as Slack has answered, is older than the newest event of *case*, which came lately.
+
+        The stamps of another workspace's event are that one's own.
+        """
+        now, told = self._runtime.now(), case.user
+        is_ours = told is None or told.may_be_member_of(self._team)
+        return is_ours and case.newest.event.received_at > now - ANSWERS_LAG and is_behind(user, case.updated, now)
 
     async def _read_accounts(self, cases: list[Case]) -> tuple[list[Case], Accounts]:
         """Return the *cases* for which Docebo could be read, and the accounts that may be theirs.
