@@ -116,6 +116,30 @@ async def test_an_address_with_a_character_that_nobody_sees_is_told_of(sandbox, 
         assert reason == "the e-mail address holds what nobody can see (U+200B): correct it in Slack"
 
 
+@pytest.mark.parametrize(
+    ("road", "in_docebo"),
+    [
+        ("import", "\ufeffann@example.com"),
+        ("import", "ann@exam\u00adple.com"),
+        ("real time", "\ufeffann@example.com"),
+        ("real time", "ann@example.com\u200b"),
+    ],
+)
+@pytest.mark.variants(3)
+async def test_nobody_gets_a_second_account_beside_one_with_a_character_that_nobody_sees(
+    sandbox, sqlite_url, tmp_path, road, in_docebo
+):
+    hers = account(sandbox, in_docebo, firstname="Ann", lastname="Berg")
+    person = sandbox.slack.add("Ann", "Berg", "ann@example.com")["id"]
+    before = fingerprint(sandbox)
+
+    reason = await synced(sandbox, sqlite_url, tmp_path, person, road)
+
+    assert fingerprint(sandbox) == before
+    if road == "import":
+        assert reason.startswith(f"account {hers} bears this address with what nobody can see (U+")
+
+
 async def test_who_gets_a_character_that_nobody_sees_into_the_address_has_not_left(sandbox, sqlite_url):
     rows = {**ON, "LEAVERS": "deactivate", "LEAVERS_OUT_OF_SCOPE": "true"}
     person = sandbox.slack.add("Ann", "Berg", "ann@example.com")["id"]

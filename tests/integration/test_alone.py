@@ -125,7 +125,8 @@ async def test_where_docebos_list_cannot_be_read_people_are_looked_up_one_by_one
 
 async def test_an_event_with_a_profile_that_describes_nobody_is_read_from_slack(here):
     [event] = joined(here, "ada")
-    broken = replaced(event, event_id="EvBroken", updated=event.updated + 1)
+    here.sandbox.slack.change(event.slack_id, {"profile": {"title": "Countess"}})
+    broken = replaced(here.event(event.slack_id), event_id="EvBroken")
     here.put(type(broken)(**{name: getattr(broken, name) for name in broken.__slots__} | {"profile": {"handle": "a"}}))
 
     await here.serve()

@@ -442,3 +442,32 @@ async def test_who_is_named_is_not_written_as_before_an_event(here, tmp_path):
                 IncompleteRead, match=f"shows {slack_id} as before an event that was applied: run again"
             ):
                 await plan_named(late.runtime, late.workspace, people)
+
+
+@pytest.mark.parametrize("before", ["is not there", "has left"])
+async def test_who_has_come_by_an_event_is_not_taken_for_gone_by_what_slack_said_before(here, before):
+    if before == "has left":
+        slack_id = member(here)
+        here.sandbox.slack.deactivate(slack_id)
+        here.put(here.event(slack_id))
+        await here.serve()
+        answer = {"ok": True, "user": here.sandbox.slack.get(slack_id)}
+        here.sandbox.slack.reactivate(slack_id)
+    else:
+        slack_id = here.sandbox.slack.add("Ann", "Berg", "ann@example.com")["id"]
+        answer = {"ok": False, "error": "user_not_found"}
+    here.put(here.event(slack_id))
+    await here.serve()
+    assert here.account(slack_id).active
+
+    def changed(call, shown):
+        if "users.list" in call.path:
+            return {**shown, "members": [one for one in shown["members"] if one["id"] != slack_id]}
+        return answer if "users.info" in call.path and slack_id in call.path else None
+
+    with between(here.sandbox.slack_url, changed=changed) as url:
+        database_url = here.runtime.settings.database_url.get_secret_value()
+        settings = settings_for({**here.sandbox.facts(), "slack_url": f"{url}/"}, database_url)
+        await run_import(settings, rows={**ON, "LEAVERS": "deactivate"})
+
+    assert here.account(slack_id).active

@@ -40,6 +40,7 @@ from slack_docebo.domain.languages import Languages
 from slack_docebo.domain.observation import Gone, Observation, Present, Unknown
 from slack_docebo.domain.options import YES_OR_NO, Dates, Options, Values
 from slack_docebo.domain.people import Account, View
+from slack_docebo.domain.texts import without_unseen
 from slack_docebo.errors import AccessDenied, ContractViolation, IncompleteRead, OutcomeUnknown, Rejected
 
 MOST_PAGES_OF_USERS = 5_000  # a million accounts
@@ -192,7 +193,9 @@ class DoceboClient:
             items = items_of(operation, data)
             # Docebo's search also finds names and parts of them.
             for account in map(read, items):
-                if wanted in (mailbox(account.username), mailbox(account.email)):
+                borne = (account.username, account.email)
+                # A part of an address may be all that can be seen of it.
+                if wanted in (mailbox(without_unseen(name) if in_parts else name) for name in borne):
                     found[account.docebo_id] = account
                 elif "email" in account.unshown and not _is_found_by_names(account, text):
                     raise IncompleteRead(

@@ -7,6 +7,7 @@ from enum import StrEnum
 from slack_docebo.domain.addresses import mailbox
 from slack_docebo.domain.observation import Observation, Present, Unknown
 from slack_docebo.domain.people import Account, Known, Mapping, SourceUser
+from slack_docebo.domain.texts import unseen, without_unseen
 
 UNCONFIRMED = "address not confirmed in Slack"
 NAMED_AT_MOST = 5  # accounts in a message
@@ -52,6 +53,7 @@ class Accounts:
         self._by_id: dict[int, Account] = {}
         self._by_email: dict[str, int | list[int]] = {}  # a bare id for the usual single hit saves memory
         self._by_username: dict[str, int] = {}
+        self._veiled: dict[str, int] = {}  # by what can be seen of an address that holds what cannot
         self._bearers: dict[int, str] = {}
         self._former_holders: dict[int, str] = {}  # who may still be in Slack, of accounts that are mapped to nobody
         self._unlisted: set[int] = set()
@@ -78,6 +80,9 @@ class Accounts:
                     known.append(account.docebo_id)
                 elif known != account.docebo_id:
                     self._by_email[email] = [known, account.docebo_id]
+            for text in (account.username, account.email):
+                if (seen := without_unseen(text)) != text:
+                    self._veiled[mailbox(seen)] = account.docebo_id
 
     def _take_out(self, account: Account) -> None:
         """Let nobody find *account* by what it bore."""
@@ -147,6 +152,11 @@ class Accounts:
         found = self._by_username.get(mailbox(username))
         return None if found is None else self._by_id[found]
 
+    def veiled(self, address: str) -> Account | None:
+        """Return an account that bears *address* with characters in it that nobody sees, as a table may have brought them."""
+        found = self._by_id.get(self._veiled.get(mailbox(address), -1))
+        return found if found and mailbox(address) in map(_seen_mailbox, (found.username, found.email)) else None
+
     def note_bearer(self, docebo_id: int, slack_id: str) -> None:
         """Note that the e-mail address of the account is that of the person *slack_id*."""
         self._bearers[docebo_id] = slack_id
@@ -213,6 +223,12 @@ def match(user: SourceUser, accounts: Accounts, known: Known | None, by: MatchBy
         hits.setdefault(account.docebo_id, (account, FoundBy.USERNAME))
     match list(hits.values()):
         case []:
+            if veiled := accounts.veiled(user.email):
+                hidden = unseen(veiled.username) or unseen(veiled.email)
+                return Match(
+                    problem=f"account {veiled.docebo_id} bears this address with what nobody can see ({hidden}): correct it in"
+                    " Docebo"
+                )
             return Match()
         case [(account, found_by)]:
             if holder := accounts.former_holder(account, user):
@@ -229,6 +245,10 @@ def match(user: SourceUser, accounts: Accounts, known: Known | None, by: MatchBy
 
 def _ids(found: int | list[int]) -> list[int]:
     return [found] if isinstance(found, int) else found
+
+
+def _seen_mailbox(text: str) -> str:
+    return mailbox(without_unseen(text))
 
 
 def _shared(key: str, original: str) -> str:

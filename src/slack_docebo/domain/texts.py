@@ -69,8 +69,19 @@ def unseen(text: str) -> str:
     """Return which characters of *text* nobody can see, like "U+200B, U+00AD"."""
     if text.isascii() and text.isprintable():
         return ""
-    hidden = [character for character in text if not character.isprintable() or _UNSEEN.match(character)]
+    hidden = filter(_is_unseen, text)
     return ", ".join(f"U+{ord(character):04X}" for character in list(dict.fromkeys(hidden))[:UNSEEN_NAMED])
+
+
+def without_unseen(text: str) -> str:
+    """Return *text* without the characters that nobody can see."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(character for character in text if not _is_unseen(character))
+
+
+def _is_unseen(character: str) -> bool:
+    return not character.isprintable() or bool(_UNSEEN.match(character))
 
 
 def composed(text: str) -> str:

@@ -1,52 +1,27 @@
 """Overtaken: Slack's answers may be behind its events, and show somebody as before one that was applied already.
 
-By its list an import would write the older values once more, or let in who has left.
+By that an import would write older values once more, or let in who has left, or shut out who has just joined.
 """
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
-from slack_docebo.concurrency import to_completion
-from slack_docebo.domain.observation import Present
+from slack_docebo.domain.observation import Gone, Observation, Present, Unknown
 from slack_docebo.domain.people import SourceUser
 from slack_docebo.domain.stamps import believed
-from slack_docebo.engine.reading.evidence import can_ask, counted
-from slack_docebo.errors import RemoteError
 from slack_docebo.runtime import Runtime
 
 # How long Slack may show somebody as before an event: guesses. What it shows after that is what there is, for on Enterprise
 # Grid each workspace may have stamps of its own.
 ANSWERS_LAG = timedelta(minutes=10)
 LISTS_LAG = timedelta(hours=1)
+BEHIND = "Slack still shows this person as before an event that was applied"
+SHOWN_LATELY = "Slack knows nobody under this id, and has sent an event about this person within the hour"
 
 
 def is_behind(user: SourceUser, stamp: int, now: datetime) -> bool:
     """Tell whether *user*, as Slack has answered, is older than what bears *stamp*."""
     return 0 < believed(user.updated, now) < stamp
-
-
-async def with_overtaken_asked_for(runtime: Runtime, team: str, users: Sequence[SourceUser]) -> list[SourceUser]:
-    """Return *users* of a list, and of whom an event has told what is newer, what Slack says when it is asked.
-
-    It is one call each, within EVIDENCE_CALLS. Of whom that is not newer either, nobody can tell whether the person is there.
-    """
-    stamps = await to_completion(stamps_of_overtaken, runtime, team, users, LISTS_LAG)
-    return [
-        await _as_of_now(runtime, user, stamps[user.slack_id]) if user.slack_id in stamps else user for user in users
-    ]
-
-
-async def _as_of_now(runtime: Runtime, user: SourceUser, stamp: int) -> SourceUser:
-    try:
-        if can_ask(runtime, people=1):
-            with counted(runtime):
-                seen = await runtime.slack.user(user.slack_id, with_custom=False)
-            if isinstance(seen, Present) and user.slack_id == seen.value.slack_id and seen.value.updated >= stamp:
-                return seen.value
-    except RemoteError:
-        pass  # nobody can tell, as below
-    return replace(user, deactivated=False, forgotten=False, unsaid=(*user.unsaid, "deactivated"))
 
 
 def stamps_of_overtaken(
@@ -59,3 +34,17 @@ def stamps_of_overtaken(
         applied = tables.applied(runtime.settings.docebo_url).stamps(team, served, now=now)
     newest = {user.slack_id: max((applied.get(slack_id, 0) for slack_id in user.ids), default=0) for user in users}
     return {user.slack_id: newest[user.slack_id] for user in users if is_behind(user, newest[user.slack_id], now)}
+
+
+def overtaken(
+    runtime: Runtime, team: str, answers: Mapping[str, Observation[SourceUser]]
+) -> dict[str, Observation[SourceUser]]:
+    """Return those of *answers* that an event has overtaken, as unknown: it came lately, and somebody is not shown at all."""
+    shown = {slack_id: seen.value for slack_id, seen in answers.items() if isinstance(seen, Present)}
+    behind = stamps_of_overtaken(runtime, team, list(shown.values()), LISTS_LAG)
+    gone = [slack_id for slack_id, seen in answers.items() if isinstance(seen, Gone)]
+    with runtime.store.reading() as tables:
+        served = tables.inbox.applied_since(runtime.now() - LISTS_LAG, gone)
+    return {one: Unknown(BEHIND) for one, user in shown.items() if user.slack_id in behind} | {
+        one: Unknown(SHOWN_LATELY) for one in served
+    }

@@ -16,6 +16,7 @@ from slack_docebo.domain.people import Account, Known, Mapping, SourceUser
 from slack_docebo.domain.planning import Planner
 from slack_docebo.domain.returns import has_left
 from slack_docebo.domain.targets import USERNAME
+from slack_docebo.domain.texts import without_unseen
 from slack_docebo.engine.reading.connection import Workspace
 from slack_docebo.engine.reading.dialects import known_dialect, learn
 from slack_docebo.engine.reading.evidence import (
@@ -31,8 +32,8 @@ from slack_docebo.engine.reading.hidden_addresses import check_addresses
 from slack_docebo.engine.reading.lagging import catch_up
 from slack_docebo.engine.reading.missing import FEW, check_missing_accounts, check_missing_people
 from slack_docebo.engine.reading.outages import OutageWatch, greet_docebo
-from slack_docebo.engine.reading.overtaken import with_overtaken_asked_for
 from slack_docebo.engine.reading.profiles import with_fields_known
+from slack_docebo.engine.reading.renewing import renewed
 from slack_docebo.engine.reading.scim import read_scim, with_scim
 from slack_docebo.engine.reading.snapshot import Restarted, SourceSnapshot
 from slack_docebo.engine.reading.user_groups import record_groups
@@ -71,7 +72,7 @@ async def read_page(runtime: Runtime, workspace: Workspace, people: SourceSnapsh
         )
     people.shows_fields |= any(user.custom for user in page.users)
     people.shows_workspace |= any(user.may_be_member_of(workspace.team) for user in page.users)
-    shown = await with_overtaken_asked_for(runtime, workspace.team, page.users)
+    shown = await renewed(runtime, workspace.team, page.users)
     users = await to_completion(with_fields_known, runtime, workspace.team, shown)
     people.add(replace(page, users=users if people.scim is None else with_scim(users, people.scim)))
     return page.next_cursor
@@ -316,7 +317,7 @@ async def find_by_address(runtime: Runtime, address: str) -> list[Account]:
     found, shown_by = await runtime.docebo.find_users(address), AddressSearch.FULL
     if not found and way != AddressSearch.FULL:
         found, shown_by = await runtime.docebo.find_users(address, in_parts=True), AddressSearch.IN_PARTS
-    if way != shown_by and any(mailbox(one.username) != mailbox(address) for one in found):
+    if way != shown_by and any(mailbox(without_unseen(one.username)) != mailbox(address) for one in found):
         learn(runtime, ADDRESS_SEARCH, shown_by, source="an account that was found by its address alone")
     return found
 
