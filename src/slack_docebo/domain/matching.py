@@ -224,9 +224,9 @@ def match(user: SourceUser, accounts: Accounts, known: Known | None, by: MatchBy
     match list(hits.values()):
         case []:
             if veiled := accounts.veiled(user.email):
-                hidden = unseen(veiled.username) or unseen(veiled.email)
+                what = unseen(veiled.username) or unseen(veiled.email)
                 return Match(
-                    problem=f"account {veiled.docebo_id} bears this address with what nobody can see ({hidden}): correct it in"
+                    problem=f"account {veiled.docebo_id} bears this address with what nobody can see ({what}): correct it in"
                     " Docebo"
                 )
             return Match()

@@ -39,12 +39,11 @@ def stamps_of_overtaken(
 def overtaken(
     runtime: Runtime, team: str, answers: Mapping[str, Observation[SourceUser]]
 ) -> dict[str, Observation[SourceUser]]:
-    """Return those of *answers* that an event has overtaken, as unknown: it came lately, and somebody is not shown at all."""
+    """Return those of *answers* that are behind an event, as unknown: of before it, or that there is nobody."""
     shown = {slack_id: seen.value for slack_id, seen in answers.items() if isinstance(seen, Present)}
     behind = stamps_of_overtaken(runtime, team, list(shown.values()), LISTS_LAG)
     gone = [slack_id for slack_id, seen in answers.items() if isinstance(seen, Gone)]
     with runtime.store.reading() as tables:
         served = tables.inbox.applied_since(runtime.now() - LISTS_LAG, gone)
-    return {one: Unknown(BEHIND) for one, user in shown.items() if user.slack_id in behind} | {
-        one: Unknown(SHOWN_LATELY) for one in served
-    }
+    why = {one: BEHIND for one, user in shown.items() if user.slack_id in behind} | dict.fromkeys(served, SHOWN_LATELY)
+    return {slack_id: Unknown(reason) for slack_id, reason in why.items()}
