@@ -9,7 +9,7 @@ import pytest
 from sandbox.docebo.switches import Switches, switched
 from sandbox.server import Sandbox
 from slack_docebo.domain.dialect import PROVEN
-from slack_docebo.domain.operations import Outcome
+from slack_docebo.domain.operations import Kind, Outcome
 from slack_docebo.engine.writing import proving
 from slack_docebo.errors import Unproven
 from slack_docebo.storage.store import Store
@@ -132,6 +132,32 @@ async def test_a_search_that_does_not_find_the_account_stops_the_others(sandbox,
         await imported(sandbox, sqlite_url, searches_behind=100)
 
     assert len(made(sandbox)) == 1
+
+
+async def test_a_search_that_never_finds_the_account_lets_no_later_import_make_another(sandbox, sqlite_url):
+    with pytest.raises(Unproven, match="search does not find it"):
+        await imported(sandbox, sqlite_url, searches_behind=100)
+
+    second = await imported(sandbox, sqlite_url, searches_behind=100)
+    while_behind = len(made(sandbox))
+    third = await imported(sandbox, sqlite_url)
+
+    assert while_behind == 1
+    assert second.count(Kind.CREATE, outcome=Outcome.FAILED) > 1
+    assert third.count(outcome=Outcome.FAILED) == 0
+    assert len(made(sandbox)) > 1
+
+
+async def test_an_account_that_was_not_found_and_is_gone_keeps_nobody_from_an_account(sandbox, sqlite_url):
+    with pytest.raises(Unproven, match="search does not find it"):
+        await imported(sandbox, sqlite_url, searches_behind=100)
+    [account] = [one for one in sandbox.docebo.accounts if one.provisioned_by]
+    sandbox.docebo.delete(account.user_id)
+
+    done = await imported(sandbox, sqlite_url)
+
+    assert done.count(outcome=Outcome.FAILED) == 0
+    assert len(made(sandbox)) > 1
 
 
 async def test_people_whose_rows_are_refused_keep_nobody_from_an_account(sandbox, sqlite_url):

@@ -199,6 +199,12 @@ MANDATORY_FIELDS = Question(
     "a run in which all new accounts are refused, three at least, while no rule fills fields that are mandatory",
     A_WEEK,
 )
+NOT_FOUND = Question(
+    "account not found",
+    "which account, made by a run, the search does not find; nobody new is sent until it is found, or gone",
+    "",
+    "the first new account, for whose address a search is made for a minute",
+)
 QUESTIONS = (
     MISSING_ACCOUNT,
     ROWS_PER_CALL,
@@ -213,6 +219,7 @@ QUESTIONS = (
     UNKNOWN_OPTIONS,
     REFUSED_VALUES,
     MANDATORY_FIELDS,
+    NOT_FOUND,
 )
 
 

@@ -19,6 +19,7 @@ from slack_docebo.engine.writing.columns import Columns
 from slack_docebo.engine.writing.leavers import ask_whether_still_so
 from slack_docebo.engine.writing.left_behind import in_doubt, settle_left_behind
 from slack_docebo.engine.writing.mandatory import learn_what_is_mandatory, reason_not_to_create
+from slack_docebo.engine.writing.not_found import reason_by_not_found
 from slack_docebo.engine.writing.proving import Prover
 from slack_docebo.engine.writing.recording import Numbered, record
 from slack_docebo.engine.writing.rereading import Rereading
@@ -100,7 +101,7 @@ async def apply_accounts(runtime: Runtime, plan_id: str, progress: Progress) -> 
         await sender.settle(sent)
     policy = runtime.behaviour.policy(plan.slack_team)
     creates = bool(_pending(runtime, plan_id, Kind.CREATE, rows=1))
-    if creates and (reason := await reason_not_to_create(runtime)):
+    if creates and (reason := await reason_not_to_create(runtime) or await reason_by_not_found(runtime)):
         progress(_refuse_creations(runtime, plan_id, reason))
         creates = False
     try:

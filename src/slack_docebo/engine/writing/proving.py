@@ -25,6 +25,7 @@ from slack_docebo.domain.proof import (
 )
 from slack_docebo.domain.targets import BRANCH, field_id_of
 from slack_docebo.engine.reading.dialects import known_dialect, learn
+from slack_docebo.engine.writing.not_found import remember_not_found
 from slack_docebo.engine.writing.recording import Numbered, record
 from slack_docebo.engine.writing.rereading import Rereading
 from slack_docebo.errors import Rejected, Unproven
@@ -193,6 +194,8 @@ class Prover:
         if unlike or is_searched or hidden(operation, seen):  # a view leaves out what a listing shows
             found = await self._found(operation, seen)
             if not found:
+                if operation.kind is Kind.CREATE and operation.docebo_id is not None:
+                    remember_not_found(self._runtime, operation.docebo_id)
                 return (
                     "Docebo's search does not find it by its address within a minute: run again later; if it stays, report"
                     " it, for people who join could not be recognised"

@@ -1,0 +1,43 @@
+"""The first new account that the search does not find: nobody new is sent until it does.
+
+Where people who have an account cannot be found, each run would make one more before it stops.
+"""
+
+from slack_docebo.domain.dialect import NOT_FOUND
+from slack_docebo.domain.observation import Gone, Present
+from slack_docebo.domain.operations import NOT_SENT
+from slack_docebo.engine.reading.dialects import known_dialect, learn
+from slack_docebo.engine.reading.evidence import observe_account
+from slack_docebo.engine.reading.sides import find_by_address
+from slack_docebo.runtime import Runtime
+
+
+def remember_not_found(runtime: Runtime, docebo_id: int) -> None:
+    """Remember that the search does not find an account that was just made."""
+    learn(runtime, NOT_FOUND, str(docebo_id), source="the first new account, and a search for its address")
+
+
+async def reason_by_not_found(runtime: Runtime) -> str:
+    """Return why nobody new is to be sent, "" where somebody is: for a few calls only where an account was not found before.
+
+    Once the account is found, or Docebo says that it is gone, nothing is remembered of it any more.
+    """
+    known = known_dialect(runtime).answer(NOT_FOUND)
+    if not known:
+        return ""
+    seen = await observe_account(runtime, int(known))
+    if isinstance(seen, Gone) or (
+        isinstance(seen, Present)
+        and any(
+            one.docebo_id == seen.value.docebo_id
+            for one in await find_by_address(runtime, seen.value.email or seen.value.username)
+        )
+    ):
+        with runtime.store.transaction() as tables:
+            tables.dialect(runtime.settings.docebo_url).forget(NOT_FOUND.name)
+        return ""
+    return (
+        f"{NOT_SENT}account {known} was made by a run before, and Docebo's search still does not find it by its address, so"
+        " people who have an account could not be recognised. Ask Docebo's support why; once it is found the next run goes"
+        f" on, or let *{NOT_FOUND.name}* be forgotten in the form How this Docebo answers, and one more account is tried"
+    )
