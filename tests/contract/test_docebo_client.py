@@ -247,6 +247,50 @@ async def test_a_listing_that_is_not_as_documented_is_not_read(docebo, answer):
             [accounts async for accounts in client.list_users()]
 
 
+@pytest.mark.parametrize(
+    "said",
+    [{"total_count": 0}, {"count": "0"}, {"has_more_data": False}, {"total_count": 0, "count": 0, "has_more_data": 0}],
+)
+async def test_a_search_whose_items_are_null_finds_nobody_where_nothing_is_there(docebo, said):
+    docebo.get(USERS).mock(return_value=ok({"items": None, **said}))
+    async with opened() as client:
+        assert await client.find_users("ada@x.org") == []
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {},
+        {"has_more_data": None},
+        {"total_count": 1, "has_more_data": False},
+        {"total_count": 0, "has_more_data": True},
+        {"total_count": 0, "count": 2},
+        {"count": "?", "has_more_data": False},
+    ],
+)
+async def test_a_search_whose_items_are_null_is_not_read_where_something_may_be_there(docebo, said):
+    docebo.get(USERS).mock(return_value=ok({"items": None, **said}))
+    async with opened() as client:
+        with pytest.raises(ContractViolation):
+            await client.find_users("ada@x.org")
+
+
+@pytest.mark.parametrize("called", ["text/plain; charset=utf-8", "text/html", "application/octet-stream"])
+async def test_an_answer_in_json_is_read_whatever_its_header_calls_it(docebo, called):
+    listed = page(1, 2, total_count=2)
+    docebo.get(USERS).mock(return_value=httpx.Response(200, content=listed.content, headers={"Content-Type": called}))
+    async with opened() as client:
+        pages = [accounts async for accounts in client.list_users()]
+    assert [one.docebo_id for accounts in pages for one in accounts] == [1, 2]
+
+
+async def test_a_page_to_log_in_is_refused_with_what_to_check(docebo):
+    docebo.get(USERS).mock(return_value=HTML)
+    async with opened() as client:
+        with pytest.raises(ContractViolation, match="not JSON; check the base URL and the proxy"):
+            await client.find_users("ada@x.org")
+
+
 async def test_a_search_keeps_only_what_was_searched_for(docebo):
     items = [
         {"user_id": 1, "username": "ADA", "email": "", "status": 1},

@@ -1,11 +1,13 @@
 """Docebo's answers: what is in them, and what their refusals mean."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import httpx
 
 from slack_docebo.clients.docebo_values import message_of, read_id
 from slack_docebo.clients.retries import seconds_asked
+from slack_docebo.clients.yes_and_no import says_no, says_yes
 from slack_docebo.domain.quoting import quoted
 from slack_docebo.errors import (
     AccessDenied,
@@ -57,10 +59,8 @@ def _is_docebos(body: object, status: int) -> bool:
 
 def data_of(operation: str, response: httpx.Response, unreadable: type[RemoteError], *, enveloped: bool) -> Any:
     """Return what is in the envelope, or the whole body where there is none; raise *unreadable* if it is not JSON."""
-    if "json" not in response.headers.get("Content-Type", "json"):
-        raise unreadable(operation, "the answer is not JSON")
     try:
-        body = response.json()
+        body = response.json()  # whatever the header calls it: a gateway may send JSON as plain text
     except ValueError:
         raise unreadable(operation, "the answer is not JSON") from None
     if not enveloped:
@@ -74,11 +74,22 @@ def data_of(operation: str, response: httpx.Response, unreadable: type[RemoteErr
 def items_of(operation: str, data: object) -> list[object]:
     """Return the entries of a listing, which is an array or an object with `items`.
 
-    PHP may send an array as an object whose keys are the places.
+    PHP may send an array as an object whose keys are the places, and null for an empty one: that is believed where the
+    answer says that nothing is there.
     """
     items = data.get("items") if isinstance(data, dict) else data
+    if isinstance(data, dict) and "items" in data and items is None and _says_nothing_is_there(data):
+        return []
     if isinstance(items, dict) and all(map(str.isdecimal, items)):
         items = [items[place] for place in sorted(items, key=int)]
     if not isinstance(items, list):
         raise ContractViolation(operation, "the answer holds no list of items")
     return items
+
+
+def _says_nothing_is_there(data: Mapping[str, object]) -> bool:
+    """Tell whether a page counts nothing or announces nothing more, and says nothing else."""
+    counts = [read_id(data[name]) for name in ("total_count", "count") if data.get(name) is not None]
+    goes_on = data.get("has_more_data")
+    says_none = set(counts) == {0} if counts else says_no(goes_on)
+    return says_none and not says_yes(goes_on)
