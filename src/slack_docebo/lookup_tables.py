@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator
 from pathlib import Path
 
 from slack_docebo.delimited import BadTableError, read_table
-from slack_docebo.domain.lookup import LookupTable
+from slack_docebo.domain.lookup import EVERYTHING_ELSE, LookupTable
 from slack_docebo.domain.texts import shortened
 from slack_docebo.errors import ConfigurationError
 from slack_docebo.given_files import UnusableFileError, read_given_text
@@ -45,7 +45,11 @@ def _read(name: str, file: Path, held: object) -> LookupTable:
     if held is not None and is_file:
         raise ValueError(f"the table {name} is there twice: remove {variable} or the file {file}")
     try:
-        return LookupTable.of(name, _filled(_rows_of_file(file) if is_file else _rows(held)))
+        if is_file or isinstance(held, str):
+            text = read_given_text(file, largest=LARGEST_FILE) if is_file else str(held)
+            heading, rows = _columns_of(text)
+            return LookupTable.of(name, _filled(rows), heading=heading)
+        return LookupTable.of(name, _filled(_rows(held)))
     except (ValueError, BadTableError, UnusableFileError) as error:
         raise ValueError(f"{file if is_file else variable}: {error}") from None
 
@@ -64,10 +68,7 @@ def _filled(rows: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
 
 
 def _rows(held: object) -> Iterator[tuple[str, str]]:
-    """Yield the rows of a Variable: an object of JSON, or a table as text."""
-    if isinstance(held, str):
-        yield from _rows_of_text(held)
-        return
+    """Yield the rows of a Variable that is an object of JSON."""
     if not isinstance(held, dict):
         raise BadTableError(f"write an object like {EXAMPLE}")
     for value, stands_for in held.items():
@@ -76,14 +77,15 @@ def _rows(held: object) -> Iterator[tuple[str, str]]:
         yield str(value), str(stands_for)
 
 
-def _rows_of_file(file: Path) -> Iterator[tuple[str, str]]:
-    return _rows_of_text(read_given_text(file, largest=LARGEST_FILE))
-
-
-def _rows_of_text(text: str) -> Iterator[tuple[str, str]]:
+def _columns_of(text: str) -> tuple[str, Iterator[tuple[str, str]]]:
+    """Return the name of the first column of a table as text, and its rows."""
     rows = read_table(text)
     header = next(rows, None)
     if header is None or len(header[1]) != 2:
         raise BadTableError(f"write {TWO_COLUMNS}")
-    for _, (value, stands_for) in rows:
-        yield value, stands_for
+    heading = header[1][0]
+    if heading.strip() == EVERYTHING_ELSE:
+        raise BadTableError(
+            f"line {header[0]}: the row {EVERYTHING_ELSE} stands where the names are: write {TWO_COLUMNS}"
+        )
+    return heading, ((value, stands_for) for _, (value, stands_for) in rows)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from slack_docebo.domain.lookup import NoValue
 from slack_docebo.errors import ConfigurationError
 from slack_docebo.lookup_tables import find_tables
 
@@ -35,6 +36,24 @@ async def test_a_table_is_a_file(tmp_path):
     assert tables["centres"].find("sales, north") == "S-100"
 
 
+@pytest.mark.parametrize("default", ["", "*,REST\n"])
+async def test_a_table_whose_columns_have_no_names_says_so_for_the_value_in_its_first_line(default, tmp_path):
+    (tmp_path / "centres.csv").write_text(f"Sales,S-100\nSpace,7\n{default}", encoding="utf-8")
+
+    table = (await find_tables(["centres"], tmp_path, prefect()))["centres"]
+
+    assert table.find("space") == "7"
+    found = table.find(" SALES")
+    assert isinstance(found, NoValue)
+    assert found.why == "the first line of table centres is taken for the names of its columns: put one above it"
+
+
+async def test_a_value_that_has_a_row_may_be_the_name_of_its_column(tmp_path):
+    tables = await find_tables(["centres"], tmp_path, prefect(table_centres="Sales,Centre\nSales,S-100\n"))
+
+    assert tables["centres"].find("Sales") == "S-100"
+
+
 @pytest.mark.parametrize(
     ("held", "file", "told"),
     [
@@ -58,6 +77,11 @@ async def test_a_table_is_a_file(tmp_path):
         (None, "a,b\nSales,#REF!\n", "centres.csv: #REF! stands for Sales: write what the formula is to give"),
         (None, "a,b\nSales,=A1&B1\n", "centres.csv: =A1&B1 stands for Sales: write what the formula is to give"),
         ({"Sales": " #NV"}, None, "the Variable table_centres:  #NV stands for Sales: write what"),
+        (
+            None,
+            "*,REST\nSales,S-100\n",
+            "centres.csv: line 1: the row \\* stands where the names are: write two columns",
+        ),
         (None, "a,b\n1\n", "centres.csv: line 2: 1 cells, the first line has 2"),
     ],
 )

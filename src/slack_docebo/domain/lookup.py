@@ -24,21 +24,30 @@ class LookupTable:
     name: str
     rows: Mapping[str, str]  # by value, folded
     default: str | None = None
+    heading: str = ""  # folded: the name of the first column, which is a value where somebody has left the names out
 
     @classmethod
-    def of(cls, name: str, rows: Iterable[tuple[str, str]]) -> Self:
-        """Return the table with these *rows*; raise ValueError where one value has two."""
+    def of(cls, name: str, rows: Iterable[tuple[str, str]], *, heading: str = "") -> Self:
+        """Return the table with these *rows* below the *heading*, if it has one; raise ValueError where one value has two."""
         found: dict[str, str] = {}
         for value, stands_for in rows:
             if (key := _key(value)) in found:
                 raise ValueError(f"{value} is there twice")
             found[key] = clean(stands_for)
         default = found.pop(EVERYTHING_ELSE, None)
-        return cls(name, found, default)
+        return cls(name, found, default, _key(heading))
 
     def find(self, value: str) -> str | NoValue:
-        """Return what stands for *value*: its row, else the default row; an empty value without a row stays empty."""
-        found = self.rows.get(_key(value), self.default)
+        """Return what stands for *value*: its row, else the default row; an empty value without a row stays empty.
+
+        Nothing stands for a value that is the heading of its column: it is most likely a row that was meant.
+        """
+        key = _key(value)
+        if key and key == self.heading and key not in self.rows:
+            return NoValue(
+                value, f"the first line of table {self.name} is taken for the names of its columns: put one above it"
+            )
+        found = self.rows.get(key, self.default)
         if found is not None:
             return found
         return NoValue(value, f"table {self.name} has no row for it") if value else ""
